@@ -1,0 +1,189 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Training: which predictor does a model become?
+#
+# An urn holds balls of $V$ colours in proportions $\theta$. We draw balls with replacement and ask a small
+# transformer for the colour of the next one. It is trained on sequences from a *pool* of $D$ urns, and nothing
+# tells it that urns exist. Three exact predictors say what it could have learned, each being the best that can be
+# done under its own idea of where urns come from:
+#
+# - **G, generalizing**: the urn could be any, $\theta \sim \text{Dirichlet}(\alpha)$. After $t$ balls, $n_v$ of
+# them of   colour $v$, it predicts $(n_v + \alpha) / (t + V\alpha)$: it counts. - **M, memorizing**: the urn is
+# one of the $D$ that were trained on. It recognizes which. - **S, symmetrized**: the urn is one of the $D$, but
+# its colours may have been renamed. It recognizes the urn *up to   the names of its colours*.
+#
+# A model with learned embeddings (`lex = False`, *normal*) can become M. A **lexical** model (`lex = True`) gets
+# a new random embedding table for every sequence, so no weight of it can know a colour's name: the best that it
+# can become is S. Whether it gets there, or stays near G, is what this book is about.
+
+# %%
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
+if importlib.util.find_spec("lexurn") is None:  # not installed: use the clone around us, or in Colab make one
+    folders = [Path.cwd(), *Path.cwd().parents, Path("/content/lexurn")]
+    clone = next((f for f in folders if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), folders[-1])
+    if not clone.exists():
+        subprocess.run(["git", "clone", "-q", "--depth", "1", "--branch", TAG, REPOSITORY, clone], check=True)
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
+    sys.path.insert(0, str(clone))
+
+# %% [markdown]
+# ## Parameters
+#
+# Change a value and run everything again, or from a terminal: `papermill book/02_train.ipynb out.ipynb -p lex True`.
+
+# %% tags=["parameters"]
+# Parameters of this chapter. Those of papermill's -p and -f win over these.
+# what is sampled
+n_tasks: int = 1  # urns in the training pool; 0: a fresh urn for every sequence
+n_colors: int = 4  # colours of balls, the vocabulary
+alpha: float = 1.0  # concentration of the Dirichlet prior: a number, or one per colour
+context_length: int = 32  # most balls seen before a prediction
+# how tokens are read and written
+lex: bool = False  # lexical invariance: redraw the embedding table for every sequence
+vocabulary: str = "one_hot"  # random tables: one_hot, orthonormal, gaussian_scaled, gaussian, original
+tied: bool = True  # logits are read out with the table that embeds the tokens
+logit_scale: float = 1.0  # factor on the logits
+# what computes in between
+d_model: int = 32  # width of the residual stream
+n_layers: int = 1  # blocks
+n_heads: int = 2  # attention heads, each of width d_model / n_heads
+positions: str = "learned"  # how a token's place is told: learned, rotary, none
+dropout: float = 0.0  # dropout after attention
+# how the weights are found
+n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
+n_train_samples: int = 0  # training sequences; 0: an endless stream of new ones
+n_epochs: int = 1  # visits to a finite training set (counts only there)
+batch_size: int = 32  # sequences per step
+learning_rate: float = 0.003  # peak learning rate of AdamW
+warmup: int = 50  # steps of linear warm-up
+schedule: str = "constant"  # after the warm-up: constant, cosine, inverse_sqrt
+weight_decay: float = 0.01  # decoupled weight decay, on matrices only
+grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
+n_test_samples: int = 500  # held-out sequences per split
+eval_every: int = 100  # steps between evaluations
+seed: int = 0  # the one seed that every random stream is derived from
+# where it runs
+device: str = "auto"  # auto: cuda, else mps, else cpu
+threads: int = 1  # CPU threads
+tracker: str = "files"  # where metrics go; the run's own folder always
+
+# %%
+from lexurn import parameters
+
+settings = parameters.resolve("train")
+
+# %% [markdown]
+# ## The model
+#
+# A start vector stands before the first ball, so the model predicts that one too. Row $t$ of its prediction has
+# seen $t$ balls and nothing later.
+
+# %%
+import pandas as pd
+from IPython.display import Markdown, display
+
+from lexurn import evaluation, models, plotting, runs, widgets
+from lexurn.seeding import generator
+
+spare = models.build(settings, generator=generator(settings.training.seed, "weights"))
+pd.Series(models.summary(spare), name="parameters").to_frame()
+
+# %%
+from lexurn.tracking import duration
+
+kind = "lexical" if settings.vocabulary.lex else "normal"
+stored = runs.is_stored(settings)
+display(
+    Markdown(
+        f"**{settings.training.n_steps} steps** of {settings.training.batch_size} sequences for a {kind} model, "
+        + ("already trained: it will be loaded." if stored else f"about {duration(runs.estimate(settings))} here.")
+    )
+)
+
+# %% [markdown]
+# ## Training
+#
+# Left, the loss; right, how far the model's predictions on *fresh* urns are from each exact predictor
+# (symmetrized KL, in nats, mean over rows).
+
+# %%
+run = runs.get(settings, tracker=widgets.LiveTraining(settings.training.n_steps))
+if stored:
+    figure, (left, right) = plotting.panels(2)
+    plotting.losses(run.metrics, left)
+    plotting.distances_along_training(run.metrics, right)
+
+# %% [markdown]
+# ## What was learned
+#
+# Distances to the exact predictors with their standard errors over the held-out sequences: `mean` averages over rows
+# 1 … C, `last` is the last row, which has seen all C balls. *In distribution* means new sequences from the
+# trained pool, *out of distribution* a fresh urn for every sequence, *low entropy* the constant sequences, one
+# per colour.
+
+# %%
+evaluation.summary(run.results)
+
+# %%
+display(Markdown(evaluation.describe(run.predictor, run.splits)))
+
+# %% [markdown]
+# Row by row, with two standard errors around each line. What would M look like? Its line to M lies on zero. S and G
+# are hard to tell apart where the line to one is within the error of the line to the other.
+
+# %%
+figure, axes = plotting.panels(2)
+inside = "in_distribution" if run.pool is not None else "low_entropy"
+for split, ax in zip([inside, "out_of_distribution"], axes, strict=True):
+    plotting.distances_by_row(run.results, ax, split=split)
+
+# %% [markdown]
+# ## One sequence, ball by ball
+#
+# The same fresh urn seen by the model and by the exact predictors: a line for the probability of each colour, and
+# below, the balls as they came. M knows its pool from the first ball on (with a single urn it never moves). G
+# starts from equal chances and counts.
+
+# %%
+table = evaluation.on_one_sequence({f"this {kind} model": run.predictor, **run.references}, run.splits)
+figure, axes = plotting.panels(table["predictor"].nunique(), sharey=True, width=3.3)
+for who, ax in zip(table["predictor"].unique(), axes, strict=True):
+    plotting.predictions(table, ax, who=who)
+
+# %% [markdown]
+# ## Where it is, and what to try next
+
+# %%
+display(
+    Markdown(
+        f"The run is stored in `{run.path.name}` under `{run.path.parent.name}/`; `runs.load(path)` brings it back "
+        f"with settings, metrics and predictor. The command that makes it again: `{run.provenance['command']}` "
+        f"({run.provenance['duration']} on {run.provenance['device']})."
+    )
+)
+
+# %% [markdown]
+# - `-p lex True`: the same data for a lexical model. Does it come to M?
+# - `-p n_tasks 16`, then `256`: from how many urns on does a normal model count instead of remembering?
+# - `-p n_tasks 0`: a fresh urn for every sequence, where G itself is the optimum.
+# - `-p lex True -p n_steps 10000`: does a lexical model move from G towards S when it is trained longer?
+# - `-p lex True -p vocabulary original`: the tables of the original experiment. How much slower do they learn?

@@ -1,0 +1,86 @@
+"""Distances between predictors, from log-probabilities, in nats.
+
+Inputs are log-probabilities over the last axis and broadcast; results drop it. Computed in float64 with 0 ln 0 = 0 and
+no epsilon: where q is 0 and p is not, KL is infinite. Symmetrized KL is no metric.
+"""
+
+import torch
+from jaxtyping import Float, Int64
+from scipy.optimize import minimize
+from torch import Tensor
+
+LogP = Float[Tensor, "*#any vocab"]
+
+
+def kl(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
+    """KL(p ‖ q) = Σ p (ln p − ln q)."""
+    log_p, log_q = as_double(log_p), as_double(log_q)
+    terms = log_p.exp() * (log_p - log_q)
+    return torch.where(log_p == -torch.inf, 0.0, terms).sum(-1)
+
+
+def symmetrized_kl(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
+    """½ KL(p ‖ q) + ½ KL(q ‖ p)."""
+    return (kl(log_p, log_q) + kl(log_q, log_p)) / 2
+
+
+def jensen_shannon(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
+    """½ KL(p ‖ m) + ½ KL(q ‖ m) with m the midpoint; between 0 and ln 2."""
+    log_p, log_q = torch.broadcast_tensors(as_double(log_p), as_double(log_q))
+    log_m = torch.stack([log_p, log_q]).logsumexp(0) - torch.log(torch.tensor(2.0, dtype=torch.float64))
+    return (kl(log_p, log_m) + kl(log_q, log_m)) / 2
+
+
+def total_variation(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
+    """½ Σ |p − q|; between 0 and 1."""
+    return (as_double(log_p).exp() - as_double(log_q).exp()).abs().sum(-1) / 2
+
+
+def entropy(log_p: LogP) -> Float[Tensor, "*#any"]:
+    """−Σ p ln p."""
+    return -torch.special.xlogy(p := as_double(log_p).exp(), p).sum(-1)
+
+
+def relative_distance(to_generalizing: Tensor, to_memorizing: Tensor, between: Tensor) -> Float[Tensor, ""]:
+    """r = (d(h, G) − d(h, M)) / d(G, M), each averaged over all its entries *before* the division.
+
+    −1 where the model h is the generalizing predictor, +1 where it is the memorizing one; (r + 1) / 2 is the rescaled
+    form. Unclamped: symmetrized KL is no metric, so r leaves [−1, 1]. Source: Wurgaft et al. 2025 (arXiv 2506.17859),
+    who clamp it.
+    """
+    return (to_generalizing.double().mean() - to_memorizing.double().mean()) / between.double().mean()
+
+
+def mixture_weights(
+    log_model: Float[Tensor, "rows vocab"], log_references: Float[Tensor, "references rows vocab"]
+) -> Float[Tensor, "references"]:
+    """Weights w on the simplex whose mixture Σ w_i p_i is nearest to the model: least mean KL(model ‖ mixture).
+
+    Convex in w; solved over softmax logits by L-BFGS in float64. A vertex lies at infinity of the logits, so a weight
+    of 0 comes back as about 1e-6. A reference's zero counts as e^−700, so that gradients stay finite.
+    """
+    log_model, log_references = as_double(log_model), as_double(log_references).clamp_min(-700)
+
+    def loss_and_gradient(logits):
+        logits = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
+        log_mixture = (logits.log_softmax(0)[:, None, None] + log_references).logsumexp(0)
+        loss = kl(log_model, log_mixture).mean()
+        loss.backward()
+        return loss.item(), logits.grad.numpy()
+
+    start = torch.zeros(len(log_references), dtype=torch.float64).numpy()
+    options = {"maxiter": 1000, "ftol": 0.0, "gtol": 1e-9}
+    best = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
+    return torch.tensor(best.x).softmax(0)
+
+
+def negative_log_likelihood(
+    log_probs: Float[Tensor, "batch time vocab"], tokens: Int64[Tensor, "batch time"]
+) -> Float[Tensor, "batch time"]:
+    """−ln p(x_t | x_<t) at every row, in the precision that it is given."""
+    return -log_probs.gather(-1, tokens[..., None]).squeeze(-1)
+
+
+def as_double(log_p: Tensor) -> Tensor:
+    """float64, on the CPU where the device has none."""
+    return log_p.cpu().double() if log_p.device.type == "mps" else log_p.double()

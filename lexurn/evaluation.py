@@ -1,0 +1,158 @@
+"""How far a predictor is from its references: a tidy table, each number with its standard error and n.
+
+    step  split  row  reference  measure  mean  sem  n
+
+`row` is a row number, `last`, or `mean` (rows 1 … C; row 0 has seen nothing and is reported apart). Rows of the table
+average over sequences; `n` counts them, and `sem` is the standard error over them. Measures in nats: `loss`
+(−log p of the next token, no reference), `entropy` of the prediction, and `symmetrized_kl`, `kl` (reference ‖ model)
+and `regret` (model loss − reference loss) against each reference.
+"""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from lexurn import divergences
+from lexurn.shapes import LogProbs, Predictor, Tokens
+
+PerSequence = Float64[Tensor, "batch time"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Held-out sequences and what each reference predicts on them; made once, so that comparisons are paired."""
+
+    name: str
+    tokens: Tokens
+    references: dict[str, LogProbs]
+
+
+def splits(tokens: Mapping[str, Tokens], references: Mapping[str, Predictor]) -> list[Split]:
+    """Evaluation splits from named sequences and named reference predictors."""
+    return [
+        Split(name, sequences, {of: predictor(sequences) for of, predictor in references.items()})
+        for name, sequences in tokens.items()
+    ]
+
+
+def evaluate(predictor: Predictor, held: list[Split], *, step: int = 0) -> pd.DataFrame:
+    """Score a predictor on every split against every reference."""
+    table = pd.concat([_table(split.name, measures(predictor, split)) for split in held], ignore_index=True)
+    table.insert(0, "step", step)
+    return table
+
+
+def measures(predictor: Predictor, split: Split) -> dict[tuple[str, str], PerSequence]:
+    """(reference, measure) -> values (batch time) before any averaging; the reference of `loss` and `entropy` is ''."""
+    model = divergences.as_double(predictor(split.tokens)).to(split.tokens.device)
+    loss = divergences.negative_log_likelihood(model, split.tokens)
+    values = {("", "loss"): loss, ("", "entropy"): divergences.entropy(model)}
+    for name, reference in split.references.items():
+        values[name, "symmetrized_kl"] = divergences.symmetrized_kl(reference, model)
+        values[name, "kl"] = divergences.kl(reference, model)
+        values[name, "regret"] = loss - divergences.negative_log_likelihood(reference, split.tokens)
+    return values
+
+
+def select(table: pd.DataFrame, *, split: str, measure: str = "symmetrized_kl", row: str = "mean") -> pd.DataFrame:
+    """The lines of one split, measure and row, indexed by reference: mean, sem, n."""
+    lines = table[(table["split"] == split) & (table["measure"] == measure) & (table["row"] == row)]
+    return lines.set_index("reference")[["mean", "sem", "n"]]
+
+
+def summary(table: pd.DataFrame, *, measure: str = "symmetrized_kl") -> pd.DataFrame:
+    """`mean ± s.e.` of one measure, a line per split and row kind, a column per reference."""
+    lines = table[(table["measure"] == measure) & table["row"].isin(["mean", "last"])].copy()
+    lines["text"] = [f"{mean:.4f} ± {sem:.4f}" for mean, sem in zip(lines["mean"], lines["sem"], strict=True)]
+    return lines.pivot_table(
+        index=["split", "row", "n"], columns="reference", values="text", aggfunc="first", sort=False
+    )
+
+
+def between(split: Split, first: str, second: str) -> PerSequence:
+    """Symmetrized KL between two references (batch time)."""
+    return divergences.symmetrized_kl(split.references[first], split.references[second])
+
+
+def describe(predictor: Predictor, held: list[Split], *, split: str = "out_of_distribution") -> str:
+    """In words: how far the predictor is from each reference, which is nearest, and how far these are apart."""
+    of = next(each for each in held if each.name == split)
+    mean_over_rows = {
+        name: value[:, 1:].mean(-1)
+        for (name, measure), value in measures(predictor, of).items()
+        if measure == "symmetrized_kl"
+    }
+    ranked = sorted(mean_over_rows, key=lambda name: mean_over_rows[name].mean().item())
+    apart = {
+        f"{first} and {second}": between(of, first, second)[:, 1:].mean(-1)
+        for first, second in itertools.combinations(of.references, 2)
+    }
+    text = (
+        f"On {len(of.tokens)} sequences {split.replace('_', ' ')}, this model is "
+        + ", ".join(f"{_with_error(mean_over_rows[name])} from the {name}" for name in ranked)
+        + " predictor (nats, ± one standard error, mean over rows 1 … C). "
+    )
+    if len(ranked) > 1:
+        difference = mean_over_rows[ranked[1]] - mean_over_rows[ranked[0]]
+        mean, sem = _mean_and_sem(difference)
+        clear = mean > 2 * sem
+        text += (
+            f"**Nearest is the {ranked[0]} predictor**, by {_with_error(difference)} (paired) before {ranked[1]}. "
+            if clear
+            else f"**The {ranked[0]} and the {ranked[1]} predictor are equally near** within two standard errors "
+            f"({_with_error(difference)}, paired). "
+        )
+        text += (
+            "For scale, " + ", ".join(f"{pair} are {_with_error(value)}" for pair, value in apart.items()) + " apart."
+        )
+    return text
+
+
+def on_one_sequence(
+    predictors: Mapping[str, Predictor], held: list[Split], *, split: str = "out_of_distribution", sequence: int = 0
+) -> pd.DataFrame:
+    """What each predictor says along one held-out sequence: predictor, row, color, probability, ball."""
+    tokens = next(each.tokens for each in held if each.name == split)[sequence : sequence + 1]
+    tables = []
+    for name, predictor in predictors.items():
+        probs = predictor(tokens)[0].exp().cpu()  # time vocab
+        table = pd.DataFrame(probs.numpy()).rename_axis("row").reset_index()
+        table = table.melt("row", var_name="color", value_name="probability")
+        tables.append(table.assign(predictor=name, ball=table["row"].map(dict(enumerate(tokens[0].tolist())))))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _mean_and_sem(values: Tensor) -> tuple[float, float]:
+    return values.mean().item(), (values.std() / len(values) ** 0.5).item()
+
+
+def _with_error(values: Tensor) -> str:
+    mean, sem = _mean_and_sem(values)
+    return f"{mean:.4f} ± {sem:.4f}"
+
+
+def _table(split: str, values: dict[tuple[str, str], PerSequence]) -> pd.DataFrame:
+    tables = []
+    for (reference, measure), value in values.items():
+        columns = torch.cat([value, value[:, -1:], value[:, 1:].mean(-1, keepdim=True)], 1)  # batch row
+        rows = [*map(str, range(value.shape[1])), "last", "mean"]
+        n = len(value)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "split": split,
+                    "row": rows,
+                    "reference": reference,
+                    "measure": measure,
+                    "mean": columns.mean(0).tolist(),
+                    "sem": (columns.std(0) / n**0.5).tolist(),
+                    "n": n,
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)

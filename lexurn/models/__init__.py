@@ -1,0 +1,6 @@
+"""Language models: vocabulary × positions × backbone."""
+
+from lexurn.models.language_model import BACKBONES, LanguageModel, as_predictor, build, summary
+from lexurn.models.vocabulary import LearnedVocabulary, RandomVocabulary
+
+__all__ = ["BACKBONES", "LanguageModel", "LearnedVocabulary", "RandomVocabulary", "as_predictor", "build", "summary"]

@@ -1,0 +1,119 @@
+"""A language model: vocabulary × positions × backbone, with a learned start vector.
+
+    start, embed(x_0) + position 0, …, embed(x_{T-2}) + position T-2   ->  backbone  ->  unembed  ->  log-probabilities
+
+Row 0 comes from the start vector and row t from the tokens before t; nothing is shifted anywhere.
+"""
+
+from importlib import import_module
+from math import log
+
+import torch
+from torch import Generator, nn
+
+from lexurn.divergences import as_double
+from lexurn.models.vocabulary import LearnedVocabulary, RandomVocabulary
+from lexurn.settings import Settings
+from lexurn.shapes import LogProbs, Predictor, Table, Tokens
+
+BACKBONES = {"transformer": "lexurn.models.transformer:Transformer"}
+"""A backbone is a causal map (batch time d_model) -> same, made from its settings: one file, one line.
+
+Its class names in `RESIDUAL` the weights that write into a residual stream (none: an empty tuple).
+"""
+
+
+class LanguageModel(nn.Module):
+    """Tokens (batch time) to log-probabilities (batch time vocab) in nats; row t has seen `tokens[:, :t]`.
+
+    With a random vocabulary every sequence gets a fresh table from `generator`, or the one passed in as `table`
+    (batch vocab d_model).
+    """
+
+    def __init__(self, settings: Settings):
+        super().__init__()
+        d_model = settings.backbone.d_model
+        vocabulary = RandomVocabulary if settings.vocabulary.lex else LearnedVocabulary
+        self.context_length = settings.task.context_length
+        self.start = nn.Parameter(torch.empty(1, d_model))
+        self.vocabulary = vocabulary(settings.task.vocab_size, d_model, settings.vocabulary)
+        self.positions = (
+            nn.Parameter(torch.empty(self.context_length, d_model))
+            if settings.backbone.positions == "learned"
+            else None
+        )
+        module, name = BACKBONES[settings.backbone.name].split(":")
+        self.backbone = getattr(import_module(module), name)(settings.backbone)
+
+    def forward(self, tokens: Tokens, *, generator: Generator | None = None, table: Table | None = None) -> LogProbs:
+        n_sequences, n_rows = tokens.shape
+        if n_rows > self.context_length + 1:
+            raise ValueError(f"sequences may have context_length + 1 = {self.context_length + 1} tokens, got {n_rows}")
+        if table is None:
+            table = self.vocabulary.draw(n_sequences, generator=generator)
+        seen = self.vocabulary.embed(tokens[:, :-1], table)
+        if self.positions is not None:
+            seen = seen + self.positions[: n_rows - 1]
+        x = torch.cat([self.start.expand(n_sequences, 1, -1), seen], 1)
+        return self.vocabulary.unembed(self.backbone(x), table).log_softmax(-1)
+
+
+def build(settings: Settings, *, generator: Generator) -> LanguageModel:
+    """A freshly initialized model on the CPU; its weights depend on the settings and the generator alone."""
+    with torch.random.fork_rng(devices=[]):  # constructors draw from the global generator
+        model = LanguageModel(settings)
+    initialize(model, generator=generator)
+    return model
+
+
+@torch.no_grad()
+def initialize(model: LanguageModel, *, generator: Generator) -> None:
+    """All initial weights, in one place.
+
+    Matrices and tables N(0, 1/fan-in), so that embedded tokens have norm about 1 as random tables do; weights that
+    write into the residual stream are divided by √(2 · layers); norms are the identity, biases zero.
+    """
+    residual = model.backbone.RESIDUAL
+    n_writes = sum(name.endswith(residual) for name, _ in model.named_parameters())
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 1:
+            parameter.fill_(1.0 if name.endswith("norm.weight") else 0.0)
+        else:
+            std = parameter.shape[-1] ** -0.5
+            if name.endswith(residual):
+                std /= n_writes**0.5
+            parameter.normal_(std=std, generator=generator)
+
+
+def as_predictor(model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batch_size: int = 64) -> Predictor:
+    """The model as a predictor: evaluation mode, no gradients, in batches, deterministic.
+
+    Probabilities of a lexical model are averaged over `n_tables` draws of its tables, the same ones at every call.
+    """
+    device = model.start.device
+    lexical = isinstance(model.vocabulary, RandomVocabulary)
+
+    @torch.inference_mode()
+    def predict(tokens: Tokens) -> LogProbs:
+        training = model.training
+        model.eval()
+        tables = Generator(device).manual_seed(seed)
+        batches = []
+        for batch in tokens.to(device).split(batch_size):
+            draws = [model(batch, generator=tables) for _ in range(n_tables if lexical else 1)]
+            batches.append(as_double(torch.stack(draws)).logsumexp(0) - log(len(draws)))
+        model.train(training)
+        return torch.cat(batches)
+
+    return predict
+
+
+def summary(model: LanguageModel) -> dict[str, int]:
+    """Parameters of each part, and in all."""
+    parts = {
+        "start vector": model.start.numel(),
+        "positions": 0 if model.positions is None else model.positions.numel(),
+    }
+    for name in ("vocabulary", "backbone"):
+        parts[name] = sum(parameter.numel() for parameter in getattr(model, name).parameters())
+    return {**parts, "all": sum(parts.values())}

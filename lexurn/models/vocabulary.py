@@ -1,0 +1,96 @@
+"""The vocabulary of a language model: how tokens are embedded, and how hidden vectors become logits.
+
+    LearnedVocabulary   one learned row per token
+    RandomVocabulary    lexical invariance: a new random table for every sequence, so that no weight knows a token's
+                        name (Huang et al. 2023, arXiv 2305.16349)
+
+Both work on a *table*: `draw` gives one, `embed` and `unembed` use it. With the table of a sequence passed in,
+relabelling the tokens and the table's rows together relabels the prediction and changes nothing else.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from lexurn.settings import VocabularySettings
+from lexurn.shapes import Hidden, Table, Tokens
+
+Logits = Float[Tensor, "batch time vocab"]
+
+
+class LearnedVocabulary(nn.Module):
+    """A learned embedding table; tied, it reads the logits out too, untied, a linear map with a bias does."""
+
+    def __init__(self, vocab_size: int, d_model: int, settings: VocabularySettings):
+        super().__init__()
+        self.embedding = nn.Parameter(torch.empty(vocab_size, d_model))
+        self.readout = None if settings.tied else nn.Linear(d_model, vocab_size)
+        self.logit_scale = settings.logit_scale
+
+    def draw(self, n_sequences: int, *, generator: Generator | None = None) -> Table:
+        """The one learned table (vocab d_model), the same for all sequences."""
+        return self.embedding
+
+    def embed(self, tokens: Tokens, table: Table) -> Hidden:
+        return nn.functional.embedding(tokens, table)
+
+    def unembed(self, hidden: Hidden, table: Table) -> Logits:
+        logits = hidden @ table.T if self.readout is None else self.readout(hidden)
+        return self.logit_scale * logits
+
+
+class RandomVocabulary(nn.Module):
+    """A random table per sequence; tied, it reads the logits out too, untied, its learned linear image does."""
+
+    def __init__(self, vocab_size: int, d_model: int, settings: VocabularySettings):
+        super().__init__()
+        self.vocab_size, self.d_model = vocab_size, d_model
+        self.family = FAMILIES[settings.vocabulary]
+        self.readout = None if settings.tied else nn.Linear(d_model, d_model, bias=False)
+        self.logit_scale = settings.logit_scale
+
+    def draw(self, n_sequences: int, *, generator: Generator) -> Table:
+        """Fresh tables (batch vocab d_model) on the generator's device."""
+        return self.family((n_sequences, self.vocab_size, self.d_model), generator)
+
+    def embed(self, tokens: Tokens, table: Table) -> Hidden:
+        return table.gather(1, tokens[..., None].expand(-1, -1, table.shape[-1]))
+
+    def unembed(self, hidden: Hidden, table: Table) -> Logits:
+        table = table if self.readout is None else self.readout(table)
+        return self.logit_scale * (hidden @ table.mT)
+
+
+def gaussian(shape: tuple[int, int, int], generator: Generator) -> Table:
+    """N(0, 1) entries: rows of norm about √d_model, and logits that start with that standard deviation."""
+    return torch.randn(shape, generator=generator, device=generator.device)
+
+
+def gaussian_scaled(shape: tuple[int, int, int], generator: Generator) -> Table:
+    """N(0, 1/d_model) entries: rows of norm about 1."""
+    return gaussian(shape, generator) / shape[-1] ** 0.5
+
+
+def orthonormal(shape: tuple[int, int, int], generator: Generator) -> Table:
+    """Orthonormal rows, uniform over rotations. Needs vocab ≤ d_model."""
+    factors = torch.linalg.qr(gaussian(shape, generator).mT)
+    signs = factors.R.diagonal(dim1=-2, dim2=-1).sign()  # makes the factorization unique, hence the law uniform
+    return factors.Q.mT * signs[..., None]
+
+
+def one_hot(shape: tuple[int, int, int], generator: Generator) -> Table:
+    """Different unit vectors of the standard basis, uniformly chosen. Needs vocab ≤ d_model."""
+    n_sequences, vocab_size, d_model = shape
+    chosen = torch.rand(n_sequences, d_model, generator=generator, device=generator.device).argsort(-1)
+    return nn.functional.one_hot(chosen[:, :vocab_size], d_model).float()
+
+
+FAMILIES: dict[str, Callable[[tuple[int, int, int], Generator], Table]] = {
+    "gaussian": gaussian,
+    "gaussian_scaled": gaussian_scaled,
+    "orthonormal": orthonormal,
+    "one_hot": one_hot,
+    "original": gaussian,  # with tied read-out, no scale and no bias, which its settings insist on
+}

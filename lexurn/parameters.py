@@ -1,0 +1,178 @@
+"""From what a person typed to checked settings: strictly, in about a second, without torch.
+
+A chapter's values come from its cells that start with `# Parameters`: its own (the defaults, perhaps edited) and the
+one that papermill injects behind it. Both are read as text from IPython's history, because papermill only warns about
+unknown names and because scanning globals breaks when a cell is run again. A later cell wins, as in Python.
+
+    settings = parameters.resolve("train")                        # in a chapter
+    settings = parameters.check({"lex": True, "n_steps": 200})    # in a script
+"""
+
+import ast
+import difflib
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from lexurn import paths
+from lexurn.settings import FLAT, Settings
+
+INJECTED = "# Parameters"
+"""First line of the cell that papermill injects; a chapter's own parameters cell starts with it and goes on."""
+
+
+class ParameterError(ValueError):
+    """A value or a name that no run can be made from. Its message is one line and says what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"ParameterError: {self}"]  # IPython shows this in place of a traceback
+
+
+def resolve(chapter: str) -> Settings:
+    """The settings of the running chapter, e.g. `resolve("train")` in `02_train`.
+
+    A params file may hold one mapping per chapter beside common scalars; a scalar given on the command line wins over
+    the chapter's mapping. Raises ParameterError.
+    """
+    given, chapters = {}, chapter_names() | {chapter}
+    for values, is_injected in _cells():
+        mappings = {name: values.pop(name) for name in list(values) if name in chapters}
+        for name, mapping in mappings.items():
+            _refuse_unless_mapping(name, mapping)
+            _refuse_unknown(mapping, f"{name}: ")
+        _refuse_unknown(values, also=chapters)
+        if not is_injected:
+            values = {name: value for name, value in values.items() if value != _default(name)}
+        given |= mappings.get(chapter, {}) | values
+    return check(given)
+
+
+def check(values: Mapping[str, Any]) -> Settings:
+    """Settings from flat names and values; raises ParameterError naming the first thing wrong and its remedy."""
+    _refuse_unknown(values)
+    try:
+        return Settings.from_flat(values)
+    except ValidationError as error:
+        raise ParameterError(_explain(error, values)) from None
+
+
+def read(path: str | Path, chapter: str) -> dict[str, Any]:
+    """The flat values that a params file holds for one chapter. Raises ParameterError, also for files that are no YAML.
+
+    A name may stand at the top level or in chapters' mappings, not in both: papermill hands over both without telling
+    which was typed last.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ParameterError(f"{path} must hold `name: value` lines, got a {type(content).__name__}")
+    chapters = chapter_names() | {chapter}
+    mappings = {name: content.pop(name) for name in list(content) if name in chapters}
+    _refuse_unknown(content, f"{path}: ", also=chapters)
+    for name, mapping in mappings.items():
+        _refuse_unless_mapping(name, mapping)
+        _refuse_unknown(mapping, f"{path}: {name}: ")
+        if twice := content.keys() & mapping.keys():
+            raise ParameterError(f"{path}: {min(twice)} stands at the top level and under {name}; keep one of the two")
+    return content | mappings.get(chapter, {})
+
+
+def chapter_names() -> set[str]:
+    """Names of the book's chapters, without their numbers; empty outside a repository."""
+    try:
+        return {path.stem.partition("_")[2] for path in (paths.root() / "book").glob("[0-9][0-9]_*.py")}
+    except FileNotFoundError:
+        return set()
+
+
+def papermill_line(settings: Settings, chapter: str = "02_train") -> str:
+    """The command that makes this run again."""
+    changed = " ".join(
+        f"-p {name} {value}" if not isinstance(value, list) else f"-y '{name}: {value}'"
+        for name, value in settings.changed().items()
+    )
+    return f"papermill book/{chapter}.ipynb out.ipynb {changed}".rstrip()
+
+
+def _cells() -> Iterable[tuple[dict[str, Any], bool]]:
+    """Assignments of each parameters cell that has run, in order, and whether papermill injected it."""
+    if "IPython" not in sys.modules or (shell := sys.modules["IPython"].get_ipython()) is None:
+        main = vars(sys.modules["__main__"])  # the chapter runs as a plain script
+        yield {name: main[name] for name in FLAT if name in main}, False
+        return
+    for source in shell.user_ns["In"]:
+        if source.startswith(INJECTED):
+            yield _assignments(source), source.partition("\n")[0].strip() == INJECTED
+
+
+def _assignments(source: str) -> dict[str, Any]:
+    values = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            try:
+                values[ast.unparse(target)] = ast.literal_eval(node.value)
+            except ValueError:
+                values[ast.unparse(target)] = ast.unparse(node.value)  # e.g. float('inf'), refused by its field
+    return values
+
+
+def _refuse_unknown(values: Mapping[str, Any], where: str = "", also: Iterable[str] = ()) -> None:
+    for name in values:
+        if name not in FLAT:
+            known = [*FLAT, *also]
+            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise ParameterError(
+                f"{where}{name} is no parameter of any chapter; {hint}known: {', '.join(sorted(known))}"
+            )
+
+
+def _refuse_unless_mapping(name: str, mapping: Any) -> None:
+    if not isinstance(mapping, Mapping):
+        raise ParameterError(f"{name} is a chapter and must hold `name: value` lines, got {mapping!r}")
+
+
+def _schema(name: str) -> dict[str, Any]:
+    return Settings.model_fields[FLAT[name]].annotation.model_json_schema()["properties"][name]
+
+
+def _default(name: str) -> Any:
+    return _schema(name)["default"]
+
+
+def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
+    """One line: what is wanted, what came, what to do."""
+    first = error.errors()[0]
+    name = next((part for part in first["loc"][1:] if part in FLAT), None)
+    if name is None:  # a check over several fields, which words its message whole
+        return first["msg"].removeprefix("Value error, ")
+    schema, got = _schema(name), values[name]
+    remedy = f"use for example {schema['default']} (the default)"
+    if "enum" in schema and (near := difflib.get_close_matches(str(got), schema["enum"], n=1)):
+        remedy = f"did you mean {near[0]}?"
+    return f"{name} ({schema['description']}) must be {_allowed(schema)}, got {got!r}; {remedy}"
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return "a positive number or a list of them, one per colour"
+    if "enum" in schema:
+        return "one of " + ", ".join(schema["enum"])
+    if "const" in schema:
+        return str(schema["const"])
+    kind = {"boolean": "True or False", "integer": "a whole number", "number": "a finite number"}[schema["type"]]
+    words = {
+        "minimum": "at least",
+        "exclusiveMinimum": "greater than",
+        "maximum": "at most",
+        "exclusiveMaximum": "less than",
+    }
+    bounds = " and ".join(f"{word} {schema[bound]:g}" for bound, word in words.items() if bound in schema)
+    return f"{kind} {bounds}".strip()

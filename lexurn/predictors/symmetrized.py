@@ -1,0 +1,126 @@
+"""The symmetrized memorizing predictor S: Bayes under the pool with its colours relabelled in every possible way.
+
+A lexically invariant model sees only which positions hold equal tokens. Trained on a pool, its optimum mixes over all
+V! relabelings π of every urn:
+
+    S(v | n) = Σ_d Σ_π [Π_i θ_{d,π(i)}^{n_i}] θ_{d,π(v)}  /  Σ_d Σ_π Π_i θ_{d,π(i)}^{n_i}
+
+Read plainly, that is `Memorizing(relabelings(urns))`. Computed here otherwise: the sums over π are permanents of
+A[i, k] = θ_k^{n_i}, found by a dynamic programme over subsets of the k's, O(2^V V) in place of V!.
+"""
+
+import itertools
+from functools import cache
+from math import comb
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+from torch.nn.functional import pad
+
+from lexurn.predictors.counting import _check_urns, floored_log, prefix_counts
+from lexurn.shapes import LogProbs, Pool, Tokens
+
+CHUNK = 2**21
+"""Sums over subsets held at once, for as many rows as fit; larger is faster until the cache is full (16 MiB)."""
+
+MOST_COLORS = 12
+"""Most colours for which the programme over 2^V subsets is worth its time."""
+
+
+def relabelings(urns: Pool) -> Float64[Tensor, "relabelled colors"]:
+    """The pool under every permutation of the colours: (tasks · V!, colors)."""
+    orders = torch.tensor(list(itertools.permutations(range(urns.shape[1]))), device=urns.device)
+    return urns[:, orders].flatten(0, 1)
+
+
+class Symmetrized:
+    """Bayes under the uniform prior over every relabelling of every urn of a pool.
+
+    It depends on counts alone and gives equal counts equal probability. Raises ValueError beyond `MOST_COLORS`, where
+    2^V subsets are out of reach.
+    """
+
+    def __init__(self, urns: Pool):
+        _check_urns(urns)
+        if urns.shape[1] > MOST_COLORS:
+            raise ValueError(f"Symmetrized takes at most {MOST_COLORS} colours, got {urns.shape[1]}")
+        self.urns = urns
+
+    def __call__(self, tokens: Tokens) -> LogProbs:
+        n_tasks, n_colors = self.urns.shape
+        counts = prefix_counts(tokens, n_colors)
+        urns = self.urns.to(counts.device).sort(-1, descending=True).values
+        falling, order = counts.flatten(0, 1).sort(-1, descending=True)  # rows colors
+        chunks = falling.split(max(CHUNK // (2**n_colors * n_tasks), 1))
+        sums = falling.new_empty(2, 2**n_colors, n_tasks * len(chunks[0]))  # reused: fresh memory costs as much as sums
+        probs = torch.cat([_mixture(urns, chunk, sums[..., : n_tasks * len(chunk)]) for chunk in chunks])
+        return torch.empty_like(falling).scatter_(-1, order, probs).log_().view_as(counts)
+
+
+def _mixture(
+    urns: Pool, counts: Float64[Tensor, "rows colors"], sums: Float64[Tensor, "2 subsets pairs"]
+) -> Float64[Tensor, "rows colors"]:
+    """Σ_d w_d S_d(v), w_d ∝ the evidence of urn d up to relabelling; urns and counts in falling order.
+
+    A is scaled by rows and columns, A'[i, k] = exp(n_i ln θ_k − u_i − w_k), with the potentials w of the optimal
+    matching, which for sorted factors is the identity: A' ≤ 1 with ones on the diagonal, so that perm A' lies between
+    1 and V! and nothing over- or underflows, however long the sequence. ln perm A = ln perm A' + Σ_i n_i ln θ_i.
+    """
+    n_colors = urns.shape[1]
+    counts = counts.T.contiguous()[:, None]  # colors 1 rows, and below: colors tasks rows
+    log_urns = floored_log(urns).T[..., None]
+    drops = counts[:-1] * (log_urns[:-1] - log_urns[1:])
+    potentials = pad(drops.flip(0).cumsum(0).flip(0), (0, 0, 0, 0, 0, 1))  # w_k = Σ_{j ≥ k} n_j (ln θ_j − ln θ_{j+1})
+    scaled = counts[:, None] * log_urns - potentials  # i k tasks rows
+    scaled = (scaled - scaled.diagonal().movedim(-1, 0)[:, None]).exp_().flatten(2)
+
+    # ahead[i][m]: the first i rows matched to the i columns of subset m; behind: the last i rows
+    sizes = [comb(n_colors, size) for size in range(n_colors + 1)]
+    ahead, behind = (half.split(sizes) for half in sums.zero_())
+    ahead[0].fill_(1.0), behind[0].fill_(1.0)
+    for i in range(n_colors):
+        _extend(ahead[i], scaled[i], ahead[i + 1], n_colors, i)
+        _extend(behind[i], scaled[-1 - i], behind[i + 1], n_colors, i)
+    permanent = ahead[-1][0].view(len(urns), -1)  # tasks rows
+
+    weights = (permanent.log() + (counts * log_urns).sum(0)).softmax(0) / permanent
+    probs = []
+    for i in range(n_colors):
+        minors = _join(ahead[i], behind[n_colors - 1 - i], n_colors, i) * scaled[i]
+        probs.append((minors.view(n_colors, *permanent.shape) * urns.T[..., None] * weights).sum((0, 1)))
+    return torch.stack(probs, -1)
+
+
+def _extend(matched: Tensor, row: Tensor, extended: Tensor, n_colors: int, size: int) -> None:
+    """Match one more row: from sums over subsets of `size` columns to sums over subsets of `size + 1`."""
+    sources, columns, targets = matched.unbind(), row.unbind(), extended.unbind()
+    for smaller, column, larger in _steps(n_colors, size):
+        targets[larger].addcmul_(sources[smaller], columns[column])
+
+
+def _join(ahead: Tensor, behind: Tensor, n_colors: int, size: int) -> Tensor:
+    """Permanents without row `size` and without each column: (colors, rows)."""
+    minors = ahead.new_zeros(n_colors, ahead.shape[-1])
+    before, after, targets = ahead.unbind(), behind.unbind(), minors.unbind()
+    for smaller, column, larger in _steps(n_colors, size):
+        targets[column].addcmul_(before[smaller], after[-1 - larger])  # the complement of `larger`
+    return minors
+
+
+@cache
+def _subsets(n_colors: int, size: int) -> list[tuple[int, ...]]:
+    """Subsets of the columns in lexicographic order; the complement of the j-th is the j-th from the end."""
+    return list(itertools.combinations(range(n_colors), size))
+
+
+@cache
+def _steps(n_colors: int, size: int) -> list[tuple[int, int, int]]:
+    """(subset of `size`, column outside it, their union), subsets by their place in `_subsets`."""
+    place = {subset: j for j, subset in enumerate(_subsets(n_colors, size + 1))}
+    return [
+        (j, column, place[tuple(sorted((*subset, column)))])
+        for j, subset in enumerate(_subsets(n_colors, size))
+        for column in range(n_colors)
+        if column not in subset
+    ]

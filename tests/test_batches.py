@@ -1,0 +1,70 @@
+"""Batches: what is visited how often, and that any batch can be reached."""
+
+import itertools
+import tracemalloc
+
+import pytest
+import torch
+
+from lexurn.tasks import batches
+from lexurn.tasks.batches import endless, finite
+
+
+def numbered(monkeypatch, block):
+    """Blocks of `block` sequences that carry random numbers, to be told apart."""
+    monkeypatch.setattr(batches, "BLOCK", block)
+    return lambda n, g: torch.randint(2**40, (n, 1), generator=g)
+
+
+def test_endless_never_repeats_and_can_start_anywhere(monkeypatch):
+    sample = numbered(monkeypatch, 20)
+    whole = list(itertools.islice(endless(sample, 6, seed=1), 30))
+    assert torch.cat(whole).unique().numel() == 180
+    for start in (0, 1, 3, 7, 29):
+        there = next(endless(sample, 6, seed=1, start=start))
+        assert there.equal(whole[start])
+    assert not next(endless(sample, 6, seed=2)).equal(whole[0])
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "n_epochs", "size"), [(47, 3, 5), (10, 2, 4), (1, 12, 4), (20, 1, 20), (7, 5, 9)]
+)
+def test_finite_visits_every_sequence_once_an_epoch(monkeypatch, n_samples, n_epochs, size):
+    sample = numbered(monkeypatch, 10)
+    whole = list(finite(sample, n_samples, n_epochs, size, seed=1))
+    assert len(whole) == n_samples * n_epochs // size and all(len(batch) == size for batch in whole)
+    everything = torch.cat(whole).flatten()
+    epochs = everything.split(n_samples)
+    assert all(epoch.unique().numel() == n_samples for epoch in epochs[:-1])
+    assert everything.unique().numel() == n_samples
+    for start in range(len(whole)):
+        assert next(finite(sample, n_samples, n_epochs, size, seed=1, start=start)).equal(whole[start])
+
+
+def test_finite_shuffles_blocks_and_within_them_anew_each_epoch(monkeypatch):
+    sample = numbered(monkeypatch, 10)
+    first, second = torch.cat(list(finite(sample, 40, 2, 5, seed=1))).flatten().split(40)
+    assert not first.equal(second) and first.sort().values.equal(second.sort().values)
+    place = {number: i // 10 for i, number in enumerate(first.tolist())}
+    blocks = [place[number] for number in second.tolist()]
+    assert all(len(set(blocks[i : i + 10])) == 1 for i in range(0, 40, 10))  # a block stays together
+
+
+def test_memory_is_flat_in_the_number_of_samples():
+    """A thousand times more sequences, the same peak: a block at a time is held."""
+
+    class Counting:
+        alive = peak = 0
+
+        def __call__(self, n, g):
+            Counting.peak = max(Counting.peak, n)
+            return torch.zeros(n, 2, dtype=torch.int64)
+
+    tracemalloc.start()
+    for n_samples in (10_000, 10_000_000):
+        stream = finite(Counting(), n_samples, 1, 64, seed=0)
+        for _ in itertools.islice(stream, 600):
+            pass
+    assert Counting.peak <= batches.BLOCK
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()

@@ -1,0 +1,235 @@
+"""Chapters: paired, without outputs, with the library's own defaults, and running from start to end."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+import yaml
+from jupytext.compare import compare_notebooks
+
+from lexurn import divergences, evaluation, parameters, paths, runs
+from lexurn.settings import FLAT, Settings
+
+ROOT = paths.root()
+CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]_*.py"))
+REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]
+
+
+def cells(path, kind):
+    return [cell for cell in jupytext.read(path).cells if cell.cell_type == kind]
+
+
+def tagged(path):
+    return [cell for cell in cells(path, "code") if "parameters" in cell.metadata.get("tags", [])]
+
+
+def test_there_are_chapters_and_the_contents_list_them():
+    contents = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
+    assert [path.stem for path in CHAPTERS] == [chapter["file"] for chapter in contents["chapters"]] != []
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+class TestEveryChapter:
+    def test_its_notebook_has_the_same_content(self, path):
+        compare_notebooks(
+            jupytext.read(path.with_suffix(".ipynb")), jupytext.read(path), compare_ids=False, compare_outputs=False
+        )
+
+    def test_its_notebook_has_no_outputs(self, path):
+        notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+        assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if "outputs" in cell)
+        assert notebook.metadata.kernelspec.name == "python3"
+
+    def test_it_starts_with_a_heading_and_skips_no_level(self, path):
+        headings = re.findall(r"^(#+) ", "\n".join(cell.source for cell in cells(path, "markdown")), re.MULTILINE)
+        levels = [len(heading) for heading in headings]
+        assert levels[0] == 1 and levels.count(1) == 1
+        assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+    def test_its_parameters_are_the_defaults_of_the_settings_with_their_help(self, path):
+        (cell,) = tagged(path)
+        assert cell.source.startswith(parameters.INJECTED) and cell.source.split("\n")[0] != parameters.INJECTED
+        given = parameters._assignments(cell.source)
+        assert given == {name: Settings().flat()[name] for name in given}
+        lines = [line for line in cell.source.split("\n") if not line.startswith("#")]
+        for line in lines:
+            name = line.partition(":")[0]
+            schema = parameters._schema(name)
+            description, values = schema["description"].removesuffix(" (counts only with lex)"), schema.get("enum", [])
+            help_text = line.partition("  # ")[2]
+            assert description in help_text or all(value in help_text for value in values), line
+
+    def test_its_first_cell_names_the_repository_and_tag_of_the_configuration(self, path):
+        address = f'REPOSITORY, TAG = "{REPOSITORY["url"]}", "{REPOSITORY["branch"]}"'
+        assert address in cells(path, "code")[0].source
+
+    def test_its_cells_are_short(self, path):
+        for cell in cells(path, "code"):
+            assert len(cell.source.split("\n")) <= 16 or "parameters" in cell.metadata.get("tags", [])
+            assert "\nclass " not in cell.source
+
+
+def test_a_stale_notebook_is_found(tmp_path):
+    path = tmp_path / "02_train.py"
+    path.write_text(CHAPTERS[-1].read_text().replace("# # Training", "# # Straining"))
+    with pytest.raises(Exception, match="differ|Straining"):
+        compare_notebooks(
+            jupytext.read(CHAPTERS[-1].with_suffix(".ipynb")),
+            jupytext.read(path),
+            compare_ids=False,
+            compare_outputs=False,
+            raise_on_first_difference=True,
+        )
+
+
+def test_the_training_chapter_knows_every_parameter():
+    (cell,) = tagged(ROOT / "book" / "02_train.py")
+    assert list(parameters._assignments(cell.source)) == list(FLAT)
+
+
+def papermill(out, *arguments, chapter="02_train"):
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", f"book/{chapter}.ipynb", str(out), *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("lex", [False, True])
+def test_a_normal_model_memorizes_and_a_lexical_one_does_not(store, tmp_path, seed, lex):
+    """The chapter at its defaults: out of distribution, normal ends < .05 and lexical > .25 of d(G, M) from M."""
+    done = papermill(tmp_path / "out.ipynb", "-p", "lex", str(lex), "-p", "seed", str(seed))
+    assert done.returncode == 0, done.stderr[-3000:]
+    (folder,) = store.iterdir()
+    run = runs.load(folder)
+    split = next(each for each in run.splits if each.name == "out_of_distribution")
+    apart = divergences.symmetrized_kl(split.references["generalizing"], split.references["memorizing"])[:, 1:].mean()
+    share = evaluation.select(run.results, split=split.name).loc["memorizing", "mean"] / apart.item()
+    assert (share > 0.25) if lex else (share < 0.05)
+    assert run.provenance["command"] == parameters.papermill_line(run.settings)
+
+
+def test_the_chapter_shows_distances_with_errors_figures_and_where_the_run_is(store, tmp_path):
+    out = tmp_path / "out.ipynb"
+    assert papermill(out, "-f", "params/smoke.yaml", "-p", "lex", "True").returncode == 0
+    outputs = [output for cell in nbformat.read(out, as_version=4).cells for output in cell.get("outputs", [])]
+    data = [output["data"] for output in outputs if "data" in output]
+    assert sum("image/png" in each for each in data) == 3
+    text = "\n".join(each.get("text/markdown", each["text/plain"]) for each in data)
+    assert re.search(r"this model is \d\.\d{4} ± \d\.\d{4} from the", text) and "Nearest is" in text
+    assert next(store.iterdir()).name in text
+    assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
+    again = papermill(out, "-f", "params/smoke.yaml", "-p", "lex", "True")
+    assert again.returncode == 0 and "already trained" in out.read_text()
+
+
+def test_every_kind_of_data_can_be_trained_on(store, tmp_path):
+    for extra in (["-p", "n_tasks", "0"], ["-p", "n_train_samples", "640"]):
+        params = tmp_path / "params.yaml"
+        params.write_text("eval_every: 10\nn_test_samples: 20\ntrain: {batch_size: 16}\n")
+        steps = [] if "640" in extra else ["-p", "n_steps", "20"]
+        done = papermill(tmp_path / "out.ipynb", "-f", str(params), *extra, *steps)
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert sorted(runs.load(folder).settings.training.n_steps for folder in store.iterdir()) == [20, 40]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "n_task", "4"], "ParameterError: n_task is no parameter of any chapter; did you mean n_tasks?"),
+        (
+            ["-p", "n_colors", "1"],
+            "n_colors (colours of balls, the vocabulary) must be a whole number at least 2, got 1",
+        ),
+        (
+            ["-p", "d_model", "65"],
+            "d_model must be a multiple of n_heads, got d_model=65 and n_heads=2; use d_model 64",
+        ),
+        (["-p", "learning_rate", "abc"], "must be a finite number greater than 0, got 'abc'; use for example 0.003"),
+        (["-p", "lex", "maybe"], "must be True or False, got 'maybe'"),
+        (["-p", "alpha", "-1"], "must be a positive number or a list of them, one per colour, got -1"),
+        (["-p", "context_length", "0"], "must be a whole number at least 1, got 0"),
+        (["-p", "batch_size", "2.5"], "must be a whole number at least 1, got 2.5"),
+        (["-y", "lr: 0.1"], "lr is no parameter of any chapter"),
+    ],
+)
+def test_bad_input_stops_before_any_work(store, tmp_path, arguments, message):
+    done = papermill(tmp_path / "out.ipynb", *arguments)
+    assert done.returncode != 0 and not store.exists()
+    assert message in done.stderr.strip().split("\n")[-1]
+
+
+def test_a_file_with_a_key_that_no_chapter_knows_is_refused(store, tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("n_steps: 5\nn_colours: 3\n")
+    done = papermill(tmp_path / "out.ipynb", "-f", str(path))
+    assert done.returncode != 0 and not store.exists()
+    assert "n_colours is no parameter of any chapter; did you mean n_colors?" in done.stderr.strip().split("\n")[-1]
+
+
+def test_a_chapter_runs_from_another_directory_without_an_installed_library(tmp_path):
+    """What its first cell does, in a process that cannot import lexurn but stands inside a clone."""
+    first = cells(CHAPTERS[-1], "code")[0].source
+    inside = ROOT / "book" / "assets"
+    code = (
+        "import importlib.util, sys\n"
+        "real = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name: None if name == 'lexurn' else real(name)\n"
+        f"{first}\nprint(sys.path[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=inside, capture_output=True, text=True)
+    assert done.stdout.strip() == str(ROOT), done.stderr
+
+
+SCALES = {  # n_colors, d_model, n_layers, n_heads, steps
+    "small": (4, 128, 4, 8, 23437),
+    "medium": (4, 256, 4, 8, 23437),
+    "large": (4, 256, 8, 8, 23437),
+    "experiment": (8, 256, 4, 8, 78125),
+}
+
+
+def test_params_files_hold_the_originals_scales():
+    for name, wanted in SCALES.items():
+        s = parameters.check(parameters.read(ROOT / "params" / f"{name}.yaml", "train"))
+        found = (s.task.n_colors, s.backbone.d_model, s.backbone.n_layers, s.backbone.n_heads, s.training.n_steps)
+        assert found == wanted
+        assert (s.task.context_length, s.training.learning_rate, s.training.n_train_samples) == (127, 1e-4, 10**6)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "params").glob("*.yaml")), ids=lambda path: path.stem)
+def test_params_files_open_with_their_steps_and_command_and_resolve(path):
+    settings = parameters.check(parameters.read(path, "train"))
+    opening = [line for line in path.read_text().split("\n") if line.startswith("#")]
+    assert f"{settings.training.n_steps} steps" in opening[0]
+    assert any(f"papermill book/02_train.ipynb out.ipynb -f params/{path.name}" in line for line in opening)
+
+
+def test_the_readme_points_at_this_repository_and_lists_every_chapter():
+    readme = (ROOT / "README.md").read_text()
+    for path in CHAPTERS:
+        address = REPOSITORY["url"].removeprefix("https://github.com/")
+        place = f"{address}/blob/{REPOSITORY['branch']}/book/{path.stem}.ipynb"
+        assert f"https://colab.research.google.com/github/{place}" in readme
+        assert f"](book/{path.stem}.py)" in readme
+    assert REPOSITORY["url"] in (ROOT / "CITATION.cff").read_text()
+    for link in re.findall(r"\]\(([^)#:]+)\)", readme):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_readmes_example_runs(store):
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len([line for line in example.split("\n") if line.strip()]) <= 5
+    done = subprocess.run([sys.executable, "-c", example], cwd=store.parent, capture_output=True, text=True)
+    assert done.returncode == 0 and "symmetrized" in done.stdout, done.stderr
+
+
+def test_no_path_of_this_machine_and_no_output_is_committed():
+    home = str(Path.home())
+    for path in [*(ROOT / "book").glob("*.*"), *(ROOT / "params").glob("*.yaml"), ROOT / "README.md"]:
+        text = path.read_text()
+        assert home not in text and str(ROOT) not in text
+    assert json.loads((ROOT / "book" / "02_train.ipynb").read_text())["nbformat"] == 4

@@ -1,0 +1,94 @@
+"""Imports run one way, and what must be light is."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lexurn
+
+LIBRARY = Path(lexurn.__file__).parent
+ORDER = [
+    "settings",
+    "paths",
+    "parameters",
+    "shapes",
+    "seeding",
+    "divergences",
+    "tasks",
+    "predictors",
+    "models",
+    "training",
+    "evaluation",
+    "experiment",
+    "tracking",
+    "provenance",
+    "runs",
+    "plotting",
+    "widgets",
+]
+
+
+def modules():
+    return {
+        ".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in LIBRARY.rglob("*.py")
+        if path != LIBRARY / "__init__.py"
+    }
+
+
+def imported(path):
+    """Names of `lexurn`'s own parts, and of everything else, that a file imports anywhere in it."""
+    own, other = set(), set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "lexurn":
+            own |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lexurn."):
+            own.add(node.module.split(".")[1])
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            other.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                parts = alias.name.split(".")
+                (own if parts[0] == "lexurn" and len(parts) > 1 else other).add(
+                    parts[parts[0] == "lexurn" and len(parts) > 1]
+                )
+    return own, other
+
+
+@pytest.mark.parametrize("name", modules())
+def test_a_module_imports_only_what_stands_before_it(name):
+    part = name.split(".")[0]
+    assert part in ORDER, f"{part} has no place in the order of imports; give it one in this test"
+    own, _ = imported(modules()[name])
+    later = {each for each in own if ORDER.index(each) > ORDER.index(part)}
+    assert not later
+
+
+def test_the_order_can_be_broken(tmp_path):
+    bad = tmp_path / "bad.py"
+    bad.write_text("from lexurn import runs\nimport lexurn.training\nfrom lexurn.models import build\n")
+    assert imported(bad)[0] == {"runs", "training", "models"}
+
+
+def test_only_tracking_imports_wandb_and_training_needs_neither_it_nor_papermill():
+    for name, path in modules().items():
+        _, other = imported(path)
+        assert "wandb" not in other or name == "tracking"
+        assert "papermill" not in other
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import lexurn", "torch numpy pandas pydantic"),
+        ("import lexurn.parameters; lexurn.parameters.check({'lex': True})", "torch numpy pandas matplotlib"),
+        ("import lexurn.runs", "wandb papermill matplotlib IPython"),
+    ],
+)
+def test_imports_are_light(statement, absent):
+    code = f"{statement}; import sys; print([m for m in {absent.split()} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,249 @@
+"""Language models: causality, independence, equivariance, counts, each with a control that fails."""
+
+import pytest
+import torch
+from torch import nn
+
+from lexurn import models
+from lexurn.models import transformer
+from lexurn.models.vocabulary import FAMILIES, one_hot, orthonormal
+from lexurn.parameters import check
+from lexurn.seeding import generator
+from lexurn.settings import Settings
+
+KINDS = {
+    "learned": {},
+    "untied": {"tied": False},
+    "lexical": {"lex": True},
+    "lexical untied": {"lex": True, "tied": False},
+    "rotary": {"positions": "rotary"},
+    "no positions": {"positions": "none", "lex": True, "vocabulary": "gaussian_scaled"},
+}
+
+
+def build(dtype=torch.float64, seed=0, **flat) -> models.LanguageModel:
+    flat = {"n_layers": 2, "d_model": 16, "context_length": 11, "n_colors": 5} | flat
+    model = models.build(check(flat), generator=generator(seed, "weights")).to(dtype).eval()
+    for parameter in model.parameters():  # away from zero biases and unit norms
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator(seed, "noise"), dtype=dtype)
+    return model
+
+
+def inputs(model, n=6):
+    tokens = torch.randint(5, (n, 12), generator=generator(1, "tokens"))
+    table = model.vocabulary.draw(n, generator=generator(1, "tables")).to(model.start.dtype)
+    return tokens, table
+
+
+@pytest.fixture(params=KINDS, ids=str)
+def model(request):
+    return build(**KINDS[request.param])
+
+
+def later_rows_reached(model, tokens, table):
+    """How far changing token s moves the rows that must not have seen it (0 … s)."""
+    before, reached = model(tokens, table=table), 0.0
+    for s in range(tokens.shape[1]):
+        changed = tokens.clone()
+        changed[:, s] = (changed[:, s] + 1) % 5
+        after = model(changed, table=table)
+        reached = max(reached, (after - before)[:, : s + 1].abs().max().item())
+    return reached
+
+
+def gradient_pattern(backbone, d_model, n_rows=7):
+    """|∂ output row t / ∂ input row s| over (t, s)."""
+    x = torch.randn(1, n_rows, d_model, generator=generator(2, "x"), dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(d_model, generator=generator(3, "x"), dtype=torch.float64)
+    rows = [torch.autograd.grad((backbone(x)[0, t] * weights).sum(), x)[0][0].abs().sum(-1) for t in range(n_rows)]
+    return torch.stack(rows)
+
+
+def test_no_row_sees_its_own_token_or_a_later_one(model):
+    tokens, table = inputs(model)
+    assert later_rows_reached(model, tokens, table) == 0.0
+
+
+def test_every_row_sees_every_earlier_token(model):
+    tokens, table = inputs(model)
+    before = model(tokens, table=table)
+    for s in range(tokens.shape[1] - 1):
+        changed = tokens.clone()
+        changed[:, s] = (changed[:, s] + 1) % 5
+        moved = (model(changed, table=table) - before)[:, s + 1 :].abs().amax((0, 2))
+        assert (moved > 1e-9).all()
+
+
+def test_gradients_flow_from_the_past_alone(model):
+    pattern = gradient_pattern(model.backbone, 16)
+    assert (pattern.triu(1) == 0).all() and (pattern.tril() > 0)[*torch.tril_indices(7, 7)].all()
+
+
+def test_both_causality_tests_find_an_anti_causal_model(monkeypatch):
+    real = transformer.scaled_dot_product_attention
+    monkeypatch.setattr(transformer, "scaled_dot_product_attention", lambda q, k, v, is_causal: real(q, k, v))
+    model = build()
+    assert later_rows_reached(model, *inputs(model)) > 1e-3
+    assert (gradient_pattern(model.backbone, 16).triu(1) > 0).any()
+
+
+def other_sequences_reached(model, tokens, table):
+    changed = tokens.clone()
+    changed[0] = (changed[0] + 1) % 5
+    return (model(changed, table=table) - model(tokens, table=table))[1:].abs().max().item()
+
+
+def test_sequences_of_a_batch_are_independent(model):
+    assert other_sequences_reached(model, *inputs(model)) < 1e-12
+
+
+def test_the_independence_test_finds_a_model_that_mixes_the_batch():
+    class Mixing(nn.Module):
+        def forward(self, x):
+            return x - x.mean(0)
+
+    model = build()
+    model.backbone = Mixing()
+    assert other_sequences_reached(model, *inputs(model)) > 1e-3
+
+
+def relabelling_gap(model, tokens, table):
+    """Relabel the tokens and, where each sequence has its own table, its rows: does the prediction follow?"""
+    order = torch.tensor([2, 0, 4, 1, 3])
+    before = model(tokens, table=table)
+    moved = table if table.ndim == 2 else torch.empty_like(table).index_copy_(1, order, table)
+    return (model(order[tokens], table=moved)[..., order] - before).abs().max().item()
+
+
+@pytest.mark.parametrize("vocabulary", FAMILIES)
+@pytest.mark.parametrize("tied", [True, False])
+def test_lexical_models_are_equivariant_under_relabelling(vocabulary, tied):
+    if vocabulary == "original" and not tied:
+        pytest.raises(ValueError, check, {"lex": True, "vocabulary": "original", "tied": False})
+        return
+    model = build(lex=True, vocabulary=vocabulary, tied=tied)
+    assert relabelling_gap(model, *inputs(model)) < 1e-12
+
+
+def test_learned_embeddings_are_not_equivariant():
+    model = build()
+    assert relabelling_gap(model, *inputs(model)) > 1e-2
+
+
+def test_lexical_models_hold_no_parameter_per_token():
+    for kind, names in (("lexical", False), ("learned", True)):
+        sizes = [parameter.shape for parameter in build(n_colors=7, **KINDS[kind]).parameters()]
+        assert any(7 in shape for shape in sizes) == names
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tables_have_the_law_that_they_are_named_after(family):
+    table = FAMILIES[family]((2000, 3, 8), generator(0, "tables")).double()
+    gram = table @ table.mT
+    wanted = torch.eye(3, dtype=torch.float64) * (8 if family in ("gaussian", "original") else 1)
+    if family in ("one_hot", "orthonormal"):
+        torch.testing.assert_close(gram, wanted.expand_as(gram), atol=1e-5, rtol=0)
+    tolerance = 6 * gram.std(0) / 2000**0.5 + 1e-6
+    assert ((gram.mean(0) - wanted).abs() < tolerance).all()
+    covariance = (table.flatten(0, 1).T @ table.flatten(0, 1)) / 6000  # no direction is preferred
+    wanted = torch.eye(8, dtype=torch.float64) * wanted[0, 0] / 8
+    assert (covariance - wanted).abs().max() < 0.1 * wanted[0, 0] + 0.02
+    assert table.mean((0, 1)).abs().max() < 0.15 or family == "one_hot"
+
+
+def test_one_hot_tables_are_unit_vectors_and_orthonormal_ones_are_not():
+    for family, count in ((one_hot, 1), (orthonormal, 8)):
+        table = family((5, 3, 8), generator(0, "tables"))
+        assert (table.abs() > 1e-6).sum(-1).float().mean().item() == count
+
+
+def test_tables_differ_between_sequences_and_draws():
+    vocabulary = build(lex=True).vocabulary
+    stream = generator(0, "tables")
+    first, second = vocabulary.draw(50, generator=stream), vocabulary.draw(50, generator=stream)
+    assert not first.equal(second) and len(first.unique(dim=0)) > 45
+
+
+@pytest.mark.parametrize(
+    ("flat", "wanted"),
+    [
+        # start d, positions C·d, table V·d; a block: attention 4d² + 4d, gated MLP 12d², norms 4d; last norm 2d
+        ({}, 32 + 32 * 32 + 4 * 32 + (16 * 32**2 + 8 * 32) + 2 * 32),
+        ({"tied": False}, 32 + 32 * 32 + 4 * 32 + (16 * 32**2 + 8 * 32) + 2 * 32 + 4 * 32 + 4),
+        ({"lex": True}, 32 + 32 * 32 + (16 * 32**2 + 8 * 32) + 2 * 32),
+        ({"lex": True, "tied": False}, 32 + 32 * 32 + 32**2 + (16 * 32**2 + 8 * 32) + 2 * 32),
+        ({"positions": "rotary"}, 32 + 4 * 32 + (16 * 32**2 + 8 * 32) + 2 * 32),
+        (
+            {"d_model": 128, "n_layers": 4, "n_heads": 8, "context_length": 127, "n_colors": 8, "positions": "learned"},
+            128 + 127 * 128 + 8 * 128 + 4 * (16 * 128**2 + 8 * 128) + 2 * 128,
+        ),
+    ],
+)
+def test_parameters_are_counted_exactly(flat, wanted):
+    model = models.build(check(flat), generator=generator(0, "weights"))
+    assert sum(parameter.numel() for parameter in model.parameters()) == wanted
+    assert models.summary(model)["all"] == wanted
+
+
+def test_initial_logits_start_small_but_in_the_original():
+    """The original's logits start with a standard deviation near √d_model, all others near 1."""
+    for flat, low, high in (
+        ({}, 0.5, 1.5),
+        ({"lex": True}, 0.5, 1.5),
+        ({"lex": True, "vocabulary": "gaussian_scaled"}, 0.5, 1.5),
+        ({"lex": True, "vocabulary": "original"}, 6, 10),
+    ):
+        model = models.build(check({"d_model": 64, **flat}), generator=generator(0, "weights"))
+        table = model.vocabulary.draw(200, generator=generator(0, "tables"))
+        hidden = model.backbone(torch.randn(200, 8, 64, generator=generator(1, "x")))
+        assert low < model.vocabulary.unembed(hidden, table).std().item() < high
+
+
+def test_weights_depend_on_their_generator_alone():
+    settings = check({})
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first = models.build(settings, generator=generator(0, "weights")).state_dict()
+    assert state.equal(torch.get_rng_state())
+    torch.manual_seed(2)
+    again = models.build(settings, generator=generator(0, "weights")).state_dict()
+    other = models.build(settings, generator=generator(1, "weights")).state_dict()
+    assert all(first[name].equal(again[name]) for name in first)
+    assert not first["start"].equal(other["start"])
+
+
+def test_rotary_positions_turn_tokens_by_their_index_and_leave_the_start_alone():
+    x = torch.randn(1, 1, 5, 4, generator=generator(0, "x"), dtype=torch.float64)
+    turned = transformer.rotate(x)
+    torch.testing.assert_close(turned[:, :, :2], x[:, :, :2])  # the start vector, and token 0 at position 0
+    torch.testing.assert_close(turned.norm(dim=-1), x.norm(dim=-1))
+    first = x[0, 0, 3, [0, 2]]  # token 2: the fastest pair turns by 2 radians
+    angle = torch.tensor(2.0, dtype=torch.float64)
+    wanted = torch.stack(
+        [first[0] * angle.cos() - first[1] * angle.sin(), first[0] * angle.sin() + first[1] * angle.cos()]
+    )
+    torch.testing.assert_close(turned[0, 0, 3, [0, 2]], wanted)
+
+
+def test_predictors_are_deterministic_normalized_and_leave_training_mode():
+    model = build(torch.float32, lex=True, dropout=0.5).train()
+    predictor = models.as_predictor(model, n_tables=3, batch_size=4)
+    tokens, _ = inputs(model)
+    first = predictor(tokens)
+    assert first.equal(predictor(tokens)) and model.training and first.dtype == torch.float64
+    torch.testing.assert_close(first.exp().sum(-1), torch.ones(6, 12, dtype=torch.float64), atol=1e-5, rtol=0)
+    assert not first.equal(models.as_predictor(model, n_tables=1, batch_size=4)(tokens))
+
+
+def test_sequences_longer_than_the_context_are_refused():
+    with pytest.raises(ValueError, match=r"context_length \+ 1 = 12 tokens, got 13"):
+        build(torch.float32)(torch.zeros(1, 13, dtype=torch.int64))
+
+
+def test_a_prefix_is_predicted_as_in_the_whole(model):
+    tokens, table = inputs(model)
+    torch.testing.assert_close(model(tokens[:, :5], table=table), model(tokens, table=table)[:, :5])
+
+
+def test_defaults_are_those_of_the_settings():
+    assert models.BACKBONES.keys() == {Settings().backbone.name}

@@ -1,0 +1,116 @@
+"""Runs: trained once, found again, read back whole."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+
+from lexurn import parameters, runs
+from lexurn.settings import Settings
+
+TINY = {"n_steps": 6, "eval_every": 3, "n_test_samples": 20, "context_length": 8}
+
+
+@pytest.mark.parametrize(
+    "flat", [{}, {"lex": True}, {"n_tasks": 0}, {"n_train_samples": 64, "n_epochs": 3, "n_steps": 6}]
+)
+def test_a_run_is_trained_once_and_read_back(store, flat, monkeypatch):
+    run = runs.get(TINY | flat)
+    assert {path.name for path in run.path.iterdir()} >= {
+        "settings.json",
+        "metrics.jsonl",
+        "results.json",
+        "provenance.json",
+        "model.safetensors",
+        "last.safetensors",
+    }
+    monkeypatch.setattr(runs, "_train", None)  # a second training would fail
+    again = runs.load(runs.get(parameters.check(TINY | flat)).path)
+    assert again.path == run.path and again.path.parent == store and again.path.name.endswith(again.settings.key)
+    assert again.settings == parameters.check(TINY | flat)
+    assert again.metrics["step"].tolist() == [0, 3, 6]
+    tokens = torch.zeros(3, 9, dtype=torch.int64)
+    assert again.predictor(tokens).equal(run.predictor(tokens))
+    assert set(again.results.columns) == {"step", "split", "row", "reference", "measure", "mean", "sem", "n"}
+
+
+def test_results_are_those_of_the_stored_weights():
+    from lexurn import evaluation
+
+    run = runs.get(TINY | {"lex": True})
+    again = evaluation.evaluate(run.predictor, run.splits, step=int(run.results["step"].iloc[0]))
+    pd.testing.assert_frame_equal(again, run.results, rtol=1e-5, check_dtype=False)
+
+
+def test_equal_settings_give_equal_runs(store, monkeypatch, tmp_path):
+    first = runs.get(TINY | {"lex": True, "dropout": 0.1})
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "elsewhere"))
+    torch.manual_seed(99)
+    again = runs.get(TINY | {"lex": True, "dropout": 0.1})
+    assert first.path != again.path
+    assert (first.path / "model.safetensors").read_bytes() == (again.path / "model.safetensors").read_bytes()
+    assert (first.path / "metrics.jsonl").read_text() == (again.path / "metrics.jsonl").read_text()
+    other = runs.get(TINY | {"lex": True, "dropout": 0.1, "seed": 1})
+    assert (first.path / "model.safetensors").read_bytes() != (other.path / "model.safetensors").read_bytes()
+
+
+def test_an_unfinished_folder_is_no_run_and_is_trained_again():
+    run = runs.get(TINY)
+    weights = (run.path / "model.safetensors").read_bytes()
+    (run.path / "results.json").unlink()
+    (run.path / "model.safetensors").write_bytes(b"half")
+    with pytest.raises(FileNotFoundError, match="no finished run"):
+        runs.load(run.path)
+    assert (runs.get(TINY).path / "model.safetensors").read_bytes() == weights
+
+
+def test_files_are_whole_or_not_there(tmp_path, monkeypatch):
+    target = tmp_path / "file"
+    runs._write(target, "before")
+    monkeypatch.setattr(runs.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        runs._write(target, "after")
+    assert target.read_text() == "before"
+
+
+def test_provenance_says_how_to_make_the_run_again():
+    run = runs.get(TINY | {"lex": True, "alpha": [1, 2, 3, 4]})
+    provenance = run.provenance
+    assert provenance["command"].startswith("papermill book/02_train.ipynb out.ipynb -y 'alpha: [1.0, 2.0, 3.0, 4.0]'")
+    assert "-p lex True" in provenance["command"] and "n_tasks" not in provenance["command"]
+    assert provenance["device"] and provenance["versions"]["torch"] == torch.__version__
+    assert provenance["seconds"] > 0 and provenance["threads"] == 1
+    assert str(run.path.parent) not in json.dumps(provenance)
+
+
+def test_threads_are_set_for_the_training_and_given_back():
+    before = torch.get_num_threads()
+    runs.get(TINY | {"threads": before + 1})
+    assert torch.get_num_threads() == before
+
+
+def test_nothing_of_the_machine_is_in_the_key():
+    assert Settings().key == parameters.check({"threads": 2, "device": "cpu"}).key
+    assert Settings().key != parameters.check({"learning_rate": 1e-4}).key
+    assert Settings().key == parameters.check({"vocabulary": "gaussian"}).key  # counts only with lex
+    assert parameters.check({"lex": True}).key != parameters.check({"lex": True, "vocabulary": "gaussian"}).key
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_written(store):
+    missing = "mps" if not torch.backends.mps.is_available() else "cuda"
+    with pytest.raises(
+        RuntimeError, match=f"device {missing} is not available here; available: .*cpu; use device auto"
+    ):
+        runs.get(TINY | {"device": missing})
+    assert not store.exists()
+
+
+def test_the_estimate_is_of_the_right_order():
+    assert 0 < runs.estimate(parameters.check(TINY)) < 60
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_run_trains_on_cuda():
+    run = runs.get(TINY | {"lex": True, "device": "cuda", "dropout": 0.1})
+    assert run.provenance["device"] != "cpu" and run.metrics["validation_loss"].notna().all()

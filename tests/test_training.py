@@ -1,0 +1,154 @@
+"""The training loop: what it reaches, what it leaves alone, and the numbers that may not change unnoticed."""
+
+import itertools
+from collections import Counter
+from math import log
+
+import pytest
+import torch
+
+from lexurn import experiment, models, training
+from lexurn.divergences import negative_log_likelihood
+from lexurn.parameters import check
+from lexurn.seeding import generator
+from lexurn.settings import TRAINING_VERSION
+
+
+def fit(flat, batches=None, evaluate=lambda model: {"validation_loss": 0.0}):
+    """Train and return the model, what it left, and the metrics by step."""
+    settings = check(flat)
+    model = models.build(settings, generator=generator(0, "weights"))
+    logged = {}
+    trained = training.train(
+        model,
+        batches or experiment.batches(settings, experiment.training_pool(settings)),
+        settings=settings.training,
+        tables=generator(0, "tables"),
+        dropout_seed=0,
+        evaluate=evaluate,
+        log=lambda metrics, step: logged.__setitem__(step, metrics),
+    )
+    return model, trained, logged
+
+
+GOLDEN = {
+    "normal": ({"dropout": 0.1}, [1.93695, 1.37848, 1.19607, 1.12747, 1.03888]),
+    "lexical": ({"lex": True, "dropout": 0.1}, [1.67685, 1.60554, 1.58082, 1.62971, 1.43360]),
+}
+
+
+@pytest.mark.parametrize("kind", GOLDEN)
+def test_golden_losses(kind):
+    """Five steps of training. If this fails on purpose, raise TRAINING_VERSION and write the new numbers here."""
+    flat, golden = GOLDEN[kind]
+    _, _, logged = fit({"n_steps": 5, "eval_every": 1, "warmup": 0, **flat})
+    found = [logged[step]["train_loss"] for step in range(1, 6)]
+    assert (TRAINING_VERSION, found) == (1, pytest.approx(golden, rel=1e-4))
+
+
+def prefix_entropy(tokens):
+    """The least mean loss that any predictor can reach on these very sequences: it knows their prefixes by heart."""
+    sequences = [tuple(sequence) for sequence in tokens.tolist()]
+    prefixes = Counter(sequence[:t] for sequence in sequences for t in range(len(sequence) + 1))
+    losses = [log(prefixes[s[:t]] / prefixes[s[: t + 1]]) for s in sequences for t in range(len(s))]
+    return sum(losses) / len(losses)
+
+
+def test_one_batch_can_be_learned_by_heart_and_no_further():
+    tokens = torch.randint(4, (8, 17), generator=generator(0, "tokens"))
+    flat = {"n_steps": 300, "n_layers": 2, "context_length": 16, "eval_every": 300, "weight_decay": 0.0}
+    model, _, _ = fit(flat, itertools.repeat(tokens))
+    loss = negative_log_likelihood(model(tokens), tokens).mean().item()
+    assert prefix_entropy(tokens) - 1e-4 < loss < prefix_entropy(tokens) + 0.02
+
+
+def test_a_lexical_model_cannot_learn_names_by_heart():
+    """The control: at row 0 and wherever a colour is new, it cannot know which one comes."""
+    tokens = torch.randint(4, (8, 17), generator=generator(0, "tokens"))
+    flat = {"n_steps": 300, "n_layers": 2, "context_length": 16, "eval_every": 300, "lex": True}
+    model, _, _ = fit(flat, itertools.repeat(tokens))
+    loss = negative_log_likelihood(model(tokens, generator=generator(1, "tables")), tokens)
+    assert loss[:, 0].mean().item() > 0.9 * log(4)
+    assert loss.mean().item() > prefix_entropy(tokens) + 0.05
+
+
+def test_a_single_sequence_repeated_is_learned_by_heart():
+    _, _, logged = fit({"n_train_samples": 1, "n_epochs": 32 * 150, "eval_every": 10})
+    assert logged[150]["train_loss"] < 0.01 < logged[10]["train_loss"]
+
+
+def test_evaluating_never_changes_training():
+    def drawing(model):
+        torch.rand(7), torch.randint(5, (3,))
+        models.as_predictor(model, n_tables=2)(torch.zeros(4, 33, dtype=torch.int64))
+        return {"validation_loss": 0.0}
+
+    flat = {"n_steps": 12, "lex": True, "dropout": 0.2}
+    rare, _, _ = fit({**flat, "eval_every": 12})
+    often, _, _ = fit({**flat, "eval_every": 1}, evaluate=drawing)
+    assert all(a.equal(b) for a, b in zip(rare.state_dict().values(), often.state_dict().values(), strict=True))
+
+
+def test_dropout_draws_from_a_seed_of_its_own_and_gives_the_global_one_back():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    first, _, _ = fit({"n_steps": 3, "dropout": 0.3})
+    assert before.equal(torch.get_rng_state())
+    torch.manual_seed(4)
+    again, _, _ = fit({"n_steps": 3, "dropout": 0.3})
+    without, _, _ = fit({"n_steps": 3})
+    assert first.start.equal(again.start) and not first.start.equal(without.start)
+
+
+def test_best_and_last_weights_are_those_of_their_steps():
+    losses = iter([3.0, 1.0, 2.0, 5.0])
+    seen = []
+
+    def evaluate(model):
+        seen.append(training.copy_weights(model))
+        return {"validation_loss": next(losses)}
+
+    model, trained, logged = fit({"n_steps": 15, "eval_every": 5}, evaluate=evaluate)
+    assert (trained.best_step, trained.best_loss) == (5, 1.0) and list(logged) == [0, 5, 10, 15]
+    assert trained.best["start"].equal(seen[1]["start"]) and trained.last["start"].equal(model.start)
+    assert not trained.best["start"].equal(trained.last["start"])
+
+
+def test_the_train_loss_is_the_mean_since_the_last_evaluation():
+    _, _, each = fit({"n_steps": 7, "eval_every": 1})
+    _, _, some = fit({"n_steps": 7, "eval_every": 3})
+    for step, steps in ((3, (1, 2, 3)), (6, (4, 5, 6)), (7, (7,))):
+        wanted = sum(each[s]["train_loss"] for s in steps) / len(steps)
+        assert some[step]["train_loss"] == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "wanted"),
+    [
+        ("constant", {0: 0.1, 4: 0.5, 9: 1.0, 10: 1.0, 110: 1.0}),
+        ("cosine", {0: 0.1, 9: 1.0, 10: 1.0, 60: 0.5, 110: 0.0}),
+        ("inverse_sqrt", {0: 0.1, 9: 1.0, 39: 0.5, 89: 1 / 3}),
+    ],
+)
+def test_schedules(schedule, wanted):
+    settings = check({"warmup": 10, "schedule": schedule, "n_steps": 110}).training
+    found = {step: training.rate_factor(step, settings) for step in wanted}
+    assert found == pytest.approx(wanted, abs=1e-9)
+
+
+def test_weight_decay_is_on_matrices_only():
+    model = models.build(check({}), generator=generator(0, "weights"))
+    decayed, spared = training.parameter_groups(model, check({"weight_decay": 0.3}).training)
+    assert decayed["weight_decay"] == 0.3 and spared["weight_decay"] == 0.0
+    assert all(parameter.ndim == 2 for parameter in decayed["params"])
+    assert all(parameter.ndim == 1 for parameter in spared["params"])
+    assert len(decayed["params"]) + len(spared["params"]) == len(list(model.parameters()))
+
+
+def test_gradients_are_clipped_to_their_largest_norm(monkeypatch):
+    norms = []
+    real = torch.nn.utils.clip_grad_norm_
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda p, most: norms.append(most) or real(p, most))
+    fit({"n_steps": 2, "grad_clip": 0.25})
+    fit({"n_steps": 2, "grad_clip": 0.0})
+    assert norms == [0.25, 0.25]
