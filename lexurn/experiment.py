@@ -29,15 +29,18 @@ def urns(settings: Settings) -> Urns:
     return Urns(settings.task.n_colors, settings.task.alpha)
 
 
-def batches(settings: Settings, pool: Pool | None) -> Iterator[Tokens]:
-    """The training data: an endless stream or a finite set, each sequence of context_length + 1 balls."""
+def batches(settings: Settings, pool: Pool | None, *, device: torch.device | str = "cpu") -> Iterator[Tokens]:
+    """The training data on `device`: an endless stream or a finite set, each sequence of context_length + 1 balls.
+
+    Drawn on the CPU, so that every device sees the same, and moved a whole block at a time.
+    """
     task, train = urns(settings), settings.training
     length = settings.task.context_length + 1
 
     def sample(n: int, stream: torch.Generator) -> Tokens:
         if pool is None:
-            return task.out_of_distribution(n, length, generator=stream)
-        return task.in_distribution(pool, n, length, generator=stream)
+            return task.out_of_distribution(n, length, generator=stream).to(device)
+        return task.in_distribution(pool, n, length, generator=stream).to(device)
 
     if train.n_train_samples == 0:
         return endless(sample, train.batch_size, seed=train.seed)

@@ -126,7 +126,7 @@ def estimate(settings: Settings) -> float:
         clock: list[float] = []
         training.train(
             model,
-            experiment.batches(settings, pool),
+            experiment.batches(settings, pool, device=device),
             settings=few,
             tables=generator(seed, "tables", device=device),
             dropout_seed=seed,
@@ -171,7 +171,7 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> None:
         try:
             trained = training.train(
                 model,
-                experiment.batches(settings, pool),
+                experiment.batches(settings, pool, device=device),
                 settings=settings.training,
                 tables=generator(seed, "tables", device=device),
                 dropout_seed=seed,

@@ -1,6 +1,6 @@
 """The training loop: one function, top to bottom.
 
-It is handed everything: a model on its device, batches, what to do at an evaluation and where metrics go. The loss of
+It is handed everything: a model and batches on one device, what to do at an evaluation and where metrics go. The loss of
 a batch is the mean of −log p over all rows, row 0 included. Inside a step nothing waits for the device: losses stay in
 a buffer there until the next evaluation.
 """
@@ -73,7 +73,7 @@ def train(
                 break
 
             model.train()
-            tokens = next(batches).to(device, non_blocking=True)
+            tokens = next(batches)
             with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
                 log_probs = model(tokens, generator=tables)
             loss = negative_log_likelihood(log_probs, tokens).mean()
