@@ -112,7 +112,7 @@ def operations(settings) -> float:
     """Of the matrix products of one step: three times the forward pass, attention below the diagonal."""
     rows, d = settings.task.context_length + 1, settings.backbone.d_model
     weights = settings.backbone.n_layers * 16 * d**2 + d * settings.task.n_colors
-    attention = settings.backbone.n_layers * 2 * d * (rows + 1)
+    attention = settings.backbone.n_layers * d * (rows + 1)  # QKᵀ and AV, half of each
     return 3 * settings.training.batch_size * rows * 2 * (weights + attention)
 
 
