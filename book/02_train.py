@@ -130,13 +130,13 @@ run = runs.get(settings, tracker=widgets.LiveTraining(settings.training.n_steps)
 if stored:
     figure, (left, right) = plotting.panels(2)
     plotting.losses(run.metrics, left)
-    plotting.distances_along_training(run.metrics, right)
+    plotting.legend(plotting.distances_along_training(run.metrics, right))
 
 # %% [markdown]
 # ## What was learned
 #
-# Distances to the exact predictors with their standard errors over the held-out sequences: `mean` averages over rows
-# 1 … C, `last` is the last row, which has seen all C balls. *In distribution* means new sequences from the
+# Distances of the *best* weights (least validation loss along training) to the exact predictors, with standard errors
+# over the held-out sequences: `mean` averages over rows 1 … C, `last` is the last row, which has seen all C balls. *In distribution* means new sequences from the
 # trained pool, *out of distribution* a fresh urn for every sequence, *low entropy* the constant sequences, one
 # per colour.
 
@@ -144,7 +144,8 @@ if stored:
 evaluation.summary(run.results)
 
 # %%
-display(Markdown(evaluation.describe(run.predictor, run.splits)))
+best_step = run.results["step"].iloc[0]
+display(Markdown(f"Best weights: step {best_step}. " + evaluation.describe(run.predictor, run.splits)))
 
 # %% [markdown]
 # Row by row, with two standard errors around each line. What would M look like? Its line to M lies on zero. S and G
@@ -155,6 +156,7 @@ figure, axes = plotting.panels(2)
 inside = "in_distribution" if run.pool is not None else "low_entropy"
 for split, ax in zip([inside, "out_of_distribution"], axes, strict=True):
     plotting.distances_by_row(run.results, ax, split=split)
+_ = plotting.legend(axes[-1])
 
 # %% [markdown]
 # ## One sequence, ball by ball
@@ -165,7 +167,7 @@ for split, ax in zip([inside, "out_of_distribution"], axes, strict=True):
 
 # %%
 table = evaluation.on_one_sequence({f"this {kind} model": run.predictor, **run.references}, run.splits)
-figure, axes = plotting.panels(table["predictor"].nunique(), sharey=True, width=3.3)
+figure, axes = plotting.panels(table["predictor"].nunique(), sharey=True, width=3.2)
 for who, ax in zip(table["predictor"].unique(), axes, strict=True):
     plotting.predictions(table, ax, who=who)
 

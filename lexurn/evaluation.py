@@ -11,6 +11,7 @@ and `regret` (model loss − reference loss) against each reference.
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor, log10
 
 import pandas as pd
 import torch
@@ -68,7 +69,7 @@ def select(table: pd.DataFrame, *, split: str, measure: str = "symmetrized_kl", 
 def summary(table: pd.DataFrame, *, measure: str = "symmetrized_kl") -> pd.DataFrame:
     """`mean ± s.e.` of one measure, a line per split and row kind, a column per reference."""
     lines = table[(table["measure"] == measure) & table["row"].isin(["mean", "last"])].copy()
-    lines["text"] = [f"{mean:.4f} ± {sem:.4f}" for mean, sem in zip(lines["mean"], lines["sem"], strict=True)]
+    lines["text"] = [with_error(mean, sem) for mean, sem in zip(lines["mean"], lines["sem"], strict=True)]
     return lines.pivot_table(
         index=["split", "row", "n"], columns="reference", values="text", aggfunc="first", sort=False
     )
@@ -82,35 +83,32 @@ def between(split: Split, first: str, second: str) -> PerSequence:
 def describe(predictor: Predictor, held: list[Split], *, split: str = "out_of_distribution") -> str:
     """In words: how far the predictor is from each reference, which is nearest, and how far these are apart."""
     of = next(each for each in held if each.name == split)
-    mean_over_rows = {
-        name: value[:, 1:].mean(-1)
+    distances = {
+        name: value[:, 1:].mean(-1)  # batch
         for (name, measure), value in measures(predictor, of).items()
         if measure == "symmetrized_kl"
     }
-    ranked = sorted(mean_over_rows, key=lambda name: mean_over_rows[name].mean().item())
-    apart = {
-        f"{first} and {second}": between(of, first, second)[:, 1:].mean(-1)
-        for first, second in itertools.combinations(of.references, 2)
-    }
+    ranked = sorted(distances, key=lambda name: distances[name].mean().item())
     text = (
         f"On {len(of.tokens)} sequences {split.replace('_', ' ')}, this model is "
-        + ", ".join(f"{_with_error(mean_over_rows[name])} from the {name}" for name in ranked)
+        + ", ".join(f"{_in_words(distances[name])} from the {name}" for name in ranked)
         + " predictor (nats, ± one standard error, mean over rows 1 … C). "
     )
-    if len(ranked) > 1:
-        difference = mean_over_rows[ranked[1]] - mean_over_rows[ranked[0]]
-        mean, sem = _mean_and_sem(difference)
-        clear = mean > 2 * sem
+    if len(ranked) == 1:
+        return text
+    difference = distances[ranked[1]] - distances[ranked[0]]
+    mean, sem = _mean_and_sem(difference)
+    if mean > 2 * sem:
+        text += f"**Nearest is the {ranked[0]} predictor**, by {_in_words(difference)} (paired) before {ranked[1]}. "
+    else:
         text += (
-            f"**Nearest is the {ranked[0]} predictor**, by {_with_error(difference)} (paired) before {ranked[1]}. "
-            if clear
-            else f"**The {ranked[0]} and the {ranked[1]} predictor are equally near** within two standard errors "
-            f"({_with_error(difference)}, paired). "
+            f"**Equally near are {ranked[0]} and {ranked[1]}**, within two errors ({_in_words(difference)}, paired). "
         )
-        text += (
-            "For scale, " + ", ".join(f"{pair} are {_with_error(value)}" for pair, value in apart.items()) + " apart."
-        )
-    return text
+    apart = [
+        f"{first} and {second} are {_in_words(between(of, first, second)[:, 1:].mean(-1))}"
+        for first, second in itertools.combinations(of.references, 2)
+    ]
+    return text + "For scale, " + ", ".join(apart) + " apart."
 
 
 def on_one_sequence(
@@ -127,13 +125,20 @@ def on_one_sequence(
     return pd.concat(tables, ignore_index=True)
 
 
+def with_error(mean: float, sem: float) -> str:
+    """`0.0216 ± 0.0006`, to the second digit of the standard error but no coarser than 0.01."""
+    if not 0 < sem < float("inf"):
+        return f"{mean:.4g} ± {sem:.2g}"
+    decimals = min(max(1 - floor(log10(sem)), 2), 12)
+    return f"{mean:.{decimals}f} ± {sem:.{decimals}f}"
+
+
+def _in_words(values: Tensor) -> str:
+    return with_error(*_mean_and_sem(values))
+
+
 def _mean_and_sem(values: Tensor) -> tuple[float, float]:
     return values.mean().item(), (values.std() / len(values) ** 0.5).item()
-
-
-def _with_error(values: Tensor) -> str:
-    mean, sem = _mean_and_sem(values)
-    return f"{mean:.4f} ± {sem:.4f}"
 
 
 def _table(split: str, values: dict[tuple[str, str], PerSequence]) -> pd.DataFrame:

@@ -22,7 +22,7 @@ STYLES: dict[str, Any] = {
     "lexical": (0, (5, 1)),
     "generalizing": "--",
     "memorizing": ":",
-    "symmetrized": "-.",
+    "symmetrized": (0, (6, 1, 1, 1)),
     "uniform": (0, (1, 3)),
 }
 BALLS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F"]
@@ -86,9 +86,15 @@ def predictions(table: pd.DataFrame, axes: Axes, *, who: str) -> Axes:
     return axes
 
 
-def panels(n: int, *, height: float = 3.2, width: float = 4.4, **keywords: Any) -> tuple[plt.Figure, list[Axes]]:
+def legend(axes: Axes, *, title: str = "distance to") -> Axes:
+    """A key beside the panel, where it hides nothing; for the last panel of a figure."""
+    axes.legend(frameon=False, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=3.2)
+    return axes
+
+
+def panels(n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = False) -> tuple[plt.Figure, list[Axes]]:
     """A figure with `n` panels side by side on transparent ground."""
-    figure, axes = plt.subplots(1, n, figsize=(width * n, height), layout="constrained", squeeze=False, **keywords)
+    figure, axes = plt.subplots(1, n, figsize=(width * n, height), layout="constrained", squeeze=False, sharey=sharey)
     figure.patch.set_alpha(0)
     for each in axes[0]:
         each.spines[["top", "right"]].set_visible(False)
@@ -99,7 +105,6 @@ def _distances(axes: Axes) -> Axes:
     axes.set(ylabel="distance (nats)", yscale="log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("")
-    axes.legend(frameon=False, title="to")
     return axes
 
 

@@ -1,8 +1,8 @@
 """The training loop: one function, top to bottom.
 
-It is handed everything: a model and batches on one device, what to do at an evaluation and where metrics go. The loss of
-a batch is the mean of −log p over all rows, row 0 included. Inside a step nothing waits for the device: losses stay in
-a buffer there until the next evaluation.
+It is handed everything: a model and batches on one device, what to do at an evaluation and where metrics go. The loss
+of a batch is the mean of −log p over all rows, row 0 included. Inside a step nothing waits for the device: losses stay
+in a buffer there until the next evaluation.
 """
 
 from collections.abc import Callable, Iterator

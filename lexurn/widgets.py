@@ -17,7 +17,7 @@ class LiveTraining:
     prints lines.
     """
 
-    def __init__(self, n_steps: int, *, interval: float = 1.0):
+    def __init__(self, n_steps: int, *, interval: float = 2.0):
         self.n_steps, self.interval = n_steps, interval
         self.began, self.drawn = time.monotonic(), float("-inf")
         self.rows: list[dict[str, float]] = []
@@ -41,7 +41,7 @@ class LiveTraining:
         metrics = pd.DataFrame(self.rows)
         figure, (left, right) = plotting.panels(2)
         plotting.losses(metrics, left).set_title(f"step {int(metrics['step'].iloc[-1])} of {self.n_steps}, {clock}")
-        plotting.distances_along_training(metrics, right)
+        plotting.legend(plotting.distances_along_training(metrics, right))
         if self.handle is None:
             self.handle = display(figure, display_id=True)
         else:

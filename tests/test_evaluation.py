@@ -107,4 +107,19 @@ def test_equally_near_references_are_called_so(scene):
         odd = (torch.arange(len(tokens)) % 2 == 0)[:, None, None]
         return torch.where(odd, g, s)
 
-    assert "are equally near" in evaluation.describe(midway, [split])
+    assert "**Equally near are" in evaluation.describe(midway, [split])
+
+
+@pytest.mark.parametrize(
+    ("mean", "sem", "text"),
+    [
+        (0.02163, 0.000612, "0.02163 ± 0.00061"),
+        (0.5499, 0.0139, "0.550 ± 0.014"),
+        (12.345, 3.2, "12.35 ± 3.20"),
+        (0.000214, 0.0000119, "0.000214 ± 0.000012"),
+        (0.0, 0.0, "0 ± 0"),
+        (float("inf"), float("nan"), "inf ± nan"),
+    ],
+)
+def test_numbers_are_written_to_the_second_digit_of_their_error(mean, sem, text):
+    assert evaluation.with_error(mean, sem) == text

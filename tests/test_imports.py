@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from jaxtyping import TypeCheckError
 
 import lexurn
+from lexurn.predictors import Generalizing
 
 LIBRARY = Path(lexurn.__file__).parent
 ORDER = [
@@ -92,3 +95,10 @@ def test_imports_are_light(statement, absent):
     code = f"{statement}; import sys; print([m for m in {absent.split()} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_annotations_are_executed_in_tests():
+    with pytest.raises(TypeCheckError, match="tokens"):
+        Generalizing(3)(torch.zeros(2, 3))  # no whole numbers
+    with pytest.raises(TypeCheckError, match="tokens"):
+        Generalizing(3)(torch.zeros(3, dtype=torch.int64))  # no batch

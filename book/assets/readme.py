@@ -20,6 +20,7 @@ def main() -> None:
         over_urns = pd.concat(histories).groupby("step")
         plotting.distances_along_training(over_urns.mean().reset_index(), ax, sem=over_urns.sem().reset_index())
         ax.set_title(f"{'lexical' if lex else 'normal'} models, {N_URNS} urns")
+    plotting.legend(axes[-1])
     figure.savefig(Path(__file__).with_suffix(".png"), dpi=150, facecolor="white")
 
 
