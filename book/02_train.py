@@ -136,9 +136,9 @@ if stored:
 # ## What was learned
 #
 # Distances of the *best* weights (least validation loss along training) to the exact predictors, with standard errors
-# over the held-out sequences: `mean` averages over rows 1 … C, `last` is the last row, which has seen all C balls. *In distribution* means new sequences from the
-# trained pool, *out of distribution* a fresh urn for every sequence, *low entropy* the constant sequences, one
-# per colour.
+# over the held-out sequences: `mean` averages over rows 1 … C, `last` is the last row, which has seen all C balls.
+# *In distribution* means new sequences from the trained pool, *out of distribution* a fresh urn for every sequence,
+# *low entropy* the constant sequences, one per colour.
 
 # %%
 evaluation.summary(run.results)
@@ -148,8 +148,8 @@ best_step = run.results["step"].iloc[0]
 display(Markdown(f"Best weights: step {best_step}. " + evaluation.describe(run.predictor, run.splits)))
 
 # %% [markdown]
-# Row by row, with two standard errors around each line. What would M look like? Its line to M lies on zero. S and G
-# are hard to tell apart where the line to one is within the error of the line to the other.
+# Row by row, with two standard errors around each line. A model that has become one of the three would show it by one
+# line far below the others, at every row. Where two lines overlap, this model cannot be called nearer to either.
 
 # %%
 figure, axes = plotting.panels(2)
