@@ -21,10 +21,11 @@
 # tells it that urns exist. Three exact predictors say what it could have learned, each being the best that can be
 # done under its own idea of where urns come from:
 #
-# - **G, generalizing**: the urn could be any, $\theta \sim \text{Dirichlet}(\alpha)$. After $t$ balls, $n_v$ of
-# them of   colour $v$, it predicts $(n_v + \alpha) / (t + V\alpha)$: it counts. - **M, memorizing**: the urn is
-# one of the $D$ that were trained on. It recognizes which. - **S, symmetrized**: the urn is one of the $D$, but
-# its colours may have been renamed. It recognizes the urn *up to   the names of its colours*.
+# - **G, generalizing**: the urn could be any, $\theta \sim \text{Dirichlet}(\alpha)$. After $t$ balls, $n_v$ of them of
+#   colour $v$, it predicts $(n_v + \alpha) / (t + V\alpha)$: it counts.
+# - **M, memorizing**: the urn is one of the $D$ that were trained on. It recognizes which.
+# - **S, symmetrized**: the urn is one of the $D$, but its colours may have been renamed. It recognizes the urn *up to
+#   the names of its colours*.
 #
 # A model with learned embeddings (`lex = False`, *normal*) can become M. A **lexical** model (`lex = True`) gets
 # a new random embedding table for every sequence, so no weight of it can know a colour's name: the best that it
@@ -38,9 +39,10 @@ from pathlib import Path
 
 REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
 if importlib.util.find_spec("lexurn") is None:  # not installed: use the clone around us, or in Colab make one
-    folders = [Path.cwd(), *Path.cwd().parents, Path("/content/lexurn")]
-    clone = next((f for f in folders if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), folders[-1])
+    here = [Path.cwd(), *Path.cwd().parents]
+    clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
     if not clone.exists():
+        assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
         subprocess.run(["git", "clone", "-q", "--depth", "1", "--branch", TAG, REPOSITORY, clone], check=True)
         subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
     sys.path.insert(0, str(clone))
@@ -98,24 +100,30 @@ settings = parameters.resolve("train")
 # seen $t$ balls and nothing later.
 
 # %%
+# %matplotlib inline
 import pandas as pd
+import torch
 from IPython.display import Markdown, display
 
-from lexurn import evaluation, models, plotting, runs, widgets
+from lexurn import evaluation, experiment, models, plotting, runs, widgets
 from lexurn.seeding import generator
+from lexurn.tracking import duration
 
+torch.set_num_threads(settings.machine.threads)
 spare = models.build(settings, generator=generator(settings.training.seed, "weights"))
 pd.Series(models.summary(spare), name="parameters").to_frame()
 
 # %%
-from lexurn.tracking import duration
-
 kind = "lexical" if settings.vocabulary.lex else "normal"
 stored = runs.is_stored(settings)
 display(
     Markdown(
         f"**{settings.training.n_steps} steps** of {settings.training.batch_size} sequences for a {kind} model, "
-        + ("already trained: it will be loaded." if stored else f"about {duration(runs.estimate(settings))} here.")
+        + (
+            "already trained: it will be loaded."
+            if stored
+            else f"about {duration(experiment.estimate(settings))} here."
+        )
     )
 )
 
@@ -138,7 +146,8 @@ if stored:
 # Distances of the *best* weights (least validation loss along training) to the exact predictors, with standard errors
 # over the held-out sequences: `mean` averages over rows 1 … C, `last` is the last row, which has seen all C balls.
 # *In distribution* means new sequences from the trained pool, *out of distribution* a fresh urn for every sequence,
-# *low entropy* the constant sequences, one per colour.
+# *low entropy* the constant sequences, one per colour (all there are, so ± is their spread). Of a lexical model,
+# probabilities are averaged over a few random tables.
 
 # %%
 evaluation.summary(run.results)
@@ -149,10 +158,11 @@ display(Markdown(f"Best weights: step {best_step}. " + evaluation.describe(run.p
 
 # %% [markdown]
 # Row by row, with two standard errors around each line. A model that has become one of the three would show it by one
-# line far below the others, at every row. Where two lines overlap, this model cannot be called nearer to either.
+# line far below the others, at every row. (The sentence above is sharper than overlapping bands: it compares distances
+# on the same sequences.) What one urn shows need not hold for others: the pool was drawn once, from the seed.
 
 # %%
-figure, axes = plotting.panels(2)
+figure, axes = plotting.panels(2, sharey=True)
 inside = "in_distribution" if run.pool is not None else "low_entropy"
 for split, ax in zip([inside, "out_of_distribution"], axes, strict=True):
     plotting.distances_by_row(run.results, ax, split=split)
@@ -162,8 +172,8 @@ _ = plotting.legend(axes[-1])
 # ## One sequence, ball by ball
 #
 # The same fresh urn seen by the model and by the exact predictors: a line for the probability of each colour, and
-# below, the balls as they came. M knows its pool from the first ball on (with a single urn it never moves). G
-# starts from equal chances and counts.
+# below, the balls as they came. M knows its pool before any ball is drawn (with a single urn it never moves). G
+# starts from its prior and counts.
 
 # %%
 table = evaluation.on_one_sequence({f"this {kind} model": run.predictor, **run.references}, run.splits)
@@ -187,5 +197,5 @@ display(
 # - `-p lex True`: the same data for a lexical model. Does it come to M?
 # - `-p n_tasks 16`, then `256`: from how many urns on does a normal model count instead of remembering?
 # - `-p n_tasks 0`: a fresh urn for every sequence, where G itself is the optimum.
-# - `-p lex True -p n_steps 10000`: does a lexical model move from G towards S when it is trained longer?
+# - `-p lex True -p n_steps 10000`: trained longer, does a lexical model come nearer to S, to G, or to both?
 # - `-p lex True -p vocabulary original`: the tables of the original experiment. How much slower do they learn?

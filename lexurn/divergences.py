@@ -59,7 +59,7 @@ def mixture_weights(
     Convex in w; solved over softmax logits by L-BFGS in float64. A vertex lies at infinity of the logits, so a weight
     of 0 comes back as about 1e-6. A reference's zero counts as e^−700, so that gradients stay finite.
     """
-    log_model, log_references = as_double(log_model), as_double(log_references).clamp_min(-700)
+    log_model, log_references = log_model.cpu().double(), log_references.cpu().double().clamp_min(-700)
 
     def loss_and_gradient(logits):
         logits = torch.tensor(logits, dtype=torch.float64, requires_grad=True)

@@ -3,7 +3,8 @@
     step  split  row  reference  measure  mean  sem  n
 
 `row` is a row number, `last`, or `mean` (rows 1 … C; row 0 has seen nothing and is reported apart). Rows of the table
-average over sequences; `n` counts them, and `sem` is the standard error over them. Measures in nats: `loss`
+average over sequences; `n` counts them, and `sem` is the standard error over them, for one model and its one pool (the
+low-entropy sequences are all there are: theirs is a spread, not an uncertainty). Measures in nats: `loss`
 (−log p of the next token, no reference), `entropy` of the prediction, and `symmetrized_kl`, `kl` (reference ‖ model)
 and `regret` (model loss − reference loss) against each reference.
 """
@@ -11,7 +12,7 @@ and `regret` (model loss − reference loss) against each reference.
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import floor, log10
+from math import floor, isfinite, log10
 
 import pandas as pd
 import torch
@@ -92,9 +93,12 @@ def describe(predictor: Predictor, held: list[Split], *, split: str = "out_of_di
     text = (
         f"On {len(of.tokens)} sequences {split.replace('_', ' ')}, this model is "
         + ", ".join(f"{_in_words(distances[name])} from the {name}" for name in ranked)
-        + " predictor (nats, ± one standard error, mean over rows 1 … C). "
+        + " predictor (nats, mean over rows 1 … C, ± one standard error over these sequences, for one model). "
     )
-    if len(ranked) == 1:
+    if "memorizing" in distances and "symmetrized" not in distances:
+        text += "The symmetrized predictor is left out, being too slow for this pool: nothing here tells it from G. "
+    ranked = [name for name in ranked if distances[name].isfinite().all()]
+    if len(ranked) < 2:
         return text
     difference = distances[ranked[1]] - distances[ranked[0]]
     mean, sem = _mean_and_sem(difference)
@@ -127,8 +131,10 @@ def on_one_sequence(
 
 def with_error(mean: float, sem: float) -> str:
     """`0.0216 ± 0.0006`, to the second digit of the standard error but no coarser than 0.01."""
-    if not 0 < sem < float("inf"):
-        return f"{mean:.4g} ± {sem:.2g}"
+    if not isfinite(mean):
+        return "infinite"
+    if sem == 0:
+        return f"{mean:.4g} ± 0"
     decimals = min(max(1 - floor(log10(sem)), 2), 12)
     return f"{mean:.{decimals}f} ± {sem:.{decimals}f}"
 

@@ -1,20 +1,27 @@
-"""From settings to the parts of an experiment: training pool, training batches, references, held-out sequences.
+"""From settings to the parts of an experiment: pool, batches, references, held-out sequences, the model, its training.
 
 Each is a function of the settings alone, through random streams of its own, so that evaluating can never change
 training and two models with equal task and seed are compared on the same sequences.
 """
 
-from collections.abc import Iterator
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 
-from lexurn import evaluation
+from lexurn import evaluation, models, parameters, training
 from lexurn import predictors as exact
 from lexurn.seeding import generator
-from lexurn.settings import Settings
+from lexurn.settings import Settings, TrainingSettings
 from lexurn.shapes import Pool, Predictor, Tokens
 from lexurn.tasks import Urns
 from lexurn.tasks.batches import endless, finite
+
+N_TABLES = 8
+"""Draws of random tables that a lexical model's probabilities are averaged over when it is evaluated."""
 
 
 def training_pool(settings: Settings) -> Pool | None:
@@ -50,13 +57,14 @@ def batches(settings: Settings, pool: Pool | None, *, device: torch.device | str
 def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
     """The exact predictors a run is compared with: G always; M and S where there is a pool.
 
-    S is left out beyond 12 colours and where its cost, n_tasks · V · 2^V, exceeds that of 64 urns of 8 colours.
+    S is left out beyond `MOST_COLORS` and where its sums over subsets would take longer than about a minute.
     """
-    n_colors = settings.task.n_colors
-    predictors: dict[str, Predictor] = {"generalizing": exact.Generalizing(n_colors, settings.task.alpha)}
+    task, n_colors = settings.task, settings.task.n_colors
+    predictors: dict[str, Predictor] = {"generalizing": exact.Generalizing(n_colors, task.alpha)}
     if pool is not None:
         predictors["memorizing"] = exact.Memorizing(pool)
-        if n_colors <= 12 and len(pool) * n_colors * 2**n_colors <= 64 * 8 * 2**8:
+        n_rows = 2 * settings.training.n_test_samples * (task.context_length + 1)
+        if n_colors <= exact.MOST_COLORS and n_rows * len(pool) * n_colors * 2**n_colors < 4e10:
             predictors["symmetrized"] = exact.Symmetrized(pool)
     return predictors
 
@@ -65,11 +73,120 @@ def held_out(settings: Settings, pool: Pool | None) -> list[evaluation.Split]:
     """The evaluation sequences of a run, the same at every evaluation and for every model with this task and seed."""
     task, n, length = urns(settings), settings.training.n_test_samples, settings.task.context_length + 1
     seed = settings.training.seed
+
+    def stream(name: str) -> torch.Generator:
+        return generator(seed, "held out", name)
+
     tokens = {
-        "out_of_distribution": task.out_of_distribution(n, length, generator=generator(seed, "out of distribution")),
+        "out_of_distribution": task.out_of_distribution(n, length, generator=stream("out of distribution")),
         "low_entropy": task.low_entropy(length),
     }
     if pool is not None:
-        inside = task.in_distribution(pool, n, length, generator=generator(seed, "in distribution"))
+        inside = task.in_distribution(pool, n, length, generator=stream("in distribution"))
         tokens = {"in_distribution": inside, **tokens}
     return evaluation.splits(tokens, references(settings, pool))
+
+
+def validation(settings: Settings, pool: Pool | None) -> Tokens:
+    """Sequences like those of training that choose the best weights, and nothing else."""
+    task, n, length = urns(settings), settings.training.n_test_samples, settings.task.context_length + 1
+    stream = generator(settings.training.seed, "validation")
+    if pool is None:
+        return task.out_of_distribution(n, length, generator=stream)
+    return task.in_distribution(pool, n, length, generator=stream)
+
+
+def resolve_device(asked: str) -> torch.device:
+    """`auto` is cuda, else mps, else cpu; a device asked for by name must be there, else ParameterError."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if asked == "auto":
+        return torch.device(next(name for name, is_there in there.items() if is_there))
+    if not there[asked]:
+        names = ", ".join(name for name, is_there in there.items() if is_there)
+        raise parameters.ParameterError(f"device {asked} is not available here; available: {names}; use device auto")
+    return torch.device(asked)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a training needs beside its data, made from its settings."""
+
+    device: torch.device
+    bf16: bool
+    pool: Pool | None
+    model: models.LanguageModel
+    predictor: Predictor
+
+
+def prepare(settings: Settings) -> Ready:
+    """Device, precision, pool and a new model, and that model as a predictor. Raises ParameterError for the device."""
+    device, seed = resolve_device(settings.machine.device), settings.training.seed
+    model = models.build(settings, generator=generator(seed, "weights")).to(device)
+    native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return Ready(
+        device,
+        native and settings.backbone.d_model >= 128,  # narrower models are bound by launches, which casts add to
+        training_pool(settings),
+        model,
+        models.as_predictor(model, n_tables=N_TABLES, seed=seed),
+    )
+
+
+def fit(
+    ready: Ready,
+    train: TrainingSettings,
+    batches: Iterator[Tokens],
+    *,
+    evaluate: Callable[[models.LanguageModel], training.Metrics],
+    log: Callable[[training.Metrics, int], None],
+) -> training.Trained:
+    """Train the model that is ready, each random stream from the one seed; see `training.train`."""
+    return training.train(
+        ready.model,
+        batches,
+        settings=train,
+        tables=generator(train.seed, "tables", device=ready.device),
+        dropout_seed=train.seed,
+        evaluate=evaluate,
+        log=log,
+        bf16=ready.bf16,
+    )
+
+
+def estimate(settings: Settings) -> float:
+    """Seconds that training these settings would take here, from a few steps and a tenth of the held-out sequences."""
+    train = settings.training
+    small = train.model_copy(update={"n_test_samples": max(train.n_test_samples // 10, 2)})
+    share = train.n_test_samples / small.n_test_samples
+    with threads(settings.machine.threads):
+        ready = prepare(settings)
+        batch = next(batches(settings, ready.pool, device=ready.device))
+
+        def steps(n: int) -> None:
+            few = train.model_copy(update={"n_steps": n, "eval_every": n})
+            fit(ready, few, itertools.repeat(batch), evaluate=lambda _: {"validation_loss": 0.0}, log=lambda *_: None)
+
+        steps(1)  # slower than those to come
+        one_step = _seconds(lambda: steps(3)) / 3
+        of_references = share * _seconds(lambda: held_out(settings.model_copy(update={"training": small}), ready.pool))
+        sequences = validation(settings, ready.pool)  # as many as in each of the two large splits
+        one_evaluation = 3 * _seconds(lambda: ready.predictor(sequences))
+    n_evaluations = train.n_steps // train.eval_every + 2
+    return train.n_steps * one_step + of_references + n_evaluations * one_evaluation
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    began = time.monotonic()
+    function()
+    return time.monotonic() - began
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """So many CPU threads for the time of a block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

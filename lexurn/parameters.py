@@ -10,6 +10,7 @@ unknown names and because scanning globals breaks when a cell is run again. A la
 
 import ast
 import difflib
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -35,19 +36,24 @@ class ParameterError(ValueError):
 def resolve(chapter: str) -> Settings:
     """The settings of the running chapter, e.g. `resolve("train")` in `02_train`.
 
-    A params file may hold one mapping per chapter beside common scalars; a scalar given on the command line wins over
-    the chapter's mapping. Raises ParameterError.
+    A params file may hold one mapping per chapter beside common scalars. Papermill hands over both without telling
+    which came from the command line, so a scalar wins over the chapter's mapping, and a line says so. Raises
+    ParameterError.
     """
-    given, chapters = {}, chapter_names() | {chapter}
+    given: dict[str, Any] = {}
+    chapters = chapter_names() | {chapter}
     for values, is_injected in _cells():
         mappings = {name: values.pop(name) for name in list(values) if name in chapters}
         for name, mapping in mappings.items():
             _refuse_unless_mapping(name, mapping)
             _refuse_unknown(mapping, f"{name}: ")
         _refuse_unknown(values, also=chapters)
-        if not is_injected:
-            values = {name: value for name, value in values.items() if value != _default(name)}
-        given |= mappings.get(chapter, {}) | values
+        mine = mappings.get(chapter, {})
+        for name in mine.keys() & values.keys():
+            print(f"{name}: {values[name]!r}, given directly, wins over {mine[name]!r}, given for {chapter}")
+        given |= mine | values
+        if not is_injected:  # a default that stands in the chapter's own cell is not something that was asked for
+            given = {name: value for name, value in given.items() if name not in values or value != _default(name)}
     return check(given)
 
 
@@ -93,10 +99,7 @@ def chapter_names() -> set[str]:
 
 def papermill_line(settings: Settings, chapter: str = "02_train") -> str:
     """The command that makes this run again."""
-    changed = " ".join(
-        f"-p {name} {value}" if not isinstance(value, list) else f"-y '{name}: {value}'"
-        for name, value in settings.changed().items()
-    )
+    changed = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in settings.changed().items())
     return f"papermill book/{chapter}.ipynb out.ipynb {changed}".rstrip()
 
 
@@ -106,20 +109,36 @@ def _cells() -> Iterable[tuple[dict[str, Any], bool]]:
         main = vars(sys.modules["__main__"])  # the chapter runs as a plain script
         yield {name: main[name] for name in FLAT if name in main}, False
         return
-    for source in shell.user_ns["In"]:
-        if source.startswith(INJECTED):
-            yield _assignments(source), source.partition("\n")[0].strip() == INJECTED
+    marked = [source for source in shell.user_ns["In"] if source.startswith(INJECTED)]
+    if not marked:
+        raise ParameterError(
+            f"no parameters cell has run; run the chapter's cell that starts with `{INJECTED}`, nothing above that line"
+        )
+    for source in marked:
+        try:
+            tree = ast.parse(source)
+        except SyntaxError:
+            continue  # it has not run either, and stays in the history after it was mended
+        yield _assignments(tree), source.partition("\n")[0].strip() == INJECTED
 
 
-def _assignments(source: str) -> dict[str, Any]:
+def _assignments(tree: ast.Module) -> dict[str, Any]:
+    """The plain `name = value` lines of a parameters cell; whatever else stands there is refused."""
     values = {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            try:
-                values[ast.unparse(target)] = ast.literal_eval(node.value)
-            except ValueError:
-                values[ast.unparse(target)] = ast.unparse(node.value)  # e.g. float('inf'), refused by its field
+    for node in tree.body:
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=value)
+            ):
+                try:
+                    values[name] = ast.literal_eval(value)
+                except ValueError:
+                    raise ParameterError(f"{name} must be a plain value, got {ast.unparse(value)}") from None
+            case _:
+                raise ParameterError(
+                    f"a parameters cell holds `name = value` lines, got `{ast.unparse(node)}`; put it into another cell"
+                )
     return values
 
 

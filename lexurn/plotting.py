@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
 
 COLORS = {
@@ -41,21 +42,27 @@ def losses(metrics: pd.DataFrame, axes: Axes) -> Axes:
     return axes
 
 
-def distances_along_training(
-    metrics: pd.DataFrame, axes: Axes, *, split: str = "out_of_distribution", sem: pd.DataFrame | None = None
-) -> Axes:
-    """Distance to each reference against the step, with two standard errors where `sem` gives them.
-
-    `metrics` (and `sem`, in the same order): step and `<split>/symmetrized_kl/<reference>`.
-    """
+def distances_along_training(metrics: pd.DataFrame, axes: Axes, *, split: str = "out_of_distribution") -> Axes:
+    """Distance to each reference against the step. `metrics`: step and `<split>/symmetrized_kl/<reference>`."""
     for reference in NAMES:
         column = f"{split}/symmetrized_kl/{reference}"
         if column in metrics:
             axes.plot(metrics["step"], metrics[column], marker=".", label=NAMES[reference], **_line(reference))
-            if sem is not None:
-                _band(axes, metrics["step"], metrics[column], sem[column], reference)
     axes.set(xlabel="step", title=split.replace("_", " "))
     return _distances(axes)
+
+
+def relative_distances(histories: pd.DataFrame, axes: Axes, *, kind: str) -> Axes:
+    """Relative distance along training: a thin line per urn, and their mean with two standard errors.
+
+    `histories`: step, seed, relative_distance (−1 at the generalizing, +1 at the kind's own memorizing predictor).
+    """
+    for _, line in histories.groupby("seed"):
+        axes.plot(line["step"], line["relative_distance"], color=COLORS[kind], alpha=0.25, linewidth=0.8)
+    wide = {"label": kind, "linewidth": 2.2, **_line(kind)}
+    seaborn.lineplot(histories, x="step", y="relative_distance", errorbar=("se", 2), legend=False, ax=axes, **wide)
+    axes.set(xlabel="step", ylabel="relative distance")
+    return axes
 
 
 def distances_by_row(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
@@ -78,10 +85,12 @@ def predictions(table: pd.DataFrame, axes: Axes, *, who: str) -> Axes:
     `table`: predictor, row, color, probability, and ball (the colour that came at that row).
     """
     mine = table[table["predictor"] == who]
+    n_colors = mine["color"].nunique()
+    colors = BALLS if n_colors <= len(BALLS) else seaborn.husl_palette(n_colors)
     for color, line in mine.groupby("color"):
-        axes.plot(line["row"], line["probability"], color=BALLS[color % len(BALLS)], drawstyle="steps-mid")
+        axes.plot(line["row"], line["probability"], color=colors[color], drawstyle="steps-mid")
     balls = mine.drop_duplicates("row")
-    axes.scatter(balls["row"], [-0.06] * len(balls), c=[BALLS[ball % len(BALLS)] for ball in balls["ball"]], s=14)
+    axes.scatter(balls["row"], [-0.06] * len(balls), c=[colors[ball] for ball in balls["ball"]], s=14)
     axes.set(title=NAMES.get(who, who), xlabel="balls seen", ylim=(-0.12, 1), ylabel="probability")
     return axes
 
@@ -104,8 +113,14 @@ def panels(n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = Fa
 def _distances(axes: Axes) -> Axes:
     axes.set(ylabel="distance (nats)", yscale="log")
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("")
+    axes.yaxis.set_minor_formatter(lambda x, _: f"{x:g}" if _is_short(axes) and f"{x:e}"[0] in "25" else "")
     return axes
+
+
+def _is_short(axes: Axes) -> bool:
+    """Less than a decade and a half, where powers of ten alone would leave a log axis nearly bare."""
+    low, high = axes.get_ylim()
+    return high < 30 * low
 
 
 def _band(axes: Axes, x: pd.Series, mean: pd.Series, sem: pd.Series, name: str) -> None:

@@ -2,20 +2,22 @@
 
 import platform
 import subprocess
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+import lexurn
 from lexurn import parameters
 from lexurn.settings import TRAINING_VERSION, Settings
-from lexurn.tracking import duration
 
 
-def record(settings: Settings, device: torch.device, bf16: bool, seconds: float) -> dict[str, Any]:
-    """Provenance of a run that has just been trained, ready for JSON."""
-    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
+def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, Any]:
+    """Provenance of a run that is about to be trained, ready for JSON; its seconds are added when it is done."""
+    ours = _git("rev-parse", "--show-toplevel") == str(Path(__file__).resolve().parent.parent)
+    commit = _git("rev-parse", "HEAD") if ours else None  # not that of some project around an installed lexurn
+    changes = _git("status", "--porcelain", "--untracked-files=no") if ours else None
     return {
         "command": parameters.papermill_line(settings),
         "commit": commit,
@@ -24,11 +26,13 @@ def record(settings: Settings, device: torch.device, bf16: bool, seconds: float)
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "precision": "bf16" if bf16 else "fp32",
         "threads": settings.machine.threads,
-        "seconds": round(seconds, 1),
-        "duration": duration(seconds),
         "platform": platform.platform(),
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("lexurn", "torch", "numpy")},
+        "versions": {
+            "python": platform.python_version(),
+            "lexurn": lexurn.__version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
     }
 
 

@@ -9,7 +9,7 @@ The folder `RUNS/<name>-<key>/` holds
     metrics.jsonl        scalars along training, one line per evaluation
     results.json         the final, tidy table of distances (see `lexurn.evaluation`) and of the best step
     provenance.json      commit, versions, device, seconds, the papermill line that makes it again
-    urns.safetensors     the training pool (none when every sequence has a fresh urn)
+    urns.safetensors     the training pool (no such file where every sequence has a fresh urn)
     model.safetensors    best weights;   last.safetensors: those of the last step
 
 `results.json` is written last: a folder without it is no run yet, and is trained again.
@@ -25,17 +25,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from safetensors.torch import load_file, save
 
-from lexurn import evaluation, experiment, models, parameters, paths, provenance, training
+from lexurn import evaluation, experiment, models, parameters, paths, provenance
+from lexurn.divergences import negative_log_likelihood
 from lexurn.seeding import generator
 from lexurn.settings import Settings
 from lexurn.shapes import Pool, Predictor
-from lexurn.tracking import JsonLines, Lines, Tracker
-
-N_TABLES = 4
-"""Draws of random tables that a lexical model's probabilities are averaged over when it is evaluated."""
+from lexurn.tracking import JsonLines, Lines, Tracker, duration
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,9 @@ class Run:
 
     @cached_property
     def pool(self) -> Pool | None:
-        """The training urns (tasks colors)."""
-        return experiment.training_pool(self.settings)
+        """The training urns (tasks colors); None where every sequence had a fresh one."""
+        path = self.path / "urns.safetensors"
+        return load_file(path)["urns"] if path.exists() else None
 
     @cached_property
     def model(self) -> models.LanguageModel:
@@ -76,8 +74,8 @@ class Run:
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The best weights as a predictor; a lexical model's probabilities are averaged over `N_TABLES` tables."""
-        return models.as_predictor(self.model, n_tables=N_TABLES)
+        """The best weights as a predictor; a lexical model's probabilities are averaged over `N_TABLES`."""
+        return models.as_predictor(self.model, n_tables=experiment.N_TABLES, seed=self.settings.training.seed)
 
     @property
     def references(self) -> dict[str, Predictor]:
@@ -93,13 +91,16 @@ def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = Non
     """The run with these settings: loaded where it is stored, else trained. Flat names are checked strictly.
 
     `tracker` gets the metrics beside the run's own files (default: progress lines on stderr). Raises
-    `parameters.ParameterError` for bad settings and RuntimeError for a device that is not there.
+    `parameters.ParameterError` for bad settings and for a device that is not there.
     """
     settings = settings if isinstance(settings, Settings) else parameters.check(settings)
     folder = paths.runs() / settings.name
-    if not is_stored(settings):
-        _train(settings, folder, tracker or Lines(settings.training.n_steps))
-    return load(folder)
+    if is_stored(settings):
+        return load(folder)
+    held = _train(settings, folder, tracker or Lines(settings.training.n_steps))
+    run = load(folder)
+    run.__dict__["splits"] = held  # a cached property, filled with what is at hand
+    return run
 
 
 def is_stored(settings: Settings) -> bool:
@@ -115,87 +116,43 @@ def load(path: str | Path) -> Run:
     return Run(path)
 
 
-def estimate(settings: Settings) -> float:
-    """Seconds that training these settings would take here, from three steps and one evaluation of a spare model."""
-    seed, threads = settings.training.seed, torch.get_num_threads()
-    torch.set_num_threads(settings.machine.threads)
-    try:
-        device, pool = resolve_device(settings.machine.device), experiment.training_pool(settings)
-        model = models.build(settings, generator=generator(seed, "weights")).to(device)
-        few = settings.training.model_copy(update={"n_steps": 4, "eval_every": 1})
-        clock: list[float] = []
-        training.train(
-            model,
-            experiment.batches(settings, pool, device=device),
-            settings=few,
-            tables=generator(seed, "tables", device=device),
-            dropout_seed=seed,
-            evaluate=lambda _: {"validation_loss": 0.0},
-            log=lambda *_: clock.append(time.monotonic()),
-        )
-        held = experiment.held_out(settings, pool)
-        began = time.monotonic()
-        evaluation.evaluate(models.as_predictor(model, n_tables=N_TABLES), held)
-        one_evaluation = time.monotonic() - began
-    finally:
-        torch.set_num_threads(threads)
-    n_evaluations = settings.training.n_steps // settings.training.eval_every + 2
-    return settings.training.n_steps * (clock[-1] - clock[1]) / 3 + n_evaluations * one_evaluation
-
-
-def resolve_device(asked: str) -> torch.device:
-    """`auto` is cuda, else mps, else cpu; a device asked for by name must be there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if asked == "auto":
-        return torch.device(next(name for name, is_there in there.items() if is_there))
-    if not there[asked]:
-        names = ", ".join(name for name, is_there in there.items() if is_there)
-        raise RuntimeError(f"device {asked} is not available here; available: {names}; use device auto")
-    return torch.device(asked)
-
-
-def _train(settings: Settings, folder: Path, tracker: Tracker) -> None:
-    device = resolve_device(settings.machine.device)
+def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluation.Split]:
+    """Train, write the folder, and return the held-out sequences that it was evaluated on."""
+    began = time.monotonic()
+    ready = experiment.prepare(settings)
+    origin = provenance.record(settings, ready.device, ready.bf16)
+    held, chosen_on = experiment.held_out(settings, ready.pool), experiment.validation(settings, ready.pool)
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "settings.json", settings.model_dump_json(indent=2))
-    threads, seed = torch.get_num_threads(), settings.training.seed
-    torch.set_num_threads(settings.machine.threads)
-    began = time.monotonic()
+    if ready.pool is not None:
+        _write(folder / "urns.safetensors", save({"urns": ready.pool}))
+    trackers = [JsonLines(folder / "metrics.jsonl"), tracker]
+
+    def evaluate(_: models.LanguageModel) -> dict[str, float]:
+        loss = negative_log_likelihood(ready.predictor(chosen_on).cpu(), chosen_on)[:, 1:].mean().item()
+        return {"validation_loss": loss, **_scalars(evaluation.evaluate(ready.predictor, held))}
+
+    def log(metrics: dict[str, float], step: int) -> None:
+        for each in trackers:
+            each.log(metrics, step)
+
     try:
-        pool = experiment.training_pool(settings)
-        held = experiment.held_out(settings, pool)
-        model = models.build(settings, generator=generator(seed, "weights")).to(device)
-        predictor = models.as_predictor(model, n_tables=N_TABLES)
-        bf16 = _native_bf16(device) and settings.backbone.d_model >= 128  # narrower models are bound by launches
-        trackers = [JsonLines(folder / "metrics.jsonl"), tracker]
-        try:
-            trained = training.train(
-                model,
-                experiment.batches(settings, pool, device=device),
-                settings=settings.training,
-                tables=generator(seed, "tables", device=device),
-                dropout_seed=seed,
-                evaluate=lambda _: _scalars(evaluation.evaluate(predictor, held)),
-                log=lambda metrics, step: [each.log(metrics, step) for each in trackers],
-                bf16=bf16,
-            )
-        finally:
-            for each in trackers:
-                each.finish()
-        _write(folder / "model.safetensors", save(trained.best))
-        _write(folder / "last.safetensors", save(trained.last))
-        if pool is not None:
-            _write(folder / "urns.safetensors", save({"urns": pool}))
-        model.load_state_dict(trained.best)
-        table = evaluation.evaluate(predictor, held, step=trained.best_step)
-        _write(
-            folder / "provenance.json",
-            json.dumps(provenance.record(settings, device, bf16, time.monotonic() - began), indent=2),
-        )
-        results = {"best_step": trained.best_step, "table": table.to_dict(orient="list")}
-        _write(folder / "results.json", json.dumps(results))
+        with experiment.threads(settings.machine.threads):
+            batches = experiment.batches(settings, ready.pool, device=ready.device)
+            trained = experiment.fit(ready, settings.training, batches, evaluate=evaluate, log=log)
+            ready.model.load_state_dict(trained.best)
+            table = evaluation.evaluate(ready.predictor, held, step=trained.best_step)
     finally:
-        torch.set_num_threads(threads)
+        for each in trackers:
+            each.finish()
+    _write(folder / "model.safetensors", save(trained.best))
+    _write(folder / "last.safetensors", save(trained.last))
+    seconds = time.monotonic() - began
+    origin |= {"seconds": round(seconds, 1), "duration": duration(seconds)}
+    _write(folder / "provenance.json", json.dumps(origin, indent=2))
+    results = {"best_step": trained.best_step, "n_tables": experiment.N_TABLES, "table": table.to_dict(orient="list")}
+    _write(folder / "results.json", json.dumps(results))
+    return held
 
 
 def _scalars(table: pd.DataFrame) -> dict[str, float]:
@@ -205,12 +162,7 @@ def _scalars(table: pd.DataFrame) -> dict[str, float]:
     for split, row, reference, measure, mean in table[["split", "row", "reference", "measure", "mean"]].values:
         parts = [split, measure, reference, "last" if row == "last" else ""]
         scalars["/".join(filter(None, parts))] = mean
-    inside = scalars.get("in_distribution/loss", scalars["out_of_distribution/loss"])  # a fresh urn for every sequence
-    return {"validation_loss": inside, **scalars}
-
-
-def _native_bf16(device: torch.device) -> bool:
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return scalars
 
 
 def _write(path: Path, content: str | bytes) -> None:

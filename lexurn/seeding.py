@@ -5,6 +5,8 @@ stream can be named (`generator(seed, "training", block)`) instead of reached.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -20,3 +22,20 @@ def numpy_generator(generator: torch.Generator) -> np.random.Generator:
     """A numpy generator seeded by the next draw of a torch one, for laws that torch samples only globally."""
     seed = torch.randint(2**63 - 1, (), generator=generator, device=generator.device)
     return np.random.default_rng(int(seed))
+
+
+@contextmanager
+def global_generator(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed the global generator of `device`, and give it (and the CPU's) back as it was.
+
+    For what draws from nowhere else: dropout, and constructors of modules.
+    """
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        elif device.type == "mps":
+            torch.mps.manual_seed(seed)
+        else:
+            torch.default_generator.manual_seed(seed)
+        yield

@@ -28,15 +28,25 @@ def _no_boolean(value: Any) -> Any:
     return value
 
 
+def _list_from_text(value: Any) -> Any:
+    """`-p alpha '[1, 2, 1, 1]'` arrives as text."""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
 def _positive(value: float | tuple[float, ...]) -> float | tuple[float, ...]:
-    if min(value if isinstance(value, tuple) else (value,)) <= 0:
+    if min(value if isinstance(value, tuple) else (value,), default=0) <= 0:
         raise ValueError("must be positive")
     return value
 
 
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Real = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
-Concentration = Annotated[Real | tuple[Real, ...], AfterValidator(_positive)]
+Concentration = Annotated[Real | tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_positive)]
 
 
 class _Section(BaseModel):
@@ -123,13 +133,17 @@ class TrainingSettings(_Section):
     grad_clip: Real = Field(1.0, ge=0, description="largest norm of the gradient; 0: no clipping")
     n_test_samples: Whole = Field(500, ge=2, description="held-out sequences per split")
     eval_every: Whole = Field(100, ge=1, description="steps between evaluations")
-    seed: Whole = Field(0, ge=0, description="the one seed that every random stream is derived from")
+    seed: Whole = Field(0, ge=0, le=2**63 - 1, description="the one seed that every random stream is derived from")
 
     @model_validator(mode="after")
     def _steps_follow_from_finite_data(self) -> "TrainingSettings":
-        """`n_steps` and `n_epochs` say the same in two ways; the one that does not count is normalized."""
+        """With finite data `n_steps` is what `n_epochs` come to; with endless data it stands alone."""
         if self.n_train_samples == 0:
-            self.__dict__["n_epochs"] = 1
+            if self.n_epochs != 1:
+                raise ValueError(
+                    f"n_epochs counts only for a finite training set, got n_epochs={self.n_epochs} with "
+                    "n_train_samples=0; leave n_epochs out, or set n_train_samples"
+                )
             return self
         visits = self.n_train_samples * self.n_epochs
         n_steps = visits // self.batch_size

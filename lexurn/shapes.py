@@ -12,7 +12,7 @@ Tokens = Int64[Tensor, "batch time"]
 LogProbs = Float[Tensor, "batch time vocab"]
 Counts = Float64[Tensor, "batch time vocab"]
 Pool = Float64[Tensor, "tasks colors"]
-Table = Float[Tensor, "vocab d_model"] | Float[Tensor, "batch vocab d_model"]
+Table = Float[Tensor, "vocab d_model"] | Float[Tensor, "#batch vocab d_model"]
 Hidden = Float[Tensor, "batch time d_model"]
 
 Predictor = Callable[[Tokens], LogProbs]

@@ -1,7 +1,7 @@
 """Batches: what is visited how often, and that any batch can be reached."""
 
 import itertools
-import tracemalloc
+import weakref
 
 import pytest
 import torch
@@ -50,21 +50,32 @@ def test_finite_shuffles_blocks_and_within_them_anew_each_epoch(monkeypatch):
     assert all(len(set(blocks[i : i + 10])) == 1 for i in range(0, 40, 10))  # a block stays together
 
 
+def most_blocks_alive(stream_of):
+    """The largest block that a stream asks for, and how many of them are held at once, over 900 batches of 64."""
+    alive, most, largest = set(), 0, 0
+
+    def sample(n, g):
+        nonlocal most, largest
+        block = torch.zeros(n, 2, dtype=torch.int64)
+        number = len(alive) + largest + n
+        alive.add(number)
+        weakref.finalize(block.untyped_storage(), alive.discard, number)
+        most, largest = max(most, len(alive)), max(largest, n)
+        return block
+
+    for _ in itertools.islice(stream_of(sample), 900):
+        pass
+    return most, largest
+
+
 def test_memory_is_flat_in_the_number_of_samples():
-    """A thousand times more sequences, the same peak: a block at a time is held."""
-
-    class Counting:
-        alive = peak = 0
-
-        def __call__(self, n, g):
-            Counting.peak = max(Counting.peak, n)
-            return torch.zeros(n, 2, dtype=torch.int64)
-
-    tracemalloc.start()
-    for n_samples in (10_000, 10_000_000):
-        stream = finite(Counting(), n_samples, 1, 64, seed=0)
-        for _ in itertools.islice(stream, 600):
-            pass
-    assert Counting.peak <= batches.BLOCK
-    assert tracemalloc.get_traced_memory()[1] < 20e6
-    tracemalloc.stop()
+    """A thousand times more sequences are held in as many blocks of the same size."""
+    for n_samples in (20_000, 20_000_000):
+        most, largest = most_blocks_alive(lambda sample, n=n_samples: finite(sample, n, 9, 64, seed=0))
+        assert most <= 2 and largest <= batches.BLOCK
+    most, largest = most_blocks_alive(lambda sample: endless(sample, 64, seed=0))
+    assert most <= 2 and largest <= batches.BLOCK
+    kept = []
+    assert (
+        most_blocks_alive(lambda sample: endless(lambda n, g: kept.append(sample(n, g)) or kept[-1], 64, seed=0))[0] > 2
+    )

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy as scipy_entropy
@@ -17,6 +17,7 @@ from lexurn.tasks import Urns
 
 
 @given(st.lists(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), min_size=2, max_size=2))
+@settings(deadline=None)
 def test_against_scipy(values):
     p, q = (torch.tensor(row, dtype=torch.float64) / sum(row) for row in values)
     log_p, log_q, p, q = p.log(), q.log(), p.numpy(), q.numpy()

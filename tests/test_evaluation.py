@@ -5,7 +5,7 @@ import torch
 
 from lexurn import divergences, evaluation, experiment
 from lexurn.parameters import check
-from lexurn.predictors import Generalizing
+from lexurn.predictors import Generalizing, Memorizing
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +93,52 @@ def test_infinitely_many_urns_leave_only_the_generalizing_reference():
 
 
 def test_symmetrized_is_left_out_where_it_is_out_of_reach():
-    for flat, there in (({"n_colors": 8, "n_tasks": 64}, True), ({"n_colors": 8, "n_tasks": 65}, False)):
+    at_scale = {"n_colors": 8, "context_length": 127, "n_test_samples": 500}
+    for flat, there in (
+        ({**at_scale, "n_tasks": 16}, True),
+        ({**at_scale, "n_tasks": 256}, False),
+        ({"n_colors": 13, "n_test_samples": 2}, False),
+    ):
         settings = check(flat)
         assert ("symmetrized" in experiment.references(settings, experiment.training_pool(settings))) == there
+
+
+def test_words_say_that_symmetrized_was_left_out():
+    settings = check({"n_colors": 13, "n_test_samples": 5})
+    held = experiment.held_out(settings, experiment.training_pool(settings))
+    assert "The symmetrized predictor is left out" in evaluation.describe(Generalizing(13), held)
+
+
+def test_words_for_a_pool_that_some_balls_cannot_come_from():
+    """An urn without a colour is infinitely far from whoever expects that colour, and never nearest."""
+    pool = torch.tensor([[0.5, 0.5, 0.0]], dtype=torch.float64)
+    tokens = torch.tensor([[0, 2, 1, 1], [2, 2, 0, 1]])
+    held = evaluation.splits(
+        {"out_of_distribution": tokens}, {"generalizing": Generalizing(3), "memorizing": Memorizing(pool)}
+    )
+    text = evaluation.describe(Generalizing(3, 2.0), held)
+    assert "infinite from the memorizing" in text and "Nearest" not in text
+
+
+def test_held_out_sequences_are_of_the_kind_that_their_name_says():
+    """Two balls of a sequence agree with probability 2/(V + 1) for fresh urns and Σ θ² for the one of the pool."""
+    settings = check({"n_test_samples": 5000, "context_length": 1})
+    pool = experiment.training_pool(settings)
+    splits = {split.name: split.tokens for split in experiment.held_out(settings, pool)}
+    splits["validation"] = experiment.validation(settings, pool)
+    inside = pool.square().sum().item()
+    assert abs(inside - 0.4) > 0.03
+    for name, wanted in (("in_distribution", inside), ("validation", inside), ("out_of_distribution", 0.4)):
+        same = (splits[name][:, 0] == splits[name][:, 1]).double().mean().item()
+        assert abs(same - wanted) < 6 * (0.25 / 5000) ** 0.5, name
+
+
+def test_training_validation_and_held_out_sequences_are_all_different():
+    settings = check({"n_test_samples": 32})
+    pool = experiment.training_pool(settings)
+    streams = [next(experiment.batches(settings, pool)), experiment.validation(settings, pool)]
+    streams += [split.tokens for split in experiment.held_out(settings, pool) if split.name != "low_entropy"]
+    assert len(torch.cat(streams).unique(dim=0)) == 4 * 32
 
 
 def test_equally_near_references_are_called_so(scene):
@@ -118,7 +161,7 @@ def test_equally_near_references_are_called_so(scene):
         (12.345, 3.2, "12.35 ± 3.20"),
         (0.000214, 0.0000119, "0.000214 ± 0.000012"),
         (0.0, 0.0, "0 ± 0"),
-        (float("inf"), float("nan"), "inf ± nan"),
+        (float("inf"), float("nan"), "infinite"),
     ],
 )
 def test_numbers_are_written_to_the_second_digit_of_their_error(mean, sem, text):

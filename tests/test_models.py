@@ -230,6 +230,7 @@ def test_predictors_are_deterministic_normalized_and_leave_training_mode():
     predictor = models.as_predictor(model, n_tables=3, batch_size=4)
     tokens, _ = inputs(model)
     first = predictor(tokens)
+    torch.testing.assert_close(predictor(tokens[5:]), first[5:])  # the same in any company
     assert first.equal(predictor(tokens)) and model.training and first.dtype == torch.float64
     torch.testing.assert_close(first.exp().sum(-1), torch.ones(6, 12, dtype=torch.float64), atol=1e-5, rtol=0)
     assert not first.equal(models.as_predictor(model, n_tables=1, batch_size=4)(tokens))

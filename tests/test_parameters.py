@@ -1,6 +1,7 @@
 """Parameters are taken strictly: hundreds of drawn sets, half of them with one planted fault."""
 
 import random
+import re
 
 import pytest
 import yaml
@@ -63,6 +64,8 @@ def valid(dice: random.Random) -> dict:
         values.pop("d_model", None), values.pop("n_heads", None)
     if "n_steps" in values and "n_train_samples" in values:
         del values["n_steps"]
+    if "n_train_samples" not in values:
+        values.pop("n_epochs", None)
     return values
 
 
@@ -135,6 +138,9 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ({"lex": True, "n_colors": 40}, "d_model must be at least n_colors=40 for one_hot tables, got 32"),
         ({"positions": "rotary", "d_model": 34}, "d_model must be a multiple of twice n_heads"),
         ({"n_train_samples": 10}, "batch_size must be at most n_train_samples x n_epochs = 10, got 32"),
+        ({"n_epochs": 3}, "n_epochs counts only for a finite training set, got n_epochs=3 with n_train_samples=0"),
+        ({"seed": 10**20}, "seed (the one seed that every random stream is derived from) must be a whole number"),
+        ({"alpha": "[1, 2"}, "must be a positive number or a list of them, one per colour, got '[1, 2'"),
         ({"n_train_samples": 1000, "n_steps": 7}, "n_steps counts only for endless data, got n_steps=7"),
         ({"lex": True, "vocabulary": "original", "tied": False}, "use vocabulary gaussian to change them"),
     ],
@@ -152,7 +158,6 @@ def test_the_message_is_all_that_a_notebook_shows():
 def test_finite_data_say_how_many_steps_there_are():
     settings = check({"n_train_samples": 1000, "n_epochs": 3, "batch_size": 64})
     assert settings.training.n_steps == 46 and "n_steps" not in settings.changed()
-    assert check({"n_epochs": 3}) == check({})  # counts only for finite data
 
 
 class Shell:
@@ -178,6 +183,40 @@ def test_the_injected_cell_wins_and_later_cells_win(cells):
     assert parameters.resolve("train").training.n_steps == 70
 
 
+def test_setting_a_value_back_to_its_default_counts(cells):
+    cells(DEFAULTS, "# Parameters\nlex = True", DEFAULTS.replace("1000", "70"), DEFAULTS)
+    assert parameters.resolve("train") == Settings()
+
+
+def test_a_cell_with_a_syntax_error_is_forgotten_once_it_is_mended(cells):
+    cells(DEFAULTS, "# Parameters of this chapter.\nn_steps: int = = 3", DEFAULTS.replace("1000", "70"))
+    assert parameters.resolve("train").training.n_steps == 70
+
+
+def test_without_a_parameters_cell_nothing_is_assumed(cells):
+    cells("import sys", "%%time\n" + DEFAULTS)
+    with pytest.raises(ParameterError, match="no parameters cell has run"):
+        parameters.resolve("train")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("n_steps += 5", "holds `name = value` lines, got `n_steps += 5`"),
+        ("n_steps = seed = 5", "holds `name = value` lines, got `n_steps = seed = 5`"),
+        ("n_steps = 10 * 100", "n_steps must be a plain value, got 10 * 100"),
+    ],
+)
+def test_what_cannot_be_read_as_a_value_is_refused(cells, line, message):
+    cells(DEFAULTS + line)
+    with pytest.raises(ParameterError, match=re.escape(message)):
+        parameters.resolve("train")
+
+
+def test_one_concentration_per_color_can_be_typed_on_the_command_line():
+    assert check({"alpha": "[1, 2, 3, 4]"}) == check({"alpha": [1.0, 2.0, 3.0, 4.0]})
+
+
 def test_other_variables_of_the_notebook_are_no_parameters(cells):
     cells(DEFAULTS, "seed = 99\nn_task = 4")
     assert parameters.resolve("train") == Settings()
@@ -187,7 +226,7 @@ def test_other_variables_of_the_notebook_are_no_parameters(cells):
     ("injected", "message"),
     [
         ("n_task = 4", "n_task is no parameter"),
-        ("learning_rate = float('inf')", "got \"float('inf')\""),
+        ("learning_rate = float('inf')", "learning_rate must be a plain value, got float('inf')"),
         ("train = 3", "train is a chapter and must hold"),
         ("train = {'n_color': 3}", "train: n_color is no parameter of any chapter; did you mean n_colors?"),
         ("tran = {'n_colors': 3}", "tran is no parameter of any chapter; did you mean train?"),
@@ -200,10 +239,11 @@ def test_faults_in_the_injected_cell_are_named(cells, injected, message):
     assert message in str(caught.value)
 
 
-def test_a_chapters_mapping_counts_for_it_alone_and_the_command_line_wins(cells):
+def test_a_chapters_mapping_counts_for_it_alone_and_the_command_line_wins(cells, capsys):
     injected = "# Parameters\ntrain = {'n_steps': 50, 'n_tasks': 2}\nn_tasks = 3\n"
     cells(DEFAULTS, injected)
     assert parameters.resolve("train").changed() == {"n_steps": 50, "n_tasks": 3}
+    assert capsys.readouterr().out == "n_tasks: 3, given directly, wins over 2, given for train\n"
     assert parameters.resolve("other").changed() == {"n_tasks": 3}
 
 

@@ -5,8 +5,10 @@ import json
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from lexurn import parameters, runs
+from lexurn import experiment, parameters, runs
+from lexurn.divergences import negative_log_likelihood
 from lexurn.settings import Settings
 
 TINY = {"n_steps": 6, "eval_every": 3, "n_test_samples": 20, "context_length": 8}
@@ -77,17 +79,59 @@ def test_files_are_whole_or_not_there(tmp_path, monkeypatch):
 def test_provenance_says_how_to_make_the_run_again():
     run = runs.get(TINY | {"lex": True, "alpha": [1, 2, 3, 4]})
     provenance = run.provenance
-    assert provenance["command"].startswith("papermill book/02_train.ipynb out.ipynb -y 'alpha: [1.0, 2.0, 3.0, 4.0]'")
+    assert provenance["command"].startswith("papermill book/02_train.ipynb out.ipynb -p alpha '[1.0, 2.0, 3.0, 4.0]'")
     assert "-p lex True" in provenance["command"] and "n_tasks" not in provenance["command"]
     assert provenance["device"] and provenance["versions"]["torch"] == torch.__version__
     assert provenance["seconds"] > 0 and provenance["threads"] == 1
     assert str(run.path.parent) not in json.dumps(provenance)
 
 
+class Watching:
+    """A tracker that looks at something whenever it is told metrics."""
+
+    def __init__(self, look):
+        self.look, self.seen = look, []
+
+    def log(self, metrics, step):
+        self.seen.append(self.look())
+
+    def finish(self):
+        self.seen.append("end")
+
+
 def test_threads_are_set_for_the_training_and_given_back():
     before = torch.get_num_threads()
-    runs.get(TINY | {"threads": before + 1})
-    assert torch.get_num_threads() == before
+    tracker = Watching(torch.get_num_threads)
+    runs.get(TINY | {"threads": before + 1}, tracker=tracker)
+    assert tracker.seen == [before + 1] * 3 + ["end"] and torch.get_num_threads() == before
+
+
+def test_stored_weights_are_those_of_the_best_validation_loss():
+    """A small set learned by heart: validation gets worse long before the last step."""
+    run = runs.get({"n_train_samples": 32, "n_epochs": 120, "eval_every": 10, "n_test_samples": 100, "d_model": 64})
+    best = int(run.metrics["step"][run.metrics["validation_loss"].idxmin()])
+    assert 0 < best < 120 and set(run.results["step"]) == {best}
+    last = load_file(run.path / "last.safetensors")
+    assert not run.model.state_dict()["start"].equal(last["start"])
+    tokens = experiment.validation(run.settings, run.pool)
+    loss = negative_log_likelihood(run.predictor(tokens), tokens)[:, 1:].mean().item()
+    assert loss == pytest.approx(run.metrics["validation_loss"].min(), rel=1e-5)
+
+
+def test_every_stream_of_a_training_hangs_on_the_seed(monkeypatch):
+    given = []
+    real = experiment.training.train
+    monkeypatch.setattr(experiment.training, "train", lambda *a, **k: given.append(k) or real(*a, **k))
+    for seed in (3, 4):
+        runs.get(TINY | {"lex": True, "seed": seed})
+    assert [k["dropout_seed"] for k in given] == [3, 4]
+    assert given[0]["tables"].initial_seed() != given[1]["tables"].initial_seed()
+
+
+def test_the_pool_is_stored_with_the_run():
+    run = runs.get(TINY | {"n_tasks": 5})
+    assert run.pool.equal(experiment.training_pool(run.settings)) and run.pool.shape == (5, 4)
+    assert runs.get(TINY | {"n_tasks": 0}).pool is None
 
 
 def test_nothing_of_the_machine_is_in_the_key():
@@ -100,14 +144,17 @@ def test_nothing_of_the_machine_is_in_the_key():
 def test_a_device_that_is_not_there_is_refused_before_anything_is_written(store):
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
     with pytest.raises(
-        RuntimeError, match=f"device {missing} is not available here; available: .*cpu; use device auto"
+        parameters.ParameterError, match=f"device {missing} is not available here; available: .*cpu; use device auto"
     ):
         runs.get(TINY | {"device": missing})
     assert not store.exists()
 
 
 def test_the_estimate_is_of_the_right_order():
-    assert 0 < runs.estimate(parameters.check(TINY)) < 60
+    flat = {"n_steps": 150, "eval_every": 50}
+    estimated, seconds = experiment.estimate(parameters.check(flat)), runs.get(flat).provenance["seconds"]
+    assert seconds / 5 < estimated < 5 * seconds
+    assert experiment.estimate(parameters.check({"n_train_samples": 32})) > 0  # a single step
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

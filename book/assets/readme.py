@@ -1,26 +1,44 @@
-"""The README's figure: `python book/assets/readme.py` (24 runs of the chapter's defaults, a few minutes).
+"""The README's figure: `python book/assets/readme.py` (24 runs of 3 000 steps, about 15 minutes on one core).
 
-A normal and a lexical model for each of 12 training urns: distance of their predictions on fresh urns to the exact
-predictors along training, mean and two standard errors over the urns.
+A normal and a lexical model for each of 12 training urns. Their relative distance on fresh urns, along training: −1 is
+the generalizing predictor G, +1 the memorizing one, which is M for a normal and S for a lexical model.
 """
 
 from pathlib import Path
 
 import pandas as pd
+import torch
 
-from lexurn import plotting, runs
+from lexurn import divergences, evaluation, plotting, runs
 
-N_URNS = 12
+N_URNS, N_STEPS = 12, 3000
+MEMORIZING = {"normal": "memorizing", "lexical": "symmetrized"}
+
+
+def history(kind: str, seed: int) -> pd.DataFrame:
+    """One model's relative distance at each evaluation, divided by its own urn's distance between the references."""
+    flat = {"lex": kind == "lexical", "seed": seed, "n_steps": N_STEPS, "eval_every": 250, "schedule": "cosine"}
+    run = runs.get(flat)
+    split = next(each for each in run.splits if each.name == "out_of_distribution")
+    apart = evaluation.between(split, "generalizing", MEMORIZING[kind])[:, 1:]
+    to_g, to_m = (
+        [torch.tensor(d) for d in run.metrics[f"out_of_distribution/symmetrized_kl/{name}"]]
+        for name in ("generalizing", MEMORIZING[kind])
+    )
+    r = [divergences.relative_distance(g, m, apart).item() for g, m in zip(to_g, to_m, strict=True)]
+    return pd.DataFrame({"step": run.metrics["step"], "seed": seed, "relative_distance": r})
 
 
 def main() -> None:
-    figure, axes = plotting.panels(2, sharey=True)
-    for lex, ax in zip([False, True], axes, strict=True):
-        histories = [runs.get({"lex": lex, "seed": seed}).metrics for seed in range(N_URNS)]
-        over_urns = pd.concat(histories).groupby("step")
-        plotting.distances_along_training(over_urns.mean().reset_index(), ax, sem=over_urns.sem().reset_index())
-        ax.set_title(f"{'lexical' if lex else 'normal'} models, {N_URNS} urns")
-    plotting.legend(axes[-1])
+    torch.set_num_threads(1)
+    figure, (axes,) = plotting.panels(1, width=7.0, height=3.6)
+    for kind in MEMORIZING:
+        histories = pd.concat([history(kind, seed) for seed in range(N_URNS)])
+        plotting.relative_distances(histories[histories["step"] > 0], axes, kind=kind)
+    for value, name in ((-1, "generalizing (G)"), (1, "memorizing (M for normal, S for lexical)")):
+        axes.axhline(value, color="0.4", linestyle=":", linewidth=1)
+        axes.text(N_STEPS, value, name, ha="right", va="bottom", fontsize=9, color="0.3")
+    plotting.legend(axes, title=f"{N_URNS} urns each")
     figure.savefig(Path(__file__).with_suffix(".png"), dpi=150, facecolor="white")
 
 

@@ -13,6 +13,8 @@ from torch import Generator, nn
 
 from lexurn.divergences import as_double
 from lexurn.models.vocabulary import LearnedVocabulary, RandomVocabulary
+from lexurn.seeding import generator as stream
+from lexurn.seeding import global_generator
 from lexurn.settings import Settings
 from lexurn.shapes import LogProbs, Predictor, Table, Tokens
 
@@ -60,7 +62,7 @@ class LanguageModel(nn.Module):
 
 def build(settings: Settings, *, generator: Generator) -> LanguageModel:
     """A freshly initialized model on the CPU; its weights depend on the settings and the generator alone."""
-    with torch.random.fork_rng(devices=[]):  # constructors draw from the global generator
+    with global_generator(0, torch.device("cpu")):  # constructors draw from it
         model = LanguageModel(settings)
     initialize(model, generator=generator)
     return model
@@ -86,23 +88,25 @@ def initialize(model: LanguageModel, *, generator: Generator) -> None:
 
 
 def as_predictor(model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batch_size: int = 64) -> Predictor:
-    """The model as a predictor: evaluation mode, no gradients, in batches, deterministic.
+    """The model as a predictor: evaluation mode, no gradients, in batches, a function of the tokens alone.
 
-    Probabilities of a lexical model are averaged over `n_tables` draws of its tables, the same ones at every call.
+    Probabilities of a lexical model are averaged over `n_tables` tables, drawn from `seed` and shared by all sequences:
+    a sequence is predicted the same in any company.
     """
     device = model.start.device
-    lexical = isinstance(model.vocabulary, RandomVocabulary)
+    tables = model.vocabulary.draw(n_tables, generator=stream(seed, "evaluation tables", device=device))
+    fixed = tables.ndim == 3  # a learned table goes on changing with the model
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def predict(tokens: Tokens) -> LogProbs:
-        training = model.training
+        training, batches = model.training, []
         model.eval()
-        tables = Generator(device).manual_seed(seed)
-        batches = []
-        for batch in tokens.to(device).split(batch_size):
-            draws = [model(batch, generator=tables) for _ in range(n_tables if lexical else 1)]
-            batches.append(as_double(torch.stack(draws)).logsumexp(0) - log(len(draws)))
-        model.train(training)
+        try:
+            for batch in tokens.to(device).split(batch_size):
+                each = [model(batch, table=table) for table in (tables.split(1) if fixed else [None])]
+                batches.append(as_double(torch.stack(each)).logsumexp(0) - log(len(each)))
+        finally:
+            model.train(training)
         return torch.cat(batches)
 
     return predict

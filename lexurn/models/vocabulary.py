@@ -5,7 +5,8 @@
                         name (Huang et al. 2023, arXiv 2305.16349)
 
 Both work on a *table*: `draw` gives one, `embed` and `unembed` use it. With the table of a sequence passed in,
-relabelling the tokens and the table's rows together relabels the prediction and changes nothing else.
+relabelling the tokens and the table's rows together relabels the prediction and changes nothing else. A table
+(1 vocab d_model) serves all sequences of a batch.
 """
 
 from collections.abc import Callable
@@ -56,6 +57,7 @@ class RandomVocabulary(nn.Module):
         return self.family((n_sequences, self.vocab_size, self.d_model), generator)
 
     def embed(self, tokens: Tokens, table: Table) -> Hidden:
+        table = table.expand(len(tokens), -1, -1)
         return table.gather(1, tokens[..., None].expand(-1, -1, table.shape[-1]))
 
     def unembed(self, hidden: Hidden, table: Table) -> Logits:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lexurn.shapes import Counts, LogProbs, Pool, Tokens
+from lexurn.tasks import Urns
 
 CHUNK = 2**18
 """Most float64 numbers in a temporary: 2 MiB, reused and in the cache (fresh memory for every chunk is slower)."""
@@ -35,9 +36,7 @@ class Generalizing:
 
     def __init__(self, n_colors: int, alpha: float | tuple[float, ...] = 1.0):
         self.n_colors = n_colors
-        self.alpha = torch.tensor(alpha, dtype=torch.float64).expand(n_colors)
-        if not (self.alpha > 0).all():
-            raise ValueError(f"alpha must be positive, got {alpha}; use 1.0 for the uniform prior")
+        self.alpha = torch.tensor(Urns(n_colors, alpha).alphas, dtype=torch.float64)
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         mass = prefix_counts(tokens, self.n_colors)
@@ -49,7 +48,7 @@ class Memorizing:
     """Bayes under the uniform prior over a pool of urns: the optimum of a model trained on that pool."""
 
     def __init__(self, urns: Pool):
-        _check_urns(urns)
+        check_urns(urns)
         self.urns = urns
 
     def __call__(self, tokens: Tokens) -> LogProbs:
@@ -97,6 +96,10 @@ def floored_log(probs: Tensor) -> Tensor:
     return probs.clamp_min(1e-300).log()
 
 
-def _check_urns(urns: Pool) -> None:
+def check_urns(urns: Pool) -> None:
+    if urns.ndim != 2:
+        raise ValueError(
+            f"urns must have the shape (tasks, colors), got {tuple(urns.shape)}; add [None] to a single urn"
+        )
     if not ((urns >= 0).all() and (urns.sum(-1) - 1).abs().max() < 1e-9):
         raise ValueError("urns must be non-negative and sum to 1 along the last axis (float64)")

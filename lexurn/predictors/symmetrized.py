@@ -5,8 +5,8 @@ V! relabelings π of every urn:
 
     S(v | n) = Σ_d Σ_π [Π_i θ_{d,π(i)}^{n_i}] θ_{d,π(v)}  /  Σ_d Σ_π Π_i θ_{d,π(i)}^{n_i}
 
-Read plainly, that is `Memorizing(relabelings(urns))`. Computed here otherwise: the sums over π are permanents of
-A[i, k] = θ_k^{n_i}, found by a dynamic programme over subsets of the k's, O(2^V V) in place of V!.
+Read plainly, that is `Memorizing(relabelings(urns))`, and so it is computed for a few colours. Beyond, the sums over π
+are permanents of A[i, k] = θ_k^{n_i}, found by a dynamic programme over subsets of the k's, O(2^V V) in place of V!.
 """
 
 import itertools
@@ -18,8 +18,11 @@ from jaxtyping import Float64
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lexurn.predictors.counting import _check_urns, floored_log, prefix_counts
+from lexurn.predictors.counting import Memorizing, check_urns, floored_log, prefix_counts
 from lexurn.shapes import LogProbs, Pool, Tokens
+
+ENUMERATED = 4
+"""Most colours for which V! relabelings are summed faster than subsets."""
 
 CHUNK = 2**21
 """Sums over subsets held at once, for as many rows as fit; larger is faster until the cache is full (16 MiB)."""
@@ -42,13 +45,15 @@ class Symmetrized:
     """
 
     def __init__(self, urns: Pool):
-        _check_urns(urns)
+        check_urns(urns)
         if urns.shape[1] > MOST_COLORS:
             raise ValueError(f"Symmetrized takes at most {MOST_COLORS} colours, got {urns.shape[1]}")
         self.urns = urns
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         n_tasks, n_colors = self.urns.shape
+        if n_colors <= ENUMERATED:
+            return Memorizing(relabelings(self.urns))(tokens)
         counts = prefix_counts(tokens, n_colors)
         urns = self.urns.to(counts.device).sort(-1, descending=True).values
         falling, order = counts.flatten(0, 1).sort(-1, descending=True)  # rows colors
