@@ -48,7 +48,7 @@ class Run:
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """Scalars along training, a row per evaluation: step, learning_rate, train_loss, validation_loss, distances."""
-        return pd.read_json(self.path / "metrics.jsonl", lines=True)
+        return pd.DataFrame(map(json.loads, (self.path / "metrics.jsonl").read_text().splitlines()))
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -119,32 +119,32 @@ def load(path: str | Path) -> Run:
 def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluation.Split]:
     """Train, write the folder, and return the held-out sequences that it was evaluated on."""
     began = time.monotonic()
-    ready = experiment.prepare(settings)
-    origin = provenance.record(settings, ready.device, ready.bf16)
-    held, chosen_on = experiment.held_out(settings, ready.pool), experiment.validation(settings, ready.pool)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "settings.json", settings.model_dump_json(indent=2))
-    if ready.pool is not None:
-        _write(folder / "urns.safetensors", save({"urns": ready.pool}))
-    trackers = [JsonLines(folder / "metrics.jsonl"), tracker]
+    with experiment.threads(settings.machine.threads):
+        ready = experiment.prepare(settings)
+        origin = provenance.record(settings, ready.device, ready.bf16)
+        held, chosen_on = experiment.held_out(settings, ready.pool), experiment.validation(settings, ready.pool)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / "settings.json", settings.model_dump_json(indent=2))
+        if ready.pool is not None:
+            _write(folder / "urns.safetensors", save({"urns": ready.pool}))
+        trackers = [JsonLines(folder / "metrics.jsonl"), tracker]
 
-    def evaluate(_: models.LanguageModel) -> dict[str, float]:
-        loss = negative_log_likelihood(ready.predictor(chosen_on).cpu(), chosen_on)[:, 1:].mean().item()
-        return {"validation_loss": loss, **_scalars(evaluation.evaluate(ready.predictor, held))}
+        def evaluate(_: models.LanguageModel) -> dict[str, float]:
+            loss = negative_log_likelihood(ready.predictor(chosen_on).cpu(), chosen_on)[:, 1:].mean().item()
+            return {"validation_loss": loss, **_scalars(evaluation.evaluate(ready.predictor, held))}
 
-    def log(metrics: dict[str, float], step: int) -> None:
-        for each in trackers:
-            each.log(metrics, step)
+        def log(metrics: dict[str, float], step: int) -> None:
+            for each in trackers:
+                each.log(metrics, step)
 
-    try:
-        with experiment.threads(settings.machine.threads):
+        try:
             batches = experiment.batches(settings, ready.pool, device=ready.device)
             trained = experiment.fit(ready, settings.training, batches, evaluate=evaluate, log=log)
-            ready.model.load_state_dict(trained.best)
-            table = evaluation.evaluate(ready.predictor, held, step=trained.best_step)
-    finally:
-        for each in trackers:
-            each.finish()
+        finally:
+            for each in trackers:
+                each.finish()
+        ready.model.load_state_dict(trained.best)
+        table = evaluation.evaluate(ready.predictor, held, step=trained.best_step)
     _write(folder / "model.safetensors", save(trained.best))
     _write(folder / "last.safetensors", save(trained.last))
     seconds = time.monotonic() - began

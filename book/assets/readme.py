@@ -37,7 +37,7 @@ def main() -> None:
         plotting.relative_distances(histories[histories["step"] > 0], axes, kind=kind)
     for value, name in ((-1, "generalizing (G)"), (1, "memorizing (M for normal, S for lexical)")):
         axes.axhline(value, color="0.4", linestyle=":", linewidth=1)
-        axes.text(N_STEPS, value, name, ha="right", va="bottom", fontsize=9, color="0.3")
+        axes.text(N_STEPS, value + 0.05, name, ha="right", va="bottom", fontsize=9, color="0.3")
     plotting.legend(axes, title=f"{N_URNS} urns each")
     figure.savefig(Path(__file__).with_suffix(".png"), dpi=150, facecolor="white")
 
