@@ -28,7 +28,6 @@ import pandas as pd
 from safetensors.torch import load_file, save
 
 from lexurn import evaluation, experiment, models, parameters, paths, provenance
-from lexurn.divergences import negative_log_likelihood
 from lexurn.seeding import generator
 from lexurn.settings import Settings
 from lexurn.shapes import Pool, Predictor
@@ -130,7 +129,7 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluatio
         trackers = [JsonLines(folder / "metrics.jsonl"), tracker]
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
-            loss = negative_log_likelihood(ready.predictor(chosen_on).cpu(), chosen_on)[:, 1:].mean().item()
+            loss = models.loss_as_trained(ready.model, chosen_on, seed=settings.training.seed)
             return {"validation_loss": loss, **_scalars(evaluation.evaluate(ready.predictor, held))}
 
         def log(metrics: dict[str, float], step: int) -> None:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from lexurn import models
+from lexurn.divergences import negative_log_likelihood
 from lexurn.models import transformer
 from lexurn.models.vocabulary import FAMILIES, one_hot, orthonormal
 from lexurn.parameters import check
@@ -248,3 +249,17 @@ def test_a_prefix_is_predicted_as_in_the_whole(model):
 
 def test_defaults_are_those_of_the_settings():
     assert models.BACKBONES.keys() == {Settings().backbone.name}
+
+
+@pytest.mark.parametrize("lex", [False, True])
+def test_the_validation_loss_is_that_of_training_on_other_sequences(lex):
+    """One table a sequence, no dropout, no gradient, rows 1 … C; the same at every call and in batches of any size."""
+    model = build(torch.float32, lex=lex, dropout=0.5).train()
+    tokens, _ = inputs(model, 200)
+    loss = models.loss_as_trained(model, tokens, seed=0)
+    assert loss == models.loss_as_trained(model, tokens, seed=0) and model.training
+    with models.language_model.evaluating(model):
+        log_probs = model(tokens, generator=generator(5, "other tables"))
+    other = negative_log_likelihood(log_probs, tokens)[:, 1:].mean().item()
+    assert other == pytest.approx(loss, rel=0.02 if lex else 1e-5)
+    assert (models.loss_as_trained(model, tokens, seed=1) != loss) == lex

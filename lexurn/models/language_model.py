@@ -5,13 +5,15 @@
 Row 0 comes from the start vector and row t from the tokens before t; nothing is shifted anywhere.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from math import log
 
 import torch
 from torch import Generator, nn
 
-from lexurn.divergences import as_double
+from lexurn.divergences import as_double, negative_log_likelihood
 from lexurn.models.vocabulary import LearnedVocabulary, RandomVocabulary
 from lexurn.seeding import generator as stream
 from lexurn.seeding import global_generator
@@ -97,19 +99,37 @@ def as_predictor(model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batc
     tables = model.vocabulary.draw(n_tables, generator=stream(seed, "evaluation tables", device=device))
     fixed = tables.ndim == 3  # a learned table goes on changing with the model
 
-    @torch.no_grad()
     def predict(tokens: Tokens) -> LogProbs:
-        training, batches = model.training, []
-        model.eval()
-        try:
+        batches = []
+        with evaluating(model):
             for batch in tokens.to(device).split(batch_size):
                 each = [model(batch, table=table) for table in (tables.split(1) if fixed else [None])]
                 batches.append(as_double(torch.stack(each)).logsumexp(0) - log(len(each)))
-        finally:
-            model.train(training)
         return torch.cat(batches)
 
     return predict
+
+
+def loss_as_trained(model: LanguageModel, tokens: Tokens, *, seed: int, batch_size: int = 64) -> float:
+    """Mean −log p over rows 1 … C with, as in training, one random table for each sequence (the same at every call)."""
+    device = model.start.device
+    tables, total = stream(seed, "validation tables", device=device), 0.0
+    with evaluating(model):
+        for batch in tokens.to(device).split(batch_size):
+            total += negative_log_likelihood(model(batch, generator=tables), batch)[:, 1:].mean(-1).sum()
+    return float(total) / len(tokens)
+
+
+@contextmanager
+def evaluating(model: LanguageModel) -> Iterator[None]:
+    """No dropout and no gradients for the time of a block."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)
 
 
 def summary(model: LanguageModel) -> dict[str, int]:
