@@ -29,7 +29,8 @@
 #
 # A model with learned embeddings (`lex = False`, *normal*) can become M. A **lexical** model (`lex = True`) gets
 # a new random embedding table for every sequence, so no weight of it can know a colour's name: the best that it
-# can become is S. Whether it gets there, or stays near G, is what this book is about.
+# can become is S. Whether it gets there, or stays near G, is what this book is about. (With
+# `n_tasks = 0` there is no pool and nothing to memorize: G itself is then the best.)
 
 # %%
 import importlib.util
@@ -38,14 +39,13 @@ import sys
 from pathlib import Path
 
 REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
-if importlib.util.find_spec("lexurn") is None:  # not installed: use the clone around us, or in Colab make one
-    here = [Path.cwd(), *Path.cwd().parents]
-    clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
-    if not clone.exists():
-        assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
-        subprocess.run(["git", "clone", "-q", "--depth", "1", "--branch", TAG, REPOSITORY, clone], check=True)
-        subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
-    sys.path.insert(0, str(clone))
+here = [Path.cwd(), *Path.cwd().parents]
+clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
+if not clone.exists() and importlib.util.find_spec("lexurn") is None:  # neither around us nor installed
+    assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
+    subprocess.run(["git", "clone", "-q", "--depth", "1", "--branch", TAG, REPOSITORY, clone], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
+sys.path.insert(0, str(clone))
 
 # %% [markdown]
 # ## Parameters
@@ -61,7 +61,7 @@ alpha: float = 1.0  # concentration of the Dirichlet prior: a number, or one per
 context_length: int = 32  # most balls seen before a prediction
 # how tokens are read and written
 lex: bool = False  # lexical invariance: redraw the embedding table for every sequence
-vocabulary: str = "one_hot"  # random tables: one_hot, orthonormal, gaussian_scaled, gaussian, original
+vocabulary: str = "one_hot"  # random tables, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original
 tied: bool = True  # logits are read out with the table that embeds the tokens
 logit_scale: float = 1.0  # factor on the logits
 # what computes in between
@@ -147,14 +147,23 @@ if stored:
 # over the held-out sequences: `mean` averages over rows 1 … C, `last` is the last row, which has seen all C balls.
 # *In distribution* means new sequences from the trained pool, *out of distribution* a fresh urn for every sequence,
 # *low entropy* the constant sequences, one per colour (all there are, so ± is their spread). Of a lexical model,
-# probabilities are averaged over a few random tables.
+# probabilities are averaged over random tables (`N_TABLES` in `lexurn.experiment`), an ensemble that predicts better
+# than any one of them.
 
 # %%
 evaluation.summary(run.results)
 
 # %%
-best_step = run.results["step"].iloc[0]
-display(Markdown(f"Best weights: step {best_step}. " + evaluation.describe(run.predictor, run.splits)))
+best_step, best = run.results["step"].iloc[0], experiment.optimum(settings)
+inside = "in_distribution" if run.pool is not None else "out_of_distribution"
+regret = evaluation.select(run.results, split=inside, measure="regret")
+text = f"Best weights: step {best_step}. " + evaluation.describe(run.predictor, run.splits)
+if best_step == 0:
+    text = "Training never came below the loss of the untrained weights; lower learning_rate."
+elif best in regret.index:
+    excess = evaluation.with_error(*regret.loc[best, ["mean", "sem"]])
+    text += f" The optimum on its own kind of data is **{best}**; there this model loses {excess} nats a ball more."
+display(Markdown(text))
 
 # %% [markdown]
 # Row by row, with two standard errors around each line. A model that has become one of the three would show it by one
@@ -163,17 +172,17 @@ display(Markdown(f"Best weights: step {best_step}. " + evaluation.describe(run.p
 
 # %%
 figure, axes = plotting.panels(2, sharey=True)
-inside = "in_distribution" if run.pool is not None else "low_entropy"
-for split, ax in zip([inside, "out_of_distribution"], axes, strict=True):
+splits = ["in_distribution" if run.pool is not None else "low_entropy", "out_of_distribution"]
+for split, ax in zip(splits, axes, strict=True):
     plotting.distances_by_row(run.results, ax, split=split)
 _ = plotting.legend(axes[-1])
 
 # %% [markdown]
 # ## One sequence, ball by ball
 #
-# The same fresh urn seen by the model and by the exact predictors: a line for the probability of each colour, and
-# below, the balls as they came. M knows its pool before any ball is drawn (with a single urn it never moves). G
-# starts from its prior and counts.
+# The same fresh urn seen by the model and by the exact predictors: a line for the probability of each colour, drawn
+# in it, and below, the balls as they came. M knows its pool before any ball is drawn (with a single urn it never
+# moves). G starts from its prior and counts.
 
 # %%
 table = evaluation.on_one_sequence({f"this {kind} model": run.predictor, **run.references}, run.splits)
@@ -187,8 +196,8 @@ for who, ax in zip(table["predictor"].unique(), axes, strict=True):
 # %%
 display(
     Markdown(
-        f"The run is stored in `{run.path.name}` under `{run.path.parent.name}/`; `runs.load(path)` brings it back "
-        f"with settings, metrics and predictor. The command that makes it again: `{run.provenance['command']}` "
+        f"The run is stored under `{run.path.parent.name}/`; `runs.load('{run.path.name}')` brings it back with "
+        f"settings, metrics and predictor. The command that makes it again: `{run.provenance['command']}` "
         f"({run.provenance['duration']} on {run.provenance['device']})."
     )
 )

@@ -52,14 +52,15 @@ def relative_distance(to_generalizing: Tensor, to_memorizing: Tensor, between: T
 
 
 def mixture_weights(
-    log_model: Float[Tensor, "rows vocab"], log_references: Float[Tensor, "references rows vocab"]
+    log_model: Float[Tensor, "*rows vocab"], log_references: Float[Tensor, "references *rows vocab"]
 ) -> Float[Tensor, "references"]:
     """Weights w on the simplex whose mixture Σ w_i p_i is nearest to the model: least mean KL(model ‖ mixture).
 
     Convex in w; solved over softmax logits by L-BFGS in float64. A vertex lies at infinity of the logits, so a weight
     of 0 comes back as about 1e-6. A reference's zero counts as e^−700, so that gradients stay finite.
     """
-    log_model, log_references = log_model.cpu().double(), log_references.cpu().double().clamp_min(-700)
+    log_model = log_model.cpu().double().flatten(0, -2)  # rows vocab
+    log_references = log_references.cpu().double().clamp_min(-700).flatten(1, -2)  # references rows vocab
 
     def loss_and_gradient(logits):
         logits = torch.tensor(logits, dtype=torch.float64, requires_grad=True)

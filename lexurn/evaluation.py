@@ -12,7 +12,7 @@ and `regret` (model loss − reference loss) against each reference.
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import floor, isfinite, log10
+from math import floor, inf, isnan, log10
 
 import pandas as pd
 import torch
@@ -50,8 +50,12 @@ def evaluate(predictor: Predictor, held: list[Split], *, step: int = 0) -> pd.Da
 
 
 def measures(predictor: Predictor, split: Split) -> dict[tuple[str, str], PerSequence]:
-    """(reference, measure) -> values (batch time) before any averaging; the reference of `loss` and `entropy` is ''."""
+    """(reference, measure) -> values (batch time) before any averaging; the reference of `loss` and `entropy` is ''.
+
+    Raises ValueError where the predictor's answer is no log-probabilities for these tokens.
+    """
     model = divergences.as_double(predictor(split.tokens)).to(split.tokens.device)
+    _check_log_probs(model, split)
     loss = divergences.negative_log_likelihood(model, split.tokens)
     values = {("", "loss"): loss, ("", "entropy"): divergences.entropy(model)}
     for name, reference in split.references.items():
@@ -59,6 +63,20 @@ def measures(predictor: Predictor, split: Split) -> dict[tuple[str, str], PerSeq
         values[name, "kl"] = divergences.kl(reference, model)
         values[name, "regret"] = loss - divergences.negative_log_likelihood(reference, split.tokens)
     return values
+
+
+def _check_log_probs(log_probs: Tensor, split: Split) -> None:
+    for reference in split.references.values():
+        if log_probs.shape != reference.shape:
+            wanted, came = tuple(reference.shape), tuple(log_probs.shape)
+            raise ValueError(f"a predictor must return (batch, time, vocab) = {wanted} here, got {came}")
+    sums = log_probs.exp().sum(-1).flatten()
+    off = (sums - 1).abs().nan_to_num(inf)
+    if off.max() > 1e-3:
+        raise ValueError(
+            f"a predictor must return log-probabilities, whose exponentials add up to 1; on {split.name} they add up "
+            f"to {sums[off.argmax()].item():.4g} at one row; use .log_softmax(-1)"
+        )
 
 
 def select(table: pd.DataFrame, *, split: str, measure: str = "symmetrized_kl", row: str = "mean") -> pd.DataFrame:
@@ -83,7 +101,7 @@ def between(split: Split, first: str, second: str) -> PerSequence:
 
 def describe(predictor: Predictor, held: list[Split], *, split: str = "out_of_distribution") -> str:
     """In words: how far the predictor is from each reference, which is nearest, and how far these are apart."""
-    of = next(each for each in held if each.name == split)
+    of = _named(held, split)
     distances = {
         name: value[:, 1:].mean(-1)  # batch
         for (name, measure), value in measures(predictor, of).items()
@@ -96,7 +114,7 @@ def describe(predictor: Predictor, held: list[Split], *, split: str = "out_of_di
         + " predictor (nats, mean over rows 1 … C, ± one standard error over these sequences, for one model). "
     )
     if "memorizing" in distances and "symmetrized" not in distances:
-        text += "The symmetrized predictor is left out, being too slow for this pool: nothing here tells it from G. "
+        text += "The symmetrized predictor is left out, too slow for so many colours or urns. "
     ranked = [name for name in ranked if distances[name].isfinite().all()]
     if len(ranked) < 2:
         return text
@@ -119,7 +137,7 @@ def on_one_sequence(
     predictors: Mapping[str, Predictor], held: list[Split], *, split: str = "out_of_distribution", sequence: int = 0
 ) -> pd.DataFrame:
     """What each predictor says along one held-out sequence: predictor, row, color, probability, ball."""
-    tokens = next(each.tokens for each in held if each.name == split)[sequence : sequence + 1]
+    tokens = _named(held, split).tokens[sequence : sequence + 1]
     tables = []
     for name, predictor in predictors.items():
         probs = predictor(tokens)[0].exp().cpu()  # time vocab
@@ -129,12 +147,19 @@ def on_one_sequence(
     return pd.concat(tables, ignore_index=True)
 
 
+def _named(held: list[Split], name: str) -> Split:
+    for each in held:
+        if each.name == name:
+            return each
+    raise KeyError(f"no split named {name}; there are {', '.join(each.name for each in held)}")
+
+
 def with_error(mean: float, sem: float) -> str:
     """`0.0216 ± 0.0006`, to the second digit of the standard error but no coarser than 0.01."""
-    if not isfinite(mean):
+    if mean == inf:
         return "infinite"
-    if sem == 0:
-        return f"{mean:.4g} ± 0"
+    if not sem > 1e-9 * abs(mean):  # a constant, but for rounding; or a single sequence, whose error is not known
+        return f"{mean:.4g} ± {'?' if isnan(sem) else 0}"
     decimals = min(max(1 - floor(log10(sem)), 2), 12)
     return f"{mean:.{decimals}f} ± {sem:.{decimals}f}"
 

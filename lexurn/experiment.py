@@ -69,6 +69,13 @@ def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
     return predictors
 
 
+def optimum(settings: Settings) -> str:
+    """The reference that no model with these settings can beat on average: the Bayes optimum of its training data."""
+    if settings.task.n_tasks == 0:
+        return "generalizing"
+    return "symmetrized" if settings.vocabulary.lex else "memorizing"
+
+
 def held_out(settings: Settings, pool: Pool | None) -> list[evaluation.Split]:
     """The evaluation sequences of a run, the same at every evaluation and for every model with this task and seed."""
     task, n, length = urns(settings), settings.training.n_test_samples, settings.task.context_length + 1

@@ -173,7 +173,7 @@ def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
     if name is None:  # a check over several fields, which words its message whole
         return first["msg"].removeprefix("Value error, ")
     schema, got = _schema(name), values[name]
-    remedy = f"use for example {schema['default']} (the default)"
+    remedy = f"use for example {schema['default']} (the default)" + (" or [1, 2, 1, 1]" if name == "alpha" else "")
     if "enum" in schema and (near := difflib.get_close_matches(str(got), schema["enum"], n=1)):
         remedy = f"did you mean {near[0]}?"
     return f"{name} ({schema['description']}) must be {_allowed(schema)}, got {got!r}; {remedy}"

@@ -112,19 +112,22 @@ def panels(n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = Fa
 
 def _distances(axes: Axes) -> Axes:
     axes.set(ylabel="distance (nats)", yscale="log")
+    if len(axes.get_shared_y_axes().get_siblings(axes)) > 1:
+        axes.label_outer()
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(lambda x, _: f"{x:g}" if _is_short(axes) and f"{x:e}"[0] in "25" else "")
     return axes
 
 
 def _is_short(axes: Axes) -> bool:
-    """Less than a decade and a half, where powers of ten alone would leave a log axis nearly bare."""
+    """Less than two decades, where powers of ten alone would leave a log axis nearly bare."""
     low, high = axes.get_ylim()
-    return high < 30 * low
+    return high < 100 * low
 
 
 def _band(axes: Axes, x: pd.Series, mean: pd.Series, sem: pd.Series, name: str) -> None:
-    axes.fill_between(x, mean - 2 * sem, mean + 2 * sem, color=COLORS[name], alpha=0.2, linewidth=0)
+    low = (mean - 2 * sem).clip(lower=mean / 10)  # log axes have no room for zero
+    axes.fill_between(x, low, mean + 2 * sem, color=COLORS[name], alpha=0.2, linewidth=0)
 
 
 def _line(name: str) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = Non
     `parameters.ParameterError` for bad settings and for a device that is not there.
     """
     settings = settings if isinstance(settings, Settings) else parameters.check(settings)
+    experiment.resolve_device(settings.machine.device)
     folder = paths.runs() / settings.name
     if is_stored(settings):
         return load(folder)
@@ -108,8 +109,8 @@ def is_stored(settings: Settings) -> bool:
 
 
 def load(path: str | Path) -> Run:
-    """The finished run in a folder. Raises FileNotFoundError where there is none."""
-    path = Path(path)
+    """The finished run in a folder, or of that name in the store. Raises FileNotFoundError where there is none."""
+    path = Path(path) if Path(path).exists() else paths.runs() / path
     if not (path / "results.json").exists():
         raise FileNotFoundError(f"{path} holds no finished run (no results.json); runs.get trains one")
     return Run(path)

@@ -81,10 +81,19 @@ class VocabularySettings(_Section):
 
     lex: bool = Field(False, description="lexical invariance: redraw the embedding table for every sequence")
     vocabulary: Literal["one_hot", "orthonormal", "gaussian_scaled", "gaussian", "original"] = Field(
-        "one_hot", description="family of the random tables (counts only with lex)"
+        "one_hot", description="family of the random tables, with lex"
     )
     tied: bool = Field(True, description="logits are read out with the table that embeds the tokens")
     logit_scale: Real = Field(1.0, gt=0, description="factor on the logits")
+
+    @model_validator(mode="after")
+    def _tables_are_lexical(self) -> "VocabularySettings":
+        if not self.lex and self.vocabulary != "one_hot":
+            raise ValueError(
+                f"vocabulary counts only with lex True, got vocabulary={self.vocabulary} and lex=False; "
+                "add lex True, or leave vocabulary out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _original_is_one_setting(self) -> "VocabularySettings":
@@ -213,8 +222,6 @@ class Settings(_Section):
     def key(self) -> str:
         """Twelve hexadecimal digits of everything that changes the mathematics, with TRAINING_VERSION."""
         values = self.model_dump(mode="json", exclude={"machine"})
-        if not self.vocabulary.lex:
-            del values["vocabulary"]["vocabulary"]  # a family of tables that nobody draws
         text = json.dumps({"version": TRAINING_VERSION, **values}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

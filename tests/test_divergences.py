@@ -74,6 +74,8 @@ def test_relative_distance_averages_before_it_divides():
 def test_mixture_weights_find_corners_and_mixtures(scene):
     _, of = scene
     references = torch.stack([of[name].flatten(0, 1) for name in "GMU"])
+    unflattened = torch.stack([of[name] for name in "GMU"])
+    assert divergences.mixture_weights(of["M"], unflattened)[1] > 0.999
     for corner in range(3):
         weights = divergences.mixture_weights(references[corner], references)
         assert weights[corner] > 0.999 and weights.sum().item() == pytest.approx(1)

@@ -161,8 +161,48 @@ def test_equally_near_references_are_called_so(scene):
         (12.345, 3.2, "12.35 ± 3.20"),
         (0.000214, 0.0000119, "0.000214 ± 0.000012"),
         (0.0, 0.0, "0 ± 0"),
+        (0.35, 4e-17, "0.35 ± 0"),
+        (0.35, float("nan"), "0.35 ± ?"),
         (float("inf"), float("nan"), "infinite"),
     ],
 )
 def test_numbers_are_written_to_the_second_digit_of_their_error(mean, sem, text):
     assert evaluation.with_error(mean, sem) == text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda p: p.exp(), "on in_distribution they add up to .* use .log_softmax"),
+        (lambda p: torch.zeros_like(p), "they add up to 4 at one row"),
+        (lambda p: p[:, 1:], r"must return \(batch, time, vocab\) = \(200, 33, 4\) here, got \(200, 32, 4\)"),
+        (lambda p: p.masked_fill(torch.arange(33)[:, None] == 5, float("nan")), "they add up to nan at one row"),
+    ],
+)
+def test_what_is_no_prediction_is_refused(scene, wrong, message):
+    references, held = scene
+    with pytest.raises(ValueError, match=message):
+        evaluation.evaluate(lambda tokens: wrong(references["memorizing"](tokens)), held)
+
+
+def test_an_unknown_split_is_named(scene):
+    references, held = scene
+    with pytest.raises(
+        KeyError, match="no split named other; there are in_distribution, out_of_distribution, low_entropy"
+    ):
+        evaluation.describe(references["memorizing"], held, split="other")
+
+
+def test_no_reference_beats_the_optimum_on_its_own_kind_of_data(scene):
+    """M is best in distribution; S is best of those that know no names: it beats G there."""
+    references, held = scene
+    tables = {name: evaluation.evaluate(predictor, held) for name, predictor in references.items()}
+    losses = {
+        name: distance(table, "", split="in_distribution", measure="loss")["mean"] for name, table in tables.items()
+    }
+    assert losses["memorizing"] < losses["symmetrized"] < losses["generalizing"]
+    assert [experiment.optimum(check(flat)) for flat in ({}, {"lex": True}, {"n_tasks": 0, "lex": True})] == [
+        "memorizing",
+        "symmetrized",
+        "generalizing",
+    ]

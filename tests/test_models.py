@@ -1,7 +1,10 @@
 """Language models: causality, independence, equivariance, counts, each with a control that fails."""
 
+import re
+
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 from torch import nn
 
 from lexurn import models
@@ -11,6 +14,7 @@ from lexurn.models.vocabulary import FAMILIES, one_hot, orthonormal
 from lexurn.parameters import check
 from lexurn.seeding import generator
 from lexurn.settings import Settings
+from lexurn.shapes import check_tokens
 
 KINDS = {
     "learned": {},
@@ -263,3 +267,21 @@ def test_the_validation_loss_is_that_of_training_on_other_sequences(lex):
     other = negative_log_likelihood(log_probs, tokens)[:, 1:].mean().item()
     assert other == pytest.approx(loss, rel=0.02 if lex else 1e-5)
     assert (models.loss_as_trained(model, tokens, seed=1) != loss) == lex
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        ([[0, 1]], "tokens must be a torch tensor of int64, got list"),
+        (torch.zeros(2, 3), "must be a torch tensor of int64, got torch.float32"),
+        (torch.zeros(3, dtype=torch.int64), r"must have the shape \(batch, time\), got \(3,\)"),
+        (torch.tensor([[0, 7]]), "tokens must lie in 0 … 4, got 0 … 7"),
+        (torch.tensor([[0, -1]]), "tokens must lie in 0 … 4, got -1 … 0"),
+    ],
+)
+def test_predictors_say_which_tokens_they_take(tokens, message):
+    for take in (lambda: check_tokens(tokens, 5), lambda: models.as_predictor(build(torch.float32))(tokens)):
+        with pytest.raises((TypeError, ValueError, TypeCheckError)) as caught:
+            take()
+        if not isinstance(caught.value, TypeCheckError):  # what the annotations find first, in tests alone
+            assert re.search(message, str(caught.value))

@@ -64,6 +64,8 @@ def valid(dice: random.Random) -> dict:
         values.pop("d_model", None), values.pop("n_heads", None)
     if "n_steps" in values and "n_train_samples" in values:
         del values["n_steps"]
+    if str(values.get("lex")) not in ("True", "true", "yes"):
+        values.pop("vocabulary", None)
     if "n_train_samples" not in values:
         values.pop("n_epochs", None)
     return values
@@ -134,6 +136,8 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ({"alpha": [1, 2]}, "alpha must be one number or n_colors=4 numbers, got 2 of them"),
         ({"context_length": 0}, "must be a whole number at least 1, got 0"),
         ({"batch_size": 2.5}, "batch_size (sequences per step) must be a whole number at least 1, got 2.5"),
+        ({"vocabulary": "gaussian"}, "vocabulary counts only with lex True, got vocabulary=gaussian and lex=False"),
+        ({"alpha": 0}, "got 0; use for example 1.0 (the default) or [1, 2, 1, 1]"),
         ({"vocabulary": "orthnormal"}, "got 'orthnormal'; did you mean orthonormal?"),
         ({"lex": True, "n_colors": 40}, "d_model must be at least n_colors=40 for one_hot tables, got 32"),
         ({"positions": "rotary", "d_model": 34}, "d_model must be a multiple of twice n_heads"),

@@ -18,7 +18,7 @@ from lexurn.models.vocabulary import LearnedVocabulary, RandomVocabulary
 from lexurn.seeding import generator as stream
 from lexurn.seeding import global_generator
 from lexurn.settings import Settings
-from lexurn.shapes import LogProbs, Predictor, Table, Tokens
+from lexurn.shapes import LogProbs, Predictor, Table, Tokens, check_tokens
 
 BACKBONES = {"transformer": "lexurn.models.transformer:Transformer"}
 """A backbone is a causal map (batch time d_model) -> same, made from its settings: one file, one line.
@@ -38,7 +38,7 @@ class LanguageModel(nn.Module):
         super().__init__()
         d_model = settings.backbone.d_model
         vocabulary = RandomVocabulary if settings.vocabulary.lex else LearnedVocabulary
-        self.context_length = settings.task.context_length
+        self.context_length, self.vocab_size = settings.task.context_length, settings.task.vocab_size
         self.start = nn.Parameter(torch.empty(1, d_model))
         self.vocabulary = vocabulary(settings.task.vocab_size, d_model, settings.vocabulary)
         self.positions = (
@@ -100,6 +100,7 @@ def as_predictor(model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batc
     fixed = tables.ndim == 3  # a learned table goes on changing with the model
 
     def predict(tokens: Tokens) -> LogProbs:
+        check_tokens(tokens, model.vocab_size)
         batches = []
         with evaluating(model):
             for batch in tokens.to(device).split(batch_size):

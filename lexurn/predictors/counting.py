@@ -8,10 +8,12 @@
 Row t has seen tokens[:, :t]; row 0 is the prior predictive. Results are float64 on the tokens' device (CPU for mps).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from lexurn.shapes import Counts, LogProbs, Pool, Tokens
+from lexurn.shapes import Counts, LogProbs, Pool, Tokens, check_tokens
 from lexurn.tasks import Urns
 
 CHUNK = 2**18
@@ -20,11 +22,7 @@ CHUNK = 2**18
 
 def prefix_counts(tokens: Tokens, n_colors: int) -> Counts:
     """How often each colour stands before each row: (batch, time, colors) in float64; row 0 is zero."""
-    if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < n_colors:
-        raise ValueError(
-            f"tokens must lie in 0 … {n_colors - 1}, got {int(tokens.min())} … {int(tokens.max())}; "
-            "was the predictor made for another number of colours?"
-        )
+    check_tokens(tokens, n_colors)
     tokens = tokens.cpu() if tokens.device.type == "mps" else tokens
     counts = torch.zeros(*tokens.shape, n_colors, dtype=torch.float64, device=tokens.device)
     counts[:, 1:].scatter_(-1, tokens[:, :-1, None], 1.0)
@@ -34,7 +32,7 @@ def prefix_counts(tokens: Tokens, n_colors: int) -> Counts:
 class Generalizing:
     """Bayes under the Dirichlet prior that urns are drawn from: the optimum where every sequence has a fresh urn."""
 
-    def __init__(self, n_colors: int, alpha: float | tuple[float, ...] = 1.0):
+    def __init__(self, n_colors: int, alpha: float | Sequence[float] = 1.0):
         self.n_colors = n_colors
         self.alpha = torch.tensor(Urns(n_colors, alpha).alphas, dtype=torch.float64)
 
@@ -97,9 +95,10 @@ def floored_log(probs: Tensor) -> Tensor:
 
 
 def check_urns(urns: Pool) -> None:
-    if urns.ndim != 2:
+    if urns.ndim != 2 or urns.dtype != torch.float64:
         raise ValueError(
-            f"urns must have the shape (tasks, colors), got {tuple(urns.shape)}; add [None] to a single urn"
+            f"urns must be float64 of the shape (tasks, colors), got {urns.dtype} {tuple(urns.shape)}; "
+            "use .double(), and [None] for a single urn"
         )
     if not ((urns >= 0).all() and (urns.sum(-1) - 1).abs().max() < 1e-9):
         raise ValueError("urns must be non-negative and sum to 1 along the last axis (float64)")

@@ -7,6 +7,7 @@ A pool of D urns is drawn once; training and in-distribution sequences choose on
 distribution, every sequence has a fresh urn.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,7 @@ class Urns:
     """Urns over `n_colors` colours with Dirichlet concentration `alpha`, a number or one per colour."""
 
     n_colors: int
-    alpha: float | tuple[float, ...] = 1.0
+    alpha: float | Sequence[float] = 1.0
 
     def __post_init__(self):
         if self.n_colors < 2:
@@ -39,7 +40,7 @@ class Urns:
     @property
     def alphas(self) -> list[float]:
         """The concentration of each colour."""
-        return list(self.alpha) if isinstance(self.alpha, tuple) else [float(self.alpha)] * self.n_colors
+        return [float(self.alpha)] * self.n_colors if isinstance(self.alpha, int | float) else list(self.alpha)
 
     def sample_tasks(self, n: int, *, generator: Generator) -> Pool:
         """`n` fresh urns: probabilities (tasks, colors) in float64 on the generator's device."""
