@@ -124,7 +124,7 @@ def quartiles(ratios: list[float]) -> str:
 def time_steps(rounds: int) -> None:
     for shape in SHAPES:
         for lex in (False, True):
-            settings = check({**shape, "lex": lex, "n_colors": 4, "vocabulary": "gaussian_scaled"})
+            settings = check({**shape, "lex": lex} | ({"vocabulary": "gaussian_scaled"} if lex else {}))
             n = settings.training.batch_size
             tokens = torch.randint(4, (n, settings.task.context_length + 1), generator=generator(0, "tokens"))
             ours = models.build(settings, generator=generator(0, "weights"))

@@ -1,0 +1,23 @@
+"""The benchmarks still run: their smallest forms, without looking at a clock."""
+
+import importlib.util
+from pathlib import Path
+
+import torch
+
+from lexurn.predictors import Memorizing
+from lexurn.seeding import generator
+from lexurn.tasks import Urns
+
+
+def test_the_benchmark_of_steps_and_predictors_runs(monkeypatch, capsys):
+    spec = importlib.util.spec_from_file_location("step", Path(__file__).parent / "benchmarks" / "step.py")
+    step = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(step)
+    monkeypatch.setattr(step, "SHAPES", [{"d_model": 8, "n_layers": 1, "n_heads": 2, "context_length": 4}])
+    monkeypatch.setattr(step, "peak", lambda: 1e9)
+    step.time_steps(3)
+    pool = Urns(3).sample_tasks(2, generator=generator(0, "pool"))
+    step.compare("M", Memorizing(pool), Memorizing(pool), torch.zeros(4, 3, dtype=torch.int64), n_plain=2)
+    printed = capsys.readouterr().out
+    assert "normal: ours" in printed and "lexical: ours" in printed and "largest difference 0e+00" in printed
