@@ -16,7 +16,7 @@ from lexurn import evaluation, models, parameters, training
 from lexurn import predictors as exact
 from lexurn.seeding import generator
 from lexurn.settings import Settings, TrainingSettings
-from lexurn.shapes import Pool, Predictor, Tokens
+from lexurn.shapes import Pool, Predictor, State, Tokens
 from lexurn.tasks import Urns
 from lexurn.tasks.batches import endless, finite
 
@@ -36,8 +36,10 @@ def urns(settings: Settings) -> Urns:
     return Urns(settings.task.n_colors, settings.task.alpha)
 
 
-def batches(settings: Settings, pool: Pool | None, *, device: torch.device | str = "cpu") -> Iterator[Tokens]:
-    """The training data on `device`: an endless stream or a finite set, each sequence of context_length + 1 balls.
+def batches(
+    settings: Settings, pool: Pool | None, *, device: torch.device | str = "cpu", start: int = 0
+) -> Iterator[Tokens]:
+    """The training data on `device` from step `start` on: sequences of context_length + 1 balls, endless or finite.
 
     Drawn on the CPU, so that every device sees the same, and moved a whole block at a time.
     """
@@ -50,8 +52,8 @@ def batches(settings: Settings, pool: Pool | None, *, device: torch.device | str
         return task.in_distribution(pool, n, length, generator=stream).to(device)
 
     if train.n_train_samples == 0:
-        return endless(sample, train.batch_size, seed=train.seed)
-    return finite(sample, train.n_train_samples, train.n_epochs, train.batch_size, seed=train.seed)
+        return endless(sample, train.batch_size, seed=train.seed, start=start)
+    return finite(sample, train.n_train_samples, train.n_epochs, train.batch_size, seed=train.seed, start=start)
 
 
 def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
@@ -146,6 +148,8 @@ def fit(
     *,
     evaluate: Callable[[models.LanguageModel], training.Metrics],
     log: Callable[[training.Metrics, int], None],
+    state: State | None = None,
+    checkpoint: Callable[[int, Callable[[], State]], None] = lambda step, state: None,
 ) -> training.Trained:
     """Train the model that is ready, each random stream from the one seed; see `training.train`."""
     return training.train(
@@ -157,6 +161,8 @@ def fit(
         evaluate=evaluate,
         log=log,
         bf16=ready.bf16,
+        state=state,
+        checkpoint=checkpoint,
     )
 
 

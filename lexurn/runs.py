@@ -12,25 +12,28 @@ The folder `RUNS/<name>-<key>/` holds
     urns.safetensors     the training pool (no such file where every sequence has a fresh urn)
     model.safetensors    best weights;   last.safetensors: those of the last step
 
-`results.json` is written last: a folder without it is no run yet, and is trained again.
+    state-*              only while it is trained: where to go on (see `lexurn.checkpoints`)
+
+`results.json` is written last: a folder without it is no run yet, and `get` trains on from its last state.
 """
 
 import json
-import os
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from safetensors.torch import load_file, save
 
-from lexurn import evaluation, experiment, models, parameters, paths, provenance
+from lexurn import checkpoints, evaluation, experiment, files, models, parameters, paths, provenance
 from lexurn.seeding import generator
 from lexurn.settings import Settings
-from lexurn.shapes import Pool, Predictor
+from lexurn.shapes import Pool, Predictor, State
 from lexurn.tracking import JsonLines, Lines, Tracker, duration
 
 
@@ -87,8 +90,9 @@ class Run:
 
 
 def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = None) -> Run:
-    """The run with these settings: loaded where it is stored, else trained. Flat names are checked strictly.
+    """The run with these settings: loaded where it is stored, else trained, from where an earlier try was cut off.
 
+    Flat names are checked strictly. One process trains a run; another that asks for it waits, says so, and loads it.
     `tracker` gets the metrics beside the run's own files (default: progress lines on stderr). Raises
     `parameters.ParameterError` for bad settings and for a device that is not there.
     """
@@ -97,7 +101,11 @@ def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = Non
     folder = paths.runs() / settings.name
     if is_stored(settings):
         return load(folder)
-    held = _train(settings, folder, tracker or Lines(settings.training.n_steps))
+    folder.mkdir(parents=True, exist_ok=True)
+    with files.lock(folder):
+        if is_stored(settings):
+            return load(folder)
+        held = _train(settings, folder, tracker or Lines(settings.training.n_steps))
     run = load(folder)
     run.__dict__["splits"] = held  # a cached property, filled with what is at hand
     return run
@@ -117,17 +125,22 @@ def load(path: str | Path) -> Run:
 
 
 def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluation.Split]:
-    """Train, write the folder, and return the held-out sequences that it was evaluated on."""
+    """Train or go on training, write the folder, and return the held-out sequences that it was evaluated on."""
     began = time.monotonic()
-    with experiment.threads(settings.machine.threads):
+    state = checkpoints.load_state(folder, key=settings.key)
+    start = 0 if state is None else int(state["step"])
+    threads = settings.machine.threads if state is None else int(state["threads"])
+    if state is not None:
+        print(f"going on from step {start} of {settings.training.n_steps}, {threads} thread(s)", file=sys.stderr)
+    with experiment.threads(threads):
         ready = experiment.prepare(settings)
         origin = provenance.record(settings, ready.device, ready.bf16)
         held, chosen_on = experiment.held_out(settings, ready.pool), experiment.validation(settings, ready.pool)
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / "settings.json", settings.model_dump_json(indent=2))
+        files.write(folder / "settings.json", settings.model_dump_json(indent=2))
         if ready.pool is not None:
-            _write(folder / "urns.safetensors", save({"urns": ready.pool}))
-        trackers = [JsonLines(folder / "metrics.jsonl"), tracker]
+            files.write(folder / "urns.safetensors", save({"urns": ready.pool}))
+        spent = 0.0 if state is None else float(state["seconds"])
+        trackers = [JsonLines(folder / "metrics.jsonl", step=None if state is None else start), tracker]
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
             loss = models.loss_as_trained(ready.model, chosen_on, seed=settings.training.seed)
@@ -137,21 +150,38 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluatio
             for each in trackers:
                 each.log(metrics, step)
 
-        try:
-            batches = experiment.batches(settings, ready.pool, device=ready.device)
-            trained = experiment.fit(ready, settings.training, batches, evaluate=evaluate, log=log)
-        finally:
-            for each in trackers:
-                each.finish()
+        def seconds() -> float:
+            return spent + time.monotonic() - began
+
+        with checkpoints.Saver(folder, settings.key) as saver:
+
+            def checkpoint(step: int, snapshot: Callable[[], State]) -> None:
+                extra = {"threads": torch.tensor(threads), "seconds": torch.tensor(seconds())}
+                saver(step, lambda: snapshot() | extra)
+
+            try:
+                batches = experiment.batches(settings, ready.pool, device=ready.device, start=start)
+                trained = experiment.fit(
+                    ready,
+                    settings.training,
+                    batches,
+                    evaluate=evaluate,
+                    log=log,
+                    state=state,
+                    checkpoint=checkpoint,
+                )
+            finally:
+                for each in trackers:
+                    each.finish()
         ready.model.load_state_dict(trained.best)
         table = evaluation.evaluate(ready.predictor, held, step=trained.best_step)
-    _write(folder / "model.safetensors", save(trained.best))
-    _write(folder / "last.safetensors", save(trained.last))
-    seconds = time.monotonic() - began
-    origin |= {"seconds": round(seconds, 1), "duration": duration(seconds)}
-    _write(folder / "provenance.json", json.dumps(origin, indent=2))
+    files.write(folder / "model.safetensors", save(trained.best))
+    files.write(folder / "last.safetensors", save(trained.last))
+    origin |= {"seconds": round(seconds(), 1), "duration": duration(seconds())}
+    files.write(folder / "provenance.json", json.dumps(origin, indent=2))
     results = {"best_step": trained.best_step, "n_tables": experiment.N_TABLES, "table": table.to_dict(orient="list")}
-    _write(folder / "results.json", json.dumps(results))
+    files.write(folder / "results.json", json.dumps(results))
+    checkpoints.remove_states(folder)
     return held
 
 
@@ -163,10 +193,3 @@ def _scalars(table: pd.DataFrame) -> dict[str, float]:
         parts = [split, measure, reference, "last" if row == "last" else ""]
         scalars["/".join(filter(None, parts))] = mean
     return scalars
-
-
-def _write(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(content.encode() if isinstance(content, str) else content)
-    beside.replace(path)

@@ -39,3 +39,19 @@ def global_generator(seed: int, device: torch.device) -> Iterator[None]:
         else:
             torch.default_generator.manual_seed(seed)
         yield
+
+
+def global_state(device: torch.device) -> torch.Tensor:
+    """The state of the global generator of `device`."""
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device.type == "mps" else torch.get_rng_state()
+
+
+def set_global_state(state: torch.Tensor, device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(state)
+    else:
+        torch.set_rng_state(state)

@@ -17,6 +17,10 @@ Table = Float[Tensor, "vocab d_model"] | Float[Tensor, "#batch vocab d_model"]
 Hidden = Float[Tensor, "batch time d_model"]
 
 
+State = dict[str, Tensor]
+"""Everything that a training needs to go on as if it had never stopped."""
+
+
 def check_tokens(tokens: Tensor, vocab_size: int) -> None:
     """Raise TypeError or ValueError, saying what to do, unless a predictor over `vocab_size` tokens can take these."""
     if not isinstance(tokens, Tensor) or tokens.dtype != torch.int64:

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Protocol, TextIO, runtime_checkable
 
+from lexurn.files import write
+
 
 @runtime_checkable
 class Tracker(Protocol):
@@ -15,10 +17,16 @@ class Tracker(Protocol):
 
 
 class JsonLines:
-    """One JSON object per line, flushed as it is written: a killed run keeps what it had."""
+    """One JSON object per line, flushed as it is written: a killed run keeps what it had.
 
-    def __init__(self, path: Path):
-        self.file: TextIO = path.open("w")
+    A training that goes on from `step` keeps the lines up to there; without one the file begins anew.
+    """
+
+    def __init__(self, path: Path, *, step: int | None = None):
+        lines = path.read_text().splitlines() if step is not None else []
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+        write(path, "".join(line + "\n" for line in kept))
+        self.file: TextIO = path.open("a")
 
     def log(self, metrics: dict[str, float], step: int) -> None:
         self.file.write(json.dumps({"step": step, **metrics}) + "\n")

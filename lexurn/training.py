@@ -15,9 +15,9 @@ from torch import Generator, Tensor, nn
 
 from lexurn.divergences import negative_log_likelihood
 from lexurn.models import LanguageModel
-from lexurn.seeding import global_generator
+from lexurn.seeding import global_generator, global_state, set_global_state
 from lexurn.settings import TrainingSettings
-from lexurn.shapes import Tokens
+from lexurn.shapes import State, Tokens
 
 Weights = dict[str, Tensor]
 Metrics = dict[str, float]
@@ -43,24 +43,36 @@ def train(
     evaluate: Callable[[LanguageModel], Metrics],
     log: Callable[[Metrics, int], None],
     bf16: bool = False,
+    state: State | None = None,
+    checkpoint: Callable[[int, Callable[[], State]], None] = lambda step, state: None,
 ) -> Trained:
     """Train in place for `settings.n_steps` steps.
 
     `evaluate` must return the number that chooses the best weights as `validation_loss`; it is called before the first
     step, every `eval_every` steps and after the last. `tables` gives the random tables and lives on the model's device.
+    `checkpoint` is offered the state before every step and may store it; handed back as `state`, with `batches` from
+    its step on, it continues the training as if nothing had happened.
     The global generator, which dropout alone uses, is seeded for the time of the training and then restored. Raises
     FloatingPointError where the loss is no longer finite.
     """
     device = model.start.device
     n_steps, every = settings.n_steps, settings.eval_every
     optimizer = torch.optim.AdamW(parameter_groups(model, settings), lr=settings.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, settings))
     losses = torch.zeros(every, device=device)
-    best_loss, best_step, best = float("inf"), 0, copy_weights(model)
+    first, best_loss, best_step, best = 0, float("inf"), 0, copy_weights(model)
+
+    def current() -> State:
+        if not all(tensor.isfinite().all() for tensor in (losses, *model.parameters())):
+            raise FloatingPointError(_diverged(float("nan"), max(step - every, 0), step, settings))
+        return snapshot(step, best_loss, best_step, best, model, optimizer, tables, losses)
 
     with global_generator(dropout_seed, device):
-        for step in range(n_steps + 1):
-            if step % every == 0 or step == n_steps:
+        if state is not None:
+            first, best_loss, best_step, best = restore(state, model, optimizer, tables, losses)
+        for step in range(first, n_steps + 1):
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * rate_factor(step, settings)
+            if (step % every == 0 or step == n_steps) and (step > first or state is None):
                 metrics, since = {}, (step - 1) % every + 1  # steps since the last evaluation
                 if step:
                     metrics = {"train_loss": losses[:since].mean().item()}
@@ -73,6 +85,7 @@ def train(
                     best_loss, best_step, best = metrics["validation_loss"], step, copy_weights(model)
             if step == n_steps:
                 break
+            checkpoint(step, current)
 
             model.train()
             tokens = next(batches)
@@ -83,11 +96,62 @@ def train(
             if settings.grad_clip:
                 nn.utils.clip_grad_norm_(model.parameters(), settings.grad_clip)
             optimizer.step()
-            schedule.step()
             optimizer.zero_grad()
             losses[step % every] = loss.detach()[:, 1:].mean()
 
     return Trained(best, copy_weights(model), best_step, best_loss)
+
+
+def snapshot(
+    step: int,
+    best_loss: float,
+    best_step: int,
+    best: Weights,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    tables: Generator,
+    losses: Tensor,
+) -> State:
+    """The state before `step`, after the evaluation there: weights, moments, generators, best so far."""
+    device = losses.device
+    numbers = {
+        "step": torch.tensor(step),
+        "best_loss": torch.tensor(best_loss, dtype=torch.float64),
+        "best_step": torch.tensor(best_step),
+        "losses": losses.cpu(),
+        "tables": tables.get_state(),
+        "global": global_state(device),
+    }
+    moments = {
+        f"optimizer/{i}/{name}": value.cpu()
+        for i, parameter in enumerate(_parameters(optimizer))
+        for name, value in optimizer.state[parameter].items()
+    }
+    weights = {f"model/{name}": value for name, value in copy_weights(model).items()}
+    return numbers | moments | weights | {f"best/{name}": value for name, value in best.items()}
+
+
+def restore(
+    state: State, model: nn.Module, optimizer: torch.optim.Optimizer, tables: Generator, losses: Tensor
+) -> tuple[int, float, int, Weights]:
+    """Put everything back where `snapshot` took it from; returns step, best loss, best step and best weights."""
+    model.load_state_dict(_under("model/", state))
+    for i, parameter in enumerate(_parameters(optimizer)):
+        optimizer.state[parameter] = {
+            name: value.to(parameter.device, copy=True) for name, value in _under(f"optimizer/{i}/", state).items()
+        }
+    tables.set_state(state["tables"])
+    set_global_state(state["global"], losses.device)
+    losses.copy_(state["losses"])
+    return int(state["step"]), float(state["best_loss"]), int(state["best_step"]), _under("best/", state)
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _under(prefix: str, state: State) -> State:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
 def parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[dict]:

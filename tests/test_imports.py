@@ -16,6 +16,7 @@ LIBRARY = Path(lexurn.__file__).parent
 ORDER = [
     "settings",
     "paths",
+    "files",
     "parameters",
     "shapes",
     "seeding",
@@ -24,6 +25,7 @@ ORDER = [
     "predictors",
     "models",
     "training",
+    "checkpoints",
     "evaluation",
     "experiment",
     "tracking",

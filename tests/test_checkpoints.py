@@ -1,0 +1,216 @@
+"""A training that is cut off goes on as if nothing had happened, to the last bit."""
+
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from lexurn import checkpoints, files, runs
+from lexurn.parameters import check
+
+TINY = {"n_steps": 12, "eval_every": 4, "n_test_samples": 20, "context_length": 8, "dropout": 0.2}
+
+
+class Cut(Exception):
+    pass
+
+
+class CutAt:
+    """A tracker that breaks the training off at one evaluation."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def log(self, metrics, step):
+        if step == self.step:
+            raise Cut
+
+    def finish(self):
+        pass
+
+
+def same(first, second):
+    """Whether two runs have equal weights, metrics and results, bit for bit."""
+    names = ("model.safetensors", "last.safetensors", "metrics.jsonl", "results.json")
+    return [name for name in names if (first / name).read_bytes() != (second / name).read_bytes()] == []
+
+
+@pytest.mark.parametrize("flat", [{}, {"lex": True, "vocabulary": "gaussian"}, {"n_train_samples": 100, "n_epochs": 4}])
+def test_a_training_goes_on_to_the_same_result(tmp_path, monkeypatch, flat, capsys):
+    flat = {name: value for name, value in (TINY | flat).items() if name != "n_steps" or "n_epochs" not in flat}
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
+    whole = runs.get(flat)
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "cut"))
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    for step in (8, 12):
+        with pytest.raises(Cut):
+            runs.get(flat, tracker=CutAt(step))
+    torch.manual_seed(7)  # what the process has drawn does not matter
+    again = runs.get(flat)
+    assert re.findall(r"going on from step (\d+)", capsys.readouterr().err) == ["7", "11"]
+    assert same(whole.path, again.path) and not list(again.path.glob("state-*"))
+
+
+def test_without_a_generators_state_the_result_would_differ(tmp_path, monkeypatch):
+    """The control: every part of the state matters."""
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    flat = TINY | {"lex": True}
+    for forgotten in ("tables", "global", "optimizer/0/exp_avg", "losses"):
+        stores = [tmp_path / forgotten.replace("/", "-") / name for name in ("kept", "forgotten")]
+        for store in stores:
+            monkeypatch.setenv("LEXURN_RUNS", str(store))
+            with pytest.raises(Cut):
+                runs.get(flat, tracker=CutAt(8))
+        (folder,) = stores[1].iterdir()
+        state = checkpoints.load_state(folder, key=check(flat).key)
+        blank = torch.ones_like(state[forgotten])
+        state[forgotten] = torch.Generator().get_state() if blank.dtype == torch.uint8 else blank
+        checkpoints.remove_states(folder)
+        checkpoints.save_state(folder, state, key=check(flat).key)
+        monkeypatch.setenv("LEXURN_RUNS", str(stores[0]))
+        kept = runs.get(flat).path
+        monkeypatch.setenv("LEXURN_RUNS", str(stores[1]))
+        assert not same(kept, runs.get(flat).path), forgotten
+
+
+SCRIPT = """
+import sys, time
+from lexurn import checkpoints, files, runs
+checkpoints.SECONDS = 0.05
+if "slow" in sys.argv:  # dwell inside a save, with half of it written
+    def slowly(path, content, real=files.write):
+        if path.name.startswith("state-"):
+            path.with_name(".half").write_bytes(content[: len(content) // 2])
+            time.sleep(5)
+        real(path, content)
+    checkpoints.write = slowly
+runs.get({flat}, tracker=type("Quiet", (), {{"log": lambda *_: None, "finish": lambda *_: None}})())
+"""
+FLAT = {"n_steps": 2500, "eval_every": 500, "n_test_samples": 20, "context_length": 8, "dropout": 0.1, "lex": True}
+
+
+def start(*arguments, flat=FLAT):
+    command = [sys.executable, "-c", SCRIPT.format(flat=flat), *arguments]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    return found
+
+
+def newest(store):
+    return max((path.name for path in store.glob("*/state-*")), default="")
+
+
+def test_killed_at_random_moments_a_training_ends_the_same(store, tmp_path, monkeypatch):
+    """SIGKILL ten times between the first and the last saved state, once of them inside a save."""
+    dice, steps = random.Random(0), []
+    for kill in range(10):
+        before = newest(store)
+        process = start("slow") if kill == 4 else start()
+        if kill == 4:
+            wait_for(lambda: list(store.glob("*/.half")))
+        else:
+            wait_for(lambda before=before: newest(store) > before)
+            time.sleep(dice.uniform(0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        steps += map(int, re.findall(r"going on from step (\d+)", process.communicate()[1]))
+        assert newest(store), "killed after the end"
+    process = start()
+    steps += map(int, re.findall(r"going on from step (\d+)", process.communicate()[1]))
+    print("resumed from", steps)
+    assert process.returncode == 0 and len(steps) == 10 and steps == sorted(steps) and steps[0] > 0
+    (folder,) = store.iterdir()
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
+    assert same(runs.get(FLAT).path, folder)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(store):
+    process = start()
+    wait_for(lambda: newest(store))
+    process.send_signal(signal.SIGINT)
+    message = process.communicate()[1]
+    step = int(re.search(r"stopped at step (\d+), which is saved; run the same again to go on", message).group(1))
+    assert process.returncode != 0 and f"state-{step:08d}" in newest(store)
+    signals = signal.getsignal(signal.SIGINT)
+    runs.get(TINY)
+    assert signal.getsignal(signal.SIGINT) is signals
+
+
+def test_a_second_process_waits_and_loads(store):
+    flat = FLAT | {"n_steps": 600}
+    first = start(flat=flat)
+    wait_for(lambda: newest(store))
+    second = start(flat=flat)
+    assert second.communicate()[1].startswith("waiting for the process that is training urns-")
+    assert first.communicate()[1] == "" and (first.returncode, second.returncode) == (0, 0)
+    steps = [json.loads(line)["step"] for line in next(store.glob("*/metrics.jsonl")).read_text().splitlines()]
+    assert steps == [0, 500, 600]
+
+
+def saved(folder, *steps, key="k"):
+    folder.mkdir(exist_ok=True)
+    return [checkpoints.save_state(folder, {"step": torch.tensor(step)}, key=key) for step in steps]
+
+
+def test_the_last_two_states_are_kept_and_the_newest_is_loaded(tmp_path):
+    saved(tmp_path, 5, 100, 20_000)
+    assert [int(path.name.split("-")[1]) for path in sorted(tmp_path.iterdir())] == [100, 20_000]
+    assert checkpoints.load_state(tmp_path, key="k")["step"] == 20_000
+    assert checkpoints.load_state(tmp_path / "none", key="k") is None
+
+
+def test_damaged_and_foreign_states_are_refused_by_name_and_an_older_one_is_taken(tmp_path, capsys):
+    def flip(path):
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+
+    def rename(path):  # a hash that fits, around something that is no safetensors file
+        path.write_bytes(b"pickle")
+        path.rename(path.with_name(f"state-00000009-{checkpoints._hash(b'pickle')}.safetensors"))
+
+    damages = {
+        "truncated": lambda path: path.write_bytes(path.read_bytes()[:-3]),
+        "tampered": flip,
+        "empty": lambda path: path.write_bytes(b""),
+        "no tensors": rename,
+    }
+    for name, damage in damages.items():
+        _, newer = saved(tmp_path / name, 5, 9)
+        damage(newer)
+        assert checkpoints.load_state(tmp_path / name, key="k")["step"] == 5
+        assert "state-00000009-" in (said := capsys.readouterr().err) and "is refused: " in said
+    saved(tmp_path / "foreign", 5, key="other")
+    assert checkpoints.load_state(tmp_path / "foreign", key="k") is None
+    assert "it belongs to another run" in capsys.readouterr().err
+
+
+def test_files_are_whole_or_not_there(tmp_path, monkeypatch):
+    target = tmp_path / "file"
+    files.write(target, "before")
+    monkeypatch.setattr(files.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        files.write(target, "after")
+    assert target.read_text() == "before" and list(tmp_path.iterdir()) == [target]
+
+
+def test_a_training_that_diverges_keeps_its_last_good_state(store, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    flat = TINY | {"n_steps": 40, "eval_every": 20, "learning_rate": 1e20, "grad_clip": 0.0, "warmup": 2}
+    for _ in range(2):  # and the same again when it goes on from there
+        with pytest.raises(FloatingPointError, match="learning_rate=1e.20"):
+            runs.get(flat)
+        (folder,) = store.iterdir()
+        state = checkpoints.load_state(folder, key=check(flat).key)
+        assert all(tensor.isfinite().all() for name, tensor in state.items() if name.startswith("model/"))
