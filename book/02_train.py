@@ -82,6 +82,8 @@ weight_decay: float = 0.01  # decoupled weight decay, on matrices only
 grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
 n_test_samples: int = 500  # held-out sequences per split
 eval_every: int = 100  # steps between evaluations
+patience: int = 0  # evaluations without a better validation loss that end it; 0: none
+min_delta: float = 0.0  # how much lower a validation loss must be to count as better
 seed: int = 0  # the one seed that every random stream is derived from
 # where it runs
 device: str = "auto"  # auto: cuda, else mps, else cpu

@@ -179,7 +179,12 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluatio
     files.write(folder / "last.safetensors", save(trained.last))
     origin |= {"seconds": round(seconds(), 1), "duration": duration(seconds())}
     files.write(folder / "provenance.json", json.dumps(origin, indent=2))
-    results = {"best_step": trained.best_step, "n_tables": experiment.N_TABLES, "table": table.to_dict(orient="list")}
+    results = {
+        "best_step": trained.best_step,
+        "last_step": trained.last_step,
+        "n_tables": experiment.N_TABLES,
+        "table": table.to_dict(orient="list"),
+    }
     files.write(folder / "results.json", json.dumps(results))
     checkpoints.remove_states(folder)
     return held

@@ -142,7 +142,18 @@ class TrainingSettings(_Section):
     grad_clip: Real = Field(1.0, ge=0, description="largest norm of the gradient; 0: no clipping")
     n_test_samples: Whole = Field(500, ge=2, description="held-out sequences per split")
     eval_every: Whole = Field(100, ge=1, description="steps between evaluations")
+    patience: Whole = Field(0, ge=0, description="evaluations without a better validation loss that end it; 0: none")
+    min_delta: Real = Field(0.0, ge=0, description="how much lower a validation loss must be to count as better")
     seed: Whole = Field(0, ge=0, le=2**63 - 1, description="the one seed that every random stream is derived from")
+
+    @model_validator(mode="after")
+    def _patience_is_asked_for(self) -> "TrainingSettings":
+        if self.min_delta and not self.patience:
+            raise ValueError(
+                f"min_delta counts only with patience, got min_delta={self.min_delta} and patience=0; "
+                "set patience, for example 10"
+            )
+        return self
 
     @model_validator(mode="after")
     def _steps_follow_from_finite_data(self) -> "TrainingSettings":
@@ -222,6 +233,8 @@ class Settings(_Section):
     def key(self) -> str:
         """Twelve hexadecimal digits of everything that changes the mathematics, with TRAINING_VERSION."""
         values = self.model_dump(mode="json", exclude={"machine"})
+        if not self.training.patience:
+            del values["training"]["patience"], values["training"]["min_delta"]  # nothing stops early
         text = json.dumps({"version": TRAINING_VERSION, **values}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

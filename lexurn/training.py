@@ -31,6 +31,7 @@ class Trained:
     last: Weights
     best_step: int
     best_loss: float
+    last_step: int
 
 
 def train(
@@ -46,7 +47,7 @@ def train(
     state: State | None = None,
     checkpoint: Callable[[int, Callable[[], State]], None] = lambda step, state: None,
 ) -> Trained:
-    """Train in place for `settings.n_steps` steps.
+    """Train in place for `settings.n_steps` steps, or until `patience` evaluations have brought nothing better.
 
     `evaluate` must return the number that chooses the best weights as `validation_loss`; it is called before the first
     step, every `eval_every` steps and after the last. `tables` gives the random tables and lives on the model's device.
@@ -81,8 +82,10 @@ def train(
                 with global_generator(step, device):  # whatever evaluating draws, dropout goes on as if it had not
                     metrics |= evaluate(model)
                 log({"learning_rate": optimizer.param_groups[0]["lr"], **metrics}, step)
-                if metrics["validation_loss"] < best_loss:
+                if metrics["validation_loss"] < best_loss - settings.min_delta:
                     best_loss, best_step, best = metrics["validation_loss"], step, copy_weights(model)
+                if settings.patience and step - best_step >= settings.patience * every:
+                    break
             if step == n_steps:
                 break
             checkpoint(step, current)
@@ -99,7 +102,7 @@ def train(
             optimizer.zero_grad()
             losses[step % every] = loss.detach()[:, 1:].mean()
 
-    return Trained(best, copy_weights(model), best_step, best_loss)
+    return Trained(best, copy_weights(model), best_step, best_loss, step)
 
 
 def snapshot(

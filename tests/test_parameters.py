@@ -17,12 +17,21 @@ CHOICES = {
     "device": ["auto", "cpu", "cuda", "mps"],
     "tracker": ["files"],
 }
-SMALLEST = {"n_tasks": 0, "n_colors": 2, "n_test_samples": 2, "n_train_samples": 0, "warmup": 0, "seed": 0}
+SMALLEST = {
+    "patience": 0,
+    "n_tasks": 0,
+    "n_colors": 2,
+    "n_test_samples": 2,
+    "n_train_samples": 0,
+    "warmup": 0,
+    "seed": 0,
+}
 REALS = {
     "learning_rate": (0, None),
     "weight_decay": (-1e-9, None),
     "grad_clip": (-1e-9, None),
     "logit_scale": (0, None),
+    "min_delta": (-1e-9, None),
     "dropout": (-1e-9, 1.0),
 }
 BOOLEANS = {"lex", "tied"}
@@ -47,6 +56,8 @@ def valid(dice: random.Random) -> dict:
         "logit_scale": dice.choice([1, 0.125]),
         "warmup": dice.randint(0, 100),
         "tied": dice.choice([True, False]),
+        "patience": dice.choice([0, 10]),
+        "min_delta": dice.choice([0, 0.001]),
         **{name: dice.choice(of) for name, of in CHOICES.items()},
     }
     if dice.random() < 0.3:
@@ -66,6 +77,8 @@ def valid(dice: random.Random) -> dict:
         del values["n_steps"]
     if str(values.get("lex")) not in ("True", "true", "yes"):
         values.pop("vocabulary", None)
+    if not values.get("patience"):
+        values.pop("min_delta", None)
     if "n_train_samples" not in values:
         values.pop("n_epochs", None)
     return values
@@ -136,6 +149,7 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ({"alpha": [1, 2]}, "alpha must be one number or n_colors=4 numbers, got 2 of them"),
         ({"context_length": 0}, "must be a whole number at least 1, got 0"),
         ({"batch_size": 2.5}, "batch_size (sequences per step) must be a whole number at least 1, got 2.5"),
+        ({"min_delta": 0.1}, "min_delta counts only with patience, got min_delta=0.1 and patience=0; set patience"),
         ({"vocabulary": "gaussian"}, "vocabulary counts only with lex True, got vocabulary=gaussian and lex=False"),
         ({"alpha": 0}, "got 0; use for example 1.0 (the default) or [1, 2, 1, 1]"),
         ({"vocabulary": "orthnormal"}, "got 'orthnormal'; did you mean orthonormal?"),

@@ -127,6 +127,7 @@ def test_the_pool_is_stored_with_the_run():
 def test_nothing_of_the_machine_is_in_the_key():
     assert Settings().key == parameters.check({"threads": 2, "device": "cpu"}).key
     assert Settings().key != parameters.check({"learning_rate": 1e-4}).key
+    assert Settings().key != parameters.check({"patience": 10}).key != parameters.check({"patience": 9}).key
     assert parameters.check({"lex": True}).key != parameters.check({"lex": True, "vocabulary": "gaussian"}).key
 
 

@@ -114,6 +114,21 @@ def test_best_and_last_weights_are_those_of_their_steps():
     assert not trained.best["start"].equal(trained.last["start"])
 
 
+@pytest.mark.parametrize(
+    ("patience", "min_delta", "wanted"),
+    [(0, 0.0, (50, 10)), (2, 0.0, (30, 10)), (3, 0.0, (50, 10)), (2, 0.5, (20, 0)), (1, 0.0, (20, 10))],
+)
+def test_training_stops_when_nothing_better_comes(patience, min_delta, wanted):
+    """Validation losses 3.0, 2.9, 2.95, 2.99, 2.98, 2.97 at steps 0, 10, …, 50."""
+    losses = iter([3.0, 2.9, 2.95, 2.99, 2.98, 2.97])
+    flat = {"n_steps": 50, "eval_every": 10, "patience": patience, "min_delta": min_delta}
+    if patience == 3:
+        losses = iter([3.0, 2.9, 2.95, 2.99, 2.89, 2.97])  # step 40 comes in time
+        wanted = (50, 40)
+    _, trained, logged = fit(flat, evaluate=lambda model: {"validation_loss": next(losses)})
+    assert (trained.last_step, trained.best_step) == wanted and max(logged) == trained.last_step
+
+
 def test_the_train_loss_is_the_mean_since_the_last_evaluation():
     _, _, each = fit({"n_steps": 7, "eval_every": 1})
     _, _, some = fit({"n_steps": 7, "eval_every": 3})
