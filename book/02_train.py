@@ -59,6 +59,7 @@ n_tasks: int = 1  # urns in the training pool; 0: a fresh urn for every sequence
 n_colors: int = 4  # colours of balls, the vocabulary
 alpha: float = 1.0  # concentration of the Dirichlet prior: a number, or one per colour
 context_length: int = 32  # most balls seen before a prediction
+label_permuted: bool = False  # rename the colours of every training sequence at random
 # how tokens are read and written
 lex: bool = False  # lexical invariance: redraw the embedding table for every sequence
 vocabulary: str = "one_hot"  # random tables, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original
@@ -116,7 +117,7 @@ spare = models.build(settings, generator=generator(settings.training.seed, "weig
 pd.Series(models.summary(spare), name="parameters").to_frame()
 
 # %%
-kind = "lexical" if settings.vocabulary.lex else "normal"
+kind = settings.kind
 stored = runs.is_stored(settings)
 display(
     Markdown(
@@ -207,6 +208,8 @@ display(
 # %% [markdown]
 # - `-p lex True`: the same data for a lexical model. Does it come to M?
 # - `-p n_tasks 16`, then `256`: from how many urns on does a normal model count instead of remembering?
+# - `-p label_permuted True`: learned embeddings, but every training sequence has its colours renamed at random. The
+#   optimum is S, as for a lexical model. Is it the data or the architecture that makes the difference?
 # - `-p n_tasks 0`: a fresh urn for every sequence, where G itself is the optimum.
 # - `-p lex True -p n_steps 10000`: trained longer, does a lexical model come nearer to S, to G, or to both?
 # - `-p lex True -p vocabulary original`: the tables of the original experiment. How much slower do they learn?

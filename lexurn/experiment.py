@@ -36,20 +36,27 @@ def urns(settings: Settings) -> Urns:
     return Urns(settings.task.n_colors, settings.task.alpha)
 
 
+def sample_like_training(settings: Settings, pool: Pool | None, n: int, stream: torch.Generator) -> Tokens:
+    """`n` sequences of context_length + 1 balls of the kind that the model is trained on."""
+    task, length = urns(settings), settings.task.context_length + 1
+    if pool is None:
+        tokens = task.out_of_distribution(n, length, generator=stream)
+    else:
+        tokens = task.in_distribution(pool, n, length, generator=stream)
+    return task.relabel(tokens, generator=stream) if settings.task.label_permuted else tokens
+
+
 def batches(
     settings: Settings, pool: Pool | None, *, device: torch.device | str = "cpu", start: int = 0
 ) -> Iterator[Tokens]:
-    """The training data on `device` from step `start` on: sequences of context_length + 1 balls, endless or finite.
+    """The training data on `device` from step `start` on: an endless stream or a finite set.
 
     Drawn on the CPU, so that every device sees the same, and moved a whole block at a time.
     """
-    task, train = urns(settings), settings.training
-    length = settings.task.context_length + 1
+    train = settings.training
 
     def sample(n: int, stream: torch.Generator) -> Tokens:
-        if pool is None:
-            return task.out_of_distribution(n, length, generator=stream).to(device)
-        return task.in_distribution(pool, n, length, generator=stream).to(device)
+        return sample_like_training(settings, pool, n, stream).to(device)
 
     if train.n_train_samples == 0:
         return endless(sample, train.batch_size, seed=train.seed, start=start)
@@ -75,7 +82,7 @@ def optimum(settings: Settings) -> str:
     """The reference that no model with these settings can beat on average: the Bayes optimum of its training data."""
     if settings.task.n_tasks == 0:
         return "generalizing"
-    return "symmetrized" if settings.vocabulary.lex else "memorizing"
+    return "memorizing" if settings.kind == "normal" else "symmetrized"
 
 
 def held_out(settings: Settings, pool: Pool | None) -> list[evaluation.Split]:
@@ -98,11 +105,8 @@ def held_out(settings: Settings, pool: Pool | None) -> list[evaluation.Split]:
 
 def validation(settings: Settings, pool: Pool | None) -> Tokens:
     """Sequences like those of training that choose the best weights, and nothing else."""
-    task, n, length = urns(settings), settings.training.n_test_samples, settings.task.context_length + 1
     stream = generator(settings.training.seed, "validation")
-    if pool is None:
-        return task.out_of_distribution(n, length, generator=stream)
-    return task.in_distribution(pool, n, length, generator=stream)
+    return sample_like_training(settings, pool, settings.training.n_test_samples, stream)
 
 
 def resolve_device(asked: str) -> torch.device:

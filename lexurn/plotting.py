@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 COLORS = {
     "normal": "#0072B2",
     "lexical": "#D55E00",
+    "permuted": "#56B4E9",
     "generalizing": "#009E73",
     "memorizing": "#CC79A7",
     "symmetrized": "#E69F00",
@@ -21,6 +22,7 @@ COLORS = {
 STYLES: dict[str, Any] = {
     "normal": "-",
     "lexical": (0, (5, 1)),
+    "permuted": (0, (3, 1, 1, 1, 1, 1)),
     "generalizing": "--",
     "memorizing": ":",
     "symmetrized": (0, (6, 1, 1, 1)),

@@ -61,6 +61,7 @@ class UrnsSettings(_Section):
     n_colors: Whole = Field(4, ge=2, description="colours of balls, the vocabulary")
     alpha: Concentration = Field(1.0, description="concentration of the Dirichlet prior: a number, or one per colour")
     context_length: Whole = Field(32, ge=1, description="most balls seen before a prediction")
+    label_permuted: bool = Field(False, description="rename the colours of every training sequence at random")
 
     @model_validator(mode="after")
     def _alpha_fits(self) -> "UrnsSettings":
@@ -233,18 +234,26 @@ class Settings(_Section):
     def key(self) -> str:
         """Twelve hexadecimal digits of everything that changes the mathematics, with TRAINING_VERSION."""
         values = self.model_dump(mode="json", exclude={"machine"})
+        if not self.task.label_permuted:
+            del values["task"]["label_permuted"]
         if not self.training.patience:
             del values["training"]["patience"], values["training"]["min_delta"]  # nothing stops early
         text = json.dumps({"version": TRAINING_VERSION, **values}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
+    def kind(self) -> str:
+        """`normal`, `lexical`, or `permuted`: learned embeddings, trained on sequences with renamed colours."""
+        if self.vocabulary.lex:
+            return "lexical"
+        return "permuted" if self.task.label_permuted else "normal"
+
+    @property
     def name(self) -> str:
         """The run's folder: what a person looks for first, then the key."""
-        kind = "lexical" if self.vocabulary.lex else "normal"
         task, backbone = self.task, self.backbone
         return (
-            f"{task.name}-V{task.n_colors}-D{task.n_tasks}-C{task.context_length}-{kind}-"
+            f"{task.name}-V{task.n_colors}-D{task.n_tasks}-C{task.context_length}-{self.kind}-"
             f"{backbone.name}-d{backbone.d_model}-L{backbone.n_layers}-s{self.training.seed}-{self.key}"
         )
 

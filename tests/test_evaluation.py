@@ -206,3 +206,20 @@ def test_no_reference_beats_the_optimum_on_its_own_kind_of_data(scene):
         "symmetrized",
         "generalizing",
     ]
+
+
+def test_label_permuted_training_sequences_carry_no_names():
+    """Over many sequences every colour comes equally often, at training and validation, but not at evaluation."""
+    settings = check({"label_permuted": True, "n_test_samples": 4000, "batch_size": 4000})
+    pool = experiment.training_pool(settings)
+    even, inside = torch.full((4,), 0.25, dtype=torch.float64), experiment.held_out(settings, pool)[0].tokens
+
+    def frequencies(tokens):
+        return tokens[:, 0].bincount(minlength=4) / len(tokens)
+
+    assert (pool[0] - even).abs().max() > 0.2
+    for tokens in (next(experiment.batches(settings, pool)), experiment.validation(settings, pool)):
+        assert (frequencies(tokens) - even).abs().max() < 0.04
+    assert (frequencies(inside) - pool[0]).abs().max() < 0.04
+    assert settings.kind == "permuted" and experiment.optimum(settings) == "symmetrized"
+    assert settings.key != check({"n_test_samples": 4000, "batch_size": 4000}).key

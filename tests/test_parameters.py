@@ -34,7 +34,7 @@ REALS = {
     "min_delta": (-1e-9, None),
     "dropout": (-1e-9, 1.0),
 }
-BOOLEANS = {"lex", "tied"}
+BOOLEANS = {"lex", "tied", "label_permuted"}
 WHOLES = FLAT.keys() - CHOICES.keys() - REALS.keys() - BOOLEANS - {"alpha"}
 
 

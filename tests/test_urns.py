@@ -63,6 +63,17 @@ def test_single_sequence_is_one_sequence():
     assert tokens.shape == (7, 12) and len(tokens.unique(dim=0)) == 1 and len(tokens.unique()) > 1
 
 
+def test_relabelling_renames_each_sequence_by_a_uniform_permutation_of_its_own():
+    tokens = Urns(3).out_of_distribution(6000, 9, generator=generator(0, "x"))
+    renamed = Urns(3).relabel(tokens, generator=generator(1, "x"))
+    assert (renamed[:, :, None] == renamed[:, None]).equal(
+        tokens[:, :, None] == tokens[:, None]
+    )  # same positions equal
+    orders = Urns(3).relabel(torch.arange(3).repeat(6000, 1), generator=generator(1, "x"))
+    _, counts = orders.unique(dim=0, return_counts=True)
+    assert len(counts) == 6 and chisquare(counts.numpy()).pvalue > 1e-4
+
+
 def test_streams_are_functions_of_seed_and_name():
     urns = Urns(3)
     first, again = (urns.out_of_distribution(4, 9, generator=generator(7, "a")) for _ in range(2))

@@ -62,6 +62,11 @@ class Urns:
         """`n` sequences, each from an urn of its own; training on these is training on infinitely many tasks."""
         return self.sample(self.sample_tasks(n, generator=generator), length, generator=generator)
 
+    def relabel(self, tokens: Tokens, *, generator: Generator) -> Tokens:
+        """Every sequence with its colours renamed by a uniform permutation of its own."""
+        scores = torch.rand(len(tokens), self.n_colors, generator=generator, device=tokens.device)
+        return scores.argsort(-1).gather(1, tokens)
+
     def low_entropy(self, length: int) -> Tokens:
         """The constant sequences, one per colour."""
         return torch.arange(self.n_colors).repeat_interleave(length).view(self.n_colors, length)
