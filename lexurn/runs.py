@@ -124,6 +124,31 @@ def load(path: str | Path) -> Run:
     return Run(path)
 
 
+def table(**flat: Any) -> pd.DataFrame:
+    """The finished runs of the store with these settings, one a line, e.g. `table(lex=True, n_tasks=1)`.
+
+    Columns: name (for `load`), kind, every flat setting, best_step, validation_loss there, and `d_<reference>`, the
+    out-of-distribution distance. Raises ParameterError for a name that is no setting.
+    """
+    parameters.check(flat)
+    lines = []
+    for path in sorted(paths.runs().glob("*/results.json")):
+        run = Run(path.parent)
+        settings = run.settings.flat()
+        if any(settings[name] != value for name, value in flat.items()):
+            continue
+        best = run.metrics.set_index("step").loc[run.results["step"].iloc[0], "validation_loss"]
+        distances = evaluation.select(run.results, split="out_of_distribution")["mean"].add_prefix("d_")
+        line = {
+            "name": path.parent.name,
+            "kind": run.settings.kind,
+            **settings,
+            "best_step": run.results["step"].iloc[0],
+        }
+        lines.append({**line, "validation_loss": best, **distances})
+    return pd.DataFrame(lines)
+
+
 def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluation.Split]:
     """Train or go on training, write the folder, and return the held-out sequences that it was evaluated on."""
     began = time.monotonic()

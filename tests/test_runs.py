@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lexurn import experiment, models, parameters, runs
+from lexurn import evaluation, experiment, models, parameters, runs
 from lexurn.settings import Settings
 
 TINY = {"n_steps": 6, "eval_every": 3, "n_test_samples": 20, "context_length": 8}
@@ -37,8 +37,6 @@ def test_a_run_is_trained_once_and_read_back(store, flat, monkeypatch):
 
 
 def test_results_are_those_of_the_stored_weights():
-    from lexurn import evaluation
-
     run = runs.get(TINY | {"lex": True})
     again = evaluation.evaluate(run.predictor, run.splits, step=int(run.results["step"].iloc[0]))
     pd.testing.assert_frame_equal(again, run.results, rtol=1e-5, check_dtype=False)
@@ -151,3 +149,18 @@ def test_the_estimate_is_of_the_right_order():
 def test_a_run_trains_on_cuda():
     run = runs.get(TINY | {"lex": True, "device": "cuda", "dropout": 0.1})
     assert run.provenance["device"] != "cpu" and run.metrics["validation_loss"].notna().all()
+
+
+def test_the_store_is_listed_and_filtered():
+    assert runs.table().empty
+    made = [runs.get(TINY | flat) for flat in ({}, {"lex": True}, {"lex": True, "n_tasks": 2}, {"n_tasks": 0})]
+    (made[0].path.parent / "unfinished").mkdir()
+    table = runs.table()
+    assert set(table["name"]) == {run.path.name for run in made} and set(table["kind"]) == {"normal", "lexical"}
+    (line,) = runs.table(lex=True, n_tasks=2).to_dict("records")
+    assert runs.load(line["name"]).path == made[2].path
+    wanted = evaluation.select(made[2].results, split="out_of_distribution").loc["symmetrized", "mean"]
+    assert line["d_symmetrized"] == wanted and line["best_step"] in (0, 3, 6)
+    assert runs.table(seed=5).empty
+    with pytest.raises(parameters.ParameterError, match="did you mean n_tasks"):
+        runs.table(n_task=2)
