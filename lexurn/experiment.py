@@ -79,10 +79,14 @@ def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
 
 
 def optimum(settings: Settings) -> str:
-    """The reference that no model with these settings can beat on average: the Bayes optimum of its training data."""
-    if settings.task.n_tasks == 0:
+    """The reference that no model with these settings can beat on average: the Bayes optimum of its training data.
+
+    Without names (lexical, label-permuted) it is symmetrized, which for fresh urns is G only if the prior is symmetric.
+    """
+    names_count = settings.kind == "normal"
+    if settings.task.n_tasks == 0 and (names_count or isinstance(settings.task.alpha, float)):
         return "generalizing"
-    return "memorizing" if settings.kind == "normal" else "symmetrized"
+    return "memorizing" if names_count else "symmetrized"
 
 
 def held_out(settings: Settings, pool: Pool | None) -> list[evaluation.Split]:

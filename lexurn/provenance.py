@@ -25,7 +25,7 @@ def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, An
         "training_version": TRAINING_VERSION,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "precision": "bf16" if bf16 else "fp32",
-        "threads": settings.machine.threads,
+        "threads": torch.get_num_threads(),
         "platform": platform.platform(),
         "versions": {
             "python": platform.python_version(),

@@ -201,6 +201,7 @@ def test_no_reference_beats_the_optimum_on_its_own_kind_of_data(scene):
         name: distance(table, "", split="in_distribution", measure="loss")["mean"] for name, table in tables.items()
     }
     assert losses["memorizing"] < losses["symmetrized"] < losses["generalizing"]
+    assert experiment.optimum(check({"n_tasks": 0, "lex": True, "alpha": [1, 2, 3, 4]})) == "symmetrized"
     assert [experiment.optimum(check(flat)) for flat in ({}, {"lex": True}, {"n_tasks": 0, "lex": True})] == [
         "memorizing",
         "symmetrized",

@@ -90,7 +90,8 @@ class Watching:
 def test_threads_are_set_for_the_training_and_given_back():
     before = torch.get_num_threads()
     tracker = Watching(torch.get_num_threads)
-    runs.get(TINY | {"threads": before + 1}, tracker=tracker)
+    run = runs.get(TINY | {"threads": before + 1}, tracker=tracker)
+    assert run.provenance["threads"] == before + 1
     assert tracker.seen == [before + 1] * 3 + ["end"] and torch.get_num_threads() == before
 
 
