@@ -14,7 +14,7 @@ import torch
 import yaml
 from jupytext.compare import compare_notebooks
 
-from lexurn import divergences, evaluation, parameters, paths, runs
+from lexurn import comparison, evaluation, parameters, paths, runs
 from lexurn.settings import FLAT, Settings
 
 ROOT = paths.root()
@@ -116,9 +116,9 @@ def test_a_normal_model_memorizes_and_a_lexical_one_does_not(store, tmp_path, se
     assert done.returncode == 0, done.stderr[-3000:]
     (folder,) = store.iterdir()
     run = runs.load(folder)
-    split = next(each for each in run.splits if each.name == "out_of_distribution")
-    apart = divergences.symmetrized_kl(split.references["generalizing"], split.references["memorizing"])[:, 1:].mean()
-    share = evaluation.select(run.results, split=split.name).loc["memorizing", "mean"] / apart.item()
+    ends = run.references["generalizing"], run.references["memorizing"]
+    apart = comparison.over_rows(comparison.distance(*ends, run.splits["out_of_distribution"])).mean()
+    share = evaluation.select(run.results, split="out_of_distribution").loc["memorizing", "mean"] / apart.item()
     assert (share > 0.25) if lex else (share < 0.05)
     assert run.provenance["command"] == parameters.papermill_line(run.settings)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from lexurn import divergences, evaluation, plotting, runs
+from lexurn import comparison, divergences, plotting, runs
 
 N_URNS, N_STEPS = 12, 3000
 MEMORIZING = {"normal": "memorizing", "lexical": "symmetrized"}
@@ -19,8 +19,8 @@ def history(kind: str, seed: int) -> pd.DataFrame:
     """One model's relative distance at each evaluation, divided by its own urn's distance between the references."""
     flat = {"lex": kind == "lexical", "seed": seed, "n_steps": N_STEPS, "eval_every": 250, "schedule": "cosine"}
     run = runs.get(flat)
-    split = next(each for each in run.splits if each.name == "out_of_distribution")
-    apart = evaluation.between(split, "generalizing", MEMORIZING[kind])[:, 1:]
+    ends = run.references["generalizing"], run.references[MEMORIZING[kind]]
+    apart = comparison.over_rows(comparison.distance(*ends, run.splits["out_of_distribution"]))
     to_g, to_m = (
         [torch.tensor(d) for d in run.metrics[f"out_of_distribution/symmetrized_kl/{name}"]]
         for name in ("generalizing", MEMORIZING[kind])
