@@ -67,6 +67,12 @@ def relative_distance(
     return RelativeDistance(bootstrap(to_g, to_m, apart, statistic=_ratio, generator=generator), *mean_and_sem(apart))
 
 
+def along_training(metrics: pd.DataFrame, *, memorizing: str, apart: float, split: str) -> pd.DataFrame:
+    """Step and relative_distance at every evaluation of a training, from its logged distances and the ends' own."""
+    to_g, to_m = (metrics[f"{split}/symmetrized_kl/{name}"] for name in ("generalizing", memorizing))
+    return pd.DataFrame({"step": metrics["step"], "relative_distance": (to_g - to_m) / apart})
+
+
 def over_runs(found: Sequence[RelativeDistance], *, generator: Generator) -> Interval:
     """The mean relative distance of several runs, each divided by its own pool's d(G, M); runs are resampled.
 

@@ -78,6 +78,17 @@ def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
     return predictors
 
 
+def require_references(settings: Settings) -> None:
+    """Raise ParameterError unless both M and S are there to compare with."""
+    absent = {"memorizing", "symmetrized"} - references(settings, training_pool(settings)).keys()
+    if absent:
+        task, n = settings.task, settings.training.n_test_samples
+        raise parameters.ParameterError(
+            f"no {' and no '.join(sorted(absent))} predictor for n_tasks={task.n_tasks}, n_colors={task.n_colors} and "
+            f"n_test_samples={n}, with which this chapter compares; use n_tasks 1 or more, and less where S is too slow"
+        )
+
+
 def optimum(settings: Settings) -> str:
     """The reference that no model with these settings can beat on average: the Bayes optimum of its training data.
 

@@ -84,6 +84,8 @@ def with_error(mean: float, sem: float) -> str:
     """`0.0216 ± 0.0006`, to the second digit of the standard error but no coarser than 0.01."""
     if mean == inf:
         return "infinite"
+    if max(abs(mean), sem) < 1e-12:  # rounding alone
+        return "0 ± 0"
     if not sem > 1e-9 * abs(mean):  # a constant, but for rounding; or a single sequence, whose error is not known
         return f"{mean:.4g} ± {'?' if isnan(sem) else 0}"
     decimals = _decimals(sem)

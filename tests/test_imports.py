@@ -29,6 +29,7 @@ ORDER = [
     "uncertainty",
     "evaluation",
     "comparison",
+    "discrimination",
     "experiment",
     "tracking",
     "provenance",

@@ -87,6 +87,7 @@ def test_the_same_generator_gives_the_same_interval_and_the_text_shows_it():
         (12.345, 3.2, "12.35 ± 3.20"),
         (0.000214, 0.0000119, "0.000214 ± 0.000012"),
         (0.0, 0.0, "0 ± 0"),
+        (3e-17, 2e-17, "0 ± 0"),
         (0.35, 4e-17, "0.35 ± 0"),
         (0.35, float("nan"), "0.35 ± ?"),
         (float("inf"), float("nan"), "infinite"),
