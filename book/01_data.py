@@ -295,8 +295,8 @@ off = (headline["mean"] - lexical).abs() / headline["sd"]
 text = "With so few urns the protocol's noise is larger than what it should show; raise `n_pools`."
 if near == "symmetrized":
     text = (
-        "A perfect memorizer that knows no names would have scored the same: by this protocol, generalization cannot be "
-        "told from memorization up to renaming. That is why this book measures every lexical model against S as well."
+        "A perfect memorizer that knows no names would have scored the same: by this protocol, generalizing cannot be "
+        "told from memorizing up to renaming. That is why this book measures every lexical model against S as well."
     )
 scale = f"{off['symmetrized']:.1f} standard deviations of single sequences from S, {off['generalizing']:.1f} from G"
 display(Markdown(f"The lexical model's published figure is nearest to the **{near}** predictor: {scale}. {text}"))
