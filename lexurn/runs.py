@@ -11,6 +11,8 @@ The folder `RUNS/<name>-<key>/` holds
     provenance.json      commit, versions, device, seconds, the papermill line that makes it again
     urns.safetensors     the training pool (no such file where every sequence has a fresh urn)
     model.safetensors    best weights;   last.safetensors: those of the last step
+    tables/              what the model predicts on sequences of each split
+    wandb/, wandb.json   only where Weights & Biases was asked for: what it recorded, and the run's id there
 
     state-*              only while it is trained: where to go on (see `lexurn.checkpoints`)
 
@@ -34,7 +36,8 @@ from lexurn import checkpoints, evaluation, experiment, files, models, parameter
 from lexurn.seeding import generator
 from lexurn.settings import Settings
 from lexurn.shapes import Pool, Predictor, State
-from lexurn.tracking import JsonLines, Lines, Tracker, duration
+from lexurn.tracking import Files, Lines, Several, Tracker, duration
+from lexurn.tracking.weights_and_biases import Wandb
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,14 @@ class Run:
         return experiment.held_out(self.settings, self.pool)
 
 
-def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = None) -> Run:
+def get(
+    settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = None, wandb_key: str | None = None
+) -> Run:
     """The run with these settings: loaded where it is stored, else trained, from where an earlier try was cut off.
 
     Flat names are checked strictly. One process trains a run; another that asks for it waits, says so, and loads it.
-    `tracker` gets the metrics beside the run's own files (default: progress lines on stderr). Raises
+    `tracker` gets the metrics beside the run's own files (default: progress lines on stderr); with the setting
+    `tracker=wandb` Weights & Biases gets them too, by `wandb_key` or a key that is found elsewhere. Raises
     `parameters.ParameterError` for bad settings and for a device that is not there.
     """
     settings = settings if isinstance(settings, Settings) else parameters.check(settings)
@@ -105,7 +111,8 @@ def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = Non
     with files.lock(folder):
         if is_stored(settings):
             return load(folder)
-        held = _train(settings, folder, tracker or Lines(settings.training.n_steps))
+        with Several(tracker or Lines(settings.training.n_steps)) as trackers:
+            held = _train(settings, folder, trackers, wandb_key)
     run = load(folder)
     run.__dict__["splits"] = held  # a cached property, filled with what is at hand
     return run
@@ -149,7 +156,7 @@ def table(**flat: Any) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluation.Split]:
+def _train(settings: Settings, folder: Path, trackers: Several, wandb_key: str | None) -> list[evaluation.Split]:
     """Train or go on training, write the folder, and return the held-out sequences that it was evaluated on."""
     began = time.monotonic()
     state = checkpoints.load_state(folder, key=settings.key)
@@ -165,15 +172,14 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluatio
         if ready.pool is not None:
             files.write(folder / "urns.safetensors", save({"urns": ready.pool}))
         spent = 0.0 if state is None else float(state["seconds"])
-        trackers = [JsonLines(folder / "metrics.jsonl", step=None if state is None else start), tracker]
+        trackers.add(Files(folder, step=None if state is None else start))
+        if settings.machine.tracker == "wandb":
+            config = settings.flat() | {"urns": None if ready.pool is None else ready.pool.tolist()}
+            trackers.add(Wandb(folder, config=config, key=wandb_key))
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
             loss = models.loss_as_trained(ready.model, chosen_on, seed=settings.training.seed)
             return {"validation_loss": loss, **_scalars(evaluation.evaluate(ready.predictor, held))}
-
-        def log(metrics: dict[str, float], step: int) -> None:
-            for each in trackers:
-                each.log(metrics, step)
 
         def seconds() -> float:
             return spent + time.monotonic() - began
@@ -184,22 +190,20 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluatio
                 extra = {"threads": torch.tensor(threads), "seconds": torch.tensor(seconds())}
                 saver(step, lambda: snapshot() | extra)
 
-            try:
-                batches = experiment.batches(settings, ready.pool, device=ready.device, start=start)
-                trained = experiment.fit(
-                    ready,
-                    settings.training,
-                    batches,
-                    evaluate=evaluate,
-                    log=log,
-                    state=state,
-                    checkpoint=checkpoint,
-                )
-            finally:
-                for each in trackers:
-                    each.finish()
+            batches = experiment.batches(settings, ready.pool, device=ready.device, start=start)
+            trained = experiment.fit(
+                ready,
+                settings.training,
+                batches,
+                evaluate=evaluate,
+                log=trackers.log,
+                state=state,
+                checkpoint=checkpoint,
+            )
         ready.model.load_state_dict(trained.best)
         table = evaluation.evaluate(ready.predictor, held, step=trained.best_step)
+        for split in held:
+            trackers.log_table(f"predictions/{split.name}", _predictions(ready.predictor, split))
     files.write(folder / "model.safetensors", save(trained.best))
     files.write(folder / "last.safetensors", save(trained.last))
     origin |= {"seconds": round(seconds(), 1), "duration": duration(seconds())}
@@ -211,8 +215,18 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluatio
         "table": table.to_dict(orient="list"),
     }
     files.write(folder / "results.json", json.dumps(results))
+    trackers.log_weights(folder / "model.safetensors")
     checkpoints.remove_states(folder)
     return held
+
+
+def _predictions(predictor: Predictor, split: evaluation.Split, n: int = 8) -> pd.DataFrame:
+    """The first `n` sequences of a split and the model's probabilities of the ball after each: sequence, p_0, p_1, …"""
+    tokens = split.tokens[:n]
+    probs = predictor(tokens)[:, -1].exp().cpu()  # batch vocab
+    table = pd.DataFrame(probs.numpy()).add_prefix("p_")
+    table.insert(0, "sequence", [" ".join(map(str, sequence)) for sequence in tokens[:, :-1].tolist()])
+    return table
 
 
 def _scalars(table: pd.DataFrame) -> dict[str, float]:

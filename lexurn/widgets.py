@@ -7,10 +7,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from lexurn import plotting
-from lexurn.tracking import Lines, duration, time_left
+from lexurn.tracking import Lines, Tracker, duration, time_left
 
 
-class LiveTraining:
+class LiveTraining(Tracker):
     """A tracker that redraws loss and distances at every evaluation, with the time left.
 
     In a notebook there is one picture, replaced in place at most every `interval` seconds and at the end; elsewhere it
