@@ -92,9 +92,7 @@ class Run:
         return experiment.held_out(self.settings, self.pool)
 
 
-def get(
-    settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = None, wandb_key: str | None = None
-) -> Run:
+def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = None, wandb_key: str | None = None) -> Run:
     """The run with these settings: loaded where it is stored, else trained, from where an earlier try was cut off.
 
     Flat names are checked strictly. One process trains a run; another that asks for it waits, says so, and loads it.

@@ -58,7 +58,7 @@ class Several:
 
     def __exit__(self, *_: object) -> None:
         with ExitStack() as stack:
-            for each in self.trackers:
+            for each in reversed(self.trackers):  # called last in, first out
                 stack.callback(each.finish)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from getpass import getpass
 from pathlib import Path
 
@@ -20,10 +21,8 @@ def find_key(given: str | None = None) -> str | None:
 def _from_env_file() -> str | None:
     """`WANDB_API_KEY=...` in the file `.env` of the repository or of the working directory."""
     folders = [Path.cwd()]
-    try:
+    with suppress(FileNotFoundError):
         folders.insert(0, paths.root())
-    except FileNotFoundError:
-        pass
     for folder in folders:
         try:
             lines = (folder / ".env").read_text().splitlines()

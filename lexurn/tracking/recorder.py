@@ -1,44 +1,45 @@
 """The process that speaks to Weights & Biases: a child of the training's, so that nothing of wandb's can touch it.
 
-It is run as a script. Standard input gives JSON lines: first how to begin, `{"settings": ..., "config": ...}`, then what
-to record, `[method, argument, ...]`; its end is the end of the run. Standard output gives JSON lines, `{"at": folder,
-"url": ...}` once recording has begun, and `{"error": text}` for the first thing that failed.
+It is run as a script. Standard input gives JSON lines: first how to begin, `{"settings": ..., "config": ...}`, then
+what to record, `[method, argument, ...]`; its end is the end of the run. Standard output gives JSON lines, `{"at":
+folder, "url": ...}` once recording has begun, and `{"error": text}` for the first thing that failed.
 """
 
 import json
 import os
 import signal
 import sys
-
-SECONDS = 600
-"""Longest time that uploading may go on after the end of the training."""
+from collections.abc import Callable
 
 
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1), os.dup2(nowhere, 2)  # wandb, and the program that it starts, are silent
+    said: list[str] = []
 
     def answer(**about: str | None) -> None:
-        try:
+        if not said:
             print(json.dumps(about), file=answers)
-        except OSError:
-            pass  # the training has left
+
+    def fail(error: Exception) -> None:
+        answer(error=f"{type(error).__name__}: {error}".strip(": "))
+        said.append("error")
 
     try:
-        record(answer)
+        record(answer, fail)
     except Exception as error:
-        answer(error=f"{type(error).__name__}: {error}")
+        fail(error)
     os._exit(0)  # at a regular exit wandb would wait for the network once more
 
 
-def record(answer) -> None:
+def record(answer: Callable[..., None], fail: Callable[[Exception], None]) -> None:
     first = json.loads(sys.stdin.readline())
     import wandb
 
     run = wandb.init(settings=wandb.Settings(**first["settings"]), config=first["config"])
     answer(at=run.settings.sync_dir, url=run.url)
-    failed, whole = False, False
+    whole = False
     for line in sys.stdin:
         try:
             match json.loads(line):
@@ -51,11 +52,9 @@ def record(answer) -> None:
                     artifact.add_file(path, policy="immutable")  # not copied
                     run.log_artifact(artifact)
                     whole = True
-        except Exception as error:
-            if not failed:
-                answer(error=f"{type(error).__name__}: {error}")
-            failed = True
-    signal.alarm(SECONDS + 60)  # the last resort: it ends this process
+        except Exception as error:  # what comes after it may still be recorded
+            fail(error)
+    signal.alarm(int(first["settings"]["finish_timeout"]) + 60)  # the last resort: it ends this process
     run.finish(exit_code=0 if whole else 1)
 
 

@@ -1,8 +1,8 @@
 """Weights & Biases, where it is asked for: online with a key, else offline into the run's folder.
 
 A child process records (see `lexurn.tracking.recorder`); here a thread hands it what the training tells, through a
-queue. So training waits for nothing, wandb can neither stop nor slow it nor hold up the interpreter's exit, and what was
-told survives the training's death. Where the server cannot be reached, a second child records the same offline.
+queue. So training waits for nothing, wandb can neither stop it nor hold up the interpreter's exit, and what was told
+survives the training's death. Where the server cannot be reached, a second child records the same offline.
 """
 
 import json
@@ -29,6 +29,9 @@ SECONDS_TO_BEGIN = 15
 
 SECONDS_TO_FINISH = 30.0
 """How long `finish` waits for uploads; they then go on in the background."""
+
+SECONDS_TO_UPLOAD = 600
+"""How long they may go on there."""
 
 
 class Wandb(Tracker):
@@ -102,6 +105,7 @@ class Wandb(Tracker):
                 self._say(f"this run is at {answer['url']}")
                 return child
             child.kill()
+            child.wait()
             self._say(f"not online ({answer['error']}); recording offline")
             self.mode = "offline"
         child, answer = self._start("offline")
@@ -146,10 +150,11 @@ class Wandb(Tracker):
             "run_name": self.folder.name,
             "resume": "allow",
             "allow_val_change": True,  # of settings of the machine, when a training goes on elsewhere
+            "host": "",
             "root_dir": str(self.folder),
             "use_dot_wandb": False,
             "init_timeout": SECONDS_TO_BEGIN,
-            "finish_timeout": 600,
+            "finish_timeout": SECONDS_TO_UPLOAD,
             "console": "off",
             "silent": True,
             "quiet": True,
