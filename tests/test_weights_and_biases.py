@@ -295,11 +295,15 @@ def test_the_order_in_which_a_key_is_looked_for(tmp_path, monkeypatch):
     assert keys.find_key() == "environment" and keys.find_key(" given ") == "given"
 
 
-def test_nobody_is_asked_in_a_notebook(monkeypatch):
+def test_nobody_is_asked_twice_or_in_a_notebook(monkeypatch):
     terminal = type("Terminal", (), {"isatty": lambda self: True})()
     monkeypatch.setattr(keys, "sys", type("Sys", (), {"stdin": terminal, "stderr": terminal, "modules": {}}))
     monkeypatch.setattr(keys, "getpass", lambda *_, **__: "typed")
+    keys._typed.cache_clear()
     assert keys._from_terminal() == "typed"
+    monkeypatch.setattr(keys, "getpass", None)  # nor is anybody asked twice
+    assert keys._from_terminal() == "typed"
+    keys._typed.cache_clear()
     keys.sys.modules["ipykernel"] = None
     assert keys._from_terminal() is None
     keys.sys.modules.clear()

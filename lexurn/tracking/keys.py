@@ -3,6 +3,7 @@
 import os
 import sys
 from contextlib import suppress
+from functools import cache
 from getpass import getpass
 from pathlib import Path
 
@@ -49,8 +50,12 @@ def _from_colab() -> str | None:
 def _from_terminal() -> str | None:
     """Asked for only where a person sits at a terminal; in a notebook the question could wait for ever."""
     at_terminal = sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()
-    if not at_terminal or "ipykernel" in sys.modules:
-        return None
+    return _typed() if at_terminal and "ipykernel" not in sys.modules else None
+
+
+@cache
+def _typed() -> str | None:
+    """Asked once in a process, however many runs it trains."""
     try:
         return getpass("W&B API key (empty: record offline): ", stream=sys.stderr)
     except EOFError:
