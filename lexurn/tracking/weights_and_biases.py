@@ -58,7 +58,7 @@ class Wandb(Tracker):
         self._tell("log", metrics, step)
 
     def log_table(self, name: str, table: pd.DataFrame) -> None:
-        self._tell("log_table", name, json.loads(table.to_json(orient="split", index=False)))
+        self._tell("log_table", name, json.loads(table.to_json(orient="split", index=False, double_precision=15)))
 
     def log_weights(self, path: Path) -> None:
         self._tell("log_weights", str(path.resolve()))
@@ -70,11 +70,14 @@ class Wandb(Tracker):
         self.told.put(None)
         self.thread.join(SECONDS_TO_FINISH)
         late = self.thread.is_alive()
-        if self.at and (late or self.mode == "offline"):
-            why = f"not done after {SECONDS_TO_FINISH:.0f} s, goes on in the background" if late else "recorded offline"
-            self._say(f"{why}; upload it at any time with: wandb sync {self.at}")
+        waited = f"after {SECONDS_TO_FINISH:.0f} s"
+        if self.at and self.mode == "offline":
+            self._say(f"recorded offline; upload it at any time with: wandb sync {self.at}")
+        elif self.at and late:
+            again = f"wandb sync --no-skip-online {self.at}"
+            self._say(f"uploads are not done {waited} and go on in the background; should they fail: {again}")
         elif late:
-            self._say(f"no answer after {SECONDS_TO_FINISH:.0f} s; the metrics are in {self.folder}")
+            self._say(f"no answer {waited}; the metrics are in {self.folder}")
 
     def _tell(self, *message: Any) -> None:
         self.told.put(json.dumps(message))
