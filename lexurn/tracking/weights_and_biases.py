@@ -43,7 +43,7 @@ class Wandb(Tracker):
 
     def __init__(self, folder: Path, *, config: dict[str, Any], key: str | None = None):
         self.folder, self.config = folder.resolve(), config
-        self.mode = {"dryrun": "offline"}.get(asked := os.environ.get("WANDB_MODE", "online"), asked)
+        self.mode = {"dryrun": "offline"}.get(asked := os.environ.get("WANDB_MODE") or "online", asked)
         self.key = find_key(key) if self.mode not in ("offline", "disabled") else None
         self.at: str | None = None  # wandb's folder, once it records
         self.told: SimpleQueue[str | None] = SimpleQueue()
