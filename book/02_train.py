@@ -89,7 +89,7 @@ seed: int = 0  # the one seed that every random stream is derived from
 # where it runs
 device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
-tracker: str = "files"  # where metrics go; the run's own folder always
+tracker: str = "files"  # where metrics go beside the run's folder: files, wandb
 
 # %%
 from lexurn import parameters

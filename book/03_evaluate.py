@@ -86,7 +86,7 @@ n_seeds: int = 1  # seeds, each with a pool of its own, that models are trained 
 # where it runs
 device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
-tracker: str = "files"  # where metrics go; the run's own folder always
+tracker: str = "files"  # where metrics go beside the run's folder: files, wandb
 # %%
 from lexurn import parameters
 

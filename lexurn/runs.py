@@ -11,6 +11,8 @@ The folder `RUNS/<name>-<key>/` holds
     provenance.json      commit, versions, device, seconds, the papermill line that makes it again
     urns.safetensors     the training pool (no such file where every sequence has a fresh urn)
     model.safetensors    best weights;   last.safetensors: those of the last step
+    tables/              what the model predicts on sequences of each split
+    wandb/, wandb.json   only where Weights & Biases was asked for: what it recorded, and the run's id there
 
     state-*              only while it is trained: where to go on (see `lexurn.checkpoints`)
 
@@ -32,9 +34,10 @@ from safetensors.torch import load_file, save
 
 from lexurn import checkpoints, evaluation, experiment, files, models, parameters, paths, predictors, provenance
 from lexurn.seeding import generator
-from lexurn.settings import Settings
+from lexurn.settings import Settings, StudySettings
 from lexurn.shapes import Pool, Predictor, State, Tokens
-from lexurn.tracking import JsonLines, Lines, Tracker, duration
+from lexurn.tracking import Files, Lines, Several, Tracker, duration
+from lexurn.tracking.weights_and_biases import Wandb
 
 
 @dataclass(frozen=True)
@@ -90,14 +93,16 @@ class Run:
         return experiment.held_out(self.settings, self.pool)
 
 
-def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = None) -> Run:
+def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = None, wandb_key: str | None = None) -> Run:
     """The run with these settings: loaded where it is stored, else trained, from where an earlier try was cut off.
 
     Flat names are checked strictly. One process trains a run; another that asks for it waits, says so, and loads it.
-    `tracker` gets the metrics beside the run's own files (default: progress lines on stderr). Raises
+    `tracker` gets the metrics beside the run's own files (default: progress lines on stderr); with the setting
+    `tracker=wandb` Weights & Biases gets them too, by `wandb_key` or a key that is found elsewhere. Raises
     `parameters.ParameterError` for bad settings and for a device that is not there.
     """
     settings = settings if isinstance(settings, Settings) else parameters.check(settings)
+    settings = settings.model_copy(update={"study": StudySettings()})  # what a chapter averages over is not this run's
     experiment.resolve_device(settings.machine.device)
     folder = paths.runs() / settings.name
     if is_stored(settings):
@@ -106,7 +111,8 @@ def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = Non
     with files.lock(folder):
         if is_stored(settings):
             return load(folder)
-        at_hand = _train(settings, folder, tracker or Lines(settings.training.n_steps))
+        with Several(tracker or Lines(settings.training.n_steps)) as trackers:
+            at_hand = _train(settings, folder, trackers, wandb_key)
     run = load(folder)
     run.__dict__.update(at_hand)  # cached properties, S's predictions among them
     return run
@@ -150,7 +156,7 @@ def table(**flat: Any) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _train(settings: Settings, folder: Path, tracker: Tracker) -> dict[str, Any]:
+def _train(settings: Settings, folder: Path, trackers: Several, wandb_key: str | None) -> dict[str, Any]:
     """Train or go on training, write the folder, and return the splits and references that it was evaluated on."""
     began = time.monotonic()
     state = checkpoints.load_state(folder, key=settings.key)
@@ -167,15 +173,14 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> dict[str, Any]
         if ready.pool is not None:
             files.write(folder / "urns.safetensors", save({"urns": ready.pool}))
         spent = 0.0 if state is None else float(state["seconds"])
-        trackers = [JsonLines(folder / "metrics.jsonl", step=None if state is None else start), tracker]
+        trackers.add(Files(folder, step=None if state is None else start))
+        if settings.machine.tracker == "wandb":
+            config = settings.flat() | {"urns": None if ready.pool is None else ready.pool.tolist()}
+            trackers.add(Wandb(folder, config=config, key=wandb_key))
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
             loss = models.loss_as_trained(ready.model, chosen_on, seed=settings.training.seed)
             return {"validation_loss": loss, **_scalars(evaluation.evaluate(ready.predictor, references, splits))}
-
-        def log(metrics: dict[str, float], step: int) -> None:
-            for each in trackers:
-                each.log(metrics, step)
 
         def seconds() -> float:
             return spent + time.monotonic() - began
@@ -186,22 +191,21 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> dict[str, Any]
                 extra = {"threads": torch.tensor(threads), "seconds": torch.tensor(seconds())}
                 saver(step, lambda: snapshot() | extra)
 
-            try:
-                batches = experiment.batches(settings, ready.pool, device=ready.device, start=start)
-                trained = experiment.fit(
-                    ready,
-                    settings.training,
-                    batches,
-                    evaluate=evaluate,
-                    log=log,
-                    state=state,
-                    checkpoint=checkpoint,
-                )
-            finally:
-                for each in trackers:
-                    each.finish()
+            batches = experiment.batches(settings, ready.pool, device=ready.device, start=start)
+            trained = experiment.fit(
+                ready,
+                settings.training,
+                batches,
+                evaluate=evaluate,
+                log=trackers.log,
+                state=state,
+                checkpoint=checkpoint,
+            )
         ready.model.load_state_dict(trained.best)
         table = evaluation.evaluate(ready.predictor, references, splits, step=trained.best_step)
+        for name, tokens in splits.items():
+            predictions = evaluation.last_predictions(ready.predictor, references, tokens)
+            trackers.log_table(f"predictions/{name}", predictions)
     files.write(folder / "model.safetensors", save(trained.best))
     files.write(folder / "last.safetensors", save(trained.last))
     origin |= {"seconds": round(seconds(), 1), "duration": duration(seconds())}
@@ -213,6 +217,7 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> dict[str, Any]
         "table": table.to_dict(orient="list"),
     }
     files.write(folder / "results.json", json.dumps(results))
+    trackers.log_weights(folder / "model.safetensors")
     checkpoints.remove_states(folder)
     return {"splits": splits, "references": references}
 

@@ -189,7 +189,7 @@ class MachineSettings(_Section):
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto: cuda, else mps, else cpu")
     threads: Whole = Field(1, ge=1, description="CPU threads")
-    tracker: Literal["files"] = Field("files", description="where metrics go; the run's own folder always")
+    tracker: Literal["files", "wandb"] = Field("files", description="where metrics go beside the run's folder")
 
 
 class StudySettings(_Section):

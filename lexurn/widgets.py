@@ -11,10 +11,10 @@ import pandas as pd
 from lexurn import plotting, runs
 from lexurn.runs import Run
 from lexurn.settings import Settings
-from lexurn.tracking import Lines, duration, time_left
+from lexurn.tracking import Lines, Tracker, duration, time_left
 
 
-class LiveTraining:
+class LiveTraining(Tracker):
     """A tracker that redraws loss and distances at every evaluation, with the time left.
 
     In a notebook there is one picture, replaced in place at most every `interval` seconds and at the end; elsewhere it
@@ -54,7 +54,7 @@ class LiveTraining:
         self.drawn = time.monotonic()
 
 
-class OneLine:
+class OneLine(Tracker):
     """A tracker that says the step and the time left; `say` puts it in place of what was said before."""
 
     def __init__(self, title: str, n_steps: int, say: Callable[[str], None]):
@@ -64,9 +64,6 @@ class OneLine:
     def log(self, metrics: dict[str, float], step: int) -> None:
         left = time_left(time.monotonic() - self.began, step, self.n_steps)
         self.say(f"{self.title}: step {step} of {self.n_steps}, {left}")
-
-    def finish(self) -> None:
-        pass
 
 
 def get_all(wanted: Sequence[Settings]) -> list[Run]:

@@ -10,10 +10,25 @@ from lexurn.seeding import generator
 from lexurn.tasks import Urns
 
 
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "benchmarks" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_benchmark_of_tracking_runs(monkeypatch, capsys):
+    tracking = load("tracking")
+    monkeypatch.setattr(tracking, "FLAT", {"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 4})
+    monkeypatch.setattr(tracking.runs, "Wandb", None)  # put back afterwards
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    tracking.compare(2)
+    printed = capsys.readouterr().out
+    assert printed.count("wandb / files") == 2 and "to begin recording" in printed and "to finish" in printed
+
+
 def test_the_benchmark_of_steps_and_predictors_runs(monkeypatch, capsys):
-    spec = importlib.util.spec_from_file_location("step", Path(__file__).parent / "benchmarks" / "step.py")
-    step = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(step)
+    step = load("step")
     monkeypatch.setattr(step, "SHAPES", [{"d_model": 8, "n_layers": 1, "n_heads": 2, "context_length": 4}])
     monkeypatch.setattr(step, "peak", lambda: 1e9)
     step.time_steps(3)

@@ -13,6 +13,7 @@ import torch
 
 from lexurn import checkpoints, files, runs
 from lexurn.parameters import check
+from lexurn.tracking import Tracker
 
 TINY = {"n_steps": 12, "eval_every": 4, "n_test_samples": 20, "context_length": 8, "dropout": 0.2}
 
@@ -21,7 +22,7 @@ class Cut(Exception):
     pass
 
 
-class CutAt:
+class CutAt(Tracker):
     """A tracker that breaks the training off at one evaluation."""
 
     def __init__(self, step):
@@ -30,9 +31,6 @@ class CutAt:
     def log(self, metrics, step):
         if step == self.step:
             raise Cut
-
-    def finish(self):
-        pass
 
 
 def same(first, second):
@@ -81,7 +79,7 @@ def test_without_a_generators_state_the_result_would_differ(tmp_path, monkeypatc
 
 SCRIPT = """
 import sys, time
-from lexurn import checkpoints, files, runs
+from lexurn import checkpoints, files, runs, tracking
 checkpoints.SECONDS = 0.05
 if "slow" in sys.argv:  # dwell inside a save, with half of it written
     def slowly(path, content, real=files.write):
@@ -90,7 +88,7 @@ if "slow" in sys.argv:  # dwell inside a save, with half of it written
             time.sleep(5)
         real(path, content)
     checkpoints.write = slowly
-runs.get({flat}, tracker=type("Quiet", (), {{"log": lambda *_: None, "finish": lambda *_: None}})())
+runs.get({flat}, tracker=type("Quiet", (tracking.Tracker,), {{}})())
 """
 FLAT = {"n_steps": 2500, "eval_every": 500, "n_test_samples": 20, "context_length": 8, "dropout": 0.1, "lex": True}
 

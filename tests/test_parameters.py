@@ -15,7 +15,7 @@ CHOICES = {
     "positions": ["learned", "rotary", "none"],
     "schedule": ["constant", "cosine", "inverse_sqrt"],
     "device": ["auto", "cpu", "cuda", "mps"],
-    "tracker": ["files"],
+    "tracker": ["files", "wandb"],
 }
 SMALLEST = {
     "patience": 0,

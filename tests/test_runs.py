@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from lexurn import evaluation, experiment, models, parameters, runs
 from lexurn.settings import Settings
+from lexurn.tracking import Tracker
 
 TINY = {"n_steps": 6, "eval_every": 3, "n_test_samples": 20, "context_length": 8}
 
@@ -74,7 +75,7 @@ def test_provenance_says_how_to_make_the_run_again():
     assert str(run.path.parent) not in json.dumps(provenance)
 
 
-class Watching:
+class Watching(Tracker):
     """A tracker that looks at something whenever it is told metrics."""
 
     def __init__(self, look):

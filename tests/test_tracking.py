@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from lexurn.tracking import JsonLines, duration, time_left
+from lexurn.tracking import Files, duration, time_left
 
 
 def test_json_lines_are_flushed_one_by_one(tmp_path):
-    tracker = JsonLines(tmp_path / "metrics.jsonl")
+    tracker = Files(tmp_path)
     tracker.log({"loss": 1.5}, 0)
     tracker.log({"loss": 0.5}, 10)
     lines = (tmp_path / "metrics.jsonl").read_text().split("\n")  # before it is closed

@@ -1,0 +1,121 @@
+"""Where what a training tells goes: metrics along it, tables and weights at its end.
+
+Files in the run's folder always get them; a picture, lines on stderr, or Weights & Biases (see
+`lexurn.tracking.weights_and_biases`) beside them.
+"""
+
+import json
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol, TextIO, runtime_checkable
+
+import pandas as pd
+
+from lexurn.files import write
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """A tracker that derives from this one ignores what it does not override."""
+
+    def log(self, metrics: dict[str, float], step: int) -> None: ...
+
+    def log_table(self, name: str, table: pd.DataFrame) -> None:
+        """A table of the finished training; its name may hold slashes."""
+
+    def log_weights(self, path: Path) -> None:
+        """The best weights, stored under `path`: the last thing that a whole training tells."""
+
+    def finish(self) -> None:
+        """Called once, also where the training was cut off."""
+
+
+class Several:
+    """Trackers that are told the same. A context: at its end each is finished, whatever the others do."""
+
+    def __init__(self, *trackers: Tracker):
+        self.trackers = list(trackers)
+
+    def add(self, tracker: Tracker) -> None:
+        self.trackers.append(tracker)
+
+    def log(self, metrics: dict[str, float], step: int) -> None:
+        for each in self.trackers:
+            each.log(metrics, step)
+
+    def log_table(self, name: str, table: pd.DataFrame) -> None:
+        for each in self.trackers:
+            each.log_table(name, table)
+
+    def log_weights(self, path: Path) -> None:
+        for each in self.trackers:
+            each.log_weights(path)
+
+    def __enter__(self) -> "Several":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with ExitStack() as stack:
+            for each in reversed(self.trackers):  # called last in, first out
+                stack.callback(each.finish)
+
+
+class Files(Tracker):
+    """`metrics.jsonl`, one JSON object per line, flushed as it is written: a killed run keeps what it had.
+
+    A training that goes on from `step` keeps the lines up to there; without one the file begins anew. A table becomes
+    `tables/<name>.csv`. (Whoever trains writes the weights.)
+    """
+
+    def __init__(self, folder: Path, *, step: int | None = None):
+        self.folder, path = folder, folder / "metrics.jsonl"
+        lines = path.read_text().splitlines() if step is not None else []
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+        write(path, "".join(line + "\n" for line in kept))
+        self.file: TextIO = path.open("a")
+
+    def log(self, metrics: dict[str, float], step: int) -> None:
+        self.file.write(json.dumps({"step": step, **metrics}) + "\n")
+        self.file.flush()
+
+    def log_table(self, name: str, table: pd.DataFrame) -> None:
+        path = self.folder / "tables" / f"{name}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, table.to_csv(index=False))
+
+    def finish(self) -> None:
+        self.file.close()
+
+
+class Lines(Tracker):
+    """Plain progress lines on stderr with an estimate of the time left, at most one in `interval` seconds."""
+
+    def __init__(self, n_steps: int, *, interval: float = 5.0):
+        self.n_steps, self.interval = n_steps, interval
+        self.began = self.said = time.monotonic()
+
+    def log(self, metrics: dict[str, float], step: int) -> None:
+        now = time.monotonic()
+        if now - self.said < self.interval:
+            return
+        self.said = now
+        left = time_left(now - self.began, step, self.n_steps)
+        loss = metrics["validation_loss"]
+        print(f"step {step}/{self.n_steps}  validation loss {loss:.4f}  {left}", file=sys.stderr, flush=True)
+
+
+def time_left(seconds: float, step: int, n_steps: int) -> str:
+    """`about 1 min 5 s left`, from the mean time of the steps so far."""
+    return f"about {duration(seconds / step * (n_steps - step))} left" if step else "estimating"
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `1 min 5 s` or `2 h 10 min`."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
