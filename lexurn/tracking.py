@@ -4,9 +4,9 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Protocol, TextIO, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from lexurn.files import write
+from lexurn.files import append, write
 
 
 @runtime_checkable
@@ -17,23 +17,27 @@ class Tracker(Protocol):
 
 
 class JsonLines:
-    """One JSON object per line, flushed as it is written: a killed run keeps what it had.
+    """One JSON object per line, in the file as soon as it is logged: a killed run keeps what it had.
 
-    A training that goes on from `step` keeps the lines up to there; without one the file begins anew.
+    A training that goes on from `step` keeps the lines up to there; without one the file begins anew. Raises
+    `files.StoreError` where the disk is full.
     """
 
     def __init__(self, path: Path, *, step: int | None = None):
-        lines = path.read_text().splitlines() if step is not None else []
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        write(path, "".join(line + "\n" for line in kept))
-        self.file: TextIO = path.open("a")
+        self.path = path
+        kept = [line for line in read(path) if line["step"] <= step] if step is not None else []
+        write(path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        self.file.write(json.dumps({"step": step, **metrics}) + "\n")
-        self.file.flush()
+        append(self.path, json.dumps({"step": step, **metrics}))
 
     def finish(self) -> None:
-        self.file.close()
+        pass
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The lines of a `JsonLines` file; a last one that a killed process had not finished is left out."""
+    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
 
 
 class Lines:
