@@ -35,6 +35,8 @@ ORDER = [
     "runs",
     "plotting",
     "widgets",
+    "cli",
+    "__main__",
 ]
 
 
@@ -92,6 +94,7 @@ def test_only_tracking_imports_wandb_and_training_needs_neither_it_nor_papermill
     [
         ("import lexurn", "torch numpy pandas pydantic"),
         ("import lexurn.parameters; lexurn.parameters.check({'lex': True})", "torch numpy pandas matplotlib"),
+        ("import lexurn.cli", "torch numpy pandas pydantic"),
         ("import lexurn.runs", "wandb papermill matplotlib IPython"),
     ],
 )
