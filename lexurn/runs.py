@@ -146,13 +146,13 @@ def table(**flat: Any) -> pd.DataFrame:
     wanted = parameters.check_each(flat)
     lines = []
     for path in store.finished():
+        run = Run(path)
         try:
-            line = _line(Run(path))
+            settings = run.settings.flat()
+            if all(settings[name] == value for name, value in wanted.items()):
+                lines.append(_line(run))
         except (OSError, ValueError, LookupError) as error:
             print(f"{path.name} is left out: {' '.join(str(error).split())}", file=sys.stderr)
-            continue
-        if all(line[name] == value for name, value in wanted.items()):
-            lines.append(line)
     return pd.DataFrame(lines)
 
 
