@@ -114,11 +114,11 @@ def compare(names: tuple[str, ...]) -> None:
     for short, run in loaded.items():
         click.echo(f"{short}  {run.path.name}")
     settings = pd.DataFrame({short: pd.Series(run.settings.flat(), dtype=object) for short, run in loaded.items()})
-    differ = settings[settings.astype(str).nunique(axis=1) > 1]
+    differ = settings[settings.astype(str).nunique(axis=1) > 1].copy()
     differ.loc["best_step"] = [_best_step(run) for run in loaded.values()]
     differ.loc["validation_loss"] = [f"{_validation_loss(run):.4f}" for run in loaded.values()]
     click.echo(f"\n{differ.to_string()}")
-    distances = pd.concat({short: evaluation.summary(run.results).stack() for short, run in loaded.items()}, axis=1)
+    distances = pd.concat({short: evaluation.summary(run.results).T.unstack() for short, run in loaded.items()}, axis=1)
     click.echo(f"\nsymmetrized KL to the references, in nats\n{distances.to_string(na_rep='')}")
 
 
