@@ -108,7 +108,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import evaluation, experiment, models, plotting, runs, widgets
+from lexurn import comparison, evaluation, experiment, models, plotting, runs, uncertainty, widgets
 from lexurn.seeding import generator
 from lexurn.tracking import duration
 
@@ -160,11 +160,11 @@ evaluation.summary(run.results)
 best_step, best = run.results["step"].iloc[0], experiment.optimum(settings)
 inside = "in_distribution" if run.pool is not None else "out_of_distribution"
 regret = evaluation.select(run.results, split=inside, measure="regret")
-text = f"Best weights: step {best_step}. " + evaluation.describe(run.predictor, run.splits)
+text = f"Best weights: step {best_step}. " + comparison.describe(run.predictor, run.references, run.splits)
 if best_step == 0:
     text = "Training never came below the loss of the untrained weights; lower learning_rate."
 elif best in regret.index:
-    excess = evaluation.with_error(*regret.loc[best, ["mean", "sem"]])
+    excess = uncertainty.with_error(*regret.loc[best, ["mean", "sem"]])
     text += f" The optimum on its own kind of data is **{best}**; there this model loses {excess} nats a ball more."
 display(Markdown(text))
 
@@ -188,7 +188,8 @@ _ = plotting.legend(axes[-1])
 # moves). G starts from its prior and counts.
 
 # %%
-table = evaluation.on_one_sequence({f"this {kind} model": run.predictor, **run.references}, run.splits)
+who = {f"this {kind} model": run.predictor, **run.references}
+table = evaluation.on_one_sequence(who, run.splits["out_of_distribution"][:1])
 figure, axes = plotting.panels(table["predictor"].nunique(), sharey=True, width=3.2)
 for who, ax in zip(table["predictor"].unique(), axes, strict=True):
     plotting.predictions(table, ax, who=who)

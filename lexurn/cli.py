@@ -152,8 +152,9 @@ def _listing(table: "pd.DataFrame") -> str:
     """A line for each run, no wider than the terminal: what does not fit is left out and named."""
     import pandas as pd
 
-    from lexurn import evaluation, tracking
+    from lexurn import tracking
     from lexurn.settings import FLAT
+    from lexurn.uncertainty import with_error
 
     short = table["name"].str[-12:].str[: _digits()]
     shown = pd.DataFrame({"run": short, "kind": table["kind"], "seed": table["seed"]})
@@ -165,7 +166,7 @@ def _listing(table: "pd.DataFrame") -> str:
     for reference in ("generalizing", "memorizing", "symmetrized"):
         if f"d_{reference}" in table:
             numbers = table[[f"d_{reference}", f"d_{reference}_sem"]].itertuples(index=False)
-            texts = ["" if pd.isna(mean) else evaluation.with_error(mean, sem) for mean, sem in numbers]
+            texts = ["" if pd.isna(mean) else with_error(mean, sem) for mean, sem in numbers]
             shown[f"d {reference[0].upper()}"] = texts
     shown["duration"] = table["seconds"].map(tracking.duration)
     if table["published"].any():

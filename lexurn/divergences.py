@@ -59,15 +59,17 @@ def mixture_weights(
     Convex in w; solved over softmax logits by L-BFGS in float64. A vertex lies at infinity of the logits, so a weight
     of 0 comes back as about 1e-6. A reference's zero counts as e^−700, so that gradients stay finite.
     """
-    log_model = log_model.cpu().double().flatten(0, -2)  # rows vocab
-    log_references = log_references.cpu().double().clamp_min(-700).flatten(1, -2)  # references rows vocab
+    model = log_model.cpu().double().exp().flatten()  # rows · vocab
+    references = log_references.cpu().double().clamp_min(-700).exp().flatten(1)  # references rows · vocab
+    n_rows = log_model.shape[:-1].numel()
 
     def loss_and_gradient(logits):
-        logits = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
-        log_mixture = (logits.log_softmax(0)[:, None, None] + log_references).logsumexp(0)
-        loss = kl(log_model, log_mixture).mean()
-        loss.backward()
-        return loss.item(), logits.grad.numpy()
+        """Cross-entropy, which differs from KL by the model's own entropy, and its gradient in the logits."""
+        weights = torch.tensor(logits, dtype=torch.float64).softmax(0)
+        mixed = weights @ references
+        slopes = references @ (model / mixed) / n_rows  # −∂loss/∂w
+        loss = -torch.xlogy(model, mixed).sum() / n_rows
+        return loss.item(), (weights * (weights @ slopes - slopes)).numpy()
 
     start = torch.zeros(len(log_references), dtype=torch.float64).numpy()
     options = {"maxiter": 1000, "ftol": 0.0, "gtol": 1e-9}

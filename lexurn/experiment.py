@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lexurn import evaluation, models, parameters, training
+from lexurn import models, parameters, training
 from lexurn import predictors as exact
 from lexurn.seeding import generator
 from lexurn.settings import Settings, TrainingSettings
@@ -78,6 +78,17 @@ def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
     return predictors
 
 
+def require_references(settings: Settings) -> None:
+    """Raise ParameterError unless both M and S are there to compare with."""
+    absent = {"memorizing", "symmetrized"} - references(settings, training_pool(settings)).keys()
+    if absent:
+        task, n = settings.task, settings.training.n_test_samples
+        raise parameters.ParameterError(
+            f"no {' and no '.join(sorted(absent))} predictor for n_tasks={task.n_tasks}, n_colors={task.n_colors} and "
+            f"n_test_samples={n}, with which this chapter compares; use n_tasks 1 or more, and less where S is too slow"
+        )
+
+
 def optimum(settings: Settings) -> str:
     """The reference that no model with these settings can beat on average: the Bayes optimum of its training data.
 
@@ -89,8 +100,8 @@ def optimum(settings: Settings) -> str:
     return "memorizing" if names_count else "symmetrized"
 
 
-def held_out(settings: Settings, pool: Pool | None) -> list[evaluation.Split]:
-    """The evaluation sequences of a run, the same at every evaluation and for every model with this task and seed."""
+def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
+    """The evaluation splits of a run, the same at every evaluation and for every model with this task and seed."""
     task, n, length = urns(settings), settings.training.n_test_samples, settings.task.context_length + 1
     seed = settings.training.seed
 
@@ -104,7 +115,7 @@ def held_out(settings: Settings, pool: Pool | None) -> list[evaluation.Split]:
     if pool is not None:
         inside = task.in_distribution(pool, n, length, generator=stream("in distribution"))
         tokens = {"in_distribution": inside, **tokens}
-    return evaluation.splits(tokens, references(settings, pool))
+    return tokens
 
 
 def validation(settings: Settings, pool: Pool | None) -> Tokens:
@@ -189,7 +200,9 @@ def estimate(settings: Settings) -> float:
 
         steps(1)  # slower than those to come
         one_step = _seconds(lambda: steps(3)) / 3
-        of_references = share * _seconds(lambda: held_out(settings.model_copy(update={"training": small}), ready.pool))
+        fewer = settings.model_copy(update={"training": small})
+        splits, exact_ones = held_out(fewer, ready.pool).values(), references(settings, ready.pool).values()
+        of_references = share * _seconds(lambda: [each(split) for each in exact_ones for split in splits])
         sequences = validation(settings, ready.pool)  # as many as in each of the two large splits
         one_evaluation = 3 * _seconds(lambda: ready.predictor(sequences))
     n_evaluations = train.n_steps // train.eval_every + 2

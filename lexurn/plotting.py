@@ -3,12 +3,14 @@
 Colours are those of Okabe & Ito, told apart by colour-blind readers; every line also has a style of its own, for print.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 
 COLORS = {
     "normal": "#0072B2",
@@ -30,6 +32,16 @@ STYLES: dict[str, Any] = {
 }
 BALLS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F"]
 """Colours of the balls themselves, in order of the vocabulary."""
+
+GREYS: list[dict[str, Any]] = [
+    {"color": "0.1", "linestyle": "-"},
+    {"color": "0.45", "linestyle": "--"},
+    {"color": "0.65", "linestyle": ":", "linewidth": 2.5},
+]
+"""Lines that stand for no model and no predictor."""
+
+MARKERS = {"normal": "o", "lexical": "s", "permuted": "^"}
+HATCHES = ["", "//", "..", "\\\\"]
 
 NAMES = {"generalizing": "generalizing (G)", "memorizing": "memorizing (M)", "symmetrized": "symmetrized (S)"}
 
@@ -87,13 +99,109 @@ def predictions(table: pd.DataFrame, axes: Axes, *, who: str) -> Axes:
     `table`: predictor, row, color, probability, and ball (the colour that came at that row).
     """
     mine = table[table["predictor"] == who]
-    n_colors = mine["color"].nunique()
-    colors = BALLS if n_colors <= len(BALLS) else seaborn.husl_palette(n_colors)
+    colors = ball_colors(mine["color"].nunique())
     for color, line in mine.groupby("color"):
         axes.plot(line["row"], line["probability"], color=colors[color], drawstyle="steps-mid")
     balls = mine.drop_duplicates("row")
     axes.scatter(balls["row"], [-0.06] * len(balls), c=[colors[ball] for ball in balls["ball"]], s=14)
     axes.set(title=NAMES.get(who, who), xlabel="balls seen", ylim=(-0.12, 1), ylabel="probability")
+    return axes
+
+
+def simplex(urns: pd.DataFrame, axes: Axes, **style: Any) -> Axes:
+    """Urns of three colours as points in a triangle, whose corners are urns of one colour. `urns`: columns 0, 1, 2."""
+    height = 3**0.5 / 2
+    axes.plot([0, 1, 0.5, 0], [0, 0, height, 0], color="0.5", linewidth=1)
+    axes.scatter(urns[1] + urns[2] / 2, urns[2] * height, **style)
+    for color, (x, y) in enumerate([(-0.05, -0.05), (1.05, -0.05), (0.5, height + 0.05)]):
+        axes.scatter(x, y, color=BALLS[color], s=90)
+        axes.text(x, y, color, ha="center", va="center_baseline", color="white", fontsize=7, weight="bold")
+    axes.set(aspect="equal")
+    axes.axis("off")
+    return axes
+
+
+def urns(pool: pd.DataFrame, axes: Axes) -> Axes:
+    """Proportions of the colours, a bar an urn. `pool`: a row an urn, a column a colour."""
+    pool.plot.barh(stacked=True, ax=axes, color=ball_colors(pool.shape[1]), legend=False, width=0.8)
+    axes.set(xlabel="proportion", ylabel="urn", xlim=(0, 1), ylim=(max(len(pool), 12) - 0.5, -0.5))
+    return axes
+
+
+def balls(tokens: pd.DataFrame, axes: Axes) -> Axes:
+    """Sequences as rows of balls, each with its colour's number. `tokens`: a row a sequence, a column a place."""
+    colors = ball_colors(int(tokens.max(axis=None)) + 1)
+    for line, (_, sequence) in enumerate(tokens.iterrows()):
+        axes.scatter(range(len(sequence)), [line] * len(sequence), c=[colors[ball] for ball in sequence], s=90)
+        for place, ball in enumerate(sequence):
+            axes.text(place, line, ball, ha="center", va="center_baseline", color="white", fontsize=7, weight="bold")
+    axes.set(
+        xlabel="ball",
+        yticks=range(len(tokens)),
+        yticklabels=tokens.index,
+        ylim=(len(tokens) - 0.4, -0.6),
+        xlim=(-0.8, None),
+    )
+    return axes
+
+
+def entropies(table: pd.DataFrame, axes: Axes) -> Axes:
+    """How often an entropy is reached at most, a line per kind. `table`: kind, entropy (nats)."""
+    for (kind, line), color in zip(table.groupby("kind", sort=False), GREYS, strict=False):
+        seaborn.ecdfplot(line, x="entropy", ax=axes, label=kind, **color)
+    axes.set(xlabel="entropy (nats)", ylabel="share at most as large")
+    return axes
+
+
+def discrimination(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Distances as a map, colours across and urns down. `table`: n_colors, n_tasks, mean, sem."""
+    table = table.assign(
+        text=[f"{mean:.3f}\n±{sem:.3f}" for mean, sem in zip(table["mean"], table["sem"], strict=True)]
+    )
+    wide, text = (table.pivot(index="n_tasks", columns="n_colors", values=name) for name in ("mean", "text"))
+    options = {"cbar": False, "cmap": "cividis", "linewidths": 1, "annot_kws": {"fontsize": 8}}
+    seaborn.heatmap(wide, annot=text, fmt="", ax=axes, norm=LogNorm(), **options)
+    axes.set(xlabel="colours V", ylabel="urns in the pool D")
+    return axes
+
+
+def distances_by_context(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Distance up to a context length, a line per number of colours. `table`: n_colors, row, mean_to, sem_to."""
+    shades = seaborn.color_palette("cividis", table["n_colors"].nunique())
+    for (n_colors, line), shade, dash in zip(table.groupby("n_colors"), shades, STYLES.values(), strict=False):
+        axes.plot(line["row"], line["mean_to"], color=shade, linestyle=dash, label=f"V = {n_colors}")
+        low, high = line["mean_to"] - 2 * line["sem_to"], line["mean_to"] + 2 * line["sem_to"]
+        axes.fill_between(line["row"], low, high, color=shade, alpha=0.15, linewidth=0)
+    axes.set(xlabel="context length C", ylabel="distance (nats)", xscale="log", ylim=(0, None))
+    axes.xaxis.set_major_formatter("{x:g}")
+    return axes
+
+
+def distances_by_kind(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
+    """Distance to each reference, a point a run with two standard errors. `results`: tidy tables with kind and seed."""
+    lines = results[(results["split"] == split) & (results["measure"] == "symmetrized_kl") & (results["row"] == "mean")]
+    runs = lines[["kind", "seed"]].drop_duplicates()
+    for place, (kind, seed) in enumerate(runs.itertuples(index=False)):
+        line = lines[(lines["kind"] == kind) & (lines["seed"] == seed)]
+        x = [list(NAMES).index(name) + 0.6 * ((place + 0.5) / len(runs) - 0.5) for name in line["reference"]]
+        label = kind if seed == runs["seed"].iloc[0] else None
+        low = (2 * line["sem"]).clip(upper=0.9 * line["mean"])
+        axes.errorbar(x, line["mean"], [low, 2 * line["sem"]], fmt=MARKERS[kind], color=COLORS[kind], label=label, ms=5)
+    axes.set(title=split.replace("_", " "), xlim=(-0.5, len(NAMES) - 0.5), xticks=range(len(NAMES)))
+    axes.set_xticklabels(["G", "M", "S"])
+    return _distances(axes)
+
+
+def mixtures(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Mixture weights as stacked bars, a bar a model. `table`: who, reference, weight."""
+    wide = table.pivot(index="who", columns="reference", values="weight").loc[table["who"].unique()]
+    wide = wide[[name for name in COLORS if name in wide]]
+    bars = wide.plot.barh(stacked=True, ax=axes, color=[COLORS[name] for name in wide], legend=False, width=0.7)
+    for container, hatch in zip(bars.containers, HATCHES, strict=False):
+        for bar in container:
+            bar.set(hatch=hatch, edgecolor="white")
+    axes.invert_yaxis()
+    axes.set(xlabel="weight", ylabel="", xlim=(0, 1))
     return axes
 
 
@@ -110,6 +218,11 @@ def panels(n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = Fa
     for each in axes[0]:
         each.spines[["top", "right"]].set_visible(False)
     return figure, list(axes[0])
+
+
+def ball_colors(n_colors: int) -> Sequence[Any]:
+    """A colour for each colour of balls."""
+    return BALLS[:n_colors] if n_colors <= len(BALLS) else seaborn.husl_palette(n_colors)
 
 
 def _distances(axes: Axes) -> Axes:

@@ -33,10 +33,22 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save
 
-from lexurn import checkpoints, evaluation, experiment, files, models, parameters, paths, provenance, store, tracking
+from lexurn import (
+    checkpoints,
+    evaluation,
+    experiment,
+    files,
+    models,
+    parameters,
+    paths,
+    predictors,
+    provenance,
+    store,
+    tracking,
+)
 from lexurn.seeding import generator
 from lexurn.settings import Settings
-from lexurn.shapes import Pool, Predictor, State
+from lexurn.shapes import Pool, Predictor, State, Tokens
 from lexurn.store import delete, find, unfinished
 from lexurn.tables import read_table, write_table
 from lexurn.tracking import JsonLines, Lines, Tracker, duration
@@ -86,13 +98,14 @@ class Run:
         """The best weights as a predictor; a lexical model's probabilities are averaged over `N_TABLES`."""
         return models.as_predictor(self.model, n_tables=experiment.N_TABLES, seed=self.settings.training.seed)
 
-    @property
+    @cached_property
     def references(self) -> dict[str, Predictor]:
-        return experiment.references(self.settings, self.pool)
+        """The exact predictors that `results` compares with; on `splits` they remember their answers."""
+        return predictors.remembered(experiment.references(self.settings, self.pool), self.splits)
 
     @cached_property
-    def splits(self) -> list[evaluation.Split]:
-        """The held-out sequences that `results` was computed on, with the references' predictions."""
+    def splits(self) -> dict[str, Tokens]:
+        """The held-out sequences that `results` was computed on."""
         return experiment.held_out(self.settings, self.pool)
 
 
@@ -114,9 +127,9 @@ def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = Non
             return load(settings.name)
         files.sweep(folder)
         files.write(folder / "settings.json", settings.model_dump_json(indent=2))
-        held = _train(settings, folder, tracker or Lines(settings.training.n_steps))
+        at_hand = _train(settings, folder, tracker or Lines(settings.training.n_steps))
     run = load(folder)
-    run.__dict__["splits"] = held  # a cached property, filled with what is at hand
+    run.__dict__.update(at_hand)  # cached properties, S's predictions among them
     return run
 
 
@@ -174,8 +187,8 @@ def _line(run: Run) -> dict[str, Any]:
     return line
 
 
-def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluation.Split]:
-    """Train or go on training, write the folder, and return the held-out sequences that it was evaluated on."""
+def _train(settings: Settings, folder: Path, tracker: Tracker) -> dict[str, Any]:
+    """Train or go on training, write the folder, and return the splits and references that it was evaluated on."""
     began = time.monotonic()
     state = checkpoints.load_state(folder, key=settings.key)
     start = 0 if state is None else int(state["step"])
@@ -185,7 +198,8 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluatio
     with experiment.threads(threads):
         ready = experiment.prepare(settings)
         origin = provenance.record(settings, ready.device, ready.bf16)
-        held, chosen_on = experiment.held_out(settings, ready.pool), experiment.validation(settings, ready.pool)
+        splits, chosen_on = experiment.held_out(settings, ready.pool), experiment.validation(settings, ready.pool)
+        references = predictors.remembered(experiment.references(settings, ready.pool), splits)
         if ready.pool is not None:
             files.write(folder / "urns.safetensors", save({"urns": ready.pool}))
         spent = 0.0 if state is None else float(state["seconds"])
@@ -193,7 +207,7 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluatio
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
             loss = models.loss_as_trained(ready.model, chosen_on, seed=settings.training.seed)
-            return {"validation_loss": loss, **_scalars(evaluation.evaluate(ready.predictor, held))}
+            return {"validation_loss": loss, **_scalars(evaluation.evaluate(ready.predictor, references, splits))}
 
         def log(metrics: dict[str, float], step: int) -> None:
             for each in trackers:
@@ -223,7 +237,7 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluatio
                 for each in trackers:
                     each.finish()
         ready.model.load_state_dict(trained.best)
-        table = evaluation.evaluate(ready.predictor, held, step=trained.best_step)
+        table = evaluation.evaluate(ready.predictor, references, splits, step=trained.best_step)
     files.write(folder / "model.safetensors", save(trained.best))
     files.write(folder / "last.safetensors", save(trained.last))
     origin |= {"seconds": round(seconds(), 1), "duration": duration(seconds())}
@@ -236,7 +250,7 @@ def _train(settings: Settings, folder: Path, tracker: Tracker) -> list[evaluatio
     }
     files.write(folder / "results.json", json.dumps(results))
     checkpoints.remove_states(folder)
-    return held
+    return {"splits": splits, "references": references}
 
 
 def _scalars(table: pd.DataFrame) -> dict[str, float]:

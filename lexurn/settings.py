@@ -5,6 +5,7 @@
     backbone    what computes in between             TransformerSettings
     training    how the weights are found            TrainingSettings
     machine     where it runs; not in the key        MachineSettings
+    study       how much a chapter averages over     StudySettings; not in the key
 
 Every field has one flat name over all owners, so `Settings.from_flat({"lex": True, "n_steps": 200})` and
 `settings.flat()` are inverse to each other. `settings.key` hashes everything that changes the mathematics.
@@ -191,6 +192,13 @@ class MachineSettings(_Section):
     tracker: Literal["files"] = Field("files", description="where metrics go; the run's own folder always")
 
 
+class StudySettings(_Section):
+    """How much a chapter averages over. No single run depends on it, so nothing here is in the key."""
+
+    n_pools: Whole = Field(24, ge=2, description="pools that exact figures are averaged over")
+    n_seeds: Whole = Field(1, ge=1, description="seeds, each with a pool of its own, that models are trained with")
+
+
 class Settings(_Section):
     """One run. Frozen; equal settings have equal keys."""
 
@@ -199,6 +207,7 @@ class Settings(_Section):
     backbone: TransformerSettings = TransformerSettings()
     training: TrainingSettings = TrainingSettings()
     machine: MachineSettings = MachineSettings()
+    study: StudySettings = StudySettings()
 
     @model_validator(mode="after")
     def _tables_fit(self) -> "Settings":
@@ -224,8 +233,9 @@ class Settings(_Section):
         return {name: nested[owner][name] for name, owner in FLAT.items()}
 
     def changed(self) -> dict[str, Any]:
-        """The flat values that differ from the defaults and that are needed to say these settings again."""
+        """The flat values that differ from the defaults and that are needed to say this run again."""
         values, defaults = self.flat(), Settings().flat()
+        values = {name: value for name, value in values.items() if FLAT[name] != "study"}
         if self.training.n_train_samples:
             del values["n_steps"]  # follows from the data
         return {name: value for name, value in values.items() if value != defaults[name]}
@@ -233,7 +243,7 @@ class Settings(_Section):
     @cached_property
     def key(self) -> str:
         """Twelve hexadecimal digits of everything that changes the mathematics, with TRAINING_VERSION."""
-        values = self.model_dump(mode="json", exclude={"machine"})
+        values = self.model_dump(mode="json", exclude={"machine", "study"})
         if not self.task.label_permuted:
             del values["task"]["label_permuted"]
         if not self.training.patience:
@@ -247,6 +257,20 @@ class Settings(_Section):
         if self.vocabulary.lex:
             return "lexical"
         return "permuted" if self.task.label_permuted else "normal"
+
+    def of_kind(self, kind: str, *, seed: int | None = None) -> "Settings":
+        """These settings as `normal`, `lexical` or `permuted`, with all else equal, and perhaps another seed."""
+        changes = {"lex": kind == "lexical", "label_permuted": kind == "permuted"}
+        if kind != "lexical":
+            changes["vocabulary"] = "one_hot"  # the default: it counts only with lex
+        if seed is not None:
+            changes["seed"] = seed
+        return Settings.from_flat(self.flat() | changes)
+
+    @property
+    def memorizing(self) -> str:
+        """The memorizing predictor that such a model could become: with names, or without."""
+        return "memorizing" if self.kind == "normal" else "symmetrized"
 
     @property
     def name(self) -> str:

@@ -1,12 +1,16 @@
 """Live views for notebooks: one display handle, updated in place."""
 
+import sys
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from lexurn import plotting
+from lexurn import plotting, runs
+from lexurn.runs import Run
+from lexurn.settings import Settings
 from lexurn.tracking import Lines, duration, time_left
 
 
@@ -48,6 +52,43 @@ class LiveTraining:
             self.handle.update(figure)
         plt.close(figure)
         self.drawn = time.monotonic()
+
+
+class OneLine:
+    """A tracker that says the step and the time left; `say` puts it in place of what was said before."""
+
+    def __init__(self, title: str, n_steps: int, say: Callable[[str], None]):
+        self.title, self.n_steps, self.say = title, n_steps, say
+        self.began = time.monotonic()
+
+    def log(self, metrics: dict[str, float], step: int) -> None:
+        left = time_left(time.monotonic() - self.began, step, self.n_steps)
+        self.say(f"{self.title}: step {step} of {self.n_steps}, {left}")
+
+    def finish(self) -> None:
+        pass
+
+
+def get_all(wanted: Sequence[Settings]) -> list[Run]:
+    """Train or load several runs in turn, telling the progress in a single line that is updated in place."""
+    from IPython.display import Markdown, display
+
+    began, to_train = time.monotonic(), sum(not runs.is_stored(settings) for settings in wanted)
+    handle = display(Markdown("preparing"), display_id=True) if _in_notebook() else None
+
+    def say(text: str) -> None:
+        if handle:
+            handle.update(Markdown(text))
+        else:
+            print(text, file=sys.stderr)
+
+    found = []
+    for number, settings in enumerate(wanted, 1):
+        title = f"run {number} of {len(wanted)}, {settings.kind}, seed {settings.training.seed}"
+        found.append(runs.get(settings, tracker=OneLine(title, settings.training.n_steps, say)))
+    loaded = len(wanted) - to_train
+    say(f"{to_train} run(s) trained in {duration(time.monotonic() - began)}, {loaded} loaded that were trained before.")
+    return found
 
 
 def _in_notebook() -> bool:

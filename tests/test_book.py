@@ -14,7 +14,7 @@ import torch
 import yaml
 from jupytext.compare import compare_notebooks
 
-from lexurn import divergences, evaluation, parameters, paths, runs
+from lexurn import comparison, evaluation, parameters, paths, runs
 from lexurn.settings import FLAT, Settings
 
 ROOT = paths.root()
@@ -84,7 +84,7 @@ class TestEveryChapter:
 
 def test_a_stale_notebook_is_found(tmp_path):
     path = tmp_path / "02_train.py"
-    path.write_text(CHAPTERS[-1].read_text().replace("# # Training", "# # Straining"))
+    path.write_text(CHAPTERS[-1].read_text().replace("\n# # ", "\n# # Straining "))
     with pytest.raises(Exception, match="differ|Straining"):
         compare_notebooks(
             jupytext.read(CHAPTERS[-1].with_suffix(".ipynb")),
@@ -97,7 +97,8 @@ def test_a_stale_notebook_is_found(tmp_path):
 
 def test_the_training_chapter_knows_every_parameter():
     (cell,) = tagged(ROOT / "book" / "02_train.py")
-    assert list(parameters._assignments(ast.parse(cell.source))) == list(FLAT)
+    wanted = [name for name, owner in FLAT.items() if owner != "study"]
+    assert list(parameters._assignments(ast.parse(cell.source))) == wanted
 
 
 MISSING = "cuda" if not torch.cuda.is_available() else "mps"
@@ -116,9 +117,9 @@ def test_a_normal_model_memorizes_and_a_lexical_one_does_not(store, tmp_path, se
     assert done.returncode == 0, done.stderr[-3000:]
     (folder,) = store.iterdir()
     run = runs.load(folder)
-    split = next(each for each in run.splits if each.name == "out_of_distribution")
-    apart = divergences.symmetrized_kl(split.references["generalizing"], split.references["memorizing"])[:, 1:].mean()
-    share = evaluation.select(run.results, split=split.name).loc["memorizing", "mean"] / apart.item()
+    ends = run.references["generalizing"], run.references["memorizing"]
+    apart = comparison.over_rows(comparison.distance(*ends, run.splits["out_of_distribution"])).mean()
+    share = evaluation.select(run.results, split="out_of_distribution").loc["memorizing", "mean"] / apart.item()
     assert (share > 0.25) if lex else (share < 0.05)
     assert run.provenance["command"] == parameters.papermill_line(run.settings)
 
@@ -126,16 +127,57 @@ def test_a_normal_model_memorizes_and_a_lexical_one_does_not(store, tmp_path, se
 def test_the_chapter_shows_distances_with_errors_figures_and_where_the_run_is(store, tmp_path):
     out = tmp_path / "out.ipynb"
     assert papermill(out, "-f", "params/smoke.yaml", "-p", "lex", "True").returncode == 0
-    outputs = [output for cell in nbformat.read(out, as_version=4).cells for output in cell.get("outputs", [])]
-    data = [output["data"] for output in outputs if "data" in output]
-    assert sum("image/png" in each for each in data) == 3
-    text = "\n".join(each.get("text/markdown", each["text/plain"]) for each in data)
+    n_pictures, text = outputs_of(out)
+    assert n_pictures == 3
     assert "optimum on its own kind of data is **symmetrized**; there this model loses" in text
     assert re.search(r"this model is \d\.\d+ ± \d\.\d+ from the", text) and "Nearest is" in text
     assert next(store.iterdir()).name in text
-    assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
     again = papermill(out, "-f", "params/smoke.yaml", "-p", "lex", "True")
     assert again.returncode == 0 and "already trained" in out.read_text()
+
+
+def outputs_of(path):
+    """Pictures, and all text, of an executed notebook; errors and warnings are none of a chapter's business."""
+    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
+    data = [output["data"] for output in outputs if "data" in output]
+    text = "\n".join(each.get("text/markdown", each["text/plain"]) for each in data)
+    return sum("image/png" in each for each in data), text
+
+
+@pytest.mark.parametrize("extra", [[], ["-p", "n_tasks", "0"], ["-p", "n_colors", "13", "-p", "alpha", "0.5"]])
+def test_the_data_chapter_draws_the_predictors_and_scores_them(store, tmp_path, extra):
+    out = tmp_path / "out.ipynb"
+    done = papermill(out, "-f", "params/smoke.yaml", *extra, chapter="01_data")
+    assert done.returncode == 0, done.stderr[-3000:]
+    n_pictures, text = outputs_of(out)
+    assert n_pictures == (8 if "n_tasks" in extra else 10)
+    assert "M out of distribution at D = 1 (n = 4 pools): V = 4: " in text
+    assert "published figure is nearest to the **symmetrized** predictor" in text
+    assert not store.exists()  # nothing is trained
+
+
+def test_the_evaluation_chapter_compares_three_models_on_equal_terms(store, tmp_path):
+    out = tmp_path / "out.ipynb"
+    done = papermill(out, "-f", "params/smoke.yaml", "-p", "n_seeds", "2", chapter="03_evaluate")
+    assert done.returncode == 0, done.stderr[-3000:]
+    n_pictures, text = outputs_of(out)
+    assert n_pictures == 7 and "6 run(s) trained" in text
+    trained = [runs.load(folder).settings for folder in store.iterdir()]
+    assert sorted((s.kind, s.training.seed) for s in trained) == [
+        (kind, seed) for kind in ("lexical", "normal", "permuted") for seed in (0, 1)
+    ]
+    assert {s.of_kind("normal", seed=0) for s in trained} == {trained[0].of_kind("normal", seed=0)}
+    for kind in ("normal", "lexical", "permuted"):
+        assert re.search(rf"\*\*{kind}\*\*, mean relative distance over seeds: .*n = 2 training urns", text)
+        assert f"**{kind}.** On 50 sequences out of distribution" in text
+
+
+@pytest.mark.parametrize("extra", [["-p", "n_tasks", "0"], ["-p", "n_colors", "13"]])
+def test_the_evaluation_chapter_refuses_what_it_cannot_compare_with(store, tmp_path, extra):
+    done = papermill(tmp_path / "out.ipynb", *extra, chapter="03_evaluate")
+    assert done.returncode != 0 and not store.exists()
+    assert re.search(r"ParameterError: no .*symmetrized predictor for n_tasks=\d", done.stderr.strip().split("\n")[-1])
 
 
 def test_every_kind_of_data_can_be_trained_on(store, tmp_path):

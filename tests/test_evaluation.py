@@ -3,16 +3,17 @@
 import pytest
 import torch
 
-from lexurn import divergences, evaluation, experiment
+from lexurn import comparison, divergences, evaluation, experiment
 from lexurn.parameters import check
-from lexurn.predictors import Generalizing, Memorizing
+from lexurn.predictors import Average, Generalizing, Memorizing, remembered
 
 
 @pytest.fixture(scope="module")
 def scene():
     settings = check({"n_test_samples": 200})
     pool = experiment.training_pool(settings)
-    return experiment.references(settings, pool), experiment.held_out(settings, pool)
+    held = experiment.held_out(settings, pool)
+    return remembered(experiment.references(settings, pool), held), held
 
 
 def distance(table, reference, *, split="out_of_distribution", row="mean", measure="symmetrized_kl"):
@@ -22,7 +23,7 @@ def distance(table, reference, *, split="out_of_distribution", row="mean", measu
 @pytest.mark.parametrize("who", ["generalizing", "memorizing", "symmetrized"])
 def test_an_exact_predictor_is_at_no_distance_from_itself_and_at_some_from_the_others(scene, who):
     references, held = scene
-    table = evaluation.evaluate(references[who], held)
+    table = evaluation.evaluate(references[who], references, held)
     for name in references:
         for measure in ("symmetrized_kl", "kl", "regret"):
             found = distance(table, name, measure=measure)
@@ -30,21 +31,20 @@ def test_an_exact_predictor_is_at_no_distance_from_itself_and_at_some_from_the_o
                 assert found["mean"] == pytest.approx(0, abs=1e-12) and found["sem"] == pytest.approx(0, abs=1e-12)
             else:
                 assert abs(found["mean"]) > 2 * found["sem"] > 0
-    assert evaluation.describe(references[who], held).count(f"**Nearest is the {who} predictor**") == 1
 
 
 def test_a_biased_copy_is_found_out(scene):
     references, held = scene
-    table = evaluation.evaluate(Generalizing(4, 1.2), held)
+    table = evaluation.evaluate(Generalizing(4, 1.2), references, held)
     found = distance(table, "generalizing")
     assert 0 < found["mean"] < 0.01 and found["mean"] > 6 * found["sem"]
 
 
 def test_the_table_is_the_average_over_sequences_row_by_row(scene):
     references, held = scene
-    table = evaluation.evaluate(references["memorizing"], held, step=7)
-    split = next(each for each in held if each.name == "out_of_distribution")
-    values = divergences.symmetrized_kl(split.references["generalizing"], split.references["memorizing"])
+    table = evaluation.evaluate(references["memorizing"], references, held, step=7)
+    ends = (references[name](held["out_of_distribution"]) for name in ("generalizing", "memorizing"))
+    values = divergences.symmetrized_kl(*ends)
     for row, wanted in (
         ("0", values[:, 0]),
         ("13", values[:, 13]),
@@ -62,24 +62,26 @@ def test_the_table_is_the_average_over_sequences_row_by_row(scene):
 def test_loss_of_the_memorizing_predictor_is_the_entropy_of_its_urn(scene):
     """In distribution with one urn, the loss per ball is the urn's entropy, within six standard errors."""
     references, held = scene
-    found = distance(evaluation.evaluate(references["memorizing"], held), "", split="in_distribution", measure="loss")
-    entropy = divergences.entropy(references["memorizing"].urns.log()).item()
+    memorizing = Memorizing(experiment.training_pool(check({})))
+    table = evaluation.evaluate(memorizing, references, held)
+    found = distance(table, "", split="in_distribution", measure="loss")
+    entropy = divergences.entropy(memorizing.urns.log()).item()
     assert abs(found["mean"] - entropy) < 6 * found["sem"]
 
 
 def test_one_sequence_lists_every_predictor_row_and_color(scene):
     references, held = scene
-    table = evaluation.on_one_sequence(references, held)
+    tokens = held["out_of_distribution"][:1]
+    table = evaluation.on_one_sequence(references, tokens)
     assert len(table) == 3 * 33 * 4
     sums = table.groupby(["predictor", "row"])["probability"].sum()
     assert sums.to_numpy() == pytest.approx(1)
-    tokens = next(each.tokens for each in held if each.name == "out_of_distribution")[0]
-    assert table.drop_duplicates("row").sort_values("row")["ball"].tolist() == tokens.tolist()
+    assert table.drop_duplicates("row").sort_values("row")["ball"].tolist() == tokens[0].tolist()
 
 
 def test_models_with_equal_task_and_seed_are_compared_on_the_same_sequences():
     normal, lexical, other = (check(flat) for flat in ({}, {"lex": True, "n_steps": 5}, {"seed": 1}))
-    tokens = [experiment.held_out(s, experiment.training_pool(s))[0].tokens for s in (normal, lexical, other)]
+    tokens = [experiment.held_out(s, experiment.training_pool(s))["in_distribution"] for s in (normal, lexical, other)]
     assert tokens[0].equal(tokens[1]) and not tokens[0].equal(tokens[2])
 
 
@@ -87,9 +89,10 @@ def test_infinitely_many_urns_leave_only_the_generalizing_reference():
     settings = check({"n_tasks": 0, "n_test_samples": 10})
     assert experiment.training_pool(settings) is None
     held = experiment.held_out(settings, None)
-    assert [split.name for split in held] == ["out_of_distribution", "low_entropy"]
-    assert list(held[0].references) == ["generalizing"]
-    assert "from the generalizing predictor" in evaluation.describe(Generalizing(4, 2.0), held)
+    assert list(held) == ["out_of_distribution", "low_entropy"]
+    references = experiment.references(settings, None)
+    assert list(references) == ["generalizing"]
+    assert "from the generalizing predictor" in comparison.describe(Generalizing(4, 2.0), references, held)
 
 
 def test_symmetrized_is_left_out_where_it_is_out_of_reach():
@@ -103,29 +106,11 @@ def test_symmetrized_is_left_out_where_it_is_out_of_reach():
         assert ("symmetrized" in experiment.references(settings, experiment.training_pool(settings))) == there
 
 
-def test_words_say_that_symmetrized_was_left_out():
-    settings = check({"n_colors": 13, "n_test_samples": 5})
-    held = experiment.held_out(settings, experiment.training_pool(settings))
-    assert "The symmetrized predictor is left out" in evaluation.describe(Generalizing(13), held)
-
-
-def test_words_for_a_pool_that_some_balls_cannot_come_from():
-    """An urn without a colour is infinitely far from whoever expects that colour, and never nearest."""
-    pool = torch.tensor([[0.5, 0.5, 0.0]], dtype=torch.float64)
-    tokens = torch.tensor([[0, 2, 1, 1], [2, 2, 0, 1]])
-    held = evaluation.splits(
-        {"out_of_distribution": tokens}, {"generalizing": Generalizing(3), "memorizing": Memorizing(pool)}
-    )
-    text = evaluation.describe(Generalizing(3, 2.0), held)
-    assert "infinite from the memorizing" in text and "Nearest" not in text
-
-
 def test_held_out_sequences_are_of_the_kind_that_their_name_says():
     """Two balls of a sequence agree with probability 2/(V + 1) for fresh urns and Σ θ² for the one of the pool."""
     settings = check({"n_test_samples": 5000, "context_length": 1})
     pool = experiment.training_pool(settings)
-    splits = {split.name: split.tokens for split in experiment.held_out(settings, pool)}
-    splits["validation"] = experiment.validation(settings, pool)
+    splits = experiment.held_out(settings, pool) | {"validation": experiment.validation(settings, pool)}
     inside = pool.square().sum().item()
     assert abs(inside - 0.4) > 0.03
     for name, wanted in (("in_distribution", inside), ("validation", inside), ("out_of_distribution", 0.4)):
@@ -137,43 +122,14 @@ def test_training_validation_and_held_out_sequences_are_all_different():
     settings = check({"n_test_samples": 32})
     pool = experiment.training_pool(settings)
     streams = [next(experiment.batches(settings, pool)), experiment.validation(settings, pool)]
-    streams += [split.tokens for split in experiment.held_out(settings, pool) if split.name != "low_entropy"]
+    streams += [split for name, split in experiment.held_out(settings, pool).items() if name != "low_entropy"]
     assert len(torch.cat(streams).unique(dim=0)) == 4 * 32
-
-
-def test_equally_near_references_are_called_so(scene):
-    references, held = scene
-    split = next(each for each in held if each.name == "out_of_distribution")
-
-    def midway(tokens):
-        g, s = (references[name](tokens) for name in ("generalizing", "symmetrized"))
-        odd = (torch.arange(len(tokens)) % 2 == 0)[:, None, None]
-        return torch.where(odd, g, s)
-
-    assert "**Equally near are" in evaluation.describe(midway, [split])
-
-
-@pytest.mark.parametrize(
-    ("mean", "sem", "text"),
-    [
-        (0.02163, 0.000612, "0.02163 ± 0.00061"),
-        (0.5499, 0.0139, "0.550 ± 0.014"),
-        (12.345, 3.2, "12.35 ± 3.20"),
-        (0.000214, 0.0000119, "0.000214 ± 0.000012"),
-        (0.0, 0.0, "0 ± 0"),
-        (0.35, 4e-17, "0.35 ± 0"),
-        (0.35, float("nan"), "0.35 ± ?"),
-        (float("inf"), float("nan"), "infinite"),
-    ],
-)
-def test_numbers_are_written_to_the_second_digit_of_their_error(mean, sem, text):
-    assert evaluation.with_error(mean, sem) == text
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda p: p.exp(), "on in_distribution they add up to .* use .log_softmax"),
+        (lambda p: p.exp(), "they add up to .* use .log_softmax"),
         (lambda p: torch.zeros_like(p), "they add up to 4 at one row"),
         (lambda p: p[:, 1:], r"must return \(batch, time, vocab\) = \(200, 33, 4\) here, got \(200, 32, 4\)"),
         (lambda p: p.masked_fill(torch.arange(33)[:, None] == 5, float("nan")), "they add up to nan at one row"),
@@ -182,21 +138,13 @@ def test_numbers_are_written_to_the_second_digit_of_their_error(mean, sem, text)
 def test_what_is_no_prediction_is_refused(scene, wrong, message):
     references, held = scene
     with pytest.raises(ValueError, match=message):
-        evaluation.evaluate(lambda tokens: wrong(references["memorizing"](tokens)), held)
-
-
-def test_an_unknown_split_is_named(scene):
-    references, held = scene
-    with pytest.raises(
-        KeyError, match="no split named other; there are in_distribution, out_of_distribution, low_entropy"
-    ):
-        evaluation.describe(references["memorizing"], held, split="other")
+        evaluation.evaluate(lambda tokens: wrong(references["memorizing"](tokens)), references, held)
 
 
 def test_no_reference_beats_the_optimum_on_its_own_kind_of_data(scene):
     """M is best in distribution; S is best of those that know no names: it beats G there."""
     references, held = scene
-    tables = {name: evaluation.evaluate(predictor, held) for name, predictor in references.items()}
+    tables = {name: evaluation.evaluate(predictor, references, held) for name, predictor in references.items()}
     losses = {
         name: distance(table, "", split="in_distribution", measure="loss")["mean"] for name, table in tables.items()
     }
@@ -213,7 +161,7 @@ def test_label_permuted_training_sequences_carry_no_names():
     """Over many sequences every colour comes equally often, at training and validation, but not at evaluation."""
     settings = check({"label_permuted": True, "n_test_samples": 4000, "batch_size": 4000})
     pool = experiment.training_pool(settings)
-    even, inside = torch.full((4,), 0.25, dtype=torch.float64), experiment.held_out(settings, pool)[0].tokens
+    even, inside = torch.full((4,), 0.25, dtype=torch.float64), experiment.held_out(settings, pool)["in_distribution"]
 
     def frequencies(tokens):
         return tokens[:, 0].bincount(minlength=4) / len(tokens)
@@ -224,3 +172,34 @@ def test_label_permuted_training_sequences_carry_no_names():
     assert (frequencies(inside) - pool[0]).abs().max() < 0.04
     assert settings.kind == "permuted" and experiment.optimum(settings) == "symmetrized"
     assert settings.key != check({"n_test_samples": 4000, "batch_size": 4000}).key
+
+
+def test_an_average_is_scored_as_one_predictor_and_tells_how_far_its_parts_disagree(scene):
+    references, held = scene
+    g, m = references["generalizing"], references["memorizing"]
+    of_one, of_two = (evaluation.evaluate(Average(parts), references, held) for parts in ([g, g, g], [g, m]))
+    assert distance(of_one, "generalizing")["mean"] == pytest.approx(0, abs=1e-12)
+    assert distance(of_one, "", measure="disagreement")["mean"] == pytest.approx(0, abs=1e-12)
+    tokens = held["out_of_distribution"]
+    wanted = divergences.jensen_shannon(g(tokens), m(tokens))[:, 1:].mean().item()
+    assert distance(of_two, "", measure="disagreement")["mean"] == pytest.approx(wanted)
+    assert Average([g, m])(tokens).exp() == pytest.approx((g(tokens).exp() + m(tokens).exp()) / 2)
+
+
+def test_what_is_remembered_is_computed_once_and_only_for_the_splits():
+    asked = []
+    tokens = torch.zeros(3, 4, dtype=torch.int64)
+    known = remembered({"g": lambda x: asked.append(len(x)) or Generalizing(4)(x)}, {"split": tokens})["g"]
+    for each in (tokens, tokens, tokens[:2], tokens[:2], tokens.clone()):
+        assert known(each).equal(Generalizing(4)(each))
+    assert asked == [3, 2, 2, 3]
+
+
+def test_the_last_predictions_are_listed_for_a_person(scene):
+    references, held = scene
+    table = evaluation.last_predictions(references["memorizing"], references, held["out_of_distribution"])
+    assert len(table) == 200 and len(table["balls"][0].split()) == 32
+    assert table[[f"model/{color}" for color in range(4)]].sum(axis=1).to_numpy() == pytest.approx(1)
+    assert table["symmetrized_kl/memorizing"].to_numpy() == pytest.approx(0, abs=1e-12)
+    found = distance(evaluation.evaluate(references["memorizing"], references, held), "generalizing", row="last")
+    assert table["symmetrized_kl/generalizing"].mean() == pytest.approx(found["mean"])

@@ -30,7 +30,7 @@ def scene():
 
 def test_rows_are_drawn_as_they_stand_in_the_table(axes, scene):
     references, held = scene
-    table = evaluation.evaluate(references["generalizing"], held)
+    table = evaluation.evaluate(references["generalizing"], references, held)
     assert plotting.distances_by_row(table, axes, split="out_of_distribution") is axes
     lines = dict(zip(plotting.NAMES, axes.lines, strict=True))
     wanted = [
@@ -52,7 +52,7 @@ def test_training_curves_are_drawn_as_they_were_logged(axes):
 
 def test_predictions_are_drawn_a_line_a_color(axes, scene):
     references, held = scene
-    table = evaluation.on_one_sequence(references, held)
+    table = evaluation.on_one_sequence(references, held["out_of_distribution"][:1])
     plotting.predictions(table, axes, who="memorizing")
     assert len(axes.lines) == 4
     for line, probability in zip(axes.lines, references["memorizing"].urns[0], strict=True):

@@ -38,7 +38,7 @@ def test_a_run_is_trained_once_and_read_back(store, flat, monkeypatch):
 
 def test_results_are_those_of_the_stored_weights():
     run = runs.get(TINY | {"lex": True})
-    again = evaluation.evaluate(run.predictor, run.splits, step=int(run.results["step"].iloc[0]))
+    again = evaluation.evaluate(run.predictor, run.references, run.splits, step=int(run.results["step"].iloc[0]))
     pd.testing.assert_frame_equal(again, run.results, rtol=1e-5, check_dtype=False)
 
 

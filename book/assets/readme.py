@@ -9,30 +9,25 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from lexurn import divergences, evaluation, plotting, runs
+from lexurn import comparison, plotting, runs
 
 N_URNS, N_STEPS = 12, 3000
-MEMORIZING = {"normal": "memorizing", "lexical": "symmetrized"}
 
 
 def history(kind: str, seed: int) -> pd.DataFrame:
     """One model's relative distance at each evaluation, divided by its own urn's distance between the references."""
     flat = {"lex": kind == "lexical", "seed": seed, "n_steps": N_STEPS, "eval_every": 250, "schedule": "cosine"}
     run = runs.get(flat)
-    split = next(each for each in run.splits if each.name == "out_of_distribution")
-    apart = evaluation.between(split, "generalizing", MEMORIZING[kind])[:, 1:]
-    to_g, to_m = (
-        [torch.tensor(d) for d in run.metrics[f"out_of_distribution/symmetrized_kl/{name}"]]
-        for name in ("generalizing", MEMORIZING[kind])
-    )
-    r = [divergences.relative_distance(g, m, apart).item() for g, m in zip(to_g, to_m, strict=True)]
-    return pd.DataFrame({"step": run.metrics["step"], "seed": seed, "relative_distance": r})
+    ends = run.references["generalizing"], run.references[run.settings.memorizing]
+    apart = comparison.over_rows(comparison.distance(*ends, run.splits["out_of_distribution"])).mean().item()
+    options = {"memorizing": run.settings.memorizing, "apart": apart, "split": "out_of_distribution"}
+    return comparison.along_training(run.metrics, **options).assign(seed=seed)
 
 
 def main() -> None:
     torch.set_num_threads(1)
     figure, (axes,) = plotting.panels(1, width=7.0, height=3.6)
-    for kind in MEMORIZING:
+    for kind in ("normal", "lexical"):
         histories = pd.concat([history(kind, seed) for seed in range(N_URNS)])
         plotting.relative_distances(histories[histories["step"] > 0], axes, kind=kind)
     for value, name in ((-1, "generalizing (G)"), (1, "memorizing (M for normal, S for lexical)")):

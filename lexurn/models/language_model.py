@@ -8,13 +8,13 @@ Row 0 comes from the start vector and row t from the tokens before t; nothing is
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from math import log
 
 import torch
 from torch import Generator, nn
 
 from lexurn.divergences import as_double, negative_log_likelihood
 from lexurn.models.vocabulary import LearnedVocabulary, RandomVocabulary
+from lexurn.predictors import Average
 from lexurn.seeding import generator as stream
 from lexurn.seeding import global_generator
 from lexurn.settings import Settings
@@ -92,23 +92,24 @@ def initialize(model: LanguageModel, *, generator: Generator) -> None:
 def as_predictor(model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batch_size: int = 64) -> Predictor:
     """The model as a predictor: evaluation mode, no gradients, in batches, a function of the tokens alone.
 
-    Probabilities of a lexical model are averaged over `n_tables` tables, drawn from `seed` and shared by all sequences:
-    a sequence is predicted the same in any company.
+    A lexical model is an `Average` over `n_tables` tables, drawn from `seed` and shared by all sequences: a sequence is
+    predicted the same in any company.
     """
     device = model.start.device
     tables = model.vocabulary.draw(n_tables, generator=stream(seed, "evaluation tables", device=device))
-    fixed = tables.ndim == 3  # a learned table goes on changing with the model
 
-    def predict(tokens: Tokens) -> LogProbs:
-        check_tokens(tokens, model.vocab_size)
-        batches = []
-        with evaluating(model):
-            for batch in tokens.to(device).split(batch_size):
-                each = [model(batch, table=table) for table in (tables.split(1) if fixed else [None])]
-                batches.append(as_double(torch.stack(each)).logsumexp(0) - log(len(each)))
-        return torch.cat(batches)
+    def under(table: Table | None) -> Predictor:
+        def predict(tokens: Tokens) -> LogProbs:
+            check_tokens(tokens, model.vocab_size)
+            with evaluating(model):
+                batches = [model(batch, table=table) for batch in tokens.to(device).split(batch_size)]
+            return as_double(torch.cat(batches))
 
-    return predict
+        return predict
+
+    if isinstance(model.vocabulary, LearnedVocabulary):  # its table goes on changing with the model
+        return under(None)
+    return Average([under(table) for table in tables.split(1)])
 
 
 def loss_as_trained(model: LanguageModel, tokens: Tokens, *, seed: int, batch_size: int = 64) -> float:

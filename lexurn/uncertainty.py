@@ -1,0 +1,97 @@
+"""How sure a number is: standard errors and bootstrap intervals, over what was drawn independently.
+
+That is sequences (each with an urn of its own out of distribution), or whole runs (each with a pool and a seed of its
+own); never positions within a sequence.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import floor, inf, isnan, log10
+
+import numpy as np
+from scipy import stats
+from torch import Generator, Tensor
+
+from lexurn.seeding import numpy_generator
+
+N_RESAMPLES = 4999
+
+Values = np.ndarray | np.floating
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the bounds that cover the truth at the stated level, from `n` independent units."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        if isnan(self.low):
+            return f"{self.value:.3g} [one unit, no interval]"
+        decimals = _decimals((self.high - self.low) / 4)
+        return f"{self.value:.{decimals}f} [{self.low:.{decimals}f}, {self.high:.{decimals}f}]"
+
+
+def mean(sample: np.ndarray, axis: int) -> Values:
+    """The statistic of a plain mean, for `bootstrap`."""
+    return sample.mean(axis)
+
+
+def bootstrap(
+    *samples: Tensor | Sequence[float],
+    generator: Generator,
+    statistic: Callable[..., Values] = mean,
+    level: float = 0.95,
+) -> Interval:
+    """A bootstrap interval for a statistic of one or more quantities measured on the same units, resampled together.
+
+    `statistic(*samples, axis)` reduces the last axis. Percentiles are widened for few units, so that the mean of normal
+    values is covered at the stated level from about five units on: Hesterberg 2015, "What teachers should know about
+    the bootstrap" (The American Statistician 69), expanded percentile interval.
+    """
+    arrays = [np.asarray(sample, dtype=float) for sample in samples]
+    n, value = len(arrays[0]), float(statistic(*arrays, axis=-1))
+    if n < 2:
+        return Interval(value, float("nan"), float("nan"), n)
+    tail = stats.norm.cdf((n / (n - 1)) ** 0.5 * stats.t.ppf((1 - level) / 2, n - 1))
+    found = stats.bootstrap(
+        arrays,
+        statistic,
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        confidence_level=1 - 2 * tail,
+        n_resamples=N_RESAMPLES,
+        batch=max(2**22 // n, 1),
+        rng=numpy_generator(generator),
+    ).confidence_interval
+    return Interval(value, float(found.low), float(found.high), n)
+
+
+def mean_and_sem(values: Tensor) -> tuple[float, float]:
+    """Mean and standard error over the first axis, which must be the only one."""
+    return values.mean().item(), (values.std() / len(values) ** 0.5).item()
+
+
+def in_words(values: Tensor) -> str:
+    return with_error(*mean_and_sem(values))
+
+
+def with_error(mean: float, sem: float) -> str:
+    """`0.0216 ± 0.0006`, to the second digit of the standard error but no coarser than 0.01."""
+    if mean == inf:
+        return "infinite"
+    if max(abs(mean), sem) < 1e-12:  # rounding alone
+        return "0 ± 0"
+    if not sem > 1e-9 * abs(mean):  # a constant, but for rounding; or a single sequence, whose error is not known
+        return f"{mean:.4g} ± {'?' if isnan(sem) else 0}"
+    decimals = _decimals(sem)
+    return f"{mean:.{decimals}f} ± {sem:.{decimals}f}"
+
+
+def _decimals(error: float) -> int:
+    """As many as show the second digit of an error, at least two."""
+    return min(max(1 - floor(log10(error)), 2), 12) if error > 0 else 4

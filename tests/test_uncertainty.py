@@ -1,0 +1,97 @@
+"""Intervals cover what they should at the stated rate; numbers are written to the digit that their error allows."""
+
+import numpy as np
+import pytest
+import torch
+
+from lexurn.seeding import generator
+from lexurn.uncertainty import bootstrap, mean_and_sem, with_error
+
+N_TRIALS = 400
+WITHIN = 4 * (0.95 * 0.05 / N_TRIALS) ** 0.5
+"""Four standard errors of a coverage of .95 found in so many trials."""
+
+
+def coverage(draw, truth, n, **options):
+    stream, hits = generator(0, "trials"), 0
+    for _ in range(N_TRIALS):
+        found = bootstrap(*draw(n, stream), generator=stream, **options)
+        assert found.n == n
+        hits += found.low <= truth <= found.high
+    return hits / N_TRIALS
+
+
+def normal(n, stream):
+    return (torch.randn(n, generator=stream, dtype=torch.float64),)
+
+
+@pytest.mark.parametrize("n", [5, 12, 60])
+def test_intervals_of_a_mean_cover_it_at_the_stated_rate(n):
+    assert abs(coverage(normal, 0.0, n) - 0.95) < WITHIN
+
+
+def test_intervals_of_another_level_cover_less():
+    assert abs(coverage(normal, 0.0, 12, level=0.6) - 0.6) < 4 * (0.24 / N_TRIALS) ** 0.5
+
+
+def ratio(first, second, apart, axis):
+    return (first.mean(axis) - second.mean(axis)) / apart.mean(axis)
+
+
+def test_intervals_of_a_ratio_of_skewed_and_correlated_means_cover_it():
+    """As relative distances are: three distances a sequence, all larger for the same sequences."""
+
+    def draw(n, stream):
+        common, *own = torch.rand(4, n, generator=stream, dtype=torch.float64).log().neg()
+        return common + own[0], 0.5 * common + own[1], common + own[2]
+
+    assert abs(coverage(draw, (2 - 1.5) / 2, 80, statistic=ratio) - 0.95) < WITHIN
+
+
+def test_resampling_them_apart_or_counting_rows_as_units_would_not():
+    """The negative controls. Rows of a sequence are alike: taken for units, the interval is far too narrow."""
+
+    def rows(n, stream):
+        return ((torch.randn(n // 8, 1, generator=stream) + 0.2 * torch.randn(n // 8, 8, generator=stream)).flatten(),)
+
+    assert coverage(rows, 0.0, 80) < 0.7
+
+    def unpaired(n, stream):
+        first = torch.randn(n, generator=stream)
+        return first, (first + 0.1 * torch.randn(n, generator=stream))[torch.randperm(n, generator=stream)]
+
+    def difference(first, second, axis):
+        return first.mean(axis) - second.mean(axis)
+
+    assert coverage(unpaired, 0.0, 40, statistic=difference) == 1.0
+
+
+def test_a_single_unit_has_no_interval():
+    found = bootstrap([0.3], generator=generator(0, "test"))
+    assert found.value == 0.3 and np.isnan([found.low, found.high]).all() and "no interval" in str(found)
+
+
+def test_the_same_generator_gives_the_same_interval_and_the_text_shows_it():
+    values = torch.arange(30.0)
+    first, second = (bootstrap(values, generator=generator(0, "test")) for _ in range(2))
+    assert first == second and first.low < 14.5 < first.high
+    assert str(first) == f"14.50 [{first.low:.2f}, {first.high:.2f}]"
+    assert mean_and_sem(values) == pytest.approx((14.5, (30 * 31 / 12 / 30) ** 0.5))
+
+
+@pytest.mark.parametrize(
+    ("mean", "sem", "text"),
+    [
+        (0.02163, 0.000612, "0.02163 ± 0.00061"),
+        (0.5499, 0.0139, "0.550 ± 0.014"),
+        (12.345, 3.2, "12.35 ± 3.20"),
+        (0.000214, 0.0000119, "0.000214 ± 0.000012"),
+        (0.0, 0.0, "0 ± 0"),
+        (3e-17, 2e-17, "0 ± 0"),
+        (0.35, 4e-17, "0.35 ± 0"),
+        (0.35, float("nan"), "0.35 ± ?"),
+        (float("inf"), float("nan"), "infinite"),
+    ],
+)
+def test_numbers_are_written_to_the_second_digit_of_their_error(mean, sem, text):
+    assert with_error(mean, sem) == text
