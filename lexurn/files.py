@@ -1,5 +1,9 @@
-"""Files that are there whole or not at all, and folders that one process writes at a time."""
+"""Files that are there whole or not at all, and folders that one process writes at a time.
 
+Where the disk is full or cannot be written, a `StoreError` says so in one line, and what was there before is kept.
+"""
+
+import errno
 import fcntl
 import os
 import sys
@@ -9,28 +13,106 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+class StoreError(OSError):
+    """Something in the store cannot be written or deleted. Its message is one line and says what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"StoreError: {self}"]  # IPython shows this in place of a traceback
+
+
 def write(path: Path, content: str | bytes) -> None:
     """Write a file beside its place and move it there; what stood there before stays until then."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with worded(path):
+        try:
+            _put(beside, content.encode() if isinstance(content, str) else content, "wb")
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def append(path: Path, line: str) -> None:
+    """Add a line to a file, whole or not at all."""
+    with worded(path):
+        size = path.stat().st_size
+        try:
+            _put(path, f"{line}\n".encode(), "ab")
+        except OSError:
+            os.truncate(path, size)
+            raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed inside `write` have left; nobody may be writing now."""
+    with worded(folder):
+        for path in folder.glob(".*.*"):
+            if path.suffix[1:].isdigit():
+                path.unlink()
 
 
 @contextmanager
-def lock(folder: Path, *, say_every: float = 30.0) -> Iterator[None]:
-    """Have a folder to oneself for the time of a block; waits for a process that has it, and says so."""
-    with (folder / ".lock").open("w") as file:
-        said = float("-inf")
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() - said >= say_every:
-                    print(f"waiting for the process that is training {folder.name}", file=sys.stderr, flush=True)
-                    said = time.monotonic()
-                time.sleep(0.2)
-        yield  # closing the file gives the lock back, as does the end of the process
+def lock(folder: Path, *, wait: bool = True, say_every: float = 30.0) -> Iterator[None]:
+    """Have a folder, made where there is none, to oneself for the time of a block.
+
+    Waits for a process that has it, and says so; without `wait` raises StoreError.
+    """
+    said = float("-inf")
+    while (file := _try_lock(folder)) is None:
+        if not wait:
+            raise StoreError(f"{folder.name} is being trained by another process; stop that one first")
+        if time.monotonic() - said >= say_every:
+            print(f"waiting for the process that is training {folder.name}", file=sys.stderr, flush=True)
+            said = time.monotonic()
+        time.sleep(0.2)
+    try:
+        yield
+    finally:
+        os.close(file)  # gives the lock back, as does the end of the process
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process has the folder to itself just now."""
+    try:
+        with (folder / ".lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _try_lock(folder: Path) -> int | None:
+    path = folder / ".lock"
+    with worded(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file), path.stat()):  # else the folder was deleted meanwhile
+            return file
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(file)
+    return None
+
+
+def _put(path: Path, content: bytes, mode: str) -> None:
+    with path.open(mode) as file:
+        file.write(content)
+
+
+@contextmanager
+def worded(path: Path) -> Iterator[None]:
+    """An OSError inside as a StoreError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = (
+                "free some, or move the store to another disk and set LEXURN_RUNS to it; "
+                "the same command then goes on from the last saved state"
+            )
+        else:
+            remedy = "set LEXURN_RUNS to a folder that can be written"
+        raise StoreError(f"cannot write {path}: {error.strerror or error}; {remedy}") from None

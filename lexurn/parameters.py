@@ -14,10 +14,10 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from lexurn import paths
 from lexurn.settings import FLAT, Settings
@@ -64,6 +64,23 @@ def check(values: Mapping[str, Any]) -> Settings:
         return Settings.from_flat(values)
     except ValidationError as error:
         raise ParameterError(_explain(error, values)) from None
+
+
+def check_each(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Flat values, each checked for itself, as they stand in `Settings.flat`: what a filter needs.
+
+    Raises ParameterError, but for nothing that lies between two of them.
+    """
+    _refuse_unknown(values)
+    checked = {}
+    for name, value in values.items():
+        field = Settings.model_fields[FLAT[name]].annotation.model_fields[name]
+        kind = TypeAdapter(Annotated[field.annotation, field])
+        try:
+            checked[name] = kind.dump_python(kind.validate_python(value), mode="json")
+        except ValidationError:
+            raise ParameterError(_refusal(name, value)) from None
+    return checked
 
 
 def read(path: str | Path, chapter: str) -> dict[str, Any]:
@@ -172,7 +189,11 @@ def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
     name = next((part for part in first["loc"][1:] if part in FLAT), None)
     if name is None:  # a check over several fields, which words its message whole
         return first["msg"].removeprefix("Value error, ")
-    schema, got = _schema(name), values[name]
+    return _refusal(name, values[name])
+
+
+def _refusal(name: str, got: Any) -> str:
+    schema = _schema(name)
     remedy = f"use for example {schema['default']} (the default)" + (" or [1, 2, 1, 1]" if name == "alpha" else "")
     if "enum" in schema and (near := difflib.get_close_matches(str(got), schema["enum"], n=1)):
         remedy = f"did you mean {near[0]}?"

@@ -1,4 +1,4 @@
-"""Where things are: the repository root and the store of runs."""
+"""Where things are: the repository root, the store of runs, and the published runs, which are a second root of it."""
 
 import os
 from pathlib import Path
@@ -27,3 +27,18 @@ def runs() -> Path:
     """The store of runs: `LEXURN_RUNS` where it is set, else `runs/` at the repository's root."""
     moved = os.environ.get("LEXURN_RUNS")
     return Path(moved).expanduser() if moved else root() / "runs"
+
+
+def published() -> Path | None:
+    """The runs and tables of the published edition, `book/results`, which are only read; None where there are none."""
+    try:
+        folder = root() / "book" / "results"
+    except FileNotFoundError:
+        return None
+    return folder if folder.is_dir() else None
+
+
+def roots() -> list[Path]:
+    """Where runs and tables are looked for: one's own store first, then the published ones."""
+    theirs = published()
+    return [runs()] if theirs is None else [runs(), theirs]

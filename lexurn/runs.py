@@ -16,7 +16,10 @@ The folder `RUNS/<name>-<key>/` holds
 
     state-*              only while it is trained: where to go on (see `lexurn.checkpoints`)
 
-`results.json` is written last: a folder without it is no run yet, and `get` trains on from its last state.
+`results.json` is written last: a folder without it is no run yet, and `get` trains on from its last state. Published
+runs (`book/results/`) are found like one's own, and never written. Which runs there are is told by `table`, `find` and
+`unfinished`; `delete` deletes one (see `lexurn.store`), and `write_table` and `read_table` keep tables beside them
+(see `lexurn.tables`).
 """
 
 import json
@@ -32,12 +35,28 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save
 
-from lexurn import checkpoints, evaluation, experiment, files, models, parameters, paths, predictors, provenance
+from lexurn import (
+    checkpoints,
+    evaluation,
+    experiment,
+    files,
+    models,
+    parameters,
+    paths,
+    predictors,
+    provenance,
+    store,
+    tracking,
+)
 from lexurn.seeding import generator
 from lexurn.settings import Settings, StudySettings
 from lexurn.shapes import Pool, Predictor, State, Tokens
+from lexurn.store import delete, find, unfinished
+from lexurn.tables import read_table, write_table
 from lexurn.tracking import Files, Lines, Several, Tracker, duration
 from lexurn.tracking.weights_and_biases import Wandb
+
+__all__ = ["Run", "delete", "find", "get", "is_stored", "load", "read_table", "table", "unfinished", "write_table"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +72,7 @@ class Run:
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """Scalars along training, a row per evaluation: step, learning_rate, train_loss, validation_loss, distances."""
-        return pd.DataFrame(map(json.loads, (self.path / "metrics.jsonl").read_text().splitlines()))
+        return pd.DataFrame(tracking.read(self.path / "metrics.jsonl"))
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -99,18 +118,20 @@ def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = Non
     Flat names are checked strictly. One process trains a run; another that asks for it waits, says so, and loads it.
     `tracker` gets the metrics beside the run's own files (default: progress lines on stderr); with the setting
     `tracker=wandb` Weights & Biases gets them too, by `wandb_key` or a key that is found elsewhere. Raises
-    `parameters.ParameterError` for bad settings and for a device that is not there.
+    `parameters.ParameterError` for bad settings and for a device that is not there, and `files.StoreError` where the
+    store cannot be written, which is tried before anything is trained.
     """
     settings = settings if isinstance(settings, Settings) else parameters.check(settings)
     settings = settings.model_copy(update={"study": StudySettings()})  # what a chapter averages over is not this run's
     experiment.resolve_device(settings.machine.device)
-    folder = paths.runs() / settings.name
     if is_stored(settings):
-        return load(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+        return load(settings.name)
+    folder = paths.runs() / settings.name
     with files.lock(folder):
         if is_stored(settings):
-            return load(folder)
+            return load(settings.name)
+        files.sweep(folder)
+        files.write(folder / "settings.json", settings.model_dump_json(indent=2))
         with Several(tracker or Lines(settings.training.n_steps)) as trackers:
             at_hand = _train(settings, folder, trackers, wandb_key)
     run = load(folder)
@@ -120,13 +141,16 @@ def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = Non
 
 def is_stored(settings: Settings) -> bool:
     """Whether `get` would load rather than train."""
-    return (paths.runs() / settings.name / "results.json").exists()
+    return any(store.is_finished(root / settings.name) for root in paths.roots())
 
 
-def load(path: str | Path) -> Run:
-    """The finished run in a folder, or of that name in the store. Raises FileNotFoundError where there is none."""
-    path = Path(path) if Path(path).exists() else paths.runs() / path
-    if not (path / "results.json").exists():
+def load(name: str | Path) -> Run:
+    """The finished run that a path, a name, a key or the beginning of one means.
+
+    Raises FileNotFoundError where there is none or more than one.
+    """
+    path = find(name)
+    if not store.is_finished(path):
         raise FileNotFoundError(f"{path} holds no finished run (no results.json); runs.get trains one")
     return Run(path)
 
@@ -134,26 +158,39 @@ def load(path: str | Path) -> Run:
 def table(**flat: Any) -> pd.DataFrame:
     """The finished runs of the store with these settings, one a line, e.g. `table(lex=True, n_tasks=1)`.
 
-    Columns: name (for `load`), kind, every flat setting, best_step, validation_loss there, and `d_<reference>`, the
-    out-of-distribution distance. Raises ParameterError for a name that is no setting.
+    Columns: name (for `load`), published, kind, every flat setting, best_step, validation_loss there, seconds of
+    training, and `d_<reference>` with its standard error `d_<reference>_sem`, the out-of-distribution distance. A run
+    that cannot be read is named on stderr. Raises ParameterError for a name or a value that no setting has.
     """
-    parameters.check(flat)
+    wanted = parameters.check_each(flat)
     lines = []
-    for path in sorted(paths.runs().glob("*/results.json")):
-        run = Run(path.parent)
-        settings = run.settings.flat()
-        if any(settings[name] != value for name, value in flat.items()):
-            continue
-        best = run.metrics.set_index("step").loc[run.results["step"].iloc[0], "validation_loss"]
-        distances = evaluation.select(run.results, split="out_of_distribution")["mean"].add_prefix("d_")
-        line = {
-            "name": path.parent.name,
-            "kind": run.settings.kind,
-            **settings,
-            "best_step": run.results["step"].iloc[0],
-        }
-        lines.append({**line, "validation_loss": best, **distances})
+    for path in store.finished():
+        run = Run(path)
+        try:
+            settings = run.settings.flat()
+            if all(settings[name] == value for name, value in wanted.items()):
+                lines.append(_line(run))
+        except (OSError, ValueError, LookupError) as error:
+            print(f"{path.name} is left out: {' '.join(str(error).split())}", file=sys.stderr)
     return pd.DataFrame(lines)
+
+
+def _line(run: Run) -> dict[str, Any]:
+    """A run's line in the table."""
+    best_step = run.results["step"].iloc[0]
+    distances = evaluation.select(run.results, split="out_of_distribution")
+    line = {
+        "name": run.path.name,
+        "published": store.is_published(run.path),
+        "kind": run.settings.kind,
+        **run.settings.flat(),
+        "best_step": best_step,
+        "validation_loss": run.metrics.set_index("step").loc[best_step, "validation_loss"],
+        "seconds": run.provenance["seconds"],
+    }
+    for reference, mean, sem in distances[["mean", "sem"]].itertuples():
+        line |= {f"d_{reference}": mean, f"d_{reference}_sem": sem}
+    return line
 
 
 def _train(settings: Settings, folder: Path, trackers: Several, wandb_key: str | None) -> dict[str, Any]:
@@ -169,7 +206,6 @@ def _train(settings: Settings, folder: Path, trackers: Several, wandb_key: str |
         origin = provenance.record(settings, ready.device, ready.bf16)
         splits, chosen_on = experiment.held_out(settings, ready.pool), experiment.validation(settings, ready.pool)
         references = predictors.remembered(experiment.references(settings, ready.pool), splits)
-        files.write(folder / "settings.json", settings.model_dump_json(indent=2))
         if ready.pool is not None:
             files.write(folder / "urns.safetensors", save({"urns": ready.pool}))
         spent = 0.0 if state is None else float(state["seconds"])

@@ -5,6 +5,8 @@ import os
 import pytest
 import torch
 
+from lexurn import paths
+
 torch.set_num_threads(1)
 
 MAY_SKIP: set[str] = {"test_runs.py::test_a_run_trains_on_cuda"}
@@ -13,8 +15,9 @@ MAY_SKIP: set[str] = {"test_runs.py::test_a_run_trains_on_cuda"}
 
 @pytest.fixture(autouse=True)
 def store(tmp_path, monkeypatch):
-    """A run store of the test's own."""
+    """A run store of the test's own, and nothing published."""
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(paths, "published", lambda: None)
     return tmp_path / "runs"
 
 

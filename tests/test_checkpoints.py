@@ -1,5 +1,6 @@
 """A training that is cut off goes on as if nothing had happened, to the last bit."""
 
+import errno
 import json
 import random
 import re
@@ -201,6 +202,73 @@ def test_files_are_whole_or_not_there(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         files.write(target, "after")
     assert target.read_text() == "before" and list(tmp_path.iterdir()) == [target]
+
+
+def test_wherever_the_disk_is_full_the_last_state_is_kept_and_the_training_ends_the_same(tmp_path, monkeypatch):
+    """Every write of a training fails once, with half of it on the disk."""
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    flat = {"n_steps": 4, "eval_every": 2, "n_test_samples": 10, "context_length": 4, "dropout": 0.2}
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
+    writes, real = [], files._put
+    monkeypatch.setattr(files, "_put", lambda path, *rest: (writes.append(path.name), real(path, *rest)))
+    whole, quiet = runs.get(flat, tracker=CutAt(None)).path, CutAt(None)
+    assert len(writes) == 17  # settings, urns, metrics, 3 lines, 4 states, 3 tables, best, last, provenance, results
+    for k in range(len(writes)):
+        done = []
+
+        def put(path, content, mode, k=k, done=done):
+            done.append(path.name)
+            if len(done) > k:
+                real(path, content[: len(content) // 2], mode)
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(path, content, mode)
+
+        monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / str(k)))
+        monkeypatch.setattr(files, "_put", put)
+        with pytest.raises(files.StoreError, match="cannot write .*: No space left on device; free some"):
+            runs.get(flat, tracker=quiet)
+        assert len(done) == k + 1
+        monkeypatch.setattr(files, "_put", real)
+        (folder,) = (tmp_path / str(k)).iterdir()
+        state = checkpoints.load_state(folder, key=check(flat).key)
+        saved_steps = [int(name.split("-")[1]) for name in done[:k] if name.startswith(".state-")]
+        assert (None if state is None else int(state["step"])) == max(saved_steps, default=None)
+        assert runs.table().empty and not list(folder.glob(".*.*"))
+        assert same(whole, runs.get(flat, tracker=quiet).path)
+
+
+LIMITED = """
+import resource
+from lexurn import checkpoints, files, runs
+for limit, seconds in ((1500, 30.0), (100_000, 0.0)):
+    checkpoints.SECONDS = seconds
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        runs.get({flat})
+    except files.StoreError as error:
+        print(error)
+"""
+
+
+def test_a_write_that_the_system_stops_half_way_is_told_and_undone(store, tmp_path, monkeypatch):
+    """First in the metrics, then in a state."""
+    done = subprocess.run([sys.executable, "-c", LIMITED.format(flat=TINY)], capture_output=True, text=True, check=True)
+    (folder,) = store.iterdir()
+    for line, where in zip(done.stdout.splitlines(), ("metrics.jsonl", "state-00000000-.*"), strict=True):
+        assert re.fullmatch(f"cannot write {folder}/{where}: File too large; set LEXURN_RUNS to a folder that.*", line)
+    assert all(line.endswith("}") for line in (folder / "metrics.jsonl").read_text().splitlines())
+    assert not list(folder.glob(".*.*"))
+    again = runs.get(TINY).path
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
+    assert same(again, runs.get(TINY).path)
+
+
+def test_what_a_killed_process_left_half_written_is_removed_by_the_next_training(store):
+    folder = store / check(TINY).name
+    folder.mkdir(parents=True)
+    (folder / ".model.safetensors.4711").write_bytes(b"half")
+    runs.get(TINY)
+    assert [path.name for path in folder.glob(".*")] == [".lock"]
 
 
 def test_a_training_that_diverges_keeps_its_last_good_state(store, monkeypatch):

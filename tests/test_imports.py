@@ -17,6 +17,7 @@ ORDER = [
     "settings",
     "paths",
     "files",
+    "store",
     "parameters",
     "shapes",
     "seeding",
@@ -33,9 +34,12 @@ ORDER = [
     "experiment",
     "tracking",
     "provenance",
+    "tables",
     "runs",
     "plotting",
     "widgets",
+    "cli",
+    "__main__",
 ]
 
 
@@ -93,6 +97,7 @@ def test_only_tracking_imports_wandb_and_training_needs_neither_it_nor_papermill
     [
         ("import lexurn", "torch numpy pandas pydantic"),
         ("import lexurn.parameters; lexurn.parameters.check({'lex': True})", "torch numpy pandas matplotlib"),
+        ("import lexurn.cli", "torch numpy pandas pydantic"),
         ("import lexurn.runs", "wandb papermill matplotlib IPython"),
     ],
 )

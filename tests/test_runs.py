@@ -163,6 +163,16 @@ def test_the_store_is_listed_and_filtered():
     assert runs.load(line["name"]).path == made[2].path
     wanted = evaluation.select(made[2].results, split="out_of_distribution").loc["symmetrized", "mean"]
     assert line["d_symmetrized"] == wanted and line["best_step"] in (0, 3, 6)
-    assert runs.table(seed=5).empty
+    assert line["d_symmetrized_sem"] > 0 and line["seconds"] == made[2].provenance["seconds"]
+    assert runs.table(seed=5).empty and len(runs.table(n_epochs=1)) == len(made)
     with pytest.raises(parameters.ParameterError, match="did you mean n_tasks"):
         runs.table(n_task=2)
+    with pytest.raises(parameters.ParameterError, match="lex .* must be True or False, got 'perhaps'"):
+        runs.table(lex="perhaps")
+
+
+def test_a_run_that_cannot_be_read_is_named_and_left_out(capsys):
+    kept, damaged = runs.get(TINY), runs.get(TINY | {"seed": 1})
+    (damaged.path / "settings.json").write_text('{"task": ')
+    assert runs.table()["name"].tolist() == [kept.path.name]
+    assert f"{damaged.path.name} is left out: " in capsys.readouterr().err

@@ -9,11 +9,11 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol, TextIO, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
-from lexurn.files import write
+from lexurn.files import append, worded, write
 
 
 @runtime_checkable
@@ -63,30 +63,30 @@ class Several:
 
 
 class Files(Tracker):
-    """`metrics.jsonl`, one JSON object per line, flushed as it is written: a killed run keeps what it had.
+    """`metrics.jsonl`, one JSON object per line, there as soon as it is logged: a killed run keeps what it had.
 
     A training that goes on from `step` keeps the lines up to there; without one the file begins anew. A table becomes
-    `tables/<name>.csv`. (Whoever trains writes the weights.)
+    `tables/<name>.csv`. (Whoever trains writes the weights.) Raises `files.StoreError` where the disk is full.
     """
 
     def __init__(self, folder: Path, *, step: int | None = None):
-        self.folder, path = folder, folder / "metrics.jsonl"
-        lines = path.read_text().splitlines() if step is not None else []
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        write(path, "".join(line + "\n" for line in kept))
-        self.file: TextIO = path.open("a")
+        self.folder, self.metrics = folder, folder / "metrics.jsonl"
+        kept = [line for line in read(self.metrics) if line["step"] <= step] if step is not None else []
+        write(self.metrics, "".join(json.dumps(line) + "\n" for line in kept))
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        self.file.write(json.dumps({"step": step, **metrics}) + "\n")
-        self.file.flush()
+        append(self.metrics, json.dumps({"step": step, **metrics}))
 
     def log_table(self, name: str, table: pd.DataFrame) -> None:
         path = self.folder / "tables" / f"{name}.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with worded(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         write(path, table.to_csv(index=False))
 
-    def finish(self) -> None:
-        self.file.close()
+
+def read(metrics: Path) -> list[dict[str, Any]]:
+    """The lines of a `metrics.jsonl`; a last one that a killed process had not finished is left out."""
+    return [json.loads(line) for line in metrics.read_text().splitlines() if line.endswith("}")]
 
 
 class Lines(Tracker):

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from lexurn.files import write
-from lexurn.tracking import Tracker
+from lexurn.tracking import Tracker, read
 from lexurn.tracking.keys import find_key
 
 RECORDER = Path(__file__).with_name("recorder.py")
@@ -47,8 +47,7 @@ class Wandb(Tracker):
         self.key = find_key(key) if self.mode not in ("offline", "disabled") else None
         self.at: str | None = None  # wandb's folder, once it records
         self.told: SimpleQueue[str | None] = SimpleQueue()
-        for line in (folder / "metrics.jsonl").read_text().splitlines():  # of a training that goes on
-            metrics = json.loads(line)
+        for metrics in read(folder / "metrics.jsonl"):  # of a training that goes on
             self.log(metrics, metrics.pop("step"))
         self.thread = threading.Thread(target=self._work, daemon=True)
         if self.mode != "disabled":

@@ -1,0 +1,92 @@
+"""Files are whole or not there, also on a full disk, and a folder belongs to one process at a time."""
+
+import errno
+import os
+import threading
+
+import pytest
+
+from lexurn import files, runs
+from lexurn.tracking import Files, read
+
+
+def full(path, content, mode):
+    """A disk with room for half of what comes."""
+    with path.open(mode) as file:
+        file.write(content[: len(content) // 2])
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_on_a_full_disk_nothing_is_lost_and_one_line_says_what_to_do(tmp_path, monkeypatch):
+    whole, lines = tmp_path / "whole", Files(tmp_path)
+    files.write(whole, "before")
+    lines.log({"loss": 1.5}, 0)
+    monkeypatch.setattr(files, "_put", full)
+    for act, path in (
+        (lambda: files.write(whole, "after!"), whole),
+        (lambda: lines.log({"loss": 0.5}, 9), lines.metrics),
+    ):
+        with pytest.raises(files.StoreError) as error:
+            act()
+        assert str(error.value) == (
+            f"cannot write {path}: No space left on device; free some, or move the store to another disk and set "
+            "LEXURN_RUNS to it; the same command then goes on from the last saved state"
+        )
+        assert error.value._render_traceback_() == [f"StoreError: {error.value}"]
+    assert whole.read_text() == "before" and read(lines.metrics) == [{"step": 0, "loss": 1.5}]
+    assert sorted(tmp_path.iterdir()) == [lines.metrics, whole]
+    monkeypatch.undo()
+    lines.log({"loss": 0.5}, 9)
+    assert [line["step"] for line in read(lines.metrics)] == [0, 9]
+
+
+def test_a_line_that_a_killed_process_had_not_finished_is_left_out(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 0, "loss": 1.5}\n{"step": 5, "loss": 0.25}\n{"step": 10, "lo')
+    assert [line["step"] for line in read(path)] == [0, 5]
+    Files(tmp_path, step=4).log({"loss": 1.0}, 5)
+    assert path.read_text() == '{"step": 0, "loss": 1.5}\n{"step": 5, "loss": 1.0}\n'
+
+
+def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "_train", None)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "file" / "runs"))
+    with pytest.raises(files.StoreError, match="cannot write .*: Not a directory; set LEXURN_RUNS to a folder that"):
+        runs.get({})
+    if os.geteuid():  # nothing stops root
+        (tmp_path / "closed").mkdir(mode=0o500)
+        monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "closed"))
+        with pytest.raises(files.StoreError, match="cannot write .*: Permission denied"):
+            runs.get({})
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path):
+    kept = [tmp_path / name for name in (".lock", "model.safetensors", "state-00000005-1f0d8b602e4c.safetensors")]
+    for path in (*kept, tmp_path / ".model.safetensors.4711", tmp_path / ".metrics.jsonl.12"):
+        path.touch()
+    files.sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == kept
+
+
+def test_who_waits_for_a_folder_that_is_deleted_gets_a_new_one(tmp_path, capsys):
+    folder, had = tmp_path / "run", []
+
+    def wait():
+        with files.lock(folder):
+            had.append(folder.is_dir() and files.is_locked(folder))
+
+    with files.lock(folder):
+        assert files.is_locked(folder)
+        with (
+            pytest.raises(files.StoreError, match="run is being trained by another process"),
+            files.lock(folder, wait=False),
+        ):
+            pass
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        while not capsys.readouterr().err.startswith("waiting for"):
+            pass
+        folder.rename(tmp_path / ".deleted")
+    waiting.join(10)
+    assert had == [True] and not files.is_locked(folder)
