@@ -147,14 +147,14 @@ def test_ctrl_c_saves_and_says_how_to_go_on(store):
 
 
 def test_a_second_process_waits_and_loads(store):
-    flat = FLAT | {"n_steps": 600}
+    flat = FLAT | {"n_steps": 1500}  # long enough for the second process to begin meanwhile
     first = start(flat=flat)
     wait_for(lambda: newest(store))
     second = start(flat=flat)
     assert second.communicate()[1].startswith("waiting for the process that is training urns-")
     assert first.communicate()[1] == "" and (first.returncode, second.returncode) == (0, 0)
     steps = [json.loads(line)["step"] for line in next(store.glob("*/metrics.jsonl")).read_text().splitlines()]
-    assert steps == [0, 500, 600]
+    assert steps == [0, 500, 1000, 1500]
 
 
 def saved(folder, *steps, key="k"):
