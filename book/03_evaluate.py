@@ -21,9 +21,9 @@
 #
 # - **normal**: learned embeddings. Its optimum is **M**.
 # - **lexical**: a random embedding table for every sequence. No weight can know a colour's name; its optimum is **S**.
-# - **permuted**: learned embeddings, but the colours of every *training* sequence are renamed at random. Its optimum
-#   is S as well, and it has to *learn* that names mean nothing where the lexical model cannot do otherwise. It tells
-# the   effect of the data from that of the architecture.
+# - **permuted**: learned embeddings, but the colours of every *training* sequence are renamed at random. Its optimum is
+#   S as well, and it has to *learn* that names mean nothing where the lexical model cannot do otherwise. It tells the
+#   effect of the data from that of the architecture.
 #
 # All three are trained on the same pool and evaluated on the same sequences, so that differences between them are
 # paired.
@@ -112,6 +112,9 @@ seeds = [settings.training.seed + number for number in range(settings.study.n_se
 
 # %% [markdown]
 # ## The models
+#
+# Each is trained, or loaded where it was trained before. Below, their distances to the exact predictors along training:
+# what a model becomes, and whether it is still on its way.
 
 # %%
 trained = widgets.get_all([settings.of_kind(kind, seed=seed) for seed in seeds for kind in kinds])
@@ -161,6 +164,15 @@ for kind, ax in zip(kinds, axes, strict=True):
     plotting.distances_by_row(first[kind].results, ax, split="out_of_distribution").set_title(kind)
 _ = plotting.legend(axes[-1])
 
+# %%
+for kind, run in first.items():
+    lines = run.results[(run.results["split"] == "out_of_distribution") & (run.results["measure"] == "symmetrized_kl")]
+    lines = lines[~lines["row"].isin(["0", "last", "mean"])]
+    nearest = lines.loc[lines.groupby(lines["row"].astype(int))["mean"].idxmin(), "reference"].tolist()
+    changes = [row for row in range(1, len(nearest)) if nearest[row] != nearest[row - 1]]
+    spans = [f"{nearest[row]} from {row + 1} ball(s) on" for row in [0, *changes]]
+    display(Markdown(f"**{kind}**: nearest is " + ", ".join(spans[:6]) + (", …" if len(spans) > 6 else ".")))
+
 # %% [markdown]
 # ## Between generalizing and memorizing
 #
@@ -174,31 +186,30 @@ rows = []
 for run in trained:
     options = {"memorizing": run.settings.memorizing, "generator": generator(0, "relative distance")}
     found = comparison.relative_distance(run.predictor, run.references, run.splits["out_of_distribution"], **options)
-    rows.append({"kind": run.settings.kind, "seed": run.settings.training.seed, "found": found})
-relative = pd.DataFrame(rows)
-pd.DataFrame(
-    {
-        "model": relative["kind"],
-        "seed": relative["seed"],
-        "relative distance [95 % interval over sequences]": relative["found"].map(str),
-        "d(G, its memorizer)": [uncertainty.with_error(each.apart, each.apart_sem) for each in relative["found"]],
-    }
-).set_index(["model", "seed"])
+    of = {"model": run.settings.kind, "seed": run.settings.training.seed, "n": len(fresh)}
+    apart = uncertainty.with_error(found.apart, found.apart_sem)
+    rows.append({**of, "found": found, "[95 %, over sequences]": str(found), "d(G, its memorizer)": apart})
+relative = pd.DataFrame(rows).set_index(["model", "seed"])
+relative.drop(columns="found")
 
 # %%
-figure, (ax,) = plotting.panels(1, width=6.5)
+histories = []
 for run, found in zip(trained, relative["found"], strict=True):
     options = {"memorizing": run.settings.memorizing, "apart": found.apart, "split": "out_of_distribution"}
-    history = comparison.along_training(run.metrics, **options).assign(seed=run.settings.training.seed)
-    plotting.relative_distances(history[history["step"] > 0], ax, kind=run.settings.kind)
+    history = comparison.along_training(run.metrics, **options)
+    histories.append(history.assign(kind=run.settings.kind, seed=run.settings.training.seed))
+table = pd.concat(histories).query("step > 0")
+figure, (ax,) = plotting.panels(1, width=6.5)
+for kind in kinds:
+    plotting.relative_distances(table[table["kind"] == kind], ax, kind=kind)
 _ = plotting.legend(ax, title="model")
 
 # %%
 for kind in kinds:
-    found = relative.loc[relative["kind"] == kind, "found"].tolist()
+    found = relative.loc[kind, "found"].tolist()
     try:
         mean = comparison.over_runs(found, generator=generator(0, "over runs"))
-        text = f"{mean}, n = {mean.n} training urns or pools"
+        text = f"{mean}, n = {mean.n} pool(s), {len(found) - mean.n} undetermined"
     except ValueError as undetermined:
         text = str(undetermined)
     display(Markdown(f"**{kind}**, mean relative distance over seeds: {text}."))
@@ -222,7 +233,12 @@ _ = plotting.legend(ax, title="weight of")
 
 # %%
 wide = mixtures.pivot(index="who", columns="reference", values=["weight", "sem"]).loc[kinds]
-wide.round(4)[["weight", "sem"]].reindex(columns=list(four), level="reference")
+for kind, weights in wide["weight"].iterrows():
+    parts = [
+        f"{weights[name]:.3f} ± {wide.loc[kind, ('sem', name)]:.3f} {name}"
+        for name in weights.sort_values(ascending=False).index
+    ]
+    display(Markdown(f"**{kind}** (n = {len(fresh)} sequences): " + ", ".join(parts) + "."))
 
 # %% [markdown]
 # ## Single sequences
