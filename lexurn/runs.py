@@ -213,6 +213,8 @@ def _train(settings: Settings, folder: Path, trackers: Several, wandb_key: str |
         if settings.machine.tracker == "wandb":
             config = settings.flat() | {"urns": None if ready.pool is None else ready.pool.tolist()}
             trackers.add(Wandb(folder, config=config, key=wandb_key))
+        if state is not None:
+            trackers.go_on(tracking.read(folder / "metrics.jsonl"))
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
             loss = models.loss_as_trained(ready.model, chosen_on, seed=settings.training.seed)

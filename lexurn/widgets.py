@@ -11,7 +11,7 @@ import pandas as pd
 from lexurn import plotting, runs
 from lexurn.runs import Run
 from lexurn.settings import Settings
-from lexurn.tracking import Lines, Tracker, duration, time_left
+from lexurn.tracking import Clock, Lines, Tracker, duration
 
 
 class LiveTraining(Tracker):
@@ -23,17 +23,21 @@ class LiveTraining(Tracker):
 
     def __init__(self, n_steps: int, *, interval: float = 2.0):
         self.n_steps, self.interval = n_steps, interval
-        self.began, self.drawn = time.monotonic(), float("-inf")
+        self.clock, self.began, self.drawn = Clock(n_steps), time.monotonic(), float("-inf")
         self.rows: list[dict[str, float]] = []
         self.handle: Any = None
         self.lines = None if _in_notebook() else Lines(n_steps)
+
+    def go_on(self, past: list[dict[str, Any]]) -> None:
+        self.rows = list(past)
 
     def log(self, metrics: dict[str, float], step: int) -> None:
         if self.lines:
             return self.lines.log(metrics, step)
         self.rows.append({"step": step, **metrics})
+        left = self.clock.left(step)
         if time.monotonic() - self.drawn > self.interval:
-            self._draw(time_left(time.monotonic() - self.began, step, self.n_steps))
+            self._draw(left)
 
     def finish(self) -> None:
         if self.rows:
@@ -58,12 +62,10 @@ class OneLine(Tracker):
     """A tracker that says the step and the time left; `say` puts it in place of what was said before."""
 
     def __init__(self, title: str, n_steps: int, say: Callable[[str], None]):
-        self.title, self.n_steps, self.say = title, n_steps, say
-        self.began = time.monotonic()
+        self.title, self.clock, self.say = title, Clock(n_steps), say
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        left = time_left(time.monotonic() - self.began, step, self.n_steps)
-        self.say(f"{self.title}: step {step} of {self.n_steps}, {left}")
+        self.say(f"{self.title}: step {step} of {self.clock.n_steps}, {self.clock.left(step)}")
 
 
 def get_all(wanted: Sequence[Settings]) -> list[Run]:

@@ -280,3 +280,18 @@ def test_a_training_that_diverges_keeps_its_last_good_state(store, monkeypatch):
         (folder,) = store.iterdir()
         state = checkpoints.load_state(folder, key=check(flat).key)
         assert all(tensor.isfinite().all() for name, tensor in state.items() if name.startswith("model/"))
+
+
+def test_a_training_that_goes_on_tells_its_past_first(monkeypatch):
+    class Listening(CutAt):
+        past: list = []
+
+        def go_on(self, past):
+            Listening.past = [line["step"] for line in past]
+
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    with pytest.raises(Cut):
+        runs.get(TINY, tracker=Listening(12))
+    assert Listening.past == []
+    runs.get(TINY, tracker=Listening(None))
+    assert Listening.past == [0, 4, 8]

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from lexurn.tracking import Files, duration, time_left
+from lexurn import tracking
+from lexurn.tracking import Files, duration
 
 
 def test_json_lines_are_flushed_one_by_one(tmp_path):
@@ -23,6 +24,10 @@ def test_durations_are_told_in_words(seconds, text):
     assert duration(seconds) == text
 
 
-def test_the_time_left_is_that_of_the_steps_to_come():
-    assert time_left(30.0, 10, 20) == "about 30 s left"
-    assert time_left(1.0, 0, 20) == "estimating"
+def test_the_time_left_is_that_of_the_steps_to_come(monkeypatch):
+    """Also in a training that goes on from a late step."""
+    now = iter([0.0, 100.0, 130.0, 0.0, 5.0, 35.0])
+    monkeypatch.setattr(tracking.time, "monotonic", lambda: next(now))
+    for first, second in ((0, 10), (5010, 5020)):
+        clock = tracking.Clock(second + 20)
+        assert clock.left(first) == "estimating" and clock.left(second) == "about 1 min 0 s left"

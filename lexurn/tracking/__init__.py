@@ -20,6 +20,9 @@ from lexurn.files import append, worded, write
 class Tracker(Protocol):
     """A tracker that derives from this one ignores what it does not override."""
 
+    def go_on(self, past: list[dict[str, Any]]) -> None:
+        """Metrics, each with its `step`, that were told before the training was cut off; before any others."""
+
     def log(self, metrics: dict[str, float], step: int) -> None: ...
 
     def log_table(self, name: str, table: pd.DataFrame) -> None:
@@ -40,6 +43,10 @@ class Several:
 
     def add(self, tracker: Tracker) -> None:
         self.trackers.append(tracker)
+
+    def go_on(self, past: list[dict[str, Any]]) -> None:
+        for each in self.trackers:
+            each.go_on(past)
 
     def log(self, metrics: dict[str, float], step: int) -> None:
         for each in self.trackers:
@@ -94,21 +101,32 @@ class Lines(Tracker):
 
     def __init__(self, n_steps: int, *, interval: float = 5.0):
         self.n_steps, self.interval = n_steps, interval
-        self.began = self.said = time.monotonic()
+        self.clock, self.said = Clock(n_steps), time.monotonic()
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        now = time.monotonic()
-        if now - self.said < self.interval:
+        left = self.clock.left(step)
+        if time.monotonic() - self.said < self.interval:
             return
-        self.said = now
-        left = time_left(now - self.began, step, self.n_steps)
+        self.said = time.monotonic()
         loss = metrics["validation_loss"]
         print(f"step {step}/{self.n_steps}  validation loss {loss:.4f}  {left}", file=sys.stderr, flush=True)
 
 
-def time_left(seconds: float, step: int, n_steps: int) -> str:
-    """`about 1 min 5 s left`, from the mean time of the steps so far."""
-    return f"about {duration(seconds / step * (n_steps - step))} left" if step else "estimating"
+class Clock:
+    """The time left, from the mean time of the steps since the first that it was asked about (0, or a later one)."""
+
+    def __init__(self, n_steps: int):
+        self.n_steps, self.first = n_steps, None
+        self.began = time.monotonic()
+
+    def left(self, step: int) -> str:
+        """`about 1 min 5 s left`."""
+        if self.first is None:
+            self.first, self.began = step, time.monotonic()
+        if step == self.first:
+            return "estimating"
+        seconds = (time.monotonic() - self.began) / (step - self.first) * (self.n_steps - step)
+        return f"about {duration(seconds)} left"
 
 
 def duration(seconds: float) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from lexurn.files import write
-from lexurn.tracking import Tracker, read
+from lexurn.tracking import Tracker
 from lexurn.tracking.keys import find_key
 
 RECORDER = Path(__file__).with_name("recorder.py")
@@ -47,11 +47,13 @@ class Wandb(Tracker):
         self.key = find_key(key) if self.mode not in ("offline", "disabled") else None
         self.at: str | None = None  # wandb's folder, once it records
         self.told: SimpleQueue[str | None] = SimpleQueue()
-        for metrics in read(folder / "metrics.jsonl"):  # of a training that goes on
-            self.log(metrics, metrics.pop("step"))
         self.thread = threading.Thread(target=self._work, daemon=True)
         if self.mode != "disabled":
             self.thread.start()
+
+    def go_on(self, past: list[dict[str, Any]]) -> None:
+        for metrics in past:
+            self.log({name: value for name, value in metrics.items() if name != "step"}, metrics["step"])
 
     def log(self, metrics: dict[str, float], step: int) -> None:
         self._tell("log", metrics, step)
@@ -112,6 +114,7 @@ class Wandb(Tracker):
             self.mode = "offline"
         child, answer = self._start("offline")
         if "at" not in answer:
+            child.kill()
             raise RuntimeError(answer["error"])
         self.at = answer["at"]
         return child
@@ -137,7 +140,8 @@ class Wandb(Tracker):
             text=True,
         )
         print(json.dumps({"settings": self._settings(mode), "config": self.config}), file=child.stdin, flush=True)
-        if not select.select([child.stdout], [], [], SECONDS_TO_BEGIN + 10)[0]:
+        patience = SECONDS_TO_BEGIN + 10 if mode != "offline" else 120  # on a busy machine imports alone take long
+        if not select.select([child.stdout], [], [], patience)[0]:
             return child, {"error": "no answer in time"}
         return child, json.loads(child.stdout.readline() or '{"error": "the recording process ended"}')
 
