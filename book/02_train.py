@@ -134,7 +134,7 @@ display(
 # ## Training
 #
 # Left, the loss; right, how far the model's predictions on *fresh* urns are from each exact predictor
-# (symmetrized KL, in nats, mean over rows).
+# (symmetrized KL, ½ KL(p‖q) + ½ KL(q‖p), in nats, mean over rows).
 
 # %%
 run = runs.get(settings, tracker=widgets.LiveTraining(settings.training.n_steps))
@@ -161,6 +161,7 @@ best_step, best = run.results["step"].iloc[0], experiment.optimum(settings)
 inside = "in_distribution" if run.pool is not None else "out_of_distribution"
 regret = evaluation.select(run.results, split=inside, measure="regret")
 text = f"Best weights: step {best_step}. " + comparison.describe(run.predictor, run.references, run.splits)
+text += " " + comparison.scale(run.references, run.splits["out_of_distribution"])
 if best_step == 0:
     text = "Training never came below the loss of the untrained weights; lower learning_rate."
 elif best in regret.index:

@@ -19,14 +19,20 @@
 # [Training](02_train) makes one model and asks which exact predictor is nearest. This chapter makes three, equal in
 # everything but one thing, and looks at them from every side:
 #
-# - **normal**: learned embeddings. Its optimum is **M**.
+# - **normal**: learned embeddings. The best that it can become is **M**.
 # - **lexical**: a random embedding table for every sequence. No weight can know a colour's name; its optimum is **S**.
 # - **permuted**: learned embeddings, but the colours of every *training* sequence are renamed at random. Its optimum is
 #   S as well, and it has to *learn* that names mean nothing where the lexical model cannot do otherwise. It tells the
 #   effect of the data from that of the architecture.
 #
-# All three are trained on the same pool and evaluated on the same sequences, so that differences between them are
-# paired.
+# The exact predictors, from [the data](01_data): **G** (generalizing) expects any urn and counts; **M** (memorizing)
+# expects an urn of the training pool; **S** (symmetrized) expects an urn of the pool with its colours renamed. *Row*
+# $t$ has seen $t$ balls, up to $C$. The *distance* $d$ is symmetrized KL, $\frac{1}{2} \mathrm{KL}(p \| q) +
+# \frac{1}{2} \mathrm{KL}(q \| p)$ in nats, over rows $1 \dots C$ unless a row is named.
+#
+# An optimum is what training tends to, not where it is when it stops. G is a good start for every one of them: counting
+# needs no memory of the urn. So the question is how far each has come from G to its optimum. All three are trained on
+# the same pool and evaluated on the same sequences: differences between them are paired.
 
 # %%
 import importlib.util
@@ -46,8 +52,9 @@ sys.path.insert(0, str(clone))
 # %% [markdown]
 # ## Parameters
 #
-# Change a value and run everything again, or from a terminal: `papermill book/03_evaluate.ipynb out.ipynb -p n_seeds
-# 12`. (`vocabulary` is that of the lexical model alone; give it with `lex True`.)
+# Change a value and run everything again, or from a terminal:
+# `papermill book/03_evaluate.ipynb out.ipynb -p n_seeds 12`. (`lex` and `label_permuted` are the chapter's own to set;
+# `vocabulary` is that of the lexical model.)
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
@@ -90,7 +97,7 @@ tracker: str = "files"  # where metrics go beside the run's folder: files, wandb
 # %%
 from lexurn import parameters
 
-settings = parameters.resolve("evaluate")
+settings = parameters.resolve("evaluate", fixed={"lex": True, "label_permuted": False})
 
 from lexurn import experiment
 
@@ -113,8 +120,8 @@ seeds = [settings.training.seed + number for number in range(settings.study.n_se
 # %% [markdown]
 # ## The models
 #
-# Each is trained, or loaded where it was trained before. Below, their distances to the exact predictors along training:
-# what a model becomes, and whether it is still on its way.
+# Each is trained, or loaded where it was trained before. Below, their distances to the exact predictors along training
+# on fresh urns. Everything after this uses the weights of the least validation loss; the bar marks their step.
 
 # %%
 trained = widgets.get_all([settings.of_kind(kind, seed=seed) for seed in seeds for kind in kinds])
@@ -125,15 +132,17 @@ fresh = splits["out_of_distribution"]
 # %%
 figure, axes = plotting.panels(len(kinds), sharey=True, width=3.6)
 for kind, ax in zip(kinds, axes, strict=True):
-    plotting.distances_along_training(first[kind].metrics, ax).set_title(f"{kind}, out of distribution")
+    best_step = first[kind].results["step"].iloc[0]
+    plotting.distances_along_training(first[kind].metrics, ax, best_step=best_step)
+    ax.set_title(f"{kind}, seed {seeds[0]}")
 _ = plotting.legend(axes[-1])
 
 # %% [markdown]
 # ## How far from the exact predictors?
 #
-# Distances (symmetrized KL, mean over rows 1 … C) to G, M and S on the three kinds of evaluation sequences, with two
-# standard errors over sequences; one point a model. A normal model should sit at M. Where would you expect the other
-# two: at G, which counts, or at S, which recognizes the training urn under any renaming?
+# Distances to G, M and S on new sequences from the pool (in distribution), on fresh urns, one a sequence (out of
+# distribution), and on the constant sequences (low entropy: all there are, one a colour, so that their error is a
+# spread). One point a model, with two standard errors over sequences. A normal model should sit at M. And the others?
 
 # %%
 results = pd.concat(run.results.assign(kind=run.settings.kind, seed=run.settings.training.seed) for run in trained)
@@ -150,13 +159,15 @@ lines.pivot_table(index=index, columns="reference", values="distance", aggfunc="
 
 # %%
 for kind in kinds:
-    display(Markdown(f"**{kind}.** " + comparison.describe(first[kind].predictor, references, splits)))
+    text = comparison.describe(first[kind].predictor, references, splits)
+    display(Markdown(f"**{kind}, seed {seeds[0]}.** {text}"))
+display(Markdown(comparison.scale(references, fresh)))
 
 # %% [markdown]
 # ## Row by row
 #
-# The same, by the number of balls seen. A model that *is* a predictor lies far below the others at every row; one on
-# its way may resemble one predictor early in a sequence and another late.
+# The same, by the number of balls seen. Where a model has become a predictor, the line of that one lies far below the
+# others at every row; a model on its way may resemble one predictor early in a sequence and another late.
 
 # %%
 figure, axes = plotting.panels(len(kinds), sharey=True, width=3.6)
@@ -165,21 +176,16 @@ for kind, ax in zip(kinds, axes, strict=True):
 _ = plotting.legend(axes[-1])
 
 # %%
-for kind, run in first.items():
-    lines = run.results[(run.results["split"] == "out_of_distribution") & (run.results["measure"] == "symmetrized_kl")]
-    lines = lines[~lines["row"].isin(["0", "last", "mean"])]
-    nearest = lines.loc[lines.groupby(lines["row"].astype(int))["mean"].idxmin(), "reference"].tolist()
-    changes = [row for row in range(1, len(nearest)) if nearest[row] != nearest[row - 1]]
-    spans = [f"{nearest[row]} from {row + 1} ball(s) on" for row in [0, *changes]]
-    display(Markdown(f"**{kind}**: nearest is " + ", ".join(spans[:6]) + (", …" if len(spans) > 6 else ".")))
+for kind in kinds:
+    spans = comparison.nearest_by_row(first[kind].predictor, references, fresh)
+    display(Markdown(f"**{kind}, seed {seeds[0]}**: nearest, by two standard errors, is {spans} (n = {len(fresh)})."))
 
 # %% [markdown]
 # ## Between generalizing and memorizing
 #
-# The relative distance puts a model on one scale: $(d(\text{model}, G) - d(\text{model}, M)) / d(G, M)$, with S in M's
-# place for the models that know no names. It is −1 at G and +1 at the memorizer, and it can leave that range, since
-# symmetrized KL is no metric. Where G and the memorizer are too close to be told apart on these sequences it is called
-# *undetermined*.
+# The relative distance puts a model $h$ on one scale: $r = (d(h, G) - d(h, M)) / d(G, M)$, with S in M's place for the
+# models that know no names. It is −1 at G and +1 at the memorizer, and it can leave that range, since symmetrized KL is
+# no metric. Where G and the memorizer are too close to be told apart on these sequences it is *undetermined*.
 
 # %%
 rows = []
@@ -188,7 +194,7 @@ for run in trained:
     found = comparison.relative_distance(run.predictor, run.references, run.splits["out_of_distribution"], **options)
     of = {"model": run.settings.kind, "seed": run.settings.training.seed, "n": len(fresh)}
     apart = uncertainty.with_error(found.apart, found.apart_sem)
-    rows.append({**of, "found": found, "[95 %, over sequences]": str(found), "d(G, its memorizer)": apart})
+    rows.append({**of, "found": found, "r [95 % over sequences]": str(found), "d(G, memorizer)": apart})
 relative = pd.DataFrame(rows).set_index(["model", "seed"])
 relative.drop(columns="found")
 
@@ -196,23 +202,30 @@ relative.drop(columns="found")
 histories = []
 for run, found in zip(trained, relative["found"], strict=True):
     options = {"memorizing": run.settings.memorizing, "apart": found.apart, "split": "out_of_distribution"}
-    history = comparison.along_training(run.metrics, **options)
-    histories.append(history.assign(kind=run.settings.kind, seed=run.settings.training.seed))
-table = pd.concat(histories).query("step > 0")
+    if not found.undetermined:
+        history = comparison.along_training(run.metrics, **options)
+        histories.append(history.assign(kind=run.settings.kind, seed=run.settings.training.seed))
+along = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame(columns=["kind", "seed", "step"])
+reached = along.groupby(["kind", "seed"])["step"].max().groupby("kind").min()  # by all, where some stop early
+along = along[(along["step"] > 0) & (along["step"] <= along["kind"].map(reached))]
+
+# %%
 figure, (ax,) = plotting.panels(1, width=6.5)
-for kind in kinds:
-    plotting.relative_distances(table[table["kind"] == kind], ax, kind=kind)
+for kind, history in along.groupby("kind", sort=False):
+    plotting.relative_distances(history, ax, kind=kind)
+plotting.ends(ax)
 _ = plotting.legend(ax, title="model")
 
 # %%
+means = {}
 for kind in kinds:
     found = relative.loc[kind, "found"].tolist()
     try:
-        mean = comparison.over_runs(found, generator=generator(0, "over runs"))
-        text = f"{mean}, n = {mean.n} pool(s), {len(found) - mean.n} undetermined"
+        means[kind] = comparison.over_runs(found, generator=generator(0, "over runs"))
+        text = f"{means[kind]}, n = {means[kind].n} pool(s), {len(found) - means[kind].n} undetermined"
     except ValueError as undetermined:
         text = str(undetermined)
-    display(Markdown(f"**{kind}**, mean relative distance over seeds: {text}."))
+    display(Markdown(f"**{kind}**, mean relative distance over seeds [95 %]: {text}."))
 
 # %% [markdown]
 # Intervals over sequences hold for one model of one pool. Whether a lexical model goes to G or to S depends on the urn
@@ -222,7 +235,7 @@ for kind in kinds:
 # ## A mixture of predictors?
 #
 # A model between G and S may predict like a blend of them. Here is the mixture of G, M, S and the uniform predictor U
-# that is nearest to each model on fresh urns (least KL), with standard errors (jackknife over sequences).
+# that is nearest to each model on fresh urns (least KL), with standard errors (jackknife over sequences; none at 0).
 
 # %%
 four = references | {"uniform": Uniform(settings.task.n_colors)}
@@ -232,13 +245,10 @@ plotting.mixtures(mixtures, ax)
 _ = plotting.legend(ax, title="weight of")
 
 # %%
-wide = mixtures.pivot(index="who", columns="reference", values=["weight", "sem"]).loc[kinds]
-for kind, weights in wide["weight"].iterrows():
-    parts = [
-        f"{weights[name]:.3f} ± {wide.loc[kind, ('sem', name)]:.3f} {name}"
-        for name in weights.sort_values(ascending=False).index
-    ]
-    display(Markdown(f"**{kind}** (n = {len(fresh)} sequences): " + ", ".join(parts) + "."))
+for kind, lines in mixtures.groupby("who", sort=False):
+    lines = lines[lines["weight"] >= comparison.BOUNDARY].sort_values("weight", ascending=False)
+    parts = [f"{uncertainty.with_error(line.weight, line.sem)} {line.reference}" for line in lines.itertuples()]
+    display(Markdown(f"**{kind}, seed {seeds[0]}** (n = {len(fresh)}): {', '.join(parts)}; the others are at 0."))
 
 # %% [markdown]
 # ## Single sequences
@@ -254,24 +264,28 @@ for group in (models, references):
         plotting.predictions(table, ax, who=who)
 
 # %% [markdown]
-# And the five sequences on which the lexical model, after all balls, is furthest from S, with both predictions there.
+# And the five sequences on which the lexical model, after all balls, is furthest from S: how often each colour came,
+# and the probabilities of the colours. Does it follow the counts there, as G does?
 
 # %%
 table = evaluation.last_predictions(first["lexical"].predictor, references, fresh)
-shown = [
-    "balls",
-    *(name for name in table if name.startswith(("model/", "symmetrized/"))),
-    "symmetrized_kl/symmetrized",
-]
-table.nlargest(5, "symmetrized_kl/symmetrized")[shown].round(3)
+table = table.nlargest(5, "symmetrized_kl/symmetrized")
+colors = [str(color) for color in range(settings.task.n_colors)]
+shown = {"balls": [" ".join(str(seen.split().count(color)) for color in colors) for seen in table["balls"]]}
+for who in ("model", "generalizing", "symmetrized"):
+    rows = table[[f"{who}/{color}" for color in colors]].values
+    shown[who] = [" ".join(f"{probability:.2f}" for probability in row) for row in rows]
+distances = {f"d to {end[0].upper()}": table[f"symmetrized_kl/{end}"] for end in ("generalizing", "symmetrized")}
+pd.DataFrame({**shown, **distances}).round(3)
 
 # %% [markdown]
 # ## Do names matter?
 #
 # Rename the colours of a sequence, predict, and rename back: how far is that from the prediction for the sequence as it
-# was? For G and S it is the same. For M it is not. For a lexical model it is the same *up to the random tables* that it
-# is averaged over, and how much its single tables disagree (mean KL of one from the average) is what it has not yet
-# learned of its own invariance. The permuted model has to learn it all.
+# was ($d$, ± one standard error over sequences)? For G and S it is the same. For M it is not. A lexical model's
+# probabilities are averaged over a few random tables; renaming changes them *up to those tables*, and how much single
+# tables disagree (mean KL of one from the average) is what it has not yet learned of its own invariance. The permuted
+# model has to learn it all.
 
 # %%
 rows = []
@@ -286,29 +300,45 @@ line = lines[(lines["split"] == "out_of_distribution") & (lines["seed"] == seeds
 names.loc["lexical", "disagreement of tables"] = uncertainty.with_error(line["mean"], line["sem"])
 names.fillna("")
 
-# %%
-tables = first["lexical"].predictor.predictors
-single = pd.concat(
-    evaluation.select(
-        evaluation.evaluate(each, references, {"out_of_distribution": fresh}), split="out_of_distribution"
-    ).assign(table=number)
-    for number, each in enumerate(tables)
-)
-average = evaluation.select(first["lexical"].results, split="out_of_distribution")
-spread = single.groupby("reference", sort=False)["mean"].agg(["mean", "std", "min", "max"])
-spread.insert(0, "average of the tables", average["mean"])
-spread.round(4)
+# %% [markdown]
+# What is the averaging worth? No average can be further from a predictor than its members are on average, as
+# divergences are convex; how much nearer it is shows how much the tables differ.
 
 # %%
-nearer = (spread["average of the tables"] < spread["mean"]).all()
-text = "it is nearer to each exact predictor than its single tables are on average: the ensemble predicts better."
-if not nearer:
-    text = "it is not nearer to every exact predictor than its single tables are on average."
-display(
-    Markdown(
-        f"So spread the distances over {len(tables)} single tables (std: their standard deviation). Averaged, {text}"
+lexical = first["lexical"].predictor
+single = [comparison.measures(each, references, fresh) for each in lexical.predictors]
+average = comparison.measures(lexical, references, fresh)
+rows = []
+for name in references:
+    values = torch.stack([comparison.over_rows(each[name, "symmetrized_kl"]).mean() for each in single])
+    averaged = comparison.over_rows(average[name, "symmetrized_kl"]).mean().item()
+    of = {"average of the tables": averaged, "mean of single tables": values.mean().item()}
+    rows.append({"d to": name, **of, "SD over tables": values.std().item()})
+pd.DataFrame(rows).set_index("d to").round(4)
+
+# %%
+losses = torch.stack([comparison.over_rows(each["", "loss"]) for each in single]).mean(0)
+gain = uncertainty.in_words(losses - comparison.over_rows(average["", "loss"]))
+display(Markdown(f"Averaging {len(single)} tables gains {gain} nats a ball on fresh urns (n = {len(fresh)}, paired)."))
+
+# %% [markdown]
+# ## What was seen
+
+# %%
+for kind, run in first.items():
+    regret = evaluation.select(run.results, split="in_distribution", measure="regret").loc[run.settings.memorizing]
+    lost = uncertainty.with_error(*regret[["mean", "sem"]])
+    history = along[(along["kind"] == kind) & (along["seed"] == seeds[0])]["relative_distance"].tolist()
+    moved = f"{history[-1] - history[len(history) // 2]:+.2f}" if len(history) > 1 else "not known"
+    text = (
+        f"**{kind}, seed {seeds[0]}**: relative distance {relative.loc[(kind, seeds[0]), 'found']}, change over the "
+        f"second half of training {moved}, best step {run.results['step'].iloc[0]} of {run.metrics['step'].iloc[-1]}. "
+        f"In distribution it loses {lost} nats a ball more than its optimum, {run.settings.memorizing}."
     )
-)
+    display(Markdown(text))
+
+# %% [markdown]
+# A model that still moves is no verdict: what it will be is not what it is. Nor is one training urn, whatever it shows.
 
 # %% [markdown]
 # ## What to try next
@@ -316,4 +346,4 @@ display(
 # - `-p n_seeds 12`: a dozen training urns, and intervals that mean something beyond one of them (some minutes).
 # - `-p n_steps 5000 -p schedule cosine`: does the lexical model come nearer to S, to G, or to both?
 # - `-p n_tasks 4`: is there still a difference between G and S to be seen?
-# - `-p lex True -p vocabulary gaussian`: how much more do the tables disagree?
+# - `-p vocabulary gaussian`: how much more do the tables disagree?

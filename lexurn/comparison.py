@@ -16,17 +16,20 @@ from torch import Generator, Tensor
 from lexurn import divergences
 from lexurn.evaluation import PerSequence, measures
 from lexurn.shapes import Predictor, Tokens
-from lexurn.uncertainty import Interval, Values, bootstrap, in_words, mean_and_sem, with_error
+from lexurn.uncertainty import FEWEST, Interval, Values, bootstrap, in_words, is_above_zero, mean_and_sem
 
 N_BLOCKS = 10
 """Blocks of sequences that the jackknife leaves out in turn."""
+
+BOUNDARY = 1e-3
+"""A mixture weight below it is taken to be at the boundary of the simplex."""
 
 
 @dataclass(frozen=True)
 class RelativeDistance:
     """(d(h, G) − d(h, M)) / d(G, M): −1 where the model h is G, +1 where it is M, unclamped, with its interval.
 
-    Undetermined where G and M are no further apart than two standard errors of their distance.
+    Undetermined where G and M are no further apart than two standard errors of their distance, or by a few sequences.
     """
 
     interval: Interval
@@ -35,7 +38,7 @@ class RelativeDistance:
 
     @property
     def undetermined(self) -> bool:
-        return not self.apart > 2 * self.apart_sem
+        return self.interval.n < FEWEST or not self.apart > 2 * self.apart_sem
 
     @property
     def rescaled(self) -> float:
@@ -87,7 +90,8 @@ def over_runs(found: Sequence[RelativeDistance], *, generator: Generator) -> Int
 def mixture(predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens) -> pd.DataFrame:
     """The mixture of references that is nearest to a predictor on rows 1 … C: reference, weight, sem, n.
 
-    Least mean KL(predictor ‖ mixture). The standard error is that of the jackknife over `N_BLOCKS` blocks of sequences.
+    Least mean KL(predictor ‖ mixture). The standard error is that of the jackknife over `N_BLOCKS` blocks of sequences,
+    and NaN for a weight at the boundary (below `BOUNDARY`), where the jackknife does not hold.
     """
     log_model = divergences.as_double(predictor(tokens))[:, 1:]
     log_references = torch.stack([divergences.as_double(each(tokens))[:, 1:] for each in references.values()])
@@ -97,15 +101,19 @@ def mixture(predictor: Predictor, references: Mapping[str, Predictor], tokens: T
         [divergences.mixture_weights(log_model[keep], log_references[:, keep]) for keep in _all_but_one(blocks)]
     )
     sem = ((len(without) - 1) * without.var(0, correction=0)).sqrt()
+    sem[weights < BOUNDARY] = torch.nan
     columns = {"reference": list(references), "weight": weights.tolist(), "sem": sem.tolist()}
     return pd.DataFrame({**columns, "n": len(tokens)})
 
 
 def relabelling(predictor: Predictor, tokens: Tokens, *, vocab_size: int, generator: Generator) -> PerSequence:
     """How much the names of the tokens matter: symmetrized KL (batch time) between a prediction and the one for the
-    sequence with its tokens renamed by a random permutation, the names changed back. 0 for G and S, not for M.
+    sequence with its tokens renamed by a random permutation, never the identity, and the names changed back. 0 for S
+    and, under a symmetric prior, for G; not for M.
     """
-    order = torch.rand(len(tokens), vocab_size, generator=generator).argsort(-1).to(tokens.device)  # old -> new
+    names = torch.arange(vocab_size)
+    order = torch.rand(len(tokens), vocab_size, generator=generator).argsort(-1)  # old -> new
+    order = torch.where((order == names).all(-1, keepdim=True), names.roll(1), order).to(tokens.device)
     renamed = divergences.as_double(predictor(order.gather(1, tokens)))
     back = renamed.gather(-1, order[:, None].expand_as(renamed))
     return divergences.symmetrized_kl(divergences.as_double(predictor(tokens)), back)
@@ -128,7 +136,7 @@ def describe(
     *,
     split: str = "out_of_distribution",
 ) -> str:
-    """In words: how far the predictor is from each reference, which is nearest, and how far these are apart."""
+    """In words: how far the predictor is from each reference, and whether it is nearest to one of them."""
     if split not in splits:
         raise KeyError(f"no split named {split}; there are {', '.join(splits)}")
     tokens = splits[split]
@@ -148,20 +156,51 @@ def describe(
     ranked = [name for name in ranked if distances[name].isfinite().all()]
     if len(ranked) < 2:
         return text
+    first, second = ranked[:2]
+    difference = distances[second] - distances[first]
+    between = over_rows(distance(references[first], references[second], tokens))
+    if is_above_zero(difference):
+        text += f"**Nearest is the {first} predictor**, by {in_words(difference)} (paired); {second} is next. "
+    else:
+        text += f"**It is not told whether {first} or {second} is nearer**: {in_words(difference)} (paired). "
+    if distances[first].mean() > between.mean():
+        text += f"But these two are only {in_words(between)} apart: the model is **far from both**. "
+    return text.rstrip()
+
+
+def ranking(values: Mapping[str, Tensor]) -> str:
+    """In words: `a < b ≈ c`, from values (batch) on the same sequences; ≈ where neighbours are not told apart."""
+    names = sorted(values, key=lambda name: values[name].mean().item())
+    text = names[0]
+    for before, name in itertools.pairwise(names):
+        text += f" {'<' if is_above_zero(values[name] - values[before]) else '≈'} {name}"
+    return text
+
+
+def nearest_by_row(predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens) -> str:
+    """In words: which reference is nearest at which rows from 1 on, and where two are not told apart."""
+    found = measures(predictor, references, tokens)
+    spans: list[tuple[str, int]] = []
+    for row in range(1, tokens.shape[1]):
+        values = {name: found[name, "symmetrized_kl"][:, row] for name in references}
+        first, second = sorted(values, key=lambda name: values[name].mean().item())[:2]
+        name = first if is_above_zero(values[second] - values[first]) else "none for certain"
+        if not spans or spans[-1][0] != name:
+            spans.append((name, row))
+    ends = [start - 1 for _, start in spans[1:]] + [tokens.shape[1] - 1]
+    texts = []
+    for (name, start), end in zip(spans, ends, strict=True):
+        texts.append(f"{name} at row{f' {start}' if start == end else f's {start} to {end}'}")
+    return ", ".join(texts)
+
+
+def scale(references: Mapping[str, Predictor], tokens: Tokens) -> str:
+    """In words: how far the references are apart, which is what a model's distances are to be read against."""
     apart = [
         f"{first} and {second} are {in_words(over_rows(distance(references[first], references[second], tokens)))}"
         for first, second in itertools.combinations(references, 2)
     ]
-    return text + _nearest(distances, ranked) + "For scale, " + ", ".join(apart) + " apart."
-
-
-def _nearest(distances: Mapping[str, Tensor], ranked: Sequence[str]) -> str:
-    """A paired comparison of the two nearest."""
-    first, second = ranked[:2]
-    mean, sem = mean_and_sem(distances[second] - distances[first])
-    if mean > 2 * sem:
-        return f"**Nearest is the {first} predictor**, by {with_error(mean, sem)} (paired) before {second}. "
-    return f"**Equally near are {first} and {second}**, within two errors ({with_error(mean, sem)}, paired). "
+    return f"For scale, {', '.join(apart)} apart." if apart else ""
 
 
 def _ratio(to_g: np.ndarray, to_m: np.ndarray, apart: np.ndarray, axis: int) -> Values:

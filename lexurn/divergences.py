@@ -41,16 +41,6 @@ def entropy(log_p: LogP) -> Float[Tensor, "*#any"]:
     return -torch.special.xlogy(p := as_double(log_p).exp(), p).sum(-1)
 
 
-def relative_distance(to_generalizing: Tensor, to_memorizing: Tensor, between: Tensor) -> Float[Tensor, ""]:
-    """r = (d(h, G) − d(h, M)) / d(G, M), each averaged over all its entries *before* the division.
-
-    −1 where the model h is the generalizing predictor, +1 where it is the memorizing one; (r + 1) / 2 is the rescaled
-    form. Unclamped: symmetrized KL is no metric, so r leaves [−1, 1]. Source: Wurgaft et al. 2025 (arXiv 2506.17859),
-    who clamp it.
-    """
-    return (to_generalizing.double().mean() - to_memorizing.double().mean()) / between.double().mean()
-
-
 def mixture_weights(
     log_model: Float[Tensor, "*rows vocab"], log_references: Float[Tensor, "references *rows vocab"]
 ) -> Float[Tensor, "references"]:

@@ -14,6 +14,7 @@ Splits are named sequences, references named predictors; made once and remembere
 
 from collections.abc import Mapping
 from math import inf
+from typing import Any
 
 import pandas as pd
 import torch
@@ -47,9 +48,10 @@ def measures(
     """(reference, measure) -> values (batch time) before any averaging; the reference of `loss` and `entropy` is ''."""
     each = predictor.each(tokens) if isinstance(predictor, Average) else None
     model = predictor(tokens) if each is None else mean_prediction(each)
-    model = divergences.as_double(model).to(tokens.device)
     answers = {name: reference(tokens) for name, reference in references.items()}
     _check_log_probs(model, answers)
+    _check_causal(predictor, tokens, model.shape[-1])
+    model = divergences.as_double(model).to(tokens.device)
     loss = divergences.negative_log_likelihood(model, tokens)
     values = {("", "loss"): loss, ("", "entropy"): divergences.entropy(model)}
     if each is not None:
@@ -61,17 +63,37 @@ def measures(
     return values
 
 
-def _check_log_probs(log_probs: Tensor, answers: Mapping[str, LogProbs]) -> None:
+def _check_log_probs(log_probs: Any, answers: Mapping[str, LogProbs]) -> None:
+    if not isinstance(log_probs, Tensor):
+        raise TypeError(
+            f"a predictor must return a torch tensor of log-probabilities, got {type(log_probs).__name__}; "
+            "use torch.as_tensor(...)"
+        )
     for reference in answers.values():
         if log_probs.shape != reference.shape:
             wanted, came = tuple(reference.shape), tuple(log_probs.shape)
             raise ValueError(f"a predictor must return (batch, time, vocab) = {wanted} here, got {came}")
-    sums = log_probs.exp().sum(-1).flatten()
+    if log_probs.isnan().any():
+        raise ValueError("a predictor must return log-probabilities, got nan; a probability of 0 is -inf")
+    sums = log_probs.double().exp().sum(-1).flatten()
     off = (sums - 1).abs().nan_to_num(inf)
     if off.max() > 1e-3:
         raise ValueError(
             "a predictor must return log-probabilities, whose exponentials add up to 1; they add up to "
             f"{sums[off.argmax()].item():.4g} at one row; use .log_softmax(-1)"
+        )
+
+
+def _check_causal(predictor: Predictor, tokens: Tokens, vocab_size: int) -> None:
+    """On a few sequences, as the classic mistake, a row t that has seen token t, makes any predictor look good."""
+    few, half = tokens[:4], tokens.shape[1] // 2
+    changed = torch.cat([few[:, :half], (few[:, half:] + 1) % vocab_size], 1)
+    before, after = (predictor(each)[:, : half + 1].exp() for each in (few, changed))
+    moved = (before - after).abs().amax((0, 2)) > 1e-3
+    if moved.any():
+        raise ValueError(
+            f"a predictor must be a function of the tokens before each row, but row {int(moved.nonzero()[0])} changes "
+            f"when only tokens[:, {half}:] do; row t may have seen tokens[:, :t]"
         )
 
 

@@ -110,9 +110,11 @@ def worded(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             remedy = (
-                "free some, or move the store to another disk and set LEXURN_RUNS to it; "
+                "; free some, or move the store to another disk and set LEXURN_RUNS to it; "
                 "the same command then goes on from the last saved state"
             )
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EFBIG):
+            remedy = "; set LEXURN_RUNS to a folder that can be written"
         else:
-            remedy = "set LEXURN_RUNS to a folder that can be written"
-        raise StoreError(f"cannot write {path}: {error.strerror or error}; {remedy}") from None
+            remedy = ""
+        raise StoreError(f"cannot write {path}: {error.strerror or error}{remedy}") from None

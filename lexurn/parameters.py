@@ -33,8 +33,8 @@ class ParameterError(ValueError):
         return [f"ParameterError: {self}"]  # IPython shows this in place of a traceback
 
 
-def resolve(chapter: str) -> Settings:
-    """The settings of the running chapter, e.g. `resolve("train")` in `02_train`.
+def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of the running chapter, e.g. `resolve("train")` in `02_train`; what is `fixed` is not for choice.
 
     A params file may hold one mapping per chapter beside common scalars. Papermill hands over both without telling
     which came from the command line, so a scalar wins over the chapter's mapping, and a line says so. Raises
@@ -54,7 +54,7 @@ def resolve(chapter: str) -> Settings:
         given |= mine | values
         if not is_injected:  # a default that stands in the chapter's own cell is not something that was asked for
             given = {name: value for name, value in given.items() if name not in values or value != _default(name)}
-    return check(given)
+    return check(given | (fixed or {}))
 
 
 def check(values: Mapping[str, Any]) -> Settings:

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, to_rgb
 
 COLORS = {
     "normal": "#0072B2",
@@ -30,9 +30,6 @@ STYLES: dict[str, Any] = {
     "symmetrized": (0, (6, 1, 1, 1)),
     "uniform": (0, (1, 3)),
 }
-BALLS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F"]
-"""Colours of the balls themselves, in order of the vocabulary."""
-
 GREYS: list[dict[str, Any]] = [
     {"color": "0.1", "linestyle": "-"},
     {"color": "0.45", "linestyle": "--"},
@@ -56,8 +53,15 @@ def losses(metrics: pd.DataFrame, axes: Axes) -> Axes:
     return axes
 
 
-def distances_along_training(metrics: pd.DataFrame, axes: Axes, *, split: str = "out_of_distribution") -> Axes:
-    """Distance to each reference against the step. `metrics`: step and `<split>/symmetrized_kl/<reference>`."""
+def distances_along_training(
+    metrics: pd.DataFrame, axes: Axes, *, split: str = "out_of_distribution", best_step: int | None = None
+) -> Axes:
+    """Distance to each reference against the step, with a mark at the one whose weights are kept.
+
+    `metrics`: step and `<split>/symmetrized_kl/<reference>`.
+    """
+    if best_step is not None:
+        axes.axvline(best_step, color="0.8", linewidth=4, zorder=0)
     for reference in NAMES:
         column = f"{split}/symmetrized_kl/{reference}"
         if column in metrics:
@@ -67,15 +71,24 @@ def distances_along_training(metrics: pd.DataFrame, axes: Axes, *, split: str = 
 
 
 def relative_distances(histories: pd.DataFrame, axes: Axes, *, kind: str) -> Axes:
-    """Relative distance along training: a thin line per urn, and their mean with two standard errors.
+    """Relative distance along training: a thin line per urn, and their mean; from five urns on two standard errors.
 
     `histories`: step, seed, relative_distance (−1 at the generalizing, +1 at the kind's own memorizing predictor).
     """
     for _, line in histories.groupby("seed"):
         axes.plot(line["step"], line["relative_distance"], color=COLORS[kind], alpha=0.25, linewidth=0.8)
     wide = {"label": kind, "linewidth": 2.2, **_line(kind)}
-    seaborn.lineplot(histories, x="step", y="relative_distance", errorbar=("se", 2), legend=False, ax=axes, **wide)
+    band = ("se", 2) if histories["seed"].nunique() >= 5 else None
+    seaborn.lineplot(histories, x="step", y="relative_distance", errorbar=band, legend=False, ax=axes, **wide)
     axes.set(xlabel="step", ylabel="relative distance")
+    return axes
+
+
+def ends(axes: Axes) -> Axes:
+    """The two ends of relative distance, as lines with their names, over what is drawn already."""
+    for value, name in ((-1, "generalizing (G)"), (1, "memorizing (M for normal, S for the others)")):
+        axes.axhline(value, color="0.4", linestyle=":", linewidth=1)
+        axes.text(axes.get_xlim()[1], value + 0.05, name, ha="right", va="bottom", fontsize=8, color="0.3")
     return axes
 
 
@@ -102,6 +115,7 @@ def predictions(table: pd.DataFrame, axes: Axes, *, who: str) -> Axes:
     colors = ball_colors(mine["color"].nunique())
     for color, line in mine.groupby("color"):
         axes.plot(line["row"], line["probability"], color=colors[color], drawstyle="steps-mid")
+        axes.text(line["row"].iloc[-1] + 1, line["probability"].iloc[-1], color, va="center", fontsize=7)
     balls = mine.drop_duplicates("row")
     axes.scatter(balls["row"], [-0.06] * len(balls), c=[colors[ball] for ball in balls["ball"]], s=14)
     axes.set(title=NAMES.get(who, who), xlabel="balls seen", ylim=(-0.12, 1), ylabel="probability")
@@ -114,8 +128,7 @@ def simplex(urns: pd.DataFrame, axes: Axes, **style: Any) -> Axes:
     axes.plot([0, 1, 0.5, 0], [0, 0, height, 0], color="0.5", linewidth=1)
     axes.scatter(urns[1] + urns[2] / 2, urns[2] * height, **style)
     for color, (x, y) in enumerate([(-0.05, -0.05), (1.05, -0.05), (0.5, height + 0.05)]):
-        axes.scatter(x, y, color=BALLS[color], s=90)
-        axes.text(x, y, color, ha="center", va="center_baseline", color="white", fontsize=7, weight="bold")
+        _ball(axes, x, y, color, ball_colors(3))
     axes.set(aspect="equal")
     axes.axis("off")
     return axes
@@ -123,7 +136,11 @@ def simplex(urns: pd.DataFrame, axes: Axes, **style: Any) -> Axes:
 
 def urns(pool: pd.DataFrame, axes: Axes) -> Axes:
     """Proportions of the colours, a bar an urn. `pool`: a row an urn, a column a colour."""
-    pool.plot.barh(stacked=True, ax=axes, color=ball_colors(pool.shape[1]), legend=False, width=0.8)
+    colors = ball_colors(pool.shape[1])
+    pool.plot.barh(stacked=True, ax=axes, color=colors, legend=False, width=0.8)
+    for color, bars in enumerate(axes.containers):
+        texts = [color if bar.get_width() > 0.06 else "" for bar in bars]
+        axes.bar_label(bars, texts, label_type="center", color=_on(colors[color]), fontsize=7, weight="bold")
     axes.set(xlabel="proportion", ylabel="urn", xlim=(0, 1), ylim=(max(len(pool), 12) - 0.5, -0.5))
     return axes
 
@@ -132,9 +149,8 @@ def balls(tokens: pd.DataFrame, axes: Axes) -> Axes:
     """Sequences as rows of balls, each with its colour's number. `tokens`: a row a sequence, a column a place."""
     colors = ball_colors(int(tokens.max(axis=None)) + 1)
     for line, (_, sequence) in enumerate(tokens.iterrows()):
-        axes.scatter(range(len(sequence)), [line] * len(sequence), c=[colors[ball] for ball in sequence], s=90)
         for place, ball in enumerate(sequence):
-            axes.text(place, line, ball, ha="center", va="center_baseline", color="white", fontsize=7, weight="bold")
+            _ball(axes, place, line, ball, colors)
     axes.set(
         xlabel="ball",
         yticks=range(len(tokens)),
@@ -154,13 +170,15 @@ def entropies(table: pd.DataFrame, axes: Axes) -> Axes:
 
 
 def discrimination(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Distances as a map, colours across and urns down. `table`: n_colors, n_tasks, mean, sem."""
-    table = table.assign(
-        text=[f"{mean:.3f}\n±{sem:.3f}" for mean, sem in zip(table["mean"], table["sem"], strict=True)]
-    )
+    """Distances as a map, colours across and urns down, shaded from 0.001 to 1 nat.
+
+    `table`: n_colors, n_tasks, mean, sem.
+    """
+    pairs = zip(table["mean"], table["sem"], strict=True)
+    table = table.assign(text=[f"{mean:.2g}\n±{sem:.1g}" for mean, sem in pairs])
     wide, text = (table.pivot(index="n_tasks", columns="n_colors", values=name) for name in ("mean", "text"))
     options = {"cbar": False, "cmap": "cividis", "linewidths": 1, "annot_kws": {"fontsize": 8}}
-    seaborn.heatmap(wide, annot=text, fmt="", ax=axes, norm=LogNorm(), **options)
+    seaborn.heatmap(wide, annot=text, fmt="", ax=axes, norm=LogNorm(1e-3, 1), **options)
     axes.set(xlabel="colours V", ylabel="urns in the pool D")
     return axes
 
@@ -221,8 +239,21 @@ def panels(n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = Fa
 
 
 def ball_colors(n_colors: int) -> Sequence[Any]:
-    """A colour for each colour of balls."""
-    return BALLS[:n_colors] if n_colors <= len(BALLS) else seaborn.husl_palette(n_colors)
+    """A colour for each colour of balls, from dark to light, so that they are told apart without colour too."""
+    return [plt.colormaps["viridis"](0.95 * color / max(n_colors - 1, 1)) for color in range(n_colors)]
+
+
+def _ball(axes: Axes, x: float, y: float, color: int, colors: Sequence[Any]) -> None:
+    """A ball with its colour's number."""
+    axes.scatter(x, y, color=colors[color], s=90)
+    style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": 7, "weight": "bold"}
+    axes.text(x, y, color, color=_on(colors[color]), **style)
+
+
+def _on(color: Any) -> str:
+    """Black or white, whichever is read on a ground of this colour."""
+    red, green, blue = to_rgb(color)
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else "black"
 
 
 def _distances(axes: Axes) -> Axes:

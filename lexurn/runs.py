@@ -49,7 +49,7 @@ from lexurn import (
     tracking,
 )
 from lexurn.seeding import generator
-from lexurn.settings import Settings, StudySettings
+from lexurn.settings import FLAT, Settings, StudySettings
 from lexurn.shapes import Pool, Predictor, State, Tokens
 from lexurn.store import delete, find, unfinished
 from lexurn.tables import read_table, write_table
@@ -156,23 +156,27 @@ def load(name: str | Path) -> Run:
 
 
 def table(**flat: Any) -> pd.DataFrame:
-    """The finished runs of the store with these settings, one a line, e.g. `table(lex=True, n_tasks=1)`.
+    """The finished runs of the store with these settings, one a line, e.g. `table(kind="lexical", n_tasks=1)`.
 
     Columns: name (for `load`), published, kind, every flat setting, best_step, validation_loss there, seconds of
     training, and `d_<reference>` with its standard error `d_<reference>_sem`, the out-of-distribution distance. A run
     that cannot be read is named on stderr. Raises ParameterError for a name or a value that no setting has.
     """
+    kind = flat.pop("kind", None)
     wanted = parameters.check_each(flat)
     lines = []
     for path in store.finished():
         run = Run(path)
         try:
             settings = run.settings.flat()
-            if all(settings[name] == value for name, value in wanted.items()):
+            fits = all(settings[name] == value for name, value in wanted.items())
+            if fits and kind in (None, run.settings.kind):
                 lines.append(_line(run))
         except (OSError, ValueError, LookupError) as error:
             print(f"{path.name} is left out: {' '.join(str(error).split())}", file=sys.stderr)
-    return pd.DataFrame(lines)
+    distances = [f"d_{name}{of}" for name in ("generalizing", "memorizing", "symmetrized") for of in ("", "_sem")]
+    first = ["name", "published", "kind", *FLAT, "best_step", "validation_loss", "seconds"]
+    return pd.DataFrame(lines, columns=[*first, *distances])
 
 
 def _line(run: Run) -> dict[str, Any]:

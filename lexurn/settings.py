@@ -260,6 +260,8 @@ class Settings(_Section):
 
     def of_kind(self, kind: str, *, seed: int | None = None) -> "Settings":
         """These settings as `normal`, `lexical` or `permuted`, with all else equal, and perhaps another seed."""
+        if kind not in ("normal", "lexical", "permuted"):
+            raise ValueError(f"kind must be normal, lexical or permuted, got {kind}")
         changes = {"lex": kind == "lexical", "label_permuted": kind == "permuted"}
         if kind != "lexical":
             changes["vocabulary"] = "one_hot"  # the default: it counts only with lex

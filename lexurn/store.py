@@ -80,13 +80,18 @@ def delete(name: str | Path) -> None:
     hidden = folder.with_name(f".deleted-{folder.name}.{os.getpid()}")
     with files.lock(folder, wait=False), files.worded(folder):
         folder.rename(hidden)  # at once: half of it is never taken for a run
-        for each in folder.parent.glob(".deleted-*"):  # with what a killed process has left
-            shutil.rmtree(each)
+        shutil.rmtree(hidden)
+    for left in folder.parent.glob(".deleted-*"):
+        pid = int(left.suffix[1:])
+        if pid == os.getpid() or not _is_alive(pid):  # killed while it deleted
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def deletable(name: str | Path) -> Path:
     """The folder of a run that may be deleted. Raises as `find` and `delete` do."""
     folder = find(name)
+    own = paths.runs() / folder.name
+    folder = own if own.is_dir() else folder
     if is_published(folder):
         raise files.StoreError(f"{folder.name} is published, and published runs are only read")
     if folder.resolve().parent != paths.runs().resolve():
@@ -99,6 +104,16 @@ def deletable(name: str | Path) -> Path:
 def size(folder: Path) -> int:
     """Bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
 
 
 def _folders(root: Path) -> list[Path]:

@@ -27,6 +27,8 @@ def write_table(name: str, frame: pd.DataFrame) -> Path:
         raise ValueError(f"a table's name consists of letters, digits, dots, - and _, got {name!r}")
     if list(frame.index.names) != [None] or frame.index.dtype.kind != "i":
         raise ValueError(f"the lines of a table have no names but their numbers, got {frame.index}; use reset_index()")
+    if not len(frame) or not frame.columns.is_unique or not all(isinstance(column, str) for column in frame):
+        raise ValueError(f"a table has lines, and columns with names of their own, got {list(frame)} x {len(frame)}")
     names = [f'"{column}"' if _is_text(frame[column]) else str(column) for column in frame]
     if bad := [column for column in frame if re.search('[",\r\n]', str(column))]:
         raise ValueError(f"a column's name holds no quotes, commas or line ends, got {bad[0]!r}")

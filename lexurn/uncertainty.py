@@ -16,12 +16,18 @@ from lexurn.seeding import numpy_generator
 
 N_RESAMPLES = 4999
 
+FEWEST = 5
+"""Units below which resampling says too little for an interval."""
+
 Values = np.ndarray | np.floating
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with the bounds that cover the truth at the stated level, from `n` independent units."""
+    """An estimate with the bounds that cover the truth at the stated level, from `n` independent units.
+
+    The bounds are NaN where there are fewer than `FEWEST` units.
+    """
 
     value: float
     low: float
@@ -30,7 +36,7 @@ class Interval:
 
     def __str__(self) -> str:
         if isnan(self.low):
-            return f"{self.value:.3g} [one unit, no interval]"
+            return f"{self.value:.3g} [too few for an interval]"
         decimals = _decimals((self.high - self.low) / 4)
         return f"{self.value:.{decimals}f} [{self.low:.{decimals}f}, {self.high:.{decimals}f}]"
 
@@ -54,7 +60,7 @@ def bootstrap(
     """
     arrays = [np.asarray(sample, dtype=float) for sample in samples]
     n, value = len(arrays[0]), float(statistic(*arrays, axis=-1))
-    if n < 2:
+    if n < FEWEST:
         return Interval(value, float("nan"), float("nan"), n)
     tail = stats.norm.cdf((n / (n - 1)) ** 0.5 * stats.t.ppf((1 - level) / 2, n - 1))
     found = stats.bootstrap(
@@ -73,7 +79,14 @@ def bootstrap(
 
 def mean_and_sem(values: Tensor) -> tuple[float, float]:
     """Mean and standard error over the first axis, which must be the only one."""
-    return values.mean().item(), (values.std() / len(values) ** 0.5).item()
+    n = len(values)
+    return values.mean().item(), (values.std() / n**0.5).item() if n > 1 else float("nan")
+
+
+def is_above_zero(values: Tensor) -> bool:
+    """Whether the mean of independent values is told from zero by two standard errors, from at least `FEWEST`."""
+    mean, sem = mean_and_sem(values)
+    return len(values) >= FEWEST and mean > 2 * sem
 
 
 def in_words(values: Tensor) -> str:

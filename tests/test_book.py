@@ -153,7 +153,7 @@ def test_the_data_chapter_draws_the_predictors_and_scores_them(store, tmp_path, 
     n_pictures, text = outputs_of(out)
     assert n_pictures == (8 if "n_tasks" in extra else 10)
     assert "M out of distribution at D = 1 (n = 4 pools): V = 4: " in text
-    assert "published figure is nearest to the **symmetrized** predictor" in text
+    assert "published lexical model's 0.14 is what **symmetrized** scores" in text
     assert not store.exists()  # nothing is trained
 
 
@@ -169,15 +169,24 @@ def test_the_evaluation_chapter_compares_three_models_on_equal_terms(store, tmp_
     ]
     assert {s.of_kind("normal", seed=0) for s in trained} == {trained[0].of_kind("normal", seed=0)}
     for kind in ("normal", "lexical", "permuted"):
-        assert re.search(rf"\*\*{kind}\*\*, mean relative distance over seeds: .*n = . pool", text)
-        assert f"**{kind}.** On 50 sequences out of distribution" in text
+        assert re.search(rf"\*\*{kind}\*\*, mean relative distance over seeds \[95 %\]: .*n = . pool", text)
+        assert f"**{kind}, seed 0.** On 50 sequences out of distribution" in text
 
 
-@pytest.mark.parametrize("extra", [["-p", "n_tasks", "0"], ["-p", "n_colors", "13"]])
-def test_the_evaluation_chapter_refuses_what_it_cannot_compare_with(store, tmp_path, extra):
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["-p", "n_tasks", "0"], "ParameterError: n_tasks=0 leaves no pool to memorize"),
+        (
+            ["-p", "n_colors", "13"],
+            "ParameterError: S takes too long for n_colors=13, n_tasks=1",
+        ),
+    ],
+)
+def test_the_evaluation_chapter_refuses_what_it_cannot_compare_with(store, tmp_path, extra, message):
     done = papermill(tmp_path / "out.ipynb", *extra, chapter="03_evaluate")
     assert done.returncode != 0 and not store.exists()
-    assert re.search(r"ParameterError: no .*symmetrized predictor for n_tasks=\d", done.stderr.strip().split("\n")[-1])
+    assert message in done.stderr.strip().split("\n")[-1]
 
 
 def test_every_kind_of_data_can_be_trained_on(store, tmp_path):

@@ -34,7 +34,7 @@ def test_distances_between_predictors_shrink_with_the_pool_and_average_up_to_eve
     def found(n_tasks):
         return discrimination.apart(Urns(4), context_length=32, n_tasks=n_tasks, n_pools=30, n_sequences=20, seed=0)
 
-    one, four = (found(n_tasks).query("pair == 'generalizing – symmetrized'") for n_tasks in (1, 4))
+    one, four = (found(n_tasks).query("pair == 'd(G, S)'") for n_tasks in (1, 4))
     assert len(one) == 32 and set(one["n"]) == {30}
     assert one["mean_to"].to_numpy() == pytest.approx(one["mean"].expanding().mean().to_numpy())
     assert one["sem_to"].iloc[0] == pytest.approx(one["sem"].iloc[0])
@@ -57,9 +57,19 @@ def test_a_context_length_is_the_beginning_of_a_longer_one():
 def test_the_headline_of_the_original_is_scored_alike_by_symmetrized_memorizing():
     """Published: lexical .14 ± .11, normal .54 ± .28; M, S and G score .625, .112 and .016 on that protocol."""
     urn = torch.tensor([0.4105, 0.3253, 0.0443, 0.2200], dtype=torch.float64)
-    options = {"n_balls": 30, "n_urns": 1000, "n_sequences": 2, "generator": generator(0, "headline")}
+    options = {"n_balls": 30, "n_sets": 40, "generator": generator(0, "headline")}
     table = discrimination.headline(urn / urn.sum(), **options).set_index("reference")
-    for name, mean, sd in (("memorizing", 0.625, 0.47), ("symmetrized", 0.112, 0.12), ("generalizing", 0.016, 0.016)):
+    stated = (("memorizing", 0.625, 0.13, 0.47), ("symmetrized", 0.112, 0.03, 0.12), ("generalizing", 0.016, 0, 0.016))
+    for name, mean, of_sets, of_sequences in stated:
         line = table.loc[name]
-        assert abs(line["mean"] - mean) < 6 * line["sem"] + 0.0005
-        assert line["sd"] == pytest.approx(sd, rel=0.15) and line["n"] == 1000
+        assert abs(line["mean"] - mean) < 6 * line["sem"] + 0.0005 and line["n"] == 40
+        assert line["sd_sequences"] == pytest.approx(of_sequences, rel=0.15)
+        assert line["sd"] == pytest.approx(of_sets, rel=0.5, abs=0.006)
+
+
+def test_a_set_has_urns_of_its_own():
+    """Means of sets with one urn each vary as urns do, however many sequences each has."""
+    urn = torch.tensor([0.7, 0.2, 0.1], dtype=torch.float64)
+    options = {"n_balls": 20, "n_sets": 40, "n_urns": 1, "n_sequences": 50, "generator": generator(0, "sets")}
+    line = discrimination.headline(urn, **options).set_index("reference").loc["memorizing"]
+    assert line["sd"] > 0.5 * line["sd_sequences"]

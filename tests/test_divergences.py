@@ -53,24 +53,6 @@ def scene():
     return tokens, {"G": Generalizing(4)(tokens), "M": Memorizing(pool)(tokens), "U": Uniform(4)(tokens)}
 
 
-def test_relative_distance_is_minus_one_at_generalizing_and_one_at_memorizing(scene):
-    _, of = scene
-    between = divergences.symmetrized_kl(of["G"], of["M"])
-
-    def rescaled(log_probs):
-        to = [divergences.symmetrized_kl(log_probs, of[name]) for name in "GM"]
-        return (divergences.relative_distance(*to, between).item() + 1) / 2
-
-    assert rescaled(of["G"]) == 0.0
-    assert rescaled(of["M"]) == 1.0
-    assert 0.01 < rescaled((of["G"] / 2 + of["M"] / 2).log_softmax(-1)) < 0.99
-
-
-def test_relative_distance_averages_before_it_divides():
-    to_g, to_m, between = torch.tensor([1.0, 3.0]), torch.tensor([1.0, 1.0]), torch.tensor([1.0, 4.0])
-    assert divergences.relative_distance(to_g, to_m, between).item() == pytest.approx(1.0 / 2.5)
-
-
 def test_mixture_weights_find_corners_and_mixtures(scene):
     _, of = scene
     references = torch.stack([of[name].flatten(0, 1) for name in "GMU"])

@@ -1,5 +1,7 @@
 """Evaluation is tested by handing it exact predictors as the model."""
 
+import math
+
 import pytest
 import torch
 
@@ -132,7 +134,7 @@ def test_training_validation_and_held_out_sequences_are_all_different():
         (lambda p: p.exp(), "they add up to .* use .log_softmax"),
         (lambda p: torch.zeros_like(p), "they add up to 4 at one row"),
         (lambda p: p[:, 1:], r"must return \(batch, time, vocab\) = \(200, 33, 4\) here, got \(200, 32, 4\)"),
-        (lambda p: p.masked_fill(torch.arange(33)[:, None] == 5, float("nan")), "they add up to nan at one row"),
+        (lambda p: p.masked_fill(torch.arange(33)[:, None] == 5, float("nan")), "got nan; a probability of 0 is -inf"),
     ],
 )
 def test_what_is_no_prediction_is_refused(scene, wrong, message):
@@ -203,3 +205,43 @@ def test_the_last_predictions_are_listed_for_a_person(scene):
     assert table["symmetrized_kl/memorizing"].to_numpy() == pytest.approx(0, abs=1e-12)
     found = distance(evaluation.evaluate(references["memorizing"], references, held), "generalizing", row="last")
     assert table["symmetrized_kl/generalizing"].mean() == pytest.approx(found["mean"])
+
+
+def test_each_measure_by_hand():
+    """Two rows of two colours: the direction of kl, and the sign of regret."""
+    tokens = torch.tensor([[0, 1]])
+    model, reference = (torch.tensor([[p, p]], dtype=torch.float64) for p in ([0.5, 0.5], [0.9, 0.1]))
+
+    def always(tokens):
+        return model.log().expand(len(tokens), -1, -1)
+
+    found = evaluation.measures(always, {"r": lambda tokens: reference.log()}, tokens)
+    kl = 0.9 * math.log(0.9 / 0.5) + 0.1 * math.log(0.1 / 0.5)
+    other = 0.5 * math.log(0.5 / 0.9) + 0.5 * math.log(0.5 / 0.1)
+    assert found["r", "kl"].tolist() == [pytest.approx([kl, kl])]
+    assert found["r", "symmetrized_kl"].tolist() == [pytest.approx(2 * [(kl + other) / 2])]
+    assert found["r", "regret"].tolist() == [pytest.approx([math.log(0.9 / 0.5), math.log(0.1 / 0.5)])]
+    assert found["", "loss"].tolist() == [pytest.approx(2 * [math.log(2)])]
+
+
+def peeking(tokens):
+    """Knows the token that it predicts."""
+    return (torch.nn.functional.one_hot(tokens, 4) * 0.8 + 0.05).log()
+
+
+def late(tokens):
+    """Row t has seen token t: the classic mistake of one row."""
+    return Generalizing(4)(torch.cat([tokens, tokens[:, -1:]], 1))[:, 1:]
+
+
+@pytest.mark.parametrize("wrong", [peeking, late])
+def test_a_predictor_that_has_seen_what_it_predicts_is_refused(scene, wrong):
+    references, held = scene
+    with pytest.raises(ValueError, match=r"row 16 changes when only tokens\[:, 16:\] do; row t may have seen"):
+        evaluation.evaluate(wrong, references, held)
+
+
+def test_a_predictor_of_another_kind_is_refused(scene):
+    references, held = scene
+    with pytest.raises(TypeError, match="must return a torch tensor of log-probabilities, got ndarray"):
+        evaluation.evaluate(lambda tokens: Generalizing(4)(tokens).numpy(), references, held)

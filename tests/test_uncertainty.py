@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from lexurn import uncertainty
 from lexurn.seeding import generator
 from lexurn.uncertainty import bootstrap, mean_and_sem, with_error
 
@@ -66,9 +67,19 @@ def test_resampling_them_apart_or_counting_rows_as_units_would_not():
     assert coverage(unpaired, 0.0, 40, statistic=difference) == 1.0
 
 
-def test_a_single_unit_has_no_interval():
-    found = bootstrap([0.3], generator=generator(0, "test"))
-    assert found.value == 0.3 and np.isnan([found.low, found.high]).all() and "no interval" in str(found)
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_a_few_units_give_no_interval(n):
+    """From two, percentiles of the mean would be the smaller and the larger value, which cover it half the time."""
+    found = bootstrap(torch.arange(float(n)), generator=generator(0, "test"))
+    assert found.value == (n - 1) / 2 and np.isnan([found.low, found.high]).all() and "too few" in str(found)
+
+
+def test_percentiles_are_widened_for_few_units_as_hesterberg_says(monkeypatch):
+    """For n = 12: Φ(−√(12/11) t₀.₀₂₅,₁₁) = Φ(−1.0445 · 2.2010) = .01075 in each tail."""
+    asked, real = [], uncertainty.stats.bootstrap
+    monkeypatch.setattr(uncertainty.stats, "bootstrap", lambda *a, **k: asked.append(k) or real(*a, **k))
+    bootstrap(torch.arange(12.0), generator=generator(0, "test"))
+    assert asked[0]["confidence_level"] == pytest.approx(1 - 2 * 0.01075, abs=2e-5)
 
 
 def test_the_same_generator_gives_the_same_interval_and_the_text_shows_it():

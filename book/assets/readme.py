@@ -30,9 +30,7 @@ def main() -> None:
     for kind in ("normal", "lexical"):
         histories = pd.concat([history(kind, seed) for seed in range(N_URNS)])
         plotting.relative_distances(histories[histories["step"] > 0], axes, kind=kind)
-    for value, name in ((-1, "generalizing (G)"), (1, "memorizing (M for normal, S for lexical)")):
-        axes.axhline(value, color="0.4", linestyle=":", linewidth=1)
-        axes.text(N_STEPS, value + 0.05, name, ha="right", va="bottom", fontsize=9, color="0.3")
+    plotting.ends(axes)
     plotting.legend(axes, title=f"{N_URNS} urns each")
     figure.savefig(Path(__file__).with_suffix(".png"), dpi=150, facecolor="white")
 

@@ -46,6 +46,7 @@ class Wandb(Tracker):
         self.mode = {"dryrun": "offline"}.get(asked := os.environ.get("WANDB_MODE") or "online", asked)
         self.key = find_key(key) if self.mode not in ("offline", "disabled") else None
         self.at: str | None = None  # wandb's folder, once it records
+        self.failed = False
         self.told: SimpleQueue[str | None] = SimpleQueue()
         self.thread = threading.Thread(target=self._work, daemon=True)
         if self.mode != "disabled":
@@ -72,13 +73,15 @@ class Wandb(Tracker):
         self.thread.join(SECONDS_TO_FINISH)
         late = self.thread.is_alive()
         waited = f"after {SECONDS_TO_FINISH:.0f} s"
-        if self.at and self.mode == "offline":
+        if self.failed:
+            return  # and that is said
+        if self.at and self.mode == "offline" and not late:
             self._say(f"recorded offline; upload it at any time with: wandb sync {self.at}")
-        elif self.at and late:
+        elif self.at and late and self.mode != "offline":
             again = f"wandb sync --no-skip-online {self.at}"
             self._say(f"uploads are not done {waited} and go on in the background; should they fail: {again}")
         elif late:
-            self._say(f"no answer {waited}; the metrics are in {self.folder}")
+            self._say(f"recording is not done {waited}; the metrics are in {self.folder}")
 
     def _tell(self, *message: Any) -> None:
         self.told.put(json.dumps(message))
@@ -96,6 +99,7 @@ class Wandb(Tracker):
             for line in child.stdout:  # until it ends
                 self._say(json.loads(line)["error"])
         except Exception as error:
+            self.failed = True
             self._say(f"recording ended ({type(error).__name__}: {error}); the metrics are in {self.folder}")
 
     def _begin(self) -> subprocess.Popen:

@@ -47,7 +47,7 @@ class InTurn(Tracker):
         return time.perf_counter(), time.process_time()
 
 
-class TimedWandb:
+class TimedWandb(Tracker):
     """`Wandb` that knows how long it takes to begin and to finish, and begins before training does."""
 
     def __init__(self, *arguments, config, key):
