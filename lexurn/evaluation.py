@@ -50,7 +50,7 @@ def measures(
     model = predictor(tokens) if each is None else mean_prediction(each)
     answers = {name: reference(tokens) for name, reference in references.items()}
     _check_log_probs(model, answers)
-    _check_causal(predictor, tokens, model.shape[-1])
+    _check_causal(predictor.predictors[0] if each is not None else predictor, tokens, model.shape[-1])
     model = divergences.as_double(model).to(tokens.device)
     loss = divergences.negative_log_likelihood(model, tokens)
     values = {("", "loss"): loss, ("", "entropy"): divergences.entropy(model)}
