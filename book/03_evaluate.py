@@ -264,8 +264,8 @@ for group in (models, references):
         plotting.predictions(table, ax, who=who)
 
 # %% [markdown]
-# And the five sequences on which the lexical model, after all balls, is furthest from S: how often each colour came,
-# and the probabilities of the colours. Does it follow the counts there, as G does?
+# And the (up to five) sequences on which the lexical model, after all balls, is furthest from S: how often each colour
+# came, and the probabilities of the colours. Does it follow the counts there, as G does?
 
 # %%
 table = evaluation.last_predictions(first["lexical"].predictor, references, fresh)
@@ -278,14 +278,18 @@ for who in ("model", "generalizing", "symmetrized"):
 distances = {f"d to {end[0].upper()}": table[f"symmetrized_kl/{end}"] for end in ("generalizing", "symmetrized")}
 pd.DataFrame({**shown, **distances}).round(3)
 
+# %%
+closer = int((distances["d to G"] < distances["d to S"]).sum())
+display(Markdown(f"On {closer} of these {len(table)} the lexical model is nearer to G, and follows the counts."))
+
 # %% [markdown]
 # ## Do names matter?
 #
 # Rename the colours of a sequence, predict, and rename back: how far is that from the prediction for the sequence as it
-# was ($d$, ± one standard error over sequences)? For G and S it is the same. For M it is not. A lexical model's
-# probabilities are averaged over a few random tables; renaming changes them *up to those tables*, and how much single
-# tables disagree (mean KL of one from the average) is what it has not yet learned of its own invariance. The permuted
-# model has to learn it all.
+# was ($d$, ± one standard error over sequences)? For S it is the same, and for G if the prior is symmetric; for M it is
+# not. A lexical model's probabilities are averaged over a few random tables; renaming changes them *up to those
+# tables*, and how much single tables disagree (mean KL of one from the average) is what it has not yet learned of its
+# own invariance. The permuted model has to learn it all.
 
 # %%
 rows = []
