@@ -1,10 +1,12 @@
-"""The command line: `lexurn runs` lists, shows, compares and deletes what is stored.
+"""The command line: `lexurn runs` for what is stored, `lexurn book` for the site.
 
 Whatever takes time to import is imported inside the commands, so that `lexurn --help` answers at once.
 """
 
 import json
 import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,12 +24,13 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         from lexurn.parameters import ParameterError
+        from lexurn.site import SiteError
 
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # `lexurn runs | head`, which click ends quietly
-        except (ParameterError, OSError) as error:
+        except (ParameterError, SiteError, OSError) as error:
             refusal = click.ClickException(str(error))
             refusal.exit_code = 2 if isinstance(error, ParameterError) else 1
             raise refusal from None
@@ -137,6 +140,54 @@ def delete(names: tuple[str, ...], yes: bool) -> None:
     for folder in folders:
         store.delete(folder)
         click.echo(f"deleted {folder.name}")
+
+
+@main.command()
+@click.option("--params", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="A file of parameters.")
+@click.option("--chapter", "names", multiple=True, metavar="NAME", help="Execute and show this one only; repeatable.")
+@click.option("--fresh", is_flag=True, help="Execute again what is up to date.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Chapters executed side by side.")
+@click.option("--timeout", default=7200, show_default=True, type=click.IntRange(1), help="Most seconds for one cell.")
+def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int) -> None:
+    """Execute the chapters that need it, and render the site into _build/html.
+
+    A chapter is executed again where its source, its parameters, a module that it loads or a run that it uses has
+    changed. One that fails is on its page, the others are made all the same, and the exit code is 1.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from lexurn import chapters, paths, site
+    from lexurn.tracking import duration
+
+    wanted = chapters.chosen(names, params)
+    to_do = [chapter for chapter in wanted if fresh or not chapter.is_current]
+    known = [chapter.past["seconds"] for chapter in to_do if chapter.past]
+    last = f", which took {duration(sum(known))} the last time" if to_do and len(known) == len(to_do) else ""
+    plan = ", ".join(chapter.name for chapter in to_do)
+    click.echo(f"to execute: {plan}{last}" if to_do else "every chapter is up to date")
+
+    def execute(chapter: chapters.Chapter) -> str:
+        threads = max(chapter.given.get("threads", 1) // jobs, 1) if "threads" in chapter.given else None
+        made = chapters.execute(chapter, say=_say if jobs == 1 else lambda _: None, timeout=timeout, threads=threads)
+        _say(f"{chapter.name}: {made['failed'] or 'done'} ({duration(made['seconds'])})", last=True)
+        return made["failed"]
+
+    with ThreadPoolExecutor(jobs) as pool:
+        failed = [text for text in pool.map(execute, to_do) if text]
+    if site.render(wanted, say=click.echo):
+        click.echo(f"the site is at {paths.root() / '_build' / 'html' / 'index.html'}")
+    else:
+        click.echo("the site is up to date")
+    if failed or any(chapter.past["failed"] for chapter in wanted):
+        raise SystemExit(1)
+
+
+def _say(text: str, *, last: bool = False) -> None:
+    """A line that is written over by the next at a terminal; elsewhere only what is said last."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\033[K{text}", nl=last, err=True)
+    elif last:
+        click.echo(text, err=True)
 
 
 def _assignments(texts: tuple[str, ...]) -> dict[str, str]:

@@ -15,12 +15,11 @@ from lexurn.settings import TRAINING_VERSION, Settings
 
 def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, Any]:
     """Provenance of a run that is about to be trained, ready for JSON; its seconds are added when it is done."""
-    ours = _git("rev-parse", "--show-toplevel") == str(Path(__file__).resolve().parent.parent)
-    commit = _git("rev-parse", "HEAD") if ours else None  # not that of some project around an installed lexurn
-    changes = _git("status", "--porcelain", "--untracked-files=no") if ours else None
+    made_at = commit()
+    changes = _git("status", "--porcelain", "--untracked-files=no") if made_at else None
     return {
         "command": parameters.papermill_line(settings),
-        "commit": commit,
+        "commit": made_at,
         "dirty": None if changes is None else bool(changes),
         "training_version": TRAINING_VERSION,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
@@ -34,6 +33,12 @@ def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, An
             "numpy": np.__version__,
         },
     }
+
+
+def commit() -> str | None:
+    """The commit of this repository; None where lexurn was installed, perhaps inside another project's."""
+    ours = _git("rev-parse", "--show-toplevel") == str(Path(__file__).resolve().parent.parent)
+    return _git("rev-parse", "HEAD") if ours else None
 
 
 def _git(*command: str) -> str | None:

@@ -56,6 +56,9 @@ from lexurn.tables import read_table, write_table
 from lexurn.tracking import Files, Lines, Several, Tracker, duration
 from lexurn.tracking.weights_and_biases import Wandb
 
+used: set[str] = set()
+"""Names of the runs that this process has asked for: what a chapter depends on."""
+
 __all__ = ["Run", "delete", "find", "get", "is_stored", "load", "read_table", "table", "unfinished", "write_table"]
 
 
@@ -152,6 +155,7 @@ def load(name: str | Path) -> Run:
     path = find(name)
     if not store.is_finished(path):
         raise FileNotFoundError(f"{path} holds no finished run (no results.json); runs.get trains one")
+    used.add(path.name)
     return Run(path)
 
 

@@ -38,6 +38,9 @@ ORDER = [
     "runs",
     "plotting",
     "widgets",
+    "chapters",
+    "site",
+    "sphinx_offline",
     "cli",
     "__main__",
 ]

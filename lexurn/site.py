@@ -1,0 +1,82 @@
+"""The site: the book's pages, the executed chapters and a page on their execution, rendered by Jupyter Book.
+
+Everything is put together in `_build/stage` and rendered into `_build/html`; where nothing has changed since the last
+time, nothing is done.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lexurn import files, paths
+from lexurn.chapters import Chapter
+
+STATUS = """# Execution
+
+What each chapter on this site was made with. A chapter that failed is on its page as far as it came.
+
+| chapter | result | parameters | device | seconds | finished | commit | runs |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+class SiteError(RuntimeError):
+    """The site cannot be made. Its message says what is missing or where to read on."""
+
+
+def render(chapters: Sequence[Chapter], *, say: Callable[[str], None]) -> bool:
+    """Render the site with these chapters as they were executed last; False where it is as it would be.
+
+    Raises SiteError where Jupyter Book is missing or fails.
+    """
+    root = paths.root()
+    stage, html, log = root / "_build" / "stage", root / "_build" / "html", root / "_build" / "jupyter-book.log"
+    _put_together(stage, chapters)
+    key, key_file = _hash(stage, root / "_config.yml"), html / ".key"
+    if key_file.exists() and key_file.read_text() == key:
+        return False
+    say("rendering")
+    shutil.rmtree(html, ignore_errors=True)  # and with it the key: a build that is cut off is made again
+    shutil.rmtree(root / "_build" / ".doctrees", ignore_errors=True)
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    options = ["build", "-W", "--keep-going", "--all", str(stage)]
+    done = subprocess.run([*command, *options], cwd=root, capture_output=True, text=True)
+    output = done.stdout + done.stderr
+    if "No module named jupyter_book" in output:
+        raise SiteError("jupyter-book is not installed; pip install -e '.[book]'")
+    files.write(log, output)
+    missing = [chapter.name for chapter in chapters if not (html / f"{chapter.name}.html").exists()]
+    if done.returncode or missing:
+        warnings = [line for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
+        first = warnings[0] if warnings else f"pages missing: {', '.join(missing)}" if missing else "no page was made"
+        raise SiteError(f"jupyter-book failed: {first}; everything it said is in {log}")
+    files.write(key_file, key)
+    return True
+
+
+def _put_together(stage: Path, chapters: Sequence[Chapter]) -> None:
+    shutil.rmtree(stage, ignore_errors=True)
+    own = shutil.ignore_patterns("*.py", "[0-9][0-9]_*.ipynb", "results", ".ipynb_checkpoints", "__pycache__")
+    shutil.copytree(paths.root() / "book", stage, ignore=own)
+    lines = [STATUS]
+    for chapter in chapters:
+        shutil.copy(chapter.executed, stage / f"{chapter.name}.ipynb")
+        past = chapter.past
+        given = ", ".join(f"{name} {value}" for name, value in past["given"].items()) or "the defaults"
+        runs = ", ".join(name.rpartition("-")[2][:6] for name in past["runs"]) or "none"
+        about = [f"[{chapter.name}]({chapter.name})", "**failed**" if past["failed"] else "done", given]
+        about += [", ".join(past.get("device", ["?"])), f"{past['seconds']:.0f}", past["finished"]]
+        lines.append(f"| {' | '.join([*about, (past.get('commit') or 'unknown')[:7], runs])} |\n")
+    (stage / "execution.md").write_text("".join(lines))
+
+
+def _hash(stage: Path, *others: Path) -> str:
+    """Of everything that the pages are made from."""
+    total = hashlib.sha256()
+    for path in [*sorted(stage.rglob("*")), *others]:
+        if path.is_file():
+            total.update(str(path.relative_to(paths.root())).encode() + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,155 @@
+"""The book is executed where something changed, rendered without another host, and nothing is lost where it fails."""
+
+import json
+import re
+import shutil
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+
+from lexurn import chapters, cli, paths
+from lexurn.parameters import ParameterError
+
+HEADER = """# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # A chapter
+
+# %% tags=["parameters"]
+# Parameters of this chapter.
+seed: int = 0  # help
+
+# %%
+"""
+BODIES = {
+    "01_good": "from lexurn import parameters\nprint('seed is', parameters.resolve('good').training.seed)\n",
+    "02_other": "import lexurn.divergences\nprint('other')\n",
+}
+BROKEN = {
+    "raises": (
+        "print('so far')\n\n# %%\nraise ValueError('broken on purpose')\n",
+        "cell 4 of 4: ValueError: broken on purpose",
+    ),
+    "kernel dies": ("import os\nos._exit(1)\n", "cell 3 of 3: .*Kernel died"),
+    "hangs": ("import time\ntime.sleep(60)\n", "cell 3 of 3: it took more than 8 s"),
+}
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A repository of the test's own, with two small chapters."""
+    real = paths.root()
+    book = tmp_path / "repository" / "book"
+    book.mkdir(parents=True)
+    (book.parent / "lexurn").mkdir()
+    shutil.copy(real / "_config.yml", book.parent)
+    shutil.copytree(real / "book" / "assets" / "vendor", book / "assets" / "vendor")
+    (book / "index.md").write_text("# The book\n\nSee [the first](01_good).\n")
+    for name, body in BODIES.items():
+        (book / f"{name}.py").write_text(HEADER + body)
+    contents = ["format: jb-book", "root: index", "chapters:"]
+    contents += [f"  - file: {name}" for name in [*BODIES, "execution"]]
+    (book / "_toc.yml").write_text("\n".join(contents) + "\n")
+    monkeypatch.setattr(paths, "root", lambda: book.parent)
+    return book.parent
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.main, ["book", *arguments])
+
+
+def executed(result):
+    return re.search(r"to execute: ([^\n]*)", result.stdout).group(1) if "to execute" in result.stdout else ""
+
+
+def test_the_book_is_made_once_and_again_only_where_something_changed(root):
+    first = run()
+    assert first.exit_code == 0, first.output
+    assert executed(first) == "01_good, 02_other" and "the site is at" in first.stdout
+    html = root / "_build" / "html"
+    assert "seed is 0" in (html / "01_good.html").read_text()
+    assert "chapters.record" not in (html / "01_good.html").read_text()
+    status = (html / "execution.html").read_text()
+    assert "01_good" in status and "the defaults" in status
+
+    again = run()
+    assert again.stdout == "every chapter is up to date\nthe site is up to date\n"
+    (root / "params.yaml").write_text("seed: 7\n")
+    assert executed(run("--params", str(root / "params.yaml"))).startswith("01_good, 02_other")
+    assert "seed is 7" in (html / "01_good.html").read_text()
+
+    (root / "params.yaml").write_text("good: {seed: 8}\nseed: 7\n".replace("seed: 7\n", "other: {seed: 7}\n"))
+    assert executed(run("--params", str(root / "params.yaml"))).startswith("01_good,")
+    record = chapters.Chapter("02_other", {"seed": 7})
+    assert record.is_current and set(record.past["modules"]) >= {"lexurn", "lexurn.chapters", "lexurn.divergences"}
+    assert "lexurn.divergences" not in chapters.Chapter("01_good", {}).past["modules"]
+
+
+def test_a_changed_module_or_run_makes_the_chapters_that_used_it_run_again(root):
+    assert run().exit_code == 0
+    path = root / "_build" / "executed" / "02_other.json"
+    record = json.loads(path.read_text())
+    record["modules"]["lexurn.divergences"] = "of yesterday"
+    path.write_text(json.dumps(record))
+    assert executed(run()).startswith("02_other,")
+    record = json.loads(path.read_text())
+    record["runs"]["urns-000000000000"] = "deleted since"
+    path.write_text(json.dumps(record))
+    assert executed(run()).startswith("02_other,") and executed(run()) == ""
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_chapter_that_fails_is_a_page_and_the_others_are_made(root, what):
+    body, said = BROKEN[what]
+    (root / "book" / "01_good.py").write_text(HEADER + body)
+    result = run("--timeout", "8")
+    assert result.exit_code == 1 and re.search(said, result.output)
+    page = (root / "_build" / "html" / "01_good.html").read_text()
+    assert "This chapter failed." in page and 'class="admonition error"' in page
+    assert ("so far" in page) == (what == "raises")
+    assert "other" in (root / "_build" / "html" / "02_other.html").read_text()
+    assert "failed" in (root / "_build" / "html" / "execution.html").read_text()
+    assert executed(run("--timeout", "8")).startswith("01_good,")  # until it is mended
+    (root / "book" / "01_good.py").write_text(HEADER + BODIES["01_good"])
+    assert run().exit_code == 0
+
+
+def test_what_was_asked_wrongly_is_refused_before_any_work(root):
+    (root / "not.yaml").write_text("a: [")
+    (root / "unknown.yaml").write_text("sed: 1\n")
+    for arguments, message in (
+        (["--chapter", "god"], "no chapter god; did you mean 01_good? there are 01_good, 02_other"),
+        (["--params", str(root / "not.yaml")], "not.yaml is not YAML"),
+        (["--params", str(root / "unknown.yaml")], "sed is no parameter of any chapter; did you mean seed?"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 2 and message in result.output and not (root / "_build").exists()
+    (root / "book" / "02_other.py").write_text(HEADER.replace("# Parameters of this chapter.", "# nothing"))
+    with pytest.raises(ParameterError, match="02_other.py has no parameters cell; add a code cell"):
+        chapters.chosen((), None)
+
+
+def test_a_site_that_cannot_be_rendered_fails_and_says_where_to_read_on(root):
+    (root / "book" / "index.md").write_text("# The book\n\nSee [nothing](missing.md).\n")
+    result = run("--chapter", "other")
+    assert result.exit_code == 1 and "jupyter-book failed" in result.output and "jupyter-book.log" in result.output
+    assert run("--chapter", "other").exit_code == 1  # not taken for up to date
+
+
+def test_executed_notebooks_hold_no_trace_of_the_build(root):
+    assert run("--chapter", "good").exit_code in (0, 1)
+    text = (root / "_build" / "executed" / "01_good.ipynb").read_text()
+    notebook = nbformat.reads(text, as_version=4)
+    assert "record(" not in text and [cell.cell_type for cell in notebook.cells][0] == "markdown"
+    assert sorted(path.name for path in (root / "_build" / "executed").iterdir()) == ["01_good.ipynb", "01_good.json"]
