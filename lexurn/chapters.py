@@ -38,7 +38,7 @@ class Chapter:
 
     @property
     def executed(self) -> Path:
-        return paths.root() / "_build" / "executed" / f"{self.name}.ipynb"
+        return paths.build() / "executed" / f"{self.name}.ipynb"
 
     @property
     def past(self) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def delete(names: tuple[str, ...], yes: bool) -> None:
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Chapters executed side by side.")
 @click.option("--timeout", default=7200, show_default=True, type=click.IntRange(1), help="Most seconds for one cell.")
 def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int) -> None:
-    """Execute the chapters that need it, and render the site into _build/html.
+    """Execute the chapters that need it, and render the site into _build/html (under LEXURN_BUILD, where that is set).
 
     A chapter is executed again where its source, its parameters, a module that it loads or a run that it uses has
     changed. One that fails is on its page, the others are made all the same, and the exit code is 1.
@@ -175,7 +175,7 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     with ThreadPoolExecutor(jobs) as pool:
         failed = [text for text in pool.map(execute, to_do) if text]
     if site.render(wanted, say=click.echo):
-        click.echo(f"the site is at {paths.root() / '_build' / 'html' / 'index.html'}")
+        click.echo(f"the site is at {paths.build() / 'html' / 'index.html'}")
     else:
         click.echo("the site is up to date")
     if failed or any(chapter.past["failed"] for chapter in wanted):

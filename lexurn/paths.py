@@ -29,6 +29,11 @@ def runs() -> Path:
     return Path(moved).expanduser() if moved else root() / "runs"
 
 
+def build() -> Path:
+    """Where the book is built: `_build/` at the repository's root, or in `LEXURN_BUILD` where that is set."""
+    return Path(os.environ.get("LEXURN_BUILD") or root()).expanduser().resolve() / "_build"
+
+
 def published() -> Path | None:
     """The runs and tables of the published edition, `book/results`, which are only read; None where there are none."""
     try:

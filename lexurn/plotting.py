@@ -235,6 +235,7 @@ def panels(n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = Fa
     figure.patch.set_alpha(0)
     for each in axes[0]:
         each.spines[["top", "right"]].set_visible(False)
+        each.patch.set_alpha(0)
     return figure, list(axes[0])
 
 

@@ -32,18 +32,19 @@ def render(chapters: Sequence[Chapter], *, say: Callable[[str], None]) -> bool:
 
     Raises SiteError where Jupyter Book is missing or fails.
     """
-    root = paths.root()
-    stage, html, log = root / "_build" / "stage", root / "_build" / "html", root / "_build" / "jupyter-book.log"
+    build, config = paths.build(), paths.root() / "_config.yml"
+    stage, html, log = build / "stage", build / "html", build / "jupyter-book.log"
     _put_together(stage, chapters)
-    key, key_file = _hash(stage, root / "_config.yml"), html / ".key"
+    key, key_file = _hash(stage, config), html / ".key"
     if key_file.exists() and key_file.read_text() == key:
         return False
     say("rendering")
     shutil.rmtree(html, ignore_errors=True)  # and with it the key: a build that is cut off is made again
-    shutil.rmtree(root / "_build" / ".doctrees", ignore_errors=True)
+    shutil.rmtree(build / ".doctrees", ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    options = ["build", "-W", "--keep-going", "--all", str(stage)]
-    done = subprocess.run([*command, *options], cwd=root, capture_output=True, text=True)
+    where = ["--config", str(config), "--path-output", str(build.parent)]
+    options = ["build", "-W", "--keep-going", "--all", *where, str(stage)]
+    done = subprocess.run([*command, *options], cwd=build, capture_output=True, text=True)
     output = done.stdout + done.stderr
     if "No module named jupyter_book" in output:
         raise SiteError("jupyter-book is not installed; pip install -e '.[book]'")
@@ -78,5 +79,5 @@ def _hash(stage: Path, *others: Path) -> str:
     total = hashlib.sha256()
     for path in [*sorted(stage.rglob("*")), *others]:
         if path.is_file():
-            total.update(str(path.relative_to(paths.root())).encode() + hashlib.sha256(path.read_bytes()).digest())
+            total.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()

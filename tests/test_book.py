@@ -32,7 +32,8 @@ def tagged(path):
 
 def test_there_are_chapters_and_the_contents_list_them():
     contents = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
-    assert [path.stem for path in CHAPTERS] == [chapter["file"] for chapter in contents["chapters"]] != []
+    listed = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    assert [path.stem for path in CHAPTERS] == [name for name in listed if name[0].isdigit()] != []
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)

@@ -40,7 +40,7 @@ ORDER = [
     "widgets",
     "chapters",
     "site",
-    "sphinx_offline",
+    "sphinx_pages",
     "cli",
     "__main__",
 ]

@@ -54,7 +54,8 @@ def root(tmp_path, monkeypatch):
     book.mkdir(parents=True)
     (book.parent / "lexurn").mkdir()
     shutil.copy(real / "_config.yml", book.parent)
-    shutil.copytree(real / "book" / "assets" / "vendor", book / "assets" / "vendor")
+    shutil.copytree(real / "book" / "assets", book / "assets")
+    shutil.copy(real / "book" / "references.bib", book)
     (book / "index.md").write_text("# The book\n\nSee [the first](01_good).\n")
     for name, body in BODIES.items():
         (book / f"{name}.py").write_text(HEADER + body)

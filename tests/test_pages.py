@@ -1,0 +1,102 @@
+"""The book at its smoke scale, opened in a browser: as files, and from a server of its own."""
+
+import functools
+import http.server
+import shutil
+import threading
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from lexurn import cli, paths
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt-get install chromium)")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The whole book, executed and rendered."""
+    folder = tmp_path_factory.mktemp("site")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEXURN_BUILD", str(folder))
+        patch.setenv("LEXURN_RUNS", str(folder / "runs"))
+        params = paths.root() / "params" / "smoke.yaml"
+        done = CliRunner().invoke(cli.main, ["book", "--params", str(params)])
+        assert done.exit_code == 0, done.output
+        again = CliRunner().invoke(cli.main, ["book", "--params", str(params)])
+        assert again.stdout == "every chapter is up to date\nthe site is up to date\n"
+    return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def browser(site):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+        )
+        yield chromium
+        chromium.close()
+
+
+def pages():
+    contents = yaml.safe_load((paths.root() / "book" / "_toc.yml").read_text())
+    return ["index", *(chapter["file"] for part in contents["parts"] for chapter in part["chapters"]), "search"]
+
+
+def look(browser, address, *, width=1300):
+    """Open a page; returns it with the addresses it asked for and the errors it had."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address)
+    page.wait_for_timeout(400)
+    return page, asked, errors
+
+
+def test_pages_opened_as_files_ask_nobody_and_have_no_errors(site, browser):
+    for name in pages():
+        page, asked, errors = look(browser, (site / f"{name}.html").as_uri())
+        assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == [], name
+        assert errors == [], name
+        assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0 && image.alt)"), name
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+        page.close()
+
+
+def test_mathematics_is_set_and_search_finds_a_word(site, browser):
+    page, *_ = look(browser, (site / "notation.html").as_uri())
+    assert page.locator("mjx-container").count() > 10
+    page.goto((site / "search.html").as_uri() + "?q=lexical")
+    page.wait_for_selector("ul.search li", timeout=10_000)
+    assert page.locator("ul.search li").count() >= 3
+    page.close()
+
+
+def test_pages_from_a_server_ask_for_nothing_elsewhere(site, browser):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        home = f"http://127.0.0.1:{server.server_address[1]}"
+        for name in ("index", "03_evaluate"):
+            page, asked, errors = look(browser, f"{home}/{name}.html")
+            assert [url for url in asked if not url.startswith((home, "data:", "blob:"))] == [] and errors == []
+            page.close()
+        server.shutdown()
+
+
+def test_a_chapter_offers_colab_and_its_executed_notebook(site):
+    text = (site / "02_train.html").read_text()
+    assert "colab.research.google.com/github/" in text and "/book/02_train.ipynb" in text
+    assert 'href="_sources/02_train.ipynb"' in text
+    assert '"image/png"' in (site / "_sources" / "02_train.ipynb").read_text()  # the executed one
