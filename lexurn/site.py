@@ -5,6 +5,7 @@ time, nothing is done.
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -79,5 +80,5 @@ def _hash(stage: Path, *others: Path) -> str:
     total = hashlib.sha256()
     for path in [*sorted(stage.rglob("*")), *others]:
         if path.is_file():
-            total.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+            total.update(os.path.relpath(path, stage).encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
