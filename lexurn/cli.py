@@ -144,7 +144,7 @@ def delete(names: tuple[str, ...], yes: bool) -> None:
 
 @main.command()
 @click.option("--params", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="A file of parameters.")
-@click.option("--chapter", "names", multiple=True, metavar="NAME", help="Execute and show this one only; repeatable.")
+@click.option("--chapter", "names", multiple=True, metavar="NAME", help="Execute this one only; repeatable.")
 @click.option("--fresh", is_flag=True, help="Execute again what is up to date.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Chapters executed side by side.")
 @click.option("--timeout", default=7200, show_default=True, type=click.IntRange(1), help="Most seconds for one cell.")
@@ -154,39 +154,39 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     A chapter is executed again where its source, its parameters, a module that it loads or a run that it uses has
     changed. One that fails is on its page, the others are made all the same, and the exit code is 1.
     """
-    from concurrent.futures import ThreadPoolExecutor
+    import asyncio
 
-    from lexurn import chapters, paths, site
+    from lexurn import chapters, execution, files, paths, site
     from lexurn.tracking import duration
 
     wanted = chapters.chosen(names, params)
-    to_do = [chapter for chapter in wanted if fresh or not chapter.is_current]
-    known = [chapter.past["seconds"] for chapter in to_do if chapter.past]
-    last = f", which took {duration(sum(known))} the last time" if to_do and len(known) == len(to_do) else ""
-    plan = ", ".join(chapter.name for chapter in to_do)
-    click.echo(f"to execute: {plan}{last}" if to_do else "every chapter is up to date")
-
-    def execute(chapter: chapters.Chapter) -> str:
-        threads = max(chapter.given.get("threads", 1) // jobs, 1) if "threads" in chapter.given else None
-        made = chapters.execute(chapter, say=_say if jobs == 1 else lambda _: None, timeout=timeout, threads=threads)
-        _say(f"{chapter.name}: {made['failed'] or 'done'} ({duration(made['seconds'])})", last=True)
-        return made["failed"]
-
-    with ThreadPoolExecutor(jobs) as pool:
-        failed = [text for text in pool.map(execute, to_do) if text]
-    if site.render(wanted, say=click.echo):
-        click.echo(f"the site is at {paths.build() / 'html' / 'index.html'}")
-    else:
-        click.echo("the site is up to date")
-    if failed or any(chapter.past["failed"] for chapter in wanted):
+    site.require_tools()
+    with files.lock(paths.build(), doing="building"):
+        to_do = [chapter for chapter in wanted if fresh or not chapter.is_current]
+        scale = params.stem if params else "defaults"
+        expected = {chapter.name: chapter.expected(scale) for chapter in to_do}
+        for name, seconds in expected.items():
+            click.echo(f"to execute: {name}, {f'about {duration(seconds)}' if seconds else 'not measured yet'}")
+        if not to_do:
+            click.echo("every chapter is up to date")
+        progress = execution.Progress(expected, _say, every=1.0 if sys.stderr.isatty() else 60.0)
+        try:
+            asyncio.run(execution.execute_all(to_do, progress, jobs=jobs, timeout=timeout))
+            made = site.render(chapters.chosen((), params), say=click.echo)
+        except KeyboardInterrupt:
+            _say("stopped; what was done is kept, and the same command goes on", True)
+            raise SystemExit(130) from None
+    click.echo(f"the site is at {paths.build() / 'html' / 'index.html'}" if made else "the site is up to date")
+    if any(chapter.past["failed"] for chapter in wanted):
         raise SystemExit(1)
 
 
-def _say(text: str, *, last: bool = False) -> None:
-    """A line that is written over by the next at a terminal; elsewhere only what is said last."""
+def _say(text: str, last: bool) -> None:
+    """A line that is written over by the next at a terminal, unless it is the last about its matter."""
     if sys.stderr.isatty():
+        text = text if last else text[: shutil.get_terminal_size().columns - 1]
         click.echo(f"\r\033[K{text}", nl=last, err=True)
-    elif last:
+    else:
         click.echo(text, err=True)
 
 

@@ -51,17 +51,17 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def lock(folder: Path, *, wait: bool = True, say_every: float = 30.0) -> Iterator[None]:
+def lock(folder: Path, *, doing: str = "training", wait: bool = True, say_every: float = 30.0) -> Iterator[None]:
     """Have a folder, made where there is none, to oneself for the time of a block.
 
-    Waits for a process that has it, and says so; without `wait` raises StoreError.
+    Waits for a process that has it and says so, and what it is `doing`; without `wait` raises StoreError.
     """
     said = float("-inf")
     while (file := _try_lock(folder)) is None:
         if not wait:
-            raise StoreError(f"{folder.name} is being trained by another process; stop that one first")
+            raise StoreError(f"another process is {doing} {folder.name}; stop that one first")
         if time.monotonic() - said >= say_every:
-            print(f"waiting for the process that is training {folder.name}", file=sys.stderr, flush=True)
+            print(f"waiting for the process that is {doing} {folder.name}", file=sys.stderr, flush=True)
             said = time.monotonic()
         time.sleep(0.2)
     try:
@@ -110,11 +110,11 @@ def worded(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             remedy = (
-                "; free some, or move the store to another disk and set LEXURN_RUNS to it; "
-                "the same command then goes on from the last saved state"
+                "; free some, or move the store (LEXURN_RUNS) or the book's build (LEXURN_BUILD) to another disk; "
+                "the same command then goes on from what was saved"
             )
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EFBIG):
-            remedy = "; set LEXURN_RUNS to a folder that can be written"
+            remedy = "; set LEXURN_RUNS, or LEXURN_BUILD for the book, to a folder that can be written"
         else:
             remedy = ""
         raise StoreError(f"cannot write {path}: {error.strerror or error}{remedy}") from None

@@ -1,10 +1,11 @@
 """The site: the book's pages, the executed chapters and a page on their execution, rendered by Jupyter Book.
 
-Everything is put together in `_build/stage` and rendered into `_build/html`; where nothing has changed since the last
-time, nothing is done.
+Everything is put together in `_build/stage`, rendered beside, and moved to `_build/html` when it is whole; where
+nothing has changed since the last time, nothing is done.
 """
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -29,44 +30,61 @@ class SiteError(RuntimeError):
 
 
 def render(chapters: Sequence[Chapter], *, say: Callable[[str], None]) -> bool:
-    """Render the site with these chapters as they were executed last; False where it is as it would be.
+    """Render the site with these chapters as they were executed last, if they were; False where it is as it would be.
 
-    Raises SiteError where Jupyter Book is missing or fails.
+    Raises SiteError where Jupyter Book fails; the site that was there stays.
     """
     build, config = paths.build(), paths.root() / "_config.yml"
-    stage, html, log = build / "stage", build / "html", build / "jupyter-book.log"
-    _put_together(stage, chapters)
+    stage, html, log, work = build / "stage", build / "html", build / "jupyter-book.log", build / "work" / "site"
+    with files.worded(stage):
+        _put_together(stage, chapters)
     key, key_file = _hash(stage, config), html / ".key"
     if key_file.exists() and key_file.read_text() == key:
         return False
     say("rendering")
-    shutil.rmtree(html, ignore_errors=True)  # and with it the key: a build that is cut off is made again
-    shutil.rmtree(build / ".doctrees", ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)
+    with files.worded(work):
+        work.mkdir(parents=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    where = ["--config", str(config), "--path-output", str(build.parent)]
+    where = ["--config", str(config), "--path-output", str(work)]
     options = ["build", "-W", "--keep-going", "--all", *where, str(stage)]
-    done = subprocess.run([*command, *options], cwd=build, capture_output=True, text=True)
-    output = done.stdout + done.stderr
-    if "No module named jupyter_book" in output:
-        raise SiteError("jupyter-book is not installed; pip install -e '.[book]'")
+    done = subprocess.run([*command, *options], cwd=work, capture_output=True, text=True)
+    output, made = done.stdout + done.stderr, work / "_build" / "html"
     files.write(log, output)
-    missing = [chapter.name for chapter in chapters if not (html / f"{chapter.name}.html").exists()]
+    missing = [chapter.name for chapter in chapters if not (made / f"{chapter.name}.html").exists()]
     if done.returncode or missing:
         warnings = [line for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
         first = warnings[0] if warnings else f"pages missing: {', '.join(missing)}" if missing else "no page was made"
         raise SiteError(f"jupyter-book failed: {first}; everything it said is in {log}")
-    files.write(key_file, key)
+    files.write(made / ".key", key)
+    with files.worded(html):
+        shutil.rmtree(html, ignore_errors=True)
+        made.rename(html)
+    shutil.rmtree(work, ignore_errors=True)
     return True
 
 
+def require_tools() -> None:
+    """Raises SiteError where what makes the site is not installed: better now than when the chapters are executed."""
+    for name in ("papermill", "jupytext", "jupyter_book"):
+        if importlib.util.find_spec(name) is None:
+            raise SiteError(f"{name.replace('_', '-')} is not installed; pip install -e '.[book]'")
+
+
 def _put_together(stage: Path, chapters: Sequence[Chapter]) -> None:
+    import jupytext
+
     shutil.rmtree(stage, ignore_errors=True)
     own = shutil.ignore_patterns("*.py", "[0-9][0-9]_*.ipynb", "results", ".ipynb_checkpoints", "__pycache__")
     shutil.copytree(paths.root() / "book", stage, ignore=own)
     lines = [STATUS]
     for chapter in chapters:
-        shutil.copy(chapter.executed, stage / f"{chapter.name}.ipynb")
-        past = chapter.past
+        past, page = chapter.past, stage / f"{chapter.name}.ipynb"
+        if not past:
+            jupytext.write(jupytext.read(chapter.source), page)
+            lines.append(f"| [{chapter.name}]({chapter.name}) | not executed | | | | | | |\n")
+            continue
+        shutil.copy(chapter.executed, page)
         given = ", ".join(f"{name} {value}" for name, value in past["given"].items()) or "the defaults"
         runs = ", ".join(name.rpartition("-")[2][:6] for name in past["runs"]) or "none"
         about = [f"[{chapter.name}]({chapter.name})", "**failed**" if past["failed"] else "done", given]

@@ -29,8 +29,8 @@ def test_on_a_full_disk_nothing_is_lost_and_one_line_says_what_to_do(tmp_path, m
         with pytest.raises(files.StoreError) as error:
             act()
         assert str(error.value) == (
-            f"cannot write {path}: No space left on device; free some, or move the store to another disk and set "
-            "LEXURN_RUNS to it; the same command then goes on from the last saved state"
+            f"cannot write {path}: No space left on device; free some, or move the store (LEXURN_RUNS) or the book's "
+            "build (LEXURN_BUILD) to another disk; the same command then goes on from what was saved"
         )
         assert error.value._render_traceback_() == [f"StoreError: {error.value}"]
     assert whole.read_text() == "before" and read(lines.metrics) == [{"step": 0, "loss": 1.5}]
@@ -52,7 +52,9 @@ def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path, mon
     monkeypatch.setattr(runs, "_train", None)
     (tmp_path / "file").touch()
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "file" / "runs"))
-    with pytest.raises(files.StoreError, match="cannot write .*: Not a directory; set LEXURN_RUNS to a folder that"):
+    with pytest.raises(
+        files.StoreError, match="cannot write .*: Not a directory; set LEXURN_RUNS, or "
+    ):
         runs.get({})
     if os.geteuid():  # nothing stops root
         (tmp_path / "closed").mkdir(mode=0o500)
@@ -79,7 +81,7 @@ def test_who_waits_for_a_folder_that_is_deleted_gets_a_new_one(tmp_path, capsys)
     with files.lock(folder):
         assert files.is_locked(folder)
         with (
-            pytest.raises(files.StoreError, match="run is being trained by another process"),
+            pytest.raises(files.StoreError, match="another process is training run"),
             files.lock(folder, wait=False),
         ):
             pass

@@ -39,10 +39,10 @@ BODIES = {
 BROKEN = {
     "raises": (
         "print('so far')\n\n# %%\nraise ValueError('broken on purpose')\n",
-        "cell 4 of 4: ValueError: broken on purpose",
+        "cell 4 of 4, `raise ValueError\\('broken on purpose'\\)`: ValueError: broken on purpose",
     ),
-    "kernel dies": ("import os\nos._exit(1)\n", "cell 3 of 3: .*Kernel died"),
-    "hangs": ("import time\ntime.sleep(60)\n", "cell 3 of 3: it took more than 8 s"),
+    "kernel dies": ("import os\nos._exit(1)\n", "cell 3 of 3, `import os`: the kernel died"),
+    "hangs": ("import time\ntime.sleep(60)\n", "cell 3 of 3, `import time`: took more than 8 s"),
 }
 
 
@@ -71,13 +71,13 @@ def run(*arguments):
 
 
 def executed(result):
-    return re.search(r"to execute: ([^\n]*)", result.stdout).group(1) if "to execute" in result.stdout else ""
+    return re.findall(r"to execute: (\w+), ", result.stdout)
 
 
 def test_the_book_is_made_once_and_again_only_where_something_changed(root):
     first = run()
     assert first.exit_code == 0, first.output
-    assert executed(first) == "01_good, 02_other" and "the site is at" in first.stdout
+    assert executed(first) == ["01_good", "02_other"] and "the site is at" in first.stdout
     html = root / "_build" / "html"
     assert "seed is 0" in (html / "01_good.html").read_text()
     assert "chapters.record" not in (html / "01_good.html").read_text()
@@ -87,13 +87,13 @@ def test_the_book_is_made_once_and_again_only_where_something_changed(root):
     again = run()
     assert again.stdout == "every chapter is up to date\nthe site is up to date\n"
     (root / "params.yaml").write_text("seed: 7\n")
-    assert executed(run("--params", str(root / "params.yaml"))).startswith("01_good, 02_other")
+    assert executed(run("--params", str(root / "params.yaml"))) == ["01_good", "02_other"]
     assert "seed is 7" in (html / "01_good.html").read_text()
 
     (root / "params.yaml").write_text("good: {seed: 8}\nseed: 7\n".replace("seed: 7\n", "other: {seed: 7}\n"))
-    assert executed(run("--params", str(root / "params.yaml"))).startswith("01_good,")
+    assert executed(run("--params", str(root / "params.yaml"))) == ["01_good"]
     record = chapters.Chapter("02_other", {"seed": 7})
-    assert record.is_current and set(record.past["modules"]) >= {"lexurn", "lexurn.chapters", "lexurn.divergences"}
+    assert record.is_current and set(record.past["modules"]) == {"lexurn", "lexurn.divergences"}
     assert "lexurn.divergences" not in chapters.Chapter("01_good", {}).past["modules"]
 
 
@@ -103,11 +103,11 @@ def test_a_changed_module_or_run_makes_the_chapters_that_used_it_run_again(root)
     record = json.loads(path.read_text())
     record["modules"]["lexurn.divergences"] = "of yesterday"
     path.write_text(json.dumps(record))
-    assert executed(run()).startswith("02_other,")
+    assert executed(run()) == ["02_other"]
     record = json.loads(path.read_text())
     record["runs"]["urns-000000000000"] = "deleted since"
     path.write_text(json.dumps(record))
-    assert executed(run()).startswith("02_other,") and executed(run()) == ""
+    assert executed(run()) == ["02_other"] and executed(run()) == []
 
 
 @pytest.mark.parametrize("what", BROKEN)
@@ -121,7 +121,7 @@ def test_a_chapter_that_fails_is_a_page_and_the_others_are_made(root, what):
     assert ("so far" in page) == (what == "raises")
     assert "other" in (root / "_build" / "html" / "02_other.html").read_text()
     assert "failed" in (root / "_build" / "html" / "execution.html").read_text()
-    assert executed(run("--timeout", "8")).startswith("01_good,")  # until it is mended
+    assert executed(run("--timeout", "8")) == ["01_good"]  # until it is mended
     (root / "book" / "01_good.py").write_text(HEADER + BODIES["01_good"])
     assert run().exit_code == 0
 
@@ -149,7 +149,7 @@ def test_a_site_that_cannot_be_rendered_fails_and_says_where_to_read_on(root):
 
 
 def test_executed_notebooks_hold_no_trace_of_the_build(root):
-    assert run("--chapter", "good").exit_code in (0, 1)
+    assert run("--chapter", "good").exit_code == 0
     text = (root / "_build" / "executed" / "01_good.ipynb").read_text()
     notebook = nbformat.reads(text, as_version=4)
     assert "record(" not in text and [cell.cell_type for cell in notebook.cells][0] == "markdown"

@@ -1,0 +1,157 @@
+"""Executing chapters: each in a process of its own, by papermill, several side by side where that is asked for.
+
+What an execution leaves is put in place at its end: the notebook and the record that belongs to it. One that is stopped
+or killed leaves what was there before, and the same command goes on: runs that it had trained are in their store.
+"""
+
+import asyncio
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lexurn
+from lexurn import files, paths
+from lexurn.chapters import RECORD, Chapter, hashed
+from lexurn.tracking import duration
+
+BANNER = "```{{error}}\n**This chapter failed.** {failed}\n\nBelow is what it had shown until then.\n```"
+
+
+class Progress:
+    """Where several executions are: one line that is written over at a terminal, elsewhere a line now and then."""
+
+    def __init__(self, expected: dict[str, float | None], say: Callable[[str, bool], None], *, every: float):
+        self.expected, self.say, self.every = expected, say, every
+        self.began: dict[str, float] = {}
+        self.at: dict[str, str] = {}
+
+    def cell(self, name: str, number: int, n_cells: int) -> None:
+        """A chapter has come to a cell."""
+        self.began.setdefault(name, time.monotonic())
+        self.at[name] = f"cell {min(number, n_cells)} of {n_cells}"
+
+    def end(self, name: str, result: str) -> None:
+        """A chapter has ended."""
+        self.at.pop(name, None)
+        self.say(f"{name}: {result}", True)
+
+    async def tell(self) -> None:
+        """Say where everything is, every so many seconds, for as long as this is not cancelled."""
+        while True:
+            await asyncio.sleep(self.every)
+            if self.at:
+                self.say("; ".join(f"{name}: {cell}{self._left(name)}" for name, cell in self.at.items()), False)
+
+    def _left(self, name: str) -> str:
+        left = (self.expected[name] or 0) - (time.monotonic() - self.began[name])
+        return f", about {duration(left)} left" if left > 0 else ""
+
+
+async def execute_all(chapters: Sequence[Chapter], progress: Progress, *, jobs: int, timeout: int) -> None:
+    """Execute chapters, `jobs` at a time; whatever cancels this stops their processes too."""
+    room = asyncio.Semaphore(jobs)
+
+    async def one(chapter: Chapter) -> None:
+        async with room:
+            threads = {"threads": max(int(chapter.given["threads"]) // jobs, 1)} if "threads" in chapter.given else {}
+            made = await execute(chapter, progress, parameters=dict(chapter.given) | threads, timeout=timeout)
+            progress.end(chapter.name, f"{made['failed'] or 'done'} ({duration(made['seconds'])})")
+
+    telling = asyncio.create_task(progress.tell())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for chapter in chapters:
+                group.create_task(one(chapter))
+    finally:
+        telling.cancel()
+
+
+async def execute(chapter: Chapter, progress: Progress, *, parameters: dict[str, Any], timeout: int) -> dict[str, Any]:
+    """Execute a chapter, put notebook and record in place, and return the record.
+
+    Its `failed` says in a line what went wrong: a cell that raised, that took more than `timeout` seconds, or whose
+    kernel died. What a failing chapter had shown is kept. Raises StoreError where nothing can be written.
+    """
+    import jupytext
+    import nbformat
+
+    began, source = time.monotonic(), jupytext.read(chapter.source)
+    with _workshop(chapter) as folder:
+        made = folder / "made.json"
+        source.cells.append(nbformat.v4.new_code_cell(RECORD.format(path=str(made))))
+        files.write(folder / "source.ipynb", nbformat.writes(source))
+        job = {
+            "source": str(folder / "source.ipynb"),
+            "result": str(folder / "result.ipynb"),
+            "parameters": parameters,
+            "folder": str(chapter.source.parent),
+            "timeout": timeout,
+        }
+        failed = await _run(job, folder / "log", lambda *cell: progress.cell(chapter.name, *cell))
+        result = nbformat.read(folder / "result.ipynb", 4) if (folder / "result.ipynb").exists() else source
+        record = {"failed": failed, "source": hashed(chapter.source), "given": dict(chapter.given)}
+        record |= json.loads(made.read_text()) if made.exists() else {"modules": {}, "runs": {}}
+    own = [cell for cell in result.cells if not cell.source.startswith(RECORD.partition(";")[0])]
+    result.cells = [cell for cell in own if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])]
+    if failed:
+        result.cells.insert(1, nbformat.v4.new_markdown_cell(BANNER.format(failed=failed)))
+    with files.worded(chapter.executed):
+        chapter.executed.parent.mkdir(parents=True, exist_ok=True)
+    files.write(chapter.executed, nbformat.writes(result))
+    record |= {"notebook": hashed(chapter.executed), "finished": time.strftime("%Y-%m-%d %H:%M:%S")}
+    record |= {"seconds": round(time.monotonic() - began, 1)}
+    files.write(chapter.executed.with_suffix(".json"), json.dumps(record, indent=2))
+    return record
+
+
+@contextmanager
+def _workshop(chapter: Chapter) -> Iterator[Path]:
+    """A folder for one execution: empty at first, even after a kill, and gone at the end."""
+    folder = paths.build() / "work" / chapter.name
+    shutil.rmtree(folder, ignore_errors=True)
+    with files.worded(folder):
+        folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _run(job: dict[str, Any], log: Path, at: Callable[[int, int], None]) -> str:
+    """Have a notebook executed; returns what failed, and where."""
+    failed, number, n_cells, text = None, 0, 0, ""
+    with files.worded(log), log.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "lexurn.notebook_process"),
+            cwd=Path(lexurn.__file__).parent.parent,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=file,
+            start_new_session=True,  # Ctrl-C is for us: it ends when its input does
+        )
+    try:
+        process.stdin.write(f"{json.dumps(job)}\n".encode())
+        async for line in process.stdout:
+            news = json.loads(line)
+            failed = news.get("failed", failed)
+            if "cell" in news:
+                number, n_cells, text = news["cell"], news["of"] - 1, news["text"]  # the last one is ours
+                at(number, n_cells)
+        await process.wait()
+    finally:
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), 8)
+        except TimeoutError:
+            process.kill()
+    if failed is None:
+        said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        failed = said[-1].strip() if said else "its process ended"
+    if not failed or not number:
+        return failed
+    return f"cell {number} of {n_cells}, `{text}`: {failed}" if number <= n_cells else f"keeping a record: {failed}"
