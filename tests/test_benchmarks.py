@@ -20,7 +20,7 @@ def load(name):
 def test_the_benchmark_of_tracking_runs(monkeypatch, capsys):
     tracking = load("tracking")
     monkeypatch.setattr(tracking, "FLAT", {"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 4})
-    monkeypatch.setattr(tracking.runs, "Wandb", None)  # put back afterwards
+    monkeypatch.setattr(tracking.recording, "Wandb", None)  # put back afterwards
     monkeypatch.setenv("WANDB_MODE", "offline")
     tracking.compare(2)
     printed = capsys.readouterr().out

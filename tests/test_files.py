@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lexurn import files, runs
+from lexurn import files, recording, runs
 from lexurn.tracking import Files, read
 
 
@@ -49,7 +49,7 @@ def test_a_line_that_a_killed_process_had_not_finished_is_left_out(tmp_path):
 
 
 def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "_train", None)
+    monkeypatch.setattr(recording, "train", None)
     (tmp_path / "file").touch()
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "file" / "runs"))
     with pytest.raises(

@@ -35,6 +35,7 @@ ORDER = [
     "tracking",
     "provenance",
     "tables",
+    "recording",
     "runs",
     "plotting",
     "widgets",

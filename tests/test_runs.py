@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lexurn import evaluation, experiment, models, parameters, runs
+from lexurn import evaluation, experiment, models, parameters, recording, runs
 from lexurn.settings import Settings
 from lexurn.tracking import Tracker
 
@@ -27,7 +27,7 @@ def test_a_run_is_trained_once_and_read_back(store, flat, monkeypatch):
         "model.safetensors",
         "last.safetensors",
     }
-    monkeypatch.setattr(runs, "_train", None)  # a second training would fail
+    monkeypatch.setattr(recording, "train", None)  # a second training would fail
     again = runs.load(runs.get(parameters.check(TINY | flat)).path.name)
     assert again.path == run.path and again.path.parent == store and again.path.name.endswith(again.settings.key)
     assert again.settings == parameters.check(TINY | flat)

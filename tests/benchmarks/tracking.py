@@ -16,7 +16,7 @@ import time
 import click
 import torch
 
-from lexurn import runs
+from lexurn import recording, runs
 from lexurn.tracking import Tracker
 from lexurn.tracking.weights_and_biases import Wandb
 
@@ -87,7 +87,7 @@ def mean_and_error(values: list[float]) -> str:
 
 def compare(rounds: int) -> None:
     os.environ["WANDB_MODE"] = "offline"
-    runs.Wandb = TimedWandb
+    recording.Wandb = TimedWandb
     blocks: dict[str, list[tuple[float, float]]] = {"wandb": [], "files": []}
     with tempfile.TemporaryDirectory() as store:
         os.environ["LEXURN_RUNS"] = store

@@ -1,0 +1,48 @@
+"""Pictures of tables. Each function takes a DataFrame and Axes, draws, and returns the Axes; nothing is computed here.
+
+    style            colours, styles, panels and keys, which all pictures share
+    distances        losses, distances and weights of models and of exact predictors
+    balls_and_urns   urns, the balls that are drawn from them, and predictions along them
+
+Colours are those of Okabe & Ito, told apart by colour-blind readers; every line also has a style of its own, for print.
+"""
+
+from lexurn.plotting.balls_and_urns import ball_colors, balls, entropies, predictions, simplex, urns
+from lexurn.plotting.distances import (
+    discrimination,
+    distances_along_training,
+    distances_by_context,
+    distances_by_kind,
+    distances_by_row,
+    ends,
+    losses,
+    mixtures,
+    relative_distances,
+)
+from lexurn.plotting.style import COLORS, GREYS, HATCHES, MARKERS, NAMES, STYLES, legend, panels
+
+__all__ = [
+    "COLORS",
+    "GREYS",
+    "HATCHES",
+    "MARKERS",
+    "NAMES",
+    "STYLES",
+    "ball_colors",
+    "balls",
+    "discrimination",
+    "distances_along_training",
+    "distances_by_context",
+    "distances_by_kind",
+    "distances_by_row",
+    "ends",
+    "entropies",
+    "legend",
+    "losses",
+    "mixtures",
+    "panels",
+    "predictions",
+    "relative_distances",
+    "simplex",
+    "urns",
+]

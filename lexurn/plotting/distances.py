@@ -1,0 +1,151 @@
+"""Losses, distances and weights: where models stand among the exact predictors, and how far those are apart."""
+
+from typing import Any
+
+import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+
+from lexurn.plotting.style import COLORS, HATCHES, MARKERS, NAMES, STYLES
+
+
+def losses(metrics: pd.DataFrame, axes: Axes) -> Axes:
+    """Training and validation loss against the step. `metrics`: step, train_loss, validation_loss."""
+    if "train_loss" in metrics:
+        axes.plot(metrics["step"], metrics["train_loss"], color="0.6", marker=".", label="training")
+    axes.plot(metrics["step"], metrics["validation_loss"], color="0.1", marker=".", label="validation")
+    axes.set(xlabel="step", ylabel="loss (nats per ball)")
+    axes.legend(frameon=False)
+    return axes
+
+
+def distances_along_training(
+    metrics: pd.DataFrame, axes: Axes, *, split: str = "out_of_distribution", best_step: int | None = None
+) -> Axes:
+    """Distance to each reference against the step, with a mark at the one whose weights are kept.
+
+    `metrics`: step and `<split>/symmetrized_kl/<reference>`.
+    """
+    if best_step is not None:
+        axes.axvline(best_step, color="0.8", linewidth=4, zorder=0)
+    for reference in NAMES:
+        column = f"{split}/symmetrized_kl/{reference}"
+        if column in metrics:
+            axes.plot(metrics["step"], metrics[column], marker=".", label=NAMES[reference], **_line(reference))
+    axes.set(xlabel="step", title=split.replace("_", " "))
+    return _distances(axes)
+
+
+def relative_distances(histories: pd.DataFrame, axes: Axes, *, kind: str) -> Axes:
+    """Relative distance along training: a thin line per urn, and their mean; from five urns on two standard errors.
+
+    `histories`: step, seed, relative_distance (−1 at the generalizing, +1 at the kind's own memorizing predictor).
+    """
+    for _, line in histories.groupby("seed"):
+        axes.plot(line["step"], line["relative_distance"], color=COLORS[kind], alpha=0.25, linewidth=0.8)
+    wide = {"label": kind, "linewidth": 2.2, **_line(kind)}
+    band = ("se", 2) if histories["seed"].nunique() >= 5 else None
+    seaborn.lineplot(histories, x="step", y="relative_distance", errorbar=band, legend=False, ax=axes, **wide)
+    axes.set(xlabel="step", ylabel="relative distance")
+    return axes
+
+
+def ends(axes: Axes) -> Axes:
+    """The two ends of relative distance, as lines with their names, over what is drawn already."""
+    for value, name in ((-1, "generalizing (G)"), (1, "memorizing (M for normal, S for the others)")):
+        axes.axhline(value, color="0.4", linestyle=":", linewidth=1)
+        axes.text(axes.get_xlim()[1], value + 0.05, name, ha="right", va="bottom", fontsize=8, color="0.3")
+    return axes
+
+
+def distances_by_row(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
+    """Distance to each reference against the balls seen, with two standard errors. `results`: the tidy table."""
+    lines = results[(results["split"] == split) & (results["measure"] == "symmetrized_kl")]
+    lines = lines[~lines["row"].isin(["last", "mean"])]
+    for reference in NAMES:
+        line = lines[lines["reference"] == reference]
+        if len(line):
+            seen = line["row"].astype(int)
+            axes.plot(seen, line["mean"], label=NAMES[reference], **_line(reference))
+            _band(axes, seen, line["mean"], line["sem"], reference)
+    axes.set(xlabel="balls seen", title=split.replace("_", " "))
+    return _distances(axes)
+
+
+def distances_by_kind(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
+    """Distance to each reference, a point a run with two standard errors. `results`: tidy tables with kind and seed."""
+    lines = results[(results["split"] == split) & (results["measure"] == "symmetrized_kl") & (results["row"] == "mean")]
+    runs = lines[["kind", "seed"]].drop_duplicates()
+    for place, (kind, seed) in enumerate(runs.itertuples(index=False)):
+        line = lines[(lines["kind"] == kind) & (lines["seed"] == seed)]
+        x = [list(NAMES).index(name) + 0.6 * ((place + 0.5) / len(runs) - 0.5) for name in line["reference"]]
+        label = kind if seed == runs["seed"].iloc[0] else None
+        low = (2 * line["sem"]).clip(upper=0.9 * line["mean"])
+        axes.errorbar(x, line["mean"], [low, 2 * line["sem"]], fmt=MARKERS[kind], color=COLORS[kind], label=label, ms=5)
+    axes.set(title=split.replace("_", " "), xlim=(-0.5, len(NAMES) - 0.5), xticks=range(len(NAMES)))
+    axes.set_xticklabels(["G", "M", "S"])
+    return _distances(axes)
+
+
+def mixtures(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Mixture weights as stacked bars, a bar a model. `table`: who, reference, weight."""
+    wide = table.pivot(index="who", columns="reference", values="weight").loc[table["who"].unique()]
+    wide = wide[[name for name in COLORS if name in wide]]
+    bars = wide.plot.barh(stacked=True, ax=axes, color=[COLORS[name] for name in wide], legend=False, width=0.7)
+    for container, hatch in zip(bars.containers, HATCHES, strict=False):
+        for bar in container:
+            bar.set(hatch=hatch, edgecolor="white")
+    axes.invert_yaxis()
+    axes.set(xlabel="weight", ylabel="", xlim=(0, 1))
+    return axes
+
+
+def discrimination(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Distances as a map, colours across and urns down, shaded from 0.001 to 1 nat.
+
+    `table`: n_colors, n_tasks, mean, sem.
+    """
+    pairs = zip(table["mean"], table["sem"], strict=True)
+    table = table.assign(text=[f"{mean:.2g}\n±{sem:.1g}" for mean, sem in pairs])
+    wide, text = (table.pivot(index="n_tasks", columns="n_colors", values=name) for name in ("mean", "text"))
+    options = {"cbar": False, "cmap": "cividis", "linewidths": 1, "annot_kws": {"fontsize": 8}}
+    seaborn.heatmap(wide, annot=text, fmt="", ax=axes, norm=LogNorm(1e-3, 1), **options)
+    axes.set(xlabel="colours V", ylabel="urns in the pool D")
+    return axes
+
+
+def distances_by_context(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Distance up to a context length, a line per number of colours. `table`: n_colors, row, mean_to, sem_to."""
+    shades = seaborn.color_palette("cividis", table["n_colors"].nunique())
+    for (n_colors, line), shade, dash in zip(table.groupby("n_colors"), shades, STYLES.values(), strict=False):
+        axes.plot(line["row"], line["mean_to"], color=shade, linestyle=dash, label=f"V = {n_colors}")
+        low, high = line["mean_to"] - 2 * line["sem_to"], line["mean_to"] + 2 * line["sem_to"]
+        axes.fill_between(line["row"], low, high, color=shade, alpha=0.15, linewidth=0)
+    axes.set(xlabel="context length C", ylabel="distance (nats)", xscale="log", ylim=(0, None))
+    axes.xaxis.set_major_formatter("{x:g}")
+    return axes
+
+
+def _distances(axes: Axes) -> Axes:
+    axes.set(ylabel="distance (nats)", yscale="log")
+    if len(axes.get_shared_y_axes().get_siblings(axes)) > 1:
+        axes.label_outer()
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(lambda x, _: f"{x:g}" if _is_short(axes) and f"{x:e}"[0] in "25" else "")
+    return axes
+
+
+def _is_short(axes: Axes) -> bool:
+    """Less than two decades, where powers of ten alone would leave a log axis nearly bare."""
+    low, high = axes.get_ylim()
+    return high < 100 * low
+
+
+def _band(axes: Axes, x: pd.Series, mean: pd.Series, sem: pd.Series, name: str) -> None:
+    low = (mean - 2 * sem).clip(lower=mean / 10)  # log axes have no room for zero
+    axes.fill_between(x, low, mean + 2 * sem, color=COLORS[name], alpha=0.2, linewidth=0)
+
+
+def _line(name: str) -> dict[str, Any]:
+    return {"color": COLORS[name], "linestyle": STYLES[name]}

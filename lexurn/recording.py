@@ -1,0 +1,98 @@
+"""One training, written into a run's folder and resumed from it.
+
+What the folder holds is told in `lexurn.runs`; `results.json` is written last, so that a folder is whole or no run yet.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors.torch import save
+
+from lexurn import checkpoints, evaluation, experiment, files, models, predictors, provenance, tracking
+from lexurn.settings import Settings
+from lexurn.shapes import State
+from lexurn.tracking import Files, Several, duration
+from lexurn.tracking.weights_and_biases import Wandb
+
+
+def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str | None = None) -> dict[str, Any]:
+    """Train or go on training, write the folder, and return the splits and references that it was evaluated on."""
+    began = time.monotonic()
+    state = checkpoints.load_state(folder, key=settings.key)
+    start = 0 if state is None else int(state["step"])
+    threads = settings.machine.threads if state is None else int(state["threads"])
+    if state is not None:
+        print(f"going on from step {start} of {settings.training.n_steps}, {threads} thread(s)", file=sys.stderr)
+    with experiment.threads(threads):
+        ready = experiment.prepare(settings)
+        origin = provenance.record(settings, ready.device, ready.bf16)
+        splits, chosen_on = experiment.held_out(settings, ready.pool), experiment.validation(settings, ready.pool)
+        references = predictors.remembered(experiment.references(settings, ready.pool), splits)
+        if ready.pool is not None:
+            files.write(folder / "urns.safetensors", save({"urns": ready.pool}))
+        spent = 0.0 if state is None else float(state["seconds"])
+        trackers.add(Files(folder, step=None if state is None else start))
+        if settings.machine.tracker == "wandb":
+            config = settings.flat() | {"urns": None if ready.pool is None else ready.pool.tolist()}
+            trackers.add(Wandb(folder, config=config, key=wandb_key))
+        if state is not None:
+            trackers.go_on(tracking.read(folder / "metrics.jsonl"))
+
+        def evaluate(_: models.LanguageModel) -> dict[str, float]:
+            loss = models.loss_as_trained(ready.model, chosen_on, seed=settings.training.seed)
+            return {"validation_loss": loss, **_scalars(evaluation.evaluate(ready.predictor, references, splits))}
+
+        def seconds() -> float:
+            return spent + time.monotonic() - began
+
+        with checkpoints.Saver(folder, settings.key) as saver:
+
+            def checkpoint(step: int, snapshot: Callable[[], State]) -> None:
+                extra = {"threads": torch.tensor(threads), "seconds": torch.tensor(seconds())}
+                saver(step, lambda: snapshot() | extra)
+
+            batches = experiment.batches(settings, ready.pool, device=ready.device, start=start)
+            trained = experiment.fit(
+                ready,
+                settings.training,
+                batches,
+                evaluate=evaluate,
+                log=trackers.log,
+                state=state,
+                checkpoint=checkpoint,
+            )
+        ready.model.load_state_dict(trained.best)
+        table = evaluation.evaluate(ready.predictor, references, splits, step=trained.best_step)
+        for name, tokens in splits.items():
+            predictions = evaluation.last_predictions(ready.predictor, references, tokens)
+            trackers.log_table(f"predictions/{name}", predictions)
+    files.write(folder / "model.safetensors", save(trained.best))
+    files.write(folder / "last.safetensors", save(trained.last))
+    origin |= {"seconds": round(seconds(), 1), "duration": duration(seconds())}
+    files.write(folder / "provenance.json", json.dumps(origin, indent=2))
+    results = {
+        "best_step": trained.best_step,
+        "last_step": trained.last_step,
+        "n_tables": experiment.N_TABLES,
+        "table": table.to_dict(orient="list"),
+    }
+    files.write(folder / "results.json", json.dumps(results))
+    trackers.log_weights(folder / "model.safetensors")
+    checkpoints.remove_states(folder)
+    return {"splits": splits, "references": references}
+
+
+def _scalars(table: pd.DataFrame) -> dict[str, float]:
+    """One flat name per number worth a curve: `<split>/<measure>/<reference>`, over rows and (`/last`) at the last."""
+    table = table[table["measure"].isin(["loss", "symmetrized_kl"]) & table["row"].isin(["mean", "last"])]
+    scalars = {}
+    for split, row, reference, measure, mean in table[["split", "row", "reference", "measure", "mean"]].values:
+        parts = [split, measure, reference, "last" if row == "last" else ""]
+        scalars["/".join(filter(None, parts))] = mean
+    return scalars

@@ -1,0 +1,76 @@
+"""How weights are found, where a run is computed, and how much a chapter averages over."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from lexurn.settings.fields import Real, Section, Whole
+
+
+class TrainingSettings(Section):
+    """Data, optimizer, schedule and evaluation."""
+
+    n_steps: Whole = Field(1000, ge=1, description="optimizer updates; follows from the data where they are finite")
+    n_train_samples: Whole = Field(0, ge=0, description="training sequences; 0: an endless stream of new ones")
+    n_epochs: Whole = Field(1, ge=1, description="visits to a finite training set (counts only there)")
+    batch_size: Whole = Field(32, ge=1, description="sequences per step")
+    learning_rate: Real = Field(3e-3, gt=0, description="peak learning rate of AdamW")
+    warmup: Whole = Field(50, ge=0, description="steps of linear warm-up")
+    schedule: Literal["constant", "cosine", "inverse_sqrt"] = Field("constant", description="after the warm-up")
+    weight_decay: Real = Field(0.01, ge=0, description="decoupled weight decay, on matrices only")
+    grad_clip: Real = Field(1.0, ge=0, description="largest norm of the gradient; 0: no clipping")
+    n_test_samples: Whole = Field(500, ge=2, description="held-out sequences per split")
+    eval_every: Whole = Field(100, ge=1, description="steps between evaluations")
+    patience: Whole = Field(0, ge=0, description="evaluations without a better validation loss that end it; 0: none")
+    min_delta: Real = Field(0.0, ge=0, description="how much lower a validation loss must be to count as better")
+    seed: Whole = Field(0, ge=0, le=2**63 - 1, description="the one seed that every random stream is derived from")
+
+    @model_validator(mode="after")
+    def _patience_is_asked_for(self) -> "TrainingSettings":
+        if self.min_delta and not self.patience:
+            raise ValueError(
+                f"min_delta counts only with patience, got min_delta={self.min_delta} and patience=0; "
+                "set patience, for example 10"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _steps_follow_from_finite_data(self) -> "TrainingSettings":
+        """With finite data `n_steps` is what `n_epochs` come to; with endless data it stands alone."""
+        if self.n_train_samples == 0:
+            if self.n_epochs != 1:
+                raise ValueError(
+                    f"n_epochs counts only for a finite training set, got n_epochs={self.n_epochs} with "
+                    "n_train_samples=0; leave n_epochs out, or set n_train_samples"
+                )
+            return self
+        visits = self.n_train_samples * self.n_epochs
+        n_steps = visits // self.batch_size
+        if n_steps == 0:
+            raise ValueError(
+                f"batch_size must be at most n_train_samples x n_epochs = {visits}, got {self.batch_size}; "
+                "use a smaller batch_size or more n_epochs"
+            )
+        if "n_steps" in self.model_fields_set and self.n_steps != n_steps:
+            raise ValueError(
+                f"n_steps counts only for endless data, got n_steps={self.n_steps} with "
+                f"n_train_samples={self.n_train_samples} (n_epochs={self.n_epochs} are {n_steps} steps); "
+                "leave n_steps out, or set n_train_samples 0"
+            )
+        self.__dict__["n_steps"] = n_steps
+        return self
+
+
+class MachineSettings(Section):
+    """Where and how a run is computed. Nothing here changes the mathematics, so nothing here is in the key."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto: cuda, else mps, else cpu")
+    threads: Whole = Field(1, ge=1, description="CPU threads")
+    tracker: Literal["files", "wandb"] = Field("files", description="where metrics go beside the run's folder")
+
+
+class StudySettings(Section):
+    """How much a chapter averages over. No single run depends on it, so nothing here is in the key."""
+
+    n_pools: Whole = Field(24, ge=2, description="pools that exact figures are averaged over")
+    n_seeds: Whole = Field(1, ge=1, description="seeds, each with a pool of its own, that models are trained with")
