@@ -80,7 +80,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import comparison, discrimination, divergences, evaluation, experiment, plotting, uncertainty
+from lexurn import comparison, discrimination, divergences, evaluation, experiment, plotting, uncertainty, widgets
 from lexurn.predictors import remembered
 from lexurn.seeding import generator
 from lexurn.tasks import Urns
@@ -162,6 +162,20 @@ for name in [each for each in splits if each != "low_entropy"]:
     for who, ax in zip(references, axes, strict=True):
         plotting.predictions(table, ax, who=who)
     figure.suptitle(name.replace("_", " "))
+
+# %% [markdown]
+# The same ball by ball, to be moved by hand: the last sequence above, up to 32 balls of it. Before you move it: after
+# which ball will each of them be sure of a colour, and which of them will have to take that back?
+
+# %%
+pages = []
+for row in range(min(settings.task.context_length, 32) + 1):
+    figure, (ax,) = plotting.panels(1, width=6.5, height=2.8)
+    plotting.predictions_after(table[table["row"] <= 32], ax, row=row)
+    now = table[table["row"] == row].groupby("predictor")["probability"]
+    said = "; ".join(f"{who} {' '.join(f'{p:.2f}' for p in now.get_group(who))}" for who in references)
+    pages.append((figure, f"Balls seen: {row}. Probabilities of the colours: {said}."))
+widgets.flipbook(pages, label="balls seen")
 
 # %%
 for name in [each for each in splits if each != "low_entropy" and pool is not None]:

@@ -45,7 +45,10 @@ class Progress:
         while True:
             await asyncio.sleep(self.every)
             if self.at:
-                self.say("; ".join(f"{name}: {cell}{self._left(name)}" for name, cell in self.at.items()), False)
+                self.say(self.now(), False)
+
+    def now(self) -> str:
+        return "; ".join(f"{name}: {cell}{self._left(name)}" for name, cell in self.at.items())
 
     def _left(self, name: str) -> str:
         left = (self.expected[name] or 0) - (time.monotonic() - self.began[name])
@@ -67,6 +70,8 @@ async def execute_all(chapters: Sequence[Chapter], progress: Progress, *, jobs: 
         async with asyncio.TaskGroup() as group:
             for chapter in chapters:
                 group.create_task(one(chapter))
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
     finally:
         telling.cancel()
 
@@ -93,7 +98,10 @@ async def execute(chapter: Chapter, progress: Progress, *, parameters: dict[str,
             "timeout": timeout,
         }
         failed = await _run(job, folder / "log", lambda *cell: progress.cell(chapter.name, *cell))
-        result = nbformat.read(folder / "result.ipynb", 4) if (folder / "result.ipynb").exists() else source
+        try:
+            result = nbformat.read(folder / "result.ipynb", 4)
+        except (OSError, ValueError):  # it had not begun, or its disk is full
+            result = source
         record = {"failed": failed, "source": hashed(chapter.source), "given": dict(chapter.given)}
         record |= json.loads(made.read_text()) if made.exists() else {"modules": {}, "runs": {}}
     own = [cell for cell in result.cells if not cell.source.startswith(RECORD.partition(";")[0])]

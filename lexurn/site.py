@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import lexurn
 from lexurn import files, paths
 from lexurn.chapters import Chapter
 
@@ -38,7 +39,8 @@ def render(chapters: Sequence[Chapter], *, say: Callable[[str], None]) -> bool:
     stage, html, log, work = build / "stage", build / "html", build / "jupyter-book.log", build / "work" / "site"
     with files.worded(stage):
         _put_together(stage, chapters)
-    key, key_file = _hash(stage, config), html / ".key"
+    library = sorted(Path(lexurn.__file__).parent.rglob("*.py"))  # its docstrings are pages
+    key, key_file = _hash(stage, config, *library), html / ".key"
     if key_file.exists() and key_file.read_text() == key:
         return False
     say("rendering")

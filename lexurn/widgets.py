@@ -1,9 +1,12 @@
-"""Live views for notebooks: one display handle, updated in place."""
+"""Views for notebooks: live ones, updated in place, and flipbooks, which need no kernel."""
 
+import base64
+import html
+import io
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -12,6 +15,9 @@ from lexurn import plotting, runs
 from lexurn.runs import Run
 from lexurn.settings import Settings
 from lexurn.tracking import Clock, Lines, Tracker, duration
+
+if TYPE_CHECKING:
+    import ipywidgets
 
 
 class LiveTraining(Tracker):
@@ -88,6 +94,30 @@ def get_all(wanted: Sequence[Settings]) -> list[Run]:
     loaded = len(wanted) - to_train
     say(f"{to_train} run(s) trained in {duration(time.monotonic() - began)}, {loaded} loaded that were trained before.")
     return found
+
+
+def flipbook(pages: Sequence[tuple[plt.Figure, str]], *, label: str) -> "ipywidgets.VBox":
+    """Figures, each with a text that says what it shows, of which one is seen: a slider chooses, or a button plays.
+
+    Everything is linked in the browser, so that it moves in a saved notebook and on a page too. The figures are closed.
+    """
+    import ipywidgets
+
+    shown = ipywidgets.Stack([ipywidgets.HTML(_image(figure, alt)) for figure, alt in pages], selected_index=0)
+    last = len(pages) - 1
+    slider = ipywidgets.IntSlider(0, 0, last, description=label, style={"description_width": "initial"})
+    player = ipywidgets.Play(value=0, min=0, max=last, interval=700)
+    ipywidgets.jslink((player, "value"), (slider, "value"))
+    ipywidgets.jslink((slider, "value"), (shown, "selected_index"))
+    return ipywidgets.VBox([ipywidgets.HBox([player, slider]), shown])
+
+
+def _image(figure: plt.Figure, alt: str) -> str:
+    with io.BytesIO() as file:
+        figure.savefig(file, format="png", dpi=100, metadata={"Software": None})
+        data = base64.b64encode(file.getvalue()).decode()
+    plt.close(figure)
+    return f'<img class="figure" style="max-width: 100%" alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
 
 
 def _in_notebook() -> bool:

@@ -52,9 +52,7 @@ def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path, mon
     monkeypatch.setattr(recording, "train", None)
     (tmp_path / "file").touch()
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "file" / "runs"))
-    with pytest.raises(
-        files.StoreError, match="cannot write .*: Not a directory; set LEXURN_RUNS, or "
-    ):
+    with pytest.raises(files.StoreError, match="cannot write .*: Not a directory; set LEXURN_RUNS, or "):
         runs.get({})
     if os.geteuid():  # nothing stops root
         (tmp_path / "closed").mkdir(mode=0o500)

@@ -47,9 +47,9 @@ def pages():
     return ["index", *(chapter["file"] for part in contents["parts"] for chapter in part["chapters"]), "search"]
 
 
-def look(browser, address, *, width=1300):
+def look(browser, address, *, scheme="light"):
     """Open a page; returns it with the addresses it asked for and the errors it had."""
-    page = browser.new_page(viewport={"width": width, "height": 900})
+    page = browser.new_page(viewport={"width": 1300, "height": 900}, color_scheme=scheme)
     asked, errors = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
@@ -64,7 +64,9 @@ def test_pages_opened_as_files_ask_nobody_and_have_no_errors(site, browser):
         page, asked, errors = look(browser, (site / f"{name}.html").as_uri())
         assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == [], name
         assert errors == [], name
-        assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0 && image.alt)"), name
+        page.wait_for_function("[...document.images].every(image => image.complete)")
+        texts = page.evaluate("[...document.images].map(image => [image.alt, image.naturalWidth])")
+        assert all(text and "_images" not in text and width for text, width in texts), name
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
         page.close()
@@ -79,6 +81,23 @@ def test_mathematics_is_set_and_search_finds_a_word(site, browser):
     page.close()
 
 
+def test_widgets_are_seen_and_move(site, browser):
+    shown = "[...document.querySelectorAll('.widget-vbox img')].filter(i => i.offsetParent).map(i => i.alt)"
+    for scheme in ("light", "dark"):
+        page, _, errors = look(browser, (site / "01_data.html").as_uri(), scheme=scheme)
+        page.wait_for_selector(".widget-slider")
+        (first,) = page.evaluate(shown)
+        assert first.startswith("Balls seen: 0. Probabilities of the colours: generalizing 0.25 0.25 0.25 0.25;")
+        page.locator(".widget-slider .noUi-handle").focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")
+        page.wait_for_function(f"{shown}[0]?.startsWith('Balls seen: 3.')", timeout=10_000)
+        page.locator(".widget-play button").first.click()
+        page.wait_for_function(f"{shown}[0]?.startsWith('Balls seen: 5.')", timeout=10_000)
+        assert errors == []
+        page.close()
+
+
 def test_pages_from_a_server_ask_for_nothing_elsewhere(site, browser):
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
@@ -88,7 +107,7 @@ def test_pages_from_a_server_ask_for_nothing_elsewhere(site, browser):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         home = f"http://127.0.0.1:{server.server_address[1]}"
-        for name in ("index", "03_evaluate"):
+        for name in pages():
             page, asked, errors = look(browser, f"{home}/{name}.html")
             assert [url for url in asked if not url.startswith((home, "data:", "blob:"))] == [] and errors == []
             page.close()

@@ -7,7 +7,7 @@
 Colours are those of Okabe & Ito, told apart by colour-blind readers; every line also has a style of its own, for print.
 """
 
-from lexurn.plotting.balls_and_urns import ball_colors, balls, entropies, predictions, simplex, urns
+from lexurn.plotting.balls_and_urns import ball_colors, balls, entropies, predictions, predictions_after, simplex, urns
 from lexurn.plotting.distances import (
     discrimination,
     distances_along_training,
@@ -42,6 +42,7 @@ __all__ = [
     "mixtures",
     "panels",
     "predictions",
+    "predictions_after",
     "relative_distances",
     "simplex",
     "urns",

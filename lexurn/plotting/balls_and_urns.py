@@ -9,7 +9,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from lexurn.plotting.style import GREYS, NAMES
+from lexurn.plotting.style import COLORS, GREYS, HATCHES, NAMES
 
 
 def urns(pool: pd.DataFrame, axes: Axes) -> Axes:
@@ -72,6 +72,23 @@ def predictions(table: pd.DataFrame, axes: Axes, *, who: str) -> Axes:
     balls = mine.drop_duplicates("row")
     axes.scatter(balls["row"], [-0.06] * len(balls), c=[colors[ball] for ball in balls["ball"]], s=14)
     axes.set(title=NAMES.get(who, who), xlabel="balls seen", ylim=(-0.12, 1), ylabel="probability")
+    return axes
+
+
+def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
+    """What predictors say after `row` balls, a group of bars a colour, and above them the balls. `table` as before."""
+    wide = table[table["row"] == row].pivot(index="color", columns="predictor", values="probability")
+    names = [name for name in COLORS if name in wide]
+    wide[names].plot.bar(ax=axes, color=[COLORS[name] for name in names], width=0.75, rot=0, edgecolor="white")
+    for bars, hatch in zip(axes.containers, HATCHES, strict=False):
+        for bar in bars:
+            bar.set_hatch(hatch)
+    seen, last = table.drop_duplicates("row").set_index("row")["ball"], table["row"].max()
+    for place, ball in seen[seen.index < row].items():
+        x = -0.45 + (len(wide) - 0.1) * place / max(last, 1)
+        axes.scatter(x, 1.08, color=ball_colors(len(wide))[ball], s=40, clip_on=False)
+    axes.set(xlabel="colour", ylabel="probability of the next ball", ylim=(0, 1), xlim=(-0.6, len(wide) - 0.4))
+    axes.legend([NAMES.get(name, name) for name in names], frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return axes
 
 

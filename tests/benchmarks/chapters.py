@@ -1,0 +1,40 @@
+"""How long chapters take, one after the other on an otherwise idle machine: the estimates of `lexurn book`.
+
+python tests/benchmarks/chapters.py smoke defaults book      writes params/seconds.json; runs are trained anew
+"""
+
+import asyncio
+import json
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from lexurn import chapters, execution, files, paths, provenance
+
+
+def measure(scale: str) -> dict[str, float]:
+    """Seconds of each chapter at a scale: a file in `params/`, or the defaults."""
+    params = None if scale == "defaults" else paths.root() / "params" / f"{scale}.yaml"
+    wanted = chapters.chosen((), params)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"LEXURN_RUNS": f"{folder}/runs", "LEXURN_BUILD": folder}
+        progress = execution.Progress(
+            dict.fromkeys((chapter.name for chapter in wanted), None),
+            lambda text, last: print(f"{scale}, {text}") if last else None,
+            every=60.0,
+        )
+        asyncio.run(execution.execute_all(wanted, progress, jobs=1, timeout=7200))
+        failed = [chapter.name for chapter in wanted if chapter.past["failed"]]
+        assert not failed, failed
+        return {chapter.name: float(round(chapter.past["seconds"])) for chapter in wanted}
+
+
+if __name__ == "__main__":
+    path: Path = paths.root() / "params" / "seconds.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    known["made_with"] = {"commit": provenance.commit(), "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+    for scale in sys.argv[1:]:
+        known[scale] = measure(scale)
+        files.write(path, json.dumps(known, indent=2) + "\n")
