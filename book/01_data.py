@@ -174,7 +174,7 @@ for row in range(min(settings.task.context_length, 32) + 1):
     plotting.predictions_after(table[table["row"] <= 32], ax, row=row)
     now = table[table["row"] == row].groupby("predictor")["probability"]
     said = "; ".join(f"{who} {' '.join(f'{p:.2f}' for p in now.get_group(who))}" for who in references)
-    pages.append((figure, f"Balls seen: {row}. Probabilities of the colours: {said}."))
+    pages.append(widgets.picture(figure, alt=f"Balls seen: {row}. Probabilities of the colours: {said}."))
 widgets.flipbook(pages, label="balls seen")
 
 # %%

@@ -19,7 +19,14 @@ from lexurn import files, paths
 from lexurn.chapters import RECORD, Chapter, hashed
 from lexurn.tracking import duration
 
-BANNER = "```{{error}}\n**This chapter failed.** {failed}\n\nBelow is what it had shown until then.\n```"
+BANNER = """
+````{{error}}
+**This chapter failed.** Below is what it had shown until then.
+```text
+{failed}
+```
+````
+"""
 
 
 class Progress:
@@ -107,7 +114,8 @@ async def execute(chapter: Chapter, progress: Progress, *, parameters: dict[str,
     own = [cell for cell in result.cells if not cell.source.startswith(RECORD.partition(";")[0])]
     result.cells = [cell for cell in own if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])]
     if failed:
-        result.cells.insert(1, nbformat.v4.new_markdown_cell(BANNER.format(failed=failed)))
+        heading, _, rest = result.cells[0].source.partition("\n")  # a chapter begins with its heading
+        result.cells[0].source = heading + BANNER.format(failed=failed.replace("```", "'''")) + rest
     with files.worded(chapter.executed):
         chapter.executed.parent.mkdir(parents=True, exist_ok=True)
     files.write(chapter.executed, nbformat.writes(result))

@@ -90,7 +90,7 @@ def _put_together(stage: Path, chapters: Sequence[Chapter]) -> None:
         given = ", ".join(f"{name} {value}" for name, value in past["given"].items()) or "the defaults"
         runs = ", ".join(name.rpartition("-")[2][:6] for name in past["runs"]) or "none"
         about = [f"[{chapter.name}]({chapter.name})", "**failed**" if past["failed"] else "done", given]
-        about += [", ".join(past.get("device", ["?"])), f"{past['seconds']:.0f}", past["finished"]]
+        about += [", ".join(past.get("device", [])), f"{past['seconds']:.0f}", past["finished"]]
         lines.append(f"| {' | '.join([*about, (past.get('commit') or 'unknown')[:7], runs])} |\n")
     (stage / "execution.md").write_text("".join(lines))
 

@@ -96,14 +96,14 @@ def get_all(wanted: Sequence[Settings]) -> list[Run]:
     return found
 
 
-def flipbook(pages: Sequence[tuple[plt.Figure, str]], *, label: str) -> "ipywidgets.VBox":
-    """Figures, each with a text that says what it shows, of which one is seen: a slider chooses, or a button plays.
+def flipbook(pages: Sequence[str], *, label: str) -> "ipywidgets.VBox":
+    """Pages of HTML, such as `picture` makes, of which one is seen: a slider chooses, or a button plays.
 
-    Everything is linked in the browser, so that it moves in a saved notebook and on a page too. The figures are closed.
+    Everything is linked in the browser, so that it moves in a saved notebook and on a page too.
     """
     import ipywidgets
 
-    shown = ipywidgets.Stack([ipywidgets.HTML(_image(figure, alt)) for figure, alt in pages], selected_index=0)
+    shown = ipywidgets.Stack([ipywidgets.HTML(page) for page in pages], selected_index=0)
     last = len(pages) - 1
     slider = ipywidgets.IntSlider(0, 0, last, description=label, style={"description_width": "initial"})
     player = ipywidgets.Play(value=0, min=0, max=last, interval=700)
@@ -112,7 +112,8 @@ def flipbook(pages: Sequence[tuple[plt.Figure, str]], *, label: str) -> "ipywidg
     return ipywidgets.VBox([ipywidgets.HBox([player, slider]), shown])
 
 
-def _image(figure: plt.Figure, alt: str) -> str:
+def picture(figure: plt.Figure, *, alt: str) -> str:
+    """A figure, which is closed, as HTML, with a text that says what it shows."""
     with io.BytesIO() as file:
         figure.savefig(file, format="png", dpi=100, metadata={"Software": None})
         data = base64.b64encode(file.getvalue()).decode()

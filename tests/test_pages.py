@@ -114,6 +114,12 @@ def test_pages_from_a_server_ask_for_nothing_elsewhere(site, browser):
         server.shutdown()
 
 
+def test_no_page_shows_a_warning_or_where_it_was_made(site):
+    for page in site.glob("*.html"):
+        text = page.read_text()
+        assert "Warning:" not in text and str(paths.root()) not in text and str(site.parent) not in text, page.name
+
+
 def test_a_chapter_offers_colab_and_its_executed_notebook(site):
     text = (site / "02_train.html").read_text()
     assert "colab.research.google.com/github/" in text and "/book/02_train.ipynb" in text

@@ -118,6 +118,7 @@ def test_a_chapter_that_fails_is_a_page_and_the_others_are_made(root, what):
     assert result.exit_code == 1 and re.search(said, result.output)
     page = (root / "_build" / "html" / "01_good.html").read_text()
     assert "This chapter failed." in page and 'class="admonition error"' in page
+    assert page.index("<h1>") < page.index("This chapter failed.") < page.index("Parameters of this chapter.")
     assert ("so far" in page) == (what == "raises")
     assert "other" in (root / "_build" / "html" / "02_other.html").read_text()
     assert "failed" in (root / "_build" / "html" / "execution.html").read_text()
