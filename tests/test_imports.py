@@ -39,6 +39,8 @@ ORDER = [
     "plotting",
     "widgets",
     "chapters",
+    "faults",
+    "authoring",
     "site",
     "sphinx_pages",
     "cli",
