@@ -14,7 +14,7 @@ import torch
 import yaml
 from jupytext.compare import compare_notebooks
 
-from lexurn import authoring, comparison, evaluation, parameters, paths, runs
+from lexurn import authoring, cli, comparison, evaluation, parameters, paths, runs
 from lexurn.settings import FLAT
 
 ROOT = paths.root()
@@ -245,6 +245,28 @@ def test_the_readme_points_at_this_repository_and_lists_every_chapter():
     assert REPOSITORY["url"] in (ROOT / "CITATION.cff").read_text()
     for link in re.findall(r"\]\(([^)#:]+)\)", readme):
         assert (ROOT / link).exists(), link
+
+
+def test_the_workflow_that_publishes_the_book_calls_what_there_is(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("LEXURN_BUILD", raising=False)
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text())
+    events, build, deploy = (
+        workflow[True],
+        workflow["jobs"]["build"],
+        workflow["jobs"]["deploy"],
+    )  # True: on
+    assert set(events) == {"push", "workflow_dispatch"} and events["push"] == {"tags": ["v*"]}
+    install, make = [step["run"] for step in build["steps"] if "run" in step]
+    assert f"\n{install} && pytest\n" in (ROOT / "README.md").read_text()
+    command, name, *arguments = make.split()
+    assert command == ".venv/bin/lexurn" and cli.main.commands[name] is cli.book
+    assert cli.book.make_context(name, arguments).params["params"].is_file()  # refuses options that it does not know
+    (upload,) = [step for step in build["steps"] if "upload-pages-artifact@" in step.get("uses", "")]
+    assert ROOT / upload["with"]["path"] == paths.build() / "html"
+    assert deploy["needs"] == "build" and "deploy-pages@" in deploy["steps"][0]["uses"]
+    assert deploy["permissions"] == {"pages": "write", "id-token": "write"}
+    assert workflow["permissions"] == {"contents": "read"} and "concurrency" in workflow
 
 
 def test_the_readmes_example_runs(store):
