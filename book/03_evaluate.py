@@ -35,17 +35,20 @@
 # the same pool and evaluated on the same sequences: differences between them are paired.
 
 # %%
-import importlib.util
 import subprocess
 import sys
+from importlib import metadata, util
 from pathlib import Path
 
 REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
 here = [Path.cwd(), *Path.cwd().parents]
 clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
-if not clone.exists() and importlib.util.find_spec("lexurn") is None:  # neither around us nor installed
+installed = util.find_spec("lexurn") and any(metadata.distributions(name="lexurn"))
+if clone not in here and not installed:
     assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
-    subprocess.run(["git", "clone", "-q", "--depth", "1", "--branch", TAG, REPOSITORY, clone], check=True)
+    if not clone.exists():
+        options = ["-q", "-c", "advice.detachedHead=false", "--depth", "1", "--branch", TAG]
+        subprocess.run(["git", "clone", *options, REPOSITORY, clone], check=True)
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
 sys.path.insert(0, str(clone))
 

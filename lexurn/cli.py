@@ -1,4 +1,4 @@
-"""The command line: `lexurn runs` for what is stored, `lexurn book` for the site.
+"""The command line: `lexurn runs` for what is stored, `lexurn book` for the site, `lexurn new` for a chapter.
 
 Whatever takes time to import is imported inside the commands, so that `lexurn --help` answers at once.
 """
@@ -179,6 +179,19 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     click.echo(f"the site is at {paths.build() / 'html' / 'index.html'}" if made else "the site is up to date")
     if any(chapter.past["failed"] for chapter in wanted):
         raise SystemExit(1)
+
+
+@main.command()
+@click.argument("name")
+@click.option("--title", help="Its heading; the name where none is given.")
+def new(name: str, title: str | None) -> None:
+    """Begin a chapter that runs as it stands: book/NN_NAME.py and .ipynb, with an example to be replaced."""
+    from lexurn import authoring, paths
+
+    source, notebook, *others = (path.relative_to(paths.root()) for path in authoring.new(name, title=title))
+    click.echo(f"made {source} and {notebook}\nadded it to {', '.join(map(str, others))}\n")
+    click.echo(f"next: edit {source}, then\n  jupytext --to ipynb --update {source}")
+    click.echo(f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n  pytest tests/test_book.py")
 
 
 def _say(text: str, last: bool) -> None:

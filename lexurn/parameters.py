@@ -136,10 +136,10 @@ def _cells() -> Iterable[tuple[dict[str, Any], bool]]:
             tree = ast.parse(source)
         except SyntaxError:
             continue  # it has not run either, and stays in the history after it was mended
-        yield _assignments(tree), source.partition("\n")[0].strip() == INJECTED
+        yield assignments(tree), source.partition("\n")[0].strip() == INJECTED
 
 
-def _assignments(tree: ast.Module) -> dict[str, Any]:
+def assignments(tree: ast.Module) -> dict[str, Any]:
     """The plain `name = value` lines of a parameters cell; whatever else stands there is refused."""
     values = {}
     for node in tree.body:
@@ -175,12 +175,13 @@ def _refuse_unless_mapping(name: str, mapping: Any) -> None:
         raise ParameterError(f"{name} is a chapter and must hold `name: value` lines, got {mapping!r}")
 
 
-def _schema(name: str) -> dict[str, Any]:
+def schema_of(name: str) -> dict[str, Any]:
+    """What the settings say about one flat name: its `default`, its `description`, and what is allowed."""
     return Settings.model_fields[FLAT[name]].annotation.model_json_schema()["properties"][name]
 
 
 def _default(name: str) -> Any:
-    return _schema(name)["default"]
+    return schema_of(name)["default"]
 
 
 def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
@@ -193,7 +194,7 @@ def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
 
 
 def _refusal(name: str, got: Any) -> str:
-    schema = _schema(name)
+    schema = schema_of(name)
     remedy = f"use for example {schema['default']} (the default)" + (" or [1, 2, 1, 1]" if name == "alpha" else "")
     if "enum" in schema and (near := difflib.get_close_matches(str(got), schema["enum"], n=1)):
         remedy = f"did you mean {near[0]}?"

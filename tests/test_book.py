@@ -14,8 +14,8 @@ import torch
 import yaml
 from jupytext.compare import compare_notebooks
 
-from lexurn import comparison, evaluation, parameters, paths, runs
-from lexurn.settings import FLAT, Settings
+from lexurn import authoring, cli, comparison, evaluation, parameters, paths, runs
+from lexurn.settings import FLAT
 
 ROOT = paths.root()
 CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]_*.py"))
@@ -37,50 +37,12 @@ def test_there_are_chapters_and_the_contents_list_them():
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
-class TestEveryChapter:
-    def test_its_notebook_has_the_same_content(self, path):
-        compare_notebooks(
-            jupytext.read(path.with_suffix(".ipynb")), jupytext.read(path), compare_ids=False, compare_outputs=False
-        )
+def test_a_chapter_has_no_faults(path):
+    assert authoring.faults(path) == []
 
-    def test_its_notebook_has_no_outputs(self, path):
-        notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
-        assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if "outputs" in cell)
-        assert notebook.metadata.kernelspec.name == "python3"
 
-    def test_it_starts_with_a_heading_and_skips_no_level(self, path):
-        headings = re.findall(r"^(#+) ", "\n".join(cell.source for cell in cells(path, "markdown")), re.MULTILINE)
-        levels = [len(heading) for heading in headings]
-        assert levels[0] == 1 and levels.count(1) == 1
-        assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
-
-    def test_its_parameters_are_the_defaults_of_the_settings_with_their_help(self, path):
-        (cell,) = tagged(path)
-        assert cell.source.startswith(parameters.INJECTED) and cell.source.split("\n")[0] != parameters.INJECTED
-        given = parameters._assignments(ast.parse(cell.source))
-        assert given == {name: Settings().flat()[name] for name in given}
-        lines = [line for line in cell.source.split("\n") if not line.startswith("#")]
-        for line in lines:
-            name = line.partition(":")[0]
-            schema = parameters._schema(name)
-            help_text = line.partition("  # ")[2]
-            if schema.get("enum"):  # names the choices
-                assert all(value in help_text for value in schema["enum"]), line
-            else:
-                assert help_text == schema["description"], line
-
-    def test_its_first_cell_names_the_repository_and_tag_of_the_configuration(self, path):
-        address = f'REPOSITORY, TAG = "{REPOSITORY["url"]}", "{REPOSITORY["branch"]}"'
-        assert address in cells(path, "code")[0].source
-
-    def test_its_lists_have_an_item_a_line(self, path):
-        for cell in cells(path, "markdown"):
-            assert not re.search(r"\S - \*\*", cell.source)
-
-    def test_its_cells_are_short(self, path):
-        for cell in cells(path, "code"):
-            assert len(cell.source.split("\n")) <= 16 or "parameters" in cell.metadata.get("tags", [])
-            assert "\nclass " not in cell.source
+def test_all_chapters_begin_with_the_same_cell():
+    assert len({cells(path, "code")[0].source for path in CHAPTERS}) == 1
 
 
 def test_a_stale_notebook_is_found(tmp_path):
@@ -99,7 +61,7 @@ def test_a_stale_notebook_is_found(tmp_path):
 def test_the_training_chapter_knows_every_parameter():
     (cell,) = tagged(ROOT / "book" / "02_train.py")
     wanted = [name for name, owner in FLAT.items() if owner != "study"]
-    assert list(parameters._assignments(ast.parse(cell.source))) == wanted
+    assert list(parameters.assignments(ast.parse(cell.source))) == wanted
 
 
 MISSING = "cuda" if not torch.cuda.is_available() else "mps"
@@ -283,6 +245,28 @@ def test_the_readme_points_at_this_repository_and_lists_every_chapter():
     assert REPOSITORY["url"] in (ROOT / "CITATION.cff").read_text()
     for link in re.findall(r"\]\(([^)#:]+)\)", readme):
         assert (ROOT / link).exists(), link
+
+
+def test_the_workflow_that_publishes_the_book_calls_what_there_is(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("LEXURN_BUILD", raising=False)
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text())
+    events, build, deploy = (
+        workflow[True],
+        workflow["jobs"]["build"],
+        workflow["jobs"]["deploy"],
+    )  # True: on
+    assert set(events) == {"push", "workflow_dispatch"} and events["push"] == {"tags": ["v*"]}
+    install, make = [step["run"] for step in build["steps"] if "run" in step]
+    assert f"\n{install} && pytest\n" in (ROOT / "README.md").read_text()
+    command, name, *arguments = make.split()
+    assert command == ".venv/bin/lexurn" and cli.main.commands[name] is cli.book
+    assert cli.book.make_context(name, arguments).params["params"].is_file()  # refuses options that it does not know
+    (upload,) = [step for step in build["steps"] if "upload-pages-artifact@" in step.get("uses", "")]
+    assert ROOT / upload["with"]["path"] == paths.build() / "html"
+    assert deploy["needs"] == "build" and "deploy-pages@" in deploy["steps"][0]["uses"]
+    assert deploy["permissions"] == {"pages": "write", "id-token": "write"}
+    assert workflow["permissions"] == {"contents": "read"} and "concurrency" in workflow
 
 
 def test_the_readmes_example_runs(store):

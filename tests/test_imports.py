@@ -42,6 +42,8 @@ ORDER = [
     "chapters",
     "notebook_process",
     "execution",
+    "faults",
+    "authoring",
     "site",
     "sphinx_pages",
     "cli",
