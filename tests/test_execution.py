@@ -107,7 +107,7 @@ def test_a_build_killed_at_random_moments_ends_with_the_same_tables_and_figures(
 
 def test_ctrl_c_stops_every_process_and_keeps_what_was_done(root):
     (root / "book" / "03_trains.py").write_text(HEADER + "import time\ntime.sleep(100)\n")
-    process = book(root, "--jobs", "3")
+    process = book(root, "--jobs", "3", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     ended = root / "_build" / "executed"
     while not ((ended / "01_good.json").exists() and (ended / "02_other.json").exists()):
         time.sleep(0.2)
