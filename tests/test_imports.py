@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,8 @@ ORDER = [
     "runs",
     "plotting",
     "widgets",
+    "sweeps",
+    "workers",
     "chapters",
     "notebook_process",
     "execution",
@@ -85,6 +88,12 @@ def test_a_module_imports_only_what_stands_before_it(name):
     own, _ = imported(modules()[name])
     later = {each for each in own if ORDER.index(each) > ORDER.index(part)}
     assert not later
+
+
+def test_every_package_is_installed():
+    packages = tomllib.loads((LIBRARY.parent / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = [path.parent.relative_to(LIBRARY.parent) for path in LIBRARY.rglob("__init__.py")]
+    assert sorted(packages) == sorted(".".join(folder.parts) for folder in folders)
 
 
 def test_the_order_can_be_broken(tmp_path):

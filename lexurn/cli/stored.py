@@ -1,17 +1,10 @@
-"""The command line: `lexurn runs` for what is stored, `lexurn book` for the site, `lexurn new` for a chapter.
-
-Whatever takes time to import is imported inside the commands, so that `lexurn --help` answers at once.
-"""
+"""`lexurn runs`: the stored runs, listed, shown, compared and deleted."""
 
 import json
 import shutil
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-
-import lexurn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,32 +12,9 @@ if TYPE_CHECKING:
     from lexurn.runs import Run
 
 
-class Commands(click.Group):
-    """Commands that end in one line, without a traceback, where a person can do something about it."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        from lexurn.parameters import ParameterError
-        from lexurn.site import SiteError
-
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            raise  # `lexurn runs | head`, which click ends quietly
-        except (ParameterError, SiteError, OSError) as error:
-            refusal = click.ClickException(str(error))
-            refusal.exit_code = 2 if isinstance(error, ParameterError) else 1
-            raise refusal from None
-
-
-@click.group(cls=Commands)
-@click.version_option(lexurn.__version__)
-def main() -> None:
-    """Small autoregressive models on data whose generator is known."""
-
-
-@main.group("runs", invoke_without_command=True)
+@click.group("runs", invoke_without_command=True)
 @click.pass_context
-def runs_group(ctx: click.Context) -> None:
+def stored(ctx: click.Context) -> None:
     """List, show, compare and delete stored runs.
 
     A run is named by its folder, its key, or the beginning of its key.
@@ -53,7 +23,7 @@ def runs_group(ctx: click.Context) -> None:
         ctx.invoke(list_runs)
 
 
-@runs_group.command("list")
+@stored.command("list")
 @click.argument("settings", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--csv", "form", flag_value="csv", help="Every column, as CSV.")
 @click.option("--json", "form", flag_value="json", help="Every column, as JSON.")
@@ -76,7 +46,7 @@ def list_runs(settings: tuple[str, ...] = (), form: str | None = None) -> None:
             click.echo(f"unfinished: {name} ({state})")
 
 
-@runs_group.command()
+@stored.command()
 @click.argument("name")
 @click.option("--metrics", is_flag=True, help="Every line and column of the metrics along training.")
 def show(name: str, metrics: bool) -> None:
@@ -105,7 +75,7 @@ def show(name: str, metrics: bool) -> None:
     click.echo(f"\nalong training\n{shown.to_string(index=False, na_rep='', max_rows=None if metrics else 20)}")
 
 
-@runs_group.command()
+@stored.command()
 @click.argument("names", nargs=-1, required=True)
 def compare(names: tuple[str, ...]) -> None:
     """Settings that differ, and distances, of runs side by side."""
@@ -125,7 +95,7 @@ def compare(names: tuple[str, ...]) -> None:
     click.echo(f"\nsymmetrized KL to the references, in nats\n{distances.to_string(na_rep='')}")
 
 
-@runs_group.command()
+@stored.command()
 @click.argument("names", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(names: tuple[str, ...], yes: bool) -> None:
@@ -140,67 +110,6 @@ def delete(names: tuple[str, ...], yes: bool) -> None:
     for folder in folders:
         store.delete(folder)
         click.echo(f"deleted {folder.name}")
-
-
-@main.command()
-@click.option("--params", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="A file of parameters.")
-@click.option("--chapter", "names", multiple=True, metavar="NAME", help="Execute this one only; repeatable.")
-@click.option("--fresh", is_flag=True, help="Execute again what is up to date.")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Chapters executed side by side.")
-@click.option("--timeout", default=7200, show_default=True, type=click.IntRange(1), help="Most seconds for one cell.")
-def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int) -> None:
-    """Execute the chapters that need it, and render the site into _build/html (under LEXURN_BUILD, where that is set).
-
-    A chapter is executed again where its source, its parameters, a module that it loads or a run that it uses has
-    changed. One that fails is on its page, the others are made all the same, and the exit code is 1.
-    """
-    import asyncio
-
-    from lexurn import chapters, execution, files, paths, site
-    from lexurn.tracking import duration
-
-    wanted = chapters.chosen(names, params)
-    site.require_tools()
-    with files.lock(paths.build(), doing="building"):
-        to_do = [chapter for chapter in wanted if fresh or not chapter.is_current]
-        scale = params.stem if params else "defaults"
-        expected = {chapter.name: chapter.expected(scale) for chapter in to_do}
-        for name, seconds in expected.items():
-            click.echo(f"to execute: {name}, {f'about {duration(seconds)}' if seconds else 'not measured yet'}")
-        if not to_do:
-            click.echo("every chapter is up to date")
-        progress = execution.Progress(expected, _say, every=1.0 if sys.stderr.isatty() else 60.0)
-        try:
-            asyncio.run(execution.execute_all(to_do, progress, jobs=jobs, timeout=timeout))
-            made = site.render(chapters.chosen((), params), say=click.echo)
-        except KeyboardInterrupt:
-            _say("stopped; what was done is kept, and the same command goes on", True)
-            raise SystemExit(130) from None
-    click.echo(f"the site is at {paths.build() / 'html' / 'index.html'}" if made else "the site is up to date")
-    if any(chapter.past["failed"] for chapter in wanted):
-        raise SystemExit(1)
-
-
-@main.command()
-@click.argument("name")
-@click.option("--title", help="Its heading; the name where none is given.")
-def new(name: str, title: str | None) -> None:
-    """Begin a chapter that runs as it stands: book/NN_NAME.py and .ipynb, with an example to be replaced."""
-    from lexurn import authoring, paths
-
-    source, notebook, *others = (path.relative_to(paths.root()) for path in authoring.new(name, title=title))
-    click.echo(f"made {source} and {notebook}\nadded it to {', '.join(map(str, others))}\n")
-    click.echo(f"next: edit {source}, then\n  jupytext --to ipynb --update {source}")
-    click.echo(f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n  pytest tests/test_book.py")
-
-
-def _say(text: str, last: bool) -> None:
-    """A line that is written over by the next at a terminal, unless it is the last about its matter."""
-    if sys.stderr.isatty():
-        text = text if last else text[: shutil.get_terminal_size().columns - 1]
-        click.echo(f"\r\033[K{text}", nl=last, err=True)
-    else:
-        click.echo(text, err=True)
 
 
 def _assignments(texts: tuple[str, ...]) -> dict[str, str]:

@@ -1,0 +1,43 @@
+"""The command line.
+
+    lexurn runs     what is stored                       lexurn.cli.stored
+    lexurn book     the executed book, as a site         lexurn.cli.making
+    lexurn new      another chapter                      lexurn.cli.making
+
+Whatever takes time to import is imported inside the commands, so that `lexurn --help` answers at once.
+"""
+
+from typing import Any
+
+import click
+
+import lexurn
+from lexurn.cli.making import book, new
+from lexurn.cli.stored import stored
+
+
+class Commands(click.Group):
+    """Commands that end in one line, without a traceback, where a person can do something about it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from lexurn.parameters import ParameterError
+        from lexurn.site import SiteError
+
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # `lexurn runs | head`, which click ends quietly
+        except (ParameterError, SiteError, OSError) as error:
+            refusal = click.ClickException(str(error))
+            refusal.exit_code = 2 if isinstance(error, ParameterError) else 1
+            raise refusal from None
+
+
+@click.group(cls=Commands)
+@click.version_option(lexurn.__version__)
+def main() -> None:
+    """Small autoregressive models on data whose generator is known."""
+
+
+for command in (stored, book, new):
+    main.add_command(command)

@@ -1,0 +1,68 @@
+"""`lexurn book` and `lexurn new`: the book, made and begun to be written."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--params", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="A file of parameters.")
+@click.option("--chapter", "names", multiple=True, metavar="NAME", help="Execute this one only; repeatable.")
+@click.option("--fresh", is_flag=True, help="Execute again what is up to date.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Chapters executed side by side.")
+@click.option("--timeout", default=7200, show_default=True, type=click.IntRange(1), help="Most seconds for one cell.")
+def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int) -> None:
+    """Execute the chapters that need it, and render the site into _build/html (under LEXURN_BUILD, where that is set).
+
+    A chapter is executed again where its source, its parameters, a module that it loads or a run that it uses has
+    changed. One that fails is on its page, the others are made all the same, and the exit code is 1.
+    """
+    import asyncio
+
+    from lexurn import chapters, execution, files, paths, site
+    from lexurn.tracking import duration
+
+    wanted = chapters.chosen(names, params)
+    site.require_tools()
+    with files.lock(paths.build(), doing="building"):
+        to_do = [chapter for chapter in wanted if fresh or not chapter.is_current]
+        scale = params.stem if params else "defaults"
+        expected = {chapter.name: chapter.expected(scale) for chapter in to_do}
+        for name, seconds in expected.items():
+            click.echo(f"to execute: {name}, {f'about {duration(seconds)}' if seconds else 'not measured yet'}")
+        if not to_do:
+            click.echo("every chapter is up to date")
+        progress = execution.Progress(expected, say, every=1.0 if sys.stderr.isatty() else 60.0)
+        try:
+            asyncio.run(execution.execute_all(to_do, progress, jobs=jobs, timeout=timeout))
+            made = site.render(chapters.chosen((), params), say=click.echo)
+        except KeyboardInterrupt:
+            say("stopped; what was done is kept, and the same command goes on", True)
+            raise SystemExit(130) from None
+    click.echo(f"the site is at {paths.build() / 'html' / 'index.html'}" if made else "the site is up to date")
+    if any(chapter.past["failed"] for chapter in wanted):
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--title", help="Its heading; the name where none is given.")
+def new(name: str, title: str | None) -> None:
+    """Begin a chapter that runs as it stands: book/NN_NAME.py and .ipynb, with an example to be replaced."""
+    from lexurn import authoring, paths
+
+    source, notebook, *others = (path.relative_to(paths.root()) for path in authoring.new(name, title=title))
+    click.echo(f"made {source} and {notebook}\nadded it to {', '.join(map(str, others))}\n")
+    click.echo(f"next: edit {source}, then\n  jupytext --to ipynb --update {source}")
+    click.echo(f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n  pytest tests/test_book.py")
+
+
+def say(text: str, last: bool) -> None:
+    """A line that is written over by the next at a terminal, unless it is the last about its matter."""
+    if sys.stderr.isatty():
+        text = text if last else text[: shutil.get_terminal_size().columns - 1]
+        click.echo(f"\r\033[K{text}", nl=last, err=True)
+    else:
+        click.echo(text, err=True)
