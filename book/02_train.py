@@ -140,8 +140,9 @@ display(
 # (symmetrized KL, ½ KL(p‖q) + ½ KL(q‖p), in nats, mean over rows).
 
 # %%
-run = runs.get(settings, tracker=widgets.LiveTraining(settings.training.n_steps))
-if stored:
+live = widgets.LiveTraining(settings.training.n_steps)
+run = runs.get(settings, tracker=live)
+if not live.rows:  # it was loaded
     figure, (left, right) = plotting.panels(2)
     plotting.losses(run.metrics, left)
     plotting.legend(plotting.distances_along_training(run.metrics, right))

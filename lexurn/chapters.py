@@ -9,8 +9,6 @@ import ast
 import difflib
 import hashlib
 import json
-import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,10 @@ from lexurn import files, parameters, paths
 
 RECORD = "import sys; loaded = sorted(sys.modules); from lexurn.chapters import record; record({path!r}, loaded)"
 """The cell that is executed behind a chapter's own, and taken out again."""
+
+RECORDED = {"failed", "source", "notebook", "given", "threads", "modules", "used"}
+RECORDED |= {"device", "commit", "seconds", "finished"}
+"""What a record holds."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,10 @@ class Chapter:
     def past(self) -> dict[str, Any]:
         """The record of its last execution; empty where there is none."""
         try:
-            return json.loads(self.executed.with_suffix(".json").read_text())
+            past = json.loads(self.executed.with_suffix(".json").read_text())
         except (FileNotFoundError, ValueError):
             return {}
+        return past if set(past) == RECORDED and self.executed.exists() else {}
 
     @property
     def is_current(self) -> bool:
@@ -56,7 +59,7 @@ class Chapter:
             and past["source"] == hashed(self.source)
             and past["given"] == dict(self.given)
             and all(hashed(_module(name)) == known for name, known in past["modules"].items())
-            and all(hashed(_results(name)) == known for name, known in past["runs"].items())
+            and all(hashed(_stored(name)) == known for name, known in past["used"].items())
         )
 
     def expected(self, scale: str) -> float | None:
@@ -88,38 +91,55 @@ def chosen(names: tuple[str, ...], params: Path | None) -> list[Chapter]:
     wanted = [stem for stem in there if not names or stem in names or stem.partition("_")[2] in names]
     found = []
     for stem in wanted:
-        values = parameters.read(params, stem.partition("_")[2]) if params else {}
+        own, short = _own_parameters(there[stem]), stem.partition("_")[2]
+        common, mine = parameters.read_parts(params, short) if params else ({}, {})
+        values = common | mine
         parameters.check(values)
-        own = _own_parameters(there[stem])
+        if foreign := mine.keys() - own:
+            raise parameters.ParameterError(
+                f"{params}: {short}: {min(foreign)} is no parameter of {stem}, which has {', '.join(sorted(own))}"
+            )
         found.append(Chapter(stem, {name: value for name, value in values.items() if name in own}))
     return found
 
 
 def record(path: str, loaded: list[str]) -> None:
-    """What the chapter that runs here depended on, for the next build: modules of lexurn, runs, device and commit."""
-    from lexurn import provenance
+    """What the chapter that runs here depended on and was made with: modules of lexurn, what it used from the store."""
+    from lexurn import provenance, store
 
-    runs = sys.modules.get("lexurn.runs")  # not loaded by a chapter that asked for none
-    names = sorted(runs.used) if runs else []
     made = {
-        "modules": {name: hashed(_module(name)) for name in loaded if name.partition(".")[0] == "lexurn"},
-        "runs": {name: hashed(_results(name)) for name in names},
-        "commit": provenance.commit(),
-        "device": sorted({runs.load(name).provenance["device"] for name in names}) or ["cpu"],
+        "modules": [name for name in loaded if name.partition(".")[0] == "lexurn"],
+        "used": {name: hashed(_stored(name)) for name in sorted(store.used)},
+        "device": provenance.device(),
+        "commit": f"{(provenance.commit() or 'unknown')[:7]}{' with changes' if provenance.is_changed() else ''}",
     }
     files.write(Path(path), json.dumps(made))
 
 
+def module_hashes() -> dict[str, str]:
+    """Of every module of the library as it is now. What a chapter loads later than this may be newer."""
+    library = Path(lexurn.__file__).parent
+    modules = [path.relative_to(library.parent).with_suffix("") for path in library.rglob("*.py")]
+    names = [".".join(module.parts).removesuffix(".__init__") for module in modules]
+    return {name: hashed(_module(name)) for name in names}
+
+
 def _own_parameters(source: Path) -> set[str]:
-    """Names in a chapter's parameters cell."""
-    cells = re.split(r"^# %%.*$", source.read_text(), flags=re.MULTILINE)
-    own = next((cell for cell in cells if cell.strip().startswith(parameters.INJECTED)), None)
-    if own is None:
+    """Names in a chapter's parameters cell, the one with that tag. Raises ParameterError where there is none."""
+    import jupytext
+
+    tagged = [cell for cell in jupytext.read(source).cells if "parameters" in cell.metadata.get("tags", [])]
+    if not tagged or not tagged[0].source.startswith(parameters.INJECTED):
         raise parameters.ParameterError(
             f"{source.name} has no parameters cell; add a code cell tagged parameters that starts with "
             f"`{parameters.INJECTED}`"
         )
-    return {node.target.id for node in ast.parse(own).body if isinstance(node, ast.AnnAssign)}
+    try:
+        return set(parameters.assignments(ast.parse(tagged[0].source)))
+    except SyntaxError as error:
+        raise parameters.ParameterError(
+            f"the parameters cell of {source.name} cannot be read: {error.msg}, line {error.lineno} of it"
+        ) from None
 
 
 def _module(name: str) -> Path:
@@ -127,8 +147,9 @@ def _module(name: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _results(run: str) -> Path:
-    return next((root / run / "results.json" for root in paths.roots() if (root / run).is_dir()), Path(run))
+def _stored(name: str) -> Path:
+    """A file of the store, in one's own or among those published."""
+    return next((root / name for root in paths.roots() if (root / name).exists()), Path(name))
 
 
 def hashed(path: Path) -> str:

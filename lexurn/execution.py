@@ -16,7 +16,7 @@ from typing import Any
 
 import lexurn
 from lexurn import files, paths
-from lexurn.chapters import RECORD, Chapter, hashed
+from lexurn.chapters import RECORD, Chapter, hashed, module_hashes
 from lexurn.tracking import duration
 
 BANNER = """
@@ -27,6 +27,13 @@ BANNER = """
 ```
 ````
 """
+
+
+OURS = "lexurn-record"
+"""The tag of the cell that records what a chapter depended on."""
+
+ERRORS = ("papermill-error-cell-tag",)
+NOT_MADE: dict[str, Any] = {"modules": [], "used": {}, "device": "", "commit": ""}
 
 
 class Progress:
@@ -63,13 +70,14 @@ class Progress:
 
 
 async def execute_all(chapters: Sequence[Chapter], progress: Progress, *, jobs: int, timeout: int) -> None:
-    """Execute chapters, `jobs` at a time; whatever cancels this stops their processes too."""
-    room = asyncio.Semaphore(jobs)
+    """Execute chapters, `jobs` at a time, with their threads divided; what cancels this stops their processes too."""
+    side_by_side = max(min(jobs, len(chapters)), 1)
+    room = asyncio.Semaphore(side_by_side)
 
     async def one(chapter: Chapter) -> None:
         async with room:
-            threads = {"threads": max(int(chapter.given["threads"]) // jobs, 1)} if "threads" in chapter.given else {}
-            made = await execute(chapter, progress, parameters=dict(chapter.given) | threads, timeout=timeout)
+            threads = max(int(chapter.given.get("threads", 1)) // side_by_side, 1)
+            made = await execute(chapter, progress, threads=threads, timeout=timeout)
             progress.end(chapter.name, f"{made['failed'] or 'done'} ({duration(made['seconds'])})")
 
     telling = asyncio.create_task(progress.tell())
@@ -83,8 +91,8 @@ async def execute_all(chapters: Sequence[Chapter], progress: Progress, *, jobs: 
         telling.cancel()
 
 
-async def execute(chapter: Chapter, progress: Progress, *, parameters: dict[str, Any], timeout: int) -> dict[str, Any]:
-    """Execute a chapter, put notebook and record in place, and return the record.
+async def execute(chapter: Chapter, progress: Progress, *, threads: int, timeout: int) -> dict[str, Any]:
+    """Execute a chapter with so many threads, put notebook and record in place, and return the record.
 
     Its `failed` says in a line what went wrong: a cell that raised, that took more than `timeout` seconds, or whose
     kernel died. What a failing chapter had shown is kept. Raises StoreError where nothing can be written.
@@ -92,15 +100,20 @@ async def execute(chapter: Chapter, progress: Progress, *, parameters: dict[str,
     import jupytext
     import nbformat
 
-    began, source = time.monotonic(), jupytext.read(chapter.source)
+    began, given = time.monotonic(), dict(chapter.given)
+    record: dict[str, Any] = {"source": hashed(chapter.source), "given": given, "threads": threads}
+    modules = module_hashes()  # before, as the source: what is edited meanwhile is found changed the next time
+    source = jupytext.read(chapter.source)
     with _workshop(chapter) as folder:
         made = folder / "made.json"
-        source.cells.append(nbformat.v4.new_code_cell(RECORD.format(path=str(made))))
-        files.write(folder / "source.ipynb", nbformat.writes(source))
+        tagged = nbformat.v4.new_code_cell(RECORD.format(path=str(made)), metadata={"tags": [OURS]})
+        files.write(
+            folder / "source.ipynb", nbformat.writes(nbformat.from_dict({**source, "cells": [*source.cells, tagged]}))
+        )
         job = {
             "source": str(folder / "source.ipynb"),
             "result": str(folder / "result.ipynb"),
-            "parameters": parameters,
+            "parameters": given | ({"threads": threads} if "threads" in given else {}),
             "folder": str(chapter.source.parent),
             "timeout": timeout,
         }
@@ -109,13 +122,9 @@ async def execute(chapter: Chapter, progress: Progress, *, parameters: dict[str,
             result = nbformat.read(folder / "result.ipynb", 4)
         except (OSError, ValueError):  # it had not begun, or its disk is full
             result = source
-        record = {"failed": failed, "source": hashed(chapter.source), "given": dict(chapter.given)}
-        record |= json.loads(made.read_text()) if made.exists() else {"modules": {}, "runs": {}}
-    own = [cell for cell in result.cells if not cell.source.startswith(RECORD.partition(";")[0])]
-    result.cells = [cell for cell in own if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])]
-    if failed:
-        heading, _, rest = result.cells[0].source.partition("\n")  # a chapter begins with its heading
-        result.cells[0].source = heading + BANNER.format(failed=failed.replace("```", "'''")) + rest
+        record |= json.loads(made.read_text()) if made.exists() else NOT_MADE
+    record |= {"failed": failed, "modules": {name: modules.get(name, "") for name in record["modules"]}}
+    _clean(result, chapter.name, failed)
     with files.worded(chapter.executed):
         chapter.executed.parent.mkdir(parents=True, exist_ok=True)
     files.write(chapter.executed, nbformat.writes(result))
@@ -123,6 +132,20 @@ async def execute(chapter: Chapter, progress: Progress, *, parameters: dict[str,
     record |= {"seconds": round(time.monotonic() - began, 1)}
     files.write(chapter.executed.with_suffix(".json"), json.dumps(record, indent=2))
     return record
+
+
+def _clean(notebook: Any, name: str, failed: str) -> None:
+    """Take out what is ours and papermill's, and say what failed below the title."""
+    import nbformat
+
+    notebook.cells = [cell for cell in notebook.cells if not {*cell.metadata.get("tags", [])} & {OURS, *ERRORS}]
+    for each in (notebook, *notebook.cells):
+        each.metadata.pop("papermill", None)  # where and when; the record has what matters of it
+    if not (notebook.cells and notebook.cells[0].source.startswith("# ")):
+        notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"# {name}"))
+    if failed:
+        heading, _, rest = notebook.cells[0].source.partition("\n")
+        notebook.cells[0].source = heading + BANNER.format(failed=failed.replace("```", "'''")) + rest
 
 
 @contextmanager
@@ -149,6 +172,7 @@ async def _run(job: dict[str, Any], log: Path, at: Callable[[int, int], None]) -
             stdout=asyncio.subprocess.PIPE,
             stderr=file,
             start_new_session=True,  # Ctrl-C is for us: it ends when its input does
+            limit=2**20,
         )
     try:
         process.stdin.write(f"{json.dumps(job)}\n".encode())
@@ -165,7 +189,9 @@ async def _run(job: dict[str, Any], log: Path, at: Callable[[int, int], None]) -
             await asyncio.wait_for(process.wait(), 8)
         except TimeoutError:
             process.kill()
-    if failed is None:
+    if failed is None and process.returncode < 0:
+        failed = f"its process was killed (signal {-process.returncode}); for want of memory?"
+    elif failed is None:
         said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         failed = said[-1].strip() if said else "its process ended"
     if not failed or not number:

@@ -104,7 +104,7 @@ def _in_parameters(code: list[Any]) -> Iterator[str]:
         return
     for node in tree.body:
         line = lines[node.lineno - 1]
-        name = re.match(r"\w+", line)[0]
+        name = next(iter(parameters.assignments(ast.Module([node], []))))
         wanted, schema = line_of(name), parameters.schema_of(name)
         value, _, text = line.partition("  # ")
         named = "enum" in schema and all(choice in text for choice in schema["enum"])
@@ -117,6 +117,5 @@ def _in_the_book(source: Path, code: list[Any]) -> Iterator[str]:
     address = f'REPOSITORY, TAG = "{repository["url"]}", "{repository["branch"]}"'
     if not code or address not in code[0].source:
         yield f"its first code cell must hold `{address}`, as _config.yml does; copy that cell from another chapter"
-    contents = yaml.safe_load((source.parent / "_toc.yml").read_text())
-    if source.stem not in [page["file"] for part in contents.get("parts", [contents]) for page in part["chapters"]]:
+    if not re.search(rf"^\s*- file: {source.stem}(\.\w+)?\s*(#.*)?$", (source.parent / "_toc.yml").read_text(), re.M):
         yield f"_toc.yml does not list it; add a line `- file: {source.stem}`"

@@ -6,9 +6,11 @@ Where the disk is full or cannot be written, a `StoreError` says so in one line,
 import errno
 import fcntl
 import os
+import re
+import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,18 +52,29 @@ def sweep(folder: Path) -> None:
                 path.unlink()
 
 
+def on_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 @contextmanager
-def lock(folder: Path, *, doing: str = "training", wait: bool = True, say_every: float = 30.0) -> Iterator[None]:
+def lock(
+    folder: Path,
+    *,
+    doing: str = "training",
+    wait: bool = True,
+    say: Callable[[str], None] = on_stderr,
+    say_every: float = 30.0,
+) -> Iterator[None]:
     """Have a folder, made where there is none, to oneself for the time of a block.
 
-    Waits for a process that has it and says so, and what it is `doing`; without `wait` raises StoreError.
+    Waits for a process that has it, and tells `say` so, and what it is `doing`; without `wait` raises StoreError.
     """
     said = float("-inf")
     while (file := _try_lock(folder)) is None:
         if not wait:
             raise StoreError(f"another process is {doing} {folder.name}; stop that one first")
         if time.monotonic() - said >= say_every:
-            print(f"waiting for the process that is {doing} {folder.name}", file=sys.stderr, flush=True)
+            say(f"waiting for the process that is {doing} {folder.name}")
             said = time.monotonic()
         time.sleep(0.2)
     try:
@@ -108,6 +121,9 @@ def worded(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if isinstance(error, shutil.Error):  # of a folder that was being copied: the first of what went wrong in it
+            number = re.search(r"\[Errno (\d+)\]", first := str(error.args[0][0][-1]))
+            error = OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(first)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             remedy = (
                 "; free some, or move the store (LEXURN_RUNS) or the book's build (LEXURN_BUILD) to another disk; "

@@ -70,10 +70,11 @@ def execute(job: dict[str, Any], tell: Any) -> str:
         )
     except papermill.PapermillExecutionError as error:
         return f"{error.ename}: {_first_line(error.evalue)}"
-    except CellTimeoutError:
-        return f"took more than {job['timeout']} s"
+    except CellTimeoutError as error:
+        lost = "IOPub" in str(error)
+        return "what it shows did not arrive within 60 s" if lost else f"took more than {job['timeout']} s"
     except DeadKernelError:
-        return "the kernel died"
+        return "the kernel died; for want of memory?"
     except Exception as error:  # a full disk, a kernel that does not start: the chapter's failure, not this process's
         return f"{type(error).__name__}: {_first_line(str(error))}"
     return ""
@@ -102,8 +103,9 @@ def _end_with_the_input() -> None:
     os._exit(1)
 
 
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+def _first_line(text: str, *, longest: int = 200) -> str:
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= longest else f"{line[: longest - 2]} …"
 
 
 if __name__ == "__main__":

@@ -89,6 +89,12 @@ def read(path: str | Path, chapter: str) -> dict[str, Any]:
     A name may stand at the top level or in chapters' mappings, not in both: papermill hands over both without telling
     which was typed last.
     """
+    common, own = read_parts(path, chapter)
+    return common | own
+
+
+def read_parts(path: str | Path, chapter: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a params file holds for all chapters, and what for one; see `read`."""
     try:
         content = yaml.safe_load(Path(path).read_text()) or {}
     except yaml.YAMLError as error:
@@ -103,7 +109,7 @@ def read(path: str | Path, chapter: str) -> dict[str, Any]:
         _refuse_unknown(mapping, f"{path}: {name}: ")
         if twice := content.keys() & mapping.keys():
             raise ParameterError(f"{path}: {min(twice)} stands at the top level and under {name}; keep one of the two")
-    return content | mappings.get(chapter, {})
+    return content, mappings.get(chapter, {})
 
 
 def chapter_names() -> set[str]:
@@ -144,6 +150,8 @@ def assignments(tree: ast.Module) -> dict[str, Any]:
     values = {}
     for node in tree.body:
         match node:
+            case ast.AnnAssign(value=None):
+                raise ParameterError(f"`{ast.unparse(node)}` has no value; write `name: type = value`")
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
                 | ast.AnnAssign(target=ast.Name(id=name), value=value)

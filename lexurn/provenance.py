@@ -16,11 +16,10 @@ from lexurn.settings import TRAINING_VERSION, Settings
 def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, Any]:
     """Provenance of a run that is about to be trained, ready for JSON; its seconds are added when it is done."""
     made_at = commit()
-    changes = _git("status", "--porcelain", "--untracked-files=no") if made_at else None
     return {
         "command": parameters.papermill_line(settings),
         "commit": made_at,
-        "dirty": None if changes is None else bool(changes),
+        "dirty": is_changed() if made_at else None,
         "training_version": TRAINING_VERSION,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "precision": "bf16" if bf16 else "fp32",
@@ -39,6 +38,16 @@ def commit() -> str | None:
     """The commit of this repository; None where lexurn was installed, perhaps inside another project's."""
     ours = _git("rev-parse", "--show-toplevel") == str(Path(__file__).resolve().parent.parent)
     return _git("rev-parse", "HEAD") if ours else None
+
+
+def is_changed() -> bool:
+    """Whether the files of this repository differ from its commit."""
+    return bool(_git("status", "--porcelain", "--untracked-files=no"))
+
+
+def device() -> str:
+    """What this process computes on where it may choose: the name of the GPU, or cpu."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
 def _git(*command: str) -> str | None:

@@ -41,9 +41,6 @@ from lexurn.store import delete, find, unfinished
 from lexurn.tables import read_table, write_table
 from lexurn.tracking import Lines, Several, Tracker
 
-used: set[str] = set()
-"""Names of the runs that this process has asked for: what a chapter depends on."""
-
 __all__ = ["Run", "delete", "find", "get", "is_stored", "load", "read_table", "table", "unfinished", "write_table"]
 
 
@@ -115,7 +112,7 @@ def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = Non
     if is_stored(settings):
         return load(settings.name)
     folder = paths.runs() / settings.name
-    with files.lock(folder):
+    with files.lock(folder, say=tracker.wait if tracker else files.on_stderr):
         if is_stored(settings):
             return load(settings.name)
         files.sweep(folder)
@@ -140,7 +137,7 @@ def load(name: str | Path) -> Run:
     path = find(name)
     if not store.is_finished(path):
         raise FileNotFoundError(f"{path} holds no finished run (no results.json); runs.get trains one")
-    used.add(path.name)
+    store.used.add(f"{path.name}/results.json")
     return Run(path)
 
 

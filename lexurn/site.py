@@ -33,12 +33,11 @@ class SiteError(RuntimeError):
 def render(chapters: Sequence[Chapter], *, say: Callable[[str], None]) -> bool:
     """Render the site with these chapters as they were executed last, if they were; False where it is as it would be.
 
-    Raises SiteError where Jupyter Book fails; the site that was there stays.
+    Raises SiteError where Jupyter Book fails, and then the site that was there stays; or where it warns.
     """
     build, config = paths.build(), paths.root() / "_config.yml"
     stage, html, log, work = build / "stage", build / "html", build / "jupyter-book.log", build / "work" / "site"
-    with files.worded(stage):
-        _put_together(stage, chapters)
+    _put_together(stage, chapters)
     library = sorted(Path(lexurn.__file__).parent.rglob("*.py"))  # its docstrings are pages
     key, key_file = _hash(stage, config, *library), html / ".key"
     if key_file.exists() and key_file.read_text() == key:
@@ -50,19 +49,26 @@ def render(chapters: Sequence[Chapter], *, say: Callable[[str], None]) -> bool:
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     where = ["--config", str(config), "--path-output", str(work)]
     options = ["build", "-W", "--keep-going", "--all", *where, str(stage)]
-    done = subprocess.run([*command, *options], cwd=work, capture_output=True, text=True)
+    library_first = os.pathsep.join([str(Path(lexurn.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": library_first.rstrip(os.pathsep)}
+    done = subprocess.run([*command, *options], cwd=work, env=environment, capture_output=True, text=True)
     output, made = done.stdout + done.stderr, work / "_build" / "html"
     files.write(log, output)
     missing = [chapter.name for chapter in chapters if not (made / f"{chapter.name}.html").exists()]
-    if done.returncode or missing:
-        warnings = [line for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
-        first = warnings[0] if warnings else f"pages missing: {', '.join(missing)}" if missing else "no page was made"
-        raise SiteError(f"jupyter-book failed: {first}; everything it said is in {log}")
-    files.write(made / ".key", key)
+    warnings = [line for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
+    if missing:
+        said = warnings[0] if warnings else f"pages missing: {', '.join(missing)}"
+        raise SiteError(f"jupyter-book failed: {said}; everything it said is in {log}")
+    if not done.returncode:
+        files.write(made / ".key", key)
     with files.worded(html):
-        shutil.rmtree(html, ignore_errors=True)
+        if html.exists():
+            html.rename(work / "before")
         made.rename(html)
     shutil.rmtree(work, ignore_errors=True)
+    if done.returncode:
+        said = warnings[0] if warnings else "it ended with an error"
+        raise SiteError(f"the site is at {html}, but jupyter-book warned: {said}; everything it said is in {log}")
     return True
 
 
@@ -71,6 +77,8 @@ def require_tools() -> None:
     for name in ("papermill", "jupytext", "jupyter_book"):
         if importlib.util.find_spec(name) is None:
             raise SiteError(f"{name.replace('_', '-')} is not installed; pip install -e '.[book]'")
+    if importlib.util.find_spec("jupyter_book.cli") is None:
+        raise SiteError("this is another jupyter-book than version 1, which the site needs; pip install -e '.[book]'")
 
 
 def _put_together(stage: Path, chapters: Sequence[Chapter]) -> None:
@@ -78,21 +86,22 @@ def _put_together(stage: Path, chapters: Sequence[Chapter]) -> None:
 
     shutil.rmtree(stage, ignore_errors=True)
     own = shutil.ignore_patterns("*.py", "[0-9][0-9]_*.ipynb", "results", ".ipynb_checkpoints", "__pycache__")
-    shutil.copytree(paths.root() / "book", stage, ignore=own)
+    with files.worded(stage):
+        shutil.copytree(paths.root() / "book", stage, ignore=own)
     lines = [STATUS]
     for chapter in chapters:
         past, page = chapter.past, stage / f"{chapter.name}.ipynb"
         if not past:
-            jupytext.write(jupytext.read(chapter.source), page)
+            files.write(page, jupytext.writes(jupytext.read(chapter.source), "ipynb"))
             lines.append(f"| [{chapter.name}]({chapter.name}) | not executed | | | | | | |\n")
             continue
-        shutil.copy(chapter.executed, page)
+        files.write(page, chapter.executed.read_bytes())
         given = ", ".join(f"{name} {value}" for name, value in past["given"].items()) or "the defaults"
-        runs = ", ".join(name.rpartition("-")[2][:6] for name in past["runs"]) or "none"
+        runs = [Path(name).parent.name.rpartition("-")[2][:6] for name in past["used"] if not name.startswith("tables")]
         about = [f"[{chapter.name}]({chapter.name})", "**failed**" if past["failed"] else "done", given]
-        about += [", ".join(past.get("device", [])), f"{past['seconds']:.0f}", past["finished"]]
-        lines.append(f"| {' | '.join([*about, (past.get('commit') or 'unknown')[:7], runs])} |\n")
-    (stage / "execution.md").write_text("".join(lines))
+        about += [past["device"], f"{past['seconds']:.0f}", past["finished"], past["commit"]]
+        lines.append(f"| {' | '.join([*about, ', '.join(runs) or 'none'])} |\n")
+    files.write(stage / "execution.md", "".join(lines))
 
 
 def _hash(stage: Path, *others: Path) -> str:

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from lexurn import files, paths
 
+used: set[str] = set()
+"""Files of the store that this process has asked for, below the store's root: what a chapter depends on."""
+
 
 def key(folder: Path) -> str:
     """The twelve digits at the end of a folder's name; empty for a folder that is no run's."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lexurn import files, paths
+from lexurn import files, paths, store
 
 MISSING = "nan"
 
@@ -47,6 +47,7 @@ def read_table(name: str) -> pd.DataFrame:
     for folder in folders:
         if (path := folder / f"{name}.csv").exists():
             content = path.read_bytes()
+            store.used.add(f"tables/{path.name}")
             header = content.partition(b"\n")[0].decode().split(",")
             frame = pd.read_csv(BytesIO(content), dtype=str, na_filter=False, lineterminator="\n")
             for column, given in zip(list(frame), header, strict=True):

@@ -34,6 +34,15 @@ class LiveTraining(Tracker):
         self.handle: Any = None
         self.lines = None if _in_notebook() else Lines(n_steps)
 
+    def wait(self, text: str) -> None:
+        from IPython.display import Markdown, display
+
+        if self.lines:
+            self.lines.wait(text)
+        elif self.handle is None:  # what is said here must be true when the run has been loaded, too
+            said = "Another process is training this run; it is loaded when that has ended."
+            self.handle = display(Markdown(said), display_id=True)
+
     def go_on(self, past: list[dict[str, Any]]) -> None:
         self.rows = list(past)
 
@@ -69,8 +78,13 @@ class OneLine(Tracker):
 
     def __init__(self, title: str, n_steps: int, say: Callable[[str], None]):
         self.title, self.clock, self.say = title, Clock(n_steps), say
+        self.has_told = False
+
+    def wait(self, text: str) -> None:
+        self.say(f"{self.title}: {text}")
 
     def log(self, metrics: dict[str, float], step: int) -> None:
+        self.has_told = True
         self.say(f"{self.title}: step {step} of {self.clock.n_steps}, {self.clock.left(step)}")
 
 
@@ -78,7 +92,7 @@ def get_all(wanted: Sequence[Settings]) -> list[Run]:
     """Train or load several runs in turn, telling the progress in a single line that is updated in place."""
     from IPython.display import Markdown, display
 
-    began, to_train = time.monotonic(), sum(not runs.is_stored(settings) for settings in wanted)
+    began, n_trained = time.monotonic(), 0
     handle = display(Markdown("preparing"), display_id=True) if _in_notebook() else None
 
     def say(text: str) -> None:
@@ -90,9 +104,11 @@ def get_all(wanted: Sequence[Settings]) -> list[Run]:
     found = []
     for number, settings in enumerate(wanted, 1):
         title = f"run {number} of {len(wanted)}, {settings.kind}, seed {settings.training.seed}"
-        found.append(runs.get(settings, tracker=OneLine(title, settings.training.n_steps, say)))
-    loaded = len(wanted) - to_train
-    say(f"{to_train} run(s) trained in {duration(time.monotonic() - began)}, {loaded} loaded that were trained before.")
+        line = OneLine(title, settings.training.n_steps, say)
+        found.append(runs.get(settings, tracker=line))
+        n_trained += line.has_told
+    took, loaded = duration(time.monotonic() - began), len(wanted) - n_trained
+    say(f"{n_trained} run(s) trained in {took}, {loaded} loaded that were trained before.")
     return found
 
 

@@ -14,6 +14,7 @@ import torch
 import yaml
 from jupytext.compare import compare_notebooks
 
+import lexurn
 from lexurn import authoring, cli, comparison, evaluation, parameters, paths, runs
 from lexurn.settings import FLAT
 
@@ -233,6 +234,10 @@ def test_params_files_open_with_their_steps_and_command_and_resolve(path):
     opening = [line for line in path.read_text().split("\n") if line.startswith("#")]
     assert f"{settings.training.n_steps} steps" in opening[0]
     assert any(f"papermill book/02_train.ipynb out.ipynb -f params/{path.name}" in line for line in opening)
+
+
+def test_the_tag_that_notebooks_clone_is_that_of_this_version():
+    assert REPOSITORY["branch"] == f"v{lexurn.__version__}"
 
 
 def test_the_readme_points_at_this_repository_and_lists_every_chapter():

@@ -1,7 +1,9 @@
 """Building the book in processes of their own: killed, stopped, on a full disk, and after one line was changed."""
 
+import asyncio
 import json
 import os
+import queue
 import random
 import re
 import resource
@@ -15,15 +17,19 @@ import jupytext
 import pytest
 from test_site import BODIES, HEADER
 
-from lexurn import execution, notebook_process, paths
+from lexurn import chapters, execution, notebook_process, paths
 
 TRAINS = """from lexurn import parameters
 settings = parameters.resolve("trains")
 
 # %%
-from IPython.display import display
-from lexurn import plotting, runs
-run = runs.get(settings.changed() | {"n_test_samples": 20, "context_length": 8, "eval_every": 100})
+# %matplotlib inline
+from lexurn import plotting, runs, widgets
+live = widgets.LiveTraining(settings.training.n_steps)
+flat = settings.changed() | {"n_test_samples": 20, "context_length": 8, "eval_every": 100}
+run = runs.get(flat, tracker=live)
+
+# %%
 run.metrics
 
 # %%
@@ -44,8 +50,8 @@ def root(tmp_path):
         text = HEADER.replace("seed: int = 0  # help", "seed: int = 0  # help\nn_steps: int = 1000  # help")
         (copy / "book" / f"{name}.py").write_text(text + body)
     (copy / "book" / "index.md").write_text("# The book\n")
-    chapters = [f"  - file: {name}\n" for name in [*BODIES, "03_trains", "execution"]]
-    (copy / "book" / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n" + "".join(chapters))
+    listed = [f"  - file: {name}\n" for name in [*BODIES, "03_trains", "execution"]]
+    (copy / "book" / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n" + "".join(listed))
     return copy
 
 
@@ -67,10 +73,15 @@ def executed(said):
     return re.findall(r"to execute: (\w+), ", said)
 
 
-def shown(root, name):
-    """Tables and pictures of an executed chapter."""
+def outputs(root, name):
+    """Of each cell of an executed chapter: its source and what it shows."""
     cells = jupytext.read(root / "_build" / "executed" / f"{name}.ipynb").cells
-    data = [output["data"] for cell in cells if cell.cell_type == "code" for output in cell.outputs if "data" in output]
+    return [(cell.source, output) for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+def shown(root, name):
+    """Tables and pictures of an executed chapter, without the live one, which tells the time that it took."""
+    data = [output["data"] for source, output in outputs(root, name) if "LiveTraining" not in source]
     return [(each.get("text/html"), each.get("image/png")) for each in data]
 
 
@@ -82,9 +93,9 @@ def processes(root):
 
 def test_a_build_killed_at_random_moments_ends_with_the_same_tables_and_figures(root):
     params = root / "params.yaml"
-    params.write_text("n_steps: 3000\n")
+    params.write_text("n_steps: 2000\n")
     began = time.monotonic()
-    finished(book(root, "--params", str(params)))
+    finished(book(root, "--params", str(params), "--chapter", "trains"))
     whole, seconds = shown(root, "03_trains"), time.monotonic() - began
     assert len(whole) >= 2 and any(picture for _, picture in whole)
     shutil.rmtree(root / "_build")
@@ -92,17 +103,49 @@ def test_a_build_killed_at_random_moments_ends_with_the_same_tables_and_figures(
 
     stage, moments = random.Random(0), []
     for _ in range(3):
-        process = book(root, "--params", str(params), start_new_session=True)
+        process = book(root, "--params", str(params), "--chapter", "trains", start_new_session=True)
         moments.append(stage.uniform(0.1, 0.8) * seconds)
         time.sleep(moments[-1])
         process.kill()
         process.communicate()
     print(f"killed after {', '.join(f'{moment:.1f} s' for moment in moments)} of {seconds:.1f} s")
-    finished(book(root, "--params", str(params)))
+    finished(book(root, "--params", str(params), "--chapter", "trains"))
     assert shown(root, "03_trains") == whole
     assert not list((root / "_build" / "work").iterdir())
     html = (root / "_build" / "html" / "03_trains.html").read_text()
-    assert "n_steps = 3000" in re.sub(r"<[^>]*>", "", html)
+    assert "n_steps = 2000" in re.sub(r"<[^>]*>", "", html)
+
+
+def test_chapters_side_by_side_share_a_run_and_both_show_it(root):
+    text = (root / "book" / "03_trains.py").read_text()
+    (root / "book" / "04_too.py").write_text(text.replace('"trains"', '"too"'))
+    contents = root / "book" / "_toc.yml"
+    contents.write_text(contents.read_text() + "  - file: 04_too\n")
+    params = root / "params.yaml"
+    params.write_text("n_steps: 2000\n")
+    finished(book(root, "--params", str(params), "--jobs", "2", "--chapter", "trains", "--chapter", "too"))
+    for name in ("03_trains", "04_too"):
+        found = [output for _, output in outputs(root, name)]
+        assert not [output for output in found if output["output_type"] == "stream"], name
+        assert any("image/png" in output["data"] for output in found)
+    waited = [(root / "_build" / "executed" / f"{name}.ipynb").read_text() for name in ("03_trains", "04_too")]
+    assert sum("Another process is training this run" in text for text in waited) == 1
+
+
+def test_threads_are_divided_by_what_runs_side_by_side(monkeypatch):
+    handed = {}
+
+    async def execute(chapter, progress, *, threads, timeout):
+        handed[chapter.name] = threads
+        return {"failed": "", "seconds": 1.0}
+
+    monkeypatch.setattr(execution, "execute", execute)
+    progress = execution.Progress({}, lambda text, last: None, every=1.0)
+    many = [chapters.Chapter(f"0{number}_x", {"threads": 4}) for number in range(3)]
+    for some, jobs, wanted in ((many, 1, 4), (many, 2, 2), (many, 8, 1), (many[:1], 2, 4)):
+        handed.clear()
+        asyncio.run(execution.execute_all(some, progress, jobs=jobs, timeout=9))
+        assert handed == dict.fromkeys((chapter.name for chapter in some), wanted)
 
 
 def test_ctrl_c_stops_every_process_and_keeps_what_was_done(root):
@@ -178,9 +221,6 @@ def test_progress_is_told_with_the_time_that_is_left():
 
 
 def test_waits_are_cut_in_slices_and_still_end_in_time():
-    import asyncio
-    import queue
-
     asked = []
 
     async def never(_, timeout):
@@ -203,8 +243,8 @@ def test_waits_are_cut_in_slices_and_still_end_in_time():
     assert asyncio.run(notebook_process.in_slices(second)(None)) == {"a": "message"} and len(asked) == 2
 
 
-def test_what_was_measured_is_the_estimate_before_a_first_execution():
+def test_what_was_measured_is_of_chapters_that_there_are():
     measured = json.loads((paths.root() / "params" / "seconds.json").read_text())
-    chapters = [path.stem for path in (paths.root() / "book").glob("[0-9][0-9]_*.py")]
+    there = {path.stem for path in (paths.root() / "book").glob("[0-9][0-9]_*.py")}
     assert set(measured) == {"made_with", "defaults", "smoke", "book"}
-    assert all(set(measured[scale]) <= set(chapters) for scale in ("defaults", "smoke", "book"))
+    assert all(set(measured[scale]) <= there for scale in ("defaults", "smoke", "book"))

@@ -105,7 +105,7 @@ def test_a_changed_module_or_run_makes_the_chapters_that_used_it_run_again(root)
     path.write_text(json.dumps(record))
     assert executed(run()) == ["02_other"]
     record = json.loads(path.read_text())
-    record["runs"]["urns-000000000000"] = "deleted since"
+    record["used"]["urns-000000000000/results.json"] = "deleted since"
     path.write_text(json.dumps(record))
     assert executed(run()) == ["02_other"] and executed(run()) == []
 
@@ -130,28 +130,82 @@ def test_a_chapter_that_fails_is_a_page_and_the_others_are_made(root, what):
 def test_what_was_asked_wrongly_is_refused_before_any_work(root):
     (root / "not.yaml").write_text("a: [")
     (root / "unknown.yaml").write_text("sed: 1\n")
+    (root / "foreign.yaml").write_text("good: {n_tasks: 3}\n")
     for arguments, message in (
         (["--chapter", "god"], "no chapter god; did you mean 01_good? there are 01_good, 02_other"),
         (["--params", str(root / "not.yaml")], "not.yaml is not YAML"),
         (["--params", str(root / "unknown.yaml")], "sed is no parameter of any chapter; did you mean seed?"),
+        (["--params", str(root / "foreign.yaml")], "good: n_tasks is no parameter of 01_good, which has seed"),
     ):
         result = run(*arguments)
         assert result.exit_code == 2 and message in result.output and not (root / "_build").exists()
     (root / "book" / "02_other.py").write_text(HEADER.replace("# Parameters of this chapter.", "# nothing"))
     with pytest.raises(ParameterError, match="02_other.py has no parameters cell; add a code cell"):
         chapters.chosen((), None)
+    (root / "book" / "02_other.py").write_text(HEADER.replace("seed: int = 0", "seed: int = 0 0"))
+    result = run("--chapter", "good")  # also where it is not that chapter
+    assert result.exit_code == 2 and "the parameters cell of 02_other.py cannot be read: invalid" in result.output
+    (root / "book" / "02_other.py").write_text(HEADER.replace("seed: int = 0", "seed: int"))
+    assert "`seed: int` has no value; write `name: type = value`" in run().output and not (root / "_build").exists()
+
+
+def test_a_long_error_and_a_missing_title_are_told_in_a_line_and_a_page(root):
+    untitled = HEADER.replace("# %% [markdown]\n# # A chapter\n", "")
+    (root / "book" / "01_good.py").write_text(untitled + "raise ValueError('x' * 100_000)\n")
+    result = run()
+    assert (
+        result.exit_code == 1 and "the site is at" in result.stdout and max(map(len, result.output.split("\n"))) < 400
+    )
+    page = (root / "_build" / "html" / "01_good.html").read_text()
+    assert "This chapter failed." in page and "xxx …" in page and "<h1>01_good" in page
+    assert "other" in (root / "_build" / "html" / "02_other.html").read_text()
+
+
+def test_what_is_edited_while_it_is_executed_is_executed_again(root):
+    (root / "book" / "02_other.py").write_text(
+        HEADER + "from pathlib import Path\npath = Path('02_other.py')\nprint('ol' + 'd')\n"
+        "path.write_text(path.read_text().replace(\"'d'\", \"'D'\"))\n"
+    )
+    assert run("--chapter", "other").exit_code == 0
+    assert "olD" not in (executed_notebook := root / "_build" / "executed" / "02_other.ipynb").read_text()
+    assert executed(run("--chapter", "other")) == ["02_other"]
+    assert "olD" in executed_notebook.read_text() and executed(run("--chapter", "other")) == []
+
+
+def test_the_estimate_is_what_it_took_the_last_time_else_what_was_measured(root):
+    chapter = chapters.Chapter("02_other", {})
+    assert chapter.expected("smoke") is None
+    (root / "params").mkdir()
+    (root / "params" / "seconds.json").write_text('{"smoke": {"02_other": 99.0}}')
+    assert chapter.expected("smoke") == 99.0 and chapter.expected("defaults") is None
+    assert run("--chapter", "other").exit_code == 0
+    assert chapter.expected("smoke") == chapter.past["seconds"] < 60
+    assert chapters.Chapter("02_other", {"seed": 1}).expected("smoke") == 99.0
+
+
+def test_a_record_of_another_version_is_none(root):
+    assert run("--chapter", "other").exit_code == 0
+    path = root / "_build" / "executed" / "02_other.json"
+    record = json.loads(path.read_text())
+    del record["used"]
+    path.write_text(json.dumps(record))
+    assert chapters.Chapter("02_other", {}).past == {} and executed(run("--chapter", "other")) == ["02_other"]
 
 
 def test_a_site_that_cannot_be_rendered_fails_and_says_where_to_read_on(root):
     (root / "book" / "index.md").write_text("# The book\n\nSee [nothing](missing.md).\n")
     result = run("--chapter", "other")
-    assert result.exit_code == 1 and "jupyter-book failed" in result.output and "jupyter-book.log" in result.output
+    assert result.exit_code == 1 and "but jupyter-book warned: " in result.output
+    assert "missing.md" in result.output and "jupyter-book.log" in result.output
+    assert (root / "_build" / "html" / "02_other.html").exists()
     assert run("--chapter", "other").exit_code == 1  # not taken for up to date
 
 
-def test_executed_notebooks_hold_no_trace_of_the_build(root):
+def test_executed_notebooks_hold_all_that_was_shown_and_no_trace_of_the_build(root):
+    (root / "book" / "01_good.py").write_text(HEADER + "import sys\nprint('precious')\n")
     assert run("--chapter", "good").exit_code == 0
     text = (root / "_build" / "executed" / "01_good.ipynb").read_text()
     notebook = nbformat.reads(text, as_version=4)
-    assert "record(" not in text and [cell.cell_type for cell in notebook.cells][0] == "markdown"
+    assert "precious" in text and [cell.cell_type for cell in notebook.cells] == ["markdown", "code", "code"]
+    assert "record(" not in text and "papermill" not in text and str(root) not in text
     assert sorted(path.name for path in (root / "_build" / "executed").iterdir()) == ["01_good.ipynb", "01_good.json"]

@@ -24,9 +24,10 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     from lexurn import chapters, execution, files, paths, site
     from lexurn.tracking import duration
 
-    wanted = chapters.chosen(names, params)
+    wanted, whole = chapters.chosen(names, params), chapters.chosen((), params)
     site.require_tools()
     with files.lock(paths.build(), doing="building"):
+        files.sweep(paths.build() / "executed")
         to_do = [chapter for chapter in wanted if fresh or not chapter.is_current]
         scale = params.stem if params else "defaults"
         expected = {chapter.name: chapter.expected(scale) for chapter in to_do}
@@ -37,7 +38,7 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
         progress = execution.Progress(expected, say, every=1.0 if sys.stderr.isatty() else 60.0)
         try:
             asyncio.run(execution.execute_all(to_do, progress, jobs=jobs, timeout=timeout))
-            made = site.render(chapters.chosen((), params), say=click.echo)
+            made = site.render(whole, say=click.echo)
         except KeyboardInterrupt:
             say("stopped; what was done is kept, and the same command goes on", True)
             raise SystemExit(130) from None

@@ -13,12 +13,16 @@ from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
-from lexurn.files import append, worded, write
+from lexurn.files import append, on_stderr, worded, write
 
 
 @runtime_checkable
 class Tracker(Protocol):
     """A tracker that derives from this one ignores what it does not override."""
+
+    def wait(self, text: str) -> None:
+        """Another process trains this run; it is waited for and then loaded, or trained after all."""
+        on_stderr(text)
 
     def go_on(self, past: list[dict[str, Any]]) -> None:
         """Metrics, each with its `step`, that were told before the training was cut off; before any others."""
