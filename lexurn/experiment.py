@@ -150,8 +150,13 @@ class Ready:
 
 
 def prepare(settings: Settings) -> Ready:
-    """Device, precision, pool and a new model, and that model as a predictor. Raises ParameterError for the device."""
+    """Device, precision, pool and a new model, and that model as a predictor.
+
+    Raises ParameterError for a device or an optimizer that is not here.
+    """
     device, seed = resolve_device(settings.machine.device), settings.training.seed
+    if settings.training.optimizer == "muon" and "Muon" not in vars(torch.optim):
+        raise parameters.ParameterError(f"optimizer=muon needs torch 2.9 or newer, this is {torch.__version__}")
     model = models.build(settings, generator=generator(seed, "weights")).to(device)
     native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return Ready(

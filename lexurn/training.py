@@ -5,7 +5,7 @@ of a batch is the mean of −log p over all rows; reported as `train_loss` is it
 Inside a step nothing waits for the device: losses stay in a buffer there until the next evaluation.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from math import cos, isfinite, pi
@@ -58,21 +58,22 @@ def train(
     """
     device = model.start.device
     n_steps, every = settings.n_steps, settings.eval_every
-    optimizer = torch.optim.AdamW(parameter_groups(model, settings), lr=settings.learning_rate, fused=True)
+    optimizers = build_optimizers(model, settings)
     losses = torch.zeros(every, device=device)
     first, best_loss, best_step, best = 0, float("inf"), 0, copy_weights(model)
 
     def current() -> State:
         if not all(tensor.isfinite().all() for tensor in (losses, *model.parameters())):
             raise FloatingPointError(_diverged(float("nan"), max(step - every, 0), step, settings))
-        return snapshot(step, best_loss, best_step, best, model, optimizer, tables, losses)
+        return snapshot(step, best_loss, best_step, best, model, optimizers, tables, losses)
 
     with global_generator(dropout_seed, device):
         if state is not None:
-            first, best_loss, best_step, best = restore(state, model, optimizer, tables, losses)
+            first, best_loss, best_step, best = restore(state, model, optimizers, tables, losses)
         for step in range(first, n_steps + 1):
-            for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * rate_factor(step, settings)
+            rate = settings.learning_rate * rate_factor(step, settings)
+            for group in [group for optimizer in optimizers for group in optimizer.param_groups]:
+                group["lr"] = rate
             if (step % every == 0 or step == n_steps) and (step > first or state is None):
                 metrics, since = {}, (step - 1) % every + 1  # steps since the last evaluation
                 if step:
@@ -81,7 +82,7 @@ def train(
                         raise FloatingPointError(_diverged(metrics["train_loss"], step - since, step, settings))
                 with global_generator(step, device):  # whatever evaluating draws, dropout goes on as if it had not
                     metrics |= evaluate(model)
-                log({"learning_rate": optimizer.param_groups[0]["lr"], **metrics}, step)
+                log({"learning_rate": rate, **metrics}, step)
                 if metrics["validation_loss"] < best_loss - settings.min_delta:
                     best_loss, best_step, best = metrics["validation_loss"], step, copy_weights(model)
                 if settings.patience and step - best_step >= settings.patience * every:
@@ -98,8 +99,9 @@ def train(
             loss.mean().backward()
             if settings.grad_clip:
                 nn.utils.clip_grad_norm_(model.parameters(), settings.grad_clip)
-            optimizer.step()
-            optimizer.zero_grad()
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
             losses[step % every] = loss.detach()[:, 1:].mean()
 
     return Trained(best, copy_weights(model), best_step, best_loss, step)
@@ -111,7 +113,7 @@ def snapshot(
     best_step: int,
     best: Weights,
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     tables: Generator,
     losses: Tensor,
 ) -> State:
@@ -127,7 +129,7 @@ def snapshot(
     }
     moments = {
         f"optimizer/{i}/{name}": value.cpu()
-        for i, parameter in enumerate(_parameters(optimizer))
+        for i, (optimizer, parameter) in enumerate(_parameters(optimizers))
         for name, value in optimizer.state[parameter].items()
     }
     weights = {f"model/{name}": value for name, value in copy_weights(model).items()}
@@ -135,11 +137,11 @@ def snapshot(
 
 
 def restore(
-    state: State, model: nn.Module, optimizer: torch.optim.Optimizer, tables: Generator, losses: Tensor
+    state: State, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], tables: Generator, losses: Tensor
 ) -> tuple[int, float, int, Weights]:
     """Put everything back where `snapshot` took it from; returns step, best loss, best step and best weights."""
     model.load_state_dict(_under("model/", state))
-    for i, parameter in enumerate(_parameters(optimizer)):
+    for i, (optimizer, parameter) in enumerate(_parameters(optimizers)):
         optimizer.state[parameter] = {
             name: value.to(parameter.device, copy=True) for name, value in _under(f"optimizer/{i}/", state).items()
         }
@@ -149,22 +151,30 @@ def restore(
     return int(state["step"]), float(state["best_loss"]), int(state["best_step"]), _under("best/", state)
 
 
-def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+def _parameters(optimizers: Sequence[torch.optim.Optimizer]) -> list[tuple[torch.optim.Optimizer, nn.Parameter]]:
+    return [(each, parameter) for each in optimizers for group in each.param_groups for parameter in group["params"]]
 
 
 def _under(prefix: str, state: State) -> State:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
-def parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[dict]:
-    """Weight decay on matrices only; biases and norms are left alone."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
-    return [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+def build_optimizers(model: LanguageModel, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+    """AdamW; or Muon (Jordan et al. 2024) for the backbone's matrices, scaled to AdamW's steps, and AdamW for the rest.
+
+    Weight decay is on matrices only; biases and norms are left alone.
+    """
+    rate, decay = settings.learning_rate, settings.weight_decay
+    backbone = [p for p in model.backbone.parameters() if p.ndim == 2] if settings.optimizer == "muon" else []
+    elsewhere = [p for p in model.parameters() if all(p is not each for each in backbone)]
+    groups = [
+        {"params": [p for p in elsewhere if p.ndim >= 2], "weight_decay": decay},
+        {"params": [p for p in elsewhere if p.ndim < 2], "weight_decay": 0.0},
     ]
+    adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=rate, fused=True)
+    if not backbone:
+        return [adamw]
+    return [adamw, torch.optim.Muon(backbone, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")]
 
 
 def rate_factor(step: int, settings: TrainingSettings) -> float:

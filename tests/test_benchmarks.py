@@ -36,3 +36,14 @@ def test_the_benchmark_of_steps_and_predictors_runs(monkeypatch, capsys):
     step.compare("M", Memorizing(pool), Memorizing(pool), torch.zeros(4, 3, dtype=torch.int64), n_plain=2)
     printed = capsys.readouterr().out
     assert "normal: ours" in printed and "lexical: ours" in printed and "largest difference 0e+00" in printed
+
+
+def test_the_benchmark_of_recipes_runs():
+    recipe = load("recipe")
+    small = {"context_length": 4, "n_test_samples": 10, "d_model": 8, "seed": 0}
+    for flat in list(recipe.RECIPES.values())[::6]:
+        curve = recipe.curve(recipe.CELL | flat | small, 0.2)
+        assert (
+            list(curve) == ["seconds", "step", "generalizing", "symmetrized"] and curve["step"].is_monotonic_increasing
+        )
+        assert curve["seconds"].iloc[-1] > 0.2 and curve["seconds"].iloc[0] < 0.1

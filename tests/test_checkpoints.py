@@ -40,7 +40,10 @@ def same(first, second):
     return [name for name in names if (first / name).read_bytes() != (second / name).read_bytes()] == []
 
 
-@pytest.mark.parametrize("flat", [{}, {"lex": True, "vocabulary": "gaussian"}, {"n_train_samples": 100, "n_epochs": 4}])
+@pytest.mark.parametrize(
+    "flat",
+    [{}, {"lex": True, "vocabulary": "gaussian"}, {"n_train_samples": 100, "n_epochs": 4}, {"optimizer": "muon"}],
+)
 def test_a_training_goes_on_to_the_same_result(tmp_path, monkeypatch, flat, capsys):
     flat = {name: value for name, value in (TINY | flat).items() if name != "n_steps" or "n_epochs" not in flat}
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))

@@ -142,7 +142,7 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ({"d_model": 65}, "d_model must be a multiple of n_heads, got d_model=65 and n_heads=2; use d_model 64 or 66"),
         (
             {"learning_rate": "abc"},
-            "learning_rate (peak learning rate of AdamW) must be a finite number greater than 0",
+            "learning_rate (peak learning rate) must be a finite number greater than 0",
         ),
         ({"lex": "maybe"}, "must be True or False, got 'maybe'; use for example False (the default)"),
         ({"alpha": -1}, "must be a positive number or a list of them, one per colour, got -1; use for example 1.0"),

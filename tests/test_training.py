@@ -171,7 +171,8 @@ def test_schedules(schedule, wanted):
 
 def test_weight_decay_is_on_matrices_only():
     model = models.build(check({}), generator=generator(0, "weights"))
-    decayed, spared = training.parameter_groups(model, check({"weight_decay": 0.3}).training)
+    (optimizer,) = training.build_optimizers(model, check({"weight_decay": 0.3}).training)
+    decayed, spared = optimizer.param_groups
     assert decayed["weight_decay"] == 0.3 and spared["weight_decay"] == 0.0
     with_decay, without = (fit({"n_steps": 1, "warmup": 0, "weight_decay": decay})[0] for decay in (50.0, 0.0))
     for (name, moved), parameter in zip(with_decay.named_parameters(), without.parameters(), strict=True):
@@ -179,6 +180,24 @@ def test_weight_decay_is_on_matrices_only():
     assert all(parameter.ndim == 2 for parameter in decayed["params"])
     assert all(parameter.ndim == 1 for parameter in spared["params"])
     assert len(decayed["params"]) + len(spared["params"]) == len(list(model.parameters()))
+
+
+def test_muon_is_for_the_matrices_of_the_backbone_and_moves_as_far_as_adamw():
+    settings = check({"optimizer": "muon", "weight_decay": 0.3})
+    model = models.build(settings, generator=generator(0, "weights"))
+    adamw, muon = training.build_optimizers(model, settings.training)
+    (group,) = muon.param_groups
+    matrices = {id(parameter) for parameter in model.backbone.parameters() if parameter.ndim == 2}
+    assert {id(parameter) for parameter in group["params"]} == matrices and group["weight_decay"] == 0.3
+    others = [id(parameter) for each in adamw.param_groups for parameter in each["params"]]
+    assert {*others} | matrices == {id(parameter) for parameter in model.parameters()} and not {*others} & matrices
+    flat = {"n_steps": 1, "warmup": 0, "weight_decay": 0.0, "learning_rate": 0.01}
+    before = models.build(check({}), generator=generator(0, "weights")).backbone.state_dict()
+    for name in ("adamw", "muon"):
+        after = fit(flat | {"optimizer": name})[0].backbone.state_dict()
+        moved = [(after[key] - before[key]).pow(2).mean().sqrt() for key in before if before[key].ndim == 2]
+        assert all(0.001 < step < 0.011 for step in moved), (name, moved)
+    assert check({"optimizer": "adamw"}).key == check({}).key != settings.key
 
 
 def test_gradients_are_clipped_to_their_largest_norm(monkeypatch):

@@ -3,6 +3,7 @@
     lexurn runs     what is stored                       lexurn.cli.stored
     lexurn book     the executed book, as a site         lexurn.cli.making
     lexurn new      another chapter                      lexurn.cli.making
+    lexurn sweep    a grid of runs                       lexurn.cli.grids
 
 Whatever takes time to import is imported inside the commands, so that `lexurn --help` answers at once.
 """
@@ -12,6 +13,7 @@ from typing import Any
 import click
 
 import lexurn
+from lexurn.cli.grids import sweep
 from lexurn.cli.making import book, new
 from lexurn.cli.stored import stored
 
@@ -22,12 +24,13 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         from lexurn.parameters import ParameterError
         from lexurn.site import SiteError
+        from lexurn.workers import ClusterError
 
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # `lexurn runs | head`, which click ends quietly
-        except (ParameterError, SiteError, OSError) as error:
+        except (ParameterError, SiteError, ClusterError, OSError) as error:
             refusal = click.ClickException(str(error))
             refusal.exit_code = 2 if isinstance(error, ParameterError) else 1
             raise refusal from None
@@ -39,5 +42,5 @@ def main() -> None:
     """Small autoregressive models on data whose generator is known."""
 
 
-for command in (stored, book, new):
+for command in (stored, book, new, sweep):
     main.add_command(command)

@@ -87,6 +87,8 @@ class Settings(Section):
         values = self.model_dump(mode="json", exclude={"machine", "study"})
         if not self.task.label_permuted:
             del values["task"]["label_permuted"]
+        if self.training.optimizer == "adamw":
+            del values["training"]["optimizer"]
         if not self.training.patience:
             del values["training"]["patience"], values["training"]["min_delta"]  # nothing stops early
         text = json.dumps({"version": TRAINING_VERSION, **values}, sort_keys=True)

@@ -14,7 +14,10 @@ class TrainingSettings(Section):
     n_train_samples: Whole = Field(0, ge=0, description="training sequences; 0: an endless stream of new ones")
     n_epochs: Whole = Field(1, ge=1, description="visits to a finite training set (counts only there)")
     batch_size: Whole = Field(32, ge=1, description="sequences per step")
-    learning_rate: Real = Field(3e-3, gt=0, description="peak learning rate of AdamW")
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw", description="adamw, or muon: Muon for the backbone's matrices, AdamW for the rest"
+    )
+    learning_rate: Real = Field(3e-3, gt=0, description="peak learning rate")
     warmup: Whole = Field(50, ge=0, description="steps of linear warm-up")
     schedule: Literal["constant", "cosine", "inverse_sqrt"] = Field("constant", description="after the warm-up")
     weight_decay: Real = Field(0.01, ge=0, description="decoupled weight decay, on matrices only")

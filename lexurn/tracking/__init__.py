@@ -39,6 +39,10 @@ class Tracker(Protocol):
         """Called once, also where the training was cut off."""
 
 
+class Silent(Tracker):
+    """Tells nobody."""
+
+
 class Several:
     """Trackers that are told the same. A context: at its end each is finished, whatever the others do."""
 

@@ -1,0 +1,202 @@
+"""Grids of runs: every combination of some settings, trained by any executor of the `concurrent.futures` kind.
+
+    # params/sweeps/sizes.yaml
+    fixed: {n_steps: 2000}                      what all points share
+    axes:                                       what differs: every combination is a point
+      kind: [normal, lexical, permuted]         a kind of model, or any setting
+      n_tasks: [1, 4]
+    seeds: 4                                    0 … 3 for each combination, or a list
+
+A point is a run like any other: it is found again by its settings, so a grid that was cut off goes on, and grids share
+what they have in common. A point that fails leaves `failure.txt` in its folder, and the others go on.
+"""
+
+import contextlib
+import difflib
+import itertools
+import json
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+import lexurn
+from lexurn import experiment, files, parameters, paths, runs
+from lexurn.settings import FLAT, Settings
+from lexurn.tracking import Silent
+
+KINDS = ("normal", "lexical", "permuted")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid: its name, the settings that differ in it, and its points."""
+
+    name: str
+    axes: tuple[str, ...]
+    points: tuple[Settings, ...]
+
+    def done(self) -> list[Settings]:
+        return [point for point in self.points if runs.is_stored(point)]
+
+    def missing(self) -> list[Settings]:
+        """Points that are not trained yet, those that failed before among them."""
+        return [point for point in self.points if not runs.is_stored(point)]
+
+    def failed(self) -> list[Settings]:
+        return [point for point in self.missing() if failure(point).exists()]
+
+    def table(self) -> pd.DataFrame:
+        """Results of the finished points, tidy: name, kind, seed, the axes, and the columns of `Run.results`.
+
+        Means over rows and the last row only. In the order of the points, whatever order they were trained in.
+        """
+        return pd.concat([self._lines(point) for point in self.done()], ignore_index=True)
+
+    def _lines(self, point: Settings) -> pd.DataFrame:
+        table, flat = runs.load(point.name).results, point.flat()
+        table = table[table["row"].isin(["mean", "last"])]
+        of = {"name": point.name, "kind": point.kind, "seed": flat["seed"]}
+        of |= {axis: flat[axis] for axis in self.axes if axis not in of}
+        return table.assign(**of)[[*of, *table.columns]]
+
+
+def read(path: str | Path, *, changes: Mapping[str, Any] | None = None, max_points: int = 1000) -> Sweep:
+    """The grid in a file, with some of its fixed settings changed; raises ParameterError before any work.
+
+    Refused: a name no setting has, an axis without values or that is fixed as well, a combination that no run can be
+    made from, a point that comes twice, and more than `max_points`.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text()) or {}
+    except FileNotFoundError:
+        there = [each.stem for each in sorted((paths.root() / "params" / "sweeps").glob("*.yaml"))]
+        raise parameters.ParameterError(f"no grid {path}; in params/sweeps there are {', '.join(there)}") from None
+    except yaml.YAMLError as error:
+        raise parameters.ParameterError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    fixed, axes, seeds = _parts(path, content)
+    fixed = fixed | dict(changes or {})
+    n_points = len(seeds)
+    for values in axes.values():
+        n_points *= len(values)
+    if n_points > max_points:
+        raise parameters.ParameterError(
+            f"{path} has {n_points} points, more than {max_points}; make it smaller, or allow more with --max-points"
+        )
+    points: dict[str, Settings] = {}
+    for combination in itertools.product(*axes.values()):
+        for seed in seeds:
+            flat = fixed | dict(zip(axes, combination, strict=True)) | {"seed": seed}
+            said = ", ".join(f"{name}={value}" for name, value in flat.items() if name in axes or name == "seed")
+            try:
+                point = _point(flat)
+            except parameters.ParameterError as error:
+                raise parameters.ParameterError(f"{path}, at {said}: {error}") from None
+            if point.name in points:
+                raise parameters.ParameterError(f"{path}: the point {said} comes twice; give each value once")
+            points[point.name] = point
+    return Sweep(path.stem, tuple(axes), tuple(points.values()))
+
+
+def failure(point: Settings) -> Path:
+    """Where a point's traceback lies after it failed."""
+    return paths.runs() / point.name / "failure.txt"
+
+
+def estimate(points: Iterable[Settings]) -> float:
+    """Seconds that points would take one after the other, from a few steps of each that is more than another seed."""
+    seconds: dict[Settings, float] = {}
+    total = 0.0
+    for point in points:
+        alike = point.of_kind(point.kind, seed=0)
+        if alike not in seconds:
+            seconds[alike] = experiment.estimate(alike)
+        total += seconds[alike]
+    return total
+
+
+def train(
+    points: Iterable[Settings], executor: Executor, *, tell: Callable[[Settings, str], None]
+) -> dict[Settings, str]:
+    """Train points; `tell` gets each that has ended, with its traceback or "". Returns those that failed."""
+    failed = {}
+    futures = {executor.submit(train_one, point.model_dump_json(), lexurn.__version__): point for point in points}
+    for future in as_completed(futures):
+        try:
+            trace = future.result()
+        except Exception as error:  # its process died, or the executor could not run it
+            trace = f"{type(error).__name__}: {error}"
+        if trace:
+            failed[futures[future]] = trace
+        tell(futures[future], trace)
+    return failed
+
+
+def train_one(point: str, version: str) -> str:
+    """Train the point that these JSON settings say. Returns the traceback where it fails, which its folder keeps."""
+    settings = Settings.model_validate_json(point)
+    try:
+        if version != lexurn.__version__:
+            raise RuntimeError(
+                f"lexurn {lexurn.__version__} is here, {version} was wanted; install the same everywhere"
+            )
+        failure(settings).unlink(missing_ok=True)
+        runs.get(settings, tracker=Silent())
+        return ""
+    except Exception:
+        trace = traceback.format_exc()
+        with contextlib.suppress(OSError):  # a full disk may be what it tells
+            failure(settings).parent.mkdir(parents=True, exist_ok=True)
+            files.write(failure(settings), trace)
+        return trace
+
+
+def _parts(path: Path, content: Any) -> tuple[dict[str, Any], dict[str, list[Any]], list[int]]:
+    """Fixed settings, axes and seeds of a file's content."""
+    known = ("fixed", "axes", "seeds")
+    if not isinstance(content, dict) or not content:
+        raise parameters.ParameterError(f"{path} must hold some of {', '.join(known)}, got {json.dumps(content)}")
+    for name in content:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise parameters.ParameterError(f"{path}: {name} is no part of a grid; {hint}known: {', '.join(known)}")
+    fixed, axes, seeds = content.get("fixed") or {}, content.get("axes") or {}, content.get("seeds", 1)
+    for name, part in (("fixed", fixed), ("axes", axes)):
+        if not isinstance(part, dict):
+            raise parameters.ParameterError(f"{path}: {name} must hold `name: value` lines, got {part!r}")
+    allowed = [*FLAT, "kind"]
+    for name in [*fixed, *axes]:
+        if name not in allowed:
+            near = difflib.get_close_matches(str(name), allowed, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise parameters.ParameterError(f"{path}: {name} is no setting; {hint}known: {', '.join(allowed)}")
+        if name in fixed and name in axes:
+            raise parameters.ParameterError(f"{path}: {name} is fixed and an axis; keep one of the two")
+        if name == "seed":
+            raise parameters.ParameterError(f"{path}: seeds stand under `seeds`, a number or a list")
+    for name, values in axes.items():
+        if not isinstance(values, list) or not values:
+            raise parameters.ParameterError(f"{path}: axis {name} needs a list of values, got {values!r}")
+    if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds > 0:
+        seeds = list(range(seeds))
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
+        raise parameters.ParameterError(f"{path}: seeds must be a number of them, or a list, got {seeds!r}")
+    return fixed, axes, seeds
+
+
+def _point(flat: dict[str, Any]) -> Settings:
+    kind = flat.pop("kind", None)
+    if kind is None:
+        return parameters.check(flat)
+    if kind not in KINDS:
+        raise parameters.ParameterError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    if clash := {"lex", "label_permuted"} & flat.keys():
+        raise parameters.ParameterError(f"kind says what {min(clash)} is; leave {min(clash)} out")
+    return parameters.check(flat | {"lex": True}).of_kind(kind)
