@@ -12,6 +12,7 @@ from concurrent.futures import Executor, Future
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from dask.distributed import Client
 
 from lexurn import cli, parameters, paths, runs, store, sweeps, workers
 
@@ -132,6 +133,8 @@ class Cluster:
         until(lambda: address.exists() and address.read_text().strip().endswith("}"))
         self.address = re.search(r'"address": "([^"]+)"', address.read_text())[1]
         self.workers = [self.worker() for _ in range(n_workers)]
+        with Client(self.address) as client:
+            until(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == n_workers)
 
     def worker(self, **environment):
         options = ["--nthreads", "1", "--no-nanny", "--local-directory", self.folder, "--dashboard-address", ":0"]
