@@ -27,9 +27,8 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     there = f"{len(grid.points)} points: {len(grid.points) - len(missing)} done, {len(missing)} missing"
     click.echo(there + (f" ({len(again)} of them failed before)" if again else ""))
     if missing:
-        where = f"on {cluster}" if cluster else f"with {jobs} process(es)"
-        seconds = sweeps.estimate(missing) / jobs
-        click.echo(f"about {duration(seconds)} {where}" if not cluster else f"about {duration(seconds)} in one process")
+        n = 1 if cluster else jobs  # how many workers a cluster has, it alone knows
+        click.echo(f"about {duration(sweeps.estimate(missing) / n)} with {n} process(es)")
     if dry_run:
         for point in grid.points:
             state = "done" if point not in missing else "failed before" if point in again else "missing"
