@@ -6,7 +6,6 @@ module that it had loaded when it ended, or a run that it used.
 """
 
 import ast
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -85,8 +84,7 @@ def chosen(names: tuple[str, ...], params: Path | None) -> list[Chapter]:
     there = {path.stem: path for path in sorted((paths.root() / "book").glob("[0-9][0-9]_*.py"))}
     for name in names:
         if name not in there and not any(stem.partition("_")[2] == name for stem in there):
-            near = difflib.get_close_matches(name, there, n=1, cutoff=0.3)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = parameters.suggestion(name, there)
             raise parameters.ParameterError(f"no chapter {name}; {hint}there are {', '.join(there)}")
     wanted = [stem for stem in there if not names or stem in names or stem.partition("_")[2] in names]
     found = []

@@ -93,8 +93,7 @@ def mixture(predictor: Predictor, references: Mapping[str, Predictor], tokens: T
     Least mean KL(predictor ‖ mixture). The standard error is that of the jackknife over `N_BLOCKS` blocks of sequences,
     and NaN for a weight at the boundary (below `BOUNDARY`), where the jackknife does not hold.
     """
-    log_model = divergences.as_double(predictor(tokens))[:, 1:]
-    log_references = torch.stack([divergences.as_double(each(tokens))[:, 1:] for each in references.values()])
+    log_model, log_references = _answers(predictor, references, tokens)
     weights = divergences.mixture_weights(log_model, log_references)
     blocks = torch.arange(len(tokens)) % min(N_BLOCKS, len(tokens))
     without = torch.stack(
@@ -104,6 +103,12 @@ def mixture(predictor: Predictor, references: Mapping[str, Predictor], tokens: T
     sem[weights < BOUNDARY] = torch.nan
     columns = {"reference": list(references), "weight": weights.tolist(), "sem": sem.tolist()}
     return pd.DataFrame({**columns, "n": len(tokens)})
+
+
+def mixture_weights(predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens) -> dict[str, float]:
+    """The weights of `mixture` alone, without their errors: cheap enough to be followed along a training."""
+    weights = divergences.mixture_weights(*_answers(predictor, references, tokens))
+    return dict(zip(references, weights.tolist(), strict=True))
 
 
 def relabelling(predictor: Predictor, tokens: Tokens, *, vocab_size: int, generator: Generator) -> PerSequence:
@@ -201,6 +206,12 @@ def scale(references: Mapping[str, Predictor], tokens: Tokens) -> str:
         for first, second in itertools.combinations(references, 2)
     ]
     return f"For scale, {', '.join(apart)} apart." if apart else ""
+
+
+def _answers(predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of rows 1 … C: of the predictor, and of all references (references batch rows vocab)."""
+    log_references = torch.stack([divergences.as_double(each(tokens))[:, 1:] for each in references.values()])
+    return divergences.as_double(predictor(tokens))[:, 1:], log_references
 
 
 def _ratio(to_g: np.ndarray, to_m: np.ndarray, apart: np.ndarray, axis: int) -> Values:

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import torch
+from jaxtyping import Float64
 from torch import Generator, Tensor
 
 from lexurn import divergences
 from lexurn.predictors import Empirical, Generalizing, Memorizing, Symmetrized
 from lexurn.seeding import generator
-from lexurn.shapes import Pool, Predictor
+from lexurn.shapes import Pool, Predictor, Tokens
 from lexurn.tasks import Urns
 
 
@@ -82,16 +83,28 @@ def headline(
     over sequences): one training urn, the last row alone, a set of `n_urns` fresh urns with `n_sequences` each. Here
     there are `n` such sets; `sd` is over their means, and so what one published figure is off by.
     """
-    task = Urns(len(urn))
-    urns = task.sample_tasks(n_sets * n_urns, generator=generator).repeat_interleave(n_sequences, 0)
-    tokens = task.sample(urns, n_balls + 1, generator=generator)
-    seen = Empirical(len(urn))(tokens)[:, -1]
+    tokens = headline_sequences(
+        len(urn), n_balls=n_balls, n_urns=n_sets * n_urns, n_sequences=n_sequences, generator=generator
+    )
     lines = []
     for name, predictor in exact_predictors(urn[None]).items():
-        kl = divergences.kl(seen, predictor(tokens)[:, -1])
+        kl = headline_scores(predictor, tokens)
         sets = kl.view(n_sets, n_urns * n_sequences).mean(1)
         lines.append({"reference": name, **_over(sets), "sd_sequences": kl.std().item()})
     return pd.DataFrame(lines)
+
+
+def headline_sequences(n_colors: int, *, n_balls: int, n_urns: int, n_sequences: int, generator: Generator) -> Tokens:
+    """So many sequences from each of so many fresh urns, those of one urn together; the last ball is not seen."""
+    task = Urns(n_colors)
+    urns = task.sample_tasks(n_urns, generator=generator).repeat_interleave(n_sequences, 0)
+    return task.sample(urns, n_balls + 1, generator=generator)
+
+
+def headline_scores(predictor: Predictor, tokens: Tokens) -> Float64[Tensor, "batch"]:
+    """KL(empirical frequencies ‖ predictor) at the last row of each sequence."""
+    answer = divergences.as_double(predictor(tokens))[:, -1]
+    return divergences.kl(Empirical(answer.shape[-1])(tokens)[:, -1], answer)
 
 
 def _pools(task: Urns, n_tasks: int, n_pools: int, seed: int) -> Iterator[tuple[Generator, Pool]]:

@@ -140,22 +140,13 @@ def last_predictions(predictor: Predictor, references: Mapping[str, Predictor], 
 
 
 def _table(split: str, values: dict[tuple[str, str], PerSequence]) -> pd.DataFrame:
-    tables = []
+    lines: dict[str, list[Any]] = {name: [] for name in ("row", "reference", "measure", "mean", "sem", "n")}
     for (reference, measure), value in values.items():
         columns = torch.cat([value, value[:, -1:], value[:, 1:].mean(-1, keepdim=True)], 1)  # batch row
-        rows = [*map(str, range(value.shape[1])), "last", "mean"]
-        n = len(value)
-        tables.append(
-            pd.DataFrame(
-                {
-                    "split": split,
-                    "row": rows,
-                    "reference": reference,
-                    "measure": measure,
-                    "mean": columns.mean(0).tolist(),
-                    "sem": (columns.std(0) / n**0.5).tolist(),
-                    "n": n,
-                }
-            )
-        )
-    return pd.concat(tables, ignore_index=True)
+        rows, n = [*map(str, range(value.shape[1])), "last", "mean"], len(value)
+        lines["row"] += rows
+        lines["mean"] += columns.mean(0).tolist()
+        lines["sem"] += (columns.std(0) / n**0.5).tolist()
+        for name, constant in (("reference", reference), ("measure", measure), ("n", n)):
+            lines[name] += [constant] * len(rows)
+    return pd.DataFrame({"split": split, **lines})

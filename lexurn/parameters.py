@@ -120,6 +120,12 @@ def chapter_names() -> set[str]:
         return set()
 
 
+def suggestion(name: object, known: Iterable[str]) -> str:
+    """`did you mean that? ` where a known name is near, for the middle of a message; else nothing."""
+    near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.4)
+    return f"did you mean {near[0]}? " if near else ""
+
+
 def papermill_line(settings: Settings, chapter: str = "02_train") -> str:
     """The command that makes this run again."""
     changed = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in settings.changed().items())
@@ -170,11 +176,9 @@ def assignments(tree: ast.Module) -> dict[str, Any]:
 def _refuse_unknown(values: Mapping[str, Any], where: str = "", also: Iterable[str] = ()) -> None:
     for name in values:
         if name not in FLAT:
-            known = [*FLAT, *also]
-            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}? " if near else ""
+            known = sorted([*FLAT, *also])
             raise ParameterError(
-                f"{where}{name} is no parameter of any chapter; {hint}known: {', '.join(sorted(known))}"
+                f"{where}{name} is no parameter of any chapter; {suggestion(name, known)}known: {', '.join(known)}"
             )
 
 
@@ -204,8 +208,8 @@ def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
 def _refusal(name: str, got: Any) -> str:
     schema = schema_of(name)
     remedy = f"use for example {schema['default']} (the default)" + (" or [1, 2, 1, 1]" if name == "alpha" else "")
-    if "enum" in schema and (near := difflib.get_close_matches(str(got), schema["enum"], n=1)):
-        remedy = f"did you mean {near[0]}?"
+    if "enum" in schema and (near := suggestion(got, schema["enum"])):
+        remedy = near.rstrip()
     return f"{name} ({schema['description']}) must be {_allowed(schema)}, got {got!r}; {remedy}"
 
 

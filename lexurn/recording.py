@@ -14,11 +14,14 @@ import pandas as pd
 import torch
 from safetensors.torch import save
 
-from lexurn import checkpoints, evaluation, experiment, files, models, predictors, provenance, tracking
+from lexurn import checkpoints, comparison, evaluation, experiment, files, models, predictors, provenance, tracking
 from lexurn.settings import Settings
 from lexurn.shapes import State
 from lexurn.tracking import Files, Several, duration
 from lexurn.tracking.weights_and_biases import Wandb
+
+N_FOR_WEIGHTS = 200
+"""Sequences that the mixture weights along a training are found on."""
 
 
 def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str | None = None) -> dict[str, Any]:
@@ -34,6 +37,9 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
         origin = provenance.record(settings, ready.device, ready.bf16)
         splits, chosen_on = experiment.held_out(settings, ready.pool), experiment.validation(settings, ready.pool)
         references = predictors.remembered(experiment.references(settings, ready.pool), splits)
+        few = splits["out_of_distribution"][:N_FOR_WEIGHTS]
+        ends = experiment.references(settings, ready.pool) | {"uniform": predictors.Uniform(settings.task.vocab_size)}
+        ends = predictors.remembered(ends, {"few": few})
         if ready.pool is not None:
             files.write(folder / "urns.safetensors", save({"urns": ready.pool}))
         spent = 0.0 if state is None else float(state["seconds"])
@@ -46,7 +52,10 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
             loss = models.loss_as_trained(ready.model, chosen_on, seed=settings.training.seed)
-            return {"validation_loss": loss, **_scalars(evaluation.evaluate(ready.predictor, references, splits))}
+            table = evaluation.evaluate(ready.predictor, references, splits)
+            weights = comparison.mixture_weights(ready.predictor, ends, few)
+            named = {f"out_of_distribution/weight/{name}": weight for name, weight in weights.items()}
+            return {"validation_loss": loss, **_scalars(table), **named}
 
         def seconds() -> float:
             return spent + time.monotonic() - began

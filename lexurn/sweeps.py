@@ -12,11 +12,10 @@ what they have in common. A point that fails leaves `failure.txt` in its folder,
 """
 
 import contextlib
-import difflib
 import itertools
 import json
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,13 +65,23 @@ class Sweep:
         return table.assign(**of)[[*of, *table.columns]]
 
 
-def read(path: str | Path, *, changes: Mapping[str, Any] | None = None, max_points: int = 1000) -> Sweep:
-    """The grid in a file, with some of its fixed settings changed; raises ParameterError before any work.
+def read(
+    path: str | Path,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    seeds: Sequence[int] | None = None,
+    scale: float = 1.0,
+    max_points: int = 1000,
+) -> Sweep:
+    """The grid in a file, or of that name in `params/sweeps`; raises ParameterError before any work.
 
-    Refused: a name no setting has, an axis without values or that is fixed as well, a combination that no run can be
-    made from, a point that comes twice, and more than `max_points`.
+    It may be changed: some of its fixed settings, its seeds, and by a `scale` its steps, with evaluations at the same
+    shares of the training. Refused: a name no setting has, an axis without values or that is fixed as well, a
+    combination that no run can be made from, a point that comes twice, and more than `max_points`.
     """
     path = Path(path)
+    if not path.suffix and not path.exists():
+        path = paths.root() / "params" / "sweeps" / f"{path}.yaml"
     try:
         content = yaml.safe_load(path.read_text()) or {}
     except FileNotFoundError:
@@ -80,8 +89,11 @@ def read(path: str | Path, *, changes: Mapping[str, Any] | None = None, max_poin
         raise parameters.ParameterError(f"no grid {path}; in params/sweeps there are {', '.join(there)}") from None
     except yaml.YAMLError as error:
         raise parameters.ParameterError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    fixed, axes, seeds = _parts(path, content)
-    fixed = fixed | dict(changes or {})
+    fixed, axes, own_seeds = _parts(path, content, dict(changes or {}))
+    seeds = own_seeds if seeds is None else seeds
+    for name in ("n_steps", "eval_every"):
+        if scale != 1.0 and name in fixed:
+            fixed[name] = max(round(fixed[name] * scale), 1)
     n_points = len(seeds)
     for values in axes.values():
         n_points *= len(values)
@@ -157,25 +169,23 @@ def train_one(point: str, version: str) -> str:
         return trace
 
 
-def _parts(path: Path, content: Any) -> tuple[dict[str, Any], dict[str, list[Any]], list[int]]:
-    """Fixed settings, axes and seeds of a file's content."""
+def _parts(path: Path, content: Any, changes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[Any]], list[int]]:
+    """Fixed settings, some of them changed, axes and seeds of a file's content."""
     known = ("fixed", "axes", "seeds")
     if not isinstance(content, dict) or not content:
         raise parameters.ParameterError(f"{path} must hold some of {', '.join(known)}, got {json.dumps(content)}")
     for name in content:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = parameters.suggestion(name, known)
             raise parameters.ParameterError(f"{path}: {name} is no part of a grid; {hint}known: {', '.join(known)}")
     fixed, axes, seeds = content.get("fixed") or {}, content.get("axes") or {}, content.get("seeds", 1)
     for name, part in (("fixed", fixed), ("axes", axes)):
         if not isinstance(part, dict):
             raise parameters.ParameterError(f"{path}: {name} must hold `name: value` lines, got {part!r}")
-    allowed = [*FLAT, "kind"]
+    fixed, allowed = fixed | changes, [*FLAT, "kind"]
     for name in [*fixed, *axes]:
         if name not in allowed:
-            near = difflib.get_close_matches(str(name), allowed, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = parameters.suggestion(name, allowed)
             raise parameters.ParameterError(f"{path}: {name} is no setting; {hint}known: {', '.join(allowed)}")
         if name in fixed and name in axes:
             raise parameters.ParameterError(f"{path}: {name} is fixed and an axis; keep one of the two")

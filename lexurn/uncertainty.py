@@ -34,6 +34,11 @@ class Interval:
     high: float
     n: int
 
+    @property
+    def side(self) -> int:
+        """+1 where the interval lies above zero, −1 where below; 0 where it holds zero, or where there is none."""
+        return int(self.low > 0) - int(self.high < 0)
+
     def __str__(self) -> str:
         if isnan(self.low):
             return f"{self.value:.3g} [too few for an interval]"
@@ -75,6 +80,21 @@ def bootstrap(
         rng=numpy_generator(generator),
     ).confidence_interval
     return Interval(value, float(found.low), float(found.high), n)
+
+
+def correlation(
+    first: Sequence[float], second: Sequence[float], *, generator: Generator, ranks: bool = False
+) -> Interval:
+    """Pearson's correlation over units, or with `ranks` Spearman's, with a bootstrap interval: units are resampled."""
+
+    def statistic(x: np.ndarray, y: np.ndarray, axis: int) -> Values:
+        if ranks:
+            x, y = stats.rankdata(x, axis=axis), stats.rankdata(y, axis=axis)
+        x, y = (each - each.mean(axis, keepdims=True) for each in (x, y))
+        spread = (x**2).sum(axis) * (y**2).sum(axis)
+        return (x * y).sum(axis) / np.sqrt(np.where(spread > 0, spread, np.inf))
+
+    return bootstrap(first, second, statistic=statistic, generator=generator)
 
 
 def mean_and_sem(values: Tensor) -> tuple[float, float]:

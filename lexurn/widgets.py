@@ -3,7 +3,6 @@
 import base64
 import html
 import io
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from lexurn import plotting, runs
+from lexurn import files, plotting, runs, sweeps, workers
 from lexurn.runs import Run
 from lexurn.settings import Settings
 from lexurn.tracking import Clock, Lines, Tracker, duration
@@ -88,28 +87,58 @@ class OneLine(Tracker):
         self.say(f"{self.title}: step {step} of {self.clock.n_steps}, {self.clock.left(step)}")
 
 
-def get_all(wanted: Sequence[Settings]) -> list[Run]:
-    """Train or load several runs in turn, telling the progress in a single line that is updated in place."""
-    from IPython.display import Markdown, display
+def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
+    """Train or load several runs, telling the progress in a single line that is updated in place.
 
-    began, n_trained = time.monotonic(), 0
-    handle = display(Markdown("preparing"), display_id=True) if _in_notebook() else None
-
-    def say(text: str) -> None:
-        if handle:
-            handle.update(Markdown(text))
-        else:
-            print(text, file=sys.stderr)
-
-    found = []
-    for number, settings in enumerate(wanted, 1):
-        title = f"run {number} of {len(wanted)}, {settings.kind}, seed {settings.training.seed}"
-        line = OneLine(title, settings.training.n_steps, say)
-        found.append(runs.get(settings, tracker=line))
-        n_trained += line.has_told
+    With several `jobs` as many processes train side by side. Raises RuntimeError for runs that failed there, after the
+    others were trained.
+    """
+    began, say = time.monotonic(), _line_in_place()
+    if jobs > 1:
+        n_trained = _train_side_by_side([each for each in wanted if not runs.is_stored(each)], jobs, say)
+        found = [runs.get(settings) for settings in wanted]
+    else:
+        n_trained, found = 0, []
+        for number, settings in enumerate(wanted, 1):
+            title = f"run {number} of {len(wanted)}, {settings.kind}, seed {settings.training.seed}"
+            line = OneLine(title, settings.training.n_steps, say)
+            found.append(runs.get(settings, tracker=line))
+            n_trained += line.has_told
     took, loaded = duration(time.monotonic() - began), len(wanted) - n_trained
     say(f"{n_trained} run(s) trained in {took}, {loaded} loaded that were trained before.")
     return found
+
+
+def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[str], None]) -> int:
+    """How many were trained, by as many processes as there are jobs."""
+    if not missing:
+        return 0
+    n_ended, clock = 0, Clock(len(missing))
+    clock.left(0)
+
+    def tell(point: Settings, trace: str) -> None:
+        nonlocal n_ended
+        n_ended += 1
+        left = clock.left(n_ended) if n_ended < len(missing) else "that was the last"
+        say(f"{n_ended} of {len(missing)} runs trained by {jobs} processes, {left}")
+
+    say(f"{len(missing)} runs to train by {jobs} processes")
+    with workers.Processes(min(jobs, len(missing))) as executor:
+        failed = sweeps.train(missing, executor, tell=tell)
+    if failed:
+        names = ", ".join(point.name for point in failed)
+        raise RuntimeError(f"{len(failed)} run(s) failed: {names}; the first: {next(iter(failed.values())).strip()}")
+    return len(missing)
+
+
+def _line_in_place() -> Callable[[str], None]:
+    """Says one thing in place of the last; in a line each where this is no notebook."""
+    from IPython.display import Markdown, display
+
+    if not _in_notebook():
+        return files.on_stderr
+    handle = display(Markdown("preparing"), display_id=True)
+    return lambda text: handle.update(Markdown(text))
 
 
 def flipbook(pages: Sequence[str], *, label: str) -> "ipywidgets.VBox":

@@ -3,11 +3,12 @@
 Both are of the `concurrent.futures` kind, and so is whatever else `sweeps.train` may be given.
 """
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 import lexurn
@@ -46,9 +47,19 @@ class Processes(ThreadPoolExecutor):
     def _pool(self) -> ProcessPoolExecutor:
         """That of this thread, of a single process."""
         if getattr(self.own, "pool", None) is None:
-            self.own.pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+            self.own.pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent)
             self.pools.append(self.own.pool)
         return self.own.pool
+
+
+def end_with_parent() -> None:
+    """However the process that started this one ends, a kill included, this one ends too."""
+
+    def wait() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def cluster(address: str) -> Executor:

@@ -97,7 +97,7 @@ PLANTED = {  # what is written in place of what, and what is then said
     "no choices": (
         ", cosine, inverse",
         ", inverse",
-        'has; write `schedule: str = "constant"  # after the warm-up: cons',
+        'has; write `schedule: str = "cosine"  # after the warm-up: constant, cos',
     ),
     "unknown name": ("n_tasks: int", "n_task: int", "n_task is no parameter of any chapter; did you mean n_tasks?"),
     "no plain value": (LINE, LINE.replace("= 1", "= 2 - 1"), "n_tasks must be a plain value, got 2 - 1"),

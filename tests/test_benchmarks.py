@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from lexurn.predictors import Memorizing
@@ -42,8 +43,22 @@ def test_the_benchmark_of_recipes_runs():
     recipe = load("recipe")
     small = {"context_length": 4, "n_test_samples": 10, "d_model": 8, "seed": 0}
     for flat in list(recipe.RECIPES.values())[::6]:
-        curve = recipe.curve(recipe.CELL | flat | small, 0.2)
+        curve = recipe.curve(recipe.CELL | flat | small | {"n_test_samples": 10}, 0.2)
         assert (
             list(curve) == ["seconds", "step", "generalizing", "symmetrized"] and curve["step"].is_monotonic_increasing
         )
         assert curve["seconds"].iloc[-1] > 0.2 and curve["seconds"].iloc[0] < 0.1
+
+
+def test_times_and_ratios_of_recipes_are_those_of_the_curves(capsys):
+    recipe = load("recipe")
+    far, near = {"generalizing": [1.0, 0.5, 0.09], "symmetrized": [1.0, 1.0, 1.0]}, {"generalizing": [1.0, 0.09, 0.04]}
+    slow = pd.DataFrame({"seconds": [0.0, 10.0, 20.0], **far, "recipe": recipe.SHIPPED, "urn": 0})
+    fast = pd.DataFrame({"seconds": [0.0, 0.5, 1.0], **far | near, "recipe": "new", "urn": 0})
+    table = recipe.times(pd.concat([slow, fast])).rename_axis(["recipe", "urn"])
+    assert table.loc[("new", 0)].tolist() == [0.5, 1.0, float("inf"), float("inf")]
+    assert table.loc[(recipe.SHIPPED, 0)].tolist() == [20.0, float("inf"), float("inf"), float("inf")]
+    recipe.say_ratios(table, budget=30.0, longest=100.0)
+    as_it_came, at_best = capsys.readouterr().out.strip().split("\n\n")
+    assert as_it_came.splitlines()[-1].split() == ["new", "40.0", "100.0", "NaN", "NaN"]
+    assert at_best.splitlines()[-1].split() == ["new", "40.0", "30.0", "NaN", "NaN"]

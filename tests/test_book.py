@@ -176,7 +176,7 @@ def test_every_kind_of_data_can_be_trained_on(store, tmp_path):
             ["-p", "d_model", "65"],
             "d_model must be a multiple of n_heads, got d_model=65 and n_heads=2; use d_model 64",
         ),
-        (["-p", "learning_rate", "abc"], "must be a finite number greater than 0, got 'abc'; use for example 0.003"),
+        (["-p", "learning_rate", "abc"], "must be a finite number greater than 0, got 'abc'; use for example 0.01"),
         (["-p", "lex", "maybe"], "must be True or False, got 'maybe'"),
         (["-p", "alpha", "-1"], "must be a positive number or a list of them, one per colour, got -1"),
         (["-p", "context_length", "0"], "must be a whole number at least 1, got 0"),
@@ -213,6 +213,7 @@ def test_a_chapter_runs_from_another_directory_without_an_installed_library(tmp_
     assert done.stdout.strip() == str(ROOT), done.stderr
 
 
+CLAIMS = ROOT / "params" / "claims.yaml"
 SCALES = {  # n_colors, d_model, n_layers, n_heads, steps
     "small": (4, 128, 4, 8, 23437),
     "medium": (4, 256, 4, 8, 23437),
@@ -229,7 +230,7 @@ def test_params_files_hold_the_originals_scales():
         assert (s.task.context_length, s.training.learning_rate, s.training.n_train_samples) == (127, 1e-4, 10**6)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "params").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(set((ROOT / "params").glob("*.yaml")) - {CLAIMS}), ids=lambda path: path.stem)
 def test_params_files_open_with_their_steps_and_command_and_resolve(path):
     settings = parameters.check(parameters.read(path, "train"))
     opening = [line for line in path.read_text().split("\n") if line.startswith("#")]

@@ -19,6 +19,7 @@ from lexurn.plotting.distances import (
     mixtures,
     relative_distances,
 )
+from lexurn.plotting.over_urns import against_entropy, by_setting, scores, shares, weights_along_training
 from lexurn.plotting.style import COLORS, GREYS, HATCHES, MARKERS, NAMES, STYLES, legend, panels
 
 __all__ = [
@@ -28,8 +29,10 @@ __all__ = [
     "MARKERS",
     "NAMES",
     "STYLES",
+    "against_entropy",
     "ball_colors",
     "balls",
+    "by_setting",
     "discrimination",
     "distances_along_training",
     "distances_by_context",
@@ -44,6 +47,9 @@ __all__ = [
     "predictions",
     "predictions_after",
     "relative_distances",
+    "scores",
+    "shares",
     "simplex",
     "urns",
+    "weights_along_training",
 ]

@@ -37,17 +37,18 @@ def distances_along_training(
     return _distances(axes)
 
 
-def relative_distances(histories: pd.DataFrame, axes: Axes, *, kind: str) -> Axes:
+def relative_distances(histories: pd.DataFrame, axes: Axes, *, kind: str, y: str = "relative_distance") -> Axes:
     """Relative distance along training: a thin line per urn, and their mean; from five urns on two standard errors.
 
-    `histories`: step, seed, relative_distance (−1 at the generalizing, +1 at the kind's own memorizing predictor).
+    `histories`: step, seed, relative_distance (−1 at the generalizing, +1 at the kind's own memorizing predictor), or
+    another column in its place.
     """
     for _, line in histories.groupby("seed"):
-        axes.plot(line["step"], line["relative_distance"], color=COLORS[kind], alpha=0.25, linewidth=0.8)
+        axes.plot(line["step"], line[y], color=COLORS[kind], alpha=0.25, linewidth=0.8)
     wide = {"label": kind, "linewidth": 2.2, **_line(kind)}
     band = ("se", 2) if histories["seed"].nunique() >= 5 else None
-    seaborn.lineplot(histories, x="step", y="relative_distance", errorbar=band, legend=False, ax=axes, **wide)
-    axes.set(xlabel="step", ylabel="relative distance")
+    seaborn.lineplot(histories, x="step", y=y, errorbar=band, legend=False, ax=axes, **wide)
+    axes.set(xlabel="step", ylabel=y.replace("_", " "))
     return axes
 
 

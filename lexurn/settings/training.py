@@ -17,9 +17,9 @@ class TrainingSettings(Section):
     optimizer: Literal["adamw", "muon"] = Field(
         "adamw", description="adamw, or muon: Muon for the backbone's matrices, AdamW for the rest"
     )
-    learning_rate: Real = Field(3e-3, gt=0, description="peak learning rate")
+    learning_rate: Real = Field(1e-2, gt=0, description="peak learning rate")
     warmup: Whole = Field(50, ge=0, description="steps of linear warm-up")
-    schedule: Literal["constant", "cosine", "inverse_sqrt"] = Field("constant", description="after the warm-up")
+    schedule: Literal["constant", "cosine", "inverse_sqrt"] = Field("cosine", description="after the warm-up")
     weight_decay: Real = Field(0.01, ge=0, description="decoupled weight decay, on matrices only")
     grad_clip: Real = Field(1.0, ge=0, description="largest norm of the gradient; 0: no clipping")
     n_test_samples: Whole = Field(500, ge=2, description="held-out sequences per split")
@@ -73,7 +73,18 @@ class MachineSettings(Section):
 
 
 class StudySettings(Section):
-    """How much a chapter averages over. No single run depends on it, so nothing here is in the key."""
+    """How much a chapter averages over, and how. No single run depends on it, so nothing here is in the key."""
 
     n_pools: Whole = Field(24, ge=2, description="pools that exact figures are averaged over")
     n_seeds: Whole = Field(1, ge=1, description="seeds, each with a pool of its own, that models are trained with")
+    n_urns: Whole = Field(5, ge=1, description="training urns of the headline, each with a model of every kind")
+    n_longer: Whole = Field(1, ge=1, description="of these urns, those that models are trained ten times as long on")
+    jobs: Whole = Field(2, ge=1, description="processes side by side that train")
+
+    @model_validator(mode="after")
+    def _longer_are_some_of_the_urns(self) -> "StudySettings":
+        if self.n_longer > self.n_urns:
+            raise ValueError(
+                f"n_longer must be at most n_urns={self.n_urns}, of which they are, got {self.n_longer}; lower it"
+            )
+        return self
