@@ -453,7 +453,7 @@ pd.DataFrame(rows).set_index("quantity")
 # %% [markdown]
 # ## What to try next
 #
-# - `-p n_urns 12 -p n_steps 3000`: the published scale of the headline (about ten minutes on two cores).
+# - `-p n_urns 12 -p n_steps 2000`: the published scale of the headline (about ten minutes on two cores).
 # - `-p vocabulary gaussian_scaled`: do tables that are not orthogonal change where lexical models go?
 # - `-p n_layers 2`: does depth?
 # - `-p schedule constant`: how much of the trajectories is the learning rate's?
