@@ -160,7 +160,7 @@ for n_colors, ax in zip(colors, axes, strict=True):
     mine = scored[scored["n_colors"] == n_colors]
     beside = published if n_colors == 4 else published[:0]
     plotting.scores(mine, means[means["n_colors"] == n_colors], ax, published=beside).set_title(f"V = {n_colors}")
-_ = axes[0].legend(frameon=False, loc="upper right")
+_ = axes[0].legend(frameon=False, loc="lower left")
 
 # %%
 wide = means.pivot(index="who", columns="n_colors", values="text")
@@ -244,7 +244,7 @@ for kind in ("lexical", "permuted"):
     mine = [run for run in longer if run.settings.kind == kind]
     figure, axes = plotting.panels(len(mine), sharey=True, width=3.4 if len(mine) > 1 else 6.5)
     for run, ax in zip(mine, axes, strict=True):
-        plotting.distances_along_training(run.metrics[run.metrics["step"] > 0], ax).set(xscale="log")
+        plotting.log_steps(plotting.distances_along_training(run.metrics[run.metrics["step"] > 0], ax))
         ax.set_title(f"{kind}, urn {run.settings.training.seed}")
     plotting.legend(axes[-1])
 
@@ -269,10 +269,11 @@ figure, axes = plotting.panels(3, width=4.2)
 for y, ax in zip(along.columns[3:], axes, strict=True):
     for kind, histories in along.groupby("kind", sort=False):
         plotting.relative_distances(histories, ax, kind=kind, y=y)
-    ax.set(xscale="log")
+    plotting.log_steps(ax)
 plotting.ends(axes[0])
 for ax in axes[1:]:
-    ax.set(ylabel=f"{ax.get_ylabel()} (nats)", yscale="symlog")
+    ax.axhline(0, color="0.4", linestyle=":", linewidth=1)
+    ax.set(ylabel=f"{ax.get_ylabel()} (nats)")
 _ = plotting.legend(axes[-1], title="model")
 
 # %% [markdown]

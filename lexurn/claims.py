@@ -39,7 +39,7 @@ class Claim(BaseModel):
 
     def holds(self, value: float) -> bool:
         """Whether a value that was measured at the claim's scale lies in the band."""
-        return self.low <= value <= self.high
+        return bool(self.low <= value <= self.high)
 
 
 @cache

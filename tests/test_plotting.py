@@ -28,6 +28,55 @@ def scene():
     return experiment.references(settings, pool), experiment.held_out(settings, pool)
 
 
+def test_scores_show_every_urn_the_mean_and_what_was_published(axes):
+    table = pd.DataFrame({"who": ["lexical"] * 6 + ["symmetrized"] * 6, "mean": np.linspace(0.1, 0.2, 12)})
+    bounds = {"low": [0.1, 0.17], "high": [0.14, 0.19]}
+    means = pd.DataFrame({"who": ["lexical", "symmetrized"], "mean": [0.12, 0.18], **bounds})
+    published = pd.DataFrame({"who": ["lexical"], "mean": [0.14], "spread": [0.11]})
+    plotting.scores(table, means, axes, published=published)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["lexical", "S"] and axes.get_yscale() == "log"
+    drawn = [line.get_ydata() for line in axes.lines]
+    np.testing.assert_allclose(drawn[0], table["mean"][:6])
+    assert any(list(each) == [0.14] for each in drawn) and axes.get_legend_handles_labels()[1] == ["published"]
+
+
+def test_shares_and_relative_distances_are_drawn_for_every_urn(axes):
+    standing = pd.DataFrame(
+        {
+            "kind": ["lexical", "lexical", "permuted"],
+            "entropy": [0.5, 0.9, 0.5],
+            "apart": [0.1, 0.2, 0.1],
+            "to_generalizing": [0.05, 0.05, 0.1],
+            "to_symmetrized": [0.1, 0.1, 0.01],
+            **{"r": [-0.5, np.nan, 0.9], "r_low": [-0.6, np.nan, 0.8], "r_high": [-0.4, np.nan, 1.0]},
+        }
+    )
+    plotting.shares(standing, axes)
+    lexical_to_g = next(line for line in axes.lines if line.get_label() == "lexical")
+    np.testing.assert_allclose(lexical_to_g.get_ydata(), [0.5, 0.25])
+    axes.clear()
+    plotting.against_entropy(standing, axes)
+    handles, labels = axes.get_legend_handles_labels()
+    assert labels == ["lexical", "permuted"] and list(handles[0].lines[0].get_xdata()) == [0.5]  # the other has no r
+
+
+def test_a_setting_is_drawn_with_a_point_a_run_and_a_line_through_the_means(axes):
+    table = pd.DataFrame({"n_tasks": [1, 1, 4, 4], "d_model": [16] * 4, "r": [0.0, 1.0, 2.0, 4.0]})
+    plotting.by_setting(table, axes, x="n_tasks", y="r", line="d_model")
+    points, line = axes.lines
+    assert list(points.get_ydata()) == [0.0, 1.0, 2.0, 4.0] and list(line.get_ydata()) == [0.5, 3.0]
+    assert axes.get_legend_handles_labels()[1] == ["16"] and [tick for tick in axes.get_xticks()] == [1, 4]
+
+
+def test_weights_along_training_are_stacked_to_one(axes):
+    names = ["generalizing", "symmetrized", "uniform"]
+    lines = [{"step": step, "reference": name, "weight": 1 / 3} for step in (0, 10, 100) for name in names]
+    plotting.weights_along_training(pd.DataFrame(lines), axes)
+    assert len(axes.collections) == 3 and axes.get_xlim() == (10, 100) and axes.get_xscale() == "log"
+    top = max(path.vertices[:, 1].max() for path in axes.collections[-1].get_paths())
+    assert top == pytest.approx(1.0)
+
+
 def test_rows_are_drawn_as_they_stand_in_the_table(axes, scene):
     references, held = scene
     table = evaluation.evaluate(references["generalizing"], references, held)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from dask.distributed import Client
 
-from lexurn import cli, parameters, paths, runs, store, sweeps, workers
+from lexurn import cli, parameters, paths, runs, store, sweeps, widgets, workers
 
 GRID = """
 fixed: {n_steps: 60, n_test_samples: 20, context_length: 8, eval_every: 30, d_model: 8}
@@ -232,6 +232,85 @@ def test_a_wrong_grid_is_refused_before_any_work(grid, store, old, new, said):
     grid.write_text(grid.read_text().replace(old, new))
     done = CliRunner().invoke(cli.main, ["sweep", str(grid)])
     assert done.exit_code == 2 and said in done.output and not store.exists()
+
+
+def test_a_point_whose_loss_is_no_number_fails_alone_and_is_named(grid, monkeypatch):
+    grid.write_text(
+        "fixed: {n_steps: 20, n_test_samples: 20, context_length: 8, eval_every: 10, d_model: 8, grad_clip: 0.0}\n"
+        "axes: {learning_rate: [0.01, 1.0e+30]}\n"
+    )
+    monkeypatch.setattr(workers, "Processes", lambda jobs: Here())
+    done = CliRunner().invoke(cli.main, ["sweep", str(grid)])
+    good, bad = sweeps.read(grid).points
+    assert done.exit_code == 1 and f"failed: {bad.name}" in done.output and "1 of 2 points failed" in done.output
+    assert "the training loss became nan between steps 0 and 10, with learning_rate=1e+30" in done.output
+    assert runs.is_stored(good) and not runs.is_stored(bad) and sweeps.failure(bad).exists()
+
+
+def test_a_grid_is_read_by_name_and_with_changes_seeds_and_a_scale():
+    whole = sweeps.read("headline")
+    small = sweeps.read("headline", changes={"n_layers": 2}, seeds=[7], scale=0.1)
+    assert len(whole.points) == 72 and len(small.points) == 6
+    assert {point.training.seed for point in small.points} == {7}
+    for large, point in zip(whole.points[::12], small.points, strict=True):
+        assert point.training.n_steps * 10 == large.training.n_steps and point.backbone.n_layers == 2
+        assert point.training.eval_every * 10 == large.training.eval_every and point.kind == large.kind
+    for changes, said in (
+        ({"n_colors": 5}, "n_colors is fixed and an axis; keep one of the two"),
+        ({"n_layer": 2}, "n_layer is no setting; did you mean n_layers"),
+    ):
+        with pytest.raises(parameters.ParameterError, match=said):
+            sweeps.read("headline", changes=changes)
+
+
+SHIPPED = sorted((paths.root() / "params" / "sweeps").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_grids_that_come_with_the_book_are_whole_and_say_what_they_take(path):
+    points, text = sweeps.read(path).points, path.read_text()
+    assert f" {len(points)} points." in text and f"lexurn sweep {path.stem} --jobs" in text
+    assert ("GPU minutes on one H100" in text) == path.stem.startswith("gpu_")
+
+
+def test_the_longer_trainings_are_of_the_headline_s_urns_and_ten_times_as_long():
+    short, long = (sweeps.read(name).points for name in ("headline", "long"))
+    alike = {(point.task.n_colors, point.kind, point.training.seed): point for point in short}
+    for point in long:
+        brief = alike[point.task.n_colors, point.kind, point.training.seed]
+        assert point.training.n_steps == 10 * brief.training.n_steps
+        assert point.backbone == brief.backbone and point.task == brief.task
+
+
+def test_processes_end_with_the_one_that_started_them():
+    code = (
+        "import os, signal\nfrom lexurn.workers import Processes\n"
+        "print(Processes(1).submit(os.getpid).result(), flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+
+    def is_gone(child=int(done.stdout)):
+        try:
+            return "Z" in open(f"/proc/{child}/stat").read().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+
+    until(is_gone)
+
+
+def test_chapters_train_side_by_side_what_they_would_train_in_turn(grid, monkeypatch, capsys):
+    monkeypatch.setattr(workers, "Processes", lambda jobs: Here())
+    points = sweeps.read(grid).points[:2]
+    first, second = widgets.get_all(points, jobs=2)
+    assert [first.settings, second.settings] == list(points)
+    assert "2 run(s) trained in" in capsys.readouterr().err
+    again = widgets.get_all(points)
+    assert [each.path for each in again] == [first.path, second.path]
+    assert "0 run(s) trained in" in capsys.readouterr().err
+    bad = points[0].of_kind("normal", seed=9).flat() | {"learning_rate": 1e30, "grad_clip": 0.0}
+    with pytest.raises(RuntimeError, match="(?s)1 run.s. failed: urns-.*the training loss became nan"):
+        widgets.get_all([parameters.check(bad)], jobs=2)
 
 
 def test_a_grid_that_is_not_there_names_those_that_are(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from lexurn import uncertainty
 from lexurn.seeding import generator
@@ -80,6 +81,20 @@ def test_percentiles_are_widened_for_few_units_as_hesterberg_says(monkeypatch):
     monkeypatch.setattr(uncertainty.stats, "bootstrap", lambda *a, **k: asked.append(k) or real(*a, **k))
     bootstrap(torch.arange(12.0), generator=generator(0, "test"))
     assert asked[0]["confidence_level"] == pytest.approx(1 - 2 * 0.01075, abs=2e-5)
+
+
+@pytest.mark.parametrize("ranks", [False, True])
+def test_correlations_are_those_of_scipy_and_hold_no_zero_only_where_there_is_one(ranks):
+    x = np.random.default_rng(0).normal(size=40)
+    y = x**3 + np.random.default_rng(1).normal(size=40)
+    found = uncertainty.correlation(x.tolist(), y.tolist(), ranks=ranks, generator=generator(0, "correlation"))
+    wanted = (stats.spearmanr if ranks else stats.pearsonr)(x, y).statistic
+    assert found.value == pytest.approx(wanted) and found.low < wanted < found.high and found.side == 1
+    mirrored = uncertainty.correlation(x.tolist(), (-y).tolist(), ranks=ranks, generator=generator(0, "correlation"))
+    assert mirrored.value == pytest.approx(-wanted) and mirrored.side == -1
+    noise = np.random.default_rng(2).normal(size=40).tolist()
+    assert uncertainty.correlation(x.tolist(), noise, ranks=ranks, generator=generator(0, "none")).side == 0
+    assert uncertainty.correlation([1.0] * 6, noise[:6], ranks=ranks, generator=generator(0, "none")).value == 0.0
 
 
 def test_the_same_generator_gives_the_same_interval_and_the_text_shows_it():

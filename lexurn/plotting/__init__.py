@@ -20,7 +20,7 @@ from lexurn.plotting.distances import (
     relative_distances,
 )
 from lexurn.plotting.over_urns import against_entropy, by_setting, scores, shares, weights_along_training
-from lexurn.plotting.style import COLORS, GREYS, HATCHES, MARKERS, NAMES, STYLES, legend, panels
+from lexurn.plotting.style import COLORS, GREYS, HATCHES, MARKERS, NAMES, STYLES, legend, log_steps, panels
 
 __all__ = [
     "COLORS",
@@ -41,6 +41,7 @@ __all__ = [
     "ends",
     "entropies",
     "legend",
+    "log_steps",
     "losses",
     "mixtures",
     "panels",

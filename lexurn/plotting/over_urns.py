@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 
-from lexurn.plotting.style import COLORS, GREYS, MARKERS, NAMES, STYLES
+from lexurn.plotting.style import COLORS, GREYS, MARKERS, NAMES, STYLES, log_steps
 
 SHORT = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}
 
@@ -17,9 +17,9 @@ def scores(table: pd.DataFrame, means: pd.DataFrame, axes: Axes, *, published: p
 
     `published`: who, mean, spread, drawn beside as hollow diamonds with their spread.
     """
-    order = [name for name in COLORS if name in set(table["who"])]
+    order = [name for name in (*MARKERS, "memorizing", "symmetrized", "generalizing") if name in set(table["who"])]
     for place, who in enumerate(order):
-        _points(axes, place, table.loc[table["who"] == who, "mean"], who)
+        _points(axes, float(place), table.loc[table["who"] == who, "mean"], who)
         _interval(axes, place + 0.2, means[means["who"] == who], who)
     places = [order.index(who) - 0.22 for who in published["who"]]
     bars = [published["spread"].clip(upper=0.9 * published["mean"]), published["spread"]]
@@ -27,8 +27,7 @@ def scores(table: pd.DataFrame, means: pd.DataFrame, axes: Axes, *, published: p
     axes.errorbar(places, published["mean"], bars, label="published", **style)
     axes.set(xticks=range(len(order)), xticklabels=[SHORT.get(who, who) for who in order], yscale="log")
     axes.set(ylabel="KL(observed ‖ predictor), nats")
-    axes.yaxis.set_major_formatter("{x:g}")
-    return axes
+    return _outer(axes)
 
 
 def shares(standings: pd.DataFrame, axes: Axes, *, references: Sequence[str] = ("generalizing", "symmetrized")) -> Axes:
@@ -46,8 +45,7 @@ def shares(standings: pd.DataFrame, axes: Axes, *, references: Sequence[str] = (
     axes.text(len(references) - 0.5, 1.05, "as far as G from S", ha="right", va="bottom", fontsize=8, color="0.3")
     axes.set(xticks=range(len(references)), xticklabels=[f"to {SHORT[name]}" for name in references], yscale="log")
     axes.set(ylabel="distance / d(G, S)", xlim=(-0.5, len(references) - 0.5))
-    axes.yaxis.set_major_formatter("{x:g}")
-    return axes
+    return _outer(axes)
 
 
 def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
@@ -59,7 +57,7 @@ def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
         bars = [mine["r"] - mine["r_low"], mine["r_high"] - mine["r"]]
         axes.errorbar(mine["entropy"], mine["r"], bars, fmt=MARKERS[kind], color=COLORS[kind], label=kind, ms=5, lw=0.8)
     axes.set(xlabel="entropy of the training urn / ln V", ylabel="relative distance")
-    return axes
+    return _outer(axes)
 
 
 def by_setting(table: pd.DataFrame, axes: Axes, *, x: str, y: str, line: str = "kind") -> Axes:
@@ -92,7 +90,16 @@ def weights_along_training(trajectory: pd.DataFrame, axes: Axes) -> Axes:
     areas = axes.stackplot(wide.index, wide[names].T, **style)
     for area, hatch in zip(areas, ("", "//", "..", "\\\\"), strict=False):
         area.set(hatch=hatch, edgecolor="white", linewidth=0)
-    axes.set(xlabel="step", ylabel="weight", xscale="log", ylim=(0, 1), xlim=(wide.index[0], wide.index[-1]))
+    axes.set(xlabel="step", ylabel="weight", ylim=(0, 1), xlim=(wide.index[0], wide.index[-1]))
+    return _outer(log_steps(axes))
+
+
+def _outer(axes: Axes) -> Axes:
+    """Plain numbers, and those of a shared axis once."""
+    if axes.get_yscale() == "log":
+        axes.yaxis.set_major_formatter("{x:g}")
+    if len(axes.get_shared_y_axes().get_siblings(axes)) > 1:
+        axes.label_outer()
     return axes
 
 
@@ -104,4 +111,7 @@ def _points(axes: Axes, place: float, values: pd.Series, who: str, *, label: str
 def _interval(axes: Axes, place: float, mean: pd.DataFrame, who: str) -> None:
     for value, low, high in mean[["mean", "low", "high"]].values:
         bars = None if pd.isna(low) else [[value - low], [high - value]]
-        axes.errorbar(place, value, bars, fmt=MARKERS.get(who, "_"), color=COLORS[who], ms=8, capsize=3, mec="black")
+        edge = {"mec": "black"} if who in MARKERS else {"mew": 3, "ms": 12}
+        axes.errorbar(
+            place, value, bars, **{"fmt": MARKERS.get(who, "_"), "color": COLORS[who], "ms": 8, "capsize": 3} | edge
+        )

@@ -46,6 +46,14 @@ def panels(n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = Fa
     return figure, list(axes[0])
 
 
+def log_steps(axes: Axes) -> Axes:
+    """A logarithmic axis of steps, with plain numbers at a few of them."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    return axes
+
+
 def legend(axes: Axes, *, title: str = "distance to") -> Axes:
     """A key beside the panel, where it hides nothing; for the last panel of a figure."""
     axes.legend(frameon=False, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=3.2)

@@ -1,0 +1,164 @@
+"""Analyses over many runs, handed exact predictors as their models: what each became is then known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from lexurn import comparison, divergences, evaluation, experiment, parameters, uncertainty
+from lexurn.analysis import headline, sequence_entropy
+from lexurn.predictors import Uniform
+from lexurn.runs import Run
+from lexurn.seeding import generator
+
+BECAME = {"normal": "memorizing", "lexical": "symmetrized", "permuted": "generalizing"}
+"""Which exact predictor stands in for the model of each kind."""
+
+
+def run_that_became(who, kind, seed, tmp_path):
+    """A run whose model is an exact predictor, from beginning to end."""
+    flat = {"n_test_samples": 60, "n_colors": 3, "seed": seed, "context_length": 30, "lex": True}
+    settings = parameters.check(flat).of_kind(kind)
+    pool = experiment.training_pool(settings)
+    splits, references = experiment.held_out(settings, pool), experiment.references(settings, pool)
+    results = evaluation.evaluate(references[who], references, splits)
+    lines = {"step": [0, 10]}
+    for split in ("in_distribution", "out_of_distribution"):
+        loss = evaluation.select(results, split=split, measure="loss").loc["", "mean"]
+        lines[f"{split}/loss"] = [loss + 1.0, loss]
+        for name, distance in evaluation.select(results, split=split)["mean"].items():
+            lines[f"{split}/symmetrized_kl/{name}"] = [distance + 2.0, distance]
+    for name in [*references, "uniform"]:
+        lines[f"out_of_distribution/weight/{name}"] = [float(name == "uniform"), float(name == who)]
+    run = Run(tmp_path / settings.name)
+    known = {"settings": settings, "pool": pool, "splits": splits, "references": references, "results": results}
+    run.__dict__.update(known | {"predictor": references[who], "metrics": pd.DataFrame(lines)})
+    return run
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return [run_that_became(who, kind, seed, folder) for kind, who in BECAME.items() for seed in range(6)]
+
+
+def test_published_scores_are_those_of_what_the_models_became(runs):
+    table = headline.published(runs).pivot(index="seed", columns="who", values="mean")
+    for kind, who in BECAME.items():
+        np.testing.assert_allclose(table[kind], table[who])
+    assert (table["memorizing"] > 1.5 * table["symmetrized"]).all()  # the control: they are told apart
+    assert (table["symmetrized"] > 1.5 * table["generalizing"]).all()
+
+
+def test_published_scores_count_fresh_urns_and_draw_the_same_for_all(runs):
+    table = headline.published(runs)
+    assert set(table["n"]) == {headline.N_SETS * headline.N_URNS} and len(table) == 6 * 6
+    again = headline.published(runs[:6])  # normal models alone
+    one = table[table["who"] == "normal"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again[again["who"] == "normal"].reset_index(drop=True), one)
+
+
+def test_models_stand_where_they_became(runs):
+    table = headline.standings(runs)
+    assert table["kind"].tolist() == [run.settings.kind for run in runs]
+    r = table.groupby("kind")["r"].mean()
+    assert (r["normal"], r["lexical"], r["permuted"]) == pytest.approx((1, 1, -1))
+    assert (table["r_low"] <= table["r"] + 1e-9).all() and (table["r"] <= table["r_high"] + 1e-9).all()
+    permuted = table[table["kind"] == "permuted"]  # is G: as far from S as G is
+    np.testing.assert_allclose(permuted["to_symmetrized"], permuted["apart"])
+    np.testing.assert_allclose(table[table["kind"] == "normal"]["regret"], 0, atol=1e-12)
+    assert (permuted["regret"] > 0).all()
+    entropy = divergences.entropy(runs[0].pool.log()).item() / np.log(3)
+    assert table["entropy"].iloc[0] == pytest.approx(entropy) and 0 < entropy < 1
+
+
+def test_a_distance_that_is_not_there_leaves_r_undetermined(runs, tmp_path):
+    run = run_that_became("generalizing", "lexical", 0, tmp_path)
+    run.__dict__["references"] = run.references | {"symmetrized": run.references["generalizing"]}
+    (line,) = headline.standings([run]).to_dict("records")
+    assert line["apart"] == 0 and all(np.isnan(line[name]) for name in ("r", "r_low", "r_high"))
+
+
+def test_trajectories_have_shares_weights_and_regrets_against_the_same_references(runs):
+    (lexical,) = [run for run in runs if run.settings.kind == "lexical" and run.settings.training.seed == 0]
+    table = headline.trajectories([lexical]).set_index(["reference", "step"])
+    last, before = table.xs(10, level="step"), table.xs(0, level="step")
+    ends = lexical.references["generalizing"], lexical.references["symmetrized"]
+    apart = comparison.over_rows(comparison.distance(*ends, lexical.splits["out_of_distribution"])).mean().item()
+    assert last.loc["symmetrized", "distance"] == pytest.approx(0) and before.loc["symmetrized", "distance"] == 2.0
+    assert last.loc["generalizing", "share"] == pytest.approx(1)
+    assert before.loc["generalizing", "share"] == pytest.approx(1 + 2 / apart)
+    for column in ("regret_in", "regret_out"):
+        assert last.loc["symmetrized", column] == pytest.approx(0, abs=1e-12)
+        assert before.loc["symmetrized", column] == pytest.approx(1.0)
+    assert last["weight"].to_dict() == {"generalizing": 0, "memorizing": 0, "symmetrized": 1, "uniform": 0}
+
+
+def test_a_verdict_counts_urns_and_says_which_end_is_nearer(runs):
+    table = headline.standings(runs)
+    said = {kind: headline.verdict(lines, generator=generator(0, "verdict")) for kind, lines in table.groupby("kind")}
+    assert "nearer to S than to G: r = 1.0000 [1.0000, 1.0000]" in str(said["lexical"])
+    assert "6 urns' models 0 are nearer to G, 6 to S, 0 neither" in str(said["lexical"])
+    assert "nearer to G than to S" in str(said["permuted"]) and said["permuted"].n_nearer_g == 6
+    assert "nearer to M than to G" in str(said["normal"]) and said["normal"].line()["n"] == 6
+    mixed = table[
+        (table["kind"] == "lexical") & (table["seed"] < 3) | (table["kind"] == "permuted") & (table["seed"] > 2)
+    ]
+    text = str(headline.verdict(mixed, generator=generator(0, "verdict")))
+    assert "not told from half-way" in text and "3 are nearer to G, 3 to S" in text
+
+
+def test_urns_are_what_is_resampled():
+    table = pd.DataFrame({"kind": "a", "value": [1.0, 2.0, 3.0, 4.0, 5.0, np.nan]})
+    (line,) = headline.over_urns(table, "value", by=["kind"], generator=generator(0, "over")).to_dict("records")
+    found = uncertainty.bootstrap([1.0, 2.0, 3.0, 4.0, 5.0], generator=generator(0, "over"))
+    assert (line["mean"], line["low"], line["high"], line["n"]) == (3.0, found.low, found.high, 5)
+
+
+def test_sequences_carry_the_entropy_of_their_balls_and_their_quartile(runs):
+    table = sequence_entropy.by_sequence(runs[:1])
+    tokens = runs[0].splits["out_of_distribution"]
+    counts = torch.nn.functional.one_hot(tokens[:, :-1], 3).sum(1)
+    assert table["balls"].tolist() == [" ".join(map(str, each)) for each in counts.tolist()]
+    shares = counts.double() / 30
+    wanted = -torch.special.xlogy(shares, shares).sum(-1)
+    np.testing.assert_allclose(table["entropy"], wanted, atol=1e-12)
+    assert table["quartile"].value_counts().to_dict() == dict.fromkeys(sequence_entropy.QUARTILES, 15)
+    least = table.groupby("quartile")["entropy"].min()
+    assert least[list(sequence_entropy.QUARTILES)].is_monotonic_increasing
+
+
+def test_distances_by_sequence_are_zero_from_what_the_model_became(runs):
+    table = sequence_entropy.by_sequence(runs)
+    worst = table.groupby("kind")[["to_generalizing", "to_memorizing"]].max()
+    assert worst.loc["normal", "to_memorizing"] == worst.loc["lexical", "to_memorizing"] == pytest.approx(0)
+    assert worst.loc["permuted", "to_generalizing"] == pytest.approx(0) and worst.loc["permuted", "to_memorizing"] > 0.1
+
+
+def test_correlations_and_quartiles_are_within_runs(runs):
+    table = sequence_entropy.by_sequence([run for run in runs if run.settings.kind == "lexical"])
+    planted = table.assign(
+        to_generalizing=table["entropy"] * (1 + table["seed"]), to_memorizing=-(table["entropy"] ** 3)
+    )
+    found = sequence_entropy.correlations(planted).set_index(["to", "seed"])
+    np.testing.assert_allclose(found.loc["to_generalizing", "pearson"], 1)
+    np.testing.assert_allclose(found.loc["to_memorizing", "spearman"], -1)
+    assert (found.loc["to_memorizing", "pearson"] > -1).all() and set(found["n"]) == {60}
+    by = sequence_entropy.quartiles(planted, to="to_generalizing")
+    assert len(by) == 6 * 4 and by["quartile"].iloc[0] == "lowest"
+    assert by[by["seed"] == 0]["to_generalizing"].is_monotonic_increasing
+
+
+def test_an_infinite_distance_is_left_out_of_a_correlation(runs):
+    table = sequence_entropy.by_sequence(runs[:1])
+    table.loc[0, "to_generalizing"] = np.inf
+    found = sequence_entropy.correlations(table).set_index("to")
+    assert found.loc["to_generalizing", "n"] == 59 and np.isfinite(found.loc["to_generalizing", "pearson"])
+
+
+def test_what_is_far_from_both_ends_shows_in_the_distances_where_r_alone_would_mislead(tmp_path):
+    run = run_that_became("generalizing", "lexical", 1, tmp_path)
+    uniform = {"predictor": Uniform(3), "results": evaluation.evaluate(Uniform(3), run.references, run.splits)}
+    run.__dict__.update(uniform)
+    (line,) = headline.standings([run]).to_dict("records")
+    assert line["r"] < -1 and min(line["to_generalizing"], line["to_symmetrized"]) > 1.5 * line["apart"]
