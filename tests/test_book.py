@@ -16,7 +16,7 @@ import yaml
 from jupytext.compare import compare_notebooks
 
 import lexurn
-from lexurn import authoring, cli, comparison, evaluation, parameters, paths, runs
+from lexurn import authoring, cli, comparison, evaluation, parameters, paths, runs, sweeps
 from lexurn.settings import FLAT
 
 ROOT = paths.root()
@@ -228,6 +228,16 @@ def test_params_files_hold_the_originals_scales():
         found = (s.task.n_colors, s.backbone.d_model, s.backbone.n_layers, s.backbone.n_heads, s.training.n_steps)
         assert found == wanted
         assert (s.task.context_length, s.training.learning_rate, s.training.n_train_samples) == (127, 1e-4, 10**6)
+
+
+def test_the_published_analysis_trains_just_the_grids_that_come_with_it():
+    settings = parameters.check(parameters.read(ROOT / "params" / "book.yaml", "analysis"))
+    study = settings.study
+    for name, n in (("headline", study.n_urns), ("long", study.n_longer), ("sizes", study.n_seeds)):
+        points = sweeps.read(name).points
+        assert {point.training.seed for point in points} == set(range(n))
+        assert points[0].training.n_test_samples == settings.training.n_test_samples
+    assert sweeps.read("headline").points[0].training.n_steps == settings.training.n_steps
 
 
 @pytest.mark.parametrize("path", sorted(set((ROOT / "params").glob("*.yaml")) - {CLAIMS}), ids=lambda path: path.stem)

@@ -2,12 +2,14 @@
 
 import functools
 import http.server
+import re
 import shutil
 import threading
 
 import pytest
 import yaml
 from click.testing import CliRunner
+from test_book import outputs_of
 
 from lexurn import cli, paths
 
@@ -70,6 +72,16 @@ def test_pages_opened_as_files_ask_nobody_and_have_no_errors(site, browser):
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
         page.close()
+
+
+def test_the_analysis_says_in_words_what_its_figures_show(site):
+    n_pictures, text = outputs_of(site / "_sources" / "04_analysis.ipynb")
+    assert n_pictures == 11 and "65 run(s) trained in" in text
+    for kind in ("lexical", "permuted"):
+        for n_colors in (4, 3):
+            assert re.search(rf"\*\*{kind}, V = {n_colors}\.\*\* On average r = -?\d", text)
+    assert "**The published conclusion.** By the published protocol lexical models" in text
+    assert "too few for an interval" in text and text.count("not at this scale") == 6
 
 
 def test_mathematics_is_set_and_search_finds_a_word(site, browser):

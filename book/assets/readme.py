@@ -1,37 +1,34 @@
-"""The README's figure: `python book/assets/readme.py` (24 runs of 3 000 steps, about 15 minutes on one core).
+"""The README's figure: `python book/assets/readme.py`, from the grids `headline` and `long` (44 runs, four colours).
 
-A normal and a lexical model for each of 12 training urns. Their relative distance on fresh urns, along training: −1 is
-the generalizing predictor G, +1 the memorizing one, which is M for a normal and S for a lexical model.
+It trains what is not trained yet: about twenty minutes on two cores.
 """
 
 from pathlib import Path
 
-import pandas as pd
 import torch
 
-from lexurn import comparison, plotting, runs
-
-N_URNS, N_STEPS = 12, 3000
-
-
-def history(kind: str, seed: int) -> pd.DataFrame:
-    """One model's relative distance at each evaluation, divided by its own urn's distance between the references."""
-    flat = {"lex": kind == "lexical", "seed": seed, "n_steps": N_STEPS, "eval_every": 250, "schedule": "cosine"}
-    run = runs.get(flat)
-    ends = run.references["generalizing"], run.references[run.settings.memorizing]
-    apart = comparison.over_rows(comparison.distance(*ends, run.splits["out_of_distribution"])).mean().item()
-    options = {"memorizing": run.settings.memorizing, "apart": apart, "split": "out_of_distribution"}
-    return comparison.along_training(run.metrics, **options).assign(seed=seed)
+from lexurn import plotting, sweeps, widgets
+from lexurn.analysis import headline
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    figure, (axes,) = plotting.panels(1, width=7.0, height=3.6)
-    for kind in ("normal", "lexical"):
-        histories = pd.concat([history(kind, seed) for seed in range(N_URNS)])
-        plotting.relative_distances(histories[histories["step"] > 0], axes, kind=kind)
-    plotting.ends(axes)
-    plotting.legend(axes, title=f"{N_URNS} urns each")
+    short = [point for point in sweeps.read("headline").points if point.task.n_colors == 4]
+    long = sweeps.read("long").points
+    found = widgets.get_all([*long, *short], jobs=2)
+    figure, (left, right) = plotting.panels(2, width=5.2, height=3.6, sharey=True)
+    plotting.against_entropy(headline.standings(found[len(long) :]), left)
+    left.set_title(f"after {short[0].training.n_steps} steps, a point an urn", fontsize=10)
+    for kind, along in headline.trajectories(found[: len(long)]).groupby("kind", sort=False):
+        shares = along.pivot(index=["seed", "step"], columns="reference", values="share").reset_index()
+        shares["relative_distance"] = shares["generalizing"] - shares["symmetrized"]
+        plotting.relative_distances(shares[shares["step"] > 0], right, kind=kind)
+    plotting.log_steps(right).set_title("along ten times as many, thin: an urn", fontsize=10)
+    right.set_ylabel("")
+    plotting.ends(left)
+    plotting.ends(right)
+    key = {"title": "model", "frameon": False, "loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    right.legend(*left.get_legend_handles_labels(), **key)
     figure.savefig(Path(__file__).with_suffix(".png"), dpi=150, facecolor="white")
 
 
