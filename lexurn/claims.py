@@ -4,9 +4,11 @@ A claim says where a figure comes from and, in `low` and `high`, where ours must
 What a band is worth depends on whether the result was known when it was written: then it carries `known_before`.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Literal
 
+import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -51,6 +53,24 @@ def read() -> dict[str, Claim]:
     if twice := {key for key in keys if keys.count(key) > 1}:
         raise ValueError(f"params/claims.yaml has {min(twice)} twice; give each claim a key of its own")
     return dict(zip(keys, claims, strict=True))
+
+
+def table(measured: Mapping[str, float], *, n: int | None) -> pd.DataFrame:
+    """Our values beside what was published: quantity, published, ours, n, band, known before, in the band.
+
+    Whether a value lies in its band is said only where it was measured at the scale of the bands, with as many urns or
+    pools (`n`; None: at another scale).
+    """
+    lines = []
+    for key, value in measured.items():
+        claim = get(key)
+        held = ("yes" if claim.holds(value) else "NO") if n == claim.n else "not at this scale"
+        published = "" if claim.published is None else f"{claim.published:g}"
+        spread = f" ± {claim.spread:g}" if claim.spread else ""
+        line = {"quantity": claim.quantity, "published": published + spread, "ours": f"{value:.3g}"}
+        band = {"band": f"{claim.low:g} … {claim.high:g}", "for n": claim.n, "known before": claim.known_before}
+        lines.append({**line, **band, "in the band": held})
+    return pd.DataFrame(lines).set_index("quantity")
 
 
 def get(key: str) -> Claim:

@@ -111,6 +111,16 @@ def mixture_weights(predictor: Predictor, references: Mapping[str, Predictor], t
     return dict(zip(references, weights.tolist(), strict=True))
 
 
+def left_over(
+    predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens, *, weights: Mapping[str, float]
+) -> float:
+    """What no mixture explains: mean KL (rows 1 … C, nats) of a predictor from the references mixed with `weights`."""
+    log_model, log_references = _answers(predictor, references, tokens)
+    log_weights = torch.tensor([weights[name] for name in references], dtype=log_references.dtype).log()
+    mixed = (log_references.cpu() + log_weights[:, None, None, None]).logsumexp(0)
+    return divergences.kl(log_model.cpu(), mixed).mean().item()
+
+
 def relabelling(predictor: Predictor, tokens: Tokens, *, vocab_size: int, generator: Generator) -> PerSequence:
     """How much the names of the tokens matter: symmetrized KL (batch time) between a prediction and the one for the
     sequence with its tokens renamed by a random permutation, never the identity, and the names changed back. 0 for S

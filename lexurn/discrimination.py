@@ -84,7 +84,7 @@ def headline(
     there are `n` such sets; `sd` is over their means, and so what one published figure is off by.
     """
     tokens = headline_sequences(
-        len(urn), n_balls=n_balls, n_urns=n_sets * n_urns, n_sequences=n_sequences, generator=generator
+        Urns(len(urn)), n_balls=n_balls, n_urns=n_sets * n_urns, n_sequences=n_sequences, generator=generator
     )
     lines = []
     for name, predictor in exact_predictors(urn[None]).items():
@@ -94,9 +94,8 @@ def headline(
     return pd.DataFrame(lines)
 
 
-def headline_sequences(n_colors: int, *, n_balls: int, n_urns: int, n_sequences: int, generator: Generator) -> Tokens:
+def headline_sequences(task: Urns, *, n_balls: int, n_urns: int, n_sequences: int, generator: Generator) -> Tokens:
     """So many sequences from each of so many fresh urns, those of one urn together; the last ball is not seen."""
-    task = Urns(n_colors)
     urns = task.sample_tasks(n_urns, generator=generator).repeat_interleave(n_sequences, 0)
     return task.sample(urns, n_balls + 1, generator=generator)
 

@@ -26,10 +26,8 @@ import yaml
 
 import lexurn
 from lexurn import experiment, files, parameters, paths, runs
-from lexurn.settings import FLAT, Settings
+from lexurn.settings import FLAT, KINDS, Settings
 from lexurn.tracking import Silent
-
-KINDS = ("normal", "lexical", "permuted")
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class Sweep:
         table, flat = runs.load(point.name).results, point.flat()
         table = table[table["row"].isin(["mean", "last"])]
         of = {"name": point.name, "kind": point.kind, "seed": flat["seed"]}
-        of |= {axis: flat[axis] for axis in self.axes if axis not in of}
+        of |= {axis: json.dumps(flat[axis]) if axis == "alpha" else flat[axis] for axis in self.axes if axis not in of}
         return table.assign(**of)[[*of, *table.columns]]
 
 
@@ -149,6 +147,7 @@ def train(
             trace = future.result()
         except Exception as error:  # its process died, or the executor could not run it
             trace = f"{type(error).__name__}: {error}"
+            _keep(trace, futures[future])
         if trace:
             failed[futures[future]] = trace
         tell(futures[future], trace)
@@ -168,10 +167,14 @@ def train_one(point: str, version: str) -> str:
         return ""
     except Exception:
         trace = traceback.format_exc()
-        with contextlib.suppress(OSError):  # a full disk may be what it tells
-            failure(settings).parent.mkdir(parents=True, exist_ok=True)
-            files.write(failure(settings), trace)
+        _keep(trace, settings)
         return trace
+
+
+def _keep(trace: str, point: Settings) -> None:
+    with contextlib.suppress(OSError):  # a full disk may be what it tells
+        failure(point).parent.mkdir(parents=True, exist_ok=True)
+        files.write(failure(point), trace)
 
 
 def _parts(path: Path, content: Any, changes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[Any]], list[int]]:
@@ -193,7 +196,10 @@ def _parts(path: Path, content: Any, changes: dict[str, Any]) -> tuple[dict[str,
             hint = parameters.suggestion(name, allowed)
             raise parameters.ParameterError(f"{path}: {name} is no setting; {hint}known: {', '.join(allowed)}")
         if name in fixed and name in axes:
-            raise parameters.ParameterError(f"{path}: {name} is fixed and an axis; keep one of the two")
+            why = "is fixed and an axis; keep one of the two"
+            if name in changes:
+                why = "is an axis, whose values stand in the file; leave it out"
+            raise parameters.ParameterError(f"{path}: {name} {why}")
         if name == "seed":
             raise parameters.ParameterError(f"{path}: seeds stand under `seeds`, a number or a list")
     for name, values in axes.items():

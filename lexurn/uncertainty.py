@@ -35,9 +35,13 @@ class Interval:
     n: int
 
     @property
-    def side(self) -> int:
-        """+1 where the interval lies above zero, −1 where below; 0 where it holds zero, or where there is none."""
-        return int(self.low > 0) - int(self.high < 0)
+    def side(self) -> int | None:
+        """+1 where the interval lies above zero, −1 where below, 0 where it holds zero; None where there is none."""
+        return None if isnan(self.low) else int(self.low > 0) - int(self.high < 0)
+
+    def words(self, *, above: str, below: str, between: str) -> str:
+        """One of three texts, by where the interval lies; and without an interval, that there are too few."""
+        return {1: above, -1: below, 0: between, None: f"with n = {self.n} too few to tell"}[self.side]
 
     def __str__(self) -> str:
         if isnan(self.low):
@@ -52,7 +56,7 @@ def mean(sample: np.ndarray, axis: int) -> Values:
 
 
 def bootstrap(
-    *samples: Tensor | Sequence[float],
+    *samples: Tensor | np.ndarray | Sequence[float],
     generator: Generator,
     statistic: Callable[..., Values] = mean,
     level: float = 0.95,
@@ -82,19 +86,46 @@ def bootstrap(
     return Interval(value, float(found.low), float(found.high), n)
 
 
-def correlation(
-    first: Sequence[float], second: Sequence[float], *, generator: Generator, ranks: bool = False
-) -> Interval:
-    """Pearson's correlation over units, or with `ranks` Spearman's, with a bootstrap interval: units are resampled."""
+@dataclass(frozen=True)
+class Correlation:
+    """Spearman's rank correlation over `n` units, and how often a random order would give one as far from zero (`p`).
 
-    def statistic(x: np.ndarray, y: np.ndarray, axis: int) -> Values:
-        if ranks:
-            x, y = stats.rankdata(x, axis=axis), stats.rankdata(y, axis=axis)
-        x, y = (each - each.mean(axis, keepdims=True) for each in (x, y))
-        spread = (x**2).sum(axis) * (y**2).sum(axis)
-        return (x * y).sum(axis) / np.sqrt(np.where(spread > 0, spread, np.inf))
+    Both are NaN where there are fewer than `FEWEST` units or all are equal.
+    """
 
-    return bootstrap(first, second, statistic=statistic, generator=generator)
+    value: float
+    p: float
+    n: int
+
+    @property
+    def side(self) -> int | None:
+        """The sign where p is below 5 %, else 0; None where nothing can be said."""
+        return None if isnan(self.p) else int(np.sign(self.value)) * (self.p < 0.05)
+
+    def __str__(self) -> str:
+        return "not defined" if isnan(self.p) else f"{self.value:+.2f} (p = {self.p:.2g}, n = {self.n})"
+
+
+def rank_correlation(
+    first: np.ndarray | Sequence[float], second: np.ndarray | Sequence[float], *, generator: Generator
+) -> Correlation:
+    """Spearman's correlation with the p of a permutation test, exact where there are few enough orders."""
+    x, y = stats.rankdata(first), stats.rankdata(second)
+    if len(x) < FEWEST or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return Correlation(float("nan"), float("nan"), len(x))
+
+    def statistic(x: np.ndarray, axis: int) -> Values:
+        return ((x - x.mean(axis, keepdims=True)) * (y - y.mean())).sum(axis)
+
+    found = stats.permutation_test(
+        (x,),
+        statistic,
+        permutation_type="pairings",
+        vectorized=True,
+        n_resamples=N_RESAMPLES,
+        rng=numpy_generator(generator),
+    )
+    return Correlation(float(np.corrcoef(x, y)[0, 1]), float(found.pvalue), len(x))
 
 
 def mean_and_sem(values: Tensor) -> tuple[float, float]:

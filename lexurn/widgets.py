@@ -95,7 +95,8 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
     """
     began, say = time.monotonic(), _line_in_place()
     if jobs > 1:
-        n_trained = _train_side_by_side([each for each in wanted if not runs.is_stored(each)], jobs, say)
+        missing = [each for each in dict.fromkeys(wanted) if not runs.is_stored(each)]
+        n_trained = _train_side_by_side(missing, jobs, say)
         found = [runs.get(settings) for settings in wanted]
     else:
         n_trained, found = 0, []

@@ -13,6 +13,9 @@ from typing import Any
 
 import lexurn
 
+PATIENCE = 10.0
+"""Seconds in which a cluster has to answer."""
+
 
 class ClusterError(RuntimeError):
     """A cluster that cannot train: it does not answer, or its workers are not what they should be."""
@@ -71,11 +74,14 @@ def cluster(address: str) -> Executor:
         from dask.distributed import Client
     except ImportError:
         raise ClusterError("dask.distributed is not installed; pip install -e '.[cluster]'") from None
+    connected: Future = Future()
+    threading.Thread(target=_connect, args=(Client, address, connected), daemon=True).start()
     try:
-        client = Client(address, timeout=10)
+        client = connected.result(timeout=2 * PATIENCE)  # what takes the connection and says nothing, Dask waits for
     except (OSError, TimeoutError, ValueError) as error:
+        why = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise ClusterError(
-            f"no cluster answers at {address} ({str(error).splitlines()[0]}); start one with `dask scheduler` and "
+            f"no cluster answers at {address} ({why}); start one with `dask scheduler` and "
             "`dask worker`, and give the address that the scheduler prints"
         ) from None
     try:
@@ -84,6 +90,13 @@ def cluster(address: str) -> Executor:
         client.close()
         raise
     return client.get_executor(pure=False, retries=2)
+
+
+def _connect(client: Callable[..., Any], address: str, connected: Future) -> None:
+    try:
+        connected.set_result(client(address, timeout=PATIENCE))
+    except Exception as error:
+        connected.set_exception(error)
 
 
 def _refuse_other_workers(address: str, found: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lexurn import comparison, divergences, evaluation, experiment, parameters, uncertainty
-from lexurn.analysis import headline, sequence_entropy
+from lexurn.analysis import headline, sequence_entropy, verdicts
 from lexurn.predictors import Uniform
 from lexurn.runs import Run
 from lexurn.seeding import generator
@@ -96,21 +96,81 @@ def test_trajectories_have_shares_weights_and_regrets_against_the_same_reference
 
 def test_a_verdict_counts_urns_and_says_which_end_is_nearer(runs):
     table = headline.standings(runs)
-    said = {kind: headline.verdict(lines, generator=generator(0, "verdict")) for kind, lines in table.groupby("kind")}
-    assert "nearer to S than to G: r = 1.0000 [1.0000, 1.0000]" in str(said["lexical"])
-    assert "6 urns' models 0 are nearer to G, 6 to S, 0 neither" in str(said["lexical"])
+    said = {kind: verdicts.verdict(lines, generator=generator(0, "verdict")) for kind, lines in table.groupby("kind")}
+    assert "On average nearer to S than to G, r = 1.0000 [1.0000, 1.0000]" in str(said["lexical"])
+    assert "Of 6 urns' models 0 are nearer to G and 6 to S for certain, 0 are further from both" in str(said["lexical"])
     assert "nearer to G than to S" in str(said["permuted"]) and said["permuted"].n_nearer_g == 6
     assert "nearer to M than to G" in str(said["normal"]) and said["normal"].line()["n"] == 6
-    mixed = table[
-        (table["kind"] == "lexical") & (table["seed"] < 3) | (table["kind"] == "permuted") & (table["seed"] > 2)
+    lexical, permuted = (table[table["kind"] == kind] for kind in ("lexical", "permuted"))
+    mixed = pd.concat([lexical[lexical["seed"] < 3], permuted[permuted["seed"] > 2]])
+    text = str(verdicts.verdict(mixed, generator=generator(0, "verdict")))
+    assert "not told from half-way" in text and "3 are nearer to G and 3 to S" in text
+    few = str(verdicts.verdict(lexical[:3], generator=generator(0, "verdict")))
+    assert "On average with n = 3 too few to tell" in few and "of r not defined" in few
+    none = str(verdicts.verdict(lexical.assign(r=np.nan), generator=generator(0, "verdict")))
+    assert none == "On none of 6 urns can G and S be told apart."
+
+
+def test_a_model_that_only_hedges_is_not_taken_for_one_that_memorizes(tmp_path):
+    """Its r rises with the urn's entropy as a memorizer's might, and so does its control's: nothing is left beyond."""
+    runs = []
+    for seed in range(8):
+        run = run_that_became("generalizing", "lexical", seed, tmp_path)
+        g = run.references["generalizing"]
+
+        def hedges(tokens, g=g):
+            return torch.logaddexp(g(tokens) + np.log(0.8), torch.full_like(g(tokens), np.log(0.2 / 3)))
+
+        known = {"predictor": hedges, "results": evaluation.evaluate(hedges, run.references, run.splits)}
+        run.__dict__.update(known)
+        runs.append(run)
+    found = verdicts.verdict(headline.standings(runs), generator=generator(0, "verdict"))
+    assert found.with_entropy.side == found.control_with_entropy.side == 1
+    assert found.r.value > -0.9 and abs(found.beyond.value) < 0.05
+    weights = headline.mixtures(runs)
+    np.testing.assert_allclose(weights["uniform"], 0.2, atol=0.02)
+    assert (weights["symmetrized"] < 0.05).all() and (weights["left_over"] < 1e-4).all()
+    assert (weights["from_g"] > 10 * weights["left_over"]).all()
+
+
+def test_what_hedges_is_as_far_from_g_as_is_asked_or_uniform(runs):
+    log_g = runs[0].references["generalizing"](runs[0].splits["out_of_distribution"])
+    for wanted in (0.01, 0.1):
+        far = divergences.symmetrized_kl(log_g, headline.hedged(log_g, distance=wanted))[:, 1:].mean().item()
+        assert far == pytest.approx(wanted, rel=1e-4)
+    assert (headline.hedged(log_g, distance=9.0) + np.log(3)).abs().max() < 1e-6
+
+
+def test_a_memorizer_lies_beyond_its_control(runs):
+    found = verdicts.verdict(
+        headline.standings([run for run in runs if run.settings.kind == "lexical"]), generator=generator(0, "verdict")
+    )
+    assert found.beyond.side == 1 and "That is nearer to S than a hedging G is which is as far from G" in str(found)
+
+
+def test_rows_are_averaged_over_runs(runs):
+    few = [run for run in runs if run.settings.kind == "permuted"][:3]
+    table = headline.by_row(few)
+    line = table[
+        (table["split"] == "out_of_distribution") & (table["row"] == "3") & (table["reference"] == "symmetrized")
     ]
-    text = str(headline.verdict(mixed, generator=generator(0, "verdict")))
-    assert "not told from half-way" in text and "3 are nearer to G, 3 to S" in text
+    each = [evaluation.select(run.results, split="out_of_distribution", row="3") for run in few]
+    values = [found.loc["symmetrized", "mean"] for found in each]
+    assert line["mean"].item() == pytest.approx(np.mean(values)) and line["n"].item() == 3
+    assert line["sem"].item() == pytest.approx(np.std(values, ddof=1) / 3**0.5)
+
+
+def test_relative_distances_along_training_are_those_of_the_distances(runs):
+    permuted = [run for run in runs if run.settings.kind == "permuted"][:1]
+    table = headline.relative(headline.trajectories(permuted)).set_index("step")
+    assert table.loc[10, "relative_distance"] == pytest.approx(-1)
+    assert table.loc[10, "regret to G on fresh urns"] == pytest.approx(0, abs=1e-12)
+    assert table.loc[0, "regret to G on fresh urns"] == pytest.approx(1)
 
 
 def test_urns_are_what_is_resampled():
     table = pd.DataFrame({"kind": "a", "value": [1.0, 2.0, 3.0, 4.0, 5.0, np.nan]})
-    (line,) = headline.over_urns(table, "value", by=["kind"], generator=generator(0, "over")).to_dict("records")
+    (line,) = verdicts.over_urns(table, "value", by=["kind"], generator=generator(0, "over")).to_dict("records")
     found = uncertainty.bootstrap([1.0, 2.0, 3.0, 4.0, 5.0], generator=generator(0, "over"))
     assert (line["mean"], line["low"], line["high"], line["n"]) == (3.0, found.low, found.high, 5)
 

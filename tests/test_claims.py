@@ -34,6 +34,13 @@ def test_the_exact_table_lies_in_its_bands_and_exchanged_columns_do_not():
                     assert not claim.holds(table[split, "memorizing"]) and not claim.holds(table[split, "generalizing"])
 
 
+def test_a_table_says_what_holds_only_at_the_scale_of_the_band():
+    measured = {"headline/lexical": 0.14, "headline/normal": 2.0}
+    at_scale, elsewhere = (claims.table(measured, n=n)["in the band"].tolist() for n in (12, None))
+    assert at_scale == ["yes", "NO"] and elsewhere == ["not at this scale"] * 2
+    assert claims.table(measured, n=5)["in the band"].tolist() == elsewhere
+
+
 def test_an_unknown_claim_is_refused_by_the_nearest_name():
     with pytest.raises(parameters.ParameterError, match="did you mean headline/lexical"):
         claims.get("headline/lexica")

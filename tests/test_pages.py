@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import re
 import shutil
 import threading
 
@@ -76,12 +75,13 @@ def test_pages_opened_as_files_ask_nobody_and_have_no_errors(site, browser):
 
 def test_the_analysis_says_in_words_what_its_figures_show(site):
     n_pictures, text = outputs_of(site / "_sources" / "04_analysis.ipynb")
-    assert n_pictures == 11 and "65 run(s) trained in" in text
+    assert n_pictures == 13 and "64 run(s) trained in" in text
     for kind in ("lexical", "permuted"):
         for n_colors in (4, 3):
-            assert re.search(rf"\*\*{kind}, V = {n_colors}\.\*\* On average r = -?\d", text)
-    assert "**The published conclusion.** By the published protocol lexical models" in text
+            assert f"**{kind}, V = {n_colors}.** On average with n = 2 too few to tell, r = " in text
+    assert "**The published protocol**, V = 4, n = 2 urns: with n = 2 too few to tell." in text
     assert "too few for an interval" in text and text.count("not at this scale") == 6
+    assert "0 models are trained in this store" in text
 
 
 def test_mathematics_is_set_and_search_finds_a_word(site, browser):

@@ -49,6 +49,7 @@ def test_shares_and_relative_distances_are_drawn_for_every_urn(axes):
             "to_generalizing": [0.05, 0.05, 0.1],
             "to_symmetrized": [0.1, 0.1, 0.01],
             **{"r": [-0.5, np.nan, 0.9], "r_low": [-0.6, np.nan, 0.8], "r_high": [-0.4, np.nan, 1.0]},
+            "control": [-0.6, np.nan, 0.1],
         }
     )
     plotting.shares(standing, axes)
@@ -57,7 +58,8 @@ def test_shares_and_relative_distances_are_drawn_for_every_urn(axes):
     axes.clear()
     plotting.against_entropy(standing, axes)
     handles, labels = axes.get_legend_handles_labels()
-    assert labels == ["lexical", "permuted"] and list(handles[0].lines[0].get_xdata()) == [0.5]  # the other has no r
+    assert labels == ["G that hedges as much", "lexical", "permuted"]
+    assert list(handles[1].lines[0].get_xdata()) == [0.5]  # the other has no r
 
 
 def test_a_setting_is_drawn_with_a_point_a_run_and_a_line_through_the_means(axes):
@@ -66,6 +68,13 @@ def test_a_setting_is_drawn_with_a_point_a_run_and_a_line_through_the_means(axes
     points, line = axes.lines
     assert list(points.get_ydata()) == [0.0, 1.0, 2.0, 4.0] and list(line.get_ydata()) == [0.5, 3.0]
     assert axes.get_legend_handles_labels()[1] == ["16"] and [tick for tick in axes.get_xticks()] == [1, 4]
+
+
+def test_distances_from_a_tidy_table_are_drawn_against_steps(axes):
+    lines = [{"step": step, "reference": "symmetrized", "distance": 1 / step} for step in (10, 100)]
+    plotting.distances_along(pd.DataFrame(lines), axes)
+    (line,) = axes.lines
+    assert list(line.get_ydata()) == [0.1, 0.01] and axes.get_xscale() == axes.get_yscale() == "log"
 
 
 def test_weights_along_training_are_stacked_to_one(axes):

@@ -256,7 +256,7 @@ def test_a_grid_is_read_by_name_and_with_changes_seeds_and_a_scale():
         assert point.training.n_steps * 10 == large.training.n_steps and point.backbone.n_layers == 2
         assert point.training.eval_every * 10 == large.training.eval_every and point.kind == large.kind
     for changes, said in (
-        ({"n_colors": 5}, "n_colors is fixed and an axis; keep one of the two"),
+        ({"n_colors": 5}, "n_colors is an axis, whose values stand in the file; leave it out"),
         ({"n_layer": 2}, "n_layer is no setting; did you mean n_layers"),
     ):
         with pytest.raises(parameters.ParameterError, match=said):

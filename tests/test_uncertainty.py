@@ -83,18 +83,30 @@ def test_percentiles_are_widened_for_few_units_as_hesterberg_says(monkeypatch):
     assert asked[0]["confidence_level"] == pytest.approx(1 - 2 * 0.01075, abs=2e-5)
 
 
-@pytest.mark.parametrize("ranks", [False, True])
-def test_correlations_are_those_of_scipy_and_hold_no_zero_only_where_there_is_one(ranks):
-    x = np.random.default_rng(0).normal(size=40)
-    y = x**3 + np.random.default_rng(1).normal(size=40)
-    found = uncertainty.correlation(x.tolist(), y.tolist(), ranks=ranks, generator=generator(0, "correlation"))
-    wanted = (stats.spearmanr if ranks else stats.pearsonr)(x, y).statistic
-    assert found.value == pytest.approx(wanted) and found.low < wanted < found.high and found.side == 1
-    mirrored = uncertainty.correlation(x.tolist(), (-y).tolist(), ranks=ranks, generator=generator(0, "correlation"))
-    assert mirrored.value == pytest.approx(-wanted) and mirrored.side == -1
-    noise = np.random.default_rng(2).normal(size=40).tolist()
-    assert uncertainty.correlation(x.tolist(), noise, ranks=ranks, generator=generator(0, "none")).side == 0
-    assert uncertainty.correlation([1.0] * 6, noise[:6], ranks=ranks, generator=generator(0, "none")).value == 0.0
+def test_rank_correlations_are_those_of_scipy_and_their_p_is_that_of_random_orders():
+    x, noise = np.random.default_rng(0).normal(size=40), np.random.default_rng(1).normal(size=40)
+    found = uncertainty.rank_correlation(x, x**3 + noise, generator=generator(0, "correlation"))
+    assert found.value == pytest.approx(stats.spearmanr(x, x**3 + noise).statistic) and found.side == 1
+    assert uncertainty.rank_correlation(x, -(x**3) - noise, generator=generator(0, "correlation")).side == -1
+    assert uncertainty.rank_correlation(x, noise, generator=generator(0, "none")).side == 0
+    assert str(found).startswith(f"{found.value:+.2f} (p = ") and str(found).endswith("n = 40)")
+
+
+def test_a_few_units_in_perfect_order_are_told_and_fewer_or_equal_ones_are_not():
+    perfect = uncertainty.rank_correlation(
+        [0.0, 1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 4.0, 8.0, 9.0], generator=generator(0, "few")
+    )
+    assert perfect.value == pytest.approx(1.0) and perfect.p == pytest.approx(2 / 120) and perfect.side == 1
+    for values in ([1.0, 2.0, 3.0], [4.0] * 9):
+        unknown = uncertainty.rank_correlation(values, values[:1] + values[1:], generator=generator(0, "few"))
+        assert unknown.side is None and str(unknown) == "not defined"
+
+
+def test_an_interval_says_on_which_side_of_zero_it_lies_and_nothing_where_there_is_none():
+    words = {"above": "more", "below": "less", "between": "as much"}
+    for values, said in (([1.0, 1.1] * 4, "more"), ([-1.0, -1.1] * 4, "less"), ([1.0, -1.1] * 4, "as much")):
+        assert bootstrap(values, generator=generator(0, "side")).words(**words) == said
+    assert bootstrap([1.0, 1.1], generator=generator(0, "side")).words(**words) == "with n = 2 too few to tell"
 
 
 def test_the_same_generator_gives_the_same_interval_and_the_text_shows_it():

@@ -10,6 +10,7 @@ Colours are those of Okabe & Ito, told apart by colour-blind readers; every line
 from lexurn.plotting.balls_and_urns import ball_colors, balls, entropies, predictions, predictions_after, simplex, urns
 from lexurn.plotting.distances import (
     discrimination,
+    distances_along,
     distances_along_training,
     distances_by_context,
     distances_by_kind,
@@ -34,6 +35,7 @@ __all__ = [
     "balls",
     "by_setting",
     "discrimination",
+    "distances_along",
     "distances_along_training",
     "distances_by_context",
     "distances_by_kind",

@@ -7,7 +7,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
-from lexurn.plotting.style import COLORS, HATCHES, MARKERS, NAMES, STYLES
+from lexurn.plotting.style import COLORS, HATCHES, MARKERS, NAMES, STYLES, log_steps
 
 
 def losses(metrics: pd.DataFrame, axes: Axes) -> Axes:
@@ -35,6 +35,16 @@ def distances_along_training(
             axes.plot(metrics["step"], metrics[column], marker=".", label=NAMES[reference], **_line(reference))
     axes.set(xlabel="step", title=split.replace("_", " "))
     return _distances(axes)
+
+
+def distances_along(trajectory: pd.DataFrame, axes: Axes) -> Axes:
+    """The same from a tidy table, against steps on a logarithmic axis. `trajectory`: step, reference, distance."""
+    for reference in NAMES:
+        line = trajectory[trajectory["reference"] == reference]
+        if len(line):
+            axes.plot(line["step"], line["distance"], label=NAMES[reference], **_line(reference))
+    axes.set(xlabel="step")
+    return _distances(log_steps(axes))
 
 
 def relative_distances(histories: pd.DataFrame, axes: Axes, *, kind: str, y: str = "relative_distance") -> Axes:

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 
-from lexurn.plotting.style import COLORS, GREYS, MARKERS, NAMES, STYLES, log_steps
+from lexurn.plotting.style import COLORS, GREYS, HATCHES, MARKERS, NAMES, STYLES, log_steps
 
 SHORT = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}
 
@@ -51,8 +51,10 @@ def shares(standings: pd.DataFrame, axes: Axes, *, references: Sequence[str] = (
 def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
     """Relative distance of each run, with its interval over sequences, against the entropy of its training urn.
 
-    `standings`: kind, entropy (share of the largest), r, r_low, r_high.
+    `standings`: kind, entropy (share of the largest), r, r_low, r_high, and control, the r of a G that hedges.
     """
+    hedging = standings[standings["kind"] != "normal"]
+    axes.plot(hedging["entropy"], hedging["control"], "x", color="0.5", ms=4, label="G that hedges as much", zorder=0)
     for kind, mine in standings.dropna(subset="r").groupby("kind", sort=False):
         bars = [mine["r"] - mine["r_low"], mine["r_high"] - mine["r"]]
         axes.errorbar(mine["entropy"], mine["r"], bars, fmt=MARKERS[kind], color=COLORS[kind], label=kind, ms=5, lw=0.8)
@@ -63,11 +65,11 @@ def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
 def by_setting(table: pd.DataFrame, axes: Axes, *, x: str, y: str, line: str = "kind") -> Axes:
     """A column against a setting: a faint point for each run, a line through the means for each value of `line`.
 
-    From five runs a point on, the means have two standard errors.
+    From five runs a point on, the means have two standard errors. At most as many values as there are `GREYS`.
     """
     values = list(table[line].unique())
     few = table.groupby([x, line])[y].count().min() < 5
-    for value, grey in zip(values, [*GREYS, *GREYS], strict=False):
+    for value, grey in zip(values, GREYS[: len(values)], strict=True):
         mine = table[table[line] == value].dropna(subset=y)
         style: dict[str, Any] = {"color": COLORS[value], "linestyle": STYLES[value]} if value in COLORS else dict(grey)
         axes.plot(mine[x], mine[y], ".", color=style["color"], alpha=0.4, ms=5)
@@ -88,7 +90,7 @@ def weights_along_training(trajectory: pd.DataFrame, axes: Axes) -> Axes:
     names = [name for name in COLORS if name in wide]
     style = {"colors": [COLORS[name] for name in names], "labels": [NAMES.get(name, name) for name in names]}
     areas = axes.stackplot(wide.index, wide[names].T, **style)
-    for area, hatch in zip(areas, ("", "//", "..", "\\\\"), strict=False):
+    for area, hatch in zip(areas, HATCHES, strict=False):
         area.set(hatch=hatch, edgecolor="white", linewidth=0)
     axes.set(xlabel="step", ylabel="weight", ylim=(0, 1), xlim=(wide.index[0], wide.index[-1]))
     return _outer(log_steps(axes))

@@ -26,6 +26,7 @@ from lexurn.settings.training import MachineSettings, StudySettings, TrainingSet
 
 __all__ = [
     "FLAT",
+    "KINDS",
     "TRAINING_VERSION",
     "MachineSettings",
     "Settings",
@@ -38,6 +39,9 @@ __all__ = [
 
 TRAINING_VERSION = 1
 """Raised whenever equal settings no longer give the numbers that they gave: the golden test watches over it."""
+
+
+KINDS = ("normal", "lexical", "permuted")
 
 
 class Settings(Section):
@@ -103,8 +107,8 @@ class Settings(Section):
 
     def of_kind(self, kind: str, *, seed: int | None = None) -> "Settings":
         """These settings as `normal`, `lexical` or `permuted`, with all else equal, and perhaps another seed."""
-        if kind not in ("normal", "lexical", "permuted"):
-            raise ValueError(f"kind must be normal, lexical or permuted, got {kind}")
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
         changes = {"lex": kind == "lexical", "label_permuted": kind == "permuted"}
         if kind != "lexical":
             changes["vocabulary"] = "one_hot"  # the default: it counts only with lex
