@@ -230,7 +230,8 @@ _ = plotting.legend(axes[-1])
 # −1 at G, +1 at S (at M for normal models). Does it depend on the urn? Here is a trap. S of a flat urn is close to the
 # uniform predictor. A model that has memorized nothing, but hedges, a G drawn a little towards uniform, is therefore
 # nearer to S the flatter the urn. The crosses are such a G for each lexical and permuted model, as far from G as that
-# model is. Only what lies above its cross has to do with the training urn.
+# model is. Only a model above its cross has certainly made something of its training urn. (S of a very flat urn is
+# nearly such a G itself: there nothing can tell memorizing from hedging.)
 
 # %%
 figure, axes = plotting.panels(len(colors), sharey=True, width=5.2, height=3.8)

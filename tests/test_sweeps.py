@@ -4,10 +4,12 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 
 import pandas as pd
 import pytest
@@ -185,6 +187,33 @@ def test_a_cluster_that_cannot_train_is_refused_in_a_line(grid, tmp_path):
         cluster.workers.append(cluster.worker(PYTHONPATH=str(other.parent)))
         wanted = "install it in its environment"
         assert "no lexurn here" in until(lambda: wanted in (text := said(cluster.address)) and text)
+
+
+def test_an_address_that_answers_nothing_is_given_up_in_time(grid, monkeypatch):
+    monkeypatch.setattr(workers, "PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address, began = f"tcp://127.0.0.1:{silent.getsockname()[1]}", time.monotonic()
+        said = CliRunner().invoke(cli.main, ["sweep", str(grid), "--cluster", address]).output
+    assert f"no cluster answers at {address} (" in said and time.monotonic() - began < 30
+
+
+def test_a_process_that_is_lost_for_good_leaves_what_it_was_as_the_point_s_failure(grid):
+    class Lost(Here):
+        def submit(self, function, /, *arguments):
+            future = Future()
+            future.set_exception(BrokenProcessPool("a process died"))
+            return future
+
+    sweep = sweeps.read(grid)
+    failed = sweeps.train(sweep.points[:1], Lost(), tell=lambda point, trace: None)
+    assert failed == {sweep.points[0]: "BrokenProcessPool: a process died"} and sweep.failed() == [sweep.points[0]]
+
+
+def test_lists_along_an_axis_come_back_as_text(grid):
+    grid.write_text(GRID.replace("n_colors: [2, 3]", "alpha: [1.0, [1, 2, 1, 1]]").replace("seeds: 2", "seeds: 1"))
+    sweep = sweeps.read(grid)
+    sweeps.train(sweep.points[:2], Here(), tell=lambda point, trace: None)
+    assert list(sweep.table()["alpha"].unique()) == ["1.0", "[1.0, 2.0, 1.0, 1.0]"]
 
 
 def test_a_point_that_fails_is_told_with_its_traceback_and_the_others_go_on(grid, store, monkeypatch):

@@ -2,8 +2,9 @@
 
     python tests/benchmarks/recipe.py [--urns 3] [--budget 40] [--longest 200] [--out recipe.csv]
 
-`original` is that of the first Lexurn repository: N(0, 1) tables, tied, unscaled, AdamW at 1e-4 without warm-up,
-dropout .1; then the same at other rates. The others cross table families, optimizers and schedules.
+`original` is that of the first Lexurn repository: N(0, 1) tables, tied, unscaled, AdamW at 1e-4 without warm-up or
+clipping, dropout .1 (its batches were larger: here all have 32 sequences); then the same at other rates. The others are
+table families with AdamW at two rates and Muon, and for one of them other schedules.
 
 For every recipe and training urn: the seconds until the distance (symmetrized KL, mean over rows) first falls to each
 of a few values, `inf` where it does not within the budget; then the curves, as medians over urns, and how many times
@@ -21,12 +22,10 @@ from lexurn import evaluation, experiment, parameters, predictors
 
 CELL = {"lex": True, "n_colors": 4, "context_length": 32, "n_test_samples": 200}
 CELL |= {"n_steps": 10**6, "eval_every": 10, "schedule": "constant"}
+ORIGINAL = {"vocabulary": "original", "warmup": 0, "dropout": 0.1, "grad_clip": 0.0}
 SHIPPED = "original, 1e-4"
 RECIPES = {
-    **{
-        f"original, {rate}": {"vocabulary": "original", "warmup": 0, "dropout": 0.1, "learning_rate": float(rate)}
-        for rate in ("1e-4", "1e-3", "3e-3", "1e-2")
-    },
+    **{f"original, {rate}": ORIGINAL | {"learning_rate": float(rate)} for rate in ("1e-4", "1e-3", "3e-3", "1e-2")},
     **{
         f"{tables}, {optimizer}, {rate}": {"vocabulary": tables, "optimizer": optimizer, "learning_rate": float(rate)}
         for tables in ("one_hot", "orthonormal", "gaussian_scaled")
