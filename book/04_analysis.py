@@ -274,8 +274,7 @@ pd.DataFrame(rows).set_index(["V", "model"])
 # the weights of the best validation loss do.
 
 # %%
-early, late = (headline.trajectories(models[name]) for name in ("early", "long"))
-trajectory = pd.concat([early[early["step"] > 0], late[late["step"] > early["step"].max()]], ignore_index=True)
+trajectory = headline.joined(*(headline.trajectories(models[name]) for name in ("early", "long")))
 urns = list(trajectory["seed"].unique())
 for kind in ("lexical", "permuted"):
     figure, axes = plotting.panels(len(urns), sharey=True, width=2.8 if len(urns) > 1 else 6.5, height=2.8)

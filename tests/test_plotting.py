@@ -58,8 +58,8 @@ def test_shares_and_relative_distances_are_drawn_for_every_urn(axes):
     axes.clear()
     plotting.against_entropy(standing, axes)
     handles, labels = axes.get_legend_handles_labels()
-    assert labels == ["G that hedges as much", "lexical", "permuted"]
-    assert list(handles[1].lines[0].get_xdata()) == [0.5]  # the other has no r
+    assert labels == ["hedging G as far as lexical", "hedging G as far as permuted", "lexical", "permuted"]
+    assert list(handles[2].lines[0].get_xdata()) == [0.5]  # the other has no r
 
 
 def test_a_setting_is_drawn_with_a_point_a_run_and_a_line_through_the_means(axes):

@@ -1,4 +1,4 @@
-"""The README's figure: `python book/assets/readme.py`, from the grids `headline` and `long` (44 runs, four colours).
+"""The README's figure: `python book/assets/readme.py`, from the grids `headline`, `long` and `early` (56 runs).
 
 It trains what is not trained yet: about twenty minutes on two cores.
 """
@@ -14,15 +14,16 @@ from lexurn.analysis import headline
 def main() -> None:
     torch.set_num_threads(1)
     short = [point for point in sweeps.read("headline").points if point.task.n_colors == 4]
-    long = sweeps.read("long").points
-    found = widgets.get_all([*long, *short], jobs=2)
+    points = {"long": sweeps.read("long").points, "early": sweeps.read("early").points, "headline": short}
+    every = [point for some in points.values() for point in some]
+    found = dict(zip(every, widgets.get_all(every, jobs=2), strict=True))
+    models = {name: [found[point] for point in some] for name, some in points.items()}
     figure, (left, right) = plotting.panels(2, width=5.2, height=3.6, sharey=True)
-    plotting.against_entropy(headline.standings(found[len(long) :]), left)
+    plotting.against_entropy(headline.standings(models["headline"]), left)
     left.set_title(f"after {short[0].training.n_steps} steps, a point an urn", fontsize=10)
-    for kind, along in headline.trajectories(found[: len(long)]).groupby("kind", sort=False):
-        shares = along.pivot(index=["seed", "step"], columns="reference", values="share").reset_index()
-        shares["relative_distance"] = shares["generalizing"] - shares["symmetrized"]
-        plotting.relative_distances(shares[shares["step"] > 0], right, kind=kind)
+    trajectory = headline.joined(*(headline.trajectories(models[name]) for name in ("early", "long")))
+    for kind, along in headline.relative(trajectory).groupby("kind", sort=False):
+        plotting.relative_distances(along, right, kind=kind)
     plotting.log_steps(right).set_title("along ten times as many, thin: an urn", fontsize=10)
     right.set_ylabel("")
     plotting.ends(left)

@@ -156,6 +156,11 @@ def trajectories(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def joined(early: pd.DataFrame, late: pd.DataFrame) -> pd.DataFrame:
+    """Trajectories of trainings that begin alike: the first steps from those looked at more often, then the longer."""
+    return pd.concat([early[early["step"] > 0], late[late["step"] > early["step"].max()]], ignore_index=True)
+
+
 def relative(trajectory: pd.DataFrame) -> pd.DataFrame:
     """The relative distance between G and S along training, and regrets: kind, n_colors, seed, step, relative_distance,
     `regret to S in distribution`, `regret to G on fresh urns`."""

@@ -53,8 +53,9 @@ def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
 
     `standings`: kind, entropy (share of the largest), r, r_low, r_high, and control, the r of a G that hedges.
     """
-    hedging = standings[standings["kind"] != "normal"]
-    axes.plot(hedging["entropy"], hedging["control"], "x", color="0.5", ms=4, label="G that hedges as much", zorder=0)
+    for kind, hedging in standings[standings["kind"] != "normal"].groupby("kind", sort=False):
+        label = f"hedging G as far as {kind}"
+        axes.plot(hedging["entropy"], hedging["control"], "x", color=COLORS[kind], ms=5, label=label, zorder=0)
     for kind, mine in standings.dropna(subset="r").groupby("kind", sort=False):
         bars = [mine["r"] - mine["r_low"], mine["r_high"] - mine["r"]]
         axes.errorbar(mine["entropy"], mine["r"], bars, fmt=MARKERS[kind], color=COLORS[kind], label=kind, ms=5, lw=0.8)
