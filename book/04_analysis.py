@@ -441,16 +441,34 @@ _ = plotting.legend(axes[-1], title="model")
 
 # %%
 for kind in ("lexical", "permuted"):
-    wide = lengths[lengths["kind"] == kind].pivot(index="seed", columns="context_length", values="d to S / d(G, S)")
-    ratio = wide[wide.columns[-1]] / wide[wide.columns[0]]
-    text = f"The distance of {kind} models to S, as a share of d(G, S), is at C = {wide.columns[-1]} "
-    times = uncertainty.with_error(ratio.mean(), ratio.sem())
-    display(Markdown(f"{text}{times} times what it is at C = {wide.columns[0]} (n = {len(ratio)} urns)."))
+    wide = lengths[lengths["kind"] == kind].pivot(index="seed", columns="context_length", values="relative distance")
+    short, long = wide.columns[0], wide.columns[-1]
+    n_nearer_g, n = int((wide[long] < wide[short]).sum()), len(wide.dropna(subset=[short, long]))
+    display(Markdown(f"At C = {long} {kind} models are nearer to G than at C = {short} for {n_nearer_g} of {n} urns."))
 
 # %% [markdown]
 # ## What the data decide
 #
-# In words that are computed from the tables above. First after the headline's steps:
+# In words that are computed from the tables above.
+
+# %%
+data = (begun["to_symmetrized"].xs("permuted") - begun["to_symmetrized"].xs("lexical")).tolist()
+sides = {
+    "lexical models move towards S": moves["lexical", "to_symmetrized"].side == -1,
+    "and away from G with more training": moves["lexical", "to_generalizing"].side == 1,
+    "permuted models, which see the same, are nearer to S sooner": uncertainty.bootstrap(
+        data, generator=generator(0, "architecture")
+    ).side
+    == -1,
+}
+seen = "; ".join(f"{text}: {'yes' if held else 'not shown'}" for text, held in sides.items())
+conclusion = "lexical invariance delays memorizing up to the names, and does not prevent it"
+if not all(sides.values()):
+    conclusion = "these data do not decide whether lexical invariance does more than delay memorizing"
+display(Markdown(f"**In short** ({seen}): {conclusion}."))
+
+# %% [markdown]
+# First after the headline's steps:
 
 # %%
 for (n_colors, kind), each in verdict.items():

@@ -26,7 +26,7 @@ def by_sequence(runs: Sequence[Run]) -> pd.DataFrame:
         settings, tokens = run.settings, run.splits["out_of_distribution"]
         seen = Empirical(settings.task.n_colors)(tokens)[:, -1]
         counts = (seen.exp() * (tokens.shape[1] - 1)).round().long()
-        entropy = pd.Series(divergences.entropy(seen).tolist())
+        entropy = pd.Series((divergences.entropy(seen) + 0.0).tolist())
         model = run.predictor(tokens)[:, -1]
         columns = {
             "kind": settings.kind,
