@@ -73,6 +73,14 @@ def table(measured: Mapping[str, float], *, n: int | None) -> pd.DataFrame:
     return pd.DataFrame(lines).set_index("quantity")
 
 
+def summary(measured: Mapping[str, float], *, n: int | None) -> str:
+    """In words: how many of our values lie in their bands, and which do not."""
+    held = table(measured, n=n)["in the band"]
+    counts = ", ".join(f"{number} {said}" for said, number in held.value_counts().items())
+    outside = [key for key, said in zip(measured, held, strict=True) if said == "NO"]
+    return f"In their bands, of {len(held)} figures: {counts}{': ' * bool(outside)}{', '.join(outside)}."
+
+
 def get(key: str) -> Claim:
     """The claim with this key. Raises ParameterError, with the nearest key."""
     claims = read()

@@ -39,6 +39,8 @@ def test_a_table_says_what_holds_only_at_the_scale_of_the_band():
     at_scale, elsewhere = (claims.table(measured, n=n)["in the band"].tolist() for n in (12, None))
     assert at_scale == ["yes", "NO"] and elsewhere == ["not at this scale"] * 2
     assert claims.table(measured, n=5)["in the band"].tolist() == elsewhere
+    assert claims.summary(measured, n=12) == "In their bands, of 2 figures: 1 yes, 1 NO: headline/normal."
+    assert claims.summary(measured, n=5) == "In their bands, of 2 figures: 2 not at this scale."
 
 
 def test_an_unknown_claim_is_refused_by_the_nearest_name():

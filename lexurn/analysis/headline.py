@@ -146,12 +146,12 @@ def trajectories(runs: Sequence[Run]) -> pd.DataFrame:
         for name, reference in run.references.items():
             distance = metrics[f"out_of_distribution/symmetrized_kl/{name}"]
             columns = {"step": metrics["step"], "reference": name, "distance": distance, "share": distance / apart}
-            columns["weight"] = metrics[f"out_of_distribution/weight/{name}"]
+            columns["weight"] = metrics.get(f"out_of_distribution/weight/{name}", np.nan)  # older runs have none
             for split, column in (("in_distribution", "regret_in"), ("out_of_distribution", "regret_out")):
                 lost = divergences.negative_log_likelihood(reference(splits[split]), splits[split])
                 columns[column] = metrics[f"{split}/loss"] - comparison.over_rows(lost).mean().item()
             tables.append(pd.DataFrame({**of, **columns}))
-        weight = metrics["out_of_distribution/weight/uniform"]
+        weight = metrics.get("out_of_distribution/weight/uniform", np.nan)
         tables.append(pd.DataFrame({**of, "step": metrics["step"], "reference": "uniform", "weight": weight}))
     return pd.concat(tables, ignore_index=True)
 
