@@ -40,6 +40,10 @@ class Processes(ThreadPoolExecutor):
         for pool in self.pools:
             pool.shutdown(wait, cancel_futures=cancel_futures)
 
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        """After an interrupt what has not begun never does, and what has is not waited for."""
+        self.shutdown(wait=kind is None, cancel_futures=kind is not None)
+
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return self._pool().submit(function, *arguments).result()

@@ -328,6 +328,13 @@ def test_processes_end_with_the_one_that_started_them():
     until(is_gone)
 
 
+def test_an_interrupt_in_a_chapter_does_not_train_the_rest_first():
+    with pytest.raises(KeyboardInterrupt), workers.Processes(1) as executor:
+        futures = [executor.submit(time.sleep, 2) for _ in range(20)]
+        raise KeyboardInterrupt
+    assert sum(future.cancelled() for future in futures) >= 18
+
+
 def test_chapters_train_side_by_side_what_they_would_train_in_turn(grid, monkeypatch, capsys):
     monkeypatch.setattr(workers, "Processes", lambda jobs: Here())
     points = sweeps.read(grid).points[:2]
