@@ -1,5 +1,6 @@
-"""What a run was made with: command, commit, versions, device, seconds."""
+"""What a run was made with: command, commit, versions, device, date, seconds."""
 
+import contextlib
 import platform
 import subprocess
 from pathlib import Path
@@ -14,7 +15,7 @@ from lexurn.settings import TRAINING_VERSION, Settings
 
 
 def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, Any]:
-    """Provenance of a run that is about to be trained, ready for JSON; its seconds are added when it is done."""
+    """Provenance of a run that is about to be trained, ready for JSON; its date and seconds come when it is done."""
     made_at = commit()
     return {
         "command": parameters.papermill_line(settings),
@@ -22,6 +23,7 @@ def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, An
         "dirty": is_changed() if made_at else None,
         "training_version": TRAINING_VERSION,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processor": processor(),
         "precision": "bf16" if bf16 else "fp32",
         "threads": torch.get_num_threads(),
         "platform": platform.platform(),
@@ -48,6 +50,15 @@ def is_changed() -> bool:
 def device() -> str:
     """What this process computes on where it may choose: the name of the GPU, or cpu."""
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+
+
+def processor() -> str:
+    """The name of this machine's processor, or of its architecture where that is all there is."""
+    with contextlib.suppress(OSError):  # no such file but on Linux
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _git(*command: str) -> str | None:

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,13 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
             trackers.log_table(f"predictions/{name}", predictions)
     files.write(folder / "model.safetensors", save(trained.best))
     files.write(folder / "last.safetensors", save(trained.last))
+    origin["date"] = datetime.now(UTC).isoformat(timespec="seconds")
     origin |= {"seconds": round(seconds(), 1), "duration": duration(seconds())}
     files.write(folder / "provenance.json", json.dumps(origin, indent=2))
     results = {
         "best_step": trained.best_step,
         "last_step": trained.last_step,
+        "first_losses": trained.first_losses,
         "n_tables": experiment.N_TABLES,
         "table": table.to_dict(orient="list"),
     }

@@ -7,8 +7,8 @@ The folder `RUNS/<name>-<key>/` holds
 
     settings.json        what was asked for
     metrics.jsonl        scalars along training, one line per evaluation
-    results.json         the final, tidy table of distances (see `lexurn.evaluation`) and of the best step
-    provenance.json      commit, versions, device, seconds, the papermill line that makes it again
+    results.json         the final, tidy table of distances (see `lexurn.evaluation`), best step, first losses
+    provenance.json      commit, versions, device, date, seconds, the papermill line that makes it again
     urns.safetensors     the training pool (no such file where every sequence has a fresh urn)
     model.safetensors    best weights;   last.safetensors: those of the last step
     tables/              what the model predicts on sequences of each split

@@ -19,19 +19,23 @@ from lexurn.seeding import global_generator, global_state, set_global_state
 from lexurn.settings import TrainingSettings
 from lexurn.shapes import State, Tokens
 
+N_FIRST = 20
+"""Steps whose losses are kept one by one: what a training computed anew can be compared with."""
+
 Weights = dict[str, Tensor]
 Metrics = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves: weights of the best evaluation and of the last step (on the CPU)."""
+    """What training leaves: weights of the best evaluation and of the last step (on the CPU), the first losses."""
 
     best: Weights
     last: Weights
     best_step: int
     best_loss: float
     last_step: int
+    first_losses: list[float]
 
 
 def train(
@@ -59,17 +63,19 @@ def train(
     device = model.start.device
     n_steps, every = settings.n_steps, settings.eval_every
     optimizers = build_optimizers(model, settings)
-    losses = torch.zeros(every, device=device)
+    losses, first_losses = torch.zeros(every, device=device), torch.zeros(min(N_FIRST, n_steps), device=device)
     first, best_loss, best_step, best = 0, float("inf"), 0, copy_weights(model)
 
     def current() -> State:
         if not all(tensor.isfinite().all() for tensor in (losses, *model.parameters())):
             raise FloatingPointError(_diverged(float("nan"), max(step - every, 0), step, settings))
-        return snapshot(step, best_loss, best_step, best, model, optimizers, tables, losses)
+        state = snapshot(step, best_loss, best_step, best, model, optimizers, tables, losses)
+        return state | {"first_losses": first_losses.cpu()}
 
     with global_generator(dropout_seed, device):
         if state is not None:
             first, best_loss, best_step, best = restore(state, model, optimizers, tables, losses)
+            first_losses.copy_(state["first_losses"])
         for step in range(first, n_steps + 1):
             rate = settings.learning_rate * rate_factor(step, settings)
             for group in [group for optimizer in optimizers for group in optimizer.param_groups]:
@@ -103,8 +109,10 @@ def train(
                 optimizer.step()
                 optimizer.zero_grad()
             losses[step % every] = loss.detach()[:, 1:].mean()
+            if step < N_FIRST:
+                first_losses[step] = losses[step % every]
 
-    return Trained(best, copy_weights(model), best_step, best_loss, step)
+    return Trained(best, copy_weights(model), best_step, best_loss, step, first_losses[:step].tolist())
 
 
 def snapshot(

@@ -1,6 +1,7 @@
 """Runs: trained once, found again, read back whole."""
 
 import json
+from datetime import datetime
 
 import pandas as pd
 import pytest
@@ -71,6 +72,7 @@ def test_provenance_says_how_to_make_the_run_again():
     assert provenance["command"].startswith("papermill book/02_train.ipynb out.ipynb -p alpha '[1.0, 2.0, 3.0, 4.0]'")
     assert "-p lex True" in provenance["command"] and "n_tasks" not in provenance["command"]
     assert provenance["device"] and provenance["versions"]["torch"] == torch.__version__
+    assert provenance["processor"] and datetime.fromisoformat(provenance["date"]).tzinfo
     assert provenance["seconds"] > 0 and provenance["threads"] == 1
     assert str(run.path.parent) not in json.dumps(provenance)
 

@@ -130,6 +130,13 @@ def test_training_stops_when_nothing_better_comes(patience, min_delta, wanted):
     assert (trained.last_step, trained.best_step) == wanted and max(logged) == trained.last_step
 
 
+def test_the_first_losses_are_kept_one_by_one():
+    _, trained, each = fit({"n_steps": 25, "eval_every": 1})
+    assert trained.first_losses == [each[step]["train_loss"] for step in range(1, 21)]
+    _, trained, _ = fit({"n_steps": 7, "eval_every": 3})
+    assert trained.first_losses == [each[step]["train_loss"] for step in range(1, 8)]
+
+
 def test_the_train_loss_is_the_mean_since_the_last_evaluation():
     _, _, each = fit({"n_steps": 7, "eval_every": 1})
     _, _, some = fit({"n_steps": 7, "eval_every": 3})
