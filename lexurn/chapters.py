@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import lexurn
-from lexurn import files, parameters, paths
+from lexurn import files, parameters, paths, store
 
 RECORD = "import sys; loaded = sorted(sys.modules); from lexurn.chapters import record; record({path!r}, loaded)"
 """The cell that is executed behind a chapter's own, and taken out again."""
@@ -58,7 +58,7 @@ class Chapter:
             and past["source"] == hashed(self.source)
             and past["given"] == dict(self.given)
             and all(hashed(_module(name)) == known for name, known in past["modules"].items())
-            and all(hashed(_stored(name)) == known for name, known in past["used"].items())
+            and all(hashed(store.stored(name)) == known for name, known in past["used"].items())
         )
 
     def expected(self, scale: str) -> float | None:
@@ -103,11 +103,11 @@ def chosen(names: tuple[str, ...], params: Path | None) -> list[Chapter]:
 
 def record(path: str, loaded: list[str]) -> None:
     """What the chapter that runs here depended on and was made with: modules of lexurn, what it used from the store."""
-    from lexurn import provenance, store
+    from lexurn import provenance
 
     made = {
         "modules": [name for name in loaded if name.partition(".")[0] == "lexurn"],
-        "used": {name: hashed(_stored(name)) for name in sorted(store.used)},
+        "used": {name: hashed(store.stored(name)) for name in sorted(store.used)},
         "device": provenance.device(),
         "commit": f"{(provenance.commit() or 'unknown')[:7]}{' with changes' if provenance.is_changed() else ''}",
     }
@@ -143,11 +143,6 @@ def _own_parameters(source: Path) -> set[str]:
 def _module(name: str) -> Path:
     path = Path(lexurn.__file__).parent.joinpath(*name.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def _stored(name: str) -> Path:
-    """A file of the store, in one's own or among those published."""
-    return next((root / name for root in paths.roots() if (root / name).exists()), Path(name))
 
 
 def hashed(path: Path) -> str:

@@ -5,6 +5,7 @@ Where the disk is full or cannot be written, a `StoreError` says so in one line,
 
 import errno
 import fcntl
+import gzip
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 
 
 class StoreError(OSError):
-    """Something in the store cannot be written or deleted. Its message is one line and says what to do."""
+    """Something in the store cannot be written, deleted or trusted. Its message is one line and says what to do."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"StoreError: {self}"]  # IPython shows this in place of a traceback
@@ -31,6 +32,12 @@ def write(path: Path, content: str | bytes) -> None:
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def read(path: Path) -> bytes:
+    """What a file holds, or the compressed one beside it, `<name>.gz`, which is how large files are published."""
+    packed = path.with_name(f"{path.name}.gz")
+    return gzip.decompress(packed.read_bytes()) if packed.exists() and not path.exists() else path.read_bytes()
 
 
 def append(path: Path, line: str) -> None:

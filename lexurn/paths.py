@@ -35,7 +35,12 @@ def build() -> Path:
 
 
 def published() -> Path | None:
-    """The runs and tables of the published edition, `book/results`, which are only read; None where there are none."""
+    """The runs and tables of the published edition, `book/results`, which are only read.
+
+    None where there are none, or where they are to be ignored because `LEXURN_FRESH` is set.
+    """
+    if os.environ.get("LEXURN_FRESH"):
+        return None
     try:
         folder = root() / "book" / "results"
     except FileNotFoundError:

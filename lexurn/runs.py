@@ -62,7 +62,7 @@ class Run:
     @cached_property
     def results(self) -> pd.DataFrame:
         """Tidy table of the best weights' distances: step, split, row, reference, measure, mean, sem, n."""
-        return pd.DataFrame(json.loads((self.path / "results.json").read_text())["table"])
+        return pd.DataFrame(json.loads(files.read(self.path / "results.json"))["table"])
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
@@ -75,10 +75,18 @@ class Run:
         return load_file(path)["urns"] if path.exists() else None
 
     @cached_property
+    def first_losses(self) -> list[float]:
+        """The training losses of the first steps, one by one: what a training computed anew can be compared with."""
+        return json.loads(files.read(self.path / "results.json"))["first_losses"]
+
+    @cached_property
     def model(self) -> models.LanguageModel:
-        """The network with its best weights, on the CPU."""
+        """The network with its best weights, on the CPU. Raises StoreError where it was published without them."""
+        store.used.add(f"{self.path.name}/{store.WEIGHTS}")
+        if not (self.path / store.WEIGHTS).exists():
+            raise files.StoreError(f"{self.path} has no weights; LEXURN_FRESH=1, or --fresh for the book, trains them")
         model = models.build(self.settings, generator=generator(self.settings.training.seed, "weights"))
-        model.load_state_dict(load_file(self.path / "model.safetensors"))
+        model.load_state_dict(load_file(self.path / store.WEIGHTS))
         return model.eval()
 
     @cached_property
@@ -132,11 +140,12 @@ def is_stored(settings: Settings) -> bool:
 def load(name: str | Path) -> Run:
     """The finished run that a path, a name, a key or the beginning of one means.
 
-    Raises FileNotFoundError where there is none or more than one.
+    Raises FileNotFoundError where there is none or more than one, and StoreError where a published one was altered.
     """
     path = find(name)
     if not store.is_finished(path):
         raise FileNotFoundError(f"{path} holds no finished run (no results.json); runs.get trains one")
+    store.check(path)
     store.used.add(f"{path.name}/results.json")
     return Run(path)
 

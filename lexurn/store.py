@@ -1,17 +1,26 @@
 """The folders of the store: which runs there are, which one a name means, and deleting them.
 
 A run's folder ends in its key and holds `results.json` once it is finished. Everything is looked for in one's own store
-first and then among the published runs (`paths.roots`); only one's own are ever written or deleted.
+first and then among the published runs (`paths.roots`); only one's own are ever written or deleted. What is published
+must be, byte for byte, what was frozen (see `lexurn.edition`), or it is refused.
 """
 
 import difflib
+import hashlib
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from lexurn import files, paths
+
+EDITION = "edition.json"
+"""The hashes of everything that is published, and when and at which scale that was."""
+
+WEIGHTS = "model.safetensors"
 
 used: set[str] = set()
 """Files of the store that this process has asked for, below the store's root: what a chapter depends on."""
@@ -24,12 +33,62 @@ def key(folder: Path) -> str:
 
 
 def is_finished(folder: Path) -> bool:
-    return (folder / "results.json").exists()
+    return (folder / "results.json").exists() or (folder / "results.json.gz").exists()
 
 
 def is_published(folder: Path) -> bool:
     published = paths.published()
     return published is not None and folder.resolve().parent == published.resolve()
+
+
+def stored(name: str) -> Path:
+    """A file of the store by its name in `used`: one's own, else a published one, else where one's own would be."""
+    named = [root / f"{name}{packed}" for root in paths.roots() for packed in ("", ".gz")]
+    return next((path for path in named if path.exists()), named[0])
+
+
+def edition() -> dict[str, Any] | None:
+    """What is said about the published edition; None where there is none. Raises StoreError where it cannot be read."""
+    root = paths.published()
+    if root is None or not root.is_dir():
+        return None
+    try:
+        return json.loads((root / EDITION).read_text())
+    except (OSError, ValueError) as error:
+        raise _refused(root / EDITION, f"cannot be read ({error})") from None
+
+
+def check(path: Path) -> None:
+    """Raise StoreError where a published run's folder, or a published table, is not what was frozen.
+
+    What is not published passes: nothing is known about that.
+    """
+    root = paths.published()
+    if root is None or not path.resolve().is_relative_to(root.resolve()):
+        return
+    frozen = (edition() or {}).get("files", {})
+    below = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else [path]
+    there = {each.resolve().relative_to(root.resolve()).as_posix(): each for each in below}
+    here = path.resolve().relative_to(root.resolve()).as_posix()
+    wanted = {name for name in frozen if name == here or name.startswith(f"{here}/")}
+    for name in sorted(wanted | set(there)):
+        if name not in there:
+            raise _refused(root / name, "is missing")
+        if name not in wanted:
+            raise _refused(root / name, "was never published")
+        if digest(there[name]) != frozen[name]:
+            raise _refused(root / name, "was altered since it was published")
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _refused(path: Path, why: str) -> files.StoreError:
+    return files.StoreError(
+        f"{path} {why}: `git checkout book/results` brings the published edition back, and LEXURN_FRESH=1, or --fresh "
+        "for the book, trains everything anew without it"
+    )
 
 
 def folders() -> list[Path]:

@@ -46,6 +46,7 @@ def read_table(name: str) -> pd.DataFrame:
     folders = [root / "tables" for root in paths.roots()]
     for folder in folders:
         if (path := folder / f"{name}.csv").exists():
+            store.check(path)
             content = path.read_bytes()
             store.used.add(f"tables/{path.name}")
             header = content.partition(b"\n")[0].decode().split(",")

@@ -39,6 +39,7 @@ ORDER = [
     "tables",
     "recording",
     "runs",
+    "edition",
     "analysis",
     "plotting",
     "sweeps",

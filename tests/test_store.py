@@ -2,7 +2,7 @@
 
 import pytest
 
-from lexurn import files, paths, runs, store
+from lexurn import edition, files, paths, runs, store
 from lexurn.parameters import check
 
 KEYS = ("aaaa11112222", "aaaa33334444", "bbbb11112222")
@@ -96,10 +96,12 @@ def test_published_foreign_and_trained_runs_are_not_deleted(published, tmp_path)
 def test_a_published_run_is_loaded_and_listed_and_never_written(published, tmp_path, monkeypatch):
     flat = {"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 8}
     own = paths.runs()
-    monkeypatch.setenv("LEXURN_RUNS", str(published))
-    made = runs.get(flat).path
+    with monkeypatch.context() as patch:
+        patch.setattr(paths, "published", lambda: None)
+        patch.setenv("LEXURN_RUNS", str(published))
+        made = runs.get(flat).path
+    edition.seal(published)
     assert runs.table()["published"].tolist() == [True]
-    monkeypatch.setenv("LEXURN_RUNS", str(own))
     before = {path: path.stat().st_mtime_ns for path in published.rglob("*")}
     assert runs.is_stored(check(flat)) and runs.get(flat).path == made and not own.exists()
     mine = runs.get(flat | {"seed": 1})

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lexurn import paths, runs
+from lexurn import edition, paths, runs
 
 
 def test_a_table_comes_back_as_it_was(store):
@@ -64,6 +64,7 @@ def test_a_published_table_is_read_after_ones_own(tmp_path, monkeypatch):
     monkeypatch.setenv("LEXURN_RUNS", str(own))
     with pytest.raises(FileNotFoundError, match="no table urns in .*; there are none yet; runs.write_table makes one"):
         runs.read_table("urns")
+    edition.seal(published)
     monkeypatch.setattr(paths, "published", lambda: published)
     assert runs.read_table("urns")["x"].item() == 1
     runs.write_table("urns", pd.DataFrame({"x": [2]}))

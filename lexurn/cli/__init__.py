@@ -2,6 +2,7 @@
 
     lexurn runs     what is stored                       lexurn.cli.stored
     lexurn book     the executed book, as a site         lexurn.cli.making
+    lexurn freeze   what the book uses, published        lexurn.cli.making
     lexurn new      another chapter                      lexurn.cli.making
     lexurn sweep    a grid of runs                       lexurn.cli.grids
 
@@ -14,7 +15,7 @@ import click
 
 import lexurn
 from lexurn.cli.grids import sweep
-from lexurn.cli.making import book, new
+from lexurn.cli.making import book, freeze, new
 from lexurn.cli.stored import stored
 
 
@@ -42,5 +43,5 @@ def main() -> None:
     """Small autoregressive models on data whose generator is known."""
 
 
-for command in (stored, book, new, sweep):
+for command in (stored, book, freeze, new, sweep):
     main.add_command(command)

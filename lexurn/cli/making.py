@@ -1,4 +1,4 @@
-"""`lexurn book` and `lexurn new`: the book, made and begun to be written."""
+"""`lexurn book`, `lexurn freeze` and `lexurn new`: the book, made, published and begun to be written."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ import click
 @click.command()
 @click.option("--params", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="A file of parameters.")
 @click.option("--chapter", "names", multiple=True, metavar="NAME", help="Execute this one only; repeatable.")
-@click.option("--fresh", is_flag=True, help="Execute again what is up to date.")
+@click.option("--fresh", is_flag=True, help="Execute all again, without what is published.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Chapters executed side by side.")
 @click.option("--timeout", default=7200, show_default=True, type=click.IntRange(1), help="Most seconds for one cell.")
 def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int) -> None:
@@ -20,10 +20,13 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     changed. One that fails is on its page, the others are made all the same, and the exit code is 1.
     """
     import asyncio
+    import os
 
     from lexurn import chapters, execution, files, paths, site
     from lexurn.tracking import duration
 
+    if fresh:
+        os.environ["LEXURN_FRESH"] = "1"  # for the processes that execute chapters too
     wanted, whole = chapters.chosen(names, params), chapters.chosen((), params)
     site.require_tools()
     with files.lock(paths.build(), doing="building"):
@@ -45,6 +48,28 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     click.echo(f"the site is at {paths.build() / 'html' / 'index.html'}" if made else "the site is up to date")
     if any(chapter.past["failed"] for chapter in wanted):
         raise SystemExit(1)
+
+
+@click.command()
+@click.option("--params", default="params/book.yaml", show_default=True, type=click.Path(path_type=Path))
+def freeze(params: Path) -> None:
+    """Publish an edition: copy what its chapters use from the store into book/results, which is then to be committed.
+
+    Every chapter must be up to date with these parameters: `lexurn book --params FILE` first. What was frozen before
+    and is used no longer goes.
+    """
+    from lexurn import chapters, edition, files, paths, store
+
+    behind = [chapter.name for chapter in chapters.chosen((), params) if not chapter.is_current]
+    if behind:
+        raise files.StoreError(f"not up to date: {', '.join(behind)}; lexurn book --params {params} first")
+    with files.lock(paths.build(), doing="building"):
+        used = {name for chapter in chapters.chosen((), params) for name in chapter.past["used"]}
+        made = edition.freeze(used, scale=params.stem)
+    results = paths.root() / "book" / "results"
+    n_runs = len({name.partition("/")[0] for name in used} - {"tables"})
+    click.echo(f"{n_runs} runs in {results}, {store.size(results):,} bytes")
+    click.echo(f"rounding the weights moved predictions by at most {made['rounding']:.1g} nats (mean symmetrized KL)")
 
 
 @click.command()

@@ -1,0 +1,108 @@
+"""The published edition: what its chapters use from the store, frozen into `book/results`, a root that is only read.
+
+Of a run: settings, metrics, results, provenance and urns; its weights, in half precision, only where a chapter asked
+for the model. Never a resumable state. `edition.json` holds the hash of every file, so that what was altered since is
+refused (`store.check`), and how far the rounding of the weights moved the predictions.
+"""
+
+import contextlib
+import gzip
+import json
+import shutil
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+
+from lexurn import divergences, experiment, files, paths, provenance, runs, store, training
+from lexurn.comparison import over_rows
+
+MOST_BYTES = 25_000_000
+"""Of a whole edition."""
+
+N_FOR_ROUNDING = 50
+"""Sequences that the effect of rounding a model's weights is measured on."""
+
+
+def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
+    """Replace `book/results` by what is named in `used` (as in `store.used`), and return its `edition.json`.
+
+    Runs and tables that are published already may be among it. Raises StoreError where a run is missing, was made
+    with uncommitted changes, or everything together is too large; then what was published stays.
+    """
+    used = set(used)
+    target, beside = paths.root() / "book" / "results", paths.build() / "work" / "results"
+    shutil.rmtree(beside, ignore_errors=True)
+    with files.worded(beside):
+        beside.mkdir(parents=True)
+    rounding = 0.0
+    for name in sorted({name.partition("/")[0] for name in used} - {"tables"}):
+        rounding = max(rounding, _freeze_run(name, beside / name, weights=f"{name}/{store.WEIGHTS}" in used))
+    for name in sorted(name for name in used if name.startswith("tables/")):
+        source = store.stored(name)
+        store.check(source)
+        (beside / "tables").mkdir(exist_ok=True)
+        files.write(beside / name, source.read_bytes())
+    edition = seal(beside, scale=scale, rounding=max(rounding, (store.edition() or {}).get("rounding", 0.0)))
+    if (size := store.size(beside)) > MOST_BYTES:
+        raise files.StoreError(f"this edition has {size:,} bytes, more than {MOST_BYTES:,}; let its chapters use less")
+    with files.worded(target):
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.move(beside, target)
+    return edition
+
+
+def seal(root: Path, **about: Any) -> dict[str, Any]:
+    """Write `edition.json` over all files below a folder."""
+    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    hashes = {name: store.digest(root / name) for name in names if name != store.EDITION}
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    edition = {"frozen": date, "commit": provenance.commit(), **about, "files": hashes}
+    files.write(root / store.EDITION, json.dumps(edition, indent=1))
+    return edition
+
+
+def recomputed(name: str) -> list[float]:
+    """The first losses of a stored run, computed anew: to be compared with its `first_losses`."""
+    settings = runs.load(name).settings
+    ready, n_steps = experiment.prepare(settings), settings.training.n_steps
+    losses: list[float] = []
+
+    def keep(metrics: training.Metrics, step: int) -> None:
+        losses.extend([metrics["train_loss"]] if step else [])
+        if len(losses) == min(training.N_FIRST, n_steps):
+            raise StopIteration
+
+    train = settings.training.model_copy(update={"eval_every": 1})  # as long as ever: its schedule depends on that
+    with experiment.threads(settings.machine.threads), contextlib.suppress(StopIteration):
+        batches = experiment.batches(settings, ready.pool, device=ready.device)
+        experiment.fit(ready, train, batches, evaluate=lambda _: {"validation_loss": 0.0}, log=keep)
+    return losses
+
+
+def _freeze_run(name: str, folder: Path, *, weights: bool) -> float:
+    """Copy what is published of a run; returns how far its predictions move by the rounding (symmetrized KL, nats)."""
+    try:
+        run = runs.load(name)
+    except FileNotFoundError as error:
+        raise files.StoreError(f"{error}; a chapter used it, execute that one again") from None
+    if run.provenance["dirty"]:
+        raise files.StoreError(
+            f"{name} was trained with uncommitted changes; commit them, delete it and train it again"
+        )
+    folder.mkdir()
+    for file in ("settings.json", "metrics.jsonl", "provenance.json", "urns.safetensors"):
+        if (run.path / file).exists():
+            files.write(folder / file, (run.path / file).read_bytes())
+    files.write(folder / "results.json.gz", gzip.compress(files.read(run.path / "results.json"), mtime=0))
+    if not weights:
+        return 0.0
+    exact = load(files.read(run.path / store.WEIGHTS))
+    files.write(folder / store.WEIGHTS, save({key: tensor.half() for key, tensor in exact.items()}))
+    tokens = experiment.held_out(run.settings, run.pool)["out_of_distribution"][:N_FOR_ROUNDING]
+    with torch.no_grad():
+        off = divergences.symmetrized_kl(run.predictor(tokens), runs.Run(folder).predictor(tokens))
+    return float(over_rows(off).mean())
