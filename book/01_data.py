@@ -317,8 +317,9 @@ display(Markdown(f"M out of distribution at D = 1 (n = {n_pools} pools): " + "; 
 from lexurn import claims
 
 cells_of = exact.assign(cell=[f"V{v}_C{c}_D{d}" for v, c, d in exact[["n_colors", "context_length", "n_tasks"]].values])
-measured = cells_of[cells_of["mean"] > 1e-12].set_index(["cell", "split", "reference"])["mean"]
-display(Markdown(claims.summary({"exact/" + "/".join(key): mean for key, mean in measured.items()}, n=n_pools)))
+lines = cells_of[cells_of["mean"] > 1e-12].set_index(["cell", "split", "reference"])[["mean", "sem"]]
+measured = {"exact/" + "/".join(key): claims.Measured(mean, sem, n_pools) for key, mean, sem in lines.itertuples()}
+display(Markdown(claims.summary(measured)))
 
 # %% [markdown]
 # ## A headline, scored without any model
@@ -349,8 +350,11 @@ if near == "symmetrized":
     texts.append("So the lexical model scored as one does that memorizes its urn and knows no names. It passed for one")
     texts.append("that generalizes because it was compared with M alone; here every model is compared with S as well,")
     texts.append("and the chapter on the analysis asks what such models become.")
-scores = {f"headline/exact_{name}": mean for name, mean in headline["mean"].items()}
-texts.append(claims.summary(scores, n=int(headline["n"].iloc[0])))
+scores = {
+    f"headline/exact_{name}": claims.Measured(mean, sem, n)
+    for name, mean, sem, n in headline[["mean", "sem", "n"]].itertuples()
+}
+texts.append(claims.summary(scores))
 display(Markdown(" ".join(texts)))
 
 # %% [markdown]

@@ -20,7 +20,7 @@ RECORD = "import sys; loaded = sorted(sys.modules); from lexurn.chapters import 
 """The cell that is executed behind a chapter's own, and taken out again."""
 
 RECORDED = {"failed", "source", "notebook", "given", "threads", "modules", "used"}
-RECORDED |= {"device", "commit", "seconds", "finished"}
+RECORDED |= {"device", "commit", "seconds", "finished", "claims"}
 """What a record holds."""
 
 
@@ -102,12 +102,13 @@ def chosen(names: tuple[str, ...], params: Path | None) -> list[Chapter]:
 
 
 def record(path: str, loaded: list[str]) -> None:
-    """What the chapter that runs here depended on and was made with: modules of lexurn, what it used from the store."""
-    from lexurn import provenance
+    """What the chapter that runs here depended on and was made with: its modules, what it used, what it claimed."""
+    from lexurn import claims, provenance
 
     made = {
         "modules": [name for name in loaded if name.partition(".")[0] == "lexurn"],
         "used": {name: hashed(store.stored(name)) for name in sorted(store.used)},
+        "claims": claims.stated,
         "device": provenance.device(),
         "commit": f"{(provenance.commit() or 'unknown')[:7]}{' with changes' if provenance.is_changed() else ''}",
     }

@@ -1,18 +1,23 @@
 """Published figures beside which the book sets its own: `params/claims.yaml`, written before the runs that fill it.
 
 A claim says where a figure comes from and, in `low` and `high`, where ours must lie at the scale at which they apply.
-What a band is worth depends on whether the result was known when it was written: then it carries `known_before`.
+What a band is worth depends on whether the result was known when it was written: then it carries `known_before`. A
+band is never moved to where a result came out: a claim that was found to fail gets `verdict: refuted`, and a book in
+which another verdict comes out than the one that is written there is not in order (`unexpected`).
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Literal
+from math import isnan
+from typing import Any, Literal
 
 import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lexurn import parameters, paths
+from lexurn import parameters, paths, uncertainty
 
 
 class Claim(BaseModel):
@@ -32,6 +37,7 @@ class Claim(BaseModel):
     scale: Literal["defaults", "book"]
     n: int = Field(ge=1)
     known_before: bool
+    verdict: Literal["reproduced", "refuted"] = "reproduced"
 
     @model_validator(mode="after")
     def _a_band_has_a_width(self) -> "Claim":
@@ -39,15 +45,40 @@ class Claim(BaseModel):
             raise ValueError(f"low must be below high, got {self.low} and {self.high}")
         return self
 
+    @property
+    def band(self) -> str:
+        return f"{self.low:g} … {self.high:g}"
+
+    @property
+    def shown(self) -> str:
+        """The published figure with its spread; empty where nothing was published."""
+        spread = f" ± {self.spread:g}" if self.spread else ""
+        return "" if self.published is None else f"{self.published:g}{spread}"
+
     def holds(self, value: float) -> bool:
         """Whether a value that was measured at the claim's scale lies in the band."""
         return bool(self.low <= value <= self.high)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A figure of ours: its value, its standard error over `n` urns, pools or sets, and the exact value beside it."""
+
+    value: float
+    error: float
+    n: int
+    exact: float | None = None
+
+
+stated: dict[str, dict[str, Any]] = {}
+"""What this process has said of which claim, by keys: a `Measured` with its verdict, for the page of all claims."""
+
+
 @cache
 def read() -> dict[str, Claim]:
     """All claims by their keys, in the order of the file."""
-    written = yaml.safe_load((paths.root() / "params" / "claims.yaml").read_text())
+    path = paths.root() / "params" / "claims.yaml"
+    written = yaml.safe_load(path.read_text()) if path.exists() else []
     claims = [Claim.model_validate(each) for each in written]
     keys = [claim.key for claim in claims]
     if twice := {key for key in keys if keys.count(key) > 1}:
@@ -55,30 +86,54 @@ def read() -> dict[str, Claim]:
     return dict(zip(keys, claims, strict=True))
 
 
-def table(measured: Mapping[str, float], *, n: int | None) -> pd.DataFrame:
-    """Our values beside what was published: quantity, published, ours, n, band, known before, in the band.
+def state(measured: Mapping[str, Measured], *, at_scale: bool = True) -> dict[str, str]:
+    """The verdict on each of our figures, which the page of all claims will show.
 
-    Whether a value lies in its band is said only where it was measured at the scale of the bands, with as many urns or
-    pools (`n`; None: at another scale).
+    `reproduced` or `refuted` only where a figure was measured `at_scale`, that of the bands, and with as many units.
     """
-    lines = []
-    for key, value in measured.items():
+    verdicts = {}
+    for key, ours in measured.items():
         claim = get(key)
-        held = ("yes" if claim.holds(value) else "NO") if n == claim.n else "not at this scale"
-        published = "" if claim.published is None else f"{claim.published:g}"
-        spread = f" ± {claim.spread:g}" if claim.spread else ""
-        line = {"quantity": claim.quantity, "published": published + spread, "ours": f"{value:.3g}"}
-        band = {"band": f"{claim.low:g} … {claim.high:g}", "for n": claim.n, "known before": claim.known_before}
-        lines.append({**line, **band, "in the band": held})
+        held = "reproduced" if claim.holds(ours.value) else "refuted"
+        verdicts[key] = held if at_scale and ours.n == claim.n else "not at this scale"
+        stated[key] = {**asdict(ours), "verdict": verdicts[key]}
+    return verdicts
+
+
+def table(measured: Mapping[str, Measured], *, at_scale: bool = True) -> pd.DataFrame:
+    """Our figures beside what was published: quantity, published, ours, band, known before, verdict; see `state`."""
+    lines = []
+    for key, verdict in state(measured, at_scale=at_scale).items():
+        claim, ours = get(key), measured[key]
+        line = {"quantity": claim.quantity, "published": claim.shown, "exact": "", "ours": f"{ours.value:.3g}"}
+        if ours.exact is not None:
+            line["exact"] = f"{ours.exact:.3g}"
+        if not isnan(ours.error):
+            line["ours"] = uncertainty.with_error(ours.value, ours.error)
+        line |= {"n": ours.n, "band": claim.band, "for n": claim.n, "known before": claim.known_before}
+        lines.append({**line, "verdict": verdict})
     return pd.DataFrame(lines).set_index("quantity")
 
 
-def summary(measured: Mapping[str, float], *, n: int | None) -> str:
-    """In words: how many of our values lie in their bands, and which do not."""
-    held = table(measured, n=n)["in the band"]
-    counts = ", ".join(f"{number} {said}" for said, number in held.value_counts().items())
-    outside = [key for key, said in zip(measured, held, strict=True) if said == "NO"]
-    return f"In their bands, of {len(held)} figures: {counts}{': ' * bool(outside)}{', '.join(outside)}."
+def summary(measured: Mapping[str, Measured], *, at_scale: bool = True) -> str:
+    """In words: how many of our figures are in their bands, and which are not; see `state`."""
+    verdicts = state(measured, at_scale=at_scale)
+    counts = ", ".join(f"{number} {said}" for said, number in Counter(verdicts.values()).items())
+    outside = [key for key, verdict in verdicts.items() if verdict == "refuted"]
+    return f"Of {len(verdicts)} claims, {counts}{': ' * bool(outside)}{', '.join(outside)}."
+
+
+def unexpected(said: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Of what chapters have `stated`: a line for each verdict that is not the one that is written with its claim."""
+    lines = []
+    for key, ours in said.items():
+        claim = get(key)
+        if ours["verdict"] not in (claim.verdict, "not at this scale"):
+            lines.append(
+                f"{claim.chapter}: {key} is {ours['verdict']}, not {claim.verdict}: {ours['value']:.4g} is "
+                f"{'' if claim.holds(ours['value']) else 'not '}in its band {claim.band}"
+            )
+    return lines
 
 
 def get(key: str) -> Claim:

@@ -46,7 +46,14 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
         store.check(source)
         (beside / "tables").mkdir(exist_ok=True)
         files.write(beside / name, source.read_bytes())
-    edition = seal(beside, scale=scale, rounding=max(rounding, (store.edition() or {}).get("rounding", 0.0)))
+    made = [json.loads(path.read_text()) for path in sorted(beside.glob("*/provenance.json"))]
+    machines = {each["processor"] if each["device"] == "cpu" else each["device"] for each in made}
+    edition = seal(
+        beside,
+        scale=scale,
+        machines=sorted(machines),
+        rounding=max(rounding, (store.edition() or {}).get("rounding", 0.0)),
+    )
     if (size := store.size(beside)) > MOST_BYTES:
         raise files.StoreError(f"this edition has {size:,} bytes, more than {MOST_BYTES:,}; let its chapters use less")
     with files.worded(target):

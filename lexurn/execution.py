@@ -33,7 +33,7 @@ OURS = "lexurn-record"
 """The tag of the cell that records what a chapter depended on."""
 
 ERRORS = ("papermill-error-cell-tag",)
-NOT_MADE: dict[str, Any] = {"modules": [], "used": {}, "device": "", "commit": ""}
+NOT_MADE: dict[str, Any] = {"modules": [], "used": {}, "claims": {}, "device": "", "commit": ""}
 
 
 class Progress:

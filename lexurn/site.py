@@ -14,30 +14,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import lexurn
-from lexurn import files, paths
+from lexurn import files, generated, paths, sphinx_pages
 from lexurn.chapters import Chapter
-
-STATUS = """# Execution
-
-What each chapter on this site was made with. A chapter that failed is on its page as far as it came.
-
-| chapter | result | parameters | device | seconds | finished | commit | runs |
-|---|---|---|---|---|---|---|---|
-"""
 
 
 class SiteError(RuntimeError):
     """The site cannot be made. Its message says what is missing or where to read on."""
 
 
-def render(chapters: Sequence[Chapter], *, say: Callable[[str], None]) -> bool:
+def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None]) -> bool:
     """Render the site with these chapters as they were executed last, if they were; False where it is as it would be.
 
+    `scale` is the name of the parameters that they are to be executed with; every page tells it.
     Raises SiteError where Jupyter Book fails, and then the site that was there stays; or where it warns.
     """
     build, config = paths.build(), paths.root() / "_config.yml"
     stage, html, log, work = build / "stage", build / "html", build / "jupyter-book.log", build / "work" / "site"
-    _put_together(stage, chapters)
+    _put_together(stage, chapters, scale)
     library = sorted(Path(lexurn.__file__).parent.rglob("*.py"))  # its docstrings are pages
     key, key_file = _hash(stage, config, *library), html / ".key"
     if key_file.exists() and key_file.read_text() == key:
@@ -81,27 +74,22 @@ def require_tools() -> None:
         raise SiteError("this is another jupyter-book than version 1, which the site needs; pip install -e '.[book]'")
 
 
-def _put_together(stage: Path, chapters: Sequence[Chapter]) -> None:
+def _put_together(stage: Path, chapters: Sequence[Chapter], scale: str) -> None:
     import jupytext
 
     shutil.rmtree(stage, ignore_errors=True)
     own = shutil.ignore_patterns("*.py", "[0-9][0-9]_*.ipynb", "results", ".ipynb_checkpoints", "__pycache__")
     with files.worded(stage):
         shutil.copytree(paths.root() / "book", stage, ignore=own)
-    lines = [STATUS]
     for chapter in chapters:
-        past, page = chapter.past, stage / f"{chapter.name}.ipynb"
-        if not past:
+        page = stage / f"{chapter.name}.ipynb"
+        if chapter.past:
+            files.write(page, chapter.executed.read_bytes())
+        else:
             files.write(page, jupytext.writes(jupytext.read(chapter.source), "ipynb"))
-            lines.append(f"| [{chapter.name}]({chapter.name}) | not executed | | | | | | |\n")
-            continue
-        files.write(page, chapter.executed.read_bytes())
-        given = ", ".join(f"{name} {value}" for name, value in past["given"].items()) or "the defaults"
-        runs = [Path(name).parent.name.rpartition("-")[2][:6] for name in past["used"] if not name.startswith("tables")]
-        about = [f"[{chapter.name}]({chapter.name})", "**failed**" if past["failed"] else "done", given]
-        about += [past["device"], f"{past['seconds']:.0f}", past["finished"], past["commit"]]
-        lines.append(f"| {' | '.join([*about, ', '.join(runs) or 'none'])} |\n")
-    files.write(stage / "execution.md", "".join(lines))
+    files.write(stage / "execution.md", generated.execution(chapters))
+    files.write(stage / "claims.md", generated.all_claims(chapters))
+    files.write(stage / sphinx_pages.BADGE, generated.badge(chapters, scale=scale))
 
 
 def _hash(stage: Path, *others: Path) -> str:

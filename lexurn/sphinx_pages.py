@@ -1,8 +1,9 @@
 """A Sphinx extension for the book's pages.
 
 It keeps them from asking for what is not there: Thebe, on another host, fonts ahead of time, and, where there are
-widgets, an older MathJax. It says of a figure without a text of its own which section it is in. And it shows docstrings
-as they are written: plain text, `code` in backticks, and indented blocks that keep their lines.
+widgets, an older MathJax. At the top of each stands what edition this is. Of a figure without a text of its own it says
+which section it is in. And it shows docstrings as they are written: plain text, `code` in backticks, and indented
+blocks that keep their lines.
 """
 
 import re
@@ -25,7 +26,12 @@ window.MathJax = Object.assign(window.MathJax || {}, {
 though it is not the version 2 that widgets ask for."""
 
 
+BADGE = "badge.txt"
+"""The file, beside the pages' sources, whose text stands at the top of every page."""
+
+
 def setup(app: Any) -> dict[str, bool]:
+    app.connect("config-inited", with_badge)
     app.connect("html-page-context", without_thebe, priority=900)  # after those that put it there
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-docstring", plain)
@@ -33,6 +39,12 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("doctree-read", described)
     app.add_js_file(None, body=WIDGETS, priority=900)  # after the configuration of MathJax
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def with_badge(app: Any, config: Any) -> None:
+    """Put the badge's text where the theme shows announcements."""
+    text = (Path(app.srcdir) / BADGE).read_text()
+    config.html_theme_options = {**config.html_theme_options, "announcement": f'<span class="edition">{text}</span>'}
 
 
 def without_thebe(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:

@@ -6,7 +6,7 @@ own); never positions within a sequence.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import floor, inf, isnan, log10
+from math import floor, inf, isnan, log10, nan
 
 import numpy as np
 from scipy import stats
@@ -26,13 +26,14 @@ Values = np.ndarray | np.floating
 class Interval:
     """An estimate with the bounds that cover the truth at the stated level, from `n` independent units.
 
-    The bounds are NaN where there are fewer than `FEWEST` units.
+    The bounds, and the standard error (that of the resamples), are NaN where there are fewer than `FEWEST` units.
     """
 
     value: float
     low: float
     high: float
     n: int
+    error: float = nan
 
     @property
     def side(self) -> int | None:
@@ -82,8 +83,9 @@ def bootstrap(
         n_resamples=N_RESAMPLES,
         batch=max(2**22 // n, 1),
         rng=numpy_generator(generator),
-    ).confidence_interval
-    return Interval(value, float(found.low), float(found.high), n)
+    )
+    low, high = map(float, found.confidence_interval)
+    return Interval(value, low, high, n, float(found.standard_error))
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,30 @@ def test_the_exact_table_lies_in_its_bands_and_exchanged_columns_do_not():
 
 
 def test_a_table_says_what_holds_only_at_the_scale_of_the_band():
-    measured = {"headline/lexical": 0.14, "headline/normal": 2.0}
-    at_scale, elsewhere = (claims.table(measured, n=n)["in the band"].tolist() for n in (12, None))
-    assert at_scale == ["yes", "NO"] and elsewhere == ["not at this scale"] * 2
-    assert claims.table(measured, n=5)["in the band"].tolist() == elsewhere
-    assert claims.summary(measured, n=12) == "In their bands, of 2 figures: 1 yes, 1 NO: headline/normal."
-    assert claims.summary(measured, n=5) == "In their bands, of 2 figures: 2 not at this scale."
+    full, few = (
+        {"headline/lexical": claims.Measured(0.14, 0.02, n), "headline/normal": claims.Measured(2.0, 0.1, n)}
+        for n in (12, 5)
+    )
+    assert claims.table(full)["verdict"].tolist() == ["reproduced", "refuted"]
+    assert claims.table(full)["ours"].tolist() == ["0.140 ± 0.020", "2.00 ± 0.10"]
+    elsewhere = ["not at this scale"] * 2
+    assert claims.table(few)["verdict"].tolist() == elsewhere
+    assert claims.table(full, at_scale=False)["verdict"].tolist() == elsewhere
+    assert claims.summary(full) == "Of 2 claims, 1 reproduced, 1 refuted: headline/normal."
+    assert claims.summary(few) == "Of 2 claims, 2 not at this scale."
+
+
+def test_a_verdict_that_is_not_the_written_one_is_told(monkeypatch):
+    monkeypatch.setattr(claims, "stated", {})
+    claims.state({"headline/lexical": claims.Measured(0.14, 0.02, 12)})
+    claims.state({"headline/lexical_minus_symmetrized": claims.Measured(-0.061, 0.02, 12)})  # known to be refuted
+    claims.state({"headline/normal": claims.Measured(7.0, 0.02, 5)})  # not at this scale
+    assert claims.unexpected(claims.stated) == []
+    claims.state({"headline/lexical": claims.Measured(0.3, 0.02, 12)})
+    claims.state({"headline/lexical_minus_symmetrized": claims.Measured(0.01, 0.02, 12)})
+    first, second = claims.unexpected(claims.stated)
+    assert first.endswith("headline/lexical is refuted, not reproduced: 0.3 is not in its band 0.05 … 0.25")
+    assert second.endswith("is reproduced, not refuted: 0.01 is in its band -0.05 … 0.05")
 
 
 def test_an_unknown_claim_is_refused_by_the_nearest_name():

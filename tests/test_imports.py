@@ -50,8 +50,9 @@ ORDER = [
     "execution",
     "faults",
     "authoring",
-    "site",
+    "generated",
     "sphinx_pages",
+    "site",
     "cli",
     "__main__",
 ]

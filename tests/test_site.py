@@ -60,7 +60,7 @@ def root(tmp_path, monkeypatch):
     for name, body in BODIES.items():
         (book / f"{name}.py").write_text(HEADER + body)
     contents = ["format: jb-book", "root: index", "chapters:"]
-    contents += [f"  - file: {name}" for name in [*BODIES, "execution"]]
+    contents += [f"  - file: {name}" for name in [*BODIES, "execution", "claims"]]
     (book / "_toc.yml").write_text("\n".join(contents) + "\n")
     monkeypatch.setattr(paths, "root", lambda: book.parent)
     return book.parent

@@ -17,12 +17,13 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     """Execute the chapters that need it, and render the site into _build/html (under LEXURN_BUILD, where that is set).
 
     A chapter is executed again where its source, its parameters, a module that it loads or a run that it uses has
-    changed. One that fails is on its page, the others are made all the same, and the exit code is 1.
+    changed. One that fails is on its page, the others are made all the same, and the exit code is 1; so it is where a
+    figure is not where params/claims.yaml has it.
     """
     import asyncio
     import os
 
-    from lexurn import chapters, execution, files, paths, site
+    from lexurn import chapters, claims, execution, files, paths, site
     from lexurn.tracking import duration
 
     if fresh:
@@ -41,12 +42,15 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
         progress = execution.Progress(expected, say, every=1.0 if sys.stderr.isatty() else 60.0)
         try:
             asyncio.run(execution.execute_all(to_do, progress, jobs=jobs, timeout=timeout))
-            made = site.render(whole, say=click.echo)
+            made = site.render(whole, scale=scale, say=click.echo)
         except KeyboardInterrupt:
             say("stopped; what was done is kept, and the same command goes on", True)
             raise SystemExit(130) from None
     click.echo(f"the site is at {paths.build() / 'html' / 'index.html'}" if made else "the site is up to date")
-    if any(chapter.past["failed"] for chapter in wanted):
+    unexpected = [line for chapter in whole for line in claims.unexpected(chapter.past.get("claims", {}))]
+    for line in unexpected:
+        say(line, True)
+    if unexpected or any(chapter.past["failed"] for chapter in wanted):
         raise SystemExit(1)
 
 

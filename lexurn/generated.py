@@ -1,0 +1,103 @@
+"""The pages that are made, not written: what every chapter was made with, every claim's verdict, and the badge.
+
+They come from the records of the chapters' executions (see `lexurn.chapters`) alone, so that a page cannot say more
+than was computed.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+from lexurn import claims, paths, store, uncertainty
+from lexurn.chapters import Chapter
+
+EXECUTION = """# Execution
+
+What each chapter on this site was made with. A chapter that failed is on its page as far as it came.
+
+| chapter | result | parameters | device | seconds | finished | commit | runs |
+|---|---|---|---|---|---|---|---|
+"""
+
+CLAIMS = """# Claims
+
+Every published figure that this book sets its own beside. The *band* is where ours must lie at the scale and with the
+n that are named beside it. It was written down, and committed, before the runs that fill it; where the result was known
+already, at least roughly, the table says so, and the band is worth less. **Exact** is what the exact predictor scores
+there that a perfect memorizer, or ours, would be. ± is one standard error over n urns, pools or sets of urns; that of a
+published figure is what its kind says.
+
+*Reproduced*: ours lies in the band. *Refuted*: it does not, and the band stays where it was. *Not at this scale*: the
+chapters here were executed with other settings than those the band is for.
+
+"""
+
+COLUMNS = f"| figure | source | published | exact | ours | n | band | known before | verdict |\n{'|---' * 9}|\n"
+
+
+def execution(chapters: Sequence[Chapter]) -> str:
+    """The page on what each chapter was made with."""
+    lines = []
+    for chapter in chapters:
+        past, link = chapter.past, f"[{chapter.name}]({chapter.name})"
+        if not past:
+            lines.append(f"| {link} | not executed | | | | | | |\n")
+            continue
+        given = ", ".join(f"{name} {value}" for name, value in past["given"].items()) or "the defaults"
+        runs = sorted({store.key(Path(name).parent)[:6] for name in past["used"] if not name.startswith("tables")})
+        said = ", ".join(runs) if len(runs) <= 6 else f"{len(runs)}, among them {', '.join(runs[:3])}"
+        about = [link, "**failed**" if past["failed"] else "done", given]
+        about += [past["device"], f"{past['seconds']:.0f}", past["finished"], past["commit"]]
+        lines.append(f"| {' | '.join([*about, said or 'none'])} |\n")
+    return EXECUTION + "".join(lines)
+
+
+def all_claims(chapters: Sequence[Chapter]) -> str:
+    """The page of all claims: what was published, the exact value, ours, and the verdict, chapter by chapter."""
+    parts = [CLAIMS]
+    for chapter in chapters:
+        said = chapter.past.get("claims", {})
+        lines = [_line(claim, said.get(key)) for key, claim in claims.read().items() if claim.chapter == chapter.name]
+        if lines:
+            parts.append(f"## From [{chapter.name}]({chapter.name})\n\n{COLUMNS}{''.join(lines)}\n")
+    return "".join(parts)
+
+
+def _line(claim: claims.Claim, ours: Mapping[str, Any] | None) -> str:
+    shown, exact, n, verdict = "", "", "", "not measured"
+    if ours:
+        error = float("nan") if ours["error"] is None else ours["error"]
+        shown = f"{ours['value']:.3g}" if isnan(error) else uncertainty.with_error(ours["value"], error)
+        exact = "" if ours["exact"] is None else f"{ours['exact']:.3g}"
+        n, verdict = str(ours["n"]), ours["verdict"]
+    kind = "" if claim.kind == "none" else f" ({claim.kind})"
+    band = f"{claim.band}, {claim.scale}, n = {claim.n}"
+    verdict = f"**{verdict}**" if verdict == "refuted" else verdict
+    cells = [f"{claim.quantity} `{claim.key}`", claim.source, f"{claim.shown or 'none'}{kind}", exact, shown, n, band]
+    return f"| {' | '.join([*cells, 'yes' if claim.known_before else 'no', verdict])} |\n"
+
+
+def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
+    """What stands at the top of every page: whether this is the published edition, its scale, device and dates.
+
+    It is that only if every chapter was executed, none failed, and all that they used is published for that scale.
+    """
+    pasts = [chapter.past for chapter in chapters]
+    done = [past for past in pasts if past]
+    executed = max((past["finished"][:10] for past in done), default="not yet")
+    edition = store.edition()
+    used = {name for past in done for name in past["used"]}
+    whole = len(done) == len(pasts) and not any(past["failed"] for past in done)
+    if edition and whole and edition["scale"] == scale and used and all(_is_published(name) for name in used):
+        frozen = datetime.fromisoformat(edition["frozen"]).date()
+        machines = ", ".join(edition["machines"])
+        return f"Published edition · scale {scale} · models trained on {machines}, frozen {frozen} · shown {executed}"
+    devices = ", ".join(sorted({past["device"] for past in done if past["device"]})) or "no device"
+    return f"Not the published edition · scale {scale} · computed on {devices} · {executed}"
+
+
+def _is_published(name: str) -> bool:
+    root = paths.published()
+    return root is not None and store.stored(name).resolve().is_relative_to(root.resolve())
