@@ -6,9 +6,15 @@ from pathlib import Path
 
 import click
 
+PARAMS = click.option(
+    "--params",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="A file of parameters; without one those of the published edition, params/book.yaml.",
+)
+
 
 @click.command()
-@click.option("--params", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="A file of parameters.")
+@PARAMS
 @click.option("--chapter", "names", multiple=True, metavar="NAME", help="Execute this one only; repeatable.")
 @click.option("--fresh", is_flag=True, help="Execute all again, without what is published.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Chapters executed side by side.")
@@ -26,6 +32,7 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     from lexurn import chapters, claims, execution, files, paths, site
     from lexurn.tracking import duration
 
+    params = params or _published()
     if fresh:
         os.environ["LEXURN_FRESH"] = "1"  # for the processes that execute chapters too
     wanted, whole = chapters.chosen(names, params), chapters.chosen((), params)
@@ -55,21 +62,24 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
 
 
 @click.command()
-@click.option("--params", default="params/book.yaml", show_default=True, type=click.Path(path_type=Path))
-def freeze(params: Path) -> None:
+@PARAMS
+def freeze(params: Path | None) -> None:
     """Publish an edition: copy what its chapters use from the store into book/results, which is then to be committed.
 
-    Every chapter must be up to date with these parameters: `lexurn book --params FILE` first. What was frozen before
+    Every chapter must be up to date with these parameters, by `lexurn book` with the same ones. What was frozen before
     and is used no longer goes.
     """
     from lexurn import chapters, edition, files, paths, store
 
+    params = params or _published()
     behind = [chapter.name for chapter in chapters.chosen((), params) if not chapter.is_current]
     if behind:
-        raise files.StoreError(f"not up to date: {', '.join(behind)}; lexurn book --params {params} first")
+        raise files.StoreError(
+            f"not up to date: {', '.join(behind)}; execute them first, by lexurn book with the same parameters"
+        )
     with files.lock(paths.build(), doing="building"):
         used = {name for chapter in chapters.chosen((), params) for name in chapter.past["used"]}
-        made = edition.freeze(used, scale=params.stem)
+        made = edition.freeze(used, scale=params.stem if params else "defaults")
     results = paths.root() / "book" / "results"
     n_runs = len({name.partition("/")[0] for name in used} - {"tables"})
     click.echo(f"{n_runs} runs in {results}, {store.size(results):,} bytes")
@@ -87,6 +97,14 @@ def new(name: str, title: str | None) -> None:
     click.echo(f"made {source} and {notebook}\nadded it to {', '.join(map(str, others))}\n")
     click.echo(f"next: edit {source}, then\n  jupytext --to ipynb --update {source}")
     click.echo(f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n  pytest tests/test_book.py")
+
+
+def _published() -> Path | None:
+    """The parameters of the published edition; None where there are none, and chapters keep their own."""
+    from lexurn import paths
+
+    params = paths.root() / "params" / "book.yaml"
+    return params if params.exists() else None
 
 
 def say(text: str, last: bool) -> None:
