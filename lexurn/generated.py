@@ -24,17 +24,17 @@ What each chapter on this site was made with. A chapter that failed is on its pa
 CLAIMS = """# Claims
 
 Every published figure that this book sets its own beside. The *band* is where ours must lie at the scale and with the
-n that are named beside it. It was written down, and committed, before the runs that fill it; where the result was known
-already, at least roughly, the table says so, and the band is worth less. **Exact** is what the exact predictor scores
-there that a perfect memorizer, or ours, would be. ± is one standard error over n urns, pools or sets of urns; that of a
-published figure is what its kind says.
+n that are named with it. It was written down, and committed, before the runs that fill it; where the result was known
+already, at least roughly, the table says so, and the band is worth less. *Exact*, beside a model's figure, is that of
+the predictor that it would be if it had memorized perfectly, for the same urns. ± is one standard error over n urns,
+pools or sets of urns; that of a published figure is what stands with it.
 
 *Reproduced*: ours lies in the band. *Refuted*: it does not, and the band stays where it was. *Not at this scale*: the
 chapters here were executed with other settings than those the band is for.
 
 """
 
-COLUMNS = f"| figure | source | published | exact | ours | n | band | known before | verdict |\n{'|---' * 9}|\n"
+COLUMNS = ("figure", "published", "exact", "ours", "band", "known before", "verdict")
 
 
 def execution(chapters: Sequence[Chapter]) -> str:
@@ -61,22 +61,23 @@ def all_claims(chapters: Sequence[Chapter]) -> str:
         said = chapter.past.get("claims", {})
         lines = [_line(claim, said.get(key)) for key, claim in claims.read().items() if claim.chapter == chapter.name]
         if lines:
-            parts.append(f"## From [{chapter.name}]({chapter.name})\n\n{COLUMNS}{''.join(lines)}\n")
+            rows = "\n".join(["| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *lines)])
+            parts.append(f"## From [{chapter.name}]({chapter.name})\n\n```{{table}}\n:class: claims\n\n{rows}\n```\n\n")
     return "".join(parts)
 
 
-def _line(claim: claims.Claim, ours: Mapping[str, Any] | None) -> str:
-    shown, exact, n, verdict = "", "", "", "not measured"
+def _line(claim: claims.Claim, ours: Mapping[str, Any] | None) -> list[str]:
+    shown, exact, verdict = "", "", "not measured"
     if ours:
-        error = float("nan") if ours["error"] is None else ours["error"]
-        shown = f"{ours['value']:.3g}" if isnan(error) else uncertainty.with_error(ours["value"], error)
+        unknown = ours["error"] is None or isnan(ours["error"])
+        value = f"{ours['value']:.3g}" if unknown else uncertainty.with_error(ours["value"], ours["error"])
         exact = "" if ours["exact"] is None else f"{ours['exact']:.3g}"
-        n, verdict = str(ours["n"]), ours["verdict"]
-    kind = "" if claim.kind == "none" else f" ({claim.kind})"
+        shown, verdict = f"{value}, n = {ours['n']}", ours["verdict"]
+    published = [claim.shown or "nothing"] + ([] if claim.published is None else [claim.kind, claim.source])
     band = f"{claim.band}, {claim.scale}, n = {claim.n}"
     verdict = f"**{verdict}**" if verdict == "refuted" else verdict
-    cells = [f"{claim.quantity} `{claim.key}`", claim.source, f"{claim.shown or 'none'}{kind}", exact, shown, n, band]
-    return f"| {' | '.join([*cells, 'yes' if claim.known_before else 'no', verdict])} |\n"
+    known = "yes" if claim.known_before else "no"
+    return [f"{claim.quantity} (`{claim.key}`)", ", ".join(published), exact, shown, band, known, verdict]
 
 
 def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
