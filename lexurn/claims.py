@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from math import isnan
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -74,10 +75,13 @@ stated: dict[str, dict[str, Any]] = {}
 """What this process has said of which claim, by keys: a `Measured` with its verdict, for the page of all claims."""
 
 
-@cache
 def read() -> dict[str, Claim]:
-    """All claims by their keys, in the order of the file."""
-    path = paths.root() / "params" / "claims.yaml"
+    """All claims by their keys, in the order of the file; none where there is no such file."""
+    return _read(paths.root() / "params" / "claims.yaml")
+
+
+@cache
+def _read(path: Path) -> dict[str, Claim]:
     written = yaml.safe_load(path.read_text()) if path.exists() else []
     claims = [Claim.model_validate(each) for each in written]
     keys = [claim.key for claim in claims]

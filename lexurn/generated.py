@@ -46,8 +46,9 @@ def execution(chapters: Sequence[Chapter]) -> str:
             lines.append(f"| {link} | not executed | | | | | | |\n")
             continue
         given = ", ".join(f"{name} {value}" for name, value in past["given"].items()) or "the defaults"
-        runs = sorted({store.key(Path(name).parent)[:6] for name in past["used"] if not name.startswith("tables")})
-        said = ", ".join(runs) if len(runs) <= 6 else f"{len(runs)}, among them {', '.join(runs[:3])}"
+        runs = sorted({store.key(Path(name).parent) for name in past["used"] if not name.startswith("tables")})
+        few = ", ".join(key[:6] for key in runs[:6])
+        said = few if len(runs) <= 6 else f"{len(runs)}, among them {few}"
         about = [link, "**failed**" if past["failed"] else "done", given]
         about += [past["device"], f"{past['seconds']:.0f}", past["finished"], past["commit"]]
         lines.append(f"| {' | '.join([*about, said or 'none'])} |\n")

@@ -7,13 +7,6 @@ from lexurn import claims, discrimination, parameters, paths
 from lexurn.tasks import Urns
 
 
-@pytest.fixture(autouse=True)
-def fresh():
-    claims.read.cache_clear()
-    yield
-    claims.read.cache_clear()
-
-
 def test_every_claim_belongs_to_a_chapter_and_its_band_holds_what_is_known():
     for key, claim in claims.read().items():
         assert (paths.root() / "book" / f"{claim.chapter}.py").exists(), key
@@ -82,6 +75,5 @@ def test_a_wrong_claim_is_refused(tmp_path, monkeypatch, change, said):
     (tmp_path / "params").mkdir()
     (tmp_path / "params" / "claims.yaml").write_text(yaml.safe_dump(written))
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
-    claims.read.cache_clear()
     with pytest.raises(ValueError, match=said):
         claims.read()

@@ -46,16 +46,18 @@ BROKEN = {
 }
 
 
+REAL = paths.root()
+
+
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """A repository of the test's own, with two small chapters."""
-    real = paths.root()
     book = tmp_path / "repository" / "book"
     book.mkdir(parents=True)
     (book.parent / "lexurn").mkdir()
-    shutil.copy(real / "_config.yml", book.parent)
-    shutil.copytree(real / "book" / "assets", book / "assets")
-    shutil.copy(real / "book" / "references.bib", book)
+    shutil.copy(REAL / "_config.yml", book.parent)
+    shutil.copytree(REAL / "book" / "assets", book / "assets")
+    shutil.copy(REAL / "book" / "references.bib", book)
     (book / "index.md").write_text("# The book\n\nSee [the first](01_good).\n")
     for name, body in BODIES.items():
         (book / f"{name}.py").write_text(HEADER + body)
@@ -108,6 +110,26 @@ def test_a_changed_module_or_run_makes_the_chapters_that_used_it_run_again(root)
     record["used"]["urns-000000000000/results.json"] = "deleted since"
     path.write_text(json.dumps(record))
     assert executed(run()) == ["02_other"] and executed(run()) == []
+
+
+def test_a_claim_that_comes_out_otherwise_fails_the_build(root):
+    (root / "params").mkdir()
+    shutil.copy(REAL / "params" / "claims.yaml", root / "params")
+    body = 'from lexurn import claims\nclaims.table({{"headline/lexical": claims.Measured({}, 0.02, 12)}})\n'
+    (root / "book" / "01_good.py").write_text(HEADER + body.format(0.3))
+    result = run()
+    assert result.exit_code == 1
+    assert "04_analysis: headline/lexical is refuted, not reproduced: 0.3 is not in its band" in result.output
+    assert run().exit_code == 1  # nothing to be done, and still wrong
+    (root / "book" / "01_good.py").write_text(HEADER + body.format(0.14))
+    assert run().exit_code == 0
+    assert "Not the published edition" in (root / "_build" / "html" / "01_good.html").read_text()
+
+
+def test_only_a_book_that_is_up_to_date_is_frozen(root):
+    result = CliRunner().invoke(cli.main, ["freeze"])
+    assert result.exit_code == 1 and "not up to date: 01_good, 02_other; execute them first" in result.output
+    assert not (root / "book" / "results").exists()
 
 
 @pytest.mark.parametrize("what", BROKEN)

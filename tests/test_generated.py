@@ -1,0 +1,95 @@
+"""The pages that are made say what was computed, and nothing passes for the published edition that is not."""
+
+import pytest
+
+from lexurn import chapters, claims, edition, files, generated, paths, store
+
+ELSEWHERE = "not at this scale"
+PAST = {
+    "failed": "",
+    "given": {},
+    "device": "cpu",
+    "seconds": 3.0,
+    "finished": "2026-01-02 03:04:05",
+    "commit": "abcdef0",
+    "used": {"urns-a-0123456789ab/results.json": "1"},
+    "claims": {
+        "headline/lexical": {"value": 0.3, "error": 0.02, "n": 12, "exact": 0.137, "verdict": "refuted"},
+        "headline/normal": {
+            "value": 0.75,
+            "error": float("nan"),
+            "n": 2,
+            "exact": None,
+            "verdict": "not at this scale",
+        },
+    },
+}
+
+
+@pytest.fixture
+def past(monkeypatch):
+    """The record of every chapter, to be changed."""
+    record = dict(PAST)
+    monkeypatch.setattr(chapters.Chapter, "past", property(lambda chapter: record))
+    return record
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    root = tmp_path / "published"
+    folder = root / "urns-a-0123456789ab"
+    folder.mkdir(parents=True)
+    (folder / "results.json").write_text("{}")
+    edition.seal(root, scale="book", machines=["a processor"])
+    monkeypatch.setattr(paths, "published", lambda: root)
+    return root
+
+
+BOTH = [chapters.Chapter("01_data", {}), chapters.Chapter("04_analysis", {})]
+
+
+def test_only_what_is_published_whole_passes_for_published(past, published, monkeypatch):
+    assert generated.badge(BOTH, scale="book").startswith(
+        "Published edition · scale book · models trained on a processor, frozen 20"
+    )
+    wrong = "Not the published edition · scale {} · computed on cpu · 2026-01-02"
+    assert generated.badge(BOTH, scale="smoke") == wrong.format("smoke")
+    past["used"] = PAST["used"] | {"urns-b-0123456789ab/results.json": "2"}  # a run of one's own
+    assert generated.badge(BOTH, scale="book") == wrong.format("book")
+    past |= {"used": PAST["used"], "failed": "cell 3"}
+    assert generated.badge(BOTH, scale="book") == wrong.format("book")
+    past["failed"] = ""
+    own = paths.runs() / "urns-a-0123456789ab"  # trained by oneself: not what is published, though its name is
+    files.sweep(own)
+    own.mkdir(parents=True)
+    (own / "results.json").write_text("{}")
+    assert generated.badge(BOTH, scale="book") == wrong.format("book")
+
+
+def test_a_book_that_was_not_executed_is_not_published(past, published):
+    past.clear()
+    assert (
+        generated.badge(BOTH, scale="book")
+        == "Not the published edition · scale book · computed on no device · not yet"
+    )
+    assert "| [01_data](01_data) | not executed |" in generated.execution(BOTH)
+    page = generated.all_claims(BOTH)
+    assert page.count("not measured") == len(claims.read())
+
+
+def test_every_claim_is_on_its_page_with_its_verdict(past):
+    page = generated.all_claims(BOTH)
+    assert all(f"`{key}`" in page for key in claims.read())
+    line = next(line for line in page.splitlines() if "`headline/lexical`" in line)
+    assert "0.14 ± 0.11, mean ± std over sequences, alexkstern/Lexurn, commit 197fae0" in line
+    assert line.endswith("| 0.137 | 0.300 ± 0.020, n = 12 | 0.05 … 0.25, book, n = 12 | no | **refuted** |")
+    line = next(line for line in page.splitlines() if "`headline/normal`" in line)
+    assert "| 0.75, n = 2 |" in line and line.endswith("| not at this scale |")
+
+
+def test_the_page_on_execution_counts_runs(past):
+    assert "| [01_data](01_data) | done | the defaults | cpu | 3 | 2026-01-02 03:04:05 | abcdef0 | 012345 |" in (
+        generated.execution(BOTH)
+    )
+    past["used"] = {f"urns-a-{n}00000000000/{name}": "" for n in range(9) for name in ("results.json", store.WEIGHTS)}
+    assert "| 9, among them 000000, 100000, " in generated.execution(BOTH)
