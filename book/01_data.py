@@ -324,10 +324,10 @@ display(Markdown(claims.summary(measured)))
 # %% [markdown]
 # ## A headline, scored without any model
 #
-# The experiment that this book began with ([alexkstern/Lexurn](https://github.com/alexkstern/Lexurn), commit 197fae0)
-# reported, after 30 balls and with one training urn, KL(observed frequencies ‖ model) of 0.54 ± 0.28 for a normal and
-# 0.14 ± 0.11 for a lexical model (± over sequences), and concluded that lexical invariance makes models generalize.
-# What do the exact predictors score by the same protocol?
+# The experiment that this book began with reported, after 30 balls and with one training urn, KL(observed frequencies ‖
+# model) of [0.54 ± 0.28 for a normal and 0.14 ± 0.11 for a lexical model](https://github.com/alexkstern/Lexurn) (commit
+# 197fae0, ± over sequences), and concluded that lexical invariance makes models generalize. What do the exact
+# predictors score by the same protocol?
 
 # %%
 urn = torch.tensor([0.4105, 0.3253, 0.0443, 0.2200], dtype=torch.float64)  # its training urn

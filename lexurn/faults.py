@@ -70,6 +70,22 @@ def _in_prose(prose: str) -> Iterator[str]:
             yield f"`{heading}` skips a level; begin it with `{'#' * (before + 1)} `"
     for line in re.findall(r"^.*\S - \*\*.*", prose, re.MULTILINE):
         yield f"`{line}` has a second item; give each item of a list its own line"
+    yield from typed_results(prose)
+
+
+def typed_results(prose: str) -> Iterator[str]:
+    """A fault for each line of prose with a decimal that nobody computed and nothing is cited for.
+
+    Mathematics, code, and the text of a link, which is how a figure is cited, may hold decimals.
+    """
+    allowed = (r"```.*?```", r"\$\$.*?\$\$", r"`[^`]*`", r"\$[^$]*\$", r"\[[^\]]*\]\([^)]*\)")
+    bare = re.sub("|".join(allowed), lambda found: "\n" * found[0].count("\n"), prose, flags=re.DOTALL)
+    for line, whole in zip(bare.split("\n"), prose.split("\n"), strict=True):
+        if number := re.search(r"(?<![\w.])\d*\.\d+", line):
+            yield (
+                f"`{whole}` has the number {number[0]} typed in; compute it and show it by display(Markdown(...)), or "
+                "make it the text of a link to its source"
+            )
 
 
 def _in_code(source: Path, code: list[Any]) -> Iterator[str]:

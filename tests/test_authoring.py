@@ -76,6 +76,11 @@ PLANTED = {  # what is written in place of what, and what is then said
     "two titles": ("# ## The model", "# # The model", "it has 2 titles; begin all but the first with `## `"),
     "skipped level": ("# ## The model", "# #### The model", "`#### The model` skips a level; begin it with `### `"),
     "two items a line": ("# - **M", "# so - **M", "has a second item; give each item of a list its own line"),
+    "typed result": (
+        "# - **M",
+        "# It loses 0.37 nats.\n#\n# - **M",
+        "`It loses 0.37 nats.` has the number 0.37 typed in",
+    ),
     "long cell": (
         "spare = models",
         "\n" * 5 + "spare = models",
@@ -309,3 +314,18 @@ def test_lines_are_put_where_they_belong_whatever_stands_around_them(root):
     assert "# the last\n        title: Evaluation\n      - file: 04_coins\n\n  # a comment\n" in contents.read_text()
     assert smoke.read_text().endswith("\ncontext_length: 8\ncoins: {}\n")
     assert parameters.read(smoke, "coins")["context_length"] == 8
+
+
+def test_decimals_may_stand_in_mathematics_code_and_citations_only():
+    allowed = (
+        "Of $r = 0.5$ and `-p alpha 0.3`, [0.14 against .54](https://example.org), v1.2.3, 10 nats.\n\n```\n0.1\n```\n"
+    )
+    assert list(faults.typed_results(allowed)) == []
+    for line in ("The loss is 0.37.", "a tenth, .1 nats", "$x$ is 2.5 times $y$", "[S](03_evaluate) loses 1.25 nats"):
+        (fault,) = faults.typed_results(f"{allowed}\n{line}\n")
+        assert fault.startswith(f"`{line}` has the number "), fault
+
+
+def test_the_pages_without_code_state_no_results_either():
+    for page in sorted((paths.root() / "book").glob("*.md")):
+        assert list(faults.typed_results(page.read_text())) == [], page
