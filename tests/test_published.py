@@ -1,0 +1,29 @@
+"""The edition in `book/results` is whole, small, and what this library computes."""
+
+import pytest
+
+from lexurn import edition, paths, runs, store
+
+
+@pytest.fixture
+def results(monkeypatch):
+    root = paths.root() / "book" / "results"
+    monkeypatch.setattr(paths, "published", lambda: root)
+    return root
+
+
+def test_the_published_edition_is_whole_and_small(results):
+    said = store.edition()
+    assert said["scale"] == "book" and said["rounding"] < 1e-4
+    store.check(results)  # nothing is missing, altered or added
+    assert store.size(results) < edition.MOST_BYTES
+    for folder in store.finished():
+        run = runs.load(folder)
+        assert run.settings.name == folder.name, "the key is no longer that of its settings: freeze again"
+        assert run.provenance["dirty"] is False
+
+
+@pytest.mark.parametrize("kind", ["normal", "lexical", "permuted"])
+def test_a_published_run_computed_anew_begins_the_same(results, kind):
+    name = runs.table(kind=kind)["name"].iloc[0]
+    assert edition.recomputed(name) == pytest.approx(runs.load(name).first_losses, rel=1e-4)
