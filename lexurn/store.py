@@ -68,9 +68,10 @@ def check(path: Path) -> None:
         return
     frozen = (edition() or {}).get("files", {})
     below = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else [path]
+    below = [each for each in below if each != root / EDITION]
     there = {each.resolve().relative_to(root.resolve()).as_posix(): each for each in below}
     here = path.resolve().relative_to(root.resolve()).as_posix()
-    wanted = {name for name in frozen if name == here or name.startswith(f"{here}/")}
+    wanted = {name for name in frozen if here in (".", name) or name.startswith(f"{here}/")}
     for name in sorted(wanted | set(there)):
         if name not in there:
             raise _refused(root / name, "is missing")
