@@ -4,6 +4,7 @@ They come from the records of the chapters' executions (see `lexurn.chapters`) a
 than was computed.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import isnan
@@ -65,6 +66,20 @@ def all_claims(chapters: Sequence[Chapter]) -> str:
             rows = "\n".join(["| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *lines)])
             parts.append(f"## From [{chapter.name}]({chapter.name})\n\n```{{table}}\n:class: claims\n\n{rows}\n```\n\n")
     return "".join(parts)
+
+
+def headline(chapters: Sequence[Chapter]) -> str:
+    """For the landing page: where the models of this edition stand, and how many claims hold."""
+    said = {key: ours for chapter in chapters for key, ours in chapter.past.get("claims", {}).items()}
+    stand = []
+    for kind in ("normal", "permuted", "lexical"):
+        ours = said.get(f"headline/relative_distance_{kind}")
+        if ours and ours["error"] is not None and not isnan(ours["error"]):
+            stand.append(f"{kind} {uncertainty.with_error(ours['value'], ours['error'])} (n = {ours['n']})")
+    verdicts = Counter(said[key]["verdict"] if key in said else "not measured" for key in claims.read())
+    counts = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
+    where = f"mean relative distance over training urns, ± its standard error: {', '.join(stand)}. " if stand else ""
+    return f"**In this edition**: {where}Of {verdicts.total()} [claims](claims): {counts}.\n"
 
 
 def _line(claim: claims.Claim, ours: Mapping[str, Any] | None) -> list[str]:

@@ -89,6 +89,7 @@ def _put_together(stage: Path, chapters: Sequence[Chapter], scale: str) -> None:
             files.write(page, jupytext.writes(jupytext.read(chapter.source), "ipynb"))
     files.write(stage / "execution.md", generated.execution(chapters))
     files.write(stage / "claims.md", generated.all_claims(chapters))
+    files.write(stage / "headline.txt", generated.headline(chapters))
     files.write(stage / sphinx_pages.BADGE, generated.badge(chapters, scale=scale))
 
 

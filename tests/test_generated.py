@@ -93,3 +93,13 @@ def test_the_page_on_execution_counts_runs(past):
     )
     past["used"] = {f"urns-a-{n}00000000000/{name}": "" for n in range(9) for name in ("results.json", store.WEIGHTS)}
     assert "| 9, among them 000000, 100000, " in generated.execution(BOTH)
+
+
+def test_the_landing_page_tells_what_was_computed(past):
+    first = {"value": 0.11, "error": 0.12, "n": 12, "exact": None, "verdict": "reproduced"}
+    past["claims"] = PAST["claims"] | {"headline/relative_distance_lexical": first}
+    said = generated.headline(BOTH)
+    assert "over training urns, ± its standard error: lexical 0.11 ± 0.12 (n = 12). Of 31 [claims](claims): " in said
+    assert "28 not measured" in said and "1 refuted" in said and "1 reproduced" in said and f"1 {ELSEWHERE}" in said
+    past.clear()
+    assert generated.headline(BOTH) == "**In this edition**: Of 31 [claims](claims): 31 not measured.\n"
