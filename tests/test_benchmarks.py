@@ -47,7 +47,7 @@ def test_the_benchmark_of_recipes_runs():
         assert (
             list(curve) == ["seconds", "step", "generalizing", "symmetrized"] and curve["step"].is_monotonic_increasing
         )
-        assert curve["seconds"].iloc[-1] > 0.2 and curve["seconds"].iloc[0] < 0.1
+        assert curve["seconds"].is_monotonic_increasing and curve["seconds"].iloc[-1] > curve["seconds"].iloc[0] >= 0
 
 
 def test_times_and_ratios_of_recipes_are_those_of_the_curves(capsys):

@@ -50,7 +50,7 @@ def root(tmp_path):
         text = HEADER.replace("seed: int = 0  # help", "seed: int = 0  # help\nn_steps: int = 1000  # help")
         (copy / "book" / f"{name}.py").write_text(text + body)
     (copy / "book" / "index.md").write_text("# The book\n")
-    listed = [f"  - file: {name}\n" for name in [*BODIES, "03_trains", "execution"]]
+    listed = [f"  - file: {name}\n" for name in [*BODIES, "03_trains", "execution", "claims"]]
     (copy / "book" / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n" + "".join(listed))
     return copy
 
