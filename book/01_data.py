@@ -78,12 +78,11 @@ from lexurn import parameters
 settings = parameters.resolve("data")
 
 # %%
-# %matplotlib inline
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import comparison, discrimination, divergences, evaluation, experiment, plotting, uncertainty, widgets
+from lexurn import comparison, discrimination, divergences, evaluation, experiment, figure, plotting, uncertainty
 from lexurn.predictors import remembered
 from lexurn.seeding import generator
 from lexurn.tasks import Urns
@@ -102,11 +101,21 @@ references = remembered(experiment.references(settings, pool), splits)
 # (flat urns). Most of what follows depends on how peaked an urn is.
 
 # %%
-figure, axes = plotting.panels(3, height=2.8, width=3.0)
-for concentration, ax in zip((0.3, 1.0, 5.0), axes, strict=True):
+from lexurn import tables
+
+drawn = {}
+for concentration in (0.3, 1.0, 5.0):
     urns = Urns(3, concentration).sample_tasks(300, generator=generator(seed, "simplex", str(concentration)))
-    plotting.simplex(pd.DataFrame(urns.numpy()), ax, s=6, color="0.35", alpha=0.7)
-    ax.set_title(f"α = {concentration}")
+    drawn[concentration] = tables.wide(urns).assign(concentration=concentration)
+figure(
+    plotting.simplex,
+    pd.concat(drawn.values()),
+    by="concentration",
+    titles="α = {}",
+    size=(3.0, 2.8),
+    n="300 urns each",
+    alt="Urns as points in three triangles: near the corners for α = 0.3, everywhere for 1, near the middle for 5.",
+)
 
 # %% [markdown]
 # Here is the pool that models with these settings are trained on, or the first dozen of its urns, beside fresh ones.
@@ -114,9 +123,15 @@ for concentration, ax in zip((0.3, 1.0, 5.0), axes, strict=True):
 # %%
 fresh = task.sample_tasks(12, generator=generator(seed, "fresh urns"))
 shown = {"training pool": pool, "fresh urns": fresh} if pool is not None else {"fresh urns": fresh}
-figure, axes = plotting.panels(len(shown), height=3.0)
-for (name, urns), ax in zip(shown.items(), axes, strict=True):
-    plotting.urns(pd.DataFrame(urns[:12].numpy()), ax).set_title(name)
+proportions = pd.concat(tables.wide(urns[:12]).assign(urns=name) for name, urns in shown.items())
+figure(
+    plotting.urns,
+    proportions,
+    by="urns",
+    size=(4.2, 3.0),
+    n="at most 12 urns each",
+    alt="The proportions of the colours in each urn as a bar: the urns of the training pool, and a dozen fresh ones.",
+)
 
 # %% [markdown]
 # ## Sequences
@@ -127,8 +142,10 @@ for (name, urns), ax in zip(shown.items(), axes, strict=True):
 
 # %%
 for name, tokens in splits.items():
-    figure, (ax,) = plotting.panels(1, width=9.0, height=2.2)
-    plotting.balls(pd.DataFrame(tokens[:6, :40].numpy()), ax).set_title(name.replace("_", " "))
+    shown, title = tables.wide(tokens[:6, :40]), name.replace("_", " ")
+    alt = f"Sequences, {title}, as rows of balls, each with the number of its colour."
+    options = {"name": f"balls-{name}", "title": title, "size": (9.0, 2.2), "n": f"{len(shown)} sequences"}
+    figure(plotting.balls, shown, alt=alt, **options)
 
 # %% [markdown]
 # How much is there to predict? The entropy of an urn is the loss per ball that remains even to who knows the urn, at
@@ -144,8 +161,9 @@ table = pd.concat(
     pd.DataFrame({"kind": kind, "entropy": values})
     for kind, values in (("fresh urns", of_urns), ("their sequences", of_sequences))
 )
-figure, (ax,) = plotting.panels(1, width=6.5)
-plotting.legend(plotting.entropies(table, ax), title="entropy of")
+alt = "How many urns, and how many of their sequences, have at most so much entropy: two rising curves."
+options = {"legend": "entropy of", "size": (6.5, 3.2), "n": f"{len(truth)} urns with a sequence each"}
+figure(plotting.entropies, table, alt=alt, **options)
 gap = uncertainty.in_words(of_urns - of_sequences)
 display(
     Markdown(f"Sequences of {tokens.shape[1]} balls fall {gap} nats short of their urns (n = {len(truth)}, paired).")
@@ -160,25 +178,26 @@ display(
 
 # %%
 for name in [each for each in splits if each != "low_entropy"]:
-    table = evaluation.on_one_sequence(references, splits[name][:1])
-    figure, axes = plotting.panels(len(references), sharey=True, width=3.4, height=2.6)
-    for who, ax in zip(references, axes, strict=True):
-        plotting.predictions(table, ax, who=who)
-    figure.suptitle(name.replace("_", " "))
+    table, title = evaluation.on_one_sequence(references, splits[name][:1]), name.replace("_", " ")
+    alt = f"The probability of each colour, ball by ball, for a sequence {title}: a panel for each exact predictor."
+    options = {"by": "predictor", "title": title, "size": (3.4, 2.6), "share_y": True, "n": "1 sequence"}
+    figure(plotting.predictions, table, name=f"predictions-{name}", alt=alt, **options)
 
 # %% [markdown]
 # The same ball by ball, to be moved by hand: the last sequence above, up to 32 balls of it. Before you move it: after
 # which ball will each of them be sure of a colour, and which of them will have to take that back?
 
 # %%
-pages = []
-for row in range(min(settings.task.context_length, 32) + 1):
-    figure, (ax,) = plotting.panels(1, width=6.5, height=2.8)
-    plotting.predictions_after(table[table["row"] <= 32], ax, row=row)
-    now = table[table["row"] == row].groupby("predictor")["probability"]
+from lexurn import widgets
+
+few, alts = table[table["row"] <= 32], []
+for row, now in few.groupby("row"):
+    now = now.groupby("predictor")["probability"]
     said = "; ".join(f"{who} {' '.join(f'{p:.2f}' for p in now.get_group(who))}" for who in references)
-    pages.append(widgets.picture(figure, alt=f"Balls seen: {row}. Probabilities of the colours: {said}."))
-widgets.flipbook(pages, label="balls seen")
+    alts.append(f"Balls seen: {row}. Probabilities of the colours: {said}.")
+alt = "What each exact predictor says of the next ball, as bars, after each number of balls; the balls are above."
+pages = {"each": {"row": list(range(len(alts)))}, "titles": "", "size": (6.5, 2.8)}
+widgets.flipbook(plotting.predictions_after, few, label="balls seen", alts=alts, alt=alt, n="1 sequence", **pages)
 
 # %%
 for name in [each for each in splits if each != "low_entropy" and pool is not None]:
@@ -241,9 +260,11 @@ found = pd.concat(
 # %%
 at_end = found[found["row"] == settings.task.context_length].drop(columns=["mean", "sem"])
 at_end = at_end.rename(columns={"mean_to": "mean", "sem_to": "sem"})
-figure, axes = plotting.panels(2, width=5.0, height=3.6)
-for pair, ax in zip(("d(G, S)", "d(G, M)"), axes, strict=True):
-    plotting.discrimination(at_end[at_end["pair"] == pair], ax).set_title(pair)
+alt = (
+    "Two maps of distances, colours across and urns in the pool down: d(G, S) and d(G, M), both falling with the urns."
+)
+options = {"by": "pair", "size": (5.0, 3.6), "n": f"{n_pools} pools a cell, 16 sequences each"}
+figure(plotting.discrimination, at_end, alt=alt, **options)
 
 # %%
 between = at_end[at_end["pair"] == "d(G, S)"].set_index(["n_colors", "n_tasks"])
@@ -268,11 +289,10 @@ display(
 # frequencies: on average, expect the distance to grow with what has been seen.
 
 # %%
-figure, axes = plotting.panels(2)
-for pair, ax in zip(("d(G, S)", "d(G, M)"), axes, strict=True):
-    table = found[(found["pair"] == pair) & (found["n_tasks"] == 1) & found["n_colors"].isin([2, 4, 8])]
-    plotting.distances_by_context(table, ax).set_title(pair)
-_ = plotting.legend(axes[-1], title="D = 1")
+alt = "d(G, S) and d(G, M) up to a context length, for one urn in the pool, a line for 2, 4 and 8 colours."
+options = {"by": "pair", "legend": "D = 1", "n": f"{n_pools} pools, 16 sequences each"}
+few = found[(found["n_tasks"] == 1) & found["n_colors"].isin([2, 4, 8])]
+figure(plotting.distances_by_context, few, alt=alt, **options)
 
 # %% [markdown]
 # A single pool says little. The standard deviation *over pools* is what an experiment with one training urn is off by:
@@ -341,11 +361,11 @@ headline[["KL", *names]].rename(columns=names).round(3)
 
 # %%
 published, texts = {kind: claims.get(f"headline/{kind}").published for kind in ("normal", "lexical")}, []
-for kind, figure in published.items():
-    off = (figure - headline["mean"]) / headline["sd"]
+for kind, score in published.items():
+    off = (score - headline["mean"]) / headline["sd"]
     near = off.abs().idxmin()
     away = ", ".join(f"{off[name]:+.1f} from {name}" for name in off.index)
-    texts.append(f"The published {kind} model's {figure} is what **{near}** scores (in SDs of a set: {away}).")
+    texts.append(f"The published {kind} model's {score} is what **{near}** scores (in SDs of a set: {away}).")
 if near == "symmetrized":
     texts.append("So the lexical model scored as one does that memorizes its urn and knows no names. It passed for one")
     texts.append("that generalizes because it was compared with M alone; here every model is compared with S as well,")
@@ -356,6 +376,15 @@ scores = {
 }
 texts.append(claims.summary(scores))
 display(Markdown(" ".join(texts)))
+
+# %% [markdown]
+# All figures of this chapter that were published or known before, beside ours:
+
+# %%
+everything = claims.numbers(measured | scores)
+alt = "For each claim its band, the published figure, and ours with two standard errors, on a logarithmic axis of nats."
+number = f"{n_pools} pools, and for the headline {headline['n'].max()} sets"
+figure(plotting.bands, everything, name="claims", alt=alt, n=number, size=(9.0, 7.0))
 
 # %% [markdown]
 # ## What to try next

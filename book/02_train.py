@@ -107,12 +107,11 @@ settings = parameters.resolve("train")
 # seen $t$ balls and nothing later.
 
 # %%
-# %matplotlib inline
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import comparison, evaluation, experiment, models, plotting, runs, uncertainty, widgets
+from lexurn import comparison, evaluation, experiment, figure, models, plotting, runs, uncertainty, widgets
 from lexurn.seeding import generator
 from lexurn.tracking import duration
 
@@ -137,16 +136,14 @@ display(
 # %% [markdown]
 # ## Training
 #
-# Left, the loss; right, how far the model's predictions on *fresh* urns are from each exact predictor
-# (symmetrized KL, ½ KL(p‖q) + ½ KL(q‖p), in nats, mean over rows).
+# While it trains, and when it is done: left, the loss; right, how far the model's predictions on *fresh* urns are from
+# each exact predictor (symmetrized KL, ½ KL(p‖q) + ½ KL(q‖p), in nats, mean over rows).
 
 # %%
-live = widgets.LiveTraining(settings.training.n_steps)
-run = runs.get(settings, tracker=live)
-if not live.rows:  # it was loaded
-    figure, (left, right) = plotting.panels(2)
-    plotting.losses(run.metrics, left)
-    plotting.legend(plotting.distances_along_training(run.metrics, right))
+run = runs.get(settings, tracker=widgets.LiveTraining(settings.training.n_steps))
+views = {"each": {"view": ["losses", "distances"]}, "legend": "distance to"}
+alt = "Along training: the loss on training and validation sequences, and the distances to the exact predictors."
+figure(plotting.training, run.metrics, runs=[run], alt=alt, n="1 model, its held-out sequences", **views)
 
 # %% [markdown]
 # ## What was learned
@@ -180,11 +177,11 @@ display(Markdown(text))
 # on the same sequences.) What one urn shows need not hold for others: the pool was drawn once, from the seed.
 
 # %%
-figure, axes = plotting.panels(2, sharey=True)
 splits = ["in_distribution" if run.pool is not None else "low_entropy", "out_of_distribution"]
-for split, ax in zip(splits, axes, strict=True):
-    plotting.distances_by_row(run.results, ax, split=split)
-_ = plotting.legend(axes[-1])
+rows = run.results[run.results["measure"] == "symmetrized_kl"]
+alt = "Distances of the model to the exact predictors against the balls seen, in and out of distribution."
+panels = {"each": {"split": splits}, "share_y": True, "legend": "distance to"}
+figure(plotting.distances_by_row, rows, runs=[run], alt=alt, n=f"{rows['n'].max()} sequences a split", **panels)
 
 # %% [markdown]
 # ## One sequence, ball by ball
@@ -196,9 +193,9 @@ _ = plotting.legend(axes[-1])
 # %%
 who = {f"this {kind} model": run.predictor, **run.references}
 table = evaluation.on_one_sequence(who, run.splits["out_of_distribution"][:1])
-figure, axes = plotting.panels(table["predictor"].nunique(), sharey=True, width=3.2)
-for who, ax in zip(table["predictor"].unique(), axes, strict=True):
-    plotting.predictions(table, ax, who=who)
+alt = "The probability of each colour, ball by ball, on one fresh urn: a panel for the model and each exact predictor."
+panels = {"by": "predictor", "share_y": True, "size": (3.2, 3.2)}
+figure(plotting.predictions, table, runs=[run], alt=alt, n="1 sequence", **panels)
 
 # %% [markdown]
 # ## Where it is, and what to try next

@@ -108,12 +108,11 @@ from lexurn import experiment
 experiment.require_references(settings)
 
 # %%
-# %matplotlib inline
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import comparison, evaluation, plotting, uncertainty, widgets
+from lexurn import comparison, evaluation, figure, plotting, uncertainty, widgets
 from lexurn.predictors import Uniform
 from lexurn.seeding import generator
 
@@ -134,12 +133,11 @@ splits, references = first["normal"].splits, first["normal"].references
 fresh = splits["out_of_distribution"]
 
 # %%
-figure, axes = plotting.panels(len(kinds), sharey=True, width=3.6)
-for kind, ax in zip(kinds, axes, strict=True):
-    best_step = first[kind].results["step"].iloc[0]
-    plotting.distances_along_training(first[kind].metrics, ax, best_step=best_step)
-    ax.set_title(f"{kind}, seed {seeds[0]}")
-_ = plotting.legend(axes[-1])
+logged = pd.concat(run.metrics.assign(kind=kind, best_step=run.results["step"].iloc[0]) for kind, run in first.items())
+panels = {"by": "kind", "share_y": True, "size": (3.6, 3.2), "legend": "distance to", "runs": list(first.values())}
+alt = "Distances to the exact predictors along training, on fresh urns: a panel for each kind of model."
+titles = f"{{}}, seed {seeds[0]}"
+figure(plotting.distances_along_training, logged, alt=alt, titles=titles, n="1 model of each kind", **panels)
 
 # %% [markdown]
 # ## How far from the exact predictors?
@@ -150,13 +148,12 @@ _ = plotting.legend(axes[-1])
 
 # %%
 results = pd.concat(run.results.assign(kind=run.settings.kind, seed=run.settings.training.seed) for run in trained)
-figure, axes = plotting.panels(len(splits), sharey=True, width=3.6)
-for split, ax in zip(splits, axes, strict=True):
-    plotting.distances_by_kind(results, ax, split=split)
-_ = plotting.legend(axes[-1], title="model")
+lines = results[(results["measure"] == "symmetrized_kl") & (results["row"] == "mean")].copy()
+alt = "Distances of each model to G, M and S, in distribution, out of distribution and on constant sequences."
+options = {"each": {"split": list(splits)}, "share_y": True, "size": (3.6, 3.2), "legend": "model", "runs": trained}
+figure(plotting.distances_by_kind, lines, alt=alt, n=f"{len(seeds)} model(s) of each kind", **options)
 
 # %%
-lines = results[(results["measure"] == "symmetrized_kl") & (results["row"] == "mean")].copy()
 lines["distance"] = [uncertainty.with_error(*pair) for pair in lines[["mean", "sem"]].values]
 index = ["kind", "seed", "split"] if len(seeds) > 1 else ["kind", "split"]
 lines.pivot_table(index=index, columns="reference", values="distance", aggfunc="first", sort=False)
@@ -174,10 +171,11 @@ display(Markdown(comparison.scale(references, fresh)))
 # others at every row; a model on its way may resemble one predictor early in a sequence and another late.
 
 # %%
-figure, axes = plotting.panels(len(kinds), sharey=True, width=3.6)
-for kind, ax in zip(kinds, axes, strict=True):
-    plotting.distances_by_row(first[kind].results, ax, split="out_of_distribution").set_title(kind)
-_ = plotting.legend(axes[-1])
+rows = pd.concat(run.results.assign(kind=kind) for kind, run in first.items())
+rows = rows[(rows["measure"] == "symmetrized_kl") & (rows["split"] == "out_of_distribution")]
+alt = "Distances to the exact predictors against the balls seen, on fresh urns: a panel for each kind of model."
+number = f"1 model of each kind, {len(fresh)} sequences"
+figure(plotting.distances_by_row, rows, split="out_of_distribution", alt=alt, n=number, **panels)
 
 # %%
 for kind in kinds:
@@ -214,11 +212,10 @@ reached = along.groupby(["kind", "seed"])["step"].max().groupby("kind").min()  #
 along = along[(along["step"] > 0) & (along["step"] <= along["kind"].map(reached))]
 
 # %%
-figure, (ax,) = plotting.panels(1, width=6.5)
-for kind, history in along.groupby("kind", sort=False):
-    plotting.relative_distances(history, ax, kind=kind)
-plotting.ends(ax)
-_ = plotting.legend(ax, title="model")
+alt = "Relative distance along training, between −1 at G and +1 at the memorizer: a line for each kind of model."
+options = {"legend": "model", "size": (6.5, 3.2), "runs": trained}
+if len(along):
+    figure(plotting.relative_distances, along, alt=alt, n=f"{len(seeds)} model(s) of each kind", **options)
 
 # %%
 means = {}
@@ -244,9 +241,9 @@ for kind in kinds:
 # %%
 four = references | {"uniform": Uniform(settings.task.n_colors)}
 mixtures = pd.concat(comparison.mixture(first[kind].predictor, four, fresh).assign(who=kind) for kind in kinds)
-figure, (ax,) = plotting.panels(1, width=6.5, height=2.4)
-plotting.mixtures(mixtures, ax)
-_ = plotting.legend(ax, title="weight of")
+alt = "The weights of G, M, S and the uniform predictor in the mixture nearest to each kind of model, as stacked bars."
+options = {"legend": "weight of", "size": (6.5, 2.4), "runs": list(first.values())}
+figure(plotting.mixtures, mixtures, alt=alt, n=f"1 model of each kind, {len(fresh)} sequences", **options)
 
 # %%
 for kind, lines in mixtures.groupby("who", sort=False):
@@ -261,11 +258,11 @@ for kind, lines in mixtures.groupby("who", sort=False):
 
 # %%
 models = {kind: run.predictor for kind, run in first.items()}
-for group in (models, references):
+options = {"by": "predictor", "share_y": True, "size": (3.4, 2.6), "n": "1 sequence", "runs": list(first.values())}
+for name, group in {"models": models, "references": references}.items():
     table = evaluation.on_one_sequence(group, fresh[:1])
-    figure, axes = plotting.panels(len(group), sharey=True, width=3.4, height=2.6)
-    for who, ax in zip(group, axes, strict=True):
-        plotting.predictions(table, ax, who=who)
+    alt = f"The probability of each colour, ball by ball, on one fresh urn: a panel for each of {', '.join(group)}."
+    figure(plotting.predictions, table, name=f"predictions-{name}", alt=alt, **options)
 
 # %% [markdown]
 # And the (up to five) sequences on which the lexical model, after all balls, is furthest from S: how often each colour

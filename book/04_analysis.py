@@ -97,12 +97,11 @@ from lexurn import parameters
 settings = parameters.resolve("analysis", fixed={"lex": True, "label_permuted": False})
 
 # %%
-# %matplotlib inline
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import claims, paths, plotting, sweeps, uncertainty, widgets
+from lexurn import claims, figure, paths, plotting, sweeps, uncertainty, widgets
 from lexurn.analysis import headline, sequence_entropy, verdicts
 from lexurn.seeding import generator
 
@@ -148,19 +147,18 @@ models = {name: [found[point] for point in grid.points] for name, grid in grids.
 # %%
 scored = headline.published(models["headline"])
 means = verdicts.over_urns(scored, "mean", by=["n_colors", "who"], generator=generator(0, "published"))
+original = {kind: claims.get(f"headline/{kind}") for kind in ("normal", "lexical")}
 published = pd.DataFrame(
-    {"who": kind, "mean": claims.get(f"headline/{kind}").published, "spread": claims.get(f"headline/{kind}").spread}
-    for kind in ("normal", "lexical")
+    {"who": kind, "n_colors": 4, "mean": claim.published, "spread": claim.spread} for kind, claim in original.items()
 )
 
 # %%
-colors = list(scored["n_colors"].unique())
-figure, axes = plotting.panels(len(colors), sharey=True, width=5.2, height=3.8)
-for n_colors, ax in zip(colors, axes, strict=True):
-    mine = scored[scored["n_colors"] == n_colors]
-    beside = published if n_colors == 4 else published[:0]
-    plotting.scores(mine, means[means["n_colors"] == n_colors], ax, published=beside).set_title(f"V = {n_colors}")
-_ = axes[0].legend(frameon=False, loc="lower left", title="± over sequences")
+colors, of_urns = list(scored["n_colors"].unique()), f"{study.n_urns} training urns"
+parts = {"urn": scored, "mean over urns": means.drop(columns="text"), "published": published}
+parts = pd.concat(lines.assign(what=what) for what, lines in parts.items())
+alt = "The published score of models and exact predictors, a point a training urn, and what was published, by V."
+by_colors = {"by": "n_colors", "titles": "V = {}", "share_y": True, "size": (5.2, 3.8), "runs": models["headline"]}
+figure(plotting.scores, parts[parts["n_colors"].isin(colors)], alt=alt, n=of_urns, **by_colors)
 
 # %%
 wide = means.pivot(index="who", columns="n_colors", values="text")
@@ -192,10 +190,9 @@ for n_colors in colors:
 # %%
 standing = headline.standings(models["headline"])
 ends = ("generalizing", "memorizing", "symmetrized")
-figure, axes = plotting.panels(len(colors), sharey=True, width=5.2, height=3.8)
-for n_colors, ax in zip(colors, axes, strict=True):
-    plotting.shares(standing[standing["n_colors"] == n_colors], ax, references=ends).set_title(f"V = {n_colors}")
-_ = plotting.legend(axes[-1], title="model")
+alt = "Distances of each model to G, M and S as multiples of d(G, S), a point a training urn, by V."
+by_colors["legend"] = "model"
+figure(plotting.shares, standing, references=ends, alt=alt, n=of_urns, **by_colors)
 
 # %%
 columns = {f"to_{name}": f"d to {name[0].upper()}" for name in ends} | {"apart": "d(G, S)", "regret": "regret"}
@@ -218,13 +215,14 @@ pd.DataFrame(rows).set_index(["V", "model"])
 
 # %%
 kinds = list(standing["kind"].unique())
-figure, axes = plotting.panels(len(kinds), sharey=True, width=3.6)
-for kind, ax in zip(kinds, axes, strict=True):
-    wanted = (kind, colors[0])
-    mine = [each for each in models["headline"] if (each.settings.kind, each.settings.task.n_colors) == wanted]
-    plotting.distances_by_row(headline.by_row(mine), ax, split="out_of_distribution")
-    ax.set_title(f"{kind}, V = {colors[0]}")
-_ = plotting.legend(axes[-1])
+seen = [each for each in models["headline"] if each.settings.task.n_colors == colors[0]]
+by_row = pd.concat(
+    headline.by_row([each for each in seen if each.settings.kind == kind]).assign(kind=kind) for kind in kinds
+)
+alt = "Distances to G, M and S against the balls seen, averaged over training urns: a panel for each kind of model."
+by_kind = {"by": "kind", "share_y": True, "size": (3.6, 3.2)}
+options = {"titles": f"{{}}, V = {colors[0]}", "legend": "distance to", "split": "out_of_distribution", "runs": seen}
+figure(plotting.distances_by_row, by_row, alt=alt, n=of_urns, **by_kind, **options)
 
 # %% [markdown]
 # The relative distance $r = (d(h, G) - d(h, S)) / d(G, S)$ says for each urn in one number where a model $h$ stands:
@@ -235,11 +233,8 @@ _ = plotting.legend(axes[-1])
 # nearly such a G itself: there nothing can tell memorizing from hedging.)
 
 # %%
-figure, axes = plotting.panels(len(colors), sharey=True, width=5.2, height=3.8)
-for n_colors, ax in zip(colors, axes, strict=True):
-    plotting.against_entropy(standing[standing["n_colors"] == n_colors], ax).set_title(f"V = {n_colors}")
-    plotting.ends(ax)
-_ = plotting.legend(axes[-1], title="model")
+alt = "Relative distance of each model against the entropy of its training urn, with crosses for a G that only hedges."
+figure(plotting.against_entropy, standing, alt=alt, n=of_urns, **by_colors)
 
 # %%
 verdict = {}
@@ -276,13 +271,18 @@ pd.DataFrame(rows).set_index(["V", "model"])
 
 # %%
 trajectory = headline.joined(*(headline.trajectories(models[name]) for name in ("early", "long")))
-urns = list(trajectory["seed"].unique())
+longer, n_longer = models["early"] + models["long"], trajectory["seed"].nunique()
+by_urn = {
+    "by": "seed",
+    "share_y": True,
+    "size": (2.0 if n_longer > 1 else 6.5, 2.6),
+    "n": f"{n_longer} urns, each alone",
+}
 for kind in ("lexical", "permuted"):
-    figure, axes = plotting.panels(len(urns), sharey=True, width=2.0 if len(urns) > 1 else 6.5, height=2.6)
-    for urn, ax in zip(urns, axes, strict=True):
-        mine = trajectory[(trajectory["kind"] == kind) & (trajectory["seed"] == urn)]
-        plotting.distances_along(mine, ax).set_title(f"{kind}, urn {urn}", fontsize=10)
-    plotting.legend(axes[-1])
+    mine = trajectory[trajectory["kind"] == kind]
+    alt = f"Distances of {kind} models to G, M and S along long trainings: a panel for each training urn."
+    options = {"titles": "urn {}", "title": kind, "legend": "distance to", "runs": longer}
+    figure(plotting.distances_along, mine, name=f"long-{kind}", alt=alt, **by_urn, **options)
 
 # %% [markdown]
 # The relative distance along these trainings (thin: an urn, thick: their mean), and the nats a ball that the models
@@ -290,16 +290,9 @@ for kind in ("lexical", "permuted"):
 
 # %%
 along = headline.relative(trajectory)
-figure, axes = plotting.panels(3, width=4.2)
-for y, ax in zip(along.columns[4:], axes, strict=True):
-    for kind, histories in along.groupby("kind", sort=False):
-        plotting.relative_distances(histories, ax, kind=kind, y=y)
-    plotting.log_steps(ax)
-plotting.ends(axes[0])
-for ax in axes[1:]:
-    ax.axhline(0, color="0.4", linestyle=":", linewidth=1)
-    ax.set(ylabel=f"{ax.get_ylabel()} (nats)")
-_ = plotting.legend(axes[-1], title="model")
+alt = "Along long trainings: relative distance, regret to S in distribution, and regret to G on fresh urns."
+options = {"each": {"y": list(along.columns[4:])}, "titles": "", "legend": "model", "runs": longer}
+figure(plotting.relative_distances, along, log=True, alt=alt, n=f"{n_longer} training urns", **options)
 
 # %% [markdown]
 # And the nearest mixture on the way. A model that turns from one predictor into another would show a boundary that
@@ -307,11 +300,10 @@ _ = plotting.legend(axes[-1], title="model")
 
 # %%
 for kind in ("lexical", "permuted"):
-    figure, axes = plotting.panels(len(urns), sharey=True, width=2.0 if len(urns) > 1 else 6.5, height=2.3)
-    for urn, ax in zip(urns, axes, strict=True):
-        mine = trajectory[(trajectory["kind"] == kind) & (trajectory["seed"] == urn)]
-        plotting.weights_along_training(mine, ax).set_title(f"{kind}, urn {urn}", fontsize=10)
-    plotting.legend(axes[-1], title="weight of")
+    mine = trajectory[trajectory["kind"] == kind]
+    alt = f"The mixture nearest to {kind} models along long trainings, as stacked areas: a panel for each training urn."
+    options = {"titles": "urn {}", "title": kind, "legend": "weight of", "runs": longer}
+    figure(plotting.weights_along_training, mine, name=f"weights-{kind}", alt=alt, **by_urn, **options)
 
 # %%
 index, shown = ["kind", "seed"], ["r", "to_generalizing", "to_symmetrized", "regret", "regret_sem"]
@@ -343,18 +335,10 @@ for kind, lines in both.groupby("kind", sort=False):
 # %%
 sized = headline.standings(models["sizes"])
 sized.loc[sized["nearest"] > 1, "r"] = float("nan")
-figure, axes = plotting.panels(len(kinds), sharey=True, width=3.8)
-for kind, ax in zip(kinds, axes, strict=True):
-    plotting.by_setting(sized[sized["kind"] == kind], ax, x="n_tasks", y="r", line="d_model")
-    plotting.ends(ax.set(title=kind, xlabel="urns in the pool D", ylabel="relative distance") and ax)
-_ = plotting.legend(axes[-1], title="d_model")
-
-# %%
-figure, axes = plotting.panels(len(kinds), sharey=True, width=3.8)
-for kind, ax in zip(kinds, axes, strict=True):
-    plotting.by_setting(sized[sized["kind"] == kind], ax, x="n_tasks", y="regret", line="d_model")
-    ax.set(title=kind, xlabel="urns in the pool D", ylabel="regret in distribution (nats)")
-_ = plotting.legend(axes[-1], title="d_model")
+options = by_kind | {"size": (3.8, 3.2), "legend": "d_model", "n": f"{study.n_seeds} pool(s)", "runs": models["sizes"]}
+for y, what in (("r", "Relative distance"), ("regret", "Regret in distribution")):
+    alt = f"{what} against the number of urns in the pool, a line for each width, a panel for each kind of model."
+    figure(plotting.by_setting, sized, x="n_tasks", y=y, line="d_model", name=f"sizes-{y}", alt=alt, **options)
 
 # %%
 rows = []
@@ -387,12 +371,14 @@ for kind in kinds:
 # %%
 mine = [each for each in models["headline"] if each.settings.task.n_colors == colors[0]]
 sequences = sequence_entropy.by_sequence(mine)
-figure, axes = plotting.panels(2, width=5.2)
-for to, ax in zip(("to_generalizing", "to_memorizing"), axes, strict=True):
-    plotting.by_setting(sequence_entropy.quartiles(sequences, to=to), ax, x="quartile", y=to)
-    ax.set(xlabel="entropy of the balls seen, quartile", ylabel="KL(reference ‖ model), nats", yscale="log")
-    ax.set_title("from G" if to == "to_generalizing" else "from M or S")
-_ = plotting.legend(axes[-1], title="model")
+ends_of = {"from G": "to_generalizing", "from M or S": "to_memorizing"}
+quartiles = pd.concat(
+    sequence_entropy.quartiles(sequences, to=to).rename(columns={to: "KL"}).assign(reference=shown)
+    for shown, to in ends_of.items()
+)
+alt = "KL from the model to G, and to M or S, against the entropy of the balls seen: a line for each kind of model."
+options = {"by": "reference", "x": "quartile", "y": "KL", "log": ["KL"], "size": (5.2, 3.2), "legend": "model"}
+figure(plotting.by_setting, quartiles, name="quartiles", alt=alt, n=of_urns, runs=mine, **options)
 
 # %%
 related = sequence_entropy.correlations(sequences)
@@ -428,21 +414,18 @@ cases.set_index("case")[["seed", "balls", "entropy", "to_generalizing", "to_memo
 
 # %%
 lengths = headline.standings(models["contexts"])
-lengths["d to G / d(G, S)"] = lengths["to_generalizing"] / lengths["apart"]
-lengths["d to S / d(G, S)"] = lengths["to_symmetrized"] / lengths["apart"]
-lengths["relative distance"] = lengths["r"].where(lengths["nearest"] <= 1)
-figure, axes = plotting.panels(3, width=4.2)
-for y, ax in zip(lengths.columns[-3:], axes, strict=True):
-    plotting.by_setting(lengths, ax, x="context_length", y=y).set(xlabel="context length C", ylabel=y)
-    if y != "relative distance":
-        ax.set(yscale="log")
-        ax.yaxis.set_major_formatter("{x:g}")
-plotting.ends(axes[-1])
-_ = plotting.legend(axes[-1], title="model")
+lengths["share_generalizing"] = lengths["to_generalizing"] / lengths["apart"]
+lengths["share_symmetrized"] = lengths["to_symmetrized"] / lengths["apart"]
+lengths["r"] = lengths["r"].where(lengths["nearest"] <= 1)
+ratios = ["share_generalizing", "share_symmetrized"]
+alt = "Distances to G and S, as multiples of d(G, S), and relative distance, against the context length."
+options = {"each": {"y": [*ratios, "r"]}, "titles": "", "log": ratios, "legend": "model", "runs": models["contexts"]}
+number = f"{study.n_seeds} training urn(s)"
+figure(plotting.by_setting, lengths, x="context_length", name="contexts", alt=alt, n=number, **options)
 
 # %%
 for kind in ("lexical", "permuted"):
-    wide = lengths[lengths["kind"] == kind].pivot(index="seed", columns="context_length", values="relative distance")
+    wide = lengths[lengths["kind"] == kind].pivot(index="seed", columns="context_length", values="r")
     short, long = wide.columns[0], wide.columns[-1]
     n_nearer_g, n = int((wide[long] < wide[short]).sum()), len(wide.dropna(subset=[short, long]))
     display(Markdown(f"At C = {long} {kind} models are nearer to G than at C = {short} for {n_nearer_g} of {n} urns."))

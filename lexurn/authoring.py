@@ -43,11 +43,10 @@ from lexurn import experiment
 experiment.require_references(settings)
 
 # %%
-# %matplotlib inline
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import evaluation, plotting, uncertainty
+from lexurn import evaluation, figure, plotting, uncertainty
 
 torch.set_num_threads(settings.machine.threads)
 pool = experiment.training_pool(settings)
@@ -63,8 +62,10 @@ generalizing = references.pop("generalizing")
 
 # %%
 table = evaluation.evaluate(generalizing, references, splits)
-figure, (ax,) = plotting.panels(1, width=6.5)
-_ = plotting.legend(plotting.distances_by_row(table[table["row"] != "0"], ax, split="out_of_distribution"))
+rows = table[(table["row"] != "0") & (table["measure"] == "symmetrized_kl")]
+options = {"split": "out_of_distribution", "legend": "distance to", "size": (6.5, 3.2)}
+alt = "Distances of G to M and S against the balls seen, on fresh urns."
+figure(plotting.distances_by_row, rows, alt=alt, n=f"{rows['n'].max()} sequences", **options)
 
 # %%
 fresh = evaluation.select(table, split="out_of_distribution")

@@ -110,7 +110,7 @@ def record(path: str, loaded: list[str]) -> None:
         "used": {name: hashed(store.stored(name)) for name in sorted(store.used)},
         "claims": claims.stated,
         "device": provenance.device(),
-        "commit": f"{(provenance.commit() or 'unknown')[:7]}{' with changes' if provenance.is_changed() else ''}",
+        "commit": provenance.short(provenance.commit(), provenance.is_changed()),
     }
     files.write(Path(path), json.dumps(made))
 

@@ -28,6 +28,7 @@ class Claim(BaseModel):
 
     key: str = Field(pattern=r"^[a-z0-9_]+(/[a-zA-Z0-9_]+)*$")
     chapter: str
+    figure: str
     quantity: str
     source: str
     published: float | None
@@ -117,6 +118,22 @@ def table(measured: Mapping[str, Measured], *, at_scale: bool = True) -> pd.Data
         line |= {"n": ours.n, "band": claim.band, "for n": claim.n, "known before": claim.known_before}
         lines.append({**line, "verdict": verdict})
     return pd.DataFrame(lines).set_index("quantity")
+
+
+def numbers(measured: Mapping[str, Measured]) -> pd.DataFrame:
+    """Our figures beside what was published, for a picture: claim, published, spread, low, high, ours, error, n."""
+    lines = []
+    for key, ours in measured.items():
+        claim = get(key)
+        line = {
+            "claim": key,
+            "published": claim.published,
+            "spread": claim.spread,
+            "low": claim.low,
+            "high": claim.high,
+        }
+        lines.append(line | {"ours": ours.value, "error": ours.error, "n": ours.n})
+    return pd.DataFrame(lines).astype({"published": float, "spread": float})
 
 
 def summary(measured: Mapping[str, Measured], *, at_scale: bool = True) -> str:

@@ -118,7 +118,7 @@ def on_one_sequence(predictors: Mapping[str, Predictor], tokens: Tokens) -> pd.D
     for name, predictor in predictors.items():
         probs = predictor(tokens)[0].exp().cpu()  # time vocab
         table = pd.DataFrame(probs.numpy()).rename_axis("row").reset_index()
-        table = table.melt("row", var_name="color", value_name="probability")
+        table = table.melt("row", var_name="color", value_name="probability").astype({"color": int})
         tables.append(table.assign(predictor=name, ball=table["row"].map(dict(enumerate(tokens[0].tolist())))))
     return pd.concat(tables, ignore_index=True)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import lexurn
-from lexurn import files, paths
+from lexurn import cards, files, paths
 from lexurn.chapters import RECORD, Chapter, hashed, module_hashes
 from lexurn.tracking import duration
 
@@ -95,7 +95,8 @@ async def execute(chapter: Chapter, progress: Progress, *, threads: int, timeout
     """Execute a chapter with so many threads, put notebook and record in place, and return the record.
 
     Its `failed` says in a line what went wrong: a cell that raised, that took more than `timeout` seconds, or whose
-    kernel died. What a failing chapter had shown is kept. Raises StoreError where nothing can be written.
+    kernel died; or one that shows a picture without a card. What a failing chapter had shown is kept. Raises StoreError
+    where nothing can be written.
     """
     import jupytext
     import nbformat
@@ -123,6 +124,8 @@ async def execute(chapter: Chapter, progress: Progress, *, threads: int, timeout
         except (OSError, ValueError):  # it had not begun, or its disk is full
             result = source
         record |= json.loads(made.read_text()) if made.exists() else NOT_MADE
+    result.cells = [cell for cell in result.cells if not {*cell.metadata.get("tags", [])} & {OURS, *ERRORS}]
+    failed = failed or next(cards.faults(result), "")
     record |= {"failed": failed, "modules": {name: modules.get(name, "") for name in record["modules"]}}
     _clean(result, chapter.name, failed)
     with files.worded(chapter.executed):
@@ -135,10 +138,9 @@ async def execute(chapter: Chapter, progress: Progress, *, threads: int, timeout
 
 
 def _clean(notebook: Any, name: str, failed: str) -> None:
-    """Take out what is ours and papermill's, and say what failed below the title."""
+    """Take out what papermill notes, and say what failed below the title."""
     import nbformat
 
-    notebook.cells = [cell for cell in notebook.cells if not {*cell.metadata.get("tags", [])} & {OURS, *ERRORS}]
     for each in (notebook, *notebook.cells):
         each.metadata.pop("papermill", None)  # where and when; the record has what matters of it
     if not (notebook.cells and notebook.cells[0].source.startswith("# ")):

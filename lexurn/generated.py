@@ -93,7 +93,8 @@ def _line(claim: claims.Claim, ours: Mapping[str, Any] | None) -> list[str]:
     band = f"{claim.band}, {claim.scale}, n = {claim.n}"
     verdict = f"**{verdict}**" if verdict == "refuted" else verdict
     known = "yes" if claim.known_before else "no"
-    return [f"{claim.quantity} (`{claim.key}`)", ", ".join(published), exact, shown, band, known, verdict]
+    shown_in = f'<a href="{claim.chapter}.html#figure-{claim.figure}">figure</a>' if ours else "not drawn"
+    return [f"{claim.quantity} (`{claim.key}`), {shown_in}", ", ".join(published), exact, shown, band, known, verdict]
 
 
 def badge(chapters: Sequence[Chapter], *, scale: str) -> str:

@@ -13,6 +13,7 @@ import difflib
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,11 +27,30 @@ INJECTED = "# Parameters"
 """First line of the cell that papermill injects; a chapter's own parameters cell starts with it and goes on."""
 
 
+resolved: "Resolved | None" = None
+"""What this process has resolved last: the settings that the chapter which runs here runs with."""
+
+
 class ParameterError(ValueError):
     """A value or a name that no run can be made from. Its message is one line and says what to do."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"ParameterError: {self}"]  # IPython shows this in place of a traceback
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The chapter that is running, by its file's name without ending, its settings, and the names not for choice."""
+
+    chapter: str
+    settings: Settings
+    fixed: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """What executes the chapter with these settings again."""
+        changed = self.settings.changed(study=True)
+        return _papermill(self.chapter, {name: value for name, value in changed.items() if name not in self.fixed})
 
 
 def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings:
@@ -54,7 +74,10 @@ def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings
         given |= mine | values
         if not is_injected:  # a default that stands in the chapter's own cell is not something that was asked for
             given = {name: value for name, value in given.items() if name not in values or value != _default(name)}
-    return check(given | (fixed or {}))
+    settings, fixed = check(given | (fixed or {})), fixed or {}
+    global resolved
+    resolved = Resolved(_file_of(chapter), settings, tuple(fixed))
+    return settings
 
 
 def check(values: Mapping[str, Any]) -> Settings:
@@ -126,10 +149,22 @@ def suggestion(name: object, known: Iterable[str]) -> str:
     return f"did you mean {near[0]}? " if near else ""
 
 
-def papermill_line(settings: Settings, chapter: str = "02_train") -> str:
+def papermill_line(settings: Settings) -> str:
     """The command that makes this run again."""
-    changed = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in settings.changed().items())
-    return f"papermill book/{chapter}.ipynb out.ipynb {changed}".rstrip()
+    return _papermill("02_train", settings.changed())
+
+
+def _papermill(chapter: str, given: Mapping[str, Any]) -> str:
+    words = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in given.items())
+    return f"papermill book/{chapter}.ipynb out.ipynb {words}".rstrip()
+
+
+def _file_of(chapter: str) -> str:
+    """`02_train` for `train`; the name itself where no file has it."""
+    try:
+        return next((paths.root() / "book").glob(f"[0-9][0-9]_{chapter}.py")).stem
+    except (FileNotFoundError, StopIteration):
+        return chapter
 
 
 def _cells() -> Iterable[tuple[dict[str, Any], bool]]:

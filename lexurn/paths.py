@@ -19,7 +19,7 @@ def root() -> Path:
         if (folder / "_config.yml").exists() and (folder / "lexurn").is_dir():
             return folder
     raise FileNotFoundError(
-        f"no Lexurn repository at {above} nor above {here}; run from inside a clone, or set LEXURN_RUNS"
+        f"no Lexurn repository at {above} nor above {here}; run inside a clone, or set LEXURN_RUNS and LEXURN_BUILD"
     )
 
 

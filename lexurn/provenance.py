@@ -42,6 +42,11 @@ def commit() -> str | None:
     return _git("rev-parse", "HEAD") if ours else None
 
 
+def short(commit: str | None, changed: bool | None) -> str:
+    """A commit as readers see it, with whether the files differed from it."""
+    return f"{(commit or 'unknown')[:7]}{' with changes' if changed else ''}"
+
+
 def is_changed() -> bool:
     """Whether the files of this repository differ from its commit."""
     return bool(_git("status", "--porcelain", "--untracked-files=no"))

@@ -1,9 +1,8 @@
 """A Sphinx extension for the book's pages.
 
 It keeps them from asking for what is not there: Thebe, on another host, fonts ahead of time, and, where there are
-widgets, an older MathJax. At the top of each stands what edition this is. Of a figure without a text of its own it says
-which section it is in. And it shows docstrings as they are written: plain text, `code` in backticks, and indented
-blocks that keep their lines.
+widgets, an older MathJax. At the top of each stands what edition this is. And it shows docstrings as they are written:
+plain text, `code` in backticks, and indented blocks that keep their lines.
 """
 
 import re
@@ -36,7 +35,6 @@ def setup(app: Any) -> dict[str, bool]:
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-docstring", plain)
     app.connect("build-finished", without_preloads)
-    app.connect("doctree-read", described)
     app.add_js_file(None, body=WIDGETS, priority=900)  # after the configuration of MathJax
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -61,18 +59,6 @@ def without_preloads(app: Any, failed: Exception | None) -> None:
     for page in Path(app.outdir).glob("*.html"):
         text = page.read_text()
         page.write_text(re.sub(r'<link rel="preload" as="font"[^>]*>', "", text))
-
-
-def described(app: Any, doctree: Any) -> None:
-    """Give each image without a text that stands for it one that names its section."""
-    from docutils import nodes
-
-    for number, image in enumerate(doctree.findall(nodes.image), 1):
-        if not image.get("alt"):
-            section = image.parent
-            while section.parent and not isinstance(section, nodes.section):
-                section = section.parent
-            image["alt"] = f"Figure {number}, in the section “{section.next_node(nodes.title).astext()}”"
 
 
 def plain(app: Any, what: str, name: str, of: Any, options: Any, lines: list[str]) -> None:

@@ -11,7 +11,9 @@ import re
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from lexurn import files, paths, store
 
@@ -25,6 +27,16 @@ def write_table(name: str, frame: pd.DataFrame) -> Path:
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f"a table's name consists of letters, digits, dots, - and _, got {name!r}")
+    path = paths.runs() / "tables" / f"{name}.csv"
+    content = as_csv(frame)
+    with files.worded(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    files.write(path, content)
+    return path
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """A table as the text that `from_csv` reads back. Raises ValueError for what cannot be read back."""
     if list(frame.index.names) != [None] or frame.index.dtype.kind != "i":
         raise ValueError(f"the lines of a table have no names but their numbers, got {frame.index}; use reset_index()")
     if not len(frame) or not frame.columns.is_unique or not all(isinstance(column, str) for column in frame):
@@ -34,11 +46,22 @@ def write_table(name: str, frame: pd.DataFrame) -> Path:
         raise ValueError(f"a column's name holds no quotes, commas or line ends, got {bad[0]!r}")
     single = frame.select_dtypes("float32")
     lines = frame.astype(dict.fromkeys(single, "float64")).to_csv(index=False, header=False, na_rep=MISSING)
-    path = paths.runs() / "tables" / f"{name}.csv"
-    with files.worded(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, ",".join(names) + "\n" + lines)
-    return path
+    return ",".join(names) + "\n" + lines
+
+
+def from_csv(content: bytes) -> pd.DataFrame:
+    """A table as it was before `as_csv`."""
+    header = content.partition(b"\n")[0].decode().split(",")
+    frame = pd.read_csv(BytesIO(content), dtype=str, na_filter=False, lineterminator="\n")
+    for column, given in zip(list(frame), header, strict=True):
+        read = _texts if given.startswith('"') else _numbers
+        frame[column] = read(frame[column].tolist())
+    return frame
+
+
+def wide(values: ArrayLike) -> pd.DataFrame:
+    """A matrix as a table: a line a row, and a column for each of its columns, named "0", "1" and so on."""
+    return pd.DataFrame(np.asarray(values)).rename(columns=str)
 
 
 def read_table(name: str) -> pd.DataFrame:
@@ -47,14 +70,8 @@ def read_table(name: str) -> pd.DataFrame:
     for folder in folders:
         if (path := folder / f"{name}.csv").exists():
             store.check(path)
-            content = path.read_bytes()
             store.used.add(f"tables/{path.name}")
-            header = content.partition(b"\n")[0].decode().split(",")
-            frame = pd.read_csv(BytesIO(content), dtype=str, na_filter=False, lineterminator="\n")
-            for column, given in zip(list(frame), header, strict=True):
-                read = _texts if given.startswith('"') else _numbers
-                frame[column] = read(frame[column].tolist())
-            return frame
+            return from_csv(path.read_bytes())
     there = sorted({path.stem for folder in folders for path in folder.glob("*.csv")})
     near = difflib.get_close_matches(name, there, n=3, cutoff=0.4) or there[:5]
     hint = f"near: {', '.join(near)}" if near else "there are none yet; runs.write_table makes one"

@@ -1,16 +1,14 @@
 """Views for notebooks: live ones, updated in place, and flipbooks, which need no kernel."""
 
-import base64
-import html
-import io
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
 
-from lexurn import files, plotting, runs, sweeps, workers
+from lexurn import drawing, figures, files, runs, sweeps, workers
+from lexurn.drawing import Drawing
 from lexurn.runs import Run
 from lexurn.settings import Settings
 from lexurn.tracking import Clock, Lines, Tracker, duration
@@ -19,11 +17,15 @@ if TYPE_CHECKING:
     import ipywidgets
 
 
+TRAINING: dict[str, Any] = {"each": {"view": ["losses", "distances"]}, "legend": "distance to"}
+"""The panels of a training's figure."""
+
+
 class LiveTraining(Tracker):
     """A tracker that redraws loss and distances at every evaluation, with the time left.
 
-    In a notebook there is one picture, replaced in place at most every `interval` seconds and at the end; elsewhere it
-    prints lines.
+    In a notebook there is one picture, replaced in place at most every `interval` seconds, and at the end by a line;
+    the finished training is for a figure to show. Elsewhere it prints lines.
     """
 
     def __init__(self, n_steps: int, *, interval: float = 2.0):
@@ -54,22 +56,29 @@ class LiveTraining(Tracker):
             self._draw(left)
 
     def finish(self) -> None:
-        if self.rows:
-            self._draw(f"{duration(time.monotonic() - self.began)} in all")
+        from IPython.display import Markdown
+
+        if self.rows and not self.lines:
+            step = int(self.rows[-1]["step"])
+            self._show(Markdown(f"Trained for {step} steps, {duration(time.monotonic() - self.began)} in all."))
 
     def _draw(self, clock: str) -> None:
-        from IPython.display import display
+        from IPython.display import Image
 
         metrics = pd.DataFrame(self.rows)
-        figure, (left, right) = plotting.panels(2)
-        plotting.losses(metrics, left).set_title(f"step {int(metrics['step'].iloc[-1])} of {self.n_steps}, {clock}")
-        plotting.legend(plotting.distances_along_training(metrics, right))
-        if self.handle is None:
-            self.handle = display(figure, display_id=True)
-        else:
-            self.handle.update(figure)
-        plt.close(figure)
+        title = f"step {int(metrics['step'].iloc[-1])} of {self.n_steps}, {clock}"
+        how = Drawing(plot="lexurn.plotting.training", title=title, **TRAINING)
+        (picture,) = drawing.draw(how, metrics)
+        self._show(Image(picture.png, width=9 * 96))
         self.drawn = time.monotonic()
+
+    def _show(self, what: Any) -> None:
+        from IPython.display import display
+
+        if self.handle is None:
+            self.handle = display(what, display_id=True)
+        else:
+            self.handle.update(what)
 
 
 class OneLine(Tracker):
@@ -142,29 +151,26 @@ def _line_in_place() -> Callable[[str], None]:
     return lambda text: handle.update(Markdown(text))
 
 
-def flipbook(pages: Sequence[str], *, label: str) -> "ipywidgets.VBox":
-    """Pages of HTML, such as `picture` makes, of which one is seen: a slider chooses, or a button plays.
+def flipbook(
+    plot: Callable[..., Axes], table: pd.DataFrame, *, label: str, alts: Sequence[str], **options: Any
+) -> "ipywidgets.VBox":
+    """A figure in pages, of which one is seen, with its card: a slider chooses, or a button plays.
 
-    Everything is linked in the browser, so that it moves in a saved notebook and on a page too.
+    `alts` says what each page shows; the options are those of `figures.card`, `each` among them. Everything is linked
+    in the browser, so that it moves in a saved notebook and on a page too.
     """
     import ipywidgets
 
+    card = figures.card(plot, table, pages=True, **options)
+    pages = [card.picture(number, alt=alt) for number, alt in enumerate(alts)]
     shown = ipywidgets.Stack([ipywidgets.HTML(page) for page in pages], selected_index=0)
     last = len(pages) - 1
     slider = ipywidgets.IntSlider(0, 0, last, description=label, style={"description_width": "initial"})
     player = ipywidgets.Play(value=0, min=0, max=last, interval=700)
     ipywidgets.jslink((player, "value"), (slider, "value"))
     ipywidgets.jslink((slider, "value"), (shown, "selected_index"))
-    return ipywidgets.VBox([ipywidgets.HBox([player, slider]), shown])
-
-
-def picture(figure: plt.Figure, *, alt: str) -> str:
-    """A figure, which is closed, as HTML, with a text that says what it shows."""
-    with io.BytesIO() as file:
-        figure.savefig(file, format="png", dpi=100, metadata={"Software": None})
-        data = base64.b64encode(file.getvalue()).decode()
-    plt.close(figure)
-    return f'<img class="figure" style="max-width: 100%" alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+    below = ipywidgets.HTML(card.html(with_picture=False))
+    return ipywidgets.VBox([ipywidgets.HBox([player, slider]), shown, below])
 
 
 def _in_notebook() -> bool:

@@ -15,8 +15,9 @@ MAY_SKIP: set[str] = {"test_runs.py::test_a_run_trains_on_cuda"}
 
 @pytest.fixture(autouse=True)
 def store(tmp_path, monkeypatch):
-    """A run store of the test's own, and nothing published."""
+    """A run store and a build of the test's own, and nothing published."""
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("LEXURN_BUILD", str(tmp_path))
     monkeypatch.setattr(paths, "published", lambda: None)
     return tmp_path / "runs"
 

@@ -16,7 +16,7 @@ import yaml
 from jupytext.compare import compare_notebooks
 
 import lexurn
-from lexurn import authoring, cli, comparison, evaluation, parameters, paths, runs, sweeps
+from lexurn import authoring, cards, cli, comparison, evaluation, parameters, paths, runs, sweeps
 from lexurn.settings import FLAT
 
 ROOT = paths.root()
@@ -105,12 +105,14 @@ def test_the_chapter_shows_distances_with_errors_figures_and_where_the_run_is(st
 
 
 def outputs_of(path):
-    """Pictures, and all text, of an executed notebook; errors and warnings are none of a chapter's business."""
-    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    """The number of cards, and all text, of an executed notebook, which has neither errors nor warnings."""
+    notebook = nbformat.read(path, as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert list(cards.faults(notebook)) == []
     assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
     data = [output["data"] for output in outputs if "data" in output]
     text = "\n".join(each.get("text/markdown", each["text/plain"]) for each in data)
-    return sum("image/png" in each for each in data), text
+    return len(cards.cards(notebook)), text
 
 
 @pytest.mark.parametrize("extra", [[], ["-p", "n_tasks", "0"], ["-p", "n_colors", "13", "-p", "alpha", "0.5"]])
@@ -119,7 +121,7 @@ def test_the_data_chapter_draws_the_predictors_and_scores_them(store, tmp_path, 
     done = papermill(out, "-f", "params/smoke.yaml", *extra, chapter="01_data")
     assert done.returncode == 0, done.stderr[-3000:]
     n_pictures, text = outputs_of(out)
-    assert n_pictures == (8 if "n_tasks" in extra else 10)
+    assert n_pictures == (10 if "n_tasks" in extra else 12)
     assert "M out of distribution at D = 1 (n = 4 pools): V = 4: " in text
     assert "published lexical model's 0.14 is what **symmetrized** scores" in text
     assert not store.exists()  # nothing is trained

@@ -2,15 +2,21 @@
 
 import functools
 import http.server
+import json
+import re
 import shutil
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from click.testing import CliRunner
 from test_book import outputs_of
 
-from lexurn import cli, paths
+from lexurn import cards, claims, cli, figures, paths
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt-get install chromium)")
@@ -137,4 +143,41 @@ def test_a_chapter_offers_colab_and_its_executed_notebook(site):
     text = (site / "02_train.html").read_text()
     assert "colab.research.google.com/github/" in text and "/book/02_train.ipynb" in text
     assert 'href="_sources/02_train.ipynb"' in text
-    assert '"image/png"' in (site / "_sources" / "02_train.ipynb").read_text()  # the executed one
+    assert "lexurn-card" in (site / "_sources" / "02_train.ipynb").read_text()  # the executed one
+
+
+def test_every_picture_is_drawn_again_from_its_card_by_another_process(site, tmp_path):
+    n_pictures, wanted = 0, {}
+    for path in sorted((site / "_sources").glob("0*.ipynb")):
+        notebook = nbformat.read(path, 4)
+        for card in cards.cards(notebook):
+            stem = f"{path.stem}-{card.about['name']}"
+            (tmp_path / f"{stem}.json").write_text(json.dumps(card.about))
+            (tmp_path / f"{stem}.csv").write_bytes(card.table)
+            wanted[stem] = card.about["pictures"]
+        n_pictures += len(cards.pictures(notebook))
+    assert n_pictures == sum(map(len, wanted.values())) > 60
+    stem = "04_analysis-scores"
+    about, table = ((tmp_path / f"{stem}.{ending}").read_text() for ending in ("json", "csv"))
+    (tmp_path / "control.json").write_text(about)
+    (tmp_path / "control.csv").write_text(re.sub(r"(\d\.\d)\d", r"\g<1>9", table, count=1))  # one digit in one number
+    done = subprocess.run(
+        [sys.executable, "-m", "lexurn", "redraw", *map(str, sorted(tmp_path.glob("*.json")))],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = {stem: [] for stem in [*wanted, "control"]}
+    for path in map(Path, done.stdout.split()):
+        if path.suffix == ".png":
+            stem = path.stem if path.stem in found else path.stem.rpartition("-")[0]
+            found[stem].append(figures.digest(path.read_bytes()))
+    assert found.pop("control") != wanted["04_analysis-scores"] == found["04_analysis-scores"]
+    assert found == wanted
+
+
+def test_every_claim_links_to_the_figure_that_shows_it(site):
+    links = re.findall(r'href="(\w+\.html)#(figure-[\w-]+)"', (site / "claims.html").read_text())
+    assert len(links) == len(claims.read())
+    for page, figure in set(links):
+        assert f'id="{figure}"' in (site / page).read_text()

@@ -1,10 +1,5 @@
 """Pictures show the table that they are given, and tell readers apart who see no colours."""
 
-import matplotlib
-
-matplotlib.use("agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,9 +11,8 @@ from lexurn.widgets import LiveTraining
 
 @pytest.fixture
 def axes():
-    figure, (axes,) = plotting.panels(1)
-    yield axes
-    plt.close(figure)
+    _, (axes,) = plotting.panels(1)
+    return axes
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +23,15 @@ def scene():
 
 
 def test_scores_show_every_urn_the_mean_and_what_was_published(axes):
-    table = pd.DataFrame({"who": ["lexical"] * 6 + ["symmetrized"] * 6, "mean": np.linspace(0.1, 0.2, 12)})
+    urns = pd.DataFrame({"who": ["lexical"] * 6 + ["symmetrized"] * 6, "mean": np.linspace(0.1, 0.2, 12)})
     bounds = {"low": [0.1, 0.17], "high": [0.14, 0.19]}
     means = pd.DataFrame({"who": ["lexical", "symmetrized"], "mean": [0.12, 0.18], **bounds})
     published = pd.DataFrame({"who": ["lexical"], "mean": [0.14], "spread": [0.11]})
-    plotting.scores(table, means, axes, published=published)
+    parts = {"urn": urns, "mean over urns": means, "published": published}
+    plotting.scores(pd.concat(lines.assign(what=what) for what, lines in parts.items()), axes)
     assert [label.get_text() for label in axes.get_xticklabels()] == ["lexical", "S"] and axes.get_yscale() == "log"
     drawn = [line.get_ydata() for line in axes.lines]
-    np.testing.assert_allclose(drawn[0], table["mean"][:6])
+    np.testing.assert_allclose(drawn[0], urns["mean"][:6])
     assert any(list(each) == [0.14] for each in drawn) and axes.get_legend_handles_labels()[1] == ["published"]
 
 
@@ -65,7 +60,8 @@ def test_shares_and_relative_distances_are_drawn_for_every_urn(axes):
 def test_a_setting_is_drawn_with_a_point_a_run_and_a_line_through_the_means(axes):
     table = pd.DataFrame({"n_tasks": [1, 1, 4, 4], "d_model": [16] * 4, "r": [0.0, 1.0, 2.0, 4.0]})
     plotting.by_setting(table, axes, x="n_tasks", y="r", line="d_model")
-    points, line = axes.lines
+    points, line, *ends = axes.lines
+    assert len(ends) == 2  # of relative distance
     assert list(points.get_ydata()) == [0.0, 1.0, 2.0, 4.0] and list(line.get_ydata()) == [0.5, 3.0]
     assert axes.get_legend_handles_labels()[1] == ["16"] and [tick for tick in axes.get_xticks()] == [1, 4]
 
@@ -106,12 +102,25 @@ def test_training_curves_are_drawn_as_they_were_logged(axes):
     assert axes.lines[1].get_ydata().tolist() == [2.0, 1.0]
     plotting.distances_along_training(metrics, axes)
     assert axes.lines[-1].get_ydata().tolist() == [0.3, 0.2]
+    axes.clear()
+    plotting.training(metrics.assign(best_step=5), axes, view="distances")
+    mark, line = axes.lines
+    assert list(mark.get_xdata()) == [5, 5] and line.get_ydata().tolist() == [0.3, 0.2]
+
+
+def test_claims_are_drawn_with_their_bands_and_what_was_published(axes):
+    table = pd.DataFrame({"claim": ["a", "b"], "published": [0.1, np.nan], "low": [0.05, 0.2], "high": [0.2, 0.4]})
+    plotting.bands(table.assign(ours=[0.12, 0.5], error=[0.01, 0.1]), axes)
+    assert [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches] == [(0.05, 0.2), (0.2, 0.4)]
+    published, ours = axes.lines
+    assert published.get_xdata()[0] == 0.1 and ours.get_xdata().tolist() == [0.12, 0.5]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
 
 
 def test_predictions_are_drawn_a_line_a_color(axes, scene):
     references, held = scene
     table = evaluation.on_one_sequence(references, held["out_of_distribution"][:1])
-    plotting.predictions(table, axes, who="memorizing")
+    plotting.predictions(table[table["predictor"] == "memorizing"], axes)
     assert len(axes.lines) == 4
     for line, probability in zip(axes.lines, references["memorizing"].urns[0], strict=True):
         np.testing.assert_allclose(line.get_ydata(), probability)

@@ -36,7 +36,20 @@ BODIES = {
     "01_good": "from lexurn import parameters\nprint('seed is', parameters.resolve('good').training.seed)\n",
     "02_other": "import lexurn.divergences\nprint('other')\n",
 }
+AROUND = """import matplotlib.pyplot as plt
+_ = plt.plot([1, 2])
+
+# %%
+import pandas as pd
+from lexurn import figure, plotting
+table = pd.DataFrame({"kind": ["a", "a", "b"], "entropy": [0.1, 0.2, 0.3]})
+figure(plotting.entropies, table, alt="Three entropies.", n="3 urns")
+"""
 BROKEN = {
+    "shows a picture around its card": (
+        AROUND,
+        r"cell 3 of 4, `import matplotlib.pyplot as plt`: shows a picture without a card; draw it by lexurn.figure",
+    ),
     "raises": (
         "print('so far')\n\n# %%\nraise ValueError('broken on purpose')\n",
         "cell 4 of 4, `raise ValueError\\('broken on purpose'\\)`: ValueError: broken on purpose",
@@ -65,6 +78,7 @@ def root(tmp_path, monkeypatch):
     contents += [f"  - file: {name}" for name in [*BODIES, "execution", "claims"]]
     (book / "_toc.yml").write_text("\n".join(contents) + "\n")
     monkeypatch.setattr(paths, "root", lambda: book.parent)
+    monkeypatch.setenv("LEXURN_BUILD", str(book.parent))
     return book.parent
 
 

@@ -22,12 +22,9 @@ def main() -> None:
     plotting.against_entropy(headline.standings(models["headline"]), left)
     left.set_title(f"after {short[0].training.n_steps} steps, a point an urn", fontsize=10)
     trajectory = headline.joined(*(headline.trajectories(models[name]) for name in ("early", "long")))
-    for kind, along in headline.relative(trajectory).groupby("kind", sort=False):
-        plotting.relative_distances(along, right, kind=kind)
-    plotting.log_steps(right).set_title("along ten times as many, thin: an urn", fontsize=10)
+    plotting.relative_distances(headline.relative(trajectory), right, log=True)
+    right.set_title("along ten times as many, thin: an urn", fontsize=10)
     right.set_ylabel("")
-    plotting.ends(left)
-    plotting.ends(right)
     key = {"title": "model", "frameon": False, "loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
     right.legend(*left.get_legend_handles_labels(), **key)
     figure.savefig(Path(__file__).with_suffix(".png"), dpi=150, facecolor="white")

@@ -5,6 +5,7 @@
     lexurn freeze   what the book uses, published        lexurn.cli.making
     lexurn new      another chapter                      lexurn.cli.making
     lexurn sweep    a grid of runs                       lexurn.cli.grids
+    lexurn redraw   a figure, from its card's data       lexurn.cli.drawing
 
 Whatever takes time to import is imported inside the commands, so that `lexurn --help` answers at once.
 """
@@ -14,6 +15,7 @@ from typing import Any
 import click
 
 import lexurn
+from lexurn.cli.drawing import redraw
 from lexurn.cli.grids import sweep
 from lexurn.cli.making import book, freeze, new
 from lexurn.cli.stored import stored
@@ -43,5 +45,5 @@ def main() -> None:
     """Small autoregressive models on data whose generator is known."""
 
 
-for command in (stored, book, freeze, new, sweep):
+for command in (stored, book, freeze, new, sweep, redraw):
     main.add_command(command)

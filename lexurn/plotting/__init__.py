@@ -2,12 +2,15 @@
 
     style            colours, styles, panels and keys, which all pictures share
     distances        losses, distances and weights of models and of exact predictors
+    over_urns        many training urns: a point for each, and their mean
     balls_and_urns   urns, the balls that are drawn from them, and predictions along them
+    claims           our figures beside those that were published
 
 Colours are those of Okabe & Ito, told apart by colour-blind readers; every line also has a style of its own, for print.
 """
 
 from lexurn.plotting.balls_and_urns import ball_colors, balls, entropies, predictions, predictions_after, simplex, urns
+from lexurn.plotting.claims import bands
 from lexurn.plotting.distances import (
     discrimination,
     distances_along,
@@ -15,13 +18,13 @@ from lexurn.plotting.distances import (
     distances_by_context,
     distances_by_kind,
     distances_by_row,
-    ends,
     losses,
     mixtures,
     relative_distances,
+    training,
 )
 from lexurn.plotting.over_urns import against_entropy, by_setting, scores, shares, weights_along_training
-from lexurn.plotting.style import COLORS, GREYS, HATCHES, MARKERS, NAMES, STYLES, legend, log_steps, panels
+from lexurn.plotting.style import COLORS, GREYS, HATCHES, MARKERS, NAMES, STYLES, ends, legend, log_steps, panels
 
 __all__ = [
     "COLORS",
@@ -33,6 +36,7 @@ __all__ = [
     "against_entropy",
     "ball_colors",
     "balls",
+    "bands",
     "by_setting",
     "discrimination",
     "distances_along",
@@ -53,6 +57,7 @@ __all__ = [
     "scores",
     "shares",
     "simplex",
+    "training",
     "urns",
     "weights_along_training",
 ]

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
@@ -13,7 +13,7 @@ from lexurn.plotting.style import COLORS, GREYS, HATCHES, NAMES
 
 
 def urns(pool: pd.DataFrame, axes: Axes) -> Axes:
-    """Proportions of the colours, a bar an urn. `pool`: a row an urn, a column a colour."""
+    """Proportions of the colours, a bar an urn. `pool`: a line an urn, a column a colour."""
     colors = ball_colors(pool.shape[1])
     pool.plot.barh(stacked=True, ax=axes, color=colors, legend=False, width=0.8)
     for color, bars in enumerate(axes.containers):
@@ -24,7 +24,7 @@ def urns(pool: pd.DataFrame, axes: Axes) -> Axes:
 
 
 def balls(tokens: pd.DataFrame, axes: Axes) -> Axes:
-    """Sequences as rows of balls, each with its colour's number. `tokens`: a row a sequence, a column a place."""
+    """Sequences as rows of balls, each with its colour's number. `tokens`: a line a sequence, a column a place."""
     colors = ball_colors(int(tokens.max(axis=None)) + 1)
     for line, (_, sequence) in enumerate(tokens.iterrows()):
         for place, ball in enumerate(sequence):
@@ -39,11 +39,11 @@ def balls(tokens: pd.DataFrame, axes: Axes) -> Axes:
     return axes
 
 
-def simplex(urns: pd.DataFrame, axes: Axes, **style: Any) -> Axes:
-    """Urns of three colours as points in a triangle, whose corners are urns of one colour. `urns`: columns 0, 1, 2."""
+def simplex(urns: pd.DataFrame, axes: Axes) -> Axes:
+    """Urns of three colours as points in a triangle, whose corners are urns of one colour. Columns: colours."""
     height = 3**0.5 / 2
     axes.plot([0, 1, 0.5, 0], [0, 0, height, 0], color="0.5", linewidth=1)
-    axes.scatter(urns[1] + urns[2] / 2, urns[2] * height, **style)
+    axes.scatter(urns["1"] + urns["2"] / 2, urns["2"] * height, s=6, color="0.35", alpha=0.7)
     for color, (x, y) in enumerate([(-0.05, -0.05), (1.05, -0.05), (0.5, height + 0.05)]):
         _ball(axes, x, y, color, ball_colors(3))
     axes.set(aspect="equal")
@@ -59,24 +59,26 @@ def entropies(table: pd.DataFrame, axes: Axes) -> Axes:
     return axes
 
 
-def predictions(table: pd.DataFrame, axes: Axes, *, who: str) -> Axes:
+def predictions(table: pd.DataFrame, axes: Axes) -> Axes:
     """One predictor on one sequence: a line per colour, and the balls as they came.
 
-    `table`: predictor, row, color, probability, and ball (the colour that came at that row).
+    `table`: row, color, probability, and ball (the colour that came at that row).
     """
-    mine = table[table["predictor"] == who]
-    colors = ball_colors(mine["color"].nunique())
-    for color, line in mine.groupby("color"):
+    colors = ball_colors(table["color"].nunique())
+    for color, line in table.groupby("color"):
         axes.plot(line["row"], line["probability"], color=colors[color], drawstyle="steps-mid")
         axes.text(line["row"].iloc[-1] + 1, line["probability"].iloc[-1], color, va="center", fontsize=7)
-    balls = mine.drop_duplicates("row")
+    balls = table.drop_duplicates("row")
     axes.scatter(balls["row"], [-0.06] * len(balls), c=[colors[ball] for ball in balls["ball"]], s=14)
-    axes.set(title=NAMES.get(who, who), xlabel="balls seen", ylim=(-0.12, 1), ylabel="probability")
+    axes.set(xlabel="balls seen", ylim=(-0.12, 1), ylabel="probability")
     return axes
 
 
 def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
-    """What predictors say after `row` balls, a group of bars a colour, and above them the balls. `table` as before."""
+    """What predictors say after `row` balls, a group of bars a colour, and above them the balls.
+
+    `table`: predictor, row, color, probability, ball, for all rows.
+    """
     wide = table[table["row"] == row].pivot(index="color", columns="predictor", values="probability")
     names = [name for name in COLORS if name in wide]
     wide[names].plot.bar(ax=axes, color=[COLORS[name] for name in names], width=0.75, rot=0, edgecolor="white")
@@ -94,7 +96,7 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
 
 def ball_colors(n_colors: int) -> Sequence[Any]:
     """A colour for each colour of balls, from dark to light, so that they are told apart without colour too."""
-    return [plt.colormaps["viridis"](0.95 * color / max(n_colors - 1, 1)) for color in range(n_colors)]
+    return [colormaps["viridis"](0.95 * color / max(n_colors - 1, 1)) for color in range(n_colors)]
 
 
 def _ball(axes: Axes, x: float, y: float, color: int, colors: Sequence[Any]) -> None:

@@ -7,7 +7,12 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
-from lexurn.plotting.style import COLORS, HATCHES, MARKERS, NAMES, STYLES, log_steps
+from lexurn.plotting.style import COLORS, HATCHES, MARKERS, NAMES, RELATIVE, STYLES, ends, label, log_steps
+
+
+def training(metrics: pd.DataFrame, axes: Axes, *, view: str) -> Axes:
+    """Along one training, the `losses`, or the distances to the references on fresh urns. `metrics`: as logged."""
+    return losses(metrics, axes) if view == "losses" else distances_along_training(metrics, axes)
 
 
 def losses(metrics: pd.DataFrame, axes: Axes) -> Axes:
@@ -20,20 +25,18 @@ def losses(metrics: pd.DataFrame, axes: Axes) -> Axes:
     return axes
 
 
-def distances_along_training(
-    metrics: pd.DataFrame, axes: Axes, *, split: str = "out_of_distribution", best_step: int | None = None
-) -> Axes:
+def distances_along_training(metrics: pd.DataFrame, axes: Axes, *, split: str = "out_of_distribution") -> Axes:
     """Distance to each reference against the step, with a mark at the one whose weights are kept.
 
-    `metrics`: step and `<split>/symmetrized_kl/<reference>`.
+    `metrics`: step, `<split>/symmetrized_kl/<reference>`, and best_step, the same in every line, or none.
     """
-    if best_step is not None:
+    for best_step in metrics.get("best_step", [])[:1]:
         axes.axvline(best_step, color="0.8", linewidth=4, zorder=0)
     for reference in NAMES:
         column = f"{split}/symmetrized_kl/{reference}"
         if column in metrics:
             axes.plot(metrics["step"], metrics[column], marker=".", label=NAMES[reference], **_line(reference))
-    axes.set(xlabel="step", title=split.replace("_", " "))
+    axes.set(xlabel="step")
     return _distances(axes)
 
 
@@ -47,26 +50,24 @@ def distances_along(trajectory: pd.DataFrame, axes: Axes) -> Axes:
     return _distances(log_steps(axes))
 
 
-def relative_distances(histories: pd.DataFrame, axes: Axes, *, kind: str, y: str = "relative_distance") -> Axes:
-    """Relative distance along training: a thin line per urn, and their mean; from five urns on two standard errors.
+def relative_distances(histories: pd.DataFrame, axes: Axes, *, y: str = "relative_distance", log: bool = False) -> Axes:
+    """Relative distance along trainings: a thin line per urn, and the mean of each kind; from five urns on two
+    standard errors. A regret may stand in its place (`y`), and steps on a logarithmic axis.
 
-    `histories`: step, seed, relative_distance (−1 at the generalizing, +1 at the kind's own memorizing predictor), or
-    another column in its place.
+    `histories`: kind, step, seed, relative_distance (−1 at the generalizing, +1 at what this kind could memorize).
     """
-    for _, line in histories.groupby("seed"):
-        axes.plot(line["step"], line[y], color=COLORS[kind], alpha=0.25, linewidth=0.8)
-    wide = {"label": kind, "linewidth": 2.2, **_line(kind)}
-    band = ("se", 2) if histories["seed"].nunique() >= 5 else None
-    seaborn.lineplot(histories, x="step", y=y, errorbar=band, legend=False, ax=axes, **wide)
-    axes.set(xlabel="step", ylabel=y.replace("_", " "))
-    return axes
-
-
-def ends(axes: Axes) -> Axes:
-    """The two ends of relative distance, as lines with their names, over what is drawn already."""
-    for value, name in ((-1, "generalizing (G)"), (1, "memorizing (M for normal, S for the others)")):
-        axes.axhline(value, color="0.4", linestyle=":", linewidth=1)
-        axes.text(axes.get_xlim()[1], value + 0.05, name, ha="right", va="bottom", fontsize=8, color="0.3")
+    for kind, mine in histories.groupby("kind", sort=False):
+        for _, line in mine.groupby("seed"):
+            axes.plot(line["step"], line[y], color=COLORS[kind], alpha=0.25, linewidth=0.8)
+        wide = {"label": kind, "linewidth": 2.2, **_line(kind)}
+        band = ("se", 2) if mine["seed"].nunique() >= 5 else None
+        seaborn.lineplot(mine, x="step", y=y, errorbar=band, legend=False, ax=axes, **wide)
+    axes.set(xlabel="step", ylabel=label(y) if y in RELATIVE else f"{label(y)} (nats)")
+    if log:
+        log_steps(axes)
+    if y in RELATIVE:
+        return ends(axes)
+    axes.axhline(0, color="0.4", linestyle=":", linewidth=1)
     return axes
 
 
@@ -80,7 +81,7 @@ def distances_by_row(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
             seen = line["row"].astype(int)
             axes.plot(seen, line["mean"], label=NAMES[reference], **_line(reference))
             _band(axes, seen, line["mean"], line["sem"], reference)
-    axes.set(xlabel="balls seen", title=split.replace("_", " "))
+    axes.set(xlabel="balls seen")
     return _distances(axes)
 
 
@@ -94,7 +95,7 @@ def distances_by_kind(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
         label = kind if seed == runs["seed"].iloc[0] else None
         low = (2 * line["sem"]).clip(upper=0.9 * line["mean"])
         axes.errorbar(x, line["mean"], [low, 2 * line["sem"]], fmt=MARKERS[kind], color=COLORS[kind], label=label, ms=5)
-    axes.set(title=split.replace("_", " "), xlim=(-0.5, len(NAMES) - 0.5), xticks=range(len(NAMES)))
+    axes.set(xlim=(-0.5, len(NAMES) - 0.5), xticks=range(len(NAMES)))
     axes.set_xticklabels(["G", "M", "S"])
     return _distances(axes)
 
@@ -150,7 +151,7 @@ def _distances(axes: Axes) -> Axes:
 def _is_short(axes: Axes) -> bool:
     """Less than two decades, where powers of ten alone would leave a log axis nearly bare."""
     low, high = axes.get_ylim()
-    return high < 100 * low
+    return bool(high < 100 * low)
 
 
 def _band(axes: Axes, x: pd.Series, mean: pd.Series, sem: pd.Series, name: str) -> None:

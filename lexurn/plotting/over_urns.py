@@ -7,24 +7,29 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 
-from lexurn.plotting.style import COLORS, GREYS, HATCHES, MARKERS, NAMES, STYLES, log_steps
+from lexurn.plotting.style import COLORS, GREYS, HATCHES, MARKERS, NAMES, RELATIVE, STYLES, ends, label, log_steps
 
 SHORT = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}
 
 
-def scores(table: pd.DataFrame, means: pd.DataFrame, axes: Axes, *, published: pd.DataFrame) -> Axes:
-    """Scores of models and exact predictors. `table`: who, mean, a line for each urn; `means`: who, mean, low, high.
+def scores(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Scores of models and exact predictors: of each urn, their mean, and hollow diamonds for what was published.
 
-    `published`: who, mean, spread, drawn beside as hollow diamonds with their spread.
+    `table`: who, mean, and what it is: `urn`, `mean over urns` with low and high, or `published` with spread.
     """
+    parts = {what: lines for what, lines in table.groupby("what")}
+    published = parts.get("published", table[:0])
     order = [name for name in (*MARKERS, "memorizing", "symmetrized", "generalizing") if name in set(table["who"])]
     for place, who in enumerate(order):
-        _points(axes, float(place), table.loc[table["who"] == who, "mean"], who)
-        _interval(axes, place + 0.2, means[means["who"] == who], who)
+        urns, means = (parts[what][parts[what]["who"] == who] for what in ("urn", "mean over urns"))
+        _points(axes, float(place), urns["mean"], who)
+        _interval(axes, place + 0.2, means, who)
     places = [order.index(who) - 0.22 for who in published["who"]]
     bars = [published["spread"].clip(upper=0.9 * published["mean"]), published["spread"]]
     style = {"fmt": "D", "mfc": "none", "color": "0.25", "ms": 6, "capsize": 2}
-    axes.errorbar(places, published["mean"], bars, label="published", **style)
+    if len(published):
+        axes.errorbar(places, published["mean"], bars, label="published", **style)
+        axes.legend(frameon=False, loc="lower left", title="± over sequences")
     axes.set(xticks=range(len(order)), xticklabels=[SHORT.get(who, who) for who in order], yscale="log")
     axes.set(ylabel="KL(observed ‖ predictor), nats")
     return _outer(axes)
@@ -60,13 +65,14 @@ def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
         bars = [mine["r"] - mine["r_low"], mine["r_high"] - mine["r"]]
         axes.errorbar(mine["entropy"], mine["r"], bars, fmt=MARKERS[kind], color=COLORS[kind], label=kind, ms=5, lw=0.8)
     axes.set(xlabel="entropy of the training urn / ln V", ylabel="relative distance")
-    return _outer(axes)
+    return ends(_outer(axes))
 
 
-def by_setting(table: pd.DataFrame, axes: Axes, *, x: str, y: str, line: str = "kind") -> Axes:
+def by_setting(table: pd.DataFrame, axes: Axes, *, x: str, y: str, line: str = "kind", log: Sequence[str] = ()) -> Axes:
     """A column against a setting: a faint point for each run, a line through the means for each value of `line`.
 
-    From five runs a point on, the means have two standard errors. At most as many values as there are `GREYS`.
+    From five runs a point on, the means have two standard errors. At most as many values as there are `GREYS`. What is
+    named in `log` has a logarithmic axis.
     """
     values = list(table[line].unique())
     few = table.groupby([x, line])[y].count().min() < 5
@@ -81,7 +87,11 @@ def by_setting(table: pd.DataFrame, axes: Axes, *, x: str, y: str, line: str = "
         axes.set_xticks(sorted(table[x].unique()))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
-    return axes
+    axes.set(xlabel=label(x), ylabel=label(y))
+    if y in log:
+        axes.set(yscale="log")
+    _outer(axes)
+    return ends(axes) if y in RELATIVE else axes
 
 
 def weights_along_training(trajectory: pd.DataFrame, axes: Axes) -> Axes:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 COLORS = {
     "normal": "#0072B2",
@@ -36,9 +37,33 @@ HATCHES = ["", "//", "..", "\\\\"]
 NAMES = {"generalizing": "generalizing (G)", "memorizing": "memorizing (M)", "symmetrized": "symmetrized (S)"}
 
 
-def panels(n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = False) -> tuple[plt.Figure, list[Axes]]:
-    """A figure with `n` panels side by side on transparent ground."""
-    figure, axes = plt.subplots(1, n, figsize=(width * n, height), layout="constrained", squeeze=False, sharey=sharey)
+LABELS = {
+    "n_tasks": "urns in the pool D",
+    "context_length": "context length C",
+    "share_generalizing": "d to G / d(G, S)",
+    "share_symmetrized": "d to S / d(G, S)",
+    "KL": "KL(reference ‖ model), nats",
+    "quartile": "entropy of the balls seen, quartile",
+    "r": "relative distance",
+    "relative_distance": "relative distance",
+    "regret": "regret in distribution (nats)",
+}
+"""Columns of tables as they stand at an axis."""
+
+RELATIVE = ("r", "relative_distance")
+"""Columns that hold relative distances, whose two ends are drawn."""
+
+
+def label(column: str) -> str:
+    """What stands at the axis of a column."""
+    return LABELS.get(column, column.replace("_", " "))
+
+
+def panels(n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure with `n` panels side by side on transparent ground, which no notebook shows by itself."""
+    figure = Figure(figsize=(width * n, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, n, squeeze=False, sharey=sharey)
     figure.patch.set_alpha(0)
     for each in axes[0]:
         each.spines[["top", "right"]].set_visible(False)
@@ -51,6 +76,14 @@ def log_steps(axes: Axes) -> Axes:
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
+    return axes
+
+
+def ends(axes: Axes) -> Axes:
+    """The two ends of relative distance, as lines with their names, over what is drawn already."""
+    for value, name in ((-1, "generalizing (G)"), (1, "memorizing (M for normal, S for the others)")):
+        axes.axhline(value, color="0.4", linestyle=":", linewidth=1)
+        axes.text(axes.get_xlim()[1], value + 0.05, name, ha="right", va="bottom", fontsize=8, color="0.3")
     return axes
 
 

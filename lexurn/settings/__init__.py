@@ -77,10 +77,10 @@ class Settings(Section):
         nested = self.model_dump(mode="json")
         return {name: nested[owner][name] for name, owner in FLAT.items()}
 
-    def changed(self) -> dict[str, Any]:
-        """The flat values that differ from the defaults and that are needed to say this run again."""
+    def changed(self, *, study: bool = False) -> dict[str, Any]:
+        """The flat values that differ from the defaults and that are needed to say this run again, or this `study`."""
         values, defaults = self.flat(), Settings().flat()
-        values = {name: value for name, value in values.items() if FLAT[name] != "study"}
+        values = {name: value for name, value in values.items() if study or FLAT[name] != "study"}
         if self.training.n_train_samples:
             del values["n_steps"]  # follows from the data
         return {name: value for name, value in values.items() if value != defaults[name]}

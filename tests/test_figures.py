@@ -1,0 +1,229 @@
+"""A figure is drawn from its table and its card alone, says what it rests on, and a picture without one is found."""
+
+import json
+import re
+import subprocess
+import sys
+
+import matplotlib
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+import lexurn
+from lexurn import cards, cli, drawing, figures, parameters, paths, plotting, runs, tables
+
+TABLE = pd.DataFrame({"kind": ["a", "a", "b", "b"], "entropy": [0.1, 0.2, 0.3, 1 / 3], "split": ["x", "y", "x", "y"]})
+SAID = {"alt": "Entropies, a line a kind.", "n": "2 urns"}
+
+
+def card(table=TABLE, plot=plotting.entropies, **options):
+    return figures.card(plot, table, **(SAID | options))
+
+
+def stored():
+    return paths.build() / "figures"
+
+
+def test_what_is_stored_draws_the_same_bytes_in_another_process_and_another_table_does_not():
+    made = card(by="split", titles="split {}", legend="entropy of", size=(3.0, 2.0), share_y=True, title="both")
+    there = {path.suffix: path for path in stored().iterdir()}
+    assert set(there) == {".png", ".svg", ".csv", ".json"} and {path.stem for path in there.values()} == {"entropies"}
+    png, svg = there[".png"].read_bytes(), there[".svg"].read_bytes()
+    assert made.pictures[0] == drawing.Picture(png, svg) and svg.startswith(b"<?xml") and b"<dc:date>" not in svg
+    pd.testing.assert_frame_equal(tables.from_csv(there[".csv"].read_bytes()), TABLE, check_exact=True)
+    again = stored().parent / "again"
+    command = [sys.executable, "-m", "lexurn", "redraw", there[".json"], "--out", again]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(again / "entropies.png"), str(again / "entropies.svg")]
+    assert (again / "entropies.png").read_bytes() == png and (again / "entropies.svg").read_bytes() == svg
+    there[".csv"].write_text(there[".csv"].read_text().replace("0.1", "0.11"))
+    subprocess.run(command, capture_output=True, check=True)
+    assert (again / "entropies.png").read_bytes() != png and (again / "entropies.svg").read_bytes() != svg
+
+
+def test_a_persons_settings_and_open_figures_change_nothing():
+    plain = card()
+    with matplotlib.rc_context({"font.size": 20, "axes.grid": True, "savefig.dpi": 30, "figure.facecolor": "red"}):
+        assert card().pictures == plain.pictures
+    assert card(size=(5.0, 3.2)).pictures != plain.pictures
+    plotting.panels(1)
+    assert matplotlib._pylab_helpers.Gcf.get_num_fig_managers() == 0  # nothing that a notebook would show by itself
+
+
+def test_a_card_says_what_the_figure_rests_on():
+    settings = {"n_steps": 4, "eval_every": 2, "n_test_samples": 10, "context_length": 6, "seed": 3}
+    run = runs.get(settings)
+    made = card(run.metrics, plotting.training, each={"view": ["losses", "distances"]}, runs=[run, run])
+    about = json.loads((stored() / "training.json").read_text())
+    assert about == made.about and about["n"] == "2 urns" and about["seeds"] == [3]
+    assert about["runs"] == [run.settings.key] and about["trained"] == [
+        f"1 from the own store, trained {run.provenance['date'][:10]} on {run.provenance['processor']}, "
+        f"commit {run.provenance['commit'][:7]}{' with changes' * run.provenance['dirty']}"
+    ]
+    assert about["drawing"]["plot"] == "lexurn.plotting.distances.training"
+    text = made.html()
+    for each in ("Entropies, a line a kind.", "2 urns", run.settings.key[:6], "lexurn redraw training.json"):
+        assert each in text
+    (found,) = cards.cards(notebook({"text/html": text}))
+    assert found.about == about and found.table.decode() == (stored() / "training.csv").read_text()
+
+
+def test_a_card_holds_the_chapters_settings_and_the_command_for_them(monkeypatch):
+    settings = parameters.check({"n_steps": 7, "n_urns": 12, "lex": True})
+    monkeypatch.setattr(parameters, "resolved", parameters.Resolved("04_analysis", settings, ("lex",)))
+    about = card().about
+    assert about["parameters"] == settings.flat() and about["seeds"] == [0] and about["chapter"] == "04_analysis"
+    assert about["command"] == "papermill book/04_analysis.ipynb out.ipynb -p n_steps 7 -p n_urns 12"
+    assert (stored() / "04_analysis" / "entropies.csv").exists()
+
+
+def test_panels_come_by_a_column_or_from_values_of_a_keyword():
+    seen = []
+
+    def plot(table, axes, **keywords):
+        seen.append((list(table.columns), len(table), keywords, axes))
+        return axes
+
+    drawing_, names = drawing.Drawing(plot="x"), lambda: [axes.get_title() for *_, axes in seen]
+    sheet = lambda **how: drawing._sheet(  # noqa: E731
+        drawing_.model_copy(update=how), plot, drawing._views(drawing_.model_copy(update=how), TABLE)
+    )
+    sheet(by="kind", titles="V = {}", keywords={"log": True})
+    assert [each[:3] for each in seen] == [(["entropy", "split"], 2, {"log": True})] * 2
+    assert names() == ["V = a", "V = b"]
+    seen.clear()
+    sheet(each={"y": ["generalizing", "in_distribution"]}, keywords={"log": True})
+    assert [keywords for _, _, keywords, _ in seen] == [
+        {"log": True, "y": "generalizing"},
+        {"log": True, "y": "in_distribution"},
+    ]
+    assert names() == ["generalizing (G)", "in distribution"] and seen[0][1] == 4
+
+
+def test_pages_are_pictures_of_their_own():
+    rows = [{"predictor": "generalizing", "row": row, "color": color} for row in (0, 1) for color in (0, 1)]
+    table = pd.DataFrame(rows).assign(probability=[0.5, 0.5, 2 / 3, 1 / 3], ball=0)
+    made = card(table, plotting.predictions_after, each={"row": [0, 1]}, pages=True, titles="")
+    assert len(made.pictures) == len(made.about["pictures"]) == 2 and made.pictures[0] != made.pictures[1]
+    assert {path.name for path in stored().glob("*.png")} == {"predictions_after-0.png", "predictions_after-1.png"}
+    assert "<img" not in made.html(with_picture=False)
+
+
+def local(table, axes):
+    return axes
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"plot": lambda table, axes: axes},
+            "cannot be found by another process.*define the plot function in a module",
+        ),
+        ({"table": TABLE.assign(when=pd.Timestamp("2026-01-01"))}, "figure entropies: .*got datetime64 in when"),
+        ({"table": TABLE[:0]}, "figure entropies: a table has lines"),
+        ({"alt": " "}, "alt, what is to be seen, must be said in words, got ' '"),
+        ({"by": "splits"}, "no column splits; did you mean split"),
+        ({"by": "kind", "each": {"y": ["a"]}}, "`by` one column, or from `each` of one keyword"),
+        ({"name": "a/b"}, "consists of letters, digits, - and _, got 'a/b'"),
+        ({"color": np.arange(2)}, "figure entropies: .*not JSON serializable"),
+    ],
+)
+def test_what_could_not_be_drawn_again_is_refused_and_nothing_is_written(changes, said):
+    with pytest.raises(parameters.ParameterError, match=said):
+        card(**({"name": "entropies"} | changes))
+    assert not stored().exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "n", "said"),
+    [
+        ([1, 2], "2", "figure f: the table must be a pandas DataFrame, got list"),
+        (TABLE, 12, "n, how much it rests on, must be said in words, got 12"),
+    ],
+)
+def test_what_annotations_forbid_is_said_to_those_who_run_without_them(table, n, said):
+    with pytest.raises(parameters.ParameterError, match=said):
+        figures._check("f", table, "alt", n, {"by": "", "each": {}})
+
+
+def test_files_that_are_no_cards_are_refused_in_a_line(tmp_path):
+    card()
+    path, beside = stored() / "entropies.json", stored() / "entropies.csv"
+    about = json.loads(path.read_text())
+
+    def redraw():
+        done = CliRunner().invoke(cli.main, ["redraw", str(path)])
+        assert done.exit_code and "Traceback" not in done.output
+        return done.output
+
+    path.write_text(json.dumps(about | {"drawing": about["drawing"] | {"plot": "lexurn.plotting.entropie"}}))
+    assert "no plot function lexurn.plotting.entropie; did you mean entropies?" in redraw()
+    path.write_text(json.dumps(about | {"drawing": about["drawing"] | {"pictures": 2}}))
+    assert "are not what a card links to" in redraw() and "pictures" in redraw()
+    path.write_text("[]")
+    assert "are not what a card links to" in redraw()
+    path.write_text(json.dumps(about))
+    beside.unlink()
+    assert "entropies.csv" in redraw()
+
+
+def notebook(*datas, widgets=None):
+    """An executed notebook whose only cell showed these, with these widgets."""
+    outputs = [new_output("display_data", data) for data in datas]
+    metadata = {"widgets": {cards.WIDGETS: {"state": widgets}}} if widgets else {}
+    return new_notebook(cells=[new_code_cell("\nshow()", outputs=outputs)], metadata=metadata)
+
+
+def test_pictures_around_a_card_are_found_wherever_they_are():
+    made = card()
+    html, png = made.html(), re.search(r'src="([^"]*)"', made.html())[1]
+    other = re.search(r'src="([^"]*)"', card(TABLE[:3], name="other").html())[1]
+    around = (
+        "cell 1 of 1, `show()`: shows a picture without a card; draw it by lexurn.figure(plot_function, table, ...)"
+    )
+    fine = notebook({"text/html": html}, {"text/html": f'<img alt="" src="{png}">'}, {"text/plain": "<img src=x>"})
+    assert list(cards.faults(fine)) == [] and len(cards.pictures(fine)) == 2
+    for wrong in (
+        {"image/png": "iVBORw0KGgo="},
+        {"image/svg+xml": "<svg></svg>"},
+        {"text/html": f'<img src="{other}">'},
+        {"text/html": f'<img src="{png}">'},  # it is the card's, but the card is not shown
+        {"text/html": '<img src="file.png">'},
+        {"text/html": "<div><svg></svg></div>"},
+        {"text/html": "<canvas id='c'></canvas>"},
+        {"text/markdown": "![alt](file.png)"},
+    ):
+        beside = [] if wrong.get("text/html", "").endswith(f'{png}">') else [{"text/html": html}]
+        assert list(cards.faults(notebook(wrong, *beside))) == [around], wrong
+    model = {"model_name": "HTMLModel", "state": {"value": f'<img src="{other}">'}}
+    (fault,) = cards.faults(notebook({"text/html": html}, widgets={"1": model}))
+    assert fault.startswith("a widget: shows a picture without a card")
+    output = {"model_name": "OutputModel", "state": {"outputs": [{"data": {"image/png": "iVBORw0KGgo="}}]}}
+    assert len(list(cards.faults(notebook(widgets={"1": output})))) == 1
+    image = {"model_name": "ImageModel", "state": {"_model_name": "ImageModel"}}
+    assert len(list(cards.faults(notebook(widgets={"1": image})))) == 1
+    within = {"model_name": "HTMLModel", "state": {"value": html}}
+    assert list(cards.faults(notebook(widgets={"1": within}))) == []
+
+
+def test_two_figures_of_a_chapter_have_two_names():
+    one, same, two = card(), card(TABLE[:3]), card(TABLE[:3], name="two")
+    (fault,) = cards.faults(notebook({"text/html": one.html()}, {"text/html": same.html()}))
+    assert fault == "2 figures are named entropies; give each but one another, figure(..., name=...)"
+    assert list(cards.faults(notebook({"text/html": one.html()}, {"text/html": two.html()}))) == []
+
+
+def test_a_figure_shows_itself_with_its_text(capsys):
+    assert lexurn.figure is figures.figure
+    with pytest.raises(AttributeError, match="has no attribute 'figur'"):
+        lexurn.figur  # noqa: B018
+    lexurn.figure(plotting.entropies, TABLE, **SAID)
+    assert "figure entropies: Entropies, a line a kind." in capsys.readouterr().out
+    text = card(alt='A "quoted" <alt>').html()
+    assert 'alt="A &quot;quoted&quot; &lt;alt&gt;"' in text and "<alt>" not in text
+    nbformat.validate(notebook({"text/html": text}))
