@@ -258,6 +258,7 @@ found = pd.concat(
 )
 
 # %%
+found = pd.concat(found[found["pair"] == pair] for pair in ("d(G, S)", "d(G, M)"))
 at_end = found[found["row"] == settings.task.context_length].drop(columns=["mean", "sem"])
 at_end = at_end.rename(columns={"mean_to": "mean", "sem_to": "sem"})
 alt = (

@@ -139,7 +139,9 @@ def _sheet(
     contents = {}
     for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
         with io.BytesIO() as file:
-            figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
+            figure.savefig(
+                file, format=kind, dpi=DPI, metadata=metadata, bbox_inches=None if drawing.pages else "tight"
+            )
             contents[kind] = file.getvalue()
     return Picture(**contents)
 

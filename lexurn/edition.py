@@ -56,9 +56,13 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     )
     if (size := store.size(beside)) > MOST_BYTES:
         raise files.StoreError(f"this edition has {size:,} bytes, more than {MOST_BYTES:,}; let its chapters use less")
+    before = beside.with_name("results-before")
+    shutil.rmtree(before, ignore_errors=True)
     with files.worded(target):
-        shutil.rmtree(target, ignore_errors=True)
+        if target.exists():
+            shutil.move(target, before)
         shutil.move(beside, target)
+    shutil.rmtree(before, ignore_errors=True)
     return edition
 
 
