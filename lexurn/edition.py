@@ -77,8 +77,14 @@ def seal(root: Path, **about: Any) -> dict[str, Any]:
 
 
 def recomputed(name: str) -> list[float]:
-    """The first losses of a stored run, computed anew: to be compared with its `first_losses`."""
-    settings = runs.load(name).settings
+    """The first losses of a stored run, computed anew: to be compared with its `first_losses`.
+
+    On the kind of device that it was trained on, as the random tables of a training are drawn there. Raises
+    ParameterError where there is none.
+    """
+    run = runs.load(name)
+    device = run.provenance["device"] if run.provenance["device"] in ("cpu", "mps") else "cuda"
+    settings = run.settings.model_copy(update={"machine": run.settings.machine.model_copy(update={"device": device})})
     ready, n_steps = experiment.prepare(settings), settings.training.n_steps
     losses: list[float] = []
 

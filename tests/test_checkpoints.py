@@ -12,7 +12,7 @@ import time
 import pytest
 import torch
 
-from lexurn import checkpoints, files, runs
+from lexurn import checkpoints, experiment, files, runs
 from lexurn.parameters import check
 from lexurn.tracking import Tracker
 
@@ -72,7 +72,8 @@ def test_without_a_generators_state_the_result_would_differ(tmp_path, monkeypatc
         (folder,) = stores[1].iterdir()
         state = checkpoints.load_state(folder, key=check(flat).key)
         blank = torch.ones_like(state[forgotten])
-        state[forgotten] = torch.Generator().get_state() if blank.dtype == torch.uint8 else blank
+        fresh = torch.Generator(experiment.resolve_device("auto"))
+        state[forgotten] = fresh.get_state() if blank.dtype == torch.uint8 else blank
         checkpoints.remove_states(folder)
         checkpoints.save_state(folder, state, key=check(flat).key)
         monkeypatch.setenv("LEXURN_RUNS", str(stores[0]))

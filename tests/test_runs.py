@@ -150,9 +150,16 @@ def test_the_estimate_is_of_the_right_order():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_run_trains_on_cuda():
-    run = runs.get(TINY | {"lex": True, "device": "cuda", "dropout": 0.1})
+@pytest.mark.parametrize("flat", [{}, {"lex": True, "dropout": 0.1}, {"label_permuted": True, "d_model": 128}])
+def test_a_run_trains_on_cuda(flat):
+    """And its results are those of its weights on the CPU: a lexical model is evaluated under the same tables."""
+    run = runs.get(TINY | {"device": "cuda"} | flat)
     assert run.provenance["device"] != "cpu" and run.metrics["validation_loss"].notna().all()
+    best = int(run.results["step"].iloc[0])
+    again = evaluation.evaluate(run.predictor, run.references, run.splits, step=best)
+    pd.testing.assert_frame_equal(again, run.results, rtol=1e-3, atol=1e-5, check_dtype=False)
+    loss = models.loss_as_trained(run.model, experiment.validation(run.settings, run.pool), seed=0)
+    assert loss == pytest.approx(run.metrics.set_index("step").loc[best, "validation_loss"], rel=1e-5)
 
 
 def test_the_store_is_listed_and_filtered():

@@ -93,17 +93,18 @@ def as_predictor(model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batc
     """The model as a predictor: evaluation mode, no gradients, in batches, a function of the tokens alone.
 
     A lexical model is an `Average` over `n_tables` tables, drawn from `seed` and shared by all sequences: a sequence is
-    predicted the same in any company.
+    predicted the same in any company. They are drawn on the CPU, the same for every device that the model may be on,
+    and the answer is on that of the tokens.
     """
     device = model.start.device
-    tables = model.vocabulary.draw(n_tables, generator=stream(seed, "evaluation tables", device=device))
+    tables = model.vocabulary.draw(n_tables, generator=stream(seed, "evaluation tables")).to(device)
 
     def under(table: Table | None) -> Predictor:
         def predict(tokens: Tokens) -> LogProbs:
             check_tokens(tokens, model.vocab_size)
             with evaluating(model):
                 batches = [model(batch, table=table) for batch in tokens.to(device).split(batch_size)]
-            return as_double(torch.cat(batches))
+            return as_double(torch.cat(batches).to(tokens.device))
 
         return predict
 
@@ -113,12 +114,13 @@ def as_predictor(model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batc
 
 
 def loss_as_trained(model: LanguageModel, tokens: Tokens, *, seed: int, batch_size: int = 64) -> float:
-    """Mean −log p over rows 1 … C with, as in training, one random table for each sequence (the same at every call)."""
-    device = model.start.device
-    tables, total = stream(seed, "validation tables", device=device), 0.0
+    """Mean −log p over rows 1 … C with, as in training, one random table for each sequence (the same at every call, and
+    on every device)."""
+    device, tables, total = model.start.device, stream(seed, "validation tables"), 0.0
     with evaluating(model):
         for batch in tokens.to(device).split(batch_size):
-            total += negative_log_likelihood(model(batch, generator=tables), batch)[:, 1:].mean(-1).sum()
+            table = model.vocabulary.draw(len(batch), generator=tables).to(device)
+            total += negative_log_likelihood(model(batch, table=table), batch)[:, 1:].mean(-1).sum()
     return float(total) / len(tokens)
 
 
