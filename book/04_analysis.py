@@ -101,7 +101,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import claims, figure, paths, plotting, sweeps, uncertainty, widgets
+from lexurn import claims, evaluation, figure, paths, plotting, runs, sweeps, uncertainty, widgets
 from lexurn.analysis import headline, sequence_entropy, verdicts
 from lexurn.seeding import generator
 
@@ -431,6 +431,33 @@ for kind in ("lexical", "permuted"):
     display(Markdown(f"At C = {long} {kind} models are nearer to G than at C = {short} for {n_nearer_g} of {n} urns."))
 
 # %% [markdown]
+# ## At the original's size
+#
+# The original's models were larger: width 128, four blocks, contexts of 127 balls. A grid for a GPU repeats the
+# headline with such models, by the recipe of this chapter; here is what is stored of it, whatever scale the rest of
+# this page has. Left the relative distance of lexical and permuted models, right what they lose against S in
+# distribution.
+
+# %%
+large = [runs.get(point) for point in sweeps.read("gpu_01_headline").done()]
+nameless = [run for run in large if run.settings.kind != "normal"]
+if nameless:
+    grown = headline.relative(headline.trajectories(nameless))
+    options = {"each": {"y": ["relative_distance", "regret to S in distribution"]}, "titles": "", "legend": "model"}
+    alt = "Relative distance and regret of models of the original's size along training, a line for each kind."
+    number, shown = f"{grown['seed'].nunique()} training urns", grown[grown["step"] > 0]
+    figure(plotting.relative_distances, shown, name="at-size", alt=alt, n=number, log=True, runs=nameless, **options)
+
+# %%
+for kind, lines in grown[grown["step"] == grown["step"].max()].groupby("kind") if nameless else []:
+    mean = uncertainty.bootstrap(lines["relative_distance"].tolist(), generator=generator(0, "at size"))
+    each = ", ".join(f"{r:.2f}" for r in lines["relative_distance"])
+    display(Markdown(f"**{kind}** models at step {lines['step'].max()}: r = {each}; mean {mean}, n = {mean.n} urns."))
+if normal := [run for run in large if run.settings.kind == "normal"]:
+    to_m = [evaluation.select(run.results, split="out_of_distribution").loc["memorizing", "mean"] for run in normal]
+    display(Markdown(f"**normal** models are {max(to_m):.1g} nats from M, or less (n = {len(normal)} urns)."))
+
+# %% [markdown]
 # ## What the data decide
 #
 # In words that are computed from the tables above.
@@ -508,7 +535,7 @@ done = sum(len(sweeps.read(path).done()) for path in gpu)
 display(
     Markdown(
         f"- **Other sizes.** Seen here: {said}, V = {', '.join(map(str, colors))}. Of the originals' scales, "
-        f"which are ready as {len(gpu)} grids for a GPU, {done} models are trained in this store."
+        f"which are ready as {len(gpu)} grids for a GPU, {done} models are stored."
     )
 )
 

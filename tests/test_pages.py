@@ -81,14 +81,14 @@ def test_pages_opened_as_files_ask_nobody_and_have_no_errors(site, browser):
 
 def test_the_analysis_says_in_words_what_its_figures_show(site):
     n_pictures, text = outputs_of(site / "_sources" / "04_analysis.ipynb")
-    assert n_pictures == 13 and "64 run(s) trained in" in text
+    assert n_pictures == 14 and "64 run(s) trained in" in text
     for kind in ("lexical", "permuted"):
         for n_colors in (4, 3):
             assert f"**{kind}, V = {n_colors}.** On average with n = 2 too few to tell, r = " in text
     assert "**The published protocol**, V = 4: lexical models score with n = 2 too few to tell" in text
     assert "**In short**: it is not decided here" in text
     assert "too few for an interval" in text and text.count("not at this scale") == 6
-    assert "0 models are trained in this store" in text
+    assert "6 models are stored" in text and "**lexical** models at step 23437: r = " in text  # of the grids for a GPU
 
 
 def test_mathematics_is_set_and_search_finds_a_word(site, browser):

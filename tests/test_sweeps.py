@@ -299,7 +299,7 @@ SHIPPED = sorted((paths.root() / "params" / "sweeps").glob("*.yaml"))
 def test_the_grids_that_come_with_the_book_are_whole_and_say_what_they_take(path):
     points, text = sweeps.read(path).points, path.read_text()
     assert f" {len(points)} points." in text and f"lexurn sweep {path.stem} --jobs" in text
-    assert ("GPU minutes on one H100" in text) == path.stem.startswith("gpu_")
+    assert ("GPU minutes on one H200" in text) == path.stem.startswith("gpu_")
 
 
 def test_the_longer_trainings_are_of_the_headline_s_urns_and_ten_times_as_long():
