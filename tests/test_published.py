@@ -25,5 +25,5 @@ def test_the_published_edition_is_whole_and_small(results):
 
 @pytest.mark.parametrize("kind", ["normal", "lexical", "permuted"])
 def test_a_published_run_computed_anew_begins_the_same(results, kind):
-    name = runs.table(kind=kind)["name"].iloc[0]
+    name = next(name for name in runs.table(kind=kind)["name"] if runs.load(name).provenance["device"] == "cpu")
     assert edition.recomputed(name) == pytest.approx(runs.load(name).first_losses, rel=1e-4)
