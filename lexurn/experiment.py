@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from safetensors.torch import load_file
 
-from lexurn import models, parameters, training
+from lexurn import models, parameters, store, training
 from lexurn import predictors as exact
 from lexurn.seeding import generator
 from lexurn.settings import Settings, TrainingSettings
@@ -29,11 +30,32 @@ def training_pool(settings: Settings) -> Pool | None:
     task = settings.task
     if task.n_tasks == 0:
         return None
+    if task.thetas:
+        heads = torch.tensor(task.thetas, dtype=torch.float64)
+        return torch.stack([1 - heads, heads], -1)
     return urns(settings).sample_tasks(task.n_tasks, generator=generator(settings.training.seed, "urns"))
 
 
 def urns(settings: Settings) -> Urns:
+    """Where training urns come from."""
     return Urns(settings.task.n_colors, settings.task.alpha)
+
+
+def target(settings: Settings) -> Urns:
+    """Where fresh urns come from when a model is judged: where training urns do, but for losses that are weighted."""
+    return Urns(settings.task.n_colors, settings.task.target_alpha or settings.task.alpha)
+
+
+def weights(settings: Settings) -> Callable[[Tokens], torch.Tensor] | None:
+    """Importance weights of training sequences, so that a loss over them is one under the target prior; or None.
+
+    p_target(x) / p_alpha(x) with the urn integrated out: what the ratio of the priors' densities is on average, given
+    the sequence, and so with less variance.
+    """
+    if not settings.task.target_alpha:
+        return None
+    towards, at = target(settings), urns(settings)
+    return lambda tokens: (towards.log_evidence(tokens) - at.log_evidence(tokens)).exp().float()
 
 
 def sample_like_training(settings: Settings, pool: Pool | None, n: int, stream: torch.Generator) -> Tokens:
@@ -69,7 +91,7 @@ def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
     S is left out beyond `MOST_COLORS` and where its sums over subsets would take longer than about a minute.
     """
     task, n_colors = settings.task, settings.task.n_colors
-    predictors: dict[str, Predictor] = {"generalizing": exact.Generalizing(n_colors, task.alpha)}
+    predictors: dict[str, Predictor] = {"generalizing": exact.Generalizing(n_colors, target(settings).alpha)}
     if pool is not None:
         predictors["memorizing"] = exact.Memorizing(pool)
         n_rows = 2 * settings.training.n_test_samples * (task.context_length + 1)
@@ -105,7 +127,7 @@ def optimum(settings: Settings) -> str:
 
 def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
     """The evaluation splits of a run, the same at every evaluation and for every model with this task and seed."""
-    task, n, length = urns(settings), settings.training.n_test_samples, settings.task.context_length + 1
+    task, n, length = target(settings), settings.training.n_test_samples, settings.task.context_length + 1
     seed = settings.training.seed
 
     def stream(name: str) -> torch.Generator:
@@ -124,6 +146,10 @@ def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
 def validation(settings: Settings, pool: Pool | None) -> Tokens:
     """Sequences like those of training that choose the best weights, and nothing else."""
     stream = generator(settings.training.seed, "validation")
+    if settings.task.target_alpha:
+        return target(settings).out_of_distribution(
+            settings.training.n_test_samples, settings.task.context_length + 1, generator=stream
+        )
     return sample_like_training(settings, pool, settings.training.n_test_samples, stream)
 
 
@@ -147,6 +173,7 @@ class Ready:
     pool: Pool | None
     model: models.LanguageModel
     predictor: Predictor
+    weigh: Callable[[Tokens], torch.Tensor] | None = None
 
 
 def prepare(settings: Settings) -> Ready:
@@ -157,7 +184,7 @@ def prepare(settings: Settings) -> Ready:
     device, seed = resolve_device(settings.machine.device), settings.training.seed
     if settings.training.optimizer == "muon" and "Muon" not in vars(torch.optim):
         raise parameters.ParameterError(f"optimizer=muon needs torch 2.9 or newer, this is {torch.__version__}")
-    model = models.build(settings, generator=generator(seed, "weights")).to(device)
+    model = begun(settings).to(device)
     native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return Ready(
         device,
@@ -165,7 +192,32 @@ def prepare(settings: Settings) -> Ready:
         training_pool(settings),
         model,
         models.as_predictor(model, n_tables=N_TABLES, seed=seed),
+        weights(settings),
     )
+
+
+def begun(settings: Settings) -> models.LanguageModel:
+    """A model before its training: drawn anew, or with the best weights of the run that is named as `initial`.
+
+    Raises ParameterError where that run is not there, or its model is another.
+    """
+    train = settings.training
+    model = models.build(settings, generator=generator(train.seed, "weights"))
+    if not train.initial:
+        return model
+    try:
+        path = store.find(train.initial) / store.WEIGHTS
+        store.check(path.parent)
+        store.used.add(f"{path.parent.name}/{store.WEIGHTS}")
+        model.load_state_dict({name: weight.float() for name, weight in load_file(path).items()})
+    except (FileNotFoundError, RuntimeError) as error:
+        said = " ".join(str(error).split())
+        raise parameters.ParameterError(f"initial={train.initial} gives no weights for this model: {said}") from None
+    if train.trained == "vocabulary":
+        model.backbone.requires_grad_(False)
+        if model.positions is not None:
+            model.positions.requires_grad_(False)
+    return model
 
 
 def fit(
@@ -190,6 +242,7 @@ def fit(
         bf16=ready.bf16,
         state=state,
         checkpoint=checkpoint,
+        weigh=ready.weigh,
     )
 
 

@@ -50,13 +50,15 @@ def train(
     bf16: bool = False,
     state: State | None = None,
     checkpoint: Callable[[int, Callable[[], State]], None] = lambda step, state: None,
+    weigh: Callable[[Tokens], Tensor] | None = None,
 ) -> Trained:
     """Train in place for `settings.n_steps` steps, or until `patience` evaluations have brought nothing better.
 
     `evaluate` must return the number that chooses the best weights as `validation_loss`; it is called before the first
     step, every `eval_every` steps and after the last. `tables` gives the random tables and lives on the model's device.
     `checkpoint` is offered the state before every step and may store it; handed back as `state`, with `batches` from
-    its step on, it continues the training as if nothing had happened.
+    its step on, it continues the training as if nothing had happened. `weigh` gives each sequence's weight (batch) in
+    the loss; None: all alike.
     The global generator, which dropout alone uses, is seeded for the time of the training and then restored. Raises
     FloatingPointError where the loss is no longer finite.
     """
@@ -102,13 +104,14 @@ def train(
             with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
                 log_probs = model(tokens, generator=tables)
             loss = negative_log_likelihood(log_probs, tokens)  # batch time
-            loss.mean().backward()
+            weighted = loss if weigh is None else loss * weigh(tokens)[:, None]
+            weighted.mean().backward()
             if settings.grad_clip:
                 nn.utils.clip_grad_norm_(model.parameters(), settings.grad_clip)
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad()
-            losses[step % every] = loss.detach()[:, 1:].mean()
+            losses[step % every] = weighted.detach()[:, 1:].mean()
             if step < N_FIRST:
                 first_losses[step] = losses[step % every]
 
@@ -173,8 +176,10 @@ def build_optimizers(model: LanguageModel, settings: TrainingSettings) -> list[t
     Weight decay is on matrices only; biases and norms are left alone.
     """
     rate, decay = settings.learning_rate, settings.weight_decay
-    backbone = [p for p in model.backbone.parameters() if p.ndim == 2] if settings.optimizer == "muon" else []
-    elsewhere = [p for p in model.parameters() if all(p is not each for each in backbone)]
+    trained = [p for p in model.parameters() if p.requires_grad]
+    of_backbone = set(model.backbone.parameters()) if settings.optimizer == "muon" else set()
+    backbone = [p for p in trained if p.ndim == 2 and p in of_backbone]
+    elsewhere = [p for p in trained if all(p is not each for each in backbone)]
     groups = [
         {"params": [p for p in elsewhere if p.ndim >= 2], "weight_decay": decay},
         {"params": [p for p in elsewhere if p.ndim < 2], "weight_decay": 0.0},

@@ -23,7 +23,14 @@ KINDS = {
     "lexical untied": {"lex": True, "tied": False},
     "rotary": {"positions": "rotary"},
     "no positions": {"positions": "none", "lex": True, "vocabulary": "gaussian_scaled"},
+    "no BOS": {"bos": False},
+    "no BOS, rotary": {"bos": False, "positions": "rotary", "d_head": 6},
+    "attention only": {"mlp": "none", "norm": "none"},
+    "relu, log positions": {"mlp": "relu", "norm": "none", "positions": "log", "d_mlp": 24, "d_head": 5},
 }
+TINY = {"n_colors": 2, "n_tasks": 0, "context_length": 20, "d_model": 2, "n_heads": 1, "d_head": 1, "d_mlp": 16}
+TINY |= {"mlp": "relu", "norm": "none", "positions": "log", "positions_trained": False, "bos": False, "tied": False}
+"""The tiny model of the coins: 145 parameters besides the start vector, 105 of them trained."""
 
 
 def build(dtype=torch.float64, seed=0, **flat) -> models.LanguageModel:
@@ -285,3 +292,68 @@ def test_predictors_say_which_tokens_they_take(tokens, message):
             take()
         if not isinstance(caught.value, TypeCheckError):  # what the annotations find first, in tests alone
             assert re.search(message, str(caught.value))
+
+
+def test_the_tiny_model_has_145_parameters_of_which_105_are_trained():
+    model = models.build(check(TINY), generator=generator(0, "weights"))
+    counts = models.summary(model)
+    assert counts["all"] - counts["start vector"] == 145
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    assert trained - counts["start vector"] == 105 and counts["positions"] == 40
+    every = models.summary(models.build(check(TINY | {"positions_trained": True}), generator=generator(0, "weights")))
+    assert every == counts
+
+
+def test_positions_that_are_told_by_a_number_begin_as_that_and_stay_so_where_they_are_fixed():
+    for how, wanted in (
+        ("integer", [0.0, 1.0, 2.0, 3.0]),
+        ("linear", [0.0, 1 / 3, 2 / 3, 1.0]),
+        ("log", [0.0, 0.693147, 1.098612, 1.386294]),
+    ):
+        for trained in (True, False):
+            flat = TINY | {"context_length": 4, "positions": how, "positions_trained": trained}
+            model = models.build(check(flat), generator=generator(0, "weights"))
+            torch.testing.assert_close(model.positions.detach(), torch.tensor([[0.0, place] for place in wanted]))
+            model(torch.zeros(2, 5, dtype=torch.int64)).sum().backward()
+            assert (model.positions.grad is not None) == trained
+
+
+def test_only_a_bos_is_seen_by_the_rows_after_it():
+    tokens = torch.randint(5, (3, 12), generator=generator(1, "tokens"))
+    for bos in (True, False):
+        for positions in ("learned", "rotary"):
+            model = build(bos=bos, positions=positions)
+            before = model(tokens)
+            model.start.data += torch.randn(model.start.shape, generator=generator(0, "moved"), dtype=torch.float64)
+            moved = (model(tokens) - before).abs().amax((0, 2))
+            assert moved[0] > 0.01 and (moved[1:] > 1e-6).all() == bos and (moved[1:] == 0).all() != bos
+
+
+def test_without_a_bos_rotary_positions_depend_on_distances_alone():
+    """Only if token i's position is i: then tokens alike but for their beginning are attended alike."""
+    q = torch.randn(1, 1, 6, 4, generator=generator(0, "q"), dtype=torch.float64)
+    turned = transformer.rotate(q, first=0)
+    scores = turned @ turned.mT
+    assert torch.allclose(turned[:, :, 0], q[:, :, 0]) and not torch.allclose(turned[:, :, 1], q[:, :, 1])
+    same = q[:, :, :1].expand(-1, -1, 6, -1)
+    by_distance = transformer.rotate(same, first=0) @ transformer.rotate(same, first=0).mT
+    for distance in range(6):
+        diagonal = by_distance[0, 0].diagonal(-distance)
+        assert torch.allclose(diagonal, diagonal[:1].expand_as(diagonal))
+    assert scores.shape == (1, 1, 6, 6)
+
+
+def test_the_explicit_attention_is_the_fused_one():
+    for flat in ({}, {"positions": "rotary"}, {"d_head": 3, "n_heads": 2}):
+        model = build(**flat)
+        tokens, table = inputs(model)
+        fused, patterns = model(tokens, table=table), []
+
+        def keep(module, given, out, patterns=patterns):
+            patterns.append(out)
+
+        for block in model.backbone.blocks:
+            block.attention.pattern.register_forward_hook(keep)
+        torch.testing.assert_close(model(tokens, table=table), fused, rtol=0, atol=1e-12)
+        assert len(patterns) == 2 and torch.allclose(patterns[0].sum(-1), torch.ones(()).double())
+        assert (patterns[0].triu(1) == 0).all()

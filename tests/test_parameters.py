@@ -12,12 +12,16 @@ from lexurn.settings import FLAT, Settings
 
 CHOICES = {
     "vocabulary": ["one_hot", "orthonormal", "gaussian_scaled", "gaussian"],
-    "positions": ["learned", "rotary", "none"],
+    "positions": ["learned", "rotary", "none", "integer", "linear", "log"],
+    "mlp": ["gated", "relu", "none"],
+    "norm": ["layer", "none"],
     "schedule": ["constant", "cosine", "inverse_sqrt"],
     "device": ["auto", "cpu", "cuda", "mps"],
     "tracker": ["files", "wandb"],
 }
 SMALLEST = {
+    "d_head": 0,
+    "d_mlp": 0,
     "patience": 0,
     "n_tasks": 0,
     "n_colors": 2,
@@ -34,8 +38,9 @@ REALS = {
     "min_delta": (-1e-9, None),
     "dropout": (-1e-9, 1.0),
 }
-BOOLEANS = {"lex", "tied", "label_permuted"}
-WHOLES = FLAT.keys() - CHOICES.keys() - REALS.keys() - BOOLEANS - {"alpha"}
+BOOLEANS = {"lex", "tied", "label_permuted", "positions_trained", "bos"}
+LISTS = {"alpha", "thetas", "target_alpha"}
+WHOLES = FLAT.keys() - CHOICES.keys() - REALS.keys() - BOOLEANS - LISTS - {"initial", "trained"}
 
 
 def valid(dice: random.Random) -> dict:

@@ -5,12 +5,13 @@
 Row 0 comes from the start vector and row t from the tokens before t; nothing is shifted anywhere.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
 import torch
-from torch import Generator, nn
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
 
 from lexurn.divergences import as_double, negative_log_likelihood
 from lexurn.models.vocabulary import LearnedVocabulary, RandomVocabulary
@@ -27,8 +28,18 @@ Its class names in `RESIDUAL` the weights that write into a residual stream (non
 """
 
 
+TABLES: dict[str, Callable[[Float[Tensor, "time"]], Float[Tensor, "time"]]] = {
+    "integer": lambda places: places,
+    "linear": lambda places: places / max(len(places) - 1, 1),
+    "log": lambda places: places.log1p(),
+}
+"""Positions that begin as one number of the place i = 0, 1, …, written into the last dimension; the others are 0."""
+
+
 class LanguageModel(nn.Module):
     """Tokens (batch time) to log-probabilities (batch time vocab) in nats; row t has seen `tokens[:, :t]`.
+
+    Row 0 comes from the start vector, which the other rows see as well: it is their BOS, unless `bos` is off.
 
     With a random vocabulary every sequence gets a fresh table from `generator`, or the one passed in as `table`
     (batch vocab d_model).
@@ -41,11 +52,12 @@ class LanguageModel(nn.Module):
         self.context_length, self.vocab_size = settings.task.context_length, settings.task.vocab_size
         self.start = nn.Parameter(torch.empty(1, d_model))
         self.vocabulary = vocabulary(settings.task.vocab_size, d_model, settings.vocabulary)
-        self.positions = (
-            nn.Parameter(torch.empty(self.context_length, d_model))
-            if settings.backbone.positions == "learned"
-            else None
-        )
+        how = settings.backbone.positions
+        self.positions, self.told = None, TABLES.get(how)
+        if how == "learned" or self.told:
+            table = torch.empty(self.context_length, d_model)
+            self.positions = nn.Parameter(table, requires_grad=settings.backbone.positions_trained)
+        self.bos = settings.backbone.bos
         module, name = BACKBONES[settings.backbone.name].split(":")
         self.backbone = getattr(import_module(module), name)(settings.backbone)
 
@@ -58,8 +70,12 @@ class LanguageModel(nn.Module):
         seen = self.vocabulary.embed(tokens[:, :-1], table)
         if self.positions is not None:
             seen = seen + self.positions[: n_rows - 1]
-        x = torch.cat([self.start.expand(n_sequences, 1, -1), seen], 1)
-        return self.vocabulary.unembed(self.backbone(x), table).log_softmax(-1)
+        start = self.start.expand(n_sequences, 1, -1)
+        if self.bos or n_rows == 1:
+            x = self.backbone(torch.cat([start, seen], 1))
+        else:
+            x = torch.cat([self.backbone(start), self.backbone(seen)], 1)
+        return self.vocabulary.unembed(x, table).log_softmax(-1)
 
 
 def build(settings: Settings, *, generator: Generator) -> LanguageModel:
@@ -75,12 +91,16 @@ def initialize(model: LanguageModel, *, generator: Generator) -> None:
     """All initial weights, in one place.
 
     Matrices and tables N(0, 1/fan-in), so that embedded tokens have norm about 1 as random tables do; weights that
-    write into the residual stream are divided by √(2 · layers); norms are the identity, biases zero.
+    write into the residual stream are divided by √(2 · layers); norms are the identity, biases zero. Positions that
+    are told by a number begin as that.
     """
     residual = model.backbone.RESIDUAL
     n_writes = sum(name.endswith(residual) for name, _ in model.named_parameters())
     for name, parameter in model.named_parameters():
-        if parameter.ndim == 1:
+        if name == "positions" and model.told:
+            places = torch.arange(len(parameter), dtype=parameter.dtype)
+            parameter.zero_()[:, -1] = model.told(places)
+        elif parameter.ndim == 1:
             parameter.fill_(1.0 if name.endswith("norm.weight") else 0.0)
         else:
             std = parameter.shape[-1] ** -0.5

@@ -1,14 +1,16 @@
-"""A pre-norm decoder: x + attention(norm x), then x + mlp(norm x), and a last norm.
+"""A decoder: x + attention(norm x), then x + mlp(norm x), and a last norm; with neither norms nor MLPs where asked.
 
-Causal by `scaled_dot_product_attention(is_causal=True)`; the gated MLP is down(gelu(up x) · gate x), four times as wide
-as the stream. Row 0 is the start vector; row i + 1 is token i, whose rotary position is i (the start vector is not
-turned).
+Causal by `scaled_dot_product_attention(is_causal=True)`. The gated MLP is down(gelu(up x) · gate x), without biases;
+the plain one down(relu(up x)), with them. Row 0 is the start vector and row i + 1 is token i, whose rotary position is
+i (the start vector is not turned); without a BOS the rows of the tokens come alone.
+
+What flows is named: every `nn.Identity` below is a place where `lexurn.analysis.activations` reads and writes.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import gelu, relu, scaled_dot_product_attention
 
 from lexurn.settings import TransformerSettings
 from lexurn.shapes import Hidden
@@ -18,42 +20,68 @@ class Attention(nn.Module):
     def __init__(self, settings: TransformerSettings):
         super().__init__()
         self.n_heads = settings.n_heads
-        self.qkv = nn.Linear(settings.d_model, 3 * settings.d_model)
-        self.out = nn.Linear(settings.d_model, settings.d_model)
+        width = settings.n_heads * settings.head_width
+        self.qkv = nn.Linear(settings.d_model, 3 * width)
+        self.out = nn.Linear(width, settings.d_model)
         self.rotary = settings.positions == "rotary"
+        self.first_token = 1 if settings.bos else 0  # its row
+        self.q, self.k, self.v, self.z, self.pattern = (nn.Identity() for _ in range(5))
 
     def forward(self, x: Hidden) -> Hidden:
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)  # batch heads time d_head
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.n_heads, -1)).unbind(2)  # batch time heads d_head
+        q, k, v = (each.transpose(1, 2) for each in (self.q(q), self.k(k), self.v(v)))  # batch heads time d_head
         if self.rotary:
-            q, k = rotate(q), rotate(k)
-        z = scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.out(z.transpose(1, 2).flatten(2))
+            q, k = rotate(q, first=self.first_token), rotate(k, first=self.first_token)
+        if self.pattern._forward_hooks:
+            z = self.pattern(attention_pattern(q, k)) @ v
+        else:
+            z = scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.out(self.z(z.transpose(1, 2)).flatten(2))
 
 
 class GatedMLP(nn.Module):
-    def __init__(self, settings: TransformerSettings):
+    def __init__(self, d_model: int, d_mlp: int):
         super().__init__()
-        d_mlp = 4 * settings.d_model
-        self.up = nn.Linear(settings.d_model, d_mlp, bias=False)
-        self.gate = nn.Linear(settings.d_model, d_mlp, bias=False)
-        self.down = nn.Linear(d_mlp, settings.d_model, bias=False)
+        self.up = nn.Linear(d_model, d_mlp, bias=False)
+        self.gate = nn.Linear(d_model, d_mlp, bias=False)
+        self.down = nn.Linear(d_mlp, d_model, bias=False)
+        self.pre, self.post = nn.Identity(), nn.Identity()
 
     def forward(self, x: Hidden) -> Hidden:
-        return self.down(gelu(self.up(x)) * self.gate(x))
+        return self.down(self.post(gelu(self.pre(self.up(x))) * self.gate(x)))
+
+
+class PlainMLP(nn.Module):
+    def __init__(self, d_model: int, d_mlp: int):
+        super().__init__()
+        self.up = nn.Linear(d_model, d_mlp)
+        self.down = nn.Linear(d_mlp, d_model)
+        self.pre, self.post = nn.Identity(), nn.Identity()
+
+    def forward(self, x: Hidden) -> Hidden:
+        return self.down(self.post(relu(self.pre(self.up(x)))))
+
+
+MLPS = {"gated": GatedMLP, "relu": PlainMLP}
 
 
 class Block(nn.Module):
     def __init__(self, settings: TransformerSettings):
         super().__init__()
-        self.attention_norm = nn.LayerNorm(settings.d_model)
+        self.attention_norm = norm(settings)
         self.attention = Attention(settings)
         self.dropout = nn.Dropout(settings.dropout)
-        self.mlp_norm = nn.LayerNorm(settings.d_model)
-        self.mlp = GatedMLP(settings)
+        if settings.mlp != "none":
+            self.mlp_norm = norm(settings)
+            self.mlp = MLPS[settings.mlp](settings.d_model, settings.mlp_width)
+        self.resid_pre, self.resid_mid, self.resid_post = (nn.Identity() for _ in range(3))
 
     def forward(self, x: Hidden) -> Hidden:
-        x = x + self.dropout(self.attention(self.attention_norm(x)))
-        return x + self.mlp(self.mlp_norm(x))
+        x = self.resid_pre(x)
+        x = self.resid_mid(x + self.dropout(self.attention(self.attention_norm(x))))
+        if "mlp" in self._modules:
+            x = x + self.mlp(self.mlp_norm(x))
+        return self.resid_post(x)
 
 
 class Transformer(nn.Module):
@@ -65,18 +93,34 @@ class Transformer(nn.Module):
     def __init__(self, settings: TransformerSettings):
         super().__init__()
         self.blocks = nn.Sequential(*(Block(settings) for _ in range(settings.n_layers)))
-        self.norm = nn.LayerNorm(settings.d_model)
+        self.norm = norm(settings)
 
     def forward(self, x: Hidden) -> Hidden:
         return self.norm(self.blocks(x))
 
 
-def rotate(x: Float[Tensor, "batch heads time d_head"]) -> Float[Tensor, "batch heads time d_head"]:
-    """Rotary positions: turn each pair (x_j, x_{j + d/2}) by position / 10000^{2j/d} (Su et al. 2021)."""
+def norm(settings: TransformerSettings) -> nn.Module:
+    return nn.LayerNorm(settings.d_model) if settings.norm == "layer" else nn.Identity()
+
+
+def attention_pattern(
+    q: Float[Tensor, "batch heads time d_head"], k: Float[Tensor, "batch heads time d_head"]
+) -> Float[Tensor, "batch heads time time"]:
+    """What `scaled_dot_product_attention` does not return: how much each row takes from each before it."""
+    scores = q @ k.mT / q.shape[-1] ** 0.5
+    future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
+    return scores.masked_fill(future, -torch.inf).softmax(-1)
+
+
+def rotate(x: Float[Tensor, "batch heads time d_head"], *, first: int = 1) -> Float[Tensor, "batch heads time d_head"]:
+    """Rotary positions: turn each pair (x_j, x_{j + d/2}) by position / 10000^{2j/d} (Su et al. 2021).
+
+    Row `first` is that of token 0; a start vector before it is not turned.
+    """
     half = x.shape[-1] // 2
-    positions = (torch.arange(x.shape[-2], device=x.device) - 1).clamp_min(0)
+    positions = (torch.arange(x.shape[-2], device=x.device) - first).clamp_min(0)
     frequencies = 10_000 ** -(torch.arange(half, device=x.device) / half)
     angles = positions[:, None] * frequencies  # time half
     cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    first, second = x.chunk(2, -1)
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], -1)
+    first_half, second_half = x.chunk(2, -1)
+    return torch.cat([first_half * cos - second_half * sin, first_half * sin + second_half * cos], -1)

@@ -41,6 +41,13 @@ TRAINING_VERSION = 1
 """Raised whenever equal settings no longer give the numbers that they gave: the golden test watches over it."""
 
 
+LATER = {
+    "task": ("label_permuted", "thetas", "target_alpha"),
+    "backbone": ("d_head", "mlp", "d_mlp", "norm", "positions_trained", "bos"),
+    "training": ("optimizer", "patience", "min_delta", "initial", "trained"),
+}
+"""Settings that were added since version 1: at their defaults they are not in the key, which older runs have too."""
+
 KINDS = ("normal", "lexical", "permuted")
 
 
@@ -89,12 +96,11 @@ class Settings(Section):
     def key(self) -> str:
         """Twelve hexadecimal digits of everything that changes the mathematics, with TRAINING_VERSION."""
         values = self.model_dump(mode="json", exclude={"machine", "study"})
-        if not self.task.label_permuted:
-            del values["task"]["label_permuted"]
-        if self.training.optimizer == "adamw":
-            del values["training"]["optimizer"]
-        if not self.training.patience:
-            del values["training"]["patience"], values["training"]["min_delta"]  # nothing stops early
+        for section, names in LATER.items():  # what came after the first runs counts only where it is used
+            defaults = type(getattr(self, section))().model_dump(mode="json")
+            for name in names:
+                if values[section][name] == defaults[name]:
+                    del values[section][name]
         text = json.dumps({"version": TRAINING_VERSION, **values}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

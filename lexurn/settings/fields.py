@@ -28,9 +28,23 @@ def _positive(value: float | tuple[float, ...]) -> float | tuple[float, ...]:
     return value
 
 
+def _positive_or_none(values: tuple[float, ...]) -> tuple[float, ...]:
+    return _positive(values) if values else values
+
+
+def _probabilities(values: tuple[float, ...]) -> tuple[float, ...]:
+    if not all(0 <= value <= 1 for value in values):
+        raise ValueError("must lie between 0 and 1")
+    return values
+
+
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Real = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 Concentration = Annotated[Real | tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_positive)]
+
+Positives = Annotated[tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_positive_or_none)]
+"""A list of positive numbers, possibly none."""
+Probabilities = Annotated[tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_probabilities)]
 
 
 class Section(BaseModel):

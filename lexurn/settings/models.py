@@ -37,17 +37,51 @@ class VocabularySettings(Section):
 
 
 class TransformerSettings(Section):
-    """A pre-norm decoder."""
+    """A pre-norm decoder, or one without norms."""
 
     name: Literal["transformer"] = "transformer"
     d_model: Whole = Field(32, ge=1, description="width of the residual stream")
     n_layers: Whole = Field(1, ge=1, description="blocks")
     n_heads: Whole = Field(2, ge=1, description="attention heads, each of width d_model / n_heads")
-    positions: Literal["learned", "rotary", "none"] = Field("learned", description="how a token's place is told")
+    d_head: Whole = Field(0, ge=0, description="width of a head; 0: d_model / n_heads")
+    mlp: Literal["gated", "relu", "none"] = Field("gated", description="gated GELU, relu, or none: attention only")
+    d_mlp: Whole = Field(0, ge=0, description="width of the MLP; 0: four times d_model")
+    norm: Literal["layer", "none"] = Field("layer", description="before attention, MLP and read-out: layer, none")
+    positions: Literal["learned", "rotary", "none", "integer", "linear", "log"] = Field(
+        "learned", description="how a token's place is told"
+    )
+    positions_trained: bool = Field(True, description="positions that are a table are trained, not fixed")
+    bos: bool = Field(True, description="all rows see the start vector, a BOS; without, row 0 alone")
     dropout: Real = Field(0.0, ge=0, lt=1, description="dropout after attention")
+
+    @property
+    def head_width(self) -> int:
+        return self.d_head or self.d_model // self.n_heads
+
+    @property
+    def mlp_width(self) -> int:
+        return self.d_mlp or 4 * self.d_model
+
+    @model_validator(mode="after")
+    def _widths_count(self) -> "TransformerSettings":
+        if self.mlp == "none" and self.d_mlp:
+            raise ValueError(f"d_mlp counts only with an MLP, got d_mlp={self.d_mlp} and mlp=none; leave d_mlp out")
+        if self.positions in ("rotary", "none") and not self.positions_trained:
+            raise ValueError(
+                f"positions_trained counts only for positions that are a table, got positions={self.positions}; "
+                "leave positions_trained out, or use positions learned, integer, linear or log"
+            )
+        return self
 
     @model_validator(mode="after")
     def _heads_fit(self) -> "TransformerSettings":
+        if self.d_head:
+            if self.positions == "rotary" and self.d_head % 2:
+                raise ValueError(
+                    f"d_head must be even with rotary positions, which turn pairs, got {self.d_head}; "
+                    f"use d_head {self.d_head + 1}"
+                )
+            return self
         step = self.n_heads * (2 if self.positions == "rotary" else 1)
         if self.d_model % step:
             below = max(self.d_model // step, 1) * step

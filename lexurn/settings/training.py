@@ -1,5 +1,6 @@
 """How weights are found, where a run is computed, and how much a chapter averages over."""
 
+import re
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -22,11 +23,24 @@ class TrainingSettings(Section):
     schedule: Literal["constant", "cosine", "inverse_sqrt"] = Field("cosine", description="after the warm-up")
     weight_decay: Real = Field(0.01, ge=0, description="decoupled weight decay, on matrices only")
     grad_clip: Real = Field(1.0, ge=0, description="largest norm of the gradient; 0: no clipping")
+    initial: str = Field("", description="key of the run whose best weights it begins with; none where empty")
+    trained: Literal["all", "vocabulary"] = Field("all", description="which weights: all, vocabulary (with start)")
     n_test_samples: Whole = Field(500, ge=2, description="held-out sequences per split")
     eval_every: Whole = Field(100, ge=1, description="steps between evaluations")
     patience: Whole = Field(0, ge=0, description="evaluations without a better validation loss that end it; 0: none")
     min_delta: Real = Field(0.0, ge=0, description="how much lower a validation loss must be to count as better")
     seed: Whole = Field(0, ge=0, le=2**63 - 1, description="the one seed that every random stream is derived from")
+
+    @model_validator(mode="after")
+    def _some_weights_are_good_already(self) -> "TrainingSettings":
+        if self.initial and not re.fullmatch(r"[0-9a-f]{12}", self.initial):
+            raise ValueError(f"initial is the key of a run, twelve digits of 0-9 a-f, got {self.initial!r}")
+        if self.trained != "all" and not self.initial:
+            raise ValueError(
+                f"trained={self.trained} leaves the others as they are, which must be good already; set initial, the "
+                "key of a run"
+            )
+        return self
 
     @model_validator(mode="after")
     def _patience_is_asked_for(self) -> "TrainingSettings":

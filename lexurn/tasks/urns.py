@@ -42,6 +42,13 @@ class Urns:
         """The concentration of each colour."""
         return [float(self.alpha)] * self.n_colors if isinstance(self.alpha, int | float) else list(self.alpha)
 
+    def log_evidence(self, tokens: Tokens) -> Float64[Tensor, "batch"]:
+        """ln p(x_0, …, x_{T−1}) with the urn integrated out: Π_v Γ(n_v + α_v) / Γ(α_v) · Γ(Σ α) / Γ(T + Σ α)."""
+        counts = torch.nn.functional.one_hot(tokens, self.n_colors).sum(1).double()
+        alphas = torch.tensor(self.alphas, dtype=torch.float64, device=tokens.device)
+        each = (counts + alphas).lgamma() - alphas.lgamma()
+        return each.sum(-1) + alphas.sum().lgamma() - (tokens.shape[1] + alphas.sum()).lgamma()
+
     def sample_tasks(self, n: int, *, generator: Generator) -> Pool:
         """`n` fresh urns: probabilities (tasks, colors) in float64 on the generator's device."""
         urns = numpy_generator(generator).dirichlet(self.alphas, n)

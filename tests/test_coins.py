@@ -1,0 +1,123 @@
+"""Coins: urns of two colours, given ones, other priors by weights, and what is kept when a prior is moved."""
+
+import pytest
+import torch
+
+from lexurn import experiment, models, predictors, runs
+from lexurn.divergences import negative_log_likelihood
+from lexurn.parameters import ParameterError, check
+from lexurn.seeding import generator
+from lexurn.tasks import Urns
+
+COIN = {"n_colors": 2, "n_tasks": 0, "context_length": 12, "d_model": 8, "n_steps": 40, "eval_every": 20}
+SMALL = {"n_test_samples": 50, "batch_size": 16}
+
+
+def test_the_evidence_of_a_sequence_is_the_product_of_the_predictions_of_g():
+    for n_colors, alpha in ((2, [1.0, 8.0]), (2, 0.5), (4, [0.3, 1.0, 2.0, 5.0])):
+        urns = Urns(n_colors, alpha)
+        tokens = urns.out_of_distribution(50, 17, generator=generator(0, "evidence"))
+        chain = -negative_log_likelihood(predictors.Generalizing(n_colors, alpha)(tokens), tokens).sum(-1)
+        torch.testing.assert_close(urns.log_evidence(tokens), chain, rtol=0, atol=1e-11)
+    other = -negative_log_likelihood(predictors.Generalizing(2, 1.0)(tokens % 2), tokens % 2).sum(-1)
+    assert (Urns(2, [1.0, 8.0]).log_evidence(tokens % 2) - other).abs().max() > 0.5
+
+
+def test_weighted_losses_are_those_under_the_target_prior():
+    """The proposal's weighted mean equals the target's plain one, and without weights it does not."""
+    settings = check(COIN | {"alpha": [1.0, 1.0], "target_alpha": [1.0, 4.0]})
+    weigh, at, n = experiment.weights(settings), experiment.urns(settings), 40_000
+    tokens = at.out_of_distribution(n, 13, generator=generator(0, "proposal"))
+    targets = experiment.target(settings).out_of_distribution(n, 13, generator=generator(0, "target"))
+    for predictor in (predictors.Generalizing(2, [1.0, 4.0]), predictors.Generalizing(2, 1.0)):
+        losses = negative_log_likelihood(predictor(tokens), tokens).mean(-1)
+        weighted, plain = weigh(tokens) * losses, negative_log_likelihood(predictor(targets), targets).mean(-1)
+        error = (weighted.var() / n + plain.var() / n).sqrt()
+        assert abs(weighted.mean() - plain.mean()) < 6 * error
+        assert abs(losses.mean() - plain.mean()) > 8 * error
+    assert abs(weigh(tokens).mean() - 1) < 6 * weigh(tokens).std() / n**0.5
+
+
+def test_a_model_that_is_weighted_to_a_prior_is_judged_and_becomes_good_under_it():
+    moved = COIN | {"alpha": [1.0, 1.0], "target_alpha": [1.0, 8.0], "n_steps": 400, "batch_size": 64}
+    run = runs.get(moved | {"n_test_samples": 200, "eval_every": 200})
+    fresh = run.splits["out_of_distribution"]
+    torch.testing.assert_close(
+        run.references["generalizing"](fresh)[0, 0].exp(), torch.tensor([1 / 9, 8 / 9], dtype=torch.float64)
+    )
+    assert fresh.double().mean() > 0.8  # eight ninths are of colour 1
+    plain = runs.get(COIN | {"n_steps": 400, "batch_size": 64, "n_test_samples": 200, "eval_every": 200})
+    losses = [negative_log_likelihood(each.predictor(fresh), fresh)[:, 1:].mean() for each in (run, plain)]
+    assert losses[0] < losses[1] - 0.02
+
+
+def test_given_coins_are_the_pool():
+    settings = check({"n_colors": 2, "thetas": "[0.2, 0.7]"})
+    assert settings.task.n_tasks == 2
+    assert experiment.training_pool(settings).tolist() == [[0.8, 0.2], [1 - 0.7, 0.7]]
+    assert check(settings.flat()) == settings and check(settings.changed()) == settings
+    tokens = experiment.sample_like_training(settings, experiment.training_pool(settings), 4000, generator(0, "given"))
+    heads = tokens.double().mean(-1)
+    assert 0.4 < heads.mean() < 0.5 and (heads < 0.45).double().mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_flips_are_renamings_and_double_the_data():
+    """A sequence and its flip are equally likely in training with `label_permuted`."""
+    settings = check({"n_colors": 2, "thetas": [0.1], "label_permuted": True})
+    tokens = experiment.sample_like_training(settings, experiment.training_pool(settings), 2000, generator(0, "flips"))
+    share = (tokens.double().mean(-1) > 0.5).double().mean()
+    assert abs(share - 0.5) < 6 * 0.5 / 2000**0.5
+
+
+def test_retraining_the_vocabulary_leaves_the_rest_as_it_was():
+    first = runs.get(COIN | SMALL)
+    again = COIN | SMALL | {"alpha": [1.0, 8.0], "initial": first.settings.key, "trained": "vocabulary"}
+    second = runs.get(again)
+    before, after = first.model.state_dict(), second.model.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and changed <= {"start", "vocabulary.embedding"}
+    whole = runs.get(again | {"trained": "all"})
+    assert len({name for name in before if not torch.equal(before[name], whole.model.state_dict()[name])}) > 5
+    begun = experiment.begun(second.settings)
+    assert all(torch.equal(before[name], weight) for name, weight in begun.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("flat", "said"),
+    [
+        ({"n_colors": 2, "alpha": [1.0, 0.0]}, "alpha .* must be a positive number or a list of them"),
+        ({"n_colors": 2, "alpha": -1}, "alpha .* must be a positive number"),
+        ({"n_colors": 2, "thetas": [0.2, 1.2]}, "thetas .* must be a list of numbers such as .*0.2.*got .*1.2"),
+        ({"n_colors": 3, "thetas": [0.2]}, "thetas are coins, urns of two colours, got n_colors=3; use n_colors 2"),
+        ({"n_colors": 2, "n_tasks": 3, "thetas": [0.2]}, "n_tasks follows from thetas, got n_tasks=3 and 1 of them"),
+        ({"n_colors": 2, "n_tasks": 0, "target_alpha": [1.0]}, "target_alpha must be n_colors=2 numbers, got 1"),
+        ({"n_colors": 2, "target_alpha": [1.0, 8.0]}, "target_alpha weighs fresh urns, got n_tasks=1"),
+        ({"n_colors": 2, "n_tasks": 0, "target_alpha": [1.0, -8.0]}, "target_alpha .* must be a list of numbers"),
+        ({"initial": "abc"}, "initial is the key of a run, twelve digits of 0-9 a-f, got 'abc'"),
+        ({"trained": "vocabulary"}, "trained=vocabulary leaves the others as they are.*set initial"),
+        ({"mlp": "none", "d_mlp": 4}, "d_mlp counts only with an MLP, got d_mlp=4 and mlp=none"),
+        ({"positions": "none", "positions_trained": False}, "positions_trained counts only for positions that are a"),
+        ({"positions": "rotary", "d_head": 3}, "d_head must be even with rotary positions, which turn pairs, got 3"),
+        ({"positions": "logs"}, "positions .* got 'logs'; did you mean log"),
+    ],
+)
+def test_coins_that_there_are_not_are_refused(flat, said):
+    with pytest.raises(ParameterError, match=said):
+        check(flat)
+
+
+def test_weights_that_are_not_there_or_do_not_fit_are_refused():
+    with pytest.raises(ParameterError, match="initial=0123456789ab gives no weights for this model: no run"):
+        runs.get(COIN | SMALL | {"initial": "0123456789ab"})
+    first = runs.get(COIN | SMALL)
+    with pytest.raises(ParameterError, match="gives no weights for this model: .*size mismatch"):
+        runs.get(COIN | SMALL | {"d_model": 16, "initial": first.settings.key})
+
+
+def test_a_bos_is_no_token_that_can_be_left_out_or_typed():
+    """It is the model's own start vector: nothing that a person passes can be without it or hold it twice."""
+    model = models.build(check(COIN), generator=generator(0, "weights"))
+    predictor = models.as_predictor(model)
+    with pytest.raises(ValueError, match="tokens must lie in 0 … 1, got 0 … 2"):
+        predictor(torch.tensor([[2, 0, 1]]))
+    assert predictor(torch.tensor([[0]])).shape == (1, 1, 2)  # row 0: what is said before any flip
