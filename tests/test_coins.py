@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lexurn import experiment, models, predictors, runs
+from lexurn.analysis import coins
 from lexurn.divergences import negative_log_likelihood
 from lexurn.parameters import ParameterError, check
 from lexurn.seeding import generator
@@ -121,3 +122,51 @@ def test_a_bos_is_no_token_that_can_be_left_out_or_typed():
     with pytest.raises(ValueError, match="tokens must lie in 0 … 1, got 0 … 2"):
         predictor(torch.tensor([[2, 0, 1]]))
     assert predictor(torch.tensor([[0]])).shape == (1, 1, 2)  # row 0: what is said before any flip
+
+
+def test_the_attainable_loss_is_that_of_the_exact_predictor():
+    losses = coins.attainable_loss([1.0, 1.0], 99)
+    for rows, wanted in ((slice(1, 21), 0.5488), (slice(1, 50), 0.5281), (slice(0, 99), 0.5191)):
+        assert losses[rows].mean().item() == pytest.approx(wanted, abs=5e-5)
+    assert coins.unattainable_loss([1.0, 1.0]) == pytest.approx(0.5, abs=1e-9)
+    assert (losses > 0.5).all()
+    for alpha in ([1.0, 1.0], [8.0, 1.0], [0.5, 2.0]):
+        tokens = Urns(2, alpha).out_of_distribution(20_000, 11, generator=generator(0, "attainable"))
+        lost = negative_log_likelihood(predictors.Generalizing(2, alpha)(tokens), tokens)
+        off = (lost.mean(0) - coins.attainable_loss(alpha, 11)) / (lost.std(0) / len(lost) ** 0.5)
+        assert off[1:].abs().max() < 5  # row 0 says the same of all
+    wrong = (lost.mean(0) - coins.attainable_loss([0.5, 1.0], 11)) / (lost.std(0) / len(lost) ** 0.5)
+    assert wrong[1:].abs().max() > 10  # the last of them under another prior
+
+
+def test_a_prior_is_written_tails_first():
+    after = predictors.Generalizing(2, coins.beta_prior(2.0, 3.0))(torch.tensor([[1, 1, 0, 0]]))
+    assert after[0, 3, 1].exp().item() == pytest.approx((2 + 2.0) / (3 + 5.0))
+    both = coins.constant(predictors.Generalizing(2), length=4)
+    heads = both[both["side"] == "all heads"]["probability"]
+    assert heads.tolist() == pytest.approx([1 / 2, 2 / 3, 3 / 4, 4 / 5])
+
+
+def test_the_distance_from_the_exact_predictor_is_zero_for_itself_and_measured_for_others():
+    exact, other = predictors.Generalizing(2), predictors.Generalizing(2, [8.0, 1.0])
+    options = {"length": 6, "n_sequences": 300, "generator": generator(0, "thetas")}
+    assert coins.by_theta(exact, exact, [0.0, 0.3, 1.0], **options)["mean"].abs().max() < 1e-12
+    table = coins.by_theta(other, exact, [1.0], **options)
+    wanted = [(row + 1) / (row + 2) - (row + 1) / (row + 9) for row in range(6)]
+    assert table[table["measure"] == "|p − exact|"]["mean"].tolist() == pytest.approx(wanted)
+
+
+def test_all_sequences_are_all_and_sorted_ones_are_sorted():
+    every = coins.all_sequences(5)
+    assert len(every.unique(dim=0)) == 32 and every.shape == (32, 5)
+    in_order = coins.sorted_sequences(5)
+    assert len(in_order.unique(dim=0)) == len(in_order) == 10
+    assert ((in_order[:, 1:] != in_order[:, :-1]).sum(-1) <= 1).all()
+
+
+def test_resampling_recovers_the_prior_that_a_predictor_believes_in():
+    for alpha, beta in ((1.0, 1.0), (2.0, 5.0)):
+        exact = predictors.Generalizing(2, coins.beta_prior(alpha, beta))
+        heads = coins.resampled(exact, 4000, 30, generator=generator(0, "resampled"))
+        found = coins.prior_of(heads, length=30)
+        assert found["alpha"] == pytest.approx(alpha, rel=0.12) and found["beta"] == pytest.approx(beta, rel=0.12)

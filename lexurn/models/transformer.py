@@ -4,7 +4,7 @@ Causal by `scaled_dot_product_attention(is_causal=True)`. The gated MLP is down(
 the plain one down(relu(up x)), with them. Row 0 is the start vector and row i + 1 is token i, whose rotary position is
 i (the start vector is not turned); without a BOS the rows of the tokens come alone.
 
-What flows is named: every `nn.Identity` below is a place where `lexurn.analysis.activations` reads and writes.
+What flows is named: a `Place` below is where `lexurn.analysis.activations` reads and writes.
 """
 
 import torch
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu, relu, scaled_dot_product_attention
 
+from lexurn.models.places import Place
 from lexurn.settings import TransformerSettings
 from lexurn.shapes import Hidden
 
@@ -25,14 +26,15 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, settings.d_model)
         self.rotary = settings.positions == "rotary"
         self.first_token = 1 if settings.bos else 0  # its row
-        self.q, self.k, self.v, self.z, self.pattern = (nn.Identity() for _ in range(5))
+        names = ("attn.q", "attn.k", "attn.v", "attn.pattern", "attn.z")
+        self.q, self.k, self.v, self.pattern, self.z = map(Place, names)
 
     def forward(self, x: Hidden) -> Hidden:
         q, k, v = self.qkv(x).unflatten(-1, (3, self.n_heads, -1)).unbind(2)  # batch time heads d_head
         q, k, v = (each.transpose(1, 2) for each in (self.q(q), self.k(k), self.v(v)))  # batch heads time d_head
         if self.rotary:
             q, k = rotate(q, first=self.first_token), rotate(k, first=self.first_token)
-        if self.pattern._forward_hooks:
+        if self.pattern.is_watched:
             z = self.pattern(attention_pattern(q, k)) @ v
         else:
             z = scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -45,7 +47,7 @@ class GatedMLP(nn.Module):
         self.up = nn.Linear(d_model, d_mlp, bias=False)
         self.gate = nn.Linear(d_model, d_mlp, bias=False)
         self.down = nn.Linear(d_mlp, d_model, bias=False)
-        self.pre, self.post = nn.Identity(), nn.Identity()
+        self.pre, self.post = Place("mlp.pre"), Place("mlp.post")
 
     def forward(self, x: Hidden) -> Hidden:
         return self.down(self.post(gelu(self.pre(self.up(x))) * self.gate(x)))
@@ -56,7 +58,7 @@ class PlainMLP(nn.Module):
         super().__init__()
         self.up = nn.Linear(d_model, d_mlp)
         self.down = nn.Linear(d_mlp, d_model)
-        self.pre, self.post = nn.Identity(), nn.Identity()
+        self.pre, self.post = Place("mlp.pre"), Place("mlp.post")
 
     def forward(self, x: Hidden) -> Hidden:
         return self.down(self.post(relu(self.pre(self.up(x)))))
@@ -68,13 +70,15 @@ MLPS = {"gated": GatedMLP, "relu": PlainMLP}
 class Block(nn.Module):
     def __init__(self, settings: TransformerSettings):
         super().__init__()
+        self.resid_pre = Place("resid_pre")
         self.attention_norm = norm(settings)
         self.attention = Attention(settings)
         self.dropout = nn.Dropout(settings.dropout)
+        self.resid_mid = Place("resid_mid")
         if settings.mlp != "none":
             self.mlp_norm = norm(settings)
             self.mlp = MLPS[settings.mlp](settings.d_model, settings.mlp_width)
-        self.resid_pre, self.resid_mid, self.resid_post = (nn.Identity() for _ in range(3))
+        self.resid_post = Place("resid_post")
 
     def forward(self, x: Hidden) -> Hidden:
         x = self.resid_pre(x)

@@ -1,0 +1,90 @@
+"""Probes: is a quantity written in activations, in a way that a line, or a small network, reads?
+
+A probe learns on some sequences at some rows, and is scored on others at others, by R² (1: read exactly, 0: as good as
+the mean), with an interval over sequences. Two controls belong beside it: targets shuffled over the examples, which
+nothing can read, and activations of an untrained model, which read what the architecture alone provides.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.linear_model import LinearRegression
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Generator, Tensor
+
+from lexurn import uncertainty
+from lexurn.seeding import numpy_generator
+from lexurn.uncertainty import Interval
+
+HIDDEN = 32
+"""Units of a small network."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A fitted probe: R² on what it has not seen, over sequences, and the control on shuffled targets.
+
+    A linear one also has `weights` (d) and `offset`: what it reads is weights · activation + offset.
+    """
+
+    r2: Interval
+    shuffled: Interval
+    weights: np.ndarray | None = None
+    offset: float = float("nan")
+
+
+def probe(
+    activations: Float[Tensor, "batch time d"],
+    targets: Float[Tensor, "batch time"],
+    *,
+    generator: Generator,
+    kind: Literal["linear", "mlp"] = "linear",
+) -> Probe:
+    """Read targets from activations: learnt on the even rows of half the sequences, scored on the odd rows of the rest.
+
+    Raises ValueError where there are not more examples to learn from than there are features, or too few rows.
+    """
+    x, y = activations.cpu().double().numpy(), targets.cpu().double().numpy()
+    n, n_rows, d = x.shape
+    order, half = numpy_generator(generator).permutation(n), n // 2
+    learn, score = order[:half], order[half:]
+    n_examples = half * len(range(0, n_rows, 2))
+    if n_rows < 2 or n_examples <= d:
+        raise ValueError(
+            f"a probe of {d} features learns from more than {d} examples, on even rows of half the sequences, got "
+            f"{n_examples} from {n} sequences of {n_rows} rows; use more sequences"
+        )
+    inputs, wanted = x[learn][:, ::2].reshape(-1, d), y[learn][:, ::2].ravel()
+    held, true = x[score][:, 1::2], y[score][:, 1::2]
+    model = _fitted(kind, inputs, wanted, generator)
+    blind = _fitted(kind, inputs, numpy_generator(generator).permutation(wanted), generator)
+    found = [
+        _r_squared(each.predict(held.reshape(-1, d)).reshape(true.shape), true, generator) for each in (model, blind)
+    ]
+    if kind == "mlp":
+        return Probe(*found)
+    scaler, line = model
+    weights = line.coef_ / scaler.scale_
+    return Probe(*found, weights, float(line.intercept_ - weights @ scaler.mean_))
+
+
+def _fitted(kind: str, inputs: np.ndarray, wanted: np.ndarray, generator: Generator):
+    seed = int(numpy_generator(generator).integers(2**31))
+    network = MLPRegressor(
+        hidden_layer_sizes=(HIDDEN,), learning_rate_init=3e-3, max_iter=300, early_stopping=True, random_state=seed
+    )
+    return make_pipeline(StandardScaler(), LinearRegression() if kind == "linear" else network).fit(inputs, wanted)
+
+
+def _r_squared(read: np.ndarray, true: np.ndarray, generator: Generator) -> Interval:
+    """With an interval over sequences, whose rows go together."""
+    lost, spread = ((read - true) ** 2).sum(-1), ((true - true.mean()) ** 2).sum(-1)
+
+    def statistic(lost: np.ndarray, spread: np.ndarray, axis: int) -> uncertainty.Values:
+        return 1 - lost.sum(axis) / spread.sum(axis)
+
+    return uncertainty.bootstrap(lost, spread, generator=generator, statistic=statistic)

@@ -1,0 +1,64 @@
+"""Symmetries that an exact predictor has, and a model must learn.
+
+Of exchangeable data, such as the flips of one coin, only the counts matter: not the order in which they came
+(`permutation`), and where the prior is symmetric not which side is which (`flip`). Both are told as one number for each
+sequence, a total variation: 0 for the exact predictor. `cosines` looks for the first inside of a model.
+"""
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from lexurn import divergences
+from lexurn.shapes import Predictor, Tokens
+
+
+def permutation(
+    predictor: Predictor, tokens: Tokens, *, generator: Generator, n_pairs: int = 4
+) -> Float[Tensor, "batch"]:
+    """How far predictions after the same balls in two random orders are apart: total variation at the last row.
+
+    The mean over `n_pairs` pairs of orders, uniform over all orders of each sequence. Its last token is not seen.
+    """
+    total = torch.zeros(len(tokens), dtype=torch.float64)
+    for _ in range(n_pairs):
+        first, second = (predictor(shuffled(tokens, generator=generator))[:, -1] for _ in range(2))
+        total += divergences.total_variation(first, second).cpu()
+    return total / n_pairs
+
+
+def shuffled(tokens: Tokens, *, generator: Generator) -> Tokens:
+    """Each sequence with its tokens but the last in a random order of its own."""
+    order = torch.rand(len(tokens), tokens.shape[1] - 1, generator=generator, device=generator.device).argsort(-1)
+    return torch.cat([tokens[:, :-1].gather(1, order.to(tokens.device)), tokens[:, -1:]], 1)
+
+
+def flip(predictor: Predictor, tokens: Tokens, *, vocab_size: int = 2) -> Float[Tensor, "batch"]:
+    """How far the prediction is from the one for the sequence with its colours in reverse, reversed back: total
+    variation, mean over rows 1 … C."""
+    back = predictor(vocab_size - 1 - tokens).flip(-1)
+    return divergences.total_variation(predictor(tokens), back)[:, 1:].mean(-1)
+
+
+def cosines(vectors: Float[Tensor, "batch d"], seen: Tokens, *, n_pairs: int, generator: Generator) -> pd.DataFrame:
+    """Cosines of vectors of sequences with equal counts of colour 1, in random pairs of different sequences.
+
+    A line a pair: heads (of both), alike (whether their last tokens are the same), cosine. `seen`: what was seen before
+    the row of these vectors.
+    """
+    heads, last = seen.sum(-1), seen[:, -1]
+    lines = []
+    for count in heads.unique().tolist():
+        members = (heads == count).nonzero().squeeze(-1)
+        if len(members) < 2:
+            continue
+        one, other = (members[torch.randint(len(members), (n_pairs,), generator=generator)] for _ in range(2))
+        kept = (seen[one] != seen[other]).any(-1)
+        if not kept.any():
+            continue
+        one, other = one[kept], other[kept]
+        cosine = torch.cosine_similarity(vectors[one].double(), vectors[other].double(), dim=-1)
+        columns = {"heads": count, "alike": (last[one] == last[other]).tolist(), "cosine": cosine.tolist()}
+        lines.append(pd.DataFrame(columns))
+    return pd.concat(lines, ignore_index=True)
