@@ -15,6 +15,10 @@ from scipy.optimize import minimize
 from torch import Generator, Tensor
 
 from lexurn import divergences
+from lexurn.analysis import activations
+from lexurn.analysis.probing import Probe
+from lexurn.models import LanguageModel
+from lexurn.runs import Run
 from lexurn.shapes import Predictor, Tokens
 
 
@@ -115,3 +119,100 @@ def prior_of(heads: Int64[Tensor, "n"], *, length: int) -> dict[str, float]:
     best = minimize(loss, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-8})
     alpha, beta = np.exp(best.x).tolist()
     return {"alpha": alpha, "beta": beta}
+
+
+def excess(predictor: Predictor, exact: Predictor, tokens: Tokens) -> Float64[Tensor, "batch"]:
+    """What each sequence costs more than by the exact predictor, on the same flips: nats, mean over rows 1 … C."""
+    ours, best = (divergences.negative_log_likelihood(each(tokens), tokens) for each in (predictor, exact))
+    return (ours.double() - best)[:, 1:].mean(-1)
+
+
+def losses_along(run: Run, who: str) -> pd.DataFrame:
+    """Along a training, on the run's fresh coins: who, step, loss, excess (paired with the exact predictor)."""
+    fresh, exact = run.splits["out_of_distribution"], run.references["generalizing"]
+    best = divergences.negative_log_likelihood(exact(fresh), fresh)[:, 1:].mean().item()
+    loss = run.metrics["out_of_distribution/loss"]
+    return pd.DataFrame({"who": who, "step": run.metrics["step"], "loss": loss, "excess": loss - best})
+
+
+def inside(model: LanguageModel, tokens: Tokens, name: str, *, head: int = 0) -> pd.DataFrame:
+    """An activation at rows 1 … C with what had been seen there: sequence, n, heads, token (the last), share H/N,
+    log_odds ln((H+1)/(N−H+1)), and the activation's numbers as x, y, … (of one head where there are heads)."""
+    values = activations.read(model, tokens, name)[name][:, 1:]
+    values = values[:, :, head] if values.ndim == 4 else values
+    seen = tokens[:, :-1]
+    n = torch.arange(1, seen.shape[1] + 1).expand_as(seen)
+    heads = seen.cumsum(1)
+    columns = {"sequence": torch.arange(len(seen))[:, None].expand_as(seen), "n": n, "heads": heads, "token": seen}
+    columns |= {"share": heads / n, "log_odds": ((heads + 1) / (n - heads + 1)).log()}
+    named = dict(zip(("x", "y", "u", "v"), values.double().unbind(-1), strict=False))
+    return pd.DataFrame({column: value.flatten().tolist() for column, value in (columns | named).items()})
+
+
+def lines(table: pd.DataFrame, *, x: str = "share", y: str = "x") -> pd.DataFrame:
+    """A line y ~ x fitted to the points of each last token: token, slope, intercept, r2, n, and the same without the
+    sequences of one side only (r2_mixed, n_mixed), which the original leaves out as well."""
+    found = []
+    for token, mine in table.groupby("token"):
+        mixed = mine[(mine["heads"] > 0) & (mine["heads"] < mine["n"])]
+        fit, fit_mixed = (stats.linregress(part[x], part[y]) for part in (mine, mixed))
+        of = {"token": token, "slope": fit.slope, "intercept": fit.intercept, "r2": fit.rvalue**2, "n": len(mine)}
+        found.append(of | {"r2_mixed": fit_mixed.rvalue**2, "n_mixed": len(mixed)})
+    return pd.DataFrame(found)
+
+
+def with_lines(table: pd.DataFrame, fits: pd.DataFrame, *, x: str = "share", y: str = "x") -> pd.DataFrame:
+    """Points and the ends of their lines in one table, for a picture: token, x, y, and what: `point` or `fit`."""
+    ends = [
+        {"token": fit.token, x: at, y: fit.intercept + fit.slope * at, "what": "fit"}
+        for fit in fits.itertuples()
+        for at in (table[x].min(), table[x].max())
+    ]
+    return pd.concat([table[["token", x, y]].assign(what="point"), pd.DataFrame(ends)], ignore_index=True)
+
+
+def patched(model: LanguageModel, tokens: Tokens, name: str, *, row: int, generator: Generator) -> pd.DataFrame:
+    """Give each sequence, at one row, what another one had there: own, donor (their heads), formula, model.
+
+    `formula` is what the exact predictor under a uniform prior says of the donor's heads, `model` what the patched
+    model says of its own sequence.
+    """
+    order = torch.randperm(len(tokens), generator=generator)
+    values = activations.read(model, tokens, name)[name][order]
+    patch = activations.patch(values, rows=[row])
+    after = activations.changed(model, tokens, {name: patch})[:, row, 1].exp()
+    heads = tokens[:, :row].sum(-1)
+    formula = (heads[order] + 1) / (row + 2)
+    return pd.DataFrame({"own": heads, "donor": heads[order], "formula": formula, "model": after.tolist()})
+
+
+def steered(
+    model: LanguageModel, tokens: Tokens, name: str, probe: Probe, *, row: int, shifts: Sequence[float]
+) -> pd.DataFrame:
+    """Move an activation at one row along what a probe reads the heads from, so that it would read so many more.
+
+    heads, shift, formula, model: the change of the probability of heads by (H + 1) / (N + 2), and the model's own.
+    """
+    direction = torch.from_numpy(probe.weights / (probe.weights @ probe.weights))
+    heads, tables = tokens[:, :row].sum(-1), []
+    before = model_says(model, tokens)[:, row, 1]
+    for shift in shifts:
+        after = activations.changed(model, tokens, {name: activations.steer(shift * direction, rows=[row])})
+        kept = (heads + shift >= 0) & (heads + shift <= row)
+        columns = {
+            "heads": heads,
+            "shift": shift,
+            "formula": shift / (row + 2),
+            "model": after[:, row, 1].exp() - before,
+        }
+        tables.append(
+            pd.DataFrame(
+                {name: torch.as_tensor(value).expand(len(heads))[kept].tolist() for name, value in columns.items()}
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def model_says(model: LanguageModel, tokens: Tokens) -> Float64[Tensor, "batch time vocab"]:
+    """Probabilities, not their logarithms."""
+    return activations.changed(model, tokens, {}).double().exp()

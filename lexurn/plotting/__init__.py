@@ -4,6 +4,7 @@
     distances        losses, distances and weights of models and of exact predictors
     over_urns        many training urns: a point for each, and their mean
     balls_and_urns   urns, the balls that are drawn from them, and predictions along them
+    coins            what a model says of coins, and what is found inside of it
     claims           our figures beside those that were published
 
 Colours are those of Okabe & Ito, told apart by colour-blind readers; every line also has a style of its own, for print.
@@ -11,6 +12,7 @@ Colours are those of Okabe & Ito, told apart by colour-blind readers; every line
 
 from lexurn.plotting.balls_and_urns import ball_colors, balls, entropies, predictions, predictions_after, simplex, urns
 from lexurn.plotting.claims import bands
+from lexurn.plotting.coins import against_share, agreement, bounds, cumulative, curves, estimates, over_theta, plane
 from lexurn.plotting.distances import (
     discrimination,
     distances_along,
@@ -34,10 +36,15 @@ __all__ = [
     "NAMES",
     "STYLES",
     "against_entropy",
+    "against_share",
+    "agreement",
     "ball_colors",
     "balls",
     "bands",
+    "bounds",
     "by_setting",
+    "cumulative",
+    "curves",
     "discrimination",
     "distances_along",
     "distances_along_training",
@@ -46,11 +53,14 @@ __all__ = [
     "distances_by_row",
     "ends",
     "entropies",
+    "estimates",
     "legend",
     "log_steps",
     "losses",
     "mixtures",
+    "over_theta",
     "panels",
+    "plane",
     "predictions",
     "predictions_after",
     "relative_distances",
