@@ -19,7 +19,7 @@ from lexurn.analysis import activations
 from lexurn.analysis.probing import Probe
 from lexurn.models import LanguageModel
 from lexurn.runs import Run
-from lexurn.shapes import Predictor, Tokens
+from lexurn.shapes import LogProbs, Predictor, Tokens
 
 
 def beta_prior(alpha: float, beta: float) -> list[float]:
@@ -216,3 +216,14 @@ def steered(
 def model_says(model: LanguageModel, tokens: Tokens) -> Float64[Tensor, "batch time vocab"]:
     """Probabilities, not their logarithms."""
     return activations.changed(model, tokens, {}).double().exp()
+
+
+def forgetting(tokens: Tokens, *, rate: float = 0.8) -> LogProbs:
+    """A predictor that is not exchangeable, as a control: each flip counts `rate` times as much as the one after it."""
+    flips = torch.nn.functional.one_hot(tokens, 2).double()
+    counts = torch.zeros(len(tokens), 2, dtype=torch.float64)
+    rows = []
+    for flip in flips.unbind(1):
+        rows.append((counts + 1) / (counts.sum(-1, keepdim=True) + 2))
+        counts = rate * counts + flip
+    return torch.stack(rows, 1).log()
