@@ -231,7 +231,7 @@ for who, mine in pairs.groupby("who"):
 #
 # The residual stream of the tiny model is a plane, so that all of it can be seen. First before the MLP, that is, the
 # embedding of the last flip, its position, and what attention has fetched; then after it. A point is a sequence at a
-# row, shaded by the share of heads. To be predicted well, the points after the MLP must lie in the order of the log odds.
+# row, shaded by the share of heads. To be predicted well, points after the MLP must lie in the order of the log odds.
 
 # %%
 opened, some = tiny_runs[0].model, fresh[:60]
