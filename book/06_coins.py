@@ -90,6 +90,8 @@ from lexurn import parameters
 settings = parameters.resolve("coins", fixed={"n_colors": 2, "n_tasks": 0, "context_length": 20})
 
 # %%
+import itertools
+
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
@@ -208,23 +210,35 @@ for who, predictor in {"exact": exact, "forgetting": coins.forgetting, **predict
 pd.DataFrame(rows).set_index("predictor")
 
 # %% [markdown]
-# (± one standard error over 1000 sequences. The lexical model's exchange is what its eight random tables leave of a
-# symmetry that it has by construction: renaming the sides is renaming the rows of a table.)
-#
-# And inside? The vector at the last row of sequences with as many heads, in random pairs: do they point the same way?
-# The last flip is written there as well, since the row begins as its embedding.
+# (± one standard error over 1000 sequences.) A lexical model has the second symmetry by construction, but up to its
+# table: exchanging the sides and the two rows of the table together changes nothing. With the table as it was, it must
+# have learned to read any table alike; and above, its probabilities are averages over eight tables.
+
+# %%
+for what, with_table in (("and the rows of its table", True), ("alone", False)):
+    stream = generator(seed, "renamed")
+    values = coins.renamed(runs["lexical"].model, fresh[:1000], generator=stream, with_table=with_table)
+    display(Markdown(f"Lexical, the sides exchanged {what}: moved by {in_words(values)} (n = {len(values)})."))
+
+# %% [markdown]
+# And inside? The vectors at the last row of sequences with as many heads, in random pairs: do they point the same way,
+# seen from their mean over all sequences? The last flip is written there too, since the row begins as its embedding.
 
 # %%
 last = activations.read(runs["default"].model, fresh[:4000], f"{settings.backbone.n_layers - 1}.resid_post")
 (vectors,) = (values[:, -1] for values in last.values())
-pairs = symmetry.cosines(vectors, fresh[:4000, :-1], n_pairs=200, generator=generator(seed, "pairs"))
+plain = symmetry.cosines(vectors, fresh[:4000, :-1], n_pairs=200, generator=generator(seed, "pairs"))
+pairs = symmetry.cosines(vectors - vectors.mean(0), fresh[:4000, :-1], n_pairs=200, generator=generator(seed, "pairs"))
 pairs["who"] = pairs["alike"].map({True: "after the same flip", False: "after different flips"})
 cosines = pairs.groupby(["who", "heads"])["cosine"].agg(["mean", "sem"]).reset_index()
 alt = "The cosine of pairs of vectors with equal heads, against the heads, after the same and after different flips."
 options = {"x": "heads", "y": "mean", "legend": "pairs", "size": (6.5, 3.2), "runs": [runs["default"]]}
 figure(plotting.curves, cosines, name="cosines", alt=alt, n="at most 200 pairs for each number of heads", **options)
 for who, mine in pairs.groupby("who"):
-    display(Markdown(f"Pairs {who}: mean cosine {mine['cosine'].mean():.3f} (n = {len(mine)} pairs)."))
+    seen_from_zero = plain.loc[plain["alike"] == mine["alike"].iloc[0], "cosine"]
+    values = [in_words(torch.tensor(each.tolist())) for each in (mine["cosine"], seen_from_zero)]
+    text = f"mean cosine {values[0]} seen from the mean, {values[1]} from zero"
+    display(Markdown(f"Pairs {who}: {text} (n = {len(mine)} pairs)."))
 
 # %% [markdown]
 # ## The 145 parameters, opened
@@ -336,8 +350,9 @@ figure(plotting.agreement, pd.concat(odds), name="log-odds", alt=alt, n=f"{len(s
 # trained equally long: which of the three is the bottleneck?
 
 # %%
-every = [(d_model, d_head, d_mlp) for d_model in (2, 4, 8) for d_head in (1, 2, 4) for d_mlp in (4, 8, 16)]
-chosen = [every[number * len(every) // settings.study.n_shapes] for number in range(settings.study.n_shapes)]
+widths, places = ((2, 4, 8), (1, 2, 4), (4, 8, 16)), list(itertools.product(range(3), repeat=3))
+places.sort(key=lambda place: (sum(place) % 3, place))  # the first nine have every width of each kind three times
+chosen = [tuple(of[at] for of, at in zip(widths, place, strict=True)) for place in places[: settings.study.n_shapes]]
 shorter = {"n_steps": max(int(0.8 * train.n_steps), 1), "eval_every": max(int(0.8 * train.n_steps), 1)}
 shapes = [flat | tiny | shorter | dict(zip(("d_model", "d_head", "d_mlp"), shape, strict=True)) for shape in chosen]
 shaped = widgets.get_all([parameters.check(each) for each in shapes], jobs=settings.study.jobs)
@@ -367,9 +382,10 @@ display(Markdown(f"Mean excess loss (nats) over the {len(costs)} shapes with eac
 # %% [markdown]
 # ## Are the counts written there?
 #
-# A linear probe learns to read a quantity from the stream of the default model, before its MLP, on some sequences and
-# rows, and is scored on others. Two controls: the same probe with shuffled targets, and with a model of the same shape
-# that was not trained. What an untrained model lets a probe read, the architecture gives away for nothing.
+# A probe, a line or a small network, learns to read a quantity from the stream of the default model, before its MLP, at
+# the even rows of some sequences, and is scored on other sequences: at even rows, and at odd ones, where it has never
+# been. Two controls: the same line with shuffled targets, and a model of the same shape that was not trained. What an
+# untrained model lets a probe read, the architecture gives away for nothing.
 
 # %%
 place, seen = "0.resid_mid", fresh[:1500]
@@ -386,29 +402,40 @@ targets = {shown: torch.tensor(counts[name].values).view(shape).double() for sho
 # %%
 rows, found = [], {}
 for shown, target in targets.items():
-    for kind in ("linear", "mlp"):
-        for who, vectors in values.items():
-            probe = probing.probe(vectors, target, generator=generator(seed, "probe"), kind=kind)
-            found[shown, kind, who] = probe
-            marks = [(f"{who}, {kind}", probe.r2)]
-            marks += [("shuffled targets", probe.shuffled)] if (kind, who) == ("linear", "trained") else []
-            rows += [{"of": shown, "what": name, "value": r.value, "low": r.low, "high": r.high} for name, r in marks]
+    for kind, who in itertools.product(("linear", "mlp"), values):
+        probe = probing.probe(values[who], target, generator=generator(seed, "probe"), kind=kind)
+        found[shown, kind, who] = probe
+        marks = {f"{who}, {kind}": probe.r2} | (
+            {f"{who}, {kind}, odd rows": probe.r2_elsewhere} if who == "trained" else {}
+        )
+        marks |= {"shuffled targets": probe.shuffled} if (kind, who) == ("linear", "trained") else {}
+        rows += [
+            {"of": shown, "what": name, "value": r.value, "low": r.low, "high": r.high} for name, r in marks.items()
+        ]
+read = pd.DataFrame(rows)
+read.assign(text=[str(probe) for probe in read["value"].round(3)]).pivot(index="what", columns="of", values="text")
+
+# %%
+near = read[read["value"] > -0.5]
 alt = "R² of probes for heads, flips, share and log odds: trained and untrained models, and shuffled targets."
-options = {"legend": "", "size": (6.5, 3.4), "x": "value", "runs": [runs["default"]]}
-figure(plotting.estimates, pd.DataFrame(rows), name="probes", alt=alt, n="750 sequences, odd rows", **options)
+options = {"legend": "", "size": (6.5, 3.6), "x": "value", "runs": [runs["default"]]}
+figure(plotting.estimates, near, name="probes", alt=alt, n="750 sequences", **options)
 
 # %% [markdown]
-# Read is not used. So move the stream at the last row along the direction that the probe for $H$ has found, by so much
-# that it would read some heads more or fewer: does the prediction move by as many parts in $N + 2$? And give each
+# Read is not used. So move the stream at the last row by some heads more or fewer: does the prediction move by as many
+# parts in $N + 2$? Along which direction? A line reads $H$ from one, its weights, in which all else cancels; $H$ is
+# *written* along another, the difference that one head more makes to the stream. Both are tried. And give each
 # sequence, at its last row, what attention has fetched for another one: does it then predict from the other's heads?
 
 # %%
 row, few = 20, fresh[:400]
-steered = coins.steered(
-    runs["default"].model, few, place, found["heads H", "linear", "trained"], row=row, shifts=[-4, -2, 2, 4]
-)
-patched = coins.patched(runs["default"].model, few, "0.attn.z", row=row, generator=generator(seed, "patched"))
-both = pd.concat([steered.assign(done="steered along H"), patched.assign(done="attention of another")])
+opened, shifts = runs["default"].model, [-4, -2, 2, 4]
+weights = torch.from_numpy(found["heads H", "linear", "trained"].weights)
+ways = {"steered, as written": coins.written(opened, fresh[400:4400], place, row=row)}
+ways |= {"steered, as read": weights / weights.square().sum()}
+both = [coins.steered(opened, few, place, way, row=row, shifts=shifts).assign(done=done) for done, way in ways.items()]
+patched = coins.patched(opened, few, "0.attn.z", row=row, generator=generator(seed, "patched"))
+both = pd.concat([*both, patched.assign(done="attention of another")])
 alt = "What steering and patching do to predictions against what the formula says, each a panel."
 options = {"by": "done", "size": (4.0, 4.0), "runs": [runs["default"]]}
 figure(plotting.agreement, both[["done", "formula", "model"]], name="causal", alt=alt, n="400 sequences", **options)
@@ -437,8 +464,8 @@ alt = "How often the share of heads in sequences that predictors draw from thems
 options = {"legend": "predictor", "size": (6.5, 3.2), "x": "share", "runs": [runs["default"], tiny_runs[0]]}
 figure(plotting.cumulative, shares, name="resampled", alt=alt, n="1000 sequences each", **options)
 for who, heads in drawn.items():
-    prior = coins.prior_of(heads, length=20)
-    display(Markdown(f"**{who}**: Beta({prior['alpha']:.2f}, {prior['beta']:.2f}) (n = {len(heads)} sequences)."))
+    alpha, beta = (uncertainty.with_error(*line) for line in coins.prior_of(heads, length=20).values)
+    display(Markdown(f"**{who}**: α = {alpha}, β = {beta} (n = {len(heads)} sequences)."))
 
 # %% [markdown]
 # ## Moving a prior
@@ -482,12 +509,11 @@ pd.DataFrame(rows).set_index("model")
 
 # %%
 order, exchange = moves["default"]
-more = in_words(exchange - moves["lexical"][1])
 spread = fits.groupby("sequences")["r2"].mean()
 heads, nothing = (found["heads H", "linear", who].r2 for who in ("trained", "untrained"))
 lines = [
     f"The default model loses {in_words(left['default'])} nats a flip to the exact predictor.",
-    f"Order moves it by {in_words(order)}; exchanging the sides by {more} more than a lexical model.",
+    f"Order moves it by {in_words(order)}, and exchanging the sides by {in_words(exchange)} (total variation).",
     f"R² of z against H/N: {spread['sorted']:.3f} on sorted sequences, {spread['random']:.3f} on random ones (mean of "
     f"{len(tiny_runs)} seeds and two flips).",
     f"A line reads H with R² {heads}, and from an untrained model with {nothing}.",

@@ -16,8 +16,8 @@ from torch import Generator, Tensor
 
 from lexurn import divergences
 from lexurn.analysis import activations
-from lexurn.analysis.probing import Probe
 from lexurn.models import LanguageModel
+from lexurn.models.language_model import evaluating
 from lexurn.runs import Run
 from lexurn.shapes import LogProbs, Predictor, Tokens
 
@@ -109,16 +109,33 @@ def resampled(predictor: Predictor, n: int, length: int, *, generator: Generator
     return tokens.sum(-1)
 
 
-def prior_of(heads: Int64[Tensor, "n"], *, length: int) -> dict[str, float]:
-    """The Beta prior nearest to heads in `length` flips: α, β by maximum likelihood of the beta-binomial law."""
+def prior_of(heads: Int64[Tensor, "n"], *, length: int, n_groups: int = 10) -> pd.DataFrame:
+    """The Beta prior nearest to heads in `length` flips, by maximum likelihood of the beta-binomial law: a line for
+    alpha and one for beta, with value and sem (jackknife over groups)."""
     counts = heads.numpy()
+    fits = [_beta(np.delete(counts, np.s_[group::n_groups]), length) for group in range(n_groups)]
+    sem = np.std(fits, axis=0) * (n_groups - 1) ** 0.5
+    return pd.DataFrame({"value": _beta(counts, length), "sem": sem}, index=["alpha", "beta"])
 
+
+def _beta(counts: np.ndarray, length: int) -> np.ndarray:
     def loss(logs: np.ndarray) -> float:
         return -stats.betabinom(length, *np.exp(logs)).logpmf(counts).mean()
 
-    best = minimize(loss, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-8})
-    alpha, beta = np.exp(best.x).tolist()
-    return {"alpha": alpha, "beta": beta}
+    return np.exp(minimize(loss, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-8}).x)
+
+
+def renamed(
+    model: LanguageModel, tokens: Tokens, *, generator: Generator, with_table: bool
+) -> Float64[Tensor, "batch"]:
+    """Of a lexical model: how far the prediction moves (total variation, rows 1 … C) when the sides are exchanged and
+    exchanged back, under one random table a sequence: with the table's rows exchanged too, or with the table as it was.
+    """
+    table = model.vocabulary.draw(len(tokens), generator=generator)
+    other = table.flip(1) if with_table else table
+    with evaluating(model):
+        before, after = model(tokens, table=table), model(1 - tokens, table=other).flip(-1)
+    return divergences.total_variation(before, after)[:, 1:].mean(-1)
 
 
 def excess(predictor: Predictor, exact: Predictor, tokens: Tokens) -> Float64[Tensor, "batch"]:
@@ -186,36 +203,36 @@ def patched(model: LanguageModel, tokens: Tokens, name: str, *, row: int, genera
     return pd.DataFrame({"own": heads, "donor": heads[order], "formula": formula, "model": after.tolist()})
 
 
+def written(model: LanguageModel, tokens: Tokens, name: str, *, row: int) -> Float64[Tensor, "d"]:
+    """By how much an activation differs at one row for one head more, and the same flip last: least squares."""
+    values = activations.read(model, tokens, name)[name][:, row].double()
+    heads, last = tokens[:, :row].sum(-1).double(), tokens[:, row - 1].double()
+    causes = torch.stack([heads, last, torch.ones_like(heads)], -1)
+    return torch.linalg.lstsq(causes, values).solution[0]
+
+
 def steered(
-    model: LanguageModel, tokens: Tokens, name: str, probe: Probe, *, row: int, shifts: Sequence[float]
+    model: LanguageModel,
+    tokens: Tokens,
+    name: str,
+    direction: Float64[Tensor, "d"],
+    *,
+    row: int,
+    shifts: Sequence[float],
 ) -> pd.DataFrame:
-    """Move an activation at one row along what a probe reads the heads from, so that it would read so many more.
+    """Move an activation at one row by so many heads along a direction, such as `written` or what a probe reads from.
 
     heads, shift, formula, model: the change of the probability of heads by (H + 1) / (N + 2), and the model's own.
     """
-    direction = torch.from_numpy(probe.weights / (probe.weights @ probe.weights))
-    heads, tables = tokens[:, :row].sum(-1), []
-    before = model_says(model, tokens)[:, row, 1]
+    heads, parts = tokens[:, :row].sum(-1), []
+    before = activations.changed(model, tokens, {})[:, row, 1].exp()
     for shift in shifts:
         after = activations.changed(model, tokens, {name: activations.steer(shift * direction, rows=[row])})
-        kept = (heads + shift >= 0) & (heads + shift <= row)
-        columns = {
-            "heads": heads,
-            "shift": shift,
-            "formula": shift / (row + 2),
-            "model": after[:, row, 1].exp() - before,
-        }
-        tables.append(
-            pd.DataFrame(
-                {name: torch.as_tensor(value).expand(len(heads))[kept].tolist() for name, value in columns.items()}
-            )
-        )
-    return pd.concat(tables, ignore_index=True)
-
-
-def model_says(model: LanguageModel, tokens: Tokens) -> Float64[Tensor, "batch time vocab"]:
-    """Probabilities, not their logarithms."""
-    return activations.changed(model, tokens, {}).double().exp()
+        kept = (heads + shift >= 0) & (heads + shift <= row)  # else there are no such sequences
+        moved = (after[:, row, 1].exp() - before)[kept].tolist()
+        of = {"heads": heads[kept].tolist(), "shift": shift, "formula": shift / (row + 2)}
+        parts.append(pd.DataFrame({**of, "model": moved}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def forgetting(tokens: Tokens, *, rate: float = 0.8) -> LogProbs:

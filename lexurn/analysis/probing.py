@@ -1,12 +1,13 @@
 """Probes: is a quantity written in activations, in a way that a line, or a small network, reads?
 
-A probe learns on some sequences at some rows, and is scored on others at others, by R² (1: read exactly, 0: as good as
-the mean), with an interval over sequences. Two controls belong beside it: targets shuffled over the examples, which
+A probe learns on some sequences at some rows. It is scored on other sequences, at the rows that it has learnt at and at
+others, which it can only read if rows are told alike, by R² (1: read exactly, 0: as good as the mean; below: worse),
+with an interval over sequences. Two controls belong beside it: targets shuffled over the examples, which
 nothing can read, and activations of an untrained model, which read what the architecture alone provides.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -26,12 +27,14 @@ HIDDEN = 32
 
 @dataclass(frozen=True)
 class Probe:
-    """A fitted probe: R² on what it has not seen, over sequences, and the control on shuffled targets.
+    """A fitted probe: R² on sequences that it has not seen, at its own rows (`r2`) and at others (`r2_elsewhere`), and
+    the control, fitted to shuffled targets.
 
     A linear one also has `weights` (d) and `offset`: what it reads is weights · activation + offset.
     """
 
     r2: Interval
+    r2_elsewhere: Interval
     shuffled: Interval
     weights: np.ndarray | None = None
     offset: float = float("nan")
@@ -44,7 +47,7 @@ def probe(
     generator: Generator,
     kind: Literal["linear", "mlp"] = "linear",
 ) -> Probe:
-    """Read targets from activations: learnt on the even rows of half the sequences, scored on the odd rows of the rest.
+    """Read targets from activations: learnt on the even rows of half the sequences, scored on the rest.
 
     Raises ValueError where there are not more examples to learn from than there are features, or too few rows.
     """
@@ -59,12 +62,10 @@ def probe(
             f"{n_examples} from {n} sequences of {n_rows} rows; use more sequences"
         )
     inputs, wanted = x[learn][:, ::2].reshape(-1, d), y[learn][:, ::2].ravel()
-    held, true = x[score][:, 1::2], y[score][:, 1::2]
     model = _fitted(kind, inputs, wanted, generator)
     blind = _fitted(kind, inputs, numpy_generator(generator).permutation(wanted), generator)
-    found = [
-        _r_squared(each.predict(held.reshape(-1, d)).reshape(true.shape), true, generator) for each in (model, blind)
-    ]
+    found = [_r_squared(model, x[score][:, rows::2], y[score][:, rows::2], generator) for rows in (0, 1)]
+    found.append(_r_squared(blind, x[score][:, ::2], y[score][:, ::2], generator))
     if kind == "mlp":
         return Probe(*found)
     scaler, line = model
@@ -72,7 +73,7 @@ def probe(
     return Probe(*found, weights, float(line.intercept_ - weights @ scaler.mean_))
 
 
-def _fitted(kind: str, inputs: np.ndarray, wanted: np.ndarray, generator: Generator):
+def _fitted(kind: str, inputs: np.ndarray, wanted: np.ndarray, generator: Generator) -> Any:
     seed = int(numpy_generator(generator).integers(2**31))
     network = MLPRegressor(
         hidden_layer_sizes=(HIDDEN,), learning_rate_init=3e-3, max_iter=300, early_stopping=True, random_state=seed
@@ -80,8 +81,9 @@ def _fitted(kind: str, inputs: np.ndarray, wanted: np.ndarray, generator: Genera
     return make_pipeline(StandardScaler(), LinearRegression() if kind == "linear" else network).fit(inputs, wanted)
 
 
-def _r_squared(read: np.ndarray, true: np.ndarray, generator: Generator) -> Interval:
+def _r_squared(model: Any, x: np.ndarray, true: np.ndarray, generator: Generator) -> Interval:
     """With an interval over sequences, whose rows go together."""
+    read = model.predict(x.reshape(-1, x.shape[-1])).reshape(true.shape)
     lost, spread = ((read - true) ** 2).sum(-1), ((true - true.mean()) ** 2).sum(-1)
 
     def statistic(lost: np.ndarray, spread: np.ndarray, axis: int) -> uncertainty.Values:

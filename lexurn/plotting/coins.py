@@ -96,15 +96,17 @@ def agreement(table: pd.DataFrame, axes: Axes, *, x: str = "formula", y: str = "
     return axes
 
 
-def estimates(table: pd.DataFrame, axes: Axes, *, x: str = "value") -> Axes:
-    """Estimates with their intervals, a line each, in a shape for each `what`. `table`: of, what, value, low, high."""
+def estimates(table: pd.DataFrame, axes: Axes, *, x: str) -> Axes:
+    """Estimates with their intervals, a line each, in a shape for each `what`. `table`: of, what, low, high, and x."""
     order = list(table["of"].unique())
     groups = list(table.groupby("what", sort=False))
     for place, ((what, mine), color, marker) in enumerate(zip(groups, COLORS, "os^Dv*", strict=False)):
-        y = [order.index(each) + 0.2 * (place - (len(groups) - 1) / 2) for each in mine["of"]]
+        y = [order.index(each) + 0.7 * ((place + 0.5) / len(groups) - 0.5) for each in mine["of"]]
         bars = [mine[x] - mine["low"], mine["high"] - mine[x]]
         axes.errorbar(mine[x], y, xerr=bars, fmt=marker, color=color, ms=5, lw=1, label=what)
     axes.set(yticks=range(len(order)), yticklabels=order, ylim=(len(order) - 0.5, -0.5), xlabel=label(x))
+    axes.locator_params(axis="x", nbins=6)
+    axes.grid(axis="y", color="0.9", linewidth=0.8)
     return axes
 
 

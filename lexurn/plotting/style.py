@@ -50,7 +50,7 @@ LABELS = {
     "excess": "excess over the exact predictor (nats)",
     "formula": "by the formula",
     "model": "by the model",
-    "r2": "R² on other sequences and rows",
+    "r2": "R² on other sequences",
     "off": "mean |p − exact|",
     "x": "first dimension",
     "y": "second dimension",
