@@ -186,30 +186,30 @@ def state(root):
 
 def test_a_new_chapter_passes_every_test_and_says_what_it_made(root):
     before = state(root)
-    said = new("coins", "--title", "Coins: is a toss | a ball?")
+    said = new("chains", "--title", "Chains: does the last | ball matter?")
     after = state(root)
     changed = {str(path.relative_to(root)) for path in after if after[path] != before.get(path)}
-    assert changed == {f"book/04_coins.{end}" for end in ("py", "ipynb")} | {
+    assert changed == {f"book/04_chains.{end}" for end in ("py", "ipynb")} | {
         "book/_toc.yml",
         "params/smoke.yaml",
         "README.md",
     }
     assert all(name in said for name in changed) and before.keys() < after.keys()
-    assert said in (REAL / "book" / "extend.md").read_text()
+    assert said.replace("04_", "07_") in (REAL / "book" / "extend.md").read_text()
     for name in ("book/_toc.yml", "params/smoke.yaml", "README.md"):  # a line more, and all else as it was
         lines = after[root / name].decode().splitlines()
-        (own,) = [line for line in lines if "coins" in line]
+        (own,) = [line for line in lines if "chains" in line]
         lines.remove(own)
         assert lines == before[root / name].decode().splitlines()
     contents = yaml.safe_load((root / "book" / "_toc.yml").read_text())
-    assert [page["file"] for page in contents["parts"][0]["chapters"]][-2:] == ["03_evaluate", "04_coins"]
-    assert r"| [04_coins](book/04_coins.py) | Coins: is a toss \| a ball? | [![Open in Colab]" in own
-    assert own.endswith(f"/blob/{TAGGED}/book/04_coins.ipynb) |")
-    assert "# # Coins: is a toss | a ball?\n" in (root / "book" / "04_coins.py").read_text()
-    assert authoring.faults(root / "book" / "04_coins.py") == []
+    assert [page["file"] for page in contents["parts"][0]["chapters"]][-2:] == ["03_evaluate", "04_chains"]
+    assert r"| [04_chains](book/04_chains.py) | Chains: does the last \| ball matter? | [![Open in Colab]" in own
+    assert own.endswith(f"/blob/{TAGGED}/book/04_chains.ipynb) |")
+    assert "# # Chains: does the last | ball matter?\n" in (root / "book" / "04_chains.py").read_text()
+    assert authoring.faults(root / "book" / "04_chains.py") == []
     for command in (["check"], ["format", "--check"]):
         subprocess.run([sys.executable, "-m", "ruff", *command, root / "book"], check=True, capture_output=True)
-    assert parameters.read(root / "params" / "smoke.yaml", "coins")["context_length"] == 16
+    assert parameters.read(root / "params" / "smoke.yaml", "chains")["context_length"] == 16
     assert "context_length" not in parameters.read(root / "params" / "smoke.yaml", "train")
     new("dice")
     assert "# # Dice\n" in (root / "book" / "05_dice.py").read_text()
