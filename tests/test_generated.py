@@ -69,8 +69,7 @@ def test_only_what_is_published_whole_passes_for_published(past, published, monk
 def test_a_book_that_was_not_executed_is_not_published(past, published):
     past.clear()
     assert (
-        generated.badge(ALL, scale="book")
-        == "Not the published edition · scale book · computed on no device · not yet"
+        generated.badge(ALL, scale="book") == "Not the published edition · scale book · computed on no device · not yet"
     )
     assert "| [01_data](01_data) | not executed |" in generated.execution(ALL)
     page = generated.all_claims(ALL)
@@ -100,6 +99,8 @@ def test_the_landing_page_tells_what_was_computed(past):
     past["claims"] = PAST["claims"] | {"headline/relative_distance_lexical": first}
     said = generated.headline(ALL)
     assert f"over training urns, ± its standard error: lexical 0.11 ± 0.12 (n = 12). Of {N} [claims](claims): " in said
-    assert f"{N - 3} not measured" in said and "1 refuted" in said and "1 reproduced" in said and f"1 {ELSEWHERE}" in said
+    assert (
+        f"{N - 3} not measured" in said and "1 refuted" in said and "1 reproduced" in said and f"1 {ELSEWHERE}" in said
+    )
     past.clear()
     assert generated.headline(ALL) == f"**In this edition**: Of {N} [claims](claims): {N} not measured.\n"

@@ -91,6 +91,15 @@ def test_the_analysis_says_in_words_what_its_figures_show(site):
     assert "6 models are stored" in text and "**lexical** models at step 23437: r = " in text  # of the grids for a GPU
 
 
+def test_the_coins_are_compared_with_what_can_be_attained(site):
+    n_cards, text = outputs_of(site / "_sources" / "06_coins.ipynb")
+    assert n_cards == 17 and "1 … 20          0.54878" in text and "0 … 98          0.51915" in text
+    assert "Lexical, the sides exchanged and the rows of its table: moved by 0 ± 0 (n = 1000)." in text
+    assert "forgetting" in text and "tiny models are stuck" in text and text.count("not at this scale") >= 4
+    for done in ("steered, as written", "steered, as read", "attention of another"):
+        assert f"**{done}**: off by 0." in text
+
+
 def test_mathematics_is_set_and_search_finds_a_word(site, browser):
     page, *_ = look(browser, (site / "notation.html").as_uri())
     assert page.locator("mjx-container").count() > 10

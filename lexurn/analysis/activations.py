@@ -7,7 +7,7 @@
 
 Axes: `resid_*` (batch time d_model), `attn.q/k/v/z` (batch time heads d_head), `attn.pattern` (batch heads time time),
 `mlp.pre/post` (batch time d_mlp). Rows are those of predictions: row t has seen the tokens before t. Any backbone that
-has `lexurn.models.places.Place`s can be read. Nothing is left behind, also where something fails.
+has places (`lexurn.models.places`) can be read. Nothing is left behind, also where something fails.
 """
 
 from collections.abc import Callable, Mapping, Sequence
