@@ -41,6 +41,7 @@ ORDER = [
     "runs",
     "edition",
     "analysis",
+    "strategies",
     "plotting",
     "drawing",
     "figures",
