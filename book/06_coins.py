@@ -112,8 +112,8 @@ in_words = uncertainty.in_words
 #
 # The *default* model has the shape that is set above, and a BOS: all its rows see the start vector. *No BOS* is the
 # same without. *Lexical* has no names for the two sides. The *tiny* one is that of the original: two dimensions, one
-# head of one, sixteen hidden units, positions fixed to $\ln(1 + i)$, neither norm nor BOS, and 145 parameters in all,
-# 105 of them trained. Three of them, from as many seeds.
+# head of one, sixteen hidden units, positions fixed to $\ln(1 + i)$, neither norm nor BOS. Besides the start vector it
+# has 145 parameters, of which 40 are the fixed positions. Several of them, from as many seeds.
 
 # %%
 flat = settings.changed()
@@ -146,7 +146,9 @@ pd.DataFrame(rows).set_index("rows").round(5)
 
 # %%
 along = pd.concat(coins.losses_along(runs[who], who) for who in ("default", "no BOS", "lexical"))
-levels = pd.DataFrame({"attained by": ["the exact predictor", "who knows the coin"], "loss": [best, known]})
+sequences = runs["default"].splits["out_of_distribution"]
+lucky = coins.exact_loss(exact, sequences)
+levels = pd.DataFrame({"attained by": ["exact, on these flips", "who knows the coin"], "loss": [lucky, known]})
 alt = "The loss of three models along training, falling to what the exact predictor attains, and not to one half."
 options = {"legend": "model", "size": (6.5, 3.4), "runs": [runs[who] for who in ("default", "no BOS", "lexical")]}
 number = f"1 model each, {train.n_test_samples} sequences"
@@ -158,19 +160,23 @@ options |= {"x": "step", "y": "excess"}
 figure(plotting.curves, along[along["step"] > 0], name="excess", alt=alt, n=number, **options)
 
 # %% [markdown]
-# What is left of it at the end, on ten thousand sequences and paired with the exact predictor, flip by flip:
+# (The sequences of this picture are few and happen to be a little easier or harder than coins are on average, for the
+# exact predictor too: so only differences on the same flips count.) What is left at the end, on ten thousand sequences
+# and paired with the exact predictor, flip by flip:
 
 # %%
 predictors = {who: run.predictor for who, run in runs.items()}
 left = {who: coins.excess(predictor, exact, fresh) for who, predictor in predictors.items()}
+stuck = [each for each in seeds if left[f"tiny, seed {each}"].mean() > 0.01]
 for who, values in left.items():
     display(Markdown(f"**{who}**: {in_words(values)} nats a flip more than the exact predictor (n = {len(values)})."))
 
 # %% [markdown]
 # ## Coin by coin, flip by flip
 #
-# Averages over coins hide where a model is wrong. Here is the default model on coins of every kind: expect it to be
-# worst where it has seen least, coins that nearly always fall on one side, and in the first rows.
+# Averages over coins hide where a model is wrong. Here is the default model on coins of every kind. One could expect it
+# to be worst where it has seen least. But after few flips there are few different counts to be learned, each of them
+# often seen; after twenty there are many, and those of coins that nearly always fall on one side are rare.
 
 # %%
 thetas = [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0]
@@ -183,16 +189,23 @@ for measure, name, low, high in (("|p − exact|", "off", 1e-3, 0.1), ("kl", "kl
     figure(plotting.over_theta, mine, name=f"theta-{name}", alt=alt, n="400 sequences a coin", **options)
 
 # %%
-sides = {
-    "exact": exact,
-    "default": predictors["default"],
-    "no BOS": predictors["no BOS"],
-    "tiny": tiny_runs[0].predictor,
-}
+off = maps[maps["measure"] == "|p − exact|"].assign(
+    late=maps["row"] > 10, extreme=maps["theta"].isin([0.0, 0.05, 0.95, 1.0])
+)
+off = off[off["row"] > 0].groupby(["late", "extreme"])["mean"].agg(["mean", "sem"])
+parts = [
+    f"{uncertainty.with_error(*line)} at rows {'11 … 20' if late else '1 … 10'}, {'extreme' if extreme else 'other'} θ"
+    for (late, extreme), line in zip(off.index, off.values, strict=True)
+]
+display(Markdown(f"Mean |p − exact| (± over coins and rows): {'; '.join(parts)}."))
+
+# %%
+shown = {who: runs[who] for who in ("default", "no BOS", f"tiny, seed {seed}")}
+sides = {"exact": exact} | {who: run.predictor for who, run in shown.items()}
 ends = pd.concat(coins.constant(each, length=21).assign(who=who) for who, each in sides.items())
 alt = "The probability of heads along all heads and along all tails: the exact curve, and those of three models."
 options = {"by": "side", "share_y": True, "legend": "predictor", "x": "row", "y": "probability"}
-figure(plotting.curves, ends, name="constant", alt=alt, n="2 sequences", runs=[*runs.values()][:4], **options)
+figure(plotting.curves, ends, name="constant", alt=alt, n="2 sequences", runs=list(shown.values()), **options)
 
 # %%
 after = ends[(ends["side"] == "all heads") & ends["row"].isin([2, 3, 4, 20])]
@@ -226,31 +239,37 @@ for what, with_table in (("and the rows of its table", True), ("alone", False)):
     display(Markdown(f"Lexical, the sides exchanged {what}: moved by {in_words(values)} (n = {len(values)})."))
 
 # %% [markdown]
-# And inside? The vectors at the last row of sequences with as many heads, in random pairs: do they point the same way,
-# seen from their mean over all sequences? The last flip is written there too, since the row begins as its embedding.
+# And inside? Take the vectors at the last row of two sequences with as many heads: do they point the same way? The
+# original found cosines of about 1 where the last flip is the same too. But seen from zero nearly all vectors point the
+# same way, since they share a mean. So here they are seen from that mean, beside pairs with *other* numbers of heads.
 
 # %%
-last = activations.read(runs["default"].model, fresh[:4000], f"{settings.backbone.n_layers - 1}.resid_post")
-(vectors,) = (values[:, -1] for values in last.values())
-plain = symmetry.cosines(vectors, fresh[:4000, :-1], n_pairs=200, generator=generator(seed, "pairs"))
-pairs = symmetry.cosines(vectors - vectors.mean(0), fresh[:4000, :-1], n_pairs=200, generator=generator(seed, "pairs"))
-pairs["who"] = pairs["alike"].map({True: "after the same flip", False: "after different flips"})
-cosines = pairs.groupby(["who", "heads"])["cosine"].agg(cosine="mean", sem="sem").reset_index()
-alt = "The cosine of pairs of vectors with equal heads, against the heads, after the same and after different flips."
-options = {"x": "heads", "y": "cosine", "legend": "pairs", "size": (6.5, 3.2), "runs": [runs["default"]]}
-figure(plotting.curves, cosines, name="cosines", alt=alt, n="at most 200 pairs for each number of heads", **options)
-for who, mine in pairs.groupby("who"):
-    seen_from_zero = plain.loc[plain["alike"] == mine["alike"].iloc[0], "cosine"]
-    values = [in_words(torch.tensor(each.tolist())) for each in (mine["cosine"], seen_from_zero)]
-    text = f"mean cosine {values[0]} seen from the mean, {values[1]} from zero"
-    display(Markdown(f"Pairs {who}: {text} (n = {len(mine)} pairs)."))
+place = f"{settings.backbone.n_layers - 1}.resid_post"
+vectors = activations.read(runs["default"].model, fresh, place)[place][:, -1]
+pairs, plain = (
+    symmetry.cosines(vectors - away, fresh[:, :-1], generator=generator(seed, "pairs"))
+    for away in (vectors.mean(0), 0.0)
+)
+cosines = pairs.groupby(["pair", "heads"])["cosine"].agg(cosine="mean", sem="sem").reset_index()
+alt = "The cosine of pairs of vectors against the heads: same heads and same flip, same heads and another, other heads."
+options = {"x": "heads", "y": "cosine", "line": "pair", "legend": "pairs", "size": (6.5, 3.2)}
+number, of = f"{len(pairs)} pairs of {len(fresh)} sequences", [runs["default"]]
+figure(plotting.curves, cosines, name="cosines", alt=alt, n=number, runs=of, **options)
+
+# %%
+from_zero = plain.groupby("pair")["cosine"].mean()
+for pair, mine in pairs.groupby("pair"):
+    text = f"mean cosine {in_words(torch.tensor(mine['cosine'].tolist()))}, {from_zero[pair]:.3f} seen from zero"
+    display(Markdown(f"{pair}: {text} (n = {len(mine)} pairs)."))
 
 # %% [markdown]
 # ## The 145 parameters, opened
 #
 # The residual stream of the tiny model is a plane, so that all of it can be seen. First before the MLP, that is, the
 # embedding of the last flip, its position, and what attention has fetched; then after it. A point is a sequence at a
-# row, shaded by the share of heads. To be predicted well, points after the MLP must lie in the order of the log odds.
+# row, shaded by the share of heads, or by the flips seen. All that is read out after the MLP is where a point lies
+# along one direction, the difference of the two rows of W_U below; there the points must be in the order of their log
+# odds.
 
 # %%
 opened, some = tiny_runs[0].model, fresh[:60]
@@ -258,9 +277,11 @@ planes = pd.concat(
     coins.inside(opened, some, f"0.{name}").assign(place=shown)
     for name, shown in (("resid_mid", "before the MLP"), ("resid_post", "after the MLP"))
 )
-alt = "The plane of the tiny model before and after its MLP, points shaded by the share of heads."
-options = {"by": "place", "titles": "{}", "size": (5.0, 4.2), "legend": "", "color": "share"}
-figure(plotting.plane, planes, alt=alt, n=f"{len(some)} sequences, rows 1 … 20", runs=tiny_runs[:1], **options)
+for color, what in (("share", "share of heads"), ("n", "number of flips seen")):
+    alt = f"The plane of the tiny model before and after its MLP, points shaded by the {what}."
+    options = {"by": "place", "title": f"by the {what}", "size": (4.6, 3.8), "legend": "", "color": color}
+    number = f"{len(some)} sequences, rows 1 … 20"
+    figure(plotting.plane, planes, name=f"plane-{color}", alt=alt, n=number, runs=tiny_runs[:1], **options)
 
 # %% [markdown]
 # The same after the MLP, on the way: models from the same weights and data whose training ends sooner.
@@ -307,33 +328,51 @@ for run in tiny_runs:
         few = coins.with_lines(table[table["sequence"] < 60], mine, y="z")
         points.append(few.assign(**of))
 fits, points = pd.concat(fits), pd.concat(points)
+
+# %%
 for kind in kinds:
-    mine = points[(points["sequences"] == kind) & points["seed"].isin(list(seeds)[:3])]
+    mine = points[(points["sequences"] == kind) & points["seed"].isin(list(seeds)[:3])].copy()
     alt = f"The output z of three tiny models' head against the share of heads, on {kind} sequences, with lines."
+    mine["seed"] = [f"{each} (stuck)" if each in stuck else str(each) for each in mine["seed"]]
     options = {"by": "seed", "titles": "seed {}", "title": kind, "size": (3.2, 3.0), "legend": "", "y": "z"}
     number = "60 sequences shown, lines from all"
     figure(plotting.against_share, mine, name=f"attention-{kind}", alt=alt, n=number, runs=tiny_runs[:3], **options)
 
 # %%
 names = {0: "tails", 1: "heads"}
-stuck = [seed for seed in seeds if left[f"tiny, seed {seed}"].mean() > 0.01]
 fits = fits.assign(
     after=fits["token"].map(names), models=fits["seed"].isin(stuck).map({True: "stuck", False: "learned"})
 )
-means = fits.groupby(["models", "sequences", "after"])[["r2", "r2_mixed"]]
 text = f"{len(stuck)} of {len(tiny_runs)} tiny models are stuck: they lose more than a hundredth of a nat a flip"
 display(Markdown(f"{text}{': seed ' * bool(stuck)}{', '.join(map(str, stuck))}."))
-means.agg(["mean", "sem", "count"]).round(3)
+fits.groupby(["models", "sequences", "after"])[["r2", "r2_mixed", "r2_with_n"]].agg(["mean", "sem", "count"]).round(3)
 
 # %%
-learned = fits[(fits["sequences"] == "sorted") & (fits["models"] == "learned")].set_index("after")
+wide = fits[fits["models"] == "learned"].pivot_table(index="seed", columns="sequences", values=["r2", "r2_with_n"])
+for what, values in (
+    ("less on random sequences than on sorted ones by", wide["r2", "sorted"] - wide["r2", "random"]),
+    (
+        "more, on random sequences, with a line of its own for each N by",
+        wide["r2_with_n", "random"] - wide["r2", "random"],
+    ),
+):
+    values = torch.tensor(values.dropna().tolist())
+    display(Markdown(f"R² of z against H/N is {what} {in_words(values)} (n = {len(values)} models that learned)."))
+
+# %% [markdown]
+# Values carry the position as well as the flip (both are in the stream that they are read from), so that $z$ depends on
+# $N$ too: see how it spreads where the share of heads is 0 or 1.
+#
+# The claims are about all seeds, as they were written. A model that is stuck counts; what is constant has R² = 0.
+
+# %%
+sorted_fits = fits[fits["sequences"] == "sorted"].set_index("after")
 measured = {key: claims.Measured(value, float("nan"), 1) for key, value in attained.items()}
 measured["coins/excess_default"] = claims.Measured(*uncertainty.mean_and_sem(left["default"]), len(fresh))
 for after in names.values():
     for column, key in (("r2", f"coins/r2_{after}"), ("r2_mixed", f"coins/r2_mixed_{after}")):
-        values = learned.loc[[after], column].dropna() if after in learned.index else learned["r2"]
-        if len(values):
-            measured[key] = claims.Measured(values.mean(), values.sem(), len(values))
+        values = sorted_fits.loc[after, column]
+        measured[key] = claims.Measured(values.mean(), values.sem(), len(values))
 fixed = {"n_colors", "n_tasks", "context_length", "n_steps", "eval_every", "n_test_samples", "device", "threads"}
 claims.table(measured, at_scale=train.n_steps == 5000 and not flat.keys() - fixed)
 
@@ -353,12 +392,16 @@ for run in tiny_runs[:3]:
 alt = "The log odds that the tiny models say against those of the formula: points about a line."
 options = {"by": "seed", "titles": "seed {}", "size": (3.4, 3.4), "share_y": True, "runs": tiny_runs[:3]}
 figure(plotting.agreement, pd.concat(odds), name="log-odds", alt=alt, n=f"{len(some)} sequences", **options)
+off = [table["model"].sub(table["formula"]).abs().groupby(table["seed"]).mean() for table in odds]
+said = ", ".join(f"seed {each.index[0]}: {each.iloc[0]:.2f}" for each in off)
+display(Markdown(f"Mean distance from the log odds of the formula (n = {len(odds[0])} rows each): {said}."))
 
 # %% [markdown]
 # ## How small can it be?
 #
 # The tiny shape is one of many. Widths of the stream, of the head and of the MLP, without norm and BOS, and each
-# trained equally long: which of the three is the bottleneck?
+# trained equally long: which of the three is the bottleneck? There is one model a shape, and its error bar is over
+# sequences alone; another seed can be stuck, as above, which is worse than anything that width does.
 
 # %%
 widths, places = ((2, 4, 8), (1, 2, 4), (4, 8, 16)), list(itertools.product(range(3), repeat=3))
@@ -382,19 +425,25 @@ options = {"legend": "", "size": (6.5, 0.6 + 0.35 * bars["of"].nunique()), "runs
 figure(plotting.estimates, bars, name="shapes", alt=alt, n="1 model a shape, 10 000 sequences", x="excess", **options)
 
 # %%
-texts = []
+texts, gains = [], {}
 for name in ("d_model", "d_head", "d_mlp"):
-    of = costs.groupby(name)["excess"].mean()
-    texts.append(f"{name} " + ", ".join(f"{width}: {value:.4f}" for width, value in of.items()))
-display(Markdown(f"Mean excess loss (nats) over the {len(costs)} shapes with each width. {'; '.join(texts)}."))
+    by_width = costs.groupby(name)["excess"].agg(["mean", "sem", "count"])
+    said = [f"{width}: {uncertainty.with_error(line['mean'], line['sem'])}" for width, line in by_width.iterrows()]
+    texts.append(f"{name} {', '.join(said)} (n = {int(by_width['count'].min())} shapes or more each)")
+    gains[name] = by_width["mean"].iloc[0] - by_width["mean"].iloc[-1]
+first = max(gains, key=gains.get)
+text = f"Mean excess loss (nats) by width: {'; '.join(texts)}. From its least to its largest width {first} gains most"
+display(Markdown(f"{text}, {gains[first]:.4f} nats a flip."))
 
 # %% [markdown]
 # ## Are the counts written there?
 #
 # A probe, a line or a small network, learns to read a quantity from the stream of the default model, before its MLP, at
-# the even rows of some sequences, and is scored on other sequences: at even rows, and at odd ones, where it has never
-# been. Two controls: the same line with shuffled targets, and a model of the same shape that was not trained. What an
-# untrained model lets a probe read, the architecture gives away for nothing.
+# rows 1, 3, … 19 of some sequences, and is scored on other sequences: at the same rows, and at those *between*, where
+# it has never been. (There a line must fail where positions are learned by heart: the vector of a row that it has not
+# seen can lie in any direction, also in one that its weights make much of.) Two controls: the same line with shuffled
+# targets, and a model of the same shape that was not trained. What an untrained model lets a probe read, the
+# architecture gives away for nothing.
 
 # %%
 place, seen = "0.resid_mid", fresh[:1500]
@@ -415,7 +464,7 @@ for shown, target in targets.items():
         probe = probing.probe(values[who], target, generator=generator(seed, "probe"), kind=kind)
         found[shown, kind, who] = probe
         marks = {f"{who}, {kind}": probe.r2} | (
-            {f"{who}, {kind}, odd rows": probe.r2_elsewhere} if who == "trained" else {}
+            {f"{who}, {kind}, between": probe.r2_elsewhere} if who == "trained" else {}
         )
         marks |= {"shuffled targets": probe.shuffled} if (kind, who) == ("linear", "trained") else {}
         rows += [{"of": shown, "what": name, "r2": r.value, "low": r.low, "high": r.high} for name, r in marks.items()]
@@ -429,37 +478,36 @@ options = {"legend": "", "size": (6.5, 3.6), "x": "r2", "runs": [runs["default"]
 figure(plotting.estimates, near, name="probes", alt=alt, n="750 sequences", **options)
 
 # %% [markdown]
-# Read is not used. So move the stream at the last row by some heads more or fewer: does the prediction move by as many
-# parts in $N + 2$? Along which direction? A line reads $H$ from one, its weights, in which all else cancels; $H$ is
-# *written* along another, the difference that one head more makes to the stream. Both are tried. And give each
-# sequence, at its last row, what attention has fetched for another one: does it then predict from the other's heads?
+# Read is not used. So move the stream at the last row along the direction in which $H$ is written, the difference that
+# one head more makes there, by some heads more or fewer: does the prediction move by as many parts in $N + 2$? As a
+# control, move it as far in a random direction. And give each sequence, at its last row, what attention has fetched for
+# another one: does its prediction move to the other's heads?
 
 # %%
-row, few = 20, fresh[:400]
-opened, shifts = runs["default"].model, [-4, -2, 2, 4]
-weights = torch.from_numpy(found["heads H", "linear", "trained"].weights)
-ways = {"steered, as written": coins.written(opened, fresh[400:4400], place, row=row)}
-ways |= {"steered, as read": weights / weights.square().sum()}
-both = [coins.steered(opened, few, place, way, row=row, shifts=shifts).assign(done=done) for done, way in ways.items()]
-patched = coins.patched(opened, few, "0.attn.z", row=row, generator=generator(seed, "patched"))
+row, few, shifts, model = 20, fresh[:400], [-4, -2, 2, 4], runs["default"].model
+place = "0.resid_mid"
+direction = coins.written(model, fresh[400:4400], place, row=row)
+chance = torch.randn(direction.shape, generator=generator(seed, "chance"), dtype=torch.float64)
+ways = {"steered, as written": direction, "steered, at random": chance * direction.norm() / chance.norm()}
+both = [coins.steered(model, few, place, way, row=row, shifts=shifts).assign(done=done) for done, way in ways.items()]
+patched = coins.patched(model, few, "0.attn.z", row=row, generator=generator(seed, "patched"))
 both = pd.concat([*both, patched.assign(done="attention of another")])
-alt = "What steering and patching do to predictions against what the formula says, each a panel."
+alt = "Changes of the predicted probability by steering and patching against what the formula says, each a panel."
 options = {"by": "done", "size": (4.0, 4.0), "runs": [runs["default"]]}
 figure(plotting.agreement, both[["done", "formula", "model"]], name="causal", alt=alt, n="400 sequences", **options)
 
 # %%
 for done, mine in both.groupby("done", sort=False):
-    off = torch.tensor((mine["model"] - mine["formula"]).values)
-    scale = mine["formula"].std()
-    slope = (mine["model"] * mine["formula"]).sum() / (mine["formula"] ** 2).sum()
-    text = f"**{done}**: off by {in_words(off.abs())} on average, where the formula moves by {scale:.3f} (SD); "
-    display(Markdown(text + f"slope through zero {slope:.2f} (n = {len(mine)})."))
+    off, slope = coins.agreement(mine)
+    text = f"**{done}**: off by {in_words(off)} on average, where the formula moves by {mine['formula'].std():.3f} (SD)"
+    display(Markdown(f"{text}; slope {in_words(slope)} (1: as the formula, 0: not at all; n = {len(off)} sequences)."))
 
 # %% [markdown]
 # ## What does it believe before it has seen anything?
 #
-# Let a model flip its own coin: draw from its prediction, append, and go on. The share of heads in such sequences is
-# distributed as the prior that it acts upon. The Beta prior nearest to them (greatest likelihood) should be Beta(1, 1).
+# Let a model flip its own coin: draw from its prediction, append, and go on. Heads in such sequences come as if a coin
+# had been drawn from the prior that it acts upon, and then flipped. The Beta prior under which they are likeliest
+# should be Beta(1, 1).
 
 # %%
 drawn = {
@@ -479,7 +527,8 @@ for who, heads in drawn.items():
 #
 # How can a model be brought to another prior, say Beta(1, 8), coins that mostly show tails? Train on uniform coins, but
 # weigh each sequence by how much likelier it is under the new prior; or take the default model and train on the new
-# coins, either all of it or its embeddings alone. Here is how far each is from what is exact under the new prior.
+# coins, for as many steps again, either all of it or its embeddings alone (which are its read-out too, and the start
+# vector). Here is how far each is from what is exact under the new prior.
 
 # %%
 moved = coins.beta_prior(1.0, 8.0)
@@ -498,16 +547,24 @@ skewed, target = (
     Urns(2, moved).out_of_distribution(10_000, 21, generator=generator(seed, "skewed")),
     Generalizing(2, moved),
 )
-rows, off = [], []
+off, costs_of = [], {}
 for who, run in others.items():
     wrong = symmetry.divergences.total_variation(run.predictor(skewed), target(skewed))
     of = {"who": who, "row": range(21), "off": wrong.mean(0).tolist(), "sem": (wrong.std(0) / 100).tolist()}
     off.append(pd.DataFrame(of))
-    rows.append({"model": who, "excess (nats)": in_words(coins.excess(run.predictor, target, skewed))})
+    costs_of[who] = coins.excess(run.predictor, target, skewed)
 alt = "The distance from what is exact under Beta(1, 8), by the flips seen: a line for each way to the new prior."
 options = {"legend": "model", "size": (6.5, 3.6), "x": "row", "y": "off", "log": ["off"], "runs": list(others.values())}
 figure(plotting.curves, pd.concat(off), name="moved", alt=alt, n="1 model each, 10 000 sequences", **options)
-pd.DataFrame(rows).set_index("model")
+pd.DataFrame({"excess (nats)": {who: in_words(values) for who, values in costs_of.items()}}).rename_axis("model")
+
+# %% [markdown]
+# Embeddings are two vectors: to move a prior, no more needs to be learned than what a flip is worth and what is said
+# before any. What that leaves, beside retraining everything, on the same flips:
+
+# %%
+gap = costs_of["retrained, embeddings"] - costs_of["retrained, all"]
+display(Markdown(f"Embeddings alone lose {in_words(gap)} nats a flip more than all weights (n = {len(gap)}, paired)."))
 
 # %% [markdown]
 # ## What was seen
@@ -516,21 +573,25 @@ pd.DataFrame(rows).set_index("model")
 
 # %%
 order, exchange = moves["default"]
-spread = fits[fits["models"] == "learned"].groupby("sequences")["r2"].mean()
+drop = torch.tensor((wide["r2", "sorted"] - wide["r2", "random"]).dropna().tolist())
 heads, nothing = (found["heads H", "linear", who].r2 for who in ("trained", "untrained"))
+slopes = {done: in_words(coins.agreement(mine)[1]) for done, mine in both.groupby("done")}
+tiny_left = [left[f"tiny, seed {each}"].mean().item() for each in seeds if each not in stuck]
 lines = [
-    f"The default model loses {in_words(left['default'])} nats a flip to the exact predictor.",
+    f"The default model loses {in_words(left['default'])} nats a flip to the exact predictor, "
+    f"{len(tiny_left)} of {len(seeds)} tiny ones {min(tiny_left, default=0):.5f} to {max(tiny_left, default=0):.5f}.",
     f"Order moves it by {in_words(order)}, and exchanging the sides by {in_words(exchange)} (total variation).",
-    f"R² of z against H/N: {spread.get('sorted', float('nan')):.3f} on sorted sequences, "
-    f"{spread.get('random', float('nan')):.3f} on random ones (mean of {len(seeds) - len(stuck)} seeds and two flips).",
-    f"A line reads H with R² {heads}, and from an untrained model with {nothing}.",
+    f"R² of z against H/N is less by {in_words(drop)} on random than sorted sequences (n = {len(drop)} tiny models).",
+    f"A line reads H with R² {heads}, and from an untrained model with {nothing}: attention alone gives most of it.",
+    f"Steering along H moves predictions by {slopes['steered, as written']} of what the formula says, a random",
 ]
+lines[-1] += f" direction by {slopes['steered, at random']}, another's attention by {slopes['attention of another']}."
 display(Markdown("\n".join(f"- {line}" for line in lines)))
 
 # %% [markdown]
 # ## What to try next
 #
-# - `-p n_steps 5000`: the published scale.
+# - `-f params/book.yaml`: the published scale.
 # - `-p mlp none`: attention alone. What is lost?
 # - `-p positions none`: without positions, what can attention know of $N$?
 # - `-p n_layers 2`: do the counts move to the second layer?

@@ -39,8 +39,11 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     with files.worded(beside):
         beside.mkdir(parents=True)
     rounding = 0.0
-    for name in sorted({name.partition("/")[0] for name in used} - {"tables"}):
-        rounding = max(rounding, _freeze_run(name, beside / name, weights=f"{name}/{store.WEIGHTS}" in used))
+    names = sorted({name.partition("/")[0] for name in used} - {"tables"})
+    begun_with = {runs.load(name).settings.training.initial for name in names}
+    for name in names:
+        options = {"weights": f"{name}/{store.WEIGHTS}" in used, "half": store.key(beside / name) not in begun_with}
+        rounding = max(rounding, _freeze_run(name, beside / name, **options))
     for name in sorted(name for name in used if name.startswith("tables/")):
         source = store.stored(name)
         store.check(source)
@@ -100,8 +103,11 @@ def recomputed(name: str) -> list[float]:
     return losses
 
 
-def _freeze_run(name: str, folder: Path, *, weights: bool) -> float:
-    """Copy what is published of a run; returns how far its predictions move by the rounding (symmetrized KL, nats)."""
+def _freeze_run(name: str, folder: Path, *, weights: bool, half: bool) -> float:
+    """Copy what is published of a run; returns how far its predictions move by the rounding (symmetrized KL, nats).
+
+    Weights that other runs begin with are not rounded, so that these come out the same again.
+    """
     try:
         run = runs.load(name)
     except FileNotFoundError as error:
@@ -118,7 +124,7 @@ def _freeze_run(name: str, folder: Path, *, weights: bool) -> float:
     if not weights:
         return 0.0
     exact = load(files.read(run.path / store.WEIGHTS))
-    files.write(folder / store.WEIGHTS, save({key: tensor.half() for key, tensor in exact.items()}))
+    files.write(folder / store.WEIGHTS, save({key: tensor.half() if half else tensor for key, tensor in exact.items()}))
     tokens = experiment.held_out(run.settings, run.pool)["out_of_distribution"][:N_FOR_ROUNDING]
     with torch.no_grad():
         off = divergences.symmetrized_kl(run.predictor(tokens), runs.Run(folder).predictor(tokens))

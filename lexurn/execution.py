@@ -105,6 +105,7 @@ async def execute(chapter: Chapter, progress: Progress, *, threads: int, timeout
     record: dict[str, Any] = {"source": hashed(chapter.source), "given": given, "threads": threads}
     modules = module_hashes()  # before, as the source: what is edited meanwhile is found changed the next time
     source = jupytext.read(chapter.source)
+    shutil.rmtree(paths.build() / "figures" / chapter.name, ignore_errors=True)
     with _workshop(chapter) as folder:
         made = folder / "made.json"
         tagged = nbformat.v4.new_code_cell(RECORD.format(path=str(made)), metadata={"tags": [OURS]})

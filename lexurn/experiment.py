@@ -119,8 +119,8 @@ def optimum(settings: Settings) -> str:
 
     Without names (lexical, label-permuted) it is symmetrized, which for fresh urns is G only if the prior is symmetric.
     """
-    names_count = settings.kind == "normal"
-    if settings.task.n_tasks == 0 and (names_count or isinstance(settings.task.alpha, float)):
+    names_count, alphas = settings.kind == "normal", target(settings).alphas
+    if settings.task.n_tasks == 0 and (names_count or len(set(alphas)) == 1):
         return "generalizing"
     return "memorizing" if names_count else "symmetrized"
 

@@ -1,11 +1,13 @@
 """Coins: urns of two colours, given ones, other priors by weights, and what is kept when a prior is moved."""
 
+import numpy as np
 import pytest
 import torch
 
 from lexurn import experiment, models, predictors, runs
-from lexurn.analysis import coins
+from lexurn.analysis import activations, coins
 from lexurn.divergences import negative_log_likelihood
+from lexurn.models.places import Place
 from lexurn.parameters import ParameterError, check
 from lexurn.seeding import generator
 from lexurn.tasks import Urns
@@ -172,3 +174,134 @@ def test_resampling_recovers_the_prior_that_a_predictor_believes_in():
         for name, wanted in (("alpha", alpha), ("beta", beta)):
             value, sem = found.loc[name]
             assert abs(value - wanted) < 5 * sem < wanted / 2
+
+
+def counting():
+    """A model of two coins that says (H + 1) / (N + 2) exactly: a backbone that writes H along the third dimension."""
+    flat = COIN | {"norm": "none", "mlp": "none", "n_heads": 1}
+    model = models.build(check(flat), generator=generator(0, "weights")).double()
+    direction = torch.nn.functional.one_hot(torch.tensor(2), 8).double()
+
+    class Exact(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = torch.nn.ModuleList([torch.nn.ModuleDict({"own": Place("resid_mid")})])
+
+        def forward(self, x):
+            flips = x[..., 0]  # of tokens: 1 for heads
+            rows = torch.arange(x.shape[1], dtype=x.dtype)
+            heads = flips.cumsum(1)
+            seen = self.layers[0]["own"](heads[..., None] * direction + x * 0)
+            p = ((seen @ direction / direction.square().sum()) + 1) / (rows + 2)
+            return torch.stack([(1 - p).log(), p.log(), *[x[..., 0] * 0] * 6], -1)
+
+    class Vocabulary(models.LearnedVocabulary):
+        def unembed(self, hidden, table):
+            return hidden[..., :2]
+
+    model.backbone, model.positions = Exact(), None
+    model.start.data.zero_()
+    model.vocabulary.__class__ = Vocabulary
+    model.vocabulary.embedding.data.zero_()
+    model.vocabulary.embedding.data[1, 0] = 1.0
+    return model
+
+
+@pytest.fixture(scope="module")
+def flips():
+    return Urns(2).out_of_distribution(300, 13, generator=generator(0, "flips"))
+
+
+def test_steering_and_patching_agree_with_the_formula_in_a_model_that_counts_and_a_random_direction_does_not(flips):
+    model, name = counting(), "0.resid_mid"
+    assert coins.excess(models.as_predictor(model), predictors.Generalizing(2), flips).abs().max() < 1e-12
+    direction = coins.written(model, flips, name, row=12)
+    torch.testing.assert_close(direction, torch.nn.functional.one_hot(torch.tensor(2), 8).double())
+    steered = coins.steered(model, flips, name, direction, row=12, shifts=[-2, 1])
+    patched = coins.patched(model, flips, name, row=12, generator=generator(0, "patched"))
+    for table in (steered, patched):
+        off, slope = coins.agreement(table)
+        assert off.max() < 1e-12 and slope.mean() == pytest.approx(1) and table["formula"].std() > 0.02
+    kept = flips[:, :12].sum(-1)
+    assert len(steered) == ((kept >= 2).sum() + (kept <= 11).sum())  # where there are such sequences
+    aside = torch.nn.functional.one_hot(torch.tensor(3), 8).double()
+    off, slope = coins.agreement(coins.steered(model, flips, name, aside, row=12, shifts=[-2, 1]))
+    assert abs(slope.mean()) < 1e-12 and off.mean() > 0.05
+
+
+def test_what_is_inside_is_told_with_what_had_been_seen_there(flips):
+    run = runs.get(COIN | SMALL | {"n_heads": 2, "d_head": 1})
+    table = coins.inside(run.model, flips[:5], "0.attn.z", head=1)
+    values = activations.read(run.model, flips[:5], "0.attn.z")["0.attn.z"]
+    assert len(table) == 5 * 12
+    for line in table.sample(20, random_state=0).itertuples():
+        seen = flips[line.sequence, : line.n]
+        assert (line.heads, line.token) == (seen.sum(), seen[-1]) and line.share == pytest.approx(line.heads / line.n)
+        assert line.log_odds == pytest.approx(np.log((line.heads + 1) / (line.n - line.heads + 1)), abs=1e-6)
+        assert line.x == pytest.approx(values[line.sequence, line.n, 1, 0].item(), abs=1e-6)
+
+
+def test_lines_are_found_where_they_are_and_explain_nothing_else(flips):
+    table = coins.inside(runs.get(COIN | SMALL).model, flips, "0.resid_post")
+    line = table.assign(x=3.0 - 2.0 * table["share"] + 5.0 * table["token"])
+    found = coins.lines(line)
+    assert found["slope"].tolist() == pytest.approx([-2.0, -2.0]) and found["intercept"].tolist() == pytest.approx(
+        [3.0, 8.0]
+    )
+    assert found[["r2", "r2_mixed", "r2_with_n"]].to_numpy() == pytest.approx(1.0)
+    ends = coins.with_lines(line, found)
+    ends = ends[ends["what"] == "fit"]
+    assert (ends["x"] == 3.0 - 2.0 * ends["share"] + 5.0 * ends["token"]).all() and len(ends) == 4
+    noise = coins.lines(table.assign(x=np.random.default_rng(0).standard_normal(len(table))))
+    assert (noise[["r2", "r2_mixed", "r2_with_n"]] < 0.02).all(axis=None)
+    assert (coins.lines(table.assign(x=1.0))[["r2", "r2_mixed", "r2_with_n"]] == 0).all(axis=None)
+    by_n = coins.lines(table.assign(x=table["share"] * table["n"]))
+    assert (by_n["r2_with_n"] > 0.999).all() and (by_n["r2"] < 0.9).all()
+    mixed = table[(table["heads"] > 0) & (table["heads"] < table["n"])]
+    assert found["n_mixed"].tolist() == mixed.groupby("token").size().tolist()
+
+
+def test_lexical_models_are_indifferent_to_names_with_their_table_and_forgetting_is_not_to_order(flips):
+    run = runs.get(COIN | SMALL | {"lex": True})
+    with_table, alone = (
+        coins.renamed(run.model, flips, generator=generator(0, "renamed"), with_table=each) for each in (True, False)
+    )
+    assert with_table.max() < 1e-5 and alone.mean() > 1e-3
+    probs = coins.forgetting(flips, rate=0.5).exp()
+    assert torch.allclose(probs.sum(-1), torch.ones(()).double())
+    later, sooner = (
+        coins.forgetting(torch.tensor([each]), rate=0.5)[0, 3, 1].exp() for each in ([0, 1, 1, 0], [1, 1, 0, 0])
+    )
+    assert later == pytest.approx((0.5 + 1 + 1) / (0.25 + 0.5 + 1 + 2)) and sooner == pytest.approx(
+        (0.25 + 0.5 + 1) / 3.75
+    )
+    everything = coins.forgetting(flips, rate=1.0)
+    assert torch.allclose(everything, predictors.Generalizing(2)(flips))
+
+
+def test_losses_along_a_training_are_those_it_logged_less_those_of_the_exact_predictor():
+    run = runs.get(COIN | SMALL)
+    table = coins.losses_along(run, "it")
+    fresh = run.splits["out_of_distribution"]
+    best = coins.exact_loss(predictors.Generalizing(2), fresh)
+    assert (table["loss"] - table["excess"]).tolist() == pytest.approx([best] * len(table))
+    last = coins.excess(run.predictor, predictors.Generalizing(2), fresh).mean().item()
+    assert any(abs(each - last) < 1e-5 for each in table["excess"])
+
+
+def test_coins_that_no_prior_or_no_side_has_are_refused():
+    for alpha in ([0.0, 1.0], [-1.0, 1.0]):
+        with pytest.raises(ValueError, match="alpha must be positive"):
+            coins.attainable_loss(alpha, 3)
+        with pytest.raises(ValueError, match="alpha must be positive"):
+            coins.unattainable_loss(alpha)
+    exact = predictors.Generalizing(2)
+    with pytest.raises(ValueError, match=r"probabilities of heads between 0 and 1, got \[0.5, 1.2\]"):
+        coins.by_theta(exact, exact, [0.5, 1.2], length=3, n_sequences=2, generator=generator(0, "x"))
+
+
+def test_without_names_the_optimum_under_a_skewed_target_is_not_g():
+    skewed = check(COIN | {"target_alpha": [8.0, 1.0], "lex": True})
+    assert experiment.optimum(skewed) == "symmetrized"
+    assert experiment.optimum(check(COIN | {"target_alpha": [8.0, 1.0]})) == "generalizing"
+    assert experiment.optimum(check(COIN | {"lex": True})) == "generalizing"

@@ -20,6 +20,7 @@ from lexurn.models import LanguageModel
 from lexurn.models.language_model import evaluating
 from lexurn.runs import Run
 from lexurn.shapes import LogProbs, Predictor, Tokens
+from lexurn.tasks import Urns
 
 
 def beta_prior(alpha: float, beta: float) -> list[float]:
@@ -32,7 +33,7 @@ def attainable_loss(alpha: Sequence[float], n_rows: int) -> Float64[Tensor, "row
 
     Row n sums over the beta-binomial law of its heads. It falls towards E[H_b(θ)], which no predictor attains.
     """
-    beta, of_heads = alpha
+    beta, of_heads = Urns(2, alpha).alphas
     losses = []
     for n in range(n_rows):
         seen = torch.arange(n + 1, dtype=torch.float64)
@@ -45,7 +46,7 @@ def attainable_loss(alpha: Sequence[float], n_rows: int) -> Float64[Tensor, "row
 
 def unattainable_loss(alpha: Sequence[float]) -> float:
     """E[H_b(θ)] (nats), what remains to whoever knows the coin: ½ under a uniform prior."""
-    beta, of_heads = alpha
+    beta, of_heads = Urns(2, alpha).alphas
     prior = stats.beta(of_heads, beta)
     return float(prior.expect(lambda theta: stats.bernoulli(theta).entropy()))
 
@@ -63,6 +64,8 @@ def by_theta(
 
     Measures: `|p − exact|` of heads, and `kl` (exact ‖ predictor) in nats.
     """
+    if not all(0 <= theta <= 1 for theta in thetas):
+        raise ValueError(f"thetas are probabilities of heads between 0 and 1, got {list(thetas)}")
     tables = []
     for theta in thetas:
         tokens = (torch.rand(n_sequences, length, generator=generator) < theta).long()
@@ -144,10 +147,15 @@ def excess(predictor: Predictor, exact: Predictor, tokens: Tokens) -> Float64[Te
     return (ours.double() - best)[:, 1:].mean(-1)
 
 
+def exact_loss(exact: Predictor, tokens: Tokens) -> float:
+    """The mean loss of a predictor over rows 1 … C of these sequences."""
+    return divergences.negative_log_likelihood(exact(tokens), tokens)[:, 1:].mean().item()
+
+
 def losses_along(run: Run, who: str) -> pd.DataFrame:
     """Along a training, on the run's fresh coins: who, step, loss, excess (paired with the exact predictor)."""
     fresh, exact = run.splits["out_of_distribution"], run.references["generalizing"]
-    best = divergences.negative_log_likelihood(exact(fresh), fresh)[:, 1:].mean().item()
+    best = exact_loss(exact, fresh)
     loss = run.metrics["out_of_distribution/loss"]
     return pd.DataFrame({"who": who, "step": run.metrics["step"], "loss": loss, "excess": loss - best})
 
@@ -167,15 +175,31 @@ def inside(model: LanguageModel, tokens: Tokens, name: str, *, head: int = 0) ->
 
 
 def lines(table: pd.DataFrame, *, x: str = "share", y: str = "x") -> pd.DataFrame:
-    """A line y ~ x fitted to the points of each last token: token, slope, intercept, r2, n, and the same without the
-    sequences of one side only (r2_mixed, n_mixed), which the original leaves out as well."""
+    """A line y ~ x fitted to the points of each last token: token, slope, intercept, r2, n, and beside it
+
+    r2_mixed, n_mixed   without the sequences of one side only, which the original leaves out as well
+    r2_with_n           of y ~ x · (1 + n): lines of their own for every number of flips
+
+    A line explains nothing (0) of what is constant.
+    """
     found = []
     for token, mine in table.groupby("token"):
         mixed = mine[(mine["heads"] > 0) & (mine["heads"] < mine["n"])]
-        fit, fit_mixed = (stats.linregress(part[x], part[y]) for part in (mine, mixed))
-        of = {"token": token, "slope": fit.slope, "intercept": fit.intercept, "r2": fit.rvalue**2, "n": len(mine)}
-        found.append(of | {"r2_mixed": fit_mixed.rvalue**2, "n_mixed": len(mixed)})
+        fit = stats.linregress(mine[x], mine[y])
+        of = {"token": token, "slope": fit.slope, "intercept": fit.intercept, "n": len(mine), "n_mixed": len(mixed)}
+        of |= {"r2": _r_squared(mine[y], mine[x]), "r2_mixed": _r_squared(mixed[y], mixed[x])}
+        found.append(of | {"r2_with_n": _r_squared(mine[y], mine[x], mine["n"], mine[x] * mine["n"])})
     return pd.DataFrame(found)
+
+
+def _r_squared(y: pd.Series, *causes: pd.Series) -> float:
+    """Of a linear regression with intercept; 0 where y is constant."""
+    y = y.to_numpy(float)
+    if np.ptp(y) < 1e-9:
+        return 0.0
+    design = np.column_stack([np.ones(len(y)), *causes])
+    left = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    return float(1 - left.var() / y.var())
 
 
 def with_lines(table: pd.DataFrame, fits: pd.DataFrame, *, x: str = "share", y: str = "x") -> pd.DataFrame:
@@ -189,18 +213,19 @@ def with_lines(table: pd.DataFrame, fits: pd.DataFrame, *, x: str = "share", y: 
 
 
 def patched(model: LanguageModel, tokens: Tokens, name: str, *, row: int, generator: Generator) -> pd.DataFrame:
-    """Give each sequence, at one row, what another one had there: own, donor (their heads), formula, model.
+    """Give each sequence, at one row, what another one had there: sequence, formula, model, a line each.
 
-    `formula` is what the exact predictor under a uniform prior says of the donor's heads, `model` what the patched
-    model says of its own sequence.
+    Both are changes of the probability of heads: `formula` by (H + 1) / (N + 2) from the own heads to the donor's, and
+    `model` from the own prediction to that after the patch.
     """
     order = torch.randperm(len(tokens), generator=generator)
     values = activations.read(model, tokens, name)[name][order]
-    patch = activations.patch(values, rows=[row])
-    after = activations.changed(model, tokens, {name: patch})[:, row, 1].exp()
+    change = {name: activations.patch(values, rows=[row])}
+    before, after = (activations.changed(model, tokens, each)[:, row, 1].exp() for each in ({}, change))
     heads = tokens[:, :row].sum(-1)
-    formula = (heads[order] + 1) / (row + 2)
-    return pd.DataFrame({"own": heads, "donor": heads[order], "formula": formula, "model": after.tolist()})
+    columns = {"formula": (heads[order] - heads) / (row + 2), "model": after - before}
+    named = {column: values.tolist() for column, values in columns.items()}
+    return pd.DataFrame({"sequence": range(len(tokens)), **named})
 
 
 def written(model: LanguageModel, tokens: Tokens, name: str, *, row: int) -> Float64[Tensor, "d"]:
@@ -222,7 +247,7 @@ def steered(
 ) -> pd.DataFrame:
     """Move an activation at one row by so many heads along a direction, such as `written` or what a probe reads from.
 
-    heads, shift, formula, model: the change of the probability of heads by (H + 1) / (N + 2), and the model's own.
+    sequence, shift, formula, model: the change of the probability of heads by (H + 1) / (N + 2), and the model's own.
     """
     heads, parts = tokens[:, :row].sum(-1), []
     before = activations.changed(model, tokens, {})[:, row, 1].exp()
@@ -230,9 +255,18 @@ def steered(
         after = activations.changed(model, tokens, {name: activations.steer(shift * direction, rows=[row])})
         kept = (heads + shift >= 0) & (heads + shift <= row)  # else there are no such sequences
         moved = (after[:, row, 1].exp() - before)[kept].tolist()
-        of = {"heads": heads[kept].tolist(), "shift": shift, "formula": shift / (row + 2)}
+        of = {"sequence": kept.nonzero().squeeze(-1).tolist(), "shift": shift, "formula": shift / (row + 2)}
         parts.append(pd.DataFrame({**of, "model": moved}))
     return pd.concat(parts, ignore_index=True)
+
+
+def agreement(table: pd.DataFrame) -> tuple[Tensor, Tensor]:
+    """Of changes, one or more lines a sequence: how far each sequence's are off the formula (mean |·|), and each
+    sequence's part in the slope of the model's change on the formula's, whose mean is that slope."""
+    squares = (table["formula"] ** 2).groupby(table["sequence"]).mean()
+    products = (table["formula"] * table["model"]).groupby(table["sequence"]).mean()
+    off = (table["model"] - table["formula"]).abs().groupby(table["sequence"]).mean()
+    return torch.tensor(off.to_numpy()), torch.tensor((products / squares.mean()).to_numpy())
 
 
 def forgetting(tokens: Tokens, *, rate: float = 0.8) -> LogProbs:

@@ -41,24 +41,25 @@ def flip(predictor: Predictor, tokens: Tokens, *, vocab_size: int = 2) -> Float[
     return divergences.total_variation(predictor(tokens), back)[:, 1:].mean(-1)
 
 
-def cosines(vectors: Float[Tensor, "batch d"], seen: Tokens, *, n_pairs: int, generator: Generator) -> pd.DataFrame:
-    """Cosines of vectors of sequences with equal counts of colour 1, in random pairs of different sequences.
+def cosines(vectors: Float[Tensor, "batch d"], seen: Tokens, *, generator: Generator) -> pd.DataFrame:
+    """Cosines of vectors of two sequences, each sequence in one pair with equal counts and in one of the control.
 
-    A line a pair: heads (of both), alike (whether their last tokens are the same), cosine. `seen`: what was seen before
-    the row of these vectors.
+    A line a pair: heads (of colour 1, in the first), pair (`same counts, same last`, `same counts, other last`, and the
+    control `other counts, same last`), cosine. `seen`: what was seen before the row of these vectors. Pairs of a kind
+    share no sequence, so that errors over them are errors.
     """
     heads, last = seen.sum(-1), seen[:, -1]
-    lines = []
-    for count in heads.unique().tolist():
-        members = (heads == count).nonzero().squeeze(-1)
-        if len(members) < 2:
-            continue
-        one, other = (members[torch.randint(len(members), (n_pairs,), generator=generator)] for _ in range(2))
-        kept = (seen[one] != seen[other]).any(-1)
-        if not kept.any():
-            continue
-        one, other = one[kept], other[kept]
-        cosine = torch.cosine_similarity(vectors[one].double(), vectors[other].double(), dim=-1)
-        columns = {"heads": count, "alike": (last[one] == last[other]).tolist(), "cosine": cosine.tolist()}
-        lines.append(pd.DataFrame(columns))
-    return pd.concat(lines, ignore_index=True)
+    order = torch.randperm(len(seen), generator=generator)
+    alike = order[torch.argsort(heads[order], stable=True)]  # by counts, at random within
+    other = order[torch.argsort(last[order], stable=True)]
+    tables = []
+    for members, same_counts in ((alike, True), (other, False)):
+        one, two = members[: len(members) // 2 * 2].view(-1, 2).T
+        kept = ((heads[one] == heads[two]) == same_counts) & (seen[one] != seen[two]).any(-1)
+        kept &= same_counts | (last[one] == last[two])
+        one, two = one[kept], two[kept]
+        cosine = torch.cosine_similarity(vectors[one].double(), vectors[two].double(), dim=-1)
+        lasts = ["same" if each else "other" for each in (last[one] == last[two]).tolist()]
+        names = [f"{'same' if same_counts else 'other'} counts, {each} last" for each in lasts]
+        tables.append(pd.DataFrame({"heads": heads[one].tolist(), "pair": names, "cosine": cosine.tolist()}))
+    return pd.concat(tables, ignore_index=True)

@@ -1,6 +1,7 @@
 """Coins: what a model says of them, and what is found inside of it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import seaborn
@@ -12,8 +13,9 @@ from lexurn.plotting.style import label
 TOKENS = {0: ("o", "#0072B2", "tails"), 1: ("^", "#D55E00", "heads")}
 """Marker, colour and name of a point by the flip that was seen last."""
 
-LINES = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), ":", (0, (1, 3)), "--")
-COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
+LINES = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), ":", (0, (1, 3)), "--", "-.", (0, (8, 2, 2, 2)))
+COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
+MARKERS = "os^Dv*PX"
 
 
 def curves(
@@ -21,9 +23,9 @@ def curves(
 ) -> Axes:
     """A line for each value of a column, with two standard errors where the table has them (`sem`).
 
-    What is named in `log` has a logarithmic axis. At most six lines.
+    What is named in `log` has a logarithmic axis. At most eight lines.
     """
-    for (value, mine), color, style in zip(table.groupby(line, sort=False), COLORS, LINES, strict=False):
+    for (value, mine), color, style in zip(_groups(table, line), COLORS, LINES, strict=False):
         axes.plot(mine[x], mine[y], color=color, linestyle=style, label=str(value))
         if "sem" in mine and mine["sem"].notna().any():
             low, high = mine[y] - 2 * mine["sem"], mine[y] + 2 * mine["sem"]
@@ -99,8 +101,8 @@ def agreement(table: pd.DataFrame, axes: Axes, *, x: str = "formula", y: str = "
 def estimates(table: pd.DataFrame, axes: Axes, *, x: str) -> Axes:
     """Estimates with their intervals, a line each, in a shape for each `what`. `table`: of, what, low, high, and x."""
     order = list(table["of"].unique())
-    groups = list(table.groupby("what", sort=False))
-    for place, ((what, mine), color, marker) in enumerate(zip(groups, COLORS, "os^Dv*", strict=False)):
+    groups = _groups(table, "what")
+    for place, ((what, mine), color, marker) in enumerate(zip(groups, COLORS, MARKERS, strict=False)):
         y = [order.index(each) + 0.7 * ((place + 0.5) / len(groups) - 0.5) for each in mine["of"]]
         bars = [mine[x] - mine["low"], mine["high"] - mine[x]]
         axes.errorbar(mine[x], y, xerr=bars, fmt=marker, color=color, ms=5, lw=1, label=what)
@@ -112,7 +114,15 @@ def estimates(table: pd.DataFrame, axes: Axes, *, x: str) -> Axes:
 
 def cumulative(table: pd.DataFrame, axes: Axes, *, x: str, line: str = "who") -> Axes:
     """The share of values that are at most as large, a line for each value of a column."""
-    for (value, mine), color, style in zip(table.groupby(line, sort=False), COLORS, LINES, strict=False):
+    for (value, mine), color, style in zip(_groups(table, line), COLORS, LINES, strict=False):
         seaborn.ecdfplot(mine, x=x, ax=axes, color=color, linestyle=style, label=str(value))
     axes.set(xlabel=label(x), ylabel="share at most as large")
     return axes
+
+
+def _groups(table: pd.DataFrame, column: str) -> list[tuple[Any, pd.DataFrame]]:
+    """Not more than can be told apart: ValueError."""
+    groups = list(table.groupby(column, sort=False))
+    if len(groups) > len(COLORS):
+        raise ValueError(f"{len(groups)} values of {column} cannot be told apart, at most {len(COLORS)}; draw fewer")
+    return groups
