@@ -484,7 +484,7 @@ figure(plotting.estimates, near, name="probes", alt=alt, n="750 sequences", **op
 # another one: does its prediction move to the other's heads?
 
 # %%
-row, few, shifts, model = 20, fresh[:400], [-4, -2, 2, 4], runs["default"].model
+row, few, shifts, model = 20, fresh[:400], [-4.0, -2.0, 2.0, 4.0], runs["default"].model
 place = "0.resid_mid"
 direction = coins.written(model, fresh[400:4400], place, row=row)
 chance = torch.randn(direction.shape, generator=generator(seed, "chance"), dtype=torch.float64)

@@ -217,7 +217,7 @@ def test_steering_and_patching_agree_with_the_formula_in_a_model_that_counts_and
     assert coins.excess(models.as_predictor(model), predictors.Generalizing(2), flips).abs().max() < 1e-12
     direction = coins.written(model, flips, name, row=12)
     torch.testing.assert_close(direction, torch.nn.functional.one_hot(torch.tensor(2), 8).double())
-    steered = coins.steered(model, flips, name, direction, row=12, shifts=[-2, 1])
+    steered = coins.steered(model, flips, name, direction, row=12, shifts=[-2.0, 1.0])
     patched = coins.patched(model, flips, name, row=12, generator=generator(0, "patched"))
     for table in (steered, patched):
         off, slope = coins.agreement(table)
@@ -225,7 +225,7 @@ def test_steering_and_patching_agree_with_the_formula_in_a_model_that_counts_and
     kept = flips[:, :12].sum(-1)
     assert len(steered) == ((kept >= 2).sum() + (kept <= 11).sum())  # where there are such sequences
     aside = torch.nn.functional.one_hot(torch.tensor(3), 8).double()
-    off, slope = coins.agreement(coins.steered(model, flips, name, aside, row=12, shifts=[-2, 1]))
+    off, slope = coins.agreement(coins.steered(model, flips, name, aside, row=12, shifts=[-2.0, 1.0]))
     assert abs(slope.mean()) < 1e-12 and off.mean() > 0.05
 
 

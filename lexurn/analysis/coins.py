@@ -223,7 +223,7 @@ def patched(model: LanguageModel, tokens: Tokens, name: str, *, row: int, genera
     change = {name: activations.patch(values, rows=[row])}
     before, after = (activations.changed(model, tokens, each)[:, row, 1].exp() for each in ({}, change))
     heads = tokens[:, :row].sum(-1)
-    columns = {"formula": (heads[order] - heads) / (row + 2), "model": after - before}
+    columns = {"formula": (heads[order] - heads).double() / (row + 2), "model": after - before}
     named = {column: values.tolist() for column, values in columns.items()}
     return pd.DataFrame({"sequence": range(len(tokens)), **named})
 
@@ -261,12 +261,18 @@ def steered(
 
 
 def agreement(table: pd.DataFrame) -> tuple[Tensor, Tensor]:
-    """Of changes, one or more lines a sequence: how far each sequence's are off the formula (mean |·|), and each
-    sequence's part in the slope of the model's change on the formula's, whose mean is that slope."""
-    squares = (table["formula"] ** 2).groupby(table["sequence"]).mean()
-    products = (table["formula"] * table["model"]).groupby(table["sequence"]).mean()
-    off = (table["model"] - table["formula"]).abs().groupby(table["sequence"]).mean()
-    return torch.tensor(off.to_numpy()), torch.tensor((products / squares.mean()).to_numpy())
+    """Of changes, one or more lines a sequence: how far each sequence's are off the formula (mean |·|), and values for
+    each sequence whose mean is the slope through zero of the model's changes on the formula's, and whose standard error
+    is that of the slope (its influence function)."""
+    by_sequence = {
+        "squares": table["formula"] ** 2,
+        "products": table["formula"] * table["model"],
+        "off": (table["model"] - table["formula"]).abs(),
+    }
+    sums = pd.DataFrame(by_sequence).groupby(table["sequence"]).mean()
+    slope = sums["products"].mean() / sums["squares"].mean()
+    parts = slope + (sums["products"] - slope * sums["squares"]) / sums["squares"].mean()
+    return torch.tensor(sums["off"].to_numpy()), torch.tensor(parts.to_numpy())
 
 
 def forgetting(tokens: Tokens, *, rate: float = 0.8) -> LogProbs:
