@@ -95,6 +95,7 @@ weight_decay: float = 0.01  # decoupled weight decay, on matrices only
 grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
 initial: str = ""  # key of the run whose best weights it begins with; none where empty
 trained: str = "all"  # which weights: all, vocabulary (with start)
+n_checkpoints: int = 0  # weights kept along training, evenly spaced in the root of the step
 n_test_samples: int = 500  # held-out sequences per split
 eval_every: int = 100  # steps between evaluations
 patience: int = 0  # evaluations without a better validation loss that end it; 0: none

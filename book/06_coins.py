@@ -363,7 +363,8 @@ for what, values in (
 # Values carry the position as well as the flip (both are in the stream that they are read from), so that $z$ depends on
 # $N$ too: see how it spreads where the share of heads is 0 or 1.
 #
-# The claims are about all seeds, as they were written. A model that is stuck counts; what is constant has R² = 0.
+# The claims are about all seeds: three when they were written, six since one of the three was seen to be stuck. It
+# counts; of what is constant a line explains nothing.
 
 # %%
 sorted_fits = fits[fits["sequences"] == "sorted"].set_index("after")

@@ -15,7 +15,19 @@ import pandas as pd
 import torch
 from safetensors.torch import save
 
-from lexurn import checkpoints, comparison, evaluation, experiment, files, models, predictors, provenance, tracking
+from lexurn import (
+    checkpoints,
+    comparison,
+    evaluation,
+    experiment,
+    files,
+    models,
+    predictors,
+    provenance,
+    series,
+    tracking,
+    training,
+)
 from lexurn.settings import Settings
 from lexurn.shapes import State
 from lexurn.tracking import Files, Several, duration
@@ -61,9 +73,11 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
         def seconds() -> float:
             return spent + time.monotonic() - began
 
+        kept = series.Series(folder, series.spaced(settings.training.n_steps, settings.training.n_checkpoints))
         with checkpoints.Saver(folder, settings.key) as saver:
 
             def checkpoint(step: int, snapshot: Callable[[], State]) -> None:
+                kept(step, lambda: training.copy_weights(ready.model))
                 extra = {"threads": torch.tensor(threads), "seconds": torch.tensor(seconds())}
                 saver(step, lambda: snapshot() | extra)
 
@@ -77,6 +91,8 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
                 state=state,
                 checkpoint=checkpoint,
             )
+        kept(trained.last_step, lambda: trained.last)
+        kept.finish()
         ready.model.load_state_dict(trained.best)
         table = evaluation.evaluate(ready.predictor, references, splits, step=trained.best_step)
         for name, tokens in splits.items():

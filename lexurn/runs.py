@@ -24,7 +24,7 @@ is told by `table`, `find` and `unfinished`; `delete` deletes one (see `lexurn.s
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +33,19 @@ from typing import Any
 import pandas as pd
 from safetensors.torch import load_file
 
-from lexurn import evaluation, experiment, files, models, parameters, paths, predictors, recording, store, tracking
+from lexurn import (
+    evaluation,
+    experiment,
+    files,
+    models,
+    parameters,
+    paths,
+    predictors,
+    recording,
+    series,
+    store,
+    tracking,
+)
 from lexurn.seeding import generator
 from lexurn.settings import FLAT, Settings, StudySettings
 from lexurn.shapes import Pool, Predictor, Tokens
@@ -88,6 +100,17 @@ class Run:
         model = models.build(self.settings, generator=generator(self.settings.training.seed, "weights"))
         model.load_state_dict(load_file(self.path / store.WEIGHTS))
         return model.eval()
+
+    def along(self) -> Iterator[tuple[int, Predictor]]:
+        """Each kept step (`n_checkpoints`) with the predictor that the model was then, until the next is asked for.
+
+        Raises FileNotFoundError where none were kept.
+        """
+        model = models.build(self.settings, generator=generator(self.settings.training.seed, "weights"))
+        predictor = models.as_predictor(model, n_tables=experiment.N_TABLES, seed=self.settings.training.seed)
+        for step, weights in series.read(self.path):
+            model.load_state_dict(weights)
+            yield step, predictor
 
     @cached_property
     def predictor(self) -> Predictor:

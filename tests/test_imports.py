@@ -28,6 +28,7 @@ ORDER = [
     "models",
     "training",
     "checkpoints",
+    "series",
     "uncertainty",
     "evaluation",
     "comparison",

@@ -20,6 +20,7 @@ CHOICES = {
     "tracker": ["files", "wandb"],
 }
 SMALLEST = {
+    "n_checkpoints": 0,
     "d_head": 0,
     "d_mlp": 0,
     "patience": 0,

@@ -44,7 +44,7 @@ TRAINING_VERSION = 1
 LATER = {
     "task": ("label_permuted", "thetas", "target_alpha"),
     "backbone": ("d_head", "mlp", "d_mlp", "norm", "positions_trained", "bos"),
-    "training": ("optimizer", "patience", "min_delta", "initial", "trained"),
+    "training": ("optimizer", "patience", "min_delta", "initial", "trained", "n_checkpoints"),
 }
 """Settings that were added since version 1: at their defaults they are not in the key, which older runs have too."""
 

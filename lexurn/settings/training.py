@@ -25,6 +25,9 @@ class TrainingSettings(Section):
     grad_clip: Real = Field(1.0, ge=0, description="largest norm of the gradient; 0: no clipping")
     initial: str = Field("", description="key of the run whose best weights it begins with; none where empty")
     trained: Literal["all", "vocabulary"] = Field("all", description="which weights: all, vocabulary (with start)")
+    n_checkpoints: Whole = Field(
+        0, ge=0, description="weights kept along training, evenly spaced in the root of the step"
+    )
     n_test_samples: Whole = Field(500, ge=2, description="held-out sequences per split")
     eval_every: Whole = Field(100, ge=1, description="steps between evaluations")
     patience: Whole = Field(0, ge=0, description="evaluations without a better validation loss that end it; 0: none")
