@@ -29,6 +29,8 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from lexurn import divergences
+from lexurn.predictors import Generalizing, Memorizing, Symmetrized
+from lexurn.runs import Run
 from lexurn.shapes import LogProbs, Pool, Predictor, Tokens
 
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
@@ -233,3 +235,52 @@ def _refuse_few(cells: pd.DataFrame) -> None:
         n = cells[column].nunique()
         if n < fewest:
             raise FitError(f"a fit needs at least {fewest} {what}, got {n}; train models for more of them")
+
+
+def cell(
+    predictor: Predictor, references: Mapping[str, Predictor], inside: Tokens, outside: Tokens, *, memorizing: str
+) -> dict[str, float]:
+    """Where a model stands in the map of strategies, against G and what it could memorize (M, or S without names):
+
+    share         rescaled relative distance in distribution: 0 at G, 1 at the memorizer
+    apart         d(G, memorizer) in distribution; where it is tiny, share says nothing
+    regret_in     nats a ball lost against the memorizer in distribution
+    regret_out    nats a ball lost against G on fresh urns: falls and rises again where generalizing was transient
+    odds_<i>      KL(model ‖ mixture) at each of `LOG_ODDS`, in distribution
+    """
+    model, (g, m) = predictor(inside).double(), (references[name](inside) for name in ("generalizing", memorizing))
+    to_g, to_m, apart = (
+        divergences.symmetrized_kl(*pair)[:, 1:].mean().item() for pair in ((model, g), (model, m), (g, m))
+    )
+    found = {"share": (1 + (to_g - to_m) / apart) / 2, "apart": apart}
+    for name, best, tokens in (("regret_in", memorizing, inside), ("regret_out", "generalizing", outside)):
+        lost = [divergences.negative_log_likelihood(each(tokens), tokens) for each in (predictor, references[best])]
+        found[name] = (lost[0] - lost[1])[:, 1:].mean().item()
+    return found | {f"odds_{i}": value for i, value in enumerate(curve(model, m, g))}
+
+
+def along(run: Run, *, n_sequences: int = 100) -> pd.DataFrame:
+    """The map's cells of one run, a line for each step whose weights it kept: kind, n_tasks, seed, step, delta_l, its
+    standard error, k_m, k_g, and those of `cell`."""
+    memorizing, references = run.settings.memorizing, run.references
+    inside, outside = (run.splits[name][:n_sequences] for name in ("in_distribution", "out_of_distribution"))
+    lost = [
+        divergences.negative_log_likelihood(references[name](inside), inside)[:, 1:].mean(-1)
+        for name in ("generalizing", memorizing)
+    ]
+    apart = lost[0] - lost[1]  # ΔL: the truth's own loss cancels
+    of = {"kind": run.settings.kind, "n_tasks": run.settings.task.n_tasks, "seed": run.settings.training.seed}
+    of |= {"delta_l": apart.mean().item(), "delta_l_sem": apart.std().item() / len(apart) ** 0.5}
+    classes = {"memorizing": Memorizing, "symmetrized": Symmetrized}
+    of |= {"k_m": complexity(classes[memorizing], run.pool)}
+    of |= {"k_g": complexity(Generalizing, torch.ones(run.settings.task.n_colors, dtype=torch.float64))}
+    lines = [
+        of | {"step": step} | cell(predictor, references, inside, outside, memorizing=memorizing)
+        for step, predictor in run.along()
+    ]
+    return pd.DataFrame(lines)
+
+
+def curves_of(cells: pd.DataFrame) -> Curves:
+    """Those in the columns of a map's cells."""
+    return Curves(cells[[f"odds_{i}" for i in range(len(LOG_ODDS))]].to_numpy())

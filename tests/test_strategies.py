@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lexurn import divergences, strategies
+from lexurn import divergences, runs, strategies
 from lexurn.predictors import Generalizing, Memorizing
 from lexurn.seeding import generator, numpy_generator
 from lexurn.strategies import LOG_ODDS, Account, Curves, FitError
@@ -139,3 +139,38 @@ def test_too_little_for_a_fit_and_fits_that_go_nowhere_are_told():
     nowhere = Curves(np.full((len(table), len(LOG_ODDS)), np.inf))
     with pytest.raises((FitError, ValueError)):
         strategies.fit(table, nowhere)
+
+
+def test_exact_predictors_stand_at_the_ends_of_the_map_and_mixtures_between():
+    pool = Urns(4).sample_tasks(3, generator=generator(0, "pool"))
+    inside = Urns(4).in_distribution(pool, 60, 17, generator=generator(0, "inside"))
+    outside = Urns(4).out_of_distribution(60, 17, generator=generator(0, "outside"))
+    references = {"generalizing": Generalizing(4), "memorizing": Memorizing(pool)}
+    options = {"references": references, "inside": inside, "outside": outside, "memorizing": "memorizing"}
+    g, m = (strategies.cell(each, **options) for each in references.values())
+    assert (g["share"], m["share"]) == (pytest.approx(0), pytest.approx(1)) and g["apart"] == m["apart"] > 0.05
+    assert abs(m["regret_in"]) < 1e-12 < g["regret_in"] and abs(g["regret_out"]) < 1e-12 < m["regret_out"]
+
+    def half(tokens):
+        return torch.logaddexp(references["generalizing"](tokens), references["memorizing"](tokens)) - np.log(2)
+
+    table = pd.DataFrame([each | {"n_tasks": 3, "step": 1} for each in (g, m, strategies.cell(half, **options))])
+    nearest = LOG_ODDS[strategies.curves_of(table).values.argmin(-1)]
+    assert nearest.tolist() == [LOG_ODDS[0], LOG_ODDS[-1], 0.0]
+
+
+@pytest.mark.parametrize("lex", [False, True])
+def test_a_training_is_followed_through_the_map(lex):
+    flat = {
+        "n_tasks": 3,
+        "n_steps": 60,
+        "eval_every": 60,
+        "n_test_samples": 40,
+        "context_length": 8,
+        "n_checkpoints": 5,
+    }
+    table = strategies.along(runs.get(flat | {"lex": lex}), n_sequences=30)
+    assert table["step"].tolist() == [20, 28, 37, 48, 60] and (table["k_m"] > table["k_g"]).all()
+    assert table["kind"].unique().tolist() == ["lexical" if lex else "normal"]
+    assert table["delta_l"].nunique() == 1 and table["delta_l"].iloc[0] > 2 * table["delta_l_sem"].iloc[0] * (not lex)
+    assert table["regret_in"].iloc[-1] < table["regret_in"].iloc[0]
