@@ -40,7 +40,7 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
         beside.mkdir(parents=True)
     rounding = 0.0
     names = sorted({name.partition("/")[0] for name in used} - {"tables"})
-    begun_with = {runs.load(name).settings.training.initial for name in names}
+    begun_with = {_used(name).settings.training.initial for name in names}
     for name in names:
         options = {"weights": f"{name}/{store.WEIGHTS}" in used, "half": store.key(beside / name) not in begun_with}
         rounding = max(rounding, _freeze_run(name, beside / name, **options))
@@ -103,15 +103,19 @@ def recomputed(name: str) -> list[float]:
     return losses
 
 
+def _used(name: str) -> runs.Run:
+    try:
+        return runs.load(name)
+    except FileNotFoundError as error:
+        raise files.StoreError(f"{error}; a chapter used it, execute that one again") from None
+
+
 def _freeze_run(name: str, folder: Path, *, weights: bool, half: bool) -> float:
     """Copy what is published of a run; returns how far its predictions move by the rounding (symmetrized KL, nats).
 
     Weights that other runs begin with are not rounded, so that these come out the same again.
     """
-    try:
-        run = runs.load(name)
-    except FileNotFoundError as error:
-        raise files.StoreError(f"{error}; a chapter used it, execute that one again") from None
+    run = _used(name)
     if run.provenance["dirty"]:
         raise files.StoreError(
             f"{name} was trained with uncommitted changes; commit them, delete it and train it again"

@@ -119,3 +119,22 @@ def test_a_run_computed_anew_begins_as_the_published_one(frozen):
     assert edition.recomputed(frozen[0].path.name) == pytest.approx(frozen[0].first_losses, rel=1e-4)
     other = edition.recomputed(frozen[1].path.name)
     assert other != pytest.approx(frozen[0].first_losses, rel=1e-4)  # another seed is told from it
+
+
+def test_weights_that_others_begin_with_are_not_rounded(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(edition.provenance, "is_changed", lambda: False)
+    first = runs.get(TINY)
+    second = runs.get(TINY | {"initial": first.settings.key, "alpha": 2.0})
+    used = [f"{run.path.name}/{name}" for run in (first, second) for name in ("results.json", "model.safetensors")]
+    root = tmp_path / "repository"
+    (root / "book").mkdir(parents=True)
+    monkeypatch.setattr(paths, "root", lambda: root)
+    edition.freeze(used, scale="smoke")
+    kinds = {
+        run.path.name: {
+            str(weight.dtype)
+            for weight in load_file(root / "book" / "results" / run.path.name / "model.safetensors").values()
+        }
+        for run in (first, second)
+    }
+    assert kinds == {first.path.name: {"torch.float32"}, second.path.name: {"torch.float16"}}
