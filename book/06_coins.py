@@ -97,7 +97,7 @@ import torch
 from IPython.display import Markdown, display
 
 from lexurn import claims, figure, models, plotting, uncertainty, widgets
-from lexurn.analysis import activations, coins, probing, symmetry
+from lexurn.analysis import activations, coins, counts, probing, symmetry
 from lexurn.predictors import Generalizing
 from lexurn.seeding import generator
 from lexurn.tasks import Urns
@@ -274,7 +274,7 @@ for pair, mine in pairs.groupby("pair"):
 # %%
 opened, some = tiny_runs[0].model, fresh[:60]
 planes = pd.concat(
-    coins.inside(opened, some, f"0.{name}").assign(place=shown)
+    counts.inside(opened, some, f"0.{name}").assign(place=shown)
     for name, shown in (("resid_mid", "before the MLP"), ("resid_post", "after the MLP"))
 )
 for color, what in (("share", "share of heads"), ("n", "number of flips seen")):
@@ -292,7 +292,7 @@ base = flat | tiny | {"seed": seed}
 sooner = [parameters.check(base | {"n_steps": stage, "eval_every": stage}) for stage in stages]
 early = widgets.get_all(sooner, jobs=settings.study.jobs) + tiny_runs[:1]
 shown = pd.concat(
-    coins.inside(run.model, some, "0.resid_post").assign(steps=run.settings.training.n_steps) for run in early
+    counts.inside(run.model, some, "0.resid_post").assign(steps=run.settings.training.n_steps) for run in early
 )
 alt = "The plane of the tiny model after its MLP, for four lengths of training, points shaded by the share of heads."
 options = {"by": "steps", "titles": "{} steps", "size": (3.4, 3.2), "legend": "", "color": "share"}
@@ -322,10 +322,10 @@ kinds = {"sorted": coins.sorted_sequences(21), "random": fresh[:2000]}
 points, fits = [], []
 for run in tiny_runs:
     for kind, tokens in kinds.items():
-        table = coins.inside(run.model, tokens, "0.attn.z").rename(columns={"x": "z"})
-        mine, of = coins.lines(table, y="z"), {"seed": run.settings.training.seed, "sequences": kind}
+        table = counts.inside(run.model, tokens, "0.attn.z").rename(columns={"x": "z"})
+        mine, of = counts.lines(table, y="z"), {"seed": run.settings.training.seed, "sequences": kind}
         fits.append(mine.assign(**of))
-        few = coins.with_lines(table[table["sequence"] < 60], mine, y="z")
+        few = counts.with_lines(table[table["sequence"] < 60], mine, y="z")
         points.append(few.assign(**of))
 fits, points = pd.concat(fits), pd.concat(points)
 
@@ -386,7 +386,7 @@ claims.table(measured, at_scale=train.n_steps == 5000 and not flat.keys() - fixe
 # %%
 odds = []
 for run in tiny_runs[:3]:
-    table = coins.inside(run.model, some, "0.resid_post")
+    table = counts.inside(run.model, some, "0.resid_post")
     said = run.predictor(some)[:, 1:]
     table["formula"], table["model"] = table["log_odds"], (said[..., 1] - said[..., 0]).flatten().tolist()
     odds.append(table[["formula", "model"]].assign(seed=run.settings.training.seed))
@@ -453,10 +453,10 @@ values = {
     who: activations.read(model, seen, place)[place][:, 1:]
     for who, model in (("trained", runs["default"].model), ("untrained", untrained))
 }
-counts = coins.inside(runs["default"].model, seen, place)
+written = counts.inside(runs["default"].model, seen, place)
 targets = {"heads H": "heads", "flips N": "n", "share H/N": "share", "log odds": "log_odds"}
 shape = (len(seen), 20)
-targets = {shown: torch.tensor(counts[name].values).view(shape).double() for shown, name in targets.items()}
+targets = {shown: torch.tensor(written[name].values).view(shape).double() for shown, name in targets.items()}
 
 # %%
 rows, found = [], {}
@@ -487,11 +487,11 @@ figure(plotting.estimates, near, name="probes", alt=alt, n="750 sequences", **op
 # %%
 row, few, shifts, model = 20, fresh[:400], [-4.0, -2.0, 2.0, 4.0], runs["default"].model
 place = "0.resid_mid"
-direction = coins.written(model, fresh[400:4400], place, row=row)
+direction = counts.written(model, fresh[400:4400], place, row=row)
 chance = torch.randn(direction.shape, generator=generator(seed, "chance"), dtype=torch.float64)
 ways = {"steered, as written": direction, "steered, at random": chance * direction.norm() / chance.norm()}
-both = [coins.steered(model, few, place, way, row=row, shifts=shifts).assign(done=done) for done, way in ways.items()]
-patched = coins.patched(model, few, "0.attn.z", row=row, generator=generator(seed, "patched"))
+both = [counts.steered(model, few, place, way, row=row, shifts=shifts).assign(done=done) for done, way in ways.items()]
+patched = counts.patched(model, few, "0.attn.z", row=row, generator=generator(seed, "patched"))
 both = pd.concat([*both, patched.assign(done="attention of another")])
 alt = "Changes of the predicted probability by steering and patching against what the formula says, each a panel."
 options = {"by": "done", "size": (4.0, 4.0), "runs": [runs["default"]]}
@@ -499,7 +499,7 @@ figure(plotting.agreement, both[["done", "formula", "model"]], name="causal", al
 
 # %%
 for done, mine in both.groupby("done", sort=False):
-    off, slope = coins.agreement(mine)
+    off, slope = counts.agreement(mine)
     text = f"**{done}**: off by {in_words(off)} on average, where the formula moves by {mine['formula'].std():.3f} (SD)"
     display(Markdown(f"{text}; slope {in_words(slope)} (1: as the formula, 0: not at all; n = {len(off)} sequences)."))
 
@@ -576,7 +576,7 @@ display(Markdown(f"Embeddings alone lose {in_words(gap)} nats a flip more than a
 order, exchange = moves["default"]
 drop = torch.tensor((wide["r2", "sorted"] - wide["r2", "random"]).dropna().tolist())
 heads, nothing = (found["heads H", "linear", who].r2 for who in ("trained", "untrained"))
-slopes = {done: in_words(coins.agreement(mine)[1]) for done, mine in both.groupby("done")}
+slopes = {done: in_words(counts.agreement(mine)[1]) for done, mine in both.groupby("done")}
 tiny_left = [left[f"tiny, seed {each}"].mean().item() for each in seeds if each not in stuck]
 lines = [
     f"The default model loses {in_words(left['default'])} nats a flip to the exact predictor, "

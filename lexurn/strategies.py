@@ -145,16 +145,15 @@ class Fit:
     n_converged: int
 
 
-def fit(
-    cells: pd.DataFrame, curves: Curves, *, fixed: Mapping[str, float] | None = None, linear_k: bool = False
-) -> Fit:
+def fit(cells: pd.DataFrame, curves: Curves, *, fixed: Mapping[str, float] | None = None) -> Fit:
     """Fit α, β and γ to the first `SHARE` of the checkpoints and of the task diversities (L-BFGS-B, several starts).
 
     `cells`: n_tasks, step, delta_l, k_m, k_g, a line for each of the curves. Some parameters may be `fixed` (ablations:
-    alpha 0, beta 1, gamma 1). Raises FitError for too few diversities or checkpoints, and where nothing converges.
+    alpha 0, beta 1, which is K as it is, gamma 1). Raises FitError for too few diversities or checkpoints, and where
+    nothing converges.
     """
     _refuse_few(cells)
-    fixed, inside = dict(fixed or {}) | ({"beta": 1.0} if linear_k else {}), training_cells(cells)
+    fixed, inside = dict(fixed or {}), training_cells(cells)
     names = [name for name in ("alpha", "beta", "gamma") if name not in fixed]
 
     def account(x: np.ndarray) -> Account:
@@ -169,19 +168,19 @@ def fit(
         return float(curves.at(odds)[which].mean())
 
     bounds = {"alpha": (0.0, 0.99), "beta": (0.0, 1.5), "gamma": (-25.0, 25.0)}
-    starts = [
-        [{"alpha": alpha, "beta": beta, "gamma": gamma}[name] for name in names]
+    starts = dict.fromkeys(
+        tuple({"alpha": alpha, "beta": beta, "gamma": gamma}[name] for name in names)
         for alpha in (0.2, 0.5, 0.8)
         for beta in (0.2, 0.5, 0.8)
         for gamma in (-4.0, 0.0, 4.0)
-    ]
+    )  # each once, also where some parameters are fixed
     ends = [
         minimize(distance, start, method="L-BFGS-B", bounds=[bounds[name] for name in names], options={"maxiter": 500})
-        for start in ([list(each) for each in dict.fromkeys(map(tuple, starts))] if names else [])
+        for start in (starts if names else [])
     ]
     good = [end for end in ends if end.success and np.isfinite(end.fun)]
     if names and not good:
-        where = "; ".join(f"{start} {end.message}" for start, end in zip(starts, ends, strict=False))
+        where = "; ".join(f"{start} {end.message}" for start, end in zip(starts, ends, strict=True))
         raise FitError(f"none of {len(ends)} starts converged: {where}")
     best = min(good, key=lambda end: end.fun).x if names else np.array([])
     return Fit(

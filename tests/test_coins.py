@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lexurn import experiment, models, predictors, runs
-from lexurn.analysis import activations, coins
+from lexurn.analysis import activations, coins, counts
 from lexurn.divergences import negative_log_likelihood
 from lexurn.models.places import Place
 from lexurn.parameters import ParameterError, check
@@ -158,9 +158,7 @@ def test_the_distance_from_the_exact_predictor_is_zero_for_itself_and_measured_f
     assert table[table["measure"] == "|p − exact|"]["mean"].tolist() == pytest.approx(wanted)
 
 
-def test_all_sequences_are_all_and_sorted_ones_are_sorted():
-    every = coins.all_sequences(5)
-    assert len(every.unique(dim=0)) == 32 and every.shape == (32, 5)
+def test_sorted_sequences_are_sorted_and_all_that_are():
     in_order = coins.sorted_sequences(5)
     assert len(in_order.unique(dim=0)) == len(in_order) == 10
     assert ((in_order[:, 1:] != in_order[:, :-1]).sum(-1) <= 1).all()
@@ -215,23 +213,23 @@ def flips():
 def test_steering_and_patching_agree_with_the_formula_in_a_model_that_counts_and_a_random_direction_does_not(flips):
     model, name = counting(), "0.resid_mid"
     assert coins.excess(models.as_predictor(model), predictors.Generalizing(2), flips).abs().max() < 1e-12
-    direction = coins.written(model, flips, name, row=12)
+    direction = counts.written(model, flips, name, row=12)
     torch.testing.assert_close(direction, torch.nn.functional.one_hot(torch.tensor(2), 8).double())
-    steered = coins.steered(model, flips, name, direction, row=12, shifts=[-2.0, 1.0])
-    patched = coins.patched(model, flips, name, row=12, generator=generator(0, "patched"))
+    steered = counts.steered(model, flips, name, direction, row=12, shifts=[-2.0, 1.0])
+    patched = counts.patched(model, flips, name, row=12, generator=generator(0, "patched"))
     for table in (steered, patched):
-        off, slope = coins.agreement(table)
+        off, slope = counts.agreement(table)
         assert off.max() < 1e-12 and slope.mean() == pytest.approx(1) and table["formula"].std() > 0.02
     kept = flips[:, :12].sum(-1)
     assert len(steered) == ((kept >= 2).sum() + (kept <= 11).sum())  # where there are such sequences
     aside = torch.nn.functional.one_hot(torch.tensor(3), 8).double()
-    off, slope = coins.agreement(coins.steered(model, flips, name, aside, row=12, shifts=[-2.0, 1.0]))
+    off, slope = counts.agreement(counts.steered(model, flips, name, aside, row=12, shifts=[-2.0, 1.0]))
     assert abs(slope.mean()) < 1e-12 and off.mean() > 0.05
 
 
 def test_what_is_inside_is_told_with_what_had_been_seen_there(flips):
     run = runs.get(COIN | SMALL | {"n_heads": 2, "d_head": 1})
-    table = coins.inside(run.model, flips[:5], "0.attn.z", head=1)
+    table = counts.inside(run.model, flips[:5], "0.attn.z", head=1)
     values = activations.read(run.model, flips[:5], "0.attn.z")["0.attn.z"]
     assert len(table) == 5 * 12
     for line in table.sample(20, random_state=0).itertuples():
@@ -242,20 +240,20 @@ def test_what_is_inside_is_told_with_what_had_been_seen_there(flips):
 
 
 def test_lines_are_found_where_they_are_and_explain_nothing_else(flips):
-    table = coins.inside(runs.get(COIN | SMALL).model, flips, "0.resid_post")
+    table = counts.inside(runs.get(COIN | SMALL).model, flips, "0.resid_post")
     line = table.assign(x=3.0 - 2.0 * table["share"] + 5.0 * table["token"])
-    found = coins.lines(line)
+    found = counts.lines(line)
     assert found["slope"].tolist() == pytest.approx([-2.0, -2.0]) and found["intercept"].tolist() == pytest.approx(
         [3.0, 8.0]
     )
     assert found[["r2", "r2_mixed", "r2_with_n"]].to_numpy() == pytest.approx(1.0)
-    ends = coins.with_lines(line, found)
+    ends = counts.with_lines(line, found)
     ends = ends[ends["what"] == "fit"]
     assert (ends["x"] == 3.0 - 2.0 * ends["share"] + 5.0 * ends["token"]).all() and len(ends) == 4
-    noise = coins.lines(table.assign(x=np.random.default_rng(0).standard_normal(len(table))))
+    noise = counts.lines(table.assign(x=np.random.default_rng(0).standard_normal(len(table))))
     assert (noise[["r2", "r2_mixed", "r2_with_n"]] < 0.02).all(axis=None)
-    assert (coins.lines(table.assign(x=1.0))[["r2", "r2_mixed", "r2_with_n"]] == 0).all(axis=None)
-    by_n = coins.lines(table.assign(x=table["share"] * table["n"]))
+    assert (counts.lines(table.assign(x=1.0))[["r2", "r2_mixed", "r2_with_n"]] == 0).all(axis=None)
+    by_n = counts.lines(table.assign(x=table["share"] * table["n"]))
     assert (by_n["r2_with_n"] > 0.999).all() and (by_n["r2"] < 0.9).all()
     mixed = table[(table["heads"] > 0) & (table["heads"] < table["n"])]
     assert found["n_mixed"].tolist() == mixed.groupby("token").size().tolist()

@@ -142,3 +142,12 @@ def test_outside_a_notebook_training_is_told_in_lines(capsys):
     assert lines[0] == "step 0/10  validation loss 1.5000  estimating"
     assert lines[1].startswith("step 5/10  validation loss 1.5000  about ") and lines[1].endswith(" left")
     assert len(lines) == 3
+
+
+def test_no_line_is_dropped_and_more_than_can_be_told_apart_are_refused(axes):
+    table = pd.DataFrame({"who": [str(each) for each in range(8)] * 2, "step": [0] * 8 + [1] * 8, "mean": range(16)})
+    plotting.curves(table, axes, x="step")
+    assert len(axes.lines) == 8 and len({(line.get_color(), str(line.get_linestyle())) for line in axes.lines}) == 8
+    more = pd.concat([table, table.assign(who="another")])
+    with pytest.raises(ValueError, match="9 values of who cannot be told apart, at most 8; draw fewer"):
+        plotting.curves(more, axes, x="step")

@@ -13,7 +13,7 @@ from lexurn.plotting.style import label
 TOKENS = {0: ("o", "#0072B2", "tails"), 1: ("^", "#D55E00", "heads")}
 """Marker, colour and name of a point by the flip that was seen last."""
 
-LINES = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), ":", (0, (1, 3)), "--", "-.", (0, (8, 2, 2, 2)))
+LINES = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), ":", (0, (1, 3)), "--", "-.", (0, (8, 2, 2, 2)), (0, (8, 3)))
 COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
 MARKERS = "os^Dv*PX"
 
