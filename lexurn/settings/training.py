@@ -97,6 +97,7 @@ class StudySettings(Section):
     n_urns: Whole = Field(5, ge=1, description="training urns of the headline, each with a model of every kind")
     n_longer: Whole = Field(1, ge=1, description="of these urns, those that models are trained ten times as long on")
     n_shapes: Whole = Field(9, ge=1, le=27, description="shapes of a small model that are compared")
+    n_diversities: Whole = Field(3, ge=3, le=8, description="task diversities D of a map, from 1 to 128")
     jobs: Whole = Field(2, ge=1, description="processes side by side that train")
 
     @model_validator(mode="after")

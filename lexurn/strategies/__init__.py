@@ -1,0 +1,67 @@
+"""Which strategy does training select? Wurgaft et al. 2025 (arXiv 2506.17859), refitted here, and for lexical models.
+
+account   the theory: weights of strategies from how well they predict and how complex they are
+maps      the data: where models stand between strategies, at every kept step of their trainings
+fitting   theory to data: parameters, what they are worth on what was held out, and how sure they are
+"""
+
+from lexurn.strategies.account import COMPRESSORS, STRATEGIES, Account, bits, complexity, losses
+from lexurn.strategies.fitting import (
+    FEWEST_CHECKPOINTS,
+    FEWEST_D,
+    SHARE,
+    Baseline,
+    Fit,
+    FitError,
+    ablations,
+    fit,
+    fit_baseline,
+    fit_three,
+    resampled,
+    scored,
+    training_cells,
+)
+from lexurn.strategies.maps import (
+    LOG_ODDS,
+    Curves,
+    along,
+    cell,
+    crossings,
+    curves,
+    curves_of,
+    dips,
+    followed,
+    settled,
+)
+
+__all__ = [
+    "COMPRESSORS",
+    "FEWEST_CHECKPOINTS",
+    "FEWEST_D",
+    "LOG_ODDS",
+    "SHARE",
+    "STRATEGIES",
+    "Account",
+    "Baseline",
+    "Curves",
+    "Fit",
+    "FitError",
+    "ablations",
+    "along",
+    "bits",
+    "cell",
+    "complexity",
+    "crossings",
+    "curves",
+    "curves_of",
+    "dips",
+    "fit",
+    "fit_baseline",
+    "fit_three",
+    "followed",
+    "losses",
+    "resampled",
+    "scored",
+    "settled",
+    "training_cells",
+]

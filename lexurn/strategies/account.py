@@ -1,0 +1,90 @@
+"""The account: a model after N steps predicts like a mixture of strategies, weighed by loss and complexity.
+
+    w_i ∝ exp(−ln 2 · K_i^β − γ N^{1−α} L_i)
+
+K_i: bits of the strategy, those of its data and of its source, each as short as compressors make it. L_i: its mean loss
+beyond the truth, nats a row, in distribution. So for two strategies with ΔL = L_G − L_M the log odds of M are
+γ N^{1−α} ΔL − ln 2 (K_M^β − K_G^β), and the transition N* is where they are zero. Source: Wurgaft et al. 2025
+(arXiv 2506.17859).
+"""
+
+import bz2
+import inspect
+import lzma
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import log
+
+import brotli
+import numpy as np
+import pandas as pd
+import zstandard
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from lexurn import divergences
+from lexurn.shapes import Pool, Predictor, Tokens
+
+STRATEGIES = {"u": "uniform", "g": "generalizing", "m": "memorizing"}
+"""Letters of strategies in the columns of a map (`l_u`, `k_m` …). That of lexical models which memorizes is S."""
+
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
+    "lzma": lambda data: lzma.compress(data, preset=9 | lzma.PRESET_EXTREME),
+    "bz2": lambda data: bz2.compress(data, 9),
+    "brotli": lambda data: brotli.compress(data, quality=11),
+    "zstd": lambda data: zstandard.ZstdCompressor(level=22).compress(data),
+}
+
+
+def bits(data: bytes) -> int:
+    """The least compressed size over several compressors."""
+    return 8 * min(len(compress(data)) for compress in COMPRESSORS.values())
+
+
+def complexity(predictor: type, prior: Float64[Tensor, "..."]) -> int:
+    """K: the bits of the prior that a strategy stores, as float64, and of the source of its class.
+
+    Functions that a class calls are not counted, which for `Symmetrized` leaves out most of what makes it fast.
+    """
+    return bits(prior.double().numpy().tobytes()) + bits(inspect.getsource(predictor).encode())
+
+
+def losses(predictors: Mapping[str, Predictor], urns: Pool, tokens: Tokens) -> dict[str, Float64[Tensor, "batch"]]:
+    """L of several strategies, a value for each sequence: KL(true urn ‖ predictor), mean over rows 1 … C.
+
+    urns[i] is that of tokens[i]. As all see the same sequences, their differences are surer than they are. (Published
+    is the median of means over groups of sequences. These values have no heavy tail, and means of differences are
+    differences of means.)
+    """
+    truth = urns.log()[:, None]
+    return {name: divergences.kl(truth, each(tokens))[:, 1:].mean(-1) for name, each in predictors.items()}
+
+
+@dataclass(frozen=True)
+class Account:
+    """The three parameters: how much N counts (α), how much complexity does (β), and the rate between them (γ)."""
+
+    alpha: float
+    beta: float
+    gamma: float
+
+    def log_weights(self, cells: pd.DataFrame, strategies: str = "ugm") -> Float[np.ndarray, "cells strategies"]:
+        """ln w of some strategies, normalized. `cells`: step, and l_i and k_i of each."""
+        losses = cells[[f"l_{each}" for each in strategies]].to_numpy(float)
+        complexities = cells[[f"k_{each}" for each in strategies]].to_numpy(float)
+        effective = cells["step"].to_numpy(float)[:, None] ** (1 - self.alpha)
+        scores = -log(2) * complexities**self.beta - self.gamma * effective * losses
+        return scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True)
+
+    def log_odds(self, cells: pd.DataFrame) -> Float[np.ndarray, "cells"]:
+        """Of memorizing against generalizing."""
+        scores = self.log_weights(cells, "gm")
+        return scores[:, 1] - scores[:, 0]
+
+    def transition(self, cells: pd.DataFrame) -> Float[np.ndarray, "cells"]:
+        """N*, the step at which both have equal weight, for each line: infinite where never, 0 where at once."""
+        ahead = (cells["l_g"] - cells["l_m"]).to_numpy(float)
+        costs = log(2) * (cells["k_m"].to_numpy(float) ** self.beta - cells["k_g"].to_numpy(float) ** self.beta)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            steps = (np.maximum(costs, 0.0) / (self.gamma * ahead)) ** (1 / (1 - self.alpha))
+        return np.where(ahead > 0, steps, np.inf)
