@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
+from scipy.special import expit
 from torch import Generator
 
 from lexurn.seeding import numpy_generator
@@ -167,13 +168,15 @@ def fit_baseline(cells: pd.DataFrame, curves: Curves) -> tuple[Baseline, float, 
 
 
 def scored(odds: np.ndarray, shares: np.ndarray, which: np.ndarray) -> float:
-    """The correlation of the weight of the memorizer with the rescaled relative distance of the models, over the cells
-    that are chosen and whose share is determined; NaN for fewer than three. Shares are clamped to 0 … 1, as published.
+    """The correlation of the memorizer's weight with models' rescaled relative distance, over the cells that are chosen
+    and whose share is determined. NaN for fewer than three, and where one does not vary. Shares are clamped to 0 … 1,
+    as published.
     """
     which = which & np.isfinite(shares)
-    if which.sum() < 3:
+    weights, shares = expit(odds[which]), np.clip(shares[which], 0, 1)
+    if which.sum() < 3 or np.ptp(weights) == 0 or np.ptp(shares) == 0:
         return float("nan")
-    return float(np.corrcoef(1 / (1 + np.exp(-odds[which])), np.clip(shares[which], 0, 1))[0, 1])
+    return float(np.corrcoef(weights, shares)[0, 1])
 
 
 def ablations(cells: pd.DataFrame, curves: Mapping[str, Curves]) -> pd.DataFrame:
