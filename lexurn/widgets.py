@@ -102,7 +102,7 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
     With several `jobs` as many processes train side by side. Raises RuntimeError for runs that failed there, after the
     others were trained.
     """
-    began, say = time.monotonic(), _line_in_place()
+    began, say = time.monotonic(), line_in_place()
     if jobs > 1:
         missing = [each for each in dict.fromkeys(wanted) if not runs.is_stored(each)]
         n_trained = _train_side_by_side(missing, jobs, say)
@@ -141,7 +141,7 @@ def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[s
     return len(missing)
 
 
-def _line_in_place() -> Callable[[str], None]:
+def line_in_place() -> Callable[[str], None]:
     """Says one thing in place of the last; in a line each where this is no notebook."""
     from IPython.display import Markdown, display
 

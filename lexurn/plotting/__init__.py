@@ -5,6 +5,7 @@
     over_urns        many training urns: a point for each, and their mean
     balls_and_urns   urns, the balls that are drawn from them, and predictions along them
     coins            what a model says of coins, and what is found inside of it
+    strategies       the map of task diversities and steps, and what models are made of along it
     claims           our figures beside those that were published
 
 Colours are those of Okabe & Ito, told apart by colour-blind readers; every line also has a style of its own, for print.
@@ -26,6 +27,7 @@ from lexurn.plotting.distances import (
     training,
 )
 from lexurn.plotting.over_urns import against_entropy, by_setting, scores, shares, weights_along_training
+from lexurn.plotting.strategies import compositions, diversity_map
 from lexurn.plotting.style import COLORS, GREYS, HATCHES, MARKERS, NAMES, STYLES, ends, legend, log_steps, panels
 
 __all__ = [
@@ -43,9 +45,11 @@ __all__ = [
     "bands",
     "bounds",
     "by_setting",
+    "compositions",
     "cumulative",
     "curves",
     "discrimination",
+    "diversity_map",
     "distances_along",
     "distances_along_training",
     "distances_by_context",

@@ -36,6 +36,8 @@ def curves(
     for name, scale in ((x, axes.set_xscale), (y, axes.set_yscale)):
         if name in log:
             scale("log")
+    if len(axes.get_shared_y_axes().get_siblings(axes)) > 1:
+        axes.label_outer()
     return axes
 
 

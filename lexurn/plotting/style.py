@@ -57,6 +57,10 @@ LABELS = {
     "KL": "KL(reference ‖ model), nats",
     "quartile": "entropy of the balls seen, quartile",
     "r": "relative distance",
+    "to_memorizer": "rescaled relative distance",
+    "kl_in": "KL(memorizer ‖ model), nats",
+    "kl_out": "KL(G ‖ model) on fresh urns, nats",
+    "kl": "KL(model ‖ mixture), nats",
     "relative_distance": "relative distance",
     "regret": "regret in distribution (nats)",
 }

@@ -135,6 +135,18 @@ def resampled(cells: pd.DataFrame, curves: Curves, found: Fit, *, generator: Gen
     return accounts
 
 
+def compositions(cells: pd.DataFrame, account: Account) -> pd.DataFrame:
+    """What models are made of, and what they should be by an account: n_tasks, step, reference, weight, and who:
+    `models` (the nearest mixture) or `account`. Averaged over seeds; of one kind of model."""
+    memorizer = "memorizing" if (cells["kind"] == "normal").all() else "symmetrized"
+    nearest = cells[[f"weight_{each}" for each in STRATEGIES]].to_numpy(float)
+    parts = []
+    for who, weights in (("models", nearest), ("account", np.exp(account.log_weights(cells)))):
+        for values, name in zip(weights.T, ("uniform", "generalizing", memorizer), strict=True):
+            parts.append(cells[["n_tasks", "step"]].assign(who=who, reference=name, weight=values))
+    return pd.concat(parts).groupby(["n_tasks", "step", "who", "reference"], sort=False)["weight"].mean().reset_index()
+
+
 def training_cells(cells: pd.DataFrame) -> np.ndarray:
     """Which cells parameters are fitted to: the first checkpoints of the smaller diversities."""
     diversities, steps = sorted(cells["n_tasks"].unique()), sorted(cells["step"].unique())
@@ -152,6 +164,10 @@ class Baseline:
 
     def log_odds(self, cells: pd.DataFrame) -> np.ndarray:
         return self.a + self.b * np.log(cells["step"]).to_numpy() + self.c * np.log(cells["n_tasks"]).to_numpy()
+
+    def transition(self, cells: pd.DataFrame) -> np.ndarray:
+        """The step at which both have equal weight, for each line."""
+        return np.exp(-(self.a + self.c * np.log(cells["n_tasks"].to_numpy(float))) / self.b)
 
 
 def fit_baseline(cells: pd.DataFrame, curves: Curves) -> tuple[Baseline, float, float]:
@@ -182,10 +198,13 @@ def scored(odds: np.ndarray, shares: np.ndarray, which: np.ndarray) -> float:
 def ablations(cells: pd.DataFrame, curves: Mapping[str, Curves]) -> pd.DataFrame:
     """The account, what is left of it without a part, and the baseline, on the same cells: a line each.
 
-    who, parameters (how many), fitted and held_out (mean KL of models from mixtures, nats), r and r_held_out (`scored`,
-    over all cells and those held out), r_out (all cells, out of distribution), tv and tv_out (mean total variation from
-    mixtures, all cells). Linear K: a memorizer's bits are those of its numbers, 64 · D · V, and β is 1.
-    `curves`: `kl`, `tv` and `tv_out` of the same cells.
+    who, parameters (how many), alpha, beta, gamma
+    fitted, held_out    mean KL of models from mixtures (nats)
+    r, r_held_out       `scored` over all cells, and over those held out;   r_out: over all, out of distribution
+    tv, tv_out          mean total variation from mixtures, all cells
+
+    Linear K: a memorizer's bits are those of its numbers, 64 · D · V, and β is 1. `curves`: `kl`, `tv` and `tv_out` of
+    the same cells.
     """
     raw = cells.assign(k_m=64.0 * cells["n_tasks"] * cells["n_colors"], k_g=0.0)
     parts = {"account": (cells, {}), "α = 0": (cells, {"alpha": 0.0}), "β = 1": (cells, {"beta": 1.0})}
@@ -194,7 +213,8 @@ def ablations(cells: pd.DataFrame, curves: Mapping[str, Curves]) -> pd.DataFrame
     for who, (given, fixed) in parts.items():
         found = fit(given, curves["kl"], fixed=fixed)
         odds = _finite(found.account.log_odds(given))
-        lines.append({"who": who, "parameters": 3 - len(fixed), "fitted": found.fitted, "odds": odds})
+        line = {"who": who, "parameters": 3 - len(fixed), "fitted": found.fitted, "odds": odds}
+        lines.append(line | {name: getattr(found.account, name) for name in ("alpha", "beta", "gamma")})
     line, fitted, _ = fit_baseline(cells, curves["kl"])
     lines.append({"who": "baseline", "parameters": 3, "fitted": fitted, "odds": line.log_odds(cells)})
     every = np.ones(len(cells), bool)

@@ -38,7 +38,7 @@ from lexurn.tracking import Clock
 VERSION = 1
 """Of what a map's numbers mean; tables of another one are made again."""
 
-N_SEQUENCES, N_FOR_LOSSES = 100, 400
+N_SEQUENCES, N_FOR_LOSSES = 64, 256
 """Sequences of each split that models are seen on, and those that the strategies' losses are averaged over."""
 
 LOG_ODDS = np.linspace(-12.0, 12.0, 33)
