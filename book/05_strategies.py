@@ -59,8 +59,8 @@ sys.path.insert(0, str(clone))
 # Change a value and run everything again, or from a terminal:
 # `papermill book/05_strategies.ipynb out.ipynb -p n_diversities 5`. What all models share stands in
 # `params/sweeps/strategies.yaml`: eight colours, contexts of 64 balls, one layer of width 32 with one head and rotary
-# positions, batches of 64, and a constant learning rate, so that one step is worth another. `-f params/book.yaml` is
-# the published scale.
+# positions, batches of 64, and a constant learning rate, so that one step is worth another. Trainings have half of
+# `n_steps`. `-f params/book.yaml` is the published scale.
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
@@ -105,7 +105,7 @@ study, first_seed, in_words = settings.study, settings.training.seed, uncertaint
 # other MLPs and with shorter contexts. Every training keeps its weights at forty steps, evenly spaced in $\sqrt{N}$.
 
 # %%
-scale = settings.training.n_steps / sweeps.read("strategies").points[0].training.n_steps
+scale = settings.training.n_steps / (2 * sweeps.read("strategies").points[0].training.n_steps)
 taken = ("lex", "label_permuted", "seed", "n_steps", "eval_every", "n_tasks", "d_mlp", "context_length")
 changes = {name: value for name, value in settings.changed().items() if name not in taken}
 options = {"changes": changes, "seeds": range(first_seed, first_seed + study.n_seeds), "scale": scale}
@@ -217,8 +217,9 @@ shown.loc["normal"].join(shown.loc["lexical"][["step", "rise"]].add_suffix(" (le
 # Now the parameters are fitted: such that mixtures of M and G with the account's weights are near to the models (least
 # mean KL), on the first four fifths of the checkpoints and of the task diversities. The rest is held out. Cut off are
 # the first steps, at which the nearest mixture of U, G and M still contains more than a tenth of U, the uniform
-# predictor. The baseline is as large and knows nothing: log odds $a + b \ln N + c \ln D$. Intervals are from trainings
-# resampled within each $D$.
+# predictor. The baseline is as large and knows nothing: log odds $a + b \ln N + c \ln D$. Intervals (95 %) are from
+# trainings resampled within each $D$, which takes those of one seed as independent although their pools share urns;
+# further below are parameters of single seeds.
 
 # %%
 near = {kind: strategies.curves_of(late[kind]) for kind in kinds}
@@ -259,9 +260,10 @@ slope = {
 slopes = pd.Series(slope, dtype=float)
 per_doubling = np.exp(np.log(2) * slopes)
 wide = crossed.assign(text=[why or f"{step:.0f}" for why, step in zip(crossed["why"], crossed["step"], strict=True)])
-said = f"ln N half way against ln D: slope {in_words(slopes.mean(), slopes.sem())}, so that twice the urns take"
 times = f"{in_words(per_doubling.mean(), per_doubling.sem())} times the steps (n = {len(slopes)} seed(s))"
-display(Markdown(f"{said} {times}."))
+text = f"slope {in_words(slopes.mean(), slopes.sem())}, so that twice the urns take {times}"
+times, text = (times, text) if len(slopes) else ("an unknown number of steps", "not to be told from fewer than two D")
+display(Markdown(f"ln N half way against ln D: {text}."))
 wide = wide.pivot(index="n_tasks", columns="seed", values="text").add_prefix("seed ")
 wide.join(pd.DataFrame(drawn, index=lines["n_tasks"]).map(lambda steps: f"{steps:.3g}"))
 
@@ -300,14 +302,24 @@ for seed, mine in late["normal"].groupby("seed"):
     measures = {name: strategies.curves_of(mine, name) for name in ("kl", "tv", "tv_out")}
     scores.append(strategies.ablations(mine.reset_index(drop=True), measures).assign(seed=seed))
 scores = pd.concat(scores, ignore_index=True)
-names = {"fitted": "KL fitted", "held_out": "KL held out", "r": "r", "r_held_out": "r held out", "r_out": "r OOD"}
-names |= {"tv": "TV", "tv_out": "TV OOD"}
-rows = {
-    who: {"parameters": int(mine["parameters"].iloc[0])}
-    | {shown: in_words(mine[name].mean(), mine[name].sem()) for name, shown in names.items()}
-    for who, mine in scores.groupby("who", sort=False)
+
+# %%
+names = {
+    "alpha": "α",
+    "beta": "β",
+    "fitted": "KL fitted",
+    "held_out": "KL held out",
+    "r": "r",
+    "r_held_out": "r held out",
+    "r_out": "r OOD",
 }
-pd.DataFrame(rows).T.rename_axis(f"n = {study.n_seeds} seed(s)")
+names |= {"tv": "TV", "tv_out": "TV OOD"}
+rows = {}
+for who, mine in scores.groupby("who", sort=False):
+    shown = [name for name in names if mine[name].notna().all()]  # the baseline has no α
+    told = {names[name]: in_words(mine[name].mean(), mine[name].sem()) for name in shown}
+    rows[who] = {"parameters": int(mine["parameters"].iloc[0]), **told}
+pd.DataFrame(rows).T.fillna("").rename_axis(f"n = {study.n_seeds} seed(s)")
 
 # %%
 bars = scores.melt(["who", "seed"], ["fitted", "held_out"], "what", "kl").replace({"held_out": "held out"})
@@ -349,30 +361,40 @@ pd.DataFrame(rows).set_index("models").round(3)
 # ## And models without names?
 #
 # If the account is right about *why* models turn, its parameters, fitted to normal models, should do for lexical ones
-# as well, with S in the place of M: only losses and bits are others. Here are the shares of lexical models, where they
-# are determined, beside the weights of S by parameters of their own and by those of normal models.
+# as well, with S in the place of M: only losses and bits are others. So for each lexical model, at the last step and
+# where its share is determined: the weight of S by parameters of their own, and by those of normal models, against the
+# share. A point is a training.
 
 # %%
 distances, mine = near["lexical"], late["lexical"]
-told = mine[mine.groupby("n_tasks")["share"].transform(lambda shares: shares.notna().mean()) > 0.3]
-shares = [told[["n_tasks", "step"]].assign(to_memorizer=told["share"], who="models").dropna()]
-for who, fit in (("own parameters", fits["lexical"]), ("those of normal models", fits["normal"])):
-    weights = 1 / (1 + np.exp(-fit.account.log_odds(told).clip(-50, 50)))
-    shares.append(told[["n_tasks", "step"]].assign(to_memorizer=weights, who=who))
-shares = pd.concat(shares).groupby(["n_tasks", "who", "step"], sort=False)["to_memorizer"]
-shares = shares.agg(["mean", "sem"]).reset_index().rename(columns={"mean": "to_memorizer"})
-alt = "Rescaled relative distance of lexical models along training, and the weights of S by two sets of parameters."
-options = {"by": "n_tasks", "titles": "D = {}", "share_y": True, "size": (3.4, 3.2), "legend": "", "n": number}
-options |= {"x": "step", "y": "to_memorizer", "log": ["step"], "runs": runs}
-figure(plotting.curves, shares, name="lexical", alt=alt, **options)
+told = mine[mine["step"] == mine["step"].max()].dropna(subset="share")
+by_parameters = {"own parameters": fits["lexical"], "those of normal models": fits["normal"]}
+pairs = pd.concat(
+    told[["n_tasks", "seed"]].assign(
+        whose=whose, to_memorizer=told["share"], w_s=1 / (1 + np.exp(-fit.account.log_odds(told)))
+    )
+    for whose, fit in by_parameters.items()
+)
+alt = "The share of lexical models at the last step against the weight of S by two sets of parameters, with a line."
+options = {"by": "whose", "size": (3.8, 3.6), "share_y": True, "x": "w_s", "y": "to_memorizer", "runs": runs}
+if len(told):
+    figure(plotting.agreement, pairs, name="lexical", alt=alt, n=f"{len(told)} trainings", **options)
+
+# %%
+missed = {}
+for whose, of_whose in pairs.groupby("whose", sort=False):
+    less = of_whose["w_s"] - of_whose["to_memorizer"]
+    by_seed = less.groupby(of_whose["seed"]).mean()
+    missed[whose] = f"{in_words(by_seed.mean(), by_seed.sem())} (n = {len(by_seed)} seed(s), whose pools share urns)"
+    text = f"By {whose} the weight of S is larger than the share by {missed[whose]}; it is larger in {(less > 0).sum()}"
+    display(Markdown(f"{text} of {len(less)} trainings."))
 
 # %% [markdown]
 # And over all of the map: how far lexical models are from the mixtures of S and G, weighted in these two ways, and not
 # at all (always G, always S). The best for each cell is what any mixture leaves over, hedging above all.
 
 # %%
-odds = {"own parameters": fits["lexical"], "those of normal models": fits["normal"]}
-odds = {who: fit.account.log_odds(mine) for who, fit in odds.items()}
+odds = {whose: fit.account.log_odds(mine) for whose, fit in by_parameters.items()}
 odds |= {"always G": np.full(len(mine), -np.inf), "always S": np.full(len(mine), np.inf)}
 odds["best for each cell"] = strategies.LOG_ODDS[distances.values.argmin(-1)]
 off = {name: distances.at(values) for name, values in odds.items()}
@@ -417,8 +439,8 @@ for name, what, group in (("d_mlp", "MLPs", wider), ("context_length", "contexts
 
 # %%
 for (what, step), gain in gains.items():
-    text = f"{what}, the largest less the smallest: rescaled relative distance {in_words(gain.mean(), gain.sem())}"
-    display(Markdown(f"{text} more at step {step} (n = {len(gain)} seed(s), paired)."))
+    text = f"{what}, the largest less the smallest: {in_words(gain.mean(), gain.sem())} of rescaled relative distance"
+    display(Markdown(f"{text} at step {step} (n = {len(gain)} seed(s), paired)."))
 
 # %% [markdown]
 # ## What agrees with the paper, and what does not
@@ -443,15 +465,11 @@ rising = {
 }
 
 # %%
-last = told[told["step"] == told["step"].max()].groupby("n_tasks")["share"].agg(["mean", "sem"])
-due = dict(zip(expected["n_tasks"], steps["normal"], strict=True))
-stands = "; ".join(f"D = {n_tasks}: {in_words(*line)}, due at {due[n_tasks]:.3g}" for n_tasks, line in last.iterrows())
 way = "further from" if worse.mean() > 0 else "nearer to"
 lines = [
-    f"**Order.** For twice the urns normal models take {in_words(per_doubling.mean(), per_doubling.sem())} times the "
-    f"steps to turn (n = {len(slopes)} seeds); the published ones take about four times as many.",
+    f"**Order.** For twice the urns normal models take {times} to turn; the published ones about four times as many.",
     f"**Transience.** What normal models lose on fresh urns rises again for D = {rising['normal']}, of lexical models "
-    f"for D = {rising['lexical']} (by more than two standard errors over seeds).",
+    f"for D = {rising['lexical']} (by more than two standard errors over {study.n_seeds} seed(s)).",
     f"**Parameters.** α is {of('account', 'alpha')} for single seeds; published is {cited['alpha']}.",
     f"**Weights.** Correlation with the models {of('account', 'r')} (published {cited['correlation_in']}), for the "
     f"baseline {of('baseline', 'r')}. On what was held out the account is {way} the models than the baseline, "
@@ -462,8 +480,8 @@ lines = [
 lines += [
     f"**Mixtures.** Total variation of models from the account's mixtures {of('account', 'tv')} in distribution and "
     f"{of('account', 'tv_out')} out of it; published are {cited['tv_in']} and {cited['tv_out']}.",
-    f"**Without names.** Share of S at the last step, {grid[0].training.n_steps}, and the step at which half was due "
-    f"by the parameters of normal models: {stands or 'undetermined'}.",
+    "**Without names.** By the parameters of normal models, the weight of S in lexical models, where it is determined, "
+    f"should be larger than it is by {missed.get('those of normal models', '(undetermined)')}.",
 ]
 display(Markdown("\n".join(f"- {line}" for line in lines)))
 
@@ -471,7 +489,7 @@ display(Markdown("\n".join(f"- {line}" for line in lines)))
 # Where the baseline does as well, a correlation near one is no proof of the account's terms: whatever grows with $N$
 # and falls with $D$ in the right proportion has it. What the account says beyond that is how losses and bits make the
 # boundary. Lexical models are a test of that: their S has nearly the same bits as M, and a smaller advantage, which is
-# known. If they turn later than that makes them, something else delays them, which is neither loss nor complexity.
+# known. If S weighs less in them than that makes it, something else delays them, which is neither loss nor complexity.
 #
 # Not reproduced here: the published setting itself (100 000 steps, width 64, contexts of 128, up to 4096 urns, V up to
 # 16). It stands ready as a grid for a GPU, `params/sweeps/gpu_06_strategies.yaml`, with lexical models too. Nor are
@@ -484,7 +502,11 @@ alone = scores[scores["who"] == "account"]
 values = {"alpha": alone["alpha"], "correlation_in": alone["r"], "correlation_out": alone["r_out"]}
 values |= {"tv_in": alone["tv"], "tv_out": alone["tv_out"], "against_baseline": worse, "crossing_slope": slopes}
 values |= {f"rise_{kind}": each for kind, each in rise.items()}
-measured = {f"strategies/{name}": claims.Measured(each.mean(), each.sem(), len(each)) for name, each in values.items()}
+measured = {
+    f"strategies/{name}": claims.Measured(each.mean(), each.sem(), len(each))
+    for name, each in values.items()
+    if len(each)
+}
 is_published = scale == 1 and len(chosen) == 8 and not changes.keys() - {"device", "threads", "tracker"}
 claims.table(measured, at_scale=is_published)
 

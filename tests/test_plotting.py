@@ -151,3 +151,33 @@ def test_no_line_is_dropped_and_more_than_can_be_told_apart_are_refused(axes):
     more = pd.concat([table, table.assign(who="another")])
     with pytest.raises(ValueError, match="9 values of who cannot be told apart, at most 8; draw fewer"):
         plotting.curves(more, axes, x="step")
+
+
+def test_a_map_has_a_cell_for_each_step_and_diversity_and_its_transitions_on_the_right_rows(axes):
+    steps, cells = [20, 60, 400], []
+    for n_tasks in (4, 16):
+        cells += [{"n_tasks": n_tasks, "step": step, "v": n_tasks / step, "what": "cell"} for step in steps]
+    cells[0]["v"] = np.nan
+    lines = [{"n_tasks": 16, "step": 90, "what": "half way"}, {"n_tasks": 64, "step": 90, "what": "account"}]
+    plotting.diversity_map(pd.DataFrame(cells + lines), axes, value="v", low=0.0, high=1.0)
+    (mesh,) = axes.collections
+    np.testing.assert_allclose(mesh.get_array().filled(-1).flatten()[:4], [-1, 4 / 60, 4 / 400, 16 / 20])
+    assert [each.get_text() for each in axes.get_yticklabels()] == ["4", "16"] and axes.get_xscale() == "log"
+    (half,) = axes.lines  # 64 urns have no row
+    assert (half.get_xdata()[0], half.get_ydata()[0], half.get_label()) == (90, 1, "half way")
+
+
+def test_compositions_are_stacked_and_the_account_draws_their_bounds(axes):
+    lines = [
+        {"step": step, "reference": name, "weight": weight, "who": who}
+        for who, first in (("models", 0.2), ("account", 0.4))
+        for step in (20, 200)
+        for name, weight in (("uniform", first), ("generalizing", 0.5), ("memorizing", 0.5 - first))
+    ]
+    plotting.compositions(pd.DataFrame(lines), axes)
+    tops = [area.get_paths()[0].vertices[:, 1].max() for area in axes.collections]
+    assert tops == pytest.approx([0.2, 0.7, 1.0]) and axes.get_legend_handles_labels()[1][:2] == [
+        "uniform",
+        "generalizing (G)",
+    ]
+    assert [line.get_ydata()[0] for line in axes.lines] == pytest.approx([0.4, 0.9])

@@ -283,3 +283,20 @@ def test_maps_of_runs_that_cannot_be_compared_or_followed_are_refused():
         strategies.along(runs.get(FLAT | {"n_checkpoints": 0}))
     with pytest.raises(parameters.ParameterError, match="n_tasks=0 leaves no pool"):
         strategies.along(runs.get(FLAT | {"n_tasks": 0}))
+
+
+def test_compositions_put_the_account_beside_the_nearest_mixtures():
+    table = cells(seeds=2)
+    table[["weight_u", "weight_g", "weight_m"]] = np.exp(TRUE.log_weights(table))
+    found = strategies.compositions(table, TRUE)
+    assert len(found) == 2 * 3 * table.groupby(["n_tasks", "step"]).ngroups
+    wide = found.pivot(index=["n_tasks", "step", "reference"], columns="who", values="weight")
+    np.testing.assert_allclose(wide["models"], wide["account"])
+    assert set(strategies.compositions(table.assign(kind="lexical"), TRUE)["reference"]) == {
+        "uniform", "generalizing", "symmetrized"
+    }  # fmt: skip
+
+
+def test_the_baseline_is_even_at_its_transition():
+    table, line = cells(), strategies.Baseline(a=-3.0, b=1.5, c=-0.7)
+    np.testing.assert_allclose(line.log_odds(table.assign(step=line.transition(table))), 0, atol=1e-9)

@@ -58,6 +58,7 @@ LABELS = {
     "quartile": "entropy of the balls seen, quartile",
     "r": "relative distance",
     "to_memorizer": "rescaled relative distance",
+    "w_s": "weight of S by the account",
     "kl_in": "KL(memorizer ‖ model), nats",
     "kl_out": "KL(G ‖ model) on fresh urns, nats",
     "kl": "KL(model ‖ mixture), nats",
