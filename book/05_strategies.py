@@ -435,7 +435,7 @@ for name, what, group in (("d_mlp", "MLPs", wider), ("context_length", "contexts
     figure(plotting.curves, mine, name=f"titration-{what}", alt=alt, n=number, runs=models, **options)
     wide = titrated.pivot(index=["step", "seed"], columns=name, values="to_memorizer")
     gain = (wide[wide.columns[-1]] - wide[wide.columns[0]]).unstack("seed").dropna()  # where all are determined
-    gains |= {(what, step): gain.loc[step] for step in (gain.index[0], gain.index[-1])}
+    gains |= {(what, step): gain.loc[step] for step in sorted(gain.index)[:: max(len(gain) - 1, 1)]}
 
 # %%
 for (what, step), gain in gains.items():

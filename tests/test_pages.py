@@ -91,6 +91,14 @@ def test_the_analysis_says_in_words_what_its_figures_show(site):
     assert "6 models are stored" in text and "**lexical** models at step 23437: r = " in text  # of the grids for a GPU
 
 
+def test_strategies_are_fitted_and_compared_with_what_was_published(site):
+    n_cards, text = outputs_of(site / "_sources" / "05_strategies.ipynb")
+    assert n_cards == 11 and "10 trainings of 30 steps, D = [1, 32, 128]." in text
+    assert "27 of 27 converged" in text and "Baseline for normal models: KL 0.0" in text
+    assert "ln N half way against ln D: not to be told from fewer than two D." in text
+    assert "**Parameters.**" in text and "published is 0.7778" in text and text.count("not at this scale") == 8
+
+
 def test_the_coins_are_compared_with_what_can_be_attained(site):
     n_cards, text = outputs_of(site / "_sources" / "06_coins.ipynb")
     assert n_cards == 17 and "1 … 20          0.54878" in text and "0 … 98          0.51915" in text

@@ -253,8 +253,9 @@ def test_a_rise_is_measured_where_others_were_least():
 def test_what_is_settled_begins_after_uniform_has_gone():
     weights = {20: 0.6, 40: 0.05, 60: 0.2, 80: 0.09, 100: 0.01}
     table = pd.DataFrame([{"step": step, "weight_u": w} for step, w in weights.items()])
-    assert strategies.settled(table) == 80 and strategies.settled(table, most=0.5) == 40
-    assert strategies.settled(table, most=0.001) == 100
+    assert strategies.settled(table, leave=1) == 80 and strategies.settled(table, most=0.5, leave=1) == 40
+    assert strategies.settled(table, most=0.001, leave=1) == 100
+    assert strategies.settled(table, leave=3) == 60 and strategies.settled(table) == 20  # enough is left for a fit
 
 
 FLAT = {"n_tasks": 3, "n_steps": 60, "eval_every": 60, "n_test_samples": 40, "context_length": 8, "n_checkpoints": 5}

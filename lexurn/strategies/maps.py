@@ -168,12 +168,13 @@ def followed(found: Sequence[Run], *, jobs: int = 1, say: Callable[[str], None] 
     return pd.concat([runs.read_table(_table(run)) for run in found], ignore_index=True)
 
 
-def settled(cells: pd.DataFrame, *, most: float = 0.1) -> int:
+def settled(cells: pd.DataFrame, *, most: float = 0.1, leave: int = 5) -> int:
     """The first step from which on U has on average less than this weight in the models: what is before is neither
-    memorizing nor generalizing yet. The last step where that never comes."""
+    memorizing nor generalizing yet. Where that comes late or never, the step behind which as many are left as `leave` says."""
     weights = cells.groupby("step")["weight_u"].mean().sort_index()
     late = weights[::-1].lt(most).cummin()[::-1]
-    return int(late.idxmax() if late.any() else weights.index[-1])
+    last = weights.index[-min(leave, len(weights))]
+    return int(min(late.idxmax(), last) if late.any() else last)
 
 
 def crossings(cells: pd.DataFrame, *, since: int = 0) -> pd.DataFrame:
