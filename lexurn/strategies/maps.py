@@ -170,7 +170,7 @@ def followed(found: Sequence[Run], *, jobs: int = 1, say: Callable[[str], None] 
 
 def settled(cells: pd.DataFrame, *, most: float = 0.1, leave: int = 5) -> int:
     """The first step from which on U has on average less than this weight in the models: what is before is neither
-    memorizing nor generalizing yet. Where that comes late or never, the step behind which as many are left as `leave` says."""
+    memorizing nor generalizing yet. Where that comes late or never, such that the last `leave` steps remain."""
     weights = cells.groupby("step")["weight_u"].mean().sort_index()
     late = weights[::-1].lt(most).cummin()[::-1]
     last = weights.index[-min(leave, len(weights))]
