@@ -502,11 +502,7 @@ alone = scores[scores["who"] == "account"]
 values = {"alpha": alone["alpha"], "correlation_in": alone["r"], "correlation_out": alone["r_out"]}
 values |= {"tv_in": alone["tv"], "tv_out": alone["tv_out"], "against_baseline": worse, "crossing_slope": slopes}
 values |= {f"rise_{kind}": each for kind, each in rise.items()}
-measured = {
-    f"strategies/{name}": claims.Measured(each.mean(), each.sem(), len(each))
-    for name, each in values.items()
-    if len(each)
-}
+measured = {f"strategies/{name}": claims.Measured(each.mean(), each.sem(), len(each)) for name, each in values.items()}
 is_published = scale == 1 and len(chosen) == 8 and not changes.keys() - {"device", "threads", "tracker"}
 claims.table(measured, at_scale=is_published)
 

@@ -53,10 +53,11 @@ def from_csv(content: bytes) -> pd.DataFrame:
     """A table as it was before `as_csv`."""
     header = content.partition(b"\n")[0].decode().split(",")
     frame = pd.read_csv(BytesIO(content), dtype=str, na_filter=False, lineterminator="\n")
+    columns = {}
     for column, given in zip(list(frame), header, strict=True):
         read = _texts if given.startswith('"') else _numbers
-        frame[column] = read(frame[column].tolist())
-    return frame
+        columns[column] = read(frame[column].tolist())
+    return pd.DataFrame(columns)
 
 
 def wide(values: ArrayLike) -> pd.DataFrame:

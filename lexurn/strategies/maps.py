@@ -149,12 +149,13 @@ def keep(name: str) -> None:
     runs.write_table(_table(run), cells)
 
 
-def followed(found: Sequence[Run], *, jobs: int = 1, say: Callable[[str], None] = files.on_stderr) -> pd.DataFrame:
-    """The map of several runs: read, or made by processes side by side and kept; `say` is told how far it is.
+def followed(found: Sequence[Run], *, jobs: int = 1, say: Callable[[str], None] | None = None) -> pd.DataFrame:
+    """The map of several runs: read, or made by processes side by side and kept; `say` is told how far it is (stderr).
 
     Raises ParameterError where runs differ in more than what a map has columns for.
     """
     _refuse_mixed(found)
+    say = say or files.on_stderr
     missing = [run for run in found if not _is_kept(run)]
     if missing:
         clock = Clock(len(missing))
