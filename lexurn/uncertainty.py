@@ -88,6 +88,17 @@ def bootstrap(
     return Interval(value, low, high, n, float(found.standard_error))
 
 
+def of_few(values: Sequence[float]) -> Interval:
+    """The mean of a few values with its t interval (95 %), for what is about normal, such as fits of single seeds; from
+    two values on, of which it makes little."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return Interval(float(values.mean()) if len(values) else nan, nan, nan, len(values))
+    error = float(values.std(ddof=1) / len(values) ** 0.5)
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    return Interval(float(values.mean()), float(values.mean()) - half, float(values.mean()) + half, len(values), error)
+
+
 @dataclass(frozen=True)
 class Correlation:
     """Spearman's rank correlation over `n` units, and how often a random order would give one as far from zero (`p`).

@@ -18,9 +18,10 @@ from lexurn.strategies.fitting import (
     fit,
     fit_baseline,
     fit_three,
+    parts,
     resampled,
     scored,
-    training_cells,
+    weights,
 )
 from lexurn.strategies.maps import (
     LOG_ODDS,
@@ -32,7 +33,10 @@ from lexurn.strategies.maps import (
     curves_of,
     dips,
     followed,
+    half_way,
+    made_by,
     settled,
+    slopes,
 )
 
 __all__ = [
@@ -61,9 +65,13 @@ __all__ = [
     "fit_baseline",
     "fit_three",
     "followed",
+    "half_way",
     "losses",
+    "made_by",
+    "parts",
+    "slopes",
     "resampled",
     "scored",
     "settled",
-    "training_cells",
+    "weights",
 ]

@@ -8,9 +8,11 @@ beyond the truth, nats a row, in distribution. So for two strategies with ΔL = 
 (arXiv 2506.17859).
 """
 
+import ast
 import bz2
 import inspect
 import lzma
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import log
@@ -23,6 +25,8 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from lexurn import divergences
+from lexurn.predictors import Generalizing, Memorizing, Uniform
+from lexurn.predictors import symmetrized as of_s
 from lexurn.shapes import Pool, Predictor, Tokens
 
 STRATEGIES = {"u": "uniform", "g": "generalizing", "m": "memorizing"}
@@ -41,12 +45,30 @@ def bits(data: bytes) -> int:
     return 8 * min(len(compress(data)) for compress in COMPRESSORS.values())
 
 
-def complexity(predictor: type, prior: Float64[Tensor, "..."]) -> int:
-    """K: the bits of the prior that a strategy stores, as float64, and of the source of its class.
+PROGRAMS: dict[str, tuple[Callable, ...]] = {
+    "uniform": (Uniform,),
+    "generalizing": (Generalizing,),
+    "memorizing": (Memorizing,),
+    "symmetrized": (of_s.relabelings, Memorizing),
+    "symmetrized, fast": (of_s.Symmetrized, of_s._mixture, of_s._extend, of_s._join, of_s._subsets, of_s._steps),
+}
+"""What is counted as the source of a strategy. S by its shortest program, M for all relabelings of the pool; beside it
+the one that computes it here, which a model is as little obliged to be."""
 
-    Functions that a class calls are not counted, which for `Symmetrized` leaves out most of what makes it fast.
-    """
-    return bits(prior.double().numpy().tobytes()) + bits(inspect.getsource(predictor).encode())
+
+def complexity(program: str, prior: Float64[Tensor, "..."]) -> int:
+    """K: the bits of the prior that a strategy stores, as float64, and of its source."""
+    text = "".join(source(each) for each in PROGRAMS[program])
+    return bits(prior.double().numpy().tobytes()) + bits(text.encode())
+
+
+def source(thing: Callable) -> str:
+    """The source of a class or function without comments, docstrings and white space, as published."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return "".join(ast.unparse(tree).split())
 
 
 def losses(predictors: Mapping[str, Predictor], urns: Pool, tokens: Tokens) -> dict[str, Float64[Tensor, "batch"]]:

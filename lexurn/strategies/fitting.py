@@ -5,16 +5,16 @@ starts: such that mixtures with the account's weights are near to the models (le
 distribution). Beside it stands a baseline with as many parameters, which knows nothing of losses or complexities.
 """
 
+import contextlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from scipy.special import expit
-from torch import Generator
 
-from lexurn.seeding import numpy_generator
 from lexurn.strategies.account import STRATEGIES, Account
 from lexurn.strategies.maps import Curves
 
@@ -30,7 +30,7 @@ STARTS = [
     {"alpha": alpha, "beta": beta, "gamma": gamma}
     for alpha in (0.2, 0.5, 0.8)
     for beta in (0.2, 0.5, 0.8)
-    for gamma in (-4.0, 0.0, 4.0)
+    for gamma in (-4.0, 0.0, 4.0, 8.0)
 ]
 
 Distance = Callable[[Account], np.ndarray]
@@ -43,23 +43,32 @@ class FitError(ValueError):
 
 @dataclass(frozen=True)
 class Fit:
-    """What was fitted, to how many cells, and how near (mean, nats) it came there and on the cells held out."""
+    """What was fitted, to how many cells, and how near (mean, nats) it came there and on the cells held out.
+
+    `n_reached`: how many of the starts ended within 1e-5 nats of the best.
+    """
 
     account: Account
     n_fitted: int
     fitted: float
     held_out: float
-    n_starts: int = 1
-    n_converged: int = 1
+    n_starts: int
+    n_reached: int
+
+    @property
+    def at_bounds(self) -> bool:
+        """Whether a parameter lies where it may not go further, so that the cells do not determine it."""
+        x = {"alpha": self.account.alpha, "beta": self.account.beta, "gamma": np.log(self.account.gamma)}
+        return any(min(abs(x[name] - end) for end in ends) < 1e-3 for name, ends in BOUNDS.items())
 
 
 def fit(cells: pd.DataFrame, curves: Curves, *, fixed: Mapping[str, float] | None = None) -> Fit:
     """α, β and γ for memorizing against generalizing. `curves`: KL of each cell's model from their mixtures.
 
     Some parameters may be `fixed` (ablations: alpha 0, beta 1, gamma 1). Raises FitError for too few diversities or
-    checkpoints, and where nothing converges.
+    checkpoints, and where no start leads to a minimum.
     """
-    return _fit(cells, lambda account: curves.at(_finite(account.log_odds(cells))), dict(fixed or {}))
+    return _fit(cells, lambda account: curves.at(account.log_odds(cells)), dict(fixed or {}))
 
 
 def fit_three(cells: pd.DataFrame) -> Fit:
@@ -74,22 +83,19 @@ def fit_three(cells: pd.DataFrame) -> Fit:
 
 def _fit(cells: pd.DataFrame, distance: Distance, fixed: dict[str, float]) -> Fit:
     _refuse_few(cells)
-    inside = training_cells(cells)
+    inside = parts(cells)["fitted"]
     names = [name for name in BOUNDS if name not in fixed]
-    if not names:
-        far = distance(Account(**fixed))
-        return Fit(Account(**fixed), int(inside.sum()), far[inside].mean(), far[~inside].mean())
     starts = [dict(each) for each in dict.fromkeys(tuple((name, start[name]) for name in names) for start in STARTS)]
-    account, n_converged = _nearest(distance, inside / inside.sum(), starts, fixed)
+    account, n_reached = _nearest(distance, inside / inside.sum(), starts, fixed)
     far = distance(account)
-    mean = float(far[inside].mean()), float(far[~inside].mean())
-    return Fit(account, int(inside.sum()), *mean, len(starts), n_converged)
+    return Fit(account, int(inside.sum()), far[inside].mean(), far[~inside].mean(), len(starts), n_reached)
 
 
 def _nearest(
     distance: Distance, weights: np.ndarray, starts: Sequence[Mapping[str, float]], fixed: Mapping[str, float]
 ) -> tuple[Account, int]:
-    """The account whose weighted distance is least, and how many starts led to a minimum."""
+    """The account whose weighted distance is least, and how many starts led there. A start that did not move, on a
+    plateau, led nowhere."""
     names = list(starts[0])
 
     def account(x: np.ndarray) -> Account:
@@ -101,37 +107,35 @@ def _nearest(
             return float(weights @ distance(account(x)))
 
     options = {"method": "L-BFGS-B", "bounds": [BOUNDS[name] for name in names], "options": {"maxiter": 500}}
-    ends = [minimize(mean, list(start.values()), **options) for start in starts]
-    good = [end for end in ends if end.success and np.isfinite(end.fun)]
+    ends = [(start, minimize(mean, list(start.values()), **options)) for start in starts]
+    good = [end for start, end in ends if _led_somewhere(list(start.values()), end)]
     if not good:
-        said = "; ".join(f"{start} {end.message}" for start, end in zip(starts, ends, strict=True))
-        raise FitError(f"none of {len(ends)} starts converged: {said}")
-    return account(min(good, key=lambda end: end.fun).x), len(good)
+        said = "; ".join(f"{start} {end.message}" for start, end in ends)
+        raise FitError(f"none of {len(ends)} starts led to a minimum: {said}")
+    best = min(good, key=lambda end: end.fun)
+    return account(best.x), sum(end.fun < best.fun + 1e-5 for end in good)
 
 
-def resampled(cells: pd.DataFrame, curves: Curves, found: Fit, *, generator: Generator, n: int = 200) -> list[Account]:
-    """The fit repeated on resampled trainings, from where it ended: what its parameters' intervals are taken from.
+def _led_somewhere(start: Sequence[float], end: OptimizeResult) -> bool:
+    return bool(end.success and np.isfinite(end.fun)) and not np.allclose(end.x, start, atol=1e-6)
 
-    Of the seeds of each diversity one less than there are is drawn, with replacement, which makes up for how few they
-    are (McCarthy & Snowden 1985, "The bootstrap and finite population sampling"). None where there is a single seed.
+
+def resampled(cells: pd.DataFrame, curves: Curves, found: Fit) -> list[Account]:
+    """The fit repeated on resampled seeds, from near where it ended: what its parameters' intervals are taken from.
+
+    Of the n seeds n − 1 are drawn with replacement, which makes up for how few they are (McCarthy & Snowden 1985, "The
+    bootstrap and finite population sampling"), in all ways there are. Whole seeds, as the pools of a seed share urns.
+    None where there is a single one; a fit that goes nowhere is left out.
     """
-    inside, stream = training_cells(cells), numpy_generator(generator)
-    n_seeds = cells.groupby("n_tasks")["seed"].nunique().min()
-    if n_seeds < 2:
-        return []
-    account, groups = found.account, cells.groupby("n_tasks").groups
-    start = {"alpha": account.alpha, "beta": account.beta, "gamma": float(np.log(account.gamma))}
-    seeds, accounts = cells["seed"].to_numpy(), []
-    for _ in range(n):
-        weights = np.zeros(len(cells))
-        for rows in groups.values():
-            places = cells.index.get_indexer(rows)
-            there = np.unique(seeds[places])
-            drawn = stream.choice(there, len(there) - 1)
-            weights[places] = (seeds[places][:, None] == drawn).sum(1)
-        weights *= inside
-        near, _ = _nearest(lambda each: curves.at(_finite(each.log_odds(cells))), weights / weights.sum(), [start], {})
-        accounts.append(near)
+    seeds, inside, account = cells["seed"].to_numpy(), parts(cells)["fitted"], found.account
+    start = {"alpha": max(account.alpha - 0.05, 0.01), "beta": account.beta, "gamma": float(np.log(account.gamma))}
+    there, accounts = np.unique(seeds), []
+    for drawn in itertools.product(there, repeat=len(there) - 1) if len(there) > 1 else ():
+        weights = inside * (seeds[:, None] == np.array(drawn)).sum(1)
+        with contextlib.suppress(FitError):
+            accounts.append(
+                _nearest(lambda each: curves.at(each.log_odds(cells)), weights / weights.sum(), [start], {})[0]
+            )
     return accounts
 
 
@@ -147,11 +151,13 @@ def compositions(cells: pd.DataFrame, account: Account) -> pd.DataFrame:
     return pd.concat(parts).groupby(["n_tasks", "step", "who", "reference"], sort=False)["weight"].mean().reset_index()
 
 
-def training_cells(cells: pd.DataFrame) -> np.ndarray:
-    """Which cells parameters are fitted to: the first checkpoints of the smaller diversities."""
+def parts(cells: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Which cells parameters are `fitted` to, the first checkpoints of the smaller diversities, and what is held out:
+    `later steps` of these, and `more urns`, all steps of the larger diversities."""
     diversities, steps = sorted(cells["n_tasks"].unique()), sorted(cells["step"].unique())
     last_d, last_step = (of[max(int(SHARE * len(of)), 1) - 1] for of in (diversities, steps))
-    return ((cells["n_tasks"] <= last_d) & (cells["step"] <= last_step)).to_numpy()
+    few, early = (cells["n_tasks"] <= last_d).to_numpy(), (cells["step"] <= last_step).to_numpy()
+    return {"fitted": few & early, "later steps": few & ~early, "more urns": ~few}
 
 
 @dataclass(frozen=True)
@@ -170,17 +176,20 @@ class Baseline:
         return np.exp(-(self.a + self.c * np.log(cells["n_tasks"].to_numpy(float))) / self.b)
 
 
-def fit_baseline(cells: pd.DataFrame, curves: Curves) -> tuple[Baseline, float, float]:
-    """The baseline nearest to the same cells that `fit` uses, and how near it is there and on those held out."""
+def fit_baseline(cells: pd.DataFrame, curves: Curves) -> Baseline:
+    """The baseline nearest to the same cells that `fit` uses, by the same distance. Raises FitError as that does."""
     _refuse_few(cells)
-    inside = training_cells(cells)
+    inside = parts(cells)["fitted"]
 
-    def distance(x: np.ndarray, which: np.ndarray = inside) -> float:
-        return float(curves.at(Baseline(*x).log_odds(cells))[which].mean())
+    def distance(x: np.ndarray) -> float:
+        return float(curves.at(Baseline(*x).log_odds(cells))[inside].mean())
 
     starts = [(a, b, c) for a in (-4.0, 0.0, 4.0) for b in (0.5, 1.5) for c in (-2.0, 0.0)]
-    best = min((minimize(distance, start, method="L-BFGS-B") for start in starts), key=lambda end: end.fun).x
-    return Baseline(*map(float, best)), distance(best), distance(best, ~inside)
+    ends = [(start, minimize(distance, start, method="L-BFGS-B")) for start in starts]
+    good = [end for start, end in ends if _led_somewhere(start, end)]
+    if not good:
+        raise FitError(f"none of {len(ends)} starts of the baseline led to a minimum")
+    return Baseline(*map(float, min(good, key=lambda end: end.fun).x))
 
 
 def scored(odds: np.ndarray, shares: np.ndarray, which: np.ndarray) -> float:
@@ -199,38 +208,45 @@ def ablations(cells: pd.DataFrame, curves: Mapping[str, Curves]) -> pd.DataFrame
     """The account, what is left of it without a part, and the baseline, on the same cells: a line each.
 
     who, parameters (how many), alpha, beta, gamma
-    fitted, held_out    mean KL of models from mixtures (nats)
-    r, r_held_out       `scored` over all cells, and over those held out;   r_out: over all, out of distribution
-    tv, tv_out          mean total variation from mixtures, all cells
+    fitted, later steps, more urns     KL of models from mixtures beyond that from each cell's best, in `parts` (nats)
+    r, r more urns                     `scored` over all cells, and over the larger diversities
+    r_out                              over all cells, out of distribution
+    tv, tv_out                         mean total variation from mixtures, all cells
 
-    Linear K: a memorizer's bits are those of its numbers, 64 · D · V, and β is 1. `curves`: `kl`, `tv` and `tv_out` of
-    the same cells.
+    Missing where no start led to a minimum. Linear K: a memorizer's bits are those of its numbers,
+    64 · D · V, a generalizer has none, and β is 1. `curves`: `kl`, `tv` and `tv_out` of the same cells.
     """
     raw = cells.assign(k_m=64.0 * cells["n_tasks"] * cells["n_colors"], k_g=0.0)
-    parts = {"account": (cells, {}), "α = 0": (cells, {"alpha": 0.0}), "β = 1": (cells, {"beta": 1.0})}
-    parts |= {"γ = 1": (cells, {"gamma": 1.0}), "linear K": (raw, {"beta": 1.0})}
-    lines, inside = [], training_cells(cells)
-    for who, (given, fixed) in parts.items():
-        found = fit(given, curves["kl"], fixed=fixed)
-        odds = _finite(found.account.log_odds(given))
-        line = {"who": who, "parameters": 3 - len(fixed), "fitted": found.fitted, "odds": odds}
-        lines.append(line | {name: getattr(found.account, name) for name in ("alpha", "beta", "gamma")})
-    line, fitted, _ = fit_baseline(cells, curves["kl"])
-    lines.append({"who": "baseline", "parameters": 3, "fitted": fitted, "odds": line.log_odds(cells)})
-    every = np.ones(len(cells), bool)
+    without = {"account": (cells, {}), "α = 0": (cells, {"alpha": 0.0}), "β = 1": (cells, {"beta": 1.0})}
+    without |= {"γ = 1": (cells, {"gamma": 1.0}), "linear K": (raw, {"beta": 1.0})}
+    lines = []
+    for who, (given, fixed) in without.items():
+        line = {"who": who, "parameters": 3 - len(fixed), "odds": None}
+        with contextlib.suppress(FitError):
+            account = fit(given, curves["kl"], fixed=fixed).account
+            line |= {"odds": account.log_odds(given)} | {name: getattr(account, name) for name in BOUNDS}
+        lines.append(line)
+    lines.append({"who": "baseline", "parameters": 3, "odds": fit_baseline(cells, curves["kl"]).log_odds(cells)})
+    masks, best, every = parts(cells), curves["kl"].values.min(-1), np.ones(len(cells), bool)
+    share, share_out = (cells[name].to_numpy() for name in ("share", "share_out"))
     for line in lines:
-        odds, share = line.pop("odds"), cells["share"].to_numpy()
-        line |= {"held_out": curves["kl"].at(odds)[~inside].mean(), "r": scored(odds, share, every)}
-        line |= {
-            "r_held_out": scored(odds, share, ~inside),
-            "r_out": scored(odds, cells["share_out"].to_numpy(), every),
-        }
+        odds = line.pop("odds")
+        if odds is None:
+            continue
+        excess = curves["kl"].at(odds) - best
+        line |= {part: excess[mask].mean() for part, mask in masks.items()}
+        line |= {"r": scored(odds, share, every), "r more urns": scored(odds, share, masks["more urns"])}
+        line |= {"r_out": scored(odds, share_out, every)}
         line |= {name: curves[name].at(odds).mean() for name in ("tv", "tv_out")}
     return pd.DataFrame(lines)
 
 
-def _finite(odds: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(odds, nan=0.0, posinf=1e9, neginf=-1e9)
+def weights(cells: pd.DataFrame, **accounts: Account | Baseline) -> pd.DataFrame:
+    """The memorizer's weight by several accounts, beside the share that models have: n_tasks, seed, step, part, who,
+    w_m, share."""
+    part = np.select(list(parts(cells).values()), list(parts(cells)), "")
+    of = cells[["n_tasks", "seed", "step", "share"]].assign(part=part)
+    return pd.concat([of.assign(who=who, w_m=expit(each.log_odds(cells))) for who, each in accounts.items()])
 
 
 def _refuse_few(cells: pd.DataFrame) -> None:

@@ -33,9 +33,10 @@ from lexurn.runs import Run
 from lexurn.seeding import generator
 from lexurn.shapes import LogProbs, Predictor, Tokens
 from lexurn.strategies.account import STRATEGIES, complexity, losses
+from lexurn.tasks import Urns
 from lexurn.tracking import Clock
 
-VERSION = 1
+VERSION = 2
 """Of what a map's numbers mean; tables of another one are made again."""
 
 N_SEQUENCES, N_FOR_LOSSES = 64, 256
@@ -125,18 +126,23 @@ def along(run: Run, *, n_sequences: int = N_SEQUENCES, n_for_losses: int = N_FOR
     inside, memorizer = many[:n_sequences], {"memorizing": Memorizing, "symmetrized": Symmetrized}[settings.memorizing]
     exact = {"u": Uniform(settings.task.n_colors), "g": run.references["generalizing"], "m": memorizer(pool)}
     lost = losses(exact, urns, many)
-    priors = {"u": torch.zeros(0), "g": torch.tensor(task.alphas), "m": pool}
-    classes = {"u": Uniform, "g": Generalizing, "m": memorizer}
     of = {"n_tasks": len(pool), "seed": settings.training.seed, "d_mlp": settings.backbone.mlp_width}
     of |= {"context_length": settings.task.context_length, "n_colors": settings.task.n_colors}
     of |= {f"l_{name}": values.mean().item() for name, values in lost.items()}
-    of |= {f"k_{name}": complexity(classes[name], priors[name].double()) for name in STRATEGIES}
     ahead = lost["g"] - lost["m"]
     of |= {"delta_l": ahead.mean().item(), "delta_l_sem": ahead.std().item() / len(ahead) ** 0.5}
     of["kl_g"] = losses({"g": exact["g"]}, fresh, outside)["g"].mean().item()
     strategies = remembered(exact, {"in": inside, "out": outside})
     lines = [of | {"step": step} | cell(each, strategies, inside, outside) for step, each in run.along()]
     return pd.DataFrame(lines).assign(kind=settings.kind)
+
+
+def complexities(run: Run) -> dict[str, int]:
+    """K of each strategy for a run: not kept with its cells, as it depends on how programs are written."""
+    alphas = torch.tensor(experiment.urns(run.settings).alphas, dtype=torch.float64)
+    stored = {"u": ("uniform", torch.zeros(0, dtype=torch.float64)), "g": ("generalizing", alphas)}
+    stored["m"] = run.settings.memorizing, run.pool
+    return {f"k_{name}": complexity(*of) for name, of in stored.items()}
 
 
 def keep(name: str) -> None:
@@ -149,12 +155,14 @@ def keep(name: str) -> None:
     runs.write_table(_table(run), cells)
 
 
-def followed(found: Sequence[Run], *, jobs: int = 1, say: Callable[[str], None] | None = None) -> pd.DataFrame:
+def followed(
+    found: Sequence[Run], *, jobs: int = 1, say: Callable[[str], None] | None = None, titrated: str = ""
+) -> pd.DataFrame:
     """The map of several runs: read, or made by processes side by side and kept; `say` is told how far it is (stderr).
 
-    Raises ParameterError where runs differ in more than what a map has columns for.
+    Raises ParameterError where runs differ in more than task diversity, kind, seed, and the one setting `titrated`.
     """
-    _refuse_mixed(found)
+    _refuse_mixed(found, titrated)
     say = say or files.on_stderr
     missing = [run for run in found if not _is_kept(run)]
     if missing:
@@ -166,7 +174,9 @@ def followed(found: Sequence[Run], *, jobs: int = 1, say: Callable[[str], None] 
                 future.result()
                 say(f"{number} of {len(missing)} trainings followed, {clock.left(number)}")
     say(f"{len(missing)} training(s) followed, {len(found) - len(missing)} that had been before.")
-    return pd.concat([runs.read_table(_table(run)) for run in found], ignore_index=True)
+    tables = [runs.read_table(_table(run)) for run in found]
+    known = [pd.DataFrame(complexities(run), index=cells.index) for run, cells in zip(found, tables, strict=True)]
+    return pd.concat([pd.concat(pair, axis=1) for pair in zip(tables, known, strict=True)], ignore_index=True)
 
 
 def settled(cells: pd.DataFrame, *, most: float = 0.1, leave: int = 5) -> int:
@@ -176,6 +186,24 @@ def settled(cells: pd.DataFrame, *, most: float = 0.1, leave: int = 5) -> int:
     late = weights[::-1].lt(most).cummin()[::-1]
     last = weights.index[-min(leave, len(weights))]
     return int(min(late.idxmax(), last) if late.any() else last)
+
+
+def made_by(cells: pd.DataFrame, odds: np.ndarray, *, noise: float = 0.0, generator: torch.Generator) -> Curves:
+    """The curves that models would have which *are* mixtures of M and G with these log odds: to try a fit on.
+
+    For each training a pool is drawn anew, and its log odds are off by a normal number with this deviation.
+    """
+    length, rows = 33, np.zeros((len(cells), len(LOG_ODDS)))
+    for (n_tasks, _), places in cells.groupby(["n_tasks", "seed"]).indices.items():
+        task = Urns(int(cells["n_colors"].iloc[0]))
+        pool = task.sample_tasks(int(n_tasks), generator=generator)
+        tokens = task.in_distribution(pool, 16, length, generator=generator)
+        m, g = (each(tokens)[:, 1:] for each in (Memorizing(pool), Generalizing(task.n_colors)))
+        off = noise * torch.randn((), generator=generator, dtype=torch.float64)
+        for place in places:
+            weight = (torch.tensor(odds[place], dtype=torch.float64) + off).sigmoid()
+            rows[place] = curves(torch.lerp(g.exp(), m.exp(), weight).log(), m, g)["kl"]
+    return Curves(rows)
 
 
 def crossings(cells: pd.DataFrame, *, since: int = 0) -> pd.DataFrame:
@@ -200,8 +228,25 @@ def crossings(cells: pd.DataFrame, *, since: int = 0) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def half_way(crossed: pd.DataFrame) -> pd.DataFrame:
+    """n_tasks and step: the geometric mean over seeds of their crossings, where every seed has one."""
+    logs = np.log(crossed.set_index("n_tasks")["step"]).groupby("n_tasks").agg(lambda each: each.mean(skipna=False))
+    return np.exp(logs.dropna()).rename("step").reset_index()
+
+
+def slopes(crossed: pd.DataFrame) -> pd.Series:
+    """How steeply ln N at the crossing grows with ln D: a line's slope for each seed with two crossings or more."""
+    found = {
+        seed: np.polyfit(np.log(mine["n_tasks"].to_numpy(float)), np.log(mine["step"].to_numpy(float)), 1)[0]
+        for seed, mine in crossed.dropna(subset="step").groupby("seed")
+        if len(mine) > 1
+    }
+    return pd.Series(found, dtype=float)
+
+
 def dips(cells: pd.DataFrame) -> pd.DataFrame:
-    """Is generalizing transient? kind, n_tasks, seed, step, least, last, and rise = last − least, of `kl_out`.
+    """Is generalizing transient? kind, n_tasks, seed, step, least, last, fall = first − least, and rise = last − least,
+    of `kl_out`; transient is what first falls and then rises.
 
     The step is where the *other* seeds are nearest to G on average, so that a curve that only wavers does not rise on
     average; of a single seed it is its own least, which makes every rise positive.
@@ -214,7 +259,8 @@ def dips(cells: pd.DataFrame) -> pd.DataFrame:
             step = others.mean(axis=1).idxmin()
             least, last = wide.loc[step, seed], wide[seed].iloc[-1]
             of = {"kind": kind, "n_tasks": n_tasks, "seed": seed, "step": step}
-            lines.append({**of, "least": least, "last": last, "rise": last - least})
+            fall = wide[seed].iloc[0] - least
+            lines.append({**of, "least": least, "last": last, "fall": fall, "rise": last - least})
     return pd.DataFrame(lines)
 
 
@@ -230,9 +276,9 @@ def _is_kept(run: Run) -> bool:
     return True
 
 
-def _refuse_mixed(found: Sequence[Run]) -> None:
-    """Cells can be compared where trainings differ in task diversity, kind and seed, and in what titrations change."""
-    free = {"n_tasks", "lex", "label_permuted", "seed", "d_mlp", "context_length", "device", "threads", "tracker"}
+def _refuse_mixed(found: Sequence[Run], titrated: str) -> None:
+    """Cells can be compared where trainings differ in what a map is over."""
+    free = {"n_tasks", "lex", "seed", "device", "threads", "tracker", titrated}
     first = {name: value for name, value in found[0].settings.flat().items() if name not in free}
     for run in found[1:]:
         flat = run.settings.flat()
