@@ -60,7 +60,7 @@ sys.path.insert(0, str(clone))
 # `papermill book/05_strategies.ipynb out.ipynb -p n_diversities 5`. What all models share stands in
 # `params/sweeps/strategies.yaml`: eight colours, contexts of 64 balls, one layer of width 32 with one head and rotary
 # positions, batches of 64, and a constant learning rate, so that one step is worth another. Trainings have half of
-# `n_steps`. `-f params/book.yaml` is the published scale.
+# `n_steps`. `-f params/book.yaml` is the scale of this book.
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
@@ -124,38 +124,39 @@ display(Markdown(f"{len(points)} trainings of {grid[0].training.n_steps} steps, 
 # %%
 cells = strategies.followed(runs, jobs=study.jobs, say=widgets.line_in_place())
 kinds = ("normal", "lexical")
-known = cells.groupby(["kind", "n_tasks"], sort=False)[["l_u", "l_g", "l_m", "k_u", "k_g", "k_m"]].mean().round(4)
-known = known.join(cells.groupby(["kind", "n_tasks"], sort=False)[["delta_l", "delta_l_sem", "apart"]].mean())
-known.rename(columns={"apart": "d(G, m)"}).loc["normal"].join(
-    known.loc["lexical"][["l_m", "k_m", "delta_l", "delta_l_sem", "apart"]].add_suffix(" (S)")
-).round(4)
+groups = cells.groupby(["kind", "n_tasks"], sort=False)
+known = groups[["l_u", "l_g", "l_m", "delta_l", "delta_l_sem", "apart", "k_u", "k_g", "k_m"]].mean()
+of_s = known.loc["lexical"][["l_m", "delta_l", "delta_l_sem", "apart", "k_m"]].add_suffix(" (S)")
+known.loc["normal"].join(of_s).rename(columns={"apart": "d(G, m)", "apart (S)": "d(G, S)"}).round(4)
 
 # %% [markdown]
 # (Letters: u the uniform predictor, g G, m what can be memorized, M or, in the last columns, S. $L$ in nats a ball
 # beyond the truth, $K$ in bits, $\Delta L = L_g - L_m$ with its standard error over sequences; d is symmetrized KL in
-# distribution. $K$ of S counts the class alone, as for the others, not the functions that make it fast.)
+# distribution. $K$ is of the source without comments and white space, as published, and of the pool's numbers. For S it
+# is that of its shortest program, M for all relabelings of the pool.)
 #
-# M's bits grow in proportion to $D$, and its advantage over G shrinks. For S the advantage is a fraction of that from
-# the start, and all but gone at 16 urns: with eight colours a few urns under all renamings cover the simplex nearly as
+# Every urn adds as many bits to M, and its advantage over G shrinks. For S the advantage is a fraction of that from the
+# start, and all but gone at 16 urns: with eight colours a few urns under all renamings cover the simplex nearly as
 # well as the Dirichlet does. S and G then say the same, and there is next to nothing to be gained by memorizing up to
 # the names.
 #
 # ## The map
 #
 # The *rescaled relative distance* is 0 where a model is G and 1 where it is what it could have memorized. Hatched is
-# where a model is further from both than they are from each other, so that the number would say nothing. Circles: where
-# normal models are half way.
+# where the model of some seed is further from both than they are from each other, so that the number would say nothing.
+# Circles: where normal models are half way.
 
 # %%
 early = strategies.settled(cells[cells["kind"] == "normal"])
 late = {kind: cells[(cells["kind"] == kind) & (cells["step"] >= early)].reset_index(drop=True) for kind in kinds}
-crossed = strategies.crossings(late["normal"])
-half = np.exp(np.log(crossed.set_index("n_tasks")["step"]).groupby("n_tasks").agg(lambda logs: logs.mean(skipna=False)))
-half = half.dropna().rename("step").reset_index().assign(what="half way", kind="normal")
-means = cells.groupby(["kind", "n_tasks", "step"], sort=False).mean(numeric_only=True).reset_index()
-means = means.rename(columns={"share": "to_memorizer"}).assign(what="cell")
-columns = ["kind", "n_tasks", "step", "what", "to_memorizer", "kl_in", "kl_out"]
-mapped = pd.concat([means[columns], half], ignore_index=True)
+crossed = strategies.crossings(cells[cells["kind"] == "normal"])
+half = strategies.half_way(crossed).assign(what="half way", kind="normal")
+groups = cells.groupby(["kind", "n_tasks", "step"], sort=False)
+means = (
+    groups[["kl_in", "kl_out"]].mean().assign(to_memorizer=groups["share"].agg(lambda each: each.mean(skipna=False)))
+)
+means = means.reset_index().assign(what="cell")
+mapped = pd.concat([means, half], ignore_index=True)
 
 # %%
 number, height = f"{study.n_seeds} seed(s) a cell", 1.2 + 0.28 * len(chosen)
@@ -172,8 +173,8 @@ figure(plotting.diversity_map, mapped, name="map", alt=alt, **options)
 # %%
 for value, where in (("kl_in", "against the memorizer in distribution"), ("kl_out", "against G on fresh urns")):
     alt = f"What models lose {where} over steps and task diversities, normal and lexical, in nats on a log scale."
-    options = {"value": value, "low": 3e-3, "high": 0.3, "log": True, "ticks": [0.003, 0.01, 0.03, 0.1, 0.3], **panels}
-    figure(plotting.diversity_map, mapped, name=value.replace("_", "-"), alt=alt, **options)
+    options = {"value": value, "low": 3e-3, "high": 1.0, "log": True, "ticks": [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}
+    figure(plotting.diversity_map, means, name=value.replace("_", "-"), alt=alt, **options, **panels)
 
 # %%
 last = cells[cells["step"] == cells["step"].max()]
@@ -201,14 +202,26 @@ figure(plotting.curves, curves, name="transience", alt=alt, **options)
 
 # %%
 risen = strategies.dips(cells)
-shown = risen.groupby(["kind", "n_tasks"], sort=False).agg({"step": "median", "least": "mean", "last": "mean"})
-shown["rise"] = [in_words(of.mean(), of.sem()) for _, of in risen.groupby(["kind", "n_tasks"], sort=False)["rise"]]
-shown["KL(urn ‖ model), least"] = shown["least"] + cells["kl_g"].mean()
-shown.loc["normal"].join(shown.loc["lexical"][["step", "rise"]].add_suffix(" (lexical)")).round(4)
+rows, transient = {}, {kind: [] for kind in kinds}
+for (kind, n_tasks), mine in risen.groupby(["kind", "n_tasks"], sort=False):
+    fall, rise = (uncertainty.of_few(mine[name].tolist()) for name in ("fall", "rise"))
+    rows[kind, n_tasks] = {"step": mine["step"].median(), "least": mine["least"].mean(), "fall": fall, "rise": rise}
+    if fall.side == rise.side == 1:
+        transient[kind].append(n_tasks)
+shown = pd.DataFrame(rows).T.rename_axis(["kind", "n_tasks"])
+shown["KL(urn ‖ model), least"] = (shown["least"] + cells["kl_g"].mean()).astype(float).round(4)
+shown.astype({"least": float}).sort_index(level=0, ascending=False, sort_remaining=False).round(4)
+
+# %%
+transience = "; ".join(f"of {kind} models for D = {', '.join(map(str, transient[kind])) or 'none'}" for kind in kinds)
+if study.n_seeds == 1:
+    transience = "not to be told from one seed"
+display(Markdown(f"Generalizing was transient, fall and rise both above zero: {transience}."))
 
 # %% [markdown]
 # (Step and least: where the other seeds lose least on average, so that a curve that only wavers does not seem to rise;
-# with a single seed, its own least, and then every rise is positive. ± one standard error over seeds.) Published are
+# with a single seed, its own least, and then every rise is positive. In brackets t intervals, 95 %, over seeds.)
+# Published are
 # dips of KL(urn ‖ model), with contexts of 128 balls:
 # [0.127 at 115 steps for 16 urns and 0.105 at 193 steps for 32](https://arxiv.org/abs/2506.17859).
 #
@@ -216,32 +229,39 @@ shown.loc["normal"].join(shown.loc["lexical"][["step", "rise"]].add_suffix(" (le
 #
 # Now the parameters are fitted: such that mixtures of M and G with the account's weights are near to the models (least
 # mean KL), on the first four fifths of the checkpoints and of the task diversities. The rest is held out. Cut off are
-# the first steps, at which the nearest mixture of U, G and M still contains more than a tenth of U, the uniform
-# predictor. The baseline is as large and knows nothing: log odds $a + b \ln N + c \ln D$. Intervals (95 %) are from
-# trainings resampled within each $D$, which takes those of one seed as independent although their pools share urns;
-# further below are parameters of single seeds.
+# the first steps, at which normal models still contain more than a tenth of U, the uniform predictor (in the nearest
+# mixture of U, G and M, on average). The baseline has three numbers as well, but knows nothing of losses and bits: log
+# odds $a + b \ln N + c \ln D$, fitted in the same way to the same cells. Intervals are from resampled seeds; whole
+# seeds, as their pools share urns. (With three seeds there are six ways to resample: look at single seeds below, too.)
 
 # %%
 near = {kind: strategies.curves_of(late[kind]) for kind in kinds}
 fits = {kind: strategies.fit(late[kind], near[kind]) for kind in kinds}
-draws = {
-    kind: strategies.resampled(late[kind], near[kind], fits[kind], generator=generator(0, "resampled"))
-    for kind in kinds
-}
-line, *of_line = strategies.fit_baseline(late["normal"], near["normal"])
+draws = {kind: strategies.resampled(late[kind], near[kind], fits[kind]) for kind in kinds}
+baseline = strategies.fit_baseline(late["normal"], near["normal"])
 rows = []
 for kind, fit in fits.items():
-    row = {"models": kind, "cells fitted": fit.n_fitted, "starts": f"{fit.n_converged} of {fit.n_starts} converged"}
+    row = {"models": kind, "cells": fit.n_fitted, "starts": f"{fit.n_reached} of {fit.n_starts} reach it"}
     for name in ("alpha", "beta", "gamma"):
-        spread = np.quantile([getattr(each, name) for each in draws[kind]] or [np.nan], [0.025, 0.975])
-        row[name] = f"{getattr(fit.account, name):.3g} [{spread[0]:.3g}, {spread[1]:.3g}]"
-    rows.append(row | {"KL fitted": fit.fitted, "KL held out": fit.held_out})
-display(Markdown(f"Steps from {early} on. Baseline for normal models: KL {of_line[0]:.4f}, held out {of_line[1]:.4f}."))
+        low, high = np.quantile([getattr(each, name) for each in draws[kind]] or [np.nan], [0.025, 0.975])
+        row[name] = f"{getattr(fit.account, name):.3g} [{low:.3g}, {high:.3g}]"
+    floor = near[kind].values.min(-1).mean()
+    rows.append(row | {"KL fitted": fit.fitted, "KL held out": fit.held_out, "KL of the best mixtures": floor})
 pd.DataFrame(rows).set_index("models").round(4)
 
 # %%
+with_u = late["lexical"]["weight_u"].mean()
+unsure = draws["lexical"] and np.ptp([each.alpha for each in draws["lexical"]]) > 0.5
+text = f"Fitted from step {early} on. Even then lexical models are {with_u:.2f} U in the nearest mixture, on average"
+text += ", which no mixture of S and G can follow" + "; their own parameters are not determined" * bool(unsure)
+few = strategies.parts(late["normal"])["fitted"]
+n_inside = late["normal"]["n_tasks"][few].nunique()
+text += f". With only {n_inside} D to fit, all of this is an illustration" * (n_inside < 4)
+display(Markdown(text + "."))
+
+# %%
 lines = late["normal"].groupby("n_tasks").mean(numeric_only=True).reset_index()
-drawn = {"account": fits["normal"].account.transition(lines), "baseline": line.transition(lines)}
+drawn = {"account": fits["normal"].account.transition(lines), "baseline": baseline.transition(lines)}
 added = [lines[["n_tasks"]].assign(step=steps, what=what, kind="normal") for what, steps in drawn.items()]
 added = pd.concat([each[np.isfinite(each["step"]) & (each["step"] > 0)] for each in added])
 alt = "The map of normal models with the boundaries of the account and of the baseline, and the steps half way."
@@ -252,49 +272,67 @@ figure(
 )
 
 # %%
-slope = {
-    seed: np.polyfit(np.log(mine["n_tasks"]), np.log(mine["step"]), 1)[0]
-    for seed, mine in crossed.dropna(subset="step").groupby("seed")
-    if len(mine) > 1
-}
-slopes = pd.Series(slope, dtype=float)
-per_doubling = np.exp(np.log(2) * slopes)
+slopes, spread = strategies.slopes(crossed), uncertainty.of_few(strategies.slopes(crossed).tolist())
+published = claims.get("strategies/crossing_slope").published
+verdict = "inside" if spread.low <= published <= spread.high else "outside"
+order = f"the step half way grows as D to the power of {spread} (t interval, n = {spread.n} seed(s)); published is"
+order = f"{order} {published:g}, {verdict}" if spread.n > 1 else "not to be told from one seed"
+display(Markdown(f"**The order of transitions**: {order}."))
+steps = np.array([each.transition(lines) for each in draws["normal"]]).reshape(-1, len(lines))
+ends = np.quantile(steps, [0.025, 0.975], axis=0) if len(steps) else np.full((2, len(lines)), np.nan)
+texts = [f"{n:.3g} [{low:.3g}, {high:.3g}]" for n, low, high in zip(drawn["account"], *ends, strict=True)]
+
+# %%
 wide = crossed.assign(text=[why or f"{step:.0f}" for why, step in zip(crossed["why"], crossed["step"], strict=True)])
-times = f"{in_words(per_doubling.mean(), per_doubling.sem())} times the steps (n = {len(slopes)} seed(s))"
-text = f"slope {in_words(slopes.mean(), slopes.sem())}, so that twice the urns take {times}"
-times, text = (times, text) if len(slopes) else ("an unknown number of steps", "not to be told from fewer than two D")
-display(Markdown(f"ln N half way against ln D: {text}."))
 wide = wide.pivot(index="n_tasks", columns="seed", values="text").add_prefix("seed ")
-wide.join(pd.DataFrame(drawn, index=lines["n_tasks"]).map(lambda steps: f"{steps:.3g}"))
+wide.assign(**{"N* of the account": texts, "of the baseline": [f"{n:.3g}" for n in drawn["baseline"]]})
 
 # %% [markdown]
-# (The step at which the rescaled relative distance passes one half. *Sooner*: it was past that when the cut ends;
-# *later*: not within these trainings.) Published, for twice the context and width:
+# (The step at which the rescaled relative distance passes one half. *Sooner*: it was past that when it was first
+# determined; *later*: not within these trainings.) Published, for twice the context and width, a sixth of our learning
+# rate and 5000 steps of warm-up:
 # [300 steps at 16 urns, 1300 at 32, 4500 at 64 and 20 000 at 128](https://arxiv.org/abs/2506.17859).
 #
 # How well do its weights follow the models? At fixed $D$, with the larger two held out:
 
 # %%
-table = late["normal"]
-table = table.assign(account=fits["normal"].account.log_odds(table), baseline=line.log_odds(table))
-followed = [table[["n_tasks", "step", "share"]].rename(columns={"share": "to_memorizer"}).assign(who="models")]
-for who in ("account", "baseline"):
-    weights = 1 / (1 + np.exp(-table[who].clip(-50, 50)))
-    followed.append(table[["n_tasks", "step"]].assign(to_memorizer=weights, who=who))
-followed = pd.concat(followed).groupby(["n_tasks", "who", "step"], sort=False)["to_memorizer"].agg(["mean", "sem"])
-followed = followed.reset_index().rename(columns={"mean": "to_memorizer"})
+told = strategies.weights(late["normal"], account=fits["normal"].account, baseline=baseline)
+shares = told[told["who"] == "account"].assign(who="models", w_m=lambda table: table["share"])
+followed = pd.concat([shares, told]).groupby(["n_tasks", "who", "step"], sort=False)["w_m"]
+followed = followed.agg(["mean", "sem"]).reset_index().rename(columns={"mean": "w_m"})
 some = sorted(chosen)[-5:]
 alt = "Rescaled relative distance of normal models along training, and the weights of account and baseline, by D."
 options = {"by": "n_tasks", "titles": "D = {}", "share_y": True, "size": (2.4, 2.9), "legend": "", "n": number}
-options |= {"x": "step", "y": "to_memorizer", "log": ["step"], "runs": runs}
+options |= {"x": "step", "y": "w_m", "log": ["step"], "runs": runs}
 figure(plotting.curves, followed[followed["n_tasks"].isin(some)], name="account", alt=alt, **options)
+
+# %% [markdown]
+# (Shaded: two standard errors over seeds; for the account, whose losses and bits are those of each pool, too.) The
+# published picture: weight against rescaled relative distance, a point a cell.
+
+# %%
+told["panel"] = told["who"] + ", " + told["part"].map({"fitted": "fitted"}).fillna("held out")
+alt = "The share of normal models against the weight of M by account and baseline, cells fitted and cells held out."
+options = {"by": "panel", "titles": "{}", "share_y": True, "size": (3.0, 3.0), "n": f"{study.n_seeds} seed(s)"}
+points = told.dropna(subset="share")[["panel", "w_m", "share"]].rename(columns={"share": "to_memorizer"})
+figure(plotting.agreement, points, name="weights", alt=alt, x="w_m", y="to_memorizer", runs=runs, **options)
+
+# %%
+beyond = told[told["part"] == "more urns"].assign(off=lambda table: table["w_m"] - table["share"])
+by_seed = beyond.groupby(["who", "n_tasks", "seed"], sort=False)["off"].mean().groupby(["who", "n_tasks"], sort=False)
+missed = {of: in_words(values.mean(), values.sem()) for of, values in by_seed}
+for who in ("account", "baseline"):
+    texts = [f"D = {n_tasks}: {off}" for (whose, n_tasks), off in missed.items() if whose == who]
+    display(Markdown(f"**Held out, {who}**: mean weight less share {'; '.join(texts)} (n = {study.n_seeds} seed(s))."))
 
 # %% [markdown]
 # ## What is each part worth?
 #
 # The account without one of its parts, and the baseline, each fitted to the same cells, for every seed alone (as
-# published, and so that there is a spread). KL of models from mixtures; $r$ is the correlation of the weight of M with
-# the rescaled relative distance, over all cells and over those held out; TV is total variation from the mixtures.
+# published, and so that there is a spread). *Linear K* counts a memorizer's numbers as they are, 64 bits each, and no
+# source: no compression, and $\beta = 1$. KL is what is lost beyond the best mixture for each cell, on the cells fitted
+# and on two kinds held out: later steps of the same $D$, and larger $D$. Corr. is the correlation of the weight of M
+# with the rescaled relative distance, TV the total variation from the mixtures.
 
 # %%
 scores = []
@@ -304,143 +342,168 @@ for seed, mine in late["normal"].groupby("seed"):
 scores = pd.concat(scores, ignore_index=True)
 
 # %%
-names = {
-    "alpha": "α",
-    "beta": "β",
-    "fitted": "KL fitted",
-    "held_out": "KL held out",
-    "r": "r",
-    "r_held_out": "r held out",
-    "r_out": "r OOD",
-}
+scores["ln γ"] = np.log(scores["gamma"])
+names = {"alpha": "α", "beta": "β", "ln γ": "ln γ", "fitted": "KL fitted", "later steps": "KL later steps"}
+names |= {"more urns": "KL more urns", "r": "corr.", "r more urns": "corr., more urns", "r_out": "corr. OOD"}
 names |= {"tv": "TV", "tv_out": "TV OOD"}
 rows = {}
 for who, mine in scores.groupby("who", sort=False):
     shown = [name for name in names if mine[name].notna().all()]  # the baseline has no α
     told = {names[name]: in_words(mine[name].mean(), mine[name].sem()) for name in shown}
-    rows[who] = {"parameters": int(mine["parameters"].iloc[0]), **told}
+    rows[who] = {"parameters": str(mine["parameters"].iloc[0]), **told}
 pd.DataFrame(rows).T.fillna("").rename_axis(f"n = {study.n_seeds} seed(s)")
 
 # %%
-bars = scores.melt(["who", "seed"], ["fitted", "held_out"], "what", "kl").replace({"held_out": "held out"})
+bars = scores.melt(["who", "seed"], ["fitted", "later steps", "more urns"], "what", "kl").dropna()
 bars = bars.groupby(["who", "what"], sort=False)["kl"].agg(["mean", "sem"]).reset_index()
 bars = bars.assign(low=bars["mean"] - 2 * bars["sem"], high=bars["mean"] + 2 * bars["sem"])
 bars = bars.rename(columns={"who": "of", "mean": "kl"}).drop(columns="sem")
-alt = "KL of normal models from the mixtures of the account, of what is left of it without a part, and of the baseline."
+alt = "What account, parts of it, and baseline lose beyond the best mixture: cells fitted, later steps, more urns."
 options = {"x": "kl", "legend": "cells", "size": (6.0, 2.8), "n": f"{study.n_seeds} seed(s)", "runs": runs}
 figure(plotting.estimates, bars, name="ablations", alt=alt, **options)
 
 # %% [markdown]
+# ## Would the fit notice?
+#
+# A fit that explains everything explains nothing. So here are two maps that no model made: models that *are* mixtures
+# of M and G, with the losses, bits and steps from above, weighted once by an account with known parameters (those that
+# were just fitted, rounded) and once by the baseline that was fitted; each training a little off.
+
+# %%
+rounded = {name: round(getattr(fits["normal"].account, name), 2) for name in ("alpha", "beta", "gamma")}
+rows = {}
+for who, maker in (("an account", strategies.Account(**rounded)), ("the baseline", baseline)):
+    stream = generator(first_seed, "made by", who)
+    rows[who] = strategies.trial(late["normal"], maker, noise=0.2, generator=stream)
+rounded["ln gamma"] = np.log(rounded.pop("gamma"))
+rows["the truth"] = {name: f"{value:.3g}" for name, value in rounded.items()}
+pd.DataFrame(rows).T.rename_axis("a map made by").fillna("")
+
+# %% [markdown]
+# Each is nearest to the maps that it made, where there are more urns than it was fitted to. That is how the two are
+# told apart, and what the columns of the table above say about the models.
+#
 # ## Three strategies, from the first step on
 #
 # Before models count they have to stop being uniform. With U as a third strategy, the simplest and worst, nothing needs
 # to be cut. Areas are the mixture of U, G and M that is nearest to the models; lines are the weights of the account,
-# fitted to these.
+# fitted to these areas for normal models. The same parameters give the lines for lexical models.
 
 # %%
 of_kind = {kind: cells[cells["kind"] == kind].reset_index(drop=True) for kind in kinds}
-three = {kind: strategies.fit_three(mine) for kind, mine in of_kind.items()}
+three = strategies.fit_three(of_kind["normal"])
 some = sorted(set(chosen) & {1, 8, 32, 128})
 options = {"by": "n_tasks", "titles": "D = {}", "size": (2.6, 2.8), "legend": "weight of", "n": number, "runs": runs}
+wrong = {}
 for kind, mine in of_kind.items():
-    parts = strategies.compositions(mine[mine["n_tasks"].isin(some)], three[kind].account)
+    composed = strategies.compositions(mine, three.account)
     alt = f"The nearest mixture of U, G and memorizer for {kind} models along training, with the account's lines."
-    figure(plotting.compositions, parts, name=f"three-{kind}", alt=alt, title=kind, **options)
+    shown = composed[composed["n_tasks"].isin(some)]
+    figure(plotting.compositions, shown, name=f"three-{kind}", alt=alt, title=kind, **options)
+    wrong[kind] = strategies.misplaced(composed).mean()
 
 # %%
-rows = [
-    {"models": kind, "α": fit.account.alpha, "β": fit.account.beta, "ln γ": np.log(fit.account.gamma)}
-    | {"KL of weights, fitted": fit.fitted, "held out": fit.held_out}
-    for kind, fit in three.items()
-]
-pd.DataFrame(rows).set_index("models").round(3)
+account = three.account
+text = (
+    f"α = {account.alpha:.2f}, β = {account.beta:.2f}, ln γ = {np.log(account.gamma):.2f}. Weight in the wrong place:"
+)
+text += f" {wrong['normal']:.2f} for normal models, {wrong['lexical']:.2f} for lexical ones (mean over D)."
+display(Markdown(text))
 
 # %% [markdown]
-# (Where S and G say nearly the same, as with many urns, how weight is divided between them means nothing.)
+# (Where S and G say nearly the same, as with many urns, how weight is divided between them means nothing.) One set of
+# parameters has to make U go and M come: at first there is more U in models, and it goes more suddenly, than in the
+# account.
 #
 # ## And models without names?
 #
 # If the account is right about *why* models turn, its parameters, fitted to normal models, should do for lexical ones
-# as well, with S in the place of M: only losses and bits are others. So for each lexical model, at the last step and
-# where its share is determined: the weight of S by parameters of their own, and by those of normal models, against the
-# share. A point is a training.
+# as well, with S in the place of M: only losses and bits are others. But which bits? What is compressed is a program,
+# and there are several for S: the shortest, M for all relabelings, and the long one that computes it in reasonable
+# time. So for each lexical model, at the last step and where its share is determined, its share beside the weight of S
+# by the parameters of normal models, for both programs. A point is a training.
 
 # %%
+empty = torch.zeros(0, dtype=torch.float64)
+longer = strategies.complexity("symmetrized, fast", empty) - strategies.complexity("symmetrized", empty)
 distances, mine = near["lexical"], late["lexical"]
-told = mine[mine["step"] == mine["step"].max()].dropna(subset="share")
-by_parameters = {"own parameters": fits["lexical"], "those of normal models": fits["normal"]}
-pairs = pd.concat(
-    told[["n_tasks", "seed"]].assign(
-        whose=whose, to_memorizer=told["share"], w_s=1 / (1 + np.exp(-fit.account.log_odds(told)))
-    )
-    for whose, fit in by_parameters.items()
-)
-alt = "The share of lexical models at the last step against the weight of S by two sets of parameters, with a line."
-options = {"by": "whose", "size": (3.8, 3.6), "share_y": True, "x": "w_s", "y": "to_memorizer", "runs": runs}
-if len(told):
-    figure(plotting.agreement, pairs, name="lexical", alt=alt, n=f"{len(told)} trainings", **options)
+programs = {"the shortest program": mine, "the fast program": mine.assign(k_m=mine["k_m"] + longer)}
+told, is_last = [], (mine["step"] == mine["step"].max()) & mine["share"].notna()
+for program, given in programs.items():
+    weights = strategies.weights(given, normal=fits["normal"].account)
+    told.append(weights[is_last.to_numpy()].assign(program=program))
+told = pd.concat(told).rename(columns={"w_m": "w_s", "share": "to_memorizer"})
+alt = "The share of lexical models at the last step against the weight of S, by two counts of bits, with a line."
+options = {"by": "program", "size": (3.8, 3.6), "share_y": True, "x": "w_s", "y": "to_memorizer", "runs": runs}
+if is_last.any():
+    figure(plotting.agreement, told, name="lexical", alt=alt, n=f"{is_last.sum()} trainings", **options)
 
 # %%
-missed = {}
-for whose, of_whose in pairs.groupby("whose", sort=False):
-    less = of_whose["w_s"] - of_whose["to_memorizer"]
-    by_seed = less.groupby(of_whose["seed"]).mean()
-    missed[whose] = f"{in_words(by_seed.mean(), by_seed.sem())} (n = {len(by_seed)} seed(s), whose pools share urns)"
-    text = f"By {whose} the weight of S is larger than the share by {missed[whose]}; it is larger in {(less > 0).sum()}"
-    display(Markdown(f"{text} of {len(less)} trainings."))
+surplus = {}
+for program, of_it in told.groupby("program", sort=False):
+    larger = (of_it["w_s"] - of_it["to_memorizer"]).groupby(of_it["seed"]).mean()
+    surplus[program] = uncertainty.of_few(larger.tolist())
+    due = fits["normal"].account.transition(programs[program].groupby("n_tasks").mean(numeric_only=True))
+    text = (
+        f"**S by {program}** ({programs[program]['k_m'].min():.0f} bits or more): weight less share {surplus[program]}"
+    )
+    text += f" (t interval, n = {surplus[program].n} seed(s), D = {', '.join(map(str, sorted(set(of_it['n_tasks']))))})"
+    display(Markdown(f"{text}; with {min(chosen)} urn(s), half the weight is due at step {due[0]:.3g}."))
 
 # %% [markdown]
-# And over all of the map: how far lexical models are from the mixtures of S and G, weighted in these two ways, and not
-# at all (always G, always S). The best for each cell is what any mixture leaves over, hedging above all.
+# The trainings whose share is determined are those that came nearest to S or G. Over all of the map: how far lexical
+# models are from mixtures of S and G that are weighted in these ways, and not at all (always G, always S). What even
+# the best mixture for each cell leaves over is mostly U where that is gone in the column behind it.
 
 # %%
-odds = {whose: fit.account.log_odds(mine) for whose, fit in by_parameters.items()}
+odds = {f"S by {program}": fits["normal"].account.log_odds(given) for program, given in programs.items()}
 odds |= {"always G": np.full(len(mine), -np.inf), "always S": np.full(len(mine), np.inf)}
 odds["best for each cell"] = strategies.LOG_ODDS[distances.values.argmin(-1)]
-off = {name: distances.at(values) for name, values in odds.items()}
-off = pd.DataFrame(off).assign(D=mine["n_tasks"], seed=mine["seed"])
-by_seed = off.groupby(["D", "seed"]).mean().reset_index()
-rows = {
-    f"D = {n_tasks}": {name: in_words(of[name].mean(), of[name].sem()) for name in odds}
-    for n_tasks, of in by_seed.groupby("D")
-}
-pd.DataFrame(rows).T.rename_axis("KL (nats)")
-
-# %%
-expected = mine.groupby("n_tasks").mean(numeric_only=True).reset_index()
-steps = {who: fits[who].account.transition(expected) for who in kinds}
-rows = {"ΔL of S": expected["delta_l"], "N* by own parameters": steps["lexical"]}
-rows |= {"N* by those of normal models": steps["normal"]}
-display(Markdown(f"Steps at which S should have as much weight as G; trained for {mine['step'].max()}."))
-pd.DataFrame(rows).set_index(expected["n_tasks"].rename("D")).map(lambda value: f"{value:.3g}")
+off = pd.DataFrame({name: distances.at(values) for name, values in odds.items()})
+off = off.assign(**{"best with U": mine["left_over"]}, D=mine["n_tasks"], seed=mine["seed"])
+by_seed = off.groupby(["D", "seed"]).mean().groupby("D").agg(["mean", "sem"])
+names = [name for name in off if name not in ("D", "seed")]
+rows = {n_tasks: {name: in_words(*line[name]) for name in names} for n_tasks, line in by_seed.iterrows()}
+pd.DataFrame(rows).T.rename_axis("D, KL (nats)")
 
 # %% [markdown]
 # ## Wider, and with less to see
 #
-# More memory should make memorizing easier, and longer contexts make it pay more, as M knows its urn sooner than G
-# learns it. Normal models of 32 urns, with MLPs of half to eight times the model's width (four by default), and with
-# contexts of 16 to 64 balls, each scored at its own.
+# Wider MLPs can store more, though the account has no place for that: bits are those of a strategy, whatever the model.
+# Context lengths it has a place for, the losses. Normal models of 32 urns, with MLPs of half to eight times the model's
+# width (four by default), and with contexts of 16 to 64 balls, each scored at its own.
 
 # %%
 base = [run for run in runs if run.settings.kind == "normal" and run.settings.task.n_tasks == 32]
-gains = {}
+titrations = {}
 for name, what, group in (("d_mlp", "MLPs", wider), ("context_length", "contexts", shorter)):
     models = [*base, *(found[point] for point in group)]
-    titrated = strategies.followed(models, jobs=study.jobs, say=widgets.line_in_place()).sort_values(name)
-    titrated = titrated[titrated["step"] >= early].rename(columns={"share": "to_memorizer"})
-    mine = titrated.groupby([name, "step"])["to_memorizer"].agg(["mean", "sem"]).reset_index()
+    titrated = strategies.followed(models, jobs=study.jobs, say=widgets.line_in_place(), titrated=name)
+    titrated = titrated[titrated["step"] >= early].sort_values(name).rename(columns={"share": "to_memorizer"})
+    titrations[what] = titrated
+    shares = titrated.groupby([name, "step"])["to_memorizer"]
+    mine = shares.agg(["mean", "sem"]).where(shares.agg(lambda each: each.notna().all())).reset_index()
     alt = f"Rescaled relative distance along training of normal models with different {what}."
     options = {"x": "step", "y": "to_memorizer", "line": name, "log": ["step"], "legend": name, "size": (5.5, 3.2)}
     mine = mine.rename(columns={"mean": "to_memorizer"})
     figure(plotting.curves, mine, name=f"titration-{what}", alt=alt, n=number, runs=models, **options)
-    wide = titrated.pivot(index=["step", "seed"], columns=name, values="to_memorizer")
-    gain = (wide[wide.columns[-1]] - wide[wide.columns[0]]).unstack("seed").dropna()  # where all are determined
-    gains |= {(what, step): gain.loc[step] for step in sorted(gain.index)[:: max(len(gain) - 1, 1)]}
 
 # %%
-for (what, step), gain in gains.items():
-    text = f"{what}, the largest less the smallest: {in_words(gain.mean(), gain.sem())} of rescaled relative distance"
-    display(Markdown(f"{text} at step {step} (n = {len(gain)} seed(s), paired)."))
+gains = {}
+for (what, titrated), name in zip(titrations.items(), ("d_mlp", "context_length"), strict=True):
+    wide = titrated.pivot(index=["step", "seed"], columns=name, values="to_memorizer")
+    gain = (wide[wide.columns[-1]] - wide[wide.columns[0]]).unstack("seed").dropna()  # where all are determined
+    known = titrated.rename(columns={"to_memorizer": "share"}).groupby(name).mean(numeric_only=True)
+    due = fits["normal"].account.transition(known)
+    each = zip(due, known.index, known["delta_l"], strict=True)
+    ahead = ", ".join(f"{steps:.3g} for {value:g} (ΔL {delta:.4f})" for steps, value, delta in each)
+    for step in sorted(gain.index)[:: max(len(gain) - 1, 1)]:
+        gains[what, step] = f"{in_words(gain.loc[step].mean(), gain.loc[step].sem())} at step {step}"
+    said = ", ".join(text for (of_what, _), text in gains.items() if of_what == what) or "undetermined"
+    text = (
+        f"**{what}**: the share with the largest less that with the smallest is {said} (n = {study.n_seeds} seed(s))."
+    )
+    display(Markdown(f"{text} N* by the account: {ahead}."))
 
 # %% [markdown]
 # ## What agrees with the paper, and what does not
@@ -454,54 +517,58 @@ def of(who, name):
     return in_words(values.mean(), values.sem())
 
 
+wide = scores.pivot(index="seed", columns="who", values=["held out", "more urns"])
+worse = {part: wide[part]["account"] - wide[part]["baseline"] for part in ("held out", "more urns")}
+apart = uncertainty.of_few(worse["more urns"].tolist())
+side = apart.words(above="more than", below="less than", between="as much as")
 cited = {name: claims.get(f"strategies/{name}").shown for name in ("alpha", "correlation_in", "tv_in", "tv_out")}
-by_seed = scores.pivot(index="seed", columns="who", values="held_out")
-worse = by_seed["account"] - by_seed["baseline"]
-rises = {kind: mine.groupby("n_tasks")["rise"] for kind, mine in risen.groupby("kind")}
-rise = {kind: rises[kind].get_group(16 if 16 in chosen else 32) for kind in kinds}
-rising = {
-    kind: ", ".join(str(n_tasks) for n_tasks, values in rises[kind] if values.mean() > 2 * values.sem()) or "none"
-    for kind in kinds
-}
 
 # %%
-way = "further from" if worse.mean() > 0 else "nearer to"
 lines = [
-    f"**Order.** For twice the urns normal models take {times} to turn; the published ones about four times as many.",
-    f"**Transience.** What normal models lose on fresh urns rises again for D = {rising['normal']}, of lexical models "
-    f"for D = {rising['lexical']} (by more than two standard errors over {study.n_seeds} seed(s)).",
+    f"**Order.** {order[0].upper()}{order[1:]}.",
+    f"**Transience.** What was lost on fresh urns first fell and then rose: {transience}.",
     f"**Parameters.** α is {of('account', 'alpha')} for single seeds; published is {cited['alpha']}.",
-    f"**Weights.** Correlation with the models {of('account', 'r')} (published {cited['correlation_in']}), for the "
-    f"baseline {of('baseline', 'r')}. On what was held out the account is {way} the models than the baseline, "
-    f"by {in_words(abs(worse.mean()), worse.sem())} nats.",
+    f"**Correlation.** Weights with models {of('account', 'r')} (published {cited['correlation_in']}), the baseline's "
+    f"{of('baseline', 'r')}; with more urns than were fitted {of('account', 'r more urns')} and "
+    f"{of('baseline', 'r more urns')}.",
 ]
 
 # %%
+most, shortest, fast = max(chosen), *map(surplus.get, programs)
 lines += [
+    f"**Extrapolation.** With more urns than were fitted the account loses {side} the baseline (by {apart} nats). With "
+    f"{most} urns its weight is off by {missed['account', most]}, the baseline's by {missed['baseline', most]}.",
     f"**Mixtures.** Total variation of models from the account's mixtures {of('account', 'tv')} in distribution and "
-    f"{of('account', 'tv_out')} out of it; published are {cited['tv_in']} and {cited['tv_out']}.",
-    "**Without names.** By the parameters of normal models, the weight of S in lexical models, where it is determined, "
-    f"should be larger than it is by {missed.get('those of normal models', '(undetermined)')}.",
+    f"{of('account', 'tv_out')} out of it; published are {cited['tv_in']} and {cited['tv_out']}, after more steps.",
+    "**Without names.** With the parameters of normal models S should weigh more than it does, by "
+    f"{shortest or 'unknown'} if its shortest program is counted, and by {fast or 'unknown'} if the fast one is.",
 ]
 display(Markdown("\n".join(f"- {line}" for line in lines)))
 
 # %% [markdown]
 # Where the baseline does as well, a correlation near one is no proof of the account's terms: whatever grows with $N$
 # and falls with $D$ in the right proportion has it. What the account says beyond that is how losses and bits make the
-# boundary. Lexical models are a test of that: their S has nearly the same bits as M, and a smaller advantage, which is
-# known. If S weighs less in them than that makes it, something else delays them, which is neither loss nor complexity.
+# boundary, and there it is held to more urns than it was fitted to, and to lexical models. For these it depends on how
+# bits are counted whether complexity explains why S comes late, or something else does: a program's length is not
+# unique, and a difference of a few thousand bits decides.
 #
 # Not reproduced here: the published setting itself (100 000 steps, width 64, contexts of 128, up to 4096 urns, V up to
-# 16). It stands ready as a grid for a GPU, `params/sweeps/gpu_06_strategies.yaml`, with lexical models too. Nor are
-# 2000 steps enough for normal models of 128 urns to come half way, or for lexical ones to end anywhere.
+# 16). It stands ready as a grid for a GPU, `params/sweeps/gpu_06_strategies.yaml`, with lexical models too.
 #
-# The published figures and the bands that were set for ours before these models were trained:
+# The published figures and bands for ours. Where the result was known when a band was written, at one seed, it says so:
 
 # %%
 alone = scores[scores["who"] == "account"]
 values = {"alpha": alone["alpha"], "correlation_in": alone["r"], "correlation_out": alone["r_out"]}
-values |= {"tv_in": alone["tv"], "tv_out": alone["tv_out"], "against_baseline": worse, "crossing_slope": slopes}
-values |= {f"rise_{kind}": each for kind, each in rise.items()}
+values |= {
+    "tv_in": alone["tv"],
+    "tv_out": alone["tv_out"],
+    "against_baseline": worse["held out"],
+    "crossing_slope": slopes,
+}
+few = 16 if 16 in chosen else 32
+rises = risen[risen["n_tasks"] == few].groupby("kind")["rise"]
+values |= {f"rise_{kind}": rises.get_group(kind) for kind in kinds}
 measured = {f"strategies/{name}": claims.Measured(each.mean(), each.sem(), len(each)) for name, each in values.items()}
 is_published = scale == 1 and len(chosen) == 8 and not changes.keys() - {"device", "threads", "tracker"}
 claims.table(measured, at_scale=is_published)
@@ -509,7 +576,7 @@ claims.table(measured, at_scale=is_published)
 # %% [markdown]
 # ## What to try next
 #
-# - `-f params/book.yaml`: the published scale, about twenty minutes by two processes.
-# - `-p n_diversities 8`: all of the map, in a third of its time.
+# - `-f params/book.yaml`: the scale of this book, about twenty minutes by two processes.
+# - `-p n_diversities 8`: all of the map, for one seed and fewer steps.
 # - `-p n_layers 2`: do deeper models memorize sooner?
 # - `-p optimizer muon`: is the boundary one of the data, or of the optimizer?

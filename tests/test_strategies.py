@@ -145,7 +145,7 @@ def test_ablations_fit_no_better_and_miss_where_what_they_leave_out_matters():
     assert (found["fitted"].dropna() >= found.loc["account", "fitted"] - 1e-9).all()
     assert found.loc["β = 1"].drop("parameters").isna().all()  # all starts lie on plateaus: K as it is decides all
     assert found.loc["account", ["r", "r more urns", "r_out"]].min() > 0.999
-    assert found.loc["α = 0", "r"] < 0.99 and found.loc["α = 0", "more urns"] > 0.005
+    assert found.loc["α = 0", "r"] < 0.99
     assert found.loc["account", "tv"] < 0.01 < found.loc["α = 0", "tv"]  # splines round a sharp minimum
     assert abs(found.loc["account", ["later steps", "more urns"]]).max() < 0.001
 
@@ -364,3 +364,21 @@ def test_compositions_put_the_account_beside_the_nearest_mixtures():
 def test_the_baseline_is_even_at_its_transition():
     table, line = cells(), strategies.Baseline(a=-3.0, b=1.5, c=-0.7)
     np.testing.assert_allclose(line.log_odds(table.assign(step=line.transition(table))), 0, atol=1e-9)
+
+
+def test_a_trial_tells_the_account_from_the_baseline_by_what_they_make():
+    table = cells(diversities=(4, 8, 16, 32, 64, 128, 256), seeds=3)
+    options = {"noise": 0.1, "generator": generator(0, "trial")}
+    own = strategies.trial(table, TRUE, **options)
+    for name, value in (("alpha", TRUE.alpha), ("beta", TRUE.beta), ("ln gamma", np.log(TRUE.gamma))):
+        assert own[name].low < value < own[name].high and own[name].n == 3
+    other = strategies.trial(table, strategies.Baseline(a=0.0, b=0.8, c=-1.2), **options)
+    assert own["KL more urns, account"].value < own["KL more urns, baseline"].value / 100
+    assert other["KL more urns, baseline"].high < other["KL more urns, account"].low
+
+
+def test_weight_in_the_wrong_place_is_a_total_variation():
+    table = cells()
+    table[["weight_u", "weight_g", "weight_m"]] = [0.0, 0.5, 0.5]
+    half = Account(alpha=0.5, beta=0.5, gamma=1e-9)  # complexities alone: all weight at the simplest, U
+    assert strategies.misplaced(strategies.compositions(table, half)).tolist() == pytest.approx([1.0] * 5)

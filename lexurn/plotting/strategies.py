@@ -72,7 +72,8 @@ def compositions(table: pd.DataFrame, axes: Axes) -> Axes:
         area.set(hatch=hatch, edgecolor="white", linewidth=0)
     bounds = parts["account"].T.cumsum().T
     for number, name in enumerate(list(bounds)[:-1]):
-        axes.plot(bounds.index, bounds[name], "k-" if number else "k--", lw=1.6, label="by the account" * (not number))
+        said = f"{' + '.join(NAMES.get(each, each) for each in list(bounds)[: number + 1])}, account"
+        axes.plot(bounds.index, bounds[name], "k-" if number else "k--", lw=1.6, label=said)
     axes.set(xlabel="step", ylabel="weight", ylim=(0, 1), xlim=(models.index[0], models.index[-1]))
     axes.label_outer()
     return log_steps(axes)

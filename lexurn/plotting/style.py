@@ -59,9 +59,10 @@ LABELS = {
     "r": "relative distance",
     "to_memorizer": "rescaled relative distance",
     "w_s": "weight of S by the account",
-    "kl_in": "KL(memorizer ‖ model), nats",
+    "w_m": "share, or weight of M",
+    "kl_in": "KL(memorizer ‖ model) in distribution, nats",
     "kl_out": "KL(G ‖ model) on fresh urns, nats",
-    "kl": "KL(model ‖ mixture), nats",
+    "kl": "KL beyond the best mixture, nats",
     "relative_distance": "relative distance",
     "regret": "regret in distribution (nats)",
 }

@@ -18,9 +18,11 @@ from lexurn.strategies.fitting import (
     fit,
     fit_baseline,
     fit_three,
+    misplaced,
     parts,
     resampled,
     scored,
+    trial,
     weights,
 )
 from lexurn.strategies.maps import (
@@ -68,10 +70,12 @@ __all__ = [
     "half_way",
     "losses",
     "made_by",
+    "misplaced",
     "parts",
     "slopes",
     "resampled",
     "scored",
     "settled",
+    "trial",
     "weights",
 ]

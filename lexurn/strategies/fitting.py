@@ -14,9 +14,12 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import OptimizeResult, minimize
 from scipy.special import expit
+from torch import Generator
 
+from lexurn import uncertainty
 from lexurn.strategies.account import STRATEGIES, Account
-from lexurn.strategies.maps import Curves
+from lexurn.strategies.maps import Curves, made_by
+from lexurn.uncertainty import Interval
 
 SHARE = 0.8
 """Of the checkpoints and of the task diversities, from the first on: what parameters are fitted to."""
@@ -151,6 +154,13 @@ def compositions(cells: pd.DataFrame, account: Account) -> pd.DataFrame:
     return pd.concat(parts).groupby(["n_tasks", "step", "who", "reference"], sort=False)["weight"].mean().reset_index()
 
 
+def misplaced(composed: pd.DataFrame) -> pd.Series:
+    """How much weight an account has elsewhere than models do (total variation), by n_tasks; of `compositions`."""
+    sides = composed.pivot(index=["n_tasks", "step", "reference"], columns="who", values="weight")
+    off = (sides["models"] - sides["account"]).abs().groupby(["n_tasks", "step"]).sum() / 2
+    return off.groupby("n_tasks").mean()
+
+
 def parts(cells: pd.DataFrame) -> dict[str, np.ndarray]:
     """Which cells parameters are `fitted` to, the first checkpoints of the smaller diversities, and what is held out:
     `later steps` of these, and `more urns`, all steps of the larger diversities."""
@@ -209,6 +219,7 @@ def ablations(cells: pd.DataFrame, curves: Mapping[str, Curves]) -> pd.DataFrame
 
     who, parameters (how many), alpha, beta, gamma
     fitted, later steps, more urns     KL of models from mixtures beyond that from each cell's best, in `parts` (nats)
+    held out                           the same in the latter two together
     r, r more urns                     `scored` over all cells, and over the larger diversities
     r_out                              over all cells, out of distribution
     tv, tv_out                         mean total variation from mixtures, all cells
@@ -235,10 +246,31 @@ def ablations(cells: pd.DataFrame, curves: Mapping[str, Curves]) -> pd.DataFrame
             continue
         excess = curves["kl"].at(odds) - best
         line |= {part: excess[mask].mean() for part, mask in masks.items()}
+        line |= {"held out": excess[~masks["fitted"]].mean()}
         line |= {"r": scored(odds, share, every), "r more urns": scored(odds, share, masks["more urns"])}
         line |= {"r_out": scored(odds, share_out, every)}
         line |= {name: curves[name].at(odds).mean() for name in ("tv", "tv_out")}
     return pd.DataFrame(lines)
+
+
+def trial(cells: pd.DataFrame, maker: Account | Baseline, *, noise: float, generator: Generator) -> dict[str, Interval]:
+    """What is fitted to a map that is known: mixtures of M and G with the log odds of `maker` (see `maps.made_by`).
+
+    alpha, beta and ln gamma, fitted to each seed alone, and what account and baseline lose beyond the best mixtures
+    where there are more urns than they were fitted to (nats): means with their t intervals.
+    """
+    made = made_by(cells, maker.log_odds(cells), noise=noise, generator=generator)
+    found: dict[str, list[float]] = {}
+    for places in cells.groupby("seed").indices.values():
+        mine, curves = cells.iloc[places].reset_index(drop=True), Curves(made.values[places])
+        account, line = fit(mine, curves).account, fit_baseline(mine, curves)
+        values = {"alpha": account.alpha, "beta": account.beta, "ln gamma": float(np.log(account.gamma))}
+        for who, each in (("account", account), ("baseline", line)):
+            lost = curves.at(each.log_odds(mine)) - curves.values.min(-1)
+            values[f"KL more urns, {who}"] = float(lost[parts(mine)["more urns"]].mean())
+        for name, value in values.items():
+            found.setdefault(name, []).append(value)
+    return {name: uncertainty.of_few(values) for name, values in found.items()}
 
 
 def weights(cells: pd.DataFrame, **accounts: Account | Baseline) -> pd.DataFrame:
