@@ -314,8 +314,9 @@ figure(plotting.curves, followed[followed["n_tasks"].isin(some)], name="account"
 told["panel"] = told["who"] + ", " + told["part"].map({"fitted": "fitted"}).fillna("held out")
 alt = "The share of normal models against the weight of M by account and baseline, cells fitted and cells held out."
 options = {"by": "panel", "titles": "{}", "share_y": True, "size": (3.0, 3.0), "n": f"{study.n_seeds} seed(s)"}
-points = told.dropna(subset="share")[["panel", "w_m", "share"]].rename(columns={"share": "to_memorizer"})
-figure(plotting.agreement, points, name="weights", alt=alt, x="w_m", y="to_memorizer", runs=runs, **options)
+points = told.dropna(subset="share")[["panel", "w_m", "share"]]
+points = points.rename(columns={"share": "to_memorizer", "w_m": "weight_of_m"})
+figure(plotting.agreement, points, name="weights", alt=alt, x="weight_of_m", y="to_memorizer", runs=runs, **options)
 
 # %%
 beyond = told[told["part"] == "more urns"].assign(off=lambda table: table["w_m"] - table["share"])
@@ -520,7 +521,6 @@ def of(who, name):
 wide = scores.pivot(index="seed", columns="who", values=["held out", "more urns"])
 worse = {part: wide[part]["account"] - wide[part]["baseline"] for part in ("held out", "more urns")}
 apart = uncertainty.of_few(worse["more urns"].tolist())
-side = apart.words(above="more than", below="less than", between="as much as")
 cited = {name: claims.get(f"strategies/{name}").shown for name in ("alpha", "correlation_in", "tv_in", "tv_out")}
 
 # %%
@@ -536,7 +536,7 @@ lines = [
 # %%
 most, shortest, fast = max(chosen), *map(surplus.get, programs)
 lines += [
-    f"**Extrapolation.** With more urns than were fitted the account loses {side} the baseline (by {apart} nats). With "
+    f"**Extrapolation.** With more urns than were fitted the account loses {apart} nats more than the baseline. With "
     f"{most} urns its weight is off by {missed['account', most]}, the baseline's by {missed['baseline', most]}.",
     f"**Mixtures.** Total variation of models from the account's mixtures {of('account', 'tv')} in distribution and "
     f"{of('account', 'tv_out')} out of it; published are {cited['tv_in']} and {cited['tv_out']}, after more steps.",

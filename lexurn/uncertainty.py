@@ -159,6 +159,8 @@ def in_words(values: Tensor) -> str:
 
 def with_error(mean: float, sem: float) -> str:
     """`0.0216 ± 0.0006`, to the second digit of the standard error but no coarser than 0.01."""
+    if isnan(mean):
+        return "undetermined"
     if mean == inf:
         return "infinite"
     if max(abs(mean), sem) < 1e-12:  # rounding alone

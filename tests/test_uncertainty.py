@@ -133,3 +133,14 @@ def test_the_same_generator_gives_the_same_interval_and_the_text_shows_it():
 )
 def test_numbers_are_written_to_the_second_digit_of_their_error(mean, sem, text):
     assert with_error(mean, sem) == text
+
+
+def test_of_few_values_there_is_a_t_interval_that_covers_as_it_says():
+    stream = np.random.default_rng(0)
+    found = [uncertainty.of_few(stream.normal(2.0, 1.0, 3).tolist()) for _ in range(2000)]
+    covered = np.mean([each.low < 2.0 < each.high for each in found])
+    assert abs(covered - 0.95) < 0.02 and found[0].n == 3
+    narrow = np.mean([abs(each.value - 2.0) < 1.96 * each.error for each in found])  # as if three were many
+    assert narrow < 0.85
+    assert str(uncertainty.of_few([1.5])) == "1.5 [too few for an interval]" and uncertainty.of_few([]).n == 0
+    assert uncertainty.with_error(float("nan"), 0.1) == "undetermined"

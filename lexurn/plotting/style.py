@@ -60,6 +60,7 @@ LABELS = {
     "to_memorizer": "rescaled relative distance",
     "w_s": "weight of S by the account",
     "w_m": "share, or weight of M",
+    "weight_of_m": "weight of M",
     "kl_in": "KL(memorizer ‖ model) in distribution, nats",
     "kl_out": "KL(G ‖ model) on fresh urns, nats",
     "kl": "KL beyond the best mixture, nats",
