@@ -45,6 +45,8 @@ def bits(data: bytes) -> int:
     return 8 * min(len(compress(data)) for compress in COMPRESSORS.values())
 
 
+# What is counted as the source of a strategy. S by its shortest program, M for all relabelings of the pool; beside it the
+# one that computes it here, which a model is as little obliged to be.
 PROGRAMS: dict[str, tuple[Callable, ...]] = {
     "uniform": (Uniform,),
     "generalizing": (Generalizing,),
@@ -52,8 +54,6 @@ PROGRAMS: dict[str, tuple[Callable, ...]] = {
     "symmetrized": (of_s.relabelings, Memorizing),
     "symmetrized, fast": (of_s.Symmetrized, of_s._mixture, of_s._extend, of_s._join, of_s._subsets, of_s._steps),
 }
-"""What is counted as the source of a strategy. S by its shortest program, M for all relabelings of the pool; beside it
-the one that computes it here, which a model is as little obliged to be."""
 
 
 def complexity(program: str, prior: Float64[Tensor, "..."]) -> int:
