@@ -45,8 +45,8 @@ def bits(data: bytes) -> int:
     return 8 * min(len(compress(data)) for compress in COMPRESSORS.values())
 
 
-# What is counted as the source of a strategy. S by its shortest program, M for all relabelings of the pool; beside it the
-# one that computes it here, which a model is as little obliged to be.
+# What is counted as the source of a strategy. S by its shortest program, M for all relabelings of the pool; beside it
+# the one that computes it here, which a model is as little obliged to be.
 PROGRAMS: dict[str, tuple[Callable, ...]] = {
     "uniform": (Uniform,),
     "generalizing": (Generalizing,),
