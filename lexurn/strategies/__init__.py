@@ -13,33 +13,15 @@ from lexurn.strategies.fitting import (
     Baseline,
     Fit,
     FitError,
-    ablations,
-    compositions,
     fit,
     fit_baseline,
     fit_three,
-    misplaced,
     parts,
     resampled,
-    scored,
-    trial,
-    weights,
 )
-from lexurn.strategies.maps import (
-    LOG_ODDS,
-    Curves,
-    along,
-    cell,
-    crossings,
-    curves,
-    curves_of,
-    dips,
-    followed,
-    half_way,
-    made_by,
-    settled,
-    slopes,
-)
+from lexurn.strategies.judging import ablations, compositions, misplaced, scored, trial, weights
+from lexurn.strategies.maps import LOG_ODDS, Curves, along, cell, curves, curves_of, followed, made_by
+from lexurn.strategies.transitions import crossings, dips, half_way, settled, slopes
 
 __all__ = [
     "COMPRESSORS",
