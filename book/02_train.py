@@ -58,30 +58,39 @@ sys.path.insert(0, str(clone))
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
 # what is sampled
+task: str = "urns"  # what is sampled: urns (coins are urns of two colours), language
 n_tasks: int = 1  # urns in the training pool; 0: a fresh urn for every sequence
 n_colors: int = 4  # colours of balls, the vocabulary
 alpha: float = 1.0  # concentration of the Dirichlet prior: a number, or one per colour
-context_length: int = 32  # most balls seen before a prediction
-label_permuted: bool = False  # rename the colours of every training sequence at random
+context_length: int = 32  # most tokens seen before a prediction
+label_permuted: bool = False  # rename colours, or letters, of every training sequence at random
 thetas: list = []  # the pool as given coins, by their probability of colour 1; []: drawn
 target_alpha: list = []  # prior that losses are weighted to, one per colour; []: none
+language: str = "aNbN"  # words of: baN, bbaN, aNbN, dyck, aNbNcN, cs_dyck, abN, aNbM, parentheses, brackets
+max_length: int = 0  # most letters of training words; 0: context_length
+unseen: float = 0.0  # share of the words of 8 letters or more kept from training
+completions: str = "none"  # in training too: none, prompts that go on by rule 1 (oracle), against it (adversarial)
 # how tokens are read and written
 lex: bool = False  # lexical invariance: redraw the embedding table for every sequence
 vocabulary: str = "one_hot"  # random tables, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original
 tied: bool = True  # logits are read out with the table that embeds the tokens
 logit_scale: float = 1.0  # factor on the logits
 # what computes in between
-d_model: int = 32  # width of the residual stream
-n_layers: int = 1  # blocks
+backbone: str = "transformer"  # what computes between reading and writing tokens: transformer, lstm
+d_model: int = 32  # width of embedded tokens and between layers
+n_layers: int = 1  # blocks, or recurrent layers
 n_heads: int = 2  # attention heads, each of width d_model / n_heads
 d_head: int = 0  # width of a head; 0: d_model / n_heads
 mlp: str = "gated"  # gated GELU, relu, or none: attention only
 d_mlp: int = 0  # width of the MLP; 0: four times d_model
-norm: str = "layer"  # before attention, MLP and read-out: layer, none
-positions: str = "learned"  # how a token's place is told: learned, rotary, none, integer, linear, log
+norm: str = "layer"  # LayerNorm (layer), or none
+norm_placement: str = "pre"  # pre: before attention, MLP and read-out; post: after each sum
+positions: str = "learned"  # how a token's place is told: learned, rotary, none, integer, linear, log, sinusoidal
 positions_trained: bool = True  # positions that are a table are trained, not fixed
 bos: bool = True  # all rows see the start vector, a BOS; without, row 0 alone
 dropout: float = 0.0  # dropout after attention
+mlp_dropout: float = 0.0  # dropout after the MLP
+d_hidden: int = 0  # width of the recurrent state, and of what is read out; 0: d_model
 # how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 n_train_samples: int = 0  # training sequences; 0: an endless stream of new ones

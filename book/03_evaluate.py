@@ -65,16 +65,16 @@ sys.path.insert(0, str(clone))
 n_tasks: int = 1  # urns in the training pool; 0: a fresh urn for every sequence
 n_colors: int = 4  # colours of balls, the vocabulary
 alpha: float = 1.0  # concentration of the Dirichlet prior: a number, or one per colour
-context_length: int = 32  # most balls seen before a prediction
+context_length: int = 32  # most tokens seen before a prediction
 # how tokens are read and written
 vocabulary: str = "one_hot"  # random tables, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original
 tied: bool = True  # logits are read out with the table that embeds the tokens
 logit_scale: float = 1.0  # factor on the logits
 # what computes in between
-d_model: int = 32  # width of the residual stream
-n_layers: int = 1  # blocks
+d_model: int = 32  # width of embedded tokens and between layers
+n_layers: int = 1  # blocks, or recurrent layers
 n_heads: int = 2  # attention heads, each of width d_model / n_heads
-positions: str = "learned"  # how a token's place is told: learned, rotary, none, integer, linear, log
+positions: str = "learned"  # how a token's place is told: learned, rotary, none, integer, linear, log, sinusoidal
 dropout: float = 0.0  # dropout after attention
 # how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite

@@ -67,9 +67,9 @@ sys.path.insert(0, str(clone))
 vocabulary: str = "one_hot"  # random tables, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original
 tied: bool = True  # logits are read out with the table that embeds the tokens
 logit_scale: float = 1.0  # factor on the logits
-n_layers: int = 1  # blocks
+n_layers: int = 1  # blocks, or recurrent layers
 n_heads: int = 2  # attention heads, each of width d_model / n_heads
-positions: str = "learned"  # how a token's place is told: learned, rotary, none, integer, linear, log
+positions: str = "learned"  # how a token's place is told: learned, rotary, none, integer, linear, log, sinusoidal
 dropout: float = 0.0  # dropout after attention
 # how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite

@@ -65,7 +65,7 @@ sys.path.insert(0, str(clone))
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
 # what computes
-n_layers: int = 1  # blocks
+n_layers: int = 1  # blocks, or recurrent layers
 dropout: float = 0.0  # dropout after attention
 # how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite

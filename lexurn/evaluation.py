@@ -2,7 +2,8 @@
 
     step  split  row  reference  measure  mean  sem  n
 
-`row` is a row number, `last`, or `mean` (rows 1 … C; row 0 has seen nothing and is reported apart). Rows of the table
+`row` is a row number, `last`, or `mean` (rows 1 … C; row 0 has seen nothing and is reported apart. Of words it counts,
+and rows behind EOS, where all agree, count as zero: C + 1 times `mean` is nats a word). Rows of the table
 average over sequences; `n` counts them, and `sem` is the standard error over them, for one model and its one pool (the
 low-entropy sequences are all there are: theirs is a spread, not an uncertainty). Measures in nats: `loss`
 (−log p of the next token, no reference), `entropy` of the prediction, and `symmetrized_kl`, `kl` (reference ‖ model)
@@ -30,13 +31,18 @@ PerSequence = Float64[Tensor, "batch time"]
 
 
 def evaluate(
-    predictor: Predictor, references: Mapping[str, Predictor], splits: Mapping[str, Tokens], *, step: int = 0
+    predictor: Predictor,
+    references: Mapping[str, Predictor],
+    splits: Mapping[str, Tokens],
+    *,
+    step: int = 0,
+    first_row: int = 1,
 ) -> pd.DataFrame:
-    """Score a predictor on every split against every reference.
+    """Score a predictor on every split against every reference; means are over rows from `first_row` on.
 
     Raises ValueError where the predictor's answer is no log-probabilities for these tokens.
     """
-    tables = [_table(name, measures(predictor, references, tokens)) for name, tokens in splits.items()]
+    tables = [_table(name, measures(predictor, references, tokens), first_row) for name, tokens in splits.items()]
     table = pd.concat(tables, ignore_index=True)
     table.insert(0, "step", step)
     return table
@@ -103,9 +109,16 @@ def select(table: pd.DataFrame, *, split: str, measure: str = "symmetrized_kl", 
     return lines.set_index("reference")[["mean", "sem", "n"]]
 
 
-def summary(table: pd.DataFrame, *, measure: str = "symmetrized_kl") -> pd.DataFrame:
-    """`mean ± s.e.` of one measure, a line per split and row kind, a column per reference."""
-    lines = table[(table["measure"] == measure) & table["row"].isin(["mean", "last"])].copy()
+def distance(table: pd.DataFrame) -> str:
+    """The measure that says how far a model is from its references: symmetrized_kl, or regret where that is infinite,
+    as it is to an oracle, which knows what can not come."""
+    values = table.loc[table["measure"] == "symmetrized_kl", "mean"]
+    return "symmetrized_kl" if values.lt(inf).any() else "regret"
+
+
+def summary(table: pd.DataFrame, *, measure: str | None = None) -> pd.DataFrame:
+    """`mean ± s.e.` of one measure (that of `distance`), a line per split and row kind, a column per reference."""
+    lines = table[(table["measure"] == (measure or distance(table))) & table["row"].isin(["mean", "last"])].copy()
     lines["text"] = [with_error(mean, sem) for mean, sem in zip(lines["mean"], lines["sem"], strict=True)]
     return lines.pivot_table(
         index=["split", "row", "n"], columns="reference", values="text", aggfunc="first", sort=False
@@ -139,10 +152,10 @@ def last_predictions(predictor: Predictor, references: Mapping[str, Predictor], 
     return table
 
 
-def _table(split: str, values: dict[tuple[str, str], PerSequence]) -> pd.DataFrame:
+def _table(split: str, values: dict[tuple[str, str], PerSequence], first_row: int) -> pd.DataFrame:
     lines: dict[str, list[Any]] = {name: [] for name in ("row", "reference", "measure", "mean", "sem", "n")}
     for (reference, measure), value in values.items():
-        columns = torch.cat([value, value[:, -1:], value[:, 1:].mean(-1, keepdim=True)], 1)  # batch row
+        columns = torch.cat([value, value[:, -1:], value[:, first_row:].mean(-1, keepdim=True)], 1)  # batch row
         rows, n = [*map(str, range(value.shape[1])), "last", "mean"], len(value)
         lines["row"] += rows
         lines["mean"] += columns.mean(0).tolist()

@@ -15,13 +15,13 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from lexurn import paths
-from lexurn.settings import FLAT, Settings
+from lexurn.settings import CHOICES, FLAT, SECTIONS, Settings, owners
 
 INJECTED = "# Parameters"
 """First line of the cell that papermill injects; a chapter's own parameters cell starts with it and goes on."""
@@ -72,8 +72,8 @@ def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings
         for name in mine.keys() & values.keys():
             print(f"{name}: {values[name]!r}, given directly, wins over {mine[name]!r}, given for {chapter}")
         given |= mine | values
-        if not is_injected:  # a default that stands in the chapter's own cell is not something that was asked for
-            given = {name: value for name, value in given.items() if name not in values or value != _default(name)}
+        if not is_injected:
+            given = {name: value for name, value in given.items() if name not in values} | asked_for(given)
     settings, fixed = check(given | (fixed or {})), fixed or {}
     global resolved
     resolved = Resolved(_file_of(chapter), settings, tuple(fixed))
@@ -87,6 +87,8 @@ def check(values: Mapping[str, Any]) -> Settings:
         return Settings.from_flat(values)
     except ValidationError as error:
         raise ParameterError(_explain(error, values)) from None
+    except ValueError as error:  # names that do not go together
+        raise ParameterError(str(error)) from None
 
 
 def check_each(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,8 +99,11 @@ def check_each(values: Mapping[str, Any]) -> dict[str, Any]:
     _refuse_unknown(values)
     checked = {}
     for name, value in values.items():
-        field = Settings.model_fields[FLAT[name]].annotation.model_fields[name]
-        kind = TypeAdapter(Annotated[field.annotation, field])
+        if name in CHOICES:
+            kind = TypeAdapter(Literal[_names(name)])
+        else:
+            field = owners(name)[0].model_fields[name]
+            kind = TypeAdapter(Annotated[field.annotation, field])
         try:
             checked[name] = kind.dump_python(kind.validate_python(value), mode="json")
         except ValidationError:
@@ -222,19 +227,32 @@ def _refuse_unless_mapping(name: str, mapping: Any) -> None:
         raise ParameterError(f"{name} is a chapter and must hold `name: value` lines, got {mapping!r}")
 
 
+def asked_for(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are not the defaults: one that stands in a chapter's own cell is not something that was asked
+    for."""
+    return {name: value for name, value in values.items() if name not in FLAT or value != schema_of(name)["default"]}
+
+
 def schema_of(name: str) -> dict[str, Any]:
     """What the settings say about one flat name: its `default`, its `description`, and what is allowed."""
-    return Settings.model_fields[FLAT[name]].annotation.model_json_schema()["properties"][name]
+    if name in CHOICES:
+        names = _names(name)
+        return {"type": "string", "enum": list(names), "default": names[0], "description": CHOICES[name]}
+    return owners(name)[0].model_json_schema()["properties"][name]
 
 
-def _default(name: str) -> Any:
-    return schema_of(name)["default"]
+def _names(section: str) -> tuple[str, ...]:
+    """The names of the classes that a section may be of."""
+    return tuple(each.model_fields["name"].default for each in SECTIONS[section])
 
 
 def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
     """One line: what is wanted, what came, what to do."""
     first = error.errors()[0]
-    name = next((part for part in first["loc"][1:] if part in FLAT), None)
+    section, *rest = first["loc"] or ("",)
+    if first["type"] == "union_tag_invalid":
+        return _refusal(section, values[section])
+    name = next((part for part in (rest[1:] if section in CHOICES else rest) if part in FLAT), None)
     if name is None:  # a check over several fields, which words its message whole
         return first["msg"].removeprefix("Value error, ")
     return _refusal(name, values[name])

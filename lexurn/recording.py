@@ -6,7 +6,7 @@ What the folder holds is told in `lexurn.runs`; `results.json` is written last, 
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from lexurn import (
     training,
 )
 from lexurn.settings import Settings
-from lexurn.shapes import State
+from lexurn.shapes import State, Tokens
 from lexurn.tracking import Files, Several, duration
 from lexurn.tracking.weights_and_biases import Wandb
 
@@ -50,9 +50,7 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
         origin = provenance.record(settings, ready.device, ready.bf16)
         splits, chosen_on = experiment.held_out(settings, ready.pool), experiment.validation(settings, ready.pool)
         references = predictors.remembered(experiment.references(settings, ready.pool), splits)
-        few = splits["out_of_distribution"][:N_FOR_WEIGHTS]
-        ends = experiment.references(settings, ready.pool) | {"uniform": predictors.Uniform(settings.task.vocab_size)}
-        ends = predictors.remembered(ends, {"few": few})
+        weigh = _mixing(settings, ready, splits)
         if ready.pool is not None:
             files.write(folder / "urns.safetensors", save({"urns": ready.pool}))
         spent = 0.0 if state is None else float(state["seconds"])
@@ -64,11 +62,10 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
             trackers.go_on(tracking.read(folder / "metrics.jsonl"))
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
-            loss = models.loss_as_trained(ready.model, chosen_on, seed=settings.training.seed)
-            table = evaluation.evaluate(ready.predictor, references, splits)
-            weights = comparison.mixture_weights(ready.predictor, ends, few)
-            named = {f"out_of_distribution/weight/{name}": weight for name, weight in weights.items()}
-            return {"validation_loss": loss, **_scalars(table), **named}
+            seed = settings.training.seed
+            loss = models.loss_as_trained(ready.model, chosen_on, seed=seed, first_row=ready.first_row)
+            table = evaluation.evaluate(ready.predictor, references, splits, first_row=ready.first_row)
+            return {"validation_loss": loss, **_scalars(table), **weigh()}
 
         def seconds() -> float:
             return spent + time.monotonic() - began
@@ -94,7 +91,8 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
         kept(trained.last_step, lambda: trained.last)
         kept.finish()
         ready.model.load_state_dict(trained.best)
-        table = evaluation.evaluate(ready.predictor, references, splits, step=trained.best_step)
+        about = {"step": trained.best_step, "first_row": ready.first_row}
+        table = evaluation.evaluate(ready.predictor, references, splits, **about)
         for name, tokens in splits.items():
             predictions = evaluation.last_predictions(ready.predictor, references, tokens)
             trackers.log_table(f"predictions/{name}", predictions)
@@ -116,9 +114,28 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
     return {"splits": splits, "references": references}
 
 
+def _mixing(
+    settings: Settings, ready: experiment.Ready, splits: Mapping[str, Tokens]
+) -> Callable[[], dict[str, float]]:
+    """What finds the weights of the mixture of references, and of ignorance, that is nearest to the model on fresh
+    urns; of words nothing."""
+    if "out_of_distribution" not in splits:
+        return dict
+    few = splits["out_of_distribution"][:N_FOR_WEIGHTS]
+    ends = experiment.references(settings, ready.pool) | {"uniform": predictors.Uniform(settings.task.vocab_size)}
+    ends = predictors.remembered(ends, {"few": few})
+
+    def weigh() -> dict[str, float]:
+        weights = comparison.mixture_weights(ready.predictor, ends, few)
+        return {f"out_of_distribution/weight/{name}": weight for name, weight in weights.items()}
+
+    return weigh
+
+
 def _scalars(table: pd.DataFrame) -> dict[str, float]:
     """One flat name per number worth a curve: `<split>/<measure>/<reference>`, over rows and (`/last`) at the last."""
-    table = table[table["measure"].isin(["loss", "symmetrized_kl"]) & table["row"].isin(["mean", "last"])]
+    measures = ["loss", evaluation.distance(table)]
+    table = table[table["measure"].isin(measures) & table["row"].isin(["mean", "last"])]
     scalars = {}
     for split, row, reference, measure, mean in table[["split", "row", "reference", "measure", "mean"]].values:
         parts = [split, measure, reference, "last" if row == "last" else ""]

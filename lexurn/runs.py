@@ -176,9 +176,10 @@ def load(name: str | Path) -> Run:
 def table(**flat: Any) -> pd.DataFrame:
     """The finished runs of the store with these settings, one a line, e.g. `table(kind="lexical", n_tasks=1)`.
 
-    Columns: name (for `load`), published, kind, every flat setting, best_step, validation_loss there, seconds of
-    training, and `d_<reference>` with its standard error `d_<reference>_sem`, the out-of-distribution distance. A run
-    that cannot be read is named on stderr. Raises ParameterError for a name or a value that no setting has.
+    Columns: name (for `load`), published, kind, every flat setting (missing where the run's task or backbone has
+    none), best_step, validation_loss there, seconds of training, and `d_<reference>` with its standard error
+    `d_<reference>_sem`, the out-of-distribution distance. A run that cannot be read is named on stderr. Raises
+    ParameterError for a name or a value that no setting has.
     """
     kind = flat.pop("kind", None)
     wanted = parameters.check_each(flat)
@@ -187,7 +188,7 @@ def table(**flat: Any) -> pd.DataFrame:
         run = Run(path)
         try:
             settings = run.settings.flat()
-            fits = all(settings[name] == value for name, value in wanted.items())
+            fits = all(name in settings and settings[name] == value for name, value in wanted.items())
             if fits and kind in (None, run.settings.kind):
                 lines.append(_line(run))
         except (OSError, ValueError, LookupError) as error:
@@ -205,7 +206,7 @@ def _line(run: Run) -> dict[str, Any]:
         "name": run.path.name,
         "published": store.is_published(run.path),
         "kind": run.settings.kind,
-        **run.settings.flat(),
+        **(dict.fromkeys(FLAT, pd.NA) | run.settings.flat()),
         "best_step": best_step,
         "validation_loss": run.metrics.set_index("step").loc[best_step, "validation_loss"],
         "seconds": run.provenance["seconds"],

@@ -1,7 +1,8 @@
 """The training loop: one function, top to bottom.
 
 It is handed everything: a model and batches on one device, what to do at an evaluation and where metrics go. The loss
-of a batch is the mean of −log p over all rows; reported as `train_loss` is its mean over rows 1 … C, as everywhere.
+of a batch is the mean of −log p over all rows; reported as `train_loss` is its mean over rows 1 … C (of words, over all
+rows), as everywhere.
 Inside a step nothing waits for the device: losses stay in a buffer there until the next evaluation.
 """
 
@@ -51,6 +52,7 @@ def train(
     state: State | None = None,
     checkpoint: Callable[[int, Callable[[], State]], None] = lambda step, state: None,
     weigh: Callable[[Tokens], Tensor] | None = None,
+    first_row: int = 1,
 ) -> Trained:
     """Train in place for `settings.n_steps` steps, or until `patience` evaluations have brought nothing better.
 
@@ -58,11 +60,11 @@ def train(
     step, every `eval_every` steps and after the last. `tables` gives the random tables and lives on the model's device.
     `checkpoint` is offered the state before every step and may store it; handed back as `state`, with `batches` from
     its step on, it continues the training as if nothing had happened. `weigh` gives each sequence's weight (batch) in
-    the loss; None: all alike.
+    the loss; None: all alike. The loss that is reported is a mean over rows from `first_row` on.
     The global generator, which dropout alone uses, is seeded for the time of the training and then restored. Raises
     FloatingPointError where the loss is no longer finite.
     """
-    device = model.start.device
+    device = model.device
     n_steps, every = settings.n_steps, settings.eval_every
     optimizers = build_optimizers(model, settings)
     losses, first_losses = torch.zeros(every, device=device), torch.zeros(min(N_FIRST, n_steps), device=device)
@@ -111,7 +113,7 @@ def train(
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad()
-            losses[step % every] = weighted.detach()[:, 1:].mean()
+            losses[step % every] = weighted.detach()[:, first_row:].mean()
             if step < N_FIRST:
                 first_losses[step] = losses[step % every]
 

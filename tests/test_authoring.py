@@ -106,7 +106,7 @@ PLANTED = {  # what is written in place of what, and what is then said
     ),
     "unknown name": ("n_tasks: int", "n_task: int", "n_task is no parameter of any chapter; did you mean n_tasks?"),
     "no plain value": (LINE, LINE.replace("= 1", "= 2 - 1"), "n_tasks must be a plain value, got 2 - 1"),
-    "no Python": (LINE, LINE.replace("= 1", "= 1 1"), "cannot be read: invalid syntax, line 3; write `seed: int = 0"),
+    "no Python": (LINE, LINE.replace("= 1", "= 1 1"), "cannot be read: invalid syntax, line 4; write `seed: int = 0"),
     "other tag": (f'"{TAGGED}"', '"v0.0.9"', 'its first code cell must hold `REPOSITORY, TAG = "https://github.com/'),
     "other address": ("github.com/OWNER", "github.com/me", f'"{TAGGED}"`, as _config.yml does; copy that cell from'),
     "no kernel": (KERNEL, "", "no kernelspec python3 in its header; copy the header of another chapter"),

@@ -11,7 +11,8 @@ import torch
 
 from lexurn.predictors.grammars import Counting, oracle
 from lexurn.seeding import generator
-from lexurn.tasks.languages import EOS, FIRST, LANGUAGES, PAD, letters_of, sequences
+from lexurn.tasks.languages import LANGUAGES
+from lexurn.tasks.words import EOS, FIRST, PAD, SOS, letters_of, sequences
 
 MOST = 8
 
@@ -78,9 +79,10 @@ def all_words(name):
 
 
 def log_probability(found, tokens):
-    """ln of what an oracle gives each word, its EOS included."""
+    """ln of what an oracle gives each word, its EOS included; PAD is certain, and costs nothing."""
     chosen = found.gather(-1, tokens[..., None])[..., 0]
-    return torch.where(tokens == PAD, 0.0, chosen).sum(-1)
+    assert (chosen[tokens == PAD] == 0).all()
+    return chosen.sum(-1)
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
@@ -125,7 +127,8 @@ def test_the_law_of_the_next_token_is_that_of_the_words_that_begin_so(name):
     words, every = all_words(name)
     found = oracle(name, max_length=MOST)(every)
     assert found.exp().sum(-1).allclose(torch.ones((), dtype=torch.float64))
-    assert (found[..., [0, PAD]] == -torch.inf).all()
+    over = every == PAD
+    assert (found[~over][:, [SOS, PAD]] == -torch.inf).all() and (found[over][:, PAD] == 0).all()
     probs = log_probability(found, every).exp().tolist()
     mass = Counter()
     for word, p in zip(words, probs, strict=True):

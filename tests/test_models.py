@@ -13,7 +13,7 @@ from lexurn.models import transformer
 from lexurn.models.vocabulary import FAMILIES, one_hot, orthonormal
 from lexurn.parameters import check
 from lexurn.seeding import generator
-from lexurn.settings import Settings
+from lexurn.settings import SECTIONS
 from lexurn.shapes import check_tokens
 
 KINDS = {
@@ -258,8 +258,8 @@ def test_a_prefix_is_predicted_as_in_the_whole(model):
     torch.testing.assert_close(model(tokens[:, :5], table=table), model(tokens, table=table)[:, :5])
 
 
-def test_defaults_are_those_of_the_settings():
-    assert models.BACKBONES.keys() == {Settings().backbone.name}
+def test_there_is_a_backbone_for_each_of_the_settings():
+    assert list(models.BACKBONES) == [each().name for each in SECTIONS["backbone"]]
 
 
 @pytest.mark.parametrize("lex", [False, True])

@@ -8,11 +8,16 @@ import yaml
 
 from lexurn import parameters
 from lexurn.parameters import ParameterError, check
-from lexurn.settings import FLAT, Settings
+from lexurn.settings import FLAT, LETTERS, SECTIONS, Settings, owners
 
 CHOICES = {
+    "task": ["urns", "language"],
+    "backbone": ["transformer", "lstm"],
+    "language": list(LETTERS),
+    "completions": ["none", "oracle", "adversarial"],
     "vocabulary": ["one_hot", "orthonormal", "gaussian_scaled", "gaussian"],
-    "positions": ["learned", "rotary", "none", "integer", "linear", "log"],
+    "positions": ["learned", "rotary", "none", "integer", "linear", "log", "sinusoidal"],
+    "norm_placement": ["pre", "post"],
     "mlp": ["gated", "relu", "none"],
     "norm": ["layer", "none"],
     "schedule": ["constant", "cosine", "inverse_sqrt"],
@@ -23,6 +28,8 @@ SMALLEST = {
     "n_checkpoints": 0,
     "d_head": 0,
     "d_mlp": 0,
+    "d_hidden": 0,
+    "max_length": 0,
     "patience": 0,
     "n_tasks": 0,
     "n_colors": 2,
@@ -38,6 +45,8 @@ REALS = {
     "logit_scale": (0, None),
     "min_delta": (-1e-9, None),
     "dropout": (-1e-9, 1.0),
+    "mlp_dropout": (-1e-9, 1.0),
+    "unseen": (-1e-9, 1.0),
 }
 BOOLEANS = {"lex", "tied", "label_permuted", "positions_trained", "bos"}
 LISTS = {"alpha", "thetas", "target_alpha"}
@@ -57,6 +66,7 @@ def valid(dice: random.Random) -> dict:
         "learning_rate": dice.choice([1e-4, "1e-4", "3e-3", 0.01]),
         "seed": dice.randint(0, 10**6),
         "dropout": dice.choice([0, 0.1, "0.5"]),
+        "unseen": dice.choice([0, 0.1]),
         "n_tasks": dice.choice([0, 1, 16, 4096]),
         "weight_decay": dice.choice([0, 0.01]),
         "logit_scale": dice.choice([1, 0.125]),
@@ -87,7 +97,21 @@ def valid(dice: random.Random) -> dict:
         values.pop("min_delta", None)
     if "n_train_samples" not in values:
         values.pop("n_epochs", None)
-    return values
+    if values.get("norm") == "none":
+        values.pop("norm_placement", None)
+    return of_one_class(values, {name: values.get(name, classes[0]().name) for name, classes in NAMED.items()})
+
+
+NAMED = {name: classes for name, classes in SECTIONS.items() if len(classes) > 1}
+
+
+def of_one_class(values: dict, chosen: dict) -> dict:
+    """Without what belongs to other classes of settings than those that are chosen."""
+    kept = {}
+    for name, value in values.items():
+        if name in NAMED or FLAT[name] not in NAMED or chosen[FLAT[name]] in [each().name for each in owners(name)]:
+            kept[name] = value
+    return kept
 
 
 def faulty(dice: random.Random) -> tuple[dict, str]:
@@ -114,6 +138,11 @@ def faulty(dice: random.Random) -> tuple[dict, str]:
         case 5:  # no concentration
             name = "alpha"
             values[name] = dice.choice([0, -1, "abc", [1.0, -2.0], [], True, None, float("nan"), [1.0] * 50])
+    section = FLAT.get(name)
+    if section in NAMED and name != section:
+        chosen = {other: values.get(other, classes[0]().name) for other, classes in NAMED.items()}
+        chosen[section] = owners(name)[0]().name
+        values = of_one_class(values, chosen) | {section: chosen[section]}
     return values, name
 
 
@@ -143,7 +172,7 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"n_task": 4}, "n_task is no parameter of any chapter; did you mean n_tasks? known: alpha, batch_size"),
+        ({"n_task": 4}, "n_task is no parameter of any chapter; did you mean n_tasks? known: alpha, backbone, b"),
         ({"n_colors": 1}, "n_colors (colours of balls, the vocabulary) must be a whole number at least 2, got 1; use"),
         ({"d_model": 65}, "d_model must be a multiple of n_heads, got d_model=65 and n_heads=2; use d_model 64 or 66"),
         (
@@ -167,6 +196,31 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ({"alpha": "[1, 2"}, "must be a positive number or a list of them, one per colour, got '[1, 2'"),
         ({"n_train_samples": 1000, "n_steps": 7}, "n_steps counts only for endless data, got n_steps=7"),
         ({"lex": True, "vocabulary": "original", "tied": False}, "use vocabulary gaussian to change them"),
+        (
+            {"task": "coins"},
+            "task (what is sampled: urns (coins are urns of two colours), language) must be one of urns, ",
+        ),
+        (
+            {"language": "dik"},
+            "baN, bbaN, aNbN, dyck, aNbNcN, cs_dyck, abN, aNbM, parentheses, brackets, got 'dik'; did you",
+        ),
+        (
+            {"language": "dyck", "n_tasks": 4},
+            "language (of language) and n_tasks (of urns) do not go together; keep one",
+        ),
+        (
+            {"task": "urns", "language": "dyck"},
+            "language is a setting of task=language, got task=urns; leave language out",
+        ),
+        ({"backbone": "lstm", "n_heads": 4}, "n_heads is a setting of backbone=transformer, got backbone=lstm; leave"),
+        (
+            {"d_hidden": 64},
+            "d_hidden must be d_model=32 where the table that embeds tokens reads out too, got 64; use tied",
+        ),
+        ({"language": "aNbN", "max_length": 40}, "max_length must be at most context_length=32, got 40; raise context"),
+        ({"norm": "none", "norm_placement": "post"}, "norm_placement counts only with norms, got norm_placement=post"),
+        ({"mlp": "none", "mlp_dropout": 0.1}, "mlp_dropout counts only with an MLP, got mlp_dropout=0.1 and mlp=none"),
+        ({"language": "dyck", "lex": True, "d_model": 2}, "d_model must be at least the 4 letters of dyck for one_hot"),
     ],
 )
 def test_messages_say_what_came_what_is_allowed_and_what_to_do(values, message):

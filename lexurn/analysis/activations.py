@@ -91,7 +91,7 @@ def _run(model: LanguageModel, tokens: Tokens, hooks: Mapping[str, Callable], ta
         for name, hook in hooks.items():
             handle = there[name].register_forward_hook(lambda place, given, own, hook=hook: hook(own))
             stack.callback(handle.remove)
-        return model(tokens.to(model.start.device), table=table)
+        return model(tokens.to(model.device), table=table)
 
 
 def _keep(parts: list[Tensor], own: Tensor) -> None:

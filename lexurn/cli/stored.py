@@ -133,7 +133,7 @@ def _listing(table: "pd.DataFrame") -> str:
     shown = pd.DataFrame({"run": short, "kind": table["kind"], "seed": table["seed"]})
     told = {"seed", "lex", "label_permuted"}  # the last two by the kind
     differ = [name for name in FLAT if name not in told and table[name].astype(str).nunique() > 1]
-    shown[differ] = table[differ]
+    shown[differ] = table[differ].where(table[differ].notna(), "")
     shown["best step"] = table["best_step"]
     shown["loss"] = table["validation_loss"].map("{:.4f}".format)
     for reference in ("generalizing", "memorizing", "symmetrized"):

@@ -1,4 +1,4 @@
-"""A language model: vocabulary × positions × backbone, with a learned start vector.
+"""A language model: vocabulary × positions × backbone, with a learned start vector (for words, the row of SOS).
 
     start, embed(x_0) + position 0, …, embed(x_{T-2}) + position T-2   ->  backbone  ->  unembed  ->  log-probabilities
 
@@ -8,6 +8,7 @@ Row 0 comes from the start vector and row t from the tokens before t; nothing is
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,12 +20,17 @@ from lexurn.predictors import Average
 from lexurn.seeding import generator as stream
 from lexurn.seeding import global_generator
 from lexurn.settings import Settings
-from lexurn.shapes import LogProbs, Predictor, Table, Tokens, check_tokens
+from lexurn.shapes import Hidden, LogProbs, Predictor, Table, Tokens, check_tokens
+from lexurn.tasks.words import SOS, padded, without_specials
 
-BACKBONES = {"transformer": "lexurn.models.transformer:Transformer"}
-"""A backbone is a causal map (batch time d_model) -> same, made from its settings: one file, one line.
+BACKBONES = {
+    "transformer": "lexurn.models.transformer:Transformer",
+    "lstm": "lexurn.models.lstm:LSTM",
+}
+"""A backbone is a causal map (batch time d_model) -> (batch time d_out), made from its settings: one file, one line.
 
-Its class names in `RESIDUAL` the weights that write into a residual stream (none: an empty tuple).
+Row by row it is `step(x, state)` with x (batch d_model), where `begin()` gives the state before the first row. Its
+class names in `RESIDUAL` the weights that write into a residual stream (none: an empty tuple).
 """
 
 
@@ -42,7 +48,7 @@ class LanguageModel(nn.Module):
     Row 0 comes from the start vector, which the other rows see as well: it is their BOS, unless `bos` is off.
 
     With a random vocabulary every sequence gets a fresh table from `generator`, or the one passed in as `table`
-    (batch vocab d_model).
+    (batch words d_model). Where tokens are words, the start vector is the row of SOS, and PAD is certain behind EOS.
     """
 
     def __init__(self, settings: Settings):
@@ -50,13 +56,18 @@ class LanguageModel(nn.Module):
         d_model = settings.backbone.d_model
         vocabulary = RandomVocabulary if settings.vocabulary.lex else LearnedVocabulary
         self.context_length, self.vocab_size = settings.task.context_length, settings.task.vocab_size
-        self.start = nn.Parameter(torch.empty(1, d_model))
-        self.vocabulary = vocabulary(settings.task.vocab_size, d_model, settings.vocabulary)
+        self.has_words = settings.task.n_special > 0
+        self.start = None if self.has_words else nn.Parameter(torch.empty(1, d_model))
+        parts = {"n_special": settings.task.n_special, "d_out": settings.backbone.d_out}
+        self.vocabulary = vocabulary(settings.task.vocab_size, d_model, settings.vocabulary, **parts)
         how = settings.backbone.positions
         self.positions, self.told = None, TABLES.get(how)
         if how == "learned" or self.told:
             table = torch.empty(self.context_length, d_model)
             self.positions = nn.Parameter(table, requires_grad=settings.backbone.positions_trained)
+        if how == "sinusoidal":
+            del self.positions
+            self.register_buffer("positions", sinusoids(self.context_length, d_model), persistent=False)
         self.bos = settings.backbone.bos
         module, name = BACKBONES[settings.backbone.name].split(":")
         self.backbone = getattr(import_module(module), name)(settings.backbone)
@@ -70,12 +81,48 @@ class LanguageModel(nn.Module):
         seen = self.vocabulary.embed(tokens[:, :-1], table)
         if self.positions is not None:
             seen = seen + self.positions[: n_rows - 1]
-        start = self.start.expand(n_sequences, 1, -1)
+        start = self.start_vector.expand(n_sequences, 1, -1)
         if self.bos or n_rows == 1:
             x = self.backbone(torch.cat([start, seen], 1))
         else:
             x = torch.cat([self.backbone(start), self.backbone(seen)], 1)
-        return self.vocabulary.unembed(x, table).log_softmax(-1)
+        log_probs = self.read_out(x, table)
+        return padded(log_probs, tokens) if self.has_words else log_probs
+
+    @property
+    def start_vector(self) -> Float[Tensor, "1 d_model"]:
+        return self.vocabulary.row(SOS) if self.has_words else self.start
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def read_out(self, x: Hidden, table: Table) -> LogProbs:
+        """Log-probabilities from what the backbone gives."""
+        logits = self.vocabulary.unembed(x, table)
+        return (without_specials(logits) if self.has_words else logits).log_softmax(-1)
+
+    def begin(self) -> Any:
+        """The state before row 0, for `step`."""
+        return self.backbone.begin()
+
+    def step(self, before: Tokens, row: int, state: Any, *, table: Table) -> LogProbs:
+        """Row `row` (batch 1 vocab) alone, given the token before it (batch 1; before row 0 whatever, of which only the
+        number counts). The state goes on to it; rows must come in order."""
+        if row == 0:
+            x, begun = self.start_vector.expand(len(before), -1), state if self.bos else self.begin()
+            return self.read_out(self.backbone.step(x, begun)[:, None], table)
+        x = self.vocabulary.embed(before, table)[:, 0]
+        x = x if self.positions is None else x + self.positions[row - 1]
+        return self.read_out(self.backbone.step(x, state)[:, None], table)
+
+
+def sinusoids(n: int, d_model: int) -> Float[Tensor, "n d_model"]:
+    """Places as sines and cosines (Vaswani et al. 2017), of norm 1 like learned ones when they begin."""
+    frequencies = 10_000 ** -(torch.arange(0, d_model, 2) / d_model)
+    angles = torch.arange(n)[:, None] * frequencies
+    both = torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :d_model]
+    return both / (d_model / 2) ** 0.5
 
 
 def build(settings: Settings, *, generator: Generator) -> LanguageModel:
@@ -116,7 +163,7 @@ def as_predictor(model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batc
     predicted the same in any company. They are drawn on the CPU, the same for every device that the model may be on,
     and the answer is on that of the tokens.
     """
-    device = model.start.device
+    device = model.device
     tables = model.vocabulary.draw(n_tables, generator=stream(seed, "evaluation tables")).to(device)
 
     def under(table: Table | None) -> Predictor:
@@ -133,14 +180,16 @@ def as_predictor(model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batc
     return Average([under(table) for table in tables.split(1)])
 
 
-def loss_as_trained(model: LanguageModel, tokens: Tokens, *, seed: int, batch_size: int = 64) -> float:
-    """Mean −log p over rows 1 … C with, as in training, one random table for each sequence (the same at every call, and
-    on every device)."""
-    device, tables, total = model.start.device, stream(seed, "validation tables"), 0.0
+def loss_as_trained(
+    model: LanguageModel, tokens: Tokens, *, seed: int, first_row: int = 1, batch_size: int = 64
+) -> float:
+    """Mean −log p over rows from `first_row` on with, as in training, one random table for each sequence (the same at
+    every call, and on every device)."""
+    device, tables, total = model.device, stream(seed, "validation tables"), 0.0
     with evaluating(model):
         for batch in tokens.to(device).split(batch_size):
             table = model.vocabulary.draw(len(batch), generator=tables).to(device)
-            total += negative_log_likelihood(model(batch, table=table), batch)[:, 1:].mean(-1).sum()
+            total += negative_log_likelihood(model(batch, table=table), batch)[:, first_row:].mean(-1).sum()
     return float(total) / len(tokens)
 
 
@@ -159,8 +208,8 @@ def evaluating(model: LanguageModel) -> Iterator[None]:
 def summary(model: LanguageModel) -> dict[str, int]:
     """Parameters of each part, and in all."""
     parts = {
-        "start vector": model.start.numel(),
-        "positions": 0 if model.positions is None else model.positions.numel(),
+        "start vector": 0 if model.start is None else model.start.numel(),
+        "positions": model.positions.numel() if isinstance(model.positions, nn.Parameter) else 0,
     }
     for name in ("vocabulary", "backbone"):
         parts[name] = sum(parameter.numel() for parameter in getattr(model, name).parameters())

@@ -1,8 +1,9 @@
-"""A decoder: x + attention(norm x), then x + mlp(norm x), and a last norm; with neither norms nor MLPs where asked.
+"""A decoder: x + attention(norm x), then x + mlp(norm x), and a last norm; or norm(x + …) and no last one; or no norms.
 
-Causal by `scaled_dot_product_attention(is_causal=True)`. The gated MLP is down(gelu(up x) · gate x), without biases;
-the plain one down(relu(up x)), with them. Row 0 is the start vector and row i + 1 is token i, whose rotary position is
-i (the start vector is not turned); without a BOS the rows of the tokens come alone.
+Causal by `scaled_dot_product_attention(is_causal=True)`. Step by step, keys and values of the rows before are kept in a
+`Cache`, one for each layer, and a step is its query against them. The gated MLP is down(gelu(up x) · gate x), without
+biases; the plain one down(relu(up x)), with them. Row 0 is the start vector and row i + 1 is token i, whose rotary
+position is i (the start vector is not turned); without a BOS the rows of the tokens come alone.
 
 What flows is named: a `Place` below is where `lexurn.analysis.activations` reads and writes.
 """
@@ -17,6 +18,24 @@ from lexurn.settings import TransformerSettings
 from lexurn.shapes import Hidden
 
 
+class Cache:
+    """Keys and values (batch heads rows d_head) of the rows seen so far."""
+
+    def __init__(self):
+        self.k: Tensor | None = None
+        self.v: Tensor | None = None
+
+    @property
+    def n_rows(self) -> int:
+        return 0 if self.k is None else self.k.shape[2]
+
+    def add(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """All of them, with those of a new row."""
+        self.k = k if self.k is None else torch.cat([self.k, k], 2)
+        self.v = v if self.v is None else torch.cat([self.v, v], 2)
+        return self.k, self.v
+
+
 class Attention(nn.Module):
     def __init__(self, settings: TransformerSettings):
         super().__init__()
@@ -29,12 +48,16 @@ class Attention(nn.Module):
         names = ("attn.q", "attn.k", "attn.v", "attn.pattern", "attn.z")
         self.q, self.k, self.v, self.pattern, self.z = map(Place, names)
 
-    def forward(self, x: Hidden) -> Hidden:
+    def forward(self, x: Hidden, cache: Cache | None = None) -> Hidden:
+        """All rows at once; or with a cache one row, the next."""
         q, k, v = self.qkv(x).unflatten(-1, (3, self.n_heads, -1)).unbind(2)  # batch time heads d_head
         q, k, v = (each.transpose(1, 2) for each in (self.q(q), self.k(k), self.v(v)))  # batch heads time d_head
         if self.rotary:
-            q, k = rotate(q, first=self.first_token), rotate(k, first=self.first_token)
-        if self.pattern.is_watched:
+            first = self.first_token - (0 if cache is None else cache.n_rows)
+            q, k = rotate(q, first=first), rotate(k, first=first)
+        if cache is not None:
+            z = scaled_dot_product_attention(q, *cache.add(k, v))
+        elif self.pattern.is_watched:
             z = self.pattern(attention_pattern(q, k)) @ v
         else:
             z = scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -70,26 +93,33 @@ MLPS = {"gated": GatedMLP, "relu": PlainMLP}
 class Block(nn.Module):
     def __init__(self, settings: TransformerSettings):
         super().__init__()
+        self.post = settings.norm_placement == "post"
         self.resid_pre = Place("resid_pre")
         self.attention_norm = norm(settings)
         self.attention = Attention(settings)
         self.dropout = nn.Dropout(settings.dropout)
         self.resid_mid = Place("resid_mid")
-        if settings.mlp != "none":
+        self.has_mlp = settings.mlp != "none"
+        if self.has_mlp:
             self.mlp_norm = norm(settings)
             self.mlp = MLPS[settings.mlp](settings.d_model, settings.mlp_width)
+            self.mlp_dropout = nn.Dropout(settings.mlp_dropout)
         self.resid_post = Place("resid_post")
 
-    def forward(self, x: Hidden) -> Hidden:
+    def forward(self, x: Hidden, cache: Cache | None = None) -> Hidden:
         x = self.resid_pre(x)
-        x = self.resid_mid(x + self.dropout(self.attention(self.attention_norm(x))))
-        if "mlp" in self._modules:
-            x = x + self.mlp(self.mlp_norm(x))
-        return self.resid_post(x)
+        if self.post:
+            x = self.resid_mid(self.attention_norm(x + self.dropout(self.attention(x, cache))))
+            return self.resid_post(self.mlp_norm(x + self.mlp_dropout(self.mlp(x))) if self.has_mlp else x)
+        x = self.resid_mid(x + self.dropout(self.attention(self.attention_norm(x), cache)))
+        return self.resid_post(x + self.mlp_dropout(self.mlp(self.mlp_norm(x))) if self.has_mlp else x)
 
 
 class Transformer(nn.Module):
-    """Hidden vectors (batch time d_model) to the same; row t depends on rows 0 … t."""
+    """Hidden vectors (batch time d_model) to the same; row t depends on rows 0 … t.
+
+    `step` gives the next row alone, from the state that `begin` and the steps before have left.
+    """
 
     RESIDUAL = ("attention.out.weight", "mlp.down.weight")
     """Weights that write into the residual stream: their initial scale shrinks with depth."""
@@ -97,10 +127,21 @@ class Transformer(nn.Module):
     def __init__(self, settings: TransformerSettings):
         super().__init__()
         self.blocks = nn.Sequential(*(Block(settings) for _ in range(settings.n_layers)))
-        self.norm = norm(settings)
+        self.norm = nn.Identity() if settings.norm_placement == "post" else norm(settings)
 
     def forward(self, x: Hidden) -> Hidden:
         return self.norm(self.blocks(x))
+
+    def begin(self) -> list[Cache]:
+        """The state before the first row."""
+        return [Cache() for _ in self.blocks]
+
+    def step(self, x: Float[Tensor, "batch d_model"], state: list[Cache]) -> Float[Tensor, "batch d_model"]:
+        """The next row; the state goes on to it."""
+        x = x[:, None]
+        for block, cache in zip(self.blocks, state, strict=True):
+            x = block(x, cache)
+        return self.norm(x)[:, 0]
 
 
 def norm(settings: TransformerSettings) -> nn.Module:

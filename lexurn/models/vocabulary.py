@@ -6,7 +6,10 @@
 
 Both work on a *table*: `draw` gives one, `embed` and `unembed` use it. With the table of a sequence passed in,
 relabelling the tokens and the table's rows together relabels the prediction and changes nothing else. A table
-(1 vocab d_model) serves all sequences of a batch.
+(1 words d_model) serves all sequences of a batch.
+
+Of the tokens, `n_special` come first that are no words (SOS, EOS, PAD); their rows are learned in any case, and a
+random table has those of the words alone.
 """
 
 from collections.abc import Callable
@@ -22,17 +25,24 @@ Logits = Float[Tensor, "batch time vocab"]
 
 
 class LearnedVocabulary(nn.Module):
-    """A learned embedding table; tied, it reads the logits out too, untied, a linear map with a bias does."""
+    """A learned embedding table; tied, it reads the logits out too, untied, a linear map with a bias does.
 
-    def __init__(self, vocab_size: int, d_model: int, settings: VocabularySettings):
+    What is read out has the width `d_out`, which is `d_model` where tied.
+    """
+
+    def __init__(self, vocab_size: int, d_model: int, settings: VocabularySettings, *, n_special: int, d_out: int):
         super().__init__()
         self.embedding = nn.Parameter(torch.empty(vocab_size, d_model))
-        self.readout = None if settings.tied else nn.Linear(d_model, vocab_size)
+        self.readout = None if settings.tied else nn.Linear(d_out, vocab_size)
         self.logit_scale = settings.logit_scale
 
     def draw(self, n_sequences: int, *, generator: Generator | None = None) -> Table:
         """The one learned table (vocab d_model), the same for all sequences."""
         return self.embedding
+
+    def row(self, token: int) -> Float[Tensor, "1 d_model"]:
+        """The learned row of a token."""
+        return self.embedding[token : token + 1]
 
     def embed(self, tokens: Tokens, table: Table) -> Hidden:
         return nn.functional.embedding(tokens, table)
@@ -45,24 +55,36 @@ class LearnedVocabulary(nn.Module):
 class RandomVocabulary(nn.Module):
     """A random table per sequence; tied, it reads the logits out too, untied, its learned linear image does."""
 
-    def __init__(self, vocab_size: int, d_model: int, settings: VocabularySettings):
+    def __init__(self, vocab_size: int, d_model: int, settings: VocabularySettings, *, n_special: int, d_out: int):
         super().__init__()
-        self.vocab_size, self.d_model = vocab_size, d_model
+        self.n_words, self.d_model = vocab_size - n_special, d_model
         self.family = FAMILIES[settings.vocabulary]
-        self.readout = None if settings.tied else nn.Linear(d_model, d_model, bias=False)
+        self.special = nn.Parameter(torch.empty(n_special, d_model)) if n_special else None
+        self.readout = None if settings.tied else nn.Linear(d_model, d_out, bias=False)
         self.logit_scale = settings.logit_scale
 
     def draw(self, n_sequences: int, *, generator: Generator) -> Table:
-        """Fresh tables (batch vocab d_model) on the generator's device."""
-        return self.family((n_sequences, self.vocab_size, self.d_model), generator)
+        """Fresh tables (batch words d_model) on the generator's device."""
+        return self.family((n_sequences, self.n_words, self.d_model), generator)
+
+    def row(self, token: int) -> Float[Tensor, "1 d_model"]:
+        """The learned row of a special token."""
+        return self.special[token : token + 1]
 
     def embed(self, tokens: Tokens, table: Table) -> Hidden:
-        table = table.expand(len(tokens), -1, -1)
+        table = self.whole(table).expand(len(tokens), -1, -1)
         return table.gather(1, tokens[..., None].expand(-1, -1, table.shape[-1]))
 
     def unembed(self, hidden: Hidden, table: Table) -> Logits:
+        table = self.whole(table)
         table = table if self.readout is None else self.readout(table)
         return self.logit_scale * (hidden @ table.mT)
+
+    def whole(self, table: Table) -> Table:
+        """A table of words with the rows of special tokens before them."""
+        if self.special is None:
+            return table
+        return torch.cat([self.special.expand(len(table), -1, -1), table], 1)
 
 
 def gaussian(shape: tuple[int, int, int], generator: Generator) -> Table:

@@ -4,8 +4,9 @@
     Nested         dyck, parentheses, brackets
     Interleaved    cs_dyck
 
-Row t has seen tokens[:, :t]. SOS and PAD have probability 0. After EOS nothing is to be predicted: there, as after what
-no word begins with, letters and EOS are all alike. Float64.
+Row t has seen tokens[:, :t]. Inside a word SOS and PAD have probability 0, and after EOS nothing is left to predict:
+PAD is certain. So the rows of a sequence add up to the log-probability of its word. After what no word begins with,
+letters and EOS are all alike. Float64.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,9 @@ from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
 from lexurn.shapes import LogProbs, Tokens, check_tokens
-from lexurn.tasks.languages import EOS, FIRST, LANGUAGES, Letters, letters_of
+from lexurn.tasks.languages import LANGUAGES
+from lexurn.tasks.rules import Letters
+from lexurn.tasks.words import EOS, FIRST, letters_of, padded
 
 Probs = Float64[Tensor, "batch rows choices"]
 """Of each letter, and of EOS last; a row more than there are letters."""
@@ -43,7 +46,7 @@ class Oracle:
         probs = torch.where(lost, 1 / (self.n_letters + 1), probs / probs.sum(-1, keepdim=True))
         found = torch.full((*tokens.shape, self.language.vocab_size), -torch.inf, dtype=torch.float64)
         found[..., FIRST:], found[..., EOS] = probs[..., :-1].log(), probs[..., -1].log()
-        return found
+        return padded(found, tokens)
 
 
 class Counting(Oracle):

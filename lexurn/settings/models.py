@@ -1,6 +1,6 @@
 """What a model is made of: its vocabulary, and a class of settings for each backbone."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -36,23 +36,37 @@ class VocabularySettings(Section):
         return self
 
 
-class TransformerSettings(Section):
-    """A pre-norm decoder, or one without norms."""
+class BackboneSettings(Section):
+    """What backbones have in common. Positions are told to those that ask for them."""
+
+    d_model: Whole = Field(32, ge=1, description="width of embedded tokens and between layers")
+    n_layers: Whole = Field(1, ge=1, description="blocks, or recurrent layers")
+
+    @property
+    def d_out(self) -> int:
+        """The width of what it gives: that of its input, unless it says otherwise."""
+        return self.d_model
+
+
+class TransformerSettings(BackboneSettings):
+    """A decoder: with norms before or after its sums, or without any."""
 
     name: Literal["transformer"] = "transformer"
-    d_model: Whole = Field(32, ge=1, description="width of the residual stream")
-    n_layers: Whole = Field(1, ge=1, description="blocks")
     n_heads: Whole = Field(2, ge=1, description="attention heads, each of width d_model / n_heads")
     d_head: Whole = Field(0, ge=0, description="width of a head; 0: d_model / n_heads")
     mlp: Literal["gated", "relu", "none"] = Field("gated", description="gated GELU, relu, or none: attention only")
     d_mlp: Whole = Field(0, ge=0, description="width of the MLP; 0: four times d_model")
-    norm: Literal["layer", "none"] = Field("layer", description="before attention, MLP and read-out: layer, none")
-    positions: Literal["learned", "rotary", "none", "integer", "linear", "log"] = Field(
+    norm: Literal["layer", "none"] = Field("layer", description="LayerNorm (layer), or none")
+    norm_placement: Literal["pre", "post"] = Field(
+        "pre", description="pre: before attention, MLP and read-out; post: after each sum"
+    )
+    positions: Literal["learned", "rotary", "none", "integer", "linear", "log", "sinusoidal"] = Field(
         "learned", description="how a token's place is told"
     )
     positions_trained: bool = Field(True, description="positions that are a table are trained, not fixed")
     bos: bool = Field(True, description="all rows see the start vector, a BOS; without, row 0 alone")
     dropout: Real = Field(0.0, ge=0, lt=1, description="dropout after attention")
+    mlp_dropout: Real = Field(0.0, ge=0, lt=1, description="dropout after the MLP")
 
     @property
     def head_width(self) -> int:
@@ -66,7 +80,16 @@ class TransformerSettings(Section):
     def _widths_count(self) -> "TransformerSettings":
         if self.mlp == "none" and self.d_mlp:
             raise ValueError(f"d_mlp counts only with an MLP, got d_mlp={self.d_mlp} and mlp=none; leave d_mlp out")
-        if self.positions in ("rotary", "none") and not self.positions_trained:
+        if self.mlp == "none" and self.mlp_dropout:
+            raise ValueError(
+                f"mlp_dropout counts only with an MLP, got mlp_dropout={self.mlp_dropout} and mlp=none; leave it out"
+            )
+        if self.norm == "none" and self.norm_placement != "pre":
+            raise ValueError(
+                f"norm_placement counts only with norms, got norm_placement={self.norm_placement} and norm=none; "
+                "leave norm_placement out, or use norm layer"
+            )
+        if self.positions in ("rotary", "none", "sinusoidal") and not self.positions_trained:
             raise ValueError(
                 f"positions_trained counts only for positions that are a table, got positions={self.positions}; "
                 "leave positions_trained out, or use positions learned, integer, linear or log"
@@ -91,3 +114,18 @@ class TransformerSettings(Section):
                 f"use d_model {below} or {below + step}"
             )
         return self
+
+
+class LSTMSettings(BackboneSettings):
+    """A stack of LSTM layers (Hochreiter & Schmidhuber 1997), which need no positions."""
+
+    positions: ClassVar[str] = "none"
+    positions_trained: ClassVar[bool] = False
+    bos: ClassVar[bool] = True
+
+    name: Literal["lstm"] = "lstm"
+    d_hidden: Whole = Field(0, ge=0, description="width of the recurrent state, and of what is read out; 0: d_model")
+
+    @property
+    def d_out(self) -> int:
+        return self.d_hidden or self.d_model

@@ -1,21 +1,24 @@
 """What is sampled: a class of settings for each task."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from lexurn.settings.fields import Concentration, Positives, Probabilities, Section, Whole
+from lexurn.settings.fields import Concentration, Positives, Probabilities, Real, Section, Whole
 
 
 class UrnsSettings(Section):
     """Balls & urns: a pool of urns drawn once, sequences of balls drawn from them. A coin is an urn of two colours."""
 
+    first_row: ClassVar[int] = 1  # of means over rows: row 0 has seen no ball
+    n_special: ClassVar[int] = 0  # tokens that are no words
+
     name: Literal["urns"] = "urns"
     n_tasks: Whole = Field(1, ge=0, description="urns in the training pool; 0: a fresh urn for every sequence")
     n_colors: Whole = Field(4, ge=2, description="colours of balls, the vocabulary")
     alpha: Concentration = Field(1.0, description="concentration of the Dirichlet prior: a number, or one per colour")
-    context_length: Whole = Field(32, ge=1, description="most balls seen before a prediction")
-    label_permuted: bool = Field(False, description="rename the colours of every training sequence at random")
+    context_length: Whole = Field(32, ge=1, description="most tokens seen before a prediction")
+    label_permuted: bool = Field(False, description="rename colours, or letters, of every training sequence at random")
     thetas: Probabilities = Field(
         (), description="the pool as given coins, by their probability of colour 1; []: drawn"
     )
@@ -63,3 +66,74 @@ class UrnsSettings(Section):
     @property
     def vocab_size(self) -> int:
         return self.n_colors
+
+    @property
+    def words(self) -> str:
+        """How many tokens carry a name of their own, in words."""
+        return f"n_colors={self.n_colors}"
+
+    @property
+    def label(self) -> str:
+        """What the run's folder begins with."""
+        return f"urns-V{self.n_colors}-D{self.n_tasks}-C{self.context_length}"
+
+
+LETTERS = {
+    "baN": "ab",
+    "bbaN": "ab",
+    "aNbN": "ab",
+    "dyck": "()[]",
+    "aNbNcN": "abc",
+    "cs_dyck": "()[]",
+    "abN": "ab",
+    "aNbM": "ab",
+    "parentheses": "()",
+    "brackets": "[]",
+}
+"""The letters of each language (see `lexurn.tasks.languages`)."""
+
+
+class LanguageSettings(Section):
+    """Words of a formal language. A sequence is a word, EOS, and padding up to context_length + 1 tokens."""
+
+    first_row: ClassVar[int] = 0  # the first letter of a word counts
+    n_special: ClassVar[int] = 3  # SOS, EOS, PAD
+
+    name: Literal["language"] = "language"
+    language: Literal["baN", "bbaN", "aNbN", "dyck", "aNbNcN", "cs_dyck", "abN", "aNbM", "parentheses", "brackets"] = (
+        Field("aNbN", description="words of")
+    )
+    context_length: Whole = Field(32, ge=1, description="most tokens seen before a prediction")
+    label_permuted: bool = Field(False, description="rename colours, or letters, of every training sequence at random")
+    max_length: Whole = Field(0, ge=0, description="most letters of training words; 0: context_length")
+    unseen: Real = Field(0.0, ge=0, lt=1, description="share of the words of 8 letters or more kept from training")
+    completions: Literal["none", "oracle", "adversarial"] = Field(
+        "none",
+        description="in training too: none, prompts that go on by rule 1 (oracle), against it (adversarial)",
+    )
+
+    @model_validator(mode="after")
+    def _words_fit(self) -> "LanguageSettings":
+        if self.max_length > self.context_length:
+            raise ValueError(
+                f"max_length must be at most context_length={self.context_length}, got {self.max_length}; "
+                "raise context_length"
+            )
+        return self
+
+    @property
+    def longest(self) -> int:
+        """Most letters of a training word."""
+        return self.max_length or self.context_length
+
+    @property
+    def vocab_size(self) -> int:
+        return self.n_special + len(LETTERS[self.language])
+
+    @property
+    def words(self) -> str:
+        return f"the {len(LETTERS[self.language])} letters of {self.language}"
+
+    @property
+    def label(self) -> str:
+        return f"{self.language}-C{self.context_length}"

@@ -10,9 +10,9 @@
     aNbM        a's, then b's
     parentheses, brackets    one kind of pair, matched
 
-A sequence is a word, EOS, and PAD up to the end: tokens (batch, max_length + 1). SOS stands for the start vector that a
-model's row 0 comes from, and is never in a sequence. Word tokens begin at `FIRST`. The generators are those of Mészáros
-et al. 2024 (arXiv 2409.13728); `lexurn.predictors.grammars` has their exact next-token laws.
+A sequence is a word, EOS, and PAD up to the end (see `lexurn.tasks.words`): tokens (batch, max_length + 1). The
+generators are those of Mészáros et al. 2024 (arXiv 2409.13728); `lexurn.predictors.grammars` has their exact next-token
+laws.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,6 +24,7 @@ from jaxtyping import Bool
 from torch import Generator, Tensor
 
 from lexurn.seeding import numpy_generator
+from lexurn.settings import LETTERS
 from lexurn.shapes import Tokens
 from lexurn.tasks.rules import (
     Holds,
@@ -37,29 +38,10 @@ from lexurn.tasks.rules import (
     nested,
     starts_with,
 )
-
-SOS, EOS, PAD, FIRST = 0, 1, 2, 3
+from lexurn.tasks.words import FIRST, letters_of, sequences
 
 Draw = Callable[[int, int, np.random.Generator], list[Sequence[int]]]
 """(n, max_length, stream) -> n words, as letters."""
-
-
-def letters_of(tokens: Tokens, *, n_letters: int) -> Letters:
-    """The letters before the first EOS, or all if there is none."""
-    ended = (tokens == EOS).cumsum(-1) > 0
-    letters = torch.where((tokens >= FIRST) & (tokens < FIRST + n_letters), tokens - FIRST, -2)
-    return torch.where(ended, -1, letters)
-
-
-def sequences(words: Sequence[Sequence[int]], *, length: int) -> Tokens:
-    """Words, as letters 0, 1, …, with their EOS and PAD. Raises ValueError for one that is too long."""
-    longest = max(map(len, words), default=0)
-    if longest >= length:
-        raise ValueError(f"a word of {longest} letters and its EOS do not fit into {length} tokens")
-    rows = torch.full((len(words), length), PAD)
-    for row, word in zip(rows, words, strict=True):
-        row[: len(word) + 1] = torch.tensor([*(FIRST + letter for letter in word), EOS])
-    return rows
 
 
 @dataclass(frozen=True)
@@ -71,11 +53,14 @@ class Language:
     """
 
     name: str
-    letters: str
     rules: tuple[Rule, ...]
     draw: Draw
     needs: int
     more: Callable[[Letters], Holds] = lambda letters: letters[:, 0] >= 0
+
+    @property
+    def letters(self) -> str:
+        return LETTERS[self.name]
 
     @property
     def vocab_size(self) -> int:
@@ -185,10 +170,9 @@ ROUND, SQUARE = Rule("( ) matched", matched(0)), Rule("[ ] matched", matched(2))
 LANGUAGES = {
     each.name: each
     for each in (
-        Language("baN", "ab", (Rule("#a even", even(0)), Rule("starts with b", starts_with(1))), _ban, 1),
+        Language("baN", (Rule("#a even", even(0)), Rule("starts with b", starts_with(1))), _ban, 1),
         Language(
             "bbaN",
-            "ab",
             (Rule("even number of a's at the end", even_at_the_end(0)), Rule("b's before a's", in_order(1, 0))),
             _bban,
             1,
@@ -196,31 +180,28 @@ LANGUAGES = {
         ),
         Language(
             "aNbN",
-            "ab",
             (Rule("#a = #b", equally_many(0, 1)), Rule("a's before b's", in_order(0, 1))),
             _once(lambda k: [0] * k + [1] * k, lambda most: most // 2),
             2,
         ),
-        Language("dyck", "()[]", (SQUARE, ROUND), _nested(2), 2, nested),
+        Language("dyck", (SQUARE, ROUND), _nested(2), 2, nested),
         Language(
             "aNbNcN",
-            "abc",
             (Rule("#a = #b = #c", equally_many(0, 1, 2)), Rule("a's, b's, c's", in_order(0, 1, 2))),
             _once(lambda k: [0] * k + [1] * k + [2] * k, lambda most: most // 3),
             3,
         ),
-        Language("cs_dyck", "()[]", (SQUARE, ROUND), _interleaved, 2),
-        Language("abN", "ab", (Rule("#a = #b", equally_many(0, 1)),), _abn, 2),
+        Language("cs_dyck", (SQUARE, ROUND), _interleaved, 2),
+        Language("abN", (Rule("#a = #b", equally_many(0, 1)),), _abn, 2),
         Language(
             "aNbM",
-            "ab",
             (Rule("a's before b's", in_order(0, 1)),),
             lambda n, most, stream: [
                 [0] * k + [1] * (most - 2 - k) for k in stream.integers(1, most - 3, n, endpoint=True).tolist()
             ],
             4,
         ),
-        Language("parentheses", "()", (ROUND,), _nested(1), 2),
-        Language("brackets", "[]", (Rule("[ ] matched", matched(0)),), _nested(1), 2),
+        Language("parentheses", (ROUND,), _nested(1), 2),
+        Language("brackets", (Rule("[ ] matched", matched(0)),), _nested(1), 2),
     )
 }

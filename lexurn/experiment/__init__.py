@@ -1,7 +1,8 @@
 """From settings to the parts of an experiment: pool, batches, references, held-out sequences, the model, its training.
 
 Each is a function of the settings alone, through random streams of its own, so that evaluating can never change
-training and two models with equal task and seed are compared on the same sequences.
+training and two models with equal task and seed are compared on the same sequences. What depends on the task stands in
+a module for each: `of_urns`, `of_languages`.
 """
 
 import itertools
@@ -9,63 +10,86 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 
 import torch
 from safetensors.torch import load_file
 
 from lexurn import models, parameters, store, training
-from lexurn import predictors as exact
+from lexurn.experiment.of_urns import require_references, target, urns
 from lexurn.seeding import generator
 from lexurn.settings import Settings, TrainingSettings
 from lexurn.shapes import Pool, Predictor, State, Tokens
-from lexurn.tasks import Urns
 from lexurn.tasks.batches import endless, finite
+
+__all__ = [
+    "N_TABLES",
+    "Ready",
+    "batches",
+    "begun",
+    "estimate",
+    "fit",
+    "held_out",
+    "optimum",
+    "prepare",
+    "references",
+    "require_references",
+    "resolve_device",
+    "sample_like_training",
+    "target",
+    "threads",
+    "training_pool",
+    "urns",
+    "validation",
+    "weights",
+]
 
 N_TABLES = 8
 """Draws of random tables that a lexical model's probabilities are averaged over when it is evaluated."""
 
 
+SOURCES = {"urns": "lexurn.experiment.of_urns", "language": "lexurn.experiment.of_languages"}
+"""The module of each task, which has the seven functions below."""
+
+
+def _of(settings: Settings) -> ModuleType:
+    return import_module(SOURCES[settings.task.name])
+
+
 def training_pool(settings: Settings) -> Pool | None:
-    """The urns a model is trained on; None where every sequence has a fresh one."""
-    task = settings.task
-    if task.n_tasks == 0:
-        return None
-    if task.thetas:
-        heads = torch.tensor(task.thetas, dtype=torch.float64)
-        return torch.stack([1 - heads, heads], -1)
-    return urns(settings).sample_tasks(task.n_tasks, generator=generator(settings.training.seed, "urns"))
-
-
-def urns(settings: Settings) -> Urns:
-    """Where training urns come from."""
-    return Urns(settings.task.n_colors, settings.task.alpha)
-
-
-def target(settings: Settings) -> Urns:
-    """Where fresh urns come from when a model is judged: where training urns do, but for losses that are weighted."""
-    return Urns(settings.task.n_colors, settings.task.target_alpha or settings.task.alpha)
-
-
-def weights(settings: Settings) -> Callable[[Tokens], torch.Tensor] | None:
-    """Importance weights of training sequences, so that a loss over them is one under the target prior; or None.
-
-    p_target(x) / p_alpha(x) with the urn integrated out: what the ratio of the priors' densities is on average, given
-    the sequence, and so with less variance.
-    """
-    if not settings.task.target_alpha:
-        return None
-    towards, at = target(settings), urns(settings)
-    return lambda tokens: (towards.log_evidence(tokens) - at.log_evidence(tokens)).exp().float()
+    """The urns a model is trained on; None where every sequence has a fresh one, and for words."""
+    return _of(settings).training_pool(settings)
 
 
 def sample_like_training(settings: Settings, pool: Pool | None, n: int, stream: torch.Generator) -> Tokens:
-    """`n` sequences of context_length + 1 balls of the kind that the model is trained on."""
-    task, length = urns(settings), settings.task.context_length + 1
-    if pool is None:
-        tokens = task.out_of_distribution(n, length, generator=stream)
-    else:
-        tokens = task.in_distribution(pool, n, length, generator=stream)
-    return task.relabel(tokens, generator=stream) if settings.task.label_permuted else tokens
+    """`n` sequences of context_length + 1 tokens of the kind that the model is trained on."""
+    return _of(settings).sample_like_training(settings, pool, n, stream)
+
+
+def weights(settings: Settings) -> Callable[[Tokens], torch.Tensor] | None:
+    """The weights of training sequences in the loss; None: all alike."""
+    return _of(settings).weights(settings)
+
+
+def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
+    """The exact predictors that a run is compared with, by name."""
+    return _of(settings).references(settings, pool)
+
+
+def optimum(settings: Settings) -> str:
+    """The reference that no model with these settings can beat on average: the Bayes optimum of its training data."""
+    return _of(settings).optimum(settings)
+
+
+def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
+    """The evaluation splits of a run, the same at every evaluation and for every model with this task and seed."""
+    return _of(settings).held_out(settings, pool)
+
+
+def validation(settings: Settings, pool: Pool | None) -> Tokens:
+    """Sequences like those of training that choose the best weights, and nothing else."""
+    return _of(settings).validation(settings, pool)
 
 
 def batches(
@@ -83,74 +107,6 @@ def batches(
     if train.n_train_samples == 0:
         return endless(sample, train.batch_size, seed=train.seed, start=start)
     return finite(sample, train.n_train_samples, train.n_epochs, train.batch_size, seed=train.seed, start=start)
-
-
-def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
-    """The exact predictors a run is compared with: G always; M and S where there is a pool.
-
-    S is left out beyond `MOST_COLORS` and where its sums over subsets would take longer than about a minute.
-    """
-    task, n_colors = settings.task, settings.task.n_colors
-    predictors: dict[str, Predictor] = {"generalizing": exact.Generalizing(n_colors, target(settings).alpha)}
-    if pool is not None:
-        predictors["memorizing"] = exact.Memorizing(pool)
-        n_rows = 2 * settings.training.n_test_samples * (task.context_length + 1)
-        if n_colors <= exact.MOST_COLORS and n_rows * len(pool) * n_colors * 2**n_colors < 4e10:
-            predictors["symmetrized"] = exact.Symmetrized(pool)
-    return predictors
-
-
-def require_references(settings: Settings) -> None:
-    """Raise ParameterError unless both M and S are there to compare with."""
-    task = settings.task
-    if task.n_tasks == 0:
-        raise parameters.ParameterError(
-            "n_tasks=0 leaves no pool to memorize, and nothing to compare with but G; use n_tasks 1 or more"
-        )
-    if "symmetrized" not in references(settings, training_pool(settings)):
-        raise parameters.ParameterError(
-            f"S takes too long for n_colors={task.n_colors}, n_tasks={task.n_tasks} and n_test_samples="
-            f"{settings.training.n_test_samples}, and this chapter compares with it; lower one of them"
-        )
-
-
-def optimum(settings: Settings) -> str:
-    """The reference that no model with these settings can beat on average: the Bayes optimum of its training data.
-
-    Without names (lexical, label-permuted) it is symmetrized, which for fresh urns is G only if the prior is symmetric.
-    """
-    names_count, alphas = settings.kind == "normal", target(settings).alphas
-    if settings.task.n_tasks == 0 and (names_count or len(set(alphas)) == 1):
-        return "generalizing"
-    return "memorizing" if names_count else "symmetrized"
-
-
-def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
-    """The evaluation splits of a run, the same at every evaluation and for every model with this task and seed."""
-    task, n, length = target(settings), settings.training.n_test_samples, settings.task.context_length + 1
-    seed = settings.training.seed
-
-    def stream(name: str) -> torch.Generator:
-        return generator(seed, "held out", name)
-
-    tokens = {
-        "out_of_distribution": task.out_of_distribution(n, length, generator=stream("out of distribution")),
-        "low_entropy": task.low_entropy(length),
-    }
-    if pool is not None:
-        inside = task.in_distribution(pool, n, length, generator=stream("in distribution"))
-        tokens = {"in_distribution": inside, **tokens}
-    return tokens
-
-
-def validation(settings: Settings, pool: Pool | None) -> Tokens:
-    """Sequences like those of training that choose the best weights, and nothing else."""
-    stream = generator(settings.training.seed, "validation")
-    if settings.task.target_alpha:
-        return target(settings).out_of_distribution(
-            settings.training.n_test_samples, settings.task.context_length + 1, generator=stream
-        )
-    return sample_like_training(settings, pool, settings.training.n_test_samples, stream)
 
 
 def resolve_device(asked: str) -> torch.device:
@@ -174,6 +130,7 @@ class Ready:
     model: models.LanguageModel
     predictor: Predictor
     weigh: Callable[[Tokens], torch.Tensor] | None = None
+    first_row: int = 1
 
 
 def prepare(settings: Settings) -> Ready:
@@ -193,6 +150,7 @@ def prepare(settings: Settings) -> Ready:
         model,
         models.as_predictor(model, n_tables=N_TABLES, seed=seed),
         weights(settings),
+        settings.task.first_row,
     )
 
 
@@ -243,6 +201,7 @@ def fit(
         state=state,
         checkpoint=checkpoint,
         weigh=ready.weigh,
+        first_row=ready.first_row,
     )
 
 

@@ -1,0 +1,159 @@
+"""The data of formal languages: words as training has them, words that it never has, longer ones, and exact references.
+
+Some words may be kept from training (`unseen`): those of at least `FEWEST_LETTERS` letters, as shorter ones are too
+common to be missed, whose hash falls into a share of all hashes. Half of these words choose the best weights, and the
+other half are the split `unseen`. The references do not know which words are missing, as no model could.
+"""
+
+import hashlib
+from collections.abc import Callable
+
+import torch
+
+from lexurn import parameters
+from lexurn.predictors.grammars import oracle
+from lexurn.predictors.relabelled import Relabelled
+from lexurn.seeding import generator
+from lexurn.settings import Settings
+from lexurn.shapes import Pool, Predictor, Tokens
+from lexurn.tasks.languages import LANGUAGES
+from lexurn.tasks.words import FIRST, PAD, lengths
+
+FEWEST_LETTERS = 8
+"""Words that may be kept from training have as many letters, or more."""
+
+N_COMPLETED = 0.1
+"""Share of the training sequences that are completed prompts, where these are asked for."""
+
+MOST_DRAWS = 200
+"""How often words are drawn anew, at most, until enough of them fall into a split."""
+
+Chosen = Callable[[Tokens], torch.Tensor]
+
+
+def training_pool(settings: Settings) -> Pool | None:
+    """There are no urns."""
+    return None
+
+
+def weights(settings: Settings) -> None:
+    """All words count alike."""
+    return None
+
+
+def sample_like_training(settings: Settings, pool: Pool | None, n: int, stream: torch.Generator) -> Tokens:
+    """`n` words with EOS and PAD, of context_length + 1 tokens, as training has them."""
+    tokens = _words(settings, n, stream, where=_trained(settings))
+    return _renamed(settings, tokens, stream) if settings.task.label_permuted else tokens
+
+
+def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
+    """The oracle, and what is best where letters have been renamed."""
+    task = settings.task
+    exact = oracle(task.language, max_length=task.longest)
+    n_words = task.vocab_size - task.n_special
+    return {"oracle": exact, "relabelled": Relabelled(exact, n_words=n_words, n_special=task.n_special)}
+
+
+def optimum(settings: Settings) -> str:
+    """The oracle for who knows the letters by name."""
+    return "oracle" if settings.kind == "normal" else "relabelled"
+
+
+def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
+    """Words like those of training (no completed prompts); words that it never has, and longer ones, if there are."""
+    task, n, seed = settings.task, settings.training.n_test_samples, settings.training.seed
+    require_words(settings)
+
+    def draw(name: str, where: Chosen, *, longest: int = 0) -> Tokens:
+        return _words(settings, n, generator(seed, "held out", name), where=where, longest=longest)
+
+    splits = {"in_distribution": draw("in distribution", _trained(settings))}
+    if task.unseen:
+        splits["unseen"] = draw("unseen", lambda tokens: _share(tokens) < task.unseen / 2)
+    if task.longest < task.context_length:
+        splits["longer"] = draw("longer", lambda t: lengths(t) > task.longest, longest=task.context_length)
+    return splits
+
+
+def validation(settings: Settings, pool: Pool | None) -> Tokens:
+    """Words that training never has, where some are kept from it, or else words like those of training."""
+    task, stream = settings.task, generator(settings.training.seed, "validation")
+    require_words(settings)
+    if not task.unseen:
+        return sample_like_training(settings, pool, settings.training.n_test_samples, stream)
+
+    def chosen(tokens: Tokens) -> torch.Tensor:
+        share = _share(tokens)
+        return (share >= task.unseen / 2) & (share < task.unseen)
+
+    tokens = _words(settings, settings.training.n_test_samples, stream, where=chosen)
+    return _renamed(settings, tokens, stream) if task.label_permuted else tokens
+
+
+def require_words(settings: Settings) -> None:
+    """Raise ParameterError unless there are words of this length, to train on, and to keep from it where asked for."""
+    task, language = settings.task, LANGUAGES[settings.task.language]
+    try:
+        language.check_length(task.longest)
+    except ValueError as error:
+        raise parameters.ParameterError(str(error).replace("max_length", "context_length")) from None
+    if not task.unseen:
+        return
+    tokens = language.sample(10_000, max_length=task.longest, generator=generator(0, "are there words"))
+    share = _share(tokens)
+    parts = {
+        "to train on": share >= task.unseen,
+        "to choose weights by": (share >= task.unseen / 2) & (share < task.unseen),
+        "never seen": share < task.unseen / 2,
+    }
+    for part, there in parts.items():
+        if not there.any():
+            raise parameters.ParameterError(
+                f"unseen={task.unseen} leaves no words {part}: there are {len(tokens.unique(dim=0))} words of "
+                f"{task.language} with at most {task.longest} letters; use another share, or unseen 0"
+            )
+
+
+def _trained(settings: Settings) -> Chosen:
+    """The words that are not kept from training."""
+    unseen = settings.task.unseen
+    return lambda tokens: _share(tokens) >= unseen if unseen else (tokens[:, 0] == tokens[:, 0])
+
+
+def _words(settings: Settings, n: int, stream: torch.Generator, *, where: Chosen, longest: int = 0) -> Tokens:
+    """`n` words that are chosen so, drawn anew until there are enough."""
+    language, task = LANGUAGES[settings.task.language], settings.task
+    length, found, n_found = longest or task.longest, [], 0
+    for _ in range(MOST_DRAWS):
+        tokens = language.sample(n, max_length=length, generator=stream)
+        found.append(tokens[where(tokens)])
+        n_found += len(found[-1])
+        if n_found >= n:
+            tokens = torch.cat(found)[:n]
+            return torch.nn.functional.pad(tokens, (0, task.context_length - length), value=PAD)
+    raise parameters.ParameterError(
+        f"of {n * MOST_DRAWS} words of {task.language} with at most {length} letters only {n_found} can be used, and "
+        f"{n} are needed; change unseen, max_length or context_length"
+    )
+
+
+def _share(tokens: Tokens) -> torch.Tensor:
+    """A number from 0 to 1 for each word, from its hash; 1 for short ones, which are never kept from training."""
+    rows = tokens.to(torch.uint8).numpy()
+    sizes = lengths(tokens).tolist()
+    found = [
+        int.from_bytes(hashlib.blake2b(row[:size].tobytes(), digest_size=6).digest(), "little") / 2**48
+        if size >= FEWEST_LETTERS
+        else 1.0
+        for row, size in zip(rows, sizes, strict=True)
+    ]
+    return torch.tensor(found, dtype=torch.float64)
+
+
+def _renamed(settings: Settings, tokens: Tokens, stream: torch.Generator) -> Tokens:
+    """Every word with its letters renamed by a uniform permutation of its own."""
+    n_letters = settings.task.vocab_size - FIRST
+    new = torch.rand(len(tokens), n_letters, generator=stream).argsort(-1) + FIRST
+    new = torch.cat([torch.arange(FIRST).expand(len(tokens), -1), new], 1)
+    return new.gather(1, tokens)

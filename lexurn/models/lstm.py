@@ -1,0 +1,33 @@
+"""A stack of LSTM layers (Hochreiter & Schmidhuber 1997): gates decide what a cell keeps, takes in and shows.
+
+Every layer hands its hidden vectors to the next; those of the last are read out, of width d_hidden. There are no
+positions: the state itself tells the past.
+"""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lexurn.settings import LSTMSettings
+from lexurn.shapes import Hidden
+
+
+class LSTM(nn.Module):
+    """Hidden vectors (batch time d_model) to (batch time d_hidden); row t depends on rows 0 … t."""
+
+    RESIDUAL = ()
+
+    def __init__(self, settings: LSTMSettings):
+        super().__init__()
+        self.layers = nn.LSTM(settings.d_model, settings.d_out, settings.n_layers, batch_first=True)
+
+    def forward(self, x: Hidden) -> Float[Tensor, "batch time d_out"]:
+        return self.layers(x)[0]
+
+    def begin(self) -> list[Tensor]:
+        """The state before the first row: hidden vectors and cells of every layer, zero until the first step."""
+        return []
+
+    def step(self, x: Float[Tensor, "batch d_model"], state: list[Tensor]) -> Float[Tensor, "batch d_out"]:
+        """The next row; the state goes on to it."""
+        out, state[:] = self.layers(x[:, None], tuple(state) or None)
+        return out[:, 0]
