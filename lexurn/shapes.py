@@ -1,6 +1,7 @@
 """Shapes of the tensors that modules hand to each other. Tests execute these annotations, runs do not.
 
-Axes: batch (sequences), time (rows; row t has seen the tokens before t), vocab, tasks, colors.
+Axes: batch (sequences), time (rows; row t has seen the tokens before t), vocab, words (of the vocab, those that are
+no special tokens), tasks, colors.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ Tokens = Int64[Tensor, "batch time"]
 LogProbs = Float[Tensor, "batch time vocab"]
 Counts = Float64[Tensor, "batch time vocab"]
 Pool = Float64[Tensor, "tasks colors"]
-Table = Float[Tensor, "vocab d_model"] | Float[Tensor, "#batch vocab d_model"]
+Table = Float[Tensor, "words d_model"] | Float[Tensor, "#batch words d_model"]
 Hidden = Float[Tensor, "batch time d_model"]
 
 

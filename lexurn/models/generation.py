@@ -5,7 +5,8 @@ state), so that nothing is computed twice.
 """
 
 import torch
-from torch import Generator
+from jaxtyping import Float, Int64
+from torch import Generator, Tensor
 
 from lexurn.models.language_model import LanguageModel, evaluating
 from lexurn.shapes import Table, Tokens
@@ -19,7 +20,7 @@ def complete(
     limit: int,
     table: Table | None = None,
     generator: Generator | None = None,
-) -> Tokens:
+) -> Int64[Tensor, "batch limit"]:
     """Prompts (batch time) of equal length, possibly 0, with what the model goes on with: tokens (batch limit).
 
     Greedy, or sampled where there is a `generator` (on the CPU, so that every device samples the same from the same
@@ -55,7 +56,7 @@ def complete(
     return tokens.to(prompts.device)
 
 
-def _sampled(log_probs: torch.Tensor, generator: Generator) -> Tokens:
+def _sampled(log_probs: Float[Tensor, "batch vocab"], generator: Generator) -> Int64[Tensor, "batch 1"]:
     probs = log_probs.double().exp() if log_probs.device.type != "mps" else log_probs.cpu().double().exp()
     uniform = torch.rand(len(probs), 1, generator=generator, dtype=torch.float64).to(probs.device)
     thresholds = probs.cumsum(-1)

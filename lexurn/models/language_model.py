@@ -20,7 +20,7 @@ from lexurn.predictors import Average
 from lexurn.seeding import generator as stream
 from lexurn.seeding import global_generator
 from lexurn.settings import Settings
-from lexurn.shapes import Hidden, LogProbs, Predictor, Table, Tokens, check_tokens
+from lexurn.shapes import LogProbs, Predictor, Table, Tokens, check_tokens
 from lexurn.tasks.words import SOS, padded, without_specials
 
 BACKBONES = {
@@ -97,7 +97,7 @@ class LanguageModel(nn.Module):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
-    def read_out(self, x: Hidden, table: Table) -> LogProbs:
+    def read_out(self, x: Float[Tensor, "batch time d_out"], table: Table) -> LogProbs:
         """Log-probabilities from what the backbone gives."""
         logits = self.vocabulary.unembed(x, table)
         return (without_specials(logits) if self.has_words else logits).log_softmax(-1)

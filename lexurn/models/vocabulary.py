@@ -47,7 +47,7 @@ class LearnedVocabulary(nn.Module):
     def embed(self, tokens: Tokens, table: Table) -> Hidden:
         return nn.functional.embedding(tokens, table)
 
-    def unembed(self, hidden: Hidden, table: Table) -> Logits:
+    def unembed(self, hidden: Float[Tensor, "batch time d_out"], table: Table) -> Logits:
         logits = hidden @ table.T if self.readout is None else self.readout(hidden)
         return self.logit_scale * logits
 
@@ -75,12 +75,12 @@ class RandomVocabulary(nn.Module):
         table = self.whole(table).expand(len(tokens), -1, -1)
         return table.gather(1, tokens[..., None].expand(-1, -1, table.shape[-1]))
 
-    def unembed(self, hidden: Hidden, table: Table) -> Logits:
+    def unembed(self, hidden: Float[Tensor, "batch time d_out"], table: Table) -> Logits:
         table = self.whole(table)
         table = table if self.readout is None else self.readout(table)
         return self.logit_scale * (hidden @ table.mT)
 
-    def whole(self, table: Table) -> Table:
+    def whole(self, table: Table) -> Float[Tensor, "#batch vocab d_model"]:
         """A table of words with the rows of special tokens before them."""
         if self.special is None:
             return table
