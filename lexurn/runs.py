@@ -101,21 +101,25 @@ class Run:
         model.load_state_dict(load_file(self.path / store.WEIGHTS))
         return model.eval()
 
-    def along(self) -> Iterator[tuple[int, Predictor]]:
-        """Each kept step (`n_checkpoints`) with the predictor that the model was then, until the next is asked for.
+    def checkpoints(self) -> Iterator[tuple[int, models.LanguageModel]]:
+        """Each kept step (`n_checkpoints`) with the model as it was then, until the next is asked for.
 
         Raises FileNotFoundError where none were kept.
         """
-        model = models.build(self.settings, generator=generator(self.settings.training.seed, "weights"))
-        predictor = models.as_predictor(model, n_tables=experiment.N_TABLES, seed=self.settings.training.seed)
+        model = models.build(self.settings, generator=generator(self.settings.training.seed, "weights")).eval()
         for step, weights in series.read(self.path):
             model.load_state_dict(weights)
-            yield step, predictor
+            yield step, model
+
+    def along(self) -> Iterator[tuple[int, Predictor]]:
+        """Each kept step with the predictor that the model was then; see `checkpoints`."""
+        for step, model in self.checkpoints():
+            yield step, experiment.as_predictor(model, self.settings)
 
     @cached_property
     def predictor(self) -> Predictor:
         """The best weights as a predictor; a lexical model's probabilities are averaged over `N_TABLES`."""
-        return models.as_predictor(self.model, n_tables=experiment.N_TABLES, seed=self.settings.training.seed)
+        return experiment.as_predictor(self.model, self.settings)
 
     @cached_property
     def references(self) -> dict[str, Predictor]:

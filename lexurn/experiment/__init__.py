@@ -26,6 +26,7 @@ from lexurn.tasks.batches import endless, finite
 __all__ = [
     "N_TABLES",
     "Ready",
+    "as_predictor",
     "batches",
     "begun",
     "estimate",
@@ -138,7 +139,7 @@ def prepare(settings: Settings) -> Ready:
 
     Raises ParameterError for a device or an optimizer that is not here.
     """
-    device, seed = resolve_device(settings.machine.device), settings.training.seed
+    device = resolve_device(settings.machine.device)
     if settings.training.optimizer == "muon" and "Muon" not in vars(torch.optim):
         raise parameters.ParameterError(f"optimizer=muon needs torch 2.9 or newer, this is {torch.__version__}")
     model = begun(settings).to(device)
@@ -148,10 +149,15 @@ def prepare(settings: Settings) -> Ready:
         native and settings.backbone.d_model >= 128,  # narrower models are bound by launches, which casts add to
         training_pool(settings),
         model,
-        models.as_predictor(model, n_tables=N_TABLES, seed=seed),
+        as_predictor(model, settings),
         weights(settings),
         settings.task.first_row,
     )
+
+
+def as_predictor(model: models.LanguageModel, settings: Settings) -> Predictor:
+    """A model as a predictor; a lexical one's probabilities are averaged over `N_TABLES`."""
+    return models.as_predictor(model, n_tables=N_TABLES, seed=settings.training.seed)
 
 
 def begun(settings: Settings) -> models.LanguageModel:

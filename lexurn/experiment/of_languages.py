@@ -17,7 +17,8 @@ from lexurn.seeding import generator
 from lexurn.settings import Settings
 from lexurn.shapes import Pool, Predictor, Tokens
 from lexurn.tasks.languages import LANGUAGES
-from lexurn.tasks.words import FIRST, PAD, lengths
+from lexurn.tasks.prompts import halves, prompts
+from lexurn.tasks.words import EOS, FIRST, PAD, lengths
 
 FEWEST_LETTERS = 8
 """Words that may be kept from training have as many letters, or more."""
@@ -26,7 +27,10 @@ N_COMPLETED = 0.1
 """Share of the training sequences that are completed prompts, where these are asked for."""
 
 MOST_DRAWS = 200
-"""How often words are drawn anew, at most, until enough of them fall into a split."""
+"""How often words, or completions, are drawn anew, at most, until there are enough of a kind."""
+
+DRAWN_AT_ONCE = 4096
+"""Completions, most of which do not obey, or break, rule 1."""
 
 Chosen = Callable[[Tokens], torch.Tensor]
 
@@ -44,7 +48,38 @@ def weights(settings: Settings) -> None:
 def sample_like_training(settings: Settings, pool: Pool | None, n: int, stream: torch.Generator) -> Tokens:
     """`n` words with EOS and PAD, of context_length + 1 tokens, as training has them."""
     tokens = _words(settings, n, stream, where=_trained(settings))
+    if settings.task.completions != "none":
+        tokens[: int(N_COMPLETED * n)] = completed_prompts(settings, int(N_COMPLETED * n), stream)
+        tokens = tokens[torch.randperm(n, generator=stream)]
     return _renamed(settings, tokens, stream) if settings.task.label_permuted else tokens
+
+
+def completed_prompts(settings: Settings, n: int, stream: torch.Generator) -> Tokens:
+    """`n` prompts that begin no word, of the half that may be trained on, each with a random completion: one
+    by which rule 1 holds (`oracle`), or one by which it does not (`adversarial`)."""
+    task, language = settings.task, LANGUAGES[settings.task.language]
+    given, _ = halves(prompts(task.language)["out_of_distribution"])
+    room = task.longest - given.shape[1]
+    if room < 1:
+        raise parameters.ParameterError(
+            f"completions={task.completions} needs words longer than the prompts' {given.shape[1]} letters, got "
+            f"at most {task.longest}; raise context_length or max_length"
+        )
+    found, n_found = [], 0
+    for _ in range(MOST_DRAWS):
+        chosen = given[torch.randint(len(given), (DRAWN_AT_ONCE,), generator=stream)]
+        more = torch.randint(FIRST, language.vocab_size, (DRAWN_AT_ONCE, room + 1), generator=stream)
+        ends, places = torch.randint(room + 1, (DRAWN_AT_ONCE, 1), generator=stream), torch.arange(room + 1)
+        words = torch.cat([chosen, torch.where(places < ends, more, torch.where(places == ends, EOS, PAD))], 1)
+        found.append(words[language.obeyed(words)[:, 0] == (task.completions == "oracle")])
+        n_found += len(found[-1])
+        if n_found >= n:
+            words = torch.cat(found)[:n]
+            return torch.nn.functional.pad(words, (0, task.context_length + 1 - words.shape[1]), value=PAD)
+    raise parameters.ParameterError(
+        f"completions={task.completions}: of {MOST_DRAWS * DRAWN_AT_ONCE} drawn only {n_found} do for {task.language}, "
+        f"and {n} are needed; use fewer training samples"
+    )
 
 
 def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
@@ -94,6 +129,11 @@ def validation(settings: Settings, pool: Pool | None) -> Tokens:
 def require_words(settings: Settings) -> None:
     """Raise ParameterError unless there are words of this length, to train on, and to keep from it where asked for."""
     task, language = settings.task, LANGUAGES[settings.task.language]
+    if task.completions != "none" and len(language.rules) < 2:
+        raise parameters.ParameterError(
+            f"completions={task.completions} is for languages of two rules, one of which a prompt may break; "
+            f"{language.name} has one"
+        )
     try:
         language.check_length(task.longest)
     except ValueError as error:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Generator, Tensor
 
 from lexurn.models.language_model import LanguageModel, evaluating
-from lexurn.shapes import Table, Tokens
+from lexurn.shapes import Predictor, Table, Tokens
 from lexurn.tasks.words import EOS, FIRST, PAD
 
 
@@ -54,6 +54,19 @@ def complete(
             else:
                 tokens[:, row : row + 1] = chosen
     return tokens.to(prompts.device)
+
+
+@torch.no_grad()
+def go_on(
+    predictor: Predictor, prompts: Tokens, *, limit: int, generator: Generator | None = None
+) -> Int64[Tensor, "batch limit"]:
+    """The same for any predictor of words, which is asked anew about everything for each token."""
+    tokens = torch.full((len(prompts), limit), PAD)
+    tokens[:, : prompts.shape[1]] = prompts
+    for row in range(prompts.shape[1], limit):
+        log_probs = predictor(tokens[:, : row + 1])[:, row]
+        tokens[:, row] = log_probs.argmax(-1) if generator is None else _sampled(log_probs, generator)[:, 0]
+    return tokens
 
 
 def _sampled(log_probs: Float[Tensor, "batch vocab"], generator: Generator) -> Int64[Tensor, "batch 1"]:

@@ -82,8 +82,8 @@ class Counting(Oracle):
         alive = pad(allowed.long().cumprod(-1), (1, 0), value=1)
         return self.table[state] * alive[..., None]
 
-    def entropy(self) -> tuple[float, float]:
-        """Nats per word, and the mean length of words."""
+    def _words(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """For each kind of counts that words have: how probable one of its words is, all of them, and their length."""
         totals, paths = self.counts.sum(0), np.zeros(len(self.mass))
         paths[0] = 1.0  # how many prefixes have these counts
         for total in range(totals.max()):
@@ -92,8 +92,17 @@ class Counting(Oracle):
                 some = here[self.may[letter, here]]
                 paths[some + step] += paths[some]
         there = (self.ends > 0) & (paths > 0)
-        p, each = (paths * self.ends)[there], self.ends[there]
-        return float(-(p * np.log(each)).sum()), float((p * totals[there]).sum())
+        return self.ends[there], (paths * self.ends)[there], totals[there]
+
+    def entropy(self) -> tuple[float, float]:
+        """Nats per word, and the mean length of words."""
+        each, p, length = self._words()
+        return float(-(p * np.log(each)).sum()), float((p * length).sum())
+
+    def lengths(self) -> Float64[np.ndarray, "lengths"]:
+        """How probable each length is."""
+        _, p, length = self._words()
+        return np.bincount(length, weights=p, minlength=self.max_length + 1)
 
 
 class Nested(Oracle):

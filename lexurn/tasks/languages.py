@@ -26,6 +26,7 @@ from torch import Generator, Tensor
 from lexurn.seeding import numpy_generator
 from lexurn.settings import LETTERS
 from lexurn.shapes import Tokens
+from lexurn.tasks import automata
 from lexurn.tasks.rules import (
     Holds,
     Letters,
@@ -165,43 +166,63 @@ def _interleaved(n: int, most: int, stream: np.random.Generator) -> list[list[in
     return words
 
 
-ROUND, SQUARE = Rule("( ) matched", matched(0)), Rule("[ ] matched", matched(2))
+ROUND, SQUARE = (
+    Rule("( ) matched", matched(0), automata.matched(0)),
+    Rule("[ ] matched", matched(2), automata.matched(2)),
+)
 
 LANGUAGES = {
     each.name: each
     for each in (
-        Language("baN", (Rule("#a even", even(0)), Rule("starts with b", starts_with(1))), _ban, 1),
+        Language(
+            "baN",
+            (
+                Rule("#a even", even(0), automata.even(0)),
+                Rule("starts with b", starts_with(1), automata.starts_with(1)),
+            ),
+            _ban,
+            1,
+        ),
         Language(
             "bbaN",
-            (Rule("even number of a's at the end", even_at_the_end(0)), Rule("b's before a's", in_order(1, 0))),
+            (
+                Rule("even number of a's at the end", even_at_the_end(0), automata.even_at_the_end(0)),
+                Rule("b's before a's", in_order(1, 0), automata.in_order(1, 0)),
+            ),
             _bban,
             1,
             starts_with(1),
         ),
         Language(
             "aNbN",
-            (Rule("#a = #b", equally_many(0, 1)), Rule("a's before b's", in_order(0, 1))),
+            (
+                Rule("#a = #b", equally_many(0, 1), automata.equally_many(0, 1)),
+                Rule("a's before b's", in_order(0, 1), automata.in_order(0, 1)),
+            ),
             _once(lambda k: [0] * k + [1] * k, lambda most: most // 2),
             2,
         ),
         Language("dyck", (SQUARE, ROUND), _nested(2), 2, nested),
         Language(
             "aNbNcN",
-            (Rule("#a = #b = #c", equally_many(0, 1, 2)), Rule("a's, b's, c's", in_order(0, 1, 2))),
+            (
+                Rule("#a = #b = #c", equally_many(0, 1, 2), automata.equally_many(0, 1, 2)),
+                Rule("a's, b's, c's", in_order(0, 1, 2), automata.in_order(0, 1, 2)),
+            ),
             _once(lambda k: [0] * k + [1] * k + [2] * k, lambda most: most // 3),
             3,
         ),
         Language("cs_dyck", (SQUARE, ROUND), _interleaved, 2),
-        Language("abN", (Rule("#a = #b", equally_many(0, 1)),), _abn, 2),
+        Language("abN", (Rule("#a = #b", equally_many(0, 1), automata.equally_many(0, 1)),), _abn, 2),
         Language(
             "aNbM",
-            (Rule("a's before b's", in_order(0, 1)),),
+            (Rule("a's before b's", in_order(0, 1), automata.in_order(0, 1)),),
             lambda n, most, stream: [
                 [0] * k + [1] * (most - 2 - k) for k in stream.integers(1, most - 3, n, endpoint=True).tolist()
             ],
             4,
         ),
         Language("parentheses", (ROUND,), _nested(1), 2),
-        Language("brackets", (Rule("[ ] matched", matched(0)),), _nested(1), 2),
+        Language("brackets", (Rule("[ ] matched", matched(0), automata.matched(0)),), _nested(1), 2),
     )
 }

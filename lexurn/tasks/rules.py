@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from lexurn.tasks.automata import Automaton
+
 Letters = Int64[Tensor, "batch time"]
 """Of each sequence's word: 0, 1, … for its letters, −1 behind the word, −2 for what is no letter."""
 
@@ -78,7 +80,8 @@ def nested(letters: Letters) -> Holds:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule in words, and whether words obey it."""
+    """A rule in words, whether words of a batch obey it, and the automaton that says the same letter by letter."""
 
     text: str
     holds: Callable[[Letters], Holds]
+    automaton: Automaton

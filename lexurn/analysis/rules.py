@@ -1,0 +1,139 @@
+"""Rule extrapolation: does a model that is prompted with what breaks rule 2 go on so that rule 1 holds?
+
+    completions(run, prompts)          what a run goes on with, greedy or sampled
+    judged(language, prompts, tokens)  which rules the words obey, whether they end: a tidy table
+    masses(predictor, language)        exact probability of the words that obey both rules, one, or none
+    followed(run)                      all of this for one run, along its training: a table that is kept
+
+Measures are shares of prompts. Of rule 1: `rule_1` (whatever has been said up to the limit), `rule_1_and_finished`
+(joint, ended by EOS), and `rule_1_of_finished` (among those that ended, as published). Rule 2, which a prompt may have
+broken, is judged on the completion alone. `grammatical`: the whole word, ended, is in the language.
+"""
+
+from collections.abc import Callable
+from itertools import product
+
+import pandas as pd
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from lexurn import experiment
+from lexurn.models.generation import complete, go_on
+from lexurn.runs import Run
+from lexurn.seeding import generator
+from lexurn.shapes import Predictor, Tokens
+from lexurn.tasks.languages import LANGUAGES, Language
+from lexurn.tasks.prompts import halves, prompts
+from lexurn.tasks.words import EOS
+
+N_SAMPLES = 1000
+"""Sampled completions for each set of prompts, at least: every prompt as often as it takes."""
+
+MOST_LETTERS = {2: 8, 3: 6, 4: 5}
+"""Words whose probabilities are added up, by the number of letters: 510, 1092 and 1364 of them."""
+
+MASSES = ("both", "rule_1", "rule_2", "neither")
+
+Complete = Callable[[Tokens], Int64[Tensor, "batch limit"]]
+
+
+def judged(language: Language, given: Tokens, words: Int64[Tensor, "batch limit"]) -> pd.DataFrame:
+    """Shares of completed prompts: measure, value, n. `words` (batch limit) begin with `given` (batch time)."""
+    finished = (words == EOS).any(-1)
+    first = language.obeyed(words)[:, 0]
+    behind = words[:, given.shape[1] :]
+    second = language.obeyed(behind)[:, 1] if behind.shape[1] else torch.ones_like(first)
+    of = {
+        "rule_1": first,
+        "rule_1_and_finished": first & finished,
+        "rule_1_of_finished": first[finished],
+        "rule_2_of_completion": second,
+        "grammatical": language.contains(words) & finished,
+        "finished": finished,
+    }
+    lines = [(name, each.double().mean().item(), len(each)) for name, each in of.items()]
+    return pd.DataFrame(lines, columns=["measure", "value", "n"])
+
+
+def at_once(language: Language, given: Tokens) -> pd.DataFrame:
+    """What immediate EOS gets: the baseline of a model that says nothing."""
+    ended = torch.cat([given, torch.full((len(given), 1), EOS)], 1)
+    return judged(language, given, ended)
+
+
+def masses(predictor: Predictor, language: Language) -> pd.DataFrame:
+    """The exact probability of all short words, by the rules that they obey: measure (`MASSES`), value, n, the words.
+
+    A class names the rules obeyed, and no others; with EOS. What is left of 1 belongs to longer words.
+    """
+    n_letters = len(language.letters)
+    most = MOST_LETTERS[n_letters]
+    every = ["".join(word) for n in range(1, most + 1) for word in product(language.letters, repeat=n)]
+    tokens = language.encode(every, length=most + 1)
+    probs = predictor(tokens).double().gather(-1, tokens[..., None])[..., 0].sum(-1).exp()
+    obeyed = language.obeyed(tokens)
+    first, second = obeyed[:, 0], obeyed[:, 1]
+    classes = (first & second, first & ~second, ~first & second, ~first & ~second)
+    lines = [(name, probs[each].sum().item(), int(each.sum())) for name, each in zip(MASSES, classes, strict=True)]
+    return pd.DataFrame(lines, columns=["measure", "value", "n"])
+
+
+def prompt_sets(language: str, *, completions: str = "none") -> dict[str, Tokens]:
+    """The prompts that a model is asked to go on with. Where training has completed half of those out of distribution,
+    they are `trained_on`, and `out_of_distribution` is the other half."""
+    sets = prompts(language)
+    if completions != "none":
+        sets["trained_on"], sets["out_of_distribution"] = halves(sets["out_of_distribution"])
+    return sets
+
+
+def extrapolation(
+    language: Language, sets: dict[str, Tokens], greedy: Complete, sampled: Complete | None = None
+) -> pd.DataFrame:
+    """All sets of prompts gone on with, greedily and perhaps sampled: prompts, decoding, measure, value, n."""
+    tables = []
+    for name, given in sets.items():
+        tables.append(judged(language, given, greedy(given)).assign(prompts=name, decoding="greedy"))
+        if sampled is not None:
+            often = given.repeat(-(-N_SAMPLES // len(given)), 1)
+            tables.append(judged(language, often, sampled(often)).assign(prompts=name, decoding="sampled"))
+    return pd.concat(tables, ignore_index=True)[["prompts", "decoding", "measure", "value", "n"]]
+
+
+def of_predictor(predictor: Predictor, language: Language, *, limit: int) -> pd.DataFrame:
+    """The extrapolation of any predictor: an oracle, the normative one, one's own function."""
+    return extrapolation(
+        language,
+        prompt_sets(language.name),
+        lambda given: go_on(predictor, given, limit=limit),
+        lambda given: go_on(predictor, given, limit=limit, generator=generator(0, "sampled completions")),
+    )
+
+
+def followed(run: Run) -> pd.DataFrame:
+    """One run along its training: step, best, prompts, decoding, measure, value, n.
+
+    At every kept step (`n_checkpoints`): greedy completions, and the masses of short words (`prompts` is then `words`).
+    At the best step, chosen by validation loss (`best`): sampled completions as well. A lexical model goes on with
+    every prompt under a random table of its own.
+    """
+    settings = run.settings
+    language, limit = LANGUAGES[settings.task.language], settings.task.context_length + 1
+    sets = prompt_sets(language.name, completions=settings.task.completions)
+    best = int(run.results["step"].iloc[0])
+    tables = []
+    for step, model in [*run.checkpoints(), (None, run.model)]:
+
+        def going_on(given: Tokens, stream: torch.Generator | None = None, model=model) -> Tokens:
+            table = model.vocabulary.draw(len(given), generator=generator(settings.training.seed, "completions"))
+            return complete(model, given, limit=limit, table=table, generator=stream)
+
+        def sampling(given: Tokens) -> Tokens:
+            return going_on(given, generator(settings.training.seed, "sampled completions"))
+
+        table = extrapolation(language, sets, going_on, sampling if step is None else None)
+        mass = masses(experiment.as_predictor(model, settings), language).assign(prompts="words", decoding="exact")
+        table = pd.concat([table, mass], ignore_index=True)
+        tables.append(table.assign(step=best if step is None else step, best=step is None))
+    return pd.concat(tables, ignore_index=True)[["step", "best", "prompts", "decoding", "measure", "value", "n"]]
