@@ -144,6 +144,7 @@ def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = Non
     settings = settings if isinstance(settings, Settings) else parameters.check(settings)
     settings = settings.model_copy(update={"study": StudySettings()})  # what a chapter averages over is not this run's
     experiment.resolve_device(settings.machine.device)
+    experiment.require_data(settings)
     if is_stored(settings):
         return load(settings.name)
     folder = paths.runs() / settings.name

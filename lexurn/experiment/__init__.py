@@ -35,6 +35,7 @@ __all__ = [
     "optimum",
     "prepare",
     "references",
+    "require_data",
     "require_references",
     "resolve_device",
     "sample_like_training",
@@ -51,11 +52,16 @@ N_TABLES = 8
 
 
 SOURCES = {"urns": "lexurn.experiment.of_urns", "language": "lexurn.experiment.of_languages"}
-"""The module of each task, which has the seven functions below."""
+"""The module of each task, which has the eight functions below."""
 
 
 def _of(settings: Settings) -> ModuleType:
     return import_module(SOURCES[settings.task.name])
+
+
+def require_data(settings: Settings) -> None:
+    """Raise ParameterError where there is nothing to train or to evaluate on."""
+    _of(settings).require_data(settings)
 
 
 def training_pool(settings: Settings) -> Pool | None:

@@ -60,11 +60,6 @@ def completed_prompts(settings: Settings, n: int, stream: torch.Generator) -> To
     task, language = settings.task, LANGUAGES[settings.task.language]
     given, _ = halves(prompts(task.language)["out_of_distribution"])
     room = task.longest - given.shape[1]
-    if room < 1:
-        raise parameters.ParameterError(
-            f"completions={task.completions} needs words longer than the prompts' {given.shape[1]} letters, got "
-            f"at most {task.longest}; raise context_length or max_length"
-        )
     found, n_found = [], 0
     for _ in range(MOST_DRAWS):
         chosen = given[torch.randint(len(given), (DRAWN_AT_ONCE,), generator=stream)]
@@ -98,7 +93,6 @@ def optimum(settings: Settings) -> str:
 def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
     """Words like those of training (no completed prompts); words that it never has, and longer ones, if there are."""
     task, n, seed = settings.task, settings.training.n_test_samples, settings.training.seed
-    require_words(settings)
 
     def draw(name: str, where: Chosen, *, longest: int = 0) -> Tokens:
         return _words(settings, n, generator(seed, "held out", name), where=where, longest=longest)
@@ -114,7 +108,6 @@ def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
 def validation(settings: Settings, pool: Pool | None) -> Tokens:
     """Words that training never has, where some are kept from it, or else words like those of training."""
     task, stream = settings.task, generator(settings.training.seed, "validation")
-    require_words(settings)
     if not task.unseen:
         return sample_like_training(settings, pool, settings.training.n_test_samples, stream)
 
@@ -126,13 +119,18 @@ def validation(settings: Settings, pool: Pool | None) -> Tokens:
     return _renamed(settings, tokens, stream) if task.label_permuted else tokens
 
 
-def require_words(settings: Settings) -> None:
+def require_data(settings: Settings) -> None:
     """Raise ParameterError unless there are words of this length, to train on, and to keep from it where asked for."""
     task, language = settings.task, LANGUAGES[settings.task.language]
     if task.completions != "none" and len(language.rules) < 2:
         raise parameters.ParameterError(
             f"completions={task.completions} is for languages of two rules, one of which a prompt may break; "
             f"{language.name} has one"
+        )
+    if task.completions != "none" and task.longest <= (n := prompts(language.name)["out_of_distribution"].shape[1]):
+        raise parameters.ParameterError(
+            f"completions={task.completions} needs words longer than the prompts' {n} letters, got at most "
+            f"{task.longest}; raise context_length or max_length"
         )
     try:
         language.check_length(task.longest)

@@ -26,6 +26,10 @@ def training_pool(settings: Settings) -> Pool | None:
     return urns(settings).sample_tasks(task.n_tasks, generator=generator(settings.training.seed, "urns"))
 
 
+def require_data(settings: Settings) -> None:
+    """Whatever the settings, there are sequences of balls."""
+
+
 def urns(settings: Settings) -> Urns:
     """Where training urns come from."""
     return Urns(settings.task.n_colors, settings.task.alpha)
