@@ -48,7 +48,8 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
         source = store.stored(name)
         store.check(source)
         (beside / "tables").mkdir(exist_ok=True)
-        files.write(beside / name, source.read_bytes())
+        content = gzip.compress(files.read(source.with_name(Path(name).name)), mtime=0)
+        files.write(beside / f"{name}.gz", content)
     made = [json.loads(path.read_text()) for path in sorted(beside.glob("*/provenance.json"))]
     machines = {each["processor"] if each["device"] == "cpu" else each["device"] for each in made}
     edition = seal(

@@ -69,11 +69,13 @@ def read_table(name: str) -> pd.DataFrame:
     """A stored table, one's own before a published one. Raises FileNotFoundError, with the near names."""
     folders = [root / "tables" for root in paths.roots()]
     for folder in folders:
-        if (path := folder / f"{name}.csv").exists():
-            store.check(path)
-            store.used.add(f"tables/{path.name}")
-            return from_csv(path.read_bytes())
-    there = sorted({path.stem for folder in folders for path in folder.glob("*.csv")})
+        path = folder / f"{name}.csv"
+        for there in (path, path.with_name(f"{path.name}.gz")):  # as written, as published
+            if there.exists():
+                store.check(there)
+                store.used.add(f"tables/{path.name}")
+                return from_csv(files.read(path))
+    there = sorted({path.name.partition(".csv")[0] for folder in folders for path in folder.glob("*.csv*")})
     near = difflib.get_close_matches(name, there, n=3, cutoff=0.4) or there[:5]
     hint = f"near: {', '.join(near)}" if near else "there are none yet; runs.write_table makes one"
     raise FileNotFoundError(f"no table {name} in {folders[0]}; {hint}")

@@ -47,6 +47,7 @@ ORDER = [
     "figures",
     "sweeps",
     "workers",
+    "kept",
     "strategies",
     "widgets",
     "chapters",

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lexurn import divergences, parameters, runs, strategies, uncertainty
+from lexurn import divergences, kept, parameters, runs, strategies, uncertainty
 from lexurn.predictors import Generalizing, Memorizing, Uniform
 from lexurn.seeding import generator, numpy_generator
 from lexurn.strategies import LOG_ODDS, Account, Curves, FitError
@@ -331,7 +331,7 @@ def test_a_training_is_followed_through_the_map_once(lex, monkeypatch):
     plain = pd.concat([strategies.along(run), pd.DataFrame(strategies.maps.complexities(run), index=range(5))], axis=1)
     pd.testing.assert_frame_equal(table, plain, rtol=1e-4, atol=1e-9, check_dtype=False)
     assert told[-1] == "1 training(s) followed, 0 that had been before."
-    monkeypatch.setattr(strategies.maps, "along", None)  # nothing is computed again
+    monkeypatch.setattr(kept, "keep", None)  # nothing is computed again
     pd.testing.assert_frame_equal(strategies.followed([run], say=told.append), table)
 
 

@@ -17,7 +17,6 @@ The memorizer (m) is M for normal models, S for those without names.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,14 +26,13 @@ import torch
 from jaxtyping import Float
 from scipy.interpolate import CubicSpline
 
-from lexurn import divergences, experiment, files, parameters, runs, workers
+from lexurn import divergences, experiment, kept, parameters
 from lexurn.predictors import Generalizing, Memorizing, Symmetrized, Uniform, remembered
 from lexurn.runs import Run
 from lexurn.seeding import generator
 from lexurn.shapes import LogProbs, Predictor, Tokens
 from lexurn.strategies.account import STRATEGIES, complexity, losses
 from lexurn.tasks import Urns
-from lexurn.tracking import Clock
 
 VERSION = 2
 """Of what a map's numbers mean; tables of another one are made again."""
@@ -145,16 +143,6 @@ def complexities(run: Run) -> dict[str, int]:
     return {f"k_{name}": complexity(*of) for name, of in stored.items()}
 
 
-def keep(name: str) -> None:
-    """Make the cells of the run of this name and keep them as a table, to five digits."""
-    run = runs.load(name)
-    with experiment.threads(run.settings.machine.threads):
-        cells = along(run)
-    numbers = cells.select_dtypes("float")
-    cells[numbers.columns] = numbers.map(lambda value: float(f"{value:.5g}"))
-    runs.write_table(_table(run), cells)
-
-
 def followed(
     found: Sequence[Run], *, jobs: int = 1, say: Callable[[str], None] | None = None, titrated: str = ""
 ) -> pd.DataFrame:
@@ -163,18 +151,7 @@ def followed(
     Raises ParameterError where runs differ in more than task diversity, kind, seed, and the one setting `titrated`.
     """
     _refuse_mixed(found, titrated)
-    say = say or files.on_stderr
-    missing = [run for run in found if not _is_kept(run)]
-    if missing:
-        clock = Clock(len(missing))
-        say(f"{len(missing)} trainings to follow, {clock.left(0)}")
-        with workers.Processes(min(jobs, len(missing))) as executor:
-            futures = [executor.submit(keep, run.path.name) for run in missing]
-            for number, future in enumerate(as_completed(futures), 1):
-                future.result()
-                say(f"{number} of {len(missing)} trainings followed, {clock.left(number)}")
-    say(f"{len(missing)} training(s) followed, {len(found) - len(missing)} that had been before.")
-    tables = [runs.read_table(_table(run)) for run in found]
+    tables = kept.tables(found, along, name=f"strategies-{VERSION}", jobs=jobs, say=say)
     known = [pd.DataFrame(complexities(run), index=cells.index) for run, cells in zip(found, tables, strict=True)]
     return pd.concat([pd.concat(pair, axis=1) for pair in zip(tables, known, strict=True)], ignore_index=True)
 
@@ -195,18 +172,6 @@ def made_by(cells: pd.DataFrame, odds: np.ndarray, *, noise: float = 0.0, genera
             weight = (torch.tensor(odds[place], dtype=torch.float64) + off).sigmoid()
             rows[place] = curves(torch.lerp(g.exp(), m.exp(), weight).log(), m, g)["kl"]
     return Curves(rows)
-
-
-def _table(run: Run) -> str:
-    return f"strategies-{VERSION}-{run.settings.key}"
-
-
-def _is_kept(run: Run) -> bool:
-    try:
-        runs.read_table(_table(run))
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _refuse_mixed(found: Sequence[Run], titrated: str) -> None:

@@ -1,0 +1,58 @@
+"""Tables that are made once for each run and kept beside the runs: what takes long and depends on nothing else.
+
+    tables = kept.tables(found, rules.followed, name="rules-1", jobs=2)
+
+A table is found again by its name, which ends in the run's key; number it anew when the function changes.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import as_completed
+
+import pandas as pd
+
+from lexurn import experiment, files, runs, workers
+from lexurn.runs import Run
+from lexurn.tracking import Clock
+
+Make = Callable[[Run], pd.DataFrame]
+"""A function that other processes can import."""
+
+
+def tables(
+    found: Sequence[Run], make: Make, *, name: str, jobs: int = 1, say: Callable[[str], None] | None = None
+) -> list[pd.DataFrame]:
+    """The table of each run: read, or made by processes side by side and kept; `say` is told how far it is (stderr)."""
+    say = say or files.on_stderr
+    missing = [run for run in found if not is_kept(run, name)]
+    if missing:
+        clock = Clock(len(missing))
+        say(f"{len(missing)} trainings to follow, {clock.left(0)}")
+        with workers.Processes(min(jobs, len(missing))) as executor:
+            futures = [executor.submit(keep, make, name, run.path.name) for run in missing]
+            for number, future in enumerate(as_completed(futures), 1):
+                future.result()
+                say(f"{number} of {len(missing)} trainings followed, {clock.left(number)}")
+    say(f"{len(missing)} training(s) followed, {len(found) - len(missing)} that had been before.")
+    return [runs.read_table(_named(run, name)) for run in found]
+
+
+def keep(make: Make, name: str, run_name: str) -> None:
+    """Make the table of the run of this name and keep it, numbers to five digits."""
+    run = runs.load(run_name)
+    with experiment.threads(run.settings.machine.threads):
+        table = make(run)
+    numbers = table.select_dtypes("float")
+    table[numbers.columns] = numbers.map(lambda value: float(f"{value:.5g}"))
+    runs.write_table(_named(run, name), table)
+
+
+def is_kept(run: Run, name: str) -> bool:
+    try:
+        runs.read_table(_named(run, name))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _named(run: Run, name: str) -> str:
+    return f"{name}-{run.settings.key}"
