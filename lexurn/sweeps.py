@@ -5,6 +5,9 @@
     axes:                                       what differs: every combination is a point
       kind: [normal, lexical, permuted]         a kind of model, or any setting
       n_tasks: [1, 4]
+      model:                                    or an axis of one's own name: settings that go together, each set
+        rotary: {positions: rotary}             with a name
+        lstm: {backbone: lstm, d_hidden: 64, tied: false}
     seeds: 4                                    0 … 3 for each combination, or a list
 
 A point is a run like any other: it is found again by its settings, so a grid that was cut off goes on, and grids share
@@ -32,11 +35,16 @@ from lexurn.tracking import Silent
 
 @dataclass(frozen=True)
 class Sweep:
-    """A grid: its name, the settings that differ in it, and its points."""
+    """A grid: its name, its axes, its points, and for each point's name its value on every axis."""
 
     name: str
     axes: tuple[str, ...]
     points: tuple[Settings, ...]
+    places: Mapping[str, Mapping[str, Any]]
+
+    def where(self, **values: Any) -> list[Settings]:
+        """The points with these values on the axes, for example `where(model="lstm", language="dyck")`."""
+        return [point for point in self.points if values.items() <= self.places[point.name].items()]
 
     def done(self) -> list[Settings]:
         return [point for point in self.points if runs.is_stored(point)]
@@ -59,7 +67,8 @@ class Sweep:
         table, flat = runs.load(point.name).results, point.flat()
         table = table[table["row"].isin(["mean", "last"])]
         of = {"name": point.name, "kind": point.kind, "seed": flat["seed"]}
-        of |= {axis: json.dumps(flat[axis]) if axis == "alpha" else flat[axis] for axis in self.axes if axis not in of}
+        of |= {axis: json.dumps(flat[axis]) for axis in self.axes if axis == "alpha"}
+        of |= {axis: flat.get(axis, self.places[point.name][axis]) for axis in self.axes if axis not in of}
         return table.assign(**of)[[*of, *table.columns]]
 
 
@@ -100,18 +109,23 @@ def read(
             f"{path} has {n_points} points, more than {max_points}; make it smaller, or allow more with --max-points"
         )
     points: dict[str, Settings] = {}
+    places: dict[str, dict[str, Any]] = {}
     for combination in itertools.product(*axes.values()):
+        place = dict(zip(axes, combination, strict=True))
+        changed = {
+            name: {name: value} if isinstance(axes[name], list) else axes[name][value] for name, value in place.items()
+        }
         for seed in seeds:
-            flat = fixed | dict(zip(axes, combination, strict=True)) | {"seed": seed}
-            said = ", ".join(f"{name}={value}" for name, value in flat.items() if name in axes or name == "seed")
+            flat = fixed | {name: value for each in changed.values() for name, value in each.items()} | {"seed": seed}
+            said = ", ".join(f"{name}={value}" for name, value in (place | {"seed": seed}).items())
             try:
                 point = _point(flat)
             except parameters.ParameterError as error:
                 raise parameters.ParameterError(f"{path}, at {said}: {error}") from None
             if point.name in points:
                 raise parameters.ParameterError(f"{path}: the point {said} comes twice; give each value once")
-            points[point.name] = point
-    return Sweep(path.stem, tuple(axes), tuple(points.values()))
+            points[point.name], places[point.name] = point, place
+    return Sweep(path.stem, tuple(axes), tuple(points.values()), places)
 
 
 def failure(point: Settings) -> Path:
@@ -177,7 +191,11 @@ def _keep(trace: str, point: Settings) -> None:
         files.write(failure(point), trace)
 
 
-def _parts(path: Path, content: Any, changes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[Any]], list[int]]:
+Axes = dict[str, list[Any] | dict[str, dict[str, Any]]]
+"""The values of a setting, or named sets of settings."""
+
+
+def _parts(path: Path, content: Any, changes: dict[str, Any]) -> tuple[dict[str, Any], Axes, list[int]]:
     """Fixed settings, some of them changed, axes and seeds of a file's content."""
     known = ("fixed", "axes", "seeds")
     if not isinstance(content, dict) or not content:
@@ -191,11 +209,13 @@ def _parts(path: Path, content: Any, changes: dict[str, Any]) -> tuple[dict[str,
         if not isinstance(part, dict):
             raise parameters.ParameterError(f"{path}: {name} must hold `name: value` lines, got {part!r}")
     fixed, allowed = fixed | changes, [*FLAT, "kind"]
-    for name in [*fixed, *axes]:
+    sets = {name: values for name, values in axes.items() if isinstance(values, dict) and name not in allowed}
+    inner = [name for values in sets.values() for each in values.values() for name in each or {}]
+    for name in [*fixed, *(name for name in axes if name not in sets), *inner]:
         if name not in allowed:
             hint = parameters.suggestion(name, allowed)
             raise parameters.ParameterError(f"{path}: {name} is no setting; {hint}known: {', '.join(allowed)}")
-        if name in fixed and name in axes:
+        if name in fixed and (name in axes or name in inner):
             why = "is fixed and an axis; keep one of the two"
             if name in changes:
                 why = "is an axis, whose values stand in the file; leave it out"
@@ -203,7 +223,7 @@ def _parts(path: Path, content: Any, changes: dict[str, Any]) -> tuple[dict[str,
         if name == "seed":
             raise parameters.ParameterError(f"{path}: seeds stand under `seeds`, a number or a list")
     for name, values in axes.items():
-        if not isinstance(values, list) or not values:
+        if name not in sets and not isinstance(values, list) or not values:
             raise parameters.ParameterError(f"{path}: axis {name} needs a list of values, got {values!r}")
     if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds > 0:
         seeds = list(range(seeds))

@@ -26,6 +26,7 @@ from lexurn.shapes import Predictor, Tokens
 from lexurn.tasks.languages import LANGUAGES, Language
 from lexurn.tasks.prompts import halves, prompts
 from lexurn.tasks.words import EOS
+from lexurn.uncertainty import of_few
 
 N_SAMPLES = 1000
 """Sampled completions for each set of prompts, at least: every prompt as often as it takes."""
@@ -137,3 +138,22 @@ def followed(run: Run) -> pd.DataFrame:
         table = pd.concat([table, mass], ignore_index=True)
         tables.append(table.assign(step=best if step is None else step, best=step is None))
     return pd.concat(tables, ignore_index=True)[["step", "best", "prompts", "decoding", "measure", "value", "n"]]
+
+
+def best_ever(table: pd.DataFrame) -> pd.DataFrame:
+    """The published protocol: of each run (`model`, `language`, `seed`) the largest share of rule 1 among finished
+    greedy completions at any step, whatever the loss. Columns: model, language, seed, step, value, n (those finished).
+    """
+    mine = table[(table["measure"] == "rule_1_of_finished") & (table["decoding"] == "greedy") & ~table["best"]]
+    mine = mine[(mine["prompts"] == "out_of_distribution") & (mine["n"] > 0)]
+    best = mine.loc[mine.groupby(["model", "language", "seed"], sort=False)["value"].idxmax()]
+    return best[["model", "language", "seed", "step", "value", "n"]].reset_index(drop=True)
+
+
+def over_seeds(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Mean and t interval over seeds of `value`, for each combination of `by`: mean, low, high, sem, n (seeds)."""
+    lines = []
+    for of, mine in table.groupby(by, sort=False):
+        found = of_few(mine["value"].dropna().tolist())
+        lines.append((*of, found.value, found.low, found.high, found.error, found.n))
+    return pd.DataFrame(lines, columns=[*by, "mean", "low", "high", "sem", "n"])
