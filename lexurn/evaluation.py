@@ -112,8 +112,8 @@ def select(table: pd.DataFrame, *, split: str, measure: str = "symmetrized_kl", 
 def distance(table: pd.DataFrame) -> str:
     """The measure that says how far a model is from its references: symmetrized_kl, or regret where that is infinite,
     as it is to an oracle, which knows what can not come."""
-    values = table.loc[table["measure"] == "symmetrized_kl", "mean"]
-    return "symmetrized_kl" if values.lt(inf).any() else "regret"
+    means = table[(table["measure"] == "symmetrized_kl") & (table["row"] == "mean")]["mean"]
+    return "symmetrized_kl" if means.lt(inf).any() else "regret"
 
 
 def summary(table: pd.DataFrame, *, measure: str | None = None) -> pd.DataFrame:

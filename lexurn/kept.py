@@ -1,6 +1,7 @@
 """Tables that are made once for each run and kept beside the runs: what takes long and depends on nothing else.
 
-    tables = kept.tables(found, rules.followed, name="rules-1", jobs=2)
+    tables = kept.tables(found, rules.followed, name="rules-1", jobs=2)     a table a run
+    table = kept.of_grid(grid, rules.followed, name="rules-1", jobs=2)      one for a grid of runs
 
 A table is found again by its name, which ends in the run's key; number it anew when the function changes.
 """
@@ -12,6 +13,7 @@ import pandas as pd
 
 from lexurn import experiment, files, runs, workers
 from lexurn.runs import Run
+from lexurn.sweeps import Sweep
 from lexurn.tracking import Clock
 
 Make = Callable[[Run], pd.DataFrame]
@@ -34,6 +36,24 @@ def tables(
                 say(f"{number} of {len(missing)} trainings followed, {clock.left(number)}")
     say(f"{len(missing)} training(s) followed, {len(found) - len(missing)} that had been before.")
     return [runs.read_table(_named(run, name)) for run in found]
+
+
+def of_grid(
+    grid: Sweep, make: Make, *, name: str, jobs: int = 1, say: Callable[[str], None] | None = None
+) -> pd.DataFrame:
+    """The tables of all points of a grid as one, with each point's place on the axes and its seed."""
+    found = [runs.load(point.name) for point in grid.points]
+    made = tables(found, make, name=name, jobs=jobs, say=say)
+    return joined(grid, made)
+
+
+def joined(grid: Sweep, made: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """A table for each point of a grid, in their order, as one."""
+    placed = [
+        table.assign(**grid.places[point.name], seed=point.training.seed)
+        for point, table in zip(grid.points, made, strict=True)
+    ]
+    return pd.concat(placed, ignore_index=True)
 
 
 def keep(make: Make, name: str, run_name: str) -> None:

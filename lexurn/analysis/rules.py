@@ -19,6 +19,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from lexurn import experiment
+from lexurn.analysis.chance import chance
 from lexurn.models.generation import complete, go_on
 from lexurn.runs import Run
 from lexurn.seeding import generator
@@ -157,3 +158,24 @@ def over_seeds(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         found = of_few(mine["value"].dropna().tolist())
         lines.append((*of, found.value, found.low, found.high, found.error, found.n))
     return pd.DataFrame(lines, columns=[*by, "mean", "low", "high", "sem", "n"])
+
+
+def compared(rates: pd.DataFrame, *, limit: int) -> pd.DataFrame:
+    """Rule 1 out of distribution, by model and language, over seeds: language, model, what, mean, low, high, sem, n.
+
+    `what`: greedy and sampled (best validation loss, whatever was said up to the limit), the published protocol
+    (`best ever, finished only`), and without a model the levels of chance and of immediate EOS.
+    """
+    mine = rates[rates["best"] & (rates["prompts"] == "out_of_distribution") & (rates["measure"] == "rule_1")]
+    parts = [over_seeds(mine, ["language", "model", "decoding"]).rename(columns={"decoding": "what"})]
+    parts += [over_seeds(best_ever(rates), ["language", "model"]).assign(what="best ever, finished only")]
+    levels = []
+    for name in mine["language"].unique():
+        given = prompts(name)["out_of_distribution"]
+        for what, table in (
+            ("chance", chance(name, given, limit=limit)),
+            ("immediate EOS", at_once(LANGUAGES[name], given)),
+        ):
+            value = table.set_index("measure").loc["rule_1", "value"]
+            levels.append({"language": name, "what": what, "mean": value, "n": len(given)})
+    return pd.concat([*parts, pd.DataFrame(levels)], ignore_index=True)

@@ -5,6 +5,7 @@
     over_urns        many training urns: a point for each, and their mean
     balls_and_urns   urns, the balls that are drawn from them, and predictions along them
     coins            what a model says of coins, and what is found inside of it
+    rules            how often models keep one rule where a prompt has broken the other
     strategies       the map of task diversities and steps, and what models are made of along it
     claims           our figures beside those that were published
 
@@ -27,6 +28,7 @@ from lexurn.plotting.distances import (
     training,
 )
 from lexurn.plotting.over_urns import against_entropy, by_setting, scores, shares, weights_along_training
+from lexurn.plotting.rules import extrapolation
 from lexurn.plotting.strategies import compositions, diversity_map
 from lexurn.plotting.style import COLORS, GREYS, HATCHES, MARKERS, NAMES, STYLES, ends, legend, log_steps, panels
 
@@ -58,6 +60,7 @@ __all__ = [
     "ends",
     "entropies",
     "estimates",
+    "extrapolation",
     "legend",
     "log_steps",
     "losses",

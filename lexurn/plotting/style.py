@@ -66,6 +66,14 @@ LABELS = {
     "kl": "KL beyond the best mixture, nats",
     "relative_distance": "relative distance",
     "regret": "regret in distribution (nats)",
+    "excess_a_word": "excess over the oracle (nats a word)",
+    "excess_a_row": "excess over the oracle (nats)",
+    "kept": "share of prompts with rule 1 kept",
+    "right": "share of words completed rightly",
+    "length": "letters of the word",
+    "mass": "probability of short words",
+    "n_words": "words of the language seen",
+    "letters": "letters seen",
 }
 """Columns of tables as they stand at an axis."""
 
