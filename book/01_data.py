@@ -75,7 +75,7 @@ threads: int = 1  # CPU threads
 # %%
 from lexurn import parameters
 
-settings = parameters.resolve("data")
+settings = parameters.resolve("data", fixed={"task": "urns"})
 
 # %%
 import pandas as pd

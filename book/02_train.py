@@ -131,7 +131,8 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import comparison, evaluation, experiment, figure, models, plotting, runs, uncertainty, widgets
+from lexurn import evaluation, experiment, figure, models, plotting, runs, widgets
+from lexurn.analysis import one_run
 from lexurn.seeding import generator
 from lexurn.tracking import duration
 
@@ -157,7 +158,8 @@ display(
 # ## Training
 #
 # While it trains, and when it is done: left, the loss; right, how far the model's predictions on *fresh* urns are from
-# each exact predictor (symmetrized KL, ½ KL(p‖q) + ½ KL(q‖p), in nats, mean over rows).
+# each exact predictor (symmetrized KL, ½ KL(p‖q) + ½ KL(q‖p), in nats, mean over rows). Of words, which an oracle
+# predicts with certainties that no model has, the regret: what is lost more than by the oracle.
 
 # %%
 run = runs.get(settings, tracker=widgets.LiveTraining(settings.training.n_steps))
@@ -168,7 +170,7 @@ figure(plotting.training, run.metrics, runs=[run], alt=alt, n="1 model, its held
 # %% [markdown]
 # ## What was learned
 #
-# Distances of the *best* weights (least validation loss along training) to the exact predictors, with standard errors
+# Distances (of words, regrets) of the *best* weights (least validation loss along training), with standard errors
 # over the held-out sequences: `mean` averages over rows 1 … C, `last` is the last row, which has seen all C balls.
 # *In distribution* means new sequences from the trained pool, *out of distribution* a fresh urn for every sequence,
 # *low entropy* the constant sequences, one per colour (all there are, so ± is their spread). Of a lexical model,
@@ -179,17 +181,7 @@ figure(plotting.training, run.metrics, runs=[run], alt=alt, n="1 model, its held
 evaluation.summary(run.results)
 
 # %%
-best_step, best = run.results["step"].iloc[0], experiment.optimum(settings)
-inside = "in_distribution" if run.pool is not None else "out_of_distribution"
-regret = evaluation.select(run.results, split=inside, measure="regret")
-text = f"Best weights: step {best_step}. " + comparison.describe(run.predictor, run.references, run.splits)
-text += " " + comparison.scale(run.references, run.splits["out_of_distribution"])
-if best_step == 0:
-    text = "Training never came below the loss of the untrained weights; lower learning_rate."
-elif best in regret.index:
-    excess = uncertainty.with_error(*regret.loc[best, ["mean", "sem"]])
-    text += f" The optimum on its own kind of data is **{best}**; there this model loses {excess} nats a ball more."
-display(Markdown(text))
+display(Markdown(one_run.described(run)))
 
 # %% [markdown]
 # Row by row, with two standard errors around each line. A model that has become one of the three would show it by one
@@ -197,9 +189,9 @@ display(Markdown(text))
 # on the same sequences.) What one urn shows need not hold for others: the pool was drawn once, from the seed.
 
 # %%
-splits = ["in_distribution" if run.pool is not None else "low_entropy", "out_of_distribution"]
-rows = run.results[run.results["measure"] == "symmetrized_kl"]
-alt = "Distances of the model to the exact predictors against the balls seen, in and out of distribution."
+splits, typical = one_run.shown(run)
+rows = run.results[run.results["measure"] == evaluation.distance(run.results)]
+alt = "Distances of the model to the exact predictors against the tokens seen, a panel a split."
 panels = {"each": {"split": splits}, "share_y": True, "legend": "distance to"}
 figure(plotting.distances_by_row, rows, runs=[run], alt=alt, n=f"{rows['n'].max()} sequences a split", **panels)
 
@@ -208,13 +200,13 @@ figure(plotting.distances_by_row, rows, runs=[run], alt=alt, n=f"{rows['n'].max(
 #
 # The same fresh urn seen by the model and by the exact predictors: a line for the probability of each colour, drawn
 # in it, and below, the balls as they came. M knows its pool before any ball is drawn (with a single urn it never
-# moves). G starts from its prior and counts.
+# moves). G starts from its prior and counts. (Of words: a word, its letters below, E for its end and · behind it.)
 
 # %%
 who = {f"this {kind} model": run.predictor, **run.references}
-table = evaluation.on_one_sequence(who, run.splits["out_of_distribution"][:1])
-alt = "The probability of each colour, ball by ball, on one fresh urn: a panel for the model and each exact predictor."
-panels = {"by": "predictor", "share_y": True, "size": (3.2, 3.2)}
+table, names = evaluation.on_one_sequence(who, run.splits[typical][:1]), settings.task.names
+alt = "The probability of each token, one by one, on one sequence: a panel for the model and each exact predictor."
+panels = {"by": "predictor", "share_y": True, "size": (3.2, 3.2), "names": names}
 figure(plotting.predictions, table, runs=[run], alt=alt, n="1 sequence", **panels)
 
 # %% [markdown]
@@ -236,4 +228,7 @@ display(
 #   optimum is S, as for a lexical model. Is it the data or the architecture that makes the difference?
 # - `-p n_tasks 0`: a fresh urn for every sequence, where G itself is the optimum.
 # - `-p lex True -p n_steps 10000`: trained longer, does a lexical model come nearer to S, to G, or to both?
+# - `-p backbone lstm`: a recurrent network in the transformer's place. Which is nearer to what it could become?
+# - `-p language dyck`: words of brackets instead of balls, whose oracle is exact too (`07_rules` asks more of such
+#   models).
 # - `-p lex True -p vocabulary original`: the tables of the original experiment. How much slower do they learn?

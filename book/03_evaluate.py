@@ -101,7 +101,7 @@ tracker: str = "files"  # where metrics go beside the run's folder: files, wandb
 # %%
 from lexurn import parameters
 
-settings = parameters.resolve("evaluate", fixed={"lex": True, "label_permuted": False})
+settings = parameters.resolve("evaluate", fixed={"task": "urns", "lex": True, "label_permuted": False})
 
 from lexurn import experiment
 

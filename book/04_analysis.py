@@ -94,7 +94,7 @@ threads: int = 1  # CPU threads
 # %%
 from lexurn import parameters
 
-settings = parameters.resolve("analysis", fixed={"lex": True, "label_permuted": False})
+settings = parameters.resolve("analysis", fixed={"task": "urns", "lex": True, "label_permuted": False})
 
 # %%
 import pandas as pd

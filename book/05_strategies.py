@@ -84,7 +84,7 @@ threads: int = 1  # CPU threads
 # %%
 from lexurn import parameters
 
-settings = parameters.resolve("strategies")
+settings = parameters.resolve("strategies", fixed={"task": "urns"})
 
 # %%
 import numpy as np

@@ -87,7 +87,7 @@ threads: int = 1  # CPU threads
 # %%
 from lexurn import parameters
 
-settings = parameters.resolve("coins", fixed={"n_colors": 2, "n_tasks": 0, "context_length": 20})
+settings = parameters.resolve("coins", fixed={"task": "urns", "n_colors": 2, "n_tasks": 0, "context_length": 20})
 
 # %%
 import itertools

@@ -74,7 +74,11 @@ def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings
         given |= mine | values
         if not is_injected:
             given = {name: value for name, value in given.items() if name not in values} | asked_for(given)
-    settings, fixed = check(given | (fixed or {})), fixed or {}
+    fixed = fixed or {}
+    for name in CHOICES.keys() & fixed.keys() & given.keys():
+        if given[name] != fixed[name]:
+            raise ParameterError(f"{name} is {fixed[name]} in this chapter, got {given[name]!r}; leave {name} out")
+    settings = check(given | fixed)
     global resolved
     resolved = Resolved(_file_of(chapter), settings, tuple(fixed))
     return settings

@@ -59,18 +59,22 @@ def entropies(table: pd.DataFrame, axes: Axes) -> Axes:
     return axes
 
 
-def predictions(table: pd.DataFrame, axes: Axes) -> Axes:
-    """One predictor on one sequence: a line per colour, and the balls as they came.
+def predictions(table: pd.DataFrame, axes: Axes, *, names: Sequence[str] = ()) -> Axes:
+    """One predictor on one sequence: a line per colour, and the balls as they came; or per token, by their `names`.
 
     `table`: row, color, probability, and ball (the colour that came at that row).
     """
     colors = ball_colors(table["color"].nunique())
     for color, line in table.groupby("color"):
         axes.plot(line["row"], line["probability"], color=colors[color], drawstyle="steps-mid")
-        axes.text(line["row"].iloc[-1] + 1, line["probability"].iloc[-1], color, va="center", fontsize=7)
+        if not names:
+            axes.text(line["row"].iloc[-1] + 1, line["probability"].iloc[-1], color, va="center", fontsize=7)
     balls = table.drop_duplicates("row")
+    for row, ball in balls[["row", "ball"]].values if names else ():
+        axes.text(row, -0.16, names[ball], ha="center", va="center", fontsize=8)
     axes.scatter(balls["row"], [-0.06] * len(balls), c=[colors[ball] for ball in balls["ball"]], s=14)
-    axes.set(xlabel="balls seen", ylim=(-0.12, 1), ylabel="probability")
+    low = -0.22 if names else -0.12
+    axes.set(xlabel="letters seen" if names else "balls seen", ylim=(low, 1), ylabel="probability")
     return axes
 
 

@@ -11,7 +11,8 @@ from lexurn.plotting.style import COLORS, HATCHES, MARKERS, NAMES, RELATIVE, STY
 
 
 def training(metrics: pd.DataFrame, axes: Axes, *, view: str) -> Axes:
-    """Along one training, the `losses`, or the distances to the references on fresh urns. `metrics`: as logged."""
+    """Along one training, the `losses`, or the distances to the references, on fresh urns or on words in distribution.
+    `metrics`: as logged."""
     return losses(metrics, axes) if view == "losses" else distances_along_training(metrics, axes)
 
 
@@ -20,24 +21,27 @@ def losses(metrics: pd.DataFrame, axes: Axes) -> Axes:
     if "train_loss" in metrics:
         axes.plot(metrics["step"], metrics["train_loss"], color="0.6", marker=".", label="training")
     axes.plot(metrics["step"], metrics["validation_loss"], color="0.1", marker=".", label="validation")
-    axes.set(xlabel="step", ylabel="loss (nats per ball)")
+    axes.set(xlabel="step", ylabel="loss (nats a token)")
     axes.legend(frameon=False)
     return axes
 
 
 def distances_along_training(metrics: pd.DataFrame, axes: Axes, *, split: str = "out_of_distribution") -> Axes:
-    """Distance to each reference against the step, with a mark at the one whose weights are kept.
+    """Distance to each reference against the step, with a mark at the one whose weights are kept; of words, which have
+    no such split and are infinitely far from their oracles, the regret in distribution.
 
-    `metrics`: step, `<split>/symmetrized_kl/<reference>`, and best_step, the same in every line, or none.
+    `metrics`: step, `<split>/symmetrized_kl/<reference>` (or regret), and best_step, the same in every line, or none.
     """
+    measure = "symmetrized_kl" if any("/symmetrized_kl/" in column for column in metrics) else "regret"
+    split = split if measure == "symmetrized_kl" else "in_distribution"
     for best_step in metrics.get("best_step", [])[:1]:
         axes.axvline(best_step, color="0.8", linewidth=4, zorder=0)
     for reference in NAMES:
-        column = f"{split}/symmetrized_kl/{reference}"
+        column = f"{split}/{measure}/{reference}"
         if column in metrics:
             axes.plot(metrics["step"], metrics[column], marker=".", label=NAMES[reference], **_line(reference))
     axes.set(xlabel="step")
-    return _distances(axes)
+    return _distances(axes) if measure == "symmetrized_kl" else _regrets(axes)
 
 
 def distances_along(trajectory: pd.DataFrame, axes: Axes) -> Axes:
@@ -72,17 +76,19 @@ def relative_distances(histories: pd.DataFrame, axes: Axes, *, y: str = "relativ
 
 
 def distances_by_row(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
-    """Distance to each reference against the balls seen, with two standard errors. `results`: the tidy table."""
-    lines = results[(results["split"] == split) & (results["measure"] == "symmetrized_kl")]
+    """Distance to each reference against the tokens seen, with two standard errors. `results`: the tidy table; where it
+    holds no symmetrized KL, as of words, regrets are drawn."""
+    words = not (results["measure"] == "symmetrized_kl").any()
+    lines = results[(results["split"] == split) & (results["measure"] == ("regret" if words else "symmetrized_kl"))]
     lines = lines[~lines["row"].isin(["last", "mean"])]
     for reference in NAMES:
         line = lines[lines["reference"] == reference]
         if len(line):
             seen = line["row"].astype(int)
             axes.plot(seen, line["mean"], label=NAMES[reference], **_line(reference))
-            _band(axes, seen, line["mean"], line["sem"], reference)
-    axes.set(xlabel="balls seen")
-    return _distances(axes)
+            _band(axes, seen, line["mean"], line["sem"], reference, log=not words)
+    axes.set(xlabel="letters seen" if words else "balls seen")
+    return _regrets(axes) if words else _distances(axes)
 
 
 def distances_by_kind(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
@@ -95,7 +101,7 @@ def distances_by_kind(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
         label = kind if seed == runs["seed"].iloc[0] else None
         low = (2 * line["sem"]).clip(upper=0.9 * line["mean"])
         axes.errorbar(x, line["mean"], [low, 2 * line["sem"]], fmt=MARKERS[kind], color=COLORS[kind], label=label, ms=5)
-    axes.set(xlim=(-0.5, len(NAMES) - 0.5), xticks=range(len(NAMES)))
+    axes.set(xlim=(-0.5, 2.5), xticks=range(3))
     axes.set_xticklabels(["G", "M", "S"])
     return _distances(axes)
 
@@ -148,14 +154,23 @@ def _distances(axes: Axes) -> Axes:
     return axes
 
 
+def _regrets(axes: Axes) -> Axes:
+    axes.axhline(0, color="0.4", linestyle=":", linewidth=1)
+    axes.set(ylabel="regret (nats a row)")
+    if len(axes.get_shared_y_axes().get_siblings(axes)) > 1:
+        axes.label_outer()
+    return axes
+
+
 def _is_short(axes: Axes) -> bool:
     """Less than two decades, where powers of ten alone would leave a log axis nearly bare."""
     low, high = axes.get_ylim()
     return bool(high < 100 * low)
 
 
-def _band(axes: Axes, x: pd.Series, mean: pd.Series, sem: pd.Series, name: str) -> None:
-    low = (mean - 2 * sem).clip(lower=mean / 10)  # log axes have no room for zero
+def _band(axes: Axes, x: pd.Series, mean: pd.Series, sem: pd.Series, name: str, *, log: bool = True) -> None:
+    low = mean - 2 * sem
+    low = low.clip(lower=mean / 10) if log else low  # log axes have no room for zero
     axes.fill_between(x, low, mean + 2 * sem, color=COLORS[name], alpha=0.2, linewidth=0)
 
 

@@ -14,6 +14,8 @@ COLORS = {
     "memorizing": "#CC79A7",
     "symmetrized": "#E69F00",
     "uniform": "#7F7F7F",
+    "oracle": "#009E73",
+    "relabelled": "#E69F00",
 }
 STYLES: dict[str, Any] = {
     "normal": "-",
@@ -23,6 +25,8 @@ STYLES: dict[str, Any] = {
     "memorizing": ":",
     "symmetrized": (0, (6, 1, 1, 1)),
     "uniform": (0, (1, 3)),
+    "oracle": "--",
+    "relabelled": (0, (6, 1, 1, 1)),
 }
 GREYS: list[dict[str, Any]] = [
     {"color": "0.1", "linestyle": "-"},
@@ -34,7 +38,13 @@ GREYS: list[dict[str, Any]] = [
 MARKERS = {"normal": "o", "lexical": "s", "permuted": "^"}
 HATCHES = ["", "//", "..", "\\\\"]
 
-NAMES = {"generalizing": "generalizing (G)", "memorizing": "memorizing (M)", "symmetrized": "symmetrized (S)"}
+NAMES = {
+    "generalizing": "generalizing (G)",
+    "memorizing": "memorizing (M)",
+    "symmetrized": "symmetrized (S)",
+    "oracle": "oracle",
+    "relabelled": "oracle, names not known",
+}
 
 
 LABELS = {

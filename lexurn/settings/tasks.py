@@ -73,6 +73,11 @@ class UrnsSettings(Section):
         return f"n_colors={self.n_colors}"
 
     @property
+    def names(self) -> list[str]:
+        """What tokens are called, where it is not their number."""
+        return []
+
+    @property
     def label(self) -> str:
         """What the run's folder begins with."""
         return f"urns-V{self.n_colors}-D{self.n_tasks}-C{self.context_length}"
@@ -133,6 +138,10 @@ class LanguageSettings(Section):
     @property
     def words(self) -> str:
         return f"the {len(LETTERS[self.language])} letters of {self.language}"
+
+    @property
+    def names(self) -> list[str]:
+        return ["S", "E", "·", *LETTERS[self.language]]
 
     @property
     def label(self) -> str:
