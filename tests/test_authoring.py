@@ -83,7 +83,7 @@ PLANTED = {  # what is written in place of what, and what is then said
     ),
     "long cell": (
         "spare = models",
-        "\n" * 6 + "spare = models",
+        "\n" * 5 + "spare = models",
         "has 17 lines, over 16; split it, or move a part into",
     ),
     "class": ("kind = settings.kind", "class Own:\n    pass", "`class Own:` defines a class; move it into lexurn/"),

@@ -14,8 +14,8 @@ COLORS = {
     "memorizing": "#CC79A7",
     "symmetrized": "#E69F00",
     "uniform": "#7F7F7F",
-    "oracle": "#009E73",
-    "relabelled": "#E69F00",
+    "oracle": "#000000",
+    "relabelled": "#8C510A",
 }
 STYLES: dict[str, Any] = {
     "normal": "-",
@@ -25,8 +25,8 @@ STYLES: dict[str, Any] = {
     "memorizing": ":",
     "symmetrized": (0, (6, 1, 1, 1)),
     "uniform": (0, (1, 3)),
-    "oracle": "--",
-    "relabelled": (0, (6, 1, 1, 1)),
+    "oracle": (0, (8, 2)),
+    "relabelled": (0, (8, 2, 2, 2)),
 }
 GREYS: list[dict[str, Any]] = [
     {"color": "0.1", "linestyle": "-"},
