@@ -143,11 +143,13 @@ def followed(run: Run) -> pd.DataFrame:
 
 def best_ever(table: pd.DataFrame) -> pd.DataFrame:
     """The published protocol: of each run (`model`, `language`, `seed`) the largest share of rule 1 among finished
-    greedy completions at any step, whatever the loss. Columns: model, language, seed, step, value, n (those finished).
+    greedy completions at any step, whatever the loss. Columns: model, language, seed, step, value (NaN where
+    none ever finished), n (those finished).
     """
     mine = table[(table["measure"] == "rule_1_of_finished") & (table["decoding"] == "greedy") & ~table["best"]]
-    mine = mine[(mine["prompts"] == "out_of_distribution") & (mine["n"] > 0)]
-    best = mine.loc[mine.groupby(["model", "language", "seed"], sort=False)["value"].idxmax()]
+    mine = mine[mine["prompts"] == "out_of_distribution"]
+    best = mine.sort_values(["value", "step"], ascending=[True, False], na_position="first")
+    best = best.groupby(["model", "language", "seed"], sort=False).tail(1).sort_index()
     return best[["model", "language", "seed", "step", "value", "n"]].reset_index(drop=True)
 
 
