@@ -196,8 +196,8 @@ wide.rename_axis(columns="nats a word, best weights").reset_index("n")
 # Bars are 95 % t intervals over seeds; prompts are all there are.
 
 # %%
-say = widgets.line_in_place()
-rates = kept.of_grid(grid, rules.followed, name="rules-1", jobs=study.jobs, say=say).rename(columns=named)
+rates = kept.of_grid(grid, rules.followed, name="rules-2", jobs=study.jobs, say=widgets.line_in_place())
+rates = rates.rename(columns=named)
 compared = rules.compared(rates, limit=limit)
 of = {"transformer": "no positions", "lstm": "lstm"}  # published, ours
 keys = [(language, model) for language in ("aNbN", "baN", "dyck") for model in of]
@@ -242,7 +242,8 @@ table.pivot(index=["language", "model"], columns=["prompts", "decoding"], values
 # %%
 mass = rates[(rates["prompts"] == "words") & (rates["language"] == "aNbN") & ~rates["best"]]
 lines = rules.over_seeds(mass, ["model", "measure", "step"]).rename(columns={"mean": "mass", "measure": "rules kept"})
-options = {"x": "step", "y": "mass", "line": "rules kept", "log": ["step"], "share_y": True, "by": "model"}
+options = {"x": "step", "y": "mass", "line": "rules kept", "log": ["step"], "within": [0, 1], "share_y": True}
+options |= {"by": "model", "size": (3.2, 3.2)}
 alt = "Probability of words that keep both rules, rule 1 alone, rule 2 alone, or neither, along training, by model."
 figure(plotting.curves, lines, name="along", alt=alt, n=number, runs=mine, legend="rules kept", **options)
 
@@ -273,9 +274,8 @@ learned = pd.concat(lines, ignore_index=True)
 learned["sem"] = (learned["value"] * (1 - learned["value"]) / learned["n"]) ** 0.5
 learned = learned.rename(columns={"value": "kept"})
 alt = "Share of prompts with rule 1 kept by a rational learner, against the words of the language that it has seen."
-figure(
-    plotting.curves, learned, name="normative", x="n_words", y="kept", line="language", alt=alt, n="about 1000 samples"
-)
+options = {"x": "n_words", "y": "kept", "line": "language", "within": [0, 1], "legend": "language"}
+figure(plotting.curves, learned, name="normative", alt=alt, n="1000 sampled completions or a few more", **options)
 
 # %% [markdown]
 # Some prompts of $a^nb^n$ have more b's than a's, all behind the a's: they break rule 1, which no completion mends, and
@@ -294,7 +294,7 @@ display(Markdown(f"Rule 1 is kept: {said}. Prompts of aNbN that keep rule 2 and 
 # (*adversarial*), do models take it up? Half of the prompts are trained on and the other half never seen.
 
 # %%
-told = kept.of_grid(completed, rules.followed, name="rules-1", jobs=study.jobs, say=say)
+told = kept.of_grid(completed, rules.followed, name="rules-2", jobs=study.jobs, say=widgets.line_in_place())
 told = told[told["best"] & (told["measure"] == "rule_1") & told["prompts"].isin(["trained_on", "out_of_distribution"])]
 table = rules.over_seeds(told, ["completions", "model", "prompts", "decoding"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
@@ -307,13 +307,12 @@ table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], val
 # $a^nb^n$ all a's and one b, does the greedy completion end it rightly?
 
 # %%
-asked = kept.of_grid(longer, lengths.followed, name="lengths-1", jobs=study.jobs, say=say)
+asked = kept.of_grid(longer, lengths.followed, name="lengths-1", jobs=study.jobs, say=widgets.line_in_place())
 lines = rules.over_seeds(asked, ["language", "model", "length"]).rename(columns={"mean": "right"})
-options = {"x": "length", "y": "right", "line": "model", "by": "language", "share_y": True, "legend": "model"}
+options = {"x": "length", "y": "right", "line": "model", "within": [0, 1], "by": "language", "share_y": True}
 alt = "Share of words completed rightly against their length, up to twice that of training: a panel a language."
-figure(
-    plotting.curves, lines, name="lengths", alt=alt, n=number, runs=[found[point] for point in longer.points], **options
-)
+asked_of = [found[point] for point in longer.points]
+figure(plotting.curves, lines, name="lengths", alt=alt, n=number, runs=asked_of, legend="model", **options)
 
 # %% [markdown]
 # ## Without names
@@ -330,7 +329,7 @@ lines = rules.over_seeds(lines, ["model", "row"]).rename(columns={"mean": "exces
 ideal = pd.DataFrame({"model": "mixture over names", "letters": range(limit), "excess_a_row": 0.0})
 ideal.loc[0, "excess_a_row"] = np.log(2)
 lines = pd.concat([lines, ideal], ignore_index=True)
-options = {"x": "letters", "y": "excess_a_row", "line": "model", "legend": "model"}
+options = {"x": "letters", "y": "excess_a_row", "line": "model", "legend": "model", "size": (6.4, 3.2)}
 alt = "Excess over the oracle that knows the names, row by row, for models without names and for the mixture."
 figure(plotting.curves, lines, name="relabelled", alt=alt, n=number, runs=renamed, **options)
 

@@ -11,7 +11,7 @@ broken, is judged on the completion alone. `grammatical`: the whole word, ended,
 """
 
 from collections.abc import Callable
-from itertools import product
+from itertools import chain, product
 
 import pandas as pd
 import torch
@@ -125,7 +125,7 @@ def followed(run: Run) -> pd.DataFrame:
     sets = prompt_sets(language.name, completions=settings.task.completions)
     best = int(run.results["step"].iloc[0])
     tables = []
-    for step, model in [*run.checkpoints(), (None, run.model)]:
+    for step, model in chain(run.checkpoints(), [(None, run.model)]):  # one model, step by step other weights
 
         def going_on(given: Tokens, stream: torch.Generator | None = None, model=model) -> Tokens:
             table = model.vocabulary.draw(len(given), generator=generator(settings.training.seed, "completions"))

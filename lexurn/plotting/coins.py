@@ -19,16 +19,24 @@ MARKERS = "os^Dv*PX"
 
 
 def curves(
-    table: pd.DataFrame, axes: Axes, *, x: str, y: str = "mean", line: str = "who", log: Sequence[str] = ()
+    table: pd.DataFrame,
+    axes: Axes,
+    *,
+    x: str,
+    y: str = "mean",
+    line: str = "who",
+    log: Sequence[str] = (),
+    within: Sequence[float] = (),
 ) -> Axes:
     """A line for each value of a column, with two standard errors where the table has them (`sem`).
 
-    What is named in `log` has a logarithmic axis. At most eight lines.
+    What is named in `log` has a logarithmic axis; bands stay `within` two values. At most eight lines.
     """
     for (value, mine), color, style in zip(_groups(table, line), COLORS, LINES, strict=False):
         axes.plot(mine[x], mine[y], color=color, linestyle=style, label=str(value))
         if "sem" in mine and mine["sem"].notna().any():
             low, high = mine[y] - 2 * mine["sem"], mine[y] + 2 * mine["sem"]
+            low, high = (each.clip(*within) for each in (low, high)) if within else (low, high)
             axes.fill_between(
                 mine[x], low.clip(lower=mine[y] / 10) if y in log else low, high, color=color, alpha=0.15, lw=0
             )
