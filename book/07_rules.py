@@ -242,7 +242,7 @@ table.pivot(index=["language", "model"], columns=["prompts", "decoding"], values
 # %%
 mass = rates[(rates["prompts"] == "words") & (rates["language"] == "aNbN") & ~rates["best"]]
 lines = rules.over_seeds(mass, ["model", "measure", "step"]).rename(columns={"mean": "mass", "measure": "rules kept"})
-options = {"x": "step", "y": "mass", "line": "rules kept", "log": ["step"], "within": [0, 1], "share_y": True}
+options = {"x": "step", "y": "mass", "line": "rules kept", "log": ["step"], "within": [0.0, 1.0], "share_y": True}
 options |= {"by": "model", "size": (3.2, 3.2)}
 alt = "Probability of words that keep both rules, rule 1 alone, rule 2 alone, or neither, along training, by model."
 figure(plotting.curves, lines, name="along", alt=alt, n=number, runs=mine, legend="rules kept", **options)
@@ -274,7 +274,7 @@ learned = pd.concat(lines, ignore_index=True)
 learned["sem"] = (learned["value"] * (1 - learned["value"]) / learned["n"]) ** 0.5
 learned = learned.rename(columns={"value": "kept"})
 alt = "Share of prompts with rule 1 kept by a rational learner, against the words of the language that it has seen."
-options = {"x": "n_words", "y": "kept", "line": "language", "within": [0, 1], "legend": "language"}
+options = {"x": "n_words", "y": "kept", "line": "language", "within": [0.0, 1.0], "legend": "language"}
 figure(plotting.curves, learned, name="normative", alt=alt, n="1000 sampled completions or a few more", **options)
 
 # %% [markdown]
@@ -309,7 +309,7 @@ table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], val
 # %%
 asked = kept.of_grid(longer, lengths.followed, name="lengths-1", jobs=study.jobs, say=widgets.line_in_place())
 lines = rules.over_seeds(asked, ["language", "model", "length"]).rename(columns={"mean": "right"})
-options = {"x": "length", "y": "right", "line": "model", "within": [0, 1], "by": "language", "share_y": True}
+options = {"x": "length", "y": "right", "line": "model", "within": [0.0, 1.0], "by": "language", "share_y": True}
 alt = "Share of words completed rightly against their length, up to twice that of training: a panel a language."
 asked_of = [found[point] for point in longer.points]
 figure(plotting.curves, lines, name="lengths", alt=alt, n=number, runs=asked_of, legend="model", **options)

@@ -46,7 +46,7 @@ def published(tmp_path, monkeypatch):
 
 
 N = len(claims.read())
-ALL = [chapters.Chapter(name, {}) for name in ("01_data", "04_analysis", "05_strategies", "06_coins")]
+ALL = [chapters.Chapter(name, {}) for name in ("01_data", "04_analysis", "05_strategies", "06_coins", "07_rules")]
 
 
 def test_only_what_is_published_whole_passes_for_published(past, published, monkeypatch):

@@ -37,10 +37,11 @@ MOST_LETTERS = {2: 8, 3: 6, 4: 5}
 
 MASSES = ("both", "rule_1", "rule_2", "neither")
 
-Complete = Callable[[Tokens], Int64[Tensor, "batch limit"]]
+Words = Int64[Tensor, "batch limit"]
+Complete = Callable[[Tokens], Words]
 
 
-def judged(language: Language, given: Tokens, words: Int64[Tensor, "batch limit"]) -> pd.DataFrame:
+def judged(language: Language, given: Tokens, words: Words) -> pd.DataFrame:
     """Shares of completed prompts: measure, value, n. `words` (batch limit) begin with `given` (batch time)."""
     finished = (words == EOS).any(-1)
     first = language.obeyed(words)[:, 0]
@@ -127,11 +128,11 @@ def followed(run: Run) -> pd.DataFrame:
     tables = []
     for step, model in chain(run.checkpoints(), [(None, run.model)]):  # one model, step by step other weights
 
-        def going_on(given: Tokens, stream: torch.Generator | None = None, model=model) -> Tokens:
+        def going_on(given: Tokens, stream: torch.Generator | None = None, model=model) -> Words:
             table = model.vocabulary.draw(len(given), generator=generator(settings.training.seed, "completions"))
             return complete(model, given, limit=limit, table=table, generator=stream)
 
-        def sampling(given: Tokens) -> Tokens:
+        def sampling(given: Tokens, going_on=going_on) -> Words:
             return going_on(given, generator(settings.training.seed, "sampled completions"))
 
         table = extrapolation(language, sets, going_on, sampling if step is None else None)

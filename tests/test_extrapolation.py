@@ -1,0 +1,168 @@
+"""Rules along trainings: every step with its own weights, both protocols, lengths, and pictures of all that."""
+
+import itertools
+
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from lexurn import kept, plotting, runs, sweeps
+from lexurn.analysis import languages, lengths, one_run, rules
+from lexurn.models.generation import complete
+from lexurn.seeding import generator
+from lexurn.tasks.languages import LANGUAGES
+from lexurn.tasks.prompts import prompts
+from lexurn.tasks.words import lengths as sizes
+
+FLAT = {"language": "aNbN", "context_length": 12, "d_model": 16, "n_steps": 120, "eval_every": 60, "n_test_samples": 60}
+FLAT |= {"n_checkpoints": 3, "max_length": 8}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEXURN_RUNS", str(tmp_path_factory.mktemp("runs")))
+        yield runs.get(FLAT)
+
+
+def of(table, **values):
+    for name, value in values.items():
+        table = table[table[name] == value]
+    return table
+
+
+def test_every_step_is_asked_with_its_own_weights(run):
+    table = rules.followed(run)
+    steps = sorted(table["step"].unique())
+    assert steps == [20, 61, 120] or len(steps) >= 3
+    mass = of(table, prompts="words", measure="both", best=False).set_index("step")["value"]
+    assert mass.nunique() == 3  # a model that stays the same would give one
+    for step, model in run.checkpoints():
+        given = prompts("aNbN")["out_of_distribution"]
+        found = rules.judged(LANGUAGES["aNbN"], given, complete(model, given, limit=13))
+        asked = of(table, step=step, best=False, prompts="out_of_distribution", decoding="greedy")
+        assert asked.set_index("measure").loc[found["measure"], "value"].tolist() == pytest.approx(
+            found["value"].tolist(), nan_ok=True
+        )
+    chosen = table[table["best"]]
+    assert set(chosen["decoding"]) == {"greedy", "sampled", "exact"} and chosen["step"].nunique() == 1
+    sampled = of(chosen, decoding="sampled", prompts="out_of_distribution", measure="finished")
+    assert sampled["n"].item() == 4 * 251
+
+
+def test_the_published_protocol_takes_the_best_of_those_that_ended():
+    lines = [
+        (0, 20, "rule_1_of_finished", 0.5, 10, False),
+        (0, 60, "rule_1_of_finished", 0.9, 2, False),  # the best, of two that ended
+        (0, 60, "rule_1", 0.1, 251, False),
+        (0, 90, "rule_1_of_finished", 0.2, 251, False),
+        (0, 90, "rule_1_of_finished", 1.0, 251, True),  # at the best validation loss: not along training
+        (1, 20, "rule_1_of_finished", float("nan"), 0, False),
+    ]
+    table = pd.DataFrame(lines, columns=["seed", "step", "measure", "value", "n", "best"])
+    table = table.assign(model="m", language="aNbN", prompts="out_of_distribution", decoding="greedy")
+    best = rules.best_ever(table).set_index("seed")
+    assert best.loc[0, ["step", "value", "n"]].tolist() == [60, 0.9, 2] and pd.isna(best.loc[1, "value"])
+    over = rules.over_seeds(rules.best_ever(table), ["language", "model"])
+    assert over["mean"].item() == 0.9 and over["n"].item() == 1 and over["sem"].isna().all()
+
+
+def test_lengths_are_those_of_words_given_a_little_more_than_half(run):
+    table = lengths.followed(run)
+    assert table["length"].tolist() == [2, 4, 6, 8, 10, 12] and table["trained"].tolist() == [True] * 4 + [False] * 2
+    assert table["n"].tolist() == [1] * 6 and table["value"].isin([0.0, 1.0]).all()
+    words = lengths.of_each_length(LANGUAGES["dyck"], 8)
+    for length, tokens in words.items():
+        assert (sizes(tokens) == length).all() and len(tokens.unique(dim=0)) == len(tokens) <= lengths.N_WORDS
+
+
+def test_excess_is_in_nats_a_word(run):
+    table = languages.excess(run).set_index(["split", "reference"])
+    tokens = run.splits["in_distribution"]
+    answers = [each(tokens).gather(-1, tokens[..., None])[..., 0] for each in (run.references["oracle"], run.predictor)]
+    wanted = (answers[0] - answers[1]).sum(-1)
+    assert table.loc[("in_distribution", "oracle"), "value"] == pytest.approx(wanted.mean().item())
+    assert table.loc[("in_distribution", "oracle"), "sem"] == pytest.approx(wanted.std().item() / 60**0.5)
+    rows = languages.by_row(run)
+    assert rows["value"].sum() == pytest.approx(wanted.mean().item()) and rows["row"].tolist() == list(range(13))
+    along = languages.learning(run)
+    assert along["value"].iloc[-1] < along["value"].iloc[0] and along["step"].tolist() == [0, 60, 120]
+    assert "nats a word more than **oracle**" in one_run.described(run) and one_run.shown(run)[1] == "in_distribution"
+
+
+def test_entropies_are_exact_or_say_how_sure_they_are():
+    table = languages.entropies(["aNbN", "dyck"], max_length=32).set_index("language")
+    assert table.loc["aNbN", "word"] == pytest.approx(2.7726, abs=1e-4) and table.loc["aNbN", "n"] == 0
+    assert abs(table.loc["dyck", "word"] - 8.755) < 4 * table.loc["dyck", "sem"] and table.loc["dyck", "n"] == 4000
+
+
+GRID = """
+fixed: {language: aNbN, context_length: 12, d_model: 8, n_steps: 20, eval_every: 10, n_test_samples: 20,
+  n_checkpoints: 2}
+axes:
+  model:
+    rotary: {positions: rotary, n_heads: 1}
+    lstm: {backbone: lstm}
+seeds: 2
+"""
+
+
+def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "runs"))
+    (tmp_path / "small.yaml").write_text(GRID)
+    grid, told = sweeps.read(tmp_path / "small.yaml"), []
+    assert [point.backbone.name for point in grid.where(model="lstm")] == ["lstm", "lstm"]
+    for point in grid.points:
+        runs.get(point)
+    table = kept.of_grid(grid, rules.followed, name="rules-test", say=told.append)
+    assert told[-1] == "4 training(s) followed, 0 that had been before."
+    assert set(table["model"]) == {"rotary", "lstm"} and set(table["seed"]) == {0, 1}
+    assert set(grid.table()["model"]) == {"rotary", "lstm"}
+    monkeypatch.setattr(kept, "keep", None)
+    again = kept.of_grid(grid, rules.followed, name="rules-test", say=told.append)
+    pd.testing.assert_frame_equal(again, table)
+    compared = rules.compared(table.assign(language="aNbN"), limit=13)
+    levels = compared[compared["model"].isna()].set_index("what")["mean"]
+    assert levels["immediate EOS"] == pytest.approx(69 / 251) and 0.13 < levels["chance"] < 0.17
+    axes = Figure().subplots()
+    published = pd.DataFrame([{"model": "lstm", "what": "published", "mean": 0.4}])
+    plotting.extrapolation(pd.concat([compared, published]), axes)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["rotary", "lstm"]
+    drawn = {line.get_label(): line for line in axes.lines}
+    assert drawn["published"].get_xdata().tolist() == [0.4] and drawn["chance"].get_xdata()[0] == levels["chance"]
+    greedy = compared[compared["what"] == "greedy"]["mean"].tolist()
+    assert drawn["greedy"].get_xdata().tolist() == greedy
+
+
+def test_bad_sets_of_settings_are_refused(tmp_path):
+    path = tmp_path / "bad.yaml"
+    for text, said in (
+        (GRID.replace("positions", "position"), "position is no setting; did you mean positions?"),
+        (GRID.replace("{backbone: lstm}", "{backbone: lstm, d_model: 4}"), "d_model is fixed and an axis"),
+        (GRID.replace("model:\n", "models: [1]\n  x:\n"), "models is no setting"),
+    ):
+        path.write_text(text)
+        with pytest.raises(Exception, match=said.replace("?", r"\?")):
+            sweeps.read(path)
+
+
+def test_shares_are_drawn_between_nothing_and_all():
+    axes = Figure().subplots()
+    table = pd.DataFrame({"who": "m", "x": [0.0, 1.0], "mean": [0.9, 0.1], "sem": 0.2})
+    plotting.curves(table, axes, x="x", within=[0.0, 1.0])
+    (band,) = axes.collections
+    assert band.get_paths()[0].vertices[:, 1].max() == 1 and band.get_paths()[0].vertices[:, 1].min() == 0
+
+
+def test_a_lexical_model_is_asked_under_a_table_for_each_prompt(monkeypatch, tmp_path):
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path))
+    run = runs.get(FLAT | {"lex": True, "n_steps": 20, "eval_every": 10, "n_checkpoints": 1})
+    table = rules.followed(run)
+    given = prompts("aNbN")["out_of_distribution"]
+    draw = run.model.vocabulary.draw(len(given), generator=generator(0, "completions"))
+    assert len(draw.unique(dim=0)) > 20
+    wanted = rules.judged(LANGUAGES["aNbN"], given, complete(run.model, given, limit=13, table=draw))
+    asked = of(table, best=True, prompts="out_of_distribution", decoding="greedy")
+    assert asked["value"].tolist() == pytest.approx(wanted["value"].tolist(), nan_ok=True)
+    assert all(torch.isfinite(torch.tensor(each)) for each in itertools.islice(asked["n"], 3))
