@@ -27,12 +27,11 @@
 # against the **oracle**, the best that can be predicted; how often rule 1 is kept by *chance* is computed, not sampled;
 # and so is what one gets for saying nothing at all. Three things differ from how such results are often reported:
 #
-# - *Unconditional* rates. A completion that never ends has kept no rule. Published rates are of finished completions
-#   only, which may be few.
+# - Rates are of *all* prompts. A completion that never ends has kept no rule. Published rates are of finished
+#   completions only, which may be few.
 # - The checkpoint is chosen *by validation loss*, as one would choose it without knowing what it will be asked. Beside
 #   it stands the published protocol, the best over training, which is an upper bound found by looking.
-# - Every prompt is used (all $2^8$ strings of eight letters, for most languages), and every number has seeds, an
-#   interval, chance and a baseline beside it.
+# - Every model is trained with several seeds, and every seed is shown.
 #
 # And a question that only exact ground allows: a *lexical* model has no letters to call by name. If a and b change
 # places from word to word, it must find out which symbol plays a. How near does it come to the best that can be done?
@@ -94,7 +93,9 @@ from IPython.display import Markdown, display
 
 from lexurn import claims, figure, kept, plotting, sweeps, uncertainty, widgets
 from lexurn.analysis import languages, lengths, rules
+from lexurn.models.generation import go_on
 from lexurn.predictors.normative import Normative
+from lexurn.seeding import generator
 from lexurn.tasks.languages import LANGUAGES
 
 torch.set_num_threads(settings.machine.threads)
@@ -106,14 +107,15 @@ in_words = uncertainty.with_error
 #
 # Words are drawn by generators (`lexurn.tasks.languages`), and judged by predicates that know nothing of the
 # generators. The oracles (`lexurn.predictors.grammars`) are the generators' exact next-token laws: where counts decide,
-# the probabilities of all words are added up from the longest down; for brackets there is a closed form. What an oracle
-# loses is the *entropy* of the language, in nats a word; divided by letters and EOS, a position. The originals divide
-# by all rows of a padded sequence, and let the model predict the padding too: our models never do, it is certain.
+# the probabilities of all words are added up from the longest down; for brackets the law of the next token has a closed
+# form, and its entropy is a mean over words. What an oracle loses is the *entropy* of the language, in nats a word;
+# divided by letters and EOS, a position. The originals divide by all rows of a padded sequence, and let the model
+# predict the padding too: our models never do, it is certain.
 
 # %%
 names = ["baN", "bbaN", "aNbN", "dyck", "aNbNcN", "cs_dyck"]
 table = pd.concat([languages.entropies(names, max_length=most) for most in (32, 256)])
-exact = ["by closed form" if n == 0 else f"{n} words, ± {sem:.2g} a word" for n, sem in table[["n", "sem"]].values]
+exact = ["exact" if n == 0 else f"mean of {n:.0f} words, ± {sem:.2g} a word" for n, sem in table[["n", "sem"]].values]
 columns = {"word": "nats a word", "position": "a position", "original": "by the originals' convention"}
 table.assign(known=exact).rename(columns=columns).drop(columns=["sem", "n"]).set_index(
     ["language", "max_length"]
@@ -132,6 +134,16 @@ lines = [
 pd.DataFrame(lines).set_index("language")
 
 # %% [markdown]
+# Prompts that begin no word: of $a^nb^n$ and baN all such strings of eight letters, of $a^nb^nc^n$ of five; of bbaN
+# a b…b a…a; of brackets one pair crossed and then each of the forty words of six letters. How often is rule 1 kept by
+# chance, letters and EOS all alike (followed exactly to 32 letters), and how often by saying EOS at once?
+
+# %%
+without = rules.levels(names, limit=limit)
+wide = without.pivot(index=["language", "n"], columns="what", values="value").loc[names].round(4)
+wide.rename_axis(columns="share of prompts with rule 1 kept").reset_index("n")
+
+# %% [markdown]
 # From here on three of them: $a^nb^n$ (context-free; sixteen words of at most 32 letters), baN (regular: it begins with
 # b and has an even number of a's; some $2^{30}$ words) and dyck (context-free: nested brackets of two kinds).
 #
@@ -140,7 +152,8 @@ pd.DataFrame(lines).set_index("language")
 # A transformer with learned positions, one with rotary positions, one *without* any, and an LSTM. (The published
 # transformer adds its sines along the batch, so that within a word it knows no positions but by causality: ours without
 # positions is the one to compare.) A tenth of the words of baN and dyck with eight letters or more, told by a hash, is
-# kept from training: half of them choose the weights, and the other half are *unseen*.
+# kept from training: half of them choose the weights, and the other half are *unseen*. $a^nb^n$ has too few words for
+# that: there training, validation and test share all sixteen.
 
 # %%
 scale = settings.training.n_steps / (2 * sweeps.read("rules").points[0].training.n_steps)
@@ -155,8 +168,9 @@ mine = [found[point] for point in grid.points]
 display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} steps."))
 
 # %% [markdown]
-# First: do they learn the language? What they lose more than the oracle, along training. An excess of zero is all that
-# there is to learn.
+# First: do they learn the language? What they lose more than the oracle, along training. At zero there is no more to
+# be learned (the oracle does not know which words were kept from training, but neither can a model). The axis ends at
+# a thousandth.
 
 # %%
 number = f"{study.n_seeds} seed(s) a line"
@@ -184,46 +198,60 @@ wide = table.pivot(index=["language", "model", "n"], columns="split", values="ex
 wide.rename_axis(columns="nats a word, best weights").reset_index("n")
 
 # %% [markdown]
-# The excess on *unseen* words beside that on words as training has them says whether a model knows words or the
-# language. (Unseen words are long ones, on which there is more to lose.) An even number of a's is a parity, which
-# transformers of this size learn slowly, if at all: half a nat is about what is lost by not knowing it.
+# (*Unseen* words have eight letters or more, and there is more to lose on them: the two columns are not to be compared
+# with each other, but say that nothing breaks on words never seen.) An even number of a's is a parity, which the
+# transformers have not learned in so many steps: not to know it costs up to $\ln 2$ nats a word.
 #
 # ## Rule extrapolation
 #
-# Prompts that begin no word of the language, all of them, and what models go on with: *greedy* and *sampled* at the
-# weights of the least validation loss, rated over all prompts, and the published protocol, finished greedy completions
-# only and the best over training. Dashed is chance, letters and EOS all alike (exact); dotted is saying EOS at once.
-# Bars are 95 % t intervals over seeds; prompts are all there are.
+# What models go on with, *greedy* and *sampled*, at the weights of the least validation loss, rated over all prompts;
+# and the published protocol, finished greedy completions only and the best over training. Small points are seeds, large
+# ones their means (with few seeds that differ as much as some of these, an interval would pretend to know more).
+# Dashed is chance, dotted is saying EOS at once.
 
 # %%
 rates = kept.of_grid(grid, rules.followed, name="rules-2", jobs=study.jobs, say=widgets.line_in_place())
 rates = rates.rename(columns=named)
-compared = rules.compared(rates, limit=limit)
+every = rules.each_seed(rates)
 of = {"transformer": "no positions", "lstm": "lstm"}  # published, ours
 keys = [(language, model) for language in ("aNbN", "baN", "dyck") for model in of]
-cited = [
-    {"language": language, "model": of[model], "what": "published"}
-    | {"mean": claims.get(f"rules/best_{language}_{model}").published}
-    for language, model in keys
-]
-compared = pd.concat([compared, pd.DataFrame(cited)], ignore_index=True)
+cited = [{"language": name, "model": of[model], "what": "published"} for name, model in keys]
+cited = pd.DataFrame(cited).assign(value=[claims.get(f"rules/best_{name}_{model}").published for name, model in keys])
+drawn = pd.concat([every, cited, without[without["language"].isin(["aNbN", "baN", "dyck"])]], ignore_index=True)
 
 # %%
 alt = "Share of prompts with rule 1 kept, by language and model: greedy, sampled, by the published protocol, published."
 options = {"by": "language", "share_y": True, "size": (3.6, 3.4), "legend": "rule 1", "runs": mine}
-figure(plotting.extrapolation, compared, name="extrapolation", alt=alt, n=f"{study.n_seeds} seed(s) a point", **options)
+figure(plotting.extrapolation, drawn, name="extrapolation", alt=alt, n=f"{study.n_seeds} seed(s)", **options)
 
 # %%
 best = rates[rates["best"] & (rates["prompts"] == "out_of_distribution")]
 table = rules.over_seeds(best, ["language", "model", "decoding", "measure"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
-order = ["rule_1", "rule_1_and_finished", "rule_1_of_finished", "finished", "rule_2_of_completion"]
+order = ["rule_1_and_finished", "rule_1", "rule_1_of_finished", "finished"]
 wide = table.pivot(index=["language", "model", "decoding"], columns="measure", values="text")[order]
-wide.rename_axis(columns=f"out of distribution, n = {study.n_seeds} seed(s)")
+wide.rename_axis(columns=f"out of distribution, {study.n_seeds} seed(s)")
 
 # %% [markdown]
-# (Unconditional, joint with having finished, among those finished; how many finish; and whether the completion alone
-# keeps rule 2.) In distribution, where words can be completed, the same models get these shares of grammatical words:
+# (Kept and ended; kept by whatever was said up to the limit; kept among those that ended, in how many seeds any did;
+# ended. ± one standard error over seeds.) What the published protocol adds comes of two things, choosing the step by
+# its rate and leaving out what never ended:
+
+# %%
+chosen = every[every["what"] == "greedy"].drop(columns="what")
+parts = {"by validation loss": chosen, "best step": rules.best_ever(rates, rules.KEPT)}
+parts["best step, finished only"] = ever = rules.best_ever(rates)
+tables = {name: rules.over_seeds(part, ["language", "model"]) for name, part in parts.items()}
+texts = {name: [in_words(*each) for each in table[["mean", "sem"]].values] for name, table in tables.items()}
+wide = pd.DataFrame(texts, index=pd.MultiIndex.from_frame(tables["best step"][["language", "model"]]))
+groups = ever.groupby(["language", "model"], sort=False)
+wide["seeds in which any ended"] = groups["value"].count()
+wide["ended, median over seeds"] = groups["n"].median()
+wide["best step, median"] = groups["step"].median()
+wide.rename_axis(columns="greedy, ended with rule 1 kept")
+
+# %% [markdown]
+# In distribution, where words can be completed, the same models get these shares of grammatical words:
 
 # %%
 inside = rates[
@@ -236,23 +264,26 @@ table.pivot(index=["language", "model"], columns=["prompts", "decoding"], values
 # %% [markdown]
 # ## Which rule is learned first?
 #
-# The probability that a model gives to *all* words of up to eight letters (of dyck up to five), each with its EOS,
-# by the rules that they obey. Nothing is sampled: the 510 words of two letters are added up, at ten steps of training.
+# The probability that a model gives to *all* words of up to eight letters, each with its EOS, by the rules that they
+# obey. Nothing is sampled: the 510 words of two letters are added up, at ten steps of training. *Progress* in a rule is
+# the share of that probability whose words obey it, from 0, where letters and EOS are all alike, to 1. (Chance obeys
+# rule 2 more often than rule 1: words of one letter always do.)
 
 # %%
-mass = rates[(rates["prompts"] == "words") & (rates["language"] == "aNbN") & ~rates["best"]]
-lines = rules.over_seeds(mass, ["model", "measure", "step"]).rename(columns={"mean": "mass", "measure": "rules kept"})
-options = {"x": "step", "y": "mass", "line": "rules kept", "log": ["step"], "within": [0.0, 1.0], "share_y": True}
+learned = rules.progress(rates)
+learned = learned[learned["language"] == "aNbN"]
+lines = rules.over_seeds(learned, ["model", "rule", "step"]).rename(columns={"mean": "progress"})
+options = {"x": "step", "y": "progress", "line": "rule", "log": ["step"], "within": [-1.0, 1.0], "share_y": True}
 options |= {"by": "model", "size": (3.2, 3.2)}
-alt = "Probability of words that keep both rules, rule 1 alone, rule 2 alone, or neither, along training, by model."
-figure(plotting.curves, lines, name="along", alt=alt, n=number, runs=mine, legend="rules kept", **options)
+alt = "Progress in rule 1 and in rule 2 along training, from what chance does to words that all obey it, by model."
+figure(plotting.curves, lines, name="along", alt=alt, n=number, runs=mine, legend="rule", **options)
 
 # %%
-wide = mass.pivot_table(index=["model", "seed"], columns="measure", values="value")
-first = (wide["rule_2"] - wide["rule_1"]).rename("value").reset_index()
+wide = learned.pivot_table(index=["model", "seed"], columns="rule", values="value", sort=False)
+first = (wide["rule 2"] - wide["rule 1"]).rename("value").reset_index()
 table = rules.over_seeds(first, ["model"])
 said = [f"{model} {in_words(mean, sem)}" for model, mean, sem in table[["model", "mean", "sem"]].values]
-display(Markdown(f"Mass of words with rule 2 alone, less rule 1 alone, mean along training: {'; '.join(said)}."))
+display(Markdown(f"Progress in rule 2 less progress in rule 1, mean over the kept steps: {'; '.join(said)}."))
 
 # %% [markdown]
 # ## What would a rational learner do?
@@ -263,13 +294,15 @@ display(Markdown(f"Mass of words with rule 2 alone, less rule 1 alone, mean alon
 # left to go by is rule 1, or nothing.
 
 # %%
+outside = {name: rules.prompt_sets(name)["out_of_distribution"] for name in ("aNbN", "baN")}
+asked_with = {name: given.repeat(-(-rules.N_SAMPLES // len(given)), 1) for name, given in outside.items()}
 lines = []
-for name in ("aNbN", "baN"):
+for name in outside:
     for n_words in (0, 1, 2, 3, 5, 10, 30):
         learner = Normative(name, max_length=limit - 1, n_words=n_words)
-        table = rules.of_predictor(learner, LANGUAGES[name], limit=limit)
-        table = table[(table["prompts"] == "out_of_distribution") & (table["measure"] == "rule_1")]
-        lines.append(table[table["decoding"] == "sampled"].assign(language=name, n_words=n_words))
+        words = go_on(learner, asked_with[name], limit=limit, generator=generator(0, "rational", name, n_words))
+        table = rules.judged(LANGUAGES[name], asked_with[name], words).assign(language=name, n_words=n_words)
+        lines.append(table[table["measure"] == rules.KEPT])
 learned = pd.concat(lines, ignore_index=True)
 learned["sem"] = (learned["value"] * (1 - learned["value"]) / learned["n"]) ** 0.5
 learned = learned.rename(columns={"value": "kept"})
@@ -278,14 +311,14 @@ options = {"x": "n_words", "y": "kept", "line": "language", "within": [0.0, 1.0]
 figure(plotting.curves, learned, name="normative", alt=alt, n="1000 sampled completions or a few more", **options)
 
 # %% [markdown]
-# Some prompts of $a^nb^n$ have more b's than a's, all behind the a's: they break rule 1, which no completion mends, and
-# keep rule 2. There the learner goes on by rule 2. Where models stay below it, that is not for want of words.
+# Some prompts of $a^nb^n$ have more b's than a's, all behind the a's. They keep rule 2 and can keep rule 1 only by
+# breaking it. There the learner goes on by rule 2, which leaves fewer words and so has more to speak for it.
 
 # %%
-rule_2_alone = LANGUAGES["aNbN"].obeyed(rules.prompt_sets("aNbN")["out_of_distribution"])[:, 1].sum().item()
+rule_2_alone = LANGUAGES["aNbN"].obeyed(outside["aNbN"])[:, 1].sum().item()
 at = learned.set_index(["language", "n_words"])["kept"]
 said = ", ".join(f"{name} {at[name, 0]:.2f} before any word, {at[name, 30]:.2f} after 30" for name in ("aNbN", "baN"))
-display(Markdown(f"Rule 1 is kept: {said}. Prompts of aNbN that keep rule 2 and not rule 1: {rule_2_alone} of 251."))
+display(Markdown(f"Rule 1 is kept: {said}. Prompts of aNbN that keep rule 2: {rule_2_alone} of 251."))
 
 # %% [markdown]
 # ## Told how to go on
@@ -295,7 +328,9 @@ display(Markdown(f"Rule 1 is kept: {said}. Prompts of aNbN that keep rule 2 and 
 
 # %%
 told = kept.of_grid(completed, rules.followed, name="rules-2", jobs=study.jobs, say=widgets.line_in_place())
-told = told[told["best"] & (told["measure"] == "rule_1") & told["prompts"].isin(["trained_on", "out_of_distribution"])]
+told = told[
+    told["best"] & (told["measure"] == rules.KEPT) & told["prompts"].isin(["trained_on", "out_of_distribution"])
+]
 table = rules.over_seeds(told, ["completions", "model", "prompts", "decoding"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], values="text")
@@ -303,8 +338,10 @@ table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], val
 # %% [markdown]
 # ## Longer words
 #
-# Trained on words of at most 16 letters, asked about words of up to 32: given a little more than half of a word, of
-# $a^nb^n$ all a's and one b, does the greedy completion end it rightly?
+# Trained on words of at most 16 letters, asked about words of up to 32: given a little more than half of a word, does
+# the greedy completion end, and is the whole a word of the language? Of $a^nb^n$, of which there is one word of each
+# length, all a's and one b are given, and there is one way to end rightly. Of dyck, with up to fifty words of a length,
+# any word that begins so will do.
 
 # %%
 asked = kept.of_grid(longer, lengths.followed, name="lengths-1", jobs=study.jobs, say=widgets.line_in_place())
@@ -318,7 +355,7 @@ figure(plotting.curves, lines, name="lengths", alt=alt, n=number, runs=asked_of,
 # ## Without names
 #
 # Let the two letters of $a^nb^n$ change names at random from word to word. A *lexical* model, whose embeddings are
-# redrawn for every word, cannot but learn this; a model with learned embeddings can be trained on such words
+# redrawn for every word, knows no names anyway; a model with learned embeddings can be trained on such words
 # (*permuted*). The best that can be done is the mixture of the two oracles, weighted by what has been seen: it costs
 # $\ln 2$ at the first letter, which nobody can know, and nothing from the second on.
 
@@ -347,68 +384,78 @@ table.pivot(index=["model", "n"], columns="reference", values="text").rename_axi
 
 # %%
 def rate(what, language, model):
-    mine = compared[(compared["what"] == what) & (compared["language"] == language) & (compared["model"] == model)]
-    return in_words(*mine[["mean", "sem"]].values[0])
+    mine = every[(every["what"] == what) & (every["language"] == language) & (every["model"] == model)]
+    return uncertainty.of_few(mine["value"].dropna().tolist())
 
 
-ever, greedy = "best ever, finished only", best[(best["decoding"] == "greedy") & (best["measure"] == "rule_1")]
-lines = [
-    f"**{language}, {model}.** Finished only, the best over training: {rate(ever, language, model)}, published "
-    f"{claims.get(f'rules/best_{language}_{of_ours}').shown}. All prompts, by validation loss: greedy "
-    f"{rate('greedy', language, model)}, sampled {rate('sampled', language, model)}."
-    for language in ("aNbN", "baN", "dyck")
-    for of_ours, model in of.items()
-]
+# %%
+lines = []
+for language, of_theirs in keys:
+    model, theirs = of[of_theirs], claims.get(f"rules/best_{language}_{of_theirs}").published
+    ours = rate("best ever, finished only", language, model)
+    held = "inside" if ours.low <= theirs <= ours.high else "outside"
+    held = "with too few seeds for an interval" if np.isnan(ours.low) else f"{held} our 95 % interval"
+    others = " and ".join(
+        in_words(each.value, each.error) for what in ("greedy", "sampled") for each in [rate(what, language, model)]
+    )
+    lines.append(
+        f"**{language}, {model}.** By the published protocol {in_words(ours.value, ours.error)} ({ours.n} seed(s)), "
+        f"published {theirs}, {held}. By validation loss, greedy and sampled: {others}."
+    )
 display(Markdown("\n".join(f"- {line}" for line in lines)))
 
 # %%
-places = ["language", "model", "seed"]
-paired = rules.best_ever(rates).set_index(places)["value"] - greedy.set_index(places)["value"]
-added = in_words(paired.mean(), paired.sem())
-wide = greedy.pivot(index=["language", "seed"], columns="model", values="value")
+places = ["language", "seed"]
+wide = chosen.pivot(index=places, columns="model", values="value")
 without = wide["no positions"] - wide["transformer"]
 said = [f"{name} {in_words(each.mean(), each.sem())}" for name, each in without.groupby("language", sort=False)]
 beyond = asked[~asked["trained"]].groupby(["language", "model", "seed"])["value"].mean()
 beyond = beyond.groupby(["language", "model"])
 longer_words = [f"{' '.join(name)} {in_words(each.mean(), each.sem())}" for name, each in beyond]
-
-# %%
 kept_half = told[(told["prompts"] == "out_of_distribution") & (told["decoding"] == "greedy")]
 taken_up = kept_half.groupby(["completions", "model"])["value"]
 halves = [f"{' '.join(name)} {in_words(each.mean(), each.sem())}" for name, each in taken_up]
-nameless = lost[(lost["model"] == "lexical") & (lost["reference"] == "relabelled")]["value"]
+nameless = {model: each["value"] for model, each in lost[lost["reference"] == "relabelled"].groupby("model")}
+said_lost = [f"{model} {in_words(each.mean(), each.sem())}" for model, each in nameless.items()]
+
+# %%
 lines = [
-    f"**What the protocol adds.** Choosing the best step by its rate, and leaving out what never ended, adds {added} "
-    f"to what one gets by validation loss and over all prompts (n = {len(paired)} trainings).",
     f"**Positions.** Greedy rates without positions, less those with learned ones: {', '.join(said)}.",
     f"**Told how to go on**, rule 1 on prompts never seen: {', '.join(halves)}.",
-    f"**Longer words**, 17 to 32 letters, completed rightly: {', '.join(longer_words)}.",
-    f"**Without names**, a lexical transformer loses {in_words(nameless.mean(), nameless.sem())} nats a word "
-    f"more than the mixture over names (n = {len(nameless)} seed(s)).",
+    f"**Longer words**, from 18 to 32 letters, ended rightly, mean over lengths: {', '.join(longer_words)}.",
+    f"**Without names**, nats a word more than the mixture over names: {', '.join(said_lost)}.",
 ]
-display(Markdown("\n".join(f"- {line}" for line in lines)))
+display(
+    Markdown("\n".join(f"- {line}" for line in lines) + f"\n\n(± one standard error over {study.n_seeds} seed(s).)")
+)
 
 # %% [markdown]
-# A rate of rule 1 says little by itself. Where a model learns the language perfectly, nothing in its training says how
-# to go on after what never happens, and models of one kind that differ in their seed alone go on differently: intervals
-# over seeds are wide, and a best over training picks from them. What decides is not a taste for rules but what the
-# architecture makes easy: a count that goes on being kept, a position that was never seen with this letter.
+# What an architecture keeps of rule 1 depends on how it is told places, on the seed, on the decoding and on the step at
+# which one looks, each as much as on the architecture. By validation loss alone, a transformer of one kind is near the
+# top of one language and at chance in another. That a model *can* take up rule 1 is no question: told by a tenth of its
+# training, it does so on prompts never seen. Only nothing in the language itself asks for it, whereas a learner who
+# weighs rules by the words that speak for them would keep it after some ten words.
 #
 # Not reproduced here: the published sizes (words of 256 letters, six layers and more), bbaN, aNbNcN and cs_dyck, xLSTM,
 # Mamba and the linear model, whose published numbers are those of a model that sees what it predicts. The originals'
 # transformer and LSTM stand ready as grids for a GPU, `params/sweeps/gpu_07_rules_transformer.yaml` and
 # `params/sweeps/gpu_08_rules_lstm.yaml`.
 #
-# The published figures and bands for ours. Where the result was known when a band was written, at one seed, it says so:
+# The published figures and bands for ours. The bands are wide, as published are one spread and models of other sizes on
+# words of 256 letters: a figure in its band is compatible with what was published, no more. Where the result was known
+# when a band was written, at one seed, it says so. (Four or fewer seeds, where in one no completion ended, are not at
+# this scale.)
 
 # %%
-ever_of = rules.best_ever(rates).groupby(["language", "model"])["value"]
-drawn = best[(best["decoding"] == "sampled") & (best["measure"] == "rule_1")].groupby(["language", "model"])["value"]
-values = {f"best_{language}_{name}": ever_of.get_group((language, of[name])) for language, name in keys}
-values |= {f"sampled_aNbN_{name}": drawn.get_group(("aNbN", model)) for name, model in of.items()}
+values = {}
+for language, name in keys:
+    mine = ever[(ever["language"] == language) & (ever["model"] == of[name])]
+    values[f"best_{language}_{name}"] = mine["value"].dropna()
+drawn = every[(every["what"] == "sampled") & (every["language"] == "aNbN")]
+values |= {f"sampled_aNbN_{name}": drawn[drawn["model"] == model]["value"] for name, model in of.items()}
 values["rule_2_first"] = first[first["model"] == "no positions"]["value"]
 inside = excess[(excess["split"] == "in_distribution") & (excess["language"] == "dyck")]
-values |= {"excess_dyck_lstm": inside[inside["model"] == "lstm"]["value"], "relabelled_lexical": nameless}
+values |= {"excess_dyck_lstm": inside[inside["model"] == "lstm"]["value"], "relabelled_lexical": nameless["lexical"]}
 measured = {f"rules/{name}": claims.Measured(each.mean(), each.sem(), len(each)) for name, each in values.items()}
 is_published = scale == 1 and not changes.keys() - {"device", "threads", "tracker"}
 claims.table(measured, at_scale=is_published)

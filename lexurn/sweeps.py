@@ -210,7 +210,16 @@ def _parts(path: Path, content: Any, changes: dict[str, Any]) -> tuple[dict[str,
             raise parameters.ParameterError(f"{path}: {name} must hold `name: value` lines, got {part!r}")
     fixed, allowed = fixed | changes, [*FLAT, "kind"]
     sets = {name: values for name, values in axes.items() if isinstance(values, dict) and name not in allowed}
-    inner = [name for values in sets.values() for each in values.values() for name in each or {}]
+    for axis, values in sets.items():
+        if bad := [name for name, each in values.items() if not isinstance(each, dict | None)]:
+            raise parameters.ParameterError(
+                f"{path}: axis {axis}: {bad[0]} needs a set of settings, got {values[bad[0]]!r}"
+            )
+        axes[axis] = sets[axis] = {name: each or {} for name, each in values.items()}
+    by_axis = [{name for each in values.values() for name in each} for values in sets.values()]
+    inner = [name for names in by_axis for name in names]
+    if twice := [name for name in inner if inner.count(name) > 1 or name in axes]:
+        raise parameters.ParameterError(f"{path}: {twice[0]} stands in two axes; keep one of the two")
     for name in [*fixed, *(name for name in axes if name not in sets), *inner]:
         if name not in allowed:
             hint = parameters.suggestion(name, allowed)

@@ -324,6 +324,8 @@ def test_prompts_that_cannot_be_gone_on_with_are_refused():
         complete(model, torch.tensor([[3, EOS]]), limit=6)
     with pytest.raises(ValueError, match=r"limit must be at least the prompts' 8 tokens .* got 6"):
         complete(model, torch.full((1, 8), 3), limit=6)
+    with pytest.raises(ValueError, match="a model with a random vocabulary needs a table; use table=model.vocabulary"):
+        complete(build(language="aNbN", lex=True), torch.full((1, 8), 3), limit=12)
     with pytest.raises(ValueError, match=r"at most context_length \+ 1 = 12, got 13"):
         complete(model, torch.full((1, 8), 3), limit=13)
 

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 
 from lexurn import kept, plotting, runs, sweeps
 from lexurn.analysis import languages, lengths, one_run, rules
+from lexurn.analysis.chance import by_chance
 from lexurn.models.generation import complete
+from lexurn.predictors.grammars import oracle
 from lexurn.seeding import generator
 from lexurn.tasks.languages import LANGUAGES
 from lexurn.tasks.prompts import prompts
@@ -88,13 +90,15 @@ def test_excess_is_in_nats_a_word(run):
     assert rows["value"].sum() == pytest.approx(wanted.mean().item()) and rows["row"].tolist() == list(range(13))
     along = languages.learning(run)
     assert along["value"].iloc[-1] < along["value"].iloc[0] and along["step"].tolist() == [0, 60, 120]
-    assert "nats a word more than **oracle**" in one_run.described(run) and one_run.shown(run)[1] == "in_distribution"
+    said = one_run.described(run)
+    assert "is **oracle**. Nats a word that this model loses more:" in said and "inf" not in said
+    assert one_run.shown(run) == (["in_distribution", "longer"], "in_distribution")
 
 
 def test_entropies_are_exact_or_say_how_sure_they_are():
     table = languages.entropies(["aNbN", "dyck"], max_length=32).set_index("language")
     assert table.loc["aNbN", "word"] == pytest.approx(2.7726, abs=1e-4) and table.loc["aNbN", "n"] == 0
-    assert abs(table.loc["dyck", "word"] - 8.755) < 4 * table.loc["dyck", "sem"] and table.loc["dyck", "n"] == 4000
+    assert abs(table.loc["dyck", "word"] - 8.755) < 4 * table.loc["dyck", "sem"] and table.loc["dyck", "n"] == 2000
 
 
 GRID = """
@@ -122,17 +126,36 @@ def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "keep", None)
     again = kept.of_grid(grid, rules.followed, name="rules-test", say=told.append)
     pd.testing.assert_frame_equal(again, table)
-    compared = rules.compared(table.assign(language="aNbN"), limit=13)
-    levels = compared[compared["model"].isna()].set_index("what")["mean"]
-    assert levels["immediate EOS"] == pytest.approx(69 / 251) and 0.13 < levels["chance"] < 0.17
+    rates = table.assign(language="aNbN")
+    every, levels = rules.each_seed(rates), rules.levels(["aNbN"], limit=13)
+    assert len(every) == 3 * 4 and set(every["what"]) == set(list(plotting.rules.WHAT)[:3])
+    at = levels.set_index("what")["value"]
+    assert at["immediate EOS"] == pytest.approx(69 / 251) and 0.13 < at["chance"] < 0.17
     axes = Figure().subplots()
-    published = pd.DataFrame([{"model": "lstm", "what": "published", "mean": 0.4}])
-    plotting.extrapolation(pd.concat([compared, published]), axes)
+    published = pd.DataFrame([{"model": "lstm", "what": "published", "value": 0.4}])
+    plotting.extrapolation(pd.concat([every, levels, published]), axes)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["rotary", "lstm"]
     drawn = {line.get_label(): line for line in axes.lines}
-    assert drawn["published"].get_xdata().tolist() == [0.4] and drawn["chance"].get_xdata()[0] == levels["chance"]
-    greedy = compared[compared["what"] == "greedy"]["mean"].tolist()
-    assert drawn["greedy"].get_xdata().tolist() == greedy
+    assert drawn["published"].get_xdata().tolist() == [0.4] and drawn["chance"].get_xdata()[0] == at["chance"]
+    means = every[every["what"] == "sampled"].groupby("model", sort=False)["value"].mean()
+    assert drawn["sampled"].get_xdata().tolist() == pytest.approx(means.tolist())
+    progress = rules.progress(rates)
+    assert len(progress) == 2 * 4 * 2 or len(progress) == 2 * 4  # rules, runs, steps kept
+    assert progress["value"].max() <= 1
+
+
+def test_progress_is_nothing_by_chance_and_all_where_the_rule_always_holds():
+    language = LANGUAGES["aNbN"]
+    for predictor, wanted in ((by_chance(language), (0.0, 0.0)), (oracle("aNbN", max_length=12), (1.0, 1.0))):
+        table = rules.masses(predictor, language).assign(
+            prompts="words", best=False, language="aNbN", model="m", seed=0, step=1
+        )
+        progress = rules.progress(table).set_index("rule")["value"]
+        assert progress[["rule 1", "rule 2"]].tolist() == pytest.approx(wanted, abs=1e-12)
+    half = rules.masses(oracle("aNbM", max_length=10), language)  # rule 2 always, rule 1 in one word of seven
+    table = half.assign(prompts="words", best=False, language="aNbN", model="m", seed=0, step=1)
+    progress = rules.progress(table).set_index("rule")["value"]
+    assert progress["rule 2"] == pytest.approx(1) and progress["rule 1"] < 0.2
 
 
 def test_bad_sets_of_settings_are_refused(tmp_path):
@@ -141,10 +164,14 @@ def test_bad_sets_of_settings_are_refused(tmp_path):
         (GRID.replace("positions", "position"), "position is no setting; did you mean positions?"),
         (GRID.replace("{backbone: lstm}", "{backbone: lstm, d_model: 4}"), "d_model is fixed and an axis"),
         (GRID.replace("model:\n", "models: [1]\n  x:\n"), "models is no setting"),
+        (GRID.replace("{backbone: lstm}", "rotary"), "axis model: lstm needs a set of settings, got 'rotary'"),
+        (GRID.replace("seeds", "  positions: [none]\nseeds"), "positions stands in two axes; keep one of the two"),
     ):
         path.write_text(text)
         with pytest.raises(Exception, match=said.replace("?", r"\?")):
             sweeps.read(path)
+    path.write_text(GRID.replace("rotary: {positions: rotary, n_heads: 1}", "plain:"))
+    assert sweeps.read(path).points[0].backbone.name == "transformer"  # an empty set: the defaults
 
 
 def test_shares_are_drawn_between_nothing_and_all():

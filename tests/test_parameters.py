@@ -97,6 +97,8 @@ def valid(dice: random.Random) -> dict:
         values.pop("min_delta", None)
     if "n_train_samples" not in values:
         values.pop("n_epochs", None)
+    if values.get("unseen"):
+        values.pop("completions", None)
     if values.get("norm") == "none":
         values.pop("norm_placement", None)
     return of_one_class(values, {name: values.get(name, classes[0]().name) for name, classes in NAMED.items()})
@@ -218,6 +220,10 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
             "d_hidden must be d_model=32 where the table that embeds tokens reads out too, got 64; use tied",
         ),
         ({"language": "aNbN", "max_length": 40}, "max_length must be at most context_length=32, got 40; raise context"),
+        (
+            {"language": "baN", "unseen": 0.1, "completions": "oracle"},
+            "unseen and completions do not go together, got un",
+        ),
         ({"norm": "none", "norm_placement": "post"}, "norm_placement counts only with norms, got norm_placement=post"),
         ({"mlp": "none", "mlp_dropout": 0.1}, "mlp_dropout counts only with an MLP, got mlp_dropout=0.1 and mlp=none"),
         ({"language": "dyck", "lex": True, "d_model": 2}, "d_model must be at least the 4 letters of dyck for one_hot"),

@@ -48,6 +48,25 @@ def test_words_that_are_kept_from_training_are_never_in_it_and_the_splits_share_
     assert words(some_training(without, 20_000)) & never  # so it could have been
 
 
+def canonical(tokens):
+    """Words with their letters numbered as they first come."""
+    found = set()
+    for row in tokens.tolist():
+        seen = {}
+        found.add(tuple(seen.setdefault(token, len(seen)) if token >= FIRST else -token for token in row))
+    return found
+
+
+@pytest.mark.parametrize("nameless", [{"label_permuted": True}, {"lex": True}])
+def test_without_names_a_word_is_kept_from_training_with_its_renamings(nameless):
+    flat = {"language": "abN", "context_length": 12, "unseen": 0.3, "n_test_samples": 200}
+    settings = check(flat | nameless)
+    never = canonical(experiment.held_out(settings, None)["unseen"])
+    assert not canonical(some_training(settings, 20_000)) & never
+    plain = check(flat)  # where names count, the renaming of such a word may be trained on
+    assert canonical(some_training(plain, 20_000)) & canonical(experiment.held_out(plain, None)["unseen"])
+
+
 def test_longer_words_are_longer_and_training_has_none():
     settings = check({"language": "aNbN", "context_length": 20, "max_length": 10, "n_test_samples": 100})
     splits = experiment.held_out(settings, None)
@@ -153,7 +172,7 @@ def test_an_oracle_as_the_model_has_no_excess():
     ("flat", "message"),
     [
         ({"language": "aNbN", "context_length": 1}, "aNbN has no word of at most 1 letters; use context_length 2"),
-        ({"language": "aNbM", "max_length": 3}, "aNbM has no word of at most 3 letters; use context_length 4 or more"),
+        ({"language": "aNbM", "max_length": 3}, "aNbM has no word of at most 3 letters; use max_length 4 or more"),
         (
             {"language": "aNbN", "context_length": 8, "unseen": 0.1},
             "unseen=0.1 leaves no words to choose weights by: there are 4 words of aNbN with at most 8 letters; use",

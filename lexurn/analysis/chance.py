@@ -6,13 +6,15 @@ letter. No completion is left out.
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from math import log, nan
 
 import pandas as pd
+import torch
 
-from lexurn.shapes import Tokens
+from lexurn.shapes import LogProbs, Predictor, Tokens
 from lexurn.tasks.automata import Automaton
 from lexurn.tasks.languages import LANGUAGES, Language
-from lexurn.tasks.words import FIRST
+from lexurn.tasks.words import FIRST, padded, without_specials
 
 
 def chance(language: Language | str, prompts: Tokens, *, limit: int) -> pd.DataFrame:
@@ -31,10 +33,20 @@ def chance(language: Language | str, prompts: Tokens, *, limit: int) -> pd.DataF
     values = {
         "rule_1": (totals["joint"] + totals["unfinished"]) / n,
         "rule_1_and_finished": totals["joint"] / n,
-        "rule_1_of_finished": totals["joint"] / totals["finished"],
+        "rule_1_of_finished": totals["joint"] / totals["finished"] if totals["finished"] else nan,
         "finished": totals["finished"] / n,
     }
     return pd.DataFrame({"measure": list(values), "value": list(values.values()), "n": n})
+
+
+def by_chance(language: Language) -> Predictor:
+    """Letters and EOS all alike, as a predictor."""
+
+    def predict(tokens: Tokens) -> LogProbs:
+        alike = torch.full((*tokens.shape, language.vocab_size), -log(len(language.letters) + 1), dtype=torch.float64)
+        return padded(without_specials(alike), tokens)
+
+    return predict
 
 
 def _followed(automaton: Automaton, state: Hashable, n: int, n_letters: int) -> tuple[float, float, float]:

@@ -1,5 +1,7 @@
 """How much there is to learn of a language, and how much of it a run has learned."""
 
+from math import isfinite
+
 import pandas as pd
 
 from lexurn import evaluation
@@ -9,7 +11,7 @@ from lexurn.seeding import generator
 from lexurn.tasks.languages import LANGUAGES
 from lexurn.tasks.words import lengths
 
-N_WORDS = 4000
+N_WORDS = 2000
 """Words that an entropy without a closed form is a mean over."""
 
 
@@ -41,13 +43,17 @@ def learning(run: Run, *, reference: str = "oracle", split: str = "in_distributi
 
 
 def excess(run: Run) -> pd.DataFrame:
-    """The same with the best weights, for every split and reference: split, reference, value, sem, n (words)."""
+    """The same with the best weights, for every split and reference: split, reference, value, sem, n (words).
+
+    Left out is what a reference holds for impossible: words longer than those it was made for.
+    """
     n_rows, table = run.settings.task.context_length + 1, run.results
     lines = []
     for split in table["split"].unique():
         chosen = evaluation.select(table, split=split, measure="regret")
         for reference, mean, sem, n in chosen.itertuples():
-            lines.append((split, reference, n_rows * mean, n_rows * sem, n))
+            if isfinite(mean):
+                lines.append((split, reference, n_rows * mean, n_rows * sem, n))
     return pd.DataFrame(lines, columns=["split", "reference", "value", "sem", "n"])
 
 

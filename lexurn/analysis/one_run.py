@@ -29,15 +29,14 @@ def _of_balls(run: Run) -> str:
 
 def _of_words(run: Run) -> str:
     best, table = experiment.optimum(run.settings), excess(run)
-    parts = []
-    for split, mine in table.groupby("split", sort=False):
-        lost = [
-            f"{with_error(value, sem)} nats a word more than **{reference}**"
-            for reference, value, sem in mine[["reference", "value", "sem"]].values
-        ]
-        parts.append(f"On {mine['n'].iloc[0]} words {split.replace('_', ' ')} this model loses {' and '.join(lost)}.")
-    text = " ".join(parts)
-    return f"{text} The optimum on its own kind of data is **{best}** (± one standard error over words, for one model)."
+    lost = [
+        f"{with_error(value, sem)} on {n} words {split.replace('_', ' ')}"
+        for split, value, sem, n in table.loc[table["reference"] == best, ["split", "value", "sem", "n"]].values
+    ]
+    text = (
+        f"The best that its kind can do on words of the language is **{best}**. Nats a word that this model loses more:"
+    )
+    return f"{text} {'; '.join(lost)} (± one standard error over words, for one model)."
 
 
 def shown(run: Run) -> tuple[list[str], str]:

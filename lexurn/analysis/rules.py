@@ -1,4 +1,4 @@
-"""Rule extrapolation: does a model that is prompted with what breaks rule 2 go on so that rule 1 holds?
+"""Rule extrapolation: does a model that is prompted with what begins no word go on so that rule 1 holds?
 
     completions(run, prompts)          what a run goes on with, greedy or sampled
     judged(language, prompts, tokens)  which rules the words obey, whether they end: a tidy table
@@ -19,7 +19,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from lexurn import experiment
-from lexurn.analysis.chance import chance
+from lexurn.analysis.chance import by_chance, chance
 from lexurn.models.generation import complete, go_on
 from lexurn.runs import Run
 from lexurn.seeding import generator
@@ -142,12 +142,11 @@ def followed(run: Run) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[["step", "best", "prompts", "decoding", "measure", "value", "n"]]
 
 
-def best_ever(table: pd.DataFrame) -> pd.DataFrame:
-    """The published protocol: of each run (`model`, `language`, `seed`) the largest share of rule 1 among finished
-    greedy completions at any step, whatever the loss. Columns: model, language, seed, step, value (NaN where
-    none ever finished), n (those finished).
-    """
-    mine = table[(table["measure"] == "rule_1_of_finished") & (table["decoding"] == "greedy") & ~table["best"]]
+def best_ever(rates: pd.DataFrame, measure: str = "rule_1_of_finished") -> pd.DataFrame:
+    """The published protocol: of each run (`model`, `language`, `seed`) the largest greedy rate out of distribution at
+    any step, whatever the loss; as published, of those completions that ended. Columns: model, language, seed, step,
+    value (NaN where none ever ended), n (prompts that it is a share of)."""
+    mine = rates[(rates["measure"] == measure) & (rates["decoding"] == "greedy") & ~rates["best"]]
     mine = mine[mine["prompts"] == "out_of_distribution"]
     best = mine.sort_values(["value", "step"], ascending=[True, False], na_position="first")
     best = best.groupby(["model", "language", "seed"], sort=False).tail(1).sort_index()
@@ -163,22 +162,47 @@ def over_seeds(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=[*by, "mean", "low", "high", "sem", "n"])
 
 
-def compared(rates: pd.DataFrame, *, limit: int) -> pd.DataFrame:
-    """Rule 1 out of distribution, by model and language, over seeds: language, model, what, mean, low, high, sem, n.
+KEPT = "rule_1_and_finished"
+"""What counts as keeping rule 1, unless said otherwise: a completion that never ends has kept no rule."""
 
-    `what`: greedy and sampled (best validation loss, whatever was said up to the limit), the published protocol
-    (`best ever, finished only`), and without a model the levels of chance and of immediate EOS.
+
+def each_seed(rates: pd.DataFrame) -> pd.DataFrame:
+    """Rule 1 out of distribution in three ways, of every run: language, model, what, seed, value.
+
+    `what`: greedy and sampled (`KEPT`, at the best validation loss), and `best ever, finished only`.
     """
-    mine = rates[rates["best"] & (rates["prompts"] == "out_of_distribution") & (rates["measure"] == "rule_1")]
-    parts = [over_seeds(mine, ["language", "model", "decoding"]).rename(columns={"decoding": "what"})]
-    parts += [over_seeds(best_ever(rates), ["language", "model"]).assign(what="best ever, finished only")]
-    levels = []
-    for name in mine["language"].unique():
+    mine = rates[rates["best"] & (rates["prompts"] == "out_of_distribution") & (rates["measure"] == KEPT)]
+    ever = best_ever(rates).assign(what="best ever, finished only")
+    every = pd.concat([mine.rename(columns={"decoding": "what"}), ever], ignore_index=True)
+    return every[["language", "model", "what", "seed", "value"]]
+
+
+def levels(names: list[str], *, limit: int) -> pd.DataFrame:
+    """What is got without a model: language, what (`chance`, `immediate EOS`), value (`KEPT`), n (prompts)."""
+    lines = []
+    for name in names:
         given = prompts(name)["out_of_distribution"]
-        for what, table in (
-            ("chance", chance(name, given, limit=limit)),
-            ("immediate EOS", at_once(LANGUAGES[name], given)),
-        ):
-            value = table.set_index("measure").loc["rule_1", "value"]
-            levels.append({"language": name, "what": what, "mean": value, "n": len(given)})
-    return pd.concat([*parts, pd.DataFrame(levels)], ignore_index=True)
+        blind = chance(name, given, limit=limit).set_index("measure").loc[KEPT, "value"]
+        ended = at_once(LANGUAGES[name], given).set_index("measure").loc[KEPT, "value"]
+        lines += [(name, "chance", blind, len(given)), (name, "immediate EOS", ended, len(given))]
+    return pd.DataFrame(lines, columns=["language", "what", "value", "n"])
+
+
+def progress(rates: pd.DataFrame) -> pd.DataFrame:
+    """How far each rule is learned along training: language, model, seed, step, rule (`rule 1`, `rule 2`), value.
+
+    The share of short words' probability that obeys the rule, from 0 where letters and EOS are all alike to 1.
+    """
+    mine = rates[(rates["prompts"] == "words") & ~rates["best"]]
+    keys = ["language", "model", "seed", "step"]
+    wide = mine.pivot(index=keys, columns="measure", values="value")
+    tables = []
+    for rule in ("rule_1", "rule_2"):
+        share = (wide["both"] + wide[rule]) / wide[list(MASSES)].sum(axis=1)
+        least = {}
+        for name in wide.index.unique("language"):
+            blind = masses(by_chance(LANGUAGES[name]), LANGUAGES[name]).set_index("measure")["value"]
+            least[name] = (blind["both"] + blind[rule]) / blind.sum()
+        low = share.index.get_level_values("language").map(least).to_numpy(float)
+        tables.append(((share - low) / (1 - low)).rename("value").reset_index().assign(rule=rule.replace("_", " ")))
+    return pd.concat(tables, ignore_index=True)

@@ -2,7 +2,8 @@
 
 Some words may be kept from training (`unseen`): those of at least `FEWEST_LETTERS` letters, as shorter ones are too
 common to be missed, whose hash falls into a share of all hashes. Half of these words choose the best weights, and the
-other half are the split `unseen`. The references do not know which words are missing, as no model could.
+other half are the split `unseen`. Where letters have no names, a word is kept together with its renamings. The
+references do not know which words are missing, as no model could.
 """
 
 import hashlib
@@ -99,7 +100,7 @@ def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
 
     splits = {"in_distribution": draw("in distribution", _trained(settings))}
     if task.unseen:
-        splits["unseen"] = draw("unseen", lambda tokens: _share(tokens) < task.unseen / 2)
+        splits["unseen"] = draw("unseen", lambda tokens: _share(settings, tokens) < task.unseen / 2)
     if task.longest < task.context_length:
         splits["longer"] = draw("longer", lambda t: lengths(t) > task.longest, longest=task.context_length)
     return splits
@@ -112,7 +113,7 @@ def validation(settings: Settings, pool: Pool | None) -> Tokens:
         return sample_like_training(settings, pool, settings.training.n_test_samples, stream)
 
     def chosen(tokens: Tokens) -> torch.Tensor:
-        share = _share(tokens)
+        share = _share(settings, tokens)
         return (share >= task.unseen / 2) & (share < task.unseen)
 
     tokens = _words(settings, settings.training.n_test_samples, stream, where=chosen)
@@ -135,11 +136,12 @@ def require_data(settings: Settings) -> None:
     try:
         language.check_length(task.longest)
     except ValueError as error:
-        raise parameters.ParameterError(str(error).replace("max_length", "context_length")) from None
+        name = "max_length" if task.max_length else "context_length"
+        raise parameters.ParameterError(str(error).replace("max_length", name)) from None
     if not task.unseen:
         return
     tokens = language.sample(10_000, max_length=task.longest, generator=generator(0, "are there words"))
-    share = _share(tokens)
+    share = _share(settings, tokens)
     parts = {
         "to train on": share >= task.unseen,
         "to choose weights by": (share >= task.unseen / 2) & (share < task.unseen),
@@ -156,7 +158,7 @@ def require_data(settings: Settings) -> None:
 def _trained(settings: Settings) -> Chosen:
     """The words that are not kept from training."""
     unseen = settings.task.unseen
-    return lambda tokens: _share(tokens) >= unseen if unseen else (tokens[:, 0] == tokens[:, 0])
+    return lambda tokens: _share(settings, tokens) >= unseen if unseen else (tokens[:, 0] == tokens[:, 0])
 
 
 def _words(settings: Settings, n: int, stream: torch.Generator, *, where: Chosen, longest: int = 0) -> Tokens:
@@ -176,8 +178,13 @@ def _words(settings: Settings, n: int, stream: torch.Generator, *, where: Chosen
     )
 
 
-def _share(tokens: Tokens) -> torch.Tensor:
-    """A number from 0 to 1 for each word, from its hash; 1 for short ones, which are never kept from training."""
+def _share(settings: Settings, tokens: Tokens) -> torch.Tensor:
+    """A number from 0 to 1 for each word, from its hash; 1 for short ones, which are never kept from training.
+
+    Without names (lexical, label-permuted) it is that of the word with its letters numbered as they first come.
+    """
+    if settings.kind != "normal":
+        tokens = _numbered(tokens)
     rows = tokens.to(torch.uint8).numpy()
     sizes = lengths(tokens).tolist()
     found = [
@@ -187,6 +194,15 @@ def _share(tokens: Tokens) -> torch.Tensor:
         for row, size in zip(rows, sizes, strict=True)
     ]
     return torch.tensor(found, dtype=torch.float64)
+
+
+def _numbered(tokens: Tokens) -> Tokens:
+    """Every word with its letters renamed in the order in which they first come."""
+    places = torch.arange(tokens.shape[1])
+    n_letters = int(tokens.max()) - FIRST + 1
+    first = [torch.where(tokens == FIRST + letter, places, tokens.shape[1]).amin(-1) for letter in range(n_letters)]
+    new = torch.stack(first, -1).argsort(dim=-1, stable=True).argsort(-1) + FIRST
+    return torch.cat([torch.arange(FIRST).expand(len(tokens), -1), new], 1).gather(1, tokens)
 
 
 def _renamed(settings: Settings, tokens: Tokens, stream: torch.Generator) -> Tokens:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Generator, Tensor
 
 from lexurn.models.language_model import LanguageModel, evaluating
+from lexurn.models.vocabulary import RandomVocabulary
 from lexurn.shapes import Predictor, Table, Tokens
 from lexurn.tasks.words import EOS, FIRST, PAD
 
@@ -26,7 +27,7 @@ def complete(
     Greedy, or sampled where there is a `generator` (on the CPU, so that every device samples the same from the same
     probabilities). Where tokens are words, one ends with EOS, with PAD behind it; one that has not ended at `limit`
     tokens holds no EOS. A model with a random vocabulary needs a `table` (1 or batch, words d_model). Raises ValueError
-    for prompts longer than `limit`, for one longer than the model's context_length + 1, and for foreign tokens.
+    for prompts longer than `limit`, for a limit longer than the model's context_length + 1, and for foreign tokens.
     """
     most = model.context_length + 1
     if not prompts.shape[1] <= limit <= most:
@@ -35,6 +36,10 @@ def complete(
             f"got {limit}"
         )
     _check_prompts(model, prompts)
+    if table is None and isinstance(model.vocabulary, RandomVocabulary):
+        raise ValueError(
+            "a model with a random vocabulary needs a table; use table=model.vocabulary.draw(1, generator=…)"
+        )
     table = model.vocabulary.draw(1) if table is None else table
     tokens = torch.full((len(prompts), limit), PAD if model.has_words else 0, device=model.device)
     tokens[:, : prompts.shape[1]] = prompts

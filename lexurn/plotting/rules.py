@@ -20,19 +20,21 @@ LEVELS: dict[str, dict[str, Any]] = {
 
 
 def extrapolation(table: pd.DataFrame, axes: Axes) -> Axes:
-    """A line of points for each model, with intervals, over what chance and immediate EOS get.
+    """For each model its seeds, small, and their means, large, over what chance and immediate EOS get.
 
-    `table`: model, what (one of `WHAT`, or of `LEVELS` without a model), mean, low, high (share of prompts).
+    `table`: model, what (one of `WHAT`, or of `LEVELS` without a model), seed (none for levels and what was published),
+    value (share of prompts).
     """
     models = list(table["model"].dropna().unique())
     for name, style in LEVELS.items():
-        for value in table.loc[table["what"] == name, "mean"]:
+        for value in table.loc[table["what"] == name, "value"]:
             axes.axvline(value, lw=1.2, label=name, **style)
     for number, (what, style) in enumerate(WHAT.items()):
         mine = table[(table["what"] == what) & table["model"].notna()]
-        places = [models.index(model) + 0.17 * (number - 1.5) for model in mine["model"]]
-        axes.plot(mine["mean"], places, ls="", ms=6, label=what, zorder=3, **style)
-        axes.hlines(places, mine["low"].clip(0, 1), mine["high"].clip(0, 1), color=style["color"], lw=1.2)
+        lifted = {model: place + 0.17 * (number - 1.5) for place, model in enumerate(models)}
+        axes.plot(mine["value"], mine["model"].map(lifted), ls="", ms=3, alpha=0.5, zorder=2, **style)
+        means = mine.groupby("model", sort=False)["value"].mean()
+        axes.plot(means, means.index.map(lifted), ls="", ms=7, label=what, zorder=3, **style)
     axes.set(yticks=range(len(models)), yticklabels=models, xlim=(-0.03, 1.03), ylim=(len(models) - 0.5, -0.5))
     axes.set(xlabel="share of prompts with rule 1 kept")
     axes.label_outer()

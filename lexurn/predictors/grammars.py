@@ -28,7 +28,7 @@ Probs = Float64[Tensor, "batch rows choices"]
 
 
 class Oracle:
-    """A predictor from the law of letters and EOS that a subclass gives; NaN where no word begins like that."""
+    """A predictor from the law of letters and EOS that a subclass gives; no probability where no word begins so."""
 
     def __init__(self, name: str, max_length: int):
         self.language, self.max_length = LANGUAGES[name], max_length

@@ -124,6 +124,11 @@ class LanguageSettings(Section):
                 f"max_length must be at most context_length={self.context_length}, got {self.max_length}; "
                 "raise context_length"
             )
+        if self.unseen and self.completions != "none":
+            raise ValueError(
+                f"unseen and completions do not go together, got unseen={self.unseen} and completions="
+                f"{self.completions}; keep one of the two"
+            )
         return self
 
     @property

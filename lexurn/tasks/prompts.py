@@ -5,9 +5,10 @@
     bbaN             b^k a^(8−k), k = 1 … 8; and a b^k a^(7−k), k = 1 … 6
     dyck, cs_dyck    ( [ and one of the 40 words of six letters; and ) [ and the same
 
-No completion brings the latter into the language: they break rule 2, for some of aNbN and aNbNcN rule 1 as well. Those
-of Mészáros et al. 2024 (arXiv 2409.13728), but for bbaN all instead of draws, and for brackets all words of six letters
-instead of draws from 16. Prompts are rows of letters without SOS and EOS; `start` is the empty one.
+No completion brings the latter into the language: most break rule 2 for good, and the others (4 of aNbN, 17 of aNbNcN)
+can keep rule 1 only by breaking it. Those of Mészáros et al. 2024 (arXiv 2409.13728), but for bbaN all instead of
+draws, and for brackets all words of six letters instead of draws from 16. Prompts are rows of letters without SOS and
+EOS; `start` is the empty one.
 """
 
 from itertools import product
