@@ -228,13 +228,13 @@ figure(plotting.extrapolation, drawn, name="extrapolation", alt=alt, n=f"{study.
 best = rates[rates["best"] & (rates["prompts"] == "out_of_distribution")]
 table = rules.over_seeds(best, ["language", "model", "decoding", "measure"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
-order = ["rule_1_and_finished", "rule_1", "rule_1_of_finished", "finished"]
-wide = table.pivot(index=["language", "model", "decoding"], columns="measure", values="text")[order]
-wide.rename_axis(columns=f"out of distribution, {study.n_seeds} seed(s)")
+order = {"rule_1_and_finished": "kept and ended", "rule_1": "kept", "rule_1_of_finished": "kept of those ended"}
+wide = table.pivot(index=["language", "model", "decoding"], columns="measure", values="text")[[*order, "finished"]]
+wide.rename(columns=order | {"finished": "ended"}).rename_axis(columns=f"{study.n_seeds} seed(s)")
 
 # %% [markdown]
-# (Kept and ended; kept by whatever was said up to the limit; kept among those that ended, in how many seeds any did;
-# ended. ± one standard error over seeds.) What the published protocol adds comes of two things, choosing the step by
+# (*Kept*: by whatever was said up to the limit; *of those ended* over the seeds in which any did. ± one standard error
+# over seeds.) What the published protocol adds comes of two things, choosing the step by
 # its rate and leaving out what never ended:
 
 # %%
@@ -245,12 +245,12 @@ tables = {name: rules.over_seeds(part, ["language", "model"]) for name, part in 
 texts = {name: [in_words(*each) for each in table[["mean", "sem"]].values] for name, table in tables.items()}
 wide = pd.DataFrame(texts, index=pd.MultiIndex.from_frame(tables["best step"][["language", "model"]]))
 groups = ever.groupby(["language", "model"], sort=False)
-wide["seeds in which any ended"] = groups["value"].count()
-wide["ended, median over seeds"] = groups["n"].median()
-wide["best step, median"] = groups["step"].median()
-wide.rename_axis(columns="greedy, ended with rule 1 kept")
+wide["seeds"] = groups["value"].count()
+wide["ended"], wide["step"] = groups["n"].median(), groups["step"].median()
+wide.rename_axis(columns="rule 1 kept, greedy")
 
 # %% [markdown]
+# (Seeds in which any ended; at the best step, how many of the prompts ended and which step it was, medians over seeds.)
 # In distribution, where words can be completed, the same models get these shares of grammatical words:
 
 # %%

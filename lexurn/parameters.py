@@ -9,7 +9,6 @@ unknown names and because scanning globals breaks when a cell is run again. A la
 """
 
 import ast
-import difflib
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -21,7 +20,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from lexurn import paths
-from lexurn.settings import CHOICES, FLAT, SECTIONS, Settings, owners
+from lexurn.settings import CHOICES, FLAT, Settings, owners
+from lexurn.wording import explain, names, refusal, schema_of, suggestion
 
 INJECTED = "# Parameters"
 """First line of the cell that papermill injects; a chapter's own parameters cell starts with it and goes on."""
@@ -90,7 +90,7 @@ def check(values: Mapping[str, Any]) -> Settings:
     try:
         return Settings.from_flat(values)
     except ValidationError as error:
-        raise ParameterError(_explain(error, values)) from None
+        raise ParameterError(explain(error, values)) from None
     except ValueError as error:  # names that do not go together
         raise ParameterError(str(error)) from None
 
@@ -104,14 +104,14 @@ def check_each(values: Mapping[str, Any]) -> dict[str, Any]:
     checked = {}
     for name, value in values.items():
         if name in CHOICES:
-            kind = TypeAdapter(Literal[_names(name)])
+            kind = TypeAdapter(Literal[names(name)])
         else:
             field = owners(name)[0].model_fields[name]
             kind = TypeAdapter(Annotated[field.annotation, field])
         try:
             checked[name] = kind.dump_python(kind.validate_python(value), mode="json")
         except ValidationError:
-            raise ParameterError(_refusal(name, value)) from None
+            raise ParameterError(refusal(name, value)) from None
     return checked
 
 
@@ -150,12 +150,6 @@ def chapter_names() -> set[str]:
         return {path.stem.partition("_")[2] for path in (paths.root() / "book").glob("[0-9][0-9]_*.py")}
     except FileNotFoundError:
         return set()
-
-
-def suggestion(name: object, known: Iterable[str]) -> str:
-    """`did you mean that? ` where a known name is near, for the middle of a message; else nothing."""
-    near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.4)
-    return f"did you mean {near[0]}? " if near else ""
 
 
 def papermill_line(settings: Settings) -> str:
@@ -235,57 +229,3 @@ def asked_for(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values that are not the defaults: one that stands in a chapter's own cell is not something that was asked
     for."""
     return {name: value for name, value in values.items() if name not in FLAT or value != schema_of(name)["default"]}
-
-
-def schema_of(name: str) -> dict[str, Any]:
-    """What the settings say about one flat name: its `default`, its `description`, and what is allowed."""
-    if name in CHOICES:
-        names = _names(name)
-        return {"type": "string", "enum": list(names), "default": names[0], "description": CHOICES[name]}
-    return owners(name)[0].model_json_schema()["properties"][name]
-
-
-def _names(section: str) -> tuple[str, ...]:
-    """The names of the classes that a section may be of."""
-    return tuple(each.model_fields["name"].default for each in SECTIONS[section])
-
-
-def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
-    """One line: what is wanted, what came, what to do."""
-    first = error.errors()[0]
-    section, *rest = first["loc"] or ("",)
-    if first["type"] == "union_tag_invalid":
-        return _refusal(section, values[section])
-    name = next((part for part in (rest[1:] if section in CHOICES else rest) if part in FLAT), None)
-    if name is None:  # a check over several fields, which words its message whole
-        return first["msg"].removeprefix("Value error, ")
-    return _refusal(name, values[name])
-
-
-def _refusal(name: str, got: Any) -> str:
-    schema = schema_of(name)
-    remedy = f"use for example {schema['default']} (the default)" + (" or [1, 2, 1, 1]" if name == "alpha" else "")
-    if "enum" in schema and (near := suggestion(got, schema["enum"])):
-        remedy = near.rstrip()
-    return f"{name} ({schema['description']}) must be {_allowed(schema)}, got {got!r}; {remedy}"
-
-
-def _allowed(schema: Mapping[str, Any]) -> str:
-    if schema.get("type") in ("array", "string") and "enum" not in schema and "const" not in schema:
-        kinds = {"array": "a list of numbers such as [0.2, 0.7], or [] for none", "string": "a text in quotes"}
-        return kinds[schema["type"]]
-    if "anyOf" in schema:
-        return "a positive number or a list of them, one per colour"
-    if "enum" in schema:
-        return "one of " + ", ".join(schema["enum"])
-    if "const" in schema:
-        return str(schema["const"])
-    kind = {"boolean": "True or False", "integer": "a whole number", "number": "a finite number"}[schema["type"]]
-    words = {
-        "minimum": "at least",
-        "exclusiveMinimum": "greater than",
-        "maximum": "at most",
-        "exclusiveMaximum": "less than",
-    }
-    bounds = " and ".join(f"{word} {schema[bound]:g}" for bound, word in words.items() if bound in schema)
-    return f"{kind} {bounds}".strip()

@@ -191,8 +191,7 @@ def _keep(trace: str, point: Settings) -> None:
         files.write(failure(point), trace)
 
 
-Axes = dict[str, list[Any] | dict[str, dict[str, Any]]]
-"""The values of a setting, or named sets of settings."""
+Axes = dict[str, list[Any] | dict[str, dict[str, Any]]]  # values of a setting, or named sets of settings
 
 
 def _parts(path: Path, content: Any, changes: dict[str, Any]) -> tuple[dict[str, Any], Axes, list[int]]:
@@ -216,8 +215,7 @@ def _parts(path: Path, content: Any, changes: dict[str, Any]) -> tuple[dict[str,
                 f"{path}: axis {axis}: {bad[0]} needs a set of settings, got {values[bad[0]]!r}"
             )
         axes[axis] = sets[axis] = {name: each or {} for name, each in values.items()}
-    by_axis = [{name for each in values.values() for name in each} for values in sets.values()]
-    inner = [name for names in by_axis for name in names]
+    inner = [name for values in sets.values() for name in {name for each in values.values() for name in each}]
     if twice := [name for name in inner if inner.count(name) > 1 or name in axes]:
         raise parameters.ParameterError(f"{path}: {twice[0]} stands in two axes; keep one of the two")
     for name in [*fixed, *(name for name in axes if name not in sets), *inner]:

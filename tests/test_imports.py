@@ -19,6 +19,7 @@ ORDER = [
     "paths",
     "files",
     "store",
+    "wording",
     "parameters",
     "shapes",
     "seeding",

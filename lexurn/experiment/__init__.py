@@ -8,7 +8,6 @@ a module for each: `of_urns`, `of_languages`.
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -17,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from lexurn import models, parameters, store, training
+from lexurn.experiment.machine import resolve_device, threads
 from lexurn.experiment.of_urns import require_references, target, urns
 from lexurn.seeding import generator
 from lexurn.settings import Settings, TrainingSettings
@@ -114,17 +114,6 @@ def batches(
     if train.n_train_samples == 0:
         return endless(sample, train.batch_size, seed=train.seed, start=start)
     return finite(sample, train.n_train_samples, train.n_epochs, train.batch_size, seed=train.seed, start=start)
-
-
-def resolve_device(asked: str) -> torch.device:
-    """`auto` is cuda, else mps, else cpu; a device asked for by name must be there, else ParameterError."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if asked == "auto":
-        return torch.device(next(name for name, is_there in there.items() if is_there))
-    if not there[asked]:
-        names = ", ".join(name for name, is_there in there.items() if is_there)
-        raise parameters.ParameterError(f"device {asked} is not available here; available: {names}; use device auto")
-    return torch.device(asked)
 
 
 @dataclass(frozen=True)
@@ -245,14 +234,3 @@ def _seconds(function: Callable[[], object]) -> float:
     began = time.monotonic()
     function()
     return time.monotonic() - began
-
-
-@contextmanager
-def threads(n: int) -> Iterator[None]:
-    """So many CPU threads for the time of a block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
