@@ -57,7 +57,7 @@ class Language:
     rules: tuple[Rule, ...]
     draw: Draw
     needs: int
-    more: Callable[[Letters], Holds] = lambda letters: letters[:, 0] >= 0
+    more: Callable[[Letters], Holds] | None = None
 
     @property
     def letters(self) -> str:
@@ -87,7 +87,8 @@ class Language:
     def contains(self, tokens: Tokens) -> Holds:
         """Whether the word is in the language, however long."""
         letters = letters_of(tokens, n_letters=len(self.letters))
-        return self.obeyed(tokens).all(-1) & (letters[:, 0] >= 0) & self.more(letters)
+        inside = self.obeyed(tokens).all(-1) & (letters[:, 0] >= 0)
+        return inside if self.more is None else inside & self.more(letters)
 
     def encode(self, words: Sequence[str], *, length: int) -> Tokens:
         """Words such as "aabb" as sequences. Raises ValueError for letters that this language has not."""
