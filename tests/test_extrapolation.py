@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from lexurn import kept, plotting, runs, sweeps
+from lexurn import kept, plotting, runs, series, sweeps
 from lexurn.analysis import languages, lengths, one_run, rules
 from lexurn.analysis.chance import by_chance
 from lexurn.models.generation import complete
@@ -37,7 +37,7 @@ def of(table, **values):
 def test_every_step_is_asked_with_its_own_weights(run):
     table = rules.followed(run)
     steps = sorted(table["step"].unique())
-    assert steps == [20, 61, 120] or len(steps) >= 3
+    assert set(series.spaced(120, 3)) <= set(steps) and len(series.spaced(120, 3)) == 3
     mass = of(table, prompts="words", measure="both", best=False).set_index("step")["value"]
     assert mass.nunique() == 3  # a model that stays the same would give one
     for step, model in run.checkpoints():
@@ -140,7 +140,7 @@ def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
     means = every[every["what"] == "sampled"].groupby("model", sort=False)["value"].mean()
     assert drawn["sampled"].get_xdata().tolist() == pytest.approx(means.tolist())
     progress = rules.progress(rates)
-    assert len(progress) == 2 * 4 * 2 or len(progress) == 2 * 4  # rules, runs, steps kept
+    assert len(progress) == 2 * 4  # rules, runs; one step is kept of so few
     assert progress["value"].max() <= 1
 
 

@@ -81,7 +81,6 @@ LABELS = {
     "kept": "share of prompts with rule 1 kept",
     "right": "share of words completed rightly",
     "length": "letters of the word",
-    "mass": "probability of short words",
     "n_words": "words of the language seen",
     "letters": "letters seen",
 }
