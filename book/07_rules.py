@@ -234,8 +234,25 @@ wide.rename(columns=order | {"finished": "ended"}).rename_axis(columns=f"{study.
 
 # %% [markdown]
 # (*Kept*: by whatever was said up to the limit; *of those ended* over the seeds in which any did. ± one standard error
-# over seeds.) What the published protocol adds comes of two things, choosing the step by
-# its rate and leaving out what never ended:
+# over seeds.)
+#
+# Seeds differ, and prompts do too: some are easy for all models, some for none. Who asks about other seeds *and* other
+# prompts like these must take both as drawn, and then intervals are wider. That they share their prompts is counted as
+# such: the mean squares of a layout of seeds and prompts, less what is left of neither.
+
+# %%
+by_prompt = kept.of_grid(grid, rules.by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.line_in_place())
+both = rules.over_seeds_and_prompts(by_prompt.rename(columns=named), ["language", "model", "decoding"])
+both["over seeds"], both["over prompts"] = (
+    [f"± {error:.2g}" if error == error else "" for error in both[name]] for name in ("over_seeds", "over_prompts")
+)
+both["95 % of both"] = [str(uncertainty.Interval(*each)) for each in both[["mean", "low", "high", "n"]].values]
+both = both.join(without.pivot(index="language", columns="what", values="value"), on="language")
+shown = ["prompts", "over seeds", "over prompts", "95 % of both", "chance", "immediate EOS"]
+both.set_index(["language", "model", "decoding"])[shown].round(3).rename_axis(columns="kept and ended")
+
+# %% [markdown]
+# What the published protocol adds comes of two things, choosing the step by its rate and leaving out what never ended:
 
 # %%
 chosen = every[every["what"] == "greedy"].drop(columns="what")
@@ -295,7 +312,7 @@ display(Markdown(f"Progress in rule 2 less progress in rule 1, mean over the kep
 
 # %%
 outside = {name: rules.prompt_sets(name)["out_of_distribution"] for name in ("aNbN", "baN")}
-asked_with = {name: given.repeat(-(-rules.N_SAMPLES // len(given)), 1) for name, given in outside.items()}
+asked_with = {name: rules.repeated(given) for name, given in outside.items()}
 lines = []
 for name in outside:
     for n_words in (0, 1, 2, 3, 5, 10, 30):
@@ -403,6 +420,16 @@ for language, of_theirs in keys:
         f"published {theirs}, {held}. By validation loss, greedy and sampled: {others}."
     )
 display(Markdown("\n".join(f"- {line}" for line in lines)))
+
+# %%
+at = both.set_index(["language", "model", "decoding"])
+said = {1: [], -1: [], 0: [], None: []}
+for (name, model, decoding), line in at.iterrows():
+    less = [line[bound] - line["chance"] for bound in ("mean", "low", "high")]
+    said[uncertainty.Interval(*less, n=line["n"]).side].append(f"{name} {model} {decoding}")
+texts = [f"{side} chance are {', '.join(said[of])}" for of, side in ((1, "above"), (-1, "below")) if said[of]]
+texts.append(f"of {len(said[0]) + len(said[None])} of {len(at)} neither can be said")
+display(Markdown(f"- **Chance.** For other seeds and other prompts like these, {'; '.join(texts)}."))
 
 # %%
 places = ["language", "seed"]

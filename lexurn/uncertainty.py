@@ -99,6 +99,27 @@ def of_few(values: Sequence[float]) -> Interval:
     return Interval(float(values.mean()), float(values.mean()) - half, float(values.mean()) + half, len(values), error)
 
 
+def crossed(values: np.ndarray | Sequence[Sequence[float]]) -> tuple[Interval, float, float]:
+    """The mean of `values` (runs units), where every run answers the same units, with its t interval (95 %) over both
+    as drawn anew, and the two standard errors that there would be over runs and over units alone.
+
+    The estimates of a two-way layout without replication, in which what a run makes of a unit beyond its own level and
+    that of the unit counts once: mean squares of runs and of units less that of the rest. With the fewer of runs and
+    units less one as degrees of freedom, as for two-way clusters (Cameron, Gelbach & Miller 2011, "Robust inference
+    with multiway clustering", Journal of Business & Economic Statistics 29). NaN from fewer than two of either.
+    """
+    values = np.asarray(values, dtype=float)
+    mean, per_run, per_unit = float(values.mean()), values.mean(1), values.mean(0)
+    over_runs, over_units = (each.var(ddof=1) / len(each) if len(each) > 1 else nan for each in (per_run, per_unit))
+    freedom, error, half = min(values.shape) - 1, nan, nan
+    if freedom > 0:
+        rest = ((values - per_run[:, None] - per_unit + mean) ** 2).sum()
+        shared = rest / ((len(per_run) - 1) * (len(per_unit) - 1)) / values.size
+        error = float(max(over_runs, over_units, over_runs + over_units - shared) ** 0.5)
+        half = float(stats.t.ppf(0.975, freedom)) * error
+    return Interval(mean, mean - half, mean + half, len(per_run), error), float(over_runs**0.5), float(over_units**0.5)
+
+
 @dataclass(frozen=True)
 class Correlation:
     """Spearman's rank correlation over `n` units, and how often a random order would give one as far from zero (`p`).

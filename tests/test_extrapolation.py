@@ -193,3 +193,17 @@ def test_a_lexical_model_is_asked_under_a_table_for_each_prompt(monkeypatch, tmp
     asked = of(table, best=True, prompts="out_of_distribution", decoding="greedy")
     assert asked["value"].tolist() == pytest.approx(wanted["value"].tolist(), nan_ok=True)
     assert all(torch.isfinite(torch.tensor(each)) for each in itertools.islice(asked["n"], 3))
+
+
+def test_prompt_by_prompt_is_what_is_followed(run):
+    found, table = rules.by_prompt(run), of(rules.followed(run), best=True, prompts="out_of_distribution")
+    assert set(found["prompt"]) == set(LANGUAGES["aNbN"].decode(prompts("aNbN")["out_of_distribution"]))
+    for decoding, mine in found.groupby("decoding"):
+        expected = of(table, decoding=decoding, measure=rules.KEPT)["value"].item()
+        assert len(mine) == 251 and mine["value"].mean() == pytest.approx(expected)
+    sampled = of(found, decoding="sampled")["value"]
+    assert sampled.isin([0.0, 0.25, 0.5, 0.75, 1.0]).all() and sampled.nunique() > 2
+    several = pd.concat([found.assign(seed=seed, model="one") for seed in range(3)])
+    over = rules.over_seeds_and_prompts(several, ["model", "decoding"]).set_index("decoding")
+    assert over.loc["greedy", ["n", "prompts"]].tolist() == [3, 251]
+    assert over.loc["greedy", "over_seeds"] == 0 and over.loc["greedy", "over_prompts"] > 0  # three times the same

@@ -144,3 +144,40 @@ def test_of_few_values_there_is_a_t_interval_that_covers_as_it_says():
     assert narrow < 0.85
     assert str(uncertainty.of_few([1.5])) == "1.5 [too few for an interval]" and uncertainty.of_few([]).n == 0
     assert uncertainty.with_error(float("nan"), 0.1) == "undetermined"
+
+
+def two_ways(n_runs, n_units, stream, of=(1.0, 1.0, 1.0)):
+    """Runs and units with levels of their own, and what is left of neither, with these standard deviations."""
+    run, unit = (torch.randn(n, generator=stream, dtype=torch.float64) for n in (n_runs, n_units))
+    rest = torch.randn(n_runs, n_units, generator=stream, dtype=torch.float64)
+    return of[0] * run[:, None] + of[1] * unit + of[2] * rest
+
+
+def test_intervals_over_runs_and_units_cover_what_intervals_over_either_do_not():
+    stream, n, hits = generator(0, "two ways"), 2000, {"both": 0, "runs": 0, "units": 0}
+    squares = []
+    for _ in range(n):
+        both, over_runs, over_units = uncertainty.crossed(two_ways(5, 40, stream, (0.5, 1.0, 1.0)).numpy())
+        squares.append(both.error**2)
+        hits["both"] += both.low <= 0 <= both.high
+        hits["runs"] += abs(both.value) <= stats.t.ppf(0.975, 4) * over_runs
+        hits["units"] += abs(both.value) <= stats.t.ppf(0.975, 39) * over_units
+    assert 0.95 - 4 * (0.95 * 0.05 / n) ** 0.5 < hits["both"] / n <= 1
+    assert hits["runs"] / n < 0.94 and hits["units"] / n < 0.85
+    truth = 0.5**2 / 5 + 1 / 40 + 1 / 200
+    assert abs(np.mean(squares) - truth) < 4 * np.std(squares) / n**0.5 + 0.02 * truth
+
+
+def test_over_runs_and_units_is_the_usual_interval_where_only_one_differs():
+    values = two_ways(6, 30, generator(0, "one way"), (1.0, 0.0, 0.0)).numpy()
+    both, over_runs, over_units = uncertainty.crossed(values)
+    few = uncertainty.of_few(values[:, 0].tolist())
+    assert over_units == pytest.approx(0, abs=1e-12) and both.n == 6
+    found = (both.value, both.low, both.high, both.error)
+    assert found == pytest.approx((few.value, few.low, few.high, few.error)) and over_runs == pytest.approx(few.error)
+
+
+def test_over_one_run_there_are_units_but_no_interval():
+    both, over_runs, over_units = uncertainty.crossed([[0.0, 1.0, 1.0, 0.0]])
+    assert both.value == 0.5 and np.isnan([both.low, both.error, over_runs]).all()
+    assert over_units == pytest.approx((1 / 3 / 4) ** 0.5)

@@ -1,9 +1,10 @@
 """Rule extrapolation: does a model that is prompted with what begins no word go on so that rule 1 holds?
 
-    completions(run, prompts)          what a run goes on with, greedy or sampled
+    completions(model, prompts)        what a model goes on with, greedy or sampled
     judged(language, prompts, tokens)  which rules the words obey, whether they end: a tidy table
     masses(predictor, language)        exact probability of the words that obey both rules, one, or none
     followed(run)                      all of this for one run, along its training: a table that is kept
+    by_prompt(run)                     which prompts a run keeps rule 1 on: for intervals over seeds and prompts
 
 Measures are shares of prompts. Of rule 1: `rule_1` (whatever has been said up to the limit), `rule_1_and_finished`
 (joint, ended by EOS), and `rule_1_of_finished` (among those that ended, as published). Rule 2, which a prompt may have
@@ -11,6 +12,7 @@ broken, is judged on the completion alone. `grammatical`: the whole word, ended,
 """
 
 from collections.abc import Callable
+from functools import partial
 from itertools import chain, product
 
 import pandas as pd
@@ -20,6 +22,7 @@ from torch import Tensor
 
 from lexurn import experiment
 from lexurn.analysis.chance import by_chance, chance
+from lexurn.models import LanguageModel
 from lexurn.models.generation import complete, go_on
 from lexurn.runs import Run
 from lexurn.seeding import generator
@@ -27,7 +30,7 @@ from lexurn.shapes import Predictor, Tokens
 from lexurn.tasks.languages import LANGUAGES, Language
 from lexurn.tasks.prompts import halves, prompts
 from lexurn.tasks.words import EOS
-from lexurn.uncertainty import of_few
+from lexurn.uncertainty import crossed, of_few
 
 N_SAMPLES = 1000
 """Sampled completions for each set of prompts, at least: every prompt as often as it takes."""
@@ -82,6 +85,11 @@ def masses(predictor: Predictor, language: Language) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["measure", "value", "n"])
 
 
+def repeated(given: Int64[Tensor, "prompts time"]) -> Int64[Tensor, "times time"]:
+    """All prompts, one after the other, and again until they are `N_SAMPLES`."""
+    return given.repeat(-(-N_SAMPLES // len(given)), 1)
+
+
 def prompt_sets(language: str, *, completions: str = "none") -> dict[str, Tokens]:
     """The prompts that a model is asked to go on with. Where training has completed half of those out of distribution,
     they are `trained_on`, and `out_of_distribution` is the other half."""
@@ -99,7 +107,7 @@ def extrapolation(
     for name, given in sets.items():
         tables.append(judged(language, given, greedy(given)).assign(prompts=name, decoding="greedy"))
         if sampled is not None:
-            often = given.repeat(-(-N_SAMPLES // len(given)), 1)
+            often = repeated(given)
             tables.append(judged(language, often, sampled(often)).assign(prompts=name, decoding="sampled"))
     return pd.concat(tables, ignore_index=True)[["prompts", "decoding", "measure", "value", "n"]]
 
@@ -114,32 +122,60 @@ def of_predictor(predictor: Predictor, language: Language, *, limit: int) -> pd.
     )
 
 
+def completions(model: LanguageModel, given: Tokens, *, seed: int, sampled: bool = False) -> Words:
+    """What a model goes on with, greedily or sampled, the same each time that it is asked. A lexical model goes on with
+    every prompt under a random table of its own."""
+    table = model.vocabulary.draw(len(given), generator=generator(seed, "completions"))
+    stream = generator(seed, "sampled completions") if sampled else None
+    return complete(model, given, limit=model.context_length + 1, table=table, generator=stream)
+
+
 def followed(run: Run) -> pd.DataFrame:
     """One run along its training: step, best, prompts, decoding, measure, value, n.
 
     At every kept step (`n_checkpoints`): greedy completions, and the masses of short words (`prompts` is then `words`).
-    At the best step, chosen by validation loss (`best`): sampled completions as well. A lexical model goes on with
-    every prompt under a random table of its own.
+    At the best step, chosen by validation loss (`best`): sampled completions as well.
     """
     settings = run.settings
-    language, limit = LANGUAGES[settings.task.language], settings.task.context_length + 1
+    language = LANGUAGES[settings.task.language]
     sets = prompt_sets(language.name, completions=settings.task.completions)
     best = int(run.results["step"].iloc[0])
     tables = []
     for step, model in chain(run.checkpoints(), [(None, run.model)]):  # one model, step by step other weights
-
-        def going_on(given: Tokens, stream: torch.Generator | None = None, model=model) -> Words:
-            table = model.vocabulary.draw(len(given), generator=generator(settings.training.seed, "completions"))
-            return complete(model, given, limit=limit, table=table, generator=stream)
-
-        def sampling(given: Tokens, going_on=going_on) -> Words:
-            return going_on(given, generator(settings.training.seed, "sampled completions"))
-
-        table = extrapolation(language, sets, going_on, sampling if step is None else None)
+        greedy = partial(completions, model, seed=settings.training.seed)
+        table = extrapolation(language, sets, greedy, partial(greedy, sampled=True) if step is None else None)
         mass = masses(experiment.as_predictor(model, settings), language).assign(prompts="words", decoding="exact")
         table = pd.concat([table, mass], ignore_index=True)
         tables.append(table.assign(step=best if step is None else step, best=step is None))
     return pd.concat(tables, ignore_index=True)[["step", "best", "prompts", "decoding", "measure", "value", "n"]]
+
+
+def by_prompt(run: Run) -> pd.DataFrame:
+    """`KEPT` out of distribution at the best weights, prompt by prompt: decoding, prompt (its letters), value (the
+    share of its completions, of which one is greedy). The means over prompts are those of `followed`."""
+    language = LANGUAGES[run.settings.task.language]
+    given = prompt_sets(language.name, completions=run.settings.task.completions)["out_of_distribution"]
+    tables = []
+    for sampled in (False, True):
+        asked = repeated(given) if sampled else given
+        words = completions(run.model, asked, seed=run.settings.training.seed, sampled=sampled)
+        kept = language.obeyed(words)[:, 0] & (words == EOS).any(-1)
+        shares = kept.double().unflatten(0, (-1, len(given))).mean(0)
+        table = pd.DataFrame({"prompt": language.decode(given), "value": shares})
+        tables.append(table.assign(decoding="sampled" if sampled else "greedy"))
+    return pd.concat(tables, ignore_index=True)[["decoding", "prompt", "value"]]
+
+
+def over_seeds_and_prompts(outcomes: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """`uncertainty.crossed` for each combination of `by`, of a table seed, prompt, value: mean, low, high (of seeds and
+    prompts like these), over_seeds and over_prompts (standard errors of each alone), n (seeds), prompts."""
+    lines = []
+    for of, mine in outcomes.groupby(by, sort=False):
+        wide = mine.pivot(index="seed", columns="prompt", values="value")
+        both, seeds, each = crossed(wide.to_numpy())
+        lines.append((*of, both.value, both.low, both.high, seeds, each, both.n, wide.shape[1]))
+    columns = [*by, "mean", "low", "high", "over_seeds", "over_prompts", "n", "prompts"]
+    return pd.DataFrame(lines, columns=columns)
 
 
 def best_ever(rates: pd.DataFrame, measure: str = "rule_1_of_finished") -> pd.DataFrame:
