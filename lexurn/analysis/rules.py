@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import chain, product
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Int64
@@ -167,13 +168,15 @@ def by_prompt(run: Run) -> pd.DataFrame:
 
 
 def over_seeds_and_prompts(outcomes: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """`uncertainty.crossed` for each combination of `by`, of a table seed, prompt, value: mean, low, high (of seeds and
-    prompts like these), over_seeds and over_prompts (standard errors of each alone), n (seeds), prompts."""
+    """`uncertainty.crossed` for each combination of `by`, of a table seed, prompt, value (a share): mean, low and high
+    (for seeds and prompts like these, within 0 and 1), over_seeds and over_prompts (the standard errors of each alone),
+    n (seeds), prompts (how many)."""
     lines = []
     for of, mine in outcomes.groupby(by, sort=False):
         wide = mine.pivot(index="seed", columns="prompt", values="value")
         both, seeds, each = crossed(wide.to_numpy())
-        lines.append((*of, both.value, both.low, both.high, seeds, each, both.n, wide.shape[1]))
+        low, high = np.clip([both.low, both.high], 0, 1)
+        lines.append((*of, both.value, low, high, seeds, each, both.n, wide.shape[1]))
     columns = [*by, "mean", "low", "high", "over_seeds", "over_prompts", "n", "prompts"]
     return pd.DataFrame(lines, columns=columns)
 
