@@ -243,13 +243,12 @@ wide.rename(columns=order | {"finished": "ended"}).rename_axis(columns=f"{study.
 # %%
 by_prompt = kept.of_grid(grid, rules.by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.line_in_place())
 both = rules.over_seeds_and_prompts(by_prompt.rename(columns=named), ["language", "model", "decoding"])
-both["over seeds"], both["over prompts"] = (
-    [f"± {error:.2g}" if error == error else "" for error in both[name]] for name in ("over_seeds", "over_prompts")
-)
-both["95 % of both"] = [str(uncertainty.Interval(*each)) for each in both[["mean", "low", "high", "n"]].values]
+intervals = [str(uncertainty.Interval(*each)) for each in both[["mean", "low", "high", "n"]].values]
+both["95 % over both"] = [text.replace(" ", "\N{NO-BREAK SPACE}") for text in intervals]
 both = both.join(without.pivot(index="language", columns="what", values="value"), on="language")
-shown = ["prompts", "over seeds", "over prompts", "95 % of both", "chance", "immediate EOS"]
-both.set_index(["language", "model", "decoding"])[shown].round(3).rename_axis(columns="kept and ended")
+table = both.rename(columns={"over_seeds": "± seeds", "over_prompts": "± prompts", "immediate EOS": "EOS"})
+table = table.set_index(["language", "model", "decoding"])[["95 % over both", "± seeds", "± prompts", "chance", "EOS"]]
+table.round(3).fillna("").rename_axis(columns=f"kept and ended, {study.n_seeds} seed(s)")
 
 # %% [markdown]
 # What the published protocol adds comes of two things, choosing the step by its rate and leaving out what never ended:
