@@ -74,9 +74,10 @@ completions: str = "none"  # in training too: none, prompts that go on by rule 1
 lex: bool = False  # lexical invariance: redraw the embedding table for every sequence
 vocabulary: str = "one_hot"  # random tables, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original
 tied: bool = True  # logits are read out with the table that embeds the tokens
+readout_bias: bool = True  # a read-out that is not tied, and not lexical, has a bias
 logit_scale: float = 1.0  # factor on the logits
 # what computes in between
-backbone: str = "transformer"  # what computes between reading and writing tokens: transformer, lstm
+backbone: str = "transformer"  # what computes in between: transformer, lstm, mamba, xlstm, linear
 d_model: int = 32  # width of embedded tokens and between layers
 n_layers: int = 1  # blocks, or recurrent layers
 n_heads: int = 2  # attention heads, each of width d_model / n_heads
@@ -91,6 +92,11 @@ bos: bool = True  # all rows see the start vector, a BOS; without, row 0 alone
 dropout: float = 0.0  # dropout after attention
 mlp_dropout: float = 0.0  # dropout after the MLP
 d_hidden: int = 0  # width of the recurrent state, and of what is read out; 0: d_model
+d_state: int = 16  # numbers that each channel remembers
+d_conv: int = 4  # rows that the convolution before reaches over
+expand: int = 2  # channels, in times d_model
+dt_rank: int = 0  # width that steps are read out through; 0: a sixteenth of d_model
+slstm_at: list = []  # blocks, counted from 0, that are sLSTM; the others are mLSTM
 # how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 n_train_samples: int = 0  # training sequences; 0: an endless stream of new ones

@@ -22,6 +22,11 @@ BACKBONES = {
     "relu, log positions": {"mlp": "relu", "norm": "none", "positions": "log", "d_mlp": 24, "d_head": 5},
     "lstm": {"backbone": "lstm"},
     "lstm, other width": {"backbone": "lstm", "d_hidden": 12, "tied": False},
+    "mamba": {"backbone": "mamba", "d_state": 5},
+    "mamba, other widths": {"backbone": "mamba", "d_conv": 1, "expand": 3, "dt_rank": 2, "d_state": 1},
+    "xlstm": {"backbone": "xlstm", "slstm_at": [1]},
+    "xlstm, mlstm alone": {"backbone": "xlstm", "n_heads": 4, "d_conv": 2},
+    "linear": {"backbone": "linear"},
 }
 VOCABULARIES = {"learned": {}, "lexical": {"lex": True}}
 TASKS = {"urns": {"n_colors": 5}, "words": {"language": "dyck"}}
@@ -223,6 +228,11 @@ def test_models_that_mix_the_batch_or_ignore_the_order_are_found():
             498_951,
         ),
         ({"backbone": "lstm", "d_hidden": 256}, 2_963_655),  # a layer: 4 h (in + h) + 8 h
+        ({"backbone": "mamba", "n_layers": 8, "d_state": 32, "d_conv": 8, "tied": True}, 315_392),
+        (
+            {"backbone": "xlstm", "d_model": 128, "n_layers": 7, "n_heads": 4, "slstm_at": [1], "readout_bias": False},
+            766_640,
+        ),
     ],
 )
 def test_the_original_models_of_rules_have_their_parameters_exactly(flat, wanted):
@@ -231,7 +241,7 @@ def test_the_original_models_of_rules_have_their_parameters_exactly(flat, wanted
     assert counts["all"] == wanted and counts["start vector"] == 0
 
 
-@pytest.mark.parametrize("name", ["transformer", "lstm", "post-norm"])
+@pytest.mark.parametrize("name", ["transformer", "lstm", "post-norm", "mamba", "xlstm", "linear"])
 def test_initial_logits_start_small(name):
     flat = BACKBONES[name] | {"language": "dyck", "d_model": 64, "n_layers": 2, "context_length": 16}
     model = models.build(check(flat), generator=generator(0, "weights"))
@@ -254,7 +264,7 @@ def test_sinusoidal_positions_are_sines_along_time_of_norm_one():
 # words
 
 
-@pytest.fixture(params=["transformer", "lstm", "rotary"])
+@pytest.fixture(params=["transformer", "lstm", "rotary", "mamba", "xlstm", "linear"])
 def speaker(request, vocabulary):
     return build(**BACKBONES[request.param], **vocabulary, language="dyck")
 

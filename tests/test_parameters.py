@@ -12,7 +12,7 @@ from lexurn.settings import FLAT, LETTERS, SECTIONS, Settings, owners
 
 CHOICES = {
     "task": ["urns", "language"],
-    "backbone": ["transformer", "lstm"],
+    "backbone": ["transformer", "lstm", "mamba", "xlstm", "linear"],
     "language": list(LETTERS),
     "completions": ["none", "oracle", "adversarial"],
     "vocabulary": ["one_hot", "orthonormal", "gaussian_scaled", "gaussian"],
@@ -29,6 +29,7 @@ SMALLEST = {
     "d_head": 0,
     "d_mlp": 0,
     "d_hidden": 0,
+    "dt_rank": 0,
     "max_length": 0,
     "patience": 0,
     "n_tasks": 0,
@@ -48,8 +49,8 @@ REALS = {
     "mlp_dropout": (-1e-9, 1.0),
     "unseen": (-1e-9, 1.0),
 }
-BOOLEANS = {"lex", "tied", "label_permuted", "positions_trained", "bos"}
-LISTS = {"alpha", "thetas", "target_alpha"}
+BOOLEANS = {"lex", "tied", "label_permuted", "positions_trained", "bos", "readout_bias"}
+LISTS = {"alpha", "thetas", "target_alpha", "slstm_at"}
 WHOLES = FLAT.keys() - CHOICES.keys() - REALS.keys() - BOOLEANS - LISTS - {"initial", "trained"}
 
 
@@ -214,7 +215,29 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
             {"task": "urns", "language": "dyck"},
             "language is a setting of task=language, got task=urns; leave language out",
         ),
-        ({"backbone": "lstm", "n_heads": 4}, "n_heads is a setting of backbone=transformer, got backbone=lstm; leave"),
+        (
+            {"backbone": "lstm", "n_heads": 4},
+            "n_heads is a setting of backbone=transformer or xlstm, got backbone=lstm",
+        ),
+        (
+            {"slstm_at": [2], "n_layers": 2},
+            "slstm_at must name blocks from 0 to n_layers - 1 = 1, got 2; use another, or",
+        ),
+        ({"slstm_at": [-1]}, "got -1"),
+        (
+            {"backbone": "xlstm", "n_heads": 3},
+            "the inner width of mLSTM must be a multiple of n_heads, got 64 and n_heads=3;",
+        ),
+        (
+            {"slstm_at": [0], "d_model": 30, "n_heads": 4},
+            "d_model must be a multiple of n_heads, got 30 and n_heads=4; use",
+        ),
+        ({"backbone": "mamba", "d_conv": 0}, "d_conv"),
+        ({"backbone": "linear", "d_state": 4}, "d_state is a setting of backbone=mamba, got backbone=linear; leave"),
+        (
+            {"readout_bias": False},
+            "readout_bias counts only with tied False and lex False, got readout_bias=False with tied=",
+        ),
         (
             {"d_hidden": 64},
             "d_hidden must be d_model=32 where the table that embeds tokens reads out too, got 64; use tied",

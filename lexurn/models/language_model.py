@@ -26,11 +26,15 @@ from lexurn.tasks.words import SOS, padded, without_specials
 BACKBONES = {
     "transformer": "lexurn.models.transformer:Transformer",
     "lstm": "lexurn.models.lstm:LSTM",
+    "mamba": "lexurn.models.mamba:Mamba",
+    "xlstm": "lexurn.models.xlstm:XLSTM",
+    "linear": "lexurn.models.linear:Linear",
 }
-"""A backbone is a causal map (batch time d_model) -> (batch time d_out), made from its settings: one file, one line.
+"""A backbone is a causal map (batch time d_model) -> (batch time d_out): one file, one line.
 
-Row by row it is `step(x, state)` with x (batch d_model), where `begin()` gives the state before the first row. Its
-class names in `RESIDUAL` the weights that write into a residual stream (none: an empty tuple).
+It is made from its settings and `n_rows`, the most rows that it will be given. Row by row it is `step(x, state)` with x
+(batch d_model), where `begin()` gives the state before the first row. Its class says by the ends of their names which
+weights write into a residual stream (`RESIDUAL`) and which begin otherwise than others (`INITIAL`: what fills them).
 """
 
 
@@ -70,7 +74,7 @@ class LanguageModel(nn.Module):
             self.register_buffer("positions", sinusoids(self.context_length, d_model), persistent=False)
         self.bos = settings.backbone.bos
         module, name = BACKBONES[settings.backbone.name].split(":")
-        self.backbone = getattr(import_module(module), name)(settings.backbone)
+        self.backbone = getattr(import_module(module), name)(settings.backbone, n_rows=self.context_length + 1)
 
     def forward(self, tokens: Tokens, *, generator: Generator | None = None, table: Table | None = None) -> LogProbs:
         n_sequences, n_rows = tokens.shape
@@ -139,14 +143,16 @@ def initialize(model: LanguageModel, *, generator: Generator) -> None:
 
     Matrices and tables N(0, 1/fan-in), so that embedded tokens have norm about 1 as random tables do; weights that
     write into the residual stream are divided by √(2 · layers); norms are the identity, biases zero. Positions that
-    are told by a number begin as that.
+    are told by a number begin as that. A backbone may say otherwise of its own (`INITIAL`).
     """
-    residual = model.backbone.RESIDUAL
+    residual, own = model.backbone.RESIDUAL, model.backbone.INITIAL
     n_writes = sum(name.endswith(residual) for name, _ in model.named_parameters())
     for name, parameter in model.named_parameters():
         if name == "positions" and model.told:
             places = torch.arange(len(parameter), dtype=parameter.dtype)
             parameter.zero_()[:, -1] = model.told(places)
+        elif fill := next((each for end, each in own.items() if name.endswith(end)), None):
+            fill(parameter, generator)
         elif parameter.ndim == 1:
             parameter.fill_(1.0 if name.endswith("norm.weight") else 0.0)
         else:

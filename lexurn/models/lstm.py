@@ -14,9 +14,9 @@ from lexurn.shapes import Hidden
 class LSTM(nn.Module):
     """Hidden vectors (batch time d_model) to (batch time d_hidden); row t depends on rows 0 … t."""
 
-    RESIDUAL = ()
+    RESIDUAL, INITIAL = (), {}
 
-    def __init__(self, settings: LSTMSettings):
+    def __init__(self, settings: LSTMSettings, *, n_rows: int | None = None):
         super().__init__()
         self.layers = nn.LSTM(settings.d_model, settings.d_out, settings.n_layers, batch_first=True)
 

@@ -124,7 +124,9 @@ class Transformer(nn.Module):
     RESIDUAL = ("attention.out.weight", "mlp.down.weight")
     """Weights that write into the residual stream: their initial scale shrinks with depth."""
 
-    def __init__(self, settings: TransformerSettings):
+    INITIAL = {}
+
+    def __init__(self, settings: TransformerSettings, *, n_rows: int | None = None):
         super().__init__()
         self.blocks = nn.Sequential(*(Block(settings) for _ in range(settings.n_layers)))
         self.norm = nn.Identity() if settings.norm_placement == "post" else norm(settings)

@@ -25,7 +25,7 @@ Logits = Float[Tensor, "batch time vocab"]
 
 
 class LearnedVocabulary(nn.Module):
-    """A learned embedding table; tied, it reads the logits out too, untied, a linear map with a bias does.
+    """A learned embedding table; tied, it reads the logits out too, untied, a linear map does.
 
     What is read out has the width `d_out`, which is `d_model` where tied.
     """
@@ -33,7 +33,7 @@ class LearnedVocabulary(nn.Module):
     def __init__(self, vocab_size: int, d_model: int, settings: VocabularySettings, *, n_special: int, d_out: int):
         super().__init__()
         self.embedding = nn.Parameter(torch.empty(vocab_size, d_model))
-        self.readout = None if settings.tied else nn.Linear(d_out, vocab_size)
+        self.readout = None if settings.tied else nn.Linear(d_out, vocab_size, bias=settings.readout_bias)
         self.logit_scale = settings.logit_scale
 
     def draw(self, n_sequences: int, *, generator: Generator | None = None) -> Table:

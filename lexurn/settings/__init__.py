@@ -2,7 +2,7 @@
 
     task        what is sampled                                    UrnsSettings, LanguageSettings       tasks.py
     vocabulary  how tokens are read and written                    VocabularySettings                   models.py
-    backbone    what computes in between                           TransformerSettings, LSTMSettings    models.py
+    backbone    what computes in between                           TransformerSettings, LSTMSettings …  models.py
     training    how the weights are found                          TrainingSettings                     training.py
     machine     where it runs; not in the key                      MachineSettings                      training.py
     study       how much a chapter averages over; not in the key   StudySettings                        training.py
@@ -21,7 +21,14 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from lexurn.settings.fields import Section
-from lexurn.settings.models import LSTMSettings, TransformerSettings, VocabularySettings
+from lexurn.settings.models import (
+    LinearSettings,
+    LSTMSettings,
+    MambaSettings,
+    TransformerSettings,
+    VocabularySettings,
+    XLSTMSettings,
+)
 from lexurn.settings.tasks import LETTERS, LanguageSettings, UrnsSettings
 from lexurn.settings.training import MachineSettings, StudySettings, TrainingSettings
 
@@ -32,13 +39,16 @@ __all__ = [
     "TRAINING_VERSION",
     "LSTMSettings",
     "LanguageSettings",
+    "LinearSettings",
     "MachineSettings",
+    "MambaSettings",
     "Settings",
     "StudySettings",
     "TrainingSettings",
     "TransformerSettings",
     "UrnsSettings",
     "VocabularySettings",
+    "XLSTMSettings",
 ]
 
 TRAINING_VERSION = 1
@@ -47,6 +57,7 @@ TRAINING_VERSION = 1
 
 LATER = {
     "task": ("label_permuted", "thetas", "target_alpha"),
+    "vocabulary": ("readout_bias",),
     "backbone": ("d_head", "mlp", "d_mlp", "norm", "positions_trained", "bos", "norm_placement", "mlp_dropout"),
     "training": ("optimizer", "patience", "min_delta", "initial", "trained", "n_checkpoints"),
 }
@@ -58,7 +69,7 @@ KINDS = ("normal", "lexical", "permuted")
 SECTIONS: dict[str, tuple[type[Section], ...]] = {
     "task": (UrnsSettings, LanguageSettings),
     "vocabulary": (VocabularySettings,),
-    "backbone": (TransformerSettings, LSTMSettings),
+    "backbone": (TransformerSettings, LSTMSettings, MambaSettings, XLSTMSettings, LinearSettings),
     "training": (TrainingSettings,),
     "machine": (MachineSettings,),
     "study": (StudySettings,),
@@ -67,7 +78,7 @@ SECTIONS: dict[str, tuple[type[Section], ...]] = {
 
 CHOICES = {
     "task": "what is sampled: urns (coins are urns of two colours), language",
-    "backbone": "what computes between reading and writing tokens: transformer, lstm",
+    "backbone": "what computes in between: transformer, lstm, mamba, xlstm, linear",
 }
 """Sections with a choice of classes: their flat name says which."""
 
@@ -77,7 +88,10 @@ class Settings(Section):
 
     task: Annotated[UrnsSettings | LanguageSettings, Field(discriminator="name")] = UrnsSettings()
     vocabulary: VocabularySettings = VocabularySettings()
-    backbone: Annotated[TransformerSettings | LSTMSettings, Field(discriminator="name")] = TransformerSettings()
+    backbone: Annotated[
+        TransformerSettings | LSTMSettings | MambaSettings | XLSTMSettings | LinearSettings,
+        Field(discriminator="name"),
+    ] = TransformerSettings()
     training: TrainingSettings = TrainingSettings()
     machine: MachineSettings = MachineSettings()
     study: StudySettings = StudySettings()

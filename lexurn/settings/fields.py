@@ -44,6 +44,7 @@ Concentration = Annotated[Real | tuple[Real, ...], BeforeValidator(_list_from_te
 
 Positives = Annotated[tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_positive_or_none)]
 """A list of positive numbers, possibly none."""
+Wholes = Annotated[tuple[Whole, ...], BeforeValidator(_list_from_text)]
 Probabilities = Annotated[tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_probabilities)]
 
 

@@ -1,10 +1,11 @@
 """What a model is made of: its vocabulary, and a class of settings for each backbone."""
 
+from math import ceil
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from lexurn.settings.fields import Real, Section, Whole
+from lexurn.settings.fields import Real, Section, Whole, Wholes
 
 
 class VocabularySettings(Section):
@@ -15,7 +16,17 @@ class VocabularySettings(Section):
         "one_hot", description="family of the random tables, with lex"
     )
     tied: bool = Field(True, description="logits are read out with the table that embeds the tokens")
+    readout_bias: bool = Field(True, description="a read-out that is not tied, and not lexical, has a bias")
     logit_scale: Real = Field(1.0, gt=0, description="factor on the logits")
+
+    @model_validator(mode="after")
+    def _biases_are_of_read_outs(self) -> "VocabularySettings":
+        if not self.readout_bias and (self.tied or self.lex):
+            raise ValueError(
+                "readout_bias counts only with tied False and lex False, got readout_bias=False with "
+                f"tied={self.tied} and lex={self.lex}; leave readout_bias out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _tables_are_lexical(self) -> "VocabularySettings":
@@ -116,12 +127,16 @@ class TransformerSettings(BackboneSettings):
         return self
 
 
-class LSTMSettings(BackboneSettings):
-    """A stack of LSTM layers (Hochreiter & Schmidhuber 1997), which need no positions."""
+class WithoutPositions(BackboneSettings):
+    """Backbones that need not be told places, and that always see the start vector."""
 
     positions: ClassVar[str] = "none"
     positions_trained: ClassVar[bool] = False
     bos: ClassVar[bool] = True
+
+
+class LSTMSettings(WithoutPositions):
+    """A stack of LSTM layers (Hochreiter & Schmidhuber 1997)."""
 
     name: Literal["lstm"] = "lstm"
     d_hidden: Whole = Field(0, ge=0, description="width of the recurrent state, and of what is read out; 0: d_model")
@@ -129,3 +144,73 @@ class LSTMSettings(BackboneSettings):
     @property
     def d_out(self) -> int:
         return self.d_hidden or self.d_model
+
+
+class MambaSettings(WithoutPositions):
+    """Selective state spaces (Gu & Dao 2023)."""
+
+    name: Literal["mamba"] = "mamba"
+    d_state: Whole = Field(16, ge=1, description="numbers that each channel remembers")
+    d_conv: Whole = Field(4, ge=1, description="rows that the convolution before reaches over")
+    expand: Whole = Field(2, ge=1, description="channels, in times d_model")
+    dt_rank: Whole = Field(0, ge=0, description="width that steps are read out through; 0: a sixteenth of d_model")
+
+    @property
+    def inner(self) -> int:
+        return self.expand * self.d_model
+
+    @property
+    def step_rank(self) -> int:
+        return self.dt_rank or ceil(self.d_model / 16)
+
+
+class XLSTMSettings(WithoutPositions):
+    """Blocks of mLSTM and sLSTM cells (Beck et al. 2024)."""
+
+    BLOCK: ClassVar[int] = 4
+    """Channels that queries, keys and values of a channel are read from."""
+
+    name: Literal["xlstm"] = "xlstm"
+    n_heads: Whole = Field(2, ge=1, description="heads, of equal width")
+    d_conv: Whole = Field(4, ge=1, description="rows that the convolution before reaches over")
+    slstm_at: Wholes = Field((), description="blocks, counted from 0, that are sLSTM; the others are mLSTM")
+
+    @property
+    def inner(self) -> int:
+        """The width within mLSTM blocks: twice d_model, up to the next multiple of 64."""
+        return 64 * ceil(2 * self.d_model / 64)
+
+    @property
+    def mlp_width(self) -> int:
+        """Of the MLP behind sLSTM: 1.3 times d_model, up to the next multiple of 64."""
+        return 64 * ceil(1.3 * self.d_model / 64)
+
+    @model_validator(mode="after")
+    def _blocks_are_there(self) -> "XLSTMSettings":
+        foreign = [block for block in self.slstm_at if not 0 <= block < self.n_layers]
+        if foreign:
+            raise ValueError(
+                f"slstm_at must name blocks from 0 to n_layers - 1 = {self.n_layers - 1}, got {foreign[0]}; "
+                f"use another, or n_layers {max(foreign) + 1}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "XLSTMSettings":
+        widths = {"inner width of mLSTM": self.inner} if len(set(self.slstm_at)) < self.n_layers else {}
+        widths |= {"d_model": self.d_model} if self.slstm_at else {}
+        for what, width in widths.items():
+            if width % self.n_heads:
+                fitting = [n for n in range(1, width + 1) if all(w % n == 0 for w in widths.values())]
+                nearest = min(fitting, key=lambda n: abs(n - self.n_heads))
+                raise ValueError(
+                    f"the {what} must be a multiple of n_heads, got {width} and n_heads={self.n_heads}; "
+                    f"use n_heads {nearest}"
+                )
+        return self
+
+
+class LinearSettings(WithoutPositions):
+    """Maps without anything between them that is not linear; what is kept of a row depends on places alone."""
+
+    name: Literal["linear"] = "linear"

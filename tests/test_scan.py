@@ -1,0 +1,114 @@
+"""The recurrences of Mamba and xLSTM: their values and gradients by plain loops and by finite differences."""
+
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from lexurn.models.scan import scan
+from lexurn.models.xlstm import mlstm, mlstm_step, slstm_step
+from lexurn.seeding import generator
+
+
+def drawn(*shape, stream, of=torch.randn):
+    return of(*shape, generator=stream, dtype=torch.float64).requires_grad_()
+
+
+def selected(batch=2, time=7, inner=3, d_state=4):
+    stream = generator(0, "scan")
+    u, delta = drawn(batch, time, inner, stream=stream), drawn(batch, time, inner, stream=stream, of=torch.rand)
+    A = (-drawn(inner, d_state, stream=stream, of=torch.rand)).detach().requires_grad_()
+    return u, delta, A, *(drawn(batch, time, d_state, stream=stream) for _ in range(2))
+
+
+def plain(u, delta, A, B, C):
+    """As the formula stands, for one sequence and channel at a time."""
+    y = torch.zeros_like(u)
+    for b in range(len(u)):
+        for d in range(u.shape[2]):
+            h = torch.zeros(A.shape[1], dtype=u.dtype)
+            for t in range(u.shape[1]):
+                h = (delta[b, t, d] * A[d]).exp() * h + delta[b, t, d] * u[b, t, d] * B[b, t]
+                y[b, t, d] = C[b, t] @ h
+    return y
+
+
+@pytest.mark.parametrize("time", [1, 2, 7, 16])
+def test_a_scan_is_its_formula_and_so_is_its_gradient(time):
+    given = selected(time=time)
+    found, wanted = scan(*given), plain(*given)
+    assert torch.allclose(found, wanted)
+    weights = torch.randn(found.shape, generator=generator(1, "weights"), dtype=torch.float64)
+    for mine, right in zip(*(torch.autograd.grad((y * weights).sum(), given) for y in (found, wanted)), strict=True):
+        assert torch.allclose(mine, right)
+    assert gradcheck(scan, given)
+
+
+def test_a_gradient_that_forgets_a_row_is_found(monkeypatch):
+    """The negative control: a scan whose chunks begin at the wrong states goes forward as before."""
+    given = selected(time=16)
+    right = torch.autograd.grad(scan(*given).sum(), given)
+    found = scan(*given)
+    monkeypatch.setattr("lexurn.models.scan._chunk", lambda u: 3)
+    wrong = torch.autograd.grad(found.sum(), given)
+    assert not torch.allclose(wrong[1], right[1])
+
+
+def test_a_scan_keeps_few_states():
+    """√64 of the 64 rows' states."""
+    given, kept = selected(batch=10, time=64, inner=48, d_state=16), []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        scan(*given)
+    assert sum(tensor.shape == (10, 16, 48) for tensor in kept) == 8
+    assert sum(tensor.numel() for tensor in kept) < 64 * 10 * 16 * 48 / 3
+
+
+def heads(time=6):
+    stream = generator(2, "heads")
+    q, k, v = (drawn(2, 3, time, 4, stream=stream) for _ in range(3))
+    return q, k, v, *(drawn(2, 3, time, stream=stream) for _ in range(2))
+
+
+def test_all_rows_of_mlstm_are_its_recurrence_unscaled():
+    """C_t = f C + i k vᵀ and n_t, with sigmoid and exp as they are: where nothing overflows."""
+    q, k, v, i, f = (each.detach() for each in heads())
+    C, n = torch.zeros(2, 3, 4, 4, dtype=torch.float64), torch.zeros(2, 3, 4, dtype=torch.float64)
+    found, state = mlstm(q, k, v, i, f), {}
+    for t in range(q.shape[2]):
+        forget, take = f[..., t].sigmoid()[..., None], i[..., t].exp()[..., None]
+        C = forget[..., None] * C + (take * k[:, :, t] / 2)[..., None] * v[:, :, t, None]
+        n = forget * n + take * k[:, :, t] / 2
+        h = (q[:, :, t, None] @ C)[:, :, 0] / (q[:, :, t] * n).sum(-1, keepdim=True).abs().clamp_min(1)
+        assert torch.allclose(found[:, :, t], h, atol=1e-5)
+        step = mlstm_step(q[:, :, t], k[:, :, t], v[:, :, t], i[..., t], f[..., t], state)
+        assert torch.allclose(found[:, :, t], step, atol=1e-12)
+
+
+def test_gates_that_would_overflow_do_not():
+    q, k, v, i, f = (each.detach() for each in heads())
+    assert mlstm(q, k, v, i + 1000, f - 1000).isfinite().all()
+    state = {}
+    for _ in range(3):
+        assert slstm_step(torch.full((1, 1, 4), 1000.0), torch.ones(1, 1, 4), state).isfinite().all()
+
+
+def slstm(read, recurrent):
+    state = {}
+    return torch.stack([slstm_step(row, recurrent, state) for row in read.unbind(1)], 1)
+
+
+def test_slstm_is_its_recurrence_unscaled():
+    stream = generator(3, "slstm")
+    read, recurrent = drawn(2, 5, 3, 8, stream=stream).detach(), drawn(3, 2, 8, stream=stream).detach()
+    h = c = n = torch.zeros(2, 3, 2, dtype=torch.float64)
+    found = slstm(read, recurrent)
+    for t in range(5):
+        i, f, z, o = (read[:, t] + (h[:, :, None] @ recurrent)[:, :, 0]).split(2, -1)
+        c, n = f.sigmoid() * c + i.exp() * z.tanh(), f.sigmoid() * n + i.exp()
+        h = o.sigmoid() * c / n
+        assert torch.allclose(found[:, t], h.flatten(1))
+
+
+def test_gradients_of_xlstm_cells_are_those_of_finite_differences():
+    assert gradcheck(mlstm, heads())
+    stream = generator(4, "slstm")
+    assert gradcheck(slstm, (drawn(2, 4, 3, 8, stream=stream), drawn(3, 2, 8, stream=stream)))
