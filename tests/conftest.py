@@ -1,6 +1,7 @@
 """Tests share one store of runs, one CPU thread each, and a rule: in CI no test is skipped but those named here."""
 
 import os
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -11,6 +12,14 @@ torch.set_num_threads(1)
 
 MAY_SKIP: set[str] = {"test_runs.py::test_a_run_trains_on_cuda"}
 """Tests that need what CI's machine may lack, as file::function."""
+
+if not all(map(find_spec, ("transformers", "xlstm"))):  # CI runs them again with both
+    MAY_SKIP |= {
+        "test_agreement.py::test_mamba_begins_as_that_of_transformers",
+        "test_agreement.py::test_mamba_is_that_of_transformers_and_weights_load_both_ways",
+        "test_agreement.py::test_xlstm_begins_with_the_gates_of_the_package",
+        "test_agreement.py::test_xlstm_is_that_of_the_package",
+    }
 
 
 @pytest.fixture(autouse=True)

@@ -83,7 +83,7 @@ def test_mamba_begins_as_that_of_transformers():
         assert mixer.dt_proj.weight.abs().max() <= 0.5 and abs(mixer.dt_proj.weight.std() - 0.5 / 3**0.5) < 0.03
 
 
-def xlstm_of_the_package(settings):
+def xlstm_of_the_package(settings, context_length=41):
     xlstm = pytest.importorskip("xlstm")
     config = xlstm.xLSTMBlockStackConfig(
         mlstm_block=xlstm.mLSTMBlockConfig(
@@ -95,7 +95,7 @@ def xlstm_of_the_package(settings):
             ),
             feedforward=xlstm.FeedForwardConfig(proj_factor=1.3, act_fn="gelu"),
         ),
-        context_length=41,
+        context_length=context_length,
         num_blocks=settings["n_layers"],
         embedding_dim=settings["d_model"],
         slstm_at=settings["slstm_at"],
