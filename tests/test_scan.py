@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
+from lexurn.models import scan as scans
 from lexurn.models.scan import scan
 from lexurn.models.xlstm import mlstm, mlstm_step, slstm_step
 from lexurn.seeding import generator
@@ -44,11 +45,11 @@ def test_a_scan_is_its_formula_and_so_is_its_gradient(time):
 
 
 def test_a_gradient_that_forgets_a_row_is_found(monkeypatch):
-    """The negative control: a scan whose chunks begin at the wrong states goes forward as before."""
+    """The negative control: chunks that begin with the states of none before them."""
     given = selected(time=16)
-    right = torch.autograd.grad(scan(*given).sum(), given)
-    found = scan(*given)
-    monkeypatch.setattr("lexurn.models.scan._chunk", lambda u: 3)
+    right, found = torch.autograd.grad(scan(*given).sum(), given), scan(*given)
+    real = scans._states
+    monkeypatch.setattr(scans, "_states", lambda before, *chunk: real(torch.zeros_like(before), *chunk))
     wrong = torch.autograd.grad(found.sum(), given)
     assert not torch.allclose(wrong[1], right[1])
 
@@ -84,8 +85,11 @@ def test_all_rows_of_mlstm_are_its_recurrence_unscaled():
 
 
 def test_gates_that_would_overflow_do_not():
-    q, k, v, i, f = (each.detach() for each in heads())
-    assert mlstm(q, k, v, i + 1000, f - 1000).isfinite().all()
+    for shift in (1000, -1000):  # a closed input gate once gave gradients that were no numbers
+        q, k, v, i, f = (each.detach().float().requires_grad_() for each in heads())
+        h = mlstm(q, k, v, i + shift, f - 1000)
+        assert all(each.isfinite().all() for each in torch.autograd.grad(h.sum(), (q, k, v, i, f)))
+        assert h.isfinite().all() and (h.abs().max() < 1e-10) == (shift < 0)
     state = {}
     for _ in range(3):
         assert slstm_step(torch.full((1, 1, 4), 1000.0), torch.ones(1, 1, 4), state).isfinite().all()

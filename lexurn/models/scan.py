@@ -1,10 +1,11 @@
-"""The recurrence of a selective state space, row by row, and its gradient:
+"""The recurrence of a selective state space, and its gradient:
 
     h_t = exp(Δ_t A) h_{t−1} + Δ_t u_t B_t        y_t = C_t · h_t
 
-Each channel has a state of its own, of d_state numbers. All states of all rows would be a large tensor (batch time
-d_state inner): they are never held together. Going forward, one row's states are kept in every √time rows; going back,
-the rows from there on are computed once more. With inner last, what is multiplied lies side by side.
+Each channel has a state of its own, of d_state numbers. The states of all rows (batch time d_state inner) would be a
+large tensor: no more than √time rows of it are ever held. Going forward, the states before each chunk of so many rows
+are kept; going back, those within a chunk are computed once more. Within a chunk all is done at once, but for the
+recurrence itself, which is a loop over rows.
 """
 
 import torch
@@ -15,6 +16,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 Channels = Float[Tensor, "batch time inner"]
 Vectors = Float[Tensor, "batch time d_state"]
 States = Float[Tensor, "batch d_state inner"]
+Chunk = Float[Tensor, "rows batch d_state inner"]
 Rates = Float[Tensor, "inner d_state"]
 
 
@@ -27,42 +29,58 @@ def scan(u: Channels, delta: Channels, A: Rates, B: Vectors, C: Vectors) -> Chan
 class Scan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, u: Channels, delta: Channels, A: Rates, B: Vectors, C: Vectors) -> Channels:
-        rates, taken = A.mT.contiguous(), delta * u
-        h, y, kept = u.new_zeros(len(u), *rates.shape), torch.empty_like(u), []
-        for t in range(u.shape[1]):
-            if t % _chunk(u) == 0:
-                kept.append(h.clone())
-            h.mul_((delta[:, t, None] * rates).exp_()).addcmul_(B[:, t, :, None], taken[:, t, None])
-            y[:, t] = (C[:, t, None] @ h)[:, 0]
-        ctx.save_for_backward(u, delta, A, B, C, *kept)
-        return y
+        before, y = [u.new_zeros(len(u), *A.mT.shape)], []
+        for chunk in _chunks(u, delta, A, B, C):
+            _, states = _states(before[-1], *chunk[:-1])
+            before.append(states[-1].clone())
+            y.append((chunk[-1].mT @ states)[:, :, 0])  # rows batch inner
+        ctx.save_for_backward(u, delta, A, B, C, *before[:-1])
+        return torch.cat(y).transpose(0, 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, grad_y: Channels) -> tuple[Tensor, ...]:
-        u, delta, A, B, C, *kept = ctx.saved_tensors
-        rates, taken = A.mT.contiguous(), delta * u
-        grad_taken, grad_delta = torch.empty_like(u), torch.empty_like(u)
-        grad_rates, grad_B, grad_C = torch.zeros_like(rates), torch.empty_like(B), torch.empty_like(C)
-        grad_h: States = torch.zeros_like(kept[0])
-        for chunk in reversed(range(len(kept))):
-            first = chunk * _chunk(u)
-            rows, h, decays = range(first, min(first + _chunk(u), u.shape[1])), [kept[chunk]], []
-            for t in rows:
-                decays.append((delta[:, t, None] * rates).exp_())
-                h.append((decays[-1] * h[-1]).addcmul_(B[:, t, :, None], taken[:, t, None]))
-            for t in reversed(rows):
-                after, before, decay = h.pop(), h[-1], decays.pop()
-                grad_C[:, t] = (after @ grad_y[:, t, :, None])[..., 0]
-                grad_h.addcmul_(C[:, t, :, None], grad_y[:, t, None])
-                grad_B[:, t] = (grad_h @ taken[:, t, :, None])[..., 0]
-                grad_taken[:, t] = (B[:, t, None] @ grad_h)[:, 0]
-                grad_h.mul_(decay)
-                grad_exponent = grad_h * before  # of Δ_t A
-                grad_delta[:, t] = (grad_exponent * rates).sum(1)
-                grad_rates += grad_exponent.mul_(delta[:, t, None]).sum(0)
-        return grad_taken * delta, grad_delta + grad_taken * u, grad_rates.mT, grad_B, grad_C
+        u, delta, A, B, C, *before = ctx.saved_tensors
+        chunks, grad_rows = _chunks(u, delta, A, B, C), _rows_first(grad_y)[:, :, None]
+        grad_h, grad_A, grads = torch.zeros_like(before[0]), torch.zeros_like(A.mT), []
+        for chunk, h in zip(reversed(chunks), reversed(before), strict=True):
+            rates, steps, taken, b, c = chunk
+            grad_y, grad_rows = grad_rows[-len(steps) :], grad_rows[: -len(steps)]
+            decay, states = _states(h, *chunk[:-1])
+            grad_states = c * grad_y
+            for t in reversed(range(len(decay))):  # what row t + 1 has kept of row t
+                grad_states[t] += grad_h
+                grad_h = decay[t] * grad_states[t]
+            grad_c, grad_b = states @ grad_y.mT, grad_states @ taken.mT
+            grad_taken = b.mT @ grad_states
+            grad_exponent = grad_states.mul_(decay)
+            grad_exponent[0] *= h
+            grad_exponent[1:] *= states[:-1]
+            grad_A += (grad_exponent * steps).sum((0, 1))
+            grad_steps = (grad_exponent * rates).sum(-2)
+            grads.append((grad_taken[:, :, 0], grad_steps, grad_b[..., 0], grad_c[..., 0]))
+        grad_taken, grad_steps, grad_B, grad_C = (
+            torch.cat(each[::-1]).transpose(0, 1) for each in zip(*grads, strict=False)
+        )
+        return grad_taken * delta, grad_steps + grad_taken * u, grad_A.mT, grad_B, grad_C
 
 
-def _chunk(u: Channels) -> int:
-    return max(int(u.shape[1] ** 0.5), 1)
+def _states(before: States, rates: Tensor, steps: Tensor, taken: Tensor, b: Tensor) -> tuple[Chunk, Chunk]:
+    """By how much each row of a chunk lets the states decay, and the states behind it."""
+    decay, states = (steps * rates).exp_(), b * taken
+    for t in range(len(states)):
+        states[t].addcmul_(decay[t], before)
+        before = states[t]
+    return decay, states
+
+
+def _chunks(u: Channels, delta: Channels, A: Rates, B: Vectors, C: Vectors) -> list[tuple[Tensor, ...]]:
+    """A (d_state inner), and for some rows Δ and Δ u (rows batch 1 inner), B and C (rows batch d_state 1)."""
+    wide = [_rows_first(each)[:, :, None] for each in (delta, delta * u)]
+    tall = [_rows_first(each)[..., None] for each in (B, C)]
+    size = max(int(u.shape[1] ** 0.5), 1)
+    return [(A.mT.contiguous(), *parts) for parts in zip(*(each.split(size) for each in wide + tall), strict=True)]
+
+
+def _rows_first(x: Float[Tensor, "batch time d"]) -> Float[Tensor, "time batch d"]:
+    return x.transpose(0, 1).contiguous()

@@ -24,6 +24,9 @@ from lexurn.shapes import Hidden
 EPSILON = 1e-6
 """Added to the denominators of mLSTM, as in the package."""
 
+LARGEST = 60.0
+"""Where 1 is scaled up to exp(−m), −m counts up to this: what is divided by more is nothing, and would overflow."""
+
 State = dict[str, Tensor]
 Row = Float[Tensor, "batch d"]
 Heads = Float[Tensor, "batch heads time d_head"]
@@ -206,7 +209,7 @@ def mlstm(
     gates = gates.masked_fill(future, -torch.inf)
     m = gates.amax(-1, keepdim=True)
     kept = (q @ k.mT) / q.shape[-1] ** 0.5 * (gates - m).exp()
-    return kept @ v / (torch.maximum(kept.sum(-1, keepdim=True).abs(), (-m).exp()) + EPSILON)
+    return kept @ v / (torch.maximum(kept.sum(-1, keepdim=True).abs(), (-m).clamp(max=LARGEST).exp()) + EPSILON)
 
 
 def mlstm_step(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, state: State) -> Tensor:
@@ -220,7 +223,7 @@ def mlstm_step(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, state: Sta
     state["C"] = forget[..., None] * state["C"] + (take * k)[..., None] * v[..., None, :]
     state["n"], state["m"] = forget * state["n"] + take * k, m
     asked = (q[..., None, :] @ state["C"])[..., 0, :]
-    return asked / (torch.maximum((q * state["n"]).sum(-1).abs(), (-m).exp()) + EPSILON)[..., None]
+    return asked / (torch.maximum((q * state["n"]).sum(-1).abs(), (-m).clamp(max=LARGEST).exp()) + EPSILON)[..., None]
 
 
 def slstm_step(
