@@ -2,6 +2,7 @@
 
     step(model, tokens)              seconds, and bytes kept for the backward pass
     against_length(flats, lengths)   both against the context length: a tidy table
+    of_training(run)                 the time of a step of a run's own training
     growth(table, "ms")              the exponent with which a cost grows over the longest contexts
 
 Times are of this machine, and of the threads that torch is set to.
@@ -17,6 +18,7 @@ from lexurn import models
 from lexurn.divergences import negative_log_likelihood
 from lexurn.models import LanguageModel
 from lexurn.parameters import check
+from lexurn.runs import Run
 from lexurn.seeding import generator
 from lexurn.shapes import Tokens
 
@@ -65,6 +67,14 @@ def against_length(flats: dict[str, Flat], lengths: list[int], *, batch_size: in
             seconds, kept = step(model, tokens)
             lines.append((name, length, models.summary(model)["backbone"], 1e3 * seconds, kept / 1e6))
     return pd.DataFrame(lines, columns=["model", "context_length", "parameters", "ms", "megabytes"])
+
+
+def of_training(run: Run) -> pd.DataFrame:
+    """The time of a step of a run's training, on this machine: ms."""
+    settings = run.settings
+    model = models.build(settings, generator=generator(0, "weights"))
+    tokens = run.splits["out_of_distribution" if run.pool is not None else next(iter(run.splits))]
+    return pd.DataFrame({"ms": [1e3 * step(model, tokens[: settings.training.batch_size])[0]]})
 
 
 def growth(table: pd.DataFrame, cost: str, *, n_last: int = 3) -> pd.Series:

@@ -6,12 +6,14 @@
     balls_and_urns   urns, the balls that are drawn from them, and predictions along them
     coins            what a model says of coins, and what is found inside of it
     rules            how often models keep one rule where a prompt has broken the other
+    architectures    backbones side by side: what each owes to the past, and seeds with their means
     strategies       the map of task diversities and steps, and what models are made of along it
     claims           our figures beside those that were published
 
 Colours are those of Okabe & Ito, told apart by colour-blind readers; every line also has a style of its own, for print.
 """
 
+from lexurn.plotting.architectures import influence, seeds_and_means
 from lexurn.plotting.balls_and_urns import ball_colors, balls, entropies, predictions, predictions_after, simplex, urns
 from lexurn.plotting.claims import bands
 from lexurn.plotting.coins import against_share, agreement, bounds, cumulative, curves, estimates, over_theta, plane
@@ -59,6 +61,7 @@ __all__ = [
     "distances_by_row",
     "ends",
     "entropies",
+    "influence",
     "estimates",
     "extrapolation",
     "legend",
@@ -72,6 +75,7 @@ __all__ = [
     "predictions_after",
     "relative_distances",
     "scores",
+    "seeds_and_means",
     "shares",
     "simplex",
     "training",

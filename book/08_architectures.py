@@ -1,0 +1,385 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Architectures: what can five of them learn?
+#
+# A backbone is what computes between reading and writing tokens. Five are built into this book: a transformer, an LSTM,
+# Mamba, xLSTM, and one that is linear throughout. Those who proposed them tell them apart by speed, and by scores on
+# text, where nobody knows how much there was to learn. Here they meet data of which we know that: urns, coins, and
+# words of $a^nb^n$, each with the best that can be predicted.
+#
+# And all five meet *lexical invariance*: embeddings that are redrawn for every sequence. What a backbone knows of a
+# token is then a random vector that it has never seen, and to speak of the token again it has to give that vector back.
+# Attention copies by design. What of states of a fixed size?
+#
+# Two fairness rules. Backbones have equally many weights, about thirty-three thousand. And as steps differ in what
+# they take, results are shown once more at equal *time*, measured here.
+
+# %%
+import subprocess
+import sys
+from importlib import metadata, util
+from pathlib import Path
+
+REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
+here = [Path.cwd(), *Path.cwd().parents]
+clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
+installed = util.find_spec("lexurn") and any(metadata.distributions(name="lexurn"))
+if clone not in here and not installed:
+    assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
+    if not clone.exists():
+        options = ["-q", "-c", "advice.detachedHead=false", "--depth", "1", "--branch", TAG]
+        subprocess.run(["git", "clone", *options, REPOSITORY, clone], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
+sys.path.insert(0, str(clone))
+
+# %% [markdown]
+# ## Parameters
+#
+# Change a value and run everything again, or from a terminal:
+# `papermill book/08_architectures.ipynb out.ipynb -p n_seeds 3`. The widths and learning rates stand in the grids
+# `params/sweeps/architectures*.yaml`: two layers, contexts of 32 balls, 20 flips, 32 letters. Trainings have an eighth
+# of `n_steps`. `-f params/book.yaml` is the scale of this book.
+
+# %% tags=["parameters"]
+# Parameters of this chapter. Those of papermill's -p and -f win over these.
+# how the weights are found
+n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
+batch_size: int = 32  # sequences per step
+grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
+seed: int = 0  # the one seed that every random stream is derived from
+# how much is averaged over
+n_seeds: int = 1  # seeds, each with a pool of its own, that models are trained with
+jobs: int = 2  # processes side by side that train
+# where it runs
+device: str = "auto"  # auto: cuda, else mps, else cpu
+threads: int = 1  # CPU threads
+
+# %%
+from lexurn import parameters
+
+settings = parameters.resolve("architectures")
+
+# %%
+import pandas as pd
+import torch
+from IPython.display import Markdown, display
+
+from lexurn import claims, figure, plotting, sweeps, uncertainty, widgets
+from lexurn.analysis import architectures, costs, published, rules
+from lexurn.kept import joined
+from lexurn.parameters import check
+
+torch.set_num_threads(settings.machine.threads)
+study, in_words = settings.study, uncertainty.with_error
+number = f"{study.n_seeds} seed(s) a line"
+
+# %% [markdown]
+# ## What they are
+#
+# Let $x_t$ be the vectors that a layer is given, a row for each token.
+#
+# **Transformer.** Row $t$ takes from the rows before it, $\sum_{s \le t} p_{ts} v_s$ with
+# $p_{ts} \propto \exp(q_t \cdot k_s)$, and then an MLP works on each row alone. Queries, keys and values are linear in
+# $x$. What is taken from a row depends on what stands there and on what is asked. Nothing is ever forgotten: all rows
+# are kept, and each new one looks at all of them. A copy is one attention head: attend to the token, hand on its value.
+# A count is an average over rows. Places must be told, here by learned vectors. (`lexurn/models/transformer.py`)
+#
+# **LSTM.** A state of fixed size goes from row to row: cells $c_t = f_t c_{t-1} + i_t z_t$ and what is shown of them,
+# $h_t = o_t \tanh c_t$. The gates $f, i, o$ between 0 and 1, and the candidate $z$, see $x_t$ and $h_{t-1}$. As they
+# see the state, rows must be computed one after the other. A cell can count up and down by ones, which is all that
+# $a^nb^n$ asks for. But its gates are for each cell apart: which *vector* came is known only by what the fixed weights
+# make of it. (`lexurn/models/lstm.py`, after [Hochreiter & Schmidhuber
+# 1997](https://doi.org/10.1162/neco.1997.9.8.1735))
+#
+# **Mamba.** Every channel keeps sixteen numbers, $h_t = e^{\Delta_t A} h_{t-1} + \Delta_t B_t u_t$, read out as
+# $y_t = C_t \cdot h_t$. Steps $\Delta$ and vectors $B$ and $C$ are made from $u_t$, so that a token decides how much is
+# forgotten and how much of it is taken in; they never see the state, which is why large machines can compute all rows
+# together. A short convolution lets every channel see its last four rows, and a gate closes what is not wanted. Without
+# forgetting, $h$ is a sum over the past: a count. (`lexurn/models/mamba.py`, after [Gu & Dao
+# 2023](https://arxiv.org/abs/2312.00752))
+#
+# **xLSTM.** Two cells. The *mLSTM* remembers a matrix, $C_t = f_t C_{t-1} + i_t k_t v_t^\top$, and is asked by a query,
+# $q^\top C_t$: attention whose past fades by a gate, in a state of fixed size. The *sLSTM* is an LSTM whose input gate
+# is exponential, and whose state is divided by how much was taken in at all: a weighted mean over the past. Here the
+# first block is an mLSTM and the second an sLSTM. (`lexurn/models/xlstm.py`, after [Beck et al.
+# 2024](https://arxiv.org/abs/2405.04517))
+#
+# **Linear.** $\sum_{s \le t} M_{ts} W x_s + b_t$: what is taken from a row depends on the two places alone, never on
+# what stands there. There is no product of two things that were read, and nothing between layers, so that two of them
+# are one with fewer choices. It is a baseline: what it can do needs no architecture. (`lexurn/models/linear.py`, after
+# the linear model of [Mészáros et al. 2024](https://arxiv.org/abs/2409.13728), made causal)
+
+# %%
+scale = settings.training.n_steps / (8 * sweeps.read("architectures").points[0].training.n_steps)
+taken = ("seed", "n_steps", "eval_every")
+changes = {name: value for name, value in settings.changed().items() if name not in taken}
+seeds = range(settings.training.seed, settings.training.seed + study.n_seeds)
+parts = ("", "_relabelled", "_one_layer")
+grid, relabelled, one_layer = (
+    sweeps.read(f"architectures{part}", changes=changes, seeds=seeds, scale=scale) for part in parts
+)
+points = [point for each in (grid, relabelled, one_layer) for point in each.points]
+found = dict(zip(points, widgets.get_all(points, jobs=study.jobs), strict=True))
+display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} steps."))
+
+# %% [markdown]
+# How far does changing one token move each later prediction? On coins, whose flips are exchangeable, every flip should
+# count as much as every other, and the less, the more have been seen: rows of one shade, each a little darker than that
+# above it. Lower left is the distant past.
+
+# %%
+coins = {
+    grid.places[point.name]["model"]: found[point]
+    for point in grid.where(data="coins", kind="normal")[:: study.n_seeds]
+}
+first = next(iter(coins.values()))
+flips = first.splits["out_of_distribution"][:100]
+predictors = {"exact": first.references["generalizing"]} | {name: run.predictor for name, run in coins.items()}
+tables = [architectures.influence(each, flips, 2).assign(who=who) for who, each in predictors.items()]
+moved = pd.concat(tables, ignore_index=True)
+alt = "Maps of how far each flip moves each later prediction, for the exact predictor and for the five backbones."
+options = {"by": "who", "size": (3.4, 2.9), "low": 1e-2, "high": 0.5, "runs": list(coins.values())}
+figure(plotting.influence, moved, name="influence", alt=alt, n="100 sequences, one seed", **options)
+
+# %% [markdown]
+# ## What they cost
+#
+# Weights, and a training step of eight sequences (forward and backward, without the optimizer) against the context
+# length, on this machine: its time, and what it keeps in memory to go back with.
+
+# %%
+lengths = [16, 32, 64, 128, 256] if scale < 1 else [16, 32, 64, 128, 256, 512]
+table = costs.against_length({name: run.settings.changed() for name, run in coins.items()}, lengths)
+alt = "Time of a training step, and memory that it keeps, against the context length: a line a backbone."
+long = table.rename(columns={"ms": "time (ms)", "megabytes": "memory (MB)"}).melt(
+    ["model", "context_length"], ["time (ms)", "memory (MB)"], var_name="cost", value_name="a_step"
+)
+options = {"x": "context_length", "y": "a_step", "line": "model", "log": ["context_length", "a_step"], "by": "cost"}
+figure(plotting.curves, long, name="costs", alt=alt, n="fastest of 3 steps", legend="model", **options)
+
+# %%
+wide = table.pivot(index="model", columns="context_length", values="ms").loc[list(coins)]
+shown = pd.DataFrame({"weights of the backbone": table[table["context_length"] == 32].set_index("model")["parameters"]})
+shown["ms at 32"], shown[f"ms at {lengths[-1]}"] = wide[32].round(1), wide[lengths[-1]].round(1)
+shown["time grows as C to the power"] = costs.growth(table, "ms").round(2)
+shown["memory grows as C to the power"] = costs.growth(table, "megabytes").round(2)
+display(shown)
+
+# %% [markdown]
+# (Slopes on a log scale over the three longest contexts. The weights of the linear backbone grow with the square of the
+# context length, as it has one for each pair of places.) On one core a loop over rows is no disadvantage to a product
+# of matrices, if each row is enough work; on a GPU it is one.
+#
+# ## Along training
+#
+# What each loses more than the best that its kind can do: on urns the memorizing predictor, or, without names, the
+# symmetrized one; on coins the rule of Laplace; on words the oracle, or the mixture of two oracles where names are not
+# known. *Relabelled* words are $a^nb^n$ whose letters change names from word to word.
+
+
+# %%
+def both(make):
+    tables = [joined(each, [make(found[point]) for point in each.points]) for each in (grid, relabelled)]
+    table = pd.concat([tables[0], tables[1].assign(data="aNbN", kind="permuted")], ignore_index=True)
+    renamed = (table["data"] == "aNbN") & (table["kind"] != "normal")
+    return table.assign(data=table["data"].mask(renamed, "relabelled aNbN"))
+
+
+# %%
+along = both(architectures.learning)
+along["of"] = along["data"] + ", " + along["kind"]
+lines = rules.over_seeds(along[along["step"] > 0], ["of", "model", "step"])
+lines = lines.assign(excess=lines["mean"].clip(lower=1e-4))
+options = {"x": "step", "y": "excess", "line": "model", "log": ["excess"], "by": "of", "size": (3.4, 2.8)}
+alt = "Loss beyond the optimum along training, on a log scale: a panel for each kind of data, a line a backbone."
+runs = [found[point] for each in (grid, relabelled) for point in each.points]
+figure(plotting.curves, lines, name="learning", alt=alt, n=number, runs=runs, legend="model", **options)
+
+# %%
+final = both(architectures.best)
+table = rules.over_seeds(final, ["data", "kind", "model"])
+table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
+order = list(dict.fromkeys(final["model"]))
+wide = table.pivot(index=["data", "kind"], columns="model", values="text")[order]
+wide.rename_axis(columns=f"more than the optimum, {study.n_seeds} seed(s)")
+
+# %% [markdown]
+# (Nats a ball, a flip, a word; the weights of the least validation loss; ± one standard error over seeds, which differ
+# in their urns, their words and their first weights.)
+#
+# ## At equal time
+#
+# The same, when all have trained for as long as the LSTM takes for all of its steps: the time of a step is measured
+# here, at the context of each kind of data.
+
+# %%
+ms = both(costs.of_training).groupby(["data", "kind", "model"], sort=False)["ms"].mean()
+along = along.join(ms, on=["data", "kind", "model"])
+along["seconds"] = along["step"] * along["ms"] / 1e3
+equal = rules.over_seeds(architectures.at_equal_time(along, as_long_as="lstm"), ["data", "kind", "model"])
+equal["text"] = [in_words(*each) for each in equal[["mean", "sem"]].values]
+wide = equal.pivot(index=["data", "kind"], columns="model", values="text")[order]
+display(wide.rename_axis(columns="at the LSTM's time"), ms.unstack()[order].round(1).rename_axis(columns="ms a step"))
+
+# %% [markdown]
+# (Read off the curves above, where learning rates had not come down yet by then: a shorter training would have ended
+# lower.)
+#
+# ## Urns: generalizing, memorizing, or memorizing up to the names?
+#
+# One training urn, and urns never seen: distances to the three exact predictors.
+
+# %%
+urns = grid.where(data="urns")
+table = pd.concat([architectures.distances(found[p]).assign(**grid.places[p.name]) for p in urns], ignore_index=True)
+table["distance"] = table["value"]
+options = {"x": "distance", "line": "model", "mark": "reference", "by": "kind", "legend": "distance to"}
+alt = "Symmetrized KL to G, M and S on urns never seen, by backbone; learned embeddings left, redrawn ones right."
+runs = [found[point] for point in urns]
+figure(plotting.seeds_and_means, table, name="urns", alt=alt, n=number, runs=runs, size=(3.6, 3.2), **options)
+
+# %%
+table = rules.over_seeds(table, ["kind", "model", "reference"])
+table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
+wide = table.pivot(index=["kind", "model"], columns="reference", values="text")
+wide.rename_axis(columns=f"symmetrized KL (nats), {study.n_seeds} seed(s)")
+
+# %% [markdown]
+# ## Coins: is the rule of Laplace learned by one layer?
+#
+# On coins the best prediction is $(H + 1) / (n + 2)$, Laplace's rule. [Bondaschi et al.
+# 2025](https://arxiv.org/abs/2502.10178) find that one layer of Mamba learns it (for Markov chains, of which coins are
+# the simplest), and argue that its convolution is essential. Which $(H + \alpha) / (n + 2 \alpha)$ is each model
+# nearest to, how far is it from that rule, and how far from Laplace's?
+
+# %%
+smoothed = joined(one_layer, [architectures.smoothing(found[point]) for point in one_layer.points])
+smoothing = {
+    name: rules.over_seeds(smoothed.assign(value=smoothed[name]), ["model"]) for name in ("alpha", "kl", "to_laplace")
+}
+texts = {name: [in_words(*each) for each in part[["mean", "sem"]].values] for name, part in smoothing.items()}
+wide = pd.DataFrame(texts, index=smoothing["alpha"]["model"]).rename(
+    columns={"alpha": "α", "kl": "KL to that rule (nats)", "to_laplace": "KL to Laplace's (nats)"}
+)
+wide.rename_axis(columns=f"one layer, {study.n_seeds} seed(s)")
+
+# %%
+drawn = smoothed.melt(["model", "seed"], ["alpha", "to_laplace"], var_name="what", value_name="found")
+drawn["what"] = drawn["what"].replace({"alpha": "α (Laplace: 1)", "to_laplace": "KL to Laplace's rule (nats)"})
+drawn["mark"] = "one layer"
+alt = "The rule that one layer of each backbone is nearest to on coins, and how far it is from Laplace's."
+options = {"x": "found", "line": "model", "mark": "mark", "by": "what", "size": (3.8, 2.9)}
+runs = [found[point] for point in one_layer.points]
+figure(plotting.seeds_and_means, drawn, name="laplace", alt=alt, n=number, runs=runs, **options)
+
+# %% [markdown]
+# ## Two published models, and what was wrong with them
+#
+# The published linear model maps all embeddings of a word to all of its logits, so row $t$ sees the very token that it
+# is to predict. Its loss falls below the entropy of the language, which no predictor can: it copies. Asked to go on,
+# it has nothing to copy. Masked, it is a model like others. Below, ours of that kind, trained both ways.
+
+# %%
+words = check({"language": "aNbN", "context_length": 32, "n_steps": max(round(1000 * scale), 1), "n_test_samples": 200})
+each = [words.of_kind("normal", seed=seed) for seed in seeds]
+linear = pd.concat([published.linear(one) for one in each], ignore_index=True)
+table = pd.concat(
+    [rules.over_seeds(linear.assign(what=what, value=linear[what]), ["model", "what"]) for what in linear.columns[3:]]
+)
+table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
+at_once = rules.levels(["aNbN"], limit=33).set_index("what")["value"]
+wide = table.pivot(index="model", columns="what", values="text")[["excess", "rule 1", "EOS at once"]]
+wide.rename_axis(columns=f"{linear['parameters'][0]:,} weights, {study.n_seeds} seed(s)")
+
+# %%
+drawn = linear.assign(kept=linear["rule 1"]).assign(mark="ours")
+drawn = pd.concat([drawn, pd.DataFrame({"model": "EOS at once", "mark": "exact", "kept": [at_once["immediate EOS"]]})])
+options = {"x": "kept", "line": "model", "mark": "mark", "legend": "rule 1", "size": (5.4, 2.2)}
+alt = "Share of prompts with rule 1 kept by the linear model as published and masked, and by saying EOS at once."
+figure(plotting.seeds_and_means, drawn, name="published", alt=alt, n=f"{study.n_seeds} seed(s)", **options)
+
+# %%
+said = f"Whoever says EOS at once keeps rule 1 on {at_once['immediate EOS']:.4f} of the prompts."
+theirs = claims.get("architectures/linear_published").published
+display(Markdown(f"{said} Published for the linear model: {theirs}. (Excess in nats a word.)"))
+
+# %% [markdown]
+# The published transformer adds sines to embeddings, but along the batch: every row of a word gets the same vector,
+# that of the word's place among the words beside it. What it says of a word depends on the company. Ours with sines
+# along the batch, and along time: how far do probabilities move if a word stands elsewhere in the batch, and how good
+# is each on words one at a time?
+
+# %%
+sines = pd.concat([published.positions(one) for one in each], ignore_index=True)
+table = pd.concat(
+    [rules.over_seeds(sines.assign(what=w, value=sines[w]), ["model", "what"]) for w in ("moved", "excess")]
+)
+table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
+wide = table.pivot(index="model", columns="what", values="text")[["moved", "excess"]]
+wide.rename_axis(columns=f"sines, {study.n_seeds} seed(s)")
+
+# %% [markdown]
+# ## What agrees, and what does not
+
+
+# %%
+def of(table, **where):
+    for name, value in where.items():
+        table = table[table[name] == value]
+    return table
+
+
+# %%
+lines = []
+for (data, kind), mine in final.groupby(["data", "kind"], sort=False):
+    means = mine.groupby("model", sort=False)["value"].mean().sort_values()
+    lost = [f"{name} {in_words(value, of(mine, model=name)['value'].sem())}" for name, value in means.items()]
+    lines.append(f"**{data}, {kind}.** From the best: {'; '.join(lost)}.")
+display(Markdown("\n".join(f"- {line}" for line in lines)))
+
+# %% [markdown]
+# What the linear backbone cannot do follows from what it is. With one random table for a sequence, its logits are
+# $e_v \cdot \sum_s M_{ts} W e(x_s)$: a weighted count of each token, as a logit. But probabilities should be in
+# proportion to counts, and logits to their logarithms. And on relabelled words nothing linear can say "the same as the
+# first one" and "the other one" at once, from when on that is needed.
+
+# %%
+values = {
+    "linear_published": of(linear, model="as published")["rule 1"],
+    "linear_masked": of(linear, model="masked")["excess"],
+    "laplace_mamba": of(smoothed, model="mamba")["alpha"],
+    "laplace_no_convolution": of(smoothed, model="mamba without convolution")["to_laplace"],
+}
+for kind in ("permuted", "lexical"):
+    for model in ("transformer", "lstm", "mamba", "xlstm"):
+        values[f"relabelled_{kind}_{model}"] = of(final, data="relabelled aNbN", kind=kind, model=model)["value"]
+measured = {
+    f"architectures/{name}": claims.Measured(each.mean(), each.sem(), len(each)) for name, each in values.items()
+}
+is_published = scale == 1 and not changes.keys() - {"device", "threads", "tracker"}
+claims.table(measured, at_scale=is_published)
+
+# %% [markdown]
+# Not reproduced here: the original sizes (`rules_*` of [07](07_rules.ipynb)), and what these architectures were made
+# for, long contexts on large machines.
+#
+# ## What to try next
+#
+# - `-f params/book.yaml`: the scale of this book, about twelve minutes by two processes.
+# - `papermill book/02_train.ipynb out.ipynb -p backbone mamba -p lex True`: one model, with everything said of it.
+# - `python tests/benchmarks/architectures.py`: our Mamba and xLSTM against those of `transformers` and `xlstm`.
+# - `runs.get({"backbone": "xlstm", "n_layers": 2, "slstm_at": [0, 1]})`: sLSTM alone.

@@ -1,0 +1,90 @@
+"""Backbones side by side: what each loses on each kind of data, along training and at equal time.
+
+    learning(run)            along training, nats a token (of words: a word) more than the best that its kind can do
+    at_equal_time(along, …)  the same where all have trained for as long as one of them
+    distances(run)           of urns: distances to G, M and S
+    influence(predictor, …)  how far each token moves each later prediction
+    smoothing(run)           of coins: the add-α rule that a model is nearest to
+
+Nats a ball, a flip, or a word.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.optimize import minimize_scalar
+
+from lexurn import divergences, evaluation, experiment
+from lexurn.predictors import Generalizing
+from lexurn.runs import Run
+from lexurn.seeding import generator
+from lexurn.shapes import Predictor, Tokens
+
+N_SEQUENCES = 200
+
+
+def split(run: Run) -> str:
+    """The sequences that are of the kind that the model is trained on."""
+    return "in_distribution" if "in_distribution" in run.splits else "out_of_distribution"
+
+
+def learning(run: Run) -> pd.DataFrame:
+    """Along a training: step, value, the loss beyond that of the optimum (nats a ball or flip; of words, a word)."""
+    settings = run.settings
+    times = settings.task.context_length + 1 if settings.task.n_special else 1
+    value = times * run.metrics[f"{split(run)}/regret/{experiment.optimum(settings)}"]
+    return pd.DataFrame({"step": run.metrics["step"], "value": value})
+
+
+def best(run: Run) -> pd.DataFrame:
+    """The same with the best weights: value, sem (over sequences), n (sequences)."""
+    settings = run.settings
+    times = settings.task.context_length + 1 if settings.task.n_special else 1
+    chosen = evaluation.select(run.results, split=split(run), measure="regret").loc[[experiment.optimum(settings)]]
+    return (chosen[["mean", "sem"]] * times).rename(columns={"mean": "value"}).assign(n=chosen["n"])
+
+
+def at_equal_time(along: pd.DataFrame, *, as_long_as: str) -> pd.DataFrame:
+    """The value at which each model has trained for as long as one of them does in all: data, kind, model, seed, value.
+
+    `along`: data, kind, model, seed, seconds (since the first step), value. What counts is the last evaluation before.
+    """
+    groups = ["data", "kind"]
+    budget = along[along["model"] == as_long_as].groupby(groups, sort=False)["seconds"].max().rename("budget")
+    within = along.join(budget, on=groups)
+    within = within[within["seconds"] <= within["budget"]].sort_values("seconds", kind="stable")
+    return within.groupby([*groups, "model", "seed"], sort=False)["value"].last().reset_index()
+
+
+def distances(run: Run) -> pd.DataFrame:
+    """On urns never seen, symmetrized KL (nats) to each exact predictor: reference, value, sem, n."""
+    found = evaluation.select(run.results, split="out_of_distribution", measure="symmetrized_kl")
+    return found.reset_index()[["reference", "mean", "sem", "n"]].rename(columns={"mean": "value"})
+
+
+def influence(predictor: Predictor, tokens: Tokens, vocab_size: int) -> pd.DataFrame:
+    """How far changing one token moves each later prediction (total variation, a mean over the sequences): seen (which
+    token), predicted (a later row), value. The token becomes another one, at random."""
+    before, lines = predictor(tokens).exp(), []
+    for seen in range(tokens.shape[1] - 1):
+        changed = tokens.clone()
+        others = torch.randint(1, vocab_size, (len(tokens),), generator=generator(seen, "another token"))
+        changed[:, seen] = (tokens[:, seen] + others) % vocab_size
+        moved = (predictor(changed).exp() - before).abs().sum(-1).mean(0) / 2
+        lines += [(seen, row, moved[row].item()) for row in range(seen + 1, tokens.shape[1])]
+    return pd.DataFrame(lines, columns=["seen", "predicted", "value"])
+
+
+def smoothing(run: Run) -> pd.DataFrame:
+    """The α for which (count + α) / (n + 2 α) is nearest to a model of coins (KL(model ‖ rule), mean over rows 1 … C of
+    coins never seen), in a line: alpha, kl (to that rule), to_laplace (to α = 1), n (sequences)."""
+    tokens = run.splits["out_of_distribution"][:N_SEQUENCES]
+    ours = divergences.as_double(run.predictor(tokens))
+
+    def kl(log_alpha: float) -> float:
+        rule = Generalizing(run.settings.task.n_colors, float(np.exp(log_alpha)))
+        return divergences.kl(ours, rule(tokens))[:, 1:].mean().item()
+
+    found = minimize_scalar(kl, bounds=(-4.0, 4.0), method="bounded", options={"xatol": 1e-4})
+    line = (float(np.exp(found.x)), float(found.fun), kl(0.0), len(tokens))
+    return pd.DataFrame([line], columns=["alpha", "kl", "to_laplace", "n"])

@@ -1,0 +1,63 @@
+"""Two models of rule extrapolation as they were published (Mészáros et al. 2024, arXiv 2409.13728), and mended.
+
+PositionPairs   one linear map from all embeddings of a word to all its logits, a weight for each pair of places:
+                log p(x_t | …) = softmax(b_t + Σ_s W_{t,s} e(x_{s−1})), x_{−1} = SOS. Theirs sums over all s and so
+                sees the very token that it is to predict, at s = t + 1. `masked`, it sums over s ≤ t.
+AlongTheBatch   a backbone that is told places by sines: of the batch, as in theirs, where no row knows its own
+                place and a word is predicted otherwise in other company; or of time, as it should be.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from lexurn.models.language_model import sinusoids
+from lexurn.shapes import Hidden, LogProbs, Table, Tokens
+from lexurn.tasks.words import PAD, SOS, padded, without_specials
+
+
+class PositionPairs(nn.Module):
+    """A predictor of words (batch time) that is trained like a language model; time is at most `n_rows`."""
+
+    def __init__(self, vocab_size: int, *, n_rows: int, masked: bool, generator: Generator, d_model: int = 128):
+        super().__init__()
+        self.n_rows = n_rows
+        self.embedding = nn.Parameter(torch.randn(vocab_size, d_model, generator=generator) / d_model**0.5)
+        weight = torch.randn(n_rows, vocab_size, n_rows, d_model, generator=generator) / n_rows**0.5
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(torch.zeros(n_rows, vocab_size))
+        seen = torch.ones(n_rows, n_rows).tril() if masked else torch.ones(n_rows, n_rows)
+        self.register_buffer("seen", seen[:, None, :, None], persistent=False)
+
+    def forward(self, tokens: Tokens, *, generator: Generator | None = None, table: Table | None = None) -> LogProbs:
+        """Where a word is shorter than `n_rows`, what does not stand there yet is PAD."""
+        n = tokens.shape[1]
+        if n > self.n_rows:
+            raise ValueError(f"words may have {self.n_rows} tokens with EOS and PAD, got {n}; raise n_rows")
+        before = tokens.new_full((len(tokens), self.n_rows + 1), PAD)
+        before[:, 0], before[:, 1 : n + 1] = SOS, tokens
+        x = self.embedding[before[:, :-1]]  # batch rows d_model
+        logits = torch.einsum("bsd,tvsd->btv", x, self.weight * self.seen) + self.bias
+        return padded(without_specials(logits[:, :n]).log_softmax(-1), tokens)
+
+    @property
+    def device(self) -> torch.device:
+        return self.bias.device
+
+
+class AlongTheBatch(nn.Module):
+    """A backbone behind sines of a sequence's place in the batch."""
+
+    def __init__(self, backbone: nn.Module):
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, x: Hidden) -> Hidden:
+        return self.backbone(x + sinusoids(len(x), x.shape[-1]).to(x)[:, None])
+
+    def begin(self) -> Any:
+        return self.backbone.begin()
+
+    def step(self, x: Float[Tensor, "batch d_model"], state: Any) -> Float[Tensor, "batch d_model"]:
+        return self.backbone.step(x + sinusoids(len(x), x.shape[-1]).to(x), state)
