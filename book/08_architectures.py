@@ -267,7 +267,9 @@ wide.rename_axis(columns=f"symmetrized KL (nats), {study.n_seeds} seed(s)")
 # nearest to, how far is it from that rule, and how far from Laplace's?
 
 # %%
-smoothed = joined(one_layer, [architectures.smoothing(found[point]) for point in one_layer.points])
+of_coins = [found[point] for point in one_layer.points]
+tables = [architectures.smoothing(run.predictor, run.splits["out_of_distribution"][:200]) for run in of_coins]
+smoothed = joined(one_layer, tables)
 smoothing = {
     name: rules.over_seeds(smoothed.assign(value=smoothed[name]), ["model"]) for name in ("alpha", "kl", "to_laplace")
 }
@@ -283,8 +285,7 @@ drawn["what"] = drawn["what"].replace({"alpha": "α (Laplace: 1)", "to_laplace":
 drawn["mark"] = "one layer"
 alt = "The rule that one layer of each backbone is nearest to on coins, and how far it is from Laplace's."
 options = {"x": "found", "line": "model", "mark": "mark", "by": "what", "size": (3.8, 2.9)}
-runs = [found[point] for point in one_layer.points]
-figure(plotting.seeds_and_means, drawn, name="laplace", alt=alt, n=number, runs=runs, **options)
+figure(plotting.seeds_and_means, drawn, name="laplace", alt=alt, n=number, runs=of_coins, **options)
 
 # %% [markdown]
 # ## Two published models, and what was wrong with them

@@ -42,6 +42,15 @@ class Sweep:
     points: tuple[Settings, ...]
     places: Mapping[str, Mapping[str, Any]]
 
+    def joined(self, other: "Sweep") -> "Sweep":
+        """The points of both, on the same axes. Raises ParameterError where these differ."""
+        if self.axes != other.axes:
+            raise parameters.ParameterError(
+                f"{self.name} and {other.name} have other axes, {', '.join(self.axes)} and {', '.join(other.axes)}; "
+                "join grids that differ in nothing but their points"
+            )
+        return Sweep(self.name, self.axes, self.points + other.points, {**self.places, **other.places})
+
     def where(self, **values: Any) -> list[Settings]:
         """The points with these values on the axes, for example `where(model="lstm", language="dyck")`."""
         return [point for point in self.points if values.items() <= self.places[point.name].items()]

@@ -15,7 +15,6 @@ import torch
 from torch import Generator, Tensor, nn
 
 from lexurn.divergences import negative_log_likelihood
-from lexurn.models import LanguageModel
 from lexurn.seeding import global_generator, global_state, set_global_state
 from lexurn.settings import TrainingSettings
 from lexurn.shapes import State, Tokens
@@ -40,13 +39,13 @@ class Trained:
 
 
 def train(
-    model: LanguageModel,
+    model: nn.Module,
     batches: Iterator[Tokens],
     *,
     settings: TrainingSettings,
     tables: Generator,
     dropout_seed: int,
-    evaluate: Callable[[LanguageModel], Metrics],
+    evaluate: Callable[[nn.Module], Metrics],
     log: Callable[[Metrics, int], None],
     bf16: bool = False,
     state: State | None = None,
@@ -54,7 +53,8 @@ def train(
     weigh: Callable[[Tokens], Tensor] | None = None,
     first_row: int = 1,
 ) -> Trained:
-    """Train in place for `settings.n_steps` steps, or until `patience` evaluations have brought nothing better.
+    """Train a language model, or what is called like one, in place for `settings.n_steps` steps, or until `patience`
+    evaluations have brought nothing better.
 
     `evaluate` must return the number that chooses the best weights as `validation_loss`; it is called before the first
     step, every `eval_every` steps and after the last. `tables` gives the random tables and lives on the model's device.
@@ -172,7 +172,7 @@ def _under(prefix: str, state: State) -> State:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
-def build_optimizers(model: LanguageModel, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
     """AdamW; or Muon (Jordan et al. 2024) for the backbone's matrices, scaled to AdamW's steps, and AdamW for the rest.
 
     Weight decay is on matrices only; biases and norms are left alone.

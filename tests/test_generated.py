@@ -46,7 +46,10 @@ def published(tmp_path, monkeypatch):
 
 
 N = len(claims.read())
-ALL = [chapters.Chapter(name, {}) for name in ("01_data", "04_analysis", "05_strategies", "06_coins", "07_rules")]
+ALL = [
+    chapters.Chapter(name, {})
+    for name in ("01_data", "04_analysis", "05_strategies", "06_coins", "07_rules", "08_architectures")
+]
 
 
 def test_only_what_is_published_whole_passes_for_published(past, published, monkeypatch):

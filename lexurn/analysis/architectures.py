@@ -4,7 +4,7 @@
     at_equal_time(along, …)  the same where all have trained for as long as one of them
     distances(run)           of urns: distances to G, M and S
     influence(predictor, …)  how far each token moves each later prediction
-    smoothing(run)           of coins: the add-α rule that a model is nearest to
+    smoothing(predictor, …)  of coins: the add-α rule that it is nearest to
 
 Nats a ball, a flip, or a word.
 """
@@ -20,8 +20,6 @@ from lexurn.runs import Run
 from lexurn.seeding import generator
 from lexurn.shapes import Predictor, Tokens
 
-N_SEQUENCES = 200
-
 
 def split(run: Run) -> str:
     """The sequences that are of the kind that the model is trained on."""
@@ -30,18 +28,17 @@ def split(run: Run) -> str:
 
 def learning(run: Run) -> pd.DataFrame:
     """Along a training: step, value, the loss beyond that of the optimum (nats a ball or flip; of words, a word)."""
-    settings = run.settings
-    times = settings.task.context_length + 1 if settings.task.n_special else 1
-    value = times * run.metrics[f"{split(run)}/regret/{experiment.optimum(settings)}"]
+    loss = evaluation.select(run.results, split=split(run), measure="loss")["mean"].item()
+    regret = evaluation.select(run.results, split=split(run), measure="regret")["mean"]
+    of_optimum = loss - regret[experiment.optimum(run.settings)]  # on the same sequences
+    value = _tokens(run) * (run.metrics[f"{split(run)}/loss"] - of_optimum)
     return pd.DataFrame({"step": run.metrics["step"], "value": value})
 
 
 def best(run: Run) -> pd.DataFrame:
     """The same with the best weights: value, sem (over sequences), n (sequences)."""
-    settings = run.settings
-    times = settings.task.context_length + 1 if settings.task.n_special else 1
-    chosen = evaluation.select(run.results, split=split(run), measure="regret").loc[[experiment.optimum(settings)]]
-    return (chosen[["mean", "sem"]] * times).rename(columns={"mean": "value"}).assign(n=chosen["n"])
+    chosen = evaluation.select(run.results, split=split(run), measure="regret").loc[[experiment.optimum(run.settings)]]
+    return (chosen[["mean", "sem"]] * _tokens(run)).rename(columns={"mean": "value"}).assign(n=chosen["n"])
 
 
 def at_equal_time(along: pd.DataFrame, *, as_long_as: str) -> pd.DataFrame:
@@ -75,16 +72,20 @@ def influence(predictor: Predictor, tokens: Tokens, vocab_size: int) -> pd.DataF
     return pd.DataFrame(lines, columns=["seen", "predicted", "value"])
 
 
-def smoothing(run: Run) -> pd.DataFrame:
-    """The α for which (count + α) / (n + 2 α) is nearest to a model of coins (KL(model ‖ rule), mean over rows 1 … C of
-    coins never seen), in a line: alpha, kl (to that rule), to_laplace (to α = 1), n (sequences)."""
-    tokens = run.splits["out_of_distribution"][:N_SEQUENCES]
-    ours = divergences.as_double(run.predictor(tokens))
+def smoothing(predictor: Predictor, tokens: Tokens) -> pd.DataFrame:
+    """The α for which (H + α) / (n + 2 α) is nearest to a predictor of coins (KL(predictor ‖ rule), mean over rows 1 …
+    of these flips), in a line: alpha, kl (to that rule), to_laplace (to α = 1), n (sequences). α between e⁻⁴ and e⁴."""
+    ours = divergences.as_double(predictor(tokens))
 
     def kl(log_alpha: float) -> float:
-        rule = Generalizing(run.settings.task.n_colors, float(np.exp(log_alpha)))
+        rule = Generalizing(2, float(np.exp(log_alpha)))
         return divergences.kl(ours, rule(tokens))[:, 1:].mean().item()
 
     found = minimize_scalar(kl, bounds=(-4.0, 4.0), method="bounded", options={"xatol": 1e-4})
     line = (float(np.exp(found.x)), float(found.fun), kl(0.0), len(tokens))
     return pd.DataFrame([line], columns=["alpha", "kl", "to_laplace", "n"])
+
+
+def _tokens(run: Run) -> int:
+    """How many rows a loss is told of: one, but of words all of theirs."""
+    return run.settings.task.context_length + 1 if run.settings.task.n_special else 1
