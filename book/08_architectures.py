@@ -213,8 +213,8 @@ figure(plotting.curves, lines, name="learning", alt=alt, n=number, runs=runs, le
 final = both(architectures.best)
 table = rules.over_seeds(final, ["data", "kind", "model"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
-order = list(dict.fromkeys(final["model"]))
-wide = table.pivot(index=["data", "kind"], columns="model", values="text")[order]
+order, rows = list(dict.fromkeys(final["model"])), list(dict.fromkeys(zip(table["data"], table["kind"], strict=True)))
+wide = table.pivot(index=["data", "kind"], columns="model", values="text").loc[rows, order]
 wide.rename_axis(columns=f"more than the optimum, {study.n_seeds} seed(s)")
 
 # %% [markdown]
@@ -232,8 +232,11 @@ along = along.join(ms, on=["data", "kind", "model"])
 along["seconds"] = along["step"] * along["ms"] / 1e3
 equal = rules.over_seeds(architectures.at_equal_time(along, as_long_as="lstm"), ["data", "kind", "model"])
 equal["text"] = [in_words(*each) for each in equal[["mean", "sem"]].values]
-wide = equal.pivot(index=["data", "kind"], columns="model", values="text")[order]
-display(wide.rename_axis(columns="at the LSTM's time"), ms.unstack()[order].round(1).rename_axis(columns="ms a step"))
+wide = equal.pivot(index=["data", "kind"], columns="model", values="text").loc[rows, order]
+display(
+    wide.rename_axis(columns="at the LSTM's time"),
+    ms.unstack().loc[rows, order].round(1).rename_axis(columns="ms a step"),
+)
 
 # %% [markdown]
 # (Read off the curves above, where learning rates had not come down yet by then: a shorter training would have ended
@@ -255,7 +258,7 @@ figure(plotting.seeds_and_means, table, name="urns", alt=alt, n=number, runs=run
 # %%
 table = rules.over_seeds(table, ["kind", "model", "reference"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
-wide = table.pivot(index=["kind", "model"], columns="reference", values="text")
+wide = table.pivot(index="model", columns=["kind", "reference"], values="text").loc[order]
 wide.rename_axis(columns=f"symmetrized KL (nats), {study.n_seeds} seed(s)")
 
 # %% [markdown]

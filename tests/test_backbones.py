@@ -241,6 +241,14 @@ def test_the_original_models_of_rules_have_their_parameters_exactly(flat, wanted
     assert counts["all"] == wanted and counts["start vector"] == 0
 
 
+def test_linear_layers_know_as_many_places_as_they_were_built_for():
+    model = build(backbone="linear")
+    with pytest.raises(ValueError, match="were built for 12 rows, got 13; raise context_length"):
+        model.backbone(torch.zeros(1, 13, 16, dtype=torch.float64))
+    with pytest.raises(ValueError, match=r"may have context_length \+ 1 = 12 tokens, got 13"):
+        model(torch.zeros(1, 13, dtype=torch.int64))
+
+
 @pytest.mark.parametrize("name", ["transformer", "lstm", "post-norm", "mamba", "xlstm", "linear"])
 def test_initial_logits_start_small(name):
     flat = BACKBONES[name] | {"language": "dyck", "d_model": 64, "n_layers": 2, "context_length": 16}

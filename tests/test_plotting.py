@@ -181,3 +181,9 @@ def test_compositions_are_stacked_and_the_account_draws_their_bounds(axes):
         "generalizing (G)",
     ]
     assert [line.get_ydata()[0] for line in axes.lines] == pytest.approx([0.4, 0.9])
+
+
+def test_many_panels_stand_in_rows():
+    for n, rows, columns in ((1, 1, 1), (4, 1, 4), (5, 2, 3), (7, 2, 4)):
+        figure, axes = plotting.panels(n, width=2.0, height=1.0)
+        assert len(axes) == len(figure.axes) == n and figure.get_size_inches().tolist() == [2 * columns, rows]

@@ -13,6 +13,9 @@ from lexurn.plotting.style import label
 TOKENS = {0: ("o", "#0072B2", "tails"), 1: ("^", "#D55E00", "heads")}
 """Marker, colour and name of a point by the flip that was seen last."""
 
+FEW = 8
+"""So many places on a logarithmic axis are named one by one."""
+
 LINES = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), ":", (0, (1, 3)), "--", "-.", (0, (8, 2, 2, 2)), (0, (8, 3)))
 COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
 MARKERS = "os^Dv*PX"
@@ -44,6 +47,9 @@ def curves(
     for name, scale in ((x, axes.set_xscale), (y, axes.set_yscale)):
         if name in log:
             scale("log")
+    if x in log and len(places := sorted(table[x].unique())) <= FEW:
+        axes.set_xticks(places, labels=[f"{place:g}" for place in places])
+        axes.xaxis.minorticks_off()
     if len(axes.get_shared_y_axes().get_siblings(axes)) > 1:
         axes.label_outer()
     return axes

@@ -1,5 +1,6 @@
 """What all pictures share: colours, styles, panels and keys."""
 
+from math import ceil
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -95,16 +96,25 @@ def label(column: str) -> str:
     return LABELS.get(column, column.replace("_", " "))
 
 
+MOST_ABREAST = 4
+"""Panels in a row; more go into further rows."""
+
+
 def panels(n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = False) -> tuple[Figure, list[Axes]]:
-    """A figure with `n` panels side by side on transparent ground, which no notebook shows by itself."""
-    figure = Figure(figsize=(width * n, height), layout="constrained")
+    """A figure with `n` panels, up to `MOST_ABREAST` side by side, on transparent ground, which no notebook shows by
+    itself."""
+    rows = ceil(n / MOST_ABREAST)
+    columns = ceil(n / rows)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, n, squeeze=False, sharey=sharey)
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey).flatten()
     figure.patch.set_alpha(0)
-    for each in axes[0]:
+    for each in axes[n:]:
+        each.remove()
+    for each in axes[:n]:
         each.spines[["top", "right"]].set_visible(False)
         each.patch.set_alpha(0)
-    return figure, list(axes[0])
+    return figure, list(axes[:n])
 
 
 def log_steps(axes: Axes) -> Axes:
