@@ -122,10 +122,11 @@ def _freeze_run(name: str, folder: Path, *, weights: bool, half: bool) -> float:
             f"{name} was trained with uncommitted changes; commit them, delete it and train it again"
         )
     folder.mkdir()
-    for file in ("settings.json", "metrics.jsonl", "provenance.json", "urns.safetensors"):
+    for file in ("settings.json", "provenance.json", "urns.safetensors"):
         if (run.path / file).exists():
             files.write(folder / file, (run.path / file).read_bytes())
-    files.write(folder / "results.json.gz", gzip.compress(files.read(run.path / "results.json"), mtime=0))
+    for file in ("results.json", "metrics.jsonl"):
+        files.write(folder / f"{file}.gz", gzip.compress(files.read(run.path / file), mtime=0))
     if not weights:
         return 0.0
     exact = load(files.read(run.path / store.WEIGHTS))

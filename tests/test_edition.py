@@ -50,7 +50,7 @@ def test_the_edition_says_when_and_how_far_it_was_rounded(frozen):
 
 
 @pytest.mark.parametrize(
-    "name", ["results.json.gz", "metrics.jsonl", "settings.json", "urns.safetensors", store.WEIGHTS]
+    "name", ["results.json.gz", "metrics.jsonl.gz", "settings.json", "urns.safetensors", store.WEIGHTS]
 )
 def test_one_altered_byte_is_refused(frozen, name):
     path = paths.published() / frozen[0].path.name / name
@@ -68,8 +68,8 @@ def test_what_is_missing_or_was_added_is_refused(frozen):
     with pytest.raises(files.StoreError, match=r"notes.txt was never published"):
         runs.load(folder.name)
     (folder / "notes.txt").unlink()
-    (folder / "metrics.jsonl").unlink()
-    with pytest.raises(files.StoreError, match=r"metrics.jsonl is missing"):
+    (folder / "metrics.jsonl.gz").unlink()
+    with pytest.raises(files.StoreError, match=r"metrics.jsonl.gz is missing"):
         runs.load(folder.name)
     (paths.published() / store.EDITION).unlink()
     with pytest.raises(files.StoreError, match=r"edition.json cannot be read"):

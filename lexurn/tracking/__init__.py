@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
+from lexurn import files
 from lexurn.files import append, on_stderr, worded, write
 
 
@@ -101,7 +102,7 @@ class Files(Tracker):
 
 def read(metrics: Path) -> list[dict[str, Any]]:
     """The lines of a `metrics.jsonl`; a last one that a killed process had not finished is left out."""
-    return [json.loads(line) for line in metrics.read_text().splitlines() if line.endswith("}")]
+    return [json.loads(line) for line in files.read(metrics).decode().splitlines() if line.endswith("}")]
 
 
 class Lines(Tracker):
