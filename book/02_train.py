@@ -95,7 +95,7 @@ d_hidden: int = 0  # width of the recurrent state, and of what is read out; 0: d
 d_state: int = 16  # numbers that each channel remembers
 d_conv: int = 4  # rows that the convolution before reaches over
 expand: int = 2  # channels, in times d_model
-dt_rank: int = 0  # width that steps are read out through; 0: a sixteenth of d_model
+dt_rank: int = 0  # rank of the map to the steps Δ; 0: a sixteenth of d_model
 slstm_at: list = []  # blocks, counted from 0, that are sLSTM; the others are mLSTM
 # how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite

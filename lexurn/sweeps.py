@@ -107,9 +107,6 @@ def read(
         raise parameters.ParameterError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     fixed, axes, own_seeds = _parts(path, content, dict(changes or {}))
     seeds = own_seeds if seeds is None else seeds
-    for name in ("n_steps", "eval_every"):
-        if scale != 1.0 and name in fixed:
-            fixed[name] = max(round(fixed[name] * scale), 1)
     n_points = len(seeds)
     for values in axes.values():
         n_points *= len(values)
@@ -126,6 +123,8 @@ def read(
         }
         for seed in seeds:
             flat = fixed | {name: value for each in changed.values() for name, value in each.items()} | {"seed": seed}
+            if scale != 1.0:
+                flat |= {name: max(round(flat[name] * scale), 1) for name in ("n_steps", "eval_every") if name in flat}
             said = ", ".join(f"{name}={value}" for name, value in (place | {"seed": seed}).items())
             try:
                 point = _point(flat)

@@ -175,21 +175,23 @@ def _under(prefix: str, state: State) -> State:
 def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
     """AdamW; or Muon (Jordan et al. 2024) for the backbone's matrices, scaled to AdamW's steps, and AdamW for the rest.
 
-    Weight decay is on matrices only; biases and norms are left alone.
+    Weight decay is on matrices only; biases, norms, and what a backbone says is no matrix (`PLAIN`) are left alone.
     """
-    rate, decay = settings.learning_rate, settings.weight_decay
+    rate, decay, backbone = settings.learning_rate, settings.weight_decay, model.backbone
+    plain = {parameter for name, parameter in backbone.named_parameters() if name.endswith(backbone.PLAIN)}
     trained = [p for p in model.parameters() if p.requires_grad]
-    of_backbone = set(model.backbone.parameters()) if settings.optimizer == "muon" else set()
-    backbone = [p for p in trained if p.ndim == 2 and p in of_backbone]
-    elsewhere = [p for p in trained if all(p is not each for each in backbone)]
+    matrices = [p for p in trained if p.ndim >= 2 and p not in plain]
+    of_backbone = set(backbone.parameters()) if settings.optimizer == "muon" else set()
+    by_muon = {p for p in matrices if p.ndim == 2 and p in of_backbone}
     groups = [
-        {"params": [p for p in elsewhere if p.ndim >= 2], "weight_decay": decay},
-        {"params": [p for p in elsewhere if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in matrices if p not in by_muon], "weight_decay": decay},
+        {"params": [p for p in trained if p.ndim < 2 or p in plain], "weight_decay": 0.0},
     ]
     adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=rate, fused=True)
-    if not backbone:
+    if not by_muon:
         return [adamw]
-    return [adamw, torch.optim.Muon(backbone, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")]
+    backbone_matrices = [p for p in matrices if p in by_muon]
+    return [adamw, torch.optim.Muon(backbone_matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")]
 
 
 def rate_factor(step: int, settings: TrainingSettings) -> float:

@@ -223,14 +223,19 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
             {"slstm_at": [2], "n_layers": 2},
             "slstm_at must name blocks from 0 to n_layers - 1 = 1, got 2; use another, or",
         ),
-        ({"slstm_at": [-1]}, "got -1"),
+        ({"slstm_at": [-1]}, "got -1; use another"),
+        (
+            {"slstm_at": [1, 1], "n_layers": 2},
+            "slstm_at must name each block once, in their order, got [1, 1]; use [1]",
+        ),
+        ({"slstm_at": [0], "d_model": 8, "n_heads": 8}, "d_model must be a multiple of n_heads, two channels a head"),
         (
             {"backbone": "xlstm", "n_heads": 3},
-            "the inner width of mLSTM must be a multiple of n_heads, got 64 and n_heads=3;",
+            "the inner width of mLSTM must be a multiple of n_heads, two channels a head or more, got 64 and n_heads=3;",
         ),
         (
             {"slstm_at": [0], "d_model": 30, "n_heads": 4},
-            "d_model must be a multiple of n_heads, got 30 and n_heads=4; use",
+            "two channels a head or more, got 30 and n_heads=4; use n_heads 3",
         ),
         ({"backbone": "mamba", "d_conv": 0}, "d_conv"),
         ({"backbone": "linear", "d_state": 4}, "d_state is a setting of backbone=mamba, got backbone=linear; leave"),

@@ -92,7 +92,8 @@ def optimum(settings: Settings) -> str:
 
 
 def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
-    """Words like those of training (no completed prompts); words that it never has, and longer ones, if there are."""
+    """Words of the language, as training has them (no completed prompts); words that it never has, and longer ones, if
+    there are; and where training renames letters, words like those of the first kind, with renamed letters."""
     task, n, seed = settings.task, settings.training.n_test_samples, settings.training.seed
 
     def draw(name: str, where: Chosen, *, longest: int = 0) -> Tokens:
@@ -103,6 +104,8 @@ def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
         splits["unseen"] = draw("unseen", lambda tokens: _share(settings, tokens) < task.unseen / 2)
     if task.longest < task.context_length:
         splits["longer"] = draw("longer", lambda t: lengths(t) > task.longest, longest=task.context_length)
+    if task.label_permuted:
+        splits["relabelled"] = _renamed(settings, draw("relabelled", _trained(settings)), generator(seed, "names"))
     return splits
 
 

@@ -34,7 +34,8 @@ BACKBONES = {
 
 It is made from its settings and `n_rows`, the most rows that it will be given. Row by row it is `step(x, state)` with x
 (batch d_model), where `begin()` gives the state before the first row. Its class says by the ends of their names which
-weights write into a residual stream (`RESIDUAL`) and which begin otherwise than others (`INITIAL`: what fills them).
+weights write into a residual stream (`RESIDUAL`), which are no matrices although they have two axes or more (`PLAIN`),
+and which begin otherwise than others (`INITIAL`: what fills them).
 """
 
 
@@ -141,8 +142,8 @@ def build(settings: Settings, *, generator: Generator) -> LanguageModel:
 def initialize(model: LanguageModel, *, generator: Generator) -> None:
     """All initial weights, in one place.
 
-    Matrices and tables N(0, 1/fan-in), so that embedded tokens have norm about 1 as random tables do; weights that
-    write into the residual stream are divided by √(2 · layers); norms are the identity, biases zero. Positions that
+    Matrices and tables N(0, 1/fan-in), so that embedded tokens have norm about 1 as random tables do; those that write
+    into the residual stream are divided by √(how many there are); norms are the identity, biases zero. Positions that
     are told by a number begin as that. A backbone may say otherwise of its own (`INITIAL`).
     """
     residual, own = model.backbone.RESIDUAL, model.backbone.INITIAL

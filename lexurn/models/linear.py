@@ -35,7 +35,7 @@ class Layer(nn.Module):
 class Linear(nn.Module):
     """Hidden vectors (batch time d_model) to the same; row t depends on rows 0 … t, of which there are `n_rows`."""
 
-    RESIDUAL = ()
+    RESIDUAL, PLAIN = (), ("bias",)
     INITIAL = {"bias": zeros}
 
     def __init__(self, settings: LinearSettings, *, n_rows: int):

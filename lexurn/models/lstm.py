@@ -14,7 +14,7 @@ from lexurn.shapes import Hidden
 class LSTM(nn.Module):
     """Hidden vectors (batch time d_model) to (batch time d_hidden); row t depends on rows 0 … t."""
 
-    RESIDUAL, INITIAL = (), {}
+    RESIDUAL, PLAIN, INITIAL = (), (), {}
 
     def __init__(self, settings: LSTMSettings, *, n_rows: int | None = None):
         super().__init__()

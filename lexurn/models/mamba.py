@@ -89,7 +89,7 @@ class Layer(nn.Module):
 class Mamba(nn.Module):
     """Hidden vectors (batch time d_model) to the same; row t depends on rows 0 … t."""
 
-    RESIDUAL = ("out_proj.weight",)
+    RESIDUAL, PLAIN = ("out_proj.weight",), ("A_log",)
     INITIAL = {
         "A_log": as_built,
         ".D": as_built,

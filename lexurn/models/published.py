@@ -1,10 +1,11 @@
 """Two models of rule extrapolation as they were published (Mészáros et al. 2024, arXiv 2409.13728), and mended.
 
-PositionPairs   one linear map from all embeddings of a word to all its logits, a weight for each pair of places:
-                log p(x_t | …) = softmax(b_t + Σ_s W_{t,s} e(x_{s−1})), x_{−1} = SOS. Theirs sums over all s and so
-                sees the very token that it is to predict, at s = t + 1. `masked`, it sums over s ≤ t.
-AlongTheBatch   a backbone that is told places by sines: of the batch, as in theirs, where no row knows its own
-                place and a word is predicted otherwise in other company; or of time, as it should be.
+`PositionPairs` is one linear map from all embeddings of a word to all its logits, a weight for each pair of places:
+p(x_t | …) = softmax(b_t + Σ_s W_{t,s} e(x_{s−1})), x_{−1} = SOS. Theirs sums over all s and so sees the very token that
+it is to predict, at s = t + 1. `masked`, it sums over s ≤ t.
+
+`AlongTheBatch` is a backbone that is told places by sines, but of the batch, as theirs is: no row knows its own place,
+and a word is predicted otherwise in other company.
 """
 
 from typing import Any
@@ -20,6 +21,8 @@ from lexurn.tasks.words import PAD, SOS, padded, without_specials
 
 class PositionPairs(nn.Module):
     """A predictor of words (batch time) that is trained like a language model; time is at most `n_rows`."""
+
+    PLAIN = ("bias",)
 
     def __init__(self, vocab_size: int, *, n_rows: int, masked: bool, generator: Generator, d_model: int = 128):
         super().__init__()
@@ -45,9 +48,16 @@ class PositionPairs(nn.Module):
     def device(self) -> torch.device:
         return self.bias.device
 
+    @property
+    def backbone(self) -> "PositionPairs":
+        """It is nothing else."""
+        return self
+
 
 class AlongTheBatch(nn.Module):
     """A backbone behind sines of a sequence's place in the batch."""
+
+    PLAIN = ()
 
     def __init__(self, backbone: nn.Module):
         super().__init__()

@@ -3,9 +3,9 @@
     h_t = exp(Δ_t A) h_{t−1} + Δ_t u_t B_t        y_t = C_t · h_t
 
 Each channel has a state of its own, of d_state numbers. The states of all rows (batch time d_state inner) would be a
-large tensor: no more than √time rows of it are ever held. Going forward, the states before each chunk of so many rows
-are kept; going back, those within a chunk are computed once more. Within a chunk all is done at once, but for the
-recurrence itself, which is a loop over rows.
+large tensor, and is never built. Going forward, the states before each chunk of √time rows are kept; going back, those
+within a chunk are computed once more. Within a chunk all is done at once, but for the recurrence itself, which is a
+loop over rows.
 """
 
 import torch

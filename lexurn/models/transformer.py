@@ -124,7 +124,7 @@ class Transformer(nn.Module):
     RESIDUAL = ("attention.out.weight", "mlp.down.weight")
     """Weights that write into the residual stream: their initial scale shrinks with depth."""
 
-    INITIAL = {}
+    PLAIN, INITIAL = (), {}
 
     def __init__(self, settings: TransformerSettings, *, n_rows: int | None = None):
         super().__init__()

@@ -169,7 +169,7 @@ class Block(nn.Module):
 class XLSTM(nn.Module):
     """Hidden vectors (batch time d_model) to the same; row t depends on rows 0 … t."""
 
-    RESIDUAL = ("down.weight",)
+    RESIDUAL, PLAIN = ("down.weight",), ("cell.bias",)
     INITIAL = {
         "input_gate.weight": zeros,
         "input_gate.bias": small,

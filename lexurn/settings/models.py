@@ -153,7 +153,7 @@ class MambaSettings(WithoutPositions):
     d_state: Whole = Field(16, ge=1, description="numbers that each channel remembers")
     d_conv: Whole = Field(4, ge=1, description="rows that the convolution before reaches over")
     expand: Whole = Field(2, ge=1, description="channels, in times d_model")
-    dt_rank: Whole = Field(0, ge=0, description="width that steps are read out through; 0: a sixteenth of d_model")
+    dt_rank: Whole = Field(0, ge=0, description="rank of the map to the steps Δ; 0: a sixteenth of d_model")
 
     @property
     def inner(self) -> int:
@@ -168,7 +168,7 @@ class XLSTMSettings(WithoutPositions):
     """Blocks of mLSTM and sLSTM cells (Beck et al. 2024)."""
 
     BLOCK: ClassVar[int] = 4
-    """Channels that queries, keys and values of a channel are read from."""
+    """Queries, keys and values are mapped within blocks of so many channels."""
 
     name: Literal["xlstm"] = "xlstm"
     n_heads: Whole = Field(2, ge=1, description="heads, of equal width")
@@ -189,23 +189,29 @@ class XLSTMSettings(WithoutPositions):
     def _blocks_are_there(self) -> "XLSTMSettings":
         foreign = [block for block in self.slstm_at if not 0 <= block < self.n_layers]
         if foreign:
+            more = f", or n_layers {max(foreign) + 1}" if min(foreign) >= 0 else ""
             raise ValueError(
                 f"slstm_at must name blocks from 0 to n_layers - 1 = {self.n_layers - 1}, got {foreign[0]}; "
-                f"use another, or n_layers {max(foreign) + 1}"
+                f"use another{more}"
+            )
+        if list(self.slstm_at) != sorted(set(self.slstm_at)):
+            raise ValueError(
+                f"slstm_at must name each block once, in their order, got {list(self.slstm_at)}; "
+                f"use {sorted(set(self.slstm_at))}"
             )
         return self
 
     @model_validator(mode="after")
     def _heads_fit(self) -> "XLSTMSettings":
-        widths = {"inner width of mLSTM": self.inner} if len(set(self.slstm_at)) < self.n_layers else {}
+        widths = {"the inner width of mLSTM": self.inner} if len(self.slstm_at) < self.n_layers else {}
         widths |= {"d_model": self.d_model} if self.slstm_at else {}
         for what, width in widths.items():
-            if width % self.n_heads:
-                fitting = [n for n in range(1, width + 1) if all(w % n == 0 for w in widths.values())]
+            if width % self.n_heads or width < 2 * self.n_heads:  # a head of one channel is normed to nothing
+                fitting = [n for n in range(1, width // 2 + 1) if all(w % n == 0 for w in widths.values())] or [1]
                 nearest = min(fitting, key=lambda n: abs(n - self.n_heads))
                 raise ValueError(
-                    f"the {what} must be a multiple of n_heads, got {width} and n_heads={self.n_heads}; "
-                    f"use n_heads {nearest}"
+                    f"{what} must be a multiple of n_heads, two channels a head or more, got {width} and "
+                    f"n_heads={self.n_heads}; use n_heads {nearest}"
                 )
         return self
 
