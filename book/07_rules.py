@@ -176,7 +176,8 @@ display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} 
 # a thousandth.
 
 # %%
-number = f"{study.n_seeds} seed(s) a line"
+said_n = f"{study.n_seeds} seed(s)" + (", 3 of Mamba, xLSTM and linear layers" if study.n_seeds > 3 else "")
+number = f"{said_n}, a line"
 named = {"words": "language"}
 along = kept.joined(grid, [languages.learning(run) for run in mine]).rename(columns=named)
 lines = rules.over_seeds(along[along["step"] > 0], ["language", "model", "step"])
@@ -225,7 +226,7 @@ drawn = pd.concat([every, cited, without[without["language"].isin(["aNbN", "baN"
 # %%
 alt = "Share of prompts with rule 1 kept, by language and model: greedy, sampled, by the published protocol, published."
 options = {"by": "language", "share_y": True, "size": (3.6, 4.6), "legend": "rule 1", "runs": mine}
-figure(plotting.extrapolation, drawn, name="extrapolation", alt=alt, n=f"{study.n_seeds} seed(s)", **options)
+figure(plotting.extrapolation, drawn, name="extrapolation", alt=alt, n=said_n, **options)
 
 # %%
 best = rates[rates["best"] & (rates["prompts"] == "out_of_distribution")]
@@ -233,7 +234,7 @@ table = rules.over_seeds(best, ["language", "model", "decoding", "measure"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 order = {"rule_1_and_finished": "kept and ended", "rule_1": "kept", "rule_1_of_finished": "kept of those ended"}
 wide = table.pivot(index=["language", "model", "decoding"], columns="measure", values="text")[[*order, "finished"]]
-wide.rename(columns=order | {"finished": "ended"}).rename_axis(columns=f"{study.n_seeds} seed(s)")
+wide.rename(columns=order | {"finished": "ended"}).rename_axis(columns=said_n)
 
 # %% [markdown]
 # (*Kept*: by whatever was said up to the limit; *of those ended* over the seeds in which any did. ± one standard error
@@ -251,7 +252,7 @@ both["95 % over both"] = [text.replace(" ", "\N{NO-BREAK SPACE}") for text in in
 both = both.join(without.pivot(index="language", columns="what", values="value"), on="language")
 table = both.rename(columns={"over_seeds": "± seeds", "over_prompts": "± prompts", "immediate EOS": "EOS"})
 table = table.set_index(["language", "model", "decoding"])[["95 % over both", "± seeds", "± prompts", "chance", "EOS"]]
-table.round(3).fillna("").rename_axis(columns=f"kept and ended, {study.n_seeds} seed(s)")
+table.round(3).fillna("").rename_axis(columns=f"kept and ended, {said_n}")
 
 # %% [markdown]
 # What the published protocol adds comes of two things, choosing the step by its rate and leaving out what never ended:
@@ -383,14 +384,17 @@ renamed = [found[point] for point in relabelled.points]
 lines = kept.joined(relabelled, [languages.by_row(run) for run in renamed])
 lines = rules.over_seeds(lines, ["model", "row"]).rename(columns={"mean": "excess_a_row", "row": "letters"})
 ideal = pd.DataFrame({"model": "mixture over names", "letters": range(limit), "excess_a_row": 0.0})
-ideal.loc[0, "excess_a_row"] = np.log(2)
 lines = pd.concat([lines, ideal], ignore_index=True)
+lines.loc[lines["letters"] == 0, "excess_a_row"] += np.log(
+    2
+)  # what the names are worth, from the mixture to the oracle
 options = {"x": "letters", "y": "excess_a_row", "line": "model", "legend": "model", "size": (6.4, 3.2)}
 alt = "Excess over the oracle that knows the names, row by row, for models without names and for the mixture."
 figure(plotting.curves, lines, name="relabelled", alt=alt, n=number, runs=renamed, **options)
 
 # %%
 lost = kept.joined(relabelled, [languages.excess(run) for run in renamed])
+lost = lost[(lost["split"] == "relabelled") | (lost["model"] != "permuted")]  # words as the model is trained on
 table = rules.over_seeds(lost, ["model", "reference"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 table.pivot(index=["model", "n"], columns="reference", values="text").rename_axis(
@@ -452,9 +456,7 @@ lines = [
     f"**Longer words**, from 18 to 32 letters, ended rightly, mean over lengths: {', '.join(longer_words)}.",
     f"**Without names**, nats a word more than the mixture over names: {', '.join(said_lost)}.",
 ]
-display(
-    Markdown("\n".join(f"- {line}" for line in lines) + f"\n\n(± one standard error over {study.n_seeds} seed(s).)")
-)
+display(Markdown("\n".join(f"- {line}" for line in lines) + f"\n\n(± one standard error over {said_n}.)"))
 
 # %% [markdown]
 # What an architecture keeps of rule 1 depends on how it is told places, on the seed, on the decoding and on the step at

@@ -1,5 +1,7 @@
 """Backbones side by side: what is measured of them is right for exact predictors, and for tables with known answers."""
 
+from math import log
+
 import pandas as pd
 import pytest
 import torch
@@ -23,7 +25,7 @@ def flips(n=300, length=12):
 @pytest.mark.parametrize("alpha", [0.3, 1.0, 4.0])
 def test_a_rule_is_nearest_to_itself(alpha):
     found = architectures.smoothing(Generalizing(2, alpha), flips()).iloc[0]
-    assert found["alpha"] == pytest.approx(alpha, rel=1e-3) and found["kl"] < 1e-8 and found["n"] == 300
+    assert found["ln_alpha"] == pytest.approx(log(alpha), abs=1e-3) and found["kl"] < 1e-8 and found["n"] == 300
     assert (found["to_laplace"] < 1e-12) == (alpha == 1)
 
 
@@ -38,6 +40,7 @@ def test_what_is_lost_is_what_evaluation_says_and_of_words_that_of_a_word():
         ({}, "in_distribution", "memorizing", 1),
         ({"n_tasks": 0, "n_colors": 2}, "out_of_distribution", "generalizing", 1),
         ({"language": "aNbN", "lex": True}, "in_distribution", "relabelled", 7),
+        ({"language": "aNbN", "label_permuted": True}, "relabelled", "relabelled", 7),
     ):
         run = runs.get(FLAT | flat)
         regret = evaluation.select(run.results, split=split, measure="regret").loc[optimum]
@@ -51,24 +54,13 @@ def test_what_is_lost_is_what_evaluation_says_and_of_words_that_of_a_word():
     assert set(apart.index) == {"generalizing", "memorizing", "symmetrized"} and (apart > 0).all()
 
 
-def test_at_equal_time_a_slow_model_is_read_earlier():
-    lines = [("slow", step, 4.0 * step, 10.0 - step) for step in range(5)] + [
-        ("fast", step, 2.0 * step, 5.0 - step) for step in range(5)
-    ]
-    along = pd.DataFrame(lines, columns=["model", "step", "seconds", "value"]).assign(
-        data="urns", kind="normal", seed=0
-    )
-    found = architectures.at_equal_time(along, as_long_as="fast").set_index("model")["value"]
-    assert found.to_dict() == {"slow": 8.0, "fast": 1.0}
-
-
 def test_costs_grow_as_they_do():
     lengths = [16, 32, 64, 128]
     table = pd.DataFrame({"model": "one", "context_length": lengths, "ms": [float(n**2) for n in lengths]})
     assert costs.growth(table, "ms")["one"] == pytest.approx(2.0)
     table = costs.against_length({"mamba": {"backbone": "mamba"}, "linear": {"backbone": "linear"}}, [8, 16, 32])
     memory = costs.growth(table, "megabytes")
-    assert 0.75 < memory["mamba"] < 1.1 and (table["ms"] > 0).all()
+    assert 0.75 < memory["mamba"] < 1.1
     weights = table.set_index(["model", "context_length"])["parameters"]
     assert weights["mamba", 8] == weights["mamba", 32] and weights["linear", 32] > weights["linear", 8]
 
@@ -122,7 +114,7 @@ def test_it_learns_to_copy_and_says_eos_where_there_is_nothing_to_copy():
 
 def test_sines_along_the_batch_make_a_word_depend_on_its_place():
     settings = check({"language": "aNbN", "context_length": 12, "n_steps": 20, "n_test_samples": 40, "d_model": 16})
-    table = published.positions(settings, n_places=16).set_index("model")
+    table = published.positions(settings).set_index("model")
     assert table.loc["along the batch", "moved"] > 1e-2 and table.loc["along time", "moved"] < 1e-6
     backbone = AlongTheBatch(torch.nn.Identity())
     assert backbone(torch.zeros(3, 5, 8)).std(1).max() == 0 and backbone(torch.zeros(3, 5, 8)).std(0).max() > 0.1
@@ -141,4 +133,6 @@ def test_pictures_show_seeds_and_means_and_influence():
     axes = plotting.influence(
         architectures.influence(Generalizing(2), flips(5), 2), Figure().subplots(), low=0.01, high=1.0
     )
-    assert axes.get_xlabel() == "token"
+    assert axes.get_xlabel() == "token" and axes.get_ylabel() == "row predicted"
+    shades = axes.collections[0].get_array().reshape(11, 11)
+    assert shades[4, 2] == pytest.approx(1 / 7) and shades.mask[2, 4]  # row 5 and the third token; the future is empty

@@ -86,13 +86,25 @@ def test_excess_is_in_nats_a_word(run):
     wanted = (answers[0] - answers[1]).sum(-1)
     assert table.loc[("in_distribution", "oracle"), "value"] == pytest.approx(wanted.mean().item())
     assert table.loc[("in_distribution", "oracle"), "sem"] == pytest.approx(wanted.std().item() / 60**0.5)
-    rows = languages.by_row(run)
+    rows = languages.by_row(run, reference="oracle")
     assert rows["value"].sum() == pytest.approx(wanted.mean().item()) and rows["row"].tolist() == list(range(13))
     along = languages.learning(run)
     assert along["value"].iloc[-1] < along["value"].iloc[0] and along["step"].tolist() == [0, 60, 120]
     said = one_run.described(run)
     assert "is **oracle**. Nats a word that this model loses more:" in said and "inf" not in said
     assert one_run.shown(run) == (["in_distribution", "longer"], "in_distribution")
+
+
+def test_renamed_words_are_measured_where_training_has_them():
+    run = runs.get(FLAT | {"label_permuted": True, "n_checkpoints": 0})
+    words = run.splits["relabelled"]
+    begins = words[:, 0].bincount(minlength=5)[3:]
+    assert (begins > 15).all() and (run.splits["in_distribution"][:, 0] == 3).all()
+    found = languages.excess(run).set_index(["split", "reference"])["value"]
+    assert ("relabelled", "oracle") not in found.index  # it knows other names
+    rows = languages.by_row(run)
+    assert rows["value"].sum() == pytest.approx(found["relabelled", "relabelled"], rel=1e-6)
+    assert "relabelled" not in runs.get(FLAT | {"n_checkpoints": 0}).splits
 
 
 def test_entropies_are_exact_or_say_how_sure_they_are():

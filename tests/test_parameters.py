@@ -231,7 +231,7 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ({"slstm_at": [0], "d_model": 8, "n_heads": 8}, "d_model must be a multiple of n_heads, two channels a head"),
         (
             {"backbone": "xlstm", "n_heads": 3},
-            "the inner width of mLSTM must be a multiple of n_heads, two channels a head or more, got 64 and n_heads=3;",
+            "inner width of mLSTM must be a multiple of n_heads, two channels a head or more, got 64 and n_heads=3",
         ),
         (
             {"slstm_at": [0], "d_model": 30, "n_heads": 4},

@@ -215,3 +215,27 @@ def test_gradients_are_clipped_to_their_largest_norm(monkeypatch):
     fit({"n_steps": 2, "grad_clip": 0.25})
     fit({"n_steps": 2, "grad_clip": 0.0})
     assert norms == [0.25, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("flat", "plain"),
+    [
+        ({"backbone": "mamba"}, ["layers.0.mixer.A_log"]),
+        ({"backbone": "xlstm", "slstm_at": [0]}, ["blocks.0.cell.bias"]),
+        ({"backbone": "linear"}, ["layers.0.bias"]),
+        ({"backbone": "transformer"}, []),
+    ],
+)
+def test_what_is_no_matrix_neither_decays_nor_is_orthogonalized(flat, plain):
+    for optimizer in ("adamw", "muon"):
+        settings = check({"optimizer": optimizer, "weight_decay": 0.1, **flat})
+        model = models.build(settings, generator=generator(0, "weights"))
+        names = {parameter: name for name, parameter in model.backbone.named_parameters()}
+        decays, muon = {}, set()
+        for each in training.build_optimizers(model, settings.training):
+            for group in each.param_groups:
+                decays |= {names.get(p, "elsewhere"): group["weight_decay"] for p in group["params"]}
+                muon |= {names[p] for p in group["params"]} if isinstance(each, torch.optim.Muon) else set()
+        flat_ones = [name for name in decays if name != "elsewhere" and model.backbone.get_parameter(name).ndim < 2]
+        assert {name for name, decay in decays.items() if decay == 0} - {"elsewhere"} == {*plain, *flat_ones}
+        assert not muon & {*plain, *flat_ones} and (optimizer == "adamw" or muon)

@@ -1,7 +1,6 @@
 """Backbones side by side: what each loses on each kind of data, along training and at equal time.
 
-    learning(run)            along training, nats a token (of words: a word) more than the best that its kind can do
-    at_equal_time(along, …)  the same where all have trained for as long as one of them
+    learning(run)            along training, nats more than the best that its kind can do; `best`: with the best weights
     distances(run)           of urns: distances to G, M and S
     influence(predictor, …)  how far each token moves each later prediction
     smoothing(predictor, …)  of coins: the add-α rule that it is nearest to
@@ -23,7 +22,7 @@ from lexurn.shapes import Predictor, Tokens
 
 def split(run: Run) -> str:
     """The sequences that are of the kind that the model is trained on."""
-    return "in_distribution" if "in_distribution" in run.splits else "out_of_distribution"
+    return next(name for name in ("relabelled", "in_distribution", "out_of_distribution") if name in run.splits)
 
 
 def learning(run: Run) -> pd.DataFrame:
@@ -39,18 +38,6 @@ def best(run: Run) -> pd.DataFrame:
     """The same with the best weights: value, sem (over sequences), n (sequences)."""
     chosen = evaluation.select(run.results, split=split(run), measure="regret").loc[[experiment.optimum(run.settings)]]
     return (chosen[["mean", "sem"]] * _tokens(run)).rename(columns={"mean": "value"}).assign(n=chosen["n"])
-
-
-def at_equal_time(along: pd.DataFrame, *, as_long_as: str) -> pd.DataFrame:
-    """The value at which each model has trained for as long as one of them does in all: data, kind, model, seed, value.
-
-    `along`: data, kind, model, seed, seconds (since the first step), value. What counts is the last evaluation before.
-    """
-    groups = ["data", "kind"]
-    budget = along[along["model"] == as_long_as].groupby(groups, sort=False)["seconds"].max().rename("budget")
-    within = along.join(budget, on=groups)
-    within = within[within["seconds"] <= within["budget"]].sort_values("seconds", kind="stable")
-    return within.groupby([*groups, "model", "seed"], sort=False)["value"].last().reset_index()
 
 
 def distances(run: Run) -> pd.DataFrame:
@@ -74,7 +61,7 @@ def influence(predictor: Predictor, tokens: Tokens, vocab_size: int) -> pd.DataF
 
 def smoothing(predictor: Predictor, tokens: Tokens) -> pd.DataFrame:
     """The α for which (H + α) / (n + 2 α) is nearest to a predictor of coins (KL(predictor ‖ rule), mean over rows 1 …
-    of these flips), in a line: alpha, kl (to that rule), to_laplace (to α = 1), n (sequences). α between e⁻⁴ and e⁴."""
+    of these flips), in a line: ln_alpha (from −4 to 4), kl (to that rule), to_laplace (to α = 1), n (sequences)."""
     ours = divergences.as_double(predictor(tokens))
 
     def kl(log_alpha: float) -> float:
@@ -82,8 +69,8 @@ def smoothing(predictor: Predictor, tokens: Tokens) -> pd.DataFrame:
         return divergences.kl(ours, rule(tokens))[:, 1:].mean().item()
 
     found = minimize_scalar(kl, bounds=(-4.0, 4.0), method="bounded", options={"xatol": 1e-4})
-    line = (float(np.exp(found.x)), float(found.fun), kl(0.0), len(tokens))
-    return pd.DataFrame([line], columns=["alpha", "kl", "to_laplace", "n"])
+    line = (float(found.x), float(found.fun), kl(0.0), len(tokens))
+    return pd.DataFrame([line], columns=["ln_alpha", "kl", "to_laplace", "n"])
 
 
 def _tokens(run: Run) -> int:

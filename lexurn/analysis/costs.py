@@ -2,19 +2,20 @@
 
     step(model, tokens)              seconds, and bytes kept for the backward pass
     against_length(flats, lengths)   both against the context length: a tidy table
-    of_training(run)                 the time of a step of a run's own training
+    of_training(run)                 how long a run's training takes
     growth(table, "ms")              the exponent with which a cost grows over the longest contexts
 
 Times are of this machine, and of the threads that torch is set to.
 """
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import torch
 
-from lexurn import models
+from lexurn import models, training
 from lexurn.divergences import negative_log_likelihood
 from lexurn.models import LanguageModel
 from lexurn.parameters import check
@@ -26,8 +27,10 @@ Flat = dict[str, object]
 """Settings by their flat names."""
 
 
-def step(model: LanguageModel, tokens: Tokens, *, n_rounds: int = 3) -> tuple[float, int]:
-    """Seconds of the fastest of some training steps, without the optimizer's, and the bytes that one keeps.
+def step(
+    model: LanguageModel, tokens: Tokens, *, n_rounds: int = 3, after: Callable[[], object] | None = None
+) -> tuple[float, int]:
+    """Seconds of the fastest of some training steps, and the bytes that one keeps. What an optimizer does is `after`.
 
     What is kept is what autograd saves for the backward pass, each storage once, without the model's weights.
     """
@@ -49,6 +52,8 @@ def step(model: LanguageModel, tokens: Tokens, *, n_rounds: int = 3) -> tuple[fl
     for _ in range(n_rounds):
         begun = time.perf_counter()
         loss().backward()
+        if after:
+            after()
         seconds.append(time.perf_counter() - begun)
     model.zero_grad()
     return min(seconds), sum(kept.values())
@@ -70,11 +75,13 @@ def against_length(flats: dict[str, Flat], lengths: list[int], *, batch_size: in
 
 
 def of_training(run: Run) -> pd.DataFrame:
-    """The time of a step of a run's training, on this machine: ms."""
-    settings = run.settings
+    """How long the steps of a run's training take on this machine (forward, backward, optimizer): seconds, in all."""
+    settings, train = run.settings, run.settings.training
     model = models.build(settings, generator=generator(0, "weights"))
-    tokens = run.splits["out_of_distribution" if run.pool is not None else next(iter(run.splits))]
-    return pd.DataFrame({"ms": [1e3 * step(model, tokens[: settings.training.batch_size])[0]]})
+    optimizers = training.build_optimizers(model, train)
+    tokens = next(iter(run.splits.values()))[: train.batch_size]
+    one, _ = step(model, tokens, after=lambda: [each.step() for each in optimizers])
+    return pd.DataFrame({"seconds": [train.n_steps * one]})
 
 
 def growth(table: pd.DataFrame, cost: str, *, n_last: int = 3) -> pd.Series:

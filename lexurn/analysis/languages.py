@@ -57,9 +57,11 @@ def excess(run: Run) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["split", "reference", "value", "sem", "n"])
 
 
-def by_row(run: Run, *, reference: str = "oracle") -> pd.DataFrame:
-    """With the best weights, what a model loses more than a reference at each row: row, value, sem (over words)."""
+def by_row(run: Run, *, reference: str = "relabelled") -> pd.DataFrame:
+    """With the best weights, what a model loses more than a reference at each row: row, value, sem (over words). Words
+    are relabelled where training had such."""
     table = run.results
-    mine = table[(table["split"] == "in_distribution") & (table["reference"] == reference)]
+    split = "relabelled" if run.settings.task.label_permuted else "in_distribution"
+    mine = table[(table["split"] == split) & (table["reference"] == reference)]
     mine = mine[(mine["measure"] == "regret") & ~mine["row"].isin(["mean", "last"])]
     return pd.DataFrame({"row": mine["row"].astype(int), "value": mine["mean"], "sem": mine["sem"]})

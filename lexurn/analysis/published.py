@@ -17,6 +17,7 @@ from lexurn.seeding import generator
 from lexurn.settings import Settings
 from lexurn.shapes import LogProbs, Predictor, Tokens
 from lexurn.tasks.languages import LANGUAGES
+from lexurn.tasks.words import EOS
 
 
 def trained(model: nn.Module, settings: Settings) -> nn.Module:
@@ -48,17 +49,18 @@ def linear(settings: Settings) -> pd.DataFrame:
         predictor = _predictor(trained(model, settings))
         completed = go_on(predictor, given, limit=n_rows)
         kept = rules.judged(language, given, completed).set_index("measure")["value"]
-        at_once = (completed[:, given.shape[1]] == rules.EOS).double().mean().item()
+        at_once = (completed[:, given.shape[1]] == EOS).double().mean().item()
         n_parameters = sum(parameter.numel() for parameter in model.parameters())
         lines.append((name, n_parameters, seed, kept[rules.KEPT], at_once, _excess(predictor, settings, words)))
     return pd.DataFrame(lines, columns=["model", "parameters", "seed", "rule 1", "EOS at once", "excess"])
 
 
-def positions(settings: Settings, *, n_places: int = 64) -> pd.DataFrame:
+def positions(settings: Settings) -> pd.DataFrame:
     """Sines along the batch and along time: model, seed, moved (how far the probabilities of a word's tokens move at
-    most from the first place of a batch to any other), excess (nats a word, every word alone in its batch)."""
-    lines, seed = [], settings.training.seed
-    words = experiment.held_out(settings, None)["in_distribution"][:n_places]
+    most from the first place of a batch to any other, in batches as large as those of training), excess (nats a word,
+    every word alone in its batch)."""
+    lines, seed, n_places = [], settings.training.seed, settings.training.batch_size
+    words = experiment.held_out(settings, None)["in_distribution"]
     for name, flat in (("along the batch", {"positions": "none"}), ("along time", {"positions": "sinusoidal"})):
         model = models.build(check(settings.flat() | flat), generator=generator(seed, "weights"))
         if name == "along the batch":

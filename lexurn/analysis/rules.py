@@ -174,6 +174,8 @@ def over_seeds_and_prompts(outcomes: pd.DataFrame, by: list[str]) -> pd.DataFram
     lines = []
     for of, mine in outcomes.groupby(by, sort=False):
         wide = mine.pivot(index="seed", columns="prompt", values="value")
+        if wide.isna().any(axis=None):
+            raise ValueError(f"every seed needs every prompt, {' '.join(map(str, of))} lacks some")
         both, seeds, each = crossed(wide.to_numpy())
         low, high = np.clip([both.low, both.high], 0, 1)
         lines.append((*of, both.value, low, high, seeds, each, both.n, wide.shape[1]))

@@ -21,13 +21,9 @@ def influence(table: pd.DataFrame, axes: Axes, *, low: float, high: float) -> Ax
     return axes
 
 
-def seeds_and_means(
-    table: pd.DataFrame, axes: Axes, *, x: str, line: str, mark: str, linear_below: float | None = None
-) -> Axes:
-    """For each value of `line` (down) and of `mark` (a colour and a marker) the seeds, small, and their mean, large.
-
-    With `linear_below` the axis is logarithmic but around zero.
-    """
+def seeds_and_means(table: pd.DataFrame, axes: Axes, *, x: str, line: str, mark: str) -> Axes:
+    """For each value of `line` (down) and of `mark` (a colour and a marker; at most eight) the seeds, small, and their
+    mean, large."""
     lines, marks = list(table[line].unique()), list(table[mark].unique())
     for number, (name, color, marker) in enumerate(zip(marks, COLORS, MARKERS, strict=False)):
         mine = table[table[mark] == name]
@@ -36,9 +32,6 @@ def seeds_and_means(
         axes.plot(mine[x], mine[line].map(lifted), ms=3, alpha=0.5, zorder=2, **style)
         means = mine.groupby(line, sort=False)[x].mean()
         axes.plot(means, means.index.map(lifted), ms=7, label=NAMES.get(name, name), zorder=3, **style)
-    if linear_below is not None:
-        axes.set_xscale("symlog", linthresh=linear_below)
-        axes.axvline(0, color="0.7", lw=0.8, zorder=1)
     axes.set(yticks=range(len(lines)), yticklabels=lines, ylim=(len(lines) - 0.5, -0.5), xlabel=label(x))
     axes.label_outer()
     return axes
