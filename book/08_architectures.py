@@ -102,19 +102,20 @@ number = f"{study.n_seeds} seed(s) a line"
 # kept, and each new one looks at all of them. To copy a token, a head attends to it and hands on its value; to count,
 # it averages over rows. Places must be told, here by learned vectors. (`lexurn/models/transformer.py`)
 #
-# **LSTM.** A state of fixed size goes from row to row: cells $c_t = f_t c_{t-1} + i_t z_t$, of which $h_t = o_t \tanh
-# c_t$ is handed on. The gates $f, i, o$ between 0 and 1, and the candidate $z$, are made from $x_t$ and $h_{t-1}$. As
-# they depend on the state, rows must be computed one after the other. A cell can count up and down by ones, which is
-# all that $a^nb^n$ asks for. But a stored vector meets the new one in sums alone, never in a product of the two.
-# (`lexurn/models/lstm.py`, after [Hochreiter & Schmidhuber 1997](https://doi.org/10.1162/neco.1997.9.8.1735); its gates
-# begin half open, where those below begin with a long memory, as their papers have it.)
+# **LSTM.** A state of fixed size goes from row to row: cells $c_t = f_t c_{t-1} + i_t z_t$, of which
+# $h_t{=}o_t\tanh{c_t}$ is handed on. The gates $f, i, o$ between 0 and 1, and the candidate $z$, are made from $x_t$
+# and $h_{t-1}$. As they depend on the state, rows must be computed one after the other. A cell can count up and down by
+# ones, which is all that $a^nb^n$ asks for. What is stored can be weighed and forgotten, cell by cell, but not looked
+# up by another vector. (`lexurn/models/lstm.py`, after [Hochreiter & Schmidhuber
+# 1997](https://doi.org/10.1162/neco.1997.9.8.1735); its gates begin half open, where those below begin with a long
+# memory, as their papers have it.)
 #
-# **Mamba.** Every channel keeps sixteen numbers, $h_t = e^{\Delta_t A} h_{t-1} + \Delta_t B_t u_t$, of which $y_t = C_t
-# \cdot h_t$ is handed on. Steps $\Delta$ and vectors $B$ and $C$ are made from $u_t$, so that a token decides how much
-# is forgotten and how much of it is taken in; they do not depend on the state, which is why large machines can compute
-# all rows together. A short convolution lets every channel see its last four rows, and a gate multiplies what comes
-# out. Without forgetting, $h$ is a sum over the past: a count. (`lexurn/models/mamba.py`, after [Gu & Dao
-# 2023](https://arxiv.org/abs/2312.00752))
+# **Mamba.** Every channel keeps sixteen numbers, $h_t = e^{\Delta_t A} h_{t-1} + \Delta_t B_t u_t$, of which
+# $y_t{=}C_t{\cdot}h_t$ is handed on. Steps $\Delta$ and vectors $B$ and $C$ are made from $u_t$, so that a token
+# decides how much is forgotten and how much of it is taken in; they do not depend on the state, which is why large
+# machines can compute all rows together. A short convolution lets every channel see its last four rows, and a gate
+# multiplies what comes out. Without forgetting, $h$ is a sum over the past: a count. (`lexurn/models/mamba.py`, after
+# [Gu & Dao 2023](https://arxiv.org/abs/2312.00752))
 #
 # **xLSTM.** Two cells. The *mLSTM* remembers a matrix, $C_t = f_t C_{t-1} + i_t k_t v_t^\top$, and is asked by a query,
 # $q_t^\top C_t$: attention without a softmax, whose past fades by a gate, in a state of fixed size. The *sLSTM* is an
@@ -275,7 +276,14 @@ figure(plotting.seeds_and_means, table, name="urns", alt=alt, n=number, runs=run
 table = rules.over_seeds(table, ["kind", "model", "reference"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 wide = table.pivot(index="model", columns=["kind", "reference"], values="text").loc[order]
-wide.rename_axis(index=f"symmetrized KL (nats), {study.n_seeds} seed(s)")
+display(wide.rename_axis(index=f"symmetrized KL (nats), {study.n_seeds} seed(s)"))
+nearest = table.loc[table.groupby(["kind", "model"], sort=False)["mean"].idxmin()]
+said = [
+    f"{model} {plotting.NAMES[name]}"
+    for kind, model, name in nearest[["kind", "model", "reference"]].values
+    if kind == "lexical"
+]
+display(Markdown(f"Nearest to lexical models: {', '.join(said)}."))
 
 # %% [markdown]
 # ## Coins: is the rule of Laplace learned by one layer?
