@@ -308,11 +308,11 @@ wide = pd.DataFrame(texts, index=smoothing["ln_alpha"]["model"]).rename(
 wide.rename_axis(columns=f"one layer, {study.n_seeds} seed(s)")
 
 # %%
-drawn = smoothed.melt(["model", "seed"], ["ln_alpha", "to_laplace"], var_name="what", value_name="found")
+drawn = smoothed.melt(["model", "seed"], ["ln_alpha", "to_laplace"], var_name="what", value_name="value")
 drawn["what"] = drawn["what"].replace({"ln_alpha": "ln α (Laplace: 0)", "to_laplace": "KL to Laplace's rule (nats)"})
 drawn["mark"] = "one layer"
 alt = "The rule that one layer of each backbone is nearest to on coins, and how far it is from Laplace's."
-options = {"x": "found", "line": "model", "mark": "mark", "by": "what", "size": (3.8, 2.9)}
+options = {"x": "value", "line": "model", "mark": "mark", "by": "what", "size": (3.8, 2.9)}
 figure(plotting.seeds_and_means, drawn, name="laplace", alt=alt, n=number, runs=of_coins, **options)
 
 # %% [markdown]

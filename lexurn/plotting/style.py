@@ -135,5 +135,8 @@ def ends(axes: Axes) -> Axes:
 
 def legend(axes: Axes, *, title: str = "distance to") -> Axes:
     """A key beside the panel, where it hides nothing; for the last panel of a figure."""
-    axes.legend(frameon=False, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=3.2)
+    key = axes.legend(frameon=False, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=3.2)
+    place = axes.get_subplotspec()
+    if place is not None and place.colspan.stop < place.get_gridspec().ncols:
+        key.set_in_layout(False)  # there is a place free for it
     return axes
