@@ -198,7 +198,7 @@ display(shown)
 # What each loses more than the best that its kind can do: on urns the memorizing predictor, or, without names, the
 # symmetrized one; on coins the rule of Laplace; on words the oracle, or the mixture of two oracles where names are not
 # known. *Relabelled* words are $a^nb^n$ whose letters change names from word to word, as they always do to a lexical
-# model. Nats a ball, a flip, a word; the axes end at $10^{-4}$.
+# model. Nats a ball, a flip, a word; lines end at $10^{-4}$.
 
 
 # %%
@@ -374,6 +374,8 @@ for (data, kind), mine in final.groupby(["data", "kind"], sort=False):
     means = mine.groupby("model", sort=False)["value"].mean().sort_values()
     lost = [f"{name} {in_words(value, of(mine, model=name)['value'].sem())}" for name, value in means.items()]
     lines.append(f"**{data}, {kind}.** From the best: {'; '.join(lost)}.")
+best = equal.loc[equal.groupby(["data", "kind"], sort=False)["mean"].idxmin(), ["data", "kind", "model"]].values
+lines.append(f"**At equal time** the best are {', '.join(f'{model} ({data}, {kind})' for data, kind, model in best)}.")
 display(Markdown("\n".join(f"- {line}" for line in lines)))
 
 # %% [markdown]
@@ -406,7 +408,7 @@ claims.table(measured, at_scale=is_published)
 #
 # ## What to try next
 #
-# - `-f params/book.yaml`: the scale of this book.
+# - `-f params/book.yaml`: the scale of this book, about eighteen minutes by two processes.
 # - `papermill book/02_train.ipynb out.ipynb -p backbone mamba -p lex True`: one model, with everything said of it.
 # - `python tests/benchmarks/architectures.py`: our Mamba and xLSTM against those of `transformers` and `xlstm`.
 # - `runs.get({"backbone": "xlstm", "n_layers": 2, "slstm_at": [0, 1]})`: sLSTM alone.

@@ -187,3 +187,10 @@ def test_many_panels_stand_in_rows():
     for n, rows, columns in ((1, 1, 1), (4, 1, 4), (5, 2, 3), (7, 2, 4)):
         figure, axes = plotting.panels(n, width=2.0, height=1.0)
         assert len(axes) == len(figure.axes) == n and figure.get_size_inches().tolist() == [2 * columns, rows]
+
+
+def test_a_key_takes_no_room_where_there_is_a_place_for_it():
+    for n, takes in ((4, True), (5, False), (6, True)):
+        _, axes = plotting.panels(n)
+        axes[-1].plot([0, 1], label="one")
+        assert plotting.legend(axes[-1]).get_legend().get_in_layout() == takes
