@@ -203,8 +203,9 @@ wide.rename_axis(columns="nats a word, best weights").reset_index("n")
 
 # %% [markdown]
 # (*Unseen* words have eight letters or more, and there is more to lose on them: the two columns are not to be compared
-# with each other, but say that nothing breaks on words never seen.) An even number of a's is a parity, which the
-# transformers have not learned in so many steps: not to know it costs up to $\ln 2$ nats a word.
+# with each other, but say that nothing breaks on words never seen.) An even number of a's is a parity. It must be
+# carried from letter to letter, which the LSTM and xLSTM can, whose gates see the state; transformers, Mamba and linear
+# layers have not learned it in so many steps. Not to know it costs up to $\ln 2$ nats a word.
 #
 # ## Rule extrapolation
 #

@@ -64,10 +64,13 @@ class AlongTheBatch(nn.Module):
         self.backbone = backbone
 
     def forward(self, x: Hidden) -> Hidden:
+        """All rows of a sequence get the vector of its place."""
         return self.backbone(x + sinusoids(len(x), x.shape[-1]).to(x)[:, None])
 
     def begin(self) -> Any:
+        """The state before the first row."""
         return self.backbone.begin()
 
     def step(self, x: Float[Tensor, "batch d_model"], state: Any) -> Float[Tensor, "batch d_model"]:
+        """The next row."""
         return self.backbone.step(x + sinusoids(len(x), x.shape[-1]).to(x), state)
