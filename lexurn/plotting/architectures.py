@@ -32,6 +32,7 @@ def seeds_and_means(table: pd.DataFrame, axes: Axes, *, x: str, line: str, mark:
         axes.plot(mine[x], mine[line].map(lifted), ms=3, alpha=0.5, zorder=2, **style)
         means = mine.groupby(line, sort=False)[x].mean()
         axes.plot(means, means.index.map(lifted), ms=7, label=NAMES.get(name, name), zorder=3, **style)
+    axes.locator_params(axis="x", nbins=4)
     axes.set(yticks=range(len(lines)), yticklabels=lines, ylim=(len(lines) - 0.5, -0.5), xlabel=label(x))
     axes.label_outer()
     return axes
