@@ -132,6 +132,7 @@ def _sheet(
         plot(table, ax, **keywords)
         if title:
             ax.set_title(title, fontsize=11)
+    plotting.name_lowest(axes)
     if drawing.legend is not None:
         plotting.legend(axes[-1], title=drawing.legend)
     if drawing.title:

@@ -194,3 +194,14 @@ def test_a_key_takes_no_room_where_there_is_a_place_for_it():
         _, axes = plotting.panels(n)
         axes[-1].plot([0, 1], label="one")
         assert plotting.legend(axes[-1]).get_legend().get_in_layout() == takes
+
+
+def test_a_panel_above_an_empty_place_names_its_axis():
+    _, axes = plotting.panels(5, sharey=True)
+    for each in axes:
+        each.set_xlabel("step")
+        each.label_outer()
+    assert [each.get_xlabel() for each in axes] == ["", "", "", "step", "step"]
+    plotting.name_lowest(axes)
+    assert [each.get_xlabel() for each in axes] == ["", "", "step", "step", "step"]
+    assert axes[2].xaxis.get_tick_params()["labelbottom"]

@@ -32,7 +32,19 @@ from lexurn.plotting.distances import (
 from lexurn.plotting.over_urns import against_entropy, by_setting, scores, shares, weights_along_training
 from lexurn.plotting.rules import extrapolation
 from lexurn.plotting.strategies import compositions, diversity_map
-from lexurn.plotting.style import COLORS, GREYS, HATCHES, MARKERS, NAMES, STYLES, ends, legend, log_steps, panels
+from lexurn.plotting.style import (
+    COLORS,
+    GREYS,
+    HATCHES,
+    MARKERS,
+    NAMES,
+    STYLES,
+    ends,
+    legend,
+    log_steps,
+    name_lowest,
+    panels,
+)
 
 __all__ = [
     "COLORS",
@@ -68,6 +80,7 @@ __all__ = [
     "log_steps",
     "losses",
     "mixtures",
+    "name_lowest",
     "over_theta",
     "panels",
     "plane",

@@ -117,6 +117,16 @@ def panels(n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = Fa
     return figure, list(axes[:n])
 
 
+def name_lowest(axes: list[Axes]) -> None:
+    """Say what stands below where a panel has none under it, although its row is not the last."""
+    columns = axes[0].get_gridspec().ncols
+    for each in axes[:-1]:
+        place = each.get_subplotspec()
+        if not place.is_last_row() and place.num1 + columns >= len(axes) and not each.get_xlabel():
+            each.tick_params(labelbottom=True)
+            each.set_xlabel(axes[-1].get_xlabel())
+
+
 def log_steps(axes: Axes) -> Axes:
     """A logarithmic axis of steps, with plain numbers at a few of them."""
     axes.set_xscale("log")
