@@ -253,7 +253,7 @@ both["95 % over both"] = [text.replace(" ", "\N{NO-BREAK SPACE}") for text in in
 both = both.join(without.pivot(index="language", columns="what", values="value"), on="language")
 table = both.rename(columns={"over_seeds": "± seeds", "over_prompts": "± prompts", "immediate EOS": "EOS"})
 table = table.set_index(["language", "model", "decoding"])[["95 % over both", "± seeds", "± prompts", "chance", "EOS"]]
-table.round(3).fillna("").rename_axis(columns=f"kept and ended, {said_n}")
+table.round(3).astype(object).fillna("").rename_axis(columns=f"kept and ended, {said_n}")
 
 # %% [markdown]
 # What the published protocol adds comes of two things, choosing the step by its rate and leaving out what never ended:

@@ -32,6 +32,9 @@ from lexurn import experiment, files, parameters, paths, runs
 from lexurn.settings import FLAT, KINDS, Settings
 from lexurn.tracking import Silent
 
+FEWEST_BETWEEN = 4
+"""Steps between evaluations of a grid that is scaled down, at least."""
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -123,8 +126,9 @@ def read(
         }
         for seed in seeds:
             flat = fixed | {name: value for each in changed.values() for name, value in each.items()} | {"seed": seed}
-            if scale != 1.0:
-                flat |= {name: max(round(flat[name] * scale), 1) for name in ("n_steps", "eval_every") if name in flat}
+            if scale != 1.0:  # not so often that nothing but evaluating is left of a short training
+                least = {"n_steps": 1, "eval_every": FEWEST_BETWEEN}
+                flat |= {name: max(round(flat[name] * scale), n) for name, n in least.items() if name in flat}
             said = ", ".join(f"{name}={value}" for name, value in (place | {"seed": seed}).items())
             try:
                 point = _point(flat)
