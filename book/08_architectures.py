@@ -53,10 +53,10 @@ sys.path.insert(0, str(clone))
 # %% [markdown]
 # ## Parameters
 #
-# Change a value and run everything again, or from a terminal:
-# `papermill book/08_architectures.ipynb out.ipynb -p n_seeds 3`. The widths and learning rates stand in the grids
-# `params/sweeps/architectures*.yaml`: two layers, contexts of 32 balls, 20 flips, 32 letters. Trainings have an eighth
-# of `n_steps`. `-f params/book.yaml` is the scale of this book.
+# Change a value and run everything again, or from a terminal: `papermill book/08_architectures.ipynb out.ipynb -p
+# n_seeds 3`. The widths and learning rates stand in the grids `params/sweeps/architectures*.yaml`: two layers, contexts
+# of 32 balls, 20 flips, 32 letters. Trainings have a sixteenth of `n_steps`. `-f params/book.yaml` is the scale of this
+# book.
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
@@ -129,7 +129,7 @@ number = f"{study.n_seeds} seed(s) a line"
 # the linear model of [Mészáros et al. 2024](https://arxiv.org/abs/2409.13728), made causal)
 
 # %%
-scale = settings.training.n_steps / (8 * sweeps.read("architectures").points[0].training.n_steps)
+scale = settings.training.n_steps / (16 * sweeps.read("architectures").points[0].training.n_steps)
 taken = ("seed", "n_steps", "eval_every")
 changes = {name: value for name, value in settings.changed().items() if name not in taken}
 seeds = range(settings.training.seed, settings.training.seed + study.n_seeds)

@@ -32,7 +32,7 @@ from lexurn import experiment, files, parameters, paths, runs
 from lexurn.settings import FLAT, KINDS, Settings
 from lexurn.tracking import Silent
 
-FEWEST_BETWEEN = 4
+FEWEST_BETWEEN = 16
 """Steps between evaluations of a grid that is scaled down, at least."""
 
 

@@ -118,7 +118,7 @@ def test_rules_are_asked_for_and_compared_with_what_was_published(site):
 
 def test_architectures_are_set_side_by_side(site):
     n_cards, text = outputs_of(site / "_sources" / "08_architectures.ipynb")
-    assert n_cards == 6 and "65 trainings of 8 steps." in text and text.count("not at this scale") == 12
+    assert n_cards == 6 and "65 trainings of 4 steps." in text and text.count("not at this scale") == 12
     assert "33344" in text and "33120" in text and "34100" in text and "697,765 weights" in text
     assert (
         "keeps rule 1 on 0.2749 of the prompts. Published for the linear model, the best over training: 0.2749" in text
