@@ -60,7 +60,7 @@ sys.path.insert(0, str(clone))
 # Change a value and run everything again, or from a terminal:
 # `papermill book/07_rules.ipynb out.ipynb -p n_seeds 3`. What the models share stands in the grids
 # `params/sweeps/rules*.yaml`: two layers of width 32, words of at most 32 letters, batches of 32. Trainings have a
-# quarter of `n_steps`. `-f params/book.yaml` is the scale of this book.
+# sixteenth of `n_steps`. `-f params/book.yaml` is the scale of this book.
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
@@ -157,7 +157,7 @@ wide.rename_axis(columns="share of prompts with rule 1 kept").reset_index("n")
 # that: there training, validation and test share all sixteen.
 
 # %%
-scale = settings.training.n_steps / (4 * sweeps.read("rules").points[0].training.n_steps)
+scale = settings.training.n_steps / (16 * sweeps.read("rules").points[0].training.n_steps)
 taken = ("task", "language", "lex", "label_permuted", "seed", "n_steps", "eval_every")
 changes = {name: value for name, value in settings.changed().items() if name not in taken}
 seeds = range(first_seed, first_seed + study.n_seeds)
