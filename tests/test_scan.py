@@ -97,22 +97,22 @@ def test_gates_that_would_overflow_do_not():
 
 def slstm(read, recurrent):
     state = {}
-    return torch.stack([slstm_step(row, recurrent, state) for row in read.unbind(1)], 1)
+    return torch.stack([slstm_step(row, recurrent, state) for row in read.unbind(2)], 2)
 
 
 def test_slstm_is_its_recurrence_unscaled():
     stream = generator(3, "slstm")
-    read, recurrent = drawn(2, 5, 3, 8, stream=stream).detach(), drawn(3, 2, 8, stream=stream).detach()
-    h = c = n = torch.zeros(2, 3, 2, dtype=torch.float64)
+    read, recurrent = drawn(3, 2, 5, 8, stream=stream).detach(), drawn(3, 2, 8, stream=stream).detach()
+    h = c = n = torch.zeros(3, 2, 2, dtype=torch.float64)
     found = slstm(read, recurrent)
     for t in range(5):
-        i, f, z, o = (read[:, t] + (h[:, :, None] @ recurrent)[:, :, 0]).split(2, -1)
+        i, f, z, o = (read[:, :, t] + h @ recurrent).split(2, -1)
         c, n = f.sigmoid() * c + i.exp() * z.tanh(), f.sigmoid() * n + i.exp()
         h = o.sigmoid() * c / n
-        assert torch.allclose(found[:, t], h.flatten(1))
+        assert torch.allclose(found[:, :, t], h)
 
 
 def test_gradients_of_xlstm_cells_are_those_of_finite_differences():
     assert gradcheck(mlstm, heads())
     stream = generator(4, "slstm")
-    assert gradcheck(slstm, (drawn(2, 4, 3, 8, stream=stream), drawn(3, 2, 8, stream=stream)))
+    assert gradcheck(slstm, (drawn(3, 2, 4, 8, stream=stream), drawn(3, 2, 8, stream=stream)))

@@ -14,7 +14,7 @@ norms that begin at 1.
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, group_norm, logsigmoid, pad, silu
+from torch.nn.functional import gelu, layer_norm, logsigmoid, pad, silu
 
 from lexurn.models.initial import as_built, small, spread, zeros
 from lexurn.models.places import Place
@@ -67,7 +67,8 @@ class HeadNorm(nn.Module):
         self.weight, self.n_heads = nn.Parameter(torch.ones(width)), n_heads
 
     def forward(self, x: Float[Tensor, "*rows width"]) -> Float[Tensor, "*rows width"]:
-        return group_norm(x.reshape(-1, x.shape[-1]), self.n_heads, self.weight).view_as(x)
+        heads = x.unflatten(-1, (self.n_heads, -1))
+        return layer_norm(heads, heads.shape[-1:]).flatten(-2) * self.weight
 
 
 class MLSTM(nn.Module):
@@ -121,16 +122,21 @@ class SLSTM(nn.Module):
 
     def forward(self, x: Hidden) -> Hidden:
         read, state = self.read(x, self.convolution(x)), {}
-        rows = [slstm_step(row, self.recurrent, state) for row in read.unbind(1)]
-        return self.head_norm(torch.stack(rows, 1))
+        rows = [slstm_step(row, self.recurrent, state) for row in read.unbind(2)]
+        return self.out(torch.stack(rows, 2))
 
     def step(self, x: Row, state: State) -> Row:
-        return self.head_norm(slstm_step(self.read(x, self.convolution.step(x, state)), self.recurrent, state))
+        read = self.read(x[:, None], self.convolution.step(x, state)[:, None])[:, :, 0]
+        return self.out(slstm_step(read, self.recurrent, state))
 
-    def read(self, x: Tensor, convolved: Tensor) -> Float[Tensor, "*rows heads gates"]:
+    def read(self, x: Hidden, convolved: Hidden) -> Float[Tensor, "heads batch time gates"]:
         """What i, f, z and o see of the input."""
         gates = self.i(convolved), self.f(convolved), self.z(x), self.o(x)
-        return torch.cat([each.unflatten(-1, (self.n_heads, -1)) for each in gates], -1) + self.bias
+        heads = torch.cat([each.unflatten(-1, (self.n_heads, -1)) for each in gates], -1) + self.bias
+        return heads.movedim(-2, 0)
+
+    def out(self, h: Float[Tensor, "heads *rows d_head"]) -> Float[Tensor, "*rows d_model"]:
+        return self.head_norm(h.movedim(0, -2).flatten(-2))
 
 
 class MLP(nn.Module):
@@ -227,17 +233,17 @@ def mlstm_step(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, state: Sta
 
 
 def slstm_step(
-    read: Float[Tensor, "batch heads gates"], recurrent: Float[Tensor, "heads d_head gates"], state: State
-) -> Row:
-    """The next row (batch d_model) from what its gates see of the input."""
+    read: Float[Tensor, "heads batch gates"], recurrent: Float[Tensor, "heads d_head gates"], state: State
+) -> Float[Tensor, "heads batch d_head"]:
+    """The next row from what its gates see of the input."""
     if "h" not in state:
         state["h"], state["c"], state["n"] = (read.new_zeros(*read.shape[:2], read.shape[2] // 4) for _ in range(3))
         state["m"] = torch.full_like(state["h"], -torch.inf)
-    i, f, z, o = (read + torch.einsum("bhi,hio->bho", state["h"], recurrent)).chunk(4, -1)
+    i, f, z, o = (read + state["h"] @ recurrent).chunk(4, -1)
     kept = logsigmoid(f) + state["m"]
     m = torch.maximum(kept, i)
     forget, take = (kept - m).exp(), (i - m).exp()
     state["c"] = forget * state["c"] + take * z.tanh()
     state["n"], state["m"] = forget * state["n"] + take, m
     state["h"] = o.sigmoid() * state["c"] / state["n"]
-    return state["h"].flatten(1)
+    return state["h"]
