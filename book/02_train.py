@@ -58,7 +58,7 @@ sys.path.insert(0, str(clone))
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
 # what is sampled
-task: str = "urns"  # what is sampled: urns (coins are urns of two colours), language
+task: str = "urns"  # what is sampled: urns (coins are urns of two colours), language, text
 n_tasks: int = 1  # urns in the training pool; 0: a fresh urn for every sequence
 n_colors: int = 4  # colours of balls, the vocabulary
 alpha: float = 1.0  # concentration of the Dirichlet prior: a number, or one per colour
@@ -70,6 +70,10 @@ language: str = "aNbN"  # words of: baN, bbaN, aNbN, dyck, aNbNcN, cs_dyck, abN,
 max_length: int = 0  # most letters of training words; 0: context_length
 unseen: float = 0.0  # share of the words of 8 letters or more kept from training
 completions: str = "none"  # in training too: none, prompts that go on by rule 1 (oracle), against it (adversarial)
+corpus: str = "plays"  # plays, wikitext-2, or a folder with train.txt, valid.txt, test.txt
+tokenizer: str = "bpe"  # bpe (learned from the training text), char (characters), or gpt2
+n_tokens: int = 1024  # tokens that bpe learns, 256 bytes among them
+trained_on: str = "train"  # split that is trained on: train, or valid (its last tenth then chooses the weights)
 # how tokens are read and written
 lex: bool = False  # lexical invariance: redraw the embedding table for every sequence
 vocabulary: str = "one_hot"  # random tables, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original
@@ -82,10 +86,10 @@ d_model: int = 32  # width of embedded tokens and between layers
 n_layers: int = 1  # blocks, or recurrent layers
 n_heads: int = 2  # attention heads, each of width d_model / n_heads
 d_head: int = 0  # width of a head; 0: d_model / n_heads
-mlp: str = "gated"  # gated GELU, relu, or none: attention only
+mlp: str = "gated"  # gated (by GELU), swiglu (by SiLU), gelu, relu, or none: attention only
 d_mlp: int = 0  # width of the MLP; 0: four times d_model
-norm: str = "layer"  # LayerNorm (layer), or none
-norm_placement: str = "pre"  # pre: before attention, MLP and read-out; post: after each sum
+norm: str = "layer"  # LayerNorm (layer), RMSNorm (rms), or none
+norm_placement: str = "pre"  # pre: of inputs; post: of sums; peri: of inputs and outputs; mix: a quarter post, then pre
 positions: str = "learned"  # how a token's place is told: learned, rotary, none, integer, linear, log, sinusoidal
 positions_trained: bool = True  # positions that are a table are trained, not fixed
 bos: bool = True  # all rows see the start vector, a BOS; without, row 0 alone
@@ -109,6 +113,7 @@ schedule: str = "cosine"  # after the warm-up: constant, cosine, inverse_sqrt
 weight_decay: float = 0.01  # decoupled weight decay, on matrices only
 grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
 initial: str = ""  # key of the run whose best weights it begins with; none where empty
+initial_std: float = 0.0  # of first weights (outputs of blocks: less); 0: 1/√fan-in
 trained: str = "all"  # which weights: all, vocabulary (with start)
 n_checkpoints: int = 0  # weights kept along training, evenly spaced in the root of the step
 n_test_samples: int = 500  # held-out sequences per split

@@ -60,9 +60,9 @@ d_model: int = 32  # width of embedded tokens and between layers
 n_layers: int = 1  # blocks, or recurrent layers
 n_heads: int = 2  # attention heads, each of width d_model / n_heads
 d_head: int = 0  # width of a head; 0: d_model / n_heads
-mlp: str = "gated"  # gated GELU, relu, or none: attention only
+mlp: str = "gated"  # gated (by GELU), swiglu (by SiLU), gelu, relu, or none: attention only
 d_mlp: int = 0  # width of the MLP; 0: four times d_model
-norm: str = "layer"  # LayerNorm (layer), or none
+norm: str = "layer"  # LayerNorm (layer), RMSNorm (rms), or none
 positions: str = "learned"  # how a token's place is told: learned, rotary, none, integer, linear, log, sinusoidal
 # how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite

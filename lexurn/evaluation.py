@@ -29,6 +29,9 @@ from lexurn.uncertainty import with_error
 
 PerSequence = Float64[Tensor, "batch time"]
 
+MOST_TOKENS = 64
+"""Of which every one has a column in a table of predictions."""
+
 
 def evaluate(
     predictor: Predictor,
@@ -37,12 +40,19 @@ def evaluate(
     *,
     step: int = 0,
     first_row: int = 1,
+    at_once: int | None = None,
 ) -> pd.DataFrame:
     """Score a predictor on every split against every reference; means are over rows from `first_row` on.
 
-    Raises ValueError where the predictor's answer is no log-probabilities for these tokens.
+    Where vocabularies are large, no more than some sequences should be predicted `at_once`. Raises ValueError where the
+    predictor's answer is no log-probabilities for these tokens.
     """
-    tables = [_table(name, measures(predictor, references, tokens), first_row) for name, tokens in splits.items()]
+    tables = []
+    for name, tokens in splits.items():
+        parts = [tokens] if at_once is None or at_once >= len(tokens) else tokens.split(at_once)
+        found = [measures(predictor, references, part) for part in parts]
+        values = {of: torch.cat([each[of] for each in found]) for of in found[0]}
+        tables.append(_table(name, values, first_row))
     table = pd.concat(tables, ignore_index=True)
     table.insert(0, "step", step)
     return table
@@ -140,11 +150,16 @@ def last_predictions(predictor: Predictor, references: Mapping[str, Predictor], 
     """Every sequence with what the model and its references predict at the last row, for a person to look through.
 
     Columns: balls (those seen), `<who>/<color>` for the probabilities of the `model` and each reference, and
-    `symmetrized_kl/<reference>`.
+    `symmetrized_kl/<reference>`. Of more than `MOST_TOKENS` tokens, `<who>/next` is the probability of the one that
+    came and `<who>/best` the one thought most probable.
     """
     table = pd.DataFrame({"balls": [" ".join(map(str, seen)) for seen in tokens[:, :-1].tolist()]})
     answers = {name: each(tokens)[:, -1] for name, each in {"model": predictor, **references}.items()}
     for name, log_probs in answers.items():
+        if log_probs.shape[-1] > MOST_TOKENS:
+            table[f"{name}/next"] = log_probs.exp().gather(-1, tokens[:, -1:])[:, 0].tolist()
+            table[f"{name}/best"] = log_probs.argmax(-1).tolist()
+            continue
         for color, probs in enumerate(log_probs.exp().T.tolist()):
             table[f"{name}/{color}"] = probs
     for name in references:

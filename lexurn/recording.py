@@ -47,7 +47,7 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
         print(f"going on from step {start} of {settings.training.n_steps}, {threads} thread(s)", file=sys.stderr)
     with experiment.threads(threads):
         ready = experiment.prepare(settings)
-        origin = provenance.record(settings, ready.device, ready.bf16)
+        origin = provenance.record(settings, ready.device, ready.bf16) | {"data": experiment.fingerprint(settings)}
         splits, chosen_on = experiment.held_out(settings, ready.pool), experiment.validation(settings, ready.pool)
         references = predictors.remembered(experiment.references(settings, ready.pool), splits)
         weigh = _mixing(settings, ready, splits)
@@ -61,10 +61,12 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
         if state is not None:
             trackers.go_on(tracking.read(folder / "metrics.jsonl"))
 
+        how = {"first_row": ready.first_row, "at_once": experiment.at_once(settings)}
+
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
             seed = settings.training.seed
             loss = models.loss_as_trained(ready.model, chosen_on, seed=seed, first_row=ready.first_row)
-            table = evaluation.evaluate(ready.predictor, references, splits, first_row=ready.first_row)
+            table = evaluation.evaluate(ready.predictor, references, splits, **how)
             return {"validation_loss": loss, **_scalars(table), **weigh()}
 
         def seconds() -> float:
@@ -91,10 +93,10 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
         kept(trained.last_step, lambda: trained.last)
         kept.finish()
         ready.model.load_state_dict(trained.best)
-        about = {"step": trained.best_step, "first_row": ready.first_row}
-        table = evaluation.evaluate(ready.predictor, references, splits, **about)
+        table = evaluation.evaluate(ready.predictor, references, splits, step=trained.best_step, **how)
         for name, tokens in splits.items():
-            predictions = evaluation.last_predictions(ready.predictor, references, tokens)
+            few = tokens if len(tokens) <= how["at_once"] else tokens[: how["at_once"]]
+            predictions = evaluation.last_predictions(ready.predictor, references, few)
             trackers.log_table(f"predictions/{name}", predictions)
     files.write(folder / "model.safetensors", save(trained.best))
     files.write(folder / "last.safetensors", save(trained.last))

@@ -94,12 +94,23 @@ class Run:
     @cached_property
     def model(self) -> models.LanguageModel:
         """The network with its best weights, on the CPU. Raises StoreError where it was published without them."""
+        self.require_its_data()
         store.used.add(f"{self.path.name}/{store.WEIGHTS}")
         if not (self.path / store.WEIGHTS).exists():
             raise files.StoreError(f"{self.path} has no weights; LEXURN_FRESH=1, or --fresh for the book, trains them")
         model = models.build(self.settings, generator=generator(self.settings.training.seed, "weights"))
         model.load_state_dict(load_file(self.path / store.WEIGHTS))
         return model.eval()
+
+    def require_its_data(self) -> None:
+        """Raise StoreError where it was trained on a text, or with a tokenizer, that is another by now."""
+        then, now = self.provenance.get("data", {}), experiment.fingerprint(self.settings)
+        for what in then:
+            if then[what] != now.get(what):
+                raise files.StoreError(
+                    f"{self.path.name} was trained with the {what} {then[what]}, and here it is {now.get(what)}; bring "
+                    "that back, or delete the run and train it anew"
+                )
 
     def checkpoints(self) -> Iterator[tuple[int, models.LanguageModel]]:
         """Each kept step (`n_checkpoints`) with the model as it was then, until the next is asked for.
@@ -129,6 +140,7 @@ class Run:
     @cached_property
     def splits(self) -> dict[str, Tokens]:
         """The held-out sequences that `results` was computed on."""
+        self.require_its_data()
         return experiment.held_out(self.settings, self.pool)
 
 

@@ -22,6 +22,13 @@ if not all(map(find_spec, ("transformers", "xlstm"))):  # CI runs them again wit
     }
 
 
+if not os.environ.get("LEXURN_TEST_DATA"):  # real texts, which are not part of the repository
+    MAY_SKIP |= {
+        "test_text.py::test_gpt2s_encoding_is_its_own",
+        "test_text.py::test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test",
+    }
+
+
 @pytest.fixture(autouse=True)
 def store(tmp_path, monkeypatch):
     """A run store and a build of the test's own, and nothing published."""

@@ -11,15 +11,17 @@ from lexurn.parameters import ParameterError, check
 from lexurn.settings import FLAT, LETTERS, SECTIONS, Settings, owners
 
 CHOICES = {
-    "task": ["urns", "language"],
+    "task": ["urns", "language", "text"],
+    "tokenizer": ["bpe", "gpt2"],
+    "trained_on": ["train", "valid"],
     "backbone": ["transformer", "lstm", "mamba", "xlstm", "linear"],
     "language": list(LETTERS),
     "completions": ["none", "oracle", "adversarial"],
     "vocabulary": ["one_hot", "orthonormal", "gaussian_scaled", "gaussian"],
     "positions": ["learned", "rotary", "none", "integer", "linear", "log", "sinusoidal"],
-    "norm_placement": ["pre", "post"],
-    "mlp": ["gated", "relu", "none"],
-    "norm": ["layer", "none"],
+    "norm_placement": ["pre", "post", "peri"],
+    "mlp": ["gated", "swiglu", "gelu", "relu", "none"],
+    "norm": ["layer", "rms", "none"],
     "schedule": ["constant", "cosine", "inverse_sqrt"],
     "device": ["auto", "cpu", "cuda", "mps"],
     "tracker": ["files", "wandb"],
@@ -34,6 +36,7 @@ SMALLEST = {
     "patience": 0,
     "n_tasks": 0,
     "n_colors": 2,
+    "n_tokens": 257,
     "n_test_samples": 2,
     "n_train_samples": 0,
     "warmup": 0,
@@ -48,10 +51,11 @@ REALS = {
     "dropout": (-1e-9, 1.0),
     "mlp_dropout": (-1e-9, 1.0),
     "unseen": (-1e-9, 1.0),
+    "initial_std": (-1e-9, None),
 }
 BOOLEANS = {"lex", "tied", "label_permuted", "positions_trained", "bos", "readout_bias"}
 LISTS = {"alpha", "thetas", "target_alpha", "slstm_at"}
-WHOLES = FLAT.keys() - CHOICES.keys() - REALS.keys() - BOOLEANS - LISTS - {"initial", "trained"}
+WHOLES = FLAT.keys() - CHOICES.keys() - REALS.keys() - BOOLEANS - LISTS - {"initial", "trained", "corpus"}
 
 
 def valid(dice: random.Random) -> dict:
@@ -92,6 +96,8 @@ def valid(dice: random.Random) -> dict:
         values.pop("d_model", None), values.pop("n_heads", None)
     if "n_steps" in values and "n_train_samples" in values:
         del values["n_steps"]
+    if values.get("task") == "text":  # tables for so many tokens want a width of as many
+        values.pop("lex", None)
     if str(values.get("lex")) not in ("True", "true", "yes"):
         values.pop("vocabulary", None)
     if not values.get("patience"):
@@ -201,7 +207,7 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ({"lex": True, "vocabulary": "original", "tied": False}, "use vocabulary gaussian to change them"),
         (
             {"task": "coins"},
-            "task (what is sampled: urns (coins are urns of two colours), language) must be one of urns, ",
+            "task (what is sampled: urns (coins are urns of two colours), language, text) must be one of urns, ",
         ),
         (
             {"language": "dik"},
@@ -253,6 +259,11 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
             "unseen and completions do not go together, got un",
         ),
         ({"norm": "none", "norm_placement": "post"}, "norm_placement counts only with norms, got norm_placement=post"),
+        ({"norm_placement": "mix", "n_layers": 3}, "n_layers must be 4 or more for norm_placement=mix"),
+        ({"tokenizer": "char", "n_tokens": 300}, "n_tokens counts only with tokenizer bpe, got n_tokens=300"),
+        ({"task": "text", "lex": True}, "d_model must be at least the 1024 tokens of bpe for one_hot tables, got 32"),
+        ({"n_tokens": 256}, "n_tokens (tokens that bpe learns, 256 bytes among them) must be"),
+        ({"initial": "0123456789ab", "initial_std": 0.02}, "initial_std counts only for weights that are drawn"),
         ({"mlp": "none", "mlp_dropout": 0.1}, "mlp_dropout counts only with an MLP, got mlp_dropout=0.1 and mlp=none"),
         ({"language": "dyck", "lex": True, "d_model": 2}, "d_model must be at least the 4 letters of dyck for one_hot"),
     ],

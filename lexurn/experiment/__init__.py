@@ -2,7 +2,7 @@
 
 Each is a function of the settings alone, through random streams of its own, so that evaluating can never change
 training and two models with equal task and seed are compared on the same sequences. What depends on the task stands in
-a module for each: `of_urns`, `of_languages`.
+a module for each: `of_urns`, `of_languages`, `of_text`.
 """
 
 import itertools
@@ -27,9 +27,11 @@ __all__ = [
     "N_TABLES",
     "Ready",
     "as_predictor",
+    "at_once",
     "batches",
     "begun",
     "estimate",
+    "fingerprint",
     "fit",
     "held_out",
     "optimum",
@@ -50,8 +52,15 @@ __all__ = [
 N_TABLES = 8
 """Draws of random tables that a lexical model's probabilities are averaged over when it is evaluated."""
 
+MOST_NUMBERS = 2**23
+"""Of predictions that are evaluated at once, in double precision (64 MB)."""
 
-SOURCES = {"urns": "lexurn.experiment.of_urns", "language": "lexurn.experiment.of_languages"}
+
+SOURCES = {
+    "urns": "lexurn.experiment.of_urns",
+    "language": "lexurn.experiment.of_languages",
+    "text": "lexurn.experiment.of_text",
+}
 """The module of each task, which has the eight functions below."""
 
 
@@ -65,7 +74,7 @@ def require_data(settings: Settings) -> None:
 
 
 def training_pool(settings: Settings) -> Pool | None:
-    """The urns a model is trained on; None where every sequence has a fresh one, and for words."""
+    """The urns a model is trained on; None where every sequence has a fresh one, for words, and for text."""
     return _of(settings).training_pool(settings)
 
 
@@ -85,7 +94,8 @@ def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
 
 
 def optimum(settings: Settings) -> str:
-    """The reference that no model with these settings can beat on average: the Bayes optimum of its training data."""
+    """The reference that no model with these settings can beat on average: the Bayes optimum of its training data;
+    "" where it is not known."""
     return _of(settings).optimum(settings)
 
 
@@ -97,6 +107,16 @@ def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
 def validation(settings: Settings, pool: Pool | None) -> Tokens:
     """Sequences like those of training that choose the best weights, and nothing else."""
     return _of(settings).validation(settings, pool)
+
+
+def fingerprint(settings: Settings) -> dict[str, str]:
+    """What tells data that is no generator's, a text and its tokenizer, from others of the same name."""
+    return getattr(_of(settings), "fingerprint", lambda settings: {})(settings)
+
+
+def at_once(settings: Settings) -> int:
+    """How many sequences are predicted at once when a model is evaluated, so that the numbers fit into memory."""
+    return max(MOST_NUMBERS // (settings.task.vocab_size * (settings.task.context_length + 1)), 1)
 
 
 def batches(

@@ -134,17 +134,17 @@ def build(settings: Settings, *, generator: Generator) -> LanguageModel:
     """A freshly initialized model on the CPU; its weights depend on the settings and the generator alone."""
     with global_generator(0, torch.device("cpu")):  # constructors draw from it
         model = LanguageModel(settings)
-    initialize(model, generator=generator)
+    initialize(model, generator=generator, std=settings.training.initial_std)
     return model
 
 
 @torch.no_grad()
-def initialize(model: LanguageModel, *, generator: Generator) -> None:
+def initialize(model: LanguageModel, *, generator: Generator, std: float = 0.0) -> None:
     """All initial weights, in one place.
 
-    Matrices and tables N(0, 1/fan-in), so that embedded tokens have norm about 1 as random tables do; those that write
-    into the residual stream are divided by √(how many there are); norms are the identity, biases zero. Positions that
-    are told by a number begin as that. A backbone may say otherwise of its own (`INITIAL`).
+    Matrices and tables N(0, 1/fan-in), so that embedded tokens have norm about 1 as random tables do, or all with one
+    `std`; those that write into the residual stream are divided by √(how many there are); norms are the identity,
+    biases zero. Positions that are told by a number begin as that. A backbone may say otherwise of its own (`INITIAL`).
     """
     residual, own = model.backbone.RESIDUAL, model.backbone.INITIAL
     n_writes = sum(name.endswith(residual) for name, _ in model.named_parameters())
@@ -157,10 +157,8 @@ def initialize(model: LanguageModel, *, generator: Generator) -> None:
         elif parameter.ndim == 1:
             parameter.fill_(1.0 if name.endswith("norm.weight") else 0.0)
         else:
-            std = parameter.shape[-1] ** -0.5
-            if name.endswith(residual):
-                std /= n_writes**0.5
-            parameter.normal_(std=std, generator=generator)
+            scale = std or parameter.shape[-1] ** -0.5
+            parameter.normal_(std=scale / n_writes**0.5 if name.endswith(residual) else scale, generator=generator)
 
 
 def as_predictor(model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batch_size: int = 64) -> Predictor:

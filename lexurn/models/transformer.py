@@ -1,21 +1,37 @@
-"""A decoder: x + attention(norm x), then x + mlp(norm x), and a last norm; or norm(x + …) and no last one; or no norms.
+"""A decoder: attention, then an MLP, each added to what flows. Norms are LayerNorm, RMSNorm, or none, and stand
+
+    pre     x + f(norm x)          with a norm behind the last block
+    post    norm(x + f x)          without (Vaswani et al. 2017)
+    peri    x + norm'(f(norm x))   with it (Kim et al. 2025, arXiv 2502.02732)
+    mix     post in the first quarter of the blocks, pre in the others (Li et al. 2024, arXiv 2412.13795)
 
 Causal by `scaled_dot_product_attention(is_causal=True)`. Step by step, keys and values of the rows before are kept in a
-`Cache`, one for each layer, and a step is its query against them. The gated MLP is down(gelu(up x) · gate x), without
-biases; the plain one down(relu(up x)), with them. Row 0 is the start vector and row i + 1 is token i, whose rotary
-position is i (the start vector is not turned); without a BOS the rows of the tokens come alone.
+`Cache`, one for each layer, and a step is its query against them. A gated MLP is down(σ(up x) · gate x), without biases
+(σ is GELU, or SiLU: SwiGLU, Shazeer 2020); a plain one down(σ(up x)), with them (ReLU or GELU). Row 0 is the start
+vector and row i + 1 is token i, whose rotary position is i (the start vector is not turned); without a BOS the rows of
+the tokens come alone.
 
 What flows is named: a `Place` below is where `lexurn.analysis.activations` reads and writes.
 """
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, relu, scaled_dot_product_attention
+from torch.nn.functional import gelu, relu, scaled_dot_product_attention, silu
 
 from lexurn.models.places import Place
 from lexurn.settings import TransformerSettings
 from lexurn.shapes import Hidden
+
+Map = Callable[[Tensor], Tensor]
+
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "layer": nn.LayerNorm,
+    "rms": lambda width: nn.RMSNorm(width, eps=1e-5),
+    "none": nn.Identity,
+}
 
 
 class Cache:
@@ -65,54 +81,75 @@ class Attention(nn.Module):
 
 
 class GatedMLP(nn.Module):
-    def __init__(self, d_model: int, d_mlp: int):
+    def __init__(self, d_model: int, d_mlp: int, activation: Map):
         super().__init__()
+        self.activation = activation
         self.up = nn.Linear(d_model, d_mlp, bias=False)
         self.gate = nn.Linear(d_model, d_mlp, bias=False)
         self.down = nn.Linear(d_mlp, d_model, bias=False)
         self.pre, self.post = Place("mlp.pre"), Place("mlp.post")
 
     def forward(self, x: Hidden) -> Hidden:
-        return self.down(self.post(gelu(self.pre(self.up(x))) * self.gate(x)))
+        return self.down(self.post(self.activation(self.pre(self.up(x))) * self.gate(x)))
 
 
 class PlainMLP(nn.Module):
-    def __init__(self, d_model: int, d_mlp: int):
+    def __init__(self, d_model: int, d_mlp: int, activation: Map):
         super().__init__()
+        self.activation = activation
         self.up = nn.Linear(d_model, d_mlp)
         self.down = nn.Linear(d_mlp, d_model)
         self.pre, self.post = Place("mlp.pre"), Place("mlp.post")
 
     def forward(self, x: Hidden) -> Hidden:
-        return self.down(self.post(relu(self.pre(self.up(x)))))
+        return self.down(self.post(self.activation(self.pre(self.up(x)))))
 
 
-MLPS = {"gated": GatedMLP, "relu": PlainMLP}
+MLPS = {"gated": (GatedMLP, gelu), "swiglu": (GatedMLP, silu), "relu": (PlainMLP, relu), "gelu": (PlainMLP, gelu)}
+
+
+def pre(x: Hidden, f: Map, norm: Map, out_norm: Map) -> Hidden:
+    return x + f(norm(x))
+
+
+def post(x: Hidden, f: Map, norm: Map, out_norm: Map) -> Hidden:
+    return norm(x + f(x))
+
+
+def peri(x: Hidden, f: Map, norm: Map, out_norm: Map) -> Hidden:
+    return x + out_norm(f(norm(x)))
+
+
+SUMS = {"pre": pre, "post": post, "peri": peri}
 
 
 class Block(nn.Module):
-    def __init__(self, settings: TransformerSettings):
+    def __init__(self, settings: TransformerSettings, placement: str):
         super().__init__()
-        self.post = settings.norm_placement == "post"
+        self.sum = SUMS[placement]
+        out_norm = norm if placement == "peri" else lambda settings: nn.Identity()
         self.resid_pre = Place("resid_pre")
-        self.attention_norm = norm(settings)
+        self.attention_norm, self.attention_out_norm = norm(settings), out_norm(settings)
         self.attention = Attention(settings)
         self.dropout = nn.Dropout(settings.dropout)
         self.resid_mid = Place("resid_mid")
         self.has_mlp = settings.mlp != "none"
         if self.has_mlp:
-            self.mlp_norm = norm(settings)
-            self.mlp = MLPS[settings.mlp](settings.d_model, settings.mlp_width)
+            self.mlp_norm, self.mlp_out_norm = norm(settings), out_norm(settings)
+            kind, activation = MLPS[settings.mlp]
+            self.mlp = kind(settings.d_model, settings.mlp_width, activation)
             self.mlp_dropout = nn.Dropout(settings.mlp_dropout)
         self.resid_post = Place("resid_post")
 
     def forward(self, x: Hidden, cache: Cache | None = None) -> Hidden:
-        x = self.resid_pre(x)
-        if self.post:
-            x = self.resid_mid(self.attention_norm(x + self.dropout(self.attention(x, cache))))
-            return self.resid_post(self.mlp_norm(x + self.mlp_dropout(self.mlp(x))) if self.has_mlp else x)
-        x = self.resid_mid(x + self.dropout(self.attention(self.attention_norm(x), cache)))
-        return self.resid_post(x + self.mlp_dropout(self.mlp(self.mlp_norm(x))) if self.has_mlp else x)
+        def attend(x: Hidden) -> Hidden:
+            return self.dropout(self.attention(x, cache))
+
+        x = self.sum(self.resid_pre(x), attend, self.attention_norm, self.attention_out_norm)
+        x = self.resid_mid(x)
+        if self.has_mlp:
+            x = self.sum(x, lambda x: self.mlp_dropout(self.mlp(x)), self.mlp_norm, self.mlp_out_norm)
+        return self.resid_post(x)
 
 
 class Transformer(nn.Module):
@@ -128,8 +165,8 @@ class Transformer(nn.Module):
 
     def __init__(self, settings: TransformerSettings, *, n_rows: int | None = None):
         super().__init__()
-        self.blocks = nn.Sequential(*(Block(settings) for _ in range(settings.n_layers)))
-        self.norm = nn.Identity() if settings.norm_placement == "post" else norm(settings)
+        self.blocks = nn.Sequential(*(Block(settings, each) for each in settings.placements))
+        self.norm = nn.Identity() if settings.placements[-1] == "post" else norm(settings)
 
     def forward(self, x: Hidden) -> Hidden:
         return self.norm(self.blocks(x))
@@ -147,7 +184,8 @@ class Transformer(nn.Module):
 
 
 def norm(settings: TransformerSettings) -> nn.Module:
-    return nn.LayerNorm(settings.d_model) if settings.norm == "layer" else nn.Identity()
+    """One of the norms that are asked for."""
+    return NORMS[settings.norm](settings.d_model)
 
 
 def attention_pattern(

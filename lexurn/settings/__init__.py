@@ -1,6 +1,6 @@
 """Settings of one run, nested by their owner and flat for users (pydantic only, no torch).
 
-    task        what is sampled                                    UrnsSettings, LanguageSettings       tasks.py
+    task        what is sampled                                    UrnsSettings, LanguageSettings …     tasks.py
     vocabulary  how tokens are read and written                    VocabularySettings                   models.py
     backbone    what computes in between                           TransformerSettings, LSTMSettings …  models.py
     training    how the weights are found                          TrainingSettings                     training.py
@@ -29,7 +29,7 @@ from lexurn.settings.models import (
     VocabularySettings,
     XLSTMSettings,
 )
-from lexurn.settings.tasks import LETTERS, LanguageSettings, UrnsSettings
+from lexurn.settings.tasks import LETTERS, LanguageSettings, TextSettings, UrnsSettings
 from lexurn.settings.training import MachineSettings, StudySettings, TrainingSettings
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "MambaSettings",
     "Settings",
     "StudySettings",
+    "TextSettings",
     "TrainingSettings",
     "TransformerSettings",
     "UrnsSettings",
@@ -59,7 +60,7 @@ LATER = {
     "task": ("label_permuted", "thetas", "target_alpha"),
     "vocabulary": ("readout_bias",),
     "backbone": ("d_head", "mlp", "d_mlp", "norm", "positions_trained", "bos", "norm_placement", "mlp_dropout"),
-    "training": ("optimizer", "patience", "min_delta", "initial", "trained", "n_checkpoints"),
+    "training": ("optimizer", "patience", "min_delta", "initial", "initial_std", "trained", "n_checkpoints"),
 }
 """Settings that were added since version 1: at their defaults they are not in the key, which older runs have too."""
 
@@ -67,7 +68,7 @@ KINDS = ("normal", "lexical", "permuted")
 
 
 SECTIONS: dict[str, tuple[type[Section], ...]] = {
-    "task": (UrnsSettings, LanguageSettings),
+    "task": (UrnsSettings, LanguageSettings, TextSettings),
     "vocabulary": (VocabularySettings,),
     "backbone": (TransformerSettings, LSTMSettings, MambaSettings, XLSTMSettings, LinearSettings),
     "training": (TrainingSettings,),
@@ -77,7 +78,7 @@ SECTIONS: dict[str, tuple[type[Section], ...]] = {
 """The classes that a section may be of, the default first."""
 
 CHOICES = {
-    "task": "what is sampled: urns (coins are urns of two colours), language",
+    "task": "what is sampled: urns (coins are urns of two colours), language, text",
     "backbone": "what computes in between: transformer, lstm, mamba, xlstm, linear",
 }
 """Sections with a choice of classes: their flat name says which."""
@@ -86,7 +87,7 @@ CHOICES = {
 class Settings(Section):
     """One run. Frozen; equal settings have equal keys."""
 
-    task: Annotated[UrnsSettings | LanguageSettings, Field(discriminator="name")] = UrnsSettings()
+    task: Annotated[UrnsSettings | LanguageSettings | TextSettings, Field(discriminator="name")] = UrnsSettings()
     vocabulary: VocabularySettings = VocabularySettings()
     backbone: Annotated[
         TransformerSettings | LSTMSettings | MambaSettings | XLSTMSettings | LinearSettings,
@@ -99,8 +100,10 @@ class Settings(Section):
     @model_validator(mode="after")
     def _tables_fit(self) -> "Settings":
         family, task = self.vocabulary.vocabulary, self.task
+        if not self.vocabulary.lex or family not in ("one_hot", "orthonormal"):
+            return self
         size = task.vocab_size - task.n_special
-        if self.vocabulary.lex and family in ("one_hot", "orthonormal") and size > self.backbone.d_model:
+        if size > self.backbone.d_model:
             raise ValueError(
                 f"d_model must be at least {task.words} for {family} tables, got {self.backbone.d_model}; "
                 f"use d_model {size} or more, or vocabulary gaussian_scaled"

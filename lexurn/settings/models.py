@@ -65,11 +65,13 @@ class TransformerSettings(BackboneSettings):
     name: Literal["transformer"] = "transformer"
     n_heads: Whole = Field(2, ge=1, description="attention heads, each of width d_model / n_heads")
     d_head: Whole = Field(0, ge=0, description="width of a head; 0: d_model / n_heads")
-    mlp: Literal["gated", "relu", "none"] = Field("gated", description="gated GELU, relu, or none: attention only")
+    mlp: Literal["gated", "swiglu", "gelu", "relu", "none"] = Field(
+        "gated", description="gated (by GELU), swiglu (by SiLU), gelu, relu, or none: attention only"
+    )
     d_mlp: Whole = Field(0, ge=0, description="width of the MLP; 0: four times d_model")
-    norm: Literal["layer", "none"] = Field("layer", description="LayerNorm (layer), or none")
-    norm_placement: Literal["pre", "post"] = Field(
-        "pre", description="pre: before attention, MLP and read-out; post: after each sum"
+    norm: Literal["layer", "rms", "none"] = Field("layer", description="LayerNorm (layer), RMSNorm (rms), or none")
+    norm_placement: Literal["pre", "post", "peri", "mix"] = Field(
+        "pre", description="pre: of inputs; post: of sums; peri: of inputs and outputs; mix: a quarter post, then pre"
     )
     positions: Literal["learned", "rotary", "none", "integer", "linear", "log", "sinusoidal"] = Field(
         "learned", description="how a token's place is told"
@@ -87,6 +89,14 @@ class TransformerSettings(BackboneSettings):
     def mlp_width(self) -> int:
         return self.d_mlp or 4 * self.d_model
 
+    @property
+    def placements(self) -> tuple[str, ...]:
+        """Where the norms of every block stand: pre, post, or peri."""
+        if self.norm_placement != "mix":
+            return (self.norm_placement,) * self.n_layers
+        n_post = self.n_layers // 4
+        return ("post",) * n_post + ("pre",) * (self.n_layers - n_post)
+
     @model_validator(mode="after")
     def _widths_count(self) -> "TransformerSettings":
         if self.mlp == "none" and self.d_mlp:
@@ -99,6 +109,11 @@ class TransformerSettings(BackboneSettings):
             raise ValueError(
                 f"norm_placement counts only with norms, got norm_placement={self.norm_placement} and norm=none; "
                 "leave norm_placement out, or use norm layer"
+            )
+        if self.norm_placement == "mix" and self.n_layers < 4:
+            raise ValueError(
+                f"n_layers must be 4 or more for norm_placement=mix, post in the first quarter, got {self.n_layers}; "
+                "use n_layers 4, or another norm_placement"
             )
         if self.positions in ("rotary", "none", "sinusoidal") and not self.positions_trained:
             raise ValueError(

@@ -1,5 +1,8 @@
 """What is sampled: a class of settings for each task."""
 
+import re
+from importlib import import_module
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -151,3 +154,53 @@ class LanguageSettings(Section):
     @property
     def label(self) -> str:
         return f"{self.language}-C{self.context_length}"
+
+
+class TextSettings(Section):
+    """Text: sequences of context_length + 1 tokens of a corpus."""
+
+    first_row: ClassVar[int] = 0  # every token counts
+    n_special: ClassVar[int] = 0
+    GPT2_TOKENS: ClassVar[int] = 50_257
+
+    name: Literal["text"] = "text"
+    corpus: str = Field("plays", description="plays, wikitext-2, or a folder with train.txt, valid.txt, test.txt")
+    tokenizer: Literal["bpe", "char", "gpt2"] = Field(
+        "bpe", description="bpe (learned from the training text), char (characters), or gpt2"
+    )
+    n_tokens: Whole = Field(1024, ge=257, description="tokens that bpe learns, 256 bytes among them")
+    trained_on: Literal["train", "valid"] = Field(
+        "train", description="split that is trained on: train, or valid (its last tenth then chooses the weights)"
+    )
+    context_length: Whole = Field(32, ge=1, description="most tokens seen before a prediction")
+    label_permuted: bool = Field(False, description="rename the tokens of every training sequence at random")
+
+    @model_validator(mode="after")
+    def _sizes_are_learned(self) -> "TextSettings":
+        if self.tokenizer != "bpe" and self.n_tokens != type(self).model_fields["n_tokens"].default:
+            raise ValueError(
+                f"n_tokens counts only with tokenizer bpe, got n_tokens={self.n_tokens} and tokenizer="
+                f"{self.tokenizer}; leave n_tokens out"
+            )
+        return self
+
+    @property
+    def vocab_size(self) -> int:
+        """How many tokens there are; of characters as many as the corpus has, which is read for it."""
+        if self.tokenizer == "char":
+            return len(import_module("lexurn.tasks.text").load(self).tokenizer.pieces)
+        return self.GPT2_TOKENS if self.tokenizer == "gpt2" else self.n_tokens
+
+    @property
+    def words(self) -> str:
+        return f"the {self.vocab_size} tokens of {self.tokenizer}"
+
+    @property
+    def names(self) -> list[str]:
+        return []
+
+    @property
+    def label(self) -> str:
+        corpus = re.sub(r"[^A-Za-z0-9_]+", "-", Path(self.corpus).name).strip("-") or "folder"
+        size = f"{self.n_tokens}" if self.tokenizer == "bpe" else ""
+        return f"{corpus}-{self.tokenizer}{size}-C{self.context_length}"

@@ -24,6 +24,7 @@ class TrainingSettings(Section):
     weight_decay: Real = Field(0.01, ge=0, description="decoupled weight decay, on matrices only")
     grad_clip: Real = Field(1.0, ge=0, description="largest norm of the gradient; 0: no clipping")
     initial: str = Field("", description="key of the run whose best weights it begins with; none where empty")
+    initial_std: Real = Field(0.0, ge=0, description="of first weights (outputs of blocks: less); 0: 1/√fan-in")
     trained: Literal["all", "vocabulary"] = Field("all", description="which weights: all, vocabulary (with start)")
     n_checkpoints: Whole = Field(
         0, ge=0, description="weights kept along training, evenly spaced in the root of the step"
@@ -38,6 +39,11 @@ class TrainingSettings(Section):
     def _some_weights_are_good_already(self) -> "TrainingSettings":
         if self.initial and not re.fullmatch(r"[0-9a-f]{12}", self.initial):
             raise ValueError(f"initial is the key of a run, twelve digits of 0-9 a-f, got {self.initial!r}")
+        if self.initial and self.initial_std:
+            raise ValueError(
+                f"initial_std counts only for weights that are drawn, got initial_std={self.initial_std} and initial="
+                f"{self.initial}; leave one out"
+            )
         if self.trained != "all" and not self.initial:
             raise ValueError(
                 f"trained={self.trained} leaves the others as they are, which must be good already; set initial, the "

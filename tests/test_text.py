@@ -1,0 +1,233 @@
+"""Text: corpora, tokenizers, arrays of tokens, counts, perplexity; and on the real WikiText-2 where it is at hand."""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lexurn import experiment, files, runs
+from lexurn.analysis import perplexity
+from lexurn.parameters import ParameterError, check
+from lexurn.predictors import Uniform
+from lexurn.predictors.ngrams import Bigram, Unigram
+from lexurn.seeding import generator
+from lexurn.settings import TextSettings
+from lexurn.tasks import corpora, text, tokenization
+
+DATA = os.environ.get("LEXURN_TEST_DATA")
+"""A folder with `wikitext-2/valid.txt` and `test.txt`, and `gpt2-bpe/encoder.json` and `vocab.bpe`."""
+
+needs_data = pytest.mark.skipif(not DATA, reason="LEXURN_TEST_DATA names no folder with WikiText-2 and GPT-2's files")
+SMALL = {"task": "text", "n_tokens": 300, "context_length": 16, "n_steps": 20, "eval_every": 10, "n_test_samples": 40}
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered():
+    corpora.read.cache_clear(), text.load.cache_clear()
+
+
+def folder(path, **texts):
+    path.mkdir(exist_ok=True)
+    for name, content in texts.items():
+        (path / f"{name}.txt").write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+def test_the_plays_ship_with_their_source():
+    sizes = {split: len(corpora.read("plays", split).encode()) for split in corpora.SPLITS}
+    assert 0.5e6 < sum(sizes.values()) < 1e6 and min(sizes.values()) > 1e5
+    assert "public domain" in (corpora.folder("plays") / "SOURCE.md").read_text()
+    held_out = {corpora.read("plays", split)[10_000:10_200] for split in ("valid", "test")}
+    assert all(part not in corpora.read("plays", "train") for part in held_out)
+
+
+@pytest.mark.parametrize("task", [TextSettings(n_tokens=400), TextSettings(tokenizer="char")])
+def test_text_comes_back_from_its_tokens(task):
+    found = text.load(task)
+    for split in corpora.SPLITS:
+        tokens, whole = found.tokens(split), corpora.read("plays", split)
+        assert isinstance(tokens, np.memmap) and not tokens.flags.writeable and tokens.dtype == np.uint16
+        assert found.tokenizer.decode(tokens) == whole
+        assert found.tokenizer.n_bytes[tokens].sum() == len(whole.encode())
+    assert len(found.tokenizer.pieces) == task.vocab_size
+    assert len(set(found.tokenizer.pieces)) == task.vocab_size
+
+
+def test_a_byte_pair_encoding_is_learned_from_its_text_alone_and_again_the_same():
+    one, again = (tokenization.learned("to be or not to be, " * 50, 262) for _ in range(2))
+    other = tokenization.learned("all the world's a stage, " * 50, 262)
+    assert one.fingerprint == again.fingerprint != other.fingerprint
+    assert max(map(len, one.pieces)) > 1 and len(one.encode("to be or")) < 8
+    for foreign in ("été", "日本", "\x00\n "):
+        assert one.decode(one.encode(foreign)) == foreign
+    assert "�" in one.decode(one.encode("日")[:1])
+    with pytest.raises(ParameterError, match="n_tokens=2000 are more than the training text has pairs for"):
+        tokenization.learned("to be", 2000)
+
+
+def test_characters_that_are_foreign_are_named():
+    letters = tokenization.characters(["abc", "cd"])
+    assert letters.pieces == (b"a", b"b", b"c", b"d") and letters.encode("dab") == [3, 0, 1]
+    with pytest.raises(ValueError, match="the tokenizer char has no 'é'"):
+        letters.encode("abé")
+
+
+def test_blocks_hold_every_token_once_and_windows_come_from_anywhere():
+    tokens = np.arange(103, dtype=np.uint16)
+    assert torch.equal(text.blocks(tokens, 10), torch.arange(100).view(10, 10))
+    found = text.windows(tokens, 5000, 10, generator=generator(0, "windows"))
+    assert (found.diff(dim=1) == 1).all() and set(found[:, 0].tolist()) == set(range(94))
+
+
+def test_counts_are_those_of_a_loop():
+    tokens, size = np.array([0, 1, 1, 2, 1, 0], dtype=np.uint16), 4
+    sequences = torch.tensor([[1, 1, 3], [2, 0, 1]])
+    first = [(list(tokens).count(token) + 1) / (6 + 4) for token in range(size)]
+    assert torch.allclose(Unigram(tokens, size)(sequences).exp(), torch.tensor(first).double().expand(2, 3, 4))
+    pairs = list(zip(tokens, tokens[1:], strict=False))
+    found = Bigram(tokens, size)(sequences).exp()
+    assert torch.allclose(found[:, 0], torch.tensor(first).double())
+    for row, before in ((1, [1, 2]), (2, [1, 0])):
+        for sequence, a in enumerate(before):
+            n = sum(pair[0] == a for pair in pairs)
+            wanted = [(sum(pair == (a, b) for pair in pairs) + size * first[b]) / (n + size) for b in range(size)]
+            assert found[sequence, row].tolist() == pytest.approx(wanted)
+
+
+def test_perplexity_where_it_is_known():
+    """Uniform: the size of the vocabulary; counts: their closed form; and every token is predicted once."""
+    tokens, n_bytes = np.array([0, 1, 1, 2, 1, 0, 3] * 5, dtype=np.uint16), np.array([1, 2, 1, 3])
+    asked = []
+
+    def predictor(batch):
+        asked.append(batch)
+        return Uniform(4)(batch)
+
+    found = perplexity.of_text(predictor, tokens, n_bytes=n_bytes, length=8, at_once=3)
+    assert torch.cat([batch.flatten() for batch in asked]).tolist() == tokens.tolist()
+    assert found.perplexity == pytest.approx(4) and found.sem == pytest.approx(0)
+    assert found.bits_per_byte == pytest.approx(2 * 35 / n_bytes[tokens].sum())
+    counted = Unigram(tokens, 4)
+    shares = np.bincount(tokens, minlength=4) / 35
+    found = perplexity.of_text(counted, tokens, n_bytes=n_bytes, length=8)
+    assert found.nats == pytest.approx(-(shares * counted.log_probs.numpy()).sum())
+    for length, at_once in ((35, 1), (7, 2), (3, 100)):
+        again = perplexity.of_text(counted, tokens, n_bytes=n_bytes, length=length, at_once=at_once)
+        assert again.nats == pytest.approx(found.nats) and again.n_tokens == 35
+    with pytest.raises(ValueError, match="at least one token"):
+        perplexity.of_text(counted, tokens[:0], n_bytes=n_bytes, length=8)
+
+
+def test_the_error_of_a_perplexity_is_its_spread_over_texts():
+    drawn = generator(0, "texts")
+    probs = torch.tensor([0.7, 0.2, 0.1]).double()
+    wrong = Unigram(np.array([0, 1, 2]), 3)
+    found = []
+    for _ in range(200):
+        tokens = torch.multinomial(probs, 203, replacement=True, generator=drawn).numpy()
+        counted = Unigram(np.array([0] * 6 + [1, 1]), 3)
+        found.append(perplexity.of_text(counted, tokens, n_bytes=np.ones(3, int), length=10))
+    spread = np.std([each.nats for each in found], ddof=1)
+    assert np.mean([each.sem for each in found]) == pytest.approx(spread, rel=0.15)
+    assert perplexity.of_text(wrong, tokens, n_bytes=np.ones(3, int), length=10).sem == pytest.approx(0)
+
+
+def test_a_run_learns_text_and_is_found_again():
+    run = runs.get(check(SMALL))
+    loss = run.results.query("split == 'test' and row == 'mean' and measure == 'loss'")
+    assert float(loss["mean"].iloc[0]) < np.log(300) - 0.2 and int(loss["n"].iloc[0]) == 40
+    assert set(run.results["reference"]) == {"", "unigram", "bigram"}
+    assert run.provenance["data"] == text.load(run.settings.task).fingerprint
+    assert run.settings.name.startswith("plays-bpe300-C16-normal-transformer")
+    again = runs.get(check(SMALL))
+    assert torch.equal(again.predictor(again.splits["test"]), run.predictor(run.splits["test"]))
+
+
+def test_in_parts_a_model_is_evaluated_as_at_once(monkeypatch):
+    whole = runs.get(check(SMALL)).results
+    monkeypatch.setattr(experiment, "MOST_NUMBERS", 300 * 17 * 7)
+    parts = runs.get(check(SMALL | {"eval_every": 20})).results
+    assert parts["step"].iloc[0] == whole["step"].iloc[0] == 20
+    assert np.allclose(parts["mean"], whole["mean"]) and np.allclose(parts["sem"], whole["sem"])
+
+
+def test_a_run_whose_text_or_tokenizer_changed_is_refused(tmp_path):
+    corpus = folder(tmp_path / "mine", train="abcd " * 400, valid="abc " * 100, test="bcd " * 100)
+    run = runs.get(check(SMALL | {"corpus": corpus, "tokenizer": "char", "n_tokens": 1024, "n_steps": 2}))
+    assert run.model and run.splits
+    folder(tmp_path / "mine", train="abce " * 400)
+    corpora.read.cache_clear(), text.load.cache_clear()
+    with pytest.raises(files.StoreError, match="was trained with the corpus"):
+        _ = runs.load(run.path.name).model
+    with pytest.raises(files.StoreError, match="bring that back, or delete the run"):
+        _ = runs.load(run.path.name).splits
+
+
+def test_corpora_that_are_not_there_are_told(tmp_path):
+    with pytest.raises(
+        ParameterError,
+        match="corpus must be plays, wikitext-2 or a folder, got play, which is none; did you mean plays",
+    ):
+        runs.get(check(SMALL | {"corpus": "play"}))
+    only = folder(tmp_path / "one", train="to be " * 100)
+    with pytest.raises(ParameterError, match=r"has no valid.txt, only train.txt; a folder needs train.txt, valid.txt"):
+        runs.get(check(SMALL | {"corpus": only, "n_tokens": 257}))
+    latin = folder(tmp_path / "latin", train="to be " * 100, valid="été".encode("latin-1"), test="to be")
+    with pytest.raises(ParameterError, match=r"valid.txt of corpus=.*is not UTF-8, at byte 0; convert it"):
+        runs.get(check(SMALL | {"corpus": latin, "n_tokens": 257}))
+    short = folder(tmp_path / "short", train="to be " * 100, valid="to be", test="to be")
+    with pytest.raises(ParameterError, match="context_length=16 needs texts of 17 tokens or more, but valid of"):
+        runs.get(check(SMALL | {"corpus": short, "n_tokens": 257}))
+    empty = folder(tmp_path / "empty", train="to be " * 100, valid="", test="to be")
+    with pytest.raises(ParameterError, match="is empty"):
+        runs.get(check(SMALL | {"corpus": empty, "n_tokens": 257}))
+
+
+def test_without_network_wikitext_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr(corpora, "HUB", "http://127.0.0.1:9")
+    began = time.monotonic()
+    with pytest.raises(ParameterError) as caught:
+        runs.get(check(SMALL | {"corpus": "wikitext-2"}))
+    assert time.monotonic() - began < 2
+    for said in ("Salesforce/wikitext", "corpus plays", "a folder", "train.txt, valid.txt and test.txt"):
+        assert said in str(caught.value)
+    monkeypatch.setattr(tokenization, "GPT2_HOST", "http://127.0.0.1:9")
+    monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
+    with pytest.raises(ParameterError, match="use tokenizer bpe, which is learned here, or set TIKTOKEN_CACHE_DIR"):
+        runs.get(check(SMALL | {"tokenizer": "gpt2", "n_tokens": 1024}))
+
+
+@needs_data
+def test_gpt2s_encoding_is_its_own(tmp_path, monkeypatch):
+    for name in ("vocab.bpe", "encoder.json"):
+        address = f"https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/{name}"
+        content = (Path(DATA) / "gpt2-bpe" / name).read_bytes()
+        (tmp_path / hashlib.sha1(address.encode()).hexdigest()).write_bytes(content)
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    found = tokenization.gpt2()
+    assert len(found.pieces) == tokenization.GPT2_TOKENS == TextSettings.GPT2_TOKENS
+    assert found.encode("Hello world") == [15496, 995] and found.decode([15496, 995]) == "Hello world"
+    assert found.n_bytes[[15496, 995]].sum() == 11
+
+
+@needs_data
+def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
+    """The training split is not at hand: trained on `valid`, its last tenth held back, and asked on `test`."""
+    corpus = str(Path(DATA) / "wikitext-2")
+    flat = {"corpus": corpus, "trained_on": "valid", "n_tokens": 600, "n_steps": 150, "learning_rate": 0.01}
+    run = runs.get(check(SMALL | flat))
+    found = text.load(run.settings.task)
+    whole = found.tokens("test")
+    assert found.tokenizer.decode(whole) == corpora.read(corpus, "test")
+    assert len(found.tokens("train")) > 8 * len(found.tokens("valid")) > 0
+    some, n_bytes = whole[: 17 * 2000], found.tokenizer.n_bytes
+    nats = {
+        name: perplexity.of_text(each, some, n_bytes=n_bytes, length=17)
+        for name, each in {"model": run.predictor, "uniform": Uniform(600), **run.references}.items()
+    }
+    assert nats["uniform"].perplexity == pytest.approx(600)
+    assert nats["model"].nats + 6 * nats["model"].sem < nats["unigram"].nats < np.log(600)
