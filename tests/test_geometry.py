@@ -42,6 +42,16 @@ def test_cosines_are_those_of_all_pairs_and_padding_never_counts(centred):
     assert found.tolist() == pytest.approx(one_by_one, nan_ok=True)
 
 
+def test_the_cosines_of_each_token_with_the_others_come_to_those_of_all_pairs():
+    x, valid = drawn(4, 7, 5) + 0.5, torch.arange(7) < torch.tensor([7, 3, 2, 1])[:, None]
+    found = geometry.with_others(x, valid)
+    assert (found.isnan() == (~valid | (valid.sum(1, keepdim=True) == 1))).all()
+    assert torch.allclose(found.nanmean(1), geometry.cosines(x, valid), equal_nan=True)
+    one, others = x[1, 2], x[1, :2]
+    cosines = torch.nn.functional.cosine_similarity(one[None], others)
+    assert found[1, 2].item() == pytest.approx(cosines.mean().item())
+
+
 def test_cosines_where_they_are_known():
     same, apart = torch.ones(1, 6, 3), torch.eye(6)[None]
     assert geometry.cosines(same, everything(same)).item() == pytest.approx(1)
@@ -64,7 +74,7 @@ def test_updates_are_norms_and_cosines_of_what_is_added():
     for k, n in enumerate((5, 2, 3)):
         b, a = before[k, :n], added[k, :n]
         cosine = (b * a).sum(-1) / b.norm(dim=-1) / a.norm(dim=-1)
-        assert found["norm"][k] == pytest.approx(b.norm(dim=-1).mean().item())
+        assert geometry.norms(before, valid)[k] == pytest.approx(b.norm(dim=-1).mean().item())
         assert found["update"][k] == pytest.approx(a.norm(dim=-1).mean().item())
         assert found["update_cosine"][k] == pytest.approx(cosine.mean().item())
     doubled = geometry.updates(before, 2 * before, everything(before))

@@ -40,7 +40,7 @@ def folder(path, **texts):
 def test_the_plays_ship_with_their_source():
     sizes = {split: len(corpora.read("plays", split).encode()) for split in corpora.SPLITS}
     assert 0.5e6 < sum(sizes.values()) < 1e6 and min(sizes.values()) > 1e5
-    assert "public domain" in (corpora.folder("plays") / "SOURCE.md").read_text()
+    assert "public domain" in (corpora.folder("plays") / "SOURCE.txt").read_text()
     held_out = {corpora.read("plays", split)[10_000:10_200] for split in ("valid", "test")}
     assert all(part not in corpora.read("plays", "train") for part in held_out)
 

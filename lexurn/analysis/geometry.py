@@ -1,7 +1,9 @@
 """How the vectors of tokens lie to each other: in a layer, from layer to layer, and from model to model.
 
     cosines(x, valid)            mean cosine of the pairs of a sequence's vectors; also with their mean taken away
+    with_others(x, valid)        the same for each token
     isotropic(n, d)              what vectors that point anywhere would give, and its spread
+    norms(x, valid)              the mean length of a sequence's vectors
     updates(before, after, …)    what a layer adds: its norm, and its cosine with what it is added to
     effective_rank(x)            how many directions the vectors use
     dimension(x)                 of the manifold that they lie on: TwoNN, and maximum likelihood
@@ -42,18 +44,30 @@ def cosines(x: Vectors, valid: Valid, *, centred: bool = False) -> PerSequence:
     return torch.where(pairs > 0, (unit.sum(1).square().sum(-1) - there) / pairs, torch.nan)
 
 
+def with_others(x: Vectors, valid: Valid) -> Float[Tensor, "batch time"]:
+    """The mean cosine of each token with all others of its sequence; NaN for one that is not there, or alone."""
+    unit = torch.nn.functional.normalize(x.double(), dim=-1) * valid[..., None]
+    others = valid.sum(1, keepdim=True) - 1
+    cosine = ((unit @ unit.sum(1)[..., None])[..., 0] - unit.norm(dim=-1).square()) / others
+    return torch.where(valid & (others > 0), cosine, torch.nan)
+
+
 def isotropic(n: int, d: int) -> tuple[float, float]:
     """Mean and standard deviation of `cosines` of n vectors that point anywhere in d dimensions, independently."""
     return 0.0, (2 / (n * (n - 1)) / d) ** 0.5
 
 
+def norms(x: Vectors, valid: Valid) -> PerSequence:
+    """The mean norm of the vectors of a sequence."""
+    return _mean(x.double().norm(dim=-1), valid)
+
+
 def updates(before: Vectors, after: Vectors, valid: Valid) -> dict[str, PerSequence]:
-    """Means over the tokens of a sequence: `norm` of what comes in, `update` (the norm of what is added to it), and
-    `update_cosine`, between the two."""
-    before, added, kept = before.double(), after.double() - before.double(), valid.double()
-    cosine = torch.nn.functional.cosine_similarity(before, added, dim=-1)
-    parts = {"norm": before.norm(dim=-1), "update": added.norm(dim=-1), "update_cosine": cosine}
-    return {name: (each * kept).sum(1) / kept.sum(1) for name, each in parts.items()}
+    """Means over the tokens of a sequence: `update`, the norm of what is added to its vectors, and `update_cosine`,
+    between the two."""
+    added = after.double() - before.double()
+    cosine = torch.nn.functional.cosine_similarity(before.double(), added, dim=-1)
+    return {"update": norms(added, valid), "update_cosine": _mean(cosine, valid)}
 
 
 def effective_rank(x: Points) -> float:
@@ -103,6 +117,10 @@ def procrustes(x: Points, y: Points) -> float:
     2 (Schönemann 1966)."""
     x, y = (each.double() - each.double().mean(0) for each in (x, y))
     return float(2 - 2 * torch.linalg.svdvals((x / x.norm()).T @ (y / y.norm())).sum())
+
+
+def _mean(values: Float[Tensor, "batch time"], valid: Valid) -> PerSequence:
+    return values.where(valid, 0).sum(1) / valid.sum(1)
 
 
 def _neighbours(x: Points, k: int) -> Tensor:

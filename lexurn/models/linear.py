@@ -17,14 +17,14 @@ from lexurn.shapes import Hidden
 class Layer(nn.Module):
     def __init__(self, d_model: int, n_rows: int):
         super().__init__()
-        self.resid_pre = Place("resid_pre")
+        self.resid_pre, self.resid_post = Place("resid_pre"), Place("resid_post")
         self.mix = nn.Parameter(torch.empty(n_rows, n_rows))
         self.map = nn.Linear(d_model, d_model, bias=False)
         self.bias = nn.Parameter(torch.empty(n_rows, d_model))
 
     def forward(self, x: Hidden) -> Hidden:
         n = x.shape[1]
-        return self.mix[:n, :n].tril() @ self.map(self.resid_pre(x)) + self.bias[:n]
+        return self.resid_post(self.mix[:n, :n].tril() @ self.map(self.resid_pre(x)) + self.bias[:n])
 
     def step(self, x: Float[Tensor, "batch d_model"], before: list[Tensor]) -> Float[Tensor, "batch d_model"]:
         before.append(self.map(x))

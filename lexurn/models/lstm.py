@@ -1,12 +1,13 @@
 """A stack of LSTM layers (Hochreiter & Schmidhuber 1997): gates decide what a cell keeps, takes in and shows.
 
-Every layer hands its hidden vectors to the next; those of the last are read out, of width d_hidden. There are no
-positions: the state itself tells the past.
+Every layer hands its hidden vectors to the next; those of the last are read out, of width d_hidden. What flows between
+layers is not seen from outside. There are no positions: the state itself tells the past.
 """
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lexurn.models.places import Place
 from lexurn.settings import LSTMSettings
 from lexurn.shapes import Hidden
 
@@ -19,9 +20,10 @@ class LSTM(nn.Module):
     def __init__(self, settings: LSTMSettings, *, n_rows: int | None = None):
         super().__init__()
         self.layers = nn.LSTM(settings.d_model, settings.d_out, settings.n_layers, batch_first=True)
+        self.first, self.last = Place("0.resid_pre"), Place(f"{settings.n_layers - 1}.resid_post")
 
     def forward(self, x: Hidden) -> Float[Tensor, "batch time d_out"]:
-        return self.layers(x)[0]
+        return self.last(self.layers(self.first(x))[0])
 
     def begin(self) -> list[Tensor]:
         """The state before the first row: hidden vectors and cells of every layer, zero until the first step."""

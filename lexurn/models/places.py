@@ -19,10 +19,11 @@ class Place(nn.Module):
 
 
 def places(backbone: nn.Module) -> dict[str, Place]:
-    """All places by their names, `0.resid_pre` and so on: the first number in a module's path is its layer."""
+    """All places by their names, `0.resid_pre` and so on: the first number in a module's path is its layer, unless it
+    says so itself."""
     found = {}
     for path, module in backbone.named_modules():
         if isinstance(module, Place):
-            layer = next(part for part in path.split(".") if part.isdigit())
-            found[f"{layer}.{module.name}"] = module
+            layer = next((part for part in path.split(".") if part.isdigit()), None)
+            found[module.name if layer is None else f"{layer}.{module.name}"] = module
     return found

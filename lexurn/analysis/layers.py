@@ -1,0 +1,157 @@
+"""The geometry of a model's vectors, layer by layer (the measures themselves: `lexurn.analysis.geometry`).
+
+    by_layer(model, tokens)          means over tokens and sequences: cosines, norms, updates, gradients
+    by_position(model, tokens)       the cosine of each token with the others of its sequence, by its place
+    clouds(model, tokens, …)         some tokens of all sequences, in every layer: for dimensions, neighbours, CKA
+    of_clouds(clouds)                effective rank, dimensions, neighbours kept from the layer before
+    alike(clouds, others)            CKA of every layer of one model with every layer of another
+
+Layer 0 is what goes into the first block, layer l what the l-th gives (an LSTM shows its first and last). The vectors
+are those of tokens: the start vector is left out, and padding. Batches come one after the other, and of each only a
+number a sequence is kept. A lexical model is looked at under one table for all sequences.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Generator, Tensor
+
+from lexurn.analysis import geometry
+from lexurn.divergences import negative_log_likelihood
+from lexurn.models import LanguageModel
+from lexurn.models.language_model import evaluating
+from lexurn.models.places import places
+from lexurn.seeding import generator as stream
+from lexurn.shapes import Tokens
+from lexurn.tasks.words import PAD
+
+Flow = list[Tensor]
+"""The vectors of each layer (batch time d)."""
+
+Clouds = list[geometry.Points]
+
+
+def by_layer(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64) -> pd.DataFrame:
+    """layer, measure, mean, sem, n over sequences: `cosine` and `centred` (of pairs of tokens), `norm`, `update` and
+    `update_cosine` (what the block behind adds), and `gradient`, the norm of that of the loss of a whole sequence.
+
+    Raises ValueError where no sequence has two tokens.
+    """
+    found: dict[tuple[int, str], list[Tensor]] = {}
+    for flow, gradients, valid in _flows(model, tokens, batch_size, backward=True):
+        for layer, x in enumerate(flow):
+            measures = {"cosine": geometry.cosines(x, valid), "centred": geometry.cosines(x, valid, centred=True)}
+            measures["norm"] = geometry.norms(x, valid)
+            measures["gradient"] = geometry.norms(gradients[layer], valid)
+            if layer + 1 < len(flow) and flow[layer + 1].shape == x.shape:
+                measures |= geometry.updates(x, flow[layer + 1], valid)
+            for name, values in measures.items():
+                found.setdefault((layer, name), []).append(values.cpu())
+    return pd.DataFrame([_line(layer, name, torch.cat(parts)) for (layer, name), parts in found.items()])
+
+
+def by_position(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64) -> pd.DataFrame:
+    """layer, position, cosine and norm: the mean cosine of the token there with all others of its sequence."""
+    sums: dict[int, Tensor] = {}
+    for flow, _, valid in _flows(model, tokens, batch_size):
+        for layer, x in enumerate(flow):
+            cosine = geometry.with_others(x, valid)
+            each = torch.stack([cosine, x.double().norm(dim=-1), torch.ones_like(cosine)]).where(valid, 0)
+            sums[layer] = sums.get(layer, 0) + each.nansum(1).cpu()
+    parts = []
+    for layer, (cosine, norm, n) in sums.items():
+        columns = {"position": range(len(n)), "cosine": (cosine / n).numpy(), "norm": (norm / n).numpy()}
+        parts.append(pd.DataFrame({"layer": layer, **columns}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def clouds(model: LanguageModel, tokens: Tokens, *, n: int, generator: Generator, batch_size: int = 64) -> Clouds:
+    """The vectors of the same `n` tokens (or of all, if there are fewer), drawn from all sequences, in every layer."""
+    parts: list[list[Tensor]] = []
+    masks = []
+    for flow, _, valid in _flows(model, tokens, batch_size):
+        masks.append(valid.cpu())
+        parts.append([x[valid].double().cpu() for x in flow])
+    there = int(torch.cat(masks).sum())
+    chosen = torch.randperm(there, generator=generator)[:n].sort().values
+    return [torch.cat(layer)[chosen] for layer in zip(*parts, strict=True)]
+
+
+def of_clouds(found: Clouds, *, k: int = 10) -> pd.DataFrame:
+    """layer, measure, value: `effective_rank`, `twonn` and `mle` (dimensions), and `overlap`, the share of the `k`
+    nearest neighbours of the layer before that are still among them. NaN where there are too few different points."""
+    lines = []
+    for layer, x in enumerate(found):
+        measures = {"effective_rank": geometry.effective_rank(x), **_dimension(x)}
+        if layer:
+            measures["overlap"] = geometry.overlap(found[layer - 1], x, k=k) if len(x) > k else np.nan
+        lines += [{"layer": layer, "measure": name, "value": value} for name, value in measures.items()]
+    return pd.DataFrame(lines)
+
+
+def alike(found: Clouds, others: Clouds, *, measure: Callable[..., float] = geometry.cka) -> pd.DataFrame:
+    """layer, other, value: how alike every layer of one model is to every layer of another, on the same tokens."""
+    pairs = ((i, j, x, y) for i, x in enumerate(found) for j, y in enumerate(others))
+    return pd.DataFrame([{"layer": i, "other": j, "value": measure(x, y)} for i, j, x, y in pairs])
+
+
+def similarities(model: LanguageModel, tokens: Tokens) -> pd.DataFrame:
+    """layer, first, second, value: the cosine of every two tokens of one sequence (1 time)."""
+    ((flow, _, valid),) = _flows(model, tokens, 1)
+    lines = []
+    for layer, x in enumerate(flow):
+        unit = torch.nn.functional.normalize(x[0][valid[0]].double().cpu(), dim=-1)
+        n = len(unit)
+        first, second = np.indices((n, n))
+        columns = {"first": first.ravel(), "second": second.ravel(), "value": (unit @ unit.T).numpy().ravel()}
+        lines.append(pd.DataFrame({"layer": layer, **columns}))
+    return pd.concat(lines, ignore_index=True)
+
+
+def _flows(
+    model: LanguageModel, tokens: Tokens, batch_size: int, *, backward: bool = False
+) -> Iterator[tuple[Flow, Flow, Tensor]]:
+    """The vectors of tokens in every layer, batch by batch, the gradients there of the loss of whole sequences (with
+    `backward`), and which tokens are there (batch time)."""
+    table = model.vocabulary.draw(1, generator=stream(0, "geometry table"))
+    there = places(model.backbone)
+    names = [name for name in there if name.endswith("resid_pre")]
+    names += [name for name in there if name.endswith("resid_post")][-1:]
+    for batch in tokens.to(model.device).split(batch_size):
+        seen: dict[str, list[Tensor]] = {name: [] for name in names}
+        with ExitStack() as stack, evaluating(model), torch.set_grad_enabled(backward):
+            for name in names:
+                hook = there[name].register_forward_hook(lambda place, given, own, parts=seen[name]: parts.append(own))
+                stack.callback(hook.remove)
+            log_probs = model(batch, table=None if table is None else table.to(model.device))
+        gradients = []
+        if backward:
+            flat = [own for parts in seen.values() for own in parts]
+            found = torch.autograd.grad(negative_log_likelihood(log_probs, batch).sum(), flat)
+            of = dict(zip(map(id, flat), found, strict=True))
+            gradients = [_of_tokens([of[id(own)] for own in parts]) for parts in seen.values()]
+        valid = batch[:, :-1] != PAD if model.has_words else torch.ones_like(batch[:, :-1], dtype=torch.bool)
+        yield [_of_tokens(parts).detach() for parts in seen.values()], gradients, valid
+
+
+def _of_tokens(parts: list[Tensor]) -> Tensor:
+    """Without the start vector, which comes first, or (without a BOS) alone."""
+    return parts[0][:, 1:] if len(parts) == 1 else parts[1]
+
+
+def _dimension(x: geometry.Points) -> Mapping[str, float]:
+    try:
+        return geometry.dimension(x)
+    except ValueError:
+        return {"twonn": np.nan, "mle": np.nan}
+
+
+def _line(layer: int, measure: str, values: Tensor) -> dict[str, object]:
+    there = values[~values.isnan()]
+    if len(there) == 0:
+        raise ValueError(f"{measure} needs sequences of two tokens or more, got none; take longer ones")
+    mean, sem = float(there.mean()), float(there.std() / len(there) ** 0.5) if len(there) > 1 else np.nan
+    return {"layer": layer, "measure": measure, "mean": mean, "sem": sem, "n": len(there)}

@@ -1,0 +1,147 @@
+"""Geometry layer by layer: against activations read by name, on every backbone; and shuffled sequences."""
+
+import pytest
+import torch
+
+from lexurn import models
+from lexurn.analysis import activations, geometry, layers
+from lexurn.divergences import negative_log_likelihood
+from lexurn.parameters import check
+from lexurn.seeding import generator
+from lexurn.tasks.shuffling import shuffled
+
+BACKBONES = {
+    "transformer": {"n_layers": 3, "norm": "rms", "mlp": "swiglu", "positions": "rotary"},
+    "peri": {"n_layers": 2, "norm_placement": "peri"},
+    "no bos": {"n_layers": 2, "bos": False, "norm_placement": "post"},
+    "lstm": {"backbone": "lstm", "n_layers": 2},
+    "mamba": {"backbone": "mamba", "n_layers": 2, "d_state": 4},
+    "xlstm": {"backbone": "xlstm", "n_layers": 2, "slstm_at": [1]},
+    "linear": {"backbone": "linear", "n_layers": 2},
+}
+
+
+def built(**flat):
+    settings = check({"d_model": 16, "context_length": 12, **flat})
+    return models.build(settings, generator=generator(0, "weights")).eval()
+
+
+def balls(n, length=13, n_colors=4):
+    return torch.randint(n_colors, (n, length), generator=generator(1, "balls"))
+
+
+@pytest.mark.parametrize("lex", [False, True])
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone_is_seen_layer_by_layer(name, lex):
+    model, tokens = built(**BACKBONES[name], lex=lex), balls(10)
+    found = layers.by_layer(model, tokens, batch_size=4)
+    assert found["mean"].notna().all() and set(found["n"]) == {10}
+    n_layers = 1 if name == "lstm" else BACKBONES[name]["n_layers"]
+    assert set(found["layer"]) == set(range(n_layers + 1))
+    whole = layers.by_layer(model, tokens, batch_size=100)
+    assert found["mean"].tolist() == pytest.approx(whole["mean"].tolist(), rel=1e-4, abs=1e-6)
+    assert len(layers.by_position(model, tokens)) == 12 * (n_layers + 1)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", ["transformer", "no bos"])
+def test_layers_are_those_that_are_read_by_name(name):
+    model, tokens = built(**BACKBONES[name]), balls(6)
+    table = layers.by_layer(model, tokens).set_index(["layer", "measure"])
+    last = BACKBONES[name]["n_layers"] - 1
+    names = [f"{layer}.resid_pre" for layer in range(last + 1)] + [f"{last}.resid_post"]
+    read = activations.read(model, tokens, *names)
+    everything = torch.ones(6, 12, dtype=torch.bool)
+    flow = [read[each][:, 1:] for each in names]
+    for layer, x in enumerate(flow):
+        wanted = geometry.cosines(x, everything)
+        assert table.loc[(layer, "cosine"), "mean"] == pytest.approx(wanted.mean().item(), abs=1e-6)
+        assert table.loc[(layer, "cosine"), "sem"] == pytest.approx(wanted.std().item() / 6**0.5, rel=1e-4)
+        if layer <= last:
+            update = (flow[layer + 1] - x).double().norm(dim=-1).mean()
+            assert table.loc[(layer, "update"), "mean"] == pytest.approx(update.item(), rel=1e-5)
+    positions = layers.by_position(model, tokens)
+    for layer, mean in positions.groupby("layer")["cosine"].mean().items():
+        assert mean == pytest.approx(table.loc[(layer, "cosine"), "mean"], abs=1e-6)
+    cosines = (
+        layers.similarities(model, tokens[:1])
+        .query("layer == 1")
+        .pivot(index="first", columns="second", values="value")
+    )
+    unit = torch.nn.functional.normalize(flow[1][0].double(), dim=-1)
+    assert cosines.values == pytest.approx((unit @ unit.T).numpy(), abs=1e-6)
+
+
+def test_gradients_are_those_of_finite_differences():
+    model, tokens = built(n_layers=2).double(), balls(1)
+    table = layers.by_layer(model, tokens).set_index(["layer", "measure"])
+    stream, place = generator(2, "directions"), "1.resid_pre"
+
+    def loss(direction):
+        change = {place: lambda own: own + 1e-5 * direction}
+        return negative_log_likelihood(activations.changed(model, tokens, change), tokens).sum()
+
+    x = activations.read(model, tokens, place)[place]
+    gradient = torch.zeros_like(x)
+    for row in range(1, x.shape[1]):
+        for d in range(x.shape[2]):
+            step = torch.zeros_like(x)
+            step[0, row, d] = 1
+            gradient[0, row, d] = (loss(step) - loss(-step)) / 2e-5
+    assert stream and table.loc[(1, "gradient"), "mean"] == pytest.approx(
+        gradient[0, 1:].norm(dim=-1).mean().item(), rel=1e-4
+    )
+
+
+def test_padding_is_left_out():
+    model = built(language="aNbN")
+    words = torch.tensor([[3, 3, 4, 4, 1, *[2] * 8], [3, 4, 1, *[2] * 10], [3, 3, 3, 4, 4, 4, 1, *[2] * 6]])
+    table = layers.by_layer(model, words).set_index(["layer", "measure"])
+    each = [
+        layers.by_layer(model, words[k : k + 1, : n + 1]).set_index(["layer", "measure"])
+        for k, n in enumerate((5, 3, 7))
+    ]
+    for name in ("cosine", "norm", "update", "gradient"):
+        alone = [one.loc[(0, name), "mean"] for one in each]
+        assert table.loc[(0, name), "mean"] == pytest.approx(sum(alone) / 3, rel=1e-4)
+    cloud = layers.clouds(model, words, n=100, generator=generator(0, "tokens"))
+    assert len(cloud[0]) == 5 + 3 + 7
+
+
+def test_clouds_are_the_same_tokens_in_every_layer_and_model():
+    model, other, tokens = built(n_layers=2), built(n_layers=3), balls(40)
+    drawn = [
+        layers.clouds(each, tokens, n=60, generator=generator(3, "tokens"), batch_size=7) for each in (model, other)
+    ]
+    assert [len(each) for each in drawn] == [3, 4] and all(x.shape == (60, 16) for each in drawn for x in each)
+    again = layers.clouds(model, tokens, n=60, generator=generator(3, "tokens"), batch_size=100)
+    assert torch.allclose(drawn[0][2], again[2], atol=1e-5)
+    table = layers.alike(drawn[0], drawn[0]).pivot(index="layer", columns="other", values="value")
+    assert table.values.diagonal() == pytest.approx(1) and table.values == pytest.approx(table.values.T)
+    between = layers.alike(*drawn)
+    assert len(between) == 12 and between["value"].between(0, 1).all()
+    measured = layers.of_clouds(drawn[0])
+    assert set(measured["measure"]) == {"effective_rank", "twonn", "mle", "overlap"}
+    rank = measured.query("layer == 2 and measure == 'effective_rank'")["value"].item()
+    assert rank == pytest.approx(geometry.effective_rank(drawn[0][2]))
+
+
+def test_too_few_tokens_give_no_number_and_no_sequence_an_error():
+    model = built()
+    few = layers.of_clouds(layers.clouds(model, balls(3), n=30, generator=generator(0, "few")))
+    assert few.query("measure == 'twonn'")["value"].isna().all()
+    with pytest.raises(ValueError, match="cosine needs sequences of two tokens or more"):
+        layers.by_layer(model, balls(3, length=2))
+
+
+def test_shuffled_sequences_keep_their_blocks():
+    tokens = torch.arange(24).repeat(500, 1)
+    found = shuffled(tokens, block=4, generator=generator(0, "shuffled"))
+    assert torch.equal(found.sort(-1).values, tokens)
+    blocks = found.unflatten(1, (6, 4))
+    assert (blocks.diff(dim=-1) == 1).all() and (blocks[..., 0] % 4 == 0).all()
+    first = torch.bincount(blocks[:, 0, 0] // 4, minlength=6)
+    assert (first - 500 / 6).abs().max() < 6 * (500 / 6) ** 0.5  # every block comes first as often
+    assert torch.equal(shuffled(tokens, block=24, generator=generator(0, "shuffled")), tokens)
+    with pytest.raises(ValueError, match="blocks of 5 tokens do not fill 24; use one of 1, 2, 3, 4"):
+        shuffled(tokens, block=5, generator=generator(0, "shuffled"))
