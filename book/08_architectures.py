@@ -412,7 +412,7 @@ claims.table(measured, at_scale=is_published)
 #
 # ## What to try next
 #
-# - `-f params/book.yaml`: the scale of this book, about eighteen minutes by two processes.
+# - `-f params/book.yaml`: the scale of this book, about fourteen minutes by two processes.
 # - `papermill book/02_train.ipynb out.ipynb -p backbone mamba -p lex True`: one model, with everything said of it.
 # - `python tests/benchmarks/architectures.py`: our Mamba and xLSTM against those of `transformers` and `xlstm`.
 # - `runs.get({"backbone": "xlstm", "n_layers": 2, "slstm_at": [0, 1]})`: sLSTM alone.

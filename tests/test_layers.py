@@ -143,5 +143,13 @@ def test_shuffled_sequences_keep_their_blocks():
     first = torch.bincount(blocks[:, 0, 0] // 4, minlength=6)
     assert (first - 500 / 6).abs().max() < 6 * (500 / 6) ** 0.5  # every block comes first as often
     assert torch.equal(shuffled(tokens, block=24, generator=generator(0, "shuffled")), tokens)
-    with pytest.raises(ValueError, match="blocks of 5 tokens do not fill 24; use one of 1, 2, 3, 4"):
-        shuffled(tokens, block=5, generator=generator(0, "shuffled"))
+    uneven = shuffled(tokens, block=7, generator=generator(0, "shuffled"))
+    assert torch.equal(uneven.sort(-1).values, tokens) and set((uneven.diff(dim=1) != 1).sum(1).tolist()) <= {
+        0,
+        1,
+        2,
+        3,
+    }
+    part = shuffled(tokens, block=1, generator=generator(0, "shuffled"), lengths=torch.full((500,), 10))
+    assert torch.equal(part[:, 10:], tokens[:, 10:]) and not torch.equal(part[:, :10], tokens[:, :10])
+    assert torch.equal(part.sort(-1).values, tokens)

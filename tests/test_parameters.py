@@ -54,7 +54,7 @@ REALS = {
     "initial_std": (-1e-9, None),
 }
 BOOLEANS = {"lex", "tied", "label_permuted", "positions_trained", "bos", "readout_bias"}
-LISTS = {"alpha", "thetas", "target_alpha", "slstm_at"}
+LISTS = {"alpha", "thetas", "target_alpha", "slstm_at", "prompts"}
 WHOLES = FLAT.keys() - CHOICES.keys() - REALS.keys() - BOOLEANS - LISTS - {"initial", "trained", "corpus"}
 
 

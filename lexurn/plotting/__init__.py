@@ -7,6 +7,7 @@
     coins            what a model says of coins, and what is found inside of it
     rules            how often models keep one rule where a prompt has broken the other
     architectures    backbones side by side: what each owes to the past, and seeds with their means
+    geometry         the vectors of tokens beside each other, and layers of two models
     strategies       the map of task diversities and steps, and what models are made of along it
     claims           our figures beside those that were published
 
@@ -29,6 +30,7 @@ from lexurn.plotting.distances import (
     relative_distances,
     training,
 )
+from lexurn.plotting.geometry import layers_alike, over_depth, similarities
 from lexurn.plotting.over_urns import against_entropy, by_setting, scores, shares, weights_along_training
 from lexurn.plotting.rules import extrapolation
 from lexurn.plotting.strategies import compositions, diversity_map
@@ -76,12 +78,14 @@ __all__ = [
     "influence",
     "estimates",
     "extrapolation",
+    "layers_alike",
     "legend",
     "log_steps",
     "losses",
     "mixtures",
     "name_lowest",
     "over_theta",
+    "over_depth",
     "panels",
     "plane",
     "predictions",
@@ -90,6 +94,7 @@ __all__ = [
     "scores",
     "seeds_and_means",
     "shares",
+    "similarities",
     "simplex",
     "training",
     "urns",

@@ -22,6 +22,12 @@ def _list_from_text(value: Any) -> Any:
     return value
 
 
+def _texts(value: Any) -> Any:
+    """One text is a list of one."""
+    value = _list_from_text(value)
+    return (value,) if isinstance(value, str) else value
+
+
 def _positive(value: float | tuple[float, ...]) -> float | tuple[float, ...]:
     if min(value if isinstance(value, tuple) else (value,), default=0) <= 0:
         raise ValueError("must be positive")
@@ -45,6 +51,8 @@ Concentration = Annotated[Real | tuple[Real, ...], BeforeValidator(_list_from_te
 Positives = Annotated[tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_positive_or_none)]
 """A list of positive numbers, possibly none."""
 Wholes = Annotated[tuple[Whole, ...], BeforeValidator(_list_from_text)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+"""Texts, or one."""
 Probabilities = Annotated[tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_probabilities)]
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from lexurn.settings.fields import Real, Section, Whole
+from lexurn.settings.fields import Real, Section, Texts, Whole
 
 
 class TrainingSettings(Section):
@@ -104,6 +104,7 @@ class StudySettings(Section):
     n_longer: Whole = Field(1, ge=1, description="of these urns, those that models are trained ten times as long on")
     n_shapes: Whole = Field(9, ge=1, le=27, description="shapes of a small model that are compared")
     n_diversities: Whole = Field(3, ge=3, le=8, description="task diversities D of a map, from 1 to 128")
+    prompts: Texts = Field((), description="texts whose tokens are compared; []: two of ours")
     jobs: Whole = Field(2, ge=1, description="processes side by side that train")
 
     @model_validator(mode="after")
