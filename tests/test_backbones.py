@@ -16,6 +16,8 @@ BACKBONES = {
     "transformer": {},
     "rotary": {"positions": "rotary"},
     "post-norm": {"norm_placement": "post", "mlp": "relu", "positions": "sinusoidal"},
+    "peri, SwiGLU": {"norm_placement": "peri", "mlp": "swiglu", "norm": "rms", "positions": "rotary"},
+    "mix, GELU": {"norm_placement": "mix", "mlp": "gelu", "n_layers": 4},
     "attention only": {"mlp": "none", "norm": "none"},
     "no BOS": {"bos": False},
     "no BOS, rotary": {"bos": False, "positions": "rotary", "d_head": 6},
@@ -255,6 +257,51 @@ def test_initial_logits_start_small(name):
     model = models.build(check(flat), generator=generator(0, "weights"))
     hidden = model.backbone(torch.randn(200, 8, 64, generator=generator(1, "x")) / 8)
     assert 0.005 < model.vocabulary.unembed(hidden, model.vocabulary.draw(1)).std().item() < 1.5
+
+
+@pytest.mark.parametrize("norm", ["layer", "rms"])
+@pytest.mark.parametrize("placement", ["pre", "post", "peri"])
+def test_a_block_is_its_formula(placement, norm):
+    block = build(norm_placement=placement, norm=norm, mlp="swiglu").backbone.blocks[0]
+    x = torch.randn(3, 7, 16, generator=generator(4, "x"), dtype=torch.float64)
+
+    def normed(x, by):
+        x = x - x.mean(-1, keepdim=True) if norm == "layer" else x
+        return x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt() * by.weight + getattr(by, "bias", 0)
+
+    def swiglu(x):
+        gate, up = (x @ part.weight.T for part in (block.mlp.gate, block.mlp.up))
+        return (up * up.sigmoid() * gate) @ block.mlp.down.weight.T
+
+    wanted = x
+    for f, first, second in (
+        (block.attention, block.attention_norm, block.attention_out_norm),
+        (swiglu, block.mlp_norm, block.mlp_out_norm),
+    ):
+        match placement:
+            case "pre":
+                wanted = wanted + f(normed(wanted, first))
+            case "post":
+                wanted = normed(wanted + f(wanted), first)
+            case "peri":
+                wanted = wanted + normed(f(normed(wanted, first)), second)
+    assert torch.allclose(block(x), wanted, atol=1e-10)
+
+
+def test_mixed_norms_are_post_in_the_first_quarter():
+    blocks = build(n_layers=9, norm_placement="mix").backbone.blocks
+    assert [block.sum.__name__ for block in blocks] == ["post"] * 2 + ["pre"] * 7
+    last = {place: build(norm_placement=place, n_layers=4).backbone.norm for place in ("pre", "post", "peri", "mix")}
+    assert {place for place, norm in last.items() if isinstance(norm, nn.LayerNorm)} == {"pre", "peri", "mix"}
+
+
+def test_first_weights_may_have_one_scale():
+    flat = {"d_model": 64, "n_layers": 8, "context_length": 16, "n_colors": 50, "initial_std": 0.02}
+    model = models.build(check(flat), generator=generator(0, "weights"))
+    block = model.backbone.blocks[3]
+    assert block.mlp.up.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert model.vocabulary.embedding.std().item() == pytest.approx(0.02, rel=0.1)
+    assert block.mlp.down.weight.std().item() == pytest.approx(0.02 / 16**0.5, rel=0.05)
 
 
 def test_sinusoidal_positions_are_sines_along_time_of_norm_one():

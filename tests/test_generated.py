@@ -48,7 +48,7 @@ def published(tmp_path, monkeypatch):
 N = len(claims.read())
 ALL = [
     chapters.Chapter(name, {})
-    for name in ("01_data", "04_analysis", "05_strategies", "06_coins", "07_rules", "08_architectures")
+    for name in ("01_data", "04_analysis", "05_strategies", "06_coins", "07_rules", "08_architectures", "09_geometry")
 ]
 
 

@@ -10,7 +10,8 @@
 Each gives a table of one run, which can be kept (`lexurn.kept`). The sequences are held-out ones.
 """
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 import torch
@@ -36,6 +37,21 @@ N_SEQUENCES = 64
 N_POINTS = 1000
 """Tokens of them that make up a cloud."""
 
+NAMES = {
+    "cosine": "mean cosine",
+    "centred": "mean cosine, centred",
+    "norm": "norm",
+    "gradient": "norm of the gradient",
+    "update": "norm of the update",
+    "update_cosine": "cosine of the update",
+    "effective_rank": "effective rank",
+    "twonn": "dimension (TwoNN)",
+    "mle": "dimension (MLE)",
+    "overlap": "neighbours kept",
+    "loss": "loss (nats)",
+}
+"""Measures as figures call them."""
+
 PROMPTS = (
     "Friends, Romans, countrymen, lend me your ears",
     "to be, or not to be, to be, or not to be, to be, or not",
@@ -58,6 +74,11 @@ def measured(model: LanguageModel, tokens: Tokens) -> pd.DataFrame:
     cloud = layers.clouds(model, tokens, n=N_POINTS, generator=generator(0, "cloud"))
     of_clouds = layers.of_clouds(cloud).rename(columns={"value": "mean"}).assign(n=len(cloud[0]))
     return pd.concat([layers.by_layer(model, tokens), of_clouds], ignore_index=True)
+
+
+def at_the_end(run: Run) -> pd.DataFrame:
+    """layer, measure, mean, sem, n, of the best weights."""
+    return measured(run.model, sequences(run))
 
 
 def untrained(grid: Sweep, n_layers: Sequence[int]) -> pd.DataFrame:
@@ -88,7 +109,7 @@ def in_other_orders(run: Run) -> pd.DataFrame:
     tokens = sequences(run)[:, : run.settings.task.context_length]
     ends = lengths(tokens) if run.settings.task.n_special else None
     n_rows, parts = tokens.shape[1], []
-    sizes = [n_rows // 2**order for order in range(ORDERS - 1)] + [1]
+    sizes = [max(n_rows // 2**order, 1) for order in range(ORDERS - 1)] + [1]
     for order, block in enumerate(sizes):
         stream = generator(run.settings.training.seed, "order", order)
         mixed = shuffled(tokens, block=block, generator=stream, lengths=ends)
@@ -139,6 +160,56 @@ def prompt_tokens(settings: Settings, prompts: Sequence[str]) -> list[Tokens]:
     return found
 
 
+def pieces(settings: Settings, prompt: str) -> list[str]:
+    """The tokens of a prompt as text, spaces and ends of lines seen."""
+    tokenizer = text.load(settings.task).tokenizer
+    seen = str.maketrans({" ": "·", "\n": "⏎"})
+    return [tokenizer.decode([token]).translate(seen) for token in tokenizer.encode(prompt)]
+
+
+def fingerprint(prompts: Sequence[str]) -> str:
+    """Eight digits that tell prompts from others."""
+    return hashlib.sha256("\0".join(prompts).encode()).hexdigest()[:8]
+
+
+def changes(orders: pd.DataFrame) -> pd.DataFrame:
+    """Of `in_other_orders` of several runs, the last order less the first, layer by layer: `value`."""
+    ends = {order: orders[orders["order"] == order].reset_index(drop=True) for order in (0, ORDERS - 1)}
+    return ends[0].assign(value=ends[ORDERS - 1]["value"] - ends[0]["value"])
+
+
+def of_largest(orders: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """system, seed, value: how much the largest of a measure over layers rises from the first order to the last."""
+    mine = orders[orders["measure"] == measure]
+    largest = mine.groupby(["system", "seed", "order"], sort=False)["value"].max().unstack()
+    return (largest[ORDERS - 1] - largest[0]).rename("value").reset_index()
+
+
+def summary(starts: pd.DataFrame, ends: pd.DataFrame, orders: pd.DataFrame) -> dict[str, pd.Series]:
+    """What is claimed of models of text, a value a seed, the mean over what is not named: of the tables before training
+    (`untrained`), after it (`over_depth`, one step), and in other orders."""
+    before = starts[(starts["n_layers"] == starts["n_layers"].max()) & (starts["layer"] == starts["n_layers"])]
+    after = ends[ends["layer"] == ends["layer"].max()]
+    values = {
+        "start_post_minus_pre": _post_less_pre(before[before["measure"] == "cosine"]),
+        "trained_post_minus_pre": _post_less_pre(after[after["measure"] == "cosine"]),
+    }
+    for name, measure in (("dimension", "twonn"), ("cosine", "cosine"), ("loss", "loss")):
+        values[f"shuffled_{name}"] = of_largest(orders, measure).groupby("seed")["value"].mean()
+    change = changes(orders)
+    rise = change[(change["measure"] == "twonn") & (change["layer"] > 0)]
+    is_low = rise["layer"] <= rise["layer"].max() // 2
+    halves = [rise[where].groupby("seed")["value"].mean() for where in (is_low, ~is_low)]
+    return values | {"shuffled_lower_less_upper": halves[0] - halves[1]}
+
+
+def _post_less_pre(table: pd.DataFrame) -> pd.Series:
+    """A value a seed, over both kinds of MLP."""
+    norms = table["system"].str.split(" ").str[0]
+    means = table.groupby([norms, "seed"])["value"].mean()
+    return means["post"] - means["pre"]
+
+
 def predicted(run: Run) -> pd.DataFrame:
     """who, nats, sem, perplexity, bits_per_byte with errors, n_tokens: of the best weights and of what has only
     counted, over all tokens of the test text."""
@@ -158,7 +229,7 @@ def sequences(run: Run) -> Tokens:
     return _some(run.splits)
 
 
-def _some(splits: dict[str, Tokens]) -> Tokens:
+def _some(splits: Mapping[str, torch.Tensor]) -> Tokens:
     name = next(name for name in ("test", "out_of_distribution", "in_distribution") if name in splits)
     return splits[name][:N_SEQUENCES]
 

@@ -1,0 +1,136 @@
+"""Geometry of runs: prompts, other orders, and what is said of several runs."""
+
+import pandas as pd
+import pytest
+import torch
+
+from lexurn import runs, sweeps
+from lexurn.analysis import layers, token_geometry
+from lexurn.parameters import ParameterError, check
+from lexurn.settings import Settings
+
+TEXT = {"task": "text", "n_tokens": 300, "context_length": 16, "n_steps": 20, "eval_every": 10, "n_test_samples": 40}
+URNS = {"n_tasks": 0, "n_colors": 3, "context_length": 16, "n_steps": 150, "eval_every": 150, "n_test_samples": 100}
+
+
+@pytest.mark.parametrize(
+    ("prompts", "said"),
+    [
+        ([""], "prompt 1 of prompts must have 2 to context_length=16 tokens, got 0; make it longer"),
+        (["to be", "x"], "prompt 2 of prompts must have 2 to context_length=16 tokens, got 1; make it longer"),
+        (["to be or not to be " * 5], "tokens, got .*; cut it, or raise context_length"),
+    ],
+)
+def test_prompts_that_no_model_can_be_asked_are_refused(prompts, said):
+    with pytest.raises(ParameterError, match=said):
+        token_geometry.prompt_tokens(check(TEXT), prompts)
+
+
+def test_foreign_characters_are_refused_by_name():
+    settings = check(TEXT | {"tokenizer": "char", "n_tokens": 1024})
+    with pytest.raises(ParameterError, match="prompt 1 of prompts: the tokenizer char has no 'é'.*use tokenizer bpe"):
+        token_geometry.prompt_tokens(settings, ["café"])
+    assert token_geometry.pieces(settings, "to be") == ["t", "o", "·", "b", "e"]
+
+
+def test_prompts_are_compared_token_by_token():
+    run = runs.get(check(TEXT))
+    table = token_geometry.of_prompts(run, ["to be, to be", "not so"])
+    (tokens, _) = token_geometry.prompt_tokens(run.settings, ["to be, to be", "not so"])
+    n = tokens.shape[1] - 1
+    assert len(table[(table["prompt"] == 0) & (table["layer"] == 1)]) == n**2
+    same = table[(table["prompt"] == 0) & (table["first"] == table["second"])]
+    assert same["value"].tolist() == pytest.approx([1.0] * len(same))
+    assert token_geometry.fingerprint(["a", "b"]) != token_geometry.fingerprint(["ab"])
+
+
+def test_the_order_of_exchangeable_sequences_means_nothing_and_that_of_text_something():
+    balls = runs.get(check(URNS))
+    table = token_geometry.changes(token_geometry.in_other_orders(balls))
+    moved = table.set_index(["layer", "measure"])["value"]
+    assert abs(moved[1, "cosine"]) < 0.05 and abs(moved[0, "loss"]) < 0.05
+    text = runs.get(check(TEXT | {"n_steps": 150, "eval_every": 150, "learning_rate": 0.01}))
+    table = token_geometry.changes(token_geometry.in_other_orders(text))
+    assert table.set_index(["layer", "measure"])["value"][0, "loss"] > 0.2  # the control
+    assert set(token_geometry.in_other_orders(text)["block"]) == {16, 8, 4, 2, 1}
+
+
+def test_words_are_shuffled_in_front_of_their_ends(monkeypatch):
+    run = runs.get(check({"language": "aNbN", "context_length": 12, "n_steps": 2, "eval_every": 2}))
+    asked = []
+    monkeypatch.setattr(
+        token_geometry,
+        "measured",
+        lambda model, tokens: (
+            asked.append(tokens) or pd.DataFrame({"layer": [0], "measure": ["cosine"], "mean": [0.0]})
+        ),
+    )
+    token_geometry.in_other_orders(run)
+    assert len(asked) == 6 and not torch.equal(asked[0], asked[-1])
+    for tokens in asked:
+        assert torch.equal(tokens.sort(-1).values, asked[0].sort(-1).values)
+        assert torch.equal(tokens <= 2, asked[0] <= 2)  # EOS and PAD stay where they were
+
+
+def test_over_depth_is_told_from_the_first_weights_to_the_last():
+    run = runs.get(check(TEXT | {"n_checkpoints": 3, "n_steps": 40, "eval_every": 20}))
+    table = token_geometry.over_depth(run)
+    steps = sorted(table["step"].unique())
+    assert steps[0] == 0 and steps[-1] == 40 and len(steps) >= 3
+    last = table[table["step"] == 40].set_index(["layer", "measure"])["mean"]
+    again = layers.by_layer(run.model, token_geometry.sequences(run)).set_index(["layer", "measure"])["mean"]
+    assert run.results["step"].iloc[0] != 40 or last[1, "cosine"] == pytest.approx(again[1, "cosine"], abs=1e-6)
+
+
+def test_a_model_is_like_itself():
+    run = runs.get(check(TEXT))
+    table = token_geometry.alike(run, other=run.path.name)
+    diagonal = table[table["layer"] == table["other"]]["value"]
+    assert diagonal.tolist() == pytest.approx([1.0, 1.0])
+    before = token_geometry.alike(run, other=run.path.name, untrained=True)
+    assert (before["value"] < 1 - 1e-6).all()
+
+
+def test_what_is_claimed_follows_from_the_tables():
+    systems, seeds = ("pre a", "pre b", "post a", "post b"), (0, 1)
+    cosine = {"pre a": 0.1, "pre b": 0.3, "post a": 0.5, "post b": 0.9}
+    ends = pd.DataFrame(
+        [
+            {"system": s, "seed": k, "layer": layer, "measure": "cosine", "value": layer * cosine[s] + k}
+            for s in systems
+            for k in seeds
+            for layer in (0, 1)
+        ]
+    )
+    starts = ends.assign(n_layers=1, value=2 * ends["value"])
+    orders = pd.DataFrame(
+        [
+            {"system": s, "seed": k, "order": order, "layer": layer, "measure": m, "value": v}
+            for s in systems
+            for k in seeds
+            for order in (0, 5)
+            for layer in range(5)
+            for m, v in (("twonn", 5 + (order == 5) * (3 - layer)), ("cosine", 0.1 + order * 0.02 * layer))
+        ]
+        + [
+            {"system": s, "seed": k, "order": o, "layer": 0, "measure": "loss", "value": 2.0 + o}
+            for s in systems
+            for k in seeds
+            for o in (0, 5)
+        ]
+    )
+    found = token_geometry.summary(starts, ends, orders)
+    assert found["trained_post_minus_pre"].tolist() == pytest.approx([0.5, 0.5])
+    assert found["start_post_minus_pre"].tolist() == pytest.approx([1.0, 1.0])
+    assert found["shuffled_dimension"].tolist() == pytest.approx([3.0, 3.0])  # 8 in layer 0, less 5
+    assert found["shuffled_cosine"].tolist() == pytest.approx([0.4, 0.4])
+    assert found["shuffled_loss"].tolist() == pytest.approx([5.0, 5.0])
+    assert found["shuffled_lower_less_upper"].tolist() == pytest.approx([1.5 - -0.5] * 2)
+
+
+def test_untrained_models_are_told_by_their_depth(monkeypatch):
+    point = check(TEXT | {"n_layers": 2, "n_test_samples": 10})
+    grid = sweeps.Sweep("one", ("system",), (point,), {point.name: {"system": "pre"}})
+    table = token_geometry.untrained(grid, [1, 3])
+    assert set(table["n_layers"]) == {1, 3} and table.groupby("n_layers")["layer"].max().tolist() == [1, 3]
+    assert isinstance(point, Settings) and set(table["system"]) == {"pre"}
