@@ -88,7 +88,8 @@ import torch
 from IPython.display import Markdown, display
 
 from lexurn import claims, figure, kept, plotting, sweeps, uncertainty, widgets
-from lexurn.analysis import geometry, rules, token_geometry
+from lexurn.analysis import geometry, geometry_summaries, rules, token_geometry
+from lexurn.analysis import prompts as asked
 
 # %%
 torch.set_num_threads(settings.machine.threads)
@@ -99,39 +100,60 @@ about = ("corpus", "tokenizer", "trained_on", "batch_size", "device", "threads")
 changes = {name: value for name, value in settings.changed().items() if name in about}
 seeds = range(settings.training.seed, settings.training.seed + study.n_seeds)
 grid = sweeps.read("geometry", changes=changes, seeds=seeds, scale=scale)
-prompts = study.prompts or token_geometry.PROMPTS
-asked = token_geometry.prompt_tokens(grid.points[0], prompts)  # bad ones stop here
+prompts = study.prompts or asked.PROMPTS
+sequences = asked.tokens_of(grid.points[0], prompts)  # bad ones stop here
 
 # %% [markdown]
 # ## Before training
 #
 # Weights are random; what is there is the architecture. For every text the cosine of each two different tokens is
-# averaged (the token that stands for the beginning is left out). If vectors pointed anywhere, that would be 0; in the
-# models, attention hands the same things to many tokens, and what is the same adds up with depth. With norms after each
-# sum the stream is cut back to its old length every time, so that what attention brings weighs as much as what was
-# there: these should draw together sooner. One text has 64 tokens.
+# averaged (the vector that stands for the beginning of a text is left out). If vectors pointed anywhere, that would be
+# 0; but attention hands the same to many tokens, and what is the same adds up with depth. A guess: with norms after
+# each sum the stream is cut back to one length every time, so that what attention brings counts for more, and tokens
+# draw together sooner. All weights begin with a standard deviation of one fiftieth, as in the analyzer that this
+# chapter follows; at the right, of $1/\sqrt{\text{fan-in}}$, as elsewhere in this book. One text has 64 tokens.
 
 # %%
 depths = [6, 12, 24]
 starts = token_geometry.untrained(grid, depths).rename(columns={"mean": "value"})
-by = ["measure", "n_layers", "system", "layer"]
-begin = rules.over_seeds(starts, by)
+starts["weights"] = starts["n_layers"].astype(str) + " layers" + starts["as_trained"].map({True: "", False: ", larger"})
+begin = rules.over_seeds(starts, ["measure", "weights", "system", "layer"])
 cosines = begin[begin["measure"] == "cosine"].rename(columns={"mean": "cosine"})
-options = {"x": "layer", "y": "cosine", "line": "system", "by": "n_layers"}
-options |= {"titles": "{} layers", "legend": "untrained"}
+options = {"x": "layer", "y": "cosine", "line": "system", "by": "weights", "legend": "untrained", "size": (3.4, 2.9)}
 alt = "Mean cosine of the tokens of a text in each layer of untrained models: a panel a depth, a line an architecture."
 figure(plotting.curves, cosines, name="untrained", alt=alt, n=f"64 texts, {number}", share_y=True, **options)
 
 # %%
-ends = begin[begin["layer"] == begin["n_layers"]].pivot(index=["measure", "system"], columns="n_layers", values="mean")
+ends = starts[starts["layer"] == starts["n_layers"]].rename(columns={"value": "mean"}).assign(value=lambda t: t["mean"])
+shown = ends[ends["measure"].isin(["cosine", "centred"])]
+cells = rules.over_seeds(shown, ["measure", "system", "weights"])
+cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
+table = cells.pivot(index=["measure", "system"], columns="weights", values="text")
+display(table.loc[["cosine", "centred"], list(dict.fromkeys(starts["weights"]))].rename_axis(columns="last layer"))
 null, spread = geometry.isotropic(64, grid.points[0].backbone.d_model)
-shown = ends.loc[["cosine", "centred"]].map("{:.3f}".format)
-display(shown.rename_axis(columns="in the last layer, layers of the model"))
 display(Markdown(f"Vectors that point anywhere: {null:g} ± {spread:.4f} for one text; centred {-1 / 63:.4f}."))
 
 # %% [markdown]
 # (*Centred*: of each vector the mean of its text is taken away first. What tokens then still have in common is no
-# single direction.)
+# single direction: then it is as of vectors that point anywhere.)
+
+# %%
+added = starts[(starts["layer"] == 1) & starts["measure"].isin(["norm", "update"])]
+share = added.groupby(["measure", "system", "weights"])["value"].mean().unstack("measure")
+share = (share["update"] / share["norm"]).unstack("weights")
+few, many = f"{depths[-1]} layers", f"{depths[-1]} layers, larger"
+said = "; ".join(f"{system} {share.loc[system, few]:.2g} and {share.loc[system, many]:.2g}" for system in share.index)
+display(
+    Markdown(
+        f"What the second block adds, in lengths of what is there, of {few} with small and larger weights: {said}."
+    )
+)
+
+# %% [markdown]
+# The guess is wrong at both scales, and the lengths say why. Behind a post-norm the stream is $\sqrt{d}$ long, about
+# ten, from the first block on, whereas it begins as short as the embeddings are where norms come before. Blocks bring
+# about as much in both. To a long stream that is little, and its directions hardly change; to a short one it is much,
+# and all tokens get a share of the same. Placement acts by the length of the stream, at least before training.
 #
 # ## Training
 #
@@ -175,8 +197,8 @@ display(Markdown(said + f"the loss of one model is {first['sem']:.3f} nats a tok
 # The same texts in trained models. *Update* is what a block adds, and *update cosine* its direction against what it is
 # added to; *gradient* is that of the loss of a text. Of a thousand tokens of all texts together: *effective rank*, how
 # many directions they use, and *dimension*, that of the surface they lie on, by the ratio of the distances to the two
-# nearest neighbours (TwoNN). Dotted in the first two, vectors that point anywhere. A dimension of points is not one of
-# directions: a spiral has dimension one.
+# nearest neighbours (TwoNN). The lowest line in the first two: vectors that point anywhere. A dimension of points
+# is not one of directions: a spiral has dimension one. Gradients are the larger, the shorter the stream.
 
 # %%
 deep = kept.of_grid(grid, token_geometry.over_depth, name="geometry-1", jobs=study.jobs)
@@ -187,8 +209,7 @@ null = pd.DataFrame({"layer": range(5), "system": "anywhere"})
 nulls = [null.assign(measure="cosine", mean=0.0), null.assign(measure="centred", mean=-1 / 63)]
 drawn = pd.concat([over, *nulls], ignore_index=True).rename(columns={"mean": "value"})
 shown = ["cosine", "centred", "norm", "gradient", "update", "update_cosine", "effective_rank", "twonn"]
-drawn = drawn[drawn["measure"].isin(shown)].assign(measure=lambda t: pd.Categorical(t["measure"], shown))
-drawn = drawn.sort_values("measure", kind="stable").assign(measure=lambda t: t["measure"].map(token_geometry.NAMES))
+drawn = pd.concat([drawn[drawn["measure"] == m].assign(measure=geometry_summaries.NAMES[m]) for m in shown])
 options = {"x": "layer", "y": "value", "line": "system", "by": "measure", "size": (3.2, 2.6), "legend": "trained"}
 alt = "Eight measures in each layer of trained models, a panel a measure, a line an architecture."
 figure(plotting.curves, drawn, name="depth", alt=alt, n=number, runs=list(found.values()), **options)
@@ -196,7 +217,7 @@ figure(plotting.curves, drawn, name="depth", alt=alt, n=number, runs=list(found.
 # %%
 by_system, systems = over.set_index(["measure", "layer", "system"]), list(over["system"].unique())
 cells = {
-    (token_geometry.NAMES[measure], f"layer {layer}"): {
+    (geometry_summaries.NAMES[measure], f"layer {layer}"): {
         system: in_words(*by_system.loc[(measure, layer, system), ["mean", "sem"]]) for system in systems
     }
     for measure in ("cosine", "twonn", "mle", "overlap")
@@ -207,11 +228,17 @@ display(pd.DataFrame(cells).T)
 # %%
 late = over[(over["layer"] == 4) & (over["measure"] == "cosine")].set_index("system")["mean"]
 order = ", ".join(f"{system} {late[system]:.3f}" for system in late.sort_values().index)
-told = begin[(begin["n_layers"] == 6) & (begin["layer"] == 4) & (begin["measure"] == "cosine")].set_index("system")
-was = ", ".join(f"{system} {told.loc[system, 'mean']:.3f}" for system in late.sort_values().index)
-display(Markdown(f"Mean cosine in the last layer, from apart to together: {order}. (Untrained, there: {was}.)"))
+flat = ", ".join(f"{system} {in_words(*by_system.loc[('twonn', 1, system), ['mean', 'sem']])}" for system in systems)
+display(
+    Markdown(
+        f"Mean cosine in the last layer, from apart to together: {order}. Dimension behind the first block: {flat}."
+    )
+)
 
 # %% [markdown]
+# (A dimension below two behind the first block tells of repetition: the nearest neighbour of a token is the same piece
+# in another place, and nearly the same vector. Deeper, what was before tells them apart.)
+#
 # By place: the mean cosine of the token at a place with all others of its text. The first tokens have seen little but
 # themselves; if a model sets one of them apart (a sink, to which attention goes that has nowhere to go), it shows here.
 
@@ -234,7 +261,7 @@ figure(plotting.curves, places, name="places", alt=alt, n=number, runs=list(foun
 # %%
 pair = {name: found[grid.where(system=name)[0]] for name in ("pre SwiGLU", "post SwiGLU")}
 make = partial(token_geometry.of_prompts, prompts=prompts)
-name = f"prompts-{token_geometry.fingerprint(prompts)}"
+name = f"prompts-{asked.fingerprint(prompts)}"
 maps = dict(zip(pair, kept.tables(list(pair.values()), make, name=name, jobs=study.jobs), strict=True))
 different = maps["post SwiGLU"].assign(value=maps["post SwiGLU"]["value"] - maps["pre SwiGLU"]["value"])
 every = pd.concat([t.assign(who=who) for who, t in {**maps, "post less pre": different}.items()], ignore_index=True)
@@ -244,7 +271,7 @@ every["what"] = every["who"] + ", layer " + every["layer"].astype(str)
 # %%
 for number_of, prompt in enumerate(prompts):
     mine = every[every["prompt"] == number_of]
-    options = {"by": "what", "size": (3.1, 2.7), "names": token_geometry.pieces(grid.points[0], prompt)}
+    options = {"by": "what", "size": (3.1, 2.7), "names": asked.pieces(grid.points[0], prompt)}
     alt = f"Cosines of all pairs of tokens of '{prompt}' in two models at four depths, and their differences."
     options |= {"runs": list(pair.values()), "n": "1 text, 1 seed", "name": f"prompt_{number_of + 1}"}
     figure(plotting.similarities, mine, alt=alt, **options)
@@ -271,7 +298,7 @@ widgets.flipbook(plotting.over_depth, moving, label="kept step", alts=alts, name
 shown = ["cosine", "norm", "effective_rank", "twonn"]
 late = deep[(deep["layer"] == 4) & deep["measure"].isin(shown)]
 along = rules.over_seeds(late, ["measure", "system", "step"]).rename(columns={"mean": "value"})
-along["measure"] = along["measure"].map(token_geometry.NAMES)
+along["measure"] = along["measure"].map(geometry_summaries.NAMES)
 options = {"x": "step", "y": "value", "line": "system", "by": "measure", "size": (3.2, 2.6), "legend": "last layer"}
 alt = "Four measures of the last layer along training: a panel a measure, a line an architecture."
 figure(plotting.curves, along, name="along", alt=alt, n=number, runs=runs, **options)
@@ -284,16 +311,13 @@ figure(plotting.curves, along, name="along", alt=alt, n=number, runs=runs, **opt
 
 # %%
 one = found[grid.where(system="pre SwiGLU")[0]]
-beside = {"untrained": (one, True)}
-beside |= {system: (found[grid.where(system=system)[0]], False) for system in ("post SwiGLU", "pre GELU")}
+beside = {system: found[grid.where(system=system)[0]] for system in ("post SwiGLU", "pre GELU")}
 if study.n_seeds > 1:
-    beside["another seed"] = (found[grid.where(system="pre SwiGLU")[1]], False)
-tables = []
-for who, (other, is_untrained) in beside.items():
-    make = partial(token_geometry.alike, other=other.path.name, untrained=is_untrained)
-    name = f"cka-1-{other.settings.key}{'-untrained' if is_untrained else ''}"
-    tables += [table.assign(who=who) for table in kept.tables([one], make, name=name)]
-both = pd.concat(tables, ignore_index=True)
+    beside["another seed"] = found[grid.where(system="pre SwiGLU")[1]]
+others = [other.path.name for other in beside.values()]
+name = f"cka-{asked.fingerprint(others)}"
+(both,) = kept.tables([one], partial(token_geometry.alike, others=others), name=name)
+both["who"] = both["who"].replace({other.path.name: who for who, other in beside.items()})
 options = {"by": "who", "size": (3.2, 2.9), "down": "layer of pre SwiGLU", "runs": [one]}
 alt = "How alike the layers of the pre-norm SwiGLU model are to those of others, by CKA: a map for each other."
 figure(plotting.layers_alike, both, name="alike", alt=alt, n="1000 tokens, 1 pair of models each", **options)
@@ -304,23 +328,37 @@ figure(plotting.layers_alike, both, name="alike", alt=alt, n="1000 tokens, 1 pai
 # Each text is cut into blocks, and these put into any order: 0 is the text as it was, 1 two halves, then blocks of a
 # quarter, an eighth and a sixteenth, and 5 single tokens. Published, of far larger models: the largest dimension over
 # layers rises, and so do the largest mean cosine and the loss; the dimension only in the lower half of the layers.
+# (Layers behind blocks: embeddings know no order.)
 
 # %%
 orders = kept.of_grid(grid, token_geometry.in_other_orders, name="orders-1", jobs=study.jobs)
-largest = orders.groupby(["measure", "system", "seed", "order"], sort=False, as_index=False)["value"].max()
+largest = geometry_summaries.largest(orders)
 largest = largest[largest["measure"] != "mle"]
 lines = rules.over_seeds(largest, ["measure", "system", "order"]).rename(columns={"mean": "value"})
-lines["measure"] = lines["measure"].map(token_geometry.NAMES)
+lines["measure"] = lines["measure"].map(geometry_summaries.NAMES)
 options = {"x": "order", "y": "value", "line": "system", "by": "measure", "size": (3.6, 2.8), "legend": "system"}
 alt = "Largest mean cosine, loss, and largest dimension against how finely the text is shuffled; a line a system."
 figure(plotting.curves, lines, name="orders", alt=alt, n=f"64 texts, {number}", runs=runs, **options)
 
 # %%
-change = token_geometry.changes(orders)
-by_layer = rules.over_seeds(change[change["measure"] == "twonn"], ["system", "layer"])
+change = geometry_summaries.changes(orders)
+by_layer = rules.over_seeds(change[change["measure"].isin(["twonn", "cosine"])], ["measure", "system", "layer"])
 by_layer["text"] = [in_words(*each) for each in by_layer[["mean", "sem"]].values]
-wide = by_layer.pivot(index="layer", columns="system", values="text")
-wide.rename_axis(columns="how much the dimension (TwoNN) rises, from 0 to 5")
+for measure in ("twonn", "cosine"):
+    wide = by_layer[(by_layer["measure"] == measure) & (by_layer["layer"] > 0)]
+    wide = wide.pivot(index="layer", columns="system", values="text")
+    display(wide.rename_axis(columns=f"{geometry_summaries.NAMES[measure]}: single tokens less whole texts"))
+
+# %%
+moved, lost = (geometry_summaries.rise(orders, measure)["value"] for measure in ("cosine", "loss"))
+published = claims.read()["geometry/shuffled_cosine"].published
+display(
+    Markdown(
+        f"Of what the largest mean cosine rises in a published model, it moves by {moved.abs().max() / published:.1%} "
+        f"here at most, while the loss rises by {lost.mean():.2f} nats: that the order is gone costs these models "
+        "much, and does not draw their vectors together."
+    )
+)
 
 # %% [markdown]
 # ## Where the answer is known
@@ -338,17 +376,44 @@ simplest = kept.of_grid(known, token_geometry.at_the_end, name="geometry-end-1",
 dims = simplest[simplest["measure"] == "twonn"].rename(columns={"mean": "value"})
 lines = rules.over_seeds(dims, ["data", "kind", "layer"])
 free = {"coins": 1, "urns of 4": 3, "urns of 8": 7}
-exact = [{"data": data, "kind": "V − 1", "layer": layer, "mean": n} for data, n in free.items() for layer in range(3)]
-drawn = pd.concat([lines, pd.DataFrame(exact)], ignore_index=True).rename(columns={"mean": "dimension"})
+exact = [{"data": data, "kind": "V − 1", "layer": layer, "mean": n} for data, n in free.items() for layer in (1, 2)]
+drawn = pd.concat([lines[lines["layer"] > 0], pd.DataFrame(exact)], ignore_index=True)
+drawn = drawn.rename(columns={"mean": "dimension"})
 options = {"x": "layer", "y": "dimension", "line": "kind", "by": "data", "size": (3.2, 2.7), "legend": "embeddings"}
 alt = "Dimension of the vectors in each layer of models of coins, urns and words, beside that of the counts."
 figure(plotting.curves, drawn, name="known", alt=alt, n=number, runs=list(models.values()), **options)
+
+# %% [markdown]
+# An instrument must be tried where the answer is known. So the same sequences once more, seen by the *predictions*: a
+# point for each token, the logarithms of the probabilities. These have $V - 1$ dimensions and no more. TwoNN finds that
+# for points spread evenly; but after $n$ flips there are only so many counts, which lie on a lattice. *Exact* are the
+# predictions of G.
+
+# %%
+balls = [point for point in known.points if point.task.name == "urns"]
+of_urns, make = [models[each] for each in balls], token_geometry.of_predictions
+tables = kept.tables(of_urns, make, name="predictions-1", jobs=study.jobs)
+points = [t.assign(seed=p.training.seed, **known.places[p.name]) for t, p in zip(tables, balls, strict=True)]
+seen = pd.concat(points).melt(["who", "seed", "data", "kind"], var_name="measure")
+seen["who"] = seen["who"].mask(seen["who"] == "model", seen["kind"] + " model")
+cells = rules.over_seeds(seen.drop_duplicates(["who", "seed", "data", "measure"]), ["data", "who", "measure"])
+cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
+cells["measure"] = cells["measure"].map(geometry_summaries.NAMES)
+wide = cells.pivot(index=["data", "who"], columns="measure", values="text").rename_axis(columns="of predictions")
+display(wide.assign(known=wide.index.get_level_values("data").map(free)).rename(columns={"known": "V − 1"}))
+
+# %% [markdown]
+# What is told by directions, the effective rank, is right. What is told by nearest neighbours is not, even of the exact
+# predictions: on urns of eight colours it finds a third of the truth. So from the dimensions of the vectors themselves
+# nothing follows about simplexes, and a comparison of dimensions, of texts as well, is one of how points crowd.
+#
+# And the order of exchangeable sequences:
 
 # %%
 mixed = kept.of_grid(known, token_geometry.in_other_orders, name="orders-1", jobs=study.jobs)
 shown = mixed[((mixed["layer"] == 2) & (mixed["measure"] == "cosine")) | (mixed["measure"] == "loss")]
 lines = rules.over_seeds(shown[shown["kind"] == "normal"], ["measure", "data", "order"])
-lines = lines.rename(columns={"mean": "value"}).assign(measure=lambda t: t["measure"].map(token_geometry.NAMES))
+lines = lines.rename(columns={"mean": "value"}).assign(measure=lambda t: t["measure"].map(geometry_summaries.NAMES))
 options = {"x": "order", "y": "value", "line": "data", "by": "measure", "size": (3.6, 2.8), "legend": "normal models"}
 alt = "Mean cosine of the last layer and loss against how finely sequences are shuffled; a line a kind of data."
 figure(plotting.curves, lines, name="known_orders", alt=alt, n=number, runs=list(models.values()), **options)
@@ -357,12 +422,12 @@ figure(plotting.curves, lines, name="known_orders", alt=alt, n=number, runs=list
 # ## What agrees, and what does not
 
 # %%
-values = token_geometry.summary(starts, last, orders)
-moved = token_geometry.changes(mixed[mixed["kind"] == "normal"])
+values = geometry_summaries.summary(starts, last, orders)
+moved = geometry_summaries.changes(mixed[mixed["kind"] == "normal"])
 ends = dims[dims["layer"] == 2].set_index(["data", "kind"])["value"]
-values |= {f"urns_{kind}": ends.loc[("urns of 4", kind)] for kind in ("normal", "lexical")}
+values |= {f"urns_{kind}": ends.loc[[("urns of 4", kind)]] for kind in ("normal", "lexical")}
 at_the_end = moved[(moved["measure"] == "cosine") & (moved["layer"] == 2)].set_index("data")["value"]
-values |= {"exchangeable_cosine": at_the_end["urns of 4"], "words_cosine": at_the_end["aNbN"]}
+values |= {"exchangeable_cosine": at_the_end.loc[["urns of 4"]], "words_cosine": at_the_end.loc[["aNbN"]]}
 measured = {f"geometry/{name}": claims.Measured(each.mean(), each.sem(), len(each)) for name, each in values.items()}
 is_published = scale == 1 and not changes.keys() - {"device", "threads"}
 claims.table(measured, at_scale=is_published)
@@ -370,10 +435,18 @@ claims.table(measured, at_scale=is_published)
 # %%
 said = []
 for measure in ("twonn", "cosine"):
-    mine = token_geometry.of_largest(orders, measure)
+    mine = geometry_summaries.rise(orders, measure)
     each = [(system, rise["value"]) for system, rise in mine.groupby("system", sort=False)]
     sides = "; ".join(f"{system} {in_words(rise.mean(), rise.sem())}" for system, rise in each)
-    said.append(f"- **{token_geometry.NAMES[measure]}**, largest over layers, single tokens less whole texts: {sides}.")
+    said.append(
+        f"- **{geometry_summaries.NAMES[measure]}**, largest over layers, single tokens less whole texts: {sides}."
+    )
+signs = {"trained_post_minus_pre": "Trained, post less pre", "shuffled_cosine": "Shuffled, largest mean cosine"}
+signs |= {"shuffled_dimension": "Shuffled, largest dimension", "shuffled_lower_less_upper": "Lower less upper half"}
+ways = {"above": "above zero", "below": "below zero", "between": "not told from zero"}
+for name, what in signs.items():
+    found_to_be = uncertainty.of_few(values[name].tolist())
+    said.append(f"- **{what}**: {found_to_be}, 95 % over seeds: {found_to_be.words(**ways)}.")
 display(Markdown("\n".join(said)))
 
 # %% [markdown]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lexurn import runs, sweeps
-from lexurn.analysis import layers, token_geometry
+from lexurn.analysis import geometry_summaries, layers, prompts, token_geometry
 from lexurn.parameters import ParameterError, check
 from lexurn.settings import Settings
 
@@ -14,43 +14,43 @@ URNS = {"n_tasks": 0, "n_colors": 3, "context_length": 16, "n_steps": 150, "eval
 
 
 @pytest.mark.parametrize(
-    ("prompts", "said"),
+    ("given", "said"),
     [
         ([""], "prompt 1 of prompts must have 2 to context_length=16 tokens, got 0; make it longer"),
         (["to be", "x"], "prompt 2 of prompts must have 2 to context_length=16 tokens, got 1; make it longer"),
         (["to be or not to be " * 5], "tokens, got .*; cut it, or raise context_length"),
     ],
 )
-def test_prompts_that_no_model_can_be_asked_are_refused(prompts, said):
+def test_prompts_that_no_model_can_be_asked_are_refused(given, said):
     with pytest.raises(ParameterError, match=said):
-        token_geometry.prompt_tokens(check(TEXT), prompts)
+        prompts.tokens_of(check(TEXT), given)
 
 
 def test_foreign_characters_are_refused_by_name():
     settings = check(TEXT | {"tokenizer": "char", "n_tokens": 1024})
     with pytest.raises(ParameterError, match="prompt 1 of prompts: the tokenizer char has no 'é'.*use tokenizer bpe"):
-        token_geometry.prompt_tokens(settings, ["café"])
-    assert token_geometry.pieces(settings, "to be") == ["t", "o", "·", "b", "e"]
+        prompts.tokens_of(settings, ["café"])
+    assert prompts.pieces(settings, "to be") == ["t", "o", "·", "b", "e"]
 
 
 def test_prompts_are_compared_token_by_token():
     run = runs.get(check(TEXT))
     table = token_geometry.of_prompts(run, ["to be, to be", "not so"])
-    (tokens, _) = token_geometry.prompt_tokens(run.settings, ["to be, to be", "not so"])
+    (tokens, _) = prompts.tokens_of(run.settings, ["to be, to be", "not so"])
     n = tokens.shape[1] - 1
     assert len(table[(table["prompt"] == 0) & (table["layer"] == 1)]) == n**2
     same = table[(table["prompt"] == 0) & (table["first"] == table["second"])]
     assert same["value"].tolist() == pytest.approx([1.0] * len(same))
-    assert token_geometry.fingerprint(["a", "b"]) != token_geometry.fingerprint(["ab"])
+    assert prompts.fingerprint(["a", "b"]) != prompts.fingerprint(["ab"])
 
 
 def test_the_order_of_exchangeable_sequences_means_nothing_and_that_of_text_something():
     balls = runs.get(check(URNS))
-    table = token_geometry.changes(token_geometry.in_other_orders(balls))
+    table = geometry_summaries.changes(token_geometry.in_other_orders(balls))
     moved = table.set_index(["layer", "measure"])["value"]
     assert abs(moved[1, "cosine"]) < 0.05 and abs(moved[0, "loss"]) < 0.05
     text = runs.get(check(TEXT | {"n_steps": 150, "eval_every": 150, "learning_rate": 0.01}))
-    table = token_geometry.changes(token_geometry.in_other_orders(text))
+    table = geometry_summaries.changes(token_geometry.in_other_orders(text))
     assert table.set_index(["layer", "measure"])["value"][0, "loss"] > 0.2  # the control
     assert set(token_geometry.in_other_orders(text)["block"]) == {16, 8, 4, 2, 1}
 
@@ -61,7 +61,7 @@ def test_words_are_shuffled_in_front_of_their_ends(monkeypatch):
     monkeypatch.setattr(
         token_geometry,
         "measured",
-        lambda model, tokens: (
+        lambda model, tokens, backward: (
             asked.append(tokens) or pd.DataFrame({"layer": [0], "measure": ["cosine"], "mean": [0.0]})
         ),
     )
@@ -84,11 +84,10 @@ def test_over_depth_is_told_from_the_first_weights_to_the_last():
 
 def test_a_model_is_like_itself():
     run = runs.get(check(TEXT))
-    table = token_geometry.alike(run, other=run.path.name)
-    diagonal = table[table["layer"] == table["other"]]["value"]
+    table = token_geometry.alike(run, others=[run.path.name])
+    diagonal = table[(table["who"] == run.path.name) & (table["layer"] == table["other"])]["value"]
     assert diagonal.tolist() == pytest.approx([1.0, 1.0])
-    before = token_geometry.alike(run, other=run.path.name, untrained=True)
-    assert (before["value"] < 1 - 1e-6).all()
+    assert (table[table["who"] == "untrained"]["value"] < 1 - 1e-6).all()
 
 
 def test_what_is_claimed_follows_from_the_tables():
@@ -102,7 +101,7 @@ def test_what_is_claimed_follows_from_the_tables():
             for layer in (0, 1)
         ]
     )
-    starts = ends.assign(n_layers=1, value=2 * ends["value"])
+    starts = ends.assign(n_layers=1, as_trained=True, value=2 * ends["value"])
     orders = pd.DataFrame(
         [
             {"system": s, "seed": k, "order": order, "layer": layer, "measure": m, "value": v}
@@ -119,10 +118,10 @@ def test_what_is_claimed_follows_from_the_tables():
             for o in (0, 5)
         ]
     )
-    found = token_geometry.summary(starts, ends, orders)
+    found = geometry_summaries.summary(starts, ends, orders)
     assert found["trained_post_minus_pre"].tolist() == pytest.approx([0.5, 0.5])
     assert found["start_post_minus_pre"].tolist() == pytest.approx([1.0, 1.0])
-    assert found["shuffled_dimension"].tolist() == pytest.approx([3.0, 3.0])  # 8 in layer 0, less 5
+    assert found["shuffled_dimension"].tolist() == pytest.approx([2.0, 2.0])  # 7 in layer 1, less 5
     assert found["shuffled_cosine"].tolist() == pytest.approx([0.4, 0.4])
     assert found["shuffled_loss"].tolist() == pytest.approx([5.0, 5.0])
     assert found["shuffled_lower_less_upper"].tolist() == pytest.approx([1.5 - -0.5] * 2)
@@ -132,5 +131,9 @@ def test_untrained_models_are_told_by_their_depth(monkeypatch):
     point = check(TEXT | {"n_layers": 2, "n_test_samples": 10})
     grid = sweeps.Sweep("one", ("system",), (point,), {point.name: {"system": "pre"}})
     table = token_geometry.untrained(grid, [1, 3])
-    assert set(table["n_layers"]) == {1, 3} and table.groupby("n_layers")["layer"].max().tolist() == [1, 3]
+    assert table.groupby(["n_layers", "as_trained"])["layer"].max().to_dict() == {
+        (1, True): 1,
+        (3, False): 3,
+        (3, True): 3,
+    }
     assert isinstance(point, Settings) and set(table["system"]) == {"pre"}

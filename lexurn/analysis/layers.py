@@ -34,18 +34,20 @@ Flow = list[Tensor]
 Clouds = list[geometry.Points]
 
 
-def by_layer(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64) -> pd.DataFrame:
+def by_layer(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64, backward: bool = True) -> pd.DataFrame:
     """layer, measure, mean, sem, n over sequences: `cosine` and `centred` (of pairs of tokens), `norm`, `update` and
-    `update_cosine` (what the block behind adds), and `gradient`, the norm of that of the loss of a whole sequence.
+    `update_cosine` (what the block behind adds), and (going `backward`) `gradient`, the norm of that of the loss
+    of a whole sequence.
 
     Raises ValueError where no sequence has two tokens.
     """
     found: dict[tuple[int, str], list[Tensor]] = {}
-    for flow, gradients, valid in _flows(model, tokens, batch_size, backward=True):
+    for flow, gradients, valid in _flows(model, tokens, batch_size, backward=backward):
         for layer, x in enumerate(flow):
             measures = {"cosine": geometry.cosines(x, valid), "centred": geometry.cosines(x, valid, centred=True)}
             measures["norm"] = geometry.norms(x, valid)
-            measures["gradient"] = geometry.norms(gradients[layer], valid)
+            if backward:
+                measures["gradient"] = geometry.norms(gradients[layer], valid)
             if layer + 1 < len(flow) and flow[layer + 1].shape == x.shape:
                 measures |= geometry.updates(x, flow[layer + 1], valid)
             for name, values in measures.items():

@@ -3,25 +3,24 @@
     over_depth(run)            every measure in every layer, untrained and at every kept step
     by_place(run)              the cosine of tokens with the others of their sequence, by their place
     in_other_orders(run)       the same in sequences cut into blocks, and these shuffled
-    alike(run, other=…)        how alike each layer is to each layer of another run (CKA)
+    alike(run, others=…)       how alike each layer is to each layer of other runs (CKA)
     of_prompts(run, prompts)   the cosines of all pairs of tokens of a prompt
     predicted(run)             perplexity and bits per byte of the whole test text
 
 Each gives a table of one run, which can be kept (`lexurn.kept`). The sequences are held-out ones.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 import torch
 
 from lexurn import experiment, runs
-from lexurn.analysis import layers, perplexity
+from lexurn.analysis import geometry, layers, perplexity
+from lexurn.analysis.prompts import tokens_of
 from lexurn.divergences import negative_log_likelihood
 from lexurn.models import LanguageModel
 from lexurn.models.language_model import evaluating
-from lexurn.parameters import ParameterError
 from lexurn.runs import Run
 from lexurn.seeding import generator
 from lexurn.settings import Settings
@@ -37,27 +36,6 @@ N_SEQUENCES = 64
 N_POINTS = 1000
 """Tokens of them that make up a cloud."""
 
-NAMES = {
-    "cosine": "mean cosine",
-    "centred": "mean cosine, centred",
-    "norm": "norm",
-    "gradient": "norm of the gradient",
-    "update": "norm of the update",
-    "update_cosine": "cosine of the update",
-    "effective_rank": "effective rank",
-    "twonn": "dimension (TwoNN)",
-    "mle": "dimension (MLE)",
-    "overlap": "neighbours kept",
-    "loss": "loss (nats)",
-}
-"""Measures as figures call them."""
-
-PROMPTS = (
-    "Friends, Romans, countrymen, lend me your ears",
-    "to be, or not to be, to be, or not to be, to be, or not",
-)
-"""A line of the test text, and one that repeats itself."""
-
 ORDERS = 6
 """From whole sequences, over blocks of a half, a quarter, …, to single tokens."""
 
@@ -69,11 +47,11 @@ def over_depth(run: Run) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def measured(model: LanguageModel, tokens: Tokens) -> pd.DataFrame:
-    """layer, measure, mean, sem, n of all that is measured in layers."""
+def measured(model: LanguageModel, tokens: Tokens, *, backward: bool = True) -> pd.DataFrame:
+    """layer, measure, mean, sem, n of all that is measured in layers; gradients only where it goes `backward`."""
     cloud = layers.clouds(model, tokens, n=N_POINTS, generator=generator(0, "cloud"))
     of_clouds = layers.of_clouds(cloud).rename(columns={"value": "mean"}).assign(n=len(cloud[0]))
-    return pd.concat([layers.by_layer(model, tokens), of_clouds], ignore_index=True)
+    return pd.concat([layers.by_layer(model, tokens, backward=backward), of_clouds], ignore_index=True)
 
 
 def at_the_end(run: Run) -> pd.DataFrame:
@@ -82,17 +60,31 @@ def at_the_end(run: Run) -> pd.DataFrame:
 
 
 def untrained(grid: Sweep, n_layers: Sequence[int]) -> pd.DataFrame:
-    """n_layers, layer, measure, mean, sem, n, with place on the axes and seed: of the models of a grid before their
-    training, in several depths."""
+    """n_layers, as_trained, layer, measure, mean, sem, n, with place on the axes and seed: of the models of a grid
+    before their training, in several depths; and of the deepest with first weights of 1/√fan-in too.
+    """
     parts = []
+    kinds = [(n, {}) for n in n_layers] + [(max(n_layers), {"initial_std": 0.0})]
     for point in grid.points:
-        for n in n_layers:
-            settings = Settings.from_flat(point.flat() | {"n_layers": n})
+        for n, changes in kinds:
+            settings = Settings.from_flat(point.flat() | {"n_layers": n} | changes)
             tokens = _some(experiment.held_out(settings, experiment.training_pool(settings)))
-            found = layers.by_layer(experiment.begun(settings).eval(), tokens)
-            place = grid.places[point.name] | {"seed": point.training.seed, "n_layers": n}
+            found = layers.by_layer(experiment.begun(settings).eval(), tokens, backward=False)
+            place = grid.places[point.name] | {"seed": point.training.seed, "n_layers": n, "as_trained": not changes}
             parts.append(found.assign(**place))
     return pd.concat(parts, ignore_index=True)
+
+
+def of_predictions(run: Run) -> pd.DataFrame:
+    """who (`model`, or `exact`), twonn, mle, effective_rank: of predictions of urns as points, the logarithms of their
+    probabilities less their mean, at tokens like those of `at_the_end`."""
+    lines = []
+    for who, predictor in {"model": run.predictor, "exact": run.references["generalizing"]}.items():
+        found = predictor(sequences(run))[:, 1:].flatten(0, 1)
+        chosen = torch.randperm(len(found), generator=generator(0, "cloud"))[:N_POINTS]
+        points = (found - found.mean(-1, keepdim=True))[chosen]
+        lines.append({"who": who, "effective_rank": geometry.effective_rank(points), **geometry.dimension(points)})
+    return pd.DataFrame(lines)
 
 
 def by_place(run: Run) -> pd.DataFrame:
@@ -113,7 +105,7 @@ def in_other_orders(run: Run) -> pd.DataFrame:
     for order, block in enumerate(sizes):
         stream = generator(run.settings.training.seed, "order", order)
         mixed = shuffled(tokens, block=block, generator=stream, lengths=ends)
-        found = measured(run.model, mixed).rename(columns={"mean": "value"})
+        found = measured(run.model, mixed, backward=False).rename(columns={"mean": "value"})
         found = found[found["measure"].isin(["twonn", "mle", "cosine"])]
         loss = {"layer": 0, "measure": "loss", "value": _loss(run, mixed)}
         found = pd.concat([found, pd.DataFrame([loss])], ignore_index=True)
@@ -121,93 +113,25 @@ def in_other_orders(run: Run) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def alike(run: Run, *, other: str, untrained: bool = False) -> pd.DataFrame:
-    """layer, other, value: CKA of the best weights with those of another run (its name), or with those that it began
-    with, on the same tokens."""
-    of = runs.load(other)
-    pair = [run.model, experiment.begun(of.settings).eval() if untrained else of.model]
-    tokens = sequences(run)
-    return layers.alike(*(layers.clouds(model, tokens, n=N_POINTS, generator=generator(0, "cloud")) for model in pair))
+def alike(run: Run, *, others: Sequence[str]) -> pd.DataFrame:
+    """who, layer, other, value: CKA of the best weights with those that the run began with (`untrained`), and with
+    those of others (their names), on the same tokens."""
+    tokens, first = sequences(run), experiment.begun(run.settings).eval()
+    beside = {"untrained": first} | {name: runs.load(name).model for name in others}
+    clouds = {
+        who: layers.clouds(model, tokens, n=N_POINTS, generator=generator(0, "cloud"))
+        for who, model in {"": run.model, **beside}.items()
+    }
+    return pd.concat([layers.alike(clouds[""], clouds[who]).assign(who=who) for who in beside], ignore_index=True)
 
 
 def of_prompts(run: Run, prompts: Sequence[str]) -> pd.DataFrame:
     """prompt, layer, first, second, value: the cosines of all pairs of tokens of each prompt, of the best weights."""
     parts = [
         layers.similarities(run.model, tokens).assign(prompt=number)
-        for number, tokens in enumerate(prompt_tokens(run.settings, prompts))
+        for number, tokens in enumerate(tokens_of(run.settings, prompts))
     ]
     return pd.concat(parts, ignore_index=True)
-
-
-def prompt_tokens(settings: Settings, prompts: Sequence[str]) -> list[Tokens]:
-    """Each prompt as a sequence (1 time), with a token behind it that nothing is asked of.
-
-    Raises ParameterError for a prompt without two tokens, with more than the context, or with foreign characters.
-    """
-    tokenizer, most = text.load(settings.task).tokenizer, settings.task.context_length
-    found = []
-    for number, prompt in enumerate(prompts, 1):
-        try:
-            tokens = list(tokenizer.encode(prompt))
-        except ValueError as error:
-            raise ParameterError(f"prompt {number} of prompts: {error}") from None
-        if not 2 <= len(tokens) <= most:
-            raise ParameterError(
-                f"prompt {number} of prompts must have 2 to context_length={most} tokens, got {len(tokens)}; "
-                f"{'make it longer' if len(tokens) < 2 else 'cut it, or raise context_length'}"
-            )
-        found.append(torch.tensor([[*tokens, tokens[-1]]]))
-    return found
-
-
-def pieces(settings: Settings, prompt: str) -> list[str]:
-    """The tokens of a prompt as text, spaces and ends of lines seen."""
-    tokenizer = text.load(settings.task).tokenizer
-    seen = str.maketrans({" ": "·", "\n": "⏎"})
-    return [tokenizer.decode([token]).translate(seen) for token in tokenizer.encode(prompt)]
-
-
-def fingerprint(prompts: Sequence[str]) -> str:
-    """Eight digits that tell prompts from others."""
-    return hashlib.sha256("\0".join(prompts).encode()).hexdigest()[:8]
-
-
-def changes(orders: pd.DataFrame) -> pd.DataFrame:
-    """Of `in_other_orders` of several runs, the last order less the first, layer by layer: `value`."""
-    ends = {order: orders[orders["order"] == order].reset_index(drop=True) for order in (0, ORDERS - 1)}
-    return ends[0].assign(value=ends[ORDERS - 1]["value"] - ends[0]["value"])
-
-
-def of_largest(orders: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """system, seed, value: how much the largest of a measure over layers rises from the first order to the last."""
-    mine = orders[orders["measure"] == measure]
-    largest = mine.groupby(["system", "seed", "order"], sort=False)["value"].max().unstack()
-    return (largest[ORDERS - 1] - largest[0]).rename("value").reset_index()
-
-
-def summary(starts: pd.DataFrame, ends: pd.DataFrame, orders: pd.DataFrame) -> dict[str, pd.Series]:
-    """What is claimed of models of text, a value a seed, the mean over what is not named: of the tables before training
-    (`untrained`), after it (`over_depth`, one step), and in other orders."""
-    before = starts[(starts["n_layers"] == starts["n_layers"].max()) & (starts["layer"] == starts["n_layers"])]
-    after = ends[ends["layer"] == ends["layer"].max()]
-    values = {
-        "start_post_minus_pre": _post_less_pre(before[before["measure"] == "cosine"]),
-        "trained_post_minus_pre": _post_less_pre(after[after["measure"] == "cosine"]),
-    }
-    for name, measure in (("dimension", "twonn"), ("cosine", "cosine"), ("loss", "loss")):
-        values[f"shuffled_{name}"] = of_largest(orders, measure).groupby("seed")["value"].mean()
-    change = changes(orders)
-    rise = change[(change["measure"] == "twonn") & (change["layer"] > 0)]
-    is_low = rise["layer"] <= rise["layer"].max() // 2
-    halves = [rise[where].groupby("seed")["value"].mean() for where in (is_low, ~is_low)]
-    return values | {"shuffled_lower_less_upper": halves[0] - halves[1]}
-
-
-def _post_less_pre(table: pd.DataFrame) -> pd.Series:
-    """A value a seed, over both kinds of MLP."""
-    norms = table["system"].str.split(" ").str[0]
-    means = table.groupby([norms, "seed"])["value"].mean()
-    return means["post"] - means["pre"]
 
 
 def predicted(run: Run) -> pd.DataFrame:

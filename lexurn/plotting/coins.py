@@ -7,6 +7,7 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
+from matplotlib.ticker import MaxNLocator
 
 from lexurn.plotting.style import label
 
@@ -47,6 +48,8 @@ def curves(
     for name, scale in ((x, axes.set_xscale), (y, axes.set_yscale)):
         if name in log:
             scale("log")
+    if x not in log and pd.api.types.is_integer_dtype(table[x]):
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     if x in log and len(places := sorted(table[x].unique())) <= FEW:
         axes.set_xticks(places, labels=[f"{place:g}" for place in places])
         axes.xaxis.minorticks_off()
