@@ -170,7 +170,8 @@ display(
 #
 # While it trains, and when it is done: left, the loss; right, how far the model's predictions on *fresh* urns are from
 # each exact predictor (symmetrized KL, ½ KL(p‖q) + ½ KL(q‖p), in nats, mean over rows). Of words, which an oracle
-# predicts with certainties that no model has, the regret: what is lost more than by the oracle.
+# predicts with certainties that no model has, the regret: what is lost more than by the oracle. (Of a text, of which
+# nobody knows the best prediction, the distances to what counts of tokens and of pairs would say.)
 
 # %%
 run = runs.get(settings, tracker=widgets.LiveTraining(settings.training.n_steps))
@@ -200,7 +201,7 @@ display(Markdown(one_run.described(run)))
 # on the same sequences.) What one urn shows need not hold for others: the pool was drawn once, from the seed.
 
 # %%
-splits, typical = one_run.shown(run)
+splits, _ = one_run.shown(run)
 rows = run.results[run.results["measure"] == evaluation.distance(run.results)]
 alt = "Distances of the model to the exact predictors against the tokens seen, a panel a split."
 panels = {"each": {"split": splits}, "share_y": True, "legend": "distance to"}
@@ -211,11 +212,12 @@ figure(plotting.distances_by_row, rows, runs=[run], alt=alt, n=f"{rows['n'].max(
 #
 # The same fresh urn seen by the model and by the exact predictors: a line for the probability of each colour, drawn
 # in it, and below, the balls as they came. M knows its pool before any ball is drawn (with a single urn it never
-# moves). G starts from its prior and counts. (Of words: a word, its letters below, E for its end and · behind it.)
+# moves). G starts from its prior and counts. (Of words: a word, its letters below, E for its end and · behind it. Of a
+# text: its first tokens, and a line for each that comes there.)
 
 # %%
 who = {f"this {kind} model": run.predictor, **run.references}
-table, names = evaluation.on_one_sequence(who, run.splits[typical][:1]), settings.task.names
+table, names = one_run.along_one_sequence(run, who)
 alt = "The probability of each token, one by one, on one sequence: a panel for the model and each exact predictor."
 panels = {"by": "predictor", "share_y": True, "size": (3.2, 3.2), "names": names}
 figure(plotting.predictions, table, runs=[run], alt=alt, n="1 sequence", **panels)
@@ -242,4 +244,5 @@ display(
 # - `-p backbone lstm`: a recurrent network in the transformer's place. Which is nearer to what it could become?
 # - `-p language dyck`: words of brackets instead of balls, whose oracle is exact too (`07_rules` asks more of such
 #   models).
+# - `-p task text -p context_length 64`: plays by Shakespeare, token by token (`09_geometry` looks inside such models).
 # - `-p lex True -p vocabulary original`: the tables of the original experiment. How much slower do they learn?

@@ -146,6 +146,14 @@ def on_one_sequence(predictors: Mapping[str, Predictor], tokens: Tokens) -> pd.D
     return pd.concat(tables, ignore_index=True)
 
 
+def of_those_that_come(table: pd.DataFrame, tokens: Tokens) -> tuple[pd.DataFrame, list[int]]:
+    """Of `on_one_sequence` the tokens alone that come in it, numbered as they first come; and which they are."""
+    come = list(dict.fromkeys(tokens[0].tolist()))
+    number = {token: place for place, token in enumerate(come)}
+    kept = table[table["color"].isin(come)]
+    return kept.assign(color=kept["color"].map(number), ball=kept["ball"].map(number)), come
+
+
 def last_predictions(predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens) -> pd.DataFrame:
     """Every sequence with what the model and its references predict at the last row, for a person to look through.
 

@@ -1,9 +1,19 @@
 """One trained model in words, whatever it was trained on: where it stands among its references."""
 
+from collections.abc import Mapping
+
+import pandas as pd
+
 from lexurn import comparison, evaluation, experiment
+from lexurn.analysis import perplexity
 from lexurn.analysis.languages import excess
 from lexurn.runs import Run
+from lexurn.shapes import Predictor
+from lexurn.tasks import text
 from lexurn.uncertainty import with_error
+
+MOST_ROWS = 12
+"""Of a text that is shown token by token."""
 
 
 def described(run: Run) -> str:
@@ -11,8 +21,8 @@ def described(run: Run) -> str:
     best_step = int(run.results["step"].iloc[0])
     if best_step == 0:
         return "Training never came below the loss of the untrained weights; lower learning_rate."
-    about = _of_words(run) if run.settings.task.n_special else _of_balls(run)
-    return f"Best weights: step {best_step}. {about}"
+    of = {"text": _of_text, "language": _of_words, "urns": _of_balls}[run.settings.task.name]
+    return f"Best weights: step {best_step}. {of(run)}"
 
 
 def _of_balls(run: Run) -> str:
@@ -39,8 +49,37 @@ def _of_words(run: Run) -> str:
     return f"{text} {'; '.join(lost)} (± one standard error over words, for one model)."
 
 
+def _of_text(run: Run) -> str:
+    found, said = text.load(run.settings.task), []
+    options = {"n_bytes": found.tokenizer.n_bytes, "length": run.settings.task.context_length + 1}
+    options["at_once"] = experiment.at_once(run.settings)
+    for who, predictor in {"this model": run.predictor, **run.references}.items():
+        of = perplexity.of_text(predictor, found.tokens("test"), **options)
+        bits = with_error(of.bits_per_byte, of.bits_per_byte_sem)
+        said.append(f"{who} **{with_error(of.perplexity, of.perplexity_sem)}** ({bits} bits per byte)")
+    return (
+        f"The best that can be said of a text is not known. Perplexity of the whole test text, {of.n_tokens:,} tokens: "
+        f"{'; '.join(said)} (± one standard error over {of.n_sequences:,} sequences, for one model)."
+    )
+
+
+def along_one_sequence(run: Run, who: Mapping[str, Predictor]) -> tuple[pd.DataFrame, list[str]]:
+    """What each predictor says along one held-out sequence (as `evaluation.on_one_sequence`), and the names of tokens.
+
+    Of a text, its beginning, and the tokens alone that come there."""
+    tokens = run.splits[shown(run)[1]][:1]
+    if run.settings.task.name != "text":
+        return evaluation.on_one_sequence(who, tokens), run.settings.task.names
+    tokens = tokens[:, :MOST_ROWS]
+    table, come = evaluation.of_those_that_come(evaluation.on_one_sequence(who, tokens), tokens)
+    tokenizer = text.load(run.settings.task).tokenizer
+    return table, [tokenizer.decode([token]).replace(" ", "·").replace("\n", "⏎") for token in come]
+
+
 def shown(run: Run) -> tuple[list[str], str]:
     """The splits worth a panel each, and the one that a single sequence is taken from."""
+    if run.settings.task.name == "text":
+        return ["test"], "test"
     if run.settings.task.n_special:
         return list(run.splits), "in_distribution"
     return ["in_distribution" if run.pool is not None else "low_entropy", "out_of_distribution"], "out_of_distribution"
