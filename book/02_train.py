@@ -213,7 +213,7 @@ figure(plotting.distances_by_row, rows, runs=[run], alt=alt, n=f"{rows['n'].max(
 # The same fresh urn seen by the model and by the exact predictors: a line for the probability of each colour, drawn
 # in it, and below, the balls as they came. M knows its pool before any ball is drawn (with a single urn it never
 # moves). G starts from its prior and counts. (Of words: a word, its letters below, E for its end and · behind it. Of a
-# text: its first tokens, and a line for each that comes there.)
+# text: some tokens from its middle, and a line for each that comes there.)
 
 # %%
 who = {f"this {kind} model": run.predictor, **run.references}

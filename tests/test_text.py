@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lexurn import experiment, files, runs
-from lexurn.analysis import perplexity
+from lexurn.analysis import one_run, perplexity
 from lexurn.parameters import ParameterError, check
 from lexurn.predictors import Uniform
 from lexurn.predictors.ngrams import Bigram, Unigram
@@ -231,3 +231,16 @@ def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
     }
     assert nats["uniform"].perplexity == pytest.approx(600)
     assert nats["model"].nats + 6 * nats["model"].sem < nats["unigram"].nats < np.log(600)
+
+
+def test_a_training_of_text_is_told_in_words():
+    run = runs.get(check(SMALL | {"n_steps": 60, "eval_every": 20, "learning_rate": 0.01}))
+    said = one_run.described(run)
+    assert "The best that can be said of a text is not known. Perplexity of the whole test text" in said
+    assert "bits per byte); unigram **" in said and one_run.shown(run) == (["test"], "test")
+    who = {"unigram": run.references["unigram"]}
+    table, names = one_run.along_one_sequence(run, who)
+    tokens = run.splits["test"][20, :12].tolist()
+    assert table["color"].nunique() == len(names) == len(set(tokens)) and table["row"].nunique() == 12
+    first = table[(table["row"] == 3) & (table["color"] == table["ball"])]["probability"].item()
+    assert first == pytest.approx(run.references["unigram"].predictor.log_probs[tokens[3]].exp().item())

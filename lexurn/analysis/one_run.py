@@ -66,11 +66,12 @@ def _of_text(run: Run) -> str:
 def along_one_sequence(run: Run, who: Mapping[str, Predictor]) -> tuple[pd.DataFrame, list[str]]:
     """What each predictor says along one held-out sequence (as `evaluation.on_one_sequence`), and the names of tokens.
 
-    Of a text, its beginning, and the tokens alone that come there."""
-    tokens = run.splits[shown(run)[1]][:1]
+    Of a text some tokens from its middle, and only those that come there.
+    """
+    tokens = run.splits[shown(run)[1]]
     if run.settings.task.name != "text":
-        return evaluation.on_one_sequence(who, tokens), run.settings.task.names
-    tokens = tokens[:, :MOST_ROWS]
+        return evaluation.on_one_sequence(who, tokens[:1]), run.settings.task.names
+    tokens = tokens[len(tokens) // 2, :MOST_ROWS][None]
     table, come = evaluation.of_those_that_come(evaluation.on_one_sequence(who, tokens), tokens)
     tokenizer = text.load(run.settings.task).tokenizer
     return table, [tokenizer.decode([token]).replace(" ", "·").replace("\n", "⏎") for token in come]
