@@ -6,12 +6,12 @@
 A table is found again by its name, which ends in the run's key; number it anew when the function changes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 
 import pandas as pd
 
-from lexurn import experiment, files, runs, workers
+from lexurn import experiment, files, runs, store, workers
 from lexurn.runs import Run
 from lexurn.sweeps import Sweep
 from lexurn.tracking import Clock
@@ -29,11 +29,8 @@ def tables(
     if missing:
         clock = Clock(len(missing))
         say(f"{len(missing)} trainings to follow, {clock.left(0)}")
-        with workers.Processes(min(jobs, len(missing))) as executor:
-            futures = [executor.submit(keep, make, name, run.path.name) for run in missing]
-            for number, future in enumerate(as_completed(futures), 1):
-                future.result()
-                say(f"{number} of {len(missing)} trainings followed, {clock.left(number)}")
+        for number, _ in enumerate(_made(make, name, missing, min(jobs, len(missing), workers.cores())), 1):
+            say(f"{number} of {len(missing)} trainings followed, {clock.left(number)}")
     say(f"{len(missing)} training(s) followed, {len(found) - len(missing)} that had been before.")
     return [runs.read_table(_named(run, name)) for run in found]
 
@@ -64,6 +61,20 @@ def keep(make: Make, name: str, run_name: str) -> None:
     numbers = table.select_dtypes("float")
     table[numbers.columns] = numbers.map(lambda value: float(f"{value:.5g}"))
     runs.write_table(_named(run, name), table)
+
+
+def _made(make: Make, name: str, missing: Sequence[Run], jobs: int) -> Iterator[None]:
+    """Makes the tables that are missing, one by one here, or by processes side by side; yields as each is kept."""
+    if jobs == 1:
+        for run in missing:
+            before = set(store.used)
+            keep(make, name, run.path.name)
+            store.used.intersection_update(before)  # what depends on the table needs no more of the run, as below
+            yield
+        return
+    with workers.Processes(jobs) as executor:
+        for future in as_completed([executor.submit(keep, make, name, run.path.name) for run in missing]):
+            yield future.result()
 
 
 def is_kept(run: Run, name: str) -> bool:

@@ -17,6 +17,11 @@ PATIENCE = 10.0
 """Seconds in which a cluster has to answer."""
 
 
+def cores() -> int:
+    """How many processes can compute side by side here."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class ClusterError(RuntimeError):
     """A cluster that cannot train: it does not answer, or its workers are not what they should be."""
 

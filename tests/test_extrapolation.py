@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from lexurn import kept, plotting, runs, series, sweeps
+from lexurn import kept, plotting, runs, series, store, sweeps, workers
 from lexurn.analysis import languages, lengths, one_run, rules
 from lexurn.analysis.chance import by_chance
 from lexurn.models.generation import complete
@@ -131,7 +131,12 @@ def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
     assert [point.backbone.name for point in grid.where(model="lstm")] == ["lstm", "lstm"]
     for point in grid.points:
         runs.get(point)
+    monkeypatch.setattr(store, "used", set())
     table = kept.of_grid(grid, rules.followed, name="rules-test", say=told.append)
+    assert not any(name.endswith(store.WEIGHTS) for name in store.used)  # a table is what is used, not the weights
+    monkeypatch.setattr(workers, "cores", lambda: 2)
+    beside = kept.of_grid(grid, rules.followed, name="beside", jobs=2, say=told.append)
+    pd.testing.assert_frame_equal(beside, table)
     assert told[-1] == "4 training(s) followed, 0 that had been before."
     assert set(table["model"]) == {"rotary", "lstm"} and set(table["seed"]) == {0, 1}
     assert set(grid.table()["model"]) == {"rotary", "lstm"}
