@@ -1,9 +1,10 @@
 """Published figures beside which the book sets its own: `params/claims.yaml`, written before the runs that fill it.
 
 A claim says where a figure comes from and, in `low` and `high`, where ours must lie at the scale at which they apply.
-What a band is worth depends on whether the result was known when it was written: then it carries `known_before`. A
-band is never moved to where a result came out: a claim that was found to fail gets `verdict: refuted`, and a book in
-which another verdict comes out than the one that is written there is not in order (`unexpected`).
+What a band is worth depends on whether the result was known when it was written: then it carries `known_before`. Where
+only the `sign` is claimed, a figure that is not told from zero is `undecided`. A band is never moved to where a result
+came out: a claim that was found to fail gets `verdict: refuted`, and a book in which another verdict comes out than the
+one that is written there is not in order (`unexpected`).
 """
 
 from collections import Counter
@@ -39,7 +40,8 @@ class Claim(BaseModel):
     scale: Literal["defaults", "book"]
     n: int = Field(ge=1)
     known_before: bool
-    verdict: Literal["reproduced", "refuted"] = "reproduced"
+    sign: bool = False
+    verdict: Literal["reproduced", "refuted", "undecided"] = "reproduced"
 
     @model_validator(mode="after")
     def _a_band_has_a_width(self) -> "Claim":
@@ -60,6 +62,12 @@ class Claim(BaseModel):
     def holds(self, value: float) -> bool:
         """Whether a value that was measured at the claim's scale lies in the band."""
         return bool(self.low <= value <= self.high)
+
+    def judged(self, ours: "Measured") -> str:
+        """The verdict on a figure that was measured at the claim's scale."""
+        if self.sign and uncertainty.side(ours.value, ours.error, ours.n) == 0:
+            return "undecided"
+        return "reproduced" if self.holds(ours.value) else "refuted"
 
 
 @dataclass(frozen=True)
@@ -94,13 +102,14 @@ def _read(path: Path) -> dict[str, Claim]:
 def state(measured: Mapping[str, Measured], *, at_scale: bool = True) -> dict[str, str]:
     """The verdict on each of our figures, which the page of all claims will show.
 
-    `reproduced` or `refuted` only where a figure was measured `at_scale`, that of the bands, and with as many units.
+    `reproduced`, `refuted` or `undecided` only where a figure was measured `at_scale`, that of the bands, and with as
+    many units.
     """
     verdicts = {}
     for key, ours in measured.items():
         claim = get(key)
-        held = "reproduced" if claim.holds(ours.value) else "refuted"
-        verdicts[key] = held if at_scale and ours.n == claim.n else "not at this scale"
+        at_it = at_scale and ours.n == claim.n
+        verdicts[key] = claim.judged(ours) if at_it else "not at this scale"
         stated[key] = {**asdict(ours), "verdict": verdicts[key]}
     return verdicts
 

@@ -25,6 +25,8 @@ def tables(
 ) -> list[pd.DataFrame]:
     """The table of each run: read, or made by processes side by side and kept; `say` is told how far it is (stderr)."""
     say = say or files.on_stderr
+    for run in found:
+        run.require_its_data()
     missing = [run for run in found if not is_kept(run, name)]
     if missing:
         clock = Clock(len(missing))

@@ -158,7 +158,9 @@ def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = Non
     experiment.resolve_device(settings.machine.device)
     experiment.require_data(settings)
     if is_stored(settings):
-        return load(settings.name)
+        run = load(settings.name)
+        run.require_its_data()
+        return run
     folder = paths.runs() / settings.name
     with files.lock(folder, say=tracker.wait if tracker else files.on_stderr):
         if is_stored(settings):

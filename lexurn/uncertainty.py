@@ -99,6 +99,13 @@ def of_few(values: Sequence[float]) -> Interval:
     return Interval(float(values.mean()), float(values.mean()) - half, float(values.mean()) + half, len(values), error)
 
 
+def side(value: float, error: float, n: int) -> int:
+    """On which side of zero the t interval (95 %) of a mean of `n` values with a standard error lies: −1, 1, or 0 where
+    it holds zero, or where there are too few."""
+    half = float(stats.t.ppf(0.975, n - 1)) * error if n > 1 else inf
+    return 0 if not abs(value) > half else int(np.sign(value))
+
+
 def crossed(values: np.ndarray | Sequence[Sequence[float]]) -> tuple[Interval, float, float]:
     """The mean of `values` (runs units), where every run answers the same units, with its t interval (95 %) over both
     as drawn anew, and the two standard errors that there would be over runs and over units alone.

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from lexurn import experiment, files, runs
-from lexurn.analysis import one_run, perplexity
+from lexurn import experiment, files, kept, runs
+from lexurn.analysis import one_run, perplexity, token_geometry
 from lexurn.parameters import ParameterError, check
 from lexurn.predictors import Uniform
-from lexurn.predictors.ngrams import Bigram, Unigram
+from lexurn.predictors.ngrams import STRENGTHS, Bigram, Unigram
 from lexurn.seeding import generator
 from lexurn.settings import TextSettings
 from lexurn.tasks import corpora, text, tokenization
@@ -89,13 +89,26 @@ def test_counts_are_those_of_a_loop():
     first = [(list(tokens).count(token) + 1) / (6 + 4) for token in range(size)]
     assert torch.allclose(Unigram(tokens, size)(sequences).exp(), torch.tensor(first).double().expand(2, 3, 4))
     pairs = list(zip(tokens, tokens[1:], strict=False))
+
+    def loop(s):
+        table = torch.zeros(size, size, dtype=torch.float64)
+        for a in range(size):
+            n = sum(pair[0] == a for pair in pairs)
+            for b in range(size):
+                table[a, b] = (sum(pair == (a, b) for pair in pairs) + s * first[b]) / (n + s)
+        return table
+
     found = Bigram(tokens, size)(sequences).exp()
     assert torch.allclose(found[:, 0], torch.tensor(first).double())
-    for row, before in ((1, [1, 2]), (2, [1, 0])):
-        for sequence, a in enumerate(before):
-            n = sum(pair[0] == a for pair in pairs)
-            wanted = [(sum(pair == (a, b) for pair in pairs) + size * first[b]) / (n + size) for b in range(size)]
-            assert found[sequence, row].tolist() == pytest.approx(wanted)
+    assert torch.allclose(found[:, 1:], loop(1)[sequences[:, :-1]])
+    for other in ([0, 1, 1, 2, 1, 0, 1, 1, 2], [3, 0, 3, 3, 0, 2]):  # like the text, and unlike it
+        other = np.array(other, dtype=np.uint16)
+        losses = {
+            s: -sum(loop(s)[a, b].log().item() for a, b in zip(other, other[1:], strict=False)) for s in STRENGTHS
+        }
+        best = min(losses, key=losses.get)
+        assert torch.allclose(Bigram(tokens, size, other=other).log_probs.exp(), loop(best))
+        assert best == (1 if other[0] == 0 else 1000)
 
 
 def test_perplexity_where_it_is_known():
@@ -159,12 +172,17 @@ def test_a_run_whose_text_or_tokenizer_changed_is_refused(tmp_path):
     corpus = folder(tmp_path / "mine", train="abcd " * 400, valid="abc " * 100, test="bcd " * 100)
     run = runs.get(check(SMALL | {"corpus": corpus, "tokenizer": "char", "n_tokens": 1024, "n_steps": 2}))
     assert run.model and run.splits
-    folder(tmp_path / "mine", train="abce " * 400)
-    corpora.read.cache_clear(), text.load.cache_clear()
-    with pytest.raises(files.StoreError, match="was trained with the corpus"):
-        _ = runs.load(run.path.name).model
-    with pytest.raises(files.StoreError, match="bring that back, or delete the run"):
-        _ = runs.load(run.path.name).splits
+    for changed in ({"test": "bcdd " * 100}, {"test": "bcd " * 100, "train": "abce " * 400}):
+        folder(tmp_path / "mine", **changed)
+        corpora.read.cache_clear(), text.load.cache_clear()
+        with pytest.raises(files.StoreError, match="was trained with the corpus"):
+            _ = runs.load(run.path.name).model
+        with pytest.raises(files.StoreError, match="bring that back, or delete the run"):
+            _ = runs.load(run.path.name).splits
+        with pytest.raises(files.StoreError, match="was trained with the corpus"):
+            runs.get(run.settings)
+        with pytest.raises(files.StoreError, match="was trained with the corpus"):
+            kept.tables([runs.load(run.path.name)], token_geometry.by_place, name="places")
 
 
 def test_corpora_that_are_not_there_are_told(tmp_path):

@@ -37,9 +37,10 @@ def sample_like_training(settings: Settings, pool: Pool | None, n: int, stream: 
 
 def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
     """Counts of the training text: of tokens, and of pairs where the vocabulary is not too large."""
-    tokens, size = text.load(settings.task).tokens("train"), settings.task.vocab_size
+    found, size = text.load(settings.task), settings.task.vocab_size
+    tokens = found.tokens("train")
     counted: dict[str, Predictor] = {"unigram": Unigram(tokens, size)}
-    return counted | ({"bigram": Bigram(tokens, size)} if size <= MOST_TOKENS else {})
+    return counted | ({"bigram": Bigram(tokens, size, other=found.tokens("valid"))} if size <= MOST_TOKENS else {})
 
 
 def optimum(settings: Settings) -> str:

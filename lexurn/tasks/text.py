@@ -54,7 +54,8 @@ class Text:
     @cached_property
     def fingerprint(self) -> dict[str, str]:
         """What tells the corpus and the tokenizer from others of the same name."""
-        return {"corpus": self._hash(self.task.trained_on), "tokenizer": self.tokenizer.fingerprint}
+        splits = corpora.SPLITS if self.task.trained_on == "train" else corpora.SPLITS[1:]
+        return {"corpus": "-".join(map(self._hash, splits)), "tokenizer": self.tokenizer.fingerprint}
 
     def _hash(self, split: str) -> str:
         return hashlib.sha256(corpora.read(self.task.corpus, split).encode()).hexdigest()[:12]

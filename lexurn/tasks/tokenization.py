@@ -79,7 +79,8 @@ def learned(text: str, n_tokens: int) -> Tokenizer:
     bpe.train_from_iterator([text], trainer)
     if bpe.get_vocab_size() < n_tokens:
         raise ParameterError(
-            f"n_tokens={n_tokens} are more than the training text has pairs for, {bpe.get_vocab_size()}; use that many"
+            f"n_tokens={n_tokens} are more than the training text has pairs for, {bpe.get_vocab_size()}; use fewer "
+            "(257 or more), a longer text, or tokenizer char"
         )
     byte = _bytes_by_letter()
     spelled = (bpe.id_to_token(token) for token in range(n_tokens))
