@@ -104,31 +104,54 @@ def test_padding_is_left_out():
     for name in ("cosine", "norm", "update", "gradient"):
         alone = [one.loc[(0, name), "mean"] for one in each]
         assert table.loc[(0, name), "mean"] == pytest.approx(sum(alone) / 3, rel=1e-4)
-    cloud = layers.clouds(model, words, n=100, generator=generator(0, "tokens"))
-    assert len(cloud[0]) == 5 + 3 + 7
+    assert len(layers.vectors(model, words)[0]) == len(layers.kinds(model, words)) == 5 + 3 + 7
+    places = layers.by_position(model, words)
+    assert places.query("layer == 0")["cosine"].notna().sum() == 7  # of the longest word
+
+
+def cloud(model, tokens, n, **options):
+    chosen = layers.drawn(layers.kinds(model, tokens), n, generator=generator(3, "tokens"), **options)
+    return [x[chosen] for x in layers.vectors(model, tokens, batch_size=7)]
 
 
 def test_clouds_are_the_same_tokens_in_every_layer_and_model():
     model, other, tokens = built(n_layers=2), built(n_layers=3), balls(40)
-    drawn = [
-        layers.clouds(each, tokens, n=60, generator=generator(3, "tokens"), batch_size=7) for each in (model, other)
-    ]
-    assert [len(each) for each in drawn] == [3, 4] and all(x.shape == (60, 16) for each in drawn for x in each)
-    again = layers.clouds(model, tokens, n=60, generator=generator(3, "tokens"), batch_size=100)
-    assert torch.allclose(drawn[0][2], again[2], atol=1e-5)
-    table = layers.alike(drawn[0], drawn[0]).pivot(index="layer", columns="other", values="value")
+    mine, theirs = cloud(model, tokens, 60), cloud(other, tokens, 60)
+    assert [len(each) for each in (mine, theirs)] == [3, 4] and all(x.shape == (60, 16) for x in mine + theirs)
+    read = activations.read(model, tokens, "1.resid_post")["1.resid_post"][:, 1:].flatten(0, 1)
+    assert torch.allclose(layers.vectors(model, tokens)[2], read.double(), atol=1e-5)
+    table = layers.alike(mine, mine).pivot(index="layer", columns="other", values="value")
     assert table.values.diagonal() == pytest.approx(1) and table.values == pytest.approx(table.values.T)
-    between = layers.alike(*drawn)
+    between = layers.alike(mine, theirs)
     assert len(between) == 12 and between["value"].between(0, 1).all()
-    measured = layers.of_clouds(drawn[0])
-    assert set(measured["measure"]) == {"effective_rank", "twonn", "mle", "overlap"}
+    measured = layers.of_clouds(mine)
+    assert set(measured["measure"]) == {"effective_rank", "twonn", "mle"}
     rank = measured.query("layer == 2 and measure == 'effective_rank'")["value"].item()
-    assert rank == pytest.approx(geometry.effective_rank(drawn[0][2]))
+    assert rank == pytest.approx(geometry.effective_rank(mine[2]))
+    kept = layers.kept_neighbours(mine, k=5).set_index("layer")["value"]
+    assert kept[2] == pytest.approx(geometry.overlap(mine[1], mine[2], k=5))
+
+
+def test_of_every_kind_there_is_one_anywhere():
+    kinds = torch.tensor([3, 1, 3, 3, 2, 1, 9])
+    found = [layers.drawn(kinds, 10, generator=generator(seed, "once"), once=True) for seed in range(200)]
+    assert all(kinds[chosen].sort().values.tolist() == [1, 2, 3, 9] for chosen in found)
+    places = torch.cat(found)
+    threes = torch.bincount(places[kinds[places] == 3], minlength=7)[[0, 2, 3]]
+    assert (threes - 200 / 3).abs().max() < 4 * 200**0.5  # any of the three places
+    few = layers.drawn(kinds, 2, generator=generator(0, "few"), once=True)
+    assert len(few) == 2 and len(layers.drawn(kinds, 100, generator=generator(0, "all"))) == 7
+
+
+def test_the_nearest_of_a_token_may_be_of_its_kind():
+    x = torch.tensor([[0.0, 0], [0.1, 0], [5, 5], [5.1, 5], [9, 9]], dtype=torch.float64)
+    found = layers.same_kind([x, x.flip(0)], torch.tensor([1, 1, 2, 2, 2]))
+    assert found["value"].tolist() == pytest.approx([1.0, 3 / 5])
 
 
 def test_too_few_tokens_give_no_number_and_no_sequence_an_error():
     model = built()
-    few = layers.of_clouds(layers.clouds(model, balls(3), n=30, generator=generator(0, "few")))
+    few = layers.of_clouds(cloud(model, balls(3), 30))
     assert few.query("measure == 'twonn'")["value"].isna().all()
     with pytest.raises(ValueError, match="cosine needs sequences of two tokens or more"):
         layers.by_layer(model, balls(3, length=2))

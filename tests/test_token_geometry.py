@@ -1,5 +1,7 @@
 """Geometry of runs: prompts, other orders, and what is said of several runs."""
 
+import math
+
 import pandas as pd
 import pytest
 import torch
@@ -61,7 +63,7 @@ def test_words_are_shuffled_in_front_of_their_ends(monkeypatch):
     monkeypatch.setattr(
         token_geometry,
         "measured",
-        lambda model, tokens, backward: (
+        lambda model, tokens, seed, backward: (
             asked.append(tokens) or pd.DataFrame({"layer": [0], "measure": ["cosine"], "mean": [0.0]})
         ),
     )
@@ -73,13 +75,19 @@ def test_words_are_shuffled_in_front_of_their_ends(monkeypatch):
 
 
 def test_over_depth_is_told_from_the_first_weights_to_the_last():
-    run = runs.get(check(TEXT | {"n_checkpoints": 3, "n_steps": 40, "eval_every": 20}))
+    run = runs.get(
+        check(TEXT | {"n_checkpoints": 3, "n_steps": 40, "eval_every": 20, "n_test_samples": 64, "context_length": 32})
+    )
     table = token_geometry.over_depth(run)
     steps = sorted(table["step"].unique())
     assert steps[0] == 0 and steps[-1] == 40 and len(steps) >= 3
-    last = table[table["step"] == 40].set_index(["layer", "measure"])["mean"]
-    again = layers.by_layer(run.model, token_geometry.sequences(run)).set_index(["layer", "measure"])["mean"]
-    assert run.results["step"].iloc[0] != 40 or last[1, "cosine"] == pytest.approx(again[1, "cosine"], abs=1e-6)
+    best = table[table["best"]].set_index(["layer", "measure"])["mean"]
+    again = layers.by_layer(run.model, token_geometry.sequences(run.settings)).set_index(["layer", "measure"])["mean"]
+    assert best[1, "cosine"] == pytest.approx(again[1, "cosine"], abs=1e-6)
+    first = table[table["step"] == 0].set_index(["layer", "measure"])["mean"]
+    assert abs(first[1, "norm"] - best[1, "norm"]) > 0.01 and {"twonn_once", "overlap", "same_kind"} <= set(
+        table["measure"]
+    )
 
 
 def test_a_model_is_like_itself():
@@ -88,6 +96,7 @@ def test_a_model_is_like_itself():
     diagonal = table[(table["who"] == run.path.name) & (table["layer"] == table["other"])]["value"]
     assert diagonal.tolist() == pytest.approx([1.0, 1.0])
     assert (table[table["who"] == "untrained"]["value"] < 1 - 1e-6).all()
+    assert (table[table["who"] == "other tokens"]["value"] < 0.3).all()  # nothing in common, of few points
 
 
 def test_what_is_claimed_follows_from_the_tables():
@@ -101,7 +110,7 @@ def test_what_is_claimed_follows_from_the_tables():
             for layer in (0, 1)
         ]
     )
-    starts = ends.assign(n_layers=1, as_trained=True, value=2 * ends["value"])
+    starts = ends.assign(n_layers=1, what="1 layers", value=2 * ends["value"])
     orders = pd.DataFrame(
         [
             {"system": s, "seed": k, "order": order, "layer": layer, "measure": m, "value": v}
@@ -128,12 +137,48 @@ def test_what_is_claimed_follows_from_the_tables():
 
 
 def test_untrained_models_are_told_by_their_depth(monkeypatch):
-    point = check(TEXT | {"n_layers": 2, "n_test_samples": 10})
+    point = check(TEXT | {"n_layers": 2, "n_test_samples": 10, "initial_std": 0.02, "positions": "none"})
     grid = sweeps.Sweep("one", ("system",), (point,), {point.name: {"system": "pre"}})
     table = token_geometry.untrained(grid, [1, 3])
-    assert table.groupby(["n_layers", "as_trained"])["layer"].max().to_dict() == {
-        (1, True): 1,
-        (3, False): 3,
-        (3, True): 3,
+    assert table.groupby("what")["layer"].max().to_dict() == {
+        "1 layers": 1,
+        "3 layers": 3,
+        "3, long embeddings": 3,
+        "3, larger weights": 3,
+        "3, larger, long": 3,
     }
+    norms = table[(table["layer"] == 0) & (table["measure"] == "norm")].set_index("what")["mean"]
+    short, large = (point.backbone.d_model**0.5 * std for std in (0.02, point.backbone.d_model**-0.5))
+    assert norms["3 layers"] == pytest.approx(short, rel=0.1) and norms["3, larger weights"] == pytest.approx(
+        large, rel=0.1
+    )
+    for what in ("3, long embeddings", "3, larger, long"):
+        assert norms[what] == pytest.approx(point.backbone.d_model**0.5, rel=0.1)
     assert isinstance(point, Settings) and set(table["system"]) == {"pre"}
+
+
+def test_equal_pairs_are_counted():
+    tokens = torch.tensor([[1, 2, 1, 1, 9], [1, 2, 3, 4, 9]])  # the last is not seen
+    assert token_geometry.equal_pairs(tokens) == pytest.approx((6 / 12 + 0) / 2)
+
+
+def test_predictions_of_urns_lie_on_a_simplex():
+    run = runs.get(check(URNS))
+    table = token_geometry.of_predictions(run).set_index("who")
+    assert set(table.index) == {"model", "exact", "spread evenly"}
+    assert (table["effective_rank"] < 2.001).all()  # V - 1 directions and no more
+    assert table.loc["spread evenly", "twonn"] == pytest.approx(2, abs=0.3)
+
+
+def test_what_is_predicted_of_a_text_is_its_perplexity():
+    run = runs.get(check(TEXT))
+    table = token_geometry.predicted(run).set_index("who")
+    assert set(table.index) == {"model", "unigram", "bigram"}
+    assert table["perplexity"].tolist() == pytest.approx(table["nats"].apply(math.exp).tolist())
+    assert table.loc["bigram", "nats"] < table.loc["unigram", "nats"] - 0.5
+
+
+def test_places_are_told_layer_by_layer():
+    run = runs.get(check(TEXT))
+    table = token_geometry.by_place(run)
+    assert len(table) == 2 * 16 and table["cosine"].between(-1, 1).all()

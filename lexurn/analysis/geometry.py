@@ -16,7 +16,7 @@ clouds of points take (points d). All are computed in double precision.
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 FEWEST_POINTS = 50
@@ -101,7 +101,7 @@ def overlap(x: Points, y: Points, *, k: int = 10) -> float:
     """The mean share of the k nearest neighbours of a point in x that are among the k nearest of it in y."""
     if len(x) <= k:
         raise ValueError(f"neighbours of k={k} need more than {k} points, got {len(x)}; take more, or a smaller k")
-    near_x, near_y = (_neighbours(each.double(), k) for each in (x, y))
+    near_x, near_y = (neighbours(each, k) for each in (x, y))
     return float((near_x[:, :, None] == near_y[:, None]).any(-1).double().mean())
 
 
@@ -119,11 +119,13 @@ def procrustes(x: Points, y: Points) -> float:
     return float(2 - 2 * torch.linalg.svdvals((x / x.norm()).T @ (y / y.norm())).sum())
 
 
-def _mean(values: Float[Tensor, "batch time"], valid: Valid) -> PerSequence:
-    return values.where(valid, 0).sum(1) / valid.sum(1)
-
-
-def _neighbours(x: Points, k: int) -> Tensor:
+def neighbours(x: Points, k: int) -> Int64[Tensor, "points k"]:
+    """Which `k` points are nearest to each, the nearest first."""
+    x = x.double()
     apart = torch.cdist(x, x)
     apart.fill_diagonal_(torch.inf)
     return apart.topk(k, largest=False).indices
+
+
+def _mean(values: Float[Tensor, "batch time"], valid: Valid) -> PerSequence:
+    return values.where(valid, 0).sum(1) / valid.sum(1)

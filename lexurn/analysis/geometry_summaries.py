@@ -15,6 +15,8 @@ NAMES = {
     "update_cosine": "cosine of the update",
     "effective_rank": "effective rank",
     "twonn": "dimension (TwoNN)",
+    "twonn_once": "dimension, each token once",
+    "same_kind": "next is the same token",
     "mle": "dimension (MLE)",
     "overlap": "neighbours kept",
     "loss": "loss (nats)",
@@ -44,7 +46,7 @@ def rise(orders: pd.DataFrame, measure: str) -> pd.DataFrame:
 def summary(starts: pd.DataFrame, ends: pd.DataFrame, orders: pd.DataFrame) -> dict[str, pd.Series]:
     """What is claimed of models of text, a value a seed, the mean over what is not named: of the tables before training
     (`untrained`), after it (`over_depth`, one step), and in other orders."""
-    deepest = starts[(starts["n_layers"] == starts["n_layers"].max()) & starts["as_trained"]]
+    deepest = starts[starts["what"] == f"{starts['n_layers'].max()} layers"]
     before = deepest[deepest["layer"] == deepest["n_layers"]]
     after = ends[ends["layer"] == ends["layer"].max()]
     values = {

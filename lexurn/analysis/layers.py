@@ -2,8 +2,9 @@
 
     by_layer(model, tokens)          means over tokens and sequences: cosines, norms, updates, gradients
     by_position(model, tokens)       the cosine of each token with the others of its sequence, by its place
-    clouds(model, tokens, …)         some tokens of all sequences, in every layer: for dimensions, neighbours, CKA
-    of_clouds(clouds)                effective rank, dimensions, neighbours kept from the layer before
+    vectors(model, tokens)           the vectors of all tokens, in every layer; kinds: which tokens they are of
+    drawn(kinds, n, …)               some of them, a cloud: any, or of every kind of token one
+    of_clouds(clouds)                effective rank and dimensions; kept_neighbours, same_kind: what is near to what
     alike(clouds, others)            CKA of every layer of one model with every layer of another
 
 Layer 0 is what goes into the first block, layer l what the l-th gives (an LSTM shows its first and last). The vectors
@@ -17,6 +18,7 @@ from contextlib import ExitStack
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Int64
 from torch import Generator, Tensor
 
 from lexurn.analysis import geometry
@@ -60,38 +62,66 @@ def by_position(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64) -
     sums: dict[int, Tensor] = {}
     for flow, _, valid in _flows(model, tokens, batch_size):
         for layer, x in enumerate(flow):
-            cosine = geometry.with_others(x, valid)
-            each = torch.stack([cosine, x.double().norm(dim=-1), torch.ones_like(cosine)]).where(valid, 0)
-            sums[layer] = sums.get(layer, 0) + each.nansum(1).cpu()
+            cosine, there = geometry.with_others(x, valid), valid.double()
+            each = [cosine.nan_to_num(), (~cosine.isnan()).double(), x.double().norm(dim=-1) * there, there]
+            sums[layer] = sums.get(layer, 0) + torch.stack(each).sum(1).cpu()
     parts = []
-    for layer, (cosine, norm, n) in sums.items():
-        columns = {"position": range(len(n)), "cosine": (cosine / n).numpy(), "norm": (norm / n).numpy()}
+    for layer, (cosine, n_cosines, norm, n) in sums.items():
+        columns = {"position": range(len(n)), "cosine": (cosine / n_cosines).numpy(), "norm": (norm / n).numpy()}
         parts.append(pd.DataFrame({"layer": layer, **columns}))
     return pd.concat(parts, ignore_index=True)
 
 
-def clouds(model: LanguageModel, tokens: Tokens, *, n: int, generator: Generator, batch_size: int = 64) -> Clouds:
-    """The vectors of the same `n` tokens (or of all, if there are fewer), drawn from all sequences, in every layer."""
-    parts: list[list[Tensor]] = []
-    masks = []
-    for flow, _, valid in _flows(model, tokens, batch_size):
-        masks.append(valid.cpu())
-        parts.append([x[valid].double().cpu() for x in flow])
-    there = int(torch.cat(masks).sum())
-    chosen = torch.randperm(there, generator=generator)[:n].sort().values
-    return [torch.cat(layer)[chosen] for layer in zip(*parts, strict=True)]
+def vectors(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64) -> Clouds:
+    """The vectors of all tokens of all sequences, in every layer, in the order of `kinds`."""
+    parts = [[x[valid].double().cpu() for x in flow] for flow, _, valid in _flows(model, tokens, batch_size)]
+    return [torch.cat(layer) for layer in zip(*parts, strict=True)]
 
 
-def of_clouds(found: Clouds, *, k: int = 10) -> pd.DataFrame:
-    """layer, measure, value: `effective_rank`, `twonn` and `mle` (dimensions), and `overlap`, the share of the `k`
-    nearest neighbours of the layer before that are still among them. NaN where there are too few different points."""
+def kinds(model: LanguageModel, tokens: Tokens) -> Int64[Tensor, "points"]:
+    """Which token each of the `vectors` is of."""
+    seen = tokens[:, :-1]
+    return seen[seen != PAD] if model.has_words else seen.flatten()
+
+
+def drawn(
+    kinds: Int64[Tensor, "points"], n: int, *, generator: Generator, once: bool = False
+) -> Int64[Tensor, "chosen"]:
+    """Which `n` of the tokens (or all, if there are fewer) make up a cloud: any; or of every kind `once`, in one of the
+    places where it stands."""
+    order = torch.randperm(len(kinds), generator=generator)
+    if once:
+        found, by_kind = kinds[order].sort(stable=True)
+        is_first = torch.cat([torch.ones(1, dtype=torch.bool), found.diff() != 0])
+        order = order[by_kind[is_first]]
+        order = order[torch.randperm(len(order), generator=generator)]
+    return order[:n].sort().values
+
+
+def of_clouds(found: Clouds) -> pd.DataFrame:
+    """layer, measure, value: `effective_rank`, `twonn` and `mle` (dimensions). NaN where there are too few different
+    points."""
     lines = []
     for layer, x in enumerate(found):
         measures = {"effective_rank": geometry.effective_rank(x), **_dimension(x)}
-        if layer:
-            measures["overlap"] = geometry.overlap(found[layer - 1], x, k=k) if len(x) > k else np.nan
         lines += [{"layer": layer, "measure": name, "value": value} for name, value in measures.items()]
     return pd.DataFrame(lines)
+
+
+def kept_neighbours(found: Clouds, *, k: int = 10) -> pd.DataFrame:
+    """layer, measure (`overlap`), value: the share of the `k` nearest neighbours of the layer before that are still
+    among them. NaN where there are too few points."""
+    pairs = enumerate(zip(found, found[1:], strict=False), 1)
+    values = [(layer, geometry.overlap(x, y, k=k) if len(x) > k else np.nan) for layer, (x, y) in pairs]
+    return pd.DataFrame([{"layer": layer, "measure": "overlap", "value": value} for layer, value in values])
+
+
+def same_kind(found: Clouds, kinds: Tensor) -> pd.DataFrame:
+    """layer, value: for how many tokens the nearest neighbour is the same kind of token (`kinds`: points)."""
+    near = [geometry.neighbours(x, 1)[:, 0] for x in found]
+    return pd.DataFrame(
+        [{"layer": layer, "value": float((kinds[each] == kinds).double().mean())} for layer, each in enumerate(near)]
+    )
 
 
 def alike(found: Clouds, others: Clouds, *, measure: Callable[..., float] = geometry.cka) -> pd.DataFrame:

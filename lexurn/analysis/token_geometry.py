@@ -10,7 +10,7 @@
 Each gives a table of one run, which can be kept (`lexurn.kept`). The sequences are held-out ones.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import torch
@@ -26,87 +26,125 @@ from lexurn.seeding import generator
 from lexurn.settings import Settings
 from lexurn.shapes import Tokens
 from lexurn.sweeps import Sweep
-from lexurn.tasks import text
+from lexurn.tasks import Urns, text
 from lexurn.tasks.shuffling import shuffled
 from lexurn.tasks.words import lengths
 
 N_SEQUENCES = 64
 """Held-out sequences that vectors are taken from, or as many as there are."""
 
-N_POINTS = 1000
-"""Tokens of them that make up a cloud."""
+N_POINTS, N_CLOUDS = 1000, 2
+"""Tokens of them that make up a cloud, and clouds that a dimension is the mean of."""
 
 ORDERS = 6
 """From whole sequences, over blocks of a half, a quarter, …, to single tokens."""
 
 
 def over_depth(run: Run) -> pd.DataFrame:
-    """step, layer, measure, mean, sem (over sequences; of clouds none), n: at step 0, and at every kept step."""
-    tokens = sequences(run)
-    parts = [measured(model, tokens).assign(step=step) for step, model in _along(run)]
-    return pd.concat(parts, ignore_index=True)
-
-
-def measured(model: LanguageModel, tokens: Tokens, *, backward: bool = True) -> pd.DataFrame:
-    """layer, measure, mean, sem, n of all that is measured in layers; gradients only where it goes `backward`."""
-    cloud = layers.clouds(model, tokens, n=N_POINTS, generator=generator(0, "cloud"))
-    of_clouds = layers.of_clouds(cloud).rename(columns={"value": "mean"}).assign(n=len(cloud[0]))
-    return pd.concat([layers.by_layer(model, tokens, backward=backward), of_clouds], ignore_index=True)
+    """step, best, layer, measure, mean, sem (over sequences; of clouds none), n: at step 0, at every kept step, and
+    (`best`) of the best weights."""
+    tokens, seed = sequences(run.settings), run.settings.training.seed
+    parts = [measured(model, tokens, seed=seed).assign(step=step, best=False) for step, model in _along(run)]
+    best = measured(run.model, tokens, seed=seed).assign(step=int(run.results["step"].iloc[0]), best=True)
+    return pd.concat([*parts, best], ignore_index=True)
 
 
 def at_the_end(run: Run) -> pd.DataFrame:
     """layer, measure, mean, sem, n, of the best weights."""
-    return measured(run.model, sequences(run))
+    return measured(run.model, sequences(run.settings), seed=run.settings.training.seed)
+
+
+def measured(model: LanguageModel, tokens: Tokens, *, seed: int, backward: bool = True) -> pd.DataFrame:
+    """layer, measure, mean, sem, n of all that is measured in layers; gradients only where it goes `backward`.
+
+    Where there are many kinds of tokens, there are also `twonn_once`, the dimension of one token of each kind, the
+    `overlap` of neighbours among these, and `same_kind`, for how many tokens the nearest neighbour is of their kind.
+    """
+    vectors, kinds, parts = layers.vectors(model, tokens), layers.kinds(model, tokens), []
+    for number in range(N_CLOUDS):
+        stream = generator(seed, "cloud", number)
+        chosen = layers.drawn(kinds, N_POINTS, generator=stream)
+        cloud = [x[chosen] for x in vectors]
+        parts.append(layers.of_clouds(cloud))
+        once = layers.drawn(kinds, N_POINTS, generator=stream, once=True)
+        if len(once) < 2 * geometry.FEWEST_POINTS:
+            continue
+        single = [x[once] for x in vectors]
+        parts.append(layers.same_kind(cloud, kinds[chosen]).assign(measure="same_kind"))
+        found = layers.of_clouds(single)
+        parts += [layers.kept_neighbours(single), found[found["measure"] == "twonn"].assign(measure="twonn_once")]
+    of_clouds = pd.concat(parts).groupby(["layer", "measure"], as_index=False, sort=False)["value"].mean()
+    of_clouds = of_clouds.rename(columns={"value": "mean"}).assign(n=N_CLOUDS)
+    return pd.concat([layers.by_layer(model, tokens, backward=backward), of_clouds], ignore_index=True)
 
 
 def untrained(grid: Sweep, n_layers: Sequence[int]) -> pd.DataFrame:
-    """n_layers, as_trained, layer, measure, mean, sem, n, with place on the axes and seed: of the models of a grid
-    before their training, in several depths; and of the deepest with first weights of 1/√fan-in too.
+    """what, n_layers, layer, measure, mean, sem, n, with place on the axes and seed: of the models of a grid before
+    their training, in several depths; of the deepest also with larger weights, of standard deviation 1/√fan-in, and
+    with embeddings as long as norms make the stream, √d.
     """
+    deepest, large = max(n_layers), {"initial_std": 0.0}
+    kinds = [(f"{n} layers", n, {}, False) for n in n_layers] + [
+        (f"{deepest}, long embeddings", deepest, {}, True),
+        (f"{deepest}, larger weights", deepest, large, False),
+        (f"{deepest}, larger, long", deepest, large, True),
+    ]
     parts = []
-    kinds = [(n, {}) for n in n_layers] + [(max(n_layers), {"initial_std": 0.0})]
     for point in grid.points:
-        for n, changes in kinds:
+        place = grid.places[point.name] | {"seed": point.training.seed}
+        for what, n, changes, is_long in kinds:
             settings = Settings.from_flat(point.flat() | {"n_layers": n} | changes)
-            tokens = _some(experiment.held_out(settings, experiment.training_pool(settings)))
-            found = layers.by_layer(experiment.begun(settings).eval(), tokens, backward=False)
-            place = grid.places[point.name] | {"seed": point.training.seed, "n_layers": n, "as_trained": not changes}
-            parts.append(found.assign(**place))
+            model = experiment.begun(settings).eval()
+            if is_long:
+                _lengthen(model)
+            found = layers.by_layer(model, sequences(settings), backward=False)
+            parts.append(found.assign(what=what, n_layers=n, **place))
     return pd.concat(parts, ignore_index=True)
 
 
+def equal_pairs(tokens: Tokens) -> float:
+    """The share of pairs of different places of a sequence where the same token stands, on average."""
+    seen = tokens[:, :-1]
+    n = seen.shape[1]
+    return float(((seen[:, :, None] == seen[:, None]).sum((1, 2)) - n).double().mean() / (n * (n - 1)))
+
+
 def of_predictions(run: Run) -> pd.DataFrame:
-    """who (`model`, or `exact`), twonn, mle, effective_rank: of predictions of urns as points, the logarithms of their
-    probabilities less their mean, at tokens like those of `at_the_end`."""
-    lines = []
+    """who, twonn, mle, effective_rank: of predictions of urns as points, the logarithms of their probabilities less
+    their mean: of the `model`, of the `exact` predictor, and of as many points `spread evenly` over the simplex."""
+    points = {}
     for who, predictor in {"model": run.predictor, "exact": run.references["generalizing"]}.items():
-        found = predictor(sequences(run))[:, 1:].flatten(0, 1)
-        chosen = torch.randperm(len(found), generator=generator(0, "cloud"))[:N_POINTS]
-        points = (found - found.mean(-1, keepdim=True))[chosen]
-        lines.append({"who": who, "effective_rank": geometry.effective_rank(points), **geometry.dimension(points)})
+        found = predictor(sequences(run.settings))[:, 1:].flatten(0, 1)
+        chosen = torch.randperm(len(found), generator=generator(run.settings.training.seed, "cloud"))[:N_POINTS]
+        points[who] = found[chosen]
+    stream = generator(run.settings.training.seed, "simplex")
+    points["spread evenly"] = Urns(run.settings.task.n_colors).sample_tasks(N_POINTS, generator=stream).log()
+    lines = []
+    for who, x in points.items():
+        x = x - x.mean(-1, keepdim=True)
+        lines.append({"who": who, "effective_rank": geometry.effective_rank(x), **geometry.dimension(x)})
     return pd.DataFrame(lines)
 
 
 def by_place(run: Run) -> pd.DataFrame:
     """layer, position, cosine, norm, of the best weights."""
-    return layers.by_position(run.model, sequences(run))
+    return layers.by_position(run.model, sequences(run.settings))
 
 
 def in_other_orders(run: Run) -> pd.DataFrame:
-    """order (0: as it was; the last: single tokens), block, layer, measure, value, of the best weights: `twonn`, `mle`
-    and `cosine`, and in layer 0 the `loss` (nats a token).
+    """order (0: as it was; the last: single tokens), block, layer, measure, value, of the best weights: dimensions and
+    cosines, and in layer 0 the `loss` (nats a token).
 
     Of words the letters change places, and what is behind them stays.
     """
-    tokens = sequences(run)[:, : run.settings.task.context_length]
+    tokens, seed = sequences(run.settings)[:, : run.settings.task.context_length], run.settings.training.seed
     ends = lengths(tokens) if run.settings.task.n_special else None
     n_rows, parts = tokens.shape[1], []
     sizes = [max(n_rows // 2**order, 1) for order in range(ORDERS - 1)] + [1]
     for order, block in enumerate(sizes):
-        stream = generator(run.settings.training.seed, "order", order)
-        mixed = shuffled(tokens, block=block, generator=stream, lengths=ends)
-        found = measured(run.model, mixed, backward=False).rename(columns={"mean": "value"})
-        found = found[found["measure"].isin(["twonn", "mle", "cosine"])]
+        mixed = shuffled(tokens, block=block, generator=generator(seed, "order", order), lengths=ends)
+        found = measured(run.model, mixed, seed=seed, backward=False).rename(columns={"mean": "value"})
+        found = found[found["measure"].isin(["twonn", "twonn_once", "mle", "cosine", "centred"])]
         loss = {"layer": 0, "measure": "loss", "value": _loss(run, mixed)}
         found = pd.concat([found, pd.DataFrame([loss])], ignore_index=True)
         parts.append(found[["layer", "measure", "value"]].assign(order=order, block=block))
@@ -114,15 +152,17 @@ def in_other_orders(run: Run) -> pd.DataFrame:
 
 
 def alike(run: Run, *, others: Sequence[str]) -> pd.DataFrame:
-    """who, layer, other, value: CKA of the best weights with those that the run began with (`untrained`), and with
-    those of others (their names), on the same tokens."""
-    tokens, first = sequences(run), experiment.begun(run.settings).eval()
+    """who, layer, other, value: CKA of the best weights with those that the run began with (`untrained`), with those of
+    others (their names), all on the same tokens, and with its own vectors of `other tokens`: nothing in common."""
+    tokens, first = sequences(run.settings), experiment.begun(run.settings).eval()
     beside = {"untrained": first} | {name: runs.load(name).model for name in others}
-    clouds = {
-        who: layers.clouds(model, tokens, n=N_POINTS, generator=generator(0, "cloud"))
-        for who, model in {"": run.model, **beside}.items()
-    }
-    return pd.concat([layers.alike(clouds[""], clouds[who]).assign(who=who) for who in beside], ignore_index=True)
+    stream = generator(run.settings.training.seed, "cloud")
+    chosen = layers.drawn(layers.kinds(run.model, tokens), N_POINTS, generator=stream)
+    mine = [x[chosen] for x in layers.vectors(run.model, tokens)]
+    mixed = torch.randperm(len(chosen), generator=stream)
+    found = {who: [x[chosen] for x in layers.vectors(model, tokens)] for who, model in beside.items()}
+    found["other tokens"] = [x[mixed] for x in mine]
+    return pd.concat([layers.alike(mine, theirs).assign(who=who) for who, theirs in found.items()], ignore_index=True)
 
 
 def of_prompts(run: Run, prompts: Sequence[str]) -> pd.DataFrame:
@@ -148,14 +188,11 @@ def predicted(run: Run) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def sequences(run: Run) -> Tokens:
-    """Held-out sequences of a run: fresh urns, words, or the test text."""
-    return _some(run.splits)
-
-
-def _some(splits: Mapping[str, torch.Tensor]) -> Tokens:
+def sequences(settings: Settings) -> Tokens:
+    """Held-out sequences of a run with these settings: fresh urns, words, or the test text."""
+    splits = experiment.held_out(settings, experiment.training_pool(settings))
     name = next(name for name in ("test", "out_of_distribution", "in_distribution") if name in splits)
-    return splits[name][:N_SEQUENCES]
+    return splits[name][: min(N_SEQUENCES, experiment.at_once(settings))]
 
 
 def _along(run: Run) -> Iterator[tuple[int, LanguageModel]]:
@@ -163,7 +200,20 @@ def _along(run: Run) -> Iterator[tuple[int, LanguageModel]]:
     yield from run.checkpoints()
 
 
+@torch.no_grad()
+def _lengthen(model: LanguageModel) -> None:
+    """Embeddings, and the start vector, of norm √d on average."""
+    table = model.vocabulary.embedding
+    factor = table.shape[1] ** 0.5 / table.norm(dim=1).mean()
+    table *= factor
+    if model.start is not None:
+        model.start *= factor
+
+
 def _loss(run: Run, tokens: Tokens) -> float:
+    """Nats a token; of words a letter or EOS."""
     table = run.model.vocabulary.draw(1, generator=generator(0, "geometry table"))
     with evaluating(run.model):
-        return float(negative_log_likelihood(run.model(tokens, table=table), tokens).mean())
+        lost = negative_log_likelihood(run.model(tokens, table=table), tokens)
+    n_rows = (lengths(tokens) + 1).clamp(max=tokens.shape[1]) if run.settings.task.n_special else None
+    return float(lost.sum() / (lost.numel() if n_rows is None else n_rows.sum()))
