@@ -60,12 +60,9 @@ def test_the_order_of_exchangeable_sequences_means_nothing_and_that_of_text_some
 def test_words_are_shuffled_in_front_of_their_ends(monkeypatch):
     run = runs.get(check({"language": "aNbN", "context_length": 12, "n_steps": 2, "eval_every": 2}))
     asked = []
+    real = layers.by_layer
     monkeypatch.setattr(
-        token_geometry,
-        "measured",
-        lambda model, tokens, seed, backward: (
-            asked.append(tokens) or pd.DataFrame({"layer": [0], "measure": ["cosine"], "mean": [0.0]})
-        ),
+        layers, "by_layer", lambda model, tokens, **how: asked.append(tokens) or real(model, tokens, **how)
     )
     token_geometry.in_other_orders(run)
     assert len(asked) == 6 and not torch.equal(asked[0], asked[-1])

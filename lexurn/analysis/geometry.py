@@ -14,6 +14,9 @@
 clouds of points take (points d). All are computed in double precision.
 """
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -78,7 +81,10 @@ def effective_rank(x: Points) -> float:
     return float(torch.special.entr(shares).sum().exp())
 
 
-def dimension(x: Points) -> dict[str, float]:
+ESTIMATORS = ("twonn", "mle")
+
+
+def dimension(x: Points, *, estimators: Sequence[str] = ESTIMATORS) -> dict[str, float]:
     """The intrinsic dimension by TwoNN (Facco et al. 2017) and by maximum likelihood (Levina & Bickel 2004), from the
     distances to nearest neighbours; scikit-dimension computes both. Points that come twice count once.
 
@@ -91,10 +97,8 @@ def dimension(x: Points) -> dict[str, float]:
     points = np.unique(x.double().cpu().numpy(), axis=0)
     if len(points) < FEWEST_POINTS:
         raise ValueError(f"a dimension needs at least {FEWEST_POINTS} different points, got {len(points)}; take more")
-    return {
-        "twonn": float(skdim.id.TwoNN().fit(points).dimension_),
-        "mle": float(np.mean(skdim.id.MLE(K=20).fit(points).dimension_)),
-    }
+    of = {"twonn": skdim.id.TwoNN, "mle": partial(skdim.id.MLE, K=20)}
+    return {name: float(np.mean(of[name]().fit(points).dimension_)) for name in estimators}
 
 
 def overlap(x: Points, y: Points, *, k: int = 10) -> float:

@@ -12,7 +12,7 @@ are those of tokens: the start vector is left out, and padding. Batches come one
 number a sequence is kept. A lexical model is looked at under one table for all sequences.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -98,12 +98,12 @@ def drawn(
     return order[:n].sort().values
 
 
-def of_clouds(found: Clouds) -> pd.DataFrame:
-    """layer, measure, value: `effective_rank`, `twonn` and `mle` (dimensions). NaN where there are too few different
+def of_clouds(found: Clouds, *, estimators: Sequence[str] = geometry.ESTIMATORS) -> pd.DataFrame:
+    """layer, measure, value: `effective_rank`, and dimensions by `estimators`. NaN where there are too few different
     points."""
     lines = []
     for layer, x in enumerate(found):
-        measures = {"effective_rank": geometry.effective_rank(x), **_dimension(x)}
+        measures = {"effective_rank": geometry.effective_rank(x), **_dimension(x, estimators)}
         lines += [{"layer": layer, "measure": name, "value": value} for name, value in measures.items()]
     return pd.DataFrame(lines)
 
@@ -174,11 +174,11 @@ def _of_tokens(parts: list[Tensor]) -> Tensor:
     return parts[0][:, 1:] if len(parts) == 1 else parts[1]
 
 
-def _dimension(x: geometry.Points) -> Mapping[str, float]:
+def _dimension(x: geometry.Points, estimators: Sequence[str]) -> Mapping[str, float]:
     try:
-        return geometry.dimension(x)
+        return geometry.dimension(x, estimators=estimators)
     except ValueError:
-        return {"twonn": np.nan, "mle": np.nan}
+        return dict.fromkeys(estimators, np.nan)
 
 
 def _line(layer: int, measure: str, values: Tensor) -> dict[str, object]:

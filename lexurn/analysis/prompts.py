@@ -17,6 +17,17 @@ PROMPTS = (
 """A line of the test text, and one that repeats itself."""
 
 
+def ours(settings: Settings) -> list[str]:
+    """Ours, or if the tokenizer lacks their characters, or they are too long, a line of the test text."""
+    try:
+        tokens_of(settings, PROMPTS)
+        return list(PROMPTS)
+    except ParameterError:
+        found, most = text.load(settings.task), min(24, settings.task.context_length)
+        middle = len(found.tokens("test")) // 2
+        return [found.tokenizer.decode(found.tokens("test")[middle : middle + most])]
+
+
 def tokens_of(settings: Settings, prompts: Sequence[str]) -> list[Tokens]:
     """Each prompt as a sequence (1 time), with a token behind it that nothing is asked of.
 

@@ -36,46 +36,67 @@ N_SEQUENCES = 64
 N_POINTS, N_CLOUDS = 1000, 2
 """Tokens of them that make up a cloud, and clouds that a dimension is the mean of."""
 
+MANY = 2 * geometry.FEWEST_POINTS
+"""Kinds of tokens from which on a cloud of one of each is looked at."""
+
 ORDERS = 6
 """From whole sequences, over blocks of a half, a quarter, …, to single tokens."""
 
 
 def over_depth(run: Run) -> pd.DataFrame:
     """step, best, layer, measure, mean, sem (over sequences; of clouds none), n: at step 0, at every kept step, and
-    (`best`) of the best weights."""
+    (`best`, with all measures) of the best weights."""
     tokens, seed = sequences(run.settings), run.settings.training.seed
-    parts = [measured(model, tokens, seed=seed).assign(step=step, best=False) for step, model in _along(run)]
-    best = measured(run.model, tokens, seed=seed).assign(step=int(run.results["step"].iloc[0]), best=True)
-    return pd.concat([*parts, best], ignore_index=True)
+    parts = []
+    for step, model in _along(run):
+        measures = layers.by_layer(model, tokens), dimensions(model, tokens, seed=seed, n_clouds=1)
+        parts.append(pd.concat(measures).assign(step=step, best=False))
+    parts.append(at_the_end(run).assign(step=int(run.results["step"].iloc[0]), best=True))
+    return pd.concat(parts, ignore_index=True)
 
 
 def at_the_end(run: Run) -> pd.DataFrame:
-    """layer, measure, mean, sem, n, of the best weights."""
-    return measured(run.model, sequences(run.settings), seed=run.settings.training.seed)
+    """layer, measure, mean, sem, n, of the best weights: all that is measured in layers."""
+    model, tokens, seed = run.model, sequences(run.settings), run.settings.training.seed
+    of_clouds = dimensions(model, tokens, seed=seed, estimators=geometry.ESTIMATORS)
+    return pd.concat([layers.by_layer(model, tokens), of_clouds, nearness(model, tokens, seed=seed)], ignore_index=True)
 
 
-def measured(model: LanguageModel, tokens: Tokens, *, seed: int, backward: bool = True) -> pd.DataFrame:
-    """layer, measure, mean, sem, n of all that is measured in layers; gradients only where it goes `backward`.
-
-    Where there are many kinds of tokens, there are also `twonn_once`, the dimension of one token of each kind, the
-    `overlap` of neighbours among these, and `same_kind`, for how many tokens the nearest neighbour is of their kind.
-    """
+def dimensions(
+    model: LanguageModel,
+    tokens: Tokens,
+    *,
+    seed: int,
+    n_clouds: int = N_CLOUDS,
+    estimators: Sequence[str] = ("twonn",),
+) -> pd.DataFrame:
+    """layer, measure, mean, n: `effective_rank` and dimensions, means over clouds of any tokens; and where there are
+    many kinds of tokens `twonn_once`, of clouds that hold one of each kind."""
     vectors, kinds, parts = layers.vectors(model, tokens), layers.kinds(model, tokens), []
-    for number in range(N_CLOUDS):
+    for number in range(n_clouds):
         stream = generator(seed, "cloud", number)
         chosen = layers.drawn(kinds, N_POINTS, generator=stream)
-        cloud = [x[chosen] for x in vectors]
-        parts.append(layers.of_clouds(cloud))
+        parts.append(layers.of_clouds([x[chosen] for x in vectors], estimators=estimators))
         once = layers.drawn(kinds, N_POINTS, generator=stream, once=True)
-        if len(once) < 2 * geometry.FEWEST_POINTS:
-            continue
-        single = [x[once] for x in vectors]
-        parts.append(layers.same_kind(cloud, kinds[chosen]).assign(measure="same_kind"))
-        found = layers.of_clouds(single)
-        parts += [layers.kept_neighbours(single), found[found["measure"] == "twonn"].assign(measure="twonn_once")]
-    of_clouds = pd.concat(parts).groupby(["layer", "measure"], as_index=False, sort=False)["value"].mean()
-    of_clouds = of_clouds.rename(columns={"value": "mean"}).assign(n=N_CLOUDS)
-    return pd.concat([layers.by_layer(model, tokens, backward=backward), of_clouds], ignore_index=True)
+        if len(once) >= MANY:
+            found = layers.of_clouds([x[once] for x in vectors], estimators=["twonn"])
+            parts.append(found[found["measure"] == "twonn"].assign(measure="twonn_once"))
+    mean = pd.concat(parts).groupby(["layer", "measure"], as_index=False, sort=False)["value"].mean()
+    return mean.rename(columns={"value": "mean"}).assign(n=n_clouds)
+
+
+def nearness(model: LanguageModel, tokens: Tokens, *, seed: int) -> pd.DataFrame:
+    """layer, measure, mean, n, where there are many kinds of tokens: `same_kind`, for how many of a cloud the nearest
+    neighbour is the same token; and `overlap`, of clouds with one of each kind, the neighbours kept from the layer
+    before. Otherwise no lines."""
+    vectors, kinds, stream = layers.vectors(model, tokens), layers.kinds(model, tokens), generator(seed, "cloud", 0)
+    chosen = layers.drawn(kinds, N_POINTS, generator=stream)
+    once = layers.drawn(kinds, N_POINTS, generator=stream, once=True)
+    if len(once) < MANY:
+        return pd.DataFrame(columns=["layer", "measure", "mean", "n"])
+    same = layers.same_kind([x[chosen] for x in vectors], kinds[chosen]).assign(measure="same_kind", n=len(chosen))
+    kept = layers.kept_neighbours([x[once] for x in vectors]).assign(n=len(once))
+    return pd.concat([same, kept], ignore_index=True).rename(columns={"value": "mean"})
 
 
 def untrained(grid: Sweep, n_layers: Sequence[int]) -> pd.DataFrame:
@@ -143,8 +164,10 @@ def in_other_orders(run: Run) -> pd.DataFrame:
     sizes = [max(n_rows // 2**order, 1) for order in range(ORDERS - 1)] + [1]
     for order, block in enumerate(sizes):
         mixed = shuffled(tokens, block=block, generator=generator(seed, "order", order), lengths=ends)
-        found = measured(run.model, mixed, seed=seed, backward=False).rename(columns={"mean": "value"})
-        found = found[found["measure"].isin(["twonn", "twonn_once", "mle", "cosine", "centred"])]
+        of_clouds = dimensions(run.model, mixed, seed=seed)
+        found = pd.concat([layers.by_layer(run.model, mixed, backward=False), of_clouds], ignore_index=True)
+        found = found[found["measure"].isin(["twonn", "twonn_once", "cosine", "centred"])]
+        found = found.rename(columns={"mean": "value"})
         loss = {"layer": 0, "measure": "loss", "value": _loss(run, mixed)}
         found = pd.concat([found, pd.DataFrame([loss])], ignore_index=True)
         parts.append(found[["layer", "measure", "value"]].assign(order=order, block=block))
