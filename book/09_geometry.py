@@ -124,9 +124,12 @@ depths = [6, 12, 24]
 starts = token_geometry.untrained(grid, depths).rename(columns={"mean": "value"})
 begin = rules.over_seeds(starts, ["measure", "what", "system", "layer"])
 cosines = begin[begin["measure"] == "cosine"].rename(columns={"mean": "cosine"})
-options = {"x": "layer", "y": "cosine", "line": "system", "by": "what", "legend": "untrained", "size": (3.6, 2.7)}
-alt = "Mean cosine of the tokens of a text in each layer of untrained models, by depth, weights and embeddings."
-figure(plotting.curves, cosines, name="untrained", alt=alt, n=number, share_y=True, **options)
+options = {"x": "layer", "y": "cosine", "line": "system", "by": "what", "legend": "untrained", "size": (3.6, 2.8)}
+is_changed = cosines["what"].str.contains(",")
+alt = "Mean cosine of the tokens of a text in each layer of untrained models: a panel a depth, a line an architecture."
+figure(plotting.curves, cosines[~is_changed], name="untrained", alt=alt, n=number, share_y=True, **options)
+alt = f"The same for {depths[-1]} layers, with long embeddings, with larger weights, and with both."
+figure(plotting.curves, cosines[is_changed], name="lengths", alt=alt, n=number, share_y=True, **options)
 
 # %%
 ends = starts[(starts["layer"] == starts["n_layers"]) & (starts["measure"] == "cosine")]
@@ -425,7 +428,8 @@ dims = simplest[simplest["measure"] == "twonn"].rename(columns={"mean": "value"}
 lines = rules.over_seeds(dims[dims["layer"] > 0], ["data", "kind", "layer"])
 free = {"coins": 1, "urns of 4": 3, "urns of 8": 7}
 exact = [{"data": each, "kind": "V − 1", "layer": layer, "mean": n} for each, n in free.items() for layer in (1, 2)]
-drawn = pd.concat([lines, pd.DataFrame(exact)], ignore_index=True).rename(columns={"mean": "dimension"})
+words = lines["data"] == "aNbN"
+drawn = pd.concat([lines[words], lines[~words], pd.DataFrame(exact)]).rename(columns={"mean": "dimension"})
 options = {"x": "layer", "y": "dimension", "line": "kind", "by": "data", "size": (3.2, 2.7), "legend": "embeddings"}
 alt = "Dimension of the vectors in each layer of models of coins, urns and words, beside that of the counts."
 figure(plotting.curves, drawn, name="known", alt=alt, n=f"{study.n_seeds} seed(s) a line", runs=of_known, **options)

@@ -84,6 +84,8 @@ LABELS = {
     "length": "letters of the word",
     "n_words": "words of the language seen",
     "letters": "letters seen",
+    "order": "how finely cut (5: single tokens)",
+    "value": "",
 }
 """Columns of tables as they stand at an axis."""
 
