@@ -351,6 +351,8 @@ display(Markdown(f"Highest mean cosine in the last layer: {said}; at the end it 
 # CKA compares two representations of the same tokens, whatever way they are turned: 1 is the same. A model beside its
 # own beginning, beside one with the other norms and one with the other MLP, beside another seed, and beside its own
 # vectors of *other tokens*, which have nothing in common: what CKA comes to for so many points in so many dimensions.
+# (The Procrustes distance is what remains between two clouds of norm 1 after the best rotation: 0 is the same, 2 the
+# most.)
 
 # %%
 one = found[grid.where(system="pre SwiGLU")[0]]
@@ -358,7 +360,7 @@ beside = {system: found[grid.where(system=system)[0]] for system in ("post SwiGL
 if study.n_seeds > 1:
     beside["another seed"] = found[grid.where(system="pre SwiGLU")[1]]
 others = [other.path.name for other in beside.values()]
-name = f"cka-2-{asked.fingerprint(others)}"
+name = f"cka-3-{asked.fingerprint(others)}"
 (both,) = kept.tables([one], partial(token_geometry.alike, others=others), name=name)
 both["who"] = both["who"].replace({other.path.name: who for who, other in beside.items()})
 options = {"by": "who", "size": (3.2, 2.9), "down": "layer of pre SwiGLU", "runs": [one, *beside.values()]}
@@ -366,8 +368,11 @@ alt = "How alike the layers of the pre-norm SwiGLU model are to those of others,
 figure(plotting.layers_alike, both, name="alike", alt=alt, n="1000 tokens, 1 pair of models each", **options)
 
 # %%
-same = both[(both["layer"] == both["other"]) & (both["layer"] > 0)].groupby("who", sort=False)["value"].mean()
-display(Markdown(f"The same layer of both, mean over blocks: {', '.join(f'{w} {v:.2f}' for w, v in same.items())}."))
+same = both[(both["layer"] == both["other"]) & (both["layer"] > 0)].groupby("who", sort=False)
+table = (
+    same[["value", "procrustes"]].mean().round(2).rename(columns={"value": "CKA", "procrustes": "Procrustes distance"})
+)
+display(table.T.rename_axis(columns="the same layer of both, mean over blocks", index=None))
 
 # %% [markdown]
 # ## Does order matter?

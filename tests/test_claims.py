@@ -77,3 +77,12 @@ def test_a_wrong_claim_is_refused(tmp_path, monkeypatch, change, said):
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     with pytest.raises(ValueError, match=said):
         claims.read()
+
+
+def test_of_a_sign_that_is_not_told_from_zero_nothing_is_decided():
+    key = "geometry/shuffled_cosine"
+    for value, error, verdict in ((0.3, 0.01, "reproduced"), (-0.3, 0.01, "refuted"), (0.03, 0.01, "undecided")):
+        assert claims.state({key: claims.Measured(value, error, 3)})[key] == verdict
+    assert claims.state({"geometry/urns_normal": claims.Measured(3.0, 9.0, 3)}) == {
+        "geometry/urns_normal": "reproduced"
+    }

@@ -118,12 +118,34 @@ def test_rules_are_asked_for_and_compared_with_what_was_published(site):
 
 def test_architectures_are_set_side_by_side(site):
     n_cards, text = outputs_of(site / "_sources" / "08_architectures.ipynb")
-    assert n_cards == 6 and "65 trainings of 4 steps." in text and text.count("not at this scale") == 12
+    assert n_cards == 6 and "57 trainings of 4 steps." in text and text.count("not at this scale") == 12
     assert "33344" in text and "33120" in text and "34100" in text and "697,765 weights" in text
     assert (
         "keeps rule 1 on 0.2749 of the prompts. Published for the linear model, the best over training: 0.2749" in text
     )
     assert "**relabelled, permuted.** From the best:" in text and "along the batch" in text
+
+
+def test_vectors_are_measured_and_the_instruments_tried(site):
+    n_cards, text = outputs_of(site / "_sources" / "09_geometry.ipynb")
+    assert n_cards == 14 and "Tokens: 316,998 to learn from" in text and text.count("not at this scale") == 10
+    assert "The guess is wrong; and once embeddings are long, models with pre-norm have a mean cosine of 0.01" in text
+    assert "unigram                    5.73           308          3.712" in re.sub(" {2,}(?=5.73)", " " * 20, text)
+    assert "spread evenly" in text and "Without order the loss rises by" in text and "[too few for an interval]" in text
+
+
+def test_training_is_scrubbed_in_the_page_of_vectors(site, browser):
+    page, _, errors = look(browser, (site / "09_geometry.html").as_uri())
+    page.wait_for_selector(".widget-slider")
+    shown = "[...document.querySelectorAll('.widget-vbox img')].filter(i => i.offsetParent).map(i => i.alt)"
+    (first,) = page.evaluate(shown)
+    assert first.startswith("Step 0. Mean cosine in the last layer: pre SwiGLU 0.")
+    page.locator(".widget-slider .noUi-handle").focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"/^Step [1-9]/.test({shown}[0])", timeout=10_000)
+    assert errors == []
+    page.close()
 
 
 def test_mathematics_is_set_and_search_finds_a_word(site, browser):

@@ -219,6 +219,23 @@ def test_without_network_wikitext_is_refused_at_once(monkeypatch):
         runs.get(check(SMALL | {"tokenizer": "gpt2", "n_tokens": 1024}))
 
 
+def test_wikitext_is_loaded_once_and_kept(monkeypatch):
+    asked = []
+
+    def load_dataset(name, config):
+        asked.append((name, config))
+        return {
+            split: {"text": [f" = {split} = \n", "", " to be \n" * 200]} for split in ("train", "validation", "test")
+        }
+
+    monkeypatch.setattr(corpora, "require_answer", lambda address: None)
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    assert corpora.read("wikitext-2", "valid").startswith(" = validation = \n to be \n")
+    corpora.read.cache_clear()
+    assert corpora.read("wikitext-2", "train").startswith(" = train = \n") and len(asked) == 1
+    assert asked == [("Salesforce/wikitext", "wikitext-2-v1")]
+
+
 @needs_data
 def test_gpt2s_encoding_is_its_own(tmp_path, monkeypatch):
     for name in ("vocab.bpe", "encoder.json"):

@@ -92,6 +92,7 @@ def test_a_model_is_like_itself():
     table = token_geometry.alike(run, others=[run.path.name])
     diagonal = table[(table["who"] == run.path.name) & (table["layer"] == table["other"])]["value"]
     assert diagonal.tolist() == pytest.approx([1.0, 1.0])
+    assert table.loc[diagonal.index, "procrustes"].tolist() == pytest.approx([0.0, 0.0], abs=1e-6)
     assert (table[table["who"] == "untrained"]["value"] < 1 - 1e-6).all()
     assert (table[table["who"] == "other tokens"]["value"] < 0.3).all()  # nothing in common, of few points
 

@@ -181,3 +181,12 @@ def test_over_one_run_there_are_units_but_no_interval():
     both, over_runs, over_units = uncertainty.crossed([[0.0, 1.0, 1.0, 0.0]])
     assert both.value == 0.5 and np.isnan([both.low, both.error, over_runs]).all()
     assert over_units == pytest.approx((1 / 3 / 4) ** 0.5)
+
+
+def test_a_side_is_told_where_the_t_interval_has_no_zero():
+    for values in ([1.0, 1.1, 0.9], [-1.0, -1.1, -0.9], [1.0, -0.5, 0.7], [5.0]):
+        found = uncertainty.of_few(values)
+        n = len(values)
+        error = np.std(values, ddof=1) / n**0.5 if n > 1 else np.nan
+        assert uncertainty.side(np.mean(values), error, n) == (found.side or 0)
+    assert uncertainty.side(1.0, 0.2, 3) == 1 and uncertainty.side(1.0, 0.25, 3) == 0  # t = 4.30

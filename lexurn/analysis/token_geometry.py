@@ -59,7 +59,8 @@ def at_the_end(run: Run) -> pd.DataFrame:
     """layer, measure, mean, sem, n, of the best weights: all that is measured in layers."""
     model, tokens, seed = run.model, sequences(run.settings), run.settings.training.seed
     of_clouds = dimensions(model, tokens, seed=seed, estimators=geometry.ESTIMATORS)
-    return pd.concat([layers.by_layer(model, tokens), of_clouds, nearness(model, tokens, seed=seed)], ignore_index=True)
+    parts = layers.by_layer(model, tokens), of_clouds, nearness(model, tokens, seed=seed)
+    return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
 def dimensions(
@@ -175,8 +176,9 @@ def in_other_orders(run: Run) -> pd.DataFrame:
 
 
 def alike(run: Run, *, others: Sequence[str]) -> pd.DataFrame:
-    """who, layer, other, value: CKA of the best weights with those that the run began with (`untrained`), with those of
-    others (their names), all on the same tokens, and with its own vectors of `other tokens`: nothing in common."""
+    """who, layer, other, value (CKA), procrustes: of the best weights with those that the run began with (`untrained`),
+    with those of others (their names), all on the same tokens, and with its own vectors of `other tokens`, with which
+    they have nothing in common."""
     tokens, first = sequences(run.settings), experiment.begun(run.settings).eval()
     beside = {"untrained": first} | {name: runs.load(name).model for name in others}
     stream = generator(run.settings.training.seed, "cloud")
@@ -185,7 +187,11 @@ def alike(run: Run, *, others: Sequence[str]) -> pd.DataFrame:
     mixed = torch.randperm(len(chosen), generator=stream)
     found = {who: [x[chosen] for x in layers.vectors(model, tokens)] for who, model in beside.items()}
     found["other tokens"] = [x[mixed] for x in mine]
-    return pd.concat([layers.alike(mine, theirs).assign(who=who) for who, theirs in found.items()], ignore_index=True)
+    parts = []
+    for who, theirs in found.items():
+        apart = layers.alike(mine, theirs, measure=geometry.procrustes)["value"]
+        parts.append(layers.alike(mine, theirs).assign(procrustes=apart, who=who))
+    return pd.concat(parts, ignore_index=True)
 
 
 def of_prompts(run: Run, prompts: Sequence[str]) -> pd.DataFrame:
