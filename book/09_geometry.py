@@ -106,6 +106,13 @@ asked.tokens_of(grid.points[0], prompts)  # bad ones stop here
 texts = token_geometry.sequences(grid.points[0])
 number = f"{len(texts)} texts, the same for all; {study.n_seeds} seed(s) a line"
 
+
+# %%
+def tables_of(make, name, points):
+    say = widgets.line_in_place()
+    return kept.of_grid(points, make, name=name, jobs=study.jobs, say=say)
+
+
 # %% [markdown]
 # ## Before training
 #
@@ -195,7 +202,7 @@ figure(plotting.curves, lines, name="learning", alt=alt, n=number, runs=runs, **
 # tokenizers. *Unigram* and *bigram* have counted the training text: tokens, and pairs.
 
 # %%
-scores = kept.of_grid(grid, token_geometry.predicted, name="perplexity-2", jobs=study.jobs)
+scores = tables_of(token_geometry.predicted, "perplexity-2", grid)
 mine = scores[scores["who"] == "model"]
 cells = {}
 for measure in ("nats", "perplexity", "bits_per_byte"):
@@ -217,7 +224,7 @@ display(Markdown(f"(Over its sequences the standard error of one model's loss is
 # dimension one, and three directions.
 
 # %%
-deep = kept.of_grid(grid, token_geometry.over_depth, name="geometry-3", jobs=study.jobs)
+deep = tables_of(token_geometry.over_depth, "geometry-3", grid)
 deep = deep.rename(columns={"mean": "value", "sem": "sem_over_texts"})
 best = deep[deep["best"]]
 over = rules.over_seeds(best, ["measure", "system", "layer"]).rename(columns={"mean": "value"})
@@ -271,7 +278,7 @@ display(
 # texts.)
 
 # %%
-placed = kept.of_grid(grid, token_geometry.by_place, name="places-2", jobs=study.jobs)
+placed = tables_of(token_geometry.by_place, "places-2", grid)
 placed = placed[placed["layer"].isin([1, 4])].assign(value=lambda t: t["cosine"])
 places = rules.over_seeds(placed, ["layer", "system", "position"]).rename(columns={"mean": "cosine"})
 options = {"x": "position", "y": "cosine", "line": "system", "by": "layer", "titles": "layer {}", "legend": "trained"}
@@ -294,7 +301,8 @@ display(Markdown(f"The first eight places less the others: {', '.join(f'{s} {v:+
 pair = {name: found[grid.where(system=name)[0]] for name in ("pre SwiGLU", "post SwiGLU")}
 make = partial(token_geometry.of_prompts, prompts=prompts)
 name = f"prompts-1-{asked.fingerprint(prompts)}"
-maps = dict(zip(pair, kept.tables(list(pair.values()), make, name=name, jobs=study.jobs), strict=True))
+tables = kept.tables(list(pair.values()), make, name=name, jobs=study.jobs, say=widgets.line_in_place())
+maps = dict(zip(pair, tables, strict=True))
 different = maps["post SwiGLU"].assign(value=maps["post SwiGLU"]["value"] - maps["pre SwiGLU"]["value"])
 every = pd.concat([t.assign(who=who) for who, t in {**maps, "post less pre": different}.items()], ignore_index=True)
 every = every[every["layer"].isin([0, 1, 2, 4])]
@@ -361,7 +369,8 @@ if study.n_seeds > 1:
     beside["another seed"] = found[grid.where(system="pre SwiGLU")[1]]
 others = [other.path.name for other in beside.values()]
 name = f"cka-3-{asked.fingerprint(others)}"
-(both,) = kept.tables([one], partial(token_geometry.alike, others=others), name=name)
+make = partial(token_geometry.alike, others=others)
+(both,) = kept.tables([one], make, name=name, say=widgets.line_in_place())
 both["who"] = both["who"].replace({other.path.name: who for who, other in beside.items()})
 options = {"by": "who", "size": (3.2, 2.9), "down": "layer of pre SwiGLU", "runs": [one, *beside.values()]}
 alt = "How alike the layers of the pre-norm SwiGLU model are to those of others, by CKA: a map for each other."
@@ -383,7 +392,7 @@ display(table.T.rename_axis(columns="the same layer of both, mean over blocks", 
 # dimension only in the lower half of the layers. (Layers behind blocks: embeddings know no order.)
 
 # %%
-orders = kept.of_grid(grid, token_geometry.in_other_orders, name="orders-3", jobs=study.jobs)
+orders = tables_of(token_geometry.in_other_orders, "orders-3", grid)
 largest = geometry_summaries.largest(orders)
 lines = rules.over_seeds(largest, ["measure", "system", "order"]).rename(columns={"mean": "value"})
 shown = ["cosine", "loss", "twonn", "twonn_once"]
@@ -428,7 +437,7 @@ display(
 # %%
 models = dict(zip(known.points, widgets.get_all(known.points, jobs=study.jobs), strict=True))
 of_known = list(models.values())
-simplest = kept.of_grid(known, token_geometry.at_the_end, name="geometry-end-3", jobs=study.jobs)
+simplest = tables_of(token_geometry.at_the_end, "geometry-end-3", known)
 dims = simplest[simplest["measure"] == "twonn"].rename(columns={"mean": "value"})
 lines = rules.over_seeds(dims[dims["layer"] > 0], ["data", "kind", "layer"])
 free = {"coins": 1, "urns of 4": 3, "urns of 8": 7}
@@ -447,7 +456,7 @@ figure(plotting.curves, drawn, name="known", alt=alt, n=f"{study.n_seeds} seed(s
 # %%
 balls = [point for point in known.points if point.task.name == "urns"]
 of_urns, make = [models[each] for each in balls], token_geometry.of_predictions
-tables = kept.tables(of_urns, make, name="predictions-2", jobs=study.jobs)
+tables = kept.tables(of_urns, make, name="predictions-2", jobs=study.jobs, say=widgets.line_in_place())
 points = [t.assign(seed=p.training.seed, **known.places[p.name]) for t, p in zip(tables, balls, strict=True)]
 seen = pd.concat(points).melt(["who", "seed", "data", "kind"], var_name="measure")
 seen["who"] = seen["who"].mask(seen["who"] == "model", seen["kind"] + " model")
@@ -476,7 +485,7 @@ display(wide.rename_axis(columns="of vectors, last layer"))
 # other end: shuffled, they are no words. (Those shorter than a block stay as they are.)
 
 # %%
-mixed = kept.of_grid(known, token_geometry.in_other_orders, name="orders-3", jobs=study.jobs)
+mixed = tables_of(token_geometry.in_other_orders, "orders-3", known)
 shown = ["centred", "twonn", "loss"]
 mine = mixed[((mixed["layer"] == 2) | (mixed["measure"] == "loss")) & (mixed["kind"] == "normal")]
 lines = rules.over_seeds(mine, ["measure", "data", "order"]).rename(columns={"mean": "value"})
