@@ -88,7 +88,7 @@ import torch
 from IPython.display import Markdown, display
 
 from lexurn import claims, figure, kept, plotting, sweeps, uncertainty, widgets
-from lexurn.analysis import geometry_summaries, rules, token_geometry
+from lexurn.analysis import geometry, geometry_summaries, rules, token_geometry
 from lexurn.analysis import prompts as asked
 from lexurn.tasks import text
 
@@ -145,7 +145,11 @@ cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 table = cells.pivot(index="what", columns="system", values="text").loc[list(dict.fromkeys(starts["what"]))]
 display(table.rename_axis(columns="mean cosine in the last layer", index=None))
 equal = token_geometry.equal_pairs(texts)
-display(Markdown(f"The same token stands at {equal:.2%} of all pairs of places: what independent vectors come to."))
+null, spread = geometry.isotropic(texts.shape[1] - 1, grid.points[0].backbone.d_model)
+said = (
+    f"Vectors that point anywhere, each its own way: {null:g} ± {spread:.4f} for one text. But the same token stands "
+)
+display(Markdown(f"{said}at {equal:.2%} of all pairs of places: so much the embeddings come to."))
 
 # %% [markdown]
 # How much does a block bring, and to what? Of the second block, the norm of what it adds, and of what is there:

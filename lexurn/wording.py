@@ -50,8 +50,10 @@ def refusal(name: str, got: Any) -> str:
 
 def _allowed(schema: Mapping[str, Any]) -> str:
     if schema.get("type") in ("array", "string") and "enum" not in schema and "const" not in schema:
-        kinds = {"array": "a list of numbers such as [0.2, 0.7], or [] for none", "string": "a text in quotes"}
-        return kinds[schema["type"]]
+        if schema["type"] == "string":
+            return "a text in quotes"
+        holds_texts = schema.get("items", {}).get("type") == "string"
+        return f"a list of {'texts' if holds_texts else 'numbers such as [0.2, 0.7]'}, or [] for none"
     if "anyOf" in schema:
         return "a positive number or a list of them, one per colour"
     if "enum" in schema:

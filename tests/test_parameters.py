@@ -262,6 +262,10 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ({"norm_placement": "mix", "n_layers": 3}, "n_layers must be 4 or more for norm_placement=mix"),
         ({"tokenizer": "char", "n_tokens": 300}, "n_tokens counts only with tokenizer bpe, got n_tokens=300"),
         ({"task": "text", "lex": True}, "d_model must be at least the 1024 tokens of bpe for one_hot tables, got 32"),
+        (
+            {"prompts": [1, 2]},
+            "prompts (texts whose tokens are compared; []: two of ours) must be a list of texts, or []",
+        ),
         ({"n_tokens": 256}, "n_tokens (tokens that bpe learns, 256 bytes among them) must be"),
         ({"initial": "0123456789ab", "initial_std": 0.02}, "initial_std counts only for weights that are drawn"),
         ({"mlp": "none", "mlp_dropout": 0.1}, "mlp_dropout counts only with an MLP, got mlp_dropout=0.1 and mlp=none"),
