@@ -26,8 +26,9 @@ NAMES = {
 
 def changes(orders: pd.DataFrame) -> pd.DataFrame:
     """Of `token_geometry.in_other_orders` of several runs, the last order less the first, layer by layer: `value`."""
-    ends = {order: orders[orders["order"] == order].reset_index(drop=True) for order in (0, LAST)}
-    return ends[0].assign(value=ends[LAST]["value"] - ends[0]["value"])
+    keys = [name for name in orders if name not in ("order", "block", "value")]
+    wide = orders.set_index([*keys, "order"])["value"].unstack("order")
+    return (wide[LAST] - wide[0]).rename("value").reset_index()
 
 
 def largest(orders: pd.DataFrame) -> pd.DataFrame:
