@@ -128,7 +128,8 @@ def tables_of(make, name, points):
 
 # %%
 depths = [6, 12, 24]
-starts = token_geometry.untrained(grid, depths).rename(columns={"mean": "value"})
+starts = kept.joined(grid, [token_geometry.untrained(point, depths) for point in grid.points])
+starts = starts.rename(columns={"mean": "value"})
 begin = rules.over_seeds(starts, ["measure", "what", "system", "layer"])
 cosines = begin[begin["measure"] == "cosine"].rename(columns={"mean": "cosine"})
 options = {"x": "layer", "y": "cosine", "line": "system", "by": "what", "legend": "untrained", "size": (3.6, 2.8)}

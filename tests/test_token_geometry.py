@@ -6,10 +6,9 @@ import pandas as pd
 import pytest
 import torch
 
-from lexurn import runs, sweeps
+from lexurn import runs
 from lexurn.analysis import geometry_summaries, layers, prompts, token_geometry
 from lexurn.parameters import ParameterError, check
-from lexurn.settings import Settings
 
 TEXT = {"task": "text", "n_tokens": 300, "context_length": 16, "n_steps": 20, "eval_every": 10, "n_test_samples": 40}
 URNS = {"n_tasks": 0, "n_colors": 3, "context_length": 16, "n_steps": 150, "eval_every": 150, "n_test_samples": 100}
@@ -134,10 +133,9 @@ def test_what_is_claimed_follows_from_the_tables():
     assert found["shuffled_lower_less_upper"].tolist() == pytest.approx([1.5 - -0.5] * 2)
 
 
-def test_untrained_models_are_told_by_their_depth(monkeypatch):
+def test_untrained_models_are_told_by_their_depth():
     point = check(TEXT | {"n_layers": 2, "n_test_samples": 10, "initial_std": 0.02, "positions": "none"})
-    grid = sweeps.Sweep("one", ("system",), (point,), {point.name: {"system": "pre"}})
-    table = token_geometry.untrained(grid, [1, 3])
+    table = token_geometry.untrained(point, [1, 3])
     assert table.groupby("what")["layer"].max().to_dict() == {
         "1 layers": 1,
         "3 layers": 3,
@@ -152,7 +150,6 @@ def test_untrained_models_are_told_by_their_depth(monkeypatch):
     )
     for what in ("3, long embeddings", "3, larger, long"):
         assert norms[what] == pytest.approx(point.backbone.d_model**0.5, rel=0.1)
-    assert isinstance(point, Settings) and set(table["system"]) == {"pre"}
 
 
 def test_equal_pairs_are_counted():

@@ -25,7 +25,6 @@ from lexurn.runs import Run
 from lexurn.seeding import generator
 from lexurn.settings import Settings
 from lexurn.shapes import Tokens
-from lexurn.sweeps import Sweep
 from lexurn.tasks import Urns, text
 from lexurn.tasks.shuffling import shuffled
 from lexurn.tasks.words import lengths
@@ -100,11 +99,10 @@ def nearness(model: LanguageModel, tokens: Tokens, *, seed: int) -> pd.DataFrame
     return pd.concat([same, kept], ignore_index=True).rename(columns={"value": "mean"})
 
 
-def untrained(grid: Sweep, n_layers: Sequence[int]) -> pd.DataFrame:
-    """what, n_layers, layer, measure, mean, sem, n, with place on the axes and seed: of the models of a grid before
-    their training, in several depths; of the deepest also with larger weights, of standard deviation 1/√fan-in, and
-    with embeddings as long as norms make the stream, √d.
-    """
+def untrained(settings: Settings, n_layers: Sequence[int]) -> pd.DataFrame:
+    """what, n_layers, layer, measure, mean, sem, n of models like this before their training, in several depths; of the
+    deepest also with larger weights, of standard deviation 1/√fan-in, and with embeddings as long as norms make the
+    stream, √d."""
     deepest, large = max(n_layers), {"initial_std": 0.0}
     kinds = [(f"{n} layers", n, {}, False) for n in n_layers] + [
         (f"{deepest}, long embeddings", deepest, {}, True),
@@ -112,15 +110,12 @@ def untrained(grid: Sweep, n_layers: Sequence[int]) -> pd.DataFrame:
         (f"{deepest}, larger, long", deepest, large, True),
     ]
     parts = []
-    for point in grid.points:
-        place = grid.places[point.name] | {"seed": point.training.seed}
-        for what, n, changes, is_long in kinds:
-            settings = Settings.from_flat(point.flat() | {"n_layers": n} | changes)
-            model = experiment.begun(settings).eval()
-            if is_long:
-                _lengthen(model)
-            found = layers.by_layer(model, sequences(settings), backward=False)
-            parts.append(found.assign(what=what, n_layers=n, **place))
+    for what, n, changes, is_long in kinds:
+        model = experiment.begun(Settings.from_flat(settings.flat() | {"n_layers": n} | changes)).eval()
+        if is_long:
+            _lengthen(model)
+        found = layers.by_layer(model, sequences(settings), backward=False)
+        parts.append(found.assign(what=what, n_layers=n))
     return pd.concat(parts, ignore_index=True)
 
 
