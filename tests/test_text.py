@@ -185,6 +185,19 @@ def test_a_run_whose_text_or_tokenizer_changed_is_refused(tmp_path):
             kept.tables([runs.load(run.path.name)], token_geometry.by_place, name="places")
 
 
+def test_permuted_tokens_keep_what_is_equal():
+    plain, permuted = check(SMALL), check(SMALL | {"label_permuted": True})
+    for make in (
+        lambda settings: experiment.sample_like_training(settings, None, 50, generator(0, "some")),
+        lambda settings: experiment.validation(settings, None),
+    ):
+        before, after = make(plain), make(permuted)
+        assert not torch.equal(before, after)
+        for one, other in zip(before, after, strict=True):
+            assert torch.equal(one[:, None] == one, other[:, None] == other)
+    assert torch.equal(experiment.held_out(plain, None)["test"], experiment.held_out(permuted, None)["test"])
+
+
 def test_corpora_that_are_not_there_are_told(tmp_path):
     with pytest.raises(
         ParameterError,

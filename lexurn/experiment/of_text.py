@@ -7,6 +7,7 @@ import torch
 
 from lexurn import parameters
 from lexurn.predictors.ngrams import Bigram, Unigram
+from lexurn.seeding import generator
 from lexurn.settings import Settings
 from lexurn.shapes import Pool, Predictor, Tokens
 from lexurn.tasks import text
@@ -29,10 +30,7 @@ def sample_like_training(settings: Settings, pool: Pool | None, n: int, stream: 
     """`n` sequences of context_length + 1 tokens from anywhere in the training text; their tokens perhaps renamed."""
     found = text.load(settings.task)
     tokens = text.windows(found.tokens("train"), n, settings.task.context_length + 1, generator=stream)
-    if not settings.task.label_permuted:
-        return tokens
-    new = [torch.randperm(settings.task.vocab_size, generator=stream)[each] for each in tokens]
-    return torch.stack(new)
+    return _renamed(settings, tokens, stream) if settings.task.label_permuted else tokens
 
 
 def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
@@ -54,8 +52,10 @@ def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
 
 
 def validation(settings: Settings, pool: Pool | None) -> Tokens:
-    """Sequences of the validation text, which choose the best weights, and nothing else."""
-    return _spaced(settings, "valid")
+    """Sequences of the validation text, with renamed tokens where training has them: they choose the best weights."""
+    tokens = _spaced(settings, "valid")
+    stream = generator(settings.training.seed, "validation")
+    return _renamed(settings, tokens, stream) if settings.task.label_permuted else tokens
 
 
 def require_data(settings: Settings) -> None:
@@ -72,6 +72,11 @@ def require_data(settings: Settings) -> None:
 def fingerprint(settings: Settings) -> dict[str, str]:
     """Of the corpus, and of the tokenizer."""
     return text.load(settings.task).fingerprint
+
+
+def _renamed(settings: Settings, tokens: Tokens, stream: torch.Generator) -> Tokens:
+    """Every sequence with its tokens renamed by a uniform permutation of its own."""
+    return torch.stack([torch.randperm(settings.task.vocab_size, generator=stream)[each] for each in tokens])
 
 
 def _spaced(settings: Settings, split: str) -> Tokens:
