@@ -50,13 +50,11 @@ def _of_words(run: Run) -> str:
 
 
 def _of_text(run: Run) -> str:
-    found, said = text.load(run.settings.task), []
-    options = {"n_bytes": found.tokenizer.n_bytes, "length": run.settings.task.context_length + 1}
-    options["at_once"] = experiment.at_once(run.settings)
-    for who, predictor in {"this model": run.predictor, **run.references}.items():
-        of = perplexity.of_text(predictor, found.tokens("test"), **options)
+    said = []
+    for who, of in perplexity.of_run(run).items():
         bits = with_error(of.bits_per_byte, of.bits_per_byte_sem)
-        said.append(f"{who} **{with_error(of.perplexity, of.perplexity_sem)}** ({bits} bits per byte)")
+        name = "this model" if who == "model" else who
+        said.append(f"{name} **{with_error(of.perplexity, of.perplexity_sem)}** ({bits} bits per byte)")
     return (
         f"The best that can be said of a text is not known. Perplexity of the whole test text, {of.n_tokens:,} tokens: "
         f"{'; '.join(said)} (± one standard error over {of.n_sequences:,} sequences, for one model)."

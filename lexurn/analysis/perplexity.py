@@ -13,8 +13,11 @@ from math import exp, log
 import numpy as np
 import torch
 
+from lexurn import experiment
 from lexurn.divergences import as_double, negative_log_likelihood
+from lexurn.runs import Run
 from lexurn.shapes import Predictor, Tokens
+from lexurn.tasks import text
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,14 @@ class Perplexity:
     @property
     def bits_per_byte_sem(self) -> float:
         return self.sem * self.n_tokens / log(2) / self.n_bytes
+
+
+def of_run(run: Run) -> dict[str, Perplexity]:
+    """Of a run's best weights (`model`) and of its references, over all tokens of the test text."""
+    found, length = text.load(run.settings.task), run.settings.task.context_length + 1
+    options = {"n_bytes": found.tokenizer.n_bytes, "length": length, "at_once": experiment.at_once(run.settings)}
+    asked = {"model": run.predictor, **run.references}
+    return {who: of_text(predictor, found.tokens("test"), **options) for who, predictor in asked.items()}
 
 
 def of_text(

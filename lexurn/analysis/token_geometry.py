@@ -25,7 +25,7 @@ from lexurn.runs import Run
 from lexurn.seeding import generator
 from lexurn.settings import Settings
 from lexurn.shapes import Tokens
-from lexurn.tasks import Urns, text
+from lexurn.tasks import Urns
 from lexurn.tasks.shuffling import shuffled
 from lexurn.tasks.words import lengths
 
@@ -201,12 +201,8 @@ def of_prompts(run: Run, prompts: Sequence[str]) -> pd.DataFrame:
 def predicted(run: Run) -> pd.DataFrame:
     """who, nats, sem, perplexity, bits_per_byte with errors, n_tokens: of the best weights and of what has only
     counted, over all tokens of the test text."""
-    found = text.load(run.settings.task)
-    options = {"n_bytes": found.tokenizer.n_bytes, "length": run.settings.task.context_length + 1}
-    options["at_once"] = experiment.at_once(run.settings)
     lines = []
-    for who, predictor in {"model": run.predictor, **run.references}.items():
-        of = perplexity.of_text(predictor, found.tokens("test"), **options)
+    for who, of in perplexity.of_run(run).items():
         numbers = {"nats": of.nats, "sem": of.sem, "perplexity": of.perplexity, "bits_per_byte": of.bits_per_byte}
         lines.append({"who": who, **numbers, "n_tokens": of.n_tokens})
     return pd.DataFrame(lines)

@@ -61,7 +61,7 @@ SOURCES = {
     "language": "lexurn.experiment.of_languages",
     "text": "lexurn.experiment.of_text",
 }
-"""The module of each task, which has the eight functions below."""
+"""The module of each task, which has the nine functions below."""
 
 
 def _of(settings: Settings) -> ModuleType:
@@ -111,7 +111,7 @@ def validation(settings: Settings, pool: Pool | None) -> Tokens:
 
 def fingerprint(settings: Settings) -> dict[str, str]:
     """What tells data that is no generator's, a text and its tokenizer, from others of the same name."""
-    return getattr(_of(settings), "fingerprint", lambda settings: {})(settings)
+    return _of(settings).fingerprint(settings)
 
 
 def at_once(settings: Settings) -> int:

@@ -123,6 +123,11 @@ def validation(settings: Settings, pool: Pool | None) -> Tokens:
     return _renamed(settings, tokens, stream) if task.label_permuted else tokens
 
 
+def fingerprint(settings: Settings) -> dict[str, str]:
+    """There is nothing else to tell: words are drawn from their settings."""
+    return {}
+
+
 def require_data(settings: Settings) -> None:
     """Raise ParameterError unless there are words of this length, to train on, and to keep from it where asked for."""
     task, language = settings.task, LANGUAGES[settings.task.language]

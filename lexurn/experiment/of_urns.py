@@ -26,6 +26,11 @@ def training_pool(settings: Settings) -> Pool | None:
     return urns(settings).sample_tasks(task.n_tasks, generator=generator(settings.training.seed, "urns"))
 
 
+def fingerprint(settings: Settings) -> dict[str, str]:
+    """There is nothing else to tell: urns are drawn from their settings."""
+    return {}
+
+
 def require_data(settings: Settings) -> None:
     """Whatever the settings, there are sequences of balls."""
 
