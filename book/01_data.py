@@ -82,16 +82,21 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import comparison, discrimination, divergences, evaluation, experiment, figure, plotting, uncertainty
+from lexurn import comparison, evaluation, figure
+from lexurn.base import divergences
+from lexurn.base.seeding import generator
+from lexurn.chapters.data import plots as chapter_plots
+from lexurn.figures import plots
+from lexurn.generators.urns import Urns
+from lexurn.measures import discrimination, intervals
 from lexurn.predictors import remembered
-from lexurn.seeding import generator
-from lexurn.tasks import Urns
+from lexurn.runs import fit
 
 torch.set_num_threads(settings.machine.threads)
-seed, n_pools, task = settings.training.seed, settings.study.n_pools, experiment.urns(settings)
-pool = experiment.training_pool(settings)
-splits = experiment.held_out(settings, pool)
-references = remembered(experiment.references(settings, pool), splits)
+seed, n_pools, task = settings.training.seed, settings.study.n_pools, fit.urns(settings)
+pool = fit.training_pool(settings)
+splits = fit.held_out(settings, pool)
+references = remembered(fit.references(settings, pool), splits)
 
 # %% [markdown]
 # ## Urns
@@ -101,14 +106,14 @@ references = remembered(experiment.references(settings, pool), splits)
 # (flat urns). Most of what follows depends on how peaked an urn is.
 
 # %%
-from lexurn import tables
+from lexurn.runs import tables
 
 drawn = {}
 for concentration in (0.3, 1.0, 5.0):
     urns = Urns(3, concentration).sample_tasks(300, generator=generator(seed, "simplex", str(concentration)))
     drawn[concentration] = tables.wide(urns).assign(concentration=concentration)
 figure(
-    plotting.simplex,
+    chapter_plots.simplex,
     pd.concat(drawn.values()),
     by="concentration",
     titles="α = {}",
@@ -125,7 +130,7 @@ fresh = task.sample_tasks(12, generator=generator(seed, "fresh urns"))
 shown = {"training pool": pool, "fresh urns": fresh} if pool is not None else {"fresh urns": fresh}
 proportions = pd.concat(tables.wide(urns[:12]).assign(urns=name) for name, urns in shown.items())
 figure(
-    plotting.urns,
+    chapter_plots.urns,
     proportions,
     by="urns",
     size=(4.2, 3.0),
@@ -145,7 +150,7 @@ for name, tokens in splits.items():
     shown, title = tables.wide(tokens[:6, :40]), name.replace("_", " ")
     alt = f"Sequences, {title}, as rows of balls, each with the number of its colour."
     options = {"name": f"balls-{name}", "title": title, "size": (9.0, 2.2), "n": f"{len(shown)} sequences"}
-    figure(plotting.balls, shown, alt=alt, **options)
+    figure(chapter_plots.balls, shown, alt=alt, **options)
 
 # %% [markdown]
 # How much is there to predict? The entropy of an urn is the loss per ball that remains even to who knows the urn, at
@@ -163,8 +168,8 @@ table = pd.concat(
 )
 alt = "How many urns, and how many of their sequences, have at most so much entropy: two rising curves."
 options = {"legend": "entropy of", "size": (6.5, 3.2), "n": f"{len(truth)} urns with a sequence each"}
-figure(plotting.entropies, table, alt=alt, **options)
-gap = uncertainty.in_words(of_urns - of_sequences)
+figure(chapter_plots.entropies, table, alt=alt, **options)
+gap = intervals.in_words(of_urns - of_sequences)
 display(
     Markdown(f"Sequences of {tokens.shape[1]} balls fall {gap} nats short of their urns (n = {len(truth)}, paired).")
 )
@@ -181,14 +186,14 @@ for name in [each for each in splits if each != "low_entropy"]:
     table, title = evaluation.on_one_sequence(references, splits[name][:1]), name.replace("_", " ")
     alt = f"The probability of each colour, ball by ball, for a sequence {title}: a panel for each exact predictor."
     options = {"by": "predictor", "title": title, "size": (3.4, 2.6), "share_y": True, "n": "1 sequence"}
-    figure(plotting.predictions, table, name=f"predictions-{name}", alt=alt, **options)
+    figure(plots.predictions, table, name=f"predictions-{name}", alt=alt, **options)
 
 # %% [markdown]
 # The same ball by ball, to be moved by hand: the last sequence above, up to 32 balls of it. Before you move it: after
 # which ball will each of them be sure of a colour, and which of them will have to take that back?
 
 # %%
-from lexurn import widgets
+from lexurn.figures import widgets
 
 few, alts = table[table["row"] <= 32], []
 for row, now in few.groupby("row"):
@@ -197,7 +202,7 @@ for row, now in few.groupby("row"):
     alts.append(f"Balls seen: {row}. Probabilities of the colours: {said}.")
 alt = "What each exact predictor says of the next ball, as bars, after each number of balls; the balls are above."
 pages = {"each": {"row": list(range(len(alts)))}, "titles": "", "size": (6.5, 2.8)}
-widgets.flipbook(plotting.predictions_after, few, label="balls seen", alts=alts, alt=alt, n="1 sequence", **pages)
+widgets.flipbook(chapter_plots.predictions_after, few, label="balls seen", alts=alts, alt=alt, n="1 sequence", **pages)
 
 # %%
 for name in [each for each in splits if each != "low_entropy" and pool is not None]:
@@ -205,7 +210,7 @@ for name in [each for each in splits if each != "low_entropy" and pool is not No
     parts = []
     for who in [each for each in references if each != "memorizing"]:
         rows = [evaluation.select(table, split=name, row=row).loc[who] for row in ("1", "last")]
-        parts.append(f"{who} " + " and ".join(uncertainty.with_error(row["mean"], row["sem"]) for row in rows))
+        parts.append(f"{who} " + " and ".join(intervals.with_error(row["mean"], row["sem"]) for row in rows))
     where = f"{name.replace('_', ' ')}, n = {len(splits[name])}"
     display(Markdown(f"Distance from M after one ball and after all ({where}): {'; '.join(parts)}."))
 
@@ -221,7 +226,7 @@ for split, sequences in splits.items():
         who: comparison.over_rows(divergences.negative_log_likelihood(predictor(sequences), sequences))
         for who, predictor in references.items()
     }
-    table[split] = {who: uncertainty.in_words(values) for who, values in losses.items()}
+    table[split] = {who: intervals.in_words(values) for who, values in losses.items()}
     if split != "low_entropy":
         orders.append(f"{split.replace('_', ' ')}, {comparison.ranking(losses)} (n = {len(sequences)})")
 pd.DataFrame(table)
@@ -265,13 +270,13 @@ alt = (
     "Two maps of distances, colours across and urns in the pool down: d(G, S) and d(G, M), both falling with the urns."
 )
 options = {"by": "pair", "size": (5.0, 3.6), "n": f"{n_pools} pools a cell, 16 sequences each"}
-figure(plotting.discrimination, at_end, alt=alt, **options)
+figure(chapter_plots.discrimination, at_end, alt=alt, **options)
 
 # %%
 between = at_end[at_end["pair"] == "d(G, S)"].set_index(["n_colors", "n_tasks"])
 to_m = at_end[at_end["pair"] == "d(G, M)"].set_index(["n_colors", "n_tasks"])["mean"]
 best = between["mean"].idxmax()
-furthest = uncertainty.with_error(*between.loc[best, ["mean", "sem"]])
+furthest = intervals.with_error(*between.loc[best, ["mean", "sem"]])
 close = between[between["mean"] + 2 * between["sem"] > between["mean"].max()].index.drop(best)
 cells = ", ".join(f"V = {n_colors}, D = {n_tasks}" for n_colors, n_tasks in close)
 few, many, other = between["mean"].xs(1, level=1), between["mean"].xs(16, level=1), to_m.xs(16, level=1)
@@ -293,7 +298,7 @@ display(
 alt = "d(G, S) and d(G, M) up to a context length, for one urn in the pool, a line for 2, 4 and 8 colours."
 options = {"by": "pair", "legend": "D = 1", "n": f"{n_pools} pools, 16 sequences each"}
 few = found[(found["n_tasks"] == 1) & found["n_colors"].isin([2, 4, 8])]
-figure(plotting.distances_by_context, few, alt=alt, **options)
+figure(chapter_plots.distances_by_context, few, alt=alt, **options)
 
 # %% [markdown]
 # A single pool says little. The standard deviation *over pools* is what an experiment with one training urn is off by:
@@ -318,7 +323,7 @@ exact = pd.concat(
     )
     for v, c, d, n_sequences in cells
 )
-exact["KL"] = [uncertainty.with_error(*pair) for pair in exact[["mean", "sem"]].values]
+exact["KL"] = [intervals.with_error(*pair) for pair in exact[["mean", "sem"]].values]
 columns = {"n_colors": "V", "context_length": "C", "n_tasks": "D"}
 exact.rename(columns=columns).pivot(index=["V", "C", "D"], columns=["split", "reference"], values="KL")
 
@@ -328,14 +333,14 @@ lines = []
 for v in (4, 8):
     mean, sem = alone.loc[(v, "memorizing"), ["mean", "sem"]]
     off = abs(mean - (1 - 1 / v)) / sem
-    lines.append(f"V = {v}: {uncertainty.with_error(mean, sem)} against {1 - 1 / v}, {off:.1f} standard errors off")
+    lines.append(f"V = {v}: {intervals.with_error(mean, sem)} against {1 - 1 / v}, {off:.1f} standard errors off")
 display(Markdown(f"M out of distribution at D = 1 (n = {n_pools} pools): " + "; ".join(lines) + "."))
 
 # %% [markdown]
 # What these figures should be was written down beforehand, with bands for 100 pools (`params/claims.yaml`).
 
 # %%
-from lexurn import claims
+from lexurn.publish import claims
 
 cells_of = exact.assign(cell=[f"V{v}_C{c}_D{d}" for v, c, d in exact[["n_colors", "context_length", "n_tasks"]].values])
 lines = cells_of[cells_of["mean"] > 1e-12].set_index(["cell", "split", "reference"])[["mean", "sem"]]
@@ -356,7 +361,7 @@ urn /= urn.sum()
 headline = discrimination.headline(
     urn, n_balls=30, n_sets=2 * n_pools, generator=generator(seed, "headline")
 ).set_index("reference")
-headline["KL"] = [uncertainty.with_error(*pair) for pair in headline[["mean", "sem"]].values]
+headline["KL"] = [intervals.with_error(*pair) for pair in headline[["mean", "sem"]].values]
 names = {"sd": "SD of a set", "sd_sequences": "SD over sequences", "n": "sets of 10 urns × 25"}
 headline[["KL", *names]].rename(columns=names).round(3)
 
@@ -385,7 +390,7 @@ display(Markdown(" ".join(texts)))
 everything = claims.numbers(measured | scores)
 alt = "For each claim its band, the published figure, and ours with two standard errors, on a logarithmic axis of nats."
 number = f"{n_pools} pools, and for the headline {headline['n'].max()} sets"
-figure(plotting.bands, everything, name="claims", alt=alt, n=number, size=(9.0, 7.0))
+figure(chapter_plots.bands, everything, name="claims", alt=alt, n=number, size=(9.0, 7.0))
 
 # %% [markdown]
 # ## What to try next

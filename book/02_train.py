@@ -142,10 +142,12 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import evaluation, experiment, figure, models, plotting, runs, widgets
-from lexurn.analysis import one_run
-from lexurn.seeding import generator
-from lexurn.tracking import duration
+from lexurn import evaluation, figure, models, runs
+from lexurn.base.seeding import generator
+from lexurn.chapters.train import one_run
+from lexurn.figures import plots, widgets
+from lexurn.runs import fit
+from lexurn.runs.tracking import duration
 
 torch.set_num_threads(settings.machine.threads)
 spare = models.build(settings, generator=generator(settings.training.seed, "weights"))
@@ -157,11 +159,7 @@ stored = runs.is_stored(settings)
 display(
     Markdown(
         f"**{settings.training.n_steps} steps** of {settings.training.batch_size} sequences for a {kind} model, "
-        + (
-            "already trained: it will be loaded."
-            if stored
-            else f"about {duration(experiment.estimate(settings))} here."
-        )
+        + ("already trained: it will be loaded." if stored else f"about {duration(fit.estimate(settings))} here.")
     )
 )
 
@@ -177,7 +175,7 @@ display(
 run = runs.get(settings, tracker=widgets.LiveTraining(settings.training.n_steps))
 views = {"each": {"view": ["losses", "distances"]}, "legend": "distance to"}
 alt = "Along training: the loss on training and validation sequences, and the distances to the exact predictors."
-figure(plotting.training, run.metrics, runs=[run], alt=alt, n="1 model, its held-out sequences", **views)
+figure(plots.training, run.metrics, runs=[run], alt=alt, n="1 model, its held-out sequences", **views)
 
 # %% [markdown]
 # ## What was learned
@@ -186,7 +184,7 @@ figure(plotting.training, run.metrics, runs=[run], alt=alt, n="1 model, its held
 # over the held-out sequences: `mean` averages over rows 1 … C, `last` is the last row, which has seen all C balls.
 # *In distribution* means new sequences from the trained pool, *out of distribution* a fresh urn for every sequence,
 # *low entropy* the constant sequences, one per colour (all there are, so ± is their spread). Of a lexical model,
-# probabilities are averaged over random tables (`N_TABLES` in `lexurn.experiment`), an ensemble that predicts better
+# probabilities are averaged over random tables (`N_TABLES` in `lexurn.runs.fit`), an ensemble that predicts better
 # than any one of them.
 
 # %%
@@ -205,7 +203,7 @@ splits, _ = one_run.shown(run)
 rows = run.results[run.results["measure"] == evaluation.distance(run.results)]
 alt = "Distances of the model to the exact predictors against the tokens seen, a panel a split."
 panels = {"each": {"split": splits}, "share_y": True, "legend": "distance to"}
-figure(plotting.distances_by_row, rows, runs=[run], alt=alt, n=f"{rows['n'].max()} sequences a split", **panels)
+figure(plots.distances_by_row, rows, runs=[run], alt=alt, n=f"{rows['n'].max()} sequences a split", **panels)
 
 # %% [markdown]
 # ## One sequence, ball by ball
@@ -220,7 +218,7 @@ who = {f"this {kind} model": run.predictor, **run.references}
 table, names = one_run.along_one_sequence(run, who)
 alt = "The probability of each token, one by one, on one sequence: a panel for the model and each exact predictor."
 panels = {"by": "predictor", "share_y": True, "size": (3.2, 3.2), "names": names}
-figure(plotting.predictions, table, runs=[run], alt=alt, n="1 sequence", **panels)
+figure(plots.predictions, table, runs=[run], alt=alt, n="1 sequence", **panels)
 
 # %% [markdown]
 # ## Where it is, and what to try next

@@ -103,18 +103,21 @@ from lexurn import parameters
 
 settings = parameters.resolve("evaluate", fixed={"task": "urns", "lex": True, "label_permuted": False})
 
-from lexurn import experiment
+from lexurn.runs import fit
 
-experiment.require_references(settings)
+fit.require_references(settings)
 
 # %%
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import comparison, evaluation, figure, plotting, uncertainty, widgets
+from lexurn import comparison, evaluation, figure
+from lexurn.base.seeding import generator
+from lexurn.chapters.evaluate import plots as chapter_plots
+from lexurn.figures import plots, widgets
+from lexurn.measures import intervals
 from lexurn.predictors import Uniform
-from lexurn.seeding import generator
 
 torch.set_num_threads(settings.machine.threads)
 kinds = ["normal", "lexical", "permuted"]
@@ -137,7 +140,7 @@ logged = pd.concat(run.metrics.assign(kind=kind, best_step=run.results["step"].i
 panels = {"by": "kind", "share_y": True, "size": (3.6, 3.2), "legend": "distance to", "runs": list(first.values())}
 alt = "Distances to the exact predictors along training, on fresh urns: a panel for each kind of model."
 titles = f"{{}}, seed {seeds[0]}"
-figure(plotting.distances_along_training, logged, alt=alt, titles=titles, n="1 model of each kind", **panels)
+figure(plots.distances_along_training, logged, alt=alt, titles=titles, n="1 model of each kind", **panels)
 
 # %% [markdown]
 # ## How far from the exact predictors?
@@ -151,10 +154,10 @@ results = pd.concat(run.results.assign(kind=run.settings.kind, seed=run.settings
 lines = results[(results["measure"] == "symmetrized_kl") & (results["row"] == "mean")].copy()
 alt = "Distances of each model to G, M and S, in distribution, out of distribution and on constant sequences."
 options = {"each": {"split": list(splits)}, "share_y": True, "size": (3.6, 3.2), "legend": "model", "runs": trained}
-figure(plotting.distances_by_kind, lines, alt=alt, n=f"{len(seeds)} model(s) of each kind", **options)
+figure(chapter_plots.distances_by_kind, lines, alt=alt, n=f"{len(seeds)} model(s) of each kind", **options)
 
 # %%
-lines["distance"] = [uncertainty.with_error(*pair) for pair in lines[["mean", "sem"]].values]
+lines["distance"] = [intervals.with_error(*pair) for pair in lines[["mean", "sem"]].values]
 index = ["kind", "seed", "split"] if len(seeds) > 1 else ["kind", "split"]
 lines.pivot_table(index=index, columns="reference", values="distance", aggfunc="first", sort=False)
 
@@ -175,7 +178,7 @@ rows = pd.concat(run.results.assign(kind=kind) for kind, run in first.items())
 rows = rows[(rows["measure"] == "symmetrized_kl") & (rows["split"] == "out_of_distribution")]
 alt = "Distances to the exact predictors against the balls seen, on fresh urns: a panel for each kind of model."
 number = f"1 model of each kind, {len(fresh)} sequences"
-figure(plotting.distances_by_row, rows, split="out_of_distribution", alt=alt, n=number, **panels)
+figure(plots.distances_by_row, rows, split="out_of_distribution", alt=alt, n=number, **panels)
 
 # %%
 for kind in kinds:
@@ -195,7 +198,7 @@ for run in trained:
     options = {"memorizing": run.settings.memorizing, "generator": generator(0, "relative distance")}
     found = comparison.relative_distance(run.predictor, run.references, run.splits["out_of_distribution"], **options)
     of = {"model": run.settings.kind, "seed": run.settings.training.seed, "n": len(fresh)}
-    apart = uncertainty.with_error(found.apart, found.apart_sem)
+    apart = intervals.with_error(found.apart, found.apart_sem)
     rows.append({**of, "found": found, "r [95 % over sequences]": str(found), "d(G, memorizer)": apart})
 relative = pd.DataFrame(rows).set_index(["model", "seed"])
 relative.drop(columns="found")
@@ -215,7 +218,7 @@ along = along[(along["step"] > 0) & (along["step"] <= along["kind"].map(reached)
 alt = "Relative distance along training, between −1 at G and +1 at the memorizer: a line for each kind of model."
 options = {"legend": "model", "size": (6.5, 3.2), "runs": trained}
 if len(along):
-    figure(plotting.relative_distances, along, alt=alt, n=f"{len(seeds)} model(s) of each kind", **options)
+    figure(plots.relative_distances, along, alt=alt, n=f"{len(seeds)} model(s) of each kind", **options)
 
 # %%
 means = {}
@@ -243,12 +246,12 @@ four = references | {"uniform": Uniform(settings.task.n_colors)}
 mixtures = pd.concat(comparison.mixture(first[kind].predictor, four, fresh).assign(who=kind) for kind in kinds)
 alt = "The weights of G, M, S and the uniform predictor in the mixture nearest to each kind of model, as stacked bars."
 options = {"legend": "weight of", "size": (6.5, 2.4), "runs": list(first.values())}
-figure(plotting.mixtures, mixtures, alt=alt, n=f"1 model of each kind, {len(fresh)} sequences", **options)
+figure(chapter_plots.mixtures, mixtures, alt=alt, n=f"1 model of each kind, {len(fresh)} sequences", **options)
 
 # %%
 for kind, lines in mixtures.groupby("who", sort=False):
     lines = lines[lines["weight"] >= comparison.BOUNDARY].sort_values("weight", ascending=False)
-    parts = [f"{uncertainty.with_error(line.weight, line.sem)} {line.reference}" for line in lines.itertuples()]
+    parts = [f"{intervals.with_error(line.weight, line.sem)} {line.reference}" for line in lines.itertuples()]
     display(Markdown(f"**{kind}, seed {seeds[0]}** (n = {len(fresh)}): {', '.join(parts)}; the others are at 0."))
 
 # %% [markdown]
@@ -262,7 +265,7 @@ options = {"by": "predictor", "share_y": True, "size": (3.4, 2.6), "n": "1 seque
 for name, group in {"models": models, "references": references}.items():
     table = evaluation.on_one_sequence(group, fresh[:1])
     alt = f"The probability of each colour, ball by ball, on one fresh urn: a panel for each of {', '.join(group)}."
-    figure(plotting.predictions, table, name=f"predictions-{name}", alt=alt, **options)
+    figure(plots.predictions, table, name=f"predictions-{name}", alt=alt, **options)
 
 # %% [markdown]
 # And the (up to five) sequences on which the lexical model, after all balls, is furthest from S: how often each colour
@@ -298,11 +301,11 @@ for who, predictor in {**models, **references}.items():
     shift = comparison.relabelling(
         predictor, fresh, vocab_size=settings.task.n_colors, generator=generator(0, "relabelling")
     )
-    rows.append({"predictor": who, "change by renaming": uncertainty.in_words(comparison.over_rows(shift))})
+    rows.append({"predictor": who, "change by renaming": intervals.in_words(comparison.over_rows(shift))})
 names = pd.DataFrame(rows).set_index("predictor")
 lines = results[(results["measure"] == "disagreement") & (results["row"] == "mean")]
 line = lines[(lines["split"] == "out_of_distribution") & (lines["seed"] == seeds[0])].iloc[0]
-names.loc["lexical", "disagreement of tables"] = uncertainty.with_error(line["mean"], line["sem"])
+names.loc["lexical", "disagreement of tables"] = intervals.with_error(line["mean"], line["sem"])
 names.fillna("")
 
 # %% [markdown]
@@ -323,7 +326,7 @@ pd.DataFrame(rows).set_index("d to").round(4)
 
 # %%
 losses = torch.stack([comparison.over_rows(each["", "loss"]) for each in single]).mean(0)
-gain = uncertainty.in_words(losses - comparison.over_rows(average["", "loss"]))
+gain = intervals.in_words(losses - comparison.over_rows(average["", "loss"]))
 display(Markdown(f"Averaging {len(single)} tables gains {gain} nats a ball on fresh urns (n = {len(fresh)}, paired)."))
 
 # %% [markdown]
@@ -332,7 +335,7 @@ display(Markdown(f"Averaging {len(single)} tables gains {gain} nats a ball on fr
 # %%
 for kind, run in first.items():
     regret = evaluation.select(run.results, split="in_distribution", measure="regret").loc[run.settings.memorizing]
-    lost = uncertainty.with_error(*regret[["mean", "sem"]])
+    lost = intervals.with_error(*regret[["mean", "sem"]])
     history = along[(along["kind"] == kind) & (along["seed"] == seeds[0])]["relative_distance"].tolist()
     moved = f"{history[-1] - history[len(history) // 2]:+.2f}" if len(history) > 1 else "not known"
     text = (

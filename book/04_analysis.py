@@ -101,9 +101,15 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import claims, evaluation, figure, paths, plotting, runs, sweeps, uncertainty, widgets
-from lexurn.analysis import headline, sequence_entropy, verdicts
-from lexurn.seeding import generator
+from lexurn import evaluation, figure, runs
+from lexurn.base import paths
+from lexurn.base.seeding import generator
+from lexurn.chapters.analysis import headline, sequence_entropy, verdicts
+from lexurn.chapters.analysis import plots as chapter_plots
+from lexurn.figures import plots, style, widgets
+from lexurn.measures import intervals
+from lexurn.publish import claims
+from lexurn.runs import sweeps
 
 torch.set_num_threads(settings.machine.threads)
 study, first_seed = settings.study, settings.training.seed
@@ -158,11 +164,11 @@ parts = {"urn": scored, "mean over urns": means.drop(columns="text"), "published
 parts = pd.concat(lines.assign(what=what) for what, lines in parts.items())
 alt = "The published score of models and exact predictors, a point a training urn, and what was published, by V."
 by_colors = {"by": "n_colors", "titles": "V = {}", "share_y": True, "size": (5.2, 3.8), "runs": models["headline"]}
-figure(plotting.scores, parts[parts["n_colors"].isin(colors)], alt=alt, n=of_urns, **by_colors)
+figure(chapter_plots.scores, parts[parts["n_colors"].isin(colors)], alt=alt, n=of_urns, **by_colors)
 
 # %%
 wide = means.pivot(index="who", columns="n_colors", values="text")
-wide = wide.loc[[who for who in plotting.COLORS if who in wide.index]]
+wide = wide.loc[[who for who in style.COLORS if who in wide.index]]
 wide.rename(columns=lambda n_colors: f"V = {n_colors}: score [95 %], n = {study.n_urns} urns")
 
 # %%
@@ -173,7 +179,7 @@ for n_colors in colors:
     for kind in ("lexical", "permuted"):
         for reference in ("symmetrized", "generalizing"):
             values = (mine[kind] - mine[reference]).tolist()
-            off = uncertainty.bootstrap(values, generator=generator(0, "difference"))
+            off = intervals.bootstrap(values, generator=generator(0, "difference"))
             differences[n_colors, kind, reference] = off
             words = off.words(above="above", below="below", between="not told apart")
             texts.append(f"{kind} − {reference[0].upper()}: {off}, {words}")
@@ -192,7 +198,7 @@ standing = headline.standings(models["headline"])
 ends = ("generalizing", "memorizing", "symmetrized")
 alt = "Distances of each model to G, M and S as multiples of d(G, S), a point a training urn, by V."
 by_colors["legend"] = "model"
-figure(plotting.shares, standing, references=ends, alt=alt, n=of_urns, **by_colors)
+figure(chapter_plots.shares, standing, references=ends, alt=alt, n=of_urns, **by_colors)
 
 # %%
 columns = {f"to_{name}": f"d to {name[0].upper()}" for name in ends} | {"apart": "d(G, S)", "regret": "regret"}
@@ -200,7 +206,7 @@ rows = []
 for (n_colors, kind), lines in standing.groupby(["n_colors", "kind"], sort=False):
     row = {"V": n_colors, "model": kind, "n": len(lines)}
     for name, shown in columns.items():
-        row[shown] = str(uncertainty.bootstrap(lines[name].tolist(), generator=generator(0, name)))
+        row[shown] = str(intervals.bootstrap(lines[name].tolist(), generator=generator(0, name)))
     rows.append(row)
 pd.DataFrame(rows).set_index(["V", "model"])
 
@@ -222,7 +228,7 @@ by_row = pd.concat(
 alt = "Distances to G, M and S against the balls seen, averaged over training urns: a panel for each kind of model."
 by_kind = {"by": "kind", "share_y": True, "size": (3.6, 3.2)}
 options = {"titles": f"{{}}, V = {colors[0]}", "legend": "distance to", "split": "out_of_distribution", "runs": seen}
-figure(plotting.distances_by_row, by_row, alt=alt, n=of_urns, **by_kind, **options)
+figure(plots.distances_by_row, by_row, alt=alt, n=of_urns, **by_kind, **options)
 
 # %% [markdown]
 # The relative distance $r = (d(h, G) - d(h, S)) / d(G, S)$ says for each urn in one number where a model $h$ stands:
@@ -234,7 +240,7 @@ figure(plotting.distances_by_row, by_row, alt=alt, n=of_urns, **by_kind, **optio
 
 # %%
 alt = "Relative distance of each model against the entropy of its training urn, with crosses for a G that only hedges."
-figure(plotting.against_entropy, standing, alt=alt, n=of_urns, **by_colors)
+figure(chapter_plots.against_entropy, standing, alt=alt, n=of_urns, **by_colors)
 
 # %%
 verdict = {}
@@ -257,7 +263,7 @@ rows = []
 for (n_colors, kind), lines in mixed.groupby(["n_colors", "kind"], sort=False):
     row = {"V": n_colors, "model": kind, "n": len(lines)}
     for name in (*ends, "uniform", "left_over", "from_g"):
-        row[name.replace("_", " ")] = str(uncertainty.bootstrap(lines[name].tolist(), generator=generator(0, name)))
+        row[name.replace("_", " ")] = str(intervals.bootstrap(lines[name].tolist(), generator=generator(0, name)))
     rows.append(row)
 pd.DataFrame(rows).set_index(["V", "model"])
 
@@ -282,7 +288,7 @@ for kind in ("lexical", "permuted"):
     mine = trajectory[trajectory["kind"] == kind]
     alt = f"Distances of {kind} models to G, M and S along long trainings: a panel for each training urn."
     options = {"titles": "urn {}", "title": kind, "legend": "distance to", "runs": longer}
-    figure(plotting.distances_along, mine, name=f"long-{kind}", alt=alt, **by_urn, **options)
+    figure(chapter_plots.distances_along, mine, name=f"long-{kind}", alt=alt, **by_urn, **options)
 
 # %% [markdown]
 # The relative distance along these trainings (thin: an urn, thick: their mean), and the nats a ball that the models
@@ -292,7 +298,7 @@ for kind in ("lexical", "permuted"):
 along = headline.relative(trajectory)
 alt = "Along long trainings: relative distance, regret to S in distribution, and regret to G on fresh urns."
 options = {"each": {"y": list(along.columns[4:])}, "titles": "", "legend": "model", "runs": longer}
-figure(plotting.relative_distances, along, log=True, alt=alt, n=f"{n_longer} training urns", **options)
+figure(plots.relative_distances, along, log=True, alt=alt, n=f"{n_longer} training urns", **options)
 
 # %% [markdown]
 # And the nearest mixture on the way. A model that turns from one predictor into another would show a boundary that
@@ -303,7 +309,7 @@ for kind in ("lexical", "permuted"):
     mine = trajectory[trajectory["kind"] == kind]
     alt = f"The mixture nearest to {kind} models along long trainings, as stacked areas: a panel for each training urn."
     options = {"titles": "urn {}", "title": kind, "legend": "weight of", "runs": longer}
-    figure(plotting.weights_along_training, mine, name=f"weights-{kind}", alt=alt, **by_urn, **options)
+    figure(chapter_plots.weights_along_training, mine, name=f"weights-{kind}", alt=alt, **by_urn, **options)
 
 # %%
 index, shown = ["kind", "seed"], ["r", "to_generalizing", "to_symmetrized", "regret", "regret_sem"]
@@ -317,7 +323,7 @@ moves = {}
 for kind, lines in both.groupby("kind", sort=False):
     for name in ("r", "to_symmetrized", "to_generalizing", "regret"):
         change = (lines[name] - lines[f"{name} before"]).dropna().tolist()
-        moves[kind, name] = uncertainty.bootstrap(change, generator=generator(0, "moved"))
+        moves[kind, name] = intervals.bootstrap(change, generator=generator(0, "moved"))
     text = (
         f"**{kind}**, n = {len(lines)} urns, after ten times the steps: the distance to S changed by "
         f"{moves[kind, 'to_symmetrized']}, that to G by {moves[kind, 'to_generalizing']}, r by {moves[kind, 'r']}, and "
@@ -338,7 +344,7 @@ sized.loc[sized["nearest"] > 1, "r"] = float("nan")
 options = by_kind | {"size": (3.8, 3.2), "legend": "d_model", "n": f"{study.n_seeds} pool(s)", "runs": models["sizes"]}
 for y, what in (("r", "Relative distance"), ("regret", "Regret in distribution")):
     alt = f"{what} against the number of urns in the pool, a line for each width, a panel for each kind of model."
-    figure(plotting.by_setting, sized, x="n_tasks", y=y, line="d_model", name=f"sizes-{y}", alt=alt, **options)
+    figure(chapter_plots.by_setting, sized, x="n_tasks", y=y, line="d_model", name=f"sizes-{y}", alt=alt, **options)
 
 # %%
 rows = []
@@ -348,7 +354,7 @@ for (kind, n_tasks), lines in sized.groupby(["kind", "n_tasks"], sort=False):
     row = {"model": kind, "D": n_tasks, "pools": lines["seed"].nunique(), "r left out": int(lines["r"].isna().sum())}
     for name, column in columns.items():
         over_pools = lines.groupby("seed")[column].mean()  # widths share their pool
-        row[name] = uncertainty.with_error(over_pools.mean(), over_pools.sem())
+        row[name] = intervals.with_error(over_pools.mean(), over_pools.sem())
     rows.append(row)
 pd.DataFrame(rows).set_index(["model", "D"])
 
@@ -358,7 +364,7 @@ for kind in kinds:
     wide = sized[sized["kind"] == kind].pivot(index=["n_tasks", "seed"], columns="d_model", values="regret")
     gain = (wide[widths[-1]] - wide[widths[0]]).groupby("seed").mean()
     text = f"From width {widths[0]} to {widths[-1]} the regret of {kind} models changes by "
-    text += f"{uncertainty.with_error(gain.mean(), gain.sem())} nats a ball (mean over D, n = {len(gain)} seeds)."
+    text += f"{intervals.with_error(gain.mean(), gain.sem())} nats a ball (mean over D, n = {len(gain)} seeds)."
     display(Markdown(text))
 
 # %% [markdown]
@@ -378,7 +384,7 @@ quartiles = pd.concat(
 )
 alt = "KL from the model to G, and to M or S, against the entropy of the balls seen: a line for each kind of model."
 options = {"by": "reference", "x": "quartile", "y": "KL", "log": ["KL"], "size": (5.2, 3.2), "legend": "model"}
-figure(plotting.by_setting, quartiles, name="quartiles", alt=alt, n=of_urns, runs=mine, **options)
+figure(chapter_plots.by_setting, quartiles, name="quartiles", alt=alt, n=of_urns, runs=mine, **options)
 
 # %%
 related = sequence_entropy.correlations(sequences)
@@ -391,7 +397,7 @@ pd.DataFrame({**tables, "n urns": table["n"]})
 # %%
 for kind, to in related.groupby(["kind", "to"], sort=False).groups:
     values = related[(related["kind"] == kind) & (related["to"] == to)]["spearman"].dropna().tolist()
-    off = uncertainty.bootstrap(values, generator=generator(0, "spearman")) if values else None
+    off = intervals.bootstrap(values, generator=generator(0, "spearman")) if values else None
     end = "G" if to == "to_generalizing" else "M" if kind == "normal" else "S"
     if off and off.side:
         text = f"{'further from' if off.side > 0 else 'nearer to'} {end} {kind} models are"
@@ -421,7 +427,7 @@ ratios = ["share_generalizing", "share_symmetrized"]
 alt = "Distances to G and S, as multiples of d(G, S), and relative distance, against the context length."
 options = {"each": {"y": [*ratios, "r"]}, "titles": "", "log": ratios, "legend": "model", "runs": models["contexts"]}
 number = f"{study.n_seeds} training urn(s)"
-figure(plotting.by_setting, lengths, x="context_length", name="contexts", alt=alt, n=number, **options)
+figure(chapter_plots.by_setting, lengths, x="context_length", name="contexts", alt=alt, n=number, **options)
 
 # %%
 for kind in ("lexical", "permuted"):
@@ -446,11 +452,11 @@ if nameless:
     options = {"each": {"y": ["relative_distance", "regret to S in distribution"]}, "titles": "", "legend": "model"}
     alt = "Relative distance and regret of models of the original's size along training, a line for each kind."
     number, shown = f"{grown['seed'].nunique()} training urns", grown[grown["step"] > 0]
-    figure(plotting.relative_distances, shown, name="at-size", alt=alt, n=number, log=True, runs=nameless, **options)
+    figure(plots.relative_distances, shown, name="at-size", alt=alt, n=number, log=True, runs=nameless, **options)
 
 # %%
 for kind, lines in grown[grown["step"] == grown["step"].max()].groupby("kind") if nameless else []:
-    mean = uncertainty.bootstrap(lines["relative_distance"].tolist(), generator=generator(0, "at size"))
+    mean = intervals.bootstrap(lines["relative_distance"].tolist(), generator=generator(0, "at size"))
     each = ", ".join(f"{r:.2f}" for r in lines["relative_distance"])
     display(Markdown(f"**{kind}** models at step {lines['step'].max()}: r = {each}; mean {mean}, n = {mean.n} urns."))
 if normal := [run for run in large if run.settings.kind == "normal"]:
@@ -464,13 +470,13 @@ if normal := [run for run in large if run.settings.kind == "normal"]:
 
 # %%
 sooner = standing[standing["n_colors"] == colors[0]].pivot(index="seed", columns="kind", values="to_symmetrized")
-sooner = uncertainty.bootstrap((sooner["permuted"] - sooner["lexical"]).tolist(), generator=generator(0, "sooner"))
+sooner = intervals.bootstrap((sooner["permuted"] - sooner["lexical"]).tolist(), generator=generator(0, "sooner"))
 found = {
     "with more training lexical models move towards S": moves["lexical", "to_symmetrized"].side == -1,
     "and away from G": moves["lexical", "to_generalizing"].side == 1,
     "permuted models, which see the same data, are nearer to S after as many steps": sooner.side == -1,
 }
-left = uncertainty.is_above_zero(torch.tensor(ended.xs("lexical")["regret"].tolist()))
+left = intervals.is_above_zero(torch.tensor(ended.xs("lexical")["regret"].tolist()))
 conclusion = "lexical invariance delays memorizing up to the names, and does not prevent it"
 if left:
     conclusion = "lexical invariance delays memorizing up to the names, which has not ended where these trainings do"
@@ -495,7 +501,7 @@ for kind in ("lexical", "permuted"):
     to_s, to_g = moves[kind, "to_symmetrized"], moves[kind, "to_generalizing"]
     sides = {"above": "further away", "below": "nearer", "between": "neither nearer nor further away for certain"}
     lost = moves[kind, "regret"].words(above="more than before", below="less than before", between="as before")
-    still = uncertainty.in_words(torch.tensor(both.xs(kind)["regret"].tolist()))
+    still = intervals.in_words(torch.tensor(both.xs(kind)["regret"].tolist()))
     text = f"**{kind}, with ten times the steps** (n = {to_s.n} urns): from S {to_s.words(**sides)} ({to_s}), from G "
     text += (
         f"{to_g.words(**sides)} ({to_g}). In distribution they lose {lost}, and still {still} nats a ball against S."
@@ -505,7 +511,7 @@ for kind in ("lexical", "permuted"):
 # %%
 for n_colors in colors:
     mine = standing[standing["n_colors"] == n_colors].pivot(index="seed", columns="kind", values="to_symmetrized")
-    off = uncertainty.bootstrap((mine["permuted"] - mine["lexical"]).tolist(), generator=generator(0, "architecture"))
+    off = intervals.bootstrap((mine["permuted"] - mine["lexical"]).tolist(), generator=generator(0, "architecture"))
     words = off.words(above="further from S than", below="nearer to S than", between="not told from")
     text = f"On the same urns and with equal steps, permuted models are {words} lexical ones (d to S differs by {off}, "
     display(Markdown(f"**Architecture or data, V = {n_colors}?** {text}n = {off.n})."))
@@ -514,7 +520,7 @@ for n_colors in colors:
 off = differences[colors[0], "lexical", "symmetrized"]
 scored_longer = headline.published(models["long"]).pivot(index="seed", columns="who", values="mean")
 later = (scored_longer["lexical"] - scored_longer["symmetrized"]).tolist()
-later = uncertainty.bootstrap(later, generator=generator(0, "difference"))
+later = intervals.bootstrap(later, generator=generator(0, "difference"))
 words = {"above": "above S", "below": "below S, that is, better", "between": "not told from S"}
 display(
     Markdown(

@@ -92,11 +92,17 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import claims, figure, plotting, strategies, sweeps, uncertainty, widgets
-from lexurn.seeding import generator
+from lexurn import figure
+from lexurn.base.seeding import generator
+from lexurn.chapters import strategies
+from lexurn.chapters.strategies import plots as chapter_plots
+from lexurn.figures import plots, widgets
+from lexurn.measures import intervals
+from lexurn.publish import claims
+from lexurn.runs import sweeps
 
 torch.set_num_threads(settings.machine.threads)
-study, first_seed, in_words = settings.study, settings.training.seed, uncertainty.with_error
+study, first_seed, in_words = settings.study, settings.training.seed, intervals.with_error
 
 # %% [markdown]
 # ## The models
@@ -163,7 +169,7 @@ number, height = f"{study.n_seeds} seed(s) a cell", 1.2 + 0.28 * len(chosen)
 panels = {"by": "kind", "size": (4.6, height), "share_y": True, "n": number, "runs": runs}
 alt = "Rescaled relative distance over steps and task diversities, normal and lexical, hatched where undetermined."
 options = {"value": "to_memorizer", "low": 0.0, "high": 1.0, "ticks": [0.0, 0.5, 1.0], **panels}
-figure(plotting.diversity_map, mapped, name="map", alt=alt, **options)
+figure(chapter_plots.diversity_map, mapped, name="map", alt=alt, **options)
 
 # %% [markdown]
 # Of lexical models the relative distance is undetermined over most of the map. What can be asked instead is what they
@@ -174,7 +180,7 @@ figure(plotting.diversity_map, mapped, name="map", alt=alt, **options)
 for value, where in (("kl_in", "against the memorizer in distribution"), ("kl_out", "against G on fresh urns")):
     alt = f"What models lose {where} over steps and task diversities, normal and lexical, in nats on a log scale."
     options = {"value": value, "low": 3e-3, "high": 1.0, "log": True, "ticks": [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}
-    figure(plotting.diversity_map, means, name=value.replace("_", "-"), alt=alt, **options, **panels)
+    figure(chapter_plots.diversity_map, means, name=value.replace("_", "-"), alt=alt, **options, **panels)
 
 # %%
 last = cells[cells["step"] == cells["step"].max()]
@@ -198,13 +204,13 @@ curves = curves.rename(columns={"mean": "kl_out"}).assign(D=lambda table: table[
 alt = "What is lost against G on fresh urns along training, a line for each task diversity, normal and lexical."
 options = {"by": "kind", "x": "step", "y": "kl_out", "line": "D", "log": ["step", "kl_out"], "share_y": True}
 options |= {"legend": "urns D", "size": (4.4, 3.6), "n": number, "runs": runs}
-figure(plotting.curves, curves, name="transience", alt=alt, **options)
+figure(plots.curves, curves, name="transience", alt=alt, **options)
 
 # %%
 risen = strategies.dips(cells)
 rows, transient = {}, {kind: [] for kind in kinds}
 for (kind, n_tasks), mine in risen.groupby(["kind", "n_tasks"], sort=False):
-    fall, rise = (uncertainty.of_few(mine[name].tolist()) for name in ("fall", "rise"))
+    fall, rise = (intervals.of_few(mine[name].tolist()) for name in ("fall", "rise"))
     rows[kind, n_tasks] = {"step": mine["step"].median(), "least": mine["least"].mean(), "fall": fall, "rise": rise}
     if fall.side == rise.side == 1:
         transient[kind].append(n_tasks)
@@ -268,11 +274,15 @@ alt = "The map of normal models with the boundaries of the account and of the ba
 options = panels | {"value": "to_memorizer", "low": 0.0, "high": 1.0, "ticks": [0.0, 0.5, 1.0]}
 normal = pd.concat([mapped[mapped["kind"] == "normal"], added], ignore_index=True)
 figure(
-    plotting.diversity_map, normal, name="boundary", alt=alt, **options | {"size": (6.5, height + 0.4), "titles": ""}
+    chapter_plots.diversity_map,
+    normal,
+    name="boundary",
+    alt=alt,
+    **options | {"size": (6.5, height + 0.4), "titles": ""},
 )
 
 # %%
-slopes, spread = strategies.slopes(crossed), uncertainty.of_few(strategies.slopes(crossed).tolist())
+slopes, spread = strategies.slopes(crossed), intervals.of_few(strategies.slopes(crossed).tolist())
 published = claims.get("strategies/crossing_slope").published
 verdict = "inside" if spread.low <= published <= spread.high else "outside"
 order = f"the step half way grows as D to the power of {spread} (t interval, n = {spread.n} seed(s)); published is"
@@ -304,7 +314,7 @@ some = sorted(chosen)[-5:]
 alt = "Rescaled relative distance of normal models along training, and the weights of account and baseline, by D."
 options = {"by": "n_tasks", "titles": "D = {}", "share_y": True, "size": (2.4, 2.9), "legend": "", "n": number}
 options |= {"x": "step", "y": "w_m", "log": ["step"], "runs": runs}
-figure(plotting.curves, followed[followed["n_tasks"].isin(some)], name="account", alt=alt, **options)
+figure(plots.curves, followed[followed["n_tasks"].isin(some)], name="account", alt=alt, **options)
 
 # %% [markdown]
 # (Shaded: two standard errors over seeds; for the account, whose losses and bits are those of each pool, too.) The
@@ -316,7 +326,7 @@ alt = "The share of normal models against the weight of M by account and baselin
 options = {"by": "panel", "titles": "{}", "share_y": True, "size": (3.0, 3.0), "n": f"{study.n_seeds} seed(s)"}
 points = told.dropna(subset="share")[["panel", "w_m", "share"]]
 points = points.rename(columns={"share": "to_memorizer", "w_m": "weight_of_m"})
-figure(plotting.agreement, points, name="weights", alt=alt, x="weight_of_m", y="to_memorizer", runs=runs, **options)
+figure(plots.agreement, points, name="weights", alt=alt, x="weight_of_m", y="to_memorizer", runs=runs, **options)
 
 # %%
 beyond = told[told["part"] == "more urns"].assign(off=lambda table: table["w_m"] - table["share"])
@@ -361,7 +371,7 @@ bars = bars.assign(low=bars["mean"] - 2 * bars["sem"], high=bars["mean"] + 2 * b
 bars = bars.rename(columns={"who": "of", "mean": "kl"}).drop(columns="sem")
 alt = "What account, parts of it, and baseline lose beyond the best mixture: cells fitted, later steps, more urns."
 options = {"x": "kl", "legend": "cells", "size": (6.0, 2.8), "n": f"{study.n_seeds} seed(s)", "runs": runs}
-figure(plotting.estimates, bars, name="ablations", alt=alt, **options)
+figure(plots.estimates, bars, name="ablations", alt=alt, **options)
 
 # %% [markdown]
 # ## Would the fit notice?
@@ -400,7 +410,7 @@ for kind, mine in of_kind.items():
     composed = strategies.compositions(mine, three.account)
     alt = f"The nearest mixture of U, G and memorizer for {kind} models along training, with the account's lines."
     shown = composed[composed["n_tasks"].isin(some)]
-    figure(plotting.compositions, shown, name=f"three-{kind}", alt=alt, title=kind, **options)
+    figure(chapter_plots.compositions, shown, name=f"three-{kind}", alt=alt, title=kind, **options)
     wrong[kind] = strategies.misplaced(composed).mean()
 
 # %%
@@ -437,13 +447,13 @@ told = pd.concat(told).rename(columns={"w_m": "w_s", "share": "to_memorizer"})
 alt = "The share of lexical models at the last step against the weight of S, by two counts of bits, with a line."
 options = {"by": "program", "size": (3.8, 3.6), "share_y": True, "x": "w_s", "y": "to_memorizer", "runs": runs}
 if is_last.any():
-    figure(plotting.agreement, told, name="lexical", alt=alt, n=f"{is_last.sum()} trainings", **options)
+    figure(plots.agreement, told, name="lexical", alt=alt, n=f"{is_last.sum()} trainings", **options)
 
 # %%
 surplus = {}
 for program, of_it in told.groupby("program", sort=False):
     larger = (of_it["w_s"] - of_it["to_memorizer"]).groupby(of_it["seed"]).mean()
-    surplus[program] = uncertainty.of_few(larger.tolist())
+    surplus[program] = intervals.of_few(larger.tolist())
     due = fits["normal"].account.transition(programs[program].groupby("n_tasks").mean(numeric_only=True))
     text = (
         f"**S by {program}** ({programs[program]['k_m'].min():.0f} bits or more): weight less share {surplus[program]}"
@@ -487,7 +497,7 @@ for name, what, group in (("d_mlp", "MLPs", wider), ("context_length", "contexts
     alt = f"Rescaled relative distance along training of normal models with different {what}."
     options = {"x": "step", "y": "to_memorizer", "line": name, "log": ["step"], "legend": name, "size": (5.5, 3.2)}
     mine = mine.rename(columns={"mean": "to_memorizer"})
-    figure(plotting.curves, mine, name=f"titration-{what}", alt=alt, n=number, runs=models, **options)
+    figure(plots.curves, mine, name=f"titration-{what}", alt=alt, n=number, runs=models, **options)
 
 # %%
 gains = {}
@@ -520,7 +530,7 @@ def of(who, name):
 
 wide = scores.pivot(index="seed", columns="who", values=["held out", "more urns"])
 worse = {part: wide[part]["account"] - wide[part]["baseline"] for part in ("held out", "more urns")}
-apart = uncertainty.of_few(worse["more urns"].tolist())
+apart = intervals.of_few(worse["more urns"].tolist())
 cited = {name: claims.get(f"strategies/{name}").shown for name in ("alpha", "correlation_in", "tv_in", "tv_out")}
 
 # %%

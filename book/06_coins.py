@@ -96,16 +96,20 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import claims, figure, models, plotting, uncertainty, widgets
-from lexurn.analysis import activations, coins, counts, probing, symmetry
+from lexurn import figure, models
+from lexurn.base.seeding import generator
+from lexurn.chapters.coins import activations, coin_losses, counts, probing, symmetry
+from lexurn.chapters.coins import plots as chapter_plots
+from lexurn.figures import plots, widgets
+from lexurn.generators.urns import Urns
+from lexurn.measures import intervals
 from lexurn.predictors import Generalizing
-from lexurn.seeding import generator
-from lexurn.tasks import Urns
+from lexurn.publish import claims
 
 torch.set_num_threads(settings.machine.threads)
 seed, train, exact, uniform = settings.training.seed, settings.training, Generalizing(2), [1.0, 1.0]
 fresh = Urns(2).out_of_distribution(10_000, 21, generator=generator(seed, "coins"))
-in_words = uncertainty.in_words
+in_words = intervals.in_words
 
 # %% [markdown]
 # ## The models
@@ -136,28 +140,28 @@ pd.DataFrame(parts).T.rename_axis("model")
 # seen. Who knew the coin would lose $\mathbb{E}[H(\theta)]$, 1/2 under a uniform prior, but no predictor does.
 
 # %%
-attainable = coins.attainable_loss(uniform, 99)
+attainable = coin_losses.attainable_loss(uniform, 99)
 spans = {"coins/attainable_20": (1, 20), "coins/attainable_49": (1, 49), "coins/attainable_98": (0, 98)}
 attained = {key: attainable[first : last + 1].mean().item() for key, (first, last) in spans.items()}
-best, known = attained["coins/attainable_20"], coins.unattainable_loss(uniform)
+best, known = attained["coins/attainable_20"], coin_losses.unattainable_loss(uniform)
 rows = [{"rows": f"{first} … {last}", "attainable loss": attained[key]} for key, (first, last) in spans.items()]
 display(Markdown(f"To who knows the coin: {known:.4f}, in every row."))
 pd.DataFrame(rows).set_index("rows").round(5)
 
 # %%
-along = pd.concat(coins.losses_along(runs[who], who) for who in ("default", "no BOS", "lexical"))
+along = pd.concat(coin_losses.losses_along(runs[who], who) for who in ("default", "no BOS", "lexical"))
 sequences = runs["default"].splits["out_of_distribution"]
-lucky = coins.exact_loss(exact, sequences)
+lucky = coin_losses.exact_loss(exact, sequences)
 levels = pd.DataFrame({"attained by": ["exact, on these flips", "who knows the coin"], "loss": [lucky, known]})
 alt = "The loss of three models along training, falling to what the exact predictor attains, and not to one half."
 options = {"legend": "model", "size": (6.5, 3.4), "runs": [runs[who] for who in ("default", "no BOS", "lexical")]}
 number = f"1 model each, {train.n_test_samples} sequences"
-figure(plotting.bounds, pd.concat([along, levels]), name="learning", alt=alt, n=number, **options)
+figure(chapter_plots.bounds, pd.concat([along, levels]), name="learning", alt=alt, n=number, **options)
 
 # %%
 alt = "What three models lose beyond the exact predictor along training, from the first evaluation after the start."
 options |= {"x": "step", "y": "excess"}
-figure(plotting.curves, along[along["step"] > 0], name="excess", alt=alt, n=number, **options)
+figure(plots.curves, along[along["step"] > 0], name="excess", alt=alt, n=number, **options)
 
 # %% [markdown]
 # (The sequences of this picture are few and happen to be a little easier or harder than coins are on average, for the
@@ -166,7 +170,7 @@ figure(plotting.curves, along[along["step"] > 0], name="excess", alt=alt, n=numb
 
 # %%
 predictors = {who: run.predictor for who, run in runs.items()}
-left = {who: coins.excess(predictor, exact, fresh) for who, predictor in predictors.items()}
+left = {who: coin_losses.excess(predictor, exact, fresh) for who, predictor in predictors.items()}
 stuck = [each for each in seeds if left[f"tiny, seed {each}"].mean() > 0.01]
 for who, values in left.items():
     display(Markdown(f"**{who}**: {in_words(values)} nats a flip more than the exact predictor (n = {len(values)})."))
@@ -181,12 +185,12 @@ for who, values in left.items():
 # %%
 thetas = [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0]
 options = {"length": 21, "n_sequences": 400, "generator": generator(seed, "thetas")}
-maps = coins.by_theta(predictors["default"], exact, thetas, **options)
+maps = coin_losses.by_theta(predictors["default"], exact, thetas, **options)
 for measure, name, low, high in (("|p − exact|", "off", 1e-3, 0.1), ("kl", "kl", 1e-6, 1e-2)):
     alt = f"A map of {measure} of the default model, coins down, flips seen across."
     options = {"title": measure, "size": (7.0, 3.6), "low": low, "high": high, "runs": [runs["default"]]}
     mine = maps[maps["measure"] == measure]
-    figure(plotting.over_theta, mine, name=f"theta-{name}", alt=alt, n="400 sequences a coin", **options)
+    figure(chapter_plots.over_theta, mine, name=f"theta-{name}", alt=alt, n="400 sequences a coin", **options)
 
 # %%
 off = maps[maps["measure"] == "|p − exact|"].assign(
@@ -194,7 +198,7 @@ off = maps[maps["measure"] == "|p − exact|"].assign(
 )
 off = off[off["row"] > 0].groupby(["late", "extreme"])["mean"].agg(["mean", "sem"])
 parts = [
-    f"{uncertainty.with_error(*line)} at rows {'11 … 20' if late else '1 … 10'}, {'extreme' if extreme else 'other'} θ"
+    f"{intervals.with_error(*line)} at rows {'11 … 20' if late else '1 … 10'}, {'extreme' if extreme else 'other'} θ"
     for (late, extreme), line in zip(off.index, off.values, strict=True)
 ]
 display(Markdown(f"Mean |p − exact| (± over coins and rows): {'; '.join(parts)}."))
@@ -202,10 +206,10 @@ display(Markdown(f"Mean |p − exact| (± over coins and rows): {'; '.join(parts
 # %%
 shown = {who: runs[who] for who in ("default", "no BOS", f"tiny, seed {seed}")}
 sides = {"exact": exact} | {who: run.predictor for who, run in shown.items()}
-ends = pd.concat(coins.constant(each, length=21).assign(who=who) for who, each in sides.items())
+ends = pd.concat(coin_losses.constant(each, length=21).assign(who=who) for who, each in sides.items())
 alt = "The probability of heads along all heads and along all tails: the exact curve, and those of three models."
 options = {"by": "side", "share_y": True, "legend": "predictor", "x": "row", "y": "probability"}
-figure(plotting.curves, ends, name="constant", alt=alt, n="2 sequences", runs=list(shown.values()), **options)
+figure(plots.curves, ends, name="constant", alt=alt, n="2 sequences", runs=list(shown.values()), **options)
 
 # %%
 after = ends[(ends["side"] == "all heads") & ends["row"].isin([2, 3, 4, 20])]
@@ -220,7 +224,7 @@ after.pivot(index="who", columns="row", values="probability").loc[list(sides)].r
 
 # %%
 rows, moves = [], {}
-for who, predictor in {"exact": exact, "forgetting": coins.forgetting, **predictors}.items():
+for who, predictor in {"exact": exact, "forgetting": coin_losses.forgetting, **predictors}.items():
     order = symmetry.permutation(predictor, fresh[:1000], generator=generator(seed, "orders"))
     moves[who] = order, symmetry.flip(predictor, fresh[:1000])
     row = dict(zip(("moved by order", "moved by exchange"), map(in_words, moves[who]), strict=True))
@@ -235,7 +239,7 @@ pd.DataFrame(rows).set_index("predictor")
 # %%
 for what, with_table in (("and the rows of its table", True), ("alone", False)):
     stream = generator(seed, "renamed")
-    values = coins.renamed(runs["lexical"].model, fresh[:1000], generator=stream, with_table=with_table)
+    values = coin_losses.renamed(runs["lexical"].model, fresh[:1000], generator=stream, with_table=with_table)
     display(Markdown(f"Lexical, the sides exchanged {what}: moved by {in_words(values)} (n = {len(values)})."))
 
 # %% [markdown]
@@ -254,7 +258,7 @@ cosines = pairs.groupby(["pair", "heads"])["cosine"].agg(cosine="mean", sem="sem
 alt = "The cosine of pairs of vectors against the heads: same heads and same flip, same heads and another, other heads."
 options = {"x": "heads", "y": "cosine", "line": "pair", "legend": "pairs", "size": (6.5, 3.2)}
 number, of = f"{len(pairs)} pairs of {len(fresh)} sequences", [runs["default"]]
-figure(plotting.curves, cosines, name="cosines", alt=alt, n=number, runs=of, **options)
+figure(plots.curves, cosines, name="cosines", alt=alt, n=number, runs=of, **options)
 
 # %%
 from_zero = plain.groupby("pair")["cosine"].mean()
@@ -281,7 +285,7 @@ for color, what in (("share", "share of heads"), ("n", "number of flips seen")):
     alt = f"The plane of the tiny model before and after its MLP, points shaded by the {what}."
     options = {"by": "place", "title": f"by the {what}", "size": (4.6, 3.8), "legend": "", "color": color}
     number = f"{len(some)} sequences, rows 1 … 20"
-    figure(plotting.plane, planes, name=f"plane-{color}", alt=alt, n=number, runs=tiny_runs[:1], **options)
+    figure(chapter_plots.plane, planes, name=f"plane-{color}", alt=alt, n=number, runs=tiny_runs[:1], **options)
 
 # %% [markdown]
 # The same after the MLP, on the way: models from the same weights and data whose training ends sooner.
@@ -296,7 +300,7 @@ shown = pd.concat(
 )
 alt = "The plane of the tiny model after its MLP, for four lengths of training, points shaded by the share of heads."
 options = {"by": "steps", "titles": "{} steps", "size": (3.4, 3.2), "legend": "", "color": "share"}
-figure(plotting.plane, shown, name="plane-on-the-way", alt=alt, n=f"{len(some)} sequences", runs=early, **options)
+figure(chapter_plots.plane, shown, name="plane-on-the-way", alt=alt, n=f"{len(some)} sequences", runs=early, **options)
 
 # %%
 weights = {
@@ -318,7 +322,7 @@ pd.DataFrame({name: row.tolist() for name, row in weights.items()}, index=["firs
 # alike, would be such a line exactly. Ours, on sorted sequences and on random ones, for each flip that was seen last:
 
 # %%
-kinds = {"sorted": coins.sorted_sequences(21), "random": fresh[:2000]}
+kinds = {"sorted": coin_losses.sorted_sequences(21), "random": fresh[:2000]}
 points, fits = [], []
 for run in tiny_runs:
     for kind, tokens in kinds.items():
@@ -336,7 +340,9 @@ for kind in kinds:
     mine["seed"] = [f"{each} (stuck)" if each in stuck else str(each) for each in mine["seed"]]
     options = {"by": "seed", "titles": "seed {}", "title": kind, "size": (3.2, 3.0), "legend": "", "y": "z"}
     number = "60 sequences shown, lines from all"
-    figure(plotting.against_share, mine, name=f"attention-{kind}", alt=alt, n=number, runs=tiny_runs[:3], **options)
+    figure(
+        chapter_plots.against_share, mine, name=f"attention-{kind}", alt=alt, n=number, runs=tiny_runs[:3], **options
+    )
 
 # %%
 names = {0: "tails", 1: "heads"}
@@ -369,7 +375,7 @@ for what, values in (
 # %%
 sorted_fits = fits[fits["sequences"] == "sorted"].set_index("after")
 measured = {key: claims.Measured(value, float("nan"), 1) for key, value in attained.items()}
-measured["coins/excess_default"] = claims.Measured(*uncertainty.mean_and_sem(left["default"]), len(fresh))
+measured["coins/excess_default"] = claims.Measured(*intervals.mean_and_sem(left["default"]), len(fresh))
 for after in names.values():
     for column, key in (("r2", f"coins/r2_{after}"), ("r2_mixed", f"coins/r2_mixed_{after}")):
         values = sorted_fits.loc[after, column]
@@ -392,7 +398,7 @@ for run in tiny_runs[:3]:
     odds.append(table[["formula", "model"]].assign(seed=run.settings.training.seed))
 alt = "The log odds that the tiny models say against those of the formula: points about a line."
 options = {"by": "seed", "titles": "seed {}", "size": (3.4, 3.4), "share_y": True, "runs": tiny_runs[:3]}
-figure(plotting.agreement, pd.concat(odds), name="log-odds", alt=alt, n=f"{len(some)} sequences", **options)
+figure(plots.agreement, pd.concat(odds), name="log-odds", alt=alt, n=f"{len(some)} sequences", **options)
 off = [table["model"].sub(table["formula"]).abs().groupby(table["seed"]).mean() for table in odds]
 said = ", ".join(f"seed {each.index[0]}: {each.iloc[0]:.2f}" for each in off)
 display(Markdown(f"Mean distance from the log odds of the formula (n = {len(odds[0])} rows each): {said}."))
@@ -411,10 +417,10 @@ chosen = [tuple(of[at] for of, at in zip(widths, place, strict=True)) for place 
 shorter = {"n_steps": max(int(0.8 * train.n_steps), 1), "eval_every": max(int(0.8 * train.n_steps), 1)}
 shapes = [flat | tiny | shorter | dict(zip(("d_model", "d_head", "d_mlp"), shape, strict=True)) for shape in chosen]
 shaped = widgets.get_all([parameters.check(each) for each in shapes], jobs=settings.study.jobs)
-lost = [coins.excess(run.predictor, exact, fresh) for run in shaped]
+lost = [coin_losses.excess(run.predictor, exact, fresh) for run in shaped]
 rows = [dict(zip(("d_model", "d_head", "d_mlp"), shape, strict=True)) for shape in chosen]
 costs = pd.DataFrame(rows).assign(excess=[each.mean().item() for each in lost])
-costs["sem"] = [uncertainty.mean_and_sem(each)[1] for each in lost]
+costs["sem"] = [intervals.mean_and_sem(each)[1] for each in lost]
 
 # %%
 costs["who"] = "d_model " + costs["d_model"].astype(str)
@@ -423,13 +429,13 @@ costs["of"] = "d_head " + costs["d_head"].astype(str) + ", d_mlp " + costs["d_ml
 bars = costs.assign(low=costs["excess"] - 2 * costs["sem"], high=costs["excess"] + 2 * costs["sem"])
 alt = "The excess loss of small models, by the width of head and MLP, in a colour for each width of the stream."
 options = {"legend": "", "size": (6.5, 0.6 + 0.35 * bars["of"].nunique()), "runs": shaped}
-figure(plotting.estimates, bars, name="shapes", alt=alt, n="1 model a shape, 10 000 sequences", x="excess", **options)
+figure(plots.estimates, bars, name="shapes", alt=alt, n="1 model a shape, 10 000 sequences", x="excess", **options)
 
 # %%
 texts, gains = [], {}
 for name in ("d_model", "d_head", "d_mlp"):
     by_width = costs.groupby(name)["excess"].agg(["mean", "sem", "count"])
-    said = [f"{width}: {uncertainty.with_error(line['mean'], line['sem'])}" for width, line in by_width.iterrows()]
+    said = [f"{width}: {intervals.with_error(line['mean'], line['sem'])}" for width, line in by_width.iterrows()]
     texts.append(f"{name} {', '.join(said)} (n = {int(by_width['count'].min())} shapes or more each)")
     gains[name] = by_width["mean"].iloc[0] - by_width["mean"].iloc[-1]
 first = max(gains, key=gains.get)
@@ -476,7 +482,7 @@ read.pivot(index="what", columns="of", values="r2").round(3)
 near = read[read["r2"] > -0.5]  # the others stand in the table alone
 alt = "R² of probes for heads, flips, share and log odds: trained and untrained models, and shuffled targets."
 options = {"legend": "", "size": (6.5, 3.6), "x": "r2", "runs": [runs["default"]]}
-figure(plotting.estimates, near, name="probes", alt=alt, n="750 sequences", **options)
+figure(plots.estimates, near, name="probes", alt=alt, n="750 sequences", **options)
 
 # %% [markdown]
 # Read is not used. So move the stream at the last row along the direction in which $H$ is written, the difference that
@@ -495,7 +501,7 @@ patched = counts.patched(model, few, "0.attn.z", row=row, generator=generator(se
 both = pd.concat([*both, patched.assign(done="attention of another")])
 alt = "Changes of the predicted probability by steering and patching against what the formula says, each a panel."
 options = {"by": "done", "size": (4.0, 4.0), "runs": [runs["default"]]}
-figure(plotting.agreement, both[["done", "formula", "model"]], name="causal", alt=alt, n="400 sequences", **options)
+figure(plots.agreement, both[["done", "formula", "model"]], name="causal", alt=alt, n="400 sequences", **options)
 
 # %%
 for done, mine in both.groupby("done", sort=False):
@@ -512,15 +518,15 @@ for done, mine in both.groupby("done", sort=False):
 
 # %%
 drawn = {
-    who: coins.resampled(each, 1000, 20, generator=generator(seed, who))
+    who: coin_losses.resampled(each, 1000, 20, generator=generator(seed, who))
     for who, each in {"exact": exact, "default": predictors["default"], "tiny": tiny_runs[0].predictor}.items()
 }
 shares = pd.concat(pd.DataFrame({"who": who, "share": (heads / 20).tolist()}) for who, heads in drawn.items())
 alt = "How often the share of heads in sequences that predictors draw from themselves is at most as large."
 options = {"legend": "predictor", "size": (6.5, 3.2), "x": "share", "runs": [runs["default"], tiny_runs[0]]}
-figure(plotting.cumulative, shares, name="resampled", alt=alt, n="1000 sequences each", **options)
+figure(chapter_plots.cumulative, shares, name="resampled", alt=alt, n="1000 sequences each", **options)
 for who, heads in drawn.items():
-    alpha, beta = (uncertainty.with_error(*line) for line in coins.prior_of(heads, length=20).values)
+    alpha, beta = (intervals.with_error(*line) for line in coin_losses.prior_of(heads, length=20).values)
     display(Markdown(f"**{who}**: α = {alpha}, β = {beta} (n = {len(heads)} sequences)."))
 
 # %% [markdown]
@@ -532,7 +538,7 @@ for who, heads in drawn.items():
 # vector). Here is how far each is from what is exact under the new prior.
 
 # %%
-moved = coins.beta_prior(1.0, 8.0)
+moved = coin_losses.beta_prior(1.0, 8.0)
 begun = {"initial": runs["default"].settings.key, "alpha": moved}
 ways = {
     "weighted": flat | {"alpha": uniform, "target_alpha": moved},
@@ -553,10 +559,10 @@ for who, run in others.items():
     wrong = symmetry.divergences.total_variation(run.predictor(skewed), target(skewed))
     of = {"who": who, "row": range(21), "off": wrong.mean(0).tolist(), "sem": (wrong.std(0) / 100).tolist()}
     off.append(pd.DataFrame(of))
-    costs_of[who] = coins.excess(run.predictor, target, skewed)
+    costs_of[who] = coin_losses.excess(run.predictor, target, skewed)
 alt = "The distance from what is exact under Beta(1, 8), by the flips seen: a line for each way to the new prior."
 options = {"legend": "model", "size": (6.5, 3.6), "x": "row", "y": "off", "log": ["off"], "runs": list(others.values())}
-figure(plotting.curves, pd.concat(off), name="moved", alt=alt, n="1 model each, 10 000 sequences", **options)
+figure(plots.curves, pd.concat(off), name="moved", alt=alt, n="1 model each, 10 000 sequences", **options)
 pd.DataFrame({"excess (nats)": {who: in_words(values) for who, values in costs_of.items()}}).rename_axis("model")
 
 # %% [markdown]

@@ -91,21 +91,26 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import claims, figure, kept, plotting, sweeps, uncertainty, widgets
-from lexurn.analysis import languages, lengths, rules
+from lexurn import figure
+from lexurn.base.seeding import generator
+from lexurn.chapters.rules import extrapolation, lengths
+from lexurn.chapters.rules import plots as chapter_plots
+from lexurn.figures import plots, widgets
+from lexurn.generators.languages import LANGUAGES
+from lexurn.measures import intervals, rules
 from lexurn.models.generation import go_on
 from lexurn.predictors.normative import Normative
-from lexurn.seeding import generator
-from lexurn.tasks.languages import LANGUAGES
+from lexurn.publish import claims
+from lexurn.runs import cache, languages, sweeps
 
 torch.set_num_threads(settings.machine.threads)
 study, first_seed, limit = settings.study, settings.training.seed, settings.task.context_length + 1
-in_words = uncertainty.with_error
+in_words = intervals.with_error
 
 # %% [markdown]
 # ## The languages
 #
-# Words are drawn by generators (`lexurn.tasks.languages`), and judged by predicates that know nothing of the
+# Words are drawn by generators (`lexurn.generators.languages`), and judged by predicates that know nothing of the
 # generators. The oracles (`lexurn.predictors.grammars`) are the generators' exact next-token laws: where counts decide,
 # the probabilities of all words are added up from the longest down; for brackets the law of the next token has a closed
 # form, and its entropy is a mean over words. What an oracle loses is the *entropy* of the language, in nats a word;
@@ -179,8 +184,8 @@ display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} 
 said_n = f"{study.n_seeds} seed(s)" + (", 3 of Mamba, xLSTM and linear layers" if study.n_seeds > 3 else "")
 number = f"{said_n}, a line"
 named = {"words": "language"}
-along = kept.joined(grid, [languages.learning(run) for run in mine]).rename(columns=named)
-lines = rules.over_seeds(along[along["step"] > 0], ["language", "model", "step"])
+along = cache.joined(grid, [languages.learning(run) for run in mine]).rename(columns=named)
+lines = intervals.over_seeds(along[along["step"] > 0], ["language", "model", "step"])
 lines = lines.assign(excess_a_word=lines["mean"].clip(lower=1e-3))
 options = {
     "x": "step",
@@ -191,12 +196,12 @@ options = {
     "by": "language",
 }
 alt = "Excess over the oracle in nats a word along training, on a log scale: a panel a language, a line a model."
-figure(plotting.curves, lines, name="learning", alt=alt, n=number, runs=mine, legend="model", **options)
+figure(plots.curves, lines, name="learning", alt=alt, n=number, runs=mine, legend="model", **options)
 
 # %%
-excess = kept.joined(grid, [languages.excess(run) for run in mine]).rename(columns=named)
+excess = cache.joined(grid, [languages.excess(run) for run in mine]).rename(columns=named)
 excess = excess[excess["reference"] == "oracle"]
-table = rules.over_seeds(excess, ["language", "model", "split"])
+table = intervals.over_seeds(excess, ["language", "model", "split"])
 table["excess"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 wide = table.pivot(index=["language", "model", "n"], columns="split", values="excess").fillna("")
 wide.rename_axis(columns="nats a word, best weights").reset_index("n")
@@ -215,9 +220,9 @@ wide.rename_axis(columns="nats a word, best weights").reset_index("n")
 # Dashed is chance, dotted is saying EOS at once.
 
 # %%
-rates = kept.of_grid(grid, rules.followed, name="rules-2", jobs=study.jobs, say=widgets.line_in_place())
+rates = cache.of_grid(grid, extrapolation.followed, name="rules-2", jobs=study.jobs, say=widgets.line_in_place())
 rates = rates.rename(columns=named)
-every = rules.each_seed(rates)
+every = extrapolation.each_seed(rates)
 of = {"transformer": "no positions", "lstm": "lstm", "mamba": "mamba", "xlstm": "xlstm"}  # published, ours
 keys = [(language, model) for language in ("aNbN", "baN", "dyck") for model in of]
 cited = [{"language": name, "model": of[model], "what": "published"} for name, model in keys]
@@ -227,11 +232,11 @@ drawn = pd.concat([every, cited, without[without["language"].isin(["aNbN", "baN"
 # %%
 alt = "Share of prompts with rule 1 kept, by language and model: greedy, sampled, by the published protocol, published."
 options = {"by": "language", "share_y": True, "size": (3.6, 4.6), "legend": "rule 1", "runs": mine}
-figure(plotting.extrapolation, drawn, name="extrapolation", alt=alt, n=said_n, **options)
+figure(chapter_plots.extrapolation, drawn, name="extrapolation", alt=alt, n=said_n, **options)
 
 # %%
 best = rates[rates["best"] & (rates["prompts"] == "out_of_distribution")]
-table = rules.over_seeds(best, ["language", "model", "decoding", "measure"])
+table = intervals.over_seeds(best, ["language", "model", "decoding", "measure"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 order = {"rule_1_and_finished": "kept and ended", "rule_1": "kept", "rule_1_of_finished": "kept of those ended"}
 wide = table.pivot(index=["language", "model", "decoding"], columns="measure", values="text")[[*order, "finished"]]
@@ -246,9 +251,9 @@ wide.rename(columns=order | {"finished": "ended"}).rename_axis(columns=said_n)
 # such: the mean squares of a layout of seeds and prompts, less what is left of neither.
 
 # %%
-by_prompt = kept.of_grid(grid, rules.by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.line_in_place())
-both = rules.over_seeds_and_prompts(by_prompt.rename(columns=named), ["language", "model", "decoding"])
-intervals = [str(uncertainty.Interval(*each)) for each in both[["mean", "low", "high", "n"]].values]
+by_prompt = cache.of_grid(grid, extrapolation.by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.line_in_place())
+both = extrapolation.over_seeds_and_prompts(by_prompt.rename(columns=named), ["language", "model", "decoding"])
+intervals = [str(intervals.Interval(*each)) for each in both[["mean", "low", "high", "n"]].values]
 both["95 % over both"] = [text.replace(" ", "\N{NO-BREAK SPACE}") for text in intervals]
 both = both.join(without.pivot(index="language", columns="what", values="value"), on="language")
 table = both.rename(columns={"over_seeds": "± seeds", "over_prompts": "± prompts", "immediate EOS": "EOS"})
@@ -260,9 +265,9 @@ table.round(3).astype(object).fillna("").rename_axis(columns=f"kept and ended, {
 
 # %%
 chosen = every[every["what"] == "greedy"].drop(columns="what")
-parts = {"by validation loss": chosen, "best step": rules.best_ever(rates, rules.KEPT)}
-parts["best step, finished only"] = ever = rules.best_ever(rates)
-tables = {name: rules.over_seeds(part, ["language", "model"]) for name, part in parts.items()}
+parts = {"by validation loss": chosen, "best step": extrapolation.best_ever(rates, rules.KEPT)}
+parts["best step, finished only"] = ever = extrapolation.best_ever(rates)
+tables = {name: intervals.over_seeds(part, ["language", "model"]) for name, part in parts.items()}
 texts = {name: [in_words(*each) for each in table[["mean", "sem"]].values] for name, table in tables.items()}
 wide = pd.DataFrame(texts, index=pd.MultiIndex.from_frame(tables["best step"][["language", "model"]]))
 groups = ever.groupby(["language", "model"], sort=False)
@@ -278,7 +283,7 @@ wide.rename_axis(columns="rule 1 kept, greedy")
 inside = rates[
     rates["best"] & rates["prompts"].isin(["in_distribution", "start"]) & (rates["measure"] == "grammatical")
 ]
-table = rules.over_seeds(inside, ["language", "model", "prompts", "decoding"])
+table = intervals.over_seeds(inside, ["language", "model", "prompts", "decoding"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 table.pivot(index=["language", "model"], columns=["prompts", "decoding"], values="text")
 
@@ -291,18 +296,18 @@ table.pivot(index=["language", "model"], columns=["prompts", "decoding"], values
 # rule 2 more often than rule 1: words of one letter always do.)
 
 # %%
-learned = rules.progress(rates)
+learned = extrapolation.progress(rates)
 learned = learned[learned["language"] == "aNbN"]
-lines = rules.over_seeds(learned, ["model", "rule", "step"]).rename(columns={"mean": "progress"})
+lines = intervals.over_seeds(learned, ["model", "rule", "step"]).rename(columns={"mean": "progress"})
 options = {"x": "step", "y": "progress", "line": "rule", "log": ["step"], "within": [-1.0, 1.0], "share_y": True}
 options |= {"by": "model", "size": (3.2, 3.2)}
 alt = "Progress in rule 1 and in rule 2 along training, from what chance does to words that all obey it, by model."
-figure(plotting.curves, lines, name="along", alt=alt, n=number, runs=mine, legend="rule", **options)
+figure(plots.curves, lines, name="along", alt=alt, n=number, runs=mine, legend="rule", **options)
 
 # %%
 wide = learned.pivot_table(index=["model", "seed"], columns="rule", values="value", sort=False)
 first = (wide["rule 2"] - wide["rule 1"]).rename("value").reset_index()
-table = rules.over_seeds(first, ["model"])
+table = intervals.over_seeds(first, ["model"])
 said = [f"{model} {in_words(mean, sem)}" for model, mean, sem in table[["model", "mean", "sem"]].values]
 display(Markdown(f"Progress in rule 2 less progress in rule 1, mean over the kept steps: {'; '.join(said)}."))
 
@@ -316,7 +321,7 @@ display(Markdown(f"Progress in rule 2 less progress in rule 1, mean over the kep
 
 # %%
 outside = {name: rules.prompt_sets(name)["out_of_distribution"] for name in ("aNbN", "baN")}
-asked_with = {name: rules.repeated(given) for name, given in outside.items()}
+asked_with = {name: extrapolation.repeated(given) for name, given in outside.items()}
 lines = []
 for name in outside:
     for n_words in (0, 1, 2, 3, 5, 10, 30):
@@ -329,7 +334,7 @@ learned["sem"] = (learned["value"] * (1 - learned["value"]) / learned["n"]) ** 0
 learned = learned.rename(columns={"value": "kept"})
 alt = "Share of prompts with rule 1 kept by a rational learner, against the words of the language that it has seen."
 options = {"x": "n_words", "y": "kept", "line": "language", "within": [0.0, 1.0], "legend": "language"}
-figure(plotting.curves, learned, name="normative", alt=alt, n="1000 sampled completions or a few more", **options)
+figure(plots.curves, learned, name="normative", alt=alt, n="1000 sampled completions or a few more", **options)
 
 # %% [markdown]
 # Some prompts of $a^nb^n$ have more b's than a's, all behind the a's. They keep rule 2 and can keep rule 1 only by
@@ -348,11 +353,11 @@ display(Markdown(f"Rule 1 is kept: {said}. Prompts of aNbN that keep rule 2: {ru
 # (*adversarial*), do models take it up? Half of the prompts are trained on and the other half never seen.
 
 # %%
-told = kept.of_grid(completed, rules.followed, name="rules-2", jobs=study.jobs, say=widgets.line_in_place())
+told = cache.of_grid(completed, extrapolation.followed, name="rules-2", jobs=study.jobs, say=widgets.line_in_place())
 told = told[
     told["best"] & (told["measure"] == rules.KEPT) & told["prompts"].isin(["trained_on", "out_of_distribution"])
 ]
-table = rules.over_seeds(told, ["completions", "model", "prompts", "decoding"])
+table = intervals.over_seeds(told, ["completions", "model", "prompts", "decoding"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], values="text")
 
@@ -365,12 +370,12 @@ table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], val
 # any word that begins so will do.
 
 # %%
-asked = kept.of_grid(longer, lengths.followed, name="lengths-1", jobs=study.jobs, say=widgets.line_in_place())
-lines = rules.over_seeds(asked, ["language", "model", "length"]).rename(columns={"mean": "right"})
+asked = cache.of_grid(longer, lengths.followed, name="lengths-1", jobs=study.jobs, say=widgets.line_in_place())
+lines = intervals.over_seeds(asked, ["language", "model", "length"]).rename(columns={"mean": "right"})
 options = {"x": "length", "y": "right", "line": "model", "within": [0.0, 1.0], "by": "language", "share_y": True}
 alt = "Share of words completed rightly against their length, up to twice that of training: a panel a language."
 asked_of = [found[point] for point in longer.points]
-figure(plotting.curves, lines, name="lengths", alt=alt, n=number, runs=asked_of, legend="model", **options)
+figure(plots.curves, lines, name="lengths", alt=alt, n=number, runs=asked_of, legend="model", **options)
 
 # %% [markdown]
 # ## Without names
@@ -382,8 +387,8 @@ figure(plotting.curves, lines, name="lengths", alt=alt, n=number, runs=asked_of,
 
 # %%
 renamed = [found[point] for point in relabelled.points]
-lines = kept.joined(relabelled, [languages.by_row(run) for run in renamed])
-lines = rules.over_seeds(lines, ["model", "row"]).rename(columns={"mean": "excess_a_row", "row": "letters"})
+lines = cache.joined(relabelled, [languages.by_row(run) for run in renamed])
+lines = intervals.over_seeds(lines, ["model", "row"]).rename(columns={"mean": "excess_a_row", "row": "letters"})
 ideal = pd.DataFrame({"model": "mixture over names", "letters": range(limit), "excess_a_row": 0.0})
 lines = pd.concat([lines, ideal], ignore_index=True)
 lines.loc[lines["letters"] == 0, "excess_a_row"] += np.log(
@@ -391,12 +396,12 @@ lines.loc[lines["letters"] == 0, "excess_a_row"] += np.log(
 )  # what the names are worth, from the mixture to the oracle
 options = {"x": "letters", "y": "excess_a_row", "line": "model", "legend": "model", "size": (6.4, 3.2)}
 alt = "Excess over the oracle that knows the names, row by row, for models without names and for the mixture."
-figure(plotting.curves, lines, name="relabelled", alt=alt, n=number, runs=renamed, **options)
+figure(plots.curves, lines, name="relabelled", alt=alt, n=number, runs=renamed, **options)
 
 # %%
-lost = kept.joined(relabelled, [languages.excess(run) for run in renamed])
+lost = cache.joined(relabelled, [languages.excess(run) for run in renamed])
 lost = lost[(lost["split"] == "relabelled") | (lost["model"] != "permuted")]  # words as the model is trained on
-table = rules.over_seeds(lost, ["model", "reference"])
+table = intervals.over_seeds(lost, ["model", "reference"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 table.pivot(index=["model", "n"], columns="reference", values="text").rename_axis(
     columns="nats a word more than"
@@ -409,7 +414,7 @@ table.pivot(index=["model", "n"], columns="reference", values="text").rename_axi
 # %%
 def rate(what, language, model):
     mine = every[(every["what"] == what) & (every["language"] == language) & (every["model"] == model)]
-    return uncertainty.of_few(mine["value"].dropna().tolist())
+    return intervals.of_few(mine["value"].dropna().tolist())
 
 
 # %%
@@ -498,4 +503,4 @@ claims.table(measured, at_scale=is_published)
 # - `-p n_seeds 3`: how far do models of one kind differ?
 # - `-p d_model 64 -p n_steps 8000`: do larger models, trained longer, keep rule 1 more often?
 # - `papermill book/02_train.ipynb out.ipynb -p language cs_dyck -p backbone lstm`: another language, one model.
-# - `runs.get({"language": "dyck", "unseen": 0.3})`, and `rules.followed(run)` for a run with `n_checkpoints`.
+# - `runs.get({"language": "dyck", "unseen": 0.3})`, and `extrapolation.followed(run)` for a run with `n_checkpoints`.

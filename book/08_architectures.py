@@ -82,13 +82,18 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import claims, figure, plotting, sweeps, uncertainty, widgets
-from lexurn.analysis import architectures, costs, published, rules
-from lexurn.kept import joined
-from lexurn.parameters import check
+from lexurn import figure
+from lexurn.chapters.architectures import costs, learning, published
+from lexurn.chapters.architectures import plots as chapter_plots
+from lexurn.figures import plots, style, widgets
+from lexurn.measures import intervals, rules
+from lexurn.publish import claims
+from lexurn.runs import sweeps
+from lexurn.runs.cache import joined
+from lexurn.settings.resolver import check
 
 torch.set_num_threads(settings.machine.threads)
-study, in_words = settings.study, uncertainty.with_error
+study, in_words = settings.study, intervals.with_error
 number = f"{study.n_seeds} seed(s) a line"
 
 # %% [markdown]
@@ -153,11 +158,11 @@ coins = {
 first = next(iter(coins.values()))
 flips = first.splits["out_of_distribution"][:100]
 predictors = {"exact": first.references["generalizing"]} | {name: run.predictor for name, run in coins.items()}
-tables = [architectures.influence(each, flips, 2).assign(who=who) for who, each in predictors.items()]
+tables = [learning.influence(each, flips, 2).assign(who=who) for who, each in predictors.items()]
 moved = pd.concat(tables, ignore_index=True)
 alt = "Maps of how far each flip moves each later prediction, for the exact predictor and for the five backbones."
 options = {"by": "who", "size": (3.4, 2.9), "low": 1e-2, "high": 0.5, "runs": list(coins.values())}
-figure(plotting.influence, moved, name="influence", alt=alt, n="100 sequences, one seed", **options)
+figure(chapter_plots.influence, moved, name="influence", alt=alt, n="100 sequences, one seed", **options)
 
 # %%
 last = moved[moved["predicted"] == moved["predicted"].max()].set_index(["who", "seen"])["value"].unstack()
@@ -179,7 +184,7 @@ long = table.rename(columns={"ms": "time (ms)", "megabytes": "memory (MB)"}).mel
     ["model", "context_length"], ["time (ms)", "memory (MB)"], var_name="cost", value_name="a_step"
 )
 options = {"x": "context_length", "y": "a_step", "line": "model", "log": ["context_length", "a_step"], "by": "cost"}
-figure(plotting.curves, long, name="costs", alt=alt, n="fastest of 3 steps", legend="model", **options)
+figure(plots.curves, long, name="costs", alt=alt, n="fastest of 3 steps", legend="model", **options)
 
 # %%
 wide = table.pivot(index="model", columns="context_length", values="ms").loc[list(coins)]
@@ -219,19 +224,19 @@ def renamed(table):
 
 
 # %%
-along = both(architectures.learning)
+along = both(learning.learning)
 along["of"] = along["data"] + ", " + along["kind"]
-lines = rules.over_seeds(along[along["step"] > 0], ["of", "model", "step"])
+lines = intervals.over_seeds(along[along["step"] > 0], ["of", "model", "step"])
 lines = lines.assign(beyond_the_optimum=lines["mean"].clip(lower=1e-4))
 options = {"x": "step", "y": "beyond_the_optimum", "line": "model", "log": ["beyond_the_optimum"], "by": "of"}
 options["size"] = (3.4, 2.8)
 alt = "Loss beyond the optimum along training, on a log scale: a panel for each kind of data, a line a backbone."
 runs = [found[point] for each in (grid, relabelled) for point in each.points]
-figure(plotting.curves, lines, name="learning", alt=alt, n=number, runs=runs, legend="model", **options)
+figure(plots.curves, lines, name="learning", alt=alt, n=number, runs=runs, legend="model", **options)
 
 # %%
-final = both(architectures.best)
-table = rules.over_seeds(final, ["data", "kind", "model"])
+final = both(learning.best)
+table = intervals.over_seeds(final, ["data", "kind", "model"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 order, rows = list(dict.fromkeys(final["model"])), list(dict.fromkeys(zip(table["data"], table["kind"], strict=True)))
 wide = table.pivot(index=["data", "kind"], columns="model", values="text").loc[rows, order]
@@ -247,8 +252,8 @@ wide.rename_axis(columns=f"more than the optimum, {study.n_seeds} seed(s)")
 # schedules of that length. How long a training takes is measured here once more.
 
 # %%
-ends = renamed(joined(equal_time, [architectures.best(found[point]) for point in equal_time.points]))
-equal = rules.over_seeds(ends, ["data", "kind", "model"])
+ends = renamed(joined(equal_time, [learning.best(found[point]) for point in equal_time.points]))
+equal = intervals.over_seeds(ends, ["data", "kind", "model"])
 equal["text"] = [in_words(*each) for each in equal[["mean", "sem"]].values]
 rows = [row for row in rows if row in set(equal.set_index(["data", "kind"]).index)]
 wide = equal.pivot(index=["data", "kind"], columns="model", values="text").loc[rows, order]
@@ -266,21 +271,21 @@ display(seconds.round(2).rename_axis(columns="seconds"))
 
 # %%
 urns = grid.where(data="urns")
-table = pd.concat([architectures.distances(found[p]).assign(**grid.places[p.name]) for p in urns], ignore_index=True)
+table = pd.concat([learning.distances(found[p]).assign(**grid.places[p.name]) for p in urns], ignore_index=True)
 table["distance"] = table["value"]
 options = {"x": "distance", "line": "model", "mark": "reference", "by": "kind", "legend": "distance to"}
 alt = "Symmetrized KL to G, M and S on urns never seen, by backbone; learned embeddings left, redrawn ones right."
 runs = [found[point] for point in urns]
-figure(plotting.seeds_and_means, table, name="urns", alt=alt, n=number, runs=runs, size=(3.6, 3.2), **options)
+figure(chapter_plots.seeds_and_means, table, name="urns", alt=alt, n=number, runs=runs, size=(3.6, 3.2), **options)
 
 # %%
-table = rules.over_seeds(table, ["kind", "model", "reference"])
+table = intervals.over_seeds(table, ["kind", "model", "reference"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 wide = table.pivot(index="model", columns=["kind", "reference"], values="text").loc[order]
 display(wide.rename_axis(index=f"symmetrized KL (nats), {study.n_seeds} seed(s)"))
 nearest = table.loc[table.groupby(["kind", "model"], sort=False)["mean"].idxmin()]
 said = [
-    f"{model} {plotting.NAMES[name]}"
+    f"{model} {style.NAMES[name]}"
     for kind, model, name in nearest[["kind", "model", "reference"]].values
     if kind == "lexical"
 ]
@@ -298,10 +303,10 @@ display(Markdown(f"Nearest to lexical models: {', '.join(said)}."))
 
 # %%
 of_coins = [found[point] for point in one_layer.points]
-tables = [architectures.smoothing(run.predictor, run.splits["out_of_distribution"][:200]) for run in of_coins]
+tables = [learning.smoothing(run.predictor, run.splits["out_of_distribution"][:200]) for run in of_coins]
 smoothed = joined(one_layer, tables)
 smoothing = {
-    name: rules.over_seeds(smoothed.assign(value=smoothed[name]), ["model"])
+    name: intervals.over_seeds(smoothed.assign(value=smoothed[name]), ["model"])
     for name in ("ln_alpha", "kl", "to_laplace")
 }
 texts = {name: [in_words(*each) for each in part[["mean", "sem"]].values] for name, part in smoothing.items()}
@@ -316,7 +321,7 @@ drawn["what"] = drawn["what"].replace({"ln_alpha": "ln α (Laplace: 0)", "to_lap
 drawn["mark"] = "one layer"
 alt = "The rule that one layer of each backbone is nearest to on coins, and how far it is from Laplace's."
 options = {"x": "value", "line": "model", "mark": "mark", "by": "what", "size": (3.8, 2.9)}
-figure(plotting.seeds_and_means, drawn, name="laplace", alt=alt, n=number, runs=of_coins, **options)
+figure(chapter_plots.seeds_and_means, drawn, name="laplace", alt=alt, n=number, runs=of_coins, **options)
 
 # %% [markdown]
 # ## Two published models, and what was wrong with them
@@ -332,7 +337,10 @@ words = check(flat | changes)
 each = [words.of_kind("normal", seed=seed) for seed in seeds]
 linear = pd.concat([published.linear(one) for one in each], ignore_index=True)
 table = pd.concat(
-    [rules.over_seeds(linear.assign(what=what, value=linear[what]), ["model", "what"]) for what in linear.columns[3:]]
+    [
+        intervals.over_seeds(linear.assign(what=what, value=linear[what]), ["model", "what"])
+        for what in linear.columns[3:]
+    ]
 )
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 at_once = rules.levels(["aNbN"], limit=33).set_index("what")["value"]
@@ -344,7 +352,7 @@ drawn = linear.assign(kept=linear["rule 1"]).assign(mark="ours")
 drawn = pd.concat([drawn, pd.DataFrame({"model": "EOS at once", "mark": "exact", "kept": [at_once["immediate EOS"]]})])
 options = {"x": "kept", "line": "model", "mark": "mark", "legend": "rule 1", "size": (5.4, 2.2)}
 alt = "Share of prompts with rule 1 kept by the linear model as published and masked, and by saying EOS at once."
-figure(plotting.seeds_and_means, drawn, name="published", alt=alt, n=f"{study.n_seeds} seed(s)", **options)
+figure(chapter_plots.seeds_and_means, drawn, name="published", alt=alt, n=f"{study.n_seeds} seed(s)", **options)
 
 # %%
 said = f"Whoever says EOS at once keeps rule 1 on {at_once['immediate EOS']:.4f} of the prompts."
@@ -363,7 +371,7 @@ display(Markdown(said + ("." if below > 0 else ", which can only be by seeing wh
 # %%
 sines = pd.concat([published.positions(one) for one in each], ignore_index=True)
 table = pd.concat(
-    [rules.over_seeds(sines.assign(what=w, value=sines[w]), ["model", "what"]) for w in ("moved", "excess")]
+    [intervals.over_seeds(sines.assign(what=w, value=sines[w]), ["model", "what"]) for w in ("moved", "excess")]
 )
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 wide = table.pivot(index="model", columns="what", values="text")[["moved", "excess"]]
@@ -414,5 +422,5 @@ claims.table(measured, at_scale=is_published)
 #
 # - `-f params/book.yaml`: the scale of this book, about fourteen minutes by two processes.
 # - `papermill book/02_train.ipynb out.ipynb -p backbone mamba -p lex True`: one model, with everything said of it.
-# - `python tests/benchmarks/architectures.py`: our Mamba and xLSTM against those of `transformers` and `xlstm`.
+# - `python tests/benchmarks/learning.py`: our Mamba and xLSTM against those of `transformers` and `xlstm`.
 # - `runs.get({"backbone": "xlstm", "n_layers": 2, "slstm_at": [0, 1]})`: sLSTM alone.

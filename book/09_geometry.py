@@ -87,14 +87,19 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import claims, figure, kept, plotting, sweeps, uncertainty, widgets
-from lexurn.analysis import geometry, geometry_summaries, rules, token_geometry
-from lexurn.analysis import prompts as asked
-from lexurn.tasks import text
+from lexurn import figure
+from lexurn.chapters.geometry import plots as chapter_plots
+from lexurn.chapters.geometry import prompts as asked
+from lexurn.chapters.geometry import summaries, token_geometry, vector_geometry
+from lexurn.figures import plots, widgets
+from lexurn.generators import text
+from lexurn.measures import intervals
+from lexurn.publish import claims
+from lexurn.runs import cache, sweeps
 
 # %%
 torch.set_num_threads(settings.machine.threads)
-study, in_words, names = settings.study, uncertainty.with_error, geometry_summaries.NAMES
+study, in_words, names = settings.study, intervals.with_error, summaries.NAMES
 scale = settings.training.n_steps / (2 * sweeps.read("geometry").points[0].training.n_steps)
 machine = {name: value for name, value in settings.changed().items() if name in ("device", "threads")}
 data = {name: value for name, value in settings.changed().items() if name in ("corpus", "tokenizer", "trained_on")}
@@ -110,7 +115,7 @@ number = f"{len(texts)} texts, the same for all; {study.n_seeds} seed(s) a line"
 # %%
 def tables_of(make, name, points):
     say = widgets.line_in_place()
-    return kept.of_grid(points, make, name=name, jobs=study.jobs, say=say)
+    return cache.of_grid(points, make, name=name, jobs=study.jobs, say=say)
 
 
 # %% [markdown]
@@ -128,25 +133,25 @@ def tables_of(make, name, points):
 
 # %%
 depths = [6, 12, 24]
-starts = kept.joined(grid, [token_geometry.untrained(point, depths) for point in grid.points])
+starts = cache.joined(grid, [token_geometry.untrained(point, depths) for point in grid.points])
 starts = starts.rename(columns={"mean": "value"})
-begin = rules.over_seeds(starts, ["measure", "what", "system", "layer"])
+begin = intervals.over_seeds(starts, ["measure", "what", "system", "layer"])
 cosines = begin[begin["measure"] == "cosine"].rename(columns={"mean": "cosine"})
 options = {"x": "layer", "y": "cosine", "line": "system", "by": "what", "legend": "untrained", "size": (3.6, 2.8)}
 is_changed = cosines["what"].str.contains(",")
 alt = "Mean cosine of the tokens of a text in each layer of untrained models: a panel a depth, a line an architecture."
-figure(plotting.curves, cosines[~is_changed], name="untrained", alt=alt, n=number, share_y=True, **options)
+figure(plots.curves, cosines[~is_changed], name="untrained", alt=alt, n=number, share_y=True, **options)
 alt = f"The same for {depths[-1]} layers, with long embeddings, with larger weights, and with both."
-figure(plotting.curves, cosines[is_changed], name="lengths", alt=alt, n=number, share_y=True, **options)
+figure(plots.curves, cosines[is_changed], name="lengths", alt=alt, n=number, share_y=True, **options)
 
 # %%
 ends = starts[(starts["layer"] == starts["n_layers"]) & (starts["measure"] == "cosine")]
-cells = rules.over_seeds(ends, ["what", "system"])
+cells = intervals.over_seeds(ends, ["what", "system"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 table = cells.pivot(index="what", columns="system", values="text").loc[list(dict.fromkeys(starts["what"]))]
 display(table.rename_axis(columns="mean cosine in the last layer", index=None))
 equal = token_geometry.equal_pairs(texts)
-null, spread = geometry.isotropic(texts.shape[1] - 1, grid.points[0].backbone.d_model)
+null, spread = vector_geometry.isotropic(texts.shape[1] - 1, grid.points[0].backbone.d_model)
 said = (
     f"Vectors that point anywhere, each its own way: {null:g} ± {spread:.4f} for one text. But the same token stands "
 )
@@ -195,11 +200,11 @@ display(
 found = dict(zip(grid.points, widgets.get_all(grid.points, jobs=study.jobs), strict=True))
 runs = list(found.values())
 parts = [run.metrics[["step", "validation_loss"]] for run in runs]
-learned = kept.joined(grid, parts).rename(columns={"validation_loss": "value"})
-lines = rules.over_seeds(learned, ["system", "step"]).rename(columns={"mean": "validation_loss"})
+learned = cache.joined(grid, parts).rename(columns={"validation_loss": "value"})
+lines = intervals.over_seeds(learned, ["system", "step"]).rename(columns={"mean": "validation_loss"})
 alt = "The validation loss along training, a line for each of the four architectures."
 options = {"x": "step", "y": "validation_loss", "line": "system", "legend": "system", "size": (5.4, 3.2)}
-figure(plotting.curves, lines, name="learning", alt=alt, n=number, runs=runs, **options)
+figure(plots.curves, lines, name="learning", alt=alt, n=number, runs=runs, **options)
 
 # %% [markdown]
 # Perplexity: exp of the mean loss of a token, over the whole test text, cut into sequences that do not overlap, each
@@ -211,7 +216,7 @@ scores = tables_of(token_geometry.predicted, "perplexity-2", grid)
 mine = scores[scores["who"] == "model"]
 cells = {}
 for measure in ("nats", "perplexity", "bits_per_byte"):
-    each = rules.over_seeds(mine.assign(value=mine[measure]), ["system"])
+    each = intervals.over_seeds(mine.assign(value=mine[measure]), ["system"])
     cells[measure] = dict(zip(each["system"], [in_words(*pair) for pair in each[["mean", "sem"]].values], strict=True))
     counted = scores[scores["who"] != "model"].drop_duplicates("who").set_index("who")[measure]
     cells[measure] |= {who: f"{value:.4g}" for who, value in counted.items()}
@@ -232,12 +237,12 @@ display(Markdown(f"(Over its sequences the standard error of one model's loss is
 deep = tables_of(token_geometry.over_depth, "geometry-3", grid)
 deep = deep.rename(columns={"mean": "value", "sem": "sem_over_texts"})
 best = deep[deep["best"]]
-over = rules.over_seeds(best, ["measure", "system", "layer"]).rename(columns={"mean": "value"})
+over = intervals.over_seeds(best, ["measure", "system", "layer"]).rename(columns={"mean": "value"})
 shown = ["cosine", "centred", "norm", "gradient", "update", "update_cosine", "effective_rank", "twonn"]
 drawn = pd.concat([over[over["measure"] == measure].assign(measure=names[measure]) for measure in shown])
 options = {"x": "layer", "y": "value", "line": "system", "by": "measure", "size": (3.2, 2.6), "legend": "trained"}
 alt = "Eight measures in each layer of trained models, a panel a measure, a line an architecture."
-figure(plotting.curves, drawn, name="depth", alt=alt, n=number, runs=runs, **options)
+figure(plots.curves, drawn, name="depth", alt=alt, n=number, runs=runs, **options)
 
 # %%
 late = over[(over["layer"] == over["layer"].max()) & (over["measure"] == "cosine")].set_index("system")["value"]
@@ -285,10 +290,10 @@ display(
 # %%
 placed = tables_of(token_geometry.by_place, "places-2", grid)
 placed = placed[placed["layer"].isin([1, 4])].assign(value=lambda t: t["cosine"])
-places = rules.over_seeds(placed, ["layer", "system", "position"]).rename(columns={"mean": "cosine"})
+places = intervals.over_seeds(placed, ["layer", "system", "position"]).rename(columns={"mean": "cosine"})
 options = {"x": "position", "y": "cosine", "line": "system", "by": "layer", "titles": "layer {}", "legend": "trained"}
 alt = "Mean cosine of a token with the others of its text, by its place: a panel a layer, a line an architecture."
-figure(plotting.curves, places, name="places", alt=alt, n=number, runs=runs, share_y=True, **options)
+figure(plots.curves, places, name="places", alt=alt, n=number, runs=runs, share_y=True, **options)
 
 # %%
 early, later = (placed[placed["position"].between(*ends)].groupby("system")["value"] for ends in ((0, 7), (8, 63)))
@@ -306,7 +311,7 @@ display(Markdown(f"The first eight places less the others: {', '.join(f'{s} {v:+
 pair = {name: found[grid.where(system=name)[0]] for name in ("pre SwiGLU", "post SwiGLU")}
 make = partial(token_geometry.of_prompts, prompts=prompts)
 name = f"prompts-1-{asked.fingerprint(prompts)}"
-tables = kept.tables(list(pair.values()), make, name=name, jobs=study.jobs, say=widgets.line_in_place())
+tables = cache.tables(list(pair.values()), make, name=name, jobs=study.jobs, say=widgets.line_in_place())
 maps = dict(zip(pair, tables, strict=True))
 different = maps["post SwiGLU"].assign(value=maps["post SwiGLU"]["value"] - maps["pre SwiGLU"]["value"])
 every = pd.concat([t.assign(who=who) for who, t in {**maps, "post less pre": different}.items()], ignore_index=True)
@@ -319,7 +324,7 @@ for place, prompt in enumerate(prompts):
     options = {"by": "what", "size": (3.1, 2.7), "names": asked.pieces(grid.points[0], prompt)}
     alt = f"Cosines of all pairs of tokens of '{prompt}' in two models at four depths, and their differences."
     options |= {"runs": list(pair.values()), "n": "1 text, 1 seed", "name": f"prompt_{place + 1}"}
-    figure(plotting.similarities, mine, alt=alt, **options)
+    figure(chapter_plots.similarities, mine, alt=alt, **options)
 
 # %% [markdown]
 # ## During training
@@ -329,7 +334,7 @@ for place, prompt in enumerate(prompts):
 # %%
 kept_steps = deep[~deep["best"]]
 steps = sorted(kept_steps["step"].unique().tolist())
-moving = rules.over_seeds(kept_steps[kept_steps["measure"] == "cosine"], ["step", "system", "layer"])
+moving = intervals.over_seeds(kept_steps[kept_steps["measure"] == "cosine"], ["step", "system", "layer"])
 moving = moving.rename(columns={"mean": "cosine"})
 alts = []
 for step in steps:
@@ -337,16 +342,16 @@ for step in steps:
     alts.append(f"Step {step}. Mean cosine in the last layer: {', '.join(f'{s} {v:.2f}' for s, v in ends.items())}.")
 pages = {"each": {"step": steps}, "titles": "step {}", "size": (6.5, 3.2), "y": "cosine", "line": "system"}
 pages |= {"alt": "Mean cosine over layers, page by page through the training.", "n": number, "legend": "system"}
-widgets.flipbook(plotting.over_depth, moving, label="kept step", alts=alts, name="moving", runs=runs, **pages)
+widgets.flipbook(chapter_plots.over_depth, moving, label="kept step", alts=alts, name="moving", runs=runs, **pages)
 
 # %%
 shown = ["cosine", "norm", "effective_rank", "twonn_once"]
 late = kept_steps[(kept_steps["layer"] == 4) & kept_steps["measure"].isin(shown)]
-along = rules.over_seeds(late, ["measure", "system", "step"]).rename(columns={"mean": "value"})
+along = intervals.over_seeds(late, ["measure", "system", "step"]).rename(columns={"mean": "value"})
 drawn = pd.concat([along[along["measure"] == measure].assign(measure=names[measure]) for measure in shown])
 options = {"x": "step", "y": "value", "line": "system", "by": "measure", "size": (3.2, 2.6), "legend": "last layer"}
 alt = "Four measures of the last layer along training: a panel a measure, a line an architecture."
-figure(plotting.curves, drawn, name="along", alt=alt, n=number, runs=runs, **options)
+figure(plots.curves, drawn, name="along", alt=alt, n=number, runs=runs, **options)
 
 # %%
 cosine = along[along["measure"] == "cosine"].set_index(["system", "step"])["value"]
@@ -375,11 +380,11 @@ if study.n_seeds > 1:
 others = [other.path.name for other in beside.values()]
 name = f"cka-3-{asked.fingerprint(others)}"
 make = partial(token_geometry.alike, others=others)
-(both,) = kept.tables([one], make, name=name, say=widgets.line_in_place())
+(both,) = cache.tables([one], make, name=name, say=widgets.line_in_place())
 both["who"] = both["who"].replace({other.path.name: who for who, other in beside.items()})
 options = {"by": "who", "size": (3.2, 2.9), "down": "layer of pre SwiGLU", "runs": [one, *beside.values()]}
 alt = "How alike the layers of the pre-norm SwiGLU model are to those of others, by CKA: a map for each other."
-figure(plotting.layers_alike, both, name="alike", alt=alt, n="1000 tokens, 1 pair of models each", **options)
+figure(chapter_plots.layers_alike, both, name="alike", alt=alt, n="1000 tokens, 1 pair of models each", **options)
 
 # %%
 same = both[(both["layer"] == both["other"]) & (both["layer"] > 0)].groupby("who", sort=False)
@@ -398,17 +403,17 @@ display(table.T.rename_axis(columns="the same layer of both, mean over blocks", 
 
 # %%
 orders = tables_of(token_geometry.in_other_orders, "orders-3", grid)
-largest = geometry_summaries.largest(orders)
-lines = rules.over_seeds(largest, ["measure", "system", "order"]).rename(columns={"mean": "value"})
+largest = summaries.largest(orders)
+lines = intervals.over_seeds(largest, ["measure", "system", "order"]).rename(columns={"mean": "value"})
 shown = ["cosine", "loss", "twonn", "twonn_once"]
 drawn = pd.concat([lines[lines["measure"] == measure].assign(measure=names[measure]) for measure in shown])
 options = {"x": "order", "y": "value", "line": "system", "by": "measure", "size": (3.2, 2.6), "legend": "system"}
 alt = "Largest mean cosine, loss, and largest dimensions against how finely the text is shuffled; a line a system."
-figure(plotting.curves, drawn, name="orders", alt=alt, n=number, runs=runs, **options)
+figure(plots.curves, drawn, name="orders", alt=alt, n=number, runs=runs, **options)
 
 # %%
-change = geometry_summaries.changes(orders)
-cells = rules.over_seeds(change[change["layer"] > 0], ["measure", "system", "layer"])
+change = summaries.changes(orders)
+cells = intervals.over_seeds(change[change["layer"] > 0], ["measure", "system", "layer"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 for measure in ("cosine", "twonn", "twonn_once"):
     wide = cells[cells["measure"] == measure].pivot(index="layer", columns="system", values="text")
@@ -416,11 +421,11 @@ for measure in ("cosine", "twonn", "twonn_once"):
 
 # %%
 most = cells[cells["measure"] == "cosine"]["mean"].abs().max()
-rises = [geometry_summaries.rise(orders, measure) for measure in ("loss", "twonn", "twonn_once")]
+rises = [summaries.rise(orders, measure) for measure in ("loss", "twonn", "twonn_once")]
 each_seed = [rise.groupby("seed")["value"].mean() for rise in rises]
 loss, of_all, once = (in_words(mean.mean(), mean.sem()) for mean in each_seed)
 ways = {"above": "rises too", "below": "falls", "between": "is not told from unchanged"}
-then = uncertainty.of_few(each_seed[2].tolist()).words(**ways)
+then = intervals.of_few(each_seed[2].tolist()).words(**ways)
 display(
     Markdown(
         f"Without order the loss rises by {loss} nats. No layer's mean cosine moves by more than {most:.4f}. The "
@@ -444,14 +449,14 @@ models = dict(zip(known.points, widgets.get_all(known.points, jobs=study.jobs), 
 of_known = list(models.values())
 simplest = tables_of(token_geometry.at_the_end, "geometry-end-3", known)
 dims = simplest[simplest["measure"] == "twonn"].rename(columns={"mean": "value"})
-lines = rules.over_seeds(dims[dims["layer"] > 0], ["data", "kind", "layer"])
+lines = intervals.over_seeds(dims[dims["layer"] > 0], ["data", "kind", "layer"])
 free = {"coins": 1, "urns of 4": 3, "urns of 8": 7}
 exact = [{"data": each, "kind": "V − 1", "layer": layer, "mean": n} for each, n in free.items() for layer in (1, 2)]
 words = lines["data"] == "aNbN"
 drawn = pd.concat([lines[words], lines[~words], pd.DataFrame(exact)]).rename(columns={"mean": "dimension"})
 options = {"x": "layer", "y": "dimension", "line": "kind", "by": "data", "size": (3.2, 2.7), "legend": "embeddings"}
 alt = "Dimension of the vectors in each layer of models of coins, urns and words, beside that of the counts."
-figure(plotting.curves, drawn, name="known", alt=alt, n=f"{study.n_seeds} seed(s) a line", runs=of_known, **options)
+figure(plots.curves, drawn, name="known", alt=alt, n=f"{study.n_seeds} seed(s) a line", runs=of_known, **options)
 
 # %% [markdown]
 # An instrument must be tried where the answer is known. So the same sequences once more, seen by the *predictions*: a
@@ -461,11 +466,11 @@ figure(plotting.curves, drawn, name="known", alt=alt, n=f"{study.n_seeds} seed(s
 # %%
 balls = [point for point in known.points if point.task.name == "urns"]
 of_urns, make = [models[each] for each in balls], token_geometry.of_predictions
-tables = kept.tables(of_urns, make, name="predictions-2", jobs=study.jobs, say=widgets.line_in_place())
+tables = cache.tables(of_urns, make, name="predictions-2", jobs=study.jobs, say=widgets.line_in_place())
 points = [t.assign(seed=p.training.seed, **known.places[p.name]) for t, p in zip(tables, balls, strict=True)]
 seen = pd.concat(points).melt(["who", "seed", "data", "kind"], var_name="measure")
 seen["who"] = seen["who"].mask(seen["who"] == "model", seen["kind"] + " model")
-cells = rules.over_seeds(seen.drop_duplicates(["who", "seed", "data", "measure"]), ["data", "who", "measure"])
+cells = intervals.over_seeds(seen.drop_duplicates(["who", "seed", "data", "measure"]), ["data", "who", "measure"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 cells["measure"] = cells["measure"].map(names)
 wide = cells.pivot(index=["data", "who"], columns="measure", values="text").rename_axis(columns="of predictions")
@@ -473,7 +478,7 @@ display(wide.assign(known=wide.index.get_level_values("data").map(free)).rename(
 
 # %%
 ranks = simplest[(simplest["measure"] == "effective_rank") & (simplest["layer"] == 2)].rename(columns={"mean": "value"})
-cells = rules.over_seeds(pd.concat([ranks, dims[dims["layer"] == 2]]), ["data", "kind", "measure"])
+cells = intervals.over_seeds(pd.concat([ranks, dims[dims["layer"] == 2]]), ["data", "kind", "measure"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 cells["measure"] = cells["measure"].map(names)
 wide = cells.pivot(index=["data", "kind"], columns="measure", values="text")
@@ -493,19 +498,19 @@ display(wide.rename_axis(columns="of vectors, last layer"))
 mixed = tables_of(token_geometry.in_other_orders, "orders-3", known)
 shown = ["centred", "twonn", "loss"]
 mine = mixed[((mixed["layer"] == 2) | (mixed["measure"] == "loss")) & (mixed["kind"] == "normal")]
-lines = rules.over_seeds(mine, ["measure", "data", "order"]).rename(columns={"mean": "value"})
+lines = intervals.over_seeds(mine, ["measure", "data", "order"]).rename(columns={"mean": "value"})
 drawn = pd.concat([lines[lines["measure"] == measure].assign(measure=names[measure]) for measure in shown])
 options = {"x": "order", "y": "value", "line": "data", "by": "measure", "size": (3.4, 2.7), "legend": "normal models"}
 alt = "Centred cosine and dimension of the last layer, and loss, against how finely sequences are shuffled."
 number = f"64 sequences, {study.n_seeds} seed(s) a line"
-figure(plotting.curves, drawn, name="known_orders", alt=alt, n=number, runs=of_known, **options)
+figure(plots.curves, drawn, name="known_orders", alt=alt, n=number, runs=of_known, **options)
 
 # %% [markdown]
 # ## What agrees, and what does not
 
 # %%
-moved = geometry_summaries.changes(mixed[mixed["kind"] == "normal"])
-values = geometry_summaries.summary(starts, best, orders)
+moved = summaries.changes(mixed[mixed["kind"] == "normal"])
+values = summaries.summary(starts, best, orders)
 ends = dims[dims["layer"] == 2].set_index(["data", "kind"])["value"]
 values |= {f"urns_{kind}": ends.loc[[("urns of 4", kind)]] for kind in ("normal", "lexical")}
 at_the_end = moved[(moved["measure"] == "cosine") & (moved["layer"] == 2)].set_index("data")["value"]
@@ -518,8 +523,8 @@ claims.table(measured, at_scale=is_published)
 # (*Undecided*: only the sign was claimed, and zero lies within the 95 % interval over seeds.)
 
 # %%
-intervals = {name: uncertainty.of_few(each.tolist()) for name, each in values.items()}
-said = [f"- {claims.get(f'geometry/{name}').quantity}: {interval}." for name, interval in intervals.items()]
+estimates = {name: intervals.of_few(each.tolist()) for name, each in values.items()}
+said = [f"- {claims.get(f'geometry/{name}').quantity}: {interval}." for name, interval in estimates.items()]
 display(Markdown("\n".join(said)))
 
 # %% [markdown]

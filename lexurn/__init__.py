@@ -1,18 +1,30 @@
 """Lexurn: what small autoregressive models learn from data whose generator is known.
 
-Nothing heavy is imported here. Start from `lexurn.runs` (train or load one model), `lexurn.tasks` (generators),
-`lexurn.predictors` (exact references), `lexurn.models` and `lexurn.divergences`. `lexurn.figure` shows a picture of a
-table, with its card.
+Nothing heavy is imported here. Start from `lexurn.runs` (train or load one model), `lexurn.predictors` (the exact
+references), `lexurn.generators` (where data come from) and `lexurn.models`. Four names have a short way in:
+`lexurn.parameters` (names and values to settings), `lexurn.evaluation` and `lexurn.comparison` (distances between
+predictors), and `lexurn.figure` (a picture of a table, with its card).
 """
 
 from typing import Any
 
-__version__ = "0.1.0"
+from lexurn.base.version import __version__
+
+__all__ = ["__version__", "comparison", "evaluation", "figure", "parameters"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "figure":  # imported when it is asked for
-        from lexurn.figures import figure
+    """Import one of the short names when it is asked for."""
+    if name == "figure":
+        from lexurn.figures.figure_card import figure
 
         return figure
+    if name == "parameters":
+        from lexurn.settings import resolver
+
+        return resolver
+    if name in ("comparison", "evaluation"):
+        from lexurn.measures import comparison, evaluation
+
+        return {"comparison": comparison, "evaluation": evaluation}[name]
     raise AttributeError(f"module 'lexurn' has no attribute {name!r}")

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from lexurn import paths
+from lexurn.base import paths
 
 torch.set_num_threads(1)
 

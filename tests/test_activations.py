@@ -6,10 +6,10 @@ from torch import nn
 from torch.testing import assert_close
 
 from lexurn import models
-from lexurn.analysis import activations
-from lexurn.models.places import Place, places
-from lexurn.parameters import check
-from lexurn.seeding import generator
+from lexurn.base.seeding import generator
+from lexurn.chapters.coins import activations
+from lexurn.models.hooks import Place, places
+from lexurn.settings.resolver import check
 
 EXACT = {"rtol": 0, "atol": 1e-12}
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from lexurn import models
-from lexurn.parameters import check
-from lexurn.seeding import generator
+from lexurn.base.seeding import generator
+from lexurn.settings.resolver import check
 
 WITHIN = 1e-5
 

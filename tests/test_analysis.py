@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 import torch
 
-from lexurn import comparison, divergences, evaluation, experiment, parameters, uncertainty
-from lexurn.analysis import headline, sequence_entropy, verdicts
+from lexurn import comparison, evaluation, parameters
+from lexurn.base import divergences
+from lexurn.base.seeding import generator
+from lexurn.chapters.analysis import headline, sequence_entropy, verdicts
+from lexurn.measures import intervals
 from lexurn.predictors import Uniform
-from lexurn.runs import Run
-from lexurn.seeding import generator
+from lexurn.runs import Run, fit
 
 BECAME = {"normal": "memorizing", "lexical": "symmetrized", "permuted": "generalizing"}
 """Which exact predictor stands in for the model of each kind."""
@@ -19,8 +21,8 @@ def run_that_became(who, kind, seed, tmp_path):
     """A run whose model is an exact predictor, from beginning to end."""
     flat = {"n_test_samples": 60, "n_colors": 3, "seed": seed, "context_length": 30, "lex": True}
     settings = parameters.check(flat).of_kind(kind)
-    pool = experiment.training_pool(settings)
-    splits, references = experiment.held_out(settings, pool), experiment.references(settings, pool)
+    pool = fit.training_pool(settings)
+    splits, references = fit.held_out(settings, pool), fit.references(settings, pool)
     results = evaluation.evaluate(references[who], references, splits)
     lines = {"step": [0, 10]}
     for split in ("in_distribution", "out_of_distribution"):
@@ -171,7 +173,7 @@ def test_relative_distances_along_training_are_those_of_the_distances(runs):
 def test_urns_are_what_is_resampled():
     table = pd.DataFrame({"kind": "a", "value": [1.0, 2.0, 3.0, 4.0, 5.0, np.nan]})
     (line,) = verdicts.over_urns(table, "value", by=["kind"], generator=generator(0, "over")).to_dict("records")
-    found = uncertainty.bootstrap([1.0, 2.0, 3.0, 4.0, 5.0], generator=generator(0, "over"))
+    found = intervals.bootstrap([1.0, 2.0, 3.0, 4.0, 5.0], generator=generator(0, "over"))
     assert (line["mean"], line["low"], line["high"], line["n"]) == (3.0, found.low, found.high, 5)
 
 

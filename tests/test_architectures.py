@@ -7,13 +7,14 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from lexurn import evaluation, models, plotting, runs
-from lexurn.analysis import architectures, costs, published
-from lexurn.models.published import AlongTheBatch, PositionPairs
-from lexurn.parameters import check
+from lexurn import evaluation, models, runs
+from lexurn.base.seeding import generator
+from lexurn.chapters.architectures import costs, learning, published
+from lexurn.chapters.architectures import plots as architectures_plots
+from lexurn.chapters.architectures.published_models import AlongTheBatch, PositionPairs
+from lexurn.generators.strings import EOS, FIRST, PAD
 from lexurn.predictors import Generalizing
-from lexurn.seeding import generator
-from lexurn.tasks.words import EOS, FIRST, PAD
+from lexurn.settings.resolver import check
 
 FLAT = {"d_model": 12, "n_steps": 20, "eval_every": 10, "n_test_samples": 30, "context_length": 6}
 
@@ -24,13 +25,13 @@ def flips(n=300, length=12):
 
 @pytest.mark.parametrize("alpha", [0.3, 1.0, 4.0])
 def test_a_rule_is_nearest_to_itself(alpha):
-    found = architectures.smoothing(Generalizing(2, alpha), flips()).iloc[0]
+    found = learning.smoothing(Generalizing(2, alpha), flips()).iloc[0]
     assert found["ln_alpha"] == pytest.approx(log(alpha), abs=1e-3) and found["kl"] < 1e-8 and found["n"] == 300
     assert (found["to_laplace"] < 1e-12) == (alpha == 1)
 
 
 def test_a_flip_moves_the_rule_of_laplace_by_one_part_of_all():
-    table = architectures.influence(Generalizing(2), flips(20), 2)
+    table = learning.influence(Generalizing(2), flips(20), 2)
     assert table["value"].tolist() == pytest.approx((1 / (table["predicted"] + 2)).tolist())
     assert (table["seen"] < table["predicted"]).all() and len(table) == 11 * 12 / 2
 
@@ -44,13 +45,13 @@ def test_what_is_lost_is_what_evaluation_says_and_of_words_that_of_a_word():
     ):
         run = runs.get(FLAT | flat)
         regret = evaluation.select(run.results, split=split, measure="regret").loc[optimum]
-        found, along = architectures.best(run).iloc[0], architectures.learning(run).set_index("step")["value"]
+        found, along = learning.best(run).iloc[0], learning.learning(run).set_index("step")["value"]
         assert found[["value", "sem"]].tolist() == pytest.approx((times * regret[["mean", "sem"]]).tolist())
         assert list(along.index) == [0, 10, 20] and along.diff().iloc[1:].tolist() == pytest.approx(
             (times * run.metrics[f"{split}/loss"].diff().iloc[1:]).tolist()
         )
         assert along[run.results["step"].iloc[0]] == pytest.approx(found["value"], abs=1e-6)
-    apart = architectures.distances(runs.get(FLAT)).set_index("reference")["value"]
+    apart = learning.distances(runs.get(FLAT)).set_index("reference")["value"]
     assert set(apart.index) == {"generalizing", "memorizing", "symmetrized"} and (apart > 0).all()
 
 
@@ -123,15 +124,15 @@ def test_sines_along_the_batch_make_a_word_depend_on_its_place():
 def test_pictures_show_seeds_and_means_and_influence():
     axes = Figure().subplots()
     table = pd.DataFrame({"model": ["a", "a", "b"], "reference": "generalizing", "distance": [0.1, 0.3, 1.0]})
-    plotting.seeds_and_means(table, axes, x="distance", line="model", mark="reference")
+    architectures_plots.seeds_and_means(table, axes, x="distance", line="model", mark="reference")
     seeds, means = axes.lines
     assert seeds.get_xdata().tolist() == [0.1, 0.3, 1.0] and means.get_xdata() == pytest.approx([0.2, 1.0])
     assert means.get_label() == "generalizing (G)" and [each.get_text() for each in axes.get_yticklabels()] == [
         "a",
         "b",
     ]
-    axes = plotting.influence(
-        architectures.influence(Generalizing(2), flips(5), 2), Figure().subplots(), low=0.01, high=1.0
+    axes = architectures_plots.influence(
+        learning.influence(Generalizing(2), flips(5), 2), Figure().subplots(), low=0.01, high=1.0
     )
     assert axes.get_xlabel() == "token" and axes.get_ylabel() == "row predicted"
     shades = axes.collections[0].get_array().reshape(11, 11)

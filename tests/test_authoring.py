@@ -13,7 +13,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from lexurn import authoring, cli, faults, files, parameters, paths
+from lexurn import cli, parameters
+from lexurn.base import files, paths
+from lexurn.publish import authoring, lint
 from lexurn.settings import FLAT, Settings
 
 REAL = paths.root()
@@ -232,10 +234,10 @@ def test_a_new_chapter_runs_at_its_smoke_parameters_and_shows_a_figure_and_a_com
 
 def test_a_parameters_line_is_the_one_that_the_chapters_have():
     for name, value in Settings().flat().items():
-        line = faults.line_of(name)
+        line = lint.line_of(name)
         assert parameters.assignments(ast.parse(line)) == {name: value}
     there = [line for path in (REAL / "book").glob("0*.py") for line in path.read_text().split("\n")]
-    assert sum(faults.line_of(name) in there for name in FLAT) >= len(FLAT) - 1  # vocabulary words its help shorter
+    assert sum(lint.line_of(name) in there for name in FLAT) >= len(FLAT) - 1  # vocabulary words its help shorter
 
 
 @pytest.mark.parametrize(
@@ -320,12 +322,12 @@ def test_decimals_may_stand_in_mathematics_code_and_citations_only():
     allowed = (
         "Of $r = 0.5$ and `-p alpha 0.3`, [0.14 against .54](https://example.org), v1.2.3, 10 nats.\n\n```\n0.1\n```\n"
     )
-    assert list(faults.typed_results(allowed)) == []
+    assert list(lint.typed_results(allowed)) == []
     for line in ("The loss is 0.37.", "a tenth, .1 nats", "$x$ is 2.5 times $y$", "[S](03_evaluate) loses 1.25 nats"):
-        (fault,) = faults.typed_results(f"{allowed}\n{line}\n")
+        (fault,) = lint.typed_results(f"{allowed}\n{line}\n")
         assert fault.startswith(f"`{line}` has the number "), fault
 
 
 def test_the_pages_without_code_state_no_results_either():
     for page in sorted((paths.root() / "book").glob("*.md")):
-        assert list(faults.typed_results(page.read_text())) == [], page
+        assert list(lint.typed_results(page.read_text())) == [], page

@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from lexurn import models
+from lexurn.base.seeding import generator
+from lexurn.generators.strings import EOS, FIRST, PAD, SOS
 from lexurn.models import transformer
 from lexurn.models.generation import complete
 from lexurn.models.language_model import initialize
-from lexurn.parameters import check
-from lexurn.seeding import generator
-from lexurn.tasks.words import EOS, FIRST, PAD, SOS
+from lexurn.settings.resolver import check
 
 BACKBONES = {
     "transformer": {},

@@ -6,8 +6,8 @@ import weakref
 import pytest
 import torch
 
-from lexurn.tasks import batches
-from lexurn.tasks.batches import endless, finite
+from lexurn.training import batches
+from lexurn.training.batches import endless, finite
 
 
 def numbered(monkeypatch, block):

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from lexurn.base.seeding import generator
+from lexurn.generators.urns import Urns
 from lexurn.predictors import Memorizing
-from lexurn.seeding import generator
-from lexurn.tasks import Urns
 
 
 def load(name):

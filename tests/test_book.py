@@ -16,7 +16,10 @@ import yaml
 from jupytext.compare import compare_notebooks
 
 import lexurn
-from lexurn import authoring, cards, cli, comparison, evaluation, parameters, paths, runs, sweeps
+from lexurn import cli, comparison, evaluation, parameters, runs
+from lexurn.base import paths
+from lexurn.publish import authoring, cards
+from lexurn.runs import sweeps
 from lexurn.settings import FLAT
 
 ROOT = paths.root()

@@ -12,9 +12,11 @@ import time
 import pytest
 import torch
 
-from lexurn import checkpoints, experiment, files, runs
-from lexurn.parameters import check
-from lexurn.tracking import Tracker
+from lexurn import runs
+from lexurn.base import files
+from lexurn.runs import checkpoints, fit
+from lexurn.runs.tracking import Tracker
+from lexurn.settings.resolver import check
 
 TINY = {"n_steps": 12, "eval_every": 4, "n_test_samples": 20, "context_length": 8, "dropout": 0.2}
 
@@ -72,7 +74,7 @@ def test_without_a_generators_state_the_result_would_differ(tmp_path, monkeypatc
         (folder,) = stores[1].iterdir()
         state = checkpoints.load_state(folder, key=check(flat).key)
         blank = torch.ones_like(state[forgotten])
-        fresh = torch.Generator(experiment.resolve_device("auto"))
+        fresh = torch.Generator(fit.resolve_device("auto"))
         state[forgotten] = fresh.get_state() if blank.dtype == torch.uint8 else blank
         checkpoints.remove_states(folder)
         checkpoints.save_state(folder, state, key=check(flat).key)
@@ -84,7 +86,9 @@ def test_without_a_generators_state_the_result_would_differ(tmp_path, monkeypatc
 
 SCRIPT = """
 import sys, time
-from lexurn import checkpoints, files, runs, tracking
+from lexurn.runs import checkpoints, tracking
+from lexurn.base import files
+from lexurn import runs
 checkpoints.SECONDS = 0.05
 if "slow" in sys.argv:  # dwell inside a save, with half of it written
     def slowly(path, content, real=files.write):
@@ -243,7 +247,9 @@ def test_wherever_the_disk_is_full_the_last_state_is_kept_and_the_training_ends_
 
 LIMITED = """
 import resource
-from lexurn import checkpoints, files, runs
+from lexurn.runs import checkpoints
+from lexurn.base import files
+from lexurn import runs
 for limit, seconds in ((1500, 30.0), (100_000, 0.0)):
     checkpoints.SECONDS = seconds
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))

@@ -3,8 +3,11 @@
 import pytest
 import yaml
 
-from lexurn import claims, discrimination, parameters, paths
-from lexurn.tasks import Urns
+from lexurn import parameters
+from lexurn.base import paths
+from lexurn.generators.urns import Urns
+from lexurn.measures import discrimination
+from lexurn.publish import claims
 
 
 def test_every_claim_belongs_to_a_chapter_and_its_band_holds_what_is_known():

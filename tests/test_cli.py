@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from lexurn import files, paths, runs
+from lexurn import runs
+from lexurn.base import files, paths
 from lexurn.cli import main
 
 TINY = {"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 8}

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from lexurn import experiment, models, predictors, runs
-from lexurn.analysis import activations, coins, counts
-from lexurn.divergences import negative_log_likelihood
-from lexurn.models.places import Place
-from lexurn.parameters import ParameterError, check
-from lexurn.seeding import generator
-from lexurn.tasks import Urns
+from lexurn import models, predictors, runs
+from lexurn.base.divergences import negative_log_likelihood
+from lexurn.base.seeding import generator
+from lexurn.chapters.coins import activations, coin_losses, counts
+from lexurn.generators.urns import Urns
+from lexurn.models.hooks import Place
+from lexurn.runs import fit
+from lexurn.settings.resolver import ParameterError, check
 
 COIN = {"n_colors": 2, "n_tasks": 0, "context_length": 12, "d_model": 8, "n_steps": 40, "eval_every": 20}
 SMALL = {"n_test_samples": 50, "batch_size": 16}
@@ -29,15 +30,15 @@ def test_the_evidence_of_a_sequence_is_the_product_of_the_predictions_of_g():
 def test_weighted_losses_are_those_under_the_target_prior():
     """The proposal's weighted mean equals the target's plain one, and without weights it does not."""
     settings = check(COIN | {"alpha": [1.0, 1.0], "target_alpha": [1.0, 4.0]})
-    weigh, at, n = experiment.weights(settings), experiment.urns(settings), 40_000
+    weigh, at, n = fit.weights(settings), fit.urns(settings), 40_000
     tokens = at.out_of_distribution(n, 13, generator=generator(0, "proposal"))
-    targets = experiment.target(settings).out_of_distribution(n, 13, generator=generator(0, "target"))
+    targets = fit.target(settings).out_of_distribution(n, 13, generator=generator(0, "target"))
     for predictor in (predictors.Generalizing(2, [1.0, 4.0]), predictors.Generalizing(2, 1.0)):
         losses = negative_log_likelihood(predictor(tokens), tokens).mean(-1)
         weighted, plain = weigh(tokens) * losses, negative_log_likelihood(predictor(targets), targets).mean(-1)
         error = (weighted.var() / n + plain.var() / n).sqrt()
         assert abs(weighted.mean() - plain.mean()) < 6 * error
-        assert abs(losses.mean() - plain.mean()) > 8 * error
+        assert abs(coin_losses.mean() - plain.mean()) > 8 * error
     assert abs(weigh(tokens).mean() - 1) < 6 * weigh(tokens).std() / n**0.5
 
 
@@ -57,9 +58,9 @@ def test_a_model_that_is_weighted_to_a_prior_is_judged_and_becomes_good_under_it
 def test_given_coins_are_the_pool():
     settings = check({"n_colors": 2, "thetas": "[0.2, 0.7]"})
     assert settings.task.n_tasks == 2
-    assert experiment.training_pool(settings).tolist() == [[0.8, 0.2], [1 - 0.7, 0.7]]
+    assert fit.training_pool(settings).tolist() == [[0.8, 0.2], [1 - 0.7, 0.7]]
     assert check(settings.flat()) == settings and check(settings.changed()) == settings
-    tokens = experiment.sample_like_training(settings, experiment.training_pool(settings), 4000, generator(0, "given"))
+    tokens = fit.sample_like_training(settings, fit.training_pool(settings), 4000, generator(0, "given"))
     heads = tokens.double().mean(-1)
     assert 0.4 < heads.mean() < 0.5 and (heads < 0.45).double().mean() == pytest.approx(0.5, abs=0.05)
 
@@ -67,7 +68,7 @@ def test_given_coins_are_the_pool():
 def test_flips_are_renamings_and_double_the_data():
     """A sequence and its flip are equally likely in training with `label_permuted`."""
     settings = check({"n_colors": 2, "thetas": [0.1], "label_permuted": True})
-    tokens = experiment.sample_like_training(settings, experiment.training_pool(settings), 2000, generator(0, "flips"))
+    tokens = fit.sample_like_training(settings, fit.training_pool(settings), 2000, generator(0, "flips"))
     share = (tokens.double().mean(-1) > 0.5).double().mean()
     assert abs(share - 0.5) < 6 * 0.5 / 2000**0.5
 
@@ -81,7 +82,7 @@ def test_retraining_the_vocabulary_leaves_the_rest_as_it_was():
     assert changed and changed <= {"start", "vocabulary.embedding"}
     whole = runs.get(again | {"trained": "all"})
     assert len({name for name in before if not torch.equal(before[name], whole.model.state_dict()[name])}) > 5
-    begun = experiment.begun(second.settings)
+    begun = fit.begun(second.settings)
     assert all(torch.equal(before[name], weight) for name, weight in begun.state_dict().items())
 
 
@@ -127,24 +128,24 @@ def test_a_bos_is_no_token_that_can_be_left_out_or_typed():
 
 
 def test_the_attainable_loss_is_that_of_the_exact_predictor():
-    losses = coins.attainable_loss([1.0, 1.0], 99)
+    losses = coin_losses.attainable_loss([1.0, 1.0], 99)
     for rows, wanted in ((slice(1, 21), 0.5488), (slice(1, 50), 0.5281), (slice(0, 99), 0.5191)):
         assert losses[rows].mean().item() == pytest.approx(wanted, abs=5e-5)
-    assert coins.unattainable_loss([1.0, 1.0]) == pytest.approx(0.5, abs=1e-9)
+    assert coin_losses.unattainable_loss([1.0, 1.0]) == pytest.approx(0.5, abs=1e-9)
     assert (losses > 0.5).all()
     for alpha in ([1.0, 1.0], [8.0, 1.0], [0.5, 2.0]):
         tokens = Urns(2, alpha).out_of_distribution(20_000, 11, generator=generator(0, "attainable"))
         lost = negative_log_likelihood(predictors.Generalizing(2, alpha)(tokens), tokens)
-        off = (lost.mean(0) - coins.attainable_loss(alpha, 11)) / (lost.std(0) / len(lost) ** 0.5)
+        off = (lost.mean(0) - coin_losses.attainable_loss(alpha, 11)) / (lost.std(0) / len(lost) ** 0.5)
         assert off[1:].abs().max() < 5  # row 0 says the same of all
-    wrong = (lost.mean(0) - coins.attainable_loss([0.5, 1.0], 11)) / (lost.std(0) / len(lost) ** 0.5)
+    wrong = (lost.mean(0) - coin_losses.attainable_loss([0.5, 1.0], 11)) / (lost.std(0) / len(lost) ** 0.5)
     assert wrong[1:].abs().max() > 10  # the last of them under another prior
 
 
 def test_a_prior_is_written_tails_first():
-    after = predictors.Generalizing(2, coins.beta_prior(2.0, 3.0))(torch.tensor([[1, 1, 0, 0]]))
+    after = predictors.Generalizing(2, coin_losses.beta_prior(2.0, 3.0))(torch.tensor([[1, 1, 0, 0]]))
     assert after[0, 3, 1].exp().item() == pytest.approx((2 + 2.0) / (3 + 5.0))
-    both = coins.constant(predictors.Generalizing(2), length=4)
+    both = coin_losses.constant(predictors.Generalizing(2), length=4)
     heads = both[both["side"] == "all heads"]["probability"]
     assert heads.tolist() == pytest.approx([1 / 2, 2 / 3, 3 / 4, 4 / 5])
 
@@ -152,23 +153,23 @@ def test_a_prior_is_written_tails_first():
 def test_the_distance_from_the_exact_predictor_is_zero_for_itself_and_measured_for_others():
     exact, other = predictors.Generalizing(2), predictors.Generalizing(2, [8.0, 1.0])
     options = {"length": 6, "n_sequences": 300, "generator": generator(0, "thetas")}
-    assert coins.by_theta(exact, exact, [0.0, 0.3, 1.0], **options)["mean"].abs().max() < 1e-12
-    table = coins.by_theta(other, exact, [1.0], **options)
+    assert coin_losses.by_theta(exact, exact, [0.0, 0.3, 1.0], **options)["mean"].abs().max() < 1e-12
+    table = coin_losses.by_theta(other, exact, [1.0], **options)
     wanted = [(row + 1) / (row + 2) - (row + 1) / (row + 9) for row in range(6)]
     assert table[table["measure"] == "|p − exact|"]["mean"].tolist() == pytest.approx(wanted)
 
 
 def test_sorted_sequences_are_sorted_and_all_that_are():
-    in_order = coins.sorted_sequences(5)
+    in_order = coin_losses.sorted_sequences(5)
     assert len(in_order.unique(dim=0)) == len(in_order) == 10
     assert ((in_order[:, 1:] != in_order[:, :-1]).sum(-1) <= 1).all()
 
 
 def test_resampling_recovers_the_prior_that_a_predictor_believes_in():
     for alpha, beta in ((1.0, 1.0), (2.0, 5.0)):
-        exact = predictors.Generalizing(2, coins.beta_prior(alpha, beta))
-        heads = coins.resampled(exact, 4000, 30, generator=generator(0, "resampled"))
-        found = coins.prior_of(heads, length=30)
+        exact = predictors.Generalizing(2, coin_losses.beta_prior(alpha, beta))
+        heads = coin_losses.resampled(exact, 4000, 30, generator=generator(0, "resampled"))
+        found = coin_losses.prior_of(heads, length=30)
         for name, wanted in (("alpha", alpha), ("beta", beta)):
             value, sem = found.loc[name]
             assert abs(value - wanted) < 5 * sem < wanted / 2
@@ -212,7 +213,7 @@ def flips():
 
 def test_steering_and_patching_agree_with_the_formula_in_a_model_that_counts_and_a_random_direction_does_not(flips):
     model, name = counting(), "0.resid_mid"
-    assert coins.excess(models.as_predictor(model), predictors.Generalizing(2), flips).abs().max() < 1e-12
+    assert coin_losses.excess(models.as_predictor(model), predictors.Generalizing(2), flips).abs().max() < 1e-12
     direction = counts.written(model, flips, name, row=12)
     torch.testing.assert_close(direction, torch.nn.functional.one_hot(torch.tensor(2), 8).double())
     steered = counts.steered(model, flips, name, direction, row=12, shifts=[-2.0, 1.0])
@@ -262,44 +263,45 @@ def test_lines_are_found_where_they_are_and_explain_nothing_else(flips):
 def test_lexical_models_are_indifferent_to_names_with_their_table_and_forgetting_is_not_to_order(flips):
     run = runs.get(COIN | SMALL | {"lex": True})
     with_table, alone = (
-        coins.renamed(run.model, flips, generator=generator(0, "renamed"), with_table=each) for each in (True, False)
+        coin_losses.renamed(run.model, flips, generator=generator(0, "renamed"), with_table=each)
+        for each in (True, False)
     )
     assert with_table.max() < 1e-5 and alone.mean() > 1e-3
-    probs = coins.forgetting(flips, rate=0.5).exp()
+    probs = coin_losses.forgetting(flips, rate=0.5).exp()
     assert torch.allclose(probs.sum(-1), torch.ones(()).double())
     later, sooner = (
-        coins.forgetting(torch.tensor([each]), rate=0.5)[0, 3, 1].exp() for each in ([0, 1, 1, 0], [1, 1, 0, 0])
+        coin_losses.forgetting(torch.tensor([each]), rate=0.5)[0, 3, 1].exp() for each in ([0, 1, 1, 0], [1, 1, 0, 0])
     )
     assert later == pytest.approx((0.5 + 1 + 1) / (0.25 + 0.5 + 1 + 2)) and sooner == pytest.approx(
         (0.25 + 0.5 + 1) / 3.75
     )
-    everything = coins.forgetting(flips, rate=1.0)
+    everything = coin_losses.forgetting(flips, rate=1.0)
     assert torch.allclose(everything, predictors.Generalizing(2)(flips))
 
 
 def test_losses_along_a_training_are_those_it_logged_less_those_of_the_exact_predictor():
     run = runs.get(COIN | SMALL)
-    table = coins.losses_along(run, "it")
+    table = coin_losses.losses_along(run, "it")
     fresh = run.splits["out_of_distribution"]
-    best = coins.exact_loss(predictors.Generalizing(2), fresh)
+    best = coin_losses.exact_loss(predictors.Generalizing(2), fresh)
     assert (table["loss"] - table["excess"]).tolist() == pytest.approx([best] * len(table))
-    last = coins.excess(run.predictor, predictors.Generalizing(2), fresh).mean().item()
+    last = coin_losses.excess(run.predictor, predictors.Generalizing(2), fresh).mean().item()
     assert any(abs(each - last) < 1e-5 for each in table["excess"])
 
 
 def test_coins_that_no_prior_or_no_side_has_are_refused():
     for alpha in ([0.0, 1.0], [-1.0, 1.0]):
         with pytest.raises(ValueError, match="alpha must be positive"):
-            coins.attainable_loss(alpha, 3)
+            coin_losses.attainable_loss(alpha, 3)
         with pytest.raises(ValueError, match="alpha must be positive"):
-            coins.unattainable_loss(alpha)
+            coin_losses.unattainable_loss(alpha)
     exact = predictors.Generalizing(2)
     with pytest.raises(ValueError, match=r"probabilities of heads between 0 and 1, got \[0.5, 1.2\]"):
-        coins.by_theta(exact, exact, [0.5, 1.2], length=3, n_sequences=2, generator=generator(0, "x"))
+        coin_losses.by_theta(exact, exact, [0.5, 1.2], length=3, n_sequences=2, generator=generator(0, "x"))
 
 
 def test_without_names_the_optimum_under_a_skewed_target_is_not_g():
     skewed = check(COIN | {"target_alpha": [8.0, 1.0], "lex": True})
-    assert experiment.optimum(skewed) == "symmetrized"
-    assert experiment.optimum(check(COIN | {"target_alpha": [8.0, 1.0]})) == "generalizing"
-    assert experiment.optimum(check(COIN | {"lex": True})) == "generalizing"
+    assert fit.optimum(skewed) == "symmetrized"
+    assert fit.optimum(check(COIN | {"target_alpha": [8.0, 1.0]})) == "generalizing"
+    assert fit.optimum(check(COIN | {"lex": True})) == "generalizing"

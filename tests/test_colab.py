@@ -18,7 +18,7 @@ import torch
 import yaml
 from packaging.requirements import Requirement
 
-from lexurn import paths
+from lexurn.base import paths
 
 ROOT = paths.root()
 REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]

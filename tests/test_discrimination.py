@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from lexurn import discrimination
-from lexurn.seeding import generator
-from lexurn.tasks import Urns
+from lexurn.base.seeding import generator
+from lexurn.generators.urns import Urns
+from lexurn.measures import discrimination
 
 STATED = {  # (V, C, D): in distribution G, M, S; out of distribution G, M, S; then n_pools and n_sequences here
     (4, 64, 1): (0.0625, 0.0, 0.036, 0.0625, 0.750, 0.171, 40, 20),

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy as scipy_entropy
 
-from lexurn import divergences
+from lexurn.base import divergences
+from lexurn.base.seeding import generator
+from lexurn.generators.urns import Urns
 from lexurn.predictors import Empirical, Generalizing, Memorizing, Uniform
-from lexurn.seeding import generator
-from lexurn.tasks import Urns
 
 
 @given(st.lists(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), min_size=2, max_size=2))

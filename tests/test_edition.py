@@ -4,8 +4,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lexurn import edition, files, paths, runs, settings, store
-from lexurn.parameters import check
+from lexurn import runs, settings
+from lexurn.base import files, paths
+from lexurn.publish import edition
+from lexurn.runs import store
+from lexurn.settings.resolver import check
 
 TINY = {"n_steps": 30, "eval_every": 10, "n_test_samples": 20, "context_length": 8, "lex": True}
 

@@ -17,13 +17,15 @@ import jupytext
 import pytest
 from test_site import BODIES, HEADER
 
-from lexurn import chapters, execution, notebook_process, paths
+from lexurn.base import paths
+from lexurn.publish import dependencies, execution, notebook_process
 
 TRAINS = """from lexurn import parameters
 settings = parameters.resolve("trains")
 
 # %%
-from lexurn import figure, plotting, runs, widgets
+from lexurn import figure, runs
+from lexurn.figures import plots, widgets
 live = widgets.LiveTraining(settings.training.n_steps)
 flat = settings.changed() | {"n_test_samples": 20, "context_length": 8, "eval_every": 100}
 run = runs.get(flat, tracker=live)
@@ -32,7 +34,7 @@ run = runs.get(flat, tracker=live)
 run.metrics
 
 # %%
-figure(plotting.losses, run.metrics, alt="Losses.", n="1 model", runs=[run])
+figure(plots.losses, run.metrics, alt="Losses.", n="1 model", runs=[run])
 """
 
 
@@ -140,7 +142,7 @@ def test_threads_are_divided_by_what_runs_side_by_side(monkeypatch):
 
     monkeypatch.setattr(execution, "execute", execute)
     progress = execution.Progress({}, lambda text, last: None, every=1.0)
-    many = [chapters.Chapter(f"0{number}_x", {"threads": 4}) for number in range(3)]
+    many = [dependencies.Chapter(f"0{number}_x", {"threads": 4}) for number in range(3)]
     for some, jobs, wanted in ((many, 1, 4), (many, 2, 2), (many, 8, 1), (many[:1], 2, 4)):
         handed.clear()
         asyncio.run(execution.execute_all(some, progress, jobs=jobs, timeout=9))

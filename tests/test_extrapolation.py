@@ -7,15 +7,20 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from lexurn import kept, plotting, runs, series, store, sweeps, workers
-from lexurn.analysis import languages, lengths, one_run, rules
-from lexurn.analysis.chance import by_chance
+from lexurn import runs
+from lexurn.base.seeding import generator
+from lexurn.chapters.rules import extrapolation, lengths
+from lexurn.chapters.rules import plots as rules_plots
+from lexurn.chapters.train import one_run
+from lexurn.figures import plots
+from lexurn.generators.languages import LANGUAGES
+from lexurn.generators.prompts import prompts
+from lexurn.generators.strings import lengths as sizes
+from lexurn.measures import intervals, rules
+from lexurn.measures.chance import by_chance
 from lexurn.models.generation import complete
 from lexurn.predictors.grammars import oracle
-from lexurn.seeding import generator
-from lexurn.tasks.languages import LANGUAGES
-from lexurn.tasks.prompts import prompts
-from lexurn.tasks.words import lengths as sizes
+from lexurn.runs import cache, languages, snapshots, store, sweeps, workers
 
 FLAT = {"language": "aNbN", "context_length": 12, "d_model": 16, "n_steps": 120, "eval_every": 60, "n_test_samples": 60}
 FLAT |= {"n_checkpoints": 3, "max_length": 8}
@@ -35,9 +40,9 @@ def of(table, **values):
 
 
 def test_every_step_is_asked_with_its_own_weights(run):
-    table = rules.followed(run)
+    table = extrapolation.followed(run)
     steps = sorted(table["step"].unique())
-    assert set(series.spaced(120, 3)) <= set(steps) and len(series.spaced(120, 3)) == 3
+    assert set(snapshots.spaced(120, 3)) <= set(steps) and len(snapshots.spaced(120, 3)) == 3
     mass = of(table, prompts="words", measure="both", best=False).set_index("step")["value"]
     assert mass.nunique() == 3  # a model that stays the same would give one
     for step, model in run.checkpoints():
@@ -64,9 +69,9 @@ def test_the_published_protocol_takes_the_best_of_those_that_ended():
     ]
     table = pd.DataFrame(lines, columns=["seed", "step", "measure", "value", "n", "best"])
     table = table.assign(model="m", language="aNbN", prompts="out_of_distribution", decoding="greedy")
-    best = rules.best_ever(table).set_index("seed")
+    best = extrapolation.best_ever(table).set_index("seed")
     assert best.loc[0, ["step", "value", "n"]].tolist() == [60, 0.9, 2] and pd.isna(best.loc[1, "value"])
-    over = rules.over_seeds(rules.best_ever(table), ["language", "model"])
+    over = intervals.over_seeds(extrapolation.best_ever(table), ["language", "model"])
     assert over["mean"].item() == 0.9 and over["n"].item() == 1 and over["sem"].isna().all()
 
 
@@ -132,31 +137,31 @@ def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
     for point in grid.points:
         runs.get(point)
     monkeypatch.setattr(store, "used", set())
-    table = kept.of_grid(grid, rules.followed, name="rules-test", say=told.append)
+    table = cache.of_grid(grid, extrapolation.followed, name="rules-test", say=told.append)
     assert not any(name.endswith(store.WEIGHTS) for name in store.used)  # a table is what is used, not the weights
     monkeypatch.setattr(workers, "cores", lambda: 2)
-    beside = kept.of_grid(grid, rules.followed, name="beside", jobs=2, say=told.append)
+    beside = cache.of_grid(grid, extrapolation.followed, name="beside", jobs=2, say=told.append)
     pd.testing.assert_frame_equal(beside, table)
     assert told[-1] == "4 training(s) followed, 0 that had been before."
     assert set(table["model"]) == {"rotary", "lstm"} and set(table["seed"]) == {0, 1}
     assert set(grid.table()["model"]) == {"rotary", "lstm"}
-    monkeypatch.setattr(kept, "keep", None)
-    again = kept.of_grid(grid, rules.followed, name="rules-test", say=told.append)
+    monkeypatch.setattr(cache, "keep", None)
+    again = cache.of_grid(grid, extrapolation.followed, name="rules-test", say=told.append)
     pd.testing.assert_frame_equal(again, table)
     rates = table.assign(language="aNbN")
-    every, levels = rules.each_seed(rates), rules.levels(["aNbN"], limit=13)
-    assert len(every) == 3 * 4 and set(every["what"]) == set(list(plotting.rules.WHAT)[:3])
+    every, levels = extrapolation.each_seed(rates), rules.levels(["aNbN"], limit=13)
+    assert len(every) == 3 * 4 and set(every["what"]) == set(list(rules_plots.WHAT)[:3])
     at = levels.set_index("what")["value"]
     assert at["immediate EOS"] == pytest.approx(69 / 251) and 0.13 < at["chance"] < 0.17
     axes = Figure().subplots()
     published = pd.DataFrame([{"model": "lstm", "what": "published", "value": 0.4}])
-    plotting.extrapolation(pd.concat([every, levels, published]), axes)
+    rules_plots.extrapolation(pd.concat([every, levels, published]), axes)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["rotary", "lstm"]
     drawn = {line.get_label(): line for line in axes.lines}
     assert drawn["published"].get_xdata().tolist() == [0.4] and drawn["chance"].get_xdata()[0] == at["chance"]
     means = every[every["what"] == "sampled"].groupby("model", sort=False)["value"].mean()
     assert drawn["sampled"].get_xdata().tolist() == pytest.approx(means.tolist())
-    progress = rules.progress(rates)
+    progress = extrapolation.progress(rates)
     assert len(progress) == 2 * 4  # rules, runs; one step is kept of so few
     assert progress["value"].max() <= 1
 
@@ -167,11 +172,11 @@ def test_progress_is_nothing_by_chance_and_all_where_the_rule_always_holds():
         table = rules.masses(predictor, language).assign(
             prompts="words", best=False, language="aNbN", model="m", seed=0, step=1
         )
-        progress = rules.progress(table).set_index("rule")["value"]
+        progress = extrapolation.progress(table).set_index("rule")["value"]
         assert progress[["rule 1", "rule 2"]].tolist() == pytest.approx(wanted, abs=1e-12)
     half = rules.masses(oracle("aNbM", max_length=10), language)  # rule 2 always, rule 1 in one word of seven
     table = half.assign(prompts="words", best=False, language="aNbN", model="m", seed=0, step=1)
-    progress = rules.progress(table).set_index("rule")["value"]
+    progress = extrapolation.progress(table).set_index("rule")["value"]
     assert progress["rule 2"] == pytest.approx(1) and progress["rule 1"] < 0.2
 
 
@@ -194,7 +199,7 @@ def test_bad_sets_of_settings_are_refused(tmp_path):
 def test_shares_are_drawn_between_nothing_and_all():
     axes = Figure().subplots()
     table = pd.DataFrame({"who": "m", "x": [0.0, 1.0], "mean": [0.9, 0.1], "sem": 0.2})
-    plotting.curves(table, axes, x="x", within=[0.0, 1.0])
+    plots.curves(table, axes, x="x", within=[0.0, 1.0])
     (band,) = axes.collections
     assert band.get_paths()[0].vertices[:, 1].max() == 1 and band.get_paths()[0].vertices[:, 1].min() == 0
 
@@ -202,7 +207,7 @@ def test_shares_are_drawn_between_nothing_and_all():
 def test_a_lexical_model_is_asked_under_a_table_for_each_prompt(monkeypatch, tmp_path):
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path))
     run = runs.get(FLAT | {"lex": True, "n_steps": 20, "eval_every": 10, "n_checkpoints": 1})
-    table = rules.followed(run)
+    table = extrapolation.followed(run)
     given = prompts("aNbN")["out_of_distribution"]
     draw = run.model.vocabulary.draw(len(given), generator=generator(0, "completions"))
     assert len(draw.unique(dim=0)) > 20
@@ -213,7 +218,10 @@ def test_a_lexical_model_is_asked_under_a_table_for_each_prompt(monkeypatch, tmp
 
 
 def test_prompt_by_prompt_is_what_is_followed(run):
-    found, table = rules.by_prompt(run), of(rules.followed(run), best=True, prompts="out_of_distribution")
+    found, table = (
+        extrapolation.by_prompt(run),
+        of(extrapolation.followed(run), best=True, prompts="out_of_distribution"),
+    )
     assert set(found["prompt"]) == set(LANGUAGES["aNbN"].decode(prompts("aNbN")["out_of_distribution"]))
     for decoding, mine in found.groupby("decoding"):
         expected = of(table, decoding=decoding, measure=rules.KEPT)["value"].item()
@@ -221,6 +229,6 @@ def test_prompt_by_prompt_is_what_is_followed(run):
     sampled = of(found, decoding="sampled")["value"]
     assert sampled.isin([0.0, 0.25, 0.5, 0.75, 1.0]).all() and sampled.nunique() > 2
     several = pd.concat([found.assign(seed=seed, model="one") for seed in range(3)])
-    over = rules.over_seeds_and_prompts(several, ["model", "decoding"]).set_index("decoding")
+    over = extrapolation.over_seeds_and_prompts(several, ["model", "decoding"]).set_index("decoding")
     assert over.loc["greedy", ["n", "prompts"]].tolist() == [3, 251]
     assert over.loc["greedy", "over_seeds"] == 0 and over.loc["greedy", "over_prompts"] > 0  # three times the same

@@ -14,14 +14,19 @@ from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import lexurn
-from lexurn import cards, cli, drawing, figures, parameters, paths, plotting, runs, tables
+from lexurn import cli, parameters, runs
+from lexurn.base import paths
+from lexurn.chapters.data import plots as data_plots
+from lexurn.figures import drawing, figure_card, plots, style
+from lexurn.publish import cards
+from lexurn.runs import tables
 
 TABLE = pd.DataFrame({"kind": ["a", "a", "b", "b"], "entropy": [0.1, 0.2, 0.3, 1 / 3], "split": ["x", "y", "x", "y"]})
 SAID = {"alt": "Entropies, a line a kind.", "n": "2 urns"}
 
 
-def card(table=TABLE, plot=plotting.entropies, **options):
-    return figures.card(plot, table, **(SAID | options))
+def card(table=TABLE, plot=data_plots.entropies, **options):
+    return figure_card.card(plot, table, **(SAID | options))
 
 
 def stored():
@@ -50,21 +55,21 @@ def test_a_persons_settings_and_open_figures_change_nothing():
     with matplotlib.rc_context({"font.size": 20, "axes.grid": True, "savefig.dpi": 30, "figure.facecolor": "red"}):
         assert card().pictures == plain.pictures
     assert card(size=(5.0, 3.2)).pictures != plain.pictures
-    plotting.panels(1)
+    style.panels(1)
     assert matplotlib._pylab_helpers.Gcf.get_num_fig_managers() == 0  # nothing that a notebook would show by itself
 
 
 def test_a_card_says_what_the_figure_rests_on():
     settings = {"n_steps": 4, "eval_every": 2, "n_test_samples": 10, "context_length": 6, "seed": 3}
     run = runs.get(settings)
-    made = card(run.metrics, plotting.training, each={"view": ["losses", "distances"]}, runs=[run, run])
+    made = card(run.metrics, plots.training, each={"view": ["losses", "distances"]}, runs=[run, run])
     about = json.loads((stored() / "training.json").read_text())
     assert about == made.about and about["n"] == "2 urns" and about["seeds"] == [3]
     assert about["runs"] == [run.settings.key] and about["trained"] == [
         f"1 from the own store, trained {run.provenance['date'][:10]} on {run.provenance['processor']}, "
         f"commit {run.provenance['commit'][:7]}{' with changes' * run.provenance['dirty']}"
     ]
-    assert about["drawing"]["plot"] == "lexurn.plotting.distances.training"
+    assert about["drawing"]["plot"] == "lexurn.figures.distances.training"
     text = made.html()
     for each in ("Entropies, a line a kind.", "2 urns", run.settings.key[:6], "lexurn redraw training.json"):
         assert each in text
@@ -107,7 +112,7 @@ def test_panels_come_by_a_column_or_from_values_of_a_keyword():
 def test_pages_are_pictures_of_their_own():
     rows = [{"predictor": "generalizing", "row": row, "color": color} for row in (0, 1) for color in (0, 1)]
     table = pd.DataFrame(rows).assign(probability=[0.5, 0.5, 2 / 3, 1 / 3], ball=0)
-    made = card(table, plotting.predictions_after, each={"row": [0, 1]}, pages=True, titles="")
+    made = card(table, data_plots.predictions_after, each={"row": [0, 1]}, pages=True, titles="")
     assert len(made.pictures) == len(made.about["pictures"]) == 2 and made.pictures[0] != made.pictures[1]
     assert {path.name for path in stored().glob("*.png")} == {"predictions_after-0.png", "predictions_after-1.png"}
     assert "<img" not in made.html(with_picture=False)
@@ -148,7 +153,7 @@ def test_what_could_not_be_drawn_again_is_refused_and_nothing_is_written(changes
 )
 def test_what_annotations_forbid_is_said_to_those_who_run_without_them(table, n, said):
     with pytest.raises(parameters.ParameterError, match=said):
-        figures._check("f", table, "alt", n, {"by": "", "each": {}})
+        figure_card._check("f", table, "alt", n, {"by": "", "each": {}})
 
 
 def test_files_that_are_no_cards_are_refused_in_a_line(tmp_path):
@@ -161,8 +166,8 @@ def test_files_that_are_no_cards_are_refused_in_a_line(tmp_path):
         assert done.exit_code and "Traceback" not in done.output
         return done.output
 
-    path.write_text(json.dumps(about | {"drawing": about["drawing"] | {"plot": "lexurn.plotting.entropie"}}))
-    assert "no plot function lexurn.plotting.entropie; did you mean entropies?" in redraw()
+    path.write_text(json.dumps(about | {"drawing": about["drawing"] | {"plot": "lexurn.figures.plots.entropie"}}))
+    assert "no plot function lexurn.figures.plots.entropie; did you mean entropies?" in redraw()
     path.write_text(json.dumps(about | {"drawing": about["drawing"] | {"pictures": 2}}))
     assert "are not what a card links to" in redraw() and "pictures" in redraw()
     path.write_text("[]")
@@ -219,10 +224,10 @@ def test_two_figures_of_a_chapter_have_two_names():
 
 
 def test_a_figure_shows_itself_with_its_text(capsys):
-    assert lexurn.figure is figures.figure
+    assert lexurn.figure is figure_card.figure
     with pytest.raises(AttributeError, match="has no attribute 'figur'"):
         lexurn.figur  # noqa: B018
-    lexurn.figure(plotting.entropies, TABLE, **SAID)
+    lexurn.figure(data_plots.entropies, TABLE, **SAID)
     assert "figure entropies: Entropies, a line a kind." in capsys.readouterr().out
     text = card(alt='A "quoted" <alt>').html()
     assert 'alt="A &quot;quoted&quot; &lt;alt&gt;"' in text and "<alt>" not in text

@@ -6,8 +6,10 @@ import threading
 
 import pytest
 
-from lexurn import files, recording, runs
-from lexurn.tracking import Files, read
+from lexurn import runs
+from lexurn.base import files
+from lexurn.runs import recording
+from lexurn.runs.tracking import Files, read
 
 
 def full(path, content, mode):

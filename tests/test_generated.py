@@ -2,7 +2,9 @@
 
 import pytest
 
-from lexurn import chapters, claims, edition, generated, paths, store
+from lexurn.base import paths
+from lexurn.publish import claims, dependencies, edition, pages
+from lexurn.runs import store
 
 ELSEWHERE = "not at this scale"
 PAST = {
@@ -30,7 +32,7 @@ PAST = {
 def past(monkeypatch):
     """The record of every chapter, to be changed."""
     record = dict(PAST)
-    monkeypatch.setattr(chapters.Chapter, "past", property(lambda chapter: record))
+    monkeypatch.setattr(dependencies.Chapter, "past", property(lambda chapter: record))
     return record
 
 
@@ -47,40 +49,38 @@ def published(tmp_path, monkeypatch):
 
 N = len(claims.read())
 ALL = [
-    chapters.Chapter(name, {})
+    dependencies.Chapter(name, {})
     for name in ("01_data", "04_analysis", "05_strategies", "06_coins", "07_rules", "08_architectures", "09_geometry")
 ]
 
 
 def test_only_what_is_published_whole_passes_for_published(past, published, monkeypatch):
-    assert generated.badge(ALL, scale="book").startswith(
+    assert pages.badge(ALL, scale="book").startswith(
         "Published edition · scale book · models trained on a processor, frozen 20"
     )
     wrong = "Not the published edition · scale {} · computed on cpu · 2026-01-02"
-    assert generated.badge(ALL, scale="smoke") == wrong.format("smoke")
+    assert pages.badge(ALL, scale="smoke") == wrong.format("smoke")
     past["used"] = PAST["used"] | {"urns-b-0123456789ab/results.json": "2"}  # a run of one's own
-    assert generated.badge(ALL, scale="book") == wrong.format("book")
+    assert pages.badge(ALL, scale="book") == wrong.format("book")
     past |= {"used": PAST["used"], "failed": "cell 3"}
-    assert generated.badge(ALL, scale="book") == wrong.format("book")
+    assert pages.badge(ALL, scale="book") == wrong.format("book")
     past["failed"] = ""
     own = paths.runs() / "urns-a-0123456789ab"  # trained by oneself: not what is published, though its name is
     own.mkdir(parents=True)
     (own / "results.json").write_text("{}")
-    assert generated.badge(ALL, scale="book") == wrong.format("book")
+    assert pages.badge(ALL, scale="book") == wrong.format("book")
 
 
 def test_a_book_that_was_not_executed_is_not_published(past, published):
     past.clear()
-    assert (
-        generated.badge(ALL, scale="book") == "Not the published edition · scale book · computed on no device · not yet"
-    )
-    assert "| [01_data](01_data) | not executed |" in generated.execution(ALL)
-    page = generated.all_claims(ALL)
+    assert pages.badge(ALL, scale="book") == "Not the published edition · scale book · computed on no device · not yet"
+    assert "| [01_data](01_data) | not executed |" in pages.execution(ALL)
+    page = pages.all_claims(ALL)
     assert page.count("not measured") == N
 
 
 def test_every_claim_is_on_its_page_with_its_verdict(past):
-    page = generated.all_claims(ALL)
+    page = pages.all_claims(ALL)
     assert all(f"`{key}`" in page for key in claims.read())
     line = next(line for line in page.splitlines() if "`headline/lexical`" in line)
     assert "0.14 ± 0.11, mean ± std over sequences, alexkstern/Lexurn, commit 197fae0" in line
@@ -91,19 +91,19 @@ def test_every_claim_is_on_its_page_with_its_verdict(past):
 
 def test_the_page_on_execution_counts_runs(past):
     assert "| [01_data](01_data) | done | the defaults | cpu | 3 | 2026-01-02 03:04:05 | abcdef0 | 012345 |" in (
-        generated.execution(ALL)
+        pages.execution(ALL)
     )
     past["used"] = {f"urns-a-{n}00000000000/{name}": "" for n in range(9) for name in ("results.json", store.WEIGHTS)}
-    assert "| 9, among them 000000, 100000, " in generated.execution(ALL)
+    assert "| 9, among them 000000, 100000, " in pages.execution(ALL)
 
 
 def test_the_landing_page_tells_what_was_computed(past):
     first = {"value": 0.11, "error": 0.12, "n": 12, "exact": None, "verdict": "reproduced"}
     past["claims"] = PAST["claims"] | {"headline/relative_distance_lexical": first}
-    said = generated.headline(ALL)
+    said = pages.headline(ALL)
     assert f"over training urns, ± its standard error: lexical 0.11 ± 0.12 (n = 12). Of {N} [claims](claims): " in said
     assert (
         f"{N - 3} not measured" in said and "1 refuted" in said and "1 reproduced" in said and f"1 {ELSEWHERE}" in said
     )
     past.clear()
-    assert generated.headline(ALL) == f"**In this edition**: Of {N} [claims](claims): {N} not measured.\n"
+    assert pages.headline(ALL) == f"**In this edition**: Of {N} [claims](claims): {N} not measured.\n"

@@ -1,132 +1,77 @@
-"""Imports run one way, and what must be light is."""
+"""Imports run downward, strings are imported in one place, and what must be light is light."""
 
 import ast
+import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-import lexurn
+from lexurn.base.paths import LIBRARY
 from lexurn.predictors import Generalizing
 
-LIBRARY = Path(lexurn.__file__).parent
-ORDER = [
-    "settings",
-    "paths",
-    "files",
-    "store",
-    "wording",
-    "parameters",
-    "shapes",
-    "seeding",
-    "divergences",
-    "tasks",
-    "predictors",
-    "models",
-    "training",
-    "checkpoints",
-    "series",
-    "uncertainty",
-    "evaluation",
-    "comparison",
-    "discrimination",
-    "experiment",
-    "tracking",
-    "claims",
-    "provenance",
-    "tables",
-    "recording",
-    "runs",
-    "edition",
-    "analysis",
-    "plotting",
-    "drawing",
-    "figures",
-    "sweeps",
-    "workers",
-    "kept",
-    "strategies",
-    "widgets",
-    "chapters",
-    "notebook_process",
-    "cards",
-    "execution",
-    "faults",
-    "authoring",
-    "generated",
-    "sphinx_pages",
-    "site",
-    "cli",
-    "__main__",
-]
+
+def check_contracts(root: Path) -> subprocess.CompletedProcess:
+    """Run import-linter, whose contracts stand in pyproject.toml, on the library below `root`."""
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    return subprocess.run(command, cwd=root, env={"PYTHONPATH": str(root)}, capture_output=True, text=True)
 
 
-def modules():
-    return {
-        ".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__"): path
-        for path in LIBRARY.rglob("*.py")
-        if path != LIBRARY / "__init__.py"
-    }
+def test_imports_run_downward():
+    done = check_contracts(LIBRARY.parent)
+    assert done.returncode == 0, done.stdout
 
 
-def imported(path):
-    """Names of `lexurn`'s own parts, and of everything else, that a file imports anywhere in it."""
-    own, other = set(), set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "lexurn":
-            own |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lexurn."):
-            own.add(node.module.split(".")[1])
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            other.add(node.module.split(".")[0])
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                parts = alias.name.split(".")
-                (own if parts[0] == "lexurn" and len(parts) > 1 else other).add(
-                    parts[parts[0] == "lexurn" and len(parts) > 1]
-                )
-    return own, other
+def test_an_upward_import_and_one_between_chapters_are_found(tmp_path):
+    shutil.copytree(LIBRARY, tmp_path / "lexurn", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(LIBRARY.parent / "pyproject.toml", tmp_path)
+    (tmp_path / "lexurn/base/upward.py").write_text("from lexurn import runs\n")
+    (tmp_path / "lexurn/chapters/data/sideways.py").write_text("from lexurn.chapters.coins import counts\n")
+    (tmp_path / "lexurn/settings/heavy.py").write_text("import torch\n")
+    done = check_contracts(tmp_path)
+    assert "imports run downward BROKEN" in done.stdout
+    assert "no chapter uses another BROKEN" in done.stdout
+    assert "settings are light BROKEN" in done.stdout
 
 
-@pytest.mark.parametrize("name", modules())
-def test_a_module_imports_only_what_stands_before_it(name):
-    part = name.split(".")[0]
-    assert part in ORDER, f"{part} has no place in the order of imports; give it one in this test"
-    own, _ = imported(modules()[name])
-    later = {each for each in own if ORDER.index(each) > ORDER.index(part)}
-    assert not later
+def imports_by_string(path: Path) -> bool:
+    names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+    attributes = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    return bool({"import_module", "__import__"} & (names | attributes))
 
 
-def test_every_package_is_installed():
-    packages = tomllib.loads((LIBRARY.parent / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    folders = [path.parent.relative_to(LIBRARY.parent) for path in LIBRARY.rglob("__init__.py")]
-    assert sorted(packages) == sorted(".".join(folder.parts) for folder in folders)
+def test_one_module_imports_by_a_string(tmp_path):
+    by_string = [path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py") if imports_by_string(path)]
+    assert by_string == ["settings/registry.py"]
+    (tmp_path / "another.py").write_text("import importlib\nimportlib.import_module('lexurn')\n")
+    assert imports_by_string(tmp_path / "another.py")
 
 
-def test_the_order_can_be_broken(tmp_path):
-    bad = tmp_path / "bad.py"
-    bad.write_text("from lexurn import runs\nimport lexurn.training\nfrom lexurn.models import build\n")
-    assert imported(bad)[0] == {"runs", "training", "models"}
+def test_every_folder_is_a_package():
+    folders = {path.parent for path in LIBRARY.rglob("*.py")}
+    assert all((folder / "__init__.py").exists() for folder in folders)
 
 
-def test_only_tracking_imports_wandb_and_training_needs_neither_it_nor_papermill():
-    for name, path in modules().items():
-        _, other = imported(path)
-        assert "wandb" not in other or name == "tracking.recorder"
-        assert "papermill" not in other or name == "notebook_process"
+def test_the_library_is_found_from_above_its_clone(tmp_path):
+    """Colab's working folder holds the clone, and a folder `lexurn` there must not pass for the package."""
+    (tmp_path / "lexurn").symlink_to(LIBRARY.parent)
+    code = "import lexurn; print(lexurn.__file__)"
+    environment = {"PATH": "/usr/bin:/bin"}  # no PYTHONPATH, which would find it anyway
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == str(LIBRARY / "__init__.py"), done.stderr
 
 
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
         ("import lexurn", "torch numpy pandas pydantic"),
-        ("import lexurn.parameters; lexurn.parameters.check({'lex': True})", "torch numpy pandas matplotlib"),
+        ("from lexurn import parameters; parameters.check({'lex': True})", "torch numpy pandas matplotlib"),
         ("import lexurn.cli", "torch numpy pandas pydantic"),
-        ("import lexurn.runs", "wandb papermill matplotlib IPython"),
+        ("from lexurn.runs import get", "wandb papermill matplotlib IPython"),
+        ("import lexurn.runs.store", "torch pandas"),
     ],
 )
 def test_imports_are_light(statement, absent):

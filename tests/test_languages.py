@@ -9,10 +9,10 @@ from math import comb, log
 import pytest
 import torch
 
+from lexurn.base.seeding import generator
+from lexurn.generators.languages import LANGUAGES
+from lexurn.generators.strings import EOS, FIRST, PAD, SOS, letters_of, sequences
 from lexurn.predictors.grammars import Counting, oracle
-from lexurn.seeding import generator
-from lexurn.tasks.languages import LANGUAGES
-from lexurn.tasks.words import EOS, FIRST, PAD, SOS, letters_of, sequences
 
 MOST = 8
 

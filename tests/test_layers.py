@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from lexurn import models
-from lexurn.analysis import activations, geometry, layers
-from lexurn.divergences import negative_log_likelihood
-from lexurn.parameters import check
-from lexurn.seeding import generator
-from lexurn.tasks.shuffling import shuffled
+from lexurn.base.divergences import negative_log_likelihood
+from lexurn.base.seeding import generator
+from lexurn.chapters.coins import activations
+from lexurn.chapters.geometry import layers, vector_geometry
+from lexurn.generators.shuffling import shuffled
+from lexurn.settings.resolver import check
 
 BACKBONES = {
     "transformer": {"n_layers": 3, "norm": "rms", "mlp": "swiglu", "positions": "rotary"},
@@ -54,7 +55,7 @@ def test_layers_are_those_that_are_read_by_name(name):
     everything = torch.ones(6, 12, dtype=torch.bool)
     flow = [read[each][:, 1:] for each in names]
     for layer, x in enumerate(flow):
-        wanted = geometry.cosines(x, everything)
+        wanted = vector_geometry.cosines(x, everything)
         assert table.loc[(layer, "cosine"), "mean"] == pytest.approx(wanted.mean().item(), abs=1e-6)
         assert table.loc[(layer, "cosine"), "sem"] == pytest.approx(wanted.std().item() / 6**0.5, rel=1e-4)
         if layer <= last:
@@ -127,9 +128,9 @@ def test_clouds_are_the_same_tokens_in_every_layer_and_model():
     measured = layers.of_clouds(mine)
     assert set(measured["measure"]) == {"effective_rank", "twonn", "mle"}
     rank = measured.query("layer == 2 and measure == 'effective_rank'")["value"].item()
-    assert rank == pytest.approx(geometry.effective_rank(mine[2]))
+    assert rank == pytest.approx(vector_geometry.effective_rank(mine[2]))
     kept = layers.kept_neighbours(mine, k=5).set_index("layer")["value"]
-    assert kept[2] == pytest.approx(geometry.overlap(mine[1], mine[2], k=5))
+    assert kept[2] == pytest.approx(vector_geometry.overlap(mine[1], mine[2], k=5))
 
 
 def test_of_every_kind_there_is_one_anywhere():

@@ -7,13 +7,13 @@ import torch
 from jaxtyping import TypeCheckError
 
 from lexurn import models
-from lexurn.divergences import negative_log_likelihood
+from lexurn.base.divergences import negative_log_likelihood
+from lexurn.base.seeding import generator
+from lexurn.base.shapes import check_tokens
 from lexurn.models import transformer
 from lexurn.models.vocabulary import FAMILIES, one_hot, orthonormal
-from lexurn.parameters import check
-from lexurn.seeding import generator
 from lexurn.settings import SECTIONS
-from lexurn.shapes import check_tokens
+from lexurn.settings.resolver import check
 
 KINDS = {
     "learned": {},

@@ -16,7 +16,10 @@ import yaml
 from click.testing import CliRunner
 from test_book import outputs_of
 
-from lexurn import cards, claims, cli, figures, paths
+from lexurn import cli
+from lexurn.base import paths
+from lexurn.figures import figure_card
+from lexurn.publish import cards, claims
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt-get install chromium)")
@@ -228,7 +231,7 @@ def test_every_picture_is_drawn_again_from_its_card_by_another_process(site, tmp
     for path in map(Path, done.stdout.split()):
         if path.suffix == ".png":
             stem = path.stem if path.stem in found else path.stem.rpartition("-")[0]
-            found[stem].append(figures.digest(path.read_bytes()))
+            found[stem].append(figure_card.digest(path.read_bytes()))
     assert found.pop("control") != wanted["04_analysis-scores"] == found["04_analysis-scores"]
     assert found == wanted
 

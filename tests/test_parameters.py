@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from lexurn import parameters
-from lexurn.parameters import ParameterError, check
 from lexurn.settings import FLAT, LETTERS, SECTIONS, Settings, owners
+from lexurn.settings.resolver import ParameterError, check
 
 CHOICES = {
     "task": ["urns", "language", "text"],

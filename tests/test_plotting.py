@@ -4,22 +4,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lexurn import evaluation, experiment, plotting
-from lexurn.parameters import check
-from lexurn.widgets import LiveTraining
+from lexurn import evaluation
+from lexurn.chapters.analysis import plots as analysis_plots
+from lexurn.chapters.data import plots as data_plots
+from lexurn.chapters.strategies import plots as strategies_plots
+from lexurn.figures import plots, style
+from lexurn.figures.widgets import LiveTraining
+from lexurn.runs import fit
+from lexurn.settings.resolver import check
 
 
 @pytest.fixture
 def axes():
-    _, (axes,) = plotting.panels(1)
+    _, (axes,) = style.panels(1)
     return axes
 
 
 @pytest.fixture(scope="module")
 def scene():
     settings = check({"n_test_samples": 10, "context_length": 6})
-    pool = experiment.training_pool(settings)
-    return experiment.references(settings, pool), experiment.held_out(settings, pool)
+    pool = fit.training_pool(settings)
+    return fit.references(settings, pool), fit.held_out(settings, pool)
 
 
 def test_scores_show_every_urn_the_mean_and_what_was_published(axes):
@@ -28,7 +33,7 @@ def test_scores_show_every_urn_the_mean_and_what_was_published(axes):
     means = pd.DataFrame({"who": ["lexical", "symmetrized"], "mean": [0.12, 0.18], **bounds})
     published = pd.DataFrame({"who": ["lexical"], "mean": [0.14], "spread": [0.11]})
     parts = {"urn": urns, "mean over urns": means, "published": published}
-    plotting.scores(pd.concat(lines.assign(what=what) for what, lines in parts.items()), axes)
+    analysis_plots.scores(pd.concat(lines.assign(what=what) for what, lines in parts.items()), axes)
     assert [label.get_text() for label in axes.get_xticklabels()] == ["lexical", "S"] and axes.get_yscale() == "log"
     drawn = [line.get_ydata() for line in axes.lines]
     np.testing.assert_allclose(drawn[0], urns["mean"][:6])
@@ -47,11 +52,11 @@ def test_shares_and_relative_distances_are_drawn_for_every_urn(axes):
             "control": [-0.6, np.nan, 0.1],
         }
     )
-    plotting.shares(standing, axes)
+    analysis_plots.shares(standing, axes)
     lexical_to_g = next(line for line in axes.lines if line.get_label() == "lexical")
     np.testing.assert_allclose(lexical_to_g.get_ydata(), [0.5, 0.25])
     axes.clear()
-    plotting.against_entropy(standing, axes)
+    analysis_plots.against_entropy(standing, axes)
     handles, labels = axes.get_legend_handles_labels()
     assert labels == ["hedging G as far as lexical", "hedging G as far as permuted", "lexical", "permuted"]
     assert list(handles[2].lines[0].get_xdata()) == [0.5]  # the other has no r
@@ -59,7 +64,7 @@ def test_shares_and_relative_distances_are_drawn_for_every_urn(axes):
 
 def test_a_setting_is_drawn_with_a_point_a_run_and_a_line_through_the_means(axes):
     table = pd.DataFrame({"n_tasks": [1, 1, 4, 4], "d_model": [16] * 4, "r": [0.0, 1.0, 2.0, 4.0]})
-    plotting.by_setting(table, axes, x="n_tasks", y="r", line="d_model")
+    analysis_plots.by_setting(table, axes, x="n_tasks", y="r", line="d_model")
     points, line, *ends = axes.lines
     assert len(ends) == 2  # of relative distance
     assert list(points.get_ydata()) == [0.0, 1.0, 2.0, 4.0] and list(line.get_ydata()) == [0.5, 3.0]
@@ -68,7 +73,7 @@ def test_a_setting_is_drawn_with_a_point_a_run_and_a_line_through_the_means(axes
 
 def test_distances_from_a_tidy_table_are_drawn_against_steps(axes):
     lines = [{"step": step, "reference": "symmetrized", "distance": 1 / step} for step in (10, 100)]
-    plotting.distances_along(pd.DataFrame(lines), axes)
+    analysis_plots.distances_along(pd.DataFrame(lines), axes)
     (line,) = axes.lines
     assert list(line.get_ydata()) == [0.1, 0.01] and axes.get_xscale() == axes.get_yscale() == "log"
 
@@ -76,7 +81,7 @@ def test_distances_from_a_tidy_table_are_drawn_against_steps(axes):
 def test_weights_along_training_are_stacked_to_one(axes):
     names = ["generalizing", "symmetrized", "uniform"]
     lines = [{"step": step, "reference": name, "weight": 1 / 3} for step in (0, 10, 100) for name in names]
-    plotting.weights_along_training(pd.DataFrame(lines), axes)
+    analysis_plots.weights_along_training(pd.DataFrame(lines), axes)
     assert len(axes.collections) == 3 and axes.get_xlim() == (10, 100) and axes.get_xscale() == "log"
     top = max(path.vertices[:, 1].max() for path in axes.collections[-1].get_paths())
     assert top == pytest.approx(1.0)
@@ -85,8 +90,8 @@ def test_weights_along_training_are_stacked_to_one(axes):
 def test_rows_are_drawn_as_they_stand_in_the_table(axes, scene):
     references, held = scene
     table = evaluation.evaluate(references["generalizing"], references, held)
-    assert plotting.distances_by_row(table, axes, split="out_of_distribution") is axes
-    lines = dict(zip(list(plotting.NAMES)[:3], axes.lines, strict=True))
+    assert plots.distances_by_row(table, axes, split="out_of_distribution") is axes
+    lines = dict(zip(list(style.NAMES)[:3], axes.lines, strict=True))
     wanted = [
         evaluation.select(table, split="out_of_distribution", row=str(row)).loc["memorizing", "mean"]
         for row in range(7)
@@ -98,19 +103,19 @@ def test_rows_are_drawn_as_they_stand_in_the_table(axes, scene):
 def test_training_curves_are_drawn_as_they_were_logged(axes):
     metrics = pd.DataFrame({"step": [0, 5], "validation_loss": [2.0, 1.0], "train_loss": [np.nan, 1.5]})
     metrics["out_of_distribution/symmetrized_kl/memorizing"] = [0.3, 0.2]
-    plotting.losses(metrics, axes)
+    plots.losses(metrics, axes)
     assert axes.lines[1].get_ydata().tolist() == [2.0, 1.0]
-    plotting.distances_along_training(metrics, axes)
+    plots.distances_along_training(metrics, axes)
     assert axes.lines[-1].get_ydata().tolist() == [0.3, 0.2]
     axes.clear()
-    plotting.training(metrics.assign(best_step=5), axes, view="distances")
+    plots.training(metrics.assign(best_step=5), axes, view="distances")
     mark, line = axes.lines
     assert list(mark.get_xdata()) == [5, 5] and line.get_ydata().tolist() == [0.3, 0.2]
 
 
 def test_claims_are_drawn_with_their_bands_and_what_was_published(axes):
     table = pd.DataFrame({"claim": ["a", "b"], "published": [0.1, np.nan], "low": [0.05, 0.2], "high": [0.2, 0.4]})
-    plotting.bands(table.assign(ours=[0.12, 0.5], error=[0.01, 0.1]), axes)
+    data_plots.bands(table.assign(ours=[0.12, 0.5], error=[0.01, 0.1]), axes)
     assert [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches] == [(0.05, 0.2), (0.2, 0.4)]
     published, ours = axes.lines
     assert published.get_xdata()[0] == 0.1 and ours.get_xdata().tolist() == [0.12, 0.5]
@@ -120,16 +125,16 @@ def test_claims_are_drawn_with_their_bands_and_what_was_published(axes):
 def test_predictions_are_drawn_a_line_a_color(axes, scene):
     references, held = scene
     table = evaluation.on_one_sequence(references, held["out_of_distribution"][:1])
-    plotting.predictions(table[table["predictor"] == "memorizing"], axes)
+    plots.predictions(table[table["predictor"] == "memorizing"], axes)
     assert len(axes.lines) == 4
     for line, probability in zip(axes.lines, references["memorizing"].urns[0], strict=True):
         np.testing.assert_allclose(line.get_ydata(), probability)
 
 
 def test_every_line_has_a_color_and_a_style_of_its_own():
-    assert plotting.COLORS.keys() == plotting.STYLES.keys() >= plotting.NAMES.keys()
-    assert len(set(plotting.COLORS.values())) == len(plotting.COLORS)
-    assert len({str(style) for style in plotting.STYLES.values()}) == len(plotting.STYLES)
+    assert style.COLORS.keys() == style.STYLES.keys() >= style.NAMES.keys()
+    assert len(set(style.COLORS.values())) == len(style.COLORS)
+    assert len({str(style) for style in style.STYLES.values()}) == len(style.STYLES)
 
 
 def test_outside_a_notebook_training_is_told_in_lines(capsys):
@@ -146,11 +151,11 @@ def test_outside_a_notebook_training_is_told_in_lines(capsys):
 
 def test_no_line_is_dropped_and_more_than_can_be_told_apart_are_refused(axes):
     table = pd.DataFrame({"who": [str(each) for each in range(8)] * 2, "step": [0] * 8 + [1] * 8, "mean": range(16)})
-    plotting.curves(table, axes, x="step")
+    plots.curves(table, axes, x="step")
     assert len(axes.lines) == 8 and len({(line.get_color(), str(line.get_linestyle())) for line in axes.lines}) == 8
     more = pd.concat([table, table.assign(who="another")])
     with pytest.raises(ValueError, match="9 values of who cannot be told apart, at most 8; draw fewer"):
-        plotting.curves(more, axes, x="step")
+        plots.curves(more, axes, x="step")
 
 
 def test_a_map_has_a_cell_for_each_step_and_diversity_and_its_transitions_on_the_right_rows(axes):
@@ -159,7 +164,7 @@ def test_a_map_has_a_cell_for_each_step_and_diversity_and_its_transitions_on_the
         cells += [{"n_tasks": n_tasks, "step": step, "v": n_tasks / step, "what": "cell"} for step in steps]
     cells[0]["v"] = np.nan
     lines = [{"n_tasks": 16, "step": 90, "what": "half way"}, {"n_tasks": 64, "step": 90, "what": "account"}]
-    plotting.diversity_map(pd.DataFrame(cells + lines), axes, value="v", low=0.0, high=1.0)
+    strategies_plots.diversity_map(pd.DataFrame(cells + lines), axes, value="v", low=0.0, high=1.0)
     (mesh,) = axes.collections
     np.testing.assert_allclose(mesh.get_array().filled(-1).flatten()[:4], [-1, 4 / 60, 4 / 400, 16 / 20])
     assert [each.get_text() for each in axes.get_yticklabels()] == ["4", "16"] and axes.get_xscale() == "log"
@@ -174,7 +179,7 @@ def test_compositions_are_stacked_and_the_account_draws_their_bounds(axes):
         for step in (20, 200)
         for name, weight in (("uniform", first), ("generalizing", 0.5), ("memorizing", 0.5 - first))
     ]
-    plotting.compositions(pd.DataFrame(lines), axes)
+    strategies_plots.compositions(pd.DataFrame(lines), axes)
     tops = [area.get_paths()[0].vertices[:, 1].max() for area in axes.collections]
     assert tops == pytest.approx([0.2, 0.7, 1.0]) and axes.get_legend_handles_labels()[1][:2] == [
         "uniform",
@@ -185,23 +190,23 @@ def test_compositions_are_stacked_and_the_account_draws_their_bounds(axes):
 
 def test_many_panels_stand_in_rows():
     for n, rows, columns in ((1, 1, 1), (4, 1, 4), (5, 2, 3), (7, 2, 4)):
-        figure, axes = plotting.panels(n, width=2.0, height=1.0)
+        figure, axes = style.panels(n, width=2.0, height=1.0)
         assert len(axes) == len(figure.axes) == n and figure.get_size_inches().tolist() == [2 * columns, rows]
 
 
 def test_a_key_takes_no_room_where_there_is_a_place_for_it():
     for n, takes in ((4, True), (5, False), (6, True)):
-        _, axes = plotting.panels(n)
+        _, axes = style.panels(n)
         axes[-1].plot([0, 1], label="one")
-        assert plotting.legend(axes[-1]).get_legend().get_in_layout() == takes
+        assert style.legend(axes[-1]).get_legend().get_in_layout() == takes
 
 
 def test_a_panel_above_an_empty_place_names_its_axis():
-    _, axes = plotting.panels(5, sharey=True)
+    _, axes = style.panels(5, sharey=True)
     for each in axes:
         each.set_xlabel("step")
         each.label_outer()
     assert [each.get_xlabel() for each in axes] == ["", "", "", "step", "step"]
-    plotting.name_lowest(axes)
+    style.name_lowest(axes)
     assert [each.get_xlabel() for each in axes] == ["", "", "step", "step", "step"]
     assert axes[2].xaxis.get_tick_params()["labelbottom"]

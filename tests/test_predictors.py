@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from scipy.special import digamma, gammaln
 from scipy.stats import betabinom, dirichlet_multinomial
 
-from lexurn import divergences
+from lexurn.base import divergences
+from lexurn.base.seeding import generator
+from lexurn.generators.urns import Urns
 from lexurn.predictors import Empirical, Generalizing, Memorizing, Symmetrized, Uniform, symmetrized
 from lexurn.predictors.counting import prefix_counts
 from lexurn.predictors.symmetrized import relabelings
-from lexurn.seeding import generator
-from lexurn.tasks import Urns
 
 
 def draw(n_colors, *, n_tasks=1, n=40, length=20, alpha=1.0, seed=0):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lexurn.analysis import probing
-from lexurn.seeding import generator
+from lexurn.base.seeding import generator
+from lexurn.chapters.coins import probing
 
 
 def written(n=200, n_rows=8, d=6, noise=0.0):

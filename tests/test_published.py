@@ -2,7 +2,10 @@
 
 import pytest
 
-from lexurn import edition, paths, runs, store
+from lexurn import runs
+from lexurn.base import paths
+from lexurn.publish import edition
+from lexurn.runs import store
 
 
 @pytest.fixture

@@ -6,15 +6,16 @@ from math import log
 import pytest
 import torch
 
-from lexurn.analysis import rules
-from lexurn.analysis.chance import chance
+from lexurn.base.seeding import generator
+from lexurn.chapters.rules import extrapolation
+from lexurn.generators.languages import LANGUAGES
+from lexurn.generators.prompts import PROMPTS, halves, prompts
+from lexurn.generators.strings import EOS, FIRST, PAD
+from lexurn.measures import rules
+from lexurn.measures.chance import chance
 from lexurn.models.generation import go_on
 from lexurn.predictors.grammars import oracle
 from lexurn.predictors.normative import Normative
-from lexurn.seeding import generator
-from lexurn.tasks.languages import LANGUAGES
-from lexurn.tasks.prompts import PROMPTS, halves, prompts
-from lexurn.tasks.words import EOS, FIRST, PAD
 
 MOST = 7
 
@@ -71,7 +72,7 @@ IMMEDIATE = {"aNbN": 69 / 251, "baN": 0.5, "bbaN": 0.5, "aNbNcN": 0.0, "dyck": 0
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_immediate_eos_obeys_rule_1_as_often_as_is_known(name):
-    table = rules.at_once(LANGUAGES[name], prompts(name)["out_of_distribution"])
+    table = rules.immediate_eos(LANGUAGES[name], prompts(name)["out_of_distribution"])
     assert value(table, "rule_1") == pytest.approx(IMMEDIATE[name]) and value(table, "finished") == 1
     assert value(table, "rule_1_of_finished") == value(table, "rule_1_and_finished") == value(table, "rule_1")
     assert value(table, "grammatical") == 0
@@ -120,7 +121,7 @@ def test_chance_is_what_a_uniform_model_does():
 @pytest.mark.parametrize("name", PROMPTS)
 def test_an_oracle_as_the_model_stays_in_the_language_and_has_all_mass_where_both_rules_hold(name):
     exact, language = oracle(name, max_length=24), LANGUAGES[name]
-    table = rules.of_predictor(exact, language, limit=25)
+    table = extrapolation.of_predictor(exact, language, limit=25)
     for decoding in ("greedy", "sampled"):
         for kind in ("in_distribution", "start"):
             of = {"prompts": kind, "decoding": decoding}
@@ -199,7 +200,7 @@ def test_the_normative_learner_keeps_rule_1_once_words_have_spoken_for_it():
     rates = {}
     for n_words in (0, 10):
         predictor = Normative("aNbN", max_length=32, n_words=n_words)
-        table = rules.of_predictor(predictor, LANGUAGES["aNbN"], limit=33)
+        table = extrapolation.of_predictor(predictor, LANGUAGES["aNbN"], limit=33)
         rates[n_words] = value(table, "rule_1", prompts="out_of_distribution", decoding="sampled")
     assert rates[0] < 0.3 and rates[10] == pytest.approx(247 / 251, abs=0.01)
     assert predictor.weights("ba")["rule_1"] > 0.99 and predictor.weights("aab")["both"] > 0.99

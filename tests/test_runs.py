@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lexurn import evaluation, experiment, models, parameters, recording, runs
+from lexurn import evaluation, models, parameters, runs
+from lexurn.runs import fit, recording
+from lexurn.runs.tracking import Tracker
 from lexurn.settings import Settings
-from lexurn.tracking import Tracker
 
 TINY = {"n_steps": 6, "eval_every": 3, "n_test_samples": 20, "context_length": 8}
 
@@ -105,15 +106,15 @@ def test_stored_weights_are_those_of_the_best_validation_loss():
     assert 0 < best < 120 and set(run.results["step"]) == {best}
     last = load_file(run.path / "last.safetensors")
     assert not run.model.state_dict()["start"].equal(last["start"])
-    tokens = experiment.validation(run.settings, run.pool)
+    tokens = fit.validation(run.settings, run.pool)
     loss = models.loss_as_trained(run.model, tokens, seed=0)
     assert loss == pytest.approx(run.metrics["validation_loss"].min(), rel=1e-5)
 
 
 def test_every_stream_of_a_training_hangs_on_the_seed(monkeypatch):
     given = []
-    real = experiment.training.train
-    monkeypatch.setattr(experiment.training, "train", lambda *a, **k: given.append(k) or real(*a, **k))
+    real = fit.training.train
+    monkeypatch.setattr(fit.training, "train", lambda *a, **k: given.append(k) or real(*a, **k))
     for seed in (3, 4):
         runs.get(TINY | {"lex": True, "seed": seed})
     assert [k["dropout_seed"] for k in given] == [3, 4]
@@ -122,7 +123,7 @@ def test_every_stream_of_a_training_hangs_on_the_seed(monkeypatch):
 
 def test_the_pool_is_stored_with_the_run():
     run = runs.get(TINY | {"n_tasks": 5})
-    assert run.pool.equal(experiment.training_pool(run.settings)) and run.pool.shape == (5, 4)
+    assert run.pool.equal(fit.training_pool(run.settings)) and run.pool.shape == (5, 4)
     assert runs.get(TINY | {"n_tasks": 0}).pool is None
 
 
@@ -144,9 +145,9 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_written(store)
 
 def test_the_estimate_is_of_the_right_order():
     flat = {"n_steps": 150, "eval_every": 50}
-    estimated, seconds = experiment.estimate(parameters.check(flat)), runs.get(flat).provenance["seconds"]
+    estimated, seconds = fit.estimate(parameters.check(flat)), runs.get(flat).provenance["seconds"]
     assert seconds / 5 < estimated < 5 * seconds
-    assert experiment.estimate(parameters.check({"n_train_samples": 32})) > 0  # a single step
+    assert fit.estimate(parameters.check({"n_train_samples": 32})) > 0  # a single step
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -158,7 +159,7 @@ def test_a_run_trains_on_cuda(flat):
     best = int(run.results["step"].iloc[0])
     again = evaluation.evaluate(run.predictor, run.references, run.splits, step=best)
     pd.testing.assert_frame_equal(again, run.results, rtol=1e-3, atol=1e-5, check_dtype=False)
-    loss = models.loss_as_trained(run.model, experiment.validation(run.settings, run.pool), seed=0)
+    loss = models.loss_as_trained(run.model, fit.validation(run.settings, run.pool), seed=0)
     assert loss == pytest.approx(run.metrics.set_index("step").loc[best, "validation_loss"], rel=1e-5)
 
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
+from lexurn.base.seeding import generator
 from lexurn.models import scan as scans
 from lexurn.models.scan import scan
 from lexurn.models.xlstm import mlstm, mlstm_step, slstm_step
-from lexurn.seeding import generator
 
 
 def drawn(*shape, stream, of=torch.randn):

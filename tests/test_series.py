@@ -4,8 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lexurn import runs, series
-from lexurn.tracking import Tracker
+from lexurn import runs
+from lexurn.runs import snapshots
+from lexurn.runs.tracking import Tracker
 
 FLAT = {
     "n_steps": 60,
@@ -19,21 +20,21 @@ FLAT |= {"warmup": 0}
 
 
 def test_steps_are_evenly_spaced_in_their_roots_from_the_first_to_the_last():
-    steps = series.spaced(100_000, 100)
+    steps = snapshots.spaced(100_000, 100)
     assert (len(steps), steps[0], steps[-1]) == (100, 20, 100_000)
     roots = torch.tensor(steps).double().sqrt()
     gaps = roots.diff()
     assert (gaps - gaps.mean()).abs().max() < 0.2 < gaps.mean()
     assert (
-        series.spaced(100, 0) == []
-        and series.spaced(10, 4) == [10]
-        and series.spaced(25, 50) == [20, 21, 22, 23, 24, 25]
+        snapshots.spaced(100, 0) == []
+        and snapshots.spaced(10, 4) == [10]
+        and snapshots.spaced(25, 50) == [20, 21, 22, 23, 24, 25]
     )
 
 
 def test_the_weights_kept_are_those_of_trainings_that_end_there():
     run = runs.get(FLAT | {"n_checkpoints": 4})
-    kept = dict(series.read(run.path))
+    kept = dict(snapshots.read(run.path))
     assert list(kept) == [20, 31, 44, 60] == [step for step, _ in run.along()]
     for step in (20, 44):
         shorter = runs.get(FLAT | {"n_steps": step, "eval_every": step})
@@ -71,7 +72,7 @@ def test_a_training_that_was_cut_off_keeps_the_same_weights(tmp_path, monkeypatc
     parts = tmp_path / "again" / whole.path.name / "series"
     assert [path.stem for path in parts.iterdir()] == ["00000020"]
     again = runs.get(flat)
-    one, two = (load_file(run.path / series.SERIES) for run in (whole, again))
+    one, two = (load_file(run.path / snapshots.SERIES) for run in (whole, again))
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 

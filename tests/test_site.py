@@ -8,8 +8,10 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from lexurn import chapters, cli, paths
-from lexurn.parameters import ParameterError
+from lexurn import cli
+from lexurn.base import paths
+from lexurn.publish import dependencies
+from lexurn.settings.resolver import ParameterError
 
 HEADER = """# ---
 # jupyter:
@@ -34,16 +36,17 @@ seed: int = 0  # help
 """
 BODIES = {
     "01_good": "from lexurn import parameters\nprint('seed is', parameters.resolve('good').training.seed)\n",
-    "02_other": "import lexurn.divergences\nprint('other')\n",
+    "02_other": "import lexurn.base.divergences\nprint('other')\n",
 }
 AROUND = """import matplotlib.pyplot as plt
 _ = plt.plot([1, 2])
 
 # %%
 import pandas as pd
-from lexurn import figure, plotting
+from lexurn import figure
+from lexurn.chapters.data import plots as data_plots
 table = pd.DataFrame({"kind": ["a", "a", "b"], "entropy": [0.1, 0.2, 0.3]})
-figure(plotting.entropies, table, alt="Three entropies.", n="3 urns")
+figure(data_plots.entropies, table, alt="Three entropies.", n="3 urns")
 """
 BROKEN = {
     "shows a picture around its card": (
@@ -108,16 +111,16 @@ def test_the_book_is_made_once_and_again_only_where_something_changed(root):
 
     (root / "params.yaml").write_text("good: {seed: 8}\nseed: 7\n".replace("seed: 7\n", "other: {seed: 7}\n"))
     assert executed(run("--params", str(root / "params.yaml"))) == ["01_good"]
-    record = chapters.Chapter("02_other", {"seed": 7})
-    assert record.is_current and set(record.past["modules"]) == {"lexurn", "lexurn.divergences"}
-    assert "lexurn.divergences" not in chapters.Chapter("01_good", {}).past["modules"]
+    record = dependencies.Chapter("02_other", {"seed": 7})
+    assert record.is_current and set(record.past["modules"]) == {"lexurn", "lexurn.base.divergences"}
+    assert "lexurn.base.divergences" not in dependencies.Chapter("01_good", {}).past["modules"]
 
 
 def test_a_changed_module_or_run_makes_the_chapters_that_used_it_run_again(root):
     assert run().exit_code == 0
     path = root / "_build" / "executed" / "02_other.json"
     record = json.loads(path.read_text())
-    record["modules"]["lexurn.divergences"] = "of yesterday"
+    record["modules"]["lexurn.base.divergences"] = "of yesterday"
     path.write_text(json.dumps(record))
     assert executed(run()) == ["02_other"]
     record = json.loads(path.read_text())
@@ -177,7 +180,7 @@ def test_what_was_asked_wrongly_is_refused_before_any_work(root):
         assert result.exit_code == 2 and message in result.output and not (root / "_build").exists()
     (root / "book" / "02_other.py").write_text(HEADER.replace("# Parameters of this chapter.", "# nothing"))
     with pytest.raises(ParameterError, match="02_other.py has no parameters cell; add a code cell"):
-        chapters.chosen((), None)
+        dependencies.chosen((), None)
     (root / "book" / "02_other.py").write_text(HEADER.replace("seed: int = 0", "seed: int = 0 0"))
     result = run("--chapter", "good")  # also where it is not that chapter
     assert result.exit_code == 2 and "the parameters cell of 02_other.py cannot be read: invalid" in result.output
@@ -209,14 +212,14 @@ def test_what_is_edited_while_it_is_executed_is_executed_again(root):
 
 
 def test_the_estimate_is_what_it_took_the_last_time_else_what_was_measured(root):
-    chapter = chapters.Chapter("02_other", {})
+    chapter = dependencies.Chapter("02_other", {})
     assert chapter.expected("smoke") is None
     (root / "params").mkdir()
     (root / "params" / "seconds.json").write_text('{"smoke": {"02_other": 99.0}}')
     assert chapter.expected("smoke") == 99.0 and chapter.expected("defaults") is None
     assert run("--chapter", "other").exit_code == 0
     assert chapter.expected("smoke") == chapter.past["seconds"] < 60
-    assert chapters.Chapter("02_other", {"seed": 1}).expected("smoke") == 99.0
+    assert dependencies.Chapter("02_other", {"seed": 1}).expected("smoke") == 99.0
 
 
 def test_a_record_of_another_version_is_none(root):
@@ -225,7 +228,7 @@ def test_a_record_of_another_version_is_none(root):
     record = json.loads(path.read_text())
     del record["used"]
     path.write_text(json.dumps(record))
-    assert chapters.Chapter("02_other", {}).past == {} and executed(run("--chapter", "other")) == ["02_other"]
+    assert dependencies.Chapter("02_other", {}).past == {} and executed(run("--chapter", "other")) == ["02_other"]
 
 
 def test_a_site_that_cannot_be_rendered_fails_and_says_where_to_read_on(root):

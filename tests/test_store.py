@@ -2,8 +2,11 @@
 
 import pytest
 
-from lexurn import edition, files, paths, runs, store
-from lexurn.parameters import check
+from lexurn import runs
+from lexurn.base import files, paths
+from lexurn.publish import edition
+from lexurn.runs import store
+from lexurn.settings.resolver import check
 
 KEYS = ("aaaa11112222", "aaaa33334444", "bbbb11112222")
 

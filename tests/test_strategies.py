@@ -8,11 +8,15 @@ import pandas as pd
 import pytest
 import torch
 
-from lexurn import divergences, kept, parameters, runs, strategies, uncertainty
+from lexurn import parameters, runs
+from lexurn.base import divergences
+from lexurn.base.seeding import generator, numpy_generator
+from lexurn.chapters import strategies
+from lexurn.chapters.strategies import LOG_ODDS, Account, Curves, FitError
+from lexurn.generators.urns import Urns
+from lexurn.measures import intervals
 from lexurn.predictors import Generalizing, Memorizing, Uniform
-from lexurn.seeding import generator, numpy_generator
-from lexurn.strategies import LOG_ODDS, Account, Curves, FitError
-from lexurn.tasks import Urns
+from lexurn.runs import cache
 
 TRUE = Account(alpha=0.7, beta=0.3, gamma=2.0)
 
@@ -90,7 +94,7 @@ def test_the_truth_lies_within_the_intervals_of_seeds():
     for value_of in (lambda each: each.alpha, lambda each: each.beta, lambda each: np.log(each.gamma)):
         low, high = np.quantile(list(map(value_of, accounts)), [0.025, 0.975])
         assert low < value_of(TRUE) < high < low + 4.0
-        few = uncertainty.of_few([*map(value_of, alone)])
+        few = intervals.of_few([*map(value_of, alone)])
         assert few.low < value_of(TRUE) < few.high and few.n == 4
     assert strategies.resampled(cells(), made_by(TRUE.log_odds(cells()))["kl"], found) == []
 
@@ -331,7 +335,7 @@ def test_a_training_is_followed_through_the_map_once(lex, monkeypatch):
     plain = pd.concat([strategies.along(run), pd.DataFrame(strategies.maps.complexities(run), index=range(5))], axis=1)
     pd.testing.assert_frame_equal(table, plain, rtol=1e-4, atol=1e-9, check_dtype=False)
     assert told[-1] == "1 training(s) followed, 0 that had been before."
-    monkeypatch.setattr(kept, "keep", None)  # nothing is computed again
+    monkeypatch.setattr(cache, "keep", None)  # nothing is computed again
     pd.testing.assert_frame_equal(strategies.followed([run], say=told.append), table)
 
 

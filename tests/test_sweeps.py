@@ -16,7 +16,10 @@ import pytest
 from click.testing import CliRunner
 from dask.distributed import Client
 
-from lexurn import cli, parameters, paths, runs, store, sweeps, widgets, workers
+from lexurn import cli, parameters, runs
+from lexurn.base import paths
+from lexurn.figures import widgets
+from lexurn.runs import store, sweeps, workers
 
 GRID = """
 fixed: {n_steps: 60, n_test_samples: 20, context_length: 8, eval_every: 30, d_model: 8}
@@ -313,7 +316,7 @@ def test_the_longer_trainings_are_of_the_headline_s_urns_and_ten_times_as_long()
 
 def test_processes_end_with_the_one_that_started_them():
     code = (
-        "import os, signal\nfrom lexurn.workers import Processes\n"
+        "import os, signal\nfrom lexurn.runs.workers import Processes\n"
         "print(Processes(1).submit(os.getpid).result(), flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

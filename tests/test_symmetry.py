@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from lexurn.analysis import symmetry
+from lexurn.base.seeding import generator
+from lexurn.chapters.coins import symmetry
+from lexurn.generators.urns import Urns
 from lexurn.predictors import Generalizing
-from lexurn.seeding import generator
-from lexurn.tasks import Urns
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lexurn import edition, paths, runs
+from lexurn import runs
+from lexurn.base import paths
+from lexurn.publish import edition
 
 
 def test_a_table_comes_back_as_it_was(store):

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from lexurn import experiment, files, kept, runs
-from lexurn.analysis import one_run, perplexity, token_geometry
-from lexurn.parameters import ParameterError, check
+from lexurn import runs
+from lexurn.base import files
+from lexurn.base.seeding import generator
+from lexurn.chapters.geometry import token_geometry
+from lexurn.chapters.train import one_run
+from lexurn.generators import corpora, text, tokenization
 from lexurn.predictors import Uniform
 from lexurn.predictors.ngrams import STRENGTHS, Bigram, Unigram
-from lexurn.seeding import generator
+from lexurn.runs import cache, fit, perplexity
 from lexurn.settings import TextSettings
-from lexurn.tasks import corpora, text, tokenization
+from lexurn.settings.resolver import ParameterError, check
 
 DATA = os.environ.get("LEXURN_TEST_DATA")
 """A folder with `wikitext-2/valid.txt` and `test.txt`, and `gpt2-bpe/encoder.json` and `vocab.bpe`."""
@@ -162,7 +165,7 @@ def test_a_run_learns_text_and_is_found_again():
 
 def test_in_parts_a_model_is_evaluated_as_at_once(monkeypatch):
     whole = runs.get(check(SMALL)).results
-    monkeypatch.setattr(experiment, "MOST_NUMBERS", 300 * 17 * 7)
+    monkeypatch.setattr(fit, "MOST_NUMBERS", 300 * 17 * 7)
     parts = runs.get(check(SMALL | {"eval_every": 20})).results
     assert parts["step"].iloc[0] == whole["step"].iloc[0] == 20
     assert np.allclose(parts["mean"], whole["mean"]) and np.allclose(parts["sem"], whole["sem"])
@@ -182,20 +185,20 @@ def test_a_run_whose_text_or_tokenizer_changed_is_refused(tmp_path):
         with pytest.raises(files.StoreError, match="was trained with the corpus"):
             runs.get(run.settings)
         with pytest.raises(files.StoreError, match="was trained with the corpus"):
-            kept.tables([runs.load(run.path.name)], token_geometry.by_place, name="places")
+            cache.tables([runs.load(run.path.name)], token_geometry.by_place, name="places")
 
 
 def test_permuted_tokens_keep_what_is_equal():
     plain, permuted = check(SMALL), check(SMALL | {"label_permuted": True})
     for make in (
-        lambda settings: experiment.sample_like_training(settings, None, 50, generator(0, "some")),
-        lambda settings: experiment.validation(settings, None),
+        lambda settings: fit.sample_like_training(settings, None, 50, generator(0, "some")),
+        lambda settings: fit.validation(settings, None),
     ):
         before, after = make(plain), make(permuted)
         assert not torch.equal(before, after)
         for one, other in zip(before, after, strict=True):
             assert torch.equal(one[:, None] == one, other[:, None] == other)
-    assert torch.equal(experiment.held_out(plain, None)["test"], experiment.held_out(permuted, None)["test"])
+    assert torch.equal(fit.held_out(plain, None)["test"], fit.held_out(permuted, None)["test"])
 
 
 def test_corpora_that_are_not_there_are_told(tmp_path):

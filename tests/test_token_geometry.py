@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lexurn import runs
-from lexurn.analysis import geometry_summaries, layers, prompts, token_geometry
-from lexurn.parameters import ParameterError, check
+from lexurn.chapters.geometry import layers, prompts, summaries, token_geometry
+from lexurn.settings.resolver import ParameterError, check
 
 TEXT = {"task": "text", "n_tokens": 300, "context_length": 16, "n_steps": 20, "eval_every": 10, "n_test_samples": 40}
 URNS = {"n_tasks": 0, "n_colors": 3, "context_length": 16, "n_steps": 150, "eval_every": 150, "n_test_samples": 100}
@@ -47,11 +47,11 @@ def test_prompts_are_compared_token_by_token():
 
 def test_the_order_of_exchangeable_sequences_means_nothing_and_that_of_text_something():
     balls = runs.get(check(URNS))
-    table = geometry_summaries.changes(token_geometry.in_other_orders(balls))
+    table = summaries.changes(token_geometry.in_other_orders(balls))
     moved = table.set_index(["layer", "measure"])["value"]
     assert abs(moved[1, "cosine"]) < 0.05 and abs(moved[0, "loss"]) < 0.05
     text = runs.get(check(TEXT | {"n_steps": 150, "eval_every": 150, "learning_rate": 0.01}))
-    table = geometry_summaries.changes(token_geometry.in_other_orders(text))
+    table = summaries.changes(token_geometry.in_other_orders(text))
     assert table.set_index(["layer", "measure"])["value"][0, "loss"] > 0.2  # the control
     assert set(token_geometry.in_other_orders(text)["block"]) == {16, 8, 4, 2, 1}
 
@@ -124,7 +124,7 @@ def test_what_is_claimed_follows_from_the_tables():
             for o in (0, 5)
         ]
     )
-    found = geometry_summaries.summary(starts, ends, orders)
+    found = summaries.summary(starts, ends, orders)
     assert found["trained_post_minus_pre"].tolist() == pytest.approx([0.5, 0.5])
     assert found["start_post_minus_pre"].tolist() == pytest.approx([1.0, 1.0])
     assert found["shuffled_dimension"].tolist() == pytest.approx([2.0, 2.0])  # 7 in layer 1, less 5

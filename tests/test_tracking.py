@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from lexurn import tracking
-from lexurn.tracking import Files, duration
+from lexurn.runs import tracking
+from lexurn.runs.tracking import Files, duration
 
 
 def test_json_lines_are_flushed_one_by_one(tmp_path):

@@ -7,21 +7,22 @@ from math import log
 import pytest
 import torch
 
-from lexurn import experiment, models, training
-from lexurn.divergences import negative_log_likelihood
-from lexurn.parameters import check
-from lexurn.seeding import generator
+from lexurn import models, training
+from lexurn.base.divergences import negative_log_likelihood
+from lexurn.base.seeding import generator
+from lexurn.runs import fit
 from lexurn.settings import TRAINING_VERSION
+from lexurn.settings.resolver import check
 
 
-def fit(flat, batches=None, evaluate=lambda model: {"validation_loss": 0.0}):
+def train_model(flat, batches=None, evaluate=lambda model: {"validation_loss": 0.0}):
     """Train and return the model, what it left, and the metrics by step."""
     settings = check(flat)
     model = models.build(settings, generator=generator(0, "weights"))
     logged = {}
     trained = training.train(
         model,
-        batches or experiment.batches(settings, experiment.training_pool(settings)),
+        batches or fit.batches(settings, fit.training_pool(settings)),
         settings=settings.training,
         tables=generator(0, "tables"),
         dropout_seed=0,
@@ -42,7 +43,7 @@ def test_golden_losses(kind):
     """Five steps of training. If this fails on purpose, raise TRAINING_VERSION and write the new numbers here."""
     flat, golden = GOLDEN[kind]
     schedule = {"learning_rate": 3e-3, "warmup": 0, "schedule": "constant"}
-    _, _, logged = fit({"n_steps": 5, "eval_every": 1} | schedule | flat)
+    _, _, logged = train_model({"n_steps": 5, "eval_every": 1} | schedule | flat)
     found = [logged[step]["train_loss"] for step in range(1, 6)]
     assert (TRAINING_VERSION, found) == (1, pytest.approx(golden, rel=1e-4))
 
@@ -58,7 +59,7 @@ def prefix_entropy(tokens):
 def test_one_batch_can_be_learned_by_heart_and_no_further():
     tokens = torch.randint(4, (8, 17), generator=generator(0, "tokens"))
     flat = {"n_steps": 300, "n_layers": 2, "context_length": 16, "eval_every": 300, "weight_decay": 0.0}
-    model, _, _ = fit(flat, itertools.repeat(tokens))
+    model, _, _ = train_model(flat, itertools.repeat(tokens))
     loss = negative_log_likelihood(model(tokens), tokens).mean().item()
     assert prefix_entropy(tokens) - 1e-4 < loss < prefix_entropy(tokens) + 0.02
 
@@ -67,14 +68,14 @@ def test_a_lexical_model_cannot_learn_names_by_heart():
     """The control: at row 0 and wherever a colour is new, it cannot know which one comes."""
     tokens = torch.randint(4, (8, 17), generator=generator(0, "tokens"))
     flat = {"n_steps": 300, "n_layers": 2, "context_length": 16, "eval_every": 300, "lex": True}
-    model, _, _ = fit(flat, itertools.repeat(tokens))
+    model, _, _ = train_model(flat, itertools.repeat(tokens))
     loss = negative_log_likelihood(model(tokens, generator=generator(1, "tables")), tokens)
     assert loss[:, 0].mean().item() > 0.9 * log(4)
     assert loss.mean().item() > prefix_entropy(tokens) + 0.05
 
 
 def test_a_single_sequence_repeated_is_learned_by_heart():
-    _, _, logged = fit({"n_train_samples": 1, "n_epochs": 32 * 150, "eval_every": 10})
+    _, _, logged = train_model({"n_train_samples": 1, "n_epochs": 32 * 150, "eval_every": 10})
     assert logged[150]["train_loss"] < 0.01 < logged[10]["train_loss"]
 
 
@@ -85,19 +86,19 @@ def test_evaluating_never_changes_training():
         return {"validation_loss": 0.0}
 
     flat = {"n_steps": 12, "lex": True, "dropout": 0.2}
-    rare, _, _ = fit({**flat, "eval_every": 12})
-    often, _, _ = fit({**flat, "eval_every": 1}, evaluate=drawing)
+    rare, _, _ = train_model({**flat, "eval_every": 12})
+    often, _, _ = train_model({**flat, "eval_every": 1}, evaluate=drawing)
     assert all(a.equal(b) for a, b in zip(rare.state_dict().values(), often.state_dict().values(), strict=True))
 
 
 def test_dropout_draws_from_a_seed_of_its_own_and_gives_the_global_one_back():
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    first, _, _ = fit({"n_steps": 3, "dropout": 0.3})
+    first, _, _ = train_model({"n_steps": 3, "dropout": 0.3})
     assert before.equal(torch.get_rng_state())
     torch.manual_seed(4)
-    again, _, _ = fit({"n_steps": 3, "dropout": 0.3})
-    without, _, _ = fit({"n_steps": 3})
+    again, _, _ = train_model({"n_steps": 3, "dropout": 0.3})
+    without, _, _ = train_model({"n_steps": 3})
     assert first.start.equal(again.start) and not first.start.equal(without.start)
 
 
@@ -109,7 +110,7 @@ def test_best_and_last_weights_are_those_of_their_steps():
         seen.append(training.copy_weights(model))
         return {"validation_loss": next(losses)}
 
-    model, trained, logged = fit({"n_steps": 15, "eval_every": 5}, evaluate=evaluate)
+    model, trained, logged = train_model({"n_steps": 15, "eval_every": 5}, evaluate=evaluate)
     assert (trained.best_step, trained.best_loss) == (5, 1.0) and list(logged) == [0, 5, 10, 15]
     assert trained.best["start"].equal(seen[1]["start"]) and trained.last["start"].equal(model.start)
     assert not trained.best["start"].equal(trained.last["start"])
@@ -126,20 +127,20 @@ def test_training_stops_when_nothing_better_comes(patience, min_delta, wanted):
     if patience == 3:
         losses = iter([3.0, 2.9, 2.95, 2.99, 2.89, 2.97])  # step 40 comes in time
         wanted = (50, 40)
-    _, trained, logged = fit(flat, evaluate=lambda model: {"validation_loss": next(losses)})
+    _, trained, logged = train_model(flat, evaluate=lambda model: {"validation_loss": next(losses)})
     assert (trained.last_step, trained.best_step) == wanted and max(logged) == trained.last_step
 
 
 def test_the_first_losses_are_kept_one_by_one():
-    _, trained, each = fit({"n_steps": 25, "eval_every": 1})
+    _, trained, each = train_model({"n_steps": 25, "eval_every": 1})
     assert trained.first_losses == [each[step]["train_loss"] for step in range(1, 21)]
-    _, trained, _ = fit({"n_steps": 7, "eval_every": 3})
+    _, trained, _ = train_model({"n_steps": 7, "eval_every": 3})
     assert trained.first_losses == [each[step]["train_loss"] for step in range(1, 8)]
 
 
 def test_the_train_loss_is_the_mean_since_the_last_evaluation():
-    _, _, each = fit({"n_steps": 7, "eval_every": 1})
-    _, _, some = fit({"n_steps": 7, "eval_every": 3})
+    _, _, each = train_model({"n_steps": 7, "eval_every": 1})
+    _, _, some = train_model({"n_steps": 7, "eval_every": 3})
     for step, steps in ((3, (1, 2, 3)), (6, (4, 5, 6)), (7, (7,))):
         wanted = sum(each[s]["train_loss"] for s in steps) / len(steps)
         assert some[step]["train_loss"] == pytest.approx(wanted, rel=1e-5)
@@ -147,11 +148,11 @@ def test_the_train_loss_is_the_mean_since_the_last_evaluation():
 
 def test_the_schedule_is_followed():
     flat = {"n_steps": 20, "eval_every": 1, "warmup": 5, "schedule": "cosine", "learning_rate": 0.01}
-    _, _, logged = fit(flat)
+    _, _, logged = train_model(flat)
     rates = [0.01 * training.rate_factor(step, check(flat).training) for step in range(21)]
     assert [logged[step]["learning_rate"] for step in range(21)] == pytest.approx(rates)
-    slow, _, _ = fit({"n_steps": 1, "warmup": 1000})  # and it is what moves the weights
-    fast, _, _ = fit({"n_steps": 1, "warmup": 0})
+    slow, _, _ = train_model({"n_steps": 1, "warmup": 1000})  # and it is what moves the weights
+    fast, _, _ = train_model({"n_steps": 1, "warmup": 0})
     start = models.build(check({}), generator=generator(0, "weights")).start
     assert (fast.start - start).abs().max() > 100 * (slow.start - start).abs().max() > 0
 
@@ -160,7 +161,7 @@ def test_a_loss_that_is_no_number_stops_the_training_and_says_where():
     with pytest.raises(
         FloatingPointError, match="nan between steps 0 and 5, with learning_rate=1e.30 and grad_clip=0.0"
     ):
-        fit({"n_steps": 50, "eval_every": 5, "learning_rate": 1e30, "grad_clip": 0.0, "warmup": 0})
+        train_model({"n_steps": 50, "eval_every": 5, "learning_rate": 1e30, "grad_clip": 0.0, "warmup": 0})
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ def test_weight_decay_is_on_matrices_only():
     (optimizer,) = training.build_optimizers(model, check({"weight_decay": 0.3}).training)
     decayed, spared = optimizer.param_groups
     assert decayed["weight_decay"] == 0.3 and spared["weight_decay"] == 0.0
-    with_decay, without = (fit({"n_steps": 1, "warmup": 0, "weight_decay": decay})[0] for decay in (50.0, 0.0))
+    with_decay, without = (train_model({"n_steps": 1, "warmup": 0, "weight_decay": decay})[0] for decay in (50.0, 0.0))
     for (name, moved), parameter in zip(with_decay.named_parameters(), without.parameters(), strict=True):
         assert torch.allclose(moved, parameter) == (parameter.ndim < 2), name
     assert all(parameter.ndim == 2 for parameter in decayed["params"])
@@ -202,7 +203,7 @@ def test_muon_is_for_the_matrices_of_the_backbone_and_moves_as_far_as_adamw():
     flat = {"n_steps": 1, "warmup": 0, "weight_decay": 0.0, "learning_rate": 0.01}
     before = models.build(check({}), generator=generator(0, "weights")).backbone.state_dict()
     for name in ("adamw", "muon"):
-        after = fit(flat | {"optimizer": name})[0].backbone.state_dict()
+        after = train_model(flat | {"optimizer": name})[0].backbone.state_dict()
         moved = [(after[key] - before[key]).pow(2).mean().sqrt() for key in before if before[key].ndim == 2]
         assert all(0.001 < step < 0.011 for step in moved), (name, moved)
     assert check({"optimizer": "adamw"}).key == check({}).key != settings.key
@@ -212,8 +213,8 @@ def test_gradients_are_clipped_to_their_largest_norm(monkeypatch):
     norms = []
     real = torch.nn.utils.clip_grad_norm_
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda p, most: norms.append(most) or real(p, most))
-    fit({"n_steps": 2, "grad_clip": 0.25})
-    fit({"n_steps": 2, "grad_clip": 0.0})
+    train_model({"n_steps": 2, "grad_clip": 0.25})
+    train_model({"n_steps": 2, "grad_clip": 0.0})
     assert norms == [0.25, 0.25]
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy import stats
 
-from lexurn import uncertainty
-from lexurn.seeding import generator
-from lexurn.uncertainty import bootstrap, mean_and_sem, with_error
+from lexurn.base.seeding import generator
+from lexurn.measures import intervals
+from lexurn.measures.intervals import bootstrap, mean_and_sem, with_error
 
 N_TRIALS = 400
 WITHIN = 4 * (0.95 * 0.05 / N_TRIALS) ** 0.5
@@ -77,28 +77,28 @@ def test_a_few_units_give_no_interval(n):
 
 def test_percentiles_are_widened_for_few_units_as_hesterberg_says(monkeypatch):
     """For n = 12: Φ(−√(12/11) t₀.₀₂₅,₁₁) = Φ(−1.0445 · 2.2010) = .01075 in each tail."""
-    asked, real = [], uncertainty.stats.bootstrap
-    monkeypatch.setattr(uncertainty.stats, "bootstrap", lambda *a, **k: asked.append(k) or real(*a, **k))
+    asked, real = [], intervals.stats.bootstrap
+    monkeypatch.setattr(intervals.stats, "bootstrap", lambda *a, **k: asked.append(k) or real(*a, **k))
     bootstrap(torch.arange(12.0), generator=generator(0, "test"))
     assert asked[0]["confidence_level"] == pytest.approx(1 - 2 * 0.01075, abs=2e-5)
 
 
 def test_rank_correlations_are_those_of_scipy_and_their_p_is_that_of_random_orders():
     x, noise = np.random.default_rng(0).normal(size=40), np.random.default_rng(1).normal(size=40)
-    found = uncertainty.rank_correlation(x, x**3 + noise, generator=generator(0, "correlation"))
+    found = intervals.rank_correlation(x, x**3 + noise, generator=generator(0, "correlation"))
     assert found.value == pytest.approx(stats.spearmanr(x, x**3 + noise).statistic) and found.side == 1
-    assert uncertainty.rank_correlation(x, -(x**3) - noise, generator=generator(0, "correlation")).side == -1
-    assert uncertainty.rank_correlation(x, noise, generator=generator(0, "none")).side == 0
+    assert intervals.rank_correlation(x, -(x**3) - noise, generator=generator(0, "correlation")).side == -1
+    assert intervals.rank_correlation(x, noise, generator=generator(0, "none")).side == 0
     assert str(found).startswith(f"{found.value:+.2f} (p = ") and str(found).endswith("n = 40)")
 
 
 def test_a_few_units_in_perfect_order_are_told_and_fewer_or_equal_ones_are_not():
-    perfect = uncertainty.rank_correlation(
+    perfect = intervals.rank_correlation(
         [0.0, 1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 4.0, 8.0, 9.0], generator=generator(0, "few")
     )
     assert perfect.value == pytest.approx(1.0) and perfect.p == pytest.approx(2 / 120) and perfect.side == 1
     for values in ([1.0, 2.0, 3.0], [4.0] * 9):
-        unknown = uncertainty.rank_correlation(values, values[:1] + values[1:], generator=generator(0, "few"))
+        unknown = intervals.rank_correlation(values, values[:1] + values[1:], generator=generator(0, "few"))
         assert unknown.side is None and str(unknown) == "not defined"
 
 
@@ -137,13 +137,13 @@ def test_numbers_are_written_to_the_second_digit_of_their_error(mean, sem, text)
 
 def test_of_few_values_there_is_a_t_interval_that_covers_as_it_says():
     stream = np.random.default_rng(0)
-    found = [uncertainty.of_few(stream.normal(2.0, 1.0, 3).tolist()) for _ in range(2000)]
+    found = [intervals.of_few(stream.normal(2.0, 1.0, 3).tolist()) for _ in range(2000)]
     covered = np.mean([each.low < 2.0 < each.high for each in found])
     assert abs(covered - 0.95) < 0.02 and found[0].n == 3
     narrow = np.mean([abs(each.value - 2.0) < 1.96 * each.error for each in found])  # as if three were many
     assert narrow < 0.85
-    assert str(uncertainty.of_few([1.5])) == "1.5 [too few for an interval]" and uncertainty.of_few([]).n == 0
-    assert uncertainty.with_error(float("nan"), 0.1) == "undetermined"
+    assert str(intervals.of_few([1.5])) == "1.5 [too few for an interval]" and intervals.of_few([]).n == 0
+    assert intervals.with_error(float("nan"), 0.1) == "undetermined"
 
 
 def two_ways(n_runs, n_units, stream, of=(1.0, 1.0, 1.0)):
@@ -157,7 +157,7 @@ def test_intervals_over_runs_and_units_cover_what_intervals_over_either_do_not()
     stream, n, hits = generator(0, "two ways"), 2000, {"both": 0, "runs": 0, "units": 0}
     squares = []
     for _ in range(n):
-        both, over_runs, over_units = uncertainty.crossed(two_ways(5, 40, stream, (0.5, 1.0, 1.0)).numpy())
+        both, over_runs, over_units = intervals.crossed(two_ways(5, 40, stream, (0.5, 1.0, 1.0)).numpy())
         squares.append(both.error**2)
         hits["both"] += both.low <= 0 <= both.high
         hits["runs"] += abs(both.value) <= stats.t.ppf(0.975, 4) * over_runs
@@ -170,23 +170,23 @@ def test_intervals_over_runs_and_units_cover_what_intervals_over_either_do_not()
 
 def test_over_runs_and_units_is_the_usual_interval_where_only_one_differs():
     values = two_ways(6, 30, generator(0, "one way"), (1.0, 0.0, 0.0)).numpy()
-    both, over_runs, over_units = uncertainty.crossed(values)
-    few = uncertainty.of_few(values[:, 0].tolist())
+    both, over_runs, over_units = intervals.crossed(values)
+    few = intervals.of_few(values[:, 0].tolist())
     assert over_units == pytest.approx(0, abs=1e-12) and both.n == 6
     found = (both.value, both.low, both.high, both.error)
     assert found == pytest.approx((few.value, few.low, few.high, few.error)) and over_runs == pytest.approx(few.error)
 
 
 def test_over_one_run_there_are_units_but_no_interval():
-    both, over_runs, over_units = uncertainty.crossed([[0.0, 1.0, 1.0, 0.0]])
+    both, over_runs, over_units = intervals.crossed([[0.0, 1.0, 1.0, 0.0]])
     assert both.value == 0.5 and np.isnan([both.low, both.error, over_runs]).all()
     assert over_units == pytest.approx((1 / 3 / 4) ** 0.5)
 
 
 def test_a_side_is_told_where_the_t_interval_has_no_zero():
     for values in ([1.0, 1.1, 0.9], [-1.0, -1.1, -0.9], [1.0, -0.5, 0.7], [5.0]):
-        found = uncertainty.of_few(values)
+        found = intervals.of_few(values)
         n = len(values)
         error = np.std(values, ddof=1) / n**0.5 if n > 1 else np.nan
-        assert uncertainty.side(np.mean(values), error, n) == (found.side or 0)
-    assert uncertainty.side(1.0, 0.2, 3) == 1 and uncertainty.side(1.0, 0.25, 3) == 0  # t = 4.30
+        assert intervals.side(np.mean(values), error, n) == (found.side or 0)
+    assert intervals.side(1.0, 0.2, 3) == 1 and intervals.side(1.0, 0.25, 3) == 0  # t = 4.30

@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.stats import chisquare, kstest
 
-from lexurn.seeding import generator
-from lexurn.tasks import Urns
+from lexurn.base.seeding import generator
+from lexurn.generators.urns import Urns
 
 
 def test_urns_follow_the_dirichlet_prior():

@@ -17,9 +17,10 @@ import pytest
 from fake_wandb import address, serve, silent
 
 import lexurn
-from lexurn import checkpoints, runs
-from lexurn.tracking import Tracker, keys, weights_and_biases
-from lexurn.tracking.weights_and_biases import Wandb
+from lexurn import runs
+from lexurn.runs import checkpoints
+from lexurn.runs.tracking import Tracker, keys, weights_and_biases
+from lexurn.runs.tracking.weights_and_biases import Wandb
 
 KEY = "5ec4e7" * 6 + "c0de"
 TINY = {"n_steps": 6, "eval_every": 3, "n_test_samples": 20, "context_length": 8, "tracker": "wandb"}
@@ -156,7 +157,8 @@ def test_online_everything_is_sent_and_a_training_goes_on_in_the_same_run(store,
 SCRIPT = """
 import json, os, sys
 from pathlib import Path
-from lexurn import paths, runs
+from lexurn.base import paths
+from lexurn import runs
 server, flat, sources = os.environ["WANDB_BASE_URL"], %r, json.loads(os.environ.pop("SOURCES"))
 for source, (environment, argument, _) in sources.items():
     place = Path(source).resolve()

@@ -6,16 +6,17 @@ from math import log
 import pytest
 import torch
 
-from lexurn import evaluation, experiment, parameters, runs
-from lexurn.experiment import of_languages
-from lexurn.parameters import check
+from lexurn import evaluation, parameters, runs
+from lexurn.base.seeding import generator
+from lexurn.generators.languages import LANGUAGES
+from lexurn.generators.prompts import halves, prompts
+from lexurn.generators.strings import EOS, FIRST, PAD, lengths
 from lexurn.predictors import Generalizing, Memorizing, Symmetrized
 from lexurn.predictors.grammars import oracle
 from lexurn.predictors.relabelled import Relabelled
-from lexurn.seeding import generator
-from lexurn.tasks.languages import LANGUAGES
-from lexurn.tasks.prompts import halves, prompts
-from lexurn.tasks.words import EOS, FIRST, PAD, lengths
+from lexurn.runs import fit
+from lexurn.settings.resolver import check
+from lexurn.tasks import language
 
 TINY = {"d_model": 8, "n_steps": 6, "eval_every": 3, "n_test_samples": 20, "batch_size": 8}
 
@@ -25,7 +26,7 @@ def words(tokens):
 
 
 def some_training(settings, n=2000):
-    return experiment.sample_like_training(settings, None, n, generator(0, "training", 0))
+    return fit.sample_like_training(settings, None, n, generator(0, "training", 0))
 
 
 def test_a_sequence_is_a_word_of_the_language_with_its_end():
@@ -33,18 +34,18 @@ def test_a_sequence_is_a_word_of_the_language_with_its_end():
     tokens = some_training(settings)
     assert tokens.shape == (2000, 17) and LANGUAGES["dyck"].contains(tokens).all()
     assert (tokens == EOS).sum(-1).eq(1).all() and lengths(tokens).max() == 16
-    assert torch.cat(list(itertools.islice(experiment.batches(settings, None), 3))).shape == (96, 17)
+    assert torch.cat(list(itertools.islice(fit.batches(settings, None), 3))).shape == (96, 17)
 
 
 def test_words_that_are_kept_from_training_are_never_in_it_and_the_splits_share_none():
     settings = check({"language": "baN", "context_length": 12, "unseen": 0.3, "n_test_samples": 300})
-    trained, splits = words(some_training(settings, 20_000)), experiment.held_out(settings, None)
-    chosen_on, never = words(experiment.validation(settings, None)), words(splits["unseen"])
+    trained, splits = words(some_training(settings, 20_000)), fit.held_out(settings, None)
+    chosen_on, never = words(fit.validation(settings, None)), words(splits["unseen"])
     assert not trained & never and not trained & chosen_on and not chosen_on & never
     assert words(splits["in_distribution"]) & trained and len(never) > 50
-    assert all(length >= of_languages.FEWEST_LETTERS for length in lengths(splits["unseen"]).tolist())
+    assert all(length >= language.FEWEST_LETTERS for length in lengths(splits["unseen"]).tolist())
     without = check({"language": "baN", "context_length": 12, "n_test_samples": 300})
-    assert experiment.held_out(without, None).keys() == {"in_distribution"}
+    assert fit.held_out(without, None).keys() == {"in_distribution"}
     assert words(some_training(without, 20_000)) & never  # so it could have been
 
 
@@ -61,15 +62,15 @@ def canonical(tokens):
 def test_without_names_a_word_is_kept_from_training_with_its_renamings(nameless):
     flat = {"language": "abN", "context_length": 12, "unseen": 0.3, "n_test_samples": 200}
     settings = check(flat | nameless)
-    never = canonical(experiment.held_out(settings, None)["unseen"])
+    never = canonical(fit.held_out(settings, None)["unseen"])
     assert not canonical(some_training(settings, 20_000)) & never
     plain = check(flat)  # where names count, the renaming of such a word may be trained on
-    assert canonical(some_training(plain, 20_000)) & canonical(experiment.held_out(plain, None)["unseen"])
+    assert canonical(some_training(plain, 20_000)) & canonical(fit.held_out(plain, None)["unseen"])
 
 
 def test_longer_words_are_longer_and_training_has_none():
     settings = check({"language": "aNbN", "context_length": 20, "max_length": 10, "n_test_samples": 100})
-    splits = experiment.held_out(settings, None)
+    splits = fit.held_out(settings, None)
     assert splits["longer"].shape == splits["in_distribution"].shape == (100, 21)
     assert lengths(splits["longer"]).min() == 12 and lengths(splits["longer"]).max() == 20
     assert lengths(some_training(settings)).max() == 10
@@ -81,13 +82,13 @@ def test_a_tenth_of_training_are_prompts_completed_by_rule_1_or_against_it(compl
     settings = check({"language": "aNbN", "context_length": 20, "completions": completions})
     tokens, language = some_training(settings), LANGUAGES["aNbN"]
     foreign = ~language.contains(tokens)
-    assert foreign.double().mean() == pytest.approx(of_languages.N_COMPLETED)
+    assert foreign.double().mean() == pytest.approx(language.N_COMPLETED)
     assert (language.obeyed(tokens[foreign])[:, 0] == (completions == "oracle")).all()
     trained, kept = (words(each) for each in halves(prompts("aNbN")["out_of_distribution"]))
     used = words(tokens[foreign][:, :8])
     assert used <= trained and not used & kept and len(used) > 50
-    assert language.contains(experiment.validation(settings, None)).double().mean() < 1  # chosen on the same mixture
-    assert language.contains(experiment.held_out(settings, None)["in_distribution"]).all()
+    assert language.contains(fit.validation(settings, None)).double().mean() < 1  # chosen on the same mixture
+    assert language.contains(fit.held_out(settings, None)["in_distribution"]).all()
     places = foreign.nonzero()[:, 0].double()
     assert places.mean() == pytest.approx(1000, abs=6 * 2000 / 12**0.5 / len(places) ** 0.5)  # in no order
 
@@ -140,7 +141,7 @@ def test_a_run_on_words_is_trained_evaluated_and_found_again(flat, optimum, monk
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path))
     run = runs.get(TINY | {"language": "dyck", "context_length": 12, "n_checkpoints": 2} | flat)
     assert run.path.name.startswith(f"dyck-C12-{run.settings.kind}-") and run.pool is None
-    assert runs.load(run.path.name).results.equals(run.results) and experiment.optimum(run.settings) == optimum
+    assert runs.load(run.path.name).results.equals(run.results) and fit.optimum(run.settings) == optimum
     table = evaluation.select(run.results, split="in_distribution", measure="regret")
     loss = evaluation.select(run.results, split="in_distribution", measure="loss").loc["", "mean"]
     tokens = run.splits["in_distribution"]
@@ -157,7 +158,7 @@ def test_a_run_on_words_is_trained_evaluated_and_found_again(flat, optimum, monk
 
 def test_an_oracle_as_the_model_has_no_excess():
     settings = check({"language": "baN", "context_length": 16, "n_test_samples": 400})
-    splits, references = experiment.held_out(settings, None), experiment.references(settings, None)
+    splits, references = fit.held_out(settings, None), fit.references(settings, None)
     table = evaluation.evaluate(oracle("baN", max_length=16), references, splits, first_row=0)
     regret = evaluation.select(table, split="in_distribution", measure="regret")
     assert regret.loc["oracle", "mean"] == 0 and regret.loc["relabelled", "mean"] < -0.01
@@ -198,5 +199,5 @@ def test_what_cannot_be_trained_on_stops_before_it_is_begun(flat, message, monke
 def test_a_training_split_that_would_be_empty_is_refused():
     settings = check({"language": "aNbM", "context_length": 12, "unseen": 0.99})
     with pytest.raises(parameters.ParameterError, match=r"unseen=0.99 leaves no words to train on: there are 9 words"):
-        experiment.require_data(settings)
+        fit.require_data(settings)
     assert PAD == 2

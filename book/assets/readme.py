@@ -7,8 +7,10 @@ from pathlib import Path
 
 import torch
 
-from lexurn import plotting, sweeps, widgets
-from lexurn.analysis import headline
+from lexurn.chapters.analysis import headline
+from lexurn.chapters.analysis import plots as analysis_plots
+from lexurn.figures import plots, style, widgets
+from lexurn.runs import sweeps
 
 
 def main() -> None:
@@ -18,11 +20,11 @@ def main() -> None:
     every = [point for some in points.values() for point in some]
     found = dict(zip(every, widgets.get_all(every, jobs=2), strict=True))
     models = {name: [found[point] for point in some] for name, some in points.items()}
-    figure, (left, right) = plotting.panels(2, width=5.2, height=3.6, sharey=True)
-    plotting.against_entropy(headline.standings(models["headline"]), left)
+    figure, (left, right) = style.panels(2, width=5.2, height=3.6, sharey=True)
+    analysis_plots.against_entropy(headline.standings(models["headline"]), left)
     left.set_title(f"after {short[0].training.n_steps} steps, a point an urn", fontsize=10)
     trajectory = headline.joined(*(headline.trajectories(models[name]) for name in ("early", "long")))
-    plotting.relative_distances(headline.relative(trajectory), right, log=True)
+    plots.relative_distances(headline.relative(trajectory), right, log=True)
     right.set_title("along ten times as many, thin: an urn", fontsize=10)
     right.set_ylabel("")
     key = {"title": "model", "frameon": False, "loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}

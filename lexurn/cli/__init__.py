@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-import lexurn
+from lexurn.base.version import __version__
 from lexurn.cli.drawing import redraw
 from lexurn.cli.grids import sweep
 from lexurn.cli.making import book, freeze, new
@@ -25,9 +25,9 @@ class Commands(click.Group):
     """Commands that end in one line, without a traceback, where a person can do something about it."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from lexurn.parameters import ParameterError
-        from lexurn.site import SiteError
-        from lexurn.workers import ClusterError
+        from lexurn.publish.site import SiteError
+        from lexurn.runs.workers import ClusterError
+        from lexurn.settings.resolver import ParameterError
 
         try:
             return super().invoke(ctx)
@@ -40,7 +40,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands)
-@click.version_option(lexurn.__version__)
+@click.version_option(__version__)
 def main() -> None:
     """Small autoregressive models on data whose generator is known."""
 

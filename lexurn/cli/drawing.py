@@ -16,7 +16,7 @@ def redraw(cards: tuple[Path, ...], out: Path | None) -> None:
     With the versions of matplotlib and lexurn that the card names, the PNG is the one on the page, byte for byte. The
     card names the function that draws, which is imported and called: use cards that you trust.
     """
-    from lexurn import drawing
+    from lexurn.figures import drawing
 
     for card in cards:
         pictures = drawing.draw(*drawing.read(card))

@@ -18,9 +18,11 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     A point is a run, found again by its settings: a grid that was cut off goes on. Points that fail are told at the end
     with their tracebacks, and the exit code is 1; the same command tries them again.
     """
-    from lexurn import paths, runs, sweeps, workers
+    from lexurn import runs
+    from lexurn.base import paths
     from lexurn.cli.making import say
-    from lexurn.tracking import Clock, duration
+    from lexurn.runs import sweeps, workers
+    from lexurn.runs.tracking import Clock, duration
 
     grid = sweeps.read(file, max_points=max_points)
     missing, again = grid.missing(), grid.failed()

@@ -29,13 +29,14 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     import asyncio
     import os
 
-    from lexurn import chapters, claims, execution, files, paths, site
-    from lexurn.tracking import duration
+    from lexurn.base import files, paths
+    from lexurn.publish import claims, dependencies, execution, site
+    from lexurn.runs.tracking import duration
 
     params = params or _published()
     if fresh:
         os.environ["LEXURN_FRESH"] = "1"  # for the processes that execute chapters too
-    wanted, whole = chapters.chosen(names, params), chapters.chosen((), params)
+    wanted, whole = dependencies.chosen(names, params), dependencies.chosen((), params)
     site.require_tools()
     with files.lock(paths.build(), doing="building"):
         files.sweep(paths.build() / "executed")
@@ -69,16 +70,18 @@ def freeze(params: Path | None) -> None:
     Every chapter must be up to date with these parameters, by `lexurn book` with the same ones. What was frozen before
     and is used no longer goes.
     """
-    from lexurn import chapters, edition, files, paths, store
+    from lexurn.base import files, paths
+    from lexurn.publish import dependencies, edition
+    from lexurn.runs import store
 
     params = params or _published()
-    behind = [chapter.name for chapter in chapters.chosen((), params) if not chapter.is_current]
+    behind = [chapter.name for chapter in dependencies.chosen((), params) if not chapter.is_current]
     if behind:
         raise files.StoreError(
             f"not up to date: {', '.join(behind)}; execute them first, by lexurn book with the same parameters"
         )
     with files.lock(paths.build(), doing="building"):
-        used = {name for chapter in chapters.chosen((), params) for name in chapter.past["used"]}
+        used = {name for chapter in dependencies.chosen((), params) for name in chapter.past["used"]}
         made = edition.freeze(used, scale=params.stem if params else "defaults")
     results = paths.root() / "book" / "results"
     n_runs = len({name.partition("/")[0] for name in used} - {"tables"})
@@ -91,7 +94,8 @@ def freeze(params: Path | None) -> None:
 @click.option("--title", help="Its heading; the name where none is given.")
 def new(name: str, title: str | None) -> None:
     """Begin a chapter that runs as it stands: book/NN_NAME.py and .ipynb, with an example to be replaced."""
-    from lexurn import authoring, paths
+    from lexurn.base import paths
+    from lexurn.publish import authoring
 
     source, notebook, *others = (path.relative_to(paths.root()) for path in authoring.new(name, title=title))
     click.echo(f"made {source} and {notebook}\nadded it to {', '.join(map(str, others))}\n")
@@ -101,7 +105,7 @@ def new(name: str, title: str | None) -> None:
 
 def _published() -> Path | None:
     """The parameters of the published edition; None where there are none, and chapters keep their own."""
-    from lexurn import paths
+    from lexurn.base import paths
 
     params = paths.root() / "params" / "book.yaml"
     return params if params.exists() else None

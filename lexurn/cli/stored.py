@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lexurn.runs import Run
+    from lexurn.runs.run import Run
 
 
 @click.group("runs", invoke_without_command=True)
@@ -51,7 +51,8 @@ def list_runs(settings: tuple[str, ...] = (), form: str | None = None) -> None:
 @click.option("--metrics", is_flag=True, help="Every line and column of the metrics along training.")
 def show(name: str, metrics: bool) -> None:
     """Settings, distances, provenance and metrics of one run."""
-    from lexurn import evaluation, runs
+    from lexurn import runs
+    from lexurn.measures import evaluation
 
     run = runs.load(name)
     made, loss = run.provenance, _validation_loss(run)
@@ -81,7 +82,9 @@ def compare(names: tuple[str, ...]) -> None:
     """Settings that differ, and distances, of runs side by side."""
     import pandas as pd
 
-    from lexurn import evaluation, runs, store
+    from lexurn import runs
+    from lexurn.measures import evaluation
+    from lexurn.runs import store
 
     loaded = {store.key(run.path)[: _digits()]: run for run in map(runs.load, names)}
     for short, run in loaded.items():
@@ -100,7 +103,7 @@ def compare(names: tuple[str, ...]) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(names: tuple[str, ...], yes: bool) -> None:
     """Delete runs of one's own, finished or not."""
-    from lexurn import store
+    from lexurn.runs import store
 
     folders = list(dict.fromkeys(map(store.deletable, names)))
     for folder in folders:
@@ -113,7 +116,7 @@ def delete(names: tuple[str, ...], yes: bool) -> None:
 
 
 def _assignments(texts: tuple[str, ...]) -> dict[str, str]:
-    from lexurn.parameters import ParameterError
+    from lexurn.settings.resolver import ParameterError
 
     for text in texts:
         if "=" not in text:
@@ -125,9 +128,9 @@ def _listing(table: "pd.DataFrame") -> str:
     """A line for each run, no wider than the terminal: what does not fit is left out and named."""
     import pandas as pd
 
-    from lexurn import tracking
+    from lexurn.measures.intervals import with_error
+    from lexurn.runs import tracking
     from lexurn.settings import FLAT
-    from lexurn.uncertainty import with_error
 
     short = table["name"].str[-12:].str[: _digits()]
     shown = pd.DataFrame({"run": short, "kind": table["kind"], "seed": table["seed"]})
@@ -157,7 +160,7 @@ def _listing(table: "pd.DataFrame") -> str:
 
 def _digits() -> int:
     """How many digits of a key tell the stored runs apart."""
-    from lexurn import store
+    from lexurn.runs import store
 
     keys = {store.key(folder) for folder in store.folders()}
     return next(n for n in range(6, 13) if len({key[:n] for key in keys}) == len(keys))

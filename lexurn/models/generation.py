@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Generator, Tensor
 
+from lexurn.base.shapes import Predictor, Table, Tokens
+from lexurn.generators.strings import EOS, FIRST, PAD
 from lexurn.models.language_model import LanguageModel, evaluating
 from lexurn.models.vocabulary import RandomVocabulary
-from lexurn.shapes import Predictor, Table, Tokens
-from lexurn.tasks.words import EOS, FIRST, PAD
 
 
 def complete(

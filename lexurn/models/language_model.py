@@ -7,21 +7,21 @@ Row 0 comes from the start vector and row t from the tokens before t; nothing is
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from lexurn.divergences import as_double, negative_log_likelihood
+from lexurn.base.divergences import as_double, negative_log_likelihood
+from lexurn.base.seeding import generator as stream
+from lexurn.base.seeding import global_generator
+from lexurn.base.shapes import LogProbs, Predictor, Table, Tokens, check_tokens
+from lexurn.generators.strings import SOS, padded, without_specials
 from lexurn.models.vocabulary import LearnedVocabulary, RandomVocabulary
 from lexurn.predictors import Average
-from lexurn.seeding import generator as stream
-from lexurn.seeding import global_generator
 from lexurn.settings import Settings
-from lexurn.shapes import LogProbs, Predictor, Table, Tokens, check_tokens
-from lexurn.tasks.words import SOS, padded, without_specials
+from lexurn.settings.registry import load_object
 
 BACKBONES = {
     "transformer": "lexurn.models.transformer:Transformer",
@@ -74,8 +74,9 @@ class LanguageModel(nn.Module):
             del self.positions
             self.register_buffer("positions", sinusoids(self.context_length, d_model), persistent=False)
         self.bos = settings.backbone.bos
-        module, name = BACKBONES[settings.backbone.name].split(":")
-        self.backbone = getattr(import_module(module), name)(settings.backbone, n_rows=self.context_length + 1)
+        self.backbone = load_object(BACKBONES[settings.backbone.name])(
+            settings.backbone, n_rows=self.context_length + 1
+        )
 
     def forward(self, tokens: Tokens, *, generator: Generator | None = None, table: Table | None = None) -> LogProbs:
         n_sequences, n_rows = tokens.shape

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lexurn.models.initial import zeros
-from lexurn.models.places import Place
+from lexurn.base.shapes import Hidden
+from lexurn.models.hooks import Place
+from lexurn.models.initialization import zeros
 from lexurn.settings import LinearSettings
-from lexurn.shapes import Hidden
 
 
 class Layer(nn.Module):

@@ -7,9 +7,9 @@ layers is not seen from outside. There are no positions: the state itself tells 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lexurn.models.places import Place
+from lexurn.base.shapes import Hidden
+from lexurn.models.hooks import Place
 from lexurn.settings import LSTMSettings
-from lexurn.shapes import Hidden
 
 
 class LSTM(nn.Module):

@@ -15,11 +15,11 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad, silu, softplus
 
-from lexurn.models.initial import as_built
-from lexurn.models.places import Place
+from lexurn.base.shapes import Hidden
+from lexurn.models.hooks import Place
+from lexurn.models.initialization import as_built
 from lexurn.models.scan import scan
 from lexurn.settings import MambaSettings
-from lexurn.shapes import Hidden
 
 SHORTEST, LONGEST = 1e-3, 1e-1
 """Steps Δ begin between these, evenly on a log scale."""

@@ -11,7 +11,7 @@ Causal by `scaled_dot_product_attention(is_causal=True)`. Step by step, keys and
 vector and row i + 1 is token i, whose rotary position is i (the start vector is not turned); without a BOS the rows of
 the tokens come alone.
 
-What flows is named: a `Place` below is where `lexurn.analysis.activations` reads and writes.
+What flows is named: a `Place` below is where `lexurn.chapters.coins.activations` reads and writes.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu, relu, scaled_dot_product_attention, silu
 
-from lexurn.models.places import Place
+from lexurn.base.shapes import Hidden
+from lexurn.models.hooks import Place
 from lexurn.settings import TransformerSettings
-from lexurn.shapes import Hidden
 
 Map = Callable[[Tensor], Tensor]
 

@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from lexurn.base.shapes import Hidden, Table, Tokens
 from lexurn.settings import VocabularySettings
-from lexurn.shapes import Hidden, Table, Tokens
 
 Logits = Float[Tensor, "batch time vocab"]
 

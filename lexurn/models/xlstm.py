@@ -16,10 +16,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, logsigmoid, pad, silu
 
-from lexurn.models.initial import as_built, small, spread, zeros
-from lexurn.models.places import Place
+from lexurn.base.shapes import Hidden
+from lexurn.models.hooks import Place
+from lexurn.models.initialization import as_built, small, spread, zeros
 from lexurn.settings import XLSTMSettings
-from lexurn.shapes import Hidden
 
 EPSILON = 1e-6
 """Added to the denominators of mLSTM, as in the package."""

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lexurn.divergences import as_double
-from lexurn.shapes import LogProbs, Predictor, Tokens
+from lexurn.base.divergences import as_double
+from lexurn.base.shapes import LogProbs, Predictor, Tokens
 
 
 class Average:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lexurn.shapes import Counts, LogProbs, Pool, Tokens, check_tokens
-from lexurn.tasks import Urns
+from lexurn.base.shapes import Counts, LogProbs, Pool, Tokens, check_tokens
+from lexurn.generators.urns import Urns
 
 CHUNK = 2**18
 """Most float64 numbers in a temporary: 2 MiB, reused and in the cache (fresh memory for every chunk is slower)."""

@@ -18,10 +18,10 @@ from scipy.special import gammaln
 from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
-from lexurn.shapes import LogProbs, Tokens, check_tokens
-from lexurn.tasks.languages import LANGUAGES
-from lexurn.tasks.rules import Letters
-from lexurn.tasks.words import EOS, FIRST, letters_of, padded
+from lexurn.base.shapes import LogProbs, Tokens, check_tokens
+from lexurn.generators.languages import LANGUAGES
+from lexurn.generators.rules import Letters
+from lexurn.generators.strings import EOS, FIRST, letters_of, padded
 
 Probs = Float64[Tensor, "batch rows choices"]
 """Of each letter, and of EOS last; a row more than there are letters."""

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from lexurn.shapes import LogProbs, Tokens, check_tokens
+from lexurn.base.shapes import LogProbs, Tokens, check_tokens
 
 STRENGTHS = (1, 3, 10, 30, 100, 300, 1000)
 

@@ -18,11 +18,11 @@ from math import inf, log
 import numpy as np
 import torch
 
+from lexurn.base.shapes import LogProbs, Tokens, check_tokens
+from lexurn.generators.automata import EVERYTHING, Automaton, both
+from lexurn.generators.languages import LANGUAGES
+from lexurn.generators.strings import EOS, FIRST, padded
 from lexurn.predictors.grammars import Counting, oracle
-from lexurn.shapes import LogProbs, Tokens, check_tokens
-from lexurn.tasks.automata import EVERYTHING, Automaton, both
-from lexurn.tasks.languages import LANGUAGES
-from lexurn.tasks.words import EOS, FIRST, padded
 
 
 class Hypothesis:

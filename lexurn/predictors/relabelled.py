@@ -13,8 +13,8 @@ from itertools import permutations
 import torch
 from torch.nn.functional import pad
 
-from lexurn.divergences import as_double
-from lexurn.shapes import LogProbs, Predictor, Tokens
+from lexurn.base.divergences import as_double
+from lexurn.base.shapes import LogProbs, Predictor, Tokens
 
 MOST_WORDS = 5
 """Tokens that are renamed in all ways: 5! = 120."""

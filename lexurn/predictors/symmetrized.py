@@ -18,8 +18,8 @@ from jaxtyping import Float64
 from torch import Tensor
 from torch.nn.functional import pad
 
+from lexurn.base.shapes import LogProbs, Pool, Tokens
 from lexurn.predictors.counting import Memorizing, check_urns, floored_log, prefix_counts
-from lexurn.shapes import LogProbs, Pool, Tokens
 
 ENUMERATED = 4
 """Most colours for which V! relabelings are summed faster than subsets."""

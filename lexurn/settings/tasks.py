@@ -1,13 +1,13 @@
 """What is sampled: a class of settings for each task."""
 
 import re
-from importlib import import_module
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from lexurn.settings.fields import Concentration, Positives, Probabilities, Real, Section, Whole
+from lexurn.settings.registry import load_object
 
 
 class UrnsSettings(Section):
@@ -98,7 +98,7 @@ LETTERS = {
     "parentheses": "()",
     "brackets": "[]",
 }
-"""The letters of each language (see `lexurn.tasks.languages`)."""
+"""The letters of each language (see `lexurn.generators.languages`)."""
 
 
 class LanguageSettings(Section):
@@ -188,7 +188,7 @@ class TextSettings(Section):
     def vocab_size(self) -> int:
         """How many tokens there are; of characters as many as the corpus has, which is read for it."""
         if self.tokenizer == "char":
-            return len(import_module("lexurn.tasks.text").load(self).tokenizer.pieces)
+            return len(load_object("lexurn.generators.text:load")(self).tokenizer.pieces)
         return self.GPT2_TOKENS if self.tokenizer == "gpt2" else self.n_tokens
 
     @property

@@ -1,5 +1,5 @@
 """Tasks: generators that are known exactly. Each has `vocab_size`, `sample_tasks` and `sample`."""
 
-from lexurn.tasks.urns import Urns
+from lexurn.generators.urns import Urns
 
 __all__ = ["Urns"]

@@ -1,91 +1,85 @@
-"""Text as tokens: what a corpus is by a tokenizer, in arrays that are mapped, not read, into memory.
+"""The data of text: sequences from anywhere in the training text, and held-out ones that do not overlap.
 
-    text = load(settings.task)
-    text.tokenizer.encode("To be"), text.tokens("test")      a tokenizer, and all tokens of a split
-    blocks(text.tokens("test"), 65)                          cut into sequences, one behind the other
-    windows(text.tokens("train"), 32, 65, generator=…)       sequences from anywhere
-
-The arrays lie in `_build/texts`, by what they were made from, and are made again if that has changed.
+Nobody knows the best prediction here. The references are what counting gives: of tokens alone, and of pairs.
 """
 
-import hashlib
-import io
-from dataclasses import dataclass
-from functools import cache, cached_property
-
-import numpy as np
 import torch
-from torch import Generator
 
-from lexurn import files, paths
-from lexurn.settings import TextSettings
-from lexurn.shapes import Tokens
-from lexurn.tasks import corpora, tokenization
-from lexurn.tasks.tokenization import Tokenizer
+from lexurn.base.errors import ParameterError
+from lexurn.base.seeding import generator
+from lexurn.base.shapes import Pool, Predictor, Tokens
+from lexurn.generators import text
+from lexurn.predictors.ngrams import Bigram, Unigram
+from lexurn.settings import Settings
 
-HELD_BACK = 0.1
-"""The last part of `valid` chooses the best weights where the rest of it is trained on."""
-
-
-@dataclass(frozen=True)
-class Text:
-    """A corpus by a tokenizer."""
-
-    task: TextSettings
-
-    @cached_property
-    def tokenizer(self) -> Tokenizer:
-        corpus, kind = self.task.corpus, self.task.tokenizer
-        if kind == "char":
-            there = corpora.SPLITS if self.task.trained_on == "train" else corpora.SPLITS[1:]
-            return tokenization.characters([corpora.read(corpus, split) for split in there])
-        if kind == "bpe":
-            return tokenization.learned(corpora.read(corpus, self.task.trained_on), self.task.n_tokens)
-        return tokenization.gpt2()
-
-    def tokens(self, split: str) -> np.ndarray:
-        """All tokens of a split (time), read-only. Where `valid` is trained on, it is the part of it that is not."""
-        if self.task.trained_on == "valid" and split in ("train", "valid"):
-            whole = self._mapped("valid")
-            cut = int(len(whole) * (1 - HELD_BACK))
-            return whole[:cut] if split == "train" else whole[cut:]
-        return self._mapped(split)
-
-    @cached_property
-    def fingerprint(self) -> dict[str, str]:
-        """What tells the corpus and the tokenizer from others of the same name."""
-        splits = corpora.SPLITS if self.task.trained_on == "train" else corpora.SPLITS[1:]
-        return {"corpus": "-".join(map(self._hash, splits)), "tokenizer": self.tokenizer.fingerprint}
-
-    def _hash(self, split: str) -> str:
-        return hashlib.sha256(corpora.read(self.task.corpus, split).encode()).hexdigest()[:12]
-
-    def _mapped(self, split: str) -> np.ndarray:
-        made_from = f"{self._hash(split)}-{self.tokenizer.name}-{self.tokenizer.fingerprint}"
-        path = paths.build() / "texts" / f"{made_from}.npy"
-        if not path.exists():
-            small = np.uint16 if len(self.tokenizer.pieces) <= 2**16 else np.uint32
-            content = io.BytesIO()
-            np.save(content, np.array(self.tokenizer.encode(corpora.read(self.task.corpus, split)), small))
-            with files.worded(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-            files.write(path, content.getvalue())
-        return np.load(path, mmap_mode="r")
+MOST_TOKENS = 4096
+"""Pairs are counted for so many tokens at most: their table is the square of that."""
 
 
-@cache
-def load(task: TextSettings) -> Text:
-    """The text that these settings mean; what it is made of is read when it is asked for."""
-    return Text(task)
+def training_pool(settings: Settings) -> Pool | None:
+    """There are no urns."""
+    return None
 
 
-def blocks(tokens: np.ndarray, length: int) -> Tokens:
-    """All whole sequences of `length`, one behind the other (batch length): no token comes twice."""
-    n = len(tokens) // length
-    return torch.from_numpy(tokens[: n * length].astype(np.int64).reshape(n, length))
+def weights(settings: Settings) -> None:
+    """All sequences count alike."""
+    return None
 
 
-def windows(tokens: np.ndarray, n: int, length: int, *, generator: Generator) -> Tokens:
-    """`n` sequences of `length` from anywhere in the text."""
-    starts = torch.randint(len(tokens) - length + 1, (n, 1), generator=generator).numpy()
-    return torch.from_numpy(tokens[starts + np.arange(length)].astype(np.int64))
+def sample_like_training(settings: Settings, pool: Pool | None, n: int, stream: torch.Generator) -> Tokens:
+    """`n` sequences of context_length + 1 tokens from anywhere in the training text; their tokens perhaps renamed."""
+    found = text.load(settings.task)
+    tokens = text.windows(found.tokens("train"), n, settings.task.context_length + 1, generator=stream)
+    return _renamed(settings, tokens, stream) if settings.task.label_permuted else tokens
+
+
+def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
+    """Counts of the training text: of tokens, and of pairs where the vocabulary is not too large."""
+    found, size = text.load(settings.task), settings.task.vocab_size
+    tokens = found.tokens("train")
+    counted: dict[str, Predictor] = {"unigram": Unigram(tokens, size)}
+    return counted | ({"bigram": Bigram(tokens, size, other=found.tokens("valid"))} if size <= MOST_TOKENS else {})
+
+
+def optimum(settings: Settings) -> str:
+    """Not known: none of the references."""
+    return ""
+
+
+def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
+    """Sequences of the test text, evenly spaced, without overlap; n_test_samples, or as many as it has."""
+    return {"test": _spaced(settings, "test")}
+
+
+def validation(settings: Settings, pool: Pool | None) -> Tokens:
+    """Sequences of the validation text, with renamed tokens where training has them: they choose the best weights."""
+    tokens = _spaced(settings, "valid")
+    stream = generator(settings.training.seed, "validation")
+    return _renamed(settings, tokens, stream) if settings.task.label_permuted else tokens
+
+
+def require_data(settings: Settings) -> None:
+    """Raise ParameterError where the corpus or the tokenizer cannot be had, or a split is shorter than a sequence."""
+    found, length = text.load(settings.task), settings.task.context_length + 1
+    for split in ("train", "valid", "test"):
+        if (n := len(found.tokens(split))) < length:
+            raise ParameterError(
+                f"context_length={length - 1} needs texts of {length} tokens or more, but {split} of corpus="
+                f"{settings.task.corpus} has {n}; lower context_length, or use a longer text"
+            )
+
+
+def fingerprint(settings: Settings) -> dict[str, str]:
+    """Of the corpus, and of the tokenizer."""
+    return text.load(settings.task).fingerprint
+
+
+def _renamed(settings: Settings, tokens: Tokens, stream: torch.Generator) -> Tokens:
+    """Every sequence with its tokens renamed by a uniform permutation of its own."""
+    return torch.stack([torch.randperm(settings.task.vocab_size, generator=stream)[each] for each in tokens])
+
+
+def _spaced(settings: Settings, split: str) -> Tokens:
+    whole = text.blocks(text.load(settings.task).tokens(split), settings.task.context_length + 1)
+    n = min(settings.training.n_test_samples, len(whole))
+    return whole[torch.arange(n) * len(whole) // n]

@@ -1,83 +1,135 @@
-"""Balls & urns: a task is an urn, a sequence is balls drawn from it with replacement.
+"""The data of urns: pools, sequences like those of training, splits and references.
 
-    urn      θ ~ Dirichlet(α, …, α)                   sample_tasks -> (tasks, colors)
-    sequence x_0, x_1, … i.i.d. ~ Categorical(θ)      sample       -> (batch, time)
-
-A pool of D urns is drawn once; training and in-distribution sequences choose one of them uniformly. Out of
-distribution, every sequence has a fresh urn.
+The functions that every task's module has (see `lexurn.runs.fit`), and two of its own: `urns` and `target`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
-from jaxtyping import Float64
-from torch import Generator, Tensor
 
-from lexurn.seeding import numpy_generator
-from lexurn.shapes import Pool, Tokens
+from lexurn import predictors as exact
+from lexurn.base.errors import ParameterError
+from lexurn.base.seeding import generator
+from lexurn.base.shapes import Pool, Predictor, Tokens
+from lexurn.generators.urns import Urns
+from lexurn.settings import Settings
 
 
-@dataclass(frozen=True)
-class Urns:
-    """Urns over `n_colors` colours with Dirichlet concentration `alpha`, a number or one per colour."""
+def training_pool(settings: Settings) -> Pool | None:
+    """The urns a model is trained on; None where every sequence has a fresh one."""
+    task = settings.task
+    if task.n_tasks == 0:
+        return None
+    if task.thetas:
+        heads = torch.tensor(task.thetas, dtype=torch.float64)
+        return torch.stack([1 - heads, heads], -1)
+    return urns(settings).sample_tasks(task.n_tasks, generator=generator(settings.training.seed, "urns"))
 
-    n_colors: int
-    alpha: float | Sequence[float] = 1.0
 
-    def __post_init__(self):
-        if self.n_colors < 2:
-            raise ValueError(f"n_colors must be at least 2, got {self.n_colors}")
-        if min(self.alphas) <= 0:
-            raise ValueError(f"alpha must be positive, got {self.alpha}; use 1.0 for the uniform prior")
-        if len(self.alphas) != self.n_colors:
-            raise ValueError(f"alpha must be one number or {self.n_colors} of them, got {len(self.alphas)}")
+def fingerprint(settings: Settings) -> dict[str, str]:
+    """There is nothing else to tell: urns are drawn from their settings."""
+    return {}
 
-    @property
-    def vocab_size(self) -> int:
-        return self.n_colors
 
-    @property
-    def alphas(self) -> list[float]:
-        """The concentration of each colour."""
-        return [float(self.alpha)] * self.n_colors if isinstance(self.alpha, int | float) else list(self.alpha)
+def require_data(settings: Settings) -> None:
+    """Whatever the settings, there are sequences of balls."""
 
-    def log_evidence(self, tokens: Tokens) -> Float64[Tensor, "batch"]:
-        """ln p(x_0, …, x_{T−1}) with the urn integrated out: Π_v Γ(n_v + α_v) / Γ(α_v) · Γ(Σ α) / Γ(T + Σ α)."""
-        counts = torch.nn.functional.one_hot(tokens, self.n_colors).sum(1).double()
-        alphas = torch.tensor(self.alphas, dtype=torch.float64, device=tokens.device)
-        each = (counts + alphas).lgamma() - alphas.lgamma()
-        return each.sum(-1) + alphas.sum().lgamma() - (tokens.shape[1] + alphas.sum()).lgamma()
 
-    def sample_tasks(self, n: int, *, generator: Generator) -> Pool:
-        """`n` fresh urns: probabilities (tasks, colors) in float64 on the generator's device."""
-        urns = numpy_generator(generator).dirichlet(self.alphas, n)
-        return torch.from_numpy(urns).to(generator.device)
+def urns(settings: Settings) -> Urns:
+    """Where training urns come from."""
+    return Urns(settings.task.n_colors, settings.task.alpha)
 
-    def sample(self, tasks: Float64[Tensor, "batch colors"], length: int, *, generator: Generator) -> Tokens:
-        """One sequence of `length` balls from each row of `tasks`: tokens (batch, length)."""
-        uniform = torch.rand(len(tasks), length, generator=generator, device=tasks.device, dtype=torch.float64)
-        thresholds = tasks.cumsum(-1)[:, :-1].contiguous()  # the last colour takes what is left
-        return torch.searchsorted(thresholds, uniform, right=True)
 
-    def in_distribution(self, pool: Pool, n: int, length: int, *, generator: Generator) -> Tokens:
-        """`n` new sequences, each from a uniformly chosen urn of the pool."""
-        chosen = torch.randint(len(pool), (n,), generator=generator, device=pool.device)
-        return self.sample(pool[chosen], length, generator=generator)
+def target(settings: Settings) -> Urns:
+    """Where fresh urns come from when a model is judged: where training urns do, but for losses that are weighted."""
+    return Urns(settings.task.n_colors, settings.task.target_alpha or settings.task.alpha)
 
-    def out_of_distribution(self, n: int, length: int, *, generator: Generator) -> Tokens:
-        """`n` sequences, each from an urn of its own; training on these is training on infinitely many tasks."""
-        return self.sample(self.sample_tasks(n, generator=generator), length, generator=generator)
 
-    def relabel(self, tokens: Tokens, *, generator: Generator) -> Tokens:
-        """Every sequence with its colours renamed by a uniform permutation of its own."""
-        scores = torch.rand(len(tokens), self.n_colors, generator=generator, device=tokens.device)
-        return scores.argsort(-1).gather(1, tokens)
+def weights(settings: Settings) -> Callable[[Tokens], torch.Tensor] | None:
+    """Importance weights of training sequences, so that a loss over them is one under the target prior; or None.
 
-    def low_entropy(self, length: int) -> Tokens:
-        """The constant sequences, one per colour."""
-        return torch.arange(self.n_colors).repeat_interleave(length).view(self.n_colors, length)
+    p_target(x) / p_alpha(x) with the urn integrated out: what the ratio of the priors' densities is on average, given
+    the sequence, and so with less variance.
+    """
+    if not settings.task.target_alpha:
+        return None
+    towards, at = target(settings), urns(settings)
+    return lambda tokens: (towards.log_evidence(tokens) - at.log_evidence(tokens)).exp().float()
 
-    def single_sequence(self, pool: Pool, n: int, length: int, *, generator: Generator) -> Tokens:
-        """One sequence from the pool, `n` times."""
-        return self.in_distribution(pool, 1, length, generator=generator).repeat(n, 1)
+
+def sample_like_training(settings: Settings, pool: Pool | None, n: int, stream: torch.Generator) -> Tokens:
+    """`n` sequences of context_length + 1 balls of the kind that the model is trained on."""
+    task, length = urns(settings), settings.task.context_length + 1
+    if pool is None:
+        tokens = task.out_of_distribution(n, length, generator=stream)
+    else:
+        tokens = task.in_distribution(pool, n, length, generator=stream)
+    return task.relabel(tokens, generator=stream) if settings.task.label_permuted else tokens
+
+
+def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
+    """The exact predictors a run is compared with: G always; M and S where there is a pool.
+
+    S is left out beyond `MOST_COLORS` and where its sums over subsets would take longer than about a minute.
+    """
+    task, n_colors = settings.task, settings.task.n_colors
+    predictors: dict[str, Predictor] = {"generalizing": exact.Generalizing(n_colors, target(settings).alpha)}
+    if pool is not None:
+        predictors["memorizing"] = exact.Memorizing(pool)
+        n_rows = 2 * settings.training.n_test_samples * (task.context_length + 1)
+        if n_colors <= exact.MOST_COLORS and n_rows * len(pool) * n_colors * 2**n_colors < 4e10:
+            predictors["symmetrized"] = exact.Symmetrized(pool)
+    return predictors
+
+
+def require_references(settings: Settings) -> None:
+    """Raise ParameterError unless both M and S are there to compare with."""
+    task = settings.task
+    if task.n_tasks == 0:
+        raise ParameterError(
+            "n_tasks=0 leaves no pool to memorize, and nothing to compare with but G; use n_tasks 1 or more"
+        )
+    if "symmetrized" not in references(settings, training_pool(settings)):
+        raise ParameterError(
+            f"S takes too long for n_colors={task.n_colors}, n_tasks={task.n_tasks} and n_test_samples="
+            f"{settings.training.n_test_samples}, and this chapter compares with it; lower one of them"
+        )
+
+
+def optimum(settings: Settings) -> str:
+    """The reference that no model with these settings can beat on average: the Bayes optimum of its training data.
+
+    Without names (lexical, label-permuted) it is symmetrized, which for fresh urns is G only if the prior is symmetric.
+    """
+    names_count, alphas = settings.kind == "normal", target(settings).alphas
+    if settings.task.n_tasks == 0 and (names_count or len(set(alphas)) == 1):
+        return "generalizing"
+    return "memorizing" if names_count else "symmetrized"
+
+
+def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
+    """The evaluation splits of a run, the same at every evaluation and for every model with this task and seed."""
+    task, n, length = target(settings), settings.training.n_test_samples, settings.task.context_length + 1
+    seed = settings.training.seed
+
+    def stream(name: str) -> torch.Generator:
+        return generator(seed, "held out", name)
+
+    tokens = {
+        "out_of_distribution": task.out_of_distribution(n, length, generator=stream("out of distribution")),
+        "low_entropy": task.low_entropy(length),
+    }
+    if pool is not None:
+        inside = task.in_distribution(pool, n, length, generator=stream("in distribution"))
+        tokens = {"in_distribution": inside, **tokens}
+    return tokens
+
+
+def validation(settings: Settings, pool: Pool | None) -> Tokens:
+    """Sequences like those of training that choose the best weights, and nothing else."""
+    stream = generator(settings.training.seed, "validation")
+    if settings.task.target_alpha:
+        return target(settings).out_of_distribution(
+            settings.training.n_test_samples, settings.task.context_length + 1, generator=stream
+        )
+    return sample_like_training(settings, pool, settings.training.n_test_samples, stream)

@@ -1,6 +1,6 @@
 """How long chapters take, one after the other on an otherwise idle machine: the estimates of `lexurn book`.
 
-python tests/benchmarks/chapters.py smoke defaults book      writes params/seconds.json; runs are trained anew
+python tests/benchmarks/dependencies.py smoke defaults book      writes params/seconds.json; runs are trained anew
 """
 
 import asyncio
@@ -11,13 +11,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lexurn import chapters, execution, files, paths, provenance
+from lexurn.base import files, paths
+from lexurn.publish import dependencies, execution
+from lexurn.runs import provenance
 
 
 def measure(scale: str) -> dict[str, float]:
     """Seconds of each chapter at a scale: a file in `params/`, or the defaults."""
     params = None if scale == "defaults" else paths.root() / "params" / f"{scale}.yaml"
-    wanted = chapters.chosen((), params)
+    wanted = dependencies.chosen((), params)
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"LEXURN_RUNS": f"{folder}/runs", "LEXURN_BUILD": folder}
         progress = execution.Progress(

@@ -18,7 +18,8 @@ import time
 import pandas as pd
 import torch
 
-from lexurn import evaluation, experiment, parameters, predictors
+from lexurn import evaluation, parameters, predictors
+from lexurn.runs import fit
 
 CELL = {"lex": True, "n_colors": 4, "context_length": 32, "n_test_samples": 200}
 CELL |= {"n_steps": 10**6, "eval_every": 10, "schedule": "constant"}
@@ -48,9 +49,9 @@ class Over(Exception):
 def curve(flat: dict, budget: float) -> pd.DataFrame:
     """Distances to G and S along one training: seconds, step, generalizing, symmetrized."""
     settings = parameters.check(flat)
-    ready = experiment.prepare(settings)
-    splits = {"out_of_distribution": experiment.held_out(settings, ready.pool)["out_of_distribution"]}
-    exact = experiment.references(settings, ready.pool)
+    ready = fit.prepare(settings)
+    splits = {"out_of_distribution": fit.held_out(settings, ready.pool)["out_of_distribution"]}
+    exact = fit.references(settings, ready.pool)
     references = predictors.remembered({name: exact[name] for name in LEVELS}, splits)
     lines, step, due, spent, began = [], 0, 0.0, 0.0, time.monotonic()
 
@@ -69,8 +70,8 @@ def curve(flat: dict, budget: float) -> pd.DataFrame:
         return {"validation_loss": 0.0}
 
     try:
-        batches = experiment.batches(settings, ready.pool, device=ready.device)
-        experiment.fit(ready, settings.training, batches, evaluate=evaluate, log=lambda *_: None)
+        batches = fit.batches(settings, ready.pool, device=ready.device)
+        fit.fit(ready, settings.training, batches, evaluate=evaluate, log=lambda *_: None)
     except Over:
         pass
     return pd.DataFrame(lines)

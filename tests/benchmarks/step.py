@@ -16,12 +16,12 @@ import torch
 from torch import nn
 
 from lexurn import models
-from lexurn.divergences import negative_log_likelihood
-from lexurn.parameters import check
+from lexurn.base.divergences import negative_log_likelihood
+from lexurn.base.seeding import generator
+from lexurn.generators.urns import Urns
 from lexurn.predictors import Memorizing, Symmetrized
 from lexurn.predictors.counting import prefix_counts
-from lexurn.seeding import generator
-from lexurn.tasks import Urns
+from lexurn.settings.resolver import check
 
 SHAPES = [
     {"d_model": 128, "n_layers": 4, "n_heads": 8, "context_length": 128, "batch_size": 32},

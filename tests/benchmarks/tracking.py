@@ -16,9 +16,10 @@ import time
 import click
 import torch
 
-from lexurn import recording, runs
-from lexurn.tracking import Tracker
-from lexurn.tracking.weights_and_biases import Wandb
+from lexurn import runs
+from lexurn.runs import recording
+from lexurn.runs.tracking import Tracker
+from lexurn.runs.tracking.weights_and_biases import Wandb
 
 FLAT = {"n_steps": 2500, "eval_every": 50}
 

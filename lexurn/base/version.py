@@ -1,0 +1,3 @@
+"""The version of the library, which runs, figures and workers of a cluster carry."""
+
+__version__ = "0.1.0"

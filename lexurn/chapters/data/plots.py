@@ -1,0 +1,138 @@
+"""Urns, the balls that are drawn from them, and what a predictor says along them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, to_rgb
+
+from lexurn.figures.plots import ball_colors
+from lexurn.figures.style import COLORS, GREYS, HATCHES, NAMES, STYLES
+
+
+def urns(pool: pd.DataFrame, axes: Axes) -> Axes:
+    """Proportions of the colours, a bar an urn. `pool`: a line an urn, a column a colour."""
+    colors = ball_colors(pool.shape[1])
+    pool.plot.barh(stacked=True, ax=axes, color=colors, legend=False, width=0.8)
+    for color, bars in enumerate(axes.containers):
+        texts = [color if bar.get_width() > 0.06 else "" for bar in bars]
+        axes.bar_label(bars, texts, label_type="center", color=_on(colors[color]), fontsize=7, weight="bold")
+    axes.set(xlabel="proportion", ylabel="urn", xlim=(0, 1), ylim=(max(len(pool), 12) - 0.5, -0.5))
+    return axes
+
+
+def balls(tokens: pd.DataFrame, axes: Axes) -> Axes:
+    """Sequences as rows of balls, each with its colour's number. `tokens`: a line a sequence, a column a place."""
+    colors = ball_colors(int(tokens.max(axis=None)) + 1)
+    for line, (_, sequence) in enumerate(tokens.iterrows()):
+        for place, ball in enumerate(sequence):
+            _ball(axes, place, line, ball, colors)
+    axes.set(
+        xlabel="ball",
+        yticks=range(len(tokens)),
+        yticklabels=tokens.index,
+        ylim=(len(tokens) - 0.4, -0.6),
+        xlim=(-0.8, None),
+    )
+    return axes
+
+
+def simplex(urns: pd.DataFrame, axes: Axes) -> Axes:
+    """Urns of three colours as points in a triangle, whose corners are urns of one colour. Columns: colours."""
+    height = 3**0.5 / 2
+    axes.plot([0, 1, 0.5, 0], [0, 0, height, 0], color="0.5", linewidth=1)
+    axes.scatter(urns["1"] + urns["2"] / 2, urns["2"] * height, s=6, color="0.35", alpha=0.7)
+    for color, (x, y) in enumerate([(-0.05, -0.05), (1.05, -0.05), (0.5, height + 0.05)]):
+        _ball(axes, x, y, color, ball_colors(3))
+    axes.set(aspect="equal")
+    axes.axis("off")
+    return axes
+
+
+def entropies(table: pd.DataFrame, axes: Axes) -> Axes:
+    """How often an entropy is reached at most, a line per kind. `table`: kind, entropy (nats)."""
+    for (kind, line), color in zip(table.groupby("kind", sort=False), GREYS, strict=False):
+        seaborn.ecdfplot(line, x="entropy", ax=axes, label=kind, **color)
+    axes.set(xlabel="entropy (nats)", ylabel="share at most as large")
+    return axes
+
+
+def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
+    """What predictors say after `row` balls, a group of bars a colour, and above them the balls.
+
+    `table`: predictor, row, color, probability, ball, for all rows.
+    """
+    wide = table[table["row"] == row].pivot(index="color", columns="predictor", values="probability")
+    names = [name for name in COLORS if name in wide]
+    wide[names].plot.bar(ax=axes, color=[COLORS[name] for name in names], width=0.75, rot=0, edgecolor="white")
+    for bars, hatch in zip(axes.containers, HATCHES, strict=False):
+        for bar in bars:
+            bar.set_hatch(hatch)
+    seen, last = table.drop_duplicates("row").set_index("row")["ball"], table["row"].max()
+    for place, ball in seen[seen.index < row].items():
+        x = -0.45 + (len(wide) - 0.1) * place / max(last, 1)
+        axes.scatter(x, 1.08, color=ball_colors(len(wide))[ball], s=40, clip_on=False)
+    axes.set(xlabel="colour", ylabel="probability of the next ball", ylim=(0, 1), xlim=(-0.6, len(wide) - 0.4))
+    axes.legend([NAMES.get(name, name) for name in names], frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return axes
+
+
+def _ball(axes: Axes, x: float, y: float, color: int, colors: Sequence[Any]) -> None:
+    """A ball with its colour's number."""
+    axes.scatter(x, y, color=colors[color], s=90)
+    style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": 7, "weight": "bold"}
+    axes.text(x, y, color, color=_on(colors[color]), **style)
+
+
+def _on(color: Any) -> str:
+    """Black or white, whichever is read on a ground of this colour."""
+    red, green, blue = to_rgb(color)
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else "black"
+
+
+def discrimination(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Distances as a map, colours across and urns down, shaded from 0.001 to 1 nat.
+
+    `table`: n_colors, n_tasks, mean, sem.
+    """
+    pairs = zip(table["mean"], table["sem"], strict=True)
+    table = table.assign(text=[f"{mean:.2g}\n±{sem:.1g}" for mean, sem in pairs])
+    wide, text = (table.pivot(index="n_tasks", columns="n_colors", values=name) for name in ("mean", "text"))
+    options = {"cbar": False, "cmap": "cividis", "linewidths": 1, "annot_kws": {"fontsize": 8}}
+    seaborn.heatmap(wide, annot=text, fmt="", ax=axes, norm=LogNorm(1e-3, 1), **options)
+    axes.set(xlabel="colours V", ylabel="urns in the pool D")
+    return axes
+
+
+def distances_by_context(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Distance up to a context length, a line per number of colours. `table`: n_colors, row, mean_to, sem_to."""
+    shades = seaborn.color_palette("cividis", table["n_colors"].nunique())
+    for (n_colors, line), shade, dash in zip(table.groupby("n_colors"), shades, STYLES.values(), strict=False):
+        axes.plot(line["row"], line["mean_to"], color=shade, linestyle=dash, label=f"V = {n_colors}")
+        low, high = line["mean_to"] - 2 * line["sem_to"], line["mean_to"] + 2 * line["sem_to"]
+        axes.fill_between(line["row"], low, high, color=shade, alpha=0.15, linewidth=0)
+    axes.set(xlabel="context length C", ylabel="distance (nats)", xscale="log", ylim=(0, None))
+    axes.xaxis.set_major_formatter("{x:g}")
+    return axes
+
+
+def bands(table: pd.DataFrame, axes: Axes) -> Axes:
+    """A line a claim: its band in grey, what was published as a diamond, ours as a point with two standard errors.
+
+    `table`: claim, published, low, high, ours, error, all above zero.
+    """
+    lines = range(len(table))
+    axes.barh(lines, table["high"] - table["low"], left=table["low"], color="0.85", height=0.7, label="band for ours")
+    axes.plot(table["published"], lines, "D", mfc="none", color="0.25", ms=6, ls="", label="published")
+    bars = [(2 * table["error"]).clip(upper=0.9 * table["ours"]), 2 * table["error"]]
+    axes.errorbar(table["ours"], lines, xerr=bars, fmt=".", color="#D55E00", ms=7, label="ours, ± 2 standard errors")
+    axes.set(yticks=lines, yticklabels=table["claim"], ylim=(len(table) - 0.4, -0.6), xscale="log", xlabel="nats")
+    axes.tick_params("y", labelsize=8)
+    low, high = axes.get_xlim()
+    axes.set_xticks([value for value in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2) if low <= value <= high])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3)
+    return axes
