@@ -31,7 +31,13 @@ class Handler(BaseHTTPRequestHandler):
         query, of = asked["query"], asked.get("variables") or {}
         project = {"id": "UA==", "name": "lexurn", "entity": {"id": "RQ==", "name": "someone"}}
         lines = self.server.lines  # of its history, where the run is known
-        run = {"id": "Ug==", "displayName": "", "config": "{}", "sweepName": None, "historyLineCount": lines}
+        run = {
+            "id": "Ug==",
+            "displayName": "",
+            "config": "{}",
+            "sweepName": None,
+            "historyLineCount": lines,
+        }
         match re.search(r"(?:query|mutation)\s+(\w+)", query)[1]:
             case "RunResumeStatus":
                 step = max(lines - 1, 0)
@@ -46,16 +52,34 @@ class Handler(BaseHTTPRequestHandler):
                     "wandbConfig": '{"t": 1}',
                 }
                 bucket = run | known | {"name": of["name"]} if lines else None
-                data = {"model": {"id": "UA==", "name": "lexurn", "entity": project["entity"], "bucket": bucket}}
+                data = {
+                    "model": {
+                        "id": "UA==",
+                        "name": "lexurn",
+                        "entity": project["entity"],
+                        "bucket": bucket,
+                    }
+                }
             case "UpsertBucket":
                 bucket = run | {"name": of["name"], "description": None, "project": project}
                 data = {"upsertBucket": {"bucket": bucket, "inserted": not lines}}
             case "Viewer":
-                data = {"viewer": {"id": "Vg==", "entity": "someone", "username": "someone", "flags": "{}"}}
+                data = {
+                    "viewer": {
+                        "id": "Vg==",
+                        "entity": "someone",
+                        "username": "someone",
+                        "flags": "{}",
+                    }
+                }
             case "ArtifactType":
                 data = {"project": {"artifact": None}}
             case "CreateArtifact":  # as if the server had its content already
-                made = {"id": "QQ==", "state": "COMMITTED", "artifactSequence": {"latestArtifact": None}}
+                made = {
+                    "id": "QQ==",
+                    "state": "COMMITTED",
+                    "artifactSequence": {"latestArtifact": None},
+                }
                 data = {"createArtifact": {"artifact": made}}
             case "CreateRunFiles":
                 at = f"http://{self.headers['host']}/put/"

@@ -15,7 +15,14 @@ EXACT = {"rtol": 0, "atol": 1e-12}
 
 
 def build(**flat):
-    flat = {"n_colors": 4, "d_model": 12, "n_heads": 2, "d_head": 5, "n_layers": 2, "context_length": 7} | flat
+    flat = {
+        "n_colors": 4,
+        "d_model": 12,
+        "n_heads": 2,
+        "d_head": 5,
+        "n_layers": 2,
+        "context_length": 7,
+    } | flat
     model = models.build(check(flat), generator=generator(0, "weights")).double()
     tokens = torch.randint(4, (3, 8), generator=generator(0, "tokens"))
     return model, tokens
@@ -29,13 +36,16 @@ NAMES = ["attn.q", "attn.k", "attn.v", "attn.z", "attn.pattern", "mlp.pre", "mlp
 
 
 @pytest.mark.parametrize(
-    "flat", [{}, {"bos": False}, {"mlp": "relu", "norm": "none"}, {"positions": "rotary", "d_head": 6}]
+    "flat",
+    [{}, {"bos": False}, {"mlp": "relu", "norm": "none"}, {"positions": "rotary", "d_head": 6}],
 )
 def test_what_is_read_adds_up_to_the_residual_stream(flat):
     model, tokens = build(**flat)
     found = activations.read(model, tokens)
     assert sorted(found) == sorted(
-        f"{layer}.{name}" for layer in (0, 1) for name in [*NAMES, "resid_pre", "resid_mid", "resid_post"]
+        f"{layer}.{name}"
+        for layer in (0, 1)
+        for name in [*NAMES, "resid_pre", "resid_mid", "resid_post"]
     )
     assert activations.names(model) == list(found) and hooks(model) == 0
     d_head = flat.get("d_head", 5)
@@ -44,14 +54,24 @@ def test_what_is_read_adds_up_to_the_residual_stream(flat):
     for layer, block in enumerate(model.backbone.blocks):
         pre, mid, post, z, pattern, v, mlp = (
             found[f"{layer}.{name}"]
-            for name in ("resid_pre", "resid_mid", "resid_post", "attn.z", "attn.pattern", "attn.v", "mlp.post")
+            for name in (
+                "resid_pre",
+                "resid_mid",
+                "resid_post",
+                "attn.z",
+                "attn.pattern",
+                "attn.v",
+                "mlp.post",
+            )
         )
         assert_close(mid, pre + block.attention.out(z.flatten(2)), **EXACT)
         assert_close(post, mid + block.mlp.down(mlp), **EXACT)
         assert_close(z.transpose(1, 2), pattern @ v.transpose(1, 2), **EXACT)
         assert_close(pattern.sum(-1), torch.ones(3, 2, 8).double(), **EXACT)
     assert_close(found["1.resid_pre"], found["0.resid_post"], **EXACT)
-    logits = model.vocabulary.unembed(model.backbone.norm(found["1.resid_post"]), model.vocabulary.draw(3))
+    logits = model.vocabulary.unembed(
+        model.backbone.norm(found["1.resid_post"]), model.vocabulary.draw(3)
+    )
     assert_close(logits.log_softmax(-1), model(tokens), **EXACT)
     (only,) = activations.read(model, tokens, "1.attn.z").values()
     assert_close(only, found["1.attn.z"], **EXACT)
@@ -63,13 +83,22 @@ def test_a_patch_carries_over_what_another_sequence_had_there(bos):
     other = (tokens + 1) % 4
     theirs = activations.read(model, other)
     own = model(tokens)
-    for name in ("1.resid_post", "0.resid_pre"):  # all that there is of the sequence, after and before everything
+    for name in (
+        "1.resid_post",
+        "0.resid_pre",
+    ):  # all that there is of the sequence, after and before everything
         full = activations.changed(model, tokens, {name: activations.patch(theirs[name])})
         assert_close(full, model(other), **EXACT)
-    partly = activations.changed(model, tokens, {"0.resid_mid": activations.patch(theirs["0.resid_mid"], rows=[4])})
+    partly = activations.changed(
+        model, tokens, {"0.resid_mid": activations.patch(theirs["0.resid_mid"], rows=[4])}
+    )
     assert_close(partly[:, :4], own[:, :4], **EXACT)  # the past is what it was
-    assert (partly[:, 4:] - own[:, 4:]).abs().amax((0, 2)).min() > 1e-6  # row 4, and what attends to it
-    itself = {name: activations.patch(values) for name, values in activations.read(model, tokens).items()}
+    assert (partly[:, 4:] - own[:, 4:]).abs().amax(
+        (0, 2)
+    ).min() > 1e-6  # row 4, and what attends to it
+    itself = {
+        name: activations.patch(values) for name, values in activations.read(model, tokens).items()
+    }
     assert_close(activations.changed(model, tokens, itself), own, **EXACT)
     assert hooks(model) == 0
 
@@ -78,12 +107,16 @@ def test_steering_adds_a_vector_and_nothing_where_it_is_zero():
     model, tokens = build(norm="none")
     direction = torch.randn(12, generator=generator(0, "direction")).double()
     own, last = model(tokens), activations.read(model, tokens, "1.resid_post")["1.resid_post"]
-    moved = activations.changed(model, tokens, {"1.resid_post": activations.steer(direction, rows=[2])})
+    moved = activations.changed(
+        model, tokens, {"1.resid_post": activations.steer(direction, rows=[2])}
+    )
     logits = model.vocabulary.unembed(last[:, 2:3] + direction, model.vocabulary.draw(3))
     assert_close(moved[:, 2:3], logits.log_softmax(-1), **EXACT)
     kept = [row for row in range(8) if row != 2]
     assert_close(moved[:, kept], own[:, kept], **EXACT)
-    still = activations.changed(model, tokens, {"0.attn.z": activations.steer(torch.zeros(5).double())})
+    still = activations.changed(
+        model, tokens, {"0.attn.z": activations.steer(torch.zeros(5).double())}
+    )
     assert_close(still, own, **EXACT)
 
 
@@ -91,19 +124,26 @@ def test_lexical_models_are_read_under_a_table():
     model, tokens = build(lex=True)
     table = model.vocabulary.draw(3, generator=generator(0, "tables")).double()
     found = activations.read(model, tokens, "0.resid_pre", table=table)["0.resid_pre"]
-    assert_close(found[:, 1:], model.vocabulary.embed(tokens[:, :-1], table) + model.positions[:7], **EXACT)
+    assert_close(
+        found[:, 1:], model.vocabulary.embed(tokens[:, :-1], table) + model.positions[:7], **EXACT
+    )
 
 
 def test_what_is_not_there_is_told_with_what_is_and_leaves_no_hook():
     model, tokens = build()
-    with pytest.raises(KeyError, match="no activation 0.resid_mit; did you mean 0.resid_mid.*there are 0.resid_pre, "):
+    with pytest.raises(
+        KeyError,
+        match="no activation 0.resid_mit; did you mean 0.resid_mid.*there are 0.resid_pre, ",
+    ):
         activations.read(model, tokens, "0.attn.z", "0.resid_mit")
     with pytest.raises(KeyError, match="no activation 2.attn.z"):
         activations.changed(model, tokens, {"2.attn.z": activations.steer(torch.zeros(5))})
     attention_only, _ = build(mlp="none")
     with pytest.raises(KeyError, match="no activation 0.mlp.post"):
         activations.read(attention_only, tokens, "0.mlp.post")
-    with pytest.raises(ValueError, match=r"0.attn.z has the shape \(3, 8, 2, 5\), and was changed to \(3, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"0.attn.z has the shape \(3, 8, 2, 5\), and was changed to \(3, 8\)"
+    ):
         activations.changed(model, tokens, {"0.attn.z": lambda own: own[:, :, 0, 0]})
     with pytest.raises(ZeroDivisionError):
         activations.changed(model, tokens, {"0.attn.z": lambda own: 1 / 0})

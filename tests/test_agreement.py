@@ -34,7 +34,9 @@ def largest_difference(said, mine, theirs, x):
         weights = torch.randn(outputs[-1].shape, generator=generator(3, "weights")).to(x.dtype)
         gradients.append(torch.autograd.grad((outputs[-1] * weights).sum(), given)[0])
     apart = [((a - b).abs().max() / b.abs().max()).item() for a, b in (outputs, gradients)]
-    print(f"\n{said}: values {apart[0]:.1e}, gradients {apart[1]:.1e} apart, relative to the largest")
+    print(
+        f"\n{said}: values {apart[0]:.1e}, gradients {apart[1]:.1e} apart, relative to the largest"
+    )
     return max(apart)
 
 
@@ -63,12 +65,20 @@ def test_mamba_is_that_of_transformers_and_weights_load_both_ways():
     embedding = {"embeddings.weight": theirs.embeddings.weight}
     theirs.load_state_dict(mine.state_dict() | embedding)  # strict: the same names and shapes
     said = f"mamba, {version('transformers')}"
-    assert largest_difference(said, mine, lambda x: theirs(inputs_embeds=x, use_cache=False)[0], x) < WITHIN
+    assert (
+        largest_difference(said, mine, lambda x: theirs(inputs_embeds=x, use_cache=False)[0], x)
+        < WITHIN
+    )
     fresh, _ = ours({"backbone": "mamba", **MAMBA}, 64)
     torch.manual_seed(0)
     theirs = mamba_of_transformers(MAMBA)
-    fresh.load_state_dict({name: w for name, w in theirs.state_dict().items() if name != "embeddings.weight"})
-    assert largest_difference(f"{said}, their weights", fresh, lambda x: theirs(inputs_embeds=x)[0], x) < WITHIN
+    fresh.load_state_dict(
+        {name: w for name, w in theirs.state_dict().items() if name != "embeddings.weight"}
+    )
+    assert (
+        largest_difference(f"{said}, their weights", fresh, lambda x: theirs(inputs_embeds=x)[0], x)
+        < WITHIN
+    )
 
 
 def test_mamba_begins_as_that_of_transformers():
@@ -79,19 +89,30 @@ def test_mamba_begins_as_that_of_transformers():
     assert mine.A_log.equal(theirs.A_log) and mine.D.equal(theirs.D)
     for mixer in (mine, theirs):
         steps = torch.nn.functional.softplus(mixer.dt_proj.bias).log10()
-        assert -3.01 < steps.min() < -2.7 and -1.3 < steps.max() < -0.99 and abs(steps.mean() + 2) < 0.25
-        assert mixer.dt_proj.weight.abs().max() <= 0.5 and abs(mixer.dt_proj.weight.std() - 0.5 / 3**0.5) < 0.03
+        assert (
+            -3.01 < steps.min() < -2.7
+            and -1.3 < steps.max() < -0.99
+            and abs(steps.mean() + 2) < 0.25
+        )
+        assert (
+            mixer.dt_proj.weight.abs().max() <= 0.5
+            and abs(mixer.dt_proj.weight.std() - 0.5 / 3**0.5) < 0.03
+        )
 
 
 def xlstm_of_the_package(settings, context_length=41):
     xlstm = pytest.importorskip("xlstm")
     config = xlstm.xLSTMBlockStackConfig(
         mlstm_block=xlstm.mLSTMBlockConfig(
-            mlstm=xlstm.mLSTMLayerConfig(conv1d_kernel_size=settings["d_conv"], num_heads=settings["n_heads"])
+            mlstm=xlstm.mLSTMLayerConfig(
+                conv1d_kernel_size=settings["d_conv"], num_heads=settings["n_heads"]
+            )
         ),
         slstm_block=xlstm.sLSTMBlockConfig(
             slstm=xlstm.sLSTMLayerConfig(
-                backend="vanilla", conv1d_kernel_size=settings["d_conv"], num_heads=settings["n_heads"]
+                backend="vanilla",
+                conv1d_kernel_size=settings["d_conv"],
+                num_heads=settings["n_heads"],
             ),
             feedforward=xlstm.FeedForwardConfig(proj_factor=1.3, act_fn="gelu"),
         ),
@@ -147,12 +168,17 @@ XLSTM = {"d_model": 64, "n_layers": 4, "n_heads": 4, "d_conv": 4, "slstm_at": [1
 
 
 def test_xlstm_is_that_of_the_package():
-    theirs = xlstm_of_the_package(XLSTM).double()  # its head norms blow up what single precision rounds
+    theirs = xlstm_of_the_package(
+        XLSTM
+    ).double()  # its head norms blow up what single precision rounds
     mine, x = ours({"backbone": "xlstm", **XLSTM}, 64)
     mine, x = mine.double(), x.double()
     weights = mine.state_dict()
     theirs.load_state_dict(
-        {name: as_theirs(name, 4, weights).reshape(w.shape) for name, w in theirs.state_dict().items()}
+        {
+            name: as_theirs(name, 4, weights).reshape(w.shape)
+            for name, w in theirs.state_dict().items()
+        }
     )
     assert largest_difference(f"xlstm, {version('xlstm')}", mine, theirs, x) < WITHIN
     state, rows = None, []
@@ -172,8 +198,12 @@ def test_xlstm_begins_with_the_gates_of_the_package():
     settings = check({"language": "dyck", "backbone": "xlstm", **XLSTM})
     mine = models.build(settings, generator=generator(0, "weights")).backbone.state_dict()
     same = [
-        name for name in theirs if name.endswith(("_bias_", "fgate.bias", "learnable_skip", "kernel_", "norm.weight"))
+        name
+        for name in theirs
+        if name.endswith(("_bias_", "fgate.bias", "learnable_skip", "kernel_", "norm.weight"))
     ]
     assert len(same) > 10
     for name in same:
-        assert torch.allclose(as_theirs(name, 4, mine).reshape(theirs[name].shape), theirs[name], atol=1e-6), name
+        assert torch.allclose(
+            as_theirs(name, 4, mine).reshape(theirs[name].shape), theirs[name], atol=1e-6
+        ), name

@@ -33,7 +33,13 @@ def run_that_became(who, kind, seed, tmp_path):
     for name in [*references, "uniform"]:
         lines[f"out_of_distribution/weight/{name}"] = [float(name == "uniform"), float(name == who)]
     run = Run(tmp_path / settings.name)
-    known = {"settings": settings, "pool": pool, "splits": splits, "references": references, "results": results}
+    known = {
+        "settings": settings,
+        "pool": pool,
+        "splits": splits,
+        "references": references,
+        "results": results,
+    }
     run.__dict__.update(known | {"predictor": references[who], "metrics": pd.DataFrame(lines)})
     return run
 
@@ -41,14 +47,20 @@ def run_that_became(who, kind, seed, tmp_path):
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    return [run_that_became(who, kind, seed, folder) for kind, who in BECAME.items() for seed in range(6)]
+    return [
+        run_that_became(who, kind, seed, folder)
+        for kind, who in BECAME.items()
+        for seed in range(6)
+    ]
 
 
 def test_published_scores_are_those_of_what_the_models_became(runs):
     table = headline.published(runs).pivot(index="seed", columns="who", values="mean")
     for kind, who in BECAME.items():
         np.testing.assert_allclose(table[kind], table[who])
-    assert (table["memorizing"] > 1.5 * table["symmetrized"]).all()  # the control: they are told apart
+    assert (
+        table["memorizing"] > 1.5 * table["symmetrized"]
+    ).all()  # the control: they are told apart
     assert (table["symmetrized"] > 1.5 * table["generalizing"]).all()
 
 
@@ -65,7 +77,9 @@ def test_models_stand_where_they_became(runs):
     assert table["kind"].tolist() == [run.settings.kind for run in runs]
     r = table.groupby("kind")["r"].mean()
     assert (r["normal"], r["lexical"], r["permuted"]) == pytest.approx((1, 1, -1))
-    assert (table["r_low"] <= table["r"] + 1e-9).all() and (table["r"] <= table["r_high"] + 1e-9).all()
+    assert (table["r_low"] <= table["r"] + 1e-9).all() and (
+        table["r"] <= table["r_high"] + 1e-9
+    ).all()
     permuted = table[table["kind"] == "permuted"]  # is G: as far from S as G is
     np.testing.assert_allclose(permuted["to_symmetrized"], permuted["apart"])
     np.testing.assert_allclose(table[table["kind"] == "normal"]["regret"], 0, atol=1e-12)
@@ -82,25 +96,45 @@ def test_a_distance_that_is_not_there_leaves_r_undetermined(runs, tmp_path):
 
 
 def test_trajectories_have_shares_weights_and_regrets_against_the_same_references(runs):
-    (lexical,) = [run for run in runs if run.settings.kind == "lexical" and run.settings.training.seed == 0]
+    (lexical,) = [
+        run for run in runs if run.settings.kind == "lexical" and run.settings.training.seed == 0
+    ]
     table = headline.trajectories([lexical]).set_index(["reference", "step"])
     last, before = table.xs(10, level="step"), table.xs(0, level="step")
     ends = lexical.references["generalizing"], lexical.references["symmetrized"]
-    apart = comparison.over_rows(comparison.distance(*ends, lexical.splits["out_of_distribution"])).mean().item()
-    assert last.loc["symmetrized", "distance"] == pytest.approx(0) and before.loc["symmetrized", "distance"] == 2.0
+    apart = (
+        comparison.over_rows(comparison.distance(*ends, lexical.splits["out_of_distribution"]))
+        .mean()
+        .item()
+    )
+    assert (
+        last.loc["symmetrized", "distance"] == pytest.approx(0)
+        and before.loc["symmetrized", "distance"] == 2.0
+    )
     assert last.loc["generalizing", "share"] == pytest.approx(1)
     assert before.loc["generalizing", "share"] == pytest.approx(1 + 2 / apart)
     for column in ("regret_in", "regret_out"):
         assert last.loc["symmetrized", column] == pytest.approx(0, abs=1e-12)
         assert before.loc["symmetrized", column] == pytest.approx(1.0)
-    assert last["weight"].to_dict() == {"generalizing": 0, "memorizing": 0, "symmetrized": 1, "uniform": 0}
+    assert last["weight"].to_dict() == {
+        "generalizing": 0,
+        "memorizing": 0,
+        "symmetrized": 1,
+        "uniform": 0,
+    }
 
 
 def test_a_verdict_counts_urns_and_says_which_end_is_nearer(runs):
     table = headline.standings(runs)
-    said = {kind: verdicts.verdict(lines, generator=generator(0, "verdict")) for kind, lines in table.groupby("kind")}
+    said = {
+        kind: verdicts.verdict(lines, generator=generator(0, "verdict"))
+        for kind, lines in table.groupby("kind")
+    }
     assert "On average nearer to S than to G, r = 1.0000 [1.0000, 1.0000]" in str(said["lexical"])
-    assert "Of 6 urns' models 0 are nearer to G and 6 to S for certain, 0 are further from both" in str(said["lexical"])
+    assert (
+        "Of 6 urns' models 0 are nearer to G and 6 to S for certain, 0 are further from both"
+        in str(said["lexical"])
+    )
     assert "nearer to G than to S" in str(said["permuted"]) and said["permuted"].n_nearer_g == 6
     assert "nearer to M than to G" in str(said["normal"]) and said["normal"].line()["n"] == 6
     lexical, permuted = (table[table["kind"] == kind] for kind in ("lexical", "permuted"))
@@ -121,9 +155,14 @@ def test_a_model_that_only_hedges_is_not_taken_for_one_that_memorizes(tmp_path):
         g = run.references["generalizing"]
 
         def hedges(tokens, g=g):
-            return torch.logaddexp(g(tokens) + np.log(0.8), torch.full_like(g(tokens), np.log(0.2 / 3)))
+            return torch.logaddexp(
+                g(tokens) + np.log(0.8), torch.full_like(g(tokens), np.log(0.2 / 3))
+            )
 
-        known = {"predictor": hedges, "results": evaluation.evaluate(hedges, run.references, run.splits)}
+        known = {
+            "predictor": hedges,
+            "results": evaluation.evaluate(hedges, run.references, run.splits),
+        }
         run.__dict__.update(known)
         runs.append(run)
     found = verdicts.verdict(headline.standings(runs), generator=generator(0, "verdict"))
@@ -138,23 +177,33 @@ def test_a_model_that_only_hedges_is_not_taken_for_one_that_memorizes(tmp_path):
 def test_what_hedges_is_as_far_from_g_as_is_asked_or_uniform(runs):
     log_g = runs[0].references["generalizing"](runs[0].splits["out_of_distribution"])
     for wanted in (0.01, 0.1):
-        far = divergences.symmetrized_kl(log_g, headline.hedged(log_g, distance=wanted))[:, 1:].mean().item()
+        far = (
+            divergences.symmetrized_kl(log_g, headline.hedged(log_g, distance=wanted))[:, 1:]
+            .mean()
+            .item()
+        )
         assert far == pytest.approx(wanted, rel=1e-4)
     assert (headline.hedged(log_g, distance=9.0) + np.log(3)).abs().max() < 1e-6
 
 
 def test_a_memorizer_lies_beyond_its_control(runs):
     found = verdicts.verdict(
-        headline.standings([run for run in runs if run.settings.kind == "lexical"]), generator=generator(0, "verdict")
+        headline.standings([run for run in runs if run.settings.kind == "lexical"]),
+        generator=generator(0, "verdict"),
     )
-    assert found.beyond.side == 1 and "That is nearer to S than a hedging G is which is as far from G" in str(found)
+    assert (
+        found.beyond.side == 1
+        and "That is nearer to S than a hedging G is which is as far from G" in str(found)
+    )
 
 
 def test_rows_are_averaged_over_runs(runs):
     few = [run for run in runs if run.settings.kind == "permuted"][:3]
     table = headline.by_row(few)
     line = table[
-        (table["split"] == "out_of_distribution") & (table["row"] == "3") & (table["reference"] == "symmetrized")
+        (table["split"] == "out_of_distribution")
+        & (table["row"] == "3")
+        & (table["reference"] == "symmetrized")
     ]
     each = [evaluation.select(run.results, split="out_of_distribution", row="3") for run in few]
     values = [found.loc["symmetrized", "mean"] for found in each]
@@ -172,7 +221,9 @@ def test_relative_distances_along_training_are_those_of_the_distances(runs):
 
 def test_urns_are_what_is_resampled():
     table = pd.DataFrame({"kind": "a", "value": [1.0, 2.0, 3.0, 4.0, 5.0, np.nan]})
-    (line,) = verdicts.over_urns(table, "value", by=["kind"], generator=generator(0, "over")).to_dict("records")
+    (line,) = verdicts.over_urns(
+        table, "value", by=["kind"], generator=generator(0, "over")
+    ).to_dict("records")
     found = intervals.bootstrap([1.0, 2.0, 3.0, 4.0, 5.0], generator=generator(0, "over"))
     assert (line["mean"], line["low"], line["high"], line["n"]) == (3.0, found.low, found.high, 5)
 
@@ -185,7 +236,9 @@ def test_sequences_carry_the_entropy_of_their_balls_and_their_quartile(runs):
     shares = counts.double() / 30
     wanted = -torch.special.xlogy(shares, shares).sum(-1)
     np.testing.assert_allclose(table["entropy"], wanted, atol=1e-12)
-    assert table["quartile"].value_counts().to_dict() == dict.fromkeys(sequence_entropy.QUARTILES, 15)
+    assert table["quartile"].value_counts().to_dict() == dict.fromkeys(
+        sequence_entropy.QUARTILES, 15
+    )
     least = table.groupby("quartile")["entropy"].min()
     assert least[list(sequence_entropy.QUARTILES)].is_monotonic_increasing
 
@@ -193,14 +246,22 @@ def test_sequences_carry_the_entropy_of_their_balls_and_their_quartile(runs):
 def test_distances_by_sequence_are_zero_from_what_the_model_became(runs):
     table = sequence_entropy.by_sequence(runs)
     worst = table.groupby("kind")[["to_generalizing", "to_memorizing"]].max()
-    assert worst.loc["normal", "to_memorizing"] == worst.loc["lexical", "to_memorizing"] == pytest.approx(0)
-    assert worst.loc["permuted", "to_generalizing"] == pytest.approx(0) and worst.loc["permuted", "to_memorizing"] > 0.1
+    assert (
+        worst.loc["normal", "to_memorizing"]
+        == worst.loc["lexical", "to_memorizing"]
+        == pytest.approx(0)
+    )
+    assert (
+        worst.loc["permuted", "to_generalizing"] == pytest.approx(0)
+        and worst.loc["permuted", "to_memorizing"] > 0.1
+    )
 
 
 def test_correlations_and_quartiles_are_within_runs(runs):
     table = sequence_entropy.by_sequence([run for run in runs if run.settings.kind == "lexical"])
     planted = table.assign(
-        to_generalizing=table["entropy"] * (1 + table["seed"]), to_memorizing=-(table["entropy"] ** 3)
+        to_generalizing=table["entropy"] * (1 + table["seed"]),
+        to_memorizing=-(table["entropy"] ** 3),
     )
     found = sequence_entropy.correlations(planted).set_index(["to", "seed"])
     np.testing.assert_allclose(found.loc["to_generalizing", "pearson"], 1)
@@ -215,12 +276,20 @@ def test_an_infinite_distance_is_left_out_of_a_correlation(runs):
     table = sequence_entropy.by_sequence(runs[:1])
     table.loc[0, "to_generalizing"] = np.inf
     found = sequence_entropy.correlations(table).set_index("to")
-    assert found.loc["to_generalizing", "n"] == 59 and np.isfinite(found.loc["to_generalizing", "pearson"])
+    assert found.loc["to_generalizing", "n"] == 59 and np.isfinite(
+        found.loc["to_generalizing", "pearson"]
+    )
 
 
 def test_what_is_far_from_both_ends_shows_in_the_distances_where_r_alone_would_mislead(tmp_path):
     run = run_that_became("generalizing", "lexical", 1, tmp_path)
-    uniform = {"predictor": Uniform(3), "results": evaluation.evaluate(Uniform(3), run.references, run.splits)}
+    uniform = {
+        "predictor": Uniform(3),
+        "results": evaluation.evaluate(Uniform(3), run.references, run.splits),
+    }
     run.__dict__.update(uniform)
     (line,) = headline.standings([run]).to_dict("records")
-    assert line["r"] < -1 and min(line["to_generalizing"], line["to_symmetrized"]) > 1.5 * line["apart"]
+    assert (
+        line["r"] < -1
+        and min(line["to_generalizing"], line["to_symmetrized"]) > 1.5 * line["apart"]
+    )

@@ -26,7 +26,11 @@ def flips(n=300, length=12):
 @pytest.mark.parametrize("alpha", [0.3, 1.0, 4.0])
 def test_a_rule_is_nearest_to_itself(alpha):
     found = learning.smoothing(Generalizing(2, alpha), flips()).iloc[0]
-    assert found["ln_alpha"] == pytest.approx(log(alpha), abs=1e-3) and found["kl"] < 1e-8 and found["n"] == 300
+    assert (
+        found["ln_alpha"] == pytest.approx(log(alpha), abs=1e-3)
+        and found["kl"] < 1e-8
+        and found["n"] == 300
+    )
     assert (found["to_laplace"] < 1e-12) == (alpha == 1)
 
 
@@ -46,7 +50,9 @@ def test_what_is_lost_is_what_evaluation_says_and_of_words_that_of_a_word():
         run = runs.get(FLAT | flat)
         regret = evaluation.select(run.results, split=split, measure="regret").loc[optimum]
         found, along = learning.best(run).iloc[0], learning.learning(run).set_index("step")["value"]
-        assert found[["value", "sem"]].tolist() == pytest.approx((times * regret[["mean", "sem"]]).tolist())
+        assert found[["value", "sem"]].tolist() == pytest.approx(
+            (times * regret[["mean", "sem"]]).tolist()
+        )
         assert list(along.index) == [0, 10, 20] and along.diff().iloc[1:].tolist() == pytest.approx(
             (times * run.metrics[f"{split}/loss"].diff().iloc[1:]).tolist()
         )
@@ -57,20 +63,30 @@ def test_what_is_lost_is_what_evaluation_says_and_of_words_that_of_a_word():
 
 def test_costs_grow_as_they_do():
     lengths = [16, 32, 64, 128]
-    table = pd.DataFrame({"model": "one", "context_length": lengths, "ms": [float(n**2) for n in lengths]})
+    table = pd.DataFrame(
+        {"model": "one", "context_length": lengths, "ms": [float(n**2) for n in lengths]}
+    )
     assert costs.growth(table, "ms")["one"] == pytest.approx(2.0)
-    table = costs.against_length({"mamba": {"backbone": "mamba"}, "linear": {"backbone": "linear"}}, [8, 16, 32])
+    table = costs.against_length(
+        {"mamba": {"backbone": "mamba"}, "linear": {"backbone": "linear"}}, [8, 16, 32]
+    )
     memory = costs.growth(table, "megabytes")
     assert 0.75 < memory["mamba"] < 1.1
     weights = table.set_index(["model", "context_length"])["parameters"]
-    assert weights["mamba", 8] == weights["mamba", 32] and weights["linear", 32] > weights["linear", 8]
+    assert (
+        weights["mamba", 8] == weights["mamba", 32] and weights["linear", 32] > weights["linear", 8]
+    )
 
 
 def test_kept_memory_is_what_autograd_keeps():
     """Twice as many sequences keep as much more as the first did; the weights themselves are not counted."""
-    model = models.build(check({"backbone": "linear", "d_model": 64}), generator=generator(0, "weights"))
+    model = models.build(
+        check({"backbone": "linear", "d_model": 64}), generator=generator(0, "weights")
+    )
     weights = sum(4 * parameter.numel() for parameter in model.parameters())
-    kept = [costs.step(model, torch.zeros(n, 9, dtype=torch.int64), n_rounds=1)[1] for n in (2, 4, 6)]
+    kept = [
+        costs.step(model, torch.zeros(n, 9, dtype=torch.int64), n_rounds=1)[1] for n in (2, 4, 6)
+    ]
     assert kept[2] - kept[1] == kept[1] - kept[0] > 0 and kept[0] < weights
 
 
@@ -78,7 +94,9 @@ def test_kept_memory_is_what_autograd_keeps():
 
 
 def pairs(masked, vocab_size=7):
-    return PositionPairs(vocab_size, n_rows=33, masked=masked, generator=generator(0, "weights")).eval()
+    return PositionPairs(
+        vocab_size, n_rows=33, masked=masked, generator=generator(0, "weights")
+    ).eval()
 
 
 def words(n=4, length=33):
@@ -101,33 +119,55 @@ def test_the_published_linear_model_sees_what_it_predicts_and_the_masked_one_doe
     assert (masked[:10] == 0).all() and (masked[10:21] > 0).all()
     assert (seen[:21] > 0).all()
     log_probs = pairs(True)(words())
-    assert torch.allclose(log_probs.exp().sum(-1), torch.ones(4, 33)) and (log_probs[:, 21:, PAD] == 0).all()
+    assert (
+        torch.allclose(log_probs.exp().sum(-1), torch.ones(4, 33))
+        and (log_probs[:, 21:, PAD] == 0).all()
+    )
     with pytest.raises(ValueError, match="33 tokens with EOS and PAD, got 34; raise n_rows"):
         pairs(True)(words(length=34))
 
 
 def test_it_learns_to_copy_and_says_eos_where_there_is_nothing_to_copy():
-    settings = check({"language": "aNbN", "context_length": 20, "n_steps": 150, "n_test_samples": 50})
+    settings = check(
+        {"language": "aNbN", "context_length": 20, "n_steps": 150, "n_test_samples": 50}
+    )
     table = published.linear(settings).set_index("model")
     assert table.loc["as published", "excess"] < -1 and table.loc["masked", "excess"] > -0.3
     assert table.loc["as published", "EOS at once"] > 0.7
 
 
 def test_sines_along_the_batch_make_a_word_depend_on_its_place():
-    settings = check({"language": "aNbN", "context_length": 12, "n_steps": 20, "n_test_samples": 40, "d_model": 16})
+    settings = check(
+        {
+            "language": "aNbN",
+            "context_length": 12,
+            "n_steps": 20,
+            "n_test_samples": 40,
+            "d_model": 16,
+        }
+    )
     table = published.positions(settings).set_index("model")
     assert table.loc["along the batch", "moved"] > 1e-2 and table.loc["along time", "moved"] < 1e-6
     backbone = AlongTheBatch(torch.nn.Identity())
-    assert backbone(torch.zeros(3, 5, 8)).std(1).max() == 0 and backbone(torch.zeros(3, 5, 8)).std(0).max() > 0.1
+    assert (
+        backbone(torch.zeros(3, 5, 8)).std(1).max() == 0
+        and backbone(torch.zeros(3, 5, 8)).std(0).max() > 0.1
+    )
 
 
 def test_pictures_show_seeds_and_means_and_influence():
     axes = Figure().subplots()
-    table = pd.DataFrame({"model": ["a", "a", "b"], "reference": "generalizing", "distance": [0.1, 0.3, 1.0]})
+    table = pd.DataFrame(
+        {"model": ["a", "a", "b"], "reference": "generalizing", "distance": [0.1, 0.3, 1.0]}
+    )
     architectures_plots.seeds_and_means(table, axes, x="distance", line="model", mark="reference")
     seeds, means = axes.lines
-    assert seeds.get_xdata().tolist() == [0.1, 0.3, 1.0] and means.get_xdata() == pytest.approx([0.2, 1.0])
-    assert means.get_label() == "generalizing (G)" and [each.get_text() for each in axes.get_yticklabels()] == [
+    assert seeds.get_xdata().tolist() == [0.1, 0.3, 1.0] and means.get_xdata() == pytest.approx(
+        [0.2, 1.0]
+    )
+    assert means.get_label() == "generalizing (G)" and [
+        each.get_text() for each in axes.get_yticklabels()
+    ] == [
         "a",
         "b",
     ]
@@ -136,4 +176,6 @@ def test_pictures_show_seeds_and_means_and_influence():
     )
     assert axes.get_xlabel() == "token" and axes.get_ylabel() == "row predicted"
     shades = axes.collections[0].get_array().reshape(11, 11)
-    assert shades[4, 2] == pytest.approx(1 / 7) and shades.mask[2, 4]  # row 5 and the third token; the future is empty
+    assert (
+        shades[4, 2] == pytest.approx(1 / 7) and shades.mask[2, 4]
+    )  # row 5 and the third token; the future is empty

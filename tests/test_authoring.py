@@ -72,12 +72,30 @@ def pair(path):
 
 LINE = "n_tasks: int = 1  # urns in the training pool; 0: a fresh urn for every sequence"
 TAG = '# %% tags=["parameters"]'
-KERNEL = "#   kernelspec:\n#     display_name: Python 3\n#     language: python\n#     name: python3\n"
+KERNEL = (
+    "#   kernelspec:\n#     display_name: Python 3\n#     language: python\n#     name: python3\n"
+)
 PLANTED = {  # what is written in place of what, and what is then said
-    "no title": ("# # Training", "# ## Training", "does not begin with a title; begin its first cell with `# `"),
-    "two titles": ("# ## The model", "# # The model", "it has 2 titles; begin all but the first with `## `"),
-    "skipped level": ("# ## The model", "# #### The model", "`#### The model` skips a level; begin it with `### `"),
-    "two items a line": ("# - **M", "# so - **M", "has a second item; give each item of a list its own line"),
+    "no title": (
+        "# # Training",
+        "# ## Training",
+        "does not begin with a title; begin its first cell with `# `",
+    ),
+    "two titles": (
+        "# ## The model",
+        "# # The model",
+        "it has 2 titles; begin all but the first with `## `",
+    ),
+    "skipped level": (
+        "# ## The model",
+        "# #### The model",
+        "`#### The model` skips a level; begin it with `### `",
+    ),
+    "two items a line": (
+        "# - **M",
+        "# so - **M",
+        "has a second item; give each item of a list its own line",
+    ),
     "typed result": (
         "# - **M",
         "# It loses 0.37 nats.\n#\n# - **M",
@@ -88,7 +106,11 @@ PLANTED = {  # what is written in place of what, and what is then said
         "\n" * 5 + "spare = models",
         "has 17 lines, over 16; split it, or move a part into",
     ),
-    "class": ("kind = settings.kind", "class Own:\n    pass", "`class Own:` defines a class; move it into lexurn/"),
+    "class": (
+        "kind = settings.kind",
+        "class Own:\n    pass",
+        "`class Own:` defines a class; move it into lexurn/",
+    ),
     "long line": ("# An urn holds", f"# {'An ' * 50}urn holds", "characters, over 120; break it"),
     "no tag": (TAG, "# %%", f"no cells are tagged parameters; put `{TAG}` above one of them"),
     "two tags": (
@@ -96,22 +118,66 @@ PLANTED = {  # what is written in place of what, and what is then said
         f"{TAG}\n# Parameters.\nseed: int = 0\n\n# %%\nimport pandas",
         "2 cells are tagged parameters",
     ),
-    "no mark": ("# Parameters of", "# Values of", "begin it with a line such as `# Parameters of this chapter.`"),
-    "papermill's mark": (TAG, f"{TAG}\n# Parameters", "begins `# Parameters`; begin it with a line such as `# Para"),
-    "other default": (LINE, LINE.replace("= 1", "= 2"), f"is not what lexurn/settings has; write `{LINE}`"),
-    "other help": (LINE, LINE.replace("# urns", "# all urns"), f"is not what lexurn/settings has; write `{LINE}`"),
-    "no type": (LINE, LINE.replace(": int", ""), f"is not what lexurn/settings has; write `{LINE}`"),
+    "no mark": (
+        "# Parameters of",
+        "# Values of",
+        "begin it with a line such as `# Parameters of this chapter.`",
+    ),
+    "papermill's mark": (
+        TAG,
+        f"{TAG}\n# Parameters",
+        "begins `# Parameters`; begin it with a line such as `# Para",
+    ),
+    "other default": (
+        LINE,
+        LINE.replace("= 1", "= 2"),
+        f"is not what lexurn/settings has; write `{LINE}`",
+    ),
+    "other help": (
+        LINE,
+        LINE.replace("# urns", "# all urns"),
+        f"is not what lexurn/settings has; write `{LINE}`",
+    ),
+    "no type": (
+        LINE,
+        LINE.replace(": int", ""),
+        f"is not what lexurn/settings has; write `{LINE}`",
+    ),
     "no choices": (
         ", cosine, inverse",
         ", inverse",
         'has; write `schedule: str = "cosine"  # after the warm-up: constant, cos',
     ),
-    "unknown name": ("n_tasks: int", "n_task: int", "n_task is no parameter of any chapter; did you mean n_tasks?"),
-    "no plain value": (LINE, LINE.replace("= 1", "= 2 - 1"), "n_tasks must be a plain value, got 2 - 1"),
-    "no Python": (LINE, LINE.replace("= 1", "= 1 1"), "cannot be read: invalid syntax, line 4; write `seed: int = 0"),
-    "other tag": (f'"{TAGGED}"', '"v0.0.9"', 'its first code cell must hold `REPOSITORY, TAG = "https://github.com/'),
-    "other address": ("github.com/OWNER", "github.com/me", f'"{TAGGED}"`, as _config.yml does; copy that cell from'),
-    "no kernel": (KERNEL, "", "no kernelspec python3 in its header; copy the header of another chapter"),
+    "unknown name": (
+        "n_tasks: int",
+        "n_task: int",
+        "n_task is no parameter of any chapter; did you mean n_tasks?",
+    ),
+    "no plain value": (
+        LINE,
+        LINE.replace("= 1", "= 2 - 1"),
+        "n_tasks must be a plain value, got 2 - 1",
+    ),
+    "no Python": (
+        LINE,
+        LINE.replace("= 1", "= 1 1"),
+        "cannot be read: invalid syntax, line 4; write `seed: int = 0",
+    ),
+    "other tag": (
+        f'"{TAGGED}"',
+        '"v0.0.9"',
+        'its first code cell must hold `REPOSITORY, TAG = "https://github.com/',
+    ),
+    "other address": (
+        "github.com/OWNER",
+        "github.com/me",
+        f'"{TAGGED}"`, as _config.yml does; copy that cell from',
+    ),
+    "no kernel": (
+        KERNEL,
+        "",
+        "no kernelspec python3 in its header; copy the header of another chapter",
+    ),
 }
 
 
@@ -133,13 +199,20 @@ MEND = "jupytext --to ipynb --update book/02_train.py"
         ("# # Training", "# # Straining"),  # prose
         ("spare = models", "spare  = models"),  # code
         ('tags=["parameters"]', 'tags=["parameters", "hide"]'),
-        ("# %% [markdown]\n# ## Training", "# %% [markdown]\n# More.\n\n# %% [markdown]\n# ## Training"),
+        (
+            "# %% [markdown]\n# ## Training",
+            "# %% [markdown]\n# More.\n\n# %% [markdown]\n# ## Training",
+        ),
     ],
 )
-def test_a_notebook_that_is_not_up_to_date_is_found_and_mended_by_what_is_said(root, chapter, old, new):
+def test_a_notebook_that_is_not_up_to_date_is_found_and_mended_by_what_is_said(
+    root, chapter, old, new
+):
     edit(chapter, old, new)
     (fault,) = authoring.faults(chapter)
-    assert fault.startswith("02_train.ipynb is not what 02_train.py is (") and fault.endswith(f"; {MEND}")
+    assert fault.startswith("02_train.ipynb is not what 02_train.py is (") and fault.endswith(
+        f"; {MEND}"
+    )
     mend(root, fault)
     assert authoring.faults(chapter) == []
 
@@ -149,7 +222,9 @@ def mend(root, fault):
     subprocess.run(command, cwd=root, check=True, capture_output=True)
 
 
-def test_a_notebook_with_outputs_or_missing_or_broken_is_found_and_mended_by_what_is_said(root, chapter):
+def test_a_notebook_with_outputs_or_missing_or_broken_is_found_and_mended_by_what_is_said(
+    root, chapter
+):
     path = chapter.with_suffix(".ipynb")
     notebook = jupytext.read(path)
     next(cell for cell in notebook.cells if cell.cell_type == "code").execution_count = 3
@@ -198,46 +273,87 @@ def test_a_new_chapter_passes_every_test_and_says_what_it_made(root):
     }
     assert all(name in said for name in changed) and before.keys() < after.keys()
     assert said.replace("04_", "10_") in (REAL / "book" / "extend.md").read_text()
-    for name in ("book/_toc.yml", "params/smoke.yaml", "README.md"):  # a line more, and all else as it was
+    for name in (
+        "book/_toc.yml",
+        "params/smoke.yaml",
+        "README.md",
+    ):  # a line more, and all else as it was
         lines = after[root / name].decode().splitlines()
         (own,) = [line for line in lines if "chains" in line]
         lines.remove(own)
         assert lines == before[root / name].decode().splitlines()
     contents = yaml.safe_load((root / "book" / "_toc.yml").read_text())
-    assert [page["file"] for page in contents["parts"][0]["chapters"]][-2:] == ["03_evaluate", "04_chains"]
-    assert r"| [04_chains](book/04_chains.py) | Chains: does the last \| ball matter? | [![Open in Colab]" in own
+    assert [page["file"] for page in contents["parts"][0]["chapters"]][-2:] == [
+        "03_evaluate",
+        "04_chains",
+    ]
+    assert (
+        r"| [04_chains](book/04_chains.py) | Chains: does the last \| ball matter? | [![Open in Colab]"
+        in own
+    )
     assert own.endswith(f"/blob/{TAGGED}/book/04_chains.ipynb) |")
-    assert "# # Chains: does the last | ball matter?\n" in (root / "book" / "04_chains.py").read_text()
+    assert (
+        "# # Chains: does the last | ball matter?\n" in (root / "book" / "04_chains.py").read_text()
+    )
     assert authoring.faults(root / "book" / "04_chains.py") == []
     for command in (["check"], ["format", "--check"]):
-        subprocess.run([sys.executable, "-m", "ruff", *command, root / "book"], check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", "ruff", *command, root / "book"], check=True, capture_output=True
+        )
     assert parameters.read(root / "params" / "smoke.yaml", "chains")["context_length"] == 16
     assert "context_length" not in parameters.read(root / "params" / "smoke.yaml", "train")
     new("dice")
     assert "# # Dice\n" in (root / "book" / "05_dice.py").read_text()
 
 
-def test_a_new_chapter_runs_at_its_smoke_parameters_and_shows_a_figure_and_a_computed_result(root, tmp_path):
+def test_a_new_chapter_runs_at_its_smoke_parameters_and_shows_a_figure_and_a_computed_result(
+    root, tmp_path
+):
     new("coins")
     out, environment = tmp_path / "out.ipynb", os.environ | {"PYTHONPATH": str(root)}
     command = [sys.executable, "-m", "papermill", "--no-progress-bar", "book/04_coins.ipynb", out]
     done = subprocess.run(
-        [*command, "-f", "params/smoke.yaml"], cwd=root, env=environment, capture_output=True, text=True
+        [*command, "-f", "params/smoke.yaml"],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    outputs = [output for cell in json.loads(out.read_text())["cells"] for output in cell.get("outputs", [])]
-    assert not [output for output in outputs if output["output_type"] == "error" or output.get("name") == "stderr"]
-    assert sum("lexurn-card" in "".join(output.get("data", {}).get("text/html", "")) for output in outputs) == 1
+    outputs = [
+        output
+        for cell in json.loads(out.read_text())["cells"]
+        for output in cell.get("outputs", [])
+    ]
+    assert not [
+        output
+        for output in outputs
+        if output["output_type"] == "error" or output.get("name") == "stderr"
+    ]
+    assert (
+        sum(
+            "lexurn-card" in "".join(output.get("data", {}).get("text/html", ""))
+            for output in outputs
+        )
+        == 1
+    )
     text = "".join(line for output in outputs for line in output["data"].get("text/markdown", ""))
-    assert re.search(r"On 50 fresh urns.*G is \d\.\d+ ± .* nats from memorizing and 0\.\d+ ± .* from symmetrized", text)
+    assert re.search(
+        r"On 50 fresh urns.*G is \d\.\d+ ± .* nats from memorizing and 0\.\d+ ± .* from symmetrized",
+        text,
+    )
 
 
 def test_a_parameters_line_is_the_one_that_the_chapters_have():
     for name, value in Settings().flat().items():
         line = lint.line_of(name)
         assert parameters.assignments(ast.parse(line)) == {name: value}
-    there = [line for path in (REAL / "book").glob("0*.py") for line in path.read_text().split("\n")]
-    assert sum(lint.line_of(name) in there for name in FLAT) >= len(FLAT) - 1  # vocabulary words its help shorter
+    there = [
+        line for path in (REAL / "book").glob("0*.py") for line in path.read_text().split("\n")
+    ]
+    assert (
+        sum(lint.line_of(name) in there for name in FLAT) >= len(FLAT) - 1
+    )  # vocabulary words its help shorter
 
 
 @pytest.mark.parametrize(
@@ -249,7 +365,10 @@ def test_a_parameters_line_is_the_one_that_the_chapters_have():
         (["x" * 31], f"use {'x' * 30}"),
         (["train"], "there is book/02_train.py; choose another name"),
         (["seed"], "seed is a parameter, which files in params/ could not tell from a chapter"),
-        (["coins", "--title", "two\nlines"], "a title is one line of at most 100 characters, got 'two\\nlines'"),
+        (
+            ["coins", "--title", "two\nlines"],
+            "a title is one line of at most 100 characters, got 'two\\nlines'",
+        ),
         (["coins", "--title", " "], "a title is one line of at most 100 characters, got ''"),
     ],
 )
@@ -263,8 +382,18 @@ def test_what_cannot_be_a_chapter_is_refused_in_one_line_and_nothing_changes(roo
 @pytest.mark.parametrize(
     ("path", "old", "text", "said"),
     [
-        ("book/07_coins.ipynb", None, "{}", "there is book/07_coins.ipynb; choose another name, or move it away"),
-        ("params/smoke.yaml", "n_pools: 4", "coins: {}", "smoke.yaml has parameters for coins already; remove them"),
+        (
+            "book/07_coins.ipynb",
+            None,
+            "{}",
+            "there is book/07_coins.ipynb; choose another name, or move it away",
+        ),
+        (
+            "params/smoke.yaml",
+            "n_pools: 4",
+            "coins: {}",
+            "smoke.yaml has parameters for coins already; remove them",
+        ),
         (
             "params/smoke.yaml",
             "n_pools: 4",
@@ -277,7 +406,12 @@ def test_what_cannot_be_a_chapter_is_refused_in_one_line_and_nothing_changes(roo
             "",
             "_toc.yml has no line `- file: 03_evaluate` to put another",
         ),
-        ("README.md", "| [03_evaluate]", "| [evaluate]", "README.md has no row of 03_evaluate to put another behind"),
+        (
+            "README.md",
+            "| [03_evaluate]",
+            "| [evaluate]",
+            "README.md has no row of 03_evaluate to put another behind",
+        ),
     ],
 )
 def test_what_is_in_the_way_is_told_in_one_line_and_nothing_changes(root, path, old, text, said):
@@ -311,19 +445,27 @@ def test_lines_are_put_where_they_belong_whatever_stands_around_them(root):
         "- file: 03_evaluate  # the last\n        title: Evaluation\n\n  # a comment\n",
     )
     smoke = root / "params" / "smoke.yaml"
-    smoke.write_text(smoke.read_text().rstrip("\n") + "\ncontext_length: 8")  # for all chapters, and no newline
+    smoke.write_text(
+        smoke.read_text().rstrip("\n") + "\ncontext_length: 8"
+    )  # for all chapters, and no newline
     new("coins")
-    assert "# the last\n        title: Evaluation\n      - file: 04_coins\n\n  # a comment\n" in contents.read_text()
+    assert (
+        "# the last\n        title: Evaluation\n      - file: 04_coins\n\n  # a comment\n"
+        in contents.read_text()
+    )
     assert smoke.read_text().endswith("\ncontext_length: 8\ncoins: {}\n")
     assert parameters.read(smoke, "coins")["context_length"] == 8
 
 
 def test_decimals_may_stand_in_mathematics_code_and_citations_only():
-    allowed = (
-        "Of $r = 0.5$ and `-p alpha 0.3`, [0.14 against .54](https://example.org), v1.2.3, 10 nats.\n\n```\n0.1\n```\n"
-    )
+    allowed = "Of $r = 0.5$ and `-p alpha 0.3`, [0.14 against .54](https://example.org), v1.2.3, 10 nats.\n\n```\n0.1\n```\n"
     assert list(lint.typed_results(allowed)) == []
-    for line in ("The loss is 0.37.", "a tenth, .1 nats", "$x$ is 2.5 times $y$", "[S](03_evaluate) loses 1.25 nats"):
+    for line in (
+        "The loss is 0.37.",
+        "a tenth, .1 nats",
+        "$x$ is 2.5 times $y$",
+        "[S](03_evaluate) loses 1.25 nats",
+    ):
         (fault,) = lint.typed_results(f"{allowed}\n{line}\n")
         assert fault.startswith(f"`{line}` has the number "), fault
 

@@ -16,16 +16,33 @@ BACKBONES = {
     "transformer": {},
     "rotary": {"positions": "rotary"},
     "post-norm": {"norm_placement": "post", "mlp": "relu", "positions": "sinusoidal"},
-    "peri, SwiGLU": {"norm_placement": "peri", "mlp": "swiglu", "norm": "rms", "positions": "rotary"},
+    "peri, SwiGLU": {
+        "norm_placement": "peri",
+        "mlp": "swiglu",
+        "norm": "rms",
+        "positions": "rotary",
+    },
     "mix, GELU": {"norm_placement": "mix", "mlp": "gelu", "n_layers": 4},
     "attention only": {"mlp": "none", "norm": "none"},
     "no BOS": {"bos": False},
     "no BOS, rotary": {"bos": False, "positions": "rotary", "d_head": 6},
-    "relu, log positions": {"mlp": "relu", "norm": "none", "positions": "log", "d_mlp": 24, "d_head": 5},
+    "relu, log positions": {
+        "mlp": "relu",
+        "norm": "none",
+        "positions": "log",
+        "d_mlp": 24,
+        "d_head": 5,
+    },
     "lstm": {"backbone": "lstm"},
     "lstm, other width": {"backbone": "lstm", "d_hidden": 12, "tied": False},
     "mamba": {"backbone": "mamba", "d_state": 5},
-    "mamba, other widths": {"backbone": "mamba", "d_conv": 1, "expand": 3, "dt_rank": 2, "d_state": 1},
+    "mamba, other widths": {
+        "backbone": "mamba",
+        "d_conv": 1,
+        "expand": 3,
+        "dt_rank": 2,
+        "d_state": 1,
+    },
     "xlstm": {"backbone": "xlstm", "slstm_at": [1]},
     "xlstm, mlstm alone": {"backbone": "xlstm", "n_heads": 4, "d_conv": 2},
     "linear": {"backbone": "linear"},
@@ -38,7 +55,9 @@ def build(seed=0, **flat) -> models.LanguageModel:
     flat = {"n_layers": 2, "d_model": 16, "context_length": 11} | flat
     model = models.build(check(flat), generator=generator(seed, "weights")).double().eval()
     for parameter in model.parameters():  # away from zero biases and unit norms
-        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator(seed, "noise"), dtype=torch.float64)
+        parameter.data += 0.1 * torch.randn(
+            parameter.shape, generator=generator(seed, "noise"), dtype=torch.float64
+        )
     return model
 
 
@@ -88,7 +107,9 @@ def later_rows_reached(model):
 def gradient_pattern(model, n_rows=7):
     """|∂ output row t / ∂ input row s| over (t, s)."""
     d_model = model.start_vector.shape[-1]
-    x = torch.randn(1, n_rows, d_model, generator=generator(2, "x"), dtype=torch.float64, requires_grad=True)
+    x = torch.randn(
+        1, n_rows, d_model, generator=generator(2, "x"), dtype=torch.float64, requires_grad=True
+    )
     out = model.backbone(x)
     weights = torch.randn(out.shape[-1], generator=generator(3, "x"), dtype=torch.float64)
     rows = [
@@ -156,7 +177,9 @@ def test_every_parameter_is_trained(model):
     for name, parameter in model.named_parameters():
         if name in ("vocabulary.special", "vocabulary.embedding") and model.has_words:
             reached = parameter.grad.abs().sum(-1) > 0  # that of EOS is written, never read
-            written = [] if name.endswith("embedding") and model.vocabulary.readout is not None else [EOS]
+            written = (
+                [] if name.endswith("embedding") and model.vocabulary.readout is not None else [EOS]
+            )
             assert reached[[SOS, *written, *range(FIRST, len(reached))]].all()
         elif not model.bos and name == "positions":
             assert (parameter.grad[:-1] != 0).any()
@@ -169,7 +192,10 @@ def test_every_parameter_is_trained(model):
 def test_row_by_row_is_all_at_once(model):
     tokens, table = inputs(model)
     whole, state = model(tokens, table=table), model.begin()
-    rows = [model.step(tokens[:, max(row - 1, 0)][:, None], row, state, table=table) for row in range(12)]
+    rows = [
+        model.step(tokens[:, max(row - 1, 0)][:, None], row, state, table=table)
+        for row in range(12)
+    ]
     assert moved(whole, torch.cat(rows, 1)).max() < 1e-12
 
 
@@ -185,7 +211,9 @@ def test_a_state_that_is_lost_on_the_way_is_found(model):
 
 def test_an_anti_causal_model_is_found(monkeypatch):
     real = transformer.scaled_dot_product_attention
-    monkeypatch.setattr(transformer, "scaled_dot_product_attention", lambda q, k, v, is_causal: real(q, k, v))
+    monkeypatch.setattr(
+        transformer, "scaled_dot_product_attention", lambda q, k, v, is_causal: real(q, k, v)
+    )
     for task in TASKS.values():
         model = build(**task)
         assert later_rows_reached(model) > 1e-3 and (gradient_pattern(model).triu(1) > 0).any()
@@ -226,13 +254,26 @@ def test_models_that_mix_the_batch_or_ignore_the_order_are_found():
     ("flat", "wanted"),
     [
         (  # a block: attention 4d² + 4d, MLP 2 · 512 d + 512 + d, norms 4d; table 7 d, read-out 7 d + 7
-            {"n_heads": 8, "mlp": "relu", "d_mlp": 512, "norm_placement": "post", "positions": "sinusoidal"},
+            {
+                "n_heads": 8,
+                "mlp": "relu",
+                "d_mlp": 512,
+                "norm_placement": "post",
+                "positions": "sinusoidal",
+            },
             498_951,
         ),
         ({"backbone": "lstm", "d_hidden": 256}, 2_963_655),  # a layer: 4 h (in + h) + 8 h
         ({"backbone": "mamba", "n_layers": 8, "d_state": 32, "d_conv": 8, "tied": True}, 315_392),
         (
-            {"backbone": "xlstm", "d_model": 128, "n_layers": 7, "n_heads": 4, "slstm_at": [1], "readout_bias": False},
+            {
+                "backbone": "xlstm",
+                "d_model": 128,
+                "n_layers": 7,
+                "n_heads": 4,
+                "slstm_at": [1],
+                "readout_bias": False,
+            },
             766_640,
         ),
     ],
@@ -253,7 +294,12 @@ def test_linear_layers_know_as_many_places_as_they_were_built_for():
 
 @pytest.mark.parametrize("name", ["transformer", "lstm", "post-norm", "mamba", "xlstm", "linear"])
 def test_initial_logits_start_small(name):
-    flat = BACKBONES[name] | {"language": "dyck", "d_model": 64, "n_layers": 2, "context_length": 16}
+    flat = BACKBONES[name] | {
+        "language": "dyck",
+        "d_model": 64,
+        "n_layers": 2,
+        "context_length": 16,
+    }
     model = models.build(check(flat), generator=generator(0, "weights"))
     hidden = model.backbone(torch.randn(200, 8, 64, generator=generator(1, "x")) / 8)
     assert 0.005 < model.vocabulary.unembed(hidden, model.vocabulary.draw(1)).std().item() < 1.5
@@ -267,7 +313,9 @@ def test_a_block_is_its_formula(placement, norm):
 
     def normed(x, by):
         x = x - x.mean(-1, keepdim=True) if norm == "layer" else x
-        return x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt() * by.weight + getattr(by, "bias", 0)
+        return x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt() * by.weight + getattr(
+            by, "bias", 0
+        )
 
     def swiglu(x):
         gate, up = (x @ part.weight.T for part in (block.mlp.gate, block.mlp.up))
@@ -291,8 +339,15 @@ def test_a_block_is_its_formula(placement, norm):
 def test_mixed_norms_are_post_in_the_first_quarter():
     blocks = build(n_layers=9, norm_placement="mix").backbone.blocks
     assert [block.sum.__name__ for block in blocks] == ["post"] * 2 + ["pre"] * 7
-    last = {place: build(norm_placement=place, n_layers=4).backbone.norm for place in ("pre", "post", "peri", "mix")}
-    assert {place for place, norm in last.items() if isinstance(norm, nn.LayerNorm)} == {"pre", "peri", "mix"}
+    last = {
+        place: build(norm_placement=place, n_layers=4).backbone.norm
+        for place in ("pre", "post", "peri", "mix")
+    }
+    assert {place for place, norm in last.items() if isinstance(norm, nn.LayerNorm)} == {
+        "pre",
+        "peri",
+        "mix",
+    }
 
 
 def test_first_weights_may_have_one_scale():
@@ -308,7 +363,9 @@ def test_sinusoidal_positions_are_sines_along_time_of_norm_one():
     table = models.language_model.sinusoids(50, 6)
     assert torch.allclose(table.norm(dim=-1), torch.ones(50))
     assert torch.allclose(table[:, 0] * 3**0.5, torch.arange(50).sin(), atol=1e-6)
-    assert torch.allclose(table[:, 3] * 3**0.5, (torch.arange(50) * 10_000 ** (-1 / 3)).cos(), atol=1e-5)
+    assert torch.allclose(
+        table[:, 3] * 3**0.5, (torch.arange(50) * 10_000 ** (-1 / 3)).cos(), atol=1e-5
+    )
     model = build(language="dyck", positions="sinusoidal")
     assert "positions" not in model.state_dict() and models.summary(model)["positions"] == 0
     before = model.positions.clone()
@@ -342,8 +399,12 @@ def test_greedy_completions_are_those_of_recomputation(speaker, n_prompt):
     assert found.equal(recomputed(speaker, prompts, 12, table))
     ended = (found == EOS).any(1)
     behind = (found == EOS).cumsum(1) - (found == EOS).long()
-    assert (found[behind > 0] == PAD).all() and (found != SOS).all() and (found[~ended] != PAD).all()
-    assert complete(speaker, prompts, limit=max(n_prompt, 6), table=table).equal(found[:, : max(n_prompt, 6)])
+    assert (
+        (found[behind > 0] == PAD).all() and (found != SOS).all() and (found[~ended] != PAD).all()
+    )
+    assert complete(speaker, prompts, limit=max(n_prompt, 6), table=table).equal(
+        found[:, : max(n_prompt, 6)]
+    )
 
 
 def test_sampled_completions_have_the_model_s_probabilities(speaker):
@@ -382,14 +443,18 @@ def recomputed_balls(model, prompts, table):
 def test_prompts_that_cannot_be_gone_on_with_are_refused():
     model = build(language="aNbN")
     with pytest.raises(
-        ValueError, match=r"tokens of a prompt must lie in 3 … 4, got 3 … 5; was the prompt written for"
+        ValueError,
+        match=r"tokens of a prompt must lie in 3 … 4, got 3 … 5; was the prompt written for",
     ):
         complete(model, torch.tensor([[3, 5]]), limit=6)
     with pytest.raises(ValueError, match="must lie in 3 … 4, got 1 … 3"):
         complete(model, torch.tensor([[3, EOS]]), limit=6)
     with pytest.raises(ValueError, match=r"limit must be at least the prompts' 8 tokens .* got 6"):
         complete(model, torch.full((1, 8), 3), limit=6)
-    with pytest.raises(ValueError, match="a model with a random vocabulary needs a table; use table=model.vocabulary"):
+    with pytest.raises(
+        ValueError,
+        match="a model with a random vocabulary needs a table; use table=model.vocabulary",
+    ):
         complete(build(language="aNbN", lex=True), torch.full((1, 8), 3), limit=12)
     with pytest.raises(ValueError, match=r"at most context_length \+ 1 = 12, got 13"):
         complete(model, torch.full((1, 8), 3), limit=13)

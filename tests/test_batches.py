@@ -38,7 +38,9 @@ def test_finite_visits_every_sequence_once_an_epoch(monkeypatch, n_samples, n_ep
     assert all(epoch.unique().numel() == n_samples for epoch in epochs[:-1])
     assert everything.unique().numel() == n_samples
     for start in range(len(whole)):
-        assert next(finite(sample, n_samples, n_epochs, size, seed=1, start=start)).equal(whole[start])
+        assert next(finite(sample, n_samples, n_epochs, size, seed=1, start=start)).equal(
+            whole[start]
+        )
 
 
 def test_finite_shuffles_blocks_and_within_them_anew_each_epoch(monkeypatch):
@@ -47,7 +49,9 @@ def test_finite_shuffles_blocks_and_within_them_anew_each_epoch(monkeypatch):
     assert not first.equal(second) and first.sort().values.equal(second.sort().values)
     place = {number: i // 10 for i, number in enumerate(first.tolist())}
     blocks = [place[number] for number in second.tolist()]
-    assert all(len(set(blocks[i : i + 10])) == 1 for i in range(0, 40, 10))  # a block stays together
+    assert all(
+        len(set(blocks[i : i + 10])) == 1 for i in range(0, 40, 10)
+    )  # a block stays together
 
 
 def most_blocks_alive(stream_of):
@@ -71,11 +75,16 @@ def most_blocks_alive(stream_of):
 def test_memory_is_flat_in_the_number_of_samples():
     """A thousand times more sequences are held in as many blocks of the same size."""
     for n_samples in (20_000, 20_000_000):
-        most, largest = most_blocks_alive(lambda sample, n=n_samples: finite(sample, n, 9, 64, seed=0))
+        most, largest = most_blocks_alive(
+            lambda sample, n=n_samples: finite(sample, n, 9, 64, seed=0)
+        )
         assert most <= 2 and largest <= batches.BLOCK
     most, largest = most_blocks_alive(lambda sample: endless(sample, 64, seed=0))
     assert most <= 2 and largest <= batches.BLOCK
     kept = []
     assert (
-        most_blocks_alive(lambda sample: endless(lambda n, g: kept.append(sample(n, g)) or kept[-1], 64, seed=0))[0] > 2
+        most_blocks_alive(
+            lambda sample: endless(lambda n, g: kept.append(sample(n, g)) or kept[-1], 64, seed=0)
+        )[0]
+        > 2
     )

@@ -12,7 +12,9 @@ from lexurn.predictors import Memorizing
 
 
 def load(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "benchmarks" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(
+        name, Path(__file__).parent / "benchmarks" / f"{name}.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -20,23 +22,37 @@ def load(name):
 
 def test_the_benchmark_of_tracking_runs(monkeypatch, capsys):
     tracking = load("tracking")
-    monkeypatch.setattr(tracking, "FLAT", {"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 4})
+    monkeypatch.setattr(
+        tracking, "FLAT", {"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 4}
+    )
     monkeypatch.setattr(tracking.recording, "Wandb", None)  # put back afterwards
     monkeypatch.setenv("WANDB_MODE", "offline")
     tracking.compare(2)
     printed = capsys.readouterr().out
-    assert printed.count("wandb / files") == 2 and "to begin recording" in printed and "to finish" in printed
+    assert (
+        printed.count("wandb / files") == 2
+        and "to begin recording" in printed
+        and "to finish" in printed
+    )
 
 
 def test_the_benchmark_of_steps_and_predictors_runs(monkeypatch, capsys):
     step = load("step")
-    monkeypatch.setattr(step, "SHAPES", [{"d_model": 8, "n_layers": 1, "n_heads": 2, "context_length": 4}])
+    monkeypatch.setattr(
+        step, "SHAPES", [{"d_model": 8, "n_layers": 1, "n_heads": 2, "context_length": 4}]
+    )
     monkeypatch.setattr(step, "peak", lambda: 1e9)
     step.time_steps(3)
     pool = Urns(3).sample_tasks(2, generator=generator(0, "pool"))
-    step.compare("M", Memorizing(pool), Memorizing(pool), torch.zeros(4, 3, dtype=torch.int64), n_plain=2)
+    step.compare(
+        "M", Memorizing(pool), Memorizing(pool), torch.zeros(4, 3, dtype=torch.int64), n_plain=2
+    )
     printed = capsys.readouterr().out
-    assert "normal: ours" in printed and "lexical: ours" in printed and "largest difference 0e+00" in printed
+    assert (
+        "normal: ours" in printed
+        and "lexical: ours" in printed
+        and "largest difference 0e+00" in printed
+    )
 
 
 def test_the_benchmark_of_recipes_runs():
@@ -45,19 +61,31 @@ def test_the_benchmark_of_recipes_runs():
     for flat in list(recipe.RECIPES.values())[::6]:
         curve = recipe.curve(recipe.CELL | flat | small | {"n_test_samples": 10}, 0.2)
         assert (
-            list(curve) == ["seconds", "step", "generalizing", "symmetrized"] and curve["step"].is_monotonic_increasing
+            list(curve) == ["seconds", "step", "generalizing", "symmetrized"]
+            and curve["step"].is_monotonic_increasing
         )
-        assert curve["seconds"].is_monotonic_increasing and curve["seconds"].iloc[-1] > curve["seconds"].iloc[0] >= 0
+        assert (
+            curve["seconds"].is_monotonic_increasing
+            and curve["seconds"].iloc[-1] > curve["seconds"].iloc[0] >= 0
+        )
 
 
 def test_times_and_ratios_of_recipes_are_those_of_the_curves(capsys):
     recipe = load("recipe")
-    far, near = {"generalizing": [1.0, 0.5, 0.09], "symmetrized": [1.0, 1.0, 1.0]}, {"generalizing": [1.0, 0.09, 0.04]}
+    far, near = (
+        {"generalizing": [1.0, 0.5, 0.09], "symmetrized": [1.0, 1.0, 1.0]},
+        {"generalizing": [1.0, 0.09, 0.04]},
+    )
     slow = pd.DataFrame({"seconds": [0.0, 10.0, 20.0], **far, "recipe": recipe.SHIPPED, "urn": 0})
     fast = pd.DataFrame({"seconds": [0.0, 0.5, 1.0], **far | near, "recipe": "new", "urn": 0})
     table = recipe.times(pd.concat([slow, fast])).rename_axis(["recipe", "urn"])
     assert table.loc[("new", 0)].tolist() == [0.5, 1.0, float("inf"), float("inf")]
-    assert table.loc[(recipe.SHIPPED, 0)].tolist() == [20.0, float("inf"), float("inf"), float("inf")]
+    assert table.loc[(recipe.SHIPPED, 0)].tolist() == [
+        20.0,
+        float("inf"),
+        float("inf"),
+        float("inf"),
+    ]
     recipe.say_ratios(table, budget=30.0, longest=100.0)
     as_it_came, at_best = capsys.readouterr().out.strip().split("\n\n")
     assert as_it_came.splitlines()[-1].split() == ["new", "40.0", "100.0", "NaN", "NaN"]

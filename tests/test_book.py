@@ -73,7 +73,15 @@ MISSING = "cuda" if not torch.cuda.is_available() else "mps"
 
 
 def papermill(out, *arguments, chapter="02_train"):
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", f"book/{chapter}.ipynb", str(out), *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "--no-progress-bar",
+        f"book/{chapter}.ipynb",
+        str(out),
+        *arguments,
+    ]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
 
 
@@ -89,8 +97,13 @@ def test_a_normal_model_memorizes_and_a_lexical_one_does_not(store, tmp_path, se
     else:
         run = runs.get({"lex": lex, "seed": seed})
     ends = run.references["generalizing"], run.references["memorizing"]
-    apart = comparison.over_rows(comparison.distance(*ends, run.splits["out_of_distribution"])).mean()
-    share = evaluation.select(run.results, split="out_of_distribution").loc["memorizing", "mean"] / apart.item()
+    apart = comparison.over_rows(
+        comparison.distance(*ends, run.splits["out_of_distribution"])
+    ).mean()
+    share = (
+        evaluation.select(run.results, split="out_of_distribution").loc["memorizing", "mean"]
+        / apart.item()
+    )
     assert (share > 0.25) if lex else (share < 0.05)
     assert run.provenance["command"] == parameters.papermill_line(run.settings)
 
@@ -112,13 +125,19 @@ def outputs_of(path):
     notebook = nbformat.read(path, as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert list(cards.faults(notebook)) == []
-    assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
+    assert not [
+        output
+        for output in outputs
+        if output.output_type == "error" or output.get("name") == "stderr"
+    ]
     data = [output["data"] for output in outputs if "data" in output]
     text = "\n".join(each.get("text/markdown", each["text/plain"]) for each in data)
     return len(cards.cards(notebook)), text
 
 
-@pytest.mark.parametrize("extra", [[], ["-p", "n_tasks", "0"], ["-p", "n_colors", "13", "-p", "alpha", "0.5"]])
+@pytest.mark.parametrize(
+    "extra", [[], ["-p", "n_tasks", "0"], ["-p", "n_colors", "13", "-p", "alpha", "0.5"]]
+)
 def test_the_data_chapter_draws_the_predictors_and_scores_them(store, tmp_path, extra):
     out = tmp_path / "out.ipynb"
     done = papermill(out, "-f", "params/smoke.yaml", *extra, chapter="01_data")
@@ -142,7 +161,9 @@ def test_the_evaluation_chapter_compares_three_models_on_equal_terms(store, tmp_
     ]
     assert {s.of_kind("normal", seed=0) for s in trained} == {trained[0].of_kind("normal", seed=0)}
     for kind in ("normal", "lexical", "permuted"):
-        assert re.search(rf"\*\*{kind}\*\*, mean relative distance over seeds \[95 %\]: .*n = . pool", text)
+        assert re.search(
+            rf"\*\*{kind}\*\*, mean relative distance over seeds \[95 %\]: .*n = . pool", text
+        )
         assert f"**{kind}, seed 0.** On 50 sequences out of distribution" in text
 
 
@@ -156,7 +177,9 @@ def test_the_evaluation_chapter_compares_three_models_on_equal_terms(store, tmp_
         ),
     ],
 )
-def test_the_evaluation_chapter_refuses_what_it_cannot_compare_with(store, tmp_path, extra, message):
+def test_the_evaluation_chapter_refuses_what_it_cannot_compare_with(
+    store, tmp_path, extra, message
+):
     done = papermill(tmp_path / "out.ipynb", *extra, chapter="03_evaluate")
     assert done.returncode != 0 and not store.exists()
     assert message in done.stderr.strip().split("\n")[-1]
@@ -169,13 +192,19 @@ def test_every_kind_of_data_can_be_trained_on(store, tmp_path):
         steps = [] if "640" in extra else ["-p", "n_steps", "20"]
         done = papermill(tmp_path / "out.ipynb", "-f", str(params), *extra, *steps)
         assert done.returncode == 0, done.stderr[-3000:]
-    assert sorted(runs.load(folder).settings.training.n_steps for folder in store.iterdir()) == [20, 40]
+    assert sorted(runs.load(folder).settings.training.n_steps for folder in store.iterdir()) == [
+        20,
+        40,
+    ]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-p", "n_task", "4"], "ParameterError: n_task is no parameter of any chapter; did you mean n_tasks?"),
+        (
+            ["-p", "n_task", "4"],
+            "ParameterError: n_task is no parameter of any chapter; did you mean n_tasks?",
+        ),
         (
             ["-p", "n_colors", "1"],
             "n_colors (colours of balls, the vocabulary) must be a whole number at least 2, got 1",
@@ -184,9 +213,15 @@ def test_every_kind_of_data_can_be_trained_on(store, tmp_path):
             ["-p", "d_model", "65"],
             "d_model must be a multiple of n_heads, got d_model=65 and n_heads=2; use d_model 64",
         ),
-        (["-p", "learning_rate", "abc"], "must be a finite number greater than 0, got 'abc'; use for example 0.01"),
+        (
+            ["-p", "learning_rate", "abc"],
+            "must be a finite number greater than 0, got 'abc'; use for example 0.01",
+        ),
         (["-p", "lex", "maybe"], "must be True or False, got 'maybe'"),
-        (["-p", "alpha", "-1"], "must be a positive number or a list of them, one per colour, got -1"),
+        (
+            ["-p", "alpha", "-1"],
+            "must be a positive number or a list of them, one per colour, got -1",
+        ),
         (["-p", "context_length", "0"], "must be a whole number at least 1, got 0"),
         (["-p", "batch_size", "2.5"], "must be a whole number at least 1, got 2.5"),
         (["-y", "lr: 0.1"], "lr is no parameter of any chapter"),
@@ -204,7 +239,10 @@ def test_a_file_with_a_key_that_no_chapter_knows_is_refused(store, tmp_path):
     path.write_text("n_steps: 5\nn_colours: 3\n")
     done = papermill(tmp_path / "out.ipynb", "-f", str(path))
     assert done.returncode != 0 and not store.exists()
-    assert "n_colours is no parameter of any chapter; did you mean n_colors?" in done.stderr.strip().split("\n")[-1]
+    assert (
+        "n_colours is no parameter of any chapter; did you mean n_colors?"
+        in done.stderr.strip().split("\n")[-1]
+    )
 
 
 def test_a_chapter_runs_from_another_directory_without_an_installed_library(tmp_path):
@@ -233,27 +271,45 @@ SCALES = {  # n_colors, d_model, n_layers, n_heads, steps
 def test_params_files_hold_the_originals_scales():
     for name, wanted in SCALES.items():
         s = parameters.check(parameters.read(ROOT / "params" / f"{name}.yaml", "train"))
-        found = (s.task.n_colors, s.backbone.d_model, s.backbone.n_layers, s.backbone.n_heads, s.training.n_steps)
+        found = (
+            s.task.n_colors,
+            s.backbone.d_model,
+            s.backbone.n_layers,
+            s.backbone.n_heads,
+            s.training.n_steps,
+        )
         assert found == wanted
-        assert (s.task.context_length, s.training.learning_rate, s.training.n_train_samples) == (127, 1e-4, 10**6)
+        assert (s.task.context_length, s.training.learning_rate, s.training.n_train_samples) == (
+            127,
+            1e-4,
+            10**6,
+        )
 
 
 def test_the_published_analysis_trains_just_the_grids_that_come_with_it():
     settings = parameters.check(parameters.read(ROOT / "params" / "book.yaml", "analysis"))
     study = settings.study
-    for name, n in (("headline", study.n_urns), ("long", study.n_longer), ("early", study.n_longer)):
+    for name, n in (
+        ("headline", study.n_urns),
+        ("long", study.n_longer),
+        ("early", study.n_longer),
+    ):
         points = sweeps.read(name).points
         assert {point.training.seed for point in points} == set(range(n))
         assert points[0].training.n_test_samples == settings.training.n_test_samples
     assert sweeps.read("headline").points[0].training.n_steps == settings.training.n_steps
 
 
-@pytest.mark.parametrize("path", sorted(set((ROOT / "params").glob("*.yaml")) - {CLAIMS}), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(set((ROOT / "params").glob("*.yaml")) - {CLAIMS}), ids=lambda path: path.stem
+)
 def test_params_files_open_with_their_steps_and_command_and_resolve(path):
     settings = parameters.check(parameters.read(path, "train"))
     opening = [line for line in path.read_text().split("\n") if line.startswith("#")]
     assert f"{settings.training.n_steps} steps" in opening[0]
-    assert any(f"papermill book/02_train.ipynb out.ipynb -f params/{path.name}" in line for line in opening)
+    assert any(
+        f"papermill book/02_train.ipynb out.ipynb -f params/{path.name}" in line for line in opening
+    )
 
 
 def test_the_tag_that_notebooks_clone_is_that_of_this_version():
@@ -283,7 +339,10 @@ def test_the_workflow_that_publishes_the_book_calls_what_there_is(monkeypatch):
     )  # True: on
     assert set(events) == {"push", "workflow_dispatch"} and events["push"] == {"tags": ["v*"]}
     check, install, make = [step["run"] for step in build["steps"] if "run" in step]
-    where = {"GITHUB_REF_NAME": REPOSITORY["branch"], "GITHUB_REPOSITORY": REPOSITORY["url"].split("github.com/")[1]}
+    where = {
+        "GITHUB_REF_NAME": REPOSITORY["branch"],
+        "GITHUB_REPOSITORY": REPOSITORY["url"].split("github.com/")[1],
+    }
     for names, code in (
         (where, 0),
         (where | {"GITHUB_REF_NAME": "v9.9"}, 1),
@@ -293,8 +352,12 @@ def test_the_workflow_that_publishes_the_book_calls_what_there_is(monkeypatch):
     assert f"\n{install} && pytest\n" in (ROOT / "README.md").read_text()
     command, name, *arguments = make.split()
     assert command == ".venv/bin/lexurn" and cli.main.commands[name] is cli.book
-    assert cli.book.make_context(name, arguments).params["params"].is_file()  # refuses options that it does not know
-    (upload,) = [step for step in build["steps"] if "upload-pages-artifact@" in step.get("uses", "")]
+    assert (
+        cli.book.make_context(name, arguments).params["params"].is_file()
+    )  # refuses options that it does not know
+    (upload,) = [
+        step for step in build["steps"] if "upload-pages-artifact@" in step.get("uses", "")
+    ]
     assert ROOT / upload["with"]["path"] == paths.build() / "html"
     assert deploy["needs"] == "build" and "deploy-pages@" in deploy["steps"][0]["uses"]
     assert deploy["permissions"] == {"pages": "write", "id-token": "write"}
@@ -305,13 +368,21 @@ def test_the_readmes_example_runs(store):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     first, second = [block for block in blocks if "from lexurn" in block]
     assert len([line for line in first.split("\n") if line.strip()]) <= 5
-    done = subprocess.run([sys.executable, "-c", first + second], cwd=store.parent, capture_output=True, text=True)
-    assert done.returncode == 0 and "**Nearest is the generalizing predictor**" in done.stdout, done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", first + second], cwd=store.parent, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "**Nearest is the generalizing predictor**" in done.stdout, (
+        done.stderr
+    )
 
 
 def test_no_path_of_this_machine_and_no_output_is_committed():
     home = str(Path.home())
-    for path in [*(ROOT / "book").glob("*.*"), *(ROOT / "params").glob("*.yaml"), ROOT / "README.md"]:
+    for path in [
+        *(ROOT / "book").glob("*.*"),
+        *(ROOT / "params").glob("*.yaml"),
+        ROOT / "README.md",
+    ]:
         text = path.read_text()
         assert home not in text and str(ROOT) not in text
     assert json.loads((ROOT / "book" / "02_train.ipynb").read_text())["nbformat"] == 4

@@ -39,15 +39,26 @@ class CutAt(Tracker):
 def same(first, second):
     """Whether two runs have equal weights, metrics and results, bit for bit."""
     names = ("model.safetensors", "last.safetensors", "metrics.jsonl", "results.json")
-    return [name for name in names if (first / name).read_bytes() != (second / name).read_bytes()] == []
+    return [
+        name for name in names if (first / name).read_bytes() != (second / name).read_bytes()
+    ] == []
 
 
 @pytest.mark.parametrize(
     "flat",
-    [{}, {"lex": True, "vocabulary": "gaussian"}, {"n_train_samples": 100, "n_epochs": 4}, {"optimizer": "muon"}],
+    [
+        {},
+        {"lex": True, "vocabulary": "gaussian"},
+        {"n_train_samples": 100, "n_epochs": 4},
+        {"optimizer": "muon"},
+    ],
 )
 def test_a_training_goes_on_to_the_same_result(tmp_path, monkeypatch, flat, capsys):
-    flat = {name: value for name, value in (TINY | flat).items() if name != "n_steps" or "n_epochs" not in flat}
+    flat = {
+        name: value
+        for name, value in (TINY | flat).items()
+        if name != "n_steps" or "n_epochs" not in flat
+    }
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
     whole = runs.get(flat)
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "cut"))
@@ -99,7 +110,14 @@ if "slow" in sys.argv:  # dwell inside a save, with half of it written
     checkpoints.write = slowly
 runs.get({flat}, tracker=type("Quiet", (tracking.Tracker,), {{}})())
 """
-FLAT = {"n_steps": 2500, "eval_every": 500, "n_test_samples": 20, "context_length": 8, "dropout": 0.1, "lex": True}
+FLAT = {
+    "n_steps": 2500,
+    "eval_every": 500,
+    "n_test_samples": 20,
+    "context_length": 8,
+    "dropout": 0.1,
+    "lex": True,
+}
 
 
 def start(*arguments, flat=FLAT):
@@ -147,7 +165,11 @@ def test_ctrl_c_saves_and_says_how_to_go_on(store):
     wait_for(lambda: newest(store))
     process.send_signal(signal.SIGINT)
     message = process.communicate()[1]
-    step = int(re.search(r"stopped at step (\d+), which is saved; run the same again to go on", message).group(1))
+    step = int(
+        re.search(
+            r"stopped at step (\d+), which is saved; run the same again to go on", message
+        ).group(1)
+    )
     assert process.returncode != 0 and f"state-{step:08d}" in newest(store)
     signals = signal.getsignal(signal.SIGINT)
     runs.get(TINY)
@@ -161,7 +183,10 @@ def test_a_second_process_waits_and_loads(store):
     second = start(flat=flat)
     assert second.communicate()[1].startswith("waiting for the process that is training urns-")
     assert first.communicate()[1] == "" and (first.returncode, second.returncode) == (0, 0)
-    steps = [json.loads(line)["step"] for line in next(store.glob("*/metrics.jsonl")).read_text().splitlines()]
+    steps = [
+        json.loads(line)["step"]
+        for line in next(store.glob("*/metrics.jsonl")).read_text().splitlines()
+    ]
     assert steps == [0, 500, 1000, 1500]
 
 
@@ -206,21 +231,35 @@ def test_damaged_and_foreign_states_are_refused_by_name_and_an_older_one_is_take
 def test_files_are_whole_or_not_there(tmp_path, monkeypatch):
     target = tmp_path / "file"
     files.write(target, "before")
-    monkeypatch.setattr(files.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(
+        files.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full"))
+    )
     with pytest.raises(OSError, match="disk full"):
         files.write(target, "after")
     assert target.read_text() == "before" and list(tmp_path.iterdir()) == [target]
 
 
-def test_wherever_the_disk_is_full_the_last_state_is_kept_and_the_training_ends_the_same(tmp_path, monkeypatch):
+def test_wherever_the_disk_is_full_the_last_state_is_kept_and_the_training_ends_the_same(
+    tmp_path, monkeypatch
+):
     """Every write of a training fails once, with half of it on the disk."""
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    flat = {"n_steps": 4, "eval_every": 2, "n_test_samples": 10, "context_length": 4, "dropout": 0.2}
+    flat = {
+        "n_steps": 4,
+        "eval_every": 2,
+        "n_test_samples": 10,
+        "context_length": 4,
+        "dropout": 0.2,
+    }
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
     writes, real = [], files._put
-    monkeypatch.setattr(files, "_put", lambda path, *rest: (writes.append(path.name), real(path, *rest)))
+    monkeypatch.setattr(
+        files, "_put", lambda path, *rest: (writes.append(path.name), real(path, *rest))
+    )
     whole, quiet = runs.get(flat, tracker=CutAt(None)).path, CutAt(None)
-    assert len(writes) == 17  # settings, urns, metrics, 3 lines, 4 states, 3 tables, best, last, provenance, results
+    assert (
+        len(writes) == 17
+    )  # settings, urns, metrics, 3 lines, 4 states, 3 tables, best, last, provenance, results
     for k in range(len(writes)):
         done = []
 
@@ -233,7 +272,9 @@ def test_wherever_the_disk_is_full_the_last_state_is_kept_and_the_training_ends_
 
         monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / str(k)))
         monkeypatch.setattr(files, "_put", put)
-        with pytest.raises(files.StoreError, match="cannot write .*: No space left on device; free some"):
+        with pytest.raises(
+            files.StoreError, match="cannot write .*: No space left on device; free some"
+        ):
             runs.get(flat, tracker=quiet)
         assert len(done) == k + 1
         monkeypatch.setattr(files, "_put", real)
@@ -262,10 +303,19 @@ for limit, seconds in ((1500, 30.0), (100_000, 0.0)):
 
 def test_a_write_that_the_system_stops_half_way_is_told_and_undone(store, tmp_path, monkeypatch):
     """First in the metrics, then in a state."""
-    done = subprocess.run([sys.executable, "-c", LIMITED.format(flat=TINY)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED.format(flat=TINY)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     (folder,) = store.iterdir()
-    for line, where in zip(done.stdout.splitlines(), ("metrics.jsonl", "state-00000000-.*"), strict=True):
-        assert re.fullmatch(f"cannot write {folder}/{where}: File too large; set LEXURN_RUNS, or .*", line)
+    for line, where in zip(
+        done.stdout.splitlines(), ("metrics.jsonl", "state-00000000-.*"), strict=True
+    ):
+        assert re.fullmatch(
+            f"cannot write {folder}/{where}: File too large; set LEXURN_RUNS, or .*", line
+        )
     assert all(line.endswith("}") for line in (folder / "metrics.jsonl").read_text().splitlines())
     assert not list(folder.glob(".*.*"))
     again = runs.get(TINY).path
@@ -283,13 +333,21 @@ def test_what_a_killed_process_left_half_written_is_removed_by_the_next_training
 
 def test_a_training_that_diverges_keeps_its_last_good_state(store, monkeypatch):
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    flat = TINY | {"n_steps": 40, "eval_every": 20, "learning_rate": 1e20, "grad_clip": 0.0, "warmup": 2}
+    flat = TINY | {
+        "n_steps": 40,
+        "eval_every": 20,
+        "learning_rate": 1e20,
+        "grad_clip": 0.0,
+        "warmup": 2,
+    }
     for _ in range(2):  # and the same again when it goes on from there
         with pytest.raises(FloatingPointError, match="learning_rate=1e.20"):
             runs.get(flat)
         (folder,) = store.iterdir()
         state = checkpoints.load_state(folder, key=check(flat).key)
-        assert all(tensor.isfinite().all() for name, tensor in state.items() if name.startswith("model/"))
+        assert all(
+            tensor.isfinite().all() for name, tensor in state.items() if name.startswith("model/")
+        )
 
 
 def test_a_training_that_goes_on_tells_its_past_first(monkeypatch):

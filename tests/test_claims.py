@@ -13,7 +13,10 @@ from lexurn.publish import claims
 def test_every_claim_belongs_to_a_chapter_and_its_band_holds_what_is_known():
     for key, claim in claims.read().items():
         assert (paths.root() / "book" / f"{claim.chapter}.py").exists(), key
-        assert f"{claim.scale}.yaml" in {"defaults.yaml", *(path.name for path in (paths.root() / "params").iterdir())}
+        assert f"{claim.scale}.yaml" in {
+            "defaults.yaml",
+            *(path.name for path in (paths.root() / "params").iterdir()),
+        }
         if claim.published is not None:
             assert claim.holds(claim.published), key
 
@@ -21,18 +24,25 @@ def test_every_claim_belongs_to_a_chapter_and_its_band_holds_what_is_known():
 def test_the_exact_table_lies_in_its_bands_and_exchanged_columns_do_not():
     for v, c, d in ((4, 64, 1), (4, 64, 4)):
         options = {"context_length": c, "n_tasks": d, "n_pools": 100, "n_sequences": 24, "seed": 0}
-        table = discrimination.against_truth(Urns(v), **options).set_index(["split", "reference"])["mean"]
+        table = discrimination.against_truth(Urns(v), **options).set_index(["split", "reference"])[
+            "mean"
+        ]
         for (split, reference), mean in table.items():
             if mean > 1e-12:
                 claim = claims.get(f"exact/V{v}_C{c}_D{d}/{split}/{reference}")
                 assert claim.holds(mean)
                 if reference == "symmetrized":
-                    assert not claim.holds(table[split, "memorizing"]) and not claim.holds(table[split, "generalizing"])
+                    assert not claim.holds(table[split, "memorizing"]) and not claim.holds(
+                        table[split, "generalizing"]
+                    )
 
 
 def test_a_table_says_what_holds_only_at_the_scale_of_the_band():
     full, few = (
-        {"headline/lexical": claims.Measured(0.14, 0.02, n), "headline/normal": claims.Measured(2.0, 0.1, n)}
+        {
+            "headline/lexical": claims.Measured(0.14, 0.02, n),
+            "headline/normal": claims.Measured(2.0, 0.1, n),
+        }
         for n in (12, 5)
     )
     assert claims.table(full)["verdict"].tolist() == ["reproduced", "refuted"]
@@ -47,13 +57,17 @@ def test_a_table_says_what_holds_only_at_the_scale_of_the_band():
 def test_a_verdict_that_is_not_the_written_one_is_told(monkeypatch):
     monkeypatch.setattr(claims, "stated", {})
     claims.state({"headline/lexical": claims.Measured(0.14, 0.02, 12)})
-    claims.state({"headline/lexical_minus_symmetrized": claims.Measured(-0.061, 0.02, 12)})  # known to be refuted
+    claims.state(
+        {"headline/lexical_minus_symmetrized": claims.Measured(-0.061, 0.02, 12)}
+    )  # known to be refuted
     claims.state({"headline/normal": claims.Measured(7.0, 0.02, 5)})  # not at this scale
     assert claims.unexpected(claims.stated) == []
     claims.state({"headline/lexical": claims.Measured(0.3, 0.02, 12)})
     claims.state({"headline/lexical_minus_symmetrized": claims.Measured(0.01, 0.02, 12)})
     first, second = claims.unexpected(claims.stated)
-    assert first.endswith("headline/lexical is refuted, not reproduced: 0.3 is not in its band 0.05 … 0.25")
+    assert first.endswith(
+        "headline/lexical is refuted, not reproduced: 0.3 is not in its band 0.05 … 0.25"
+    )
     assert second.endswith("is reproduced, not refuted: 0.01 is in its band -0.05 … 0.05")
 
 
@@ -84,7 +98,11 @@ def test_a_wrong_claim_is_refused(tmp_path, monkeypatch, change, said):
 
 def test_of_a_sign_that_is_not_told_from_zero_nothing_is_decided():
     key = "geometry/shuffled_cosine"
-    for value, error, verdict in ((0.3, 0.01, "reproduced"), (-0.3, 0.01, "refuted"), (0.03, 0.01, "undecided")):
+    for value, error, verdict in (
+        (0.3, 0.01, "reproduced"),
+        (-0.3, 0.01, "refuted"),
+        (0.03, 0.01, "undecided"),
+    ):
         assert claims.state({key: claims.Measured(value, error, 3)})[key] == verdict
     assert claims.state({"geometry/urns_normal": claims.Measured(3.0, 9.0, 3)}) == {
         "geometry/urns_normal": "reproduced"

@@ -23,7 +23,10 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEXURN_RUNS", str(folder))
-        return folder, [runs.get(TINY | flat) for flat in ({}, {"lex": True, "seed": 3}, {"n_tasks": 0, "d_model": 64})]
+        return folder, [
+            runs.get(TINY | flat)
+            for flat in ({}, {"lex": True, "seed": 3}, {"n_tasks": 0, "d_model": 64})
+        ]
 
 
 @pytest.fixture
@@ -41,25 +44,45 @@ def lexurn(*arguments, code=0, width=140, **more):
 def test_runs_are_listed_with_what_differs(made):
     said = lexurn("runs")
     head, *lines = said.splitlines()
-    assert head.split("d G")[0].split() == ["run", "kind", "seed", "n_tasks", "d_model", "best", "step", "loss"]
+    assert head.split("d G")[0].split() == [
+        "run",
+        "kind",
+        "seed",
+        "n_tasks",
+        "d_model",
+        "best",
+        "step",
+        "loss",
+    ]
     assert {line.split()[0] for line in lines} == {run.settings.key[:6] for run in made}
     table = runs.table(lex=True).iloc[0]
     line = next(line for line in lines if "lexical" in line)
-    assert f"{table['d_symmetrized']:.2f}" in line and "±" in line and said == lexurn("runs", "list")
+    assert (
+        f"{table['d_symmetrized']:.2f}" in line and "±" in line and said == lexurn("runs", "list")
+    )
 
 
 def test_a_listing_is_as_wide_as_the_terminal_and_names_what_it_leaves_out(made):
     for width in (140, 120, 100, 80):
         head, *_, last = lexurn("runs", width=width).splitlines()
         assert len(head) <= width
-    assert last == "(no room for duration, best step, loss, d_model; lexurn runs list --csv has everything)"
+    assert (
+        last
+        == "(no room for duration, best step, loss, d_model; lexurn runs list --csv has everything)"
+    )
 
 
 def test_runs_are_filtered_by_settings_strictly(made):
     assert lexurn("runs", "list", "lex=true", "n_tasks=1").count("lexical") == 1
     assert lexurn("runs", "list", "seed=77") == "no finished run with these settings\n"
-    assert "did you mean n_tasks?" in (said := lexurn("runs", "list", "n_task=1", code=2)) and said.count("\n") == 1
-    for wrong, why in {"lex=perhaps": "must be True or False, got 'perhaps'", "lex": "given as name=value"}.items():
+    assert (
+        "did you mean n_tasks?" in (said := lexurn("runs", "list", "n_task=1", code=2))
+        and said.count("\n") == 1
+    )
+    for wrong, why in {
+        "lex=perhaps": "must be True or False, got 'perhaps'",
+        "lex": "given as name=value",
+    }.items():
         assert why in (said := lexurn("runs", "list", wrong, code=2)) and said.startswith("Error: ")
 
 
@@ -80,13 +103,18 @@ def test_a_run_is_shown(made):
         assert run.provenance["command"] in said and run.provenance["duration"] in said
         assert "out_of_distribution last 20" in said and "d_generalizing" in said
     assert "low_entropy/loss/last" in lexurn("runs", "show", run.path, "--metrics")
-    assert "no run lexical in" in (said := lexurn("runs", "show", "lexical", code=1)) and run.path.name in said
+    assert (
+        "no run lexical in" in (said := lexurn("runs", "show", "lexical", code=1))
+        and run.path.name in said
+    )
 
 
 def test_runs_are_compared_side_by_side(made):
     said = lexurn("runs", "compare", made[0].settings.key, made[2].settings.key)
     lines = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line}
-    assert lines["n_tasks"] == ["1", "0"] and lines["d_model"] == ["32", "64"] and "lex" not in lines
+    assert (
+        lines["n_tasks"] == ["1", "0"] and lines["d_model"] == ["32", "64"] and "lex" not in lines
+    )
     assert "generalizing" in said and "best_step" in lines
 
 
@@ -102,9 +130,14 @@ def test_runs_are_deleted_when_one_says_so(store):
     assert f"unfinished: {first.name} (saved at step 5)" in lexurn("runs")
     said = lexurn("runs", "delete", "aaaa", input="n\n", code=1)
     assert f"{first.name}  unfinished, 1,234 bytes" in said and first.exists()
-    lexurn("runs", "delete", "aaaa", "dddd", "--yes", code=1)  # nothing is deleted where one name is wrong
+    lexurn(
+        "runs", "delete", "aaaa", "dddd", "--yes", code=1
+    )  # nothing is deleted where one name is wrong
     with files.lock(third):
-        assert "is being trained" in lexurn("runs", "delete", "aaaa", "cccc", "--yes", code=1) and first.exists()
+        assert (
+            "is being trained" in lexurn("runs", "delete", "aaaa", "cccc", "--yes", code=1)
+            and first.exists()
+        )
     lexurn("runs", "delete", "aaaa", input="y\n")
     lexurn("runs", "delete", "bbbb", second.name, "--yes")
     assert list(store.iterdir()) == [third]
@@ -112,6 +145,8 @@ def test_runs_are_deleted_when_one_says_so(store):
 
 def test_the_command_is_there_and_a_closed_pipe_is_no_error(made):
     command = [sys.executable, "-m", "lexurn", "runs", "list", "--csv"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+    )
     process.stdout.close()
     assert process.stderr.read() == "" and process.wait() in (0, 1)

@@ -13,7 +13,14 @@ from lexurn.models.hooks import Place
 from lexurn.runs import fit
 from lexurn.settings.resolver import ParameterError, check
 
-COIN = {"n_colors": 2, "n_tasks": 0, "context_length": 12, "d_model": 8, "n_steps": 40, "eval_every": 20}
+COIN = {
+    "n_colors": 2,
+    "n_tasks": 0,
+    "context_length": 12,
+    "d_model": 8,
+    "n_steps": 40,
+    "eval_every": 20,
+}
 SMALL = {"n_test_samples": 50, "batch_size": 16}
 
 
@@ -21,9 +28,13 @@ def test_the_evidence_of_a_sequence_is_the_product_of_the_predictions_of_g():
     for n_colors, alpha in ((2, [1.0, 8.0]), (2, 0.5), (4, [0.3, 1.0, 2.0, 5.0])):
         urns = Urns(n_colors, alpha)
         tokens = urns.out_of_distribution(50, 17, generator=generator(0, "evidence"))
-        chain = -negative_log_likelihood(predictors.Generalizing(n_colors, alpha)(tokens), tokens).sum(-1)
+        chain = -negative_log_likelihood(
+            predictors.Generalizing(n_colors, alpha)(tokens), tokens
+        ).sum(-1)
         torch.testing.assert_close(urns.log_evidence(tokens), chain, rtol=0, atol=1e-11)
-    other = -negative_log_likelihood(predictors.Generalizing(2, 1.0)(tokens % 2), tokens % 2).sum(-1)
+    other = -negative_log_likelihood(predictors.Generalizing(2, 1.0)(tokens % 2), tokens % 2).sum(
+        -1
+    )
     assert (Urns(2, [1.0, 8.0]).log_evidence(tokens % 2) - other).abs().max() > 0.5
 
 
@@ -35,7 +46,10 @@ def test_weighted_losses_are_those_under_the_target_prior():
     targets = fit.target(settings).out_of_distribution(n, 13, generator=generator(0, "target"))
     for predictor in (predictors.Generalizing(2, [1.0, 4.0]), predictors.Generalizing(2, 1.0)):
         losses = negative_log_likelihood(predictor(tokens), tokens).mean(-1)
-        weighted, plain = weigh(tokens) * losses, negative_log_likelihood(predictor(targets), targets).mean(-1)
+        weighted, plain = (
+            weigh(tokens) * losses,
+            negative_log_likelihood(predictor(targets), targets).mean(-1),
+        )
         error = (weighted.var() / n + plain.var() / n).sqrt()
         assert abs(weighted.mean() - plain.mean()) < 6 * error
         assert abs(coin_losses.mean() - plain.mean()) > 8 * error
@@ -43,15 +57,25 @@ def test_weighted_losses_are_those_under_the_target_prior():
 
 
 def test_a_model_that_is_weighted_to_a_prior_is_judged_and_becomes_good_under_it():
-    moved = COIN | {"alpha": [1.0, 1.0], "target_alpha": [1.0, 8.0], "n_steps": 400, "batch_size": 64}
+    moved = COIN | {
+        "alpha": [1.0, 1.0],
+        "target_alpha": [1.0, 8.0],
+        "n_steps": 400,
+        "batch_size": 64,
+    }
     run = runs.get(moved | {"n_test_samples": 200, "eval_every": 200})
     fresh = run.splits["out_of_distribution"]
     torch.testing.assert_close(
-        run.references["generalizing"](fresh)[0, 0].exp(), torch.tensor([1 / 9, 8 / 9], dtype=torch.float64)
+        run.references["generalizing"](fresh)[0, 0].exp(),
+        torch.tensor([1 / 9, 8 / 9], dtype=torch.float64),
     )
     assert fresh.double().mean() > 0.8  # eight ninths are of colour 1
-    plain = runs.get(COIN | {"n_steps": 400, "batch_size": 64, "n_test_samples": 200, "eval_every": 200})
-    losses = [negative_log_likelihood(each.predictor(fresh), fresh)[:, 1:].mean() for each in (run, plain)]
+    plain = runs.get(
+        COIN | {"n_steps": 400, "batch_size": 64, "n_test_samples": 200, "eval_every": 200}
+    )
+    losses = [
+        negative_log_likelihood(each.predictor(fresh), fresh)[:, 1:].mean() for each in (run, plain)
+    ]
     assert losses[0] < losses[1] - 0.02
 
 
@@ -60,28 +84,45 @@ def test_given_coins_are_the_pool():
     assert settings.task.n_tasks == 2
     assert fit.training_pool(settings).tolist() == [[0.8, 0.2], [1 - 0.7, 0.7]]
     assert check(settings.flat()) == settings and check(settings.changed()) == settings
-    tokens = fit.sample_like_training(settings, fit.training_pool(settings), 4000, generator(0, "given"))
+    tokens = fit.sample_like_training(
+        settings, fit.training_pool(settings), 4000, generator(0, "given")
+    )
     heads = tokens.double().mean(-1)
-    assert 0.4 < heads.mean() < 0.5 and (heads < 0.45).double().mean() == pytest.approx(0.5, abs=0.05)
+    assert 0.4 < heads.mean() < 0.5 and (heads < 0.45).double().mean() == pytest.approx(
+        0.5, abs=0.05
+    )
 
 
 def test_flips_are_renamings_and_double_the_data():
     """A sequence and its flip are equally likely in training with `label_permuted`."""
     settings = check({"n_colors": 2, "thetas": [0.1], "label_permuted": True})
-    tokens = fit.sample_like_training(settings, fit.training_pool(settings), 2000, generator(0, "flips"))
+    tokens = fit.sample_like_training(
+        settings, fit.training_pool(settings), 2000, generator(0, "flips")
+    )
     share = (tokens.double().mean(-1) > 0.5).double().mean()
     assert abs(share - 0.5) < 6 * 0.5 / 2000**0.5
 
 
 def test_retraining_the_vocabulary_leaves_the_rest_as_it_was():
     first = runs.get(COIN | SMALL)
-    again = COIN | SMALL | {"alpha": [1.0, 8.0], "initial": first.settings.key, "trained": "vocabulary"}
+    again = (
+        COIN | SMALL | {"alpha": [1.0, 8.0], "initial": first.settings.key, "trained": "vocabulary"}
+    )
     second = runs.get(again)
     before, after = first.model.state_dict(), second.model.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed and changed <= {"start", "vocabulary.embedding"}
     whole = runs.get(again | {"trained": "all"})
-    assert len({name for name in before if not torch.equal(before[name], whole.model.state_dict()[name])}) > 5
+    assert (
+        len(
+            {
+                name
+                for name in before
+                if not torch.equal(before[name], whole.model.state_dict()[name])
+            }
+        )
+        > 5
+    )
     begun = fit.begun(second.settings)
     assert all(torch.equal(before[name], weight) for name, weight in begun.state_dict().items())
 
@@ -89,19 +130,49 @@ def test_retraining_the_vocabulary_leaves_the_rest_as_it_was():
 @pytest.mark.parametrize(
     ("flat", "said"),
     [
-        ({"n_colors": 2, "alpha": [1.0, 0.0]}, "alpha .* must be a positive number or a list of them"),
+        (
+            {"n_colors": 2, "alpha": [1.0, 0.0]},
+            "alpha .* must be a positive number or a list of them",
+        ),
         ({"n_colors": 2, "alpha": -1}, "alpha .* must be a positive number"),
-        ({"n_colors": 2, "thetas": [0.2, 1.2]}, "thetas .* must be a list of numbers such as .*0.2.*got .*1.2"),
-        ({"n_colors": 3, "thetas": [0.2]}, "thetas are coins, urns of two colours, got n_colors=3; use n_colors 2"),
-        ({"n_colors": 2, "n_tasks": 3, "thetas": [0.2]}, "n_tasks follows from thetas, got n_tasks=3 and 1 of them"),
-        ({"n_colors": 2, "n_tasks": 0, "target_alpha": [1.0]}, "target_alpha must be n_colors=2 numbers, got 1"),
-        ({"n_colors": 2, "target_alpha": [1.0, 8.0]}, "target_alpha weighs fresh urns, got n_tasks=1"),
-        ({"n_colors": 2, "n_tasks": 0, "target_alpha": [1.0, -8.0]}, "target_alpha .* must be a list of numbers"),
+        (
+            {"n_colors": 2, "thetas": [0.2, 1.2]},
+            "thetas .* must be a list of numbers such as .*0.2.*got .*1.2",
+        ),
+        (
+            {"n_colors": 3, "thetas": [0.2]},
+            "thetas are coins, urns of two colours, got n_colors=3; use n_colors 2",
+        ),
+        (
+            {"n_colors": 2, "n_tasks": 3, "thetas": [0.2]},
+            "n_tasks follows from thetas, got n_tasks=3 and 1 of them",
+        ),
+        (
+            {"n_colors": 2, "n_tasks": 0, "target_alpha": [1.0]},
+            "target_alpha must be n_colors=2 numbers, got 1",
+        ),
+        (
+            {"n_colors": 2, "target_alpha": [1.0, 8.0]},
+            "target_alpha weighs fresh urns, got n_tasks=1",
+        ),
+        (
+            {"n_colors": 2, "n_tasks": 0, "target_alpha": [1.0, -8.0]},
+            "target_alpha .* must be a list of numbers",
+        ),
         ({"initial": "abc"}, "initial is the key of a run, twelve digits of 0-9 a-f, got 'abc'"),
-        ({"trained": "vocabulary"}, "trained=vocabulary leaves the others as they are.*set initial"),
+        (
+            {"trained": "vocabulary"},
+            "trained=vocabulary leaves the others as they are.*set initial",
+        ),
         ({"mlp": "none", "d_mlp": 4}, "d_mlp counts only with an MLP, got d_mlp=4 and mlp=none"),
-        ({"positions": "none", "positions_trained": False}, "positions_trained counts only for positions that are a"),
-        ({"positions": "rotary", "d_head": 3}, "d_head must be even with rotary positions, which turn pairs, got 3"),
+        (
+            {"positions": "none", "positions_trained": False},
+            "positions_trained counts only for positions that are a",
+        ),
+        (
+            {"positions": "rotary", "d_head": 3},
+            "d_head must be even with rotary positions, which turn pairs, got 3",
+        ),
         ({"positions": "logs"}, "positions .* got 'logs'; did you mean log"),
     ],
 )
@@ -111,7 +182,9 @@ def test_coins_that_there_are_not_are_refused(flat, said):
 
 
 def test_weights_that_are_not_there_or_do_not_fit_are_refused():
-    with pytest.raises(ParameterError, match="initial=0123456789ab gives no weights for this model: no run"):
+    with pytest.raises(
+        ParameterError, match="initial=0123456789ab gives no weights for this model: no run"
+    ):
         runs.get(COIN | SMALL | {"initial": "0123456789ab"})
     first = runs.get(COIN | SMALL)
     with pytest.raises(ParameterError, match="gives no weights for this model: .*size mismatch"):
@@ -134,16 +207,24 @@ def test_the_attainable_loss_is_that_of_the_exact_predictor():
     assert coin_losses.unattainable_loss([1.0, 1.0]) == pytest.approx(0.5, abs=1e-9)
     assert (losses > 0.5).all()
     for alpha in ([1.0, 1.0], [8.0, 1.0], [0.5, 2.0]):
-        tokens = Urns(2, alpha).out_of_distribution(20_000, 11, generator=generator(0, "attainable"))
+        tokens = Urns(2, alpha).out_of_distribution(
+            20_000, 11, generator=generator(0, "attainable")
+        )
         lost = negative_log_likelihood(predictors.Generalizing(2, alpha)(tokens), tokens)
-        off = (lost.mean(0) - coin_losses.attainable_loss(alpha, 11)) / (lost.std(0) / len(lost) ** 0.5)
+        off = (lost.mean(0) - coin_losses.attainable_loss(alpha, 11)) / (
+            lost.std(0) / len(lost) ** 0.5
+        )
         assert off[1:].abs().max() < 5  # row 0 says the same of all
-    wrong = (lost.mean(0) - coin_losses.attainable_loss([0.5, 1.0], 11)) / (lost.std(0) / len(lost) ** 0.5)
+    wrong = (lost.mean(0) - coin_losses.attainable_loss([0.5, 1.0], 11)) / (
+        lost.std(0) / len(lost) ** 0.5
+    )
     assert wrong[1:].abs().max() > 10  # the last of them under another prior
 
 
 def test_a_prior_is_written_tails_first():
-    after = predictors.Generalizing(2, coin_losses.beta_prior(2.0, 3.0))(torch.tensor([[1, 1, 0, 0]]))
+    after = predictors.Generalizing(2, coin_losses.beta_prior(2.0, 3.0))(
+        torch.tensor([[1, 1, 0, 0]])
+    )
     assert after[0, 3, 1].exp().item() == pytest.approx((2 + 2.0) / (3 + 5.0))
     both = coin_losses.constant(predictors.Generalizing(2), length=4)
     heads = both[both["side"] == "all heads"]["probability"]
@@ -153,7 +234,9 @@ def test_a_prior_is_written_tails_first():
 def test_the_distance_from_the_exact_predictor_is_zero_for_itself_and_measured_for_others():
     exact, other = predictors.Generalizing(2), predictors.Generalizing(2, [8.0, 1.0])
     options = {"length": 6, "n_sequences": 300, "generator": generator(0, "thetas")}
-    assert coin_losses.by_theta(exact, exact, [0.0, 0.3, 1.0], **options)["mean"].abs().max() < 1e-12
+    assert (
+        coin_losses.by_theta(exact, exact, [0.0, 0.3, 1.0], **options)["mean"].abs().max() < 1e-12
+    )
     table = coin_losses.by_theta(other, exact, [1.0], **options)
     wanted = [(row + 1) / (row + 2) - (row + 1) / (row + 9) for row in range(6)]
     assert table[table["measure"] == "|p − exact|"]["mean"].tolist() == pytest.approx(wanted)
@@ -211,20 +294,33 @@ def flips():
     return Urns(2).out_of_distribution(300, 13, generator=generator(0, "flips"))
 
 
-def test_steering_and_patching_agree_with_the_formula_in_a_model_that_counts_and_a_random_direction_does_not(flips):
+def test_steering_and_patching_agree_with_the_formula_in_a_model_that_counts_and_a_random_direction_does_not(
+    flips,
+):
     model, name = counting(), "0.resid_mid"
-    assert coin_losses.excess(models.as_predictor(model), predictors.Generalizing(2), flips).abs().max() < 1e-12
+    assert (
+        coin_losses.excess(models.as_predictor(model), predictors.Generalizing(2), flips)
+        .abs()
+        .max()
+        < 1e-12
+    )
     direction = counts.written(model, flips, name, row=12)
     torch.testing.assert_close(direction, torch.nn.functional.one_hot(torch.tensor(2), 8).double())
     steered = counts.steered(model, flips, name, direction, row=12, shifts=[-2.0, 1.0])
     patched = counts.patched(model, flips, name, row=12, generator=generator(0, "patched"))
     for table in (steered, patched):
         off, slope = counts.agreement(table)
-        assert off.max() < 1e-12 and slope.mean() == pytest.approx(1) and table["formula"].std() > 0.02
+        assert (
+            off.max() < 1e-12 and slope.mean() == pytest.approx(1) and table["formula"].std() > 0.02
+        )
     kept = flips[:, :12].sum(-1)
-    assert len(steered) == ((kept >= 2).sum() + (kept <= 11).sum())  # where there are such sequences
+    assert len(steered) == (
+        (kept >= 2).sum() + (kept <= 11).sum()
+    )  # where there are such sequences
     aside = torch.nn.functional.one_hot(torch.tensor(3), 8).double()
-    off, slope = counts.agreement(counts.steered(model, flips, name, aside, row=12, shifts=[-2.0, 1.0]))
+    off, slope = counts.agreement(
+        counts.steered(model, flips, name, aside, row=12, shifts=[-2.0, 1.0])
+    )
     assert abs(slope.mean()) < 1e-12 and off.mean() > 0.05
 
 
@@ -235,8 +331,12 @@ def test_what_is_inside_is_told_with_what_had_been_seen_there(flips):
     assert len(table) == 5 * 12
     for line in table.sample(20, random_state=0).itertuples():
         seen = flips[line.sequence, : line.n]
-        assert (line.heads, line.token) == (seen.sum(), seen[-1]) and line.share == pytest.approx(line.heads / line.n)
-        assert line.log_odds == pytest.approx(np.log((line.heads + 1) / (line.n - line.heads + 1)), abs=1e-6)
+        assert (line.heads, line.token) == (seen.sum(), seen[-1]) and line.share == pytest.approx(
+            line.heads / line.n
+        )
+        assert line.log_odds == pytest.approx(
+            np.log((line.heads + 1) / (line.n - line.heads + 1)), abs=1e-6
+        )
         assert line.x == pytest.approx(values[line.sequence, line.n, 1, 0].item(), abs=1e-6)
 
 
@@ -244,9 +344,9 @@ def test_lines_are_found_where_they_are_and_explain_nothing_else(flips):
     table = counts.inside(runs.get(COIN | SMALL).model, flips, "0.resid_post")
     line = table.assign(x=3.0 - 2.0 * table["share"] + 5.0 * table["token"])
     found = counts.lines(line)
-    assert found["slope"].tolist() == pytest.approx([-2.0, -2.0]) and found["intercept"].tolist() == pytest.approx(
-        [3.0, 8.0]
-    )
+    assert found["slope"].tolist() == pytest.approx([-2.0, -2.0]) and found[
+        "intercept"
+    ].tolist() == pytest.approx([3.0, 8.0])
     assert found[["r2", "r2_mixed", "r2_with_n"]].to_numpy() == pytest.approx(1.0)
     ends = counts.with_lines(line, found)
     ends = ends[ends["what"] == "fit"]
@@ -260,7 +360,9 @@ def test_lines_are_found_where_they_are_and_explain_nothing_else(flips):
     assert found["n_mixed"].tolist() == mixed.groupby("token").size().tolist()
 
 
-def test_lexical_models_are_indifferent_to_names_with_their_table_and_forgetting_is_not_to_order(flips):
+def test_lexical_models_are_indifferent_to_names_with_their_table_and_forgetting_is_not_to_order(
+    flips,
+):
     run = runs.get(COIN | SMALL | {"lex": True})
     with_table, alone = (
         coin_losses.renamed(run.model, flips, generator=generator(0, "renamed"), with_table=each)
@@ -270,7 +372,8 @@ def test_lexical_models_are_indifferent_to_names_with_their_table_and_forgetting
     probs = coin_losses.forgetting(flips, rate=0.5).exp()
     assert torch.allclose(probs.sum(-1), torch.ones(()).double())
     later, sooner = (
-        coin_losses.forgetting(torch.tensor([each]), rate=0.5)[0, 3, 1].exp() for each in ([0, 1, 1, 0], [1, 1, 0, 0])
+        coin_losses.forgetting(torch.tensor([each]), rate=0.5)[0, 3, 1].exp()
+        for each in ([0, 1, 1, 0], [1, 1, 0, 0])
     )
     assert later == pytest.approx((0.5 + 1 + 1) / (0.25 + 0.5 + 1 + 2)) and sooner == pytest.approx(
         (0.25 + 0.5 + 1) / 3.75
@@ -296,8 +399,12 @@ def test_coins_that_no_prior_or_no_side_has_are_refused():
         with pytest.raises(ValueError, match="alpha must be positive"):
             coin_losses.unattainable_loss(alpha)
     exact = predictors.Generalizing(2)
-    with pytest.raises(ValueError, match=r"probabilities of heads between 0 and 1, got \[0.5, 1.2\]"):
-        coin_losses.by_theta(exact, exact, [0.5, 1.2], length=3, n_sequences=2, generator=generator(0, "x"))
+    with pytest.raises(
+        ValueError, match=r"probabilities of heads between 0 and 1, got \[0.5, 1.2\]"
+    ):
+        coin_losses.by_theta(
+            exact, exact, [0.5, 1.2], length=3, n_sequences=2, generator=generator(0, "x")
+        )
 
 
 def test_without_names_the_optimum_under_a_skewed_target_is_not_g():

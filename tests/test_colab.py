@@ -22,7 +22,9 @@ from lexurn.base import paths
 
 ROOT = paths.root()
 REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]
-CHAPTER = sorted((ROOT / "book").glob("[0-9][0-9]_*.py"))[0]  # another test holds them all equal here
+CHAPTER = sorted((ROOT / "book").glob("[0-9][0-9]_*.py"))[
+    0
+]  # another test holds them all equal here
 
 RUN = """
 import json, sys, time, types
@@ -43,8 +45,23 @@ def hosted(tmp_path_factory):
     """A repository that holds what lies in the working tree, under the tag that the first cell names."""
     folder = tmp_path_factory.mktemp("hosted") / "lexurn.git"
     where = os.environ | {"GIT_DIR": str(folder), "GIT_WORK_TREE": str(ROOT)}
-    commit = ["-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-q", "--no-verify", "-m", "all"]
-    for arguments in (["init", "-q"], ["add", "-A", str(ROOT)], commit, ["tag", REPOSITORY["branch"]]):
+    commit = [
+        "-c",
+        "user.name=A",
+        "-c",
+        "user.email=a@example.org",
+        "commit",
+        "-q",
+        "--no-verify",
+        "-m",
+        "all",
+    ]
+    for arguments in (
+        ["init", "-q"],
+        ["add", "-A", str(ROOT)],
+        commit,
+        ["tag", REPOSITORY["branch"]],
+    ):
         subprocess.run(["git", *arguments], check=True, capture_output=True, env=where, cwd=ROOT)
     return folder
 
@@ -63,16 +80,26 @@ class Colab:
                     (self.preinstalled / path.name).symlink_to(path)
         (self.own / "preinstalled.pth").write_text(f"{self.preinstalled}\n")
         self.python = folder / "venv" / "bin" / "python"
-        here = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
+        here = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PIP_", "PYTHON"))
+        }
         of_git = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{hosted}.insteadOf"}
         of_pip = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
-        of_pip["PIP_NO_BUILD_ISOLATION"] = "0"  # as pip spells "none": setuptools is there, torch needs it
+        of_pip["PIP_NO_BUILD_ISOLATION"] = (
+            "0"  # as pip spells "none": setuptools is there, torch needs it
+        )
         self.environment = here | of_git | {"GIT_CONFIG_VALUE_0": REPOSITORY["url"]} | of_pip
 
     def run(self, *, times=1, in_colab=True):
         """The first cell, so many times in one process; then what it makes ready is imported."""
-        cell = next(each.source for each in jupytext.read(CHAPTER).cells if each.cell_type == "code")
-        code = RUN.format(cell=cell.replace("/content", str(self.content)), times=times, in_colab=in_colab)
+        cell = next(
+            each.source for each in jupytext.read(CHAPTER).cells if each.cell_type == "code"
+        )
+        code = RUN.format(
+            cell=cell.replace("/content", str(self.content)), times=times, in_colab=in_colab
+        )
         command, where = [self.python, "-c", code], {"cwd": self.content, "env": self.environment}
         return subprocess.run(command, **where, capture_output=True, text=True)
 
@@ -118,7 +145,10 @@ def test_a_first_cell_that_was_cut_off_goes_on_when_it_is_run_again(colab):
 
 def test_elsewhere_the_first_cell_installs_nothing_and_says_what_to_do(colab):
     done = colab.run(in_colab=False)
-    assert f"no lexurn here: git clone {REPOSITORY['url']}, and run this inside the clone" in done.stderr
+    assert (
+        f"no lexurn here: git clone {REPOSITORY['url']}, and run this inside the clone"
+        in done.stderr
+    )
     assert list(colab.content.iterdir()) == [] and colab.installed() == set()
 
 

@@ -28,11 +28,15 @@ def scene():
 
 def relative(predictor, scene, **options):
     references, held = scene
-    return comparison.relative_distance(predictor, references, held[OOD], generator=generator(0, "test"), **options)
+    return comparison.relative_distance(
+        predictor, references, held[OOD], generator=generator(0, "test"), **options
+    )
 
 
 @pytest.mark.parametrize("memorizing", ["memorizing", "symmetrized"])
-def test_the_relative_distance_is_0_for_the_generalizing_and_1_for_the_memorizing_predictor(scene, memorizing):
+def test_the_relative_distance_is_0_for_the_generalizing_and_1_for_the_memorizing_predictor(
+    scene, memorizing
+):
     for name, wanted in (("generalizing", 0.0), (memorizing, 1.0)):
         found = relative(scene[0][name], scene, memorizing=memorizing)
         assert found.rescaled == pytest.approx(wanted, abs=1e-12) and not found.undetermined
@@ -50,7 +54,9 @@ def test_what_lies_between_has_an_interval_and_what_lies_beyond_is_not_clamped(s
 def test_references_that_nothing_separates_leave_it_undetermined(scene):
     references, held = scene
     same = references | {"memorizing": references["generalizing"]}
-    found = comparison.relative_distance(references["symmetrized"], same, held[OOD], generator=generator(0, "test"))
+    found = comparison.relative_distance(
+        references["symmetrized"], same, held[OOD], generator=generator(0, "test")
+    )
     assert found.undetermined and str(found) == "undetermined"
     interval = relative(references["memorizing"], scene).interval
     at = [comparison.RelativeDistance(interval, apart, 0.01) for apart in (0.0195, 0.0205)]
@@ -77,14 +83,20 @@ def test_along_training_it_is_computed_from_what_was_logged():
     metrics = pd.DataFrame({"step": [0, 5], "ood/symmetrized_kl/generalizing": [0.3, 0.1]})
     metrics["ood/symmetrized_kl/symmetrized"] = [0.1, 0.3]
     found = comparison.along_training(metrics, memorizing="symmetrized", apart=0.4, split="ood")
-    assert found["relative_distance"].tolist() == pytest.approx([0.5, -0.5]) and found["step"].tolist() == [0, 5]
+    assert found["relative_distance"].tolist() == pytest.approx([0.5, -0.5]) and found[
+        "step"
+    ].tolist() == [0, 5]
 
 
 def test_runs_count_as_units_and_undetermined_ones_are_left_out(scene):
-    ends = [relative(scene[0][name], scene) for name in ("generalizing", "memorizing", "symmetrized")]
+    ends = [
+        relative(scene[0][name], scene) for name in ("generalizing", "memorizing", "symmetrized")
+    ]
     unclear = comparison.RelativeDistance(ends[0].interval, 0.0, 0.1)
     found = comparison.over_runs([*ends, unclear], generator=generator(0, "test"))
-    assert found.n == 3 and found.value == pytest.approx(sum(each.interval.value for each in ends) / 3)
+    assert found.n == 3 and found.value == pytest.approx(
+        sum(each.interval.value for each in ends) / 3
+    )
     assert "too few" in str(found)
     many = comparison.over_runs(2 * ends, generator=generator(0, "test"))
     assert many.n == 6 and many.low < many.value < many.high
@@ -93,7 +105,9 @@ def test_runs_count_as_units_and_undetermined_ones_are_left_out(scene):
 def test_mixture_weights_of_an_exact_predictor_are_at_its_corner(scene):
     references, held = scene
     for name in references:
-        table = comparison.mixture(references[name], references, held[OOD][:40]).set_index("reference")
+        table = comparison.mixture(references[name], references, held[OOD][:40]).set_index(
+            "reference"
+        )
         assert table.loc[name, "weight"] == pytest.approx(1, abs=1e-3)
         assert table["weight"].sum() == pytest.approx(1) and (table["n"] == 40).all()
 
@@ -103,15 +117,25 @@ def test_the_weights_of_a_mixture_come_back_from_all_rows(scene):
     wanted = pd.Series({"generalizing": 0.5, "memorizing": 0.1, "symmetrized": 0.3, "uniform": 0.1})
 
     def mixed(tokens):
-        return torch.stack([references[name](tokens).exp() * weight for name, weight in wanted.items()]).sum(0).log()
+        return (
+            torch.stack(
+                [references[name](tokens).exp() * weight for name, weight in wanted.items()]
+            )
+            .sum(0)
+            .log()
+        )
 
     def in_halves(tokens):
         late = (torch.arange(tokens.shape[1]) > 16)[:, None]
-        return torch.where(late, references["symmetrized"](tokens), references["generalizing"](tokens))
+        return torch.where(
+            late, references["symmetrized"](tokens), references["generalizing"](tokens)
+        )
 
     found = comparison.mixture(mixed, references, held[OOD]).set_index("reference")
     assert found["weight"][wanted.index].to_numpy() == pytest.approx(wanted.to_numpy(), abs=1e-4)
-    found = comparison.mixture(in_halves, references, held[OOD][:40]).set_index("reference")["weight"]
+    found = comparison.mixture(in_halves, references, held[OOD][:40]).set_index("reference")[
+        "weight"
+    ]
     assert found["generalizing"] > 0.1 and found["symmetrized"] > 0.1
 
 
@@ -120,8 +144,12 @@ def test_the_jackknife_of_the_weights_is_what_they_vary_by(scene):
     two = {"generalizing": Generalizing(4), "uniform": Uniform(4)}
 
     def blend(tokens):
-        share = (tokens[:, :1, None] + 1) / 5  # what row 0 may not see: so the model is handed over by its parts
-        return (share * two["generalizing"](tokens).exp() + (1 - share) * two["uniform"](tokens).exp()).log()
+        share = (
+            tokens[:, :1, None] + 1
+        ) / 5  # what row 0 may not see: so the model is handed over by its parts
+        return (
+            share * two["generalizing"](tokens).exp() + (1 - share) * two["uniform"](tokens).exp()
+        ).log()
 
     tokens = scene[1][OOD][:, :12].repeat(6, 1)
     tokens = tokens[torch.randperm(1200, generator=generator(0, "order"))]
@@ -133,14 +161,18 @@ def test_the_jackknife_of_the_weights_is_what_they_vary_by(scene):
 def test_a_weight_at_the_boundary_has_no_error(scene):
     references, held = scene
     table = comparison.mixture(references["generalizing"], references, held[OOD][:20])
-    assert (table["sem"].isna() == (table["weight"] < comparison.BOUNDARY)).all() and table["sem"].isna().sum() == 3
+    assert (table["sem"].isna() == (table["weight"] < comparison.BOUNDARY)).all() and table[
+        "sem"
+    ].isna().sum() == 3
 
 
 def test_names_count_for_the_memorizing_predictor_alone(scene):
     references, held = scene
 
     def found(predictor):
-        rows = comparison.relabelling(predictor, held[OOD], vocab_size=4, generator=generator(0, "test"))
+        rows = comparison.relabelling(
+            predictor, held[OOD], vocab_size=4, generator=generator(0, "test")
+        )
         return comparison.over_rows(rows).mean().item()
 
     assert found(references["generalizing"]) == pytest.approx(0, abs=1e-12)
@@ -159,7 +191,9 @@ def test_a_lexical_model_averaged_over_all_tables_knows_no_names_and_over_a_few_
 
     def found(tables):
         predictor = Average([functools.partial(model, table=table) for table in tables.split(1)])
-        rows = comparison.relabelling(predictor, tokens, vocab_size=4, generator=generator(0, "test"))
+        rows = comparison.relabelling(
+            predictor, tokens, vocab_size=4, generator=generator(0, "test")
+        )
         return rows.mean().item()
 
     assert found(tables) == pytest.approx(0, abs=1e-12) and found(tables[:8]) > 1e-5
@@ -183,7 +217,9 @@ def test_what_lies_midway_is_not_told_apart_and_what_is_far_from_all_is_no_match
     assert "**It is not told whether " in comparison.describe(midway, references, held)
     near = comparison.describe(midway, references, held)
     far = comparison.describe(
-        references["uniform"], {name: references[name] for name in ("generalizing", "symmetrized")}, held
+        references["uniform"],
+        {name: references[name] for name in ("generalizing", "symmetrized")},
+        held,
     )
     assert "far from both" in far and "far from both" not in near
     single = comparison.describe(references["generalizing"], references, {OOD: held[OOD][:1]})
@@ -201,7 +237,9 @@ def test_the_nearest_is_told_row_by_row(scene):
 
     def changing(tokens):
         late = (torch.arange(tokens.shape[1]) > 9)[:, None]
-        return torch.where(late, references["memorizing"](tokens), references["generalizing"](tokens))
+        return torch.where(
+            late, references["memorizing"](tokens), references["generalizing"](tokens)
+        )
 
     text = comparison.nearest_by_row(changing, references, held[OOD])
     assert text == "generalizing at rows 1 to 9, memorizing at rows 10 to 32"
@@ -209,14 +247,17 @@ def test_the_nearest_is_told_row_by_row(scene):
 
 def test_what_separates_the_references_is_told(scene):
     text = comparison.scale({name: scene[0][name] for name in ENDS}, scene[1][OOD])
-    assert text.startswith("For scale, generalizing and memorizing are 0.5") and text.endswith("apart.")
+    assert text.startswith("For scale, generalizing and memorizing are 0.5") and text.endswith(
+        "apart."
+    )
     assert comparison.scale({"generalizing": Generalizing(4)}, scene[1][OOD]) == ""
 
 
 def test_an_unknown_split_is_named(scene):
     references, held = scene
     with pytest.raises(
-        KeyError, match="no split named other; there are in_distribution, out_of_distribution, low_entropy"
+        KeyError,
+        match="no split named other; there are in_distribution, out_of_distribution, low_entropy",
     ):
         comparison.describe(references["memorizing"], references, held, split="other")
 
@@ -225,7 +266,9 @@ def test_words_say_that_symmetrized_was_left_out():
     settings = check({"n_colors": 13, "n_test_samples": 5})
     pool = fit.training_pool(settings)
     references, held = fit.references(settings, pool), fit.held_out(settings, pool)
-    assert "The symmetrized predictor is left out" in comparison.describe(Generalizing(13), references, held)
+    assert "The symmetrized predictor is left out" in comparison.describe(
+        Generalizing(13), references, held
+    )
 
 
 def test_words_for_a_pool_that_some_balls_cannot_come_from():

@@ -19,11 +19,18 @@ STATED = {  # (V, C, D): in distribution G, M, S; out of distribution G, M, S; t
 def test_distances_from_the_true_urn_are_those_stated(cell):
     n_colors, context_length, n_tasks = cell
     *stated, n_pools, n_sequences = STATED[cell]
-    options = {"context_length": context_length, "n_tasks": n_tasks, "n_pools": n_pools, "n_sequences": n_sequences}
+    options = {
+        "context_length": context_length,
+        "n_tasks": n_tasks,
+        "n_pools": n_pools,
+        "n_sequences": n_sequences,
+    }
     table = discrimination.against_truth(Urns(n_colors), seed=0, **options)
     for line, wanted in zip(table.to_dict("records"), stated, strict=True):
         assert line["n"] == n_pools and line["sem"] == pytest.approx(line["sd"] / n_pools**0.5)
-        assert abs(line["mean"] - wanted) < 6 * line["sem"] + 0.0006, line  # and half of the last digit stated
+        assert abs(line["mean"] - wanted) < 6 * line["sem"] + 0.0006, (
+            line
+        )  # and half of the last digit stated
     assert table["reference"].tolist() == 2 * ["generalizing", "memorizing", "symmetrized"]
     assert (table["mean"] - 0.5).abs().max() > 0.1  # a wrong figure is told from a right one
     out = table[table["split"] == "out_of_distribution"].set_index("reference")["mean"]
@@ -32,7 +39,9 @@ def test_distances_from_the_true_urn_are_those_stated(cell):
 
 def test_distances_between_predictors_shrink_with_the_pool_and_average_up_to_every_context_length():
     def found(n_tasks):
-        return discrimination.apart(Urns(4), context_length=32, n_tasks=n_tasks, n_pools=30, n_sequences=20, seed=0)
+        return discrimination.apart(
+            Urns(4), context_length=32, n_tasks=n_tasks, n_pools=30, n_sequences=20, seed=0
+        )
 
     one, four = (found(n_tasks).query("pair == 'd(G, S)'") for n_tasks in (1, 4))
     assert len(one) == 32 and set(one["n"]) == {30}
@@ -45,9 +54,9 @@ def test_distances_between_predictors_shrink_with_the_pool_and_average_up_to_eve
 
 def test_a_context_length_is_the_beginning_of_a_longer_one():
     short, long = (
-        discrimination.apart(Urns(3), context_length=c, n_tasks=1, n_pools=200, n_sequences=4, seed=0).set_index(
-            ["pair", "row"]
-        )
+        discrimination.apart(
+            Urns(3), context_length=c, n_tasks=1, n_pools=200, n_sequences=4, seed=0
+        ).set_index(["pair", "row"])
         for c in (5, 20)
     )
     difference = (short["mean_to"] - long["mean_to"]).dropna().abs()
@@ -59,7 +68,11 @@ def test_the_headline_of_the_original_is_scored_alike_by_symmetrized_memorizing(
     urn = torch.tensor([0.4105, 0.3253, 0.0443, 0.2200], dtype=torch.float64)
     options = {"n_balls": 30, "n_sets": 40, "generator": generator(0, "headline")}
     table = discrimination.headline(urn / urn.sum(), **options).set_index("reference")
-    stated = (("memorizing", 0.625, 0.13, 0.47), ("symmetrized", 0.112, 0.03, 0.12), ("generalizing", 0.016, 0, 0.016))
+    stated = (
+        ("memorizing", 0.625, 0.13, 0.47),
+        ("symmetrized", 0.112, 0.03, 0.12),
+        ("generalizing", 0.016, 0, 0.016),
+    )
     for name, mean, of_sets, of_sequences in stated:
         line = table.loc[name]
         assert abs(line["mean"] - mean) < 6 * line["sem"] + 0.0005 and line["n"] == 40
@@ -70,6 +83,12 @@ def test_the_headline_of_the_original_is_scored_alike_by_symmetrized_memorizing(
 def test_a_set_has_urns_of_its_own():
     """Means of sets with one urn each vary as urns do, however many sequences each has."""
     urn = torch.tensor([0.7, 0.2, 0.1], dtype=torch.float64)
-    options = {"n_balls": 20, "n_sets": 40, "n_urns": 1, "n_sequences": 50, "generator": generator(0, "sets")}
+    options = {
+        "n_balls": 20,
+        "n_sets": 40,
+        "n_urns": 1,
+        "n_sequences": 50,
+        "generator": generator(0, "sets"),
+    }
     line = discrimination.headline(urn, **options).set_index("reference").loc["memorizing"]
     assert line["sd"] > 0.5 * line["sd_sequences"]

@@ -27,7 +27,9 @@ def test_against_scipy(values):
     js = divergences.jensen_shannon(log_p, log_q).item()
     assert js == pytest.approx(jensenshannon(p, q) ** 2, abs=1e-9) and js <= math.log(2)
     assert divergences.entropy(log_p).item() == pytest.approx(scipy_entropy(p), abs=1e-12)
-    assert divergences.total_variation(log_p, log_q).item() == pytest.approx(np.abs(p - q).sum() / 2, abs=1e-12)
+    assert divergences.total_variation(log_p, log_q).item() == pytest.approx(
+        np.abs(p - q).sum() / 2, abs=1e-12
+    )
 
 
 def test_zeros_are_exact():
@@ -50,7 +52,11 @@ def scene():
     urns = Urns(4)
     pool = urns.sample_tasks(1, generator=generator(0, "pool"))
     tokens = urns.out_of_distribution(50, 20, generator=generator(0, "tokens"))
-    return tokens, {"G": Generalizing(4)(tokens), "M": Memorizing(pool)(tokens), "U": Uniform(4)(tokens)}
+    return tokens, {
+        "G": Generalizing(4)(tokens),
+        "M": Memorizing(pool)(tokens),
+        "U": Uniform(4)(tokens),
+    }
 
 
 def test_mixture_weights_find_corners_and_mixtures(scene):
@@ -63,7 +69,9 @@ def test_mixture_weights_find_corners_and_mixtures(scene):
         assert weights[corner] > 0.999 and weights.sum().item() == pytest.approx(1)
     wanted = torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64)
     mixture = (wanted.log()[:, None, None] + references).logsumexp(0)
-    torch.testing.assert_close(divergences.mixture_weights(mixture, references), wanted, atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        divergences.mixture_weights(mixture, references), wanted, atol=1e-3, rtol=0
+    )
     assert (divergences.mixture_weights(references[0], references) - wanted).abs().max() > 0.1
 
 

@@ -41,7 +41,10 @@ def test_a_frozen_run_says_what_it_said_before(frozen):
     tokens = frozen[0].splits["out_of_distribution"]
     moved = (first.predictor(tokens) - frozen[0].predictor(tokens)).abs().max()
     assert 0 < moved < 0.01
-    with pytest.raises(files.StoreError, match="has no weights; LEXURN_FRESH=1, or --fresh for the book, trains them"):
+    with pytest.raises(
+        files.StoreError,
+        match="has no weights; LEXURN_FRESH=1, or --fresh for the book, trains them",
+    ):
         _ = runs.get(frozen[1].settings).model
 
 
@@ -49,18 +52,23 @@ def test_the_edition_says_when_and_how_far_it_was_rounded(frozen):
     said = store.edition()
     assert said["scale"] == "smoke" and 0 < said["rounding"] < 1e-4
     assert said["frozen"].endswith("+00:00") and len(said["files"]) == 11
-    assert not [name for name in said["files"] if "state" in name or "lock" in name or "tables" in name]
+    assert not [
+        name for name in said["files"] if "state" in name or "lock" in name or "tables" in name
+    ]
 
 
 @pytest.mark.parametrize(
-    "name", ["results.json.gz", "metrics.jsonl.gz", "settings.json", "urns.safetensors", store.WEIGHTS]
+    "name",
+    ["results.json.gz", "metrics.jsonl.gz", "settings.json", "urns.safetensors", store.WEIGHTS],
 )
 def test_one_altered_byte_is_refused(frozen, name):
     path = paths.published() / frozen[0].path.name / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(files.StoreError, match=f"{name} was altered since it was published: `git checkout"):
+    with pytest.raises(
+        files.StoreError, match=f"{name} was altered since it was published: `git checkout"
+    ):
         runs.get(frozen[0].settings)
     assert runs.get(frozen[1].settings)  # the others are as they were
 
@@ -106,7 +114,9 @@ def test_what_is_frozen_again_stays_and_what_is_used_no_longer_goes(frozen):
 
 def test_what_should_not_be_published_is_refused(frozen, monkeypatch):
     before, name = store.edition(), frozen[0].path.name
-    with pytest.raises(files.StoreError, match=r"no run urns-000000000000 in .*; a chapter used it"):
+    with pytest.raises(
+        files.StoreError, match=r"no run urns-000000000000 in .*; a chapter used it"
+    ):
         edition.freeze([f"{name}/results.json", "urns-000000000000/results.json"], scale="smoke")
     monkeypatch.setattr(edition, "MOST_BYTES", 1000)
     with pytest.raises(files.StoreError, match=r"has .* bytes, more than 1,000"):
@@ -119,7 +129,9 @@ def test_what_should_not_be_published_is_refused(frozen, monkeypatch):
 
 
 def test_a_run_computed_anew_begins_as_the_published_one(frozen):
-    assert edition.recomputed(frozen[0].path.name) == pytest.approx(frozen[0].first_losses, rel=1e-4)
+    assert edition.recomputed(frozen[0].path.name) == pytest.approx(
+        frozen[0].first_losses, rel=1e-4
+    )
     other = edition.recomputed(frozen[1].path.name)
     assert other != pytest.approx(frozen[0].first_losses, rel=1e-4)  # another seed is told from it
 
@@ -128,7 +140,11 @@ def test_weights_that_others_begin_with_are_not_rounded(store, tmp_path, monkeyp
     monkeypatch.setattr(edition.provenance, "is_changed", lambda: False)
     first = runs.get(TINY)
     second = runs.get(TINY | {"initial": first.settings.key, "alpha": 2.0})
-    used = [f"{run.path.name}/{name}" for run in (first, second) for name in ("results.json", "model.safetensors")]
+    used = [
+        f"{run.path.name}/{name}"
+        for run in (first, second)
+        for name in ("results.json", "model.safetensors")
+    ]
     root = tmp_path / "repository"
     (root / "book").mkdir(parents=True)
     monkeypatch.setattr(paths, "root", lambda: root)
@@ -136,7 +152,9 @@ def test_weights_that_others_begin_with_are_not_rounded(store, tmp_path, monkeyp
     kinds = {
         run.path.name: {
             str(weight.dtype)
-            for weight in load_file(root / "book" / "results" / run.path.name / "model.safetensors").values()
+            for weight in load_file(
+                root / "book" / "results" / run.path.name / "model.safetensors"
+            ).values()
         }
         for run in (first, second)
     }

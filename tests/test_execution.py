@@ -47,12 +47,16 @@ def root(tmp_path, monkeypatch):
     for name in ("_config.yml", "book/references.bib"):
         shutil.copy(real / name, copy / name)
     for name, body in (BODIES | {"03_trains": TRAINS}).items():
-        text = HEADER.replace("seed: int = 0  # help", "seed: int = 0  # help\nn_steps: int = 1000  # help")
+        text = HEADER.replace(
+            "seed: int = 0  # help", "seed: int = 0  # help\nn_steps: int = 1000  # help"
+        )
         (copy / "book" / f"{name}.py").write_text(text + body)
     (copy / "book" / "index.md").write_text("# The book\n")
     monkeypatch.setenv("LEXURN_BUILD", str(copy))
     listed = [f"  - file: {name}\n" for name in [*BODIES, "03_trains", "execution", "claims"]]
-    (copy / "book" / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n" + "".join(listed))
+    (copy / "book" / "_toc.yml").write_text(
+        "format: jb-book\nroot: index\nchapters:\n" + "".join(listed)
+    )
     return copy
 
 
@@ -77,18 +81,27 @@ def executed(said):
 def outputs(root, name):
     """Of each cell of an executed chapter: its source and what it shows."""
     cells = jupytext.read(root / "_build" / "executed" / f"{name}.ipynb").cells
-    return [(cell.source, output) for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+    return [
+        (cell.source, output)
+        for cell in cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+    ]
 
 
 def shown(root, name):
     """Tables and cards of an executed chapter, all but what says how long the training took."""
-    data = [output["data"] for source, output in outputs(root, name) if "LiveTraining" not in source]
+    data = [
+        output["data"] for source, output in outputs(root, name) if "LiveTraining" not in source
+    ]
     return [each.get("text/html") for each in data]
 
 
 def processes(root):
     """Those that work in the copy."""
-    found = subprocess.run(["pgrep", "-f", str(root)], capture_output=True, text=True).stdout.split()
+    found = subprocess.run(
+        ["pgrep", "-f", str(root)], capture_output=True, text=True
+    ).stdout.split()
     return {int(number) for number in found} - {os.getpid()}
 
 
@@ -124,12 +137,19 @@ def test_chapters_side_by_side_share_a_run_and_both_show_it(root):
     contents.write_text(contents.read_text() + "  - file: 04_too\n")
     params = root / "params.yaml"
     params.write_text("n_steps: 2000\n")
-    finished(book(root, "--params", str(params), "--jobs", "2", "--chapter", "trains", "--chapter", "too"))
+    finished(
+        book(
+            root, "--params", str(params), "--jobs", "2", "--chapter", "trains", "--chapter", "too"
+        )
+    )
     for name in ("03_trains", "04_too"):
         found = [output for _, output in outputs(root, name)]
         assert not [output for output in found if output["output_type"] == "stream"], name
         assert any("lexurn-card" in output["data"].get("text/html", "") for output in found)
-    waited = [(root / "_build" / "executed" / f"{name}.ipynb").read_text() for name in ("03_trains", "04_too")]
+    waited = [
+        (root / "_build" / "executed" / f"{name}.ipynb").read_text()
+        for name in ("03_trains", "04_too")
+    ]
     assert sum("Another process is training this run" in text for text in waited) == 1
 
 
@@ -151,7 +171,12 @@ def test_threads_are_divided_by_what_runs_side_by_side(monkeypatch):
 
 def test_ctrl_c_stops_every_process_and_keeps_what_was_done(root):
     (root / "book" / "03_trains.py").write_text(HEADER + "import time\ntime.sleep(100)\n")
-    process = book(root, "--jobs", "3", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    process = book(
+        root,
+        "--jobs",
+        "3",
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     ended = root / "_build" / "executed"
     while not ((ended / "01_good.json").exists() and (ended / "02_other.json").exists()):
         time.sleep(0.2)
@@ -159,8 +184,15 @@ def test_ctrl_c_stops_every_process_and_keeps_what_was_done(root):
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
     said = finished(process, 130)
-    assert "stopped; what was done is kept, and the same command goes on" in said and time.monotonic() - began < 15
-    assert "01_good: done" in said and "02_other: done" in said and "03_trains" not in "".join(os.listdir(ended))
+    assert (
+        "stopped; what was done is kept, and the same command goes on" in said
+        and time.monotonic() - began < 15
+    )
+    assert (
+        "01_good: done" in said
+        and "02_other: done" in said
+        and "03_trains" not in "".join(os.listdir(ended))
+    )
     while left := processes(root):
         assert time.monotonic() - began < 20, left
         time.sleep(0.2)
@@ -189,7 +221,9 @@ def test_a_full_disk_is_told_and_the_same_command_goes_on(root):
     def small_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
 
-    said = finished(book(root, "--chapter", "good", "--chapter", "other", preexec_fn=small_files), 1)
+    said = finished(
+        book(root, "--chapter", "good", "--chapter", "other", preexec_fn=small_files), 1
+    )
     assert "01_good: done" in said and "File too large" in said and "Traceback" not in said
     said = finished(book(root, "--chapter", "good", "--chapter", "other"))
     assert executed(said) == ["02_other"] and "the site is at" in said
@@ -198,13 +232,19 @@ def test_a_full_disk_is_told_and_the_same_command_goes_on(root):
 def test_a_build_that_cannot_be_written_or_rendered_is_refused_before_any_work(root, monkeypatch):
     (root / "file").touch()
     monkeypatch.setenv("LEXURN_BUILD", str(root / "file"))
-    assert re.search(r"cannot write .*: Not a directory; set LEXURN_RUNS, or LEXURN_BUILD", finished(book(root), 1))
-    monkeypatch.setenv("LEXURN_BUILD", str(root))
-    hidden = (
-        "import sys; sys.modules['jupyter_book'] = None; sys.argv[0] = 'lexurn'; from lexurn.cli import main; main()"
+    assert re.search(
+        r"cannot write .*: Not a directory; set LEXURN_RUNS, or LEXURN_BUILD",
+        finished(book(root), 1),
     )
-    done = subprocess.run([sys.executable, "-c", hidden, "book"], cwd=root, capture_output=True, text=True)
-    assert done.returncode == 1 and "jupyter-book is not installed; pip install -e '.[book]'" in done.stderr
+    monkeypatch.setenv("LEXURN_BUILD", str(root))
+    hidden = "import sys; sys.modules['jupyter_book'] = None; sys.argv[0] = 'lexurn'; from lexurn.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", hidden, "book"], cwd=root, capture_output=True, text=True
+    )
+    assert (
+        done.returncode == 1
+        and "jupyter-book is not installed; pip install -e '.[book]'" in done.stderr
+    )
     assert not (root / "_build").exists()
 
 
@@ -231,7 +271,11 @@ def test_waits_are_cut_in_slices_and_still_end_in_time():
     began = time.monotonic()
     with pytest.raises(queue.Empty):
         asyncio.run(notebook_process.in_slices(never)(None, timeout=0.6))
-    assert 0.55 < time.monotonic() - began < 2 and len(asked) >= 3 and max(asked) <= notebook_process.PATIENCE
+    assert (
+        0.55 < time.monotonic() - began < 2
+        and len(asked) >= 3
+        and max(asked) <= notebook_process.PATIENCE
+    )
 
     async def second(_, timeout):
         asked.append(timeout)
@@ -240,7 +284,10 @@ def test_waits_are_cut_in_slices_and_still_end_in_time():
         return {"a": "message"}
 
     asked.clear()
-    assert asyncio.run(notebook_process.in_slices(second)(None)) == {"a": "message"} and len(asked) == 2
+    assert (
+        asyncio.run(notebook_process.in_slices(second)(None)) == {"a": "message"}
+        and len(asked) == 2
+    )
 
 
 def test_what_was_measured_is_of_chapters_that_there_are():

@@ -22,7 +22,14 @@ from lexurn.models.generation import complete
 from lexurn.predictors.grammars import oracle
 from lexurn.runs import cache, languages, snapshots, store, sweeps, workers
 
-FLAT = {"language": "aNbN", "context_length": 12, "d_model": 16, "n_steps": 120, "eval_every": 60, "n_test_samples": 60}
+FLAT = {
+    "language": "aNbN",
+    "context_length": 12,
+    "d_model": 16,
+    "n_steps": 120,
+    "eval_every": 60,
+    "n_test_samples": 60,
+}
 FLAT |= {"n_checkpoints": 3, "max_length": 8}
 
 
@@ -53,7 +60,9 @@ def test_every_step_is_asked_with_its_own_weights(run):
             found["value"].tolist(), nan_ok=True
         )
     chosen = table[table["best"]]
-    assert set(chosen["decoding"]) == {"greedy", "sampled", "exact"} and chosen["step"].nunique() == 1
+    assert (
+        set(chosen["decoding"]) == {"greedy", "sampled", "exact"} and chosen["step"].nunique() == 1
+    )
     sampled = of(chosen, decoding="sampled", prompts="out_of_distribution", measure="finished")
     assert sampled["n"].item() == 4 * 251
 
@@ -64,37 +73,64 @@ def test_the_published_protocol_takes_the_best_of_those_that_ended():
         (0, 60, "rule_1_of_finished", 0.9, 2, False),  # the best, of two that ended
         (0, 60, "rule_1", 0.1, 251, False),
         (0, 90, "rule_1_of_finished", 0.2, 251, False),
-        (0, 90, "rule_1_of_finished", 1.0, 251, True),  # at the best validation loss: not along training
+        (
+            0,
+            90,
+            "rule_1_of_finished",
+            1.0,
+            251,
+            True,
+        ),  # at the best validation loss: not along training
         (1, 20, "rule_1_of_finished", float("nan"), 0, False),
     ]
     table = pd.DataFrame(lines, columns=["seed", "step", "measure", "value", "n", "best"])
-    table = table.assign(model="m", language="aNbN", prompts="out_of_distribution", decoding="greedy")
+    table = table.assign(
+        model="m", language="aNbN", prompts="out_of_distribution", decoding="greedy"
+    )
     best = extrapolation.best_ever(table).set_index("seed")
-    assert best.loc[0, ["step", "value", "n"]].tolist() == [60, 0.9, 2] and pd.isna(best.loc[1, "value"])
+    assert best.loc[0, ["step", "value", "n"]].tolist() == [60, 0.9, 2] and pd.isna(
+        best.loc[1, "value"]
+    )
     over = intervals.over_seeds(extrapolation.best_ever(table), ["language", "model"])
     assert over["mean"].item() == 0.9 and over["n"].item() == 1 and over["sem"].isna().all()
 
 
 def test_lengths_are_those_of_words_given_a_little_more_than_half(run):
     table = lengths.followed(run)
-    assert table["length"].tolist() == [2, 4, 6, 8, 10, 12] and table["trained"].tolist() == [True] * 4 + [False] * 2
+    assert (
+        table["length"].tolist() == [2, 4, 6, 8, 10, 12]
+        and table["trained"].tolist() == [True] * 4 + [False] * 2
+    )
     assert table["n"].tolist() == [1] * 6 and table["value"].isin([0.0, 1.0]).all()
     words = lengths.of_each_length(LANGUAGES["dyck"], 8)
     for length, tokens in words.items():
-        assert (sizes(tokens) == length).all() and len(tokens.unique(dim=0)) == len(tokens) <= lengths.N_WORDS
+        assert (sizes(tokens) == length).all() and len(tokens.unique(dim=0)) == len(
+            tokens
+        ) <= lengths.N_WORDS
 
 
 def test_excess_is_in_nats_a_word(run):
     table = languages.excess(run).set_index(["split", "reference"])
     tokens = run.splits["in_distribution"]
-    answers = [each(tokens).gather(-1, tokens[..., None])[..., 0] for each in (run.references["oracle"], run.predictor)]
+    answers = [
+        each(tokens).gather(-1, tokens[..., None])[..., 0]
+        for each in (run.references["oracle"], run.predictor)
+    ]
     wanted = (answers[0] - answers[1]).sum(-1)
     assert table.loc[("in_distribution", "oracle"), "value"] == pytest.approx(wanted.mean().item())
-    assert table.loc[("in_distribution", "oracle"), "sem"] == pytest.approx(wanted.std().item() / 60**0.5)
+    assert table.loc[("in_distribution", "oracle"), "sem"] == pytest.approx(
+        wanted.std().item() / 60**0.5
+    )
     rows = languages.by_row(run, reference="oracle")
-    assert rows["value"].sum() == pytest.approx(wanted.mean().item()) and rows["row"].tolist() == list(range(13))
+    assert rows["value"].sum() == pytest.approx(wanted.mean().item()) and rows[
+        "row"
+    ].tolist() == list(range(13))
     along = languages.learning(run)
-    assert along["value"].iloc[-1] < along["value"].iloc[0] and along["step"].tolist() == [0, 60, 120]
+    assert along["value"].iloc[-1] < along["value"].iloc[0] and along["step"].tolist() == [
+        0,
+        60,
+        120,
+    ]
     said = one_run.described(run)
     assert "is **oracle**. Nats a word that this model loses more:" in said and "inf" not in said
     assert one_run.shown(run) == (["in_distribution", "longer"], "in_distribution")
@@ -114,8 +150,13 @@ def test_renamed_words_are_measured_where_training_has_them():
 
 def test_entropies_are_exact_or_say_how_sure_they_are():
     table = languages.entropies(["aNbN", "dyck"], max_length=32).set_index("language")
-    assert table.loc["aNbN", "word"] == pytest.approx(2.7726, abs=1e-4) and table.loc["aNbN", "n"] == 0
-    assert abs(table.loc["dyck", "word"] - 8.755) < 4 * table.loc["dyck", "sem"] and table.loc["dyck", "n"] == 2000
+    assert (
+        table.loc["aNbN", "word"] == pytest.approx(2.7726, abs=1e-4) and table.loc["aNbN", "n"] == 0
+    )
+    assert (
+        abs(table.loc["dyck", "word"] - 8.755) < 4 * table.loc["dyck", "sem"]
+        and table.loc["dyck", "n"] == 2000
+    )
 
 
 GRID = """
@@ -138,7 +179,9 @@ def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
         runs.get(point)
     monkeypatch.setattr(store, "used", set())
     table = cache.of_grid(grid, extrapolation.followed, name="rules-test", say=told.append)
-    assert not any(name.endswith(store.WEIGHTS) for name in store.used)  # a table is what is used, not the weights
+    assert not any(
+        name.endswith(store.WEIGHTS) for name in store.used
+    )  # a table is what is used, not the weights
     monkeypatch.setattr(workers, "cores", lambda: 2)
     beside = cache.of_grid(grid, extrapolation.followed, name="beside", jobs=2, say=told.append)
     pd.testing.assert_frame_equal(beside, table)
@@ -158,7 +201,10 @@ def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
     rules_plots.extrapolation(pd.concat([every, levels, published]), axes)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["rotary", "lstm"]
     drawn = {line.get_label(): line for line in axes.lines}
-    assert drawn["published"].get_xdata().tolist() == [0.4] and drawn["chance"].get_xdata()[0] == at["chance"]
+    assert (
+        drawn["published"].get_xdata().tolist() == [0.4]
+        and drawn["chance"].get_xdata()[0] == at["chance"]
+    )
     means = every[every["what"] == "sampled"].groupby("model", sort=False)["value"].mean()
     assert drawn["sampled"].get_xdata().tolist() == pytest.approx(means.tolist())
     progress = extrapolation.progress(rates)
@@ -168,13 +214,18 @@ def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
 
 def test_progress_is_nothing_by_chance_and_all_where_the_rule_always_holds():
     language = LANGUAGES["aNbN"]
-    for predictor, wanted in ((by_chance(language), (0.0, 0.0)), (oracle("aNbN", max_length=12), (1.0, 1.0))):
+    for predictor, wanted in (
+        (by_chance(language), (0.0, 0.0)),
+        (oracle("aNbN", max_length=12), (1.0, 1.0)),
+    ):
         table = rules.masses(predictor, language).assign(
             prompts="words", best=False, language="aNbN", model="m", seed=0, step=1
         )
         progress = extrapolation.progress(table).set_index("rule")["value"]
         assert progress[["rule 1", "rule 2"]].tolist() == pytest.approx(wanted, abs=1e-12)
-    half = rules.masses(oracle("aNbM", max_length=10), language)  # rule 2 always, rule 1 in one word of seven
+    half = rules.masses(
+        oracle("aNbM", max_length=10), language
+    )  # rule 2 always, rule 1 in one word of seven
     table = half.assign(prompts="words", best=False, language="aNbN", model="m", seed=0, step=1)
     progress = extrapolation.progress(table).set_index("rule")["value"]
     assert progress["rule 2"] == pytest.approx(1) and progress["rule 1"] < 0.2
@@ -184,10 +235,19 @@ def test_bad_sets_of_settings_are_refused(tmp_path):
     path = tmp_path / "bad.yaml"
     for text, said in (
         (GRID.replace("positions", "position"), "position is no setting; did you mean positions?"),
-        (GRID.replace("{backbone: lstm}", "{backbone: lstm, d_model: 4}"), "d_model is fixed and an axis"),
+        (
+            GRID.replace("{backbone: lstm}", "{backbone: lstm, d_model: 4}"),
+            "d_model is fixed and an axis",
+        ),
         (GRID.replace("model:\n", "models: [1]\n  x:\n"), "models is no setting"),
-        (GRID.replace("{backbone: lstm}", "rotary"), "axis model: lstm needs a set of settings, got 'rotary'"),
-        (GRID.replace("seeds", "  positions: [none]\nseeds"), "positions stands in two axes; keep one of the two"),
+        (
+            GRID.replace("{backbone: lstm}", "rotary"),
+            "axis model: lstm needs a set of settings, got 'rotary'",
+        ),
+        (
+            GRID.replace("seeds", "  positions: [none]\nseeds"),
+            "positions stands in two axes; keep one of the two",
+        ),
     ):
         path.write_text(text)
         with pytest.raises(Exception, match=said.replace("?", r"\?")):
@@ -201,7 +261,10 @@ def test_shares_are_drawn_between_nothing_and_all():
     table = pd.DataFrame({"who": "m", "x": [0.0, 1.0], "mean": [0.9, 0.1], "sem": 0.2})
     plots.curves(table, axes, x="x", within=[0.0, 1.0])
     (band,) = axes.collections
-    assert band.get_paths()[0].vertices[:, 1].max() == 1 and band.get_paths()[0].vertices[:, 1].min() == 0
+    assert (
+        band.get_paths()[0].vertices[:, 1].max() == 1
+        and band.get_paths()[0].vertices[:, 1].min() == 0
+    )
 
 
 def test_a_lexical_model_is_asked_under_a_table_for_each_prompt(monkeypatch, tmp_path):
@@ -211,7 +274,9 @@ def test_a_lexical_model_is_asked_under_a_table_for_each_prompt(monkeypatch, tmp
     given = prompts("aNbN")["out_of_distribution"]
     draw = run.model.vocabulary.draw(len(given), generator=generator(0, "completions"))
     assert len(draw.unique(dim=0)) > 20
-    wanted = rules.judged(LANGUAGES["aNbN"], given, complete(run.model, given, limit=13, table=draw))
+    wanted = rules.judged(
+        LANGUAGES["aNbN"], given, complete(run.model, given, limit=13, table=draw)
+    )
     asked = of(table, best=True, prompts="out_of_distribution", decoding="greedy")
     assert asked["value"].tolist() == pytest.approx(wanted["value"].tolist(), nan_ok=True)
     assert all(torch.isfinite(torch.tensor(each)) for each in itertools.islice(asked["n"], 3))
@@ -222,13 +287,19 @@ def test_prompt_by_prompt_is_what_is_followed(run):
         extrapolation.by_prompt(run),
         of(extrapolation.followed(run), best=True, prompts="out_of_distribution"),
     )
-    assert set(found["prompt"]) == set(LANGUAGES["aNbN"].decode(prompts("aNbN")["out_of_distribution"]))
+    assert set(found["prompt"]) == set(
+        LANGUAGES["aNbN"].decode(prompts("aNbN")["out_of_distribution"])
+    )
     for decoding, mine in found.groupby("decoding"):
         expected = of(table, decoding=decoding, measure=rules.KEPT)["value"].item()
         assert len(mine) == 251 and mine["value"].mean() == pytest.approx(expected)
     sampled = of(found, decoding="sampled")["value"]
     assert sampled.isin([0.0, 0.25, 0.5, 0.75, 1.0]).all() and sampled.nunique() > 2
     several = pd.concat([found.assign(seed=seed, model="one") for seed in range(3)])
-    over = extrapolation.over_seeds_and_prompts(several, ["model", "decoding"]).set_index("decoding")
+    over = extrapolation.over_seeds_and_prompts(several, ["model", "decoding"]).set_index(
+        "decoding"
+    )
     assert over.loc["greedy", ["n", "prompts"]].tolist() == [3, 251]
-    assert over.loc["greedy", "over_seeds"] == 0 and over.loc["greedy", "over_prompts"] > 0  # three times the same
+    assert (
+        over.loc["greedy", "over_seeds"] == 0 and over.loc["greedy", "over_prompts"] > 0
+    )  # three times the same

@@ -21,7 +21,9 @@ from lexurn.figures import drawing, figure_card, plots, style
 from lexurn.publish import cards
 from lexurn.runs import tables
 
-TABLE = pd.DataFrame({"kind": ["a", "a", "b", "b"], "entropy": [0.1, 0.2, 0.3, 1 / 3], "split": ["x", "y", "x", "y"]})
+TABLE = pd.DataFrame(
+    {"kind": ["a", "a", "b", "b"], "entropy": [0.1, 0.2, 0.3, 1 / 3], "split": ["x", "y", "x", "y"]}
+)
 SAID = {"alt": "Entropies, a line a kind.", "n": "2 urns"}
 
 
@@ -34,35 +36,60 @@ def stored():
 
 
 def test_what_is_stored_draws_the_same_bytes_in_another_process_and_another_table_does_not():
-    made = card(by="split", titles="split {}", legend="entropy of", size=(3.0, 2.0), share_y=True, title="both")
+    made = card(
+        by="split",
+        titles="split {}",
+        legend="entropy of",
+        size=(3.0, 2.0),
+        share_y=True,
+        title="both",
+    )
     there = {path.suffix: path for path in stored().iterdir()}
-    assert set(there) == {".png", ".svg", ".csv", ".json"} and {path.stem for path in there.values()} == {"entropies"}
+    assert set(there) == {".png", ".svg", ".csv", ".json"} and {
+        path.stem for path in there.values()
+    } == {"entropies"}
     png, svg = there[".png"].read_bytes(), there[".svg"].read_bytes()
-    assert made.pictures[0] == drawing.Picture(png, svg) and svg.startswith(b"<?xml") and b"<dc:date>" not in svg
-    pd.testing.assert_frame_equal(tables.from_csv(there[".csv"].read_bytes()), TABLE, check_exact=True)
+    assert (
+        made.pictures[0] == drawing.Picture(png, svg)
+        and svg.startswith(b"<?xml")
+        and b"<dc:date>" not in svg
+    )
+    pd.testing.assert_frame_equal(
+        tables.from_csv(there[".csv"].read_bytes()), TABLE, check_exact=True
+    )
     again = stored().parent / "again"
     command = [sys.executable, "-m", "lexurn", "redraw", there[".json"], "--out", again]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(again / "entropies.png"), str(again / "entropies.svg")]
-    assert (again / "entropies.png").read_bytes() == png and (again / "entropies.svg").read_bytes() == svg
+    assert (again / "entropies.png").read_bytes() == png and (
+        again / "entropies.svg"
+    ).read_bytes() == svg
     there[".csv"].write_text(there[".csv"].read_text().replace("0.1", "0.11"))
     subprocess.run(command, capture_output=True, check=True)
-    assert (again / "entropies.png").read_bytes() != png and (again / "entropies.svg").read_bytes() != svg
+    assert (again / "entropies.png").read_bytes() != png and (
+        again / "entropies.svg"
+    ).read_bytes() != svg
 
 
 def test_a_persons_settings_and_open_figures_change_nothing():
     plain = card()
-    with matplotlib.rc_context({"font.size": 20, "axes.grid": True, "savefig.dpi": 30, "figure.facecolor": "red"}):
+    with matplotlib.rc_context(
+        {"font.size": 20, "axes.grid": True, "savefig.dpi": 30, "figure.facecolor": "red"}
+    ):
         assert card().pictures == plain.pictures
     assert card(size=(5.0, 3.2)).pictures != plain.pictures
     style.panels(1)
-    assert matplotlib._pylab_helpers.Gcf.get_num_fig_managers() == 0  # nothing that a notebook would show by itself
+    assert (
+        matplotlib._pylab_helpers.Gcf.get_num_fig_managers() == 0
+    )  # nothing that a notebook would show by itself
 
 
 def test_a_card_says_what_the_figure_rests_on():
     settings = {"n_steps": 4, "eval_every": 2, "n_test_samples": 10, "context_length": 6, "seed": 3}
     run = runs.get(settings)
-    made = card(run.metrics, plots.training, each={"view": ["losses", "distances"]}, runs=[run, run])
+    made = card(
+        run.metrics, plots.training, each={"view": ["losses", "distances"]}, runs=[run, run]
+    )
     about = json.loads((stored() / "training.json").read_text())
     assert about == made.about and about["n"] == "2 urns" and about["seeds"] == [3]
     assert about["runs"] == [run.settings.key] and about["trained"] == [
@@ -71,7 +98,12 @@ def test_a_card_says_what_the_figure_rests_on():
     ]
     assert about["drawing"]["plot"] == "lexurn.figures.distances.training"
     text = made.html()
-    for each in ("Entropies, a line a kind.", "2 urns", run.settings.key[:6], "lexurn redraw training.json"):
+    for each in (
+        "Entropies, a line a kind.",
+        "2 urns",
+        run.settings.key[:6],
+        "lexurn redraw training.json",
+    ):
         assert each in text
     (found,) = cards.cards(notebook({"text/html": text}))
     assert found.about == about and found.table.decode() == (stored() / "training.csv").read_text()
@@ -79,10 +111,18 @@ def test_a_card_says_what_the_figure_rests_on():
 
 def test_a_card_holds_the_chapters_settings_and_the_command_for_them(monkeypatch):
     settings = parameters.check({"n_steps": 7, "n_urns": 12, "lex": True})
-    monkeypatch.setattr(parameters, "resolved", parameters.Resolved("04_analysis", settings, ("lex",)))
+    monkeypatch.setattr(
+        parameters, "resolved", parameters.Resolved("04_analysis", settings, ("lex",))
+    )
     about = card().about
-    assert about["parameters"] == settings.flat() and about["seeds"] == [0] and about["chapter"] == "04_analysis"
-    assert about["command"] == "papermill book/04_analysis.ipynb out.ipynb -p n_steps 7 -p n_urns 12"
+    assert (
+        about["parameters"] == settings.flat()
+        and about["seeds"] == [0]
+        and about["chapter"] == "04_analysis"
+    )
+    assert (
+        about["command"] == "papermill book/04_analysis.ipynb out.ipynb -p n_steps 7 -p n_urns 12"
+    )
     assert (stored() / "04_analysis" / "entropies.csv").exists()
 
 
@@ -95,7 +135,9 @@ def test_panels_come_by_a_column_or_from_values_of_a_keyword():
 
     drawing_, names = drawing.Drawing(plot="x"), lambda: [axes.get_title() for *_, axes in seen]
     sheet = lambda **how: drawing._sheet(  # noqa: E731
-        drawing_.model_copy(update=how), plot, drawing._views(drawing_.model_copy(update=how), TABLE)
+        drawing_.model_copy(update=how),
+        plot,
+        drawing._views(drawing_.model_copy(update=how), TABLE),
     )
     sheet(by="kind", titles="V = {}", keywords={"log": True})
     assert [each[:3] for each in seen] == [(["entropy", "split"], 2, {"log": True})] * 2
@@ -110,11 +152,21 @@ def test_panels_come_by_a_column_or_from_values_of_a_keyword():
 
 
 def test_pages_are_pictures_of_their_own():
-    rows = [{"predictor": "generalizing", "row": row, "color": color} for row in (0, 1) for color in (0, 1)]
+    rows = [
+        {"predictor": "generalizing", "row": row, "color": color}
+        for row in (0, 1)
+        for color in (0, 1)
+    ]
     table = pd.DataFrame(rows).assign(probability=[0.5, 0.5, 2 / 3, 1 / 3], ball=0)
     made = card(table, data_plots.predictions_after, each={"row": [0, 1]}, pages=True, titles="")
-    assert len(made.pictures) == len(made.about["pictures"]) == 2 and made.pictures[0] != made.pictures[1]
-    assert {path.name for path in stored().glob("*.png")} == {"predictions_after-0.png", "predictions_after-1.png"}
+    assert (
+        len(made.pictures) == len(made.about["pictures"]) == 2
+        and made.pictures[0] != made.pictures[1]
+    )
+    assert {path.name for path in stored().glob("*.png")} == {
+        "predictions_after-0.png",
+        "predictions_after-1.png",
+    }
     assert "<img" not in made.html(with_picture=False)
 
 
@@ -129,7 +181,10 @@ def local(table, axes):
             {"plot": lambda table, axes: axes},
             "cannot be found by another process.*define the plot function in a module",
         ),
-        ({"table": TABLE.assign(when=pd.Timestamp("2026-01-01"))}, "figure entropies: .*got datetime64 in when"),
+        (
+            {"table": TABLE.assign(when=pd.Timestamp("2026-01-01"))},
+            "figure entropies: .*got datetime64 in when",
+        ),
         ({"table": TABLE[:0]}, "figure entropies: a table has lines"),
         ({"alt": " "}, "alt, what is to be seen, must be said in words, got ' '"),
         ({"by": "splits"}, "no column splits; did you mean split"),
@@ -166,7 +221,11 @@ def test_files_that_are_no_cards_are_refused_in_a_line(tmp_path):
         assert done.exit_code and "Traceback" not in done.output
         return done.output
 
-    path.write_text(json.dumps(about | {"drawing": about["drawing"] | {"plot": "lexurn.figures.plots.entropie"}}))
+    path.write_text(
+        json.dumps(
+            about | {"drawing": about["drawing"] | {"plot": "lexurn.figures.plots.entropie"}}
+        )
+    )
     assert "no plot function lexurn.figures.plots.entropie; did you mean entropies?" in redraw()
     path.write_text(json.dumps(about | {"drawing": about["drawing"] | {"pictures": 2}}))
     assert "are not what a card links to" in redraw() and "pictures" in redraw()
@@ -188,10 +247,12 @@ def test_pictures_around_a_card_are_found_wherever_they_are():
     made = card()
     html, png = made.html(), re.search(r'src="([^"]*)"', made.html())[1]
     other = re.search(r'src="([^"]*)"', card(TABLE[:3], name="other").html())[1]
-    around = (
-        "cell 1 of 1, `show()`: shows a picture without a card; draw it by lexurn.figure(plot_function, table, ...)"
+    around = "cell 1 of 1, `show()`: shows a picture without a card; draw it by lexurn.figure(plot_function, table, ...)"
+    fine = notebook(
+        {"text/html": html},
+        {"text/html": f'<img alt="" src="{png}">'},
+        {"text/plain": "<img src=x>"},
     )
-    fine = notebook({"text/html": html}, {"text/html": f'<img alt="" src="{png}">'}, {"text/plain": "<img src=x>"})
     assert list(cards.faults(fine)) == [] and len(cards.pictures(fine)) == 2
     for wrong in (
         {"image/png": "iVBORw0KGgo="},
@@ -208,7 +269,10 @@ def test_pictures_around_a_card_are_found_wherever_they_are():
     model = {"model_name": "HTMLModel", "state": {"value": f'<img src="{other}">'}}
     (fault,) = cards.faults(notebook({"text/html": html}, widgets={"1": model}))
     assert fault.startswith("a widget: shows a picture without a card")
-    output = {"model_name": "OutputModel", "state": {"outputs": [{"data": {"image/png": "iVBORw0KGgo="}}]}}
+    output = {
+        "model_name": "OutputModel",
+        "state": {"outputs": [{"data": {"image/png": "iVBORw0KGgo="}}]},
+    }
     assert len(list(cards.faults(notebook(widgets={"1": output})))) == 1
     image = {"model_name": "ImageModel", "state": {"_model_name": "ImageModel"}}
     assert len(list(cards.faults(notebook(widgets={"1": image})))) == 1
@@ -219,7 +283,9 @@ def test_pictures_around_a_card_are_found_wherever_they_are():
 def test_two_figures_of_a_chapter_have_two_names():
     one, same, two = card(), card(TABLE[:3]), card(TABLE[:3], name="two")
     (fault,) = cards.faults(notebook({"text/html": one.html()}, {"text/html": same.html()}))
-    assert fault == "2 figures are named entropies; give each but one another, figure(..., name=...)"
+    assert (
+        fault == "2 figures are named entropies; give each but one another, figure(..., name=...)"
+    )
     assert list(cards.faults(notebook({"text/html": one.html()}, {"text/html": two.html()}))) == []
 
 

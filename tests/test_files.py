@@ -54,7 +54,9 @@ def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path, mon
     monkeypatch.setattr(recording, "train", None)
     (tmp_path / "file").touch()
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "file" / "runs"))
-    with pytest.raises(files.StoreError, match="cannot write .*: Not a directory; set LEXURN_RUNS, or "):
+    with pytest.raises(
+        files.StoreError, match="cannot write .*: Not a directory; set LEXURN_RUNS, or "
+    ):
         runs.get({})
     if os.geteuid():  # nothing stops root
         (tmp_path / "closed").mkdir(mode=0o500)
@@ -64,7 +66,10 @@ def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path, mon
 
 
 def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path):
-    kept = [tmp_path / name for name in (".lock", "model.safetensors", "state-00000005-1f0d8b602e4c.safetensors")]
+    kept = [
+        tmp_path / name
+        for name in (".lock", "model.safetensors", "state-00000005-1f0d8b602e4c.safetensors")
+    ]
     for path in (*kept, tmp_path / ".model.safetensors.4711", tmp_path / ".metrics.jsonl.12"):
         path.touch()
     files.sweep(tmp_path)

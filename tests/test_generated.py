@@ -16,7 +16,13 @@ PAST = {
     "commit": "abcdef0",
     "used": {"urns-a-0123456789ab/results.json": "1"},
     "claims": {
-        "headline/lexical": {"value": 0.3, "error": 0.02, "n": 12, "exact": 0.137, "verdict": "refuted"},
+        "headline/lexical": {
+            "value": 0.3,
+            "error": 0.02,
+            "n": 12,
+            "exact": 0.137,
+            "verdict": "refuted",
+        },
         "headline/normal": {
             "value": 0.75,
             "error": float("nan"),
@@ -50,7 +56,15 @@ def published(tmp_path, monkeypatch):
 N = len(claims.read())
 ALL = [
     dependencies.Chapter(name, {})
-    for name in ("01_data", "04_analysis", "05_strategies", "06_coins", "07_rules", "08_architectures", "09_geometry")
+    for name in (
+        "01_data",
+        "04_analysis",
+        "05_strategies",
+        "06_coins",
+        "07_rules",
+        "08_architectures",
+        "09_geometry",
+    )
 ]
 
 
@@ -65,7 +79,9 @@ def test_only_what_is_published_whole_passes_for_published(past, published, monk
     past |= {"used": PAST["used"], "failed": "cell 3"}
     assert pages.badge(ALL, scale="book") == wrong.format("book")
     past["failed"] = ""
-    own = paths.runs() / "urns-a-0123456789ab"  # trained by oneself: not what is published, though its name is
+    own = (
+        paths.runs() / "urns-a-0123456789ab"
+    )  # trained by oneself: not what is published, though its name is
     own.mkdir(parents=True)
     (own / "results.json").write_text("{}")
     assert pages.badge(ALL, scale="book") == wrong.format("book")
@@ -73,7 +89,10 @@ def test_only_what_is_published_whole_passes_for_published(past, published, monk
 
 def test_a_book_that_was_not_executed_is_not_published(past, published):
     past.clear()
-    assert pages.badge(ALL, scale="book") == "Not the published edition · scale book · computed on no device · not yet"
+    assert (
+        pages.badge(ALL, scale="book")
+        == "Not the published edition · scale book · computed on no device · not yet"
+    )
     assert "| [01_data](01_data) | not executed |" in pages.execution(ALL)
     page = pages.all_claims(ALL)
     assert page.count("not measured") == N
@@ -84,16 +103,23 @@ def test_every_claim_is_on_its_page_with_its_verdict(past):
     assert all(f"`{key}`" in page for key in claims.read())
     line = next(line for line in page.splitlines() if "`headline/lexical`" in line)
     assert "0.14 ± 0.11, mean ± std over sequences, alexkstern/Lexurn, commit 197fae0" in line
-    assert line.endswith("| 0.137 | 0.300 ± 0.020, n = 12 | 0.05 … 0.25, book, n = 12 | no | **refuted** |")
+    assert line.endswith(
+        "| 0.137 | 0.300 ± 0.020, n = 12 | 0.05 … 0.25, book, n = 12 | no | **refuted** |"
+    )
     line = next(line for line in page.splitlines() if "`headline/normal`" in line)
     assert "| 0.75, n = 2 |" in line and line.endswith("| not at this scale |")
 
 
 def test_the_page_on_execution_counts_runs(past):
-    assert "| [01_data](01_data) | done | the defaults | cpu | 3 | 2026-01-02 03:04:05 | abcdef0 | 012345 |" in (
-        pages.execution(ALL)
+    assert (
+        "| [01_data](01_data) | done | the defaults | cpu | 3 | 2026-01-02 03:04:05 | abcdef0 | 012345 |"
+        in (pages.execution(ALL))
     )
-    past["used"] = {f"urns-a-{n}00000000000/{name}": "" for n in range(9) for name in ("results.json", store.WEIGHTS)}
+    past["used"] = {
+        f"urns-a-{n}00000000000/{name}": ""
+        for n in range(9)
+        for name in ("results.json", store.WEIGHTS)
+    }
     assert "| 9, among them 000000, 100000, " in pages.execution(ALL)
 
 
@@ -101,9 +127,17 @@ def test_the_landing_page_tells_what_was_computed(past):
     first = {"value": 0.11, "error": 0.12, "n": 12, "exact": None, "verdict": "reproduced"}
     past["claims"] = PAST["claims"] | {"headline/relative_distance_lexical": first}
     said = pages.headline(ALL)
-    assert f"over training urns, ± its standard error: lexical 0.11 ± 0.12 (n = 12). Of {N} [claims](claims): " in said
     assert (
-        f"{N - 3} not measured" in said and "1 refuted" in said and "1 reproduced" in said and f"1 {ELSEWHERE}" in said
+        f"over training urns, ± its standard error: lexical 0.11 ± 0.12 (n = 12). Of {N} [claims](claims): "
+        in said
+    )
+    assert (
+        f"{N - 3} not measured" in said
+        and "1 refuted" in said
+        and "1 reproduced" in said
+        and f"1 {ELSEWHERE}" in said
     )
     past.clear()
-    assert pages.headline(ALL) == f"**In this edition**: Of {N} [claims](claims): {N} not measured.\n"
+    assert (
+        pages.headline(ALL) == f"**In this edition**: Of {N} [claims](claims): {N} not measured.\n"
+    )

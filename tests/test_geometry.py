@@ -37,8 +37,13 @@ def test_cosines_are_those_of_all_pairs_and_padding_never_counts(centred):
     found = vector_geometry.cosines(x, valid, centred=centred)
     assert found.tolist() == pytest.approx(by_pairs(x, valid, centred), nan_ok=True)
     other = torch.where(valid[..., None], x, 1e6)  # whatever stands behind
-    assert torch.allclose(vector_geometry.cosines(other, valid, centred=centred), found, equal_nan=True)
-    one_by_one = [vector_geometry.cosines(x[k : k + 1], valid[k : k + 1], centred=centred).item() for k in range(5)]
+    assert torch.allclose(
+        vector_geometry.cosines(other, valid, centred=centred), found, equal_nan=True
+    )
+    one_by_one = [
+        vector_geometry.cosines(x[k : k + 1], valid[k : k + 1], centred=centred).item()
+        for k in range(5)
+    ]
     assert found.tolist() == pytest.approx(one_by_one, nan_ok=True)
 
 
@@ -56,7 +61,9 @@ def test_cosines_where_they_are_known():
     same, apart = torch.ones(1, 6, 3), torch.eye(6)[None]
     assert vector_geometry.cosines(same, everything(same)).item() == pytest.approx(1)
     assert vector_geometry.cosines(apart, everything(apart)).item() == pytest.approx(0)
-    assert vector_geometry.cosines(apart, everything(apart), centred=True).item() == pytest.approx(-1 / 5)
+    assert vector_geometry.cosines(apart, everything(apart), centred=True).item() == pytest.approx(
+        -1 / 5
+    )
     x = drawn(2000, 20, 16)
     mean, spread = vector_geometry.isotropic(20, 16)
     found = vector_geometry.cosines(x, everything(x))
@@ -74,7 +81,9 @@ def test_updates_are_norms_and_cosines_of_what_is_added():
     for k, n in enumerate((5, 2, 3)):
         b, a = before[k, :n], added[k, :n]
         cosine = (b * a).sum(-1) / b.norm(dim=-1) / a.norm(dim=-1)
-        assert vector_geometry.norms(before, valid)[k] == pytest.approx(b.norm(dim=-1).mean().item())
+        assert vector_geometry.norms(before, valid)[k] == pytest.approx(
+            b.norm(dim=-1).mean().item()
+        )
         assert found["update"][k] == pytest.approx(a.norm(dim=-1).mean().item())
         assert found["update_cosine"][k] == pytest.approx(cosine.mean().item())
     doubled = vector_geometry.updates(before, 2 * before, everything(before))
@@ -84,12 +93,14 @@ def test_updates_are_norms_and_cosines_of_what_is_added():
 def test_effective_rank_counts_directions():
     x = drawn(500, 8)
     assert vector_geometry.effective_rank(torch.eye(8).repeat(4, 1)) == pytest.approx(8)
-    assert vector_geometry.effective_rank(x[:, :1] @ torch.ones(1, 8, dtype=torch.float64)) == pytest.approx(
-        1, abs=1e-3
-    )
+    assert vector_geometry.effective_rank(
+        x[:, :1] @ torch.ones(1, 8, dtype=torch.float64)
+    ) == pytest.approx(1, abs=1e-3)
     values = np.linalg.svd(x.numpy(), compute_uv=False)
     shares = values / values.sum()
-    assert vector_geometry.effective_rank(x) == pytest.approx(np.exp(-(shares * np.log(shares)).sum()))
+    assert vector_geometry.effective_rank(x) == pytest.approx(
+        np.exp(-(shares * np.log(shares)).sum())
+    )
 
 
 def test_overlap_is_whole_for_a_rotation_and_by_chance_for_another_cloud():
@@ -97,7 +108,8 @@ def test_overlap_is_whole_for_a_rotation_and_by_chance_for_another_cloud():
     assert vector_geometry.overlap(x, 3 * x @ rotation + 1) == 1
     assert abs(vector_geometry.overlap(x, drawn(200, 6, seed=3)) - 10 / 199) < 0.03
     with pytest.raises(
-        ValueError, match="neighbours of k=10 need more than 10 points, got 10; take more, or a smaller k"
+        ValueError,
+        match="neighbours of k=10 need more than 10 points, got 10; take more, or a smaller k",
     ):
         vector_geometry.overlap(x[:10], x[:10])
 
@@ -115,7 +127,12 @@ def test_alignment_of_a_rotation_is_whole_and_that_of_another_cloud_is_not():
     assert vector_geometry.cka(x, other) == pytest.approx(
         ((gram_x * gram_y).sum() / gram_x.norm() / gram_y.norm()).item()
     )
-    assert vector_geometry.cka(x, x @ torch.diag(torch.tensor([9.0, 1, 1, 1, 1, 1], dtype=torch.float64))) < 0.9
+    assert (
+        vector_geometry.cka(
+            x, x @ torch.diag(torch.tensor([9.0, 1, 1, 1, 1, 1], dtype=torch.float64))
+        )
+        < 0.9
+    )
 
 
 def test_the_dimension_of_a_flat_manifold_is_found_and_too_few_points_are_refused():

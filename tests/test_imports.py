@@ -17,7 +17,9 @@ from lexurn.predictors import Generalizing
 def check_contracts(root: Path) -> subprocess.CompletedProcess:
     """Run import-linter, whose contracts stand in pyproject.toml, on the library below `root`."""
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
-    return subprocess.run(command, cwd=root, env={"PYTHONPATH": str(root)}, capture_output=True, text=True)
+    return subprocess.run(
+        command, cwd=root, env={"PYTHONPATH": str(root)}, capture_output=True, text=True
+    )
 
 
 def test_imports_run_downward():
@@ -29,7 +31,9 @@ def test_an_upward_import_and_one_between_chapters_are_found(tmp_path):
     shutil.copytree(LIBRARY, tmp_path / "lexurn", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(LIBRARY.parent / "pyproject.toml", tmp_path)
     (tmp_path / "lexurn/base/upward.py").write_text("from lexurn import runs\n")
-    (tmp_path / "lexurn/chapters/data/sideways.py").write_text("from lexurn.chapters.coins import counts\n")
+    (tmp_path / "lexurn/chapters/data/sideways.py").write_text(
+        "from lexurn.chapters.coins import counts\n"
+    )
     (tmp_path / "lexurn/settings/heavy.py").write_text("import torch\n")
     done = check_contracts(tmp_path)
     assert "imports run downward BROKEN" in done.stdout
@@ -38,13 +42,23 @@ def test_an_upward_import_and_one_between_chapters_are_found(tmp_path):
 
 
 def imports_by_string(path: Path) -> bool:
-    names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
-    attributes = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    names = {
+        node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)
+    }
+    attributes = {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+    }
     return bool({"import_module", "__import__"} & (names | attributes))
 
 
 def test_one_module_imports_by_a_string(tmp_path):
-    by_string = [path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py") if imports_by_string(path)]
+    by_string = [
+        path.relative_to(LIBRARY).as_posix()
+        for path in LIBRARY.rglob("*.py")
+        if imports_by_string(path)
+    ]
     assert by_string == ["settings/registry.py"]
     (tmp_path / "another.py").write_text("import importlib\nimportlib.import_module('lexurn')\n")
     assert imports_by_string(tmp_path / "another.py")
@@ -60,7 +74,9 @@ def test_the_library_is_found_from_above_its_clone(tmp_path):
     (tmp_path / "lexurn").symlink_to(LIBRARY.parent)
     code = "import lexurn; print(lexurn.__file__)"
     environment = {"PATH": "/usr/bin:/bin"}  # no PYTHONPATH, which would find it anyway
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
     assert done.stdout.strip() == str(LIBRARY / "__init__.py"), done.stderr
 
 
@@ -68,7 +84,10 @@ def test_the_library_is_found_from_above_its_clone(tmp_path):
     ("statement", "absent"),
     [
         ("import lexurn", "torch numpy pandas pydantic"),
-        ("from lexurn import parameters; parameters.check({'lex': True})", "torch numpy pandas matplotlib"),
+        (
+            "from lexurn import parameters; parameters.check({'lex': True})",
+            "torch numpy pandas matplotlib",
+        ),
         ("import lexurn.cli", "torch numpy pandas pydantic"),
         ("from lexurn.runs import get", "wandb papermill matplotlib IPython"),
         ("import lexurn.runs.store", "torch pandas"),

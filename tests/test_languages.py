@@ -56,14 +56,20 @@ DEFINITIONS = {  # rule 1, rule 2, and what is in the language, by regular expre
     "aNbNcN": (
         lambda w: sorted(w) == sorted("abc" * (len(w) // 3)),
         lambda w: re.fullmatch("a*b*c*", w),
-        lambda w: w and len(w) % 3 == 0 and w == "".join(letter * (len(w) // 3) for letter in "abc"),
+        lambda w: (
+            w and len(w) % 3 == 0 and w == "".join(letter * (len(w) // 3) for letter in "abc")
+        ),
     ),
     "cs_dyck": (
         lambda w: reduces(only(w, "[]"), "[]"),
         lambda w: reduces(only(w, "()"), "()"),
         lambda w: w and reduces(only(w, "[]"), "[]") and reduces(only(w, "()"), "()"),
     ),
-    "abN": (lambda w: sorted(w) == sorted("ab" * (len(w) // 2)), None, lambda w: w and w.count("a") == w.count("b")),
+    "abN": (
+        lambda w: sorted(w) == sorted("ab" * (len(w) // 2)),
+        None,
+        lambda w: w and w.count("a") == w.count("b"),
+    ),
     "aNbM": (lambda w: re.fullmatch("a*b*", w), None, lambda w: w and re.fullmatch("a*b*", w)),
     "parentheses": (lambda w: reduces(w, "()"), None, lambda w: w and reduces(w, "()")),
     "brackets": (lambda w: reduces(w, "[]"), None, lambda w: w and reduces(w, "[]")),
@@ -74,7 +80,9 @@ DEFINITIONS = {  # rule 1, rule 2, and what is in the language, by regular expre
 def all_words(name):
     """Every string of at most `MOST` letters, and as sequences."""
     letters = LANGUAGES[name].letters
-    words = ["".join(word) for n in range(MOST + 1) for word in itertools.product(letters, repeat=n)]
+    words = [
+        "".join(word) for n in range(MOST + 1) for word in itertools.product(letters, repeat=n)
+    ]
     return words, LANGUAGES[name].encode(words, length=MOST + 1)
 
 
@@ -100,7 +108,9 @@ def test_recognizers_agree_with_definitions_of_another_kind_on_all_short_strings
 def test_there_are_as_many_dyck_words_as_catalan_says(name, kinds):
     words, tokens = all_words(name)
     found = Counter(
-        len(word) for word, there in zip(words, LANGUAGES[name].contains(tokens).tolist(), strict=True) if there
+        len(word)
+        for word, there in zip(words, LANGUAGES[name].contains(tokens).tolist(), strict=True)
+        if there
     )
     assert found == {2 * n: comb(2 * n, n) // (n + 1) * kinds**n for n in range(1, MOST // 2 + 1)}
 
@@ -113,8 +123,16 @@ def test_generators_stay_inside_and_oracles_give_words_what_they_draw(name):
     assert (tokens == EOS).sum(-1).eq(1).all() and ((tokens == PAD).long().diff(dim=-1) >= 0).all()
     drawn = Counter(language.decode(tokens))
     words, every = all_words(name)
-    probs = dict(zip(words, log_probability(oracle(name, max_length=MOST)(every), every).exp().tolist(), strict=True))
-    assert sum(probs.values()) == pytest.approx(1) and drawn.keys() <= {word for word, p in probs.items() if p}
+    probs = dict(
+        zip(
+            words,
+            log_probability(oracle(name, max_length=MOST)(every), every).exp().tolist(),
+            strict=True,
+        )
+    )
+    assert sum(probs.values()) == pytest.approx(1) and drawn.keys() <= {
+        word for word, p in probs.items() if p
+    }
     for word, p in probs.items():  # all of them, so a wider band than for one
         assert abs(drawn[word] / 20_000 - p) < 5 * (p * (1 - p) / 20_000) ** 0.5 + 1e-12, word
     again = language.sample(20, max_length=MOST, generator=generator(0, "words", name))
@@ -135,11 +153,15 @@ def test_the_law_of_the_next_token_is_that_of_the_words_that_begin_so(name):
         for t in range(len(word) + 1):
             mass[word[:t]] += p
     letters, beside = LANGUAGES[name].letters, dict(zip(words, probs, strict=True))
-    for word, row in list(zip(words, found.exp().tolist(), strict=True))[:: max(len(words) // 3000, 1)]:
+    for word, row in list(zip(words, found.exp().tolist(), strict=True))[
+        :: max(len(words) // 3000, 1)
+    ]:
         t = min(len(word), MOST - 1)
         seen = word[:t]
         if mass[seen] > 0:
-            expected = [mass[seen + letter] / mass[seen] for letter in letters] + [beside[seen] / mass[seen]]
+            expected = [mass[seen + letter] / mass[seen] for letter in letters] + [
+                beside[seen] / mass[seen]
+            ]
         else:
             expected = [1 / (len(letters) + 1)] * (len(letters) + 1)
         assert [*row[t][FIRST:], row[t][EOS]] == pytest.approx(expected, abs=1e-9), seen
@@ -161,7 +183,9 @@ EXACT = {  # nats per word, per predicted position, and by the originals' conven
 def test_entropies_are_those_that_are_known(of, figures):
     name, most = of
     per_word, length = oracle(name, max_length=most).entropy()
-    for value, figure in zip((per_word, per_word / (length + 1), per_word / (most + 1)), figures, strict=True):
+    for value, figure in zip(
+        (per_word, per_word / (length + 1), per_word / (most + 1)), figures, strict=True
+    ):
         assert value == pytest.approx(figure, rel=6e-4)  # to the digits that are given
 
 
@@ -181,19 +205,26 @@ def test_entropies_of_brackets_are_those_that_were_sampled(name, most, figure):
     assert abs(lost.mean().item() - figure) < 4 * lost.std().item() / 4000**0.5 < 0.08 * figure
     lengths = (tokens >= FIRST).sum(-1)
     if name == "dyck":  # a third of the words are a single pair
-        assert (lengths == 2).double().mean().item() == pytest.approx({32: 0.375, 256: 0.339}[most], abs=0.03)
+        assert (lengths == 2).double().mean().item() == pytest.approx(
+            {32: 0.375, 256: 0.339}[most], abs=0.03
+        )
 
 
 @pytest.mark.parametrize("name", ["baN", "aNbNcN", "dyck", "cs_dyck"])
 def test_no_other_predictor_loses_as_little_as_the_oracle(name):
     tokens = LANGUAGES[name].sample(3000, max_length=16, generator=generator(1, "words", name))
-    lost = {most: -log_probability(oracle(name, max_length=most)(tokens), tokens) for most in (16, 20)}
+    lost = {
+        most: -log_probability(oracle(name, max_length=most)(tokens), tokens) for most in (16, 20)
+    }
     worse = lost[20] - lost[16]  # the oracle of another length: nearly right, and not right
     assert worse.mean() > 4 * worse.std() / 3000**0.5 and worse.mean() > 0.001
     if name in ("baN", "aNbNcN"):
         exact = oracle(name, max_length=16)
         assert isinstance(exact, Counting)
-        assert abs(lost[16].mean().item() - exact.entropy()[0]) < 4 * lost[16].std().item() / 3000**0.5 + 1e-9
+        assert (
+            abs(lost[16].mean().item() - exact.entropy()[0])
+            < 4 * lost[16].std().item() / 3000**0.5 + 1e-9
+        )
 
 
 def test_rules_are_judged_on_the_word_alone_and_foreign_tokens_break_all():
@@ -203,7 +234,9 @@ def test_rules_are_judged_on_the_word_alone_and_foreign_tokens_break_all():
     assert language.contains(tokens).tolist() == [True, False, False]
     assert language.obeyed(tokens).tolist() == [[True, True], [False, True], [True, False]]
     unfinished = tokens[:1, :2]
-    assert language.contains(unfinished).tolist() == [True]  # whether it has ended is another question
+    assert language.contains(unfinished).tolist() == [
+        True
+    ]  # whether it has ended is another question
     for foreign in (0, PAD, FIRST + 2):
         spoiled = tokens[:1].clone()
         spoiled[0, 1] = foreign
@@ -212,7 +245,9 @@ def test_rules_are_judged_on_the_word_alone_and_foreign_tokens_break_all():
 
 
 def test_what_no_word_is_is_refused():
-    with pytest.raises(ValueError, match="aNbNcN has no word of at most 2 letters; use max_length 3 or more"):
+    with pytest.raises(
+        ValueError, match="aNbNcN has no word of at most 2 letters; use max_length 3 or more"
+    ):
         LANGUAGES["aNbNcN"].sample(3, max_length=2, generator=generator(0, "short"))
     with pytest.raises(ValueError, match="aNbM has no word of at most 3 letters; use max_length 4"):
         oracle("aNbM", max_length=3)
@@ -220,7 +255,9 @@ def test_what_no_word_is_is_refused():
         oracle("aNbn", max_length=8)
     with pytest.raises(ValueError, match=r"dyck has the letters \(\)\[\], got a"):
         LANGUAGES["dyck"].encode(["(a)"], length=5)
-    with pytest.raises(ValueError, match="a word of 4 letters and its EOS do not fit into 4 tokens"):
+    with pytest.raises(
+        ValueError, match="a word of 4 letters and its EOS do not fit into 4 tokens"
+    ):
         sequences([[0, 1, 0, 1]], length=4)
     with pytest.raises(ValueError, match=r"tokens must lie in 0 … 4"):
         oracle("aNbN", max_length=8)(torch.full((1, 3), 6))

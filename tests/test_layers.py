@@ -57,7 +57,9 @@ def test_layers_are_those_that_are_read_by_name(name):
     for layer, x in enumerate(flow):
         wanted = vector_geometry.cosines(x, everything)
         assert table.loc[(layer, "cosine"), "mean"] == pytest.approx(wanted.mean().item(), abs=1e-6)
-        assert table.loc[(layer, "cosine"), "sem"] == pytest.approx(wanted.std().item() / 6**0.5, rel=1e-4)
+        assert table.loc[(layer, "cosine"), "sem"] == pytest.approx(
+            wanted.std().item() / 6**0.5, rel=1e-4
+        )
         if layer <= last:
             update = (flow[layer + 1] - x).double().norm(dim=-1).mean()
             assert table.loc[(layer, "update"), "mean"] == pytest.approx(update.item(), rel=1e-5)
@@ -96,7 +98,9 @@ def test_gradients_are_those_of_finite_differences():
 
 def test_padding_is_left_out():
     model = built(language="aNbN")
-    words = torch.tensor([[3, 3, 4, 4, 1, *[2] * 8], [3, 4, 1, *[2] * 10], [3, 3, 3, 4, 4, 4, 1, *[2] * 6]])
+    words = torch.tensor(
+        [[3, 3, 4, 4, 1, *[2] * 8], [3, 4, 1, *[2] * 10], [3, 3, 3, 4, 4, 4, 1, *[2] * 6]]
+    )
     table = layers.by_layer(model, words).set_index(["layer", "measure"])
     each = [
         layers.by_layer(model, words[k : k + 1, : n + 1]).set_index(["layer", "measure"])
@@ -111,18 +115,24 @@ def test_padding_is_left_out():
 
 
 def cloud(model, tokens, n, **options):
-    chosen = layers.drawn(layers.kinds(model, tokens), n, generator=generator(3, "tokens"), **options)
+    chosen = layers.drawn(
+        layers.kinds(model, tokens), n, generator=generator(3, "tokens"), **options
+    )
     return [x[chosen] for x in layers.vectors(model, tokens, batch_size=7)]
 
 
 def test_clouds_are_the_same_tokens_in_every_layer_and_model():
     model, other, tokens = built(n_layers=2), built(n_layers=3), balls(40)
     mine, theirs = cloud(model, tokens, 60), cloud(other, tokens, 60)
-    assert [len(each) for each in (mine, theirs)] == [3, 4] and all(x.shape == (60, 16) for x in mine + theirs)
+    assert [len(each) for each in (mine, theirs)] == [3, 4] and all(
+        x.shape == (60, 16) for x in mine + theirs
+    )
     read = activations.read(model, tokens, "1.resid_post")["1.resid_post"][:, 1:].flatten(0, 1)
     assert torch.allclose(layers.vectors(model, tokens)[2], read.double(), atol=1e-5)
     table = layers.alike(mine, mine).pivot(index="layer", columns="other", values="value")
-    assert table.values.diagonal() == pytest.approx(1) and table.values == pytest.approx(table.values.T)
+    assert table.values.diagonal() == pytest.approx(1) and table.values == pytest.approx(
+        table.values.T
+    )
     between = layers.alike(mine, theirs)
     assert len(between) == 12 and between["value"].between(0, 1).all()
     measured = layers.of_clouds(mine)
@@ -135,7 +145,9 @@ def test_clouds_are_the_same_tokens_in_every_layer_and_model():
 
 def test_of_every_kind_there_is_one_anywhere():
     kinds = torch.tensor([3, 1, 3, 3, 2, 1, 9])
-    found = [layers.drawn(kinds, 10, generator=generator(seed, "once"), once=True) for seed in range(200)]
+    found = [
+        layers.drawn(kinds, 10, generator=generator(seed, "once"), once=True) for seed in range(200)
+    ]
     assert all(kinds[chosen].sort().values.tolist() == [1, 2, 3, 9] for chosen in found)
     places = torch.cat(found)
     threes = torch.bincount(places[kinds[places] == 3], minlength=7)[[0, 2, 3]]
@@ -168,12 +180,18 @@ def test_shuffled_sequences_keep_their_blocks():
     assert (first - 500 / 6).abs().max() < 6 * (500 / 6) ** 0.5  # every block comes first as often
     assert torch.equal(shuffled(tokens, block=24, generator=generator(0, "shuffled")), tokens)
     uneven = shuffled(tokens, block=7, generator=generator(0, "shuffled"))
-    assert torch.equal(uneven.sort(-1).values, tokens) and set((uneven.diff(dim=1) != 1).sum(1).tolist()) <= {
+    assert torch.equal(uneven.sort(-1).values, tokens) and set(
+        (uneven.diff(dim=1) != 1).sum(1).tolist()
+    ) <= {
         0,
         1,
         2,
         3,
     }
-    part = shuffled(tokens, block=1, generator=generator(0, "shuffled"), lengths=torch.full((500,), 10))
-    assert torch.equal(part[:, 10:], tokens[:, 10:]) and not torch.equal(part[:, :10], tokens[:, :10])
+    part = shuffled(
+        tokens, block=1, generator=generator(0, "shuffled"), lengths=torch.full((500,), 10)
+    )
+    assert torch.equal(part[:, 10:], tokens[:, 10:]) and not torch.equal(
+        part[:, :10], tokens[:, :10]
+    )
     assert torch.equal(part.sort(-1).values, tokens)

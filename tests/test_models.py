@@ -25,10 +25,31 @@ KINDS = {
     "no BOS": {"bos": False},
     "no BOS, rotary": {"bos": False, "positions": "rotary", "d_head": 6},
     "attention only": {"mlp": "none", "norm": "none"},
-    "relu, log positions": {"mlp": "relu", "norm": "none", "positions": "log", "d_mlp": 24, "d_head": 5},
+    "relu, log positions": {
+        "mlp": "relu",
+        "norm": "none",
+        "positions": "log",
+        "d_mlp": 24,
+        "d_head": 5,
+    },
 }
-TINY = {"n_colors": 2, "n_tasks": 0, "context_length": 20, "d_model": 2, "n_heads": 1, "d_head": 1, "d_mlp": 16}
-TINY |= {"mlp": "relu", "norm": "none", "positions": "log", "positions_trained": False, "bos": False, "tied": False}
+TINY = {
+    "n_colors": 2,
+    "n_tasks": 0,
+    "context_length": 20,
+    "d_model": 2,
+    "n_heads": 1,
+    "d_head": 1,
+    "d_mlp": 16,
+}
+TINY |= {
+    "mlp": "relu",
+    "norm": "none",
+    "positions": "log",
+    "positions_trained": False,
+    "bos": False,
+    "tied": False,
+}
 """The tiny model of the coins: 145 parameters besides the start vector, 105 of them trained."""
 
 
@@ -36,7 +57,9 @@ def build(dtype=torch.float64, seed=0, **flat) -> models.LanguageModel:
     flat = {"n_layers": 2, "d_model": 16, "context_length": 11, "n_colors": 5} | flat
     model = models.build(check(flat), generator=generator(seed, "weights")).to(dtype).eval()
     for parameter in model.parameters():  # away from zero biases and unit norms
-        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator(seed, "noise"), dtype=dtype)
+        parameter.data += 0.1 * torch.randn(
+            parameter.shape, generator=generator(seed, "noise"), dtype=dtype
+        )
     return model
 
 
@@ -118,7 +141,14 @@ def test_tables_differ_between_sequences_and_draws():
         ({"lex": True, "tied": False}, 32 + 32 * 32 + 32**2 + (16 * 32**2 + 8 * 32) + 2 * 32),
         ({"positions": "rotary"}, 32 + 4 * 32 + (16 * 32**2 + 8 * 32) + 2 * 32),
         (
-            {"d_model": 128, "n_layers": 4, "n_heads": 8, "context_length": 127, "n_colors": 8, "positions": "learned"},
+            {
+                "d_model": 128,
+                "n_layers": 4,
+                "n_heads": 8,
+                "context_length": 127,
+                "n_colors": 8,
+                "positions": "learned",
+            },
             128 + 127 * 128 + 8 * 128 + 4 * (16 * 128**2 + 8 * 128) + 2 * 128,
         ),
     ],
@@ -159,12 +189,17 @@ def test_weights_depend_on_their_generator_alone():
 def test_rotary_positions_turn_tokens_by_their_index_and_leave_the_start_alone():
     x = torch.randn(1, 1, 5, 4, generator=generator(0, "x"), dtype=torch.float64)
     turned = transformer.rotate(x)
-    torch.testing.assert_close(turned[:, :, :2], x[:, :, :2])  # the start vector, and token 0 at position 0
+    torch.testing.assert_close(
+        turned[:, :, :2], x[:, :, :2]
+    )  # the start vector, and token 0 at position 0
     torch.testing.assert_close(turned.norm(dim=-1), x.norm(dim=-1))
     first = x[0, 0, 3, [0, 2]]  # token 2: the fastest pair turns by 2 radians
     angle = torch.tensor(2.0, dtype=torch.float64)
     wanted = torch.stack(
-        [first[0] * angle.cos() - first[1] * angle.sin(), first[0] * angle.sin() + first[1] * angle.cos()]
+        [
+            first[0] * angle.cos() - first[1] * angle.sin(),
+            first[0] * angle.sin() + first[1] * angle.cos(),
+        ]
     )
     torch.testing.assert_close(turned[0, 0, 3, [0, 2]], wanted)
 
@@ -176,7 +211,9 @@ def test_predictors_are_deterministic_normalized_and_leave_training_mode():
     first = predictor(tokens)
     torch.testing.assert_close(predictor(tokens[5:]), first[5:])  # the same in any company
     assert first.equal(predictor(tokens)) and model.training and first.dtype == torch.float64
-    torch.testing.assert_close(first.exp().sum(-1), torch.ones(6, 12, dtype=torch.float64), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        first.exp().sum(-1), torch.ones(6, 12, dtype=torch.float64), atol=1e-5, rtol=0
+    )
     assert not first.equal(models.as_predictor(model, n_tables=1, batch_size=4)(tokens))
 
 
@@ -219,10 +256,15 @@ def test_the_validation_loss_is_that_of_training_on_other_sequences(lex):
     ],
 )
 def test_predictors_say_which_tokens_they_take(tokens, message):
-    for take in (lambda: check_tokens(tokens, 5), lambda: models.as_predictor(build(torch.float32))(tokens)):
+    for take in (
+        lambda: check_tokens(tokens, 5),
+        lambda: models.as_predictor(build(torch.float32))(tokens),
+    ):
         with pytest.raises((TypeError, ValueError, TypeCheckError)) as caught:
             take()
-        if not isinstance(caught.value, TypeCheckError):  # what the annotations find first, in tests alone
+        if not isinstance(
+            caught.value, TypeCheckError
+        ):  # what the annotations find first, in tests alone
             assert re.search(message, str(caught.value))
 
 
@@ -232,7 +274,9 @@ def test_the_tiny_model_has_145_parameters_of_which_105_are_trained():
     assert counts["all"] - counts["start vector"] == 145
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     assert trained - counts["start vector"] == 105 and counts["positions"] == 40
-    every = models.summary(models.build(check(TINY | {"positions_trained": True}), generator=generator(0, "weights")))
+    every = models.summary(
+        models.build(check(TINY | {"positions_trained": True}), generator=generator(0, "weights"))
+    )
     assert every == counts
 
 
@@ -245,7 +289,9 @@ def test_positions_that_are_told_by_a_number_begin_as_that_and_stay_so_where_the
         for trained in (True, False):
             flat = TINY | {"context_length": 4, "positions": how, "positions_trained": trained}
             model = models.build(check(flat), generator=generator(0, "weights"))
-            torch.testing.assert_close(model.positions.detach(), torch.tensor([[0.0, place] for place in wanted]))
+            torch.testing.assert_close(
+                model.positions.detach(), torch.tensor([[0.0, place] for place in wanted])
+            )
             model(torch.zeros(2, 5, dtype=torch.int64)).sum().backward()
             assert (model.positions.grad is not None) == trained
 
@@ -256,9 +302,15 @@ def test_only_a_bos_is_seen_by_the_rows_after_it():
         for positions in ("learned", "rotary"):
             model = build(bos=bos, positions=positions)
             before = model(tokens)
-            model.start.data += torch.randn(model.start.shape, generator=generator(0, "moved"), dtype=torch.float64)
+            model.start.data += torch.randn(
+                model.start.shape, generator=generator(0, "moved"), dtype=torch.float64
+            )
             moved = (model(tokens) - before).abs().amax((0, 2))
-            assert moved[0] > 0.01 and (moved[1:] > 1e-6).all() == bos and (moved[1:] == 0).all() != bos
+            assert (
+                moved[0] > 0.01
+                and (moved[1:] > 1e-6).all() == bos
+                and (moved[1:] == 0).all() != bos
+            )
 
 
 def test_without_a_bos_rotary_positions_depend_on_distances_alone():
@@ -266,7 +318,9 @@ def test_without_a_bos_rotary_positions_depend_on_distances_alone():
     q = torch.randn(1, 1, 6, 4, generator=generator(0, "q"), dtype=torch.float64)
     turned = transformer.rotate(q, first=0)
     scores = turned @ turned.mT
-    assert torch.allclose(turned[:, :, 0], q[:, :, 0]) and not torch.allclose(turned[:, :, 1], q[:, :, 1])
+    assert torch.allclose(turned[:, :, 0], q[:, :, 0]) and not torch.allclose(
+        turned[:, :, 1], q[:, :, 1]
+    )
     same = q[:, :, :1].expand(-1, -1, 6, -1)
     by_distance = transformer.rotate(same, first=0) @ transformer.rotate(same, first=0).mT
     for distance in range(6):

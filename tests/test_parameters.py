@@ -55,7 +55,14 @@ REALS = {
 }
 BOOLEANS = {"lex", "tied", "label_permuted", "positions_trained", "bos", "readout_bias"}
 LISTS = {"alpha", "thetas", "target_alpha", "slstm_at", "prompts"}
-WHOLES = FLAT.keys() - CHOICES.keys() - REALS.keys() - BOOLEANS - LISTS - {"initial", "trained", "corpus"}
+WHOLES = (
+    FLAT.keys()
+    - CHOICES.keys()
+    - REALS.keys()
+    - BOOLEANS
+    - LISTS
+    - {"initial", "trained", "corpus"}
+)
 
 
 def valid(dice: random.Random) -> dict:
@@ -82,7 +89,11 @@ def valid(dice: random.Random) -> dict:
         **{name: dice.choice(of) for name, of in CHOICES.items()},
     }
     if dice.random() < 0.3:
-        values |= {"n_train_samples": dice.randint(100, 10**6), "n_epochs": dice.randint(1, 5), "batch_size": 64}
+        values |= {
+            "n_train_samples": dice.randint(100, 10**6),
+            "n_epochs": dice.randint(1, 5),
+            "batch_size": 64,
+        }
     else:
         values["n_steps"] = dice.randint(1, 10**5)
     if dice.random() < 0.2:
@@ -92,7 +103,12 @@ def valid(dice: random.Random) -> dict:
     needs = {"alpha": "n_colors", "d_model": "n_heads", "n_train_samples": "batch_size"}
     if isinstance(values.get("alpha"), list) and "n_colors" not in values:
         del values["alpha"]
-    if "d_model" in values and needs["d_model"] not in values or "n_heads" in values and "d_model" not in values:
+    if (
+        "d_model" in values
+        and needs["d_model"] not in values
+        or "n_heads" in values
+        and "d_model" not in values
+    ):
         values.pop("d_model", None), values.pop("n_heads", None)
     if "n_steps" in values and "n_train_samples" in values:
         del values["n_steps"]
@@ -108,7 +124,9 @@ def valid(dice: random.Random) -> dict:
         values.pop("completions", None)
     if values.get("norm") == "none":
         values.pop("norm_placement", None)
-    return of_one_class(values, {name: values.get(name, classes[0]().name) for name, classes in NAMED.items()})
+    return of_one_class(
+        values, {name: values.get(name, classes[0]().name) for name, classes in NAMED.items()}
+    )
 
 
 NAMED = {name: classes for name, classes in SECTIONS.items() if len(classes) > 1}
@@ -118,7 +136,11 @@ def of_one_class(values: dict, chosen: dict) -> dict:
     """Without what belongs to other classes of settings than those that are chosen."""
     kept = {}
     for name, value in values.items():
-        if name in NAMED or FLAT[name] not in NAMED or chosen[FLAT[name]] in [each().name for each in owners(name)]:
+        if (
+            name in NAMED
+            or FLAT[name] not in NAMED
+            or chosen[FLAT[name]] in [each().name for each in owners(name)]
+        ):
             kept[name] = value
     return kept
 
@@ -132,21 +154,27 @@ def faulty(dice: random.Random) -> tuple[dict, str]:
             values[name] = 1
         case 1:  # no number, or no whole one
             name = dice.choice(sorted(WHOLES))
-            values[name] = dice.choice(["abc", 2.5, "2.5", True, None, [1], "", float("nan"), float("inf")])
+            values[name] = dice.choice(
+                ["abc", 2.5, "2.5", True, None, [1], "", float("nan"), float("inf")]
+            )
         case 2:  # a whole number too small
             name = dice.choice(sorted(WHOLES))
             values[name] = SMALLEST.get(name, 1) - dice.randint(1, 5)
         case 3:  # a real number out of range
             name = dice.choice(sorted(REALS))
             low, high = REALS[name]
-            bad = [low - 1, "abc", float("nan"), float("inf"), True, None, {}] + ([high, high + 1] if high else [])
+            bad = [low - 1, "abc", float("nan"), float("inf"), True, None, {}] + (
+                [high, high + 1] if high else []
+            )
             values[name] = dice.choice(bad)
         case 4:  # no choice that there is
             name = dice.choice(sorted(CHOICES.keys() | BOOLEANS))
             values[name] = dice.choice(["maybe", 3, None, "", [True]])
         case 5:  # no concentration
             name = "alpha"
-            values[name] = dice.choice([0, -1, "abc", [1.0, -2.0], [], True, None, float("nan"), [1.0] * 50])
+            values[name] = dice.choice(
+                [0, -1, "abc", [1.0, -2.0], [], True, None, float("nan"), [1.0] * 50]
+            )
     section = FLAT.get(name)
     if section in NAMED and name != section:
         chosen = {other: values.get(other, classes[0]().name) for other, classes in NAMED.items()}
@@ -181,30 +209,75 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"n_task": 4}, "n_task is no parameter of any chapter; did you mean n_tasks? known: alpha, backbone, b"),
-        ({"n_colors": 1}, "n_colors (colours of balls, the vocabulary) must be a whole number at least 2, got 1; use"),
-        ({"d_model": 65}, "d_model must be a multiple of n_heads, got d_model=65 and n_heads=2; use d_model 64 or 66"),
+        (
+            {"n_task": 4},
+            "n_task is no parameter of any chapter; did you mean n_tasks? known: alpha, backbone, b",
+        ),
+        (
+            {"n_colors": 1},
+            "n_colors (colours of balls, the vocabulary) must be a whole number at least 2, got 1; use",
+        ),
+        (
+            {"d_model": 65},
+            "d_model must be a multiple of n_heads, got d_model=65 and n_heads=2; use d_model 64 or 66",
+        ),
         (
             {"learning_rate": "abc"},
             "learning_rate (peak learning rate) must be a finite number greater than 0",
         ),
-        ({"lex": "maybe"}, "must be True or False, got 'maybe'; use for example False (the default)"),
-        ({"alpha": -1}, "must be a positive number or a list of them, one per colour, got -1; use for example 1.0"),
+        (
+            {"lex": "maybe"},
+            "must be True or False, got 'maybe'; use for example False (the default)",
+        ),
+        (
+            {"alpha": -1},
+            "must be a positive number or a list of them, one per colour, got -1; use for example 1.0",
+        ),
         ({"alpha": [1, 2]}, "alpha must be one number or n_colors=4 numbers, got 2 of them"),
         ({"context_length": 0}, "must be a whole number at least 1, got 0"),
-        ({"batch_size": 2.5}, "batch_size (sequences per step) must be a whole number at least 1, got 2.5"),
-        ({"min_delta": 0.1}, "min_delta counts only with patience, got min_delta=0.1 and patience=0; set patience"),
-        ({"vocabulary": "gaussian"}, "vocabulary counts only with lex True, got vocabulary=gaussian and lex=False"),
+        (
+            {"batch_size": 2.5},
+            "batch_size (sequences per step) must be a whole number at least 1, got 2.5",
+        ),
+        (
+            {"min_delta": 0.1},
+            "min_delta counts only with patience, got min_delta=0.1 and patience=0; set patience",
+        ),
+        (
+            {"vocabulary": "gaussian"},
+            "vocabulary counts only with lex True, got vocabulary=gaussian and lex=False",
+        ),
         ({"alpha": 0}, "got 0; use for example 1.0 (the default) or [1, 2, 1, 1]"),
         ({"vocabulary": "orthnormal"}, "got 'orthnormal'; did you mean orthonormal?"),
-        ({"lex": True, "n_colors": 40}, "d_model must be at least n_colors=40 for one_hot tables, got 32"),
+        (
+            {"lex": True, "n_colors": 40},
+            "d_model must be at least n_colors=40 for one_hot tables, got 32",
+        ),
         ({"positions": "rotary", "d_model": 34}, "d_model must be a multiple of twice n_heads"),
-        ({"n_train_samples": 10}, "batch_size must be at most n_train_samples x n_epochs = 10, got 32"),
-        ({"n_epochs": 3}, "n_epochs counts only for a finite training set, got n_epochs=3 with n_train_samples=0"),
-        ({"seed": 10**20}, "seed (the one seed that every random stream is derived from) must be a whole number"),
-        ({"alpha": "[1, 2"}, "must be a positive number or a list of them, one per colour, got '[1, 2'"),
-        ({"n_train_samples": 1000, "n_steps": 7}, "n_steps counts only for endless data, got n_steps=7"),
-        ({"lex": True, "vocabulary": "original", "tied": False}, "use vocabulary gaussian to change them"),
+        (
+            {"n_train_samples": 10},
+            "batch_size must be at most n_train_samples x n_epochs = 10, got 32",
+        ),
+        (
+            {"n_epochs": 3},
+            "n_epochs counts only for a finite training set, got n_epochs=3 with n_train_samples=0",
+        ),
+        (
+            {"seed": 10**20},
+            "seed (the one seed that every random stream is derived from) must be a whole number",
+        ),
+        (
+            {"alpha": "[1, 2"},
+            "must be a positive number or a list of them, one per colour, got '[1, 2'",
+        ),
+        (
+            {"n_train_samples": 1000, "n_steps": 7},
+            "n_steps counts only for endless data, got n_steps=7",
+        ),
+        (
+            {"lex": True, "vocabulary": "original", "tied": False},
+            "use vocabulary gaussian to change them",
+        ),
         (
             {"task": "coins"},
             "task (what is sampled: urns (coins are urns of two colours), language, text) must be one of urns, ",
@@ -234,7 +307,10 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
             {"slstm_at": [1, 1], "n_layers": 2},
             "slstm_at must name each block once, in their order, got [1, 1]; use [1]",
         ),
-        ({"slstm_at": [0], "d_model": 8, "n_heads": 8}, "d_model must be a multiple of n_heads, two channels a head"),
+        (
+            {"slstm_at": [0], "d_model": 8, "n_heads": 8},
+            "d_model must be a multiple of n_heads, two channels a head",
+        ),
         (
             {"backbone": "xlstm", "n_heads": 3},
             "inner width of mLSTM must be a multiple of n_heads, two channels a head or more, got 64 and n_heads=3",
@@ -244,7 +320,10 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
             "two channels a head or more, got 30 and n_heads=4; use n_heads 3",
         ),
         ({"backbone": "mamba", "d_conv": 0}, "d_conv"),
-        ({"backbone": "linear", "d_state": 4}, "d_state is a setting of backbone=mamba, got backbone=linear; leave"),
+        (
+            {"backbone": "linear", "d_state": 4},
+            "d_state is a setting of backbone=mamba, got backbone=linear; leave",
+        ),
         (
             {"readout_bias": False},
             "readout_bias counts only with tied False and lex False, got readout_bias=False with tied=",
@@ -253,23 +332,47 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
             {"d_hidden": 64},
             "d_hidden must be d_model=32 where the table that embeds tokens reads out too, got 64; use tied",
         ),
-        ({"language": "aNbN", "max_length": 40}, "max_length must be at most context_length=32, got 40; raise context"),
+        (
+            {"language": "aNbN", "max_length": 40},
+            "max_length must be at most context_length=32, got 40; raise context",
+        ),
         (
             {"language": "baN", "unseen": 0.1, "completions": "oracle"},
             "unseen and completions do not go together, got un",
         ),
-        ({"norm": "none", "norm_placement": "post"}, "norm_placement counts only with norms, got norm_placement=post"),
-        ({"norm_placement": "mix", "n_layers": 3}, "n_layers must be 4 or more for norm_placement=mix"),
-        ({"tokenizer": "char", "n_tokens": 300}, "n_tokens counts only with tokenizer bpe, got n_tokens=300"),
-        ({"task": "text", "lex": True}, "d_model must be at least the 1024 tokens of bpe for one_hot tables, got 32"),
+        (
+            {"norm": "none", "norm_placement": "post"},
+            "norm_placement counts only with norms, got norm_placement=post",
+        ),
+        (
+            {"norm_placement": "mix", "n_layers": 3},
+            "n_layers must be 4 or more for norm_placement=mix",
+        ),
+        (
+            {"tokenizer": "char", "n_tokens": 300},
+            "n_tokens counts only with tokenizer bpe, got n_tokens=300",
+        ),
+        (
+            {"task": "text", "lex": True},
+            "d_model must be at least the 1024 tokens of bpe for one_hot tables, got 32",
+        ),
         (
             {"prompts": [1, 2]},
             "prompts (texts whose tokens are compared; []: two of ours) must be a list of texts, or []",
         ),
         ({"n_tokens": 256}, "n_tokens (tokens that bpe learns, 256 bytes among them) must be"),
-        ({"initial": "0123456789ab", "initial_std": 0.02}, "initial_std counts only for weights that are drawn"),
-        ({"mlp": "none", "mlp_dropout": 0.1}, "mlp_dropout counts only with an MLP, got mlp_dropout=0.1 and mlp=none"),
-        ({"language": "dyck", "lex": True, "d_model": 2}, "d_model must be at least the 4 letters of dyck for one_hot"),
+        (
+            {"initial": "0123456789ab", "initial_std": 0.02},
+            "initial_std counts only for weights that are drawn",
+        ),
+        (
+            {"mlp": "none", "mlp_dropout": 0.1},
+            "mlp_dropout counts only with an MLP, got mlp_dropout=0.1 and mlp=none",
+        ),
+        (
+            {"language": "dyck", "lex": True, "d_model": 2},
+            "d_model must be at least the 4 letters of dyck for one_hot",
+        ),
     ],
 )
 def test_messages_say_what_came_what_is_allowed_and_what_to_do(values, message):
@@ -316,7 +419,11 @@ def test_setting_a_value_back_to_its_default_counts(cells):
 
 
 def test_a_cell_with_a_syntax_error_is_forgotten_once_it_is_mended(cells):
-    cells(DEFAULTS, "# Parameters of this chapter.\nn_steps: int = = 3", DEFAULTS.replace("1000", "70"))
+    cells(
+        DEFAULTS,
+        "# Parameters of this chapter.\nn_steps: int = = 3",
+        DEFAULTS.replace("1000", "70"),
+    )
     assert parameters.resolve("train").training.n_steps == 70
 
 
@@ -355,7 +462,10 @@ def test_other_variables_of_the_notebook_are_no_parameters(cells):
         ("n_task = 4", "n_task is no parameter"),
         ("learning_rate = float('inf')", "learning_rate must be a plain value, got float('inf')"),
         ("train = 3", "train is a chapter and must hold"),
-        ("train = {'n_color': 3}", "train: n_color is no parameter of any chapter; did you mean n_colors?"),
+        (
+            "train = {'n_color': 3}",
+            "train: n_color is no parameter of any chapter; did you mean n_colors?",
+        ),
         ("tran = {'n_colors': 3}", "tran is no parameter of any chapter; did you mean train?"),
     ],
 )
@@ -377,7 +487,11 @@ def test_a_chapters_mapping_counts_for_it_alone_and_the_command_line_wins(cells,
 def test_params_files_are_read_for_a_chapter(tmp_path):
     path = tmp_path / "some.yaml"
     path.write_text("lex: true\nlearning_rate: 1e-4\ntrain: {n_steps: 50}\n")
-    assert check(parameters.read(path, "train")).changed() == {"lex": True, "learning_rate": 1e-4, "n_steps": 50}
+    assert check(parameters.read(path, "train")).changed() == {
+        "lex": True,
+        "learning_rate": 1e-4,
+        "n_steps": 50,
+    }
     assert "n_steps" not in parameters.read(path, "other")
 
 
@@ -387,7 +501,10 @@ def test_params_files_are_read_for_a_chapter(tmp_path):
         ("n_task: 4", "n_task is no parameter of any chapter"),
         ("lex: [", "is not YAML"),
         ("- 1", "must hold `name: value` lines, got a list"),
-        ("n_steps: 3\ntrain: {n_steps: 4}", "n_steps stands at the top level and under train; keep one"),
+        (
+            "n_steps: 3\ntrain: {n_steps: 4}",
+            "n_steps stands at the top level and under train; keep one",
+        ),
         ("train: 3", "train is a chapter and must hold"),
     ],
 )

@@ -28,16 +28,23 @@ def scene():
 
 
 def test_scores_show_every_urn_the_mean_and_what_was_published(axes):
-    urns = pd.DataFrame({"who": ["lexical"] * 6 + ["symmetrized"] * 6, "mean": np.linspace(0.1, 0.2, 12)})
+    urns = pd.DataFrame(
+        {"who": ["lexical"] * 6 + ["symmetrized"] * 6, "mean": np.linspace(0.1, 0.2, 12)}
+    )
     bounds = {"low": [0.1, 0.17], "high": [0.14, 0.19]}
     means = pd.DataFrame({"who": ["lexical", "symmetrized"], "mean": [0.12, 0.18], **bounds})
     published = pd.DataFrame({"who": ["lexical"], "mean": [0.14], "spread": [0.11]})
     parts = {"urn": urns, "mean over urns": means, "published": published}
     analysis_plots.scores(pd.concat(lines.assign(what=what) for what, lines in parts.items()), axes)
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["lexical", "S"] and axes.get_yscale() == "log"
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "lexical",
+        "S",
+    ] and axes.get_yscale() == "log"
     drawn = [line.get_ydata() for line in axes.lines]
     np.testing.assert_allclose(drawn[0], urns["mean"][:6])
-    assert any(list(each) == [0.14] for each in drawn) and axes.get_legend_handles_labels()[1] == ["published"]
+    assert any(list(each) == [0.14] for each in drawn) and axes.get_legend_handles_labels()[1] == [
+        "published"
+    ]
 
 
 def test_shares_and_relative_distances_are_drawn_for_every_urn(axes):
@@ -48,7 +55,11 @@ def test_shares_and_relative_distances_are_drawn_for_every_urn(axes):
             "apart": [0.1, 0.2, 0.1],
             "to_generalizing": [0.05, 0.05, 0.1],
             "to_symmetrized": [0.1, 0.1, 0.01],
-            **{"r": [-0.5, np.nan, 0.9], "r_low": [-0.6, np.nan, 0.8], "r_high": [-0.4, np.nan, 1.0]},
+            **{
+                "r": [-0.5, np.nan, 0.9],
+                "r_low": [-0.6, np.nan, 0.8],
+                "r_high": [-0.4, np.nan, 1.0],
+            },
             "control": [-0.6, np.nan, 0.1],
         }
     )
@@ -58,7 +69,12 @@ def test_shares_and_relative_distances_are_drawn_for_every_urn(axes):
     axes.clear()
     analysis_plots.against_entropy(standing, axes)
     handles, labels = axes.get_legend_handles_labels()
-    assert labels == ["hedging G as far as lexical", "hedging G as far as permuted", "lexical", "permuted"]
+    assert labels == [
+        "hedging G as far as lexical",
+        "hedging G as far as permuted",
+        "lexical",
+        "permuted",
+    ]
     assert list(handles[2].lines[0].get_xdata()) == [0.5]  # the other has no r
 
 
@@ -68,7 +84,9 @@ def test_a_setting_is_drawn_with_a_point_a_run_and_a_line_through_the_means(axes
     points, line, *ends = axes.lines
     assert len(ends) == 2  # of relative distance
     assert list(points.get_ydata()) == [0.0, 1.0, 2.0, 4.0] and list(line.get_ydata()) == [0.5, 3.0]
-    assert axes.get_legend_handles_labels()[1] == ["16"] and [tick for tick in axes.get_xticks()] == [1, 4]
+    assert axes.get_legend_handles_labels()[1] == ["16"] and [
+        tick for tick in axes.get_xticks()
+    ] == [1, 4]
 
 
 def test_distances_from_a_tidy_table_are_drawn_against_steps(axes):
@@ -80,9 +98,15 @@ def test_distances_from_a_tidy_table_are_drawn_against_steps(axes):
 
 def test_weights_along_training_are_stacked_to_one(axes):
     names = ["generalizing", "symmetrized", "uniform"]
-    lines = [{"step": step, "reference": name, "weight": 1 / 3} for step in (0, 10, 100) for name in names]
+    lines = [
+        {"step": step, "reference": name, "weight": 1 / 3}
+        for step in (0, 10, 100)
+        for name in names
+    ]
     analysis_plots.weights_along_training(pd.DataFrame(lines), axes)
-    assert len(axes.collections) == 3 and axes.get_xlim() == (10, 100) and axes.get_xscale() == "log"
+    assert (
+        len(axes.collections) == 3 and axes.get_xlim() == (10, 100) and axes.get_xscale() == "log"
+    )
     top = max(path.vertices[:, 1].max() for path in axes.collections[-1].get_paths())
     assert top == pytest.approx(1.0)
 
@@ -93,7 +117,9 @@ def test_rows_are_drawn_as_they_stand_in_the_table(axes, scene):
     assert plots.distances_by_row(table, axes, split="out_of_distribution") is axes
     lines = dict(zip(list(style.NAMES)[:3], axes.lines, strict=True))
     wanted = [
-        evaluation.select(table, split="out_of_distribution", row=str(row)).loc["memorizing", "mean"]
+        evaluation.select(table, split="out_of_distribution", row=str(row)).loc[
+            "memorizing", "mean"
+        ]
         for row in range(7)
     ]
     np.testing.assert_allclose(lines["memorizing"].get_ydata(), wanted)
@@ -101,7 +127,9 @@ def test_rows_are_drawn_as_they_stand_in_the_table(axes, scene):
 
 
 def test_training_curves_are_drawn_as_they_were_logged(axes):
-    metrics = pd.DataFrame({"step": [0, 5], "validation_loss": [2.0, 1.0], "train_loss": [np.nan, 1.5]})
+    metrics = pd.DataFrame(
+        {"step": [0, 5], "validation_loss": [2.0, 1.0], "train_loss": [np.nan, 1.5]}
+    )
     metrics["out_of_distribution/symmetrized_kl/memorizing"] = [0.3, 0.2]
     plots.losses(metrics, axes)
     assert axes.lines[1].get_ydata().tolist() == [2.0, 1.0]
@@ -114,9 +142,14 @@ def test_training_curves_are_drawn_as_they_were_logged(axes):
 
 
 def test_claims_are_drawn_with_their_bands_and_what_was_published(axes):
-    table = pd.DataFrame({"claim": ["a", "b"], "published": [0.1, np.nan], "low": [0.05, 0.2], "high": [0.2, 0.4]})
+    table = pd.DataFrame(
+        {"claim": ["a", "b"], "published": [0.1, np.nan], "low": [0.05, 0.2], "high": [0.2, 0.4]}
+    )
     data_plots.bands(table.assign(ours=[0.12, 0.5], error=[0.01, 0.1]), axes)
-    assert [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches] == [(0.05, 0.2), (0.2, 0.4)]
+    assert [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches] == [
+        (0.05, 0.2),
+        (0.2, 0.4),
+    ]
     published, ours = axes.lines
     assert published.get_xdata()[0] == 0.1 and ours.get_xdata().tolist() == [0.12, 0.5]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
@@ -145,29 +178,49 @@ def test_outside_a_notebook_training_is_told_in_lines(capsys):
     live.finish()
     lines = capsys.readouterr().err.strip().split("\n")
     assert lines[0] == "step 0/10  validation loss 1.5000  estimating"
-    assert lines[1].startswith("step 5/10  validation loss 1.5000  about ") and lines[1].endswith(" left")
+    assert lines[1].startswith("step 5/10  validation loss 1.5000  about ") and lines[1].endswith(
+        " left"
+    )
     assert len(lines) == 3
 
 
 def test_no_line_is_dropped_and_more_than_can_be_told_apart_are_refused(axes):
-    table = pd.DataFrame({"who": [str(each) for each in range(8)] * 2, "step": [0] * 8 + [1] * 8, "mean": range(16)})
+    table = pd.DataFrame(
+        {"who": [str(each) for each in range(8)] * 2, "step": [0] * 8 + [1] * 8, "mean": range(16)}
+    )
     plots.curves(table, axes, x="step")
-    assert len(axes.lines) == 8 and len({(line.get_color(), str(line.get_linestyle())) for line in axes.lines}) == 8
+    assert (
+        len(axes.lines) == 8
+        and len({(line.get_color(), str(line.get_linestyle())) for line in axes.lines}) == 8
+    )
     more = pd.concat([table, table.assign(who="another")])
-    with pytest.raises(ValueError, match="9 values of who cannot be told apart, at most 8; draw fewer"):
+    with pytest.raises(
+        ValueError, match="9 values of who cannot be told apart, at most 8; draw fewer"
+    ):
         plots.curves(more, axes, x="step")
 
 
 def test_a_map_has_a_cell_for_each_step_and_diversity_and_its_transitions_on_the_right_rows(axes):
     steps, cells = [20, 60, 400], []
     for n_tasks in (4, 16):
-        cells += [{"n_tasks": n_tasks, "step": step, "v": n_tasks / step, "what": "cell"} for step in steps]
+        cells += [
+            {"n_tasks": n_tasks, "step": step, "v": n_tasks / step, "what": "cell"}
+            for step in steps
+        ]
     cells[0]["v"] = np.nan
-    lines = [{"n_tasks": 16, "step": 90, "what": "half way"}, {"n_tasks": 64, "step": 90, "what": "account"}]
+    lines = [
+        {"n_tasks": 16, "step": 90, "what": "half way"},
+        {"n_tasks": 64, "step": 90, "what": "account"},
+    ]
     strategies_plots.diversity_map(pd.DataFrame(cells + lines), axes, value="v", low=0.0, high=1.0)
     (mesh,) = axes.collections
-    np.testing.assert_allclose(mesh.get_array().filled(-1).flatten()[:4], [-1, 4 / 60, 4 / 400, 16 / 20])
-    assert [each.get_text() for each in axes.get_yticklabels()] == ["4", "16"] and axes.get_xscale() == "log"
+    np.testing.assert_allclose(
+        mesh.get_array().filled(-1).flatten()[:4], [-1, 4 / 60, 4 / 400, 16 / 20]
+    )
+    assert [each.get_text() for each in axes.get_yticklabels()] == [
+        "4",
+        "16",
+    ] and axes.get_xscale() == "log"
     (half,) = axes.lines  # 64 urns have no row
     assert (half.get_xdata()[0], half.get_ydata()[0], half.get_label()) == (90, 1, "half way")
 
@@ -191,7 +244,10 @@ def test_compositions_are_stacked_and_the_account_draws_their_bounds(axes):
 def test_many_panels_stand_in_rows():
     for n, rows, columns in ((1, 1, 1), (4, 1, 4), (5, 2, 3), (7, 2, 4)):
         figure, axes = style.panels(n, width=2.0, height=1.0)
-        assert len(axes) == len(figure.axes) == n and figure.get_size_inches().tolist() == [2 * columns, rows]
+        assert len(axes) == len(figure.axes) == n and figure.get_size_inches().tolist() == [
+            2 * columns,
+            rows,
+        ]
 
 
 def test_a_key_takes_no_room_where_there_is_a_place_for_it():

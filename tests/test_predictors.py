@@ -50,7 +50,9 @@ def test_symmetrized_is_the_sum_over_relabelings(way, n_colors, n_tasks):
     pool, tokens = draw(n_colors, n_tasks=n_tasks, n=4, length=9)
     counts = prefix_counts(tokens, n_colors)
     wanted = [[by_hand(pool, row) for row in sequence] for sequence in counts.long().tolist()]
-    torch.testing.assert_close(Symmetrized(pool)(tokens).exp(), torch.tensor(wanted, dtype=torch.float64))
+    torch.testing.assert_close(
+        Symmetrized(pool)(tokens).exp(), torch.tensor(wanted, dtype=torch.float64)
+    )
 
 
 @pytest.mark.parametrize("n_colors", [2, 4, 6, 7])
@@ -59,7 +61,9 @@ def test_symmetrized_is_memorizing_the_relabelled_pool(way, n_colors):
     enumerated = Memorizing(relabelings(pool))(tokens)
     torch.testing.assert_close(Symmetrized(pool)(tokens), enumerated, rtol=1e-10, atol=1e-10)
     with pytest.raises(AssertionError):  # the plain pool is something else
-        torch.testing.assert_close(Symmetrized(pool)(tokens), Memorizing(pool)(tokens), rtol=0.01, atol=0.01)
+        torch.testing.assert_close(
+            Symmetrized(pool)(tokens), Memorizing(pool)(tokens), rtol=0.01, atol=0.01
+        )
 
 
 @pytest.mark.parametrize("alpha", [0.02, 1.0, 50.0])
@@ -102,7 +106,9 @@ def test_symmetrized_tends_to_generalizing_as_the_pool_grows():
     distances = []
     for n_tasks in (1, 30, 1_000, 10_000):
         pool = Urns(3).sample_tasks(n_tasks, generator=generator(1, "pool"))
-        distances.append(divergences.symmetrized_kl(Symmetrized(pool)(tokens), generalizing).mean().item())
+        distances.append(
+            divergences.symmetrized_kl(Symmetrized(pool)(tokens), generalizing).mean().item()
+        )
     assert distances == sorted(distances, reverse=True)
     assert distances[0] > 0.02 and distances[-1] < 1e-4
 
@@ -112,7 +118,10 @@ def test_memorizing_tends_to_generalizing_as_the_pool_grows():
     _, tokens = draw(3, n=100, length=10)
     distance = divergences.symmetrized_kl(Memorizing(pool)(tokens), Generalizing(3, 2.0)(tokens))
     assert distance.mean() < 1e-3
-    assert divergences.symmetrized_kl(Memorizing(pool)(tokens), Generalizing(3, 1.0)(tokens)).mean() > 5e-3
+    assert (
+        divergences.symmetrized_kl(Memorizing(pool)(tokens), Generalizing(3, 1.0)(tokens)).mean()
+        > 5e-3
+    )
 
 
 @given(seed=st.integers(0, 10_000), n_colors=st.integers(2, 6), n_tasks=st.integers(1, 4))
@@ -152,7 +161,10 @@ def test_chain_rule_of_generalizing(seed, n_colors, alpha):
     law = dirichlet_multinomial.logpmf(counts, [alpha] * n_colors, 12) - coefficient
     found = log_evidence(Generalizing(n_colors, alpha)(tokens), tokens)
     np.testing.assert_allclose(found.numpy(), law, rtol=1e-9)
-    assert np.abs(log_evidence(Generalizing(n_colors, alpha + 1)(tokens), tokens).numpy() - law).max() > 1e-3
+    assert (
+        np.abs(log_evidence(Generalizing(n_colors, alpha + 1)(tokens), tokens).numpy() - law).max()
+        > 1e-3
+    )
 
 
 def test_chain_rule_with_one_concentration_per_color():
@@ -160,7 +172,9 @@ def test_chain_rule_with_one_concentration_per_color():
     counts = torch.stack([(tokens == v).sum(-1) for v in range(3)], -1).numpy()
     coefficient = gammaln(12 + 1) - gammaln(counts + 1).sum(-1)
     law = dirichlet_multinomial.logpmf(counts, [0.5, 1.0, 4.0], 12) - coefficient
-    np.testing.assert_allclose(log_evidence(Generalizing(3, (0.5, 1.0, 4.0))(tokens), tokens).numpy(), law)
+    np.testing.assert_allclose(
+        log_evidence(Generalizing(3, (0.5, 1.0, 4.0))(tokens), tokens).numpy(), law
+    )
 
 
 @pytest.mark.parametrize("n_tasks", [1, 3])
@@ -200,9 +214,13 @@ def test_predictions_depend_on_the_past_alone_and_not_on_its_order():
     shuffled = torch.cat([tokens[:, :10].flip(1), tokens[:, 10:]], 1)
     everyone = (Generalizing(4), Memorizing(pool), Symmetrized(pool), Uniform(4), Empirical(4))
     for predictor in everyone:
-        torch.testing.assert_close(predictor(changed)[:, :11], predictor(tokens)[:, :11], rtol=0, atol=0)
+        torch.testing.assert_close(
+            predictor(changed)[:, :11], predictor(tokens)[:, :11], rtol=0, atol=0
+        )
         torch.testing.assert_close(predictor(shuffled)[:, 10:], predictor(tokens)[:, 10:])
-        torch.testing.assert_close(predictor(tokens).exp().sum(-1), torch.ones(tokens.shape, dtype=torch.float64))
+        torch.testing.assert_close(
+            predictor(tokens).exp().sum(-1), torch.ones(tokens.shape, dtype=torch.float64)
+        )
     assert (Generalizing(4)(changed)[:, 11:] - Generalizing(4)(tokens)[:, 11:]).abs().max() > 0.01
 
 
@@ -221,10 +239,15 @@ def test_total_regret_of_symmetrized_is_bounded():
 @pytest.mark.parametrize("n_colors", [2, 3, 5, 8])
 def test_memorizing_one_urn_is_one_minus_one_over_v_from_a_fresh_one(n_colors):
     """E[KL(urn ‖ M)] out of distribution for D = 1, α = 1 is 1 − 1/V, within six standard errors."""
-    pools, fresh = (Urns(n_colors).sample_tasks(2_000, generator=generator(seed, "x")) for seed in (0, 1))
+    pools, fresh = (
+        Urns(n_colors).sample_tasks(2_000, generator=generator(seed, "x")) for seed in (0, 1)
+    )
     two_balls = Urns(n_colors).sample(fresh, 2, generator=generator(2, "x"))
     predicted = torch.cat(
-        [Memorizing(pool[None])(tokens[None])[:, 1] for pool, tokens in zip(pools, two_balls, strict=True)]
+        [
+            Memorizing(pool[None])(tokens[None])[:, 1]
+            for pool, tokens in zip(pools, two_balls, strict=True)
+        ]
     )
     distance = divergences.kl(fresh.log(), predicted)
     sem = distance.std() / len(distance) ** 0.5
@@ -266,7 +289,11 @@ def test_reference_figures_of_memorizing_and_symmetrized():
         pool = urns.sample_tasks(1, generator=generator(seed, "pool"))
         fresh = urns.sample_tasks(n, generator=generator(seed, "fresh"))
         row = []
-        for source, predictor in ((fresh, Memorizing(pool)), (fresh, Symmetrized(pool)), (pool, Symmetrized(pool))):
+        for source, predictor in (
+            (fresh, Memorizing(pool)),
+            (fresh, Symmetrized(pool)),
+            (pool, Symmetrized(pool)),
+        ):
             source = source.expand(n, 4)
             tokens = urns.sample(source, 64, generator=generator(seed, "tokens"))
             row.append(divergences.kl(source.log()[:, None], predictor(tokens)).mean().item())
@@ -279,7 +306,9 @@ def test_reference_figures_of_memorizing_and_symmetrized():
 
 def test_empirical_follows_its_published_protocol():
     log_probs = Empirical(3)(torch.tensor([[1, 1, 2, 0]]))[0].exp()
-    wanted = torch.tensor([[1 / 3, 1 / 3, 1 / 3], [0, 1, 0], [0, 1, 0], [0, 2 / 3, 1 / 3]], dtype=torch.float64)
+    wanted = torch.tensor(
+        [[1 / 3, 1 / 3, 1 / 3], [0, 1, 0], [0, 1, 0], [0, 2 / 3, 1 / 3]], dtype=torch.float64
+    )
     torch.testing.assert_close(log_probs, wanted)
 
 

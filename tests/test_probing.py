@@ -41,7 +41,9 @@ def test_with_noise_the_share_that_is_read_is_that_of_the_signal():
     stream = generator(3, "noise")
     target = torch.randn(2000, 6, generator=stream, dtype=torch.float64)
     direction = torch.tensor([1.0, 2.0], dtype=torch.float64)
-    x = target[..., None] * direction + 2.0 * torch.randn(2000, 6, 2, generator=stream, dtype=torch.float64)
+    x = target[..., None] * direction + 2.0 * torch.randn(
+        2000, 6, 2, generator=stream, dtype=torch.float64
+    )
     found = probing.probe(x, target, generator=generator(1, "fit"))
     assert found.r2.low < 5 / (5 + 4) < found.r2.high
 
@@ -50,8 +52,16 @@ def test_a_network_reads_what_no_line_does():
     stream = generator(4, "square")
     x = torch.randn(400, 8, 2, generator=stream, dtype=torch.float64)
     target = x[..., 0].square()
-    line, network = (probing.probe(x, target, generator=generator(1, "fit"), kind=kind) for kind in ("linear", "mlp"))
-    assert line.r2.value < 0.1 and network.r2.low > 0.8 and network.shuffled.high < 0.1 and network.weights is None
+    line, network = (
+        probing.probe(x, target, generator=generator(1, "fit"), kind=kind)
+        for kind in ("linear", "mlp")
+    )
+    assert (
+        line.r2.value < 0.1
+        and network.r2.low > 0.8
+        and network.shuffled.high < 0.1
+        and network.weights is None
+    )
 
 
 def test_probes_are_scored_on_other_sequences():
@@ -59,14 +69,18 @@ def test_probes_are_scored_on_other_sequences():
     x = torch.eye(30, dtype=torch.float64)[:, None].expand(-1, 8, -1)
     target = torch.randn(30, 1, generator=generator(5, "own"), dtype=torch.float64).expand(-1, 8)
     by_heart = np.linalg.lstsq(x.reshape(-1, 30).numpy(), target.reshape(-1).numpy(), rcond=None)[0]
-    assert np.allclose(x.reshape(-1, 30).numpy() @ by_heart, target.reshape(-1).numpy())  # it could be read
+    assert np.allclose(
+        x.reshape(-1, 30).numpy() @ by_heart, target.reshape(-1).numpy()
+    )  # it could be read
     assert probing.probe(x, target, generator=generator(1, "fit")).r2.value < 0.2
 
 
 def test_a_probe_fails_at_other_rows_where_rows_are_told_by_heart():
     """Each row has a feature of its own that shifts the quantity: learnt at even rows, unknown at odd ones."""
     stream = generator(6, "rows")
-    target = torch.randn(300, 8, generator=stream, dtype=torch.float64) + 3 * torch.randn(8, generator=stream)
+    target = torch.randn(300, 8, generator=stream, dtype=torch.float64) + 3 * torch.randn(
+        8, generator=stream
+    )
     rows = torch.eye(8, dtype=torch.float64).expand(300, -1, -1)
     noise = torch.randn(300, 8, generator=stream, dtype=torch.float64)
     shifted = target + 10 * torch.randn(8, generator=stream)
@@ -77,7 +91,9 @@ def test_a_probe_fails_at_other_rows_where_rows_are_told_by_heart():
 
 def test_too_few_examples_are_refused():
     x, target = written(n=4, n_rows=4)
-    with pytest.raises(ValueError, match="a probe of 6 features learns from more than 6 examples.*got 4 from 4 seq"):
+    with pytest.raises(
+        ValueError, match="a probe of 6 features learns from more than 6 examples.*got 4 from 4 seq"
+    ):
         probing.probe(x, target, generator=generator(1, "fit"))
     with pytest.raises(ValueError, match="use more sequences"):
         probing.probe(x[:, :1], target[:, :1], generator=generator(1, "fit"))

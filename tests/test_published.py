@@ -22,11 +22,17 @@ def test_the_published_edition_is_whole_and_small(results):
     assert store.size(results) < edition.MOST_BYTES
     for folder in store.finished():
         run = runs.load(folder)
-        assert run.settings.name == folder.name, "the key is no longer that of its settings: freeze again"
+        assert run.settings.name == folder.name, (
+            "the key is no longer that of its settings: freeze again"
+        )
         assert run.provenance["dirty"] is False
 
 
 @pytest.mark.parametrize("kind", ["normal", "lexical", "permuted"])
 def test_a_published_run_computed_anew_begins_the_same(results, kind):
-    name = next(name for name in runs.table(kind=kind)["name"] if runs.load(name).provenance["device"] == "cpu")
+    name = next(
+        name
+        for name in runs.table(kind=kind)["name"]
+        if runs.load(name).provenance["device"] == "cpu"
+    )
     assert edition.recomputed(name) == pytest.approx(runs.load(name).first_losses, rel=1e-4)

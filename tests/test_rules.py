@@ -30,10 +30,17 @@ def accepts(automaton, word):
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_automata_accept_what_the_predicates_hold_for(name):
     language = LANGUAGES[name]
-    words = ["".join(w) for n in range(1, MOST + 1) for w in itertools.product(language.letters, repeat=n)]
+    words = [
+        "".join(w)
+        for n in range(1, MOST + 1)
+        for w in itertools.product(language.letters, repeat=n)
+    ]
     obeyed = language.obeyed(language.encode(words, length=MOST + 1))
     for number, rule in enumerate(language.rules):
-        found = [accepts(rule.automaton, [language.letters.index(letter) for letter in word]) for word in words]
+        found = [
+            accepts(rule.automaton, [language.letters.index(letter) for letter in word])
+            for word in words
+        ]
         assert found == obeyed[:, number].tolist() and 0 < sum(found) < len(found)
 
 
@@ -44,7 +51,14 @@ def value(table, measure, **of):
     return found
 
 
-SIZES = {"baN": (128, 128), "bbaN": (8, 6), "aNbN": (5, 251), "aNbNcN": (4, 239), "dyck": (40, 40), "cs_dyck": (40, 40)}
+SIZES = {
+    "baN": (128, 128),
+    "bbaN": (8, 6),
+    "aNbN": (5, 251),
+    "aNbNcN": (4, 239),
+    "dyck": (40, 40),
+    "cs_dyck": (40, 40),
+}
 
 
 @pytest.mark.parametrize("name", PROMPTS)
@@ -63,7 +77,9 @@ def test_prompts_begin_words_or_no_word_at_all(name):
 def test_halves_are_disjoint_and_together_all():
     given = prompts("aNbN")["out_of_distribution"]
     trained, kept = halves(given)
-    assert torch.cat([trained, kept]).unique(dim=0).equal(given.unique(dim=0)) and len(trained) == 125
+    assert (
+        torch.cat([trained, kept]).unique(dim=0).equal(given.unique(dim=0)) and len(trained) == 125
+    )
     assert 40 < (trained[:, -1] == FIRST).sum() < 85  # no half by the last letter
 
 
@@ -73,8 +89,14 @@ IMMEDIATE = {"aNbN": 69 / 251, "baN": 0.5, "bbaN": 0.5, "aNbNcN": 0.0, "dyck": 0
 @pytest.mark.parametrize("name", PROMPTS)
 def test_immediate_eos_obeys_rule_1_as_often_as_is_known(name):
     table = rules.immediate_eos(LANGUAGES[name], prompts(name)["out_of_distribution"])
-    assert value(table, "rule_1") == pytest.approx(IMMEDIATE[name]) and value(table, "finished") == 1
-    assert value(table, "rule_1_of_finished") == value(table, "rule_1_and_finished") == value(table, "rule_1")
+    assert (
+        value(table, "rule_1") == pytest.approx(IMMEDIATE[name]) and value(table, "finished") == 1
+    )
+    assert (
+        value(table, "rule_1_of_finished")
+        == value(table, "rule_1_and_finished")
+        == value(table, "rule_1")
+    )
     assert value(table, "grammatical") == 0
 
 
@@ -86,7 +108,11 @@ def test_chance_is_that_of_all_completions_enumerated(name):
     sums = dict.fromkeys(("rule_1", "rule_1_and_finished", "finished"), 0.0)
     for n in range(room + 1):
         for more in itertools.product(range(n_letters), repeat=n):
-            ended = [*(FIRST + letter for letter in more), EOS] if n < room else [FIRST + letter for letter in more]
+            ended = (
+                [*(FIRST + letter for letter in more), EOS]
+                if n < room
+                else [FIRST + letter for letter in more]
+            )
             words = torch.cat([given, torch.tensor(ended).expand(len(given), -1)], 1)
             p = (1 / (n_letters + 1)) ** len(ended)
             obeyed = language.obeyed(words)[:, 0].double().mean().item()
@@ -96,13 +122,17 @@ def test_chance_is_that_of_all_completions_enumerated(name):
     table = chance(name, given, limit=given.shape[1] + room)
     for measure, wanted in sums.items():
         assert value(table, measure) == pytest.approx(wanted, abs=1e-12)
-    assert value(table, "rule_1_of_finished") == pytest.approx(sums["rule_1_and_finished"] / sums["finished"])
+    assert value(table, "rule_1_of_finished") == pytest.approx(
+        sums["rule_1_and_finished"] / sums["finished"]
+    )
 
 
 def test_chance_is_what_a_uniform_model_does():
     language = LANGUAGES["aNbN"]
     given = prompts("aNbN")["out_of_distribution"]
-    assert value(chance("aNbN", given, limit=257), "rule_1") == pytest.approx(0.154, abs=5e-4)  # as published
+    assert value(chance("aNbN", given, limit=257), "rule_1") == pytest.approx(
+        0.154, abs=5e-4
+    )  # as published
 
     def uniform(tokens):
         found = torch.full((*tokens.shape, 5), -torch.inf, dtype=torch.float64)
@@ -113,7 +143,9 @@ def test_chance_is_what_a_uniform_model_does():
         return found
 
     often = given.repeat(20, 1)
-    table = rules.judged(language, often, go_on(uniform, often, limit=33, generator=generator(0, "chance")))
+    table = rules.judged(
+        language, often, go_on(uniform, often, limit=33, generator=generator(0, "chance"))
+    )
     wanted = value(chance("aNbN", given, limit=33), "rule_1")
     assert abs(value(table, "rule_1") - wanted) < 5 * (wanted * (1 - wanted) / len(often)) ** 0.5
 
@@ -126,11 +158,16 @@ def test_an_oracle_as_the_model_stays_in_the_language_and_has_all_mass_where_bot
         for kind in ("in_distribution", "start"):
             of = {"prompts": kind, "decoding": decoding}
             if decoding == "sampled" or name not in ("baN",):
-                assert value(table, "grammatical", **of) == 1 and value(table, "rule_1_of_finished", **of) == 1
+                assert (
+                    value(table, "grammatical", **of) == 1
+                    and value(table, "rule_1_of_finished", **of) == 1
+                )
     outside = {"prompts": "out_of_distribution", "decoding": "sampled"}
     assert value(table, "grammatical", **outside) == 0
     by_chance = value(chance(language, prompts(name)["out_of_distribution"], limit=25), "rule_1")
-    assert value(table, "rule_1", **outside) == pytest.approx(by_chance, abs=0.08)  # outside it knows nothing
+    assert value(table, "rule_1", **outside) == pytest.approx(
+        by_chance, abs=0.08
+    )  # outside it knows nothing
     masses = rules.masses(exact, language)
     assert value(masses, "both") > 0.05
     assert all(value(masses, each) == 0 for each in ("rule_1", "rule_2", "neither"))
@@ -139,7 +176,9 @@ def test_an_oracle_as_the_model_stays_in_the_language_and_has_all_mass_where_bot
 def test_masses_are_those_of_every_word_added_up():
     """A model that knows rule 2 alone: the oracle of words a*b* of any counts."""
     masses = rules.masses(oracle("aNbM", max_length=10), LANGUAGES["aNbN"])
-    assert value(masses, "both") == pytest.approx(1 / 7) and value(masses, "rule_2") == pytest.approx(6 / 7)
+    assert value(masses, "both") == pytest.approx(1 / 7) and value(
+        masses, "rule_2"
+    ) == pytest.approx(6 / 7)
     assert value(masses, "rule_1") == value(masses, "neither") == 0
     assert masses["n"].sum() == 510 and masses["n"].tolist() == [4, 94, 40, 372]
 
@@ -150,8 +189,13 @@ def test_rates_are_shares_of_prompts_and_of_those_that_ended():
     words = language.encode(["ba", "abb", "bbaa", "ba"], length=5)
     words[3, 2:] = torch.tensor([FIRST, FIRST, FIRST + 1])  # b a a a b: goes on to the limit
     table = rules.judged(language, given, words)
-    assert value(table, "finished") == 0.75 and value(table, "rule_1") == 0.5 == value(table, "rule_1_and_finished")
-    assert value(table, "rule_1_of_finished") == pytest.approx(2 / 3) and value(table, "grammatical") == 0
+    assert value(table, "finished") == 0.75 and value(table, "rule_1") == 0.5 == value(
+        table, "rule_1_and_finished"
+    )
+    assert (
+        value(table, "rule_1_of_finished") == pytest.approx(2 / 3)
+        and value(table, "grammatical") == 0
+    )
     assert value(table, "rule_2_of_completion") == 1.0
     assert table.set_index("measure").loc["rule_1_of_finished", "n"] == 3
 
@@ -159,7 +203,9 @@ def test_rates_are_shares_of_prompts_and_of_those_that_ended():
 def enumerated(name, most, n_words, bits):
     """The normative law by going through all words: word -> weight."""
     language = LANGUAGES[name]
-    every = ["".join(w) for n in range(most + 1) for w in itertools.product(language.letters, repeat=n)]
+    every = [
+        "".join(w) for n in range(most + 1) for w in itertools.product(language.letters, repeat=n)
+    ]
     tokens = language.encode(every, length=most + 1)
     obeyed = language.obeyed(tokens)
     lengths = oracle(name, max_length=most).lengths()
@@ -172,8 +218,13 @@ def enumerated(name, most, n_words, bits):
     }
     weights = dict.fromkeys(every, 0.0)
     for rule, inside in holds.items():
-        count = {n: sum(w for w, word in zip(inside, every, strict=True) if len(word) == n) for n in range(most + 1)}
-        evidence = -bits * log(2) * abs(rule) - n_words * sum(p * log(count[n]) for n, p in enumerate(lengths) if p)
+        count = {
+            n: sum(w for w, word in zip(inside, every, strict=True) if len(word) == n)
+            for n in range(most + 1)
+        }
+        evidence = -bits * log(2) * abs(rule) - n_words * sum(
+            p * log(count[n]) for n, p in enumerate(lengths) if p
+        )
         for there, word in zip(inside, every, strict=True):
             if there and lengths[len(word)]:
                 p = lengths[len(word)] / count[len(word)]
@@ -205,12 +256,15 @@ def test_the_normative_learner_keeps_rule_1_once_words_have_spoken_for_it():
     assert rates[0] < 0.3 and rates[10] == pytest.approx(247 / 251, abs=0.01)
     assert predictor.weights("ba")["rule_1"] > 0.99 and predictor.weights("aab")["both"] > 0.99
     assert predictor.weights("abb")["rule_2"] > 0.99  # one of the four that break rule 1 alone
-    with pytest.raises(ValueError, match="no normative predictor for dyck; there is for baN, bbaN, aNbN and aNbNcN"):
+    with pytest.raises(
+        ValueError, match="no normative predictor for dyck; there is for baN, bbaN, aNbN and aNbNcN"
+    ):
         Normative("dyck", max_length=8, n_words=1)
 
 
 def test_a_language_of_one_rule_has_no_prompts():
     with pytest.raises(
-        ValueError, match="abN has no prompts, which break one rule of two; languages with two: baN, bba"
+        ValueError,
+        match="abN has no prompts, which break one rule of two; languages with two: baN, bba",
     ):
         prompts("abN")

@@ -17,7 +17,8 @@ TINY = {"n_steps": 6, "eval_every": 3, "n_test_samples": 20, "context_length": 8
 
 
 @pytest.mark.parametrize(
-    "flat", [{}, {"lex": True}, {"n_tasks": 0}, {"n_train_samples": 64, "n_epochs": 3, "n_steps": 6}]
+    "flat",
+    [{}, {"lex": True}, {"n_tasks": 0}, {"n_train_samples": 64, "n_epochs": 3, "n_steps": 6}],
 )
 def test_a_run_is_trained_once_and_read_back(store, flat, monkeypatch):
     run = runs.get(TINY | flat)
@@ -31,17 +32,32 @@ def test_a_run_is_trained_once_and_read_back(store, flat, monkeypatch):
     }
     monkeypatch.setattr(recording, "train", None)  # a second training would fail
     again = runs.load(runs.get(parameters.check(TINY | flat)).path.name)
-    assert again.path == run.path and again.path.parent == store and again.path.name.endswith(again.settings.key)
+    assert (
+        again.path == run.path
+        and again.path.parent == store
+        and again.path.name.endswith(again.settings.key)
+    )
     assert again.settings == parameters.check(TINY | flat)
     assert again.metrics["step"].tolist() == [0, 3, 6]
     tokens = torch.zeros(3, 9, dtype=torch.int64)
     assert again.predictor(tokens).equal(run.predictor(tokens))
-    assert set(again.results.columns) == {"step", "split", "row", "reference", "measure", "mean", "sem", "n"}
+    assert set(again.results.columns) == {
+        "step",
+        "split",
+        "row",
+        "reference",
+        "measure",
+        "mean",
+        "sem",
+        "n",
+    }
 
 
 def test_results_are_those_of_the_stored_weights():
     run = runs.get(TINY | {"lex": True})
-    again = evaluation.evaluate(run.predictor, run.references, run.splits, step=int(run.results["step"].iloc[0]))
+    again = evaluation.evaluate(
+        run.predictor, run.references, run.splits, step=int(run.results["step"].iloc[0])
+    )
     pd.testing.assert_frame_equal(again, run.results, rtol=1e-5, check_dtype=False)
 
 
@@ -51,10 +67,14 @@ def test_equal_settings_give_equal_runs(store, monkeypatch, tmp_path):
     torch.manual_seed(99)
     again = runs.get(TINY | {"lex": True, "dropout": 0.1})
     assert first.path != again.path
-    assert (first.path / "model.safetensors").read_bytes() == (again.path / "model.safetensors").read_bytes()
+    assert (first.path / "model.safetensors").read_bytes() == (
+        again.path / "model.safetensors"
+    ).read_bytes()
     assert (first.path / "metrics.jsonl").read_text() == (again.path / "metrics.jsonl").read_text()
     other = runs.get(TINY | {"lex": True, "dropout": 0.1, "seed": 1})
-    assert (first.path / "model.safetensors").read_bytes() != (other.path / "model.safetensors").read_bytes()
+    assert (first.path / "model.safetensors").read_bytes() != (
+        other.path / "model.safetensors"
+    ).read_bytes()
 
 
 def test_an_unfinished_folder_is_no_run_and_is_trained_again():
@@ -70,7 +90,9 @@ def test_an_unfinished_folder_is_no_run_and_is_trained_again():
 def test_provenance_says_how_to_make_the_run_again():
     run = runs.get(TINY | {"lex": True, "alpha": [1, 2, 3, 4]})
     provenance = run.provenance
-    assert provenance["command"].startswith("papermill book/02_train.ipynb out.ipynb -p alpha '[1.0, 2.0, 3.0, 4.0]'")
+    assert provenance["command"].startswith(
+        "papermill book/02_train.ipynb out.ipynb -p alpha '[1.0, 2.0, 3.0, 4.0]'"
+    )
     assert "-p lex True" in provenance["command"] and "n_tasks" not in provenance["command"]
     assert provenance["device"] and provenance["versions"]["torch"] == torch.__version__
     assert provenance["processor"] and datetime.fromisoformat(provenance["date"]).tzinfo
@@ -101,7 +123,15 @@ def test_threads_are_set_for_the_training_and_given_back():
 
 def test_stored_weights_are_those_of_the_best_validation_loss():
     """A small set learned by heart: validation gets worse long before the last step."""
-    run = runs.get({"n_train_samples": 32, "n_epochs": 120, "eval_every": 10, "n_test_samples": 100, "d_model": 64})
+    run = runs.get(
+        {
+            "n_train_samples": 32,
+            "n_epochs": 120,
+            "eval_every": 10,
+            "n_test_samples": 100,
+            "d_model": 64,
+        }
+    )
     best = int(run.metrics["step"][run.metrics["validation_loss"].idxmin()])
     assert 0 < best < 120 and set(run.results["step"]) == {best}
     last = load_file(run.path / "last.safetensors")
@@ -130,14 +160,22 @@ def test_the_pool_is_stored_with_the_run():
 def test_nothing_of_the_machine_is_in_the_key():
     assert Settings().key == parameters.check({"threads": 2, "device": "cpu"}).key
     assert Settings().key != parameters.check({"learning_rate": 1e-4}).key
-    assert Settings().key != parameters.check({"patience": 10}).key != parameters.check({"patience": 9}).key
-    assert parameters.check({"lex": True}).key != parameters.check({"lex": True, "vocabulary": "gaussian"}).key
+    assert (
+        Settings().key
+        != parameters.check({"patience": 10}).key
+        != parameters.check({"patience": 9}).key
+    )
+    assert (
+        parameters.check({"lex": True}).key
+        != parameters.check({"lex": True, "vocabulary": "gaussian"}).key
+    )
 
 
 def test_a_device_that_is_not_there_is_refused_before_anything_is_written(store):
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
     with pytest.raises(
-        parameters.ParameterError, match=f"device {missing} is not available here; available: .*cpu; use device auto"
+        parameters.ParameterError,
+        match=f"device {missing} is not available here; available: .*cpu; use device auto",
     ):
         runs.get(TINY | {"device": missing})
     assert not store.exists()
@@ -151,7 +189,9 @@ def test_the_estimate_is_of_the_right_order():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("flat", [{}, {"lex": True, "dropout": 0.1}, {"label_permuted": True, "d_model": 128}])
+@pytest.mark.parametrize(
+    "flat", [{}, {"lex": True, "dropout": 0.1}, {"label_permuted": True, "d_model": 128}]
+)
 def test_a_run_trains_on_cuda(flat):
     """And its results are those of its weights on the CPU: a lexical model is evaluated under the same tables."""
     run = runs.get(TINY | {"device": "cuda"} | flat)
@@ -160,24 +200,36 @@ def test_a_run_trains_on_cuda(flat):
     again = evaluation.evaluate(run.predictor, run.references, run.splits, step=best)
     pd.testing.assert_frame_equal(again, run.results, rtol=1e-3, atol=1e-5, check_dtype=False)
     loss = models.loss_as_trained(run.model, fit.validation(run.settings, run.pool), seed=0)
-    assert loss == pytest.approx(run.metrics.set_index("step").loc[best, "validation_loss"], rel=1e-5)
+    assert loss == pytest.approx(
+        run.metrics.set_index("step").loc[best, "validation_loss"], rel=1e-5
+    )
 
 
 def test_the_store_is_listed_and_filtered():
     assert runs.table().empty
-    made = [runs.get(TINY | flat) for flat in ({}, {"lex": True}, {"lex": True, "n_tasks": 2}, {"n_tasks": 0})]
+    made = [
+        runs.get(TINY | flat)
+        for flat in ({}, {"lex": True}, {"lex": True, "n_tasks": 2}, {"n_tasks": 0})
+    ]
     (made[0].path.parent / "unfinished").mkdir()
     table = runs.table()
-    assert set(table["name"]) == {run.path.name for run in made} and set(table["kind"]) == {"normal", "lexical"}
+    assert set(table["name"]) == {run.path.name for run in made} and set(table["kind"]) == {
+        "normal",
+        "lexical",
+    }
     (line,) = runs.table(lex=True, n_tasks=2).to_dict("records")
     assert runs.load(line["name"]).path == made[2].path
-    wanted = evaluation.select(made[2].results, split="out_of_distribution").loc["symmetrized", "mean"]
+    wanted = evaluation.select(made[2].results, split="out_of_distribution").loc[
+        "symmetrized", "mean"
+    ]
     assert line["d_symmetrized"] == wanted and line["best_step"] in (0, 3, 6)
     assert line["d_symmetrized_sem"] > 0 and line["seconds"] == made[2].provenance["seconds"]
     assert runs.table(seed=5).empty and len(runs.table(n_epochs=1)) == len(made)
     with pytest.raises(parameters.ParameterError, match="did you mean n_tasks"):
         runs.table(n_task=2)
-    with pytest.raises(parameters.ParameterError, match="lex .* must be True or False, got 'perhaps'"):
+    with pytest.raises(
+        parameters.ParameterError, match="lex .* must be True or False, got 'perhaps'"
+    ):
         runs.table(lex="perhaps")
 
 

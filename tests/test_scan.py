@@ -16,7 +16,10 @@ def drawn(*shape, stream, of=torch.randn):
 
 def selected(batch=2, time=7, inner=3, d_state=4):
     stream = generator(0, "scan")
-    u, delta = drawn(batch, time, inner, stream=stream), drawn(batch, time, inner, stream=stream, of=torch.rand)
+    u, delta = (
+        drawn(batch, time, inner, stream=stream),
+        drawn(batch, time, inner, stream=stream, of=torch.rand),
+    )
     A = (-drawn(inner, d_state, stream=stream, of=torch.rand)).detach().requires_grad_()
     return u, delta, A, *(drawn(batch, time, d_state, stream=stream) for _ in range(2))
 
@@ -39,7 +42,9 @@ def test_a_scan_is_its_formula_and_so_is_its_gradient(time):
     found, wanted = scan(*given), plain(*given)
     assert torch.allclose(found, wanted)
     weights = torch.randn(found.shape, generator=generator(1, "weights"), dtype=torch.float64)
-    for mine, right in zip(*(torch.autograd.grad((y * weights).sum(), given) for y in (found, wanted)), strict=True):
+    for mine, right in zip(
+        *(torch.autograd.grad((y * weights).sum(), given) for y in (found, wanted)), strict=True
+    ):
         assert torch.allclose(mine, right)
     assert gradcheck(scan, given)
 
@@ -49,7 +54,9 @@ def test_a_gradient_that_forgets_a_row_is_found(monkeypatch):
     given = selected(time=16)
     right, found = torch.autograd.grad(scan(*given).sum(), given), scan(*given)
     real = scans._states
-    monkeypatch.setattr(scans, "_states", lambda before, *chunk: real(torch.zeros_like(before), *chunk))
+    monkeypatch.setattr(
+        scans, "_states", lambda before, *chunk: real(torch.zeros_like(before), *chunk)
+    )
     wrong = torch.autograd.grad(found.sum(), given)
     assert not torch.allclose(wrong[1], right[1])
 
@@ -57,7 +64,9 @@ def test_a_gradient_that_forgets_a_row_is_found(monkeypatch):
 def test_a_scan_keeps_few_states():
     """√64 of the 64 rows' states."""
     given, kept = selected(batch=10, time=64, inner=48, d_state=16), []
-    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor
+    ):
         scan(*given)
     assert sum(tensor.shape == (10, 16, 48) for tensor in kept) == 8
     assert sum(tensor.numel() for tensor in kept) < 64 * 10 * 16 * 48 / 3
@@ -78,7 +87,9 @@ def test_all_rows_of_mlstm_are_its_recurrence_unscaled():
         forget, take = f[..., t].sigmoid()[..., None], i[..., t].exp()[..., None]
         C = forget[..., None] * C + (take * k[:, :, t] / 2)[..., None] * v[:, :, t, None]
         n = forget * n + take * k[:, :, t] / 2
-        h = (q[:, :, t, None] @ C)[:, :, 0] / (q[:, :, t] * n).sum(-1, keepdim=True).abs().clamp_min(1)
+        h = (q[:, :, t, None] @ C)[:, :, 0] / (q[:, :, t] * n).sum(
+            -1, keepdim=True
+        ).abs().clamp_min(1)
         assert torch.allclose(found[:, :, t], h, atol=1e-5)
         step = mlstm_step(q[:, :, t], k[:, :, t], v[:, :, t], i[..., t], f[..., t], state)
         assert torch.allclose(found[:, :, t], step, atol=1e-12)
@@ -92,7 +103,9 @@ def test_gates_that_would_overflow_do_not():
         assert h.isfinite().all() and (h.abs().max() < 1e-10) == (shift < 0)
     state = {}
     for _ in range(3):
-        assert slstm_step(torch.full((1, 1, 4), 1000.0), torch.ones(1, 1, 4), state).isfinite().all()
+        assert (
+            slstm_step(torch.full((1, 1, 4), 1000.0), torch.ones(1, 1, 4), state).isfinite().all()
+        )
 
 
 def slstm(read, recurrent):
@@ -102,7 +115,10 @@ def slstm(read, recurrent):
 
 def test_slstm_is_its_recurrence_unscaled():
     stream = generator(3, "slstm")
-    read, recurrent = drawn(3, 2, 5, 8, stream=stream).detach(), drawn(3, 2, 8, stream=stream).detach()
+    read, recurrent = (
+        drawn(3, 2, 5, 8, stream=stream).detach(),
+        drawn(3, 2, 8, stream=stream).detach(),
+    )
     h = c = n = torch.zeros(3, 2, 2, dtype=torch.float64)
     found = slstm(read, recurrent)
     for t in range(5):

@@ -40,8 +40,13 @@ def test_the_weights_kept_are_those_of_trainings_that_end_there():
         shorter = runs.get(FLAT | {"n_steps": step, "eval_every": step})
         last = load_file(shorter.path / "last.safetensors")
         assert all(torch.equal(weight, last[name]) for name, weight in kept[step].items())
-    assert all(torch.equal(weight, kept[60][name]) for name, weight in load_file(run.path / "last.safetensors").items())
-    assert not torch.equal(kept[20]["start"], kept[60]["start"]) and not (run.path / "series").exists()
+    assert all(
+        torch.equal(weight, kept[60][name])
+        for name, weight in load_file(run.path / "last.safetensors").items()
+    )
+    assert (
+        not torch.equal(kept[20]["start"], kept[60]["start"]) and not (run.path / "series").exists()
+    )
     assert run.settings.key != runs.get(FLAT).settings.key  # a run without them is another
 
 
@@ -78,6 +83,7 @@ def test_a_training_that_was_cut_off_keeps_the_same_weights(tmp_path, monkeypatc
 
 def test_a_run_that_kept_none_says_so():
     with pytest.raises(
-        FileNotFoundError, match="kept no weights along its training; set n_checkpoints, for example 100"
+        FileNotFoundError,
+        match="kept no weights along its training; set n_checkpoints, for example 100",
     ):
         next(runs.get(FLAT).along())

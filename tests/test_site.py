@@ -109,10 +109,15 @@ def test_the_book_is_made_once_and_again_only_where_something_changed(root):
     assert executed(run("--params", str(root / "params.yaml"))) == ["01_good", "02_other"]
     assert "seed is 7" in (html / "01_good.html").read_text()
 
-    (root / "params.yaml").write_text("good: {seed: 8}\nseed: 7\n".replace("seed: 7\n", "other: {seed: 7}\n"))
+    (root / "params.yaml").write_text(
+        "good: {seed: 8}\nseed: 7\n".replace("seed: 7\n", "other: {seed: 7}\n")
+    )
     assert executed(run("--params", str(root / "params.yaml"))) == ["01_good"]
     record = dependencies.Chapter("02_other", {"seed": 7})
-    assert record.is_current and set(record.past["modules"]) == {"lexurn", "lexurn.base.divergences"}
+    assert record.is_current and set(record.past["modules"]) == {
+        "lexurn",
+        "lexurn.base.divergences",
+    }
     assert "lexurn.base.divergences" not in dependencies.Chapter("01_good", {}).past["modules"]
 
 
@@ -136,7 +141,10 @@ def test_a_claim_that_comes_out_otherwise_fails_the_build(root):
     (root / "book" / "01_good.py").write_text(HEADER + body.format(0.3))
     result = run()
     assert result.exit_code == 1
-    assert "04_analysis: headline/lexical is refuted, not reproduced: 0.3 is not in its band" in result.output
+    assert (
+        "04_analysis: headline/lexical is refuted, not reproduced: 0.3 is not in its band"
+        in result.output
+    )
     assert run().exit_code == 1  # nothing to be done, and still wrong
     (root / "book" / "01_good.py").write_text(HEADER + body.format(0.14))
     assert run().exit_code == 0
@@ -145,7 +153,10 @@ def test_a_claim_that_comes_out_otherwise_fails_the_build(root):
 
 def test_only_a_book_that_is_up_to_date_is_frozen(root):
     result = CliRunner().invoke(cli.main, ["freeze"])
-    assert result.exit_code == 1 and "not up to date: 01_good, 02_other; execute them first" in result.output
+    assert (
+        result.exit_code == 1
+        and "not up to date: 01_good, 02_other; execute them first" in result.output
+    )
     assert not (root / "book" / "results").exists()
 
 
@@ -157,7 +168,11 @@ def test_a_chapter_that_fails_is_a_page_and_the_others_are_made(root, what):
     assert result.exit_code == 1 and re.search(said, result.output)
     page = (root / "_build" / "html" / "01_good.html").read_text()
     assert "This chapter failed." in page and 'class="admonition error"' in page
-    assert page.index("<h1>") < page.index("This chapter failed.") < page.index("Parameters of this chapter.")
+    assert (
+        page.index("<h1>")
+        < page.index("This chapter failed.")
+        < page.index("Parameters of this chapter.")
+    )
     assert ("so far" in page) == (what == "raises")
     assert "other" in (root / "_build" / "html" / "02_other.html").read_text()
     assert "failed" in (root / "_build" / "html" / "execution.html").read_text()
@@ -173,19 +188,33 @@ def test_what_was_asked_wrongly_is_refused_before_any_work(root):
     for arguments, message in (
         (["--chapter", "god"], "no chapter god; did you mean 01_good? there are 01_good, 02_other"),
         (["--params", str(root / "not.yaml")], "not.yaml is not YAML"),
-        (["--params", str(root / "unknown.yaml")], "sed is no parameter of any chapter; did you mean seed?"),
-        (["--params", str(root / "foreign.yaml")], "good: n_tasks is no parameter of 01_good, which has seed"),
+        (
+            ["--params", str(root / "unknown.yaml")],
+            "sed is no parameter of any chapter; did you mean seed?",
+        ),
+        (
+            ["--params", str(root / "foreign.yaml")],
+            "good: n_tasks is no parameter of 01_good, which has seed",
+        ),
     ):
         result = run(*arguments)
         assert result.exit_code == 2 and message in result.output and not (root / "_build").exists()
-    (root / "book" / "02_other.py").write_text(HEADER.replace("# Parameters of this chapter.", "# nothing"))
+    (root / "book" / "02_other.py").write_text(
+        HEADER.replace("# Parameters of this chapter.", "# nothing")
+    )
     with pytest.raises(ParameterError, match="02_other.py has no parameters cell; add a code cell"):
         dependencies.chosen((), None)
     (root / "book" / "02_other.py").write_text(HEADER.replace("seed: int = 0", "seed: int = 0 0"))
     result = run("--chapter", "good")  # also where it is not that chapter
-    assert result.exit_code == 2 and "the parameters cell of 02_other.py cannot be read: invalid" in result.output
+    assert (
+        result.exit_code == 2
+        and "the parameters cell of 02_other.py cannot be read: invalid" in result.output
+    )
     (root / "book" / "02_other.py").write_text(HEADER.replace("seed: int = 0", "seed: int"))
-    assert "`seed: int` has no value; write `name: type = value`" in run().output and not (root / "_build").exists()
+    assert (
+        "`seed: int` has no value; write `name: type = value`" in run().output
+        and not (root / "_build").exists()
+    )
 
 
 def test_a_long_error_and_a_missing_title_are_told_in_a_line_and_a_page(root):
@@ -193,7 +222,9 @@ def test_a_long_error_and_a_missing_title_are_told_in_a_line_and_a_page(root):
     (root / "book" / "01_good.py").write_text(untitled + "raise ValueError('x' * 100_000)\n")
     result = run()
     assert (
-        result.exit_code == 1 and "the site is at" in result.stdout and max(map(len, result.output.split("\n"))) < 400
+        result.exit_code == 1
+        and "the site is at" in result.stdout
+        and max(map(len, result.output.split("\n"))) < 400
     )
     page = (root / "_build" / "html" / "01_good.html").read_text()
     assert "This chapter failed." in page and "xxx …" in page and "<h1>01_good" in page
@@ -206,7 +237,10 @@ def test_what_is_edited_while_it_is_executed_is_executed_again(root):
         "path.write_text(path.read_text().replace(\"'d'\", \"'D'\"))\n"
     )
     assert run("--chapter", "other").exit_code == 0
-    assert "olD" not in (executed_notebook := root / "_build" / "executed" / "02_other.ipynb").read_text()
+    assert (
+        "olD"
+        not in (executed_notebook := root / "_build" / "executed" / "02_other.ipynb").read_text()
+    )
     assert executed(run("--chapter", "other")) == ["02_other"]
     assert "olD" in executed_notebook.read_text() and executed(run("--chapter", "other")) == []
 
@@ -228,7 +262,9 @@ def test_a_record_of_another_version_is_none(root):
     record = json.loads(path.read_text())
     del record["used"]
     path.write_text(json.dumps(record))
-    assert dependencies.Chapter("02_other", {}).past == {} and executed(run("--chapter", "other")) == ["02_other"]
+    assert dependencies.Chapter("02_other", {}).past == {} and executed(
+        run("--chapter", "other")
+    ) == ["02_other"]
 
 
 def test_a_site_that_cannot_be_rendered_fails_and_says_where_to_read_on(root):
@@ -245,6 +281,13 @@ def test_executed_notebooks_hold_all_that_was_shown_and_no_trace_of_the_build(ro
     assert run("--chapter", "good").exit_code == 0
     text = (root / "_build" / "executed" / "01_good.ipynb").read_text()
     notebook = nbformat.reads(text, as_version=4)
-    assert "precious" in text and [cell.cell_type for cell in notebook.cells] == ["markdown", "code", "code"]
+    assert "precious" in text and [cell.cell_type for cell in notebook.cells] == [
+        "markdown",
+        "code",
+        "code",
+    ]
     assert "record(" not in text and "papermill" not in text and str(root) not in text
-    assert sorted(path.name for path in (root / "_build" / "executed").iterdir()) == ["01_good.ipynb", "01_good.json"]
+    assert sorted(path.name for path in (root / "_build" / "executed").iterdir()) == [
+        "01_good.ipynb",
+        "01_good.json",
+    ]

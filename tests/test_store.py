@@ -32,7 +32,9 @@ def test_a_run_is_found_by_name_path_key_and_the_beginning_of_its_key(tmp_path, 
     assert store.find("b") == third
     monkeypatch.chdir(paths.runs())
     assert store.find(f"./{second.name}") == second
-    with pytest.raises(FileNotFoundError, match=f"several runs: {first.name}, {second.name}; give more digits"):
+    with pytest.raises(
+        FileNotFoundError, match=f"several runs: {first.name}, {second.name}; give more digits"
+    ):
         store.find("aaaa")
     for name, near in {
         "lexical": "near: .*cccc11112222$",
@@ -77,13 +79,19 @@ def test_a_run_is_deleted_whole(monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(store.shutil, "rmtree", killed)
         store.delete(third)
-    assert store.folders() == [] and len(list(paths.runs().iterdir())) == 1  # hidden, and gone with the next one
+    assert (
+        store.folders() == [] and len(list(paths.runs().iterdir())) == 1
+    )  # hidden, and gone with the next one
     store.delete(make(paths.runs(), KEYS[0]))
     assert list(paths.runs().iterdir()) == []
 
 
 def test_published_foreign_and_trained_runs_are_not_deleted(published, tmp_path):
-    theirs, foreign, own = make(published, KEYS[0]), make(tmp_path / "other", KEYS[1]), make(paths.runs(), KEYS[2])
+    theirs, foreign, own = (
+        make(published, KEYS[0]),
+        make(tmp_path / "other", KEYS[1]),
+        make(paths.runs(), KEYS[2]),
+    )
     with files.lock(own):
         for folder, said in {
             KEYS[0]: "is published, and published runs are only read",

@@ -26,7 +26,13 @@ def cells(diversities=(4, 8, 16, 32, 64), n_steps=12, seeds=1):
     steps = np.unique(np.geomspace(20, 20_000, n_steps).astype(int))
     lines = []
     for n_tasks in diversities:
-        of = {"kind": "normal", "n_tasks": n_tasks, "l_u": 0.5, "l_g": 0.1, "l_m": 0.1 - 0.06 / n_tasks**0.3}
+        of = {
+            "kind": "normal",
+            "n_tasks": n_tasks,
+            "l_u": 0.5,
+            "l_g": 0.1,
+            "l_m": 0.1 - 0.06 / n_tasks**0.3,
+        }
         of |= {"n_colors": 8, "k_u": 100.0, "k_g": 4000.0, "k_m": 4000.0 + 500 * n_tasks}
         lines += [{**of, "seed": seed, "step": step} for seed in range(seeds) for step in steps]
     return pd.DataFrame(lines)
@@ -35,11 +41,17 @@ def cells(diversities=(4, 8, 16, 32, 64), n_steps=12, seeds=1):
 def made_by(odds, *, noise=0.0, seed=0):
     """The curves of models that are mixtures of two strategies with these log odds, and perhaps somewhat off."""
     stream = generator(seed, "strategies")
-    log_m, log_g = (torch.randn(2, 6, 4, generator=stream, dtype=torch.float64).log_softmax(-1) for _ in range(2))
+    log_m, log_g = (
+        torch.randn(2, 6, 4, generator=stream, dtype=torch.float64).log_softmax(-1)
+        for _ in range(2)
+    )
     found = {"kl": [], "tv": []}
     for each in torch.from_numpy(np.asarray(odds)):
         off = noise * torch.randn((), generator=stream, dtype=torch.float64)
-        sides = torch.nn.functional.logsigmoid(each + off), torch.nn.functional.logsigmoid(-each - off)
+        sides = (
+            torch.nn.functional.logsigmoid(each + off),
+            torch.nn.functional.logsigmoid(-each - off),
+        )
         near = strategies.curves(torch.logaddexp(sides[0] + log_m, sides[1] + log_g), log_m, log_g)
         for name, values in near.items():
             found[name].append(values)
@@ -57,11 +69,16 @@ def test_log_odds_are_those_of_the_weights_and_zero_at_the_transition():
     at = table.assign(step=TRUE.transition(table))
     np.testing.assert_allclose(TRUE.log_odds(at), 0, atol=1e-6)
     assert (
-        np.isinf(TRUE.transition(table.assign(l_m=0.1))).all() and (TRUE.transition(table.assign(k_m=0.0)) == 0).all()
+        np.isinf(TRUE.transition(table.assign(l_m=0.1))).all()
+        and (TRUE.transition(table.assign(k_m=0.0)) == 0).all()
     )
     simple, costly = {"l_u": 0.9, "k_u": 10.0, "l_g": 0.1, "k_g": 4e3}, {"l_m": 0.0, "k_m": 9e3}
     late = pd.DataFrame([simple | costly | {"step": step} for step in (1, 300, 1e9)])
-    assert TRUE.log_weights(late).argmax(-1).tolist() == [0, 1, 2]  # the simplest first, the best in the end
+    assert TRUE.log_weights(late).argmax(-1).tolist() == [
+        0,
+        1,
+        2,
+    ]  # the simplest first, the best in the end
 
 
 def test_the_account_is_recovered_from_a_map_that_it_made():
@@ -70,7 +87,11 @@ def test_the_account_is_recovered_from_a_map_that_it_made():
     assert found.account.alpha == pytest.approx(TRUE.alpha, abs=0.03)
     assert found.account.beta == pytest.approx(TRUE.beta, abs=0.03)
     assert np.log(found.account.gamma) == pytest.approx(np.log(TRUE.gamma), abs=0.3)
-    assert found.fitted < 1e-5 and found.held_out < 1e-4 and 3 < found.n_reached <= found.n_starts == 36
+    assert (
+        found.fitted < 1e-5
+        and found.held_out < 1e-4
+        and 3 < found.n_reached <= found.n_starts == 36
+    )
     masks = strategies.parts(table)
     assert found.n_fitted == masks["fitted"].sum() == 4 * 9 and len(table) == 60
     assert sum(mask.astype(int) for mask in masks.values()).tolist() == [1] * 60
@@ -84,14 +105,24 @@ def test_the_truth_lies_within_the_intervals_of_seeds():
     """Trainings are off by a number of their own; intervals over resampled seeds, and by t from single seeds, hold α, β
     and ln γ."""
     table = cells(seeds=4)
-    curves = strategies.made_by(table, TRUE.log_odds(table), noise=0.3, generator=generator(0, "made"))
+    curves = strategies.made_by(
+        table, TRUE.log_odds(table), noise=0.3, generator=generator(0, "made")
+    )
     found = strategies.fit(table, curves)
     accounts = strategies.resampled(table, curves, found)
     assert 50 < len(accounts) <= 4**3
     alone = []
     for places in table.groupby("seed").indices.values():
-        alone.append(strategies.fit(table.iloc[places].reset_index(drop=True), Curves(curves.values[places])).account)
-    for value_of in (lambda each: each.alpha, lambda each: each.beta, lambda each: np.log(each.gamma)):
+        alone.append(
+            strategies.fit(
+                table.iloc[places].reset_index(drop=True), Curves(curves.values[places])
+            ).account
+        )
+    for value_of in (
+        lambda each: each.alpha,
+        lambda each: each.beta,
+        lambda each: np.log(each.gamma),
+    ):
         low, high = np.quantile(list(map(value_of, accounts)), [0.025, 0.975])
         assert low < value_of(TRUE) < high < low + 4.0
         few = intervals.of_few([*map(value_of, alone)])
@@ -145,12 +176,19 @@ def test_ablations_fit_no_better_and_miss_where_what_they_leave_out_matters():
     table["share"] = table["share_out"] = 1 / (1 + np.exp(-TRUE.log_odds(table)))
     found = strategies.ablations(table, {**near, "tv_out": near["tv"]}).set_index("who")
     n_parameters = {"account": 3, "α = 0": 2, "β = 1": 2, "γ = 1": 2, "linear K": 2, "baseline": 3}
-    assert found["parameters"].to_dict() == n_parameters and found["alpha"].isna().to_dict()["baseline"]
+    assert (
+        found["parameters"].to_dict() == n_parameters
+        and found["alpha"].isna().to_dict()["baseline"]
+    )
     assert (found["fitted"].dropna() >= found.loc["account", "fitted"] - 1e-9).all()
-    assert found.loc["β = 1"].drop("parameters").isna().all()  # all starts lie on plateaus: K as it is decides all
+    assert (
+        found.loc["β = 1"].drop("parameters").isna().all()
+    )  # all starts lie on plateaus: K as it is decides all
     assert found.loc["account", ["r", "r more urns", "r_out"]].min() > 0.999
     assert found.loc["α = 0", "r"] < 0.99
-    assert found.loc["account", "tv"] < 0.01 < found.loc["α = 0", "tv"]  # splines round a sharp minimum
+    assert (
+        found.loc["account", "tv"] < 0.01 < found.loc["α = 0", "tv"]
+    )  # splines round a sharp minimum
     assert abs(found.loc["account", ["later steps", "more urns"]]).max() < 0.001
 
 
@@ -164,26 +202,37 @@ def test_curves_are_those_of_mixtures_and_splines_pass_through_their_points():
     between = near["kl"].at(odds + 0.2)
     assert (between > near["kl"].at(odds)).all() and (between < near["kl"].at(odds + 0.4)).all()
     stream = generator(0, "three")
-    model, m, g = (torch.randn(3, 5, 4, generator=stream, dtype=torch.float64).log_softmax(-1) for _ in range(3))
+    model, m, g = (
+        torch.randn(3, 5, 4, generator=stream, dtype=torch.float64).log_softmax(-1)
+        for _ in range(3)
+    )
     plain = torch.logaddexp(m + np.log(0.5), g + np.log(0.5))
     found = strategies.curves(model, m, g)
     assert LOG_ODDS[16] == 0.0
     assert found["kl"][16] == pytest.approx(divergences.kl(model, plain).mean().item(), rel=1e-9)
-    assert found["tv"][16] == pytest.approx(divergences.total_variation(model, plain).mean().item(), rel=1e-9)
+    assert found["tv"][16] == pytest.approx(
+        divergences.total_variation(model, plain).mean().item(), rel=1e-9
+    )
 
 
 def test_complexities_are_the_least_compressed_sizes_and_grow_with_what_is_stored():
     zeros, noise = b"\0" * 10_000, numpy_generator(generator(0, "noise")).bytes(10_000)
     assert strategies.bits(zeros) < 8 * 60 and 80_000 <= strategies.bits(noise) < 80_500
     text = ("the quick brown fox " * 40).encode()
-    assert strategies.bits(text) <= 8 * min(len(lzma.compress(text, preset=9)), len(bz2.compress(text)))
+    assert strategies.bits(text) <= 8 * min(
+        len(lzma.compress(text, preset=9)), len(bz2.compress(text))
+    )
     pools = [Urns(8).sample_tasks(n, generator=generator(0, "pool", n)) for n in (1, 16, 256)]
     sizes = [strategies.complexity("memorizing", pool) for pool in pools]
     assert sizes == sorted(sizes) and sizes[2] - sizes[1] == pytest.approx(240 * 8 * 64, rel=0.1)
     general = strategies.complexity("generalizing", torch.ones(8).double())
     assert strategies.complexity("uniform", torch.zeros(0).double()) < general < sizes[0]
-    of_s = [strategies.complexity(program, pools[1]) for program in ("symmetrized", "symmetrized, fast")]
-    assert sizes[1] < of_s[0] < of_s[1] - 3000  # all relabelings, told shortly; and how they are summed here
+    of_s = [
+        strategies.complexity(program, pools[1]) for program in ("symmetrized", "symmetrized, fast")
+    ]
+    assert (
+        sizes[1] < of_s[0] < of_s[1] - 3000
+    )  # all relabelings, told shortly; and how they are summed here
 
 
 def test_sources_are_counted_without_words_for_people():
@@ -196,7 +245,9 @@ def test_sources_are_counted_without_words_for_people():
         return x   +   1  # fmt: skip
 
     plain.__name__ = "told"
-    assert strategies.account.source(plain).replace("plain", "told") == strategies.account.source(told)
+    assert strategies.account.source(plain).replace("plain", "told") == strategies.account.source(
+        told
+    )
     assert "Says" not in strategies.account.source(told)
 
 
@@ -206,7 +257,9 @@ def test_losses_are_distances_from_the_truth():
     lost = strategies.losses({"g": Generalizing(4), "m": Memorizing(urns[:1])}, urns, tokens)
     exact = divergences.kl(urns.log()[:, None], Generalizing(4)(tokens))[:, 1:].mean()
     assert lost["g"].shape == (2000,) and lost["g"].mean().item() == pytest.approx(exact.item())
-    rows = torch.arange(1, 33, dtype=torch.float64)  # KL to the posterior mean of a Dirichlet, exactly:
+    rows = torch.arange(
+        1, 33, dtype=torch.float64
+    )  # KL to the posterior mean of a Dirichlet, exactly:
     by_hand = expected_kl(n_colors=4, rows=rows).mean().item()
     assert abs(lost["g"].mean().item() - by_hand) < 4 * lost["g"].std().item() / 2000**0.5 < 0.02
     assert lost["m"].mean() > 5 * lost["g"].mean()
@@ -216,11 +269,22 @@ def expected_kl(*, n_colors, rows):
     """E KL(θ ‖ G after t balls) under a uniform prior: entropies of a Beta–binomial count, summed in closed form."""
     found = []
     for t in rows.tolist():
-        n = torch.arange(int(t) + 1, dtype=torch.float64)  # one colour's count: P(n) = B-binomial(1, V − 1)
+        n = torch.arange(
+            int(t) + 1, dtype=torch.float64
+        )  # one colour's count: P(n) = B-binomial(1, V − 1)
         a, b = 1.0, n_colors - 1.0
         choose = torch.lgamma(torch.tensor(t + 1)) - torch.lgamma(n + 1) - torch.lgamma(t - n + 1)
-        log_p = choose + torch.lgamma(n + a) + torch.lgamma(t - n + b) - torch.lgamma(torch.tensor(t + a + b))
-        log_p += torch.lgamma(torch.tensor(a + b)) - torch.lgamma(torch.tensor(a)) - torch.lgamma(torch.tensor(b))
+        log_p = (
+            choose
+            + torch.lgamma(n + a)
+            + torch.lgamma(t - n + b)
+            - torch.lgamma(torch.tensor(t + a + b))
+        )
+        log_p += (
+            torch.lgamma(torch.tensor(a + b))
+            - torch.lgamma(torch.tensor(a))
+            - torch.lgamma(torch.tensor(b))
+        )
         mean = (n + a) / (t + a + b)
         cross = -(log_p.exp() * mean * mean.log()).sum() * n_colors
         entropy = torch.digamma(torch.tensor(n_colors + 1.0)) - torch.digamma(torch.tensor(2.0))
@@ -229,16 +293,23 @@ def expected_kl(*, n_colors, rows):
 
 
 def test_too_little_for_a_fit_and_fits_that_go_nowhere_are_told():
-    with pytest.raises(FitError, match="at least 3 task diversities D, got 2; train models for more of them"):
+    with pytest.raises(
+        FitError, match="at least 3 task diversities D, got 2; train models for more of them"
+    ):
         few = cells(diversities=(4, 8))
         strategies.fit(few, made_by(TRUE.log_odds(few))["kl"])
     with pytest.raises(FitError, match="at least 5 checkpoints, got 4"):
         few = cells(n_steps=4)
         strategies.fit_baseline(few, made_by(TRUE.log_odds(few))["kl"])
     table, starts = cells(), r"\{'alpha': 0.2, 'beta': 0.2, 'gamma': -4.0\}"
-    for nowhere in (np.nan, 1.0):  # no number, and a plateau, on which every start stays where it is
+    for nowhere in (
+        np.nan,
+        1.0,
+    ):  # no number, and a plateau, on which every start stays where it is
         with pytest.raises(FitError, match=rf"none of 36 starts led to a minimum: {starts}"):
-            strategies.fitting._fit(table, lambda account, value=nowhere: np.full(len(table), value), {})
+            strategies.fitting._fit(
+                table, lambda account, value=nowhere: np.full(len(table), value), {}
+            )
     flat = Curves(np.full((len(table), len(LOG_ODDS)), 1.0))
     with pytest.raises(FitError, match="none of 12 starts of the baseline"):
         strategies.fit_baseline(table, flat)
@@ -250,7 +321,9 @@ def test_exact_predictors_stand_at_the_ends_of_the_map_and_mixtures_between():
     outside = Urns(4).out_of_distribution(60, 17, generator=generator(0, "outside"))
     exact = {"u": Uniform(4), "g": Generalizing(4), "m": Memorizing(pool)}
     u, g, m = (strategies.cell(each, exact, inside, outside) for each in exact.values())
-    assert (g["share"], m["share"]) == (pytest.approx(0), pytest.approx(1)) and g["apart"] == m["apart"] > 0.05
+    assert (g["share"], m["share"]) == (pytest.approx(0), pytest.approx(1)) and g["apart"] == m[
+        "apart"
+    ] > 0.05
     assert (g["share_out"], m["share_out"]) == (pytest.approx(0), pytest.approx(1))
     assert abs(m["kl_in"]) < 1e-12 < g["kl_in"] and abs(g["kl_out"]) < 1e-12 < m["kl_out"]
     for name, found in (("u", u), ("g", g), ("m", m)):
@@ -272,25 +345,48 @@ def test_exact_predictors_stand_at_the_ends_of_the_map_and_mixtures_between():
 
 def test_crossings_lie_between_steps_and_say_why_there_is_none():
     steps = [10, 100, 1000]
-    shares = {1: [0.7, 0.8, 0.9], 2: [0.1, 0.4, 0.6], 3: [0.1, 0.2, 0.3], 4: [np.nan] * 3, 5: [0.9, 0.2, 0.8]}
+    shares = {
+        1: [0.7, 0.8, 0.9],
+        2: [0.1, 0.4, 0.6],
+        3: [0.1, 0.2, 0.3],
+        4: [np.nan] * 3,
+        5: [0.9, 0.2, 0.8],
+    }
     lines = [
         {"kind": "normal", "n_tasks": n_tasks, "seed": 0, "step": step, "share": share}
         for n_tasks, of in shares.items()
         for step, share in zip(steps, of, strict=True)
     ]
     found = strategies.crossings(pd.DataFrame(lines)).set_index("n_tasks")
-    assert found["why"].to_dict() == {1: "sooner", 2: "", 3: "later", 4: "undetermined", 5: "sooner"}
+    assert found["why"].to_dict() == {
+        1: "sooner",
+        2: "",
+        3: "later",
+        4: "undetermined",
+        5: "sooner",
+    }
     assert found.loc[2, "step"] == pytest.approx(10**2.5)
     late = strategies.crossings(pd.DataFrame(lines), since=100).set_index("n_tasks")
     assert late.loc[5, "step"] == pytest.approx(10**2.5) and late["step"].notna().sum() == 2
 
 
 def test_half_way_needs_every_seed_and_slopes_are_each_seeds_own():
-    steps = {(16, 0): 100.0, (32, 0): 400.0, (16, 1): 50.0, (32, 1): 400.0, (64, 0): 900.0, (64, 1): np.nan}
-    crossed = pd.DataFrame([{"n_tasks": d, "seed": seed, "step": step} for (d, seed), step in steps.items()])
+    steps = {
+        (16, 0): 100.0,
+        (32, 0): 400.0,
+        (16, 1): 50.0,
+        (32, 1): 400.0,
+        (64, 0): 900.0,
+        (64, 1): np.nan,
+    }
+    crossed = pd.DataFrame(
+        [{"n_tasks": d, "seed": seed, "step": step} for (d, seed), step in steps.items()]
+    )
     found = strategies.half_way(crossed).set_index("n_tasks")["step"]
     assert found.to_dict() == pytest.approx({16: (100 * 50) ** 0.5, 32: 400})
-    assert strategies.slopes(crossed)[1] == pytest.approx(3.0) and len(strategies.slopes(crossed)) == 2
+    assert (
+        strategies.slopes(crossed)[1] == pytest.approx(3.0) and len(strategies.slopes(crossed)) == 2
+    )
     assert strategies.slopes(crossed[crossed["n_tasks"] == 16]).empty
 
 
@@ -298,30 +394,52 @@ def test_a_rise_is_measured_where_others_were_least():
     def table(curve, *, noise, seeds=6):
         stream = np.random.default_rng(0)
         return pd.DataFrame(
-            {"kind": "normal", "n_tasks": 16, "seed": seed, "step": step, "kl_out": value + noise * stream.normal()}
+            {
+                "kind": "normal",
+                "n_tasks": 16,
+                "seed": seed,
+                "step": step,
+                "kl_out": value + noise * stream.normal(),
+            }
             for seed in range(seeds)
             for step, value in curve.items()
         )
 
     flat = dict.fromkeys(range(10, 500, 10), 0.1)
     rises = strategies.dips(table(flat, noise=0.01))["rise"]
-    assert abs(rises.mean()) < 2.5 * rises.sem()  # its own least would lie two standard deviations below
+    assert (
+        abs(rises.mean()) < 2.5 * rises.sem()
+    )  # its own least would lie two standard deviations below
     assert strategies.dips(table(flat, noise=0.01, seeds=1))["rise"].iloc[0] > 0.005
     dip = {step: 0.1 + 0.05 * abs(np.log(step / 100)) for step in flat}
     found = strategies.dips(table(dip, noise=0.001))
     assert (found["fall"] > 0.05).all()  # before it rose
-    assert found["step"].between(80, 120).all() and found["rise"].mean() == pytest.approx(dip[490] - 0.1, abs=0.003)
+    assert found["step"].between(80, 120).all() and found["rise"].mean() == pytest.approx(
+        dip[490] - 0.1, abs=0.003
+    )
 
 
 def test_what_is_settled_begins_after_uniform_has_gone():
     weights = {20: 0.6, 40: 0.05, 60: 0.2, 80: 0.09, 100: 0.01}
     table = pd.DataFrame([{"step": step, "weight_u": w} for step, w in weights.items()])
-    assert strategies.settled(table, leave=1) == 80 and strategies.settled(table, most=0.5, leave=1) == 40
+    assert (
+        strategies.settled(table, leave=1) == 80
+        and strategies.settled(table, most=0.5, leave=1) == 40
+    )
     assert strategies.settled(table, most=0.001, leave=1) == 100
-    assert strategies.settled(table, leave=3) == 60 and strategies.settled(table) == 20  # enough is left for a fit
+    assert (
+        strategies.settled(table, leave=3) == 60 and strategies.settled(table) == 20
+    )  # enough is left for a fit
 
 
-FLAT = {"n_tasks": 3, "n_steps": 60, "eval_every": 60, "n_test_samples": 40, "context_length": 8, "n_checkpoints": 5}
+FLAT = {
+    "n_tasks": 3,
+    "n_steps": 60,
+    "eval_every": 60,
+    "n_test_samples": 40,
+    "context_length": 8,
+    "n_checkpoints": 5,
+}
 
 
 @pytest.mark.parametrize("lex", [False, True])
@@ -330,9 +448,14 @@ def test_a_training_is_followed_through_the_map_once(lex, monkeypatch):
     table = strategies.followed([run], say=told.append)
     assert table["step"].tolist() == [20, 28, 37, 48, 60] and (table["k_m"] > table["k_g"]).all()
     assert table["kind"].unique().tolist() == ["lexical" if lex else "normal"]
-    assert table["delta_l"].nunique() == 1 and table["delta_l"].iloc[0] > 2 * table["delta_l_sem"].iloc[0] * (not lex)
+    assert table["delta_l"].nunique() == 1 and table["delta_l"].iloc[0] > 2 * table[
+        "delta_l_sem"
+    ].iloc[0] * (not lex)
     assert table["kl_in"].iloc[-1] < table["kl_in"].iloc[0] and (table["kl_out"] > 0).all()
-    plain = pd.concat([strategies.along(run), pd.DataFrame(strategies.maps.complexities(run), index=range(5))], axis=1)
+    plain = pd.concat(
+        [strategies.along(run), pd.DataFrame(strategies.maps.complexities(run), index=range(5))],
+        axis=1,
+    )
     pd.testing.assert_frame_equal(table, plain, rtol=1e-4, atol=1e-9, check_dtype=False)
     assert told[-1] == "1 training(s) followed, 0 that had been before."
     monkeypatch.setattr(cache, "keep", None)  # nothing is computed again
@@ -341,13 +464,20 @@ def test_a_training_is_followed_through_the_map_once(lex, monkeypatch):
 
 def test_maps_of_runs_that_cannot_be_compared_or_followed_are_refused():
     run, other = runs.get(FLAT), runs.get(FLAT | {"n_steps": 30, "eval_every": 30})
-    with pytest.raises(parameters.ParameterError, match="must share their settings, but n_steps is 60 of .* and 30 of"):
+    with pytest.raises(
+        parameters.ParameterError,
+        match="must share their settings, but n_steps is 60 of .* and 30 of",
+    ):
         strategies.followed([run, other])
     wide = runs.get(FLAT | {"d_mlp": 16})
     with pytest.raises(parameters.ParameterError, match="d_mlp is 0 of .* and 16 of"):
         strategies.followed([run, wide])
-    assert strategies.followed([run, wide], titrated="d_mlp", say=list)["d_mlp"].unique().tolist() == [128, 16]
-    with pytest.raises(FileNotFoundError, match="kept no weights along its training; set n_checkpoints"):
+    assert strategies.followed([run, wide], titrated="d_mlp", say=list)[
+        "d_mlp"
+    ].unique().tolist() == [128, 16]
+    with pytest.raises(
+        FileNotFoundError, match="kept no weights along its training; set n_checkpoints"
+    ):
         strategies.along(runs.get(FLAT | {"n_checkpoints": 0}))
     with pytest.raises(parameters.ParameterError, match="n_tasks=0 leaves no pool"):
         strategies.along(runs.get(FLAT | {"n_tasks": 0}))
@@ -367,14 +497,20 @@ def test_compositions_put_the_account_beside_the_nearest_mixtures():
 
 def test_the_baseline_is_even_at_its_transition():
     table, line = cells(), strategies.Baseline(a=-3.0, b=1.5, c=-0.7)
-    np.testing.assert_allclose(line.log_odds(table.assign(step=line.transition(table))), 0, atol=1e-9)
+    np.testing.assert_allclose(
+        line.log_odds(table.assign(step=line.transition(table))), 0, atol=1e-9
+    )
 
 
 def test_a_trial_tells_the_account_from_the_baseline_by_what_they_make():
     table = cells(diversities=(4, 8, 16, 32, 64, 128, 256), seeds=3)
     options = {"noise": 0.1, "generator": generator(0, "trial")}
     own = strategies.trial(table, TRUE, **options)
-    for name, value in (("alpha", TRUE.alpha), ("beta", TRUE.beta), ("ln gamma", np.log(TRUE.gamma))):
+    for name, value in (
+        ("alpha", TRUE.alpha),
+        ("beta", TRUE.beta),
+        ("ln gamma", np.log(TRUE.gamma)),
+    ):
         assert own[name].low < value < own[name].high and own[name].n == 3
     other = strategies.trial(table, strategies.Baseline(a=0.0, b=0.8, c=-1.2), **options)
     assert own["KL more urns, account"].value < own["KL more urns, baseline"].value / 100
@@ -384,5 +520,9 @@ def test_a_trial_tells_the_account_from_the_baseline_by_what_they_make():
 def test_weight_in_the_wrong_place_is_a_total_variation():
     table = cells()
     table[["weight_u", "weight_g", "weight_m"]] = [0.0, 0.5, 0.5]
-    half = Account(alpha=0.5, beta=0.5, gamma=1e-9)  # complexities alone: all weight at the simplest, U
-    assert strategies.misplaced(strategies.compositions(table, half)).tolist() == pytest.approx([1.0] * 5)
+    half = Account(
+        alpha=0.5, beta=0.5, gamma=1e-9
+    )  # complexities alone: all weight at the simplest, U
+    assert strategies.misplaced(strategies.compositions(table, half)).tolist() == pytest.approx(
+        [1.0] * 5
+    )

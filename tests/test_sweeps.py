@@ -51,7 +51,9 @@ class Here(Executor):
 
 def command(*arguments, **options):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-m", "lexurn", "sweep", *map(str, arguments)], **pipes, **options)
+    return subprocess.Popen(
+        [sys.executable, "-m", "lexurn", "sweep", *map(str, arguments)], **pipes, **options
+    )
 
 
 def finished(process, code=0):
@@ -78,7 +80,10 @@ def one_by_one(tmp_path_factory):
         patch.setattr(paths, "published", lambda: None)
         sweep = sweeps.read(folder / "small.yaml")
         told = []
-        assert sweeps.train(sweep.missing(), Here(), tell=lambda point, trace: told.append(point)) == {}
+        assert (
+            sweeps.train(sweep.missing(), Here(), tell=lambda point, trace: told.append(point))
+            == {}
+        )
         assert set(told) == set(sweep.points) and sweep.missing() == []
         return sweep.table()
 
@@ -87,12 +92,19 @@ def test_the_table_is_tidy_and_in_the_order_of_the_points(one_by_one):
     assert list(one_by_one)[:4] == ["name", "kind", "seed", "n_colors"]
     assert {"step", "split", "row", "reference", "measure", "mean", "sem", "n"} < set(one_by_one)
     points = one_by_one.drop_duplicates("name")[["kind", "n_colors", "seed"]].values.tolist()
-    assert points == [[kind, colors, seed] for kind in ("normal", "lexical") for colors in (2, 3) for seed in (0, 1)]
+    assert points == [
+        [kind, colors, seed]
+        for kind in ("normal", "lexical")
+        for colors in (2, 3)
+        for seed in (0, 1)
+    ]
 
 
 def test_processes_give_the_same_table_and_nothing_is_trained_twice(grid, one_by_one, store):
     said = finished(command(grid, "--jobs", "2"))
-    assert "8 points: 0 done, 8 missing" in said and "8 of 8" in said and "results of 8 points" in said
+    assert (
+        "8 points: 0 done, 8 missing" in said and "8 of 8" in said and "results of 8 points" in said
+    )
     pd.testing.assert_frame_equal(runs.read_table("sweep-small"), one_by_one)
     before = {path: path.stat().st_mtime_ns for path in store.glob("*/results.json")}
     assert "8 points: 8 done, 0 missing" in finished(command(grid))
@@ -104,14 +116,20 @@ def test_a_grid_that_was_interrupted_goes_on_to_the_same_table(grid, one_by_one,
     process = command(grid, "--jobs", "2", start_new_session=True, **default)
     until(lambda: len(list(store.glob("*/results.json"))) >= 2)
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
-    assert "stopped; what was trained is kept, and the same command goes on" in finished(process, 130)
+    assert "stopped; what was trained is kept, and the same command goes on" in finished(
+        process, 130
+    )
     n_done = len(list(store.glob("*/results.json")))
     assert 2 <= n_done < 8
-    assert f"8 points: {n_done} done, {8 - n_done} missing" in finished(command(grid, "--jobs", "2"))
+    assert f"8 points: {n_done} done, {8 - n_done} missing" in finished(
+        command(grid, "--jobs", "2")
+    )
     pd.testing.assert_frame_equal(runs.read_table("sweep-small"), one_by_one)
 
 
-def test_a_process_that_dies_loses_its_point_alone_which_is_trained_all_the_same(grid, one_by_one, monkeypatch):
+def test_a_process_that_dies_loses_its_point_alone_which_is_trained_all_the_same(
+    grid, one_by_one, monkeypatch
+):
     sweep = sweeps.read(grid)
     executor, killed = workers.Processes(2), []
 
@@ -142,13 +160,23 @@ class Cluster:
             until(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == n_workers)
 
     def worker(self, **environment):
-        options = ["--nthreads", "1", "--no-nanny", "--local-directory", self.folder, "--dashboard-address", ":0"]
+        options = [
+            "--nthreads",
+            "1",
+            "--no-nanny",
+            "--local-directory",
+            self.folder,
+            "--dashboard-address",
+            ":0",
+        ]
         return self._start("worker", self.address, *options, **environment)
 
     def _start(self, *arguments, **environment):
         started = [sys.executable, "-m", "dask", *map(str, arguments)]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen(started, env=self.environment | environment, cwd=self.folder, **quiet)
+        return subprocess.Popen(
+            started, env=self.environment | environment, cwd=self.folder, **quiet
+        )
 
     def __enter__(self):
         return self
@@ -159,7 +187,9 @@ class Cluster:
             process.wait()
 
 
-def test_two_workers_of_a_cluster_one_of_them_killed_give_the_same_table(grid, one_by_one, tmp_path):
+def test_two_workers_of_a_cluster_one_of_them_killed_give_the_same_table(
+    grid, one_by_one, tmp_path
+):
     with Cluster(tmp_path, 2) as cluster:
         process = command(grid, "--cluster", cluster.address)
         until(lambda: "training" in "".join(store.unfinished().values()))
@@ -176,13 +206,19 @@ def test_a_cluster_that_cannot_train_is_refused_in_a_line(grid, tmp_path):
 
     assert "no cluster answers at tcp://127.0.0.1:9" in said("tcp://127.0.0.1:9")
     with Cluster(tmp_path, 0) as cluster:
-        assert f"has no workers; start some with `dask worker {cluster.address}`" in said(cluster.address)
+        assert f"has no workers; start some with `dask worker {cluster.address}`" in said(
+            cluster.address
+        )
         other = tmp_path / "other" / "lexurn"
         shutil.copytree(paths.root() / "lexurn", other)
         text = (other / "__init__.py").read_text()
-        (other / "__init__.py").write_text(re.sub(r'__version__ = "[^"]+"', '__version__ = "9.9.9"', text))
+        (other / "__init__.py").write_text(
+            re.sub(r'__version__ = "[^"]+"', '__version__ = "9.9.9"', text)
+        )
         cluster.workers.append(cluster.worker(PYTHONPATH=str(other.parent)))
-        assert "has lexurn 9.9.9 and the store" in until(lambda: "9.9.9" in (text := said(cluster.address)) and text)
+        assert "has lexurn 9.9.9 and the store" in until(
+            lambda: "9.9.9" in (text := said(cluster.address)) and text
+        )
         cluster.workers.pop().kill()
         shutil.rmtree(other)
         other.mkdir()
@@ -209,17 +245,25 @@ def test_a_process_that_is_lost_for_good_leaves_what_it_was_as_the_point_s_failu
 
     sweep = sweeps.read(grid)
     failed = sweeps.train(sweep.points[:1], Lost(), tell=lambda point, trace: None)
-    assert failed == {sweep.points[0]: "BrokenProcessPool: a process died"} and sweep.failed() == [sweep.points[0]]
+    assert failed == {sweep.points[0]: "BrokenProcessPool: a process died"} and sweep.failed() == [
+        sweep.points[0]
+    ]
 
 
 def test_lists_along_an_axis_come_back_as_text(grid):
-    grid.write_text(GRID.replace("n_colors: [2, 3]", "alpha: [1.0, [1, 2, 1, 1]]").replace("seeds: 2", "seeds: 1"))
+    grid.write_text(
+        GRID.replace("n_colors: [2, 3]", "alpha: [1.0, [1, 2, 1, 1]]").replace(
+            "seeds: 2", "seeds: 1"
+        )
+    )
     sweep = sweeps.read(grid)
     sweeps.train(sweep.points[:2], Here(), tell=lambda point, trace: None)
     assert list(sweep.table()["alpha"].unique()) == ["1.0", "[1.0, 2.0, 1.0, 1.0]"]
 
 
-def test_a_point_that_fails_is_told_with_its_traceback_and_the_others_go_on(grid, store, monkeypatch):
+def test_a_point_that_fails_is_told_with_its_traceback_and_the_others_go_on(
+    grid, store, monkeypatch
+):
     real = runs.get
 
     def get(settings, **options):
@@ -230,12 +274,20 @@ def test_a_point_that_fails_is_told_with_its_traceback_and_the_others_go_on(grid
     monkeypatch.setattr(runs, "get", get)
     monkeypatch.setattr(workers, "Processes", lambda jobs: Here())
     done = CliRunner().invoke(cli.main, ["sweep", str(grid)])
-    assert done.exit_code == 1 and done.output.count("RuntimeError: the loss is not finite at step 7") == 1
+    assert (
+        done.exit_code == 1
+        and done.output.count("RuntimeError: the loss is not finite at step 7") == 1
+    )
     (names,) = re.findall(r"^failed: (.*)", done.output, re.MULTILINE)
-    assert len(names.split(", ")) == 2 and all("V3" in name and "lexical" in name for name in names.split(", "))
+    assert len(names.split(", ")) == 2 and all(
+        "V3" in name and "lexical" in name for name in names.split(", ")
+    )
     assert "2 of 8 points failed" in done.output and "results of 6 points" in done.output
     dry = CliRunner().invoke(cli.main, ["sweep", str(grid), "--dry-run"]).output
-    assert "8 points: 6 done, 2 missing (2 of them failed before)" in dry and dry.count("failed before  ") == 2
+    assert (
+        "8 points: 6 done, 2 missing (2 of them failed before)" in dry
+        and dry.count("failed before  ") == 2
+    )
     monkeypatch.setattr(runs, "get", real)
     assert CliRunner().invoke(cli.main, ["sweep", str(grid)]).exit_code == 0
     assert not list(store.glob("*/failure.txt")) and len(list(store.glob("*/results.json"))) == 8
@@ -248,15 +300,31 @@ def test_a_point_that_fails_is_told_with_its_traceback_and_the_others_go_on(grid
         ("axes:", "axis:", "axis is no part of a grid; did you mean axes?"),
         ("[2, 3]", "[]", "axis n_colors needs a list of values, got []"),
         ("[2, 3]", "2", "axis n_colors needs a list of values, got 2"),
-        ("[2, 3]", "[2, 2]", "the point kind=normal, n_colors=2, seed=0 comes twice; give each value once"),
+        (
+            "[2, 3]",
+            "[2, 2]",
+            "the point kind=normal, n_colors=2, seed=0 comes twice; give each value once",
+        ),
         ("[2, 3]", "[2, 1]", "at kind=normal, n_colors=1, seed=0: n_colors (colours of balls"),
-        ("[normal, lexical]", "[normal, lexicl]", "kind must be one of normal, lexical, permuted, got 'lexicl'"),
-        ("n_colors: [2, 3]", "n_steps: [2, 3]", "n_steps is fixed and an axis; keep one of the two"),
+        (
+            "[normal, lexical]",
+            "[normal, lexicl]",
+            "kind must be one of normal, lexical, permuted, got 'lexicl'",
+        ),
+        (
+            "n_colors: [2, 3]",
+            "n_steps: [2, 3]",
+            "n_steps is fixed and an axis; keep one of the two",
+        ),
         ("n_colors: [2, 3]", "seed: [2, 3]", "seeds stand under `seeds`, a number or a list"),
         ("n_colors: [2, 3]", "lex: [true, false]", "kind says what lex is; leave lex out"),
         ("seeds: 2", "seeds: 0", "seeds must be a number of them, or a list, got 0"),
         ("seeds: 2", "seeds: [0, a]", "seeds must be a number of them, or a list, got [0, 'a']"),
-        ("seeds: 2", "seeds: 300", "has 1200 points, more than 1000; make it smaller, or allow more with --max-points"),
+        (
+            "seeds: 2",
+            "seeds: 300",
+            "has 1200 points, more than 1000; make it smaller, or allow more with --max-points",
+        ),
         ("fixed: {", "fixed: [", "is not YAML"),
     ],
 )
@@ -274,8 +342,15 @@ def test_a_point_whose_loss_is_no_number_fails_alone_and_is_named(grid, monkeypa
     monkeypatch.setattr(workers, "Processes", lambda jobs: Here())
     done = CliRunner().invoke(cli.main, ["sweep", str(grid)])
     good, bad = sweeps.read(grid).points
-    assert done.exit_code == 1 and f"failed: {bad.name}" in done.output and "1 of 2 points failed" in done.output
-    assert "the training loss became nan between steps 0 and 10, with learning_rate=1e+30" in done.output
+    assert (
+        done.exit_code == 1
+        and f"failed: {bad.name}" in done.output
+        and "1 of 2 points failed" in done.output
+    )
+    assert (
+        "the training loss became nan between steps 0 and 10, with learning_rate=1e+30"
+        in done.output
+    )
     assert runs.is_stored(good) and not runs.is_stored(bad) and sweeps.failure(bad).exists()
 
 
@@ -285,8 +360,12 @@ def test_a_grid_is_read_by_name_and_with_changes_seeds_and_a_scale():
     assert len(whole.points) == 72 and len(small.points) == 6
     assert {point.training.seed for point in small.points} == {7}
     for large, point in zip(whole.points[::12], small.points, strict=True):
-        assert point.training.n_steps * 10 == large.training.n_steps and point.backbone.n_layers == 2
-        assert point.training.eval_every * 10 == large.training.eval_every and point.kind == large.kind
+        assert (
+            point.training.n_steps * 10 == large.training.n_steps and point.backbone.n_layers == 2
+        )
+        assert (
+            point.training.eval_every * 10 == large.training.eval_every and point.kind == large.kind
+        )
     for changes, said in (
         ({"n_colors": 5}, "n_colors is an axis, whose values stand in the file; leave it out"),
         ({"n_layer": 2}, "n_layer is no setting; did you mean n_layers"),
@@ -348,7 +427,9 @@ def test_chapters_train_side_by_side_what_they_would_train_in_turn(grid, monkeyp
     assert [each.path for each in again] == [first.path, second.path]
     assert "0 run(s) trained in" in capsys.readouterr().err
     bad = points[0].of_kind("normal", seed=9).flat() | {"learning_rate": 1e30, "grad_clip": 0.0}
-    with pytest.raises(RuntimeError, match="(?s)1 run.s. failed: urns-.*the training loss became nan"):
+    with pytest.raises(
+        RuntimeError, match="(?s)1 run.s. failed: urns-.*the training loss became nan"
+    ):
         widgets.get_all([parameters.check(bad)], jobs=2)
 
 

@@ -18,7 +18,9 @@ def recent(tokens):
     """Counts, but the last ball for three: depends on the order."""
     log_probs = Generalizing(2)(tokens)
     counts = torch.nn.functional.one_hot(tokens[:, :-1], 2).double()
-    mass = torch.cat([torch.zeros(len(tokens), 1, 2).double(), counts.cumsum(1) + 2 * counts], 1) + 1
+    mass = (
+        torch.cat([torch.zeros(len(tokens), 1, 2).double(), counts.cumsum(1) + 2 * counts], 1) + 1
+    )
     return (mass / mass.sum(-1, keepdim=True)).log().to(log_probs)
 
 
@@ -34,7 +36,9 @@ def test_an_exact_predictor_does_not_see_the_order_and_another_one_does(tokens):
 
 def test_shuffling_keeps_the_counts_and_the_last_token_and_reaches_every_order(tokens):
     again = symmetry.shuffled(tokens, generator=generator(0, "orders"))
-    assert torch.equal(again[:, :-1].sum(-1), tokens[:, :-1].sum(-1)) and torch.equal(again[:, -1], tokens[:, -1])
+    assert torch.equal(again[:, :-1].sum(-1), tokens[:, :-1].sum(-1)) and torch.equal(
+        again[:, -1], tokens[:, -1]
+    )
     three = torch.tensor([[0, 1, 2, 0]]).expand(6000, -1)
     orders = symmetry.shuffled(three, generator=generator(0, "orders"))[:, :-1]
     numbers = (orders * torch.tensor([9, 3, 1])).sum(-1).bincount()
@@ -56,6 +60,11 @@ def test_cosines_are_of_pairs_with_equal_counts_split_by_the_last_token_beside_a
         table[table["pair"] == f"{name} last"]["cosine"]
         for name in ("same counts, same", "same counts, other", "other counts, same")
     )
-    assert len(same) + len(other) <= len(seen) // 2 >= len(control) and min(map(len, (same, other, control))) > 10
-    assert (same - 1).abs().max() < 1e-12  # these vectors are functions of the count and the last token
+    assert (
+        len(same) + len(other) <= len(seen) // 2 >= len(control)
+        and min(map(len, (same, other, control))) > 10
+    )
+    assert (
+        same - 1
+    ).abs().max() < 1e-12  # these vectors are functions of the count and the last token
     assert (other < 1 - 1e-6).all() and (control < 1 - 1e-9).all()

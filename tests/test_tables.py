@@ -25,9 +25,13 @@ def test_a_table_comes_back_as_it_was(store):
         }
     )
     path = runs.write_table("urn_by_urn", frame)
-    assert path == store / "tables" / "urn_by_urn.csv" and path.read_text().startswith('"row","who","known",n,mean,')
+    assert path == store / "tables" / "urn_by_urn.csv" and path.read_text().startswith(
+        '"row","who","known",n,mean,'
+    )
     pd.testing.assert_frame_equal(runs.read_table("urn_by_urn"), frame, check_exact=True)
-    careless = pd.read_csv(path)  # the control: without the rule, labels become numbers and texts go missing
+    careless = pd.read_csv(
+        path
+    )  # the control: without the rule, labels become numbers and texts go missing
     assert careless["row"].isna().any() and careless["who"].isna().any()
     filtered = frame[frame["n"] > 0]  # has gaps in its row numbers
     runs.write_table("urn_by_urn", filtered)
@@ -64,7 +68,10 @@ def test_a_published_table_is_read_after_ones_own(tmp_path, monkeypatch):
     monkeypatch.setenv("LEXURN_RUNS", str(published))
     runs.write_table("urns", pd.DataFrame({"x": [1]}))
     monkeypatch.setenv("LEXURN_RUNS", str(own))
-    with pytest.raises(FileNotFoundError, match="no table urns in .*; there are none yet; runs.write_table makes one"):
+    with pytest.raises(
+        FileNotFoundError,
+        match="no table urns in .*; there are none yet; runs.write_table makes one",
+    ):
         runs.read_table("urns")
     edition.seal(published)
     monkeypatch.setattr(paths, "published", lambda: published)

@@ -24,8 +24,17 @@ from lexurn.settings.resolver import ParameterError, check
 DATA = os.environ.get("LEXURN_TEST_DATA")
 """A folder with `wikitext-2/valid.txt` and `test.txt`, and `gpt2-bpe/encoder.json` and `vocab.bpe`."""
 
-needs_data = pytest.mark.skipif(not DATA, reason="LEXURN_TEST_DATA names no folder with WikiText-2 and GPT-2's files")
-SMALL = {"task": "text", "n_tokens": 300, "context_length": 16, "n_steps": 20, "eval_every": 10, "n_test_samples": 40}
+needs_data = pytest.mark.skipif(
+    not DATA, reason="LEXURN_TEST_DATA names no folder with WikiText-2 and GPT-2's files"
+)
+SMALL = {
+    "task": "text",
+    "n_tokens": 300,
+    "context_length": 16,
+    "n_steps": 20,
+    "eval_every": 10,
+    "n_test_samples": 40,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +45,9 @@ def nothing_remembered():
 def folder(path, **texts):
     path.mkdir(exist_ok=True)
     for name, content in texts.items():
-        (path / f"{name}.txt").write_bytes(content if isinstance(content, bytes) else content.encode())
+        (path / f"{name}.txt").write_bytes(
+            content if isinstance(content, bytes) else content.encode()
+        )
     return str(path)
 
 
@@ -53,7 +64,11 @@ def test_text_comes_back_from_its_tokens(task):
     found = text.load(task)
     for split in corpora.SPLITS:
         tokens, whole = found.tokens(split), corpora.read("plays", split)
-        assert isinstance(tokens, np.memmap) and not tokens.flags.writeable and tokens.dtype == np.uint16
+        assert (
+            isinstance(tokens, np.memmap)
+            and not tokens.flags.writeable
+            and tokens.dtype == np.uint16
+        )
         assert found.tokenizer.decode(tokens) == whole
         assert found.tokenizer.n_bytes[tokens].sum() == len(whole.encode())
     assert len(found.tokenizer.pieces) == task.vocab_size
@@ -68,7 +83,9 @@ def test_a_byte_pair_encoding_is_learned_from_its_text_alone_and_again_the_same(
     for foreign in ("été", "日本", "\x00\n "):
         assert one.decode(one.encode(foreign)) == foreign
     assert "�" in one.decode(one.encode("日")[:1])
-    with pytest.raises(ParameterError, match="n_tokens=2000 are more than the training text has pairs for"):
+    with pytest.raises(
+        ParameterError, match="n_tokens=2000 are more than the training text has pairs for"
+    ):
         tokenization.learned("to be", 2000)
 
 
@@ -90,7 +107,9 @@ def test_counts_are_those_of_a_loop():
     tokens, size = np.array([0, 1, 1, 2, 1, 0], dtype=np.uint16), 4
     sequences = torch.tensor([[1, 1, 3], [2, 0, 1]])
     first = [(list(tokens).count(token) + 1) / (6 + 4) for token in range(size)]
-    assert torch.allclose(Unigram(tokens, size)(sequences).exp(), torch.tensor(first).double().expand(2, 3, 4))
+    assert torch.allclose(
+        Unigram(tokens, size)(sequences).exp(), torch.tensor(first).double().expand(2, 3, 4)
+    )
     pairs = list(zip(tokens, tokens[1:], strict=False))
 
     def loop(s):
@@ -107,7 +126,8 @@ def test_counts_are_those_of_a_loop():
     for other in ([0, 1, 1, 2, 1, 0, 1, 1, 2], [3, 0, 3, 3, 0, 2]):  # like the text, and unlike it
         other = np.array(other, dtype=np.uint16)
         losses = {
-            s: -sum(loop(s)[a, b].log().item() for a, b in zip(other, other[1:], strict=False)) for s in STRENGTHS
+            s: -sum(loop(s)[a, b].log().item() for a, b in zip(other, other[1:], strict=False))
+            for s in STRENGTHS
         }
         best = min(losses, key=losses.get)
         assert torch.allclose(Bigram(tokens, size, other=other).log_probs.exp(), loop(best))
@@ -149,7 +169,9 @@ def test_the_error_of_a_perplexity_is_its_spread_over_texts():
         found.append(perplexity.of_text(counted, tokens, n_bytes=np.ones(3, int), length=10))
     spread = np.std([each.nats for each in found], ddof=1)
     assert np.mean([each.sem for each in found]) == pytest.approx(spread, rel=0.15)
-    assert perplexity.of_text(wrong, tokens, n_bytes=np.ones(3, int), length=10).sem == pytest.approx(0)
+    assert perplexity.of_text(
+        wrong, tokens, n_bytes=np.ones(3, int), length=10
+    ).sem == pytest.approx(0)
 
 
 def test_a_run_learns_text_and_is_found_again():
@@ -173,7 +195,9 @@ def test_in_parts_a_model_is_evaluated_as_at_once(monkeypatch):
 
 def test_a_run_whose_text_or_tokenizer_changed_is_refused(tmp_path):
     corpus = folder(tmp_path / "mine", train="abcd " * 400, valid="abc " * 100, test="bcd " * 100)
-    run = runs.get(check(SMALL | {"corpus": corpus, "tokenizer": "char", "n_tokens": 1024, "n_steps": 2}))
+    run = runs.get(
+        check(SMALL | {"corpus": corpus, "tokenizer": "char", "n_tokens": 1024, "n_steps": 2})
+    )
     assert run.model and run.splits
     for changed in ({"test": "bcdd " * 100}, {"test": "bcd " * 100, "train": "abce " * 400}):
         folder(tmp_path / "mine", **changed)
@@ -208,13 +232,22 @@ def test_corpora_that_are_not_there_are_told(tmp_path):
     ):
         runs.get(check(SMALL | {"corpus": "play"}))
     only = folder(tmp_path / "one", train="to be " * 100)
-    with pytest.raises(ParameterError, match=r"has no valid.txt, only train.txt; a folder needs train.txt, valid.txt"):
+    with pytest.raises(
+        ParameterError,
+        match=r"has no valid.txt, only train.txt; a folder needs train.txt, valid.txt",
+    ):
         runs.get(check(SMALL | {"corpus": only, "n_tokens": 257}))
-    latin = folder(tmp_path / "latin", train="to be " * 100, valid="été".encode("latin-1"), test="to be")
-    with pytest.raises(ParameterError, match=r"valid.txt of corpus=.*is not UTF-8, at byte 0; convert it"):
+    latin = folder(
+        tmp_path / "latin", train="to be " * 100, valid="été".encode("latin-1"), test="to be"
+    )
+    with pytest.raises(
+        ParameterError, match=r"valid.txt of corpus=.*is not UTF-8, at byte 0; convert it"
+    ):
         runs.get(check(SMALL | {"corpus": latin, "n_tokens": 257}))
     short = folder(tmp_path / "short", train="to be " * 100, valid="to be", test="to be")
-    with pytest.raises(ParameterError, match="context_length=16 needs texts of 17 tokens or more, but valid of"):
+    with pytest.raises(
+        ParameterError, match="context_length=16 needs texts of 17 tokens or more, but valid of"
+    ):
         runs.get(check(SMALL | {"corpus": short, "n_tokens": 257}))
     empty = folder(tmp_path / "empty", train="to be " * 100, valid="", test="to be")
     with pytest.raises(ParameterError, match="is empty"):
@@ -227,11 +260,18 @@ def test_without_network_wikitext_is_refused_at_once(monkeypatch):
     with pytest.raises(ParameterError) as caught:
         runs.get(check(SMALL | {"corpus": "wikitext-2"}))
     assert time.monotonic() - began < 2
-    for said in ("Salesforce/wikitext", "corpus plays", "a folder", "train.txt, valid.txt and test.txt"):
+    for said in (
+        "Salesforce/wikitext",
+        "corpus plays",
+        "a folder",
+        "train.txt, valid.txt and test.txt",
+    ):
         assert said in str(caught.value)
     monkeypatch.setattr(tokenization, "GPT2_HOST", "http://127.0.0.1:9")
     monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
-    with pytest.raises(ParameterError, match="use tokenizer bpe, which is learned here, or set TIKTOKEN_CACHE_DIR"):
+    with pytest.raises(
+        ParameterError, match="use tokenizer bpe, which is learned here, or set TIKTOKEN_CACHE_DIR"
+    ):
         runs.get(check(SMALL | {"tokenizer": "gpt2", "n_tokens": 1024}))
 
 
@@ -241,7 +281,8 @@ def test_wikitext_is_loaded_once_and_kept(monkeypatch):
     def load_dataset(name, config):
         asked.append((name, config))
         return {
-            split: {"text": [f" = {split} = \n", "", " to be \n" * 200]} for split in ("train", "validation", "test")
+            split: {"text": [f" = {split} = \n", "", " to be \n" * 200]}
+            for split in ("train", "validation", "test")
         }
 
     monkeypatch.setattr(corpora, "require_answer", lambda address: None)
@@ -261,7 +302,9 @@ def test_gpt2s_encoding_is_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
     found = tokenization.gpt2()
     assert len(found.pieces) == tokenization.GPT2_TOKENS == TextSettings.GPT2_TOKENS
-    assert found.encode("Hello world") == [15496, 995] and found.decode([15496, 995]) == "Hello world"
+    assert (
+        found.encode("Hello world") == [15496, 995] and found.decode([15496, 995]) == "Hello world"
+    )
     assert found.n_bytes[[15496, 995]].sum() == 11
 
 
@@ -269,7 +312,13 @@ def test_gpt2s_encoding_is_its_own(tmp_path, monkeypatch):
 def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
     """The training split is not at hand: trained on `valid`, its last tenth held back, and asked on `test`."""
     corpus = str(Path(DATA) / "wikitext-2")
-    flat = {"corpus": corpus, "trained_on": "valid", "n_tokens": 600, "n_steps": 150, "learning_rate": 0.01}
+    flat = {
+        "corpus": corpus,
+        "trained_on": "valid",
+        "n_tokens": 600,
+        "n_steps": 150,
+        "learning_rate": 0.01,
+    }
     run = runs.get(check(SMALL | flat))
     found = text.load(run.settings.task)
     whole = found.tokens("test")
@@ -278,7 +327,11 @@ def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
     some, n_bytes = whole[: 17 * 2000], found.tokenizer.n_bytes
     nats = {
         name: perplexity.of_text(each, some, n_bytes=n_bytes, length=17)
-        for name, each in {"model": run.predictor, "uniform": Uniform(600), **run.references}.items()
+        for name, each in {
+            "model": run.predictor,
+            "uniform": Uniform(600),
+            **run.references,
+        }.items()
     }
     assert nats["uniform"].perplexity == pytest.approx(600)
     assert nats["model"].nats + 6 * nats["model"].sem < nats["unigram"].nats < np.log(600)
@@ -287,11 +340,18 @@ def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
 def test_a_training_of_text_is_told_in_words():
     run = runs.get(check(SMALL | {"n_steps": 60, "eval_every": 20, "learning_rate": 0.01}))
     said = one_run.described(run)
-    assert "The best that can be said of a text is not known. Perplexity of the whole test text" in said
+    assert (
+        "The best that can be said of a text is not known. Perplexity of the whole test text"
+        in said
+    )
     assert "bits per byte); unigram **" in said and one_run.shown(run) == (["test"], "test")
     who = {"unigram": run.references["unigram"]}
     table, names = one_run.along_one_sequence(run, who)
     tokens = run.splits["test"][20, :12].tolist()
-    assert table["color"].nunique() == len(names) == len(set(tokens)) and table["row"].nunique() == 12
+    assert (
+        table["color"].nunique() == len(names) == len(set(tokens)) and table["row"].nunique() == 12
+    )
     first = table[(table["row"] == 3) & (table["color"] == table["ball"])]["probability"].item()
-    assert first == pytest.approx(run.references["unigram"].predictor.log_probs[tokens[3]].exp().item())
+    assert first == pytest.approx(
+        run.references["unigram"].predictor.log_probs[tokens[3]].exp().item()
+    )

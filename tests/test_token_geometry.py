@@ -10,15 +10,35 @@ from lexurn import runs
 from lexurn.chapters.geometry import layers, prompts, summaries, token_geometry
 from lexurn.settings.resolver import ParameterError, check
 
-TEXT = {"task": "text", "n_tokens": 300, "context_length": 16, "n_steps": 20, "eval_every": 10, "n_test_samples": 40}
-URNS = {"n_tasks": 0, "n_colors": 3, "context_length": 16, "n_steps": 150, "eval_every": 150, "n_test_samples": 100}
+TEXT = {
+    "task": "text",
+    "n_tokens": 300,
+    "context_length": 16,
+    "n_steps": 20,
+    "eval_every": 10,
+    "n_test_samples": 40,
+}
+URNS = {
+    "n_tasks": 0,
+    "n_colors": 3,
+    "context_length": 16,
+    "n_steps": 150,
+    "eval_every": 150,
+    "n_test_samples": 100,
+}
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([""], "prompt 1 of prompts must have 2 to context_length=16 tokens, got 0; make it longer"),
-        (["to be", "x"], "prompt 2 of prompts must have 2 to context_length=16 tokens, got 1; make it longer"),
+        (
+            [""],
+            "prompt 1 of prompts must have 2 to context_length=16 tokens, got 0; make it longer",
+        ),
+        (
+            ["to be", "x"],
+            "prompt 2 of prompts must have 2 to context_length=16 tokens, got 1; make it longer",
+        ),
         (["to be or not to be " * 5], "tokens, got .*; cut it, or raise context_length"),
     ],
 )
@@ -29,7 +49,10 @@ def test_prompts_that_no_model_can_be_asked_are_refused(given, said):
 
 def test_foreign_characters_are_refused_by_name():
     settings = check(TEXT | {"tokenizer": "char", "n_tokens": 1024})
-    with pytest.raises(ParameterError, match="prompt 1 of prompts: the tokenizer char has no 'é'.*use tokenizer bpe"):
+    with pytest.raises(
+        ParameterError,
+        match="prompt 1 of prompts: the tokenizer char has no 'é'.*use tokenizer bpe",
+    ):
         prompts.tokens_of(settings, ["café"])
     assert prompts.pieces(settings, "to be") == ["t", "o", "·", "b", "e"]
 
@@ -61,7 +84,9 @@ def test_words_are_shuffled_in_front_of_their_ends(monkeypatch):
     asked = []
     real = layers.by_layer
     monkeypatch.setattr(
-        layers, "by_layer", lambda model, tokens, **how: asked.append(tokens) or real(model, tokens, **how)
+        layers,
+        "by_layer",
+        lambda model, tokens, **how: asked.append(tokens) or real(model, tokens, **how),
     )
     token_geometry.in_other_orders(run)
     assert len(asked) == 6 and not torch.equal(asked[0], asked[-1])
@@ -72,18 +97,31 @@ def test_words_are_shuffled_in_front_of_their_ends(monkeypatch):
 
 def test_over_depth_is_told_from_the_first_weights_to_the_last():
     run = runs.get(
-        check(TEXT | {"n_checkpoints": 3, "n_steps": 40, "eval_every": 20, "n_test_samples": 64, "context_length": 32})
+        check(
+            TEXT
+            | {
+                "n_checkpoints": 3,
+                "n_steps": 40,
+                "eval_every": 20,
+                "n_test_samples": 64,
+                "context_length": 32,
+            }
+        )
     )
     table = token_geometry.over_depth(run)
     steps = sorted(table["step"].unique())
     assert steps[0] == 0 and steps[-1] == 40 and len(steps) >= 3
     best = table[table["best"]].set_index(["layer", "measure"])["mean"]
-    again = layers.by_layer(run.model, token_geometry.sequences(run.settings)).set_index(["layer", "measure"])["mean"]
+    again = layers.by_layer(run.model, token_geometry.sequences(run.settings)).set_index(
+        ["layer", "measure"]
+    )["mean"]
     assert best[1, "cosine"] == pytest.approx(again[1, "cosine"], abs=1e-6)
     first = table[table["step"] == 0].set_index(["layer", "measure"])["mean"]
-    assert abs(first[1, "norm"] - best[1, "norm"]) > 0.01 and {"twonn_once", "overlap", "same_kind"} <= set(
-        table["measure"]
-    )
+    assert abs(first[1, "norm"] - best[1, "norm"]) > 0.01 and {
+        "twonn_once",
+        "overlap",
+        "same_kind",
+    } <= set(table["measure"])
 
 
 def test_a_model_is_like_itself():
@@ -93,7 +131,9 @@ def test_a_model_is_like_itself():
     assert diagonal.tolist() == pytest.approx([1.0, 1.0])
     assert table.loc[diagonal.index, "procrustes"].tolist() == pytest.approx([0.0, 0.0], abs=1e-6)
     assert (table[table["who"] == "untrained"]["value"] < 1 - 1e-6).all()
-    assert (table[table["who"] == "other tokens"]["value"] < 0.3).all()  # nothing in common, of few points
+    assert (
+        table[table["who"] == "other tokens"]["value"] < 0.3
+    ).all()  # nothing in common, of few points
 
 
 def test_what_is_claimed_follows_from_the_tables():
@@ -101,7 +141,13 @@ def test_what_is_claimed_follows_from_the_tables():
     cosine = {"pre a": 0.1, "pre b": 0.3, "post a": 0.5, "post b": 0.9}
     ends = pd.DataFrame(
         [
-            {"system": s, "seed": k, "layer": layer, "measure": "cosine", "value": layer * cosine[s] + k}
+            {
+                "system": s,
+                "seed": k,
+                "layer": layer,
+                "measure": "cosine",
+                "value": layer * cosine[s] + k,
+            }
             for s in systems
             for k in seeds
             for layer in (0, 1)
@@ -115,7 +161,10 @@ def test_what_is_claimed_follows_from_the_tables():
             for k in seeds
             for order in (0, 5)
             for layer in range(5)
-            for m, v in (("twonn", 5 + (order == 5) * (3 - layer)), ("cosine", 0.1 + order * 0.02 * layer))
+            for m, v in (
+                ("twonn", 5 + (order == 5) * (3 - layer)),
+                ("cosine", 0.1 + order * 0.02 * layer),
+            )
         ]
         + [
             {"system": s, "seed": k, "order": o, "layer": 0, "measure": "loss", "value": 2.0 + o}
@@ -134,7 +183,9 @@ def test_what_is_claimed_follows_from_the_tables():
 
 
 def test_untrained_models_are_told_by_their_depth():
-    point = check(TEXT | {"n_layers": 2, "n_test_samples": 10, "initial_std": 0.02, "positions": "none"})
+    point = check(
+        TEXT | {"n_layers": 2, "n_test_samples": 10, "initial_std": 0.02, "positions": "none"}
+    )
     table = token_geometry.untrained(point, [1, 3])
     assert table.groupby("what")["layer"].max().to_dict() == {
         "1 layers": 1,
@@ -144,10 +195,12 @@ def test_untrained_models_are_told_by_their_depth():
         "3, larger, long": 3,
     }
     norms = table[(table["layer"] == 0) & (table["measure"] == "norm")].set_index("what")["mean"]
-    short, large = (point.backbone.d_model**0.5 * std for std in (0.02, point.backbone.d_model**-0.5))
-    assert norms["3 layers"] == pytest.approx(short, rel=0.1) and norms["3, larger weights"] == pytest.approx(
-        large, rel=0.1
+    short, large = (
+        point.backbone.d_model**0.5 * std for std in (0.02, point.backbone.d_model**-0.5)
     )
+    assert norms["3 layers"] == pytest.approx(short, rel=0.1) and norms[
+        "3, larger weights"
+    ] == pytest.approx(large, rel=0.1)
     for what in ("3, long embeddings", "3, larger, long"):
         assert norms[what] == pytest.approx(point.backbone.d_model**0.5, rel=0.1)
 

@@ -13,7 +13,10 @@ def test_json_lines_are_flushed_one_by_one(tmp_path):
     tracker.log({"loss": 1.5}, 0)
     tracker.log({"loss": 0.5}, 10)
     lines = (tmp_path / "metrics.jsonl").read_text().split("\n")  # before it is closed
-    assert [json.loads(line) for line in lines if line] == [{"step": 0, "loss": 1.5}, {"step": 10, "loss": 0.5}]
+    assert [json.loads(line) for line in lines if line] == [
+        {"step": 0, "loss": 1.5},
+        {"step": 10, "loss": 0.5},
+    ]
     tracker.finish()
 
 

@@ -58,7 +58,13 @@ def prefix_entropy(tokens):
 
 def test_one_batch_can_be_learned_by_heart_and_no_further():
     tokens = torch.randint(4, (8, 17), generator=generator(0, "tokens"))
-    flat = {"n_steps": 300, "n_layers": 2, "context_length": 16, "eval_every": 300, "weight_decay": 0.0}
+    flat = {
+        "n_steps": 300,
+        "n_layers": 2,
+        "context_length": 16,
+        "eval_every": 300,
+        "weight_decay": 0.0,
+    }
     model, _, _ = train_model(flat, itertools.repeat(tokens))
     loss = negative_log_likelihood(model(tokens), tokens).mean().item()
     assert prefix_entropy(tokens) - 1e-4 < loss < prefix_entropy(tokens) + 0.02
@@ -88,7 +94,10 @@ def test_evaluating_never_changes_training():
     flat = {"n_steps": 12, "lex": True, "dropout": 0.2}
     rare, _, _ = train_model({**flat, "eval_every": 12})
     often, _, _ = train_model({**flat, "eval_every": 1}, evaluate=drawing)
-    assert all(a.equal(b) for a, b in zip(rare.state_dict().values(), often.state_dict().values(), strict=True))
+    assert all(
+        a.equal(b)
+        for a, b in zip(rare.state_dict().values(), often.state_dict().values(), strict=True)
+    )
 
 
 def test_dropout_draws_from_a_seed_of_its_own_and_gives_the_global_one_back():
@@ -112,13 +121,21 @@ def test_best_and_last_weights_are_those_of_their_steps():
 
     model, trained, logged = train_model({"n_steps": 15, "eval_every": 5}, evaluate=evaluate)
     assert (trained.best_step, trained.best_loss) == (5, 1.0) and list(logged) == [0, 5, 10, 15]
-    assert trained.best["start"].equal(seen[1]["start"]) and trained.last["start"].equal(model.start)
+    assert trained.best["start"].equal(seen[1]["start"]) and trained.last["start"].equal(
+        model.start
+    )
     assert not trained.best["start"].equal(trained.last["start"])
 
 
 @pytest.mark.parametrize(
     ("patience", "min_delta", "wanted"),
-    [(0, 0.0, (50, 10)), (2, 0.0, (30, 10)), (3, 0.0, (50, 10)), (2, 0.5, (20, 0)), (1, 0.0, (20, 10))],
+    [
+        (0, 0.0, (50, 10)),
+        (2, 0.0, (30, 10)),
+        (3, 0.0, (50, 10)),
+        (2, 0.5, (20, 0)),
+        (1, 0.0, (20, 10)),
+    ],
 )
 def test_training_stops_when_nothing_better_comes(patience, min_delta, wanted):
     """Validation losses 3.0, 2.9, 2.95, 2.99, 2.98, 2.97 at steps 0, 10, …, 50."""
@@ -147,7 +164,13 @@ def test_the_train_loss_is_the_mean_since_the_last_evaluation():
 
 
 def test_the_schedule_is_followed():
-    flat = {"n_steps": 20, "eval_every": 1, "warmup": 5, "schedule": "cosine", "learning_rate": 0.01}
+    flat = {
+        "n_steps": 20,
+        "eval_every": 1,
+        "warmup": 5,
+        "schedule": "cosine",
+        "learning_rate": 0.01,
+    }
     _, _, logged = train_model(flat)
     rates = [0.01 * training.rate_factor(step, check(flat).training) for step in range(21)]
     assert [logged[step]["learning_rate"] for step in range(21)] == pytest.approx(rates)
@@ -159,9 +182,12 @@ def test_the_schedule_is_followed():
 
 def test_a_loss_that_is_no_number_stops_the_training_and_says_where():
     with pytest.raises(
-        FloatingPointError, match="nan between steps 0 and 5, with learning_rate=1e.30 and grad_clip=0.0"
+        FloatingPointError,
+        match="nan between steps 0 and 5, with learning_rate=1e.30 and grad_clip=0.0",
     ):
-        train_model({"n_steps": 50, "eval_every": 5, "learning_rate": 1e30, "grad_clip": 0.0, "warmup": 0})
+        train_model(
+            {"n_steps": 50, "eval_every": 5, "learning_rate": 1e30, "grad_clip": 0.0, "warmup": 0}
+        )
 
 
 @pytest.mark.parametrize(
@@ -183,8 +209,12 @@ def test_weight_decay_is_on_matrices_only():
     (optimizer,) = training.build_optimizers(model, check({"weight_decay": 0.3}).training)
     decayed, spared = optimizer.param_groups
     assert decayed["weight_decay"] == 0.3 and spared["weight_decay"] == 0.0
-    with_decay, without = (train_model({"n_steps": 1, "warmup": 0, "weight_decay": decay})[0] for decay in (50.0, 0.0))
-    for (name, moved), parameter in zip(with_decay.named_parameters(), without.parameters(), strict=True):
+    with_decay, without = (
+        train_model({"n_steps": 1, "warmup": 0, "weight_decay": decay})[0] for decay in (50.0, 0.0)
+    )
+    for (name, moved), parameter in zip(
+        with_decay.named_parameters(), without.parameters(), strict=True
+    ):
         assert torch.allclose(moved, parameter) == (parameter.ndim < 2), name
     assert all(parameter.ndim == 2 for parameter in decayed["params"])
     assert all(parameter.ndim == 1 for parameter in spared["params"])
@@ -197,14 +227,22 @@ def test_muon_is_for_the_matrices_of_the_backbone_and_moves_as_far_as_adamw():
     adamw, muon = training.build_optimizers(model, settings.training)
     (group,) = muon.param_groups
     matrices = {id(parameter) for parameter in model.backbone.parameters() if parameter.ndim == 2}
-    assert {id(parameter) for parameter in group["params"]} == matrices and group["weight_decay"] == 0.3
+    assert {id(parameter) for parameter in group["params"]} == matrices and group[
+        "weight_decay"
+    ] == 0.3
     others = [id(parameter) for each in adamw.param_groups for parameter in each["params"]]
-    assert {*others} | matrices == {id(parameter) for parameter in model.parameters()} and not {*others} & matrices
+    assert {*others} | matrices == {id(parameter) for parameter in model.parameters()} and not {
+        *others
+    } & matrices
     flat = {"n_steps": 1, "warmup": 0, "weight_decay": 0.0, "learning_rate": 0.01}
     before = models.build(check({}), generator=generator(0, "weights")).backbone.state_dict()
     for name in ("adamw", "muon"):
         after = train_model(flat | {"optimizer": name})[0].backbone.state_dict()
-        moved = [(after[key] - before[key]).pow(2).mean().sqrt() for key in before if before[key].ndim == 2]
+        moved = [
+            (after[key] - before[key]).pow(2).mean().sqrt()
+            for key in before
+            if before[key].ndim == 2
+        ]
         assert all(0.001 < step < 0.011 for step in moved), (name, moved)
     assert check({"optimizer": "adamw"}).key == check({}).key != settings.key
 
@@ -212,7 +250,9 @@ def test_muon_is_for_the_matrices_of_the_backbone_and_moves_as_far_as_adamw():
 def test_gradients_are_clipped_to_their_largest_norm(monkeypatch):
     norms = []
     real = torch.nn.utils.clip_grad_norm_
-    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda p, most: norms.append(most) or real(p, most))
+    monkeypatch.setattr(
+        torch.nn.utils, "clip_grad_norm_", lambda p, most: norms.append(most) or real(p, most)
+    )
     train_model({"n_steps": 2, "grad_clip": 0.25})
     train_model({"n_steps": 2, "grad_clip": 0.0})
     assert norms == [0.25, 0.25]
@@ -235,8 +275,21 @@ def test_what_is_no_matrix_neither_decays_nor_is_orthogonalized(flat, plain):
         decays, muon = {}, set()
         for each in training.build_optimizers(model, settings.training):
             for group in each.param_groups:
-                decays |= {names.get(p, "elsewhere"): group["weight_decay"] for p in group["params"]}
-                muon |= {names[p] for p in group["params"]} if isinstance(each, torch.optim.Muon) else set()
-        flat_ones = [name for name in decays if name != "elsewhere" and model.backbone.get_parameter(name).ndim < 2]
-        assert {name for name, decay in decays.items() if decay == 0} - {"elsewhere"} == {*plain, *flat_ones}
+                decays |= {
+                    names.get(p, "elsewhere"): group["weight_decay"] for p in group["params"]
+                }
+                muon |= (
+                    {names[p] for p in group["params"]}
+                    if isinstance(each, torch.optim.Muon)
+                    else set()
+                )
+        flat_ones = [
+            name
+            for name in decays
+            if name != "elsewhere" and model.backbone.get_parameter(name).ndim < 2
+        ]
+        assert {name for name, decay in decays.items() if decay == 0} - {"elsewhere"} == {
+            *plain,
+            *flat_ones,
+        }
         assert not muon & {*plain, *flat_ones} and (optimizer == "adamw" or muon)

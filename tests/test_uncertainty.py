@@ -54,13 +54,20 @@ def test_resampling_them_apart_or_counting_rows_as_units_would_not():
     """The negative controls. Rows of a sequence are alike: taken for units, the interval is far too narrow."""
 
     def rows(n, stream):
-        return ((torch.randn(n // 8, 1, generator=stream) + 0.2 * torch.randn(n // 8, 8, generator=stream)).flatten(),)
+        return (
+            (
+                torch.randn(n // 8, 1, generator=stream)
+                + 0.2 * torch.randn(n // 8, 8, generator=stream)
+            ).flatten(),
+        )
 
     assert coverage(rows, 0.0, 80) < 0.7
 
     def unpaired(n, stream):
         first = torch.randn(n, generator=stream)
-        return first, (first + 0.1 * torch.randn(n, generator=stream))[torch.randperm(n, generator=stream)]
+        return first, (first + 0.1 * torch.randn(n, generator=stream))[
+            torch.randperm(n, generator=stream)
+        ]
 
     def difference(first, second, axis):
         return first.mean(axis) - second.mean(axis)
@@ -72,13 +79,19 @@ def test_resampling_them_apart_or_counting_rows_as_units_would_not():
 def test_a_few_units_give_no_interval(n):
     """From two, percentiles of the mean would be the smaller and the larger value, which cover it half the time."""
     found = bootstrap(torch.arange(float(n)), generator=generator(0, "test"))
-    assert found.value == (n - 1) / 2 and np.isnan([found.low, found.high]).all() and "too few" in str(found)
+    assert (
+        found.value == (n - 1) / 2
+        and np.isnan([found.low, found.high]).all()
+        and "too few" in str(found)
+    )
 
 
 def test_percentiles_are_widened_for_few_units_as_hesterberg_says(monkeypatch):
     """For n = 12: Φ(−√(12/11) t₀.₀₂₅,₁₁) = Φ(−1.0445 · 2.2010) = .01075 in each tail."""
     asked, real = [], intervals.stats.bootstrap
-    monkeypatch.setattr(intervals.stats, "bootstrap", lambda *a, **k: asked.append(k) or real(*a, **k))
+    monkeypatch.setattr(
+        intervals.stats, "bootstrap", lambda *a, **k: asked.append(k) or real(*a, **k)
+    )
     bootstrap(torch.arange(12.0), generator=generator(0, "test"))
     assert asked[0]["confidence_level"] == pytest.approx(1 - 2 * 0.01075, abs=2e-5)
 
@@ -86,8 +99,13 @@ def test_percentiles_are_widened_for_few_units_as_hesterberg_says(monkeypatch):
 def test_rank_correlations_are_those_of_scipy_and_their_p_is_that_of_random_orders():
     x, noise = np.random.default_rng(0).normal(size=40), np.random.default_rng(1).normal(size=40)
     found = intervals.rank_correlation(x, x**3 + noise, generator=generator(0, "correlation"))
-    assert found.value == pytest.approx(stats.spearmanr(x, x**3 + noise).statistic) and found.side == 1
-    assert intervals.rank_correlation(x, -(x**3) - noise, generator=generator(0, "correlation")).side == -1
+    assert (
+        found.value == pytest.approx(stats.spearmanr(x, x**3 + noise).statistic) and found.side == 1
+    )
+    assert (
+        intervals.rank_correlation(x, -(x**3) - noise, generator=generator(0, "correlation")).side
+        == -1
+    )
     assert intervals.rank_correlation(x, noise, generator=generator(0, "none")).side == 0
     assert str(found).startswith(f"{found.value:+.2f} (p = ") and str(found).endswith("n = 40)")
 
@@ -96,17 +114,30 @@ def test_a_few_units_in_perfect_order_are_told_and_fewer_or_equal_ones_are_not()
     perfect = intervals.rank_correlation(
         [0.0, 1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 4.0, 8.0, 9.0], generator=generator(0, "few")
     )
-    assert perfect.value == pytest.approx(1.0) and perfect.p == pytest.approx(2 / 120) and perfect.side == 1
+    assert (
+        perfect.value == pytest.approx(1.0)
+        and perfect.p == pytest.approx(2 / 120)
+        and perfect.side == 1
+    )
     for values in ([1.0, 2.0, 3.0], [4.0] * 9):
-        unknown = intervals.rank_correlation(values, values[:1] + values[1:], generator=generator(0, "few"))
+        unknown = intervals.rank_correlation(
+            values, values[:1] + values[1:], generator=generator(0, "few")
+        )
         assert unknown.side is None and str(unknown) == "not defined"
 
 
 def test_an_interval_says_on_which_side_of_zero_it_lies_and_nothing_where_there_is_none():
     words = {"above": "more", "below": "less", "between": "as much"}
-    for values, said in (([1.0, 1.1] * 4, "more"), ([-1.0, -1.1] * 4, "less"), ([1.0, -1.1] * 4, "as much")):
+    for values, said in (
+        ([1.0, 1.1] * 4, "more"),
+        ([-1.0, -1.1] * 4, "less"),
+        ([1.0, -1.1] * 4, "as much"),
+    ):
         assert bootstrap(values, generator=generator(0, "side")).words(**words) == said
-    assert bootstrap([1.0, 1.1], generator=generator(0, "side")).words(**words) == "with n = 2 too few to tell"
+    assert (
+        bootstrap([1.0, 1.1], generator=generator(0, "side")).words(**words)
+        == "with n = 2 too few to tell"
+    )
 
 
 def test_the_same_generator_gives_the_same_interval_and_the_text_shows_it():
@@ -140,9 +171,14 @@ def test_of_few_values_there_is_a_t_interval_that_covers_as_it_says():
     found = [intervals.of_few(stream.normal(2.0, 1.0, 3).tolist()) for _ in range(2000)]
     covered = np.mean([each.low < 2.0 < each.high for each in found])
     assert abs(covered - 0.95) < 0.02 and found[0].n == 3
-    narrow = np.mean([abs(each.value - 2.0) < 1.96 * each.error for each in found])  # as if three were many
+    narrow = np.mean(
+        [abs(each.value - 2.0) < 1.96 * each.error for each in found]
+    )  # as if three were many
     assert narrow < 0.85
-    assert str(intervals.of_few([1.5])) == "1.5 [too few for an interval]" and intervals.of_few([]).n == 0
+    assert (
+        str(intervals.of_few([1.5])) == "1.5 [too few for an interval]"
+        and intervals.of_few([]).n == 0
+    )
     assert intervals.with_error(float("nan"), 0.1) == "undetermined"
 
 
@@ -157,7 +193,9 @@ def test_intervals_over_runs_and_units_cover_what_intervals_over_either_do_not()
     stream, n, hits = generator(0, "two ways"), 2000, {"both": 0, "runs": 0, "units": 0}
     squares = []
     for _ in range(n):
-        both, over_runs, over_units = intervals.crossed(two_ways(5, 40, stream, (0.5, 1.0, 1.0)).numpy())
+        both, over_runs, over_units = intervals.crossed(
+            two_ways(5, 40, stream, (0.5, 1.0, 1.0)).numpy()
+        )
         squares.append(both.error**2)
         hits["both"] += both.low <= 0 <= both.high
         hits["runs"] += abs(both.value) <= stats.t.ppf(0.975, 4) * over_runs
@@ -174,7 +212,9 @@ def test_over_runs_and_units_is_the_usual_interval_where_only_one_differs():
     few = intervals.of_few(values[:, 0].tolist())
     assert over_units == pytest.approx(0, abs=1e-12) and both.n == 6
     found = (both.value, both.low, both.high, both.error)
-    assert found == pytest.approx((few.value, few.low, few.high, few.error)) and over_runs == pytest.approx(few.error)
+    assert found == pytest.approx(
+        (few.value, few.low, few.high, few.error)
+    ) and over_runs == pytest.approx(few.error)
 
 
 def test_over_one_run_there_are_units_but_no_interval():

@@ -30,7 +30,9 @@ def test_balls_follow_their_urn_independently():
     counts = np.bincount(tokens[:400].flatten(), minlength=4)
     assert counts[1] == 0 and chisquare(counts[[0, 2, 3]], [2000, 12000, 6000]).pvalue > 1e-4
     assert (tokens[400:] == 0).all()
-    pairs = np.bincount((4 * tokens[:400, 1:] + tokens[:400, :-1]).flatten(), minlength=16).reshape(4, 4)
+    pairs = np.bincount((4 * tokens[:400, 1:] + tokens[:400, :-1]).flatten(), minlength=16).reshape(
+        4, 4
+    )
     expected = np.outer(pairs.sum(1), pairs.sum(0)) / pairs.sum()
     seen = expected > 0
     assert chisquare(pairs[seen], expected[seen], ddof=3).pvalue > 1e-4

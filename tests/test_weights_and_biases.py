@@ -23,7 +23,13 @@ from lexurn.runs.tracking import Tracker, keys, weights_and_biases
 from lexurn.runs.tracking.weights_and_biases import Wandb
 
 KEY = "5ec4e7" * 6 + "c0de"
-TINY = {"n_steps": 6, "eval_every": 3, "n_test_samples": 20, "context_length": 8, "tracker": "wandb"}
+TINY = {
+    "n_steps": 6,
+    "eval_every": 3,
+    "n_test_samples": 20,
+    "context_length": 8,
+    "tracker": "wandb",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +70,10 @@ def history(records):
     rows, tables = [], []
     for record in records:
         if record.WhichOneof("record_type") == "history":
-            items = {tuple(item.nested_key) or (item.key,): json.loads(item.value_json) for item in record.history.item}
+            items = {
+                tuple(item.nested_key) or (item.key,): json.loads(item.value_json)
+                for item in record.history.item
+            }
             tables += [name[0] for name, value in items.items() if value == "table-file"]
             rows.append({name[0]: value for name, value in items.items() if len(name) == 1})
     return [row for row in rows if "validation_loss" in row], tables
@@ -80,7 +89,11 @@ def test_an_offline_run_holds_everything_and_touches_no_network(monkeypatch, cap
     (records,) = recorded(run.path)
     (started,) = [record.run for record in records if record.WhichOneof("record_type") == "run"]
     assert started.run_id == json.loads((run.path / "wandb.json").read_text())["id"]
-    assert started.run_id.startswith(run.settings.key) and started.project == "lexurn" and not started.host
+    assert (
+        started.run_id.startswith(run.settings.key)
+        and started.project == "lexurn"
+        and not started.host
+    )
     config = {each.key: json.loads(each.value_json) for each in started.config.update}
     assert config.pop("urns") == run.pool.tolist() and config.pop("_wandb") is not None
     assert config == run.settings.flat()
@@ -88,12 +101,19 @@ def test_an_offline_run_holds_everything_and_touches_no_network(monkeypatch, cap
     assert [row["_step"] for row in rows] == [0, 3, 6]
     for name in run.metrics.columns.drop("step"):
         told = [row.get(name) for row in rows]
-        assert told == pytest.approx([None if pd.isna(value) else value for value in run.metrics[name]]), name
+        assert told == pytest.approx(
+            [None if pd.isna(value) else value for value in run.metrics[name]]
+        ), name
     assert tables == [f"predictions/{name}" for name in run.splits]
     models = [record.artifact for record in records if record.artifact.type == "model"]
-    assert [each.manifest.contents[0].local_path for each in models] == [str(run.path / "model.safetensors")]
+    assert [each.manifest.contents[0].local_path for each in models] == [
+        str(run.path / "model.safetensors")
+    ]
     (folder,) = (run.path / "wandb").glob("offline-run-*")
-    assert capfd.readouterr().err == f"W&B: recorded offline; upload it at any time with: wandb sync {folder}\n"
+    assert (
+        capfd.readouterr().err
+        == f"W&B: recorded offline; upload it at any time with: wandb sync {folder}\n"
+    )
     assert not any(Path("../home").rglob("*")) and not any(Path().iterdir())
 
 
@@ -123,19 +143,30 @@ def test_a_training_that_goes_on_keeps_its_id_and_records_its_past(monkeypatch, 
     assert {record.run.run_id for record in first + second if record.run.run_id} == {
         json.loads((run.path / "wandb.json").read_text())["id"]
     }
-    assert [[row["_step"] for row in history(each)[0]] for each in (first, second)] == [[0, 3], [0, 3, 6]]
-    assert [line for line in capfd.readouterr().err.splitlines() if not line.startswith("W&B: recorded offline")] == [
-        "going on from step 5 of 6, 1 thread(s)"
+    assert [[row["_step"] for row in history(each)[0]] for each in (first, second)] == [
+        [0, 3],
+        [0, 3, 6],
     ]
+    assert [
+        line
+        for line in capfd.readouterr().err.splitlines()
+        if not line.startswith("W&B: recorded offline")
+    ] == ["going on from step 5 of 6, 1 thread(s)"]
 
 
-def test_online_everything_is_sent_and_a_training_goes_on_in_the_same_run(store, monkeypatch, capfd):
+def test_online_everything_is_sent_and_a_training_goes_on_in_the_same_run(
+    store, monkeypatch, capfd
+):
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
     with serve() as server:
         monkeypatch.setenv("WANDB_BASE_URL", address(server))
         with pytest.raises(InterruptedError):
             runs.get(TINY, tracker=CutAt(6), wandb_key=KEY)
-        cut, server.seen[:], server.lines = list(server.seen), [], 4  # as many as steps 0 … 3 are to wandb
+        cut, server.seen[:], server.lines = (
+            list(server.seen),
+            [],
+            4,
+        )  # as many as steps 0 … 3 are to wandb
         run = runs.get(TINY, wandb_key=KEY)
         sent = list(server.seen)
     name = json.loads((run.path / "wandb.json").read_text())["id"]
@@ -143,15 +174,27 @@ def test_online_everything_is_sent_and_a_training_goes_on_in_the_same_run(store,
         json.loads(line)["_step"]
         for path, _, body in cut + sent
         if path.endswith(f"{name}/file_stream")
-        for line in json.loads(body).get("files", {}).get("wandb-history.jsonl", {}).get("content", [])
+        for line in json.loads(body)
+        .get("files", {})
+        .get("wandb-history.jsonl", {})
+        .get("content", [])
     ]
     assert steps[:3] == [0, 3, 6]  # then the tables
     said = capfd.readouterr().err.replace("going on from step 5 of 6, 1 thread(s)\n", "")
     assert said == 2 * f"W&B: this run is at {address(server)}/someone/lexurn/runs/{name}\n"
     text = "".join(body for _, _, body in sent)
-    assert all(part in text for part in ("CreateArtifact", run.path.name, "model/0", "symmetrized_kl", "urns"))
-    asked = [json.loads(body).get("variables") or {} for path, _, body in cut + sent if path == "/graphql"]
-    assert {each["host"] for each in asked if "host" in each} <= {None, ""} and str(store) not in text
+    assert all(
+        part in text
+        for part in ("CreateArtifact", run.path.name, "model/0", "symmetrized_kl", "urns")
+    )
+    asked = [
+        json.loads(body).get("variables") or {}
+        for path, _, body in cut + sent
+        if path == "/graphql"
+    ]
+    assert {each["host"] for each in asked if "host" in each} <= {None, ""} and str(
+        store
+    ) not in text
 
 
 SCRIPT = """
@@ -176,7 +219,11 @@ for source, (environment, argument, _) in sources.items():
 def hidden_in(folder):
     """Files that hold the key, plainly or as it is sent."""
     secrets = (KEY.encode(), base64.b64encode(f"api:{KEY}".encode()))
-    return [path for path in folder.rglob("*") if path.is_file() and any(each in path.read_bytes() for each in secrets)]
+    return [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and any(each in path.read_bytes() for each in secrets)
+    ]
 
 
 def test_the_key_is_used_and_left_nowhere(tmp_path, monkeypatch):
@@ -197,14 +244,33 @@ def test_the_key_is_used_and_left_nowhere(tmp_path, monkeypatch):
     with serve(status=401) as server:
         monkeypatch.setenv("WANDB_BASE_URL", address(server))
         command = [sys.executable, "-c", SCRIPT % TINY]
-        done = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
     assert done.returncode == 0, done.stderr
     assert KEY not in done.stdout + done.stderr
     assert done.stdout.splitlines() == [f"{source} False {source != 'files'}" for source in sources]
-    assert len([line for line in done.stderr.splitlines() if "W&B: not online (" in line and "401" in line]) == 3
+    assert (
+        len(
+            [
+                line
+                for line in done.stderr.splitlines()
+                if "W&B: not online (" in line and "401" in line
+            ]
+        )
+        == 3
+    )
     for source, (_, _, planted) in sources.items():
-        used = {authorization for path, authorization, _ in server.seen if path.startswith(f"/{source}/")} - {None}
-        assert used == (set() if source == "files" else {"Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()})
+        used = {
+            authorization
+            for path, authorization, _ in server.seen
+            if path.startswith(f"/{source}/")
+        } - {None}
+        assert used == (
+            set()
+            if source == "files"
+            else {"Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()}
+        )
         assert hidden_in(tmp_path / source) == ([tmp_path / source / planted] if planted else [])
         assert not any((tmp_path / source / "home").rglob("*"))
     assert len(hidden_in(tmp_path)) == 1  # the control: the search finds what was planted
@@ -234,7 +300,9 @@ RECORDERS = {
 
 def test_the_key_is_scrubbed_from_what_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(weights_and_biases, "RECORDER", tmp_path / "recorder.py")
-    (tmp_path / "recorder.py").write_text("import json; print(json.dumps({'error': 'bad\\n ' + input()}))")
+    (tmp_path / "recorder.py").write_text(
+        "import json; print(json.dumps({'error': 'bad\\n ' + input()}))"
+    )
     (tmp_path / "metrics.jsonl").touch()
     Wandb(tmp_path, config={}, key=KEY).finish()
     said = capsys.readouterr().err
@@ -291,7 +359,9 @@ def test_the_order_in_which_a_key_is_looked_for(tmp_path, monkeypatch):
     assert keys.find_key() == "colab's"
     Path(".env").write_text("WANDB_API_KEY=here\n")
     assert keys.find_key() == "here"
-    (tmp_path / "repository" / ".env").write_text('# mine\nWANDB_API_KEY_OLD=no\nWANDB_API_KEY = "root"\n')
+    (tmp_path / "repository" / ".env").write_text(
+        '# mine\nWANDB_API_KEY_OLD=no\nWANDB_API_KEY = "root"\n'
+    )
     assert keys.find_key() == "root"
     monkeypatch.setenv("WANDB_API_KEY", "environment")
     assert keys.find_key() == "environment" and keys.find_key(" given ") == "given"
@@ -299,7 +369,9 @@ def test_the_order_in_which_a_key_is_looked_for(tmp_path, monkeypatch):
 
 def test_nobody_is_asked_twice_or_in_a_notebook(monkeypatch):
     terminal = type("Terminal", (), {"isatty": lambda self: True})()
-    monkeypatch.setattr(keys, "sys", type("Sys", (), {"stdin": terminal, "stderr": terminal, "modules": {}}))
+    monkeypatch.setattr(
+        keys, "sys", type("Sys", (), {"stdin": terminal, "stderr": terminal, "modules": {}})
+    )
     monkeypatch.setattr(keys, "getpass", lambda *_, **__: "typed")
     keys._typed.cache_clear()
     assert keys._from_terminal() == "typed"

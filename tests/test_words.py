@@ -38,7 +38,9 @@ def test_a_sequence_is_a_word_of_the_language_with_its_end():
 
 
 def test_words_that_are_kept_from_training_are_never_in_it_and_the_splits_share_none():
-    settings = check({"language": "baN", "context_length": 12, "unseen": 0.3, "n_test_samples": 300})
+    settings = check(
+        {"language": "baN", "context_length": 12, "unseen": 0.3, "n_test_samples": 300}
+    )
     trained, splits = words(some_training(settings, 20_000)), fit.held_out(settings, None)
     chosen_on, never = words(fit.validation(settings, None)), words(splits["unseen"])
     assert not trained & never and not trained & chosen_on and not chosen_on & never
@@ -54,7 +56,9 @@ def canonical(tokens):
     found = set()
     for row in tokens.tolist():
         seen = {}
-        found.add(tuple(seen.setdefault(token, len(seen)) if token >= FIRST else -token for token in row))
+        found.add(
+            tuple(seen.setdefault(token, len(seen)) if token >= FIRST else -token for token in row)
+        )
     return found
 
 
@@ -69,7 +73,9 @@ def test_without_names_a_word_is_kept_from_training_with_its_renamings(nameless)
 
 
 def test_longer_words_are_longer_and_training_has_none():
-    settings = check({"language": "aNbN", "context_length": 20, "max_length": 10, "n_test_samples": 100})
+    settings = check(
+        {"language": "aNbN", "context_length": 20, "max_length": 10, "n_test_samples": 100}
+    )
     splits = fit.held_out(settings, None)
     assert splits["longer"].shape == splits["in_distribution"].shape == (100, 21)
     assert lengths(splits["longer"]).min() == 12 and lengths(splits["longer"]).max() == 20
@@ -87,10 +93,14 @@ def test_a_tenth_of_training_are_prompts_completed_by_rule_1_or_against_it(compl
     trained, kept = (words(each) for each in halves(prompts("aNbN")["out_of_distribution"]))
     used = words(tokens[foreign][:, :8])
     assert used <= trained and not used & kept and len(used) > 50
-    assert language.contains(fit.validation(settings, None)).double().mean() < 1  # chosen on the same mixture
+    assert (
+        language.contains(fit.validation(settings, None)).double().mean() < 1
+    )  # chosen on the same mixture
     assert language.contains(fit.held_out(settings, None)["in_distribution"]).all()
     places = foreign.nonzero()[:, 0].double()
-    assert places.mean() == pytest.approx(1000, abs=6 * 2000 / 12**0.5 / len(places) ** 0.5)  # in no order
+    assert places.mean() == pytest.approx(
+        1000, abs=6 * 2000 / 12**0.5 / len(places) ** 0.5
+    )  # in no order
 
 
 def test_renaming_letters_makes_every_word_a_random_one_and_leaves_its_shape():
@@ -118,7 +128,9 @@ def test_the_best_that_can_be_done_without_names_is_the_mixture_over_them():
     found = mixed(tokens)
     assert torch.allclose(found.exp().sum(-1), torch.ones(found.shape[:2], dtype=torch.float64))
     strange = LANGUAGES["aNbN"].encode(["aba", "abba"], length=13)
-    assert torch.allclose(mixed(strange)[:, 3, [EOS, 3, 4]].exp(), torch.full((2, 3), 1 / 3, dtype=torch.float64))
+    assert torch.allclose(
+        mixed(strange)[:, 3, [EOS, 3, 4]].exp(), torch.full((2, 3), 1 / 3, dtype=torch.float64)
+    )
     pool = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]], dtype=torch.float64)
     balls = torch.randint(3, (20, 9), generator=generator(1, "balls"))
 
@@ -126,7 +138,9 @@ def test_the_best_that_can_be_done_without_names_is_the_mixture_over_them():
         return Relabelled(Memorizing(pool[urn : urn + 1]), n_words=3)
 
     single = Symmetrized(pool[:1])
-    assert torch.allclose(each(0)(balls), single(balls)) and not torch.allclose(each(1)(balls), single(balls))
+    assert torch.allclose(each(0)(balls), single(balls)) and not torch.allclose(
+        each(1)(balls), single(balls)
+    )
     assert torch.allclose(Relabelled(Memorizing(pool), n_words=3)(balls), Symmetrized(pool)(balls))
     assert torch.allclose(Relabelled(Generalizing(3), n_words=3)(balls), Generalizing(3)(balls))
     with pytest.raises(ValueError, match="at most 5 tokens are renamed in all ways, got 6"):
@@ -135,20 +149,30 @@ def test_the_best_that_can_be_done_without_names_is_the_mixture_over_them():
 
 @pytest.mark.parametrize(
     ("flat", "optimum"),
-    [({}, "oracle"), ({"lex": True}, "relabelled"), ({"label_permuted": True, "backbone": "lstm"}, "relabelled")],
+    [
+        ({}, "oracle"),
+        ({"lex": True}, "relabelled"),
+        ({"label_permuted": True, "backbone": "lstm"}, "relabelled"),
+    ],
 )
 def test_a_run_on_words_is_trained_evaluated_and_found_again(flat, optimum, monkeypatch, tmp_path):
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path))
     run = runs.get(TINY | {"language": "dyck", "context_length": 12, "n_checkpoints": 2} | flat)
     assert run.path.name.startswith(f"dyck-C12-{run.settings.kind}-") and run.pool is None
-    assert runs.load(run.path.name).results.equals(run.results) and fit.optimum(run.settings) == optimum
+    assert (
+        runs.load(run.path.name).results.equals(run.results)
+        and fit.optimum(run.settings) == optimum
+    )
     table = evaluation.select(run.results, split="in_distribution", measure="regret")
     loss = evaluation.select(run.results, split="in_distribution", measure="loss").loc["", "mean"]
     tokens = run.splits["in_distribution"]
     by_hand = -run.predictor(tokens).gather(-1, tokens[..., None])[..., 0].sum(-1).mean().item()
     assert 13 * loss == pytest.approx(by_hand)
     assert table.loc["oracle", "mean"] > table.loc["relabelled", "mean"]
-    assert "in_distribution/regret/oracle" in run.metrics and run.metrics["train_loss"].notna().sum() == 2
+    assert (
+        "in_distribution/regret/oracle" in run.metrics
+        and run.metrics["train_loss"].notna().sum() == 2
+    )
     assert evaluation.distance(run.results) == "regret"
     line = runs.table(language="dyck").iloc[0]
     assert line["language"] == "dyck" and line[["n_colors", "d_generalizing"]].isna().all()
@@ -166,19 +190,31 @@ def test_an_oracle_as_the_model_has_no_excess():
     per_word, _ = oracle("baN", max_length=16).entropy()
     assert abs(17 * loss["mean"] - per_word) < 4 * 17 * loss["sem"]
     other = evaluation.evaluate(oracle("baN", max_length=20), references, splits, first_row=0)
-    assert evaluation.select(other, split="in_distribution", measure="regret").loc["oracle", "mean"] > 1e-4
+    assert (
+        evaluation.select(other, split="in_distribution", measure="regret").loc["oracle", "mean"]
+        > 1e-4
+    )
 
 
 @pytest.mark.parametrize(
     ("flat", "message"),
     [
-        ({"language": "aNbN", "context_length": 1}, "aNbN has no word of at most 1 letters; use context_length 2"),
-        ({"language": "aNbM", "max_length": 3}, "aNbM has no word of at most 3 letters; use max_length 4 or more"),
+        (
+            {"language": "aNbN", "context_length": 1},
+            "aNbN has no word of at most 1 letters; use context_length 2",
+        ),
+        (
+            {"language": "aNbM", "max_length": 3},
+            "aNbM has no word of at most 3 letters; use max_length 4 or more",
+        ),
         (
             {"language": "aNbN", "context_length": 8, "unseen": 0.1},
             "unseen=0.1 leaves no words to choose weights by: there are 4 words of aNbN with at most 8 letters; use",
         ),
-        ({"language": "aNbN", "context_length": 6, "unseen": 0.99}, "leaves no words to choose weights by"),
+        (
+            {"language": "aNbN", "context_length": 6, "unseen": 0.99},
+            "leaves no words to choose weights by",
+        ),
         (
             {"language": "abN", "completions": "oracle"},
             "completions=oracle is for languages of two rules, one of which a prompt may break; abN has one",
@@ -198,6 +234,9 @@ def test_what_cannot_be_trained_on_stops_before_it_is_begun(flat, message, monke
 
 def test_a_training_split_that_would_be_empty_is_refused():
     settings = check({"language": "aNbM", "context_length": 12, "unseen": 0.99})
-    with pytest.raises(parameters.ParameterError, match=r"unseen=0.99 leaves no words to train on: there are 9 words"):
+    with pytest.raises(
+        parameters.ParameterError,
+        match=r"unseen=0.99 leaves no words to train on: there are 9 words",
+    ):
         fit.require_data(settings)
     assert PAD == 2

@@ -27,7 +27,9 @@ def symmetrized_kl(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
 def jensen_shannon(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
     """½ KL(p ‖ m) + ½ KL(q ‖ m) with m the midpoint; between 0 and ln 2."""
     log_p, log_q = torch.broadcast_tensors(as_double(log_p), as_double(log_q))
-    log_m = torch.stack([log_p, log_q]).logsumexp(0) - torch.log(torch.tensor(2.0, dtype=torch.float64))
+    log_m = torch.stack([log_p, log_q]).logsumexp(0) - torch.log(
+        torch.tensor(2.0, dtype=torch.float64)
+    )
     return (kl(log_p, log_m) + kl(log_q, log_m)) / 2
 
 
@@ -50,7 +52,9 @@ def mixture_weights(
     of 0 comes back as about 1e-6. A reference's zero counts as e^−700, so that gradients stay finite.
     """
     model = log_model.cpu().double().exp().flatten()  # rows · vocab
-    references = log_references.cpu().double().clamp_min(-700).exp().flatten(1)  # references rows · vocab
+    references = (
+        log_references.cpu().double().clamp_min(-700).exp().flatten(1)
+    )  # references rows · vocab
     n_rows = log_model.shape[:-1].numel()
 
     def loss_and_gradient(logits):

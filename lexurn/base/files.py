@@ -32,7 +32,11 @@ def write(path: Path, content: str | bytes) -> None:
 def read(path: Path) -> bytes:
     """What a file holds, or the compressed one beside it, `<name>.gz`, which is how large files are published."""
     packed = path.with_name(f"{path.name}.gz")
-    return gzip.decompress(packed.read_bytes()) if packed.exists() and not path.exists() else path.read_bytes()
+    return (
+        gzip.decompress(packed.read_bytes())
+        if packed.exists() and not path.exists()
+        else path.read_bytes()
+    )
 
 
 def append(path: Path, line: str) -> None:
@@ -123,16 +127,22 @@ def worded(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, shutil.Error):  # of a folder that was being copied: the first of what went wrong in it
+        if isinstance(
+            error, shutil.Error
+        ):  # of a folder that was being copied: the first of what went wrong in it
             number = re.search(r"\[Errno (\d+)\]", first := str(error.args[0][0][-1]))
-            error = OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(first)
+            error = (
+                OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(first)
+            )
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             remedy = (
                 "; free some, or move the store (LEXURN_RUNS) or the book's build (LEXURN_BUILD) to another disk; "
                 "the same command then goes on from what was saved"
             )
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EFBIG):
-            remedy = "; set LEXURN_RUNS, or LEXURN_BUILD for the book, to a folder that can be written"
+            remedy = (
+                "; set LEXURN_RUNS, or LEXURN_BUILD for the book, to a folder that can be written"
+            )
         else:
             remedy = ""
         raise StoreError(f"cannot write {path}: {error.strerror or error}{remedy}") from None

@@ -26,7 +26,9 @@ def check_tokens(tokens: Tensor, vocab_size: int) -> None:
     """Raise TypeError or ValueError, saying what to do, unless a predictor over `vocab_size` tokens can take these."""
     if not isinstance(tokens, Tensor) or tokens.dtype != torch.int64:
         came = str(tokens.dtype) if isinstance(tokens, Tensor) else type(tokens).__name__
-        raise TypeError(f"tokens must be a torch tensor of int64, got {came}; use torch.as_tensor(tokens).long()")
+        raise TypeError(
+            f"tokens must be a torch tensor of int64, got {came}; use torch.as_tensor(tokens).long()"
+        )
     if tokens.ndim != 2 or tokens.shape[1] == 0:
         raise ValueError(
             f"tokens must have the shape (batch, time), got {tuple(tokens.shape)}; use tokens[None] for one"

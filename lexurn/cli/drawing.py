@@ -7,9 +7,17 @@ import click
 
 @click.command()
 @click.argument(
-    "cards", nargs=-1, required=True, metavar="CARD.json...", type=click.Path(dir_okay=False, path_type=Path)
+    "cards",
+    nargs=-1,
+    required=True,
+    metavar="CARD.json...",
+    type=click.Path(dir_okay=False, path_type=Path),
 )
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where to; beside the card by default.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to; beside the card by default.",
+)
 def redraw(cards: tuple[Path, ...], out: Path | None) -> None:
     """Draw figures again, as PNG and SVG, from the JSON of their cards and the CSV beside it.
 

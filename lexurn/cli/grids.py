@@ -9,9 +9,17 @@ import click
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Only say what there is to do.")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes side by side.")
+@click.option(
+    "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes side by side."
+)
 @click.option("--cluster", metavar="ADDRESS", help="Train on the workers of this Dask scheduler.")
-@click.option("--max-points", default=1000, show_default=True, type=click.IntRange(1), help="Refuse larger grids.")
+@click.option(
+    "--max-points",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Refuse larger grids.",
+)
 def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points: int) -> None:
     """Train the points of a grid that are not trained yet, and gather the results in one table.
 
@@ -26,14 +34,18 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
 
     grid = sweeps.read(file, max_points=max_points)
     missing, again = grid.missing(), grid.failed()
-    there = f"{len(grid.points)} points: {len(grid.points) - len(missing)} done, {len(missing)} missing"
+    there = (
+        f"{len(grid.points)} points: {len(grid.points) - len(missing)} done, {len(missing)} missing"
+    )
     click.echo(there + (f" ({len(again)} of them failed before)" if again else ""))
     if missing:
         n = 1 if cluster else jobs  # how many workers a cluster has, it alone knows
         click.echo(f"about {duration(sweeps.estimate(missing) / n)} with {n} process(es)")
     if dry_run:
         for point in grid.points:
-            state = "done" if point not in missing else "failed before" if point in again else "missing"
+            state = (
+                "done" if point not in missing else "failed before" if point in again else "missing"
+            )
             click.echo(f"{state:14} {point.name}")
         return
     n_ended, failed, clock = 0, {}, Clock(len(missing))
@@ -43,7 +55,10 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
         nonlocal n_ended
         n_ended += 1
         left = clock.left(n_ended) if n_ended < len(missing) else "that was the last"
-        say(f"{n_ended} of {len(missing)}, {point.name}: {'FAILED' if trace else 'done'}; {left}", bool(trace))
+        say(
+            f"{n_ended} of {len(missing)}, {point.name}: {'FAILED' if trace else 'done'}; {left}",
+            bool(trace),
+        )
 
     executor = workers.cluster(cluster) if cluster and missing else workers.Processes(jobs)
     try:

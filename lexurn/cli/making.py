@@ -15,10 +15,24 @@ PARAMS = click.option(
 
 @click.command()
 @PARAMS
-@click.option("--chapter", "names", multiple=True, metavar="NAME", help="Execute this one only; repeatable.")
+@click.option(
+    "--chapter", "names", multiple=True, metavar="NAME", help="Execute this one only; repeatable."
+)
 @click.option("--fresh", is_flag=True, help="Execute all again, without what is published.")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Chapters executed side by side.")
-@click.option("--timeout", default=7200, show_default=True, type=click.IntRange(1), help="Most seconds for one cell.")
+@click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Chapters executed side by side.",
+)
+@click.option(
+    "--timeout",
+    default=7200,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Most seconds for one cell.",
+)
 def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int) -> None:
     """Execute the chapters that need it, and render the site into _build/html (under LEXURN_BUILD, where that is set).
 
@@ -44,7 +58,9 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
         scale = params.stem if params else "defaults"
         expected = {chapter.name: chapter.expected(scale) for chapter in to_do}
         for name, seconds in expected.items():
-            click.echo(f"to execute: {name}, {f'about {duration(seconds)}' if seconds else 'not measured yet'}")
+            click.echo(
+                f"to execute: {name}, {f'about {duration(seconds)}' if seconds else 'not measured yet'}"
+            )
         if not to_do:
             click.echo("every chapter is up to date")
         progress = execution.Progress(expected, say, every=1.0 if sys.stderr.isatty() else 60.0)
@@ -54,8 +70,14 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
         except KeyboardInterrupt:
             say("stopped; what was done is kept, and the same command goes on", True)
             raise SystemExit(130) from None
-    click.echo(f"the site is at {paths.build() / 'html' / 'index.html'}" if made else "the site is up to date")
-    unexpected = [line for chapter in whole for line in claims.unexpected(chapter.past.get("claims", {}))]
+    click.echo(
+        f"the site is at {paths.build() / 'html' / 'index.html'}"
+        if made
+        else "the site is up to date"
+    )
+    unexpected = [
+        line for chapter in whole for line in claims.unexpected(chapter.past.get("claims", {}))
+    ]
     for line in unexpected:
         say(line, True)
     if unexpected or any(chapter.past["failed"] for chapter in wanted):
@@ -81,12 +103,16 @@ def freeze(params: Path | None) -> None:
             f"not up to date: {', '.join(behind)}; execute them first, by lexurn book with the same parameters"
         )
     with files.lock(paths.build(), doing="building"):
-        used = {name for chapter in dependencies.chosen((), params) for name in chapter.past["used"]}
+        used = {
+            name for chapter in dependencies.chosen((), params) for name in chapter.past["used"]
+        }
         made = edition.freeze(used, scale=params.stem if params else "defaults")
     results = paths.root() / "book" / "results"
     n_runs = len({name.partition("/")[0] for name in used} - {"tables"})
     click.echo(f"{n_runs} runs in {results}, {store.size(results):,} bytes")
-    click.echo(f"rounding the weights moved predictions by at most {made['rounding']:.1g} nats (mean symmetrized KL)")
+    click.echo(
+        f"rounding the weights moved predictions by at most {made['rounding']:.1g} nats (mean symmetrized KL)"
+    )
 
 
 @click.command()
@@ -97,10 +123,14 @@ def new(name: str, title: str | None) -> None:
     from lexurn.base import paths
     from lexurn.publish import authoring
 
-    source, notebook, *others = (path.relative_to(paths.root()) for path in authoring.new(name, title=title))
+    source, notebook, *others = (
+        path.relative_to(paths.root()) for path in authoring.new(name, title=title)
+    )
     click.echo(f"made {source} and {notebook}\nadded it to {', '.join(map(str, others))}\n")
     click.echo(f"next: edit {source}, then\n  jupytext --to ipynb --update {source}")
-    click.echo(f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n  pytest tests/test_book.py")
+    click.echo(
+        f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n  pytest tests/test_book.py"
+    )
 
 
 def _published() -> Path | None:

@@ -41,14 +41,20 @@ def list_runs(settings: tuple[str, ...] = (), form: str | None = None) -> None:
     elif form == "json":
         click.echo(json.dumps(table.astype(object).where(table.notna(), None).to_dict("records")))
     else:
-        click.echo(_listing(table) if len(table) else "no finished run" + (" with these settings" if settings else ""))
+        click.echo(
+            _listing(table)
+            if len(table)
+            else "no finished run" + (" with these settings" if settings else "")
+        )
         for name, state in {} if settings else runs.unfinished().items():
             click.echo(f"unfinished: {name} ({state})")
 
 
 @stored.command()
 @click.argument("name")
-@click.option("--metrics", is_flag=True, help="Every line and column of the metrics along training.")
+@click.option(
+    "--metrics", is_flag=True, help="Every line and column of the metrics along training."
+)
 def show(name: str, metrics: bool) -> None:
     """Settings, distances, provenance and metrics of one run."""
     from lexurn import runs
@@ -59,21 +65,36 @@ def show(name: str, metrics: bool) -> None:
     click.echo(f"{run.path.name}\n{run.path}\n")
     changed = " ".join(f"{name}={value}" for name, value in run.settings.changed().items())
     click.echo(f"settings    {changed or 'the defaults'}")
-    click.echo(f"best step   {_best_step(run)} of {run.metrics['step'].iloc[-1]}, validation loss {loss:.4f}")
+    click.echo(
+        f"best step   {_best_step(run)} of {run.metrics['step'].iloc[-1]}, validation loss {loss:.4f}"
+    )
     dirty = " with changes" if made["dirty"] else ""
     click.echo(f"commit      {made['commit'] or 'unknown'}{dirty}")
     click.echo(
         f"trained     in {made['duration']} on {made['device']}, {made['threads']} thread(s), {made['precision']}"
     )
     click.echo(f"again with  {made['command']}")
-    click.echo(f"\nsymmetrized KL to the references, in nats\n{evaluation.summary(run.results).to_string()}")
+    click.echo(
+        f"\nsymmetrized KL to the references, in nats\n{evaluation.summary(run.results).to_string()}"
+    )
     shown = run.metrics
     if not metrics:
         few = ["step", "train_loss", "validation_loss"]
-        shown = shown[few + [column for column in shown if column.startswith("out_of_distribution/symmetrized_kl")]]
+        shown = shown[
+            few
+            + [
+                column
+                for column in shown
+                if column.startswith("out_of_distribution/symmetrized_kl")
+            ]
+        ]
         shown = shown[[column for column in shown if not column.endswith("/last")]]
-        shown = shown.rename(columns=lambda column: column.replace("out_of_distribution/symmetrized_kl/", "d_"))
-    click.echo(f"\nalong training\n{shown.to_string(index=False, na_rep='', max_rows=None if metrics else 20)}")
+        shown = shown.rename(
+            columns=lambda column: column.replace("out_of_distribution/symmetrized_kl/", "d_")
+        )
+    click.echo(
+        f"\nalong training\n{shown.to_string(index=False, na_rep='', max_rows=None if metrics else 20)}"
+    )
 
 
 @stored.command()
@@ -89,12 +110,17 @@ def compare(names: tuple[str, ...]) -> None:
     loaded = {store.key(run.path)[: _digits()]: run for run in map(runs.load, names)}
     for short, run in loaded.items():
         click.echo(f"{short}  {run.path.name}")
-    settings = pd.DataFrame({short: pd.Series(run.settings.flat(), dtype=object) for short, run in loaded.items()})
+    settings = pd.DataFrame(
+        {short: pd.Series(run.settings.flat(), dtype=object) for short, run in loaded.items()}
+    )
     differ = settings[settings.astype(str).nunique(axis=1) > 1].copy()
     differ.loc["best_step"] = [_best_step(run) for run in loaded.values()]
     differ.loc["validation_loss"] = [f"{_validation_loss(run):.4f}" for run in loaded.values()]
     click.echo(f"\n{differ.to_string()}")
-    distances = pd.concat({short: evaluation.summary(run.results).T.unstack() for short, run in loaded.items()}, axis=1)
+    distances = pd.concat(
+        {short: evaluation.summary(run.results).T.unstack() for short, run in loaded.items()},
+        axis=1,
+    )
     click.echo(f"\nsymmetrized KL to the references, in nats\n{distances.to_string(na_rep='')}")
 
 
@@ -107,9 +133,14 @@ def delete(names: tuple[str, ...], yes: bool) -> None:
 
     folders = list(dict.fromkeys(map(store.deletable, names)))
     for folder in folders:
-        click.echo(f"{folder.name}  {'' if store.is_finished(folder) else 'unfinished, '}{store.size(folder):,} bytes")
+        click.echo(
+            f"{folder.name}  {'' if store.is_finished(folder) else 'unfinished, '}{store.size(folder):,} bytes"
+        )
     if not yes:
-        click.confirm(f"Delete {'this run' if len(folders) == 1 else f'these {len(folders)} runs'}?", abort=True)
+        click.confirm(
+            f"Delete {'this run' if len(folders) == 1 else f'these {len(folders)} runs'}?",
+            abort=True,
+        )
     for folder in folders:
         store.delete(folder)
         click.echo(f"deleted {folder.name}")
@@ -120,7 +151,9 @@ def _assignments(texts: tuple[str, ...]) -> dict[str, str]:
 
     for text in texts:
         if "=" not in text:
-            raise ParameterError(f"a setting is given as name=value, for example lex=True, got {text}")
+            raise ParameterError(
+                f"a setting is given as name=value, for example lex=True, got {text}"
+            )
     return dict(text.split("=", 1) for text in texts)
 
 

@@ -72,7 +72,9 @@ def read(path: Path) -> tuple[Drawing, pd.DataFrame]:
         table = tables.from_csv(beside.read_bytes())
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         said = " ".join(str(error).split())
-        raise ParameterError(f"{path} and {beside.name} are not what a card links to: {said}") from None
+        raise ParameterError(
+            f"{path} and {beside.name} are not what a card links to: {said}"
+        ) from None
     return drawing, table
 
 
@@ -117,17 +119,25 @@ def _views(drawing: Drawing, table: pd.DataFrame) -> list[tuple[str, pd.DataFram
     """What goes into each panel: its title, its table and its keywords."""
     if drawing.by:
         groups = table.groupby(drawing.by, sort=False)
-        views = [(value, mine.drop(columns=drawing.by).reset_index(drop=True), {}) for value, mine in groups]
+        views = [
+            (value, mine.drop(columns=drawing.by).reset_index(drop=True), {})
+            for value, mine in groups
+        ]
     elif drawing.each:
         ((keyword, values),) = drawing.each.items()
         views = [(value, table, {keyword: value}) for value in values]
     else:
         return [("", table, drawing.keywords)]
-    return [(drawing.titles.format(_shown(value)), mine, drawing.keywords | more) for value, mine, more in views]
+    return [
+        (drawing.titles.format(_shown(value)), mine, drawing.keywords | more)
+        for value, mine, more in views
+    ]
 
 
 def _sheet(
-    drawing: Drawing, plot: Callable[..., Axes], views: list[tuple[str, pd.DataFrame, dict[str, Any]]]
+    drawing: Drawing,
+    plot: Callable[..., Axes],
+    views: list[tuple[str, pd.DataFrame, dict[str, Any]]],
 ) -> Picture:
     width, height = drawing.size
     figure, axes = style.panels(len(views), width=width, height=height, sharey=drawing.share_y)
@@ -144,7 +154,11 @@ def _sheet(
     for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
         with io.BytesIO() as file:
             figure.savefig(
-                file, format=kind, dpi=DPI, metadata=metadata, bbox_inches=None if drawing.pages else "tight"
+                file,
+                format=kind,
+                dpi=DPI,
+                metadata=metadata,
+                bbox_inches=None if drawing.pages else "tight",
             )
             contents[kind] = file.getvalue()
     return Picture(**contents)

@@ -90,7 +90,9 @@ class Card:
         drawn = about["drawn"]
         lines["computed"] = f"{drawn['date']} on {drawn['device']}, commit {drawn['commit']}"
         lines["computed again"] = f"by `{about['command']}`" if about["command"] else ""
-        lines["drawn again"] = f"by `lexurn redraw {self.name}.json`, with {self.name}.csv beside it"
+        lines["drawn again"] = (
+            f"by `lexurn redraw {self.name}.json`, with {self.name}.csv beside it"
+        )
         return {name: text for name, text in lines.items() if text}
 
     def _repr_html_(self) -> str:
@@ -100,7 +102,9 @@ class Card:
         return f"figure {self.name}: {self.about['alt']}"
 
 
-def figure(plot: Callable[..., Axes], table: pd.DataFrame, *, alt: str, n: str, **options: Any) -> None:
+def figure(
+    plot: Callable[..., Axes], table: pd.DataFrame, *, alt: str, n: str, **options: Any
+) -> None:
     """Draw a table, store what was drawn, and show it with its card; the options are those of `card`."""
     from IPython.display import display
 
@@ -137,7 +141,13 @@ def card(
     not find, a table that no CSV holds, and options that no JSON holds; StoreError where nothing can be written.
     """
     name = name or getattr(plot, "__name__", "")
-    options = {"keywords": keywords, "by": by, "each": dict(each or {}), "pages": pages, "titles": titles}
+    options = {
+        "keywords": keywords,
+        "by": by,
+        "each": dict(each or {}),
+        "pages": pages,
+        "titles": titles,
+    }
     options |= {"title": title, "legend": legend, "size": size, "share_y": share_y}
     _check(name, table, alt, n, options)
     try:
@@ -158,7 +168,8 @@ def card(
         "pictures": [digest(picture.png) for picture in pictures],
         "parameters": now.settings.flat() if now else {},
         "command": now.command if now else "",
-        "seeds": sorted({run.settings.training.seed for run in runs}) or ([now.settings.training.seed] if now else []),
+        "seeds": sorted({run.settings.training.seed for run in runs})
+        or ([now.settings.training.seed] if now else []),
         "runs": sorted({store.key(run.path) for run in runs}),
         "trained": _trained(runs),
         "drawn": _drawn(),
@@ -181,7 +192,9 @@ def _check(name: str, table: Any, alt: Any, n: Any, options: Mapping[str, Any]) 
     if not re.fullmatch(r"\w[\w-]*", name):
         raise ParameterError(f"a figure's name consists of letters, digits, - and _, got {name!r}")
     if not isinstance(table, pd.DataFrame):
-        raise ParameterError(f"{where}the table must be a pandas DataFrame, got {type(table).__name__}")
+        raise ParameterError(
+            f"{where}the table must be a pandas DataFrame, got {type(table).__name__}"
+        )
     for what, text in (("alt, what is to be seen", alt), ("n, how much it rests on", n)):
         if not isinstance(text, str) or not text.strip():
             raise ParameterError(f"{where}{what}, must be said in words, got {text!r}")
@@ -190,7 +203,9 @@ def _check(name: str, table: Any, alt: Any, n: Any, options: Mapping[str, Any]) 
         hint = suggestion(by, table.columns)
         raise ParameterError(f"{where}no column {by}; {hint}there are {', '.join(map(str, table))}")
     if (by and each) or len(each) > 1:
-        raise ParameterError(f"{where}panels come `by` one column, or from `each` of one keyword's values")
+        raise ParameterError(
+            f"{where}panels come `by` one column, or from `each` of one keyword's values"
+        )
 
 
 def _trained(runs: Sequence[Run]) -> list[str]:
@@ -200,7 +215,9 @@ def _trained(runs: Sequence[Run]) -> list[str]:
         made = run.provenance
         machine = made["processor"] if made["device"] == "cpu" else made["device"]
         where = "published edition" if store.is_published(run.path) else "own store"
-        groups[where, made["date"][:10], machine, provenance.short(made["commit"], made["dirty"])] += 1
+        groups[
+            where, made["date"][:10], machine, provenance.short(made["commit"], made["dirty"])
+        ] += 1
     return [
         f"{number} from the {where}, trained {date} on {machine}, commit {commit}"
         for (where, date, machine, commit), number in sorted(groups.items())
@@ -211,7 +228,12 @@ def _drawn() -> dict[str, str]:
     """When, where and with what the figure is drawn."""
     commit = provenance.short(provenance.commit(), provenance.is_changed())
     versions = {"lexurn": __version__, "matplotlib": matplotlib.__version__}
-    return {"date": time.strftime("%Y-%m-%d"), "device": provenance.device(), "commit": commit, **versions}
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "device": provenance.device(),
+        "commit": commit,
+        **versions,
+    }
 
 
 def _some(values: Sequence[Any]) -> str:
@@ -222,7 +244,9 @@ def _some(values: Sequence[Any]) -> str:
 def _in_code(text: str) -> str:
     """Escaped, with `code` in backticks as code."""
     parts = html.escape(text).split("`")
-    return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
+    return "".join(
+        f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts)
+    )
 
 
 def _link(content: str | bytes, kind: str) -> str:

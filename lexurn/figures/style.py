@@ -36,8 +36,27 @@ GREYS: list[dict[str, Any]] = [
 ]
 """Lines that stand for no model and no predictor."""
 
-LINE_STYLES = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), ":", (0, (1, 3)), "--", "-.", (0, (8, 2, 2, 2)), (0, (8, 3)))
-LINE_COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
+LINE_STYLES = (
+    "-",
+    (0, (5, 1)),
+    (0, (3, 1, 1, 1)),
+    ":",
+    (0, (1, 3)),
+    "--",
+    "-.",
+    (0, (8, 2, 2, 2)),
+    (0, (8, 3)),
+)
+LINE_COLORS = (
+    "#000000",
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#999999",
+)
 LINE_MARKERS = "os^Dv*PX"
 """Lines that stand for what has no colour of its own, at most eight of them."""
 
@@ -107,7 +126,9 @@ MOST_ABREAST = 4
 """Panels in a row; more go into further rows."""
 
 
-def panels(n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+def panels(
+    n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
     """A figure with `n` panels, up to `MOST_ABREAST` side by side, on transparent ground, which no notebook shows by
     itself."""
     rows = ceil(n / MOST_ABREAST)
@@ -144,15 +165,22 @@ def log_steps(axes: Axes) -> Axes:
 
 def ends(axes: Axes) -> Axes:
     """The two ends of relative distance, as lines with their names, over what is drawn already."""
-    for value, name in ((-1, "generalizing (G)"), (1, "memorizing (M for normal, S for the others)")):
+    for value, name in (
+        (-1, "generalizing (G)"),
+        (1, "memorizing (M for normal, S for the others)"),
+    ):
         axes.axhline(value, color="0.4", linestyle=":", linewidth=1)
-        axes.text(axes.get_xlim()[1], value + 0.05, name, ha="right", va="bottom", fontsize=8, color="0.3")
+        axes.text(
+            axes.get_xlim()[1], value + 0.05, name, ha="right", va="bottom", fontsize=8, color="0.3"
+        )
     return axes
 
 
 def legend(axes: Axes, *, title: str = "distance to") -> Axes:
     """A key beside the panel, where it hides nothing; for the last panel of a figure."""
-    key = axes.legend(frameon=False, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=3.2)
+    key = axes.legend(
+        frameon=False, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=3.2
+    )
     place = axes.get_subplotspec()
     if place is not None and place.colspan.stop < place.get_gridspec().ncols:
         key.set_in_layout(False)  # there is a place free for it

@@ -43,7 +43,9 @@ class LiveTraining(Tracker):
 
         if self.lines:
             self.lines.wait(text)
-        elif self.handle is None:  # what is said here must be true when the run has been loaded, too
+        elif (
+            self.handle is None
+        ):  # what is said here must be true when the run has been loaded, too
             said = "Another process is training this run; it is loaded when that has ended."
             self.handle = display(Markdown(said), display_id=True)
 
@@ -63,7 +65,11 @@ class LiveTraining(Tracker):
 
         if self.rows and not self.lines:
             step = int(self.rows[-1]["step"])
-            self._show(Markdown(f"Trained for {step} steps, {duration(time.monotonic() - self.began)} in all."))
+            self._show(
+                Markdown(
+                    f"Trained for {step} steps, {duration(time.monotonic() - self.began)} in all."
+                )
+            )
 
     def _draw(self, clock: str) -> None:
         from IPython.display import Image
@@ -140,7 +146,9 @@ def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[s
         failed = sweeps.train(missing, executor, tell=tell)
     if failed:
         names = ", ".join(point.name for point in failed)
-        raise RuntimeError(f"{len(failed)} run(s) failed: {names}; the first: {next(iter(failed.values())).strip()}")
+        raise RuntimeError(
+            f"{len(failed)} run(s) failed: {names}; the first: {next(iter(failed.values())).strip()}"
+        )
     return len(missing)
 
 
@@ -155,7 +163,12 @@ def line_in_place() -> Callable[[str], None]:
 
 
 def flipbook(
-    plot: Callable[..., Axes], table: pd.DataFrame, *, label: str, alts: Sequence[str], **options: Any
+    plot: Callable[..., Axes],
+    table: pd.DataFrame,
+    *,
+    label: str,
+    alts: Sequence[str],
+    **options: Any,
 ) -> "ipywidgets.VBox":
     """A figure in pages, of which one is seen, with its card: a slider chooses, or a button plays.
 
@@ -168,7 +181,9 @@ def flipbook(
     pages = [card.picture(number, alt=alt) for number, alt in enumerate(alts)]
     shown = ipywidgets.Stack([ipywidgets.HTML(page) for page in pages], selected_index=0)
     last = len(pages) - 1
-    slider = ipywidgets.IntSlider(0, 0, last, description=label, style={"description_width": "initial"})
+    slider = ipywidgets.IntSlider(
+        0, 0, last, description=label, style={"description_width": "initial"}
+    )
     player = ipywidgets.Play(value=0, min=0, max=last, interval=700)
     ipywidgets.jslink((player, "value"), (slider, "value"))
     ipywidgets.jslink((slider, "value"), (shown, "selected_index"))

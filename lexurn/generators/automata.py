@@ -28,21 +28,30 @@ def even_at_the_end(letter: int) -> Automaton:
 
 
 def starts_with(letter: int) -> Automaton:
-    return Automaton("", lambda so, seen: (seen == letter) if so == "" else so, lambda so: so is True)
+    return Automaton(
+        "", lambda so, seen: (seen == letter) if so == "" else so, lambda so: so is True
+    )
 
 
 def equally_many(*which: int) -> Automaton:
     """How many more of each there are than of the first."""
 
     def step(ahead: tuple[int, ...], seen: int) -> tuple[int, ...]:
-        return tuple(n + (seen == letter) - (seen == which[0]) for n, letter in zip(ahead, which[1:], strict=True))
+        return tuple(
+            n + (seen == letter) - (seen == which[0])
+            for n, letter in zip(ahead, which[1:], strict=True)
+        )
 
     return Automaton((0,) * (len(which) - 1), step, lambda ahead: not any(ahead))
 
 
 def in_order(*which: int) -> Automaton:
     """The place in `which` of the letter seen last; −1 once the order was broken."""
-    return Automaton(0, lambda at, seen: which.index(seen) if 0 <= at <= which.index(seen) else -1, lambda at: at >= 0)
+    return Automaton(
+        0,
+        lambda at, seen: which.index(seen) if 0 <= at <= which.index(seen) else -1,
+        lambda at: at >= 0,
+    )
 
 
 def matched(opening: int) -> Automaton:

@@ -73,7 +73,9 @@ def _loaded(target: Path) -> Path:
         disable_progress_bar()
         found = load_dataset(name, config)
     except ImportError:
-        raise ParameterError('corpus=wikitext-2 needs the package datasets; pip install -e ".[text]"') from None
+        raise ParameterError(
+            'corpus=wikitext-2 needs the package datasets; pip install -e ".[text]"'
+        ) from None
     except OSError as error:
         raise ParameterError(
             f"corpus=wikitext-2 is not here, and the data set {name} ({config}) cannot be loaded: "
@@ -93,7 +95,9 @@ def require_answer(address: str) -> None:
 
     def ask() -> None:
         try:
-            urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=SECONDS).close()
+            urllib.request.urlopen(
+                urllib.request.Request(address, method="HEAD"), timeout=SECONDS
+            ).close()
         except urllib.error.HTTPError:
             pass  # it answered
         except Exception as error:
@@ -101,7 +105,9 @@ def require_answer(address: str) -> None:
             return
         failed.clear()
 
-    thread = threading.Thread(target=ask, daemon=True)  # where names are not resolved, no timeout counts
+    thread = threading.Thread(
+        target=ask, daemon=True
+    )  # where names are not resolved, no timeout counts
     thread.start()
     thread.join(SECONDS)
     if failed:

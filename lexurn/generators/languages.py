@@ -70,7 +70,9 @@ class Language:
     def sample(self, n: int, *, max_length: int, generator: Generator) -> Tokens:
         """`n` words with EOS and PAD: (n, max_length + 1). Raises ValueError for a length at which there is no word."""
         self.check_length(max_length)
-        return sequences(self.draw(n, max_length, numpy_generator(generator)), length=max_length + 1)
+        return sequences(
+            self.draw(n, max_length, numpy_generator(generator)), length=max_length + 1
+        )
 
     def check_length(self, max_length: int) -> None:
         if max_length < self.needs:
@@ -94,12 +96,17 @@ class Language:
         """Words such as "aabb" as sequences. Raises ValueError for letters that this language has not."""
         if foreign := sorted(set("".join(words)) - set(self.letters)):
             raise ValueError(f"{self.name} has the letters {self.letters}, got {' '.join(foreign)}")
-        return sequences([[self.letters.index(letter) for letter in word] for word in words], length=length)
+        return sequences(
+            [[self.letters.index(letter) for letter in word] for word in words], length=length
+        )
 
     def decode(self, tokens: Tokens) -> list[str]:
         """The words of sequences, up to EOS; ? for what is no letter."""
         letters = letters_of(tokens, n_letters=len(self.letters))
-        return ["".join(self.letters[i] if i >= 0 else "?" for i in row if i != -1) for row in letters.tolist()]
+        return [
+            "".join(self.letters[i] if i >= 0 else "?" for i in row if i != -1)
+            for row in letters.tolist()
+        ]
 
 
 # generators: (n, max_length, stream) -> words
@@ -107,14 +114,20 @@ class Language:
 
 def _once(word: Callable[[int], list[int]], largest: Callable[[int], int]) -> Draw:
     """word(k) for k uniform in 1 … largest(max_length)."""
-    return lambda n, most, stream: [word(k) for k in stream.integers(1, largest(most), n, endpoint=True).tolist()]
+    return lambda n, most, stream: [
+        word(k) for k in stream.integers(1, largest(most), n, endpoint=True).tolist()
+    ]
 
 
 def _even_as(n: int, most: int, stream: np.random.Generator) -> list[tuple[int, int]]:
     """(length, number of a's): length uniform in 1 … most, then half of the a's uniform in 0 … ⌊(length − 1) / 2⌋."""
     lengths = stream.integers(1, most, n, endpoint=True)
     return list(
-        zip(lengths.tolist(), (2 * stream.integers(0, (lengths - 1) // 2, endpoint=True)).tolist(), strict=True)
+        zip(
+            lengths.tolist(),
+            (2 * stream.integers(0, (lengths - 1) // 2, endpoint=True)).tolist(),
+            strict=True,
+        )
     )
 
 
@@ -141,7 +154,9 @@ def _nested(kinds: int) -> Draw:
         for cap in (2 * stream.integers(1, most // 2, n, endpoint=True)).tolist():
             word, stack = [], []
             while stack or not word:
-                options = [2 * kind for kind in range(kinds)] if len(word) + len(stack) < cap else []
+                options = (
+                    [2 * kind for kind in range(kinds)] if len(word) + len(stack) < cap else []
+                )
                 options += [stack[-1] + 1] if stack else []
                 letter = options[stream.integers(len(options))]
                 word.append(letter)
@@ -187,7 +202,9 @@ LANGUAGES = {
         Language(
             "bbaN",
             (
-                Rule("even number of a's at the end", even_at_the_end(0), automata.even_at_the_end(0)),
+                Rule(
+                    "even number of a's at the end", even_at_the_end(0), automata.even_at_the_end(0)
+                ),
                 Rule("b's before a's", in_order(1, 0), automata.in_order(1, 0)),
             ),
             _bban,
@@ -214,16 +231,21 @@ LANGUAGES = {
             3,
         ),
         Language("cs_dyck", (SQUARE, ROUND), _interleaved, 2),
-        Language("abN", (Rule("#a = #b", equally_many(0, 1), automata.equally_many(0, 1)),), _abn, 2),
+        Language(
+            "abN", (Rule("#a = #b", equally_many(0, 1), automata.equally_many(0, 1)),), _abn, 2
+        ),
         Language(
             "aNbM",
             (Rule("a's before b's", in_order(0, 1), automata.in_order(0, 1)),),
             lambda n, most, stream: [
-                [0] * k + [1] * (most - 2 - k) for k in stream.integers(1, most - 3, n, endpoint=True).tolist()
+                [0] * k + [1] * (most - 2 - k)
+                for k in stream.integers(1, most - 3, n, endpoint=True).tolist()
             ],
             4,
         ),
         Language("parentheses", (ROUND,), _nested(1), 2),
-        Language("brackets", (Rule("[ ] matched", matched(0), automata.matched(0)),), _nested(1), 2),
+        Language(
+            "brackets", (Rule("[ ] matched", matched(0), automata.matched(0)),), _nested(1), 2
+        ),
     )
 }

@@ -30,7 +30,9 @@ def prompts(name: str) -> dict[str, Tokens]:
             f"{name} has no prompts, which break one rule of two; languages with two: {', '.join(PROMPTS)}"
         )
     language = LANGUAGES[name]
-    inside, outside = (language.encode(words, length=len(words[0]) + 1)[:, :-1] for words in PROMPTS[name]())
+    inside, outside = (
+        language.encode(words, length=len(words[0]) + 1)[:, :-1] for words in PROMPTS[name]()
+    )
     return {
         "in_distribution": inside,
         "out_of_distribution": outside,
@@ -46,14 +48,20 @@ def halves(prompts: Tokens) -> tuple[Int64[Tensor, "some time"], Int64[Tensor, "
 
 def _all(letters: str, length: int, inside: set[str]) -> tuple[list[str], list[str]]:
     words = ["".join(word) for word in product(letters, repeat=length)]
-    return [word for word in words if word in inside], [word for word in words if word not in inside]
+    return [word for word in words if word in inside], [
+        word for word in words if word not in inside
+    ]
 
 
 def _brackets() -> tuple[list[str], list[str]]:
     words = ["".join(word) for word in product("()[]", repeat=6)]
     language = LANGUAGES["dyck"]
     kept = [
-        w for w, there in zip(words, language.contains(language.encode(words, length=7)).tolist(), strict=True) if there
+        w
+        for w, there in zip(
+            words, language.contains(language.encode(words, length=7)).tolist(), strict=True
+        )
+        if there
     ]
     return ["([" + word for word in kept], [")[" + word for word in kept]
 

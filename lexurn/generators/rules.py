@@ -24,7 +24,9 @@ def even_at_the_end(letter: int) -> Callable[[Letters], Holds]:
 
     def holds(letters: Letters) -> Holds:
         length = (letters != -1).sum(-1)
-        places = torch.arange(1, letters.shape[1] + 1).where((letters != letter) & (letters != -1), 0)
+        places = torch.arange(1, letters.shape[1] + 1).where(
+            (letters != letter) & (letters != -1), 0
+        )
         return (length - places.amax(-1)) % 2 == 0
 
     return holds

@@ -40,7 +40,9 @@ class Text:
             there = corpora.SPLITS if self.task.trained_on == "train" else corpora.SPLITS[1:]
             return tokenization.characters([corpora.read(corpus, split) for split in there])
         if kind == "bpe":
-            return tokenization.learned(corpora.read(corpus, self.task.trained_on), self.task.n_tokens)
+            return tokenization.learned(
+                corpora.read(corpus, self.task.trained_on), self.task.n_tokens
+            )
         return tokenization.gpt2()
 
     def tokens(self, split: str) -> np.ndarray:
@@ -55,7 +57,10 @@ class Text:
     def fingerprint(self) -> dict[str, str]:
         """What tells the corpus and the tokenizer from others of the same name."""
         splits = corpora.SPLITS if self.task.trained_on == "train" else corpora.SPLITS[1:]
-        return {"corpus": "-".join(map(self._hash, splits)), "tokenizer": self.tokenizer.fingerprint}
+        return {
+            "corpus": "-".join(map(self._hash, splits)),
+            "tokenizer": self.tokenizer.fingerprint,
+        }
 
     def _hash(self, split: str) -> str:
         return hashlib.sha256(corpora.read(self.task.corpus, split).encode()).hexdigest()[:12]
@@ -66,7 +71,10 @@ class Text:
         if not path.exists():
             small = np.uint16 if len(self.tokenizer.pieces) <= 2**16 else np.uint32
             content = io.BytesIO()
-            np.save(content, np.array(self.tokenizer.encode(corpora.read(self.task.corpus, split)), small))
+            np.save(
+                content,
+                np.array(self.tokenizer.encode(corpora.read(self.task.corpus, split)), small),
+            )
             with files.worded(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
             files.write(path, content.getvalue())

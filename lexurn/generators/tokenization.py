@@ -71,11 +71,15 @@ def learned(text: str, n_tokens: int) -> Tokenizer:
         from tokenizers import Tokenizer as Learned
         from tokenizers import models, pre_tokenizers, trainers
     except ImportError:
-        raise ParameterError('tokenizer=bpe needs the package tokenizers; pip install -e ".[text]"') from None
+        raise ParameterError(
+            'tokenizer=bpe needs the package tokenizers; pip install -e ".[text]"'
+        ) from None
     parts = pre_tokenizers.ByteLevel
     bpe = Learned(models.BPE())
     bpe.pre_tokenizer = parts(add_prefix_space=False)
-    trainer = trainers.BpeTrainer(vocab_size=n_tokens, initial_alphabet=parts.alphabet(), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=n_tokens, initial_alphabet=parts.alphabet(), show_progress=False
+    )
     bpe.train_from_iterator([text], trainer)
     if bpe.get_vocab_size() < n_tokens:
         raise ParameterError(
@@ -97,7 +101,9 @@ def gpt2() -> Tokenizer:
             require_answer(GPT2_HOST)
         encoding = tiktoken.get_encoding("gpt2")
     except ImportError:
-        raise ParameterError('tokenizer=gpt2 needs the package tiktoken; pip install -e ".[text]"') from None
+        raise ParameterError(
+            'tokenizer=gpt2 needs the package tiktoken; pip install -e ".[text]"'
+        ) from None
     except OSError as error:
         raise ParameterError(
             f"tokenizer=gpt2 cannot be loaded: {' '.join(str(error).split())[:200]}; use tokenizer bpe, which is "
@@ -112,4 +118,6 @@ def _bytes_by_letter() -> dict[str, int]:
     stand for themselves, the others come behind byte 255."""
     visible = {*range(33, 127), *range(161, 173), *range(174, 256)}
     others = (byte for byte in range(256) if byte not in visible)
-    return {chr(byte): byte for byte in visible} | {chr(256 + number): byte for number, byte in enumerate(others)}
+    return {chr(byte): byte for byte in visible} | {
+        chr(256 + number): byte for number, byte in enumerate(others)
+    }

@@ -29,9 +29,13 @@ class Urns:
         if self.n_colors < 2:
             raise ValueError(f"n_colors must be at least 2, got {self.n_colors}")
         if min(self.alphas) <= 0:
-            raise ValueError(f"alpha must be positive, got {self.alpha}; use 1.0 for the uniform prior")
+            raise ValueError(
+                f"alpha must be positive, got {self.alpha}; use 1.0 for the uniform prior"
+            )
         if len(self.alphas) != self.n_colors:
-            raise ValueError(f"alpha must be one number or {self.n_colors} of them, got {len(self.alphas)}")
+            raise ValueError(
+                f"alpha must be one number or {self.n_colors} of them, got {len(self.alphas)}"
+            )
 
     @property
     def vocab_size(self) -> int:
@@ -40,7 +44,11 @@ class Urns:
     @property
     def alphas(self) -> list[float]:
         """The concentration of each colour."""
-        return [float(self.alpha)] * self.n_colors if isinstance(self.alpha, int | float) else list(self.alpha)
+        return (
+            [float(self.alpha)] * self.n_colors
+            if isinstance(self.alpha, int | float)
+            else list(self.alpha)
+        )
 
     def log_evidence(self, tokens: Tokens) -> Float64[Tensor, "batch"]:
         """ln p(x_0, …, x_{T−1}) with the urn integrated out: Π_v Γ(n_v + α_v) / Γ(α_v) · Γ(Σ α) / Γ(T + Σ α)."""
@@ -54,9 +62,13 @@ class Urns:
         urns = numpy_generator(generator).dirichlet(self.alphas, n)
         return torch.from_numpy(urns).to(generator.device)
 
-    def sample(self, tasks: Float64[Tensor, "batch colors"], length: int, *, generator: Generator) -> Tokens:
+    def sample(
+        self, tasks: Float64[Tensor, "batch colors"], length: int, *, generator: Generator
+    ) -> Tokens:
         """One sequence of `length` balls from each row of `tasks`: tokens (batch, length)."""
-        uniform = torch.rand(len(tasks), length, generator=generator, device=tasks.device, dtype=torch.float64)
+        uniform = torch.rand(
+            len(tasks), length, generator=generator, device=tasks.device, dtype=torch.float64
+        )
         thresholds = tasks.cumsum(-1)[:, :-1].contiguous()  # the last colour takes what is left
         return torch.searchsorted(thresholds, uniform, right=True)
 

@@ -27,7 +27,9 @@ def chance(language: Language | str, prompts: Tokens, *, limit: int) -> pd.DataF
     states = Counter(_state(automaton, row) for row in (prompts - FIRST).tolist())
     totals = Counter()
     for state, n in states.items():
-        finished, obeyed, unfinished = _followed(automaton, state, limit - prompts.shape[1], n_letters)
+        finished, obeyed, unfinished = _followed(
+            automaton, state, limit - prompts.shape[1], n_letters
+        )
         totals.update({"finished": n * finished, "joint": n * obeyed, "unfinished": n * unfinished})
     n = len(prompts)
     values = {
@@ -43,13 +45,19 @@ def by_chance(language: Language) -> Predictor:
     """Letters and EOS all alike, as a predictor."""
 
     def predict(tokens: Tokens) -> LogProbs:
-        alike = torch.full((*tokens.shape, language.vocab_size), -log(len(language.letters) + 1), dtype=torch.float64)
+        alike = torch.full(
+            (*tokens.shape, language.vocab_size),
+            -log(len(language.letters) + 1),
+            dtype=torch.float64,
+        )
         return padded(without_specials(alike), tokens)
 
     return predict
 
 
-def _followed(automaton: Automaton, state: Hashable, n: int, n_letters: int) -> tuple[float, float, float]:
+def _followed(
+    automaton: Automaton, state: Hashable, n: int, n_letters: int
+) -> tuple[float, float, float]:
     """Of n tokens more: the probabilities to end, to end and be accepted, and not to end and be accepted."""
     at, each, finished, accepted = {state: 1.0}, 1 / (n_letters + 1), 0.0, 0.0
     for _ in range(n):

@@ -16,7 +16,15 @@ from torch import Generator, Tensor
 from lexurn.base import divergences
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.measures.evaluation import PerSequence, measures
-from lexurn.measures.intervals import FEWEST, Interval, Values, bootstrap, in_words, is_above_zero, mean_and_sem
+from lexurn.measures.intervals import (
+    FEWEST,
+    Interval,
+    Values,
+    bootstrap,
+    in_words,
+    is_above_zero,
+    mean_and_sem,
+)
 
 N_BLOCKS = 10
 """Blocks of sequences that the jackknife leaves out in turn."""
@@ -66,13 +74,21 @@ def relative_distance(
     to_g, to_m = (over_rows(found[name, "symmetrized_kl"]) for name in ends)
     apart = over_rows(distance(*ends.values(), tokens))
     if not apart.mean() > 0:
-        return RelativeDistance(Interval(float("nan"), float("nan"), float("nan"), len(tokens)), 0.0, 0.0)
-    return RelativeDistance(bootstrap(to_g, to_m, apart, statistic=_ratio, generator=generator), *mean_and_sem(apart))
+        return RelativeDistance(
+            Interval(float("nan"), float("nan"), float("nan"), len(tokens)), 0.0, 0.0
+        )
+    return RelativeDistance(
+        bootstrap(to_g, to_m, apart, statistic=_ratio, generator=generator), *mean_and_sem(apart)
+    )
 
 
-def along_training(metrics: pd.DataFrame, *, memorizing: str, apart: float, split: str) -> pd.DataFrame:
+def along_training(
+    metrics: pd.DataFrame, *, memorizing: str, apart: float, split: str
+) -> pd.DataFrame:
     """Step and relative_distance at every evaluation of a training, from its logged distances and the ends' own."""
-    to_g, to_m = (metrics[f"{split}/symmetrized_kl/{name}"] for name in ("generalizing", memorizing))
+    to_g, to_m = (
+        metrics[f"{split}/symmetrized_kl/{name}"] for name in ("generalizing", memorizing)
+    )
     return pd.DataFrame({"step": metrics["step"], "relative_distance": (to_g - to_m) / apart})
 
 
@@ -83,11 +99,15 @@ def over_runs(found: Sequence[RelativeDistance], *, generator: Generator) -> Int
     """
     values = [each.interval.value for each in found if not each.undetermined]
     if not values:
-        raise ValueError(f"all of {len(found)} relative distances are undetermined; use pools that discriminate")
+        raise ValueError(
+            f"all of {len(found)} relative distances are undetermined; use pools that discriminate"
+        )
     return bootstrap(values, generator=generator)
 
 
-def mixture(predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens) -> pd.DataFrame:
+def mixture(
+    predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens
+) -> pd.DataFrame:
     """The mixture of references that is nearest to a predictor on rows 1 … C: reference, weight, sem, n.
 
     Least mean KL(predictor ‖ mixture). The standard error is that of the jackknife over `N_BLOCKS` blocks of sequences,
@@ -97,7 +117,10 @@ def mixture(predictor: Predictor, references: Mapping[str, Predictor], tokens: T
     weights = divergences.mixture_weights(log_model, log_references)
     blocks = torch.arange(len(tokens)) % min(N_BLOCKS, len(tokens))
     without = torch.stack(
-        [divergences.mixture_weights(log_model[keep], log_references[:, keep]) for keep in _all_but_one(blocks)]
+        [
+            divergences.mixture_weights(log_model[keep], log_references[:, keep])
+            for keep in _all_but_one(blocks)
+        ]
     )
     sem = ((len(without) - 1) * without.var(0, correction=0)).sqrt()
     sem[weights < BOUNDARY] = torch.nan
@@ -105,30 +128,42 @@ def mixture(predictor: Predictor, references: Mapping[str, Predictor], tokens: T
     return pd.DataFrame({**columns, "n": len(tokens)})
 
 
-def mixture_weights(predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens) -> dict[str, float]:
+def mixture_weights(
+    predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens
+) -> dict[str, float]:
     """The weights of `mixture` alone, without their errors: cheap enough to be followed along a training."""
     weights = divergences.mixture_weights(*_answers(predictor, references, tokens))
     return dict(zip(references, weights.tolist(), strict=True))
 
 
 def left_over(
-    predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens, *, weights: Mapping[str, float]
+    predictor: Predictor,
+    references: Mapping[str, Predictor],
+    tokens: Tokens,
+    *,
+    weights: Mapping[str, float],
 ) -> float:
     """What no mixture explains: mean KL (rows 1 … C, nats) of a predictor from the references mixed with `weights`."""
     log_model, log_references = _answers(predictor, references, tokens)
-    log_weights = torch.tensor([weights[name] for name in references], dtype=log_references.dtype).log()
+    log_weights = torch.tensor(
+        [weights[name] for name in references], dtype=log_references.dtype
+    ).log()
     mixed = (log_references.cpu() + log_weights[:, None, None, None]).logsumexp(0)
     return divergences.kl(log_model.cpu(), mixed).mean().item()
 
 
-def relabelling(predictor: Predictor, tokens: Tokens, *, vocab_size: int, generator: Generator) -> PerSequence:
+def relabelling(
+    predictor: Predictor, tokens: Tokens, *, vocab_size: int, generator: Generator
+) -> PerSequence:
     """How much the names of the tokens matter: symmetrized KL (batch time) between a prediction and the one for the
     sequence with its tokens renamed by a random permutation, never the identity, and the names changed back. 0 for S
     and, under a symmetric prior, for G; not for M.
     """
     names = torch.arange(vocab_size)
     order = torch.rand(len(tokens), vocab_size, generator=generator).argsort(-1)  # old -> new
-    order = torch.where((order == names).all(-1, keepdim=True), names.roll(1), order).to(tokens.device)
+    order = torch.where((order == names).all(-1, keepdim=True), names.roll(1), order).to(
+        tokens.device
+    )
     renamed = divergences.as_double(predictor(order.gather(1, tokens)))
     back = renamed.gather(-1, order[:, None].expand_as(renamed))
     return divergences.symmetrized_kl(divergences.as_double(predictor(tokens)), back)
@@ -179,7 +214,9 @@ def describe(
     else:
         text += f"**It is not told whether {first} or {second} is nearer**: {in_words(difference)} (paired). "
     if distances[first].mean() > between.mean():
-        text += f"But these two are only {in_words(between)} apart: the model is **far from both**. "
+        text += (
+            f"But these two are only {in_words(between)} apart: the model is **far from both**. "
+        )
     return text.rstrip()
 
 
@@ -192,7 +229,9 @@ def ranking(values: Mapping[str, Tensor]) -> str:
     return text
 
 
-def nearest_by_row(predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens) -> str:
+def nearest_by_row(
+    predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens
+) -> str:
     """In words: which reference is nearest at which rows from 1 on, and where two are not told apart."""
     found = measures(predictor, references, tokens)
     spans: list[tuple[str, int]] = []
@@ -218,9 +257,13 @@ def scale(references: Mapping[str, Predictor], tokens: Tokens) -> str:
     return f"For scale, {', '.join(apart)} apart." if apart else ""
 
 
-def _answers(predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens) -> tuple[Tensor, Tensor]:
+def _answers(
+    predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens
+) -> tuple[Tensor, Tensor]:
     """Log-probabilities of rows 1 … C: of the predictor, and of all references (references batch rows vocab)."""
-    log_references = torch.stack([divergences.as_double(each(tokens))[:, 1:] for each in references.values()])
+    log_references = torch.stack(
+        [divergences.as_double(each(tokens))[:, 1:] for each in references.values()]
+    )
     return divergences.as_double(predictor(tokens))[:, 1:], log_references
 
 

@@ -45,12 +45,17 @@ def against_truth(
                 kl = divergences.kl(truth.log()[:, None], predictor(tokens))  # batch time
                 found.setdefault((split, name), []).append(kl.mean().item())
     table = pd.DataFrame(
-        [{"split": split, "reference": name, **_over(torch.tensor(means))} for (split, name), means in found.items()]
+        [
+            {"split": split, "reference": name, **_over(torch.tensor(means))}
+            for (split, name), means in found.items()
+        ]
     )
     return table.assign(n_colors=task.n_colors, context_length=context_length, n_tasks=n_tasks)
 
 
-def apart(task: Urns, *, context_length: int, n_tasks: int, n_pools: int, n_sequences: int, seed: int) -> pd.DataFrame:
+def apart(
+    task: Urns, *, context_length: int, n_tasks: int, n_pools: int, n_sequences: int, seed: int
+) -> pd.DataFrame:
     """Pair (such as `d(G, S)`), row, mean, sem, n, sd of the distances between G, M and S out of distribution.
 
     `row` is the number of balls seen; `mean_to`, with `sem_to`, is the mean over rows 1 … row: the distance in an
@@ -68,14 +73,26 @@ def apart(task: Urns, *, context_length: int, n_tasks: int, n_pools: int, n_sequ
         rows = torch.stack(found)[:, 1:]  # pools rows
         seen = torch.arange(1, context_length + 1)
         to = rows.cumsum(1) / seen
-        columns = {"pair": pair, "row": seen, **_over(rows), "mean_to": to.mean(0), "sem_to": to.std(0) / n_pools**0.5}
+        columns = {
+            "pair": pair,
+            "row": seen,
+            **_over(rows),
+            "mean_to": to.mean(0),
+            "sem_to": to.std(0) / n_pools**0.5,
+        }
         tables.append(pd.DataFrame(columns))
     table = pd.concat(tables, ignore_index=True)
     return table.assign(n_colors=task.n_colors, n_tasks=n_tasks)
 
 
 def headline(
-    urn: Tensor, *, n_balls: int, n_sets: int, n_urns: int = 10, n_sequences: int = 25, generator: Generator
+    urn: Tensor,
+    *,
+    n_balls: int,
+    n_sets: int,
+    n_urns: int = 10,
+    n_sequences: int = 25,
+    generator: Generator,
 ) -> pd.DataFrame:
     """Reference, mean, sem, n, sd of KL(empirical ‖ predictor) after `n_balls` balls, and `sd_sequences`.
 
@@ -84,7 +101,11 @@ def headline(
     there are `n` such sets; `sd` is over their means, and so what one published figure is off by.
     """
     tokens = headline_sequences(
-        Urns(len(urn)), n_balls=n_balls, n_urns=n_sets * n_urns, n_sequences=n_sequences, generator=generator
+        Urns(len(urn)),
+        n_balls=n_balls,
+        n_urns=n_sets * n_urns,
+        n_sequences=n_sequences,
+        generator=generator,
     )
     lines = []
     for name, predictor in exact_predictors(urn[None]).items():
@@ -94,7 +115,9 @@ def headline(
     return pd.DataFrame(lines)
 
 
-def headline_sequences(task: Urns, *, n_balls: int, n_urns: int, n_sequences: int, generator: Generator) -> Tokens:
+def headline_sequences(
+    task: Urns, *, n_balls: int, n_urns: int, n_sequences: int, generator: Generator
+) -> Tokens:
     """So many sequences from each of so many fresh urns, those of one urn together; the last ball is not seen."""
     urns = task.sample_tasks(n_urns, generator=generator).repeat_interleave(n_sequences, 0)
     return task.sample(urns, n_balls + 1, generator=generator)
@@ -116,5 +139,10 @@ def _pools(task: Urns, n_tasks: int, n_pools: int, seed: int) -> Iterator[tuple[
 def _over(values: Tensor) -> dict[str, float | Tensor]:
     """Mean, standard error, n and standard deviation over the first axis."""
     n, sd = len(values), values.std(0)
-    columns = {"mean": values.mean(0), "sem": sd / n**0.5, "n": torch.tensor(n).expand(sd.shape), "sd": sd}
+    columns = {
+        "mean": values.mean(0),
+        "sem": sd / n**0.5,
+        "n": torch.tensor(n).expand(sd.shape),
+        "sd": sd,
+    }
     return {name: value.item() if value.ndim == 0 else value for name, value in columns.items()}

@@ -66,7 +66,9 @@ def measures(
     model = predictor(tokens) if each is None else mean_prediction(each)
     answers = {name: reference(tokens) for name, reference in references.items()}
     _check_log_probs(model, answers)
-    _check_causal(predictor.predictors[0] if each is not None else predictor, tokens, model.shape[-1])
+    _check_causal(
+        predictor.predictors[0] if each is not None else predictor, tokens, model.shape[-1]
+    )
     model = divergences.as_double(model).to(tokens.device)
     loss = divergences.negative_log_likelihood(model, tokens)
     values = {("", "loss"): loss, ("", "entropy"): divergences.entropy(model)}
@@ -88,9 +90,13 @@ def _check_log_probs(log_probs: Any, answers: Mapping[str, LogProbs]) -> None:
     for reference in answers.values():
         if log_probs.shape != reference.shape:
             wanted, came = tuple(reference.shape), tuple(log_probs.shape)
-            raise ValueError(f"a predictor must return (batch, time, vocab) = {wanted} here, got {came}")
+            raise ValueError(
+                f"a predictor must return (batch, time, vocab) = {wanted} here, got {came}"
+            )
     if log_probs.isnan().any():
-        raise ValueError("a predictor must return log-probabilities, got nan; a probability of 0 is -inf")
+        raise ValueError(
+            "a predictor must return log-probabilities, got nan; a probability of 0 is -inf"
+        )
     sums = log_probs.double().exp().sum(-1).flatten()
     off = (sums - 1).abs().nan_to_num(inf)
     if off.max() > 1e-3:
@@ -113,7 +119,9 @@ def _check_causal(predictor: Predictor, tokens: Tokens, vocab_size: int) -> None
         )
 
 
-def select(table: pd.DataFrame, *, split: str, measure: str = "symmetrized_kl", row: str = "mean") -> pd.DataFrame:
+def select(
+    table: pd.DataFrame, *, split: str, measure: str = "symmetrized_kl", row: str = "mean"
+) -> pd.DataFrame:
     """The lines of one split, measure and row, indexed by reference: mean, sem, n."""
     lines = table[(table["split"] == split) & (table["measure"] == measure) & (table["row"] == row)]
     return lines.set_index("reference")[["mean", "sem", "n"]]
@@ -128,8 +136,12 @@ def distance(table: pd.DataFrame) -> str:
 
 def summary(table: pd.DataFrame, *, measure: str | None = None) -> pd.DataFrame:
     """`mean ± s.e.` of one measure (that of `distance`), a line per split and row kind, a column per reference."""
-    lines = table[(table["measure"] == (measure or distance(table))) & table["row"].isin(["mean", "last"])].copy()
-    lines["text"] = [with_error(mean, sem) for mean, sem in zip(lines["mean"], lines["sem"], strict=True)]
+    lines = table[
+        (table["measure"] == (measure or distance(table))) & table["row"].isin(["mean", "last"])
+    ].copy()
+    lines["text"] = [
+        with_error(mean, sem) for mean, sem in zip(lines["mean"], lines["sem"], strict=True)
+    ]
     return lines.pivot_table(
         index=["split", "row", "n"], columns="reference", values="text", aggfunc="first", sort=False
     )
@@ -142,7 +154,9 @@ def on_one_sequence(predictors: Mapping[str, Predictor], tokens: Tokens) -> pd.D
         probs = predictor(tokens)[0].exp().cpu()  # time vocab
         table = pd.DataFrame(probs.numpy()).rename_axis("row").reset_index()
         table = table.melt("row", var_name="color", value_name="probability").astype({"color": int})
-        tables.append(table.assign(predictor=name, ball=table["row"].map(dict(enumerate(tokens[0].tolist())))))
+        tables.append(
+            table.assign(predictor=name, ball=table["row"].map(dict(enumerate(tokens[0].tolist()))))
+        )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -154,7 +168,9 @@ def of_those_that_come(table: pd.DataFrame, tokens: Tokens) -> tuple[pd.DataFram
     return kept.assign(color=kept["color"].map(number), ball=kept["ball"].map(number)), come
 
 
-def last_predictions(predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens) -> pd.DataFrame:
+def last_predictions(
+    predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens
+) -> pd.DataFrame:
     """Every sequence with what the model and its references predict at the last row, for a person to look through.
 
     Columns: balls (those seen), `<who>/<color>` for the probabilities of the `model` and each reference, and
@@ -162,7 +178,9 @@ def last_predictions(predictor: Predictor, references: Mapping[str, Predictor], 
     came and `<who>/best` the one thought most probable.
     """
     table = pd.DataFrame({"balls": [" ".join(map(str, seen)) for seen in tokens[:, :-1].tolist()]})
-    answers = {name: each(tokens)[:, -1] for name, each in {"model": predictor, **references}.items()}
+    answers = {
+        name: each(tokens)[:, -1] for name, each in {"model": predictor, **references}.items()
+    }
     for name, log_probs in answers.items():
         if log_probs.shape[-1] > MOST_TOKENS:
             table[f"{name}/next"] = log_probs.exp().gather(-1, tokens[:, -1:])[:, 0].tolist()
@@ -171,14 +189,20 @@ def last_predictions(predictor: Predictor, references: Mapping[str, Predictor], 
         for color, probs in enumerate(log_probs.exp().T.tolist()):
             table[f"{name}/{color}"] = probs
     for name in references:
-        table[f"symmetrized_kl/{name}"] = divergences.symmetrized_kl(answers["model"], answers[name]).tolist()
+        table[f"symmetrized_kl/{name}"] = divergences.symmetrized_kl(
+            answers["model"], answers[name]
+        ).tolist()
     return table
 
 
 def _table(split: str, values: dict[tuple[str, str], PerSequence], first_row: int) -> pd.DataFrame:
-    lines: dict[str, list[Any]] = {name: [] for name in ("row", "reference", "measure", "mean", "sem", "n")}
+    lines: dict[str, list[Any]] = {
+        name: [] for name in ("row", "reference", "measure", "mean", "sem", "n")
+    }
     for (reference, measure), value in values.items():
-        columns = torch.cat([value, value[:, -1:], value[:, first_row:].mean(-1, keepdim=True)], 1)  # batch row
+        columns = torch.cat(
+            [value, value[:, -1:], value[:, first_row:].mean(-1, keepdim=True)], 1
+        )  # batch row
         rows, n = [*map(str, range(value.shape[1])), "last", "mean"], len(value)
         lines["row"] += rows
         lines["mean"] += columns.mean(0).tolist()

@@ -43,7 +43,9 @@ class Interval:
 
     def words(self, *, above: str, below: str, between: str) -> str:
         """One of three texts, by where the interval lies; and without an interval, that there are too few."""
-        return {1: above, -1: below, 0: between, None: f"with n = {self.n} too few to tell"}[self.side]
+        return {1: above, -1: below, 0: between, None: f"with n = {self.n} too few to tell"}[
+            self.side
+        ]
 
     def __str__(self) -> str:
         if isnan(self.low):
@@ -97,7 +99,13 @@ def of_few(values: Sequence[float]) -> Interval:
         return Interval(float(values.mean()) if len(values) else nan, nan, nan, len(values))
     error = float(values.std(ddof=1) / len(values) ** 0.5)
     half = float(stats.t.ppf(0.975, len(values) - 1)) * error
-    return Interval(float(values.mean()), float(values.mean()) - half, float(values.mean()) + half, len(values), error)
+    return Interval(
+        float(values.mean()),
+        float(values.mean()) - half,
+        float(values.mean()) + half,
+        len(values),
+        error,
+    )
 
 
 def side(value: float, error: float, n: int) -> int:
@@ -118,14 +126,20 @@ def crossed(values: np.ndarray | Sequence[Sequence[float]]) -> tuple[Interval, f
     """
     values = np.asarray(values, dtype=float)
     mean, per_run, per_unit = float(values.mean()), values.mean(1), values.mean(0)
-    over_runs, over_units = (each.var(ddof=1) / len(each) if len(each) > 1 else nan for each in (per_run, per_unit))
+    over_runs, over_units = (
+        each.var(ddof=1) / len(each) if len(each) > 1 else nan for each in (per_run, per_unit)
+    )
     freedom, error, half = min(values.shape) - 1, nan, nan
     if freedom > 0:
         rest = ((values - per_run[:, None] - per_unit + mean) ** 2).sum()
         shared = rest / ((len(per_run) - 1) * (len(per_unit) - 1)) / values.size
         error = float(max(over_runs, over_units, over_runs + over_units - shared) ** 0.5)
         half = float(stats.t.ppf(0.975, freedom)) * error
-    return Interval(mean, mean - half, mean + half, len(per_run), error), float(over_runs**0.5), float(over_units**0.5)
+    return (
+        Interval(mean, mean - half, mean + half, len(per_run), error),
+        float(over_runs**0.5),
+        float(over_units**0.5),
+    )
 
 
 @dataclass(frozen=True)
@@ -145,11 +159,18 @@ class Correlation:
         return None if isnan(self.p) else int(np.sign(self.value)) * (self.p < 0.05)
 
     def __str__(self) -> str:
-        return "not defined" if isnan(self.p) else f"{self.value:+.2f} (p = {self.p:.2g}, n = {self.n})"
+        return (
+            "not defined"
+            if isnan(self.p)
+            else f"{self.value:+.2f} (p = {self.p:.2g}, n = {self.n})"
+        )
 
 
 def rank_correlation(
-    first: np.ndarray | Sequence[float], second: np.ndarray | Sequence[float], *, generator: Generator
+    first: np.ndarray | Sequence[float],
+    second: np.ndarray | Sequence[float],
+    *,
+    generator: Generator,
 ) -> Correlation:
     """Spearman's correlation with the p of a permutation test, exact where there are few enough orders."""
     x, y = stats.rankdata(first), stats.rankdata(second)
@@ -194,7 +215,9 @@ def with_error(mean: float, sem: float) -> str:
         return "infinite"
     if max(abs(mean), sem) < 1e-12:  # rounding alone
         return "0 ± 0"
-    if not sem > 1e-9 * abs(mean):  # a constant, but for rounding; or a single sequence, whose error is not known
+    if not sem > 1e-9 * abs(
+        mean
+    ):  # a constant, but for rounding; or a single sequence, whose error is not known
         return f"{mean:.4g} ± {'?' if isnan(sem) else 0}"
     decimals = _decimals(sem)
     return f"{mean:.{decimals}f} ± {sem:.{decimals}f}"

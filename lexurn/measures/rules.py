@@ -64,13 +64,18 @@ def masses(predictor: Predictor, language: Language) -> pd.DataFrame:
     """
     n_letters = len(language.letters)
     most = MOST_LETTERS[n_letters]
-    every = ["".join(word) for n in range(1, most + 1) for word in product(language.letters, repeat=n)]
+    every = [
+        "".join(word) for n in range(1, most + 1) for word in product(language.letters, repeat=n)
+    ]
     tokens = language.encode(every, length=most + 1)
     probs = predictor(tokens).double().gather(-1, tokens[..., None])[..., 0].sum(-1).exp()
     obeyed = language.obeyed(tokens)
     first, second = obeyed[:, 0], obeyed[:, 1]
     classes = (first & second, first & ~second, ~first & second, ~first & ~second)
-    lines = [(name, probs[each].sum().item(), int(each.sum())) for name, each in zip(MASSES, classes, strict=True)]
+    lines = [
+        (name, probs[each].sum().item(), int(each.sum()))
+        for name, each in zip(MASSES, classes, strict=True)
+    ]
     return pd.DataFrame(lines, columns=["measure", "value", "n"])
 
 

@@ -47,10 +47,14 @@ def complete(
     over = torch.zeros(len(prompts), 1, dtype=torch.bool, device=model.device)
     with evaluating(model):
         for row in range(limit):
-            log_probs = model.step(tokens[:, row - 1 : row] if row else tokens[:, :1], row, state, table=table)
+            log_probs = model.step(
+                tokens[:, row - 1 : row] if row else tokens[:, :1], row, state, table=table
+            )
             if row < prompts.shape[1]:
                 continue
-            chosen = log_probs.argmax(-1) if generator is None else _sampled(log_probs[:, 0], generator)
+            chosen = (
+                log_probs.argmax(-1) if generator is None else _sampled(log_probs[:, 0], generator)
+            )
             if model.has_words:
                 tokens[:, row : row + 1] = torch.where(over, PAD, chosen)
                 over |= chosen == EOS
@@ -70,12 +74,20 @@ def go_on(
     tokens[:, : prompts.shape[1]] = prompts
     for row in range(prompts.shape[1], limit):
         log_probs = predictor(tokens[:, : row + 1])[:, row]
-        tokens[:, row] = log_probs.argmax(-1) if generator is None else _sampled(log_probs, generator)[:, 0]
+        tokens[:, row] = (
+            log_probs.argmax(-1) if generator is None else _sampled(log_probs, generator)[:, 0]
+        )
     return tokens
 
 
-def _sampled(log_probs: Float[Tensor, "batch vocab"], generator: Generator) -> Int64[Tensor, "batch 1"]:
-    probs = log_probs.double().exp() if log_probs.device.type != "mps" else log_probs.cpu().double().exp()
+def _sampled(
+    log_probs: Float[Tensor, "batch vocab"], generator: Generator
+) -> Int64[Tensor, "batch 1"]:
+    probs = (
+        log_probs.double().exp()
+        if log_probs.device.type != "mps"
+        else log_probs.cpu().double().exp()
+    )
     uniform = torch.rand(len(probs), 1, generator=generator, dtype=torch.float64).to(probs.device)
     thresholds = probs.cumsum(-1)
     chosen = torch.searchsorted(thresholds, uniform * thresholds[:, -1:], right=True)
@@ -84,7 +96,10 @@ def _sampled(log_probs: Float[Tensor, "batch vocab"], generator: Generator) -> I
 
 def _check_prompts(model: LanguageModel, prompts: Tokens) -> None:
     lowest = FIRST if model.has_words else 0
-    if prompts.numel() and not lowest <= int(prompts.min()) <= int(prompts.max()) < model.vocab_size:
+    if (
+        prompts.numel()
+        and not lowest <= int(prompts.min()) <= int(prompts.max()) < model.vocab_size
+    ):
         raise ValueError(
             f"the tokens of a prompt must lie in {lowest} … {model.vocab_size - 1}, got {int(prompts.min())} … "
             f"{int(prompts.max())}; was the prompt written for another language?"

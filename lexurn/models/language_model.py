@@ -60,11 +60,16 @@ class LanguageModel(nn.Module):
         super().__init__()
         d_model = settings.backbone.d_model
         vocabulary = RandomVocabulary if settings.vocabulary.lex else LearnedVocabulary
-        self.context_length, self.vocab_size = settings.task.context_length, settings.task.vocab_size
+        self.context_length, self.vocab_size = (
+            settings.task.context_length,
+            settings.task.vocab_size,
+        )
         self.has_words = settings.task.n_special > 0
         self.start = None if self.has_words else nn.Parameter(torch.empty(1, d_model))
         parts = {"n_special": settings.task.n_special, "d_out": settings.backbone.d_out}
-        self.vocabulary = vocabulary(settings.task.vocab_size, d_model, settings.vocabulary, **parts)
+        self.vocabulary = vocabulary(
+            settings.task.vocab_size, d_model, settings.vocabulary, **parts
+        )
         how = settings.backbone.positions
         self.positions, self.told = None, TABLES.get(how)
         if how == "learned" or self.told:
@@ -72,16 +77,22 @@ class LanguageModel(nn.Module):
             self.positions = nn.Parameter(table, requires_grad=settings.backbone.positions_trained)
         if how == "sinusoidal":
             del self.positions
-            self.register_buffer("positions", sinusoids(self.context_length, d_model), persistent=False)
+            self.register_buffer(
+                "positions", sinusoids(self.context_length, d_model), persistent=False
+            )
         self.bos = settings.backbone.bos
         self.backbone = load_object(BACKBONES[settings.backbone.name])(
             settings.backbone, n_rows=self.context_length + 1
         )
 
-    def forward(self, tokens: Tokens, *, generator: Generator | None = None, table: Table | None = None) -> LogProbs:
+    def forward(
+        self, tokens: Tokens, *, generator: Generator | None = None, table: Table | None = None
+    ) -> LogProbs:
         n_sequences, n_rows = tokens.shape
         if n_rows > self.context_length + 1:
-            raise ValueError(f"sequences may have context_length + 1 = {self.context_length + 1} tokens, got {n_rows}")
+            raise ValueError(
+                f"sequences may have context_length + 1 = {self.context_length + 1} tokens, got {n_rows}"
+            )
         if table is None:
             table = self.vocabulary.draw(n_sequences, generator=generator)
         seen = self.vocabulary.embed(tokens[:, :-1], table)
@@ -116,7 +127,10 @@ class LanguageModel(nn.Module):
         """Row `row` (batch 1 vocab) alone, given the token before it (batch 1; before row 0 whatever, of which only the
         number counts). The state goes on to it; rows must come in order."""
         if row == 0:
-            x, begun = self.start_vector.expand(len(before), -1), state if self.bos else self.begin()
+            x, begun = (
+                self.start_vector.expand(len(before), -1),
+                state if self.bos else self.begin(),
+            )
             return self.read_out(self.backbone.step(x, begun)[:, None], table)
         x = self.vocabulary.embed(before, table)[:, 0]
         x = x if self.positions is None else x + self.positions[row - 1]
@@ -159,10 +173,14 @@ def initialize(model: LanguageModel, *, generator: Generator, std: float = 0.0) 
             parameter.fill_(1.0 if name.endswith("norm.weight") else 0.0)
         else:
             scale = std or parameter.shape[-1] ** -0.5
-            parameter.normal_(std=scale / n_writes**0.5 if name.endswith(residual) else scale, generator=generator)
+            parameter.normal_(
+                std=scale / n_writes**0.5 if name.endswith(residual) else scale, generator=generator
+            )
 
 
-def as_predictor(model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batch_size: int = 64) -> Predictor:
+def as_predictor(
+    model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batch_size: int = 64
+) -> Predictor:
     """The model as a predictor: evaluation mode, no gradients, in batches, a function of the tokens alone.
 
     A lexical model is an `Average` over `n_tables` tables, drawn from `seed` and shared by all sequences: a sequence is
@@ -176,7 +194,9 @@ def as_predictor(model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batc
         def predict(tokens: Tokens) -> LogProbs:
             check_tokens(tokens, model.vocab_size)
             with evaluating(model):
-                batches = [model(batch, table=table) for batch in tokens.to(device).split(batch_size)]
+                batches = [
+                    model(batch, table=table) for batch in tokens.to(device).split(batch_size)
+                ]
             return as_double(torch.cat(batches).to(tokens.device))
 
         return predict
@@ -195,7 +215,11 @@ def loss_as_trained(
     with evaluating(model):
         for batch in tokens.to(device).split(batch_size):
             table = model.vocabulary.draw(len(batch), generator=tables).to(device)
-            total += negative_log_likelihood(model(batch, table=table), batch)[:, first_row:].mean(-1).sum()
+            total += (
+                negative_log_likelihood(model(batch, table=table), batch)[:, first_row:]
+                .mean(-1)
+                .sum()
+            )
     return float(total) / len(tokens)
 
 

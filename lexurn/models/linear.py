@@ -24,12 +24,19 @@ class Layer(nn.Module):
 
     def forward(self, x: Hidden) -> Hidden:
         n = x.shape[1]
-        return self.resid_post(self.mix[:n, :n].tril() @ self.map(self.resid_pre(x)) + self.bias[:n])
+        return self.resid_post(
+            self.mix[:n, :n].tril() @ self.map(self.resid_pre(x)) + self.bias[:n]
+        )
 
-    def step(self, x: Float[Tensor, "batch d_model"], before: list[Tensor]) -> Float[Tensor, "batch d_model"]:
+    def step(
+        self, x: Float[Tensor, "batch d_model"], before: list[Tensor]
+    ) -> Float[Tensor, "batch d_model"]:
         before.append(self.map(x))
         row = len(before) - 1
-        return torch.einsum("s,bsd->bd", self.mix[row, : row + 1], torch.stack(before, 1)) + self.bias[row]
+        return (
+            torch.einsum("s,bsd->bd", self.mix[row, : row + 1], torch.stack(before, 1))
+            + self.bias[row]
+        )
 
 
 class Linear(nn.Module):
@@ -41,18 +48,24 @@ class Linear(nn.Module):
     def __init__(self, settings: LinearSettings, *, n_rows: int):
         super().__init__()
         self.n_rows = n_rows
-        self.layers = nn.Sequential(*(Layer(settings.d_model, n_rows) for _ in range(settings.n_layers)))
+        self.layers = nn.Sequential(
+            *(Layer(settings.d_model, n_rows) for _ in range(settings.n_layers))
+        )
 
     def forward(self, x: Hidden) -> Hidden:
         if x.shape[1] > self.n_rows:
-            raise ValueError(f"linear layers were built for {self.n_rows} rows, got {x.shape[1]}; raise context_length")
+            raise ValueError(
+                f"linear layers were built for {self.n_rows} rows, got {x.shape[1]}; raise context_length"
+            )
         return self.layers(x)
 
     def begin(self) -> list[list[Tensor]]:
         """The state before the first row: what every layer has mapped so far."""
         return [[] for _ in self.layers]
 
-    def step(self, x: Float[Tensor, "batch d_model"], state: list[list[Tensor]]) -> Float[Tensor, "batch d_model"]:
+    def step(
+        self, x: Float[Tensor, "batch d_model"], state: list[list[Tensor]]
+    ) -> Float[Tensor, "batch d_model"]:
         """The next row; the state goes on to it."""
         for layer, before in zip(self.layers, state, strict=True):
             x = layer.step(x, before)

@@ -29,7 +29,9 @@ class LSTM(nn.Module):
         """The state before the first row: hidden vectors and cells of every layer, zero until the first step."""
         return []
 
-    def step(self, x: Float[Tensor, "batch d_model"], state: list[Tensor]) -> Float[Tensor, "batch d_out"]:
+    def step(
+        self, x: Float[Tensor, "batch d_model"], state: list[Tensor]
+    ) -> Float[Tensor, "batch d_out"]:
         """The next row; the state goes on to it."""
         out, state[:] = self.layers(x[:, None], tuple(state) or None)
         return out[:, 0]

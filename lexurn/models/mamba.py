@@ -56,7 +56,9 @@ class Mixer(nn.Module):
         y = scan(u, *self.selected(u)) + self.D * u
         return self.out_proj(y * silu(gate))
 
-    def step(self, x: Float[Tensor, "batch d_model"], state: dict[str, Tensor]) -> Float[Tensor, "batch d_model"]:
+    def step(
+        self, x: Float[Tensor, "batch d_model"], state: dict[str, Tensor]
+    ) -> Float[Tensor, "batch d_model"]:
         u, gate = self.in_proj(x).chunk(2, -1)
         if not state:
             state["rows"] = u.new_zeros(*u.shape, self.conv1d.kernel_size[0])
@@ -110,7 +112,9 @@ class Mamba(nn.Module):
         """The state before the first row: for every layer its last rows and its h, which the first step makes."""
         return [{} for _ in self.layers]
 
-    def step(self, x: Float[Tensor, "batch d_model"], state: list[dict[str, Tensor]]) -> Float[Tensor, "batch d_model"]:
+    def step(
+        self, x: Float[Tensor, "batch d_model"], state: list[dict[str, Tensor]]
+    ) -> Float[Tensor, "batch d_model"]:
         """The next row; the state goes on to it."""
         for layer, each in zip(self.layers, state, strict=True):
             x = x + layer.mixer.step(layer.norm(x), each)

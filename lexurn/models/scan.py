@@ -28,7 +28,9 @@ def scan(u: Channels, delta: Channels, A: Rates, B: Vectors, C: Vectors) -> Chan
 
 class Scan(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, u: Channels, delta: Channels, A: Rates, B: Vectors, C: Vectors) -> Channels:
+    def forward(
+        ctx: FunctionCtx, u: Channels, delta: Channels, A: Rates, B: Vectors, C: Vectors
+    ) -> Channels:
         before, y = [u.new_zeros(len(u), *A.mT.shape)], []
         for chunk in _chunks(u, delta, A, B, C):
             _, states = _states(before[-1], *chunk[:-1])
@@ -65,7 +67,9 @@ class Scan(torch.autograd.Function):
         return grad_taken * delta, grad_steps + grad_taken * u, grad_A.mT, grad_B, grad_C
 
 
-def _states(before: States, rates: Tensor, steps: Tensor, taken: Tensor, b: Tensor) -> tuple[Chunk, Chunk]:
+def _states(
+    before: States, rates: Tensor, steps: Tensor, taken: Tensor, b: Tensor
+) -> tuple[Chunk, Chunk]:
     """By how much each row of a chunk lets the states decay, and the states behind it."""
     decay, states = (steps * rates).exp_(), b * taken
     for t in range(len(states)):
@@ -74,12 +78,17 @@ def _states(before: States, rates: Tensor, steps: Tensor, taken: Tensor, b: Tens
     return decay, states
 
 
-def _chunks(u: Channels, delta: Channels, A: Rates, B: Vectors, C: Vectors) -> list[tuple[Tensor, ...]]:
+def _chunks(
+    u: Channels, delta: Channels, A: Rates, B: Vectors, C: Vectors
+) -> list[tuple[Tensor, ...]]:
     """A (d_state inner), and for some rows Δ and Δ u (rows batch 1 inner), B and C (rows batch d_state 1)."""
     wide = [_rows_first(each)[:, :, None] for each in (delta, delta * u)]
     tall = [_rows_first(each)[..., None] for each in (B, C)]
     size = max(int(u.shape[1] ** 0.5), 1)
-    return [(A.mT.contiguous(), *parts) for parts in zip(*(each.split(size) for each in wide + tall), strict=True)]
+    return [
+        (A.mT.contiguous(), *parts)
+        for parts in zip(*(each.split(size) for each in wide + tall), strict=True)
+    ]
 
 
 def _rows_first(x: Float[Tensor, "batch time d"]) -> Float[Tensor, "time batch d"]:

@@ -66,8 +66,12 @@ class Attention(nn.Module):
 
     def forward(self, x: Hidden, cache: Cache | None = None) -> Hidden:
         """All rows at once; or with a cache one row, the next."""
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.n_heads, -1)).unbind(2)  # batch time heads d_head
-        q, k, v = (each.transpose(1, 2) for each in (self.q(q), self.k(k), self.v(v)))  # batch heads time d_head
+        q, k, v = (
+            self.qkv(x).unflatten(-1, (3, self.n_heads, -1)).unbind(2)
+        )  # batch time heads d_head
+        q, k, v = (
+            each.transpose(1, 2) for each in (self.q(q), self.k(k), self.v(v))
+        )  # batch heads time d_head
         if self.rotary:
             first = self.first_token - (0 if cache is None else cache.n_rows)
             q, k = rotate(q, first=first), rotate(k, first=first)
@@ -105,7 +109,12 @@ class PlainMLP(nn.Module):
         return self.down(self.post(self.activation(self.pre(self.up(x)))))
 
 
-MLPS = {"gated": (GatedMLP, gelu), "swiglu": (GatedMLP, silu), "relu": (PlainMLP, relu), "gelu": (PlainMLP, gelu)}
+MLPS = {
+    "gated": (GatedMLP, gelu),
+    "swiglu": (GatedMLP, silu),
+    "relu": (PlainMLP, relu),
+    "gelu": (PlainMLP, gelu),
+}
 
 
 def pre(x: Hidden, f: Map, norm: Map, out_norm: Map) -> Hidden:
@@ -148,7 +157,9 @@ class Block(nn.Module):
         x = self.sum(self.resid_pre(x), attend, self.attention_norm, self.attention_out_norm)
         x = self.resid_mid(x)
         if self.has_mlp:
-            x = self.sum(x, lambda x: self.mlp_dropout(self.mlp(x)), self.mlp_norm, self.mlp_out_norm)
+            x = self.sum(
+                x, lambda x: self.mlp_dropout(self.mlp(x)), self.mlp_norm, self.mlp_out_norm
+            )
         return self.resid_post(x)
 
 
@@ -175,7 +186,9 @@ class Transformer(nn.Module):
         """The state before the first row."""
         return [Cache() for _ in self.blocks]
 
-    def step(self, x: Float[Tensor, "batch d_model"], state: list[Cache]) -> Float[Tensor, "batch d_model"]:
+    def step(
+        self, x: Float[Tensor, "batch d_model"], state: list[Cache]
+    ) -> Float[Tensor, "batch d_model"]:
         """The next row; the state goes on to it."""
         x = x[:, None]
         for block, cache in zip(self.blocks, state, strict=True):
@@ -197,7 +210,9 @@ def attention_pattern(
     return scores.masked_fill(future, -torch.inf).softmax(-1)
 
 
-def rotate(x: Float[Tensor, "batch heads time d_head"], *, first: int = 1) -> Float[Tensor, "batch heads time d_head"]:
+def rotate(
+    x: Float[Tensor, "batch heads time d_head"], *, first: int = 1
+) -> Float[Tensor, "batch heads time d_head"]:
     """Rotary positions: turn each pair (x_j, x_{j + d/2}) by position / 10000^{2j/d} (Su et al. 2021).
 
     Row `first` is that of token 0; a start vector before it is not turned.
@@ -208,4 +223,6 @@ def rotate(x: Float[Tensor, "batch heads time d_head"], *, first: int = 1) -> Fl
     angles = positions[:, None] * frequencies  # time half
     cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
     first_half, second_half = x.chunk(2, -1)
-    return torch.cat([first_half * cos - second_half * sin, first_half * sin + second_half * cos], -1)
+    return torch.cat(
+        [first_half * cos - second_half * sin, first_half * sin + second_half * cos], -1
+    )

@@ -30,10 +30,20 @@ class LearnedVocabulary(nn.Module):
     What is read out has the width `d_out`, which is `d_model` where tied.
     """
 
-    def __init__(self, vocab_size: int, d_model: int, settings: VocabularySettings, *, n_special: int, d_out: int):
+    def __init__(
+        self,
+        vocab_size: int,
+        d_model: int,
+        settings: VocabularySettings,
+        *,
+        n_special: int,
+        d_out: int,
+    ):
         super().__init__()
         self.embedding = nn.Parameter(torch.empty(vocab_size, d_model))
-        self.readout = None if settings.tied else nn.Linear(d_out, vocab_size, bias=settings.readout_bias)
+        self.readout = (
+            None if settings.tied else nn.Linear(d_out, vocab_size, bias=settings.readout_bias)
+        )
         self.logit_scale = settings.logit_scale
 
     def draw(self, n_sequences: int, *, generator: Generator | None = None) -> Table:
@@ -55,7 +65,15 @@ class LearnedVocabulary(nn.Module):
 class RandomVocabulary(nn.Module):
     """A random table per sequence; tied, it reads the logits out too, untied, its learned linear image does."""
 
-    def __init__(self, vocab_size: int, d_model: int, settings: VocabularySettings, *, n_special: int, d_out: int):
+    def __init__(
+        self,
+        vocab_size: int,
+        d_model: int,
+        settings: VocabularySettings,
+        *,
+        n_special: int,
+        d_out: int,
+    ):
         super().__init__()
         self.n_words, self.d_model = vocab_size - n_special, d_model
         self.family = FAMILIES[settings.vocabulary]
@@ -100,14 +118,18 @@ def gaussian_scaled(shape: tuple[int, int, int], generator: Generator) -> Table:
 def orthonormal(shape: tuple[int, int, int], generator: Generator) -> Table:
     """Orthonormal rows, uniform over rotations. Needs vocab ≤ d_model."""
     factors = torch.linalg.qr(gaussian(shape, generator).mT)
-    signs = factors.R.diagonal(dim1=-2, dim2=-1).sign()  # makes the factorization unique, hence the law uniform
+    signs = factors.R.diagonal(
+        dim1=-2, dim2=-1
+    ).sign()  # makes the factorization unique, hence the law uniform
     return factors.Q.mT * signs[..., None]
 
 
 def one_hot(shape: tuple[int, int, int], generator: Generator) -> Table:
     """Different unit vectors of the standard basis, uniformly chosen. Needs vocab ≤ d_model."""
     n_sequences, vocab_size, d_model = shape
-    chosen = torch.rand(n_sequences, d_model, generator=generator, device=generator.device).argsort(-1)
+    chosen = torch.rand(n_sequences, d_model, generator=generator, device=generator.device).argsort(
+        -1
+    )
     return nn.functional.one_hot(chosen[:, :vocab_size], d_model).float()
 
 

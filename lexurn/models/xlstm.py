@@ -56,7 +56,9 @@ class Headwise(nn.Module):
         self.weight = nn.Parameter(torch.empty(n, width // n, width // n))
 
     def forward(self, x: Float[Tensor, "*rows width"]) -> Float[Tensor, "*rows width"]:
-        return torch.einsum("...hi,hoi->...ho", x.unflatten(-1, (len(self.weight), -1)), self.weight).flatten(-2)
+        return torch.einsum(
+            "...hi,hoi->...ho", x.unflatten(-1, (len(self.weight), -1)), self.weight
+        ).flatten(-2)
 
 
 class HeadNorm(nn.Module):
@@ -117,7 +119,9 @@ class SLSTM(nn.Module):
         self.bias = nn.Parameter(torch.zeros(self.n_heads, 4 * d_head))
         depth = block / max(settings.n_layers - 1, 1)
         channels = torch.linspace(0, 1, d_head) ** (0.3 + 1.3 * depth)
-        self.bias.data[:, d_head : 2 * d_head] = 5 - 12 * channels  # forget gates from nearly 1 to nearly 0
+        self.bias.data[:, d_head : 2 * d_head] = (
+            5 - 12 * channels
+        )  # forget gates from nearly 1 to nearly 0
         self.head_norm = HeadNorm(width, self.n_heads)
 
     def forward(self, x: Hidden) -> Hidden:
@@ -132,7 +136,9 @@ class SLSTM(nn.Module):
     def read(self, x: Hidden, convolved: Hidden) -> Float[Tensor, "heads batch time gates"]:
         """What i, f, z and o see of the input."""
         gates = self.i(convolved), self.f(convolved), self.z(x), self.o(x)
-        heads = torch.cat([each.unflatten(-1, (self.n_heads, -1)) for each in gates], -1) + self.bias
+        heads = (
+            torch.cat([each.unflatten(-1, (self.n_heads, -1)) for each in gates], -1) + self.bias
+        )
         return heads.movedim(-2, 0)
 
     def out(self, h: Float[Tensor, "heads *rows d_head"]) -> Float[Tensor, "*rows d_model"]:
@@ -153,7 +159,9 @@ class MLP(nn.Module):
 class Block(nn.Module):
     def __init__(self, settings: XLSTMSettings, number: int):
         super().__init__()
-        self.resid_pre, self.resid_mid, self.resid_post = map(Place, ("resid_pre", "resid_mid", "resid_post"))
+        self.resid_pre, self.resid_mid, self.resid_post = map(
+            Place, ("resid_pre", "resid_mid", "resid_post")
+        )
         self.is_slstm = number in settings.slstm_at
         self.cell_norm = nn.LayerNorm(settings.d_model, bias=False)
         self.cell = SLSTM(settings, number) if self.is_slstm else MLSTM(settings)
@@ -188,7 +196,9 @@ class XLSTM(nn.Module):
 
     def __init__(self, settings: XLSTMSettings, *, n_rows: int | None = None):
         super().__init__()
-        self.blocks = nn.Sequential(*(Block(settings, number) for number in range(settings.n_layers)))
+        self.blocks = nn.Sequential(
+            *(Block(settings, number) for number in range(settings.n_layers))
+        )
         self.norm = nn.LayerNorm(settings.d_model, bias=False)
 
     def forward(self, x: Hidden) -> Hidden:
@@ -206,16 +216,26 @@ class XLSTM(nn.Module):
 
 
 def mlstm(
-    q: Heads, k: Heads, v: Heads, i: Float[Tensor, "batch heads time"], f: Float[Tensor, "batch heads time"]
+    q: Heads,
+    k: Heads,
+    v: Heads,
+    i: Float[Tensor, "batch heads time"],
+    f: Float[Tensor, "batch heads time"],
 ) -> Heads:
     """All rows at once: what row t keeps of row s has gone through the forget gates between them."""
     forgotten = logsigmoid(f).cumsum(-1)
     future = torch.ones(q.shape[2], q.shape[2], dtype=torch.bool, device=q.device).triu(1)
-    gates = forgotten[..., :, None] - forgotten[..., None, :] + i[..., None, :]  # batch heads time time, logs
+    gates = (
+        forgotten[..., :, None] - forgotten[..., None, :] + i[..., None, :]
+    )  # batch heads time time, logs
     gates = gates.masked_fill(future, -torch.inf)
     m = gates.amax(-1, keepdim=True)
     kept = (q @ k.mT) / q.shape[-1] ** 0.5 * (gates - m).exp()
-    return kept @ v / (torch.maximum(kept.sum(-1, keepdim=True).abs(), (-m).clamp(max=LARGEST).exp()) + EPSILON)
+    return (
+        kept
+        @ v
+        / (torch.maximum(kept.sum(-1, keepdim=True).abs(), (-m).clamp(max=LARGEST).exp()) + EPSILON)
+    )
 
 
 def mlstm_step(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, state: State) -> Tensor:
@@ -229,15 +249,24 @@ def mlstm_step(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, state: Sta
     state["C"] = forget[..., None] * state["C"] + (take * k)[..., None] * v[..., None, :]
     state["n"], state["m"] = forget * state["n"] + take * k, m
     asked = (q[..., None, :] @ state["C"])[..., 0, :]
-    return asked / (torch.maximum((q * state["n"]).sum(-1).abs(), (-m).clamp(max=LARGEST).exp()) + EPSILON)[..., None]
+    return (
+        asked
+        / (torch.maximum((q * state["n"]).sum(-1).abs(), (-m).clamp(max=LARGEST).exp()) + EPSILON)[
+            ..., None
+        ]
+    )
 
 
 def slstm_step(
-    read: Float[Tensor, "heads batch gates"], recurrent: Float[Tensor, "heads d_head gates"], state: State
+    read: Float[Tensor, "heads batch gates"],
+    recurrent: Float[Tensor, "heads d_head gates"],
+    state: State,
 ) -> Float[Tensor, "heads batch d_head"]:
     """The next row from what its gates see of the input."""
     if "h" not in state:
-        state["h"], state["c"], state["n"] = (read.new_zeros(*read.shape[:2], read.shape[2] // 4) for _ in range(3))
+        state["h"], state["c"], state["n"] = (
+            read.new_zeros(*read.shape[:2], read.shape[2] // 4) for _ in range(3)
+        )
         state["m"] = torch.full_like(state["h"], -torch.inf)
     i, f, z, o = (read + state["h"] @ recurrent).chunk(4, -1)
     kept = logsigmoid(f) + state["m"]

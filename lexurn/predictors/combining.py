@@ -50,6 +50,8 @@ class Remembered:
         return self.answers[id(tokens)]
 
 
-def remembered(predictors: Mapping[str, Predictor], splits: Mapping[str, Tokens]) -> dict[str, Predictor]:
+def remembered(
+    predictors: Mapping[str, Predictor], splits: Mapping[str, Tokens]
+) -> dict[str, Predictor]:
     """Reference predictors that compute once for each evaluation split."""
     return {name: Remembered(predictor, splits.values()) for name, predictor in predictors.items()}

@@ -56,7 +56,9 @@ class Memorizing:
         log_urns = floored_log(urns)
         size = max(CHUNK // n_tasks, 1)
         buffer, probs = counts.new_empty(size, n_tasks), torch.empty_like(counts)
-        for seen, out in zip(counts.view(-1, n_colors).split(size), probs.view(-1, n_colors).split(size), strict=True):
+        for seen, out in zip(
+            counts.view(-1, n_colors).split(size), probs.view(-1, n_colors).split(size), strict=True
+        ):
             log_likelihood = torch.matmul(seen, log_urns.T, out=buffer[: len(seen)])  # rows tasks
             weights = log_likelihood.sub_(log_likelihood.amax(-1, keepdim=True)).exp_()
             torch.matmul(weights, urns, out=out).div_(weights.sum(-1, keepdim=True))

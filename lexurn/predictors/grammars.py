@@ -42,9 +42,13 @@ class Oracle:
         check_tokens(tokens, self.language.vocab_size)
         letters = letters_of(tokens[:, :-1], n_letters=self.n_letters)
         probs = self.law(letters)
-        lost = pad((letters < 0).cumsum(-1) > 0, (1, 0))[..., None] | ~(probs.sum(-1, keepdim=True) > 0)
+        lost = pad((letters < 0).cumsum(-1) > 0, (1, 0))[..., None] | ~(
+            probs.sum(-1, keepdim=True) > 0
+        )
         probs = torch.where(lost, 1 / (self.n_letters + 1), probs / probs.sum(-1, keepdim=True))
-        found = torch.full((*tokens.shape, self.language.vocab_size), -torch.inf, dtype=torch.float64)
+        found = torch.full(
+            (*tokens.shape, self.language.vocab_size), -torch.inf, dtype=torch.float64
+        )
         found[..., FIRST:], found[..., EOS] = probs[..., :-1].log(), probs[..., -1].log()
         return padded(found, tokens)
 
@@ -61,8 +65,12 @@ class Counting(Oracle):
         self.shape = tuple(each + 2 for each in most)  # one more, where nothing has mass
         counts = np.stack(np.indices(self.shape)).reshape(len(most), -1)
         self.ends = ends(*counts).astype(float)
-        self.may = np.stack([may(letter, counts) & (counts[letter] <= most[letter]) for letter in range(len(most))])
-        self.steps = np.array([int(np.prod(self.shape[letter + 1 :])) for letter in range(len(most))])
+        self.may = np.stack(
+            [may(letter, counts) & (counts[letter] <= most[letter]) for letter in range(len(most))]
+        )
+        self.steps = np.array(
+            [int(np.prod(self.shape[letter + 1 :])) for letter in range(len(most))]
+        )
         totals = counts.sum(0)
         self.mass, self.counts = self.ends.copy(), counts
         for total in range(totals.max() - 1, -1, -1):
@@ -78,7 +86,9 @@ class Counting(Oracle):
         seen = one_hot(letters.clamp_min(0), self.n_letters).cumsum(1)
         counts = pad(seen, (0, 0, 1, 0)).minimum(torch.tensor(self.shape) - 1)
         state = (counts * torch.from_numpy(self.steps)).sum(-1)
-        allowed = torch.from_numpy(self.may.T)[state[:, :-1]].gather(-1, letters.clamp_min(0)[..., None])[..., 0]
+        allowed = torch.from_numpy(self.may.T)[state[:, :-1]].gather(
+            -1, letters.clamp_min(0)[..., None]
+        )[..., 0]
         alive = pad(allowed.long().cumprod(-1), (1, 0), value=1)
         return self.table[state] * alive[..., None]
 
@@ -118,7 +128,12 @@ class Nested(Oracle):
         probs = torch.zeros(n, letters.shape[1] + 1, self.n_letters + 1, dtype=torch.float64)
         probs[:, 0, 0 : 2 * kinds : 2] = 1 / kinds
         stack, depth = letters.new_zeros(n, letters.shape[1] + 1), letters.new_zeros(n)
-        opened, closed, alive, rows = depth.clone(), depth.clone(), torch.ones(n, dtype=torch.bool), torch.arange(n)
+        opened, closed, alive, rows = (
+            depth.clone(),
+            depth.clone(),
+            torch.ones(n, dtype=torch.bool),
+            torch.arange(n),
+        )
         for t, letter in enumerate(letters.unbind(-1), 1):
             opens = letter % 2 == 0
             top = stack[rows, (depth - 1).clamp_min(0)]
@@ -128,13 +143,17 @@ class Nested(Oracle):
             depth = (depth + opens.long() - (~opens).long()).clamp_min(0)
             opened, closed = opened + opens.long(), torch.where(opens, 0, closed + 1)
             alive = alive & (2 * opened <= self.max_length)
-            larger = (self.max_length // 2 - opened).clamp_min(0) * (kinds + 1.0) ** -closed.double()
+            larger = (self.max_length // 2 - opened).clamp_min(0) * (
+                kinds + 1.0
+            ) ** -closed.double()
             free = larger / (1 + larger)
             match = stack[rows, (depth - 1).clamp_min(0)] + 1
             law = (free / (kinds + 1))[:, None] * (torch.arange(self.n_letters + 1) % 2 == 0)
             law[:, -1] = 0.0
             law[rows, match] = 1 - free * kinds / (kinds + 1)
-            law = torch.where((depth > 0)[:, None], law, torch.eye(self.n_letters + 1, dtype=torch.float64)[-1])
+            law = torch.where(
+                (depth > 0)[:, None], law, torch.eye(self.n_letters + 1, dtype=torch.float64)[-1]
+            )
             probs[:, t] = law * alive[:, None]
         return probs
 
@@ -151,16 +170,23 @@ class Interleaved(Oracle):
         alive = alive & (2 * opened <= self.max_length)
         possible = (depths > 0).sum(-1).double()
         closes = letters % 2 == 1
-        odds = torch.where(closes, ((possible + 2) / possible.clamp_min(1)).log()[:, :-1], 0.0).cumsum(-1)
+        odds = torch.where(
+            closes, ((possible + 2) / possible.clamp_min(1)).log()[:, :-1], 0.0
+        ).cumsum(-1)
         last = torch.where(closes, 0, torch.arange(1, letters.shape[1] + 1)).cummax(-1).values
         odds, last = pad(odds, (1, 0)), pad(last, (1, 0))
         since = odds - odds.gather(-1, last)
         larger = (self.max_length // 2 - opened).clamp_min(0) * torch.exp(-since)
         free = torch.where(opened == 0, 1.0, larger / (1 + larger))[..., None]  # batch time 1
-        each, bound = free / (2 + possible[..., None]), (1 - free) / possible[..., None].clamp_min(1)
+        each, bound = (
+            free / (2 + possible[..., None]),
+            (1 - free) / possible[..., None].clamp_min(1),
+        )
         may = (depths > 0).double()
         opening, closing = each.expand_as(depths), (each + bound) * may  # batch time 2
-        ends = torch.where(possible == 0, 1 - free[..., 0], 0.0)  # with nothing open, the cap is what was seen
+        ends = torch.where(
+            possible == 0, 1 - free[..., 0], 0.0
+        )  # with nothing open, the cap is what was seen
         letters_law = torch.stack([opening, closing], -1).flatten(-2)  # ( ) [ ]
         return torch.cat([letters_law, ends[..., None]], -1) * alive[..., None]
 
@@ -190,11 +216,17 @@ def oracle(name: str, *, max_length: int) -> Oracle:
             return Interleaved(name, most)
         case "aNbN":
             n = most // 2
-            return Counting(name, most, may_in_order, lambda a, b: (a == b) * ((a >= 1) & (a <= n)) / n, [n, n])
+            return Counting(
+                name, most, may_in_order, lambda a, b: (a == b) * ((a >= 1) & (a <= n)) / n, [n, n]
+            )
         case "aNbNcN":
             n = most // 3
             return Counting(
-                name, most, may_in_order, lambda a, b, c: (a == b) * (b == c) * ((a >= 1) & (a <= n)) / n, [n, n, n]
+                name,
+                most,
+                may_in_order,
+                lambda a, b, c: (a == b) * (b == c) * ((a >= 1) & (a <= n)) / n,
+                [n, n, n],
             )
         case "aNbM":
             return Counting(

@@ -37,7 +37,9 @@ class Bigram:
     def __init__(self, tokens: np.ndarray, vocab_size: int, *, other: np.ndarray | None = None):
         self.first = Unigram(tokens, vocab_size).log_probs
         counts = _pairs(tokens, vocab_size)
-        tables = ((counts + s * self.first.exp()) / (counts.sum(-1, keepdim=True) + s) for s in STRENGTHS)
+        tables = (
+            (counts + s * self.first.exp()) / (counts.sum(-1, keepdim=True) + s) for s in STRENGTHS
+        )
         asked = 0 if other is None else _pairs(other, vocab_size)
         found = max(tables, key=lambda table: float((asked * table.log()).sum()))
         self.log_probs: Float64[Tensor, "vocab vocab"] = found.log()
@@ -51,4 +53,8 @@ class Bigram:
 
 def _pairs(tokens: np.ndarray, vocab_size: int) -> Float64[Tensor, "vocab vocab"]:
     pairs = tokens[:-1].astype(np.int64) * vocab_size + tokens[1:]
-    return torch.from_numpy(np.bincount(pairs, minlength=vocab_size**2)).double().view(vocab_size, vocab_size)
+    return (
+        torch.from_numpy(np.bincount(pairs, minlength=vocab_size**2))
+        .double()
+        .view(vocab_size, vocab_size)
+    )

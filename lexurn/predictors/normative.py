@@ -45,7 +45,11 @@ class Hypothesis:
 
     def _mass(self, state: Hashable, seen: int) -> float:
         """The probability of a prefix of so many letters that leads to a state."""
-        ways = (each * self.count(state, n - seen) for n, each in enumerate(self.each) if n >= seen and each)
+        ways = (
+            each * self.count(state, n - seen)
+            for n, each in enumerate(self.each)
+            if n >= seen and each
+        )
         return sum(ways, 0.0)
 
     def _law(self, state: Hashable, seen: int) -> tuple[float, ...]:
@@ -61,32 +65,52 @@ class Normative:
     Raises ValueError for a language whose lengths have no closed form (brackets), or with one rule.
     """
 
-    def __init__(self, name: str, *, max_length: int, n_words: int | float, bits: int | float = 8.0):
+    def __init__(
+        self, name: str, *, max_length: int, n_words: int | float, bits: int | float = 8.0
+    ):
         exact, language = oracle(name, max_length=max_length), LANGUAGES[name]
         if not isinstance(exact, Counting) or len(language.rules) < 2:
-            raise ValueError(f"there is no normative predictor for {name}; there is for baN, bbaN, aNbN and aNbNcN")
-        self.vocab_size, self.letters, self.n_letters = language.vocab_size, language.letters, len(language.letters)
+            raise ValueError(
+                f"there is no normative predictor for {name}; there is for baN, bbaN, aNbN and aNbNcN"
+            )
+        self.vocab_size, self.letters, self.n_letters = (
+            language.vocab_size,
+            language.letters,
+            len(language.letters),
+        )
         first, second = (rule.automaton for rule in language.rules)
         self.automaton = both(first, second)
         lengths, automata = exact.lengths(), (self.automaton, first, second, EVERYTHING)
         self.hypotheses = [Hypothesis(each, self.n_letters, lengths) for each in automata]
         n_rules = (2, 1, 1, 0)
         self.prior = [
-            -bits * log(2) * k - n_words * each.log_words for k, each in zip(n_rules, self.hypotheses, strict=True)
+            -bits * log(2) * k - n_words * each.log_words
+            for k, each in zip(n_rules, self.hypotheses, strict=True)
         ]
         self.law = cache(self._law)
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         check_tokens(tokens, self.vocab_size)
-        rows = [[self.law(state, seen) for seen, state in enumerate(self._states(row))] for row in tokens.tolist()]
+        rows = [
+            [self.law(state, seen) for seen, state in enumerate(self._states(row))]
+            for row in tokens.tolist()
+        ]
         found = torch.full((*tokens.shape, self.vocab_size), -torch.inf, dtype=torch.float64)
-        found[..., [*range(FIRST, self.vocab_size), EOS]] = torch.tensor(rows, dtype=torch.float64).log()
+        found[..., [*range(FIRST, self.vocab_size), EOS]] = torch.tensor(
+            rows, dtype=torch.float64
+        ).log()
         return padded(found, tokens)
 
     def weights(self, word: str) -> dict[str, float]:
         """Of each hypothesis, given the letters so far: `both`, `rule_1`, `rule_2`, `none`."""
         *_, state = self._states([FIRST + self.letters.index(letter) for letter in word] + [FIRST])
-        return dict(zip(("both", "rule_1", "rule_2", "none"), self._weights(state, len(word)).tolist(), strict=True))
+        return dict(
+            zip(
+                ("both", "rule_1", "rule_2", "none"),
+                self._weights(state, len(word)).tolist(),
+                strict=True,
+            )
+        )
 
     def _states(self, tokens: Sequence[int]) -> Iterator[Hashable]:
         """The state at each row, before its token; None from a foreign token on."""
@@ -97,17 +121,29 @@ class Normative:
             state = self.automaton.step(state, token - FIRST) if known else None
 
     def _weights(self, state: Hashable, seen: int) -> np.ndarray:
-        masses = [each.mass(of, seen) for each, of in zip(self.hypotheses, (state, *state, None), strict=True)]
+        masses = [
+            each.mass(of, seen)
+            for each, of in zip(self.hypotheses, (state, *state, None), strict=True)
+        ]
         logs = np.array(
-            [prior + log(mass) if mass > 0 else -inf for prior, mass in zip(self.prior, masses, strict=True)]
+            [
+                prior + log(mass) if mass > 0 else -inf
+                for prior, mass in zip(self.prior, masses, strict=True)
+            ]
         )
-        return np.exp(logs - np.logaddexp.reduce(logs)) if np.isfinite(logs).any() else np.zeros(len(logs))
+        return (
+            np.exp(logs - np.logaddexp.reduce(logs))
+            if np.isfinite(logs).any()
+            else np.zeros(len(logs))
+        )
 
     def _law(self, state: Hashable, seen: int) -> tuple[float, ...]:
         """Of letters and EOS; all alike where no hypothesis has words that begin so."""
         law = np.zeros(self.n_letters + 1)
         if state is not None:
-            of = zip(self._weights(state, seen), self.hypotheses, (state, *state, None), strict=True)
+            of = zip(
+                self._weights(state, seen), self.hypotheses, (state, *state, None), strict=True
+            )
             for weight, each, own in of:
                 if weight:
                     law += weight * np.array(each.law(own, seen)) / each.mass(own, seen)

@@ -31,7 +31,9 @@ class Relabelled:
             raise ValueError(f"at most {MOST_WORDS} tokens are renamed in all ways, got {n_words}")
         self.predictor = predictor
         words = torch.tensor(list(permutations(range(n_words)))) + n_special
-        self.renamings = torch.cat([torch.arange(n_special).expand(len(words), -1), words], 1)  # renamings vocab
+        self.renamings = torch.cat(
+            [torch.arange(n_special).expand(len(words), -1), words], 1
+        )  # renamings vocab
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         answers, weights = [], []

@@ -47,7 +47,9 @@ class Symmetrized:
     def __init__(self, urns: Pool):
         check_urns(urns)
         if urns.shape[1] > MOST_COLORS:
-            raise ValueError(f"Symmetrized takes at most {MOST_COLORS} colours, got {urns.shape[1]}")
+            raise ValueError(
+                f"Symmetrized takes at most {MOST_COLORS} colours, got {urns.shape[1]}"
+            )
         self.urns = urns
 
     def __call__(self, tokens: Tokens) -> LogProbs:
@@ -58,8 +60,12 @@ class Symmetrized:
         urns = self.urns.to(counts.device).sort(-1, descending=True).values
         falling, order = counts.flatten(0, 1).sort(-1, descending=True)  # rows colors
         chunks = falling.split(max(CHUNK // (2**n_colors * n_tasks), 1))
-        sums = falling.new_empty(2, 2**n_colors, n_tasks * len(chunks[0]))  # reused: fresh memory costs as much as sums
-        probs = torch.cat([_mixture(urns, chunk, sums[..., : n_tasks * len(chunk)]) for chunk in chunks])
+        sums = falling.new_empty(
+            2, 2**n_colors, n_tasks * len(chunks[0])
+        )  # reused: fresh memory costs as much as sums
+        probs = torch.cat(
+            [_mixture(urns, chunk, sums[..., : n_tasks * len(chunk)]) for chunk in chunks]
+        )
         return torch.empty_like(falling).scatter_(-1, order, probs).log_().view_as(counts)
 
 
@@ -76,7 +82,9 @@ def _mixture(
     counts = counts.T.contiguous()[:, None]  # colors 1 rows, and below: colors tasks rows
     log_urns = floored_log(urns).T[..., None]
     drops = counts[:-1] * (log_urns[:-1] - log_urns[1:])
-    potentials = pad(drops.flip(0).cumsum(0).flip(0), (0, 0, 0, 0, 0, 1))  # w_k = Σ_{j ≥ k} n_j (ln θ_j − ln θ_{j+1})
+    potentials = pad(
+        drops.flip(0).cumsum(0).flip(0), (0, 0, 0, 0, 0, 1)
+    )  # w_k = Σ_{j ≥ k} n_j (ln θ_j − ln θ_{j+1})
     scaled = counts[:, None] * log_urns - potentials  # i k tasks rows
     scaled = (scaled - scaled.diagonal().movedim(-1, 0)[:, None]).exp_().flatten(2)
 
@@ -93,7 +101,9 @@ def _mixture(
     probs = []
     for i in range(n_colors):
         minors = _join(ahead[i], behind[n_colors - 1 - i], n_colors, i) * scaled[i]
-        probs.append((minors.view(n_colors, *permanent.shape) * urns.T[..., None] * weights).sum((0, 1)))
+        probs.append(
+            (minors.view(n_colors, *permanent.shape) * urns.T[..., None] * weights).sum((0, 1))
+        )
     return torch.stack(probs, -1)
 
 

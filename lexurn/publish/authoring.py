@@ -99,21 +99,30 @@ def new(name: str, *, title: str | None = None) -> list[Path]:
     """
     import jupytext
 
-    root, title = paths.root(), name.replace("_", " ").capitalize() if title is None else title.strip()
+    root, title = (
+        paths.root(),
+        name.replace("_", " ").capitalize() if title is None else title.strip(),
+    )
     _refuse(name, title)
     there = sorted((root / "book").glob("[0-9][0-9]_*"))
     if taken := [path.name for path in there if path.stem.partition("_")[2] == name]:
         raise FileExistsError(f"there is book/{taken[-1]}; choose another name, or move it away")
-    stem, last = f"{int(there[-1].name[:2]) + 1:02}_{name}", [path for path in there if path.suffix == ".py"][-1]
+    stem, last = (
+        f"{int(there[-1].name[:2]) + 1:02}_{name}",
+        [path for path in there if path.suffix == ".py"][-1],
+    )
     header, *cells = re.split(r"^(?=# %%)", last.read_text(), flags=re.MULTILINE)
     first = next(cell for cell in cells if not cell.startswith("# %% [markdown]")).strip()
     own = "\n".join(map(line_of, PARAMETERS))
-    text = header + BEGINNING.substitute(title=title, first=first, stem=stem, parameters=own, name=name)
+    text = header + BEGINNING.substitute(
+        title=title, first=first, stem=stem, parameters=own, name=name
+    )
     source, contents = root / "book" / f"{stem}.py", root / "book" / "_toc.yml"
     smoke, readme = root / "params" / "smoke.yaml", root / "README.md"
     made = {
         source: text,
-        source.with_suffix(".ipynb"): jupytext.writes(jupytext.reads(text, "py:percent"), "ipynb") + "\n",
+        source.with_suffix(".ipynb"): jupytext.writes(jupytext.reads(text, "py:percent"), "ipynb")
+        + "\n",
         contents: _with_line(contents, last.stem, stem),
         smoke: _with_smoke(smoke, name),
         readme: _with_row(readme, last.stem, stem, title),
@@ -124,28 +133,40 @@ def new(name: str, *, title: str | None = None) -> list[Path]:
 
 def _refuse(name: str, title: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]{,29}", name):
-        near = re.sub(r"[^a-z0-9]+", "_", name.lower()).lstrip("_0123456789")[:30].rstrip("_") or "coins"
+        near = (
+            re.sub(r"[^a-z0-9]+", "_", name.lower()).lstrip("_0123456789")[:30].rstrip("_")
+            or "coins"
+        )
         raise ParameterError(
             f"a chapter's name is a lower-case word of at most 30 letters, digits and _, got {name!r}; use {near}"
         )
     if name in FLAT:
-        raise ParameterError(f"{name} is a parameter, which files in params/ could not tell from a chapter")
+        raise ParameterError(
+            f"{name} is a parameter, which files in params/ could not tell from a chapter"
+        )
     if not title or len(title) > 100 or not title.isprintable():
-        raise ParameterError(f"a title is one line of at most 100 characters, got {title!r}; shorten it")
+        raise ParameterError(
+            f"a title is one line of at most 100 characters, got {title!r}; shorten it"
+        )
 
 
 def _with_line(contents: Path, last: str, stem: str) -> str:
     """The contents with a line behind that of the last chapter, and behind whatever is indented below it."""
     text = _ended(contents)
     if not (found := re.search(rf"^( *)- file: {last}\b.*\n(?:\1 +.*\n)*", text, re.MULTILINE)):
-        raise FileNotFoundError(f"{contents.name} has no line `- file: {last}` to put another behind; add it")
+        raise FileNotFoundError(
+            f"{contents.name} has no line `- file: {last}` to put another behind; add it"
+        )
     return f"{text[: found.end()]}{found[1]}- file: {stem}\n{text[found.end() :]}"
 
 
 def _with_smoke(smoke: Path, name: str) -> str:
     """The smoke parameters with a mapping for the chapter, of what does not stand above for all chapters."""
     common = resolver.read(smoke, name)
-    text, own = _ended(smoke), ", ".join(f"{key}: {value}" for key, value in SMOKE.items() if key not in common)
+    text, own = (
+        _ended(smoke),
+        ", ".join(f"{key}: {value}" for key, value in SMOKE.items() if key not in common),
+    )
     if re.search(rf"^{name}\b", text, re.MULTILINE):
         raise FileExistsError(f"{smoke.name} has parameters for {name} already; remove them")
     return f"{text}{name}: {{{own}}}\n"
@@ -154,7 +175,11 @@ def _with_smoke(smoke: Path, name: str) -> str:
 def _with_row(readme: Path, last: str, stem: str, title: str) -> str:
     """The README with a row behind the last one of its table of chapters, and with the same badge."""
     text = _ended(readme)
-    if not (found := re.search(rf"^\| \[{last}\]\(book/{last}\.py\) \| .* \| (.*) \|\n", text, re.MULTILINE)):
+    if not (
+        found := re.search(
+            rf"^\| \[{last}\]\(book/{last}\.py\) \| .* \| (.*) \|\n", text, re.MULTILINE
+        )
+    ):
         raise FileNotFoundError(f"{readme.name} has no row of {last} to put another behind; add it")
     question, badge = title.replace("|", "\\|"), found[1].replace(last, stem)
     return f"{text[: found.end()]}| [{stem}](book/{stem}.py) | {question} | {badge} |\n{text[found.end() :]}"

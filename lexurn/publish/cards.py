@@ -106,5 +106,9 @@ def _has_images(tree: Any) -> bool:
     """Whether there is an output of an image's own type, or a widget that holds one."""
     if isinstance(tree, dict):
         named = any(name.startswith("image/") for name in tree)
-        return named or tree.get("_model_name") in ("ImageModel", "VideoModel") or any(map(_has_images, tree.values()))
+        return (
+            named
+            or tree.get("_model_name") in ("ImageModel", "VideoModel")
+            or any(map(_has_images, tree.values()))
+        )
     return isinstance(tree, list) and any(map(_has_images, tree))

@@ -36,7 +36,9 @@ class Claim(BaseModel):
     source: str
     published: float | None
     spread: float | None = None
-    kind: Literal["mean ± std over sequences", "mean ± s.e. over pools", "mean", "closed form", "none"]
+    kind: Literal[
+        "mean ± std over sequences", "mean ± s.e. over pools", "mean", "closed form", "none"
+    ]
     low: float
     high: float
     scale: Literal["defaults", "book"]
@@ -97,7 +99,9 @@ def _read(path: Path) -> dict[str, Claim]:
     claims = [Claim.model_validate(each) for each in written]
     keys = [claim.key for claim in claims]
     if twice := {key for key in keys if keys.count(key) > 1}:
-        raise ValueError(f"params/claims.yaml has {min(twice)} twice; give each claim a key of its own")
+        raise ValueError(
+            f"params/claims.yaml has {min(twice)} twice; give each claim a key of its own"
+        )
     return dict(zip(keys, claims, strict=True))
 
 
@@ -121,12 +125,22 @@ def table(measured: Mapping[str, Measured], *, at_scale: bool = True) -> pd.Data
     lines = []
     for key, verdict in state(measured, at_scale=at_scale).items():
         claim, ours = get(key), measured[key]
-        line = {"quantity": claim.quantity, "published": claim.shown, "exact": "", "ours": f"{ours.value:.3g}"}
+        line = {
+            "quantity": claim.quantity,
+            "published": claim.shown,
+            "exact": "",
+            "ours": f"{ours.value:.3g}",
+        }
         if ours.exact is not None:
             line["exact"] = f"{ours.exact:.3g}"
         if not isnan(ours.error):
             line["ours"] = intervals.with_error(ours.value, ours.error)
-        line |= {"n": ours.n, "band": claim.band, "for n": claim.n, "known before": claim.known_before}
+        line |= {
+            "n": ours.n,
+            "band": claim.band,
+            "for n": claim.n,
+            "known before": claim.known_before,
+        }
         lines.append({**line, "verdict": verdict})
     return pd.DataFrame(lines).set_index("quantity")
 

@@ -18,9 +18,7 @@ from lexurn.base.errors import ParameterError, suggestion
 from lexurn.runs import store
 from lexurn.settings import resolver
 
-RECORD = (
-    "import sys; loaded = sorted(sys.modules); from lexurn.publish.dependencies import record; record({path!r}, loaded)"
-)
+RECORD = "import sys; loaded = sorted(sys.modules); from lexurn.publish.dependencies import record; record({path!r}, loaded)"
 """The cell that is executed behind a chapter's own, and taken out again."""
 
 RECORDED = {"failed", "source", "notebook", "given", "threads", "modules", "used"}
@@ -75,7 +73,9 @@ class Chapter:
         if past.get("failed") == "" and past["given"] == dict(self.given):
             return past["seconds"]
         try:
-            return json.loads((paths.root() / "params" / "seconds.json").read_text())[scale][self.name]
+            return json.loads((paths.root() / "params" / "seconds.json").read_text())[scale][
+                self.name
+            ]
         except (FileNotFoundError, KeyError):
             return None
 
@@ -90,7 +90,9 @@ def chosen(names: tuple[str, ...], params: Path | None) -> list[Chapter]:
         if name not in there and not any(stem.partition("_")[2] == name for stem in there):
             hint = suggestion(name, there)
             raise ParameterError(f"no chapter {name}; {hint}there are {', '.join(there)}")
-    wanted = [stem for stem in there if not names or stem in names or stem.partition("_")[2] in names]
+    wanted = [
+        stem for stem in there if not names or stem in names or stem.partition("_")[2] in names
+    ]
     found = []
     for stem in wanted:
         own, short = _own_parameters(there[stem]), stem.partition("_")[2]
@@ -132,7 +134,11 @@ def _own_parameters(source: Path) -> set[str]:
     """Names in a chapter's parameters cell, the one with that tag. Raises ParameterError where there is none."""
     import jupytext
 
-    tagged = [cell for cell in jupytext.read(source).cells if "parameters" in cell.metadata.get("tags", [])]
+    tagged = [
+        cell
+        for cell in jupytext.read(source).cells
+        if "parameters" in cell.metadata.get("tags", [])
+    ]
     if not tagged or not tagged[0].source.startswith(resolver.INJECTED):
         raise ParameterError(
             f"{source.name} has no parameters cell; add a code cell tagged parameters that starts with "

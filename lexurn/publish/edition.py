@@ -44,7 +44,10 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     names = sorted({name.partition("/")[0] for name in used} - {"tables"})
     begun_with = {_used(name).settings.training.initial for name in names}
     for name in names:
-        options = {"weights": f"{name}/{store.WEIGHTS}" in used, "half": store.key(beside / name) not in begun_with}
+        options = {
+            "weights": f"{name}/{store.WEIGHTS}" in used,
+            "half": store.key(beside / name) not in begun_with,
+        }
         rounding = max(rounding, _freeze_run(name, beside / name, **options))
     for name in sorted(name for name in used if name.startswith("tables/")):
         source = store.stored(name)
@@ -61,7 +64,9 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
         rounding=max(rounding, (store.edition() or {}).get("rounding", 0.0)),
     )
     if (size := store.size(beside)) > MOST_BYTES:
-        raise files.StoreError(f"this edition has {size:,} bytes, more than {MOST_BYTES:,}; let its chapters use less")
+        raise files.StoreError(
+            f"this edition has {size:,} bytes, more than {MOST_BYTES:,}; let its chapters use less"
+        )
     before = beside.with_name("results-before")
     shutil.rmtree(before, ignore_errors=True)
     with files.worded(target):
@@ -90,7 +95,9 @@ def recomputed(name: str) -> list[float]:
     """
     run = runs.load(name)
     device = run.provenance["device"] if run.provenance["device"] in ("cpu", "mps") else "cuda"
-    settings = run.settings.model_copy(update={"machine": run.settings.machine.model_copy(update={"device": device})})
+    settings = run.settings.model_copy(
+        update={"machine": run.settings.machine.model_copy(update={"device": device})}
+    )
     ready, n_steps = fit.prepare(settings), settings.training.n_steps
     losses: list[float] = []
 
@@ -99,7 +106,9 @@ def recomputed(name: str) -> list[float]:
         if len(losses) == min(training.N_FIRST, n_steps):
             raise StopIteration
 
-    train = settings.training.model_copy(update={"eval_every": 1})  # as long as ever: its schedule depends on that
+    train = settings.training.model_copy(
+        update={"eval_every": 1}
+    )  # as long as ever: its schedule depends on that
     with fit.threads(settings.machine.threads), contextlib.suppress(StopIteration):
         batches = fit.batches(settings, ready.pool, device=ready.device)
         fit.fit(ready, train, batches, evaluate=lambda _: {"validation_loss": 0.0}, log=keep)
@@ -132,7 +141,10 @@ def _freeze_run(name: str, folder: Path, *, weights: bool, half: bool) -> float:
     if not weights:
         return 0.0
     exact = load(files.read(run.path / store.WEIGHTS))
-    files.write(folder / store.WEIGHTS, save({key: tensor.half() if half else tensor for key, tensor in exact.items()}))
+    files.write(
+        folder / store.WEIGHTS,
+        save({key: tensor.half() if half else tensor for key, tensor in exact.items()}),
+    )
     tokens = fit.held_out(run.settings, run.pool)["out_of_distribution"][:N_FOR_ROUNDING]
     with torch.no_grad():
         off = divergences.symmetrized_kl(run.predictor(tokens), runs.Run(folder).predictor(tokens))

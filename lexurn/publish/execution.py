@@ -39,7 +39,9 @@ NOT_MADE: dict[str, Any] = {"modules": [], "used": {}, "claims": {}, "device": "
 class Progress:
     """Where several executions are: one line that is written over at a terminal, elsewhere a line now and then."""
 
-    def __init__(self, expected: dict[str, float | None], say: Callable[[str, bool], None], *, every: float):
+    def __init__(
+        self, expected: dict[str, float | None], say: Callable[[str, bool], None], *, every: float
+    ):
         self.expected, self.say, self.every = expected, say, every
         self.began: dict[str, float] = {}
         self.at: dict[str, str] = {}
@@ -69,7 +71,9 @@ class Progress:
         return f", about {duration(left)} left" if left > 0 else ""
 
 
-async def execute_all(chapters: Sequence[Chapter], progress: Progress, *, jobs: int, timeout: int) -> None:
+async def execute_all(
+    chapters: Sequence[Chapter], progress: Progress, *, jobs: int, timeout: int
+) -> None:
     """Execute chapters, `jobs` at a time, with their threads divided; what cancels this stops their processes too."""
     side_by_side = max(min(jobs, len(chapters)), 1)
     room = asyncio.Semaphore(side_by_side)
@@ -91,7 +95,9 @@ async def execute_all(chapters: Sequence[Chapter], progress: Progress, *, jobs: 
         telling.cancel()
 
 
-async def execute(chapter: Chapter, progress: Progress, *, threads: int, timeout: int) -> dict[str, Any]:
+async def execute(
+    chapter: Chapter, progress: Progress, *, threads: int, timeout: int
+) -> dict[str, Any]:
     """Execute a chapter with so many threads, put notebook and record in place, and return the record.
 
     Its `failed` says in a line what went wrong: a cell that raised, that took more than `timeout` seconds, or whose
@@ -103,14 +109,17 @@ async def execute(chapter: Chapter, progress: Progress, *, threads: int, timeout
 
     began, given = time.monotonic(), dict(chapter.given)
     record: dict[str, Any] = {"source": hashed(chapter.source), "given": given, "threads": threads}
-    modules = module_hashes()  # before, as the source: what is edited meanwhile is found changed the next time
+    modules = (
+        module_hashes()
+    )  # before, as the source: what is edited meanwhile is found changed the next time
     source = jupytext.read(chapter.source)
     shutil.rmtree(paths.build() / "figures" / chapter.name, ignore_errors=True)
     with _workshop(chapter) as folder:
         made = folder / "made.json"
         tagged = nbformat.v4.new_code_cell(RECORD.format(path=str(made)), metadata={"tags": [OURS]})
         files.write(
-            folder / "source.ipynb", nbformat.writes(nbformat.from_dict({**source, "cells": [*source.cells, tagged]}))
+            folder / "source.ipynb",
+            nbformat.writes(nbformat.from_dict({**source, "cells": [*source.cells, tagged]})),
         )
         job = {
             "source": str(folder / "source.ipynb"),
@@ -125,9 +134,14 @@ async def execute(chapter: Chapter, progress: Progress, *, threads: int, timeout
         except (OSError, ValueError):  # it had not begun, or its disk is full
             result = source
         record |= json.loads(made.read_text()) if made.exists() else NOT_MADE
-    result.cells = [cell for cell in result.cells if not {*cell.metadata.get("tags", [])} & {OURS, *ERRORS}]
+    result.cells = [
+        cell for cell in result.cells if not {*cell.metadata.get("tags", [])} & {OURS, *ERRORS}
+    ]
     failed = failed or next(cards.faults(result), "")
-    record |= {"failed": failed, "modules": {name: modules.get(name, "") for name in record["modules"]}}
+    record |= {
+        "failed": failed,
+        "modules": {name: modules.get(name, "") for name in record["modules"]},
+    }
     _clean(result, chapter.name, failed)
     with files.worded(chapter.executed):
         chapter.executed.parent.mkdir(parents=True, exist_ok=True)
@@ -148,7 +162,9 @@ def _clean(notebook: Any, name: str, failed: str) -> None:
         notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"# {name}"))
     if failed:
         heading, _, rest = notebook.cells[0].source.partition("\n")
-        notebook.cells[0].source = heading + BANNER.format(failed=failed.replace("```", "'''")) + rest
+        notebook.cells[0].source = (
+            heading + BANNER.format(failed=failed.replace("```", "'''")) + rest
+        )
 
 
 @contextmanager
@@ -183,7 +199,11 @@ async def _run(job: dict[str, Any], log: Path, at: Callable[[int, int], None]) -
             news = json.loads(line)
             failed = news.get("failed", failed)
             if "cell" in news:
-                number, n_cells, text = news["cell"], news["of"] - 1, news["text"]  # the last one is ours
+                number, n_cells, text = (
+                    news["cell"],
+                    news["of"] - 1,
+                    news["text"],
+                )  # the last one is ours
                 at(number, n_cells)
         await process.wait()
     finally:
@@ -199,4 +219,8 @@ async def _run(job: dict[str, Any], log: Path, at: Callable[[int, int], None]) -
         failed = said[-1].strip() if said else "its process ended"
     if not failed or not number:
         return failed
-    return f"cell {number} of {n_cells}, `{text}`: {failed}" if number <= n_cells else f"keeping a record: {failed}"
+    return (
+        f"cell {number} of {n_cells}, `{text}`: {failed}"
+        if number <= n_cells
+        else f"keeping a record: {failed}"
+    )

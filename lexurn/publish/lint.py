@@ -23,7 +23,12 @@ def faults(path: Path) -> list[str]:
     chapter = jupytext.read(source)
     code = [cell for cell in chapter.cells if cell.cell_type == "code"]
     prose = "\n".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
-    found = [_in_the_pair(source, chapter), _in_prose(prose), _in_code(source, code), _in_parameters(code)]
+    found = [
+        _in_the_pair(source, chapter),
+        _in_prose(prose),
+        _in_code(source, code),
+        _in_parameters(code),
+    ]
     return [fault for each in [*found, _in_the_book(source, code)] for fault in each]
 
 
@@ -49,7 +54,13 @@ def _in_the_pair(source: Path, chapter: Any) -> Iterator[str]:
         return
     try:
         notebook = jupytext.read(path)
-        compare_notebooks(notebook, chapter, compare_ids=False, compare_outputs=False, raise_on_first_difference=False)
+        compare_notebooks(
+            notebook,
+            chapter,
+            compare_ids=False,
+            compare_outputs=False,
+            raise_on_first_difference=False,
+        )
     except NotebookDifference as difference:
         yield f"{path.name} is not what {source.name} is ({difference}); {mend}"
     except ValueError:
@@ -60,7 +71,9 @@ def _in_the_pair(source: Path, chapter: Any) -> Iterator[str]:
 
 
 def _in_prose(prose: str) -> Iterator[str]:
-    headings = re.findall(r"^#+ .*", re.sub(r"^```.*?^```", "", prose, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    headings = re.findall(
+        r"^#+ .*", re.sub(r"^```.*?^```", "", prose, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
+    )
     levels = [len(heading.partition(" ")[0]) for heading in headings]
     if levels[:1] != [1]:
         yield "it does not begin with a title; begin its first cell with `# ` and one"
@@ -80,7 +93,9 @@ def typed_results(prose: str) -> Iterator[str]:
     Mathematics, code, and the text of a link, which is how a figure is cited, may hold decimals.
     """
     allowed = (r"```.*?```", r"\$\$.*?\$\$", r"`[^`]*`", r"\$[^$]*\$", r"\[[^\]]*\]\([^)]*\)")
-    bare = re.sub("|".join(allowed), lambda found: "\n" * found[0].count("\n"), prose, flags=re.DOTALL)
+    bare = re.sub(
+        "|".join(allowed), lambda found: "\n" * found[0].count("\n"), prose, flags=re.DOTALL
+    )
     for line, whole in zip(bare.split("\n"), prose.split("\n"), strict=True):
         if number := re.search(r"(?<![\w.])\d*\.\d+", line):
             yield (
@@ -92,7 +107,9 @@ def typed_results(prose: str) -> Iterator[str]:
 def _in_code(source: Path, code: list[Any]) -> Iterator[str]:
     for cell in code:
         begins, n_lines = cell.source.partition("\n")[0], cell.source.count("\n") + 1
-        is_free = "parameters" in cell.metadata.get("tags", []) or begins.startswith(resolver.INJECTED)
+        is_free = "parameters" in cell.metadata.get("tags", []) or begins.startswith(
+            resolver.INJECTED
+        )
         if n_lines > MOST_LINES and not is_free:
             yield f"the cell `{begins}` has {n_lines} lines, over {MOST_LINES}; split it, or move a part into lexurn/"
         if re.search(r"^\s*class \w+.*:", cell.source, re.MULTILINE):
@@ -134,5 +151,9 @@ def _in_the_book(source: Path, code: list[Any]) -> Iterator[str]:
     address = f'REPOSITORY, TAG = "{repository["url"]}", "{repository["branch"]}"'
     if not code or address not in code[0].source:
         yield f"its first code cell must hold `{address}`, as _config.yml does; copy that cell from another chapter"
-    if not re.search(rf"^\s*- file: {source.stem}(\.\w+)?\s*(#.*)?$", (source.parent / "_toc.yml").read_text(), re.M):
+    if not re.search(
+        rf"^\s*- file: {source.stem}(\.\w+)?\s*(#.*)?$",
+        (source.parent / "_toc.yml").read_text(),
+        re.M,
+    ):
         yield f"_toc.yml does not list it; add a line `- file: {source.stem}`"

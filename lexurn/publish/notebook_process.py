@@ -72,7 +72,11 @@ def execute(job: dict[str, Any], tell: Any) -> str:
         return f"{error.ename}: {_first_line(error.evalue)}"
     except CellTimeoutError as error:
         lost = "IOPub" in str(error)
-        return "what it shows did not arrive within 60 s" if lost else f"took more than {job['timeout']} s"
+        return (
+            "what it shows did not arrive within 60 s"
+            if lost
+            else f"took more than {job['timeout']} s"
+        )
     except DeadKernelError:
         return "the kernel died; for want of memory?"
     except Exception as error:  # a full disk, a kernel that does not start: the chapter's failure, not this process's

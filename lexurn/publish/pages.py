@@ -49,8 +49,12 @@ def execution(chapters: Sequence[Chapter]) -> str:
         if not past:
             lines.append(f"| {link} | not executed | | | | | | |\n")
             continue
-        given = ", ".join(f"{name} {value}" for name, value in past["given"].items()) or "the defaults"
-        runs = sorted({store.key(Path(name).parent) for name in past["used"] if not name.startswith("tables")})
+        given = (
+            ", ".join(f"{name} {value}" for name, value in past["given"].items()) or "the defaults"
+        )
+        runs = sorted(
+            {store.key(Path(name).parent) for name in past["used"] if not name.startswith("tables")}
+        )
         few = ", ".join(key[:6] for key in runs[:6])
         said = few if len(runs) <= 6 else f"{len(runs)}, among them {few}"
         about = [link, "**failed**" if past["failed"] else "done", given]
@@ -64,24 +68,45 @@ def all_claims(chapters: Sequence[Chapter]) -> str:
     parts = [CLAIMS]
     for chapter in chapters:
         said = chapter.past.get("claims", {})
-        lines = [_line(claim, said.get(key)) for key, claim in claims.read().items() if claim.chapter == chapter.name]
+        lines = [
+            _line(claim, said.get(key))
+            for key, claim in claims.read().items()
+            if claim.chapter == chapter.name
+        ]
         if lines:
-            rows = "\n".join(["| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *lines)])
-            parts.append(f"## From [{chapter.name}]({chapter.name})\n\n```{{table}}\n:class: claims\n\n{rows}\n```\n\n")
+            rows = "\n".join(
+                [
+                    "| " + " | ".join(cells) + " |"
+                    for cells in (COLUMNS, ["---"] * len(COLUMNS), *lines)
+                ]
+            )
+            parts.append(
+                f"## From [{chapter.name}]({chapter.name})\n\n```{{table}}\n:class: claims\n\n{rows}\n```\n\n"
+            )
     return "".join(parts)
 
 
 def headline(chapters: Sequence[Chapter]) -> str:
     """For the landing page: where the models of this edition stand, and how many claims hold."""
-    said = {key: ours for chapter in chapters for key, ours in chapter.past.get("claims", {}).items()}
+    said = {
+        key: ours for chapter in chapters for key, ours in chapter.past.get("claims", {}).items()
+    }
     stand = []
     for kind in ("normal", "permuted", "lexical"):
         ours = said.get(f"headline/relative_distance_{kind}")
         if ours and ours["error"] is not None and not isnan(ours["error"]):
-            stand.append(f"{kind} {intervals.with_error(ours['value'], ours['error'])} (n = {ours['n']})")
-    verdicts = Counter(said[key]["verdict"] if key in said else "not measured" for key in claims.read())
+            stand.append(
+                f"{kind} {intervals.with_error(ours['value'], ours['error'])} (n = {ours['n']})"
+            )
+    verdicts = Counter(
+        said[key]["verdict"] if key in said else "not measured" for key in claims.read()
+    )
     counts = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
-    where = f"mean relative distance over training urns, ± its standard error: {', '.join(stand)}. " if stand else ""
+    where = (
+        f"mean relative distance over training urns, ± its standard error: {', '.join(stand)}. "
+        if stand
+        else ""
+    )
     return f"**In this edition**: {where}Of {verdicts.total()} [claims](claims): {counts}.\n"
 
 
@@ -89,15 +114,31 @@ def _line(claim: claims.Claim, ours: Mapping[str, Any] | None) -> list[str]:
     shown, exact, verdict = "", "", "not measured"
     if ours:
         unknown = ours["error"] is None or isnan(ours["error"])
-        value = f"{ours['value']:.3g}" if unknown else intervals.with_error(ours["value"], ours["error"])
+        value = (
+            f"{ours['value']:.3g}"
+            if unknown
+            else intervals.with_error(ours["value"], ours["error"])
+        )
         exact = "" if ours["exact"] is None else f"{ours['exact']:.3g}"
         shown, verdict = f"{value}, n = {ours['n']}", ours["verdict"]
-    published = [claim.shown or "nothing"] + ([] if claim.published is None else [claim.kind, claim.source])
+    published = [claim.shown or "nothing"] + (
+        [] if claim.published is None else [claim.kind, claim.source]
+    )
     band = f"{claim.band}, {claim.scale}, n = {claim.n}"
     verdict = f"**{verdict}**" if verdict == "refuted" else verdict
     known = "yes" if claim.known_before else "no"
-    shown_in = f'<a href="{claim.chapter}.html#figure-{claim.figure}">figure</a>' if ours else "not drawn"
-    return [f"{claim.quantity} (`{claim.key}`), {shown_in}", ", ".join(published), exact, shown, band, known, verdict]
+    shown_in = (
+        f'<a href="{claim.chapter}.html#figure-{claim.figure}">figure</a>' if ours else "not drawn"
+    )
+    return [
+        f"{claim.quantity} (`{claim.key}`), {shown_in}",
+        ", ".join(published),
+        exact,
+        shown,
+        band,
+        known,
+        verdict,
+    ]
 
 
 def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
@@ -111,7 +152,13 @@ def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
     edition = store.edition()
     used = {name for past in done for name in past["used"]}
     whole = len(done) == len(pasts) and not any(past["failed"] for past in done)
-    if edition and whole and edition["scale"] == scale and used and all(_is_published(name) for name in used):
+    if (
+        edition
+        and whole
+        and edition["scale"] == scale
+        and used
+        and all(_is_published(name) for name in used)
+    ):
         frozen = datetime.fromisoformat(edition["frozen"]).date()
         machines = ", ".join(edition["machines"])
         return f"Published edition · scale {scale} · models trained on {machines}, frozen {frozen} · shown {executed}"

@@ -29,7 +29,12 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
     Raises SiteError where Jupyter Book fails, and then the site that was there stays; or where it warns.
     """
     build, config = paths.build(), paths.root() / "_config.yml"
-    stage, html, log, work = build / "stage", build / "html", build / "jupyter-book.log", build / "work" / "site"
+    stage, html, log, work = (
+        build / "stage",
+        build / "html",
+        build / "jupyter-book.log",
+        build / "work" / "site",
+    )
     _put_together(stage, chapters, scale)
     library = sorted(paths.LIBRARY.rglob("*.py"))  # its docstrings are pages
     key, key_file = _hash(stage, config, *library), html / ".key"
@@ -44,7 +49,9 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
     options = ["build", "-W", "--keep-going", "--all", *where, str(stage)]
     library_first = os.pathsep.join([str(paths.LIBRARY.parent), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": library_first.rstrip(os.pathsep)}
-    done = subprocess.run([*command, *options], cwd=work, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, *options], cwd=work, env=environment, capture_output=True, text=True
+    )
     output, made = done.stdout + done.stderr, work / "_build" / "html"
     files.write(log, output)
     missing = [chapter.name for chapter in chapters if not (made / f"{chapter.name}.html").exists()]
@@ -61,7 +68,9 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
     shutil.rmtree(work, ignore_errors=True)
     if done.returncode:
         said = warnings[0] if warnings else "it ended with an error"
-        raise SiteError(f"the site is at {html}, but jupyter-book warned: {said}; everything it said is in {log}")
+        raise SiteError(
+            f"the site is at {html}, but jupyter-book warned: {said}; everything it said is in {log}"
+        )
     return True
 
 
@@ -71,14 +80,18 @@ def require_tools() -> None:
         if importlib.util.find_spec(name) is None:
             raise SiteError(f"{name.replace('_', '-')} is not installed; pip install -e '.[book]'")
     if importlib.util.find_spec("jupyter_book.cli") is None:
-        raise SiteError("this is another jupyter-book than version 1, which the site needs; pip install -e '.[book]'")
+        raise SiteError(
+            "this is another jupyter-book than version 1, which the site needs; pip install -e '.[book]'"
+        )
 
 
 def _put_together(stage: Path, chapters: Sequence[Chapter], scale: str) -> None:
     import jupytext
 
     shutil.rmtree(stage, ignore_errors=True)
-    own = shutil.ignore_patterns("*.py", "[0-9][0-9]_*.ipynb", "results", ".ipynb_checkpoints", "__pycache__")
+    own = shutil.ignore_patterns(
+        "*.py", "[0-9][0-9]_*.ipynb", "results", ".ipynb_checkpoints", "__pycache__"
+    )
     with files.worded(stage):
         shutil.copytree(paths.root() / "book", stage, ignore=own)
     for chapter in chapters:
@@ -98,5 +111,7 @@ def _hash(stage: Path, *others: Path) -> str:
     total = hashlib.sha256()
     for path in [*sorted(stage.rglob("*")), *others]:
         if path.is_file():
-            total.update(os.path.relpath(path, stage).encode() + hashlib.sha256(path.read_bytes()).digest())
+            total.update(
+                os.path.relpath(path, stage).encode() + hashlib.sha256(path.read_bytes()).digest()
+            )
     return total.hexdigest()

@@ -42,15 +42,21 @@ def setup(app: Any) -> dict[str, bool]:
 def with_badge(app: Any, config: Any) -> None:
     """Put the badge's text where the theme shows announcements."""
     text = (Path(app.srcdir) / BADGE).read_text()
-    config.html_theme_options = {**config.html_theme_options, "announcement": f'<span class="edition">{text}</span>'}
+    config.html_theme_options = {
+        **config.html_theme_options,
+        "announcement": f'<span class="edition">{text}</span>',
+    }
 
 
-def without_thebe(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+def without_thebe(
+    app: Any, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
     """Drop scripts that name Thebe from a page."""
     context["script_files"] = [
         script
         for script in context["script_files"]
-        if "thebe" not in f"{getattr(script, 'filename', script)}{getattr(script, 'attributes', '')}".lower()
+        if "thebe"
+        not in f"{getattr(script, 'filename', script)}{getattr(script, 'attributes', '')}".lower()
     ]
 
 
@@ -77,5 +83,7 @@ def plain(app: Any, what: str, name: str, of: Any, options: Any, lines: list[str
             parts = re.split(r"`([^`]*)`", line)  # text and code in turn
             texts = [re.sub(r"([\\*|_])", r"\\\1", part) for part in parts[::2]]
             codes = [f"``{part}``" for part in parts[1::2]]
-            shown.append("".join(piece for pair in zip(texts, [*codes, ""], strict=True) for piece in pair))
+            shown.append(
+                "".join(piece for pair in zip(texts, [*codes, ""], strict=True) for piece in pair)
+            )
     lines[:] = shown

@@ -9,7 +9,18 @@ of it, and `sweeps` trains many. Nothing is imported before it is asked for.
 
 from typing import Any
 
-__all__ = ["Run", "delete", "find", "get", "is_stored", "load", "read_table", "table", "unfinished", "write_table"]
+__all__ = [
+    "Run",
+    "delete",
+    "find",
+    "get",
+    "is_stored",
+    "load",
+    "read_table",
+    "table",
+    "unfinished",
+    "write_table",
+]
 
 
 def __getattr__(name: str) -> Any:

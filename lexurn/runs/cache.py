@@ -23,7 +23,12 @@ Make = Callable[[Run], pd.DataFrame]
 
 
 def tables(
-    found: Sequence[Run], make: Make, *, name: str, jobs: int = 1, say: Callable[[str], None] | None = None
+    found: Sequence[Run],
+    make: Make,
+    *,
+    name: str,
+    jobs: int = 1,
+    say: Callable[[str], None] | None = None,
 ) -> list[pd.DataFrame]:
     """The table of each run: read, or made by processes side by side and kept; `say` is told how far it is (stderr)."""
     say = say or files.on_stderr
@@ -33,7 +38,9 @@ def tables(
     if missing:
         clock = Clock(len(missing))
         say(f"{len(missing)} trainings to follow, {clock.left(0)}")
-        for number, _ in enumerate(_made(make, name, missing, min(jobs, len(missing), workers.cores())), 1):
+        for number, _ in enumerate(
+            _made(make, name, missing, min(jobs, len(missing), workers.cores())), 1
+        ):
             say(f"{number} of {len(missing)} trainings followed, {clock.left(number)}")
     say(f"{len(missing)} training(s) followed, {len(found) - len(missing)} that had been before.")
     return [runs.read_table(_named(run, name)) for run in found]
@@ -73,11 +80,15 @@ def _made(make: Make, name: str, missing: Sequence[Run], jobs: int) -> Iterator[
         for run in missing:
             before = set(store.used)
             keep(make, name, run.path.name)
-            store.used.intersection_update(before)  # what depends on the table needs no more of the run, as below
+            store.used.intersection_update(
+                before
+            )  # what depends on the table needs no more of the run, as below
             yield
         return
     with workers.Processes(jobs) as executor:
-        for future in as_completed([executor.submit(keep, make, name, run.path.name) for run in missing]):
+        for future in as_completed(
+            [executor.submit(keep, make, name, run.path.name) for run in missing]
+        ):
             yield future.result()
 
 

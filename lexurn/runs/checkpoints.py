@@ -70,10 +70,14 @@ class Saver:
         save_state(self.folder, state(), key=self.key)
         self.saved = time.monotonic()
         if self.interrupted:
-            raise KeyboardInterrupt(f"stopped at step {step}, which is saved; run the same again to go on from there")
+            raise KeyboardInterrupt(
+                f"stopped at step {step}, which is saved; run the same again to go on from there"
+            )
 
     def __enter__(self) -> "Saver":
-        self.in_main_thread = threading.current_thread() is threading.main_thread()  # signals reach no other
+        self.in_main_thread = (
+            threading.current_thread() is threading.main_thread()
+        )  # signals reach no other
         if self.in_main_thread:
             self.before = signal.signal(signal.SIGINT, self._interrupt)
         return self

@@ -77,7 +77,9 @@ def training_pool(settings: Settings) -> Pool | None:
     return _of(settings).training_pool(settings)
 
 
-def sample_like_training(settings: Settings, pool: Pool | None, n: int, stream: torch.Generator) -> Tokens:
+def sample_like_training(
+    settings: Settings, pool: Pool | None, n: int, stream: torch.Generator
+) -> Tokens:
     """`n` sequences of context_length + 1 tokens of the kind that the model is trained on."""
     return _of(settings).sample_like_training(settings, pool, n, stream)
 
@@ -132,7 +134,14 @@ def batches(
 
     if train.n_train_samples == 0:
         return endless(sample, train.batch_size, seed=train.seed, start=start)
-    return finite(sample, train.n_train_samples, train.n_epochs, train.batch_size, seed=train.seed, start=start)
+    return finite(
+        sample,
+        train.n_train_samples,
+        train.n_epochs,
+        train.batch_size,
+        seed=train.seed,
+        start=start,
+    )
 
 
 @dataclass(frozen=True)
@@ -155,12 +164,16 @@ def prepare(settings: Settings) -> Ready:
     """
     device = resolve_device(settings.machine.device)
     if settings.training.optimizer == "muon" and "Muon" not in vars(torch.optim):
-        raise ParameterError(f"optimizer=muon needs torch 2.9 or newer, this is {torch.__version__}")
+        raise ParameterError(
+            f"optimizer=muon needs torch 2.9 or newer, this is {torch.__version__}"
+        )
     model = begun(settings).to(device)
     native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return Ready(
         device,
-        native and settings.backbone.d_model >= 128,  # narrower models are bound by launches, which casts add to
+        native
+        and settings.backbone.d_model
+        >= 128,  # narrower models are bound by launches, which casts add to
         training_pool(settings),
         model,
         as_predictor(model, settings),
@@ -190,7 +203,9 @@ def begun(settings: Settings) -> models.LanguageModel:
         model.load_state_dict({name: weight.float() for name, weight in load_file(path).items()})
     except (FileNotFoundError, RuntimeError) as error:
         said = " ".join(str(error).split())
-        raise ParameterError(f"initial={train.initial} gives no weights for this model: {said}") from None
+        raise ParameterError(
+            f"initial={train.initial} gives no weights for this model: {said}"
+        ) from None
     if train.trained == "vocabulary":
         model.backbone.requires_grad_(False)
         if model.positions is not None:
@@ -236,13 +251,24 @@ def estimate(settings: Settings) -> float:
 
         def steps(n: int) -> None:
             few = train.model_copy(update={"n_steps": n, "eval_every": n})
-            fit(ready, few, itertools.repeat(batch), evaluate=lambda _: {"validation_loss": 0.0}, log=lambda *_: None)
+            fit(
+                ready,
+                few,
+                itertools.repeat(batch),
+                evaluate=lambda _: {"validation_loss": 0.0},
+                log=lambda *_: None,
+            )
 
         steps(1)  # slower than those to come
         one_step = _seconds(lambda: steps(3)) / 3
         fewer = settings.model_copy(update={"training": small})
-        splits, exact_ones = held_out(fewer, ready.pool).values(), references(settings, ready.pool).values()
-        of_references = share * _seconds(lambda: [each(split) for each in exact_ones for split in splits])
+        splits, exact_ones = (
+            held_out(fewer, ready.pool).values(),
+            references(settings, ready.pool).values(),
+        )
+        of_references = share * _seconds(
+            lambda: [each(split) for each in exact_ones for split in splits]
+        )
         sequences = validation(settings, ready.pool)  # as many as in each of the two large splits
         one_evaluation = 3 * _seconds(lambda: ready.predictor(sequences))
     n_evaluations = train.n_steps // train.eval_every + 2

@@ -27,15 +27,21 @@ def entropies(names: list[str], *, max_length: int) -> pd.DataFrame:
         if isinstance(exact, Counting):
             word, length = exact.entropy()
         else:
-            tokens = LANGUAGES[name].sample(N_WORDS, max_length=max_length, generator=generator(0, "entropy", name))
+            tokens = LANGUAGES[name].sample(
+                N_WORDS, max_length=max_length, generator=generator(0, "entropy", name)
+            )
             lost = -exact(tokens).gather(-1, tokens[..., None])[..., 0].sum(-1)
             word, length, n = lost.mean().item(), lengths(tokens).double().mean().item(), N_WORDS
             sem = lost.std().item() / n**0.5
         lines.append((name, max_length, word, sem, word / (length + 1), word / (max_length + 1), n))
-    return pd.DataFrame(lines, columns=["language", "max_length", "word", "sem", "position", "original", "n"])
+    return pd.DataFrame(
+        lines, columns=["language", "max_length", "word", "sem", "position", "original", "n"]
+    )
 
 
-def learning(run: Run, *, reference: str = "oracle", split: str = "in_distribution") -> pd.DataFrame:
+def learning(
+    run: Run, *, reference: str = "oracle", split: str = "in_distribution"
+) -> pd.DataFrame:
     """Along a run's training, what its model loses more than a reference, in nats a word: step, value."""
     n_rows = run.settings.task.context_length + 1
     value = n_rows * run.metrics[f"{split}/regret/{reference}"]

@@ -50,9 +50,15 @@ class Perplexity:
 def of_run(run: Run) -> dict[str, Perplexity]:
     """Of a run's best weights (`model`) and of its references, over all tokens of the test text."""
     found, length = text.load(run.settings.task), run.settings.task.context_length + 1
-    options = {"n_bytes": found.tokenizer.n_bytes, "length": length, "at_once": fit.at_once(run.settings)}
+    options = {
+        "n_bytes": found.tokenizer.n_bytes,
+        "length": length,
+        "at_once": fit.at_once(run.settings),
+    }
     asked = {"model": run.predictor, **run.references}
-    return {who: of_text(predictor, found.tokens("test"), **options) for who, predictor in asked.items()}
+    return {
+        who: of_text(predictor, found.tokens("test"), **options) for who, predictor in asked.items()
+    }
 
 
 def of_text(
@@ -72,7 +78,11 @@ def of_text(
     nats = float(total.sum() / size.sum())
     n = len(total)
     off = total - nats * size  # of a ratio of means
-    sem = float((off.square().sum() * n / max(n - 1, 1)) ** 0.5 / size.sum()) if n > 1 else float("nan")
+    sem = (
+        float((off.square().sum() * n / max(n - 1, 1)) ** 0.5 / size.sum())
+        if n > 1
+        else float("nan")
+    )
     return Perplexity(nats, sem, len(tokens), n, int(n_bytes[tokens].sum()))
 
 

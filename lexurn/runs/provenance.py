@@ -68,7 +68,10 @@ def processor() -> str:
 def _git(*command: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), *command], capture_output=True, text=True, timeout=10
+            ["git", "-C", str(Path(__file__).parent), *command],
+            capture_output=True,
+            text=True,
+            timeout=10,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

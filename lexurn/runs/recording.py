@@ -28,17 +28,24 @@ N_FOR_WEIGHTS = 200
 """Sequences that the mixture weights along a training are found on."""
 
 
-def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str | None = None) -> dict[str, Any]:
+def train(
+    settings: Settings, folder: Path, trackers: Several, *, wandb_key: str | None = None
+) -> dict[str, Any]:
     """Train or go on training, write the folder, and return the splits and references that it was evaluated on."""
     began = time.monotonic()
     state = checkpoints.load_state(folder, key=settings.key)
     start = 0 if state is None else int(state["step"])
     threads = settings.machine.threads if state is None else int(state["threads"])
     if state is not None:
-        print(f"going on from step {start} of {settings.training.n_steps}, {threads} thread(s)", file=sys.stderr)
+        print(
+            f"going on from step {start} of {settings.training.n_steps}, {threads} thread(s)",
+            file=sys.stderr,
+        )
     with fit.threads(threads):
         ready = fit.prepare(settings)
-        origin = provenance.record(settings, ready.device, ready.bf16) | {"data": fit.fingerprint(settings)}
+        origin = provenance.record(settings, ready.device, ready.bf16) | {
+            "data": fit.fingerprint(settings)
+        }
         splits, chosen_on = fit.held_out(settings, ready.pool), fit.validation(settings, ready.pool)
         references = predictors.remembered(fit.references(settings, ready.pool), splits)
         weigh = _mixing(settings, ready, splits)
@@ -56,14 +63,18 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
             seed = settings.training.seed
-            loss = models.loss_as_trained(ready.model, chosen_on, seed=seed, first_row=ready.first_row)
+            loss = models.loss_as_trained(
+                ready.model, chosen_on, seed=seed, first_row=ready.first_row
+            )
             table = evaluation.evaluate(ready.predictor, references, splits, **how)
             return {"validation_loss": loss, **_scalars(table), **weigh()}
 
         def seconds() -> float:
             return spent + time.monotonic() - began
 
-        kept = snapshots.Series(folder, snapshots.spaced(settings.training.n_steps, settings.training.n_checkpoints))
+        kept = snapshots.Series(
+            folder, snapshots.spaced(settings.training.n_steps, settings.training.n_checkpoints)
+        )
         with checkpoints.Saver(folder, settings.key) as saver:
 
             def checkpoint(step: int, snapshot: Callable[[], State]) -> None:
@@ -84,7 +95,9 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
         kept(trained.last_step, lambda: trained.last)
         kept.finish()
         ready.model.load_state_dict(trained.best)
-        table = evaluation.evaluate(ready.predictor, references, splits, step=trained.best_step, **how)
+        table = evaluation.evaluate(
+            ready.predictor, references, splits, step=trained.best_step, **how
+        )
         for name, tokens in splits.items():
             few = tokens if len(tokens) <= how["at_once"] else tokens[: how["at_once"]]
             predictions = evaluation.last_predictions(ready.predictor, references, few)
@@ -107,13 +120,17 @@ def train(settings: Settings, folder: Path, trackers: Several, *, wandb_key: str
     return {"splits": splits, "references": references}
 
 
-def _mixing(settings: Settings, ready: fit.Ready, splits: Mapping[str, Tokens]) -> Callable[[], dict[str, float]]:
+def _mixing(
+    settings: Settings, ready: fit.Ready, splits: Mapping[str, Tokens]
+) -> Callable[[], dict[str, float]]:
     """What finds the weights of the mixture of references, and of ignorance, that is nearest to the model on fresh
     urns; of words nothing."""
     if "out_of_distribution" not in splits:
         return dict
     few = splits["out_of_distribution"][:N_FOR_WEIGHTS]
-    ends = fit.references(settings, ready.pool) | {"uniform": predictors.Uniform(settings.task.vocab_size)}
+    ends = fit.references(settings, ready.pool) | {
+        "uniform": predictors.Uniform(settings.task.vocab_size)
+    }
     ends = predictors.remembered(ends, {"few": few})
 
     def weigh() -> dict[str, float]:
@@ -128,7 +145,9 @@ def _scalars(table: pd.DataFrame) -> dict[str, float]:
     measures = ["loss", evaluation.distance(table)]
     table = table[table["measure"].isin(measures) & table["row"].isin(["mean", "last"])]
     scalars = {}
-    for split, row, reference, measure, mean in table[["split", "row", "reference", "measure", "mean"]].values:
+    for split, row, reference, measure, mean in table[
+        ["split", "row", "reference", "measure", "mean"]
+    ].values:
         parts = [split, measure, reference, "last" if row == "last" else ""]
         scalars["/".join(filter(None, parts))] = mean
     return scalars

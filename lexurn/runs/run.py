@@ -44,7 +44,18 @@ from lexurn.runs.tables import read_table, write_table
 from lexurn.runs.tracking import Lines, Several, Tracker
 from lexurn.settings import FLAT, Settings, StudySettings, resolver
 
-__all__ = ["Run", "delete", "find", "get", "is_stored", "load", "read_table", "table", "unfinished", "write_table"]
+__all__ = [
+    "Run",
+    "delete",
+    "find",
+    "get",
+    "is_stored",
+    "load",
+    "read_table",
+    "table",
+    "unfinished",
+    "write_table",
+]
 
 
 @dataclass(frozen=True)
@@ -88,8 +99,12 @@ class Run:
         self.require_its_data()
         store.used.add(f"{self.path.name}/{store.WEIGHTS}")
         if not (self.path / store.WEIGHTS).exists():
-            raise files.StoreError(f"{self.path} has no weights; LEXURN_FRESH=1, or --fresh for the book, trains them")
-        model = models.build(self.settings, generator=generator(self.settings.training.seed, "weights"))
+            raise files.StoreError(
+                f"{self.path} has no weights; LEXURN_FRESH=1, or --fresh for the book, trains them"
+            )
+        model = models.build(
+            self.settings, generator=generator(self.settings.training.seed, "weights")
+        )
         model.load_state_dict(load_file(self.path / store.WEIGHTS))
         return model.eval()
 
@@ -108,7 +123,9 @@ class Run:
 
         Raises FileNotFoundError where none were kept.
         """
-        model = models.build(self.settings, generator=generator(self.settings.training.seed, "weights")).eval()
+        model = models.build(
+            self.settings, generator=generator(self.settings.training.seed, "weights")
+        ).eval()
         for step, weights in snapshots.read(self.path):
             model.load_state_dict(weights)
             yield step, model
@@ -135,7 +152,12 @@ class Run:
         return fit.held_out(self.settings, self.pool)
 
 
-def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = None, wandb_key: str | None = None) -> Run:
+def get(
+    settings: Settings | Mapping[str, Any],
+    *,
+    tracker: Tracker | None = None,
+    wandb_key: str | None = None,
+) -> Run:
     """The run with these settings: loaded where it is stored, else trained, from where an earlier try was cut off.
 
     Flat names are checked strictly. One process trains a run; another that asks for it waits, says so, and loads it.
@@ -145,7 +167,9 @@ def get(settings: Settings | Mapping[str, Any], *, tracker: Tracker | None = Non
     store cannot be written, which is tried before anything is trained.
     """
     settings = settings if isinstance(settings, Settings) else resolver.check(settings)
-    settings = settings.model_copy(update={"study": StudySettings()})  # what a chapter averages over is not this run's
+    settings = settings.model_copy(
+        update={"study": StudySettings()}
+    )  # what a chapter averages over is not this run's
     fit.resolve_device(settings.machine.device)
     fit.require_data(settings)
     if is_stored(settings):
@@ -177,7 +201,9 @@ def load(name: str | Path) -> Run:
     """
     path = find(name)
     if not store.is_finished(path):
-        raise FileNotFoundError(f"{path} holds no finished run (no results.json); runs.get trains one")
+        raise FileNotFoundError(
+            f"{path} holds no finished run (no results.json); runs.get trains one"
+        )
     store.check(path)
     store.used.add(f"{path.name}/results.json")
     return Run(path)
@@ -198,12 +224,18 @@ def table(**flat: Any) -> pd.DataFrame:
         run = Run(path)
         try:
             settings = run.settings.flat()
-            fits = all(name in settings and settings[name] == value for name, value in wanted.items())
+            fits = all(
+                name in settings and settings[name] == value for name, value in wanted.items()
+            )
             if fits and kind in (None, run.settings.kind):
                 lines.append(_line(run))
         except (OSError, ValueError, LookupError) as error:
             print(f"{path.name} is left out: {' '.join(str(error).split())}", file=sys.stderr)
-    distances = [f"d_{name}{of}" for name in ("generalizing", "memorizing", "symmetrized") for of in ("", "_sem")]
+    distances = [
+        f"d_{name}{of}"
+        for name in ("generalizing", "memorizing", "symmetrized")
+        for of in ("", "_sem")
+    ]
     first = ["name", "published", "kind", *FLAT, "best_step", "validation_loss", "seconds"]
     return pd.DataFrame(lines, columns=[*first, *distances])
 

@@ -49,7 +49,9 @@ class Series:
         paths = sorted(self.parts.glob("*.safetensors"))
         parts = [load(path.read_bytes()) for path in paths]
         stacked = {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
-        files.write(self.whole, save(stacked | {"step": torch.tensor([int(path.stem) for path in paths])}))
+        files.write(
+            self.whole, save(stacked | {"step": torch.tensor([int(path.stem) for path in paths])})
+        )
         shutil.rmtree(self.parts)
 
 
@@ -57,7 +59,9 @@ def read(folder: Path) -> Iterator[tuple[int, State]]:
     """Each step with its weights, in order. Raises FileNotFoundError where none were kept."""
     path = folder / SERIES
     if not path.exists():
-        raise FileNotFoundError(f"{folder.name} kept no weights along its training; set n_checkpoints, for example 100")
+        raise FileNotFoundError(
+            f"{folder.name} kept no weights along its training; set n_checkpoints, for example 100"
+        )
     stacked = load_file(path)
     for number, step in enumerate(stacked.pop("step").tolist()):
         yield step, {name: weight[number] for name, weight in stacked.items()}

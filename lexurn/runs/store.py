@@ -123,16 +123,22 @@ def find(name: str | Path) -> Path:
     Raises FileNotFoundError, with the near ones, where there is none or more than one.
     """
     named = [*(root / name for root in paths.roots()), Path(name).resolve()]
-    if found := [folder for folder in named if folder.is_dir() and (key(folder) or is_finished(folder))]:
+    if found := [
+        folder for folder in named if folder.is_dir() and (key(folder) or is_finished(folder))
+    ]:
         return _finished_first(found)
     found = [folder for folder in folders() if name and key(folder).startswith(str(name))]
     if len({key(folder) for folder in found}) == 1:
         return _finished_first(found)
     if found:
-        raise FileNotFoundError(f"{name} begins the keys of several runs: {_some(found)}; give more digits")
+        raise FileNotFoundError(
+            f"{name} begins the keys of several runs: {_some(found)}; give more digits"
+        )
     of = {text: folder for folder in folders() for text in (folder.name, key(folder))}
     near = [folder for folder in folders() if str(name) in folder.name] if name else []
-    near = near or [of[text] for text in difflib.get_close_matches(Path(name).name, of, n=3, cutoff=0.5)]
+    near = near or [
+        of[text] for text in difflib.get_close_matches(Path(name).name, of, n=3, cutoff=0.5)
+    ]
     hint = f"near: {_some(near)}" if near else "`lexurn runs` lists those there are"
     raise FileNotFoundError(f"no run {name} in {paths.runs()}; {hint}")
 
@@ -158,9 +164,13 @@ def deletable(name: str | Path) -> Path:
     if is_published(folder):
         raise files.StoreError(f"{folder.name} is published, and published runs are only read")
     if folder.resolve().parent != paths.runs().resolve():
-        raise files.StoreError(f"{folder} is not in the store {paths.runs()}, and only runs there are deleted")
+        raise files.StoreError(
+            f"{folder} is not in the store {paths.runs()}, and only runs there are deleted"
+        )
     if files.is_locked(folder):
-        raise files.StoreError(f"{folder.name} is being trained by another process; stop that one first")
+        raise files.StoreError(
+            f"{folder.name} is being trained by another process; stop that one first"
+        )
     return folder
 
 

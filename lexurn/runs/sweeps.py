@@ -55,7 +55,9 @@ class Sweep:
                 f"{self.name} and {other.name} have other axes, {', '.join(self.axes)} and {', '.join(other.axes)}; "
                 "join grids that differ in nothing but their points"
             )
-        return Sweep(self.name, self.axes, self.points + other.points, {**self.places, **other.places})
+        return Sweep(
+            self.name, self.axes, self.points + other.points, {**self.places, **other.places}
+        )
 
     def where(self, **values: Any) -> list[Settings]:
         """The points with these values on the axes, for example `where(model="lstm", language="dyck")`."""
@@ -83,7 +85,11 @@ class Sweep:
         table = table[table["row"].isin(["mean", "last"])]
         of = {"name": point.name, "kind": point.kind, "seed": flat["seed"]}
         of |= {axis: json.dumps(flat[axis]) for axis in self.axes if axis == "alpha"}
-        of |= {axis: flat.get(axis, self.places[point.name][axis]) for axis in self.axes if axis not in of}
+        of |= {
+            axis: flat.get(axis, self.places[point.name][axis])
+            for axis in self.axes
+            if axis not in of
+        }
         return table.assign(**of)[[*of, *table.columns]]
 
 
@@ -108,7 +114,9 @@ def read(
         content = yaml.safe_load(path.read_text()) or {}
     except FileNotFoundError:
         there = [each.stem for each in sorted((paths.root() / "params" / "sweeps").glob("*.yaml"))]
-        raise ParameterError(f"no grid {path}; in params/sweeps there are {', '.join(there)}") from None
+        raise ParameterError(
+            f"no grid {path}; in params/sweeps there are {', '.join(there)}"
+        ) from None
     except yaml.YAMLError as error:
         raise ParameterError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     fixed, axes, own_seeds = _parts(path, content, dict(changes or {}))
@@ -125,13 +133,22 @@ def read(
     for combination in itertools.product(*axes.values()):
         place = dict(zip(axes, combination, strict=True))
         changed = {
-            name: {name: value} if isinstance(axes[name], list) else axes[name][value] for name, value in place.items()
+            name: {name: value} if isinstance(axes[name], list) else axes[name][value]
+            for name, value in place.items()
         }
         for seed in seeds:
-            flat = fixed | {name: value for each in changed.values() for name, value in each.items()} | {"seed": seed}
+            flat = (
+                fixed
+                | {name: value for each in changed.values() for name, value in each.items()}
+                | {"seed": seed}
+            )
             if scale != 1.0:  # not so often that nothing but evaluating is left of a short training
                 least = {"n_steps": 1, "eval_every": FEWEST_BETWEEN}
-                flat |= {name: max(round(flat[name] * scale), n) for name, n in least.items() if name in flat}
+                flat |= {
+                    name: max(round(flat[name] * scale), n)
+                    for name, n in least.items()
+                    if name in flat
+                }
             said = ", ".join(f"{name}={value}" for name, value in (place | {"seed": seed}).items())
             try:
                 point = _point(flat)
@@ -170,7 +187,9 @@ def train(
 ) -> dict[Settings, str]:
     """Train points; `tell` gets each that has ended, with its traceback or "". Returns those that failed."""
     failed = {}
-    futures = {executor.submit(train_one, point.model_dump_json(), __version__): point for point in points}
+    futures = {
+        executor.submit(train_one, point.model_dump_json(), __version__): point for point in points
+    }
     for future in as_completed(futures):
         try:
             trace = future.result()
@@ -188,7 +207,9 @@ def train_one(point: str, version: str) -> str:
     settings = Settings.model_validate_json(point)
     try:
         if version != __version__:
-            raise RuntimeError(f"lexurn {__version__} is here, {version} was wanted; install the same everywhere")
+            raise RuntimeError(
+                f"lexurn {__version__} is here, {version} was wanted; install the same everywhere"
+            )
         failure(settings).unlink(missing_ok=True)
         runs.get(settings, tracker=Silent())
         return ""
@@ -204,29 +225,51 @@ def _keep(trace: str, point: Settings) -> None:
         files.write(failure(point), trace)
 
 
-Axes = dict[str, list[Any] | dict[str, dict[str, Any]]]  # values of a setting, or named sets of settings
+Axes = dict[
+    str, list[Any] | dict[str, dict[str, Any]]
+]  # values of a setting, or named sets of settings
 
 
-def _parts(path: Path, content: Any, changes: dict[str, Any]) -> tuple[dict[str, Any], Axes, list[int]]:
+def _parts(
+    path: Path, content: Any, changes: dict[str, Any]
+) -> tuple[dict[str, Any], Axes, list[int]]:
     """Fixed settings, some of them changed, axes and seeds of a file's content."""
     known = ("fixed", "axes", "seeds")
     if not isinstance(content, dict) or not content:
-        raise ParameterError(f"{path} must hold some of {', '.join(known)}, got {json.dumps(content)}")
+        raise ParameterError(
+            f"{path} must hold some of {', '.join(known)}, got {json.dumps(content)}"
+        )
     for name in content:
         if name not in known:
             hint = suggestion(name, known)
-            raise ParameterError(f"{path}: {name} is no part of a grid; {hint}known: {', '.join(known)}")
-    fixed, axes, seeds = content.get("fixed") or {}, content.get("axes") or {}, content.get("seeds", 1)
+            raise ParameterError(
+                f"{path}: {name} is no part of a grid; {hint}known: {', '.join(known)}"
+            )
+    fixed, axes, seeds = (
+        content.get("fixed") or {},
+        content.get("axes") or {},
+        content.get("seeds", 1),
+    )
     for name, part in (("fixed", fixed), ("axes", axes)):
         if not isinstance(part, dict):
             raise ParameterError(f"{path}: {name} must hold `name: value` lines, got {part!r}")
     fixed, allowed = fixed | changes, [*FLAT, "kind"]
-    sets = {name: values for name, values in axes.items() if isinstance(values, dict) and name not in allowed}
+    sets = {
+        name: values
+        for name, values in axes.items()
+        if isinstance(values, dict) and name not in allowed
+    }
     for axis, values in sets.items():
         if bad := [name for name, each in values.items() if not isinstance(each, dict | None)]:
-            raise ParameterError(f"{path}: axis {axis}: {bad[0]} needs a set of settings, got {values[bad[0]]!r}")
+            raise ParameterError(
+                f"{path}: axis {axis}: {bad[0]} needs a set of settings, got {values[bad[0]]!r}"
+            )
         axes[axis] = sets[axis] = {name: each or {} for name, each in values.items()}
-    inner = [name for values in sets.values() for name in {name for each in values.values() for name in each}]
+    inner = [
+        name
+        for values in sets.values()
+        for name in {name for each in values.values() for name in each}
+    ]
     if twice := [name for name in inner if inner.count(name) > 1 or name in axes]:
         raise ParameterError(f"{path}: {twice[0]} stands in two axes; keep one of the two")
     for name in [*fixed, *(name for name in axes if name not in sets), *inner]:

@@ -39,14 +39,24 @@ def write_table(name: str, frame: pd.DataFrame) -> Path:
 def as_csv(frame: pd.DataFrame) -> str:
     """A table as the text that `from_csv` reads back. Raises ValueError for what cannot be read back."""
     if list(frame.index.names) != [None] or frame.index.dtype.kind != "i":
-        raise ValueError(f"the lines of a table have no names but their numbers, got {frame.index}; use reset_index()")
-    if not len(frame) or not frame.columns.is_unique or not all(isinstance(column, str) for column in frame):
-        raise ValueError(f"a table has lines, and columns with names of their own, got {list(frame)} x {len(frame)}")
+        raise ValueError(
+            f"the lines of a table have no names but their numbers, got {frame.index}; use reset_index()"
+        )
+    if (
+        not len(frame)
+        or not frame.columns.is_unique
+        or not all(isinstance(column, str) for column in frame)
+    ):
+        raise ValueError(
+            f"a table has lines, and columns with names of their own, got {list(frame)} x {len(frame)}"
+        )
     names = [f'"{column}"' if _is_text(frame[column]) else str(column) for column in frame]
     if bad := [column for column in frame if re.search('[",\r\n]', str(column))]:
         raise ValueError(f"a column's name holds no quotes, commas or line ends, got {bad[0]!r}")
     single = frame.select_dtypes("float32")
-    lines = frame.astype(dict.fromkeys(single, "float64")).to_csv(index=False, header=False, na_rep=MISSING)
+    lines = frame.astype(dict.fromkeys(single, "float64")).to_csv(
+        index=False, header=False, na_rep=MISSING
+    )
     return ",".join(names) + "\n" + lines
 
 
@@ -76,7 +86,9 @@ def read_table(name: str) -> pd.DataFrame:
                 store.check(there)
                 store.used.add(f"tables/{path.name}")
                 return from_csv(files.read(path))
-    there = sorted({path.name.partition(".csv")[0] for folder in folders for path in folder.glob("*.csv*")})
+    there = sorted(
+        {path.name.partition(".csv")[0] for folder in folders for path in folder.glob("*.csv*")}
+    )
     near = difflib.get_close_matches(name, there, n=3, cutoff=0.4) or there[:5]
     hint = f"near: {', '.join(near)}" if near else "there are none yet; runs.write_table makes one"
     raise FileNotFoundError(f"no table {name} in {folders[0]}; {hint}")
@@ -88,9 +100,13 @@ def _is_text(column: pd.Series) -> bool:
         return False
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if kind not in ("string", "empty"):
-        raise ValueError(f"a column holds numbers, text, or booleans with none missing, got {kind} in {column.name}")
+        raise ValueError(
+            f"a column holds numbers, text, or booleans with none missing, got {kind} in {column.name}"
+        )
     if column.eq(MISSING).any():
-        raise ValueError(f"{MISSING!r} in {column.name} would be read back as a missing value; use another word")
+        raise ValueError(
+            f"{MISSING!r} in {column.name} would be read back as a missing value; use another word"
+        )
     return True
 
 

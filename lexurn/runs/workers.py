@@ -59,7 +59,9 @@ class Processes(ThreadPoolExecutor):
     def _pool(self) -> ProcessPoolExecutor:
         """That of this thread, of a single process."""
         if getattr(self.own, "pool", None) is None:
-            self.own.pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent)
+            self.own.pool = ProcessPoolExecutor(
+                1, mp_context=get_context("spawn"), initializer=end_with_parent
+            )
             self.pools.append(self.own.pool)
         return self.own.pool
 
@@ -82,11 +84,15 @@ def cluster(address: str) -> Executor:
     try:
         from dask.distributed import Client
     except ImportError:
-        raise ClusterError("dask.distributed is not installed; pip install -e '.[cluster]'") from None
+        raise ClusterError(
+            "dask.distributed is not installed; pip install -e '.[cluster]'"
+        ) from None
     connected: Future = Future()
     threading.Thread(target=_connect, args=(Client, address, connected), daemon=True).start()
     try:
-        client = connected.result(timeout=2 * PATIENCE)  # what takes the connection and says nothing, Dask waits for
+        client = connected.result(
+            timeout=2 * PATIENCE
+        )  # what takes the connection and says nothing, Dask waits for
     except (OSError, TimeoutError, ValueError) as error:
         why = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise ClusterError(
@@ -110,13 +116,19 @@ def _connect(client: Callable[..., Any], address: str, connected: Future) -> Non
 
 def _refuse_other_workers(address: str, found: dict[str, Any]) -> None:
     if not found:
-        raise ClusterError(f"the cluster at {address} has no workers; start some with `dask worker {address}`")
+        raise ClusterError(
+            f"the cluster at {address} has no workers; start some with `dask worker {address}`"
+        )
     own = version_and_store()
     for worker, theirs in found.items():
         if isinstance(theirs, Exception):
-            raise ClusterError(f"worker {worker} cannot import lexurn ({theirs}); install it in its environment")
+            raise ClusterError(
+                f"worker {worker} cannot import lexurn ({theirs}); install it in its environment"
+            )
         if theirs != own:
-            raise ClusterError(f"worker {worker} has lexurn {theirs[0]} and the store {theirs[1]}, here are {own}")
+            raise ClusterError(
+                f"worker {worker} has lexurn {theirs[0]} and the store {theirs[1]}, here are {own}"
+            )
 
 
 def version_and_store() -> tuple[str, str]:

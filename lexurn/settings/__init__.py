@@ -59,8 +59,25 @@ TRAINING_VERSION = 1
 LATER = {
     "task": ("label_permuted", "thetas", "target_alpha"),
     "vocabulary": ("readout_bias",),
-    "backbone": ("d_head", "mlp", "d_mlp", "norm", "positions_trained", "bos", "norm_placement", "mlp_dropout"),
-    "training": ("optimizer", "patience", "min_delta", "initial", "initial_std", "trained", "n_checkpoints"),
+    "backbone": (
+        "d_head",
+        "mlp",
+        "d_mlp",
+        "norm",
+        "positions_trained",
+        "bos",
+        "norm_placement",
+        "mlp_dropout",
+    ),
+    "training": (
+        "optimizer",
+        "patience",
+        "min_delta",
+        "initial",
+        "initial_std",
+        "trained",
+        "n_checkpoints",
+    ),
 }
 """Settings that were added since version 1: at their defaults they are not in the key, which older runs have too."""
 
@@ -87,7 +104,9 @@ CHOICES = {
 class Settings(Section):
     """One run. Frozen; equal settings have equal keys."""
 
-    task: Annotated[UrnsSettings | LanguageSettings | TextSettings, Field(discriminator="name")] = UrnsSettings()
+    task: Annotated[UrnsSettings | LanguageSettings | TextSettings, Field(discriminator="name")] = (
+        UrnsSettings()
+    )
     vocabulary: VocabularySettings = VocabularySettings()
     backbone: Annotated[
         TransformerSettings | LSTMSettings | MambaSettings | XLSTMSettings | LinearSettings,
@@ -134,8 +153,14 @@ class Settings(Section):
     def flat(self) -> dict[str, Any]:
         """Every flat name that counts here with its value, ready for YAML; `from_flat` takes it back."""
         nested = self.model_dump(mode="json")
-        named = {name: (section, "name" if name in CHOICES else name) for name, section in FLAT.items()}
-        return {name: nested[section][field] for name, (section, field) in named.items() if field in nested[section]}
+        named = {
+            name: (section, "name" if name in CHOICES else name) for name, section in FLAT.items()
+        }
+        return {
+            name: nested[section][field]
+            for name, (section, field) in named.items()
+            if field in nested[section]
+        }
 
     def changed(self, *, study: bool = False) -> dict[str, Any]:
         """The flat values that differ from the defaults and that are needed to say this run again, or this `study`."""
@@ -151,7 +176,10 @@ class Settings(Section):
     def key(self) -> str:
         """Twelve hexadecimal digits of everything that changes the mathematics, with TRAINING_VERSION."""
         values = self.model_dump(mode="json", exclude={"machine", "study"})
-        for section, names in LATER.items():  # what came after the first runs counts only where it is used
+        for (
+            section,
+            names,
+        ) in LATER.items():  # what came after the first runs counts only where it is used
             defaults = type(getattr(self, section))().model_dump(mode="json")
             for name in defaults.keys() & set(names):
                 if values[section][name] == defaults[name]:
@@ -217,7 +245,9 @@ def _class_for(section: str, given: Mapping[str, Any]) -> Any:
         first, second = _apart(given, classes)
         raise ValueError(f"{first} and {second} do not go together; keep one of the two")
     chosen = given["name"]
-    if chosen in list(classes) and (foreign := [name for name in given if name not in _fields(classes[chosen])]):
+    if chosen in list(classes) and (
+        foreign := [name for name in given if name not in _fields(classes[chosen])]
+    ):
         theirs = " or ".join(name for name, each in classes.items() if foreign[0] in _fields(each))
         raise ValueError(
             f"{foreign[0]} is a setting of {section}={theirs}, got {section}={chosen}; leave {foreign[0]} out, or use "
@@ -232,6 +262,11 @@ def _fields(each: type[Section]) -> set[str]:
 
 def _apart(given: Iterable[str], classes: Mapping[str, type[Section]]) -> tuple[str, str]:
     """Two of the names given that no class has both of, with the classes that they belong to."""
-    of = {name: {label for label, each in classes.items() if name in _fields(each)} for name in given}
+    of = {
+        name: {label for label, each in classes.items() if name in _fields(each)} for name in given
+    }
     first, second = next((a, b) for a in of for b in of if not of[a] & of[b])
-    return f"{first} (of {' or '.join(sorted(of[first]))})", f"{second} (of {' or '.join(sorted(of[second]))})"
+    return (
+        f"{first} (of {' or '.join(sorted(of[first]))})",
+        f"{second} (of {' or '.join(sorted(of[second]))})",
+    )

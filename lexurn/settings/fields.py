@@ -46,14 +46,20 @@ def _probabilities(values: tuple[float, ...]) -> tuple[float, ...]:
 
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Real = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
-Concentration = Annotated[Real | tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_positive)]
+Concentration = Annotated[
+    Real | tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_positive)
+]
 
-Positives = Annotated[tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_positive_or_none)]
+Positives = Annotated[
+    tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_positive_or_none)
+]
 """A list of positive numbers, possibly none."""
 Wholes = Annotated[tuple[Whole, ...], BeforeValidator(_list_from_text)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 """Texts, or one."""
-Probabilities = Annotated[tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_probabilities)]
+Probabilities = Annotated[
+    tuple[Real, ...], BeforeValidator(_list_from_text), AfterValidator(_probabilities)
+]
 
 
 class Section(BaseModel):

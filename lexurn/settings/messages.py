@@ -13,7 +13,12 @@ def schema_of(name: str) -> dict[str, Any]:
     """What the settings say about one flat name: its `default`, its `description`, and what is allowed."""
     if name in CHOICES:
         choices = names(name)
-        return {"type": "string", "enum": list(choices), "default": choices[0], "description": CHOICES[name]}
+        return {
+            "type": "string",
+            "enum": list(choices),
+            "default": choices[0],
+            "description": CHOICES[name],
+        }
     return owners(name)[0].model_json_schema()["properties"][name]
 
 
@@ -36,7 +41,9 @@ def explain(error: ValidationError, values: Mapping[str, Any]) -> str:
 
 def refusal(name: str, got: Any) -> str:
     schema = schema_of(name)
-    remedy = f"use for example {schema['default']} (the default)" + (" or [1, 2, 1, 1]" if name == "alpha" else "")
+    remedy = f"use for example {schema['default']} (the default)" + (
+        " or [1, 2, 1, 1]" if name == "alpha" else ""
+    )
     if "enum" in schema and (near := suggestion(got, schema["enum"])):
         remedy = near.rstrip()
     return f"{name} ({schema['description']}) must be {_allowed(schema)}, got {got!r}; {remedy}"
@@ -47,19 +54,25 @@ def _allowed(schema: Mapping[str, Any]) -> str:
         if schema["type"] == "string":
             return "a text in quotes"
         holds_texts = schema.get("items", {}).get("type") == "string"
-        return f"a list of {'texts' if holds_texts else 'numbers such as [0.2, 0.7]'}, or [] for none"
+        return (
+            f"a list of {'texts' if holds_texts else 'numbers such as [0.2, 0.7]'}, or [] for none"
+        )
     if "anyOf" in schema:
         return "a positive number or a list of them, one per colour"
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
     if "const" in schema:
         return str(schema["const"])
-    kind = {"boolean": "True or False", "integer": "a whole number", "number": "a finite number"}[schema["type"]]
+    kind = {"boolean": "True or False", "integer": "a whole number", "number": "a finite number"}[
+        schema["type"]
+    ]
     words = {
         "minimum": "at least",
         "exclusiveMinimum": "greater than",
         "maximum": "at most",
         "exclusiveMaximum": "less than",
     }
-    bounds = " and ".join(f"{word} {schema[bound]:g}" for bound, word in words.items() if bound in schema)
+    bounds = " and ".join(
+        f"{word} {schema[bound]:g}" for bound, word in words.items() if bound in schema
+    )
     return f"{kind} {bounds}".strip()

@@ -11,12 +11,18 @@ from lexurn.settings.fields import Real, Section, Whole, Wholes
 class VocabularySettings(Section):
     """How tokens are embedded and logits read out: learned rows, or a random table for every sequence (`lex`)."""
 
-    lex: bool = Field(False, description="lexical invariance: redraw the embedding table for every sequence")
-    vocabulary: Literal["one_hot", "orthonormal", "gaussian_scaled", "gaussian", "original"] = Field(
-        "one_hot", description="family of the random tables, with lex"
+    lex: bool = Field(
+        False, description="lexical invariance: redraw the embedding table for every sequence"
     )
-    tied: bool = Field(True, description="logits are read out with the table that embeds the tokens")
-    readout_bias: bool = Field(True, description="a read-out that is not tied, and not lexical, has a bias")
+    vocabulary: Literal["one_hot", "orthonormal", "gaussian_scaled", "gaussian", "original"] = (
+        Field("one_hot", description="family of the random tables, with lex")
+    )
+    tied: bool = Field(
+        True, description="logits are read out with the table that embeds the tokens"
+    )
+    readout_bias: bool = Field(
+        True, description="a read-out that is not tied, and not lexical, has a bias"
+    )
     logit_scale: Real = Field(1.0, gt=0, description="factor on the logits")
 
     @model_validator(mode="after")
@@ -39,7 +45,11 @@ class VocabularySettings(Section):
 
     @model_validator(mode="after")
     def _original_is_one_setting(self) -> "VocabularySettings":
-        if self.lex and self.vocabulary == "original" and not (self.tied and self.logit_scale == 1.0):
+        if (
+            self.lex
+            and self.vocabulary == "original"
+            and not (self.tied and self.logit_scale == 1.0)
+        ):
             raise ValueError(
                 "vocabulary=original means N(0, 1) tables, tied True and logit_scale 1.0, "
                 f"got tied={self.tied} and logit_scale={self.logit_scale}; use vocabulary gaussian to change them"
@@ -66,18 +76,26 @@ class TransformerSettings(BackboneSettings):
     n_heads: Whole = Field(2, ge=1, description="attention heads, each of width d_model / n_heads")
     d_head: Whole = Field(0, ge=0, description="width of a head; 0: d_model / n_heads")
     mlp: Literal["gated", "swiglu", "gelu", "relu", "none"] = Field(
-        "gated", description="gated (by GELU), swiglu (by SiLU), gelu, relu, or none: attention only"
+        "gated",
+        description="gated (by GELU), swiglu (by SiLU), gelu, relu, or none: attention only",
     )
     d_mlp: Whole = Field(0, ge=0, description="width of the MLP; 0: four times d_model")
-    norm: Literal["layer", "rms", "none"] = Field("layer", description="LayerNorm (layer), RMSNorm (rms), or none")
+    norm: Literal["layer", "rms", "none"] = Field(
+        "layer", description="LayerNorm (layer), RMSNorm (rms), or none"
+    )
     norm_placement: Literal["pre", "post", "peri", "mix"] = Field(
-        "pre", description="pre: of inputs; post: of sums; peri: of inputs and outputs; mix: a quarter post, then pre"
+        "pre",
+        description="pre: of inputs; post: of sums; peri: of inputs and outputs; mix: a quarter post, then pre",
     )
-    positions: Literal["learned", "rotary", "none", "integer", "linear", "log", "sinusoidal"] = Field(
-        "learned", description="how a token's place is told"
+    positions: Literal["learned", "rotary", "none", "integer", "linear", "log", "sinusoidal"] = (
+        Field("learned", description="how a token's place is told")
     )
-    positions_trained: bool = Field(True, description="positions that are a table are trained, not fixed")
-    bos: bool = Field(True, description="all rows see the start vector, a BOS; without, row 0 alone")
+    positions_trained: bool = Field(
+        True, description="positions that are a table are trained, not fixed"
+    )
+    bos: bool = Field(
+        True, description="all rows see the start vector, a BOS; without, row 0 alone"
+    )
     dropout: Real = Field(0.0, ge=0, lt=1, description="dropout after attention")
     mlp_dropout: Real = Field(0.0, ge=0, lt=1, description="dropout after the MLP")
 
@@ -100,7 +118,9 @@ class TransformerSettings(BackboneSettings):
     @model_validator(mode="after")
     def _widths_count(self) -> "TransformerSettings":
         if self.mlp == "none" and self.d_mlp:
-            raise ValueError(f"d_mlp counts only with an MLP, got d_mlp={self.d_mlp} and mlp=none; leave d_mlp out")
+            raise ValueError(
+                f"d_mlp counts only with an MLP, got d_mlp={self.d_mlp} and mlp=none; leave d_mlp out"
+            )
         if self.mlp == "none" and self.mlp_dropout:
             raise ValueError(
                 f"mlp_dropout counts only with an MLP, got mlp_dropout={self.mlp_dropout} and mlp=none; leave it out"
@@ -134,7 +154,9 @@ class TransformerSettings(BackboneSettings):
         step = self.n_heads * (2 if self.positions == "rotary" else 1)
         if self.d_model % step:
             below = max(self.d_model // step, 1) * step
-            why = "twice n_heads (rotary positions turn pairs)" if step > self.n_heads else "n_heads"
+            why = (
+                "twice n_heads (rotary positions turn pairs)" if step > self.n_heads else "n_heads"
+            )
             raise ValueError(
                 f"d_model must be a multiple of {why}, got d_model={self.d_model} and n_heads={self.n_heads}; "
                 f"use d_model {below} or {below + step}"
@@ -154,7 +176,9 @@ class LSTMSettings(WithoutPositions):
     """A stack of LSTM layers (Hochreiter & Schmidhuber 1997)."""
 
     name: Literal["lstm"] = "lstm"
-    d_hidden: Whole = Field(0, ge=0, description="width of the recurrent state, and of what is read out; 0: d_model")
+    d_hidden: Whole = Field(
+        0, ge=0, description="width of the recurrent state, and of what is read out; 0: d_model"
+    )
 
     @property
     def d_out(self) -> int:
@@ -168,7 +192,9 @@ class MambaSettings(WithoutPositions):
     d_state: Whole = Field(16, ge=1, description="numbers that each channel remembers")
     d_conv: Whole = Field(4, ge=1, description="rows that the convolution before reaches over")
     expand: Whole = Field(2, ge=1, description="channels, in times d_model")
-    dt_rank: Whole = Field(0, ge=0, description="rank of the map to the steps Δ; 0: a sixteenth of d_model")
+    dt_rank: Whole = Field(
+        0, ge=0, description="rank of the map to the steps Δ; 0: a sixteenth of d_model"
+    )
 
     @property
     def inner(self) -> int:
@@ -188,7 +214,9 @@ class XLSTMSettings(WithoutPositions):
     name: Literal["xlstm"] = "xlstm"
     n_heads: Whole = Field(2, ge=1, description="heads, of equal width")
     d_conv: Whole = Field(4, ge=1, description="rows that the convolution before reaches over")
-    slstm_at: Wholes = Field((), description="blocks, counted from 0, that are sLSTM; the others are mLSTM")
+    slstm_at: Wholes = Field(
+        (), description="blocks, counted from 0, that are sLSTM; the others are mLSTM"
+    )
 
     @property
     def inner(self) -> int:
@@ -218,11 +246,17 @@ class XLSTMSettings(WithoutPositions):
 
     @model_validator(mode="after")
     def _heads_fit(self) -> "XLSTMSettings":
-        widths = {"the inner width of mLSTM": self.inner} if len(self.slstm_at) < self.n_layers else {}
+        widths = (
+            {"the inner width of mLSTM": self.inner} if len(self.slstm_at) < self.n_layers else {}
+        )
         widths |= {"d_model": self.d_model} if self.slstm_at else {}
         for what, width in widths.items():
-            if width % self.n_heads or width < 2 * self.n_heads:  # a head of one channel is normed to nothing
-                fitting = [n for n in range(1, width // 2 + 1) if all(w % n == 0 for w in widths.values())] or [1]
+            if (
+                width % self.n_heads or width < 2 * self.n_heads
+            ):  # a head of one channel is normed to nothing
+                fitting = [
+                    n for n in range(1, width // 2 + 1) if all(w % n == 0 for w in widths.values())
+                ] or [1]
                 nearest = min(fitting, key=lambda n: abs(n - self.n_heads))
                 raise ValueError(
                     f"{what} must be a multiple of n_heads, two channels a head or more, got {width} and "

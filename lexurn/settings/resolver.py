@@ -44,7 +44,9 @@ class Resolved:
     def command(self) -> str:
         """What executes the chapter with these settings again."""
         changed = self.settings.changed(study=True)
-        return _papermill(self.chapter, {name: value for name, value in changed.items() if name not in self.fixed})
+        return _papermill(
+            self.chapter, {name: value for name, value in changed.items() if name not in self.fixed}
+        )
 
 
 def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings:
@@ -64,14 +66,20 @@ def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings
         _refuse_unknown(values, also=chapters)
         mine = mappings.get(chapter, {})
         for name in mine.keys() & values.keys():
-            print(f"{name}: {values[name]!r}, given directly, wins over {mine[name]!r}, given for {chapter}")
+            print(
+                f"{name}: {values[name]!r}, given directly, wins over {mine[name]!r}, given for {chapter}"
+            )
         given |= mine | values
         if not is_injected:
-            given = {name: value for name, value in given.items() if name not in values} | asked_for(given)
+            given = {
+                name: value for name, value in given.items() if name not in values
+            } | asked_for(given)
     fixed = fixed or {}
     for name in CHOICES.keys() & fixed.keys() & given.keys():
         if given[name] != fixed[name]:
-            raise ParameterError(f"{name} is {fixed[name]} in this chapter, got {given[name]!r}; leave {name} out")
+            raise ParameterError(
+                f"{name} is {fixed[name]} in this chapter, got {given[name]!r}; leave {name} out"
+            )
     settings = check(given | fixed)
     global resolved
     resolved = Resolved(_file_of(chapter), settings, tuple(fixed))
@@ -126,7 +134,9 @@ def read_parts(path: str | Path, chapter: str) -> tuple[dict[str, Any], dict[str
     except yaml.YAMLError as error:
         raise ParameterError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
-        raise ParameterError(f"{path} must hold `name: value` lines, got a {type(content).__name__}")
+        raise ParameterError(
+            f"{path} must hold `name: value` lines, got a {type(content).__name__}"
+        )
     chapters = chapter_names() | {chapter}
     mappings = {name: content.pop(name) for name in list(content) if name in chapters}
     _refuse_unknown(content, f"{path}: ", also=chapters)
@@ -134,14 +144,18 @@ def read_parts(path: str | Path, chapter: str) -> tuple[dict[str, Any], dict[str
         _refuse_unless_mapping(name, mapping)
         _refuse_unknown(mapping, f"{path}: {name}: ")
         if twice := content.keys() & mapping.keys():
-            raise ParameterError(f"{path}: {min(twice)} stands at the top level and under {name}; keep one of the two")
+            raise ParameterError(
+                f"{path}: {min(twice)} stands at the top level and under {name}; keep one of the two"
+            )
     return content, mappings.get(chapter, {})
 
 
 def chapter_names() -> set[str]:
     """Names of the book's chapters, without their numbers; empty outside a repository."""
     try:
-        return {path.stem.partition("_")[2] for path in (paths.root() / "book").glob("[0-9][0-9]_*.py")}
+        return {
+            path.stem.partition("_")[2] for path in (paths.root() / "book").glob("[0-9][0-9]_*.py")
+        }
     except FileNotFoundError:
         return set()
 
@@ -189,7 +203,9 @@ def assignments(tree: ast.Module) -> dict[str, Any]:
     for node in tree.body:
         match node:
             case ast.AnnAssign(value=None):
-                raise ParameterError(f"`{ast.unparse(node)}` has no value; write `name: type = value`")
+                raise ParameterError(
+                    f"`{ast.unparse(node)}` has no value; write `name: type = value`"
+                )
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
                 | ast.AnnAssign(target=ast.Name(id=name), value=value)
@@ -197,7 +213,9 @@ def assignments(tree: ast.Module) -> dict[str, Any]:
                 try:
                     values[name] = ast.literal_eval(value)
                 except ValueError:
-                    raise ParameterError(f"{name} must be a plain value, got {ast.unparse(value)}") from None
+                    raise ParameterError(
+                        f"{name} must be a plain value, got {ast.unparse(value)}"
+                    ) from None
             case _:
                 raise ParameterError(
                     f"a parameters cell holds `name = value` lines, got `{ast.unparse(node)}`; put it into another cell"
@@ -216,10 +234,16 @@ def _refuse_unknown(values: Mapping[str, Any], where: str = "", also: Iterable[s
 
 def _refuse_unless_mapping(name: str, mapping: Any) -> None:
     if not isinstance(mapping, Mapping):
-        raise ParameterError(f"{name} is a chapter and must hold `name: value` lines, got {mapping!r}")
+        raise ParameterError(
+            f"{name} is a chapter and must hold `name: value` lines, got {mapping!r}"
+        )
 
 
 def asked_for(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values that are not the defaults: one that stands in a chapter's own cell is not something that was asked
     for."""
-    return {name: value for name, value in values.items() if name not in FLAT or value != schema_of(name)["default"]}
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in FLAT or value != schema_of(name)["default"]
+    }

@@ -17,15 +17,23 @@ class UrnsSettings(Section):
     n_special: ClassVar[int] = 0  # tokens that are no words
 
     name: Literal["urns"] = "urns"
-    n_tasks: Whole = Field(1, ge=0, description="urns in the training pool; 0: a fresh urn for every sequence")
+    n_tasks: Whole = Field(
+        1, ge=0, description="urns in the training pool; 0: a fresh urn for every sequence"
+    )
     n_colors: Whole = Field(4, ge=2, description="colours of balls, the vocabulary")
-    alpha: Concentration = Field(1.0, description="concentration of the Dirichlet prior: a number, or one per colour")
+    alpha: Concentration = Field(
+        1.0, description="concentration of the Dirichlet prior: a number, or one per colour"
+    )
     context_length: Whole = Field(32, ge=1, description="most tokens seen before a prediction")
-    label_permuted: bool = Field(False, description="rename colours, or letters, of every training sequence at random")
+    label_permuted: bool = Field(
+        False, description="rename colours, or letters, of every training sequence at random"
+    )
     thetas: Probabilities = Field(
         (), description="the pool as given coins, by their probability of colour 1; []: drawn"
     )
-    target_alpha: Positives = Field((), description="prior that losses are weighted to, one per colour; []: none")
+    target_alpha: Positives = Field(
+        (), description="prior that losses are weighted to, one per colour; []: none"
+    )
 
     @model_validator(mode="after")
     def _alpha_fits(self) -> "UrnsSettings":
@@ -41,7 +49,9 @@ class UrnsSettings(Section):
         if not self.thetas:
             return self
         if self.n_colors != 2:
-            raise ValueError(f"thetas are coins, urns of two colours, got n_colors={self.n_colors}; use n_colors 2")
+            raise ValueError(
+                f"thetas are coins, urns of two colours, got n_colors={self.n_colors}; use n_colors 2"
+            )
         if "n_tasks" in self.model_fields_set and self.n_tasks != len(self.thetas):
             raise ValueError(
                 f"n_tasks follows from thetas, got n_tasks={self.n_tasks} and {len(self.thetas)} of them; "
@@ -108,13 +118,19 @@ class LanguageSettings(Section):
     n_special: ClassVar[int] = 3  # SOS, EOS, PAD
 
     name: Literal["language"] = "language"
-    language: Literal["baN", "bbaN", "aNbN", "dyck", "aNbNcN", "cs_dyck", "abN", "aNbM", "parentheses", "brackets"] = (
-        Field("aNbN", description="words of")
-    )
+    language: Literal[
+        "baN", "bbaN", "aNbN", "dyck", "aNbNcN", "cs_dyck", "abN", "aNbM", "parentheses", "brackets"
+    ] = Field("aNbN", description="words of")
     context_length: Whole = Field(32, ge=1, description="most tokens seen before a prediction")
-    label_permuted: bool = Field(False, description="rename colours, or letters, of every training sequence at random")
-    max_length: Whole = Field(0, ge=0, description="most letters of training words; 0: context_length")
-    unseen: Real = Field(0.0, ge=0, lt=1, description="share of the words of 8 letters or more kept from training")
+    label_permuted: bool = Field(
+        False, description="rename colours, or letters, of every training sequence at random"
+    )
+    max_length: Whole = Field(
+        0, ge=0, description="most letters of training words; 0: context_length"
+    )
+    unseen: Real = Field(
+        0.0, ge=0, lt=1, description="share of the words of 8 letters or more kept from training"
+    )
     completions: Literal["none", "oracle", "adversarial"] = Field(
         "none",
         description="in training too: none, prompts that go on by rule 1 (oracle), against it (adversarial)",
@@ -164,16 +180,23 @@ class TextSettings(Section):
     GPT2_TOKENS: ClassVar[int] = 50_257
 
     name: Literal["text"] = "text"
-    corpus: str = Field("plays", description="plays, wikitext-2, or a folder with train.txt, valid.txt, test.txt")
+    corpus: str = Field(
+        "plays", description="plays, wikitext-2, or a folder with train.txt, valid.txt, test.txt"
+    )
     tokenizer: Literal["bpe", "char", "gpt2"] = Field(
         "bpe", description="bpe (learned from the training text), char (characters), or gpt2"
     )
-    n_tokens: Whole = Field(1024, ge=257, description="tokens that bpe learns, 256 bytes among them")
+    n_tokens: Whole = Field(
+        1024, ge=257, description="tokens that bpe learns, 256 bytes among them"
+    )
     trained_on: Literal["train", "valid"] = Field(
-        "train", description="split that is trained on: train, or valid (its last tenth then chooses the weights)"
+        "train",
+        description="split that is trained on: train, or valid (its last tenth then chooses the weights)",
     )
     context_length: Whole = Field(32, ge=1, description="most tokens seen before a prediction")
-    label_permuted: bool = Field(False, description="rename the tokens of every training sequence at random")
+    label_permuted: bool = Field(
+        False, description="rename the tokens of every training sequence at random"
+    )
 
     @model_validator(mode="after")
     def _sizes_are_learned(self) -> "TextSettings":

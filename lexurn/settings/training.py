@@ -11,34 +11,56 @@ from lexurn.settings.fields import Real, Section, Texts, Whole
 class TrainingSettings(Section):
     """Data, optimizer, schedule and evaluation."""
 
-    n_steps: Whole = Field(1000, ge=1, description="optimizer updates; follows from the data where they are finite")
-    n_train_samples: Whole = Field(0, ge=0, description="training sequences; 0: an endless stream of new ones")
-    n_epochs: Whole = Field(1, ge=1, description="visits to a finite training set (counts only there)")
+    n_steps: Whole = Field(
+        1000, ge=1, description="optimizer updates; follows from the data where they are finite"
+    )
+    n_train_samples: Whole = Field(
+        0, ge=0, description="training sequences; 0: an endless stream of new ones"
+    )
+    n_epochs: Whole = Field(
+        1, ge=1, description="visits to a finite training set (counts only there)"
+    )
     batch_size: Whole = Field(32, ge=1, description="sequences per step")
     optimizer: Literal["adamw", "muon"] = Field(
         "adamw", description="adamw, or muon: Muon for the backbone's matrices, AdamW for the rest"
     )
     learning_rate: Real = Field(1e-2, gt=0, description="peak learning rate")
     warmup: Whole = Field(50, ge=0, description="steps of linear warm-up")
-    schedule: Literal["constant", "cosine", "inverse_sqrt"] = Field("cosine", description="after the warm-up")
+    schedule: Literal["constant", "cosine", "inverse_sqrt"] = Field(
+        "cosine", description="after the warm-up"
+    )
     weight_decay: Real = Field(0.01, ge=0, description="decoupled weight decay, on matrices only")
     grad_clip: Real = Field(1.0, ge=0, description="largest norm of the gradient; 0: no clipping")
-    initial: str = Field("", description="key of the run whose best weights it begins with; none where empty")
-    initial_std: Real = Field(0.0, ge=0, description="of first weights (outputs of blocks: less); 0: 1/√fan-in")
-    trained: Literal["all", "vocabulary"] = Field("all", description="which weights: all, vocabulary (with start)")
+    initial: str = Field(
+        "", description="key of the run whose best weights it begins with; none where empty"
+    )
+    initial_std: Real = Field(
+        0.0, ge=0, description="of first weights (outputs of blocks: less); 0: 1/√fan-in"
+    )
+    trained: Literal["all", "vocabulary"] = Field(
+        "all", description="which weights: all, vocabulary (with start)"
+    )
     n_checkpoints: Whole = Field(
         0, ge=0, description="weights kept along training, evenly spaced in the root of the step"
     )
     n_test_samples: Whole = Field(500, ge=2, description="held-out sequences per split")
     eval_every: Whole = Field(100, ge=1, description="steps between evaluations")
-    patience: Whole = Field(0, ge=0, description="evaluations without a better validation loss that end it; 0: none")
-    min_delta: Real = Field(0.0, ge=0, description="how much lower a validation loss must be to count as better")
-    seed: Whole = Field(0, ge=0, le=2**63 - 1, description="the one seed that every random stream is derived from")
+    patience: Whole = Field(
+        0, ge=0, description="evaluations without a better validation loss that end it; 0: none"
+    )
+    min_delta: Real = Field(
+        0.0, ge=0, description="how much lower a validation loss must be to count as better"
+    )
+    seed: Whole = Field(
+        0, ge=0, le=2**63 - 1, description="the one seed that every random stream is derived from"
+    )
 
     @model_validator(mode="after")
     def _some_weights_are_good_already(self) -> "TrainingSettings":
         if self.initial and not re.fullmatch(r"[0-9a-f]{12}", self.initial):
-            raise ValueError(f"initial is the key of a run, twelve digits of 0-9 a-f, got {self.initial!r}")
+            raise ValueError(
+                f"initial is the key of a run, twelve digits of 0-9 a-f, got {self.initial!r}"
+            )
         if self.initial and self.initial_std:
             raise ValueError(
                 f"initial_std counts only for weights that are drawn, got initial_std={self.initial_std} and initial="
@@ -90,20 +112,32 @@ class TrainingSettings(Section):
 class MachineSettings(Section):
     """Where and how a run is computed. Nothing here changes the mathematics, so nothing here is in the key."""
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto: cuda, else mps, else cpu")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="auto: cuda, else mps, else cpu"
+    )
     threads: Whole = Field(1, ge=1, description="CPU threads")
-    tracker: Literal["files", "wandb"] = Field("files", description="where metrics go beside the run's folder")
+    tracker: Literal["files", "wandb"] = Field(
+        "files", description="where metrics go beside the run's folder"
+    )
 
 
 class StudySettings(Section):
     """How much a chapter averages over, and how. No single run depends on it, so nothing here is in the key."""
 
     n_pools: Whole = Field(24, ge=2, description="pools that exact figures are averaged over")
-    n_seeds: Whole = Field(1, ge=1, description="seeds, each with a pool of its own, that models are trained with")
-    n_urns: Whole = Field(5, ge=1, description="training urns of the headline, each with a model of every kind")
-    n_longer: Whole = Field(1, ge=1, description="of these urns, those that models are trained ten times as long on")
+    n_seeds: Whole = Field(
+        1, ge=1, description="seeds, each with a pool of its own, that models are trained with"
+    )
+    n_urns: Whole = Field(
+        5, ge=1, description="training urns of the headline, each with a model of every kind"
+    )
+    n_longer: Whole = Field(
+        1, ge=1, description="of these urns, those that models are trained ten times as long on"
+    )
     n_shapes: Whole = Field(9, ge=1, le=27, description="shapes of a small model that are compared")
-    n_diversities: Whole = Field(3, ge=3, le=8, description="task diversities D of a map, from 1 to 128")
+    n_diversities: Whole = Field(
+        3, ge=3, le=8, description="task diversities D of a map, from 1 to 128"
+    )
     prompts: Texts = Field((), description="texts whose tokens are compared; []: two of ours")
     jobs: Whole = Field(2, ge=1, description="processes side by side that train")
 

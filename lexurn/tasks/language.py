@@ -46,7 +46,9 @@ def weights(settings: Settings) -> None:
     return None
 
 
-def sample_like_training(settings: Settings, pool: Pool | None, n: int, stream: torch.Generator) -> Tokens:
+def sample_like_training(
+    settings: Settings, pool: Pool | None, n: int, stream: torch.Generator
+) -> Tokens:
     """`n` words with EOS and PAD, of context_length + 1 tokens, as training has them."""
     tokens = _words(settings, n, stream, where=_trained(settings))
     if settings.task.completions != "none":
@@ -64,14 +66,23 @@ def completed_prompts(settings: Settings, n: int, stream: torch.Generator) -> To
     found, n_found = [], 0
     for _ in range(MOST_DRAWS):
         chosen = given[torch.randint(len(given), (DRAWN_AT_ONCE,), generator=stream)]
-        more = torch.randint(FIRST, language.vocab_size, (DRAWN_AT_ONCE, room + 1), generator=stream)
-        ends, places = torch.randint(room + 1, (DRAWN_AT_ONCE, 1), generator=stream), torch.arange(room + 1)
-        words = torch.cat([chosen, torch.where(places < ends, more, torch.where(places == ends, EOS, PAD))], 1)
+        more = torch.randint(
+            FIRST, language.vocab_size, (DRAWN_AT_ONCE, room + 1), generator=stream
+        )
+        ends, places = (
+            torch.randint(room + 1, (DRAWN_AT_ONCE, 1), generator=stream),
+            torch.arange(room + 1),
+        )
+        words = torch.cat(
+            [chosen, torch.where(places < ends, more, torch.where(places == ends, EOS, PAD))], 1
+        )
         found.append(words[language.obeyed(words)[:, 0] == (task.completions == "oracle")])
         n_found += len(found[-1])
         if n_found >= n:
             words = torch.cat(found)[:n]
-            return torch.nn.functional.pad(words, (0, task.context_length + 1 - words.shape[1]), value=PAD)
+            return torch.nn.functional.pad(
+                words, (0, task.context_length + 1 - words.shape[1]), value=PAD
+            )
     raise ParameterError(
         f"completions={task.completions}: of {MOST_DRAWS * DRAWN_AT_ONCE} drawn only {n_found} do for {task.language}, "
         f"and {n} are needed; use fewer training samples"
@@ -83,7 +94,10 @@ def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
     task = settings.task
     exact = oracle(task.language, max_length=task.longest)
     n_words = task.vocab_size - task.n_special
-    return {"oracle": exact, "relabelled": Relabelled(exact, n_words=n_words, n_special=task.n_special)}
+    return {
+        "oracle": exact,
+        "relabelled": Relabelled(exact, n_words=n_words, n_special=task.n_special),
+    }
 
 
 def optimum(settings: Settings) -> str:
@@ -103,9 +117,13 @@ def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
     if task.unseen:
         splits["unseen"] = draw("unseen", lambda tokens: _share(settings, tokens) < task.unseen / 2)
     if task.longest < task.context_length:
-        splits["longer"] = draw("longer", lambda t: lengths(t) > task.longest, longest=task.context_length)
+        splits["longer"] = draw(
+            "longer", lambda t: lengths(t) > task.longest, longest=task.context_length
+        )
     if task.label_permuted:
-        splits["relabelled"] = _renamed(settings, draw("relabelled", _trained(settings)), generator(seed, "names"))
+        splits["relabelled"] = _renamed(
+            settings, draw("relabelled", _trained(settings)), generator(seed, "names")
+        )
     return splits
 
 
@@ -136,7 +154,9 @@ def require_data(settings: Settings) -> None:
             f"completions={task.completions} is for languages of two rules, one of which a prompt may break; "
             f"{language.name} has one"
         )
-    if task.completions != "none" and task.longest <= (n := prompts(language.name)["out_of_distribution"].shape[1]):
+    if task.completions != "none" and task.longest <= (
+        n := prompts(language.name)["out_of_distribution"].shape[1]
+    ):
         raise ParameterError(
             f"completions={task.completions} needs words longer than the prompts' {n} letters, got at most "
             f"{task.longest}; raise context_length or max_length"
@@ -148,7 +168,9 @@ def require_data(settings: Settings) -> None:
         raise ParameterError(str(error).replace("max_length", name)) from None
     if not task.unseen:
         return
-    tokens = language.sample(10_000, max_length=task.longest, generator=generator(0, "are there words"))
+    tokens = language.sample(
+        10_000, max_length=task.longest, generator=generator(0, "are there words")
+    )
     share = _share(settings, tokens)
     parts = {
         "to train on": share >= task.unseen,
@@ -166,10 +188,14 @@ def require_data(settings: Settings) -> None:
 def _trained(settings: Settings) -> Chosen:
     """The words that are not kept from training."""
     unseen = settings.task.unseen
-    return lambda tokens: _share(settings, tokens) >= unseen if unseen else (tokens[:, 0] == tokens[:, 0])
+    return lambda tokens: (
+        _share(settings, tokens) >= unseen if unseen else (tokens[:, 0] == tokens[:, 0])
+    )
 
 
-def _words(settings: Settings, n: int, stream: torch.Generator, *, where: Chosen, longest: int = 0) -> Tokens:
+def _words(
+    settings: Settings, n: int, stream: torch.Generator, *, where: Chosen, longest: int = 0
+) -> Tokens:
     """`n` words that are chosen so, drawn anew until there are enough."""
     language, task = LANGUAGES[settings.task.language], settings.task
     length, found, n_found = longest or task.longest, [], 0
@@ -196,7 +222,8 @@ def _share(settings: Settings, tokens: Tokens) -> torch.Tensor:
     rows = tokens.to(torch.uint8).numpy()
     sizes = lengths(tokens).tolist()
     found = [
-        int.from_bytes(hashlib.blake2b(row[:size].tobytes(), digest_size=6).digest(), "little") / 2**48
+        int.from_bytes(hashlib.blake2b(row[:size].tobytes(), digest_size=6).digest(), "little")
+        / 2**48
         if size >= FEWEST_LETTERS
         else 1.0
         for row, size in zip(rows, sizes, strict=True)
@@ -208,7 +235,10 @@ def _numbered(tokens: Tokens) -> Tokens:
     """Every word with its letters renamed in the order in which they first come."""
     places = torch.arange(tokens.shape[1])
     n_letters = int(tokens.max()) - FIRST + 1
-    first = [torch.where(tokens == FIRST + letter, places, tokens.shape[1]).amin(-1) for letter in range(n_letters)]
+    first = [
+        torch.where(tokens == FIRST + letter, places, tokens.shape[1]).amin(-1)
+        for letter in range(n_letters)
+    ]
     new = torch.stack(first, -1).argsort(dim=-1, stable=True).argsort(-1) + FIRST
     return torch.cat([torch.arange(FIRST).expand(len(tokens), -1), new], 1).gather(1, tokens)
 

@@ -26,10 +26,14 @@ def weights(settings: Settings) -> None:
     return None
 
 
-def sample_like_training(settings: Settings, pool: Pool | None, n: int, stream: torch.Generator) -> Tokens:
+def sample_like_training(
+    settings: Settings, pool: Pool | None, n: int, stream: torch.Generator
+) -> Tokens:
     """`n` sequences of context_length + 1 tokens from anywhere in the training text; their tokens perhaps renamed."""
     found = text.load(settings.task)
-    tokens = text.windows(found.tokens("train"), n, settings.task.context_length + 1, generator=stream)
+    tokens = text.windows(
+        found.tokens("train"), n, settings.task.context_length + 1, generator=stream
+    )
     return _renamed(settings, tokens, stream) if settings.task.label_permuted else tokens
 
 
@@ -38,7 +42,9 @@ def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
     found, size = text.load(settings.task), settings.task.vocab_size
     tokens = found.tokens("train")
     counted: dict[str, Predictor] = {"unigram": Unigram(tokens, size)}
-    return counted | ({"bigram": Bigram(tokens, size, other=found.tokens("valid"))} if size <= MOST_TOKENS else {})
+    return counted | (
+        {"bigram": Bigram(tokens, size, other=found.tokens("valid"))} if size <= MOST_TOKENS else {}
+    )
 
 
 def optimum(settings: Settings) -> str:
@@ -76,7 +82,9 @@ def fingerprint(settings: Settings) -> dict[str, str]:
 
 def _renamed(settings: Settings, tokens: Tokens, stream: torch.Generator) -> Tokens:
     """Every sequence with its tokens renamed by a uniform permutation of its own."""
-    return torch.stack([torch.randperm(settings.task.vocab_size, generator=stream)[each] for each in tokens])
+    return torch.stack(
+        [torch.randperm(settings.task.vocab_size, generator=stream)[each] for each in tokens]
+    )
 
 
 def _spaced(settings: Settings, split: str) -> Tokens:

@@ -23,7 +23,9 @@ def training_pool(settings: Settings) -> Pool | None:
     if task.thetas:
         heads = torch.tensor(task.thetas, dtype=torch.float64)
         return torch.stack([1 - heads, heads], -1)
-    return urns(settings).sample_tasks(task.n_tasks, generator=generator(settings.training.seed, "urns"))
+    return urns(settings).sample_tasks(
+        task.n_tasks, generator=generator(settings.training.seed, "urns")
+    )
 
 
 def fingerprint(settings: Settings) -> dict[str, str]:
@@ -57,7 +59,9 @@ def weights(settings: Settings) -> Callable[[Tokens], torch.Tensor] | None:
     return lambda tokens: (towards.log_evidence(tokens) - at.log_evidence(tokens)).exp().float()
 
 
-def sample_like_training(settings: Settings, pool: Pool | None, n: int, stream: torch.Generator) -> Tokens:
+def sample_like_training(
+    settings: Settings, pool: Pool | None, n: int, stream: torch.Generator
+) -> Tokens:
     """`n` sequences of context_length + 1 balls of the kind that the model is trained on."""
     task, length = urns(settings), settings.task.context_length + 1
     if pool is None:
@@ -73,7 +77,9 @@ def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
     S is left out beyond `MOST_COLORS` and where its sums over subsets would take longer than about a minute.
     """
     task, n_colors = settings.task, settings.task.n_colors
-    predictors: dict[str, Predictor] = {"generalizing": exact.Generalizing(n_colors, target(settings).alpha)}
+    predictors: dict[str, Predictor] = {
+        "generalizing": exact.Generalizing(n_colors, target(settings).alpha)
+    }
     if pool is not None:
         predictors["memorizing"] = exact.Memorizing(pool)
         n_rows = 2 * settings.training.n_test_samples * (task.context_length + 1)
@@ -109,14 +115,20 @@ def optimum(settings: Settings) -> str:
 
 def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
     """The evaluation splits of a run, the same at every evaluation and for every model with this task and seed."""
-    task, n, length = target(settings), settings.training.n_test_samples, settings.task.context_length + 1
+    task, n, length = (
+        target(settings),
+        settings.training.n_test_samples,
+        settings.task.context_length + 1,
+    )
     seed = settings.training.seed
 
     def stream(name: str) -> torch.Generator:
         return generator(seed, "held out", name)
 
     tokens = {
-        "out_of_distribution": task.out_of_distribution(n, length, generator=stream("out of distribution")),
+        "out_of_distribution": task.out_of_distribution(
+            n, length, generator=stream("out of distribution")
+        ),
         "low_entropy": task.low_entropy(length),
     }
     if pool is not None:

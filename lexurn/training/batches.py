@@ -30,7 +30,13 @@ def endless(sample: SampleBlock, batch_size: int, *, seed: int, start: int = 0) 
 
 
 def finite(
-    sample: SampleBlock, n_samples: int, n_epochs: int, batch_size: int, *, seed: int, start: int = 0
+    sample: SampleBlock,
+    n_samples: int,
+    n_epochs: int,
+    batch_size: int,
+    *,
+    seed: int,
+    start: int = 0,
 ) -> Iterator[Tokens]:
     """`n_samples · n_epochs // batch_size` batches over a fixed set; each epoch in a new order, by block and within.
 
@@ -41,7 +47,9 @@ def finite(
     to_skip = start * batch_size
     for epoch in range(n_epochs):
         n_blocks = -(-n_samples // BLOCK)
-        for number in torch.randperm(n_blocks, generator=generator(seed, "block order", epoch)).tolist():
+        for number in torch.randperm(
+            n_blocks, generator=generator(seed, "block order", epoch)
+        ).tolist():
             size = min(BLOCK, n_samples - number * BLOCK)
             if to_skip >= size:
                 to_skip -= size

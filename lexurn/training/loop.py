@@ -67,7 +67,10 @@ def train(
     device = model.device
     n_steps, every = settings.n_steps, settings.eval_every
     optimizers = build_optimizers(model, settings)
-    losses, first_losses = torch.zeros(every, device=device), torch.zeros(min(N_FIRST, n_steps), device=device)
+    losses, first_losses = (
+        torch.zeros(every, device=device),
+        torch.zeros(min(N_FIRST, n_steps), device=device),
+    )
     first, best_loss, best_step, best = 0, float("inf"), 0, copy_weights(model)
 
     def current() -> State:
@@ -89,12 +92,20 @@ def train(
                 if step:
                     metrics = {"train_loss": losses[:since].mean().item()}
                     if not isfinite(metrics["train_loss"]):
-                        raise FloatingPointError(_diverged(metrics["train_loss"], step - since, step, settings))
-                with global_generator(step, device):  # whatever evaluating draws, dropout goes on as if it had not
+                        raise FloatingPointError(
+                            _diverged(metrics["train_loss"], step - since, step, settings)
+                        )
+                with global_generator(
+                    step, device
+                ):  # whatever evaluating draws, dropout goes on as if it had not
                     metrics |= evaluate(model)
                 log({"learning_rate": rate, **metrics}, step)
                 if metrics["validation_loss"] < best_loss - settings.min_delta:
-                    best_loss, best_step, best = metrics["validation_loss"], step, copy_weights(model)
+                    best_loss, best_step, best = (
+                        metrics["validation_loss"],
+                        step,
+                        copy_weights(model),
+                    )
                 if settings.patience and step - best_step >= settings.patience * every:
                     break
             if step == n_steps:
@@ -117,7 +128,9 @@ def train(
             if step < N_FIRST:
                 first_losses[step] = losses[step % every]
 
-    return Trained(best, copy_weights(model), best_step, best_loss, step, first_losses[:step].tolist())
+    return Trained(
+        best, copy_weights(model), best_step, best_loss, step, first_losses[:step].tolist()
+    )
 
 
 def snapshot(
@@ -150,26 +163,45 @@ def snapshot(
 
 
 def restore(
-    state: State, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], tables: Generator, losses: Tensor
+    state: State,
+    model: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    tables: Generator,
+    losses: Tensor,
 ) -> tuple[int, float, int, Weights]:
     """Put everything back where `snapshot` took it from; returns step, best loss, best step and best weights."""
     model.load_state_dict(_under("model/", state))
     for i, (optimizer, parameter) in enumerate(_parameters(optimizers)):
         optimizer.state[parameter] = {
-            name: value.to(parameter.device, copy=True) for name, value in _under(f"optimizer/{i}/", state).items()
+            name: value.to(parameter.device, copy=True)
+            for name, value in _under(f"optimizer/{i}/", state).items()
         }
     tables.set_state(state["tables"])
     set_global_state(state["global"], losses.device)
     losses.copy_(state["losses"])
-    return int(state["step"]), float(state["best_loss"]), int(state["best_step"]), _under("best/", state)
+    return (
+        int(state["step"]),
+        float(state["best_loss"]),
+        int(state["best_step"]),
+        _under("best/", state),
+    )
 
 
-def _parameters(optimizers: Sequence[torch.optim.Optimizer]) -> list[tuple[torch.optim.Optimizer, nn.Parameter]]:
-    return [(each, parameter) for each in optimizers for group in each.param_groups for parameter in group["params"]]
+def _parameters(
+    optimizers: Sequence[torch.optim.Optimizer],
+) -> list[tuple[torch.optim.Optimizer, nn.Parameter]]:
+    return [
+        (each, parameter)
+        for each in optimizers
+        for group in each.param_groups
+        for parameter in group["params"]
+    ]
 
 
 def _under(prefix: str, state: State) -> State:
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
+    }
 
 
 def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
@@ -178,7 +210,11 @@ def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch
     Weight decay is on matrices only; biases, norms, and what a backbone says is no matrix (`PLAIN`) are left alone.
     """
     rate, decay, backbone = settings.learning_rate, settings.weight_decay, model.backbone
-    plain = {parameter for name, parameter in backbone.named_parameters() if name.endswith(backbone.PLAIN)}
+    plain = {
+        parameter
+        for name, parameter in backbone.named_parameters()
+        if name.endswith(backbone.PLAIN)
+    }
     trained = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in trained if p.ndim >= 2 and p not in plain]
     of_backbone = set(backbone.parameters()) if settings.optimizer == "muon" else set()
@@ -191,7 +227,12 @@ def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch
     if not by_muon:
         return [adamw]
     backbone_matrices = [p for p in matrices if p in by_muon]
-    return [adamw, torch.optim.Muon(backbone_matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")]
+    return [
+        adamw,
+        torch.optim.Muon(
+            backbone_matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+        ),
+    ]
 
 
 def rate_factor(step: int, settings: TrainingSettings) -> float:
@@ -217,4 +258,6 @@ def _diverged(loss: float, first: int, last: int, settings: TrainingSettings) ->
 
 
 def copy_weights(model: nn.Module) -> Weights:
-    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()}
+    return {
+        name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()
+    }

@@ -36,7 +36,10 @@ def measure(scale: str) -> dict[str, float]:
 if __name__ == "__main__":
     path: Path = paths.root() / "params" / "seconds.json"
     known = json.loads(path.read_text()) if path.exists() else {}
-    known["made_with"] = {"commit": provenance.commit(), "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+    known["made_with"] = {
+        "commit": provenance.commit(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+    }
     for scale in sys.argv[1:]:
         known[scale] = measure(scale)
         files.write(path, json.dumps(known, indent=2) + "\n")

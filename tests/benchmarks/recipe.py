@@ -26,9 +26,16 @@ CELL |= {"n_steps": 10**6, "eval_every": 10, "schedule": "constant"}
 ORIGINAL = {"vocabulary": "original", "warmup": 0, "dropout": 0.1, "grad_clip": 0.0}
 SHIPPED = "original, 1e-4"
 RECIPES = {
-    **{f"original, {rate}": ORIGINAL | {"learning_rate": float(rate)} for rate in ("1e-4", "1e-3", "3e-3", "1e-2")},
     **{
-        f"{tables}, {optimizer}, {rate}": {"vocabulary": tables, "optimizer": optimizer, "learning_rate": float(rate)}
+        f"original, {rate}": ORIGINAL | {"learning_rate": float(rate)}
+        for rate in ("1e-4", "1e-3", "3e-3", "1e-2")
+    },
+    **{
+        f"{tables}, {optimizer}, {rate}": {
+            "vocabulary": tables,
+            "optimizer": optimizer,
+            "learning_rate": float(rate),
+        }
         for tables in ("one_hot", "orthonormal", "gaussian_scaled")
         for optimizer, rate in (("adamw", "3e-3"), ("adamw", "1e-2"), ("muon", "1e-2"))
     },
@@ -63,7 +70,9 @@ def curve(flat: dict, budget: float) -> pd.DataFrame:
                 evaluation.evaluate(ready.predictor, references, splits), split=next(iter(splits))
             )
             lines.append({"seconds": spent, "step": step, **found["mean"]})
-            if spent > budget or all(lines[-1][name] <= min(levels) for name, levels in LEVELS.items()):
+            if spent > budget or all(
+                lines[-1][name] <= min(levels) for name, levels in LEVELS.items()
+            ):
                 raise Over
             due, began = SPACING * step, time.monotonic()
         step += settings.training.eval_every
@@ -85,12 +94,16 @@ def times(curves: pd.DataFrame) -> pd.DataFrame:
             for level in levels:
                 reached = line.loc[line[reference] <= level, "seconds"]
                 column = f"{reference[0].upper()} {level}"
-                found.setdefault(column, {})[recipe, urn] = reached.iloc[0] if len(reached) else float("inf")
+                found.setdefault(column, {})[recipe, urn] = (
+                    reached.iloc[0] if len(reached) else float("inf")
+                )
     return pd.DataFrame(found)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--urns", type=int, default=3)
     parser.add_argument("--budget", type=float, default=40.0, help="seconds of training for each")
     parser.add_argument("--longest", type=float, default=200.0, help=f"the same for `{SHIPPED}`")
@@ -108,7 +121,8 @@ def main() -> None:
             curves.append(curve(CELL | flat | {"seed": urn}, budget).assign(recipe=recipe, urn=urn))
             line = times(curves[-1]).iloc[0]
             print(
-                f"urn {urn}, {recipe}: " + ", ".join(f"{name} {value:.3g} s" for name, value in line.items()),
+                f"urn {urn}, {recipe}: "
+                + ", ".join(f"{name} {value:.3g} s" for name, value in line.items()),
                 flush=True,
             )
             if given.out:
@@ -126,7 +140,9 @@ def say_curves(curves: pd.DataFrame) -> None:
     for (recipe, _), line in curves.groupby(["recipe", "urn"], sort=False):
         for seconds in (0.5, 1, 2, 5, 10, 20, 50, 100, 200):
             last = line[line["seconds"] <= seconds].iloc[-1]
-            lines.append({"recipe": recipe, "seconds": seconds} | {name: last[name] for name in LEVELS})
+            lines.append(
+                {"recipe": recipe, "seconds": seconds} | {name: last[name] for name in LEVELS}
+            )
     table = pd.DataFrame(lines).groupby(["recipe", "seconds"], sort=False).median().unstack()
     for name in LEVELS:
         print(f"\ndistance to {name} after so many seconds (median over urns)")
@@ -141,9 +157,14 @@ def say_ratios(table: pd.DataFrame, *, budget: float, longest: float) -> None:
     shipped = originals[originals.index.get_level_values("recipe") == SHIPPED].groupby("urn").min()
     best = originals.groupby("urn").min()
     arrived = table.where(table < float("inf"))
-    for name, slow, most in (("as it came", shipped, longest), ("at the best of its rates", best, budget)):
+    for name, slow, most in (
+        ("as it came", shipped, longest),
+        ("at the best of its rates", best, budget),
+    ):
         ratio = arrived.rdiv(slow.clip(upper=most), level="urn").groupby("recipe", sort=False)
-        print(f"\ntimes longer, at least, that `original` takes {name}: median over the urns where the other arrives")
+        print(
+            f"\ntimes longer, at least, that `original` takes {name}: median over the urns where the other arrives"
+        )
         print(ratio.median().round(1).to_string())
 
 

@@ -124,9 +124,13 @@ def quartiles(ratios: list[float]) -> str:
 def time_steps(rounds: int) -> None:
     for shape in SHAPES:
         for lex in (False, True):
-            settings = check({**shape, "lex": lex} | ({"vocabulary": "gaussian_scaled"} if lex else {}))
+            settings = check(
+                {**shape, "lex": lex} | ({"vocabulary": "gaussian_scaled"} if lex else {})
+            )
             n = settings.training.batch_size
-            tokens = torch.randint(4, (n, settings.task.context_length + 1), generator=generator(0, "tokens"))
+            tokens = torch.randint(
+                4, (n, settings.task.context_length + 1), generator=generator(0, "tokens")
+            )
             ours = models.build(settings, generator=generator(0, "weights"))
             of = settings.backbone
             plain = Plain(4, of.d_model, of.n_layers, of.n_heads, settings.task.context_length, lex)
@@ -150,7 +154,9 @@ def time_predictors() -> None:
 
     def plain_memorizing(few):
         counts = prefix_counts(few, 8)
-        log_likelihood = (counts[:, :, None] * pool.log()).sum(-1)  # batch time tasks colors before the sum
+        log_likelihood = (counts[:, :, None] * pool.log()).sum(
+            -1
+        )  # batch time tasks colors before the sum
         return torch.einsum("btd,dv->btv", log_likelihood.softmax(-1), pool).log()
 
     compare("Memorizing, V 8, D 4096", Memorizing(pool), plain_memorizing, tokens, n_plain=5)

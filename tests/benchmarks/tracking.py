@@ -35,7 +35,9 @@ class InTurn(Tracker):
         if step == 0:
             self.start.wait(60)  # for the other training, and for recording to begin
         else:
-            self.blocks.append(tuple(now - then for now, then in zip(self.now(), self.began, strict=True)))
+            self.blocks.append(
+                tuple(now - then for now, then in zip(self.now(), self.began, strict=True))
+            )
             self.other.set()
         self.mine.wait()
         self.mine.clear()
@@ -56,8 +58,14 @@ class TimedWandb(Tracker):
         self.wandb = Wandb(*arguments, config=config, key=key)
         while self.wandb.at is None and self.wandb.thread.is_alive():
             time.sleep(0.01)
-        print(f"to begin recording: {time.perf_counter() - began:.2f} s (in a training nothing waits for it)")
-        self.log, self.log_table, self.log_weights = self.wandb.log, self.wandb.log_table, self.wandb.log_weights
+        print(
+            f"to begin recording: {time.perf_counter() - began:.2f} s (in a training nothing waits for it)"
+        )
+        self.log, self.log_table, self.log_weights = (
+            self.wandb.log,
+            self.wandb.log_table,
+            self.wandb.log_weights,
+        )
 
     def finish(self):
         began = time.perf_counter()
@@ -73,7 +81,10 @@ def two_trainings(*, seed: int) -> dict[str, list[tuple[float, float]]]:
     trackers = {"wandb": InTurn(start, *turns), "files": InTurn(start, *reversed(turns))}
     threads = []
     for i, (name, tracker) in enumerate(trackers.items()):
-        flat = FLAT | {"tracker": name, "seed": 2 * seed + i}  # seeds apart: a run is trained by one at a time
+        flat = FLAT | {
+            "tracker": name,
+            "seed": 2 * seed + i,
+        }  # seeds apart: a run is trained by one at a time
         threads.append(threading.Thread(target=runs.get, args=(flat,), kwargs={"tracker": tracker}))
     for thread in threads:
         thread.start()

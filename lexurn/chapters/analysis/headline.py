@@ -41,13 +41,28 @@ def published(runs: Sequence[Run]) -> pd.DataFrame:
     for (n_colors, seed), alike in pools.items():
         first, stream = alike[0].settings, generator(seed, "headline")
         tokens = discrimination.headline_sequences(
-            fit.urns(first), n_balls=N_BALLS, n_urns=N_SETS * N_URNS, n_sequences=N_SEQUENCES, generator=stream
+            fit.urns(first),
+            n_balls=N_BALLS,
+            n_urns=N_SETS * N_URNS,
+            n_sequences=N_SEQUENCES,
+            generator=stream,
         )
-        scored = {run.settings.kind: run.predictor for run in alike} | fit.references(first, alike[0].pool)
+        scored = {run.settings.kind: run.predictor for run in alike} | fit.references(
+            first, alike[0].pool
+        )
         for who, predictor in scored.items():
             urns = discrimination.headline_scores(predictor, tokens).view(-1, N_SEQUENCES).mean(1)
             mean, sem = intervals.mean_and_sem(urns)
-            lines.append({"who": who, "n_colors": n_colors, "seed": seed, "mean": mean, "sem": sem, "n": len(urns)})
+            lines.append(
+                {
+                    "who": who,
+                    "n_colors": n_colors,
+                    "seed": seed,
+                    "mean": mean,
+                    "sem": sem,
+                    "n": len(urns),
+                }
+            )
     return pd.DataFrame(lines)
 
 
@@ -65,28 +80,66 @@ def standings(runs: Sequence[Run]) -> pd.DataFrame:
     """
     lines = []
     for run in runs:
-        settings, tokens, references = run.settings, run.splits["out_of_distribution"], run.references
-        flat = {name: settings.flat()[name] for name in ("n_colors", "n_tasks", "context_length", "d_model", "seed")}
+        settings, tokens, references = (
+            run.settings,
+            run.splits["out_of_distribution"],
+            run.references,
+        )
+        flat = {
+            name: settings.flat()[name]
+            for name in ("n_colors", "n_tasks", "context_length", "d_model", "seed")
+        }
         entropy = divergences.entropy(run.pool.log()).mean().item() / log(flat["n_colors"])
-        line = {"name": run.path.name, "kind": settings.kind, **flat, "entropy": entropy, "n": len(tokens)}
+        line = {
+            "name": run.path.name,
+            "kind": settings.kind,
+            **flat,
+            "entropy": entropy,
+            "n": len(tokens),
+        }
         found = evaluation.select(run.results, split="out_of_distribution")
         for name in references:
-            line |= {f"to_{name}": found.loc[name, "mean"], f"to_{name}_sem": found.loc[name, "sem"]}
+            line |= {
+                f"to_{name}": found.loc[name, "mean"],
+                f"to_{name}_sem": found.loc[name, "sem"],
+            }
         line["apart"] = _apart(run, "generalizing", "symmetrized")
         to_g = line["to_generalizing"]
-        line["nearest"] = min(to_g, line[f"to_{settings.memorizing}"]) / line["apart"] if line["apart"] else np.nan
-        lost = evaluation.select(run.results, split="in_distribution", measure="regret").loc[settings.memorizing]
+        line["nearest"] = (
+            min(to_g, line[f"to_{settings.memorizing}"]) / line["apart"]
+            if line["apart"]
+            else np.nan
+        )
+        lost = evaluation.select(run.results, split="in_distribution", measure="regret").loc[
+            settings.memorizing
+        ]
         line |= {"regret": lost["mean"], "regret_sem": lost["sem"]}
-        options = {"memorizing": settings.memorizing, "generator": generator(0, "relative distance")}
+        options = {
+            "memorizing": settings.memorizing,
+            "generator": generator(0, "relative distance"),
+        }
         relative = comparison.relative_distance(run.predictor, references, tokens, **options)
         r, scale = relative.interval, _apart(run, "generalizing", settings.memorizing)
         if relative.undetermined:
             line |= dict.fromkeys(("r", "r_low", "r_high", "control"), np.nan)
         else:
             control = hedged(references["generalizing"](tokens), distance=to_g)
-            to_end = divergences.symmetrized_kl(references[settings.memorizing](tokens), control)[:, 1:].mean().item()
-            away = divergences.symmetrized_kl(references["generalizing"](tokens), control)[:, 1:].mean().item()
-            line |= {"r": r.value, "r_low": r.low, "r_high": r.high, "control": (away - to_end) / scale}
+            to_end = (
+                divergences.symmetrized_kl(references[settings.memorizing](tokens), control)[:, 1:]
+                .mean()
+                .item()
+            )
+            away = (
+                divergences.symmetrized_kl(references["generalizing"](tokens), control)[:, 1:]
+                .mean()
+                .item()
+            )
+            line |= {
+                "r": r.value,
+                "r_low": r.low,
+                "r_high": r.high,
+                "control": (away - to_end) / scale,
+            }
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -117,9 +170,16 @@ def mixtures(runs: Sequence[Run]) -> pd.DataFrame:
         weights = comparison.mixture_weights(run.predictor, references, tokens)
         left = comparison.left_over(run.predictor, references, tokens, weights=weights)
         only_g = comparison.left_over(
-            run.predictor, {"generalizing": references["generalizing"]}, tokens, weights={"generalizing": 1.0}
+            run.predictor,
+            {"generalizing": references["generalizing"]},
+            tokens,
+            weights={"generalizing": 1.0},
         )
-        of = {"kind": settings.kind, "n_colors": settings.task.n_colors, "seed": settings.training.seed}
+        of = {
+            "kind": settings.kind,
+            "n_colors": settings.task.n_colors,
+            "seed": settings.training.seed,
+        }
         lines.append({**of, **weights, "left_over": left, "from_g": only_g})
     return pd.DataFrame(lines)
 
@@ -143,31 +203,53 @@ def trajectories(runs: Sequence[Run]) -> pd.DataFrame:
     tables = []
     for run in runs:
         metrics, splits, apart = run.metrics, run.splits, _apart(run, "generalizing", "symmetrized")
-        of = {"name": run.path.name, "kind": run.settings.kind, "n_colors": run.settings.task.n_colors}
+        of = {
+            "name": run.path.name,
+            "kind": run.settings.kind,
+            "n_colors": run.settings.task.n_colors,
+        }
         of["seed"] = run.settings.training.seed
         for name, reference in run.references.items():
             distance = metrics[f"out_of_distribution/symmetrized_kl/{name}"]
-            columns = {"step": metrics["step"], "reference": name, "distance": distance, "share": distance / apart}
-            columns["weight"] = metrics.get(f"out_of_distribution/weight/{name}", np.nan)  # older runs have none
-            for split, column in (("in_distribution", "regret_in"), ("out_of_distribution", "regret_out")):
+            columns = {
+                "step": metrics["step"],
+                "reference": name,
+                "distance": distance,
+                "share": distance / apart,
+            }
+            columns["weight"] = metrics.get(
+                f"out_of_distribution/weight/{name}", np.nan
+            )  # older runs have none
+            for split, column in (
+                ("in_distribution", "regret_in"),
+                ("out_of_distribution", "regret_out"),
+            ):
                 lost = divergences.negative_log_likelihood(reference(splits[split]), splits[split])
-                columns[column] = metrics[f"{split}/loss"] - comparison.over_rows(lost).mean().item()
+                columns[column] = (
+                    metrics[f"{split}/loss"] - comparison.over_rows(lost).mean().item()
+                )
             tables.append(pd.DataFrame({**of, **columns}))
         weight = metrics.get("out_of_distribution/weight/uniform", np.nan)
-        tables.append(pd.DataFrame({**of, "step": metrics["step"], "reference": "uniform", "weight": weight}))
+        tables.append(
+            pd.DataFrame({**of, "step": metrics["step"], "reference": "uniform", "weight": weight})
+        )
     return pd.concat(tables, ignore_index=True)
 
 
 def joined(early: pd.DataFrame, late: pd.DataFrame) -> pd.DataFrame:
     """Trajectories of trainings that begin alike: the first steps from those looked at more often, then the longer."""
-    return pd.concat([early[early["step"] > 0], late[late["step"] > early["step"].max()]], ignore_index=True)
+    return pd.concat(
+        [early[early["step"] > 0], late[late["step"] > early["step"].max()]], ignore_index=True
+    )
 
 
 def relative(trajectory: pd.DataFrame) -> pd.DataFrame:
     """The relative distance between G and S along training, and regrets: kind, n_colors, seed, step, relative_distance,
     `regret to S in distribution`, `regret to G on fresh urns`."""
     values = ["share", "regret_in", "regret_out"]
-    wide = trajectory.pivot(index=["kind", "n_colors", "seed", "step"], columns="reference", values=values)
+    wide = trajectory.pivot(
+        index=["kind", "n_colors", "seed", "step"], columns="reference", values=values
+    )
     columns = {
         "relative_distance": wide["share", "generalizing"] - wide["share", "symmetrized"],
         "regret to S in distribution": wide["regret_in", "symmetrized"],
@@ -179,4 +261,8 @@ def relative(trajectory: pd.DataFrame) -> pd.DataFrame:
 def _apart(run: Run, first: str, second: str) -> float:
     """The distance between two references of a run on fresh urns."""
     ends = run.references[first], run.references[second]
-    return comparison.over_rows(comparison.distance(*ends, run.splits["out_of_distribution"])).mean().item()
+    return (
+        comparison.over_rows(comparison.distance(*ends, run.splits["out_of_distribution"]))
+        .mean()
+        .item()
+    )

@@ -8,7 +8,18 @@ import seaborn
 from matplotlib.axes import Axes
 
 from lexurn.figures.plots import distance_axis, line_style
-from lexurn.figures.style import COLORS, GREYS, HATCHES, MARKERS, NAMES, RELATIVE, STYLES, ends, label, log_steps
+from lexurn.figures.style import (
+    COLORS,
+    GREYS,
+    HATCHES,
+    MARKERS,
+    NAMES,
+    RELATIVE,
+    STYLES,
+    ends,
+    label,
+    log_steps,
+)
 
 SHORT = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}
 
@@ -20,7 +31,11 @@ def scores(table: pd.DataFrame, axes: Axes) -> Axes:
     """
     parts = {what: lines for what, lines in table.groupby("what")}
     published = parts.get("published", table[:0])
-    order = [name for name in (*MARKERS, "memorizing", "symmetrized", "generalizing") if name in set(table["who"])]
+    order = [
+        name
+        for name in (*MARKERS, "memorizing", "symmetrized", "generalizing")
+        if name in set(table["who"])
+    ]
     for place, who in enumerate(order):
         urns, means = (parts[what][parts[what]["who"] == who] for what in ("urn", "mean over urns"))
         _points(axes, float(place), urns["mean"], who)
@@ -31,12 +46,19 @@ def scores(table: pd.DataFrame, axes: Axes) -> Axes:
     if len(published):
         axes.errorbar(places, published["mean"], bars, label="published", **style)
         axes.legend(frameon=False, loc="lower left", title="± over sequences")
-    axes.set(xticks=range(len(order)), xticklabels=[SHORT.get(who, who) for who in order], yscale="log")
+    axes.set(
+        xticks=range(len(order)), xticklabels=[SHORT.get(who, who) for who in order], yscale="log"
+    )
     axes.set(ylabel="KL(observed ‖ predictor), nats")
     return _outer(axes)
 
 
-def shares(standings: pd.DataFrame, axes: Axes, *, references: Sequence[str] = ("generalizing", "symmetrized")) -> Axes:
+def shares(
+    standings: pd.DataFrame,
+    axes: Axes,
+    *,
+    references: Sequence[str] = ("generalizing", "symmetrized"),
+) -> Axes:
     """Distances as multiples of d(G, S) for the same urn: a group of points for each reference, a column a kind.
 
     `standings`: kind, apart, to_<reference>.
@@ -46,10 +68,28 @@ def shares(standings: pd.DataFrame, axes: Axes, *, references: Sequence[str] = (
         for number, kind in enumerate(kinds):
             mine = standings[standings["kind"] == kind]
             place = group + 0.26 * (number - (len(kinds) - 1) / 2)
-            _points(axes, place, mine[f"to_{reference}"] / mine["apart"], kind, label=kind if group == 0 else None)
+            _points(
+                axes,
+                place,
+                mine[f"to_{reference}"] / mine["apart"],
+                kind,
+                label=kind if group == 0 else None,
+            )
     axes.axhline(1, color="0.4", linestyle=":", linewidth=1)
-    axes.text(len(references) - 0.5, 1.05, "as far as G from S", ha="right", va="bottom", fontsize=8, color="0.3")
-    axes.set(xticks=range(len(references)), xticklabels=[f"to {SHORT[name]}" for name in references], yscale="log")
+    axes.text(
+        len(references) - 0.5,
+        1.05,
+        "as far as G from S",
+        ha="right",
+        va="bottom",
+        fontsize=8,
+        color="0.3",
+    )
+    axes.set(
+        xticks=range(len(references)),
+        xticklabels=[f"to {SHORT[name]}" for name in references],
+        yscale="log",
+    )
     axes.set(ylabel="distance / d(G, S)", xlim=(-0.5, len(references) - 0.5))
     return _outer(axes)
 
@@ -61,15 +101,34 @@ def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
     """
     for kind, hedging in standings[standings["kind"] != "normal"].groupby("kind", sort=False):
         label = f"hedging G as far as {kind}"
-        axes.plot(hedging["entropy"], hedging["control"], "x", color=COLORS[kind], ms=5, label=label, zorder=0)
+        axes.plot(
+            hedging["entropy"],
+            hedging["control"],
+            "x",
+            color=COLORS[kind],
+            ms=5,
+            label=label,
+            zorder=0,
+        )
     for kind, mine in standings.dropna(subset="r").groupby("kind", sort=False):
         bars = [mine["r"] - mine["r_low"], mine["r_high"] - mine["r"]]
-        axes.errorbar(mine["entropy"], mine["r"], bars, fmt=MARKERS[kind], color=COLORS[kind], label=kind, ms=5, lw=0.8)
+        axes.errorbar(
+            mine["entropy"],
+            mine["r"],
+            bars,
+            fmt=MARKERS[kind],
+            color=COLORS[kind],
+            label=kind,
+            ms=5,
+            lw=0.8,
+        )
     axes.set(xlabel="entropy of the training urn / ln V", ylabel="relative distance")
     return ends(_outer(axes))
 
 
-def by_setting(table: pd.DataFrame, axes: Axes, *, x: str, y: str, line: str = "kind", log: Sequence[str] = ()) -> Axes:
+def by_setting(
+    table: pd.DataFrame, axes: Axes, *, x: str, y: str, line: str = "kind", log: Sequence[str] = ()
+) -> Axes:
     """A column against a setting: a faint point for each run, a line through the means for each value of `line`.
 
     From five runs a point on, the means have two standard errors. At most as many values as there are `GREYS`. What is
@@ -79,7 +138,9 @@ def by_setting(table: pd.DataFrame, axes: Axes, *, x: str, y: str, line: str = "
     few = table.groupby([x, line])[y].count().min() < 5
     for value, grey in zip(values, GREYS[: len(values)], strict=True):
         mine = table[table[line] == value].dropna(subset=y)
-        style: dict[str, Any] = {"color": COLORS[value], "linestyle": STYLES[value]} if value in COLORS else dict(grey)
+        style: dict[str, Any] = (
+            {"color": COLORS[value], "linestyle": STYLES[value]} if value in COLORS else dict(grey)
+        )
         axes.plot(mine[x], mine[y], ".", color=style["color"], alpha=0.4, ms=5)
         style |= {"errorbar": None if few else ("se", 2), "label": str(value), "legend": False}
         seaborn.lineplot(mine, x=x, y=y, ax=axes, **style)
@@ -100,7 +161,10 @@ def weights_along_training(trajectory: pd.DataFrame, axes: Axes) -> Axes:
     wide = trajectory.pivot(index="step", columns="reference", values="weight")
     wide = wide[wide.index > 0]
     names = [name for name in COLORS if name in wide]
-    style = {"colors": [COLORS[name] for name in names], "labels": [NAMES.get(name, name) for name in names]}
+    style = {
+        "colors": [COLORS[name] for name in names],
+        "labels": [NAMES.get(name, name) for name in names],
+    }
     areas = axes.stackplot(wide.index, wide[names].T, **style)
     for area, hatch in zip(areas, HATCHES, strict=False):
         area.set(hatch=hatch, edgecolor="white", linewidth=0)
@@ -117,9 +181,21 @@ def _outer(axes: Axes) -> Axes:
     return axes
 
 
-def _points(axes: Axes, place: float, values: pd.Series, who: str, *, label: str | None = None) -> None:
+def _points(
+    axes: Axes, place: float, values: pd.Series, who: str, *, label: str | None = None
+) -> None:
     spread = [place + 0.03 * (number % 5 - 2) for number in range(len(values))]
-    axes.plot(spread, values, MARKERS.get(who, "_"), color=COLORS[who], alpha=0.5, ms=5, mew=1.2, label=label, ls="")
+    axes.plot(
+        spread,
+        values,
+        MARKERS.get(who, "_"),
+        color=COLORS[who],
+        alpha=0.5,
+        ms=5,
+        mew=1.2,
+        label=label,
+        ls="",
+    )
 
 
 def _interval(axes: Axes, place: float, mean: pd.DataFrame, who: str) -> None:
@@ -127,7 +203,10 @@ def _interval(axes: Axes, place: float, mean: pd.DataFrame, who: str) -> None:
         bars = None if pd.isna(low) else [[value - low], [high - value]]
         edge = {"mec": "black"} if who in MARKERS else {"mew": 3, "ms": 12}
         axes.errorbar(
-            place, value, bars, **{"fmt": MARKERS.get(who, "_"), "color": COLORS[who], "ms": 8, "capsize": 3} | edge
+            place,
+            value,
+            bars,
+            **{"fmt": MARKERS.get(who, "_"), "color": COLORS[who], "ms": 8, "capsize": 3} | edge,
         )
 
 
@@ -136,6 +215,8 @@ def distances_along(trajectory: pd.DataFrame, axes: Axes) -> Axes:
     for reference in NAMES:
         line = trajectory[trajectory["reference"] == reference]
         if len(line):
-            axes.plot(line["step"], line["distance"], label=NAMES[reference], **line_style(reference))
+            axes.plot(
+                line["step"], line["distance"], label=NAMES[reference], **line_style(reference)
+            )
     axes.set(xlabel="step")
     return distance_axis(log_steps(axes))

@@ -34,10 +34,17 @@ def by_sequence(runs: Sequence[Run]) -> pd.DataFrame:
             "seed": settings.training.seed,
             "balls": [" ".join(map(str, each)) for each in counts.tolist()],
             "entropy": entropy,
-            "quartile": pd.qcut(entropy.rank(method="first"), len(QUARTILES), labels=QUARTILES).astype(str),
+            "quartile": pd.qcut(
+                entropy.rank(method="first"), len(QUARTILES), labels=QUARTILES
+            ).astype(str),
         }
-        for name, reference in (("generalizing", "generalizing"), ("memorizing", settings.memorizing)):
-            columns[f"to_{name}"] = divergences.kl(run.references[reference](tokens)[:, -1], model).tolist()
+        for name, reference in (
+            ("generalizing", "generalizing"),
+            ("memorizing", settings.memorizing),
+        ):
+            columns[f"to_{name}"] = divergences.kl(
+                run.references[reference](tokens)[:, -1], model
+            ).tolist()
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
 
@@ -45,10 +52,15 @@ def by_sequence(runs: Sequence[Run]) -> pd.DataFrame:
 def correlations(sequences: pd.DataFrame) -> pd.DataFrame:
     """Of entropy with each distance, a line for each run: kind, n_colors, seed, to, pearson, spearman, n."""
     lines = []
-    for (kind, n_colors, seed), table in sequences.groupby(["kind", "n_colors", "seed"], sort=False):
+    for (kind, n_colors, seed), table in sequences.groupby(
+        ["kind", "n_colors", "seed"], sort=False
+    ):
         for to in ("to_generalizing", "to_memorizing"):
             finite = table[np.isfinite(table[to])]
-            found = {name: finite["entropy"].corr(finite[to], method=name) for name in ("pearson", "spearman")}
+            found = {
+                name: finite["entropy"].corr(finite[to], method=name)
+                for name in ("pearson", "spearman")
+            }
             of = {"kind": kind, "n_colors": n_colors, "seed": seed, "to": to}
             lines.append({**of, **found, "n": len(finite)})
     return pd.DataFrame(lines)
@@ -59,6 +71,12 @@ def quartiles(sequences: pd.DataFrame, *, to: str) -> pd.DataFrame:
 
     kind, n_colors, seed, quartile and the distance under its own name, from the lowest quartile to the highest.
     """
-    runs = sequences.groupby(["kind", "n_colors", "seed", "quartile"], sort=False)[to].mean().reset_index()
+    runs = (
+        sequences.groupby(["kind", "n_colors", "seed", "quartile"], sort=False)[to]
+        .mean()
+        .reset_index()
+    )
     order = {name: place for place, name in enumerate(QUARTILES)}
-    return runs.sort_values("quartile", key=lambda each: each.map(order), kind="stable", ignore_index=True)
+    return runs.sort_values(
+        "quartile", key=lambda each: each.map(order), kind="stable", ignore_index=True
+    )

@@ -53,7 +53,9 @@ class Verdict:
             return f"On none of {self.n_urns} urns can G and {name} be told apart."
         ends = {"above": f"nearer to {name} than to G", "below": f"nearer to G than to {name}"}
         average = self.r.words(**ends, between="not told from half-way")
-        counts = f"{self.n_nearer_g} are nearer to G and {self.n_nearer_memorizer} to {name} for certain"
+        counts = (
+            f"{self.n_nearer_g} are nearer to G and {self.n_nearer_memorizer} to {name} for certain"
+        )
         far = f"{self.n_far} are further from both than these are from each other"
         rest = f", {unknown} cannot be told" if unknown else ""
         hedging = self.beyond.words(
@@ -71,7 +73,11 @@ class Verdict:
 def verdict(standing: pd.DataFrame, *, generator: Generator) -> Verdict:
     """That of the lines of one kind in `standings`, each a training urn."""
     known = standing.dropna(subset="r")
-    r, control, entropy = known["r"].to_numpy(), known["control"].to_numpy(), known["entropy"].to_numpy()
+    r, control, entropy = (
+        known["r"].to_numpy(),
+        known["control"].to_numpy(),
+        known["entropy"].to_numpy(),
+    )
     nothing = Interval(float("nan"), float("nan"), float("nan"), 0)
     return Verdict(
         "memorizing" if (standing["kind"] == "normal").all() else "symmetrized",
@@ -87,7 +93,9 @@ def verdict(standing: pd.DataFrame, *, generator: Generator) -> Verdict:
     )
 
 
-def over_urns(table: pd.DataFrame, value: str, *, by: Sequence[str], generator: Generator) -> pd.DataFrame:
+def over_urns(
+    table: pd.DataFrame, value: str, *, by: Sequence[str], generator: Generator
+) -> pd.DataFrame:
     """The mean of a column over training urns, a line for each group, with its 95 % interval: mean, low, high, n, text.
 
     Urns are resampled (see `intervals.bootstrap`); lines without a value are left out.
@@ -95,6 +103,12 @@ def over_urns(table: pd.DataFrame, value: str, *, by: Sequence[str], generator: 
     lines = []
     for group, values in table.dropna(subset=value).groupby(list(by), sort=False)[value]:
         found = intervals.bootstrap(values.tolist(), generator=generator)
-        mean = {"mean": found.value, "low": found.low, "high": found.high, "n": found.n, "text": str(found)}
+        mean = {
+            "mean": found.value,
+            "low": found.low,
+            "high": found.high,
+            "n": found.n,
+            "text": str(found),
+        }
         lines.append({**dict(zip(by, group, strict=True)), **mean})
     return pd.DataFrame(lines, columns=[*by, "mean", "low", "high", "n", "text"])

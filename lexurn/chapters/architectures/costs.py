@@ -28,7 +28,11 @@ Flat = dict[str, object]
 
 
 def step(
-    model: LanguageModel, tokens: Tokens, *, n_rounds: int = 3, after: Callable[[], object] | None = None
+    model: LanguageModel,
+    tokens: Tokens,
+    *,
+    n_rounds: int = 3,
+    after: Callable[[], object] | None = None,
 ) -> tuple[float, int]:
     """Seconds of the fastest of some training steps, and the bytes that one keeps. What an optimizer does is `after`.
 
@@ -44,7 +48,9 @@ def step(
         return tensor
 
     def loss() -> torch.Tensor:
-        return negative_log_likelihood(model(tokens, generator=generator(0, "tables")), tokens).mean()
+        return negative_log_likelihood(
+            model(tokens, generator=generator(0, "tables")), tokens
+        ).mean()
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss().backward()  # the first is slower than those to come
@@ -59,7 +65,9 @@ def step(
     return min(seconds), sum(kept.values())
 
 
-def against_length(flats: dict[str, Flat], lengths: list[int], *, batch_size: int = 8) -> pd.DataFrame:
+def against_length(
+    flats: dict[str, Flat], lengths: list[int], *, batch_size: int = 8
+) -> pd.DataFrame:
     """Costs of models, each given by its settings, at several context lengths: model, context_length, parameters (of
     the backbone), ms, megabytes."""
     lines = []
@@ -68,9 +76,13 @@ def against_length(flats: dict[str, Flat], lengths: list[int], *, batch_size: in
             settings = check(flat | {"context_length": length})
             model = models.build(settings, generator=generator(0, "weights"))
             shape = (batch_size, length + 1)
-            tokens = torch.randint(settings.task.vocab_size, shape, generator=generator(0, "tokens"))
+            tokens = torch.randint(
+                settings.task.vocab_size, shape, generator=generator(0, "tokens")
+            )
             seconds, kept = step(model, tokens)
-            lines.append((name, length, models.summary(model)["backbone"], 1e3 * seconds, kept / 1e6))
+            lines.append(
+                (name, length, models.summary(model)["backbone"], 1e3 * seconds, kept / 1e6)
+            )
     return pd.DataFrame(lines, columns=["model", "context_length", "parameters", "ms", "megabytes"])
 
 

@@ -24,7 +24,11 @@ from lexurn.runs.run import Run
 
 def split(run: Run) -> str:
     """The sequences that are of the kind that the model is trained on."""
-    return next(name for name in ("relabelled", "in_distribution", "out_of_distribution") if name in run.splits)
+    return next(
+        name
+        for name in ("relabelled", "in_distribution", "out_of_distribution")
+        if name in run.splits
+    )
 
 
 def learning(run: Run) -> pd.DataFrame:
@@ -38,8 +42,14 @@ def learning(run: Run) -> pd.DataFrame:
 
 def best(run: Run) -> pd.DataFrame:
     """The same with the best weights: value, sem (over sequences), n (sequences)."""
-    chosen = evaluation.select(run.results, split=split(run), measure="regret").loc[[fit.optimum(run.settings)]]
-    return (chosen[["mean", "sem"]] * _tokens(run)).rename(columns={"mean": "value"}).assign(n=chosen["n"])
+    chosen = evaluation.select(run.results, split=split(run), measure="regret").loc[
+        [fit.optimum(run.settings)]
+    ]
+    return (
+        (chosen[["mean", "sem"]] * _tokens(run))
+        .rename(columns={"mean": "value"})
+        .assign(n=chosen["n"])
+    )
 
 
 def distances(run: Run) -> pd.DataFrame:
@@ -54,7 +64,9 @@ def influence(predictor: Predictor, tokens: Tokens, vocab_size: int) -> pd.DataF
     before, lines = predictor(tokens).exp(), []
     for seen in range(tokens.shape[1] - 1):
         changed = tokens.clone()
-        others = torch.randint(1, vocab_size, (len(tokens),), generator=generator(seen, "another token"))
+        others = torch.randint(
+            1, vocab_size, (len(tokens),), generator=generator(seen, "another token")
+        )
         changed[:, seen] = (tokens[:, seen] + others) % vocab_size
         moved = (predictor(changed).exp() - before).abs().sum(-1).mean(0) / 2
         lines += [(seen, row, moved[row].item()) for row in range(seen + 1, tokens.shape[1])]

@@ -52,8 +52,19 @@ def linear(settings: Settings) -> pd.DataFrame:
         kept = rules.judged(language, given, completed).set_index("measure")["value"]
         at_once = (completed[:, given.shape[1]] == EOS).double().mean().item()
         n_parameters = sum(parameter.numel() for parameter in model.parameters())
-        lines.append((name, n_parameters, seed, kept[rules.KEPT], at_once, _excess(predictor, settings, words)))
-    return pd.DataFrame(lines, columns=["model", "parameters", "seed", "rule 1", "EOS at once", "excess"])
+        lines.append(
+            (
+                name,
+                n_parameters,
+                seed,
+                kept[rules.KEPT],
+                at_once,
+                _excess(predictor, settings, words),
+            )
+        )
+    return pd.DataFrame(
+        lines, columns=["model", "parameters", "seed", "rule 1", "EOS at once", "excess"]
+    )
 
 
 def positions(settings: Settings) -> pd.DataFrame:
@@ -62,7 +73,10 @@ def positions(settings: Settings) -> pd.DataFrame:
     every word alone in its batch)."""
     lines, seed, n_places = [], settings.training.seed, settings.training.batch_size
     words = fit.held_out(settings, None)["in_distribution"]
-    for name, flat in (("along the batch", {"positions": "none"}), ("along time", {"positions": "sinusoidal"})):
+    for name, flat in (
+        ("along the batch", {"positions": "none"}),
+        ("along time", {"positions": "sinusoidal"}),
+    ):
         model = models.build(check(settings.flat() | flat), generator=generator(seed, "weights"))
         if name == "along the batch":
             model.backbone = AlongTheBatch(model.backbone)
@@ -89,5 +103,7 @@ def _one_by_one(model: nn.Module) -> Predictor:
 
 def _excess(predictor: Predictor, settings: Settings, words: Tokens) -> float:
     oracle = fit.references(settings, None)["oracle"]
-    ours, best = (negative_log_likelihood(each(words), words).double().sum(-1) for each in (predictor, oracle))
+    ours, best = (
+        negative_log_likelihood(each(words), words).double().sum(-1) for each in (predictor, oracle)
+    )
     return (ours - best).mean().item()

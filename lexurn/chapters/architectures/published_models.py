@@ -24,20 +24,34 @@ class PositionPairs(nn.Module):
 
     PLAIN = ("bias",)
 
-    def __init__(self, vocab_size: int, *, n_rows: int, masked: bool, generator: Generator, d_model: int = 128):
+    def __init__(
+        self,
+        vocab_size: int,
+        *,
+        n_rows: int,
+        masked: bool,
+        generator: Generator,
+        d_model: int = 128,
+    ):
         super().__init__()
         self.n_rows = n_rows
-        self.embedding = nn.Parameter(torch.randn(vocab_size, d_model, generator=generator) / d_model**0.5)
+        self.embedding = nn.Parameter(
+            torch.randn(vocab_size, d_model, generator=generator) / d_model**0.5
+        )
         weight = torch.randn(n_rows, vocab_size, n_rows, d_model, generator=generator) / n_rows**0.5
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(torch.zeros(n_rows, vocab_size))
         seen = torch.ones(n_rows, n_rows).tril() if masked else torch.ones(n_rows, n_rows)
         self.register_buffer("seen", seen[:, None, :, None], persistent=False)
 
-    def forward(self, tokens: Tokens, *, generator: Generator | None = None, table: Table | None = None) -> LogProbs:
+    def forward(
+        self, tokens: Tokens, *, generator: Generator | None = None, table: Table | None = None
+    ) -> LogProbs:
         """Where a word is shorter than `n_rows`, what does not stand there yet is PAD."""
         n = tokens.shape[1]
         if n > self.n_rows:
-            raise ValueError(f"words may have {self.n_rows} tokens with EOS and PAD, got {n}; raise n_rows")
+            raise ValueError(
+                f"words may have {self.n_rows} tokens with EOS and PAD, got {n}; raise n_rows"
+            )
         before = tokens.new_full((len(tokens), self.n_rows + 1), PAD)
         before[:, 0], before[:, 1 : n + 1] = SOS, tokens
         x = self.embedding[before[:, :-1]]  # batch rows d_model

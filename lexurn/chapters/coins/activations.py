@@ -33,7 +33,9 @@ def names(model: LanguageModel) -> list[str]:
 
 
 @torch.no_grad()
-def read(model: LanguageModel, tokens: Tokens, *wanted: str, table: Table | None = None) -> dict[str, Tensor]:
+def read(
+    model: LanguageModel, tokens: Tokens, *wanted: str, table: Table | None = None
+) -> dict[str, Tensor]:
     """Activations by name, all of them where none is named; a lexical model needs its `table`.
 
     Raises KeyError for a name that the model does not have.
@@ -46,7 +48,11 @@ def read(model: LanguageModel, tokens: Tokens, *wanted: str, table: Table | None
 
 @torch.no_grad()
 def changed(
-    model: LanguageModel, tokens: Tokens, changes: Mapping[str, Change], *, table: Table | None = None
+    model: LanguageModel,
+    tokens: Tokens,
+    changes: Mapping[str, Change],
+    *,
+    table: Table | None = None,
 ) -> LogProbs:
     """The prediction with activations changed by name, each by a function of all its rows.
 
@@ -81,15 +87,21 @@ def steer(direction: Tensor, *, rows: Sequence[int] | slice = slice(None)) -> Ch
     return change
 
 
-def _run(model: LanguageModel, tokens: Tokens, hooks: Mapping[str, Callable], table: Table | None) -> LogProbs:
+def _run(
+    model: LanguageModel, tokens: Tokens, hooks: Mapping[str, Callable], table: Table | None
+) -> LogProbs:
     check_tokens(tokens, model.vocab_size)
     there = places(model.backbone)
     for name in hooks:
         if name not in there:
-            raise KeyError(f"no activation {name}; {suggestion(name, there)}there are {', '.join(there)}")
+            raise KeyError(
+                f"no activation {name}; {suggestion(name, there)}there are {', '.join(there)}"
+            )
     with ExitStack() as stack, evaluating(model):
         for name, hook in hooks.items():
-            handle = there[name].register_forward_hook(lambda place, given, own, hook=hook: hook(own))
+            handle = there[name].register_forward_hook(
+                lambda place, given, own, hook=hook: hook(own)
+            )
             stack.callback(handle.remove)
         return model(tokens.to(model.device), table=table)
 
@@ -105,7 +117,9 @@ def _put(change: Change, name: str, seen: dict[str, Tensor], twice: bool, own: T
     whole = _joined(name, [seen[name], own]) if twice else own
     new = change(whole)
     if new.shape != whole.shape:
-        raise ValueError(f"{name} has the shape {tuple(whole.shape)}, and was changed to {tuple(new.shape)}")
+        raise ValueError(
+            f"{name} has the shape {tuple(whole.shape)}, and was changed to {tuple(new.shape)}"
+        )
     if not twice:
         return new
     return new[..., 1:, 1:] if name.endswith("pattern") else new[:, 1:]

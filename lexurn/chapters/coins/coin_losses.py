@@ -69,9 +69,15 @@ def by_theta(
     for theta in thetas:
         tokens = (torch.rand(n_sequences, length, generator=generator) < theta).long()
         ours, best = divergences.as_double(predictor(tokens)).cpu(), exact(tokens)
-        measures = {"|p − exact|": divergences.total_variation(ours, best), "kl": divergences.kl(best, ours)}
+        measures = {
+            "|p − exact|": divergences.total_variation(ours, best),
+            "kl": divergences.kl(best, ours),
+        }
         for name, values in measures.items():
-            columns = {"mean": values.mean(0).tolist(), "sem": (values.std(0) / n_sequences**0.5).tolist()}
+            columns = {
+                "mean": values.mean(0).tolist(),
+                "sem": (values.std(0) / n_sequences**0.5).tolist(),
+            }
             of = {"theta": theta, "row": range(length), "measure": name, "n": n_sequences}
             tables.append(pd.DataFrame({**of, **columns}))
     return pd.concat(tables, ignore_index=True)
@@ -94,7 +100,9 @@ def sorted_sequences(length: int) -> Tokens:
     return torch.cat([rows.long(), 1 - rows.long()[1:-1]])
 
 
-def resampled(predictor: Predictor, n: int, length: int, *, generator: Generator) -> Int64[Tensor, "n"]:
+def resampled(
+    predictor: Predictor, n: int, length: int, *, generator: Generator
+) -> Int64[Tensor, "n"]:
     """Heads among `length` flips that the predictor draws from itself, each given those before, n times.
 
     Their share is distributed as the prior that the predictor believes in, smoothed by a binomial law.
@@ -119,7 +127,9 @@ def _beta(counts: np.ndarray, length: int) -> np.ndarray:
     def loss(logs: np.ndarray) -> float:
         return -stats.betabinom(length, *np.exp(logs)).logpmf(counts).mean()
 
-    return np.exp(minimize(loss, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-8}).x)
+    return np.exp(
+        minimize(loss, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-8}).x
+    )
 
 
 def renamed(
@@ -137,7 +147,9 @@ def renamed(
 
 def excess(predictor: Predictor, exact: Predictor, tokens: Tokens) -> Float64[Tensor, "batch"]:
     """What each sequence costs more than by the exact predictor, on the same flips: nats, mean over rows 1 … C."""
-    ours, best = (divergences.negative_log_likelihood(each(tokens), tokens) for each in (predictor, exact))
+    ours, best = (
+        divergences.negative_log_likelihood(each(tokens), tokens) for each in (predictor, exact)
+    )
     return (ours.double() - best)[:, 1:].mean(-1)
 
 
@@ -151,7 +163,9 @@ def losses_along(run: Run, who: str) -> pd.DataFrame:
     fresh, exact = run.splits["out_of_distribution"], run.references["generalizing"]
     best = exact_loss(exact, fresh)
     loss = run.metrics["out_of_distribution/loss"]
-    return pd.DataFrame({"who": who, "step": run.metrics["step"], "loss": loss, "excess": loss - best})
+    return pd.DataFrame(
+        {"who": who, "step": run.metrics["step"], "loss": loss, "excess": loss - best}
+    )
 
 
 def forgetting(tokens: Tokens, *, rate: float = 0.8) -> LogProbs:

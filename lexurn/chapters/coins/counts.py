@@ -26,10 +26,17 @@ def inside(model: LanguageModel, tokens: Tokens, name: str, *, head: int = 0) ->
     seen = tokens[:, :-1]
     n = torch.arange(1, seen.shape[1] + 1).expand_as(seen)
     heads = seen.cumsum(1)
-    columns = {"sequence": torch.arange(len(seen))[:, None].expand_as(seen), "n": n, "heads": heads, "token": seen}
+    columns = {
+        "sequence": torch.arange(len(seen))[:, None].expand_as(seen),
+        "n": n,
+        "heads": heads,
+        "token": seen,
+    }
     columns |= {"share": heads / n, "log_odds": ((heads + 1) / (n - heads + 1)).log()}
     named = dict(zip(("x", "y", "u", "v"), values.double().unbind(-1), strict=False))
-    return pd.DataFrame({column: value.flatten().tolist() for column, value in (columns | named).items()})
+    return pd.DataFrame(
+        {column: value.flatten().tolist() for column, value in (columns | named).items()}
+    )
 
 
 def lines(table: pd.DataFrame, *, x: str = "share", y: str = "x") -> pd.DataFrame:
@@ -44,9 +51,17 @@ def lines(table: pd.DataFrame, *, x: str = "share", y: str = "x") -> pd.DataFram
     for token, mine in table.groupby("token"):
         mixed = mine[(mine["heads"] > 0) & (mine["heads"] < mine["n"])]
         fit = stats.linregress(mine[x], mine[y])
-        of = {"token": token, "slope": fit.slope, "intercept": fit.intercept, "n": len(mine), "n_mixed": len(mixed)}
+        of = {
+            "token": token,
+            "slope": fit.slope,
+            "intercept": fit.intercept,
+            "n": len(mine),
+            "n_mixed": len(mixed),
+        }
         of |= {"r2": _r_squared(mine[y], mine[x]), "r2_mixed": _r_squared(mixed[y], mixed[x])}
-        found.append(of | {"r2_with_n": _r_squared(mine[y], mine[x], mine["n"], mine[x] * mine["n"])})
+        found.append(
+            of | {"r2_with_n": _r_squared(mine[y], mine[x], mine["n"], mine[x] * mine["n"])}
+        )
     return pd.DataFrame(found)
 
 
@@ -60,17 +75,23 @@ def _r_squared(y: pd.Series, *causes: pd.Series) -> float:
     return float(1 - left.var() / y.var())
 
 
-def with_lines(table: pd.DataFrame, fits: pd.DataFrame, *, x: str = "share", y: str = "x") -> pd.DataFrame:
+def with_lines(
+    table: pd.DataFrame, fits: pd.DataFrame, *, x: str = "share", y: str = "x"
+) -> pd.DataFrame:
     """Points and the ends of their lines in one table, for a picture: token, x, y, and what: `point` or `fit`."""
     ends = [
         {"token": fit.token, x: at, y: fit.intercept + fit.slope * at, "what": "fit"}
         for fit in fits.itertuples()
         for at in (table[x].min(), table[x].max())
     ]
-    return pd.concat([table[["token", x, y]].assign(what="point"), pd.DataFrame(ends)], ignore_index=True)
+    return pd.concat(
+        [table[["token", x, y]].assign(what="point"), pd.DataFrame(ends)], ignore_index=True
+    )
 
 
-def patched(model: LanguageModel, tokens: Tokens, name: str, *, row: int, generator: Generator) -> pd.DataFrame:
+def patched(
+    model: LanguageModel, tokens: Tokens, name: str, *, row: int, generator: Generator
+) -> pd.DataFrame:
     """Give each sequence, at one row, what another one had there: sequence, formula, model, a line each.
 
     Both are changes of the probability of heads: `formula` by (H + 1) / (N + 2) from the own heads to the donor's, and
@@ -79,7 +100,9 @@ def patched(model: LanguageModel, tokens: Tokens, name: str, *, row: int, genera
     order = torch.randperm(len(tokens), generator=generator)
     values = activations.read(model, tokens, name)[name][order]
     change = {name: activations.patch(values, rows=[row])}
-    before, after = (activations.changed(model, tokens, each)[:, row, 1].exp() for each in ({}, change))
+    before, after = (
+        activations.changed(model, tokens, each)[:, row, 1].exp() for each in ({}, change)
+    )
     heads = tokens[:, :row].sum(-1)
     columns = {"formula": (heads[order] - heads).double() / (row + 2), "model": after - before}
     named = {column: values.tolist() for column, values in columns.items()}
@@ -110,10 +133,16 @@ def steered(
     heads, parts = tokens[:, :row].sum(-1), []
     before = activations.changed(model, tokens, {})[:, row, 1].exp()
     for shift in shifts:
-        after = activations.changed(model, tokens, {name: activations.steer(shift * direction, rows=[row])})
+        after = activations.changed(
+            model, tokens, {name: activations.steer(shift * direction, rows=[row])}
+        )
         kept = (heads + shift >= 0) & (heads + shift <= row)  # else there are no such sequences
         moved = (after[:, row, 1].exp() - before)[kept].tolist()
-        of = {"sequence": kept.nonzero().squeeze(-1).tolist(), "shift": shift, "formula": shift / (row + 2)}
+        of = {
+            "sequence": kept.nonzero().squeeze(-1).tolist(),
+            "shift": shift,
+            "formula": shift / (row + 2),
+        }
         parts.append(pd.DataFrame({**of, "model": moved}))
     return pd.concat(parts, ignore_index=True)
 

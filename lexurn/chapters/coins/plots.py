@@ -19,12 +19,23 @@ def bounds(table: pd.DataFrame, axes: Axes) -> Axes:
     """
     levels = table.dropna(subset="attained by")
     curves(table[table["attained by"].isna()], axes, x="step", y="loss")
-    for (name, value), style in zip(levels[["attained by", "loss"]].values, ("--", ":"), strict=False):
+    for (name, value), style in zip(
+        levels[["attained by", "loss"]].values, ("--", ":"), strict=False
+    ):
         axes.axhline(value, color="0.4", linestyle=style, linewidth=1)
         axes.text(
-            1, value, f"{name} {value:.4f} ", transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=8
+            1,
+            value,
+            f"{name} {value:.4f} ",
+            transform=axes.get_yaxis_transform(),
+            ha="right",
+            va="bottom",
+            fontsize=8,
         )
-    axes.set(ylabel="loss, rows 1 … C (nats)", ylim=(levels["loss"].min() - 0.02, levels["loss"].max() + 0.16))
+    axes.set(
+        ylabel="loss, rows 1 … C (nats)",
+        ylim=(levels["loss"].min() - 0.02, levels["loss"].max() + 0.16),
+    )
     return axes
 
 
@@ -42,7 +53,14 @@ def plane(table: pd.DataFrame, axes: Axes, *, color: str) -> Axes:
     low, high = table[color].min(), table[color].max()
     for token, mine in table.groupby("token"):
         marker, _, name = TOKENS[token]
-        style = {"cmap": "cividis", "vmin": low, "vmax": high, "s": 18, "marker": marker, "label": f"after {name}"}
+        style = {
+            "cmap": "cividis",
+            "vmin": low,
+            "vmax": high,
+            "s": 18,
+            "marker": marker,
+            "label": f"after {name}",
+        }
         axes.scatter(mine["x"], mine["y"], c=mine[color], **style)
     axes.set(xlabel="first dimension", ylabel="second dimension")
     return axes
@@ -56,7 +74,16 @@ def against_share(table: pd.DataFrame, axes: Axes, *, x: str = "share", y: str =
     for token, mine in table.groupby("token"):
         marker, color, name = TOKENS[token]
         points, ends = (mine[mine["what"] == what] for what in ("point", "fit"))
-        axes.plot(points[x], points[y], marker, color=color, alpha=0.35, ms=4, ls="", label=f"after {name}")
+        axes.plot(
+            points[x],
+            points[y],
+            marker,
+            color=color,
+            alpha=0.35,
+            ms=4,
+            ls="",
+            label=f"after {name}",
+        )
         axes.plot(ends[x], ends[y], color=color, linewidth=1.5)
     axes.set(xlabel=label(x), ylabel=label(y))
     return axes
@@ -64,7 +91,9 @@ def against_share(table: pd.DataFrame, axes: Axes, *, x: str = "share", y: str =
 
 def cumulative(table: pd.DataFrame, axes: Axes, *, x: str, line: str = "who") -> Axes:
     """The share of values that are at most as large, a line for each value of a column."""
-    for (value, mine), color, style in zip(line_groups(table, line), LINE_COLORS, LINE_STYLES, strict=False):
+    for (value, mine), color, style in zip(
+        line_groups(table, line), LINE_COLORS, LINE_STYLES, strict=False
+    ):
         seaborn.ecdfplot(mine, x=x, ax=axes, color=color, linestyle=style, label=str(value))
     axes.set(xlabel=label(x), ylabel="share at most as large")
     return axes

@@ -64,7 +64,9 @@ def probe(
     inputs, wanted = x[learn][:, ::2].reshape(-1, d), y[learn][:, ::2].ravel()
     model = _fitted(kind, inputs, wanted, generator)
     blind = _fitted(kind, inputs, numpy_generator(generator).permutation(wanted), generator)
-    found = [_r_squared(model, x[score][:, rows::2], y[score][:, rows::2], generator) for rows in (0, 1)]
+    found = [
+        _r_squared(model, x[score][:, rows::2], y[score][:, rows::2], generator) for rows in (0, 1)
+    ]
     found.append(_r_squared(blind, x[score][:, ::2], y[score][:, ::2], generator))
     if kind == "mlp":
         return Probe(*found)
@@ -76,9 +78,15 @@ def probe(
 def _fitted(kind: str, inputs: np.ndarray, wanted: np.ndarray, generator: Generator) -> Any:
     seed = int(numpy_generator(generator).integers(2**31))
     network = MLPRegressor(
-        hidden_layer_sizes=(HIDDEN,), learning_rate_init=3e-3, max_iter=300, early_stopping=True, random_state=seed
+        hidden_layer_sizes=(HIDDEN,),
+        learning_rate_init=3e-3,
+        max_iter=300,
+        early_stopping=True,
+        random_state=seed,
     )
-    return make_pipeline(StandardScaler(), LinearRegression() if kind == "linear" else network).fit(inputs, wanted)
+    return make_pipeline(StandardScaler(), LinearRegression() if kind == "linear" else network).fit(
+        inputs, wanted
+    )
 
 
 def _r_squared(model: Any, x: np.ndarray, true: np.ndarray, generator: Generator) -> Interval:

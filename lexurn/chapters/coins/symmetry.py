@@ -30,7 +30,9 @@ def permutation(
 
 def shuffled(tokens: Tokens, *, generator: Generator) -> Tokens:
     """Each sequence with its tokens but the last in a random order of its own."""
-    order = torch.rand(len(tokens), tokens.shape[1] - 1, generator=generator, device=generator.device).argsort(-1)
+    order = torch.rand(
+        len(tokens), tokens.shape[1] - 1, generator=generator, device=generator.device
+    ).argsort(-1)
     return torch.cat([tokens[:, :-1].gather(1, order.to(tokens.device)), tokens[:, -1:]], 1)
 
 
@@ -41,7 +43,9 @@ def flip(predictor: Predictor, tokens: Tokens, *, vocab_size: int = 2) -> Float[
     return divergences.total_variation(predictor(tokens), back)[:, 1:].mean(-1)
 
 
-def cosines(vectors: Float[Tensor, "batch d"], seen: Tokens, *, generator: Generator) -> pd.DataFrame:
+def cosines(
+    vectors: Float[Tensor, "batch d"], seen: Tokens, *, generator: Generator
+) -> pd.DataFrame:
     """Cosines of vectors of two sequences, each sequence in one pair with equal counts and in one of the control.
 
     A line a pair: heads (of colour 1, in the first), pair (`same counts, same last`, `same counts, other last`, and the
@@ -61,5 +65,7 @@ def cosines(vectors: Float[Tensor, "batch d"], seen: Tokens, *, generator: Gener
         cosine = torch.cosine_similarity(vectors[one].double(), vectors[two].double(), dim=-1)
         lasts = ["same" if each else "other" for each in (last[one] == last[two]).tolist()]
         names = [f"{'same' if same_counts else 'other'} counts, {each} last" for each in lasts]
-        tables.append(pd.DataFrame({"heads": heads[one].tolist(), "pair": names, "cosine": cosine.tolist()}))
+        tables.append(
+            pd.DataFrame({"heads": heads[one].tolist(), "pair": names, "cosine": cosine.tolist()})
+        )
     return pd.concat(tables, ignore_index=True)

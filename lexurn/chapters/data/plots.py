@@ -18,7 +18,9 @@ def urns(pool: pd.DataFrame, axes: Axes) -> Axes:
     pool.plot.barh(stacked=True, ax=axes, color=colors, legend=False, width=0.8)
     for color, bars in enumerate(axes.containers):
         texts = [color if bar.get_width() > 0.06 else "" for bar in bars]
-        axes.bar_label(bars, texts, label_type="center", color=_on(colors[color]), fontsize=7, weight="bold")
+        axes.bar_label(
+            bars, texts, label_type="center", color=_on(colors[color]), fontsize=7, weight="bold"
+        )
     axes.set(xlabel="proportion", ylabel="urn", xlim=(0, 1), ylim=(max(len(pool), 12) - 0.5, -0.5))
     return axes
 
@@ -64,9 +66,13 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
 
     `table`: predictor, row, color, probability, ball, for all rows.
     """
-    wide = table[table["row"] == row].pivot(index="color", columns="predictor", values="probability")
+    wide = table[table["row"] == row].pivot(
+        index="color", columns="predictor", values="probability"
+    )
     names = [name for name in COLORS if name in wide]
-    wide[names].plot.bar(ax=axes, color=[COLORS[name] for name in names], width=0.75, rot=0, edgecolor="white")
+    wide[names].plot.bar(
+        ax=axes, color=[COLORS[name] for name in names], width=0.75, rot=0, edgecolor="white"
+    )
     for bars, hatch in zip(axes.containers, HATCHES, strict=False):
         for bar in bars:
             bar.set_hatch(hatch)
@@ -74,15 +80,30 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
     for place, ball in seen[seen.index < row].items():
         x = -0.45 + (len(wide) - 0.1) * place / max(last, 1)
         axes.scatter(x, 1.08, color=ball_colors(len(wide))[ball], s=40, clip_on=False)
-    axes.set(xlabel="colour", ylabel="probability of the next ball", ylim=(0, 1), xlim=(-0.6, len(wide) - 0.4))
-    axes.legend([NAMES.get(name, name) for name in names], frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.set(
+        xlabel="colour",
+        ylabel="probability of the next ball",
+        ylim=(0, 1),
+        xlim=(-0.6, len(wide) - 0.4),
+    )
+    axes.legend(
+        [NAMES.get(name, name) for name in names],
+        frameon=False,
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.0),
+    )
     return axes
 
 
 def _ball(axes: Axes, x: float, y: float, color: int, colors: Sequence[Any]) -> None:
     """A ball with its colour's number."""
     axes.scatter(x, y, color=colors[color], s=90)
-    style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": 7, "weight": "bold"}
+    style: dict[str, Any] = {
+        "ha": "center",
+        "va": "center_baseline",
+        "fontsize": 7,
+        "weight": "bold",
+    }
     axes.text(x, y, color, color=_on(colors[color]), **style)
 
 
@@ -99,7 +120,9 @@ def discrimination(table: pd.DataFrame, axes: Axes) -> Axes:
     """
     pairs = zip(table["mean"], table["sem"], strict=True)
     table = table.assign(text=[f"{mean:.2g}\n±{sem:.1g}" for mean, sem in pairs])
-    wide, text = (table.pivot(index="n_tasks", columns="n_colors", values=name) for name in ("mean", "text"))
+    wide, text = (
+        table.pivot(index="n_tasks", columns="n_colors", values=name) for name in ("mean", "text")
+    )
     options = {"cbar": False, "cmap": "cividis", "linewidths": 1, "annot_kws": {"fontsize": 8}}
     seaborn.heatmap(wide, annot=text, fmt="", ax=axes, norm=LogNorm(1e-3, 1), **options)
     axes.set(xlabel="colours V", ylabel="urns in the pool D")
@@ -109,8 +132,12 @@ def discrimination(table: pd.DataFrame, axes: Axes) -> Axes:
 def distances_by_context(table: pd.DataFrame, axes: Axes) -> Axes:
     """Distance up to a context length, a line per number of colours. `table`: n_colors, row, mean_to, sem_to."""
     shades = seaborn.color_palette("cividis", table["n_colors"].nunique())
-    for (n_colors, line), shade, dash in zip(table.groupby("n_colors"), shades, STYLES.values(), strict=False):
-        axes.plot(line["row"], line["mean_to"], color=shade, linestyle=dash, label=f"V = {n_colors}")
+    for (n_colors, line), shade, dash in zip(
+        table.groupby("n_colors"), shades, STYLES.values(), strict=False
+    ):
+        axes.plot(
+            line["row"], line["mean_to"], color=shade, linestyle=dash, label=f"V = {n_colors}"
+        )
         low, high = line["mean_to"] - 2 * line["sem_to"], line["mean_to"] + 2 * line["sem_to"]
         axes.fill_between(line["row"], low, high, color=shade, alpha=0.15, linewidth=0)
     axes.set(xlabel="context length C", ylabel="distance (nats)", xscale="log", ylim=(0, None))
@@ -124,14 +151,39 @@ def bands(table: pd.DataFrame, axes: Axes) -> Axes:
     `table`: claim, published, low, high, ours, error, all above zero.
     """
     lines = range(len(table))
-    axes.barh(lines, table["high"] - table["low"], left=table["low"], color="0.85", height=0.7, label="band for ours")
-    axes.plot(table["published"], lines, "D", mfc="none", color="0.25", ms=6, ls="", label="published")
+    axes.barh(
+        lines,
+        table["high"] - table["low"],
+        left=table["low"],
+        color="0.85",
+        height=0.7,
+        label="band for ours",
+    )
+    axes.plot(
+        table["published"], lines, "D", mfc="none", color="0.25", ms=6, ls="", label="published"
+    )
     bars = [(2 * table["error"]).clip(upper=0.9 * table["ours"]), 2 * table["error"]]
-    axes.errorbar(table["ours"], lines, xerr=bars, fmt=".", color="#D55E00", ms=7, label="ours, ± 2 standard errors")
-    axes.set(yticks=lines, yticklabels=table["claim"], ylim=(len(table) - 0.4, -0.6), xscale="log", xlabel="nats")
+    axes.errorbar(
+        table["ours"],
+        lines,
+        xerr=bars,
+        fmt=".",
+        color="#D55E00",
+        ms=7,
+        label="ours, ± 2 standard errors",
+    )
+    axes.set(
+        yticks=lines,
+        yticklabels=table["claim"],
+        ylim=(len(table) - 0.4, -0.6),
+        xscale="log",
+        xlabel="nats",
+    )
     axes.tick_params("y", labelsize=8)
     low, high = axes.get_xlim()
-    axes.set_xticks([value for value in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2) if low <= value <= high])
+    axes.set_xticks(
+        [value for value in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2) if low <= value <= high]
+    )
     axes.xaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3)

@@ -9,14 +9,29 @@ from lexurn.figures.style import COLORS, HATCHES, MARKERS, NAMES
 
 def distances_by_kind(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
     """Distance to each reference, a point a run with two standard errors. `results`: tidy tables with kind and seed."""
-    lines = results[(results["split"] == split) & (results["measure"] == "symmetrized_kl") & (results["row"] == "mean")]
+    lines = results[
+        (results["split"] == split)
+        & (results["measure"] == "symmetrized_kl")
+        & (results["row"] == "mean")
+    ]
     runs = lines[["kind", "seed"]].drop_duplicates()
     for place, (kind, seed) in enumerate(runs.itertuples(index=False)):
         line = lines[(lines["kind"] == kind) & (lines["seed"] == seed)]
-        x = [list(NAMES).index(name) + 0.6 * ((place + 0.5) / len(runs) - 0.5) for name in line["reference"]]
+        x = [
+            list(NAMES).index(name) + 0.6 * ((place + 0.5) / len(runs) - 0.5)
+            for name in line["reference"]
+        ]
         label = kind if seed == runs["seed"].iloc[0] else None
         low = (2 * line["sem"]).clip(upper=0.9 * line["mean"])
-        axes.errorbar(x, line["mean"], [low, 2 * line["sem"]], fmt=MARKERS[kind], color=COLORS[kind], label=label, ms=5)
+        axes.errorbar(
+            x,
+            line["mean"],
+            [low, 2 * line["sem"]],
+            fmt=MARKERS[kind],
+            color=COLORS[kind],
+            label=label,
+            ms=5,
+        )
     axes.set(xlim=(-0.5, 2.5), xticks=range(3))
     axes.set_xticklabels(["G", "M", "S"])
     return distance_axis(axes)
@@ -26,7 +41,9 @@ def mixtures(table: pd.DataFrame, axes: Axes) -> Axes:
     """Mixture weights as stacked bars, a bar a model. `table`: who, reference, weight."""
     wide = table.pivot(index="who", columns="reference", values="weight").loc[table["who"].unique()]
     wide = wide[[name for name in COLORS if name in wide]]
-    bars = wide.plot.barh(stacked=True, ax=axes, color=[COLORS[name] for name in wide], legend=False, width=0.7)
+    bars = wide.plot.barh(
+        stacked=True, ax=axes, color=[COLORS[name] for name in wide], legend=False, width=0.7
+    )
     for container, hatch in zip(bars.containers, HATCHES, strict=False):
         for bar in container:
             bar.set(hatch=hatch, edgecolor="white")

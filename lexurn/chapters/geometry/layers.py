@@ -36,7 +36,9 @@ Flow = list[Tensor]
 Clouds = list[vector_geometry.Points]
 
 
-def by_layer(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64, backward: bool = True) -> pd.DataFrame:
+def by_layer(
+    model: LanguageModel, tokens: Tokens, *, batch_size: int = 64, backward: bool = True
+) -> pd.DataFrame:
     """layer, measure, mean, sem, n over sequences: `cosine` and `centred` (of pairs of tokens), `norm`, `update` and
     `update_cosine` (what the block behind adds), and (going `backward`) `gradient`, the norm of that of the loss
     of a whole sequence.
@@ -57,7 +59,9 @@ def by_layer(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64, back
                 measures |= vector_geometry.updates(x, flow[layer + 1], valid)
             for name, values in measures.items():
                 found.setdefault((layer, name), []).append(values.cpu())
-    return pd.DataFrame([_line(layer, name, torch.cat(parts)) for (layer, name), parts in found.items()])
+    return pd.DataFrame(
+        [_line(layer, name, torch.cat(parts)) for (layer, name), parts in found.items()]
+    )
 
 
 def by_position(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64) -> pd.DataFrame:
@@ -66,18 +70,30 @@ def by_position(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64) -
     for flow, _, valid in _flows(model, tokens, batch_size):
         for layer, x in enumerate(flow):
             cosine, there = vector_geometry.with_others(x, valid), valid.double()
-            each = [cosine.nan_to_num(), (~cosine.isnan()).double(), x.double().norm(dim=-1) * there, there]
+            each = [
+                cosine.nan_to_num(),
+                (~cosine.isnan()).double(),
+                x.double().norm(dim=-1) * there,
+                there,
+            ]
             sums[layer] = sums.get(layer, 0) + torch.stack(each).sum(1).cpu()
     parts = []
     for layer, (cosine, n_cosines, norm, n) in sums.items():
-        columns = {"position": range(len(n)), "cosine": (cosine / n_cosines).numpy(), "norm": (norm / n).numpy()}
+        columns = {
+            "position": range(len(n)),
+            "cosine": (cosine / n_cosines).numpy(),
+            "norm": (norm / n).numpy(),
+        }
         parts.append(pd.DataFrame({"layer": layer, **columns}))
     return pd.concat(parts, ignore_index=True)
 
 
 def vectors(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64) -> Clouds:
     """The vectors of all tokens of all sequences, in every layer, in the order of `kinds`."""
-    parts = [[x[valid].double().cpu() for x in flow] for flow, _, valid in _flows(model, tokens, batch_size)]
+    parts = [
+        [x[valid].double().cpu() for x in flow]
+        for flow, _, valid in _flows(model, tokens, batch_size)
+    ]
     return [torch.cat(layer) for layer in zip(*parts, strict=True)]
 
 
@@ -101,13 +117,20 @@ def drawn(
     return order[:n].sort().values
 
 
-def of_clouds(found: Clouds, *, estimators: Sequence[str] = vector_geometry.ESTIMATORS) -> pd.DataFrame:
+def of_clouds(
+    found: Clouds, *, estimators: Sequence[str] = vector_geometry.ESTIMATORS
+) -> pd.DataFrame:
     """layer, measure, value: `effective_rank`, and dimensions by `estimators`. NaN where there are too few different
     points."""
     lines = []
     for layer, x in enumerate(found):
-        measures = {"effective_rank": vector_geometry.effective_rank(x), **_dimension(x, estimators)}
-        lines += [{"layer": layer, "measure": name, "value": value} for name, value in measures.items()]
+        measures = {
+            "effective_rank": vector_geometry.effective_rank(x),
+            **_dimension(x, estimators),
+        }
+        lines += [
+            {"layer": layer, "measure": name, "value": value} for name, value in measures.items()
+        ]
     return pd.DataFrame(lines)
 
 
@@ -115,19 +138,29 @@ def kept_neighbours(found: Clouds, *, k: int = 10) -> pd.DataFrame:
     """layer, measure (`overlap`), value: the share of the `k` nearest neighbours of the layer before that are still
     among them. NaN where there are too few points."""
     pairs = enumerate(zip(found, found[1:], strict=False), 1)
-    values = [(layer, vector_geometry.overlap(x, y, k=k) if len(x) > k else np.nan) for layer, (x, y) in pairs]
-    return pd.DataFrame([{"layer": layer, "measure": "overlap", "value": value} for layer, value in values])
+    values = [
+        (layer, vector_geometry.overlap(x, y, k=k) if len(x) > k else np.nan)
+        for layer, (x, y) in pairs
+    ]
+    return pd.DataFrame(
+        [{"layer": layer, "measure": "overlap", "value": value} for layer, value in values]
+    )
 
 
 def same_kind(found: Clouds, kinds: Tensor) -> pd.DataFrame:
     """layer, value: for how many tokens the nearest neighbour is the same kind of token (`kinds`: points)."""
     near = [vector_geometry.neighbours(x, 1)[:, 0] for x in found]
     return pd.DataFrame(
-        [{"layer": layer, "value": float((kinds[each] == kinds).double().mean())} for layer, each in enumerate(near)]
+        [
+            {"layer": layer, "value": float((kinds[each] == kinds).double().mean())}
+            for layer, each in enumerate(near)
+        ]
     )
 
 
-def alike(found: Clouds, others: Clouds, *, measure: Callable[..., float] = vector_geometry.cka) -> pd.DataFrame:
+def alike(
+    found: Clouds, others: Clouds, *, measure: Callable[..., float] = vector_geometry.cka
+) -> pd.DataFrame:
     """layer, other, value: how alike every layer of one model is to every layer of another, on the same tokens."""
     pairs = ((i, j, x, y) for i, x in enumerate(found) for j, y in enumerate(others))
     return pd.DataFrame([{"layer": i, "other": j, "value": measure(x, y)} for i, j, x, y in pairs])
@@ -141,7 +174,11 @@ def similarities(model: LanguageModel, tokens: Tokens) -> pd.DataFrame:
         unit = torch.nn.functional.normalize(x[0][valid[0]].double().cpu(), dim=-1)
         n = len(unit)
         first, second = np.indices((n, n))
-        columns = {"first": first.ravel(), "second": second.ravel(), "value": (unit @ unit.T).numpy().ravel()}
+        columns = {
+            "first": first.ravel(),
+            "second": second.ravel(),
+            "value": (unit @ unit.T).numpy().ravel(),
+        }
         lines.append(pd.DataFrame({"layer": layer, **columns}))
     return pd.concat(lines, ignore_index=True)
 
@@ -159,7 +196,9 @@ def _flows(
         seen: dict[str, list[Tensor]] = {name: [] for name in names}
         with ExitStack() as stack, evaluating(model), torch.set_grad_enabled(backward):
             for name in names:
-                hook = there[name].register_forward_hook(lambda place, given, own, parts=seen[name]: parts.append(own))
+                hook = there[name].register_forward_hook(
+                    lambda place, given, own, parts=seen[name]: parts.append(own)
+                )
                 stack.callback(hook.remove)
             log_probs = model(batch, table=None if table is None else table.to(model.device))
         gradients = []
@@ -168,7 +207,11 @@ def _flows(
             found = torch.autograd.grad(negative_log_likelihood(log_probs, batch).sum(), flat)
             of = dict(zip(map(id, flat), found, strict=True))
             gradients = [_of_tokens([of[id(own)] for own in parts]) for parts in seen.values()]
-        valid = batch[:, :-1] != PAD if model.has_words else torch.ones_like(batch[:, :-1], dtype=torch.bool)
+        valid = (
+            batch[:, :-1] != PAD
+            if model.has_words
+            else torch.ones_like(batch[:, :-1], dtype=torch.bool)
+        )
         yield [_of_tokens(parts).detach() for parts in seen.values()], gradients, valid
 
 
@@ -187,6 +230,11 @@ def _dimension(x: vector_geometry.Points, estimators: Sequence[str]) -> Mapping[
 def _line(layer: int, measure: str, values: Tensor) -> dict[str, object]:
     there = values[~values.isnan()]
     if len(there) == 0:
-        raise ValueError(f"{measure} needs sequences of two tokens or more, got none; take longer ones")
-    mean, sem = float(there.mean()), float(there.std() / len(there) ** 0.5) if len(there) > 1 else np.nan
+        raise ValueError(
+            f"{measure} needs sequences of two tokens or more, got none; take longer ones"
+        )
+    mean, sem = (
+        float(there.mean()),
+        float(there.std() / len(there) ** 0.5) if len(there) > 1 else np.nan,
+    )
     return {"layer": layer, "measure": measure, "mean": mean, "sem": sem, "n": len(there)}

@@ -37,13 +37,25 @@ def over_depth(table: pd.DataFrame, axes: Axes, *, step: int, y: str, line: str)
     return axes
 
 
-def layers_alike(table: pd.DataFrame, axes: Axes, *, across: str = "layer of the other", down: str = "layer") -> Axes:
+def layers_alike(
+    table: pd.DataFrame, axes: Axes, *, across: str = "layer of the other", down: str = "layer"
+) -> Axes:
     """A map of how alike every layer of one model (down) is to every layer of another, with the numbers in it.
 
     `table`: layer, other, value, from 0 to 1.
     """
     wide = table.pivot(index="layer", columns="other", values="value")
-    seaborn.heatmap(wide, ax=axes, vmin=0, vmax=1, cmap="cividis", annot=True, fmt=".2f", square=True, cbar=False)
+    seaborn.heatmap(
+        wide,
+        ax=axes,
+        vmin=0,
+        vmax=1,
+        cmap="cividis",
+        annot=True,
+        fmt=".2f",
+        square=True,
+        cbar=False,
+    )
     for text in axes.texts:
         text.set_fontsize(8)
     axes.set(xlabel=across, ylabel=down)

@@ -34,13 +34,17 @@ def changes(orders: pd.DataFrame) -> pd.DataFrame:
 def largest(orders: pd.DataFrame) -> pd.DataFrame:
     """measure, system, seed, order, value: the largest over layers, without the embeddings, which no order changes."""
     mine = orders[(orders["layer"] > 0) | (orders["measure"] == "loss")]
-    return mine.groupby(["measure", "system", "seed", "order"], sort=False, as_index=False)["value"].max()
+    return mine.groupby(["measure", "system", "seed", "order"], sort=False, as_index=False)[
+        "value"
+    ].max()
 
 
 def rise(orders: pd.DataFrame, measure: str) -> pd.DataFrame:
     """system, seed, value: how much the largest of a measure over blocks rises from the first order to the last."""
     mine = largest(orders)
-    wide = mine[mine["measure"] == measure].set_index(["system", "seed", "order"])["value"].unstack()
+    wide = (
+        mine[mine["measure"] == measure].set_index(["system", "seed", "order"])["value"].unstack()
+    )
     return (wide[LAST] - wide[0]).rename("value").reset_index()
 
 

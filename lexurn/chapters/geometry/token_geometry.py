@@ -82,7 +82,9 @@ def dimensions(
         if len(once) >= MANY:
             found = layers.of_clouds([x[once] for x in vectors], estimators=["twonn"])
             parts.append(found[found["measure"] == "twonn"].assign(measure="twonn_once"))
-    mean = pd.concat(parts).groupby(["layer", "measure"], as_index=False, sort=False)["value"].mean()
+    mean = (
+        pd.concat(parts).groupby(["layer", "measure"], as_index=False, sort=False)["value"].mean()
+    )
     return mean.rename(columns={"value": "mean"}).assign(n=n_clouds)
 
 
@@ -90,12 +92,18 @@ def nearness(model: LanguageModel, tokens: Tokens, *, seed: int) -> pd.DataFrame
     """layer, measure, mean, n, where there are many kinds of tokens: `same_kind`, for how many of a cloud the nearest
     neighbour is the same token; and `overlap`, of clouds with one of each kind, the neighbours kept from the layer
     before. Otherwise no lines."""
-    vectors, kinds, stream = layers.vectors(model, tokens), layers.kinds(model, tokens), generator(seed, "cloud", 0)
+    vectors, kinds, stream = (
+        layers.vectors(model, tokens),
+        layers.kinds(model, tokens),
+        generator(seed, "cloud", 0),
+    )
     chosen = layers.drawn(kinds, N_POINTS, generator=stream)
     once = layers.drawn(kinds, N_POINTS, generator=stream, once=True)
     if len(once) < MANY:
         return pd.DataFrame(columns=["layer", "measure", "mean", "n"])
-    same = layers.same_kind([x[chosen] for x in vectors], kinds[chosen]).assign(measure="same_kind", n=len(chosen))
+    same = layers.same_kind([x[chosen] for x in vectors], kinds[chosen]).assign(
+        measure="same_kind", n=len(chosen)
+    )
     kept = layers.kept_neighbours([x[once] for x in vectors]).assign(n=len(once))
     return pd.concat([same, kept], ignore_index=True).rename(columns={"value": "mean"})
 
@@ -124,7 +132,9 @@ def equal_pairs(tokens: Tokens) -> float:
     """The share of pairs of different places of a sequence where the same token stands, on average."""
     seen = tokens[:, :-1]
     n = seen.shape[1]
-    return float(((seen[:, :, None] == seen[:, None]).sum((1, 2)) - n).double().mean() / (n * (n - 1)))
+    return float(
+        ((seen[:, :, None] == seen[:, None]).sum((1, 2)) - n).double().mean() / (n * (n - 1))
+    )
 
 
 def of_predictions(run: Run) -> pd.DataFrame:
@@ -133,14 +143,24 @@ def of_predictions(run: Run) -> pd.DataFrame:
     points = {}
     for who, predictor in {"model": run.predictor, "exact": run.references["generalizing"]}.items():
         found = predictor(sequences(run.settings))[:, 1:].flatten(0, 1)
-        chosen = torch.randperm(len(found), generator=generator(run.settings.training.seed, "cloud"))[:N_POINTS]
+        chosen = torch.randperm(
+            len(found), generator=generator(run.settings.training.seed, "cloud")
+        )[:N_POINTS]
         points[who] = found[chosen]
     stream = generator(run.settings.training.seed, "simplex")
-    points["spread evenly"] = Urns(run.settings.task.n_colors).sample_tasks(N_POINTS, generator=stream).log()
+    points["spread evenly"] = (
+        Urns(run.settings.task.n_colors).sample_tasks(N_POINTS, generator=stream).log()
+    )
     lines = []
     for who, x in points.items():
         x = x - x.mean(-1, keepdim=True)
-        lines.append({"who": who, "effective_rank": vector_geometry.effective_rank(x), **vector_geometry.dimension(x)})
+        lines.append(
+            {
+                "who": who,
+                "effective_rank": vector_geometry.effective_rank(x),
+                **vector_geometry.dimension(x),
+            }
+        )
     return pd.DataFrame(lines)
 
 
@@ -155,14 +175,21 @@ def in_other_orders(run: Run) -> pd.DataFrame:
 
     Of words the letters change places, and what is behind them stays.
     """
-    tokens, seed = sequences(run.settings)[:, : run.settings.task.context_length], run.settings.training.seed
+    tokens, seed = (
+        sequences(run.settings)[:, : run.settings.task.context_length],
+        run.settings.training.seed,
+    )
     ends = lengths(tokens) if run.settings.task.n_special else None
     n_rows, parts = tokens.shape[1], []
     sizes = [max(n_rows // 2**order, 1) for order in range(ORDERS - 1)] + [1]
     for order, block in enumerate(sizes):
-        mixed = shuffled(tokens, block=block, generator=generator(seed, "order", order), lengths=ends)
+        mixed = shuffled(
+            tokens, block=block, generator=generator(seed, "order", order), lengths=ends
+        )
         of_clouds = dimensions(run.model, mixed, seed=seed)
-        found = pd.concat([layers.by_layer(run.model, mixed, backward=False), of_clouds], ignore_index=True)
+        found = pd.concat(
+            [layers.by_layer(run.model, mixed, backward=False), of_clouds], ignore_index=True
+        )
         found = found[found["measure"].isin(["twonn", "twonn_once", "cosine", "centred"])]
         found = found.rename(columns={"mean": "value"})
         loss = {"layer": 0, "measure": "loss", "value": _loss(run, mixed)}
@@ -181,7 +208,9 @@ def alike(run: Run, *, others: Sequence[str]) -> pd.DataFrame:
     chosen = layers.drawn(layers.kinds(run.model, tokens), N_POINTS, generator=stream)
     mine = [x[chosen] for x in layers.vectors(run.model, tokens)]
     mixed = torch.randperm(len(chosen), generator=stream)
-    found = {who: [x[chosen] for x in layers.vectors(model, tokens)] for who, model in beside.items()}
+    found = {
+        who: [x[chosen] for x in layers.vectors(model, tokens)] for who, model in beside.items()
+    }
     found["other tokens"] = [x[mixed] for x in mine]
     parts = []
     for who, theirs in found.items():
@@ -204,7 +233,12 @@ def predicted(run: Run) -> pd.DataFrame:
     counted, over all tokens of the test text."""
     lines = []
     for who, of in perplexity.of_run(run).items():
-        numbers = {"nats": of.nats, "sem": of.sem, "perplexity": of.perplexity, "bits_per_byte": of.bits_per_byte}
+        numbers = {
+            "nats": of.nats,
+            "sem": of.sem,
+            "perplexity": of.perplexity,
+            "bits_per_byte": of.bits_per_byte,
+        }
         lines.append({"who": who, **numbers, "n_tokens": of.n_tokens})
     return pd.DataFrame(lines)
 
@@ -212,7 +246,9 @@ def predicted(run: Run) -> pd.DataFrame:
 def sequences(settings: Settings) -> Tokens:
     """Held-out sequences of a run with these settings: fresh urns, words, or the test text."""
     splits = fit.held_out(settings, fit.training_pool(settings))
-    name = next(name for name in ("test", "out_of_distribution", "in_distribution") if name in splits)
+    name = next(
+        name for name in ("test", "out_of_distribution", "in_distribution") if name in splits
+    )
     return splits[name][: min(N_SEQUENCES, fit.at_once(settings))]
 
 
@@ -236,5 +272,7 @@ def _loss(run: Run, tokens: Tokens) -> float:
     table = run.model.vocabulary.draw(1, generator=generator(0, "geometry table"))
     with evaluating(run.model):
         lost = negative_log_likelihood(run.model(tokens, table=table), tokens)
-    n_rows = (lengths(tokens) + 1).clamp(max=tokens.shape[1]) if run.settings.task.n_special else None
+    n_rows = (
+        (lengths(tokens) + 1).clamp(max=tokens.shape[1]) if run.settings.task.n_special else None
+    )
     return float(lost.sum() / (lost.numel() if n_rows is None else n_rows.sum()))

@@ -96,7 +96,9 @@ def dimension(x: Points, *, estimators: Sequence[str] = ESTIMATORS) -> dict[str,
         raise ImportError('dimensions need scikit-dimension; pip install -e ".[text]"') from None
     points = np.unique(x.double().cpu().numpy(), axis=0)
     if len(points) < FEWEST_POINTS:
-        raise ValueError(f"a dimension needs at least {FEWEST_POINTS} different points, got {len(points)}; take more")
+        raise ValueError(
+            f"a dimension needs at least {FEWEST_POINTS} different points, got {len(points)}; take more"
+        )
     of = {"twonn": skdim.id.TwoNN, "mle": partial(skdim.id.MLE, K=20)}
     return {name: float(np.mean(of[name]().fit(points).dimension_)) for name in estimators}
 
@@ -104,7 +106,9 @@ def dimension(x: Points, *, estimators: Sequence[str] = ESTIMATORS) -> dict[str,
 def overlap(x: Points, y: Points, *, k: int = 10) -> float:
     """The mean share of the k nearest neighbours of a point in x that are among the k nearest of it in y."""
     if len(x) <= k:
-        raise ValueError(f"neighbours of k={k} need more than {k} points, got {len(x)}; take more, or a smaller k")
+        raise ValueError(
+            f"neighbours of k={k} need more than {k} points, got {len(x)}; take more, or a smaller k"
+        )
     near_x, near_y = (neighbours(each, k) for each in (x, y))
     return float((near_x[:, :, None] == near_y[:, None]).any(-1).double().mean())
 

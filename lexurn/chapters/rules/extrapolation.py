@@ -46,10 +46,14 @@ def extrapolation(
     """All sets of prompts gone on with, greedily and perhaps sampled: prompts, decoding, measure, value, n."""
     tables = []
     for name, given in sets.items():
-        tables.append(judged(language, given, greedy(given)).assign(prompts=name, decoding="greedy"))
+        tables.append(
+            judged(language, given, greedy(given)).assign(prompts=name, decoding="greedy")
+        )
         if sampled is not None:
             often = repeated(given)
-            tables.append(judged(language, often, sampled(often)).assign(prompts=name, decoding="sampled"))
+            tables.append(
+                judged(language, often, sampled(often)).assign(prompts=name, decoding="sampled")
+            )
     return pd.concat(tables, ignore_index=True)[["prompts", "decoding", "measure", "value", "n"]]
 
 
@@ -59,7 +63,9 @@ def of_predictor(predictor: Predictor, language: Language, *, limit: int) -> pd.
         language,
         prompt_sets(language.name),
         lambda given: go_on(predictor, given, limit=limit),
-        lambda given: go_on(predictor, given, limit=limit, generator=generator(0, "sampled completions")),
+        lambda given: go_on(
+            predictor, given, limit=limit, generator=generator(0, "sampled completions")
+        ),
     )
 
 
@@ -82,20 +88,30 @@ def followed(run: Run) -> pd.DataFrame:
     sets = prompt_sets(language.name, completions=settings.task.completions)
     best = int(run.results["step"].iloc[0])
     tables = []
-    for step, model in chain(run.checkpoints(), [(None, run.model)]):  # one model, step by step other weights
+    for step, model in chain(
+        run.checkpoints(), [(None, run.model)]
+    ):  # one model, step by step other weights
         greedy = partial(completions, model, seed=settings.training.seed)
-        table = extrapolation(language, sets, greedy, partial(greedy, sampled=True) if step is None else None)
-        mass = masses(fit.as_predictor(model, settings), language).assign(prompts="words", decoding="exact")
+        table = extrapolation(
+            language, sets, greedy, partial(greedy, sampled=True) if step is None else None
+        )
+        mass = masses(fit.as_predictor(model, settings), language).assign(
+            prompts="words", decoding="exact"
+        )
         table = pd.concat([table, mass], ignore_index=True)
         tables.append(table.assign(step=best if step is None else step, best=step is None))
-    return pd.concat(tables, ignore_index=True)[["step", "best", "prompts", "decoding", "measure", "value", "n"]]
+    return pd.concat(tables, ignore_index=True)[
+        ["step", "best", "prompts", "decoding", "measure", "value", "n"]
+    ]
 
 
 def by_prompt(run: Run) -> pd.DataFrame:
     """`KEPT` out of distribution at the best weights, prompt by prompt: decoding, prompt (its letters), value (the
     share of its completions, of which one is greedy). The means over prompts are those of `followed`."""
     language = LANGUAGES[run.settings.task.language]
-    given = prompt_sets(language.name, completions=run.settings.task.completions)["out_of_distribution"]
+    given = prompt_sets(language.name, completions=run.settings.task.completions)[
+        "out_of_distribution"
+    ]
     tables = []
     for sampled in (False, True):
         asked = repeated(given) if sampled else given
@@ -139,7 +155,9 @@ def each_seed(rates: pd.DataFrame) -> pd.DataFrame:
 
     `what`: greedy and sampled (`KEPT`, at the best validation loss), and `best ever, finished only`.
     """
-    mine = rates[rates["best"] & (rates["prompts"] == "out_of_distribution") & (rates["measure"] == KEPT)]
+    mine = rates[
+        rates["best"] & (rates["prompts"] == "out_of_distribution") & (rates["measure"] == KEPT)
+    ]
     ever = best_ever(rates).assign(what="best ever, finished only")
     every = pd.concat([mine.rename(columns={"decoding": "what"}), ever], ignore_index=True)
     return every[["language", "model", "what", "seed", "value"]]
@@ -158,8 +176,15 @@ def progress(rates: pd.DataFrame) -> pd.DataFrame:
         share = (wide["both"] + wide[rule]) / wide[list(MASSES)].sum(axis=1)
         least = {}
         for name in wide.index.unique("language"):
-            blind = masses(by_chance(LANGUAGES[name]), LANGUAGES[name]).set_index("measure")["value"]
+            blind = masses(by_chance(LANGUAGES[name]), LANGUAGES[name]).set_index("measure")[
+                "value"
+            ]
             least[name] = (blind["both"] + blind[rule]) / blind.sum()
         low = share.index.get_level_values("language").map(least).to_numpy(float)
-        tables.append(((share - low) / (1 - low)).rename("value").reset_index().assign(rule=rule.replace("_", " ")))
+        tables.append(
+            ((share - low) / (1 - low))
+            .rename("value")
+            .reset_index()
+            .assign(rule=rule.replace("_", " "))
+        )
     return pd.concat(tables, ignore_index=True)

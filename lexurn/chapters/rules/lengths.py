@@ -27,16 +27,22 @@ def followed(run: Run) -> pd.DataFrame:
     lines = []
     for length, words in of_each_length(language, longest).items():
         given = words[:, : -(-(length + 1) // 2)]
-        table = run.model.vocabulary.draw(len(given), generator=generator(settings.training.seed, "completions"))
+        table = run.model.vocabulary.draw(
+            len(given), generator=generator(settings.training.seed, "completions")
+        )
         found = complete(run.model, given, limit=longest + 1, table=table)
         right = language.contains(found) & (found == EOS).any(-1)
-        lines.append((length, length <= settings.task.longest, right.double().mean().item(), len(right)))
+        lines.append(
+            (length, length <= settings.task.longest, right.double().mean().item(), len(right))
+        )
     return pd.DataFrame(lines, columns=["length", "trained", "value", "n"])
 
 
 def of_each_length(language: Language, longest: int) -> dict[int, Tokens]:
     """Some different words of each length that there is, up to `longest`."""
-    tokens = language.sample(N_DRAWN, max_length=longest, generator=generator(0, "words of each length"))
+    tokens = language.sample(
+        N_DRAWN, max_length=longest, generator=generator(0, "words of each length")
+    )
     sizes = lengths(tokens)
     found = {}
     for length in sizes.unique().tolist():

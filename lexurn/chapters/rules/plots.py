@@ -32,10 +32,17 @@ def extrapolation(table: pd.DataFrame, axes: Axes) -> Axes:
     for number, (what, style) in enumerate(WHAT.items()):
         mine = table[(table["what"] == what) & table["model"].notna()]
         lifted = {model: place + 0.17 * (number - 1.5) for place, model in enumerate(models)}
-        axes.plot(mine["value"], mine["model"].map(lifted), ls="", ms=3, alpha=0.5, zorder=2, **style)
+        axes.plot(
+            mine["value"], mine["model"].map(lifted), ls="", ms=3, alpha=0.5, zorder=2, **style
+        )
         means = mine.groupby("model", sort=False)["value"].mean()
         axes.plot(means, means.index.map(lifted), ls="", ms=7, label=what, zorder=3, **style)
-    axes.set(yticks=range(len(models)), yticklabels=models, xlim=(-0.03, 1.03), ylim=(len(models) - 0.5, -0.5))
+    axes.set(
+        yticks=range(len(models)),
+        yticklabels=models,
+        xlim=(-0.03, 1.03),
+        ylim=(len(models) - 0.5, -0.5),
+    )
     axes.set(xlabel="share of prompts with rule 1 kept")
     axes.label_outer()
     return axes

@@ -5,7 +5,14 @@ maps      the data: where models stand between strategies, at every kept step of
 fitting   theory to data: parameters, what they are worth on what was held out, and how sure they are
 """
 
-from lexurn.chapters.strategies.account import COMPRESSORS, STRATEGIES, Account, bits, complexity, losses
+from lexurn.chapters.strategies.account import (
+    COMPRESSORS,
+    STRATEGIES,
+    Account,
+    bits,
+    complexity,
+    losses,
+)
 from lexurn.chapters.strategies.fitting import (
     FEWEST_CHECKPOINTS,
     FEWEST_D,
@@ -19,8 +26,24 @@ from lexurn.chapters.strategies.fitting import (
     parts,
     resampled,
 )
-from lexurn.chapters.strategies.judging import ablations, compositions, misplaced, scored, trial, weights
-from lexurn.chapters.strategies.maps import LOG_ODDS, Curves, along, cell, curves, curves_of, followed, made_by
+from lexurn.chapters.strategies.judging import (
+    ablations,
+    compositions,
+    misplaced,
+    scored,
+    trial,
+    weights,
+)
+from lexurn.chapters.strategies.maps import (
+    LOG_ODDS,
+    Curves,
+    along,
+    cell,
+    curves,
+    curves_of,
+    followed,
+    made_by,
+)
 from lexurn.chapters.strategies.transitions import crossings, dips, half_way, settled, slopes
 
 __all__ = [

@@ -52,7 +52,14 @@ PROGRAMS: dict[str, tuple[Callable, ...]] = {
     "generalizing": (Generalizing,),
     "memorizing": (Memorizing,),
     "symmetrized": (of_s.relabelings, Memorizing),
-    "symmetrized, fast": (of_s.Symmetrized, of_s._mixture, of_s._extend, of_s._join, of_s._subsets, of_s._steps),
+    "symmetrized, fast": (
+        of_s.Symmetrized,
+        of_s._mixture,
+        of_s._extend,
+        of_s._join,
+        of_s._subsets,
+        of_s._steps,
+    ),
 }
 
 
@@ -71,7 +78,9 @@ def source(thing: Callable) -> str:
     return "".join(ast.unparse(tree).split())
 
 
-def losses(predictors: Mapping[str, Predictor], urns: Pool, tokens: Tokens) -> dict[str, Float64[Tensor, "batch"]]:
+def losses(
+    predictors: Mapping[str, Predictor], urns: Pool, tokens: Tokens
+) -> dict[str, Float64[Tensor, "batch"]]:
     """L of several strategies, a value for each sequence: KL(true urn ‖ predictor), mean over rows 1 … C.
 
     urns[i] is that of tokens[i]. As all see the same sequences, their differences are surer than they are. (Published
@@ -79,7 +88,10 @@ def losses(predictors: Mapping[str, Predictor], urns: Pool, tokens: Tokens) -> d
     differences of means.)
     """
     truth = urns.log()[:, None]
-    return {name: divergences.kl(truth, each(tokens))[:, 1:].mean(-1) for name, each in predictors.items()}
+    return {
+        name: divergences.kl(truth, each(tokens))[:, 1:].mean(-1)
+        for name, each in predictors.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,9 @@ class Account:
     beta: float
     gamma: float
 
-    def log_weights(self, cells: pd.DataFrame, strategies: str = "ugm") -> Float[np.ndarray, "cells strategies"]:
+    def log_weights(
+        self, cells: pd.DataFrame, strategies: str = "ugm"
+    ) -> Float[np.ndarray, "cells strategies"]:
         """ln w of some strategies, normalized. `cells`: step, and l_i and k_i of each."""
         losses = cells[[f"l_{each}" for each in strategies]].to_numpy(float)
         complexities = cells[[f"k_{each}" for each in strategies]].to_numpy(float)
@@ -106,7 +120,9 @@ class Account:
     def transition(self, cells: pd.DataFrame) -> Float[np.ndarray, "cells"]:
         """N*, the step at which both have equal weight, for each line: infinite where never, 0 where at once."""
         ahead = (cells["l_g"] - cells["l_m"]).to_numpy(float)
-        costs = log(2) * (cells["k_m"].to_numpy(float) ** self.beta - cells["k_g"].to_numpy(float) ** self.beta)
+        costs = log(2) * (
+            cells["k_m"].to_numpy(float) ** self.beta - cells["k_g"].to_numpy(float) ** self.beta
+        )
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             steps = (np.maximum(costs, 0.0) / (self.gamma * ahead)) ** (1 / (1 - self.alpha))
         return np.where(ahead > 0, steps, np.inf)

@@ -78,14 +78,22 @@ def _fit(cells: pd.DataFrame, distance: Distance, fixed: dict[str, float]) -> Fi
     _refuse_few(cells)
     inside = parts(cells)["fitted"]
     names = [name for name in BOUNDS if name not in fixed]
-    starts = [dict(each) for each in dict.fromkeys(tuple((name, start[name]) for name in names) for start in STARTS)]
+    starts = [
+        dict(each)
+        for each in dict.fromkeys(tuple((name, start[name]) for name in names) for start in STARTS)
+    ]
     account, n_reached = _nearest(distance, inside / inside.sum(), starts, fixed)
     far = distance(account)
-    return Fit(account, int(inside.sum()), far[inside].mean(), far[~inside].mean(), len(starts), n_reached)
+    return Fit(
+        account, int(inside.sum()), far[inside].mean(), far[~inside].mean(), len(starts), n_reached
+    )
 
 
 def _nearest(
-    distance: Distance, weights: np.ndarray, starts: Sequence[Mapping[str, float]], fixed: Mapping[str, float]
+    distance: Distance,
+    weights: np.ndarray,
+    starts: Sequence[Mapping[str, float]],
+    fixed: Mapping[str, float],
 ) -> tuple[Account, int]:
     """The account whose weighted distance is least, and how many starts led there. A start that did not move, on a
     plateau, led nowhere."""
@@ -93,13 +101,20 @@ def _nearest(
 
     def account(x: np.ndarray) -> Account:
         found = dict(zip(names, map(float, x), strict=True))
-        return Account(**fixed, **(found | {"gamma": float(np.exp(found["gamma"]))} if "gamma" in found else found))
+        return Account(
+            **fixed,
+            **(found | {"gamma": float(np.exp(found["gamma"]))} if "gamma" in found else found),
+        )
 
     def mean(x: np.ndarray) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
             return float(weights @ distance(account(x)))
 
-    options = {"method": "L-BFGS-B", "bounds": [BOUNDS[name] for name in names], "options": {"maxiter": 500}}
+    options = {
+        "method": "L-BFGS-B",
+        "bounds": [BOUNDS[name] for name in names],
+        "options": {"maxiter": 500},
+    }
     ends = [(start, minimize(mean, list(start.values()), **options)) for start in starts]
     good = [end for start, end in ends if _led_somewhere(list(start.values()), end)]
     if not good:
@@ -121,13 +136,22 @@ def resampled(cells: pd.DataFrame, curves: Curves, found: Fit) -> list[Account]:
     None where there is a single one; a fit that goes nowhere is left out.
     """
     seeds, inside, account = cells["seed"].to_numpy(), parts(cells)["fitted"], found.account
-    start = {"alpha": max(account.alpha - 0.05, 0.01), "beta": account.beta, "gamma": float(np.log(account.gamma))}
+    start = {
+        "alpha": max(account.alpha - 0.05, 0.01),
+        "beta": account.beta,
+        "gamma": float(np.log(account.gamma)),
+    }
     there, accounts = np.unique(seeds), []
     for drawn in itertools.product(there, repeat=len(there) - 1) if len(there) > 1 else ():
         weights = inside * (seeds[:, None] == np.array(drawn)).sum(1)
         with contextlib.suppress(FitError):
             accounts.append(
-                _nearest(lambda each: curves.at(each.log_odds(cells)), weights / weights.sum(), [start], {})[0]
+                _nearest(
+                    lambda each: curves.at(each.log_odds(cells)),
+                    weights / weights.sum(),
+                    [start],
+                    {},
+                )[0]
             )
     return accounts
 
@@ -150,7 +174,11 @@ class Baseline:
     c: float
 
     def log_odds(self, cells: pd.DataFrame) -> np.ndarray:
-        return self.a + self.b * np.log(cells["step"]).to_numpy() + self.c * np.log(cells["n_tasks"]).to_numpy()
+        return (
+            self.a
+            + self.b * np.log(cells["step"]).to_numpy()
+            + self.c * np.log(cells["n_tasks"]).to_numpy()
+        )
 
     def transition(self, cells: pd.DataFrame) -> np.ndarray:
         """The step at which both have equal weight, for each line."""
@@ -180,4 +208,6 @@ def _refuse_few(cells: pd.DataFrame) -> None:
     ):
         n = cells[column].nunique()
         if n < fewest:
-            raise FitError(f"a fit needs at least {fewest} {what}, got {n}; train models for more of them")
+            raise FitError(
+                f"a fit needs at least {fewest} {what}, got {n}; train models for more of them"
+            )

@@ -24,7 +24,12 @@ def compositions(cells: pd.DataFrame, account: Account) -> pd.DataFrame:
     for who, weights in (("models", nearest), ("account", np.exp(account.log_weights(cells)))):
         for values, name in zip(weights.T, ("uniform", "generalizing", memorizer), strict=True):
             parts.append(cells[["n_tasks", "step"]].assign(who=who, reference=name, weight=values))
-    return pd.concat(parts).groupby(["n_tasks", "step", "who", "reference"], sort=False)["weight"].mean().reset_index()
+    return (
+        pd.concat(parts)
+        .groupby(["n_tasks", "step", "who", "reference"], sort=False)["weight"]
+        .mean()
+        .reset_index()
+    )
 
 
 def misplaced(composed: pd.DataFrame) -> pd.Series:
@@ -60,16 +65,28 @@ def ablations(cells: pd.DataFrame, curves: Mapping[str, Curves]) -> pd.DataFrame
     64 · D · V, a generalizer has none, and β is 1. `curves`: `kl`, `tv` and `tv_out` of the same cells.
     """
     raw = cells.assign(k_m=64.0 * cells["n_tasks"] * cells["n_colors"], k_g=0.0)
-    without = {"account": (cells, {}), "α = 0": (cells, {"alpha": 0.0}), "β = 1": (cells, {"beta": 1.0})}
+    without = {
+        "account": (cells, {}),
+        "α = 0": (cells, {"alpha": 0.0}),
+        "β = 1": (cells, {"beta": 1.0}),
+    }
     without |= {"γ = 1": (cells, {"gamma": 1.0}), "linear K": (raw, {"beta": 1.0})}
     lines = []
     for who, (given, fixed) in without.items():
         line = {"who": who, "parameters": 3 - len(fixed), "odds": None}
         with contextlib.suppress(FitError):
             account = fit(given, curves["kl"], fixed=fixed).account
-            line |= {"odds": account.log_odds(given)} | {name: getattr(account, name) for name in BOUNDS}
+            line |= {"odds": account.log_odds(given)} | {
+                name: getattr(account, name) for name in BOUNDS
+            }
         lines.append(line)
-    lines.append({"who": "baseline", "parameters": 3, "odds": fit_baseline(cells, curves["kl"]).log_odds(cells)})
+    lines.append(
+        {
+            "who": "baseline",
+            "parameters": 3,
+            "odds": fit_baseline(cells, curves["kl"]).log_odds(cells),
+        }
+    )
     masks, best, every = parts(cells), curves["kl"].values.min(-1), np.ones(len(cells), bool)
     share, share_out = (cells[name].to_numpy() for name in ("share", "share_out"))
     for line in lines:
@@ -79,13 +96,18 @@ def ablations(cells: pd.DataFrame, curves: Mapping[str, Curves]) -> pd.DataFrame
         excess = curves["kl"].at(odds) - best
         line |= {part: excess[mask].mean() for part, mask in masks.items()}
         line |= {"held out": excess[~masks["fitted"]].mean()}
-        line |= {"r": scored(odds, share, every), "r more urns": scored(odds, share, masks["more urns"])}
+        line |= {
+            "r": scored(odds, share, every),
+            "r more urns": scored(odds, share, masks["more urns"]),
+        }
         line |= {"r_out": scored(odds, share_out, every)}
         line |= {name: curves[name].at(odds).mean() for name in ("tv", "tv_out")}
     return pd.DataFrame(lines)
 
 
-def trial(cells: pd.DataFrame, maker: Account | Baseline, *, noise: float, generator: Generator) -> dict[str, Interval]:
+def trial(
+    cells: pd.DataFrame, maker: Account | Baseline, *, noise: float, generator: Generator
+) -> dict[str, Interval]:
     """What is fitted to a map that is known: mixtures of M and G with the log odds of `maker` (see `maps.made_by`).
 
     alpha, beta and ln gamma, fitted to each seed alone, and what account and baseline lose beyond the best mixtures
@@ -96,7 +118,11 @@ def trial(cells: pd.DataFrame, maker: Account | Baseline, *, noise: float, gener
     for places in cells.groupby("seed").indices.values():
         mine, curves = cells.iloc[places].reset_index(drop=True), Curves(made.values[places])
         account, line = fit(mine, curves).account, fit_baseline(mine, curves)
-        values = {"alpha": account.alpha, "beta": account.beta, "ln gamma": float(np.log(account.gamma))}
+        values = {
+            "alpha": account.alpha,
+            "beta": account.beta,
+            "ln gamma": float(np.log(account.gamma)),
+        }
         for who, each in (("account", account), ("baseline", line)):
             lost = curves.at(each.log_odds(mine)) - curves.values.min(-1)
             values[f"KL more urns, {who}"] = float(lost[parts(mine)["more urns"]].mean())
@@ -110,4 +136,6 @@ def weights(cells: pd.DataFrame, **accounts: Account | Baseline) -> pd.DataFrame
     w_m, share."""
     part = np.select(list(parts(cells).values()), list(parts(cells)), "")
     of = cells[["n_tasks", "seed", "step", "share"]].assign(part=part)
-    return pd.concat([of.assign(who=who, w_m=expit(each.log_odds(cells))) for who, each in accounts.items()])
+    return pd.concat(
+        [of.assign(who=who, w_m=expit(each.log_odds(cells))) for who, each in accounts.items()]
+    )

@@ -65,7 +65,9 @@ class Curves:
         return (self.pieces[:, part, np.arange(len(x))] * powers).sum(0)
 
 
-def curves(log_model: LogProbs, log_m: LogProbs, log_g: LogProbs) -> dict[str, Float[np.ndarray, "odds"]]:
+def curves(
+    log_model: LogProbs, log_m: LogProbs, log_g: LogProbs
+) -> dict[str, Float[np.ndarray, "odds"]]:
     """How far a model is from the mixture of M and G at each of `LOG_ODDS`, mean over all rows.
 
     `kl`: KL(model ‖ mixture); `tv`: total variation. In probabilities, not their logarithms, as this is most of the
@@ -92,13 +94,18 @@ def cell(
     found: dict[str, float] = {}
     for of, tokens in (("", inside), ("_out", outside)):
         model, u, g, m = (
-            each(tokens)[:, 1:].double() for each in (predictor, *(strategies[name] for name in STRATEGIES))
+            each(tokens)[:, 1:].double()
+            for each in (predictor, *(strategies[name] for name in STRATEGIES))
         )
         to_g, to_m, apart = (
-            divergences.symmetrized_kl(*pair).mean().item() for pair in ((model, g), (model, m), (g, m))
+            divergences.symmetrized_kl(*pair).mean().item()
+            for pair in ((model, g), (model, m), (g, m))
         )
         far = not min(to_g, to_m) <= apart
-        found |= {f"share{of}": np.nan if far else (1 + (to_g - to_m) / apart) / 2, f"apart{of}": apart}
+        found |= {
+            f"share{of}": np.nan if far else (1 + (to_g - to_m) / apart) / 2,
+            f"apart{of}": apart,
+        }
         near = curves(model, m, g)
         found |= {f"tv{of}_{i}": value for i, value in enumerate(near["tv"])}
         if of:
@@ -109,31 +116,52 @@ def cell(
         every = torch.stack([u, g, m])
         weights = divergences.mixture_weights(model, every)
         mixed = (every + weights.log()[:, None, None, None]).logsumexp(0)
-        found |= {f"weight_{name}": weight for name, weight in zip(STRATEGIES, weights.tolist(), strict=True)}
+        found |= {
+            f"weight_{name}": weight
+            for name, weight in zip(STRATEGIES, weights.tolist(), strict=True)
+        }
         found["left_over"] = divergences.kl(model, mixed).mean().item()
     return found
 
 
-def along(run: Run, *, n_sequences: int = N_SEQUENCES, n_for_losses: int = N_FOR_LOSSES) -> pd.DataFrame:
+def along(
+    run: Run, *, n_sequences: int = N_SEQUENCES, n_for_losses: int = N_FOR_LOSSES
+) -> pd.DataFrame:
     """A run's cells, computed. Raises FileNotFoundError where it kept no weights, and ParameterError without a pool or
     where S takes too long."""
     settings, pool, task = run.settings, run.pool, fit.urns(run.settings)
     fit.require_references(settings)
-    stream, length = generator(settings.training.seed, "strategies"), settings.task.context_length + 1
+    stream, length = (
+        generator(settings.training.seed, "strategies"),
+        settings.task.context_length + 1,
+    )
     urns = pool[torch.randint(len(pool), (n_for_losses,), generator=stream)]
     fresh = task.sample_tasks(n_sequences, generator=stream)
     many, outside = (task.sample(each, length, generator=stream) for each in (urns, fresh))
-    inside, memorizer = many[:n_sequences], {"memorizing": Memorizing, "symmetrized": Symmetrized}[settings.memorizing]
-    exact = {"u": Uniform(settings.task.n_colors), "g": run.references["generalizing"], "m": memorizer(pool)}
+    inside, memorizer = (
+        many[:n_sequences],
+        {"memorizing": Memorizing, "symmetrized": Symmetrized}[settings.memorizing],
+    )
+    exact = {
+        "u": Uniform(settings.task.n_colors),
+        "g": run.references["generalizing"],
+        "m": memorizer(pool),
+    }
     lost = losses(exact, urns, many)
-    of = {"n_tasks": len(pool), "seed": settings.training.seed, "d_mlp": settings.backbone.mlp_width}
+    of = {
+        "n_tasks": len(pool),
+        "seed": settings.training.seed,
+        "d_mlp": settings.backbone.mlp_width,
+    }
     of |= {"context_length": settings.task.context_length, "n_colors": settings.task.n_colors}
     of |= {f"l_{name}": values.mean().item() for name, values in lost.items()}
     ahead = lost["g"] - lost["m"]
     of |= {"delta_l": ahead.mean().item(), "delta_l_sem": ahead.std().item() / len(ahead) ** 0.5}
     of["kl_g"] = losses({"g": exact["g"]}, fresh, outside)["g"].mean().item()
     strategies = remembered(exact, {"in": inside, "out": outside})
-    lines = [of | {"step": step} | cell(each, strategies, inside, outside) for step, each in run.along()]
+    lines = [
+        of | {"step": step} | cell(each, strategies, inside, outside) for step, each in run.along()
+    ]
     return pd.DataFrame(lines).assign(kind=settings.kind)
 
 
@@ -146,7 +174,11 @@ def complexities(run: Run) -> dict[str, int]:
 
 
 def followed(
-    found: Sequence[Run], *, jobs: int = 1, say: Callable[[str], None] | None = None, titrated: str = ""
+    found: Sequence[Run],
+    *,
+    jobs: int = 1,
+    say: Callable[[str], None] | None = None,
+    titrated: str = "",
 ) -> pd.DataFrame:
     """The map of several runs: read, or made by processes side by side and kept; `say` is told how far it is (stderr).
 
@@ -154,11 +186,18 @@ def followed(
     """
     _refuse_mixed(found, titrated)
     tables = cache.tables(found, along, name=f"strategies-{VERSION}", jobs=jobs, say=say)
-    known = [pd.DataFrame(complexities(run), index=cells.index) for run, cells in zip(found, tables, strict=True)]
-    return pd.concat([pd.concat(pair, axis=1) for pair in zip(tables, known, strict=True)], ignore_index=True)
+    known = [
+        pd.DataFrame(complexities(run), index=cells.index)
+        for run, cells in zip(found, tables, strict=True)
+    ]
+    return pd.concat(
+        [pd.concat(pair, axis=1) for pair in zip(tables, known, strict=True)], ignore_index=True
+    )
 
 
-def made_by(cells: pd.DataFrame, odds: np.ndarray, *, noise: float = 0.0, generator: torch.Generator) -> Curves:
+def made_by(
+    cells: pd.DataFrame, odds: np.ndarray, *, noise: float = 0.0, generator: torch.Generator
+) -> Curves:
     """The curves that models would have which *are* mixtures of M and G with these log odds: to try a fit on.
 
     For each training a pool is drawn anew, and its log odds are off by a normal number with this deviation.

@@ -11,7 +11,14 @@ from matplotlib.colors import LogNorm, Normalize
 from lexurn.figures.style import COLORS, HATCHES, NAMES, label, log_steps
 
 TRANSITIONS: dict[str, dict[str, Any]] = {
-    "half way": {"marker": "o", "mfc": "white", "mec": "black", "ms": 5, "ls": "", "color": "black"},
+    "half way": {
+        "marker": "o",
+        "mfc": "white",
+        "mec": "black",
+        "ms": 5,
+        "ls": "",
+        "color": "black",
+    },
     "account": {"color": "black", "linestyle": "-", "linewidth": 1.6},
     "baseline": {"color": "black", "linestyle": ":", "linewidth": 1.6},
 }
@@ -40,18 +47,27 @@ def diversity_map(
     axes.set_facecolor("0.92")
     axes.patch.set(alpha=1, hatch="///", edgecolor="0.75", linewidth=0)
     norm = LogNorm(low, high) if log else Normalize(low, high)
-    drawn = axes.pcolormesh(edges, np.append(places, len(wide)) - 0.5, wide, cmap="cividis", norm=norm, rasterized=True)
+    drawn = axes.pcolormesh(
+        edges, np.append(places, len(wide)) - 0.5, wide, cmap="cividis", norm=norm, rasterized=True
+    )
     bar = axes.figure.colorbar(
         drawn, ax=axes, label=label(value), ticks=list(ticks) or None, format="%g", extend="both"
     )
     bar.ax.minorticks_off()
     for what, style in TRANSITIONS.items():
-        mine = table[(table["what"] == what) & table["n_tasks"].isin(wide.index)].sort_values("n_tasks")
+        mine = table[(table["what"] == what) & table["n_tasks"].isin(wide.index)].sort_values(
+            "n_tasks"
+        )
         heights = [wide.index.get_loc(each) for each in mine["n_tasks"]]
         if len(mine):
             axes.plot(mine["step"], heights, label=what, zorder=3, **style)
             axes.legend(loc="lower left", fontsize=8, framealpha=0.9)
-    axes.set(yticks=places, yticklabels=[f"{each:g}" for each in wide.index], ylabel=label("n_tasks"), xlabel="step")
+    axes.set(
+        yticks=places,
+        yticklabels=[f"{each:g}" for each in wide.index],
+        ylabel=label("n_tasks"),
+        xlabel="step",
+    )
     log_steps(axes).set(xlim=(edges[0], edges[-1]), ylim=(-0.5, len(wide) - 0.5))
     axes.label_outer()
     return axes
@@ -63,16 +79,23 @@ def compositions(table: pd.DataFrame, axes: Axes) -> Axes:
     `table`: step, reference (a name in `COLORS`), weight, and who: `models` or `account`.
     """
     parts = {
-        who: mine.pivot(index="step", columns="reference", values="weight")[list(mine["reference"].unique())]
+        who: mine.pivot(index="step", columns="reference", values="weight")[
+            list(mine["reference"].unique())
+        ]
         for who, mine in table.groupby("who")
     }
     models = parts["models"]
-    style = {"colors": [COLORS[name] for name in models], "labels": [NAMES.get(name, name) for name in models]}
+    style = {
+        "colors": [COLORS[name] for name in models],
+        "labels": [NAMES.get(name, name) for name in models],
+    }
     for area, hatch in zip(axes.stackplot(models.index, models.T, **style), HATCHES, strict=False):
         area.set(hatch=hatch, edgecolor="white", linewidth=0)
     bounds = parts["account"].T.cumsum().T
     for number, name in enumerate(list(bounds)[:-1]):
-        said = f"{' + '.join(NAMES.get(each, each) for each in list(bounds)[: number + 1])}, account"
+        said = (
+            f"{' + '.join(NAMES.get(each, each) for each in list(bounds)[: number + 1])}, account"
+        )
         axes.plot(bounds.index, bounds[name], "k-" if number else "k--", lw=1.6, label=said)
     axes.set(xlabel="step", ylabel="weight", ylim=(0, 1), xlim=(models.index[0], models.index[-1]))
     axes.label_outer()

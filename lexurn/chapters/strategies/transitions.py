@@ -22,29 +22,45 @@ def crossings(cells: pd.DataFrame, *, since: int = 0) -> pd.DataFrame:
     lines = []
     for of, mine in cells[cells["step"] >= since].groupby(["kind", "n_tasks", "seed"], sort=False):
         mine = mine.sort_values("step").dropna(subset="share")
-        above, steps, shares = (mine["share"] >= 0.5).to_numpy(), np.log(mine["step"]), mine["share"].to_numpy()
-        line = {**dict(zip(("kind", "n_tasks", "seed"), of, strict=True)), "step": np.nan, "why": ""}
+        above, steps, shares = (
+            (mine["share"] >= 0.5).to_numpy(),
+            np.log(mine["step"]),
+            mine["share"].to_numpy(),
+        )
+        line = {
+            **dict(zip(("kind", "n_tasks", "seed"), of, strict=True)),
+            "step": np.nan,
+            "why": "",
+        }
         if not above.any():
             line["why"] = "later" if len(mine) else "undetermined"
         elif above[0]:
             line["why"] = "sooner"
         else:
             i = int(above.argmax())
-            line["step"] = float(np.exp(np.interp(0.5, shares[i - 1 : i + 1], steps.iloc[i - 1 : i + 1])))
+            line["step"] = float(
+                np.exp(np.interp(0.5, shares[i - 1 : i + 1], steps.iloc[i - 1 : i + 1]))
+            )
         lines.append(line)
     return pd.DataFrame(lines)
 
 
 def half_way(crossed: pd.DataFrame) -> pd.DataFrame:
     """n_tasks and step: the geometric mean over seeds of their crossings, where every seed has one."""
-    logs = np.log(crossed.set_index("n_tasks")["step"]).groupby("n_tasks").agg(lambda each: each.mean(skipna=False))
+    logs = (
+        np.log(crossed.set_index("n_tasks")["step"])
+        .groupby("n_tasks")
+        .agg(lambda each: each.mean(skipna=False))
+    )
     return np.exp(logs.dropna()).rename("step").reset_index()
 
 
 def slopes(crossed: pd.DataFrame) -> pd.Series:
     """How steeply ln N at the crossing grows with ln D: a line's slope for each seed with two crossings or more."""
     found = {
-        seed: np.polyfit(np.log(mine["n_tasks"].to_numpy(float)), np.log(mine["step"].to_numpy(float)), 1)[0]
+        seed: np.polyfit(
+            np.log(mine["n_tasks"].to_numpy(float)), np.log(mine["step"].to_numpy(float)), 1
+        )[0]
         for seed, mine in crossed.dropna(subset="step").groupby("seed")
         if len(mine) > 1
     }

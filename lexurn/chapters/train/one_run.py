@@ -41,11 +41,11 @@ def _of_words(run: Run) -> str:
     best, table = fit.optimum(run.settings), excess(run)
     lost = [
         f"{with_error(value, sem)} on {n} words {split.replace('_', ' ')}"
-        for split, value, sem, n in table.loc[table["reference"] == best, ["split", "value", "sem", "n"]].values
+        for split, value, sem, n in table.loc[
+            table["reference"] == best, ["split", "value", "sem", "n"]
+        ].values
     ]
-    text = (
-        f"The best that its kind can do on words of the language is **{best}**. Nats a word that this model loses more:"
-    )
+    text = f"The best that its kind can do on words of the language is **{best}**. Nats a word that this model loses more:"
     return f"{text} {'; '.join(lost)} (± one standard error over words, for one model)."
 
 
@@ -54,7 +54,9 @@ def _of_text(run: Run) -> str:
     for who, of in perplexity.of_run(run).items():
         bits = with_error(of.bits_per_byte, of.bits_per_byte_sem)
         name = "this model" if who == "model" else who
-        said.append(f"{name} **{with_error(of.perplexity, of.perplexity_sem)}** ({bits} bits per byte)")
+        said.append(
+            f"{name} **{with_error(of.perplexity, of.perplexity_sem)}** ({bits} bits per byte)"
+        )
     return (
         f"The best that can be said of a text is not known. Perplexity of the whole test text, {of.n_tokens:,} tokens: "
         f"{'; '.join(said)} (± one standard error over {of.n_sequences:,} sequences, for one model)."
@@ -81,4 +83,7 @@ def shown(run: Run) -> tuple[list[str], str]:
         return ["test"], "test"
     if run.settings.task.n_special:
         return list(run.splits), "in_distribution"
-    return ["in_distribution" if run.pool is not None else "low_entropy", "out_of_distribution"], "out_of_distribution"
+    return [
+        "in_distribution" if run.pool is not None else "low_entropy",
+        "out_of_distribution",
+    ], "out_of_distribution"

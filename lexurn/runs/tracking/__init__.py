@@ -87,7 +87,11 @@ class Files(Tracker):
 
     def __init__(self, folder: Path, *, step: int | None = None):
         self.folder, self.metrics = folder, folder / "metrics.jsonl"
-        kept = [line for line in read(self.metrics) if line["step"] <= step] if step is not None else []
+        kept = (
+            [line for line in read(self.metrics) if line["step"] <= step]
+            if step is not None
+            else []
+        )
         write(self.metrics, "".join(json.dumps(line) + "\n" for line in kept))
 
     def log(self, metrics: dict[str, float], step: int) -> None:
@@ -102,7 +106,9 @@ class Files(Tracker):
 
 def read(metrics: Path) -> list[dict[str, Any]]:
     """The lines of a `metrics.jsonl`; a last one that a killed process had not finished is left out."""
-    return [json.loads(line) for line in files.read(metrics).decode().splitlines() if line.endswith("}")]
+    return [
+        json.loads(line) for line in files.read(metrics).decode().splitlines() if line.endswith("}")
+    ]
 
 
 class Lines(Tracker):
@@ -118,7 +124,11 @@ class Lines(Tracker):
             return
         self.said = time.monotonic()
         loss = metrics["validation_loss"]
-        print(f"step {step}/{self.n_steps}  validation loss {loss:.4f}  {left}", file=sys.stderr, flush=True)
+        print(
+            f"step {step}/{self.n_steps}  validation loss {loss:.4f}  {left}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 class Clock:

@@ -14,7 +14,13 @@ NAME = "WANDB_API_KEY"
 
 def find_key(given: str | None = None) -> str | None:
     """The first that is there: the one given, the environment's, an `.env` file's, Colab's secret, one typed in."""
-    sources = (lambda: given, lambda: os.environ.get(NAME), _from_env_file, _from_colab, _from_terminal)
+    sources = (
+        lambda: given,
+        lambda: os.environ.get(NAME),
+        _from_env_file,
+        _from_colab,
+        _from_terminal,
+    )
     found = ((source() or "").strip() for source in sources)
     return next(filter(None, found), None)
 

@@ -43,7 +43,11 @@ def record(answer: Callable[..., None], fail: Callable[[Exception], None]) -> No
     for line in sys.stdin:
         try:
             match json.loads(line):
-                case ["log", metrics, step]:  # steps that the run has already, after a resume, are ignored by wandb
+                case [
+                    "log",
+                    metrics,
+                    step,
+                ]:  # steps that the run has already, after a resume, are ignored by wandb
                     run.log(metrics, step=step, commit=True)
                 case ["log_table", name, {"columns": columns, "data": rows}]:
                     run.log({name: wandb.Table(columns=columns, data=rows, allow_mixed_types=True)})
@@ -54,7 +58,9 @@ def record(answer: Callable[..., None], fail: Callable[[Exception], None]) -> No
                     whole = True
         except Exception as error:  # what comes after it may still be recorded
             fail(error)
-    signal.alarm(int(first["settings"]["finish_timeout"]) + 60)  # the last resort: it ends this process
+    signal.alarm(
+        int(first["settings"]["finish_timeout"]) + 60
+    )  # the last resort: it ends this process
     run.finish(exit_code=0 if whole else 1)
 
 

@@ -43,7 +43,9 @@ class Wandb(Tracker):
 
     def __init__(self, folder: Path, *, config: dict[str, Any], key: str | None = None):
         self.folder, self.config = folder.resolve(), config
-        self.mode = {"dryrun": "offline"}.get(asked := os.environ.get("WANDB_MODE") or "online", asked)
+        self.mode = {"dryrun": "offline"}.get(
+            asked := os.environ.get("WANDB_MODE") or "online", asked
+        )
         self.key = find_key(key) if self.mode not in ("offline", "disabled") else None
         self.at: str | None = None  # wandb's folder, once it records
         self.failed = False
@@ -54,13 +56,19 @@ class Wandb(Tracker):
 
     def go_on(self, past: list[dict[str, Any]]) -> None:
         for metrics in past:
-            self.log({name: value for name, value in metrics.items() if name != "step"}, metrics["step"])
+            self.log(
+                {name: value for name, value in metrics.items() if name != "step"}, metrics["step"]
+            )
 
     def log(self, metrics: dict[str, float], step: int) -> None:
         self._tell("log", metrics, step)
 
     def log_table(self, name: str, table: pd.DataFrame) -> None:
-        self._tell("log_table", name, json.loads(table.to_json(orient="split", index=False, double_precision=15)))
+        self._tell(
+            "log_table",
+            name,
+            json.loads(table.to_json(orient="split", index=False, double_precision=15)),
+        )
 
     def log_weights(self, path: Path) -> None:
         self._tell("log_weights", str(path.resolve()))
@@ -79,7 +87,9 @@ class Wandb(Tracker):
             self._say(f"recorded offline; upload it at any time with: wandb sync {self.at}")
         elif self.at and late and self.mode != "offline":
             again = f"wandb sync --no-skip-online {self.at}"
-            self._say(f"uploads are not done {waited} and go on in the background; should they fail: {again}")
+            self._say(
+                f"uploads are not done {waited} and go on in the background; should they fail: {again}"
+            )
         elif late:
             self._say(f"recording is not done {waited}; the metrics are in {self.folder}")
 
@@ -88,7 +98,11 @@ class Wandb(Tracker):
 
     def _say(self, text: str) -> None:
         text = " ".join(text.split())
-        print("W&B: " + (text.replace(self.key, "***") if self.key else text), file=sys.stderr, flush=True)
+        print(
+            "W&B: " + (text.replace(self.key, "***") if self.key else text),
+            file=sys.stderr,
+            flush=True,
+        )
 
     def _work(self) -> None:
         try:
@@ -100,7 +114,9 @@ class Wandb(Tracker):
                 self._say(json.loads(line)["error"])
         except Exception as error:
             self.failed = True
-            self._say(f"recording ended ({type(error).__name__}: {error}); the metrics are in {self.folder}")
+            self._say(
+                f"recording ended ({type(error).__name__}: {error}); the metrics are in {self.folder}"
+            )
 
     def _begin(self) -> subprocess.Popen:
         """A child that records: online if there is a key and the server answers, else offline."""
@@ -143,11 +159,19 @@ class Wandb(Tracker):
             start_new_session=True,  # a Ctrl-C meant for the training does not reach it
             text=True,
         )
-        print(json.dumps({"settings": self._settings(mode), "config": self.config}), file=child.stdin, flush=True)
-        patience = SECONDS_TO_BEGIN + 10 if mode != "offline" else 120  # on a busy machine imports alone take long
+        print(
+            json.dumps({"settings": self._settings(mode), "config": self.config}),
+            file=child.stdin,
+            flush=True,
+        )
+        patience = (
+            SECONDS_TO_BEGIN + 10 if mode != "offline" else 120
+        )  # on a busy machine imports alone take long
         if not select.select([child.stdout], [], [], patience)[0]:
             return child, {"error": "no answer in time"}
-        return child, json.loads(child.stdout.readline() or '{"error": "the recording process ended"}')
+        return child, json.loads(
+            child.stdout.readline() or '{"error": "the recording process ended"}'
+        )
 
     def _settings(self, mode: str) -> dict[str, Any]:
         """What `wandb.Settings` takes; anything that would look at the machine, the code or the console is off."""
@@ -181,5 +205,8 @@ class Wandb(Tracker):
     def _id(self) -> str:
         path = self.folder / "wandb.json"
         if not path.exists():
-            write(path, json.dumps({"id": f"{self.folder.name.rpartition('-')[2]}-{secrets.token_hex(3)}"}))
+            write(
+                path,
+                json.dumps({"id": f"{self.folder.name.rpartition('-')[2]}-{secrets.token_hex(3)}"}),
+            )
         return json.loads(path.read_text())["id"]
