@@ -1,7 +1,5 @@
 """How much there is to learn of a language, and how much of it a run has learned."""
 
-from math import isfinite
-
 import pandas as pd
 
 from lexurn.base.seeding import generator
@@ -49,18 +47,10 @@ def learning(
 
 
 def excess(run: Run) -> pd.DataFrame:
-    """The same with the best weights, for every split and reference: split, reference, value, sem, n (words).
-
-    Left out is what a reference holds for impossible: words longer than those it was made for.
-    """
-    n_rows, table = run.settings.task.context_length + 1, run.results
-    lines = []
-    for split in table["split"].unique():
-        chosen = evaluation.select(table, split=split, measure="regret")
-        for reference, mean, sem, n in chosen.itertuples():
-            if isfinite(mean):
-                lines.append((split, reference, n_rows * mean, n_rows * sem, n))
-    return pd.DataFrame(lines, columns=["split", "reference", "value", "sem", "n"])
+    """Return what the best weights lose more than each reference on each split, in nats per string:
+    split, reference, value, sem, n (strings)."""
+    n_rows = run.settings.task.context_length + 1
+    return evaluation.regret_per_sequence(run.results, n_rows=n_rows)
 
 
 def by_row(run: Run, *, reference: str = "relabelled") -> pd.DataFrame:

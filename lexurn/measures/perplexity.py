@@ -6,7 +6,7 @@ The text is cut into sequences that do not overlap, and its end is a shorter one
 from the tokens before it in its sequence. That is a little worse than a window that moves along would tell.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import exp, log
 
@@ -15,9 +15,7 @@ import torch
 
 from lexurn.base.divergences import as_double, negative_log_likelihood
 from lexurn.base.shapes import Predictor, Tokens
-from lexurn.generators import text
-from lexurn.runs import fit
-from lexurn.runs.run import Run
+from lexurn.tasks.text import TextTask
 
 
 @dataclass(frozen=True)
@@ -47,18 +45,17 @@ class Perplexity:
         return self.sem * self.n_tokens / log(2) / self.n_bytes
 
 
-def of_run(run: Run) -> dict[str, Perplexity]:
-    """Of a run's best weights (`model`) and of its references, over all tokens of the test text."""
-    found, length = text.load(run.settings.task), run.settings.task.context_length + 1
+def of_task(
+    task: TextTask, predictors: Mapping[str, Predictor], *, at_once: int = 64
+) -> dict[str, Perplexity]:
+    """Return the perplexity of each predictor over all tokens of the test text."""
     options = {
-        "n_bytes": found.tokenizer.n_bytes,
-        "length": length,
-        "at_once": fit.at_once(run.settings),
+        "n_bytes": task.text.tokenizer.n_bytes,
+        "length": task.settings.task.context_length + 1,
+        "at_once": at_once,
     }
-    asked = {"model": run.predictor, **run.references}
-    return {
-        who: of_text(predictor, found.tokens("test"), **options) for who, predictor in asked.items()
-    }
+    tokens = task.text.tokens("test")
+    return {name: of_text(predictor, tokens, **options) for name, predictor in predictors.items()}
 
 
 def of_text(
