@@ -1,4 +1,4 @@
-"""Text: corpora, tokenizers, arrays of tokens, counts, perplexity; and on the real WikiText-2 where it is at hand."""
+"""Text: corpora, tokenizers, token arrays, n-grams, perplexity; WikiText-2 if it is available."""
 
 import hashlib
 import os
@@ -22,11 +22,9 @@ from lexurn.settings import TextSettings
 from lexurn.settings.resolver import ParameterError, check
 
 DATA = os.environ.get("LEXURN_TEST_DATA")
-"""A folder with `wikitext-2/valid.txt` and `test.txt`, and `gpt2-bpe/encoder.json` and `vocab.bpe`."""
+"""A folder with `wikitext-2/{valid,test}.txt`, `gpt2-bpe/encoder.json` and `gpt2-bpe/vocab.bpe`."""
 
-needs_data = pytest.mark.skipif(
-    not DATA, reason="LEXURN_TEST_DATA names no folder with WikiText-2 and GPT-2's files"
-)
+needs_data = pytest.mark.skipif(not DATA, reason="LEXURN_TEST_DATA names no folder with test data")
 SMALL = {
     "task": "text",
     "n_tokens": 300,
@@ -76,21 +74,21 @@ def test_text_comes_back_from_its_tokens(task):
 
 
 def test_a_byte_pair_encoding_is_learned_from_its_text_alone_and_again_the_same():
-    one, again = (tokenization.learned("to be or not to be, " * 50, 262) for _ in range(2))
-    other = tokenization.learned("all the world's a stage, " * 50, 262)
+    one, again = (tokenization.train_bpe("to be or not to be, " * 50, 262) for _ in range(2))
+    other = tokenization.train_bpe("all the world's a stage, " * 50, 262)
     assert one.fingerprint == again.fingerprint != other.fingerprint
     assert max(map(len, one.pieces)) > 1 and len(one.encode("to be or")) < 8
     for foreign in ("été", "日本", "\x00\n "):
         assert one.decode(one.encode(foreign)) == foreign
     assert "�" in one.decode(one.encode("日")[:1])
     with pytest.raises(
-        ParameterError, match="n_tokens=2000 are more than the training text has pairs for"
+        ParameterError, match="n_tokens=2000 is too large: the pairs of the training text give only"
     ):
-        tokenization.learned("to be", 2000)
+        tokenization.train_bpe("to be", 2000)
 
 
 def test_characters_that_are_foreign_are_named():
-    letters = tokenization.characters(["abc", "cd"])
+    letters = tokenization.build_char_tokenizer(["abc", "cd"])
     assert letters.pieces == (b"a", b"b", b"c", b"d") and letters.encode("dab") == [3, 0, 1]
     with pytest.raises(ValueError, match="the tokenizer char has no 'é'"):
         letters.encode("abé")
@@ -130,12 +128,12 @@ def test_counts_are_those_of_a_loop():
             for s in STRENGTHS
         }
         best = min(losses, key=losses.get)
-        assert torch.allclose(Bigram(tokens, size, other=other).log_probs.exp(), loop(best))
+        assert torch.allclose(Bigram(tokens, size, validation=other).log_probs.exp(), loop(best))
         assert best == (1 if other[0] == 0 else 1000)
 
 
 def test_perplexity_where_it_is_known():
-    """Uniform: the size of the vocabulary; counts: their closed form; and every token is predicted once."""
+    """Uniform has the vocabulary size, unigrams a closed form; tokens are predicted once."""
     tokens, n_bytes = np.array([0, 1, 1, 2, 1, 0, 3] * 5, dtype=np.uint16), np.array([1, 2, 1, 3])
     asked = []
 
@@ -228,7 +226,7 @@ def test_permuted_tokens_keep_what_is_equal():
 def test_corpora_that_are_not_there_are_told(tmp_path):
     with pytest.raises(
         ParameterError,
-        match="corpus must be plays, wikitext-2 or a folder, got play, which is none; did you mean plays",
+        match="corpus must be plays.*, got play, which is no folder; did you mean plays",
     ):
         runs.get(check(SMALL | {"corpus": "play"}))
     only = folder(tmp_path / "one", train="to be " * 100)
@@ -270,7 +268,7 @@ def test_without_network_wikitext_is_refused_at_once(monkeypatch):
     monkeypatch.setattr(tokenization, "GPT2_HOST", "http://127.0.0.1:9")
     monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
     with pytest.raises(
-        ParameterError, match="use tokenizer bpe, which is learned here, or set TIKTOKEN_CACHE_DIR"
+        ParameterError, match="use tokenizer bpe, which is trained here, or set TIKTOKEN_CACHE_DIR"
     ):
         runs.get(check(SMALL | {"tokenizer": "gpt2", "n_tokens": 1024}))
 
@@ -285,7 +283,7 @@ def test_wikitext_is_loaded_once_and_kept(monkeypatch):
             for split in ("train", "validation", "test")
         }
 
-    monkeypatch.setattr(corpora, "require_answer", lambda address: None)
+    monkeypatch.setattr(corpora, "check_reachable", lambda address: None)
     monkeypatch.setattr("datasets.load_dataset", load_dataset)
     assert corpora.read("wikitext-2", "valid").startswith(" = validation = \n to be \n")
     corpora.read.cache_clear()
@@ -300,7 +298,7 @@ def test_gpt2s_encoding_is_its_own(tmp_path, monkeypatch):
         content = (Path(DATA) / "gpt2-bpe" / name).read_bytes()
         (tmp_path / hashlib.sha1(address.encode()).hexdigest()).write_bytes(content)
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    found = tokenization.gpt2()
+    found = tokenization.load_gpt2()
     assert len(found.pieces) == tokenization.GPT2_TOKENS == TextSettings.GPT2_TOKENS
     assert (
         found.encode("Hello world") == [15496, 995] and found.decode([15496, 995]) == "Hello world"
@@ -310,7 +308,7 @@ def test_gpt2s_encoding_is_its_own(tmp_path, monkeypatch):
 
 @needs_data
 def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
-    """The training split is not at hand: trained on `valid`, its last tenth held back, and asked on `test`."""
+    """Train on `valid` without its last tenth, because no train split is available."""
     corpus = str(Path(DATA) / "wikitext-2")
     flat = {
         "corpus": corpus,
