@@ -89,14 +89,14 @@ from lexurn.chapters.data import plots as chapter_plots
 from lexurn.figures import plots
 from lexurn.generators.urns import Urns
 from lexurn.measures import discrimination, intervals
-from lexurn.predictors import remembered
+from lexurn.predictors import cache_predictions
 from lexurn.runs import fit
 
 torch.set_num_threads(settings.machine.threads)
 seed, n_pools, task = settings.training.seed, settings.study.n_pools, fit.urns(settings)
 pool = fit.training_pool(settings)
 splits = fit.held_out(settings, pool)
-references = remembered(fit.references(settings, pool), splits)
+references = cache_predictions(fit.references(settings, pool), splits)
 
 # %% [markdown]
 # ## Urns

@@ -10,7 +10,7 @@ import torch
 from lexurn import comparison
 from lexurn.base.seeding import generator
 from lexurn.models import build
-from lexurn.predictors import Average, Generalizing, Memorizing, Uniform, remembered
+from lexurn.predictors import Average, Generalizing, Memorizing, Uniform, cache_predictions
 from lexurn.runs import fit
 from lexurn.settings.resolver import check
 
@@ -23,7 +23,7 @@ def scene():
     settings = check({"n_test_samples": 200})
     pool = fit.training_pool(settings)
     held = fit.held_out(settings, pool)
-    return remembered(fit.references(settings, pool) | {"uniform": Uniform(4)}, held), held
+    return cache_predictions(fit.references(settings, pool) | {"uniform": Uniform(4)}, held), held
 
 
 def relative(predictor, scene, **options):

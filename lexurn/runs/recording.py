@@ -47,7 +47,7 @@ def train(
             "data": fit.fingerprint(settings)
         }
         splits, chosen_on = fit.held_out(settings, ready.pool), fit.validation(settings, ready.pool)
-        references = predictors.remembered(fit.references(settings, ready.pool), splits)
+        references = predictors.cache_predictions(fit.references(settings, ready.pool), splits)
         weigh = _mixing(settings, ready, splits)
         if ready.pool is not None:
             files.write(folder / "urns.safetensors", save({"urns": ready.pool}))
@@ -131,7 +131,7 @@ def _mixing(
     ends = fit.references(settings, ready.pool) | {
         "uniform": predictors.Uniform(settings.task.vocab_size)
     }
-    ends = predictors.remembered(ends, {"few": few})
+    ends = predictors.cache_predictions(ends, {"few": few})
 
     def weigh() -> dict[str, float]:
         weights = comparison.mixture_weights(ready.predictor, ends, few)

@@ -143,7 +143,7 @@ class Run:
     @cached_property
     def references(self) -> dict[str, Predictor]:
         """The exact predictors that `results` compares with; on `splits` they remember their answers."""
-        return predictors.remembered(fit.references(self.settings, self.pool), self.splits)
+        return predictors.cache_predictions(fit.references(self.settings, self.pool), self.splits)
 
     @cached_property
     def splits(self) -> dict[str, Tokens]:

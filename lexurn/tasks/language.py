@@ -15,10 +15,10 @@ from lexurn.base.errors import ParameterError
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Pool, Predictor, Tokens
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.prompts import halves, prompts
-from lexurn.generators.strings import EOS, FIRST, PAD, lengths
+from lexurn.generators.prompts import prompts, split_prompts
+from lexurn.generators.strings import EOS, FIRST_LETTER, PAD, string_lengths
 from lexurn.predictors.grammars import oracle
-from lexurn.predictors.relabelled import Relabelled
+from lexurn.predictors.relabelled import RenamingMixture
 from lexurn.settings import Settings
 
 FEWEST_LETTERS = 8
@@ -61,13 +61,13 @@ def completed_prompts(settings: Settings, n: int, stream: torch.Generator) -> To
     """`n` prompts that begin no word, of the half that may be trained on, each with a random completion: one
     by which rule 1 holds (`oracle`), or one by which it does not (`adversarial`)."""
     task, language = settings.task, LANGUAGES[settings.task.language]
-    given, _ = halves(prompts(task.language)["out_of_distribution"])
+    given, _ = split_prompts(prompts(task.language)["out_of_distribution"])
     room = task.longest - given.shape[1]
     found, n_found = [], 0
     for _ in range(MOST_DRAWS):
         chosen = given[torch.randint(len(given), (DRAWN_AT_ONCE,), generator=stream)]
         more = torch.randint(
-            FIRST, language.vocab_size, (DRAWN_AT_ONCE, room + 1), generator=stream
+            FIRST_LETTER, language.vocab_size, (DRAWN_AT_ONCE, room + 1), generator=stream
         )
         ends, places = (
             torch.randint(room + 1, (DRAWN_AT_ONCE, 1), generator=stream),
@@ -76,7 +76,7 @@ def completed_prompts(settings: Settings, n: int, stream: torch.Generator) -> To
         words = torch.cat(
             [chosen, torch.where(places < ends, more, torch.where(places == ends, EOS, PAD))], 1
         )
-        found.append(words[language.obeyed(words)[:, 0] == (task.completions == "oracle")])
+        found.append(words[language.obeys_rules(words)[:, 0] == (task.completions == "oracle")])
         n_found += len(found[-1])
         if n_found >= n:
             words = torch.cat(found)[:n]
@@ -96,7 +96,7 @@ def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
     n_words = task.vocab_size - task.n_special
     return {
         "oracle": exact,
-        "relabelled": Relabelled(exact, n_words=n_words, n_special=task.n_special),
+        "relabelled": RenamingMixture(exact, n_permuted=n_words, n_special=task.n_special),
     }
 
 
@@ -118,7 +118,7 @@ def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
         splits["unseen"] = draw("unseen", lambda tokens: _share(settings, tokens) < task.unseen / 2)
     if task.longest < task.context_length:
         splits["longer"] = draw(
-            "longer", lambda t: lengths(t) > task.longest, longest=task.context_length
+            "longer", lambda t: string_lengths(t) > task.longest, longest=task.context_length
         )
     if task.label_permuted:
         splits["relabelled"] = _renamed(
@@ -220,7 +220,7 @@ def _share(settings: Settings, tokens: Tokens) -> torch.Tensor:
     if settings.kind != "normal":
         tokens = _numbered(tokens)
     rows = tokens.to(torch.uint8).numpy()
-    sizes = lengths(tokens).tolist()
+    sizes = string_lengths(tokens).tolist()
     found = [
         int.from_bytes(hashlib.blake2b(row[:size].tobytes(), digest_size=6).digest(), "little")
         / 2**48
@@ -234,18 +234,18 @@ def _share(settings: Settings, tokens: Tokens) -> torch.Tensor:
 def _numbered(tokens: Tokens) -> Tokens:
     """Every word with its letters renamed in the order in which they first come."""
     places = torch.arange(tokens.shape[1])
-    n_letters = int(tokens.max()) - FIRST + 1
+    n_letters = int(tokens.max()) - FIRST_LETTER + 1
     first = [
-        torch.where(tokens == FIRST + letter, places, tokens.shape[1]).amin(-1)
+        torch.where(tokens == FIRST_LETTER + letter, places, tokens.shape[1]).amin(-1)
         for letter in range(n_letters)
     ]
-    new = torch.stack(first, -1).argsort(dim=-1, stable=True).argsort(-1) + FIRST
-    return torch.cat([torch.arange(FIRST).expand(len(tokens), -1), new], 1).gather(1, tokens)
+    new = torch.stack(first, -1).argsort(dim=-1, stable=True).argsort(-1) + FIRST_LETTER
+    return torch.cat([torch.arange(FIRST_LETTER).expand(len(tokens), -1), new], 1).gather(1, tokens)
 
 
 def _renamed(settings: Settings, tokens: Tokens, stream: torch.Generator) -> Tokens:
     """Every word with its letters renamed by a uniform permutation of its own."""
-    n_letters = settings.task.vocab_size - FIRST
-    new = torch.rand(len(tokens), n_letters, generator=stream).argsort(-1) + FIRST
-    new = torch.cat([torch.arange(FIRST).expand(len(tokens), -1), new], 1)
+    n_letters = settings.task.vocab_size - FIRST_LETTER
+    new = torch.rand(len(tokens), n_letters, generator=stream).argsort(-1) + FIRST_LETTER
+    new = torch.cat([torch.arange(FIRST_LETTER).expand(len(tokens), -1), new], 1)
     return new.gather(1, tokens)

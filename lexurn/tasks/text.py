@@ -43,7 +43,9 @@ def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
     tokens = found.tokens("train")
     counted: dict[str, Predictor] = {"unigram": Unigram(tokens, size)}
     return counted | (
-        {"bigram": Bigram(tokens, size, other=found.tokens("valid"))} if size <= MOST_TOKENS else {}
+        {"bigram": Bigram(tokens, size, validation=found.tokens("valid"))}
+        if size <= MOST_TOKENS
+        else {}
     )
 
 

@@ -74,7 +74,7 @@ def sample_like_training(
 def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
     """The exact predictors a run is compared with: G always; M and S where there is a pool.
 
-    S is left out beyond `MOST_COLORS` and where its sums over subsets would take longer than about a minute.
+    S is left out beyond `MAX_COLORS` and where its sums over subsets would take longer than about a minute.
     """
     task, n_colors = settings.task, settings.task.n_colors
     predictors: dict[str, Predictor] = {
@@ -83,7 +83,7 @@ def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
     if pool is not None:
         predictors["memorizing"] = exact.Memorizing(pool)
         n_rows = 2 * settings.training.n_test_samples * (task.context_length + 1)
-        if n_colors <= exact.MOST_COLORS and n_rows * len(pool) * n_colors * 2**n_colors < 4e10:
+        if n_colors <= exact.MAX_COLORS and n_rows * len(pool) * n_colors * 2**n_colors < 4e10:
             predictors["symmetrized"] = exact.Symmetrized(pool)
     return predictors
 
