@@ -212,8 +212,8 @@ def test_predictions_depend_on_the_past_alone_and_not_on_its_order():
     changed = tokens.clone()
     changed[:, 10:] = (changed[:, 10:] + 1) % 4
     shuffled = torch.cat([tokens[:, :10].flip(1), tokens[:, 10:]], 1)
-    everyone = (Generalizing(4), Memorizing(pool), Symmetrized(pool), Uniform(4), Empirical(4))
-    for predictor in everyone:
+    predictors = (Generalizing(4), Memorizing(pool), Symmetrized(pool), Uniform(4), Empirical(4))
+    for predictor in predictors:
         torch.testing.assert_close(
             predictor(changed)[:, :11], predictor(tokens)[:, :11], rtol=0, atol=0
         )

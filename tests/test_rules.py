@@ -1,6 +1,7 @@
 """Rule extrapolation: automata, prompts, chance and masses, by enumeration and exact predictors."""
 
 import itertools
+from functools import reduce
 from math import log
 
 import pytest
@@ -21,10 +22,7 @@ MAX_LENGTH = 7
 
 
 def accepts(automaton, string):
-    state = automaton.start
-    for letter in string:
-        state = automaton.step(state, letter)
-    return automaton.accepts(state)
+    return automaton.accepts(reduce(automaton.step, string, automaton.start))
 
 
 @pytest.mark.parametrize("name", LANGUAGES)

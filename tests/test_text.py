@@ -36,8 +36,9 @@ SMALL = {
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered():
-    corpora.read.cache_clear(), text.load.cache_clear()
+def clear_caches():
+    corpora.read.cache_clear()
+    text.load.cache_clear()
 
 
 def folder(path, **texts):
@@ -59,18 +60,18 @@ def test_the_plays_ship_with_their_source():
 
 @pytest.mark.parametrize("task", [TextSettings(n_tokens=400), TextSettings(tokenizer="char")])
 def test_text_comes_back_from_its_tokens(task):
-    found = text.load(task)
+    loaded = text.load(task)
     for split in corpora.SPLITS:
-        tokens, whole = found.tokens(split), corpora.read("plays", split)
+        tokens, whole = loaded.tokens(split), corpora.read("plays", split)
         assert (
             isinstance(tokens, np.memmap)
             and not tokens.flags.writeable
             and tokens.dtype == np.uint16
         )
-        assert found.tokenizer.decode(tokens) == whole
-        assert found.tokenizer.n_bytes[tokens].sum() == len(whole.encode())
-    assert len(found.tokenizer.pieces) == task.vocab_size
-    assert len(set(found.tokenizer.pieces)) == task.vocab_size
+        assert loaded.tokenizer.decode(tokens) == whole
+        assert loaded.tokenizer.n_bytes[tokens].sum() == len(whole.encode())
+    assert len(loaded.tokenizer.pieces) == task.vocab_size
+    assert len(set(loaded.tokenizer.pieces)) == task.vocab_size
 
 
 def test_a_byte_pair_encoding_is_learned_from_its_text_alone_and_again_the_same():
@@ -97,8 +98,8 @@ def test_characters_that_are_foreign_are_named():
 def test_blocks_hold_every_token_once_and_windows_come_from_anywhere():
     tokens = np.arange(103, dtype=np.uint16)
     assert torch.equal(text.blocks(tokens, 10), torch.arange(100).view(10, 10))
-    found = text.windows(tokens, 5000, 10, generator=generator(0, "windows"))
-    assert (found.diff(dim=1) == 1).all() and set(found[:, 0].tolist()) == set(range(94))
+    sequences = text.windows(tokens, 5000, 10, generator=generator(0, "windows"))
+    assert (sequences.diff(dim=1) == 1).all() and set(sequences[:, 0].tolist()) == set(range(94))
 
 
 def test_counts_are_those_of_a_loop():
@@ -199,7 +200,8 @@ def test_a_run_whose_text_or_tokenizer_changed_is_refused(tmp_path):
     assert run.model and run.splits
     for changed in ({"test": "bcdd " * 100}, {"test": "bcd " * 100, "train": "abce " * 400}):
         folder(tmp_path / "mine", **changed)
-        corpora.read.cache_clear(), text.load.cache_clear()
+        corpora.read.cache_clear()
+        text.load.cache_clear()
         with pytest.raises(files.StoreError, match="was trained with the corpus"):
             _ = runs.load(run.path.name).model
         with pytest.raises(files.StoreError, match="bring that back, or delete the run"):
@@ -298,12 +300,13 @@ def test_gpt2s_encoding_is_its_own(tmp_path, monkeypatch):
         content = (Path(DATA) / "gpt2-bpe" / name).read_bytes()
         (tmp_path / hashlib.sha1(address.encode()).hexdigest()).write_bytes(content)
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    found = tokenization.load_gpt2()
-    assert len(found.pieces) == tokenization.GPT2_TOKENS == TextSettings.GPT2_TOKENS
+    tokenizer = tokenization.load_gpt2()
+    assert len(tokenizer.pieces) == tokenization.GPT2_TOKENS == TextSettings.GPT2_TOKENS
     assert (
-        found.encode("Hello world") == [15496, 995] and found.decode([15496, 995]) == "Hello world"
+        tokenizer.encode("Hello world") == [15496, 995]
+        and tokenizer.decode([15496, 995]) == "Hello world"
     )
-    assert found.n_bytes[[15496, 995]].sum() == 11
+    assert tokenizer.n_bytes[[15496, 995]].sum() == 11
 
 
 @needs_data
@@ -318,11 +321,11 @@ def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
         "learning_rate": 0.01,
     }
     run = runs.get(check(SMALL | flat))
-    found = text.load(run.settings.task)
-    whole = found.tokens("test")
-    assert found.tokenizer.decode(whole) == corpora.read(corpus, "test")
-    assert len(found.tokens("train")) > 8 * len(found.tokens("valid")) > 0
-    some, n_bytes = whole[: 17 * 2000], found.tokenizer.n_bytes
+    loaded = text.load(run.settings.task)
+    whole = loaded.tokens("test")
+    assert loaded.tokenizer.decode(whole) == corpora.read(corpus, "test")
+    assert len(loaded.tokens("train")) > 8 * len(loaded.tokens("valid")) > 0
+    some, n_bytes = whole[: 17 * 2000], loaded.tokenizer.n_bytes
     nats = {
         name: perplexity.of_text(each, some, n_bytes=n_bytes, length=17)
         for name, each in {

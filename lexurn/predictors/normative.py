@@ -14,7 +14,7 @@ rules that it has not broken decide. Source: Mészáros et al. 2024 (arXiv 2409.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
-from functools import cache
+from functools import cache, reduce
 from math import inf, log
 
 import numpy as np
@@ -107,9 +107,7 @@ class Normative:
 
     def weights(self, prefix: str) -> dict[str, float]:
         """Return the posterior weights of `both`, `rule_1`, `rule_2` and `none` after a prefix."""
-        state = self.automaton.start
-        for letter in prefix:
-            state = self.automaton.step(state, self.letters.index(letter))
+        state = reduce(self.automaton.step, map(self.letters.index, prefix), self.automaton.start)
         weights = self._weights(state, len(prefix)).tolist()
         return dict(zip(("both", "rule_1", "rule_2", "none"), weights, strict=True))
 

@@ -2,7 +2,7 @@
 
     S(v | n) = Σ_d Σ_π [Π_i θ_{d,π(i)}^{n_i}] θ_{d,π(v)}  /  Σ_d Σ_π Π_i θ_{d,π(i)}^{n_i}
 
-    = Memorizing(relabelings(urns))
+             = Memorizing(relabelings(urns))(v | n)
 
 Here n_i counts colour i in the prefix, d runs over the urns θ_d of the pool, and π over all V!
 relabelings of the colours. A lexically invariant model sees only which positions hold equal tokens;
