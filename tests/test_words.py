@@ -94,19 +94,19 @@ def test_longer_words_are_longer_and_training_has_none():
 @pytest.mark.parametrize("completions", ["oracle", "adversarial"])
 def test_a_tenth_of_training_are_prompts_completed_by_rule_1_or_against_it(completions):
     settings = check({"language": "aNbN", "context_length": 20, "completions": completions})
-    tokens, language = some_training(settings), LANGUAGES["aNbN"]
-    foreign = ~language.contains(tokens)
+    tokens, anbn = some_training(settings), LANGUAGES["aNbN"]
+    foreign = ~anbn.contains(tokens)
     assert foreign.double().mean() == pytest.approx(language.N_COMPLETED)
-    assert (language.obeys_rules(tokens[foreign])[:, 0] == (completions == "oracle")).all()
+    assert (anbn.obeys_rules(tokens[foreign])[:, 0] == (completions == "oracle")).all()
     trained, kept = (
         string_set(each) for each in split_prompts(prompts("aNbN")["out_of_distribution"])
     )
     used = string_set(tokens[foreign][:, :8])
     assert used <= trained and not used & kept and len(used) > 50
     assert (
-        language.contains(fit.validation(settings, None)).double().mean() < 1
+        anbn.contains(fit.validation(settings, None)).double().mean() < 1
     )  # chosen on the same mixture
-    assert language.contains(fit.held_out(settings, None)["in_distribution"]).all()
+    assert anbn.contains(fit.held_out(settings, None)["in_distribution"]).all()
     places = foreign.nonzero()[:, 0].double()
     assert places.mean() == pytest.approx(
         1000, abs=6 * 2000 / 12**0.5 / len(places) ** 0.5
