@@ -1,4 +1,4 @@
-"""Rules along trainings: every step with its own weights, both protocols, lengths, and pictures of all that."""
+"""Rules during training: checkpoints, both protocols, string lengths, and figures."""
 
 import itertools
 
@@ -16,7 +16,7 @@ from lexurn.chapters.train import one_run
 from lexurn.figures import plots
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import prompts
-from lexurn.generators.strings import lengths as sizes
+from lexurn.generators.strings import string_lengths as sizes
 from lexurn.measures import intervals, rules
 from lexurn.measures.chance import by_chance
 from lexurn.models.generation import complete
@@ -161,8 +161,8 @@ def test_entropies_are_exact_or_say_how_sure_they_are():
 
 
 GRID = """
-fixed: {language: aNbN, context_length: 12, d_model: 8, n_steps: 20, eval_every: 10, n_test_samples: 20,
-  n_checkpoints: 2}
+fixed: {language: aNbN, context_length: 12, d_model: 8, n_steps: 20, eval_every: 10,
+  n_test_samples: 20, n_checkpoints: 2}
 axes:
   model:
     rotary: {positions: rotary, n_heads: 1}

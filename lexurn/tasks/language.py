@@ -17,8 +17,8 @@ from lexurn.base.errors import ParameterError
 from lexurn.base.seeding import generator as stream
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.prompts import halves, prompts
-from lexurn.generators.strings import EOS, FIRST, PAD, lengths
+from lexurn.generators.prompts import prompts, split_prompts
+from lexurn.generators.strings import EOS, FIRST_LETTER, PAD, string_lengths
 from lexurn.predictors.grammars import oracle
 from lexurn.predictors.relabelled import Relabelled
 from lexurn.settings import LETTERS, Settings
