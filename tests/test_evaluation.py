@@ -17,7 +17,7 @@ def scene():
     settings = check({"n_test_samples": 200})
     pool = tasks.build(settings).pool
     held = tasks.build(settings).held_out()
-    return remembered(tasks.build(settings).references(), held), held
+    return cache_predictions(tasks.build(settings).references(), held), held
 
 
 def distance(

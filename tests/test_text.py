@@ -15,9 +15,10 @@ from lexurn.base.seeding import generator
 from lexurn.chapters.geometry import token_geometry
 from lexurn.chapters.train import one_run
 from lexurn.generators import corpora, text, tokenization
+from lexurn.measures import perplexity
 from lexurn.predictors import Uniform
 from lexurn.predictors.ngrams import STRENGTHS, Bigram, Unigram
-from lexurn.runs import cache, fit, perplexity
+from lexurn.runs import cache, fit
 from lexurn.settings import TextSettings
 from lexurn.settings.resolver import ParameterError, check
 
@@ -186,7 +187,7 @@ def test_a_run_learns_text_and_is_found_again():
 
 def test_in_parts_a_model_is_evaluated_as_at_once(monkeypatch):
     whole = runs.get(check(SMALL)).results
-    monkeypatch.setattr(fit, "MOST_NUMBERS", 300 * 17 * 7)
+    monkeypatch.setattr(fit, "MAX_PREDICTED_NUMBERS", 300 * 17 * 7)
     parts = runs.get(check(SMALL | {"eval_every": 20})).results
     assert parts["step"].iloc[0] == whole["step"].iloc[0] == 20
     assert np.allclose(parts["mean"], whole["mean"]) and np.allclose(parts["sem"], whole["sem"])
@@ -344,12 +345,12 @@ def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
 
 def test_a_training_of_text_is_told_in_words():
     run = runs.get(check(SMALL | {"n_steps": 60, "eval_every": 20, "learning_rate": 0.01}))
-    said = one_run.described(run)
+    said = one_run.describe(run)
     assert (
         "The best that can be said of a text is not known. Perplexity of the whole test text"
         in said
     )
-    assert "bits per byte); unigram **" in said and one_run.shown(run) == (["test"], "test")
+    assert "bits per byte); unigram **" in said and one_run.shown_splits(run) == ["test"]
     who = {"unigram": run.references["unigram"]}
     table, names = one_run.along_one_sequence(run, who)
     tokens = run.splits["test"][20, :12].tolist()

@@ -35,7 +35,7 @@ def test_a_sequence_is_a_word_of_the_language_with_its_end():
     settings = check({"language": "dyck", "context_length": 16})
     tokens = some_training(settings)
     assert tokens.shape == (2000, 17) and LANGUAGES["dyck"].contains(tokens).all()
-    assert (tokens == EOS).sum(-1).eq(1).all() and lengths(tokens).max() == 16
+    assert (tokens == EOS).sum(-1).eq(1).all() and string_lengths(tokens).max() == 16
     assert torch.cat(
         list(itertools.islice(fit.training_batches(tasks.build(settings)), 3))
     ).shape == (96, 17)
@@ -50,7 +50,7 @@ def test_words_that_are_kept_from_training_are_never_in_it_and_the_splits_share_
     assert not trained & never and not trained & chosen_on and not chosen_on & never
     assert string_set(splits["in_distribution"]) & trained and len(never) > 50
     assert all(
-        length >= language.FEWEST_LETTERS for length in string_lengths(splits["unseen"]).tolist()
+        length >= language.MIN_HELD_LETTERS for length in string_lengths(splits["unseen"]).tolist()
     )
     without = check({"language": "baN", "context_length": 12, "n_test_samples": 300})
     assert tasks.build(without).held_out().keys() == {"in_distribution"}
@@ -102,7 +102,7 @@ def test_a_tenth_of_training_are_prompts_completed_by_rule_1_or_against_it(compl
     settings = check({"language": "aNbN", "context_length": 20, "completions": completions})
     tokens, anbn = some_training(settings), LANGUAGES["aNbN"]
     foreign = ~anbn.contains(tokens)
-    assert foreign.double().mean() == pytest.approx(language.N_COMPLETED)
+    assert foreign.double().mean() == pytest.approx(language.COMPLETED_SHARE)
     assert (anbn.obeys_rules(tokens[foreign])[:, 0] == (completions == "oracle")).all()
     trained, kept = (
         string_set(each) for each in split_prompts(prompts("aNbN")["out_of_distribution"])
@@ -110,9 +110,9 @@ def test_a_tenth_of_training_are_prompts_completed_by_rule_1_or_against_it(compl
     used = string_set(tokens[foreign][:, :8])
     assert used <= trained and not used & kept and len(used) > 50
     assert (
-        language.contains(tasks.build(settings).validation()).double().mean() < 1
+        anbn.contains(tasks.build(settings).validation()).double().mean() < 1
     )  # chosen on the same mixture
-    assert language.contains(tasks.build(settings).held_out()["in_distribution"]).all()
+    assert anbn.contains(tasks.build(settings).held_out()["in_distribution"]).all()
     places = foreign.nonzero()[:, 0].double()
     assert places.mean() == pytest.approx(
         1000, abs=6 * 2000 / 12**0.5 / len(places) ** 0.5
@@ -232,11 +232,11 @@ def test_an_oracle_as_the_model_has_no_excess():
         ),
         (
             {"language": "aNbN", "context_length": 8, "unseen": 0.1},
-            "unseen=0.1 leaves no words to choose weights by: there are 4 words of aNbN with at most 8 letters; use",
+            "unseen=0.1 leaves no strings to choose weights by: there are 4 strings of aNbN with at most 8 letters; use",
         ),
         (
             {"language": "aNbN", "context_length": 6, "unseen": 0.99},
-            "leaves no words to choose weights by",
+            "leaves no strings to choose weights by",
         ),
         (
             {"language": "abN", "completions": "oracle"},
@@ -244,7 +244,7 @@ def test_an_oracle_as_the_model_has_no_excess():
         ),
         (
             {"language": "aNbN", "context_length": 8, "completions": "oracle"},
-            "completions=oracle needs words longer than the prompts' 8 letters, got at most 8; raise context_length",
+            "completions=oracle needs strings longer than the prompts' 8 letters, got at most 8; raise context_length",
         ),
     ],
 )

@@ -18,7 +18,7 @@ from lexurn.base.divergences import as_double, negative_log_likelihood
 from lexurn.base.seeding import generator as stream
 from lexurn.base.seeding import global_generator
 from lexurn.base.shapes import LogProbs, Predictor, Table, Tokens, check_tokens
-from lexurn.generators.strings import SOS, padded, without_specials
+from lexurn.generators.strings import SOS, force_padding, mask_special_tokens
 from lexurn.predictors import Average
 from lexurn.settings import Settings
 from lexurn.settings.registry import load_target

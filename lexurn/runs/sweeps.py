@@ -33,7 +33,7 @@ from lexurn.base.errors import ParameterError, suggestion
 from lexurn.base.version import __version__
 from lexurn.runs import fit
 from lexurn.runs.tracking import Silent
-from lexurn.settings import KINDS, Settings, flat_names, resolver, registry
+from lexurn.settings import KINDS, Settings, flat_names, registry, resolver
 
 FEWEST_BETWEEN = 16
 """Steps between evaluations of a grid that is scaled down, at least."""

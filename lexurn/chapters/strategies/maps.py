@@ -32,7 +32,7 @@ from lexurn.base.seeding import generator
 from lexurn.base.shapes import LogProbs, Predictor, Tokens
 from lexurn.chapters.strategies.account import STRATEGIES, complexity, losses
 from lexurn.generators.urns import Urns
-from lexurn.predictors import Generalizing, Memorizing, Symmetrized, Uniform, remembered
+from lexurn.predictors import Generalizing, Memorizing, Symmetrized, Uniform, cache_predictions
 from lexurn.runs import cache
 from lexurn.runs.run import Run
 
