@@ -90,9 +90,8 @@ def test_an_unfinished_folder_is_no_run_and_is_trained_again():
 def test_provenance_says_how_to_make_the_run_again():
     run = runs.get(TINY | {"lex": True, "alpha": [1, 2, 3, 4]})
     provenance = run.provenance
-    assert provenance["command"].startswith(
-        "papermill book/02_train.ipynb out.ipynb -p alpha '[1.0, 2.0, 3.0, 4.0]'"
-    )
+    assert provenance["command"].startswith("papermill book/02_train.ipynb out.ipynb -p ")
+    assert " -p alpha '[1.0, 2.0, 3.0, 4.0]'" in provenance["command"]
     assert "-p lex True" in provenance["command"] and "n_tasks" not in provenance["command"]
     assert provenance["device"] and provenance["versions"]["torch"] == torch.__version__
     assert provenance["processor"] and datetime.fromisoformat(provenance["date"]).tzinfo

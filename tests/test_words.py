@@ -45,8 +45,8 @@ def test_words_that_are_kept_from_training_are_never_in_it_and_the_splits_share_
     settings = check(
         {"language": "baN", "context_length": 12, "unseen": 0.3, "n_test_samples": 300}
     )
-    trained, splits = words(some_training(settings, 20_000)), tasks.build(settings).held_out()
-    chosen_on, never = words(tasks.build(settings).validation()), words(splits["unseen"])
+    trained, splits = string_set(some_training(settings, 20_000)), tasks.build(settings).held_out()
+    chosen_on, never = string_set(tasks.build(settings).validation()), string_set(splits["unseen"])
     assert not trained & never and not trained & chosen_on and not chosen_on & never
     assert string_set(splits["in_distribution"]) & trained and len(never) > 50
     assert all(
@@ -54,7 +54,7 @@ def test_words_that_are_kept_from_training_are_never_in_it_and_the_splits_share_
     )
     without = check({"language": "baN", "context_length": 12, "n_test_samples": 300})
     assert tasks.build(without).held_out().keys() == {"in_distribution"}
-    assert words(some_training(without, 20_000)) & never  # so it could have been
+    assert string_set(some_training(without, 20_000)) & never  # so it could have been
 
 
 def canonical(tokens):
@@ -259,7 +259,7 @@ def test_a_training_split_that_would_be_empty_is_refused():
     settings = check({"language": "aNbM", "context_length": 12, "unseen": 0.99})
     with pytest.raises(
         parameters.ParameterError,
-        match=r"unseen=0.99 leaves no words to train on: there are 9 words",
+        match=r"unseen=0.99 leaves no strings to train on: there are 9 strings",
     ):
         tasks.build(settings)
     assert PAD == 2

@@ -39,7 +39,7 @@ def read(corpus: str, split: str) -> str:
         needed = ", ".join(f"{name}.txt" for name in SPLITS)
         raise ParameterError(
             f"corpus={corpus} has no {path.name}, only {', '.join(names[:8]) or 'no files'}; "
-            f"a folder needs {needed} (with trained_on valid, the last two)"
+            f"a folder needs {needed} (with train_split valid, the last two)"
         ) from None
     except UnicodeDecodeError as error:
         raise ParameterError(

@@ -36,7 +36,7 @@ class Text:
     @property
     def _splits(self) -> tuple[str, ...]:
         """The files of the corpus that are read."""
-        return corpora.SPLITS if self.task.trained_on == "train" else corpora.SPLITS[1:]
+        return corpora.SPLITS if self.task.train_split == "train" else corpora.SPLITS[1:]
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -47,7 +47,7 @@ class Text:
             )
         if self.task.tokenizer == "bpe":
             return tokenization.train_bpe(
-                corpora.read(corpus, self.task.trained_on), self.task.n_tokens
+                corpora.read(corpus, self.task.train_split), self.task.n_tokens
             )
         return tokenization.load_gpt2()
 
@@ -56,7 +56,7 @@ class Text:
 
         If `valid` is trained on, its last tenth is the split `valid` and the rest is `train`.
         """
-        if self.task.trained_on == "valid" and split in ("train", "valid"):
+        if self.task.train_split == "valid" and split in ("train", "valid"):
             tokens = self._load_tokens("valid")
             cut = int(len(tokens) * (1 - VALIDATION_SHARE))
             return tokens[:cut] if split == "train" else tokens[cut:]

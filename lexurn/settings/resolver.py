@@ -122,7 +122,7 @@ def check_each(values: Mapping[str, Any]) -> dict[str, Any]:
             checked[name] = value
             continue
         field = owners(name)[0].model_fields[name]
-        adapter = TypeAdapter(Annotated[field.annotation, *field.metadata])
+        adapter = TypeAdapter(Annotated[field.annotation, "a setting", *field.metadata])
         try:
             checked[name] = adapter.dump_python(adapter.validate_python(value), mode="json")
         except ValidationError:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 import torch
+from jaxtyping import Int64
 from torch import Generator, Tensor
 
 from lexurn.base.errors import ParameterError
@@ -73,7 +74,7 @@ class LanguageTask(Task):
             n_completed = int(COMPLETED_SHARE * n)
             tokens[:n_completed] = self.completed_prompts(n_completed, generator)
             tokens = tokens[torch.randperm(n, generator=generator)]
-        tokens = self._with_length(tokens, length)
+        tokens = _pad_to(tokens, length)
         return self._relabel(tokens, generator) if self.settings.task.label_permuted else tokens
 
     def completed_prompts(self, n: int, generator: Generator) -> Tokens:
@@ -97,7 +98,7 @@ class LanguageTask(Task):
             rule_1 = self.language.obeys_rules(strings)[:, 0]
             accepted.append(strings[rule_1 == (task.completions == "oracle")])
             if sum(map(len, accepted)) >= n:
-                return self._with_length(torch.cat(accepted)[:n], task.context_length + 1)
+                return _pad_to(torch.cat(accepted)[:n], task.context_length + 1)
         raise ParameterError(
             f"completions={task.completions}: of {MAX_DRAWS * N_COMPLETIONS} drawn only "
             f"{sum(map(len, accepted))} can be used for {task.language}, and {n} are needed; use "
@@ -213,15 +214,12 @@ class LanguageTask(Task):
             tokens = self.language.sample(n, max_length=length, generator=generator)
             accepted.append(tokens[where(tokens)])
             if sum(map(len, accepted)) >= n:
-                return self._with_length(torch.cat(accepted)[:n], task.context_length + 1)
+                return _pad_to(torch.cat(accepted)[:n], task.context_length + 1)
         raise ParameterError(
             f"of {n * MAX_DRAWS} strings of {task.language} with at most {length} letters only "
             f"{sum(map(len, accepted))} can be used, and {n} are needed; change unseen, max_length "
             "or context_length"
         )
-
-    def _with_length(self, tokens: Tokens, length: int) -> Tokens:
-        return torch.nn.functional.pad(tokens, (0, length - tokens.shape[1]), value=PAD)
 
     def _hash_share(self, tokens: Tokens) -> Tensor:
         """Return a number from 0 to 1 for each string (batch), from its hash; 1 for short strings.
@@ -244,6 +242,10 @@ class LanguageTask(Task):
         """Return every string with its letters renamed by a uniform permutation of its own."""
         scores = torch.rand(len(tokens), self.vocab_size - FIRST_LETTER, generator=generator)
         return _rename(tokens, scores.argsort(-1) + FIRST_LETTER)
+
+
+def _pad_to(tokens: Tokens, length: int) -> Int64[Tensor, "batch length"]:
+    return torch.nn.functional.pad(tokens, (0, length - tokens.shape[1]), value=PAD)
 
 
 def _number_by_first_occurrence(tokens: Tokens) -> Tokens:
