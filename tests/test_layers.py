@@ -82,7 +82,7 @@ def test_gradients_are_those_of_finite_differences():
 
     def loss(direction):
         change = {place: lambda own: own + 1e-5 * direction}
-        return negative_log_likelihood(activations.changed(model, tokens, change), tokens).sum()
+        return negative_log_likelihood(activations.intervene(model, tokens, change), tokens).sum()
 
     x = activations.read(model, tokens, place)[place]
     gradient = torch.zeros_like(x)
