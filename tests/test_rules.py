@@ -153,7 +153,7 @@ def test_chance_is_what_a_uniform_model_does():
 @pytest.mark.parametrize("name", PROMPTS)
 def test_an_oracle_as_the_model_stays_in_the_language_and_has_all_mass_where_both_rules_hold(name):
     exact, language = oracle(name, max_length=24), LANGUAGES[name]
-    table = extrapolation.of_predictor(exact, language, limit=25)
+    table = extrapolation.predictor_rates(exact, language, limit=25)
     for decoding in ("greedy", "sampled"):
         for kind in ("in_distribution", "start"):
             of = {"prompts": kind, "decoding": decoding}
@@ -251,7 +251,7 @@ def test_the_normative_learner_keeps_rule_1_once_words_have_spoken_for_it():
     rates = {}
     for n_words in (0, 10):
         predictor = Normative("aNbN", max_length=32, n_words=n_words)
-        table = extrapolation.of_predictor(predictor, LANGUAGES["aNbN"], limit=33)
+        table = extrapolation.predictor_rates(predictor, LANGUAGES["aNbN"], limit=33)
         rates[n_words] = value(table, "rule_1", prompts="out_of_distribution", decoding="sampled")
     assert rates[0] < 0.3 and rates[10] == pytest.approx(247 / 251, abs=0.01)
     assert predictor.weights("ba")["rule_1"] > 0.99 and predictor.weights("aab")["both"] > 0.99
