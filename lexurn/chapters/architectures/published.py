@@ -1,6 +1,7 @@
-"""What the published linear model and the published positions do, and what mending them changes.
+"""The published linear model and the published positions, as published and corrected.
 
-Neither is a model of this library (`lexurn.chapters.architectures.published_models`): they are trained here, for a table, and not kept.
+Both are defined in `published_models`. They are no models of a run: they are trained here for a
+table, and their weights are not stored.
 """
 
 import pandas as pd
@@ -11,7 +12,7 @@ from lexurn import models, training
 from lexurn.base.divergences import as_double, negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import LogProbs, Predictor, Tokens
-from lexurn.chapters.architectures.published_models import AlongTheBatch, PositionPairs
+from lexurn.chapters.architectures.published_models import BatchPositions, PositionPairs
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.strings import EOS
 from lexurn.measures import rules
@@ -21,9 +22,10 @@ from lexurn.settings import Settings
 from lexurn.settings.resolver import check
 
 
-def trained(model: nn.Module, settings: Settings) -> nn.Module:
-    """Train a model of words in place, as a run with these settings would be: the weights of the last step."""
-    train, stream = settings.training, generator(settings.training.seed, "tables")
+def train_model(model: nn.Module, settings: Settings) -> nn.Module:
+    """Train a model of strings in place, like a run with these settings, to the last step."""
+    train = settings.training
+    stream = generator(train.seed, "tables")
     training.train(
         model,
         fit.batches(settings, None),
@@ -37,55 +39,60 @@ def trained(model: nn.Module, settings: Settings) -> nn.Module:
     return model.eval()
 
 
-def linear(settings: Settings) -> pd.DataFrame:
-    """The linear model of pairs of places, as published and masked: model, parameters, seed, and of rule extrapolation
-    without looking ahead, the share of prompts with rule 1 kept and with EOS said at once; excess (nats a word)."""
-    task, seed, lines = settings.task, settings.training.seed, []
-    language, n_rows = LANGUAGES[task.language], task.context_length + 1
-    given = rules.prompt_sets(task.language)["out_of_distribution"]
+def compare_linear(settings: Settings) -> pd.DataFrame:
+    """Train the published linear model, and a causal one that does not see the token it predicts.
+
+    Columns: model (`as published`, `masked`), parameters, seed, `rule 1` (the share of
+    out-of-distribution prompts that are completed without looking ahead and keep rule 1),
+    `EOS at once` (the share with immediate EOS), excess (nats per string).
+    """
+    task = settings.task
+    seed = settings.training.seed
+    language = LANGUAGES[task.language]
+    n_rows = task.context_length + 1
+    prompts = rules.prompt_sets(task.language)["out_of_distribution"]
     words = fit.held_out(settings, None)["in_distribution"]
-    for name, masked in (("as published", False), ("masked", True)):
-        stream = generator(seed, "position pairs")
-        model = PositionPairs(language.vocab_size, n_rows=n_rows, masked=masked, generator=stream)
-        predictor = _predictor(trained(model, settings))
-        completed = go_on(predictor, given, limit=n_rows)
-        kept = rules.judged(language, given, completed).set_index("measure")["value"]
-        at_once = (completed[:, given.shape[1]] == EOS).double().mean().item()
-        n_parameters = sum(parameter.numel() for parameter in model.parameters())
-        lines.append(
-            (
-                name,
-                n_parameters,
-                seed,
-                kept[rules.KEPT],
-                at_once,
-                _excess(predictor, settings, words),
-            )
+    rows = []
+    for name, is_causal in (("as published", False), ("masked", True)):
+        model = PositionPairs(
+            language.vocab_size,
+            n_rows=n_rows,
+            is_causal=is_causal,
+            generator=generator(seed, "position pairs"),
         )
-    return pd.DataFrame(
-        lines, columns=["model", "parameters", "seed", "rule 1", "EOS at once", "excess"]
-    )
+        predictor = _predictor(train_model(model, settings))
+        completed = go_on(predictor, prompts, limit=n_rows)
+        rates = rules.judged(language, prompts, completed).set_index("measure")["value"]
+        immediate_eos = (completed[:, prompts.shape[1]] == EOS).double().mean().item()
+        n_parameters = sum(parameter.numel() for parameter in model.parameters())
+        excess = _mean_excess(predictor, settings, words)
+        rows.append((name, n_parameters, seed, rates[rules.KEPT], immediate_eos, excess))
+    columns = ["model", "parameters", "seed", "rule 1", "EOS at once", "excess"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def positions(settings: Settings) -> pd.DataFrame:
-    """Sines along the batch and along time: model, seed, moved (how far the probabilities of a word's tokens move at
-    most from the first place of a batch to any other, in batches as large as those of training), excess (nats a word,
-    every word alone in its batch)."""
-    lines, seed, n_places = [], settings.training.seed, settings.training.batch_size
+def compare_positions(settings: Settings) -> pd.DataFrame:
+    """Train two models with sinusoidal positions: along the batch, as published, and along time.
+
+    Columns: model, seed, moved, excess (nats per string, with every string alone in its batch).
+    `moved` is the largest change of a probability when a string moves from the first place of a
+    training batch to another place.
+    """
+    seed = settings.training.seed
+    batch_size = settings.training.batch_size
     words = fit.held_out(settings, None)["in_distribution"]
-    for name, flat in (
-        ("along the batch", {"positions": "none"}),
-        ("along time", {"positions": "sinusoidal"}),
-    ):
-        model = models.build(check(settings.flat() | flat), generator=generator(seed, "weights"))
+    rows = []
+    for name, positions in (("along the batch", "none"), ("along time", "sinusoidal")):
+        changed = check(settings.flat() | {"positions": positions})
+        model = models.build(changed, generator=generator(seed, "weights"))
         if name == "along the batch":
-            model.backbone = AlongTheBatch(model.backbone)
-        trained(model, settings)
+            model.backbone = BatchPositions(model.backbone)
+        train_model(model, settings)
         with torch.no_grad():
-            at_all = model(words[-1:].expand(n_places, -1)).exp()
-        moved = (at_all - at_all[:1]).abs().max().item()
-        lines.append((name, seed, moved, _excess(_one_by_one(model), settings, words)))
-    return pd.DataFrame(lines, columns=["model", "seed", "moved", "excess"])
+            probs = model(words[-1:].expand(batch_size, -1)).exp()
+        moved = (probs - probs[:1]).abs().max().item()
+        rows.append((name, seed, moved, _mean_excess(_one_by_one(model), settings, words)))
+    return pd.DataFrame(rows, columns=["model", "seed", "moved", "excess"])
 
 
 def _predictor(model: nn.Module) -> Predictor:
@@ -97,13 +104,13 @@ def _predictor(model: nn.Module) -> Predictor:
 
 
 def _one_by_one(model: nn.Module) -> Predictor:
+    """Return a predictor that passes every sequence to the model in a batch of its own."""
     predict = _predictor(model)
-    return lambda tokens: torch.cat([predict(word[None]) for word in tokens])
+    return lambda tokens: torch.cat([predict(sequence[None]) for sequence in tokens])
 
 
-def _excess(predictor: Predictor, settings: Settings, words: Tokens) -> float:
+def _mean_excess(predictor: Predictor, settings: Settings, words: Tokens) -> float:
     oracle = fit.references(settings, None)["oracle"]
-    ours, best = (
-        negative_log_likelihood(each(words), words).double().sum(-1) for each in (predictor, oracle)
-    )
-    return (ours - best).mean().item()
+    loss = negative_log_likelihood(predictor(words), words).double().sum(-1)
+    oracle_loss = negative_log_likelihood(oracle(words), words).double().sum(-1)
+    return (loss - oracle_loss).mean().item()
