@@ -149,9 +149,9 @@ display(Markdown(f"To who knows the coin: {known:.4f}, in every row."))
 pd.DataFrame(rows).set_index("rows").round(5)
 
 # %%
-along = pd.concat(coin_losses.losses_along(runs[who], who) for who in ("default", "no BOS", "lexical"))
+along = pd.concat(coin_losses.losses_along_training(runs[who], who) for who in ("default", "no BOS", "lexical"))
 sequences = runs["default"].splits["out_of_distribution"]
-lucky = coin_losses.exact_loss(exact, sequences)
+lucky = coin_losses.mean_loss(exact, sequences)
 levels = pd.DataFrame({"attained by": ["exact, on these flips", "who knows the coin"], "loss": [lucky, known]})
 alt = "The loss of three models along training, falling to what the exact predictor attains, and not to one half."
 options = {"legend": "model", "size": (6.5, 3.4), "runs": [runs[who] for who in ("default", "no BOS", "lexical")]}
@@ -170,7 +170,7 @@ figure(plots.curves, along[along["step"] > 0], name="excess", alt=alt, n=number,
 
 # %%
 predictors = {who: run.predictor for who, run in runs.items()}
-left = {who: coin_losses.excess(predictor, exact, fresh) for who, predictor in predictors.items()}
+left = {who: coin_losses.excess_loss(predictor, exact, fresh) for who, predictor in predictors.items()}
 stuck = [each for each in seeds if left[f"tiny, seed {each}"].mean() > 0.01]
 for who, values in left.items():
     display(Markdown(f"**{who}**: {in_words(values)} nats a flip more than the exact predictor (n = {len(values)})."))
@@ -185,7 +185,7 @@ for who, values in left.items():
 # %%
 thetas = [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0]
 options = {"length": 21, "n_sequences": 400, "generator": generator(seed, "thetas")}
-maps = coin_losses.by_theta(predictors["default"], exact, thetas, **options)
+maps = coin_losses.errors_by_theta(predictors["default"], exact, thetas, **options)
 for measure, name, low, high in (("|p − exact|", "off", 1e-3, 0.1), ("kl", "kl", 1e-6, 1e-2)):
     alt = f"A map of {measure} of the default model, coins down, flips seen across."
     options = {"title": measure, "size": (7.0, 3.6), "low": low, "high": high, "runs": [runs["default"]]}
@@ -206,7 +206,8 @@ display(Markdown(f"Mean |p − exact| (± over coins and rows): {'; '.join(parts
 # %%
 shown = {who: runs[who] for who in ("default", "no BOS", f"tiny, seed {seed}")}
 sides = {"exact": exact} | {who: run.predictor for who, run in shown.items()}
-ends = pd.concat(coin_losses.constant(each, length=21).assign(who=who) for who, each in sides.items())
+predict_constant = coin_losses.constant_sequence_predictions
+ends = pd.concat(predict_constant(each, length=21).assign(who=who) for who, each in sides.items())
 alt = "The probability of heads along all heads and along all tails: the exact curve, and those of three models."
 options = {"by": "side", "share_y": True, "legend": "predictor", "x": "row", "y": "probability"}
 figure(plots.curves, ends, name="constant", alt=alt, n="2 sequences", runs=list(shown.values()), **options)
@@ -224,9 +225,9 @@ after.pivot(index="who", columns="row", values="probability").loc[list(sides)].r
 
 # %%
 rows, moves = [], {}
-for who, predictor in {"exact": exact, "forgetting": coin_losses.forgetting, **predictors}.items():
-    order = symmetry.permutation(predictor, fresh[:1000], generator=generator(seed, "orders"))
-    moves[who] = order, symmetry.flip(predictor, fresh[:1000])
+for who, predictor in {"exact": exact, "forgetting": coin_losses.forgetting_predictor, **predictors}.items():
+    order = symmetry.permutation_error(predictor, fresh[:1000], generator=generator(seed, "orders"))
+    moves[who] = order, symmetry.flip_error(predictor, fresh[:1000])
     row = dict(zip(("moved by order", "moved by exchange"), map(in_words, moves[who]), strict=True))
     rows.append({"predictor": who, **row})
 pd.DataFrame(rows).set_index("predictor")
@@ -237,9 +238,9 @@ pd.DataFrame(rows).set_index("predictor")
 # have learned to read any table alike; and above, its probabilities are averages over eight tables.
 
 # %%
-for what, with_table in (("and the rows of its table", True), ("alone", False)):
-    stream = generator(seed, "renamed")
-    values = coin_losses.renamed(runs["lexical"].model, fresh[:1000], generator=stream, with_table=with_table)
+for what, flip_table in (("and the rows of its table", True), ("alone", False)):
+    options = {"generator": generator(seed, "renamed"), "flip_table": flip_table}
+    values = coin_losses.relabelling_error(runs["lexical"].model, fresh[:1000], **options)
     display(Markdown(f"Lexical, the sides exchanged {what}: moved by {in_words(values)} (n = {len(values)})."))
 
 # %% [markdown]
@@ -251,7 +252,7 @@ for what, with_table in (("and the rows of its table", True), ("alone", False)):
 place = f"{settings.backbone.n_layers - 1}.resid_post"
 vectors = activations.read(runs["default"].model, fresh, place)[place][:, -1]
 pairs, plain = (
-    symmetry.cosines(vectors - away, fresh[:, :-1], generator=generator(seed, "pairs"))
+    symmetry.pair_cosines(vectors - away, fresh[:, :-1], generator=generator(seed, "pairs"))
     for away in (vectors.mean(0), 0.0)
 )
 cosines = pairs.groupby(["pair", "heads"])["cosine"].agg(cosine="mean", sem="sem").reset_index()
@@ -278,7 +279,7 @@ for pair, mine in pairs.groupby("pair"):
 # %%
 opened, some = tiny_runs[0].model, fresh[:60]
 planes = pd.concat(
-    counts.inside(opened, some, f"0.{name}").assign(place=shown)
+    counts.activation_table(opened, some, f"0.{name}").assign(place=shown)
     for name, shown in (("resid_mid", "before the MLP"), ("resid_post", "after the MLP"))
 )
 for color, what in (("share", "share of heads"), ("n", "number of flips seen")):
@@ -296,7 +297,8 @@ base = flat | tiny | {"seed": seed}
 sooner = [parameters.check(base | {"n_steps": stage, "eval_every": stage}) for stage in stages]
 early = widgets.get_all(sooner, jobs=settings.study.jobs) + tiny_runs[:1]
 shown = pd.concat(
-    counts.inside(run.model, some, "0.resid_post").assign(steps=run.settings.training.n_steps) for run in early
+    counts.activation_table(run.model, some, "0.resid_post").assign(steps=run.settings.training.n_steps)
+    for run in early
 )
 alt = "The plane of the tiny model after its MLP, for four lengths of training, points shaded by the share of heads."
 options = {"by": "steps", "titles": "{} steps", "size": (3.4, 3.2), "legend": "", "color": "share"}
@@ -326,10 +328,10 @@ kinds = {"sorted": coin_losses.sorted_sequences(21), "random": fresh[:2000]}
 points, fits = [], []
 for run in tiny_runs:
     for kind, tokens in kinds.items():
-        table = counts.inside(run.model, tokens, "0.attn.z").rename(columns={"x": "z"})
-        mine, of = counts.lines(table, y="z"), {"seed": run.settings.training.seed, "sequences": kind}
+        table = counts.activation_table(run.model, tokens, "0.attn.z").rename(columns={"x": "z"})
+        mine, of = counts.fit_lines(table, y="z"), {"seed": run.settings.training.seed, "sequences": kind}
         fits.append(mine.assign(**of))
-        few = counts.with_lines(table[table["sequence"] < 60], mine, y="z")
+        few = counts.points_and_lines(table[table["sequence"] < 60], mine, y="z")
         points.append(few.assign(**of))
 fits, points = pd.concat(fits), pd.concat(points)
 
@@ -392,7 +394,7 @@ claims.table(measured, at_scale=train.n_steps == 5000 and not flat.keys() - fixe
 # %%
 odds = []
 for run in tiny_runs[:3]:
-    table = counts.inside(run.model, some, "0.resid_post")
+    table = counts.activation_table(run.model, some, "0.resid_post")
     said = run.predictor(some)[:, 1:]
     table["formula"], table["model"] = table["log_odds"], (said[..., 1] - said[..., 0]).flatten().tolist()
     odds.append(table[["formula", "model"]].assign(seed=run.settings.training.seed))
@@ -417,7 +419,7 @@ chosen = [tuple(of[at] for of, at in zip(widths, place, strict=True)) for place 
 shorter = {"n_steps": max(int(0.8 * train.n_steps), 1), "eval_every": max(int(0.8 * train.n_steps), 1)}
 shapes = [flat | tiny | shorter | dict(zip(("d_model", "d_head", "d_mlp"), shape, strict=True)) for shape in chosen]
 shaped = widgets.get_all([parameters.check(each) for each in shapes], jobs=settings.study.jobs)
-lost = [coin_losses.excess(run.predictor, exact, fresh) for run in shaped]
+lost = [coin_losses.excess_loss(run.predictor, exact, fresh) for run in shaped]
 rows = [dict(zip(("d_model", "d_head", "d_mlp"), shape, strict=True)) for shape in chosen]
 costs = pd.DataFrame(rows).assign(excess=[each.mean().item() for each in lost])
 costs["sem"] = [intervals.mean_and_sem(each)[1] for each in lost]
@@ -459,7 +461,7 @@ values = {
     who: activations.read(model, seen, place)[place][:, 1:]
     for who, model in (("trained", runs["default"].model), ("untrained", untrained))
 }
-written = counts.inside(runs["default"].model, seen, place)
+written = counts.activation_table(runs["default"].model, seen, place)
 targets = {"heads H": "heads", "flips N": "n", "share H/N": "share", "log odds": "log_odds"}
 shape = (len(seen), 20)
 targets = {shown: torch.tensor(written[name].values).view(shape).double() for shown, name in targets.items()}
@@ -493,11 +495,14 @@ figure(plots.estimates, near, name="probes", alt=alt, n="750 sequences", **optio
 # %%
 row, few, shifts, model = 20, fresh[:400], [-4.0, -2.0, 2.0, 4.0], runs["default"].model
 place = "0.resid_mid"
-direction = counts.written(model, fresh[400:4400], place, row=row)
+direction = counts.count_direction(model, fresh[400:4400], place, row=row)
 chance = torch.randn(direction.shape, generator=generator(seed, "chance"), dtype=torch.float64)
 ways = {"steered, as written": direction, "steered, at random": chance * direction.norm() / chance.norm()}
-both = [counts.steered(model, few, place, way, row=row, shifts=shifts).assign(done=done) for done, way in ways.items()]
-patched = counts.patched(model, few, "0.attn.z", row=row, generator=generator(seed, "patched"))
+both = [
+    counts.steering_effects(model, few, place, way, row=row, shifts=shifts).assign(done=done)
+    for done, way in ways.items()
+]
+patched = counts.patching_effects(model, few, "0.attn.z", row=row, generator=generator(seed, "patched"))
 both = pd.concat([*both, patched.assign(done="attention of another")])
 alt = "Changes of the predicted probability by steering and patching against what the formula says, each a panel."
 options = {"by": "done", "size": (4.0, 4.0), "runs": [runs["default"]]}
@@ -518,7 +523,7 @@ for done, mine in both.groupby("done", sort=False):
 
 # %%
 drawn = {
-    who: coin_losses.resampled(each, 1000, 20, generator=generator(seed, who))
+    who: coin_losses.sample_head_counts(each, 1000, 20, generator=generator(seed, who))
     for who, each in {"exact": exact, "default": predictors["default"], "tiny": tiny_runs[0].predictor}.items()
 }
 shares = pd.concat(pd.DataFrame({"who": who, "share": (heads / 20).tolist()}) for who, heads in drawn.items())
@@ -526,7 +531,7 @@ alt = "How often the share of heads in sequences that predictors draw from thems
 options = {"legend": "predictor", "size": (6.5, 3.2), "x": "share", "runs": [runs["default"], tiny_runs[0]]}
 figure(chapter_plots.cumulative, shares, name="resampled", alt=alt, n="1000 sequences each", **options)
 for who, heads in drawn.items():
-    alpha, beta = (intervals.with_error(*line) for line in coin_losses.prior_of(heads, length=20).values)
+    alpha, beta = (intervals.with_error(*line) for line in coin_losses.fit_beta_prior(heads, length=20).values)
     display(Markdown(f"**{who}**: α = {alpha}, β = {beta} (n = {len(heads)} sequences)."))
 
 # %% [markdown]
@@ -559,7 +564,7 @@ for who, run in others.items():
     wrong = symmetry.divergences.total_variation(run.predictor(skewed), target(skewed))
     of = {"who": who, "row": range(21), "off": wrong.mean(0).tolist(), "sem": (wrong.std(0) / 100).tolist()}
     off.append(pd.DataFrame(of))
-    costs_of[who] = coin_losses.excess(run.predictor, target, skewed)
+    costs_of[who] = coin_losses.excess_loss(run.predictor, target, skewed)
 alt = "The distance from what is exact under Beta(1, 8), by the flips seen: a line for each way to the new prior."
 options = {"legend": "model", "size": (6.5, 3.6), "x": "row", "y": "off", "log": ["off"], "runs": list(others.values())}
 figure(plots.curves, pd.concat(off), name="moved", alt=alt, n="1 model each, 10 000 sequences", **options)

@@ -220,9 +220,11 @@ wide.rename_axis(columns="nats a word, best weights").reset_index("n")
 # Dashed is chance, dotted is saying EOS at once.
 
 # %%
-rates = cache.of_grid(grid, extrapolation.followed, name="rules-2", jobs=study.jobs, say=widgets.line_in_place())
+rates = cache.of_grid(
+    grid, extrapolation.rates_along_training, name="rules-2", jobs=study.jobs, say=widgets.line_in_place()
+)
 rates = rates.rename(columns=named)
-every = extrapolation.each_seed(rates)
+every = extrapolation.rates_by_seed(rates)
 of = {"transformer": "no positions", "lstm": "lstm", "mamba": "mamba", "xlstm": "xlstm"}  # published, ours
 keys = [(language, model) for language in ("aNbN", "baN", "dyck") for model in of]
 cited = [{"language": name, "model": of[model], "what": "published"} for name, model in keys]
@@ -251,8 +253,10 @@ wide.rename(columns=order | {"finished": "ended"}).rename_axis(columns=said_n)
 # such: the mean squares of a layout of seeds and prompts, less what is left of neither.
 
 # %%
-by_prompt = cache.of_grid(grid, extrapolation.by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.line_in_place())
-both = extrapolation.over_seeds_and_prompts(by_prompt.rename(columns=named), ["language", "model", "decoding"])
+by_prompt = cache.of_grid(
+    grid, extrapolation.rates_by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.line_in_place()
+)
+both = extrapolation.crossed_intervals(by_prompt.rename(columns=named), ["language", "model", "decoding"])
 intervals = [str(intervals.Interval(*each)) for each in both[["mean", "low", "high", "n"]].values]
 both["95 % over both"] = [text.replace(" ", "\N{NO-BREAK SPACE}") for text in intervals]
 both = both.join(without.pivot(index="language", columns="what", values="value"), on="language")
@@ -265,8 +269,8 @@ table.round(3).astype(object).fillna("").rename_axis(columns=f"kept and ended, {
 
 # %%
 chosen = every[every["what"] == "greedy"].drop(columns="what")
-parts = {"by validation loss": chosen, "best step": extrapolation.best_ever(rates, rules.KEPT)}
-parts["best step, finished only"] = ever = extrapolation.best_ever(rates)
+parts = {"by validation loss": chosen, "best step": extrapolation.best_rates(rates, rules.KEPT)}
+parts["best step, finished only"] = ever = extrapolation.best_rates(rates)
 tables = {name: intervals.over_seeds(part, ["language", "model"]) for name, part in parts.items()}
 texts = {name: [in_words(*each) for each in table[["mean", "sem"]].values] for name, table in tables.items()}
 wide = pd.DataFrame(texts, index=pd.MultiIndex.from_frame(tables["best step"][["language", "model"]]))
@@ -296,7 +300,7 @@ table.pivot(index=["language", "model"], columns=["prompts", "decoding"], values
 # rule 2 more often than rule 1: words of one letter always do.)
 
 # %%
-learned = extrapolation.progress(rates)
+learned = extrapolation.rule_progress(rates)
 learned = learned[learned["language"] == "aNbN"]
 lines = intervals.over_seeds(learned, ["model", "rule", "step"]).rename(columns={"mean": "progress"})
 options = {"x": "step", "y": "progress", "line": "rule", "log": ["step"], "within": [-1.0, 1.0], "share_y": True}
@@ -321,7 +325,7 @@ display(Markdown(f"Progress in rule 2 less progress in rule 1, mean over the kep
 
 # %%
 outside = {name: rules.prompt_sets(name)["out_of_distribution"] for name in ("aNbN", "baN")}
-asked_with = {name: extrapolation.repeated(given) for name, given in outside.items()}
+asked_with = {name: extrapolation.repeat_prompts(given) for name, given in outside.items()}
 lines = []
 for name in outside:
     for n_words in (0, 1, 2, 3, 5, 10, 30):
@@ -353,7 +357,9 @@ display(Markdown(f"Rule 1 is kept: {said}. Prompts of aNbN that keep rule 2: {ru
 # (*adversarial*), do models take it up? Half of the prompts are trained on and the other half never seen.
 
 # %%
-told = cache.of_grid(completed, extrapolation.followed, name="rules-2", jobs=study.jobs, say=widgets.line_in_place())
+told = cache.of_grid(
+    completed, extrapolation.rates_along_training, name="rules-2", jobs=study.jobs, say=widgets.line_in_place()
+)
 told = told[
     told["best"] & (told["measure"] == rules.KEPT) & told["prompts"].isin(["trained_on", "out_of_distribution"])
 ]
@@ -370,7 +376,9 @@ table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], val
 # any word that begins so will do.
 
 # %%
-asked = cache.of_grid(longer, lengths.followed, name="lengths-1", jobs=study.jobs, say=widgets.line_in_place())
+asked = cache.of_grid(
+    longer, lengths.completion_accuracy, name="lengths-1", jobs=study.jobs, say=widgets.line_in_place()
+)
 lines = intervals.over_seeds(asked, ["language", "model", "length"]).rename(columns={"mean": "right"})
 options = {"x": "length", "y": "right", "line": "model", "within": [0.0, 1.0], "by": "language", "share_y": True}
 alt = "Share of words completed rightly against their length, up to twice that of training: a panel a language."
@@ -503,4 +511,5 @@ claims.table(measured, at_scale=is_published)
 # - `-p n_seeds 3`: how far do models of one kind differ?
 # - `-p d_model 64 -p n_steps 8000`: do larger models, trained longer, keep rule 1 more often?
 # - `papermill book/02_train.ipynb out.ipynb -p language cs_dyck -p backbone lstm`: another language, one model.
-# - `runs.get({"language": "dyck", "unseen": 0.3})`, and `extrapolation.followed(run)` for a run with `n_checkpoints`.
+# - `runs.get({"language": "dyck", "unseen": 0.3})`, and `extrapolation.rates_along_training(run)` for a run with
+#   `n_checkpoints`.

@@ -158,7 +158,7 @@ coins = {
 first = next(iter(coins.values()))
 flips = first.splits["out_of_distribution"][:100]
 predictors = {"exact": first.references["generalizing"]} | {name: run.predictor for name, run in coins.items()}
-tables = [learning.influence(each, flips, 2).assign(who=who) for who, each in predictors.items()]
+tables = [learning.token_influence(each, flips, 2).assign(who=who) for who, each in predictors.items()]
 moved = pd.concat(tables, ignore_index=True)
 alt = "Maps of how far each flip moves each later prediction, for the exact predictor and for the five backbones."
 options = {"by": "who", "size": (3.4, 2.9), "low": 1e-2, "high": 0.5, "runs": list(coins.values())}
@@ -178,7 +178,7 @@ display(Markdown(f"In the last row, how often the last four flips count as much 
 
 # %%
 lengths = [16, 32, 64, 128, 256] if scale < 1 else [16, 32, 64, 128, 256, 512]
-table = costs.against_length({name: run.settings.changed() for name, run in coins.items()}, lengths)
+table = costs.costs_by_length({name: run.settings.changed() for name, run in coins.items()}, lengths)
 alt = "Time of a training step, and memory that it keeps, against the context length: a line a backbone."
 long = table.rename(columns={"ms": "time (ms)", "megabytes": "memory (MB)"}).melt(
     ["model", "context_length"], ["time (ms)", "memory (MB)"], var_name="cost", value_name="a_step"
@@ -190,8 +190,8 @@ figure(plots.curves, long, name="costs", alt=alt, n="fastest of 3 steps", legend
 wide = table.pivot(index="model", columns="context_length", values="ms").loc[list(coins)]
 shown = pd.DataFrame({"weights of the backbone": table[table["context_length"] == 32].set_index("model")["parameters"]})
 shown["ms at 32"], shown[f"ms at {lengths[-1]}"] = wide[32].round(1), wide[lengths[-1]].round(1)
-shown["time grows as C to the power"] = costs.growth(table, "ms").round(2)
-shown["memory grows as C to the power"] = costs.growth(table, "megabytes").round(2)
+shown["time grows as C to the power"] = costs.growth_exponents(table, "ms").round(2)
+shown["memory grows as C to the power"] = costs.growth_exponents(table, "megabytes").round(2)
 display(shown)
 
 # %% [markdown]
@@ -224,7 +224,7 @@ def renamed(table):
 
 
 # %%
-along = both(learning.learning)
+along = both(learning.regret_along_training)
 along["of"] = along["data"] + ", " + along["kind"]
 lines = intervals.over_seeds(along[along["step"] > 0], ["of", "model", "step"])
 lines = lines.assign(beyond_the_optimum=lines["mean"].clip(lower=1e-4))
@@ -235,7 +235,7 @@ runs = [found[point] for each in (grid, relabelled) for point in each.points]
 figure(plots.curves, lines, name="learning", alt=alt, n=number, runs=runs, legend="model", **options)
 
 # %%
-final = both(learning.best)
+final = both(learning.final_regret)
 table = intervals.over_seeds(final, ["data", "kind", "model"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 order, rows = list(dict.fromkeys(final["model"])), list(dict.fromkeys(zip(table["data"], table["kind"], strict=True)))
@@ -252,7 +252,7 @@ wide.rename_axis(columns=f"more than the optimum, {study.n_seeds} seed(s)")
 # schedules of that length. How long a training takes is measured here once more.
 
 # %%
-ends = renamed(joined(equal_time, [learning.best(found[point]) for point in equal_time.points]))
+ends = renamed(joined(equal_time, [learning.final_regret(found[point]) for point in equal_time.points]))
 equal = intervals.over_seeds(ends, ["data", "kind", "model"])
 equal["text"] = [in_words(*each) for each in equal[["mean", "sem"]].values]
 rows = [row for row in rows if row in set(equal.set_index(["data", "kind"]).index)]
@@ -260,7 +260,7 @@ wide = equal.pivot(index=["data", "kind"], columns="model", values="text").loc[r
 display(wide.rename_axis(columns=f"at equal time, {study.n_seeds} seed(s)"))
 
 # %%
-timed = renamed(joined(equal_time, [costs.of_training(found[point]) for point in equal_time.points]))
+timed = renamed(joined(equal_time, [costs.training_time(found[point]) for point in equal_time.points]))
 seconds = timed.groupby(["data", "kind", "model"], sort=False)["seconds"].mean().unstack().loc[rows, order]
 display(seconds.round(2).rename_axis(columns="seconds"))
 
@@ -271,7 +271,8 @@ display(seconds.round(2).rename_axis(columns="seconds"))
 
 # %%
 urns = grid.where(data="urns")
-table = pd.concat([learning.distances(found[p]).assign(**grid.places[p.name]) for p in urns], ignore_index=True)
+tables = [learning.predictor_distances(found[p]).assign(**grid.places[p.name]) for p in urns]
+table = pd.concat(tables, ignore_index=True)
 table["distance"] = table["value"]
 options = {"x": "distance", "line": "model", "mark": "reference", "by": "kind", "legend": "distance to"}
 alt = "Symmetrized KL to G, M and S on urns never seen, by backbone; learned embeddings left, redrawn ones right."
@@ -303,7 +304,7 @@ display(Markdown(f"Nearest to lexical models: {', '.join(said)}."))
 
 # %%
 of_coins = [found[point] for point in one_layer.points]
-tables = [learning.smoothing(run.predictor, run.splits["out_of_distribution"][:200]) for run in of_coins]
+tables = [learning.nearest_smoothing(run.predictor, run.splits["out_of_distribution"][:200]) for run in of_coins]
 smoothed = joined(one_layer, tables)
 smoothing = {
     name: intervals.over_seeds(smoothed.assign(value=smoothed[name]), ["model"])
@@ -335,7 +336,7 @@ flat = {"language": "aNbN", "context_length": 32, "n_test_samples": 200}
 flat["n_steps"] = grid.points[0].training.n_steps
 words = check(flat | changes)
 each = [words.of_kind("normal", seed=seed) for seed in seeds]
-linear = pd.concat([published.linear(one) for one in each], ignore_index=True)
+linear = pd.concat([published.compare_linear(one) for one in each], ignore_index=True)
 table = pd.concat(
     [
         intervals.over_seeds(linear.assign(what=what, value=linear[what]), ["model", "what"])
@@ -369,7 +370,7 @@ display(Markdown(said + ("." if below > 0 else ", which can only be by seeing wh
 # is each on words one at a time?
 
 # %%
-sines = pd.concat([published.positions(one) for one in each], ignore_index=True)
+sines = pd.concat([published.compare_positions(one) for one in each], ignore_index=True)
 table = pd.concat(
     [intervals.over_seeds(sines.assign(what=w, value=sines[w]), ["model", "what"]) for w in ("moved", "excess")]
 )

@@ -89,8 +89,8 @@ from IPython.display import Markdown, display
 
 from lexurn import figure
 from lexurn.chapters.geometry import plots as chapter_plots
+from lexurn.chapters.geometry import predictions, shuffling, summaries, token_geometry, vector_geometry
 from lexurn.chapters.geometry import prompts as asked
-from lexurn.chapters.geometry import summaries, token_geometry, vector_geometry
 from lexurn.figures import plots, widgets
 from lexurn.generators import text
 from lexurn.measures import intervals
@@ -99,16 +99,16 @@ from lexurn.runs import cache, sweeps
 
 # %%
 torch.set_num_threads(settings.machine.threads)
-study, in_words, names = settings.study, intervals.with_error, summaries.NAMES
+study, in_words, names = settings.study, intervals.with_error, summaries.MEASURE_NAMES
 scale = settings.training.n_steps / (2 * sweeps.read("geometry").points[0].training.n_steps)
 machine = {name: value for name, value in settings.changed().items() if name in ("device", "threads")}
 data = {name: value for name, value in settings.changed().items() if name in ("corpus", "tokenizer", "trained_on")}
 seeds = range(settings.training.seed, settings.training.seed + study.n_seeds)
 grid = sweeps.read("geometry", changes=machine | data, seeds=seeds, scale=scale)
 known = sweeps.read("geometry_known", changes=machine, seeds=seeds, scale=scale)
-prompts = list(study.prompts) or asked.ours(grid.points[0])
-asked.tokens_of(grid.points[0], prompts)  # bad ones stop here
-texts = token_geometry.sequences(grid.points[0])
+prompts = list(study.prompts) or asked.default_prompts(grid.points[0])
+asked.encode_prompts(grid.points[0], prompts)  # bad ones stop here
+texts = token_geometry.held_out_sequences(grid.points[0])
 number = f"{len(texts)} texts, the same for all; {study.n_seeds} seed(s) a line"
 
 
@@ -133,7 +133,7 @@ def tables_of(make, name, points):
 
 # %%
 depths = [6, 12, 24]
-starts = cache.joined(grid, [token_geometry.untrained(point, depths) for point in grid.points])
+starts = cache.joined(grid, [token_geometry.untrained_geometry(point, depths) for point in grid.points])
 starts = starts.rename(columns={"mean": "value"})
 begin = intervals.over_seeds(starts, ["measure", "what", "system", "layer"])
 cosines = begin[begin["measure"] == "cosine"].rename(columns={"mean": "cosine"})
@@ -150,8 +150,8 @@ cells = intervals.over_seeds(ends, ["what", "system"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 table = cells.pivot(index="what", columns="system", values="text").loc[list(dict.fromkeys(starts["what"]))]
 display(table.rename_axis(columns="mean cosine in the last layer", index=None))
-equal = token_geometry.equal_pairs(texts)
-null, spread = vector_geometry.isotropic(texts.shape[1] - 1, grid.points[0].backbone.d_model)
+equal = token_geometry.equal_token_share(texts)
+null, spread = vector_geometry.isotropic_cosine(texts.shape[1] - 1, grid.points[0].backbone.d_model)
 said = (
     f"Vectors that point anywhere, each its own way: {null:g} ± {spread:.4f} for one text. But the same token stands "
 )
@@ -212,7 +212,7 @@ figure(plots.curves, lines, name="learning", alt=alt, n=number, runs=runs, **opt
 # tokenizers. *Unigram* and *bigram* have counted the training text: tokens, and pairs.
 
 # %%
-scores = tables_of(token_geometry.predicted, "perplexity-2", grid)
+scores = tables_of(predictions.perplexities, "perplexity-2", grid)
 mine = scores[scores["who"] == "model"]
 cells = {}
 for measure in ("nats", "perplexity", "bits_per_byte"):
@@ -234,7 +234,7 @@ display(Markdown(f"(Over its sequences the standard error of one model's loss is
 # dimension one, and three directions.
 
 # %%
-deep = tables_of(token_geometry.over_depth, "geometry-3", grid)
+deep = tables_of(token_geometry.geometry_along_training, "geometry-3", grid)
 deep = deep.rename(columns={"mean": "value", "sem": "sem_over_texts"})
 best = deep[deep["best"]]
 over = intervals.over_seeds(best, ["measure", "system", "layer"]).rename(columns={"mean": "value"})
@@ -288,7 +288,7 @@ display(
 # texts.)
 
 # %%
-placed = tables_of(token_geometry.by_place, "places-2", grid)
+placed = tables_of(token_geometry.position_table, "places-2", grid)
 placed = placed[placed["layer"].isin([1, 4])].assign(value=lambda t: t["cosine"])
 places = intervals.over_seeds(placed, ["layer", "system", "position"]).rename(columns={"mean": "cosine"})
 options = {"x": "position", "y": "cosine", "line": "system", "by": "layer", "titles": "layer {}", "legend": "trained"}
@@ -309,7 +309,7 @@ display(Markdown(f"The first eight places less the others: {', '.join(f'{s} {v:+
 
 # %%
 pair = {name: found[grid.where(system=name)[0]] for name in ("pre SwiGLU", "post SwiGLU")}
-make = partial(token_geometry.of_prompts, prompts=prompts)
+make = partial(token_geometry.prompt_cosines, prompts=prompts)
 name = f"prompts-1-{asked.fingerprint(prompts)}"
 tables = cache.tables(list(pair.values()), make, name=name, jobs=study.jobs, say=widgets.line_in_place())
 maps = dict(zip(pair, tables, strict=True))
@@ -321,7 +321,7 @@ every["what"] = every["who"] + ", layer " + every["layer"].astype(str)
 # %%
 for place, prompt in enumerate(prompts):
     mine = every[every["prompt"] == place]
-    options = {"by": "what", "size": (3.1, 2.7), "names": asked.pieces(grid.points[0], prompt)}
+    options = {"by": "what", "size": (3.1, 2.7), "names": asked.token_texts(grid.points[0], prompt)}
     alt = f"Cosines of all pairs of tokens of '{prompt}' in two models at four depths, and their differences."
     options |= {"runs": list(pair.values()), "n": "1 text, 1 seed", "name": f"prompt_{place + 1}"}
     figure(chapter_plots.similarities, mine, alt=alt, **options)
@@ -379,12 +379,12 @@ if study.n_seeds > 1:
     beside["another seed"] = found[grid.where(system="pre SwiGLU")[1]]
 others = [other.path.name for other in beside.values()]
 name = f"cka-3-{asked.fingerprint(others)}"
-make = partial(token_geometry.alike, others=others)
+make = partial(token_geometry.model_similarity, others=others)
 (both,) = cache.tables([one], make, name=name, say=widgets.line_in_place())
 both["who"] = both["who"].replace({other.path.name: who for who, other in beside.items()})
 options = {"by": "who", "size": (3.2, 2.9), "down": "layer of pre SwiGLU", "runs": [one, *beside.values()]}
 alt = "How alike the layers of the pre-norm SwiGLU model are to those of others, by CKA: a map for each other."
-figure(chapter_plots.layers_alike, both, name="alike", alt=alt, n="1000 tokens, 1 pair of models each", **options)
+figure(chapter_plots.layer_similarity, both, name="alike", alt=alt, n="1000 tokens, 1 pair of models each", **options)
 
 # %%
 same = both[(both["layer"] == both["other"]) & (both["layer"] > 0)].groupby("who", sort=False)
@@ -402,8 +402,8 @@ display(table.T.rename_axis(columns="the same layer of both, mean over blocks", 
 # dimension only in the lower half of the layers. (Layers behind blocks: embeddings know no order.)
 
 # %%
-orders = tables_of(token_geometry.in_other_orders, "orders-3", grid)
-largest = summaries.largest(orders)
+orders = tables_of(shuffling.geometry_by_order, "orders-3", grid)
+largest = summaries.layer_maxima(orders)
 lines = intervals.over_seeds(largest, ["measure", "system", "order"]).rename(columns={"mean": "value"})
 shown = ["cosine", "loss", "twonn", "twonn_once"]
 drawn = pd.concat([lines[lines["measure"] == measure].assign(measure=names[measure]) for measure in shown])
@@ -412,7 +412,7 @@ alt = "Largest mean cosine, loss, and largest dimensions against how finely the 
 figure(plots.curves, drawn, name="orders", alt=alt, n=number, runs=runs, **options)
 
 # %%
-change = summaries.changes(orders)
+change = summaries.shuffling_effects(orders)
 cells = intervals.over_seeds(change[change["layer"] > 0], ["measure", "system", "layer"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 for measure in ("cosine", "twonn", "twonn_once"):
@@ -421,7 +421,7 @@ for measure in ("cosine", "twonn", "twonn_once"):
 
 # %%
 most = cells[cells["measure"] == "cosine"]["mean"].abs().max()
-rises = [summaries.rise(orders, measure) for measure in ("loss", "twonn", "twonn_once")]
+rises = [summaries.maximum_rise(orders, measure) for measure in ("loss", "twonn", "twonn_once")]
 each_seed = [rise.groupby("seed")["value"].mean() for rise in rises]
 loss, of_all, once = (in_words(mean.mean(), mean.sem()) for mean in each_seed)
 ways = {"above": "rises too", "below": "falls", "between": "is not told from unchanged"}
@@ -447,7 +447,7 @@ display(
 # %%
 models = dict(zip(known.points, widgets.get_all(known.points, jobs=study.jobs), strict=True))
 of_known = list(models.values())
-simplest = tables_of(token_geometry.at_the_end, "geometry-end-3", known)
+simplest = tables_of(token_geometry.final_geometry, "geometry-end-3", known)
 dims = simplest[simplest["measure"] == "twonn"].rename(columns={"mean": "value"})
 lines = intervals.over_seeds(dims[dims["layer"] > 0], ["data", "kind", "layer"])
 free = {"coins": 1, "urns of 4": 3, "urns of 8": 7}
@@ -465,7 +465,7 @@ figure(plots.curves, drawn, name="known", alt=alt, n=f"{study.n_seeds} seed(s) a
 
 # %%
 balls = [point for point in known.points if point.task.name == "urns"]
-of_urns, make = [models[each] for each in balls], token_geometry.of_predictions
+of_urns, make = [models[each] for each in balls], predictions.prediction_dimensions
 tables = cache.tables(of_urns, make, name="predictions-2", jobs=study.jobs, say=widgets.line_in_place())
 points = [t.assign(seed=p.training.seed, **known.places[p.name]) for t, p in zip(tables, balls, strict=True)]
 seen = pd.concat(points).melt(["who", "seed", "data", "kind"], var_name="measure")
@@ -495,7 +495,7 @@ display(wide.rename_axis(columns="of vectors, last layer"))
 # other end: shuffled, they are no words. (Those shorter than a block stay as they are.)
 
 # %%
-mixed = tables_of(token_geometry.in_other_orders, "orders-3", known)
+mixed = tables_of(shuffling.geometry_by_order, "orders-3", known)
 shown = ["centred", "twonn", "loss"]
 mine = mixed[((mixed["layer"] == 2) | (mixed["measure"] == "loss")) & (mixed["kind"] == "normal")]
 lines = intervals.over_seeds(mine, ["measure", "data", "order"]).rename(columns={"mean": "value"})
@@ -509,7 +509,7 @@ figure(plots.curves, drawn, name="known_orders", alt=alt, n=number, runs=of_know
 # ## What agrees, and what does not
 
 # %%
-moved = summaries.changes(mixed[mixed["kind"] == "normal"])
+moved = summaries.shuffling_effects(mixed[mixed["kind"] == "normal"])
 values = summaries.summary(starts, best, orders)
 ends = dims[dims["layer"] == 2].set_index(["data", "kind"])["value"]
 values |= {f"urns_{kind}": ends.loc[[("urns of 4", kind)]] for kind in ("normal", "lexical")}

@@ -1,4 +1,4 @@
-"""Backbones side by side: what is measured of them is right for exact predictors, and for tables with known answers."""
+"""Backbones compared: the measures are right for exact predictors and for known tables."""
 
 from math import log
 
@@ -24,24 +24,21 @@ def flips(n=300, length=12):
 
 
 @pytest.mark.parametrize("alpha", [0.3, 1.0, 4.0])
-def test_a_rule_is_nearest_to_itself(alpha):
-    found = learning.smoothing(Generalizing(2, alpha), flips()).iloc[0]
-    assert (
-        found["ln_alpha"] == pytest.approx(log(alpha), abs=1e-3)
-        and found["kl"] < 1e-8
-        and found["n"] == 300
-    )
-    assert (found["to_laplace"] < 1e-12) == (alpha == 1)
+def test_the_smoothing_rule_nearest_to_a_rule_is_the_rule_itself(alpha):
+    nearest = learning.nearest_smoothing(Generalizing(2, alpha), flips()).iloc[0]
+    assert nearest["ln_alpha"] == pytest.approx(log(alpha), abs=1e-3)
+    assert nearest["kl"] < 1e-8 and nearest["n"] == 300
+    assert (nearest["to_laplace"] < 1e-12) == (alpha == 1)
 
 
-def test_a_flip_moves_the_rule_of_laplace_by_one_part_of_all():
-    table = learning.influence(Generalizing(2), flips(20), 2)
+def test_the_influence_of_a_flip_on_the_rule_of_laplace_is_one_over_n_plus_two():
+    table = learning.token_influence(Generalizing(2), flips(20), 2)
     assert table["value"].tolist() == pytest.approx((1 / (table["predicted"] + 2)).tolist())
     assert (table["seen"] < table["predicted"]).all() and len(table) == 11 * 12 / 2
 
 
-def test_what_is_lost_is_what_evaluation_says_and_of_words_that_of_a_word():
-    for flat, split, optimum, times in (
+def test_regret_is_that_of_the_evaluation_and_per_string_for_formal_languages():
+    for flat, split, optimum, n_rows in (
         ({}, "in_distribution", "memorizing", 1),
         ({"n_tasks": 0, "n_colors": 2}, "out_of_distribution", "generalizing", 1),
         ({"language": "aNbN", "lex": True}, "in_distribution", "relabelled", 7),
@@ -49,53 +46,51 @@ def test_what_is_lost_is_what_evaluation_says_and_of_words_that_of_a_word():
     ):
         run = runs.get(FLAT | flat)
         regret = evaluation.select(run.results, split=split, measure="regret").loc[optimum]
-        found, along = learning.best(run).iloc[0], learning.learning(run).set_index("step")["value"]
-        assert found[["value", "sem"]].tolist() == pytest.approx(
-            (times * regret[["mean", "sem"]]).tolist()
-        )
-        assert list(along.index) == [0, 10, 20] and along.diff().iloc[1:].tolist() == pytest.approx(
-            (times * run.metrics[f"{split}/loss"].diff().iloc[1:]).tolist()
-        )
-        assert along[run.results["step"].iloc[0]] == pytest.approx(found["value"], abs=1e-6)
-    apart = learning.distances(runs.get(FLAT)).set_index("reference")["value"]
-    assert set(apart.index) == {"generalizing", "memorizing", "symmetrized"} and (apart > 0).all()
+        final = learning.final_regret(run).iloc[0]
+        along = learning.regret_along_training(run).set_index("step")["value"]
+        expected = n_rows * regret[["mean", "sem"]]
+        assert final[["value", "sem"]].tolist() == pytest.approx(expected.tolist())
+        expected = n_rows * run.metrics[f"{split}/loss"].diff().iloc[1:]
+        assert list(along.index) == [0, 10, 20]
+        assert along.diff().iloc[1:].tolist() == pytest.approx(expected.tolist())
+        assert along[run.results["step"].iloc[0]] == pytest.approx(final["value"], abs=1e-6)
+    distances = learning.predictor_distances(runs.get(FLAT)).set_index("reference")["value"]
+    assert set(distances.index) == {"generalizing", "memorizing", "symmetrized"}
+    assert (distances > 0).all()
 
 
-def test_costs_grow_as_they_do():
+def test_growth_exponents_of_known_costs():
     lengths = [16, 32, 64, 128]
     table = pd.DataFrame(
         {"model": "one", "context_length": lengths, "ms": [float(n**2) for n in lengths]}
     )
-    assert costs.growth(table, "ms")["one"] == pytest.approx(2.0)
-    table = costs.against_length(
+    assert costs.growth_exponents(table, "ms")["one"] == pytest.approx(2.0)
+    table = costs.costs_by_length(
         {"mamba": {"backbone": "mamba"}, "linear": {"backbone": "linear"}}, [8, 16, 32]
     )
-    memory = costs.growth(table, "megabytes")
+    memory = costs.growth_exponents(table, "megabytes")
     assert 0.75 < memory["mamba"] < 1.1
     weights = table.set_index(["model", "context_length"])["parameters"]
-    assert (
-        weights["mamba", 8] == weights["mamba", 32] and weights["linear", 32] > weights["linear", 8]
-    )
+    assert weights["mamba", 8] == weights["mamba", 32]
+    assert weights["linear", 32] > weights["linear", 8]
 
 
-def test_kept_memory_is_what_autograd_keeps():
-    """Twice as many sequences keep as much more as the first did; the weights themselves are not counted."""
+def test_memory_is_what_autograd_stores():
+    """Stored memory grows linearly with the batch; the weights themselves are not counted."""
     model = models.build(
         check({"backbone": "linear", "d_model": 64}), generator=generator(0, "weights")
     )
     weights = sum(4 * parameter.numel() for parameter in model.parameters())
-    kept = [
-        costs.step(model, torch.zeros(n, 9, dtype=torch.int64), n_rounds=1)[1] for n in (2, 4, 6)
+    stored = [
+        costs.measure_step(model, torch.zeros(n, 9, dtype=torch.int64), n_rounds=1)[1]
+        for n in (2, 4, 6)
     ]
-    assert kept[2] - kept[1] == kept[1] - kept[0] > 0 and kept[0] < weights
+    assert stored[2] - stored[1] == stored[1] - stored[0] > 0 and stored[0] < weights
 
 
-# published models
-
-
-def pairs(masked, vocab_size=7):
+def pairs(is_causal, vocab_size=7):
     return PositionPairs(
-        vocab_size, n_rows=33, masked=masked, generator=generator(0, "weights")
+        vocab_size, n_rows=33, is_causal=is_causal, generator=generator(0, "weights")
     ).eval()
 
 
@@ -105,38 +100,38 @@ def words(n=4, length=33):
     return tokens
 
 
-def reached(model):
+def change_by_row(model):
+    """Return how far changing the token at row 9 moves the prediction of each row."""
     tokens = words()
     changed = tokens.clone()
     changed[:, 9] = (tokens[:, 9] - FIRST_LETTER + 1) % 4 + FIRST_LETTER
     return (model(changed).exp() - model(tokens).exp()).abs().amax((0, 2))
 
 
-def test_the_published_linear_model_sees_what_it_predicts_and_the_masked_one_does_not():
+def test_the_published_linear_model_sees_its_target_and_the_causal_one_does_not():
     assert sum(parameter.numel() for parameter in pairs(True).parameters()) == 976_871
     with torch.no_grad():
-        seen, masked = reached(pairs(False)), reached(pairs(True))
-    assert (masked[:10] == 0).all() and (masked[10:21] > 0).all()
-    assert (seen[:21] > 0).all()
+        full = change_by_row(pairs(False))
+        causal = change_by_row(pairs(True))
+    assert (causal[:10] == 0).all() and (causal[10:21] > 0).all()
+    assert (full[:21] > 0).all()
     log_probs = pairs(True)(words())
-    assert (
-        torch.allclose(log_probs.exp().sum(-1), torch.ones(4, 33))
-        and (log_probs[:, 21:, PAD] == 0).all()
-    )
-    with pytest.raises(ValueError, match="33 tokens with EOS and PAD, got 34; raise n_rows"):
+    assert torch.allclose(log_probs.exp().sum(-1), torch.ones(4, 33))
+    assert (log_probs[:, 21:, PAD] == 0).all()
+    with pytest.raises(ValueError, match="n_rows=33 tokens with EOS and PAD, got 34; raise n_rows"):
         pairs(True)(words(length=34))
 
 
-def test_it_learns_to_copy_and_says_eos_where_there_is_nothing_to_copy():
+def test_the_published_linear_model_learns_to_copy_and_completes_by_immediate_eos():
     settings = check(
         {"language": "aNbN", "context_length": 20, "n_steps": 150, "n_test_samples": 50}
     )
-    table = published.linear(settings).set_index("model")
+    table = published.compare_linear(settings).set_index("model")
     assert table.loc["as published", "excess"] < -1 and table.loc["masked", "excess"] > -0.3
     assert table.loc["as published", "EOS at once"] > 0.7
 
 
-def test_sines_along_the_batch_make_a_word_depend_on_its_place():
+def test_positions_along_the_batch_make_predictions_depend_on_the_batch():
     settings = check(
         {
             "language": "aNbN",
@@ -146,13 +141,11 @@ def test_sines_along_the_batch_make_a_word_depend_on_its_place():
             "d_model": 16,
         }
     )
-    table = published.positions(settings).set_index("model")
+    table = published.compare_positions(settings).set_index("model")
     assert table.loc["along the batch", "moved"] > 1e-2 and table.loc["along time", "moved"] < 1e-6
-    backbone = AlongTheBatch(torch.nn.Identity())
-    assert (
-        backbone(torch.zeros(3, 5, 8)).std(1).max() == 0
-        and backbone(torch.zeros(3, 5, 8)).std(0).max() > 0.1
-    )
+    backbone = BatchPositions(torch.nn.Identity())
+    outputs = backbone(torch.zeros(3, 5, 8))
+    assert outputs.std(1).max() == 0 and outputs.std(0).max() > 0.1
 
 
 def test_pictures_show_seeds_and_means_and_influence():
@@ -162,20 +155,17 @@ def test_pictures_show_seeds_and_means_and_influence():
     )
     architectures_plots.seeds_and_means(table, axes, x="distance", line="model", mark="reference")
     seeds, means = axes.lines
-    assert seeds.get_xdata().tolist() == [0.1, 0.3, 1.0] and means.get_xdata() == pytest.approx(
-        [0.2, 1.0]
-    )
-    assert means.get_label() == "generalizing (G)" and [
-        each.get_text() for each in axes.get_yticklabels()
-    ] == [
-        "a",
-        "b",
-    ]
+    assert seeds.get_xdata().tolist() == [0.1, 0.3, 1.0]
+    assert means.get_xdata() == pytest.approx([0.2, 1.0])
+    assert means.get_label() == "generalizing (G)"
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     axes = architectures_plots.influence(
-        learning.influence(Generalizing(2), flips(5), 2), Figure().subplots(), low=0.01, high=1.0
+        learning.token_influence(Generalizing(2), flips(5), 2),
+        Figure().subplots(),
+        low=0.01,
+        high=1.0,
     )
     assert axes.get_xlabel() == "token" and axes.get_ylabel() == "row predicted"
     shades = axes.collections[0].get_array().reshape(11, 11)
-    assert (
-        shades[4, 2] == pytest.approx(1 / 7) and shades.mask[2, 4]
-    )  # row 5 and the third token; the future is empty
+    assert shades[4, 2] == pytest.approx(1 / 7)  # row 5 and the third token
+    assert shades.mask[2, 4]  # the future has no influence

@@ -1,4 +1,4 @@
-"""Coins: urns of two colours, given ones, other priors by weights, and what is kept when a prior is moved."""
+"""Coins: urns of two colours, given coins, reweighted priors, and moving a model to a new prior."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_the_evidence_of_a_sequence_is_the_product_of_the_predictions_of_g():
 
 
 def test_weighted_losses_are_those_under_the_target_prior():
-    """The proposal's weighted mean equals the target's plain one, and without weights it does not."""
+    """The weighted mean under the proposal equals the plain mean under the target."""
     settings = check(COIN | {"alpha": [1.0, 1.0], "target_alpha": [1.0, 4.0]})
     weigh, at, n = tasks.build(settings).sequence_weights, tasks.build(settings).prior, 40_000
     tokens = at.out_of_distribution(n, 13, generator=generator(0, "proposal"))
@@ -54,11 +54,11 @@ def test_weighted_losses_are_those_under_the_target_prior():
         )
         error = (weighted.var() / n + plain.var() / n).sqrt()
         assert abs(weighted.mean() - plain.mean()) < 6 * error
-        assert abs(coin_losses.mean() - plain.mean()) > 8 * error
+        assert abs(losses.mean() - plain.mean()) > 8 * error
     assert abs(weigh(tokens).mean() - 1) < 6 * weigh(tokens).std() / n**0.5
 
 
-def test_a_model_that_is_weighted_to_a_prior_is_judged_and_becomes_good_under_it():
+def test_a_model_with_weighted_sequences_is_evaluated_under_the_target_and_learns_it():
     moved = COIN | {
         "alpha": [1.0, 1.0],
         "target_alpha": [1.0, 8.0],
@@ -95,7 +95,7 @@ def test_given_coins_are_the_pool():
     )
 
 
-def test_flips_are_renamings_and_double_the_data():
+def test_label_permutation_flips_half_of_the_sequences():
     """A sequence and its flip are equally likely in training with `label_permuted`."""
     settings = check({"n_colors": 2, "thetas": [0.1], "label_permuted": True})
     tokens = tasks.build(settings).sample(
@@ -105,7 +105,7 @@ def test_flips_are_renamings_and_double_the_data():
     assert abs(share - 0.5) < 6 * 0.5 / 2000**0.5
 
 
-def test_retraining_the_vocabulary_leaves_the_rest_as_it_was():
+def test_retraining_the_vocabulary_changes_no_other_weights():
     first = runs.get(COIN | SMALL)
     again = (
         COIN
@@ -180,12 +180,12 @@ def test_retraining_the_vocabulary_leaves_the_rest_as_it_was():
         ({"positions": "logs"}, "positions .* got 'logs'; did you mean log"),
     ],
 )
-def test_coins_that_there_are_not_are_refused(flat, said):
+def test_invalid_coin_settings_are_errors(flat, said):
     with pytest.raises(ParameterError, match=said):
         check(flat)
 
 
-def test_weights_that_are_not_there_or_do_not_fit_are_refused():
+def test_missing_or_unfitting_initial_weights_are_errors():
     with pytest.raises(
         ParameterError, match="initial=0123456789ab gives no weights for this model: no run"
     ):
@@ -195,16 +195,16 @@ def test_weights_that_are_not_there_or_do_not_fit_are_refused():
         runs.get(COIN | SMALL | {"d_model": 16, "init_from": first.settings.key})
 
 
-def test_a_bos_is_no_token_that_can_be_left_out_or_typed():
-    """It is the model's own start vector: nothing that a person passes can be without it or hold it twice."""
+def test_a_bos_is_no_token_of_the_input():
+    """BOS is the model's own start vector: callers can neither omit nor repeat it."""
     model = models.build(check(COIN), generator=generator(0, "weights"))
     predictor = models.as_predictor(model)
     with pytest.raises(ValueError, match="tokens must lie in 0 … 1, got 0 … 2"):
         predictor(torch.tensor([[2, 0, 1]]))
-    assert predictor(torch.tensor([[0]])).shape == (1, 1, 2)  # row 0: what is said before any flip
+    assert predictor(torch.tensor([[0]])).shape == (1, 1, 2)  # row 0, before any flip
 
 
-def test_the_attainable_loss_is_that_of_the_exact_predictor():
+def test_the_attainable_loss_is_the_loss_of_the_exact_predictor():
     losses = coin_losses.attainable_loss([1.0, 1.0], 99)
     for rows, wanted in ((slice(1, 21), 0.5488), (slice(1, 50), 0.5281), (slice(0, 99), 0.5191)):
         assert losses[rows].mean().item() == pytest.approx(wanted, abs=5e-5)
@@ -214,15 +214,12 @@ def test_the_attainable_loss_is_that_of_the_exact_predictor():
         tokens = Urns(2, alpha).out_of_distribution(
             20_000, 11, generator=generator(0, "attainable")
         )
-        lost = negative_log_likelihood(predictors.Generalizing(2, alpha)(tokens), tokens)
-        off = (lost.mean(0) - coin_losses.attainable_loss(alpha, 11)) / (
-            lost.std(0) / len(lost) ** 0.5
-        )
-        assert off[1:].abs().max() < 5  # row 0 says the same of all
-    wrong = (lost.mean(0) - coin_losses.attainable_loss([0.5, 1.0], 11)) / (
-        lost.std(0) / len(lost) ** 0.5
-    )
-    assert wrong[1:].abs().max() > 10  # the last of them under another prior
+        loss = negative_log_likelihood(predictors.Generalizing(2, alpha)(tokens), tokens)
+        error = loss.std(0) / len(loss) ** 0.5
+        deviation = (loss.mean(0) - coin_losses.attainable_loss(alpha, 11)) / error
+        assert deviation[1:].abs().max() < 5  # row 0 is the same for all sequences
+    wrong = (loss.mean(0) - coin_losses.attainable_loss([0.5, 1.0], 11)) / error
+    assert wrong[1:].abs().max() > 10  # the last alpha, compared with another prior
 
 
 def test_a_prior_is_written_tails_first():
@@ -230,40 +227,39 @@ def test_a_prior_is_written_tails_first():
         torch.tensor([[1, 1, 0, 0]])
     )
     assert after[0, 3, 1].exp().item() == pytest.approx((2 + 2.0) / (3 + 5.0))
-    both = coin_losses.constant(predictors.Generalizing(2), length=4)
+    both = coin_losses.constant_sequence_predictions(predictors.Generalizing(2), length=4)
     heads = both[both["side"] == "all heads"]["probability"]
     assert heads.tolist() == pytest.approx([1 / 2, 2 / 3, 3 / 4, 4 / 5])
 
 
-def test_the_distance_from_the_exact_predictor_is_zero_for_itself_and_measured_for_others():
+def test_the_distance_from_the_exact_predictor_is_zero_for_itself_and_right_for_others():
     exact, other = predictors.Generalizing(2), predictors.Generalizing(2, [8.0, 1.0])
     options = {"length": 6, "n_sequences": 300, "generator": generator(0, "thetas")}
-    assert (
-        coin_losses.by_theta(exact, exact, [0.0, 0.3, 1.0], **options)["mean"].abs().max() < 1e-12
-    )
-    table = coin_losses.by_theta(other, exact, [1.0], **options)
+    table = coin_losses.errors_by_theta(exact, exact, [0.0, 0.3, 1.0], **options)
+    assert table["mean"].abs().max() < 1e-12
+    table = coin_losses.errors_by_theta(other, exact, [1.0], **options)
     wanted = [(row + 1) / (row + 2) - (row + 1) / (row + 9) for row in range(6)]
     assert table[table["measure"] == "|p − exact|"]["mean"].tolist() == pytest.approx(wanted)
 
 
-def test_sorted_sequences_are_sorted_and_all_that_are():
+def test_sorted_sequences_are_all_the_sorted_ones():
     in_order = coin_losses.sorted_sequences(5)
     assert len(in_order.unique(dim=0)) == len(in_order) == 10
     assert ((in_order[:, 1:] != in_order[:, :-1]).sum(-1) <= 1).all()
 
 
-def test_resampling_recovers_the_prior_that_a_predictor_believes_in():
+def test_sampling_from_a_predictor_recovers_its_prior():
     for alpha, beta in ((1.0, 1.0), (2.0, 5.0)):
         exact = predictors.Generalizing(2, coin_losses.beta_prior(alpha, beta))
-        heads = coin_losses.resampled(exact, 4000, 30, generator=generator(0, "resampled"))
-        found = coin_losses.prior_of(heads, length=30)
+        heads = coin_losses.sample_head_counts(exact, 4000, 30, generator=generator(0, "resampled"))
+        fit_table = coin_losses.fit_beta_prior(heads, length=30)
         for name, wanted in (("alpha", alpha), ("beta", beta)):
-            value, sem = found.loc[name]
+            value, sem = fit_table.loc[name]
             assert abs(value - wanted) < 5 * sem < wanted / 2
 
 
-def counting():
-    """A model of two coins that says (H + 1) / (N + 2) exactly: a backbone that writes H along the third dimension."""
+def counting_model():
+    """Return a model that predicts (H + 1) / (N + 2), and encodes H along the third dimension."""
     flat = COIN | {"norm": "none", "mlp": "none", "n_heads": 1}
     model = models.build(check(flat), generator=generator(0, "weights")).double()
     direction = torch.nn.functional.one_hot(torch.tensor(2), 8).double()
@@ -298,105 +294,98 @@ def flips():
     return Urns(2).out_of_distribution(300, 13, generator=generator(0, "flips"))
 
 
-def test_steering_and_patching_agree_with_the_formula_in_a_model_that_counts_and_a_random_direction_does_not(
-    flips,
-):
-    model, name = counting(), "0.resid_mid"
-    assert (
-        coin_losses.excess(models.as_predictor(model), predictors.Generalizing(2), flips)
-        .abs()
-        .max()
-        < 1e-12
-    )
-    direction = counts.written(model, flips, name, row=12)
+def test_steering_and_patching_a_counting_model_agree_with_the_formula(flips):
+    model = counting_model()
+    name = "0.resid_mid"
+    exact = predictors.Generalizing(2)
+    assert coin_losses.excess_loss(models.as_predictor(model), exact, flips).abs().max() < 1e-12
+    direction = counts.count_direction(model, flips, name, row=12)
     torch.testing.assert_close(direction, torch.nn.functional.one_hot(torch.tensor(2), 8).double())
-    steered = counts.steered(model, flips, name, direction, row=12, shifts=[-2.0, 1.0])
-    patched = counts.patched(model, flips, name, row=12, generator=generator(0, "patched"))
+    steered = counts.steering_effects(model, flips, name, direction, row=12, shifts=[-2.0, 1.0])
+    patched = counts.patching_effects(model, flips, name, row=12, generator=generator(0, "patched"))
     for table in (steered, patched):
-        off, slope = counts.agreement(table)
-        assert (
-            off.max() < 1e-12 and slope.mean() == pytest.approx(1) and table["formula"].std() > 0.02
-        )
-    kept = flips[:, :12].sum(-1)
-    assert len(steered) == (
-        (kept >= 2).sum() + (kept <= 11).sum()
-    )  # where there are such sequences
-    aside = torch.nn.functional.one_hot(torch.tensor(3), 8).double()
-    off, slope = counts.agreement(
-        counts.steered(model, flips, name, aside, row=12, shifts=[-2.0, 1.0])
-    )
-    assert abs(slope.mean()) < 1e-12 and off.mean() > 0.05
+        difference, slope = counts.agreement(table)
+        assert difference.max() < 1e-12 and slope.mean() == pytest.approx(1)
+        assert table["formula"].std() > 0.02
+    heads = flips[:, :12].sum(-1)
+    assert len(steered) == (heads >= 2).sum() + (heads <= 11).sum()  # only possible counts
+    # The control: another direction does not change the prediction.
+    other = torch.nn.functional.one_hot(torch.tensor(3), 8).double()
+    control = counts.steering_effects(model, flips, name, other, row=12, shifts=[-2.0, 1.0])
+    difference, slope = counts.agreement(control)
+    assert abs(slope.mean()) < 1e-12 and difference.mean() > 0.05
 
 
-def test_what_is_inside_is_told_with_what_had_been_seen_there(flips):
+def test_the_activation_table_pairs_activations_with_the_counts_so_far(flips):
     run = runs.get(COIN | SMALL | {"n_heads": 2, "d_head": 1})
-    table = counts.inside(run.model, flips[:5], "0.attn.z", head=1)
+    table = counts.activation_table(run.model, flips[:5], "0.attn.z", head=1)
     values = activations.read(run.model, flips[:5], "0.attn.z")["0.attn.z"]
     assert len(table) == 5 * 12
     for line in table.sample(20, random_state=0).itertuples():
         seen = flips[line.sequence, : line.n]
-        assert (line.heads, line.token) == (seen.sum(), seen[-1]) and line.share == pytest.approx(
-            line.heads / line.n
-        )
-        assert line.log_odds == pytest.approx(
-            np.log((line.heads + 1) / (line.n - line.heads + 1)), abs=1e-6
-        )
+        assert (line.heads, line.token) == (seen.sum(), seen[-1])
+        assert line.share == pytest.approx(line.heads / line.n)
+        log_odds = np.log((line.heads + 1) / (line.n - line.heads + 1))
+        assert line.log_odds == pytest.approx(log_odds, abs=1e-6)
         assert line.x == pytest.approx(values[line.sequence, line.n, 1, 0].item(), abs=1e-6)
 
 
-def test_lines_are_found_where_they_are_and_explain_nothing_else(flips):
-    table = counts.inside(runs.get(COIN | SMALL).model, flips, "0.resid_post")
+def test_fitted_lines_recover_true_lines_and_explain_nothing_else(flips):
+    table = counts.activation_table(runs.get(COIN | SMALL).model, flips, "0.resid_post")
     line = table.assign(x=3.0 - 2.0 * table["share"] + 5.0 * table["token"])
-    found = counts.lines(line)
-    assert found["slope"].tolist() == pytest.approx([-2.0, -2.0]) and found[
-        "intercept"
-    ].tolist() == pytest.approx([3.0, 8.0])
-    assert found[["r2", "r2_mixed", "r2_with_n"]].to_numpy() == pytest.approx(1.0)
-    ends = counts.with_lines(line, found)
+    fits = counts.fit_lines(line)
+    assert fits["slope"].tolist() == pytest.approx([-2.0, -2.0])
+    assert fits["intercept"].tolist() == pytest.approx([3.0, 8.0])
+    assert fits[["r2", "r2_mixed", "r2_with_n"]].to_numpy() == pytest.approx(1.0)
+    ends = counts.points_and_lines(line, fits)
     ends = ends[ends["what"] == "fit"]
     assert (ends["x"] == 3.0 - 2.0 * ends["share"] + 5.0 * ends["token"]).all() and len(ends) == 4
-    noise = counts.lines(table.assign(x=np.random.default_rng(0).standard_normal(len(table))))
+    noise = counts.fit_lines(table.assign(x=np.random.default_rng(0).standard_normal(len(table))))
     assert (noise[["r2", "r2_mixed", "r2_with_n"]] < 0.02).all(axis=None)
-    assert (counts.lines(table.assign(x=1.0))[["r2", "r2_mixed", "r2_with_n"]] == 0).all(axis=None)
-    by_n = counts.lines(table.assign(x=table["share"] * table["n"]))
+    assert (counts.fit_lines(table.assign(x=1.0))[["r2", "r2_mixed", "r2_with_n"]] == 0).all(
+        axis=None
+    )
+    by_n = counts.fit_lines(table.assign(x=table["share"] * table["n"]))
     assert (by_n["r2_with_n"] > 0.999).all() and (by_n["r2"] < 0.9).all()
     mixed = table[(table["heads"] > 0) & (table["heads"] < table["n"])]
-    assert found["n_mixed"].tolist() == mixed.groupby("token").size().tolist()
+    assert fits["n_mixed"].tolist() == mixed.groupby("token").size().tolist()
 
 
-def test_lexical_models_are_indifferent_to_names_with_their_table_and_forgetting_is_not_to_order(
-    flips,
-):
+def test_lexical_models_are_invariant_to_flips_with_their_table(flips):
     run = runs.get(COIN | SMALL | {"lex": True})
     with_table, alone = (
-        coin_losses.renamed(run.model, flips, generator=generator(0, "renamed"), with_table=each)
-        for each in (True, False)
+        coin_losses.relabelling_error(
+            run.model, flips, generator=generator(0, "renamed"), flip_table=flip_table
+        )
+        for flip_table in (True, False)
     )
     assert with_table.max() < 1e-5 and alone.mean() > 1e-3
-    probs = coin_losses.forgetting(flips, rate=0.5).exp()
+
+
+def test_the_forgetting_predictor_weighs_recent_flips_more(flips):
+    probs = coin_losses.forgetting_predictor(flips, rate=0.5).exp()
     assert torch.allclose(probs.sum(-1), torch.ones(()).double())
     later, sooner = (
-        coin_losses.forgetting(torch.tensor([each]), rate=0.5)[0, 3, 1].exp()
-        for each in ([0, 1, 1, 0], [1, 1, 0, 0])
+        coin_losses.forgetting_predictor(torch.tensor([sequence]), rate=0.5)[0, 3, 1].exp()
+        for sequence in ([0, 1, 1, 0], [1, 1, 0, 0])
     )
-    assert later == pytest.approx((0.5 + 1 + 1) / (0.25 + 0.5 + 1 + 2)) and sooner == pytest.approx(
-        (0.25 + 0.5 + 1) / 3.75
-    )
-    everything = coin_losses.forgetting(flips, rate=1.0)
+    assert later == pytest.approx((0.5 + 1 + 1) / (0.25 + 0.5 + 1 + 2))
+    assert sooner == pytest.approx((0.25 + 0.5 + 1) / 3.75)
+    everything = coin_losses.forgetting_predictor(flips, rate=1.0)
     assert torch.allclose(everything, predictors.Generalizing(2)(flips))
 
 
-def test_losses_along_a_training_are_those_it_logged_less_those_of_the_exact_predictor():
+def test_the_excess_along_training_is_the_logged_loss_minus_the_exact_loss():
     run = runs.get(COIN | SMALL)
-    table = coin_losses.losses_along(run, "it")
+    table = coin_losses.losses_along_training(run, "model")
     fresh = run.splits["out_of_distribution"]
-    best = coin_losses.exact_loss(predictors.Generalizing(2), fresh)
+    best = coin_losses.mean_loss(predictors.Generalizing(2), fresh)
     assert (table["loss"] - table["excess"]).tolist() == pytest.approx([best] * len(table))
-    last = coin_losses.excess(run.predictor, predictors.Generalizing(2), fresh).mean().item()
-    assert any(abs(each - last) < 1e-5 for each in table["excess"])
+    last = coin_losses.excess_loss(run.predictor, predictors.Generalizing(2), fresh).mean().item()
+    assert (table["excess"] - last).abs().min() < 1e-5
 
 
-def test_coins_that_no_prior_or_no_side_has_are_refused():
+def test_impossible_priors_and_thetas_are_errors():
     for alpha in ([0.0, 1.0], [-1.0, 1.0]):
         with pytest.raises(ValueError, match="alpha must be positive"):
             coin_losses.attainable_loss(alpha, 3)
@@ -406,12 +395,12 @@ def test_coins_that_no_prior_or_no_side_has_are_refused():
     with pytest.raises(
         ValueError, match=r"probabilities of heads between 0 and 1, got \[0.5, 1.2\]"
     ):
-        coin_losses.by_theta(
+        coin_losses.errors_by_theta(
             exact, exact, [0.5, 1.2], length=3, n_sequences=2, generator=generator(0, "x")
         )
 
 
-def test_without_names_the_optimum_under_a_skewed_target_is_not_g():
+def test_the_optimum_of_a_lexical_model_under_a_skewed_target_is_not_g():
     skewed = check(COIN | {"target_alpha": [8.0, 1.0], "lex": True})
     assert tasks.build(skewed).optimum == "symmetrized"
     assert tasks.build(check(COIN | {"target_alpha": [8.0, 1.0]})).optimum == "generalizing"

@@ -2,9 +2,9 @@
 
 import itertools
 
+import numpy as np
 import pandas as pd
 import pytest
-import torch
 from matplotlib.figure import Figure
 
 from lexurn import runs
@@ -47,67 +47,54 @@ def of(table, **values):
     return table
 
 
-def test_every_step_is_asked_with_its_own_weights(run):
-    table = extrapolation.followed(run)
+def test_every_checkpoint_is_evaluated_with_its_own_weights(run):
+    table = extrapolation.rates_along_training(run)
     steps = sorted(table["step"].unique())
     assert set(snapshots.spaced(120, 3)) <= set(steps) and len(snapshots.spaced(120, 3)) == 3
     mass = of(table, prompts="words", measure="both", best=False).set_index("step")["value"]
     assert mass.nunique() == 3  # a model that stays the same would give one
     for step, model in run.checkpoints():
-        given = prompts("aNbN")["out_of_distribution"]
-        found = rules.judged(LANGUAGES["aNbN"], given, complete(model, given, limit=13))
-        asked = of(table, step=step, best=False, prompts="out_of_distribution", decoding="greedy")
-        assert asked.set_index("measure").loc[found["measure"], "value"].tolist() == pytest.approx(
-            found["value"].tolist(), nan_ok=True
-        )
+        outside = prompts("aNbN")["out_of_distribution"]
+        expected = rules.judged(LANGUAGES["aNbN"], outside, complete(model, outside, limit=13))
+        rates = of(table, step=step, best=False, prompts="out_of_distribution", decoding="greedy")
+        values = rates.set_index("measure").loc[expected["measure"], "value"]
+        assert values.tolist() == pytest.approx(expected["value"].tolist(), nan_ok=True)
     chosen = table[table["best"]]
-    assert (
-        set(chosen["decoding"]) == {"greedy", "sampled", "exact"} and chosen["step"].nunique() == 1
-    )
+    assert set(chosen["decoding"]) == {"greedy", "sampled", "exact"}
+    assert chosen["step"].nunique() == 1
     sampled = of(chosen, decoding="sampled", prompts="out_of_distribution", measure="finished")
     assert sampled["n"].item() == 4 * 251
 
 
-def test_the_published_protocol_takes_the_best_of_those_that_ended():
+def test_the_published_protocol_takes_the_best_rate_of_finished_completions():
     lines = [
         (0, 20, "rule_1_of_finished", 0.5, 10, False),
         (0, 60, "rule_1_of_finished", 0.9, 2, False),  # the best, of two that ended
         (0, 60, "rule_1", 0.1, 251, False),
         (0, 90, "rule_1_of_finished", 0.2, 251, False),
-        (
-            0,
-            90,
-            "rule_1_of_finished",
-            1.0,
-            251,
-            True,
-        ),  # at the best validation loss: not along training
+        (0, 90, "rule_1_of_finished", 1.0, 251, True),  # the best validation loss is left out
         (1, 20, "rule_1_of_finished", float("nan"), 0, False),
     ]
     table = pd.DataFrame(lines, columns=["seed", "step", "measure", "value", "n", "best"])
     table = table.assign(
         model="m", language="aNbN", prompts="out_of_distribution", decoding="greedy"
     )
-    best = extrapolation.best_ever(table).set_index("seed")
-    assert best.loc[0, ["step", "value", "n"]].tolist() == [60, 0.9, 2] and pd.isna(
-        best.loc[1, "value"]
-    )
-    over = intervals.over_seeds(extrapolation.best_ever(table), ["language", "model"])
+    best = extrapolation.best_rates(table).set_index("seed")
+    assert best.loc[0, ["step", "value", "n"]].tolist() == [60, 0.9, 2]
+    assert pd.isna(best.loc[1, "value"])
+    over = intervals.over_seeds(extrapolation.best_rates(table), ["language", "model"])
     assert over["mean"].item() == 0.9 and over["n"].item() == 1 and over["sem"].isna().all()
 
 
-def test_lengths_are_those_of_words_given_a_little_more_than_half(run):
-    table = lengths.followed(run)
-    assert (
-        table["length"].tolist() == [2, 4, 6, 8, 10, 12]
-        and table["trained"].tolist() == [True] * 4 + [False] * 2
-    )
+def test_the_accuracy_by_length_counts_every_length(run):
+    table = lengths.completion_accuracy(run)
+    assert table["length"].tolist() == [2, 4, 6, 8, 10, 12]
+    assert table["trained"].tolist() == [True] * 4 + [False] * 2
     assert table["n"].tolist() == [1] * 6 and table["value"].isin([0.0, 1.0]).all()
-    words = lengths.of_each_length(LANGUAGES["dyck"], 8)
+    words = lengths.strings_by_length(LANGUAGES["dyck"], 8)
     for length, tokens in words.items():
-        assert (sizes(tokens) == length).all() and len(tokens.unique(dim=0)) == len(
-            tokens
-        ) <= lengths.N_WORDS
+        assert (sizes(tokens) == length).all()
+        assert len(tokens.unique(dim=0)) == len(tokens) <= lengths.MAX_STRINGS
 
 
 def test_excess_is_in_nats_a_word(run):
@@ -171,7 +158,7 @@ seeds: 2
 """
 
 
-def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
+def test_the_tables_of_a_grid_are_cached_and_compared(tmp_path, monkeypatch):
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "runs"))
     (tmp_path / "small.yaml").write_text(GRID)
     grid, told = sweeps.read(tmp_path / "small.yaml"), []
@@ -184,17 +171,21 @@ def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
         name.endswith(store.WEIGHTS) for name in session.current().used_files
     )  # a table is what is used, not the weights
     monkeypatch.setattr(workers, "cores", lambda: 2)
-    beside = cache.of_grid(grid, extrapolation.followed, name="beside", jobs=2, say=told.append)
+    beside = cache.of_grid(
+        grid, extrapolation.rates_along_training, name="beside", jobs=2, say=told.append
+    )
     pd.testing.assert_frame_equal(beside, table)
     assert told[-1] == "4 training(s) followed, 0 that had been before."
     assert set(table["model"]) == {"rotary", "lstm"} and set(table["seed"]) == {0, 1}
     assert set(grid.table()["model"]) == {"rotary", "lstm"}
     monkeypatch.setattr(cache, "keep", None)
-    again = cache.of_grid(grid, extrapolation.followed, name="rules-test", say=told.append)
+    again = cache.of_grid(
+        grid, extrapolation.rates_along_training, name="rules-test", say=told.append
+    )
     pd.testing.assert_frame_equal(again, table)
     rates = table.assign(language="aNbN")
-    every, levels = extrapolation.each_seed(rates), rules.levels(["aNbN"], limit=13)
-    assert len(every) == 3 * 4 and set(every["what"]) == set(list(rules_plots.WHAT)[:3])
+    every, levels = extrapolation.rates_by_seed(rates), rules.levels(["aNbN"], limit=13)
+    assert len(every) == 3 * 4 and set(every["what"]) == set(list(rules_plots.RATE_STYLES)[:3])
     at = levels.set_index("what")["value"]
     assert at["immediate EOS"] == pytest.approx(69 / 251) and 0.13 < at["chance"] < 0.17
     axes = Figure().subplots()
@@ -202,18 +193,16 @@ def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
     rules_plots.extrapolation(pd.concat([every, levels, published]), axes)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["rotary", "lstm"]
     drawn = {line.get_label(): line for line in axes.lines}
-    assert (
-        drawn["published"].get_xdata().tolist() == [0.4]
-        and drawn["chance"].get_xdata()[0] == at["chance"]
-    )
+    assert drawn["published"].get_xdata().tolist() == [0.4]
+    assert drawn["chance"].get_xdata()[0] == at["chance"]
     means = every[every["what"] == "sampled"].groupby("model", sort=False)["value"].mean()
     assert drawn["sampled"].get_xdata().tolist() == pytest.approx(means.tolist())
-    progress = extrapolation.progress(rates)
-    assert len(progress) == 2 * 4  # rules, runs; one step is kept of so few
+    progress = extrapolation.rule_progress(rates)
+    assert len(progress) == 2 * 4  # two rules, four runs, one checkpoint each
     assert progress["value"].max() <= 1
 
 
-def test_progress_is_nothing_by_chance_and_all_where_the_rule_always_holds():
+def test_progress_is_zero_for_chance_and_one_if_the_rule_always_holds():
     language = LANGUAGES["aNbN"]
     for predictor, wanted in (
         (by_chance(language), (0.0, 0.0)),
@@ -222,13 +211,12 @@ def test_progress_is_nothing_by_chance_and_all_where_the_rule_always_holds():
         table = rules.masses(predictor, language).assign(
             prompts="words", best=False, language="aNbN", model="m", seed=0, step=1
         )
-        progress = extrapolation.progress(table).set_index("rule")["value"]
+        progress = extrapolation.rule_progress(table).set_index("rule")["value"]
         assert progress[["rule 1", "rule 2"]].tolist() == pytest.approx(wanted, abs=1e-12)
-    half = rules.masses(
-        oracle("aNbM", max_length=10), language
-    )  # rule 2 always, rule 1 in one word of seven
+    # Rule 2 always holds, rule 1 in one string of seven.
+    half = rules.masses(oracle("aNbM", max_length=10), language)
     table = half.assign(prompts="words", best=False, language="aNbN", model="m", seed=0, step=1)
-    progress = extrapolation.progress(table).set_index("rule")["value"]
+    progress = extrapolation.rule_progress(table).set_index("rule")["value"]
     assert progress["rule 2"] == pytest.approx(1) and progress["rule 1"] < 0.2
 
 
@@ -257,50 +245,42 @@ def test_bad_sets_of_settings_are_refused(tmp_path):
     assert sweeps.read(path).points[0].backbone.name == "transformer"  # an empty set: the defaults
 
 
-def test_shares_are_drawn_between_nothing_and_all():
+def test_bands_of_shares_stay_between_zero_and_one():
     axes = Figure().subplots()
     table = pd.DataFrame({"who": "m", "x": [0.0, 1.0], "mean": [0.9, 0.1], "sem": 0.2})
     plots.curves(table, axes, x="x", within=[0.0, 1.0])
     (band,) = axes.collections
-    assert (
-        band.get_paths()[0].vertices[:, 1].max() == 1
-        and band.get_paths()[0].vertices[:, 1].min() == 0
-    )
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert heights.max() == 1 and heights.min() == 0
 
 
-def test_a_lexical_model_is_asked_under_a_table_for_each_prompt(monkeypatch, tmp_path):
+def test_a_lexical_model_completes_each_prompt_under_its_own_table(monkeypatch, tmp_path):
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path))
     run = runs.get(FLAT | {"lex": True, "n_steps": 20, "eval_every": 10, "n_checkpoints": 1})
-    table = extrapolation.followed(run)
-    given = prompts("aNbN")["out_of_distribution"]
-    draw = run.model.vocabulary.draw(len(given), generator=generator(0, "completions"))
+    table = extrapolation.rates_along_training(run)
+    outside = prompts("aNbN")["out_of_distribution"]
+    draw = run.model.vocabulary.draw(len(outside), generator=generator(0, "completions"))
     assert len(draw.unique(dim=0)) > 20
-    wanted = rules.judged(
-        LANGUAGES["aNbN"], given, complete(run.model, given, limit=13, table=draw)
-    )
-    asked = of(table, best=True, prompts="out_of_distribution", decoding="greedy")
-    assert asked["value"].tolist() == pytest.approx(wanted["value"].tolist(), nan_ok=True)
-    assert all(torch.isfinite(torch.tensor(each)) for each in itertools.islice(asked["n"], 3))
+    completed = complete(run.model, outside, limit=13, table=draw)
+    expected = rules.judged(LANGUAGES["aNbN"], outside, completed)["value"]
+    rates = of(table, best=True, prompts="out_of_distribution", decoding="greedy")
+    assert rates["value"].tolist() == pytest.approx(expected.tolist(), nan_ok=True)
+    assert np.isfinite(rates["n"]).all()
 
 
-def test_prompt_by_prompt_is_what_is_followed(run):
-    found, table = (
-        extrapolation.by_prompt(run),
-        of(extrapolation.followed(run), best=True, prompts="out_of_distribution"),
-    )
-    assert set(found["prompt"]) == set(
-        LANGUAGES["aNbN"].decode(prompts("aNbN")["out_of_distribution"])
-    )
-    for decoding, mine in found.groupby("decoding"):
-        expected = of(table, decoding=decoding, measure=rules.KEPT)["value"].item()
-        assert len(mine) == 251 and mine["value"].mean() == pytest.approx(expected)
-    sampled = of(found, decoding="sampled")["value"]
+def test_the_means_over_prompts_are_the_rates_of_the_run(run):
+    by_prompt = extrapolation.rates_by_prompt(run)
+    rates = extrapolation.rates_along_training(run)
+    rates = of(rates, best=True, prompts="out_of_distribution", measure=rules.KEPT)
+    outside = prompts("aNbN")["out_of_distribution"]
+    assert set(by_prompt["prompt"]) == set(LANGUAGES["aNbN"].decode(outside))
+    for decoding, group in by_prompt.groupby("decoding"):
+        expected = of(rates, decoding=decoding)["value"].item()
+        assert len(group) == 251 and group["value"].mean() == pytest.approx(expected)
+    sampled = of(by_prompt, decoding="sampled")["value"]
     assert sampled.isin([0.0, 0.25, 0.5, 0.75, 1.0]).all() and sampled.nunique() > 2
-    several = pd.concat([found.assign(seed=seed, model="one") for seed in range(3)])
-    over = extrapolation.over_seeds_and_prompts(several, ["model", "decoding"]).set_index(
-        "decoding"
-    )
-    assert over.loc["greedy", ["n", "prompts"]].tolist() == [3, 251]
-    assert (
-        over.loc["greedy", "over_seeds"] == 0 and over.loc["greedy", "over_prompts"] > 0
-    )  # three times the same
+    equal_seeds = pd.concat([by_prompt.assign(seed=seed, model="one") for seed in range(3)])
+    table = extrapolation.crossed_intervals(equal_seeds, ["model", "decoding"])
+    greedy = table.set_index("decoding").loc["greedy"]
+    assert greedy[["n", "prompts"]].tolist() == [3, 251]
+    assert greedy["over_seeds"] == 0 and greedy["over_prompts"] > 0

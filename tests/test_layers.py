@@ -1,4 +1,4 @@
-"""Geometry layer by layer: against activations read by name, on every backbone; and shuffled sequences."""
+"""Geometry layer by layer, against activations read by name, on every backbone."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ BACKBONES = {
 }
 
 
-def built(**flat):
+def build(**flat):
     settings = check({"d_model": 16, "context_length": 12, **flat})
     return models.build(settings, generator=generator(0, "weights")).eval()
 
@@ -33,141 +33,145 @@ def balls(n, length=13, n_colors=4):
 
 @pytest.mark.parametrize("lex", [False, True])
 @pytest.mark.parametrize("name", BACKBONES)
-def test_every_backbone_is_seen_layer_by_layer(name, lex):
-    model, tokens = built(**BACKBONES[name], lex=lex), balls(10)
-    found = layers.by_layer(model, tokens, batch_size=4)
-    assert found["mean"].notna().all() and set(found["n"]) == {10}
+def test_every_backbone_is_measured_layer_by_layer(name, lex):
+    model, tokens = build(**BACKBONES[name], lex=lex), balls(10)
+    table = layers.layer_measures(model, tokens, batch_size=4)
+    assert table["mean"].notna().all() and set(table["n"]) == {10}
     n_layers = 1 if name == "lstm" else BACKBONES[name]["n_layers"]
-    assert set(found["layer"]) == set(range(n_layers + 1))
-    whole = layers.by_layer(model, tokens, batch_size=100)
-    assert found["mean"].tolist() == pytest.approx(whole["mean"].tolist(), rel=1e-4, abs=1e-6)
-    assert len(layers.by_position(model, tokens)) == 12 * (n_layers + 1)
+    assert set(table["layer"]) == set(range(n_layers + 1))
+    whole = layers.layer_measures(model, tokens, batch_size=100)
+    assert table["mean"].tolist() == pytest.approx(whole["mean"].tolist(), rel=1e-4, abs=1e-6)
+    assert len(layers.position_cosines(model, tokens)) == 12 * (n_layers + 1)
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("name", ["transformer", "no bos"])
-def test_layers_are_those_that_are_read_by_name(name):
-    model, tokens = built(**BACKBONES[name]), balls(6)
-    table = layers.by_layer(model, tokens).set_index(["layer", "measure"])
+def test_layers_are_the_activations_that_are_read_by_name(name):
+    model, tokens = build(**BACKBONES[name]), balls(6)
+    table = layers.layer_measures(model, tokens).set_index(["layer", "measure"])
     last = BACKBONES[name]["n_layers"] - 1
     names = [f"{layer}.resid_pre" for layer in range(last + 1)] + [f"{last}.resid_post"]
     read = activations.read(model, tokens, *names)
-    everything = torch.ones(6, 12, dtype=torch.bool)
-    flow = [read[each][:, 1:] for each in names]
-    for layer, x in enumerate(flow):
-        wanted = vector_geometry.cosines(x, everything)
-        assert table.loc[(layer, "cosine"), "mean"] == pytest.approx(wanted.mean().item(), abs=1e-6)
-        assert table.loc[(layer, "cosine"), "sem"] == pytest.approx(
-            wanted.std().item() / 6**0.5, rel=1e-4
-        )
+    valid = torch.ones(6, 12, dtype=torch.bool)
+    vectors = [read[name][:, 1:] for name in names]
+    for layer, x in enumerate(vectors):
+        expected = vector_geometry.cosines(x, valid)
+        row = table.loc[(layer, "cosine")]
+        assert row["mean"] == pytest.approx(expected.mean().item(), abs=1e-6)
+        assert row["sem"] == pytest.approx(expected.std().item() / 6**0.5, rel=1e-4)
         if layer <= last:
-            update = (flow[layer + 1] - x).double().norm(dim=-1).mean()
+            update = (vectors[layer + 1] - x).double().norm(dim=-1).mean()
             assert table.loc[(layer, "update"), "mean"] == pytest.approx(update.item(), rel=1e-5)
-    positions = layers.by_position(model, tokens)
+    positions = layers.position_cosines(model, tokens)
     for layer, mean in positions.groupby("layer")["cosine"].mean().items():
         assert mean == pytest.approx(table.loc[(layer, "cosine"), "mean"], abs=1e-6)
-    cosines = (
-        layers.similarities(model, tokens[:1])
-        .query("layer == 1")
-        .pivot(index="first", columns="second", values="value")
-    )
-    unit = torch.nn.functional.normalize(flow[1][0].double(), dim=-1)
+    cosines = layers.cosine_matrices(model, tokens[:1]).query("layer == 1")
+    cosines = cosines.pivot(index="first", columns="second", values="value")
+    unit = torch.nn.functional.normalize(vectors[1][0].double(), dim=-1)
     assert cosines.values == pytest.approx((unit @ unit.T).numpy(), abs=1e-6)
 
 
 def test_gradients_are_those_of_finite_differences():
-    model, tokens = built(n_layers=2).double(), balls(1)
-    table = layers.by_layer(model, tokens).set_index(["layer", "measure"])
-    stream, place = generator(2, "directions"), "1.resid_pre"
+    model, tokens = build(n_layers=2).double(), balls(1)
+    table = layers.layer_measures(model, tokens).set_index(["layer", "measure"])
+    name = "1.resid_pre"
 
     def loss(direction):
-        change = {place: lambda own: own + 1e-5 * direction}
-        return negative_log_likelihood(activations.changed(model, tokens, change), tokens).sum()
+        change = {name: lambda own: own + 1e-5 * direction}
+        return negative_log_likelihood(activations.intervene(model, tokens, change), tokens).sum()
 
-    x = activations.read(model, tokens, place)[place]
+    x = activations.read(model, tokens, name)[name]
     gradient = torch.zeros_like(x)
     for row in range(1, x.shape[1]):
         for d in range(x.shape[2]):
             step = torch.zeros_like(x)
             step[0, row, d] = 1
             gradient[0, row, d] = (loss(step) - loss(-step)) / 2e-5
-    assert stream and table.loc[(1, "gradient"), "mean"] == pytest.approx(
-        gradient[0, 1:].norm(dim=-1).mean().item(), rel=1e-4
-    )
+    expected = gradient[0, 1:].norm(dim=-1).mean().item()
+    assert table.loc[(1, "gradient"), "mean"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_padding_is_left_out():
-    model = built(language="aNbN")
-    words = torch.tensor(
+def test_padding_is_ignored():
+    model = build(language="aNbN")
+    strings = torch.tensor(
         [[3, 3, 4, 4, 1, *[2] * 8], [3, 4, 1, *[2] * 10], [3, 3, 3, 4, 4, 4, 1, *[2] * 6]]
     )
-    table = layers.by_layer(model, words).set_index(["layer", "measure"])
-    each = [
-        layers.by_layer(model, words[k : k + 1, : n + 1]).set_index(["layer", "measure"])
+    table = layers.layer_measures(model, strings).set_index(["layer", "measure"])
+    tables = [
+        layers.layer_measures(model, strings[k : k + 1, : n + 1]).set_index(["layer", "measure"])
         for k, n in enumerate((5, 3, 7))
     ]
     for name in ("cosine", "norm", "update", "gradient"):
-        alone = [one.loc[(0, name), "mean"] for one in each]
+        alone = [one.loc[(0, name), "mean"] for one in tables]
         assert table.loc[(0, name), "mean"] == pytest.approx(sum(alone) / 3, rel=1e-4)
-    assert len(layers.vectors(model, words)[0]) == len(layers.kinds(model, words)) == 5 + 3 + 7
-    places = layers.by_position(model, words)
-    assert places.query("layer == 0")["cosine"].notna().sum() == 7  # of the longest word
+    assert (
+        len(layers.token_vectors(model, strings)[0])
+        == len(layers.token_types(model, strings))
+        == 5 + 3 + 7
+    )
+    positions = layers.position_cosines(model, strings)
+    assert positions.query("layer == 0")["cosine"].notna().sum() == 7  # of the longest string
 
 
 def cloud(model, tokens, n, **options):
-    chosen = layers.drawn(
-        layers.kinds(model, tokens), n, generator=generator(3, "tokens"), **options
+    chosen = layers.sample_points(
+        layers.token_types(model, tokens), n, generator=generator(3, "tokens"), **options
     )
-    return [x[chosen] for x in layers.vectors(model, tokens, batch_size=7)]
+    return [x[chosen] for x in layers.token_vectors(model, tokens, batch_size=7)]
 
 
 def test_clouds_are_the_same_tokens_in_every_layer_and_model():
-    model, other, tokens = built(n_layers=2), built(n_layers=3), balls(40)
-    mine, theirs = cloud(model, tokens, 60), cloud(other, tokens, 60)
-    assert [len(each) for each in (mine, theirs)] == [3, 4] and all(
-        x.shape == (60, 16) for x in mine + theirs
-    )
+    model, other, tokens = build(n_layers=2), build(n_layers=3), balls(40)
+    clouds = cloud(model, tokens, 60)
+    others = cloud(other, tokens, 60)
+    assert len(clouds) == 3 and len(others) == 4
+    assert all(x.shape == (60, 16) for x in clouds + others)
     read = activations.read(model, tokens, "1.resid_post")["1.resid_post"][:, 1:].flatten(0, 1)
-    assert torch.allclose(layers.vectors(model, tokens)[2], read.double(), atol=1e-5)
-    table = layers.alike(mine, mine).pivot(index="layer", columns="other", values="value")
+    assert torch.allclose(layers.token_vectors(model, tokens)[2], read.double(), atol=1e-5)
+    table = layers.layer_similarity(clouds, clouds).pivot(
+        index="layer", columns="other", values="value"
+    )
     assert table.values.diagonal() == pytest.approx(1) and table.values == pytest.approx(
         table.values.T
     )
-    between = layers.alike(mine, theirs)
+    between = layers.layer_similarity(clouds, others)
     assert len(between) == 12 and between["value"].between(0, 1).all()
-    measured = layers.of_clouds(mine)
+    measured = layers.cloud_measures(clouds)
     assert set(measured["measure"]) == {"effective_rank", "twonn", "mle"}
     rank = measured.query("layer == 2 and measure == 'effective_rank'")["value"].item()
-    assert rank == pytest.approx(vector_geometry.effective_rank(mine[2]))
-    kept = layers.kept_neighbours(mine, k=5).set_index("layer")["value"]
-    assert kept[2] == pytest.approx(vector_geometry.overlap(mine[1], mine[2], k=5))
+    assert rank == pytest.approx(vector_geometry.effective_rank(clouds[2]))
+    kept = layers.layer_overlap(clouds, k=5).set_index("layer")["value"]
+    assert kept[2] == pytest.approx(vector_geometry.neighbour_overlap(clouds[1], clouds[2], k=5))
 
 
-def test_of_every_kind_there_is_one_anywhere():
-    kinds = torch.tensor([3, 1, 3, 3, 2, 1, 9])
-    found = [
-        layers.drawn(kinds, 10, generator=generator(seed, "once"), once=True) for seed in range(200)
+def test_one_random_occurrence_represents_each_type():
+    types = torch.tensor([3, 1, 3, 3, 2, 1, 9])
+    samples = [
+        layers.sample_points(types, 10, generator=generator(seed, "once"), one_per_type=True)
+        for seed in range(200)
     ]
-    assert all(kinds[chosen].sort().values.tolist() == [1, 2, 3, 9] for chosen in found)
-    places = torch.cat(found)
-    threes = torch.bincount(places[kinds[places] == 3], minlength=7)[[0, 2, 3]]
-    assert (threes - 200 / 3).abs().max() < 4 * 200**0.5  # any of the three places
-    few = layers.drawn(kinds, 2, generator=generator(0, "few"), once=True)
-    assert len(few) == 2 and len(layers.drawn(kinds, 100, generator=generator(0, "all"))) == 7
+    assert all(types[chosen].sort().values.tolist() == [1, 2, 3, 9] for chosen in samples)
+    indices = torch.cat(samples)
+    threes = torch.bincount(indices[types[indices] == 3], minlength=7)[[0, 2, 3]]
+    assert (threes - 200 / 3).abs().max() < 4 * 200**0.5  # any of the three positions
+    few = layers.sample_points(types, 2, generator=generator(0, "few"), one_per_type=True)
+    assert (
+        len(few) == 2 and len(layers.sample_points(types, 100, generator=generator(0, "all"))) == 7
+    )
 
 
-def test_the_nearest_of_a_token_may_be_of_its_kind():
+def test_the_share_of_nearest_neighbours_with_the_same_type():
     x = torch.tensor([[0.0, 0], [0.1, 0], [5, 5], [5.1, 5], [9, 9]], dtype=torch.float64)
-    found = layers.same_kind([x, x.flip(0)], torch.tensor([1, 1, 2, 2, 2]))
-    assert found["value"].tolist() == pytest.approx([1.0, 3 / 5])
+    shares = layers.same_type_share([x, x.flip(0)], torch.tensor([1, 1, 2, 2, 2]))
+    assert shares["value"].tolist() == pytest.approx([1.0, 3 / 5])
 
 
 def test_too_few_tokens_give_no_number_and_no_sequence_an_error():
-    model = built()
-    few = layers.of_clouds(cloud(model, balls(3), 30))
+    model = build()
+    few = layers.cloud_measures(cloud(model, balls(3), 30))
     assert few.query("measure == 'twonn'")["value"].isna().all()
-    with pytest.raises(ValueError, match="cosine needs sequences of two tokens or more"):
-        layers.by_layer(model, balls(3, length=2))
+    with pytest.raises(ValueError, match="cosine needs a sequence of at least two tokens"):
+        layers.layer_measures(model, balls(3, length=2))
 
 
 def test_shuffled_sequences_keep_their_blocks():
@@ -193,7 +197,6 @@ def test_shuffled_sequences_keep_their_blocks():
     part = shuffle_blocks(
         tokens, block_length=1, generator=generator(0, "shuffled"), lengths=torch.full((500,), 10)
     )
-    assert torch.equal(part[:, 10:], tokens[:, 10:]) and not torch.equal(
-        part[:, :10], tokens[:, :10]
-    )
+    assert torch.equal(part[:, 10:], tokens[:, 10:])
+    assert not torch.equal(part[:, :10], tokens[:, :10])
     assert torch.equal(part.sort(-1).values, tokens)

@@ -16,14 +16,14 @@ def results(monkeypatch):
 
 
 def test_the_published_edition_is_whole_and_small(results):
-    said = store.edition()
-    assert said["scale"] == "book" and said["rounding"] < 1e-4
+    manifest = store.edition()
+    assert manifest["scale"] == "book" and manifest["rounding"] < 1e-4
     store.check(results)  # nothing is missing, altered or added
     assert store.size(results) < edition.MOST_BYTES
     for folder in store.finished():
         run = runs.load(folder)
         assert run.settings.name == folder.name, (
-            "the key is no longer that of its settings: freeze again"
+            "the key no longer follows from the settings; freeze the edition again"
         )
         assert run.provenance["dirty"] is False
 

@@ -151,7 +151,7 @@ def test_chance_is_what_a_uniform_model_does():
 @pytest.mark.parametrize("name", PROMPTS)
 def test_an_oracle_as_the_model_stays_in_the_language_and_has_all_mass_where_both_rules_hold(name):
     exact, language = oracle(name, max_length=24), LANGUAGES[name]
-    table = extrapolation.of_predictor(exact, language, limit=25)
+    table = extrapolation.predictor_rates(exact, language, limit=25)
     for decoding in ("greedy", "sampled"):
         for kind in ("in_distribution", "start"):
             of = {"prompts": kind, "decoding": decoding}

@@ -210,7 +210,7 @@ def test_a_run_whose_text_or_tokenizer_changed_is_refused(tmp_path):
         with pytest.raises(files.StoreError, match="was trained with the corpus"):
             runs.get(run.settings)
         with pytest.raises(files.StoreError, match="was trained with the corpus"):
-            cache.tables([runs.load(run.path.name)], token_geometry.by_place, name="places")
+            cache.tables([runs.load(run.path.name)], token_geometry.position_table, name="places")
 
 
 def test_permuted_tokens_keep_what_is_equal():

@@ -1,11 +1,11 @@
-"""What a backbone costs: its parameters, the time of a training step, and what a step keeps in memory.
+"""The cost of a backbone: its parameters, and the time and memory of a training step.
 
-    step(model, tokens)              seconds, and bytes kept for the backward pass
-    against_length(flats, lengths)   both against the context length: a tidy table
-    of_training(run)                 how long a run's training takes
-    growth(table, "ms")              the exponent with which a cost grows over the longest contexts
+    measure_step(model, tokens)         seconds, and bytes stored for the backward pass
+    costs_by_length(flats, lengths)     both by context length: a tidy table
+    training_time(run)                  the duration of a run's training
+    growth_exponents(table, "ms")       the exponent of a cost's growth over the longest contexts
 
-Times are of this machine, and of the threads that torch is set to.
+Times are of this machine, with the number of threads that torch is set to.
 """
 
 import time
@@ -27,81 +27,88 @@ Flat = dict[str, object]
 """Settings by their flat names."""
 
 
-def step(
+def measure_step(
     model: LanguageModel,
     tokens: Tokens,
     *,
     n_rounds: int = 3,
-    after: Callable[[], object] | None = None,
+    optimizer_step: Callable[[], object] | None = None,
 ) -> tuple[float, int]:
-    """Seconds of the fastest of some training steps, and the bytes that one keeps. What an optimizer does is `after`.
+    """Return the time of the fastest training step in seconds, and the bytes that a step stores.
 
-    What is kept is what autograd saves for the backward pass, each storage once, without the model's weights.
+    The bytes are what autograd saves for the backward pass: every storage once, without the weights
+    of the model. The time includes `optimizer_step` if it is given.
     """
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-    kept: dict[int, int] = {}
+    stored: dict[int, int] = {}
 
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
+    def store(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
+            stored[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     def loss() -> torch.Tensor:
-        return negative_log_likelihood(
-            model(tokens, generator=generator(0, "tables")), tokens
-        ).mean()
+        log_probs = model(tokens, generator=generator(0, "tables"))
+        return negative_log_likelihood(log_probs, tokens).mean()
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss().backward()  # the first is slower than those to come
+    with torch.autograd.graph.saved_tensors_hooks(store, lambda tensor: tensor):
+        loss().backward()  # the first step is slower than later steps
     seconds = []
     for _ in range(n_rounds):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         loss().backward()
-        if after:
-            after()
-        seconds.append(time.perf_counter() - begun)
+        if optimizer_step:
+            optimizer_step()
+        seconds.append(time.perf_counter() - start)
     model.zero_grad()
-    return min(seconds), sum(kept.values())
+    return min(seconds), sum(stored.values())
 
 
-def against_length(
+def costs_by_length(
     flats: dict[str, Flat], lengths: list[int], *, batch_size: int = 8
 ) -> pd.DataFrame:
-    """Costs of models, each given by its settings, at several context lengths: model, context_length, parameters (of
-    the backbone), ms, megabytes."""
-    lines = []
+    """Return the costs of models, given by their settings, at several context lengths.
+
+    Columns: model, context_length, parameters (of the backbone), ms, megabytes.
+    """
+    rows = []
     for name, flat in flats.items():
         for length in lengths:
             settings = check(flat | {"context_length": length})
             model = models.build(settings, generator=generator(0, "weights"))
             shape = (batch_size, length + 1)
-            tokens = torch.randint(
-                settings.task.vocab_size, shape, generator=generator(0, "tokens")
-            )
-            seconds, kept = step(model, tokens)
-            lines.append(
-                (name, length, models.summary(model)["backbone"], 1e3 * seconds, kept / 1e6)
-            )
-    return pd.DataFrame(lines, columns=["model", "context_length", "parameters", "ms", "megabytes"])
+            stream = generator(0, "tokens")
+            tokens = torch.randint(settings.task.vocab_size, shape, generator=stream)
+            seconds, n_bytes = measure_step(model, tokens)
+            n_parameters = models.summary(model)["backbone"]
+            rows.append((name, length, n_parameters, 1e3 * seconds, n_bytes / 1e6))
+    return pd.DataFrame(rows, columns=["model", "context_length", "parameters", "ms", "megabytes"])
 
 
-def of_training(run: Run) -> pd.DataFrame:
-    """How long the steps of a run's training take on this machine (forward, backward, optimizer): seconds, in all."""
-    settings, train = run.settings, run.settings.training
-    model = models.build(settings, generator=generator(0, "weights"))
+def training_time(run: Run) -> pd.DataFrame:
+    """Return the total time of the training steps of a run on this machine: seconds, in one row.
+
+    A step is forward, backward and optimizer.
+    """
+    train = run.settings.training
+    model = models.build(run.settings, generator=generator(0, "weights"))
     optimizers = training.build_optimizers(model, train)
     tokens = next(iter(run.splits.values()))[: train.batch_size]
-    one, _ = step(model, tokens, after=lambda: [each.step() for each in optimizers])
-    return pd.DataFrame({"seconds": [train.n_steps * one]})
+    seconds, _ = measure_step(
+        model, tokens, optimizer_step=lambda: [optimizer.step() for optimizer in optimizers]
+    )
+    return pd.DataFrame({"seconds": [train.n_steps * seconds]})
 
 
-def growth(table: pd.DataFrame, cost: str, *, n_last: int = 3) -> pd.Series:
-    """The slope of a cost against the context length, both as logs, over the longest `n_last`: 1 where it grows in
-    proportion, 2 with the square."""
+def growth_exponents(table: pd.DataFrame, cost: str, *, n_last: int = 3) -> pd.Series:
+    """Return the slope of log cost against log context length per model, over the longest contexts.
 
-    def slope(mine: pd.DataFrame) -> float:
-        mine = mine.nlargest(n_last, "context_length")
-        return float(np.polyfit(np.log(mine["context_length"]), np.log(mine[cost]), 1)[0])
+    It is 1 for linear and 2 for quadratic growth. `n_last` is the number of context lengths used.
+    """
 
-    return pd.Series({name: slope(mine) for name, mine in table.groupby("model", sort=False)})
+    def slope(group: pd.DataFrame) -> float:
+        longest = group.nlargest(n_last, "context_length")
+        return float(np.polyfit(np.log(longest["context_length"]), np.log(longest[cost]), 1)[0])
+
+    return pd.Series({name: slope(group) for name, group in table.groupby("model", sort=False)})

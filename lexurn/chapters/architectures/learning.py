@@ -1,11 +1,12 @@
-"""Backbones side by side: what each loses on each kind of data, along training and at equal time.
+"""Backbones compared: their regret along training and at the end, and what they have learned.
 
-    learning(run)            along training, nats more than the best that its kind can do; `best`: with the best weights
-    distances(run)           of urns: distances to G, M and S
-    influence(predictor, …)  how far each token moves each later prediction
-    smoothing(predictor, …)  of coins: the add-α rule that it is nearest to
+    regret_along_training(run)       excess loss over the optimum along training
+    final_regret(run)                excess loss over the optimum with the best weights
+    predictor_distances(run)         for urns: distances to G, M and S
+    token_influence(predictor, …)    how far each token moves each later prediction
+    nearest_smoothing(predictor, …)  for coins: the nearest add-α rule
 
-Nats a ball, a flip, or a word.
+Losses are in nats per ball, per flip, or per string.
 """
 
 import numpy as np
@@ -21,8 +22,8 @@ from lexurn.predictors import Generalizing
 from lexurn.runs.run import Run
 
 
-def split(run: Run) -> str:
-    """The sequences that are of the kind that the model is trained on."""
+def eval_split(run: Run) -> str:
+    """Return the name of the split whose sequences are distributed like those of training."""
     return next(
         name
         for name in ("relabelled", "in_distribution", "out_of_distribution")
@@ -44,48 +45,55 @@ def best(run: Run) -> pd.DataFrame:
     chosen = evaluation.select(run.results, split=split(run), measure="regret").loc[
         [run.task.optimum]
     ]
-    return (
-        (chosen[["mean", "sem"]] * _tokens(run))
-        .rename(columns={"mean": "value"})
-        .assign(n=chosen["n"])
-    )
+    regret = chosen[["mean", "sem"]] * _n_rows(run)
+    return regret.rename(columns={"mean": "value"}).assign(n=chosen["n"])
 
 
-def distances(run: Run) -> pd.DataFrame:
-    """On urns never seen, symmetrized KL (nats) to each exact predictor: reference, value, sem, n."""
-    found = evaluation.select(run.results, split="out_of_distribution", measure="symmetrized_kl")
-    return found.reset_index()[["reference", "mean", "sem", "n"]].rename(columns={"mean": "value"})
+def predictor_distances(run: Run) -> pd.DataFrame:
+    """Return the symmetrized KL (nats) to each exact predictor on urns never seen in training.
+
+    Columns: reference, value, sem, n.
+    """
+    rows = evaluation.select(run.results, split="out_of_distribution", measure="symmetrized_kl")
+    return rows.reset_index()[["reference", "mean", "sem", "n"]].rename(columns={"mean": "value"})
 
 
-def influence(predictor: Predictor, tokens: Tokens, vocab_size: int) -> pd.DataFrame:
-    """How far changing one token moves each later prediction (total variation, a mean over the sequences): seen (which
-    token), predicted (a later row), value. The token becomes another one, at random."""
-    before, lines = predictor(tokens).exp(), []
-    for seen in range(tokens.shape[1] - 1):
+def token_influence(predictor: Predictor, tokens: Tokens, vocab_size: int) -> pd.DataFrame:
+    """Return how far replacing one token by a random other token moves each later prediction.
+
+    Columns: seen (the position of the token), predicted (a later row), value (total variation,
+    mean over the sequences).
+    """
+    before = predictor(tokens).exp()
+    n_sequences, length = tokens.shape
+    rows = []
+    for seen in range(length - 1):
+        stream = generator(seen, "another token")
+        shift = torch.randint(1, vocab_size, (n_sequences,), generator=stream)
         changed = tokens.clone()
-        others = torch.randint(
-            1, vocab_size, (len(tokens),), generator=generator(seen, "another token")
-        )
-        changed[:, seen] = (tokens[:, seen] + others) % vocab_size
-        moved = (predictor(changed).exp() - before).abs().sum(-1).mean(0) / 2
-        lines += [(seen, row, moved[row].item()) for row in range(seen + 1, tokens.shape[1])]
-    return pd.DataFrame(lines, columns=["seen", "predicted", "value"])
+        changed[:, seen] = (tokens[:, seen] + shift) % vocab_size
+        distance = (predictor(changed).exp() - before).abs().sum(-1).mean(0) / 2
+        rows += [(seen, row, distance[row].item()) for row in range(seen + 1, length)]
+    return pd.DataFrame(rows, columns=["seen", "predicted", "value"])
 
 
-def smoothing(predictor: Predictor, tokens: Tokens) -> pd.DataFrame:
-    """The α for which (H + α) / (n + 2 α) is nearest to a predictor of coins (KL(predictor ‖ rule), mean over rows 1 …
-    of these flips), in a line: ln_alpha (from −4 to 4), kl (to that rule), to_laplace (to α = 1), n (sequences)."""
-    ours = divergences.as_double(predictor(tokens))
+def nearest_smoothing(predictor: Predictor, tokens: Tokens) -> pd.DataFrame:
+    """Return the rule (H + α) / (n + 2 α) that is nearest to a predictor of coins, in one row.
+
+    The distance is KL(predictor ‖ rule), mean over rows 1 … C. Columns: ln_alpha (from −4 to 4), kl
+    (to that rule), to_laplace (to α = 1), n (sequences).
+    """
+    log_probs = divergences.as_double(predictor(tokens))
 
     def kl(log_alpha: float) -> float:
         rule = Generalizing(2, float(np.exp(log_alpha)))
-        return divergences.kl(ours, rule(tokens))[:, 1:].mean().item()
+        return divergences.kl(log_probs, rule(tokens))[:, 1:].mean().item()
 
-    found = minimize_scalar(kl, bounds=(-4.0, 4.0), method="bounded", options={"xatol": 1e-4})
-    line = (float(found.x), float(found.fun), kl(0.0), len(tokens))
-    return pd.DataFrame([line], columns=["ln_alpha", "kl", "to_laplace", "n"])
+    nearest = minimize_scalar(kl, bounds=(-4.0, 4.0), method="bounded", options={"xatol": 1e-4})
+    row = {"ln_alpha": float(nearest.x), "kl": float(nearest.fun)}
+    return pd.DataFrame([row | {"to_laplace": kl(0.0), "n": len(tokens)}])
 
 
-def _tokens(run: Run) -> int:
-    """How many rows a loss is told of: one, but of words all of theirs."""
+def _n_rows(run: Run) -> int:
+    """Return the number of rows that a loss is summed over: all rows of strings, otherwise one."""
     return run.settings.task.context_length + 1 if run.settings.task.n_special else 1

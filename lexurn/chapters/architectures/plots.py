@@ -1,4 +1,4 @@
-"""Backbones side by side: what each owes to the past, and what seeds and their mean come to."""
+"""Plots that compare backbones: the influence of the past, and seeds with their means."""
 
 import pandas as pd
 import seaborn
@@ -9,7 +9,7 @@ from lexurn.figures.style import LINE_COLORS, LINE_MARKERS, NAMES, label
 
 
 def influence(table: pd.DataFrame, axes: Axes, *, low: float, high: float) -> Axes:
-    """A map of how far a token (across) moves each later prediction (down), on a logarithmic scale.
+    """Draw how far a token (across) moves each later prediction (down), on a logarithmic scale.
 
     `table`: seen, predicted, value.
     """
@@ -21,25 +21,26 @@ def influence(table: pd.DataFrame, axes: Axes, *, low: float, high: float) -> Ax
 
 
 def seeds_and_means(table: pd.DataFrame, axes: Axes, *, x: str, line: str, mark: str) -> Axes:
-    """For each value of `line` (down) and of `mark` (a colour and a marker; at most eight) the seeds, small, and their
-    mean, large."""
-    lines, marks = list(table[line].unique()), list(table[mark].unique())
+    """Plot column `x`, with small points for seeds and large points for their means.
+
+    The values of `line` are listed down the y-axis; each value of `mark`, at most eight, has its
+    own colour and marker.
+    """
+    lines = list(table[line].unique())
+    marks = list(table[mark].unique())
     for number, (name, color, marker) in enumerate(
         zip(marks, LINE_COLORS, LINE_MARKERS, strict=False)
     ):
-        mine = table[table[mark] == name]
-        lifted = {
-            each: place + 0.15 * (number - (len(marks) - 1) / 2) for place, each in enumerate(lines)
-        }
+        group = table[table[mark] == name]
+        offset = 0.15 * (number - (len(marks) - 1) / 2)
+        heights = {value: height + offset for height, value in enumerate(lines)}
         style = {"ls": "", "marker": marker, "color": color}
-        axes.plot(mine[x], mine[line].map(lifted), ms=3, alpha=0.5, zorder=2, **style)
-        means = mine.groupby(line, sort=False)[x].mean()
-        axes.plot(
-            means, means.index.map(lifted), ms=7, label=NAMES.get(name, name), zorder=3, **style
-        )
+        axes.plot(group[x], group[line].map(heights), ms=3, alpha=0.5, zorder=2, **style)
+        means = group.groupby(line, sort=False)[x].mean()
+        style |= {"ms": 7, "label": NAMES.get(name, name), "zorder": 3}
+        axes.plot(means, means.index.map(heights), **style)
     axes.locator_params(axis="x", nbins=4)
-    axes.set(
-        yticks=range(len(lines)), yticklabels=lines, ylim=(len(lines) - 0.5, -0.5), xlabel=label(x)
-    )
+    axes.set(yticks=range(len(lines)), yticklabels=lines, ylim=(len(lines) - 0.5, -0.5))
+    axes.set(xlabel=label(x))
     axes.label_outer()
     return axes

@@ -1,6 +1,7 @@
-"""What the published linear model and the published positions do, and what mending them changes.
+"""The published linear model and the published positions, as published and corrected.
 
-Neither is a model of this library (`lexurn.chapters.architectures.published_models`): they are trained here, for a table, and not kept.
+Both are defined in `published_models`. They are no models of a run: they are trained here for a
+table, and their weights are not stored.
 """
 
 import pandas as pd
@@ -11,7 +12,7 @@ from lexurn import models, training
 from lexurn.base.divergences import as_double, negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import LogProbs, Predictor, Tokens
-from lexurn.chapters.architectures.published_models import AlongTheBatch, PositionPairs
+from lexurn.chapters.architectures.published_models import BatchPositions, PositionPairs
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.strings import EOS
 from lexurn.measures import rules
@@ -21,9 +22,10 @@ from lexurn.settings import Settings
 from lexurn.tasks.language import LanguageTask
 
 
-def trained(model: nn.Module, settings: Settings) -> nn.Module:
-    """Train a model of words in place, as a run with these settings would be: the weights of the last step."""
-    train, stream = settings.training, generator(settings.training.seed, "tables")
+def train_model(model: nn.Module, settings: Settings) -> nn.Module:
+    """Train a model of strings in place, like a run with these settings, to the last step."""
+    train = settings.training
+    stream = generator(train.seed, "tables")
     training.train(
         model,
         fit.training_batches(tasks.build(settings)),
@@ -62,9 +64,15 @@ def linear(settings: Settings) -> pd.DataFrame:
                 _excess(predictor, settings, words),
             )
         )
-    return pd.DataFrame(
-        lines, columns=["model", "parameters", "seed", "rule 1", "EOS at once", "excess"]
-    )
+        predictor = _predictor(train_model(model, settings))
+        completed = go_on(predictor, prompts, limit=n_rows)
+        rates = rules.judged(language, prompts, completed).set_index("measure")["value"]
+        immediate_eos = (completed[:, prompts.shape[1]] == EOS).double().mean().item()
+        n_parameters = sum(parameter.numel() for parameter in model.parameters())
+        excess = _mean_excess(predictor, settings, words)
+        rows.append((name, n_parameters, seed, rates[rules.KEPT], immediate_eos, excess))
+    columns = ["model", "parameters", "seed", "rule 1", "EOS at once", "excess"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def positions(settings: Settings) -> pd.DataFrame:
@@ -79,13 +87,13 @@ def positions(settings: Settings) -> pd.DataFrame:
     ):
         model = models.build(settings.replace(**flat), generator=generator(seed, "weights"))
         if name == "along the batch":
-            model.backbone = AlongTheBatch(model.backbone)
-        trained(model, settings)
+            model.backbone = BatchPositions(model.backbone)
+        train_model(model, settings)
         with torch.no_grad():
-            at_all = model(words[-1:].expand(n_places, -1)).exp()
-        moved = (at_all - at_all[:1]).abs().max().item()
-        lines.append((name, seed, moved, _excess(_one_by_one(model), settings, words)))
-    return pd.DataFrame(lines, columns=["model", "seed", "moved", "excess"])
+            probs = model(words[-1:].expand(batch_size, -1)).exp()
+        moved = (probs - probs[:1]).abs().max().item()
+        rows.append((name, seed, moved, _mean_excess(_one_by_one(model), settings, words)))
+    return pd.DataFrame(rows, columns=["model", "seed", "moved", "excess"])
 
 
 def _predictor(model: nn.Module) -> Predictor:
@@ -97,8 +105,9 @@ def _predictor(model: nn.Module) -> Predictor:
 
 
 def _one_by_one(model: nn.Module) -> Predictor:
+    """Return a predictor that passes every sequence to the model in a batch of its own."""
     predict = _predictor(model)
-    return lambda tokens: torch.cat([predict(word[None]) for word in tokens])
+    return lambda tokens: torch.cat([predict(sequence[None]) for sequence in tokens])
 
 
 def _excess(predictor: Predictor, settings: Settings, words: Tokens) -> float:

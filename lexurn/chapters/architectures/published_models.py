@@ -1,11 +1,12 @@
-"""Two models of rule extrapolation as they were published (Mészáros et al. 2024, arXiv 2409.13728), and mended.
+"""Two published models of rule extrapolation (Mészáros et al. 2024, arXiv 2409.13728), corrected.
 
-`PositionPairs` is one linear map from all embeddings of a word to all its logits, a weight for each pair of places:
-p(x_t | …) = softmax(b_t + Σ_s W_{t,s} e(x_{s−1})), x_{−1} = SOS. Theirs sums over all s and so sees the very token that
-it is to predict, at s = t + 1. `masked`, it sums over s ≤ t.
+`PositionPairs` is one linear map from all embeddings of a string to all its logits, with a weight
+matrix for each pair of positions: p(x_t | …) = softmax(b_t + Σ_s W_{t,s} e(x_{s−1})), x_{−1} = SOS.
+The published model sums over all s and therefore sees, at s = t + 1, the token that it predicts.
+With `is_causal`, the sum is over s ≤ t.
 
-`AlongTheBatch` is a backbone that is told places by sines, but of the batch, as theirs is: no row knows its own place,
-and a word is predicted otherwise in other company.
+`BatchPositions` is a backbone with sinusoidal positions along the batch, as published. No row knows
+its own position, and the prediction for a string depends on its place in the batch.
 """
 
 from typing import Any
@@ -20,7 +21,7 @@ from lexurn.models.language_model import sinusoids
 
 
 class PositionPairs(nn.Module):
-    """A predictor of words (batch time) that is trained like a language model; time is at most `n_rows`."""
+    """A predictor of strings of at most `n_rows` tokens that is trained like a language model."""
 
     PLAIN = ("bias",)
 
@@ -29,7 +30,7 @@ class PositionPairs(nn.Module):
         vocab_size: int,
         *,
         n_rows: int,
-        masked: bool,
+        is_causal: bool,
         generator: Generator,
         d_model: int = 128,
     ):
@@ -39,21 +40,25 @@ class PositionPairs(nn.Module):
             torch.randn(vocab_size, d_model, generator=generator) / d_model**0.5
         )
         weight = torch.randn(n_rows, vocab_size, n_rows, d_model, generator=generator) / n_rows**0.5
-        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(torch.zeros(n_rows, vocab_size))
-        seen = torch.ones(n_rows, n_rows).tril() if masked else torch.ones(n_rows, n_rows)
-        self.register_buffer("seen", seen[:, None, :, None], persistent=False)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.zeros(n_rows, vocab_size))
+        mask = torch.ones(n_rows, n_rows)
+        mask = mask.tril() if is_causal else mask
+        self.register_buffer("mask", mask[:, None, :, None], persistent=False)
 
     def forward(
         self, tokens: Tokens, *, generator: Generator | None = None, table: Table | None = None
     ) -> LogProbs:
-        """Where a word is shorter than `n_rows`, what does not stand there yet is PAD."""
+        """Return the log-probabilities of strings, which are padded to `n_rows` tokens."""
         n = tokens.shape[1]
         if n > self.n_rows:
             raise ValueError(
-                f"words may have {self.n_rows} tokens with EOS and PAD, got {n}; raise n_rows"
+                f"strings must have at most n_rows={self.n_rows} tokens with EOS and PAD, got {n}; "
+                "raise n_rows"
             )
         before = tokens.new_full((len(tokens), self.n_rows + 1), PAD)
-        before[:, 0], before[:, 1 : n + 1] = SOS, tokens
+        before[:, 0] = SOS
+        before[:, 1 : n + 1] = tokens
         x = self.embedding[before[:, :-1]]  # batch rows d_model
         logits = torch.einsum("bsd,tvsd->btv", x, self.weight * self.seen) + self.bias
         return force_padding(mask_special_tokens(logits[:, :n]).log_softmax(-1), tokens)
@@ -64,12 +69,12 @@ class PositionPairs(nn.Module):
 
     @property
     def backbone(self) -> "PositionPairs":
-        """It is nothing else."""
+        """Return the model itself, which is all backbone."""
         return self
 
 
-class AlongTheBatch(nn.Module):
-    """A backbone behind sines of a sequence's place in the batch."""
+class BatchPositions(nn.Module):
+    """A backbone whose input has sinusoidal positions of each sequence in the batch."""
 
     PLAIN = ()
 
@@ -78,13 +83,13 @@ class AlongTheBatch(nn.Module):
         self.backbone = backbone
 
     def forward(self, x: Hidden) -> Hidden:
-        """All rows of a sequence get the vector of its place."""
+        """Return the output of the backbone; all rows of a sequence share a position vector."""
         return self.backbone(x + sinusoids(len(x), x.shape[-1]).to(x)[:, None])
 
     def begin(self) -> Any:
-        """The state before the first row."""
+        """Return the state before the first row."""
         return self.backbone.begin()
 
     def step(self, x: Float[Tensor, "batch d_model"], state: Any) -> Float[Tensor, "batch d_model"]:
-        """The next row."""
+        """Return the output at the next row."""
         return self.backbone.step(x + sinusoids(len(x), x.shape[-1]).to(x), state)

@@ -1,13 +1,14 @@
-"""What flows inside a model, read and changed by name.
+"""Read the activations of a model by name, and predict with some of them changed.
 
-    names(model)                                             what there is: 0.resid_pre, 0.attn.z, 0.mlp.post, …
-    read(model, tokens, "0.resid_mid", "0.attn.pattern")     activations by name, all rows
-    changed(model, tokens, {"0.resid_mid": patch(other)})    the prediction with something put in its place
-    changed(model, tokens, {"0.resid_mid": steer(v)})        … or added to it
+    names(model)                                               0.resid_pre, 0.attn.z, 0.mlp.post, …
+    read(model, tokens, "0.resid_mid", "0.attn.pattern")       activations by name, at all rows
+    intervene(model, tokens, {"0.resid_mid": patch(values)})   predict with an activation replaced
+    intervene(model, tokens, {"0.resid_mid": steer(vector)})   predict with a vector added to it
 
-Axes: `resid_*` (batch time d_model), `attn.q/k/v/z` (batch time heads d_head), `attn.pattern` (batch heads time time),
-`mlp.pre/post` (batch time d_mlp). Rows are those of predictions: row t has seen the tokens before t. Any backbone that
-has places (`lexurn.models.hooks`) can be read. Nothing is left behind, also where something fails.
+Shapes: `resid_*` is (batch time d_model), `attn.q/k/v/z` is (batch time heads d_head),
+`attn.pattern` is (batch heads time time), `mlp.pre/post` is (batch time d_mlp). Row t of an
+activation, as of a prediction, has seen the tokens before t. Every backbone with hook points
+(`lexurn.models.hooks`) can be read. All hooks are removed afterwards, also after an error.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,109 +24,127 @@ from lexurn.models.hooks import places
 from lexurn.models.language_model import evaluating
 from lexurn.settings.resolver import suggestion
 
-Change = Callable[[Tensor], Tensor]
-"""From an activation, all rows of it, to what is put in its place."""
+Intervention = Callable[[Tensor], Tensor]
+"""A function from all rows of an activation to the tensor that replaces it."""
 
 
 def names(model: LanguageModel) -> list[str]:
-    """The activations that a model has, in the order in which they are computed."""
+    """Return the names of a model's activations, in the order in which they are computed."""
     return list(places(model.backbone))
 
 
 @torch.no_grad()
 def read(
-    model: LanguageModel, tokens: Tokens, *wanted: str, table: Table | None = None
+    model: LanguageModel, tokens: Tokens, *selected: str, table: Table | None = None
 ) -> dict[str, Tensor]:
-    """Activations by name, all of them where none is named; a lexical model needs its `table`.
+    """Return activations by name: the selected ones, or all of them if no name is given.
 
-    Raises KeyError for a name that the model does not have.
+    A lexical model needs its `table`. Raises KeyError for a name that the model does not have.
     """
-    found: dict[str, list[Tensor]] = {}
-    keep = {name: partial(_keep, found.setdefault(name, [])) for name in wanted or names(model)}
-    _run(model, tokens, keep, table)
-    return {name: _joined(name, parts) for name, parts in found.items()}
+    parts: dict[str, list[Tensor]] = {}
+    hooks = {
+        name: partial(_record, parts.setdefault(name, [])) for name in selected or names(model)
+    }
+    _run(model, tokens, hooks, table)
+    return {name: _join_rows(name, tensors) for name, tensors in parts.items()}
 
 
 @torch.no_grad()
-def changed(
+def intervene(
     model: LanguageModel,
     tokens: Tokens,
-    changes: Mapping[str, Change],
+    interventions: Mapping[str, Intervention],
     *,
     table: Table | None = None,
 ) -> LogProbs:
-    """The prediction with activations changed by name, each by a function of all its rows.
+    """Return the prediction with the named activations changed by functions of all their rows.
 
-    Without a BOS row 0 is computed from the start vector alone, and what is changed there is dropped. Raises KeyError
-    for a name that the model does not have, and ValueError for a change of another shape.
+    Without a BOS, row 0 depends on the start vector alone, and a change of row 0 is ignored.
+    Raises KeyError for a name that the model does not have, and ValueError if a change alters the
+    shape of an activation.
     """
-    seen: dict[str, Tensor] = {}
-    twice = not model.bos and tokens.shape[1] > 1  # row 0 passes a place alone, and then the others
-    hooks = {name: partial(_put, change, name, seen, twice) for name, change in changes.items()}
+    start_rows: dict[str, Tensor] = {}
+    has_two_passes = not model.bos and tokens.shape[1] > 1  # row 0 alone, then the other rows
+    hooks = {
+        name: partial(_replace, intervention, name, start_rows, has_two_passes)
+        for name, intervention in interventions.items()
+    }
     return _run(model, tokens, hooks, table)
 
 
-def patch(values: Tensor, *, rows: Sequence[int] | slice = slice(None)) -> Change:
-    """Put these activations, from `read`, in the place of the model's own, in some rows (batch time …)."""
+def patch(values: Tensor, *, rows: Sequence[int] | slice = slice(None)) -> Intervention:
+    """Return an intervention that replaces some rows by these values, which `read` returned."""
 
-    def change(own: Tensor) -> Tensor:
-        own = own.clone()
-        own[:, rows] = values[:, rows].to(own)
-        return own
+    def intervention(activation: Tensor) -> Tensor:
+        activation = activation.clone()
+        activation[:, rows] = values[:, rows].to(activation)
+        return activation
 
-    return change
+    return intervention
 
 
-def steer(direction: Tensor, *, rows: Sequence[int] | slice = slice(None)) -> Change:
-    """Add a vector, the same everywhere or one for each sequence and row, in some rows (batch time …)."""
+def steer(direction: Tensor, *, rows: Sequence[int] | slice = slice(None)) -> Intervention:
+    """Return an intervention that adds a vector to some rows.
 
-    def change(own: Tensor) -> Tensor:
-        own = own.clone()
-        own[:, rows] += direction.expand_as(own)[:, rows].to(own)
-        return own
+    The direction is one vector for all sequences and rows, or broadcasts to (batch time …).
+    """
 
-    return change
+    def intervention(activation: Tensor) -> Tensor:
+        activation = activation.clone()
+        activation[:, rows] += direction.expand_as(activation)[:, rows].to(activation)
+        return activation
+
+    return intervention
 
 
 def _run(
     model: LanguageModel, tokens: Tokens, hooks: Mapping[str, Callable], table: Table | None
 ) -> LogProbs:
     check_tokens(tokens, model.vocab_size)
-    there = places(model.backbone)
+    points = places(model.backbone)
     for name in hooks:
-        if name not in there:
+        if name not in points:
             raise KeyError(
-                f"no activation {name}; {suggestion(name, there)}there are {', '.join(there)}"
+                f"the model has no activation {name}; {suggestion(name, points)}"
+                f"its activations are {', '.join(points)}"
             )
     with ExitStack() as stack, evaluating(model):
         for name, hook in hooks.items():
-            handle = there[name].register_forward_hook(
-                lambda place, given, own, hook=hook: hook(own)
+            handle = points[name].register_forward_hook(
+                lambda module, inputs, output, hook=hook: hook(output)
             )
             stack.callback(handle.remove)
         return model(tokens.to(model.device), table=table)
 
 
-def _keep(parts: list[Tensor], own: Tensor) -> None:
-    parts.append(own.detach().clone())
+def _record(parts: list[Tensor], activation: Tensor) -> None:
+    parts.append(activation.detach().clone())
 
 
-def _put(change: Change, name: str, seen: dict[str, Tensor], twice: bool, own: Tensor) -> Tensor:
-    if twice and name not in seen:
-        seen[name] = own
-        return own
-    whole = _joined(name, [seen[name], own]) if twice else own
-    new = change(whole)
-    if new.shape != whole.shape:
+def _replace(
+    intervention: Intervention,
+    name: str,
+    start_rows: dict[str, Tensor],
+    has_two_passes: bool,
+    activation: Tensor,
+) -> Tensor:
+    if has_two_passes and name not in start_rows:
+        start_rows[name] = activation
+        return activation
+    whole = _join_rows(name, [start_rows[name], activation]) if has_two_passes else activation
+    changed = intervention(whole)
+    if changed.shape != whole.shape:
         raise ValueError(
-            f"{name} has the shape {tuple(whole.shape)}, and was changed to {tuple(new.shape)}"
+            f"an intervention must keep the shape of {name}, {tuple(whole.shape)}, "
+            f"got {tuple(changed.shape)}"
         )
-    if not twice:
-        return new
-    return new[..., 1:, 1:] if name.endswith("pattern") else new[:, 1:]
+    if not has_two_passes:
+        return changed
+    return changed[..., 1:, 1:] if name.endswith("pattern") else changed[:, 1:]
 
 
-def _joined(name: str, parts: list[Tensor]) -> Tensor:
+def _join_rows(name: str, parts: list[Tensor]) -> Tensor:
+    """Join row 0 and the other rows of an activation that was computed in two passes."""
     if len(parts) == 1:
         return parts[0]
     if not name.endswith("pattern"):
@@ -133,5 +152,6 @@ def _joined(name: str, parts: list[Tensor]) -> Tensor:
     first, rest = parts
     n_rows = 1 + rest.shape[-1]
     whole = rest.new_zeros(*rest.shape[:-2], n_rows, n_rows)
-    whole[..., :1, :1], whole[..., 1:, 1:] = first, rest
+    whole[..., :1, :1] = first
+    whole[..., 1:, 1:] = rest
     return whole

@@ -1,7 +1,7 @@
-"""Where a model of coins keeps its counts: activations against what had been seen, and what changing them does.
+"""Where a model of coins keeps its counts: activations against counts, and causal tests of them.
 
-Colour 1 is heads; row N has seen N flips, H of them heads. What a change does is compared with
-(H + 1) / (N + 2), the exact predictor under a uniform prior.
+Colour 1 is heads; row N has seen N flips, H of them heads. Effects of interventions are compared
+with (H + 1) / (N + 2), the exact predictor under a uniform prior.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,14 @@ from lexurn.chapters.coins import activations
 from lexurn.models import LanguageModel
 
 
-def inside(model: LanguageModel, tokens: Tokens, name: str, *, head: int = 0) -> pd.DataFrame:
-    """An activation at rows 1 … C with what had been seen there: sequence, n, heads, token (the last), share H/N,
-    log_odds ln((H+1)/(N−H+1)), and the activation's numbers as x, y, … (of one head where there are heads)."""
+def activation_table(
+    model: LanguageModel, tokens: Tokens, name: str, *, head: int = 0
+) -> pd.DataFrame:
+    """Return an activation at rows 1 … C beside the counts of the flips seen so far.
+
+    Columns: sequence, n, heads, token (the last flip), share H/N, log_odds ln((H+1)/(N−H+1)), and
+    the first four coordinates of the activation as x, y, u, v. `head` selects an attention head.
+    """
     values = activations.read(model, tokens, name)[name][:, 1:]
     values = values[:, :, head] if values.ndim == 4 else values
     seen = tokens[:, :-1]
@@ -31,93 +36,103 @@ def inside(model: LanguageModel, tokens: Tokens, name: str, *, head: int = 0) ->
         "n": n,
         "heads": heads,
         "token": seen,
+        "share": heads / n,
+        "log_odds": ((heads + 1) / (n - heads + 1)).log(),
     }
-    columns |= {"share": heads / n, "log_odds": ((heads + 1) / (n - heads + 1)).log()}
-    named = dict(zip(("x", "y", "u", "v"), values.double().unbind(-1), strict=False))
-    return pd.DataFrame(
-        {column: value.flatten().tolist() for column, value in (columns | named).items()}
-    )
+    columns |= dict(zip(("x", "y", "u", "v"), values.double().unbind(-1), strict=False))
+    return pd.DataFrame({column: value.flatten().tolist() for column, value in columns.items()})
 
 
-def lines(table: pd.DataFrame, *, x: str = "share", y: str = "x") -> pd.DataFrame:
-    """A line y ~ x fitted to the points of each last token: token, slope, intercept, r2, n, and beside it
+def fit_lines(table: pd.DataFrame, *, x: str = "share", y: str = "x") -> pd.DataFrame:
+    """Fit a line y ~ x for each last token, and return one row per token.
 
-    r2_mixed, n_mixed   without the sequences of one side only, which the original leaves out as well
-    r2_with_n           of y ~ x · (1 + n): lines of their own for every number of flips
+    Columns: token, slope, intercept, n, n_mixed, r2, and two variants of R²:
 
-    A line explains nothing (0) of what is constant.
+    r2_mixed, n_mixed   only prefixes with both heads and tails, as in the original
+    r2_with_n           for y ~ x · (1 + n), which gives every number of flips its own line
+
+    R² is 0 if y is constant.
     """
-    found = []
-    for token, mine in table.groupby("token"):
-        mixed = mine[(mine["heads"] > 0) & (mine["heads"] < mine["n"])]
-        fit = stats.linregress(mine[x], mine[y])
-        of = {
-            "token": token,
-            "slope": fit.slope,
-            "intercept": fit.intercept,
-            "n": len(mine),
-            "n_mixed": len(mixed),
-        }
-        of |= {"r2": _r_squared(mine[y], mine[x]), "r2_mixed": _r_squared(mixed[y], mixed[x])}
-        found.append(
-            of | {"r2_with_n": _r_squared(mine[y], mine[x], mine["n"], mine[x] * mine["n"])}
+    rows = []
+    for token, group in table.groupby("token"):
+        mixed = group[(group["heads"] > 0) & (group["heads"] < group["n"])]
+        fit = stats.linregress(group[x], group[y])
+        rows.append(
+            {
+                "token": token,
+                "slope": fit.slope,
+                "intercept": fit.intercept,
+                "n": len(group),
+                "n_mixed": len(mixed),
+                "r2": _r_squared(group[y], group[x]),
+                "r2_mixed": _r_squared(mixed[y], mixed[x]),
+                "r2_with_n": _r_squared(group[y], group[x], group["n"], group[x] * group["n"]),
+            }
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(rows)
 
 
-def _r_squared(y: pd.Series, *causes: pd.Series) -> float:
-    """Of a linear regression with intercept; 0 where y is constant."""
+def _r_squared(y: pd.Series, *regressors: pd.Series) -> float:
+    """Return R² of a linear regression with intercept, or 0 if y is constant."""
     y = y.to_numpy(float)
     if np.ptp(y) < 1e-9:
         return 0.0
-    design = np.column_stack([np.ones(len(y)), *causes])
-    left = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
-    return float(1 - left.var() / y.var())
+    design = np.column_stack([np.ones(len(y)), *regressors])
+    residuals = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    return float(1 - residuals.var() / y.var())
 
 
-def with_lines(
+def points_and_lines(
     table: pd.DataFrame, fits: pd.DataFrame, *, x: str = "share", y: str = "x"
 ) -> pd.DataFrame:
-    """Points and the ends of their lines in one table, for a picture: token, x, y, and what: `point` or `fit`."""
+    """Return points and the ends of their fitted lines as one table for a figure.
+
+    Columns: token, x, y, and what, which is `point` or `fit`.
+    """
     ends = [
-        {"token": fit.token, x: at, y: fit.intercept + fit.slope * at, "what": "fit"}
+        {"token": fit.token, x: end, y: fit.intercept + fit.slope * end, "what": "fit"}
         for fit in fits.itertuples()
-        for at in (table[x].min(), table[x].max())
+        for end in (table[x].min(), table[x].max())
     ]
-    return pd.concat(
-        [table[["token", x, y]].assign(what="point"), pd.DataFrame(ends)], ignore_index=True
-    )
+    points = table[["token", x, y]].assign(what="point")
+    return pd.concat([points, pd.DataFrame(ends)], ignore_index=True)
 
 
-def patched(
+def patching_effects(
     model: LanguageModel, tokens: Tokens, name: str, *, row: int, generator: Generator
 ) -> pd.DataFrame:
-    """Give each sequence, at one row, what another one had there: sequence, formula, model, a line each.
+    """Patch an activation of each sequence, at one row, with the activation of another sequence.
 
-    Both are changes of the probability of heads: `formula` by (H + 1) / (N + 2) from the own heads to the donor's, and
-    `model` from the own prediction to that after the patch.
+    Columns: sequence, formula, model. Both are changes of the probability of heads: `formula`
+    applies (H + 1) / (N + 2) to the donor's heads minus the sequence's own heads, and `model` is
+    the prediction after the patch minus the prediction before it.
     """
     order = torch.randperm(len(tokens), generator=generator)
     values = activations.read(model, tokens, name)[name][order]
-    change = {name: activations.patch(values, rows=[row])}
-    before, after = (
-        activations.changed(model, tokens, each)[:, row, 1].exp() for each in ({}, change)
-    )
+    patches = {name: activations.patch(values, rows=[row])}
+    before = activations.intervene(model, tokens, {})[:, row, 1].exp()
+    after = activations.intervene(model, tokens, patches)[:, row, 1].exp()
     heads = tokens[:, :row].sum(-1)
-    columns = {"formula": (heads[order] - heads).double() / (row + 2), "model": after - before}
-    named = {column: values.tolist() for column, values in columns.items()}
-    return pd.DataFrame({"sequence": range(len(tokens)), **named})
+    formula = (heads[order] - heads).double() / (row + 2)
+    columns = {"formula": formula.tolist(), "model": (after - before).tolist()}
+    return pd.DataFrame({"sequence": range(len(tokens)), **columns})
 
 
-def written(model: LanguageModel, tokens: Tokens, name: str, *, row: int) -> Float64[Tensor, "d"]:
-    """By how much an activation differs at one row for one head more, and the same flip last: least squares."""
+def count_direction(
+    model: LanguageModel, tokens: Tokens, name: str, *, row: int
+) -> Float64[Tensor, "d"]:
+    """Return the least-squares change of an activation at one row per additional head.
+
+    The regression controls for the last flip.
+    """
     values = activations.read(model, tokens, name)[name][:, row].double()
-    heads, last = tokens[:, :row].sum(-1).double(), tokens[:, row - 1].double()
-    causes = torch.stack([heads, last, torch.ones_like(heads)], -1)
-    return torch.linalg.lstsq(causes, values).solution[0]
+    heads = tokens[:, :row].sum(-1).double()
+    last = tokens[:, row - 1].double()
+    regressors = torch.stack([heads, last, torch.ones_like(heads)], -1)
+    return torch.linalg.lstsq(regressors, values).solution[0]
 
 
-def steered(
+def steering_effects(
     model: LanguageModel,
     tokens: Tokens,
     name: str,
@@ -126,37 +141,43 @@ def steered(
     row: int,
     shifts: Sequence[float],
 ) -> pd.DataFrame:
-    """Move an activation at one row by so many heads along a direction, such as `written`.
+    """Steer an activation at one row by multiples of a direction such as `count_direction`.
 
-    sequence, shift, formula, model: the change of the probability of heads by (H + 1) / (N + 2), and the model's own.
+    Columns: sequence, shift (in heads), formula, model. `formula` and `model` are the changes of
+    the probability of heads by (H + 1) / (N + 2) and by the model. A sequence is omitted where the
+    shift leaves fewer than 0 or more than N heads.
     """
-    heads, parts = tokens[:, :row].sum(-1), []
-    before = activations.changed(model, tokens, {})[:, row, 1].exp()
+    heads = tokens[:, :row].sum(-1)
+    before = activations.intervene(model, tokens, {})[:, row, 1].exp()
+    tables = []
     for shift in shifts:
-        after = activations.changed(
-            model, tokens, {name: activations.steer(shift * direction, rows=[row])}
-        )
-        kept = (heads + shift >= 0) & (heads + shift <= row)  # else there are no such sequences
-        moved = (after[:, row, 1].exp() - before)[kept].tolist()
-        of = {
-            "sequence": kept.nonzero().squeeze(-1).tolist(),
+        steering = {name: activations.steer(shift * direction, rows=[row])}
+        after = activations.intervene(model, tokens, steering)[:, row, 1].exp()
+        is_possible = (heads + shift >= 0) & (heads + shift <= row)
+        columns = {
+            "sequence": is_possible.nonzero().squeeze(-1).tolist(),
             "shift": shift,
             "formula": shift / (row + 2),
+            "model": (after - before)[is_possible].tolist(),
         }
-        parts.append(pd.DataFrame({**of, "model": moved}))
-    return pd.concat(parts, ignore_index=True)
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
 
 
 def agreement(table: pd.DataFrame) -> tuple[Tensor, Tensor]:
-    """Of changes, one or more lines a sequence: how far each sequence's are off the formula (mean |·|), and values for
-    each sequence whose mean is the slope through zero of the model's changes on the formula's, and whose standard error
-    is that of the slope (its influence function)."""
-    by_sequence = {
+    """Compare the effects in a model with the formula, sequence by sequence.
+
+    Returns two vectors with one value per sequence: the mean absolute difference from the formula,
+    and values whose mean is the slope through zero of the model's changes on the formula's changes
+    and whose standard error is the standard error of that slope (its influence function).
+    """
+    columns = {
         "squares": table["formula"] ** 2,
         "products": table["formula"] * table["model"],
-        "off": (table["model"] - table["formula"]).abs(),
+        "differences": (table["model"] - table["formula"]).abs(),
     }
-    sums = pd.DataFrame(by_sequence).groupby(table["sequence"]).mean()
-    slope = sums["products"].mean() / sums["squares"].mean()
-    parts = slope + (sums["products"] - slope * sums["squares"]) / sums["squares"].mean()
-    return torch.tensor(sums["off"].to_numpy()), torch.tensor(parts.to_numpy())
+    means = pd.DataFrame(columns).groupby(table["sequence"]).mean()
+    slope = means["products"].mean() / means["squares"].mean()
+    residuals = means["products"] - slope * means["squares"]
+    slopes = slope + residuals / means["squares"].mean()
+    return torch.tensor(means["differences"].to_numpy()), torch.tensor(slopes.to_numpy())

@@ -1,9 +1,10 @@
-"""Probes: is a quantity written in activations, in a way that a line, or a small network, reads?
+"""Probes: can a quantity be read from activations by a linear map or by a small network?
 
-A probe learns on some sequences at some rows. It is scored on other sequences, at the rows that it has learnt at and at
-others, which it can only read if rows are told alike, by R² (1: read exactly, 0: as good as the mean; below: worse),
-with an interval over sequences. Two controls belong beside it: targets shuffled over the examples, which
-nothing can read, and activations of an untrained model, which read what the architecture alone provides.
+A probe is trained on some sequences at some rows, and scored by R² on other sequences, at the same
+rows and at rows in between. It reads the rows in between only if all rows encode the quantity in
+the same way. R² is 1 for an exact probe, 0 for a probe as good as the mean, and negative for a
+worse one; its interval is over sequences. Two controls belong beside it: shuffled targets, which no
+probe can read, and an untrained model, which shows what the architecture alone provides.
 """
 
 from dataclasses import dataclass
@@ -21,16 +22,17 @@ from lexurn.base.seeding import numpy_generator
 from lexurn.measures import intervals
 from lexurn.measures.intervals import Interval
 
-HIDDEN = 32
-"""Units of a small network."""
+N_HIDDEN = 32
+"""The number of hidden units of an MLP probe."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A fitted probe: R² on sequences that it has not seen, at its own rows (`r2`) and at others (`r2_elsewhere`), and
-    the control, fitted to shuffled targets.
+    """The scores of a fitted probe: R² on held-out sequences.
 
-    A linear one also has `weights` (d) and `offset`: what it reads is weights · activation + offset.
+    `r2` is at the rows of training, `r2_elsewhere` at the other rows, and `shuffled` is the control
+    with shuffled targets. A linear probe also has `weights` (d) and `offset`: it computes
+    weights · activation + offset.
     """
 
     r2: Interval
@@ -47,54 +49,58 @@ def probe(
     generator: Generator,
     kind: Literal["linear", "mlp"] = "linear",
 ) -> Probe:
-    """Read targets from activations: learnt on the even rows of half the sequences, scored on the rest.
+    """Train a probe on the even rows of half the sequences and score it on the other half.
 
-    Raises ValueError where there are not more examples to learn from than there are features, or too few rows.
+    Raises ValueError if there are fewer than two rows, or no more examples than features.
     """
-    x, y = activations.cpu().double().numpy(), targets.cpu().double().numpy()
+    x = activations.cpu().double().numpy()
+    y = targets.cpu().double().numpy()
     n, n_rows, d = x.shape
-    order, half = numpy_generator(generator).permutation(n), n // 2
-    learn, score = order[:half], order[half:]
+    order = numpy_generator(generator).permutation(n)
+    half = n // 2
+    train, test = order[:half], order[half:]
     n_examples = half * len(range(0, n_rows, 2))
     if n_rows < 2 or n_examples <= d:
         raise ValueError(
-            f"a probe of {d} features learns from more than {d} examples, on even rows of half the sequences, got "
-            f"{n_examples} from {n} sequences of {n_rows} rows; use more sequences"
+            f"a probe of {d} features needs at least 2 rows, and more than {d} examples on the "
+            f"even rows of half the sequences, got {n_examples} examples from {n} sequences of "
+            f"{n_rows} rows; use more sequences"
         )
-    inputs, wanted = x[learn][:, ::2].reshape(-1, d), y[learn][:, ::2].ravel()
-    model = _fitted(kind, inputs, wanted, generator)
-    blind = _fitted(kind, inputs, numpy_generator(generator).permutation(wanted), generator)
-    found = [
-        _r_squared(model, x[score][:, rows::2], y[score][:, rows::2], generator) for rows in (0, 1)
-    ]
-    found.append(_r_squared(blind, x[score][:, ::2], y[score][:, ::2], generator))
+    inputs = x[train][:, ::2].reshape(-1, d)
+    outputs = y[train][:, ::2].ravel()
+    model = _fit(kind, inputs, outputs, generator)
+    control = _fit(kind, inputs, numpy_generator(generator).permutation(outputs), generator)
+    r2 = _r_squared(model, x[test][:, ::2], y[test][:, ::2], generator)
+    r2_elsewhere = _r_squared(model, x[test][:, 1::2], y[test][:, 1::2], generator)
+    shuffled = _r_squared(control, x[test][:, ::2], y[test][:, ::2], generator)
     if kind == "mlp":
-        return Probe(*found)
-    scaler, line = model
-    weights = line.coef_ / scaler.scale_
-    return Probe(*found, weights, float(line.intercept_ - weights @ scaler.mean_))
+        return Probe(r2, r2_elsewhere, shuffled)
+    scaler, regression = model
+    weights = regression.coef_ / scaler.scale_
+    offset = float(regression.intercept_ - weights @ scaler.mean_)
+    return Probe(r2, r2_elsewhere, shuffled, weights, offset)
 
 
-def _fitted(kind: str, inputs: np.ndarray, wanted: np.ndarray, generator: Generator) -> Any:
+def _fit(kind: str, inputs: np.ndarray, outputs: np.ndarray, generator: Generator) -> Any:
     seed = int(numpy_generator(generator).integers(2**31))
     network = MLPRegressor(
-        hidden_layer_sizes=(HIDDEN,),
+        hidden_layer_sizes=(N_HIDDEN,),
         learning_rate_init=3e-3,
         max_iter=300,
         early_stopping=True,
         random_state=seed,
     )
-    return make_pipeline(StandardScaler(), LinearRegression() if kind == "linear" else network).fit(
-        inputs, wanted
-    )
+    regression = LinearRegression() if kind == "linear" else network
+    return make_pipeline(StandardScaler(), regression).fit(inputs, outputs)
 
 
-def _r_squared(model: Any, x: np.ndarray, true: np.ndarray, generator: Generator) -> Interval:
-    """With an interval over sequences, whose rows go together."""
-    read = model.predict(x.reshape(-1, x.shape[-1])).reshape(true.shape)
-    lost, spread = ((read - true) ** 2).sum(-1), ((true - true.mean()) ** 2).sum(-1)
+def _r_squared(model: Any, x: np.ndarray, y: np.ndarray, generator: Generator) -> Interval:
+    """Return R² with an interval from resampled sequences, keeping the rows of each together."""
+    predictions = model.predict(x.reshape(-1, x.shape[-1])).reshape(y.shape)
+    residual = ((predictions - y) ** 2).sum(-1)
+    total = ((y - y.mean()) ** 2).sum(-1)
 
-    def statistic(lost: np.ndarray, spread: np.ndarray, axis: int) -> intervals.Values:
-        return 1 - lost.sum(axis) / spread.sum(axis)
+    def statistic(residual: np.ndarray, total: np.ndarray, axis: int) -> intervals.Values:
+        return 1 - residual.sum(axis) / total.sum(axis)
 
-    return intervals.bootstrap(lost, spread, generator=generator, statistic=statistic)
+    return intervals.bootstrap(residual, total, generator=generator, statistic=statistic)

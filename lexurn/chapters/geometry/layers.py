@@ -1,18 +1,19 @@
-"""The geometry of a model's vectors, layer by layer (the measures themselves: `lexurn.chapters.geometry.vector_geometry`).
+"""The geometry of a model's token vectors, layer by layer, by the measures of `vector_geometry`.
 
-    by_layer(model, tokens)          means over tokens and sequences: cosines, norms, updates, gradients
-    by_position(model, tokens)       the cosine of each token with the others of its sequence, by its place
-    vectors(model, tokens)           the vectors of all tokens, in every layer; kinds: which tokens they are of
-    drawn(kinds, n, …)               some of them, a cloud: any, or of every kind of token one
-    of_clouds(clouds)                effective rank and dimensions; kept_neighbours, same_kind: what is near to what
-    alike(clouds, others)            CKA of every layer of one model with every layer of another
+    layer_measures(model, tokens)      means over sequences: cosines, norms, updates, gradients
+    position_cosines(model, tokens)    cosine of tokens with their sequence, by position
+    token_vectors(model, tokens)       the vectors of all tokens in every layer
+    token_types(model, tokens)         the vocabulary index of each of these tokens
+    sample_points(types, n, …)         a random subset of the tokens: any, or one per type
+    cloud_measures(clouds)             effective rank and intrinsic dimensions
+    layer_overlap, same_type_share     nearest neighbours
+    layer_similarity(clouds, others)   CKA of every layer of one model with every layer of another
 
-Layer 0 is what goes into the first block, layer l what the l-th gives (an LSTM shows its first and last). The vectors
-are those of tokens: the start vector is left out, and padding. Batches come one after the other, and of each only a
-number a sequence is kept. A lexical model is looked at under one table for all sequences.
+Layer 0 is the input of the first block, layer l the output of block l; an LSTM shows only two.
+The start vector and padding are left out. A lexical model uses one table.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -30,211 +31,220 @@ from lexurn.models import LanguageModel
 from lexurn.models.hooks import places
 from lexurn.models.language_model import evaluating
 
-Flow = list[Tensor]
-"""The vectors of each layer (batch time d)."""
+LayerVectors = list[Tensor]
+"""The token vectors of each layer (batch time d)."""
 
 Clouds = list[vector_geometry.Points]
 
 
-def by_layer(
+def layer_measures(
     model: LanguageModel, tokens: Tokens, *, batch_size: int = 64, backward: bool = True
 ) -> pd.DataFrame:
-    """layer, measure, mean, sem, n over sequences: `cosine` and `centred` (of pairs of tokens), `norm`, `update` and
-    `update_cosine` (what the block behind adds), and (going `backward`) `gradient`, the norm of that of the loss
-    of a whole sequence.
+    """Return measures of every layer: layer, measure, mean, sem, n (over sequences).
 
-    Raises ValueError where no sequence has two tokens.
+    The measures are `cosine` and `centred` (over pairs of tokens), `norm`, `update` and
+    `update_cosine` (what the next block adds), and, if `backward`, `gradient`: the norm of the
+    gradient of the loss of a whole sequence. Raises ValueError if no sequence has two tokens.
     """
-    found: dict[tuple[int, str], list[Tensor]] = {}
-    for flow, gradients, valid in _flows(model, tokens, batch_size, backward=backward):
-        for layer, x in enumerate(flow):
+    parts: dict[tuple[int, str], list[Tensor]] = {}
+    for vectors, gradients, valid in _batches(model, tokens, batch_size, backward=backward):
+        for layer, x in enumerate(vectors):
             measures = {
                 "cosine": vector_geometry.cosines(x, valid),
                 "centred": vector_geometry.cosines(x, valid, centred=True),
+                "norm": vector_geometry.norms(x, valid),
             }
-            measures["norm"] = vector_geometry.norms(x, valid)
             if backward:
                 measures["gradient"] = vector_geometry.norms(gradients[layer], valid)
-            if layer + 1 < len(flow) and flow[layer + 1].shape == x.shape:
-                measures |= vector_geometry.updates(x, flow[layer + 1], valid)
+            if layer + 1 < len(vectors) and vectors[layer + 1].shape == x.shape:
+                measures |= vector_geometry.updates(x, vectors[layer + 1], valid)
             for name, values in measures.items():
-                found.setdefault((layer, name), []).append(values.cpu())
+                parts.setdefault((layer, name), []).append(values.cpu())
     return pd.DataFrame(
-        [_line(layer, name, torch.cat(parts)) for (layer, name), parts in found.items()]
+        [_summarize(layer, name, torch.cat(values)) for (layer, name), values in parts.items()]
     )
 
 
-def by_position(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64) -> pd.DataFrame:
-    """layer, position, cosine and norm: the mean cosine of the token there with all others of its sequence."""
+def position_cosines(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64) -> pd.DataFrame:
+    """Return layer, position, cosine, norm, averaged over sequences.
+
+    `cosine` is the mean cosine of the token at that position with all others of its sequence.
+    """
     sums: dict[int, Tensor] = {}
-    for flow, _, valid in _flows(model, tokens, batch_size):
-        for layer, x in enumerate(flow):
-            cosine, there = vector_geometry.with_others(x, valid), valid.double()
-            each = [
-                cosine.nan_to_num(),
-                (~cosine.isnan()).double(),
-                x.double().norm(dim=-1) * there,
-                there,
-            ]
-            sums[layer] = sums.get(layer, 0) + torch.stack(each).sum(1).cpu()
-    parts = []
+    for vectors, _, valid in _batches(model, tokens, batch_size):
+        mask = valid.double()
+        for layer, x in enumerate(vectors):
+            cosine = vector_geometry.cosines_with_others(x, valid)
+            has_cosine = (~cosine.isnan()).double()
+            norm = x.double().norm(dim=-1) * mask
+            values = torch.stack([cosine.nan_to_num(), has_cosine, norm, mask])
+            sums[layer] = sums.get(layer, 0) + values.sum(1).cpu()
+    tables = []
     for layer, (cosine, n_cosines, norm, n) in sums.items():
         columns = {
+            "layer": layer,
             "position": range(len(n)),
             "cosine": (cosine / n_cosines).numpy(),
             "norm": (norm / n).numpy(),
         }
-        parts.append(pd.DataFrame({"layer": layer, **columns}))
-    return pd.concat(parts, ignore_index=True)
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
 
 
-def vectors(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64) -> Clouds:
-    """The vectors of all tokens of all sequences, in every layer, in the order of `kinds`."""
-    parts = [
-        [x[valid].double().cpu() for x in flow]
-        for flow, _, valid in _flows(model, tokens, batch_size)
+def token_vectors(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64) -> Clouds:
+    """Return the vectors of all tokens in every layer, in the order of `token_types`."""
+    batches = [
+        [x[valid].double().cpu() for x in vectors]
+        for vectors, _, valid in _batches(model, tokens, batch_size)
     ]
-    return [torch.cat(layer) for layer in zip(*parts, strict=True)]
+    return [torch.cat(parts) for parts in zip(*batches, strict=True)]
 
 
-def kinds(model: LanguageModel, tokens: Tokens) -> Int64[Tensor, "points"]:
-    """Which token each of the `vectors` is of."""
+def token_types(model: LanguageModel, tokens: Tokens) -> Int64[Tensor, "points"]:
+    """Return the vocabulary index of each token, in the order of `token_vectors`."""
     seen = tokens[:, :-1]
     return seen[seen != PAD] if model.has_words else seen.flatten()
 
 
-def drawn(
-    kinds: Int64[Tensor, "points"], n: int, *, generator: Generator, once: bool = False
+def sample_points(
+    types: Int64[Tensor, "points"], n: int, *, generator: Generator, one_per_type: bool = False
 ) -> Int64[Tensor, "chosen"]:
-    """Which `n` of the tokens (or all, if there are fewer) make up a cloud: any; or of every kind `once`, in one of the
-    places where it stands."""
-    order = torch.randperm(len(kinds), generator=generator)
-    if once:
-        found, by_kind = kinds[order].sort(stable=True)
-        is_first = torch.cat([torch.ones(1, dtype=torch.bool), found.diff() != 0])
-        order = order[by_kind[is_first]]
+    """Return the sorted indices of `n` random tokens, or of all tokens if there are fewer.
+
+    With `one_per_type`, every type of token is represented at most once, by a random occurrence.
+    """
+    order = torch.randperm(len(types), generator=generator)
+    if one_per_type:
+        sorted_types, by_type = types[order].sort(stable=True)
+        is_first = torch.cat([torch.ones(1, dtype=torch.bool), sorted_types.diff() != 0])
+        order = order[by_type[is_first]]
         order = order[torch.randperm(len(order), generator=generator)]
     return order[:n].sort().values
 
 
-def of_clouds(
-    found: Clouds, *, estimators: Sequence[str] = vector_geometry.ESTIMATORS
+def cloud_measures(
+    clouds: Clouds, *, estimators: Sequence[str] = vector_geometry.ESTIMATORS
 ) -> pd.DataFrame:
-    """layer, measure, value: `effective_rank`, and dimensions by `estimators`. NaN where there are too few different
-    points."""
-    lines = []
-    for layer, x in enumerate(found):
-        measures = {
-            "effective_rank": vector_geometry.effective_rank(x),
-            **_dimension(x, estimators),
-        }
-        lines += [
-            {"layer": layer, "measure": name, "value": value} for name, value in measures.items()
-        ]
-    return pd.DataFrame(lines)
+    """Return `effective_rank` and intrinsic dimensions of every layer: layer, measure, value.
 
-
-def kept_neighbours(found: Clouds, *, k: int = 10) -> pd.DataFrame:
-    """layer, measure (`overlap`), value: the share of the `k` nearest neighbours of the layer before that are still
-    among them. NaN where there are too few points."""
-    pairs = enumerate(zip(found, found[1:], strict=False), 1)
-    values = [
-        (layer, vector_geometry.overlap(x, y, k=k) if len(x) > k else np.nan)
-        for layer, (x, y) in pairs
+    A dimension is NaN if there are too few different points.
+    """
+    rows = [
+        (layer, name, value)
+        for layer, x in enumerate(clouds)
+        for name, value in _measure_cloud(x, estimators).items()
     ]
-    return pd.DataFrame(
-        [{"layer": layer, "measure": "overlap", "value": value} for layer, value in values]
-    )
+    return pd.DataFrame(rows, columns=["layer", "measure", "value"])
 
 
-def same_kind(found: Clouds, kinds: Tensor) -> pd.DataFrame:
-    """layer, value: for how many tokens the nearest neighbour is the same kind of token (`kinds`: points)."""
-    near = [vector_geometry.neighbours(x, 1)[:, 0] for x in found]
-    return pd.DataFrame(
-        [
-            {"layer": layer, "value": float((kinds[each] == kinds).double().mean())}
-            for layer, each in enumerate(near)
-        ]
-    )
+def layer_overlap(clouds: Clouds, *, k: int = 10) -> pd.DataFrame:
+    """Return the neighbour overlap of each layer with the layer before it: layer, measure, value.
+
+    The measure is named `overlap`; its value is NaN if there are too few points for `k` neighbours.
+    """
+    values = [
+        vector_geometry.neighbour_overlap(x, y, k=k) if len(x) > k else np.nan
+        for x, y in zip(clouds, clouds[1:], strict=False)
+    ]
+    layers = range(1, len(values) + 1)
+    return pd.DataFrame({"layer": layers, "measure": "overlap", "value": values})
 
 
-def alike(
-    found: Clouds, others: Clouds, *, measure: Callable[..., float] = vector_geometry.cka
+def same_type_share(clouds: Clouds, types: Tensor) -> pd.DataFrame:
+    """Return the share of tokens whose nearest neighbour has the same type: layer, value."""
+    nearest = [vector_geometry.neighbours(x, 1)[:, 0] for x in clouds]
+    values = [float((types[indices] == types).double().mean()) for indices in nearest]
+    return pd.DataFrame({"layer": range(len(values)), "value": values})
+
+
+def layer_similarity(
+    clouds: Clouds, others: Clouds, *, measure: Callable[..., float] = vector_geometry.cka
 ) -> pd.DataFrame:
-    """layer, other, value: how alike every layer of one model is to every layer of another, on the same tokens."""
-    pairs = ((i, j, x, y) for i, x in enumerate(found) for j, y in enumerate(others))
-    return pd.DataFrame([{"layer": i, "other": j, "value": measure(x, y)} for i, j, x, y in pairs])
+    """Compare every layer of one model with every layer of another: layer, other, value.
+
+    Both lists hold the vectors of the same tokens.
+    """
+    rows = [
+        {"layer": layer, "other": other, "value": measure(x, y)}
+        for layer, x in enumerate(clouds)
+        for other, y in enumerate(others)
+    ]
+    return pd.DataFrame(rows)
 
 
-def similarities(model: LanguageModel, tokens: Tokens) -> pd.DataFrame:
-    """layer, first, second, value: the cosine of every two tokens of one sequence (1 time)."""
-    ((flow, _, valid),) = _flows(model, tokens, 1)
-    lines = []
-    for layer, x in enumerate(flow):
+def cosine_matrices(model: LanguageModel, tokens: Tokens) -> pd.DataFrame:
+    """Return the cosines of all pairs of tokens of one sequence (1 time) in every layer.
+
+    Columns: layer, first, second, value.
+    """
+    ((vectors, _, valid),) = _batches(model, tokens, 1)
+    tables = []
+    for layer, x in enumerate(vectors):
         unit = torch.nn.functional.normalize(x[0][valid[0]].double().cpu(), dim=-1)
-        n = len(unit)
-        first, second = np.indices((n, n))
+        first, second = np.indices((len(unit), len(unit)))
         columns = {
+            "layer": layer,
             "first": first.ravel(),
             "second": second.ravel(),
             "value": (unit @ unit.T).numpy().ravel(),
         }
-        lines.append(pd.DataFrame({"layer": layer, **columns}))
-    return pd.concat(lines, ignore_index=True)
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
 
 
-def _flows(
+def _batches(
     model: LanguageModel, tokens: Tokens, batch_size: int, *, backward: bool = False
-) -> Iterator[tuple[Flow, Flow, Tensor]]:
-    """The vectors of tokens in every layer, batch by batch, the gradients there of the loss of whole sequences (with
-    `backward`), and which tokens are there (batch time)."""
+) -> Iterator[tuple[LayerVectors, LayerVectors, Tensor]]:
+    """Yield, batch by batch, the token vectors of every layer, their gradients, and a mask.
+
+    The gradients are of the summed loss; the list is empty without `backward`. The mask
+    (batch time) is False for padding.
+    """
     table = model.vocabulary.draw(1, generator=stream(0, "geometry table"))
-    there = places(model.backbone)
-    names = [name for name in there if name.endswith("resid_pre")]
-    names += [name for name in there if name.endswith("resid_post")][-1:]
+    points = places(model.backbone)
+    names = [name for name in points if name.endswith("resid_pre")]
+    names += [name for name in points if name.endswith("resid_post")][-1:]
     for batch in tokens.to(model.device).split(batch_size):
-        seen: dict[str, list[Tensor]] = {name: [] for name in names}
+        parts: dict[str, list[Tensor]] = {name: [] for name in names}
         with ExitStack() as stack, evaluating(model), torch.set_grad_enabled(backward):
             for name in names:
-                hook = there[name].register_forward_hook(
-                    lambda place, given, own, parts=seen[name]: parts.append(own)
+                hook = points[name].register_forward_hook(
+                    lambda module, inputs, output, own=parts[name]: own.append(output)
                 )
                 stack.callback(hook.remove)
             log_probs = model(batch, table=None if table is None else table.to(model.device))
         gradients = []
         if backward:
-            flat = [own for parts in seen.values() for own in parts]
-            found = torch.autograd.grad(negative_log_likelihood(log_probs, batch).sum(), flat)
-            of = dict(zip(map(id, flat), found, strict=True))
-            gradients = [_of_tokens([of[id(own)] for own in parts]) for parts in seen.values()]
-        valid = (
-            batch[:, :-1] != PAD
-            if model.has_words
-            else torch.ones_like(batch[:, :-1], dtype=torch.bool)
-        )
-        yield [_of_tokens(parts).detach() for parts in seen.values()], gradients, valid
+            flat = [tensor for tensors in parts.values() for tensor in tensors]
+            loss = negative_log_likelihood(log_probs, batch).sum()
+            remaining = iter(torch.autograd.grad(loss, flat))
+            gradients = [
+                _without_start([next(remaining) for _ in tensors]) for tensors in parts.values()
+            ]
+        seen = batch[:, :-1]
+        valid = seen != PAD if model.has_words else torch.ones_like(seen, dtype=torch.bool)
+        yield [_without_start(tensors).detach() for tensors in parts.values()], gradients, valid
 
 
-def _of_tokens(parts: list[Tensor]) -> Tensor:
-    """Without the start vector, which comes first, or (without a BOS) alone."""
+def _without_start(parts: list[Tensor]) -> Tensor:
+    """Drop the start vector: row 0 of one pass or, without a BOS, the first of two passes."""
     return parts[0][:, 1:] if len(parts) == 1 else parts[1]
 
 
-def _dimension(x: vector_geometry.Points, estimators: Sequence[str]) -> Mapping[str, float]:
+def _measure_cloud(x: vector_geometry.Points, estimators: Sequence[str]) -> dict[str, float]:
     try:
-        return vector_geometry.dimension(x, estimators=estimators)
-    except ValueError:
-        return dict.fromkeys(estimators, np.nan)
+        dimensions = vector_geometry.intrinsic_dimension(x, estimators=estimators)
+    except ValueError:  # there are too few different points
+        dimensions = dict.fromkeys(estimators, np.nan)
+    return {"effective_rank": vector_geometry.effective_rank(x), **dimensions}
 
 
-def _line(layer: int, measure: str, values: Tensor) -> dict[str, object]:
-    there = values[~values.isnan()]
-    if len(there) == 0:
+def _summarize(layer: int, measure: str, values: Tensor) -> dict[str, object]:
+    values = values[~values.isnan()]
+    n = len(values)
+    if n == 0:
         raise ValueError(
-            f"{measure} needs sequences of two tokens or more, got none; take longer ones"
+            f"{measure} needs a sequence of at least two tokens, got none; use longer sequences"
         )
-    mean, sem = (
-        float(there.mean()),
-        float(there.std() / len(there) ** 0.5) if len(there) > 1 else np.nan,
-    )
-    return {"layer": layer, "measure": measure, "mean": mean, "sem": sem, "n": len(there)}
+    sem = float(values.std() / n**0.5) if n > 1 else np.nan
+    return {"layer": layer, "measure": measure, "mean": float(values.mean()), "sem": sem, "n": n}

@@ -1,4 +1,4 @@
-"""Texts of one's own, for models of text."""
+"""Prompts for models of text: default prompts, and texts of the user."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,48 +14,57 @@ PROMPTS = (
     "Friends, Romans, countrymen, lend me your ears",
     "to be, or not to be, to be, or not to be, to be, or not",
 )
-"""A line of the test text, and one that repeats itself."""
+"""A line of the test text, and a text that repeats itself."""
+
+MAX_DEFAULT_LENGTH = 24
+"""The largest number of tokens of a default prompt that is cut from the test text."""
 
 
-def ours(settings: Settings) -> list[str]:
-    """Ours, or if the tokenizer lacks their characters, or they are too long, a line of the test text."""
+def default_prompts(settings: Settings) -> list[str]:
+    """Return `PROMPTS`, or a passage of the test text if `PROMPTS` cannot be encoded."""
     try:
-        tokens_of(settings, PROMPTS)
+        encode_prompts(settings, PROMPTS)
         return list(PROMPTS)
     except ParameterError:
-        found, most = text.load(settings.task), min(24, settings.task.context_length)
-        middle = len(found.tokens("test")) // 2
-        return [found.tokenizer.decode(found.tokens("test")[middle : middle + most])]
+        corpus = text.load(settings.task)
+        tokens = corpus.tokens("test")
+        start = len(tokens) // 2
+        stop = start + min(MAX_DEFAULT_LENGTH, settings.task.context_length)
+        return [corpus.tokenizer.decode(tokens[start:stop])]
 
 
-def tokens_of(settings: Settings, prompts: Sequence[str]) -> list[Tokens]:
-    """Each prompt as a sequence (1 time), with a token behind it that nothing is asked of.
+def encode_prompts(settings: Settings, prompts: Sequence[str]) -> list[Tokens]:
+    """Return each prompt as a sequence (1 time) that ends in a placeholder target.
 
-    Raises ParameterError for a prompt without two tokens, with more than the context, or with foreign characters.
+    A model does not see the last token, so it is repeated. Raises ParameterError for a prompt with
+    fewer than two tokens, with more tokens than the context, or with characters that the tokenizer
+    does not know.
     """
-    tokenizer, most = text.load(settings.task).tokenizer, settings.task.context_length
-    found = []
+    tokenizer = text.load(settings.task).tokenizer
+    max_length = settings.task.context_length
+    sequences = []
     for number, prompt in enumerate(prompts, 1):
         try:
             tokens = list(tokenizer.encode(prompt))
         except ValueError as error:
             raise ParameterError(f"prompt {number} of prompts: {error}") from None
-        if not 2 <= len(tokens) <= most:
+        if not 2 <= len(tokens) <= max_length:
+            hint = "make it longer" if len(tokens) < 2 else "shorten it, or raise context_length"
             raise ParameterError(
-                f"prompt {number} of prompts must have 2 to context_length={most} tokens, got {len(tokens)}; "
-                f"{'make it longer' if len(tokens) < 2 else 'cut it, or raise context_length'}"
+                f"prompt {number} of prompts must have 2 to context_length={max_length} tokens, "
+                f"got {len(tokens)}; {hint}"
             )
-        found.append(torch.tensor([[*tokens, tokens[-1]]]))
-    return found
+        sequences.append(torch.tensor([[*tokens, tokens[-1]]]))
+    return sequences
 
 
-def pieces(settings: Settings, prompt: str) -> list[str]:
-    """The tokens of a prompt as text, spaces and ends of lines seen."""
+def token_texts(settings: Settings, prompt: str) -> list[str]:
+    """Return the text of each token of a prompt, with visible spaces and line breaks."""
     tokenizer = text.load(settings.task).tokenizer
-    seen = str.maketrans({" ": "·", "\n": "⏎"})
-    return [tokenizer.decode([token]).translate(seen) for token in tokenizer.encode(prompt)]
+    visible = str.maketrans({" ": "·", "\n": "⏎"})
+    return [tokenizer.decode([token]).translate(visible) for token in tokenizer.encode(prompt)]
 
 
 def fingerprint(prompts: Sequence[str]) -> str:
-    """Eight digits that tell prompts from others."""
+    """Return eight hexadecimal digits that identify these prompts."""
     return hashlib.sha256("\0".join(prompts).encode()).hexdigest()[:8]

@@ -1,12 +1,12 @@
-"""What the geometry of several runs comes to: of the tables of `lexurn.chapters.geometry.token_geometry`."""
+"""Summaries of the geometry of several runs, from tables of single runs."""
 
 import pandas as pd
 
-from lexurn.chapters.geometry.token_geometry import ORDERS
+from lexurn.chapters.geometry.shuffling import N_ORDERS
 
-LAST = ORDERS - 1
+LAST_ORDER = N_ORDERS - 1
 
-NAMES = {
+MEASURE_NAMES = {
     "cosine": "mean cosine",
     "centred": "mean cosine, centred",
     "norm": "norm",
@@ -21,54 +21,65 @@ NAMES = {
     "overlap": "neighbours kept",
     "loss": "loss (nats)",
 }
-"""Measures as figures call them."""
+"""The name of each measure in figures."""
 
 
-def changes(orders: pd.DataFrame) -> pd.DataFrame:
-    """Of `token_geometry.in_other_orders` of several runs, the last order less the first, layer by layer: `value`."""
+def shuffling_effects(orders: pd.DataFrame) -> pd.DataFrame:
+    """Return, layer by layer, the value in the last order minus the value in the first: `value`.
+
+    `orders` holds the tables of `shuffling.geometry_by_order` of several runs.
+    """
     keys = [name for name in orders if name not in ("order", "block", "value")]
-    wide = orders.set_index([*keys, "order"])["value"].unstack("order")
-    return (wide[LAST] - wide[0]).rename("value").reset_index()
+    return _last_minus_first(orders, keys)
 
 
-def largest(orders: pd.DataFrame) -> pd.DataFrame:
-    """measure, system, seed, order, value: the largest over layers, without the embeddings, which no order changes."""
-    mine = orders[(orders["layer"] > 0) | (orders["measure"] == "loss")]
-    return mine.groupby(["measure", "system", "seed", "order"], sort=False, as_index=False)[
-        "value"
-    ].max()
+def layer_maxima(orders: pd.DataFrame) -> pd.DataFrame:
+    """Return the largest value over layers: measure, system, seed, order, value.
+
+    Layer 0, the embeddings, is left out because it does not depend on the order.
+    """
+    behind_blocks = orders[(orders["layer"] > 0) | (orders["measure"] == "loss")]
+    keys = ["measure", "system", "seed", "order"]
+    return behind_blocks.groupby(keys, sort=False, as_index=False)["value"].max()
 
 
-def rise(orders: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """system, seed, value: how much the largest of a measure over blocks rises from the first order to the last."""
-    mine = largest(orders)
-    wide = (
-        mine[mine["measure"] == measure].set_index(["system", "seed", "order"])["value"].unstack()
-    )
-    return (wide[LAST] - wide[0]).rename("value").reset_index()
+def maximum_rise(orders: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Return the layer maximum in the last order minus the first order: system, seed, value."""
+    maxima = layer_maxima(orders)
+    return _last_minus_first(maxima[maxima["measure"] == measure], ["system", "seed"])
 
 
 def summary(starts: pd.DataFrame, ends: pd.DataFrame, orders: pd.DataFrame) -> dict[str, pd.Series]:
-    """What is claimed of models of text, a value a seed, the mean over what is not named: of the tables before training
-    (`untrained`), after it (`over_depth`, one step), and in other orders."""
+    """Return the quantities of the claims about models of text, one value per seed.
+
+    `starts` holds tables of `untrained_geometry`, `ends` the rows of one step of
+    `geometry_along_training`, and `orders` tables of `geometry_by_order`. Values are means over
+    everything that a name does not fix.
+    """
     deepest = starts[starts["what"] == f"{starts['n_layers'].max()} layers"]
     before = deepest[deepest["layer"] == deepest["n_layers"]]
     after = ends[ends["layer"] == ends["layer"].max()]
     values = {
-        "start_post_minus_pre": _post_less_pre(before[before["measure"] == "cosine"]),
-        "trained_post_minus_pre": _post_less_pre(after[after["measure"] == "cosine"]),
+        "start_post_minus_pre": _post_minus_pre(before[before["measure"] == "cosine"]),
+        "trained_post_minus_pre": _post_minus_pre(after[after["measure"] == "cosine"]),
     }
     for name, measure in (("dimension", "twonn"), ("cosine", "cosine"), ("loss", "loss")):
-        values[f"shuffled_{name}"] = rise(orders, measure).groupby("seed")["value"].mean()
-    change = changes(orders)
-    change = change[(change["measure"] == "twonn") & (change["layer"] > 0)]
-    is_low = change["layer"] <= change["layer"].max() // 2
-    halves = [change[where].groupby("seed")["value"].mean() for where in (is_low, ~is_low)]
-    return values | {"shuffled_lower_less_upper": halves[0] - halves[1]}
+        values[f"shuffled_{name}"] = maximum_rise(orders, measure).groupby("seed")["value"].mean()
+    effects = shuffling_effects(orders)
+    effects = effects[(effects["measure"] == "twonn") & (effects["layer"] > 0)]
+    is_lower = effects["layer"] <= effects["layer"].max() // 2
+    lower = effects[is_lower].groupby("seed")["value"].mean()
+    upper = effects[~is_lower].groupby("seed")["value"].mean()
+    return values | {"shuffled_lower_less_upper": lower - upper}
 
 
-def _post_less_pre(table: pd.DataFrame) -> pd.Series:
-    """A value a seed, over both kinds of MLP."""
-    norms = table["system"].str.split(" ").str[0]
-    means = table.groupby([norms, "seed"])["value"].mean()
+def _last_minus_first(orders: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    wide = orders.set_index([*keys, "order"])["value"].unstack("order")
+    return (wide[LAST_ORDER] - wide[0]).rename("value").reset_index()
+
+
+def _post_minus_pre(table: pd.DataFrame) -> pd.Series:
+    """Return post-norm minus pre-norm, one value per seed, averaged over both kinds of MLP."""
+    placement = table["system"].str.split(" ").str[0]
+    means = table.groupby([placement, "seed"])["value"].mean()
     return means["post"] - means["pre"]

@@ -1,13 +1,11 @@
-"""What a run's vectors of tokens look like: over depth and training, by place, in another order, beside another model.
+"""Tables about the token vectors of one run, on held-out sequences.
 
-    over_depth(run)            every measure in every layer, untrained and at every kept step
-    by_place(run)              the cosine of tokens with the others of their sequence, by their place
-    in_other_orders(run)       the same in sequences cut into blocks, and these shuffled
-    alike(run, others=…)       how alike each layer is to each layer of other runs (CKA)
-    of_prompts(run, prompts)   the cosines of all pairs of tokens of a prompt
-    predicted(run)             perplexity and bits per byte of the whole test text
+    geometry_along_training(run)          every measure in every layer, untrained and per checkpoint
+    position_table(run)                   cosines of tokens with their sequence, by position
+    model_similarity(run, others=…)       CKA of each layer with each layer of other runs
+    prompt_cosines(run, prompts)          cosines of all pairs of tokens of a prompt
 
-Each gives a table of one run, which can be kept (`lexurn.runs.cache`). The sequences are held-out ones.
+Each function returns the table of one run, which `lexurn.runs.cache` can store.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +14,6 @@ import pandas as pd
 import torch
 
 from lexurn import runs
-from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
 from lexurn.chapters.geometry import layers, vector_geometry
@@ -32,39 +29,49 @@ from lexurn.runs.run import Run
 from lexurn.settings import Settings
 
 N_SEQUENCES = 64
-"""Held-out sequences that vectors are taken from, or as many as there are."""
+"""The largest number of held-out sequences that vectors are taken from."""
 
-N_POINTS, N_CLOUDS = 1000, 2
-"""Tokens of them that make up a cloud, and clouds that a dimension is the mean of."""
+N_POINTS = 1000
+"""The number of tokens in a point cloud."""
 
-MANY = 2 * vector_geometry.FEWEST_POINTS
-"""Kinds of tokens from which on a cloud of one of each is looked at."""
+N_CLOUDS = 2
+"""The number of point clouds that a dimension is averaged over."""
 
-ORDERS = 6
-"""From whole sequences, over blocks of a half, a quarter, …, to single tokens."""
+MIN_TYPES = 2 * vector_geometry.MIN_POINTS
+"""The smallest number of token types for which clouds with one token per type are measured."""
 
 
-def over_depth(run: Run) -> pd.DataFrame:
-    """step, best, layer, measure, mean, sem (over sequences; of clouds none), n: at step 0, at every kept step, and
-    (`best`, with all measures) of the best weights."""
-    tokens, seed = sequences(run.settings), run.settings.training.seed
+def geometry_along_training(run: Run) -> pd.DataFrame:
+    """Return the geometry at step 0, at every checkpoint, and of the best weights.
+
+    Columns: step, best, layer, measure, mean, sem, n. `sem` is over sequences, and missing for
+    clouds. Only the rows of the best weights (`best`) have all measures.
+    """
+    tokens = held_out_sequences(run.settings)
+    seed = run.settings.training.seed
     parts = []
-    for step, model in _along(run):
-        measures = layers.by_layer(model, tokens), dimensions(model, tokens, seed=seed, n_clouds=1)
-        parts.append(pd.concat(measures).assign(step=step, best=False))
-    parts.append(at_the_end(run).assign(step=int(run.results["step"].iloc[0]), best=True))
+    for step, model in _snapshots(run):
+        dimensions = cloud_dimensions(model, tokens, seed=seed, n_clouds=1)
+        table = pd.concat([layers.layer_measures(model, tokens), dimensions])
+        parts.append(table.assign(step=step, best=False))
+    parts.append(final_geometry(run).assign(step=int(run.results["step"].iloc[0]), best=True))
     return pd.concat(parts, ignore_index=True)
 
 
-def at_the_end(run: Run) -> pd.DataFrame:
-    """layer, measure, mean, sem, n, of the best weights: all that is measured in layers."""
-    model, tokens, seed = run.model, sequences(run.settings), run.settings.training.seed
-    of_clouds = dimensions(model, tokens, seed=seed, estimators=vector_geometry.ESTIMATORS)
-    parts = layers.by_layer(model, tokens), of_clouds, nearness(model, tokens, seed=seed)
+def final_geometry(run: Run) -> pd.DataFrame:
+    """Return all measures of every layer with the best weights: layer, measure, mean, sem, n."""
+    model = run.model
+    tokens = held_out_sequences(run.settings)
+    seed = run.settings.training.seed
+    parts = [
+        layers.layer_measures(model, tokens),
+        cloud_dimensions(model, tokens, seed=seed, estimators=vector_geometry.ESTIMATORS),
+        neighbour_measures(model, tokens, seed=seed),
+    ]
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
-def dimensions(
+def cloud_dimensions(
     model: LanguageModel,
     tokens: Tokens,
     *,
@@ -72,52 +79,61 @@ def dimensions(
     n_clouds: int = N_CLOUDS,
     estimators: Sequence[str] = ("twonn",),
 ) -> pd.DataFrame:
-    """layer, measure, mean, n: `effective_rank` and dimensions, means over clouds of any tokens; and where there are
-    many kinds of tokens `twonn_once`, of clouds that hold one of each kind."""
-    vectors, kinds, parts = layers.vectors(model, tokens), layers.kinds(model, tokens), []
+    """Return `effective_rank` and dimensions, averaged over point clouds: layer, measure, mean, n.
+
+    If there are at least `MIN_TYPES` token types, `twonn_once` is TwoNN for clouds with one token
+    per type.
+    """
+    vectors = layers.token_vectors(model, tokens)
+    types = layers.token_types(model, tokens)
+    parts = []
     for number in range(n_clouds):
         stream = generator(seed, "cloud", number)
-        chosen = layers.drawn(kinds, N_POINTS, generator=stream)
-        parts.append(layers.of_clouds([x[chosen] for x in vectors], estimators=estimators))
-        once = layers.drawn(kinds, N_POINTS, generator=stream, once=True)
-        if len(once) >= MANY:
-            found = layers.of_clouds([x[once] for x in vectors], estimators=["twonn"])
-            parts.append(found[found["measure"] == "twonn"].assign(measure="twonn_once"))
-    mean = (
-        pd.concat(parts).groupby(["layer", "measure"], as_index=False, sort=False)["value"].mean()
-    )
-    return mean.rename(columns={"value": "mean"}).assign(n=n_clouds)
+        chosen = layers.sample_points(types, N_POINTS, generator=stream)
+        clouds = [x[chosen] for x in vectors]
+        parts.append(layers.cloud_measures(clouds, estimators=estimators))
+        chosen = layers.sample_points(types, N_POINTS, generator=stream, one_per_type=True)
+        if len(chosen) >= MIN_TYPES:
+            table = layers.cloud_measures([x[chosen] for x in vectors], estimators=["twonn"])
+            parts.append(table[table["measure"] == "twonn"].assign(measure="twonn_once"))
+    groups = pd.concat(parts).groupby(["layer", "measure"], as_index=False, sort=False)
+    return groups["value"].mean().rename(columns={"value": "mean"}).assign(n=n_clouds)
 
 
-def nearness(model: LanguageModel, tokens: Tokens, *, seed: int) -> pd.DataFrame:
-    """layer, measure, mean, n, where there are many kinds of tokens: `same_kind`, for how many of a cloud the nearest
-    neighbour is the same token; and `overlap`, of clouds with one of each kind, the neighbours kept from the layer
-    before. Otherwise no lines."""
-    vectors, kinds, stream = (
-        layers.vectors(model, tokens),
-        layers.kinds(model, tokens),
-        generator(seed, "cloud", 0),
-    )
-    chosen = layers.drawn(kinds, N_POINTS, generator=stream)
-    once = layers.drawn(kinds, N_POINTS, generator=stream, once=True)
-    if len(once) < MANY:
+def neighbour_measures(model: LanguageModel, tokens: Tokens, *, seed: int) -> pd.DataFrame:
+    """Return two measures of nearest neighbours in every layer: layer, measure, mean, n.
+
+    `same_kind` is the share of tokens whose nearest neighbour has the same type. `overlap` is the
+    share of neighbours kept from the layer before, for a cloud with one token per type. The table
+    is empty if there are fewer than `MIN_TYPES` token types.
+    """
+    vectors = layers.token_vectors(model, tokens)
+    types = layers.token_types(model, tokens)
+    stream = generator(seed, "cloud", 0)
+    chosen = layers.sample_points(types, N_POINTS, generator=stream)
+    distinct = layers.sample_points(types, N_POINTS, generator=stream, one_per_type=True)
+    if len(distinct) < MIN_TYPES:
         return pd.DataFrame(columns=["layer", "measure", "mean", "n"])
-    same = layers.same_kind([x[chosen] for x in vectors], kinds[chosen]).assign(
-        measure="same_kind", n=len(chosen)
-    )
-    kept = layers.kept_neighbours([x[once] for x in vectors]).assign(n=len(once))
-    return pd.concat([same, kept], ignore_index=True).rename(columns={"value": "mean"})
+    same = layers.same_type_share([x[chosen] for x in vectors], types[chosen])
+    overlap = layers.layer_overlap([x[distinct] for x in vectors])
+    tables = [same.assign(measure="same_kind", n=len(chosen)), overlap.assign(n=len(distinct))]
+    return pd.concat(tables, ignore_index=True).rename(columns={"value": "mean"})
 
 
-def untrained(settings: Settings, n_layers: Sequence[int]) -> pd.DataFrame:
-    """what, n_layers, layer, measure, mean, sem, n of models like this before their training, in several depths; of the
-    deepest also with larger weights, of standard deviation 1/√fan-in, and with embeddings as long as norms make the
-    stream, √d."""
-    deepest, large = max(n_layers), {"initial_std": 0.0}
-    kinds = [(f"{n} layers", n, {}, False) for n in n_layers] + [
+def untrained_geometry(settings: Settings, n_layers: Sequence[int]) -> pd.DataFrame:
+    """Return the geometry of untrained models of several depths.
+
+    Columns: what, n_layers, layer, measure, mean, sem, n. The deepest model comes in three more
+    variants: with larger weights (standard deviation 1/√fan-in), with long embeddings (norm √d, as
+    after a norm layer), and with both.
+    """
+    deepest = max(n_layers)
+    larger = {"initial_std": 0.0}
+    variants = [(f"{n} layers", n, {}, False) for n in n_layers]
+    variants += [
         (f"{deepest}, long embeddings", deepest, {}, True),
-        (f"{deepest}, larger weights", deepest, large, False),
-        (f"{deepest}, larger, long", deepest, large, True),
+        (f"{deepest}, larger weights", deepest, larger, False),
+        (f"{deepest}, larger, long", deepest, larger, True),
     ]
     parts = []
     for what, n, changes, is_long in kinds:
@@ -129,52 +145,25 @@ def untrained(settings: Settings, n_layers: Sequence[int]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def equal_pairs(tokens: Tokens) -> float:
-    """The share of pairs of different places of a sequence where the same token stands, on average."""
+def equal_token_share(tokens: Tokens) -> float:
+    """Return the mean share of pairs of different positions of a sequence with the same token."""
     seen = tokens[:, :-1]
     n = seen.shape[1]
-    return float(
-        ((seen[:, :, None] == seen[:, None]).sum((1, 2)) - n).double().mean() / (n * (n - 1))
-    )
+    n_equal = (seen[:, :, None] == seen[:, None]).sum((1, 2)) - n
+    return float(n_equal.double().mean() / (n * (n - 1)))
 
 
-def of_predictions(run: Run) -> pd.DataFrame:
-    """who, twonn, mle, effective_rank: of predictions of urns as points, the logarithms of their probabilities less
-    their mean: of the `model`, of the `exact` predictor, and of as many points `spread evenly` over the simplex."""
-    points = {}
-    for who, predictor in {"model": run.predictor, "exact": run.references["generalizing"]}.items():
-        found = predictor(sequences(run.settings))[:, 1:].flatten(0, 1)
-        chosen = torch.randperm(
-            len(found), generator=generator(run.settings.training.seed, "cloud")
-        )[:N_POINTS]
-        points[who] = found[chosen]
-    stream = generator(run.settings.training.seed, "simplex")
-    points["spread evenly"] = (
-        Urns(run.settings.task.n_colors).sample_tasks(N_POINTS, generator=stream).log()
-    )
-    lines = []
-    for who, x in points.items():
-        x = x - x.mean(-1, keepdim=True)
-        lines.append(
-            {
-                "who": who,
-                "effective_rank": vector_geometry.effective_rank(x),
-                **vector_geometry.dimension(x),
-            }
-        )
-    return pd.DataFrame(lines)
+def position_table(run: Run) -> pd.DataFrame:
+    """Return layer, position, cosine, norm of the best weights (see `layers.position_cosines`)."""
+    return layers.position_cosines(run.model, held_out_sequences(run.settings))
 
 
-def by_place(run: Run) -> pd.DataFrame:
-    """layer, position, cosine, norm, of the best weights."""
-    return layers.by_position(run.model, sequences(run.settings))
+def model_similarity(run: Run, *, others: Sequence[str]) -> pd.DataFrame:
+    """Compare the layers of the best weights with the layers of other models on the same tokens.
 
-
-def in_other_orders(run: Run) -> pd.DataFrame:
-    """order (0: as it was; the last: single tokens), block, layer, measure, value, of the best weights: dimensions and
-    cosines, and in layer 0 the `loss` (nats a token).
-
-    Of words the letters change places, and what is behind them stays.
+    Columns: who, layer, other, value (CKA), procrustes. `who` is `untrained` (the run's initial
+    weights), the name of another run, or the control `other tokens`: the run's own vectors in a
+    random order, which share no information with the vectors in their original order.
     """
     tokens, seed = (
         sequences(run.settings)[:, : run.settings.task.context_length],
@@ -206,25 +195,33 @@ def alike(run: Run, *, others: Sequence[str]) -> pd.DataFrame:
     tokens, first = sequences(run.settings), fit.init_model(run.settings).eval()
     beside = {"untrained": first} | {name: runs.load(name).model for name in others}
     stream = generator(run.settings.training.seed, "cloud")
-    chosen = layers.drawn(layers.kinds(run.model, tokens), N_POINTS, generator=stream)
-    mine = [x[chosen] for x in layers.vectors(run.model, tokens)]
-    mixed = torch.randperm(len(chosen), generator=stream)
-    found = {
-        who: [x[chosen] for x in layers.vectors(model, tokens)] for who, model in beside.items()
+    types = layers.token_types(run.model, tokens)
+    chosen = layers.sample_points(types, N_POINTS, generator=stream)
+    clouds = [x[chosen] for x in layers.token_vectors(run.model, tokens)]
+    permutation = torch.randperm(len(chosen), generator=stream)
+    other_clouds = {
+        name: [x[chosen] for x in layers.token_vectors(model, tokens)]
+        for name, model in models.items()
     }
-    found["other tokens"] = [x[mixed] for x in mine]
+    other_clouds["other tokens"] = [x[permutation] for x in clouds]
     parts = []
-    for who, theirs in found.items():
-        apart = layers.alike(mine, theirs, measure=vector_geometry.procrustes)["value"]
-        parts.append(layers.alike(mine, theirs).assign(procrustes=apart, who=who))
+    for name, others_of_name in other_clouds.items():
+        table = layers.layer_similarity(clouds, others_of_name)
+        distance = layers.layer_similarity(
+            clouds, others_of_name, measure=vector_geometry.procrustes
+        )
+        parts.append(table.assign(procrustes=distance["value"], who=name))
     return pd.concat(parts, ignore_index=True)
 
 
-def of_prompts(run: Run, prompts: Sequence[str]) -> pd.DataFrame:
-    """prompt, layer, first, second, value: the cosines of all pairs of tokens of each prompt, of the best weights."""
+def prompt_cosines(run: Run, prompts: Sequence[str]) -> pd.DataFrame:
+    """Return the cosines of all pairs of tokens of each prompt with the best weights.
+
+    Columns: prompt (its index), layer, first, second, value.
+    """
     parts = [
-        layers.similarities(run.model, tokens).assign(prompt=number)
-        for number, tokens in enumerate(tokens_of(run.settings, prompts))
+        layers.cosine_matrices(run.model, tokens).assign(prompt=number)
+        for number, tokens in enumerate(encode_prompts(run.settings, prompts))
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -258,8 +255,8 @@ def _along(run: Run) -> Iterator[tuple[int, LanguageModel]]:
 
 
 @torch.no_grad()
-def _lengthen(model: LanguageModel) -> None:
-    """Embeddings, and the start vector, of norm √d on average."""
+def _lengthen_embeddings(model: LanguageModel) -> None:
+    """Scale the embeddings and the start vector so that the mean norm of embeddings is √d."""
     table = model.vocabulary.embedding
     factor = table.shape[1] ** 0.5 / table.norm(dim=1).mean()
     table *= factor

@@ -1,10 +1,10 @@
-"""Rule extrapolation: does a model that is prompted with what begins no word go on so that rule 1 holds?
+"""Rule extrapolation: does rule 1 hold in completions of prompts that already break rule 2?
 
-    completions(model, prompts)        what a model goes on with, greedy or sampled
-    followed(run)                      all of this for one run, along its training: a table that is kept
-    by_prompt(run)                     which prompts a run keeps rule 1 on: for intervals over seeds and prompts
+    complete_prompts(model, prompts)   greedy or sampled completions
+    rates_along_training(run)          all rates of one run along training: a table that is cached
+    rates_by_prompt(run)               rule 1 prompt by prompt, for intervals over seeds and prompts
 
-What is measured is said in `lexurn.measures.rules`.
+The measures are defined in `lexurn.measures.rules`.
 """
 
 from collections.abc import Callable
@@ -29,89 +29,94 @@ from lexurn.runs import fit
 from lexurn.runs.run import Run
 
 N_SAMPLES = 1000
-"""Sampled completions for each set of prompts, at least: every prompt as often as it takes."""
-
+"""The smallest number of sampled completions per set of prompts."""
 
 Complete = Callable[[Tokens], Words]
 
 
-def repeated(given: Int64[Tensor, "prompts time"]) -> Int64[Tensor, "times time"]:
-    """All prompts, one after the other, and again until they are `N_SAMPLES`."""
-    return given.repeat(-(-N_SAMPLES // len(given)), 1)
+def repeat_prompts(prompts: Int64[Tensor, "prompts time"]) -> Int64[Tensor, "times time"]:
+    """Return the prompts repeated as a whole until there are at least `N_SAMPLES`."""
+    return prompts.repeat(-(-N_SAMPLES // len(prompts)), 1)
 
 
-def extrapolation(
+def completion_rates(
     language: Language, sets: dict[str, Tokens], greedy: Complete, sampled: Complete | None = None
 ) -> pd.DataFrame:
-    """All sets of prompts gone on with, greedily and perhaps sampled: prompts, decoding, measure, value, n."""
+    """Return the rates of greedy and, if given, sampled completions of all sets of prompts.
+
+    Columns: prompts, decoding, measure, value, n.
+    """
     tables = []
-    for name, given in sets.items():
-        tables.append(
-            judged(language, given, greedy(given)).assign(prompts=name, decoding="greedy")
-        )
+    for name, prompts in sets.items():
+        table = judged(language, prompts, greedy(prompts))
+        tables.append(table.assign(prompts=name, decoding="greedy"))
         if sampled is not None:
-            often = repeated(given)
-            tables.append(
-                judged(language, often, sampled(often)).assign(prompts=name, decoding="sampled")
-            )
+            repeated = repeat_prompts(prompts)
+            table = judged(language, repeated, sampled(repeated))
+            tables.append(table.assign(prompts=name, decoding="sampled"))
     return pd.concat(tables, ignore_index=True)[["prompts", "decoding", "measure", "value", "n"]]
 
 
-def of_predictor(predictor: Predictor, language: Language, *, limit: int) -> pd.DataFrame:
-    """The extrapolation of any predictor: an oracle, the normative one, one's own function."""
-    return extrapolation(
+def predictor_rates(predictor: Predictor, language: Language, *, limit: int) -> pd.DataFrame:
+    """Return the completion rates of any predictor, such as an oracle or a function of the user."""
+    return completion_rates(
         language,
         prompt_sets(language.name),
-        lambda given: go_on(predictor, given, limit=limit),
-        lambda given: go_on(
-            predictor, given, limit=limit, generator=generator(0, "sampled completions")
+        lambda prompts: go_on(predictor, prompts, limit=limit),
+        lambda prompts: go_on(
+            predictor, prompts, limit=limit, generator=generator(0, "sampled completions")
         ),
     )
 
 
-def completions(model: LanguageModel, given: Tokens, *, seed: int, sampled: bool = False) -> Words:
-    """What a model goes on with, greedily or sampled, the same each time that it is asked. A lexical model goes on with
-    every prompt under a random table of its own."""
-    table = model.vocabulary.draw(len(given), generator=generator(seed, "completions"))
+def complete_prompts(
+    model: LanguageModel, prompts: Tokens, *, seed: int, sampled: bool = False
+) -> Words:
+    """Return the greedy or sampled completions of a model; equal arguments give equal completions.
+
+    A lexical model completes every prompt under a random table of its own.
+    """
+    table = model.vocabulary.draw(len(prompts), generator=generator(seed, "completions"))
     stream = generator(seed, "sampled completions") if sampled else None
-    return complete(model, given, limit=model.context_length + 1, table=table, generator=stream)
+    return complete(model, prompts, limit=model.context_length + 1, table=table, generator=stream)
 
 
-def followed(run: Run) -> pd.DataFrame:
-    """One run along its training: step, best, prompts, decoding, measure, value, n.
+def rates_along_training(run: Run) -> pd.DataFrame:
+    """Return the completion rates of one run: step, best, prompts, decoding, measure, value, n.
 
-    At every kept step (`n_checkpoints`): greedy completions, and the masses of short words (`prompts` is then `words`).
-    At the best step, chosen by validation loss (`best`): sampled completions as well.
+    Every checkpoint (`n_checkpoints`) has greedy completions and the masses of short strings, whose
+    `prompts` is `words`. The weights with the best validation loss (`best`) also have sampled
+    completions.
     """
     settings = run.settings
     language = LANGUAGES[settings.task.language]
     sets = prompt_sets(language.name, completions=settings.task.completions)
-    best = int(run.results["step"].iloc[0])
+    best_step = int(run.results["step"].iloc[0])
     tables = []
-    for step, model in chain(
-        run.checkpoints(), [(None, run.model)]
-    ):  # one model, step by step other weights
-        greedy = partial(completions, model, seed=settings.training.seed)
-        table = extrapolation(
-            language, sets, greedy, partial(greedy, sampled=True) if step is None else None
-        )
+    # The checkpoints share one model, whose weights change from step to step.
+    for step, model in chain(run.checkpoints(), [(None, run.model)]):
+        is_best = step is None
+        greedy = partial(complete_prompts, model, seed=settings.training.seed)
+        sampled = partial(greedy, sampled=True) if is_best else None
+        rates = completion_rates(language, sets, greedy, sampled)
         mass = masses(fit.as_predictor(model, settings), language).assign(
             prompts="words", decoding="exact"
         )
-        table = pd.concat([table, mass], ignore_index=True)
-        tables.append(table.assign(step=best if step is None else step, best=step is None))
-    return pd.concat(tables, ignore_index=True)[
-        ["step", "best", "prompts", "decoding", "measure", "value", "n"]
-    ]
+        table = pd.concat([rates, mass], ignore_index=True)
+        tables.append(table.assign(step=best_step if is_best else step, best=is_best))
+    columns = ["step", "best", "prompts", "decoding", "measure", "value", "n"]
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
-def by_prompt(run: Run) -> pd.DataFrame:
-    """`KEPT` out of distribution at the best weights, prompt by prompt: decoding, prompt (its letters), value (the
-    share of its completions, of which one is greedy). The means over prompts are those of `followed`."""
-    language = LANGUAGES[run.settings.task.language]
-    given = prompt_sets(language.name, completions=run.settings.task.completions)[
-        "out_of_distribution"
-    ]
+def rates_by_prompt(run: Run) -> pd.DataFrame:
+    """Return the rate `KEPT` of each out-of-distribution prompt with the best weights.
+
+    Columns: decoding, prompt (its letters), value (a share of one greedy or several sampled
+    completions). The means over prompts are those of `rates_along_training`.
+    """
+    task = run.settings.task
+    language = LANGUAGES[task.language]
+    prompts = prompt_sets(language.name, completions=task.completions)["out_of_distribution"]
     tables = []
     for sampled in (False, True):
         asked = repeated(given) if sampled else given
@@ -123,68 +128,77 @@ def by_prompt(run: Run) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[["decoding", "prompt", "value"]]
 
 
-def over_seeds_and_prompts(outcomes: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """`uncertainty.crossed` for each combination of `by`, of a table seed, prompt, value (a share): mean, low and high
-    (for seeds and prompts like these, within 0 and 1), over_seeds and over_prompts (the standard errors of each alone),
-    n (seeds), prompts (how many)."""
-    lines = []
-    for of, mine in outcomes.groupby(by, sort=False):
-        wide = mine.pivot(index="seed", columns="prompt", values="value")
+def crossed_intervals(rates: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return intervals over seeds and prompts for each combination of the columns `by`.
+
+    `rates`: seed, prompt, value (a share), and the columns `by`. The result has mean, low and high
+    (for other seeds and prompts like these, clipped to 0 … 1), over_seeds and over_prompts (the
+    standard error of each alone), n (the number of seeds), and prompts (the number of prompts).
+    Raises ValueError if a seed lacks a prompt. The method is `lexurn.measures.intervals.crossed`.
+    """
+    rows = []
+    for key, group in rates.groupby(by, sort=False):
+        wide = group.pivot(index="seed", columns="prompt", values="value")
         if wide.isna().any(axis=None):
-            raise ValueError(f"every seed needs every prompt, {' '.join(map(str, of))} lacks some")
-        both, seeds, each = crossed(wide.to_numpy())
-        low, high = np.clip([both.low, both.high], 0, 1)
-        lines.append((*of, both.value, low, high, seeds, each, both.n, wide.shape[1]))
+            raise ValueError(
+                f"every seed needs every prompt, but {' '.join(map(str, key))} lacks some; "
+                "use runs with the same prompts"
+            )
+        interval, over_seeds, over_prompts = crossed(wide.to_numpy())
+        low, high = np.clip([interval.low, interval.high], 0, 1)
+        errors = (over_seeds, over_prompts)
+        rows.append((*key, interval.value, low, high, *errors, interval.n, wide.shape[1]))
     columns = [*by, "mean", "low", "high", "over_seeds", "over_prompts", "n", "prompts"]
-    return pd.DataFrame(lines, columns=columns)
+    return pd.DataFrame(rows, columns=columns)
 
 
-def best_ever(rates: pd.DataFrame, measure: str = "rule_1_of_finished") -> pd.DataFrame:
-    """The published protocol: of each run (`model`, `language`, `seed`) the largest greedy rate out of distribution at
-    any step, whatever the loss; as published, of those completions that ended. Columns: model, language, seed, step,
-    value (NaN where none ever ended), n (prompts that it is a share of)."""
-    mine = rates[(rates["measure"] == measure) & (rates["decoding"] == "greedy") & ~rates["best"]]
-    mine = mine[mine["prompts"] == "out_of_distribution"]
-    best = mine.sort_values(["value", "step"], ascending=[True, False], na_position="first")
+def best_rates(rates: pd.DataFrame, measure: str = "rule_1_of_finished") -> pd.DataFrame:
+    """Return each run's largest greedy out-of-distribution rate at any step, whatever its loss.
+
+    This is the published protocol; the published rates are of completions that ended. Columns:
+    model, language, seed, step, value (NaN if no completion ever ended), n (the number of prompts
+    in the denominator).
+    """
+    greedy = rates[(rates["measure"] == measure) & (rates["decoding"] == "greedy") & ~rates["best"]]
+    greedy = greedy[greedy["prompts"] == "out_of_distribution"]
+    best = greedy.sort_values(["value", "step"], ascending=[True, False], na_position="first")
     best = best.groupby(["model", "language", "seed"], sort=False).tail(1).sort_index()
     return best[["model", "language", "seed", "step", "value", "n"]].reset_index(drop=True)
 
 
-def each_seed(rates: pd.DataFrame) -> pd.DataFrame:
-    """Rule 1 out of distribution in three ways, of every run: language, model, what, seed, value.
+def rates_by_seed(rates: pd.DataFrame) -> pd.DataFrame:
+    """Return three out-of-distribution rates of rule 1 per run: language, model, what, seed, value.
 
-    `what`: greedy and sampled (`KEPT`, at the best validation loss), and `best ever, finished only`.
+    `what` is `greedy` or `sampled` (`KEPT`, at the best validation loss), or
+    `best ever, finished only` (`best_rates`).
     """
-    mine = rates[
-        rates["best"] & (rates["prompts"] == "out_of_distribution") & (rates["measure"] == KEPT)
-    ]
-    ever = best_ever(rates).assign(what="best ever, finished only")
-    every = pd.concat([mine.rename(columns={"decoding": "what"}), ever], ignore_index=True)
-    return every[["language", "model", "what", "seed", "value"]]
+    is_outside = rates["prompts"] == "out_of_distribution"
+    by_loss = rates[rates["best"] & is_outside & (rates["measure"] == KEPT)]
+    by_loss = by_loss.rename(columns={"decoding": "what"})
+    best = best_rates(rates).assign(what="best ever, finished only")
+    table = pd.concat([by_loss, best], ignore_index=True)
+    return table[["language", "model", "what", "seed", "value"]]
 
 
-def progress(rates: pd.DataFrame) -> pd.DataFrame:
-    """How far each rule is learned along training: language, model, seed, step, rule (`rule 1`, `rule 2`), value.
+def rule_progress(rates: pd.DataFrame) -> pd.DataFrame:
+    """Return how far each rule is learned along training: language, model, seed, step, rule, value.
 
-    The share of short words' probability that obeys the rule, from 0 where letters and EOS are all alike to 1.
+    `rule` is `rule 1` or `rule 2`. The value is the share of the probability of short strings that
+    obeys the rule, rescaled so that 0 is the uniform predictor and 1 is a rule that always holds.
     """
-    mine = rates[(rates["prompts"] == "words") & ~rates["best"]]
+    mass = rates[(rates["prompts"] == "words") & ~rates["best"]]
     keys = ["language", "model", "seed", "step"]
-    wide = mine.pivot(index=keys, columns="measure", values="value")
+    wide = mass.pivot(index=keys, columns="measure", values="value")
     tables = []
     for rule in ("rule_1", "rule_2"):
         share = (wide["both"] + wide[rule]) / wide[list(MASSES)].sum(axis=1)
-        least = {}
+        chance_shares = {}
         for name in wide.index.unique("language"):
-            blind = masses(by_chance(LANGUAGES[name]), LANGUAGES[name]).set_index("measure")[
+            chance = masses(by_chance(LANGUAGES[name]), LANGUAGES[name]).set_index("measure")[
                 "value"
             ]
-            least[name] = (blind["both"] + blind[rule]) / blind.sum()
-        low = share.index.get_level_values("language").map(least).to_numpy(float)
-        tables.append(
-            ((share - low) / (1 - low))
-            .rename("value")
-            .reset_index()
-            .assign(rule=rule.replace("_", " "))
-        )
+            chance_shares[name] = (chance["both"] + chance[rule]) / chance.sum()
+        low = share.index.get_level_values("language").map(chance_shares).to_numpy(float)
+        progress = ((share - low) / (1 - low)).rename("value").reset_index()
+        tables.append(progress.assign(rule=rule.replace("_", " ")))
     return pd.concat(tables, ignore_index=True)

@@ -1,7 +1,7 @@
-"""Length generalization: words of which a model is given more than half, shorter and longer than any it was trained on.
+"""Length generalization: completing strings that are shorter or longer than those of training.
 
-The prompt is the first ⌈(l + 1) / 2⌉ of a word's l letters: of aⁿbⁿ one b, after which all is told. The completion is
-right where it ends and the whole is a word of the language.
+The prompt is the first ⌈(l + 1) / 2⌉ of a string's l letters; for aⁿbⁿ it includes one b, which
+determines the rest. A completion is right if it ends and the whole string is in the language.
 """
 
 import pandas as pd
@@ -14,28 +14,31 @@ from lexurn.generators.strings import EOS, string_lengths
 from lexurn.models.generation import complete
 from lexurn.runs.run import Run
 
-N_WORDS = 50
-"""Words of each length, at most; different ones, drawn as the language draws them."""
+MAX_STRINGS = 50
+"""The largest number of different strings of one length."""
 
-N_DRAWN = 20_000
+N_SAMPLES = 20_000
+"""The number of strings that are sampled from the language."""
 
 
-def followed(run: Run) -> pd.DataFrame:
-    """Greedy completions of words by their length, with the best weights: length, trained, value, n."""
+def completion_accuracy(run: Run) -> pd.DataFrame:
+    """Return the share of right greedy completions by length, with the best weights.
+
+    Columns: length, trained (whether training had this length), value, n (strings).
+    """
     settings = run.settings
-    language, longest = LANGUAGES[settings.task.language], settings.task.context_length
-    lines = []
-    for length, words in of_each_length(language, longest).items():
-        given = words[:, : -(-(length + 1) // 2)]
-        table = run.model.vocabulary.draw(
-            len(given), generator=generator(settings.training.seed, "completions")
-        )
-        found = complete(run.model, given, limit=longest + 1, table=table)
-        right = language.contains(found) & (found == EOS).any(-1)
-        lines.append(
-            (length, length <= settings.task.longest, right.double().mean().item(), len(right))
-        )
-    return pd.DataFrame(lines, columns=["length", "trained", "value", "n"])
+    language = LANGUAGES[settings.task.language]
+    max_length = settings.task.context_length
+    rows = []
+    for length, strings in strings_by_length(language, max_length).items():
+        prompts = strings[:, : -(-(length + 1) // 2)]
+        stream = generator(settings.training.seed, "completions")
+        table = run.model.vocabulary.draw(len(prompts), generator=stream)
+        completed = complete(run.model, prompts, limit=max_length + 1, table=table)
+        is_right = language.contains(completed) & (completed == EOS).any(-1)
+        is_trained = length <= settings.task.longest
+        rows.append((length, is_trained, is_right.double().mean().item(), len(strings)))
+    return pd.DataFrame(rows, columns=["length", "trained", "value", "n"])
 
 
 def of_each_length(language: Language, longest: int) -> dict[int, Tokens]:
@@ -46,7 +49,7 @@ def of_each_length(language: Language, longest: int) -> dict[int, Tokens]:
     sizes = string_lengths(tokens)
     found = {}
     for length in sizes.unique().tolist():
-        words = tokens[sizes == length].unique(dim=0)
-        order = torch.randperm(len(words), generator=generator(0, "which words", length))
-        found[length] = words[order[:N_WORDS]]
-    return found
+        distinct = tokens[sizes == length].unique(dim=0)
+        order = torch.randperm(len(distinct), generator=generator(0, "which words", length))
+        strings[length] = distinct[order[:MAX_STRINGS]]
+    return strings

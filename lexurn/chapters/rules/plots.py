@@ -1,48 +1,44 @@
-"""Rules: how often models keep one where a prompt has broken the other."""
+"""Plots of rule extrapolation: how often models keep rule 1 after a prompt has broken rule 2."""
 
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-WHAT: dict[str, dict[str, Any]] = {
+RATE_STYLES: dict[str, dict[str, Any]] = {
     "greedy": {"marker": "o", "color": "#0072B2", "mfc": "#0072B2"},
     "sampled": {"marker": "s", "color": "#D55E00", "mfc": "#D55E00"},
     "best ever, finished only": {"marker": "^", "color": "#009E73", "mfc": "#009E73"},
     "published": {"marker": "D", "color": "black", "mfc": "white"},
 }
-"""How each kind of number is drawn: measured in three ways, and published."""
+"""The markers of the rates: measured in three ways, and published."""
 
-LEVELS: dict[str, dict[str, Any]] = {
+LEVEL_STYLES: dict[str, dict[str, Any]] = {
     "chance": {"color": "0.45", "linestyle": "--"},
     "immediate EOS": {"color": "0.45", "linestyle": ":"},
 }
+"""The lines of the levels that are reached without a model."""
 
 
 def extrapolation(table: pd.DataFrame, axes: Axes) -> Axes:
-    """For each model its seeds, small, and their means, large, over what chance and immediate EOS get.
+    """Plot the rates of each model, small points for seeds and large ones for means, and levels.
 
-    `table`: model, what (one of `WHAT`, or of `LEVELS` without a model), seed (none for levels and what was published),
-    value (share of prompts).
+    `table`: model, what (a key of `RATE_STYLES`, or of `LEVEL_STYLES` in rows without a model),
+    seed (missing for levels and published rates), value (share of prompts).
     """
     models = list(table["model"].dropna().unique())
-    for name, style in LEVELS.items():
+    for name, style in LEVEL_STYLES.items():
         for value in table.loc[table["what"] == name, "value"]:
             axes.axvline(value, lw=1.2, label=name, **style)
-    for number, (what, style) in enumerate(WHAT.items()):
-        mine = table[(table["what"] == what) & table["model"].notna()]
-        lifted = {model: place + 0.17 * (number - 1.5) for place, model in enumerate(models)}
-        axes.plot(
-            mine["value"], mine["model"].map(lifted), ls="", ms=3, alpha=0.5, zorder=2, **style
-        )
-        means = mine.groupby("model", sort=False)["value"].mean()
-        axes.plot(means, means.index.map(lifted), ls="", ms=7, label=what, zorder=3, **style)
-    axes.set(
-        yticks=range(len(models)),
-        yticklabels=models,
-        xlim=(-0.03, 1.03),
-        ylim=(len(models) - 0.5, -0.5),
-    )
-    axes.set(xlabel="share of prompts with rule 1 kept")
+    for number, (what, style) in enumerate(RATE_STYLES.items()):
+        rates = table[(table["what"] == what) & table["model"].notna()]
+        heights = {model: height + 0.17 * (number - 1.5) for height, model in enumerate(models)}
+        options = {"ls": "", "ms": 3, "alpha": 0.5, "zorder": 2, **style}
+        axes.plot(rates["value"], rates["model"].map(heights), **options)
+        means = rates.groupby("model", sort=False)["value"].mean()
+        options = {"ls": "", "ms": 7, "label": what, "zorder": 3, **style}
+        axes.plot(means, means.index.map(heights), **options)
+    axes.set(yticks=range(len(models)), yticklabels=models, ylim=(len(models) - 0.5, -0.5))
+    axes.set(xlabel="share of prompts with rule 1 kept", xlim=(-0.03, 1.03))
     axes.label_outer()
     return axes

@@ -1,0 +1,55 @@
+"""Does the order of tokens matter? The geometry and the loss of a run on shuffled sequences."""
+
+import pandas as pd
+
+from lexurn.base.divergences import negative_log_likelihood
+from lexurn.base.seeding import generator
+from lexurn.base.shapes import Tokens
+from lexurn.chapters.geometry import layers, token_geometry
+from lexurn.generators.shuffling import shuffled
+from lexurn.generators.strings import lengths
+from lexurn.models.language_model import evaluating
+from lexurn.runs.run import Run
+
+N_ORDERS = 6
+"""The number of orders: whole sequences, blocks of a half, a quarter, …, and single tokens."""
+
+
+def geometry_by_order(run: Run) -> pd.DataFrame:
+    """Return dimensions, cosines and the loss of the best weights on shuffled sequences.
+
+    Columns: order (0 is the original order, the last one shuffles single tokens), block (its
+    length), layer, measure, value. The `loss` (nats per token) is in the rows of layer 0. In
+    strings of a formal language, only the letters are shuffled; EOS and PAD keep their positions.
+    """
+    settings = run.settings
+    seed = settings.training.seed
+    tokens = token_geometry.held_out_sequences(settings)[:, : settings.task.context_length]
+    ends = lengths(tokens) if settings.task.n_special else None
+    block_sizes = [max(tokens.shape[1] // 2**order, 1) for order in range(N_ORDERS - 1)] + [1]
+    parts = []
+    for order, block in enumerate(block_sizes):
+        stream = generator(seed, "order", order)
+        mixed = shuffled(tokens, block=block, generator=stream, lengths=ends)
+        loss = {"layer": 0, "measure": "loss", "value": _loss(run, mixed)}
+        dimensions = token_geometry.cloud_dimensions(run.model, mixed, seed=seed)
+        table = pd.concat(
+            [layers.layer_measures(run.model, mixed, backward=False), dimensions],
+            ignore_index=True,
+        )
+        table = table[table["measure"].isin(["twonn", "twonn_once", "cosine", "centred"])]
+        table = table.rename(columns={"mean": "value"})[["layer", "measure", "value"]]
+        table = pd.concat([table, pd.DataFrame([loss])], ignore_index=True)
+        parts.append(table.assign(order=order, block=block))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _loss(run: Run, tokens: Tokens) -> float:
+    """Return the loss in nats per token; strings count their letters and EOS, but no padding."""
+    table = run.model.vocabulary.draw(1, generator=generator(0, "geometry table"))
+    with evaluating(run.model):
+        loss = negative_log_likelihood(run.model(tokens, table=table), tokens)
+    n_tokens = loss.numel()
+    if run.settings.task.n_special:
+        n_tokens = (lengths(tokens) + 1).clamp(max=tokens.shape[1]).sum()
+    return float(loss.sum() / n_tokens)
