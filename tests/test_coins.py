@@ -249,7 +249,9 @@ def test_lines_are_found_where_they_are_and_explain_nothing_else(flips):
     assert found[["r2", "r2_mixed", "r2_with_n"]].to_numpy() == pytest.approx(1.0)
     ends = counts.with_lines(line, found)
     ends = ends[ends["what"] == "fit"]
-    assert (ends["x"] == 3.0 - 2.0 * ends["share"] + 5.0 * ends["token"]).all() and len(ends) == 4
+    planted = 3.0 - 2.0 * ends["share"] + 5.0 * ends["token"]
+    np.testing.assert_allclose(ends["x"], planted, rtol=0, atol=1e-12)  # the last bits of a fit differ by processor
+    assert len(ends) == 4
     noise = counts.lines(table.assign(x=np.random.default_rng(0).standard_normal(len(table))))
     assert (noise[["r2", "r2_mixed", "r2_with_n"]] < 0.02).all(axis=None)
     assert (counts.lines(table.assign(x=1.0))[["r2", "r2_mixed", "r2_with_n"]] == 0).all(axis=None)
