@@ -2,6 +2,10 @@
 
 Property tests (Hypothesis) take the same examples every time, so that the test command gives the same answer twice.
 `LEXURN_HYPOTHESIS=random pytest -m hypothesis` draws many new ones; what it finds becomes an `@example` of its test.
+
+BLAS, libm and fits round differently on different processors. Numbers that come from two of their code paths, or from
+another machine, are compared within a stated tolerance, which still finds the test's planted fault. Exact comparisons
+are for promises of equal bits: the same call twice on one machine, resumed trainings, what is stored and read back.
 """
 
 import os
