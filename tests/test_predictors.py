@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import digamma, gammaln
 from scipy.stats import betabinom, dirichlet_multinomial
@@ -87,7 +87,6 @@ def test_a_uniform_urn_makes_memorizing_and_symmetrized_uniform():
 
 
 @given(logit=st.floats(-6, 6))
-@settings(deadline=None, max_examples=30)
 def test_two_colors_and_one_urn_have_a_closed_form(logit):
     """S mixes the urn and its mirror image with weight σ((2h − t) logit θ)."""
     theta = torch.tensor([logit], dtype=torch.float64).sigmoid()
@@ -125,7 +124,6 @@ def test_memorizing_tends_to_generalizing_as_the_pool_grows():
 
 
 @given(seed=st.integers(0, 10_000), n_colors=st.integers(2, 6), n_tasks=st.integers(1, 4))
-@settings(deadline=None, max_examples=25)
 def test_symmetrized_knows_no_names(seed, n_colors, n_tasks):
     """Row 0 is uniform, equal counts get equal probability, and S commutes with relabeling."""
     pool, tokens = draw(n_colors, n_tasks=n_tasks, seed=seed, n=10)
@@ -152,7 +150,6 @@ def log_evidence(log_probs, tokens):
 
 
 @given(seed=st.integers(0, 10_000), n_colors=st.integers(2, 6), alpha=st.floats(0.05, 20))
-@settings(deadline=None, max_examples=25)
 def test_chain_rule_of_generalizing(seed, n_colors, alpha):
     """The rows add up to the log of the Dirichlet-multinomial law without its coefficient."""
     _, tokens = draw(n_colors, seed=seed, n=5, length=12)

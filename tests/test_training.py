@@ -33,9 +33,12 @@ def train_model(flat, batches=None, evaluate=lambda model: {"validation_loss": 0
 
 
 GOLDEN = {
-    "normal": ({"dropout": 0.1}, [1.94754, 1.39041, 1.19998, 1.11676, 1.04033]),
-    "lexical": ({"lex": True, "dropout": 0.1}, [1.67331, 1.60228, 1.57493, 1.61811, 1.42633]),
+    "normal": ({"dropout": 0.1}, [1.9475443, 1.3904057, 1.1999840, 1.1167601, 1.0403256]),
+    "lexical": ({"lex": True, "dropout": 0.1}, [1.6733059, 1.6022830, 1.5749346, 1.6181114, 1.4263313]),
 }
+GOLDEN_RTOL = 5e-6
+"""Kernels of other processors move these losses by up to 1.2e-7 (tests/benchmarks/processors.py); the smallest changes
+of the algorithm that were tried, no weight decay or a β₂ of 0.99, move them by 1.4e-5 and more."""
 
 
 @pytest.mark.parametrize("kind", GOLDEN)

@@ -1,5 +1,8 @@
 """A picture from a table and a few words, and from nothing else: whoever has both draws it again, byte for byte.
 
+Between processors that holds for the PNG alone: in an SVG, kernels of another one may round a coordinate to `-0` in
+place of `0`, and the names of clip paths, which are hashes of coordinates, change with it.
+
 A `Drawing` names a plot function and its keywords, and how panels come about. Neither a person's matplotlib settings
 nor the date go in. `lexurn redraw` draws from the two files that a figure's card links to, `<name>.json` and
 `<name>.csv` (see `lexurn.figures.figure_card`).
