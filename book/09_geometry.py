@@ -89,7 +89,13 @@ from IPython.display import Markdown, display
 
 from lexurn import figure
 from lexurn.chapters.geometry import plots as chapter_plots
-from lexurn.chapters.geometry import predictions, shuffling, summaries, token_geometry, vector_geometry
+from lexurn.chapters.geometry import (
+    predictions,
+    shuffling,
+    summaries,
+    token_geometry,
+    vector_geometry,
+)
 from lexurn.chapters.geometry import prompts as asked
 from lexurn.figures import plots, widgets
 from lexurn.generators import text

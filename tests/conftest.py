@@ -20,7 +20,9 @@ from lexurn.base import paths
 torch.set_num_threads(1)
 
 settings.register_profile("default", derandomize=True, deadline=None, max_examples=100)
-settings.register_profile("random", derandomize=False, deadline=None, max_examples=1000, print_blob=True)
+settings.register_profile(
+    "random", derandomize=False, deadline=None, max_examples=1000, print_blob=True
+)
 settings.load_profile(os.environ.get("LEXURN_HYPOTHESIS", "default"))
 
 MAY_SKIP: set[str] = {"test_runs.py::test_a_run_trains_on_cuda"}

@@ -11,7 +11,7 @@ from lexurn import evaluation, models, runs
 from lexurn.base.seeding import generator
 from lexurn.chapters.architectures import costs, learning, published
 from lexurn.chapters.architectures import plots as architectures_plots
-from lexurn.chapters.architectures.published_models import AlongTheBatch, PositionPairs
+from lexurn.chapters.architectures.published_models import BatchPositions, PositionPairs
 from lexurn.generators.strings import EOS, FIRST_LETTER, PAD
 from lexurn.predictors import Generalizing
 from lexurn.settings.resolver import check

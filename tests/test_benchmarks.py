@@ -93,14 +93,25 @@ def test_times_and_ratios_of_recipes_are_those_of_the_curves(capsys):
     assert at_best.splitlines()[-1].split() == ["new", "40.0", "30.0", "NaN", "NaN"]
 
 
-def test_tests_run_under_the_kernels_of_a_setting_and_settings_without_instructions_are_left_out(tmp_path, monkeypatch):
+def test_tests_run_under_the_kernels_of_a_setting_and_settings_without_instructions_are_left_out(
+    tmp_path, monkeypatch
+):
     processors = load("processors")
     test = tmp_path / "test_kernels.py"
-    test.write_text("import os\n\n\ndef test_it():\n    assert os.environ['OPENBLAS_CORETYPE'] == 'Prescott'\n")
+    test.write_text(
+        "import os\n\n\ndef test_it():\n    assert os.environ['OPENBLAS_CORETYPE'] == 'Prescott'\n"
+    )
     monkeypatch.setattr(processors, "processor_flags", lambda: {"pni", "avx2", "fma"})
     settings = [f"--setting={each}" for each in ("Prescott/default", "Zen/avx2", "SkylakeX/avx512")]
     done = CliRunner().invoke(processors.main, [*settings, str(test)])
     prescott, zen, failure, skylake = done.stdout.splitlines()
     assert done.exit_code == 1 and prescott.startswith("Prescott/default: 1 passed")
-    assert zen.startswith("Zen/avx2: 1 failed") and failure.startswith("  FAILED") and "test_it" in failure
-    assert skylake == "SkylakeX/avx512: left out, this processor has no avx512bw, avx512dq, avx512f, avx512vl"
+    assert (
+        zen.startswith("Zen/avx2: 1 failed")
+        and failure.startswith("  FAILED")
+        and "test_it" in failure
+    )
+    assert (
+        skylake
+        == "SkylakeX/avx512: left out, this processor has no avx512bw, avx512dq, avx512f, avx512vl"
+    )

@@ -163,10 +163,13 @@ def test_retraining_the_vocabulary_changes_no_other_weights():
             {"n_colors": 2, "n_tasks": 0, "target_alpha": [1.0, -8.0]},
             "target_alpha .* must be a list of numbers",
         ),
-        ({"init_from": "abc"}, "initial is the key of a run, twelve digits of 0-9 a-f, got 'abc'"),
+        (
+            {"init_from": "abc"},
+            "init_from must be the key of a run, twelve digits of 0-9 a-f, got 'abc'",
+        ),
         (
             {"trainable": "vocabulary"},
-            "trained=vocabulary leaves the others as they are.*set initial",
+            "trainable=vocabulary keeps the other weights.*set init_from",
         ),
         ({"mlp": "none", "d_mlp": 4}, "d_mlp counts only with an MLP, got d_mlp=4 and mlp=none"),
         (
@@ -187,7 +190,7 @@ def test_invalid_coin_settings_are_errors(flat, said):
 
 def test_missing_or_unfitting_initial_weights_are_errors():
     with pytest.raises(
-        ParameterError, match="initial=0123456789ab gives no weights for this model: no run"
+        ParameterError, match="init_from=0123456789ab gives no weights for this model: no run"
     ):
         runs.get(COIN | SMALL | {"init_from": "0123456789ab"})
     first = runs.get(COIN | SMALL)

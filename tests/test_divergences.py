@@ -17,7 +17,9 @@ from lexurn.predictors import Empirical, Generalizing, Memorizing, Uniform
 
 
 @given(st.lists(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), min_size=2, max_size=2))
-@example([[0.010000000000000002, 0.01, 0.01], [0.01, 0.01, 0.01]])  # its sum of terms is below 0: scipy's root is nan
+@example(
+    [[0.010000000000000002, 0.01, 0.01], [0.01, 0.01, 0.01]]
+)  # its sum of terms is below 0: scipy's root is nan
 def test_against_scipy(values):
     p, q = (torch.tensor(row, dtype=torch.float64) / sum(row) for row in values)
     log_p, log_q, p, q = p.log(), q.log(), p.numpy(), q.numpy()
@@ -39,11 +41,16 @@ def test_against_scipy(values):
 @given(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), st.floats(-1e-15, 1e-15))
 def test_no_divergence_is_negative_and_none_exceeds_its_bound(values, change):
     """Distributions that differ by about one rounding; without clamping, sums of both signs come out."""
-    p, q = (torch.tensor(row, dtype=torch.float64) for row in (values, [values[0] + change, *values[1:]]))
+    p, q = (
+        torch.tensor(row, dtype=torch.float64)
+        for row in (values, [values[0] + change, *values[1:]])
+    )
     log_p, log_q = (p / p.sum()).log(), (q / q.sum()).log()
     for divergence in (divergences.kl, divergences.symmetrized_kl, divergences.jensen_shannon):
         assert 0 <= divergence(log_p, log_q).item() < 1e-12, divergence
-    certain = torch.tensor([1.0, 0.0], dtype=torch.float64).log() + change  # its probability is 1 up to a rounding
+    certain = (
+        torch.tensor([1.0, 0.0], dtype=torch.float64).log() + change
+    )  # its probability is 1 up to a rounding
     assert divergences.entropy(certain).item() >= 0
     assert divergences.jensen_shannon(certain, certain.flip(0)).item() <= math.log(2)
 

@@ -1,6 +1,4 @@
-"""Rules during training: checkpoints, both protocols, string lengths, and figures."""
-
-import itertools
+"""Rule extrapolation along training: checkpoints, both protocols, lengths, and plots."""
 
 import numpy as np
 import pandas as pd
@@ -166,10 +164,11 @@ def test_the_tables_of_a_grid_are_cached_and_compared(tmp_path, monkeypatch):
     for point in grid.points:
         runs.get(point)
     monkeypatch.setattr(store, "used", set())
-    table = cache.of_grid(grid, extrapolation.followed, name="rules-test", say=told.append)
-    assert not any(
-        name.endswith(store.WEIGHTS) for name in session.current().used_files
-    )  # a table is what is used, not the weights
+    table = cache.of_grid(
+        grid, extrapolation.rates_along_training, name="rules-test", say=told.append
+    )
+    # The chapter depends on the table, not on the weights.
+    assert not any(name.endswith(store.WEIGHTS) for name in session.current().used_files)
     monkeypatch.setattr(workers, "cores", lambda: 2)
     beside = cache.of_grid(
         grid, extrapolation.rates_along_training, name="beside", jobs=2, say=told.append

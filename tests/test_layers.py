@@ -176,24 +176,20 @@ def test_too_few_tokens_give_no_number_and_no_sequence_an_error():
 
 def test_shuffled_sequences_keep_their_blocks():
     tokens = torch.arange(24).repeat(500, 1)
-    found = shuffle_blocks(tokens, block_length=4, generator=generator(0, "shuffled"))
-    assert torch.equal(found.sort(-1).values, tokens)
-    blocks = found.unflatten(1, (6, 4))
+    mixed = shuffle_blocks(tokens, block_length=4, generator=generator(0, "shuffled"))
+    assert torch.equal(mixed.sort(-1).values, tokens)
+    blocks = mixed.unflatten(1, (6, 4))
     assert (blocks.diff(dim=-1) == 1).all() and (blocks[..., 0] % 4 == 0).all()
     first = torch.bincount(blocks[:, 0, 0] // 4, minlength=6)
-    assert (first - 500 / 6).abs().max() < 6 * (500 / 6) ** 0.5  # every block comes first as often
+    assert (first - 500 / 6).abs().max() < 6 * (
+        500 / 6
+    ) ** 0.5  # every block comes first equally often
     assert torch.equal(
         shuffle_blocks(tokens, block_length=24, generator=generator(0, "shuffled")), tokens
     )
     uneven = shuffle_blocks(tokens, block_length=7, generator=generator(0, "shuffled"))
-    assert torch.equal(uneven.sort(-1).values, tokens) and set(
-        (uneven.diff(dim=1) != 1).sum(1).tolist()
-    ) <= {
-        0,
-        1,
-        2,
-        3,
-    }
+    assert torch.equal(uneven.sort(-1).values, tokens)
+    assert (uneven.diff(dim=1) != 1).sum(1).max() <= 3
     part = shuffle_blocks(
         tokens, block_length=1, generator=generator(0, "shuffled"), lengths=torch.full((500,), 10)
     )

@@ -34,7 +34,10 @@ def train_model(flat, batches=None, evaluate=lambda model: {"validation_loss": 0
 
 GOLDEN = {
     "normal": ({"dropout": 0.1}, [1.9475443, 1.3904057, 1.1999840, 1.1167601, 1.0403256]),
-    "lexical": ({"lex": True, "dropout": 0.1}, [1.6733059, 1.6022830, 1.5749346, 1.6181114, 1.4263313]),
+    "lexical": (
+        {"lex": True, "dropout": 0.1},
+        [1.6733059, 1.6022830, 1.5749346, 1.6181114, 1.4263313],
+    ),
 }
 GOLDEN_RTOL = 5e-6
 """Kernels of other processors move these losses by up to 1.2e-7 (tests/benchmarks/processors.py); the smallest changes

@@ -5,8 +5,6 @@ no epsilon: where q is 0 and p is not, KL is infinite. Symmetrized KL is no metr
 result is negative: where rounding leaves a sum at about -1e-17, the result is 0.
 """
 
-import math
-
 import torch
 from jaxtyping import Float, Int64
 from scipy.optimize import minimize

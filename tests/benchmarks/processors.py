@@ -17,9 +17,25 @@ import click
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = ["Haswell/avx2", "Zen/avx2", "Prescott/default", "SkylakeX/avx512", "SkylakeX/avx2", "Haswell/default"]
-FLAGS = {"avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512dq", "avx512bw", "avx512vl"}, "default": set()}
-FLAGS |= {"Haswell": FLAGS["avx2"], "Zen": FLAGS["avx2"], "SkylakeX": FLAGS["avx512"], "Prescott": {"pni"}}
+SETTINGS = [
+    "Haswell/avx2",
+    "Zen/avx2",
+    "Prescott/default",
+    "SkylakeX/avx512",
+    "SkylakeX/avx2",
+    "Haswell/default",
+]
+FLAGS = {
+    "avx2": {"avx2", "fma"},
+    "avx512": {"avx512f", "avx512dq", "avx512bw", "avx512vl"},
+    "default": set(),
+}
+FLAGS |= {
+    "Haswell": FLAGS["avx2"],
+    "Zen": FLAGS["avx2"],
+    "SkylakeX": FLAGS["avx512"],
+    "Prescott": {"pni"},
+}
 """What a choice needs of the flags in /proc/cpuinfo; `pni` is SSE3."""
 
 NUMPY_FEATURES = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
@@ -56,10 +72,24 @@ def environment(setting: str) -> dict[str, str]:
 
 def run_tests(setting: str, files: Sequence[str]) -> tuple[bool, list[str]]:
     """Run pytest on the files under a setting, in one process; return whether all passed, its summary and failures."""
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "--tb=no", *files]
-    process = subprocess.run(command, cwd=ROOT, env=os.environ | environment(setting), capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-n",
+        "0",
+        "-p",
+        "no:cacheprovider",
+        "--tb=no",
+        *files,
+    ]
+    process = subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment(setting), capture_output=True, text=True
+    )
     lines = (process.stdout + process.stderr).splitlines()
-    summary = [line.strip(" =") for line in lines if re.search(r" in \d+\.\d+s", line)] or lines[-1:]
+    summary = [line.strip(" =") for line in lines if re.search(r" in \d+\.\d+s", line)] or lines[
+        -1:
+    ]
     failures = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
     return process.returncode == 0, [*summary, *failures]
 
@@ -73,7 +103,10 @@ def main(files: tuple[str, ...], settings: tuple[str, ...]) -> None:
     for setting in settings:
         missing = set().union(*[FLAGS[choice] for choice in setting.split("/")]) - processor_flags()
         if missing:
-            print(f"{setting}: left out, this processor has no {', '.join(sorted(missing))}", flush=True)
+            print(
+                f"{setting}: left out, this processor has no {', '.join(sorted(missing))}",
+                flush=True,
+            )
             continue
         passed, (summary, *failures) = run_tests(setting, files)
         print("\n  ".join([f"{setting}: {summary}", *failures]), flush=True)

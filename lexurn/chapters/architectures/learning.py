@@ -31,18 +31,22 @@ def eval_split(run: Run) -> str:
     )
 
 
-def learning(run: Run) -> pd.DataFrame:
-    """Along a training: step, value, the loss beyond that of the optimum (nats a ball or flip; of words, a word)."""
-    loss = evaluation.select(run.results, split=split(run), measure="loss")["mean"].item()
-    regret = evaluation.select(run.results, split=split(run), measure="regret")["mean"]
+def regret_along_training(run: Run) -> pd.DataFrame:
+    """Return the excess loss over the optimum along training: step, value.
+
+    The value is in nats per ball or flip, and for formal languages per string.
+    """
+    split = eval_split(run)
+    loss = evaluation.select(run.results, split=split, measure="loss")["mean"].item()
+    regret = evaluation.select(run.results, split=split, measure="regret")["mean"]
     of_optimum = loss - regret[run.task.optimum]  # on the same sequences
-    value = _tokens(run) * (run.metrics[f"{split(run)}/loss"] - of_optimum)
+    value = _n_rows(run) * (run.metrics[f"{split}/loss"] - of_optimum)
     return pd.DataFrame({"step": run.metrics["step"], "value": value})
 
 
-def best(run: Run) -> pd.DataFrame:
-    """The same with the best weights: value, sem (over sequences), n (sequences)."""
-    chosen = evaluation.select(run.results, split=split(run), measure="regret").loc[
+def final_regret(run: Run) -> pd.DataFrame:
+    """Return the excess loss over the optimum with the best weights: value, sem, n (sequences)."""
+    chosen = evaluation.select(run.results, split=eval_split(run), measure="regret").loc[
         [run.task.optimum]
     ]
     regret = chosen[["mean", "sem"]] * _n_rows(run)

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lexurn import models, training
+from lexurn import models, tasks, training
 from lexurn.base.divergences import as_double, negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import LogProbs, Predictor, Tokens
@@ -39,30 +39,26 @@ def train_model(model: nn.Module, settings: Settings) -> nn.Module:
     return model.eval()
 
 
-def linear(settings: Settings) -> pd.DataFrame:
-    """The linear model of pairs of places, as published and masked: model, parameters, seed, and of rule extrapolation
-    without looking ahead, the share of prompts with rule 1 kept and with EOS said at once; excess (nats a word)."""
-    task, seed, lines = settings.task, settings.training.seed, []
-    language, n_rows = LANGUAGES[task.language], task.context_length + 1
-    given = rules.prompt_sets(task.language)["out_of_distribution"]
+def compare_linear(settings: Settings) -> pd.DataFrame:
+    """Train the published linear model, and a causal one that does not see the token it predicts.
+
+    Columns: model (`as published`, `masked`), parameters, seed, `rule 1` (the share of
+    out-of-distribution prompts that are completed without looking ahead and keep rule 1),
+    `EOS at once` (the share with immediate EOS), excess (nats per string).
+    """
+    task = settings.task
+    seed = settings.training.seed
+    language = LANGUAGES[task.language]
+    n_rows = task.context_length + 1
+    prompts = rules.prompt_sets(task.language)["out_of_distribution"]
     words = tasks.build(settings).held_out()["in_distribution"]
-    for name, masked in (("as published", False), ("masked", True)):
-        stream = generator(seed, "position pairs")
-        model = PositionPairs(language.vocab_size, n_rows=n_rows, masked=masked, generator=stream)
-        predictor = _predictor(trained(model, settings))
-        completed = go_on(predictor, given, limit=n_rows)
-        kept = rules.judged(language, given, completed).set_index("measure")["value"]
-        at_once = (completed[:, given.shape[1]] == EOS).double().mean().item()
-        n_parameters = sum(parameter.numel() for parameter in model.parameters())
-        lines.append(
-            (
-                name,
-                n_parameters,
-                seed,
-                kept[rules.KEPT],
-                at_once,
-                _excess(predictor, settings, words),
-            )
+    rows = []
+    for name, is_causal in (("as published", False), ("masked", True)):
+        model = PositionPairs(
+            language.vocab_size,
+            n_rows=n_rows,
+            is_causal=is_causal,
+            generator=generator(seed, "position pairs"),
         )
         predictor = _predictor(train_model(model, settings))
         completed = go_on(predictor, prompts, limit=n_rows)
@@ -75,17 +71,20 @@ def linear(settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def positions(settings: Settings) -> pd.DataFrame:
-    """Sines along the batch and along time: model, seed, moved (how far the probabilities of a word's tokens move at
-    most from the first place of a batch to any other, in batches as large as those of training), excess (nats a word,
-    every word alone in its batch)."""
-    lines, seed, n_places = [], settings.training.seed, settings.training.batch_size
+def compare_positions(settings: Settings) -> pd.DataFrame:
+    """Train two models with sinusoidal positions: along the batch, as published, and along time.
+
+    Columns: model, seed, moved, excess (nats per string, with every string alone in its batch).
+    `moved` is the largest change of a probability when a string moves from the first place of a
+    training batch to another place.
+    """
+    seed = settings.training.seed
+    batch_size = settings.training.batch_size
     words = tasks.build(settings).held_out()["in_distribution"]
-    for name, flat in (
-        ("along the batch", {"positions": "none"}),
-        ("along time", {"positions": "sinusoidal"}),
-    ):
-        model = models.build(settings.replace(**flat), generator=generator(seed, "weights"))
+    rows = []
+    for name, positions in (("along the batch", "none"), ("along time", "sinusoidal")):
+        changed = settings.replace(positions=positions)
+        model = models.build(changed, generator=generator(seed, "weights"))
         if name == "along the batch":
             model.backbone = BatchPositions(model.backbone)
         train_model(model, settings)
@@ -110,9 +109,8 @@ def _one_by_one(model: nn.Module) -> Predictor:
     return lambda tokens: torch.cat([predict(sequence[None]) for sequence in tokens])
 
 
-def _excess(predictor: Predictor, settings: Settings, words: Tokens) -> float:
+def _mean_excess(predictor: Predictor, settings: Settings, words: Tokens) -> float:
     oracle = tasks.build(settings).references()["oracle"]
-    ours, best = (
-        negative_log_likelihood(each(words), words).double().sum(-1) for each in (predictor, oracle)
-    )
-    return (ours - best).mean().item()
+    loss = negative_log_likelihood(predictor(words), words).double().sum(-1)
+    oracle_loss = negative_log_likelihood(oracle(words), words).double().sum(-1)
+    return (loss - oracle_loss).mean().item()

@@ -60,7 +60,7 @@ class PositionPairs(nn.Module):
         before[:, 0] = SOS
         before[:, 1 : n + 1] = tokens
         x = self.embedding[before[:, :-1]]  # batch rows d_model
-        logits = torch.einsum("bsd,tvsd->btv", x, self.weight * self.seen) + self.bias
+        logits = torch.einsum("bsd,tvsd->btv", x, self.weight * self.mask) + self.bias
         return force_padding(mask_special_tokens(logits[:, :n]).log_softmax(-1), tokens)
 
     @property

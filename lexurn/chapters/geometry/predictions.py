@@ -7,7 +7,8 @@ from lexurn.base.seeding import generator
 from lexurn.chapters.geometry import vector_geometry
 from lexurn.chapters.geometry.token_geometry import N_POINTS, held_out_sequences
 from lexurn.generators.urns import Urns
-from lexurn.runs import perplexity
+from lexurn.measures import perplexity
+from lexurn.runs import fit
 from lexurn.runs.run import Run
 
 
@@ -42,6 +43,8 @@ def perplexities(run: Run) -> pd.DataFrame:
 
     Columns: who, nats, sem, perplexity, bits_per_byte, n_tokens.
     """
+    predictors = {"model": run.predictor, **run.references}
+    scores = perplexity.of_task(run.task, predictors, at_once=fit.eval_batch_size(run.task))
     rows = [
         {
             "who": name,
@@ -51,6 +54,6 @@ def perplexities(run: Run) -> pd.DataFrame:
             "bits_per_byte": score.bits_per_byte,
             "n_tokens": score.n_tokens,
         }
-        for name, score in perplexity.of_run(run).items()
+        for name, score in scores.items()
     ]
     return pd.DataFrame(rows)

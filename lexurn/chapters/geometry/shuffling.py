@@ -6,8 +6,8 @@ from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
 from lexurn.chapters.geometry import layers, token_geometry
-from lexurn.generators.shuffling import shuffled
-from lexurn.generators.strings import lengths
+from lexurn.generators.shuffling import shuffle_blocks
+from lexurn.generators.strings import string_lengths
 from lexurn.models.language_model import evaluating
 from lexurn.runs.run import Run
 
@@ -25,12 +25,12 @@ def geometry_by_order(run: Run) -> pd.DataFrame:
     settings = run.settings
     seed = settings.training.seed
     tokens = token_geometry.held_out_sequences(settings)[:, : settings.task.context_length]
-    ends = lengths(tokens) if settings.task.n_special else None
+    ends = string_lengths(tokens) if settings.task.n_special else None
     block_sizes = [max(tokens.shape[1] // 2**order, 1) for order in range(N_ORDERS - 1)] + [1]
     parts = []
     for order, block in enumerate(block_sizes):
         stream = generator(seed, "order", order)
-        mixed = shuffled(tokens, block=block, generator=stream, lengths=ends)
+        mixed = shuffle_blocks(tokens, block_length=block, generator=stream, lengths=ends)
         loss = {"layer": 0, "measure": "loss", "value": _loss(run, mixed)}
         dimensions = token_geometry.cloud_dimensions(run.model, mixed, seed=seed)
         table = pd.concat(
@@ -51,5 +51,5 @@ def _loss(run: Run, tokens: Tokens) -> float:
         loss = negative_log_likelihood(run.model(tokens, table=table), tokens)
     n_tokens = loss.numel()
     if run.settings.task.n_special:
-        n_tokens = (lengths(tokens) + 1).clamp(max=tokens.shape[1]).sum()
+        n_tokens = (string_lengths(tokens) + 1).clamp(max=tokens.shape[1]).sum()
     return float(loss.sum() / n_tokens)

@@ -13,17 +13,12 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 import torch
 
-from lexurn import runs
+from lexurn import runs, tasks
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
 from lexurn.chapters.geometry import layers, vector_geometry
-from lexurn.chapters.geometry.prompts import tokens_of
-from lexurn.generators.shuffling import shuffle_blocks
-from lexurn.generators.strings import string_lengths
-from lexurn.generators.urns import Urns
-from lexurn.measures import perplexity
+from lexurn.chapters.geometry.prompts import encode_prompts
 from lexurn.models import LanguageModel
-from lexurn.models.language_model import evaluating
 from lexurn.runs import fit
 from lexurn.runs.run import Run
 from lexurn.settings import Settings
@@ -136,12 +131,12 @@ def untrained_geometry(settings: Settings, n_layers: Sequence[int]) -> pd.DataFr
         (f"{deepest}, larger, long", deepest, larger, True),
     ]
     parts = []
-    for what, n, changes, is_long in kinds:
+    for what, n, changes, has_long_embeddings in variants:
         model = fit.init_model(settings.replace(n_layers=n, **changes)).eval()
-        if is_long:
-            _lengthen(model)
-        found = layers.by_layer(model, sequences(settings), backward=False)
-        parts.append(found.assign(what=what, n_layers=n))
+        if has_long_embeddings:
+            _lengthen_embeddings(model)
+        table = layers.layer_measures(model, held_out_sequences(settings), backward=False)
+        parts.append(table.assign(what=what, n_layers=n))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -165,35 +160,9 @@ def model_similarity(run: Run, *, others: Sequence[str]) -> pd.DataFrame:
     weights), the name of another run, or the control `other tokens`: the run's own vectors in a
     random order, which share no information with the vectors in their original order.
     """
-    tokens, seed = (
-        sequences(run.settings)[:, : run.settings.task.context_length],
-        run.settings.training.seed,
-    )
-    ends = string_lengths(tokens) if run.settings.task.n_special else None
-    n_rows, parts = tokens.shape[1], []
-    sizes = [max(n_rows // 2**order, 1) for order in range(ORDERS - 1)] + [1]
-    for order, block in enumerate(sizes):
-        mixed = shuffle_blocks(
-            tokens, block_length=block, generator=generator(seed, "order", order), lengths=ends
-        )
-        of_clouds = dimensions(run.model, mixed, seed=seed)
-        found = pd.concat(
-            [layers.by_layer(run.model, mixed, backward=False), of_clouds], ignore_index=True
-        )
-        found = found[found["measure"].isin(["twonn", "twonn_once", "cosine", "centred"])]
-        found = found.rename(columns={"mean": "value"})
-        loss = {"layer": 0, "measure": "loss", "value": _loss(run, mixed)}
-        found = pd.concat([found, pd.DataFrame([loss])], ignore_index=True)
-        parts.append(found[["layer", "measure", "value"]].assign(order=order, block=block))
-    return pd.concat(parts, ignore_index=True)
-
-
-def alike(run: Run, *, others: Sequence[str]) -> pd.DataFrame:
-    """who, layer, other, value (CKA), procrustes: of the best weights with those that the run began with (`untrained`),
-    with those of others (their names), all on the same tokens, and with its own vectors of `other tokens`, with which
-    they have nothing in common."""
-    tokens, first = sequences(run.settings), fit.init_model(run.settings).eval()
-    beside = {"untrained": first} | {name: runs.load(name).model for name in others}
+    tokens = held_out_sequences(run.settings)
+    first = fit.init_model(run.settings).eval()
+    models = {"untrained": first} | {name: runs.load(name).model for name in others}
     stream = generator(run.settings.training.seed, "cloud")
     types = layers.token_types(run.model, tokens)
     chosen = layers.sample_points(types, N_POINTS, generator=stream)
@@ -226,30 +195,13 @@ def prompt_cosines(run: Run, prompts: Sequence[str]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def predicted(run: Run) -> pd.DataFrame:
-    """who, nats, sem, perplexity, bits_per_byte with errors, n_tokens: of the best weights and of what has only
-    counted, over all tokens of the test text."""
-    lines = []
-    predictors = {"model": run.predictor, **run.references}
-    scores = perplexity.of_task(run.task, predictors, at_once=fit.eval_batch_size(run.task))
-    for who, of in scores.items():
-        numbers = {
-            "nats": of.nats,
-            "sem": of.sem,
-            "perplexity": of.perplexity,
-            "bits_per_byte": of.bits_per_byte,
-        }
-        lines.append({"who": who, **numbers, "n_tokens": of.n_tokens})
-    return pd.DataFrame(lines)
-
-
-def sequences(settings: Settings) -> Tokens:
-    """Held-out sequences of a run with these settings: fresh urns, words, or the test text."""
+def held_out_sequences(settings: Settings) -> Tokens:
+    """Return held-out sequences for these settings: fresh urns, strings, or the test text."""
     task = tasks.build(settings)
     return task.held_out()[task.splits[0]][: min(N_SEQUENCES, fit.eval_batch_size(task))]
 
 
-def _along(run: Run) -> Iterator[tuple[int, LanguageModel]]:
+def _snapshots(run: Run) -> Iterator[tuple[int, LanguageModel]]:
     yield 0, fit.init_model(run.settings).eval()
     yield from run.checkpoints()
 
@@ -262,16 +214,3 @@ def _lengthen_embeddings(model: LanguageModel) -> None:
     table *= factor
     if model.start is not None:
         model.start *= factor
-
-
-def _loss(run: Run, tokens: Tokens) -> float:
-    """Nats a token; of words a letter or EOS."""
-    table = run.model.vocabulary.draw(1, generator=generator(0, "geometry table"))
-    with evaluating(run.model):
-        lost = negative_log_likelihood(run.model(tokens, table=table), tokens)
-    n_rows = (
-        (string_lengths(tokens) + 1).clamp(max=tokens.shape[1])
-        if run.settings.task.n_special
-        else None
-    )
-    return float(lost.sum() / (lost.numel() if n_rows is None else n_rows.sum()))

@@ -118,14 +118,17 @@ def rates_by_prompt(run: Run) -> pd.DataFrame:
     language = LANGUAGES[task.language]
     prompts = prompt_sets(language.name, completions=task.completions)["out_of_distribution"]
     tables = []
-    for sampled in (False, True):
-        asked = repeated(given) if sampled else given
-        words = completions(run.model, asked, seed=run.settings.training.seed, sampled=sampled)
-        kept = language.obeys_rules(words)[:, 0] & (words == EOS).any(-1)
-        shares = kept.double().unflatten(0, (-1, len(given))).mean(0)
-        table = pd.DataFrame({"prompt": language.decode(given), "value": shares})
-        tables.append(table.assign(decoding="sampled" if sampled else "greedy"))
-    return pd.concat(tables, ignore_index=True)[["decoding", "prompt", "value"]]
+    for decoding in ("greedy", "sampled"):
+        sampled = decoding == "sampled"
+        repeated = repeat_prompts(prompts) if sampled else prompts
+        strings = complete_prompts(
+            run.model, repeated, seed=run.settings.training.seed, sampled=sampled
+        )
+        is_kept = language.obeys_rules(strings)[:, 0] & (strings == EOS).any(-1)
+        shares = is_kept.double().unflatten(0, (-1, len(prompts))).mean(0)
+        columns = {"decoding": decoding, "prompt": language.decode(prompts), "value": shares}
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
 
 
 def crossed_intervals(rates: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -41,13 +41,12 @@ def completion_accuracy(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["length", "trained", "value", "n"])
 
 
-def of_each_length(language: Language, longest: int) -> dict[int, Tokens]:
-    """Some different words of each length that there is, up to `longest`."""
-    tokens = language.sample(
-        N_DRAWN, max_length=longest, generator=generator(0, "words of each length")
-    )
+def strings_by_length(language: Language, max_length: int) -> dict[int, Tokens]:
+    """Sample different strings of each length up to `max_length` that the language has."""
+    stream = generator(0, "words of each length")
+    tokens = language.sample(N_SAMPLES, max_length=max_length, generator=stream)
     sizes = string_lengths(tokens)
-    found = {}
+    strings = {}
     for length in sizes.unique().tolist():
         distinct = tokens[sizes == length].unique(dim=0)
         order = torch.randperm(len(distinct), generator=generator(0, "which words", length))
