@@ -20,7 +20,7 @@ from lexurn.base import files
 from lexurn.base.shapes import State, Tokens
 from lexurn.measures import comparison, evaluation
 from lexurn.runs import checkpoints, fit, provenance, snapshots, tracking
-from lexurn.runs.tracking import Files, Several, duration
+from lexurn.runs.tracking import Files, MultiTracker, duration
 from lexurn.runs.tracking.weights_and_biases import Wandb
 from lexurn.settings import Settings
 
@@ -29,7 +29,7 @@ N_FOR_WEIGHTS = 200
 
 
 def train(
-    settings: Settings, folder: Path, trackers: Several, *, wandb_key: str | None = None
+    settings: Settings, folder: Path, trackers: MultiTracker, *, wandb_key: str | None = None
 ) -> dict[str, Any]:
     """Train or go on training, write the folder, and return the splits and references that it was evaluated on."""
     began = time.monotonic()
@@ -57,7 +57,7 @@ def train(
             config = settings.flat() | {"urns": None if ready.pool is None else ready.pool.tolist()}
             trackers.add(Wandb(folder, config=config, key=wandb_key))
         if state is not None:
-            trackers.go_on(tracking.read(folder / "metrics.jsonl"))
+            trackers.resume(tracking.read_metrics(folder / "metrics.jsonl"))
 
         how = {"first_row": ready.first_row, "at_once": fit.at_once(settings)}
 
@@ -115,7 +115,6 @@ def train(
         "table": table.to_dict(orient="list"),
     }
     files.write(folder / "results.json", json.dumps(results))
-    trackers.log_weights(folder / "model.safetensors")
     checkpoints.remove_states(folder)
     return {"splits": splits, "references": references}
 

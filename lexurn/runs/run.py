@@ -41,7 +41,7 @@ from lexurn.measures import evaluation
 from lexurn.runs import fit, recording, snapshots, store, tracking
 from lexurn.runs.store import delete, find, unfinished
 from lexurn.runs.tables import read_table, write_table
-from lexurn.runs.tracking import Lines, Several, Tracker
+from lexurn.runs.tracking import MultiTracker, ProgressLines, Tracker
 from lexurn.settings import FLAT, Settings, StudySettings, resolver
 
 __all__ = [
@@ -71,7 +71,7 @@ class Run:
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """Scalars along training, a row per evaluation: step, learning_rate, train_loss, validation_loss, distances."""
-        return pd.DataFrame(tracking.read(self.path / "metrics.jsonl"))
+        return pd.DataFrame(tracking.read_metrics(self.path / "metrics.jsonl"))
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -177,12 +177,12 @@ def get(
         run.require_its_data()
         return run
     folder = paths.runs() / settings.name
-    with files.lock(folder, say=tracker.wait if tracker else files.on_stderr):
+    with files.lock(folder, say=tracker.report_wait if tracker else files.on_stderr):
         if is_stored(settings):
             return load(settings.name)
         files.sweep(folder)
         files.write(folder / "settings.json", settings.model_dump_json(indent=2))
-        with Several(tracker or Lines(settings.training.n_steps)) as trackers:
+        with MultiTracker(tracker or ProgressLines(settings.training.n_steps)) as trackers:
             at_hand = recording.train(settings, folder, trackers, wandb_key=wandb_key)
     run = load(folder)
     run.__dict__.update(at_hand)  # cached properties, S's predictions among them
