@@ -1,11 +1,25 @@
 """Trackers: metrics are on disk as soon as they are logged, and durations are right."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
+import nbformat
 import pytest
 
+import lexurn
 from lexurn.runs import tracking
-from lexurn.runs.tracking import Clock, Files, MultiTracker, ProgressLines, Tracker, duration
+from lexurn.runs.tracking import (
+    Clock,
+    Files,
+    MultiTracker,
+    ProgressLines,
+    Tracker,
+    duration,
+    terminal_progress,
+)
 
 
 def test_json_lines_are_flushed_one_by_one(tmp_path):
@@ -62,3 +76,32 @@ def test_a_tracker_that_raises_does_not_keep_others_from_finishing():
     with pytest.raises(OSError), MultiTracker(Finishing(), Finishing()):
         pass
     assert len(finished) == 2
+
+
+NOTEBOOK_CELL = """
+from lexurn.runs.tracking import terminal_progress
+
+for lines in terminal_progress(100):
+    lines.interval = 0.0
+    lines.log({"validation_loss": 1.25}, 10)
+"""
+
+
+@pytest.mark.parametrize("session", [None, "notebook.ipynb"])
+def test_progress_appears_in_the_terminal_of_papermill(tmp_path, session):
+    """But not where a Jupyter server runs the kernel: there the notebook shows it."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(NOTEBOOK_CELL)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python"}
+    nbformat.write(notebook, tmp_path / "in.ipynb")
+    environment = os.environ | {"PYTHONPATH": str(Path(lexurn.__file__).parent.parent)}
+    environment |= {"JPY_SESSION_NAME": session} if session else {}
+    environment.pop("PYTEST_CURRENT_TEST")  # in tests ipykernel does not redirect stderr
+    reader, terminal = os.openpty()
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "in.ipynb", "out.ipynb"]
+    subprocess.run(command, cwd=tmp_path, env=environment, stderr=terminal, check=True)
+    shown = os.read(reader, 100_000).decode()
+    assert ("step 10/100  validation loss 1.2500" in shown) == (session is None)
+
+
+def test_without_a_kernel_there_is_no_terminal_to_find():
+    assert terminal_progress(100) == []

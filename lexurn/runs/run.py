@@ -41,7 +41,7 @@ from lexurn.measures import evaluation
 from lexurn.runs import fit, recording, snapshots, store, tracking
 from lexurn.runs.store import delete, find, unfinished
 from lexurn.runs.tables import read_table, write_table
-from lexurn.runs.tracking import MultiTracker, ProgressLines, Tracker
+from lexurn.runs.tracking import MultiTracker, ProgressLines, Tracker, terminal_progress
 from lexurn.settings import FLAT, Settings, StudySettings, resolver
 
 __all__ = [
@@ -182,7 +182,9 @@ def get(
             return load(settings.name)
         files.sweep(folder)
         files.write(folder / "settings.json", settings.model_dump_json(indent=2))
-        with MultiTracker(tracker or ProgressLines(settings.training.n_steps)) as trackers:
+        n_steps = settings.training.n_steps
+        tracker = tracker or ProgressLines(n_steps)
+        with MultiTracker(tracker, *terminal_progress(n_steps)) as trackers:
             at_hand = recording.train(settings, folder, trackers, wandb_key=wandb_key)
     run = load(folder)
     run.__dict__.update(at_hand)  # cached properties, S's predictions among them

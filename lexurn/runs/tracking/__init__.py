@@ -5,10 +5,12 @@ progress lines on stderr, or record to Weights & Biases (`lexurn.runs.tracking.w
 """
 
 import json
+import os
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TextIO, runtime_checkable
 
 import pandas as pd
 
@@ -106,11 +108,15 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 class ProgressLines(Tracker):
-    """Print a line with step, loss and time left on stderr, at most one per `interval` seconds."""
+    """Print a line with step, loss and time left, at most one per `interval` seconds.
 
-    def __init__(self, n_steps: int, *, interval: float = 5.0):
+    The lines go to stderr, or to a `terminal`, where they replace papermill's progress bar.
+    """
+
+    def __init__(self, n_steps: int, *, interval: float = 5.0, terminal: TextIO | None = None):
         self.n_steps = n_steps
         self.interval = interval
+        self.terminal = terminal
         self.clock = Clock(n_steps)
         self.last_printed = time.monotonic()
 
@@ -120,7 +126,24 @@ class ProgressLines(Tracker):
             return
         self.last_printed = time.monotonic()
         loss = metrics["validation_loss"]
-        on_stderr(f"step {step}/{self.n_steps}  validation loss {loss:.4f}  {remaining}")
+        clear_line = "\r\x1b[K" if self.terminal else ""
+        text = f"step {step}/{self.n_steps}  validation loss {loss:.4f}  {remaining}"
+        print(clear_line + text, file=self.terminal or sys.stderr, flush=True)
+
+
+def terminal_progress(n_steps: int) -> list[ProgressLines]:
+    """Return progress lines for the terminal where papermill runs, or an empty list elsewhere.
+
+    papermill shows nothing of a cell that is running. Its kernel inherits the terminal as stderr,
+    and ipykernel keeps a copy of this descriptor when it redirects stderr into the notebook. A
+    kernel of a Jupyter server has a session name; there a person sees the notebook itself.
+    """
+    descriptor = getattr(sys.stderr, "_original_stdstream_copy", None)
+    has_front_end = "JPY_SESSION_NAME" in os.environ
+    if descriptor is None or has_front_end or not os.isatty(descriptor):
+        return []
+    terminal = open(descriptor, "w", closefd=False)  # noqa: SIM115
+    return [ProgressLines(n_steps, terminal=terminal)]
 
 
 class Clock:

@@ -77,7 +77,8 @@ class Wandb(Tracker):
         if self.messages.is_alive():
             self._say(
                 f"uploads are not done after {SECONDS_TO_FINISH:.0f} s and go on in the "
-                f"background; should they fail: wandb sync --no-skip-online {self.folder}/wandb/*run-*"
+                "background; should they fail: "
+                f"wandb sync --no-skip-online {self.folder}/wandb/*run-*"
             )
         elif self.recorder.wait() != 0:
             self._say(f"recording ended unexpectedly; the metrics are in {self.folder}")
