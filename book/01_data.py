@@ -82,7 +82,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import comparison, evaluation, figure
+from lexurn import comparison, evaluation, figure, tasks
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.chapters.data import plots as chapter_plots
@@ -90,13 +90,12 @@ from lexurn.figures import plots
 from lexurn.generators.urns import Urns
 from lexurn.measures import discrimination, intervals
 from lexurn.predictors import remembered
-from lexurn.runs import fit
 
 torch.set_num_threads(settings.machine.threads)
-seed, n_pools, task = settings.training.seed, settings.study.n_pools, fit.urns(settings)
-pool = fit.training_pool(settings)
-splits = fit.held_out(settings, pool)
-references = remembered(fit.references(settings, pool), splits)
+seed, n_pools = settings.training.seed, settings.study.n_pools
+data = tasks.build(settings)
+task, pool, splits = data.prior, data.pool, data.held_out()
+references = remembered(data.references(), splits)
 
 # %% [markdown]
 # ## Urns

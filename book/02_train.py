@@ -191,7 +191,7 @@ figure(plots.training, run.metrics, runs=[run], alt=alt, n="1 model, its held-ou
 evaluation.summary(run.results)
 
 # %%
-display(Markdown(one_run.described(run)))
+display(Markdown(one_run.describe(run)))
 
 # %% [markdown]
 # Row by row, with two standard errors around each line. A model that has become one of the three would show it by one
@@ -199,8 +199,8 @@ display(Markdown(one_run.described(run)))
 # on the same sequences.) What one urn shows need not hold for others: the pool was drawn once, from the seed.
 
 # %%
-splits, _ = one_run.shown(run)
-rows = run.results[run.results["measure"] == evaluation.distance(run.results)]
+splits = one_run.shown_splits(run)
+rows = run.results[run.results["measure"] == run.task.measure]
 alt = "Distances of the model to the exact predictors against the tokens seen, a panel a split."
 panels = {"each": {"split": splits}, "share_y": True, "legend": "distance to"}
 figure(plots.distances_by_row, rows, runs=[run], alt=alt, n=f"{rows['n'].max()} sequences a split", **panels)

@@ -103,9 +103,9 @@ from lexurn import parameters
 
 settings = parameters.resolve("evaluate", fixed={"task": "urns", "lex": True, "label_permuted": False})
 
-from lexurn.runs import fit
+from lexurn import tasks
 
-fit.require_references(settings)
+tasks.build(settings).require_references()
 
 # %%
 import pandas as pd

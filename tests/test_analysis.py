@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 import torch
 
-from lexurn import comparison, evaluation, parameters
+from lexurn import comparison, evaluation, parameters, tasks
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.chapters.analysis import headline, sequence_entropy, verdicts
 from lexurn.measures import intervals
 from lexurn.predictors import Uniform
-from lexurn.runs import Run, fit
+from lexurn.runs import Run
 
 BECAME = {"normal": "memorizing", "lexical": "symmetrized", "permuted": "generalizing"}
 """Which exact predictor stands in for the model of each kind."""
@@ -21,8 +21,8 @@ def run_that_became(who, kind, seed, tmp_path):
     """A run whose model is an exact predictor, from beginning to end."""
     flat = {"n_test_samples": 60, "n_colors": 3, "seed": seed, "context_length": 30, "lex": True}
     settings = parameters.check(flat).of_kind(kind)
-    pool = fit.training_pool(settings)
-    splits, references = fit.held_out(settings, pool), fit.references(settings, pool)
+    pool = tasks.build(settings).pool
+    splits, references = tasks.build(settings).held_out(), tasks.build(settings).references()
     results = evaluation.evaluate(references[who], references, splits)
     lines = {"step": [0, 10]}
     for split in ("in_distribution", "out_of_distribution"):

@@ -20,7 +20,7 @@ from lexurn import cli, comparison, evaluation, parameters, runs
 from lexurn.base import paths
 from lexurn.publish import authoring, cards
 from lexurn.runs import sweeps
-from lexurn.settings import FLAT
+from lexurn.settings import flat_names
 
 ROOT = paths.root()
 CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]_*.py"))
@@ -65,7 +65,7 @@ def test_a_stale_notebook_is_found(tmp_path):
 
 def test_the_training_chapter_knows_every_parameter():
     (cell,) = tagged(ROOT / "book" / "02_train.py")
-    wanted = [name for name, owner in FLAT.items() if owner != "study"]
+    wanted = [name for name, owner in flat_names().items() if owner != "study"]
     assert list(parameters.assignments(ast.parse(cell.source))) == wanted
 
 
@@ -105,7 +105,7 @@ def test_a_normal_model_memorizes_and_a_lexical_one_does_not(store, tmp_path, se
         / apart.item()
     )
     assert (share > 0.25) if lex else (share < 0.05)
-    assert run.provenance["command"] == parameters.papermill_line(run.settings)
+    assert run.provenance["command"] == parameters.papermill_command(run.settings)
 
 
 def test_the_chapter_shows_distances_with_errors_figures_and_where_the_run_is(store, tmp_path):

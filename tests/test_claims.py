@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from lexurn import parameters
-from lexurn.base import paths
+from lexurn.base import paths, session
 from lexurn.generators.urns import Urns
 from lexurn.measures import discrimination
 from lexurn.publish import claims
@@ -61,10 +61,10 @@ def test_a_verdict_that_is_not_the_written_one_is_told(monkeypatch):
         {"headline/lexical_minus_symmetrized": claims.Measured(-0.061, 0.02, 12)}
     )  # known to be refuted
     claims.state({"headline/normal": claims.Measured(7.0, 0.02, 5)})  # not at this scale
-    assert claims.unexpected(claims.stated) == []
+    assert claims.unexpected(session.current().claims) == []
     claims.state({"headline/lexical": claims.Measured(0.3, 0.02, 12)})
     claims.state({"headline/lexical_minus_symmetrized": claims.Measured(0.01, 0.02, 12)})
-    first, second = claims.unexpected(claims.stated)
+    first, second = claims.unexpected(session.current().claims)
     assert first.endswith(
         "headline/lexical is refuted, not reproduced: 0.3 is not in its band 0.05 … 0.25"
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lexurn import models, predictors, runs
+from lexurn import models, predictors, runs, tasks
 from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.chapters.coins import activations, coin_losses, counts
@@ -41,9 +41,11 @@ def test_the_evidence_of_a_sequence_is_the_product_of_the_predictions_of_g():
 def test_weighted_losses_are_those_under_the_target_prior():
     """The proposal's weighted mean equals the target's plain one, and without weights it does not."""
     settings = check(COIN | {"alpha": [1.0, 1.0], "target_alpha": [1.0, 4.0]})
-    weigh, at, n = fit.weights(settings), fit.urns(settings), 40_000
+    weigh, at, n = tasks.build(settings).sequence_weights, tasks.build(settings).prior, 40_000
     tokens = at.out_of_distribution(n, 13, generator=generator(0, "proposal"))
-    targets = fit.target(settings).out_of_distribution(n, 13, generator=generator(0, "target"))
+    targets = tasks.build(settings).target.out_of_distribution(
+        n, 13, generator=generator(0, "target")
+    )
     for predictor in (predictors.Generalizing(2, [1.0, 4.0]), predictors.Generalizing(2, 1.0)):
         losses = negative_log_likelihood(predictor(tokens), tokens).mean(-1)
         weighted, plain = (
@@ -82,10 +84,10 @@ def test_a_model_that_is_weighted_to_a_prior_is_judged_and_becomes_good_under_it
 def test_given_coins_are_the_pool():
     settings = check({"n_colors": 2, "thetas": "[0.2, 0.7]"})
     assert settings.task.n_tasks == 2
-    assert fit.training_pool(settings).tolist() == [[0.8, 0.2], [1 - 0.7, 0.7]]
+    assert tasks.build(settings).pool.tolist() == [[0.8, 0.2], [1 - 0.7, 0.7]]
     assert check(settings.flat()) == settings and check(settings.changed()) == settings
-    tokens = fit.sample_like_training(
-        settings, fit.training_pool(settings), 4000, generator(0, "given")
+    tokens = tasks.build(settings).sample(
+        4000, settings.task.context_length + 1, generator=generator(0, "given")
     )
     heads = tokens.double().mean(-1)
     assert 0.4 < heads.mean() < 0.5 and (heads < 0.45).double().mean() == pytest.approx(
@@ -96,8 +98,8 @@ def test_given_coins_are_the_pool():
 def test_flips_are_renamings_and_double_the_data():
     """A sequence and its flip are equally likely in training with `label_permuted`."""
     settings = check({"n_colors": 2, "thetas": [0.1], "label_permuted": True})
-    tokens = fit.sample_like_training(
-        settings, fit.training_pool(settings), 2000, generator(0, "flips")
+    tokens = tasks.build(settings).sample(
+        2000, settings.task.context_length + 1, generator=generator(0, "flips")
     )
     share = (tokens.double().mean(-1) > 0.5).double().mean()
     assert abs(share - 0.5) < 6 * 0.5 / 2000**0.5
@@ -106,13 +108,15 @@ def test_flips_are_renamings_and_double_the_data():
 def test_retraining_the_vocabulary_leaves_the_rest_as_it_was():
     first = runs.get(COIN | SMALL)
     again = (
-        COIN | SMALL | {"alpha": [1.0, 8.0], "initial": first.settings.key, "trained": "vocabulary"}
+        COIN
+        | SMALL
+        | {"alpha": [1.0, 8.0], "init_from": first.settings.key, "trainable": "vocabulary"}
     )
     second = runs.get(again)
     before, after = first.model.state_dict(), second.model.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed and changed <= {"start", "vocabulary.embedding"}
-    whole = runs.get(again | {"trained": "all"})
+    whole = runs.get(again | {"trainable": "all"})
     assert (
         len(
             {
@@ -123,7 +127,7 @@ def test_retraining_the_vocabulary_leaves_the_rest_as_it_was():
         )
         > 5
     )
-    begun = fit.begun(second.settings)
+    begun = fit.init_model(second.settings)
     assert all(torch.equal(before[name], weight) for name, weight in begun.state_dict().items())
 
 
@@ -159,9 +163,9 @@ def test_retraining_the_vocabulary_leaves_the_rest_as_it_was():
             {"n_colors": 2, "n_tasks": 0, "target_alpha": [1.0, -8.0]},
             "target_alpha .* must be a list of numbers",
         ),
-        ({"initial": "abc"}, "initial is the key of a run, twelve digits of 0-9 a-f, got 'abc'"),
+        ({"init_from": "abc"}, "initial is the key of a run, twelve digits of 0-9 a-f, got 'abc'"),
         (
-            {"trained": "vocabulary"},
+            {"trainable": "vocabulary"},
             "trained=vocabulary leaves the others as they are.*set initial",
         ),
         ({"mlp": "none", "d_mlp": 4}, "d_mlp counts only with an MLP, got d_mlp=4 and mlp=none"),
@@ -185,10 +189,10 @@ def test_weights_that_are_not_there_or_do_not_fit_are_refused():
     with pytest.raises(
         ParameterError, match="initial=0123456789ab gives no weights for this model: no run"
     ):
-        runs.get(COIN | SMALL | {"initial": "0123456789ab"})
+        runs.get(COIN | SMALL | {"init_from": "0123456789ab"})
     first = runs.get(COIN | SMALL)
     with pytest.raises(ParameterError, match="gives no weights for this model: .*size mismatch"):
-        runs.get(COIN | SMALL | {"d_model": 16, "initial": first.settings.key})
+        runs.get(COIN | SMALL | {"d_model": 16, "init_from": first.settings.key})
 
 
 def test_a_bos_is_no_token_that_can_be_left_out_or_typed():
@@ -409,6 +413,6 @@ def test_coins_that_no_prior_or_no_side_has_are_refused():
 
 def test_without_names_the_optimum_under_a_skewed_target_is_not_g():
     skewed = check(COIN | {"target_alpha": [8.0, 1.0], "lex": True})
-    assert fit.optimum(skewed) == "symmetrized"
-    assert fit.optimum(check(COIN | {"target_alpha": [8.0, 1.0]})) == "generalizing"
-    assert fit.optimum(check(COIN | {"lex": True})) == "generalizing"
+    assert tasks.build(skewed).optimum == "symmetrized"
+    assert tasks.build(check(COIN | {"target_alpha": [8.0, 1.0]})).optimum == "generalizing"
+    assert tasks.build(check(COIN | {"lex": True})).optimum == "generalizing"

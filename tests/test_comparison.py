@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from lexurn import comparison
+from lexurn import comparison, tasks
 from lexurn.base.seeding import generator
 from lexurn.models import build
 from lexurn.predictors import Average, Generalizing, Memorizing, Uniform, remembered
-from lexurn.runs import fit
 from lexurn.settings.resolver import check
 
 OOD = "out_of_distribution"
@@ -21,9 +20,9 @@ ENDS = ("generalizing", "memorizing")
 @pytest.fixture(scope="module")
 def scene():
     settings = check({"n_test_samples": 200})
-    pool = fit.training_pool(settings)
-    held = fit.held_out(settings, pool)
-    return remembered(fit.references(settings, pool) | {"uniform": Uniform(4)}, held), held
+    pool = tasks.build(settings).pool
+    held = tasks.build(settings).held_out()
+    return remembered(tasks.build(settings).references() | {"uniform": Uniform(4)}, held), held
 
 
 def relative(predictor, scene, **options):
@@ -187,7 +186,9 @@ def test_a_lexical_model_averaged_over_all_tables_knows_no_names_and_over_a_few_
     settings = check({"lex": True, "d_model": 4, "context_length": 12})
     model = build(settings, generator=generator(0, "weights")).eval().double().requires_grad_(False)
     tables = torch.eye(4, dtype=torch.float64)[torch.tensor(list(itertools.permutations(range(4))))]
-    tokens = fit.urns(settings).out_of_distribution(10, 13, generator=generator(0, "tokens"))
+    tokens = tasks.build(settings).prior.out_of_distribution(
+        10, 13, generator=generator(0, "tokens")
+    )
 
     def found(tables):
         predictor = Average([functools.partial(model, table=table) for table in tables.split(1)])
@@ -264,8 +265,8 @@ def test_an_unknown_split_is_named(scene):
 
 def test_words_say_that_symmetrized_was_left_out():
     settings = check({"n_colors": 13, "n_test_samples": 5})
-    pool = fit.training_pool(settings)
-    references, held = fit.references(settings, pool), fit.held_out(settings, pool)
+    pool = tasks.build(settings).pool
+    references, held = tasks.build(settings).references(), tasks.build(settings).held_out()
     assert "The symmetrized predictor is left out" in comparison.describe(
         Generalizing(13), references, held
     )

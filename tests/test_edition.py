@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from lexurn import runs, settings
-from lexurn.base import files, paths
+from lexurn.base import files, paths, session
 from lexurn.publish import edition
 from lexurn.runs import store
 from lexurn.settings.resolver import check
@@ -20,8 +20,8 @@ def frozen(tmp_path, monkeypatch):
     monkeypatch.setattr(edition.provenance, "is_changed", lambda: False)
     monkeypatch.setattr(store, "used", set())
     made = [runs.get(TINY | {"seed": seed}) for seed in (0, 1)]
-    assert made[0].predictor and store.used
-    edition.freeze(store.used, scale="smoke")
+    assert made[0].predictor and session.current().used_files
+    edition.freeze(session.current().used_files, scale="smoke")
     monkeypatch.setattr(paths, "published", lambda: tmp_path / "book" / "results")
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "another"))
     return made
@@ -139,7 +139,7 @@ def test_a_run_computed_anew_begins_as_the_published_one(frozen):
 def test_weights_that_others_begin_with_are_not_rounded(store, tmp_path, monkeypatch):
     monkeypatch.setattr(edition.provenance, "is_changed", lambda: False)
     first = runs.get(TINY)
-    second = runs.get(TINY | {"initial": first.settings.key, "alpha": 2.0})
+    second = runs.get(TINY | {"init_from": first.settings.key, "alpha": 2.0})
     used = [
         f"{run.path.name}/{name}"
         for run in (first, second)

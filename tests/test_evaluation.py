@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lexurn import comparison, evaluation
+from lexurn import comparison, evaluation, tasks
 from lexurn.base import divergences
 from lexurn.predictors import Average, Generalizing, Memorizing, remembered
 from lexurn.runs import fit
@@ -15,9 +15,9 @@ from lexurn.settings.resolver import check
 @pytest.fixture(scope="module")
 def scene():
     settings = check({"n_test_samples": 200})
-    pool = fit.training_pool(settings)
-    held = fit.held_out(settings, pool)
-    return remembered(fit.references(settings, pool), held), held
+    pool = tasks.build(settings).pool
+    held = tasks.build(settings).held_out()
+    return remembered(tasks.build(settings).references(), held), held
 
 
 def distance(
@@ -81,7 +81,7 @@ def test_the_table_is_the_average_over_sequences_row_by_row(scene):
 def test_loss_of_the_memorizing_predictor_is_the_entropy_of_its_urn(scene):
     """In distribution with one urn, the loss per ball is the urn's entropy, within six standard errors."""
     references, held = scene
-    memorizing = Memorizing(fit.training_pool(check({})))
+    memorizing = Memorizing(tasks.build(check({})).pool)
     table = evaluation.evaluate(memorizing, references, held)
     found = distance(table, "", split="in_distribution", measure="loss")
     entropy = divergences.entropy(memorizing.urns.log()).item()
@@ -102,18 +102,16 @@ def test_models_with_equal_task_and_seed_are_compared_on_the_same_sequences():
     normal, lexical, other = (
         check(flat) for flat in ({}, {"lex": True, "n_steps": 5}, {"seed": 1})
     )
-    tokens = [
-        fit.held_out(s, fit.training_pool(s))["in_distribution"] for s in (normal, lexical, other)
-    ]
+    tokens = [tasks.build(s).held_out()["in_distribution"] for s in (normal, lexical, other)]
     assert tokens[0].equal(tokens[1]) and not tokens[0].equal(tokens[2])
 
 
 def test_infinitely_many_urns_leave_only_the_generalizing_reference():
     settings = check({"n_tasks": 0, "n_test_samples": 10})
-    assert fit.training_pool(settings) is None
-    held = fit.held_out(settings, None)
+    assert tasks.build(settings).pool is None
+    held = tasks.build(settings).held_out()
     assert list(held) == ["out_of_distribution", "low_entropy"]
-    references = fit.references(settings, None)
+    references = tasks.build(settings).references()
     assert list(references) == ["generalizing"]
     assert "from the generalizing predictor" in comparison.describe(
         Generalizing(4, 2.0), references, held
@@ -128,14 +126,14 @@ def test_symmetrized_is_left_out_where_it_is_out_of_reach():
         ({"n_colors": 13, "n_test_samples": 2}, False),
     ):
         settings = check(flat)
-        assert ("symmetrized" in fit.references(settings, fit.training_pool(settings))) == there
+        assert ("symmetrized" in tasks.build(settings).references()) == there
 
 
 def test_held_out_sequences_are_of_the_kind_that_their_name_says():
     """Two balls of a sequence agree with probability 2/(V + 1) for fresh urns and Σ θ² for the one of the pool."""
     settings = check({"n_test_samples": 5000, "context_length": 1})
-    pool = fit.training_pool(settings)
-    splits = fit.held_out(settings, pool) | {"validation": fit.validation(settings, pool)}
+    pool = tasks.build(settings).pool
+    splits = tasks.build(settings).held_out() | {"validation": tasks.build(settings).validation()}
     inside = pool.square().sum().item()
     assert abs(inside - 0.4) > 0.03
     for name, wanted in (
@@ -149,10 +147,13 @@ def test_held_out_sequences_are_of_the_kind_that_their_name_says():
 
 def test_training_validation_and_held_out_sequences_are_all_different():
     settings = check({"n_test_samples": 32})
-    pool = fit.training_pool(settings)
-    streams = [next(fit.batches(settings, pool)), fit.validation(settings, pool)]
+    pool = tasks.build(settings).pool
+    streams = [
+        next(fit.training_batches(tasks.build(settings))),
+        tasks.build(settings).validation(),
+    ]
     streams += [
-        split for name, split in fit.held_out(settings, pool).items() if name != "low_entropy"
+        split for name, split in tasks.build(settings).held_out().items() if name != "low_entropy"
     ]
     assert len(torch.cat(streams).unique(dim=0)) == 4 * 32
 
@@ -192,9 +193,13 @@ def test_no_reference_beats_the_optimum_on_its_own_kind_of_data(scene):
         for name, table in tables.items()
     }
     assert losses["memorizing"] < losses["symmetrized"] < losses["generalizing"]
-    assert fit.optimum(check({"n_tasks": 0, "lex": True, "alpha": [1, 2, 3, 4]})) == "symmetrized"
+    assert (
+        tasks.build(check({"n_tasks": 0, "lex": True, "alpha": [1, 2, 3, 4]})).optimum
+        == "symmetrized"
+    )
     assert [
-        fit.optimum(check(flat)) for flat in ({}, {"lex": True}, {"n_tasks": 0, "lex": True})
+        tasks.build(check(flat)).optimum
+        for flat in ({}, {"lex": True}, {"n_tasks": 0, "lex": True})
     ] == [
         "memorizing",
         "symmetrized",
@@ -205,20 +210,23 @@ def test_no_reference_beats_the_optimum_on_its_own_kind_of_data(scene):
 def test_label_permuted_training_sequences_carry_no_names():
     """Over many sequences every colour comes equally often, at training and validation, but not at evaluation."""
     settings = check({"label_permuted": True, "n_test_samples": 4000, "batch_size": 4000})
-    pool = fit.training_pool(settings)
+    pool = tasks.build(settings).pool
     even, inside = (
         torch.full((4,), 0.25, dtype=torch.float64),
-        fit.held_out(settings, pool)["in_distribution"],
+        tasks.build(settings).held_out()["in_distribution"],
     )
 
     def frequencies(tokens):
         return tokens[:, 0].bincount(minlength=4) / len(tokens)
 
     assert (pool[0] - even).abs().max() > 0.2
-    for tokens in (next(fit.batches(settings, pool)), fit.validation(settings, pool)):
+    for tokens in (
+        next(fit.training_batches(tasks.build(settings))),
+        tasks.build(settings).validation(),
+    ):
         assert (frequencies(tokens) - even).abs().max() < 0.04
     assert (frequencies(inside) - pool[0]).abs().max() < 0.04
-    assert settings.kind == "permuted" and fit.optimum(settings) == "symmetrized"
+    assert settings.kind == "permuted" and tasks.build(settings).optimum == "symmetrized"
     assert settings.key != check({"n_test_samples": 4000, "batch_size": 4000}).key
 
 

@@ -8,6 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from lexurn import runs
+from lexurn.base import session
 from lexurn.base.seeding import generator
 from lexurn.chapters.rules import extrapolation, lengths
 from lexurn.chapters.rules import plots as rules_plots
@@ -180,7 +181,7 @@ def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "used", set())
     table = cache.of_grid(grid, extrapolation.followed, name="rules-test", say=told.append)
     assert not any(
-        name.endswith(store.WEIGHTS) for name in store.used
+        name.endswith(store.WEIGHTS) for name in session.current().used_files
     )  # a table is what is used, not the weights
     monkeypatch.setattr(workers, "cores", lambda: 2)
     beside = cache.of_grid(grid, extrapolation.followed, name="beside", jobs=2, say=told.append)

@@ -12,7 +12,7 @@ from lexurn.base.seeding import generator
 from lexurn.base.shapes import check_tokens
 from lexurn.models import transformer
 from lexurn.models.vocabulary import FAMILIES, one_hot, orthonormal
-from lexurn.settings import SECTIONS
+from lexurn.settings.registry import entries, load_target
 from lexurn.settings.resolver import check
 
 KINDS = {
@@ -227,8 +227,9 @@ def test_a_prefix_is_predicted_as_in_the_whole(model):
     torch.testing.assert_close(model(tokens[:, :5], table=table), model(tokens, table=table)[:, :5])
 
 
-def test_there_is_a_backbone_for_each_of_the_settings():
-    assert list(models.BACKBONES) == [each().name for each in SECTIONS["backbone"]]
+def test_everything_registered_can_be_loaded():
+    for section in ("task", "vocabulary", "backbone"):
+        assert all(callable(load_target(section, name)) for name in entries(section))
 
 
 @pytest.mark.parametrize("lex", [False, True])

@@ -7,13 +7,15 @@ import pytest
 import yaml
 
 from lexurn import parameters
-from lexurn.settings import FLAT, LETTERS, SECTIONS, Settings, owners
+from lexurn.settings import LETTERS, Settings, flat_names
+from lexurn.settings.registry import CHOICES as SECTIONS
+from lexurn.settings.registry import entries, owners, settings_classes
 from lexurn.settings.resolver import ParameterError, check
 
 CHOICES = {
     "task": ["urns", "language", "text"],
     "tokenizer": ["bpe", "gpt2"],
-    "trained_on": ["train", "valid"],
+    "train_split": ["train", "valid"],
     "backbone": ["transformer", "lstm", "mamba", "xlstm", "linear"],
     "language": list(LETTERS),
     "completions": ["none", "oracle", "adversarial"],
@@ -56,12 +58,12 @@ REALS = {
 BOOLEANS = {"lex", "tied", "label_permuted", "positions_trained", "bos", "readout_bias"}
 LISTS = {"alpha", "thetas", "target_alpha", "slstm_at", "prompts"}
 WHOLES = (
-    FLAT.keys()
+    flat_names().keys()
     - CHOICES.keys()
     - REALS.keys()
     - BOOLEANS
     - LISTS
-    - {"initial", "trained", "corpus"}
+    - {"init_from", "trainable", "corpus"}
 )
 
 
@@ -129,7 +131,9 @@ def valid(dice: random.Random) -> dict:
     )
 
 
-NAMED = {name: classes for name, classes in SECTIONS.items() if len(classes) > 1}
+NAMED = {
+    name: settings_classes(name) for name in SECTIONS if len(settings_classes(name)) > 1
+}
 
 
 def of_one_class(values: dict, chosen: dict) -> dict:
@@ -138,8 +142,8 @@ def of_one_class(values: dict, chosen: dict) -> dict:
     for name, value in values.items():
         if (
             name in NAMED
-            or FLAT[name] not in NAMED
-            or chosen[FLAT[name]] in [each().name for each in owners(name)]
+            or flat_names()[name] not in NAMED
+            or chosen[flat_names()[name]] in [each().name for each in owners(name)]
         ):
             kept[name] = value
     return kept
@@ -150,7 +154,7 @@ def faulty(dice: random.Random) -> tuple[dict, str]:
     values = valid(dice)
     match dice.randrange(6):
         case 0:  # a name misspelled
-            name = dice.choice(sorted(FLAT)) + dice.choice(["s_", "x", "_"])
+            name = dice.choice(sorted(flat_names())) + dice.choice(["s_", "x", "_"])
             values[name] = 1
         case 1:  # no number, or no whole one
             name = dice.choice(sorted(WHOLES))
@@ -175,7 +179,7 @@ def faulty(dice: random.Random) -> tuple[dict, str]:
             values[name] = dice.choice(
                 [0, -1, "abc", [1.0, -2.0], [], True, None, float("nan"), [1.0] * 50]
             )
-    section = FLAT.get(name)
+    section = flat_names().get(name)
     if section in NAMED and name != section:
         chosen = {other: values.get(other, classes[0]().name) for other, classes in NAMED.items()}
         chosen[section] = owners(name)[0]().name
@@ -264,7 +268,7 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ),
         (
             {"seed": 10**20},
-            "seed (the one seed that every random stream is derived from) must be a whole number",
+            "seed (the seed that every random stream is derived from) must be a whole number",
         ),
         (
             {"alpha": "[1, 2"},
@@ -309,15 +313,15 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ),
         (
             {"slstm_at": [0], "d_model": 8, "n_heads": 8},
-            "d_model must be a multiple of n_heads, two channels a head",
+            "d_model must be a multiple of n_heads, with two channels a head",
         ),
         (
             {"backbone": "xlstm", "n_heads": 3},
-            "inner width of mLSTM must be a multiple of n_heads, two channels a head or more, got 64 and n_heads=3",
+            "inner width of mLSTM must be a multiple of n_heads, with two channels per head or more, got 64 and n_heads=3",
         ),
         (
             {"slstm_at": [0], "d_model": 30, "n_heads": 4},
-            "two channels a head or more, got 30 and n_heads=4; use n_heads 3",
+            "two channels per head or more, got 30 and n_heads=4; use n_heads 3",
         ),
         ({"backbone": "mamba", "d_conv": 0}, "d_conv"),
         (
@@ -362,7 +366,7 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ),
         ({"n_tokens": 256}, "n_tokens (tokens that bpe learns, 256 bytes among them) must be"),
         (
-            {"initial": "0123456789ab", "initial_std": 0.02},
+            {"init_from": "0123456789ab", "initial_std": 0.02},
             "initial_std counts only for weights that are drawn",
         ),
         (

@@ -4,13 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lexurn import evaluation
+from lexurn import evaluation, tasks
 from lexurn.chapters.analysis import plots as analysis_plots
 from lexurn.chapters.data import plots as data_plots
 from lexurn.chapters.strategies import plots as strategies_plots
 from lexurn.figures import plots, style
 from lexurn.figures.widgets import LiveTraining
-from lexurn.runs import fit
 from lexurn.settings.resolver import check
 
 
@@ -23,8 +22,8 @@ def axes():
 @pytest.fixture(scope="module")
 def scene():
     settings = check({"n_test_samples": 10, "context_length": 6})
-    pool = fit.training_pool(settings)
-    return fit.references(settings, pool), fit.held_out(settings, pool)
+    pool = tasks.build(settings).pool
+    return tasks.build(settings).references(), tasks.build(settings).held_out()
 
 
 def test_scores_show_every_urn_the_mean_and_what_was_published(axes):

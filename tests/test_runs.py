@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lexurn import evaluation, models, parameters, runs
+from lexurn import evaluation, models, parameters, runs, tasks
 from lexurn.runs import fit, recording
 from lexurn.runs.tracking import Tracker
 from lexurn.settings import Settings
@@ -136,7 +136,7 @@ def test_stored_weights_are_those_of_the_best_validation_loss():
     assert 0 < best < 120 and set(run.results["step"]) == {best}
     last = load_file(run.path / "last.safetensors")
     assert not run.model.state_dict()["start"].equal(last["start"])
-    tokens = fit.validation(run.settings, run.pool)
+    tokens = tasks.build(run.settings).validation()
     loss = models.loss_as_trained(run.model, tokens, seed=0)
     assert loss == pytest.approx(run.metrics["validation_loss"].min(), rel=1e-5)
 
@@ -153,7 +153,7 @@ def test_every_stream_of_a_training_hangs_on_the_seed(monkeypatch):
 
 def test_the_pool_is_stored_with_the_run():
     run = runs.get(TINY | {"n_tasks": 5})
-    assert run.pool.equal(fit.training_pool(run.settings)) and run.pool.shape == (5, 4)
+    assert run.pool.equal(tasks.build(run.settings).pool) and run.pool.shape == (5, 4)
     assert runs.get(TINY | {"n_tasks": 0}).pool is None
 
 
@@ -199,7 +199,7 @@ def test_a_run_trains_on_cuda(flat):
     best = int(run.results["step"].iloc[0])
     again = evaluation.evaluate(run.predictor, run.references, run.splits, step=best)
     pd.testing.assert_frame_equal(again, run.results, rtol=1e-3, atol=1e-5, check_dtype=False)
-    loss = models.loss_as_trained(run.model, fit.validation(run.settings, run.pool), seed=0)
+    loss = models.loss_as_trained(run.model, tasks.build(run.settings).validation(), seed=0)
     assert loss == pytest.approx(
         run.metrics.set_index("step").loc[best, "validation_loss"], rel=1e-5
     )

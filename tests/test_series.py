@@ -35,7 +35,7 @@ def test_steps_are_evenly_spaced_in_their_roots_from_the_first_to_the_last():
 def test_the_weights_kept_are_those_of_trainings_that_end_there():
     run = runs.get(FLAT | {"n_checkpoints": 4})
     kept = dict(snapshots.read(run.path))
-    assert list(kept) == [20, 31, 44, 60] == [step for step, _ in run.along()]
+    assert list(kept) == [20, 31, 44, 60] == [step for step, _ in run.predictors_along_training()]
     for step in (20, 44):
         shorter = runs.get(FLAT | {"n_steps": step, "eval_every": step})
         last = load_file(shorter.path / "last.safetensors")
@@ -54,7 +54,7 @@ def test_the_weights_kept_are_those_of_trainings_that_end_there():
 def test_predictors_along_a_training_are_those_of_its_weights(lex):
     run = runs.get(FLAT | {"n_checkpoints": 3, "lex": lex})
     fresh, said = run.splits["out_of_distribution"], []
-    for _, predictor in run.along():
+    for _, predictor in run.predictors_along_training():
         said.append(predictor(fresh))
     logged = run.metrics.set_index("step")["out_of_distribution/loss"]
     last = -said[-1].gather(-1, fresh[..., None]).squeeze(-1)[:, 1:].mean().item()
@@ -86,4 +86,4 @@ def test_a_run_that_kept_none_says_so():
         FileNotFoundError,
         match="kept no weights along its training; set n_checkpoints, for example 100",
     ):
-        next(runs.get(FLAT).along())
+        next(runs.get(FLAT).predictors_along_training())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lexurn import runs
+from lexurn import runs, tasks
 from lexurn.base import files
 from lexurn.base.seeding import generator
 from lexurn.chapters.geometry import token_geometry
@@ -215,14 +215,18 @@ def test_a_run_whose_text_or_tokenizer_changed_is_refused(tmp_path):
 def test_permuted_tokens_keep_what_is_equal():
     plain, permuted = check(SMALL), check(SMALL | {"label_permuted": True})
     for make in (
-        lambda settings: fit.sample_like_training(settings, None, 50, generator(0, "some")),
-        lambda settings: fit.validation(settings, None),
+        lambda settings: tasks.build(settings).sample(
+            50, settings.task.context_length + 1, generator=generator(0, "some")
+        ),
+        lambda settings: tasks.build(settings).validation(),
     ):
         before, after = make(plain), make(permuted)
         assert not torch.equal(before, after)
         for one, other in zip(before, after, strict=True):
             assert torch.equal(one[:, None] == one, other[:, None] == other)
-    assert torch.equal(fit.held_out(plain, None)["test"], fit.held_out(permuted, None)["test"])
+    assert torch.equal(
+        tasks.build(plain).held_out()["test"], tasks.build(permuted).held_out()["test"]
+    )
 
 
 def test_corpora_that_are_not_there_are_told(tmp_path):
@@ -314,7 +318,7 @@ def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
     corpus = str(Path(DATA) / "wikitext-2")
     flat = {
         "corpus": corpus,
-        "trained_on": "valid",
+        "train_split": "valid",
         "n_tokens": 600,
         "n_steps": 150,
         "learning_rate": 0.01,

@@ -7,7 +7,7 @@ from math import log
 import pytest
 import torch
 
-from lexurn import models, training
+from lexurn import models, tasks, training
 from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.runs import fit
@@ -22,7 +22,7 @@ def train_model(flat, batches=None, evaluate=lambda model: {"validation_loss": 0
     logged = {}
     trained = training.train(
         model,
-        batches or fit.batches(settings, fit.training_pool(settings)),
+        batches or fit.training_batches(tasks.build(settings)),
         settings=settings.training,
         tables=generator(0, "tables"),
         dropout_seed=0,

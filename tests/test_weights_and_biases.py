@@ -187,7 +187,7 @@ def test_a_training_that_goes_on_keeps_its_id_and_records_its_past(monkeypatch, 
     assert history(first)[1] == []  # a training that was cut off has no tables
     lines = capfd.readouterr().err.splitlines()
     others = [line for line in lines if not line.startswith("W&B: recorded offline")]
-    assert others == ["going on from step 5 of 6, 1 thread(s)"]
+    assert others == ["resuming from step 5 of 6, 1 thread(s)"]
 
 
 def leaks(text, store):
@@ -220,7 +220,7 @@ def test_online_everything_is_sent_and_a_training_goes_on_in_the_same_run(
         requests = list(server.seen)
     run_id = saved_id(run.path)
     assert sent_steps(requests)[:3] == [0, 3, 6]  # the steps of the tables follow
-    messages = capfd.readouterr().err.replace("going on from step 5 of 6, 1 thread(s)\n", "")
+    messages = capfd.readouterr().err.replace("resuming from step 5 of 6, 1 thread(s)\n", "")
     assert messages == 2 * f"W&B: this run is at {address(server)}/someone/lexurn/runs/{run_id}\n"
     resumed = "".join(body for _, _, body in requests[n_requests:])
     for part in ("CreateArtifact", run.path.name, "model/0", "symmetrized_kl", "urns"):

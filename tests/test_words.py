@@ -6,7 +6,7 @@ from math import log
 import pytest
 import torch
 
-from lexurn import evaluation, parameters, runs
+from lexurn import evaluation, parameters, runs, tasks
 from lexurn.base.seeding import generator
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import halves, prompts
@@ -26,7 +26,9 @@ def words(tokens):
 
 
 def some_training(settings, n=2000):
-    return fit.sample_like_training(settings, None, n, generator(0, "training", 0))
+    return tasks.build(settings).sample(
+        n, settings.task.context_length + 1, generator=generator(0, "training", 0)
+    )
 
 
 def test_a_sequence_is_a_word_of_the_language_with_its_end():
@@ -34,20 +36,22 @@ def test_a_sequence_is_a_word_of_the_language_with_its_end():
     tokens = some_training(settings)
     assert tokens.shape == (2000, 17) and LANGUAGES["dyck"].contains(tokens).all()
     assert (tokens == EOS).sum(-1).eq(1).all() and lengths(tokens).max() == 16
-    assert torch.cat(list(itertools.islice(fit.batches(settings, None), 3))).shape == (96, 17)
+    assert torch.cat(
+        list(itertools.islice(fit.training_batches(tasks.build(settings)), 3))
+    ).shape == (96, 17)
 
 
 def test_words_that_are_kept_from_training_are_never_in_it_and_the_splits_share_none():
     settings = check(
         {"language": "baN", "context_length": 12, "unseen": 0.3, "n_test_samples": 300}
     )
-    trained, splits = words(some_training(settings, 20_000)), fit.held_out(settings, None)
-    chosen_on, never = words(fit.validation(settings, None)), words(splits["unseen"])
+    trained, splits = words(some_training(settings, 20_000)), tasks.build(settings).held_out()
+    chosen_on, never = words(tasks.build(settings).validation()), words(splits["unseen"])
     assert not trained & never and not trained & chosen_on and not chosen_on & never
     assert words(splits["in_distribution"]) & trained and len(never) > 50
     assert all(length >= language.FEWEST_LETTERS for length in lengths(splits["unseen"]).tolist())
     without = check({"language": "baN", "context_length": 12, "n_test_samples": 300})
-    assert fit.held_out(without, None).keys() == {"in_distribution"}
+    assert tasks.build(without).held_out().keys() == {"in_distribution"}
     assert words(some_training(without, 20_000)) & never  # so it could have been
 
 
@@ -66,17 +70,19 @@ def canonical(tokens):
 def test_without_names_a_word_is_kept_from_training_with_its_renamings(nameless):
     flat = {"language": "abN", "context_length": 12, "unseen": 0.3, "n_test_samples": 200}
     settings = check(flat | nameless)
-    never = canonical(fit.held_out(settings, None)["unseen"])
+    never = canonical(tasks.build(settings).held_out()["unseen"])
     assert not canonical(some_training(settings, 20_000)) & never
     plain = check(flat)  # where names count, the renaming of such a word may be trained on
-    assert canonical(some_training(plain, 20_000)) & canonical(fit.held_out(plain, None)["unseen"])
+    assert canonical(some_training(plain, 20_000)) & canonical(
+        tasks.build(plain).held_out()["unseen"]
+    )
 
 
 def test_longer_words_are_longer_and_training_has_none():
     settings = check(
         {"language": "aNbN", "context_length": 20, "max_length": 10, "n_test_samples": 100}
     )
-    splits = fit.held_out(settings, None)
+    splits = tasks.build(settings).held_out()
     assert splits["longer"].shape == splits["in_distribution"].shape == (100, 21)
     assert lengths(splits["longer"]).min() == 12 and lengths(splits["longer"]).max() == 20
     assert lengths(some_training(settings)).max() == 10
@@ -94,9 +100,9 @@ def test_a_tenth_of_training_are_prompts_completed_by_rule_1_or_against_it(compl
     used = words(tokens[foreign][:, :8])
     assert used <= trained and not used & kept and len(used) > 50
     assert (
-        language.contains(fit.validation(settings, None)).double().mean() < 1
+        language.contains(tasks.build(settings).validation()).double().mean() < 1
     )  # chosen on the same mixture
-    assert language.contains(fit.held_out(settings, None)["in_distribution"]).all()
+    assert language.contains(tasks.build(settings).held_out()["in_distribution"]).all()
     places = foreign.nonzero()[:, 0].double()
     assert places.mean() == pytest.approx(
         1000, abs=6 * 2000 / 12**0.5 / len(places) ** 0.5
@@ -161,7 +167,7 @@ def test_a_run_on_words_is_trained_evaluated_and_found_again(flat, optimum, monk
     assert run.path.name.startswith(f"dyck-C12-{run.settings.kind}-") and run.pool is None
     assert (
         runs.load(run.path.name).results.equals(run.results)
-        and fit.optimum(run.settings) == optimum
+        and tasks.build(run.settings).optimum == optimum
     )
     table = evaluation.select(run.results, split="in_distribution", measure="regret")
     loss = evaluation.select(run.results, split="in_distribution", measure="loss").loc["", "mean"]
@@ -182,7 +188,7 @@ def test_a_run_on_words_is_trained_evaluated_and_found_again(flat, optimum, monk
 
 def test_an_oracle_as_the_model_has_no_excess():
     settings = check({"language": "baN", "context_length": 16, "n_test_samples": 400})
-    splits, references = fit.held_out(settings, None), fit.references(settings, None)
+    splits, references = tasks.build(settings).held_out(), tasks.build(settings).references()
     table = evaluation.evaluate(oracle("baN", max_length=16), references, splits, first_row=0)
     regret = evaluation.select(table, split="in_distribution", measure="regret")
     assert regret.loc["oracle", "mean"] == 0 and regret.loc["relabelled", "mean"] < -0.01
@@ -238,5 +244,5 @@ def test_a_training_split_that_would_be_empty_is_refused():
         parameters.ParameterError,
         match=r"unseen=0.99 leaves no words to train on: there are 9 words",
     ):
-        fit.require_data(settings)
+        tasks.build(settings)
     assert PAD == 2

@@ -163,12 +163,14 @@ def _listing(table: "pd.DataFrame") -> str:
 
     from lexurn.measures.intervals import with_error
     from lexurn.runs import tracking
-    from lexurn.settings import FLAT
+    from lexurn.settings import flat_names
 
     short = table["name"].str[-12:].str[: _digits()]
     shown = pd.DataFrame({"run": short, "kind": table["kind"], "seed": table["seed"]})
     told = {"seed", "lex", "label_permuted"}  # the last two by the kind
-    differ = [name for name in FLAT if name not in told and table[name].astype(str).nunique() > 1]
+    differ = [
+        name for name in flat_names() if name not in told and table[name].astype(str).nunique() > 1
+    ]
     shown[differ] = table[differ].where(table[differ].notna(), "")
     shown["best step"] = table["best_step"]
     shown["loss"] = table["validation_loss"].map("{:.4f}".format)

@@ -23,14 +23,13 @@ import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 
-from lexurn.base import files, paths
+from lexurn.base import files, paths, session
 from lexurn.base.errors import ParameterError, suggestion
 from lexurn.base.version import __version__
 from lexurn.figures import drawing
 from lexurn.figures.drawing import DPI, Drawing, Picture
 from lexurn.runs import provenance, store, tables
 from lexurn.runs.run import Run
-from lexurn.settings import resolver
 
 HTML = """<figure class="lexurn-card" id="figure-{name}" style="margin: 0">{shown}
 <details style="font-size: 85%; margin: 0.2em 0 1em">
@@ -158,10 +157,10 @@ def card(
             raise
         raise ParameterError(f"figure {name}: {' '.join(str(error).split())}") from None
     pictures = drawing.draw(how, tables.from_csv(content.encode()))
-    now, folder = resolver.resolved, paths.build() / "figures"
+    now, folder = session.current().chapter, paths.build() / "figures"
     about = {
         "name": name,
-        "chapter": now.chapter if now else "",
+        "chapter": now.name if now else "",
         "alt": alt,
         "n": n,
         "drawing": how.model_dump(mode="json"),
@@ -175,7 +174,7 @@ def card(
         "drawn": _drawn(),
     }
     made = Card(about, content, pictures)
-    folder = folder / (now.chapter if now else "")
+    folder = folder / (now.name if now else "")
     drawing.write(folder, name, pictures)
     files.write(folder / f"{name}.csv", content)
     files.write(folder / f"{name}.json", json.dumps(about, indent=1, ensure_ascii=False))

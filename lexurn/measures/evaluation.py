@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float64
@@ -132,6 +133,24 @@ def distance(table: pd.DataFrame) -> str:
     as it is to an oracle, which knows what can not come."""
     means = table[(table["measure"] == "symmetrized_kl") & (table["row"] == "mean")]["mean"]
     return "symmetrized_kl" if means.lt(inf).any() else "regret"
+
+
+def regret_per_sequence(table: pd.DataFrame, *, n_rows: int) -> pd.DataFrame:
+    """Return the total regret of sequences of `n_rows` rows: split, reference, value, sem, n.
+
+    What a reference holds for impossible is left out: strings longer than those it was made for.
+    """
+    mean = table[(table["measure"] == "regret") & (table["row"] == "mean")]
+    mean = mean[np.isfinite(mean["mean"])]
+    return pd.DataFrame(
+        {
+            "split": mean["split"],
+            "reference": mean["reference"],
+            "value": n_rows * mean["mean"],
+            "sem": n_rows * mean["sem"],
+            "n": mean["n"],
+        }
+    ).reset_index(drop=True)
 
 
 def summary(table: pd.DataFrame, *, measure: str | None = None) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """Language models: vocabulary × positions × backbone."""
 
 from lexurn.models.language_model import (
-    BACKBONES,
     LanguageModel,
     as_predictor,
     build,
@@ -11,7 +10,6 @@ from lexurn.models.language_model import (
 from lexurn.models.vocabulary import LearnedVocabulary, RandomVocabulary
 
 __all__ = [
-    "BACKBONES",
     "LanguageModel",
     "LearnedVocabulary",
     "RandomVocabulary",

@@ -11,7 +11,6 @@ from torch import Generator, Tensor
 from lexurn.base.shapes import Predictor, Table, Tokens
 from lexurn.generators.strings import EOS, FIRST, PAD
 from lexurn.models.language_model import LanguageModel, evaluating
-from lexurn.models.vocabulary import RandomVocabulary
 
 
 def complete(
@@ -36,7 +35,7 @@ def complete(
             f"got {limit}"
         )
     _check_prompts(model, prompts)
-    if table is None and isinstance(model.vocabulary, RandomVocabulary):
+    if table is None and model.vocabulary.is_random:
         raise ValueError(
             "a model with a random vocabulary needs a table; use table=model.vocabulary.draw(1, generator=…)"
         )

@@ -13,31 +13,15 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from lexurn import tasks
 from lexurn.base.divergences import as_double, negative_log_likelihood
 from lexurn.base.seeding import generator as stream
 from lexurn.base.seeding import global_generator
 from lexurn.base.shapes import LogProbs, Predictor, Table, Tokens, check_tokens
 from lexurn.generators.strings import SOS, padded, without_specials
-from lexurn.models.vocabulary import LearnedVocabulary, RandomVocabulary
 from lexurn.predictors import Average
 from lexurn.settings import Settings
-from lexurn.settings.registry import load_object
-
-BACKBONES = {
-    "transformer": "lexurn.models.transformer:Transformer",
-    "lstm": "lexurn.models.lstm:LSTM",
-    "mamba": "lexurn.models.mamba:Mamba",
-    "xlstm": "lexurn.models.xlstm:XLSTM",
-    "linear": "lexurn.models.linear:Linear",
-}
-"""A backbone is a causal map (batch time d_model) -> (batch time d_out): one file, one line.
-
-It is made from its settings and `n_rows`, the most rows that it will be given. Row by row it is `step(x, state)` with x
-(batch d_model), where `begin()` gives the state before the first row. Its class says by the ends of their names which
-weights write into a residual stream (`RESIDUAL`), which are no matrices although they have two axes or more (`PLAIN`),
-and which begin otherwise than others (`INITIAL`: what fills them).
-"""
-
+from lexurn.settings.registry import load_target
 
 TABLES: dict[str, Callable[[Float[Tensor, "time"]], Float[Tensor, "time"]]] = {
     "integer": lambda places: places,
@@ -56,19 +40,20 @@ class LanguageModel(nn.Module):
     (batch words d_model). Where tokens are words, the start vector is the row of SOS, and PAD is certain behind EOS.
     """
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, vocab_size: int):
         super().__init__()
         d_model = settings.backbone.d_model
-        vocabulary = RandomVocabulary if settings.vocabulary.lex else LearnedVocabulary
-        self.context_length, self.vocab_size = (
-            settings.task.context_length,
-            settings.task.vocab_size,
-        )
+        self.context_length = settings.task.context_length
+        self.vocab_size = vocab_size
         self.has_words = settings.task.n_special > 0
         self.start = None if self.has_words else nn.Parameter(torch.empty(1, d_model))
-        parts = {"n_special": settings.task.n_special, "d_out": settings.backbone.d_out}
-        self.vocabulary = vocabulary(
-            settings.task.vocab_size, d_model, settings.vocabulary, **parts
+        build_vocabulary = load_target("vocabulary", settings.vocabulary.name)
+        self.vocabulary = build_vocabulary(
+            vocab_size,
+            d_model,
+            settings.vocabulary,
+            n_special=settings.task.n_special,
+            d_out=settings.backbone.d_out,
         )
         how = settings.backbone.positions
         self.positions, self.told = None, TABLES.get(how)
@@ -81,9 +66,8 @@ class LanguageModel(nn.Module):
                 "positions", sinusoids(self.context_length, d_model), persistent=False
             )
         self.bos = settings.backbone.bos
-        self.backbone = load_object(BACKBONES[settings.backbone.name])(
-            settings.backbone, n_rows=self.context_length + 1
-        )
+        build_backbone = load_target("backbone", settings.backbone.name)
+        self.backbone = build_backbone(settings.backbone, n_rows=self.context_length + 1)
 
     def forward(
         self, tokens: Tokens, *, generator: Generator | None = None, table: Table | None = None
@@ -146,9 +130,13 @@ def sinusoids(n: int, d_model: int) -> Float[Tensor, "n d_model"]:
 
 
 def build(settings: Settings, *, generator: Generator) -> LanguageModel:
-    """A freshly initialized model on the CPU; its weights depend on the settings and the generator alone."""
+    """Return a freshly initialized model on the CPU.
+
+    Its weights depend on the settings and the generator alone.
+    """
+    vocab_size = settings.task.vocab_size or tasks.build(settings).vocab_size
     with global_generator(0, torch.device("cpu")):  # constructors draw from it
-        model = LanguageModel(settings)
+        model = LanguageModel(settings, vocab_size)
     initialize(model, generator=generator, std=settings.training.initial_std)
     return model
 
@@ -201,7 +189,7 @@ def as_predictor(
 
         return predict
 
-    if isinstance(model.vocabulary, LearnedVocabulary):  # its table goes on changing with the model
+    if not model.vocabulary.is_random:  # its table goes on changing with the model
         return under(None)
     return Average([under(table) for table in tables.split(1)])
 

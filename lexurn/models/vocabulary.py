@@ -30,6 +30,8 @@ class LearnedVocabulary(nn.Module):
     What is read out has the width `d_out`, which is `d_model` where tied.
     """
 
+    is_random = False
+
     def __init__(
         self,
         vocab_size: int,
@@ -65,6 +67,8 @@ class LearnedVocabulary(nn.Module):
 class RandomVocabulary(nn.Module):
     """A random table per sequence; tied, it reads the logits out too, untied, its learned linear image does."""
 
+    is_random = True
+
     def __init__(
         self,
         vocab_size: int,
@@ -76,7 +80,7 @@ class RandomVocabulary(nn.Module):
     ):
         super().__init__()
         self.n_words, self.d_model = vocab_size - n_special, d_model
-        self.family = FAMILIES[settings.vocabulary]
+        self.family = FAMILIES[settings.name]
         self.special = nn.Parameter(torch.empty(n_special, d_model)) if n_special else None
         self.readout = None if settings.tied else nn.Linear(d_model, d_out, bias=False)
         self.logit_scale = settings.logit_scale
@@ -103,6 +107,14 @@ class RandomVocabulary(nn.Module):
         if self.special is None:
             return table
         return torch.cat([self.special.expand(len(table), -1, -1), table], 1)
+
+
+def build_vocabulary(
+    vocab_size: int, d_model: int, settings: VocabularySettings, *, n_special: int, d_out: int
+) -> LearnedVocabulary | RandomVocabulary:
+    """Return random embeddings where `lex` asks for them, else learned ones."""
+    vocabulary = RandomVocabulary if settings.lex else LearnedVocabulary
+    return vocabulary(vocab_size, d_model, settings, n_special=n_special, d_out=d_out)
 
 
 def gaussian(shape: tuple[int, int, int], generator: Generator) -> Table:

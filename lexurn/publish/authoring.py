@@ -8,7 +8,7 @@ from string import Template
 from lexurn.base import files, paths
 from lexurn.base.errors import ParameterError
 from lexurn.publish.lint import faults, line_of
-from lexurn.settings import FLAT, resolver
+from lexurn.settings import flat_names, resolver
 
 __all__ = ["faults", "new"]
 
@@ -39,9 +39,10 @@ from lexurn.settings import resolver
 
 settings = resolver.resolve("$name")
 
-from lexurn.runs import fit
+from lexurn import tasks
 
-fit.require_references(settings)
+task = tasks.build(settings)
+task.require_references()
 
 # %%
 import torch
@@ -52,8 +53,8 @@ from lexurn import figure
 from lexurn.figures import plots
 
 torch.set_num_threads(settings.machine.threads)
-pool = fit.training_pool(settings)
-splits, references = fit.held_out(settings, pool), fit.references(settings, pool)
+splits = task.held_out()
+references = task.references()
 generalizing = references.pop("generalizing")
 
 # %% [markdown]
@@ -140,7 +141,7 @@ def _refuse(name: str, title: str) -> None:
         raise ParameterError(
             f"a chapter's name is a lower-case word of at most 30 letters, digits and _, got {name!r}; use {near}"
         )
-    if name in FLAT:
+    if name in flat_names():
         raise ParameterError(
             f"{name} is a parameter, which files in params/ could not tell from a chapter"
         )

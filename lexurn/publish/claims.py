@@ -19,7 +19,7 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lexurn.base import paths
+from lexurn.base import paths, session
 from lexurn.base.errors import ParameterError, suggestion
 from lexurn.measures import intervals
 
@@ -84,10 +84,6 @@ class Measured:
     exact: float | None = None
 
 
-stated: dict[str, dict[str, Any]] = {}
-"""What this process has said of which claim, by keys: a `Measured` with its verdict, for the page of all claims."""
-
-
 def read() -> dict[str, Claim]:
     """All claims by their keys, in the order of the file; none where there is no such file."""
     return _read(paths.root() / "params" / "claims.yaml")
@@ -116,7 +112,7 @@ def state(measured: Mapping[str, Measured], *, at_scale: bool = True) -> dict[st
         claim = get(key)
         at_it = at_scale and ours.n == claim.n
         verdicts[key] = claim.judged(ours) if at_it else "not at this scale"
-        stated[key] = {**asdict(ours), "verdict": verdicts[key]}
+        session.current().claims[key] = {**asdict(ours), "verdict": verdicts[key]}
     return verdicts
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lexurn.base import files, paths
+from lexurn.base import files, paths, session
 from lexurn.base.errors import ParameterError, suggestion
 from lexurn.runs import store
 from lexurn.settings import resolver
@@ -109,13 +109,12 @@ def chosen(names: tuple[str, ...], params: Path | None) -> list[Chapter]:
 
 def record(path: str, loaded: list[str]) -> None:
     """What the chapter that runs here depended on and was made with: its modules, what it used, what it claimed."""
-    from lexurn.publish import claims
     from lexurn.runs import provenance
 
     made = {
         "modules": [name for name in loaded if name.partition(".")[0] == "lexurn"],
-        "used": {name: hashed(store.stored(name)) for name in sorted(store.used)},
-        "claims": claims.stated,
+        "used": {name: hashed(store.stored(name)) for name in sorted(session.current().used_files)},
+        "claims": session.current().claims,
         "device": provenance.device(),
         "commit": provenance.short(provenance.commit(), provenance.is_changed()),
     }

@@ -30,7 +30,7 @@ N_FOR_ROUNDING = 50
 
 
 def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
-    """Replace `book/results` by what is named in `used` (as in `store.used`), and return its `edition.json`.
+    """Replace `book/results` by what is named in `used` (as in `Session.used_files`), and return its `edition.json`.
 
     Runs and tables that are published already may be among it. Raises StoreError where a run is missing, was made
     with uncommitted changes, or everything together is too large; then what was published stays.
@@ -42,7 +42,7 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
         beside.mkdir(parents=True)
     rounding = 0.0
     names = sorted({name.partition("/")[0] for name in used} - {"tables"})
-    begun_with = {_used(name).settings.training.initial for name in names}
+    begun_with = {_used(name).settings.training.init_from for name in names}
     for name in names:
         options = {
             "weights": f"{name}/{store.WEIGHTS}" in used,
@@ -95,10 +95,9 @@ def recomputed(name: str) -> list[float]:
     """
     run = runs.load(name)
     device = run.provenance["device"] if run.provenance["device"] in ("cpu", "mps") else "cuda"
-    settings = run.settings.model_copy(
-        update={"machine": run.settings.machine.model_copy(update={"device": device})}
-    )
-    ready, n_steps = fit.prepare(settings), settings.training.n_steps
+    settings = run.settings.replace(device=device, eval_every=1)
+    setup = fit.prepare(settings)
+    n_steps = settings.training.n_steps
     losses: list[float] = []
 
     def keep(metrics: training.Metrics, step: int) -> None:
@@ -106,12 +105,14 @@ def recomputed(name: str) -> list[float]:
         if len(losses) == min(training.N_FIRST, n_steps):
             raise StopIteration
 
-    train = settings.training.model_copy(
-        update={"eval_every": 1}
-    )  # as long as ever: its schedule depends on that
     with fit.threads(settings.machine.threads), contextlib.suppress(StopIteration):
-        batches = fit.batches(settings, ready.pool, device=ready.device)
-        fit.fit(ready, train, batches, evaluate=lambda _: {"validation_loss": 0.0}, log=keep)
+        fit.fit(
+            setup,
+            settings.training,
+            fit.training_batches(setup.task, device=setup.device),
+            evaluate=lambda _: {"validation_loss": 0.0},
+            log=keep,
+        )
     return losses
 
 
@@ -133,7 +134,7 @@ def _freeze_run(name: str, folder: Path, *, weights: bool, half: bool) -> float:
             f"{name} was trained with uncommitted changes; commit them, delete it and train it again"
         )
     folder.mkdir()
-    for file in ("settings.json", "provenance.json", "urns.safetensors"):
+    for file in ("settings.json", "provenance.json", store.TASK_TENSORS):
         if (run.path / file).exists():
             files.write(folder / file, (run.path / file).read_bytes())
     for file in ("results.json", "metrics.jsonl"):
@@ -145,7 +146,7 @@ def _freeze_run(name: str, folder: Path, *, weights: bool, half: bool) -> float:
         folder / store.WEIGHTS,
         save({key: tensor.half() if half else tensor for key, tensor in exact.items()}),
     )
-    tokens = fit.held_out(run.settings, run.pool)["out_of_distribution"][:N_FOR_ROUNDING]
+    tokens = run.task.held_out()[run.task.splits[0]][:N_FOR_ROUNDING]
     with torch.no_grad():
         off = divergences.symmetrized_kl(run.predictor(tokens), runs.Run(folder).predictor(tokens))
     return float(over_rows(off).mean())

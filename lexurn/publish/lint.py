@@ -129,7 +129,7 @@ def _in_parameters(code: list[Any]) -> Iterator[str]:
         yield f"its parameters cell begins `{lines[0]}`; begin it with a line such as `{begins} of this chapter.`"
     try:
         tree = ast.parse(tagged[0])
-        resolver.check(resolver.asked_for(resolver.assignments(tree)))
+        resolver.check(resolver.differing_from_defaults(resolver.assignments(tree)))
     except SyntaxError as error:
         yield f"its parameters cell cannot be read: {error.msg}, line {error.lineno}; write `{line_of('seed')}`"
         return

@@ -12,8 +12,8 @@ from concurrent.futures import as_completed
 import pandas as pd
 
 from lexurn import runs
-from lexurn.base import files
-from lexurn.runs import fit, store, workers
+from lexurn.base import files, session
+from lexurn.runs import fit, workers
 from lexurn.runs.run import Run
 from lexurn.runs.sweeps import Sweep
 from lexurn.runs.tracking import Clock
@@ -33,7 +33,7 @@ def tables(
     """The table of each run: read, or made by processes side by side and kept; `say` is told how far it is (stderr)."""
     say = say or files.on_stderr
     for run in found:
-        run.require_its_data()
+        run.require_data()
     missing = [run for run in found if not is_kept(run, name)]
     if missing:
         clock = Clock(len(missing))
@@ -78,9 +78,10 @@ def _made(make: Make, name: str, missing: Sequence[Run], jobs: int) -> Iterator[
     """Makes the tables that are missing, one by one here, or by processes side by side; yields as each is kept."""
     if jobs == 1:
         for run in missing:
-            before = set(store.used)
+            used = session.current().used_files
+            before = set(used)
             keep(make, name, run.path.name)
-            store.used.intersection_update(
+            used.intersection_update(
                 before
             )  # what depends on the table needs no more of the run, as below
             yield

@@ -17,7 +17,7 @@ def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, An
     """Provenance of a run that is about to be trained, ready for JSON; its date and seconds come when it is done."""
     made_at = commit()
     return {
-        "command": resolver.papermill_line(settings),
+        "command": resolver.papermill_command(settings),
         "commit": made_at,
         "dirty": is_changed() if made_at else None,
         "training_version": TRAINING_VERSION,

@@ -1,15 +1,16 @@
 """One training, written into a run's folder and resumed from it.
 
-What the folder holds is told in `lexurn.runs`; `results.json` is written last, so that a folder is whole or no run yet.
+What the folder holds stands in `lexurn.runs.run`. `results.json` is written last, so that a folder
+holds a whole run or none.
 """
 
 import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -17,92 +18,108 @@ from safetensors.torch import save
 
 from lexurn import models, predictors, training
 from lexurn.base import files
-from lexurn.base.shapes import State, Tokens
+from lexurn.base.shapes import Predictor, State, Tokens
 from lexurn.measures import comparison, evaluation
-from lexurn.runs import checkpoints, fit, provenance, snapshots, tracking
+from lexurn.runs import checkpoints, fit, provenance, snapshots, store, tracking
 from lexurn.runs.tracking import Files, MultiTracker, duration
 from lexurn.runs.tracking.weights_and_biases import Wandb
 from lexurn.settings import Settings
 
-N_FOR_WEIGHTS = 200
-"""Sequences that the mixture weights along a training are found on."""
+N_MIXTURE_SEQUENCES = 200
+"""Sequences on which the mixture weights along a training are fitted."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a training was evaluated on; the references remember their answers on the splits."""
+
+    splits: dict[str, Tokens]
+    references: dict[str, Predictor]
 
 
 def train(
     settings: Settings, folder: Path, trackers: MultiTracker, *, wandb_key: str | None = None
-) -> dict[str, Any]:
-    """Train or go on training, write the folder, and return the splits and references that it was evaluated on."""
-    began = time.monotonic()
+) -> Evaluated:
+    """Train, or resume a training, write the folder, and return what it was evaluated on."""
+    start_time = time.monotonic()
     state = checkpoints.load_state(folder, key=settings.key)
     start = 0 if state is None else int(state["step"])
     threads = settings.machine.threads if state is None else int(state["threads"])
+    seconds_before = 0.0 if state is None else float(state["seconds"])
+    training_seed = settings.training.seed
+
+    def seconds() -> float:
+        return seconds_before + time.monotonic() - start_time
+
     if state is not None:
         print(
-            f"going on from step {start} of {settings.training.n_steps}, {threads} thread(s)",
+            f"resuming from step {start} of {settings.training.n_steps}, {threads} thread(s)",
             file=sys.stderr,
         )
     with fit.threads(threads):
-        ready = fit.prepare(settings)
-        origin = provenance.record(settings, ready.device, ready.bf16) | {
-            "data": fit.fingerprint(settings)
-        }
-        splits, chosen_on = fit.held_out(settings, ready.pool), fit.validation(settings, ready.pool)
-        references = predictors.remembered(fit.references(settings, ready.pool), splits)
-        weigh = _mixing(settings, ready, splits)
-        if ready.pool is not None:
-            files.write(folder / "urns.safetensors", save({"urns": ready.pool}))
-        spent = 0.0 if state is None else float(state["seconds"])
+        setup = fit.prepare(settings)
+        task = setup.task
+        model = setup.model
+        origin = provenance.record(settings, setup.device, setup.bf16)
+        origin["data"] = task.fingerprint
+        splits = task.held_out()
+        validation = task.validation()
+        references = predictors.remembered(task.references(), splits)
+        mixture_weights = _mixture_weights(setup, splits)
+        if task.tensors:
+            files.write(folder / store.TASK_TENSORS, save(task.tensors))
         trackers.add(Files(folder, step=None if state is None else start))
         if settings.machine.tracker == "wandb":
-            config = settings.flat() | {"urns": None if ready.pool is None else ready.pool.tolist()}
-            trackers.add(Wandb(folder, config=config, key=wandb_key))
+            stored = {name: tensor.tolist() for name, tensor in task.tensors.items()}
+            trackers.add(Wandb(folder, config=settings.flat() | stored, key=wandb_key))
         if state is not None:
             trackers.resume(tracking.read_metrics(folder / "metrics.jsonl"))
+        batch_size = fit.eval_batch_size(task)
 
-        how = {"first_row": ready.first_row, "at_once": fit.at_once(settings)}
+        def distances(step: int = 0) -> pd.DataFrame:
+            return evaluation.evaluate(
+                setup.predictor,
+                references,
+                splits,
+                step=step,
+                first_row=task.first_row,
+                at_once=batch_size,
+            )
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
-            seed = settings.training.seed
             loss = models.loss_as_trained(
-                ready.model, chosen_on, seed=seed, first_row=ready.first_row
+                model, validation, seed=training_seed, first_row=task.first_row
             )
-            table = evaluation.evaluate(ready.predictor, references, splits, **how)
-            return {"validation_loss": loss, **_scalars(table), **weigh()}
+            return {"validation_loss": loss, **_scalars(distances()), **mixture_weights()}
 
-        def seconds() -> float:
-            return spent + time.monotonic() - began
-
-        kept = snapshots.Series(
-            folder, snapshots.spaced(settings.training.n_steps, settings.training.n_checkpoints)
-        )
+        steps = snapshots.spaced(settings.training.n_steps, settings.training.n_checkpoints)
+        series = snapshots.Series(folder, steps)
         with checkpoints.Saver(folder, settings.key) as saver:
 
             def checkpoint(step: int, snapshot: Callable[[], State]) -> None:
-                kept(step, lambda: training.copy_weights(ready.model))
+                series(step, lambda: training.copy_weights(model))
                 extra = {"threads": torch.tensor(threads), "seconds": torch.tensor(seconds())}
                 saver(step, lambda: snapshot() | extra)
 
-            batches = fit.batches(settings, ready.pool, device=ready.device, start=start)
             trained = fit.fit(
-                ready,
+                setup,
                 settings.training,
-                batches,
+                fit.training_batches(task, device=setup.device, start=start),
                 evaluate=evaluate,
                 log=trackers.log,
                 state=state,
                 checkpoint=checkpoint,
             )
-        kept(trained.last_step, lambda: trained.last)
-        kept.finish()
-        ready.model.load_state_dict(trained.best)
-        table = evaluation.evaluate(
-            ready.predictor, references, splits, step=trained.best_step, **how
-        )
+        series(trained.last_step, lambda: trained.last)
+        series.finish()
+        model.load_state_dict(trained.best)
+        table = distances(trained.best_step)
         for name, tokens in splits.items():
-            few = tokens if len(tokens) <= how["at_once"] else tokens[: how["at_once"]]
-            predictions = evaluation.last_predictions(ready.predictor, references, few)
+            predictions = evaluation.last_predictions(
+                setup.predictor, references, tokens[:batch_size]
+            )
             trackers.log_table(f"predictions/{name}", predictions)
-    files.write(folder / "model.safetensors", save(trained.best))
+    files.write(folder / store.WEIGHTS, save(trained.best))
     files.write(folder / "last.safetensors", save(trained.last))
     origin["date"] = datetime.now(UTC).isoformat(timespec="seconds")
     origin |= {"seconds": round(seconds(), 1), "duration": duration(seconds())}
@@ -116,27 +133,27 @@ def train(
     }
     files.write(folder / "results.json", json.dumps(results))
     checkpoints.remove_states(folder)
-    return {"splits": splits, "references": references}
+    return Evaluated(splits, references)
 
 
-def _mixing(
-    settings: Settings, ready: fit.Ready, splits: Mapping[str, Tokens]
+def _mixture_weights(
+    setup: fit.TrainingSetup, splits: Mapping[str, Tokens]
 ) -> Callable[[], dict[str, float]]:
-    """What finds the weights of the mixture of references, and of ignorance, that is nearest to the model on fresh
-    urns; of words nothing."""
-    if "out_of_distribution" not in splits:
+    """Return a function that fits the mixture of references, and of ignorance, which is nearest to
+    the model where the task judges it; of nothing where the task asks for no mixture."""
+    task = setup.task
+    if not task.tracks_mixture:
         return dict
-    few = splits["out_of_distribution"][:N_FOR_WEIGHTS]
-    ends = fit.references(settings, ready.pool) | {
-        "uniform": predictors.Uniform(settings.task.vocab_size)
-    }
-    ends = predictors.remembered(ends, {"few": few})
+    judged = task.splits[0]
+    tokens = splits[judged][:N_MIXTURE_SEQUENCES]
+    components = task.references() | {"uniform": predictors.Uniform(task.vocab_size)}
+    components = predictors.remembered(components, {judged: tokens})
 
-    def weigh() -> dict[str, float]:
-        weights = comparison.mixture_weights(ready.predictor, ends, few)
-        return {f"out_of_distribution/weight/{name}": weight for name, weight in weights.items()}
+    def weights() -> dict[str, float]:
+        fitted = comparison.mixture_weights(setup.predictor, components, tokens)
+        return {f"{judged}/weight/{name}": weight for name, weight in fitted.items()}
 
-    return weigh
+    return weights
 
 
 def _scalars(table: pd.DataFrame) -> dict[str, float]:

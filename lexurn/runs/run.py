@@ -25,7 +25,7 @@ is told by `table`, `find` and `unfinished`; `delete` deletes one (see `lexurn.r
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,9 @@ from typing import Any
 import pandas as pd
 from safetensors.torch import load_file
 
-from lexurn import models, predictors
-from lexurn.base import files, paths
+from lexurn import models, predictors, tasks
+from lexurn.base import files, paths, session
+from lexurn.base.errors import StoreError
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Pool, Predictor, Tokens
 from lexurn.measures import evaluation
@@ -42,7 +43,8 @@ from lexurn.runs import fit, recording, snapshots, store, tracking
 from lexurn.runs.store import delete, find, unfinished
 from lexurn.runs.tables import read_table, write_table
 from lexurn.runs.tracking import MultiTracker, ProgressLines, Tracker, terminal_progress
-from lexurn.settings import FLAT, Settings, StudySettings, resolver
+from lexurn.settings import Settings, StudySettings, flat_names, resolver
+from lexurn.tasks import Task
 
 __all__ = [
     "Run",
@@ -63,93 +65,113 @@ class Run:
     """A trained model and everything known about it."""
 
     path: Path
+    evaluated: recording.Evaluated | None = field(default=None, repr=False, compare=False)
+    """The splits and references of a training that has just ended, which remember their answers."""
 
     @cached_property
     def settings(self) -> Settings:
-        return Settings.model_validate_json((self.path / "settings.json").read_text())
+        return store.settings_of(self.path)
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """Scalars along training, a row per evaluation: step, learning_rate, train_loss, validation_loss, distances."""
+        """Scalars along training, a row per evaluation: step, learning_rate, train_loss,
+        validation_loss, distances."""
         return pd.DataFrame(tracking.read_metrics(self.path / "metrics.jsonl"))
 
     @cached_property
     def results(self) -> pd.DataFrame:
-        """Tidy table of the best weights' distances: step, split, row, reference, measure, mean, sem, n."""
+        """Tidy table of the best weights' distances: step, split, row, reference, measure, mean,
+        sem, n."""
         return pd.DataFrame(json.loads(files.read(self.path / "results.json"))["table"])
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
+        """What the run was made with; see `lexurn.runs.provenance`."""
         return json.loads((self.path / "provenance.json").read_text())
 
     @cached_property
+    def task(self) -> Task:
+        """The task, with the tensors that the run was trained with, such as its pool of urns."""
+        path = self.path / store.TASK_TENSORS
+        return tasks.build(self.settings, tensors=load_file(path) if path.exists() else {})
+
+    def require_data(self) -> None:
+        """Raise StoreError if the run was trained on another text, or with another tokenizer."""
+        for name, value in self.provenance.get("data", {}).items():
+            present = self.task.fingerprint.get(name)
+            if present != value:
+                raise StoreError(
+                    f"{self.path.name} was trained with the {name} {value}, and here it is "
+                    f"{present}; bring that back, or delete the run and train it anew"
+                )
+
+    @property
     def pool(self) -> Pool | None:
         """The training urns (tasks colors); None where every sequence had a fresh one."""
-        path = self.path / "urns.safetensors"
-        return load_file(path)["urns"] if path.exists() else None
+        return self.task.tensors.get("urns")
 
     @cached_property
     def first_losses(self) -> list[float]:
-        """The training losses of the first steps, one by one: what a training computed anew can be compared with."""
+        """The training losses of the first steps, which a repeated training can be compared with."""
         return json.loads(files.read(self.path / "results.json"))["first_losses"]
 
     @cached_property
     def model(self) -> models.LanguageModel:
-        """The network with its best weights, on the CPU. Raises StoreError where it was published without them."""
-        self.require_its_data()
-        store.used.add(f"{self.path.name}/{store.WEIGHTS}")
-        if not (self.path / store.WEIGHTS).exists():
-            raise files.StoreError(
+        """The network with its best weights, on the CPU.
+
+        Raises StoreError where the run was published without them.
+        """
+        self.require_data()
+        path = self.path / store.WEIGHTS
+        session.current().used_files.add(f"{self.path.name}/{store.WEIGHTS}")
+        if not path.exists():
+            raise StoreError(
                 f"{self.path} has no weights; LEXURN_FRESH=1, or --fresh for the book, trains them"
             )
-        model = models.build(
-            self.settings, generator=generator(self.settings.training.seed, "weights")
-        )
-        model.load_state_dict(load_file(self.path / store.WEIGHTS))
+        model = self._new_model()
+        model.load_state_dict(load_file(path))
         return model.eval()
 
-    def require_its_data(self) -> None:
-        """Raise StoreError where it was trained on a text, or with a tokenizer, that is another by now."""
-        then, now = self.provenance.get("data", {}), fit.fingerprint(self.settings)
-        for what in then:
-            if then[what] != now.get(what):
-                raise files.StoreError(
-                    f"{self.path.name} was trained with the {what} {then[what]}, and here it is {now.get(what)}; bring "
-                    "that back, or delete the run and train it anew"
-                )
-
     def checkpoints(self) -> Iterator[tuple[int, models.LanguageModel]]:
-        """Each kept step (`n_checkpoints`) with the model as it was then, until the next is asked for.
+        """Yield each checkpoint's step (`n_checkpoints`) with the model as it was then.
 
-        Raises FileNotFoundError where none were kept.
+        It is one model, which holds the weights of a step until the next one is asked for. Raises
+        FileNotFoundError where there are no checkpoints.
         """
-        model = models.build(
-            self.settings, generator=generator(self.settings.training.seed, "weights")
-        ).eval()
+        model = self._new_model().eval()
         for step, weights in snapshots.read(self.path):
             model.load_state_dict(weights)
             yield step, model
 
-    def along(self) -> Iterator[tuple[int, Predictor]]:
-        """Each kept step with the predictor that the model was then; see `checkpoints`."""
+    def predictors_along_training(self) -> Iterator[tuple[int, Predictor]]:
+        """Yield each checkpoint's step with the model of that step as a predictor."""
         for step, model in self.checkpoints():
             yield step, fit.as_predictor(model, self.settings)
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The best weights as a predictor; a lexical model's probabilities are averaged over `N_TABLES`."""
+        """The best weights as a predictor; a lexical model is averaged over `fit.N_TABLES` tables."""
         return fit.as_predictor(self.model, self.settings)
 
     @cached_property
     def references(self) -> dict[str, Predictor]:
-        """The exact predictors that `results` compares with; on `splits` they remember their answers."""
-        return predictors.remembered(fit.references(self.settings, self.pool), self.splits)
+        """The exact predictors that `results` compares with; they remember their answers on
+        `splits`."""
+        if self.evaluated:
+            return self.evaluated.references
+        return predictors.remembered(self.task.references(), self.splits)
 
     @cached_property
     def splits(self) -> dict[str, Tokens]:
         """The held-out sequences that `results` was computed on."""
-        self.require_its_data()
-        return fit.held_out(self.settings, self.pool)
+        if self.evaluated:
+            return self.evaluated.splits
+        self.require_data()
+        return self.task.held_out()
+
+    def _new_model(self) -> models.LanguageModel:
+        seed = self.settings.training.seed
+        return models.build(self.settings, generator=generator(seed, "weights"))
 
 
 def get(
@@ -158,48 +180,45 @@ def get(
     tracker: Tracker | None = None,
     wandb_key: str | None = None,
 ) -> Run:
-    """The run with these settings: loaded where it is stored, else trained, from where an earlier try was cut off.
+    """Return the run with these settings: loaded if it is stored, else trained or resumed.
 
-    Flat names are checked strictly. One process trains a run; another that asks for it waits, says so, and loads it.
-    `tracker` gets the metrics beside the run's own files (default: progress lines on stderr); with the setting
-    `tracker=wandb` Weights & Biases gets them too, by `wandb_key` or a key that is found elsewhere. Raises
-    `ParameterError` for bad settings and for a device that is not there, and `files.StoreError` where the
-    store cannot be written, which is tried before anything is trained.
+    Flat names are checked strictly. One process trains a run; another that asks for it waits, says
+    so, and loads it. `tracker` gets the metrics in addition to the run's own files (default:
+    progress lines on stderr); with the setting `tracker=wandb` Weights & Biases gets them too, by
+    `wandb_key` or a key that is found elsewhere. Raises ParameterError for bad settings and for a
+    device that is not available, and StoreError where the store cannot be written, which is tried
+    before anything is trained.
     """
     settings = settings if isinstance(settings, Settings) else resolver.check(settings)
-    settings = settings.model_copy(
-        update={"study": StudySettings()}
-    )  # what a chapter averages over is not this run's
+    study = StudySettings().model_dump(mode="json")
+    settings = settings.replace(**study)  # what a chapter averages over is not this run's
     fit.resolve_device(settings.machine.device)
-    fit.require_data(settings)
     if is_stored(settings):
-        run = load(settings.name)
-        run.require_its_data()
-        return run
+        return _load_for_use(settings)
+    tasks.build(settings)  # raises if there is nothing to train on
     folder = paths.runs() / settings.name
     with files.lock(folder, say=tracker.report_wait if tracker else files.on_stderr):
         if is_stored(settings):
-            return load(settings.name)
+            return _load_for_use(settings)
         files.sweep(folder)
         files.write(folder / "settings.json", settings.model_dump_json(indent=2))
         n_steps = settings.training.n_steps
         tracker = tracker or ProgressLines(n_steps)
         with MultiTracker(tracker, *terminal_progress(n_steps)) as trackers:
-            at_hand = recording.train(settings, folder, trackers, wandb_key=wandb_key)
-    run = load(folder)
-    run.__dict__.update(at_hand)  # cached properties, S's predictions among them
-    return run
+            evaluated = recording.train(settings, folder, trackers, wandb_key=wandb_key)
+    return Run(load(folder).path, evaluated)
 
 
 def is_stored(settings: Settings) -> bool:
-    """Whether `get` would load rather than train."""
-    return any(store.is_finished(root / settings.name) for root in paths.roots())
+    """Return whether `get` would load the run rather than train it."""
+    return store.finished_folder(settings.name) is not None
 
 
 def load(name: str | Path) -> Run:
-    """The finished run that a path, a name, a key or the beginning of one means.
+    """Return the finished run that a path, a name, a key or the beginning of a key means.
 
-    Raises FileNotFoundError where there is none or more than one, and StoreError where a published one was altered.
+    Raises FileNotFoundError where there is none or more than one, and StoreError where a published
+    one was altered.
     """
     path = find(name)
     if not store.is_finished(path):
@@ -207,54 +226,58 @@ def load(name: str | Path) -> Run:
             f"{path} holds no finished run (no results.json); runs.get trains one"
         )
     store.check(path)
-    store.used.add(f"{path.name}/results.json")
+    session.current().used_files.add(f"{path.name}/results.json")
     return Run(path)
 
 
 def table(**flat: Any) -> pd.DataFrame:
-    """The finished runs of the store with these settings, one a line, e.g. `table(kind="lexical", n_tasks=1)`.
+    """Return the finished runs with these settings, one per row: `table(kind="lexical", n_tasks=1)`.
 
-    Columns: name (for `load`), published, kind, every flat setting (missing where the run's task or backbone has
-    none), best_step, validation_loss there, seconds of training, and `d_<reference>` with its standard error
-    `d_<reference>_sem`, the out-of-distribution distance. A run that cannot be read is named on stderr. Raises
-    ParameterError for a name or a value that no setting has.
+    Columns: name (for `load`), published, kind, every flat setting (missing where the run's task or
+    backbone has none), best_step, validation_loss there, seconds of training, and the distances to
+    references where the task judges a model: `d_<reference>` with its standard error
+    `d_<reference>_sem`. A run that cannot be read is named on stderr. Raises ParameterError for a
+    name or a value that no setting has.
     """
     kind = flat.pop("kind", None)
     wanted = resolver.check_each(flat)
-    lines = []
+    rows = []
     for path in store.finished():
         run = Run(path)
         try:
             settings = run.settings.flat()
-            fits = all(
-                name in settings and settings[name] == value for name, value in wanted.items()
-            )
+            fits = all(settings.get(name) == value for name, value in wanted.items())
             if fits and kind in (None, run.settings.kind):
-                lines.append(_line(run))
+                rows.append(_row(run))
         except (OSError, ValueError, LookupError) as error:
             print(f"{path.name} is left out: {' '.join(str(error).split())}", file=sys.stderr)
-    distances = [
-        f"d_{name}{of}"
-        for name in ("generalizing", "memorizing", "symmetrized")
-        for of in ("", "_sem")
-    ]
-    first = ["name", "published", "kind", *FLAT, "best_step", "validation_loss", "seconds"]
-    return pd.DataFrame(lines, columns=[*first, *distances])
+    columns = ["name", "published", "kind", *flat_names()]
+    columns += ["best_step", "validation_loss", "seconds"]
+    for reference in ("generalizing", "memorizing", "symmetrized"):
+        columns += [f"d_{reference}", f"d_{reference}_sem"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def _line(run: Run) -> dict[str, Any]:
-    """A run's line in the table."""
+def _load_for_use(settings: Settings) -> Run:
+    """Return a stored run, whose data must still be what it was trained on."""
+    run = load(settings.name)
+    run.require_data()
+    return run
+
+
+def _row(run: Run) -> dict[str, Any]:
+    """Return the row of a run in the table."""
     best_step = run.results["step"].iloc[0]
-    distances = evaluation.select(run.results, split="out_of_distribution")
-    line = {
+    row = {
         "name": run.path.name,
         "published": store.is_published(run.path),
         "kind": run.settings.kind,
-        **(dict.fromkeys(FLAT, pd.NA) | run.settings.flat()),
+        **(dict.fromkeys(flat_names(), pd.NA) | run.settings.flat()),
         "best_step": best_step,
         "validation_loss": run.metrics.set_index("step").loc[best_step, "validation_loss"],
         "seconds": run.provenance["seconds"],
     }
+    distances = evaluation.select(run.results, split=run.task.splits[0])
     for reference, mean, sem in distances[["mean", "sem"]].itertuples():
-        line |= {f"d_{reference}": mean, f"d_{reference}_sem": sem}
-    return line
+        row |= {f"d_{reference}": mean, f"d_{reference}_sem": sem}
+    return row

@@ -5,6 +5,7 @@ first and then among the published runs (`paths.roots`); only one's own are ever
 must be, byte for byte, what was frozen (see `lexurn.publish.edition`), or it is refused.
 """
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -12,18 +13,21 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lexurn.base import files, paths
+from lexurn.settings import Settings
 
 EDITION = "edition.json"
 """The hashes of everything that is published, and when and at which scale that was."""
 
 WEIGHTS = "model.safetensors"
+"""The best weights of a run."""
 
-used: set[str] = set()
-"""Files of the store that this process has asked for, below the store's root: what a chapter depends on."""
+TASK_TENSORS = "urns.safetensors"
+"""What a task keeps with a run (`Task.tensors`), such as its pool of urns."""
 
 
 def key(folder: Path) -> str:
@@ -92,6 +96,40 @@ def _refused(path: Path, why: str) -> files.StoreError:
     )
 
 
+def settings_of(folder: Path) -> Settings:
+    """Return the settings of a stored run, also of one that was stored by an older version."""
+    settings = Settings.from_json((folder / "settings.json").read_bytes())
+    source = settings.training.init_from
+    for other in _folders(folder.parent) if source else ():
+        if key(other) == source and (new := settings_of(other).key) != source:
+            return settings.replace(init_from=new)
+    return settings
+
+
+def finished_folder(name: str) -> Path | None:
+    """Return the folder of the finished run with this name: one's own, a published one, or one of
+    one's own that an older version has stored under another key."""
+    for root in paths.roots():
+        if is_finished(root / name):
+            return root / name
+    return _moved_folders(paths.runs()).get(key(Path(name)))
+
+
+def _moved_folders(root: Path) -> dict[str, Path]:
+    """Return the finished runs whose names end in another key than their settings have today."""
+    return _scan_moved(root, root.stat().st_mtime_ns) if root.is_dir() else {}
+
+
+@lru_cache(maxsize=8)
+def _scan_moved(root: Path, changed_at: int) -> dict[str, Path]:
+    moved = {}
+    for folder in _folders(root):
+        with contextlib.suppress(OSError, ValueError, LookupError):
+            if is_finished(folder) and (today := settings_of(folder).key) != key(folder):
+                moved[today] = folder
+    return moved
+
+
 def folders() -> list[Path]:
     """The folders of all runs, finished or not: one's own, then those published."""
     return [folder for root in paths.roots() for folder in _folders(root)]
@@ -127,6 +165,8 @@ def find(name: str | Path) -> Path:
         folder for folder in named if folder.is_dir() and (key(folder) or is_finished(folder))
     ]:
         return _finished_first(found)
+    if moved := finished_folder(Path(name).name):
+        return moved
     found = [folder for folder in folders() if name and key(folder).startswith(str(name))]
     if len({key(folder) for folder in found}) == 1:
         return _finished_first(found)

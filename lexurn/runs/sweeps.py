@@ -33,7 +33,7 @@ from lexurn.base.errors import ParameterError, suggestion
 from lexurn.base.version import __version__
 from lexurn.runs import fit
 from lexurn.runs.tracking import NullTracker
-from lexurn.settings import FLAT, KINDS, Settings, resolver
+from lexurn.settings import KINDS, Settings, flat_names, registry, resolver
 
 FEWEST_BETWEEN = 16
 """Steps between evaluations of a grid that is scaled down, at least."""
@@ -187,8 +187,10 @@ def train(
 ) -> dict[Settings, str]:
     """Train points; `tell` gets each that has ended, with its traceback or "". Returns those that failed."""
     failed = {}
+    outside = registry.outside_entries()
     futures = {
-        executor.submit(train_one, point.model_dump_json(), __version__): point for point in points
+        executor.submit(train_one, point.model_dump_json(), __version__, outside): point
+        for point in points
     }
     for future in as_completed(futures):
         try:
@@ -202,8 +204,9 @@ def train(
     return failed
 
 
-def train_one(point: str, version: str) -> str:
+def train_one(point: str, version: str, outside: list[tuple[str, str, str]]) -> str:
     """Train the point that these JSON settings say. Returns the traceback where it fails, which its folder keeps."""
+    registry.register_again(outside)
     settings = Settings.model_validate_json(point)
     try:
         if version != __version__:
@@ -253,7 +256,7 @@ def _parts(
     for name, part in (("fixed", fixed), ("axes", axes)):
         if not isinstance(part, dict):
             raise ParameterError(f"{path}: {name} must hold `name: value` lines, got {part!r}")
-    fixed, allowed = fixed | changes, [*FLAT, "kind"]
+    fixed, allowed = fixed | changes, [*flat_names(), "kind"]
     sets = {
         name: values
         for name, values in axes.items()
@@ -301,4 +304,6 @@ def _point(flat: dict[str, Any]) -> Settings:
         raise ParameterError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     if clash := {"lex", "label_permuted"} & flat.keys():
         raise ParameterError(f"kind says what {min(clash)} is; leave {min(clash)} out")
-    return resolver.check(flat | {"lex": True}).of_kind(kind)
+    if kind != "lexical":
+        flat.pop("vocabulary", None)  # it counts with lex alone
+    return resolver.check(flat | {"lex": kind == "lexical", "label_permuted": kind == "permuted"})

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from lexurn.base import files, paths
+from lexurn.base import files, paths, session
 from lexurn.runs import store
 
 MISSING = "nan"
@@ -84,7 +84,7 @@ def read_table(name: str) -> pd.DataFrame:
         for there in (path, path.with_name(f"{path.name}.gz")):  # as written, as published
             if there.exists():
                 store.check(there)
-                store.used.add(f"tables/{path.name}")
+                session.current().used_files.add(f"tables/{path.name}")
                 return from_csv(files.read(path))
     there = sorted(
         {path.name.partition(".csv")[0] for folder in folders for path in folder.glob("*.csv*")}

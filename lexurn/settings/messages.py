@@ -1,4 +1,4 @@
-"""What is said of a value that settings refuse: what came, what is allowed, the nearest name, the fix. One line."""
+"""Error messages for values that settings do not allow: what came, what is allowed, the fix."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,73 +6,83 @@ from typing import Any
 from pydantic import ValidationError
 
 from lexurn.base.errors import suggestion
-from lexurn.settings import CHOICES, FLAT, SECTIONS, owners
+from lexurn.settings.fields import default_of
+from lexurn.settings.registry import CHOICES, HELP, entries, flat_names, owners
+
+ABBREVIATIONS = {
+    "lr": "learning_rate",
+    "bs": "batch_size",
+    "wd": "weight_decay",
+    "steps": "n_steps",
+    "epochs": "n_epochs",
+    "layers": "n_layers",
+    "heads": "n_heads",
+    "hidden_size": "d_model",
+    "width": "d_model",
+    "context": "context_length",
+    "vocab_size": "n_colors",
+    "model": "backbone",
+    "clip": "grad_clip",
+    "lexical": "lex",
+    "permuted": "label_permuted",
+}
+"""Common names of parameters, with the names that they have here."""
+
+
+def suggest_parameter(name: str, known: list[str]) -> str:
+    """Return `did you mean learning_rate? ` for a common abbreviation or a near name, else ``."""
+    return suggestion(ABBREVIATIONS.get(name, name), known)
 
 
 def schema_of(name: str) -> dict[str, Any]:
-    """What the settings say about one flat name: its `default`, its `description`, and what is allowed."""
+    """Return the JSON schema of one flat name: its `default`, `description`, and allowed values."""
     if name in CHOICES:
-        choices = names(name)
-        return {
-            "type": "string",
-            "enum": list(choices),
-            "default": choices[0],
-            "description": CHOICES[name],
-        }
-    return owners(name)[0].model_json_schema()["properties"][name]
-
-
-def names(section: str) -> tuple[str, ...]:
-    """The names of the classes that a section may be of."""
-    return tuple(each.model_fields["name"].default for each in SECTIONS[section])
+        names = list(entries(name))
+        return {"type": "string", "enum": names, "default": names[0], "description": HELP[name]}
+    settings = owners(name)[0]
+    default = default_of(settings.model_fields[name])
+    schema = settings.model_json_schema()["properties"][name]
+    return schema | {"default": list(default) if isinstance(default, tuple) else default}
 
 
 def explain(error: ValidationError, values: Mapping[str, Any]) -> str:
-    """One line: what is wanted, what came, what to do."""
+    """Return one line that says what is wanted, what came, and what to do."""
     first = error.errors()[0]
-    section, *rest = first["loc"] or ("",)
-    if first["type"] == "union_tag_invalid":
-        return refusal(section, values[section])
-    name = next((part for part in (rest[1:] if section in CHOICES else rest) if part in FLAT), None)
-    if name is None:  # a check over several fields, which words its message whole
+    name = next((part for part in first["loc"] if part in flat_names()), None)
+    if name is None or name not in values:  # a check over several fields words its whole message
         return first["msg"].removeprefix("Value error, ")
-    return refusal(name, values[name])
+    return error_message(name, values[name])
 
 
-def refusal(name: str, got: Any) -> str:
+def error_message(name: str, value: Any) -> str:
+    """Return what is wrong with the value of one flat name, and what is allowed."""
     schema = schema_of(name)
-    remedy = f"use for example {schema['default']} (the default)" + (
-        " or [1, 2, 1, 1]" if name == "alpha" else ""
-    )
-    if "enum" in schema and (near := suggestion(got, schema["enum"])):
-        remedy = near.rstrip()
-    return f"{name} ({schema['description']}) must be {_allowed(schema)}, got {got!r}; {remedy}"
+    remedy = f"use for example {schema['default']} (the default)"
+    if name == "alpha":
+        remedy += " or [1, 2, 1, 1]"
+    if "enum" in schema and (hint := suggestion(value, schema["enum"])):
+        remedy = hint.rstrip()
+    return f"{name} ({schema['description']}) must be {_allowed(schema)}, got {value!r}; {remedy}"
 
 
 def _allowed(schema: Mapping[str, Any]) -> str:
-    if schema.get("type") in ("array", "string") and "enum" not in schema and "const" not in schema:
-        if schema["type"] == "string":
-            return "a text in quotes"
-        holds_texts = schema.get("items", {}).get("type") == "string"
-        return (
-            f"a list of {'texts' if holds_texts else 'numbers such as [0.2, 0.7]'}, or [] for none"
-        )
-    if "anyOf" in schema:
-        return "a positive number or a list of them, one per colour"
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
     if "const" in schema:
         return str(schema["const"])
-    kind = {"boolean": "True or False", "integer": "a whole number", "number": "a finite number"}[
-        schema["type"]
-    ]
+    if "anyOf" in schema:
+        return "a positive number or a list of them, one per colour"
+    if schema["type"] == "string":
+        return "a text in quotes"
+    if schema["type"] == "array":
+        items = "texts" if schema["items"].get("type") == "string" else "numbers such as [0.2, 0.7]"
+        return f"a list of {items}, or [] for none"
+    kinds = {"boolean": "True or False", "integer": "a whole number", "number": "a finite number"}
     words = {
         "minimum": "at least",
         "exclusiveMinimum": "greater than",
         "maximum": "at most",
         "exclusiveMaximum": "less than",
     }
-    bounds = " and ".join(
-        f"{word} {schema[bound]:g}" for bound, word in words.items() if bound in schema
-    )
-    return f"{kind} {bounds}".strip()
+    bounds = [f"{word} {schema[bound]:g}" for bound, word in words.items() if bound in schema]
+    return f"{kinds[schema['type']]} {' and '.join(bounds)}".strip()

@@ -1,10 +1,187 @@
-"""Classes and functions that are found by their name: the one place that imports by a string."""
+"""The tasks, backbones and vocabularies that there are, each under its name, and open to others.
 
+A new one is a settings class, a module with its code, and one registration:
+
+    lexurn.register("backbone", GRUSettings, "my_package.gru:GRU")
+
+A package that is installed beside this one names the module that registers in an entry point of the
+group `lexurn`; it is loaded before any settings are read, in every process. This is the one module
+that imports by a string.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
-from typing import Any
+from importlib.metadata import entry_points
+from typing import Any, get_args
+
+from lexurn.base.errors import ParameterError
+from lexurn.settings.backbones import (
+    BackboneSettings,
+    LinearSettings,
+    LSTMSettings,
+    MambaSettings,
+    TransformerSettings,
+    XLSTMSettings,
+)
+from lexurn.settings.fields import Section
+from lexurn.settings.tasks import LanguageSettings, TaskSettings, TextSettings, UrnsSettings
+from lexurn.settings.training import MachineSettings, StudySettings, TrainingSettings
+from lexurn.settings.vocabulary import VocabularySettings
+
+CHOICES: dict[str, type[Section]] = {
+    "task": TaskSettings,
+    "vocabulary": VocabularySettings,
+    "backbone": BackboneSettings,
+}
+"""The sections of settings that have a choice of classes, with the base of these classes."""
+
+FIXED: dict[str, type[Section]] = {
+    "training": TrainingSettings,
+    "machine": MachineSettings,
+    "study": StudySettings,
+}
+"""The sections of settings that are of one class."""
+
+HELP = {
+    "task": "what is sampled: urns (coins are urns of two colours), language, text",
+    "vocabulary": "embedding tables that are redrawn, with lex: one_hot, orthonormal, "
+    "gaussian_scaled, gaussian, original",
+    "backbone": "what computes in between: transformer, lstm, mamba, xlstm, linear",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A settings class and the code that is built from it, as `module:attribute`."""
+
+    settings: type[Section]
+    target: str
+
+
+_ENTRIES: dict[str, dict[str, Entry]] = {section: {} for section in CHOICES}
+
+
+def register(section: str, settings: type[Section], target: str) -> None:
+    """Add a task, a backbone or a vocabulary under the name, or names, that its settings class has.
+
+    `section` is `task`, `backbone` or `vocabulary`. `settings` derives from the base class of that
+    section and has a field `name: Literal["..."] = "..."`. `target` is `module:attribute` of what
+    is built: a `tasks.Task` from the run's settings; a backbone from its settings and `n_rows`; a
+    vocabulary as `models.vocabulary` says. Raises ParameterError for anything else, and for a name
+    that belongs to another class.
+    """
+    if section not in CHOICES:
+        raise ParameterError(f"section must be one of {', '.join(CHOICES)}, got {section!r}")
+    base = CHOICES[section]
+    if not (isinstance(settings, type) and issubclass(settings, base)):
+        raise ParameterError(
+            f"settings of a {section} derive from lexurn.settings.{base.__name__}, got {settings!r}"
+        )
+    names = get_args(settings.model_fields["name"].annotation)
+    if not names or ":" not in target:
+        raise ParameterError(
+            f'{settings.__name__} needs a field `name: Literal["my_name"] = "my_name"` and a target'
+            f" `module:attribute`, got {target!r}"
+        )
+    for name in names:
+        present = _ENTRIES[section].get(name)
+        if present and present.target != target:
+            raise ParameterError(
+                f"{section} {name} is registered already, as {present.target}; use another name"
+            )
+        _ENTRIES[section][name] = Entry(settings, target)
+    flat_names.cache_clear()
+
+
+def entries(section: str) -> Mapping[str, Entry]:
+    """Return everything that is registered for a section, by its name, the default first."""
+    _load_entry_points()
+    return _ENTRIES[section]
+
+
+def settings_class(section: str, name: Any) -> type[Section]:
+    """Return the settings class of this name. Raises ValueError, with the names that there are."""
+    known = entries(section)
+    if name not in known:
+        raise ValueError(f"{section} must be one of {', '.join(known)}, got {name!r}")
+    return known[name].settings
+
+
+def settings_classes(section: str) -> list[type[Section]]:
+    """Return the settings classes of a section, the default first."""
+    return list(dict.fromkeys(entry.settings for entry in entries(section).values()))
+
+
+def load_target(section: str, name: str) -> Any:
+    """Return the class or function that a task, backbone or vocabulary is built by."""
+    return load_object(entries(section)[name].target)
 
 
 def load_object(name: str) -> Any:
     """Import `package.module:attribute`. Raises ImportError or AttributeError where there is none."""
     module, _, attribute = name.partition(":")
     return getattr(import_module(module), attribute)
+
+
+def outside_entries() -> list[tuple[str, str, str]]:
+    """Return what was registered from outside this package, as arguments for `register_again`."""
+    return [
+        (section, f"{entry.settings.__module__}:{entry.settings.__qualname__}", entry.target)
+        for section in CHOICES
+        for entry in dict.fromkeys(entries(section).values())
+        if not entry.target.startswith("lexurn.")
+    ]
+
+
+def register_again(outside: list[tuple[str, str, str]]) -> None:
+    """Register in this process what `outside_entries` has named in another one."""
+    for section, settings, target in outside:
+        register(section, load_object(settings), target)
+
+
+@cache
+def flat_names() -> dict[str, str]:
+    """Return the section that owns each flat name, in the order of the sections.
+
+    The flat name of a section with a choice of classes says which of them is meant.
+    """
+    owners = {}
+    for section in CHOICES:
+        owners[section] = section
+        for settings in settings_classes(section):
+            owners |= {field: section for field in settings.model_fields if field != "name"}
+    for section, settings in FIXED.items():
+        owners |= dict.fromkeys(settings.model_fields, section)
+    return owners
+
+
+def owners(name: str) -> list[type[Section]]:
+    """Return the settings classes that have a flat name."""
+    section = flat_names()[name]
+    classes = settings_classes(section) if section in CHOICES else [FIXED[section]]
+    return [settings for settings in classes if name in settings.model_fields]
+
+
+@cache
+def _load_entry_points() -> None:
+    for point in entry_points(group="lexurn"):
+        try:
+            point.load()
+        except Exception as error:
+            raise ParameterError(
+                f"the entry point {point.name} = {point.value} of the group lexurn cannot be "
+                f"loaded ({type(error).__name__}: {error}); mend or uninstall that package"
+            ) from error
+
+
+register("task", UrnsSettings, "lexurn.tasks.urns:UrnsTask")
+register("task", LanguageSettings, "lexurn.tasks.language:LanguageTask")
+register("task", TextSettings, "lexurn.tasks.text:TextTask")
+register("vocabulary", VocabularySettings, "lexurn.models.vocabulary:build_vocabulary")
+register("backbone", TransformerSettings, "lexurn.models.transformer:Transformer")
+register("backbone", LSTMSettings, "lexurn.models.lstm:LSTM")
+register("backbone", MambaSettings, "lexurn.models.mamba:Mamba")
+register("backbone", XLSTMSettings, "lexurn.models.xlstm:XLSTM")
+register("backbone", LinearSettings, "lexurn.models.linear:Linear")

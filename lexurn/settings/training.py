@@ -1,19 +1,23 @@
 """How weights are found, where a run is computed, and how much a chapter averages over."""
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from lexurn.settings.fields import Real, Section, Texts, Whole
 
 
+def _steps_of_finite_data(values: dict[str, Any]) -> int:
+    """Return the steps that all visits to a finite training set make, or the default."""
+    if not values.get("n_train_samples"):
+        return 1000
+    return values["n_train_samples"] * values.get("n_epochs", 1) // values.get("batch_size", 32)
+
+
 class TrainingSettings(Section):
     """Data, optimizer, schedule and evaluation."""
 
-    n_steps: Whole = Field(
-        1000, ge=1, description="optimizer updates; follows from the data where they are finite"
-    )
     n_train_samples: Whole = Field(
         0, ge=0, description="training sequences; 0: an endless stream of new ones"
     )
@@ -21,130 +25,134 @@ class TrainingSettings(Section):
         1, ge=1, description="visits to a finite training set (counts only there)"
     )
     batch_size: Whole = Field(32, ge=1, description="sequences per step")
+    n_steps: Whole = Field(
+        default_factory=_steps_of_finite_data,
+        ge=1,
+        description="optimizer updates; follows from the data where they are finite",
+    )
     optimizer: Literal["adamw", "muon"] = Field(
         "adamw", description="adamw, or muon: Muon for the backbone's matrices, AdamW for the rest"
     )
     learning_rate: Real = Field(1e-2, gt=0, description="peak learning rate")
     warmup: Whole = Field(50, ge=0, description="steps of linear warm-up")
     schedule: Literal["constant", "cosine", "inverse_sqrt"] = Field(
-        "cosine", description="after the warm-up"
+        "cosine", description="learning rate after the warm-up"
     )
     weight_decay: Real = Field(0.01, ge=0, description="decoupled weight decay, on matrices only")
     grad_clip: Real = Field(1.0, ge=0, description="largest norm of the gradient; 0: no clipping")
-    initial: str = Field(
-        "", description="key of the run whose best weights it begins with; none where empty"
+    init_from: str = Field(
+        "", description="key of the run whose best weights training starts from; empty: none"
     )
     initial_std: Real = Field(
-        0.0, ge=0, description="of first weights (outputs of blocks: less); 0: 1/√fan-in"
+        0.0,
+        ge=0,
+        description="std of initial weights (smaller for block outputs); 0: 1/√fan-in",
     )
-    trained: Literal["all", "vocabulary"] = Field(
-        "all", description="which weights: all, vocabulary (with start)"
+    trainable: Literal["all", "vocabulary"] = Field(
+        "all", description="weights that are trained: all, or vocabulary (and start vector)"
     )
     n_checkpoints: Whole = Field(
-        0, ge=0, description="weights kept along training, evenly spaced in the root of the step"
+        0, ge=0, description="weights stored along training, evenly spaced in the root of the step"
     )
     n_test_samples: Whole = Field(500, ge=2, description="held-out sequences per split")
     eval_every: Whole = Field(100, ge=1, description="steps between evaluations")
     patience: Whole = Field(
-        0, ge=0, description="evaluations without a better validation loss that end it; 0: none"
+        0, ge=0, description="evaluations without a better validation loss before stopping; 0: none"
     )
     min_delta: Real = Field(
-        0.0, ge=0, description="how much lower a validation loss must be to count as better"
+        0.0, ge=0, description="decrease of the validation loss that counts as better"
     )
     seed: Whole = Field(
-        0, ge=0, le=2**63 - 1, description="the one seed that every random stream is derived from"
+        0, ge=0, le=2**63 - 1, description="the seed that every random stream is derived from"
     )
 
     @model_validator(mode="after")
-    def _some_weights_are_good_already(self) -> "TrainingSettings":
-        if self.initial and not re.fullmatch(r"[0-9a-f]{12}", self.initial):
+    def _kept_weights_are_trained_already(self) -> "TrainingSettings":
+        if self.init_from and not re.fullmatch(r"[0-9a-f]{12}", self.init_from):
             raise ValueError(
-                f"initial is the key of a run, twelve digits of 0-9 a-f, got {self.initial!r}"
+                "init_from must be the key of a run, twelve digits of 0-9 a-f, got "
+                f"{self.init_from!r}"
             )
-        if self.initial and self.initial_std:
+        if self.init_from and self.initial_std:
             raise ValueError(
-                f"initial_std counts only for weights that are drawn, got initial_std={self.initial_std} and initial="
-                f"{self.initial}; leave one out"
+                "initial_std counts only for weights that are drawn, got initial_std="
+                f"{self.initial_std} and init_from={self.init_from}; leave one out"
             )
-        if self.trained != "all" and not self.initial:
+        if self.trainable != "all" and not self.init_from:
             raise ValueError(
-                f"trained={self.trained} leaves the others as they are, which must be good already; set initial, the "
-                "key of a run"
+                f"trainable={self.trainable} keeps the other weights, which must be trained "
+                "already; set init_from, the key of a run"
             )
         return self
 
     @model_validator(mode="after")
-    def _patience_is_asked_for(self) -> "TrainingSettings":
+    def _min_delta_needs_patience(self) -> "TrainingSettings":
         if self.min_delta and not self.patience:
             raise ValueError(
-                f"min_delta counts only with patience, got min_delta={self.min_delta} and patience=0; "
-                "set patience, for example 10"
+                f"min_delta counts only with patience, got min_delta={self.min_delta} and "
+                "patience=0; set patience, for example 10"
             )
         return self
 
     @model_validator(mode="after")
     def _steps_follow_from_finite_data(self) -> "TrainingSettings":
-        """With finite data `n_steps` is what `n_epochs` come to; with endless data it stands alone."""
         if self.n_train_samples == 0:
             if self.n_epochs != 1:
                 raise ValueError(
-                    f"n_epochs counts only for a finite training set, got n_epochs={self.n_epochs} with "
-                    "n_train_samples=0; leave n_epochs out, or set n_train_samples"
+                    f"n_epochs counts only for a finite training set, got n_epochs={self.n_epochs} "
+                    "with n_train_samples=0; leave n_epochs out, or set n_train_samples"
                 )
             return self
         visits = self.n_train_samples * self.n_epochs
         n_steps = visits // self.batch_size
         if n_steps == 0:
             raise ValueError(
-                f"batch_size must be at most n_train_samples x n_epochs = {visits}, got {self.batch_size}; "
-                "use a smaller batch_size or more n_epochs"
+                f"batch_size must be at most n_train_samples x n_epochs = {visits}, got "
+                f"{self.batch_size}; use a smaller batch_size or more n_epochs"
             )
-        if "n_steps" in self.model_fields_set and self.n_steps != n_steps:
+        if self.n_steps != n_steps:
             raise ValueError(
                 f"n_steps counts only for endless data, got n_steps={self.n_steps} with "
-                f"n_train_samples={self.n_train_samples} (n_epochs={self.n_epochs} are {n_steps} steps); "
-                "leave n_steps out, or set n_train_samples 0"
+                f"n_train_samples={self.n_train_samples} (n_epochs={self.n_epochs} are {n_steps} "
+                "steps); leave n_steps out, or set n_train_samples 0"
             )
-        self.__dict__["n_steps"] = n_steps
         return self
 
 
 class MachineSettings(Section):
-    """Where and how a run is computed. Nothing here changes the mathematics, so nothing here is in the key."""
+    """Where and how a run is computed. Nothing here changes the mathematics or the key."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="auto: cuda, else mps, else cpu"
     )
     threads: Whole = Field(1, ge=1, description="CPU threads")
     tracker: Literal["files", "wandb"] = Field(
-        "files", description="where metrics go beside the run's folder"
+        "files", description="where metrics go in addition to the run's folder"
     )
 
 
 class StudySettings(Section):
-    """How much a chapter averages over, and how. No single run depends on it, so nothing here is in the key."""
+    """How much a chapter averages over. No single run depends on it, nor does a key."""
 
     n_pools: Whole = Field(24, ge=2, description="pools that exact figures are averaged over")
-    n_seeds: Whole = Field(
-        1, ge=1, description="seeds, each with a pool of its own, that models are trained with"
-    )
+    n_seeds: Whole = Field(1, ge=1, description="seeds, each with its own pool, to train with")
     n_urns: Whole = Field(
         5, ge=1, description="training urns of the headline, each with a model of every kind"
     )
     n_longer: Whole = Field(
-        1, ge=1, description="of these urns, those that models are trained ten times as long on"
+        1, ge=1, description="training urns on which models are also trained ten times as long"
     )
-    n_shapes: Whole = Field(9, ge=1, le=27, description="shapes of a small model that are compared")
+    n_shapes: Whole = Field(9, ge=1, le=27, description="shapes of a small model to compare")
     n_diversities: Whole = Field(
         3, ge=3, le=8, description="task diversities D of a map, from 1 to 128"
     )
     prompts: Texts = Field((), description="texts whose tokens are compared; []: two of ours")
-    jobs: Whole = Field(2, ge=1, description="processes side by side that train")
+    jobs: Whole = Field(2, ge=1, description="processes that train side by side")
 
     @model_validator(mode="after")
-    def _longer_are_some_of_the_urns(self) -> "StudySettings":
+    def _longer_runs_use_the_same_urns(self) -> "StudySettings":
         if self.n_longer > self.n_urns:
             raise ValueError(
-                f"n_longer must be at most n_urns={self.n_urns}, of which they are, got {self.n_longer}; lower it"
+                f"n_longer must be at most n_urns={self.n_urns}, got {self.n_longer}; lower it"
             )
         return self

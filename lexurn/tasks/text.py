@@ -1,93 +1,88 @@
-"""The data of text: sequences from anywhere in the training text, and held-out ones that do not overlap.
+"""Text: sequences from anywhere in the training text, and held-out ones that do not overlap.
 
-Nobody knows the best prediction here. The references are what counting gives: of tokens alone, and of pairs.
+The best predictor is unknown here. The references are what counting gives: single tokens, and pairs.
 """
 
+from collections.abc import Mapping
+
 import torch
+from torch import Generator, Tensor
 
 from lexurn.base.errors import ParameterError
-from lexurn.base.seeding import generator
-from lexurn.base.shapes import Pool, Predictor, Tokens
+from lexurn.base.seeding import generator as stream
+from lexurn.base.shapes import Predictor, Tokens
 from lexurn.generators import text
 from lexurn.predictors.ngrams import Bigram, Unigram
 from lexurn.settings import Settings
+from lexurn.tasks.base import Task
 
-MOST_TOKENS = 4096
-"""Pairs are counted for so many tokens at most: their table is the square of that."""
-
-
-def training_pool(settings: Settings) -> Pool | None:
-    """There are no urns."""
-    return None
+MAX_BIGRAM_TOKENS = 4096
+"""The largest vocabulary whose pairs are counted: their table is the square of it."""
 
 
-def weights(settings: Settings) -> None:
-    """All sequences count alike."""
-    return None
+class TextTask(Task):
+    """Sequences of context_length + 1 tokens of a corpus, by a tokenizer."""
 
+    tracks_mixture = False
+    first_row = 0  # every token counts
+    splits = ("test",)
+    optimum = ""
 
-def sample_like_training(
-    settings: Settings, pool: Pool | None, n: int, stream: torch.Generator
-) -> Tokens:
-    """`n` sequences of context_length + 1 tokens from anywhere in the training text; their tokens perhaps renamed."""
-    found = text.load(settings.task)
-    tokens = text.windows(
-        found.tokens("train"), n, settings.task.context_length + 1, generator=stream
-    )
-    return _renamed(settings, tokens, stream) if settings.task.label_permuted else tokens
+    def __init__(self, settings: Settings, *, tensors: Mapping[str, Tensor] | None = None):
+        super().__init__(settings)
+        self.text = text.load(settings.task)
 
+    def check(self) -> None:
+        super().check()
+        task = self.settings.task
+        length = task.context_length + 1
+        for split in ("train", "valid", "test"):
+            n_tokens = len(self.text.tokens(split))
+            if n_tokens < length:
+                raise ParameterError(
+                    f"context_length={length - 1} needs texts of {length} tokens or more, but "
+                    f"{split} of corpus={task.corpus} has {n_tokens}; lower "
+                    "context_length, or use a longer text"
+                )
 
-def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
-    """Counts of the training text: of tokens, and of pairs where the vocabulary is not too large."""
-    found, size = text.load(settings.task), settings.task.vocab_size
-    tokens = found.tokens("train")
-    counted: dict[str, Predictor] = {"unigram": Unigram(tokens, size)}
-    return counted | (
-        {"bigram": Bigram(tokens, size, other=found.tokens("valid"))} if size <= MOST_TOKENS else {}
-    )
+    @property
+    def vocab_size(self) -> int:
+        return self.settings.task.vocab_size or len(self.text.tokenizer.pieces)
 
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        return self.text.fingerprint
 
-def optimum(settings: Settings) -> str:
-    """Not known: none of the references."""
-    return ""
+    def sample(self, n: int, length: int, *, generator: Generator) -> Tokens:
+        tokens = text.windows(self.text.tokens("train"), n, length, generator=generator)
+        return self._relabel(tokens, generator) if self.settings.task.label_permuted else tokens
 
+    def held_out(self) -> dict[str, Tokens]:
+        """Return evenly spaced sequences of the test text: n_test_samples, or all that it has."""
+        return {"test": self._spaced("test")}
 
-def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
-    """Sequences of the test text, evenly spaced, without overlap; n_test_samples, or as many as it has."""
-    return {"test": _spaced(settings, "test")}
+    def validation(self) -> Tokens:
+        """Return sequences of the validation text, with renamed tokens where training has them."""
+        tokens = self._spaced("valid")
+        draws = stream(self.settings.training.seed, "validation")
+        return self._relabel(tokens, draws) if self.settings.task.label_permuted else tokens
 
+    def references(self) -> dict[str, Predictor]:
+        """Return counts of the training text: of tokens, and of pairs if there is room for them."""
+        tokens = self.text.tokens("train")
+        references: dict[str, Predictor] = {"unigram": Unigram(tokens, self.vocab_size)}
+        if self.vocab_size <= MAX_BIGRAM_TOKENS:
+            other = self.text.tokens("valid")
+            references["bigram"] = Bigram(tokens, self.vocab_size, other=other)
+        return references
 
-def validation(settings: Settings, pool: Pool | None) -> Tokens:
-    """Sequences of the validation text, with renamed tokens where training has them: they choose the best weights."""
-    tokens = _spaced(settings, "valid")
-    stream = generator(settings.training.seed, "validation")
-    return _renamed(settings, tokens, stream) if settings.task.label_permuted else tokens
+    def _relabel(self, tokens: Tokens, generator: Generator) -> Tokens:
+        """Return every sequence with its tokens renamed by a uniform permutation of its own."""
+        renamed = [torch.randperm(self.vocab_size, generator=generator)[row] for row in tokens]
+        return torch.stack(renamed)
 
-
-def require_data(settings: Settings) -> None:
-    """Raise ParameterError where the corpus or the tokenizer cannot be had, or a split is shorter than a sequence."""
-    found, length = text.load(settings.task), settings.task.context_length + 1
-    for split in ("train", "valid", "test"):
-        if (n := len(found.tokens(split))) < length:
-            raise ParameterError(
-                f"context_length={length - 1} needs texts of {length} tokens or more, but {split} of corpus="
-                f"{settings.task.corpus} has {n}; lower context_length, or use a longer text"
-            )
-
-
-def fingerprint(settings: Settings) -> dict[str, str]:
-    """Of the corpus, and of the tokenizer."""
-    return text.load(settings.task).fingerprint
-
-
-def _renamed(settings: Settings, tokens: Tokens, stream: torch.Generator) -> Tokens:
-    """Every sequence with its tokens renamed by a uniform permutation of its own."""
-    return torch.stack(
-        [torch.randperm(settings.task.vocab_size, generator=stream)[each] for each in tokens]
-    )
-
-
-def _spaced(settings: Settings, split: str) -> Tokens:
-    whole = text.blocks(text.load(settings.task).tokens(split), settings.task.context_length + 1)
-    n = min(settings.training.n_test_samples, len(whole))
-    return whole[torch.arange(n) * len(whole) // n]
+    def _spaced(self, split: str) -> Tokens:
+        length = self.settings.task.context_length + 1
+        sequences = text.blocks(self.text.tokens(split), length)
+        n = min(self.settings.training.n_test_samples, len(sequences))
+        return sequences[torch.arange(n) * len(sequences) // n]

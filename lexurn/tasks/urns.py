@@ -1,147 +1,151 @@
-"""The data of urns: pools, sequences like those of training, splits and references.
+"""Balls & urns: pools, sequences as training has them, held-out splits, and exact references."""
 
-The functions that every task's module has (see `lexurn.runs.fit`), and two of its own: `urns` and `target`.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
+from torch import Generator, Tensor
 
-from lexurn import predictors as exact
+from lexurn import predictors
 from lexurn.base.errors import ParameterError
-from lexurn.base.seeding import generator
+from lexurn.base.seeding import generator as stream
 from lexurn.base.shapes import Pool, Predictor, Tokens
 from lexurn.generators.urns import Urns
 from lexurn.settings import Settings
+from lexurn.tasks.base import Task
+
+MAX_OPERATIONS = 4e10
+"""Operations of the sums over subsets that S may take: about a minute."""
 
 
-def training_pool(settings: Settings) -> Pool | None:
-    """The urns a model is trained on; None where every sequence has a fresh one."""
-    task = settings.task
-    if task.n_tasks == 0:
-        return None
-    if task.thetas:
-        heads = torch.tensor(task.thetas, dtype=torch.float64)
-        return torch.stack([1 - heads, heads], -1)
-    return urns(settings).sample_tasks(
-        task.n_tasks, generator=generator(settings.training.seed, "urns")
-    )
+class UrnsTask(Task):
+    """A pool of urns drawn from a prior, or a fresh urn for every sequence.
 
-
-def fingerprint(settings: Settings) -> dict[str, str]:
-    """There is nothing else to tell: urns are drawn from their settings."""
-    return {}
-
-
-def require_data(settings: Settings) -> None:
-    """Whatever the settings, there are sequences of balls."""
-
-
-def urns(settings: Settings) -> Urns:
-    """Where training urns come from."""
-    return Urns(settings.task.n_colors, settings.task.alpha)
-
-
-def target(settings: Settings) -> Urns:
-    """Where fresh urns come from when a model is judged: where training urns do, but for losses that are weighted."""
-    return Urns(settings.task.n_colors, settings.task.target_alpha or settings.task.alpha)
-
-
-def weights(settings: Settings) -> Callable[[Tokens], torch.Tensor] | None:
-    """Importance weights of training sequences, so that a loss over them is one under the target prior; or None.
-
-    p_target(x) / p_alpha(x) with the urn integrated out: what the ratio of the priors' densities is on average, given
-    the sequence, and so with less variance.
+    `prior` is where training urns come from, `target` where the fresh urns come from on which a
+    model is judged: the same prior, unless losses are weighted to another one (`target_alpha`).
     """
-    if not settings.task.target_alpha:
-        return None
-    towards, at = target(settings), urns(settings)
-    return lambda tokens: (towards.log_evidence(tokens) - at.log_evidence(tokens)).exp().float()
 
+    def __init__(self, settings: Settings, *, tensors: Mapping[str, Tensor] | None = None):
+        super().__init__(settings)
+        urns = settings.task
+        self.prior = Urns(urns.n_colors, urns.alpha)
+        self.target = Urns(urns.n_colors, urns.target_alpha or urns.alpha)
+        self.pool = tensors["urns"] if tensors and "urns" in tensors else self._draw_pool()
 
-def sample_like_training(
-    settings: Settings, pool: Pool | None, n: int, stream: torch.Generator
-) -> Tokens:
-    """`n` sequences of context_length + 1 balls of the kind that the model is trained on."""
-    task, length = urns(settings), settings.task.context_length + 1
-    if pool is None:
-        tokens = task.out_of_distribution(n, length, generator=stream)
-    else:
-        tokens = task.in_distribution(pool, n, length, generator=stream)
-    return task.relabel(tokens, generator=stream) if settings.task.label_permuted else tokens
+    def _draw_pool(self) -> Pool | None:
+        """Return the training urns (tasks colors); None where every sequence has a fresh one."""
+        urns = self.settings.task
+        if urns.n_tasks == 0:
+            return None
+        if urns.thetas:
+            heads = torch.tensor(urns.thetas, dtype=torch.float64)
+            return torch.stack([1 - heads, heads], -1)
+        seed = self.settings.training.seed
+        return self.prior.sample_tasks(urns.n_tasks, generator=stream(seed, "urns"))
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        inside = () if self.pool is None else ("in_distribution",)
+        return ("out_of_distribution", *inside, "low_entropy")
 
-def references(settings: Settings, pool: Pool | None) -> dict[str, Predictor]:
-    """The exact predictors a run is compared with: G always; M and S where there is a pool.
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return {} if self.pool is None else {"urns": self.pool}
 
-    S is left out beyond `MOST_COLORS` and where its sums over subsets would take longer than about a minute.
-    """
-    task, n_colors = settings.task, settings.task.n_colors
-    predictors: dict[str, Predictor] = {
-        "generalizing": exact.Generalizing(n_colors, target(settings).alpha)
-    }
-    if pool is not None:
-        predictors["memorizing"] = exact.Memorizing(pool)
-        n_rows = 2 * settings.training.n_test_samples * (task.context_length + 1)
-        if n_colors <= exact.MOST_COLORS and n_rows * len(pool) * n_colors * 2**n_colors < 4e10:
-            predictors["symmetrized"] = exact.Symmetrized(pool)
-    return predictors
+    def sample(self, n: int, length: int, *, generator: Generator) -> Tokens:
+        if self.pool is None:
+            tokens = self.prior.out_of_distribution(n, length, generator=generator)
+        else:
+            tokens = self.prior.in_distribution(self.pool, n, length, generator=generator)
+        if self.settings.task.label_permuted:
+            tokens = self.prior.relabel(tokens, generator=generator)
+        return tokens
 
+    def held_out(self) -> dict[str, Tokens]:
+        """Return new sequences of the pool, a fresh urn for every sequence, and the constant
+        sequences, one per colour."""
+        n = self.settings.training.n_test_samples
+        seed = self.settings.training.seed
+        length = self.settings.task.context_length + 1
+        fresh = stream(seed, "held out", "out of distribution")
+        tokens = {
+            "out_of_distribution": self.target.out_of_distribution(n, length, generator=fresh),
+            "low_entropy": self.target.low_entropy(length),
+        }
+        if self.pool is not None:
+            inside = stream(seed, "held out", "in distribution")
+            pool = self.target.in_distribution(self.pool, n, length, generator=inside)
+            tokens = {"in_distribution": pool, **tokens}
+        return tokens
 
-def require_references(settings: Settings) -> None:
-    """Raise ParameterError unless both M and S are there to compare with."""
-    task = settings.task
-    if task.n_tasks == 0:
-        raise ParameterError(
-            "n_tasks=0 leaves no pool to memorize, and nothing to compare with but G; use n_tasks 1 or more"
-        )
-    if "symmetrized" not in references(settings, training_pool(settings)):
-        raise ParameterError(
-            f"S takes too long for n_colors={task.n_colors}, n_tasks={task.n_tasks} and n_test_samples="
-            f"{settings.training.n_test_samples}, and this chapter compares with it; lower one of them"
+    def validation(self) -> Tokens:
+        if not self.settings.task.target_alpha:
+            return super().validation()
+        training = self.settings.training
+        return self.target.out_of_distribution(
+            training.n_test_samples,
+            self.settings.task.context_length + 1,
+            generator=stream(training.seed, "validation"),
         )
 
+    def references(self) -> dict[str, Predictor]:
+        """Return G always, and M and S where there is a pool.
 
-def optimum(settings: Settings) -> str:
-    """The reference that no model with these settings can beat on average: the Bayes optimum of its training data.
+        S is left out above `predictors.MAX_COLORS` colours, and where it would take longer than
+        about a minute.
+        """
+        n_colors = self.settings.task.n_colors
+        references: dict[str, Predictor] = {
+            "generalizing": predictors.Generalizing(n_colors, self.target.alpha)
+        }
+        if self.pool is not None:
+            references["memorizing"] = predictors.Memorizing(self.pool)
+            n_rows = (
+                2 * self.settings.training.n_test_samples * (self.settings.task.context_length + 1)
+            )
+            operations = n_rows * len(self.pool) * n_colors * 2**n_colors
+            if n_colors <= predictors.MOST_COLORS and operations < MAX_OPERATIONS:
+                references["symmetrized"] = predictors.Symmetrized(self.pool)
+        return references
 
-    Without names (lexical, label-permuted) it is symmetrized, which for fresh urns is G only if the prior is symmetric.
-    """
-    names_count, alphas = settings.kind == "normal", target(settings).alphas
-    if settings.task.n_tasks == 0 and (names_count or len(set(alphas)) == 1):
-        return "generalizing"
-    return "memorizing" if names_count else "symmetrized"
+    def require_references(self) -> None:
+        """Raise ParameterError unless both M and S are there to compare with."""
+        urns = self.settings.task
+        if self.pool is None:
+            raise ParameterError(
+                "n_tasks=0 leaves no pool to memorize, and nothing to compare with but G; use "
+                "n_tasks 1 or more"
+            )
+        if "symmetrized" not in self.references():
+            raise ParameterError(
+                f"S takes too long for n_colors={urns.n_colors}, n_tasks={urns.n_tasks} and "
+                f"n_test_samples={self.settings.training.n_test_samples}, and this chapter "
+                "compares with it; lower one of them"
+            )
 
+    @property
+    def optimum(self) -> str:
+        """The Bayes optimum of the training data.
 
-def held_out(settings: Settings, pool: Pool | None) -> dict[str, Tokens]:
-    """The evaluation splits of a run, the same at every evaluation and for every model with this task and seed."""
-    task, n, length = (
-        target(settings),
-        settings.training.n_test_samples,
-        settings.task.context_length + 1,
-    )
-    seed = settings.training.seed
+        Without names (lexical, label-permuted) it is S, which for fresh urns is G only if the prior
+        is symmetric.
+        """
+        has_names = self.settings.kind == "normal"
+        if self.pool is None and (has_names or len(set(self.target.alphas)) == 1):
+            return "generalizing"
+        return "memorizing" if has_names else "symmetrized"
 
-    def stream(name: str) -> torch.Generator:
-        return generator(seed, "held out", name)
+    @property
+    def sequence_weights(self) -> Callable[[Tokens], Tensor] | None:
+        """Importance weights, under which a loss over training sequences is one under `target`.
 
-    tokens = {
-        "out_of_distribution": task.out_of_distribution(
-            n, length, generator=stream("out of distribution")
-        ),
-        "low_entropy": task.low_entropy(length),
-    }
-    if pool is not None:
-        inside = task.in_distribution(pool, n, length, generator=stream("in distribution"))
-        tokens = {"in_distribution": inside, **tokens}
-    return tokens
+        p_target(x) / p_prior(x) with the urn integrated out: the mean of the ratio of densities
+        given the sequence, and so with less variance.
+        """
+        if not self.settings.task.target_alpha:
+            return None
 
+        def weights(tokens: Tokens) -> Tensor:
+            log_ratio = self.target.log_evidence(tokens) - self.prior.log_evidence(tokens)
+            return log_ratio.exp().float()
 
-def validation(settings: Settings, pool: Pool | None) -> Tokens:
-    """Sequences like those of training that choose the best weights, and nothing else."""
-    stream = generator(settings.training.seed, "validation")
-    if settings.task.target_alpha:
-        return target(settings).out_of_distribution(
-            settings.training.n_test_samples, settings.task.context_length + 1, generator=stream
-        )
-    return sample_like_training(settings, pool, settings.training.n_test_samples, stream)
+        return weights

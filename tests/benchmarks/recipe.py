@@ -18,7 +18,7 @@ import time
 import pandas as pd
 import torch
 
-from lexurn import evaluation, parameters, predictors
+from lexurn import evaluation, parameters, predictors, tasks
 from lexurn.runs import fit
 
 CELL = {"lex": True, "n_colors": 4, "context_length": 32, "n_test_samples": 200}
@@ -57,8 +57,8 @@ def curve(flat: dict, budget: float) -> pd.DataFrame:
     """Distances to G and S along one training: seconds, step, generalizing, symmetrized."""
     settings = parameters.check(flat)
     ready = fit.prepare(settings)
-    splits = {"out_of_distribution": fit.held_out(settings, ready.pool)["out_of_distribution"]}
-    exact = fit.references(settings, ready.pool)
+    splits = {"out_of_distribution": tasks.build(settings).held_out()["out_of_distribution"]}
+    exact = tasks.build(settings).references()
     references = predictors.remembered({name: exact[name] for name in LEVELS}, splits)
     lines, step, due, spent, began = [], 0, 0.0, 0.0, time.monotonic()
 
@@ -79,7 +79,7 @@ def curve(flat: dict, budget: float) -> pd.DataFrame:
         return {"validation_loss": 0.0}
 
     try:
-        batches = fit.batches(settings, ready.pool, device=ready.device)
+        batches = fit.training_batches(tasks.build(settings), device=ready.device)
         fit.fit(ready, settings.training, batches, evaluate=evaluate, log=lambda *_: None)
     except Over:
         pass

@@ -21,7 +21,6 @@ from lexurn.base.seeding import generator
 from lexurn.base.shapes import LogProbs
 from lexurn.measures import comparison, discrimination, evaluation, intervals
 from lexurn.predictors import Uniform
-from lexurn.runs import fit
 from lexurn.runs.run import Run
 
 N_BALLS, N_SETS, N_URNS, N_SEQUENCES = 30, 4, 10, 25
@@ -41,15 +40,13 @@ def published(runs: Sequence[Run]) -> pd.DataFrame:
     for (n_colors, seed), alike in pools.items():
         first, stream = alike[0].settings, generator(seed, "headline")
         tokens = discrimination.headline_sequences(
-            fit.urns(first),
+            alike[0].task.prior,
             n_balls=N_BALLS,
             n_urns=N_SETS * N_URNS,
             n_sequences=N_SEQUENCES,
             generator=stream,
         )
-        scored = {run.settings.kind: run.predictor for run in alike} | fit.references(
-            first, alike[0].pool
-        )
+        scored = {run.settings.kind: run.predictor for run in alike} | alike[0].task.references()
         for who, predictor in scored.items():
             urns = discrimination.headline_scores(predictor, tokens).view(-1, N_SEQUENCES).mean(1)
             mean, sem = intervals.mean_and_sem(urns)

@@ -18,7 +18,6 @@ from lexurn.base.seeding import generator
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.measures import evaluation
 from lexurn.predictors import Generalizing
-from lexurn.runs import fit
 from lexurn.runs.run import Run
 
 
@@ -35,7 +34,7 @@ def learning(run: Run) -> pd.DataFrame:
     """Along a training: step, value, the loss beyond that of the optimum (nats a ball or flip; of words, a word)."""
     loss = evaluation.select(run.results, split=split(run), measure="loss")["mean"].item()
     regret = evaluation.select(run.results, split=split(run), measure="regret")["mean"]
-    of_optimum = loss - regret[fit.optimum(run.settings)]  # on the same sequences
+    of_optimum = loss - regret[run.task.optimum]  # on the same sequences
     value = _tokens(run) * (run.metrics[f"{split(run)}/loss"] - of_optimum)
     return pd.DataFrame({"step": run.metrics["step"], "value": value})
 
@@ -43,7 +42,7 @@ def learning(run: Run) -> pd.DataFrame:
 def best(run: Run) -> pd.DataFrame:
     """The same with the best weights: value, sem (over sequences), n (sequences)."""
     chosen = evaluation.select(run.results, split=split(run), measure="regret").loc[
-        [fit.optimum(run.settings)]
+        [run.task.optimum]
     ]
     return (
         (chosen[["mean", "sem"]] * _tokens(run))

@@ -18,7 +18,7 @@ from lexurn.measures import rules
 from lexurn.models.generation import go_on
 from lexurn.runs import fit
 from lexurn.settings import Settings
-from lexurn.settings.resolver import check
+from lexurn.tasks.language import LanguageTask
 
 
 def trained(model: nn.Module, settings: Settings) -> nn.Module:
@@ -26,13 +26,13 @@ def trained(model: nn.Module, settings: Settings) -> nn.Module:
     train, stream = settings.training, generator(settings.training.seed, "tables")
     training.train(
         model,
-        fit.batches(settings, None),
-        settings=train.model_copy(update={"eval_every": train.n_steps}),
+        fit.training_batches(tasks.build(settings)),
+        settings=settings.replace(eval_every=train.n_steps).training,
         tables=stream,
         dropout_seed=train.seed,
         evaluate=lambda model: {"validation_loss": 0.0},
         log=lambda metrics, step: None,
-        first_row=settings.task.first_row,
+        first_row=LanguageTask.first_row,
     )
     return model.eval()
 
@@ -43,7 +43,7 @@ def linear(settings: Settings) -> pd.DataFrame:
     task, seed, lines = settings.task, settings.training.seed, []
     language, n_rows = LANGUAGES[task.language], task.context_length + 1
     given = rules.prompt_sets(task.language)["out_of_distribution"]
-    words = fit.held_out(settings, None)["in_distribution"]
+    words = tasks.build(settings).held_out()["in_distribution"]
     for name, masked in (("as published", False), ("masked", True)):
         stream = generator(seed, "position pairs")
         model = PositionPairs(language.vocab_size, n_rows=n_rows, masked=masked, generator=stream)
@@ -72,12 +72,12 @@ def positions(settings: Settings) -> pd.DataFrame:
     most from the first place of a batch to any other, in batches as large as those of training), excess (nats a word,
     every word alone in its batch)."""
     lines, seed, n_places = [], settings.training.seed, settings.training.batch_size
-    words = fit.held_out(settings, None)["in_distribution"]
+    words = tasks.build(settings).held_out()["in_distribution"]
     for name, flat in (
         ("along the batch", {"positions": "none"}),
         ("along time", {"positions": "sinusoidal"}),
     ):
-        model = models.build(check(settings.flat() | flat), generator=generator(seed, "weights"))
+        model = models.build(settings.replace(**flat), generator=generator(seed, "weights"))
         if name == "along the batch":
             model.backbone = AlongTheBatch(model.backbone)
         trained(model, settings)
@@ -102,7 +102,7 @@ def _one_by_one(model: nn.Module) -> Predictor:
 
 
 def _excess(predictor: Predictor, settings: Settings, words: Tokens) -> float:
-    oracle = fit.references(settings, None)["oracle"]
+    oracle = tasks.build(settings).references()["oracle"]
     ours, best = (
         negative_log_likelihood(each(words), words).double().sum(-1) for each in (predictor, oracle)
     )

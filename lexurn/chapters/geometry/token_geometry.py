@@ -24,9 +24,10 @@ from lexurn.chapters.geometry.prompts import tokens_of
 from lexurn.generators.shuffling import shuffled
 from lexurn.generators.strings import lengths
 from lexurn.generators.urns import Urns
+from lexurn.measures import perplexity
 from lexurn.models import LanguageModel
 from lexurn.models.language_model import evaluating
-from lexurn.runs import fit, perplexity
+from lexurn.runs import fit
 from lexurn.runs.run import Run
 from lexurn.settings import Settings
 
@@ -120,7 +121,7 @@ def untrained(settings: Settings, n_layers: Sequence[int]) -> pd.DataFrame:
     ]
     parts = []
     for what, n, changes, is_long in kinds:
-        model = fit.begun(Settings.from_flat(settings.flat() | {"n_layers": n} | changes)).eval()
+        model = fit.init_model(settings.replace(n_layers=n, **changes)).eval()
         if is_long:
             _lengthen(model)
         found = layers.by_layer(model, sequences(settings), backward=False)
@@ -202,7 +203,7 @@ def alike(run: Run, *, others: Sequence[str]) -> pd.DataFrame:
     """who, layer, other, value (CKA), procrustes: of the best weights with those that the run began with (`untrained`),
     with those of others (their names), all on the same tokens, and with its own vectors of `other tokens`, with which
     they have nothing in common."""
-    tokens, first = sequences(run.settings), fit.begun(run.settings).eval()
+    tokens, first = sequences(run.settings), fit.init_model(run.settings).eval()
     beside = {"untrained": first} | {name: runs.load(name).model for name in others}
     stream = generator(run.settings.training.seed, "cloud")
     chosen = layers.drawn(layers.kinds(run.model, tokens), N_POINTS, generator=stream)
@@ -232,7 +233,9 @@ def predicted(run: Run) -> pd.DataFrame:
     """who, nats, sem, perplexity, bits_per_byte with errors, n_tokens: of the best weights and of what has only
     counted, over all tokens of the test text."""
     lines = []
-    for who, of in perplexity.of_run(run).items():
+    predictors = {"model": run.predictor, **run.references}
+    scores = perplexity.of_task(run.task, predictors, at_once=fit.eval_batch_size(run.task))
+    for who, of in scores.items():
         numbers = {
             "nats": of.nats,
             "sem": of.sem,
@@ -245,15 +248,12 @@ def predicted(run: Run) -> pd.DataFrame:
 
 def sequences(settings: Settings) -> Tokens:
     """Held-out sequences of a run with these settings: fresh urns, words, or the test text."""
-    splits = fit.held_out(settings, fit.training_pool(settings))
-    name = next(
-        name for name in ("test", "out_of_distribution", "in_distribution") if name in splits
-    )
-    return splits[name][: min(N_SEQUENCES, fit.at_once(settings))]
+    task = tasks.build(settings)
+    return task.held_out()[task.splits[0]][: min(N_SEQUENCES, fit.eval_batch_size(task))]
 
 
 def _along(run: Run) -> Iterator[tuple[int, LanguageModel]]:
-    yield 0, fit.begun(run.settings).eval()
+    yield 0, fit.init_model(run.settings).eval()
     yield from run.checkpoints()
 
 

@@ -33,7 +33,7 @@ from lexurn.base.shapes import LogProbs, Predictor, Tokens
 from lexurn.chapters.strategies.account import STRATEGIES, complexity, losses
 from lexurn.generators.urns import Urns
 from lexurn.predictors import Generalizing, Memorizing, Symmetrized, Uniform, remembered
-from lexurn.runs import cache, fit
+from lexurn.runs import cache
 from lexurn.runs.run import Run
 
 VERSION = 2
@@ -129,8 +129,8 @@ def along(
 ) -> pd.DataFrame:
     """A run's cells, computed. Raises FileNotFoundError where it kept no weights, and ParameterError without a pool or
     where S takes too long."""
-    settings, pool, task = run.settings, run.pool, fit.urns(run.settings)
-    fit.require_references(settings)
+    settings, pool, task = run.settings, run.pool, run.task.prior
+    run.task.require_references()
     stream, length = (
         generator(settings.training.seed, "strategies"),
         settings.task.context_length + 1,
@@ -160,14 +160,15 @@ def along(
     of["kl_g"] = losses({"g": exact["g"]}, fresh, outside)["g"].mean().item()
     strategies = remembered(exact, {"in": inside, "out": outside})
     lines = [
-        of | {"step": step} | cell(each, strategies, inside, outside) for step, each in run.along()
+        of | {"step": step} | cell(each, strategies, inside, outside)
+        for step, each in run.predictors_along_training()
     ]
     return pd.DataFrame(lines).assign(kind=settings.kind)
 
 
 def complexities(run: Run) -> dict[str, int]:
     """K of each strategy for a run: not kept with its cells, as it depends on how programs are written."""
-    alphas = torch.tensor(fit.urns(run.settings).alphas, dtype=torch.float64)
+    alphas = torch.tensor(run.task.prior.alphas, dtype=torch.float64)
     stored = {"u": ("uniform", torch.zeros(0, dtype=torch.float64)), "g": ("generalizing", alphas)}
     stored["m"] = run.settings.memorizing, run.pool
     return {f"k_{name}": complexity(*of) for name, of in stored.items()}

@@ -1,89 +1,110 @@
 """One trained model in words, whatever it was trained on: where it stands among its references."""
 
 from collections.abc import Mapping
+from functools import singledispatch
 
 import pandas as pd
 
 from lexurn.base.shapes import Predictor
-from lexurn.generators import text
-from lexurn.measures import comparison, evaluation
+from lexurn.measures import comparison, evaluation, perplexity
 from lexurn.measures.intervals import with_error
-from lexurn.runs import fit, perplexity
-from lexurn.runs.languages import excess
+from lexurn.runs import fit
 from lexurn.runs.run import Run
+from lexurn.tasks import Task
+from lexurn.tasks.text import TextTask
 
-MOST_ROWS = 12
-"""Of a text that is shown token by token."""
+MAX_ROWS = 12
+"""Tokens of a text that are shown one by one."""
 
 
-def described(run: Run) -> str:
-    """Where the best weights are, how far the model is from each reference, and what it loses against the optimum."""
+def describe(run: Run) -> str:
+    """Return where the best weights are, and what they come to."""
     best_step = int(run.results["step"].iloc[0])
     if best_step == 0:
         return "Training never came below the loss of the untrained weights; lower learning_rate."
-    of = {"text": _of_text, "language": _of_words, "urns": _of_balls}[run.settings.task.name]
-    return f"Best weights: step {best_step}. {of(run)}"
+    return f"Best weights: step {best_step}. {_describe_task(run.task, run)}"
 
 
-def _of_balls(run: Run) -> str:
-    best = fit.optimum(run.settings)
-    inside = "in_distribution" if run.pool is not None else "out_of_distribution"
-    regret = evaluation.select(run.results, split=inside, measure="regret")
-    text = comparison.describe(run.predictor, run.references, run.splits)
-    text += " " + comparison.scale(run.references, run.splits["out_of_distribution"])
-    if best in regret.index:
-        lost = with_error(*regret.loc[best, ["mean", "sem"]])
-        text += f" The optimum on its own kind of data is **{best}**; there this model loses {lost} nats a ball more."
+@singledispatch
+def _describe_task(task: Task, run: Run) -> str:
+    """Return the distances to each reference, or regrets where distances are infinite."""
+    if task.measure == "regret":
+        return _describe_regrets(task, run)
+    trained_on = "in_distribution" if "in_distribution" in task.splits else task.splits[0]
+    judged = task.splits[0]
+    text = comparison.describe(run.predictor, run.references, run.splits, split=judged)
+    text += " " + comparison.scale(run.references, run.splits[judged])
+    regret = evaluation.select(run.results, split=trained_on, measure="regret")
+    if task.optimum in regret.index:
+        lost = with_error(*regret.loc[task.optimum, ["mean", "sem"]])
+        text += (
+            f" The optimum on its own kind of data is **{task.optimum}**; there this model loses "
+            f"{lost} nats per token more."
+        )
     return text
 
 
-def _of_words(run: Run) -> str:
-    best, table = fit.optimum(run.settings), excess(run)
-    lost = [
-        f"{with_error(value, sem)} on {n} words {split.replace('_', ' ')}"
-        for split, value, sem, n in table.loc[
-            table["reference"] == best, ["split", "value", "sem", "n"]
-        ].values
+def _describe_regrets(task: Task, run: Run) -> str:
+    table = evaluation.regret_per_sequence(run.results, n_rows=run.settings.task.context_length + 1)
+    table = table[table["reference"] == task.optimum]
+    losses = [
+        f"{with_error(value, sem)} on {n} sequences {split.replace('_', ' ')}"
+        for split, value, sem, n in table[["split", "value", "sem", "n"]].values
     ]
-    text = f"The best that its kind can do on words of the language is **{best}**. Nats a word that this model loses more:"
-    return f"{text} {'; '.join(lost)} (± one standard error over words, for one model)."
-
-
-def _of_text(run: Run) -> str:
-    said = []
-    for who, of in perplexity.of_run(run).items():
-        bits = with_error(of.bits_per_byte, of.bits_per_byte_sem)
-        name = "this model" if who == "model" else who
-        said.append(
-            f"{name} **{with_error(of.perplexity, of.perplexity_sem)}** ({bits} bits per byte)"
-        )
     return (
-        f"The best that can be said of a text is not known. Perplexity of the whole test text, {of.n_tokens:,} tokens: "
-        f"{'; '.join(said)} (± one standard error over {of.n_sequences:,} sequences, for one model)."
+        f"The best predictor for a model of its kind is **{task.optimum}**. Nats per sequence that "
+        f"this model loses more: {'; '.join(losses)} (± one standard error over sequences, for one "
+        "model)."
     )
 
 
-def along_one_sequence(run: Run, who: Mapping[str, Predictor]) -> tuple[pd.DataFrame, list[str]]:
-    """What each predictor says along one held-out sequence (as `evaluation.on_one_sequence`), and the names of tokens.
+@_describe_task.register
+def _(task: TextTask, run: Run) -> str:
+    batch_size = fit.eval_batch_size(task)
+    predictors = {"this model": run.predictor, **run.references}
+    scores = perplexity.of_task(task, predictors, at_once=batch_size)
+    texts = []
+    for name, score in scores.items():
+        bits = with_error(score.bits_per_byte, score.bits_per_byte_sem)
+        value = with_error(score.perplexity, score.perplexity_sem)
+        texts.append(f"{name} **{value}** ({bits} bits per byte)")
+    return (
+        "The best predictor of a text is unknown. Perplexity of the whole test text, "
+        f"{score.n_tokens:,} tokens: {'; '.join(texts)} (± one standard error over "
+        f"{score.n_sequences:,} sequences, for one model)."
+    )
 
-    Of a text some tokens from its middle, and only those that come there.
+
+def along_one_sequence(
+    run: Run, predictors: Mapping[str, Predictor]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return what each predictor says along one held-out sequence, and the names of its tokens.
+
+    The table is that of `evaluation.on_one_sequence`.
     """
-    tokens = run.splits[shown(run)[1]]
-    if run.settings.task.name != "text":
-        return evaluation.on_one_sequence(who, tokens[:1]), run.settings.task.names
-    tokens = tokens[len(tokens) // 2, :MOST_ROWS][None]
-    table, come = evaluation.of_those_that_come(evaluation.on_one_sequence(who, tokens), tokens)
-    tokenizer = text.load(run.settings.task).tokenizer
-    return table, [tokenizer.decode([token]).replace(" ", "·").replace("\n", "⏎") for token in come]
+    tokens = run.splits[run.task.splits[0]]
+    return _along(run.task, predictors, tokens)
 
 
-def shown(run: Run) -> tuple[list[str], str]:
-    """The splits worth a panel each, and the one that a single sequence is taken from."""
-    if run.settings.task.name == "text":
-        return ["test"], "test"
-    if run.settings.task.n_special:
-        return list(run.splits), "in_distribution"
-    return [
-        "in_distribution" if run.pool is not None else "low_entropy",
-        "out_of_distribution",
-    ], "out_of_distribution"
+@singledispatch
+def _along(task: Task, predictors, tokens):
+    return evaluation.on_one_sequence(predictors, tokens[:1]), task.token_names
+
+
+@_along.register
+def _(task: TextTask, predictors, tokens):
+    """Return some tokens from the middle of a text, and only those that occur there."""
+    tokens = tokens[len(tokens) // 2, :MAX_ROWS][None]
+    table = evaluation.on_one_sequence(predictors, tokens)
+    table, occurring = evaluation.of_those_that_come(table, tokens)
+    tokenizer = task.text.tokenizer
+    names = [tokenizer.decode([token]) for token in occurring]
+    return table, [name.replace(" ", "·").replace("\n", "⏎") for name in names]
+
+
+def shown_splits(run: Run) -> list[str]:
+    """Return the splits that are worth a panel each, the one that is judged last."""
+    judged, *others = run.task.splits
+    if "in_distribution" in others:
+        return ["in_distribution", judged]
+    return [*others[:1], judged]

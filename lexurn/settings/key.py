@@ -1,0 +1,37 @@
+"""The key of a run: twelve hexadecimal digits of everything that changes the mathematics."""
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from lexurn.settings.fields import key_default_of
+from lexurn.settings.registry import CHOICES
+
+if TYPE_CHECKING:
+    from lexurn.settings.run_settings import Settings
+
+TRAINING_VERSION = 1
+"""Raised when equal settings no longer give equal numbers; the golden test watches over it."""
+
+
+def key_of(settings: "Settings") -> str:
+    """Return the key: a hash of TRAINING_VERSION, of the names of task, vocabulary and backbone,
+    and of the settings that differ from their key defaults.
+
+    So neither a new setting nor a new user-facing default moves the key of a stored run. Where a
+    run is computed and what a chapter averages over (`machine`, `study`) is left out.
+    """
+    parts = {section: getattr(settings, section) for section in (*CHOICES, "training")}
+    content = {"version": TRAINING_VERSION}
+    content |= {section: parts[section].name for section in CHOICES}
+    for section, part in parts.items():
+        values = part.model_dump(mode="json")
+        for name, field in type(part).model_fields.items():
+            if name != "name" and values[name] != _as_json(key_default_of(field)):
+                content[f"{section}.{name}"] = values[name]
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _as_json(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
