@@ -89,13 +89,13 @@ from lexurn.chapters.data import plots as chapter_plots
 from lexurn.figures import plots
 from lexurn.generators.urns import Urns
 from lexurn.measures import discrimination, intervals
-from lexurn.predictors import remembered
+from lexurn.predictors import cache_predictions
 
 torch.set_num_threads(settings.machine.threads)
 seed, n_pools = settings.training.seed, settings.study.n_pools
 data = tasks.build(settings)
 task, pool, splits = data.prior, data.pool, data.held_out()
-references = remembered(data.references(), splits)
+references = cache_predictions(data.references(), splits)
 
 # %% [markdown]
 # ## Urns

@@ -325,7 +325,7 @@ asked_with = {name: extrapolation.repeated(given) for name, given in outside.ite
 lines = []
 for name in outside:
     for n_words in (0, 1, 2, 3, 5, 10, 30):
-        learner = Normative(name, max_length=limit - 1, n_words=n_words)
+        learner = Normative(name, max_length=limit - 1, n_strings=n_words)
         words = go_on(learner, asked_with[name], limit=limit, generator=generator(0, "rational", name, n_words))
         table = rules.judged(LANGUAGES[name], asked_with[name], words).assign(language=name, n_words=n_words)
         lines.append(table[table["measure"] == rules.KEPT])
@@ -341,7 +341,7 @@ figure(plots.curves, learned, name="normative", alt=alt, n="1000 sampled complet
 # breaking it. There the learner goes on by rule 2, which leaves fewer words and so has more to speak for it.
 
 # %%
-rule_2_alone = LANGUAGES["aNbN"].obeyed(outside["aNbN"])[:, 1].sum().item()
+rule_2_alone = LANGUAGES["aNbN"].obeys_rules(outside["aNbN"])[:, 1].sum().item()
 at = learned.set_index(["language", "n_words"])["kept"]
 said = ", ".join(f"{name} {at[name, 0]:.2f} before any word, {at[name, 30]:.2f} after 30" for name in ("aNbN", "baN"))
 display(Markdown(f"Rule 1 is kept: {said}. Prompts of aNbN that keep rule 2: {rule_2_alone} of 251."))

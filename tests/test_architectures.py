@@ -12,7 +12,7 @@ from lexurn.base.seeding import generator
 from lexurn.chapters.architectures import costs, learning, published
 from lexurn.chapters.architectures import plots as architectures_plots
 from lexurn.chapters.architectures.published_models import AlongTheBatch, PositionPairs
-from lexurn.generators.strings import EOS, FIRST, PAD
+from lexurn.generators.strings import EOS, FIRST_LETTER, PAD
 from lexurn.predictors import Generalizing
 from lexurn.settings.resolver import check
 
@@ -100,7 +100,7 @@ def pairs(masked, vocab_size=7):
 
 
 def words(n=4, length=33):
-    tokens = torch.randint(FIRST, 7, (n, length), generator=generator(1, "words"))
+    tokens = torch.randint(FIRST_LETTER, 7, (n, length), generator=generator(1, "words"))
     tokens[:, 20], tokens[:, 21:] = EOS, PAD
     return tokens
 
@@ -108,7 +108,7 @@ def words(n=4, length=33):
 def reached(model):
     tokens = words()
     changed = tokens.clone()
-    changed[:, 9] = (tokens[:, 9] - FIRST + 1) % 4 + FIRST
+    changed[:, 9] = (tokens[:, 9] - FIRST_LETTER + 1) % 4 + FIRST_LETTER
     return (model(changed).exp() - model(tokens).exp()).abs().amax((0, 2))
 
 

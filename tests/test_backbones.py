@@ -6,7 +6,7 @@ from torch import nn
 
 from lexurn import models
 from lexurn.base.seeding import generator
-from lexurn.generators.strings import EOS, FIRST, PAD, SOS
+from lexurn.generators.strings import EOS, FIRST_LETTER, PAD, SOS
 from lexurn.models import transformer
 from lexurn.models.generation import complete
 from lexurn.models.language_model import initialize
@@ -63,14 +63,14 @@ def build(seed=0, **flat) -> models.LanguageModel:
 
 def inputs(model, n=6):
     """Sequences of words that have not ended, or of balls, and a table for each."""
-    low = FIRST if model.has_words else 0
+    low = FIRST_LETTER if model.has_words else 0
     tokens = torch.randint(low, model.vocab_size, (n, 12), generator=generator(1, "tokens"))
     return tokens, model.vocabulary.draw(n, generator=generator(1, "tables")).double()
 
 
 def other(model, tokens):
     """Every token another one."""
-    low = FIRST if model.has_words else 0
+    low = FIRST_LETTER if model.has_words else 0
     return (tokens - low + 1) % (model.vocab_size - low) + low
 
 
@@ -180,7 +180,7 @@ def test_every_parameter_is_trained(model):
             written = (
                 [] if name.endswith("embedding") and model.vocabulary.readout is not None else [EOS]
             )
-            assert reached[[SOS, *written, *range(FIRST, len(reached))]].all()
+            assert reached[[SOS, *written, *range(FIRST_LETTER, len(reached))]].all()
         elif not model.bos and name == "positions":
             assert (parameter.grad[:-1] != 0).any()
         elif "attention.qkv.bias" in name:  # that of keys moves all scores alike
@@ -409,7 +409,7 @@ def test_greedy_completions_are_those_of_recomputation(speaker, n_prompt):
 
 def test_sampled_completions_have_the_model_s_probabilities(speaker):
     table = speaker.vocabulary.draw(1, generator=generator(5, "table")).double()
-    prompts = torch.tensor([[FIRST, FIRST + 2]]).expand(20_000, -1)
+    prompts = torch.tensor([[FIRST_LETTER, FIRST_LETTER + 2]]).expand(20_000, -1)
     found = complete(speaker, prompts, limit=4, table=table, generator=generator(0, "sampled"))
     again = complete(speaker, prompts, limit=4, table=table, generator=generator(0, "sampled"))
     assert found.equal(again)

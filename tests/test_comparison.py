@@ -10,7 +10,7 @@ import torch
 from lexurn import comparison, tasks
 from lexurn.base.seeding import generator
 from lexurn.models import build
-from lexurn.predictors import Average, Generalizing, Memorizing, Uniform, remembered
+from lexurn.predictors import Average, Generalizing, Memorizing, Uniform, cache_predictions
 from lexurn.settings.resolver import check
 
 OOD = "out_of_distribution"
@@ -22,7 +22,9 @@ def scene():
     settings = check({"n_test_samples": 200})
     pool = tasks.build(settings).pool
     held = tasks.build(settings).held_out()
-    return remembered(tasks.build(settings).references() | {"uniform": Uniform(4)}, held), held
+    return cache_predictions(
+        tasks.build(settings).references() | {"uniform": Uniform(4)}, held
+    ), held
 
 
 def relative(predictor, scene, **options):

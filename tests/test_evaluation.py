@@ -7,7 +7,7 @@ import torch
 
 from lexurn import comparison, evaluation, tasks
 from lexurn.base import divergences
-from lexurn.predictors import Average, Generalizing, Memorizing, remembered
+from lexurn.predictors import Average, Generalizing, Memorizing, cache_predictions
 from lexurn.runs import fit
 from lexurn.settings.resolver import check
 
@@ -17,7 +17,7 @@ def scene():
     settings = check({"n_test_samples": 200})
     pool = tasks.build(settings).pool
     held = tasks.build(settings).held_out()
-    return remembered(tasks.build(settings).references(), held), held
+    return cache_predictions(tasks.build(settings).references(), held), held
 
 
 def distance(
@@ -247,7 +247,7 @@ def test_an_average_is_scored_as_one_predictor_and_tells_how_far_its_parts_disag
 def test_what_is_remembered_is_computed_once_and_only_for_the_splits():
     asked = []
     tokens = torch.zeros(3, 4, dtype=torch.int64)
-    known = remembered(
+    known = cache_predictions(
         {"g": lambda x: asked.append(len(x)) or Generalizing(4)(x)}, {"split": tokens}
     )["g"]
     for each in (tokens, tokens, tokens[:2], tokens[:2], tokens.clone()):

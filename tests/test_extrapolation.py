@@ -1,4 +1,4 @@
-"""Rules along trainings: every step with its own weights, both protocols, lengths, and pictures of all that."""
+"""Rules during training: checkpoints, both protocols, string lengths, and figures."""
 
 import itertools
 
@@ -10,18 +10,18 @@ from matplotlib.figure import Figure
 from lexurn import runs
 from lexurn.base import session
 from lexurn.base.seeding import generator
-from lexurn.chapters.rules import extrapolation, lengths
+from lexurn.chapters.rules import extrapolation, languages, lengths
 from lexurn.chapters.rules import plots as rules_plots
 from lexurn.chapters.train import one_run
 from lexurn.figures import plots
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import prompts
-from lexurn.generators.strings import lengths as sizes
+from lexurn.generators.strings import string_lengths as sizes
 from lexurn.measures import intervals, rules
 from lexurn.measures.chance import by_chance
 from lexurn.models.generation import complete
 from lexurn.predictors.grammars import oracle
-from lexurn.runs import cache, languages, snapshots, store, sweeps, workers
+from lexurn.runs import cache, snapshots, store, sweeps, workers
 
 FLAT = {
     "language": "aNbN",
@@ -132,9 +132,9 @@ def test_excess_is_in_nats_a_word(run):
         60,
         120,
     ]
-    said = one_run.described(run)
+    said = one_run.describe(run)
     assert "is **oracle**. Nats a word that this model loses more:" in said and "inf" not in said
-    assert one_run.shown(run) == (["in_distribution", "longer"], "in_distribution")
+    assert one_run.shown_splits(run) == ["in_distribution", "longer"]
 
 
 def test_renamed_words_are_measured_where_training_has_them():
@@ -161,8 +161,8 @@ def test_entropies_are_exact_or_say_how_sure_they_are():
 
 
 GRID = """
-fixed: {language: aNbN, context_length: 12, d_model: 8, n_steps: 20, eval_every: 10, n_test_samples: 20,
-  n_checkpoints: 2}
+fixed: {language: aNbN, context_length: 12, d_model: 8, n_steps: 20, eval_every: 10,
+  n_test_samples: 20, n_checkpoints: 2}
 axes:
   model:
     rotary: {positions: rotary, n_heads: 1}

@@ -8,7 +8,7 @@ from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.chapters.coins import activations
 from lexurn.chapters.geometry import layers, vector_geometry
-from lexurn.generators.shuffling import shuffled
+from lexurn.generators.shuffling import shuffle_blocks
 from lexurn.settings.resolver import check
 
 BACKBONES = {
@@ -172,14 +172,16 @@ def test_too_few_tokens_give_no_number_and_no_sequence_an_error():
 
 def test_shuffled_sequences_keep_their_blocks():
     tokens = torch.arange(24).repeat(500, 1)
-    found = shuffled(tokens, block=4, generator=generator(0, "shuffled"))
+    found = shuffle_blocks(tokens, block_length=4, generator=generator(0, "shuffled"))
     assert torch.equal(found.sort(-1).values, tokens)
     blocks = found.unflatten(1, (6, 4))
     assert (blocks.diff(dim=-1) == 1).all() and (blocks[..., 0] % 4 == 0).all()
     first = torch.bincount(blocks[:, 0, 0] // 4, minlength=6)
     assert (first - 500 / 6).abs().max() < 6 * (500 / 6) ** 0.5  # every block comes first as often
-    assert torch.equal(shuffled(tokens, block=24, generator=generator(0, "shuffled")), tokens)
-    uneven = shuffled(tokens, block=7, generator=generator(0, "shuffled"))
+    assert torch.equal(
+        shuffle_blocks(tokens, block_length=24, generator=generator(0, "shuffled")), tokens
+    )
+    uneven = shuffle_blocks(tokens, block_length=7, generator=generator(0, "shuffled"))
     assert torch.equal(uneven.sort(-1).values, tokens) and set(
         (uneven.diff(dim=1) != 1).sum(1).tolist()
     ) <= {
@@ -188,8 +190,8 @@ def test_shuffled_sequences_keep_their_blocks():
         2,
         3,
     }
-    part = shuffled(
-        tokens, block=1, generator=generator(0, "shuffled"), lengths=torch.full((500,), 10)
+    part = shuffle_blocks(
+        tokens, block_length=1, generator=generator(0, "shuffled"), lengths=torch.full((500,), 10)
     )
     assert torch.equal(part[:, 10:], tokens[:, 10:]) and not torch.equal(
         part[:, :10], tokens[:, :10]

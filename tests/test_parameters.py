@@ -9,7 +9,7 @@ import yaml
 from lexurn import parameters
 from lexurn.settings import LETTERS, Settings, flat_names
 from lexurn.settings.registry import CHOICES as SECTIONS
-from lexurn.settings.registry import entries, owners, settings_classes
+from lexurn.settings.registry import owners, settings_classes
 from lexurn.settings.resolver import ParameterError, check
 
 CHOICES = {
@@ -131,9 +131,7 @@ def valid(dice: random.Random) -> dict:
     )
 
 
-NAMED = {
-    name: settings_classes(name) for name in SECTIONS if len(settings_classes(name)) > 1
-}
+NAMED = {name: settings_classes(name) for name in SECTIONS if len(settings_classes(name)) > 1}
 
 
 def of_one_class(values: dict, chosen: dict) -> dict:

@@ -41,7 +41,7 @@ def by_hand(urns, counts):
 def way(request, monkeypatch):
     """Both ways of computing S, also where the other is the faster one."""
     if request.param == "by subsets":
-        monkeypatch.setattr(symmetrized, "ENUMERATED", 0)
+        monkeypatch.setattr(symmetrized, "ENUMERABLE", 0)
 
 
 @pytest.mark.parametrize("n_colors", [2, 3, 4, 5])
@@ -127,7 +127,7 @@ def test_memorizing_tends_to_generalizing_as_the_pool_grows():
 @given(seed=st.integers(0, 10_000), n_colors=st.integers(2, 6), n_tasks=st.integers(1, 4))
 @settings(deadline=None, max_examples=25)
 def test_symmetrized_knows_no_names(seed, n_colors, n_tasks):
-    """Row 0 is uniform, equal counts get equal probability, relabelled tokens get relabelled predictions."""
+    """Row 0 is uniform, equal counts get equal probability, and S commutes with relabeling."""
     pool, tokens = draw(n_colors, n_tasks=n_tasks, seed=seed, n=10)
     log_probs = Symmetrized(pool)(tokens)
     torch.testing.assert_close(log_probs[:, 0], Uniform(n_colors)(tokens)[:, 0])
@@ -154,7 +154,7 @@ def log_evidence(log_probs, tokens):
 @given(seed=st.integers(0, 10_000), n_colors=st.integers(2, 6), alpha=st.floats(0.05, 20))
 @settings(deadline=None, max_examples=25)
 def test_chain_rule_of_generalizing(seed, n_colors, alpha):
-    """Log-probabilities of the rows add up to the Dirichlet-multinomial law, less its coefficient."""
+    """The rows add up to the log of the Dirichlet-multinomial law without its coefficient."""
     _, tokens = draw(n_colors, seed=seed, n=5, length=12)
     counts = torch.stack([(tokens == v).sum(-1) for v in range(n_colors)], -1).numpy()
     coefficient = gammaln(12 + 1) - gammaln(counts + 1).sum(-1)
@@ -212,8 +212,8 @@ def test_predictions_depend_on_the_past_alone_and_not_on_its_order():
     changed = tokens.clone()
     changed[:, 10:] = (changed[:, 10:] + 1) % 4
     shuffled = torch.cat([tokens[:, :10].flip(1), tokens[:, 10:]], 1)
-    everyone = (Generalizing(4), Memorizing(pool), Symmetrized(pool), Uniform(4), Empirical(4))
-    for predictor in everyone:
+    predictors = (Generalizing(4), Memorizing(pool), Symmetrized(pool), Uniform(4), Empirical(4))
+    for predictor in predictors:
         torch.testing.assert_close(
             predictor(changed)[:, :11], predictor(tokens)[:, :11], rtol=0, atol=0
         )
@@ -238,7 +238,7 @@ def test_total_regret_of_symmetrized_is_bounded():
 
 @pytest.mark.parametrize("n_colors", [2, 3, 5, 8])
 def test_memorizing_one_urn_is_one_minus_one_over_v_from_a_fresh_one(n_colors):
-    """E[KL(urn ‖ M)] out of distribution for D = 1, α = 1 is 1 − 1/V, within six standard errors."""
+    """For D = 1 and α = 1, E[KL(urn ‖ M)] out of distribution is 1 − 1/V (six sem)."""
     pools, fresh = (
         Urns(n_colors).sample_tasks(2_000, generator=generator(seed, "x")) for seed in (0, 1)
     )
@@ -282,7 +282,7 @@ def test_reference_figures_of_generalizing():
 
 
 def test_reference_figures_of_memorizing_and_symmetrized():
-    """V=4, C=64, D=1, KL(true urn ‖ predictor) over pools: M .750, S .171 ± .002 out, S .036 in distribution."""
+    """KL(true urn ‖ predictor) for V=4, C=64, D=1: M .750, S .171 ± .002 out, S .036 in dist."""
     urns, n_pools, n = Urns(4), 150, 12
     found = []
     for seed in range(n_pools):
@@ -331,7 +331,7 @@ def test_impossible_balls_rule_an_urn_out():
     ("make", "message"),
     [
         (lambda: Generalizing(3, -1.0), "alpha must be positive"),
-        (lambda: Generalizing(3, (1.0,)), "alpha must be one number or 3 of them, got 1"),
+        (lambda: Generalizing(3, (1.0,)), "alpha must be one number or 3 numbers, got 1"),
         (lambda: Memorizing(torch.ones(1, 3, dtype=torch.float64)), "sum to 1"),
         (lambda: Symmetrized(torch.tensor([[1.5, -0.5]], dtype=torch.float64)), "non-negative"),
     ],

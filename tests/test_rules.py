@@ -1,6 +1,7 @@
-"""Rule extrapolation: automata, prompts, chance and masses by enumeration; exact predictors as the models."""
+"""Rule extrapolation: automata, prompts, chance and masses, by enumeration and exact predictors."""
 
 import itertools
+from functools import reduce
 from math import log
 
 import pytest
@@ -9,37 +10,34 @@ import torch
 from lexurn.base.seeding import generator
 from lexurn.chapters.rules import extrapolation
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.prompts import PROMPTS, halves, prompts
-from lexurn.generators.strings import EOS, FIRST, PAD
+from lexurn.generators.prompts import PROMPTS, prompts, split_prompts
+from lexurn.generators.strings import EOS, FIRST_LETTER, PAD
 from lexurn.measures import rules
 from lexurn.measures.chance import chance
 from lexurn.models.generation import go_on
 from lexurn.predictors.grammars import oracle
 from lexurn.predictors.normative import Normative
 
-MOST = 7
+MAX_LENGTH = 7
 
 
-def accepts(automaton, word):
-    state = automaton.start
-    for letter in word:
-        state = automaton.step(state, letter)
-    return automaton.accepts(state)
+def accepts(automaton, string):
+    return automaton.accepts(reduce(automaton.step, string, automaton.start))
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_automata_accept_what_the_predicates_hold_for(name):
     language = LANGUAGES[name]
-    words = [
+    strings = [
         "".join(w)
-        for n in range(1, MOST + 1)
+        for n in range(1, MAX_LENGTH + 1)
         for w in itertools.product(language.letters, repeat=n)
     ]
-    obeyed = language.obeyed(language.encode(words, length=MOST + 1))
+    obeyed = language.obeys_rules(language.encode(strings, length=MAX_LENGTH + 1))
     for number, rule in enumerate(language.rules):
         found = [
-            accepts(rule.automaton, [language.letters.index(letter) for letter in word])
-            for word in words
+            accepts(rule.automaton, [language.letters.index(letter) for letter in string])
+            for string in strings
         ]
         assert found == obeyed[:, number].tolist() and 0 < sum(found) < len(found)
 
@@ -76,11 +74,11 @@ def test_prompts_begin_words_or_no_word_at_all(name):
 
 def test_halves_are_disjoint_and_together_all():
     given = prompts("aNbN")["out_of_distribution"]
-    trained, kept = halves(given)
+    trained, kept = split_prompts(given)
     assert (
         torch.cat([trained, kept]).unique(dim=0).equal(given.unique(dim=0)) and len(trained) == 125
     )
-    assert 40 < (trained[:, -1] == FIRST).sum() < 85  # no half by the last letter
+    assert 40 < (trained[:, -1] == FIRST_LETTER).sum() < 85  # no half by the last letter
 
 
 IMMEDIATE = {"aNbN": 69 / 251, "baN": 0.5, "bbaN": 0.5, "aNbNcN": 0.0, "dyck": 0.0, "cs_dyck": 0.0}
@@ -109,13 +107,13 @@ def test_chance_is_that_of_all_completions_enumerated(name):
     for n in range(room + 1):
         for more in itertools.product(range(n_letters), repeat=n):
             ended = (
-                [*(FIRST + letter for letter in more), EOS]
+                [*(FIRST_LETTER + letter for letter in more), EOS]
                 if n < room
-                else [FIRST + letter for letter in more]
+                else [FIRST_LETTER + letter for letter in more]
             )
-            words = torch.cat([given, torch.tensor(ended).expand(len(given), -1)], 1)
+            strings = torch.cat([given, torch.tensor(ended).expand(len(given), -1)], 1)
             p = (1 / (n_letters + 1)) ** len(ended)
-            obeyed = language.obeyed(words)[:, 0].double().mean().item()
+            obeyed = language.obeys_rules(strings)[:, 0].double().mean().item()
             sums["rule_1"] += p * obeyed
             sums["rule_1_and_finished"] += p * obeyed * (n < room)
             sums["finished"] += p * (n < room)
@@ -186,9 +184,11 @@ def test_masses_are_those_of_every_word_added_up():
 def test_rates_are_shares_of_prompts_and_of_those_that_ended():
     language = LANGUAGES["aNbN"]
     given = language.encode(["ba", "ab", "bb", "ba"], length=3)[:, :2]
-    words = language.encode(["ba", "abb", "bbaa", "ba"], length=5)
-    words[3, 2:] = torch.tensor([FIRST, FIRST, FIRST + 1])  # b a a a b: goes on to the limit
-    table = rules.judged(language, given, words)
+    strings = language.encode(["ba", "abb", "bbaa", "ba"], length=5)
+    strings[3, 2:] = torch.tensor(
+        [FIRST_LETTER, FIRST_LETTER, FIRST_LETTER + 1]
+    )  # b a a a b: goes on to the limit
+    table = rules.judged(language, given, strings)
     assert value(table, "finished") == 0.75 and value(table, "rule_1") == 0.5 == value(
         table, "rule_1_and_finished"
     )
@@ -200,15 +200,15 @@ def test_rates_are_shares_of_prompts_and_of_those_that_ended():
     assert table.set_index("measure").loc["rule_1_of_finished", "n"] == 3
 
 
-def enumerated(name, most, n_words, bits):
-    """The normative law by going through all words: word -> weight."""
+def enumerated(name, most, n_strings, bits):
+    """Return the weight of every string under the normative law, by enumeration."""
     language = LANGUAGES[name]
     every = [
         "".join(w) for n in range(most + 1) for w in itertools.product(language.letters, repeat=n)
     ]
     tokens = language.encode(every, length=most + 1)
-    obeyed = language.obeyed(tokens)
-    lengths = oracle(name, max_length=most).lengths()
+    obeyed = language.obeys_rules(tokens)
+    lengths = oracle(name, max_length=most).length_probs()
     first, second = obeyed[:, 0].tolist(), obeyed[:, 1].tolist()
     holds = {
         2: [a and b for a, b in zip(first, second, strict=True)],
@@ -219,52 +219,52 @@ def enumerated(name, most, n_words, bits):
     weights = dict.fromkeys(every, 0.0)
     for rule, inside in holds.items():
         count = {
-            n: sum(w for w, word in zip(inside, every, strict=True) if len(word) == n)
+            n: sum(w for w, string in zip(inside, every, strict=True) if len(string) == n)
             for n in range(most + 1)
         }
-        evidence = -bits * log(2) * abs(rule) - n_words * sum(
+        evidence = -bits * log(2) * abs(rule) - n_strings * sum(
             p * log(count[n]) for n, p in enumerate(lengths) if p
         )
-        for there, word in zip(inside, every, strict=True):
-            if there and lengths[len(word)]:
-                p = lengths[len(word)] / count[len(word)]
-                weights[word] += torch.tensor(evidence, dtype=torch.float64).exp().item() * p
+        for there, string in zip(inside, every, strict=True):
+            if there and lengths[len(string)]:
+                p = lengths[len(string)] / count[len(string)]
+                weights[string] += torch.tensor(evidence, dtype=torch.float64).exp().item() * p
     return weights
 
 
 @pytest.mark.parametrize(("name", "most"), [("aNbN", 8), ("baN", 7), ("bbaN", 7), ("aNbNcN", 6)])
 def test_the_normative_predictor_is_the_mixture_over_rules_by_enumeration(name, most):
-    language, n_words, bits = LANGUAGES[name], 1.5, 2.0
-    weights = enumerated(name, most, n_words, bits)
-    predictor = Normative(name, max_length=most, n_words=n_words, bits=bits)
+    language, n_strings, bits = LANGUAGES[name], 1.5, 2.0
+    weights = enumerated(name, most, n_strings, bits)
+    predictor = Normative(name, max_length=most, n_strings=n_strings, bits=bits)
     total = sum(weights.values())
-    words = [word for word in list(weights)[:: max(len(weights) // 150, 1)] if word]
-    tokens = language.encode(words, length=most + 1)
+    strings = [string for string in list(weights)[:: max(len(weights) // 150, 1)] if string]
+    tokens = language.encode(strings, length=most + 1)
     found = predictor(tokens)
     assert torch.allclose(found.exp().sum(-1), torch.ones(found.shape[:2], dtype=torch.float64))
     log_probs = found.gather(-1, tokens[..., None])[..., 0].sum(-1)
-    for word, got in zip(words, log_probs.exp().tolist(), strict=True):
-        assert got == pytest.approx(weights[word] / total, abs=1e-12), word
+    for string, got in zip(strings, log_probs.exp().tolist(), strict=True):
+        assert got == pytest.approx(weights[string] / total, abs=1e-12), string
 
 
 def test_the_normative_learner_keeps_rule_1_once_words_have_spoken_for_it():
     rates = {}
-    for n_words in (0, 10):
-        predictor = Normative("aNbN", max_length=32, n_words=n_words)
+    for n_strings in (0, 10):
+        predictor = Normative("aNbN", max_length=32, n_strings=n_strings)
         table = extrapolation.of_predictor(predictor, LANGUAGES["aNbN"], limit=33)
-        rates[n_words] = value(table, "rule_1", prompts="out_of_distribution", decoding="sampled")
+        rates[n_strings] = value(table, "rule_1", prompts="out_of_distribution", decoding="sampled")
     assert rates[0] < 0.3 and rates[10] == pytest.approx(247 / 251, abs=0.01)
     assert predictor.weights("ba")["rule_1"] > 0.99 and predictor.weights("aab")["both"] > 0.99
     assert predictor.weights("abb")["rule_2"] > 0.99  # one of the four that break rule 1 alone
     with pytest.raises(
-        ValueError, match="no normative predictor for dyck; there is for baN, bbaN, aNbN and aNbNcN"
+        ValueError, match="no normative predictor for dyck; use baN, bbaN, aNbN or aNbNcN"
     ):
-        Normative("dyck", max_length=8, n_words=1)
+        Normative("dyck", max_length=8, n_strings=1)
 
 
 def test_a_language_of_one_rule_has_no_prompts():
     with pytest.raises(
         ValueError,
-        match="abN has no prompts, which break one rule of two; languages with two: baN, bba",
+        match="abN has no prompts, because .*; use a language with two rules: baN, bba",
     ):
         prompts("abN")

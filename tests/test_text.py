@@ -1,4 +1,4 @@
-"""Text: corpora, tokenizers, arrays of tokens, counts, perplexity; and on the real WikiText-2 where it is at hand."""
+"""Text: corpora, tokenizers, token arrays, n-grams, perplexity; WikiText-2 if it is available."""
 
 import hashlib
 import os
@@ -15,18 +15,17 @@ from lexurn.base.seeding import generator
 from lexurn.chapters.geometry import token_geometry
 from lexurn.chapters.train import one_run
 from lexurn.generators import corpora, text, tokenization
+from lexurn.measures import perplexity
 from lexurn.predictors import Uniform
 from lexurn.predictors.ngrams import STRENGTHS, Bigram, Unigram
-from lexurn.runs import cache, fit, perplexity
+from lexurn.runs import cache, fit
 from lexurn.settings import TextSettings
 from lexurn.settings.resolver import ParameterError, check
 
 DATA = os.environ.get("LEXURN_TEST_DATA")
-"""A folder with `wikitext-2/valid.txt` and `test.txt`, and `gpt2-bpe/encoder.json` and `vocab.bpe`."""
+"""A folder with `wikitext-2/{valid,test}.txt`, `gpt2-bpe/encoder.json` and `gpt2-bpe/vocab.bpe`."""
 
-needs_data = pytest.mark.skipif(
-    not DATA, reason="LEXURN_TEST_DATA names no folder with WikiText-2 and GPT-2's files"
-)
+needs_data = pytest.mark.skipif(not DATA, reason="LEXURN_TEST_DATA names no folder with test data")
 SMALL = {
     "task": "text",
     "n_tokens": 300,
@@ -38,8 +37,9 @@ SMALL = {
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered():
-    corpora.read.cache_clear(), text.load.cache_clear()
+def clear_caches():
+    corpora.read.cache_clear()
+    text.load.cache_clear()
 
 
 def folder(path, **texts):
@@ -61,36 +61,36 @@ def test_the_plays_ship_with_their_source():
 
 @pytest.mark.parametrize("task", [TextSettings(n_tokens=400), TextSettings(tokenizer="char")])
 def test_text_comes_back_from_its_tokens(task):
-    found = text.load(task)
+    loaded = text.load(task)
     for split in corpora.SPLITS:
-        tokens, whole = found.tokens(split), corpora.read("plays", split)
+        tokens, whole = loaded.tokens(split), corpora.read("plays", split)
         assert (
             isinstance(tokens, np.memmap)
             and not tokens.flags.writeable
             and tokens.dtype == np.uint16
         )
-        assert found.tokenizer.decode(tokens) == whole
-        assert found.tokenizer.n_bytes[tokens].sum() == len(whole.encode())
-    assert len(found.tokenizer.pieces) == task.vocab_size
-    assert len(set(found.tokenizer.pieces)) == task.vocab_size
+        assert loaded.tokenizer.decode(tokens) == whole
+        assert loaded.tokenizer.n_bytes[tokens].sum() == len(whole.encode())
+    assert len(loaded.tokenizer.pieces) == task.vocab_size
+    assert len(set(loaded.tokenizer.pieces)) == task.vocab_size
 
 
 def test_a_byte_pair_encoding_is_learned_from_its_text_alone_and_again_the_same():
-    one, again = (tokenization.learned("to be or not to be, " * 50, 262) for _ in range(2))
-    other = tokenization.learned("all the world's a stage, " * 50, 262)
+    one, again = (tokenization.train_bpe("to be or not to be, " * 50, 262) for _ in range(2))
+    other = tokenization.train_bpe("all the world's a stage, " * 50, 262)
     assert one.fingerprint == again.fingerprint != other.fingerprint
     assert max(map(len, one.pieces)) > 1 and len(one.encode("to be or")) < 8
     for foreign in ("été", "日本", "\x00\n "):
         assert one.decode(one.encode(foreign)) == foreign
     assert "�" in one.decode(one.encode("日")[:1])
     with pytest.raises(
-        ParameterError, match="n_tokens=2000 are more than the training text has pairs for"
+        ParameterError, match="n_tokens=2000 is too large: the pairs of the training text give only"
     ):
-        tokenization.learned("to be", 2000)
+        tokenization.train_bpe("to be", 2000)
 
 
 def test_characters_that_are_foreign_are_named():
-    letters = tokenization.characters(["abc", "cd"])
+    letters = tokenization.build_char_tokenizer(["abc", "cd"])
     assert letters.pieces == (b"a", b"b", b"c", b"d") and letters.encode("dab") == [3, 0, 1]
     with pytest.raises(ValueError, match="the tokenizer char has no 'é'"):
         letters.encode("abé")
@@ -99,8 +99,8 @@ def test_characters_that_are_foreign_are_named():
 def test_blocks_hold_every_token_once_and_windows_come_from_anywhere():
     tokens = np.arange(103, dtype=np.uint16)
     assert torch.equal(text.blocks(tokens, 10), torch.arange(100).view(10, 10))
-    found = text.windows(tokens, 5000, 10, generator=generator(0, "windows"))
-    assert (found.diff(dim=1) == 1).all() and set(found[:, 0].tolist()) == set(range(94))
+    sequences = text.windows(tokens, 5000, 10, generator=generator(0, "windows"))
+    assert (sequences.diff(dim=1) == 1).all() and set(sequences[:, 0].tolist()) == set(range(94))
 
 
 def test_counts_are_those_of_a_loop():
@@ -130,12 +130,12 @@ def test_counts_are_those_of_a_loop():
             for s in STRENGTHS
         }
         best = min(losses, key=losses.get)
-        assert torch.allclose(Bigram(tokens, size, other=other).log_probs.exp(), loop(best))
+        assert torch.allclose(Bigram(tokens, size, validation=other).log_probs.exp(), loop(best))
         assert best == (1 if other[0] == 0 else 1000)
 
 
 def test_perplexity_where_it_is_known():
-    """Uniform: the size of the vocabulary; counts: their closed form; and every token is predicted once."""
+    """Uniform has the vocabulary size, unigrams a closed form; tokens are predicted once."""
     tokens, n_bytes = np.array([0, 1, 1, 2, 1, 0, 3] * 5, dtype=np.uint16), np.array([1, 2, 1, 3])
     asked = []
 
@@ -187,7 +187,7 @@ def test_a_run_learns_text_and_is_found_again():
 
 def test_in_parts_a_model_is_evaluated_as_at_once(monkeypatch):
     whole = runs.get(check(SMALL)).results
-    monkeypatch.setattr(fit, "MOST_NUMBERS", 300 * 17 * 7)
+    monkeypatch.setattr(fit, "MAX_PREDICTED_NUMBERS", 300 * 17 * 7)
     parts = runs.get(check(SMALL | {"eval_every": 20})).results
     assert parts["step"].iloc[0] == whole["step"].iloc[0] == 20
     assert np.allclose(parts["mean"], whole["mean"]) and np.allclose(parts["sem"], whole["sem"])
@@ -201,7 +201,8 @@ def test_a_run_whose_text_or_tokenizer_changed_is_refused(tmp_path):
     assert run.model and run.splits
     for changed in ({"test": "bcdd " * 100}, {"test": "bcd " * 100, "train": "abce " * 400}):
         folder(tmp_path / "mine", **changed)
-        corpora.read.cache_clear(), text.load.cache_clear()
+        corpora.read.cache_clear()
+        text.load.cache_clear()
         with pytest.raises(files.StoreError, match="was trained with the corpus"):
             _ = runs.load(run.path.name).model
         with pytest.raises(files.StoreError, match="bring that back, or delete the run"):
@@ -232,7 +233,7 @@ def test_permuted_tokens_keep_what_is_equal():
 def test_corpora_that_are_not_there_are_told(tmp_path):
     with pytest.raises(
         ParameterError,
-        match="corpus must be plays, wikitext-2 or a folder, got play, which is none; did you mean plays",
+        match="corpus must be plays.*, got play, which is no folder; did you mean plays",
     ):
         runs.get(check(SMALL | {"corpus": "play"}))
     only = folder(tmp_path / "one", train="to be " * 100)
@@ -274,7 +275,7 @@ def test_without_network_wikitext_is_refused_at_once(monkeypatch):
     monkeypatch.setattr(tokenization, "GPT2_HOST", "http://127.0.0.1:9")
     monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
     with pytest.raises(
-        ParameterError, match="use tokenizer bpe, which is learned here, or set TIKTOKEN_CACHE_DIR"
+        ParameterError, match="use tokenizer bpe, which is trained here, or set TIKTOKEN_CACHE_DIR"
     ):
         runs.get(check(SMALL | {"tokenizer": "gpt2", "n_tokens": 1024}))
 
@@ -289,7 +290,7 @@ def test_wikitext_is_loaded_once_and_kept(monkeypatch):
             for split in ("train", "validation", "test")
         }
 
-    monkeypatch.setattr(corpora, "require_answer", lambda address: None)
+    monkeypatch.setattr(corpora, "check_reachable", lambda address: None)
     monkeypatch.setattr("datasets.load_dataset", load_dataset)
     assert corpora.read("wikitext-2", "valid").startswith(" = validation = \n to be \n")
     corpora.read.cache_clear()
@@ -304,17 +305,18 @@ def test_gpt2s_encoding_is_its_own(tmp_path, monkeypatch):
         content = (Path(DATA) / "gpt2-bpe" / name).read_bytes()
         (tmp_path / hashlib.sha1(address.encode()).hexdigest()).write_bytes(content)
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    found = tokenization.gpt2()
-    assert len(found.pieces) == tokenization.GPT2_TOKENS == TextSettings.GPT2_TOKENS
+    tokenizer = tokenization.load_gpt2()
+    assert len(tokenizer.pieces) == tokenization.GPT2_TOKENS == TextSettings.GPT2_TOKENS
     assert (
-        found.encode("Hello world") == [15496, 995] and found.decode([15496, 995]) == "Hello world"
+        tokenizer.encode("Hello world") == [15496, 995]
+        and tokenizer.decode([15496, 995]) == "Hello world"
     )
-    assert found.n_bytes[[15496, 995]].sum() == 11
+    assert tokenizer.n_bytes[[15496, 995]].sum() == 11
 
 
 @needs_data
 def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
-    """The training split is not at hand: trained on `valid`, its last tenth held back, and asked on `test`."""
+    """Train on `valid` without its last tenth, because no train split is available."""
     corpus = str(Path(DATA) / "wikitext-2")
     flat = {
         "corpus": corpus,
@@ -324,11 +326,11 @@ def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
         "learning_rate": 0.01,
     }
     run = runs.get(check(SMALL | flat))
-    found = text.load(run.settings.task)
-    whole = found.tokens("test")
-    assert found.tokenizer.decode(whole) == corpora.read(corpus, "test")
-    assert len(found.tokens("train")) > 8 * len(found.tokens("valid")) > 0
-    some, n_bytes = whole[: 17 * 2000], found.tokenizer.n_bytes
+    loaded = text.load(run.settings.task)
+    whole = loaded.tokens("test")
+    assert loaded.tokenizer.decode(whole) == corpora.read(corpus, "test")
+    assert len(loaded.tokens("train")) > 8 * len(loaded.tokens("valid")) > 0
+    some, n_bytes = whole[: 17 * 2000], loaded.tokenizer.n_bytes
     nats = {
         name: perplexity.of_text(each, some, n_bytes=n_bytes, length=17)
         for name, each in {
@@ -343,12 +345,12 @@ def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
 
 def test_a_training_of_text_is_told_in_words():
     run = runs.get(check(SMALL | {"n_steps": 60, "eval_every": 20, "learning_rate": 0.01}))
-    said = one_run.described(run)
+    said = one_run.describe(run)
     assert (
         "The best that can be said of a text is not known. Perplexity of the whole test text"
         in said
     )
-    assert "bits per byte); unigram **" in said and one_run.shown(run) == (["test"], "test")
+    assert "bits per byte); unigram **" in said and one_run.shown_splits(run) == ["test"]
     who = {"unigram": run.references["unigram"]}
     table, names = one_run.along_one_sequence(run, who)
     tokens = run.splits["test"][20, :12].tolist()

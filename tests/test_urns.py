@@ -46,7 +46,7 @@ def test_in_distribution_uses_every_urn_of_the_pool_and_no_other():
 
 
 def test_out_of_distribution_gives_every_sequence_an_urn_of_its_own():
-    """Two balls of one sequence agree with probability 2/(V + 1) for α = 1; of different sequences with 1/V."""
+    """For α = 1, two balls of one sequence agree with probability 2/(V + 1), of two with 1/V."""
     tokens = Urns(4).out_of_distribution(20_000, 2, generator=generator(0, "x"))
     same = (tokens[:, 0] == tokens[:, 1]).double().mean().item()
     assert abs(same - 0.4) < 6 * (0.24 / 20_000) ** 0.5
@@ -57,12 +57,6 @@ def test_out_of_distribution_gives_every_sequence_an_urn_of_its_own():
 def test_low_entropy_sequences_are_constant():
     tokens = Urns(3).low_entropy(4)
     assert tokens.tolist() == [[0] * 4, [1] * 4, [2] * 4]
-
-
-def test_single_sequence_is_one_sequence():
-    pool = Urns(3).sample_tasks(2, generator=generator(0, "pool"))
-    tokens = Urns(3).single_sequence(pool, 7, 12, generator=generator(0, "x"))
-    assert tokens.shape == (7, 12) and len(tokens.unique(dim=0)) == 1 and len(tokens.unique()) > 1
 
 
 def test_relabelling_renames_each_sequence_by_a_uniform_permutation_of_its_own():

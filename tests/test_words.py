@@ -9,11 +9,11 @@ import torch
 from lexurn import evaluation, parameters, runs, tasks
 from lexurn.base.seeding import generator
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.prompts import halves, prompts
-from lexurn.generators.strings import EOS, FIRST, PAD, lengths
+from lexurn.generators.prompts import prompts, split_prompts
+from lexurn.generators.strings import EOS, FIRST_LETTER, PAD, string_lengths
 from lexurn.predictors import Generalizing, Memorizing, Symmetrized
 from lexurn.predictors.grammars import oracle
-from lexurn.predictors.relabelled import Relabelled
+from lexurn.predictors.relabelled import RenamingMixture
 from lexurn.runs import fit
 from lexurn.settings.resolver import check
 from lexurn.tasks import language
@@ -21,7 +21,7 @@ from lexurn.tasks import language
 TINY = {"d_model": 8, "n_steps": 6, "eval_every": 3, "n_test_samples": 20, "batch_size": 8}
 
 
-def words(tokens):
+def string_set(tokens):
     return {tuple(row) for row in tokens.tolist()}
 
 
@@ -35,7 +35,7 @@ def test_a_sequence_is_a_word_of_the_language_with_its_end():
     settings = check({"language": "dyck", "context_length": 16})
     tokens = some_training(settings)
     assert tokens.shape == (2000, 17) and LANGUAGES["dyck"].contains(tokens).all()
-    assert (tokens == EOS).sum(-1).eq(1).all() and lengths(tokens).max() == 16
+    assert (tokens == EOS).sum(-1).eq(1).all() and string_lengths(tokens).max() == 16
     assert torch.cat(
         list(itertools.islice(fit.training_batches(tasks.build(settings)), 3))
     ).shape == (96, 17)
@@ -48,8 +48,10 @@ def test_words_that_are_kept_from_training_are_never_in_it_and_the_splits_share_
     trained, splits = words(some_training(settings, 20_000)), tasks.build(settings).held_out()
     chosen_on, never = words(tasks.build(settings).validation()), words(splits["unseen"])
     assert not trained & never and not trained & chosen_on and not chosen_on & never
-    assert words(splits["in_distribution"]) & trained and len(never) > 50
-    assert all(length >= language.FEWEST_LETTERS for length in lengths(splits["unseen"]).tolist())
+    assert string_set(splits["in_distribution"]) & trained and len(never) > 50
+    assert all(
+        length >= language.MIN_HELD_LETTERS for length in string_lengths(splits["unseen"]).tolist()
+    )
     without = check({"language": "baN", "context_length": 12, "n_test_samples": 300})
     assert tasks.build(without).held_out().keys() == {"in_distribution"}
     assert words(some_training(without, 20_000)) & never  # so it could have been
@@ -61,7 +63,10 @@ def canonical(tokens):
     for row in tokens.tolist():
         seen = {}
         found.add(
-            tuple(seen.setdefault(token, len(seen)) if token >= FIRST else -token for token in row)
+            tuple(
+                seen.setdefault(token, len(seen)) if token >= FIRST_LETTER else -token
+                for token in row
+            )
         )
     return found
 
@@ -84,25 +89,30 @@ def test_longer_words_are_longer_and_training_has_none():
     )
     splits = tasks.build(settings).held_out()
     assert splits["longer"].shape == splits["in_distribution"].shape == (100, 21)
-    assert lengths(splits["longer"]).min() == 12 and lengths(splits["longer"]).max() == 20
-    assert lengths(some_training(settings)).max() == 10
+    assert (
+        string_lengths(splits["longer"]).min() == 12
+        and string_lengths(splits["longer"]).max() == 20
+    )
+    assert string_lengths(some_training(settings)).max() == 10
     assert LANGUAGES["aNbN"].contains(splits["longer"]).all()
 
 
 @pytest.mark.parametrize("completions", ["oracle", "adversarial"])
 def test_a_tenth_of_training_are_prompts_completed_by_rule_1_or_against_it(completions):
     settings = check({"language": "aNbN", "context_length": 20, "completions": completions})
-    tokens, language = some_training(settings), LANGUAGES["aNbN"]
-    foreign = ~language.contains(tokens)
-    assert foreign.double().mean() == pytest.approx(language.N_COMPLETED)
-    assert (language.obeyed(tokens[foreign])[:, 0] == (completions == "oracle")).all()
-    trained, kept = (words(each) for each in halves(prompts("aNbN")["out_of_distribution"]))
-    used = words(tokens[foreign][:, :8])
+    tokens, anbn = some_training(settings), LANGUAGES["aNbN"]
+    foreign = ~anbn.contains(tokens)
+    assert foreign.double().mean() == pytest.approx(language.COMPLETED_SHARE)
+    assert (anbn.obeys_rules(tokens[foreign])[:, 0] == (completions == "oracle")).all()
+    trained, kept = (
+        string_set(each) for each in split_prompts(prompts("aNbN")["out_of_distribution"])
+    )
+    used = string_set(tokens[foreign][:, :8])
     assert used <= trained and not used & kept and len(used) > 50
     assert (
-        language.contains(tasks.build(settings).validation()).double().mean() < 1
+        anbn.contains(tasks.build(settings).validation()).double().mean() < 1
     )  # chosen on the same mixture
-    assert language.contains(tasks.build(settings).held_out()["in_distribution"]).all()
+    assert anbn.contains(tasks.build(settings).held_out()["in_distribution"]).all()
     places = foreign.nonzero()[:, 0].double()
     assert places.mean() == pytest.approx(
         1000, abs=6 * 2000 / 12**0.5 / len(places) ** 0.5
@@ -113,8 +123,8 @@ def test_renaming_letters_makes_every_word_a_random_one_and_leaves_its_shape():
     settings = check({"language": "dyck", "context_length": 8, "label_permuted": True})
     plain = check({"language": "dyck", "context_length": 8})
     renamed, names = some_training(settings), some_training(plain)
-    assert (renamed[names < FIRST] == names[names < FIRST]).all()
-    first = renamed[:, 0].bincount(minlength=7)[FIRST:] / 2000
+    assert (renamed[names < FIRST_LETTER] == names[names < FIRST_LETTER]).all()
+    first = renamed[:, 0].bincount(minlength=7)[FIRST_LETTER:] / 2000
     assert (first - 0.25).abs().max() < 5 * (0.25 * 0.75 / 2000) ** 0.5
     assert (names[:, 0] % 2 == 1).all()  # an opening, before
     same = names[:, :, None] == names[:, None]
@@ -122,11 +132,14 @@ def test_renaming_letters_makes_every_word_a_random_one_and_leaves_its_shape():
 
 
 def test_the_best_that_can_be_done_without_names_is_the_mixture_over_them():
-    """Of aNbN two names: the first letter costs ln 2 more, and then all is told. And of urns it is S."""
+    """For aNbN the first letter costs ln 2 more, which reveals the names. For urns it is S."""
     exact = oracle("aNbN", max_length=12)
-    mixed = Relabelled(exact, n_words=2, n_special=FIRST)
+    mixed = RenamingMixture(exact, n_permuted=2, n_special=FIRST_LETTER)
     tokens = LANGUAGES["aNbN"].sample(200, max_length=12, generator=generator(0, "words"))
-    for given in (tokens, torch.where(tokens >= FIRST, 2 * FIRST + 1 - tokens, tokens)):
+    for given in (
+        tokens,
+        torch.where(tokens >= FIRST_LETTER, 2 * FIRST_LETTER + 1 - tokens, tokens),
+    ):
         lost = -mixed(given).gather(-1, given[..., None])[..., 0]
         assert torch.allclose(lost[:, 0], torch.full((200,), log(2), dtype=torch.float64))
         known = -exact(tokens).gather(-1, tokens[..., None])[..., 0]
@@ -141,16 +154,20 @@ def test_the_best_that_can_be_done_without_names_is_the_mixture_over_them():
     balls = torch.randint(3, (20, 9), generator=generator(1, "balls"))
 
     def each(urn):
-        return Relabelled(Memorizing(pool[urn : urn + 1]), n_words=3)
+        return RenamingMixture(Memorizing(pool[urn : urn + 1]), n_permuted=3)
 
     single = Symmetrized(pool[:1])
     assert torch.allclose(each(0)(balls), single(balls)) and not torch.allclose(
         each(1)(balls), single(balls)
     )
-    assert torch.allclose(Relabelled(Memorizing(pool), n_words=3)(balls), Symmetrized(pool)(balls))
-    assert torch.allclose(Relabelled(Generalizing(3), n_words=3)(balls), Generalizing(3)(balls))
-    with pytest.raises(ValueError, match="at most 5 tokens are renamed in all ways, got 6"):
-        Relabelled(Generalizing(6), n_words=6)
+    assert torch.allclose(
+        RenamingMixture(Memorizing(pool), n_permuted=3)(balls), Symmetrized(pool)(balls)
+    )
+    assert torch.allclose(
+        RenamingMixture(Generalizing(3), n_permuted=3)(balls), Generalizing(3)(balls)
+    )
+    with pytest.raises(ValueError, match="n_permuted must be at most 5, .* got 6"):
+        RenamingMixture(Generalizing(6), n_permuted=6)
 
 
 @pytest.mark.parametrize(
@@ -207,19 +224,19 @@ def test_an_oracle_as_the_model_has_no_excess():
     [
         (
             {"language": "aNbN", "context_length": 1},
-            "aNbN has no word of at most 1 letters; use context_length 2",
+            "aNbN has no string of at most 1 letters; use context_length 2",
         ),
         (
             {"language": "aNbM", "max_length": 3},
-            "aNbM has no word of at most 3 letters; use max_length 4 or more",
+            "aNbM has no string of at most 3 letters; use max_length 4 or more",
         ),
         (
             {"language": "aNbN", "context_length": 8, "unseen": 0.1},
-            "unseen=0.1 leaves no words to choose weights by: there are 4 words of aNbN with at most 8 letters; use",
+            "unseen=0.1 leaves no strings to choose weights by: there are 4 strings of aNbN with at most 8 letters; use",
         ),
         (
             {"language": "aNbN", "context_length": 6, "unseen": 0.99},
-            "leaves no words to choose weights by",
+            "leaves no strings to choose weights by",
         ),
         (
             {"language": "abN", "completions": "oracle"},
@@ -227,7 +244,7 @@ def test_an_oracle_as_the_model_has_no_excess():
         ),
         (
             {"language": "aNbN", "context_length": 8, "completions": "oracle"},
-            "completions=oracle needs words longer than the prompts' 8 letters, got at most 8; raise context_length",
+            "completions=oracle needs strings longer than the prompts' 8 letters, got at most 8; raise context_length",
         ),
     ],
 )

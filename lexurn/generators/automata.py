@@ -1,7 +1,8 @@
-"""The same rules as automata, letter by letter: what exact enumeration needs, as words go through few states.
+"""Automata that read strings letter by letter, for exact enumeration.
 
-Each has the name of its predicate in `lexurn.generators.rules`, and agrees with it on every word (a test goes through all
-short ones).
+The strings of one length pass through few states, so sums over all strings become sums over states.
+The states may be any hashable values, and need not be finitely many. `lexurn.generators.rules`
+defines an automaton for every rule.
 """
 
 from collections.abc import Callable, Hashable
@@ -12,63 +13,20 @@ State = Hashable
 
 @dataclass(frozen=True)
 class Automaton:
-    """Begins in `start`, goes on by `step(state, letter)`, and accepts a word by the state that it ends in."""
+    """A start state, a transition function, and a predicate of accepting states."""
 
     start: State
     step: Callable[[State, int], State]
     accepts: Callable[[State], bool]
 
 
-def even(letter: int) -> Automaton:
-    return Automaton(0, lambda odd, seen: odd ^ (seen == letter), lambda odd: not odd)
-
-
-def even_at_the_end(letter: int) -> Automaton:
-    return Automaton(0, lambda odd, seen: 1 - odd if seen == letter else 0, lambda odd: not odd)
-
-
-def starts_with(letter: int) -> Automaton:
-    return Automaton(
-        "", lambda so, seen: (seen == letter) if so == "" else so, lambda so: so is True
-    )
-
-
-def equally_many(*which: int) -> Automaton:
-    """How many more of each there are than of the first."""
-
-    def step(ahead: tuple[int, ...], seen: int) -> tuple[int, ...]:
-        return tuple(
-            n + (seen == letter) - (seen == which[0])
-            for n, letter in zip(ahead, which[1:], strict=True)
-        )
-
-    return Automaton((0,) * (len(which) - 1), step, lambda ahead: not any(ahead))
-
-
-def in_order(*which: int) -> Automaton:
-    """The place in `which` of the letter seen last; −1 once the order was broken."""
-    return Automaton(
-        0,
-        lambda at, seen: which.index(seen) if 0 <= at <= which.index(seen) else -1,
-        lambda at: at >= 0,
-    )
-
-
-def matched(opening: int) -> Automaton:
-    """How many are open; −1 once one was closed that had not been opened."""
-
-    def step(depth: int, seen: int) -> int:
-        return depth if depth < 0 else depth + (seen == opening) - (seen == opening + 1)
-
-    return Automaton(0, step, lambda depth: depth == 0)
-
-
-def both(first: Automaton, second: Automaton) -> Automaton:
+def intersection(first: Automaton, second: Automaton) -> Automaton:
+    """Return an automaton that accepts what both accept; its state is the pair of their states."""
     return Automaton(
         (first.start, second.start),
-        lambda states, seen: (first.step(states[0], seen), second.step(states[1], seen)),
+        lambda states, read: (first.step(states[0], read), second.step(states[1], read)),
         lambda states: first.accepts(states[0]) and second.accepts(states[1]),
     )
 
 
-EVERYTHING = Automaton(None, lambda state, seen: None, lambda state: True)
+ALL_STRINGS = Automaton(None, lambda state, read: None, lambda state: True)

@@ -1,13 +1,14 @@
 """Texts to learn from, in three splits: train, valid, test.
 
-plays         eight plays by Shakespeare, which ship with the book (`book/assets/plays`, with source and licence)
-wikitext-2    articles of Wikipedia (Merity et al. 2016, `wikitext-2-v1`), loaded once through `datasets`
+plays         eight plays by Shakespeare, which ship with the book (source and licence beside them)
+wikitext-2    articles of Wikipedia (Merity et al. 2016), downloaded once through `datasets`
 a folder      with train.txt, valid.txt and test.txt, in UTF-8
 """
 
 import threading
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -18,28 +19,32 @@ SPLITS = ("train", "valid", "test")
 
 WIKITEXT = ("Salesforce/wikitext", "wikitext-2-v1")
 HUB = "https://huggingface.co"
-NAMES_THERE = {"train": "train", "valid": "validation", "test": "test"}
+HUB_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 
-SECONDS = 1.5
-"""How long a server may take to answer at all."""
+TIMEOUT = 1.5
+"""Seconds within which a server must answer."""
 
 
 @cache
 def read(corpus: str, split: str) -> str:
-    """The text of a split. Raises ParameterError where it cannot be had."""
+    """Return the text of a split.
+
+    Raises ParameterError if the corpus or its file is missing, empty, or not UTF-8.
+    """
     path = folder(corpus) / f"{split}.txt"
     try:
         text = path.read_bytes().decode()
     except FileNotFoundError:
-        there = sorted(each.name for each in path.parent.iterdir())
+        names = sorted(file.name for file in path.parent.iterdir())
+        needed = ", ".join(f"{name}.txt" for name in SPLITS)
         raise ParameterError(
-            f"corpus={corpus} has no {path.name}, only {', '.join(there[:8]) or 'no files'}; a folder needs "
-            f"{', '.join(f'{each}.txt' for each in SPLITS)} (with trained_on valid, the last two)"
+            f"corpus={corpus} has no {path.name}, only {', '.join(names[:8]) or 'no files'}; "
+            f"a folder needs {needed} (with trained_on valid, the last two)"
         ) from None
     except UnicodeDecodeError as error:
         raise ParameterError(
-            f"{path.name} of corpus={corpus} is not UTF-8, at byte {error.start}; convert it, for example with "
-            f"iconv -f latin1 -t utf-8"
+            f"{path.name} of corpus={corpus} is not UTF-8, at byte {error.start}; "
+            "convert it, for example with iconv -f latin1 -t utf-8"
         ) from None
     if not text:
         raise ParameterError(f"{path.name} of corpus={corpus} is empty; put some text into it")
@@ -47,68 +52,71 @@ def read(corpus: str, split: str) -> str:
 
 
 def folder(corpus: str) -> Path:
-    """Where the files of a corpus are; those of WikiText-2 are loaded if they are not there yet."""
+    """Return the folder with the files of a corpus, and download WikiText-2 if it is missing.
+
+    Raises ParameterError if there is no such corpus.
+    """
     if corpus == "plays":
         return paths.root() / "book" / "assets" / "plays"
     if corpus == "wikitext-2":
-        return _loaded(paths.build() / "texts" / corpus)
+        return _download_wikitext(paths.build() / "texts" / corpus)
     path = Path(corpus).expanduser()
     if not path.is_dir():
-        near = suggestion(corpus, ["plays", "wikitext-2"])
+        hint = suggestion(corpus, ["plays", "wikitext-2"])
         raise ParameterError(
-            f"corpus must be plays, wikitext-2 or a folder, got {corpus}, which is none; {near}".strip()
+            f"corpus must be plays, wikitext-2 or a folder, got {corpus}, which is no folder; "
+            f"{hint or 'check the path'}".strip()
         )
     return path
 
 
-def _loaded(target: Path) -> Path:
+def _download_wikitext(target: Path) -> Path:
     if all((target / f"{split}.txt").exists() for split in SPLITS):
         return target
     name, config = WIKITEXT
     try:
-        require_answer(HUB)
+        check_reachable(HUB)
         from datasets import load_dataset
         from datasets.utils.logging import disable_progress_bar
 
         disable_progress_bar()
-        found = load_dataset(name, config)
+        dataset = load_dataset(name, config)
     except ImportError:
         raise ParameterError(
-            'corpus=wikitext-2 needs the package datasets; pip install -e ".[text]"'
+            'corpus=wikitext-2 needs the package datasets; run pip install -e ".[text]"'
         ) from None
     except OSError as error:
         raise ParameterError(
-            f"corpus=wikitext-2 is not here, and the data set {name} ({config}) cannot be loaded: "
-            f"{' '.join(str(error).split())[:200]}; use corpus plays, which ships with the book, or a folder of "
-            "your own with train.txt, valid.txt and test.txt"
+            f"corpus=wikitext-2 has not been downloaded, and the data set {name} ({config}) cannot "
+            f"be loaded now: {' '.join(str(error).split())[:200]}; use corpus plays, which ships "
+            "with the book, or a folder of your own with train.txt, valid.txt and test.txt"
         ) from None
     with files.worded(target):
         target.mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
-        files.write(target / f"{split}.txt", "".join(found[NAMES_THERE[split]]["text"]))
+        files.write(target / f"{split}.txt", "".join(dataset[HUB_SPLITS[split]]["text"]))
     return target
 
 
-def require_answer(address: str) -> None:
-    """Raise OSError unless a server answers at once: libraries that load from it try for much longer."""
-    failed: list[Exception] = [TimeoutError(f"no answer from {address} within {SECONDS} s")]
+def check_reachable(address: str) -> None:
+    """Raise OSError unless a server answers within `TIMEOUT` seconds.
 
-    def ask() -> None:
+    Libraries that load from the server would try for much longer.
+    """
+    outcome: list[Exception | None] = [TimeoutError(f"no answer from {address} within {TIMEOUT} s")]
+
+    def request() -> None:
+        head = urllib.request.Request(address, method="HEAD")
         try:
-            urllib.request.urlopen(
-                urllib.request.Request(address, method="HEAD"), timeout=SECONDS
-            ).close()
-        except urllib.error.HTTPError:
-            pass  # it answered
+            with suppress(urllib.error.HTTPError):  # an error status is an answer too
+                urllib.request.urlopen(head, timeout=TIMEOUT).close()
+            outcome[0] = None
         except Exception as error:
-            failed[0] = error
-            return
-        failed.clear()
+            outcome[0] = error
 
-    thread = threading.Thread(
-        target=ask, daemon=True
-    )  # where names are not resolved, no timeout counts
+    # a thread, because the timeout of urlopen does not cover the resolution of names
+    thread = threading.Thread(target=request, daemon=True)
     thread.start()
-    thread.join(SECONDS)
-    if failed:
-        raise OSError(str(failed[0]))
+    thread.join(TIMEOUT)
+    if outcome[0] is not None:
+        raise OSError(str(outcome[0]))

@@ -1,18 +1,18 @@
-"""Formal languages: words are drawn, and rules judged, by code that knows nothing of any model.
+"""Formal languages: their rules, and generators of random strings, independent of any model.
 
     baN         starts with b, an even number of a's           regular
     bbaN        b's, then an even number of a's                regular
     aNbN        n a's, then n b's                              context-free
     dyck        ( ) and [ ], nested                            context-free
     aNbNcN      n a's, n b's, n c's                            context-sensitive
-    cs_dyck     ( ) and [ ], each matched, interleaved         context-sensitive
-    abN         as many a's as b's, in any order
+    cs_dyck     ( ) and [ ], each balanced, interleaved        context-sensitive
+    abN         equally many a's and b's, in any order
     aNbM        a's, then b's
-    parentheses, brackets    one kind of pair, matched
+    parentheses, brackets    one bracket type, balanced
 
-A sequence is a word, EOS, and PAD up to the end (see `lexurn.generators.strings`): tokens (batch, max_length + 1). The
-generators are those of Mészáros et al. 2024 (arXiv 2409.13728); `lexurn.predictors.grammars` has their exact next-token
-laws.
+Sequences (batch, max_length + 1) are letters, EOS and PAD, see `lexurn.generators.strings`. The
+generators follow Mészáros et al. 2024 (arXiv 2409.13728); `lexurn.predictors.grammars` gives
+their exact next-token laws.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,39 +25,38 @@ from torch import Generator, Tensor
 
 from lexurn.base.seeding import numpy_generator
 from lexurn.base.shapes import Tokens
-from lexurn.generators import automata
 from lexurn.generators.rules import (
-    Holds,
     Letters,
+    Mask,
     Rule,
-    equally_many,
-    even,
-    even_at_the_end,
+    balanced,
+    equal_counts,
+    even_count,
+    even_final_run,
     in_order,
-    matched,
-    nested,
+    is_well_nested,
     starts_with,
 )
-from lexurn.generators.strings import FIRST, letters_of, sequences
+from lexurn.generators.strings import FIRST_LETTER, to_letters, to_sequences
 from lexurn.settings import LETTERS
 
-Draw = Callable[[int, int, np.random.Generator], list[Sequence[int]]]
-"""(n, max_length, stream) -> n words, as letters."""
+StringSampler = Callable[[int, int, np.random.Generator], list[Sequence[int]]]
+"""(n, max_length, rng) -> n strings as lists of letter numbers."""
 
 
 @dataclass(frozen=True)
 class Language:
-    """Letters, rules, and a generator of words of at most `max_length` letters.
+    """A formal language: its rules, and a sampler of strings of at most `max_length` letters.
 
-    `draw(n, max_length, numpy generator)` gives words as lists of letters; `needs` is the least max_length at which
-    there is a word. A word is in the language where it has letters, all rules hold, and so does `more`.
+    A string belongs to the language if it is not empty and obeys all `rules` and the
+    `extra_condition`. There are strings only for max_length ≥ `min_length`.
     """
 
     name: str
     rules: tuple[Rule, ...]
-    draw: Draw
-    needs: int
-    more: Callable[[Letters], Holds] | None = None
+    draw_strings: StringSampler
+    min_length: int
+    extra_condition: Callable[[Letters], Mask] | None = None
 
     @property
     def letters(self) -> str:
@@ -65,187 +64,154 @@ class Language:
 
     @property
     def vocab_size(self) -> int:
-        return FIRST + len(self.letters)
+        return FIRST_LETTER + len(self.letters)
 
     def sample(self, n: int, *, max_length: int, generator: Generator) -> Tokens:
-        """`n` words with EOS and PAD: (n, max_length + 1). Raises ValueError for a length at which there is no word."""
+        """Draw `n` strings as sequences (n, max_length + 1) with EOS and PAD.
+
+        Raises ValueError if no string has at most `max_length` letters.
+        """
         self.check_length(max_length)
-        return sequences(
-            self.draw(n, max_length, numpy_generator(generator)), length=max_length + 1
-        )
+        strings = self.draw_strings(n, max_length, numpy_generator(generator))
+        return to_sequences(strings, length=max_length + 1)
 
     def check_length(self, max_length: int) -> None:
-        if max_length < self.needs:
+        """Raise ValueError if no string has at most `max_length` letters."""
+        if max_length < self.min_length:
             raise ValueError(
-                f"{self.name} has no word of at most {max_length} letters; use max_length {self.needs} or more"
+                f"{self.name} has no string of at most {max_length} letters; "
+                f"use max_length {self.min_length} or more"
             )
 
-    def obeyed(self, tokens: Tokens) -> Bool[Tensor, "batch rules"]:
-        """Whether each rule holds; none does for what contains something else than letters."""
-        letters = letters_of(tokens, n_letters=len(self.letters))
-        clean = (letters != -2).all(-1)
-        return torch.stack([rule.holds(letters) & clean for rule in self.rules], -1)
+    def obeys_rules(self, tokens: Tokens) -> Bool[Tensor, "batch rules"]:
+        """Return whether each string obeys each rule; other tokens than letters break all rules."""
+        letters = to_letters(tokens, n_letters=len(self.letters))
+        has_letters_only = (letters != -2).all(-1)
+        return torch.stack([rule.predicate(letters) & has_letters_only for rule in self.rules], -1)
 
-    def contains(self, tokens: Tokens) -> Holds:
-        """Whether the word is in the language, however long."""
-        letters = letters_of(tokens, n_letters=len(self.letters))
-        inside = self.obeyed(tokens).all(-1) & (letters[:, 0] >= 0)
-        return inside if self.more is None else inside & self.more(letters)
+    def contains(self, tokens: Tokens) -> Mask:
+        """Return whether each string is in the language, whatever its length."""
+        letters = to_letters(tokens, n_letters=len(self.letters))
+        is_member = self.obeys_rules(tokens).all(-1) & (letters[:, 0] >= 0)
+        return is_member & self.extra_condition(letters) if self.extra_condition else is_member
 
-    def encode(self, words: Sequence[str], *, length: int) -> Tokens:
-        """Words such as "aabb" as sequences. Raises ValueError for letters that this language has not."""
-        if foreign := sorted(set("".join(words)) - set(self.letters)):
-            raise ValueError(f"{self.name} has the letters {self.letters}, got {' '.join(foreign)}")
-        return sequences(
-            [[self.letters.index(letter) for letter in word] for word in words], length=length
-        )
+    def encode(self, strings: Sequence[str], *, length: int) -> Tokens:
+        """Return strings such as "aabb" as sequences (strings, length).
+
+        Raises ValueError for letters that the language does not have.
+        """
+        if foreign := sorted(set("".join(strings)) - set(self.letters)):
+            raise ValueError(
+                f"{self.name} has the letters {self.letters}, got {' '.join(foreign)}; "
+                "use only the letters of the language"
+            )
+        numbers = [[self.letters.index(letter) for letter in string] for string in strings]
+        return to_sequences(numbers, length=length)
 
     def decode(self, tokens: Tokens) -> list[str]:
-        """The words of sequences, up to EOS; ? for what is no letter."""
-        letters = letters_of(tokens, n_letters=len(self.letters))
-        return [
-            "".join(self.letters[i] if i >= 0 else "?" for i in row if i != -1)
-            for row in letters.tolist()
-        ]
+        """Return the strings of sequences up to EOS, with ? for every token that is no letter."""
+        spelling = {i: letter for i, letter in enumerate(self.letters)} | {-1: "", -2: "?"}
+        rows = to_letters(tokens, n_letters=len(self.letters)).tolist()
+        return ["".join(map(spelling.get, row)) for row in rows]
 
 
-# generators: (n, max_length, stream) -> words
-
-
-def _once(word: Callable[[int], list[int]], largest: Callable[[int], int]) -> Draw:
-    """word(k) for k uniform in 1 … largest(max_length)."""
-    return lambda n, most, stream: [
-        word(k) for k in stream.integers(1, largest(most), n, endpoint=True).tolist()
+def _draw_blocks(n_blocks: int) -> StringSampler:
+    """Draw 0^k 1^k … with `n_blocks` letters, k uniform in 1 … ⌊max_length / n_blocks⌋."""
+    return lambda n, max_length, rng: [
+        np.repeat(range(n_blocks), size).tolist()
+        for size in rng.integers(1, max_length // n_blocks, n, endpoint=True)
     ]
 
 
-def _even_as(n: int, most: int, stream: np.random.Generator) -> list[tuple[int, int]]:
-    """(length, number of a's): length uniform in 1 … most, then half of the a's uniform in 0 … ⌊(length − 1) / 2⌋."""
-    lengths = stream.integers(1, most, n, endpoint=True)
-    return list(
-        zip(
-            lengths.tolist(),
-            (2 * stream.integers(0, (lengths - 1) // 2, endpoint=True)).tolist(),
-            strict=True,
-        )
-    )
+def _draw_even_counts(n: int, max_length: int, rng: np.random.Generator) -> list[list[int]]:
+    """Draw (length, number of a's): the length ℓ is uniform in 1 … max_length, and half of the
+    number of a's is uniform in 0 … ⌊(ℓ − 1) / 2⌋."""
+    lengths = rng.integers(1, max_length, n, endpoint=True)
+    n_a = 2 * rng.integers(0, (lengths - 1) // 2, endpoint=True)
+    return np.stack([lengths, n_a], -1).tolist()
 
 
-def _ban(n: int, most: int, stream: np.random.Generator) -> list[list[int]]:
-    rest = ([0] * n_a + [1] * (length - 1 - n_a) for length, n_a in _even_as(n, most, stream))
-    return [[1, *stream.permutation(letters).tolist()] for letters in rest]
+def _draw_ban(n: int, max_length: int, rng: np.random.Generator) -> list[list[int]]:
+    counts = _draw_even_counts(n, max_length, rng)
+    tails = ([0] * n_a + [1] * (length - 1 - n_a) for length, n_a in counts)
+    return [[1, *rng.permutation(tail).tolist()] for tail in tails]
 
 
-def _bban(n: int, most: int, stream: np.random.Generator) -> list[list[int]]:
-    return [[1] * (length - n_a) + [0] * n_a for length, n_a in _even_as(n, most, stream)]
+def _draw_bban(n: int, max_length: int, rng: np.random.Generator) -> list[list[int]]:
+    counts = _draw_even_counts(n, max_length, rng)
+    return [[1] * (length - n_a) + [0] * n_a for length, n_a in counts]
 
 
-def _abn(n: int, most: int, stream: np.random.Generator) -> list[list[int]]:
-    halves = stream.integers(1, most // 2, n, endpoint=True).tolist()
-    return [stream.permutation([0] * half + [1] * half).tolist() for half in halves]
+def _draw_abn(n: int, max_length: int, rng: np.random.Generator) -> list[list[int]]:
+    halves = rng.integers(1, max_length // 2, n, endpoint=True).tolist()
+    return [rng.permutation([0] * half + [1] * half).tolist() for half in halves]
 
 
-def _nested(kinds: int) -> Draw:
-    """A cap m, then an opening (any kind), then an opening or the matching close, all alike; only the close once
-    length + depth ≥ m. The word ends when nothing is open any more."""
+def _draw_anbm(n: int, max_length: int, rng: np.random.Generator) -> list[list[int]]:
+    sizes = rng.integers(1, max_length - 3, n, endpoint=True).tolist()
+    return [[0] * size + [1] * (max_length - 2 - size) for size in sizes]
 
-    def draw(n: int, most: int, stream: np.random.Generator) -> list[list[int]]:
-        words = []
-        for cap in (2 * stream.integers(1, most // 2, n, endpoint=True)).tolist():
-            word, stack = [], []
-            while stack or not word:
-                options = (
-                    [2 * kind for kind in range(kinds)] if len(word) + len(stack) < cap else []
-                )
-                options += [stack[-1] + 1] if stack else []
-                letter = options[stream.integers(len(options))]
-                word.append(letter)
-                stack = stack[:-1] if letter % 2 else [*stack, letter]
-            words.append(word)
-        return words
+
+def _draw_brackets(n_types: int, *, nested: bool) -> StringSampler:
+    """Draw a cap m, then brackets.
+
+    While length + depth < m, all openings and all possible closing brackets are equally probable;
+    from then on only closing brackets come. A nested string ends as soon as nothing is open, and an
+    interleaved string, in which every open bracket may be closed next, ends with m letters.
+    """
+
+    def draw(n: int, max_length: int, rng: np.random.Generator) -> list[list[int]]:
+        strings = []
+        for cap in (2 * rng.integers(1, max_length // 2, n, endpoint=True)).tolist():
+            string, stack = [], []
+            while (stack or not string) if nested else len(string) < cap:
+                can_open = len(string) + len(stack) < cap
+                options = list(range(0, 2 * n_types, 2)) if can_open else []
+                closable = stack[-1:] if nested else sorted(set(stack))
+                options += [opening + 1 for opening in closable]
+                letter = options[rng.integers(len(options))]
+                string.append(letter)
+                if letter % 2:
+                    del stack[len(stack) - 1 - stack[::-1].index(letter - 1)]
+                else:
+                    stack.append(letter)
+            strings.append(string)
+        return strings
 
     return draw
 
 
-def _interleaved(n: int, most: int, stream: np.random.Generator) -> list[list[int]]:
-    """A cap m, which is the length: openings and possible closes, all alike; only closes once length + depths ≥ m."""
-    words = []
-    for cap in (2 * stream.integers(1, most // 2, n, endpoint=True)).tolist():
-        word, depths = [], [0, 0]
-        while len(word) < cap:
-            options = [0, 2] if len(word) + sum(depths) < cap else []
-            options += [2 * kind + 1 for kind in (0, 1) if depths[kind]]
-            letter = options[stream.integers(len(options))]
-            word.append(letter)
-            depths[letter // 2] += -1 if letter % 2 else 1
-        words.append(word)
-    return words
-
-
-ROUND, SQUARE = (
-    Rule("( ) matched", matched(0), automata.matched(0)),
-    Rule("[ ] matched", matched(2), automata.matched(2)),
-)
+ROUND = balanced("( ) matched", 0)
+SQUARE = balanced("[ ] matched", 2)
 
 LANGUAGES = {
-    each.name: each
-    for each in (
-        Language(
-            "baN",
-            (
-                Rule("#a even", even(0), automata.even(0)),
-                Rule("starts with b", starts_with(1), automata.starts_with(1)),
-            ),
-            _ban,
-            1,
-        ),
+    language.name: language
+    for language in (
+        Language("baN", (even_count("#a even", 0), starts_with("starts with b", 1)), _draw_ban, 1),
         Language(
             "bbaN",
-            (
-                Rule(
-                    "even number of a's at the end", even_at_the_end(0), automata.even_at_the_end(0)
-                ),
-                Rule("b's before a's", in_order(1, 0), automata.in_order(1, 0)),
-            ),
-            _bban,
+            (even_final_run("even number of a's at the end", 0), in_order("b's before a's", 1, 0)),
+            _draw_bban,
             1,
-            starts_with(1),
+            starts_with("starts with b", 1).predicate,
         ),
         Language(
             "aNbN",
-            (
-                Rule("#a = #b", equally_many(0, 1), automata.equally_many(0, 1)),
-                Rule("a's before b's", in_order(0, 1), automata.in_order(0, 1)),
-            ),
-            _once(lambda k: [0] * k + [1] * k, lambda most: most // 2),
+            (equal_counts("#a = #b", 0, 1), in_order("a's before b's", 0, 1)),
+            _draw_blocks(2),
             2,
         ),
-        Language("dyck", (SQUARE, ROUND), _nested(2), 2, nested),
+        Language("dyck", (SQUARE, ROUND), _draw_brackets(2, nested=True), 2, is_well_nested),
         Language(
             "aNbNcN",
-            (
-                Rule("#a = #b = #c", equally_many(0, 1, 2), automata.equally_many(0, 1, 2)),
-                Rule("a's, b's, c's", in_order(0, 1, 2), automata.in_order(0, 1, 2)),
-            ),
-            _once(lambda k: [0] * k + [1] * k + [2] * k, lambda most: most // 3),
+            (equal_counts("#a = #b = #c", 0, 1, 2), in_order("a's, b's, c's", 0, 1, 2)),
+            _draw_blocks(3),
             3,
         ),
-        Language("cs_dyck", (SQUARE, ROUND), _interleaved, 2),
-        Language(
-            "abN", (Rule("#a = #b", equally_many(0, 1), automata.equally_many(0, 1)),), _abn, 2
-        ),
-        Language(
-            "aNbM",
-            (Rule("a's before b's", in_order(0, 1), automata.in_order(0, 1)),),
-            lambda n, most, stream: [
-                [0] * k + [1] * (most - 2 - k)
-                for k in stream.integers(1, most - 3, n, endpoint=True).tolist()
-            ],
-            4,
-        ),
-        Language("parentheses", (ROUND,), _nested(1), 2),
-        Language(
-            "brackets", (Rule("[ ] matched", matched(0), automata.matched(0)),), _nested(1), 2
-        ),
+        Language("cs_dyck", (SQUARE, ROUND), _draw_brackets(2, nested=False), 2),
+        Language("abN", (equal_counts("#a = #b", 0, 1),), _draw_abn, 2),
+        Language("aNbM", (in_order("a's before b's", 0, 1),), _draw_anbm, 4),
+        Language("parentheses", (ROUND,), _draw_brackets(1, nested=True), 2),
+        Language("brackets", (balanced("[ ] matched", 0),), _draw_brackets(1, nested=True), 2),
     )
 }

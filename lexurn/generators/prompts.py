@@ -1,14 +1,16 @@
-"""Prompts: beginnings of words (in distribution), and what begins no word (out of distribution).
+"""Prompts: prefixes of strings (in distribution), and prefixes of no string (out of distribution).
 
-    baN, aNbN        all 2^8 strings of eight letters: 128 and 5 of them begin words
-    aNbNcN           all 3^5 strings of five letters: 4 of them
+    baN, aNbN        all 2^8 strings of eight letters: 128 and 5 of them are prefixes
+    aNbNcN           all 3^5 strings of five letters: 4 of them are prefixes
     bbaN             b^k a^(8−k), k = 1 … 8; and a b^k a^(7−k), k = 1 … 6
-    dyck, cs_dyck    ( [ and one of the 40 words of six letters; and ) [ and the same
+    dyck, cs_dyck    ( [ and one of the 40 strings of six letters; and ) [ and the same string
 
-No completion brings the latter into the language: most break rule 2 for good, and the others (4 of aNbN, 17 of aNbNcN)
-can keep rule 1 only by breaking it. Those of Mészáros et al. 2024 (arXiv 2409.13728), but for bbaN all instead of
-draws, and for brackets all words of six letters instead of draws from 16. Prompts are rows of letters without SOS and
-EOS; `start` is the empty one.
+No completion brings an out-of-distribution prompt into the language. Most of these prompts break
+rule 2 for good; a completion of the others (4 of aNbN, 17 of aNbNcN) obeys rule 1 only by breaking
+rule 2. Prompts are rows of letters without SOS and EOS; `start` is the empty prompt.
+
+Source: Mészáros et al. 2024 (arXiv 2409.13728). They draw the prompts of bbaN, where we take all,
+and draw from 16 bracket strings, where we take all strings of six letters.
 """
 
 from itertools import product
@@ -20,60 +22,63 @@ from torch import Tensor
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.strings import FIRST
+from lexurn.generators.strings import FIRST_LETTER
 
 
 def prompts(name: str) -> dict[str, Tokens]:
-    """`in_distribution`, `out_of_distribution` and `start` for a language of two rules, or ValueError."""
+    """Return the prompts `in_distribution`, `out_of_distribution` and `start` of a language.
+
+    Raises ValueError for a language without two rules.
+    """
     if name not in PROMPTS:
         raise ValueError(
-            f"{name} has no prompts, which break one rule of two; languages with two: {', '.join(PROMPTS)}"
+            f"{name} has no prompts, because prompts break one of two rules; "
+            f"use a language with two rules: {', '.join(PROMPTS)}"
         )
-    language = LANGUAGES[name]
     inside, outside = (
-        language.encode(words, length=len(words[0]) + 1)[:, :-1] for words in PROMPTS[name]()
+        LANGUAGES[name].encode(strings, length=len(strings[0]) + 1)[:, :-1]
+        for strings in PROMPTS[name]()
     )
     return {
         "in_distribution": inside,
         "out_of_distribution": outside,
-        "start": torch.full((1, 0), FIRST),
+        "start": torch.full((1, 0), FIRST_LETTER),
     }
 
 
-def halves(prompts: Tokens) -> tuple[Int64[Tensor, "some time"], Int64[Tensor, "others time"]]:
-    """Prompts that a training may see completed, and those that it never does: the same halves always."""
+def split_prompts(prompts: Tokens) -> tuple[Int64[Tensor, "some time"], Int64[Tensor, "rest time"]]:
+    """Split prompts into the half that training may complete and the half that it never sees.
+
+    The two halves are always the same.
+    """
     order = torch.randperm(len(prompts), generator=generator(0, "halves of prompts"))
     return prompts[order[: len(prompts) // 2]], prompts[order[len(prompts) // 2 :]]
 
 
-def _all(letters: str, length: int, inside: set[str]) -> tuple[list[str], list[str]]:
-    words = ["".join(word) for word in product(letters, repeat=length)]
-    return [word for word in words if word in inside], [
-        word for word in words if word not in inside
-    ]
+def _split_all(letters: str, length: int, prefixes: set[str]) -> tuple[list[str], list[str]]:
+    """Return all strings of `length` letters that are among `prefixes`, and all others."""
+    strings = ["".join(string) for string in product(letters, repeat=length)]
+    outside = [string for string in strings if string not in prefixes]
+    return [string for string in strings if string in prefixes], outside
 
 
-def _brackets() -> tuple[list[str], list[str]]:
-    words = ["".join(word) for word in product("()[]", repeat=6)]
-    language = LANGUAGES["dyck"]
-    kept = [
-        w
-        for w, there in zip(
-            words, language.contains(language.encode(words, length=7)).tolist(), strict=True
-        )
-        if there
-    ]
-    return ["([" + word for word in kept], [")[" + word for word in kept]
+def _bracket_prompts() -> tuple[list[str], list[str]]:
+    strings = ["".join(string) for string in product("()[]", repeat=6)]
+    is_dyck = LANGUAGES["dyck"].contains(LANGUAGES["dyck"].encode(strings, length=7)).tolist()
+    endings = [string for string, keep in zip(strings, is_dyck, strict=True) if keep]
+    return ["([" + ending for ending in endings], [")[" + ending for ending in endings]
 
 
 PROMPTS = {
-    "baN": lambda: _all("ab", 8, {"b" + "".join(rest) for rest in product("ab", repeat=7)}),
+    "baN": lambda: _split_all("ab", 8, {"b" + "".join(tail) for tail in product("ab", repeat=7)}),
     "bbaN": lambda: (
         ["b" * k + "a" * (8 - k) for k in range(1, 9)],
         ["a" + "b" * k + "a" * (7 - k) for k in range(1, 7)],
     ),
-    "aNbN": lambda: _all("ab", 8, {("a" * n + "b" * n)[:8] for n in range(4, 9)}),
-    "aNbNcN": lambda: _all("abc", 5, {("a" * n + "b" * n + "c" * n)[:5] for n in range(2, 6)}),
-    "dyck": _brackets,
-    "cs_dyck": _brackets,
+    "aNbN": lambda: _split_all("ab", 8, {("a" * n + "b" * n)[:8] for n in range(4, 9)}),
+    "aNbNcN": lambda: _split_all(
+        "abc", 5, {("a" * n + "b" * n + "c" * n)[:5] for n in range(2, 6)}
+    ),
+    "dyck": _bracket_prompts,
+    "cs_dyck": _bracket_prompts,
 }

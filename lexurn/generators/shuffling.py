@@ -1,4 +1,4 @@
-"""Sequences whose order is broken: cut into blocks, and these put into any order."""
+"""Sequences in broken order: cut into blocks, and the blocks shuffled."""
 
 import torch
 from jaxtyping import Int64
@@ -7,22 +7,23 @@ from torch import Generator, Tensor
 from lexurn.base.shapes import Tokens
 
 
-def shuffled(
+def shuffle_blocks(
     tokens: Tokens,
     *,
-    block: int,
+    block_length: int,
     generator: Generator,
     lengths: Int64[Tensor, "batch"] | None = None,
 ) -> Tokens:
-    """Every sequence with its blocks of `block` tokens (the last may be shorter) in an order of its own.
+    """Return every sequence with its blocks of `block_length` tokens in a random order of its own.
 
-    A block of the whole length leaves a sequence as it is. Of words only the first `lengths` tokens are shuffled.
+    The last block may be shorter. With one block per sequence nothing changes. With `lengths`, only
+    the first `lengths` tokens of each sequence are shuffled.
     """
     n_sequences, n_rows = tokens.shape
     rows = torch.arange(n_rows)
-    keys = torch.rand(n_sequences, -(-n_rows // block), generator=generator)[
-        :, rows // block
-    ]  # batch time
+    n_blocks = -(-n_rows // block_length)
+    block_keys = torch.rand(n_sequences, n_blocks, generator=generator)
+    keys = block_keys[:, rows // block_length]  # batch time
     if lengths is not None:
-        keys[rows >= lengths[:, None]] = 2.0  # behind all others, as they stand
+        keys[rows >= lengths[:, None]] = 2.0  # larger than every random key: these stay at the end
     return tokens.gather(1, keys.argsort(dim=-1, stable=True))

@@ -1,8 +1,8 @@
-"""Words as sequences of tokens: a word, EOS, and PAD up to the end.
+"""Strings as sequences of tokens: the letters of a string, EOS, and PAD up to the end.
 
-SOS stands for the start vector that a model's row 0 comes from, and is never in a sequence. Letters begin at `FIRST`.
-Behind EOS nothing is left to predict: every predictor says PAD there, with certainty, and nowhere else. So the rows of
-a sequence add up to the log-probability of its word, and padding costs nothing.
+SOS is the start vector that a model's row 0 sees; it never stands in a sequence. The letters follow
+from `FIRST_LETTER` on. After EOS every predictor gives PAD probability 1. So the rows of a sequence
+add up to the log-probability of its string, and padding costs nothing.
 """
 
 from collections.abc import Sequence
@@ -14,41 +14,47 @@ from torch.nn.functional import pad
 from lexurn.base.shapes import LogProbs, Tokens
 from lexurn.generators.rules import Letters
 
-SOS, EOS, PAD, FIRST = 0, 1, 2, 3
+SOS, EOS, PAD, FIRST_LETTER = 0, 1, 2, 3
 
 
-def sequences(words: Sequence[Sequence[int]], *, length: int) -> Tokens:
-    """Words, as letters 0, 1, …, with their EOS and PAD. Raises ValueError for one that is too long."""
-    longest = max(map(len, words), default=0)
+def to_sequences(strings: Sequence[Sequence[int]], *, length: int) -> Tokens:
+    """Return strings, given as letter numbers, as sequences (strings, length) with EOS and PAD.
+
+    Raises ValueError if a string with its EOS is longer than `length`.
+    """
+    longest = max(map(len, strings), default=0)
     if longest >= length:
-        raise ValueError(f"a word of {longest} letters and its EOS do not fit into {length} tokens")
-    rows = torch.full((len(words), length), PAD)
-    for row, word in zip(rows, words, strict=True):
-        row[: len(word) + 1] = torch.tensor([*(FIRST + letter for letter in word), EOS])
-    return rows
+        raise ValueError(
+            f"a string of {longest} letters and its EOS do not fit into {length} tokens; "
+            f"use length {longest + 1} or more"
+        )
+    tokens = torch.full((len(strings), length), PAD)
+    for row, string in zip(tokens, strings, strict=True):
+        row[: len(string) + 1] = torch.tensor([*(FIRST_LETTER + i for i in string), EOS])
+    return tokens
 
 
-def letters_of(tokens: Tokens, *, n_letters: int) -> Letters:
-    """The letters before the first EOS, or all if there is none."""
-    ended = (tokens == EOS).cumsum(-1) > 0
-    letters = torch.where((tokens >= FIRST) & (tokens < FIRST + n_letters), tokens - FIRST, -2)
-    return torch.where(ended, -1, letters)
+def to_letters(tokens: Tokens, *, n_letters: int) -> Letters:
+    """Return the letter numbers of each string: −1 from EOS on, −2 for what is no letter."""
+    is_over = (tokens == EOS).cumsum(-1) > 0
+    is_letter = (tokens >= FIRST_LETTER) & (tokens < FIRST_LETTER + n_letters)
+    return torch.where(is_letter, tokens - FIRST_LETTER, -2).masked_fill(is_over, -1)
 
 
-def lengths(tokens: Tokens) -> Tensor:
-    """How many tokens of each sequence (batch) come before EOS, or all where there is none."""
+def string_lengths(tokens: Tokens) -> Tensor:
+    """Return the number of tokens before EOS in each sequence (batch); all without an EOS."""
     return ((tokens == EOS).cumsum(-1) == 0).sum(-1)
 
 
-def without_specials(logits: LogProbs) -> LogProbs:
-    """Logits or log-probabilities in which SOS and PAD, which no word holds, can not come."""
+def mask_special_tokens(logits: LogProbs) -> LogProbs:
+    """Return the logits with −inf for SOS and PAD, which no string contains."""
     ids = torch.arange(logits.shape[-1], device=logits.device)
     return logits.masked_fill((ids == SOS) | (ids == PAD), -torch.inf)
 
 
-def padded(log_probs: LogProbs, tokens: Tokens) -> LogProbs:
-    """Log-probabilities in which PAD is certain at every row that has seen EOS."""
-    over = pad((tokens[:, :-1] == EOS).cumsum(-1) > 0, (1, 0))
+def force_padding(log_probs: LogProbs, tokens: Tokens) -> LogProbs:
+    """Return the log-probabilities with probability 1 for PAD in every row that has seen EOS."""
+    is_over = pad((tokens[:, :-1] == EOS).cumsum(-1) > 0, (1, 0))
     ids = torch.arange(log_probs.shape[-1], device=log_probs.device)
-    certain = torch.where(ids == PAD, 0.0, -torch.inf).to(log_probs.dtype)
-    return torch.where(over[..., None], certain, log_probs)
+    certain_pad = torch.where(ids == PAD, 0.0, -torch.inf).to(log_probs.dtype)
+    return torch.where(is_over[..., None], certain_pad, log_probs)

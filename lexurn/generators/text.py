@@ -1,11 +1,11 @@
-"""Text as tokens: what a corpus is by a tokenizer, in arrays that are mapped, not read, into memory.
+"""Text as tokens: a corpus encoded by a tokenizer, in arrays that are memory-mapped.
 
     text = load(settings.task)
-    text.tokenizer.encode("To be"), text.tokens("test")      a tokenizer, and all tokens of a split
-    blocks(text.tokens("test"), 65)                          cut into sequences, one behind the other
-    windows(text.tokens("train"), 32, 65, generator=…)       sequences from anywhere
+    text.tokenizer.encode("To be"), text.tokens("test")      the tokenizer; all tokens of a split
+    blocks(text.tokens("test"), 65)                          consecutive sequences without overlap
+    windows(text.tokens("train"), 32, 65, generator=…)       sequences from random positions
 
-The arrays lie in `_build/texts`, by what they were made from, and are made again if that has changed.
+The arrays are cached in `_build/texts` under a hash of the corpus and the tokenizer.
 """
 
 import hashlib
@@ -23,58 +23,65 @@ from lexurn.generators import corpora, tokenization
 from lexurn.generators.tokenization import Tokenizer
 from lexurn.settings import TextSettings
 
-HELD_BACK = 0.1
-"""The last part of `valid` chooses the best weights where the rest of it is trained on."""
+VALIDATION_SHARE = 0.1
+"""The last part of `valid`, which chooses the best weights if the rest of `valid` is trained on."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A corpus by a tokenizer."""
+    """A corpus encoded by a tokenizer."""
 
     task: TextSettings
 
+    @property
+    def _splits(self) -> tuple[str, ...]:
+        """The files of the corpus that are read."""
+        return corpora.SPLITS if self.task.trained_on == "train" else corpora.SPLITS[1:]
+
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        corpus, kind = self.task.corpus, self.task.tokenizer
-        if kind == "char":
-            there = corpora.SPLITS if self.task.trained_on == "train" else corpora.SPLITS[1:]
-            return tokenization.characters([corpora.read(corpus, split) for split in there])
-        if kind == "bpe":
-            return tokenization.learned(
+        corpus = self.task.corpus
+        if self.task.tokenizer == "char":
+            return tokenization.build_char_tokenizer(
+                [corpora.read(corpus, split) for split in self._splits]
+            )
+        if self.task.tokenizer == "bpe":
+            return tokenization.train_bpe(
                 corpora.read(corpus, self.task.trained_on), self.task.n_tokens
             )
-        return tokenization.gpt2()
+        return tokenization.load_gpt2()
 
     def tokens(self, split: str) -> np.ndarray:
-        """All tokens of a split (time), read-only. Where `valid` is trained on, it is the part of it that is not."""
+        """Return all tokens of a split (time), read-only.
+
+        If `valid` is trained on, its last tenth is the split `valid` and the rest is `train`.
+        """
         if self.task.trained_on == "valid" and split in ("train", "valid"):
-            whole = self._mapped("valid")
-            cut = int(len(whole) * (1 - HELD_BACK))
-            return whole[:cut] if split == "train" else whole[cut:]
-        return self._mapped(split)
+            tokens = self._load_tokens("valid")
+            cut = int(len(tokens) * (1 - VALIDATION_SHARE))
+            return tokens[:cut] if split == "train" else tokens[cut:]
+        return self._load_tokens(split)
 
     @cached_property
     def fingerprint(self) -> dict[str, str]:
-        """What tells the corpus and the tokenizer from others of the same name."""
-        splits = corpora.SPLITS if self.task.trained_on == "train" else corpora.SPLITS[1:]
+        """Hashes that distinguish the corpus and the tokenizer from others of the same name."""
         return {
-            "corpus": "-".join(map(self._hash, splits)),
+            "corpus": "-".join(map(self._hash, self._splits)),
             "tokenizer": self.tokenizer.fingerprint,
         }
 
     def _hash(self, split: str) -> str:
         return hashlib.sha256(corpora.read(self.task.corpus, split).encode()).hexdigest()[:12]
 
-    def _mapped(self, split: str) -> np.ndarray:
-        made_from = f"{self._hash(split)}-{self.tokenizer.name}-{self.tokenizer.fingerprint}"
-        path = paths.build() / "texts" / f"{made_from}.npy"
+    def _load_tokens(self, split: str) -> np.ndarray:
+        """Map the tokens of a whole file into memory, and encode the file first if necessary."""
+        key = f"{self._hash(split)}-{self.tokenizer.name}-{self.tokenizer.fingerprint}"
+        path = paths.build() / "texts" / f"{key}.npy"
         if not path.exists():
-            small = np.uint16 if len(self.tokenizer.pieces) <= 2**16 else np.uint32
+            dtype = np.uint16 if len(self.tokenizer.pieces) <= 2**16 else np.uint32
+            tokens = self.tokenizer.encode(corpora.read(self.task.corpus, split))
             content = io.BytesIO()
-            np.save(
-                content,
-                np.array(self.tokenizer.encode(corpora.read(self.task.corpus, split)), small),
-            )
+            np.save(content, np.array(tokens, dtype))
             with files.worded(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
             files.write(path, content.getvalue())
@@ -83,17 +90,17 @@ class Text:
 
 @cache
 def load(task: TextSettings) -> Text:
-    """The text that these settings mean; what it is made of is read when it is asked for."""
+    """Return the text of these settings; its files are read on first use."""
     return Text(task)
 
 
 def blocks(tokens: np.ndarray, length: int) -> Tokens:
-    """All whole sequences of `length`, one behind the other (batch length): no token comes twice."""
+    """Cut a text into consecutive sequences (batch length); an incomplete last one is dropped."""
     n = len(tokens) // length
     return torch.from_numpy(tokens[: n * length].astype(np.int64).reshape(n, length))
 
 
 def windows(tokens: np.ndarray, n: int, length: int, *, generator: Generator) -> Tokens:
-    """`n` sequences of `length` from anywhere in the text."""
+    """Draw `n` sequences of `length` tokens from uniform positions in a text."""
     starts = torch.randint(len(tokens) - length + 1, (n, 1), generator=generator).numpy()
     return torch.from_numpy(tokens[starts + np.arange(length)].astype(np.int64))

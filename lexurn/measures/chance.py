@@ -14,7 +14,7 @@ import torch
 from lexurn.base.shapes import LogProbs, Predictor, Tokens
 from lexurn.generators.automata import Automaton
 from lexurn.generators.languages import LANGUAGES, Language
-from lexurn.generators.strings import FIRST, padded, without_specials
+from lexurn.generators.strings import FIRST_LETTER, force_padding, mask_special_tokens
 
 
 def chance(language: Language | str, prompts: Tokens, *, limit: int) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def chance(language: Language | str, prompts: Tokens, *, limit: int) -> pd.DataF
     """
     language = LANGUAGES[language] if isinstance(language, str) else language
     automaton, n_letters = language.rules[0].automaton, len(language.letters)
-    states = Counter(_state(automaton, row) for row in (prompts - FIRST).tolist())
+    states = Counter(_state(automaton, row) for row in (prompts - FIRST_LETTER).tolist())
     totals = Counter()
     for state, n in states.items():
         finished, obeyed, unfinished = _followed(
@@ -50,7 +50,7 @@ def by_chance(language: Language) -> Predictor:
             -log(len(language.letters) + 1),
             dtype=torch.float64,
         )
-        return padded(without_specials(alike), tokens)
+        return force_padding(mask_special_tokens(alike), tokens)
 
     return predict
 

@@ -63,7 +63,7 @@ def measures(
     predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens
 ) -> dict[tuple[str, str], PerSequence]:
     """(reference, measure) -> values (batch time) before any averaging; the reference of `loss` and `entropy` is ''."""
-    each = predictor.each(tokens) if isinstance(predictor, Average) else None
+    each = predictor.predict_each(tokens) if isinstance(predictor, Average) else None
     model = predictor(tokens) if each is None else mean_prediction(each)
     answers = {name: reference(tokens) for name, reference in references.items()}
     _check_log_probs(model, answers)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.generators.languages import LANGUAGES, Language
-from lexurn.generators.prompts import halves, prompts
+from lexurn.generators.prompts import prompts, split_prompts
 from lexurn.generators.strings import EOS
 from lexurn.measures.chance import chance
 
@@ -36,9 +36,9 @@ KEPT = "rule_1_and_finished"
 def judged(language: Language, given: Tokens, words: Words) -> pd.DataFrame:
     """Shares of completed prompts: measure, value, n. `words` (batch limit) begin with `given` (batch time)."""
     finished = (words == EOS).any(-1)
-    first = language.obeyed(words)[:, 0]
+    first = language.obeys_rules(words)[:, 0]
     behind = words[:, given.shape[1] :]
-    second = language.obeyed(behind)[:, 1] if behind.shape[1] else torch.ones_like(first)
+    second = language.obeys_rules(behind)[:, 1] if behind.shape[1] else torch.ones_like(first)
     of = {
         "rule_1": first,
         "rule_1_and_finished": first & finished,
@@ -69,7 +69,7 @@ def masses(predictor: Predictor, language: Language) -> pd.DataFrame:
     ]
     tokens = language.encode(every, length=most + 1)
     probs = predictor(tokens).double().gather(-1, tokens[..., None])[..., 0].sum(-1).exp()
-    obeyed = language.obeyed(tokens)
+    obeyed = language.obeys_rules(tokens)
     first, second = obeyed[:, 0], obeyed[:, 1]
     classes = (first & second, first & ~second, ~first & second, ~first & ~second)
     lines = [
@@ -84,7 +84,7 @@ def prompt_sets(language: str, *, completions: str = "none") -> dict[str, Tokens
     they are `trained_on`, and `out_of_distribution` is the other half."""
     sets = prompts(language)
     if completions != "none":
-        sets["trained_on"], sets["out_of_distribution"] = halves(sets["out_of_distribution"])
+        sets["trained_on"], sets["out_of_distribution"] = split_prompts(sets["out_of_distribution"])
     return sets
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Generator, Tensor
 
 from lexurn.base.shapes import Predictor, Table, Tokens
-from lexurn.generators.strings import EOS, FIRST, PAD
+from lexurn.generators.strings import EOS, FIRST_LETTER, PAD
 from lexurn.models.language_model import LanguageModel, evaluating
 
 
@@ -94,7 +94,7 @@ def _sampled(
 
 
 def _check_prompts(model: LanguageModel, prompts: Tokens) -> None:
-    lowest = FIRST if model.has_words else 0
+    lowest = FIRST_LETTER if model.has_words else 0
     if (
         prompts.numel()
         and not lowest <= int(prompts.min()) <= int(prompts.max()) < model.vocab_size

@@ -18,7 +18,7 @@ from lexurn.base.divergences import as_double, negative_log_likelihood
 from lexurn.base.seeding import generator as stream
 from lexurn.base.seeding import global_generator
 from lexurn.base.shapes import LogProbs, Predictor, Table, Tokens, check_tokens
-from lexurn.generators.strings import SOS, padded, without_specials
+from lexurn.generators.strings import SOS, force_padding, mask_special_tokens
 from lexurn.predictors import Average
 from lexurn.settings import Settings
 from lexurn.settings.registry import load_target
@@ -88,7 +88,7 @@ class LanguageModel(nn.Module):
         else:
             x = torch.cat([self.backbone(start), self.backbone(seen)], 1)
         log_probs = self.read_out(x, table)
-        return padded(log_probs, tokens) if self.has_words else log_probs
+        return force_padding(log_probs, tokens) if self.has_words else log_probs
 
     @property
     def start_vector(self) -> Float[Tensor, "1 d_model"]:
@@ -101,7 +101,7 @@ class LanguageModel(nn.Module):
     def read_out(self, x: Float[Tensor, "batch time d_out"], table: Table) -> LogProbs:
         """Log-probabilities from what the backbone gives."""
         logits = self.vocabulary.unembed(x, table)
-        return (without_specials(logits) if self.has_words else logits).log_softmax(-1)
+        return (mask_special_tokens(logits) if self.has_words else logits).log_softmax(-1)
 
     def begin(self) -> Any:
         """The state before row 0, for `step`."""

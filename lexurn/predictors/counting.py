@@ -1,11 +1,15 @@
-"""Exact predictors for urns: p(x_t | x_<t) under different priors. All depend on prefix counts n_v alone.
+"""Exact predictors for urns: p(x_t | x_<t) under different priors, from prefix counts n_v alone.
 
     Generalizing   integrates over a Dirichlet prior        (n_v + α_v) / (t + Σ α)
     Memorizing     sums over a finite pool of urns          Σ_d w_d θ_d,   w_d ∝ Π_v θ_dv^n_v
-    Uniform        has seen nothing and never will          1 / V
-    Empirical      repeats what it has seen                 n_v / t
+    Uniform        ignores the sequence                     1 / V
+    Empirical      repeats the observed frequencies         n_v / t
 
-Row t has seen tokens[:, :t]; row 0 is the prior predictive. Results are float64 on the tokens' device (CPU for mps).
+Row t has seen tokens[:, :t]; row 0 is the prior predictive. Results are float64 on the tokens'
+device (CPU for mps).
+
+The strategies chapter compresses the source of these classes to measure their complexity. Renaming
+anything inside `Generalizing`, `Memorizing` or `Uniform` changes published numbers.
 """
 
 from collections.abc import Sequence
@@ -17,11 +21,11 @@ from lexurn.base.shapes import Counts, LogProbs, Pool, Tokens, check_tokens
 from lexurn.generators.urns import Urns
 
 CHUNK = 2**18
-"""Most float64 numbers in a temporary: 2 MiB, reused and in the cache (fresh memory for every chunk is slower)."""
+"""The largest number of float64 values in a temporary: 2 MiB stay in the cache and are reused."""
 
 
 def prefix_counts(tokens: Tokens, n_colors: int) -> Counts:
-    """How often each colour stands before each row: (batch, time, colors) in float64; row 0 is zero."""
+    """Count each colour before each row: (batch, time, colors) in float64; row 0 is zero."""
     check_tokens(tokens, n_colors)
     tokens = tokens.cpu() if tokens.device.type == "mps" else tokens
     counts = torch.zeros(*tokens.shape, n_colors, dtype=torch.float64, device=tokens.device)
@@ -30,7 +34,7 @@ def prefix_counts(tokens: Tokens, n_colors: int) -> Counts:
 
 
 class Generalizing:
-    """Bayes under the Dirichlet prior that urns are drawn from: the optimum where every sequence has a fresh urn."""
+    """G: Bayes under the Dirichlet prior of urns, the optimum for training on fresh urns."""
 
     def __init__(self, n_colors: int, alpha: float | Sequence[float] = 1.0):
         self.n_colors = n_colors
@@ -43,7 +47,7 @@ class Generalizing:
 
 
 class Memorizing:
-    """Bayes under the uniform prior over a pool of urns: the optimum of a model trained on that pool."""
+    """M: Bayes under the uniform prior over a pool of urns, the optimum of training on it."""
 
     def __init__(self, urns: Pool):
         check_urns(urns)
@@ -66,7 +70,7 @@ class Memorizing:
 
 
 class Uniform:
-    """1/V whatever has been seen."""
+    """The predictor that gives every colour probability 1/V in every row."""
 
     def __init__(self, n_colors: int):
         self.n_colors = n_colors
@@ -76,7 +80,10 @@ class Uniform:
 
 
 class Empirical:
-    """Frequencies of what has been seen: row 0 is uniform, a colour not seen has log-probability −inf."""
+    """The predictor that repeats observed frequencies.
+
+    Row 0 is uniform; a colour that has not been seen has log-probability −inf.
+    """
 
     def __init__(self, n_colors: int):
         self.n_colors = n_colors
@@ -88,19 +95,24 @@ class Empirical:
 
 
 def floored_log(probs: Tensor) -> Tensor:
-    """ln p, with p below 1e-300 taken as 1e-300, so that 0 · ln 0 = 0 in products of counts with logs.
+    """Return ln max(p, 1e-300), so that 0 · ln 0 = 0 in products of counts with logs.
 
-    What changes: an urn that cannot give a seen ball keeps a likelihood of about e^−690 per such ball, which decides
-    only where every urn of the pool is impossible.
+    An urn that cannot give an observed ball keeps a likelihood of about e^−690 per such ball. This
+    changes the result only if every urn of the pool is impossible.
     """
     return probs.clamp_min(1e-300).log()
 
 
 def check_urns(urns: Pool) -> None:
+    """Raise ValueError unless `urns` are distributions over colours: (tasks, colors) in float64."""
     if urns.ndim != 2 or urns.dtype != torch.float64:
         raise ValueError(
-            f"urns must be float64 of the shape (tasks, colors), got {urns.dtype} {tuple(urns.shape)}; "
-            "use .double(), and [None] for a single urn"
+            f"urns must be float64 of the shape (tasks, colors), got {urns.dtype} "
+            f"{tuple(urns.shape)}; use urns.double(), and urns[None] for a single urn"
         )
     if not ((urns >= 0).all() and (urns.sum(-1) - 1).abs().max() < 1e-9):
-        raise ValueError("urns must be non-negative and sum to 1 along the last axis (float64)")
+        raise ValueError(
+            f"urns must be non-negative and sum to 1 along the last axis, got a minimum of "
+            f"{urns.min():.3g} and sums of {urns.sum(-1).min():.3g} … {urns.sum(-1).max():.3g}; "
+            "divide urns by urns.sum(-1, keepdim=True)"
+        )

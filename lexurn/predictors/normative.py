@@ -1,150 +1,146 @@
-"""What a rational learner would go on with: a Bayes mixture over the subsets of a language's two rules.
+"""A rational learner: a Bayes mixture over the subsets of a language's two rules.
 
-The hypotheses are the words that obey both rules, the first, the second, or none. Under each, a word has a length drawn
-as in the language, and is any of the words of this length that obey the rules, all alike. Beforehand a hypothesis of k
-rules weighs 2^(−k · bits); n words of the language then count as they do on average,
+The hypotheses are the strings that obey both rules, the first rule, the second rule, or no rule.
+Under each hypothesis, the length of a string has the law of the language, and all strings of this
+length that obey the rules are equally probable. A hypothesis S of k rules has the prior weight
+2^(−k · bits). After n strings of the language, which count as they do on average, and after the
+prefix x, its log weight is, up to a constant,
 
-    ln w_S(x) = −k_S bits ln 2 − n E_l[ln N_S(l)] + ln p_S(x),        N_S(l): words of l letters that obey S
+    ln w_S(x) = −k_S bits ln 2 − n E_l[ln N_S(l)] + ln p_S(x)
 
-up to what all have in common, where x is the word so far, which is judged by the same laws. The fewer words a rule
-leaves, the more each word of the language speaks for it. After what no word of the language begins with, the rules that
-remain are what is left to go by (after Mészáros et al. 2024, arXiv 2409.13728, section 6).
+where N_S(l) is the number of strings of l letters that obey S. The fewer strings a rule allows, the
+more every string of the language supports it. After a prefix of no string of the language, the
+rules that it has not broken decide. Source: Mészáros et al. 2024 (arXiv 2409.13728), section 6.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
-from functools import cache
+from functools import cache, reduce
 from math import inf, log
 
 import numpy as np
 import torch
 
 from lexurn.base.shapes import LogProbs, Tokens, check_tokens
-from lexurn.generators.automata import EVERYTHING, Automaton, both
+from lexurn.generators.automata import ALL_STRINGS, Automaton, intersection
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.strings import EOS, FIRST, padded
-from lexurn.predictors.grammars import Counting, oracle
+from lexurn.generators.strings import EOS, FIRST_LETTER, force_padding
+from lexurn.predictors.grammars import oracle
+from lexurn.predictors.oracles import CountingOracle
 
 
 class Hypothesis:
-    """Words that an automaton accepts: of each length as probable as in the language, and then all alike."""
+    """The law under one hypothesis: lengths as in the language, then all accepted strings alike.
 
-    def __init__(self, automaton: Automaton, n_letters: int, lengths: np.ndarray):
-        self.automaton, self.letters = automaton, range(n_letters)
-        self.lengths = lengths
+    `count(state, n)` is the number of ways to go from a state to acceptance by n letters.
+    `mass(state, n)` is the probability of one prefix of n letters that leads to a state.
+    """
+
+    def __init__(self, automaton: Automaton, n_letters: int, length_probs: np.ndarray):
+        self.automaton = automaton
+        self.letters = range(n_letters)
         self.count = cache(self._count)
-        there = [self.count(automaton.start, length) for length in range(len(lengths))]
-        self.each = [p / n if n else 0.0 for p, n in zip(lengths, there, strict=True)]
-        self.log_words = sum(p * log(n) for p, n in zip(lengths, there, strict=True) if p and n)
-        self.mass, self.law = cache(self._mass), cache(self._law)
+        self.mass = cache(self._mass)
+        self.next_masses = cache(self._next_masses)
+        n_strings = [self.count(automaton.start, length) for length in range(len(length_probs))]
+        pairs = list(zip(length_probs, n_strings, strict=True))
+        self.string_probs = [p / n if n else 0.0 for p, n in pairs]  # by length
+        self.mean_log_count = sum(p * log(n) for p, n in pairs if p and n)
 
     def _count(self, state: Hashable, n: int) -> int:
-        """How many ways of n letters lead from a state to acceptance."""
         if n == 0:
             return int(self.automaton.accepts(state))
         return sum(self.count(self.automaton.step(state, letter), n - 1) for letter in self.letters)
 
-    def _mass(self, state: Hashable, seen: int) -> float:
-        """The probability of a prefix of so many letters that leads to a state."""
-        ways = (
-            each * self.count(state, n - seen)
-            for n, each in enumerate(self.each)
-            if n >= seen and each
+    def _mass(self, state: Hashable, n_seen: int) -> float:
+        masses = (
+            p * self.count(state, length - n_seen)
+            for length, p in enumerate(self.string_probs)
+            if length >= n_seen and p
         )
-        return sum(ways, 0.0)
+        return sum(masses, 0.0)
 
-    def _law(self, state: Hashable, seen: int) -> tuple[float, ...]:
-        """The mass of the prefix with each letter more, and with EOS."""
-        after = [self.mass(self.automaton.step(state, letter), seen + 1) for letter in self.letters]
-        ends = self.each[seen] if seen < len(self.each) and self.automaton.accepts(state) else 0.0
-        return (*after, ends)
+    def _next_masses(self, state: Hashable, n_seen: int) -> tuple[float, ...]:
+        """Return the mass of the prefix with each letter added, and with EOS added."""
+        next_states = [self.automaton.step(state, letter) for letter in self.letters]
+        can_end = n_seen < len(self.string_probs) and self.automaton.accepts(state)
+        end_mass = self.string_probs[n_seen] if can_end else 0.0
+        return (*(self.mass(next_state, n_seen + 1) for next_state in next_states), end_mass)
 
 
 class Normative:
-    """The mixture after `n_words` words, with `bits` for each rule; it predicts as an oracle does.
+    """The mixture after `n_strings` training strings, with `bits` per rule, as a predictor.
 
-    Raises ValueError for a language whose lengths have no closed form (brackets), or with one rule.
+    Raises ValueError for a language with one rule, or with bracket rules, whose string lengths have
+    no closed form.
     """
 
     def __init__(
-        self, name: str, *, max_length: int, n_words: int | float, bits: int | float = 8.0
+        self, name: str, *, max_length: int, n_strings: int | float, bits: int | float = 8.0
     ):
-        exact, language = oracle(name, max_length=max_length), LANGUAGES[name]
-        if not isinstance(exact, Counting) or len(language.rules) < 2:
+        exact = oracle(name, max_length=max_length)
+        language = LANGUAGES[name]
+        if not isinstance(exact, CountingOracle) or len(language.rules) < 2:
             raise ValueError(
-                f"there is no normative predictor for {name}; there is for baN, bbaN, aNbN and aNbNcN"
+                f"there is no normative predictor for {name}; use baN, bbaN, aNbN or aNbNcN"
             )
-        self.vocab_size, self.letters, self.n_letters = (
-            language.vocab_size,
-            language.letters,
-            len(language.letters),
-        )
+        self.vocab_size = language.vocab_size
+        self.letters = language.letters
         first, second = (rule.automaton for rule in language.rules)
-        self.automaton = both(first, second)
-        lengths, automata = exact.lengths(), (self.automaton, first, second, EVERYTHING)
-        self.hypotheses = [Hypothesis(each, self.n_letters, lengths) for each in automata]
-        n_rules = (2, 1, 1, 0)
-        self.prior = [
-            -bits * log(2) * k - n_words * each.log_words
-            for k, each in zip(n_rules, self.hypotheses, strict=True)
+        self.automaton = intersection(first, second)
+        self.hypotheses = [
+            Hypothesis(automaton, len(self.letters), exact.length_probs())
+            for automaton in (self.automaton, first, second, ALL_STRINGS)
+        ]
+        self.log_priors = [
+            -bits * log(2) * n_rules - n_strings * hypothesis.mean_log_count
+            for n_rules, hypothesis in zip((2, 1, 1, 0), self.hypotheses, strict=True)
         ]
         self.law = cache(self._law)
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         check_tokens(tokens, self.vocab_size)
-        rows = [
-            [self.law(state, seen) for seen, state in enumerate(self._states(row))]
-            for row in tokens.tolist()
-        ]
-        found = torch.full((*tokens.shape, self.vocab_size), -torch.inf, dtype=torch.float64)
-        found[..., [*range(FIRST, self.vocab_size), EOS]] = torch.tensor(
-            rows, dtype=torch.float64
-        ).log()
-        return padded(found, tokens)
+        laws = [list(map(self.law, self._states(row), range(len(row)))) for row in tokens.tolist()]
+        log_probs = torch.full((*tokens.shape, self.vocab_size), -torch.inf, dtype=torch.float64)
+        letters_and_eos = [*range(FIRST_LETTER, self.vocab_size), EOS]
+        log_probs[..., letters_and_eos] = torch.tensor(laws, dtype=torch.float64).log()
+        return force_padding(log_probs, tokens)
 
-    def weights(self, word: str) -> dict[str, float]:
-        """Of each hypothesis, given the letters so far: `both`, `rule_1`, `rule_2`, `none`."""
-        *_, state = self._states([FIRST + self.letters.index(letter) for letter in word] + [FIRST])
-        return dict(
-            zip(
-                ("both", "rule_1", "rule_2", "none"),
-                self._weights(state, len(word)).tolist(),
-                strict=True,
-            )
-        )
+    def weights(self, prefix: str) -> dict[str, float]:
+        """Return the posterior weights of `both`, `rule_1`, `rule_2` and `none` after a prefix."""
+        state = reduce(self.automaton.step, map(self.letters.index, prefix), self.automaton.start)
+        weights = self._weights(state, len(prefix)).tolist()
+        return dict(zip(("both", "rule_1", "rule_2", "none"), weights, strict=True))
 
     def _states(self, tokens: Sequence[int]) -> Iterator[Hashable]:
-        """The state at each row, before its token; None from a foreign token on."""
+        """Yield the state at each row, before its token; None after a token that is no letter."""
         state = self.automaton.start
         for token in tokens:
             yield state
-            known = state is not None and FIRST <= token < self.vocab_size
-            state = self.automaton.step(state, token - FIRST) if known else None
+            is_known = state is not None and FIRST_LETTER <= token < self.vocab_size
+            state = self.automaton.step(state, token - FIRST_LETTER) if is_known else None
 
-    def _weights(self, state: Hashable, seen: int) -> np.ndarray:
-        masses = [
-            each.mass(of, seen)
-            for each, of in zip(self.hypotheses, (state, *state, None), strict=True)
-        ]
-        logs = np.array(
+    def _weights(self, state: Hashable, n_seen: int) -> np.ndarray:
+        states = (state, *state, None)
+        masses = [h.mass(s, n_seen) for h, s in zip(self.hypotheses, states, strict=True)]
+        log_weights = np.array(
             [
-                prior + log(mass) if mass > 0 else -inf
-                for prior, mass in zip(self.prior, masses, strict=True)
+                log_prior + log(mass) if mass > 0 else -inf
+                for log_prior, mass in zip(self.log_priors, masses, strict=True)
             ]
         )
-        return (
-            np.exp(logs - np.logaddexp.reduce(logs))
-            if np.isfinite(logs).any()
-            else np.zeros(len(logs))
-        )
+        if not np.isfinite(log_weights).any():
+            return np.zeros(len(log_weights))
+        return np.exp(log_weights - np.logaddexp.reduce(log_weights))
 
-    def _law(self, state: Hashable, seen: int) -> tuple[float, ...]:
-        """Of letters and EOS; all alike where no hypothesis has words that begin so."""
-        law = np.zeros(self.n_letters + 1)
+    def _law(self, state: Hashable, n_seen: int) -> tuple[float, ...]:
+        """Return the probabilities of letters and EOS, uniform if all hypotheses exclude the
+        prefix."""
+        law = np.zeros(len(self.letters) + 1)
         if state is not None:
-            of = zip(
-                self._weights(state, seen), self.hypotheses, (state, *state, None), strict=True
-            )
-            for weight, each, own in of:
+            weights = self._weights(state, n_seen)
+            states = (state, *state, None)
+            for weight, hypothesis, own in zip(weights, self.hypotheses, states, strict=True):
                 if weight:
-                    law += weight * np.array(each.law(own, seen)) / each.mass(own, seen)
+                    next_masses = np.array(hypothesis.next_masses(own, n_seen))
+                    law += weight * next_masses / hypothesis.mass(own, n_seen)
         return tuple(law / law.sum() if law.sum() > 0 else np.full(len(law), 1 / len(law)))

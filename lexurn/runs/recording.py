@@ -64,7 +64,7 @@ def train(
         origin["data"] = task.fingerprint
         splits = task.held_out()
         validation = task.validation()
-        references = predictors.remembered(task.references(), splits)
+        references = predictors.cache_predictions(task.references(), splits)
         mixture_weights = _mixture_weights(setup, splits)
         if task.tensors:
             files.write(folder / store.TASK_TENSORS, save(task.tensors))
@@ -147,7 +147,7 @@ def _mixture_weights(
     judged = task.splits[0]
     tokens = splits[judged][:N_MIXTURE_SEQUENCES]
     components = task.references() | {"uniform": predictors.Uniform(task.vocab_size)}
-    components = predictors.remembered(components, {judged: tokens})
+    components = predictors.cache_predictions(components, {judged: tokens})
 
     def weights() -> dict[str, float]:
         fitted = comparison.mixture_weights(setup.predictor, components, tokens)

@@ -159,7 +159,7 @@ class Run:
         `splits`."""
         if self.evaluated:
             return self.evaluated.references
-        return predictors.remembered(self.task.references(), self.splits)
+        return predictors.cache_predictions(self.task.references(), self.splits)
 
     @cached_property
     def splits(self) -> dict[str, Tokens]:

@@ -17,10 +17,10 @@ from lexurn.base.errors import ParameterError
 from lexurn.base.seeding import generator as stream
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.prompts import halves, prompts
-from lexurn.generators.strings import EOS, FIRST, PAD, lengths
+from lexurn.generators.prompts import prompts, split_prompts
+from lexurn.generators.strings import EOS, FIRST_LETTER, PAD, string_lengths
 from lexurn.predictors.grammars import oracle
-from lexurn.predictors.relabelled import Relabelled
+from lexurn.predictors.relabelled import RenamingMixture
 from lexurn.settings import LETTERS, Settings
 from lexurn.tasks.base import Task
 
@@ -83,18 +83,18 @@ class LanguageTask(Task):
         (`oracle`), or it does not (`adversarial`).
         """
         task = self.settings.task
-        known, _ = halves(prompts(task.language)["out_of_distribution"])
+        known, _ = split_prompts(prompts(task.language)["out_of_distribution"])
         n_free = task.longest - known.shape[1]
         positions = torch.arange(n_free + 1)
         accepted = []
         for _ in range(MAX_DRAWS):
             chosen = known[torch.randint(len(known), (N_COMPLETIONS,), generator=generator)]
             size = (N_COMPLETIONS, n_free + 1)
-            letters = torch.randint(FIRST, self.vocab_size, size, generator=generator)
+            letters = torch.randint(FIRST_LETTER, self.vocab_size, size, generator=generator)
             ends = torch.randint(n_free + 1, (N_COMPLETIONS, 1), generator=generator)
             behind = torch.where(positions == ends, EOS, PAD)
             strings = torch.cat([chosen, torch.where(positions < ends, letters, behind)], 1)
-            rule_1 = self.language.obeyed(strings)[:, 0]
+            rule_1 = self.language.obeys_rules(strings)[:, 0]
             accepted.append(strings[rule_1 == (task.completions == "oracle")])
             if sum(map(len, accepted)) >= n:
                 return self._with_length(torch.cat(accepted)[:n], task.context_length + 1)
@@ -111,7 +111,7 @@ class LanguageTask(Task):
         conditions: dict[str, Condition] = {
             "in_distribution": self._is_trained_on,
             "unseen": lambda tokens: self._hash_share(tokens) < task.unseen / 2,
-            "longer": lambda tokens: lengths(tokens) > task.longest,
+            "longer": lambda tokens: string_lengths(tokens) > task.longest,
             "relabelled": self._is_trained_on,
         }
         tokens = {}
@@ -147,7 +147,7 @@ class LanguageTask(Task):
         task = self.settings.task
         exact = oracle(task.language, max_length=task.longest)
         n_letters = len(LETTERS[task.language])
-        without_names = Relabelled(exact, n_words=n_letters, n_special=task.n_special)
+        without_names = RenamingMixture(exact, n_permuted=n_letters, n_special=task.n_special)
         return {"oracle": exact, "relabelled": without_names}
 
     @property
@@ -232,7 +232,9 @@ class LanguageTask(Task):
         if self.settings.kind != "normal":
             tokens = _number_by_first_occurrence(tokens)
         shares = []
-        for row, size in zip(tokens.to(torch.uint8).numpy(), lengths(tokens).tolist(), strict=True):
+        for row, size in zip(
+            tokens.to(torch.uint8).numpy(), string_lengths(tokens).tolist(), strict=True
+        ):
             digest = hashlib.blake2b(row[:size].tobytes(), digest_size=6).digest()
             share = int.from_bytes(digest, "little") / 2**48
             shares.append(share if size >= MIN_HELD_LETTERS else 1.0)
@@ -240,22 +242,22 @@ class LanguageTask(Task):
 
     def _relabel(self, tokens: Tokens, generator: Generator) -> Tokens:
         """Return every string with its letters renamed by a uniform permutation of its own."""
-        scores = torch.rand(len(tokens), self.vocab_size - FIRST, generator=generator)
-        return _rename(tokens, scores.argsort(-1) + FIRST)
+        scores = torch.rand(len(tokens), self.vocab_size - FIRST_LETTER, generator=generator)
+        return _rename(tokens, scores.argsort(-1) + FIRST_LETTER)
 
 
 def _number_by_first_occurrence(tokens: Tokens) -> Tokens:
-    n_letters = int(tokens.max()) - FIRST + 1
+    n_letters = int(tokens.max()) - FIRST_LETTER + 1
     positions = torch.arange(tokens.shape[1])
     first = [
-        torch.where(tokens == FIRST + letter, positions, tokens.shape[1]).amin(-1)
+        torch.where(tokens == FIRST_LETTER + letter, positions, tokens.shape[1]).amin(-1)
         for letter in range(n_letters)
     ]
     ranks = torch.stack(first, -1).argsort(dim=-1, stable=True).argsort(-1)
-    return _rename(tokens, ranks + FIRST)
+    return _rename(tokens, ranks + FIRST_LETTER)
 
 
 def _rename(tokens: Tokens, new_letters: Tensor) -> Tokens:
     """Return the tokens with letter i of each string replaced by `new_letters` (batch letters)."""
-    special = torch.arange(FIRST).expand(len(tokens), -1)
+    special = torch.arange(FIRST_LETTER).expand(len(tokens), -1)
     return torch.cat([special, new_letters], 1).gather(1, tokens)

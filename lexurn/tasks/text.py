@@ -73,7 +73,7 @@ class TextTask(Task):
         references: dict[str, Predictor] = {"unigram": Unigram(tokens, self.vocab_size)}
         if self.vocab_size <= MAX_BIGRAM_TOKENS:
             other = self.text.tokens("valid")
-            references["bigram"] = Bigram(tokens, self.vocab_size, other=other)
+            references["bigram"] = Bigram(tokens, self.vocab_size, validation=other)
         return references
 
     def _relabel(self, tokens: Tokens, generator: Generator) -> Tokens:

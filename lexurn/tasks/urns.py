@@ -103,7 +103,7 @@ class UrnsTask(Task):
                 2 * self.settings.training.n_test_samples * (self.settings.task.context_length + 1)
             )
             operations = n_rows * len(self.pool) * n_colors * 2**n_colors
-            if n_colors <= predictors.MOST_COLORS and operations < MAX_OPERATIONS:
+            if n_colors <= predictors.MAX_COLORS and operations < MAX_OPERATIONS:
                 references["symmetrized"] = predictors.Symmetrized(self.pool)
         return references
 

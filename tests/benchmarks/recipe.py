@@ -59,7 +59,7 @@ def curve(flat: dict, budget: float) -> pd.DataFrame:
     ready = fit.prepare(settings)
     splits = {"out_of_distribution": tasks.build(settings).held_out()["out_of_distribution"]}
     exact = tasks.build(settings).references()
-    references = predictors.remembered({name: exact[name] for name in LEVELS}, splits)
+    references = predictors.cache_predictions({name: exact[name] for name in LEVELS}, splits)
     lines, step, due, spent, began = [], 0, 0.0, 0.0, time.monotonic()
 
     def evaluate(_: object) -> dict[str, float]:

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lexurn.base.shapes import Hidden, LogProbs, Table, Tokens
-from lexurn.generators.strings import PAD, SOS, padded, without_specials
+from lexurn.generators.strings import PAD, SOS, force_padding, mask_special_tokens
 from lexurn.models.language_model import sinusoids
 
 
@@ -56,7 +56,7 @@ class PositionPairs(nn.Module):
         before[:, 0], before[:, 1 : n + 1] = SOS, tokens
         x = self.embedding[before[:, :-1]]  # batch rows d_model
         logits = torch.einsum("bsd,tvsd->btv", x, self.weight * self.seen) + self.bias
-        return padded(without_specials(logits[:, :n]).log_softmax(-1), tokens)
+        return force_padding(mask_special_tokens(logits[:, :n]).log_softmax(-1), tokens)
 
     @property
     def device(self) -> torch.device:

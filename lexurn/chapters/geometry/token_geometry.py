@@ -21,8 +21,8 @@ from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
 from lexurn.chapters.geometry import layers, vector_geometry
 from lexurn.chapters.geometry.prompts import tokens_of
-from lexurn.generators.shuffling import shuffled
-from lexurn.generators.strings import lengths
+from lexurn.generators.shuffling import shuffle_blocks
+from lexurn.generators.strings import string_lengths
 from lexurn.generators.urns import Urns
 from lexurn.measures import perplexity
 from lexurn.models import LanguageModel
@@ -180,12 +180,12 @@ def in_other_orders(run: Run) -> pd.DataFrame:
         sequences(run.settings)[:, : run.settings.task.context_length],
         run.settings.training.seed,
     )
-    ends = lengths(tokens) if run.settings.task.n_special else None
+    ends = string_lengths(tokens) if run.settings.task.n_special else None
     n_rows, parts = tokens.shape[1], []
     sizes = [max(n_rows // 2**order, 1) for order in range(ORDERS - 1)] + [1]
     for order, block in enumerate(sizes):
-        mixed = shuffled(
-            tokens, block=block, generator=generator(seed, "order", order), lengths=ends
+        mixed = shuffle_blocks(
+            tokens, block_length=block, generator=generator(seed, "order", order), lengths=ends
         )
         of_clouds = dimensions(run.model, mixed, seed=seed)
         found = pd.concat(
@@ -273,6 +273,8 @@ def _loss(run: Run, tokens: Tokens) -> float:
     with evaluating(run.model):
         lost = negative_log_likelihood(run.model(tokens, table=table), tokens)
     n_rows = (
-        (lengths(tokens) + 1).clamp(max=tokens.shape[1]) if run.settings.task.n_special else None
+        (string_lengths(tokens) + 1).clamp(max=tokens.shape[1])
+        if run.settings.task.n_special
+        else None
     )
     return float(lost.sum() / (lost.numel() if n_rows is None else n_rows.sum()))

@@ -116,7 +116,7 @@ def by_prompt(run: Run) -> pd.DataFrame:
     for sampled in (False, True):
         asked = repeated(given) if sampled else given
         words = completions(run.model, asked, seed=run.settings.training.seed, sampled=sampled)
-        kept = language.obeyed(words)[:, 0] & (words == EOS).any(-1)
+        kept = language.obeys_rules(words)[:, 0] & (words == EOS).any(-1)
         shares = kept.double().unflatten(0, (-1, len(given))).mean(0)
         table = pd.DataFrame({"prompt": language.decode(given), "value": shares})
         tables.append(table.assign(decoding="sampled" if sampled else "greedy"))

@@ -4,9 +4,9 @@ import pandas as pd
 
 from lexurn.base.seeding import generator
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.strings import lengths
+from lexurn.generators.strings import string_lengths
 from lexurn.measures import evaluation
-from lexurn.predictors.grammars import Counting, oracle
+from lexurn.predictors.grammars import CountingOracle, oracle
 from lexurn.runs.run import Run
 
 N_WORDS = 2000
@@ -22,14 +22,18 @@ def entropies(names: list[str], *, max_length: int) -> pd.DataFrame:
     lines = []
     for name in names:
         exact, n, sem = oracle(name, max_length=max_length), 0, 0.0
-        if isinstance(exact, Counting):
+        if isinstance(exact, CountingOracle):
             word, length = exact.entropy()
         else:
             tokens = LANGUAGES[name].sample(
                 N_WORDS, max_length=max_length, generator=generator(0, "entropy", name)
             )
             lost = -exact(tokens).gather(-1, tokens[..., None])[..., 0].sum(-1)
-            word, length, n = lost.mean().item(), lengths(tokens).double().mean().item(), N_WORDS
+            word, length, n = (
+                lost.mean().item(),
+                string_lengths(tokens).double().mean().item(),
+                N_WORDS,
+            )
             sem = lost.std().item() / n**0.5
         lines.append((name, max_length, word, sem, word / (length + 1), word / (max_length + 1), n))
     return pd.DataFrame(

@@ -10,7 +10,7 @@ import torch
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
 from lexurn.generators.languages import LANGUAGES, Language
-from lexurn.generators.strings import EOS, lengths
+from lexurn.generators.strings import EOS, string_lengths
 from lexurn.models.generation import complete
 from lexurn.runs.run import Run
 
@@ -43,7 +43,7 @@ def of_each_length(language: Language, longest: int) -> dict[int, Tokens]:
     tokens = language.sample(
         N_DRAWN, max_length=longest, generator=generator(0, "words of each length")
     )
-    sizes = lengths(tokens)
+    sizes = string_lengths(tokens)
     found = {}
     for length in sizes.unique().tolist():
         words = tokens[sizes == length].unique(dim=0)

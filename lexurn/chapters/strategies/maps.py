@@ -32,7 +32,7 @@ from lexurn.base.seeding import generator
 from lexurn.base.shapes import LogProbs, Predictor, Tokens
 from lexurn.chapters.strategies.account import STRATEGIES, complexity, losses
 from lexurn.generators.urns import Urns
-from lexurn.predictors import Generalizing, Memorizing, Symmetrized, Uniform, remembered
+from lexurn.predictors import Generalizing, Memorizing, Symmetrized, Uniform, cache_predictions
 from lexurn.runs import cache
 from lexurn.runs.run import Run
 
@@ -158,7 +158,7 @@ def along(
     ahead = lost["g"] - lost["m"]
     of |= {"delta_l": ahead.mean().item(), "delta_l_sem": ahead.std().item() / len(ahead) ** 0.5}
     of["kl_g"] = losses({"g": exact["g"]}, fresh, outside)["g"].mean().item()
-    strategies = remembered(exact, {"in": inside, "out": outside})
+    strategies = cache_predictions(exact, {"in": inside, "out": outside})
     lines = [
         of | {"step": step} | cell(each, strategies, inside, outside)
         for step, each in run.predictors_along_training()

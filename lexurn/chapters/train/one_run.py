@@ -5,7 +5,7 @@ from functools import singledispatch
 
 import pandas as pd
 
-from lexurn.base.shapes import Predictor
+from lexurn.base.shapes import Predictor, Tokens
 from lexurn.measures import comparison, evaluation, perplexity
 from lexurn.measures.intervals import with_error
 from lexurn.runs import fit
@@ -87,12 +87,16 @@ def along_one_sequence(
 
 
 @singledispatch
-def _along(task: Task, predictors, tokens):
+def _along(
+    task: Task, predictors: Mapping[str, Predictor], tokens: Tokens
+) -> tuple[pd.DataFrame, list[str]]:
     return evaluation.on_one_sequence(predictors, tokens[:1]), task.token_names
 
 
 @_along.register
-def _(task: TextTask, predictors, tokens):
+def _(
+    task: TextTask, predictors: Mapping[str, Predictor], tokens: Tokens
+) -> tuple[pd.DataFrame, list[str]]:
     """Return some tokens from the middle of a text, and only those that occur there."""
     tokens = tokens[len(tokens) // 2, :MAX_ROWS][None]
     table = evaluation.on_one_sequence(predictors, tokens)
@@ -103,8 +107,5 @@ def _(task: TextTask, predictors, tokens):
 
 
 def shown_splits(run: Run) -> list[str]:
-    """Return the splits that are worth a panel each, the one that is judged last."""
-    judged, *others = run.task.splits
-    if "in_distribution" in others:
-        return ["in_distribution", judged]
-    return [*others[:1], judged]
+    """Return the splits that are worth a panel each."""
+    return list(run.splits)[:2]
