@@ -1,4 +1,4 @@
-"""Servers on this machine in the place of Weights & Biases: one that answers, one that refuses, one that is silent."""
+"""Servers on this machine that stand in for Weights & Biases: they answer or refuse."""
 
 import json
 import re
@@ -12,8 +12,11 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+        body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode(
+            errors="replace"
+        )
         self.server.seen.append((self.path, self.headers.get("authorization"), body))
+        self.server.may_answer.wait(60)
         content = json.dumps(self.answer(body)).encode()
         self.send_response(self.server.status)
         self.send_header("content-type", "application/json")
@@ -24,23 +27,23 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST
 
     def answer(self, body):
-        """Just enough of the GraphQL interface for wandb 0.31 to record a run, and to resume it."""
+        """Return just enough of the GraphQL interface for wandb 0.31 to record and resume a run."""
         if self.path != "/graphql" or self.server.status != 200:
             return {}
-        asked = json.loads(body)
-        query, of = asked["query"], asked.get("variables") or {}
+        request = json.loads(body)
+        variables = request.get("variables") or {}
         project = {"id": "UA==", "name": "lexurn", "entity": {"id": "RQ==", "name": "someone"}}
-        lines = self.server.lines  # of its history, where the run is known
+        n_rows = self.server.n_rows  # rows of history that the server has; 0: the run is new
         run = {
             "id": "Ug==",
             "displayName": "",
             "config": "{}",
             "sweepName": None,
-            "historyLineCount": lines,
+            "historyLineCount": n_rows,
         }
-        match re.search(r"(?:query|mutation)\s+(\w+)", query)[1]:
+        match re.search(r"(?:query|mutation)\s+(\w+)", request["query"])[1]:
             case "RunResumeStatus":
-                step = max(lines - 1, 0)
+                step = max(n_rows - 1, 0)
                 known = {
                     "summaryMetrics": json.dumps({"_step": step}),
                     "historyTail": json.dumps([json.dumps({"_step": step, "_runtime": 1})]),
@@ -51,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
                     "notes": None,
                     "wandbConfig": '{"t": 1}',
                 }
-                bucket = run | known | {"name": of["name"]} if lines else None
+                bucket = run | known | {"name": variables["name"]} if n_rows else None
                 data = {
                     "model": {
                         "id": "UA==",
@@ -61,8 +64,8 @@ class Handler(BaseHTTPRequestHandler):
                     }
                 }
             case "UpsertBucket":
-                bucket = run | {"name": of["name"], "description": None, "project": project}
-                data = {"upsertBucket": {"bucket": bucket, "inserted": not lines}}
+                names = {"name": variables["name"], "description": None, "project": project}
+                data = {"upsertBucket": {"bucket": run | names, "inserted": not n_rows}}
             case "Viewer":
                 data = {
                     "viewer": {
@@ -74,16 +77,13 @@ class Handler(BaseHTTPRequestHandler):
                 }
             case "ArtifactType":
                 data = {"project": {"artifact": None}}
-            case "CreateArtifact":  # as if the server had its content already
-                made = {
-                    "id": "QQ==",
-                    "state": "COMMITTED",
-                    "artifactSequence": {"latestArtifact": None},
-                }
-                data = {"createArtifact": {"artifact": made}}
+            case "CreateArtifact":  # as if the server already had the content
+                sequence = {"latestArtifact": None}
+                artifact = {"id": "QQ==", "state": "COMMITTED", "artifactSequence": sequence}
+                data = {"createArtifact": {"artifact": artifact}}
             case "CreateRunFiles":
-                at = f"http://{self.headers['host']}/put/"
-                files = [{"name": name, "uploadUrl": at + name} for name in of["files"]]
+                url = f"http://{self.headers['host']}/put/"
+                files = [{"name": name, "uploadUrl": url + name} for name in variables["files"]]
                 data = {"createRunFiles": {"runID": "Ug==", "uploadHeaders": [], "files": files}}
             case _:
                 data = {}
@@ -95,14 +95,21 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     def handle_error(self, *_):
-        pass  # clients that end
+        pass  # a client that ends in the middle of a request
 
 
 @contextmanager
 def serve(status=200):
-    """An address and the list of requests there: (path, authorization, body). With 401 every key is wrong."""
+    """Yield a server whose `seen` lists its requests: (path, authorization, body).
+
+    With status 401 every key is wrong. `may_answer` pauses and resumes its answers.
+    """
     with Server(("127.0.0.1", 0), Handler) as server:
-        server.status, server.seen, server.lines = status, [], 0
+        server.status = status
+        server.seen = []
+        server.n_rows = 0
+        server.may_answer = threading.Event()
+        server.may_answer.set()
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
         server.shutdown()
@@ -114,6 +121,6 @@ def address(server):
 
 @contextmanager
 def silent():
-    """An address that takes connections and never answers."""
+    """Yield an address that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"

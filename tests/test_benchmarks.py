@@ -32,7 +32,7 @@ def test_the_benchmark_of_tracking_runs(monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert (
         printed.count("wandb / files") == 2
-        and "to begin recording" in printed
+        and "to start recording" in printed
         and "to finish" in printed
     )
 

@@ -354,7 +354,7 @@ def test_a_training_that_goes_on_tells_its_past_first(monkeypatch):
     class Listening(CutAt):
         past: list = []
 
-        def go_on(self, past):
+        def resume(self, past):
             Listening.past = [line["step"] for line in past]
 
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)

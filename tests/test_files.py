@@ -9,7 +9,7 @@ import pytest
 from lexurn import runs
 from lexurn.base import files
 from lexurn.runs import recording
-from lexurn.runs.tracking import Files, read
+from lexurn.runs.tracking import Files, read_metrics
 
 
 def full(path, content, mode):
@@ -35,17 +35,19 @@ def test_on_a_full_disk_nothing_is_lost_and_one_line_says_what_to_do(tmp_path, m
             "build (LEXURN_BUILD) to another disk; the same command then goes on from what was saved"
         )
         assert error.value._render_traceback_() == [f"StoreError: {error.value}"]
-    assert whole.read_text() == "before" and read(lines.metrics) == [{"step": 0, "loss": 1.5}]
+    assert whole.read_text() == "before" and read_metrics(lines.metrics) == [
+        {"step": 0, "loss": 1.5}
+    ]
     assert sorted(tmp_path.iterdir()) == [lines.metrics, whole]
     monkeypatch.undo()
     lines.log({"loss": 0.5}, 9)
-    assert [line["step"] for line in read(lines.metrics)] == [0, 9]
+    assert [line["step"] for line in read_metrics(lines.metrics)] == [0, 9]
 
 
 def test_a_line_that_a_killed_process_had_not_finished_is_left_out(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 0, "loss": 1.5}\n{"step": 5, "loss": 0.25}\n{"step": 10, "lo')
-    assert [line["step"] for line in read(path)] == [0, 5]
+    assert [line["step"] for line in read_metrics(path)] == [0, 5]
     Files(tmp_path, step=4).log({"loss": 1.0}, 5)
     assert path.read_text() == '{"step": 0, "loss": 1.5}\n{"step": 5, "loss": 1.0}\n'
 

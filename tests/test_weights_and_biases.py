@@ -1,11 +1,14 @@
-"""Tracking by Weights & Biases: all is recorded, nothing leaks, and nothing that fails there reaches a training.
+"""Weights & Biases records everything and leaks nothing, and its failures never reach a training.
 
-No test speaks to the real server; `fake_wandb` stands in for it.
+No test contacts the real server; `fake_wandb` stands in for it.
 """
 
 import base64
+import getpass
 import json
 import os
+import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -19,10 +22,12 @@ from fake_wandb import address, serve, silent
 import lexurn
 from lexurn import runs
 from lexurn.runs import checkpoints
-from lexurn.runs.tracking import Tracker, keys, weights_and_biases
+from lexurn.runs.tracking import NullTracker, Tracker, keys, read_metrics, weights_and_biases
 from lexurn.runs.tracking.weights_and_biases import Wandb
 
 KEY = "5ec4e7" * 6 + "c0de"
+BASIC = "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()
+LIBRARY = Path(lexurn.__file__).parent.parent
 TINY = {
     "n_steps": 6,
     "eval_every": 3,
@@ -33,8 +38,11 @@ TINY = {
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path, monkeypatch):
-    """No key, no `.env`, no account of the person who runs the tests, and a dead address in the place of the server."""
+def isolated(tmp_path, monkeypatch):
+    """Hide the key, the `.env` files and the account of the person who runs the tests.
+
+    The address of the server is one where nobody answers.
+    """
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
@@ -45,19 +53,34 @@ def alone(tmp_path, monkeypatch):
     monkeypatch.setattr(keys.paths, "root", lambda: tmp_path / "repository")
 
 
-def recorded(folder):
-    """The records of each offline run in a run's folder, oldest first: LevelDB's log format around protocol buffers."""
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of a run that has no metrics yet."""
+    folder = tmp_path / "name-key"
+    folder.mkdir()
+    (folder / "metrics.jsonl").touch()
+    return folder
+
+
+def read_offline_runs(folder):
+    """Return the records of each offline run in a run's folder, oldest first.
+
+    A `.wandb` file holds protocol buffers in LevelDB's log format.
+    """
     from wandb.proto.wandb_internal_pb2 import Record
 
     def read(content):
-        at, parts = 7, b""
-        while at + 7 <= len(content):
-            if (left := 32768 - at % 32768) < 7:  # no header fits into the rest of the block
-                at += left
+        position = 7
+        parts = b""
+        while position + 7 <= len(content):
+            rest_of_block = 32768 - position % 32768
+            if rest_of_block < 7:  # too short for a header
+                position += rest_of_block
                 continue
-            length, kind = struct.unpack("<4xHB", content[at : at + 7])
-            parts, at = parts + content[at + 7 : at + 7 + length], at + 7 + length
-            if kind in (1, 4):  # whole, or the last part
+            length, kind = struct.unpack("<4xHB", content[position : position + 7])
+            parts += content[position + 7 : position + 7 + length]
+            position += 7 + length
+            if kind in (1, 4):  # a whole record, or its last part
                 yield Record.FromString(parts)
                 parts = b""
 
@@ -66,8 +89,9 @@ def recorded(folder):
 
 
 def history(records):
-    """The scalars of each logged step, and the names of the tables."""
-    rows, tables = [], []
+    """Return the scalars of each logged step, and the names of the tables."""
+    rows = []
+    tables = []
     for record in records:
         if record.WhichOneof("record_type") == "history":
             items = {
@@ -79,42 +103,59 @@ def history(records):
     return [row for row in rows if "validation_loss" in row], tables
 
 
+def steps(records):
+    return [row["_step"] for row in history(records)[0]]
+
+
+def sent_steps(requests):
+    """Return the steps whose metrics were sent to a server."""
+    contents = [
+        json.loads(body).get("files", {}).get("wandb-history.jsonl", {}).get("content", [])
+        for path, _, body in requests
+        if path.endswith("/file_stream")
+    ]
+    return [json.loads(line)["_step"] for content in contents for line in content]
+
+
+def graphql_variables(requests):
+    return [
+        json.loads(body).get("variables") or {} for path, _, body in requests if path == "/graphql"
+    ]
+
+
+def saved_id(folder):
+    return json.loads((folder / "wandb.json").read_text())["id"]
+
+
 def test_an_offline_run_holds_everything_and_touches_no_network(monkeypatch, capfd):
     with serve() as server:
         monkeypatch.setenv("WANDB_BASE_URL", address(server))
         for proxy in ("HTTPS_PROXY", "HTTP_PROXY"):
             monkeypatch.setenv(proxy, address(server))
-        run = runs.get(TINY | {"n_tasks": 2})
+        run = runs.get(TINY | {"n_tasks": 2}, tracker=NullTracker())
         assert server.seen == []
-    (records,) = recorded(run.path)
+    (records,) = read_offline_runs(run.path)
     (started,) = [record.run for record in records if record.WhichOneof("record_type") == "run"]
-    assert started.run_id == json.loads((run.path / "wandb.json").read_text())["id"]
-    assert (
-        started.run_id.startswith(run.settings.key)
-        and started.project == "lexurn"
-        and not started.host
-    )
-    config = {each.key: json.loads(each.value_json) for each in started.config.update}
+    assert started.run_id == saved_id(run.path)
+    assert started.run_id.startswith(run.settings.key)
+    assert started.project == "lexurn" and not started.host
+    config = {item.key: json.loads(item.value_json) for item in started.config.update}
     assert config.pop("urns") == run.pool.tolist() and config.pop("_wandb") is not None
     assert config == run.settings.flat()
     rows, tables = history(records)
     assert [row["_step"] for row in rows] == [0, 3, 6]
     for name in run.metrics.columns.drop("step"):
-        told = [row.get(name) for row in rows]
-        assert told == pytest.approx(
-            [None if pd.isna(value) else value for value in run.metrics[name]]
-        ), name
-    assert tables == [f"predictions/{name}" for name in run.splits]
-    models = [record.artifact for record in records if record.artifact.type == "model"]
-    assert [each.manifest.contents[0].local_path for each in models] == [
-        str(run.path / "model.safetensors")
-    ]
+        values = [None if pd.isna(value) else value for value in run.metrics[name]]
+        assert [row.get(name) for row in rows] == pytest.approx(values), name
+    assert tables == sorted(f"predictions/{name}" for name in run.splits)
+    (model,) = [record.artifact for record in records if record.artifact.type == "model"]
+    assert model.manifest.contents[0].local_path == str(run.path / "model.safetensors")
     (folder,) = (run.path / "wandb").glob("offline-run-*")
-    assert (
-        capfd.readouterr().err
-        == f"W&B: recorded offline; upload it at any time with: wandb sync {folder}\n"
-    )
+    message = f"W&B: recorded offline; upload it at any time with: wandb sync {folder}\n"
+    assert capfd.readouterr().err == message
     assert not any(Path("../home").rglob("*")) and not any(Path().iterdir())
+    runs.get(TINY | {"n_tasks": 2})  # loaded, so nothing is recorded again
+    assert len(read_offline_runs(run.path)) == 1 and not capfd.readouterr().err
 
 
 def test_tables_are_files_too():
@@ -138,20 +179,31 @@ def test_a_training_that_goes_on_keeps_its_id_and_records_its_past(monkeypatch, 
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
     with pytest.raises(InterruptedError):
         runs.get(TINY, tracker=CutAt(6))
-    run = runs.get(TINY)
-    first, second = recorded(run.path)
-    assert {record.run.run_id for record in first + second if record.run.run_id} == {
-        json.loads((run.path / "wandb.json").read_text())["id"]
-    }
-    assert [[row["_step"] for row in history(each)[0]] for each in (first, second)] == [
-        [0, 3],
-        [0, 3, 6],
-    ]
-    assert [
-        line
-        for line in capfd.readouterr().err.splitlines()
-        if not line.startswith("W&B: recorded offline")
-    ] == ["going on from step 5 of 6, 1 thread(s)"]
+    run = runs.get(TINY, tracker=NullTracker())
+    first, second = read_offline_runs(run.path)
+    ids = {record.run.run_id for record in first + second if record.run.run_id}
+    assert ids == {saved_id(run.path)}
+    assert steps(first) == [0, 3] and steps(second) == [0, 3, 6]
+    assert history(first)[1] == []  # a training that was cut off has no tables
+    lines = capfd.readouterr().err.splitlines()
+    others = [line for line in lines if not line.startswith("W&B: recorded offline")]
+    assert others == ["resuming from step 5 of 6, 1 thread(s)"]
+
+
+def leaks(text, store):
+    """Return what a text says about the code or the machine, paths included."""
+    private = (
+        str(store),
+        str(LIBRARY),
+        str(Path.home()),
+        str(Path.cwd()),
+        sys.executable,
+        f'"{socket.gethostname()}"',
+        f'"{getpass.getuser()}"',
+        "recorder.py",
+        "requirements",
+    )
+    return [word for word in private if word in text]
 
 
 def test_online_everything_is_sent_and_a_training_goes_on_in_the_same_run(
@@ -162,39 +214,28 @@ def test_online_everything_is_sent_and_a_training_goes_on_in_the_same_run(
         monkeypatch.setenv("WANDB_BASE_URL", address(server))
         with pytest.raises(InterruptedError):
             runs.get(TINY, tracker=CutAt(6), wandb_key=KEY)
-        cut, server.seen[:], server.lines = (
-            list(server.seen),
-            [],
-            4,
-        )  # as many as steps 0 … 3 are to wandb
-        run = runs.get(TINY, wandb_key=KEY)
-        sent = list(server.seen)
-    name = json.loads((run.path / "wandb.json").read_text())["id"]
-    steps = [
-        json.loads(line)["_step"]
-        for path, _, body in cut + sent
-        if path.endswith(f"{name}/file_stream")
-        for line in json.loads(body)
-        .get("files", {})
-        .get("wandb-history.jsonl", {})
-        .get("content", [])
-    ]
-    assert steps[:3] == [0, 3, 6]  # then the tables
-    said = capfd.readouterr().err.replace("going on from step 5 of 6, 1 thread(s)\n", "")
-    assert said == 2 * f"W&B: this run is at {address(server)}/someone/lexurn/runs/{name}\n"
-    text = "".join(body for _, _, body in sent)
-    assert all(
-        part in text
-        for part in ("CreateArtifact", run.path.name, "model/0", "symmetrized_kl", "urns")
-    )
-    asked = [
-        json.loads(body).get("variables") or {}
-        for path, _, body in cut + sent
-        if path == "/graphql"
-    ]
-    assert {each["host"] for each in asked if "host" in each} <= {None, ""} and str(
-        store
-    ) not in text
+        n_requests = len(server.seen)
+        server.n_rows = 4  # W&B counts the steps 0 … 3
+        run = runs.get(TINY, tracker=NullTracker(), wandb_key=KEY)
+        requests = list(server.seen)
+    run_id = saved_id(run.path)
+    assert sent_steps(requests)[:3] == [0, 3, 6]  # the steps of the tables follow
+    messages = capfd.readouterr().err.replace("resuming from step 5 of 6, 1 thread(s)\n", "")
+    assert messages == 2 * f"W&B: this run is at {address(server)}/someone/lexurn/runs/{run_id}\n"
+    resumed = "".join(body for _, _, body in requests[n_requests:])
+    for part in ("CreateArtifact", run.path.name, "model/0", "symmetrized_kl", "urns"):
+        assert part in resumed, part
+    variables = graphql_variables(requests)
+    assert {given["host"] for given in variables if "host" in given} <= {None, ""}
+    assert {given["program"] for given in variables if "program" in given} <= {None, "lexurn"}
+    text = "".join(body for _, _, body in requests)
+    assert leaks(text, store) == [] and leaks(text + sys.executable, store) == [sys.executable]
+    configs = [json.loads(given["config"]) for given in variables if given.get("config")]
+    for config in configs:
+        telemetry = config["_wandb"]["value"]["t"]
+        assert "linux" in telemetry["13"] or "darwin" in telemetry["13"]
+        assert telemetry["4"] == sys.version.split()[0]
+        assert not {"1", "2"} & set(telemetry)  # the packages that are imported
 
 
 SCRIPT = """
@@ -207,27 +248,28 @@ for source, (environment, argument, _) in sources.items():
     place = Path(source).resolve()
     paths.root = lambda: place / "repository"
     os.chdir(place / "here")
-    changed = {"LEXURN_RUNS": str(place / "runs"), "WANDB_BASE_URL": server + "/" + source, "HOME": str(place / "home")}
-    os.environ |= changed | environment
-    run = runs.get(flat | {"tracker": "files" if source == "files" else "wandb"}, wandb_key=argument)
+    os.environ |= environment | {
+        "LEXURN_RUNS": str(place / "runs"),
+        "WANDB_BASE_URL": server + "/" + source,
+        "HOME": str(place / "home"),
+    }
+    settings = flat | {"tracker": "files" if source == "files" else "wandb"}
+    run = runs.get(settings, wandb_key=argument)
     print(source, "wandb" in sys.modules, (run.path / "wandb").exists())
     os.environ.pop("WANDB_API_KEY", None)
     os.chdir(place.parent)
 """
 
 
-def hidden_in(folder):
-    """Files that hold the key, plainly or as it is sent."""
-    secrets = (KEY.encode(), base64.b64encode(f"api:{KEY}".encode()))
-    return [
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and any(each in path.read_bytes() for each in secrets)
-    ]
+def files_with_key(folder):
+    """Return the files that hold the key, plainly or in the form in which it is sent."""
+    secrets = (KEY.encode(), BASIC.removeprefix("Basic ").encode())
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if any(secret in path.read_bytes() for secret in secrets)]
 
 
 def test_the_key_is_used_and_left_nowhere(tmp_path, monkeypatch):
-    """From each of its sources, before a server that refuses it; and with tracker=files it is not even looked at."""
+    """From each source, with a server that refuses the key; `tracker=files` never looks for one."""
     sources = {
         "files": ({"WANDB_API_KEY": KEY}, None, None),
         "argument": ({}, KEY, None),
@@ -239,107 +281,144 @@ def test_the_key_is_used_and_left_nowhere(tmp_path, monkeypatch):
             (tmp_path / source / name).mkdir(parents=True)
         if planted:
             (tmp_path / source / planted).write_text(f"OTHER=1\nexport WANDB_API_KEY='{KEY}'\n")
-    monkeypatch.setenv("PYTHONPATH", str(Path(lexurn.__file__).parent.parent))
+    monkeypatch.setenv("PYTHONPATH", str(LIBRARY))
     monkeypatch.setenv("SOURCES", json.dumps(sources))
     with serve(status=401) as server:
         monkeypatch.setenv("WANDB_BASE_URL", address(server))
         command = [sys.executable, "-c", SCRIPT % TINY]
-        done = subprocess.run(
-            command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
+        options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+        done = subprocess.run(command, cwd=tmp_path, **options)
     assert done.returncode == 0, done.stderr
     assert KEY not in done.stdout + done.stderr
     assert done.stdout.splitlines() == [f"{source} False {source != 'files'}" for source in sources]
-    assert (
-        len(
-            [
-                line
-                for line in done.stderr.splitlines()
-                if "W&B: not online (" in line and "401" in line
-            ]
-        )
-        == 3
-    )
+    refused = [line for line in done.stderr.splitlines() if "W&B: not online (" in line]
+    assert len(refused) == 3 and all("401" in line for line in refused)
     for source, (_, _, planted) in sources.items():
-        used = {
-            authorization
-            for path, authorization, _ in server.seen
-            if path.startswith(f"/{source}/")
-        } - {None}
-        assert used == (
-            set()
-            if source == "files"
-            else {"Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()}
-        )
-        assert hidden_in(tmp_path / source) == ([tmp_path / source / planted] if planted else [])
+        requests = [request for request in server.seen if request[0].startswith(f"/{source}/")]
+        keys_sent = {authorization for _, authorization, _ in requests} - {None}
+        assert keys_sent == (set() if source == "files" else {BASIC})
+        expected = [tmp_path / source / planted] if planted else []
+        assert files_with_key(tmp_path / source) == expected
         assert not any((tmp_path / source / "home").rglob("*"))
-    assert len(hidden_in(tmp_path)) == 1  # the control: the search finds what was planted
+    assert len(files_with_key(tmp_path)) == 1  # the control: the search finds the planted key
 
 
-def test_where_the_server_is_dead_the_run_is_recorded_offline(monkeypatch, capfd):
+def test_without_an_answer_of_the_server_the_run_is_recorded_offline(monkeypatch, capfd):
+    assert weights_and_biases.SECONDS_TO_BEGIN == 15
     monkeypatch.setattr(weights_and_biases, "SECONDS_TO_BEGIN", 1)
-    with silent() as nowhere:
-        monkeypatch.setenv("WANDB_BASE_URL", nowhere)
-        began = time.monotonic()
-        run = runs.get(TINY, wandb_key=KEY)
-        assert time.monotonic() - began < 20
-    rows, tables = history(recorded(run.path)[0])
+    with silent() as url:
+        monkeypatch.setenv("WANDB_BASE_URL", url)
+        start = time.monotonic()
+        run = runs.get(TINY, tracker=NullTracker(), wandb_key=KEY)
+        assert time.monotonic() - start < 20
+    rows, tables = history(read_offline_runs(run.path)[0])
     assert [row["_step"] for row in rows] == [0, 3, 6] and len(tables) == 3
     first, second = capfd.readouterr().err.splitlines()
     assert first.startswith("W&B: not online (") and second.startswith("W&B: recorded offline; ")
 
 
-BEGINS = """print('{"at": "there", "url": ""}', flush=True)\n"""
-RECORDERS = {
+def test_uploads_that_take_long_go_on_in_the_background(folder, monkeypatch, capfd):
+    """Also: `WANDB_PROJECT` and `WANDB_ENTITY` are respected."""
+    assert weights_and_biases.SECONDS_TO_FINISH == 30
+    monkeypatch.setattr(weights_and_biases, "SECONDS_TO_FINISH", 1.0)
+    monkeypatch.setenv("WANDB_PROJECT", "urns")
+    monkeypatch.setenv("WANDB_ENTITY", "team")
+    with serve() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", address(server))
+        tracker = Wandb(folder, config={}, key=KEY)
+        wait_until(lambda: any("this run is at" in line for line in [capfd.readouterr().err]))
+        server.may_answer.clear()
+        (folder / "metrics.jsonl").write_text('{"step": 7, "loss": 1.0}\n')
+        start = time.monotonic()
+        tracker.finish()
+        assert time.monotonic() - start < 3
+        assert "W&B: uploads are not done after 1 s and go on in the" in capfd.readouterr().err
+        assert tracker.recorder.poll() is None
+        server.may_answer.set()
+        assert tracker.recorder.wait(60) == 0
+        assert sent_steps(server.seen) == [7]
+        first = graphql_variables(server.seen)[0]
+        assert (first["entity"], first["project"]) == ("team", "urns")
+
+
+def wait_until(condition, *, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_training_that_is_killed_loses_nothing(store):
+    """What was logged before `kill -9` is in our files and in those of wandb."""
+    flat = TINY | {"n_steps": 100_000, "eval_every": 1}
+    script = f"from lexurn import runs; runs.get({flat})"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(LIBRARY)}
+    )
+    wait_until(lambda: list(store.glob("*/wandb/*/*.wandb")))
+    (path,) = store.glob("*/metrics.jsonl")
+    wait_until(lambda: len(read_metrics(path)) > 2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    rows = read_metrics(path)
+    assert [row["step"] for row in rows] == list(range(len(rows)))
+    wait_until(lambda: steps(read_offline_runs(path.parent)[0]) == [row["step"] for row in rows])
+
+
+FAKE_RECORDERS = {
     "hangs": "import time; time.sleep(60)",
-    "hangs later": BEGINS + "import time; time.sleep(60)",
+    "hangs later": "import time; print('begun', flush=True); time.sleep(60)",
     "breaks": "raise SystemExit(3)",
-    "breaks later": BEGINS,
+    "breaks later": "print('begun', flush=True); raise SystemExit(3)",
 }
 
 
-def test_the_key_is_scrubbed_from_what_is_said(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(weights_and_biases, "RECORDER", tmp_path / "recorder.py")
-    (tmp_path / "recorder.py").write_text(
-        "import json; print(json.dumps({'error': 'bad\\n ' + input()}))"
-    )
-    (tmp_path / "metrics.jsonl").touch()
-    Wandb(tmp_path, config={}, key=KEY).finish()
-    said = capsys.readouterr().err
-    assert KEY not in said and "***" in said and len(said.splitlines()) == 2
-
-
-@pytest.mark.parametrize("what", RECORDERS)
-def test_a_recorder_that_hangs_or_breaks_holds_nothing_up(tmp_path, monkeypatch, capsys, what):
-    monkeypatch.setattr(weights_and_biases, "RECORDER", tmp_path / "recorder.py")
+@pytest.mark.parametrize("behaviour", FAKE_RECORDERS)
+def test_a_recorder_that_hangs_or_breaks_delays_nothing(folder, monkeypatch, capsys, behaviour):
+    monkeypatch.setattr(weights_and_biases, "RECORDER", folder / "recorder.py")
     monkeypatch.setattr(weights_and_biases, "SECONDS_TO_FINISH", 1.0)
-    (tmp_path / "recorder.py").write_text(RECORDERS[what])
-    (tmp_path / "metrics.jsonl").touch()
-    began = time.monotonic()
-    tracker = Wandb(tmp_path, config={})
-    for step in range(1000):  # more than a pipe holds
+    (folder / "recorder.py").write_text(FAKE_RECORDERS[behaviour])
+    start = time.monotonic()
+    tracker = Wandb(folder, config={"urns": [[0.25] * 4] * 10_000})  # more than a pipe holds
+    for step in range(1000):
         tracker.log({f"name {i}": 0.5 for i in range(20)}, step)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - start < 1.0
     tracker.finish()
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - start < 3.0
     lines = capsys.readouterr().err.splitlines()
-    assert all(line.startswith("W&B: ") for line in lines) and 1 <= len(lines) <= 2
+    assert all(line.startswith("W&B: ") for line in lines)
+    assert len(lines) == (2 if "later" in behaviour else 1)
+    assert ("go on in the background" if "hangs" in behaviour else "unexpectedly") in lines[-1]
 
 
-def test_the_mode_of_the_environment_is_respected(tmp_path, monkeypatch, capsys):
-    (tmp_path / "metrics.jsonl").touch()
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setattr(weights_and_biases, "find_key", None)  # it would fail
-    tracker = Wandb(tmp_path, config={}, key=KEY)
-    tracker.finish()
-    assert list((tmp_path / "wandb").glob("offline-run-*"))
+def test_a_recorder_that_cannot_start_is_reported(folder, monkeypatch, capsys):
+    monkeypatch.setattr(weights_and_biases.sys, "executable", str(folder / "no-python"))
+    Wandb(folder, config={}).finish()
+    assert capsys.readouterr().err.startswith("W&B: recording did not begin (")
+
+
+def test_an_error_inside_the_recorder_is_reported(folder, capsys):
+    (folder / "metrics.jsonl").write_text("no JSON\n")
+    Wandb(folder, config={}).finish()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("W&B: recording ended (JSONDecodeError: ") and str(folder) in line
+
+
+def test_the_key_is_scrubbed_from_messages(folder, monkeypatch, capsys):
+    monkeypatch.setattr(weights_and_biases, "RECORDER", folder / "recorder.py")
+    (folder / "recorder.py").write_text("import os; print('bad', os.environ['WANDB_API_KEY'])")
+    Wandb(folder, config={}, key=KEY).finish()
+    assert capsys.readouterr().err == "W&B: bad ***\n"
+
+
+def test_the_mode_of_the_environment_is_respected(folder, monkeypatch):
+    monkeypatch.setattr(weights_and_biases, "find_key", None)  # calling it would fail
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "metrics.jsonl").touch()
-    tracker = Wandb(other, config={}, key=KEY)
-    tracker.finish()
-    assert [path.name for path in other.iterdir()] == ["metrics.jsonl"]
+    Wandb(folder, config={}, key=KEY).finish()
+    assert [path.name for path in folder.iterdir()] == ["metrics.jsonl"]
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    Wandb(folder, config={}, key=KEY).finish()
+    assert list((folder / "wandb").glob("offline-run-*"))
 
 
 def test_the_order_in_which_a_key_is_looked_for(tmp_path, monkeypatch):
@@ -360,24 +439,23 @@ def test_the_order_in_which_a_key_is_looked_for(tmp_path, monkeypatch):
     Path(".env").write_text("WANDB_API_KEY=here\n")
     assert keys.find_key() == "here"
     (tmp_path / "repository" / ".env").write_text(
-        '# mine\nWANDB_API_KEY_OLD=no\nWANDB_API_KEY = "root"\n'
+        '# a comment\nWANDB_API_KEY_OLD=no\nWANDB_API_KEY = "root"\n'
     )
     assert keys.find_key() == "root"
     monkeypatch.setenv("WANDB_API_KEY", "environment")
     assert keys.find_key() == "environment" and keys.find_key(" given ") == "given"
 
 
-def test_nobody_is_asked_twice_or_in_a_notebook(monkeypatch):
+def test_a_key_is_asked_for_once_and_never_in_a_notebook(monkeypatch):
     terminal = type("Terminal", (), {"isatty": lambda self: True})()
-    monkeypatch.setattr(
-        keys, "sys", type("Sys", (), {"stdin": terminal, "stderr": terminal, "modules": {}})
-    )
+    fake_sys = type("Sys", (), {"stdin": terminal, "stderr": terminal, "modules": {}})
+    monkeypatch.setattr(keys, "sys", fake_sys)
     monkeypatch.setattr(keys, "getpass", lambda *_, **__: "typed")
-    keys._typed.cache_clear()
+    keys._ask_once.cache_clear()
     assert keys._from_terminal() == "typed"
-    monkeypatch.setattr(keys, "getpass", None)  # nor is anybody asked twice
+    monkeypatch.setattr(keys, "getpass", None)  # a second question would fail
     assert keys._from_terminal() == "typed"
-    keys._typed.cache_clear()
+    keys._ask_once.cache_clear()
     keys.sys.modules["ipykernel"] = None
     assert keys._from_terminal() is None
     keys.sys.modules.clear()

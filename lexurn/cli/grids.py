@@ -49,12 +49,12 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
             click.echo(f"{state:14} {point.name}")
         return
     n_ended, failed, clock = 0, {}, Clock(len(missing))
-    clock.left(0)
+    clock.remaining(0)
 
     def tell(point: object, trace: str) -> None:
         nonlocal n_ended
         n_ended += 1
-        left = clock.left(n_ended) if n_ended < len(missing) else "that was the last"
+        left = clock.remaining(n_ended) if n_ended < len(missing) else "that was the last"
         say(
             f"{n_ended} of {len(missing)}, {point.name}: {'FAILED' if trace else 'done'}; {left}",
             bool(trace),

@@ -13,7 +13,7 @@ from lexurn.figures import drawing, figure_card
 from lexurn.figures.drawing import Drawing
 from lexurn.runs import sweeps, workers
 from lexurn.runs.run import Run
-from lexurn.runs.tracking import Clock, Lines, Tracker, duration
+from lexurn.runs.tracking import Clock, ProgressLines, Tracker, duration
 from lexurn.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,27 +36,27 @@ class LiveTraining(Tracker):
         self.clock, self.began, self.drawn = Clock(n_steps), time.monotonic(), float("-inf")
         self.rows: list[dict[str, float]] = []
         self.handle: Any = None
-        self.lines = None if _in_notebook() else Lines(n_steps)
+        self.lines = None if _in_notebook() else ProgressLines(n_steps)
 
-    def wait(self, text: str) -> None:
+    def report_wait(self, text: str) -> None:
         from IPython.display import Markdown, display
 
         if self.lines:
-            self.lines.wait(text)
+            self.lines.report_wait(text)
         elif (
             self.handle is None
         ):  # what is said here must be true when the run has been loaded, too
             said = "Another process is training this run; it is loaded when that has ended."
             self.handle = display(Markdown(said), display_id=True)
 
-    def go_on(self, past: list[dict[str, Any]]) -> None:
+    def resume(self, past: list[dict[str, Any]]) -> None:
         self.rows = list(past)
 
     def log(self, metrics: dict[str, float], step: int) -> None:
         if self.lines:
             return self.lines.log(metrics, step)
         self.rows.append({"step": step, **metrics})
-        left = self.clock.left(step)
+        left = self.clock.remaining(step)
         if time.monotonic() - self.drawn > self.interval:
             self._draw(left)
 
@@ -97,12 +97,12 @@ class OneLine(Tracker):
         self.title, self.clock, self.say = title, Clock(n_steps), say
         self.has_told = False
 
-    def wait(self, text: str) -> None:
+    def report_wait(self, text: str) -> None:
         self.say(f"{self.title}: {text}")
 
     def log(self, metrics: dict[str, float], step: int) -> None:
         self.has_told = True
-        self.say(f"{self.title}: step {step} of {self.clock.n_steps}, {self.clock.left(step)}")
+        self.say(f"{self.title}: step {step} of {self.clock.n_steps}, {self.clock.remaining(step)}")
 
 
 def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
@@ -133,12 +133,12 @@ def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[s
     if not missing:
         return 0
     n_ended, clock = 0, Clock(len(missing))
-    clock.left(0)
+    clock.remaining(0)
 
     def tell(point: Settings, trace: str) -> None:
         nonlocal n_ended
         n_ended += 1
-        left = clock.left(n_ended) if n_ended < len(missing) else "that was the last"
+        left = clock.remaining(n_ended) if n_ended < len(missing) else "that was the last"
         say(f"{n_ended} of {len(missing)} runs trained by {jobs} processes, {left}")
 
     say(f"{len(missing)} runs to train by {jobs} processes")

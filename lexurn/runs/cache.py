@@ -37,11 +37,11 @@ def tables(
     missing = [run for run in found if not is_kept(run, name)]
     if missing:
         clock = Clock(len(missing))
-        say(f"{len(missing)} trainings to follow, {clock.left(0)}")
+        say(f"{len(missing)} trainings to follow, {clock.remaining(0)}")
         for number, _ in enumerate(
             _made(make, name, missing, min(jobs, len(missing), workers.cores())), 1
         ):
-            say(f"{number} of {len(missing)} trainings followed, {clock.left(number)}")
+            say(f"{number} of {len(missing)} trainings followed, {clock.remaining(number)}")
     say(f"{len(missing)} training(s) followed, {len(found) - len(missing)} that had been before.")
     return [runs.read_table(_named(run, name)) for run in found]
 

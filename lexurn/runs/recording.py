@@ -21,7 +21,7 @@ from lexurn.base import files
 from lexurn.base.shapes import Predictor, State, Tokens
 from lexurn.measures import comparison, evaluation
 from lexurn.runs import checkpoints, fit, provenance, snapshots, store, tracking
-from lexurn.runs.tracking import Files, Several, duration
+from lexurn.runs.tracking import Files, MultiTracker, duration
 from lexurn.runs.tracking.weights_and_biases import Wandb
 from lexurn.settings import Settings
 
@@ -38,7 +38,7 @@ class Evaluated:
 
 
 def train(
-    settings: Settings, folder: Path, trackers: Several, *, wandb_key: str | None = None
+    settings: Settings, folder: Path, trackers: MultiTracker, *, wandb_key: str | None = None
 ) -> Evaluated:
     """Train, or resume a training, write the folder, and return what it was evaluated on."""
     start_time = time.monotonic()
@@ -73,7 +73,7 @@ def train(
             stored = {name: tensor.tolist() for name, tensor in task.tensors.items()}
             trackers.add(Wandb(folder, config=settings.flat() | stored, key=wandb_key))
         if state is not None:
-            trackers.go_on(tracking.read(folder / "metrics.jsonl"))
+            trackers.resume(tracking.read_metrics(folder / "metrics.jsonl"))
         batch_size = fit.eval_batch_size(task)
 
         def distances(step: int = 0) -> pd.DataFrame:
@@ -132,7 +132,6 @@ def train(
         "table": table.to_dict(orient="list"),
     }
     files.write(folder / "results.json", json.dumps(results))
-    trackers.log_weights(folder / store.WEIGHTS)
     checkpoints.remove_states(folder)
     return Evaluated(splits, references)
 

@@ -42,7 +42,7 @@ from lexurn.measures import evaluation
 from lexurn.runs import fit, recording, snapshots, store, tracking
 from lexurn.runs.store import delete, find, unfinished
 from lexurn.runs.tables import read_table, write_table
-from lexurn.runs.tracking import Lines, Several, Tracker
+from lexurn.runs.tracking import MultiTracker, ProgressLines, Tracker, terminal_progress
 from lexurn.settings import Settings, StudySettings, flat_names, resolver
 from lexurn.tasks import Task
 
@@ -76,7 +76,7 @@ class Run:
     def metrics(self) -> pd.DataFrame:
         """Scalars along training, a row per evaluation: step, learning_rate, train_loss,
         validation_loss, distances."""
-        return pd.DataFrame(tracking.read(self.path / "metrics.jsonl"))
+        return pd.DataFrame(tracking.read_metrics(self.path / "metrics.jsonl"))
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -197,12 +197,14 @@ def get(
         return _load_for_use(settings)
     tasks.build(settings)  # raises if there is nothing to train on
     folder = paths.runs() / settings.name
-    with files.lock(folder, say=tracker.wait if tracker else files.on_stderr):
+    with files.lock(folder, say=tracker.report_wait if tracker else files.on_stderr):
         if is_stored(settings):
             return _load_for_use(settings)
         files.sweep(folder)
         files.write(folder / "settings.json", settings.model_dump_json(indent=2))
-        with Several(tracker or Lines(settings.training.n_steps)) as trackers:
+        n_steps = settings.training.n_steps
+        tracker = tracker or ProgressLines(n_steps)
+        with MultiTracker(tracker, *terminal_progress(n_steps)) as trackers:
             evaluated = recording.train(settings, folder, trackers, wandb_key=wandb_key)
     return Run(load(folder).path, evaluated)
 

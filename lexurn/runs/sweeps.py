@@ -32,7 +32,7 @@ from lexurn.base import files, paths
 from lexurn.base.errors import ParameterError, suggestion
 from lexurn.base.version import __version__
 from lexurn.runs import fit
-from lexurn.runs.tracking import Silent
+from lexurn.runs.tracking import NullTracker
 from lexurn.settings import KINDS, Settings, flat_names, registry, resolver
 
 FEWEST_BETWEEN = 16
@@ -214,7 +214,7 @@ def train_one(point: str, version: str, outside: list[tuple[str, str, str]]) -> 
                 f"lexurn {__version__} is here, {version} was wanted; install the same everywhere"
             )
         failure(settings).unlink(missing_ok=True)
-        runs.get(settings, tracker=Silent())
+        runs.get(settings, tracker=NullTracker())
         return ""
     except Exception:
         trace = traceback.format_exc()

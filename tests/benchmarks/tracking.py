@@ -1,10 +1,13 @@
-"""What Weights & Biases costs a training step, run by hand: `python tests/benchmarks/tracking.py [--rounds 2]`.
+"""Measure what Weights & Biases costs a training step. Run it by hand.
 
-Two equal trainings go on in turn, a block of steps each: one with `tracker=wandb` (offline), one with files alone. A
-block begins just before the metrics of an evaluation are told, so that recording them falls into it, and ends with
-the next evaluation. The standard error is that over pairs of blocks. The processor's time is that of this process: on
-a busy machine it tells more than the clock, but leaves out what the recording process takes on another core. What it
-takes to begin and to finish recording is reported apart.
+    python tests/benchmarks/tracking.py [--rounds 2]
+
+Two equal trainings alternate, one block of steps each: one with `tracker=wandb` (offline), one with
+files alone. A block starts just before the metrics of an evaluation are logged and ends with the
+next evaluation, so it contains the logging. The standard error is taken over pairs of blocks.
+Processor time is that of the training process: on a busy machine it is more reliable than the
+clock, but it leaves out the recorder on another core. The times to start and to finish recording
+are reported separately.
 """
 
 import os
@@ -24,73 +27,67 @@ from lexurn.runs.tracking.weights_and_biases import Wandb
 FLAT = {"n_steps": 2500, "eval_every": 50}
 
 
-class InTurn(Tracker):
-    """One of two trainings: at an evaluation it lets the other go on, and times its own blocks."""
+def clocks() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
 
-    def __init__(self, start: threading.Barrier, mine: threading.Event, other: threading.Event):
-        self.start, self.mine, self.other = start, mine, other
+
+class Alternating(Tracker):
+    """One of two trainings: at an evaluation it lets the other go on; it times its own blocks."""
+
+    def __init__(self, ready: threading.Barrier, own: threading.Event, other: threading.Event):
+        self.ready = ready
+        self.own_turn = own
+        self.other_turn = other
         self.blocks: list[tuple[float, float]] = []
 
     def log(self, metrics, step):
         if step == 0:
-            self.start.wait(60)  # for the other training, and for recording to begin
+            self.ready.wait(60)  # for the other training
         else:
-            self.blocks.append(
-                tuple(now - then for now, then in zip(self.now(), self.began, strict=True))
-            )
-            self.other.set()
-        self.mine.wait()
-        self.mine.clear()
-        self.began = self.now()
+            pairs = zip(clocks(), self.block_start, strict=True)
+            self.blocks.append(tuple(end - start for end, start in pairs))
+            self.other_turn.set()
+        self.own_turn.wait()
+        self.own_turn.clear()
+        self.block_start = clocks()
 
     def finish(self):
-        self.other.set()
-
-    def now(self) -> tuple[float, float]:
-        return time.perf_counter(), time.process_time()
+        self.other_turn.set()
 
 
-class TimedWandb(Tracker):
-    """`Wandb` that knows how long it takes to begin and to finish, and begins before training does."""
+class TimedWandb(Wandb):
+    """Print the seconds that a training waits for the start and for the end of recording."""
 
-    def __init__(self, *arguments, config, key):
-        began = time.perf_counter()
-        self.wandb = Wandb(*arguments, config=config, key=key)
-        while self.wandb.at is None and self.wandb.thread.is_alive():
-            time.sleep(0.01)
-        print(
-            f"to begin recording: {time.perf_counter() - began:.2f} s (in a training nothing waits for it)"
-        )
-        self.log, self.log_table, self.log_weights = (
-            self.wandb.log,
-            self.wandb.log_table,
-            self.wandb.log_weights,
-        )
+    def __init__(self, *arguments, **options):
+        start = time.perf_counter()
+        super().__init__(*arguments, **options)
+        print(f"to start recording: {time.perf_counter() - start:.2f} s")
 
     def finish(self):
-        began = time.perf_counter()
-        self.wandb.finish()
-        print(f"to finish: {time.perf_counter() - began:.2f} s")
+        start = time.perf_counter()
+        super().finish()
+        print(f"to finish: {time.perf_counter() - start:.2f} s")
 
 
 def two_trainings(*, seed: int) -> dict[str, list[tuple[float, float]]]:
-    """The blocks of both, seconds by the clock and of the processor each."""
+    """Return the blocks of both trainings, as seconds of the clock and of the processor."""
     turns = threading.Event(), threading.Event()
     turns[seed % 2].set()
-    start = threading.Barrier(2)
-    trackers = {"wandb": InTurn(start, *turns), "files": InTurn(start, *reversed(turns))}
+    ready = threading.Barrier(2)
+    trackers = {
+        "wandb": Alternating(ready, *turns),
+        "files": Alternating(ready, *reversed(turns)),
+    }
     threads = []
     for i, (name, tracker) in enumerate(trackers.items()):
-        flat = FLAT | {
-            "tracker": name,
-            "seed": 2 * seed + i,
-        }  # seeds apart: a run is trained by one at a time
-        threads.append(threading.Thread(target=runs.get, args=(flat,), kwargs={"tracker": tracker}))
+        flat = FLAT | {"tracker": name, "seed": 2 * seed + i}  # two seeds, so two runs
+        options = {"tracker": tracker}
+        threads.append(threading.Thread(target=runs.get, args=(flat,), kwargs=options))
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return {name: of.blocks for name, of in trackers.items()}
+    return {name: tracker.blocks for name, tracker in trackers.items()}
 
 
 def mean_and_error(values: list[float]) -> str:
@@ -101,18 +98,21 @@ def compare(rounds: int) -> None:
     os.environ["WANDB_MODE"] = "offline"
     recording.Wandb = TimedWandb
     blocks: dict[str, list[tuple[float, float]]] = {"wandb": [], "files": []}
-    with tempfile.TemporaryDirectory() as store:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as store:
         os.environ["LEXURN_RUNS"] = store
         for i in range(rounds):
             for name, seconds in two_trainings(seed=i).items():
                 blocks[name] += seconds
-    for i, what in enumerate(("by the clock", "of the processor")):
-        on, off = ([1e3 * each[i] / FLAT["eval_every"] for each in blocks[name]] for name in blocks)
-        ratios = [first / second for first, second in zip(on, off, strict=True)]
+    for i, kind in enumerate(("clock", "processor")):
+        with_wandb, with_files = (
+            [1e3 * block[i] / FLAT["eval_every"] for block in blocks[name]] for name in blocks
+        )
+        ratios = [a / b for a, b in zip(with_wandb, with_files, strict=True)]
         print(
-            f"{what}: wandb {mean_and_error(on)}, files {mean_and_error(off)} ms a step, evaluations included; "
-            f"wandb / files {mean_and_error(ratios)}, median {statistics.median(ratios):.4f}, n = {len(ratios)} pairs "
-            f"of {FLAT['eval_every']} steps"
+            f"{kind}: wandb {mean_and_error(with_wandb)}, files {mean_and_error(with_files)} "
+            f"ms per step, evaluations included; wandb / files {mean_and_error(ratios)}, "
+            f"median {statistics.median(ratios):.4f}, n = {len(ratios)} pairs of "
+            f"{FLAT['eval_every']} steps"
         )
 
 

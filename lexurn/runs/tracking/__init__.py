@@ -1,15 +1,16 @@
-"""Where what a training tells goes: metrics along it, tables and weights at its end.
+"""Trackers: where a training sends its metrics and, at its end, its tables.
 
-Files in the run's folder always get them; a picture, lines on stderr, or Weights & Biases (see
-`lexurn.runs.tracking.weights_and_biases`) beside them.
+Files in the run's folder always get them. Beside them, a tracker may draw a live figure, print
+progress lines on stderr, or record to Weights & Biases (`lexurn.runs.tracking.weights_and_biases`).
 """
 
 import json
+import os
 import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TextIO, runtime_checkable
 
 import pandas as pd
 
@@ -19,33 +20,34 @@ from lexurn.base.files import append, on_stderr, worded, write
 
 @runtime_checkable
 class Tracker(Protocol):
-    """A tracker that derives from this one ignores what it does not override."""
+    """Receive what a training reports. A derived class ignores what it does not override."""
 
-    def wait(self, text: str) -> None:
-        """Another process trains this run; it is waited for and then loaded, or trained after all."""
+    def report_wait(self, text: str) -> None:
+        """Report that another process is training this run; the caller waits for that process."""
         on_stderr(text)
 
-    def go_on(self, past: list[dict[str, Any]]) -> None:
-        """Metrics, each with its `step`, that were told before the training was cut off; before any others."""
+    def resume(self, past: list[dict[str, Any]]) -> None:
+        """Receive the metrics, each with its `step`, from before the training was cut off."""
 
-    def log(self, metrics: dict[str, float], step: int) -> None: ...
+    def log(self, metrics: dict[str, float], step: int) -> None:
+        """Receive the metrics of one evaluation."""
 
     def log_table(self, name: str, table: pd.DataFrame) -> None:
-        """A table of the finished training; its name may hold slashes."""
-
-    def log_weights(self, path: Path) -> None:
-        """The best weights, stored under `path`: the last thing that a whole training tells."""
+        """Receive a table of the finished training; its name may contain slashes."""
 
     def finish(self) -> None:
-        """Called once, also where the training was cut off."""
+        """Close the tracker; called once, also after an error."""
 
 
-class Silent(Tracker):
-    """Tells nobody."""
+class NullTracker(Tracker):
+    """Ignore everything."""
 
 
-class Several:
-    """Trackers that are told the same. A context: at its end each is finished, whatever the others do."""
+class MultiTracker:
+    """Forward every call to several trackers.
+
+    Used as a context manager: at the end it finishes each tracker, even if another one raises.
+    """
 
     def __init__(self, *trackers: Tracker):
         self.trackers = list(trackers)
@@ -53,46 +55,41 @@ class Several:
     def add(self, tracker: Tracker) -> None:
         self.trackers.append(tracker)
 
-    def go_on(self, past: list[dict[str, Any]]) -> None:
-        for each in self.trackers:
-            each.go_on(past)
+    def resume(self, past: list[dict[str, Any]]) -> None:
+        for tracker in self.trackers:
+            tracker.resume(past)
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        for each in self.trackers:
-            each.log(metrics, step)
+        for tracker in self.trackers:
+            tracker.log(metrics, step)
 
     def log_table(self, name: str, table: pd.DataFrame) -> None:
-        for each in self.trackers:
-            each.log_table(name, table)
+        for tracker in self.trackers:
+            tracker.log_table(name, table)
 
-    def log_weights(self, path: Path) -> None:
-        for each in self.trackers:
-            each.log_weights(path)
-
-    def __enter__(self) -> "Several":
+    def __enter__(self) -> "MultiTracker":
         return self
 
     def __exit__(self, *_: object) -> None:
         with ExitStack() as stack:
-            for each in reversed(self.trackers):  # called last in, first out
-                stack.callback(each.finish)
+            for tracker in reversed(self.trackers):  # the stack calls the last one first
+                stack.callback(tracker.finish)
 
 
 class Files(Tracker):
-    """`metrics.jsonl`, one JSON object per line, there as soon as it is logged: a killed run keeps what it had.
+    """Write metrics and tables into the run's folder.
 
-    A training that goes on from `step` keeps the lines up to there; without one the file begins anew. A table becomes
-    `tables/<name>.csv`. (Whoever trains writes the weights.) Raises `files.StoreError` where the disk is full.
+    `metrics.jsonl` gets one JSON object per evaluation, flushed at once, so a killed run keeps its
+    metrics. A table becomes `tables/<name>.csv`. A training that goes on from `step` keeps the rows
+    up to this step; without a step the file starts empty. Raises `files.StoreError` on a full disk.
     """
 
     def __init__(self, folder: Path, *, step: int | None = None):
-        self.folder, self.metrics = folder, folder / "metrics.jsonl"
-        kept = (
-            [line for line in read(self.metrics) if line["step"] <= step]
-            if step is not None
-            else []
-        )
-        write(self.metrics, "".join(json.dumps(line) + "\n" for line in kept))
+        self.folder = folder
+        self.metrics = folder / "metrics.jsonl"
+        rows = [] if step is None else read_metrics(self.metrics)
+        kept = (json.dumps(row) + "\n" for row in rows if row["step"] <= step)
+        write(self.metrics, "".join(kept))
 
     def log(self, metrics: dict[str, float], step: int) -> None:
         append(self.metrics, json.dumps({"step": step, **metrics}))
@@ -104,55 +101,74 @@ class Files(Tracker):
         write(path, table.to_csv(index=False))
 
 
-def read(metrics: Path) -> list[dict[str, Any]]:
-    """The lines of a `metrics.jsonl`; a last one that a killed process had not finished is left out."""
-    return [
-        json.loads(line) for line in files.read(metrics).decode().splitlines() if line.endswith("}")
-    ]
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a `metrics.jsonl`, without a last line that a killed process cut off."""
+    lines = files.read(path).decode().splitlines()
+    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
-class Lines(Tracker):
-    """Plain progress lines on stderr with an estimate of the time left, at most one in `interval` seconds."""
+class ProgressLines(Tracker):
+    """Print a line with step, loss and time left, at most one per `interval` seconds.
 
-    def __init__(self, n_steps: int, *, interval: float = 5.0):
-        self.n_steps, self.interval = n_steps, interval
-        self.clock, self.said = Clock(n_steps), time.monotonic()
+    The lines go to stderr, or to a `terminal`, where they replace papermill's progress bar.
+    """
+
+    def __init__(self, n_steps: int, *, interval: float = 5.0, terminal: TextIO | None = None):
+        self.n_steps = n_steps
+        self.interval = interval
+        self.terminal = terminal
+        self.clock = Clock(n_steps)
+        self.last_printed = time.monotonic()
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        left = self.clock.left(step)
-        if time.monotonic() - self.said < self.interval:
+        remaining = self.clock.remaining(step)
+        if time.monotonic() - self.last_printed < self.interval:
             return
-        self.said = time.monotonic()
+        self.last_printed = time.monotonic()
         loss = metrics["validation_loss"]
-        print(
-            f"step {step}/{self.n_steps}  validation loss {loss:.4f}  {left}",
-            file=sys.stderr,
-            flush=True,
-        )
+        clear_line = "\r\x1b[K" if self.terminal else ""
+        text = f"step {step}/{self.n_steps}  validation loss {loss:.4f}  {remaining}"
+        print(clear_line + text, file=self.terminal or sys.stderr, flush=True)
+
+
+def terminal_progress(n_steps: int) -> list[ProgressLines]:
+    """Return progress lines for the terminal where papermill runs, or an empty list elsewhere.
+
+    papermill shows nothing of a cell that is running. Its kernel inherits the terminal as stderr,
+    and ipykernel keeps a copy of this descriptor when it redirects stderr into the notebook. A
+    kernel of a Jupyter server has a session name; there a person sees the notebook itself.
+    """
+    descriptor = getattr(sys.stderr, "_original_stdstream_copy", None)
+    has_front_end = "JPY_SESSION_NAME" in os.environ
+    if descriptor is None or has_front_end or not os.isatty(descriptor):
+        return []
+    terminal = open(descriptor, "w", closefd=False)  # noqa: SIM115
+    return [ProgressLines(n_steps, terminal=terminal)]
 
 
 class Clock:
-    """The time left, from the mean time of the steps since the first that it was asked about (0, or a later one)."""
+    """Estimate the remaining time from the mean time per step since the first step it is given."""
 
     def __init__(self, n_steps: int):
-        self.n_steps, self.first = n_steps, None
-        self.began = time.monotonic()
+        self.n_steps = n_steps
+        self.first: tuple[int, float] | None = None
 
-    def left(self, step: int) -> str:
-        """`about 1 min 5 s left`."""
+    def remaining(self, step: int) -> str:
+        """Return for example `about 1 min 5 s left`, or `estimating` at the first step."""
+        now = time.monotonic()
         if self.first is None:
-            self.first, self.began = step, time.monotonic()
-        if step == self.first:
+            self.first = (step, now)
+        first_step, start = self.first
+        if step == first_step:
             return "estimating"
-        seconds = (time.monotonic() - self.began) / (step - self.first) * (self.n_steps - step)
+        seconds = (now - start) / (step - first_step) * (self.n_steps - step)
         return f"about {duration(seconds)} left"
 
 
 def duration(seconds: float) -> str:
-    """`8 s`, `1 min 5 s` or `2 h 10 min`."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    """Return a duration in words: `8 s`, `1 min 5 s` or `2 h 10 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes_of_hour = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes_of_hour} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,4 +1,4 @@
-"""The key of a Weights & Biases account: found where people keep it, and kept nowhere."""
+"""Find the API key of a Weights & Biases account. The key is never stored."""
 
 import os
 import sys
@@ -9,35 +9,38 @@ from pathlib import Path
 
 from lexurn.base import paths
 
-NAME = "WANDB_API_KEY"
+VARIABLE = "WANDB_API_KEY"
 
 
 def find_key(given: str | None = None) -> str | None:
-    """The first that is there: the one given, the environment's, an `.env` file's, Colab's secret, one typed in."""
+    """Return the first key among these, or None if there is none.
+
+    The order: the given key, the environment, an `.env` file, Colab's secrets, the terminal.
+    """
     sources = (
         lambda: given,
-        lambda: os.environ.get(NAME),
+        lambda: os.environ.get(VARIABLE),
         _from_env_file,
         _from_colab,
         _from_terminal,
     )
-    found = ((source() or "").strip() for source in sources)
-    return next(filter(None, found), None)
+    keys = ((source() or "").strip() for source in sources)
+    return next(filter(None, keys), None)
 
 
 def _from_env_file() -> str | None:
-    """`WANDB_API_KEY=...` in the file `.env` of the repository or of the working directory."""
+    """Look in the file `.env` of the repository, then in that of the working directory."""
     folders = [Path.cwd()]
     with suppress(FileNotFoundError):
         folders.insert(0, paths.root())
     for folder in folders:
         try:
-            lines = (folder / ".env").read_text().splitlines()
+            text = (folder / ".env").read_text()
         except (OSError, UnicodeDecodeError):
             continue
-        for line in lines:
+        for line in text.splitlines():
             name, _, value = line.strip().removeprefix("export ").partition("=")
-            if name.strip() == NAME and value.strip():
+            if name.strip() == VARIABLE and value.strip():
                 return value.strip().strip("'\"")
     return None
 
@@ -48,20 +51,20 @@ def _from_colab() -> str | None:
     try:
         from google.colab import userdata
 
-        return userdata.get(NAME)
-    except Exception:  # no such secret, or no permission to read it
+        return userdata.get(VARIABLE)
+    except Exception:  # the secret does not exist, or the notebook may not read it
         return None
 
 
 def _from_terminal() -> str | None:
-    """Asked for only where a person sits at a terminal; in a notebook the question could wait for ever."""
-    at_terminal = sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()
-    return _typed() if at_terminal and "ipykernel" not in sys.modules else None
+    """Ask only if a person sits at a terminal; in a notebook the question could wait forever."""
+    is_terminal = sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()
+    return _ask_once() if is_terminal and "ipykernel" not in sys.modules else None
 
 
 @cache
-def _typed() -> str | None:
-    """Asked once in a process, however many runs it trains."""
+def _ask_once() -> str | None:
+    """Ask once per process, whatever the number of runs it trains."""
     try:
         return getpass("W&B API key (empty: record offline): ", stream=sys.stderr)
     except EOFError:
