@@ -72,11 +72,11 @@ n_steps: int = 1000  # optimizer updates; follows from the data where they are f
 optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
 warmup: int = 50  # steps of linear warm-up
 grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
-seed: int = 0  # the one seed that every random stream is derived from
+seed: int = 0  # the seed that every random stream is derived from
 # how much is averaged over
-n_seeds: int = 1  # seeds, each with a pool of its own, that models are trained with
+n_seeds: int = 1  # seeds, each with its own pool, to train with
 n_diversities: int = 3  # task diversities D of a map, from 1 to 128
-jobs: int = 2  # processes side by side that train
+jobs: int = 2  # processes that train side by side
 # where it runs
 device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads

@@ -63,14 +63,14 @@ sys.path.insert(0, str(clone))
 # what is sampled
 corpus: str = "plays"  # plays, wikitext-2, or a folder with train.txt, valid.txt, test.txt
 tokenizer: str = "bpe"  # bpe (learned from the training text), char (characters), or gpt2
-trained_on: str = "train"  # split that is trained on: train, or valid (its last tenth then chooses the weights)
+train_split: str = "train"  # split to train on: train, or valid (its last tenth then chooses the weights)
 # how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
-seed: int = 0  # the one seed that every random stream is derived from
+seed: int = 0  # the seed that every random stream is derived from
 # how much is averaged over
-n_seeds: int = 1  # seeds, each with a pool of its own, that models are trained with
+n_seeds: int = 1  # seeds, each with its own pool, to train with
 prompts: list = []  # texts whose tokens are compared; []: two of ours
-jobs: int = 2  # processes side by side that train
+jobs: int = 2  # processes that train side by side
 # where it runs
 device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
@@ -108,7 +108,7 @@ torch.set_num_threads(settings.machine.threads)
 study, in_words, names = settings.study, intervals.with_error, summaries.MEASURE_NAMES
 scale = settings.training.n_steps / (2 * sweeps.read("geometry").points[0].training.n_steps)
 machine = {name: value for name, value in settings.changed().items() if name in ("device", "threads")}
-data = {name: value for name, value in settings.changed().items() if name in ("corpus", "tokenizer", "trained_on")}
+data = {name: value for name, value in settings.changed().items() if name in ("corpus", "tokenizer", "train_split")}
 seeds = range(settings.training.seed, settings.training.seed + study.n_seeds)
 grid = sweeps.read("geometry", changes=machine | data, seeds=seeds, scale=scale)
 known = sweeps.read("geometry_known", changes=machine, seeds=seeds, scale=scale)

@@ -41,8 +41,8 @@ class TransformerSettings(BackboneSettings):
     )
     norm_placement: Literal["pre", "post", "peri", "mix"] = Field(
         "pre",
-        description="where norms act: pre (inputs), post (sums), peri (inputs and outputs), "
-        "mix (a quarter post, then pre)",
+        description="norm of: pre (input), post (sum), peri (input and output), mix "
+        "(a quarter post, then pre)",
     )
     positions: Literal["learned", "rotary", "none", "integer", "linear", "log", "sinusoidal"] = (
         Field("learned", description="positional encoding")

@@ -46,8 +46,8 @@ FIXED: dict[str, type[Section]] = {
 
 HELP = {
     "task": "what is sampled: urns (coins are urns of two colours), language, text",
-    "vocabulary": "embedding tables that are redrawn, with lex: one_hot, orthonormal, "
-    "gaussian_scaled, gaussian, original",
+    "vocabulary": "random embeddings, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, "
+    "original",
     "backbone": "what computes in between: transformer, lstm, mamba, xlstm, linear",
 }
 
