@@ -200,7 +200,7 @@ display(Markdown(one_run.described(run)))
 
 # %%
 splits, _ = one_run.shown(run)
-rows = run.results[run.results["measure"] == evaluation.distance(run.results)]
+rows = run.results[run.results["measure"] == evaluation.distance_measure(run.results)]
 alt = "Distances of the model to the exact predictors against the tokens seen, a panel a split."
 panels = {"each": {"split": splits}, "share_y": True, "legend": "distance to"}
 figure(plots.distances_by_row, rows, runs=[run], alt=alt, n=f"{rows['n'].max()} sequences a split", **panels)

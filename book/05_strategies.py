@@ -102,7 +102,7 @@ from lexurn.publish import claims
 from lexurn.runs import sweeps
 
 torch.set_num_threads(settings.machine.threads)
-study, first_seed, in_words = settings.study, settings.training.seed, intervals.with_error
+study, first_seed, in_words = settings.study, settings.training.seed, intervals.format_with_error
 
 # %% [markdown]
 # ## The models
@@ -210,9 +210,9 @@ figure(plots.curves, curves, name="transience", alt=alt, **options)
 risen = strategies.dips(cells)
 rows, transient = {}, {kind: [] for kind in kinds}
 for (kind, n_tasks), mine in risen.groupby(["kind", "n_tasks"], sort=False):
-    fall, rise = (intervals.of_few(mine[name].tolist()) for name in ("fall", "rise"))
+    fall, rise = (intervals.t_interval(mine[name].tolist()) for name in ("fall", "rise"))
     rows[kind, n_tasks] = {"step": mine["step"].median(), "least": mine["least"].mean(), "fall": fall, "rise": rise}
-    if fall.side == rise.side == 1:
+    if fall.sign == rise.sign == 1:
         transient[kind].append(n_tasks)
 shown = pd.DataFrame(rows).T.rename_axis(["kind", "n_tasks"])
 shown["KL(urn ‖ model), least"] = (shown["least"] + cells["kl_g"].mean()).astype(float).round(4)
@@ -282,7 +282,7 @@ figure(
 )
 
 # %%
-slopes, spread = strategies.slopes(crossed), intervals.of_few(strategies.slopes(crossed).tolist())
+slopes, spread = strategies.slopes(crossed), intervals.t_interval(strategies.slopes(crossed).tolist())
 published = claims.get("strategies/crossing_slope").published
 verdict = "inside" if spread.low <= published <= spread.high else "outside"
 order = f"the step half way grows as D to the power of {spread} (t interval, n = {spread.n} seed(s)); published is"
@@ -453,7 +453,7 @@ if is_last.any():
 surplus = {}
 for program, of_it in told.groupby("program", sort=False):
     larger = (of_it["w_s"] - of_it["to_memorizer"]).groupby(of_it["seed"]).mean()
-    surplus[program] = intervals.of_few(larger.tolist())
+    surplus[program] = intervals.t_interval(larger.tolist())
     due = fits["normal"].account.transition(programs[program].groupby("n_tasks").mean(numeric_only=True))
     text = (
         f"**S by {program}** ({programs[program]['k_m'].min():.0f} bits or more): weight less share {surplus[program]}"
@@ -530,7 +530,7 @@ def of(who, name):
 
 wide = scores.pivot(index="seed", columns="who", values=["held out", "more urns"])
 worse = {part: wide[part]["account"] - wide[part]["baseline"] for part in ("held out", "more urns")}
-apart = intervals.of_few(worse["more urns"].tolist())
+apart = intervals.t_interval(worse["more urns"].tolist())
 cited = {name: claims.get(f"strategies/{name}").shown for name in ("alpha", "correlation_in", "tv_in", "tv_out")}
 
 # %%

@@ -103,7 +103,7 @@ def test_trajectories_have_shares_weights_and_regrets_against_the_same_reference
     last, before = table.xs(10, level="step"), table.xs(0, level="step")
     ends = lexical.references["generalizing"], lexical.references["symmetrized"]
     apart = (
-        comparison.over_rows(comparison.distance(*ends, lexical.splits["out_of_distribution"]))
+        comparison.mean_over_rows(comparison.distance(*ends, lexical.splits["out_of_distribution"]))
         .mean()
         .item()
     )
@@ -166,9 +166,9 @@ def test_a_model_that_only_hedges_is_not_taken_for_one_that_memorizes(tmp_path):
         run.__dict__.update(known)
         runs.append(run)
     found = verdicts.verdict(headline.standings(runs), generator=generator(0, "verdict"))
-    assert found.with_entropy.side == found.control_with_entropy.side == 1
+    assert found.with_entropy.sign == found.control_with_entropy.sign == 1
     assert found.r.value > -0.9 and abs(found.beyond.value) < 0.05
-    weights = headline.mixtures(runs)
+    weights = headline.nearest_mixtures(runs)
     np.testing.assert_allclose(weights["uniform"], 0.2, atol=0.02)
     assert (weights["symmetrized"] < 0.05).all() and (weights["left_over"] < 1e-4).all()
     assert (weights["from_g"] > 10 * weights["left_over"]).all()
@@ -192,7 +192,7 @@ def test_a_memorizer_lies_beyond_its_control(runs):
         generator=generator(0, "verdict"),
     )
     assert (
-        found.beyond.side == 1
+        found.beyond.sign == 1
         and "That is nearer to S than a hedging G is which is as far from G" in str(found)
     )
 

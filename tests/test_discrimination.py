@@ -25,7 +25,7 @@ def test_distances_from_the_true_urn_are_those_stated(cell):
         "n_pools": n_pools,
         "n_sequences": n_sequences,
     }
-    table = discrimination.against_truth(Urns(n_colors), seed=0, **options)
+    table = discrimination.kl_from_truth(Urns(n_colors), seed=0, **options)
     for line, wanted in zip(table.to_dict("records"), stated, strict=True):
         assert line["n"] == n_pools and line["sem"] == pytest.approx(line["sd"] / n_pools**0.5)
         assert abs(line["mean"] - wanted) < 6 * line["sem"] + 0.0006, (
@@ -39,7 +39,7 @@ def test_distances_from_the_true_urn_are_those_stated(cell):
 
 def test_distances_between_predictors_shrink_with_the_pool_and_average_up_to_every_context_length():
     def found(n_tasks):
-        return discrimination.apart(
+        return discrimination.pairwise_distances(
             Urns(4), context_length=32, n_tasks=n_tasks, n_pools=30, n_sequences=20, seed=0
         )
 
@@ -54,7 +54,7 @@ def test_distances_between_predictors_shrink_with_the_pool_and_average_up_to_eve
 
 def test_a_context_length_is_the_beginning_of_a_longer_one():
     short, long = (
-        discrimination.apart(
+        discrimination.pairwise_distances(
             Urns(3), context_length=c, n_tasks=1, n_pools=200, n_sequences=4, seed=0
         ).set_index(["pair", "row"])
         for c in (5, 20)

@@ -17,7 +17,7 @@ from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import prompts
 from lexurn.generators.strings import lengths as sizes
 from lexurn.measures import intervals, rules
-from lexurn.measures.chance import by_chance
+from lexurn.measures.chance import uniform_strings
 from lexurn.models.generation import complete
 from lexurn.predictors.grammars import oracle
 from lexurn.runs import cache, languages, snapshots, store, sweeps, workers
@@ -54,7 +54,7 @@ def test_every_step_is_asked_with_its_own_weights(run):
     assert mass.nunique() == 3  # a model that stays the same would give one
     for step, model in run.checkpoints():
         given = prompts("aNbN")["out_of_distribution"]
-        found = rules.judged(LANGUAGES["aNbN"], given, complete(model, given, limit=13))
+        found = rules.judge_completions(LANGUAGES["aNbN"], given, complete(model, given, limit=13))
         asked = of(table, step=step, best=False, prompts="out_of_distribution", decoding="greedy")
         assert asked.set_index("measure").loc[found["measure"], "value"].tolist() == pytest.approx(
             found["value"].tolist(), nan_ok=True
@@ -91,7 +91,7 @@ def test_the_published_protocol_takes_the_best_of_those_that_ended():
     assert best.loc[0, ["step", "value", "n"]].tolist() == [60, 0.9, 2] and pd.isna(
         best.loc[1, "value"]
     )
-    over = intervals.over_seeds(extrapolation.best_ever(table), ["language", "model"])
+    over = intervals.mean_over_seeds(extrapolation.best_ever(table), ["language", "model"])
     assert over["mean"].item() == 0.9 and over["n"].item() == 1 and over["sem"].isna().all()
 
 
@@ -192,7 +192,7 @@ def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
     again = cache.of_grid(grid, extrapolation.followed, name="rules-test", say=told.append)
     pd.testing.assert_frame_equal(again, table)
     rates = table.assign(language="aNbN")
-    every, levels = extrapolation.each_seed(rates), rules.levels(["aNbN"], limit=13)
+    every, levels = extrapolation.each_seed(rates), rules.baseline_levels(["aNbN"], limit=13)
     assert len(every) == 3 * 4 and set(every["what"]) == set(list(rules_plots.WHAT)[:3])
     at = levels.set_index("what")["value"]
     assert at["immediate EOS"] == pytest.approx(69 / 251) and 0.13 < at["chance"] < 0.17
@@ -215,15 +215,15 @@ def test_a_grid_of_named_sets_is_followed_and_compared(tmp_path, monkeypatch):
 def test_progress_is_nothing_by_chance_and_all_where_the_rule_always_holds():
     language = LANGUAGES["aNbN"]
     for predictor, wanted in (
-        (by_chance(language), (0.0, 0.0)),
+        (uniform_strings(language), (0.0, 0.0)),
         (oracle("aNbN", max_length=12), (1.0, 1.0)),
     ):
-        table = rules.masses(predictor, language).assign(
+        table = rules.rule_masses(predictor, language).assign(
             prompts="words", best=False, language="aNbN", model="m", seed=0, step=1
         )
         progress = extrapolation.progress(table).set_index("rule")["value"]
         assert progress[["rule 1", "rule 2"]].tolist() == pytest.approx(wanted, abs=1e-12)
-    half = rules.masses(
+    half = rules.rule_masses(
         oracle("aNbM", max_length=10), language
     )  # rule 2 always, rule 1 in one word of seven
     table = half.assign(prompts="words", best=False, language="aNbN", model="m", seed=0, step=1)
@@ -274,7 +274,7 @@ def test_a_lexical_model_is_asked_under_a_table_for_each_prompt(monkeypatch, tmp
     given = prompts("aNbN")["out_of_distribution"]
     draw = run.model.vocabulary.draw(len(given), generator=generator(0, "completions"))
     assert len(draw.unique(dim=0)) > 20
-    wanted = rules.judged(
+    wanted = rules.judge_completions(
         LANGUAGES["aNbN"], given, complete(run.model, given, limit=13, table=draw)
     )
     asked = of(table, best=True, prompts="out_of_distribution", decoding="greedy")
@@ -291,7 +291,7 @@ def test_prompt_by_prompt_is_what_is_followed(run):
         LANGUAGES["aNbN"].decode(prompts("aNbN")["out_of_distribution"])
     )
     for decoding, mine in found.groupby("decoding"):
-        expected = of(table, decoding=decoding, measure=rules.KEPT)["value"].item()
+        expected = of(table, decoding=decoding, measure=rules.MAIN_MEASURE)["value"].item()
         assert len(mine) == 251 and mine["value"].mean() == pytest.approx(expected)
     sampled = of(found, decoding="sampled")["value"]
     assert sampled.isin([0.0, 0.25, 0.5, 0.75, 1.0]).all() and sampled.nunique() > 2

@@ -125,7 +125,7 @@ def test_the_truth_lies_within_the_intervals_of_seeds():
     ):
         low, high = np.quantile(list(map(value_of, accounts)), [0.025, 0.975])
         assert low < value_of(TRUE) < high < low + 4.0
-        few = intervals.of_few([*map(value_of, alone)])
+        few = intervals.t_interval([*map(value_of, alone)])
         assert few.low < value_of(TRUE) < few.high and few.n == 4
     assert strategies.resampled(cells(), made_by(TRUE.log_odds(cells()))["kl"], found) == []
 

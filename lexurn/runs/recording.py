@@ -18,7 +18,7 @@ from safetensors.torch import save
 from lexurn import models, predictors, training
 from lexurn.base import files
 from lexurn.base.shapes import State, Tokens
-from lexurn.measures import comparison, evaluation
+from lexurn.measures import evaluation, mixtures
 from lexurn.runs import checkpoints, fit, provenance, snapshots, tracking
 from lexurn.runs.tracking import Files, Several, duration
 from lexurn.runs.tracking.weights_and_biases import Wandb
@@ -59,7 +59,7 @@ def train(
         if state is not None:
             trackers.go_on(tracking.read(folder / "metrics.jsonl"))
 
-        how = {"first_row": ready.first_row, "at_once": fit.at_once(settings)}
+        how = {"first_row": ready.first_row, "batch_size": fit.at_once(settings)}
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
             seed = settings.training.seed
@@ -99,7 +99,7 @@ def train(
             ready.predictor, references, splits, step=trained.best_step, **how
         )
         for name, tokens in splits.items():
-            few = tokens if len(tokens) <= how["at_once"] else tokens[: how["at_once"]]
+            few = tokens if len(tokens) <= how["batch_size"] else tokens[: how["batch_size"]]
             predictions = evaluation.last_predictions(ready.predictor, references, few)
             trackers.log_table(f"predictions/{name}", predictions)
     files.write(folder / "model.safetensors", save(trained.best))
@@ -134,7 +134,7 @@ def _mixing(
     ends = predictors.remembered(ends, {"few": few})
 
     def weigh() -> dict[str, float]:
-        weights = comparison.mixture_weights(ready.predictor, ends, few)
+        weights = mixtures.mixture_weights(ready.predictor, ends, few)
         return {f"out_of_distribution/weight/{name}": weight for name, weight in weights.items()}
 
     return weigh
@@ -142,7 +142,7 @@ def _mixing(
 
 def _scalars(table: pd.DataFrame) -> dict[str, float]:
     """One flat name per number worth a curve: `<split>/<measure>/<reference>`, over rows and (`/last`) at the last."""
-    measures = ["loss", evaluation.distance(table)]
+    measures = ["loss", evaluation.distance_measure(table)]
     table = table[table["measure"].isin(measures) & table["row"].isin(["mean", "last"])]
     scalars = {}
     for split, row, reference, measure, mean in table[

@@ -19,7 +19,7 @@ import torch
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import LogProbs
-from lexurn.measures import comparison, discrimination, evaluation, intervals
+from lexurn.measures import comparison, discrimination, evaluation, intervals, mixtures
 from lexurn.predictors import Uniform
 from lexurn.runs import fit
 from lexurn.runs.run import Run
@@ -120,7 +120,7 @@ def standings(runs: Sequence[Run]) -> pd.DataFrame:
         }
         relative = comparison.relative_distance(run.predictor, references, tokens, **options)
         r, scale = relative.interval, _apart(run, "generalizing", settings.memorizing)
-        if relative.undetermined:
+        if relative.is_undetermined:
             line |= dict.fromkeys(("r", "r_low", "r_high", "control"), np.nan)
         else:
             control = hedged(references["generalizing"](tokens), distance=to_g)
@@ -159,7 +159,7 @@ def hedged(log_g: LogProbs, *, distance: float) -> LogProbs:
     return mixed
 
 
-def mixtures(runs: Sequence[Run]) -> pd.DataFrame:
+def nearest_mixtures(runs: Sequence[Run]) -> pd.DataFrame:
     """The mixture of G, M, S and U nearest to each model on fresh urns: kind, n_colors, seed, the weight
     of each, `left_over`, the mean KL of the model from that mixture, and for scale `from_g`, that of the model from G.
     """
@@ -167,9 +167,9 @@ def mixtures(runs: Sequence[Run]) -> pd.DataFrame:
     for run in runs:
         settings, tokens = run.settings, run.splits["out_of_distribution"]
         references = run.references | {"uniform": Uniform(settings.task.n_colors)}
-        weights = comparison.mixture_weights(run.predictor, references, tokens)
-        left = comparison.left_over(run.predictor, references, tokens, weights=weights)
-        only_g = comparison.left_over(
+        weights = mixtures.mixture_weights(run.predictor, references, tokens)
+        left = mixtures.kl_from_mixture(run.predictor, references, tokens, weights=weights)
+        only_g = mixtures.kl_from_mixture(
             run.predictor,
             {"generalizing": references["generalizing"]},
             tokens,
@@ -226,7 +226,7 @@ def trajectories(runs: Sequence[Run]) -> pd.DataFrame:
             ):
                 lost = divergences.negative_log_likelihood(reference(splits[split]), splits[split])
                 columns[column] = (
-                    metrics[f"{split}/loss"] - comparison.over_rows(lost).mean().item()
+                    metrics[f"{split}/loss"] - comparison.mean_over_rows(lost).mean().item()
                 )
             tables.append(pd.DataFrame({**of, **columns}))
         weight = metrics.get("out_of_distribution/weight/uniform", np.nan)
@@ -262,7 +262,7 @@ def _apart(run: Run, first: str, second: str) -> float:
     """The distance between two references of a run on fresh urns."""
     ends = run.references[first], run.references[second]
     return (
-        comparison.over_rows(comparison.distance(*ends, run.splits["out_of_distribution"]))
+        comparison.mean_over_rows(comparison.distance(*ends, run.splits["out_of_distribution"]))
         .mean()
         .item()
     )

@@ -52,7 +52,7 @@ class Verdict:
         if not self.r.n:
             return f"On none of {self.n_urns} urns can G and {name} be told apart."
         ends = {"above": f"nearer to {name} than to G", "below": f"nearer to G than to {name}"}
-        average = self.r.words(**ends, between="not told from half-way")
+        average = self.r.describe(**ends, between="not told from half-way")
         counts = (
             f"{self.n_nearer_g} are nearer to G and {self.n_nearer_memorizer} to {name} for certain"
         )

@@ -49,7 +49,7 @@ def linear(settings: Settings) -> pd.DataFrame:
         model = PositionPairs(language.vocab_size, n_rows=n_rows, masked=masked, generator=stream)
         predictor = _predictor(trained(model, settings))
         completed = go_on(predictor, given, limit=n_rows)
-        kept = rules.judged(language, given, completed).set_index("measure")["value"]
+        kept = rules.judge_completions(language, given, completed).set_index("measure")["value"]
         at_once = (completed[:, given.shape[1]] == EOS).double().mean().item()
         n_parameters = sum(parameter.numel() for parameter in model.parameters())
         lines.append(
@@ -57,7 +57,7 @@ def linear(settings: Settings) -> pd.DataFrame:
                 name,
                 n_parameters,
                 seed,
-                kept[rules.KEPT],
+                kept[rules.MAIN_MEASURE],
                 at_once,
                 _excess(predictor, settings, words),
             )

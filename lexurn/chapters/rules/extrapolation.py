@@ -20,9 +20,16 @@ from lexurn.base.seeding import generator
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.generators.languages import LANGUAGES, Language
 from lexurn.generators.strings import EOS
-from lexurn.measures.chance import by_chance
-from lexurn.measures.intervals import crossed
-from lexurn.measures.rules import KEPT, MASSES, Words, judged, masses, prompt_sets
+from lexurn.measures.chance import uniform_strings
+from lexurn.measures.intervals import two_way_interval
+from lexurn.measures.rules import (
+    MAIN_MEASURE,
+    MASSES,
+    Strings,
+    judge_completions,
+    prompt_sets,
+    rule_masses,
+)
 from lexurn.models import LanguageModel
 from lexurn.models.generation import complete, go_on
 from lexurn.runs import fit
@@ -32,7 +39,7 @@ N_SAMPLES = 1000
 """Sampled completions for each set of prompts, at least: every prompt as often as it takes."""
 
 
-Complete = Callable[[Tokens], Words]
+Complete = Callable[[Tokens], Strings]
 
 
 def repeated(given: Int64[Tensor, "prompts time"]) -> Int64[Tensor, "times time"]:
@@ -47,12 +54,16 @@ def extrapolation(
     tables = []
     for name, given in sets.items():
         tables.append(
-            judged(language, given, greedy(given)).assign(prompts=name, decoding="greedy")
+            judge_completions(language, given, greedy(given)).assign(
+                prompts=name, decoding="greedy"
+            )
         )
         if sampled is not None:
             often = repeated(given)
             tables.append(
-                judged(language, often, sampled(often)).assign(prompts=name, decoding="sampled")
+                judge_completions(language, often, sampled(often)).assign(
+                    prompts=name, decoding="sampled"
+                )
             )
     return pd.concat(tables, ignore_index=True)[["prompts", "decoding", "measure", "value", "n"]]
 
@@ -69,7 +80,9 @@ def of_predictor(predictor: Predictor, language: Language, *, limit: int) -> pd.
     )
 
 
-def completions(model: LanguageModel, given: Tokens, *, seed: int, sampled: bool = False) -> Words:
+def completions(
+    model: LanguageModel, given: Tokens, *, seed: int, sampled: bool = False
+) -> Strings:
     """What a model goes on with, greedily or sampled, the same each time that it is asked. A lexical model goes on with
     every prompt under a random table of its own."""
     table = model.vocabulary.draw(len(given), generator=generator(seed, "completions"))
@@ -95,7 +108,7 @@ def followed(run: Run) -> pd.DataFrame:
         table = extrapolation(
             language, sets, greedy, partial(greedy, sampled=True) if step is None else None
         )
-        mass = masses(fit.as_predictor(model, settings), language).assign(
+        mass = rule_masses(fit.as_predictor(model, settings), language).assign(
             prompts="words", decoding="exact"
         )
         table = pd.concat([table, mass], ignore_index=True)
@@ -106,7 +119,7 @@ def followed(run: Run) -> pd.DataFrame:
 
 
 def by_prompt(run: Run) -> pd.DataFrame:
-    """`KEPT` out of distribution at the best weights, prompt by prompt: decoding, prompt (its letters), value (the
+    """`MAIN_MEASURE` out of distribution at the best weights, prompt by prompt: decoding, prompt (its letters), value (the
     share of its completions, of which one is greedy). The means over prompts are those of `followed`."""
     language = LANGUAGES[run.settings.task.language]
     given = prompt_sets(language.name, completions=run.settings.task.completions)[
@@ -124,7 +137,7 @@ def by_prompt(run: Run) -> pd.DataFrame:
 
 
 def over_seeds_and_prompts(outcomes: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """`uncertainty.crossed` for each combination of `by`, of a table seed, prompt, value (a share): mean, low and high
+    """`intervals.two_way_interval` for each combination of `by`, of a table seed, prompt, value (a share): mean, low and high
     (for seeds and prompts like these, within 0 and 1), over_seeds and over_prompts (the standard errors of each alone),
     n (seeds), prompts (how many)."""
     lines = []
@@ -132,7 +145,7 @@ def over_seeds_and_prompts(outcomes: pd.DataFrame, by: list[str]) -> pd.DataFram
         wide = mine.pivot(index="seed", columns="prompt", values="value")
         if wide.isna().any(axis=None):
             raise ValueError(f"every seed needs every prompt, {' '.join(map(str, of))} lacks some")
-        both, seeds, each = crossed(wide.to_numpy())
+        both, seeds, each = two_way_interval(wide.to_numpy())
         low, high = np.clip([both.low, both.high], 0, 1)
         lines.append((*of, both.value, low, high, seeds, each, both.n, wide.shape[1]))
     columns = [*by, "mean", "low", "high", "over_seeds", "over_prompts", "n", "prompts"]
@@ -153,10 +166,12 @@ def best_ever(rates: pd.DataFrame, measure: str = "rule_1_of_finished") -> pd.Da
 def each_seed(rates: pd.DataFrame) -> pd.DataFrame:
     """Rule 1 out of distribution in three ways, of every run: language, model, what, seed, value.
 
-    `what`: greedy and sampled (`KEPT`, at the best validation loss), and `best ever, finished only`.
+    `what`: greedy and sampled (`MAIN_MEASURE`, at the best validation loss), and `best ever, finished only`.
     """
     mine = rates[
-        rates["best"] & (rates["prompts"] == "out_of_distribution") & (rates["measure"] == KEPT)
+        rates["best"]
+        & (rates["prompts"] == "out_of_distribution")
+        & (rates["measure"] == MAIN_MEASURE)
     ]
     ever = best_ever(rates).assign(what="best ever, finished only")
     every = pd.concat([mine.rename(columns={"decoding": "what"}), ever], ignore_index=True)
@@ -176,9 +191,9 @@ def progress(rates: pd.DataFrame) -> pd.DataFrame:
         share = (wide["both"] + wide[rule]) / wide[list(MASSES)].sum(axis=1)
         least = {}
         for name in wide.index.unique("language"):
-            blind = masses(by_chance(LANGUAGES[name]), LANGUAGES[name]).set_index("measure")[
-                "value"
-            ]
+            blind = rule_masses(uniform_strings(LANGUAGES[name]), LANGUAGES[name]).set_index(
+                "measure"
+            )["value"]
             least[name] = (blind["both"] + blind[rule]) / blind.sum()
         low = share.index.get_level_values("language").map(least).to_numpy(float)
         tables.append(

@@ -128,7 +128,7 @@ def trial(
             values[f"KL more urns, {who}"] = float(lost[parts(mine)["more urns"]].mean())
         for name, value in values.items():
             found.setdefault(name, []).append(value)
-    return {name: intervals.of_few(values) for name, values in found.items()}
+    return {name: intervals.t_interval(values) for name, values in found.items()}
 
 
 def weights(cells: pd.DataFrame, **accounts: Account | Baseline) -> pd.DataFrame:

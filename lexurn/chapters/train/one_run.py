@@ -7,7 +7,7 @@ import pandas as pd
 from lexurn.base.shapes import Predictor
 from lexurn.generators import text
 from lexurn.measures import comparison, evaluation
-from lexurn.measures.intervals import with_error
+from lexurn.measures.intervals import format_with_error
 from lexurn.runs import fit, perplexity
 from lexurn.runs.languages import excess
 from lexurn.runs.run import Run
@@ -30,9 +30,9 @@ def _of_balls(run: Run) -> str:
     inside = "in_distribution" if run.pool is not None else "out_of_distribution"
     regret = evaluation.select(run.results, split=inside, measure="regret")
     text = comparison.describe(run.predictor, run.references, run.splits)
-    text += " " + comparison.scale(run.references, run.splits["out_of_distribution"])
+    text += " " + comparison.describe_scale(run.references, run.splits["out_of_distribution"])
     if best in regret.index:
-        lost = with_error(*regret.loc[best, ["mean", "sem"]])
+        lost = format_with_error(*regret.loc[best, ["mean", "sem"]])
         text += f" The optimum on its own kind of data is **{best}**; there this model loses {lost} nats a ball more."
     return text
 
@@ -40,7 +40,7 @@ def _of_balls(run: Run) -> str:
 def _of_words(run: Run) -> str:
     best, table = fit.optimum(run.settings), excess(run)
     lost = [
-        f"{with_error(value, sem)} on {n} words {split.replace('_', ' ')}"
+        f"{format_with_error(value, sem)} on {n} words {split.replace('_', ' ')}"
         for split, value, sem, n in table.loc[
             table["reference"] == best, ["split", "value", "sem", "n"]
         ].values
@@ -52,10 +52,10 @@ def _of_words(run: Run) -> str:
 def _of_text(run: Run) -> str:
     said = []
     for who, of in perplexity.of_run(run).items():
-        bits = with_error(of.bits_per_byte, of.bits_per_byte_sem)
+        bits = format_with_error(of.bits_per_byte, of.bits_per_byte_sem)
         name = "this model" if who == "model" else who
         said.append(
-            f"{name} **{with_error(of.perplexity, of.perplexity_sem)}** ({bits} bits per byte)"
+            f"{name} **{format_with_error(of.perplexity, of.perplexity_sem)}** ({bits} bits per byte)"
         )
     return (
         f"The best that can be said of a text is not known. Perplexity of the whole test text, {of.n_tokens:,} tokens: "
@@ -64,15 +64,15 @@ def _of_text(run: Run) -> str:
 
 
 def along_one_sequence(run: Run, who: Mapping[str, Predictor]) -> tuple[pd.DataFrame, list[str]]:
-    """What each predictor says along one held-out sequence (as `evaluation.on_one_sequence`), and the names of tokens.
+    """What each predictor says along one held-out sequence (as `evaluation.predict_sequence`), and the names of tokens.
 
     Of a text some tokens from its middle, and only those that come there.
     """
     tokens = run.splits[shown(run)[1]]
     if run.settings.task.name != "text":
-        return evaluation.on_one_sequence(who, tokens[:1]), run.settings.task.names
+        return evaluation.predict_sequence(who, tokens[:1]), run.settings.task.names
     tokens = tokens[len(tokens) // 2, :MOST_ROWS][None]
-    table, come = evaluation.of_those_that_come(evaluation.on_one_sequence(who, tokens), tokens)
+    table, come = evaluation.keep_occurring_tokens(evaluation.predict_sequence(who, tokens), tokens)
     tokenizer = text.load(run.settings.task).tokenizer
     return table, [tokenizer.decode([token]).replace(" ", "·").replace("\n", "⏎") for token in come]
 
