@@ -151,8 +151,8 @@ models = {name: [found[point] for point in grid.points] for name, grid in grids.
 # with S, not with M.
 
 # %%
-scored = headline.published(models["headline"])
-means = verdicts.over_urns(scored, "mean", by=["n_colors", "who"], generator=generator(0, "published"))
+scored = headline.published_scores(models["headline"])
+means = verdicts.mean_over_urns(scored, "mean", by=["n_colors", "who"], generator=generator(0, "published"))
 original = {kind: claims.get(f"headline/{kind}") for kind in ("normal", "lexical")}
 published = pd.DataFrame(
     {"who": kind, "n_colors": 4, "mean": claim.published, "spread": claim.spread} for kind, claim in original.items()
@@ -223,7 +223,7 @@ pd.DataFrame(rows).set_index(["V", "model"])
 kinds = list(standing["kind"].unique())
 seen = [each for each in models["headline"] if each.settings.task.n_colors == colors[0]]
 by_row = pd.concat(
-    headline.by_row([each for each in seen if each.settings.kind == kind]).assign(kind=kind) for kind in kinds
+    headline.distances_by_row([each for each in seen if each.settings.kind == kind]).assign(kind=kind) for kind in kinds
 )
 alt = "Distances to G, M and S against the balls seen, averaged over training urns: a panel for each kind of model."
 by_kind = {"by": "kind", "share_y": True, "size": (3.6, 3.2)}
@@ -246,7 +246,7 @@ figure(chapter_plots.against_entropy, standing, alt=alt, n=of_urns, **by_colors)
 verdict = {}
 for (n_colors, kind), lines in standing.groupby(["n_colors", "kind"], sort=False):
     verdict[n_colors, kind] = verdicts.verdict(lines, generator=generator(0, "verdict"))
-pd.DataFrame({of: each.line() for of, each in verdict.items()}).T.rename_axis(["V", "model"])
+pd.DataFrame({of: each.table_row() for of, each in verdict.items()}).T.rename_axis(["V", "model"])
 
 # %% [markdown]
 # ("Nearer" counts urns whose own interval, over sequences, leaves no doubt; "far from both" those whose model is
@@ -276,7 +276,7 @@ pd.DataFrame(rows).set_index(["V", "model"])
 # the weights of the best validation loss do.
 
 # %%
-trajectory = headline.joined(*(headline.trajectories(models[name]) for name in ("early", "long")))
+trajectory = headline.join_trajectories(*(headline.trajectories(models[name]) for name in ("early", "long")))
 longer, n_longer = models["early"] + models["long"], trajectory["seed"].nunique()
 by_urn = {
     "by": "seed",
@@ -295,7 +295,7 @@ for kind in ("lexical", "permuted"):
 # lose against S in distribution, and against G on fresh urns.
 
 # %%
-along = headline.relative(trajectory)
+along = headline.relative_distances(trajectory)
 alt = "Along long trainings: relative distance, regret to S in distribution, and regret to G on fresh urns."
 options = {"each": {"y": list(along.columns[4:])}, "titles": "", "legend": "model", "runs": longer}
 figure(plots.relative_distances, along, log=True, alt=alt, n=f"{n_longer} training urns", **options)
@@ -376,10 +376,10 @@ for kind in kinds:
 
 # %%
 mine = [each for each in models["headline"] if each.settings.task.n_colors == colors[0]]
-sequences = sequence_entropy.by_sequence(mine)
+sequences = sequence_entropy.distances_by_sequence(mine)
 ends_of = {"from G": "to_generalizing", "from M or S": "to_memorizing"}
 quartiles = pd.concat(
-    sequence_entropy.quartiles(sequences, to=to).rename(columns={to: "KL"}).assign(reference=shown)
+    sequence_entropy.quartiles(sequences, column=to).rename(columns={to: "KL"}).assign(reference=shown)
     for shown, to in ends_of.items()
 )
 alt = "KL from the model to G, and to M or S, against the entropy of the balls seen: a line for each kind of model."
@@ -390,7 +390,7 @@ figure(chapter_plots.by_setting, quartiles, name="quartiles", alt=alt, n=of_urns
 related = sequence_entropy.correlations(sequences)
 tables = {}
 for name in ("pearson", "spearman"):
-    table = verdicts.over_urns(related, name, by=["kind", "to"], generator=generator(0, name)).set_index(["kind", "to"])
+    table = verdicts.mean_over_urns(related, name, by=["kind", "to"], generator=generator(0, name)).set_index(["kind", "to"])
     tables[f"{name.capitalize()} [95 %]"] = table["text"]
 pd.DataFrame({**tables, "n urns": table["n"]})
 
@@ -448,7 +448,7 @@ for kind in ("lexical", "permuted"):
 large = [runs.get(point) for point in sweeps.read("gpu_01_headline").done()]
 nameless = [run for run in large if run.settings.kind != "normal"]
 if nameless:
-    grown = headline.relative(headline.trajectories(nameless))
+    grown = headline.relative_distances(headline.trajectories(nameless))
     options = {"each": {"y": ["relative_distance", "regret to S in distribution"]}, "titles": "", "legend": "model"}
     alt = "Relative distance and regret of models of the original's size along training, a line for each kind."
     number, shown = f"{grown['seed'].nunique()} training urns", grown[grown["step"] > 0]
@@ -518,7 +518,7 @@ for n_colors in colors:
 
 # %%
 off = differences[colors[0], "lexical", "symmetrized"]
-scored_longer = headline.published(models["long"]).pivot(index="seed", columns="who", values="mean")
+scored_longer = headline.published_scores(models["long"]).pivot(index="seed", columns="who", values="mean")
 later = (scored_longer["lexical"] - scored_longer["symmetrized"]).tolist()
 later = intervals.bootstrap(later, generator=generator(0, "difference"))
 words = {"above": "above S", "below": "below S, that is, better", "between": "not told from S"}
