@@ -1,4 +1,4 @@
-"""Analyses over many runs, handed exact predictors as their models: what each became is then known."""
+"""Analyses over many runs whose models are exact predictors, so that the truth is known."""
 
 import numpy as np
 import pandas as pd
@@ -153,7 +153,7 @@ def test_a_verdict_counts_urns_and_says_which_end_is_nearer(runs):
 
 
 def test_a_model_that_only_hedges_is_not_taken_for_one_that_memorizes(tmp_path):
-    """Its r rises with the urn's entropy as a memorizer's might, and so does its control's: nothing is left beyond."""
+    """Its r rises with the urn's entropy, and so does the control's r: the difference is zero."""
     runs = []
     for seed in range(8):
         run = run_that_became("generalizing", "lexical", seed, tmp_path)

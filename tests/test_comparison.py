@@ -143,7 +143,7 @@ def test_the_weights_of_a_mixture_come_back_from_all_rows(scene):
 
 
 def test_the_jackknife_of_the_weights_is_what_they_vary_by(scene):
-    """Over many sets of sequences, of a model that blends G and U differently from sequence to sequence."""
+    """The model blends G and U differently in every sequence; compare over many sets."""
     two = {"generalizing": Generalizing(4), "uniform": Uniform(4)}
 
     def blend(tokens):
@@ -274,7 +274,7 @@ def test_words_say_that_symmetrized_was_left_out():
 
 
 def test_words_for_a_pool_that_some_balls_cannot_come_from():
-    """An urn without a colour is infinitely far from whoever expects that colour, and never nearest."""
+    """A pool without a colour is infinitely far from a model that expects it, and never nearest."""
     pool = torch.tensor([[0.5, 0.5, 0.0]], dtype=torch.float64)
     tokens = torch.tensor([[0, 2, 1, 1], [2, 2, 0, 1]])
     references = {"generalizing": Generalizing(3), "memorizing": Memorizing(pool)}

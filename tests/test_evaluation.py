@@ -79,7 +79,7 @@ def test_the_table_is_the_average_over_sequences_row_by_row(scene):
 
 
 def test_loss_of_the_memorizing_predictor_is_the_entropy_of_its_urn(scene):
-    """In distribution with one urn, the loss per ball is the urn's entropy, within six standard errors."""
+    """With one urn, the loss per ball is the urn's entropy within six standard errors."""
     references, held = scene
     memorizing = Memorizing(fit.training_pool(check({})))
     table = evaluation.evaluate(memorizing, references, held)
@@ -132,7 +132,7 @@ def test_symmetrized_is_left_out_where_it_is_out_of_reach():
 
 
 def test_held_out_sequences_are_of_the_kind_that_their_name_says():
-    """Two balls of a sequence agree with probability 2/(V + 1) for fresh urns and Σ θ² for the one of the pool."""
+    """Two balls agree with probability 2/(V + 1) for fresh urns and Σ θ² for the pool's urn."""
     settings = check({"n_test_samples": 5000, "context_length": 1})
     pool = fit.training_pool(settings)
     splits = fit.held_out(settings, pool) | {"validation": fit.validation(settings, pool)}
@@ -203,7 +203,7 @@ def test_no_reference_beats_the_optimum_on_its_own_kind_of_data(scene):
 
 
 def test_label_permuted_training_sequences_carry_no_names():
-    """Over many sequences every colour comes equally often, at training and validation, but not at evaluation."""
+    """Colours are equally frequent in training and validation, but not in evaluation."""
     settings = check({"label_permuted": True, "n_test_samples": 4000, "batch_size": 4000})
     pool = fit.training_pool(settings)
     even, inside = (

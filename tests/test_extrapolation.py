@@ -1,4 +1,4 @@
-"""Rules along trainings: every step with its own weights, both protocols, lengths, and pictures of all that."""
+"""Rules along training: checkpoints with their own weights, both protocols, lengths, figures."""
 
 import itertools
 
@@ -160,8 +160,8 @@ def test_entropies_are_exact_or_say_how_sure_they_are():
 
 
 GRID = """
-fixed: {language: aNbN, context_length: 12, d_model: 8, n_steps: 20, eval_every: 10, n_test_samples: 20,
-  n_checkpoints: 2}
+fixed: {language: aNbN, context_length: 12, d_model: 8, n_steps: 20, eval_every: 10,
+  n_test_samples: 20, n_checkpoints: 2}
 axes:
   model:
     rotary: {positions: rotary, n_heads: 1}

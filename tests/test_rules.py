@@ -1,4 +1,4 @@
-"""Rule extrapolation: automata, prompts, chance and masses by enumeration; exact predictors as the models."""
+"""Rule extrapolation: automata, prompts, chance and masses by enumeration; exact predictors."""
 
 import itertools
 from math import log

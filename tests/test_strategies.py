@@ -1,4 +1,4 @@
-"""The account is recovered from maps that it made, and not from others; maps are checked on exact predictors."""
+"""A fit recovers the account from maps that follow it, not from others; exact predictors in maps."""
 
 import bz2
 import lzma
@@ -39,7 +39,7 @@ def cells(diversities=(4, 8, 16, 32, 64), n_steps=12, seeds=1):
 
 
 def made_by(odds, *, noise=0.0, seed=0):
-    """The curves of models that are mixtures of two strategies with these log odds, and perhaps somewhat off."""
+    """Return curves of models that mix two strategies with these log odds plus noise."""
     stream = generator(seed, "strategies")
     log_m, log_g = (
         torch.randn(2, 6, 4, generator=stream, dtype=torch.float64).log_softmax(-1)
@@ -104,8 +104,8 @@ def test_the_account_is_recovered_from_a_map_that_it_made():
 
 
 def test_the_truth_lies_within_the_intervals_of_seeds():
-    """Trainings are off by a number of their own; intervals over resampled seeds, and by t from single seeds, hold α, β
-    and ln γ."""
+    """Trainings are off by a number of their own; intervals over resampled seeds, and by t from
+    single seeds, hold α, β and ln γ."""
     table = cells(seeds=4)
     curves = strategies.simulate_curves(
         table, TRUE.log_odds(table), noise=0.3, generator=generator(0, "made")
@@ -147,8 +147,9 @@ def test_what_is_held_out_does_not_reach_the_fit():
 
 
 def test_a_map_made_otherwise_is_not_explained():
-    """Transitions that come sooner the more tasks there are, which no complexity and loss of these allow; and later in
-    proportion to a power of D, which they come near to in what is fitted, and miss in what is held out."""
+    """Transitions that come sooner the more tasks there are, which no complexity and loss of these
+    allow; and later in proportion to a power of D, which they come near to in what is fitted, and
+    miss in what is held out."""
     table = cells(diversities=(4, 8, 16, 32, 64, 128, 256))
     n_tasks, step = table["n_tasks"].to_numpy(float), table["step"].to_numpy(float)
     sooner = made_by(2.0 * np.log(step * n_tasks**2 / 2000))["kl"]
@@ -271,7 +272,7 @@ def test_losses_are_distances_from_the_truth():
 
 
 def expected_kl(*, n_colors, rows):
-    """E KL(θ ‖ G after t balls) under a uniform prior: entropies of a Beta–binomial count, summed in closed form."""
+    """Return E KL(θ ‖ G after t balls) under a uniform prior, from Beta–binomial counts."""
     found = []
     for t in rows.tolist():
         n = torch.arange(

@@ -1,4 +1,4 @@
-"""Intervals cover what they should at the stated rate; numbers are written to the digit that their error allows."""
+"""Intervals cover the truth at the stated rate; numbers have the digits that their error allows."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_intervals_of_a_ratio_of_skewed_and_correlated_means_cover_it():
 
 
 def test_resampling_them_apart_or_counting_rows_as_units_would_not():
-    """The negative controls. Rows of a sequence are alike: taken for units, the interval is far too narrow."""
+    """The negative controls: with the correlated rows of a sequence as units, it is too narrow."""
 
     def rows(n, stream):
         return (
@@ -77,7 +77,7 @@ def test_resampling_them_apart_or_counting_rows_as_units_would_not():
 
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_a_few_units_give_no_interval(n):
-    """From two, percentiles of the mean would be the smaller and the larger value, which cover it half the time."""
+    """Percentiles from two values would be the two values, which cover the mean half the time."""
     found = bootstrap(torch.arange(float(n)), generator=generator(0, "test"))
     assert (
         found.value == (n - 1) / 2
@@ -183,7 +183,7 @@ def test_of_few_values_there_is_a_t_interval_that_covers_as_it_says():
 
 
 def two_ways(n_runs, n_units, stream, of=(1.0, 1.0, 1.0)):
-    """Runs and units with levels of their own, and what is left of neither, with these standard deviations."""
+    """Return run effects plus unit effects plus residuals with these standard deviations."""
     run, unit = (torch.randn(n, generator=stream, dtype=torch.float64) for n in (n_runs, n_units))
     rest = torch.randn(n_runs, n_units, generator=stream, dtype=torch.float64)
     return of[0] * run[:, None] + of[1] * unit + of[2] * rest

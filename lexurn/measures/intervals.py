@@ -209,7 +209,7 @@ def mean_and_sem(values: Tensor) -> tuple[float, float]:
 
 
 def is_above_zero(values: Tensor) -> bool:
-    """Return whether the mean exceeds zero by two standard errors, for `MIN_UNITS` values or more."""
+    """Return whether the mean of at least `MIN_UNITS` values is two standard errors above zero."""
     mean, sem = mean_and_sem(values)
     return len(values) >= MIN_UNITS and mean > 2 * sem
 

@@ -13,7 +13,7 @@ from lexurn.figures.style import COLORS, GREYS, HATCHES, NAMES, STYLES
 
 
 def urns(pool: pd.DataFrame, axes: Axes) -> Axes:
-    """Plot the proportions of colours, one bar per urn. `pool`: urns as rows, colours as columns."""
+    """Plot colour proportions, one bar per urn. `pool`: urns as rows, colours as columns."""
     colors = ball_colors(pool.shape[1])
     pool.plot.barh(stacked=True, ax=axes, color=colors, legend=False, width=0.8)
     for color, bars in enumerate(axes.containers):

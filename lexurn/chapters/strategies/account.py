@@ -29,7 +29,7 @@ from lexurn.base.shapes import Pool, Predictor, Tokens
 from lexurn.predictors import Generalizing, Memorizing, Uniform, symmetrized
 
 STRATEGIES = {"u": "uniform", "g": "generalizing", "m": "memorizing"}
-"""Letters of the strategies in the columns of a map (`l_u`, `k_m`). For lexical models, `m` is S."""
+"""Letters of the strategies in the columns of a map (`l_u`). For lexical models, `m` is S."""
 
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "lzma": lambda data: lzma.compress(data, preset=9 | lzma.PRESET_EXTREME),
