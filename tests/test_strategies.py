@@ -1,4 +1,4 @@
-"""A fit recovers the account from maps that follow it, not from others; exact predictors in maps."""
+"""Fits recover the account from maps that follow it, not from others; maps of exact predictors."""
 
 import bz2
 import lzma
