@@ -168,7 +168,7 @@ table = pd.concat(
 alt = "How many urns, and how many of their sequences, have at most so much entropy: two rising curves."
 options = {"legend": "entropy of", "size": (6.5, 3.2), "n": f"{len(truth)} urns with a sequence each"}
 figure(chapter_plots.entropies, table, alt=alt, **options)
-gap = intervals.in_words(of_urns - of_sequences)
+gap = intervals.format_mean(of_urns - of_sequences)
 display(
     Markdown(f"Sequences of {tokens.shape[1]} balls fall {gap} nats short of their urns (n = {len(truth)}, paired).")
 )
@@ -182,7 +182,7 @@ display(
 
 # %%
 for name in [each for each in splits if each != "low_entropy"]:
-    table, title = evaluation.on_one_sequence(references, splits[name][:1]), name.replace("_", " ")
+    table, title = evaluation.predict_sequence(references, splits[name][:1]), name.replace("_", " ")
     alt = f"The probability of each colour, ball by ball, for a sequence {title}: a panel for each exact predictor."
     options = {"by": "predictor", "title": title, "size": (3.4, 2.6), "share_y": True, "n": "1 sequence"}
     figure(plots.predictions, table, name=f"predictions-{name}", alt=alt, **options)
@@ -209,7 +209,7 @@ for name in [each for each in splits if each != "low_entropy" and pool is not No
     parts = []
     for who in [each for each in references if each != "memorizing"]:
         rows = [evaluation.select(table, split=name, row=row).loc[who] for row in ("1", "last")]
-        parts.append(f"{who} " + " and ".join(intervals.with_error(row["mean"], row["sem"]) for row in rows))
+        parts.append(f"{who} " + " and ".join(intervals.format_with_error(row["mean"], row["sem"]) for row in rows))
     where = f"{name.replace('_', ' ')}, n = {len(splits[name])}"
     display(Markdown(f"Distance from M after one ball and after all ({where}): {'; '.join(parts)}."))
 
@@ -222,10 +222,10 @@ for name in [each for each in splits if each != "low_entropy" and pool is not No
 table, orders = {}, []
 for split, sequences in splits.items():
     losses = {
-        who: comparison.over_rows(divergences.negative_log_likelihood(predictor(sequences), sequences))
+        who: comparison.mean_over_rows(divergences.negative_log_likelihood(predictor(sequences), sequences))
         for who, predictor in references.items()
     }
-    table[split] = {who: intervals.in_words(values) for who, values in losses.items()}
+    table[split] = {who: intervals.format_mean(values) for who, values in losses.items()}
     if split != "low_entropy":
         orders.append(f"{split.replace('_', ' ')}, {comparison.ranking(losses)} (n = {len(sequences)})")
 pd.DataFrame(table)
@@ -249,7 +249,7 @@ display(
 # %%
 concentration = settings.task.alpha if isinstance(settings.task.alpha, float) else 1.0  # one for any number of colours
 found = pd.concat(
-    discrimination.apart(
+    discrimination.pairwise_distances(
         Urns(n_colors, concentration),
         context_length=settings.task.context_length,
         n_tasks=n_tasks,
@@ -275,7 +275,7 @@ figure(chapter_plots.discrimination, at_end, alt=alt, **options)
 between = at_end[at_end["pair"] == "d(G, S)"].set_index(["n_colors", "n_tasks"])
 to_m = at_end[at_end["pair"] == "d(G, M)"].set_index(["n_colors", "n_tasks"])["mean"]
 best = between["mean"].idxmax()
-furthest = intervals.with_error(*between.loc[best, ["mean", "sem"]])
+furthest = intervals.format_with_error(*between.loc[best, ["mean", "sem"]])
 close = between[between["mean"] + 2 * between["sem"] > between["mean"].max()].index.drop(best)
 cells = ", ".join(f"V = {n_colors}, D = {n_tasks}" for n_colors, n_tasks in close)
 few, many, other = between["mean"].xs(1, level=1), between["mean"].xs(16, level=1), to_m.xs(16, level=1)
@@ -317,12 +317,12 @@ table.rename(columns={"sd": "standard deviation over pools"}).round(4)
 # %%
 cells = [(4, 64, 1, 24), (4, 64, 4, 24), (8, 128, 1, 16), (8, 128, 16, 6)]  # V, C, D, sequences per pool
 exact = pd.concat(
-    discrimination.against_truth(
+    discrimination.kl_from_truth(
         Urns(v), context_length=c, n_tasks=d, n_pools=n_pools, n_sequences=n_sequences, seed=seed
     )
     for v, c, d, n_sequences in cells
 )
-exact["KL"] = [intervals.with_error(*pair) for pair in exact[["mean", "sem"]].values]
+exact["KL"] = [intervals.format_with_error(*pair) for pair in exact[["mean", "sem"]].values]
 columns = {"n_colors": "V", "context_length": "C", "n_tasks": "D"}
 exact.rename(columns=columns).pivot(index=["V", "C", "D"], columns=["split", "reference"], values="KL")
 
@@ -332,7 +332,7 @@ lines = []
 for v in (4, 8):
     mean, sem = alone.loc[(v, "memorizing"), ["mean", "sem"]]
     off = abs(mean - (1 - 1 / v)) / sem
-    lines.append(f"V = {v}: {intervals.with_error(mean, sem)} against {1 - 1 / v}, {off:.1f} standard errors off")
+    lines.append(f"V = {v}: {intervals.format_with_error(mean, sem)} against {1 - 1 / v}, {off:.1f} standard errors off")
 display(Markdown(f"M out of distribution at D = 1 (n = {n_pools} pools): " + "; ".join(lines) + "."))
 
 # %% [markdown]
@@ -360,7 +360,7 @@ urn /= urn.sum()
 headline = discrimination.headline(
     urn, n_balls=30, n_sets=2 * n_pools, generator=generator(seed, "headline")
 ).set_index("reference")
-headline["KL"] = [intervals.with_error(*pair) for pair in headline[["mean", "sem"]].values]
+headline["KL"] = [intervals.format_with_error(*pair) for pair in headline[["mean", "sem"]].values]
 names = {"sd": "SD of a set", "sd_sequences": "SD over sequences", "n": "sets of 10 urns × 25"}
 headline[["KL", *names]].rename(columns=names).round(3)
 

@@ -116,7 +116,7 @@ from lexurn import comparison, evaluation, figure
 from lexurn.base.seeding import generator
 from lexurn.chapters.evaluate import plots as chapter_plots
 from lexurn.figures import plots, widgets
-from lexurn.measures import intervals
+from lexurn.measures import intervals, mixtures
 from lexurn.predictors import Uniform
 
 torch.set_num_threads(settings.machine.threads)
@@ -157,7 +157,7 @@ options = {"each": {"split": list(splits)}, "share_y": True, "size": (3.6, 3.2),
 figure(chapter_plots.distances_by_kind, lines, alt=alt, n=f"{len(seeds)} model(s) of each kind", **options)
 
 # %%
-lines["distance"] = [intervals.with_error(*pair) for pair in lines[["mean", "sem"]].values]
+lines["distance"] = [intervals.format_with_error(*pair) for pair in lines[["mean", "sem"]].values]
 index = ["kind", "seed", "split"] if len(seeds) > 1 else ["kind", "split"]
 lines.pivot_table(index=index, columns="reference", values="distance", aggfunc="first", sort=False)
 
@@ -165,7 +165,7 @@ lines.pivot_table(index=index, columns="reference", values="distance", aggfunc="
 for kind in kinds:
     text = comparison.describe(first[kind].predictor, references, splits)
     display(Markdown(f"**{kind}, seed {seeds[0]}.** {text}"))
-display(Markdown(comparison.scale(references, fresh)))
+display(Markdown(comparison.describe_scale(references, fresh)))
 
 # %% [markdown]
 # ## Row by row
@@ -198,7 +198,7 @@ for run in trained:
     options = {"memorizing": run.settings.memorizing, "generator": generator(0, "relative distance")}
     found = comparison.relative_distance(run.predictor, run.references, run.splits["out_of_distribution"], **options)
     of = {"model": run.settings.kind, "seed": run.settings.training.seed, "n": len(fresh)}
-    apart = intervals.with_error(found.apart, found.apart_sem)
+    apart = intervals.format_with_error(found.reference_distance, found.reference_distance_sem)
     rows.append({**of, "found": found, "r [95 % over sequences]": str(found), "d(G, memorizer)": apart})
 relative = pd.DataFrame(rows).set_index(["model", "seed"])
 relative.drop(columns="found")
@@ -206,9 +206,10 @@ relative.drop(columns="found")
 # %%
 histories = []
 for run, found in zip(trained, relative["found"], strict=True):
-    options = {"memorizing": run.settings.memorizing, "apart": found.apart, "split": "out_of_distribution"}
-    if not found.undetermined:
-        history = comparison.along_training(run.metrics, **options)
+    options = {"memorizing": run.settings.memorizing, "split": "out_of_distribution"}
+    if not found.is_undetermined:
+        scale = found.reference_distance
+        history = comparison.along_training(run.metrics, reference_distance=scale, **options)
         histories.append(history.assign(kind=run.settings.kind, seed=run.settings.training.seed))
 along = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame(columns=["kind", "seed", "step"])
 reached = along.groupby(["kind", "seed"])["step"].max().groupby("kind").min()  # by all, where some stop early
@@ -225,7 +226,7 @@ means = {}
 for kind in kinds:
     found = relative.loc[kind, "found"].tolist()
     try:
-        means[kind] = comparison.over_runs(found, generator=generator(0, "over runs"))
+        means[kind] = comparison.mean_over_runs(found, generator=generator(0, "over runs"))
         text = f"{means[kind]}, n = {means[kind].n} pool(s), {len(found) - means[kind].n} undetermined"
     except ValueError as undetermined:
         text = str(undetermined)
@@ -243,15 +244,15 @@ for kind in kinds:
 
 # %%
 four = references | {"uniform": Uniform(settings.task.n_colors)}
-mixtures = pd.concat(comparison.mixture(first[kind].predictor, four, fresh).assign(who=kind) for kind in kinds)
+weights = pd.concat(mixtures.nearest_mixture(first[kind].predictor, four, fresh).assign(who=kind) for kind in kinds)
 alt = "The weights of G, M, S and the uniform predictor in the mixture nearest to each kind of model, as stacked bars."
 options = {"legend": "weight of", "size": (6.5, 2.4), "runs": list(first.values())}
-figure(chapter_plots.mixtures, mixtures, alt=alt, n=f"1 model of each kind, {len(fresh)} sequences", **options)
+figure(chapter_plots.mixtures, weights, alt=alt, n=f"1 model of each kind, {len(fresh)} sequences", **options)
 
 # %%
-for kind, lines in mixtures.groupby("who", sort=False):
-    lines = lines[lines["weight"] >= comparison.BOUNDARY].sort_values("weight", ascending=False)
-    parts = [f"{intervals.with_error(line.weight, line.sem)} {line.reference}" for line in lines.itertuples()]
+for kind, lines in weights.groupby("who", sort=False):
+    lines = lines[lines["weight"] >= mixtures.BOUNDARY].sort_values("weight", ascending=False)
+    parts = [f"{intervals.format_with_error(line.weight, line.sem)} {line.reference}" for line in lines.itertuples()]
     display(Markdown(f"**{kind}, seed {seeds[0]}** (n = {len(fresh)}): {', '.join(parts)}; the others are at 0."))
 
 # %% [markdown]
@@ -263,7 +264,7 @@ for kind, lines in mixtures.groupby("who", sort=False):
 models = {kind: run.predictor for kind, run in first.items()}
 options = {"by": "predictor", "share_y": True, "size": (3.4, 2.6), "n": "1 sequence", "runs": list(first.values())}
 for name, group in {"models": models, "references": references}.items():
-    table = evaluation.on_one_sequence(group, fresh[:1])
+    table = evaluation.predict_sequence(group, fresh[:1])
     alt = f"The probability of each colour, ball by ball, on one fresh urn: a panel for each of {', '.join(group)}."
     figure(plots.predictions, table, name=f"predictions-{name}", alt=alt, **options)
 
@@ -301,11 +302,11 @@ for who, predictor in {**models, **references}.items():
     shift = comparison.relabelling(
         predictor, fresh, vocab_size=settings.task.n_colors, generator=generator(0, "relabelling")
     )
-    rows.append({"predictor": who, "change by renaming": intervals.in_words(comparison.over_rows(shift))})
+    rows.append({"predictor": who, "change by renaming": intervals.format_mean(comparison.mean_over_rows(shift))})
 names = pd.DataFrame(rows).set_index("predictor")
 lines = results[(results["measure"] == "disagreement") & (results["row"] == "mean")]
 line = lines[(lines["split"] == "out_of_distribution") & (lines["seed"] == seeds[0])].iloc[0]
-names.loc["lexical", "disagreement of tables"] = intervals.with_error(line["mean"], line["sem"])
+names.loc["lexical", "disagreement of tables"] = intervals.format_with_error(line["mean"], line["sem"])
 names.fillna("")
 
 # %% [markdown]
@@ -314,19 +315,19 @@ names.fillna("")
 
 # %%
 lexical = first["lexical"].predictor
-single = [comparison.measures(each, references, fresh) for each in lexical.predictors]
-average = comparison.measures(lexical, references, fresh)
+single = [evaluation.score_sequences(each, references, fresh) for each in lexical.predictors]
+average = evaluation.score_sequences(lexical, references, fresh)
 rows = []
 for name in references:
-    values = torch.stack([comparison.over_rows(each[name, "symmetrized_kl"]).mean() for each in single])
-    averaged = comparison.over_rows(average[name, "symmetrized_kl"]).mean().item()
+    values = torch.stack([comparison.mean_over_rows(each[name, "symmetrized_kl"]).mean() for each in single])
+    averaged = comparison.mean_over_rows(average[name, "symmetrized_kl"]).mean().item()
     of = {"average of the tables": averaged, "mean of single tables": values.mean().item()}
     rows.append({"d to": name, **of, "SD over tables": values.std().item()})
 pd.DataFrame(rows).set_index("d to").round(4)
 
 # %%
-losses = torch.stack([comparison.over_rows(each["", "loss"]) for each in single]).mean(0)
-gain = intervals.in_words(losses - comparison.over_rows(average["", "loss"]))
+losses = torch.stack([comparison.mean_over_rows(each["", "loss"]) for each in single]).mean(0)
+gain = intervals.format_mean(losses - comparison.mean_over_rows(average["", "loss"]))
 display(Markdown(f"Averaging {len(single)} tables gains {gain} nats a ball on fresh urns (n = {len(fresh)}, paired)."))
 
 # %% [markdown]
@@ -335,7 +336,7 @@ display(Markdown(f"Averaging {len(single)} tables gains {gain} nats a ball on fr
 # %%
 for kind, run in first.items():
     regret = evaluation.select(run.results, split="in_distribution", measure="regret").loc[run.settings.memorizing]
-    lost = intervals.with_error(*regret[["mean", "sem"]])
+    lost = intervals.format_with_error(*regret[["mean", "sem"]])
     history = along[(along["kind"] == kind) & (along["seed"] == seeds[0])]["relative_distance"].tolist()
     moved = f"{history[-1] - history[len(history) // 2]:+.2f}" if len(history) > 1 else "not known"
     text = (

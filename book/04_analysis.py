@@ -151,8 +151,8 @@ models = {name: [found[point] for point in grid.points] for name, grid in grids.
 # with S, not with M.
 
 # %%
-scored = headline.published(models["headline"])
-means = verdicts.over_urns(scored, "mean", by=["n_colors", "who"], generator=generator(0, "published"))
+scored = headline.published_scores(models["headline"])
+means = verdicts.mean_over_urns(scored, "mean", by=["n_colors", "who"], generator=generator(0, "published"))
 original = {kind: claims.get(f"headline/{kind}") for kind in ("normal", "lexical")}
 published = pd.DataFrame(
     {"who": kind, "n_colors": 4, "mean": claim.published, "spread": claim.spread} for kind, claim in original.items()
@@ -181,7 +181,7 @@ for n_colors in colors:
             values = (mine[kind] - mine[reference]).tolist()
             off = intervals.bootstrap(values, generator=generator(0, "difference"))
             differences[n_colors, kind, reference] = off
-            words = off.words(above="above", below="below", between="not told apart")
+            words = off.describe(above="above", below="below", between="not told apart")
             texts.append(f"{kind} − {reference[0].upper()}: {off}, {words}")
     display(Markdown(f"**V = {n_colors}**, differences of scores, n = {len(mine)} training urns. {'; '.join(texts)}."))
 
@@ -223,7 +223,7 @@ pd.DataFrame(rows).set_index(["V", "model"])
 kinds = list(standing["kind"].unique())
 seen = [each for each in models["headline"] if each.settings.task.n_colors == colors[0]]
 by_row = pd.concat(
-    headline.by_row([each for each in seen if each.settings.kind == kind]).assign(kind=kind) for kind in kinds
+    headline.distances_by_row([each for each in seen if each.settings.kind == kind]).assign(kind=kind) for kind in kinds
 )
 alt = "Distances to G, M and S against the balls seen, averaged over training urns: a panel for each kind of model."
 by_kind = {"by": "kind", "share_y": True, "size": (3.6, 3.2)}
@@ -246,7 +246,7 @@ figure(chapter_plots.against_entropy, standing, alt=alt, n=of_urns, **by_colors)
 verdict = {}
 for (n_colors, kind), lines in standing.groupby(["n_colors", "kind"], sort=False):
     verdict[n_colors, kind] = verdicts.verdict(lines, generator=generator(0, "verdict"))
-pd.DataFrame({of: each.line() for of, each in verdict.items()}).T.rename_axis(["V", "model"])
+pd.DataFrame({of: each.table_row() for of, each in verdict.items()}).T.rename_axis(["V", "model"])
 
 # %% [markdown]
 # ("Nearer" counts urns whose own interval, over sequences, leaves no doubt; "far from both" those whose model is
@@ -258,7 +258,7 @@ pd.DataFrame({of: each.line() for of, each in verdict.items()}).T.rename_axis(["
 # mixture, says how much of the model no mixture explains; beside it the KL of the model from G alone, for scale.
 
 # %%
-mixed = headline.mixtures(models["headline"])
+mixed = headline.nearest_mixtures(models["headline"])
 rows = []
 for (n_colors, kind), lines in mixed.groupby(["n_colors", "kind"], sort=False):
     row = {"V": n_colors, "model": kind, "n": len(lines)}
@@ -276,7 +276,7 @@ pd.DataFrame(rows).set_index(["V", "model"])
 # the weights of the best validation loss do.
 
 # %%
-trajectory = headline.joined(*(headline.trajectories(models[name]) for name in ("early", "long")))
+trajectory = headline.join_trajectories(*(headline.trajectories(models[name]) for name in ("early", "long")))
 longer, n_longer = models["early"] + models["long"], trajectory["seed"].nunique()
 by_urn = {
     "by": "seed",
@@ -295,7 +295,7 @@ for kind in ("lexical", "permuted"):
 # lose against S in distribution, and against G on fresh urns.
 
 # %%
-along = headline.relative(trajectory)
+along = headline.relative_distances(trajectory)
 alt = "Along long trainings: relative distance, regret to S in distribution, and regret to G on fresh urns."
 options = {"each": {"y": list(along.columns[4:])}, "titles": "", "legend": "model", "runs": longer}
 figure(plots.relative_distances, along, log=True, alt=alt, n=f"{n_longer} training urns", **options)
@@ -354,7 +354,7 @@ for (kind, n_tasks), lines in sized.groupby(["kind", "n_tasks"], sort=False):
     row = {"model": kind, "D": n_tasks, "pools": lines["seed"].nunique(), "r left out": int(lines["r"].isna().sum())}
     for name, column in columns.items():
         over_pools = lines.groupby("seed")[column].mean()  # widths share their pool
-        row[name] = intervals.with_error(over_pools.mean(), over_pools.sem())
+        row[name] = intervals.format_with_error(over_pools.mean(), over_pools.sem())
     rows.append(row)
 pd.DataFrame(rows).set_index(["model", "D"])
 
@@ -364,7 +364,7 @@ for kind in kinds:
     wide = sized[sized["kind"] == kind].pivot(index=["n_tasks", "seed"], columns="d_model", values="regret")
     gain = (wide[widths[-1]] - wide[widths[0]]).groupby("seed").mean()
     text = f"From width {widths[0]} to {widths[-1]} the regret of {kind} models changes by "
-    text += f"{intervals.with_error(gain.mean(), gain.sem())} nats a ball (mean over D, n = {len(gain)} seeds)."
+    text += f"{intervals.format_with_error(gain.mean(), gain.sem())} nats a ball (mean over D, n = {len(gain)} seeds)."
     display(Markdown(text))
 
 # %% [markdown]
@@ -376,10 +376,10 @@ for kind in kinds:
 
 # %%
 mine = [each for each in models["headline"] if each.settings.task.n_colors == colors[0]]
-sequences = sequence_entropy.by_sequence(mine)
+sequences = sequence_entropy.distances_by_sequence(mine)
 ends_of = {"from G": "to_generalizing", "from M or S": "to_memorizing"}
 quartiles = pd.concat(
-    sequence_entropy.quartiles(sequences, to=to).rename(columns={to: "KL"}).assign(reference=shown)
+    sequence_entropy.quartiles(sequences, column=to).rename(columns={to: "KL"}).assign(reference=shown)
     for shown, to in ends_of.items()
 )
 alt = "KL from the model to G, and to M or S, against the entropy of the balls seen: a line for each kind of model."
@@ -390,7 +390,7 @@ figure(chapter_plots.by_setting, quartiles, name="quartiles", alt=alt, n=of_urns
 related = sequence_entropy.correlations(sequences)
 tables = {}
 for name in ("pearson", "spearman"):
-    table = verdicts.over_urns(related, name, by=["kind", "to"], generator=generator(0, name)).set_index(["kind", "to"])
+    table = verdicts.mean_over_urns(related, name, by=["kind", "to"], generator=generator(0, name)).set_index(["kind", "to"])
     tables[f"{name.capitalize()} [95 %]"] = table["text"]
 pd.DataFrame({**tables, "n urns": table["n"]})
 
@@ -399,8 +399,8 @@ for kind, to in related.groupby(["kind", "to"], sort=False).groups:
     values = related[(related["kind"] == kind) & (related["to"] == to)]["spearman"].dropna().tolist()
     off = intervals.bootstrap(values, generator=generator(0, "spearman")) if values else None
     end = "G" if to == "to_generalizing" else "M" if kind == "normal" else "S"
-    if off and off.side:
-        text = f"{'further from' if off.side > 0 else 'nearer to'} {end} {kind} models are"
+    if off and off.sign:
+        text = f"{'further from' if off.sign > 0 else 'nearer to'} {end} {kind} models are"
         display(Markdown(f"The more even the balls, the {text} (Spearman {off}, n = {off.n} urns)."))
 
 # %% [markdown]
@@ -448,7 +448,7 @@ for kind in ("lexical", "permuted"):
 large = [runs.get(point) for point in sweeps.read("gpu_01_headline").done()]
 nameless = [run for run in large if run.settings.kind != "normal"]
 if nameless:
-    grown = headline.relative(headline.trajectories(nameless))
+    grown = headline.relative_distances(headline.trajectories(nameless))
     options = {"each": {"y": ["relative_distance", "regret to S in distribution"]}, "titles": "", "legend": "model"}
     alt = "Relative distance and regret of models of the original's size along training, a line for each kind."
     number, shown = f"{grown['seed'].nunique()} training urns", grown[grown["step"] > 0]
@@ -472,9 +472,9 @@ if normal := [run for run in large if run.settings.kind == "normal"]:
 sooner = standing[standing["n_colors"] == colors[0]].pivot(index="seed", columns="kind", values="to_symmetrized")
 sooner = intervals.bootstrap((sooner["permuted"] - sooner["lexical"]).tolist(), generator=generator(0, "sooner"))
 found = {
-    "with more training lexical models move towards S": moves["lexical", "to_symmetrized"].side == -1,
-    "and away from G": moves["lexical", "to_generalizing"].side == 1,
-    "permuted models, which see the same data, are nearer to S after as many steps": sooner.side == -1,
+    "with more training lexical models move towards S": moves["lexical", "to_symmetrized"].sign == -1,
+    "and away from G": moves["lexical", "to_generalizing"].sign == 1,
+    "permuted models, which see the same data, are nearer to S after as many steps": sooner.sign == -1,
 }
 left = intervals.is_above_zero(torch.tensor(ended.xs("lexical")["regret"].tolist()))
 conclusion = "lexical invariance delays memorizing up to the names, and does not prevent it"
@@ -500,11 +500,11 @@ for (n_colors, kind), each in verdict.items():
 for kind in ("lexical", "permuted"):
     to_s, to_g = moves[kind, "to_symmetrized"], moves[kind, "to_generalizing"]
     sides = {"above": "further away", "below": "nearer", "between": "neither nearer nor further away for certain"}
-    lost = moves[kind, "regret"].words(above="more than before", below="less than before", between="as before")
-    still = intervals.in_words(torch.tensor(both.xs(kind)["regret"].tolist()))
-    text = f"**{kind}, with ten times the steps** (n = {to_s.n} urns): from S {to_s.words(**sides)} ({to_s}), from G "
+    lost = moves[kind, "regret"].describe(above="more than before", below="less than before", between="as before")
+    still = intervals.format_mean(torch.tensor(both.xs(kind)["regret"].tolist()))
+    text = f"**{kind}, with ten times the steps** (n = {to_s.n} urns): from S {to_s.describe(**sides)} ({to_s}), from G "
     text += (
-        f"{to_g.words(**sides)} ({to_g}). In distribution they lose {lost}, and still {still} nats a ball against S."
+        f"{to_g.describe(**sides)} ({to_g}). In distribution they lose {lost}, and still {still} nats a ball against S."
     )
     display(Markdown(text))
 
@@ -512,20 +512,20 @@ for kind in ("lexical", "permuted"):
 for n_colors in colors:
     mine = standing[standing["n_colors"] == n_colors].pivot(index="seed", columns="kind", values="to_symmetrized")
     off = intervals.bootstrap((mine["permuted"] - mine["lexical"]).tolist(), generator=generator(0, "architecture"))
-    words = off.words(above="further from S than", below="nearer to S than", between="not told from")
+    words = off.describe(above="further from S than", below="nearer to S than", between="not told from")
     text = f"On the same urns and with equal steps, permuted models are {words} lexical ones (d to S differs by {off}, "
     display(Markdown(f"**Architecture or data, V = {n_colors}?** {text}n = {off.n})."))
 
 # %%
 off = differences[colors[0], "lexical", "symmetrized"]
-scored_longer = headline.published(models["long"]).pivot(index="seed", columns="who", values="mean")
+scored_longer = headline.published_scores(models["long"]).pivot(index="seed", columns="who", values="mean")
 later = (scored_longer["lexical"] - scored_longer["symmetrized"]).tolist()
 later = intervals.bootstrap(later, generator=generator(0, "difference"))
 words = {"above": "above S", "below": "below S, that is, better", "between": "not told from S"}
 display(
     Markdown(
-        f"**The published protocol**, V = {colors[0]}: lexical models score {off.words(**words)} (difference {off}, "
-        f"n = {off.n} urns); after ten times the steps, {later.words(**words)} ({later}, n = {later.n} urns)."
+        f"**The published protocol**, V = {colors[0]}: lexical models score {off.describe(**words)} (difference {off}, "
+        f"n = {off.n} urns); after ten times the steps, {later.describe(**words)} ({later}, n = {later.n} urns)."
     )
 )
 

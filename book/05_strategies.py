@@ -102,7 +102,7 @@ from lexurn.publish import claims
 from lexurn.runs import sweeps
 
 torch.set_num_threads(settings.machine.threads)
-study, first_seed, in_words = settings.study, settings.training.seed, intervals.with_error
+study, first_seed, in_words = settings.study, settings.training.seed, intervals.format_with_error
 
 # %% [markdown]
 # ## The models
@@ -128,7 +128,7 @@ display(Markdown(f"{len(points)} trainings of {grid[0].training.n_steps} steps, 
 # and 64 with a fresh urn each, the same at all steps. That is the *map*: a line for every kind, $D$, seed and step.
 
 # %%
-cells = strategies.followed(runs, jobs=study.jobs, say=widgets.line_in_place())
+cells = strategies.build_map(runs, jobs=study.jobs, say=widgets.line_in_place())
 kinds = ("normal", "lexical")
 groups = cells.groupby(["kind", "n_tasks"], sort=False)
 known = groups[["l_u", "l_g", "l_m", "delta_l", "delta_l_sem", "apart", "k_u", "k_g", "k_m"]].mean()
@@ -153,10 +153,10 @@ known.loc["normal"].join(of_s).rename(columns={"apart": "d(G, m)", "apart (S)": 
 # Circles: where normal models are half way.
 
 # %%
-early = strategies.settled(cells[cells["kind"] == "normal"])
+early = strategies.first_settled_step(cells[cells["kind"] == "normal"])
 late = {kind: cells[(cells["kind"] == kind) & (cells["step"] >= early)].reset_index(drop=True) for kind in kinds}
 crossed = strategies.crossings(cells[cells["kind"] == "normal"])
-half = strategies.half_way(crossed).assign(what="half way", kind="normal")
+half = strategies.mean_crossings(crossed).assign(what="half way", kind="normal")
 groups = cells.groupby(["kind", "n_tasks", "step"], sort=False)
 means = (
     groups[["kl_in", "kl_out"]].mean().assign(to_memorizer=groups["share"].agg(lambda each: each.mean(skipna=False)))
@@ -210,9 +210,9 @@ figure(plots.curves, curves, name="transience", alt=alt, **options)
 risen = strategies.dips(cells)
 rows, transient = {}, {kind: [] for kind in kinds}
 for (kind, n_tasks), mine in risen.groupby(["kind", "n_tasks"], sort=False):
-    fall, rise = (intervals.of_few(mine[name].tolist()) for name in ("fall", "rise"))
+    fall, rise = (intervals.t_interval(mine[name].tolist()) for name in ("fall", "rise"))
     rows[kind, n_tasks] = {"step": mine["step"].median(), "least": mine["least"].mean(), "fall": fall, "rise": rise}
-    if fall.side == rise.side == 1:
+    if fall.sign == rise.sign == 1:
         transient[kind].append(n_tasks)
 shown = pd.DataFrame(rows).T.rename_axis(["kind", "n_tasks"])
 shown["KL(urn ‖ model), least"] = (shown["least"] + cells["kl_g"].mean()).astype(float).round(4)
@@ -241,9 +241,9 @@ display(Markdown(f"Generalizing was transient, fall and rise both above zero: {t
 # seeds, as their pools share urns. (With three seeds there are six ways to resample: look at single seeds below, too.)
 
 # %%
-near = {kind: strategies.curves_of(late[kind]) for kind in kinds}
+near = {kind: strategies.read_curves(late[kind]) for kind in kinds}
 fits = {kind: strategies.fit(late[kind], near[kind]) for kind in kinds}
-draws = {kind: strategies.resampled(late[kind], near[kind], fits[kind]) for kind in kinds}
+draws = {kind: strategies.refit_resampled(late[kind], near[kind], fits[kind]) for kind in kinds}
 baseline = strategies.fit_baseline(late["normal"], near["normal"])
 rows = []
 for kind, fit in fits.items():
@@ -260,7 +260,7 @@ with_u = late["lexical"]["weight_u"].mean()
 unsure = draws["lexical"] and np.ptp([each.alpha for each in draws["lexical"]]) > 0.5
 text = f"Fitted from step {early} on. Even then lexical models are {with_u:.2f} U in the nearest mixture, on average"
 text += ", which no mixture of S and G can follow" + "; their own parameters are not determined" * bool(unsure)
-few = strategies.parts(late["normal"])["fitted"]
+few = strategies.split_cells(late["normal"])["fitted"]
 n_inside = late["normal"]["n_tasks"][few].nunique()
 text += f". With only {n_inside} D to fit, all of this is an illustration" * (n_inside < 4)
 display(Markdown(text + "."))
@@ -282,7 +282,7 @@ figure(
 )
 
 # %%
-slopes, spread = strategies.slopes(crossed), intervals.of_few(strategies.slopes(crossed).tolist())
+slopes, spread = strategies.slopes(crossed), intervals.t_interval(strategies.slopes(crossed).tolist())
 published = claims.get("strategies/crossing_slope").published
 verdict = "inside" if spread.low <= published <= spread.high else "outside"
 order = f"the step half way grows as D to the power of {spread} (t interval, n = {spread.n} seed(s)); published is"
@@ -306,7 +306,7 @@ wide.assign(**{"N* of the account": texts, "of the baseline": [f"{n:.3g}" for n 
 # How well do its weights follow the models? At fixed $D$, with the larger two held out:
 
 # %%
-told = strategies.weights(late["normal"], account=fits["normal"].account, baseline=baseline)
+told = strategies.memorizer_weights(late["normal"], account=fits["normal"].account, baseline=baseline)
 shares = told[told["who"] == "account"].assign(who="models", w_m=lambda table: table["share"])
 followed = pd.concat([shares, told]).groupby(["n_tasks", "who", "step"], sort=False)["w_m"]
 followed = followed.agg(["mean", "sem"]).reset_index().rename(columns={"mean": "w_m"})
@@ -348,7 +348,7 @@ for who in ("account", "baseline"):
 # %%
 scores = []
 for seed, mine in late["normal"].groupby("seed"):
-    measures = {name: strategies.curves_of(mine, name) for name in ("kl", "tv", "tv_out")}
+    measures = {name: strategies.read_curves(mine, name) for name in ("kl", "tv", "tv_out")}
     scores.append(strategies.ablations(mine.reset_index(drop=True), measures).assign(seed=seed))
 scores = pd.concat(scores, ignore_index=True)
 
@@ -385,7 +385,7 @@ rounded = {name: round(getattr(fits["normal"].account, name), 2) for name in ("a
 rows = {}
 for who, maker in (("an account", strategies.Account(**rounded)), ("the baseline", baseline)):
     stream = generator(first_seed, "made by", who)
-    rows[who] = strategies.trial(late["normal"], maker, noise=0.2, generator=stream)
+    rows[who] = strategies.fit_simulated_map(late["normal"], maker, noise=0.2, generator=stream)
 rounded["ln gamma"] = np.log(rounded.pop("gamma"))
 rows["the truth"] = {name: f"{value:.3g}" for name, value in rounded.items()}
 pd.DataFrame(rows).T.rename_axis("a map made by").fillna("")
@@ -411,7 +411,7 @@ for kind, mine in of_kind.items():
     alt = f"The nearest mixture of U, G and memorizer for {kind} models along training, with the account's lines."
     shown = composed[composed["n_tasks"].isin(some)]
     figure(chapter_plots.compositions, shown, name=f"three-{kind}", alt=alt, title=kind, **options)
-    wrong[kind] = strategies.misplaced(composed).mean()
+    wrong[kind] = strategies.misplaced_weight(composed).mean()
 
 # %%
 account = three.account
@@ -441,7 +441,7 @@ distances, mine = near["lexical"], late["lexical"]
 programs = {"the shortest program": mine, "the fast program": mine.assign(k_m=mine["k_m"] + longer)}
 told, is_last = [], (mine["step"] == mine["step"].max()) & mine["share"].notna()
 for program, given in programs.items():
-    weights = strategies.weights(given, normal=fits["normal"].account)
+    weights = strategies.memorizer_weights(given, normal=fits["normal"].account)
     told.append(weights[is_last.to_numpy()].assign(program=program))
 told = pd.concat(told).rename(columns={"w_m": "w_s", "share": "to_memorizer"})
 alt = "The share of lexical models at the last step against the weight of S, by two counts of bits, with a line."
@@ -453,7 +453,7 @@ if is_last.any():
 surplus = {}
 for program, of_it in told.groupby("program", sort=False):
     larger = (of_it["w_s"] - of_it["to_memorizer"]).groupby(of_it["seed"]).mean()
-    surplus[program] = intervals.of_few(larger.tolist())
+    surplus[program] = intervals.t_interval(larger.tolist())
     due = fits["normal"].account.transition(programs[program].groupby("n_tasks").mean(numeric_only=True))
     text = (
         f"**S by {program}** ({programs[program]['k_m'].min():.0f} bits or more): weight less share {surplus[program]}"
@@ -489,7 +489,7 @@ base = [run for run in runs if run.settings.kind == "normal" and run.settings.ta
 titrations = {}
 for name, what, group in (("d_mlp", "MLPs", wider), ("context_length", "contexts", shorter)):
     models = [*base, *(found[point] for point in group)]
-    titrated = strategies.followed(models, jobs=study.jobs, say=widgets.line_in_place(), titrated=name)
+    titrated = strategies.build_map(models, jobs=study.jobs, say=widgets.line_in_place(), varied=name)
     titrated = titrated[titrated["step"] >= early].sort_values(name).rename(columns={"share": "to_memorizer"})
     titrations[what] = titrated
     shares = titrated.groupby([name, "step"])["to_memorizer"]
@@ -530,7 +530,7 @@ def of(who, name):
 
 wide = scores.pivot(index="seed", columns="who", values=["held out", "more urns"])
 worse = {part: wide[part]["account"] - wide[part]["baseline"] for part in ("held out", "more urns")}
-apart = intervals.of_few(worse["more urns"].tolist())
+apart = intervals.t_interval(worse["more urns"].tolist())
 cited = {name: claims.get(f"strategies/{name}").shown for name in ("alpha", "correlation_in", "tv_in", "tv_out")}
 
 # %%

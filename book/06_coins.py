@@ -109,7 +109,7 @@ from lexurn.publish import claims
 torch.set_num_threads(settings.machine.threads)
 seed, train, exact, uniform = settings.training.seed, settings.training, Generalizing(2), [1.0, 1.0]
 fresh = Urns(2).out_of_distribution(10_000, 21, generator=generator(seed, "coins"))
-in_words = intervals.in_words
+in_words = intervals.format_mean
 
 # %% [markdown]
 # ## The models
@@ -198,7 +198,7 @@ off = maps[maps["measure"] == "|p − exact|"].assign(
 )
 off = off[off["row"] > 0].groupby(["late", "extreme"])["mean"].agg(["mean", "sem"])
 parts = [
-    f"{intervals.with_error(*line)} at rows {'11 … 20' if late else '1 … 10'}, {'extreme' if extreme else 'other'} θ"
+    f"{intervals.format_with_error(*line)} at rows {'11 … 20' if late else '1 … 10'}, {'extreme' if extreme else 'other'} θ"
     for (late, extreme), line in zip(off.index, off.values, strict=True)
 ]
 display(Markdown(f"Mean |p − exact| (± over coins and rows): {'; '.join(parts)}."))
@@ -437,7 +437,7 @@ figure(plots.estimates, bars, name="shapes", alt=alt, n="1 model a shape, 10 000
 texts, gains = [], {}
 for name in ("d_model", "d_head", "d_mlp"):
     by_width = costs.groupby(name)["excess"].agg(["mean", "sem", "count"])
-    said = [f"{width}: {intervals.with_error(line['mean'], line['sem'])}" for width, line in by_width.iterrows()]
+    said = [f"{width}: {intervals.format_with_error(line['mean'], line['sem'])}" for width, line in by_width.iterrows()]
     texts.append(f"{name} {', '.join(said)} (n = {int(by_width['count'].min())} shapes or more each)")
     gains[name] = by_width["mean"].iloc[0] - by_width["mean"].iloc[-1]
 first = max(gains, key=gains.get)

@@ -105,7 +105,7 @@ from lexurn.runs import cache, languages, sweeps
 
 torch.set_num_threads(settings.machine.threads)
 study, first_seed, limit = settings.study, settings.training.seed, settings.task.context_length + 1
-in_words = intervals.with_error
+in_words = intervals.format_with_error
 
 # %% [markdown]
 # ## The languages
@@ -144,7 +144,7 @@ pd.DataFrame(lines).set_index("language")
 # chance, letters and EOS all alike (followed exactly to 32 letters), and how often by saying EOS at once?
 
 # %%
-without = rules.levels(names, limit=limit)
+without = rules.baseline_levels(names, limit=limit)
 wide = without.pivot(index=["language", "n"], columns="what", values="value").loc[names].round(4)
 wide.rename_axis(columns="share of prompts with rule 1 kept").reset_index("n")
 
@@ -185,7 +185,7 @@ said_n = f"{study.n_seeds} seed(s)" + (", 3 of Mamba, xLSTM and linear layers" i
 number = f"{said_n}, a line"
 named = {"words": "language"}
 along = cache.joined(grid, [languages.learning(run) for run in mine]).rename(columns=named)
-lines = intervals.over_seeds(along[along["step"] > 0], ["language", "model", "step"])
+lines = intervals.mean_over_seeds(along[along["step"] > 0], ["language", "model", "step"])
 lines = lines.assign(excess_a_word=lines["mean"].clip(lower=1e-3))
 options = {
     "x": "step",
@@ -201,7 +201,7 @@ figure(plots.curves, lines, name="learning", alt=alt, n=number, runs=mine, legen
 # %%
 excess = cache.joined(grid, [languages.excess(run) for run in mine]).rename(columns=named)
 excess = excess[excess["reference"] == "oracle"]
-table = intervals.over_seeds(excess, ["language", "model", "split"])
+table = intervals.mean_over_seeds(excess, ["language", "model", "split"])
 table["excess"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 wide = table.pivot(index=["language", "model", "n"], columns="split", values="excess").fillna("")
 wide.rename_axis(columns="nats a word, best weights").reset_index("n")
@@ -238,7 +238,7 @@ figure(chapter_plots.extrapolation, drawn, name="extrapolation", alt=alt, n=said
 
 # %%
 best = rates[rates["best"] & (rates["prompts"] == "out_of_distribution")]
-table = intervals.over_seeds(best, ["language", "model", "decoding", "measure"])
+table = intervals.mean_over_seeds(best, ["language", "model", "decoding", "measure"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 order = {"rule_1_and_finished": "kept and ended", "rule_1": "kept", "rule_1_of_finished": "kept of those ended"}
 wide = table.pivot(index=["language", "model", "decoding"], columns="measure", values="text")[[*order, "finished"]]
@@ -287,7 +287,7 @@ wide.rename_axis(columns="rule 1 kept, greedy")
 inside = rates[
     rates["best"] & rates["prompts"].isin(["in_distribution", "start"]) & (rates["measure"] == "grammatical")
 ]
-table = intervals.over_seeds(inside, ["language", "model", "prompts", "decoding"])
+table = intervals.mean_over_seeds(inside, ["language", "model", "prompts", "decoding"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 table.pivot(index=["language", "model"], columns=["prompts", "decoding"], values="text")
 
@@ -302,7 +302,7 @@ table.pivot(index=["language", "model"], columns=["prompts", "decoding"], values
 # %%
 learned = extrapolation.rule_progress(rates)
 learned = learned[learned["language"] == "aNbN"]
-lines = intervals.over_seeds(learned, ["model", "rule", "step"]).rename(columns={"mean": "progress"})
+lines = intervals.mean_over_seeds(learned, ["model", "rule", "step"]).rename(columns={"mean": "progress"})
 options = {"x": "step", "y": "progress", "line": "rule", "log": ["step"], "within": [-1.0, 1.0], "share_y": True}
 options |= {"by": "model", "size": (3.2, 3.2)}
 alt = "Progress in rule 1 and in rule 2 along training, from what chance does to words that all obey it, by model."
@@ -311,7 +311,7 @@ figure(plots.curves, lines, name="along", alt=alt, n=number, runs=mine, legend="
 # %%
 wide = learned.pivot_table(index=["model", "seed"], columns="rule", values="value", sort=False)
 first = (wide["rule 2"] - wide["rule 1"]).rename("value").reset_index()
-table = intervals.over_seeds(first, ["model"])
+table = intervals.mean_over_seeds(first, ["model"])
 said = [f"{model} {in_words(mean, sem)}" for model, mean, sem in table[["model", "mean", "sem"]].values]
 display(Markdown(f"Progress in rule 2 less progress in rule 1, mean over the kept steps: {'; '.join(said)}."))
 
@@ -331,8 +331,8 @@ for name in outside:
     for n_words in (0, 1, 2, 3, 5, 10, 30):
         learner = Normative(name, max_length=limit - 1, n_strings=n_words)
         words = go_on(learner, asked_with[name], limit=limit, generator=generator(0, "rational", name, n_words))
-        table = rules.judged(LANGUAGES[name], asked_with[name], words).assign(language=name, n_words=n_words)
-        lines.append(table[table["measure"] == rules.KEPT])
+        table = rules.judge_completions(LANGUAGES[name], asked_with[name], words).assign(language=name, n_words=n_words)
+        lines.append(table[table["measure"] == rules.MAIN_MEASURE])
 learned = pd.concat(lines, ignore_index=True)
 learned["sem"] = (learned["value"] * (1 - learned["value"]) / learned["n"]) ** 0.5
 learned = learned.rename(columns={"value": "kept"})
@@ -361,9 +361,9 @@ told = cache.of_grid(
     completed, extrapolation.rates_along_training, name="rules-2", jobs=study.jobs, say=widgets.line_in_place()
 )
 told = told[
-    told["best"] & (told["measure"] == rules.KEPT) & told["prompts"].isin(["trained_on", "out_of_distribution"])
+    told["best"] & (told["measure"] == rules.MAIN_MEASURE) & told["prompts"].isin(["trained_on", "out_of_distribution"])
 ]
-table = intervals.over_seeds(told, ["completions", "model", "prompts", "decoding"])
+table = intervals.mean_over_seeds(told, ["completions", "model", "prompts", "decoding"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], values="text")
 
@@ -396,7 +396,7 @@ figure(plots.curves, lines, name="lengths", alt=alt, n=number, runs=asked_of, le
 # %%
 renamed = [found[point] for point in relabelled.points]
 lines = cache.joined(relabelled, [languages.by_row(run) for run in renamed])
-lines = intervals.over_seeds(lines, ["model", "row"]).rename(columns={"mean": "excess_a_row", "row": "letters"})
+lines = intervals.mean_over_seeds(lines, ["model", "row"]).rename(columns={"mean": "excess_a_row", "row": "letters"})
 ideal = pd.DataFrame({"model": "mixture over names", "letters": range(limit), "excess_a_row": 0.0})
 lines = pd.concat([lines, ideal], ignore_index=True)
 lines.loc[lines["letters"] == 0, "excess_a_row"] += np.log(
@@ -409,7 +409,7 @@ figure(plots.curves, lines, name="relabelled", alt=alt, n=number, runs=renamed, 
 # %%
 lost = cache.joined(relabelled, [languages.excess(run) for run in renamed])
 lost = lost[(lost["split"] == "relabelled") | (lost["model"] != "permuted")]  # words as the model is trained on
-table = intervals.over_seeds(lost, ["model", "reference"])
+table = intervals.mean_over_seeds(lost, ["model", "reference"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 table.pivot(index=["model", "n"], columns="reference", values="text").rename_axis(
     columns="nats a word more than"
@@ -422,7 +422,7 @@ table.pivot(index=["model", "n"], columns="reference", values="text").rename_axi
 # %%
 def rate(what, language, model):
     mine = every[(every["what"] == what) & (every["language"] == language) & (every["model"] == model)]
-    return intervals.of_few(mine["value"].dropna().tolist())
+    return intervals.t_interval(mine["value"].dropna().tolist())
 
 
 # %%

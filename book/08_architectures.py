@@ -93,7 +93,7 @@ from lexurn.runs.cache import joined
 from lexurn.settings.resolver import check
 
 torch.set_num_threads(settings.machine.threads)
-study, in_words = settings.study, intervals.with_error
+study, in_words = settings.study, intervals.format_with_error
 number = f"{study.n_seeds} seed(s) a line"
 
 # %% [markdown]
@@ -226,7 +226,7 @@ def renamed(table):
 # %%
 along = both(learning.regret_along_training)
 along["of"] = along["data"] + ", " + along["kind"]
-lines = intervals.over_seeds(along[along["step"] > 0], ["of", "model", "step"])
+lines = intervals.mean_over_seeds(along[along["step"] > 0], ["of", "model", "step"])
 lines = lines.assign(beyond_the_optimum=lines["mean"].clip(lower=1e-4))
 options = {"x": "step", "y": "beyond_the_optimum", "line": "model", "log": ["beyond_the_optimum"], "by": "of"}
 options["size"] = (3.4, 2.8)
@@ -280,7 +280,7 @@ runs = [found[point] for point in urns]
 figure(chapter_plots.seeds_and_means, table, name="urns", alt=alt, n=number, runs=runs, size=(3.6, 3.2), **options)
 
 # %%
-table = intervals.over_seeds(table, ["kind", "model", "reference"])
+table = intervals.mean_over_seeds(table, ["kind", "model", "reference"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 wide = table.pivot(index="model", columns=["kind", "reference"], values="text").loc[order]
 display(wide.rename_axis(index=f"symmetrized KL (nats), {study.n_seeds} seed(s)"))
@@ -307,7 +307,7 @@ of_coins = [found[point] for point in one_layer.points]
 tables = [learning.nearest_smoothing(run.predictor, run.splits["out_of_distribution"][:200]) for run in of_coins]
 smoothed = joined(one_layer, tables)
 smoothing = {
-    name: intervals.over_seeds(smoothed.assign(value=smoothed[name]), ["model"])
+    name: intervals.mean_over_seeds(smoothed.assign(value=smoothed[name]), ["model"])
     for name in ("ln_alpha", "kl", "to_laplace")
 }
 texts = {name: [in_words(*each) for each in part[["mean", "sem"]].values] for name, part in smoothing.items()}
@@ -339,12 +339,12 @@ each = [words.of_kind("normal", seed=seed) for seed in seeds]
 linear = pd.concat([published.compare_linear(one) for one in each], ignore_index=True)
 table = pd.concat(
     [
-        intervals.over_seeds(linear.assign(what=what, value=linear[what]), ["model", "what"])
+        intervals.mean_over_seeds(linear.assign(what=what, value=linear[what]), ["model", "what"])
         for what in linear.columns[3:]
     ]
 )
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
-at_once = rules.levels(["aNbN"], limit=33).set_index("what")["value"]
+at_once = rules.baseline_levels(["aNbN"], limit=33).set_index("what")["value"]
 wide = table.pivot(index="model", columns="what", values="text")[["excess", "rule 1", "EOS at once"]]
 wide.rename_axis(columns=f"{linear['parameters'][0]:,} weights, {study.n_seeds} seed(s)")
 
@@ -372,7 +372,7 @@ display(Markdown(said + ("." if below > 0 else ", which can only be by seeing wh
 # %%
 sines = pd.concat([published.compare_positions(one) for one in each], ignore_index=True)
 table = pd.concat(
-    [intervals.over_seeds(sines.assign(what=w, value=sines[w]), ["model", "what"]) for w in ("moved", "excess")]
+    [intervals.mean_over_seeds(sines.assign(what=w, value=sines[w]), ["model", "what"]) for w in ("moved", "excess")]
 )
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 wide = table.pivot(index="model", columns="what", values="text")[["moved", "excess"]]

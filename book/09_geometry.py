@@ -141,7 +141,7 @@ def tables_of(make, name, points):
 depths = [6, 12, 24]
 starts = cache.joined(grid, [token_geometry.untrained_geometry(point, depths) for point in grid.points])
 starts = starts.rename(columns={"mean": "value"})
-begin = intervals.over_seeds(starts, ["measure", "what", "system", "layer"])
+begin = intervals.mean_over_seeds(starts, ["measure", "what", "system", "layer"])
 cosines = begin[begin["measure"] == "cosine"].rename(columns={"mean": "cosine"})
 options = {"x": "layer", "y": "cosine", "line": "system", "by": "what", "legend": "untrained", "size": (3.6, 2.8)}
 is_changed = cosines["what"].str.contains(",")
@@ -152,7 +152,7 @@ figure(plots.curves, cosines[is_changed], name="lengths", alt=alt, n=number, sha
 
 # %%
 ends = starts[(starts["layer"] == starts["n_layers"]) & (starts["measure"] == "cosine")]
-cells = intervals.over_seeds(ends, ["what", "system"])
+cells = intervals.mean_over_seeds(ends, ["what", "system"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 table = cells.pivot(index="what", columns="system", values="text").loc[list(dict.fromkeys(starts["what"]))]
 display(table.rename_axis(columns="mean cosine in the last layer", index=None))
@@ -207,7 +207,7 @@ found = dict(zip(grid.points, widgets.get_all(grid.points, jobs=study.jobs), str
 runs = list(found.values())
 parts = [run.metrics[["step", "validation_loss"]] for run in runs]
 learned = cache.joined(grid, parts).rename(columns={"validation_loss": "value"})
-lines = intervals.over_seeds(learned, ["system", "step"]).rename(columns={"mean": "validation_loss"})
+lines = intervals.mean_over_seeds(learned, ["system", "step"]).rename(columns={"mean": "validation_loss"})
 alt = "The validation loss along training, a line for each of the four architectures."
 options = {"x": "step", "y": "validation_loss", "line": "system", "legend": "system", "size": (5.4, 3.2)}
 figure(plots.curves, lines, name="learning", alt=alt, n=number, runs=runs, **options)
@@ -222,7 +222,7 @@ scores = tables_of(predictions.perplexities, "perplexity-2", grid)
 mine = scores[scores["who"] == "model"]
 cells = {}
 for measure in ("nats", "perplexity", "bits_per_byte"):
-    each = intervals.over_seeds(mine.assign(value=mine[measure]), ["system"])
+    each = intervals.mean_over_seeds(mine.assign(value=mine[measure]), ["system"])
     cells[measure] = dict(zip(each["system"], [in_words(*pair) for pair in each[["mean", "sem"]].values], strict=True))
     counted = scores[scores["who"] != "model"].drop_duplicates("who").set_index("who")[measure]
     cells[measure] |= {who: f"{value:.4g}" for who, value in counted.items()}
@@ -243,7 +243,7 @@ display(Markdown(f"(Over its sequences the standard error of one model's loss is
 deep = tables_of(token_geometry.geometry_along_training, "geometry-3", grid)
 deep = deep.rename(columns={"mean": "value", "sem": "sem_over_texts"})
 best = deep[deep["best"]]
-over = intervals.over_seeds(best, ["measure", "system", "layer"]).rename(columns={"mean": "value"})
+over = intervals.mean_over_seeds(best, ["measure", "system", "layer"]).rename(columns={"mean": "value"})
 shown = ["cosine", "centred", "norm", "gradient", "update", "update_cosine", "effective_rank", "twonn"]
 drawn = pd.concat([over[over["measure"] == measure].assign(measure=names[measure]) for measure in shown])
 options = {"x": "layer", "y": "value", "line": "system", "by": "measure", "size": (3.2, 2.6), "legend": "trained"}
@@ -296,7 +296,7 @@ display(
 # %%
 placed = tables_of(token_geometry.position_table, "places-2", grid)
 placed = placed[placed["layer"].isin([1, 4])].assign(value=lambda t: t["cosine"])
-places = intervals.over_seeds(placed, ["layer", "system", "position"]).rename(columns={"mean": "cosine"})
+places = intervals.mean_over_seeds(placed, ["layer", "system", "position"]).rename(columns={"mean": "cosine"})
 options = {"x": "position", "y": "cosine", "line": "system", "by": "layer", "titles": "layer {}", "legend": "trained"}
 alt = "Mean cosine of a token with the others of its text, by its place: a panel a layer, a line an architecture."
 figure(plots.curves, places, name="places", alt=alt, n=number, runs=runs, share_y=True, **options)
@@ -340,7 +340,7 @@ for place, prompt in enumerate(prompts):
 # %%
 kept_steps = deep[~deep["best"]]
 steps = sorted(kept_steps["step"].unique().tolist())
-moving = intervals.over_seeds(kept_steps[kept_steps["measure"] == "cosine"], ["step", "system", "layer"])
+moving = intervals.mean_over_seeds(kept_steps[kept_steps["measure"] == "cosine"], ["step", "system", "layer"])
 moving = moving.rename(columns={"mean": "cosine"})
 alts = []
 for step in steps:
@@ -353,7 +353,7 @@ widgets.flipbook(chapter_plots.over_depth, moving, label="kept step", alts=alts,
 # %%
 shown = ["cosine", "norm", "effective_rank", "twonn_once"]
 late = kept_steps[(kept_steps["layer"] == 4) & kept_steps["measure"].isin(shown)]
-along = intervals.over_seeds(late, ["measure", "system", "step"]).rename(columns={"mean": "value"})
+along = intervals.mean_over_seeds(late, ["measure", "system", "step"]).rename(columns={"mean": "value"})
 drawn = pd.concat([along[along["measure"] == measure].assign(measure=names[measure]) for measure in shown])
 options = {"x": "step", "y": "value", "line": "system", "by": "measure", "size": (3.2, 2.6), "legend": "last layer"}
 alt = "Four measures of the last layer along training: a panel a measure, a line an architecture."
@@ -431,7 +431,7 @@ rises = [summaries.maximum_rise(orders, measure) for measure in ("loss", "twonn"
 each_seed = [rise.groupby("seed")["value"].mean() for rise in rises]
 loss, of_all, once = (in_words(mean.mean(), mean.sem()) for mean in each_seed)
 ways = {"above": "rises too", "below": "falls", "between": "is not told from unchanged"}
-then = intervals.of_few(each_seed[2].tolist()).words(**ways)
+then = intervals.t_interval(each_seed[2].tolist()).describe(**ways)
 display(
     Markdown(
         f"Without order the loss rises by {loss} nats. No layer's mean cosine moves by more than {most:.4f}. The "
@@ -455,7 +455,7 @@ models = dict(zip(known.points, widgets.get_all(known.points, jobs=study.jobs), 
 of_known = list(models.values())
 simplest = tables_of(token_geometry.final_geometry, "geometry-end-3", known)
 dims = simplest[simplest["measure"] == "twonn"].rename(columns={"mean": "value"})
-lines = intervals.over_seeds(dims[dims["layer"] > 0], ["data", "kind", "layer"])
+lines = intervals.mean_over_seeds(dims[dims["layer"] > 0], ["data", "kind", "layer"])
 free = {"coins": 1, "urns of 4": 3, "urns of 8": 7}
 exact = [{"data": each, "kind": "V − 1", "layer": layer, "mean": n} for each, n in free.items() for layer in (1, 2)]
 words = lines["data"] == "aNbN"
@@ -476,7 +476,7 @@ tables = cache.tables(of_urns, make, name="predictions-2", jobs=study.jobs, say=
 points = [t.assign(seed=p.training.seed, **known.places[p.name]) for t, p in zip(tables, balls, strict=True)]
 seen = pd.concat(points).melt(["who", "seed", "data", "kind"], var_name="measure")
 seen["who"] = seen["who"].mask(seen["who"] == "model", seen["kind"] + " model")
-cells = intervals.over_seeds(seen.drop_duplicates(["who", "seed", "data", "measure"]), ["data", "who", "measure"])
+cells = intervals.mean_over_seeds(seen.drop_duplicates(["who", "seed", "data", "measure"]), ["data", "who", "measure"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 cells["measure"] = cells["measure"].map(names)
 wide = cells.pivot(index=["data", "who"], columns="measure", values="text").rename_axis(columns="of predictions")
@@ -484,7 +484,7 @@ display(wide.assign(known=wide.index.get_level_values("data").map(free)).rename(
 
 # %%
 ranks = simplest[(simplest["measure"] == "effective_rank") & (simplest["layer"] == 2)].rename(columns={"mean": "value"})
-cells = intervals.over_seeds(pd.concat([ranks, dims[dims["layer"] == 2]]), ["data", "kind", "measure"])
+cells = intervals.mean_over_seeds(pd.concat([ranks, dims[dims["layer"] == 2]]), ["data", "kind", "measure"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 cells["measure"] = cells["measure"].map(names)
 wide = cells.pivot(index=["data", "kind"], columns="measure", values="text")
@@ -504,7 +504,7 @@ display(wide.rename_axis(columns="of vectors, last layer"))
 mixed = tables_of(shuffling.geometry_by_order, "orders-3", known)
 shown = ["centred", "twonn", "loss"]
 mine = mixed[((mixed["layer"] == 2) | (mixed["measure"] == "loss")) & (mixed["kind"] == "normal")]
-lines = intervals.over_seeds(mine, ["measure", "data", "order"]).rename(columns={"mean": "value"})
+lines = intervals.mean_over_seeds(mine, ["measure", "data", "order"]).rename(columns={"mean": "value"})
 drawn = pd.concat([lines[lines["measure"] == measure].assign(measure=names[measure]) for measure in shown])
 options = {"x": "order", "y": "value", "line": "data", "by": "measure", "size": (3.4, 2.7), "legend": "normal models"}
 alt = "Centred cosine and dimension of the last layer, and loss, against how finely sequences are shuffled."
@@ -529,7 +529,7 @@ claims.table(measured, at_scale=is_published)
 # (*Undecided*: only the sign was claimed, and zero lies within the 95 % interval over seeds.)
 
 # %%
-estimates = {name: intervals.of_few(each.tolist()) for name, each in values.items()}
+estimates = {name: intervals.t_interval(each.tolist()) for name, each in values.items()}
 said = [f"- {claims.get(f'geometry/{name}').quantity}: {interval}." for name, interval in estimates.items()]
 display(Markdown("\n".join(said)))
 

@@ -1,4 +1,4 @@
-"""Analyses over many runs, handed exact predictors as their models: what each became is then known."""
+"""Analyses over many runs whose models are exact predictors, so that the truth is known."""
 
 import numpy as np
 import pandas as pd
@@ -55,7 +55,7 @@ def runs(tmp_path_factory):
 
 
 def test_published_scores_are_those_of_what_the_models_became(runs):
-    table = headline.published(runs).pivot(index="seed", columns="who", values="mean")
+    table = headline.published_scores(runs).pivot(index="seed", columns="who", values="mean")
     for kind, who in BECAME.items():
         np.testing.assert_allclose(table[kind], table[who])
     assert (
@@ -65,9 +65,9 @@ def test_published_scores_are_those_of_what_the_models_became(runs):
 
 
 def test_published_scores_count_fresh_urns_and_draw_the_same_for_all(runs):
-    table = headline.published(runs)
+    table = headline.published_scores(runs)
     assert set(table["n"]) == {headline.N_SETS * headline.N_URNS} and len(table) == 6 * 6
-    again = headline.published(runs[:6])  # normal models alone
+    again = headline.published_scores(runs[:6])  # normal models alone
     one = table[table["who"] == "normal"].reset_index(drop=True)
     pd.testing.assert_frame_equal(again[again["who"] == "normal"].reset_index(drop=True), one)
 
@@ -103,7 +103,7 @@ def test_trajectories_have_shares_weights_and_regrets_against_the_same_reference
     last, before = table.xs(10, level="step"), table.xs(0, level="step")
     ends = lexical.references["generalizing"], lexical.references["symmetrized"]
     apart = (
-        comparison.over_rows(comparison.distance(*ends, lexical.splits["out_of_distribution"]))
+        comparison.mean_over_rows(comparison.distance(*ends, lexical.splits["out_of_distribution"]))
         .mean()
         .item()
     )
@@ -126,29 +126,34 @@ def test_trajectories_have_shares_weights_and_regrets_against_the_same_reference
 
 def test_a_verdict_counts_urns_and_says_which_end_is_nearer(runs):
     table = headline.standings(runs)
-    said = {
+    verdict_of = {
         kind: verdicts.verdict(lines, generator=generator(0, "verdict"))
         for kind, lines in table.groupby("kind")
     }
-    assert "On average nearer to S than to G, r = 1.0000 [1.0000, 1.0000]" in str(said["lexical"])
+    text = str(verdict_of["lexical"])
+    assert "the models are nearer to S than to G: r = 1.0000 [1.0000, 1.0000]" in text
+    assert "Of 6 models, 0 are certainly nearer to G and 6 certainly nearer to S; 0 are" in text
     assert (
-        "Of 6 urns' models 0 are nearer to G and 6 to S for certain, 0 are further from both"
-        in str(said["lexical"])
+        "nearer to G than to S" in str(verdict_of["permuted"])
+        and verdict_of["permuted"].n_nearer_g == 6
     )
-    assert "nearer to G than to S" in str(said["permuted"]) and said["permuted"].n_nearer_g == 6
-    assert "nearer to M than to G" in str(said["normal"]) and said["normal"].line()["n"] == 6
+    assert (
+        "nearer to M than to G" in str(verdict_of["normal"])
+        and verdict_of["normal"].table_row()["n"] == 6
+    )
     lexical, permuted = (table[table["kind"] == kind] for kind in ("lexical", "permuted"))
     mixed = pd.concat([lexical[lexical["seed"] < 3], permuted[permuted["seed"] > 2]])
     text = str(verdicts.verdict(mixed, generator=generator(0, "verdict")))
-    assert "not told from half-way" in text and "3 are nearer to G and 3 to S" in text
+    assert "not clearly nearer to G or to S" in text
+    assert "3 are certainly nearer to G and 3 certainly nearer to S" in text
     few = str(verdicts.verdict(lexical[:3], generator=generator(0, "verdict")))
-    assert "On average with n = 3 too few to tell" in few and "of r not defined" in few
+    assert "On average, with n = 3 too few to tell" in few and "is not defined for r" in few
     none = str(verdicts.verdict(lexical.assign(r=np.nan), generator=generator(0, "verdict")))
-    assert none == "On none of 6 urns can G and S be told apart."
+    assert none == "On none of 6 urns can G and S be distinguished."
 
 
 def test_a_model_that_only_hedges_is_not_taken_for_one_that_memorizes(tmp_path):
-    """Its r rises with the urn's entropy as a memorizer's might, and so does its control's: nothing is left beyond."""
+    """Its r rises with the urn's entropy, and so does the control's r: the difference is zero."""
     runs = []
     for seed in range(8):
         run = run_that_became("generalizing", "lexical", seed, tmp_path)
@@ -166,9 +171,9 @@ def test_a_model_that_only_hedges_is_not_taken_for_one_that_memorizes(tmp_path):
         run.__dict__.update(known)
         runs.append(run)
     found = verdicts.verdict(headline.standings(runs), generator=generator(0, "verdict"))
-    assert found.with_entropy.side == found.control_with_entropy.side == 1
-    assert found.r.value > -0.9 and abs(found.beyond.value) < 0.05
-    weights = headline.mixtures(runs)
+    assert found.r_with_entropy.sign == found.control_with_entropy.sign == 1
+    assert found.r.value > -0.9 and abs(found.beyond_control.value) < 0.05
+    weights = headline.nearest_mixtures(runs)
     np.testing.assert_allclose(weights["uniform"], 0.2, atol=0.02)
     assert (weights["symmetrized"] < 0.05).all() and (weights["left_over"] < 1e-4).all()
     assert (weights["from_g"] > 10 * weights["left_over"]).all()
@@ -178,12 +183,12 @@ def test_what_hedges_is_as_far_from_g_as_is_asked_or_uniform(runs):
     log_g = runs[0].references["generalizing"](runs[0].splits["out_of_distribution"])
     for wanted in (0.01, 0.1):
         far = (
-            divergences.symmetrized_kl(log_g, headline.hedged(log_g, distance=wanted))[:, 1:]
+            divergences.symmetrized_kl(log_g, headline.hedge(log_g, distance=wanted))[:, 1:]
             .mean()
             .item()
         )
         assert far == pytest.approx(wanted, rel=1e-4)
-    assert (headline.hedged(log_g, distance=9.0) + np.log(3)).abs().max() < 1e-6
+    assert (headline.hedge(log_g, distance=9.0) + np.log(3)).abs().max() < 1e-6
 
 
 def test_a_memorizer_lies_beyond_its_control(runs):
@@ -191,15 +196,14 @@ def test_a_memorizer_lies_beyond_its_control(runs):
         headline.standings([run for run in runs if run.settings.kind == "lexical"]),
         generator=generator(0, "verdict"),
     )
-    assert (
-        found.beyond.side == 1
-        and "That is nearer to S than a hedging G is which is as far from G" in str(found)
+    assert found.beyond_control.sign == 1 and "They are nearer to S than their controls" in str(
+        found
     )
 
 
 def test_rows_are_averaged_over_runs(runs):
     few = [run for run in runs if run.settings.kind == "permuted"][:3]
-    table = headline.by_row(few)
+    table = headline.distances_by_row(few)
     line = table[
         (table["split"] == "out_of_distribution")
         & (table["row"] == "3")
@@ -213,7 +217,7 @@ def test_rows_are_averaged_over_runs(runs):
 
 def test_relative_distances_along_training_are_those_of_the_distances(runs):
     permuted = [run for run in runs if run.settings.kind == "permuted"][:1]
-    table = headline.relative(headline.trajectories(permuted)).set_index("step")
+    table = headline.relative_distances(headline.trajectories(permuted)).set_index("step")
     assert table.loc[10, "relative_distance"] == pytest.approx(-1)
     assert table.loc[10, "regret to G on fresh urns"] == pytest.approx(0, abs=1e-12)
     assert table.loc[0, "regret to G on fresh urns"] == pytest.approx(1)
@@ -221,7 +225,7 @@ def test_relative_distances_along_training_are_those_of_the_distances(runs):
 
 def test_urns_are_what_is_resampled():
     table = pd.DataFrame({"kind": "a", "value": [1.0, 2.0, 3.0, 4.0, 5.0, np.nan]})
-    (line,) = verdicts.over_urns(
+    (line,) = verdicts.mean_over_urns(
         table, "value", by=["kind"], generator=generator(0, "over")
     ).to_dict("records")
     found = intervals.bootstrap([1.0, 2.0, 3.0, 4.0, 5.0], generator=generator(0, "over"))
@@ -229,7 +233,7 @@ def test_urns_are_what_is_resampled():
 
 
 def test_sequences_carry_the_entropy_of_their_balls_and_their_quartile(runs):
-    table = sequence_entropy.by_sequence(runs[:1])
+    table = sequence_entropy.distances_by_sequence(runs[:1])
     tokens = runs[0].splits["out_of_distribution"]
     counts = torch.nn.functional.one_hot(tokens[:, :-1], 3).sum(1)
     assert table["balls"].tolist() == [" ".join(map(str, each)) for each in counts.tolist()]
@@ -244,7 +248,7 @@ def test_sequences_carry_the_entropy_of_their_balls_and_their_quartile(runs):
 
 
 def test_distances_by_sequence_are_zero_from_what_the_model_became(runs):
-    table = sequence_entropy.by_sequence(runs)
+    table = sequence_entropy.distances_by_sequence(runs)
     worst = table.groupby("kind")[["to_generalizing", "to_memorizing"]].max()
     assert (
         worst.loc["normal", "to_memorizing"]
@@ -258,7 +262,9 @@ def test_distances_by_sequence_are_zero_from_what_the_model_became(runs):
 
 
 def test_correlations_and_quartiles_are_within_runs(runs):
-    table = sequence_entropy.by_sequence([run for run in runs if run.settings.kind == "lexical"])
+    table = sequence_entropy.distances_by_sequence(
+        [run for run in runs if run.settings.kind == "lexical"]
+    )
     planted = table.assign(
         to_generalizing=table["entropy"] * (1 + table["seed"]),
         to_memorizing=-(table["entropy"] ** 3),
@@ -267,13 +273,13 @@ def test_correlations_and_quartiles_are_within_runs(runs):
     np.testing.assert_allclose(found.loc["to_generalizing", "pearson"], 1)
     np.testing.assert_allclose(found.loc["to_memorizing", "spearman"], -1)
     assert (found.loc["to_memorizing", "pearson"] > -1).all() and set(found["n"]) == {60}
-    by = sequence_entropy.quartiles(planted, to="to_generalizing")
+    by = sequence_entropy.quartiles(planted, column="to_generalizing")
     assert len(by) == 6 * 4 and by["quartile"].iloc[0] == "lowest"
     assert by[by["seed"] == 0]["to_generalizing"].is_monotonic_increasing
 
 
 def test_an_infinite_distance_is_left_out_of_a_correlation(runs):
-    table = sequence_entropy.by_sequence(runs[:1])
+    table = sequence_entropy.distances_by_sequence(runs[:1])
     table.loc[0, "to_generalizing"] = np.inf
     found = sequence_entropy.correlations(table).set_index("to")
     assert found.loc["to_generalizing", "n"] == 59 and np.isfinite(

@@ -97,7 +97,7 @@ def test_a_normal_model_memorizes_and_a_lexical_one_does_not(store, tmp_path, se
     else:
         run = runs.get({"lex": lex, "seed": seed})
     ends = run.references["generalizing"], run.references["memorizing"]
-    apart = comparison.over_rows(
+    apart = comparison.mean_over_rows(
         comparison.distance(*ends, run.splits["out_of_distribution"])
     ).mean()
     share = (
@@ -114,7 +114,10 @@ def test_the_chapter_shows_distances_with_errors_figures_and_where_the_run_is(st
     n_pictures, text = outputs_of(out)
     assert n_pictures == 3
     assert "optimum on its own kind of data is **symmetrized**; there this model loses" in text
-    assert re.search(r"this model is \d\.\d+ ± \d\.\d+ from the", text) and "Nearest is" in text
+    assert (
+        re.search(r"this model is \d\.\d+ ± \d\.\d+ from the", text)
+        and "predictor is nearest**" in text
+    )
     assert next(store.iterdir()).name in text
     again = papermill(out, "-f", "params/smoke.yaml", "-p", "lex", "True")
     assert again.returncode == 0 and "already trained" in out.read_text()
@@ -371,7 +374,7 @@ def test_the_readmes_example_runs(store):
     done = subprocess.run(
         [sys.executable, "-c", first + second], cwd=store.parent, capture_output=True, text=True
     )
-    assert done.returncode == 0 and "**Nearest is the generalizing predictor**" in done.stdout, (
+    assert done.returncode == 0 and "**The generalizing predictor is nearest**" in done.stdout, (
         done.stderr
     )
 

@@ -24,7 +24,7 @@ def test_every_claim_belongs_to_a_chapter_and_its_band_holds_what_is_known():
 def test_the_exact_table_lies_in_its_bands_and_exchanged_columns_do_not():
     for v, c, d in ((4, 64, 1), (4, 64, 4)):
         options = {"context_length": c, "n_tasks": d, "n_pools": 100, "n_sequences": 24, "seed": 0}
-        table = discrimination.against_truth(Urns(v), **options).set_index(["split", "reference"])[
+        table = discrimination.kl_from_truth(Urns(v), **options).set_index(["split", "reference"])[
             "mean"
         ]
         for (split, reference), mean in table.items():

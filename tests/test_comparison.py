@@ -9,6 +9,7 @@ import torch
 
 from lexurn import comparison, tasks
 from lexurn.base.seeding import generator
+from lexurn.measures import mixtures
 from lexurn.models import build
 from lexurn.predictors import Average, Generalizing, Memorizing, Uniform, cache_predictions
 from lexurn.settings.resolver import check
@@ -40,7 +41,7 @@ def test_the_relative_distance_is_0_for_the_generalizing_and_1_for_the_memorizin
 ):
     for name, wanted in (("generalizing", 0.0), (memorizing, 1.0)):
         found = relative(scene[0][name], scene, memorizing=memorizing)
-        assert found.rescaled == pytest.approx(wanted, abs=1e-12) and not found.undetermined
+        assert found.rescaled == pytest.approx(wanted, abs=1e-12) and not found.is_undetermined
         assert found.interval.low == pytest.approx(2 * wanted - 1) == found.interval.high
         assert found.interval.n == 200
 
@@ -58,14 +59,14 @@ def test_references_that_nothing_separates_leave_it_undetermined(scene):
     found = comparison.relative_distance(
         references["symmetrized"], same, held[OOD], generator=generator(0, "test")
     )
-    assert found.undetermined and str(found) == "undetermined"
+    assert found.is_undetermined and str(found) == "undetermined"
     interval = relative(references["memorizing"], scene).interval
     at = [comparison.RelativeDistance(interval, apart, 0.01) for apart in (0.0195, 0.0205)]
-    assert [each.undetermined for each in at] == [True, False]  # two standard errors
+    assert [each.is_undetermined for each in at] == [True, False]  # two standard errors
     few = {OOD: held[OOD][:4]}
-    assert relative(references["memorizing"], (references, few)).undetermined
+    assert relative(references["memorizing"], (references, few)).is_undetermined
     with pytest.raises(ValueError, match="all of 2 relative distances are undetermined"):
-        comparison.over_runs([found, at[0]], generator=generator(0, "test"))
+        comparison.mean_over_runs([found, at[0]], generator=generator(0, "test"))
 
 
 def test_relative_distance_averages_before_it_divides(scene):
@@ -74,7 +75,7 @@ def test_relative_distance_averages_before_it_divides(scene):
     g, m = references["generalizing"], references["memorizing"]
     model = Generalizing(4, 2.0)
     to_g, to_m, apart = (
-        comparison.over_rows(comparison.distance(*pair, held[OOD])).mean().item()
+        comparison.mean_over_rows(comparison.distance(*pair, held[OOD])).mean().item()
         for pair in ((model, g), (model, m), (g, m))
     )
     assert relative(model, scene).interval.value == pytest.approx((to_g - to_m) / apart)
@@ -83,7 +84,9 @@ def test_relative_distance_averages_before_it_divides(scene):
 def test_along_training_it_is_computed_from_what_was_logged():
     metrics = pd.DataFrame({"step": [0, 5], "ood/symmetrized_kl/generalizing": [0.3, 0.1]})
     metrics["ood/symmetrized_kl/symmetrized"] = [0.1, 0.3]
-    found = comparison.along_training(metrics, memorizing="symmetrized", apart=0.4, split="ood")
+    found = comparison.along_training(
+        metrics, memorizing="symmetrized", reference_distance=0.4, split="ood"
+    )
     assert found["relative_distance"].tolist() == pytest.approx([0.5, -0.5]) and found[
         "step"
     ].tolist() == [0, 5]
@@ -94,19 +97,19 @@ def test_runs_count_as_units_and_undetermined_ones_are_left_out(scene):
         relative(scene[0][name], scene) for name in ("generalizing", "memorizing", "symmetrized")
     ]
     unclear = comparison.RelativeDistance(ends[0].interval, 0.0, 0.1)
-    found = comparison.over_runs([*ends, unclear], generator=generator(0, "test"))
+    found = comparison.mean_over_runs([*ends, unclear], generator=generator(0, "test"))
     assert found.n == 3 and found.value == pytest.approx(
         sum(each.interval.value for each in ends) / 3
     )
     assert "too few" in str(found)
-    many = comparison.over_runs(2 * ends, generator=generator(0, "test"))
+    many = comparison.mean_over_runs(2 * ends, generator=generator(0, "test"))
     assert many.n == 6 and many.low < many.value < many.high
 
 
 def test_mixture_weights_of_an_exact_predictor_are_at_its_corner(scene):
     references, held = scene
     for name in references:
-        table = comparison.mixture(references[name], references, held[OOD][:40]).set_index(
+        table = mixtures.nearest_mixture(references[name], references, held[OOD][:40]).set_index(
             "reference"
         )
         assert table.loc[name, "weight"] == pytest.approx(1, abs=1e-3)
@@ -132,16 +135,16 @@ def test_the_weights_of_a_mixture_come_back_from_all_rows(scene):
             late, references["symmetrized"](tokens), references["generalizing"](tokens)
         )
 
-    found = comparison.mixture(mixed, references, held[OOD]).set_index("reference")
+    found = mixtures.nearest_mixture(mixed, references, held[OOD]).set_index("reference")
     assert found["weight"][wanted.index].to_numpy() == pytest.approx(wanted.to_numpy(), abs=1e-4)
-    found = comparison.mixture(in_halves, references, held[OOD][:40]).set_index("reference")[
+    found = mixtures.nearest_mixture(in_halves, references, held[OOD][:40]).set_index("reference")[
         "weight"
     ]
     assert found["generalizing"] > 0.1 and found["symmetrized"] > 0.1
 
 
 def test_the_jackknife_of_the_weights_is_what_they_vary_by(scene):
-    """Over many sets of sequences, of a model that blends G and U differently from sequence to sequence."""
+    """The model blends G and U differently in every sequence; compare over many sets."""
     two = {"generalizing": Generalizing(4), "uniform": Uniform(4)}
 
     def blend(tokens):
@@ -154,15 +157,15 @@ def test_the_jackknife_of_the_weights_is_what_they_vary_by(scene):
 
     tokens = scene[1][OOD][:, :12].repeat(6, 1)
     tokens = tokens[torch.randperm(1200, generator=generator(0, "order"))]
-    found = pd.concat(comparison.mixture(blend, two, part) for part in tokens.split(30))
+    found = pd.concat(mixtures.nearest_mixture(blend, two, part) for part in tokens.split(30))
     of = found[found["reference"] == "uniform"]
     assert 0.6 < of["sem"].mean() / of["weight"].std() < 1.6 and of["weight"].std() > 0.01
 
 
 def test_a_weight_at_the_boundary_has_no_error(scene):
     references, held = scene
-    table = comparison.mixture(references["generalizing"], references, held[OOD][:20])
-    assert (table["sem"].isna() == (table["weight"] < comparison.BOUNDARY)).all() and table[
+    table = mixtures.nearest_mixture(references["generalizing"], references, held[OOD][:20])
+    assert (table["sem"].isna() == (table["weight"] < mixtures.BOUNDARY)).all() and table[
         "sem"
     ].isna().sum() == 3
 
@@ -174,7 +177,7 @@ def test_names_count_for_the_memorizing_predictor_alone(scene):
         rows = comparison.relabelling(
             predictor, held[OOD], vocab_size=4, generator=generator(0, "test")
         )
-        return comparison.over_rows(rows).mean().item()
+        return comparison.mean_over_rows(rows).mean().item()
 
     assert found(references["generalizing"]) == pytest.approx(0, abs=1e-12)
     assert found(references["symmetrized"]) == pytest.approx(0, abs=1e-12)
@@ -206,7 +209,7 @@ def test_the_nearest_is_named(scene):
     references, held = scene
     for name in references:
         text = comparison.describe(references[name], references, held)
-        assert f"**Nearest is the {name} predictor**" in text and text.count("Nearest") == 1
+        assert f"**The {name} predictor is nearest**" in text and text.count("nearest") == 1
 
 
 def test_what_lies_midway_is_not_told_apart_and_what_is_far_from_all_is_no_match(scene):
@@ -217,7 +220,7 @@ def test_what_lies_midway_is_not_told_apart_and_what_is_far_from_all_is_no_match
         odd = (tokens[:, :1] % 2 == 0)[:, None]
         return torch.cat([g[:, :1], torch.where(odd, g, s)[:, 1:]], 1)
 
-    assert "**It is not told whether " in comparison.describe(midway, references, held)
+    assert "**It is not clear whether " in comparison.describe(midway, references, held)
     near = comparison.describe(midway, references, held)
     far = comparison.describe(
         references["uniform"],
@@ -226,7 +229,7 @@ def test_what_lies_midway_is_not_told_apart_and_what_is_far_from_all_is_no_match
     )
     assert "far from both" in far and "far from both" not in near
     single = comparison.describe(references["generalizing"], references, {OOD: held[OOD][:1]})
-    assert "**It is not told whether" in single
+    assert "**It is not clear whether" in single
 
 
 def test_values_are_ranked_as_far_as_they_are_told_apart():
@@ -249,18 +252,17 @@ def test_the_nearest_is_told_row_by_row(scene):
 
 
 def test_what_separates_the_references_is_told(scene):
-    text = comparison.scale({name: scene[0][name] for name in ENDS}, scene[1][OOD])
-    assert text.startswith("For scale, generalizing and memorizing are 0.5") and text.endswith(
-        "apart."
-    )
-    assert comparison.scale({"generalizing": Generalizing(4)}, scene[1][OOD]) == ""
+    text = comparison.describe_scale({name: scene[0][name] for name in ENDS}, scene[1][OOD])
+    assert text.startswith("For scale, the distances are 0.5")
+    assert text.endswith(" between generalizing and memorizing.")
+    assert comparison.describe_scale({"generalizing": Generalizing(4)}, scene[1][OOD]) == ""
 
 
 def test_an_unknown_split_is_named(scene):
     references, held = scene
     with pytest.raises(
         KeyError,
-        match="no split named other; there are in_distribution, out_of_distribution, low_entropy",
+        match="split must be one of in_distribution, out_of_distribution, low_entropy, got 'other'",
     ):
         comparison.describe(references["memorizing"], references, held, split="other")
 
@@ -275,7 +277,7 @@ def test_words_say_that_symmetrized_was_left_out():
 
 
 def test_words_for_a_pool_that_some_balls_cannot_come_from():
-    """An urn without a colour is infinitely far from whoever expects that colour, and never nearest."""
+    """A pool without a colour is infinitely far from a model that expects it, and never nearest."""
     pool = torch.tensor([[0.5, 0.5, 0.0]], dtype=torch.float64)
     tokens = torch.tensor([[0, 2, 1, 1], [2, 2, 0, 1]])
     references = {"generalizing": Generalizing(3), "memorizing": Memorizing(pool)}

@@ -7,7 +7,8 @@ from lexurn.base.seeding import generator
 from lexurn.generators.urns import Urns
 from lexurn.measures import discrimination
 
-STATED = {  # (V, C, D): in distribution G, M, S; out of distribution G, M, S; then n_pools and n_sequences here
+# (V, C, D): in distribution G, M, S; out of distribution G, M, S; n_pools and n_sequences
+STATED = {
     (4, 64, 1): (0.0625, 0.0, 0.036, 0.0625, 0.750, 0.171, 40, 20),
     (4, 64, 4): (0.0625, 0.021, 0.0515, 0.0625, 0.278, 0.087, 40, 20),
     (8, 128, 1): (0.072, 0.0, 0.053, 0.072, 0.875, 0.141, 20, 12),
@@ -25,7 +26,7 @@ def test_distances_from_the_true_urn_are_those_stated(cell):
         "n_pools": n_pools,
         "n_sequences": n_sequences,
     }
-    table = discrimination.against_truth(Urns(n_colors), seed=0, **options)
+    table = discrimination.kl_from_truth(Urns(n_colors), seed=0, **options)
     for line, wanted in zip(table.to_dict("records"), stated, strict=True):
         assert line["n"] == n_pools and line["sem"] == pytest.approx(line["sd"] / n_pools**0.5)
         assert abs(line["mean"] - wanted) < 6 * line["sem"] + 0.0006, (
@@ -39,7 +40,7 @@ def test_distances_from_the_true_urn_are_those_stated(cell):
 
 def test_distances_between_predictors_shrink_with_the_pool_and_average_up_to_every_context_length():
     def found(n_tasks):
-        return discrimination.apart(
+        return discrimination.pairwise_distances(
             Urns(4), context_length=32, n_tasks=n_tasks, n_pools=30, n_sequences=20, seed=0
         )
 
@@ -54,7 +55,7 @@ def test_distances_between_predictors_shrink_with_the_pool_and_average_up_to_eve
 
 def test_a_context_length_is_the_beginning_of_a_longer_one():
     short, long = (
-        discrimination.apart(
+        discrimination.pairwise_distances(
             Urns(3), context_length=c, n_tasks=1, n_pools=200, n_sequences=4, seed=0
         ).set_index(["pair", "row"])
         for c in (5, 20)
@@ -64,7 +65,7 @@ def test_a_context_length_is_the_beginning_of_a_longer_one():
 
 
 def test_the_headline_of_the_original_is_scored_alike_by_symmetrized_memorizing():
-    """Published: lexical .14 ± .11, normal .54 ± .28; M, S and G score .625, .112 and .016 on that protocol."""
+    """Published: lexical .14 ± .11, normal .54 ± .28; M, S and G score .625, .112 and .016."""
     urn = torch.tensor([0.4105, 0.3253, 0.0443, 0.2200], dtype=torch.float64)
     options = {"n_balls": 30, "n_sets": 40, "generator": generator(0, "headline")}
     table = discrimination.headline(urn / urn.sum(), **options).set_index("reference")

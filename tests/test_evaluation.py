@@ -79,7 +79,7 @@ def test_the_table_is_the_average_over_sequences_row_by_row(scene):
 
 
 def test_loss_of_the_memorizing_predictor_is_the_entropy_of_its_urn(scene):
-    """In distribution with one urn, the loss per ball is the urn's entropy, within six standard errors."""
+    """With one urn, the loss per ball is the urn's entropy within six standard errors."""
     references, held = scene
     memorizing = Memorizing(tasks.build(check({})).pool)
     table = evaluation.evaluate(memorizing, references, held)
@@ -91,7 +91,7 @@ def test_loss_of_the_memorizing_predictor_is_the_entropy_of_its_urn(scene):
 def test_one_sequence_lists_every_predictor_row_and_color(scene):
     references, held = scene
     tokens = held["out_of_distribution"][:1]
-    table = evaluation.on_one_sequence(references, tokens)
+    table = evaluation.predict_sequence(references, tokens)
     assert len(table) == 3 * 33 * 4
     sums = table.groupby(["predictor", "row"])["probability"].sum()
     assert sums.to_numpy() == pytest.approx(1)
@@ -130,7 +130,7 @@ def test_symmetrized_is_left_out_where_it_is_out_of_reach():
 
 
 def test_held_out_sequences_are_of_the_kind_that_their_name_says():
-    """Two balls of a sequence agree with probability 2/(V + 1) for fresh urns and Σ θ² for the one of the pool."""
+    """Two balls agree with probability 2/(V + 1) for fresh urns and Σ θ² for the pool's urn."""
     settings = check({"n_test_samples": 5000, "context_length": 1})
     pool = tasks.build(settings).pool
     splits = tasks.build(settings).held_out() | {"validation": tasks.build(settings).validation()}
@@ -161,8 +161,8 @@ def test_training_validation_and_held_out_sequences_are_all_different():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda p: p.exp(), "they add up to .* use .log_softmax"),
-        (lambda p: torch.zeros_like(p), "they add up to 4 at one row"),
+        (lambda p: p.exp(), "one row adds up to .* use .log_softmax"),
+        (lambda p: torch.zeros_like(p), "one row adds up to 4;"),
         (
             lambda p: p[:, 1:],
             r"must return \(batch, time, vocab\) = \(200, 33, 4\) here, got \(200, 32, 4\)",
@@ -208,7 +208,7 @@ def test_no_reference_beats_the_optimum_on_its_own_kind_of_data(scene):
 
 
 def test_label_permuted_training_sequences_carry_no_names():
-    """Over many sequences every colour comes equally often, at training and validation, but not at evaluation."""
+    """Colours are equally frequent in training and validation, but not in evaluation."""
     settings = check({"label_permuted": True, "n_test_samples": 4000, "batch_size": 4000})
     pool = tasks.build(settings).pool
     even, inside = (
@@ -281,7 +281,7 @@ def test_each_measure_by_hand():
     def always(tokens):
         return model.log().expand(len(tokens), -1, -1)
 
-    found = evaluation.measures(always, {"r": lambda tokens: reference.log()}, tokens)
+    found = evaluation.score_sequences(always, {"r": lambda tokens: reference.log()}, tokens)
     kl = 0.9 * math.log(0.9 / 0.5) + 0.1 * math.log(0.1 / 0.5)
     other = 0.5 * math.log(0.5 / 0.9) + 0.5 * math.log(0.5 / 0.1)
     assert found["r", "kl"].tolist() == [pytest.approx([kl, kl])]
@@ -306,7 +306,7 @@ def late(tokens):
 def test_a_predictor_that_has_seen_what_it_predicts_is_refused(scene, wrong):
     references, held = scene
     with pytest.raises(
-        ValueError, match=r"row 16 changes when only tokens\[:, 16:\] do; row t may have seen"
+        ValueError, match=r"row 16 changes when only tokens\[:, 16:\] change; row t may use"
     ):
         evaluation.evaluate(wrong, references, held)
 

@@ -16,7 +16,7 @@ from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import prompts
 from lexurn.generators.strings import string_lengths as sizes
 from lexurn.measures import intervals, rules
-from lexurn.measures.chance import by_chance
+from lexurn.measures.chance import uniform_strings
 from lexurn.models.generation import complete
 from lexurn.predictors.grammars import oracle
 from lexurn.runs import cache, snapshots, store, sweeps, workers
@@ -204,10 +204,10 @@ def test_the_tables_of_a_grid_are_cached_and_compared(tmp_path, monkeypatch):
 def test_progress_is_zero_for_chance_and_one_if_the_rule_always_holds():
     language = LANGUAGES["aNbN"]
     for predictor, wanted in (
-        (by_chance(language), (0.0, 0.0)),
+        (uniform_strings(language), (0.0, 0.0)),
         (oracle("aNbN", max_length=12), (1.0, 1.0)),
     ):
-        table = rules.masses(predictor, language).assign(
+        table = rules.rule_masses(predictor, language).assign(
             prompts="words", best=False, language="aNbN", model="m", seed=0, step=1
         )
         progress = extrapolation.rule_progress(table).set_index("rule")["value"]

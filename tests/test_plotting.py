@@ -156,7 +156,7 @@ def test_claims_are_drawn_with_their_bands_and_what_was_published(axes):
 
 def test_predictions_are_drawn_a_line_a_color(axes, scene):
     references, held = scene
-    table = evaluation.on_one_sequence(references, held["out_of_distribution"][:1])
+    table = evaluation.predict_sequence(references, held["out_of_distribution"][:1])
     plots.predictions(table[table["predictor"] == "memorizing"], axes)
     assert len(axes.lines) == 4
     for line, probability in zip(axes.lines, references["memorizing"].urns[0], strict=True):

@@ -141,7 +141,7 @@ def test_chance_is_what_a_uniform_model_does():
         return found
 
     often = given.repeat(20, 1)
-    table = rules.judged(
+    table = rules.judge_completions(
         language, often, go_on(uniform, often, limit=33, generator=generator(0, "chance"))
     )
     wanted = value(chance("aNbN", given, limit=33), "rule_1")
@@ -166,14 +166,14 @@ def test_an_oracle_as_the_model_stays_in_the_language_and_has_all_mass_where_bot
     assert value(table, "rule_1", **outside) == pytest.approx(
         by_chance, abs=0.08
     )  # outside it knows nothing
-    masses = rules.masses(exact, language)
+    masses = rules.rule_masses(exact, language)
     assert value(masses, "both") > 0.05
     assert all(value(masses, each) == 0 for each in ("rule_1", "rule_2", "neither"))
 
 
 def test_masses_are_those_of_every_word_added_up():
     """A model that knows rule 2 alone: the oracle of words a*b* of any counts."""
-    masses = rules.masses(oracle("aNbM", max_length=10), LANGUAGES["aNbN"])
+    masses = rules.rule_masses(oracle("aNbM", max_length=10), LANGUAGES["aNbN"])
     assert value(masses, "both") == pytest.approx(1 / 7) and value(
         masses, "rule_2"
     ) == pytest.approx(6 / 7)

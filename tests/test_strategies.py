@@ -1,4 +1,4 @@
-"""The account is recovered from maps that it made, and not from others; maps are checked on exact predictors."""
+"""Fits recover the account from maps that follow it, not from others; maps of exact predictors."""
 
 import bz2
 import lzma
@@ -39,7 +39,7 @@ def cells(diversities=(4, 8, 16, 32, 64), n_steps=12, seeds=1):
 
 
 def made_by(odds, *, noise=0.0, seed=0):
-    """The curves of models that are mixtures of two strategies with these log odds, and perhaps somewhat off."""
+    """Return curves of models that mix two strategies with these log odds plus noise."""
     stream = generator(seed, "strategies")
     log_m, log_g = (
         torch.randn(2, 6, 4, generator=stream, dtype=torch.float64).log_softmax(-1)
@@ -52,7 +52,9 @@ def made_by(odds, *, noise=0.0, seed=0):
             torch.nn.functional.logsigmoid(each + off),
             torch.nn.functional.logsigmoid(-each - off),
         )
-        near = strategies.curves(torch.logaddexp(sides[0] + log_m, sides[1] + log_g), log_m, log_g)
+        near = strategies.mixture_curves(
+            torch.logaddexp(sides[0] + log_m, sides[1] + log_g), log_m, log_g
+        )
         for name, values in near.items():
             found[name].append(values)
     return {name: Curves(np.array(values)) for name, values in found.items()}
@@ -92,24 +94,24 @@ def test_the_account_is_recovered_from_a_map_that_it_made():
         and found.held_out < 1e-4
         and 3 < found.n_reached <= found.n_starts == 36
     )
-    masks = strategies.parts(table)
+    masks = strategies.split_cells(table)
     assert found.n_fitted == masks["fitted"].sum() == 4 * 9 and len(table) == 60
     assert sum(mask.astype(int) for mask in masks.values()).tolist() == [1] * 60
     assert table["n_tasks"][masks["more urns"]].unique().tolist() == [64]
     odds = found.account.log_odds(table)
     shares = 1 / (1 + np.exp(-TRUE.log_odds(table)))
-    assert strategies.scored(odds, shares, masks["more urns"]) > 0.999
+    assert strategies.share_correlation(odds, shares, masks["more urns"]) > 0.999
 
 
 def test_the_truth_lies_within_the_intervals_of_seeds():
-    """Trainings are off by a number of their own; intervals over resampled seeds, and by t from single seeds, hold α, β
-    and ln γ."""
+    """Trainings are off by a number of their own; intervals over resampled seeds, and by t from
+    single seeds, hold α, β and ln γ."""
     table = cells(seeds=4)
-    curves = strategies.made_by(
+    curves = strategies.simulate_curves(
         table, TRUE.log_odds(table), noise=0.3, generator=generator(0, "made")
     )
     found = strategies.fit(table, curves)
-    accounts = strategies.resampled(table, curves, found)
+    accounts = strategies.refit_resampled(table, curves, found)
     assert 50 < len(accounts) <= 4**3
     alone = []
     for places in table.groupby("seed").indices.values():
@@ -125,15 +127,15 @@ def test_the_truth_lies_within_the_intervals_of_seeds():
     ):
         low, high = np.quantile(list(map(value_of, accounts)), [0.025, 0.975])
         assert low < value_of(TRUE) < high < low + 4.0
-        few = intervals.of_few([*map(value_of, alone)])
+        few = intervals.t_interval([*map(value_of, alone)])
         assert few.low < value_of(TRUE) < few.high and few.n == 4
-    assert strategies.resampled(cells(), made_by(TRUE.log_odds(cells()))["kl"], found) == []
+    assert strategies.refit_resampled(cells(), made_by(TRUE.log_odds(cells()))["kl"], found) == []
 
 
 def test_what_is_held_out_does_not_reach_the_fit():
     table = cells()
     curves = made_by(TRUE.log_odds(table))["kl"]
-    inside = strategies.parts(table)["fitted"]
+    inside = strategies.split_cells(table)["fitted"]
     spoiled = Curves(np.where(inside[:, None], curves.values, curves.values[:, ::-1]))
     assert strategies.fit(table, spoiled).account == strategies.fit(table, curves).account
     assert strategies.fit(table, spoiled).held_out > 0.01
@@ -145,8 +147,9 @@ def test_what_is_held_out_does_not_reach_the_fit():
 
 
 def test_a_map_made_otherwise_is_not_explained():
-    """Transitions that come sooner the more tasks there are, which no complexity and loss of these allow; and later in
-    proportion to a power of D, which they come near to in what is fitted, and miss in what is held out."""
+    """Transitions that come sooner the more tasks there are, which no complexity and loss of these
+    allow; and later in proportion to a power of D, which they come near to in what is fitted, and
+    miss in what is held out."""
     table = cells(diversities=(4, 8, 16, 32, 64, 128, 256))
     n_tasks, step = table["n_tasks"].to_numpy(float), table["step"].to_numpy(float)
     sooner = made_by(2.0 * np.log(step * n_tasks**2 / 2000))["kl"]
@@ -155,7 +158,7 @@ def test_a_map_made_otherwise_is_not_explained():
     assert line.b == pytest.approx(2.0, abs=0.05) and line.c == pytest.approx(4.0, abs=0.1)
     later = made_by(0.8 * np.log(step) - 1.2 * np.log(n_tasks))["kl"]
     found, line = strategies.fit(table, later), strategies.fit_baseline(table, later)
-    outside = strategies.parts(table)["more urns"]
+    outside = strategies.split_cells(table)["more urns"]
     far = [later.at(each.log_odds(table))[outside].mean() for each in (found.account, line)]
     assert far[0] > 100 * far[1] and line.c == pytest.approx(-1.2, abs=0.05)
 
@@ -207,7 +210,7 @@ def test_curves_are_those_of_mixtures_and_splines_pass_through_their_points():
         for _ in range(3)
     )
     plain = torch.logaddexp(m + np.log(0.5), g + np.log(0.5))
-    found = strategies.curves(model, m, g)
+    found = strategies.mixture_curves(model, m, g)
     assert LOG_ODDS[16] == 0.0
     assert found["kl"][16] == pytest.approx(divergences.kl(model, plain).mean().item(), rel=1e-9)
     assert found["tv"][16] == pytest.approx(
@@ -217,9 +220,12 @@ def test_curves_are_those_of_mixtures_and_splines_pass_through_their_points():
 
 def test_complexities_are_the_least_compressed_sizes_and_grow_with_what_is_stored():
     zeros, noise = b"\0" * 10_000, numpy_generator(generator(0, "noise")).bytes(10_000)
-    assert strategies.bits(zeros) < 8 * 60 and 80_000 <= strategies.bits(noise) < 80_500
+    assert (
+        strategies.compressed_bits(zeros) < 8 * 60
+        and 80_000 <= strategies.compressed_bits(noise) < 80_500
+    )
     text = ("the quick brown fox " * 40).encode()
-    assert strategies.bits(text) <= 8 * min(
+    assert strategies.compressed_bits(text) <= 8 * min(
         len(lzma.compress(text, preset=9)), len(bz2.compress(text))
     )
     pools = [Urns(8).sample_tasks(n, generator=generator(0, "pool", n)) for n in (1, 16, 256)]
@@ -245,10 +251,10 @@ def test_sources_are_counted_without_words_for_people():
         return x   +   1  # fmt: skip
 
     plain.__name__ = "told"
-    assert strategies.account.source(plain).replace("plain", "told") == strategies.account.source(
-        told
-    )
-    assert "Says" not in strategies.account.source(told)
+    assert strategies.account.normalized_source(plain).replace(
+        "plain", "told"
+    ) == strategies.account.normalized_source(told)
+    assert "Says" not in strategies.account.normalized_source(told)
 
 
 def test_losses_are_distances_from_the_truth():
@@ -266,7 +272,7 @@ def test_losses_are_distances_from_the_truth():
 
 
 def expected_kl(*, n_colors, rows):
-    """E KL(θ ‖ G after t balls) under a uniform prior: entropies of a Beta–binomial count, summed in closed form."""
+    """Return E KL(θ ‖ G after t balls) under a uniform prior, from Beta–binomial counts."""
     found = []
     for t in rows.tolist():
         n = torch.arange(
@@ -320,7 +326,7 @@ def test_exact_predictors_stand_at_the_ends_of_the_map_and_mixtures_between():
     inside = Urns(4).in_distribution(pool, 60, 17, generator=generator(0, "inside"))
     outside = Urns(4).out_of_distribution(60, 17, generator=generator(0, "outside"))
     exact = {"u": Uniform(4), "g": Generalizing(4), "m": Memorizing(pool)}
-    u, g, m = (strategies.cell(each, exact, inside, outside) for each in exact.values())
+    u, g, m = (strategies.measure_cell(each, exact, inside, outside) for each in exact.values())
     assert (g["share"], m["share"]) == (pytest.approx(0), pytest.approx(1)) and g["apart"] == m[
         "apart"
     ] > 0.05
@@ -335,11 +341,11 @@ def test_exact_predictors_stand_at_the_ends_of_the_map_and_mixtures_between():
     def hedge(tokens):  # neither: far from both
         return torch.logaddexp(exact["g"](tokens) + np.log(0.02), exact["u"](tokens) + np.log(0.98))
 
-    parts = [strategies.cell(each, exact, inside, outside) for each in (half, hedge)]
+    parts = [strategies.measure_cell(each, exact, inside, outside) for each in (half, hedge)]
     assert np.isnan(parts[1]["share"]) and parts[1]["weight_u"] == pytest.approx(0.98, abs=0.01)
     table = pd.DataFrame([g, m, parts[0]])
     for measure in ("kl", "tv", "tv_out"):
-        nearest = LOG_ODDS[strategies.curves_of(table, measure).values.argmin(-1)]
+        nearest = LOG_ODDS[strategies.read_curves(table, measure).values.argmin(-1)]
         assert nearest.tolist() == [LOG_ODDS[0], LOG_ODDS[-1], 0.0]
 
 
@@ -382,7 +388,7 @@ def test_half_way_needs_every_seed_and_slopes_are_each_seeds_own():
     crossed = pd.DataFrame(
         [{"n_tasks": d, "seed": seed, "step": step} for (d, seed), step in steps.items()]
     )
-    found = strategies.half_way(crossed).set_index("n_tasks")["step"]
+    found = strategies.mean_crossings(crossed).set_index("n_tasks")["step"]
     assert found.to_dict() == pytest.approx({16: (100 * 50) ** 0.5, 32: 400})
     assert (
         strategies.slopes(crossed)[1] == pytest.approx(3.0) and len(strategies.slopes(crossed)) == 2
@@ -423,12 +429,13 @@ def test_what_is_settled_begins_after_uniform_has_gone():
     weights = {20: 0.6, 40: 0.05, 60: 0.2, 80: 0.09, 100: 0.01}
     table = pd.DataFrame([{"step": step, "weight_u": w} for step, w in weights.items()])
     assert (
-        strategies.settled(table, leave=1) == 80
-        and strategies.settled(table, most=0.5, leave=1) == 40
+        strategies.first_settled_step(table, min_steps=1) == 80
+        and strategies.first_settled_step(table, max_weight=0.5, min_steps=1) == 40
     )
-    assert strategies.settled(table, most=0.001, leave=1) == 100
+    assert strategies.first_settled_step(table, max_weight=0.001, min_steps=1) == 100
     assert (
-        strategies.settled(table, leave=3) == 60 and strategies.settled(table) == 20
+        strategies.first_settled_step(table, min_steps=3) == 60
+        and strategies.first_settled_step(table) == 20
     )  # enough is left for a fit
 
 
@@ -445,7 +452,7 @@ FLAT = {
 @pytest.mark.parametrize("lex", [False, True])
 def test_a_training_is_followed_through_the_map_once(lex, monkeypatch):
     run, told = runs.get(FLAT | {"lex": lex}), []
-    table = strategies.followed([run], say=told.append)
+    table = strategies.build_map([run], say=told.append)
     assert table["step"].tolist() == [20, 28, 37, 48, 60] and (table["k_m"] > table["k_g"]).all()
     assert table["kind"].unique().tolist() == ["lexical" if lex else "normal"]
     assert table["delta_l"].nunique() == 1 and table["delta_l"].iloc[0] > 2 * table[
@@ -453,34 +460,37 @@ def test_a_training_is_followed_through_the_map_once(lex, monkeypatch):
     ].iloc[0] * (not lex)
     assert table["kl_in"].iloc[-1] < table["kl_in"].iloc[0] and (table["kl_out"] > 0).all()
     plain = pd.concat(
-        [strategies.along(run), pd.DataFrame(strategies.maps.complexities(run), index=range(5))],
+        [
+            strategies.run_cells(run),
+            pd.DataFrame(strategies.maps.complexities(run), index=range(5)),
+        ],
         axis=1,
     )
     pd.testing.assert_frame_equal(table, plain, rtol=1e-4, atol=1e-9, check_dtype=False)
     assert told[-1] == "1 training(s) followed, 0 that had been before."
     monkeypatch.setattr(cache, "keep", None)  # nothing is computed again
-    pd.testing.assert_frame_equal(strategies.followed([run], say=told.append), table)
+    pd.testing.assert_frame_equal(strategies.build_map([run], say=told.append), table)
 
 
 def test_maps_of_runs_that_cannot_be_compared_or_followed_are_refused():
     run, other = runs.get(FLAT), runs.get(FLAT | {"n_steps": 30, "eval_every": 30})
     with pytest.raises(
         parameters.ParameterError,
-        match="must share their settings, but n_steps is 60 of .* and 30 of",
+        match="must share their settings, but n_steps is 60 in .* and 30 in",
     ):
-        strategies.followed([run, other])
+        strategies.build_map([run, other])
     wide = runs.get(FLAT | {"d_mlp": 16})
-    with pytest.raises(parameters.ParameterError, match="d_mlp is 0 of .* and 16 of"):
-        strategies.followed([run, wide])
-    assert strategies.followed([run, wide], titrated="d_mlp", say=list)[
+    with pytest.raises(parameters.ParameterError, match="d_mlp is 0 in .* and 16 in"):
+        strategies.build_map([run, wide])
+    assert strategies.build_map([run, wide], varied="d_mlp", say=list)[
         "d_mlp"
     ].unique().tolist() == [128, 16]
     with pytest.raises(
         FileNotFoundError, match="kept no weights along its training; set n_checkpoints"
     ):
-        strategies.along(runs.get(FLAT | {"n_checkpoints": 0}))
+        strategies.run_cells(runs.get(FLAT | {"n_checkpoints": 0}))
     with pytest.raises(parameters.ParameterError, match="n_tasks=0 leaves no pool"):
-        strategies.along(runs.get(FLAT | {"n_tasks": 0}))
+        strategies.run_cells(runs.get(FLAT | {"n_tasks": 0}))
 
 
 def test_compositions_put_the_account_beside_the_nearest_mixtures():
@@ -505,14 +515,16 @@ def test_the_baseline_is_even_at_its_transition():
 def test_a_trial_tells_the_account_from_the_baseline_by_what_they_make():
     table = cells(diversities=(4, 8, 16, 32, 64, 128, 256), seeds=3)
     options = {"noise": 0.1, "generator": generator(0, "trial")}
-    own = strategies.trial(table, TRUE, **options)
+    own = strategies.fit_simulated_map(table, TRUE, **options)
     for name, value in (
         ("alpha", TRUE.alpha),
         ("beta", TRUE.beta),
         ("ln gamma", np.log(TRUE.gamma)),
     ):
         assert own[name].low < value < own[name].high and own[name].n == 3
-    other = strategies.trial(table, strategies.Baseline(a=0.0, b=0.8, c=-1.2), **options)
+    other = strategies.fit_simulated_map(
+        table, strategies.Baseline(a=0.0, b=0.8, c=-1.2), **options
+    )
     assert own["KL more urns, account"].value < own["KL more urns, baseline"].value / 100
     assert other["KL more urns, baseline"].high < other["KL more urns, account"].low
 
@@ -523,6 +535,6 @@ def test_weight_in_the_wrong_place_is_a_total_variation():
     half = Account(
         alpha=0.5, beta=0.5, gamma=1e-9
     )  # complexities alone: all weight at the simplest, U
-    assert strategies.misplaced(strategies.compositions(table, half)).tolist() == pytest.approx(
-        [1.0] * 5
-    )
+    assert strategies.misplaced_weight(
+        strategies.compositions(table, half)
+    ).tolist() == pytest.approx([1.0] * 5)

@@ -1,4 +1,4 @@
-"""Intervals cover what they should at the stated rate; numbers are written to the digit that their error allows."""
+"""Intervals cover the truth at the stated rate; numbers have the digits that their error allows."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from scipy import stats
 
 from lexurn.base.seeding import generator
 from lexurn.measures import intervals
-from lexurn.measures.intervals import bootstrap, mean_and_sem, with_error
+from lexurn.measures.intervals import bootstrap, format_with_error, mean_and_sem
 
 N_TRIALS = 400
 WITHIN = 4 * (0.95 * 0.05 / N_TRIALS) ** 0.5
@@ -51,7 +51,7 @@ def test_intervals_of_a_ratio_of_skewed_and_correlated_means_cover_it():
 
 
 def test_resampling_them_apart_or_counting_rows_as_units_would_not():
-    """The negative controls. Rows of a sequence are alike: taken for units, the interval is far too narrow."""
+    """The negative controls: with the correlated rows of a sequence as units, it is too narrow."""
 
     def rows(n, stream):
         return (
@@ -77,7 +77,7 @@ def test_resampling_them_apart_or_counting_rows_as_units_would_not():
 
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_a_few_units_give_no_interval(n):
-    """From two, percentiles of the mean would be the smaller and the larger value, which cover it half the time."""
+    """Percentiles from two values would be the two values, which cover the mean half the time."""
     found = bootstrap(torch.arange(float(n)), generator=generator(0, "test"))
     assert (
         found.value == (n - 1) / 2
@@ -100,13 +100,13 @@ def test_rank_correlations_are_those_of_scipy_and_their_p_is_that_of_random_orde
     x, noise = np.random.default_rng(0).normal(size=40), np.random.default_rng(1).normal(size=40)
     found = intervals.rank_correlation(x, x**3 + noise, generator=generator(0, "correlation"))
     assert (
-        found.value == pytest.approx(stats.spearmanr(x, x**3 + noise).statistic) and found.side == 1
+        found.value == pytest.approx(stats.spearmanr(x, x**3 + noise).statistic) and found.sign == 1
     )
     assert (
-        intervals.rank_correlation(x, -(x**3) - noise, generator=generator(0, "correlation")).side
+        intervals.rank_correlation(x, -(x**3) - noise, generator=generator(0, "correlation")).sign
         == -1
     )
-    assert intervals.rank_correlation(x, noise, generator=generator(0, "none")).side == 0
+    assert intervals.rank_correlation(x, noise, generator=generator(0, "none")).sign == 0
     assert str(found).startswith(f"{found.value:+.2f} (p = ") and str(found).endswith("n = 40)")
 
 
@@ -117,13 +117,13 @@ def test_a_few_units_in_perfect_order_are_told_and_fewer_or_equal_ones_are_not()
     assert (
         perfect.value == pytest.approx(1.0)
         and perfect.p == pytest.approx(2 / 120)
-        and perfect.side == 1
+        and perfect.sign == 1
     )
     for values in ([1.0, 2.0, 3.0], [4.0] * 9):
         unknown = intervals.rank_correlation(
             values, values[:1] + values[1:], generator=generator(0, "few")
         )
-        assert unknown.side is None and str(unknown) == "not defined"
+        assert unknown.sign is None and str(unknown) == "not defined"
 
 
 def test_an_interval_says_on_which_side_of_zero_it_lies_and_nothing_where_there_is_none():
@@ -133,9 +133,9 @@ def test_an_interval_says_on_which_side_of_zero_it_lies_and_nothing_where_there_
         ([-1.0, -1.1] * 4, "less"),
         ([1.0, -1.1] * 4, "as much"),
     ):
-        assert bootstrap(values, generator=generator(0, "side")).words(**words) == said
+        assert bootstrap(values, generator=generator(0, "side")).describe(**words) == said
     assert (
-        bootstrap([1.0, 1.1], generator=generator(0, "side")).words(**words)
+        bootstrap([1.0, 1.1], generator=generator(0, "side")).describe(**words)
         == "with n = 2 too few to tell"
     )
 
@@ -163,12 +163,12 @@ def test_the_same_generator_gives_the_same_interval_and_the_text_shows_it():
     ],
 )
 def test_numbers_are_written_to_the_second_digit_of_their_error(mean, sem, text):
-    assert with_error(mean, sem) == text
+    assert format_with_error(mean, sem) == text
 
 
 def test_of_few_values_there_is_a_t_interval_that_covers_as_it_says():
     stream = np.random.default_rng(0)
-    found = [intervals.of_few(stream.normal(2.0, 1.0, 3).tolist()) for _ in range(2000)]
+    found = [intervals.t_interval(stream.normal(2.0, 1.0, 3).tolist()) for _ in range(2000)]
     covered = np.mean([each.low < 2.0 < each.high for each in found])
     assert abs(covered - 0.95) < 0.02 and found[0].n == 3
     narrow = np.mean(
@@ -176,14 +176,14 @@ def test_of_few_values_there_is_a_t_interval_that_covers_as_it_says():
     )  # as if three were many
     assert narrow < 0.85
     assert (
-        str(intervals.of_few([1.5])) == "1.5 [too few for an interval]"
-        and intervals.of_few([]).n == 0
+        str(intervals.t_interval([1.5])) == "1.5 [too few for an interval]"
+        and intervals.t_interval([]).n == 0
     )
-    assert intervals.with_error(float("nan"), 0.1) == "undetermined"
+    assert intervals.format_with_error(float("nan"), 0.1) == "undetermined"
 
 
 def two_ways(n_runs, n_units, stream, of=(1.0, 1.0, 1.0)):
-    """Runs and units with levels of their own, and what is left of neither, with these standard deviations."""
+    """Return run effects plus unit effects plus residuals with these standard deviations."""
     run, unit = (torch.randn(n, generator=stream, dtype=torch.float64) for n in (n_runs, n_units))
     rest = torch.randn(n_runs, n_units, generator=stream, dtype=torch.float64)
     return of[0] * run[:, None] + of[1] * unit + of[2] * rest
@@ -193,7 +193,7 @@ def test_intervals_over_runs_and_units_cover_what_intervals_over_either_do_not()
     stream, n, hits = generator(0, "two ways"), 2000, {"both": 0, "runs": 0, "units": 0}
     squares = []
     for _ in range(n):
-        both, over_runs, over_units = intervals.crossed(
+        both, over_runs, over_units = intervals.two_way_interval(
             two_ways(5, 40, stream, (0.5, 1.0, 1.0)).numpy()
         )
         squares.append(both.error**2)
@@ -208,8 +208,8 @@ def test_intervals_over_runs_and_units_cover_what_intervals_over_either_do_not()
 
 def test_over_runs_and_units_is_the_usual_interval_where_only_one_differs():
     values = two_ways(6, 30, generator(0, "one way"), (1.0, 0.0, 0.0)).numpy()
-    both, over_runs, over_units = intervals.crossed(values)
-    few = intervals.of_few(values[:, 0].tolist())
+    both, over_runs, over_units = intervals.two_way_interval(values)
+    few = intervals.t_interval(values[:, 0].tolist())
     assert over_units == pytest.approx(0, abs=1e-12) and both.n == 6
     found = (both.value, both.low, both.high, both.error)
     assert found == pytest.approx(
@@ -218,15 +218,17 @@ def test_over_runs_and_units_is_the_usual_interval_where_only_one_differs():
 
 
 def test_over_one_run_there_are_units_but_no_interval():
-    both, over_runs, over_units = intervals.crossed([[0.0, 1.0, 1.0, 0.0]])
+    both, over_runs, over_units = intervals.two_way_interval([[0.0, 1.0, 1.0, 0.0]])
     assert both.value == 0.5 and np.isnan([both.low, both.error, over_runs]).all()
     assert over_units == pytest.approx((1 / 3 / 4) ** 0.5)
 
 
 def test_a_side_is_told_where_the_t_interval_has_no_zero():
     for values in ([1.0, 1.1, 0.9], [-1.0, -1.1, -0.9], [1.0, -0.5, 0.7], [5.0]):
-        found = intervals.of_few(values)
+        found = intervals.t_interval(values)
         n = len(values)
         error = np.std(values, ddof=1) / n**0.5 if n > 1 else np.nan
-        assert intervals.side(np.mean(values), error, n) == (found.side or 0)
-    assert intervals.side(1.0, 0.2, 3) == 1 and intervals.side(1.0, 0.25, 3) == 0  # t = 4.30
+        assert intervals.t_test_sign(np.mean(values), error, n) == (found.sign or 0)
+    assert (
+        intervals.t_test_sign(1.0, 0.2, 3) == 1 and intervals.t_test_sign(1.0, 0.25, 3) == 0
+    )  # t = 4.30

@@ -196,7 +196,7 @@ def test_a_run_on_words_is_trained_evaluated_and_found_again(flat, optimum, monk
         "in_distribution/regret/oracle" in run.metrics
         and run.metrics["train_loss"].notna().sum() == 2
     )
-    assert evaluation.distance(run.results) == "regret"
+    assert evaluation.distance_measure(run.results) == "regret"
     line = runs.table(language="dyck").iloc[0]
     assert line["language"] == "dyck" and line[["n_colors", "d_generalizing"]].isna().all()
     assert runs.table(language="aNbN").empty and runs.table(n_colors=4).empty

@@ -23,8 +23,8 @@ def main() -> None:
     figure, (left, right) = style.panels(2, width=5.2, height=3.6, sharey=True)
     analysis_plots.against_entropy(headline.standings(models["headline"]), left)
     left.set_title(f"after {short[0].training.n_steps} steps, a point an urn", fontsize=10)
-    trajectory = headline.joined(*(headline.trajectories(models[name]) for name in ("early", "long")))
-    plots.relative_distances(headline.relative(trajectory), right, log=True)
+    trajectory = headline.join_trajectories(*(headline.trajectories(models[name]) for name in ("early", "long")))
+    plots.relative_distances(headline.relative_distances(trajectory), right, log=True)
     right.set_title("along ten times as many, thin: an urn", fontsize=10)
     right.set_ylabel("")
     key = {"title": "model", "frameon": False, "loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}

@@ -161,7 +161,7 @@ def _listing(table: "pd.DataFrame") -> str:
     """A line for each run, no wider than the terminal: what does not fit is left out and named."""
     import pandas as pd
 
-    from lexurn.measures.intervals import with_error
+    from lexurn.measures.intervals import format_with_error
     from lexurn.runs import tracking
     from lexurn.settings import flat_names
 
@@ -177,7 +177,7 @@ def _listing(table: "pd.DataFrame") -> str:
     for reference in ("generalizing", "memorizing", "symmetrized"):
         if f"d_{reference}" in table:
             numbers = table[[f"d_{reference}", f"d_{reference}_sem"]].itertuples(index=False)
-            texts = ["" if pd.isna(mean) else with_error(mean, sem) for mean, sem in numbers]
+            texts = ["" if pd.isna(mean) else format_with_error(mean, sem) for mean, sem in numbers]
             shown[f"d {reference[0].upper()}"] = texts
     shown["duration"] = table["seconds"].map(tracking.duration)
     if table["published"].any():

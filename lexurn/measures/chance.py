@@ -1,11 +1,12 @@
-"""What chance alone does: letters and EOS all alike, from a prompt to the end or to the limit. Exact, by automata.
+"""Chance level of rule 1: complete prompts with uniformly random letters and EOS, computed exactly.
 
-A word goes through few states, so all completions are followed at once: the probability of each state, letter by
-letter. No completion is left out.
+An automaton has few states, so we propagate the probability of each state letter by letter. The sum
+covers every completion up to the limit.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
+from functools import reduce
 from math import log, nan
 
 import pandas as pd
@@ -18,19 +19,22 @@ from lexurn.generators.strings import FIRST_LETTER, force_padding, mask_special_
 
 
 def chance(language: Language | str, prompts: Tokens, *, limit: int) -> pd.DataFrame:
-    """How often rule 1 is obeyed by completions of uniform letters and EOS up to `limit` tokens: a line a measure.
+    """Return how often uniform completions obey rule 1 up to `limit` tokens, one row per measure.
 
-    Columns: measure (`rule_1`, `rule_1_and_finished`, `rule_1_of_finished`, `finished`), value, n: the prompts.
+    Columns: measure (`rule_1`, `rule_1_and_finished`, `rule_1_of_finished`, `finished`), value,
+    n (prompts).
     """
     language = LANGUAGES[language] if isinstance(language, str) else language
     automaton, n_letters = language.rules[0].automaton, len(language.letters)
     states = Counter(_state(automaton, row) for row in (prompts - FIRST_LETTER).tolist())
     totals = Counter()
-    for state, n in states.items():
-        finished, obeyed, unfinished = _followed(
-            automaton, state, limit - prompts.shape[1], n_letters
+    for state, count in states.items():
+        finished, obeyed, unfinished = _complete_uniformly(
+            automaton, state, limit - prompts.shape[1], len(language.letters)
         )
-        totals.update({"finished": n * finished, "joint": n * obeyed, "unfinished": n * unfinished})
+        totals["finished"] += count * finished
+        totals["joint"] += count * obeyed
+        totals["unfinished"] += count * unfinished
     n = len(prompts)
     values = {
         "rule_1": (totals["joint"] + totals["unfinished"]) / n,
@@ -41,8 +45,8 @@ def chance(language: Language | str, prompts: Tokens, *, limit: int) -> pd.DataF
     return pd.DataFrame({"measure": list(values), "value": list(values.values()), "n": n})
 
 
-def by_chance(language: Language) -> Predictor:
-    """Letters and EOS all alike, as a predictor."""
+def uniform_strings(language: Language) -> Predictor:
+    """Return a predictor that gives every letter and EOS the same probability."""
 
     def predict(tokens: Tokens) -> LogProbs:
         alike = torch.full(
@@ -55,25 +59,25 @@ def by_chance(language: Language) -> Predictor:
     return predict
 
 
-def _followed(
-    automaton: Automaton, state: Hashable, n: int, n_letters: int
+def _complete_uniformly(
+    automaton: Automaton, state: Hashable, n_tokens: int, n_letters: int
 ) -> tuple[float, float, float]:
-    """Of n tokens more: the probabilities to end, to end and be accepted, and not to end and be accepted."""
-    at, each, finished, accepted = {state: 1.0}, 1 / (n_letters + 1), 0.0, 0.0
-    for _ in range(n):
-        after: dict[Hashable, float] = {}
-        for state, p in at.items():
-            finished += p * each
-            accepted += p * each * automaton.accepts(state)
+    """Return three probabilities within `n_tokens` uniform tokens after `state`.
+
+    They are: EOS comes; EOS comes in an accepting state; no EOS comes and the last state is
+    accepting.
+    """
+    token_prob = 1 / (n_letters + 1)
+    state_probs = {state: 1.0}
+    finished, accepted = 0.0, 0.0
+    for _ in range(n_tokens):
+        next_probs: dict[Hashable, float] = {}
+        for state, prob in state_probs.items():
+            finished += prob * token_prob
+            accepted += prob * token_prob * automaton.accepts(state)
             for letter in range(n_letters):
-                to = automaton.step(state, letter)
-                after[to] = after.get(to, 0.0) + p * each
-        at = after
-    return finished, accepted, sum((p for state, p in at.items() if automaton.accepts(state)), 0.0)
-
-
-def _state(automaton: Automaton, word: Sequence[int]) -> Hashable:
-    state = automaton.start
-    for letter in word:
-        state = automaton.step(state, letter)
-    return state
+                successor = automaton.step(state, letter)
+                next_probs[successor] = next_probs.get(successor, 0.0) + prob * token_prob
+        state_probs = next_probs
+    unfinished = (prob for state, prob in state_probs.items() if automaton.accepts(state))
+    return finished, accepted, sum(unfinished, 0.0)

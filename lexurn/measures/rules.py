@@ -1,15 +1,17 @@
-"""Rules of formal languages: which of them completions obey, and what is got without a model.
+"""Which rules of a formal language completions obey, and the values of baselines without a model.
 
-    judged(language, prompts, tokens)  which rules the strings obey, whether they end: a tidy table
-    masses(predictor, language)        exact probability of the strings that obey both rules, one, or none
-    levels(names)                      what chance and immediate EOS get
+    judge_completions(language, prompts, tokens)   which rules the strings obey: a tidy table
+    rule_masses(predictor, language)               exact probability of strings by obeyed rules
+    baseline_levels(names)                         values of uniform chance and of immediate EOS
 
-Measures are shares of prompts. Of rule 1: `rule_1` (whatever has been said up to the limit), `rule_1_and_finished`
-(joint, ended by EOS), and `rule_1_of_finished` (among those that ended, as published). Rule 2, which a prompt may have
-broken, is judged on the completion alone. `grammatical`: the whole string, ended, is in the language.
+All measures except `rule_1_of_finished` are shares of prompts. For rule 1 there are three: `rule_1`
+(the string up to the limit obeys it), `rule_1_and_finished` (the string also ends with EOS) and
+`rule_1_of_finished` (the share among finished strings, as published). Rule 2, which a prompt may
+already violate, is judged on the completion alone. `grammatical`: the whole finished string is in
+the language.
 """
 
-from itertools import product
+from itertools import chain, product
 
 import pandas as pd
 import torch
@@ -22,15 +24,15 @@ from lexurn.generators.prompts import prompts, split_prompts
 from lexurn.generators.strings import EOS
 from lexurn.measures.chance import chance
 
-MOST_LETTERS = {2: 8, 3: 6, 4: 5}
-"""Words whose probabilities are added up, by the number of letters: 510, 1092 and 1364 of them."""
+MAX_LENGTH = {2: 8, 3: 6, 4: 5}
+"""Maximum string length in `rule_masses` by number of letters: 510, 1092 and 1364 strings."""
 
 MASSES = ("both", "rule_1", "rule_2", "neither")
 
-Words = Int64[Tensor, "batch limit"]
+Strings = Int64[Tensor, "batch limit"]
 
-KEPT = "rule_1_and_finished"
-"""What counts as keeping rule 1, unless said otherwise: a completion that never ends has kept no rule."""
+MAIN_MEASURE = "rule_1_and_finished"
+"""The default measure of rule 1: a completion that never ends does not count as obeying it."""
 
 
 def judged(language: Language, given: Tokens, words: Words) -> pd.DataFrame:
@@ -47,27 +49,27 @@ def judged(language: Language, given: Tokens, words: Words) -> pd.DataFrame:
         "grammatical": language.contains(words) & finished,
         "finished": finished,
     }
-    lines = [(name, each.double().mean().item(), len(each)) for name, each in of.items()]
-    return pd.DataFrame(lines, columns=["measure", "value", "n"])
+    rows = [(name, obeys.double().mean().item(), len(obeys)) for name, obeys in measures.items()]
+    return pd.DataFrame(rows, columns=["measure", "value", "n"])
 
 
-def immediate_eos(language: Language, given: Tokens) -> pd.DataFrame:
-    """What immediate EOS gets: the baseline of a model that says nothing."""
-    ended = torch.cat([given, torch.full((len(given), 1), EOS)], 1)
-    return judged(language, given, ended)
+def immediate_eos(language: Language, prompts: Tokens) -> pd.DataFrame:
+    """Return the table of `judge_completions` for a baseline that always completes with EOS."""
+    ended = torch.cat([prompts, torch.full((len(prompts), 1), EOS)], 1)
+    return judge_completions(language, prompts, ended)
 
 
-def masses(predictor: Predictor, language: Language) -> pd.DataFrame:
-    """The exact probability of all short words, by the rules that they obey: measure (`MASSES`), value, n, the words.
+def rule_masses(predictor: Predictor, language: Language) -> pd.DataFrame:
+    """Return the exact probability of all short strings by the rules that they obey.
 
-    A class names the rules obeyed, and no others; with EOS. What is left of 1 belongs to longer words.
+    Columns: measure (`MASSES`), value, n (strings). `rule_1` and `rule_2` count strings that obey
+    only this rule. Strings include EOS. Longer strings have the rest of the probability.
     """
     n_letters = len(language.letters)
-    most = MOST_LETTERS[n_letters]
-    every = [
-        "".join(word) for n in range(1, most + 1) for word in product(language.letters, repeat=n)
-    ]
-    tokens = language.encode(every, length=most + 1)
+    max_length = MAX_LENGTH[n_letters]
+    letters = (product(language.letters, repeat=length) for length in range(1, max_length + 1))
+    strings = list(map("".join, chain.from_iterable(letters)))
+    tokens = language.encode(strings, length=max_length + 1)
     probs = predictor(tokens).double().gather(-1, tokens[..., None])[..., 0].sum(-1).exp()
     obeyed = language.obeys_rules(tokens)
     first, second = obeyed[:, 0], obeyed[:, 1]
@@ -76,24 +78,34 @@ def masses(predictor: Predictor, language: Language) -> pd.DataFrame:
         (name, probs[each].sum().item(), int(each.sum()))
         for name, each in zip(MASSES, classes, strict=True)
     ]
-    return pd.DataFrame(lines, columns=["measure", "value", "n"])
+    return pd.DataFrame(rows, columns=["measure", "value", "n"])
 
 
 def prompt_sets(language: str, *, completions: str = "none") -> dict[str, Tokens]:
-    """The prompts that a model is asked to go on with. Where training has completed half of those out of distribution,
-    they are `trained_on`, and `out_of_distribution` is the other half."""
+    """Return the prompts that a model has to complete, by the name of their set.
+
+    If training contains completions of half of the out-of-distribution prompts, this half is called
+    `trained_on` and the other half `out_of_distribution`.
+    """
     sets = prompts(language)
     if completions != "none":
         sets["trained_on"], sets["out_of_distribution"] = split_prompts(sets["out_of_distribution"])
     return sets
 
 
-def levels(names: list[str], *, limit: int) -> pd.DataFrame:
-    """What is got without a model: language, what (`chance`, `immediate EOS`), value (`KEPT`), n (prompts)."""
-    lines = []
+def baseline_levels(names: list[str], *, limit: int) -> pd.DataFrame:
+    """Return the `MAIN_MEASURE` of two baselines without a model, out of distribution.
+
+    Columns: language, what (`chance`, `immediate EOS`), value, n (prompts).
+    """
+    rows = []
     for name in names:
         given = prompts(name)["out_of_distribution"]
-        blind = chance(name, given, limit=limit).set_index("measure").loc[KEPT, "value"]
-        ended = immediate_eos(LANGUAGES[name], given).set_index("measure").loc[KEPT, "value"]
-        lines += [(name, "chance", blind, len(given)), (name, "immediate EOS", ended, len(given))]
-    return pd.DataFrame(lines, columns=["language", "what", "value", "n"])
+        baselines = {
+            "chance": chance(name, given, limit=limit),
+            "immediate EOS": immediate_eos(LANGUAGES[name], given),
+        }
+        for what, table in baselines.items():
+            value = table.set_index("measure").loc[MAIN_MEASURE, "value"]
+            rows.append((name, what, value, len(given)))
+    return pd.DataFrame(rows, columns=["language", "what", "value", "n"])

@@ -73,7 +73,7 @@ figure(plots.distances_by_row, rows, alt=alt, n=f"{rows['n'].max()} sequences", 
 
 # %%
 fresh = evaluation.select(table, split="out_of_distribution")
-found = [f"{intervals.with_error(line['mean'], line['sem'])} nats from {name}" for name, line in fresh.iterrows()]
+found = [f"{intervals.format_with_error(line['mean'], line['sem'])} nats from {name}" for name, line in fresh.iterrows()]
 display(
     Markdown(
         f"On {fresh['n'].iloc[0]} fresh urns, one a sequence, G is {' and '.join(found)} "

@@ -69,7 +69,7 @@ class Claim(BaseModel):
 
     def judged(self, ours: "Measured") -> str:
         """The verdict on a figure that was measured at the claim's scale."""
-        if self.sign and intervals.side(ours.value, ours.error, ours.n) == 0:
+        if self.sign and intervals.t_test_sign(ours.value, ours.error, ours.n) == 0:
             return "undecided"
         return "reproduced" if self.holds(ours.value) else "refuted"
 
@@ -130,7 +130,7 @@ def table(measured: Mapping[str, Measured], *, at_scale: bool = True) -> pd.Data
         if ours.exact is not None:
             line["exact"] = f"{ours.exact:.3g}"
         if not isnan(ours.error):
-            line["ours"] = intervals.with_error(ours.value, ours.error)
+            line["ours"] = intervals.format_with_error(ours.value, ours.error)
         line |= {
             "n": ours.n,
             "band": claim.band,

@@ -19,7 +19,7 @@ from safetensors.torch import load, save
 
 from lexurn import runs, training
 from lexurn.base import divergences, files, paths
-from lexurn.measures.comparison import over_rows
+from lexurn.measures.comparison import mean_over_rows
 from lexurn.runs import fit, provenance, store
 
 MOST_BYTES = 25_000_000
@@ -149,4 +149,4 @@ def _freeze_run(name: str, folder: Path, *, weights: bool, half: bool) -> float:
     tokens = run.task.held_out()[run.task.splits[0]][:N_FOR_ROUNDING]
     with torch.no_grad():
         off = divergences.symmetrized_kl(run.predictor(tokens), runs.Run(folder).predictor(tokens))
-    return float(over_rows(off).mean())
+    return float(mean_over_rows(off).mean())

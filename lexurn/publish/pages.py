@@ -96,7 +96,7 @@ def headline(chapters: Sequence[Chapter]) -> str:
         ours = said.get(f"headline/relative_distance_{kind}")
         if ours and ours["error"] is not None and not isnan(ours["error"]):
             stand.append(
-                f"{kind} {intervals.with_error(ours['value'], ours['error'])} (n = {ours['n']})"
+                f"{kind} {intervals.format_with_error(ours['value'], ours['error'])} (n = {ours['n']})"
             )
     verdicts = Counter(
         said[key]["verdict"] if key in said else "not measured" for key in claims.read()
@@ -117,7 +117,7 @@ def _line(claim: claims.Claim, ours: Mapping[str, Any] | None) -> list[str]:
         value = (
             f"{ours['value']:.3g}"
             if unknown
-            else intervals.with_error(ours["value"], ours["error"])
+            else intervals.format_with_error(ours["value"], ours["error"])
         )
         exact = "" if ours["exact"] is None else f"{ours['exact']:.3g}"
         shown, verdict = f"{value}, n = {ours['n']}", ours["verdict"]

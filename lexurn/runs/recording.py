@@ -158,7 +158,7 @@ def _mixture_weights(
 
 def _scalars(table: pd.DataFrame) -> dict[str, float]:
     """One flat name per number worth a curve: `<split>/<measure>/<reference>`, over rows and (`/last`) at the last."""
-    measures = ["loss", evaluation.distance(table)]
+    measures = ["loss", evaluation.distance_measure(table)]
     table = table[table["measure"].isin(measures) & table["row"].isin(["mean", "last"])]
     scalars = {}
     for split, row, reference, measure, mean in table[

@@ -1,12 +1,15 @@
-"""Does lexical invariance generalize, or memorize up to the names? Many training urns, and what models did with each.
+"""Does lexical invariance make models generalize? Models of many training urns compared with G, M
+and S.
 
-The published headline is the score of a model at the last row alone, KL(empirical frequencies ‖ model). `published`
-repeats it, with the exact predictors beside the models. `standings` corrects it: distances to G, M and S over all
-trained rows, and the distance between G and S for the same urn to divide them by, as urns differ in what they can tell.
-`trajectories` follows both along training. Sequences out of distribution, a fresh urn each; nats.
+The published headline is the score of a model at the last row alone, KL(empirical frequencies ‖
+model). `published_scores` repeats it and adds the exact predictors. `standings` corrects it:
+distances to G, M and S over all trained rows, divided by the distance between G and S for the same
+urn, because urns differ in how well they distinguish predictors. `trajectories` follows both along
+training. All sequences are out of distribution, each from a fresh urn. Units are nats.
 
-A relative distance alone may mislead: a model that merely hedges, G drawn towards the uniform predictor, seems nearer
-to S too, the more so for flat urns. So each model has a control, which hedges as far from G as the model is (`hedged`).
+A relative distance alone can mislead. A model that hedges, which is G drawn towards the uniform
+predictor, seems nearer to S too, most of all for flat urns. So every model has a control: a hedging
+G at the same distance from G as the model (`hedge`).
 """
 
 from collections.abc import Sequence
@@ -19,32 +22,36 @@ import torch
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import LogProbs
-from lexurn.measures import comparison, discrimination, evaluation, intervals
+from lexurn.measures import comparison, discrimination, evaluation, intervals, mixtures
 from lexurn.predictors import Uniform
 from lexurn.runs.run import Run
 
-N_BALLS, N_SETS, N_URNS, N_SEQUENCES = 30, 4, 10, 25
-"""Of the published protocol, but for the number of sets, which is 1 there."""
+N_BALLS = 30
+N_SETS = 4  # the published protocol has 1
+N_URNS = 10
+N_SEQUENCES = 25
 
 
-def published(runs: Sequence[Run]) -> pd.DataFrame:
-    """Who (a kind of model, or a reference), n_colors, seed (the training urn), mean, sem, n: the published score.
+def published_scores(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return the published score of each model and reference: who, n_colors, seed, mean, sem, n.
 
-    `n` counts fresh urns, of which each has a few sequences: `sem` is over them. Models of one training urn, one of a
-    kind, and its references are scored on the same sequences.
+    `who` is a kind of model or a reference and `seed` identifies the training urn. `n` counts fresh
+    urns, each with a few sequences, and `sem` is over urns. The models of one training urn (one
+    model per kind) and their references are scored on the same sequences.
     """
-    pools: dict[tuple[int, int], list[Run]] = {}
+    groups: dict[tuple[int, int], list[Run]] = {}
     for run in runs:
-        pools.setdefault((run.settings.task.n_colors, run.settings.training.seed), []).append(run)
-    lines = []
-    for (n_colors, seed), alike in pools.items():
-        first, stream = alike[0].settings, generator(seed, "headline")
+        key = (run.settings.task.n_colors, run.settings.training.seed)
+        groups.setdefault(key, []).append(run)
+    rows = []
+    for (n_colors, seed), group in groups.items():
+        settings = group[0].settings
         tokens = discrimination.headline_sequences(
             alike[0].task.prior,
             n_balls=N_BALLS,
             n_urns=N_SETS * N_URNS,
             n_sequences=N_SEQUENCES,
-            generator=stream,
+            generator=generator(seed, "headline"),
         )
         scored = {run.settings.kind: run.predictor for run in alike} | alike[0].task.references()
         for who, predictor in scored.items():
@@ -64,125 +71,100 @@ def published(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def standings(runs: Sequence[Run]) -> pd.DataFrame:
-    """A line for each run: where its model, that of the best validation loss, stands among G, M and S.
+    """Return one row per run: where its best model lies among G, M and S.
+
+    "The memorizer" is M for normal models and S for the others.
 
     name, kind, n_colors, n_tasks, context_length, d_model, seed
-    entropy             of the training urns (nats, mean over the pool), as a share of ln n_colors
-    to_<reference>      distance, with `_sem`; `n` sequences
+    entropy             of the training urns (mean over the pool), as a share of ln n_colors
+    to_<reference>      distance in nats, with `_sem`; `n` sequences
     apart               d(G, S)
-    nearest             the least of the distances to G and to what this kind of model can memorize, / d(G, S)
-    regret              nats a ball lost in distribution against what this kind of model can memorize, with `_sem`
-    r, r_low, r_high    relative distance, from −1 (G) to +1 (what this kind of model can memorize); NaN if undetermined
-    control             r of the predictor that only hedges (`hedged`), and is as far from G as the model
+    nearest             the smaller of the distances to G and to the memorizer, / d(G, S)
+    regret              nats per ball in distribution against the memorizer, with `_sem`
+    r, r_low, r_high    relative distance from −1 (G) to +1 (the memorizer); NaN if undetermined
+    control             r of a G that only hedges and is as far from G as the model (`hedge`)
     """
-    lines = []
-    for run in runs:
-        settings, tokens, references = (
-            run.settings,
-            run.splits["out_of_distribution"],
-            run.references,
-        )
-        flat = {
-            name: settings.flat()[name]
-            for name in ("n_colors", "n_tasks", "context_length", "d_model", "seed")
-        }
-        entropy = divergences.entropy(run.pool.log()).mean().item() / log(flat["n_colors"])
-        line = {
-            "name": run.path.name,
-            "kind": settings.kind,
-            **flat,
-            "entropy": entropy,
-            "n": len(tokens),
-        }
-        found = evaluation.select(run.results, split="out_of_distribution")
-        for name in references:
-            line |= {
-                f"to_{name}": found.loc[name, "mean"],
-                f"to_{name}_sem": found.loc[name, "sem"],
-            }
-        line["apart"] = _apart(run, "generalizing", "symmetrized")
-        to_g = line["to_generalizing"]
-        line["nearest"] = (
-            min(to_g, line[f"to_{settings.memorizing}"]) / line["apart"]
-            if line["apart"]
-            else np.nan
-        )
-        lost = evaluation.select(run.results, split="in_distribution", measure="regret").loc[
-            settings.memorizing
-        ]
-        line |= {"regret": lost["mean"], "regret_sem": lost["sem"]}
-        options = {
-            "memorizing": settings.memorizing,
-            "generator": generator(0, "relative distance"),
-        }
-        relative = comparison.relative_distance(run.predictor, references, tokens, **options)
-        r, scale = relative.interval, _apart(run, "generalizing", settings.memorizing)
-        if relative.undetermined:
-            line |= dict.fromkeys(("r", "r_low", "r_high", "control"), np.nan)
-        else:
-            control = hedged(references["generalizing"](tokens), distance=to_g)
-            to_end = (
-                divergences.symmetrized_kl(references[settings.memorizing](tokens), control)[:, 1:]
-                .mean()
-                .item()
-            )
-            away = (
-                divergences.symmetrized_kl(references["generalizing"](tokens), control)[:, 1:]
-                .mean()
-                .item()
-            )
-            line |= {
-                "r": r.value,
-                "r_low": r.low,
-                "r_high": r.high,
-                "control": (away - to_end) / scale,
-            }
-        lines.append(line)
-    return pd.DataFrame(lines)
+    return pd.DataFrame([_standing(run) for run in runs])
 
 
-def hedged(log_g: LogProbs, *, distance: float) -> LogProbs:
-    """G mixed with the uniform predictor, so that it is this far from G (rows 1 … C), or uniform if that is not enough.
+def _standing(run: Run) -> dict[str, object]:
+    settings, references = run.settings, run.references
+    tokens = run.splits["out_of_distribution"]
+    columns = ("n_colors", "n_tasks", "context_length", "d_model", "seed")
+    row = {"name": run.path.name, "kind": settings.kind}
+    row |= {name: settings.flat()[name] for name in columns}
+    row["entropy"] = divergences.entropy(run.pool.log()).mean().item() / log(row["n_colors"])
+    row["n"] = len(tokens)
+    distances = evaluation.select(run.results, split="out_of_distribution")
+    for name in references:
+        row[f"to_{name}"] = distances.loc[name, "mean"]
+        row[f"to_{name}_sem"] = distances.loc[name, "sem"]
+    to_g, to_memorizer = row["to_generalizing"], row[f"to_{settings.memorizing}"]
+    row["apart"] = _reference_distance(run, "symmetrized")
+    row["nearest"] = min(to_g, to_memorizer) / row["apart"] if row["apart"] else np.nan
+    regrets = evaluation.select(run.results, split="in_distribution", measure="regret")
+    row["regret"] = regrets.loc[settings.memorizing, "mean"]
+    row["regret_sem"] = regrets.loc[settings.memorizing, "sem"]
+    relative = comparison.relative_distance(
+        run.predictor,
+        references,
+        tokens,
+        memorizing=settings.memorizing,
+        generator=generator(0, "relative distance"),
+    )
+    if relative.is_undetermined:
+        return row | dict.fromkeys(("r", "r_low", "r_high", "control"), np.nan)
+    log_g, log_memorizer = (
+        references[name](tokens) for name in ("generalizing", settings.memorizing)
+    )
+    control = hedge(log_g, distance=to_g)
+    difference = _mean_kl(log_g, control) - _mean_kl(log_memorizer, control)
+    r = relative.interval
+    row |= {"r": r.value, "r_low": r.low, "r_high": r.high}
+    row["control"] = difference / _reference_distance(run, settings.memorizing)
+    return row
 
-    It has learned nothing that G does not know: what it shares with a model is no sign of memorizing.
+
+def hedge(log_g: LogProbs, *, distance: float) -> LogProbs:
+    """Return G mixed with the uniform predictor at this distance from G over rows 1 … C.
+
+    If the uniform predictor is nearer than that, return it. The mixture knows nothing more than G,
+    so its similarity with a model is no sign of memorizing.
     """
     uniform = torch.full_like(log_g, -log(log_g.shape[-1]))
     low, high = 0.0, 1.0
     for _ in range(30):
         share = (low + high) / 2
         mixed = torch.logaddexp(log_g + np.log1p(-share), uniform + log(share))
-        far = divergences.symmetrized_kl(log_g, mixed)[:, 1:].mean().item() > distance
-        low, high = (low, share) if far else (share, high)
+        is_too_far = _mean_kl(log_g, mixed) > distance
+        low, high = (low, share) if is_too_far else (share, high)
     return mixed
 
 
-def mixtures(runs: Sequence[Run]) -> pd.DataFrame:
-    """The mixture of G, M, S and U nearest to each model on fresh urns: kind, n_colors, seed, the weight
-    of each, `left_over`, the mean KL of the model from that mixture, and for scale `from_g`, that of the model from G.
+def nearest_mixtures(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return the mixture of G, M, S and U nearest to each model on fresh urns.
+
+    Columns: kind, n_colors, seed, the weight of each predictor, `left_over` (the mean KL of the
+    model from that mixture) and `from_g` (the mean KL of the model from G alone, for scale).
     """
-    lines = []
+    rows = []
     for run in runs:
         settings, tokens = run.settings, run.splits["out_of_distribution"]
         references = run.references | {"uniform": Uniform(settings.task.n_colors)}
-        weights = comparison.mixture_weights(run.predictor, references, tokens)
-        left = comparison.left_over(run.predictor, references, tokens, weights=weights)
-        only_g = comparison.left_over(
-            run.predictor,
-            {"generalizing": references["generalizing"]},
-            tokens,
-            weights={"generalizing": 1.0},
-        )
-        of = {
-            "kind": settings.kind,
-            "n_colors": settings.task.n_colors,
-            "seed": settings.training.seed,
-        }
-        lines.append({**of, **weights, "left_over": left, "from_g": only_g})
-    return pd.DataFrame(lines)
+        weights = mixtures.mixture_weights(run.predictor, references, tokens)
+        only_g = dict.fromkeys(references, 0.0) | {"generalizing": 1.0}
+        row = {"kind": settings.kind, "n_colors": settings.task.n_colors}
+        row |= {"seed": settings.training.seed, **weights}
+        for column, mixture in (("left_over", weights), ("from_g", only_g)):
+            row[column] = mixtures.kl_from_mixture(
+                run.predictor, references, tokens, weights=mixture
+            )
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
-def by_row(runs: Sequence[Run]) -> pd.DataFrame:
-    """Distances row by row, averaged over runs: split, measure, row, reference, mean, and sem over the n runs."""
+def distances_by_row(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return distances averaged over runs: split, measure, row, reference, mean, sem, n (runs)."""
     table = pd.concat([run.results.assign(name=run.path.name) for run in runs])
     table = table[table["measure"] == "symmetrized_kl"]
     groups = table.groupby(["split", "measure", "row", "reference"], sort=False)["mean"]
@@ -190,63 +172,57 @@ def by_row(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def trajectories(runs: Sequence[Run]) -> pd.DataFrame:
-    """Along training: name, kind, n_colors, seed, step, reference, and for it
+    """Return name, kind, n_colors, seed, step, reference and these columns along training.
 
-    distance, share   out of distribution, and divided by d(G, S) for the same urn
-    weight            in the mixture of G, M, S and U that is nearest to the model
-    regret_in         nats a ball that the model loses more than the reference, in distribution
+    distance, share   out of distribution in nats, and divided by d(G, S) for the same urn
+    weight            in the mixture of G, M, S and U nearest to the model; NaN for older runs
+    regret_in         regret of the model against the reference in distribution, nats per ball
     regret_out        the same out of distribution
     """
     tables = []
     for run in runs:
-        metrics, splits, apart = run.metrics, run.splits, _apart(run, "generalizing", "symmetrized")
-        of = {
+        metrics, splits, settings = run.metrics, run.splits, run.settings
+        scale = _reference_distance(run, "symmetrized")
+        constants = {
             "name": run.path.name,
-            "kind": run.settings.kind,
-            "n_colors": run.settings.task.n_colors,
+            "kind": settings.kind,
+            "n_colors": settings.task.n_colors,
+            "seed": settings.training.seed,
+            "step": metrics["step"],
         }
-        of["seed"] = run.settings.training.seed
         for name, reference in run.references.items():
             distance = metrics[f"out_of_distribution/symmetrized_kl/{name}"]
-            columns = {
-                "step": metrics["step"],
-                "reference": name,
-                "distance": distance,
-                "share": distance / apart,
-            }
-            columns["weight"] = metrics.get(
-                f"out_of_distribution/weight/{name}", np.nan
-            )  # older runs have none
+            columns = {"reference": name, "distance": distance, "share": distance / scale}
+            columns["weight"] = metrics.get(f"out_of_distribution/weight/{name}", np.nan)
             for split, column in (
                 ("in_distribution", "regret_in"),
                 ("out_of_distribution", "regret_out"),
             ):
-                lost = divergences.negative_log_likelihood(reference(splits[split]), splits[split])
-                columns[column] = (
-                    metrics[f"{split}/loss"] - comparison.over_rows(lost).mean().item()
-                )
-            tables.append(pd.DataFrame({**of, **columns}))
+                tokens = splits[split]
+                losses = divergences.negative_log_likelihood(reference(tokens), tokens)
+                reference_loss = comparison.mean_over_rows(losses).mean().item()
+                columns[column] = metrics[f"{split}/loss"] - reference_loss
+            tables.append(pd.DataFrame({**constants, **columns}))
         weight = metrics.get("out_of_distribution/weight/uniform", np.nan)
-        tables.append(
-            pd.DataFrame({**of, "step": metrics["step"], "reference": "uniform", "weight": weight})
-        )
+        tables.append(pd.DataFrame({**constants, "reference": "uniform", "weight": weight}))
     return pd.concat(tables, ignore_index=True)
 
 
-def joined(early: pd.DataFrame, late: pd.DataFrame) -> pd.DataFrame:
-    """Trajectories of trainings that begin alike: the first steps from those looked at more often, then the longer."""
-    return pd.concat(
-        [early[early["step"] > 0], late[late["step"] > early["step"].max()]], ignore_index=True
-    )
+def join_trajectories(early: pd.DataFrame, late: pd.DataFrame) -> pd.DataFrame:
+    """Return two trajectories of the same training as one: `late` continues where `early` ends."""
+    continued = late[late["step"] > early["step"].max()]
+    return pd.concat([early[early["step"] > 0], continued], ignore_index=True)
 
 
-def relative(trajectory: pd.DataFrame) -> pd.DataFrame:
-    """The relative distance between G and S along training, and regrets: kind, n_colors, seed, step, relative_distance,
-    `regret to S in distribution`, `regret to G on fresh urns`."""
+def relative_distances(trajectory: pd.DataFrame) -> pd.DataFrame:
+    """Return relative distances between G and S and regrets along training.
+
+    Columns: kind, n_colors, seed, step, relative_distance, `regret to S in distribution`,
+    `regret to G on fresh urns`.
+    """
+    index = ["kind", "n_colors", "seed", "step"]
     values = ["share", "regret_in", "regret_out"]
-    wide = trajectory.pivot(
-        index=["kind", "n_colors", "seed", "step"], columns="reference", values=values
-    )
+    wide = trajectory.pivot(index=index, columns="reference", values=values)
     columns = {
         "relative_distance": wide["share", "generalizing"] - wide["share", "symmetrized"],
         "regret to S in distribution": wide["regret_in", "symmetrized"],
@@ -255,11 +231,13 @@ def relative(trajectory: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns).reset_index()
 
 
-def _apart(run: Run, first: str, second: str) -> float:
-    """The distance between two references of a run on fresh urns."""
-    ends = run.references[first], run.references[second]
-    return (
-        comparison.over_rows(comparison.distance(*ends, run.splits["out_of_distribution"]))
-        .mean()
-        .item()
-    )
+def _mean_kl(first: LogProbs, second: LogProbs) -> float:
+    """Return the mean symmetrized KL over rows 1 … C and sequences."""
+    return divergences.symmetrized_kl(first, second)[:, 1:].mean().item()
+
+
+def _reference_distance(run: Run, memorizing: str) -> float:
+    """Return d(G, reference) on fresh urns."""
+    ends = (run.references[name] for name in ("generalizing", memorizing))
+    distances = comparison.distance(*ends, run.splits["out_of_distribution"])
+    return comparison.mean_over_rows(distances).mean().item()

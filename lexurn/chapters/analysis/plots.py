@@ -1,4 +1,4 @@
-"""Many training urns: a faint point for each, and what they come to, with the interval over urns."""
+"""Plots of many training urns: a faint point per urn, and the mean with its interval over urns."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,32 +25,32 @@ SHORT = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}
 
 
 def scores(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Scores of models and exact predictors: of each urn, their mean, and hollow diamonds for what was published.
+    """Plot the scores of models and exact predictors: each urn, their mean, and published scores.
 
-    `table`: who, mean, and what it is: `urn`, `mean over urns` with low and high, or `published` with spread.
+    `table`: who, mean, and what: `urn`, `mean over urns` (with low and high) or `published` (with
+    spread; hollow diamonds).
     """
-    parts = {what: lines for what, lines in table.groupby("what")}
+    parts = dict(list(table.groupby("what")))
     published = parts.get("published", table[:0])
-    order = [
-        name
-        for name in (*MARKERS, "memorizing", "symmetrized", "generalizing")
-        if name in set(table["who"])
-    ]
-    for place, who in enumerate(order):
+    names = (*MARKERS, "memorizing", "symmetrized", "generalizing")
+    order = [name for name in names if name in set(table["who"])]
+    for x, who in enumerate(order):
         urns, means = (parts[what][parts[what]["who"] == who] for what in ("urn", "mean over urns"))
-        _points(axes, float(place), urns["mean"], who)
-        _interval(axes, place + 0.2, means, who)
-    places = [order.index(who) - 0.22 for who in published["who"]]
-    bars = [published["spread"].clip(upper=0.9 * published["mean"]), published["spread"]]
-    style = {"fmt": "D", "mfc": "none", "color": "0.25", "ms": 6, "capsize": 2}
+        _points(axes, float(x), urns["mean"], who)
+        _interval(axes, x + 0.2, means, who)
     if len(published):
-        axes.errorbar(places, published["mean"], bars, label="published", **style)
+        x = [order.index(who) - 0.22 for who in published["who"]]
+        bars = [published["spread"].clip(upper=0.9 * published["mean"]), published["spread"]]
+        style = {"fmt": "D", "mfc": "none", "color": "0.25", "ms": 6, "capsize": 2}
+        axes.errorbar(x, published["mean"], bars, label="published", **style)
         axes.legend(frameon=False, loc="lower left", title="± over sequences")
     axes.set(
-        xticks=range(len(order)), xticklabels=[SHORT.get(who, who) for who in order], yscale="log"
+        xticks=range(len(order)),
+        xticklabels=[SHORT.get(who, who) for who in order],
+        yscale="log",
+        ylabel="KL(observed ‖ predictor), nats",
     )
-    axes.set(ylabel="KL(observed ‖ predictor), nats")
-    return _outer(axes)
+    return _label_outer(axes)
 
 
 def shares(
@@ -59,22 +59,17 @@ def shares(
     *,
     references: Sequence[str] = ("generalizing", "symmetrized"),
 ) -> Axes:
-    """Distances as multiples of d(G, S) for the same urn: a group of points for each reference, a column a kind.
+    """Plot distances as multiples of d(G, S) for the same urn, grouped by reference and kind.
 
     `standings`: kind, apart, to_<reference>.
     """
     kinds = list(standings["kind"].unique())
     for group, reference in enumerate(references):
         for number, kind in enumerate(kinds):
-            mine = standings[standings["kind"] == kind]
-            place = group + 0.26 * (number - (len(kinds) - 1) / 2)
-            _points(
-                axes,
-                place,
-                mine[f"to_{reference}"] / mine["apart"],
-                kind,
-                label=kind if group == 0 else None,
-            )
+            rows = standings[standings["kind"] == kind]
+            x = group + 0.26 * (number - (len(kinds) - 1) / 2)
+            share = rows[f"to_{reference}"] / rows["apart"]
+            _points(axes, x, share, kind, label=kind if group == 0 else None)
     axes.axhline(1, color="0.4", linestyle=":", linewidth=1)
     axes.text(
         len(references) - 0.5,
@@ -89,15 +84,17 @@ def shares(
         xticks=range(len(references)),
         xticklabels=[f"to {SHORT[name]}" for name in references],
         yscale="log",
+        ylabel="distance / d(G, S)",
+        xlim=(-0.5, len(references) - 0.5),
     )
-    axes.set(ylabel="distance / d(G, S)", xlim=(-0.5, len(references) - 0.5))
-    return _outer(axes)
+    return _label_outer(axes)
 
 
 def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
-    """Relative distance of each run, with its interval over sequences, against the entropy of its training urn.
+    """Plot the relative distance of each run against the entropy of its training urn.
 
-    `standings`: kind, entropy (share of the largest), r, r_low, r_high, and control, the r of a G that hedges.
+    Bars are intervals over sequences. `standings`: kind, entropy (share of the maximum), r, r_low,
+    r_high, control (the r of a hedging G).
     """
     for kind, hedging in standings[standings["kind"] != "normal"].groupby("kind", sort=False):
         label = f"hedging G as far as {kind}"
@@ -110,11 +107,11 @@ def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
             label=label,
             zorder=0,
         )
-    for kind, mine in standings.dropna(subset="r").groupby("kind", sort=False):
-        bars = [mine["r"] - mine["r_low"], mine["r_high"] - mine["r"]]
+    for kind, rows in standings.dropna(subset="r").groupby("kind", sort=False):
+        bars = [rows["r"] - rows["r_low"], rows["r_high"] - rows["r"]]
         axes.errorbar(
-            mine["entropy"],
-            mine["r"],
+            rows["entropy"],
+            rows["r"],
             bars,
             fmt=MARKERS[kind],
             color=COLORS[kind],
@@ -123,27 +120,28 @@ def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
             lw=0.8,
         )
     axes.set(xlabel="entropy of the training urn / ln V", ylabel="relative distance")
-    return ends(_outer(axes))
+    return ends(_label_outer(axes))
 
 
 def by_setting(
     table: pd.DataFrame, axes: Axes, *, x: str, y: str, line: str = "kind", log: Sequence[str] = ()
 ) -> Axes:
-    """A column against a setting: a faint point for each run, a line through the means for each value of `line`.
+    """Plot the column `y` against the setting `x`: a faint point per run, and a line of means.
 
-    From five runs a point on, the means have two standard errors. At most as many values as there are `GREYS`. What is
-    named in `log` has a logarithmic axis.
+    There is one line per value of `line`, at most as many as `GREYS`. Means of at least five runs
+    have bars of two standard errors. The y axis is logarithmic if `log` names it.
     """
     values = list(table[line].unique())
-    few = table.groupby([x, line])[y].count().min() < 5
+    has_few_runs = table.groupby([x, line])[y].count().min() < 5
     for value, grey in zip(values, GREYS[: len(values)], strict=True):
-        mine = table[table[line] == value].dropna(subset=y)
+        rows = table[table[line] == value].dropna(subset=y)
         style: dict[str, Any] = (
             {"color": COLORS[value], "linestyle": STYLES[value]} if value in COLORS else dict(grey)
         )
-        axes.plot(mine[x], mine[y], ".", color=style["color"], alpha=0.4, ms=5)
-        style |= {"errorbar": None if few else ("se", 2), "label": str(value), "legend": False}
-        seaborn.lineplot(mine, x=x, y=y, ax=axes, **style)
+        axes.plot(rows[x], rows[y], ".", color=style["color"], alpha=0.4, ms=5)
+        errorbar = None if has_few_runs else ("se", 2)
+        style |= {"errorbar": errorbar, "label": str(value), "legend": False}
+        seaborn.lineplot(rows, x=x, y=y, ax=axes, **style)
     if pd.api.types.is_numeric_dtype(table[x]):
         axes.set_xscale("log", base=2)
         axes.set_xticks(sorted(table[x].unique()))
@@ -152,12 +150,12 @@ def by_setting(
     axes.set(xlabel=label(x), ylabel=label(y))
     if y in log:
         axes.set(yscale="log")
-    _outer(axes)
+    _label_outer(axes)
     return ends(axes) if y in RELATIVE else axes
 
 
 def weights_along_training(trajectory: pd.DataFrame, axes: Axes) -> Axes:
-    """Mixture weights along one training, stacked. `trajectory`: step, reference, weight."""
+    """Plot mixture weights along one training as areas. `trajectory`: step, reference, weight."""
     wide = trajectory.pivot(index="step", columns="reference", values="weight")
     wide = wide[wide.index > 0]
     names = [name for name in COLORS if name in wide]
@@ -169,11 +167,11 @@ def weights_along_training(trajectory: pd.DataFrame, axes: Axes) -> Axes:
     for area, hatch in zip(areas, HATCHES, strict=False):
         area.set(hatch=hatch, edgecolor="white", linewidth=0)
     axes.set(xlabel="step", ylabel="weight", ylim=(0, 1), xlim=(wide.index[0], wide.index[-1]))
-    return _outer(log_steps(axes))
+    return _label_outer(log_steps(axes))
 
 
-def _outer(axes: Axes) -> Axes:
-    """Plain numbers, and those of a shared axis once."""
+def _label_outer(axes: Axes) -> Axes:
+    """Write plain numbers on a logarithmic axis, and label a shared axis once."""
     if axes.get_yscale() == "log":
         axes.yaxis.set_major_formatter("{x:g}")
     if len(axes.get_shared_y_axes().get_siblings(axes)) > 1:
@@ -181,12 +179,10 @@ def _outer(axes: Axes) -> Axes:
     return axes
 
 
-def _points(
-    axes: Axes, place: float, values: pd.Series, who: str, *, label: str | None = None
-) -> None:
-    spread = [place + 0.03 * (number % 5 - 2) for number in range(len(values))]
+def _points(axes: Axes, x: float, values: pd.Series, who: str, *, label: str | None = None) -> None:
+    jittered = [x + 0.03 * (number % 5 - 2) for number in range(len(values))]
     axes.plot(
-        spread,
+        jittered,
         values,
         MARKERS.get(who, "_"),
         color=COLORS[who],
@@ -198,25 +194,19 @@ def _points(
     )
 
 
-def _interval(axes: Axes, place: float, mean: pd.DataFrame, who: str) -> None:
-    for value, low, high in mean[["mean", "low", "high"]].values:
+def _interval(axes: Axes, x: float, means: pd.DataFrame, who: str) -> None:
+    style = {"fmt": MARKERS.get(who, "_"), "color": COLORS[who], "ms": 8, "capsize": 3}
+    style |= {"mec": "black"} if who in MARKERS else {"mew": 3, "ms": 12}
+    for value, low, high in means[["mean", "low", "high"]].values:
         bars = None if pd.isna(low) else [[value - low], [high - value]]
-        edge = {"mec": "black"} if who in MARKERS else {"mew": 3, "ms": 12}
-        axes.errorbar(
-            place,
-            value,
-            bars,
-            **{"fmt": MARKERS.get(who, "_"), "color": COLORS[who], "ms": 8, "capsize": 3} | edge,
-        )
+        axes.errorbar(x, value, bars, **style)
 
 
 def distances_along(trajectory: pd.DataFrame, axes: Axes) -> Axes:
-    """The same from a tidy table, against steps on a logarithmic axis. `trajectory`: step, reference, distance."""
-    for reference in NAMES:
-        line = trajectory[trajectory["reference"] == reference]
-        if len(line):
-            axes.plot(
-                line["step"], line["distance"], label=NAMES[reference], **line_style(reference)
-            )
+    """Plot distances over steps on a logarithmic axis. `trajectory`: step, reference, distance."""
+    for reference, name in NAMES.items():
+        rows = trajectory[trajectory["reference"] == reference]
+        if len(rows):
+            axes.plot(rows["step"], rows["distance"], label=name, **line_style(reference))
     axes.set(xlabel="step")
     return distance_axis(log_steps(axes))

@@ -1,7 +1,9 @@
-"""Which sequences are hard? How far a model is from a reference after all balls, against the entropy of the balls seen.
+"""Which sequences are hard? The distance of a model from a reference against the entropy of the
+balls.
 
-The entropy is that of a sequence's empirical frequencies (nats). All sequences are out of distribution, a fresh urn
-each. Correlations are computed within a run; what is said of several runs counts them, not their sequences.
+The entropy is that of a sequence's empirical frequencies, in nats. All sequences are out of
+distribution, each from a fresh urn. Correlations are computed within a run. Statements about
+several runs use runs as units, not sequences.
 """
 
 from collections.abc import Sequence
@@ -16,67 +18,69 @@ from lexurn.runs.run import Run
 QUARTILES = ("lowest", "second", "third", "highest")
 
 
-def by_sequence(runs: Sequence[Run]) -> pd.DataFrame:
-    """A line for each sequence of each run: kind, n_colors, seed, balls (how many of each colour), entropy, quartile,
-    and `to_generalizing` and `to_memorizing`: KL(reference ‖ model) at the last row, the latter from M for normal
-    models and from S for the others.
+def distances_by_sequence(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return one row per run and sequence, with its entropy and the model's distances.
+
+    Columns: kind, n_colors, seed, balls (the count of each colour), entropy, quartile, and
+    `to_generalizing` and `to_memorizing`: KL(reference ‖ model) at the last row, in nats. The
+    reference of `to_memorizing` is M for normal models and S for the others.
     """
     tables = []
     for run in runs:
         settings, tokens = run.settings, run.splits["out_of_distribution"]
-        seen = Empirical(settings.task.n_colors)(tokens)[:, -1]
-        counts = (seen.exp() * (tokens.shape[1] - 1)).round().long()
-        entropy = pd.Series((divergences.entropy(seen) + 0.0).tolist())
-        model = run.predictor(tokens)[:, -1]
+        frequencies = Empirical(settings.task.n_colors)(tokens)[:, -1]
+        counts = (frequencies.exp() * (tokens.shape[1] - 1)).round().long()
+        entropy = pd.Series((divergences.entropy(frequencies) + 0.0).tolist())
+        quartile = pd.qcut(entropy.rank(method="first"), len(QUARTILES), labels=QUARTILES)
         columns = {
             "kind": settings.kind,
             "n_colors": settings.task.n_colors,
             "seed": settings.training.seed,
-            "balls": [" ".join(map(str, each)) for each in counts.tolist()],
+            "balls": [" ".join(map(str, row)) for row in counts.tolist()],
             "entropy": entropy,
-            "quartile": pd.qcut(
-                entropy.rank(method="first"), len(QUARTILES), labels=QUARTILES
-            ).astype(str),
+            "quartile": quartile.astype(str),
         }
-        for name, reference in (
-            ("generalizing", "generalizing"),
-            ("memorizing", settings.memorizing),
-        ):
-            columns[f"to_{name}"] = divergences.kl(
-                run.references[reference](tokens)[:, -1], model
-            ).tolist()
+        model = run.predictor(tokens)[:, -1]
+        references = {"to_generalizing": "generalizing", "to_memorizing": settings.memorizing}
+        for column, name in references.items():
+            reference = run.references[name](tokens)[:, -1]
+            columns[column] = divergences.kl(reference, model).tolist()
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
 
 
 def correlations(sequences: pd.DataFrame) -> pd.DataFrame:
-    """Of entropy with each distance, a line for each run: kind, n_colors, seed, to, pearson, spearman, n."""
-    lines = []
-    for (kind, n_colors, seed), table in sequences.groupby(
-        ["kind", "n_colors", "seed"], sort=False
-    ):
-        for to in ("to_generalizing", "to_memorizing"):
-            finite = table[np.isfinite(table[to])]
-            found = {
-                name: finite["entropy"].corr(finite[to], method=name)
-                for name in ("pearson", "spearman")
-            }
-            of = {"kind": kind, "n_colors": n_colors, "seed": seed, "to": to}
-            lines.append({**of, **found, "n": len(finite)})
-    return pd.DataFrame(lines)
+    """Return the correlation of entropy with each distance, one row per run and distance.
 
-
-def quartiles(sequences: pd.DataFrame, *, to: str) -> pd.DataFrame:
-    """The mean of a distance over the sequences in each quartile of entropy, a line for each run and quartile.
-
-    kind, n_colors, seed, quartile and the distance under its own name, from the lowest quartile to the highest.
+    Columns: kind, n_colors, seed, to (the distance), pearson, spearman, n (sequences).
     """
-    runs = (
-        sequences.groupby(["kind", "n_colors", "seed", "quartile"], sort=False)[to]
+    rows = []
+    for group, table in sequences.groupby(["kind", "n_colors", "seed"], sort=False):
+        for column in ("to_generalizing", "to_memorizing"):
+            finite = table[np.isfinite(table[column])]
+            pearson, spearman = (
+                finite["entropy"].corr(finite[column], method=name)
+                for name in ("pearson", "spearman")
+            )
+            rows.append((*group, column, pearson, spearman, len(finite)))
+    columns = ["kind", "n_colors", "seed", "to", "pearson", "spearman", "n"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def quartiles(sequences: pd.DataFrame, *, column: str) -> pd.DataFrame:
+    """Return the mean distance in each quartile of entropy, one row per run and quartile.
+
+    Columns: kind, n_colors, seed, quartile (from lowest to highest) and the distance `column`.
+    """
+    groups = sequences.groupby(["kind", "n_colors", "seed", "quartile"], sort=False)
+    return (
+        groups[column]
         .mean()
         .reset_index()
-    )
-    order = {name: place for place, name in enumerate(QUARTILES)}
-    return runs.sort_values(
-        "quartile", key=lambda each: each.map(order), kind="stable", ignore_index=True
+        .sort_values(
+            "quartile",
+            key=lambda names: names.map(QUARTILES.index),
+            kind="stable",
+            ignore_index=True,
+        )
     )

@@ -1,4 +1,4 @@
-"""Urns, the balls that are drawn from them, and what a predictor says along them."""
+"""Plots of urns, of the balls drawn from them, and of predictions along sequences."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,24 +13,32 @@ from lexurn.figures.style import COLORS, GREYS, HATCHES, NAMES, STYLES
 
 
 def urns(pool: pd.DataFrame, axes: Axes) -> Axes:
-    """Proportions of the colours, a bar an urn. `pool`: a line an urn, a column a colour."""
+    """Plot colour proportions, one bar per urn. `pool`: urns as rows, colours as columns."""
     colors = ball_colors(pool.shape[1])
     pool.plot.barh(stacked=True, ax=axes, color=colors, legend=False, width=0.8)
     for color, bars in enumerate(axes.containers):
         texts = [color if bar.get_width() > 0.06 else "" for bar in bars]
         axes.bar_label(
-            bars, texts, label_type="center", color=_on(colors[color]), fontsize=7, weight="bold"
+            bars,
+            texts,
+            label_type="center",
+            color=_text_color(colors[color]),
+            fontsize=7,
+            weight="bold",
         )
     axes.set(xlabel="proportion", ylabel="urn", xlim=(0, 1), ylim=(max(len(pool), 12) - 0.5, -0.5))
     return axes
 
 
 def balls(tokens: pd.DataFrame, axes: Axes) -> Axes:
-    """Sequences as rows of balls, each with its colour's number. `tokens`: a line a sequence, a column a place."""
+    """Plot sequences as rows of balls with the numbers of their colours.
+
+    `tokens`: sequences as rows, positions as columns.
+    """
     colors = ball_colors(int(tokens.max(axis=None)) + 1)
-    for line, (_, sequence) in enumerate(tokens.iterrows()):
-        for place, ball in enumerate(sequence):
-            _ball(axes, place, line, ball, colors)
+    for row, sequence in enumerate(tokens.to_numpy()):
+        for position, ball in enumerate(sequence):
+            _ball(axes, position, row, ball, colors)
     axes.set(
         xlabel="ball",
         yticks=range(len(tokens)),
@@ -42,7 +50,10 @@ def balls(tokens: pd.DataFrame, axes: Axes) -> Axes:
 
 
 def simplex(urns: pd.DataFrame, axes: Axes) -> Axes:
-    """Urns of three colours as points in a triangle, whose corners are urns of one colour. Columns: colours."""
+    """Plot urns of three colours as points in a triangle; corners are urns of a single colour.
+
+    `urns`: one column per colour, named "0", "1" and "2".
+    """
     height = 3**0.5 / 2
     axes.plot([0, 1, 0.5, 0], [0, 0, height, 0], color="0.5", linewidth=1)
     axes.scatter(urns["1"] + urns["2"] / 2, urns["2"] * height, s=6, color="0.35", alpha=0.7)
@@ -54,15 +65,15 @@ def simplex(urns: pd.DataFrame, axes: Axes) -> Axes:
 
 
 def entropies(table: pd.DataFrame, axes: Axes) -> Axes:
-    """How often an entropy is reached at most, a line per kind. `table`: kind, entropy (nats)."""
-    for (kind, line), color in zip(table.groupby("kind", sort=False), GREYS, strict=False):
-        seaborn.ecdfplot(line, x="entropy", ax=axes, label=kind, **color)
+    """Plot the cumulative distribution of entropy by kind. `table`: kind, entropy (nats)."""
+    for (kind, rows), style in zip(table.groupby("kind", sort=False), GREYS, strict=False):
+        seaborn.ecdfplot(rows, x="entropy", ax=axes, label=kind, **style)
     axes.set(xlabel="entropy (nats)", ylabel="share at most as large")
     return axes
 
 
 def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
-    """What predictors say after `row` balls, a group of bars a colour, and above them the balls.
+    """Plot the predictions after `row` balls as one group of bars per colour, below the balls.
 
     `table`: predictor, row, color, probability, ball, for all rows.
     """
@@ -76,9 +87,10 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
     for bars, hatch in zip(axes.containers, HATCHES, strict=False):
         for bar in bars:
             bar.set_hatch(hatch)
-    seen, last = table.drop_duplicates("row").set_index("row")["ball"], table["row"].max()
-    for place, ball in seen[seen.index < row].items():
-        x = -0.45 + (len(wide) - 0.1) * place / max(last, 1)
+    sequence = table.drop_duplicates("row").set_index("row")["ball"]
+    last = table["row"].max()
+    for position, ball in sequence[sequence.index < row].items():
+        x = -0.45 + (len(wide) - 0.1) * position / max(last, 1)
         axes.scatter(x, 1.08, color=ball_colors(len(wide))[ball], s=40, clip_on=False)
     axes.set(
         xlabel="colour",
@@ -96,7 +108,7 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
 
 
 def _ball(axes: Axes, x: float, y: float, color: int, colors: Sequence[Any]) -> None:
-    """A ball with its colour's number."""
+    """Draw a ball with the number of its colour."""
     axes.scatter(x, y, color=colors[color], s=90)
     style: dict[str, Any] = {
         "ha": "center",
@@ -104,17 +116,17 @@ def _ball(axes: Axes, x: float, y: float, color: int, colors: Sequence[Any]) -> 
         "fontsize": 7,
         "weight": "bold",
     }
-    axes.text(x, y, color, color=_on(colors[color]), **style)
+    axes.text(x, y, color, color=_text_color(colors[color]), **style)
 
 
-def _on(color: Any) -> str:
-    """Black or white, whichever is read on a ground of this colour."""
-    red, green, blue = to_rgb(color)
+def _text_color(background: Any) -> str:
+    """Return black or white, whichever is readable on this background."""
+    red, green, blue = to_rgb(background)
     return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else "black"
 
 
 def discrimination(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Distances as a map, colours across and urns down, shaded from 0.001 to 1 nat.
+    """Plot distances as a heat map over colours and urns, shaded from 0.001 to 1 nat.
 
     `table`: n_colors, n_tasks, mean, sem.
     """
@@ -130,29 +142,30 @@ def discrimination(table: pd.DataFrame, axes: Axes) -> Axes:
 
 
 def distances_by_context(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Distance up to a context length, a line per number of colours. `table`: n_colors, row, mean_to, sem_to."""
+    """Plot the distance over context length, one line per number of colours.
+
+    `table`: n_colors, row, mean_to, sem_to.
+    """
     shades = seaborn.color_palette("cividis", table["n_colors"].nunique())
-    for (n_colors, line), shade, dash in zip(
-        table.groupby("n_colors"), shades, STYLES.values(), strict=False
-    ):
-        axes.plot(
-            line["row"], line["mean_to"], color=shade, linestyle=dash, label=f"V = {n_colors}"
-        )
-        low, high = line["mean_to"] - 2 * line["sem_to"], line["mean_to"] + 2 * line["sem_to"]
-        axes.fill_between(line["row"], low, high, color=shade, alpha=0.15, linewidth=0)
+    groups = table.groupby("n_colors")
+    for (n_colors, rows), shade, dash in zip(groups, shades, STYLES.values(), strict=False):
+        x, mean, band = rows["row"], rows["mean_to"], 2 * rows["sem_to"]
+        axes.plot(x, mean, color=shade, linestyle=dash, label=f"V = {n_colors}")
+        axes.fill_between(x, mean - band, mean + band, color=shade, alpha=0.15, linewidth=0)
     axes.set(xlabel="context length C", ylabel="distance (nats)", xscale="log", ylim=(0, None))
     axes.xaxis.set_major_formatter("{x:g}")
     return axes
 
 
 def bands(table: pd.DataFrame, axes: Axes) -> Axes:
-    """A line a claim: its band in grey, what was published as a diamond, ours as a point with two standard errors.
+    """Plot one row per claim: its band, the published value, and our value with two standard
+    errors.
 
     `table`: claim, published, low, high, ours, error, all above zero.
     """
-    lines = range(len(table))
+    rows = range(len(table))
     axes.barh(
-        lines,
+        rows,
         table["high"] - table["low"],
         left=table["low"],
         color="0.85",
@@ -160,12 +173,12 @@ def bands(table: pd.DataFrame, axes: Axes) -> Axes:
         label="band for ours",
     )
     axes.plot(
-        table["published"], lines, "D", mfc="none", color="0.25", ms=6, ls="", label="published"
+        table["published"], rows, "D", mfc="none", color="0.25", ms=6, ls="", label="published"
     )
     bars = [(2 * table["error"]).clip(upper=0.9 * table["ours"]), 2 * table["error"]]
     axes.errorbar(
         table["ours"],
-        lines,
+        rows,
         xerr=bars,
         fmt=".",
         color="#D55E00",
@@ -173,7 +186,7 @@ def bands(table: pd.DataFrame, axes: Axes) -> Axes:
         label="ours, ± 2 standard errors",
     )
     axes.set(
-        yticks=lines,
+        yticks=rows,
         yticklabels=table["claim"],
         ylim=(len(table) - 0.4, -0.6),
         xscale="log",
@@ -181,9 +194,8 @@ def bands(table: pd.DataFrame, axes: Axes) -> Axes:
     )
     axes.tick_params("y", labelsize=8)
     low, high = axes.get_xlim()
-    axes.set_xticks(
-        [value for value in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2) if low <= value <= high]
-    )
+    ticks = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
+    axes.set_xticks([tick for tick in ticks if low <= tick <= high])
     axes.xaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3)

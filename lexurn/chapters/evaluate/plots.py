@@ -1,4 +1,4 @@
-"""Distances and mixture weights of several kinds of models, side by side."""
+"""Plots that compare distances and mixture weights of several kinds of models."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,25 +8,26 @@ from lexurn.figures.style import COLORS, HATCHES, MARKERS, NAMES
 
 
 def distances_by_kind(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
-    """Distance to each reference, a point a run with two standard errors. `results`: tidy tables with kind and seed."""
-    lines = results[
+    """Plot the distance to each reference: one point per run, with two standard errors.
+
+    `results`: the results of runs, with kind and seed.
+    """
+    distances = results[
         (results["split"] == split)
         & (results["measure"] == "symmetrized_kl")
         & (results["row"] == "mean")
     ]
-    runs = lines[["kind", "seed"]].drop_duplicates()
-    for place, (kind, seed) in enumerate(runs.itertuples(index=False)):
-        line = lines[(lines["kind"] == kind) & (lines["seed"] == seed)]
-        x = [
-            list(NAMES).index(name) + 0.6 * ((place + 0.5) / len(runs) - 0.5)
-            for name in line["reference"]
-        ]
+    runs = distances[["kind", "seed"]].drop_duplicates()
+    for number, (kind, seed) in enumerate(runs.itertuples(index=False)):
+        rows = distances[(distances["kind"] == kind) & (distances["seed"] == seed)]
+        offset = 0.6 * ((number + 0.5) / len(runs) - 0.5)
+        x = [list(NAMES).index(name) + offset for name in rows["reference"]]
         label = kind if seed == runs["seed"].iloc[0] else None
-        low = (2 * line["sem"]).clip(upper=0.9 * line["mean"])
+        low = (2 * rows["sem"]).clip(upper=0.9 * rows["mean"])
         axes.errorbar(
             x,
-            line["mean"],
-            [low, 2 * line["sem"]],
+            rows["mean"],
+            [low, 2 * rows["sem"]],
             fmt=MARKERS[kind],
             color=COLORS[kind],
             label=label,
@@ -38,7 +39,7 @@ def distances_by_kind(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
 
 
 def mixtures(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Mixture weights as stacked bars, a bar a model. `table`: who, reference, weight."""
+    """Plot mixture weights as stacked bars, one per model. `table`: who, reference, weight."""
     wide = table.pivot(index="who", columns="reference", values="weight").loc[table["who"].unique()]
     wide = wide[[name for name in COLORS if name in wide]]
     bars = wide.plot.barh(

@@ -20,9 +20,16 @@ from lexurn.base.seeding import generator
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.generators.languages import LANGUAGES, Language
 from lexurn.generators.strings import EOS
-from lexurn.measures.chance import by_chance
-from lexurn.measures.intervals import crossed
-from lexurn.measures.rules import KEPT, MASSES, Words, judged, masses, prompt_sets
+from lexurn.measures.chance import uniform_strings
+from lexurn.measures.intervals import two_way_interval
+from lexurn.measures.rules import (
+    MAIN_MEASURE,
+    MASSES,
+    Strings,
+    judge_completions,
+    prompt_sets,
+    rule_masses,
+)
 from lexurn.models import LanguageModel
 from lexurn.models.generation import complete, go_on
 from lexurn.runs import fit
@@ -31,7 +38,7 @@ from lexurn.runs.run import Run
 N_SAMPLES = 1000
 """The smallest number of sampled completions per set of prompts."""
 
-Complete = Callable[[Tokens], Words]
+Complete = Callable[[Tokens], Strings]
 
 
 def repeat_prompts(prompts: Int64[Tensor, "prompts time"]) -> Int64[Tensor, "times time"]:

@@ -1,57 +1,66 @@
-"""Which strategy does training select? Wurgaft et al. 2025 (arXiv 2506.17859), refitted here, and for lexical models.
+"""Which strategy does training select? Wurgaft et al. 2025 (arXiv 2506.17859), also for lexical
+models.
 
-account   the theory: weights of strategies from how well they predict and how complex they are
-maps      the data: where models stand between strategies, at every kept step of their trainings
-fitting   theory to data: parameters, what they are worth on what was held out, and how sure they are
+account       the theory: weights of strategies follow from their losses and complexities
+maps          the data: where models lie between strategies at every checkpoint
+transitions   what a map shows without a fit
+fitting       the fit of the theory to a map, and the uncertainty of its parameters
+judging       how good a fitted account is, on held-out cells and on simulated maps
 """
 
 from lexurn.chapters.strategies.account import (
     COMPRESSORS,
     STRATEGIES,
     Account,
-    bits,
     complexity,
+    compressed_bits,
     losses,
 )
 from lexurn.chapters.strategies.fitting import (
-    FEWEST_CHECKPOINTS,
-    FEWEST_D,
-    SHARE,
+    FITTED_SHARE,
+    MIN_CHECKPOINTS,
+    MIN_DIVERSITIES,
     Baseline,
     Fit,
     FitError,
     fit,
     fit_baseline,
     fit_three,
-    parts,
-    resampled,
+    refit_resampled,
+    split_cells,
 )
 from lexurn.chapters.strategies.judging import (
     ablations,
     compositions,
-    misplaced,
-    scored,
-    trial,
-    weights,
+    fit_simulated_map,
+    memorizer_weights,
+    misplaced_weight,
+    share_correlation,
 )
 from lexurn.chapters.strategies.maps import (
     LOG_ODDS,
     Curves,
-    along,
-    cell,
-    curves,
-    curves_of,
-    followed,
-    made_by,
+    build_map,
+    measure_cell,
+    mixture_curves,
+    read_curves,
+    run_cells,
+    simulate_curves,
 )
-from lexurn.chapters.strategies.transitions import crossings, dips, half_way, settled, slopes
+from lexurn.chapters.strategies.transitions import (
+    crossings,
+    dips,
+    first_settled_step,
+    mean_crossings,
+    slopes,
+)
 
 __all__ = [
     "COMPRESSORS",
-    "FEWEST_CHECKPOINTS",
-    "FEWEST_D",
+    "FITTED_SHARE",
     "LOG_ODDS",
-    "SHARE",
+    "MIN_CHECKPOINTS",
+    "MIN_DIVERSITIES",
     "STRATEGIES",
     "Account",
     "Baseline",
@@ -59,28 +68,28 @@ __all__ = [
     "Fit",
     "FitError",
     "ablations",
-    "along",
-    "bits",
-    "cell",
+    "build_map",
     "complexity",
     "compositions",
+    "compressed_bits",
     "crossings",
-    "curves",
-    "curves_of",
     "dips",
+    "first_settled_step",
     "fit",
     "fit_baseline",
+    "fit_simulated_map",
     "fit_three",
-    "followed",
-    "half_way",
     "losses",
-    "made_by",
-    "misplaced",
-    "parts",
+    "mean_crossings",
+    "measure_cell",
+    "memorizer_weights",
+    "misplaced_weight",
+    "mixture_curves",
+    "read_curves",
+    "refit_resampled",
+    "run_cells",
+    "share_correlation",
+    "simulate_curves",
     "slopes",
-    "resampled",
-    "scored",
-    "settled",
-    "trial",
-    "weights",
+    "split_cells",
 ]

@@ -1,8 +1,8 @@
-"""The account fitted to a map: parameters, and how sure they are.
+"""Fit the account to a map of models, and resample seeds for the uncertainty of its parameters.
 
-Parameters are fitted to the first `SHARE` of the checkpoints and of the task diversities, by L-BFGS-B from several
-starts: such that mixtures with the account's weights are near to the models (least mean KL(model ‖ mixture), in
-distribution). Beside it stands a baseline with as many parameters, which knows nothing of losses or complexities.
+The fit uses the first `FITTED_SHARE` of the checkpoints and of the task diversities. It runs
+L-BFGS-B from several starts and minimizes the mean KL(model ‖ mixture with the account's weights)
+in distribution. A baseline with the same number of parameters uses neither losses nor complexities.
 """
 
 import contextlib
@@ -17,13 +17,14 @@ from scipy.optimize import OptimizeResult, minimize
 from lexurn.chapters.strategies.account import STRATEGIES, Account
 from lexurn.chapters.strategies.maps import Curves
 
-SHARE = 0.8
-"""Of the checkpoints and of the task diversities, from the first on: what parameters are fitted to."""
+FITTED_SHARE = 0.8
+"""Share of the checkpoints and of the task diversities, from the smallest on, used in the fit."""
 
-FEWEST_D, FEWEST_CHECKPOINTS = 3, 5
+MIN_DIVERSITIES = 3
+MIN_CHECKPOINTS = 5
 
 BOUNDS = {"alpha": (0.0, 0.99), "beta": (0.0, 1.5), "gamma": (-25.0, 25.0)}
-"""Of the parameters; γ by its logarithm, here and in `STARTS`."""
+"""Bounds of the parameters. Here and in `STARTS`, `gamma` stands for ln γ."""
 
 STARTS = [
     {"alpha": alpha, "beta": beta, "gamma": gamma}
@@ -33,18 +34,18 @@ STARTS = [
 ]
 
 Distance = Callable[[Account], np.ndarray]
-"""How far an account is from each cell."""
+"""The distance of an account from the model of each cell."""
 
 
 class FitError(ValueError):
-    """No parameters can be shown: too little data, or no start led to a minimum. Says what is needed, or what came."""
+    """Raised if there is too little data for a fit or no start led to a minimum."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What was fitted, to how many cells, and how near (mean, nats) it came there and on the cells held out.
+    """A fitted account, with its mean distance (nats) from the fitted and from the held-out cells.
 
-    `n_reached`: how many of the starts ended within 1e-5 nats of the best.
+    `n_reached` counts the starts that ended within 1e-5 nats of the best.
     """
 
     account: Account
@@ -56,36 +57,45 @@ class Fit:
 
 
 def fit(cells: pd.DataFrame, curves: Curves, *, fixed: Mapping[str, float] | None = None) -> Fit:
-    """α, β and γ for memorizing against generalizing. `curves`: KL of each cell's model from their mixtures.
+    """Fit α, β and γ for memorizing against generalizing.
 
-    Some parameters may be `fixed` (ablations: alpha 0, beta 1, gamma 1). Raises FitError for too few diversities or
-    checkpoints, and where no start leads to a minimum.
+    `curves` hold the KL of each cell's model from mixtures. `fixed` parameters are not fitted
+    (ablations: alpha 0, beta 1, gamma 1). Raises FitError if there are too few diversities or
+    checkpoints, or if no start leads to a minimum.
     """
     return _fit(cells, lambda account: curves.at(account.log_odds(cells)), dict(fixed or {}))
 
 
 def fit_three(cells: pd.DataFrame) -> Fit:
-    """α, β and γ for uniform, generalizing and memorizing together, from the first checkpoint on.
+    """Fit α, β and γ for uniform, generalizing and memorizing together, from the first checkpoint
+    on.
 
-    Near means here that the account's weights are near to those of each cell's nearest mixture: KL(nearest ‖ account).
+    The distance is KL(weights of the cell's nearest mixture ‖ weights of the account).
     """
-    nearest = cells[[f"weight_{each}" for each in STRATEGIES]].to_numpy(float)
-    own = (nearest * np.log(np.maximum(nearest, 1e-300))).sum(-1)
-    return _fit(cells, lambda account: own - (nearest * account.log_weights(cells)).sum(-1), {})
+    nearest = cells[[f"weight_{letter}" for letter in STRATEGIES]].to_numpy(float)
+    negative_entropy = (nearest * np.log(np.maximum(nearest, 1e-300))).sum(-1)
+    return _fit(
+        cells,
+        lambda account: negative_entropy - (nearest * account.log_weights(cells)).sum(-1),
+        {},
+    )
 
 
 def _fit(cells: pd.DataFrame, distance: Distance, fixed: dict[str, float]) -> Fit:
-    _refuse_few(cells)
-    inside = parts(cells)["fitted"]
+    _require_enough(cells)
+    is_fitted = split_cells(cells)["fitted"]
     names = [name for name in BOUNDS if name not in fixed]
-    starts = [
-        dict(each)
-        for each in dict.fromkeys(tuple((name, start[name]) for name in names) for start in STARTS)
-    ]
-    account, n_reached = _nearest(distance, inside / inside.sum(), starts, fixed)
-    far = distance(account)
+    distinct = dict.fromkeys(tuple((name, start[name]) for name in names) for start in STARTS)
+    starts = list(map(dict, distinct))
+    account, n_reached = _nearest(distance, is_fitted / is_fitted.sum(), starts, fixed)
+    distances = distance(account)
     return Fit(
-        account, int(inside.sum()), far[inside].mean(), far[~inside].mean(), len(starts), n_reached
+        account,
+        n_fitted=int(is_fitted.sum()),
+        fitted=distances[is_fitted].mean(),
+        held_out=distances[~is_fitted].mean(),
+        n_starts=len(starts),
+        n_reached=n_reached,
     )
 
 
@@ -95,119 +105,134 @@ def _nearest(
     starts: Sequence[Mapping[str, float]],
     fixed: Mapping[str, float],
 ) -> tuple[Account, int]:
-    """The account whose weighted distance is least, and how many starts led there. A start that did not move, on a
-    plateau, led nowhere."""
+    """Return the account with the smallest weighted distance, and how many starts reached it."""
     names = list(starts[0])
 
-    def account(x: np.ndarray) -> Account:
-        found = dict(zip(names, map(float, x), strict=True))
-        return Account(
-            **fixed,
-            **(found | {"gamma": float(np.exp(found["gamma"]))} if "gamma" in found else found),
-        )
+    def build_account(x: np.ndarray) -> Account:
+        parameters = dict(zip(names, map(float, x), strict=True))
+        if "gamma" in parameters:
+            parameters["gamma"] = float(np.exp(parameters["gamma"]))
+        return Account(**fixed, **parameters)
 
-    def mean(x: np.ndarray) -> float:
+    def mean_distance(x: np.ndarray) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
-            return float(weights @ distance(account(x)))
+            return float(weights @ distance(build_account(x)))
 
-    options = {
-        "method": "L-BFGS-B",
-        "bounds": [BOUNDS[name] for name in names],
-        "options": {"maxiter": 500},
-    }
-    ends = [(start, minimize(mean, list(start.values()), **options)) for start in starts]
-    good = [end for start, end in ends if _led_somewhere(list(start.values()), end)]
-    if not good:
-        said = "; ".join(f"{start} {end.message}" for start, end in ends)
-        raise FitError(f"none of {len(ends)} starts led to a minimum: {said}")
-    best = min(good, key=lambda end: end.fun)
-    return account(best.x), sum(end.fun < best.fun + 1e-5 for end in good)
+    results = [
+        minimize(
+            mean_distance,
+            list(start.values()),
+            method="L-BFGS-B",
+            bounds=[BOUNDS[name] for name in names],
+            options={"maxiter": 500},
+        )
+        for start in starts
+    ]
+    ends = list(zip(starts, results, strict=True))
+    minima = [end for start, end in ends if _is_minimum(list(start.values()), end)]
+    if not minima:
+        messages = "; ".join(f"{start} {end.message}" for start, end in ends)
+        raise FitError(f"none of {len(ends)} starts led to a minimum: {messages}")
+    best = min(minima, key=lambda end: end.fun)
+    return build_account(best.x), sum(end.fun < best.fun + 1e-5 for end in minima)
 
 
-def _led_somewhere(start: Sequence[float], end: OptimizeResult) -> bool:
+def _is_minimum(start: Sequence[float], end: OptimizeResult) -> bool:
+    """Return whether the optimizer succeeded and moved; on a plateau it stays at its start."""
     return bool(end.success and np.isfinite(end.fun)) and not np.allclose(end.x, start, atol=1e-6)
 
 
-def resampled(cells: pd.DataFrame, curves: Curves, found: Fit) -> list[Account]:
-    """The fit repeated on resampled seeds, from near where it ended: what its parameters' intervals are taken from.
+def refit_resampled(cells: pd.DataFrame, curves: Curves, fitted: Fit) -> list[Account]:
+    """Return the accounts fitted to resampled seeds, for intervals of the parameters.
 
-    Of the n seeds n − 1 are drawn with replacement, which makes up for how few they are (McCarthy & Snowden 1985, "The
-    bootstrap and finite population sampling"), in all ways there are. Whole seeds, as the pools of a seed share urns.
-    None where there is a single one; a fit that goes nowhere is left out.
+    Of n seeds, n − 1 are drawn with replacement in all possible ways, which corrects for the small
+    n (McCarthy & Snowden 1985, "The bootstrap and finite population sampling"). Whole seeds are
+    drawn because the pools of a seed share urns. Every fit starts near `fitted`. A single seed
+    gives no accounts, and fits without a minimum are left out.
     """
-    seeds, inside, account = cells["seed"].to_numpy(), parts(cells)["fitted"], found.account
+    seeds = cells["seed"].to_numpy()
+    is_fitted = split_cells(cells)["fitted"]
+    account = fitted.account
     start = {
         "alpha": max(account.alpha - 0.05, 0.01),
         "beta": account.beta,
         "gamma": float(np.log(account.gamma)),
     }
-    there, accounts = np.unique(seeds), []
-    for drawn in itertools.product(there, repeat=len(there) - 1) if len(there) > 1 else ():
-        weights = inside * (seeds[:, None] == np.array(drawn)).sum(1)
+    distinct = np.unique(seeds)
+    if len(distinct) < 2:
+        return []
+
+    def distance(candidate: Account) -> np.ndarray:
+        return curves.at(candidate.log_odds(cells))
+
+    accounts = []
+    for drawn in itertools.product(distinct, repeat=len(distinct) - 1):
+        weights = is_fitted * (seeds[:, None] == np.array(drawn)).sum(1)
         with contextlib.suppress(FitError):
-            accounts.append(
-                _nearest(
-                    lambda each: curves.at(each.log_odds(cells)),
-                    weights / weights.sum(),
-                    [start],
-                    {},
-                )[0]
-            )
+            accounts.append(_nearest(distance, weights / weights.sum(), [start], {})[0])
     return accounts
 
 
-def parts(cells: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Which cells parameters are `fitted` to, the first checkpoints of the smaller diversities, and what is held out:
-    `later steps` of these, and `more urns`, all steps of the larger diversities."""
-    diversities, steps = sorted(cells["n_tasks"].unique()), sorted(cells["step"].unique())
-    last_d, last_step = (of[max(int(SHARE * len(of)), 1) - 1] for of in (diversities, steps))
-    few, early = (cells["n_tasks"] <= last_d).to_numpy(), (cells["step"] <= last_step).to_numpy()
-    return {"fitted": few & early, "later steps": few & ~early, "more urns": ~few}
+def split_cells(cells: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return masks of the cells that a fit uses and of those that are held out.
+
+    `fitted` are the early checkpoints of the small diversities, `later steps` their other
+    checkpoints, and `more urns` all checkpoints of the large diversities.
+    """
+    last_diversity, last_step = (
+        sorted(cells[name].unique())[max(int(FITTED_SHARE * cells[name].nunique()), 1) - 1]
+        for name in ("n_tasks", "step")
+    )
+    is_small = (cells["n_tasks"] <= last_diversity).to_numpy()
+    is_early = (cells["step"] <= last_step).to_numpy()
+    return {
+        "fitted": is_small & is_early,
+        "later steps": is_small & ~is_early,
+        "more urns": ~is_small,
+    }
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Log odds a + b ln N + c ln D, which know nothing of losses or complexities."""
+    """Log odds a + b ln N + c ln D, without losses or complexities."""
 
     a: float
     b: float
     c: float
 
     def log_odds(self, cells: pd.DataFrame) -> np.ndarray:
-        return (
-            self.a
-            + self.b * np.log(cells["step"]).to_numpy()
-            + self.c * np.log(cells["n_tasks"]).to_numpy()
-        )
+        """Return the log odds of the memorizer against G."""
+        log_steps, log_tasks = (np.log(cells[name]).to_numpy() for name in ("step", "n_tasks"))
+        return self.a + self.b * log_steps + self.c * log_tasks
 
     def transition(self, cells: pd.DataFrame) -> np.ndarray:
-        """The step at which both have equal weight, for each line."""
+        """Return the step at which the memorizer and G have equal weight, for each cell."""
         return np.exp(-(self.a + self.c * np.log(cells["n_tasks"].to_numpy(float))) / self.b)
 
 
 def fit_baseline(cells: pd.DataFrame, curves: Curves) -> Baseline:
-    """The baseline nearest to the same cells that `fit` uses, by the same distance. Raises FitError as that does."""
-    _refuse_few(cells)
-    inside = parts(cells)["fitted"]
+    """Fit the baseline to the same cells and by the same distance as `fit`, with its errors."""
+    _require_enough(cells)
+    is_fitted = split_cells(cells)["fitted"]
 
     def distance(x: np.ndarray) -> float:
-        return float(curves.at(Baseline(*x).log_odds(cells))[inside].mean())
+        return float(curves.at(Baseline(*x).log_odds(cells))[is_fitted].mean())
 
-    starts = [(a, b, c) for a in (-4.0, 0.0, 4.0) for b in (0.5, 1.5) for c in (-2.0, 0.0)]
-    ends = [(start, minimize(distance, start, method="L-BFGS-B")) for start in starts]
-    good = [end for start, end in ends if _led_somewhere(start, end)]
-    if not good:
-        raise FitError(f"none of {len(ends)} starts of the baseline led to a minimum")
-    return Baseline(*map(float, min(good, key=lambda end: end.fun).x))
+    starts = list(itertools.product((-4.0, 0.0, 4.0), (0.5, 1.5), (-2.0, 0.0)))
+    ends = [minimize(distance, start, method="L-BFGS-B") for start in starts]
+    minima = [end for start, end in zip(starts, ends, strict=True) if _is_minimum(start, end)]
+    if not minima:
+        raise FitError(f"none of {len(starts)} starts of the baseline led to a minimum")
+    return Baseline(*map(float, min(minima, key=lambda end: end.fun).x))
 
 
-def _refuse_few(cells: pd.DataFrame) -> None:
-    for column, fewest, what in (
-        ("n_tasks", FEWEST_D, "task diversities D"),
-        ("step", FEWEST_CHECKPOINTS, "checkpoints"),
+def _require_enough(cells: pd.DataFrame) -> None:
+    for column, minimum, what in (
+        ("n_tasks", MIN_DIVERSITIES, "task diversities D"),
+        ("step", MIN_CHECKPOINTS, "checkpoints"),
     ):
         n = cells[column].nunique()
-        if n < fewest:
+        if n < minimum:
             raise FitError(
-                f"a fit needs at least {fewest} {what}, got {n}; train models for more of them"
+                f"a fit needs at least {minimum} {what}, got {n}; train models for more of them"
             )

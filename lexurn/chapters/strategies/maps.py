@@ -1,19 +1,21 @@
-"""The map: for every run and every step whose weights it kept, where the model stood between strategies.
+"""The map: where a model lies between strategies, for every run and every checkpoint.
 
-A line is a cell. What it says of a model is measured on sequences of the map's own, the same for all steps:
+One row is one cell. Models are measured on sequences of the map, the same for all steps of a run:
 
-    kind, n_tasks, seed, step   and n_colors, d_mlp, context_length, which titrations change
-    l_<u|g|m>, k_<u|g|m>        loss (nats a row, in distribution) and complexity (bits) of each strategy
+    kind, n_tasks, seed, step   and n_colors, d_mlp, context_length, which some experiments vary
+    l_<u|g|m>, k_<u|g|m>        loss (nats per row, in distribution) and complexity (bits)
     delta_l, delta_l_sem        l_g − l_m, and its standard error
-    share, share_out            rescaled relative distance, 0 at G, 1 at the memorizer, in and out of distribution; NaN
-                                where the model is further from both than they are from each other
-    apart, apart_out            how far these are: d(G, memorizer)
-    kl_in                       KL(memorizer ‖ model) in distribution: nats a ball lost against the memorizer
-    kl_out, kl_g                KL(G ‖ model) on fresh urns: nats lost against G, and KL(true urn ‖ G) there
+    share, share_out            rescaled relative distance, 0 at G and 1 at the memorizer, in and
+                                out of distribution; NaN if the model is further from both than
+                                G is from the memorizer
+    apart, apart_out            d(G, memorizer)
+    kl_in                       KL(memorizer ‖ model) in distribution, nats per ball
+    kl_out, kl_g                KL(G ‖ model) and KL(true urn ‖ G) on fresh urns
     weight_<u|g|m>, left_over   the nearest mixture in distribution, and KL(model ‖ mixture)
-    kl_<i>, tv_<i>, tv_out_<i>  KL(model ‖ mixture of M and G) and total variation at each of `LOG_ODDS`
+    kl_<i>, tv_<i>, tv_out_<i>  KL(model ‖ mixture of memorizer and G) and total variation at each
+                                of `LOG_ODDS`
 
-The memorizer (m) is M for normal models, S for those without names.
+The memorizer (m) is M for normal models and S for lexically invariant models.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,10 +39,13 @@ from lexurn.runs import cache
 from lexurn.runs.run import Run
 
 VERSION = 2
-"""Of what a map's numbers mean; tables of another one are made again."""
+"""Version of a map's columns; cached tables of another version are not used."""
 
-N_SEQUENCES, N_FOR_LOSSES = 64, 256
-"""Sequences of each split that models are seen on, and those that the strategies' losses are averaged over."""
+N_SEQUENCES = 64
+"""Number of sequences of each split on which models are measured."""
+
+N_LOSS_SEQUENCES = 256
+"""Number of sequences over which the losses of strategies are averaged."""
 
 LOG_ODDS = np.linspace(-12.0, 12.0, 33)
 """Log odds of the memorizer against G at which mixtures are compared with a model."""
@@ -48,80 +53,84 @@ LOG_ODDS = np.linspace(-12.0, 12.0, 33)
 
 @dataclass(frozen=True)
 class Curves:
-    """Some distance of each cell's model from mixtures of the memorizer and G, at `LOG_ODDS`, joined by splines."""
+    """A distance of each cell's model from mixtures of memorizer and G, as splines over log odds.
+
+    `values` are the distances at `LOG_ODDS`.
+    """
 
     values: Float[np.ndarray, "cells odds"]
 
     @cached_property
-    def pieces(self) -> np.ndarray:
-        """Coefficients of the splines: powers 3 … 0, pieces, cells."""
+    def coefficients(self) -> np.ndarray:
+        """Return the coefficients of the splines: powers 3 … 0, pieces, cells."""
         return CubicSpline(LOG_ODDS, self.values.T).c
 
     def at(self, log_odds: Float[np.ndarray, "cells"]) -> Float[np.ndarray, "cells"]:
-        """At one log odds for each cell; beyond the ends, the value there."""
+        """Return the distance at one log odds per cell, constant beyond the ends."""
         x = np.clip(log_odds, LOG_ODDS[0], LOG_ODDS[-1])
-        part = np.clip(np.searchsorted(LOG_ODDS, x, side="right") - 1, 0, len(LOG_ODDS) - 2)
-        powers = (x - LOG_ODDS[part])[None] ** np.arange(3, -1, -1)[:, None]
-        return (self.pieces[:, part, np.arange(len(x))] * powers).sum(0)
+        piece = np.clip(np.searchsorted(LOG_ODDS, x, side="right") - 1, 0, len(LOG_ODDS) - 2)
+        powers = (x - LOG_ODDS[piece])[None] ** np.arange(3, -1, -1)[:, None]
+        return (self.coefficients[:, piece, np.arange(len(x))] * powers).sum(0)
 
 
-def curves(
+def mixture_curves(
     log_model: LogProbs, log_m: LogProbs, log_g: LogProbs
 ) -> dict[str, Float[np.ndarray, "odds"]]:
-    """How far a model is from the mixture of M and G at each of `LOG_ODDS`, mean over all rows.
+    """Return the distance of a model from the mixture of M and G at each of `LOG_ODDS`.
 
-    `kl`: KL(model ‖ mixture); `tv`: total variation. In probabilities, not their logarithms, as this is most of the
-    time that a map takes; a probability of the mixture that is zero counts as 1e-300.
+    `kl` is KL(model ‖ mixture) and `tv` is total variation, both averaged over all rows. This loop
+    takes most of the time of a map, so it uses probabilities, not logarithms. A mixture probability
+    of zero counts as 1e-300.
     """
-    model, m, g = (each.double().exp().flatten(0, 1) for each in (log_model, log_m, log_g))
-    entropy, found = torch.special.xlogy(model, model).sum(), {"kl": [], "tv": []}
+    model, m, g = (log_p.double().exp().flatten(0, 1) for log_p in (log_model, log_m, log_g))
+    negative_entropy = torch.special.xlogy(model, model).sum()
+    sums = {"kl": [], "tv": []}
     for weight in torch.from_numpy(LOG_ODDS).sigmoid():
         mixture = torch.lerp(g, m, weight)
-        found["tv"].append((mixture - model).abs_().sum().item() / 2)
-        found["kl"].append((entropy - (mixture.clamp_min_(1e-300).log_() * model).sum()).item())
-    return {name: np.array(values) / len(model) for name, values in found.items()}
+        sums["tv"].append((mixture - model).abs_().sum().item() / 2)
+        cross_term = (mixture.clamp_min_(1e-300).log_() * model).sum()
+        sums["kl"].append((negative_entropy - cross_term).item())
+    return {name: np.array(values) / len(model) for name, values in sums.items()}
 
 
-def curves_of(cells: pd.DataFrame, measure: str = "kl") -> Curves:
-    """Those in the columns of a map: `kl`, `tv` or `tv_out`."""
+def read_curves(cells: pd.DataFrame, measure: str = "kl") -> Curves:
+    """Return the curves in the columns of a map: `kl`, `tv` or `tv_out`."""
     return Curves(cells[[f"{measure}_{i}" for i in range(len(LOG_ODDS))]].to_numpy(float))
 
 
-def cell(
+def measure_cell(
     predictor: Predictor, strategies: Mapping[str, Predictor], inside: Tokens, outside: Tokens
 ) -> dict[str, float]:
-    """Where a model stands between the strategies `u`, `g` and `m`: the columns from `share` on."""
-    found: dict[str, float] = {}
-    for of, tokens in (("", inside), ("_out", outside)):
-        model, u, g, m = (
-            each(tokens)[:, 1:].double()
-            for each in (predictor, *(strategies[name] for name in STRATEGIES))
-        )
-        to_g, to_m, apart = (
+    """Return where a model lies between the strategies `u`, `g` and `m`: the columns from `share`
+    on.
+
+    `inside` are sequences in distribution and `outside` sequences out of distribution.
+    """
+    columns: dict[str, float] = {}
+    for suffix, tokens in (("", inside), ("_out", outside)):
+        model = predictor(tokens)[:, 1:].double()
+        u, g, m = (strategies[letter](tokens)[:, 1:].double() for letter in STRATEGIES)
+        to_g, to_m, scale = (
             divergences.symmetrized_kl(*pair).mean().item()
             for pair in ((model, g), (model, m), (g, m))
         )
-        far = not min(to_g, to_m) <= apart
-        found |= {
-            f"share{of}": np.nan if far else (1 + (to_g - to_m) / apart) / 2,
-            f"apart{of}": apart,
-        }
-        near = curves(model, m, g)
-        found |= {f"tv{of}_{i}": value for i, value in enumerate(near["tv"])}
-        if of:
-            found["kl_out"] = divergences.kl(g, model).mean().item()
+        is_far = not min(to_g, to_m) <= scale
+        columns[f"share{suffix}"] = np.nan if is_far else (1 + (to_g - to_m) / scale) / 2
+        columns[f"apart{suffix}"] = scale
+        curves = mixture_curves(model, m, g)
+        columns |= {f"tv{suffix}_{i}": value for i, value in enumerate(curves["tv"])}
+        if suffix:
+            columns["kl_out"] = divergences.kl(g, model).mean().item()
             continue
-        found["kl_in"] = divergences.kl(m, model).mean().item()
-        found |= {f"kl_{i}": value for i, value in enumerate(near["kl"])}
-        every = torch.stack([u, g, m])
-        weights = divergences.mixture_weights(model, every)
-        mixed = (every + weights.log()[:, None, None, None]).logsumexp(0)
-        found |= {
-            f"weight_{name}": weight
-            for name, weight in zip(STRATEGIES, weights.tolist(), strict=True)
-        }
-        found["left_over"] = divergences.kl(model, mixed).mean().item()
-    return found
+        columns["kl_in"] = divergences.kl(m, model).mean().item()
+        columns |= {f"kl_{i}": value for i, value in enumerate(curves["kl"])}
+        log_probs = torch.stack([u, g, m])
+        weights = divergences.mixture_weights(model, log_probs)
+        mixed = (log_probs + weights.log()[:, None, None, None]).logsumexp(0)
+        weight_names = [f"weight_{letter}" for letter in STRATEGIES]
+        columns |= dict(zip(weight_names, weights.tolist(), strict=True))
+        columns["left_over"] = divergences.kl(model, mixed).mean().item()
+    return columns
 
 
 def along(
@@ -147,11 +156,18 @@ def along(
         "g": run.references["generalizing"],
         "m": memorizer(pool),
     }
-    lost = losses(exact, urns, many)
-    of = {
+    by_strategy = losses(exact, pool_urns, loss_tokens)
+    delta = by_strategy["g"] - by_strategy["m"]
+    constants = {
         "n_tasks": len(pool),
         "seed": settings.training.seed,
         "d_mlp": settings.backbone.mlp_width,
+        "context_length": settings.task.context_length,
+        "n_colors": settings.task.n_colors,
+        **{f"l_{letter}": values.mean().item() for letter, values in by_strategy.items()},
+        "delta_l": delta.mean().item(),
+        "delta_l_sem": delta.std().item() / len(delta) ** 0.5,
+        "kl_g": losses({"g": exact["g"]}, fresh_urns, outside)["g"].mean().item(),
     }
     of |= {"context_length": settings.task.context_length, "n_colors": settings.task.n_colors}
     of |= {f"l_{name}": values.mean().item() for name, values in lost.items()}
@@ -163,7 +179,7 @@ def along(
         of | {"step": step} | cell(each, strategies, inside, outside)
         for step, each in run.predictors_along_training()
     ]
-    return pd.DataFrame(lines).assign(kind=settings.kind)
+    return pd.DataFrame(rows).assign(kind=settings.kind)
 
 
 def complexities(run: Run) -> dict[str, int]:
@@ -174,57 +190,54 @@ def complexities(run: Run) -> dict[str, int]:
     return {f"k_{name}": complexity(*of) for name, of in stored.items()}
 
 
-def followed(
-    found: Sequence[Run],
+def build_map(
+    runs: Sequence[Run],
     *,
     jobs: int = 1,
     say: Callable[[str], None] | None = None,
-    titrated: str = "",
+    varied: str = "",
 ) -> pd.DataFrame:
-    """The map of several runs: read, or made by processes side by side and kept; `say` is told how far it is (stderr).
+    """Return the map of several runs; cells are cached, and `jobs` processes compute missing ones.
 
-    Raises ParameterError where runs differ in more than task diversity, kind, seed, and the one setting `titrated`.
+    `say` receives progress texts (default: stderr). Raises ParameterError if the runs differ in
+    more settings than task diversity, kind, seed and the one setting `varied`.
     """
-    _refuse_mixed(found, titrated)
-    tables = cache.tables(found, along, name=f"strategies-{VERSION}", jobs=jobs, say=say)
-    known = [
-        pd.DataFrame(complexities(run), index=cells.index)
-        for run, cells in zip(found, tables, strict=True)
-    ]
-    return pd.concat(
-        [pd.concat(pair, axis=1) for pair in zip(tables, known, strict=True)], ignore_index=True
-    )
+    _require_same_settings(runs, varied)
+    tables = cache.tables(runs, run_cells, name=f"strategies-{VERSION}", jobs=jobs, say=say)
+    complete = [table.assign(**complexities(run)) for run, table in zip(runs, tables, strict=True)]
+    return pd.concat(complete, ignore_index=True)
 
 
-def made_by(
+def simulate_curves(
     cells: pd.DataFrame, odds: np.ndarray, *, noise: float = 0.0, generator: torch.Generator
 ) -> Curves:
-    """The curves that models would have which *are* mixtures of M and G with these log odds: to try a fit on.
+    """Return the curves of simulated models that *are* mixtures of M and G with these log odds.
 
-    For each training a pool is drawn anew, and its log odds are off by a normal number with this deviation.
+    Each training run draws a new pool. A normal number with standard deviation `noise` is added to
+    all its log odds.
     """
-    length, rows = 33, np.zeros((len(cells), len(LOG_ODDS)))
-    for (n_tasks, _), places in cells.groupby(["n_tasks", "seed"]).indices.items():
+    length, values = 33, np.zeros((len(cells), len(LOG_ODDS)))
+    for (n_tasks, _), indices in cells.groupby(["n_tasks", "seed"]).indices.items():
         task = Urns(int(cells["n_colors"].iloc[0]))
         pool = task.sample_tasks(int(n_tasks), generator=generator)
         tokens = task.in_distribution(pool, 16, length, generator=generator)
-        m, g = (each(tokens)[:, 1:] for each in (Memorizing(pool), Generalizing(task.n_colors)))
-        off = noise * torch.randn((), generator=generator, dtype=torch.float64)
-        for place in places:
-            weight = (torch.tensor(odds[place], dtype=torch.float64) + off).sigmoid()
-            rows[place] = curves(torch.lerp(g.exp(), m.exp(), weight).log(), m, g)["kl"]
-    return Curves(rows)
+        m = Memorizing(pool)(tokens)[:, 1:]
+        g = Generalizing(task.n_colors)(tokens)[:, 1:]
+        offset = noise * torch.randn((), generator=generator, dtype=torch.float64)
+        for index in indices:
+            weight = (torch.tensor(odds[index], dtype=torch.float64) + offset).sigmoid()
+            model = torch.lerp(g.exp(), m.exp(), weight).log()
+            values[index] = mixture_curves(model, m, g)["kl"]
+    return Curves(values)
 
 
-def _refuse_mixed(found: Sequence[Run], titrated: str) -> None:
-    """Cells can be compared where trainings differ in what a map is over."""
-    free = {"n_tasks", "lex", "seed", "device", "threads", "tracker", titrated}
-    first = {name: value for name, value in found[0].settings.flat().items() if name not in free}
-    for run in found[1:]:
-        flat = run.settings.flat()
-        for name, value in first.items():
-            if flat[name] != value:
+def _require_same_settings(runs: Sequence[Run], varied: str) -> None:
+    free = {"n_tasks", "lex", "seed", "device", "threads", "tracker", varied}
+    first = runs[0].settings.flat()
+    for run in runs[1:]:
+        for name, value in run.settings.flat().items():
+            if name not in free and name in first and value != first[name]:
                 raise ParameterError(
-                    f"a map's runs must share their settings, but {name} is {value} of {found[0].path.name} and "
-                    f"{flat[name]} of {run.path.name}; leave one of them out"
+                    f"a map's runs must share their settings, but {name} is {first[name]} in "
+                    f"{runs[0].path.name} and {value} in {run.path.name}; leave one of them out"
                 )
