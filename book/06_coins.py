@@ -531,7 +531,7 @@ alt = "How often the share of heads in sequences that predictors draw from thems
 options = {"legend": "predictor", "size": (6.5, 3.2), "x": "share", "runs": [runs["default"], tiny_runs[0]]}
 figure(chapter_plots.cumulative, shares, name="resampled", alt=alt, n="1000 sequences each", **options)
 for who, heads in drawn.items():
-    alpha, beta = (intervals.with_error(*line) for line in coin_losses.fit_beta_prior(heads, length=20).values)
+    alpha, beta = (intervals.format_with_error(*line) for line in coin_losses.fit_beta_prior(heads, length=20).values)
     display(Markdown(f"**{who}**: α = {alpha}, β = {beta} (n = {len(heads)} sequences)."))
 
 # %% [markdown]

@@ -269,9 +269,9 @@ table.round(3).astype(object).fillna("").rename_axis(columns=f"kept and ended, {
 
 # %%
 chosen = every[every["what"] == "greedy"].drop(columns="what")
-parts = {"by validation loss": chosen, "best step": extrapolation.best_rates(rates, rules.KEPT)}
+parts = {"by validation loss": chosen, "best step": extrapolation.best_rates(rates, rules.MAIN_MEASURE)}
 parts["best step, finished only"] = ever = extrapolation.best_rates(rates)
-tables = {name: intervals.over_seeds(part, ["language", "model"]) for name, part in parts.items()}
+tables = {name: intervals.mean_over_seeds(part, ["language", "model"]) for name, part in parts.items()}
 texts = {name: [in_words(*each) for each in table[["mean", "sem"]].values] for name, table in tables.items()}
 wide = pd.DataFrame(texts, index=pd.MultiIndex.from_frame(tables["best step"][["language", "model"]]))
 groups = ever.groupby(["language", "model"], sort=False)
@@ -379,7 +379,7 @@ table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], val
 asked = cache.of_grid(
     longer, lengths.completion_accuracy, name="lengths-1", jobs=study.jobs, say=widgets.line_in_place()
 )
-lines = intervals.over_seeds(asked, ["language", "model", "length"]).rename(columns={"mean": "right"})
+lines = intervals.mean_over_seeds(asked, ["language", "model", "length"]).rename(columns={"mean": "right"})
 options = {"x": "length", "y": "right", "line": "model", "within": [0.0, 1.0], "by": "language", "share_y": True}
 alt = "Share of words completed rightly against their length, up to twice that of training: a panel a language."
 asked_of = [found[point] for point in longer.points]

@@ -236,7 +236,7 @@ figure(plots.curves, lines, name="learning", alt=alt, n=number, runs=runs, legen
 
 # %%
 final = both(learning.final_regret)
-table = intervals.over_seeds(final, ["data", "kind", "model"])
+table = intervals.mean_over_seeds(final, ["data", "kind", "model"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 order, rows = list(dict.fromkeys(final["model"])), list(dict.fromkeys(zip(table["data"], table["kind"], strict=True)))
 wide = table.pivot(index=["data", "kind"], columns="model", values="text").loc[rows, order]
@@ -253,7 +253,7 @@ wide.rename_axis(columns=f"more than the optimum, {study.n_seeds} seed(s)")
 
 # %%
 ends = renamed(joined(equal_time, [learning.final_regret(found[point]) for point in equal_time.points]))
-equal = intervals.over_seeds(ends, ["data", "kind", "model"])
+equal = intervals.mean_over_seeds(ends, ["data", "kind", "model"])
 equal["text"] = [in_words(*each) for each in equal[["mean", "sem"]].values]
 rows = [row for row in rows if row in set(equal.set_index(["data", "kind"]).index)]
 wide = equal.pivot(index=["data", "kind"], columns="model", values="text").loc[rows, order]

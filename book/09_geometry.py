@@ -105,7 +105,7 @@ from lexurn.runs import cache, sweeps
 
 # %%
 torch.set_num_threads(settings.machine.threads)
-study, in_words, names = settings.study, intervals.with_error, summaries.MEASURE_NAMES
+study, in_words, names = settings.study, intervals.format_with_error, summaries.MEASURE_NAMES
 scale = settings.training.n_steps / (2 * sweeps.read("geometry").points[0].training.n_steps)
 machine = {name: value for name, value in settings.changed().items() if name in ("device", "threads")}
 data = {name: value for name, value in settings.changed().items() if name in ("corpus", "tokenizer", "train_split")}
@@ -410,7 +410,7 @@ display(table.T.rename_axis(columns="the same layer of both, mean over blocks", 
 # %%
 orders = tables_of(shuffling.geometry_by_order, "orders-3", grid)
 largest = summaries.layer_maxima(orders)
-lines = intervals.over_seeds(largest, ["measure", "system", "order"]).rename(columns={"mean": "value"})
+lines = intervals.mean_over_seeds(largest, ["measure", "system", "order"]).rename(columns={"mean": "value"})
 shown = ["cosine", "loss", "twonn", "twonn_once"]
 drawn = pd.concat([lines[lines["measure"] == measure].assign(measure=names[measure]) for measure in shown])
 options = {"x": "order", "y": "value", "line": "system", "by": "measure", "size": (3.2, 2.6), "legend": "system"}
@@ -419,7 +419,7 @@ figure(plots.curves, drawn, name="orders", alt=alt, n=number, runs=runs, **optio
 
 # %%
 change = summaries.shuffling_effects(orders)
-cells = intervals.over_seeds(change[change["layer"] > 0], ["measure", "system", "layer"])
+cells = intervals.mean_over_seeds(change[change["layer"] > 0], ["measure", "system", "layer"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 for measure in ("cosine", "twonn", "twonn_once"):
     wide = cells[cells["measure"] == measure].pivot(index="layer", columns="system", values="text")

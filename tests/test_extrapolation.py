@@ -53,7 +53,9 @@ def test_every_checkpoint_is_evaluated_with_its_own_weights(run):
     assert mass.nunique() == 3  # a model that stays the same would give one
     for step, model in run.checkpoints():
         outside = prompts("aNbN")["out_of_distribution"]
-        expected = rules.judged(LANGUAGES["aNbN"], outside, complete(model, outside, limit=13))
+        expected = rules.judge_completions(
+            LANGUAGES["aNbN"], outside, complete(model, outside, limit=13)
+        )
         rates = of(table, step=step, best=False, prompts="out_of_distribution", decoding="greedy")
         values = rates.set_index("measure").loc[expected["measure"], "value"]
         assert values.tolist() == pytest.approx(expected["value"].tolist(), nan_ok=True)
@@ -80,7 +82,7 @@ def test_the_published_protocol_takes_the_best_rate_of_finished_completions():
     best = extrapolation.best_rates(table).set_index("seed")
     assert best.loc[0, ["step", "value", "n"]].tolist() == [60, 0.9, 2]
     assert pd.isna(best.loc[1, "value"])
-    over = intervals.over_seeds(extrapolation.best_rates(table), ["language", "model"])
+    over = intervals.mean_over_seeds(extrapolation.best_rates(table), ["language", "model"])
     assert over["mean"].item() == 0.9 and over["n"].item() == 1 and over["sem"].isna().all()
 
 
@@ -183,7 +185,7 @@ def test_the_tables_of_a_grid_are_cached_and_compared(tmp_path, monkeypatch):
     )
     pd.testing.assert_frame_equal(again, table)
     rates = table.assign(language="aNbN")
-    every, levels = extrapolation.rates_by_seed(rates), rules.levels(["aNbN"], limit=13)
+    every, levels = extrapolation.rates_by_seed(rates), rules.baseline_levels(["aNbN"], limit=13)
     assert len(every) == 3 * 4 and set(every["what"]) == set(list(rules_plots.RATE_STYLES)[:3])
     at = levels.set_index("what")["value"]
     assert at["immediate EOS"] == pytest.approx(69 / 251) and 0.13 < at["chance"] < 0.17
@@ -213,7 +215,7 @@ def test_progress_is_zero_for_chance_and_one_if_the_rule_always_holds():
         progress = extrapolation.rule_progress(table).set_index("rule")["value"]
         assert progress[["rule 1", "rule 2"]].tolist() == pytest.approx(wanted, abs=1e-12)
     # Rule 2 always holds, rule 1 in one string of seven.
-    half = rules.masses(oracle("aNbM", max_length=10), language)
+    half = rules.rule_masses(oracle("aNbM", max_length=10), language)
     table = half.assign(prompts="words", best=False, language="aNbN", model="m", seed=0, step=1)
     progress = extrapolation.rule_progress(table).set_index("rule")["value"]
     assert progress["rule 2"] == pytest.approx(1) and progress["rule 1"] < 0.2
@@ -261,7 +263,7 @@ def test_a_lexical_model_completes_each_prompt_under_its_own_table(monkeypatch, 
     draw = run.model.vocabulary.draw(len(outside), generator=generator(0, "completions"))
     assert len(draw.unique(dim=0)) > 20
     completed = complete(run.model, outside, limit=13, table=draw)
-    expected = rules.judged(LANGUAGES["aNbN"], outside, completed)["value"]
+    expected = rules.judge_completions(LANGUAGES["aNbN"], outside, completed)["value"]
     rates = of(table, best=True, prompts="out_of_distribution", decoding="greedy")
     assert rates["value"].tolist() == pytest.approx(expected.tolist(), nan_ok=True)
     assert np.isfinite(rates["n"]).all()
@@ -270,7 +272,7 @@ def test_a_lexical_model_completes_each_prompt_under_its_own_table(monkeypatch, 
 def test_the_means_over_prompts_are_the_rates_of_the_run(run):
     by_prompt = extrapolation.rates_by_prompt(run)
     rates = extrapolation.rates_along_training(run)
-    rates = of(rates, best=True, prompts="out_of_distribution", measure=rules.KEPT)
+    rates = of(rates, best=True, prompts="out_of_distribution", measure=rules.MAIN_MEASURE)
     outside = prompts("aNbN")["out_of_distribution"]
     assert set(by_prompt["prompt"]) == set(LANGUAGES["aNbN"].decode(outside))
     for decoding, group in by_prompt.groupby("decoding"):

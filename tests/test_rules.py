@@ -1,7 +1,6 @@
-"""Rule extrapolation: automata, prompts, chance and masses, by enumeration and exact predictors."""
+"""Rule extrapolation: automata, prompts, chance and masses by enumeration; exact predictors."""
 
 import itertools
-from functools import reduce
 from math import log
 
 import pytest
@@ -18,26 +17,29 @@ from lexurn.models.generation import go_on
 from lexurn.predictors.grammars import oracle
 from lexurn.predictors.normative import Normative
 
-MAX_LENGTH = 7
+MOST = 7
 
 
-def accepts(automaton, string):
-    return automaton.accepts(reduce(automaton.step, string, automaton.start))
+def accepts(automaton, word):
+    state = automaton.start
+    for letter in word:
+        state = automaton.step(state, letter)
+    return automaton.accepts(state)
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_automata_accept_what_the_predicates_hold_for(name):
     language = LANGUAGES[name]
-    strings = [
+    words = [
         "".join(w)
-        for n in range(1, MAX_LENGTH + 1)
+        for n in range(1, MOST + 1)
         for w in itertools.product(language.letters, repeat=n)
     ]
-    obeyed = language.obeys_rules(language.encode(strings, length=MAX_LENGTH + 1))
+    obeyed = language.obeys_rules(language.encode(words, length=MOST + 1))
     for number, rule in enumerate(language.rules):
         found = [
-            accepts(rule.automaton, [language.letters.index(letter) for letter in string])
-            for string in strings
+            accepts(rule.automaton, [language.letters.index(letter) for letter in word])
+            for word in words
         ]
         assert found == obeyed[:, number].tolist() and 0 < sum(found) < len(found)
 
@@ -111,9 +113,9 @@ def test_chance_is_that_of_all_completions_enumerated(name):
                 if n < room
                 else [FIRST_LETTER + letter for letter in more]
             )
-            strings = torch.cat([given, torch.tensor(ended).expand(len(given), -1)], 1)
+            words = torch.cat([given, torch.tensor(ended).expand(len(given), -1)], 1)
             p = (1 / (n_letters + 1)) ** len(ended)
-            obeyed = language.obeys_rules(strings)[:, 0].double().mean().item()
+            obeyed = language.obeys_rules(words)[:, 0].double().mean().item()
             sums["rule_1"] += p * obeyed
             sums["rule_1_and_finished"] += p * obeyed * (n < room)
             sums["finished"] += p * (n < room)
@@ -151,7 +153,7 @@ def test_chance_is_what_a_uniform_model_does():
 @pytest.mark.parametrize("name", PROMPTS)
 def test_an_oracle_as_the_model_stays_in_the_language_and_has_all_mass_where_both_rules_hold(name):
     exact, language = oracle(name, max_length=24), LANGUAGES[name]
-    table = extrapolation.predictor_rates(exact, language, limit=25)
+    table = extrapolation.of_predictor(exact, language, limit=25)
     for decoding in ("greedy", "sampled"):
         for kind in ("in_distribution", "start"):
             of = {"prompts": kind, "decoding": decoding}
@@ -184,11 +186,11 @@ def test_masses_are_those_of_every_word_added_up():
 def test_rates_are_shares_of_prompts_and_of_those_that_ended():
     language = LANGUAGES["aNbN"]
     given = language.encode(["ba", "ab", "bb", "ba"], length=3)[:, :2]
-    strings = language.encode(["ba", "abb", "bbaa", "ba"], length=5)
-    strings[3, 2:] = torch.tensor(
+    words = language.encode(["ba", "abb", "bbaa", "ba"], length=5)
+    words[3, 2:] = torch.tensor(
         [FIRST_LETTER, FIRST_LETTER, FIRST_LETTER + 1]
     )  # b a a a b: goes on to the limit
-    table = rules.judged(language, given, strings)
+    table = rules.judge_completions(language, given, words)
     assert value(table, "finished") == 0.75 and value(table, "rule_1") == 0.5 == value(
         table, "rule_1_and_finished"
     )
@@ -200,15 +202,15 @@ def test_rates_are_shares_of_prompts_and_of_those_that_ended():
     assert table.set_index("measure").loc["rule_1_of_finished", "n"] == 3
 
 
-def enumerated(name, most, n_strings, bits):
-    """Return the weight of every string under the normative law, by enumeration."""
+def enumerated(name, most, n_words, bits):
+    """The normative law by going through all words: word -> weight."""
     language = LANGUAGES[name]
     every = [
         "".join(w) for n in range(most + 1) for w in itertools.product(language.letters, repeat=n)
     ]
     tokens = language.encode(every, length=most + 1)
     obeyed = language.obeys_rules(tokens)
-    lengths = oracle(name, max_length=most).length_probs()
+    lengths = oracle(name, max_length=most).lengths()
     first, second = obeyed[:, 0].tolist(), obeyed[:, 1].tolist()
     holds = {
         2: [a and b for a, b in zip(first, second, strict=True)],
@@ -219,52 +221,52 @@ def enumerated(name, most, n_strings, bits):
     weights = dict.fromkeys(every, 0.0)
     for rule, inside in holds.items():
         count = {
-            n: sum(w for w, string in zip(inside, every, strict=True) if len(string) == n)
+            n: sum(w for w, word in zip(inside, every, strict=True) if len(word) == n)
             for n in range(most + 1)
         }
-        evidence = -bits * log(2) * abs(rule) - n_strings * sum(
+        evidence = -bits * log(2) * abs(rule) - n_words * sum(
             p * log(count[n]) for n, p in enumerate(lengths) if p
         )
-        for there, string in zip(inside, every, strict=True):
-            if there and lengths[len(string)]:
-                p = lengths[len(string)] / count[len(string)]
-                weights[string] += torch.tensor(evidence, dtype=torch.float64).exp().item() * p
+        for there, word in zip(inside, every, strict=True):
+            if there and lengths[len(word)]:
+                p = lengths[len(word)] / count[len(word)]
+                weights[word] += torch.tensor(evidence, dtype=torch.float64).exp().item() * p
     return weights
 
 
 @pytest.mark.parametrize(("name", "most"), [("aNbN", 8), ("baN", 7), ("bbaN", 7), ("aNbNcN", 6)])
 def test_the_normative_predictor_is_the_mixture_over_rules_by_enumeration(name, most):
-    language, n_strings, bits = LANGUAGES[name], 1.5, 2.0
-    weights = enumerated(name, most, n_strings, bits)
-    predictor = Normative(name, max_length=most, n_strings=n_strings, bits=bits)
+    language, n_words, bits = LANGUAGES[name], 1.5, 2.0
+    weights = enumerated(name, most, n_words, bits)
+    predictor = Normative(name, max_length=most, n_words=n_words, bits=bits)
     total = sum(weights.values())
-    strings = [string for string in list(weights)[:: max(len(weights) // 150, 1)] if string]
-    tokens = language.encode(strings, length=most + 1)
+    words = [word for word in list(weights)[:: max(len(weights) // 150, 1)] if word]
+    tokens = language.encode(words, length=most + 1)
     found = predictor(tokens)
     assert torch.allclose(found.exp().sum(-1), torch.ones(found.shape[:2], dtype=torch.float64))
     log_probs = found.gather(-1, tokens[..., None])[..., 0].sum(-1)
-    for string, got in zip(strings, log_probs.exp().tolist(), strict=True):
-        assert got == pytest.approx(weights[string] / total, abs=1e-12), string
+    for word, got in zip(words, log_probs.exp().tolist(), strict=True):
+        assert got == pytest.approx(weights[word] / total, abs=1e-12), word
 
 
 def test_the_normative_learner_keeps_rule_1_once_words_have_spoken_for_it():
     rates = {}
-    for n_strings in (0, 10):
-        predictor = Normative("aNbN", max_length=32, n_strings=n_strings)
+    for n_words in (0, 10):
+        predictor = Normative("aNbN", max_length=32, n_words=n_words)
         table = extrapolation.of_predictor(predictor, LANGUAGES["aNbN"], limit=33)
-        rates[n_strings] = value(table, "rule_1", prompts="out_of_distribution", decoding="sampled")
+        rates[n_words] = value(table, "rule_1", prompts="out_of_distribution", decoding="sampled")
     assert rates[0] < 0.3 and rates[10] == pytest.approx(247 / 251, abs=0.01)
     assert predictor.weights("ba")["rule_1"] > 0.99 and predictor.weights("aab")["both"] > 0.99
     assert predictor.weights("abb")["rule_2"] > 0.99  # one of the four that break rule 1 alone
     with pytest.raises(
-        ValueError, match="no normative predictor for dyck; use baN, bbaN, aNbN or aNbNcN"
+        ValueError, match="no normative predictor for dyck; there is for baN, bbaN, aNbN and aNbNcN"
     ):
-        Normative("dyck", max_length=8, n_strings=1)
+        Normative("dyck", max_length=8, n_words=1)
 
 
 def test_a_language_of_one_rule_has_no_prompts():
     with pytest.raises(
         ValueError,
-        match="abN has no prompts, because .*; use a language with two rules: baN, bba",
+        match="abN has no prompts, which break one rule of two; languages with two: baN, bba",
     ):
         prompts("abN")

@@ -25,8 +25,11 @@ def chance(language: Language | str, prompts: Tokens, *, limit: int) -> pd.DataF
     n (prompts).
     """
     language = LANGUAGES[language] if isinstance(language, str) else language
-    automaton, n_letters = language.rules[0].automaton, len(language.letters)
-    states = Counter(_state(automaton, row) for row in (prompts - FIRST_LETTER).tolist())
+    automaton = language.rules[0].automaton
+    states = Counter(
+        reduce(automaton.step, letters, automaton.start)
+        for letters in (prompts - FIRST_LETTER).tolist()
+    )
     totals = Counter()
     for state, count in states.items():
         finished, obeyed, unfinished = _complete_uniformly(
@@ -49,12 +52,10 @@ def uniform_strings(language: Language) -> Predictor:
     """Return a predictor that gives every letter and EOS the same probability."""
 
     def predict(tokens: Tokens) -> LogProbs:
-        alike = torch.full(
-            (*tokens.shape, language.vocab_size),
-            -log(len(language.letters) + 1),
-            dtype=torch.float64,
-        )
-        return force_padding(mask_special_tokens(alike), tokens)
+        log_prob = -log(len(language.letters) + 1)
+        shape = (*tokens.shape, language.vocab_size)
+        log_probs = torch.full(shape, log_prob, dtype=torch.float64)
+        return force_padding(mask_special_tokens(log_probs), tokens)
 
     return predict
 

@@ -23,7 +23,6 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float64
@@ -71,11 +70,12 @@ def evaluate(
 def score_sequences(
     predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens
 ) -> dict[tuple[str, str], PerSequence]:
-    """(reference, measure) -> values (batch time) before any averaging; the reference of `loss` and `entropy` is ''."""
-    each = predictor.predict_each(tokens) if isinstance(predictor, Average) else None
-    model = predictor(tokens) if each is None else mean_prediction(each)
-    answers = {name: reference(tokens) for name, reference in references.items()}
-    _check_log_probs(model, answers)
+    """Return (reference, measure) → values (batch time); `loss` and `entropy` have reference ''."""
+    is_average = isinstance(predictor, Average)
+    members = predictor.each(tokens) if is_average else None
+    model = mean_prediction(members) if is_average else predictor(tokens)
+    log_references = {name: reference(tokens) for name, reference in references.items()}
+    _check_log_probs(model, log_references)
     _check_causal(
         predictor.predictors[0] if is_average else predictor, tokens, vocab_size=model.shape[-1]
     )
@@ -149,24 +149,6 @@ def distance_measure(table: pd.DataFrame) -> str:
     """
     means = table[(table["measure"] == "symmetrized_kl") & (table["row"] == "mean")]["mean"]
     return "symmetrized_kl" if means.lt(inf).any() else "regret"
-
-
-def regret_per_sequence(table: pd.DataFrame, *, n_rows: int) -> pd.DataFrame:
-    """Return the total regret of sequences of `n_rows` rows: split, reference, value, sem, n.
-
-    What a reference holds for impossible is left out: strings longer than those it was made for.
-    """
-    mean = table[(table["measure"] == "regret") & (table["row"] == "mean")]
-    mean = mean[np.isfinite(mean["mean"])]
-    return pd.DataFrame(
-        {
-            "split": mean["split"],
-            "reference": mean["reference"],
-            "value": n_rows * mean["mean"],
-            "sem": n_rows * mean["sem"],
-            "n": mean["n"],
-        }
-    ).reset_index(drop=True)
 
 
 def summary(table: pd.DataFrame, *, measure: str | None = None) -> pd.DataFrame:

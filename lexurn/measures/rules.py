@@ -35,19 +35,24 @@ MAIN_MEASURE = "rule_1_and_finished"
 """The default measure of rule 1: a completion that never ends does not count as obeying it."""
 
 
-def judged(language: Language, given: Tokens, words: Words) -> pd.DataFrame:
-    """Shares of completed prompts: measure, value, n. `words` (batch limit) begin with `given` (batch time)."""
-    finished = (words == EOS).any(-1)
-    first = language.obeys_rules(words)[:, 0]
-    behind = words[:, given.shape[1] :]
-    second = language.obeys_rules(behind)[:, 1] if behind.shape[1] else torch.ones_like(first)
-    of = {
-        "rule_1": first,
-        "rule_1_and_finished": first & finished,
-        "rule_1_of_finished": first[finished],
-        "rule_2_of_completion": second,
-        "grammatical": language.contains(words) & finished,
-        "finished": finished,
+def judge_completions(language: Language, prompts: Tokens, strings: Strings) -> pd.DataFrame:
+    """Return measure, value and n for completed prompts.
+
+    `strings` (batch limit) begin with `prompts` (batch time).
+    """
+    is_finished = (strings == EOS).any(-1)
+    obeys_1 = language.obeys_rules(strings)[:, 0]
+    completions = strings[:, prompts.shape[1] :]
+    obeys_2 = torch.ones_like(obeys_1)
+    if completions.shape[1]:
+        obeys_2 = language.obeys_rules(completions)[:, 1]
+    measures = {
+        "rule_1": obeys_1,
+        "rule_1_and_finished": obeys_1 & is_finished,
+        "rule_1_of_finished": obeys_1[is_finished],
+        "rule_2_of_completion": obeys_2,
+        "grammatical": language.contains(strings) & is_finished,
+        "finished": is_finished,
     }
     rows = [(name, obeys.double().mean().item(), len(obeys)) for name, obeys in measures.items()]
     return pd.DataFrame(rows, columns=["measure", "value", "n"])
@@ -71,12 +76,11 @@ def rule_masses(predictor: Predictor, language: Language) -> pd.DataFrame:
     strings = list(map("".join, chain.from_iterable(letters)))
     tokens = language.encode(strings, length=max_length + 1)
     probs = predictor(tokens).double().gather(-1, tokens[..., None])[..., 0].sum(-1).exp()
-    obeyed = language.obeys_rules(tokens)
-    first, second = obeyed[:, 0], obeyed[:, 1]
-    classes = (first & second, first & ~second, ~first & second, ~first & ~second)
-    lines = [
-        (name, probs[each].sum().item(), int(each.sum()))
-        for name, each in zip(MASSES, classes, strict=True)
+    obeys_1, obeys_2 = language.obeys_rules(tokens).unbind(-1)
+    classes = (obeys_1 & obeys_2, obeys_1 & ~obeys_2, ~obeys_1 & obeys_2, ~obeys_1 & ~obeys_2)
+    rows = [
+        (name, probs[is_member].sum().item(), int(is_member.sum()))
+        for name, is_member in zip(MASSES, classes, strict=True)
     ]
     return pd.DataFrame(rows, columns=["measure", "value", "n"])
 

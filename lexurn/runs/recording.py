@@ -19,7 +19,7 @@ from safetensors.torch import save
 from lexurn import models, predictors, training
 from lexurn.base import files
 from lexurn.base.shapes import Predictor, State, Tokens
-from lexurn.measures import comparison, evaluation
+from lexurn.measures import evaluation, mixtures
 from lexurn.runs import checkpoints, fit, provenance, snapshots, store, tracking
 from lexurn.runs.tracking import Files, MultiTracker, duration
 from lexurn.runs.tracking.weights_and_biases import Wandb
@@ -83,7 +83,7 @@ def train(
                 splits,
                 step=step,
                 first_row=task.first_row,
-                at_once=batch_size,
+                batch_size=batch_size,
             )
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
@@ -150,7 +150,7 @@ def _mixture_weights(
     components = predictors.cache_predictions(components, {judged: tokens})
 
     def weights() -> dict[str, float]:
-        fitted = comparison.mixture_weights(setup.predictor, components, tokens)
+        fitted = mixtures.mixture_weights(setup.predictor, components, tokens)
         return {f"{judged}/weight/{name}": weight for name, weight in fitted.items()}
 
     return weights

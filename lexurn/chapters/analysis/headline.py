@@ -47,27 +47,21 @@ def published_scores(runs: Sequence[Run]) -> pd.DataFrame:
     for (n_colors, seed), group in groups.items():
         settings = group[0].settings
         tokens = discrimination.headline_sequences(
-            alike[0].task.prior,
+            group[0].task.prior,
             n_balls=N_BALLS,
             n_urns=N_SETS * N_URNS,
             n_sequences=N_SEQUENCES,
             generator=generator(seed, "headline"),
         )
-        scored = {run.settings.kind: run.predictor for run in alike} | alike[0].task.references()
-        for who, predictor in scored.items():
-            urns = discrimination.headline_scores(predictor, tokens).view(-1, N_SEQUENCES).mean(1)
-            mean, sem = intervals.mean_and_sem(urns)
-            lines.append(
-                {
-                    "who": who,
-                    "n_colors": n_colors,
-                    "seed": seed,
-                    "mean": mean,
-                    "sem": sem,
-                    "n": len(urns),
-                }
-            )
-    return pd.DataFrame(lines)
+        predictors = {run.settings.kind: run.predictor for run in group}
+        predictors |= group[0].task.references()
+        for name, predictor in predictors.items():
+            scores = discrimination.headline_scores(predictor, tokens)
+            urn_means = scores.view(-1, N_SEQUENCES).mean(1)
+            mean, sem = intervals.mean_and_sem(urn_means)
+            row = {"who": name, "n_colors": n_colors, "seed": seed, "mean": mean, "sem": sem}
+            rows.append({**row, "n": len(urn_means)})
+    return pd.DataFrame(rows)
 
 
 def standings(runs: Sequence[Run]) -> pd.DataFrame:

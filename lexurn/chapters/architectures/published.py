@@ -62,11 +62,11 @@ def compare_linear(settings: Settings) -> pd.DataFrame:
         )
         predictor = _predictor(train_model(model, settings))
         completed = go_on(predictor, prompts, limit=n_rows)
-        rates = rules.judged(language, prompts, completed).set_index("measure")["value"]
+        rates = rules.judge_completions(language, prompts, completed).set_index("measure")["value"]
         immediate_eos = (completed[:, prompts.shape[1]] == EOS).double().mean().item()
         n_parameters = sum(parameter.numel() for parameter in model.parameters())
         excess = _mean_excess(predictor, settings, words)
-        rows.append((name, n_parameters, seed, rates[rules.KEPT], immediate_eos, excess))
+        rows.append((name, n_parameters, seed, rates[rules.MAIN_MEASURE], immediate_eos, excess))
     columns = ["model", "parameters", "seed", "rule 1", "EOS at once", "excess"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -55,11 +55,11 @@ def completion_rates(
     """
     tables = []
     for name, prompts in sets.items():
-        table = judged(language, prompts, greedy(prompts))
+        table = judge_completions(language, prompts, greedy(prompts))
         tables.append(table.assign(prompts=name, decoding="greedy"))
         if sampled is not None:
             repeated = repeat_prompts(prompts)
-            table = judged(language, repeated, sampled(repeated))
+            table = judge_completions(language, repeated, sampled(repeated))
             tables.append(table.assign(prompts=name, decoding="sampled"))
     return pd.concat(tables, ignore_index=True)[["prompts", "decoding", "measure", "value", "n"]]
 
@@ -78,7 +78,7 @@ def predictor_rates(predictor: Predictor, language: Language, *, limit: int) -> 
 
 def complete_prompts(
     model: LanguageModel, prompts: Tokens, *, seed: int, sampled: bool = False
-) -> Words:
+) -> Strings:
     """Return the greedy or sampled completions of a model; equal arguments give equal completions.
 
     A lexical model completes every prompt under a random table of its own.
@@ -106,7 +106,7 @@ def rates_along_training(run: Run) -> pd.DataFrame:
         greedy = partial(complete_prompts, model, seed=settings.training.seed)
         sampled = partial(greedy, sampled=True) if is_best else None
         rates = completion_rates(language, sets, greedy, sampled)
-        mass = masses(fit.as_predictor(model, settings), language).assign(
+        mass = rule_masses(fit.as_predictor(model, settings), language).assign(
             prompts="words", decoding="exact"
         )
         table = pd.concat([rates, mass], ignore_index=True)
@@ -116,7 +116,7 @@ def rates_along_training(run: Run) -> pd.DataFrame:
 
 
 def rates_by_prompt(run: Run) -> pd.DataFrame:
-    """Return the rate `KEPT` of each out-of-distribution prompt with the best weights.
+    """Return the rate `MAIN_MEASURE` of each out-of-distribution prompt with the best weights.
 
     Columns: decoding, prompt (its letters), value (a share of one greedy or several sampled
     completions). The means over prompts are those of `rates_along_training`.
@@ -154,7 +154,7 @@ def crossed_intervals(rates: pd.DataFrame, by: list[str]) -> pd.DataFrame:
                 f"every seed needs every prompt, but {' '.join(map(str, key))} lacks some; "
                 "use runs with the same prompts"
             )
-        interval, over_seeds, over_prompts = crossed(wide.to_numpy())
+        interval, over_seeds, over_prompts = two_way_interval(wide.to_numpy())
         low, high = np.clip([interval.low, interval.high], 0, 1)
         errors = (over_seeds, over_prompts)
         rows.append((*key, interval.value, low, high, *errors, interval.n, wide.shape[1]))
@@ -179,11 +179,11 @@ def best_rates(rates: pd.DataFrame, measure: str = "rule_1_of_finished") -> pd.D
 def rates_by_seed(rates: pd.DataFrame) -> pd.DataFrame:
     """Return three out-of-distribution rates of rule 1 per run: language, model, what, seed, value.
 
-    `what` is `greedy` or `sampled` (`KEPT`, at the best validation loss), or
+    `what` is `greedy` or `sampled` (`MAIN_MEASURE`, at the best validation loss), or
     `best ever, finished only` (`best_rates`).
     """
     is_outside = rates["prompts"] == "out_of_distribution"
-    by_loss = rates[rates["best"] & is_outside & (rates["measure"] == KEPT)]
+    by_loss = rates[rates["best"] & is_outside & (rates["measure"] == MAIN_MEASURE)]
     by_loss = by_loss.rename(columns={"decoding": "what"})
     best = best_rates(rates).assign(what="best ever, finished only")
     table = pd.concat([by_loss, best], ignore_index=True)
@@ -204,9 +204,9 @@ def rule_progress(rates: pd.DataFrame) -> pd.DataFrame:
         share = (wide["both"] + wide[rule]) / wide[list(MASSES)].sum(axis=1)
         chance_shares = {}
         for name in wide.index.unique("language"):
-            chance = masses(by_chance(LANGUAGES[name]), LANGUAGES[name]).set_index("measure")[
-                "value"
-            ]
+            chance = rule_masses(uniform_strings(LANGUAGES[name]), LANGUAGES[name]).set_index(
+                "measure"
+            )["value"]
             chance_shares[name] = (chance["both"] + chance[rule]) / chance.sum()
         low = share.index.get_level_values("language").map(chance_shares).to_numpy(float)
         progress = ((share - low) / (1 - low)).rename("value").reset_index()

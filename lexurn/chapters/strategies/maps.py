@@ -133,24 +133,24 @@ def measure_cell(
     return columns
 
 
-def along(
-    run: Run, *, n_sequences: int = N_SEQUENCES, n_for_losses: int = N_FOR_LOSSES
-) -> pd.DataFrame:
-    """A run's cells, computed. Raises FileNotFoundError where it kept no weights, and ParameterError without a pool or
-    where S takes too long."""
-    settings, pool, task = run.settings, run.pool, run.task.prior
+def run_cells(run: Run) -> pd.DataFrame:
+    """Return the cells of a run.
+
+    Raises FileNotFoundError if the run stored no weights along its training, and ParameterError if
+    it has no pool or if S takes too long.
+    """
+    settings = run.settings
+    pool = run.pool
+    task = run.task.prior
     run.task.require_references()
-    stream, length = (
-        generator(settings.training.seed, "strategies"),
-        settings.task.context_length + 1,
-    )
-    urns = pool[torch.randint(len(pool), (n_for_losses,), generator=stream)]
-    fresh = task.sample_tasks(n_sequences, generator=stream)
-    many, outside = (task.sample(each, length, generator=stream) for each in (urns, fresh))
-    inside, memorizer = (
-        many[:n_sequences],
-        {"memorizing": Memorizing, "symmetrized": Symmetrized}[settings.memorizing],
-    )
+    stream = generator(settings.training.seed, "strategies")
+    length = settings.task.context_length + 1
+    pool_urns = pool[torch.randint(len(pool), (N_LOSS_SEQUENCES,), generator=stream)]
+    fresh_urns = task.sample_tasks(N_SEQUENCES, generator=stream)
+    loss_tokens = task.sample(pool_urns, length, generator=stream)
+    outside = task.sample(fresh_urns, length, generator=stream)
+    inside = loss_tokens[:N_SEQUENCES]
+    memorizer = {"memorizing": Memorizing, "symmetrized": Symmetrized}[settings.memorizing]
     exact = {
         "u": Uniform(settings.task.n_colors),
         "g": run.references["generalizing"],
@@ -169,25 +169,25 @@ def along(
         "delta_l_sem": delta.std().item() / len(delta) ** 0.5,
         "kl_g": losses({"g": exact["g"]}, fresh_urns, outside)["g"].mean().item(),
     }
-    of |= {"context_length": settings.task.context_length, "n_colors": settings.task.n_colors}
-    of |= {f"l_{name}": values.mean().item() for name, values in lost.items()}
-    ahead = lost["g"] - lost["m"]
-    of |= {"delta_l": ahead.mean().item(), "delta_l_sem": ahead.std().item() / len(ahead) ** 0.5}
-    of["kl_g"] = losses({"g": exact["g"]}, fresh, outside)["g"].mean().item()
     strategies = cache_predictions(exact, {"in": inside, "out": outside})
-    lines = [
-        of | {"step": step} | cell(each, strategies, inside, outside)
-        for step, each in run.predictors_along_training()
+    rows = [
+        constants | {"step": step} | measure_cell(predictor, strategies, inside, outside)
+        for step, predictor in run.predictors_along_training()
     ]
     return pd.DataFrame(rows).assign(kind=settings.kind)
 
 
 def complexities(run: Run) -> dict[str, int]:
-    """K of each strategy for a run: not kept with its cells, as it depends on how programs are written."""
+    """Return K of each strategy for a run.
+
+    K is not cached with the cells, because it depends on the source code of the programs.
+    """
     alphas = torch.tensor(run.task.prior.alphas, dtype=torch.float64)
-    stored = {"u": ("uniform", torch.zeros(0, dtype=torch.float64)), "g": ("generalizing", alphas)}
-    stored["m"] = run.settings.memorizing, run.pool
-    return {f"k_{name}": complexity(*of) for name, of in stored.items()}
+    return {
+        "k_u": complexity("uniform", torch.zeros(0, dtype=torch.float64)),
+        "k_g": complexity("generalizing", alphas),
+        "k_m": complexity(run.settings.memorizing, run.pool),
+    }
 
 
 def build_map(

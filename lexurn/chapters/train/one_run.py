@@ -7,7 +7,7 @@ import pandas as pd
 
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.measures import comparison, evaluation, perplexity
-from lexurn.measures.intervals import with_error
+from lexurn.measures.intervals import format_with_error
 from lexurn.runs import fit
 from lexurn.runs.run import Run
 from lexurn.tasks import Task
@@ -33,10 +33,10 @@ def _describe_task(task: Task, run: Run) -> str:
     trained_on = "in_distribution" if "in_distribution" in task.splits else task.splits[0]
     judged = task.splits[0]
     text = comparison.describe(run.predictor, run.references, run.splits, split=judged)
-    text += " " + comparison.scale(run.references, run.splits[judged])
+    text += " " + comparison.describe_scale(run.references, run.splits[judged])
     regret = evaluation.select(run.results, split=trained_on, measure="regret")
     if task.optimum in regret.index:
-        lost = with_error(*regret.loc[task.optimum, ["mean", "sem"]])
+        lost = format_with_error(*regret.loc[task.optimum, ["mean", "sem"]])
         text += (
             f" The optimum on its own kind of data is **{task.optimum}**; there this model loses "
             f"{lost} nats per token more."
@@ -48,7 +48,7 @@ def _describe_regrets(task: Task, run: Run) -> str:
     table = evaluation.regret_per_sequence(run.results, n_rows=run.settings.task.context_length + 1)
     table = table[table["reference"] == task.optimum]
     losses = [
-        f"{with_error(value, sem)} on {n} sequences {split.replace('_', ' ')}"
+        f"{format_with_error(value, sem)} on {n} sequences {split.replace('_', ' ')}"
         for split, value, sem, n in table[["split", "value", "sem", "n"]].values
     ]
     return (
@@ -65,8 +65,8 @@ def _(task: TextTask, run: Run) -> str:
     scores = perplexity.of_task(task, predictors, at_once=batch_size)
     texts = []
     for name, score in scores.items():
-        bits = with_error(score.bits_per_byte, score.bits_per_byte_sem)
-        value = with_error(score.perplexity, score.perplexity_sem)
+        bits = format_with_error(score.bits_per_byte, score.bits_per_byte_sem)
+        value = format_with_error(score.perplexity, score.perplexity_sem)
         texts.append(f"{name} **{value}** ({bits} bits per byte)")
     return (
         "The best predictor of a text is unknown. Perplexity of the whole test text, "
@@ -80,7 +80,7 @@ def along_one_sequence(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return what each predictor says along one held-out sequence, and the names of its tokens.
 
-    The table is that of `evaluation.on_one_sequence`.
+    The table is that of `evaluation.predict_sequence`.
     """
     tokens = run.splits[run.task.splits[0]]
     return _along(run.task, predictors, tokens)
@@ -90,7 +90,7 @@ def along_one_sequence(
 def _along(
     task: Task, predictors: Mapping[str, Predictor], tokens: Tokens
 ) -> tuple[pd.DataFrame, list[str]]:
-    return evaluation.on_one_sequence(predictors, tokens[:1]), task.token_names
+    return evaluation.predict_sequence(predictors, tokens[:1]), task.token_names
 
 
 @_along.register
@@ -99,8 +99,8 @@ def _(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return some tokens from the middle of a text, and only those that occur there."""
     tokens = tokens[len(tokens) // 2, :MAX_ROWS][None]
-    table = evaluation.on_one_sequence(predictors, tokens)
-    table, occurring = evaluation.of_those_that_come(table, tokens)
+    table = evaluation.predict_sequence(predictors, tokens)
+    table, occurring = evaluation.keep_occurring_tokens(table, tokens)
     tokenizer = task.text.tokenizer
     names = [tokenizer.decode([token]) for token in occurring]
     return table, [name.replace(" ", "·").replace("\n", "⏎") for name in names]
