@@ -158,7 +158,7 @@ def card(
             raise
         raise ParameterError(f"figure {name}: {' '.join(str(error).split())}") from None
     pictures = drawing.draw(how, tables.from_csv(content.encode()))
-    now, folder = resolver.resolved, paths.build() / "figures"
+    now, folder = resolver.resolved, paths.build_folder() / "figures"
     about = {
         "name": name,
         "chapter": now.chapter if now else "",

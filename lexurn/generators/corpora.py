@@ -51,7 +51,7 @@ def folder(corpus: str) -> Path:
     if corpus == "plays":
         return paths.root() / "book" / "assets" / "plays"
     if corpus == "wikitext-2":
-        return _loaded(paths.build() / "texts" / corpus)
+        return _loaded(paths.build_folder() / "texts" / corpus)
     path = Path(corpus).expanduser()
     if not path.is_dir():
         near = suggestion(corpus, ["plays", "wikitext-2"])
@@ -82,7 +82,7 @@ def _loaded(target: Path) -> Path:
             f"{' '.join(str(error).split())[:200]}; use corpus plays, which ships with the book, or a folder of "
             "your own with train.txt, valid.txt and test.txt"
         ) from None
-    with files.worded(target):
+    with files.store_errors(target):
         target.mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
         files.write(target / f"{split}.txt", "".join(found[NAMES_THERE[split]]["text"]))

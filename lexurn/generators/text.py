@@ -67,7 +67,7 @@ class Text:
 
     def _mapped(self, split: str) -> np.ndarray:
         made_from = f"{self._hash(split)}-{self.tokenizer.name}-{self.tokenizer.fingerprint}"
-        path = paths.build() / "texts" / f"{made_from}.npy"
+        path = paths.build_folder() / "texts" / f"{made_from}.npy"
         if not path.exists():
             small = np.uint16 if len(self.tokenizer.pieces) <= 2**16 else np.uint32
             content = io.BytesIO()
@@ -75,7 +75,7 @@ class Text:
                 content,
                 np.array(self.tokenizer.encode(corpora.read(self.task.corpus, split)), small),
             )
-            with files.worded(path):
+            with files.store_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
             files.write(path, content.getvalue())
         return np.load(path, mmap_mode="r")

@@ -177,10 +177,10 @@ def get(
         run.require_its_data()
         return run
     folder = paths.runs() / settings.name
-    with files.lock(folder, say=tracker.wait if tracker else files.on_stderr):
+    with files.lock(folder, notify=tracker.wait if tracker else files.print_to_stderr):
         if is_stored(settings):
             return load(settings.name)
-        files.sweep(folder)
+        files.remove_leftovers(folder)
         files.write(folder / "settings.json", settings.model_dump_json(indent=2))
         with Several(tracker or Lines(settings.training.n_steps)) as trackers:
             at_hand = recording.train(settings, folder, trackers, wandb_key=wandb_key)

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import pandas as pd
 
 from lexurn.base import files
-from lexurn.base.files import append, on_stderr, worded, write
+from lexurn.base.files import append, print_to_stderr, store_errors, write
 
 
 @runtime_checkable
@@ -23,7 +23,7 @@ class Tracker(Protocol):
 
     def wait(self, text: str) -> None:
         """Another process trains this run; it is waited for and then loaded, or trained after all."""
-        on_stderr(text)
+        print_to_stderr(text)
 
     def go_on(self, past: list[dict[str, Any]]) -> None:
         """Metrics, each with its `step`, that were told before the training was cut off; before any others."""
@@ -99,7 +99,7 @@ class Files(Tracker):
 
     def log_table(self, name: str, table: pd.DataFrame) -> None:
         path = self.folder / "tables" / f"{name}.csv"
-        with worded(path):
+        with store_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         write(path, table.to_csv(index=False))
 
