@@ -98,7 +98,7 @@ from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.figures import plots, widgets
 from lexurn.generators.languages import LANGUAGES
 from lexurn.measures import intervals, rules
-from lexurn.models.generation import go_on
+from lexurn.models.generation import complete_with_predictor
 from lexurn.predictors.normative import Normative
 from lexurn.publish import claims
 from lexurn.runs import cache, languages, sweeps
@@ -326,7 +326,8 @@ lines = []
 for name in outside:
     for n_words in (0, 1, 2, 3, 5, 10, 30):
         learner = Normative(name, max_length=limit - 1, n_words=n_words)
-        words = go_on(learner, asked_with[name], limit=limit, generator=generator(0, "rational", name, n_words))
+        stream = generator(0, "rational", name, n_words)
+        words = complete_with_predictor(learner, asked_with[name], limit=limit, generator=stream)
         table = rules.judged(LANGUAGES[name], asked_with[name], words).assign(language=name, n_words=n_words)
         lines.append(table[table["measure"] == rules.KEPT])
 learned = pd.concat(lines, ignore_index=True)

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from lexurn import models
 from lexurn.base.seeding import generator
 from lexurn.chapters.coins import activations
-from lexurn.models.hooks import Place, places
+from lexurn.models.hooks import HookPoint, hook_points
 from lexurn.settings.resolver import check
 
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -147,22 +147,22 @@ def test_what_is_not_there_is_told_with_what_is_and_leaves_no_hook():
         activations.changed(model, tokens, {"0.attn.z": lambda own: own[:, :, 0, 0]})
     with pytest.raises(ZeroDivisionError):
         activations.changed(model, tokens, {"0.attn.z": lambda own: 1 / 0})
-    assert hooks(model) == 0 and not model.backbone.blocks[0].attention.pattern.is_watched
+    assert hooks(model) == 0 and not model.backbone.blocks[0].attention.pattern.has_hooks
 
 
-def test_any_backbone_that_has_places_is_read():
+def test_any_backbone_that_has_hook_points_is_read():
     class Other(nn.Module):
-        RESIDUAL = ()
+        RESIDUAL_WRITERS = ()
 
         def __init__(self):
             super().__init__()
-            self.layers = nn.ModuleList([nn.ModuleDict({"own": Place("state")})])
+            self.layers = nn.ModuleList([nn.ModuleDict({"own": HookPoint("state")})])
 
         def forward(self, x):
             return self.layers[0]["own"](x.cumsum(1))
 
     model, tokens = build()
     model.backbone = Other()
-    assert list(places(model.backbone)) == ["0.state"]
+    assert list(hook_points(model.backbone)) == ["0.state"]
     found = activations.read(model, tokens)["0.state"]
     assert found.shape == (3, 8, 12) and hooks(model) == 0

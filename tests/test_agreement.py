@@ -185,7 +185,7 @@ def test_xlstm_is_that_of_the_package():
     for row in range(x.shape[1]):
         out, state = theirs.step(x[:, row : row + 1], state)
         rows.append(out)
-    step, mine_rows = mine.begin(), []
+    step, mine_rows = mine.initial_state(), []
     for row in range(x.shape[1]):
         mine_rows.append(mine.step(x[:, row], step))
     apart = (torch.cat(rows, 1) - torch.stack(mine_rows, 1)).abs().max().item()

@@ -191,7 +191,7 @@ def test_every_parameter_is_trained(model):
 
 def test_row_by_row_is_all_at_once(model):
     tokens, table = inputs(model)
-    whole, state = model(tokens, table=table), model.begin()
+    whole, state = model(tokens, table=table), model.initial_state()
     rows = [
         model.step(tokens[:, max(row - 1, 0)][:, None], row, state, table=table)
         for row in range(12)
@@ -201,9 +201,9 @@ def test_row_by_row_is_all_at_once(model):
 
 def test_a_state_that_is_lost_on_the_way_is_found(model):
     tokens, table = inputs(model)
-    whole, state, rows = model(tokens, table=table), model.begin(), []
+    whole, state, rows = model(tokens, table=table), model.initial_state(), []
     for row in range(12):
-        state = model.begin() if row == 6 else state
+        state = model.initial_state() if row == 6 else state
         rows.append(model.step(tokens[:, max(row - 1, 0)][:, None], row, state, table=table))
     off = moved(whole, torch.cat(rows, 1)).amax((0, 2))
     assert (off[:6] < 1e-12).all() and (off[6:] > 1e-6).all()

@@ -11,7 +11,7 @@ from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import check_tokens
 from lexurn.models import transformer
-from lexurn.models.vocabulary import FAMILIES, one_hot, orthonormal
+from lexurn.models.vocabulary import TABLE_SAMPLERS, one_hot, orthonormal
 from lexurn.settings import SECTIONS
 from lexurn.settings.resolver import check
 
@@ -82,7 +82,7 @@ def relabelling_gap(model, tokens, table):
     return (model(order[tokens], table=moved)[..., order] - before).abs().max().item()
 
 
-@pytest.mark.parametrize("vocabulary", FAMILIES)
+@pytest.mark.parametrize("vocabulary", TABLE_SAMPLERS)
 @pytest.mark.parametrize("tied", [True, False])
 def test_lexical_models_are_equivariant_under_relabelling(vocabulary, tied):
     if vocabulary == "original" and not tied:
@@ -103,9 +103,9 @@ def test_lexical_models_hold_no_parameter_per_token():
         assert any(7 in shape for shape in sizes) == names
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TABLE_SAMPLERS)
 def test_tables_have_the_law_that_they_are_named_after(family):
-    table = FAMILIES[family]((2000, 3, 8), generator(0, "tables")).double()
+    table = TABLE_SAMPLERS[family]((2000, 3, 8), generator(0, "tables")).double()
     gram = table @ table.mT
     wanted = torch.eye(3, dtype=torch.float64) * (8 if family in ("gaussian", "original") else 1)
     if family in ("one_hot", "orthonormal"):
@@ -316,13 +316,15 @@ def test_only_a_bos_is_seen_by_the_rows_after_it():
 def test_without_a_bos_rotary_positions_depend_on_distances_alone():
     """Only if token i's position is i: then tokens alike but for their beginning are attended alike."""
     q = torch.randn(1, 1, 6, 4, generator=generator(0, "q"), dtype=torch.float64)
-    turned = transformer.rotate(q, first=0)
+    turned = transformer.rotate(q, first_token_row=0)
     scores = turned @ turned.mT
     assert torch.allclose(turned[:, :, 0], q[:, :, 0]) and not torch.allclose(
         turned[:, :, 1], q[:, :, 1]
     )
     same = q[:, :, :1].expand(-1, -1, 6, -1)
-    by_distance = transformer.rotate(same, first=0) @ transformer.rotate(same, first=0).mT
+    by_distance = (
+        transformer.rotate(same, first_token_row=0) @ transformer.rotate(same, first_token_row=0).mT
+    )
     for distance in range(6):
         diagonal = by_distance[0, 0].diagonal(-distance)
         assert torch.allclose(diagonal, diagonal[:1].expand_as(diagonal))

@@ -13,7 +13,7 @@ from lexurn.generators.prompts import PROMPTS, halves, prompts
 from lexurn.generators.strings import EOS, FIRST, PAD
 from lexurn.measures import rules
 from lexurn.measures.chance import chance
-from lexurn.models.generation import go_on
+from lexurn.models.generation import complete_with_predictor
 from lexurn.predictors.grammars import oracle
 from lexurn.predictors.normative import Normative
 
@@ -144,7 +144,9 @@ def test_chance_is_what_a_uniform_model_does():
 
     often = given.repeat(20, 1)
     table = rules.judged(
-        language, often, go_on(uniform, often, limit=33, generator=generator(0, "chance"))
+        language,
+        often,
+        complete_with_predictor(uniform, often, limit=33, generator=generator(0, "chance")),
     )
     wanted = value(chance("aNbN", given, limit=33), "rule_1")
     assert abs(value(table, "rule_1") - wanted) < 5 * (wanted * (1 - wanted) / len(often)) ** 0.5

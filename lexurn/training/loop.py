@@ -207,13 +207,13 @@ def _under(prefix: str, state: State) -> State:
 def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
     """AdamW; or Muon (Jordan et al. 2024) for the backbone's matrices, scaled to AdamW's steps, and AdamW for the rest.
 
-    Weight decay is on matrices only; biases, norms, and what a backbone says is no matrix (`PLAIN`) are left alone.
+    Weight decay is on matrices only; biases, norms, and what a backbone says is no matrix (`NO_WEIGHT_DECAY`) are left alone.
     """
     rate, decay, backbone = settings.learning_rate, settings.weight_decay, model.backbone
     plain = {
         parameter
         for name, parameter in backbone.named_parameters()
-        if name.endswith(backbone.PLAIN)
+        if name.endswith(backbone.NO_WEIGHT_DECAY)
     }
     trained = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in trained if p.ndim >= 2 and p not in plain]

@@ -15,7 +15,7 @@ from lexurn.chapters.architectures.published_models import AlongTheBatch, Positi
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.strings import EOS
 from lexurn.measures import rules
-from lexurn.models.generation import go_on
+from lexurn.models.generation import complete_with_predictor
 from lexurn.runs import fit
 from lexurn.settings import Settings
 from lexurn.settings.resolver import check
@@ -48,7 +48,7 @@ def linear(settings: Settings) -> pd.DataFrame:
         stream = generator(seed, "position pairs")
         model = PositionPairs(language.vocab_size, n_rows=n_rows, masked=masked, generator=stream)
         predictor = _predictor(trained(model, settings))
-        completed = go_on(predictor, given, limit=n_rows)
+        completed = complete_with_predictor(predictor, given, limit=n_rows)
         kept = rules.judged(language, given, completed).set_index("measure")["value"]
         at_once = (completed[:, given.shape[1]] == EOS).double().mean().item()
         n_parameters = sum(parameter.numel() for parameter in model.parameters())

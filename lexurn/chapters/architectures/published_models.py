@@ -22,7 +22,7 @@ from lexurn.models.language_model import sinusoids
 class PositionPairs(nn.Module):
     """A predictor of words (batch time) that is trained like a language model; time is at most `n_rows`."""
 
-    PLAIN = ("bias",)
+    NO_WEIGHT_DECAY = ("bias",)
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class PositionPairs(nn.Module):
 class AlongTheBatch(nn.Module):
     """A backbone behind sines of a sequence's place in the batch."""
 
-    PLAIN = ()
+    NO_WEIGHT_DECAY = ()
 
     def __init__(self, backbone: nn.Module):
         super().__init__()
@@ -81,9 +81,9 @@ class AlongTheBatch(nn.Module):
         """All rows of a sequence get the vector of its place."""
         return self.backbone(x + sinusoids(len(x), x.shape[-1]).to(x)[:, None])
 
-    def begin(self) -> Any:
+    def initial_state(self) -> Any:
         """The state before the first row."""
-        return self.backbone.begin()
+        return self.backbone.initial_state()
 
     def step(self, x: Float[Tensor, "batch d_model"], state: Any) -> Float[Tensor, "batch d_model"]:
         """The next row."""

@@ -7,7 +7,7 @@
 
 Axes: `resid_*` (batch time d_model), `attn.q/k/v/z` (batch time heads d_head), `attn.pattern` (batch heads time time),
 `mlp.pre/post` (batch time d_mlp). Rows are those of predictions: row t has seen the tokens before t. Any backbone that
-has places (`lexurn.models.hooks`) can be read. Nothing is left behind, also where something fails.
+has hook points (`lexurn.models.hooks`) can be read. Nothing is left behind, also where something fails.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lexurn.base.shapes import LogProbs, Table, Tokens, check_tokens
 from lexurn.models import LanguageModel
-from lexurn.models.hooks import places
+from lexurn.models.hooks import hook_points
 from lexurn.models.language_model import evaluating
 from lexurn.settings.resolver import suggestion
 
@@ -29,7 +29,7 @@ Change = Callable[[Tensor], Tensor]
 
 def names(model: LanguageModel) -> list[str]:
     """The activations that a model has, in the order in which they are computed."""
-    return list(places(model.backbone))
+    return list(hook_points(model.backbone))
 
 
 @torch.no_grad()
@@ -60,7 +60,9 @@ def changed(
     for a name that the model does not have, and ValueError for a change of another shape.
     """
     seen: dict[str, Tensor] = {}
-    twice = not model.bos and tokens.shape[1] > 1  # row 0 passes a place alone, and then the others
+    twice = (
+        not model.bos and tokens.shape[1] > 1
+    )  # row 0 passes a hook point alone, and then the others
     hooks = {name: partial(_put, change, name, seen, twice) for name, change in changes.items()}
     return _run(model, tokens, hooks, table)
 
@@ -91,7 +93,7 @@ def _run(
     model: LanguageModel, tokens: Tokens, hooks: Mapping[str, Callable], table: Table | None
 ) -> LogProbs:
     check_tokens(tokens, model.vocab_size)
-    there = places(model.backbone)
+    there = hook_points(model.backbone)
     for name in hooks:
         if name not in there:
             raise KeyError(
@@ -100,7 +102,7 @@ def _run(
     with ExitStack() as stack, evaluating(model):
         for name, hook in hooks.items():
             handle = there[name].register_forward_hook(
-                lambda place, given, own, hook=hook: hook(own)
+                lambda module, inputs, own, hook=hook: hook(own)
             )
             stack.callback(handle.remove)
         return model(tokens.to(model.device), table=table)

@@ -27,7 +27,7 @@ from lexurn.base.shapes import Tokens
 from lexurn.chapters.geometry import vector_geometry
 from lexurn.generators.strings import PAD
 from lexurn.models import LanguageModel
-from lexurn.models.hooks import places
+from lexurn.models.hooks import hook_points
 from lexurn.models.language_model import evaluating
 
 Flow = list[Tensor]
@@ -189,7 +189,7 @@ def _flows(
     """The vectors of tokens in every layer, batch by batch, the gradients there of the loss of whole sequences (with
     `backward`), and which tokens are there (batch time)."""
     table = model.vocabulary.draw(1, generator=stream(0, "geometry table"))
-    there = places(model.backbone)
+    there = hook_points(model.backbone)
     names = [name for name in there if name.endswith("resid_pre")]
     names += [name for name in there if name.endswith("resid_post")][-1:]
     for batch in tokens.to(model.device).split(batch_size):
@@ -197,7 +197,7 @@ def _flows(
         with ExitStack() as stack, evaluating(model), torch.set_grad_enabled(backward):
             for name in names:
                 hook = there[name].register_forward_hook(
-                    lambda place, given, own, parts=seen[name]: parts.append(own)
+                    lambda module, inputs, own, parts=seen[name]: parts.append(own)
                 )
                 stack.callback(hook.remove)
             log_probs = model(batch, table=None if table is None else table.to(model.device))

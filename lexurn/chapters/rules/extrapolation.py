@@ -24,7 +24,7 @@ from lexurn.measures.chance import by_chance
 from lexurn.measures.intervals import crossed
 from lexurn.measures.rules import KEPT, MASSES, Words, judged, masses, prompt_sets
 from lexurn.models import LanguageModel
-from lexurn.models.generation import complete, go_on
+from lexurn.models.generation import complete, complete_with_predictor
 from lexurn.runs import fit
 from lexurn.runs.run import Run
 
@@ -62,8 +62,8 @@ def of_predictor(predictor: Predictor, language: Language, *, limit: int) -> pd.
     return extrapolation(
         language,
         prompt_sets(language.name),
-        lambda given: go_on(predictor, given, limit=limit),
-        lambda given: go_on(
+        lambda given: complete_with_predictor(predictor, given, limit=limit),
+        lambda given: complete_with_predictor(
             predictor, given, limit=limit, generator=generator(0, "sampled completions")
         ),
     )
