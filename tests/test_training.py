@@ -23,11 +23,8 @@ def train_model(flat, batches=None, evaluate=lambda model: {"validation_loss": 0
     trained = training.train(
         model,
         batches or fit.batches(settings, fit.training_pool(settings)),
+        training.Callbacks(evaluate, lambda metrics, step: logged.__setitem__(step, metrics)),
         settings=settings.training,
-        tables=generator(0, "tables"),
-        dropout_seed=0,
-        evaluate=evaluate,
-        log=lambda metrics, step: logged.__setitem__(step, metrics),
     )
     return model, trained, logged
 
@@ -121,10 +118,10 @@ def test_best_and_last_weights_are_those_of_their_steps():
 
     model, trained, logged = train_model({"n_steps": 15, "eval_every": 5}, evaluate=evaluate)
     assert (trained.best_step, trained.best_loss) == (5, 1.0) and list(logged) == [0, 5, 10, 15]
-    assert trained.best["start"].equal(seen[1]["start"]) and trained.last["start"].equal(
-        model.start
-    )
-    assert not trained.best["start"].equal(trained.last["start"])
+    assert trained.best_weights["start"].equal(seen[1]["start"]) and trained.last_weights[
+        "start"
+    ].equal(model.start)
+    assert not trained.best_weights["start"].equal(trained.last_weights["start"])
 
 
 @pytest.mark.parametrize(
@@ -172,7 +169,7 @@ def test_the_schedule_is_followed():
         "learning_rate": 0.01,
     }
     _, _, logged = train_model(flat)
-    rates = [0.01 * training.rate_factor(step, check(flat).training) for step in range(21)]
+    rates = [0.01 * training.learning_rate_factor(step, check(flat).training) for step in range(21)]
     assert [logged[step]["learning_rate"] for step in range(21)] == pytest.approx(rates)
     slow, _, _ = train_model({"n_steps": 1, "warmup": 1000})  # and it is what moves the weights
     fast, _, _ = train_model({"n_steps": 1, "warmup": 0})
@@ -200,7 +197,7 @@ def test_a_loss_that_is_no_number_stops_the_training_and_says_where():
 )
 def test_schedules(schedule, wanted):
     settings = check({"warmup": 10, "schedule": schedule, "n_steps": 110}).training
-    found = {step: training.rate_factor(step, settings) for step in wanted}
+    found = {step: training.learning_rate_factor(step, settings) for step in wanted}
     assert found == pytest.approx(wanted, abs=1e-9)
 
 

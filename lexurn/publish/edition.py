@@ -103,7 +103,7 @@ def recomputed(name: str) -> list[float]:
 
     def keep(metrics: training.Metrics, step: int) -> None:
         losses.extend([metrics["train_loss"]] if step else [])
-        if len(losses) == min(training.N_FIRST, n_steps):
+        if len(losses) == min(training.N_FIRST_LOSSES, n_steps):
             raise StopIteration
 
     train = settings.training.model_copy(

@@ -24,7 +24,7 @@ from lexurn.settings import Settings, TrainingSettings
 from lexurn.tasks import language, text
 from lexurn.tasks import urns as urns_task
 from lexurn.tasks.urns import require_references, target, urns
-from lexurn.training.batches import endless, finite
+from lexurn.training.batches import endless_batches, finite_batches
 
 __all__ = [
     "N_TABLES",
@@ -133,8 +133,8 @@ def batches(
         return sample_like_training(settings, pool, n, stream).to(device)
 
     if train.n_train_samples == 0:
-        return endless(sample, train.batch_size, seed=train.seed, start=start)
-    return finite(
+        return endless_batches(sample, train.batch_size, seed=train.seed, start=start)
+    return finite_batches(
         sample,
         train.n_train_samples,
         train.n_epochs,
@@ -222,21 +222,16 @@ def fit(
     log: Callable[[training.Metrics, int], None],
     state: State | None = None,
     checkpoint: Callable[[int, Callable[[], State]], None] = lambda step, state: None,
-) -> training.Trained:
+) -> training.TrainingResult:
     """Train the model that is ready, each random stream from the one seed; see `training.train`."""
     return training.train(
         ready.model,
         batches,
+        training.Callbacks(evaluate, log, checkpoint),
         settings=train,
-        tables=generator(train.seed, "tables", device=ready.device),
-        dropout_seed=train.seed,
-        evaluate=evaluate,
-        log=log,
+        objective=training.Objective(ready.weigh, ready.first_row),
         bf16=ready.bf16,
-        state=state,
-        checkpoint=checkpoint,
-        weigh=ready.weigh,
-        first_row=ready.first_row,
+        saved=state,
     )
 
 

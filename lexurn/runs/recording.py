@@ -92,9 +92,9 @@ def train(
                 state=state,
                 checkpoint=checkpoint,
             )
-        kept(trained.last_step, lambda: trained.last)
+        kept(trained.last_step, lambda: trained.last_weights)
         kept.finish()
-        ready.model.load_state_dict(trained.best)
+        ready.model.load_state_dict(trained.best_weights)
         table = evaluation.evaluate(
             ready.predictor, references, splits, step=trained.best_step, **how
         )
@@ -102,8 +102,8 @@ def train(
             few = tokens if len(tokens) <= how["at_once"] else tokens[: how["at_once"]]
             predictions = evaluation.last_predictions(ready.predictor, references, few)
             trackers.log_table(f"predictions/{name}", predictions)
-    files.write(folder / "model.safetensors", save(trained.best))
-    files.write(folder / "last.safetensors", save(trained.last))
+    files.write(folder / "model.safetensors", save(trained.best_weights))
+    files.write(folder / "last.safetensors", save(trained.last_weights))
     origin["date"] = datetime.now(UTC).isoformat(timespec="seconds")
     origin |= {"seconds": round(seconds(), 1), "duration": duration(seconds())}
     files.write(folder / "provenance.json", json.dumps(origin, indent=2))

@@ -23,16 +23,13 @@ from lexurn.settings.resolver import check
 
 def trained(model: nn.Module, settings: Settings) -> nn.Module:
     """Train a model of words in place, as a run with these settings would be: the weights of the last step."""
-    train, stream = settings.training, generator(settings.training.seed, "tables")
+    train = settings.training
     training.train(
         model,
         fit.batches(settings, None),
+        training.Callbacks(lambda model: {"validation_loss": 0.0}, lambda metrics, step: None),
         settings=train.model_copy(update={"eval_every": train.n_steps}),
-        tables=stream,
-        dropout_seed=train.seed,
-        evaluate=lambda model: {"validation_loss": 0.0},
-        log=lambda metrics, step: None,
-        first_row=settings.task.first_row,
+        objective=training.Objective(first_row=settings.task.first_row),
     )
     return model.eval()
 
