@@ -1,4 +1,7 @@
-"""The contract of backbones: each × {learned, lexical} vocabulary, on urns and on words; planted faults are found."""
+"""The contract of backbones, each with a learned and a lexical vocabulary, on urns and on strings.
+
+Planted faults must be found.
+"""
 
 import pytest
 import torch
@@ -225,7 +228,7 @@ class Mixing(nn.Module):
 
 
 class AlongTheBatch(nn.Module):
-    """Adds a position to every sequence, by its place in the batch: the defect of the published transformer."""
+    """Positional encodings along the batch: the defect of the published transformer."""
 
     def __init__(self, backbone):
         super().__init__()
@@ -253,7 +256,8 @@ def test_models_that_mix_the_batch_or_ignore_the_order_are_found():
 @pytest.mark.parametrize(
     ("flat", "wanted"),
     [
-        (  # a block: attention 4d² + 4d, MLP 2 · 512 d + 512 + d, norms 4d; table 7 d, read-out 7 d + 7
+        (  # a block: attention 4d² + 4d, MLP 2 · 512 d + 512 + d, norms 4d;
+            # table 7 d, read-out 7 d + 7
             {
                 "n_heads": 8,
                 "mlp": "relu",

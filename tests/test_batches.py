@@ -11,7 +11,7 @@ from lexurn.training.batches import endless_batches, finite_batches
 
 
 def numbered(monkeypatch, block):
-    """Blocks of `block` sequences that carry random numbers, to be told apart."""
+    """Sample blocks of `block` sequences that carry distinct random numbers."""
     monkeypatch.setattr(batches, "BLOCK_SIZE", block)
     return lambda n, g: torch.randint(2**40, (n, 1), generator=g)
 
@@ -55,7 +55,7 @@ def test_finite_shuffles_blocks_and_within_them_anew_each_epoch(monkeypatch):
 
 
 def most_blocks_alive(stream_of):
-    """The largest block that a stream asks for, and how many of them are held at once, over 900 batches of 64."""
+    """Return how many blocks are alive at once, at most, over 900 batches, and the largest block."""
     alive, most, largest = set(), 0, 0
 
     def sample(n, g):

@@ -1,4 +1,4 @@
-"""Files are whole or not there, also on a full disk, and a folder belongs to one process at a time."""
+"""Files are whole or missing, also on a full disk, and one process at a time holds a folder."""
 
 import errno
 import os
@@ -31,8 +31,9 @@ def test_on_a_full_disk_nothing_is_lost_and_one_line_says_what_to_do(tmp_path, m
         with pytest.raises(files.StoreError) as error:
             act()
         assert str(error.value) == (
-            f"cannot write {path}: No space left on device; free some space, or move the store (LEXURN_RUNS) or the "
-            "book's build (LEXURN_BUILD) to another disk; the same command then resumes from the last save"
+            f"cannot write {path}: No space left on device; free some space, or move the store "
+            "(LEXURN_RUNS) or the book's build (LEXURN_BUILD) to another disk; the same command "
+            "then resumes from the last save"
         )
         assert error.value._render_traceback_() == [f"StoreError: {error.value}"]
     assert whole.read_text() == "before" and read(lines.metrics) == [{"step": 0, "loss": 1.5}]

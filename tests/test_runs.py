@@ -206,7 +206,7 @@ def test_the_estimate_is_of_the_right_order():
     "flat", [{}, {"lex": True, "dropout": 0.1}, {"label_permuted": True, "d_model": 128}]
 )
 def test_a_run_trains_on_cuda(flat):
-    """And its results are those of its weights on the CPU: a lexical model is evaluated under the same tables."""
+    """Its results equal those of its weights on the CPU: both use the same random tables."""
     run = runs.get(TINY | {"device": "cuda"} | flat)
     assert run.provenance["device"] != "cpu" and run.metrics["validation_loss"].notna().all()
     best = int(run.results["step"].iloc[0])

@@ -1,4 +1,4 @@
-"""The recurrences of Mamba and xLSTM: their values and gradients by plain loops and by finite differences."""
+"""The recurrences of Mamba and xLSTM against plain loops and finite differences."""
 
 import pytest
 import torch

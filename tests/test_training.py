@@ -1,4 +1,4 @@
-"""The training loop: what it reaches, what it leaves alone, and the numbers that may not change unnoticed."""
+"""The training loop: what it reaches, what it leaves unchanged, and golden losses."""
 
 import itertools
 from collections import Counter
@@ -16,7 +16,7 @@ from lexurn.settings.resolver import check
 
 
 def train_model(flat, batches=None, evaluate=lambda model: {"validation_loss": 0.0}):
-    """Train and return the model, what it left, and the metrics by step."""
+    """Train a model and return it, the training's result, and the metrics by step."""
     settings = check(flat)
     model = models.build(settings, generator=generator(0, "weights"))
     logged = {}
@@ -37,7 +37,7 @@ GOLDEN = {
 
 @pytest.mark.parametrize("kind", GOLDEN)
 def test_golden_losses(kind):
-    """Five steps of training. If this fails on purpose, raise TRAINING_VERSION and write the new numbers here."""
+    """Five steps of training. If a change is intended, raise TRAINING_VERSION and update GOLDEN."""
     flat, golden = GOLDEN[kind]
     schedule = {"learning_rate": 3e-3, "warmup": 0, "schedule": "constant"}
     _, _, logged = train_model({"n_steps": 5, "eval_every": 1} | schedule | flat)
@@ -46,7 +46,7 @@ def test_golden_losses(kind):
 
 
 def prefix_entropy(tokens):
-    """The least mean loss that any predictor can reach on these very sequences: it knows their prefixes by heart."""
+    """Return the smallest mean loss on these sequences: that of a predictor that memorizes them."""
     sequences = [tuple(sequence) for sequence in tokens.tolist()]
     prefixes = Counter(sequence[:t] for sequence in sequences for t in range(len(sequence) + 1))
     losses = [log(prefixes[s[:t]] / prefixes[s[: t + 1]]) for s in sequences for t in range(len(s))]
