@@ -55,7 +55,7 @@ def test_finite_shuffles_blocks_and_within_them_anew_each_epoch(monkeypatch):
 
 
 def most_blocks_alive(stream_of):
-    """Return how many blocks are alive at once, at most, over 900 batches, and the largest block."""
+    """Return how many blocks are alive at once, at most, over 900 batches, and the largest one."""
     alive, most, largest = set(), 0, 0
 
     def sample(n, g):
