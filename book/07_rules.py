@@ -98,7 +98,7 @@ from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.figures import plots, widgets
 from lexurn.generators.languages import LANGUAGES
 from lexurn.measures import intervals, rules
-from lexurn.models.generation import go_on
+from lexurn.models.generation import complete_with_predictor
 from lexurn.predictors.normative import Normative
 from lexurn.publish import claims
 from lexurn.runs import cache, languages, sweeps

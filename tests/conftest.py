@@ -49,7 +49,7 @@ def store(tmp_path, monkeypatch):
     """A run store and a build of the test's own, and nothing published."""
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("LEXURN_BUILD", str(tmp_path))
-    monkeypatch.setattr(paths, "published", lambda: None)
+    monkeypatch.setattr(paths, "published_results", lambda: None)
     return tmp_path / "runs"
 
 

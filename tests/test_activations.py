@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from lexurn import models
 from lexurn.base.seeding import generator
 from lexurn.chapters.coins import activations
-from lexurn.models.hooks import Place, places
+from lexurn.models.hooks import HookPoint, hook_points
 from lexurn.settings.resolver import check
 
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -153,11 +153,11 @@ def test_an_unknown_activation_is_an_error_that_lists_the_known_ones_and_leaves_
 
 def test_any_backbone_with_hook_points_is_read():
     class Other(nn.Module):
-        RESIDUAL = ()
+        RESIDUAL_WRITERS = ()
 
         def __init__(self):
             super().__init__()
-            self.layers = nn.ModuleList([nn.ModuleDict({"own": Place("state")})])
+            self.layers = nn.ModuleList([nn.ModuleDict({"own": HookPoint("state")})])
 
         def forward(self, x):
             return self.layers[0]["own"](x.cumsum(1))

@@ -1,6 +1,7 @@
-"""Our Mamba is that of the package transformers, our xLSTM that of xlstm: in values, in gradients, and step by step.
+"""Our Mamba agrees with the package transformers, and our xLSTM with the package xlstm.
 
-They need both packages (`pip install -e ".[agreement]"`) and are skipped without; `pytest -n 0 -s` prints versions and
+Values and gradients agree, and outputs step by step. The tests need both packages
+(`pip install -e ".[agreement]"`) and are skipped without them; `pytest -n 0 -s` prints versions and
 the largest differences.
 """
 
@@ -26,7 +27,7 @@ def ours(flat, d_model, scale=0.1):
 
 
 def largest_difference(said, mine, theirs, x):
-    """Of outputs, relative to their size, and of the gradients of both in `x`, which must be near; it is printed."""
+    """Print and return the largest relative difference of outputs and of gradients in `x`."""
     outputs, gradients = [], []
     for model in (mine, theirs):
         given = x.clone().requires_grad_()
@@ -140,7 +141,7 @@ NAMES = {  # theirs to ours, in the order in which they are replaced
     "mlstm_cell.fgate": "forget_gate",
     "mlstm_cell.outnorm": "head_norm",
     "learnable_skip": "skip",
-    "cell.igate": "cell.f",  # its sLSTM hands its `fgate` to the input gate, and the other way round
+    "cell.igate": "cell.f",  # its sLSTM swaps the names of the input gate and the forget gate
     "cell.fgate": "cell.i",
     "cell.zgate": "cell.z",
     "cell.ogate": "cell.o",
@@ -185,7 +186,7 @@ def test_xlstm_is_that_of_the_package():
     for row in range(x.shape[1]):
         out, state = theirs.step(x[:, row : row + 1], state)
         rows.append(out)
-    step, mine_rows = mine.begin(), []
+    step, mine_rows = mine.initial_state(), []
     for row in range(x.shape[1]):
         mine_rows.append(mine.step(x[:, row], step))
     apart = (torch.cat(rows, 1) - torch.stack(mine_rows, 1)).abs().max().item()

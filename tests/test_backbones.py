@@ -1,4 +1,7 @@
-"""The contract of backbones: each × {learned, lexical} vocabulary, on urns and on words; planted faults are found."""
+"""The contract of backbones, each with a learned and a lexical vocabulary, on urns and on strings.
+
+Planted faults must be found.
+"""
 
 import pytest
 import torch
@@ -191,7 +194,7 @@ def test_every_parameter_is_trained(model):
 
 def test_row_by_row_is_all_at_once(model):
     tokens, table = inputs(model)
-    whole, state = model(tokens, table=table), model.begin()
+    whole, state = model(tokens, table=table), model.initial_state()
     rows = [
         model.step(tokens[:, max(row - 1, 0)][:, None], row, state, table=table)
         for row in range(12)
@@ -201,9 +204,9 @@ def test_row_by_row_is_all_at_once(model):
 
 def test_a_state_that_is_lost_on_the_way_is_found(model):
     tokens, table = inputs(model)
-    whole, state, rows = model(tokens, table=table), model.begin(), []
+    whole, state, rows = model(tokens, table=table), model.initial_state(), []
     for row in range(12):
-        state = model.begin() if row == 6 else state
+        state = model.initial_state() if row == 6 else state
         rows.append(model.step(tokens[:, max(row - 1, 0)][:, None], row, state, table=table))
     off = moved(whole, torch.cat(rows, 1)).amax((0, 2))
     assert (off[:6] < 1e-12).all() and (off[6:] > 1e-6).all()
@@ -225,7 +228,7 @@ class Mixing(nn.Module):
 
 
 class AlongTheBatch(nn.Module):
-    """Adds a position to every sequence, by its place in the batch: the defect of the published transformer."""
+    """Positional encodings along the batch: the defect of the published transformer."""
 
     def __init__(self, backbone):
         super().__init__()
@@ -253,7 +256,8 @@ def test_models_that_mix_the_batch_or_ignore_the_order_are_found():
 @pytest.mark.parametrize(
     ("flat", "wanted"),
     [
-        (  # a block: attention 4d² + 4d, MLP 2 · 512 d + 512 + d, norms 4d; table 7 d, read-out 7 d + 7
+        (  # a block: attention 4d² + 4d, MLP 2 · 512 d + 512 + d, norms 4d;
+            # table 7 d, read-out 7 d + 7
             {
                 "n_heads": 8,
                 "mlp": "relu",

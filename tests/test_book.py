@@ -361,7 +361,7 @@ def test_the_workflow_that_publishes_the_book_calls_what_there_is(monkeypatch):
     (upload,) = [
         step for step in build["steps"] if "upload-pages-artifact@" in step.get("uses", "")
     ]
-    assert ROOT / upload["with"]["path"] == paths.build() / "html"
+    assert ROOT / upload["with"]["path"] == paths.build_folder() / "html"
     assert deploy["needs"] == "build" and "deploy-pages@" in deploy["steps"][0]["uses"]
     assert deploy["permissions"] == {"pages": "write", "id-token": "write"}
     assert workflow["permissions"] == {"contents": "read"} and "concurrency" in workflow

@@ -252,9 +252,9 @@ def test_wherever_the_disk_is_full_the_last_state_is_kept_and_the_training_ends_
         "dropout": 0.2,
     }
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
-    writes, real = [], files._put
+    writes, real = [], files._write_bytes
     monkeypatch.setattr(
-        files, "_put", lambda path, *rest: (writes.append(path.name), real(path, *rest))
+        files, "_write_bytes", lambda path, *rest: (writes.append(path.name), real(path, *rest))
     )
     whole, quiet = runs.get(flat, tracker=CutAt(None)).path, CutAt(None)
     assert (
@@ -271,13 +271,13 @@ def test_wherever_the_disk_is_full_the_last_state_is_kept_and_the_training_ends_
             real(path, content, mode)
 
         monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / str(k)))
-        monkeypatch.setattr(files, "_put", put)
+        monkeypatch.setattr(files, "_write_bytes", put)
         with pytest.raises(
             files.StoreError, match="cannot write .*: No space left on device; free some"
         ):
             runs.get(flat, tracker=quiet)
         assert len(done) == k + 1
-        monkeypatch.setattr(files, "_put", real)
+        monkeypatch.setattr(files, "_write_bytes", real)
         (folder,) = (tmp_path / str(k)).iterdir()
         state = checkpoints.load_state(folder, key=check(flat).key)
         saved_steps = [int(name.split("-")[1]) for name in done[:k] if name.startswith(".state-")]

@@ -9,7 +9,7 @@ from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.chapters.coins import activations, coin_losses, counts
 from lexurn.generators.urns import Urns
-from lexurn.models.hooks import Place
+from lexurn.models.hooks import HookPoint
 from lexurn.runs import fit
 from lexurn.settings.resolver import ParameterError, check
 
@@ -270,7 +270,9 @@ def counting_model():
     class Exact(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.layers = torch.nn.ModuleList([torch.nn.ModuleDict({"own": Place("resid_mid")})])
+            self.layers = torch.nn.ModuleList(
+                [torch.nn.ModuleDict({"own": HookPoint("resid_mid")})]
+            )
 
         def forward(self, x):
             flips = x[..., 0]  # of tokens: 1 for heads

@@ -62,7 +62,7 @@ def test_the_edition_says_when_and_how_far_it_was_rounded(frozen):
     ["results.json.gz", "metrics.jsonl.gz", "settings.json", "urns.safetensors", store.WEIGHTS],
 )
 def test_one_altered_byte_is_refused(frozen, name):
-    path = paths.published() / frozen[0].path.name / name
+    path = paths.published_results() / frozen[0].path.name / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -74,7 +74,7 @@ def test_one_altered_byte_is_refused(frozen, name):
 
 
 def test_what_is_missing_or_was_added_is_refused(frozen):
-    folder = paths.published() / frozen[0].path.name
+    folder = paths.published_results() / frozen[0].path.name
     (folder / "notes.txt").write_text("mine")
     with pytest.raises(files.StoreError, match=r"notes.txt was never published"):
         runs.load(folder.name)
@@ -82,7 +82,7 @@ def test_what_is_missing_or_was_added_is_refused(frozen):
     (folder / "metrics.jsonl.gz").unlink()
     with pytest.raises(files.StoreError, match=r"metrics.jsonl.gz is missing"):
         runs.load(folder.name)
-    (paths.published() / store.EDITION).unlink()
+    (paths.published_results() / store.EDITION).unlink()
     with pytest.raises(files.StoreError, match=r"edition.json cannot be read"):
         runs.load(frozen[1].path.name)
 
@@ -99,7 +99,7 @@ def test_fresh_ignores_what_is_published(frozen, monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     assert runs.is_stored(frozen[0].settings)
     monkeypatch.setenv("LEXURN_FRESH", "1")
-    assert paths.published() is None and not runs.is_stored(frozen[0].settings)
+    assert paths.published_results() is None and not runs.is_stored(frozen[0].settings)
 
 
 def test_what_is_frozen_again_stays_and_what_is_used_no_longer_goes(frozen):

@@ -32,7 +32,7 @@ def card(table=TABLE, plot=data_plots.entropies, **options):
 
 
 def stored():
-    return paths.build() / "figures"
+    return paths.build_folder() / "figures"
 
 
 def test_what_is_stored_draws_the_same_bytes_in_another_process_and_another_table_does_not():

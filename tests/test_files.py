@@ -1,4 +1,4 @@
-"""Files are whole or not there, also on a full disk, and a folder belongs to one process at a time."""
+"""Files are whole or missing, also on a full disk, and one process at a time holds a folder."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ def test_on_a_full_disk_nothing_is_lost_and_one_line_says_what_to_do(tmp_path, m
     whole, lines = tmp_path / "whole", Files(tmp_path)
     files.write(whole, "before")
     lines.log({"loss": 1.5}, 0)
-    monkeypatch.setattr(files, "_put", full)
+    monkeypatch.setattr(files, "_write_bytes", full)
     for act, path in (
         (lambda: files.write(whole, "after!"), whole),
         (lambda: lines.log({"loss": 0.5}, 9), lines.metrics),
@@ -31,8 +31,9 @@ def test_on_a_full_disk_nothing_is_lost_and_one_line_says_what_to_do(tmp_path, m
         with pytest.raises(files.StoreError) as error:
             act()
         assert str(error.value) == (
-            f"cannot write {path}: No space left on device; free some, or move the store (LEXURN_RUNS) or the book's "
-            "build (LEXURN_BUILD) to another disk; the same command then goes on from what was saved"
+            f"cannot write {path}: No space left on device; free some space, or move the store "
+            "(LEXURN_RUNS) or the book's build (LEXURN_BUILD) to another disk; the same command "
+            "then resumes from the last save"
         )
         assert error.value._render_traceback_() == [f"StoreError: {error.value}"]
     assert whole.read_text() == "before" and read_metrics(lines.metrics) == [
@@ -74,7 +75,7 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path):
     ]
     for path in (*kept, tmp_path / ".model.safetensors.4711", tmp_path / ".metrics.jsonl.12"):
         path.touch()
-    files.sweep(tmp_path)
+    files.remove_leftovers(tmp_path)
     assert sorted(tmp_path.iterdir()) == kept
 
 

@@ -49,7 +49,7 @@ def published(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "results.json").write_text("{}")
     edition.seal(root, scale="book", machines=["a processor"])
-    monkeypatch.setattr(paths, "published", lambda: root)
+    monkeypatch.setattr(paths, "published_results", lambda: root)
     return root
 
 

@@ -1,4 +1,4 @@
-"""Language models: causality, independence, equivariance, counts, each with a control that fails."""
+"""Language models: causality, independence, equivariance and counts, with controls that fail."""
 
 import re
 
@@ -75,14 +75,14 @@ def model(request):
 
 
 def relabelling_gap(model, tokens, table):
-    """Relabel the tokens and, where each sequence has its own table, its rows: does the prediction follow?"""
+    """Return how far the prediction differs after relabelling tokens and the rows of tables."""
     order = torch.tensor([2, 0, 4, 1, 3])
     before = model(tokens, table=table)
     moved = table if table.ndim == 2 else torch.empty_like(table).index_copy_(1, order, table)
     return (model(order[tokens], table=moved)[..., order] - before).abs().max().item()
 
 
-@pytest.mark.parametrize("vocabulary", FAMILIES)
+@pytest.mark.parametrize("vocabulary", TABLE_SAMPLERS)
 @pytest.mark.parametrize("tied", [True, False])
 def test_lexical_models_are_equivariant_under_relabelling(vocabulary, tied):
     if vocabulary == "original" and not tied:
@@ -103,9 +103,9 @@ def test_lexical_models_hold_no_parameter_per_token():
         assert any(7 in shape for shape in sizes) == names
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TABLE_SAMPLERS)
 def test_tables_have_the_law_that_they_are_named_after(family):
-    table = FAMILIES[family]((2000, 3, 8), generator(0, "tables")).double()
+    table = TABLE_SAMPLERS[family]((2000, 3, 8), generator(0, "tables")).double()
     gram = table @ table.mT
     wanted = torch.eye(3, dtype=torch.float64) * (8 if family in ("gaussian", "original") else 1)
     if family in ("one_hot", "orthonormal"):
@@ -134,7 +134,8 @@ def test_tables_differ_between_sequences_and_draws():
 @pytest.mark.parametrize(
     ("flat", "wanted"),
     [
-        # start d, positions C·d, table V·d; a block: attention 4d² + 4d, gated MLP 12d², norms 4d; last norm 2d
+        # start d, positions C·d, table V·d, last norm 2d;
+        # a block: attention 4d² + 4d, gated MLP 12d², norms 4d
         ({}, 32 + 32 * 32 + 4 * 32 + (16 * 32**2 + 8 * 32) + 2 * 32),
         ({"tied": False}, 32 + 32 * 32 + 4 * 32 + (16 * 32**2 + 8 * 32) + 2 * 32 + 4 * 32 + 4),
         ({"lex": True}, 32 + 32 * 32 + (16 * 32**2 + 8 * 32) + 2 * 32),
@@ -234,7 +235,7 @@ def test_everything_registered_can_be_loaded():
 
 @pytest.mark.parametrize("lex", [False, True])
 def test_the_validation_loss_is_that_of_training_on_other_sequences(lex):
-    """One table a sequence, no dropout, no gradient, rows 1 … C; the same at every call and in batches of any size."""
+    """One table per sequence, no dropout, no gradients, rows 1 … C, and the same at every call."""
     model = build(torch.float32, lex=lex, dropout=0.5).train()
     tokens, _ = inputs(model, 200)
     loss = models.loss_as_trained(model, tokens, seed=0)
@@ -315,15 +316,17 @@ def test_only_a_bos_is_seen_by_the_rows_after_it():
 
 
 def test_without_a_bos_rotary_positions_depend_on_distances_alone():
-    """Only if token i's position is i: then tokens alike but for their beginning are attended alike."""
+    """This holds only if the position of token i is i."""
     q = torch.randn(1, 1, 6, 4, generator=generator(0, "q"), dtype=torch.float64)
-    turned = transformer.rotate(q, first=0)
+    turned = transformer.rotate(q, first_token_row=0)
     scores = turned @ turned.mT
     assert torch.allclose(turned[:, :, 0], q[:, :, 0]) and not torch.allclose(
         turned[:, :, 1], q[:, :, 1]
     )
     same = q[:, :, :1].expand(-1, -1, 6, -1)
-    by_distance = transformer.rotate(same, first=0) @ transformer.rotate(same, first=0).mT
+    by_distance = (
+        transformer.rotate(same, first_token_row=0) @ transformer.rotate(same, first_token_row=0).mT
+    )
     for distance in range(6):
         diagonal = by_distance[0, 0].diagonal(-distance)
         assert torch.allclose(diagonal, diagonal[:1].expand_as(diagonal))

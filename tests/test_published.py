@@ -11,7 +11,7 @@ from lexurn.runs import store
 @pytest.fixture
 def results(monkeypatch):
     root = paths.root() / "book" / "results"
-    monkeypatch.setattr(paths, "published", lambda: root)
+    monkeypatch.setattr(paths, "published_results", lambda: root)
     return root
 
 

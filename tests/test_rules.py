@@ -13,7 +13,7 @@ from lexurn.generators.prompts import PROMPTS, prompts, split_prompts
 from lexurn.generators.strings import EOS, FIRST_LETTER, PAD
 from lexurn.measures import rules
 from lexurn.measures.chance import chance
-from lexurn.models.generation import go_on
+from lexurn.models.generation import complete_with_predictor
 from lexurn.predictors.grammars import oracle
 from lexurn.predictors.normative import Normative
 

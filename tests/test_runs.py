@@ -12,6 +12,7 @@ from lexurn import evaluation, models, parameters, runs, tasks
 from lexurn.runs import fit, recording
 from lexurn.runs.tracking import Tracker
 from lexurn.settings import Settings
+from lexurn.training import loop
 
 TINY = {"n_steps": 6, "eval_every": 3, "n_test_samples": 20, "context_length": 8}
 
@@ -141,13 +142,25 @@ def test_stored_weights_are_those_of_the_best_validation_loss():
 
 
 def test_every_stream_of_a_training_hangs_on_the_seed(monkeypatch):
-    given = []
-    real = fit.training.train
-    monkeypatch.setattr(fit.training, "train", lambda *a, **k: given.append(k) or real(*a, **k))
+    states, dropout_seeds = [], []
+    build_state, seed_dropout = loop.TrainState.initial, loop.global_generator
+
+    def record_state(*arguments):
+        states.append(build_state(*arguments))
+        return states[-1]
+
+    def record_seed(seed, device):
+        dropout_seeds.append(seed)
+        return seed_dropout(seed, device)
+
+    monkeypatch.setattr(loop.TrainState, "initial", record_state)
+    monkeypatch.setattr(loop, "global_generator", record_seed)
     for seed in (3, 4):
+        dropout_seeds.clear()
         runs.get(TINY | {"lex": True, "seed": seed})
-    assert [k["dropout_seed"] for k in given] == [3, 4]
-    assert given[0]["tables"].initial_seed() != given[1]["tables"].initial_seed()
+        assert dropout_seeds[0] == seed  # the others are those of evaluations
+    first, second = states
+    assert first.tables.initial_seed() != second.tables.initial_seed()
 
 
 def test_the_pool_is_stored_with_the_run():
@@ -192,7 +205,7 @@ def test_the_estimate_is_of_the_right_order():
     "flat", [{}, {"lex": True, "dropout": 0.1}, {"label_permuted": True, "d_model": 128}]
 )
 def test_a_run_trains_on_cuda(flat):
-    """And its results are those of its weights on the CPU: a lexical model is evaluated under the same tables."""
+    """Its results equal those of its weights on the CPU: both use the same random tables."""
     run = runs.get(TINY | {"device": "cuda"} | flat)
     assert run.provenance["device"] != "cpu" and run.metrics["validation_loss"].notna().all()
     best = int(run.results["step"].iloc[0])

@@ -20,7 +20,7 @@ def make(root, key, *, finished=True, kind="normal"):
 
 @pytest.fixture
 def published(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "published", lambda: tmp_path / "published")
+    monkeypatch.setattr(paths, "published_results", lambda: tmp_path / "published")
     return tmp_path / "published"
 
 
@@ -108,7 +108,7 @@ def test_a_published_run_is_loaded_and_listed_and_never_written(published, tmp_p
     flat = {"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 8}
     own = paths.runs()
     with monkeypatch.context() as patch:
-        patch.setattr(paths, "published", lambda: None)
+        patch.setattr(paths, "published_results", lambda: None)
         patch.setenv("LEXURN_RUNS", str(published))
         made = runs.get(flat).path
     edition.seal(published)

@@ -77,7 +77,7 @@ def one_by_one(tmp_path_factory):
     (folder / "small.yaml").write_text(GRID)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEXURN_RUNS", str(folder / "runs"))
-        patch.setattr(paths, "published", lambda: None)
+        patch.setattr(paths, "published_results", lambda: None)
         sweep = sweeps.read(folder / "small.yaml")
         told = []
         assert (

@@ -74,7 +74,7 @@ def test_a_published_table_is_read_after_ones_own(tmp_path, monkeypatch):
     ):
         runs.read_table("urns")
     edition.seal(published)
-    monkeypatch.setattr(paths, "published", lambda: published)
+    monkeypatch.setattr(paths, "published_results", lambda: published)
     assert runs.read_table("urns")["x"].item() == 1
     runs.write_table("urns", pd.DataFrame({"x": [2]}))
     assert runs.read_table("urns")["x"].item() == 2

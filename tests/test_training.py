@@ -1,4 +1,4 @@
-"""The training loop: what it reaches, what it leaves alone, and the numbers that may not change unnoticed."""
+"""The training loop: what it reaches, what it leaves unchanged, and golden losses."""
 
 import itertools
 from collections import Counter
@@ -16,7 +16,7 @@ from lexurn.settings.resolver import check
 
 
 def train_model(flat, batches=None, evaluate=lambda model: {"validation_loss": 0.0}):
-    """Train and return the model, what it left, and the metrics by step."""
+    """Train a model and return it, the training's result, and the metrics by step."""
     settings = check(flat)
     model = models.build(settings, generator=generator(0, "weights"))
     logged = {}
@@ -24,10 +24,6 @@ def train_model(flat, batches=None, evaluate=lambda model: {"validation_loss": 0
         model,
         batches or fit.training_batches(tasks.build(settings)),
         settings=settings.training,
-        tables=generator(0, "tables"),
-        dropout_seed=0,
-        evaluate=evaluate,
-        log=lambda metrics, step: logged.__setitem__(step, metrics),
     )
     return model, trained, logged
 
@@ -46,7 +42,7 @@ of the algorithm that were tried, no weight decay or a β₂ of 0.99, move them 
 
 @pytest.mark.parametrize("kind", GOLDEN)
 def test_golden_losses(kind):
-    """Five steps of training. If this fails on purpose, raise TRAINING_VERSION and write the new numbers here."""
+    """Five steps of training. If a change is intended, raise TRAINING_VERSION and update GOLDEN."""
     flat, golden = GOLDEN[kind]
     schedule = {"learning_rate": 3e-3, "warmup": 0, "schedule": "constant"}
     _, _, logged = train_model({"n_steps": 5, "eval_every": 1} | schedule | flat)
@@ -55,7 +51,7 @@ def test_golden_losses(kind):
 
 
 def prefix_entropy(tokens):
-    """The least mean loss that any predictor can reach on these very sequences: it knows their prefixes by heart."""
+    """Return the smallest mean loss on these sequences: that of a predictor that memorizes them."""
     sequences = [tuple(sequence) for sequence in tokens.tolist()]
     prefixes = Counter(sequence[:t] for sequence in sequences for t in range(len(sequence) + 1))
     losses = [log(prefixes[s[:t]] / prefixes[s[: t + 1]]) for s in sequences for t in range(len(s))]
@@ -127,10 +123,10 @@ def test_best_and_last_weights_are_those_of_their_steps():
 
     model, trained, logged = train_model({"n_steps": 15, "eval_every": 5}, evaluate=evaluate)
     assert (trained.best_step, trained.best_loss) == (5, 1.0) and list(logged) == [0, 5, 10, 15]
-    assert trained.best["start"].equal(seen[1]["start"]) and trained.last["start"].equal(
-        model.start
-    )
-    assert not trained.best["start"].equal(trained.last["start"])
+    assert trained.best_weights["start"].equal(seen[1]["start"]) and trained.last_weights[
+        "start"
+    ].equal(model.start)
+    assert not trained.best_weights["start"].equal(trained.last_weights["start"])
 
 
 @pytest.mark.parametrize(
@@ -178,7 +174,7 @@ def test_the_schedule_is_followed():
         "learning_rate": 0.01,
     }
     _, _, logged = train_model(flat)
-    rates = [0.01 * training.rate_factor(step, check(flat).training) for step in range(21)]
+    rates = [0.01 * training.learning_rate_factor(step, check(flat).training) for step in range(21)]
     assert [logged[step]["learning_rate"] for step in range(21)] == pytest.approx(rates)
     slow, _, _ = train_model({"n_steps": 1, "warmup": 1000})  # and it is what moves the weights
     fast, _, _ = train_model({"n_steps": 1, "warmup": 0})
@@ -206,7 +202,7 @@ def test_a_loss_that_is_no_number_stops_the_training_and_says_where():
 )
 def test_schedules(schedule, wanted):
     settings = check({"warmup": 10, "schedule": schedule, "n_steps": 110}).training
-    found = {step: training.rate_factor(step, settings) for step in wanted}
+    found = {step: training.learning_rate_factor(step, settings) for step in wanted}
     assert found == pytest.approx(wanted, abs=1e-9)
 
 

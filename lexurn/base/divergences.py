@@ -1,9 +1,11 @@
-"""Distances between predictors, from log-probabilities, in nats.
+"""Divergences between predictors, computed from log-probabilities, in nats.
 
 Inputs are log-probabilities over the last axis and broadcast; results drop it. Computed in float64 with 0 ln 0 = 0 and
 no epsilon: where q is 0 and p is not, KL is infinite. Symmetrized KL is no metric. No
 result is negative: where rounding leaves a sum at about -1e-17, the result is 0.
 """
+
+from math import log
 
 import torch
 from jaxtyping import Float, Int64
@@ -35,16 +37,14 @@ def symmetrized_kl(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
 
 
 def jensen_shannon(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
-    """½ KL(p ‖ m) + ½ KL(q ‖ m) with m the midpoint; between 0 and ln 2."""
+    """Return ½ KL(p ‖ m) + ½ KL(q ‖ m) with m = (p + q) / 2; it lies between 0 and ln 2."""
     log_p, log_q = torch.broadcast_tensors(as_double(log_p), as_double(log_q))
-    log_m = torch.stack([log_p, log_q]).logsumexp(0) - torch.log(
-        torch.tensor(2.0, dtype=torch.float64)
-    )
+    log_m = torch.stack([log_p, log_q]).logsumexp(0) - log(2)
     return (kl(log_p, log_m) + kl(log_q, log_m)) / 2
 
 
 def total_variation(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
-    """½ Σ |p − q|; between 0 and 1."""
+    """Return ½ Σ |p − q|; it lies between 0 and 1."""
     return (as_double(log_p).exp() - as_double(log_q).exp()).abs().sum(-1) / 2
 
 
@@ -56,19 +56,19 @@ def entropy(log_p: LogP) -> Float[Tensor, "*#any"]:
 def mixture_weights(
     log_model: Float[Tensor, "*rows vocab"], log_references: Float[Tensor, "references *rows vocab"]
 ) -> Float[Tensor, "references"]:
-    """Weights w on the simplex whose mixture Σ w_i p_i is nearest to the model: least mean KL(model ‖ mixture).
+    """Return the weights w on the simplex that minimize the mean KL(model ‖ Σ w_i reference_i).
 
-    Convex in w; solved over softmax logits by L-BFGS in float64. A vertex lies at infinity of the logits, so a weight
-    of 0 comes back as about 1e-6. A reference's zero counts as e^−700, so that gradients stay finite.
+    The problem is convex in w and is solved over softmax logits by L-BFGS in float64. A vertex of
+    the simplex lies at infinite logits, so a weight of 0 is returned as about 1e-6. Where a
+    reference is 0 it counts as e^−700, so that gradients stay finite.
     """
     model = log_model.cpu().double().exp().flatten()  # rows · vocab
-    references = (
-        log_references.cpu().double().clamp_min(-700).exp().flatten(1)
-    )  # references rows · vocab
+    clamped = log_references.cpu().double().clamp_min(-700)
+    references = clamped.exp().flatten(1)  # references rows · vocab
     n_rows = log_model.shape[:-1].numel()
 
     def loss_and_gradient(logits):
-        """Cross-entropy, which differs from KL by the model's own entropy, and its gradient in the logits."""
+        """Return the cross-entropy, which is the KL plus the model's entropy, and its gradient."""
         weights = torch.tensor(logits, dtype=torch.float64).softmax(0)
         mixed = weights @ references
         slopes = references @ (model / mixed) / n_rows  # −∂loss/∂w
@@ -84,10 +84,10 @@ def mixture_weights(
 def negative_log_likelihood(
     log_probs: Float[Tensor, "batch time vocab"], tokens: Int64[Tensor, "batch time"]
 ) -> Float[Tensor, "batch time"]:
-    """−ln p(x_t | x_<t) at every row, in the precision that it is given."""
+    """Return −ln p(x_t | x_<t) at every row, in the precision of `log_probs`."""
     return -log_probs.gather(-1, tokens[..., None]).squeeze(-1)
 
 
 def as_double(log_p: Tensor) -> Tensor:
-    """float64, on the CPU where the device has none."""
+    """Return a tensor as float64; it moves to the CPU if its device has no float64."""
     return log_p.cpu().double() if log_p.device.type == "mps" else log_p.double()

@@ -1,24 +1,24 @@
-"""Errors whose message is one line that says what to do, and the nearest name for a misspelt one."""
+"""Errors whose message is one line that names the fix, and suggestions for misspelt names."""
 
 import difflib
 from collections.abc import Iterable
 
 
-class ParameterError(ValueError):
-    """A value or a name that no run can be made from. Its message is one line and says what to do."""
-
+class _OneLineTraceback:
     def _render_traceback_(self) -> list[str]:
-        return [f"ParameterError: {self}"]  # IPython shows this in place of a traceback
+        """Return the one line that IPython shows instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
 
 
-class StoreError(OSError):
-    """Something in the store cannot be written, deleted or trusted. Its message is one line and says what to do."""
+class ParameterError(_OneLineTraceback, ValueError):
+    """A parameter's name or value is not valid."""
 
-    def _render_traceback_(self) -> list[str]:
-        return [f"StoreError: {self}"]  # IPython shows this in place of a traceback
+
+class StoreError(_OneLineTraceback, OSError):
+    """A file of the store or of the book's build cannot be written, deleted or trusted."""
 
 
 def suggestion(name: object, known: Iterable[str]) -> str:
-    """`did you mean that? ` where a known name is near, for the middle of a message; else nothing."""
-    near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.4)
-    return f"did you mean {near[0]}? " if near else ""
+    """Return `did you mean X? ` if a known name X is similar to `name`, else the empty string."""
+    similar = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.4)
+    return f"did you mean {similar[0]}? " if similar else ""

@@ -1,6 +1,7 @@
-"""Files that are there whole or not at all, and folders that one process writes at a time.
+"""Files that are written whole or not at all, and folders that one process writes at a time.
 
-Where the disk is full or cannot be written, a `StoreError` says so in one line, and what was there before is kept.
+If the disk is full or not writable, functions raise a `StoreError` of one line that names the fix,
+and the previous content of the file is kept.
 """
 
 import errno
@@ -19,46 +20,47 @@ from lexurn.base.errors import StoreError
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write a file beside its place and move it there; what stood there before stays until then."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with worded(path):
+    """Write a file under a temporary name and rename it, so that readers never see half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with store_errors(path):
         try:
-            _put(beside, content.encode() if isinstance(content, str) else content, "wb")
-            beside.replace(path)
+            _write_bytes(temporary, content.encode() if isinstance(content, str) else content, "wb")
+            temporary.replace(path)
         finally:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 def read(path: Path) -> bytes:
-    """What a file holds, or the compressed one beside it, `<name>.gz`, which is how large files are published."""
-    packed = path.with_name(f"{path.name}.gz")
-    return (
-        gzip.decompress(packed.read_bytes())
-        if packed.exists() and not path.exists()
-        else path.read_bytes()
-    )
+    """Return a file's content; published files may be stored compressed as `<name>.gz` instead."""
+    compressed = path.with_name(f"{path.name}.gz")
+    if compressed.exists() and not path.exists():
+        return gzip.decompress(compressed.read_bytes())
+    return path.read_bytes()
 
 
 def append(path: Path, line: str) -> None:
-    """Add a line to a file, whole or not at all."""
-    with worded(path):
+    """Append a line to an existing file, whole or not at all."""
+    with store_errors(path):
         size = path.stat().st_size
         try:
-            _put(path, f"{line}\n".encode(), "ab")
+            _write_bytes(path, f"{line}\n".encode(), "ab")
         except OSError:
             os.truncate(path, size)
             raise
 
 
-def sweep(folder: Path) -> None:
-    """Remove what processes that were killed inside `write` have left; nobody may be writing now."""
-    with worded(folder):
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of processes that were killed inside `write`.
+
+    The caller must hold the folder's lock.
+    """
+    with store_errors(folder):
         for path in folder.glob(".*.*"):
             if path.suffix[1:].isdigit():
                 path.unlink()
 
 
-def on_stderr(text: str) -> None:
+def print_to_stderr(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
@@ -66,31 +68,32 @@ def on_stderr(text: str) -> None:
 def lock(
     folder: Path,
     *,
-    doing: str = "training",
+    activity: str = "training",
     wait: bool = True,
-    say: Callable[[str], None] = on_stderr,
-    say_every: float = 30.0,
+    notify: Callable[[str], None] = print_to_stderr,
+    notify_every: float = 30.0,
 ) -> Iterator[None]:
-    """Have a folder, made where there is none, to oneself for the time of a block.
+    """Hold a folder's lock for the time of a block; the folder is created if it is missing.
 
-    Waits for a process that has it, and tells `say` so, and what it is `doing`; without `wait` raises StoreError.
+    While another process holds the lock, this one waits and calls `notify` with a message that
+    names the `activity`, every `notify_every` seconds. With `wait=False` it raises StoreError.
     """
-    said = float("-inf")
-    while (file := _try_lock(folder)) is None:
+    last_notified = float("-inf")
+    while (descriptor := _try_lock(folder)) is None:
         if not wait:
-            raise StoreError(f"another process is {doing} {folder.name}; stop that one first")
-        if time.monotonic() - said >= say_every:
-            say(f"waiting for the process that is {doing} {folder.name}")
-            said = time.monotonic()
+            raise StoreError(f"another process is {activity} {folder.name}; stop that one first")
+        if time.monotonic() - last_notified >= notify_every:
+            notify(f"waiting for the process that is {activity} {folder.name}")
+            last_notified = time.monotonic()
         time.sleep(0.2)
     try:
         yield
     finally:
-        os.close(file)  # gives the lock back, as does the end of the process
+        os.close(descriptor)  # releases the lock, as does the end of the process
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process has the folder to itself just now."""
+    """Return True if a process holds the folder's lock at this moment."""
     try:
         with (folder / ".lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -102,47 +105,45 @@ def is_locked(folder: Path) -> bool:
 
 
 def _try_lock(folder: Path) -> int | None:
+    """Return the file descriptor that holds the lock, or None if another process holds it."""
     path = folder / ".lock"
-    with worded(path):
+    with store_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(file), path.stat()):  # else the folder was deleted meanwhile
-            return file
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor  # otherwise the folder was deleted in the meantime
     except (BlockingIOError, FileNotFoundError):
         pass
-    os.close(file)
+    os.close(descriptor)
     return None
 
 
-def _put(path: Path, content: bytes, mode: str) -> None:
+def _write_bytes(path: Path, content: bytes, mode: str) -> None:
     with path.open(mode) as file:
         file.write(content)
 
 
 @contextmanager
-def worded(path: Path) -> Iterator[None]:
-    """An OSError inside as a StoreError that says what to do."""
+def store_errors(path: Path) -> Iterator[None]:
+    """Raise every OSError of a block as a StoreError that says what to do."""
     try:
         yield
     except OSError as error:
-        if isinstance(
-            error, shutil.Error
-        ):  # of a folder that was being copied: the first of what went wrong in it
-            number = re.search(r"\[Errno (\d+)\]", first := str(error.args[0][0][-1]))
+        if isinstance(error, shutil.Error):  # copying a folder failed: report the first failure
+            reason = str(error.args[0][0][-1])
+            number = re.search(r"\[Errno (\d+)\]", reason)
             error = (
-                OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(first)
+                OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(reason)
             )
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            remedy = (
-                "; free some, or move the store (LEXURN_RUNS) or the book's build (LEXURN_BUILD) to another disk; "
-                "the same command then goes on from what was saved"
+            fix = (
+                "; free some space, or move the store (LEXURN_RUNS) or the book's build "
+                "(LEXURN_BUILD) to another disk; the same command then resumes from the last save"
             )
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EFBIG):
-            remedy = (
-                "; set LEXURN_RUNS, or LEXURN_BUILD for the book, to a folder that can be written"
-            )
+            fix = "; set LEXURN_RUNS, or LEXURN_BUILD for the book, to a writable folder"
         else:
-            remedy = ""
-        raise StoreError(f"cannot write {path}: {error.strerror or error}{remedy}") from None
+            fix = ""
+        raise StoreError(f"cannot write {path}: {error.strerror or error}{fix}") from None

@@ -1,4 +1,4 @@
-"""Where things are: the repository root, the store of runs, and the published runs, which are a second root of it."""
+"""Paths: the repository root, the store of runs, the book's build, and the published results."""
 
 import os
 from pathlib import Path
@@ -8,37 +8,39 @@ LIBRARY = Path(__file__).resolve().parents[1]
 
 
 def root() -> Path:
-    """The repository: the folder above the imported package, or the nearest one upward from the working directory.
+    """Return the repository root.
 
-    Raises FileNotFoundError where neither is a Lexurn repository.
+    It is the folder above the imported package, or else the nearest folder upward from the working
+    directory that is a Lexurn repository. Raises FileNotFoundError if neither exists.
     """
-    above = LIBRARY.parent
-    if (above / "book" / "_toc.yml").exists():
-        return above
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+    package_parent = LIBRARY.parent
+    if (package_parent / "book" / "_toc.yml").exists():
+        return package_parent
+    working = Path.cwd()
+    for folder in (working, *working.parents):
         if (folder / "_config.yml").exists() and (folder / "lexurn").is_dir():
             return folder
     raise FileNotFoundError(
-        f"no Lexurn repository at {above} nor above {here}; run inside a clone, or set LEXURN_RUNS and LEXURN_BUILD"
+        f"no Lexurn repository at {package_parent} nor above {working}; "
+        "run inside a clone, or set LEXURN_RUNS and LEXURN_BUILD"
     )
 
 
 def runs() -> Path:
-    """The store of runs: `LEXURN_RUNS` where it is set, else `runs/` at the repository's root."""
-    moved = os.environ.get("LEXURN_RUNS")
-    return Path(moved).expanduser() if moved else root() / "runs"
+    """Return the store of runs: `LEXURN_RUNS` if it is set, else `runs/` in the repository root."""
+    configured = os.environ.get("LEXURN_RUNS")
+    return Path(configured).expanduser() if configured else root() / "runs"
 
 
-def build() -> Path:
-    """Where the book is built: `_build/` at the repository's root, or in `LEXURN_BUILD` where that is set."""
+def build_folder() -> Path:
+    """Return the folder of the book's build: `_build/` in `LEXURN_BUILD` or the repository root."""
     return Path(os.environ.get("LEXURN_BUILD") or root()).expanduser().resolve() / "_build"
 
 
-def published() -> Path | None:
-    """The runs and tables of the published edition, `book/results`, which are only read.
+def published_results() -> Path | None:
+    """Return `book/results`, the read-only runs and tables of the published edition.
 
-    None where there are none, or where they are to be ignored because `LEXURN_FRESH` is set.
+    None if the folder does not exist, or if `LEXURN_FRESH` is set, which ignores it.
     """
     if os.environ.get("LEXURN_FRESH"):
         return None
@@ -50,6 +52,6 @@ def published() -> Path | None:
 
 
 def roots() -> list[Path]:
-    """Where runs and tables are looked for: one's own store first, then the published ones."""
-    theirs = published()
-    return [runs()] if theirs is None else [runs(), theirs]
+    """Return the folders that hold runs and tables: the own store first, then the published one."""
+    published = published_results()
+    return [runs()] if published is None else [runs(), published]

@@ -1,7 +1,8 @@
-"""One seed, many independent random streams, each told by its name.
+"""One seed, many independent random streams, each identified by a name.
 
-A stream is a function of (seed, name) alone, so drawing more from one never moves another, and a position inside a
-stream can be named (`generator(seed, "training", block)`) instead of reached.
+A stream is a function of (seed, name) alone, so that drawing more from one stream never changes
+another. A name may contain a position, as in `generator(seed, "training", block)`: the stream at
+that position is available without drawing everything before it.
 """
 
 import hashlib
@@ -13,22 +14,25 @@ import torch
 
 
 def generator(seed: int, *name: str | int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A torch generator for the stream `name` under `seed`."""
+    """Return a torch generator for the stream `name` under `seed`."""
     digest = hashlib.sha256("/".join(map(str, (seed, *name))).encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
 def numpy_generator(generator: torch.Generator) -> np.random.Generator:
-    """A numpy generator seeded by the next draw of a torch one, for laws that torch samples only globally."""
+    """Return a numpy generator that is seeded by the next draw of a torch generator.
+
+    It serves distributions that torch samples only from its global generator.
+    """
     seed = torch.randint(2**63 - 1, (), generator=generator, device=generator.device)
     return np.random.default_rng(int(seed))
 
 
 @contextmanager
 def global_generator(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the global generator of `device`, and give it (and the CPU's) back as it was.
+    """Seed the global generator of `device` for a block, and restore its state (and the CPU's).
 
-    For what draws from nowhere else: dropout, and constructors of modules.
+    Dropout and the constructors of modules can draw from nothing else.
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         if device.type == "cuda":
@@ -42,13 +46,14 @@ def global_generator(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def global_state(device: torch.device) -> torch.Tensor:
-    """The state of the global generator of `device`."""
+    """Return the state of the global generator of `device`."""
     if device.type == "cuda":
         return torch.cuda.get_rng_state(device)
     return torch.mps.get_rng_state() if device.type == "mps" else torch.get_rng_state()
 
 
 def set_global_state(state: torch.Tensor, device: torch.device) -> None:
+    """Set the state of the global generator of `device`."""
     if device.type == "cuda":
         torch.cuda.set_rng_state(state, device)
     elif device.type == "mps":

@@ -1,7 +1,7 @@
-"""Shapes of the tensors that modules hand to each other. Tests execute these annotations, runs do not.
+"""Shapes of the tensors that modules exchange. Tests check the annotations, runs do not.
 
-Axes: batch (sequences), time (rows; row t has seen the tokens before t), vocab, words (of the vocab, those that are
-no special tokens), tasks, colors.
+Axes: batch (sequences), time (rows; row t has seen the tokens before t), vocab (all tokens),
+symbols (the tokens of the vocabulary that are not special), tasks (urns), colors.
 """
 
 from collections.abc import Callable
@@ -14,31 +14,31 @@ Tokens = Int64[Tensor, "batch time"]
 LogProbs = Float[Tensor, "batch time vocab"]
 Counts = Float64[Tensor, "batch time vocab"]
 Pool = Float64[Tensor, "tasks colors"]
-Table = Float[Tensor, "words d_model"] | Float[Tensor, "#batch words d_model"]
+Table = Float[Tensor, "symbols d_model"] | Float[Tensor, "#batch symbols d_model"]
 Hidden = Float[Tensor, "batch time d_model"]
 
-
 State = dict[str, Tensor]
-"""Everything that a training needs to go on as if it had never stopped."""
+"""The tensors of a saved training, by name: everything that it needs to resume bit for bit."""
+
+Predictor = Callable[[Tokens], LogProbs]
+"""A map from tokens to log-probabilities in nats; row t has seen `tokens[:, :t]` and no more."""
 
 
 def check_tokens(tokens: Tensor, vocab_size: int) -> None:
-    """Raise TypeError or ValueError, saying what to do, unless a predictor over `vocab_size` tokens can take these."""
+    """Raise TypeError or ValueError if a predictor of `vocab_size` tokens cannot take `tokens`."""
     if not isinstance(tokens, Tensor) or tokens.dtype != torch.int64:
-        came = str(tokens.dtype) if isinstance(tokens, Tensor) else type(tokens).__name__
+        kind = str(tokens.dtype) if isinstance(tokens, Tensor) else type(tokens).__name__
         raise TypeError(
-            f"tokens must be a torch tensor of int64, got {came}; use torch.as_tensor(tokens).long()"
+            f"tokens must be a torch tensor of int64, got {kind}; "
+            "use torch.as_tensor(tokens).long()"
         )
     if tokens.ndim != 2 or tokens.shape[1] == 0:
         raise ValueError(
-            f"tokens must have the shape (batch, time), got {tuple(tokens.shape)}; use tokens[None] for one"
+            f"tokens must have the shape (batch, time), got {tuple(tokens.shape)}; "
+            "use tokens[None] for a single sequence"
         )
     if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocab_size:
         raise ValueError(
-            f"tokens must lie in 0 … {vocab_size - 1}, got {int(tokens.min())} … {int(tokens.max())}; "
-            "was the predictor made for another vocabulary?"
+            f"tokens must lie in 0 … {vocab_size - 1}, got {int(tokens.min())} … "
+            f"{int(tokens.max())}; was the predictor made for another vocabulary?"
         )
-
-
-Predictor = Callable[[Tokens], LogProbs]
-"""Anything that maps tokens to log-probabilities (nats); row t has seen `tokens[:, :t]` and nothing later."""

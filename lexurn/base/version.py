@@ -1,3 +1,3 @@
-"""The version of the library, which runs, figures and workers of a cluster carry."""
+"""The version of the library, which is stored with runs and figures and sent by cluster workers."""
 
 __version__ = "0.1.0"

@@ -52,8 +52,8 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
         os.environ["LEXURN_FRESH"] = "1"  # for the processes that execute chapters too
     wanted, whole = dependencies.chosen(names, params), dependencies.chosen((), params)
     site.require_tools()
-    with files.lock(paths.build(), doing="building"):
-        files.sweep(paths.build() / "executed")
+    with files.lock(paths.build_folder(), activity="building"):
+        files.remove_leftovers(paths.build_folder() / "executed")
         to_do = [chapter for chapter in wanted if fresh or not chapter.is_current]
         scale = params.stem if params else "defaults"
         expected = {chapter.name: chapter.expected(scale) for chapter in to_do}
@@ -71,7 +71,7 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
             say("stopped; what was done is kept, and the same command goes on", True)
             raise SystemExit(130) from None
     click.echo(
-        f"the site is at {paths.build() / 'html' / 'index.html'}"
+        f"the site is at {paths.build_folder() / 'html' / 'index.html'}"
         if made
         else "the site is up to date"
     )
@@ -102,7 +102,7 @@ def freeze(params: Path | None) -> None:
         raise files.StoreError(
             f"not up to date: {', '.join(behind)}; execute them first, by lexurn book with the same parameters"
         )
-    with files.lock(paths.build(), doing="building"):
+    with files.lock(paths.build_folder(), activity="building"):
         used = {
             name for chapter in dependencies.chosen((), params) for name in chapter.past["used"]
         }

@@ -83,7 +83,7 @@ def read(path: Path) -> tuple[Drawing, pd.DataFrame]:
 
 def write(folder: Path, name: str, pictures: list[Picture]) -> list[Path]:
     """`<name>.png` and `<name>.svg`, or `<name>-0.png` and so on where they are pages."""
-    with files.worded(folder):
+    with files.store_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, picture in enumerate(pictures):

@@ -157,7 +157,7 @@ def line_in_place() -> Callable[[str], None]:
     from IPython.display import Markdown, display
 
     if not _in_notebook():
-        return files.on_stderr
+        return files.print_to_stderr
     handle = display(Markdown("preparing"), display_id=True)
     return lambda text: handle.update(Markdown(text))
 

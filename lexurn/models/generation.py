@@ -1,13 +1,14 @@
-"""Sequences that a model goes on with, token by token, from the state of its backbone.
+"""Completion of prompts, token by token.
 
-Every step predicts one row for all sequences at once and keeps what the next needs (keys and values, or a recurrent
-state), so that nothing is computed twice.
+A language model predicts one row at a time for all sequences and keeps the state of its backbone
+(keys and values, or a recurrent state), so that nothing is computed twice.
 """
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Generator, Tensor
 
+from lexurn.base.divergences import as_double
 from lexurn.base.shapes import Predictor, Table, Tokens
 from lexurn.generators.strings import EOS, FIRST_LETTER, PAD
 from lexurn.models.language_model import LanguageModel, evaluating
@@ -21,72 +22,73 @@ def complete(
     table: Table | None = None,
     generator: Generator | None = None,
 ) -> Int64[Tensor, "batch limit"]:
-    """Prompts (batch time) of equal length, possibly 0, with what the model goes on with: tokens (batch limit).
+    """Return prompts of equal length, possibly 0, each completed to `limit` tokens.
 
-    Greedy, or sampled where there is a `generator` (on the CPU, so that every device samples the same from the same
-    probabilities). Where tokens are words, one ends with EOS, with PAD behind it; one that has not ended at `limit`
-    tokens holds no EOS. A model with a random vocabulary needs a `table` (1 or batch, words d_model). Raises ValueError
-    for prompts longer than `limit`, for a limit longer than the model's context_length + 1, and for foreign tokens.
+    Decoding is greedy, or sampled if there is a `generator`. The generator is on the CPU, so that
+    every device samples the same tokens from the same probabilities. Strings end with EOS, followed
+    by PAD; a string that has not ended within `limit` tokens contains no EOS. A model with a random
+    vocabulary needs a `table` (1 or batch, symbols, d_model).
+
+    Raises ValueError if `limit` is smaller than the prompts' length or larger than the model's
+    context_length + 1, if a needed table is missing, and for tokens outside the vocabulary.
     """
-    most = model.context_length + 1
-    if not prompts.shape[1] <= limit <= most:
+    max_limit = model.context_length + 1
+    n_prompt = prompts.shape[1]
+    if not n_prompt <= limit <= max_limit:
         raise ValueError(
-            f"limit must be at least the prompts' {prompts.shape[1]} tokens and at most context_length + 1 = {most}, "
-            f"got {limit}"
+            f"limit must be at least the prompts' {n_prompt} tokens and at most "
+            f"context_length + 1 = {max_limit}, got {limit}"
         )
     _check_prompts(model, prompts)
     if table is None and model.vocabulary.is_random:
         raise ValueError(
-            "a model with a random vocabulary needs a table; use table=model.vocabulary.draw(1, generator=…)"
+            "a model with a random vocabulary needs a table; "
+            "use table=model.vocabulary.draw(1, generator=…)"
         )
     table = model.vocabulary.draw(1) if table is None else table
     tokens = torch.full((len(prompts), limit), PAD if model.has_words else 0, device=model.device)
-    tokens[:, : prompts.shape[1]] = prompts
-    state = model.begin()
-    over = torch.zeros(len(prompts), 1, dtype=torch.bool, device=model.device)
+    tokens[:, :n_prompt] = prompts
+    state = model.initial_state()
+    has_ended = torch.zeros(len(prompts), 1, dtype=torch.bool, device=model.device)
     with evaluating(model):
         for row in range(limit):
-            log_probs = model.step(
-                tokens[:, row - 1 : row] if row else tokens[:, :1], row, state, table=table
-            )
-            if row < prompts.shape[1]:
+            previous = tokens[:, max(row - 1, 0)][:, None]
+            log_probs = model.step(previous, row, state, table=table)
+            if row < n_prompt:
                 continue
-            chosen = (
-                log_probs.argmax(-1) if generator is None else _sampled(log_probs[:, 0], generator)
-            )
+            chosen = _choose(log_probs[:, 0], generator)
             if model.has_words:
-                tokens[:, row : row + 1] = torch.where(over, PAD, chosen)
-                over |= chosen == EOS
-                if over.all():
-                    break
-            else:
-                tokens[:, row : row + 1] = chosen
+                chosen = torch.where(has_ended, PAD, chosen)
+                has_ended |= chosen == EOS
+            tokens[:, row : row + 1] = chosen
+            if has_ended.all():
+                break
     return tokens.to(prompts.device)
 
 
 @torch.no_grad()
-def go_on(
+def complete_with_predictor(
     predictor: Predictor, prompts: Tokens, *, limit: int, generator: Generator | None = None
 ) -> Int64[Tensor, "batch limit"]:
-    """The same for any predictor of words, which is asked anew about everything for each token."""
+    """Return prompts completed to `limit` tokens by any predictor of strings.
+
+    The predictor recomputes all rows for every token, and decoding does not stop at EOS.
+    """
     tokens = torch.full((len(prompts), limit), PAD)
     tokens[:, : prompts.shape[1]] = prompts
     for row in range(prompts.shape[1], limit):
         log_probs = predictor(tokens[:, : row + 1])[:, row]
-        tokens[:, row] = (
-            log_probs.argmax(-1) if generator is None else _sampled(log_probs, generator)[:, 0]
-        )
+        tokens[:, row] = _choose(log_probs, generator)[:, 0]
     return tokens
 
 
-def _sampled(
-    log_probs: Float[Tensor, "batch vocab"], generator: Generator
+def _choose(
+    log_probs: Float[Tensor, "batch vocab"], generator: Generator | None
 ) -> Int64[Tensor, "batch 1"]:
-    probs = (
-        log_probs.double().exp()
-        if log_probs.device.type != "mps"
-        else log_probs.cpu().double().exp()
-    )
+    """Return the most probable tokens, or with a generator, tokens sampled by inversion."""
+    if generator is None:
+        return log_probs.argmax(-1, keepdim=True)
+    probs = as_double(log_probs).exp()
     uniform = torch.rand(len(probs), 1, generator=generator, dtype=torch.float64).to(probs.device)
     thresholds = probs.cumsum(-1)
     chosen = torch.searchsorted(thresholds, uniform * thresholds[:, -1:], right=True)
@@ -100,6 +102,6 @@ def _check_prompts(model: LanguageModel, prompts: Tokens) -> None:
         and not lowest <= int(prompts.min()) <= int(prompts.max()) < model.vocab_size
     ):
         raise ValueError(
-            f"the tokens of a prompt must lie in {lowest} … {model.vocab_size - 1}, got {int(prompts.min())} … "
+            f"the tokens of a prompt must lie in {lowest} … {highest}, got {int(prompts.min())} … "
             f"{int(prompts.max())}; was the prompt written for another language?"
         )

@@ -1,10 +1,13 @@
-"""Named places in a backbone, where what flows is read and changed (see `lexurn.chapters.coins.activations`)."""
+"""Hook points: named activations of a backbone that can be read and changed.
+
+`lexurn.chapters.coins.activations` reads and changes them by name.
+"""
 
 from torch import Tensor, nn
 
 
-class Place(nn.Module):
-    """Hands on what it is given. The number of its layer and this name are how it is asked for."""
+class HookPoint(nn.Module):
+    """An identity map; forward hooks registered on it see the activation that passes."""
 
     def __init__(self, name: str):
         super().__init__()
@@ -14,16 +17,19 @@ class Place(nn.Module):
         return x
 
     @property
-    def is_watched(self) -> bool:
+    def has_hooks(self) -> bool:
         return bool(self._forward_hooks)
 
 
-def places(backbone: nn.Module) -> dict[str, Place]:
-    """All places by their names, `0.resid_pre` and so on: the first number in a module's path is its layer, unless it
-    says so itself."""
-    found = {}
+def hook_points(backbone: nn.Module) -> dict[str, HookPoint]:
+    """Return all hook points by their full names, for example `0.resid_pre`.
+
+    The number is that of the layer: the first number in the module's path. A hook point whose path
+    has no number carries its full name itself.
+    """
+    points = {}
     for path, module in backbone.named_modules():
-        if isinstance(module, Place):
+        if isinstance(module, HookPoint):
             layer = next((part for part in path.split(".") if part.isdigit()), None)
-            found[module.name if layer is None else f"{layer}.{module.name}"] = module
-    return found
+            points[module.name if layer is None else f"{layer}.{module.name}"] = module
+    return points

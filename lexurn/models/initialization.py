@@ -1,22 +1,28 @@
-"""How weights begin that are not of the usual kind: functions (parameter, generator) that fill them in place."""
+"""Initializers for weights that need other initial values than usual.
+
+Each is a function (parameter, generator) that fills the parameter in place.
+"""
 
 import torch
 from torch import Generator, Tensor
 
 
-def as_built(parameter: Tensor, generator: Generator) -> None:
-    """As the constructor has left it."""
+def keep_constructed(parameter: Tensor, generator: Generator) -> None:
+    """Leave the values that the constructor has set."""
 
 
-def zeros(parameter: Tensor, generator: Generator) -> None:
+def fill_zeros(parameter: Tensor, generator: Generator) -> None:
     parameter.zero_()
 
 
-def small(parameter: Tensor, generator: Generator) -> None:
-    """Of standard deviation a tenth."""
+def fill_normal(parameter: Tensor, generator: Generator) -> None:
+    """Draw from a normal distribution with standard deviation 0.1."""
     parameter.normal_(std=0.1, generator=generator)
 
 
-def spread(parameter: Tensor, generator: Generator) -> None:
-    """From 3 to 6: forget gates that keep nearly all, each for another time."""
+def fill_forget_bias(parameter: Tensor, generator: Generator) -> None:
+    """Space the forget-gate biases of the heads evenly from 3 to 6.
+
+    All heads start by forgetting slowly, each at its own rate.
+    """
     parameter.copy_(torch.linspace(3.0, 6.0, len(parameter)))

@@ -103,9 +103,9 @@ class LanguageModel(nn.Module):
         logits = self.vocabulary.unembed(x, table)
         return (mask_special_tokens(logits) if self.has_words else logits).log_softmax(-1)
 
-    def begin(self) -> Any:
+    def initial_state(self) -> Any:
         """The state before row 0, for `step`."""
-        return self.backbone.begin()
+        return self.backbone.initial_state()
 
     def step(self, before: Tokens, row: int, state: Any, *, table: Table) -> LogProbs:
         """Row `row` (batch 1 vocab) alone, given the token before it (batch 1; before row 0 whatever, of which only the
@@ -113,7 +113,7 @@ class LanguageModel(nn.Module):
         if row == 0:
             x, begun = (
                 self.start_vector.expand(len(before), -1),
-                state if self.bos else self.begin(),
+                state if self.bos else self.initial_state(),
             )
             return self.read_out(self.backbone.step(x, begun)[:, None], table)
         x = self.vocabulary.embed(before, table)[:, 0]
@@ -147,9 +147,10 @@ def initialize(model: LanguageModel, *, generator: Generator, std: float = 0.0) 
 
     Matrices and tables N(0, 1/fan-in), so that embedded tokens have norm about 1 as random tables do, or all with one
     `std`; those that write into the residual stream are divided by √(how many there are); norms are the identity,
-    biases zero. Positions that are told by a number begin as that. A backbone may say otherwise of its own (`INITIAL`).
+    biases zero. Positions that are told by a number begin as that. A backbone may say otherwise of its own
+    (`INITIALIZERS`).
     """
-    residual, own = model.backbone.RESIDUAL, model.backbone.INITIAL
+    residual, own = model.backbone.RESIDUAL_WRITERS, model.backbone.INITIALIZERS
     n_writes = sum(name.endswith(residual) for name, _ in model.named_parameters())
     for name, parameter in model.named_parameters():
         if name == "positions" and model.told:

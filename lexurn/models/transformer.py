@@ -1,17 +1,20 @@
-"""A decoder: attention, then an MLP, each added to what flows. Norms are LayerNorm, RMSNorm, or none, and stand
+"""A decoder-only transformer: attention, then an MLP, each added to the residual stream.
 
-    pre     x + f(norm x)          with a norm behind the last block
-    post    norm(x + f x)          without (Vaswani et al. 2017)
+Norms are LayerNorm, RMSNorm or none, and `norm_placement` says where they stand:
+
+    pre     x + f(norm x)          with a norm after the last block
+    post    norm(x + f x)          without it (Vaswani et al. 2017)
     peri    x + norm'(f(norm x))   with it (Kim et al. 2025, arXiv 2502.02732)
-    mix     post in the first quarter of the blocks, pre in the others (Li et al. 2024, arXiv 2412.13795)
+    mix     post in the first quarter of the blocks, pre in the others (Li et al. 2024,
+            arXiv 2412.13795)
 
-Causal by `scaled_dot_product_attention(is_causal=True)`. Step by step, keys and values of the rows before are kept in a
-`Cache`, one for each layer, and a step is its query against them. A gated MLP is down(σ(up x) · gate x), without biases
-(σ is GELU, or SiLU: SwiGLU, Shazeer 2020); a plain one down(σ(up x)), with them (ReLU or GELU). Row 0 is the start
-vector and row i + 1 is token i, whose rotary position is i (the start vector is not turned); without a BOS the rows of
-the tokens come alone.
+A gated MLP is down(σ(up x) · gate x) without biases, where σ is GELU or SiLU (SwiGLU, Shazeer
+2020). A plain MLP is down(σ(up x)) with biases, where σ is ReLU or GELU. Attention is causal by
+`scaled_dot_product_attention(is_causal=True)`. Row by row, each layer keeps the keys and values of
+earlier rows in a `Cache`, and the new row's query attends to them.
 
-What flows is named: a `Place` below is where `lexurn.chapters.coins.activations` reads and writes.
+Row 0 is the start vector and row i + 1 is token i. The rotary position of token i is i, and the
+start vector is not rotated. Without a BOS, the rows of the tokens come without the start vector.
 """
 
 from collections.abc import Callable
@@ -22,34 +25,21 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, relu, scaled_dot_product_attention, silu
 
 from lexurn.base.shapes import Hidden
-from lexurn.models.hooks import Place
+from lexurn.models.backbone import Backbone
+from lexurn.models.hooks import HookPoint
 from lexurn.settings import TransformerSettings
 
 Map = Callable[[Tensor], Tensor]
+Heads = Float[Tensor, "batch heads time d_head"]
+
+Cache = dict[str, Tensor]
+"""Keys `k` and values `v` (batch heads rows d_head) of the rows seen so far; empty before row 0."""
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "layer": nn.LayerNorm,
     "rms": lambda width: nn.RMSNorm(width, eps=1e-5),
     "none": nn.Identity,
 }
-
-
-class Cache:
-    """Keys and values (batch heads rows d_head) of the rows seen so far."""
-
-    def __init__(self):
-        self.k: Tensor | None = None
-        self.v: Tensor | None = None
-
-    @property
-    def n_rows(self) -> int:
-        return 0 if self.k is None else self.k.shape[2]
-
-    def add(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """All of them, with those of a new row."""
-        self.k = k if self.k is None else torch.cat([self.k, k], 2)
-        self.v = v if self.v is None else torch.cat([self.v, v], 2)
-        return self.k, self.v
 
 
 class Attention(nn.Module):
@@ -59,62 +49,54 @@ class Attention(nn.Module):
         width = settings.n_heads * settings.head_width
         self.qkv = nn.Linear(settings.d_model, 3 * width)
         self.out = nn.Linear(width, settings.d_model)
-        self.rotary = settings.positions == "rotary"
-        self.first_token = 1 if settings.bos else 0  # its row
+        self.is_rotary = settings.positions == "rotary"
+        self.first_token_row = 1 if settings.bos else 0
         names = ("attn.q", "attn.k", "attn.v", "attn.pattern", "attn.z")
-        self.q, self.k, self.v, self.pattern, self.z = map(Place, names)
+        self.q, self.k, self.v, self.pattern, self.z = map(HookPoint, names)
 
     def forward(self, x: Hidden, cache: Cache | None = None) -> Hidden:
-        """All rows at once; or with a cache one row, the next."""
-        q, k, v = (
-            self.qkv(x).unflatten(-1, (3, self.n_heads, -1)).unbind(2)
-        )  # batch time heads d_head
-        q, k, v = (
-            each.transpose(1, 2) for each in (self.q(q), self.k(k), self.v(v))
-        )  # batch heads time d_head
-        if self.rotary:
-            first = self.first_token - (0 if cache is None else cache.n_rows)
-            q, k = rotate(q, first=first), rotate(k, first=first)
+        """Map all rows at once, or, with a cache, the next row alone."""
+        heads = self.qkv(x).unflatten(-1, (3, self.n_heads, -1))  # batch time 3 heads d_head
+        q, k, v = heads.unbind(2)
+        q = self.q(q).transpose(1, 2)  # batch heads time d_head
+        k = self.k(k).transpose(1, 2)
+        v = self.v(v).transpose(1, 2)
+        if self.is_rotary:
+            first_token_row = self.first_token_row - (cache["k"].shape[2] if cache else 0)
+            q = rotate(q, first_token_row=first_token_row)
+            k = rotate(k, first_token_row=first_token_row)
         if cache is not None:
-            z = scaled_dot_product_attention(q, *cache.add(k, v))
-        elif self.pattern.is_watched:
+            if cache:
+                k = torch.cat([cache["k"], k], 2)
+                v = torch.cat([cache["v"], v], 2)
+            cache.update(k=k, v=v)
+            z = scaled_dot_product_attention(q, k, v)
+        elif self.pattern.has_hooks:
             z = self.pattern(attention_pattern(q, k)) @ v
         else:
             z = scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.out(self.z(z.transpose(1, 2)).flatten(2))
 
 
-class GatedMLP(nn.Module):
-    def __init__(self, d_model: int, d_mlp: int, activation: Map):
+class MLP(nn.Module):
+    def __init__(self, d_model: int, d_mlp: int, activation: Map, *, is_gated: bool):
         super().__init__()
         self.activation = activation
-        self.up = nn.Linear(d_model, d_mlp, bias=False)
-        self.gate = nn.Linear(d_model, d_mlp, bias=False)
-        self.down = nn.Linear(d_mlp, d_model, bias=False)
-        self.pre, self.post = Place("mlp.pre"), Place("mlp.post")
+        self.up = nn.Linear(d_model, d_mlp, bias=not is_gated)
+        self.gate = nn.Linear(d_model, d_mlp, bias=False) if is_gated else None
+        self.down = nn.Linear(d_mlp, d_model, bias=not is_gated)
+        self.pre = HookPoint("mlp.pre")
+        self.post = HookPoint("mlp.post")
 
     def forward(self, x: Hidden) -> Hidden:
-        return self.down(self.post(self.activation(self.pre(self.up(x))) * self.gate(x)))
+        hidden = self.activation(self.pre(self.up(x)))
+        if self.gate is not None:
+            hidden = hidden * self.gate(x)
+        return self.down(self.post(hidden))
 
 
-class PlainMLP(nn.Module):
-    def __init__(self, d_model: int, d_mlp: int, activation: Map):
-        super().__init__()
-        self.activation = activation
-        self.up = nn.Linear(d_model, d_mlp)
-        self.down = nn.Linear(d_mlp, d_model)
-        self.pre, self.post = Place("mlp.pre"), Place("mlp.post")
-
-    def forward(self, x: Hidden) -> Hidden:
-        return self.down(self.post(self.activation(self.pre(self.up(x)))))
-
-
-MLPS = {
-    "gated": (GatedMLP, gelu),
-    "swiglu": (GatedMLP, silu),
-    "relu": (PlainMLP, relu),
-    "gelu": (PlainMLP, gelu),
-}
+GATED_ACTIVATIONS = {"gated": gelu, "swiglu": silu}
+ACTIVATIONS = {"relu": relu, "gelu": gelu, **GATED_ACTIVATIONS}
 
 
 def pre(x: Hidden, f: Map, norm: Map, out_norm: Map) -> Hidden:
@@ -129,96 +111,93 @@ def peri(x: Hidden, f: Map, norm: Map, out_norm: Map) -> Hidden:
     return x + out_norm(f(norm(x)))
 
 
-SUMS = {"pre": pre, "post": post, "peri": peri}
+RESIDUAL_SUMS = {"pre": pre, "post": post, "peri": peri}
 
 
 class Block(nn.Module):
     def __init__(self, settings: TransformerSettings, placement: str):
         super().__init__()
-        self.sum = SUMS[placement]
-        out_norm = norm if placement == "peri" else lambda settings: nn.Identity()
-        self.resid_pre = Place("resid_pre")
-        self.attention_norm, self.attention_out_norm = norm(settings), out_norm(settings)
+        self.sum = RESIDUAL_SUMS[placement]
+        build_out_norm = build_norm if placement == "peri" else lambda settings: nn.Identity()
+        self.resid_pre = HookPoint("resid_pre")
+        self.attention_norm = build_norm(settings)
+        self.attention_out_norm = build_out_norm(settings)
         self.attention = Attention(settings)
         self.dropout = nn.Dropout(settings.dropout)
-        self.resid_mid = Place("resid_mid")
+        self.resid_mid = HookPoint("resid_mid")
         self.has_mlp = settings.mlp != "none"
         if self.has_mlp:
-            self.mlp_norm, self.mlp_out_norm = norm(settings), out_norm(settings)
-            kind, activation = MLPS[settings.mlp]
-            self.mlp = kind(settings.d_model, settings.mlp_width, activation)
+            self.mlp_norm = build_norm(settings)
+            self.mlp_out_norm = build_out_norm(settings)
+            self.mlp = MLP(
+                settings.d_model,
+                settings.mlp_width,
+                ACTIVATIONS[settings.mlp],
+                is_gated=settings.mlp in GATED_ACTIVATIONS,
+            )
             self.mlp_dropout = nn.Dropout(settings.mlp_dropout)
-        self.resid_post = Place("resid_post")
+        self.resid_post = HookPoint("resid_post")
 
     def forward(self, x: Hidden, cache: Cache | None = None) -> Hidden:
         def attend(x: Hidden) -> Hidden:
             return self.dropout(self.attention(x, cache))
 
+        def apply_mlp(x: Hidden) -> Hidden:
+            return self.mlp_dropout(self.mlp(x))
+
         x = self.sum(self.resid_pre(x), attend, self.attention_norm, self.attention_out_norm)
         x = self.resid_mid(x)
         if self.has_mlp:
-            x = self.sum(
-                x, lambda x: self.mlp_dropout(self.mlp(x)), self.mlp_norm, self.mlp_out_norm
-            )
+            x = self.sum(x, apply_mlp, self.mlp_norm, self.mlp_out_norm)
         return self.resid_post(x)
 
 
-class Transformer(nn.Module):
-    """Hidden vectors (batch time d_model) to the same; row t depends on rows 0 … t.
+class Transformer(Backbone):
+    """A stack of transformer blocks and, unless it is post-norm, a last norm; d_out is d_model."""
 
-    `step` gives the next row alone, from the state that `begin` and the steps before have left.
-    """
-
-    RESIDUAL = ("attention.out.weight", "mlp.down.weight")
-    """Weights that write into the residual stream: their initial scale shrinks with depth."""
-
-    PLAIN, INITIAL = (), {}
+    RESIDUAL_WRITERS = ("attention.out.weight", "mlp.down.weight")
 
     def __init__(self, settings: TransformerSettings, *, n_rows: int | None = None):
         super().__init__()
-        self.blocks = nn.Sequential(*(Block(settings, each) for each in settings.placements))
-        self.norm = nn.Identity() if settings.placements[-1] == "post" else norm(settings)
+        placements = settings.placements
+        self.blocks = nn.Sequential(*(Block(settings, placement) for placement in placements))
+        self.norm = nn.Identity() if placements[-1] == "post" else build_norm(settings)
 
     def forward(self, x: Hidden) -> Hidden:
         return self.norm(self.blocks(x))
 
-    def begin(self) -> list[Cache]:
-        """The state before the first row."""
-        return [Cache() for _ in self.blocks]
+    def initial_state(self) -> list[Cache]:
+        """Return an empty cache per block."""
+        return [{} for _ in self.blocks]
 
     def step(
         self, x: Float[Tensor, "batch d_model"], state: list[Cache]
     ) -> Float[Tensor, "batch d_model"]:
-        """The next row; the state goes on to it."""
         x = x[:, None]
         for block, cache in zip(self.blocks, state, strict=True):
             x = block(x, cache)
         return self.norm(x)[:, 0]
 
 
-def norm(settings: TransformerSettings) -> nn.Module:
-    """One of the norms that are asked for."""
+def build_norm(settings: TransformerSettings) -> nn.Module:
     return NORMS[settings.norm](settings.d_model)
 
 
-def attention_pattern(
-    q: Float[Tensor, "batch heads time d_head"], k: Float[Tensor, "batch heads time d_head"]
-) -> Float[Tensor, "batch heads time time"]:
-    """What `scaled_dot_product_attention` does not return: how much each row takes from each before it."""
+def attention_pattern(q: Heads, k: Heads) -> Float[Tensor, "batch heads time time"]:
+    """Return the causal attention weights, which `scaled_dot_product_attention` does not return."""
     scores = q @ k.mT / q.shape[-1] ** 0.5
     future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
     return scores.masked_fill(future, -torch.inf).softmax(-1)
 
 
-def rotate(
-    x: Float[Tensor, "batch heads time d_head"], *, first: int = 1
-) -> Float[Tensor, "batch heads time d_head"]:
-    """Rotary positions: turn each pair (x_j, x_{j + d/2}) by position / 10000^{2j/d} (Su et al. 2021).
+def rotate(x: Heads, *, first_token_row: int = 1) -> Heads:
+    """Return rotary embeddings (Su et al. 2021): pair (x_j, x_{j + d/2}) is rotated by
+    position / 10000^{2j/d}.
 
-    Row `first` is that of token 0; a start vector before it is not turned.
+    `first_token_row` is the row of token 0; a start vector in front of it is not rotated.
     """
     half = x.shape[-1] // 2
-    positions = (torch.arange(x.shape[-2], device=x.device) - first).clamp_min(0)
+    positions = (torch.arange(x.shape[-2], device=x.device) - first_token_row).clamp_min(0)
     frequencies = 10_000 ** -(torch.arange(half, device=x.device) / half)
     angles = positions[:, None] * frequencies  # time half
     cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)

@@ -1,15 +1,16 @@
-"""The vocabulary of a language model: how tokens are embedded, and how hidden vectors become logits.
+"""The vocabulary of a language model: tokens to embeddings, and hidden vectors to logits.
 
-    LearnedVocabulary   one learned row per token
-    RandomVocabulary    lexical invariance: a new random table for every sequence, so that no weight knows a token's
-                        name (Huang et al. 2023, arXiv 2305.16349)
+    LearnedVocabulary   one learned embedding per token
+    RandomVocabulary    lexical invariance: a fresh random embedding table for every sequence, so
+                        that the weights cannot store anything about a particular token
+                        (Huang et al. 2023, arXiv 2305.16349)
 
-Both work on a *table*: `draw` gives one, `embed` and `unembed` use it. With the table of a sequence passed in,
-relabelling the tokens and the table's rows together relabels the prediction and changes nothing else. A table
-(1 words d_model) serves all sequences of a batch.
+Both work on an embedding *table*: `draw` returns it, `embed` and `unembed` use it. Relabelling the
+tokens and the rows of a sequence's table together relabels the prediction and changes nothing else.
+A table (1 symbols d_model) serves all sequences of a batch.
 
-Of the tokens, `n_special` come first that are no words (SOS, EOS, PAD); their rows are learned in any case, and a
-random table has those of the words alone.
+The first `n_special` tokens are special (SOS, EOS, PAD). Their embeddings are always learned, and a
+random table has rows for the other tokens, the symbols, alone.
 """
 
 from collections.abc import Callable
@@ -23,11 +24,14 @@ from lexurn.settings import VocabularySettings
 
 Logits = Float[Tensor, "batch time vocab"]
 
+Shape = tuple[int, int, int]
+"""(sequences, symbols, d_model) of a table."""
+
 
 class LearnedVocabulary(nn.Module):
-    """A learned embedding table; tied, it reads the logits out too, untied, a linear map does.
+    """A learned embedding table. If tied, the table is also the read-out; if not, a linear map is.
 
-    What is read out has the width `d_out`, which is `d_model` where tied.
+    The read-out takes hidden vectors of width `d_out`, which equals `d_model` if tied.
     """
 
     is_random = False
@@ -49,11 +53,11 @@ class LearnedVocabulary(nn.Module):
         self.logit_scale = settings.logit_scale
 
     def draw(self, n_sequences: int, *, generator: Generator | None = None) -> Table:
-        """The one learned table (vocab d_model), the same for all sequences."""
+        """Return the learned table (vocab d_model), which all sequences share."""
         return self.embedding
 
     def row(self, token: int) -> Float[Tensor, "1 d_model"]:
-        """The learned row of a token."""
+        """Return the learned embedding of a token."""
         return self.embedding[token : token + 1]
 
     def embed(self, tokens: Tokens, table: Table) -> Hidden:
@@ -65,7 +69,10 @@ class LearnedVocabulary(nn.Module):
 
 
 class RandomVocabulary(nn.Module):
-    """A random table per sequence; tied, it reads the logits out too, untied, its learned linear image does."""
+    """A random table per sequence.
+
+    If tied, the table is also the read-out; if not, a learned linear map of the table is.
+    """
 
     is_random = True
 
@@ -86,24 +93,24 @@ class RandomVocabulary(nn.Module):
         self.logit_scale = settings.logit_scale
 
     def draw(self, n_sequences: int, *, generator: Generator) -> Table:
-        """Fresh tables (batch words d_model) on the generator's device."""
-        return self.family((n_sequences, self.n_words, self.d_model), generator)
+        """Return fresh tables (batch symbols d_model) on the generator's device."""
+        return self.sample_table((n_sequences, self.n_symbols, self.d_model), generator)
 
     def row(self, token: int) -> Float[Tensor, "1 d_model"]:
-        """The learned row of a special token."""
+        """Return the learned embedding of a special token."""
         return self.special[token : token + 1]
 
     def embed(self, tokens: Tokens, table: Table) -> Hidden:
-        table = self.whole(table).expand(len(tokens), -1, -1)
+        table = self.with_special_tokens(table).expand(len(tokens), -1, -1)
         return table.gather(1, tokens[..., None].expand(-1, -1, table.shape[-1]))
 
     def unembed(self, hidden: Float[Tensor, "batch time d_out"], table: Table) -> Logits:
-        table = self.whole(table)
+        table = self.with_special_tokens(table)
         table = table if self.readout is None else self.readout(table)
         return self.logit_scale * (hidden @ table.mT)
 
-    def whole(self, table: Table) -> Float[Tensor, "#batch vocab d_model"]:
-        """A table of words with the rows of special tokens before them."""
+    def with_special_tokens(self, table: Table) -> Float[Tensor, "#batch vocab d_model"]:
+        """Return a table with the embeddings of special tokens in front of it."""
         if self.special is None:
             return table
         return torch.cat([self.special.expand(len(table), -1, -1), table], 1)
@@ -122,33 +129,29 @@ def gaussian(shape: tuple[int, int, int], generator: Generator) -> Table:
     return torch.randn(shape, generator=generator, device=generator.device)
 
 
-def gaussian_scaled(shape: tuple[int, int, int], generator: Generator) -> Table:
-    """N(0, 1/d_model) entries: rows of norm about 1."""
+def gaussian_scaled(shape: Shape, generator: Generator) -> Table:
+    """Draw entries from N(0, 1/d_model): rows have norm about 1."""
     return gaussian(shape, generator) / shape[-1] ** 0.5
 
 
-def orthonormal(shape: tuple[int, int, int], generator: Generator) -> Table:
-    """Orthonormal rows, uniform over rotations. Needs vocab ≤ d_model."""
+def orthonormal(shape: Shape, generator: Generator) -> Table:
+    """Draw orthonormal rows, uniformly over rotations. Needs symbols ≤ d_model."""
     factors = torch.linalg.qr(gaussian(shape, generator).mT)
-    signs = factors.R.diagonal(
-        dim1=-2, dim2=-1
-    ).sign()  # makes the factorization unique, hence the law uniform
+    signs = factors.R.diagonal(dim1=-2, dim2=-1).sign()  # make the factorization unique
     return factors.Q.mT * signs[..., None]
 
 
-def one_hot(shape: tuple[int, int, int], generator: Generator) -> Table:
-    """Different unit vectors of the standard basis, uniformly chosen. Needs vocab ≤ d_model."""
-    n_sequences, vocab_size, d_model = shape
-    chosen = torch.rand(n_sequences, d_model, generator=generator, device=generator.device).argsort(
-        -1
-    )
-    return nn.functional.one_hot(chosen[:, :vocab_size], d_model).float()
+def one_hot(shape: Shape, generator: Generator) -> Table:
+    """Draw distinct unit vectors of the standard basis. Needs symbols ≤ d_model."""
+    n_sequences, n_symbols, d_model = shape
+    keys = torch.rand(n_sequences, d_model, generator=generator, device=generator.device)
+    return nn.functional.one_hot(keys.argsort(-1)[:, :n_symbols], d_model).float()
 
 
-FAMILIES: dict[str, Callable[[tuple[int, int, int], Generator], Table]] = {
+TABLE_SAMPLERS: dict[str, Callable[[Shape, Generator], Table]] = {
     "gaussian": gaussian,
     "gaussian_scaled": gaussian_scaled,
     "orthonormal": orthonormal,
     "one_hot": one_hot,
-    "original": gaussian,  # with tied read-out, no scale and no bias, which its settings insist on
+    "original": gaussian,  # its settings enforce a tied read-out without scale and bias
 }

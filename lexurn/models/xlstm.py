@@ -1,72 +1,65 @@
-"""xLSTM (Beck et al. 2024, arXiv 2405.04517): LSTM cells with exponential gates, in residual blocks.
+"""xLSTM (Beck et al. 2024, arXiv 2405.04517): LSTM cells with exponential gates in residual blocks.
 
-    mLSTM   a head remembers a matrix: C_t = f_t C_{t−1} + i_t k_t v_tᵀ, n_t = f_t n_{t−1} + i_t k_t, and is asked by q:
-            h_t = qᵀC_t / max(|qᵀn_t|, 1). It sees no state of its own, so all rows can be computed at once.
-    sLSTM   a channel remembers a number: c_t = f_t c_{t−1} + i_t z_t, n_t = f_t n_{t−1} + i_t, h_t = o_t c_t / n_t.
-            Its gates see h_{t−1} of its head, so rows come one after the other.
-
-Gates are f = sigmoid, i = exp; with m_t, the largest log gate so far, both are scaled down so that nothing overflows:
-numerator and denominator alike. Blocks named in `slstm_at` (from 0) are sLSTM, followed by an MLP; the others mLSTM,
-which widens its input to `inner`. Positions are not told. Parameters are those of the package `xlstm` 2.0, here with
-norms that begin at 1.
+The blocks whose numbers (from 0) are in `slstm_at` have an sLSTM cell followed by an MLP. The other
+blocks have an mLSTM cell, which widens its input to `inner` channels. `lexurn.models.xlstm_cells`
+has the recurrences. Positional encodings are not needed, because the state summarizes the past.
+Parameters are those of the package `xlstm` 2.0, except that norms start at 1 here.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, layer_norm, logsigmoid, pad, silu
+from torch.nn.functional import gelu, layer_norm, silu
 
 from lexurn.base.shapes import Hidden
-from lexurn.models.hooks import Place
-from lexurn.models.initialization import as_built, small, spread, zeros
+from lexurn.models.backbone import Backbone
+from lexurn.models.convolution import convolve, convolve_step
+from lexurn.models.hooks import HookPoint
+from lexurn.models.initialization import (
+    fill_forget_bias,
+    fill_normal,
+    fill_zeros,
+    keep_constructed,
+)
+from lexurn.models.xlstm_cells import Gates, Heads, State, mlstm, mlstm_step, slstm_step
 from lexurn.settings import XLSTMSettings
 
-EPSILON = 1e-6
-"""Added to the denominators of mLSTM, as in the package."""
-
-LARGEST = 60.0
-"""Where 1 is scaled up to exp(−m), −m counts up to this: what is divided by more is nothing, and would overflow."""
-
-State = dict[str, Tensor]
 Row = Float[Tensor, "batch d"]
-Heads = Float[Tensor, "batch heads time d_head"]
 
 
 class Convolution(nn.Module):
-    """silu of what every channel sees of its last `d_conv` rows."""
+    """A causal convolution of every channel over its last `d_conv` rows, followed by SiLU."""
 
     def __init__(self, width: int, d_conv: int):
         super().__init__()
         self.conv1d = nn.Conv1d(width, width, d_conv, groups=width)
 
     def forward(self, x: Hidden) -> Hidden:
-        return silu(self.conv1d(pad(x.mT, (self.conv1d.kernel_size[0] - 1, 0)))).mT
+        return convolve(self.conv1d, x)
 
     def step(self, x: Row, state: State) -> Row:
-        before = state.get("rows", x.new_zeros(*x.shape, self.conv1d.kernel_size[0]))
-        state["rows"] = torch.cat([before[..., 1:], x[..., None]], -1)
-        return silu(self.conv1d(state["rows"])[..., 0])
+        return convolve_step(self.conv1d, x, state)
 
 
 class Headwise(nn.Module):
-    """A linear map of each of `n` groups of channels to itself."""
+    """A block-diagonal linear map: each of `n_groups` groups of channels is mapped to itself."""
 
-    def __init__(self, width: int, n: int):
+    def __init__(self, width: int, n_groups: int):
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(n, width // n, width // n))
+        self.weight = nn.Parameter(torch.empty(n_groups, width // n_groups, width // n_groups))
 
     def forward(self, x: Float[Tensor, "*rows width"]) -> Float[Tensor, "*rows width"]:
-        return torch.einsum(
-            "...hi,hoi->...ho", x.unflatten(-1, (len(self.weight), -1)), self.weight
-        ).flatten(-2)
+        groups = x.unflatten(-1, (len(self.weight), -1))
+        return torch.einsum("...hi,hoi->...ho", groups, self.weight).flatten(-2)
 
 
 class HeadNorm(nn.Module):
-    """Every head of every row to mean 0 and variance 1, with a factor for each channel."""
+    """A LayerNorm over every head of every row, with a learned factor per channel."""
 
     def __init__(self, width: int, n_heads: int):
         super().__init__()
-        self.weight, self.n_heads = nn.Parameter(torch.ones(width)), n_heads
+        self.weight = nn.Parameter(torch.ones(width))
+        self.n_heads = n_heads
 
     def forward(self, x: Float[Tensor, "*rows width"]) -> Float[Tensor, "*rows width"]:
         heads = x.unflatten(-1, (self.n_heads, -1))
@@ -88,23 +81,24 @@ class MLSTM(nn.Module):
     def forward(self, x: Hidden) -> Hidden:
         x, gate = self.up(x).chunk(2, -1)
         convolved = self.convolution(x)
-        h = mlstm(*self.read(x, convolved)).transpose(1, 2).flatten(2)
-        return self.out(h, convolved, gate)
+        h = mlstm(*self.cell_inputs(x, convolved)).transpose(1, 2).flatten(2)
+        return self.output(h, convolved, gate)
 
     def step(self, x: Row, state: State) -> Row:
         x, gate = self.up(x).chunk(2, -1)
         convolved = self.convolution.step(x, state)
-        q, k, v, i, f = (each.squeeze(2) for each in self.read(x[:, None], convolved[:, None]))
-        return self.out(mlstm_step(q, k, v, i, f, state).flatten(1), convolved, gate)
+        inputs = self.cell_inputs(x[:, None], convolved[:, None])
+        h = mlstm_step(*(tensor.squeeze(2) for tensor in inputs), state).flatten(1)
+        return self.output(h, convolved, gate)
 
-    def read(self, x: Hidden, convolved: Hidden) -> tuple[Heads, Heads, Heads, Tensor, Tensor]:
-        """q, k, v (batch heads time d_head) and the gates before their functions (batch heads time)."""
-        q, k, v = self.q(convolved), self.k(convolved), self.v(x)
-        every = torch.cat([q, k, v], -1)
-        heads = (each.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for each in (q, k, v))
-        return *heads, self.input_gate(every).mT, self.forget_gate(every).mT
+    def cell_inputs(self, x: Hidden, convolved: Hidden) -> tuple[Heads, Heads, Heads, Gates, Gates]:
+        """Return q, k, v, and the input and forget gates before exp and sigmoid."""
+        qkv = (self.q(convolved), self.k(convolved), self.v(x))
+        heads = (part.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for part in qkv)
+        gate_inputs = torch.cat(qkv, -1)
+        return *heads, self.input_gate(gate_inputs).mT, self.forget_gate(gate_inputs).mT
 
-    def out(self, h: Tensor, convolved: Tensor, gate: Tensor) -> Tensor:
+    def output(self, h: Tensor, convolved: Tensor, gate: Tensor) -> Tensor:
         return self.down((self.head_norm(h) + self.skip * convolved) * silu(gate))
 
 
@@ -112,36 +106,34 @@ class SLSTM(nn.Module):
     def __init__(self, settings: XLSTMSettings, block: int):
         super().__init__()
         width, self.n_heads = settings.d_model, settings.n_heads
+        d_head = width // self.n_heads
         self.convolution = Convolution(width, settings.d_conv)
         self.i, self.f, self.z, self.o = (Headwise(width, self.n_heads) for _ in range(4))
-        d_head = width // self.n_heads
         self.recurrent = nn.Parameter(torch.empty(self.n_heads, d_head, 4 * d_head))
         self.bias = nn.Parameter(torch.zeros(self.n_heads, 4 * d_head))
         depth = block / max(settings.n_layers - 1, 1)
         channels = torch.linspace(0, 1, d_head) ** (0.3 + 1.3 * depth)
-        self.bias.data[:, d_head : 2 * d_head] = (
-            5 - 12 * channels
-        )  # forget gates from nearly 1 to nearly 0
+        self.bias.data[:, d_head : 2 * d_head] = 5 - 12 * channels  # forget gates from 1 to 0
         self.head_norm = HeadNorm(width, self.n_heads)
 
     def forward(self, x: Hidden) -> Hidden:
-        read, state = self.read(x, self.convolution(x)), {}
-        rows = [slstm_step(row, self.recurrent, state) for row in read.unbind(2)]
-        return self.out(torch.stack(rows, 2))
+        inputs = self.gate_inputs(x, self.convolution(x))
+        state = {}
+        rows = [slstm_step(row, self.recurrent, state) for row in inputs.unbind(2)]
+        return self.output(torch.stack(rows, 2))
 
     def step(self, x: Row, state: State) -> Row:
-        read = self.read(x[:, None], self.convolution.step(x, state)[:, None])[:, :, 0]
-        return self.out(slstm_step(read, self.recurrent, state))
+        convolved = self.convolution.step(x, state)
+        inputs = self.gate_inputs(x[:, None], convolved[:, None])[:, :, 0]
+        return self.output(slstm_step(inputs, self.recurrent, state))
 
-    def read(self, x: Hidden, convolved: Hidden) -> Float[Tensor, "heads batch time gates"]:
-        """What i, f, z and o see of the input."""
-        gates = self.i(convolved), self.f(convolved), self.z(x), self.o(x)
-        heads = (
-            torch.cat([each.unflatten(-1, (self.n_heads, -1)) for each in gates], -1) + self.bias
-        )
-        return heads.movedim(-2, 0)
+    def gate_inputs(self, x: Hidden, convolved: Hidden) -> Float[Tensor, "heads batch time gates"]:
+        """Return the part of the gates i, f, z, o that does not depend on the state."""
+        gates = (self.i(convolved), self.f(convolved), self.z(x), self.o(x))
+        heads = torch.cat([gate.unflatten(-1, (self.n_heads, -1)) for gate in gates], -1)
+        return (heads + self.bias).movedim(-2, 0)
 
-    def out(self, h: Float[Tensor, "heads *rows d_head"]) -> Float[Tensor, "*rows d_model"]:
+    def output(self, h: Float[Tensor, "heads *rows d_head"]) -> Float[Tensor, "*rows d_model"]:
         return self.head_norm(h.movedim(0, -2).flatten(-2))
 
 
@@ -159,9 +151,9 @@ class MLP(nn.Module):
 class Block(nn.Module):
     def __init__(self, settings: XLSTMSettings, number: int):
         super().__init__()
-        self.resid_pre, self.resid_mid, self.resid_post = map(
-            Place, ("resid_pre", "resid_mid", "resid_post")
-        )
+        self.resid_pre = HookPoint("resid_pre")
+        self.resid_mid = HookPoint("resid_mid")
+        self.resid_post = HookPoint("resid_post")
         self.is_slstm = number in settings.slstm_at
         self.cell_norm = nn.LayerNorm(settings.d_model, bias=False)
         self.cell = SLSTM(settings, number) if self.is_slstm else MLSTM(settings)
@@ -171,108 +163,45 @@ class Block(nn.Module):
 
     def forward(self, x: Hidden) -> Hidden:
         x = self.resid_pre(x)
-        return self.resid_post(self.rest(self.resid_mid(x + self.cell(self.cell_norm(x)))))
+        x = self.resid_mid(x + self.cell(self.cell_norm(x)))
+        return self.resid_post(self.add_mlp(x))
 
     def step(self, x: Row, state: State) -> Row:
-        return self.rest(x + self.cell.step(self.cell_norm(x), state))
+        return self.add_mlp(x + self.cell.step(self.cell_norm(x), state))
 
-    def rest(self, x: Tensor) -> Tensor:
+    def add_mlp(self, x: Tensor) -> Tensor:
         return x + self.mlp(self.mlp_norm(x)) if self.is_slstm else x
 
 
-class XLSTM(nn.Module):
-    """Hidden vectors (batch time d_model) to the same; row t depends on rows 0 … t."""
+class XLSTM(Backbone):
+    """A stack of mLSTM and sLSTM blocks and a last norm; d_out is d_model."""
 
-    RESIDUAL, PLAIN = ("down.weight",), ("cell.bias",)
-    INITIAL = {
-        "input_gate.weight": zeros,
-        "input_gate.bias": small,
-        "forget_gate.weight": zeros,
-        "forget_gate.bias": spread,
-        "skip": as_built,
-        "recurrent": zeros,
-        "cell.bias": as_built,
+    RESIDUAL_WRITERS = ("down.weight",)
+    NO_WEIGHT_DECAY = ("cell.bias",)
+    INITIALIZERS = {
+        "input_gate.weight": fill_zeros,
+        "input_gate.bias": fill_normal,
+        "forget_gate.weight": fill_zeros,
+        "forget_gate.bias": fill_forget_bias,
+        "skip": keep_constructed,
+        "recurrent": fill_zeros,
+        "cell.bias": keep_constructed,
     }
 
     def __init__(self, settings: XLSTMSettings, *, n_rows: int | None = None):
         super().__init__()
-        self.blocks = nn.Sequential(
-            *(Block(settings, number) for number in range(settings.n_layers))
-        )
+        blocks = (Block(settings, number) for number in range(settings.n_layers))
+        self.blocks = nn.Sequential(*blocks)
         self.norm = nn.LayerNorm(settings.d_model, bias=False)
 
     def forward(self, x: Hidden) -> Hidden:
         return self.norm(self.blocks(x))
 
-    def begin(self) -> list[State]:
-        """The state before the first row: of every block its last rows and what its cells remember."""
+    def initial_state(self) -> list[State]:
+        """Return an empty dict per block; `step` keeps in it the last rows and the cell's state."""
         return [{} for _ in self.blocks]
 
     def step(self, x: Row, state: list[State]) -> Row:
-        """The next row; the state goes on to it."""
-        for block, each in zip(self.blocks, state, strict=True):
-            x = block.step(x, each)
+        for block, block_state in zip(self.blocks, state, strict=True):
+            x = block.step(x, block_state)
         return self.norm(x)
-
-
-def mlstm(
-    q: Heads,
-    k: Heads,
-    v: Heads,
-    i: Float[Tensor, "batch heads time"],
-    f: Float[Tensor, "batch heads time"],
-) -> Heads:
-    """All rows at once: what row t keeps of row s has gone through the forget gates between them."""
-    forgotten = logsigmoid(f).cumsum(-1)
-    future = torch.ones(q.shape[2], q.shape[2], dtype=torch.bool, device=q.device).triu(1)
-    gates = (
-        forgotten[..., :, None] - forgotten[..., None, :] + i[..., None, :]
-    )  # batch heads time time, logs
-    gates = gates.masked_fill(future, -torch.inf)
-    m = gates.amax(-1, keepdim=True)
-    kept = (q @ k.mT) / q.shape[-1] ** 0.5 * (gates - m).exp()
-    return (
-        kept
-        @ v
-        / (torch.maximum(kept.sum(-1, keepdim=True).abs(), (-m).clamp(max=LARGEST).exp()) + EPSILON)
-    )
-
-
-def mlstm_step(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, state: State) -> Tensor:
-    """The next row (batch heads d_head), gates (batch heads)."""
-    if "C" not in state:
-        state["C"], state["n"] = q.new_zeros(*q.shape, q.shape[-1]), torch.zeros_like(q)
-        state["m"] = torch.full_like(i, -torch.inf)
-    m = torch.maximum(logsigmoid(f) + state["m"], i)
-    forget, take = (logsigmoid(f) + state["m"] - m).exp()[..., None], (i - m).exp()[..., None]
-    k = k / q.shape[-1] ** 0.5
-    state["C"] = forget[..., None] * state["C"] + (take * k)[..., None] * v[..., None, :]
-    state["n"], state["m"] = forget * state["n"] + take * k, m
-    asked = (q[..., None, :] @ state["C"])[..., 0, :]
-    return (
-        asked
-        / (torch.maximum((q * state["n"]).sum(-1).abs(), (-m).clamp(max=LARGEST).exp()) + EPSILON)[
-            ..., None
-        ]
-    )
-
-
-def slstm_step(
-    read: Float[Tensor, "heads batch gates"],
-    recurrent: Float[Tensor, "heads d_head gates"],
-    state: State,
-) -> Float[Tensor, "heads batch d_head"]:
-    """The next row from what its gates see of the input."""
-    if "h" not in state:
-        state["h"], state["c"], state["n"] = (
-            read.new_zeros(*read.shape[:2], read.shape[2] // 4) for _ in range(3)
-        )
-        state["m"] = torch.full_like(state["h"], -torch.inf)
-    i, f, z, o = (read + state["h"] @ recurrent).chunk(4, -1)
-    kept = logsigmoid(f) + state["m"]
-    m = torch.maximum(kept, i)
-    forget, take = (kept - m).exp(), (i - m).exp()
-    state["c"] = forget * state["c"] + take * z.tanh()
-    state["n"], state["m"] = forget * state["n"] + take, m
-    state["h"] = o.sigmoid() * state["c"] / state["n"]
-    return state["h"]

@@ -39,7 +39,7 @@ class Chapter:
 
     @property
     def executed(self) -> Path:
-        return paths.build() / "executed" / f"{self.name}.ipynb"
+        return paths.build_folder() / "executed" / f"{self.name}.ipynb"
 
     @property
     def past(self) -> dict[str, Any]:

@@ -36,9 +36,9 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     with uncommitted changes, or everything together is too large; then what was published stays.
     """
     used = set(used)
-    target, beside = paths.root() / "book" / "results", paths.build() / "work" / "results"
+    target, beside = paths.root() / "book" / "results", paths.build_folder() / "work" / "results"
     shutil.rmtree(beside, ignore_errors=True)
-    with files.worded(beside):
+    with files.store_errors(beside):
         beside.mkdir(parents=True)
     rounding = 0.0
     names = sorted({name.partition("/")[0] for name in used} - {"tables"})
@@ -69,7 +69,7 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
         )
     before = beside.with_name("results-before")
     shutil.rmtree(before, ignore_errors=True)
-    with files.worded(target):
+    with files.store_errors(target):
         if target.exists():
             shutil.move(target, before)
         shutil.move(beside, target)
@@ -102,7 +102,7 @@ def recomputed(name: str) -> list[float]:
 
     def keep(metrics: training.Metrics, step: int) -> None:
         losses.extend([metrics["train_loss"]] if step else [])
-        if len(losses) == min(training.N_FIRST, n_steps):
+        if len(losses) == min(training.N_FIRST_LOSSES, n_steps):
             raise StopIteration
 
     with fit.threads(settings.machine.threads), contextlib.suppress(StopIteration):

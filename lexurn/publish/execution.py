@@ -113,7 +113,7 @@ async def execute(
         module_hashes()
     )  # before, as the source: what is edited meanwhile is found changed the next time
     source = jupytext.read(chapter.source)
-    shutil.rmtree(paths.build() / "figures" / chapter.name, ignore_errors=True)
+    shutil.rmtree(paths.build_folder() / "figures" / chapter.name, ignore_errors=True)
     with _workshop(chapter) as folder:
         made = folder / "made.json"
         tagged = nbformat.v4.new_code_cell(RECORD.format(path=str(made)), metadata={"tags": [OURS]})
@@ -143,7 +143,7 @@ async def execute(
         "modules": {name: modules.get(name, "") for name in record["modules"]},
     }
     _clean(result, chapter.name, failed)
-    with files.worded(chapter.executed):
+    with files.store_errors(chapter.executed):
         chapter.executed.parent.mkdir(parents=True, exist_ok=True)
     files.write(chapter.executed, nbformat.writes(result))
     record |= {"notebook": hashed(chapter.executed), "finished": time.strftime("%Y-%m-%d %H:%M:%S")}
@@ -170,9 +170,9 @@ def _clean(notebook: Any, name: str, failed: str) -> None:
 @contextmanager
 def _workshop(chapter: Chapter) -> Iterator[Path]:
     """A folder for one execution: empty at first, even after a kill, and gone at the end."""
-    folder = paths.build() / "work" / chapter.name
+    folder = paths.build_folder() / "work" / chapter.name
     shutil.rmtree(folder, ignore_errors=True)
-    with files.worded(folder):
+    with files.store_errors(folder):
         folder.mkdir(parents=True)
     try:
         yield folder
@@ -183,7 +183,7 @@ def _workshop(chapter: Chapter) -> Iterator[Path]:
 async def _run(job: dict[str, Any], log: Path, at: Callable[[int, int], None]) -> str:
     """Have a notebook executed; returns what failed, and where."""
     failed, number, n_cells, text = None, 0, 0, ""
-    with files.worded(log), log.open("wb") as file:
+    with files.store_errors(log), log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "lexurn.publish.notebook_process"),
             cwd=paths.LIBRARY.parent,

@@ -167,5 +167,5 @@ def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
 
 
 def _is_published(name: str) -> bool:
-    root = paths.published()
+    root = paths.published_results()
     return root is not None and store.stored(name).resolve().is_relative_to(root.resolve())

@@ -28,7 +28,7 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
     `scale` is the name of the parameters that they are to be executed with; every page tells it.
     Raises SiteError where Jupyter Book fails, and then the site that was there stays; or where it warns.
     """
-    build, config = paths.build(), paths.root() / "_config.yml"
+    build, config = paths.build_folder(), paths.root() / "_config.yml"
     stage, html, log, work = (
         build / "stage",
         build / "html",
@@ -42,7 +42,7 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
         return False
     say("rendering")
     shutil.rmtree(work, ignore_errors=True)
-    with files.worded(work):
+    with files.store_errors(work):
         work.mkdir(parents=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     where = ["--config", str(config), "--path-output", str(work)]
@@ -61,7 +61,7 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
         raise SiteError(f"jupyter-book failed: {said}; everything it said is in {log}")
     if not done.returncode:
         files.write(made / ".key", key)
-    with files.worded(html):
+    with files.store_errors(html):
         if html.exists():
             html.rename(work / "before")
         made.rename(html)
@@ -92,7 +92,7 @@ def _put_together(stage: Path, chapters: Sequence[Chapter], scale: str) -> None:
     own = shutil.ignore_patterns(
         "*.py", "[0-9][0-9]_*.ipynb", "results", ".ipynb_checkpoints", "__pycache__"
     )
-    with files.worded(stage):
+    with files.store_errors(stage):
         shutil.copytree(paths.root() / "book", stage, ignore=own)
     for chapter in chapters:
         page = stage / f"{chapter.name}.ipynb"

@@ -31,7 +31,7 @@ def tables(
     say: Callable[[str], None] | None = None,
 ) -> list[pd.DataFrame]:
     """The table of each run: read, or made by processes side by side and kept; `say` is told how far it is (stderr)."""
-    say = say or files.on_stderr
+    say = say or files.print_to_stderr
     for run in found:
         run.require_data()
     missing = [run for run in found if not is_kept(run, name)]

@@ -116,8 +116,8 @@ def training_batches(
         return task.sample(n, length, generator=stream).to(device)
 
     if train.n_train_samples == 0:
-        return endless(sample, train.batch_size, seed=train.seed, start=start)
-    return finite(
+        return endless_batches(sample, train.batch_size, seed=train.seed, start=start)
+    return finite_batches(
         sample,
         train.n_train_samples,
         train.n_epochs,
@@ -141,6 +141,7 @@ def fit(
     return training.train(
         setup.model,
         batches,
+        training.Callbacks(evaluate, log, checkpoint),
         settings=train,
         tables=generator(train.seed, "tables", device=setup.device),
         dropout_seed=train.seed,

@@ -41,7 +41,7 @@ def is_finished(folder: Path) -> bool:
 
 
 def is_published(folder: Path) -> bool:
-    published = paths.published()
+    published = paths.published_results()
     return published is not None and folder.resolve().parent == published.resolve()
 
 
@@ -53,7 +53,7 @@ def stored(name: str) -> Path:
 
 def edition() -> dict[str, Any] | None:
     """What is said about the published edition; None where there is none. Raises StoreError where it cannot be read."""
-    root = paths.published()
+    root = paths.published_results()
     if root is None or not root.is_dir():
         return None
     try:
@@ -67,7 +67,7 @@ def check(path: Path) -> None:
 
     What is not published passes: nothing is known about that.
     """
-    root = paths.published()
+    root = paths.published_results()
     if root is None or not path.resolve().is_relative_to(root.resolve()):
         return
     frozen = (edition() or {}).get("files", {})
@@ -187,7 +187,7 @@ def delete(name: str | Path) -> None:
     """Delete a run, finished or not. Raises files.StoreError for one that is published or just being trained."""
     folder = deletable(name)
     hidden = folder.with_name(f".deleted-{folder.name}.{os.getpid()}")
-    with files.lock(folder, wait=False), files.worded(folder):
+    with files.lock(folder, wait=False), files.store_errors(folder):
         folder.rename(hidden)  # at once: half of it is never taken for a run
         shutil.rmtree(hidden)
     for left in folder.parent.glob(".deleted-*"):

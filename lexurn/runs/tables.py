@@ -30,7 +30,7 @@ def write_table(name: str, frame: pd.DataFrame) -> Path:
         raise ValueError(f"a table's name consists of letters, digits, dots, - and _, got {name!r}")
     path = paths.runs() / "tables" / f"{name}.csv"
     content = as_csv(frame)
-    with files.worded(path):
+    with files.store_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, content)
     return path

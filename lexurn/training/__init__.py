@@ -1,23 +1,19 @@
-"""Training: one loop over batches (`loop`), and the batches that it is handed (`batches`)."""
+"""Training: one loop (`loop`), its state (`state`), optimizers (`optimizers`) and `batches`."""
 
-from lexurn.training.loop import (
-    N_FIRST,
-    Metrics,
-    Trained,
-    Weights,
-    build_optimizers,
-    copy_weights,
-    rate_factor,
-    train,
-)
+from lexurn.training.loop import Callbacks, Metrics, Objective, TrainingResult, train
+from lexurn.training.optimizers import build_optimizers, learning_rate_factor
+from lexurn.training.state import N_FIRST_LOSSES, TrainState, Weights, copy_weights
 
 __all__ = [
-    "N_FIRST",
+    "N_FIRST_LOSSES",
+    "Callbacks",
     "Metrics",
-    "Trained",
+    "Objective",
+    "TrainState",
+    "TrainingResult",
     "Weights",
     "build_optimizers",
     "copy_weights",
-    "rate_factor",
+    "learning_rate_factor",
     "train",
 ]

@@ -1,35 +1,37 @@
-"""Training data as batches: an endless stream, or a finite set visited for some epochs.
+"""Training data as batches: an endless stream, or a finite set that is visited for some epochs.
 
-Sequences come in blocks of about 16k, and each block is a function of (seed, block) alone. Memory is therefore flat in
-the number of training samples, nothing is stored, and batch number `start` can be reached without making those before
-it: a resumed run sees the very batches that it would have seen.
+Sequences are sampled in blocks of about 16k, and each block is a function of (seed, block) alone.
+So memory does not grow with the number of training samples, nothing is stored, and batch `start`
+is available without sampling all batches before it: a resumed run sees the same batches.
 """
 
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
 
-BLOCK = 16_384
+BLOCK_SIZE = 16_384
 
 SampleBlock = Callable[[int, Generator], Tokens]
 """(n, generator) -> n sequences."""
 
 
-def endless(sample: SampleBlock, batch_size: int, *, seed: int, start: int = 0) -> Iterator[Tokens]:
-    """Batches of sequences never seen before, from batch `start` on."""
-    per_block = max(BLOCK // batch_size, 1)
+def endless_batches(
+    sample: SampleBlock, batch_size: int, *, seed: int, start: int = 0
+) -> Iterator[Tokens]:
+    """Yield batches of fresh sequences, from batch `start` on."""
+    per_block = max(BLOCK_SIZE // batch_size, 1)
     while True:
-        number, skipped = divmod(start, per_block)
+        number, n_skipped = divmod(start, per_block)
         block = sample(per_block * batch_size, generator(seed, "training", number))
-        yield from block.split(batch_size)[skipped:]
+        yield from block.split(batch_size)[n_skipped:]
         start = (number + 1) * per_block
 
 
-def finite(
+def finite_batches(
     sample: SampleBlock,
     n_samples: int,
     n_epochs: int,
@@ -38,28 +40,26 @@ def finite(
     seed: int,
     start: int = 0,
 ) -> Iterator[Tokens]:
-    """`n_samples · n_epochs // batch_size` batches over a fixed set; each epoch in a new order, by block and within.
+    """Yield the `n_samples · n_epochs // batch_size` batches over a fixed set, from `start` on.
 
-    Epochs follow each other without a gap, so a batch may hold the end of one and the beginning of the next. With
-    `n_samples=1` the one sequence is repeated: the single-sequence mode.
+    Every epoch shuffles the blocks, and the sequences within a block. Epochs follow each other
+    without a gap, so a batch may span two of them. `n_samples=1` repeats a single sequence.
     """
-    held: list[Tensor] = []
-    to_skip = start * batch_size
+    n_blocks = -(-n_samples // BLOCK_SIZE)
+    n_skipped = start * batch_size
+    pending: list[Tokens] = []
     for epoch in range(n_epochs):
-        n_blocks = -(-n_samples // BLOCK)
-        for number in torch.randperm(
-            n_blocks, generator=generator(seed, "block order", epoch)
-        ).tolist():
-            size = min(BLOCK, n_samples - number * BLOCK)
-            if to_skip >= size:
-                to_skip -= size
+        block_order = torch.randperm(n_blocks, generator=generator(seed, "block order", epoch))
+        for number in block_order.tolist():
+            size = min(BLOCK_SIZE, n_samples - number * BLOCK_SIZE)
+            if n_skipped >= size:
+                n_skipped -= size
                 continue
             block = sample(size, generator(seed, "training", number))
             order = torch.randperm(size, generator=generator(seed, "order", epoch, number))
-            held.append(block[order[to_skip:]])
-            to_skip = 0
-            *full, rest = torch.cat(held).split(batch_size)
-            if len(rest) == batch_size:
-                full, rest = [*full, rest], rest[:0]
-            yield from full
-            held = [rest]
+            pending.append(block[order[n_skipped:]])
+            n_skipped = 0
+            batches = torch.cat(pending).split(batch_size)
+            is_last_full = len(batches[-1]) == batch_size
+            yield from batches if is_last_full else batches[:-1]
+            pending = [batches[-1][:0]] if is_last_full else [batches[-1]]

@@ -23,7 +23,7 @@ from lexurn.models.language_model import sinusoids
 class PositionPairs(nn.Module):
     """A predictor of strings of at most `n_rows` tokens that is trained like a language model."""
 
-    PLAIN = ("bias",)
+    NO_WEIGHT_DECAY = ("bias",)
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class PositionPairs(nn.Module):
 class BatchPositions(nn.Module):
     """A backbone whose input has sinusoidal positions of each sequence in the batch."""
 
-    PLAIN = ()
+    NO_WEIGHT_DECAY = ()
 
     def __init__(self, backbone: nn.Module):
         super().__init__()

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lexurn.base.shapes import LogProbs, Table, Tokens, check_tokens
 from lexurn.models import LanguageModel
-from lexurn.models.hooks import places
+from lexurn.models.hooks import hook_points
 from lexurn.models.language_model import evaluating
 from lexurn.settings.resolver import suggestion
 

@@ -31,7 +31,7 @@ from lexurn.measures.rules import (
     rule_masses,
 )
 from lexurn.models import LanguageModel
-from lexurn.models.generation import complete, go_on
+from lexurn.models.generation import complete, complete_with_predictor
 from lexurn.runs import fit
 from lexurn.runs.run import Run
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TextIO, runtime_checkable
 import pandas as pd
 
 from lexurn.base import files
-from lexurn.base.files import append, on_stderr, worded, write
+from lexurn.base.files import append, print_to_stderr, store_errors, write
 
 
 @runtime_checkable
@@ -96,7 +96,7 @@ class Files(Tracker):
 
     def log_table(self, name: str, table: pd.DataFrame) -> None:
         path = self.folder / "tables" / f"{name}.csv"
-        with worded(path):
+        with store_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         write(path, table.to_csv(index=False))
 

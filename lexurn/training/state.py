@@ -1,0 +1,111 @@
+"""The state of a training: everything that it needs to resume as if it had never stopped."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from lexurn.base.seeding import generator, global_state, set_global_state
+from lexurn.base.shapes import State
+from lexurn.settings import TrainingSettings
+from lexurn.training.optimizers import build_optimizers
+
+N_FIRST_LOSSES = 20
+"""Number of steps whose losses are kept one by one, to compare with a repeated training."""
+
+Weights = dict[str, Tensor]
+
+
+def copy_weights(model: nn.Module) -> Weights:
+    """Return a copy of a model's weights on the CPU."""
+    return {
+        name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()
+    }
+
+
+@dataclass
+class TrainState:
+    """The state before an optimizer update, after the evaluation at that step, if there is one.
+
+    `losses` is a ring buffer on the model's device with the losses since the last evaluation. The
+    state of the global generator, from which dropout draws, is saved and loaded too.
+    """
+
+    model: nn.Module
+    optimizers: list[torch.optim.Optimizer]
+    tables: Generator
+    losses: Tensor
+    first_losses: Tensor
+    best_weights: Weights
+    best_loss: float = float("inf")
+    best_step: int = 0
+    step: int = 0
+
+    @classmethod
+    def initial(cls, model: nn.Module, settings: TrainingSettings) -> "TrainState":
+        """Return the state before the first update of a model's training."""
+        return cls(
+            model=model,
+            optimizers=build_optimizers(model, settings),
+            tables=generator(settings.seed, "tables", device=model.device),
+            losses=torch.zeros(settings.eval_every, device=model.device),
+            first_losses=torch.zeros(min(N_FIRST_LOSSES, settings.n_steps), device=model.device),
+            best_weights=copy_weights(model),
+        )
+
+    def is_finite(self) -> bool:
+        """Return True if no loss since the last evaluation and no weight is NaN or infinite."""
+        return all(tensor.isfinite().all() for tensor in (self.losses, *self.model.parameters()))
+
+    def to_tensors(self) -> State:
+        """Return the state as named tensors on the CPU."""
+        return {
+            "step": torch.tensor(self.step),
+            "best_loss": torch.tensor(self.best_loss, dtype=torch.float64),
+            "best_step": torch.tensor(self.best_step),
+            "losses": self.losses.cpu(),
+            "tables": self.tables.get_state(),
+            "global": global_state(self.losses.device),
+            **{
+                f"{prefix}{name}": value.cpu()
+                for prefix, _, moments in self._moments()
+                for name, value in moments.items()
+            },
+            **{f"model/{name}": value for name, value in copy_weights(self.model).items()},
+            **{f"best/{name}": value for name, value in self.best_weights.items()},
+            "first_losses": self.first_losses.cpu(),
+        }
+
+    def load_tensors(self, tensors: State) -> None:
+        """Load what `to_tensors` has returned, in place."""
+        self.step = int(tensors["step"])
+        self.best_loss = float(tensors["best_loss"])
+        self.best_step = int(tensors["best_step"])
+        self.best_weights = _with_prefix("best/", tensors)
+        self.losses.copy_(tensors["losses"])
+        self.first_losses.copy_(tensors["first_losses"])
+        self.tables.set_state(tensors["tables"])
+        set_global_state(tensors["global"], self.losses.device)
+        self.model.load_state_dict(_with_prefix("model/", tensors))
+        for prefix, parameter, moments in self._moments():
+            for name, value in _with_prefix(prefix, tensors).items():
+                moments[name] = value.to(parameter.device, copy=True)
+
+    def _moments(self) -> Iterator[tuple[str, nn.Parameter, State]]:
+        """Yield for every optimized parameter the prefix of its names, itself, and its moments."""
+        number = 0
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    yield f"optimizer/{number}/", parameter, optimizer.state[parameter]
+                    number += 1
+
+
+def _with_prefix(prefix: str, tensors: State) -> State:
+    """Return the tensors whose names start with a prefix, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
