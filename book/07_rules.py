@@ -330,7 +330,7 @@ lines = []
 for name in outside:
     for n_words in (0, 1, 2, 3, 5, 10, 30):
         learner = Normative(name, max_length=limit - 1, n_strings=n_words)
-        words = go_on(learner, asked_with[name], limit=limit, generator=generator(0, "rational", name, n_words))
+        words = complete_with_predictor(learner, asked_with[name], limit=limit, generator=generator(0, "rational", name, n_words))
         table = rules.judge_completions(LANGUAGES[name], asked_with[name], words).assign(language=name, n_words=n_words)
         lines.append(table[table["measure"] == rules.MAIN_MEASURE])
 learned = pd.concat(lines, ignore_index=True)

@@ -148,7 +148,7 @@ def test_an_unknown_activation_is_an_error_that_lists_the_known_ones_and_leaves_
         activations.intervene(model, tokens, {"0.attn.z": lambda own: own[:, :, 0, 0]})
     with pytest.raises(ZeroDivisionError):
         activations.intervene(model, tokens, {"0.attn.z": lambda own: 1 / 0})
-    assert count_hooks(model) == 0 and not model.backbone.blocks[0].attention.pattern.is_watched
+    assert count_hooks(model) == 0 and not model.backbone.blocks[0].attention.pattern.has_hooks
 
 
 def test_any_backbone_with_hook_points_is_read():
@@ -164,6 +164,6 @@ def test_any_backbone_with_hook_points_is_read():
 
     model, tokens = build()
     model.backbone = Other()
-    assert list(places(model.backbone)) == ["0.state"]
+    assert list(hook_points(model.backbone)) == ["0.state"]
     values = activations.read(model, tokens)["0.state"]
     assert values.shape == (3, 8, 12) and count_hooks(model) == 0

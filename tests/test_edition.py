@@ -22,7 +22,7 @@ def frozen(tmp_path, monkeypatch):
     made = [runs.get(TINY | {"seed": seed}) for seed in (0, 1)]
     assert made[0].predictor and session.current().used_files
     edition.freeze(session.current().used_files, scale="smoke")
-    monkeypatch.setattr(paths, "published", lambda: tmp_path / "book" / "results")
+    monkeypatch.setattr(paths, "published_results", lambda: tmp_path / "book" / "results")
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "another"))
     return made
 

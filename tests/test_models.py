@@ -11,7 +11,7 @@ from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import check_tokens
 from lexurn.models import transformer
-from lexurn.models.vocabulary import FAMILIES, one_hot, orthonormal
+from lexurn.models.vocabulary import TABLE_SAMPLERS, one_hot, orthonormal
 from lexurn.settings.registry import entries, load_target
 from lexurn.settings.resolver import check
 

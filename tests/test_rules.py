@@ -144,7 +144,9 @@ def test_chance_is_what_a_uniform_model_does():
 
     often = given.repeat(20, 1)
     table = rules.judge_completions(
-        language, often, go_on(uniform, often, limit=33, generator=generator(0, "chance"))
+        language,
+        often,
+        complete_with_predictor(uniform, often, limit=33, generator=generator(0, "chance")),
     )
     wanted = value(chance("aNbN", given, limit=33), "rule_1")
     assert abs(value(table, "rule_1") - wanted) < 5 * (wanted * (1 - wanted) / len(often)) ** 0.5

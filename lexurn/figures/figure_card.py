@@ -157,7 +157,7 @@ def card(
             raise
         raise ParameterError(f"figure {name}: {' '.join(str(error).split())}") from None
     pictures = drawing.draw(how, tables.from_csv(content.encode()))
-    now, folder = session.current().chapter, paths.build() / "figures"
+    now, folder = session.current().chapter, paths.build_folder() / "figures"
     about = {
         "name": name,
         "chapter": now.name if now else "",

@@ -59,7 +59,7 @@ def folder(corpus: str) -> Path:
     if corpus == "plays":
         return paths.root() / "book" / "assets" / "plays"
     if corpus == "wikitext-2":
-        return _download_wikitext(paths.build() / "texts" / corpus)
+        return _download_wikitext(paths.build_folder() / "texts" / corpus)
     path = Path(corpus).expanduser()
     if not path.is_dir():
         hint = suggestion(corpus, ["plays", "wikitext-2"])

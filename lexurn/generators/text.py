@@ -76,13 +76,13 @@ class Text:
     def _load_tokens(self, split: str) -> np.ndarray:
         """Map the tokens of a whole file into memory, and encode the file first if necessary."""
         key = f"{self._hash(split)}-{self.tokenizer.name}-{self.tokenizer.fingerprint}"
-        path = paths.build() / "texts" / f"{key}.npy"
+        path = paths.build_folder() / "texts" / f"{key}.npy"
         if not path.exists():
             dtype = np.uint16 if len(self.tokenizer.pieces) <= 2**16 else np.uint32
             tokens = self.tokenizer.encode(corpora.read(self.task.corpus, split))
             content = io.BytesIO()
             np.save(content, np.array(tokens, dtype))
-            with files.worded(path):
+            with files.store_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
             files.write(path, content.getvalue())
         return np.load(path, mmap_mode="r")

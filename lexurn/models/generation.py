@@ -96,11 +96,10 @@ def _choose(
 
 
 def _check_prompts(model: LanguageModel, prompts: Tokens) -> None:
-    lowest = FIRST_LETTER if model.has_words else 0
-    if (
-        prompts.numel()
-        and not lowest <= int(prompts.min()) <= int(prompts.max()) < model.vocab_size
-    ):
+    if not prompts.numel():
+        return
+    lowest, highest = (FIRST_LETTER if model.has_words else 0), model.vocab_size - 1
+    if int(prompts.min()) < lowest or int(prompts.max()) > highest:
         raise ValueError(
             f"the tokens of a prompt must lie in {lowest} … {highest}, got {int(prompts.min())} … "
             f"{int(prompts.max())}; was the prompt written for another language?"

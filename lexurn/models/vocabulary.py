@@ -86,8 +86,9 @@ class RandomVocabulary(nn.Module):
         d_out: int,
     ):
         super().__init__()
-        self.n_words, self.d_model = vocab_size - n_special, d_model
-        self.family = FAMILIES[settings.name]
+        self.n_symbols = vocab_size - n_special
+        self.d_model = d_model
+        self.sample_table = TABLE_SAMPLERS[settings.name]
         self.special = nn.Parameter(torch.empty(n_special, d_model)) if n_special else None
         self.readout = None if settings.tied else nn.Linear(d_model, d_out, bias=False)
         self.logit_scale = settings.logit_scale
@@ -119,13 +120,14 @@ class RandomVocabulary(nn.Module):
 def build_vocabulary(
     vocab_size: int, d_model: int, settings: VocabularySettings, *, n_special: int, d_out: int
 ) -> LearnedVocabulary | RandomVocabulary:
-    """Return random embeddings where `lex` asks for them, else learned ones."""
+    """Return random embeddings if `lex` asks for them, else learned ones."""
     vocabulary = RandomVocabulary if settings.lex else LearnedVocabulary
     return vocabulary(vocab_size, d_model, settings, n_special=n_special, d_out=d_out)
 
 
-def gaussian(shape: tuple[int, int, int], generator: Generator) -> Table:
-    """N(0, 1) entries: rows of norm about √d_model, and logits that start with that standard deviation."""
+def gaussian(shape: Shape, generator: Generator) -> Table:
+    """Draw entries from N(0, 1): rows have norm about √d_model, and initial logits that standard
+    deviation."""
     return torch.randn(shape, generator=generator, device=generator.device)
 
 

@@ -21,7 +21,7 @@ from lexurn.runs import store
 from lexurn.runs.machine import resolve_device, threads
 from lexurn.settings import Settings, TrainingSettings
 from lexurn.tasks import Task
-from lexurn.training.batches import endless, finite
+from lexurn.training.batches import endless_batches, finite_batches
 
 N_TABLES = 8
 """Random tables that a lexical model's probabilities are averaged over when it is evaluated."""
@@ -131,27 +131,19 @@ def fit(
     setup: TrainingSetup,
     train: TrainingSettings,
     batches: Iterator[Tokens],
+    callbacks: training.Callbacks,
     *,
-    evaluate: Callable[[models.LanguageModel], training.Metrics],
-    log: Callable[[training.Metrics, int], None],
-    state: State | None = None,
-    checkpoint: Callable[[int, Callable[[], State]], None] = lambda step, state: None,
-) -> training.Trained:
-    """Train the model of a setup, each random stream from the one seed; see `training.train`."""
+    saved: State | None = None,
+) -> training.TrainingResult:
+    """Train the model of a setup, perhaps from a saved state; see `training.train`."""
     return training.train(
         setup.model,
         batches,
-        training.Callbacks(evaluate, log, checkpoint),
+        callbacks,
         settings=train,
-        tables=generator(train.seed, "tables", device=setup.device),
-        dropout_seed=train.seed,
-        evaluate=evaluate,
-        log=log,
+        objective=training.Objective(setup.task.sequence_weights, setup.task.first_row),
         bf16=setup.bf16,
-        state=state,
-        checkpoint=checkpoint,
-        weigh=setup.task.sequence_weights,
-        first_row=setup.task.first_row,
+        saved=saved,
     )
 
 
@@ -166,11 +158,12 @@ def estimate(settings: Settings) -> float:
         setup = prepare(settings.replace(n_test_samples=n_few))
         batch = next(training_batches(setup.task, device=setup.device))
 
+        no_evaluation = training.Callbacks(lambda _: {"validation_loss": 0.0}, lambda *_: None)
+
         def train_steps(n: int) -> None:
             endless_data = {"n_train_samples": 0, "n_epochs": 1}
             short = settings.replace(n_steps=n, eval_every=n, **endless_data).training
-            no_evaluation = {"evaluate": lambda _: {"validation_loss": 0.0}, "log": lambda *_: None}
-            fit(setup, short, itertools.repeat(batch), **no_evaluation)
+            fit(setup, short, itertools.repeat(batch), no_evaluation)
 
         def evaluate_references() -> None:
             for reference in setup.task.references().values():

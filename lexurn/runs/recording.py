@@ -105,22 +105,20 @@ def train(
                 setup,
                 settings.training,
                 fit.training_batches(task, device=setup.device, start=start),
-                evaluate=evaluate,
-                log=trackers.log,
-                state=state,
-                checkpoint=checkpoint,
+                training.Callbacks(evaluate, trackers.log, checkpoint),
+                saved=state,
             )
-        series(trained.last_step, lambda: trained.last)
+        series(trained.last_step, lambda: trained.last_weights)
         series.finish()
-        model.load_state_dict(trained.best)
+        model.load_state_dict(trained.best_weights)
         table = distances(trained.best_step)
         for name, tokens in splits.items():
             predictions = evaluation.last_predictions(
                 setup.predictor, references, tokens[:batch_size]
             )
             trackers.log_table(f"predictions/{name}", predictions)
-    files.write(folder / store.WEIGHTS, save(trained.best))
-    files.write(folder / "last.safetensors", save(trained.last))
+    files.write(folder / store.WEIGHTS, save(trained.best_weights))
+    files.write(folder / "last.safetensors", save(trained.last_weights))
     origin["date"] = datetime.now(UTC).isoformat(timespec="seconds")
     origin |= {"seconds": round(seconds(), 1), "duration": duration(seconds())}
     files.write(folder / "provenance.json", json.dumps(origin, indent=2))

@@ -197,10 +197,10 @@ def get(
         return _load_for_use(settings)
     tasks.build(settings)  # raises if there is nothing to train on
     folder = paths.runs() / settings.name
-    with files.lock(folder, say=tracker.report_wait if tracker else files.on_stderr):
+    with files.lock(folder, notify=tracker.report_wait if tracker else files.print_to_stderr):
         if is_stored(settings):
             return _load_for_use(settings)
-        files.sweep(folder)
+        files.remove_leftovers(folder)
         files.write(folder / "settings.json", settings.model_dump_json(indent=2))
         n_steps = settings.training.n_steps
         tracker = tracker or ProgressLines(n_steps)

@@ -24,17 +24,12 @@ from lexurn.tasks.language import LanguageTask
 
 def train_model(model: nn.Module, settings: Settings) -> nn.Module:
     """Train a model of strings in place, like a run with these settings, to the last step."""
-    train = settings.training
-    stream = generator(train.seed, "tables")
     training.train(
         model,
         fit.training_batches(tasks.build(settings)),
-        settings=settings.replace(eval_every=train.n_steps).training,
-        tables=stream,
-        dropout_seed=train.seed,
-        evaluate=lambda model: {"validation_loss": 0.0},
-        log=lambda metrics, step: None,
-        first_row=LanguageTask.first_row,
+        training.Callbacks(lambda model: {"validation_loss": 0.0}, lambda metrics, step: None),
+        settings=settings.replace(eval_every=settings.training.n_steps).training,
+        objective=training.Objective(first_row=LanguageTask.first_row),
     )
     return model.eval()
 
@@ -61,7 +56,7 @@ def compare_linear(settings: Settings) -> pd.DataFrame:
             generator=generator(seed, "position pairs"),
         )
         predictor = _predictor(train_model(model, settings))
-        completed = go_on(predictor, prompts, limit=n_rows)
+        completed = complete_with_predictor(predictor, prompts, limit=n_rows)
         rates = rules.judge_completions(language, prompts, completed).set_index("measure")["value"]
         immediate_eos = (completed[:, prompts.shape[1]] == EOS).double().mean().item()
         n_parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -88,7 +88,7 @@ class BatchPositions(nn.Module):
 
     def begin(self) -> Any:
         """Return the state before the first row."""
-        return self.backbone.begin()
+        return self.backbone.initial_state()
 
     def step(self, x: Float[Tensor, "batch d_model"], state: Any) -> Float[Tensor, "batch d_model"]:
         """Return the output at the next row."""

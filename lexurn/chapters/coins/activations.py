@@ -30,7 +30,7 @@ Intervention = Callable[[Tensor], Tensor]
 
 def names(model: LanguageModel) -> list[str]:
     """Return the names of a model's activations, in the order in which they are computed."""
-    return list(places(model.backbone))
+    return list(hook_points(model.backbone))
 
 
 @torch.no_grad()
@@ -101,7 +101,7 @@ def _run(
     model: LanguageModel, tokens: Tokens, hooks: Mapping[str, Callable], table: Table | None
 ) -> LogProbs:
     check_tokens(tokens, model.vocab_size)
-    points = places(model.backbone)
+    points = hook_points(model.backbone)
     for name in hooks:
         if name not in points:
             raise KeyError(

@@ -201,7 +201,7 @@ def _batches(
     (batch time) is False for padding.
     """
     table = model.vocabulary.draw(1, generator=stream(0, "geometry table"))
-    points = places(model.backbone)
+    points = hook_points(model.backbone)
     names = [name for name in points if name.endswith("resid_pre")]
     names += [name for name in points if name.endswith("resid_post")][-1:]
     for batch in tokens.to(model.device).split(batch_size):

@@ -69,8 +69,8 @@ def predictor_rates(predictor: Predictor, language: Language, *, limit: int) -> 
     return completion_rates(
         language,
         prompt_sets(language.name),
-        lambda prompts: go_on(predictor, prompts, limit=limit),
-        lambda prompts: go_on(
+        lambda prompts: complete_with_predictor(predictor, prompts, limit=limit),
+        lambda prompts: complete_with_predictor(
             predictor, prompts, limit=limit, generator=generator(0, "sampled completions")
         ),
     )

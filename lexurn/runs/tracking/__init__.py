@@ -24,7 +24,7 @@ class Tracker(Protocol):
 
     def report_wait(self, text: str) -> None:
         """Report that another process is training this run; the caller waits for that process."""
-        on_stderr(text)
+        print_to_stderr(text)
 
     def resume(self, past: list[dict[str, Any]]) -> None:
         """Receive the metrics, each with its `step`, from before the training was cut off."""

@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from lexurn.base.files import on_stderr, write
+from lexurn.base.files import print_to_stderr, write
 from lexurn.runs.tracking import Tracker
 from lexurn.runs.tracking.keys import find_key
 
@@ -97,4 +97,4 @@ class Wandb(Tracker):
             self._say(line)
 
     def _say(self, text: str) -> None:
-        on_stderr("W&B: " + text.strip().replace(self.key or "\0", "***"))
+        print_to_stderr("W&B: " + text.strip().replace(self.key or "\0", "***"))
