@@ -6,6 +6,7 @@ Where the disk is full or cannot be written, a `StoreError` says so in one line,
 import errno
 import fcntl
 import gzip
+import hashlib
 import os
 import re
 import shutil
@@ -37,6 +38,16 @@ def read(path: Path) -> bytes:
         if packed.exists() and not path.exists()
         else path.read_bytes()
     )
+
+
+def hash_bytes(content: bytes, length: int | None = None) -> str:
+    """Return the first `length` hexadecimal digits of the SHA-256 hash of `content`, or all 64."""
+    return hashlib.sha256(content).hexdigest()[:length]
+
+
+def hash_file(path: Path) -> str:
+    """Return all 64 hexadecimal digits of the SHA-256 hash of a file's content."""
+    return hash_bytes(path.read_bytes())
 
 
 def append(path: Path, line: str) -> None:

@@ -8,7 +8,6 @@
 The arrays lie in `_build/texts`, by what they were made from, and are made again if that has changed.
 """
 
-import hashlib
 import io
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -63,7 +62,7 @@ class Text:
         }
 
     def _hash(self, split: str) -> str:
-        return hashlib.sha256(corpora.read(self.task.corpus, split).encode()).hexdigest()[:12]
+        return files.hash_bytes(corpora.read(self.task.corpus, split).encode(), 12)
 
     def _mapped(self, split: str) -> np.ndarray:
         made_from = f"{self._hash(split)}-{self.tokenizer.name}-{self.tokenizer.fingerprint}"

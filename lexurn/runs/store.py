@@ -6,7 +6,6 @@ must be, byte for byte, what was frozen (see `lexurn.publish.edition`), or it is
 """
 
 import difflib
-import hashlib
 import json
 import os
 import re
@@ -82,7 +81,7 @@ def check(path: Path) -> None:
 
 
 def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return files.hash_file(path)
 
 
 def _refused(path: Path, why: str) -> files.StoreError:
