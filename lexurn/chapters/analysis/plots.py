@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 
-from lexurn.figures.plots import distance_axis, line_style
+from lexurn.figures.plots import set_distance_axis, line_style
 from lexurn.figures.style import (
     COLORS,
     GREYS,
@@ -16,9 +16,9 @@ from lexurn.figures.style import (
     NAMES,
     RELATIVE,
     STYLES,
-    ends,
+    draw_reference_ends,
     label,
-    log_steps,
+    set_log_steps,
 )
 
 SHORT = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}
@@ -123,7 +123,7 @@ def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
             lw=0.8,
         )
     axes.set(xlabel="entropy of the training urn / ln V", ylabel="relative distance")
-    return ends(_outer(axes))
+    return draw_reference_ends(_outer(axes))
 
 
 def by_setting(
@@ -153,7 +153,7 @@ def by_setting(
     if y in log:
         axes.set(yscale="log")
     _outer(axes)
-    return ends(axes) if y in RELATIVE else axes
+    return draw_reference_ends(axes) if y in RELATIVE else axes
 
 
 def weights_along_training(trajectory: pd.DataFrame, axes: Axes) -> Axes:
@@ -169,7 +169,7 @@ def weights_along_training(trajectory: pd.DataFrame, axes: Axes) -> Axes:
     for area, hatch in zip(areas, HATCHES, strict=False):
         area.set(hatch=hatch, edgecolor="white", linewidth=0)
     axes.set(xlabel="step", ylabel="weight", ylim=(0, 1), xlim=(wide.index[0], wide.index[-1]))
-    return _outer(log_steps(axes))
+    return _outer(set_log_steps(axes))
 
 
 def _outer(axes: Axes) -> Axes:
@@ -219,4 +219,4 @@ def distances_along(trajectory: pd.DataFrame, axes: Axes) -> Axes:
                 line["step"], line["distance"], label=NAMES[reference], **line_style(reference)
             )
     axes.set(xlabel="step")
-    return distance_axis(log_steps(axes))
+    return set_distance_axis(set_log_steps(axes))
