@@ -128,7 +128,7 @@ display(Markdown(f"{len(points)} trainings of {grid[0].training.n_steps} steps, 
 # and 64 with a fresh urn each, the same at all steps. That is the *map*: a line for every kind, $D$, seed and step.
 
 # %%
-cells = strategies.followed(runs, jobs=study.jobs, say=widgets.line_in_place())
+cells = strategies.followed(runs, jobs=study.jobs, say=widgets.status_line())
 kinds = ("normal", "lexical")
 groups = cells.groupby(["kind", "n_tasks"], sort=False)
 known = groups[["l_u", "l_g", "l_m", "delta_l", "delta_l_sem", "apart", "k_u", "k_g", "k_m"]].mean()
@@ -489,7 +489,7 @@ base = [run for run in runs if run.settings.kind == "normal" and run.settings.ta
 titrations = {}
 for name, what, group in (("d_mlp", "MLPs", wider), ("context_length", "contexts", shorter)):
     models = [*base, *(found[point] for point in group)]
-    titrated = strategies.followed(models, jobs=study.jobs, say=widgets.line_in_place(), titrated=name)
+    titrated = strategies.followed(models, jobs=study.jobs, say=widgets.status_line(), titrated=name)
     titrated = titrated[titrated["step"] >= early].sort_values(name).rename(columns={"share": "to_memorizer"})
     titrations[what] = titrated
     shares = titrated.groupby([name, "step"])["to_memorizer"]
@@ -531,7 +531,7 @@ def of(who, name):
 wide = scores.pivot(index="seed", columns="who", values=["held out", "more urns"])
 worse = {part: wide[part]["account"] - wide[part]["baseline"] for part in ("held out", "more urns")}
 apart = intervals.of_few(worse["more urns"].tolist())
-cited = {name: claims.get(f"strategies/{name}").shown for name in ("alpha", "correlation_in", "tv_in", "tv_out")}
+cited = {name: claims.get(f"strategies/{name}").published_text for name in ("alpha", "correlation_in", "tv_in", "tv_out")}
 
 # %%
 lines = [
@@ -579,7 +579,7 @@ values |= {
 few = 16 if 16 in chosen else 32
 rises = risen[risen["n_tasks"] == few].groupby("kind")["rise"]
 values |= {f"rise_{kind}": rises.get_group(kind) for kind in kinds}
-measured = {f"strategies/{name}": claims.Measured(each.mean(), each.sem(), len(each)) for name, each in values.items()}
+measured = {f"strategies/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()}
 is_published = scale == 1 and len(chosen) == 8 and not changes.keys() - {"device", "threads", "tracker"}
 claims.table(measured, at_scale=is_published)
 

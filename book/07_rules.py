@@ -220,7 +220,7 @@ wide.rename_axis(columns="nats a word, best weights").reset_index("n")
 # Dashed is chance, dotted is saying EOS at once.
 
 # %%
-rates = cache.of_grid(grid, extrapolation.followed, name="rules-2", jobs=study.jobs, say=widgets.line_in_place())
+rates = cache.of_grid(grid, extrapolation.followed, name="rules-2", jobs=study.jobs, say=widgets.status_line())
 rates = rates.rename(columns=named)
 every = extrapolation.each_seed(rates)
 of = {"transformer": "no positions", "lstm": "lstm", "mamba": "mamba", "xlstm": "xlstm"}  # published, ours
@@ -251,7 +251,7 @@ wide.rename(columns=order | {"finished": "ended"}).rename_axis(columns=said_n)
 # such: the mean squares of a layout of seeds and prompts, less what is left of neither.
 
 # %%
-by_prompt = cache.of_grid(grid, extrapolation.by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.line_in_place())
+by_prompt = cache.of_grid(grid, extrapolation.by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.status_line())
 both = extrapolation.over_seeds_and_prompts(by_prompt.rename(columns=named), ["language", "model", "decoding"])
 intervals = [str(intervals.Interval(*each)) for each in both[["mean", "low", "high", "n"]].values]
 both["95 % over both"] = [text.replace(" ", "\N{NO-BREAK SPACE}") for text in intervals]
@@ -353,7 +353,7 @@ display(Markdown(f"Rule 1 is kept: {said}. Prompts of aNbN that keep rule 2: {ru
 # (*adversarial*), do models take it up? Half of the prompts are trained on and the other half never seen.
 
 # %%
-told = cache.of_grid(completed, extrapolation.followed, name="rules-2", jobs=study.jobs, say=widgets.line_in_place())
+told = cache.of_grid(completed, extrapolation.followed, name="rules-2", jobs=study.jobs, say=widgets.status_line())
 told = told[
     told["best"] & (told["measure"] == rules.KEPT) & told["prompts"].isin(["trained_on", "out_of_distribution"])
 ]
@@ -370,7 +370,7 @@ table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], val
 # any word that begins so will do.
 
 # %%
-asked = cache.of_grid(longer, lengths.followed, name="lengths-1", jobs=study.jobs, say=widgets.line_in_place())
+asked = cache.of_grid(longer, lengths.followed, name="lengths-1", jobs=study.jobs, say=widgets.status_line())
 lines = intervals.over_seeds(asked, ["language", "model", "length"]).rename(columns={"mean": "right"})
 options = {"x": "length", "y": "right", "line": "model", "within": [0.0, 1.0], "by": "language", "share_y": True}
 alt = "Share of words completed rightly against their length, up to twice that of training: a panel a language."
@@ -492,7 +492,7 @@ values |= {f"sampled_aNbN_{name}": drawn[drawn["model"] == of[name]]["value"] fo
 values["rule_2_first"] = first[first["model"] == "no positions"]["value"]
 inside = excess[(excess["split"] == "in_distribution") & (excess["language"] == "dyck")]
 values |= {"excess_dyck_lstm": inside[inside["model"] == "lstm"]["value"], "relabelled_lexical": nameless["lexical"]}
-measured = {f"rules/{name}": claims.Measured(each.mean(), each.sem(), len(each)) for name, each in values.items()}
+measured = {f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()}
 is_published = scale == 1 and not changes.keys() - {"device", "threads", "tracker"}
 claims.table(measured, at_scale=is_published)
 

@@ -114,7 +114,7 @@ number = f"{len(texts)} texts, the same for all; {study.n_seeds} seed(s) a line"
 
 # %%
 def tables_of(make, name, points):
-    say = widgets.line_in_place()
+    say = widgets.status_line()
     return cache.of_grid(points, make, name=name, jobs=study.jobs, say=say)
 
 
@@ -311,7 +311,7 @@ display(Markdown(f"The first eight places less the others: {', '.join(f'{s} {v:+
 pair = {name: found[grid.where(system=name)[0]] for name in ("pre SwiGLU", "post SwiGLU")}
 make = partial(token_geometry.of_prompts, prompts=prompts)
 name = f"prompts-1-{asked.fingerprint(prompts)}"
-tables = cache.tables(list(pair.values()), make, name=name, jobs=study.jobs, say=widgets.line_in_place())
+tables = cache.tables(list(pair.values()), make, name=name, jobs=study.jobs, say=widgets.status_line())
 maps = dict(zip(pair, tables, strict=True))
 different = maps["post SwiGLU"].assign(value=maps["post SwiGLU"]["value"] - maps["pre SwiGLU"]["value"])
 every = pd.concat([t.assign(who=who) for who, t in {**maps, "post less pre": different}.items()], ignore_index=True)
@@ -380,7 +380,7 @@ if study.n_seeds > 1:
 others = [other.path.name for other in beside.values()]
 name = f"cka-3-{asked.fingerprint(others)}"
 make = partial(token_geometry.alike, others=others)
-(both,) = cache.tables([one], make, name=name, say=widgets.line_in_place())
+(both,) = cache.tables([one], make, name=name, say=widgets.status_line())
 both["who"] = both["who"].replace({other.path.name: who for who, other in beside.items()})
 options = {"by": "who", "size": (3.2, 2.9), "down": "layer of pre SwiGLU", "runs": [one, *beside.values()]}
 alt = "How alike the layers of the pre-norm SwiGLU model are to those of others, by CKA: a map for each other."
@@ -466,7 +466,7 @@ figure(plots.curves, drawn, name="known", alt=alt, n=f"{study.n_seeds} seed(s) a
 # %%
 balls = [point for point in known.points if point.task.name == "urns"]
 of_urns, make = [models[each] for each in balls], token_geometry.of_predictions
-tables = cache.tables(of_urns, make, name="predictions-2", jobs=study.jobs, say=widgets.line_in_place())
+tables = cache.tables(of_urns, make, name="predictions-2", jobs=study.jobs, say=widgets.status_line())
 points = [t.assign(seed=p.training.seed, **known.places[p.name]) for t, p in zip(tables, balls, strict=True)]
 seen = pd.concat(points).melt(["who", "seed", "data", "kind"], var_name="measure")
 seen["who"] = seen["who"].mask(seen["who"] == "model", seen["kind"] + " model")
@@ -515,7 +515,7 @@ ends = dims[dims["layer"] == 2].set_index(["data", "kind"])["value"]
 values |= {f"urns_{kind}": ends.loc[[("urns of 4", kind)]] for kind in ("normal", "lexical")}
 at_the_end = moved[(moved["measure"] == "cosine") & (moved["layer"] == 2)].set_index("data")["value"]
 values |= {"exchangeable_cosine": at_the_end.loc[["urns of 4"]], "words_cosine": at_the_end.loc[["aNbN"]]}
-measured = {f"geometry/{name}": claims.Measured(each.mean(), each.sem(), len(each)) for name, each in values.items()}
+measured = {f"geometry/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()}
 is_published = scale == 1 and not data
 claims.table(measured, at_scale=is_published)
 

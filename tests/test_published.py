@@ -35,4 +35,6 @@ def test_a_published_run_computed_anew_begins_the_same(results, kind):
         for name in runs.table(kind=kind)["name"]
         if runs.load(name).provenance["device"] == "cpu"
     )
-    assert edition.recomputed(name) == pytest.approx(runs.load(name).first_losses, rel=1e-4)
+    assert edition.recompute_first_losses(name) == pytest.approx(
+        runs.load(name).first_losses, rel=1e-4
+    )

@@ -1,8 +1,9 @@
-"""The published edition: what its chapters use from the store, frozen into `book/results`, a root that is only read.
+"""The published edition: what its chapters use from the store, copied into `book/results`.
 
-Of a run: settings, metrics, results, provenance and urns; its weights, in half precision, only where a chapter asked
-for the model. Never a resumable state. `edition.json` holds the hash of every file, so that what was altered since is
-refused (`store.check`), and how far the rounding of the weights moved the predictions.
+`book/results` is a second, read-only root of the store. It has settings, metrics, results,
+provenance and urns of each run, but no resumable state. It has a run's weights, in half precision,
+only if a chapter used the model. `edition.json` has the hash of every file, so that altered files
+are refused (`store.check`), and how much the rounding of weights changed the predictions.
 """
 
 import contextlib
@@ -22,130 +23,124 @@ from lexurn.base import divergences, files, paths
 from lexurn.measures.comparison import over_rows
 from lexurn.runs import fit, provenance, store
 
-MOST_BYTES = 25_000_000
-"""Of a whole edition."""
-
-N_FOR_ROUNDING = 50
-"""Sequences that the effect of rounding a model's weights is measured on."""
+MAX_BYTES = 25_000_000  # of a whole edition
+N_ROUNDING_SEQUENCES = 50  # on which the effect of rounding the weights is measured
 
 
 def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
-    """Replace `book/results` by what is named in `used` (as in `store.used`), and return its `edition.json`.
+    """Replace `book/results` by the files named in `used`, and return the new `edition.json`.
 
-    Runs and tables that are published already may be among it. Raises StoreError where a run is missing, was made
-    with uncommitted changes, or everything together is too large; then what was published stays.
+    `used` has the form of `store.used`, and may name runs and tables that are published already.
+    Raises StoreError if a run is missing or was trained with uncommitted changes, or if the edition
+    is too large; the published edition then stays as it was.
     """
     used = set(used)
-    target, beside = paths.root() / "book" / "results", paths.build() / "work" / "results"
-    shutil.rmtree(beside, ignore_errors=True)
-    with files.worded(beside):
-        beside.mkdir(parents=True)
-    rounding = 0.0
+    target = paths.root() / "book" / "results"
+    stage = paths.build() / "work" / "results"
+    shutil.rmtree(stage, ignore_errors=True)
+    with files.worded(stage):
+        stage.mkdir(parents=True)
     names = sorted({name.partition("/")[0] for name in used} - {"tables"})
-    begun_with = {_used(name).settings.training.initial for name in names}
+    initial_keys = {_load_used(name).settings.training.initial for name in names}
+    rounding = (store.edition() or {}).get("rounding", 0.0)
+    machines = set()
     for name in names:
-        options = {
-            "weights": f"{name}/{store.WEIGHTS}" in used,
-            "half": store.key(beside / name) not in begun_with,
-        }
-        rounding = max(rounding, _freeze_run(name, beside / name, **options))
+        run = _load_used(name)
+        has_weights = f"{name}/{store.WEIGHTS}" in used
+        half = store.key(stage / name) not in initial_keys
+        rounding = max(rounding, _freeze_run(run, stage / name, weights=has_weights, half=half))
+        device = run.provenance["device"]
+        machines.add(run.provenance["processor"] if device == "cpu" else device)
     for name in sorted(name for name in used if name.startswith("tables/")):
         source = store.stored(name)
         store.check(source)
-        (beside / "tables").mkdir(exist_ok=True)
-        content = gzip.compress(files.read(source.with_name(Path(name).name)), mtime=0)
-        files.write(beside / f"{name}.gz", content)
-    made = [json.loads(path.read_text()) for path in sorted(beside.glob("*/provenance.json"))]
-    machines = {each["processor"] if each["device"] == "cpu" else each["device"] for each in made}
-    edition = seal(
-        beside,
-        scale=scale,
-        machines=sorted(machines),
-        rounding=max(rounding, (store.edition() or {}).get("rounding", 0.0)),
-    )
-    if (size := store.size(beside)) > MOST_BYTES:
+        (stage / "tables").mkdir(exist_ok=True)
+        content = files.read(source.with_name(Path(name).name))
+        files.write(stage / f"{name}.gz", gzip.compress(content, mtime=0))
+    edition = seal(stage, scale=scale, machines=sorted(machines), rounding=rounding)
+    if (size := store.size(stage)) > MAX_BYTES:
         raise files.StoreError(
-            f"this edition has {size:,} bytes, more than {MOST_BYTES:,}; let its chapters use less"
+            f"this edition has {size:,} bytes, more than {MAX_BYTES:,}; let its chapters use less"
         )
-    before = beside.with_name("results-before")
-    shutil.rmtree(before, ignore_errors=True)
+    previous = stage.with_name("results-before")
+    shutil.rmtree(previous, ignore_errors=True)
     with files.worded(target):
         if target.exists():
-            shutil.move(target, before)
-        shutil.move(beside, target)
-    shutil.rmtree(before, ignore_errors=True)
+            shutil.move(target, previous)
+        shutil.move(stage, target)
+    shutil.rmtree(previous, ignore_errors=True)
     return edition
 
 
 def seal(root: Path, **about: Any) -> dict[str, Any]:
-    """Write `edition.json` over all files below a folder."""
+    """Write `edition.json` with the hashes of all files below a folder, and return its content."""
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    hashes = {name: store.digest(root / name) for name in names if name != store.EDITION}
+    hashes = {name: files.hash_file(root / name) for name in names if name != store.EDITION}
     date = datetime.now(UTC).isoformat(timespec="seconds")
     edition = {"frozen": date, "commit": provenance.commit(), **about, "files": hashes}
     files.write(root / store.EDITION, json.dumps(edition, indent=1))
     return edition
 
 
-def recomputed(name: str) -> list[float]:
-    """The first losses of a stored run, computed anew: to be compared with its `first_losses`.
+def recompute_first_losses(name: str) -> list[float]:
+    """Return the first losses of a stored run after training it again; see `Run.first_losses`.
 
-    On the kind of device that it was trained on, as the random tables of a training are drawn there. Raises
-    ParameterError where there is none.
+    Trains on the same kind of device as the run, because that device draws the random tables.
+    Raises ParameterError if the machine has no such device.
     """
     run = runs.load(name)
     device = run.provenance["device"] if run.provenance["device"] in ("cpu", "mps") else "cuda"
-    settings = run.settings.model_copy(
-        update={"machine": run.settings.machine.model_copy(update={"device": device})}
-    )
-    ready, n_steps = fit.prepare(settings), settings.training.n_steps
+    machine = run.settings.machine.model_copy(update={"device": device})
+    settings = run.settings.model_copy(update={"machine": machine})
+    ready = fit.prepare(settings)
+    n_losses = min(training.N_FIRST, settings.training.n_steps)
     losses: list[float] = []
 
-    def keep(metrics: training.Metrics, step: int) -> None:
+    def log(metrics: training.Metrics, step: int) -> None:
         losses.extend([metrics["train_loss"]] if step else [])
-        if len(losses) == min(training.N_FIRST, n_steps):
+        if len(losses) == n_losses:
             raise StopIteration
 
-    train = settings.training.model_copy(
-        update={"eval_every": 1}
-    )  # as long as ever: its schedule depends on that
+    # The number of steps stays, because the learning-rate schedule depends on it.
+    train = settings.training.model_copy(update={"eval_every": 1})
     with fit.threads(settings.machine.threads), contextlib.suppress(StopIteration):
         batches = fit.batches(settings, ready.pool, device=ready.device)
-        fit.fit(ready, train, batches, evaluate=lambda _: {"validation_loss": 0.0}, log=keep)
+        fit.fit(ready, train, batches, evaluate=lambda _: {"validation_loss": 0.0}, log=log)
     return losses
 
 
-def _used(name: str) -> runs.Run:
+def _load_used(name: str) -> runs.Run:
     try:
         return runs.load(name)
     except FileNotFoundError as error:
-        raise files.StoreError(f"{error}; a chapter used it, execute that one again") from None
+        raise files.StoreError(f"{error}; a chapter used it: execute the chapter again") from None
 
 
-def _freeze_run(name: str, folder: Path, *, weights: bool, half: bool) -> float:
-    """Copy what is published of a run; returns how far its predictions move by the rounding (symmetrized KL, nats).
+def _freeze_run(run: runs.Run, folder: Path, *, weights: bool, half: bool) -> float:
+    """Copy a run's published files; return how much rounding its weights changes its predictions.
 
-    Weights that other runs begin with are not rounded, so that these come out the same again.
+    The change is a mean symmetrized KL in nats. Weights that other runs start from are not rounded
+    (`half` is False), so that these runs can be reproduced.
     """
-    run = _used(name)
     if run.provenance["dirty"]:
         raise files.StoreError(
-            f"{name} was trained with uncommitted changes; commit them, delete it and train it again"
+            f"{run.path.name} was trained with uncommitted changes; "
+            "commit them, delete the run and train it again"
         )
     folder.mkdir()
-    for file in ("settings.json", "provenance.json", "urns.safetensors"):
-        if (run.path / file).exists():
-            files.write(folder / file, (run.path / file).read_bytes())
-    for file in ("results.json", "metrics.jsonl"):
-        files.write(folder / f"{file}.gz", gzip.compress(files.read(run.path / file), mtime=0))
+    for name in ("settings.json", "provenance.json", "urns.safetensors"):
+        if (run.path / name).exists():
+            files.write(folder / name, (run.path / name).read_bytes())
+    for name in ("results.json", "metrics.jsonl"):
+        files.write(folder / f"{name}.gz", gzip.compress(files.read(run.path / name), mtime=0))
     if not weights:
         return 0.0
     exact = load(files.read(run.path / store.WEIGHTS))
-    files.write(
-        folder / store.WEIGHTS,
-        save({key: tensor.half() if half else tensor for key, tensor in exact.items()}),
-    )
-    tokens = fit.held_out(run.settings, run.pool)["out_of_distribution"][:N_FOR_ROUNDING]
+    rounded = {key: tensor.half() if half else tensor for key, tensor in exact.items()}
+    files.write(folder / store.WEIGHTS, save(rounded))
+    tokens = fit.held_out(run.settings, run.pool)["out_of_distribution"][:N_ROUNDING_SEQUENCES]
     with torch.no_grad():
-        off = divergences.symmetrized_kl(run.predictor(tokens), runs.Run(folder).predictor(tokens))
-    return float(over_rows(off).mean())
+        change = divergences.symmetrized_kl(
+            run.predictor(tokens), runs.Run(folder).predictor(tokens)
+        )
+    return float(over_rows(change).mean())
