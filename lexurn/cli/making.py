@@ -141,7 +141,7 @@ def _published_params() -> Path | None:
 
 
 def say(text: str, is_last: bool) -> None:
-    """Print a line that the next one overwrites on a terminal, unless it `is_last` of its matter."""
+    """Print a line that the next one overwrites on a terminal, unless it is the last of a topic."""
     if sys.stderr.isatty():
         text = text if is_last else text[: shutil.get_terminal_size().columns - 1]
         click.echo(f"\r\033[K{text}", nl=is_last, err=True)

@@ -249,5 +249,5 @@ def predictions(table: pd.DataFrame, axes: Axes, *, names: Sequence[str] = ()) -
 
 
 def ball_colors(n_colors: int) -> Sequence[Any]:
-    """Return one colour per ball colour, from dark to light, so that greyscale prints differ too."""
+    """Return one colour per ball colour, from dark to light, to differ in greyscale too."""
     return [colormaps["viridis"](0.95 * color / max(n_colors - 1, 1)) for color in range(n_colors)]

@@ -149,7 +149,7 @@ def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[s
 
 
 def status_line() -> Callable[[str], None]:
-    """Return a function that shows a text in place of its last one, or on stderr without notebook."""
+    """Return a function that replaces its last text in a notebook, and elsewhere prints lines."""
     from IPython.display import Markdown, display
 
     if not _in_notebook():

@@ -97,7 +97,7 @@ display(
 
 
 def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
-    """Create a chapter that runs as it stands, and list it in contents, README and smoke parameters.
+    """Create a chapter that runs as it stands, and list it in contents, README and smoke.yaml.
 
     Returns the written files, the chapter's source and notebook first. Raises ParameterError for an
     unusable name or title, and OSError if something is in the way; then no file is changed.
@@ -156,7 +156,7 @@ def _check_name_and_title(name: str, title: str) -> None:
 
 
 def _contents_with_chapter(contents: Path, last: str, stem: str) -> str:
-    """Return the contents with a line after the last chapter's line and what is indented below it."""
+    """Return the contents with a line after the last chapter's line and its indented lines."""
     pattern = rf"^( *)- file: {last}\b.*\n(?:\1 +.*\n)*"
     match = _find_entry(contents, pattern, f"line `- file: {last}`")
     return _insert_after(match, f"{match[1]}- file: {stem}\n")

@@ -50,7 +50,7 @@ def picture_hashes(notebook: Any) -> list[str]:
 
 
 def find_lint(notebook: Any) -> Iterator[str]:
-    """Yield a finding for each figure name used twice and each output with a picture but no card."""
+    """Yield a finding per figure name used twice and per output with a picture but no card."""
     cards = read_cards(notebook)
     known = {png for card in cards for png in card.about["pictures"]}
     names = Counter(card.about["name"] for card in cards)
@@ -73,7 +73,7 @@ def find_lint(notebook: Any) -> Iterator[str]:
 
 
 def _outputs(notebook: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the data of each cell's outputs with the cell's place, and the states of all widgets."""
+    """Yield the data of each cell's outputs with the cell's place, and all widgets' states."""
     n_cells = len(notebook.cells)
     for number, cell in enumerate(notebook.cells, 1):
         first = next((line.strip() for line in cell.source.splitlines() if line.strip()), "")

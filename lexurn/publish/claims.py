@@ -82,7 +82,7 @@ class Claim(BaseModel):
 
 @dataclass(frozen=True)
 class Measurement:
-    """Our number, its standard error over `n` urns, pools or sets, and the exact value, if known."""
+    """Our number, its standard error over `n` urns, pools or sets, and its exact value."""
 
     value: float
     error: float

@@ -6,7 +6,6 @@ only if a chapter used the model. `edition.json` has the hash of every file, so 
 are refused (`store.check`), and how much the rounding of weights changed the predictions.
 """
 
-import contextlib
 import gzip
 import json
 import shutil
@@ -18,7 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import load, save
 
-from lexurn import runs, training
+from lexurn import runs
 from lexurn.base import divergences, files, paths
 from lexurn.measures.comparison import over_rows
 from lexurn.runs import fit, provenance, store
@@ -80,33 +79,6 @@ def seal(root: Path, **about: Any) -> dict[str, Any]:
     edition = {"frozen": date, "commit": provenance.commit(), **about, "files": hashes}
     files.write(root / store.EDITION, json.dumps(edition, indent=1))
     return edition
-
-
-def recompute_first_losses(name: str) -> list[float]:
-    """Return the first losses of a stored run after training it again; see `Run.first_losses`.
-
-    Trains on the same kind of device as the run, because that device draws the random tables.
-    Raises ParameterError if the machine has no such device.
-    """
-    run = runs.load(name)
-    device = run.provenance["device"] if run.provenance["device"] in ("cpu", "mps") else "cuda"
-    machine = run.settings.machine.model_copy(update={"device": device})
-    settings = run.settings.model_copy(update={"machine": machine})
-    ready = fit.prepare(settings)
-    n_losses = min(training.N_FIRST, settings.training.n_steps)
-    losses: list[float] = []
-
-    def log(metrics: training.Metrics, step: int) -> None:
-        losses.extend([metrics["train_loss"]] if step else [])
-        if len(losses) == n_losses:
-            raise StopIteration
-
-    # The number of steps stays, because the learning-rate schedule depends on it.
-    train = settings.training.model_copy(update={"eval_every": 1})
-    with fit.threads(settings.machine.threads), contextlib.suppress(StopIteration):
-        batches = fit.batches(settings, ready.pool, device=ready.device)
-        fit.fit(ready, train, batches, evaluate=lambda _: {"validation_loss": 0.0}, log=log)
-    return losses
 
 
 def _load_used(name: str) -> runs.Run:

@@ -79,7 +79,7 @@ class Progress:
 async def execute_all(
     chapters: Sequence[Chapter], progress: Progress, *, jobs: int, timeout: int
 ) -> None:
-    """Execute chapters, `jobs` at a time, which share the threads; cancelling stops all processes."""
+    """Execute chapters, `jobs` at a time with shared threads; cancelling stops all processes."""
     n_parallel = max(min(jobs, len(chapters)), 1)
     semaphore = asyncio.Semaphore(n_parallel)
 
@@ -202,7 +202,7 @@ async def _run(job: dict[str, Any], log: Path, start_cell: Callable[[int, int], 
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=file,
-            start_new_session=True,  # Ctrl-C reaches this process only: that one ends with its input
+            start_new_session=True,  # keeps Ctrl-C from it: it ends with its input
             limit=2**20,
         )
     try:

@@ -88,7 +88,7 @@ def execute(job: dict[str, Any], report: Callable[..., None]) -> str:
 
 
 def poll_in_slices(get_msg: Any) -> Any:
-    """Return a channel's `get_msg` that waits in short slices instead of once for the whole time."""
+    """Return a channel's `get_msg` that waits in short slices instead of once."""
 
     async def patient_get_msg(self: Any, timeout: float | None = None) -> Any:
         deadline = float("inf") if timeout is None else time.monotonic() + timeout

@@ -21,7 +21,10 @@ What each chapter on this site was executed with. The page of a failed chapter s
 to the failure.
 
 """
-EXECUTION_COLUMNS = "chapter result parameters device seconds finished commit runs".split()
+EXECUTION_COLUMNS = (
+    *("chapter", "result", "parameters", "device"),
+    *("seconds", "finished", "commit", "runs"),
+)
 
 CLAIMS = """# Claims
 

@@ -47,13 +47,12 @@ def add_badge(app: Any, config: Any) -> None:
 
 def remove_thebe(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Remove scripts that name Thebe from a page."""
-
-    def names_thebe(script: Any) -> bool:
-        text = f"{getattr(script, 'filename', script)}{getattr(script, 'attributes', '')}"
-        return "thebe" in text.lower()
-
-    scripts = context["script_files"]
-    context["script_files"] = [script for script in scripts if not names_thebe(script)]
+    context["script_files"] = [
+        script
+        for script in context["script_files"]
+        if "thebe"
+        not in f"{getattr(script, 'filename', script)}{getattr(script, 'attributes', '')}".lower()
+    ]
 
 
 def remove_preloads(app: Any, failed: Exception | None) -> None:
@@ -70,18 +69,13 @@ def convert_docstring(
     converted = []
     in_block = False
     for line in lines:
-        if line.startswith("    ") and not in_block:
-            converted += ["::", ""]
-        elif line.strip() and not line.startswith("    ") and in_block:
-            converted.append("")
-        if line.strip():
-            in_block = line.startswith("    ")
-        converted.append(line if in_block else _convert_line(line))
+        is_code = line.startswith("    ")
+        if line.strip() and is_code != in_block:
+            converted += ["::", ""] if is_code else [""]
+            in_block = is_code
+        parts = [line] if in_block else re.split(r"`([^`]*)`", line)  # text and code in turn
+        if not in_block:
+            parts[::2] = [re.sub(r"([\\*|_])", r"\\\1", text) for text in parts[::2]]
+            parts[1::2] = [f"``{code}``" for code in parts[1::2]]
+        converted.append("".join(parts))
     lines[:] = converted
-
-
-def _convert_line(line: str) -> str:
-    parts = re.split(r"`([^`]*)`", line)  # text and code in turn
-    parts[::2] = [re.sub(r"([\\*|_])", r"\\\1", text) for text in parts[::2]]
-    parts[1::2] = [f"``{code}``" for code in parts[1::2]]
-    return "".join(parts)
