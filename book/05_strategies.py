@@ -531,7 +531,8 @@ def of(who, name):
 wide = scores.pivot(index="seed", columns="who", values=["held out", "more urns"])
 worse = {part: wide[part]["account"] - wide[part]["baseline"] for part in ("held out", "more urns")}
 apart = intervals.of_few(worse["more urns"].tolist())
-cited = {name: claims.get(f"strategies/{name}").published_text for name in ("alpha", "correlation_in", "tv_in", "tv_out")}
+names = ("alpha", "correlation_in", "tv_in", "tv_out")
+cited = {name: claims.get(f"strategies/{name}").published_text for name in names}
 
 # %%
 lines = [
@@ -579,7 +580,9 @@ values |= {
 few = 16 if 16 in chosen else 32
 rises = risen[risen["n_tasks"] == few].groupby("kind")["rise"]
 values |= {f"rise_{kind}": rises.get_group(kind) for kind in kinds}
-measured = {f"strategies/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()}
+measured = {
+    f"strategies/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()
+}
 is_published = scale == 1 and len(chosen) == 8 and not changes.keys() - {"device", "threads", "tracker"}
 claims.table(measured, at_scale=is_published)
 

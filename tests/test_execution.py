@@ -204,9 +204,9 @@ def test_one_line_changed_in_a_module_executes_again_what_had_loaded_it(root):
     said = finished(book(root, "--jobs", "2"))
     assert executed(said) == ["01_good", "02_other", "03_trains"]
     for module, wanted in (
-        ("divergences", ["02_other", "03_trains"]),
+        ("base/divergences", ["02_other", "03_trains"]),
         ("settings/training", ["01_good", "03_trains"]),
-        ("site", []),
+        ("publish/site", []),
     ):
         path = root / "lexurn" / f"{module}.py"
         path.write_text(path.read_text() + "\n# one line more\n")
