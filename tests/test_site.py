@@ -139,7 +139,10 @@ def test_a_changed_module_or_run_makes_the_chapters_that_used_it_run_again(root)
 def test_a_claim_that_comes_out_otherwise_fails_the_build(root):
     (root / "params").mkdir()
     shutil.copy(REAL / "params" / "claims.yaml", root / "params")
-    body = 'from lexurn import claims\nclaims.table({{"headline/lexical": claims.Measurement({}, 0.02, 12)}})\n'
+    body = (
+        "from lexurn.publish import claims\n"
+        'claims.table({{"headline/lexical": claims.Measurement({}, 0.02, 12)}})\n'
+    )
     (root / "book" / "01_good.py").write_text(HEADER + body.format(0.3))
     result = run()
     assert result.exit_code == 1
