@@ -114,10 +114,7 @@ def line_groups(table: pd.DataFrame, column: str) -> list[tuple[Any, pd.DataFram
 
 
 def training(metrics: pd.DataFrame, axes: Axes, *, view: str) -> Axes:
-    """Draw the logged `metrics` of one run: the losses if `view` is `losses`, else the distances.
-
-    See `losses` and `distances_along_training`.
-    """
+    """Draw logged `metrics` of one run: the losses if `view` is "losses", else the distances."""
     return losses(metrics, axes) if view == "losses" else distances_along_training(metrics, axes)
 
 
