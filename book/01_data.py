@@ -343,7 +343,7 @@ from lexurn.publish import claims
 
 cells_of = exact.assign(cell=[f"V{v}_C{c}_D{d}" for v, c, d in exact[["n_colors", "context_length", "n_tasks"]].values])
 lines = cells_of[cells_of["mean"] > 1e-12].set_index(["cell", "split", "reference"])[["mean", "sem"]]
-measured = {"exact/" + "/".join(key): claims.Measured(mean, sem, n_pools) for key, mean, sem in lines.itertuples()}
+measured = {"exact/" + "/".join(key): claims.Measurement(mean, sem, n_pools) for key, mean, sem in lines.itertuples()}
 display(Markdown(claims.summary(measured)))
 
 # %% [markdown]
@@ -376,7 +376,7 @@ if near == "symmetrized":
     texts.append("that generalizes because it was compared with M alone; here every model is compared with S as well,")
     texts.append("and the chapter on the analysis asks what such models become.")
 scores = {
-    f"headline/exact_{name}": claims.Measured(mean, sem, n)
+    f"headline/exact_{name}": claims.Measurement(mean, sem, n)
     for name, mean, sem, n in headline[["mean", "sem", "n"]].itertuples()
 }
 texts.append(claims.summary(scores))

@@ -559,10 +559,10 @@ display(
 scores_of = pairs.loc[4] if 4 in colors else pairs.loc[colors[0]]
 found = {f"relative_distance_{kind}": verdict[colors[0], kind].r for kind in kinds}
 found["lexical_minus_symmetrized"] = off
-measured = {f"headline/{name}": claims.Measured(each.value, each.error, each.n) for name, each in found.items()}
+measured = {f"headline/{name}": claims.Measurement(each.value, each.error, each.n) for name, each in found.items()}
 for kind, memorizer in (("normal", "memorizing"), ("lexical", "symmetrized")):
     score, of_memorizer = scores_of[kind], scores_of[memorizer].mean()
-    measured[f"headline/{kind}"] = claims.Measured(score.mean(), score.sem(), len(score), of_memorizer)
+    measured[f"headline/{kind}"] = claims.Measurement(score.mean(), score.sem(), len(score), of_memorizer)
 machine = ("device", "threads", "tracker")
 is_published = scale == 1 and colors[0] == 4 and not [name for name in changes if name not in machine]
 claims.table(measured, at_scale=is_published)

@@ -579,7 +579,9 @@ values |= {
 few = 16 if 16 in chosen else 32
 rises = risen[risen["n_tasks"] == few].groupby("kind")["rise"]
 values |= {f"rise_{kind}": rises.get_group(kind) for kind in kinds}
-measured = {f"strategies/{name}": claims.Measured(each.mean(), each.sem(), len(each)) for name, each in values.items()}
+measured = {
+    f"strategies/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()
+}
 is_published = scale == 1 and len(chosen) == 8 and not changes.keys() - {"device", "threads", "tracker"}
 claims.table(measured, at_scale=is_published)
 

@@ -376,12 +376,12 @@ for what, values in (
 
 # %%
 sorted_fits = fits[fits["sequences"] == "sorted"].set_index("after")
-measured = {key: claims.Measured(value, float("nan"), 1) for key, value in attained.items()}
-measured["coins/excess_default"] = claims.Measured(*intervals.mean_and_sem(left["default"]), len(fresh))
+measured = {key: claims.Measurement(value, float("nan"), 1) for key, value in attained.items()}
+measured["coins/excess_default"] = claims.Measurement(*intervals.mean_and_sem(left["default"]), len(fresh))
 for after in names.values():
     for column, key in (("r2", f"coins/r2_{after}"), ("r2_mixed", f"coins/r2_mixed_{after}")):
         values = sorted_fits.loc[after, column]
-        measured[key] = claims.Measured(values.mean(), values.sem(), len(values))
+        measured[key] = claims.Measurement(values.mean(), values.sem(), len(values))
 fixed = {"n_colors", "n_tasks", "context_length", "n_steps", "eval_every", "n_test_samples", "device", "threads"}
 claims.table(measured, at_scale=train.n_steps == 5000 and not flat.keys() - fixed)
 

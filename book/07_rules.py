@@ -500,7 +500,7 @@ values |= {f"sampled_aNbN_{name}": drawn[drawn["model"] == of[name]]["value"] fo
 values["rule_2_first"] = first[first["model"] == "no positions"]["value"]
 inside = excess[(excess["split"] == "in_distribution") & (excess["language"] == "dyck")]
 values |= {"excess_dyck_lstm": inside[inside["model"] == "lstm"]["value"], "relabelled_lexical": nameless["lexical"]}
-measured = {f"rules/{name}": claims.Measured(each.mean(), each.sem(), len(each)) for name, each in values.items()}
+measured = {f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()}
 is_published = scale == 1 and not changes.keys() - {"device", "threads", "tracker"}
 claims.table(measured, at_scale=is_published)
 

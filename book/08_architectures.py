@@ -410,7 +410,7 @@ for kind in ("permuted", "lexical"):
     for model in ("transformer", "lstm", "mamba", "xlstm"):
         values[f"relabelled_{kind}_{model}"] = of(final, data="relabelled", kind=kind, model=model)["value"]
 measured = {
-    f"architectures/{name}": claims.Measured(each.mean(), each.sem(), len(each)) for name, each in values.items()
+    f"architectures/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()
 }
 is_published = scale == 1 and not changes.keys() - {"device", "threads", "tracker"}
 claims.table(measured, at_scale=is_published)

@@ -120,7 +120,7 @@ number = f"{len(texts)} texts, the same for all; {study.n_seeds} seed(s) a line"
 
 # %%
 def tables_of(make, name, points):
-    say = widgets.line_in_place()
+    say = widgets.status_line()
     return cache.of_grid(points, make, name=name, jobs=study.jobs, say=say)
 
 
@@ -317,7 +317,7 @@ display(Markdown(f"The first eight places less the others: {', '.join(f'{s} {v:+
 pair = {name: found[grid.where(system=name)[0]] for name in ("pre SwiGLU", "post SwiGLU")}
 make = partial(token_geometry.prompt_cosines, prompts=prompts)
 name = f"prompts-1-{asked.fingerprint(prompts)}"
-tables = cache.tables(list(pair.values()), make, name=name, jobs=study.jobs, say=widgets.line_in_place())
+tables = cache.tables(list(pair.values()), make, name=name, jobs=study.jobs, say=widgets.status_line())
 maps = dict(zip(pair, tables, strict=True))
 different = maps["post SwiGLU"].assign(value=maps["post SwiGLU"]["value"] - maps["pre SwiGLU"]["value"])
 every = pd.concat([t.assign(who=who) for who, t in {**maps, "post less pre": different}.items()], ignore_index=True)
@@ -521,7 +521,7 @@ ends = dims[dims["layer"] == 2].set_index(["data", "kind"])["value"]
 values |= {f"urns_{kind}": ends.loc[[("urns of 4", kind)]] for kind in ("normal", "lexical")}
 at_the_end = moved[(moved["measure"] == "cosine") & (moved["layer"] == 2)].set_index("data")["value"]
 values |= {"exchangeable_cosine": at_the_end.loc[["urns of 4"]], "words_cosine": at_the_end.loc[["aNbN"]]}
-measured = {f"geometry/{name}": claims.Measured(each.mean(), each.sem(), len(each)) for name, each in values.items()}
+measured = {f"geometry/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()}
 is_published = scale == 1 and not data
 claims.table(measured, at_scale=is_published)
 

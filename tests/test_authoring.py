@@ -1,4 +1,4 @@
-"""`lexurn new` makes a chapter that passes every test, or changes nothing; every fault of a chapter is found."""
+"""`lexurn new` creates a chapter that passes all tests or changes nothing; lint finds every finding."""
 
 import ast
 import json
@@ -40,9 +40,9 @@ def root(tmp_path, monkeypatch):
 
 @pytest.fixture
 def chapter(root):
-    """The source of a chapter that has no faults."""
+    """The source of a chapter without lint findings."""
     path = root / "book" / "02_train.py"
-    assert authoring.faults(path) == []
+    assert lint.find_lint(path) == []
     return path
 
 
@@ -104,7 +104,7 @@ PLANTED = {  # what is written in place of what, and what is then said
     "long cell": (
         "spare = models",
         "\n" * 5 + "spare = models",
-        "has 17 lines, over 16; split it, or move a part into",
+        "lines, over 16; split it, or move a part into",
     ),
     "class": (
         "kind = settings.kind",
@@ -112,7 +112,7 @@ PLANTED = {  # what is written in place of what, and what is then said
         "`class Own:` defines a class; move it into lexurn/",
     ),
     "long line": ("# An urn holds", f"# {'An ' * 50}urn holds", "characters, over 120; break it"),
-    "no tag": (TAG, "# %%", f"no cells are tagged parameters; put `{TAG}` above one of them"),
+    "no tag": (TAG, "# %%", f"no cells are tagged parameters; put `{TAG}` above one cell"),
     "two tags": (
         "# %%\nimport pandas",
         f"{TAG}\n# Parameters.\nseed: int = 0\n\n# %%\nimport pandas",
@@ -131,22 +131,22 @@ PLANTED = {  # what is written in place of what, and what is then said
     "other default": (
         LINE,
         LINE.replace("= 1", "= 2"),
-        f"is not what lexurn/settings has; write `{LINE}`",
+        f"differs from lexurn/settings; write `{LINE}`",
     ),
     "other help": (
         LINE,
         LINE.replace("# urns", "# all urns"),
-        f"is not what lexurn/settings has; write `{LINE}`",
+        f"differs from lexurn/settings; write `{LINE}`",
     ),
     "no type": (
         LINE,
         LINE.replace(": int", ""),
-        f"is not what lexurn/settings has; write `{LINE}`",
+        f"differs from lexurn/settings; write `{LINE}`",
     ),
     "no choices": (
         ", cosine, inverse",
         ", inverse",
-        'has; write `schedule: str = "cosine"  # after the warm-up: constant, cos',
+        'differs from lexurn/settings; write `schedule: str = "cosine"  # after the warm-up: constant, cos',
     ),
     "unknown name": (
         "n_tasks: int",
@@ -166,12 +166,12 @@ PLANTED = {  # what is written in place of what, and what is then said
     "other tag": (
         f'"{TAGGED}"',
         '"v0.0.9"',
-        'its first code cell must hold `REPOSITORY, TAG = "https://github.com/',
+        'its first code cell must have `REPOSITORY, TAG = "https://github.com/',
     ),
     "other address": (
         "github.com/OWNER",
         "github.com/me",
-        f'"{TAGGED}"`, as _config.yml does; copy that cell from',
+        f'"{TAGGED}"`, as in _config.yml; copy that cell from',
     ),
     "no kernel": (
         KERNEL,
@@ -186,11 +186,11 @@ def test_a_planted_fault_is_found_and_no_other(chapter, what):
     old, new, said = PLANTED[what]
     edit(chapter, old, new)
     pair(chapter)
-    (fault,) = authoring.faults(chapter)
-    assert said in fault and "\n" not in fault
+    (finding,) = lint.find_lint(chapter)
+    assert said in finding and "\n" not in finding
 
 
-MEND = "jupytext --to ipynb --update book/02_train.py"
+FIX = "jupytext --to ipynb --update book/02_train.py"
 
 
 @pytest.mark.parametrize(
@@ -205,24 +205,24 @@ MEND = "jupytext --to ipynb --update book/02_train.py"
         ),
     ],
 )
-def test_a_notebook_that_is_not_up_to_date_is_found_and_mended_by_what_is_said(
+def test_a_notebook_that_is_not_up_to_date_is_found_and_fixed_as_the_finding_says(
     root, chapter, old, new
 ):
     edit(chapter, old, new)
-    (fault,) = authoring.faults(chapter)
-    assert fault.startswith("02_train.ipynb is not what 02_train.py is (") and fault.endswith(
-        f"; {MEND}"
+    (finding,) = lint.find_lint(chapter)
+    assert finding.startswith("02_train.ipynb differs from 02_train.py (") and finding.endswith(
+        f"; {FIX}"
     )
-    mend(root, fault)
-    assert authoring.faults(chapter) == []
+    apply_fix(root, finding)
+    assert lint.find_lint(chapter) == []
 
 
-def mend(root, fault):
-    command = [sys.executable, "-m", *fault.rpartition("; ")[2].split()]
+def apply_fix(root, finding):
+    command = [sys.executable, "-m", *finding.rpartition("; ")[2].split()]
     subprocess.run(command, cwd=root, check=True, capture_output=True)
 
 
-def test_a_notebook_with_outputs_or_missing_or_broken_is_found_and_mended_by_what_is_said(
+def test_a_notebook_with_outputs_or_missing_or_broken_is_found_and_fixed_as_the_finding_says(
     root, chapter
 ):
     path = chapter.with_suffix(".ipynb")
@@ -234,21 +234,21 @@ def test_a_notebook_with_outputs_or_missing_or_broken_is_found_and_mended_by_wha
             path.unlink()
         elif "cannot" in said:
             path.write_text("{")
-        (fault,) = authoring.faults(chapter)
-        assert said in fault
-        mend(root, fault)
-        assert authoring.faults(chapter) == []
+        (finding,) = lint.find_lint(chapter)
+        assert said in finding
+        apply_fix(root, finding)
+        assert lint.find_lint(chapter) == []
 
 
 def test_a_chapter_that_no_contents_list_is_found(root, chapter):
     edit(root / "book" / "_toc.yml", "      - file: 02_train\n", "")
-    assert authoring.faults(chapter) == ["_toc.yml does not list it; add a line `- file: 02_train`"]
+    assert lint.find_lint(chapter) == ["_toc.yml does not list it; add a line `- file: 02_train`"]
 
 
 def test_code_in_prose_has_no_headings(chapter):
     edit(chapter, "# ## The model\n", "# ## The model\n#\n# ```bash\n# # not a title\n# ```\n")
     pair(chapter)
-    assert authoring.faults(chapter) == []
+    assert lint.find_lint(chapter) == []
 
 
 def new(*arguments, code=0):
@@ -295,7 +295,7 @@ def test_a_new_chapter_passes_every_test_and_says_what_it_made(root):
     assert (
         "# # Chains: does the last | ball matter?\n" in (root / "book" / "04_chains.py").read_text()
     )
-    assert authoring.faults(root / "book" / "04_chains.py") == []
+    assert lint.find_lint(root / "book" / "04_chains.py") == []
     for command in (["check"], ["format", "--check"]):
         subprocess.run(
             [sys.executable, "-m", "ruff", *command, root / "book"], check=True, capture_output=True
@@ -346,7 +346,7 @@ def test_a_new_chapter_runs_at_its_smoke_parameters_and_shows_a_figure_and_a_com
 
 def test_a_parameters_line_is_the_one_that_the_chapters_have():
     for name, value in Settings().flat().items():
-        line = lint.line_of(name)
+        line = lint.parameter_line(name)
         assert parameters.assignments(ast.parse(line)) == {name: value}
     there = [
         line for path in (REAL / "book").glob("0*.py") for line in path.read_text().split("\n")
@@ -364,7 +364,7 @@ def test_a_parameters_line_is_the_one_that_the_chapters_have():
         (["../coins"], "got '../coins'; use coins"),
         (["x" * 31], f"use {'x' * 30}"),
         (["train"], "there is book/02_train.py; choose another name"),
-        (["seed"], "seed is a parameter, which files in params/ could not tell from a chapter"),
+        (["seed"], "seed is a parameter, so files in params/ could not also name a chapter seed"),
         (
             ["coins", "--title", "two\nlines"],
             "a title is one line of at most 100 characters, got 'two\\nlines'",
@@ -386,7 +386,7 @@ def test_what_cannot_be_a_chapter_is_refused_in_one_line_and_nothing_changes(roo
             "book/07_coins.ipynb",
             None,
             "{}",
-            "there is book/07_coins.ipynb; choose another name, or move it away",
+            "there is book/07_coins.ipynb; choose another name, or move the file away",
         ),
         (
             "params/smoke.yaml",
@@ -404,13 +404,13 @@ def test_what_cannot_be_a_chapter_is_refused_in_one_line_and_nothing_changes(roo
             "book/_toc.yml",
             "- file: 03_evaluate",
             "",
-            "_toc.yml has no line `- file: 03_evaluate` to put another",
+            "_toc.yml has no line `- file: 03_evaluate` to put the new chapter after",
         ),
         (
             "README.md",
             "| [03_evaluate]",
             "| [evaluate]",
-            "README.md has no row of 03_evaluate to put another behind",
+            "README.md has no row of 03_evaluate to put the new chapter after",
         ),
     ],
 )
@@ -459,17 +459,17 @@ def test_lines_are_put_where_they_belong_whatever_stands_around_them(root):
 
 def test_decimals_may_stand_in_mathematics_code_and_citations_only():
     allowed = "Of $r = 0.5$ and `-p alpha 0.3`, [0.14 against .54](https://example.org), v1.2.3, 10 nats.\n\n```\n0.1\n```\n"
-    assert list(lint.typed_results(allowed)) == []
+    assert list(lint.find_typed_numbers(allowed)) == []
     for line in (
         "The loss is 0.37.",
         "a tenth, .1 nats",
         "$x$ is 2.5 times $y$",
         "[S](03_evaluate) loses 1.25 nats",
     ):
-        (fault,) = lint.typed_results(f"{allowed}\n{line}\n")
-        assert fault.startswith(f"`{line}` has the number "), fault
+        (finding,) = lint.find_typed_numbers(f"{allowed}\n{line}\n")
+        assert finding.startswith(f"`{line}` has the number "), finding
 
 
 def test_the_pages_without_code_state_no_results_either():
     for page in sorted((paths.root() / "book").glob("*.md")):
-        assert list(lint.typed_results(page.read_text())) == [], page
+        assert list(lint.find_typed_numbers(page.read_text())) == [], page

@@ -18,7 +18,7 @@ from jupytext.compare import compare_notebooks
 import lexurn
 from lexurn import cli, comparison, evaluation, parameters, runs
 from lexurn.base import paths
-from lexurn.publish import authoring, cards
+from lexurn.publish import cards, lint
 from lexurn.runs import sweeps
 from lexurn.settings import flat_names
 
@@ -42,8 +42,8 @@ def test_there_are_chapters_and_the_contents_list_them():
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
-def test_a_chapter_has_no_faults(path):
-    assert authoring.faults(path) == []
+def test_a_chapter_has_no_lint(path):
+    assert lint.find_lint(path) == []
 
 
 def test_all_chapters_begin_with_the_same_cell():
@@ -127,7 +127,7 @@ def outputs_of(path):
     """The number of cards, and all text, of an executed notebook, which has neither errors nor warnings."""
     notebook = nbformat.read(path, as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert list(cards.faults(notebook)) == []
+    assert list(cards.find_lint(notebook)) == []
     assert not [
         output
         for output in outputs
@@ -135,7 +135,7 @@ def outputs_of(path):
     ]
     data = [output["data"] for output in outputs if "data" in output]
     text = "\n".join(each.get("text/markdown", each["text/plain"]) for each in data)
-    return len(cards.cards(notebook)), text
+    return len(cards.read_cards(notebook)), text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Bands are bands, were written for what is published, and tell a right figure from a wrong one."""
+"""Claims: bands, verdicts, and what a wrong number or a wrong entry gives."""
 
 import pytest
 import yaml
@@ -18,7 +18,7 @@ def test_every_claim_belongs_to_a_chapter_and_its_band_holds_what_is_known():
             *(path.name for path in (paths.root() / "params").iterdir()),
         }
         if claim.published is not None:
-            assert claim.holds(claim.published), key
+            assert claim.contains(claim.published), key
 
 
 def test_the_exact_table_lies_in_its_bands_and_exchanged_columns_do_not():
@@ -30,9 +30,9 @@ def test_the_exact_table_lies_in_its_bands_and_exchanged_columns_do_not():
         for (split, reference), mean in table.items():
             if mean > 1e-12:
                 claim = claims.get(f"exact/V{v}_C{c}_D{d}/{split}/{reference}")
-                assert claim.holds(mean)
+                assert claim.contains(mean)
                 if reference == "symmetrized":
-                    assert not claim.holds(table[split, "memorizing"]) and not claim.holds(
+                    assert not claim.contains(table[split, "memorizing"]) and not claim.contains(
                         table[split, "generalizing"]
                     )
 
@@ -40,8 +40,8 @@ def test_the_exact_table_lies_in_its_bands_and_exchanged_columns_do_not():
 def test_a_table_says_what_holds_only_at_the_scale_of_the_band():
     full, few = (
         {
-            "headline/lexical": claims.Measured(0.14, 0.02, n),
-            "headline/normal": claims.Measured(2.0, 0.1, n),
+            "headline/lexical": claims.Measurement(0.14, 0.02, n),
+            "headline/normal": claims.Measurement(2.0, 0.1, n),
         }
         for n in (12, 5)
     )
@@ -54,11 +54,11 @@ def test_a_table_says_what_holds_only_at_the_scale_of_the_band():
     assert claims.summary(few) == "Of 2 claims, 2 not at this scale."
 
 
-def test_a_verdict_that_is_not_the_written_one_is_told(monkeypatch):
-    monkeypatch.setattr(claims, "stated", {})
-    claims.state({"headline/lexical": claims.Measured(0.14, 0.02, 12)})
-    claims.state(
-        {"headline/lexical_minus_symmetrized": claims.Measured(-0.061, 0.02, 12)}
+def test_a_verdict_other_than_the_written_one_is_reported(monkeypatch):
+    monkeypatch.setattr(claims, "recorded", {})
+    claims.record({"headline/lexical": claims.Measurement(0.14, 0.02, 12)})
+    claims.record(
+        {"headline/lexical_minus_symmetrized": claims.Measurement(-0.061, 0.02, 12)}
     )  # known to be refuted
     claims.state({"headline/normal": claims.Measured(7.0, 0.02, 5)})  # not at this scale
     assert claims.unexpected(session.current().claims) == []
@@ -77,33 +77,33 @@ def test_an_unknown_claim_is_refused_by_the_nearest_name():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"low": 2.0}, "low must be below high, got 2.0 and 0.25"),
         ({"band": 1}, "band"),
         ({"key": "Not A Key"}, "key"),
         ({"scale": "large"}, "scale"),
-        (None, "has headline/lexical twice"),
+        (None, "has the key headline/lexical twice"),
     ],
 )
-def test_a_wrong_claim_is_refused(tmp_path, monkeypatch, change, said):
+def test_a_wrong_claim_is_refused(tmp_path, monkeypatch, change, message):
     (good,) = [claim for key, claim in claims.read().items() if key == "headline/lexical"]
     written = [good.model_dump() | (change or {})] * (1 if change else 2)
     (tmp_path / "params").mkdir()
     (tmp_path / "params" / "claims.yaml").write_text(yaml.safe_dump(written))
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         claims.read()
 
 
-def test_of_a_sign_that_is_not_told_from_zero_nothing_is_decided():
+def test_a_sign_is_undecided_if_the_number_does_not_differ_from_zero():
     key = "geometry/shuffled_cosine"
     for value, error, verdict in (
         (0.3, 0.01, "reproduced"),
         (-0.3, 0.01, "refuted"),
         (0.03, 0.01, "undecided"),
     ):
-        assert claims.state({key: claims.Measured(value, error, 3)})[key] == verdict
-    assert claims.state({"geometry/urns_normal": claims.Measured(3.0, 9.0, 3)}) == {
+        assert claims.record({key: claims.Measurement(value, error, 3)})[key] == verdict
+    assert claims.record({"geometry/urns_normal": claims.Measurement(3.0, 9.0, 3)}) == {
         "geometry/urns_normal": "reproduced"
     }

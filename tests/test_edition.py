@@ -1,7 +1,8 @@
-"""What is published is what chapters used, is used where its key is equal, and is refused where it was altered."""
+"""The edition has what chapters used; it serves equal keys, and altered files are refused."""
 
 import pytest
 import torch
+from recompute import recompute_first_losses
 from safetensors.torch import load_file
 
 from lexurn import runs, settings
@@ -118,7 +119,7 @@ def test_what_should_not_be_published_is_refused(frozen, monkeypatch):
         files.StoreError, match=r"no run urns-000000000000 in .*; a chapter used it"
     ):
         edition.freeze([f"{name}/results.json", "urns-000000000000/results.json"], scale="smoke")
-    monkeypatch.setattr(edition, "MOST_BYTES", 1000)
+    monkeypatch.setattr(edition, "MAX_BYTES", 1000)
     with pytest.raises(files.StoreError, match=r"has .* bytes, more than 1,000"):
         edition.freeze([f"{name}/results.json"], scale="smoke")
     monkeypatch.setattr(edition.provenance, "is_changed", lambda: True)
@@ -129,10 +130,10 @@ def test_what_should_not_be_published_is_refused(frozen, monkeypatch):
 
 
 def test_a_run_computed_anew_begins_as_the_published_one(frozen):
-    assert edition.recomputed(frozen[0].path.name) == pytest.approx(
+    assert recompute_first_losses(frozen[0].path.name) == pytest.approx(
         frozen[0].first_losses, rel=1e-4
     )
-    other = edition.recomputed(frozen[1].path.name)
+    other = recompute_first_losses(frozen[1].path.name)
     assert other != pytest.approx(frozen[0].first_losses, rel=1e-4)  # another seed is told from it
 
 

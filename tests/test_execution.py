@@ -185,7 +185,7 @@ def test_ctrl_c_stops_every_process_and_keeps_what_was_done(root):
     began = time.monotonic()
     said = finished(process, 130)
     assert (
-        "stopped; what was done is kept, and the same command goes on" in said
+        "stopped; finished chapters are stored, the same command continues" in said
         and time.monotonic() - began < 15
     )
     assert (
@@ -204,9 +204,9 @@ def test_one_line_changed_in_a_module_executes_again_what_had_loaded_it(root):
     said = finished(book(root, "--jobs", "2"))
     assert executed(said) == ["01_good", "02_other", "03_trains"]
     for module, wanted in (
-        ("divergences", ["02_other", "03_trains"]),
+        ("base/divergences", ["02_other", "03_trains"]),
         ("settings/training", ["01_good", "03_trains"]),
-        ("site", []),
+        ("publish/site", []),
     ):
         path = root / "lexurn" / f"{module}.py"
         path.write_text(path.read_text() + "\n# one line more\n")
@@ -253,11 +253,11 @@ def test_progress_is_told_with_the_time_that_is_left():
     progress = execution.Progress(
         {"01_a": 100.0, "02_b": None}, lambda text, last: said.append((text, last)), every=9.0
     )
-    progress.cell("01_a", 3, 20)
-    progress.cell("02_b", 6, 5)  # the cell behind the last is not the chapter's
-    assert progress.now() == "01_a: cell 3 of 20, about 1 min 40 s left; 02_b: cell 5 of 5"
+    progress.start_cell("01_a", 3, 20)
+    progress.start_cell("02_b", 6, 5)  # the cell behind the last is not the chapter's
+    assert progress.status() == "01_a: cell 3 of 20, about 1 min 40 s left; 02_b: cell 5 of 5"
     progress.end("01_a", "done (9 s)")
-    assert progress.now() == "02_b: cell 5 of 5" and said == [("01_a: done (9 s)", True)]
+    assert progress.status() == "02_b: cell 5 of 5" and said == [("01_a: done (9 s)", True)]
 
 
 def test_waits_are_cut_in_slices_and_still_end_in_time():
@@ -270,11 +270,11 @@ def test_waits_are_cut_in_slices_and_still_end_in_time():
 
     began = time.monotonic()
     with pytest.raises(queue.Empty):
-        asyncio.run(notebook_process.in_slices(never)(None, timeout=0.6))
+        asyncio.run(notebook_process.poll_in_slices(never)(None, timeout=0.6))
     assert (
         0.55 < time.monotonic() - began < 2
         and len(asked) >= 3
-        and max(asked) <= notebook_process.PATIENCE
+        and max(asked) <= notebook_process.POLL_SECONDS
     )
 
     async def second(_, timeout):
@@ -285,7 +285,7 @@ def test_waits_are_cut_in_slices_and_still_end_in_time():
 
     asked.clear()
     assert (
-        asyncio.run(notebook_process.in_slices(second)(None)) == {"a": "message"}
+        asyncio.run(notebook_process.poll_in_slices(second)(None)) == {"a": "message"}
         and len(asked) == 2
     )
 

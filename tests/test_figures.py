@@ -1,4 +1,4 @@
-"""A figure is drawn from its table and its card alone, says what it rests on, and a picture without one is found."""
+"""Figures depend on their table and card alone, cards name their sources, and pictures need cards."""
 
 import json
 import re
@@ -24,11 +24,11 @@ from lexurn.runs import tables
 TABLE = pd.DataFrame(
     {"kind": ["a", "a", "b", "b"], "entropy": [0.1, 0.2, 0.3, 1 / 3], "split": ["x", "y", "x", "y"]}
 )
-SAID = {"alt": "Entropies, a line a kind.", "n": "2 urns"}
+TEXTS = {"alt": "Entropies, one line per kind.", "n": "2 urns"}
 
 
 def card(table=TABLE, plot=data_plots.entropies, **options):
-    return figure_card.card(plot, table, **(SAID | options))
+    return figure_card.card(plot, table, **(TEXTS | options))
 
 
 def stored():
@@ -36,7 +36,7 @@ def stored():
 
 
 def test_what_is_stored_draws_the_same_bytes_in_another_process_and_another_table_does_not():
-    made = card(
+    drawn = card(
         by="split",
         titles="split {}",
         legend="entropy of",
@@ -44,27 +44,26 @@ def test_what_is_stored_draws_the_same_bytes_in_another_process_and_another_tabl
         share_y=True,
         title="both",
     )
-    there = {path.suffix: path for path in stored().iterdir()}
-    assert set(there) == {".png", ".svg", ".csv", ".json"} and {
-        path.stem for path in there.values()
-    } == {"entropies"}
-    png, svg = there[".png"].read_bytes(), there[".svg"].read_bytes()
+    paths_by_suffix = {path.suffix: path for path in stored().iterdir()}
+    assert set(paths_by_suffix) == {".png", ".svg", ".csv", ".json"}
+    assert {path.stem for path in paths_by_suffix.values()} == {"entropies"}
+    png, svg = paths_by_suffix[".png"].read_bytes(), paths_by_suffix[".svg"].read_bytes()
     assert (
-        made.pictures[0] == drawing.Picture(png, svg)
+        drawn.pictures[0] == drawing.Picture(png, svg)
         and svg.startswith(b"<?xml")
         and b"<dc:date>" not in svg
     )
     pd.testing.assert_frame_equal(
-        tables.from_csv(there[".csv"].read_bytes()), TABLE, check_exact=True
+        tables.from_csv(paths_by_suffix[".csv"].read_bytes()), TABLE, check_exact=True
     )
     again = stored().parent / "again"
-    command = [sys.executable, "-m", "lexurn", "redraw", there[".json"], "--out", again]
+    command = [sys.executable, "-m", "lexurn", "redraw", paths_by_suffix[".json"], "--out", again]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(again / "entropies.png"), str(again / "entropies.svg")]
     assert (again / "entropies.png").read_bytes() == png and (
         again / "entropies.svg"
     ).read_bytes() == svg
-    there[".csv"].write_text(there[".csv"].read_text().replace("0.1", "0.11"))
+    paths_by_suffix[".csv"].write_text(paths_by_suffix[".csv"].read_text().replace("0.1", "0.11"))
     subprocess.run(command, capture_output=True, check=True)
     assert (again / "entropies.png").read_bytes() != png and (
         again / "entropies.svg"
@@ -87,26 +86,26 @@ def test_a_persons_settings_and_open_figures_change_nothing():
 def test_a_card_says_what_the_figure_rests_on():
     settings = {"n_steps": 4, "eval_every": 2, "n_test_samples": 10, "context_length": 6, "seed": 3}
     run = runs.get(settings)
-    made = card(
+    drawn = card(
         run.metrics, plots.training, each={"view": ["losses", "distances"]}, runs=[run, run]
     )
     about = json.loads((stored() / "training.json").read_text())
-    assert about == made.about and about["n"] == "2 urns" and about["seeds"] == [3]
+    assert about == drawn.about and about["n"] == "2 urns" and about["seeds"] == [3]
     assert about["runs"] == [run.settings.key] and about["trained"] == [
         f"1 from the own store, trained {run.provenance['date'][:10]} on {run.provenance['processor']}, "
         f"commit {run.provenance['commit'][:7]}{' with changes' * run.provenance['dirty']}"
     ]
-    assert about["drawing"]["plot"] == "lexurn.figures.distances.training"
-    text = made.html()
-    for each in (
-        "Entropies, a line a kind.",
+    assert about["drawing"]["plot"] == "lexurn.figures.plots.training"
+    text = drawn.html()
+    for part in (
+        "Entropies, one line per kind.",
         "2 urns",
         run.settings.key[:6],
         "lexurn redraw training.json",
     ):
-        assert each in text
-    (found,) = cards.cards(notebook({"text/html": text}))
-    assert found.about == about and found.table.decode() == (stored() / "training.csv").read_text()
+        assert part in text
+    (read,) = cards.read_cards(notebook({"text/html": text}))
+    assert read.about == about and read.table.decode() == (stored() / "training.csv").read_text()
 
 
 def test_a_card_holds_the_chapters_settings_and_the_command_for_them(monkeypatch):
@@ -127,28 +126,25 @@ def test_a_card_holds_the_chapters_settings_and_the_command_for_them(monkeypatch
 
 
 def test_panels_come_by_a_column_or_from_values_of_a_keyword():
-    seen = []
+    def draw_panels(**options):
+        calls = []
 
-    def plot(table, axes, **keywords):
-        seen.append((list(table.columns), len(table), keywords, axes))
-        return axes
+        def plot(table, axes, **keywords):
+            calls.append((table, keywords, axes))
+            return axes
 
-    drawing_, names = drawing.Drawing(plot="x"), lambda: [axes.get_title() for *_, axes in seen]
-    sheet = lambda **how: drawing._sheet(  # noqa: E731
-        drawing_.model_copy(update=how),
-        plot,
-        drawing._views(drawing_.model_copy(update=how), TABLE),
-    )
-    sheet(by="kind", titles="V = {}", keywords={"log": True})
-    assert [each[:3] for each in seen] == [(["entropy", "split"], 2, {"log": True})] * 2
-    assert names() == ["V = a", "V = b"]
-    seen.clear()
-    sheet(each={"y": ["generalizing", "in_distribution"]}, keywords={"log": True})
-    assert [keywords for _, _, keywords, _ in seen] == [
-        {"log": True, "y": "generalizing"},
-        {"log": True, "y": "in_distribution"},
-    ]
-    assert names() == ["generalizing (G)", "in distribution"] and seen[0][1] == 4
+        how = drawing.Drawing(plot="x", **options)
+        drawing._draw_page(how, plot, drawing._panels(how, TABLE))
+        return calls, [axes.get_title() for *_, axes in calls]
+
+    calls, titles = draw_panels(by="kind", titles="V = {}", keywords={"log": True})
+    assert [(list(table), len(table)) for table, *_ in calls] == [(["entropy", "split"], 2)] * 2
+    assert [keywords for _, keywords, _ in calls] == [{"log": True}] * 2
+    assert titles == ["V = a", "V = b"]
+    values = ["generalizing", "in_distribution"]
+    calls, titles = draw_panels(each={"y": values}, keywords={"log": True})
+    assert [keywords for _, keywords, _ in calls] == [{"log": True, "y": y} for y in values]
+    assert titles == ["generalizing (G)", "in distribution"] and len(calls[0][0]) == 4
 
 
 def test_pages_are_pictures_of_their_own():
@@ -175,39 +171,42 @@ def local(table, axes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         (
             {"plot": lambda table, axes: axes},
-            "cannot be found by another process.*define the plot function in a module",
+            "another process cannot import .*define the plot function in a module",
         ),
         (
             {"table": TABLE.assign(when=pd.Timestamp("2026-01-01"))},
             "figure entropies: .*got datetime64 in when",
         ),
         ({"table": TABLE[:0]}, "figure entropies: a table has lines"),
-        ({"alt": " "}, "alt, what is to be seen, must be said in words, got ' '"),
-        ({"by": "splits"}, "no column splits; did you mean split"),
-        ({"by": "kind", "each": {"y": ["a"]}}, "`by` one column, or from `each` of one keyword"),
-        ({"name": "a/b"}, "consists of letters, digits, - and _, got 'a/b'"),
+        ({"alt": " "}, "alt must be a text, got ' '; for example alt="),
+        ({"by": "splits"}, "the table has no column splits; did you mean split"),
+        (
+            {"by": "kind", "each": {"y": ["a"]}},
+            "panels come from one column .*got by='kind' and each=.'y'.; drop",
+        ),
+        ({"name": "a/b"}, "may contain letters, digits, - and _ only, got 'a/b'"),
         ({"color": np.arange(2)}, "figure entropies: .*not JSON serializable"),
     ],
 )
-def test_what_could_not_be_drawn_again_is_refused_and_nothing_is_written(changes, said):
-    with pytest.raises(parameters.ParameterError, match=said):
+def test_what_could_not_be_drawn_again_is_refused_and_nothing_is_written(changes, message):
+    with pytest.raises(parameters.ParameterError, match=message):
         card(**({"name": "entropies"} | changes))
     assert not stored().exists()
 
 
 @pytest.mark.parametrize(
-    ("table", "n", "said"),
+    ("table", "n", "message"),
     [
         ([1, 2], "2", "figure f: the table must be a pandas DataFrame, got list"),
-        (TABLE, 12, "n, how much it rests on, must be said in words, got 12"),
+        (TABLE, 12, "n must be a text, got 12; for example"),
     ],
 )
-def test_what_annotations_forbid_is_said_to_those_who_run_without_them(table, n, said):
-    with pytest.raises(parameters.ParameterError, match=said):
+def test_wrong_types_are_refused_also_where_annotations_are_not_executed(table, n, message):
+    with pytest.raises(parameters.ParameterError, match=message):
         figure_card._check("f", table, "alt", n, {"by": "", "each": {}})
 
 
@@ -222,15 +221,13 @@ def test_files_that_are_no_cards_are_refused_in_a_line(tmp_path):
         return done.output
 
     path.write_text(
-        json.dumps(
-            about | {"drawing": about["drawing"] | {"plot": "lexurn.figures.plots.entropie"}}
-        )
+        json.dumps(about | {"drawing": about["drawing"] | {"plot": "lexurn.figures.plots.curve"}})
     )
-    assert "no plot function lexurn.figures.plots.entropie; did you mean entropies?" in redraw()
+    assert "no plot function lexurn.figures.plots.curve; did you mean curves?" in redraw()
     path.write_text(json.dumps(about | {"drawing": about["drawing"] | {"pictures": 2}}))
-    assert "are not what a card links to" in redraw() and "pictures" in redraw()
+    assert "are not the JSON and CSV of a figure card" in redraw() and "pictures" in redraw()
     path.write_text("[]")
-    assert "are not what a card links to" in redraw()
+    assert "are not the JSON and CSV of a figure card" in redraw()
     path.write_text(json.dumps(about))
     beside.unlink()
     assert "entropies.csv" in redraw()
@@ -247,13 +244,16 @@ def test_pictures_around_a_card_are_found_wherever_they_are():
     made = card()
     html, png = made.html(), re.search(r'src="([^"]*)"', made.html())[1]
     other = re.search(r'src="([^"]*)"', card(TABLE[:3], name="other").html())[1]
-    around = "cell 1 of 1, `show()`: shows a picture without a card; draw it by lexurn.figure(plot_function, table, ...)"
+    without_card = (
+        "cell 1 of 1, `show()`: shows a picture without a card; "
+        "draw it by lexurn.figure(plot_function, table, ...)"
+    )
     fine = notebook(
         {"text/html": html},
         {"text/html": f'<img alt="" src="{png}">'},
         {"text/plain": "<img src=x>"},
     )
-    assert list(cards.faults(fine)) == [] and len(cards.pictures(fine)) == 2
+    assert list(cards.find_lint(fine)) == [] and len(cards.picture_hashes(fine)) == 2
     for wrong in (
         {"image/png": "iVBORw0KGgo="},
         {"image/svg+xml": "<svg></svg>"},
@@ -265,36 +265,38 @@ def test_pictures_around_a_card_are_found_wherever_they_are():
         {"text/markdown": "![alt](file.png)"},
     ):
         beside = [] if wrong.get("text/html", "").endswith(f'{png}">') else [{"text/html": html}]
-        assert list(cards.faults(notebook(wrong, *beside))) == [around], wrong
+        assert list(cards.find_lint(notebook(wrong, *beside))) == [without_card], wrong
     model = {"model_name": "HTMLModel", "state": {"value": f'<img src="{other}">'}}
-    (fault,) = cards.faults(notebook({"text/html": html}, widgets={"1": model}))
-    assert fault.startswith("a widget: shows a picture without a card")
+    (finding,) = cards.find_lint(notebook({"text/html": html}, widgets={"1": model}))
+    assert finding.startswith("a widget: shows a picture without a card")
     output = {
         "model_name": "OutputModel",
         "state": {"outputs": [{"data": {"image/png": "iVBORw0KGgo="}}]},
     }
-    assert len(list(cards.faults(notebook(widgets={"1": output})))) == 1
+    assert len(list(cards.find_lint(notebook(widgets={"1": output})))) == 1
     image = {"model_name": "ImageModel", "state": {"_model_name": "ImageModel"}}
-    assert len(list(cards.faults(notebook(widgets={"1": image})))) == 1
+    assert len(list(cards.find_lint(notebook(widgets={"1": image})))) == 1
     within = {"model_name": "HTMLModel", "state": {"value": html}}
-    assert list(cards.faults(notebook(widgets={"1": within}))) == []
+    assert list(cards.find_lint(notebook(widgets={"1": within}))) == []
 
 
 def test_two_figures_of_a_chapter_have_two_names():
     one, same, two = card(), card(TABLE[:3]), card(TABLE[:3], name="two")
-    (fault,) = cards.faults(notebook({"text/html": one.html()}, {"text/html": same.html()}))
-    assert (
-        fault == "2 figures are named entropies; give each but one another, figure(..., name=...)"
+    (finding,) = cards.find_lint(notebook({"text/html": one.html()}, {"text/html": same.html()}))
+    assert finding == (
+        "2 figures have the name entropies; give every figure its own by figure(..., name=...)"
     )
-    assert list(cards.faults(notebook({"text/html": one.html()}, {"text/html": two.html()}))) == []
+    assert (
+        list(cards.find_lint(notebook({"text/html": one.html()}, {"text/html": two.html()}))) == []
+    )
 
 
 def test_a_figure_shows_itself_with_its_text(capsys):
     assert lexurn.figure is figure_card.figure
     with pytest.raises(AttributeError, match="has no attribute 'figur'"):
         lexurn.figur  # noqa: B018
-    lexurn.figure(data_plots.entropies, TABLE, **SAID)
-    assert "figure entropies: Entropies, a line a kind." in capsys.readouterr().out
+    lexurn.figure(data_plots.entropies, TABLE, **TEXTS)
+    assert "figure entropies: Entropies, one line per kind." in capsys.readouterr().out
     text = card(alt='A "quoted" <alt>').html()
     assert 'alt="A &quot;quoted&quot; &lt;alt&gt;"' in text and "<alt>" not in text
     nbformat.validate(notebook({"text/html": text}))

@@ -1,4 +1,4 @@
-"""The pages that are made say what was computed, and nothing passes for the published edition that is not."""
+"""Generated pages say what was computed, and only the published edition is called published."""
 
 import pytest
 
@@ -7,9 +7,9 @@ from lexurn.publish import claims, dependencies, edition, pages
 from lexurn.runs import store
 
 ELSEWHERE = "not at this scale"
-PAST = {
+RECORD = {
     "failed": "",
-    "given": {},
+    "parameters": {},
     "device": "cpu",
     "seconds": 3.0,
     "finished": "2026-01-02 03:04:05",
@@ -35,10 +35,10 @@ PAST = {
 
 
 @pytest.fixture
-def past(monkeypatch):
+def record(monkeypatch):
     """The record of every chapter, to be changed."""
-    record = dict(PAST)
-    monkeypatch.setattr(dependencies.Chapter, "past", property(lambda chapter: record))
+    record = dict(RECORD)
+    monkeypatch.setattr(dependencies.Chapter, "record", property(lambda chapter: record))
     return record
 
 
@@ -68,17 +68,19 @@ ALL = [
 ]
 
 
-def test_only_what_is_published_whole_passes_for_published(past, published, monkeypatch):
+def test_only_what_is_published_whole_passes_for_published(record, published, monkeypatch):
     assert pages.badge(ALL, scale="book").startswith(
         "Published edition · scale book · models trained on a processor, frozen 20"
     )
     wrong = "Not the published edition · scale {} · computed on cpu · 2026-01-02"
     assert pages.badge(ALL, scale="smoke") == wrong.format("smoke")
-    past["used"] = PAST["used"] | {"urns-b-0123456789ab/results.json": "2"}  # a run of one's own
+    record["used"] = RECORD["used"] | {
+        "urns-b-0123456789ab/results.json": "2"
+    }  # a run of one's own
     assert pages.badge(ALL, scale="book") == wrong.format("book")
-    past |= {"used": PAST["used"], "failed": "cell 3"}
+    record |= {"used": RECORD["used"], "failed": "cell 3"}
     assert pages.badge(ALL, scale="book") == wrong.format("book")
-    past["failed"] = ""
+    record["failed"] = ""
     own = (
         paths.runs() / "urns-a-0123456789ab"
     )  # trained by oneself: not what is published, though its name is
@@ -87,19 +89,19 @@ def test_only_what_is_published_whole_passes_for_published(past, published, monk
     assert pages.badge(ALL, scale="book") == wrong.format("book")
 
 
-def test_a_book_that_was_not_executed_is_not_published(past, published):
-    past.clear()
+def test_a_book_that_was_not_executed_is_not_published(record, published):
+    record.clear()
     assert (
         pages.badge(ALL, scale="book")
         == "Not the published edition · scale book · computed on no device · not yet"
     )
-    assert "| [01_data](01_data) | not executed |" in pages.execution(ALL)
-    page = pages.all_claims(ALL)
+    assert "| [01_data](01_data) | not executed |" in pages.execution_page(ALL)
+    page = pages.claims_page(ALL)
     assert page.count("not measured") == N
 
 
-def test_every_claim_is_on_its_page_with_its_verdict(past):
-    page = pages.all_claims(ALL)
+def test_every_claim_is_on_its_page_with_its_verdict(record):
+    page = pages.claims_page(ALL)
     assert all(f"`{key}`" in page for key in claims.read())
     line = next(line for line in page.splitlines() if "`headline/lexical`" in line)
     assert "0.14 ± 0.11, mean ± std over sequences, alexkstern/Lexurn, commit 197fae0" in line
@@ -110,22 +112,22 @@ def test_every_claim_is_on_its_page_with_its_verdict(past):
     assert "| 0.75, n = 2 |" in line and line.endswith("| not at this scale |")
 
 
-def test_the_page_on_execution_counts_runs(past):
+def test_the_page_on_execution_counts_runs(record):
     assert (
         "| [01_data](01_data) | done | the defaults | cpu | 3 | 2026-01-02 03:04:05 | abcdef0 | 012345 |"
-        in (pages.execution(ALL))
+        in (pages.execution_page(ALL))
     )
-    past["used"] = {
+    record["used"] = {
         f"urns-a-{n}00000000000/{name}": ""
         for n in range(9)
         for name in ("results.json", store.WEIGHTS)
     }
-    assert "| 9, among them 000000, 100000, " in pages.execution(ALL)
+    assert "| 9, among them 000000, 100000, " in pages.execution_page(ALL)
 
 
-def test_the_landing_page_tells_what_was_computed(past):
+def test_the_landing_page_tells_what_was_computed(record):
     first = {"value": 0.11, "error": 0.12, "n": 12, "exact": None, "verdict": "reproduced"}
-    past["claims"] = PAST["claims"] | {"headline/relative_distance_lexical": first}
+    record["claims"] = RECORD["claims"] | {"headline/relative_distance_lexical": first}
     said = pages.headline(ALL)
     assert (
         f"over training urns, ± its standard error: lexical 0.11 ± 0.12 (n = 12). Of {N} [claims](claims): "
@@ -137,7 +139,7 @@ def test_the_landing_page_tells_what_was_computed(past):
         and "1 reproduced" in said
         and f"1 {ELSEWHERE}" in said
     )
-    past.clear()
+    record.clear()
     assert (
         pages.headline(ALL) == f"**In this edition**: Of {N} [claims](claims): {N} not measured.\n"
     )

@@ -17,8 +17,7 @@ from click.testing import CliRunner
 from test_book import outputs_of
 
 from lexurn import cli
-from lexurn.base import paths
-from lexurn.figures import figure_card
+from lexurn.base import files, paths
 from lexurn.publish import cards, claims
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -268,12 +267,12 @@ def test_every_picture_is_drawn_again_from_its_card_by_another_process(site, tmp
     n_pictures, wanted = 0, {}
     for path in sorted((site / "_sources").glob("0*.ipynb")):
         notebook = nbformat.read(path, 4)
-        for card in cards.cards(notebook):
+        for card in cards.read_cards(notebook):
             stem = f"{path.stem}-{card.about['name']}"
             (tmp_path / f"{stem}.json").write_text(json.dumps(card.about))
             (tmp_path / f"{stem}.csv").write_bytes(card.table)
             wanted[stem] = card.about["pictures"]
-        n_pictures += len(cards.pictures(notebook))
+        n_pictures += len(cards.picture_hashes(notebook))
     assert n_pictures == sum(map(len, wanted.values())) > 60
     stem = "04_analysis-scores"
     about, table = ((tmp_path / f"{stem}.{ending}").read_text() for ending in ("json", "csv"))
@@ -291,7 +290,7 @@ def test_every_picture_is_drawn_again_from_its_card_by_another_process(site, tmp
     for path in map(Path, done.stdout.split()):
         if path.suffix == ".png":
             stem = path.stem if path.stem in found else path.stem.rpartition("-")[0]
-            found[stem].append(figure_card.digest(path.read_bytes()))
+            found[stem].append(files.hash_file(path))
     assert found.pop("control") != wanted["04_analysis-scores"] == found["04_analysis-scores"]
     assert found == wanted
 

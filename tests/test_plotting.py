@@ -1,4 +1,4 @@
-"""Pictures show the table that they are given, and tell readers apart who see no colours."""
+"""Plots show the table that they are given, and differ in more than colour."""
 
 import numpy as np
 import pandas as pd
@@ -154,7 +154,7 @@ def test_claims_are_drawn_with_their_bands_and_what_was_published(axes):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
 
 
-def test_predictions_are_drawn_a_line_a_color(axes, scene):
+def test_predictions_are_drawn_with_one_line_per_color(axes, scene):
     references, held = scene
     table = evaluation.predict_sequence(references, held["out_of_distribution"][:1])
     plots.predictions(table[table["predictor"] == "memorizing"], axes)
@@ -169,7 +169,59 @@ def test_every_line_has_a_color_and_a_style_of_its_own():
     assert len({str(style) for style in style.STYLES.values()}) == len(style.STYLES)
 
 
-def test_outside_a_notebook_training_is_told_in_lines(capsys):
+def test_known_names_keep_their_look_and_unknown_names_get_one_of_their_own():
+    unknown = ["chain", "independent", "unigram", "bigram"]
+    looks = {name: (style.color_of(name), str(style.dash_of(name))) for name in unknown}
+    known = {(style.COLORS[name], str(style.STYLES[name])) for name in style.COLORS}
+    assert len(set(looks.values()) - known) == len(unknown)
+    for name in unknown:
+        assert style.color_of(name) in style.LINE_COLORS
+        assert style.dash_of(name) in style.LINE_STYLES
+        assert style.marker_of(name) in style.LINE_MARKERS
+    assert style.color_of("generalizing") == style.COLORS["generalizing"]
+    assert style.dash_of("generalizing") == style.STYLES["generalizing"]
+    assert style.marker_of("lexical") == style.MARKERS["lexical"]
+    assert style.display_name("memorizing") == "memorizing (M)"
+    assert style.display_name("two_chains") == "two chains"
+    assert style.order_names(["chain", "symmetrized", "a", "generalizing", "chain"]) == [
+        "generalizing",
+        "symmetrized",
+        "chain",
+        "a",
+    ]
+
+
+def test_references_of_unknown_name_are_drawn_after_the_known_ones(axes):
+    names = ["independent", "generalizing", "chain"]
+    metrics = pd.DataFrame({"step": [0, 5], "validation_loss": [2.0, 1.0]})
+    for number, name in enumerate(names):
+        metrics[f"out_of_distribution/symmetrized_kl/{name}"] = [0.3 + number, 0.2]
+        metrics[f"out_of_distribution/symmetrized_kl/{name}/last"] = 9.0
+    plots.training(metrics, axes, view="distances")
+    shown = ["generalizing (G)", "independent", "chain"]
+    assert [line.get_label() for line in axes.lines] == shown
+    assert [line.get_ydata()[0] for line in axes.lines] == [1.3, 0.3, 2.3]
+    assert [line.get_color() for line in axes.lines[1:]] == [
+        style.color_of("independent"),
+        style.color_of("chain"),
+    ]
+    axes.clear()
+    rows = [
+        {"reference": name, "row": row, "mean": 1.0 + number, "sem": 0.1}
+        for number, name in enumerate(names)
+        for row in ("0", "1", "mean")
+    ]
+    table = pd.DataFrame(rows).assign(split="test", measure="symmetrized_kl")
+    plots.distances_by_row(table, axes, split="test")
+    assert [line.get_label() for line in axes.lines] == shown
+    assert axes.lines[2].get_ydata().tolist() == [3.0, 3.0]
+    axes.clear()
+    rows = [{"kind": "renamed", "seed": 0, "step": step, "regret": 0.5} for step in (0, 10)]
+    plots.relative_distances(pd.DataFrame(rows), axes, y="regret")
+    assert axes.lines[0].get_color() == style.color_of("renamed")
+
+
+def test_outside_a_notebook_training_is_reported_in_lines(capsys):
     live = LiveTraining(10)
     live.lines.interval = 0.0
     for step in (0, 5, 10):
@@ -183,9 +235,9 @@ def test_outside_a_notebook_training_is_told_in_lines(capsys):
     assert len(lines) == 3
 
 
-def test_no_line_is_dropped_and_more_than_can_be_told_apart_are_refused(axes):
+def test_no_line_is_dropped_and_more_lines_than_looks_are_refused(axes):
     table = pd.DataFrame(
-        {"who": [str(each) for each in range(8)] * 2, "step": [0] * 8 + [1] * 8, "mean": range(16)}
+        {"who": [*map(str, range(8))] * 2, "step": [0] * 8 + [1] * 8, "mean": range(16)}
     )
     plots.curves(table, axes, x="step")
     assert (
@@ -193,9 +245,7 @@ def test_no_line_is_dropped_and_more_than_can_be_told_apart_are_refused(axes):
         and len({(line.get_color(), str(line.get_linestyle())) for line in axes.lines}) == 8
     )
     more = pd.concat([table, table.assign(who="another")])
-    with pytest.raises(
-        ValueError, match="9 values of who cannot be told apart, at most 8; draw fewer"
-    ):
+    with pytest.raises(ValueError, match="at most 8 values of who, got 9; draw fewer"):
         plots.curves(more, axes, x="step")
 
 
@@ -253,7 +303,7 @@ def test_a_key_takes_no_room_where_there_is_a_place_for_it():
     for n, takes in ((4, True), (5, False), (6, True)):
         _, axes = style.panels(n)
         axes[-1].plot([0, 1], label="one")
-        assert style.legend(axes[-1]).get_legend().get_in_layout() == takes
+        assert style.draw_legend(axes[-1]).get_legend().get_in_layout() == takes
 
 
 def test_a_panel_above_an_empty_place_names_its_axis():
@@ -262,6 +312,6 @@ def test_a_panel_above_an_empty_place_names_its_axis():
         each.set_xlabel("step")
         each.label_outer()
     assert [each.get_xlabel() for each in axes] == ["", "", "", "step", "step"]
-    style.name_lowest(axes)
+    style.label_lowest_panels(axes)
     assert [each.get_xlabel() for each in axes] == ["", "", "step", "step", "step"]
     assert axes[2].xaxis.get_tick_params()["labelbottom"]

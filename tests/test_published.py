@@ -1,6 +1,7 @@
 """The edition in `book/results` is whole, small, and what this library computes."""
 
 import pytest
+from recompute import recompute_first_losses
 
 from lexurn import runs
 from lexurn.base import paths
@@ -19,7 +20,7 @@ def test_the_published_edition_is_whole_and_small(results):
     manifest = store.edition()
     assert manifest["scale"] == "book" and manifest["rounding"] < 1e-4
     store.check(results)  # nothing is missing, altered or added
-    assert store.size(results) < edition.MOST_BYTES
+    assert store.size(results) < edition.MAX_BYTES
     for folder in store.finished():
         run = runs.load(folder)
         assert run.settings.name == folder.name, (
@@ -35,4 +36,4 @@ def test_a_published_run_computed_anew_begins_the_same(results, kind):
         for name in runs.table(kind=kind)["name"]
         if runs.load(name).provenance["device"] == "cpu"
     )
-    assert edition.recomputed(name) == pytest.approx(runs.load(name).first_losses, rel=1e-4)
+    assert recompute_first_losses(name) == pytest.approx(runs.load(name).first_losses, rel=1e-4)

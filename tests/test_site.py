@@ -1,4 +1,4 @@
-"""The book is executed where something changed, rendered without another host, and nothing is lost where it fails."""
+"""Changed chapters are executed and rendered without another host, and failures lose nothing."""
 
 import json
 import re
@@ -113,12 +113,14 @@ def test_the_book_is_made_once_and_again_only_where_something_changed(root):
         "good: {seed: 8}\nseed: 7\n".replace("seed: 7\n", "other: {seed: 7}\n")
     )
     assert executed(run("--params", str(root / "params.yaml"))) == ["01_good"]
-    record = dependencies.Chapter("02_other", {"seed": 7})
-    assert record.is_current and set(record.past["modules"]) == {
+    chapter = dependencies.Chapter("02_other", {"seed": 7})
+    assert chapter.is_current and set(chapter.record["modules"]) == {
         "lexurn",
+        "lexurn.base",
         "lexurn.base.divergences",
+        "lexurn.base.version",
     }
-    assert "lexurn.base.divergences" not in dependencies.Chapter("01_good", {}).past["modules"]
+    assert "lexurn.base.divergences" not in dependencies.Chapter("01_good", {}).record["modules"]
 
 
 def test_a_changed_module_or_run_makes_the_chapters_that_used_it_run_again(root):
@@ -137,7 +139,10 @@ def test_a_changed_module_or_run_makes_the_chapters_that_used_it_run_again(root)
 def test_a_claim_that_comes_out_otherwise_fails_the_build(root):
     (root / "params").mkdir()
     shutil.copy(REAL / "params" / "claims.yaml", root / "params")
-    body = 'from lexurn import claims\nclaims.table({{"headline/lexical": claims.Measured({}, 0.02, 12)}})\n'
+    body = (
+        "from lexurn.publish import claims\n"
+        'claims.table({{"headline/lexical": claims.Measurement({}, 0.02, 12)}})\n'
+    )
     (root / "book" / "01_good.py").write_text(HEADER + body.format(0.3))
     result = run()
     assert result.exit_code == 1
@@ -203,7 +208,7 @@ def test_what_was_asked_wrongly_is_refused_before_any_work(root):
         HEADER.replace("# Parameters of this chapter.", "# nothing")
     )
     with pytest.raises(ParameterError, match="02_other.py has no parameters cell; add a code cell"):
-        dependencies.chosen((), None)
+        dependencies.select_chapters((), None)
     (root / "book" / "02_other.py").write_text(HEADER.replace("seed: int = 0", "seed: int = 0 0"))
     result = run("--chapter", "good")  # also where it is not that chapter
     assert (
@@ -247,13 +252,15 @@ def test_what_is_edited_while_it_is_executed_is_executed_again(root):
 
 def test_the_estimate_is_what_it_took_the_last_time_else_what_was_measured(root):
     chapter = dependencies.Chapter("02_other", {})
-    assert chapter.expected("smoke") is None
+    assert chapter.expected_seconds("smoke") is None
     (root / "params").mkdir()
     (root / "params" / "seconds.json").write_text('{"smoke": {"02_other": 99.0}}')
-    assert chapter.expected("smoke") == 99.0 and chapter.expected("defaults") is None
+    assert (
+        chapter.expected_seconds("smoke") == 99.0 and chapter.expected_seconds("defaults") is None
+    )
     assert run("--chapter", "other").exit_code == 0
-    assert chapter.expected("smoke") == chapter.past["seconds"] < 60
-    assert dependencies.Chapter("02_other", {"seed": 1}).expected("smoke") == 99.0
+    assert chapter.expected_seconds("smoke") == chapter.record["seconds"] < 60
+    assert dependencies.Chapter("02_other", {"seed": 1}).expected_seconds("smoke") == 99.0
 
 
 def test_a_record_of_another_version_is_none(root):
@@ -262,7 +269,7 @@ def test_a_record_of_another_version_is_none(root):
     record = json.loads(path.read_text())
     del record["used"]
     path.write_text(json.dumps(record))
-    assert dependencies.Chapter("02_other", {}).past == {} and executed(
+    assert dependencies.Chapter("02_other", {}).record == {} and executed(
         run("--chapter", "other")
     ) == ["02_other"]
 

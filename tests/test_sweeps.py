@@ -116,9 +116,7 @@ def test_a_grid_that_was_interrupted_goes_on_to_the_same_table(grid, one_by_one,
     process = command(grid, "--jobs", "2", start_new_session=True, **default)
     until(lambda: len(list(store.glob("*/results.json"))) >= 2)
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
-    assert "stopped; what was trained is kept, and the same command goes on" in finished(
-        process, 130
-    )
+    assert "stopped; trained runs are stored, the same command continues" in finished(process, 130)
     n_done = len(list(store.glob("*/results.json")))
     assert 2 <= n_done < 8
     assert f"8 points: {n_done} done, {8 - n_done} missing" in finished(

@@ -7,6 +7,7 @@ and the previous content of the file is kept.
 import errno
 import fcntl
 import gzip
+import hashlib
 import os
 import re
 import shutil
@@ -36,6 +37,16 @@ def read(path: Path) -> bytes:
     if compressed.exists() and not path.exists():
         return gzip.decompress(compressed.read_bytes())
     return path.read_bytes()
+
+
+def hash_bytes(content: bytes, length: int | None = None) -> str:
+    """Return the first `length` hexadecimal digits of the SHA-256 hash of `content`, or all 64."""
+    return hashlib.sha256(content).hexdigest()[:length]
+
+
+def hash_file(path: Path) -> str:
+    """Return all 64 hexadecimal digits of the SHA-256 hash of a file's content."""
+    return hash_bytes(path.read_bytes())
 
 
 def append(path: Path, line: str) -> None:

@@ -1,13 +1,13 @@
 """The command line.
 
-    lexurn runs     what is stored                       lexurn.cli.stored
-    lexurn book     the executed book, as a site         lexurn.cli.making
-    lexurn freeze   what the book uses, published        lexurn.cli.making
-    lexurn new      another chapter                      lexurn.cli.making
-    lexurn sweep    a grid of runs                       lexurn.cli.grids
-    lexurn redraw   a figure, from its card's data       lexurn.cli.drawing
+    lexurn runs     list, show, compare and delete stored runs    lexurn.cli.stored
+    lexurn book     execute the book and render its site          lexurn.cli.making
+    lexurn freeze   publish what the book uses                    lexurn.cli.making
+    lexurn new      create a chapter                              lexurn.cli.making
+    lexurn sweep    train a grid of runs                          lexurn.cli.grids
+    lexurn redraw   draw a figure again from its card's data      lexurn.cli.drawing
 
-Whatever takes time to import is imported inside the commands, so that `lexurn --help` answers at once.
+Slow imports are inside the commands, so that `lexurn --help` answers at once.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ from lexurn.cli.stored import stored
 
 
 class Commands(click.Group):
-    """Commands that end in one line, without a traceback, where a person can do something about it."""
+    """Commands that turn errors with a known remedy into one line without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         from lexurn.publish.site import SiteError
@@ -32,11 +32,11 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise  # `lexurn runs | head`, which click ends quietly
+            raise  # `lexurn runs | head`: click ends without an error
         except (ParameterError, SiteError, ClusterError, OSError) as error:
-            refusal = click.ClickException(str(error))
-            refusal.exit_code = 2 if isinstance(error, ParameterError) else 1
-            raise refusal from None
+            message = click.ClickException(str(error))
+            message.exit_code = 2 if isinstance(error, ParameterError) else 1
+            raise message from None
 
 
 @click.group(cls=Commands)

@@ -1,4 +1,4 @@
-"""`lexurn redraw`: a figure, drawn again from the two files that its card links to."""
+"""`lexurn redraw`: draw a figure again from the two files that its card links to."""
 
 from pathlib import Path
 
@@ -16,13 +16,14 @@ import click
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where to; beside the card by default.",
+    help="Folder for the pictures; by default the card's own.",
 )
 def redraw(cards: tuple[Path, ...], out: Path | None) -> None:
     """Draw figures again, as PNG and SVG, from the JSON of their cards and the CSV beside it.
 
-    With the versions of matplotlib and lexurn that the card names, the PNG is the one on the page, byte for byte. The
-    card names the function that draws, which is imported and called: use cards that you trust.
+    With the versions of matplotlib and lexurn that the card names, the PNG is the one on the page,
+    byte for byte. The card names the plot function, which is imported and called: use only cards
+    that you trust.
     """
     from lexurn.figures import drawing
 

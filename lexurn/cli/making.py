@@ -1,4 +1,4 @@
-"""`lexurn book`, `lexurn freeze` and `lexurn new`: the book, made, published and begun to be written."""
+"""`lexurn book`, `lexurn freeze` and `lexurn new`: build, publish and extend the book."""
 
 import shutil
 import sys
@@ -9,16 +9,16 @@ import click
 PARAMS = click.option(
     "--params",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
-    help="A file of parameters; without one those of the published edition, params/book.yaml.",
+    help="A file of parameters; by default the published edition's, params/book.yaml.",
 )
 
 
 @click.command()
 @PARAMS
 @click.option(
-    "--chapter", "names", multiple=True, metavar="NAME", help="Execute this one only; repeatable."
+    "--chapter", "names", multiple=True, metavar="NAME", help="Execute only this one; repeatable."
 )
-@click.option("--fresh", is_flag=True, help="Execute all again, without what is published.")
+@click.option("--fresh", is_flag=True, help="Execute all chapters, without published results.")
 @click.option(
     "--jobs",
     default=1,
@@ -31,14 +31,14 @@ PARAMS = click.option(
     default=7200,
     show_default=True,
     type=click.IntRange(1),
-    help="Most seconds for one cell.",
+    help="Maximum number of seconds for one cell.",
 )
 def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int) -> None:
-    """Execute the chapters that need it, and render the site into _build/html (under LEXURN_BUILD, where that is set).
+    """Execute the chapters that changed, and render the site into _build/html (or LEXURN_BUILD).
 
-    A chapter is executed again where its source, its parameters, a module that it loads or a run that it uses has
-    changed. One that fails is on its page, the others are made all the same, and the exit code is 1; so it is where a
-    figure is not where params/claims.yaml has it.
+    A chapter is executed again if its source, its parameters, a module that it loads or a run that
+    it uses has changed. If a chapter fails, its page says so, the others are rendered, and the exit
+    code is 1. The exit code is also 1 if a number contradicts params/claims.yaml.
     """
     import asyncio
     import os
@@ -47,10 +47,12 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     from lexurn.publish import claims, dependencies, execution, site
     from lexurn.runs.tracking import duration
 
-    params = params or _published()
+    params = params or _published_params()
+    scale = params.stem if params else "defaults"
     if fresh:
-        os.environ["LEXURN_FRESH"] = "1"  # for the processes that execute chapters too
-    wanted, whole = dependencies.chosen(names, params), dependencies.chosen((), params)
+        os.environ["LEXURN_FRESH"] = "1"  # also for the processes that execute chapters
+    selected = dependencies.select_chapters(names, params)
+    chapters = dependencies.select_chapters((), params)
     site.require_tools()
     with files.lock(paths.build_folder(), activity="building"):
         files.remove_leftovers(paths.build_folder() / "executed")
@@ -58,17 +60,16 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
         scale = params.stem if params else "defaults"
         expected = {chapter.name: chapter.expected(scale) for chapter in to_do}
         for name, seconds in expected.items():
-            click.echo(
-                f"to execute: {name}, {f'about {duration(seconds)}' if seconds else 'not measured yet'}"
-            )
-        if not to_do:
+            estimate = f"about {duration(seconds)}" if seconds else "not measured yet"
+            click.echo(f"to execute: {name}, {estimate}")
+        if not outdated:
             click.echo("every chapter is up to date")
         progress = execution.Progress(expected, say, every=1.0 if sys.stderr.isatty() else 60.0)
         try:
-            asyncio.run(execution.execute_all(to_do, progress, jobs=jobs, timeout=timeout))
-            made = site.render(whole, scale=scale, say=click.echo)
+            asyncio.run(execution.execute_all(outdated, progress, jobs=jobs, timeout=timeout))
+            is_rendered = site.render(chapters, scale=scale, say=click.echo)
         except KeyboardInterrupt:
-            say("stopped; what was done is kept, and the same command goes on", True)
+            say("stopped; finished chapters are stored, the same command continues", True)
             raise SystemExit(130) from None
     click.echo(
         f"the site is at {paths.build_folder() / 'html' / 'index.html'}"
@@ -87,20 +88,21 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
 @click.command()
 @PARAMS
 def freeze(params: Path | None) -> None:
-    """Publish an edition: copy what its chapters use from the store into book/results, which is then to be committed.
+    """Publish an edition: copy what its chapters use into book/results, which is then committed.
 
-    Every chapter must be up to date with these parameters, by `lexurn book` with the same ones. What was frozen before
-    and is used no longer goes.
+    Every chapter must be up to date with these parameters, by `lexurn book` with the same ones.
+    Published files that no chapter uses any longer are removed.
     """
     from lexurn.base import files, paths
     from lexurn.publish import dependencies, edition
     from lexurn.runs import store
 
-    params = params or _published()
-    behind = [chapter.name for chapter in dependencies.chosen((), params) if not chapter.is_current]
-    if behind:
+    params = params or _published_params()
+    chapters = dependencies.select_chapters((), params)
+    if outdated := [chapter.name for chapter in chapters if not chapter.is_current]:
         raise files.StoreError(
-            f"not up to date: {', '.join(behind)}; execute them first, by lexurn book with the same parameters"
+            f"not up to date: {', '.join(outdated)}; "
+            "execute them first, by lexurn book with the same parameters"
         )
     with files.lock(paths.build_folder(), activity="building"):
         used = {
@@ -111,40 +113,43 @@ def freeze(params: Path | None) -> None:
     n_runs = len({name.partition("/")[0] for name in used} - {"tables"})
     click.echo(f"{n_runs} runs in {results}, {store.size(results):,} bytes")
     click.echo(
-        f"rounding the weights moved predictions by at most {made['rounding']:.1g} nats (mean symmetrized KL)"
+        f"rounding the weights changed predictions by at most {frozen['rounding']:.1g} nats "
+        "(mean symmetrized KL)"
     )
 
 
 @click.command()
 @click.argument("name")
-@click.option("--title", help="Its heading; the name where none is given.")
+@click.option("--title", help="Title of the chapter; by default its name.")
 def new(name: str, title: str | None) -> None:
-    """Begin a chapter that runs as it stands: book/NN_NAME.py and .ipynb, with an example to be replaced."""
+    """Create a chapter that runs as it stands: book/NN_NAME.py and .ipynb, with an example."""
     from lexurn.base import paths
     from lexurn.publish import authoring
 
-    source, notebook, *others = (
-        path.relative_to(paths.root()) for path in authoring.new(name, title=title)
-    )
-    click.echo(f"made {source} and {notebook}\nadded it to {', '.join(map(str, others))}\n")
-    click.echo(f"next: edit {source}, then\n  jupytext --to ipynb --update {source}")
+    paths_written = authoring.create_chapter(name, title=title)
+    source, notebook, *others = (path.relative_to(paths.root()) for path in paths_written)
     click.echo(
-        f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n  pytest tests/test_book.py"
+        f"created {source} and {notebook}\n"
+        f"added the chapter to {', '.join(map(str, others))}\n\n"
+        f"next: edit {source}, then\n"
+        f"  jupytext --to ipynb --update {source}\n"
+        f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n"
+        "  pytest tests/test_book.py"
     )
 
 
-def _published() -> Path | None:
-    """The parameters of the published edition; None where there are none, and chapters keep their own."""
+def _published_params() -> Path | None:
+    """Return the parameters of the published edition; None if chapters use their own."""
     from lexurn.base import paths
 
     params = paths.root() / "params" / "book.yaml"
     return params if params.exists() else None
 
 
-def say(text: str, last: bool) -> None:
-    """A line that is written over by the next at a terminal, unless it is the last about its matter."""
+def say(text: str, is_last: bool) -> None:
+    """Print a line that the next one overwrites on a terminal, unless it is the last of a topic."""
     if sys.stderr.isatty():
-        text = text if last else text[: shutil.get_terminal_size().columns - 1]
-        click.echo(f"\r\033[K{text}", nl=last, err=True)
+        text = text if is_last else text[: shutil.get_terminal_size().columns - 1]
+        click.echo(f"\r\033[K{text}", nl=is_last, err=True)
     else:
         click.echo(text, err=True)

@@ -1,4 +1,4 @@
-"""`lexurn runs`: the stored runs, listed, shown, compared and deleted."""
+"""`lexurn runs`: list, show, compare and delete stored runs."""
 
 import json
 import shutil
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lexurn.runs.run import Run
+
+KL_PREFIX = "out_of_distribution/symmetrized_kl/"
 
 
 @click.group("runs", invoke_without_command=True)
@@ -28,99 +30,79 @@ def stored(ctx: click.Context) -> None:
 @click.option("--csv", "form", flag_value="csv", help="Every column, as CSV.")
 @click.option("--json", "form", flag_value="json", help="Every column, as JSON.")
 def list_runs(settings: tuple[str, ...] = (), form: str | None = None) -> None:
-    """The finished runs with these settings, for example: lexurn runs list lex=True n_tasks=1.
+    """List the finished runs with these settings, e.g. lexurn runs list lex=True n_tasks=1.
 
-    Of the settings, those are shown that differ. d is the distance to a reference out of distribution (symmetrized KL
-    in nats, with its standard error).
+    Only settings that differ between the runs are shown. d is the distance to a reference out of
+    distribution (symmetrized KL in nats, with its standard error).
     """
     from lexurn import runs
 
-    table = runs.table(**_assignments(settings))
+    table = runs.table(**_parse_settings(settings))
     if form == "csv":
         click.echo(table.to_csv(index=False), nl=False)
     elif form == "json":
         click.echo(json.dumps(table.astype(object).where(table.notna(), None).to_dict("records")))
     else:
-        click.echo(
-            _listing(table)
-            if len(table)
-            else "no finished run" + (" with these settings" if settings else "")
-        )
+        nothing = "no finished run" + (" with these settings" if settings else "")
+        click.echo(_format_table(table) if len(table) else nothing)
         for name, state in {} if settings else runs.unfinished().items():
             click.echo(f"unfinished: {name} ({state})")
 
 
 @stored.command()
 @click.argument("name")
-@click.option(
-    "--metrics", is_flag=True, help="Every line and column of the metrics along training."
-)
+@click.option("--metrics", is_flag=True, help="All steps and columns of the metrics.")
 def show(name: str, metrics: bool) -> None:
-    """Settings, distances, provenance and metrics of one run."""
+    """Show settings, distances, provenance and metrics of one run."""
     from lexurn import runs
     from lexurn.measures import evaluation
 
     run = runs.load(name)
-    made, loss = run.provenance, _validation_loss(run)
-    click.echo(f"{run.path.name}\n{run.path}\n")
+    facts = run.provenance
     changed = " ".join(f"{name}={value}" for name, value in run.settings.changed().items())
-    click.echo(f"settings    {changed or 'the defaults'}")
+    last_step = run.metrics["step"].iloc[-1]
+    dirty = " with changes" if facts["dirty"] else ""
+    device = f"{facts['device']}, {facts['threads']} thread(s), {facts['precision']}"
+    columns = ["step", "train_loss", "validation_loss"]
+    columns += [name for name in run.metrics if name.startswith(KL_PREFIX) and name[-5:] != "/last"]
+    table = run.metrics if metrics else run.metrics[columns]
+    table = table if metrics else table.rename(columns=lambda name: name.replace(KL_PREFIX, "d_"))
+    max_rows = None if metrics else 20
     click.echo(
-        f"best step   {_best_step(run)} of {run.metrics['step'].iloc[-1]}, validation loss {loss:.4f}"
-    )
-    dirty = " with changes" if made["dirty"] else ""
-    click.echo(f"commit      {made['commit'] or 'unknown'}{dirty}")
-    click.echo(
-        f"trained     in {made['duration']} on {made['device']}, {made['threads']} thread(s), {made['precision']}"
-    )
-    click.echo(f"again with  {made['command']}")
-    click.echo(
-        f"\nsymmetrized KL to the references, in nats\n{evaluation.summary(run.results).to_string()}"
-    )
-    shown = run.metrics
-    if not metrics:
-        few = ["step", "train_loss", "validation_loss"]
-        shown = shown[
-            few
-            + [
-                column
-                for column in shown
-                if column.startswith("out_of_distribution/symmetrized_kl")
-            ]
-        ]
-        shown = shown[[column for column in shown if not column.endswith("/last")]]
-        shown = shown.rename(
-            columns=lambda column: column.replace("out_of_distribution/symmetrized_kl/", "d_")
-        )
-    click.echo(
-        f"\nalong training\n{shown.to_string(index=False, na_rep='', max_rows=None if metrics else 20)}"
+        f"{run.path.name}\n{run.path}\n\n"
+        f"settings    {changed or 'the defaults'}\n"
+        f"best step   {_best_step(run)} of {last_step}, "
+        f"validation loss {_validation_loss(run):.4f}\n"
+        f"commit      {facts['commit'] or 'unknown'}{dirty}\n"
+        f"trained     in {facts['duration']} on {device}\n"
+        f"again with  {facts['command']}\n\n"
+        f"symmetrized KL to the references, in nats\n{evaluation.summary(run.results).to_string()}"
+        f"\n\nalong training\n{table.to_string(index=False, na_rep='', max_rows=max_rows)}"
     )
 
 
 @stored.command()
 @click.argument("names", nargs=-1, required=True)
 def compare(names: tuple[str, ...]) -> None:
-    """Settings that differ, and distances, of runs side by side."""
+    """Show the differing settings and the distances of several runs side by side."""
     import pandas as pd
 
     from lexurn import runs
     from lexurn.measures import evaluation
     from lexurn.runs import store
 
-    loaded = {store.key(run.path)[: _digits()]: run for run in map(runs.load, names)}
-    for short, run in loaded.items():
-        click.echo(f"{short}  {run.path.name}")
-    settings = pd.DataFrame(
-        {short: pd.Series(run.settings.flat(), dtype=object) for short, run in loaded.items()}
-    )
-    differ = settings[settings.astype(str).nunique(axis=1) > 1].copy()
-    differ.loc["best_step"] = [_best_step(run) for run in loaded.values()]
-    differ.loc["validation_loss"] = [f"{_validation_loss(run):.4f}" for run in loaded.values()]
-    click.echo(f"\n{differ.to_string()}")
-    distances = pd.concat(
-        {short: evaluation.summary(run.results).T.unstack() for short, run in loaded.items()},
-        axis=1,
-    )
+    compared = {store.key(run.path)[: _n_digits()]: run for run in map(runs.load, names)}
+    flat = {key: pd.Series(run.settings.flat(), dtype=object) for key, run in compared.items()}
+    summaries = {key: evaluation.summary(run.results).T for key, run in compared.items()}
+    settings = pd.DataFrame(flat)
+    differing = settings[settings.astype(str).nunique(axis=1) > 1].copy()
+    differing.loc["best_step"] = list(map(_best_step, compared.values()))
+    losses = map(_validation_loss, compared.values())
+    differing.loc["validation_loss"] = [f"{loss:.4f}" for loss in losses]
+    distances = pd.concat({key: table.unstack() for key, table in summaries.items()}, axis=1)
+    for key, run in compared.items():
+        click.echo(f"{key}  {run.path.name}")
+    click.echo(f"\n{differing.to_string()}")
     click.echo(f"\nsymmetrized KL to the references, in nats\n{distances.to_string(na_rep='')}")
 
 
@@ -128,25 +110,22 @@ def compare(names: tuple[str, ...]) -> None:
 @click.argument("names", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(names: tuple[str, ...], yes: bool) -> None:
-    """Delete runs of one's own, finished or not."""
+    """Delete runs of the own store, finished or not."""
     from lexurn.runs import store
 
     folders = list(dict.fromkeys(map(store.deletable, names)))
     for folder in folders:
-        click.echo(
-            f"{folder.name}  {'' if store.is_finished(folder) else 'unfinished, '}{store.size(folder):,} bytes"
-        )
+        state = "" if store.is_finished(folder) else "unfinished, "
+        click.echo(f"{folder.name}  {state}{store.size(folder):,} bytes")
+    runs = "this run" if len(folders) == 1 else f"these {len(folders)} runs"
     if not yes:
-        click.confirm(
-            f"Delete {'this run' if len(folders) == 1 else f'these {len(folders)} runs'}?",
-            abort=True,
-        )
+        click.confirm(f"Delete {runs}?", abort=True)
     for folder in folders:
         store.delete(folder)
         click.echo(f"deleted {folder.name}")
 
 
-def _assignments(texts: tuple[str, ...]) -> dict[str, str]:
+def _parse_settings(texts: tuple[str, ...]) -> dict[str, str]:
     from lexurn.settings.resolver import ParameterError
 
     for text in texts:
@@ -157,8 +136,8 @@ def _assignments(texts: tuple[str, ...]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
-def _listing(table: "pd.DataFrame") -> str:
-    """A line for each run, no wider than the terminal: what does not fit is left out and named."""
+def _format_table(table: "pd.DataFrame") -> str:
+    """Return one line per run, no wider than the terminal, and the names of omitted columns."""
     import pandas as pd
 
     from lexurn.measures.intervals import format_with_error
@@ -182,19 +161,20 @@ def _listing(table: "pd.DataFrame") -> str:
     shown["duration"] = table["seconds"].map(tracking.duration)
     if table["published"].any():
         shown["published"] = table["published"].map({True: "yes", False: ""})
-
-    width, left_out = shutil.get_terminal_size((140, 24)).columns, []
-    least = ["duration", "best step", "loss", *reversed(differ)]
-    while len((text := shown.to_string(index=False)).partition("\n")[0]) > width and least:
-        left_out.append(least.pop(0))
-        shown = shown.drop(columns=left_out[-1])
-    if left_out:
-        text += f"\n(no room for {', '.join(left_out)}; lexurn runs list --csv has everything)"
+    width = shutil.get_terminal_size((140, 24)).columns
+    omitted: list[str] = []
+    for column in ("duration", "best step", "loss", *reversed(differing)):
+        if len(shown.to_string(index=False).partition("\n")[0]) > width:
+            omitted.append(column)
+            shown = shown.drop(columns=column)
+    text = shown.to_string(index=False)
+    if omitted:
+        text += f"\n(no room for {', '.join(omitted)}; lexurn runs list --csv has everything)"
     return text
 
 
-def _digits() -> int:
-    """How many digits of a key tell the stored runs apart."""
+def _n_digits() -> int:
+    """Return how many digits of a key distinguish the stored runs."""
     from lexurn.runs import store
 
     keys = {store.key(folder) for folder in store.folders()}

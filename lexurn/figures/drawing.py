@@ -1,4 +1,4 @@
-"""A picture from a table and a few words, and from nothing else: whoever has both draws it again, byte for byte.
+"""Draw pictures from a table and a `Drawing`: the same inputs always give the same bytes.
 
 Between processors that holds for the PNG alone: in an SVG, kernels of another one may round a coordinate to `-0` in
 place of `0`, and the names of clip paths, which are hashes of coordinates, change with it.
@@ -27,6 +27,8 @@ from lexurn.runs import tables
 from lexurn.settings.registry import load_object
 
 DPI = 150
+PNG_METADATA = {"Software": None}
+SVG_METADATA = {"Date": None, "Creator": None}
 
 
 class Drawing(BaseModel):
@@ -35,48 +37,63 @@ class Drawing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     plot: str
-    """The plot function, `module.name`: takes a table, Axes and the keywords."""
+    """The plot function, `module.name`; it takes a table, Axes and the keywords."""
     keywords: dict[str, Any] = {}
     by: str = ""
-    """A panel for each value of this column, with the lines of the table that have it."""
+    """A column: each of its values gets a panel that shows the rows with this value."""
     each: dict[str, list[Any]] = {}
-    """One more keyword and its values, a panel for each."""
+    """One further keyword and its values: each value gets a panel."""
     pages: bool = False
-    """A picture of its own, not a panel, for each value."""
+    """Whether each value gets a picture of its own instead of a panel."""
     titles: str = "{}"
-    """Over a panel, with its value in place of the braces."""
+    """The title of a panel; braces stand for the panel's value."""
     title: str = ""
     legend: str | None = None
-    """The title of a key beside the last panel; None: no key there."""
+    """The title of a legend beside the last panel; None for no legend."""
     size: tuple[float, float] = (4.2, 3.2)
-    """Of a panel, in inches."""
+    """Width and height of a panel in inches."""
     share_y: bool = False
 
 
 @dataclass(frozen=True)
 class Picture:
+    """One picture as the content of a PNG file and of an SVG file."""
+
     png: bytes
     svg: bytes
 
 
+@dataclass(frozen=True)
+class Panel:
+    """The title, table and plot keywords of one panel."""
+
+    title: str
+    table: pd.DataFrame
+    keywords: dict[str, Any]
+
+
 def draw(drawing: Drawing, table: pd.DataFrame) -> list[Picture]:
-    """The picture, or the pictures where each panel is a page."""
-    plot, views = function(drawing.plot), _views(drawing, table)
-    sheets = [[view] for view in views] if drawing.pages else [views]
+    """Return the picture, or one picture per panel if `drawing.pages`."""
+    plot = load_plot(drawing.plot)
+    panels = _panels(drawing, table)
+    pages = [[panel] for panel in panels] if drawing.pages else [panels]
     with matplotlib.style.context(["default", {"svg.hashsalt": "lexurn"}]):
-        return [_sheet(drawing, plot, views) for views in sheets]
+        return [_draw_page(drawing, plot, page) for page in pages]
 
 
 def read(path: Path) -> tuple[Drawing, pd.DataFrame]:
-    """A drawing and its table, from the two files of a card. Raises ParameterError, or OSError where one is gone."""
-    beside = path.with_suffix(".csv")
+    """Return the drawing and the table in a card's JSON file and the CSV file beside it.
+
+    Raises ParameterError if a file has another content, and OSError if a file is missing.
+    """
+    csv = path.with_suffix(".csv")
     try:
         drawing = Drawing.model_validate(json.loads(path.read_text())["drawing"])
-        table = tables.from_csv(beside.read_bytes())
+        table = tables.from_csv(csv.read_bytes())
     except (ValueError, KeyError, TypeError, ValidationError) as error:
-        said = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise ParameterError(
-            f"{path} and {beside.name} are not what a card links to: {said}"
+            f"{path} and {csv.name} are not the JSON and CSV of a figure card: {reason}"
         ) from None
     return drawing, table
 
@@ -94,79 +111,66 @@ def write(folder: Path, name: str, pictures: list[Picture]) -> list[Path]:
     return paths
 
 
-def name_of(plot: Callable[..., Any]) -> str:
-    """By what a plot function is found again in another process. Raises ParameterError where it would not be."""
+def plot_name(plot: Callable[..., Any]) -> str:
+    """Return the name by which another process can import a plot function.
+
+    Raises ParameterError if no other process can import the function.
+    """
     name = f"{plot.__module__}.{getattr(plot, '__qualname__', '')}"
     try:
-        if plot.__module__ != "__main__" and function(name) is plot:
+        if plot.__module__ != "__main__" and load_plot(name) is plot:
             return name
     except ParameterError:
         pass
     raise ParameterError(
-        f"{name} cannot be found by another process, so the figure could not be drawn again; define the plot function "
-        "in a module, such as those in lexurn/plotting"
+        f"another process cannot import {name} and could not redraw the figure; define the plot "
+        "function in a module, such as lexurn/figures/plots.py"
     )
 
 
-def function(name: str) -> Callable[..., Any]:
-    """The plot function with this name. Raises ParameterError where there is none."""
-    module, _, own = name.rpartition(".")
+def load_plot(name: str) -> Callable[..., Any]:
+    """Return the plot function named `module.name`; raise ParameterError for an unknown name."""
+    module, _, function = name.rpartition(".")
     try:
-        return load_object(f"{module}:{own}")
+        return load_object(f"{module}:{function}")
     except (ImportError, AttributeError, ValueError):
-        hint = suggestion(own, vars(plots)) if module.startswith("lexurn") else ""
+        hint = suggestion(function, vars(plots)) if module.startswith("lexurn") else ""
         raise ParameterError(f"no plot function {name}; {hint}see lexurn.figures.plots") from None
 
 
-def _views(drawing: Drawing, table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, dict[str, Any]]]:
-    """What goes into each panel: its title, its table and its keywords."""
+def _panels(drawing: Drawing, table: pd.DataFrame) -> list[Panel]:
+    panels = []
     if drawing.by:
-        groups = table.groupby(drawing.by, sort=False)
-        views = [
-            (value, mine.drop(columns=drawing.by).reset_index(drop=True), {})
-            for value, mine in groups
-        ]
-    elif drawing.each:
-        ((keyword, values),) = drawing.each.items()
-        views = [(value, table, {keyword: value}) for value in values]
-    else:
-        return [("", table, drawing.keywords)]
-    return [
-        (drawing.titles.format(_shown(value)), mine, drawing.keywords | more)
-        for value, mine, more in views
-    ]
+        for value, rows in table.groupby(drawing.by, sort=False):
+            rows = rows.drop(columns=drawing.by).reset_index(drop=True)
+            panels.append(Panel(_panel_title(drawing, value), rows, drawing.keywords))
+        return panels
+    for keyword, values in drawing.each.items():
+        for value in values:
+            keywords = drawing.keywords | {keyword: value}
+            panels.append(Panel(_panel_title(drawing, value), table, keywords))
+    return panels or [Panel("", table, drawing.keywords)]
 
 
-def _sheet(
-    drawing: Drawing,
-    plot: Callable[..., Axes],
-    views: list[tuple[str, pd.DataFrame, dict[str, Any]]],
-) -> Picture:
+def _panel_title(drawing: Drawing, value: Any) -> str:
+    return drawing.titles.format(style.display_name(value))
+
+
+def _draw_page(drawing: Drawing, plot: Callable[..., Axes], panels: list[Panel]) -> Picture:
     width, height = drawing.size
-    figure, axes = style.panels(len(views), width=width, height=height, sharey=drawing.share_y)
-    for ax, (title, table, keywords) in zip(axes, views, strict=True):
-        plot(table, ax, **keywords)
-        if title:
-            ax.set_title(title, fontsize=11)
-    style.name_lowest(axes)
+    figure, all_axes = style.panels(len(panels), width=width, height=height, sharey=drawing.share_y)
+    for panel, axes in zip(panels, all_axes, strict=True):
+        plot(panel.table, axes, **panel.keywords)
+        if panel.title:
+            axes.set_title(panel.title, fontsize=11)
+    style.label_lowest_panels(all_axes)
     if drawing.legend is not None:
-        style.legend(axes[-1], title=drawing.legend)
+        style.draw_legend(all_axes[-1], title=drawing.legend)
     if drawing.title:
         figure.suptitle(drawing.title)
-    contents = {}
-    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
-        with io.BytesIO() as file:
-            figure.savefig(
-                file,
-                format=kind,
-                dpi=DPI,
-                metadata=metadata,
-                bbox_inches=None if drawing.pages else "tight",
-            )
-            contents[kind] = file.getvalue()
-    return Picture(**contents)
-
-
-def _shown(value: Any) -> str:
-    """A value as readers know it."""
-    return style.NAMES.get(value, str(value).replace("_", " "))
+    layout = {"dpi": DPI, "bbox_inches": None if drawing.pages else "tight"}
+    png = io.BytesIO()
+    svg = io.BytesIO()
+    figure.savefig(png, format="png", metadata=PNG_METADATA, **layout)
+    figure.savefig(svg, format="svg", metadata=SVG_METADATA, **layout)
+    return Picture(png.getvalue(), svg.getvalue())

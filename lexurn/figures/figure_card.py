@@ -1,15 +1,15 @@
-"""Figures with cards: the one way in which a chapter shows a picture.
+"""Figures with cards: the only way in which a chapter shows a picture.
 
-    figure(plotting.scores, table, alt="Scores of models and exact predictors, a point an urn.", n="12 urns", runs=runs)
+    figure(plots.curves, table, x="step", alt="Loss along training.", n="5 seeds", runs=runs)
 
-draws, stores the picture (PNG, SVG), the table (CSV) and what both were made with (JSON) under
-`_build/figures/<chapter>/<name>`, and shows the picture with a card folded under it: what is to be seen, how much it
-rests on, which models, and links to the data. The links hold the files themselves, so that a notebook or a page that is
-sent to somebody has them too. `lexurn redraw <name>.json` draws it again from CSV and JSON.
+`figure` draws, stores the picture (PNG, SVG), the table (CSV) and its description (JSON) under
+`_build/figures/<chapter>/<name>`, and shows the picture with a folded card below it. The card says
+what the figure shows, how many observations and which models it is based on, and links to the data.
+The links contain the files themselves, so that a notebook or page keeps them when somebody sends
+it. `lexurn redraw <name>.json` draws the picture again from CSV and JSON.
 """
 
 import base64
-import hashlib
 import html
 import json
 import re
@@ -31,19 +31,19 @@ from lexurn.figures.drawing import DPI, Drawing, Picture
 from lexurn.runs import provenance, store, tables
 from lexurn.runs.run import Run
 
-HTML = """<figure class="lexurn-card" id="figure-{name}" style="margin: 0">{shown}
+HTML = """<figure class="lexurn-card" id="figure-{name}" style="margin: 0">{picture}
 <details style="font-size: 85%; margin: 0.2em 0 1em">
 <summary style="cursor: pointer">Figure card: {links}</summary>
 <table style="margin: 0.4em 0">{rows}</table>
 </details></figure>"""
 
-MOST_KEYS = 6
-"""Keys of runs that a card shows; the JSON has all."""
+# Maximum number of run keys that a card shows; its JSON has all of them.
+MAX_KEYS = 6
 
 
 @dataclass(frozen=True)
 class Card:
-    """A drawn figure with everything that it was made from, as it is shown in notebooks and on pages."""
+    """A drawn figure, its table as CSV, and its description, as notebooks and pages show it."""
 
     about: Mapping[str, Any]
     table: str
@@ -54,45 +54,48 @@ class Card:
         return self.about["name"]
 
     def picture(self, number: int = 0, *, alt: str = "") -> str:
-        """One of its pictures as HTML, with a text that says what it shows."""
-        png, alt = self.pictures[number].png, html.escape(alt or self.about["alt"])
+        """Return one of the pictures as an HTML image with an alternative text."""
+        png = self.pictures[number].png
         width = int.from_bytes(png[16:20], "big") / DPI  # inches
         style = f"width: {width:.2f}in; max-width: 100%; height: auto"
-        return f'<img class="figure" style="{style}" alt="{alt}" src="{_link(png, "image/png")}">'
+        alt = html.escape(alt or self.about["alt"])
+        link = _data_link(png, "image/png")
+        return f'<img class="figure" style="{style}" alt="{alt}" src="{link}">'
 
     def html(self, *, with_picture: bool = True) -> str:
-        """The card, below its picture or alone."""
-        about = json.dumps(self.about, indent=1, ensure_ascii=False)
-        given = {"csv": ("text/csv", self.table), "json": ("application/json", about)}
+        """Return the card as HTML, with or without its picture."""
+        downloads = {
+            "csv": _data_link(self.table, "text/csv"),
+            "json": _data_link(_as_json(self.about), "application/json"),
+        }
         if len(self.pictures) == 1:
-            given["svg"] = ("image/svg+xml", self.pictures[0].svg)
+            downloads["svg"] = _data_link(self.pictures[0].svg, "image/svg+xml")
         links = " · ".join(
-            f'<a download="{self.name}.{ending}" href="{_link(content, kind)}">{ending.upper()}</a>'
-            for ending, (kind, content) in given.items()
+            f'<a download="{self.name}.{ending}" href="{link}">{ending.upper()}</a>'
+            for ending, link in downloads.items()
         )
         rows = "".join(
             f'<tr><th style="text-align: left; vertical-align: top">{html.escape(name)}</th>'
-            f'<td style="text-align: left">{_in_code(text)}</td></tr>'
-            for name, text in self._lines().items()
+            f'<td style="text-align: left">{_code_as_html(text)}</td></tr>'
+            for name, text in self._rows().items()
+            if text
         )
-        shown = self.picture() if with_picture else ""
-        return HTML.format(name=self.name, shown=shown, links=links, rows=rows)
+        picture = self.picture() if with_picture else ""
+        return HTML.format(name=self.name, picture=picture, links=links, rows=rows)
 
-    def _lines(self) -> dict[str, str]:
+    def _rows(self) -> dict[str, str]:
         about = self.about
-        lines = {"shows": about["alt"], "n": about["n"]}
-        if about["seeds"]:
-            lines["seeds"] = _some(about["seeds"])
-        if about["runs"]:
-            lines["models"] = "; ".join(about["trained"])
-            lines["runs"] = _some([key[:6] for key in about["runs"]])
         drawn = about["drawn"]
-        lines["computed"] = f"{drawn['date']} on {drawn['device']}, commit {drawn['commit']}"
-        lines["computed again"] = f"by `{about['command']}`" if about["command"] else ""
-        lines["drawn again"] = (
-            f"by `lexurn redraw {self.name}.json`, with {self.name}.csv beside it"
-        )
-        return {name: text for name, text in lines.items() if text}
+        return {
+            "shows": about["alt"],
+            "n": about["n"],
+            "seeds": _shorten(about["seeds"]),
+            "models": "; ".join(about["trained"]),
+            "runs": _shorten([key[:6] for key in about["runs"]]),
+            "computed": f"{drawn['date']} on {drawn['device']}, commit {drawn['commit']}",
+            "compute again": f"`{about['command']}`" if about["command"] else "",
+            "draw again": f"`lexurn redraw {self.name}.json`, with {self.name}.csv beside it",
+        }
 
     def _repr_html_(self) -> str:
         return self.html()
@@ -104,7 +107,7 @@ class Card:
 def figure(
     plot: Callable[..., Axes], table: pd.DataFrame, *, alt: str, n: str, **options: Any
 ) -> None:
-    """Draw a table, store what was drawn, and show it with its card; the options are those of `card`."""
+    """Draw a table, store the result, and show it with its card; `options` are those of `card`."""
     from IPython.display import display
 
     display(card(plot, table, alt=alt, n=n, **options))
@@ -128,33 +131,30 @@ def card(
     share_y: bool = False,
     **keywords: Any,
 ) -> Card:
-    """Draw a table by a plot function, with these keywords, and store what was drawn; not shown yet.
+    """Return a card: draw a table by a plot function with `keywords`, and store all its files.
 
-    alt       what is to be seen, for who does not see it
-    n         how much the figure rests on, in words: "12 training urns"
-    name      of its files, unlike every other in its chapter; the plot function's where none is given
-    runs      the models whose numbers these are
+    alt       what the figure shows, for readers who do not see it
+    n         how many observations the figure is based on, in words: "12 training urns"
+    name      name of the files, unique in the chapter; by default the plot function's name
+    runs      the models that the numbers come from
     by, each, pages, titles, title, legend, size, share_y     the panels: see `drawing.Drawing`
 
-    What is drawn is the table as its CSV has it. Raises ParameterError for a plot function that another process does
-    not find, a table that no CSV holds, and options that no JSON holds; StoreError where nothing can be written.
+    The picture is drawn from the table as its CSV stores it. Raises ParameterError for a plot
+    function that another process cannot import, a table that CSV cannot hold, or options that JSON
+    cannot hold, and StoreError if the files cannot be written.
     """
     name = name or getattr(plot, "__name__", "")
-    options = {
-        "keywords": keywords,
-        "by": by,
-        "each": dict(each or {}),
-        "pages": pages,
-        "titles": titles,
-    }
-    options |= {"title": title, "legend": legend, "size": size, "share_y": share_y}
+    options: dict[str, Any] = {"keywords": keywords, "by": by, "each": dict(each or {})}
+    options |= {"pages": pages, "titles": titles, "title": title, "legend": legend}
+    options |= {"size": size, "share_y": share_y}
     _check(name, table, alt, n, options)
     try:
-        content = tables.as_csv(table.reset_index(drop=True))
-        how = Drawing.model_validate_json(json.dumps({"plot": drawing.name_of(plot), **options}))
+        csv = tables.as_csv(table.reset_index(drop=True))
+        description = json.dumps({"plot": drawing.plot_name(plot), **options})
+        how = Drawing.model_validate_json(description)
+    except ParameterError:
+        raise
     except (ValueError, TypeError) as error:
-        if isinstance(error, ParameterError):
-            raise
         raise ParameterError(f"figure {name}: {' '.join(str(error).split())}") from None
     pictures = drawing.draw(how, tables.from_csv(content.encode()))
     now, folder = session.current().chapter, paths.build_folder() / "figures"
@@ -164,90 +164,85 @@ def card(
         "alt": alt,
         "n": n,
         "drawing": how.model_dump(mode="json"),
-        "pictures": [digest(picture.png) for picture in pictures],
-        "parameters": now.settings.flat() if now else {},
-        "command": now.command if now else "",
-        "seeds": sorted({run.settings.training.seed for run in runs})
-        or ([now.settings.training.seed] if now else []),
+        "pictures": [files.hash_bytes(picture.png) for picture in pictures],
+        "parameters": resolved.settings.flat() if resolved else {},
+        "command": resolved.command if resolved else "",
+        "seeds": sorted({run.settings.training.seed for run in runs}) or own_seeds,
         "runs": sorted({store.key(run.path) for run in runs}),
-        "trained": _trained(runs),
-        "drawn": _drawn(),
+        "trained": _training_provenance(runs),
+        "drawn": {
+            "date": time.strftime("%Y-%m-%d"),
+            "device": provenance.device(),
+            "commit": provenance.short(provenance.commit(), provenance.is_changed()),
+            "lexurn": __version__,
+            "matplotlib": matplotlib.__version__,
+        },
     }
     made = Card(about, content, pictures)
     folder = folder / (now.name if now else "")
     drawing.write(folder, name, pictures)
-    files.write(folder / f"{name}.csv", content)
-    files.write(folder / f"{name}.json", json.dumps(about, indent=1, ensure_ascii=False))
-    return made
-
-
-def digest(png: bytes) -> str:
-    """By which a picture is known."""
-    return hashlib.sha256(png).hexdigest()
+    files.write(folder / f"{name}.csv", csv)
+    files.write(folder / f"{name}.json", _as_json(about))
+    return Card(about, csv, pictures)
 
 
 def _check(name: str, table: Any, alt: Any, n: Any, options: Mapping[str, Any]) -> None:
-    where = f"figure {name}: "
     if not re.fullmatch(r"\w[\w-]*", name):
-        raise ParameterError(f"a figure's name consists of letters, digits, - and _, got {name!r}")
+        raise ParameterError(
+            f"a figure's name may contain letters, digits, - and _ only, got {name!r}; "
+            'give another one, for example name="scores"'
+        )
     if not isinstance(table, pd.DataFrame):
         raise ParameterError(
-            f"{where}the table must be a pandas DataFrame, got {type(table).__name__}"
+            f"figure {name}: the table must be a pandas DataFrame, got {type(table).__name__}"
         )
-    for what, text in (("alt, what is to be seen", alt), ("n, how much it rests on", n)):
+    examples = {"alt": (alt, "Loss along training."), "n": (n, "12 training urns")}
+    for option, (text, example) in examples.items():
         if not isinstance(text, str) or not text.strip():
-            raise ParameterError(f"{where}{what}, must be said in words, got {text!r}")
-    by, each = options["by"], options["each"]
+            raise ParameterError(
+                f"figure {name}: {option} must be a text, got {text!r}; "
+                f'for example {option}="{example}"'
+            )
+    by = options["by"]
+    each = options["each"]
     if by and by not in table:
-        hint = suggestion(by, table.columns)
-        raise ParameterError(f"{where}no column {by}; {hint}there are {', '.join(map(str, table))}")
+        raise ParameterError(
+            f"figure {name}: the table has no column {by}; {suggestion(by, table.columns)}"
+            f"it has {', '.join(map(str, table))}"
+        )
     if (by and each) or len(each) > 1:
         raise ParameterError(
-            f"{where}panels come `by` one column, or from `each` of one keyword's values"
+            f"figure {name}: panels come from one column (`by`) or from one keyword (`each`), "
+            f"got by={by!r} and each={list(each)}; drop all but one"
         )
 
 
-def _trained(runs: Sequence[Run]) -> list[str]:
-    """Where and when the models were trained, and how many of them in which way."""
-    groups: Counter[tuple[str, str, str]] = Counter()
+def _training_provenance(runs: Sequence[Run]) -> list[str]:
+    """Return one text per store, date, machine and commit of training, with its number of runs."""
+    counts: Counter[str] = Counter()
     for run in {run.path: run for run in runs}.values():
-        made = run.provenance
-        machine = made["processor"] if made["device"] == "cpu" else made["device"]
-        where = "published edition" if store.is_published(run.path) else "own store"
-        groups[
-            where, made["date"][:10], machine, provenance.short(made["commit"], made["dirty"])
-        ] += 1
-    return [
-        f"{number} from the {where}, trained {date} on {machine}, commit {commit}"
-        for (where, date, machine, commit), number in sorted(groups.items())
-    ]
+        facts = run.provenance
+        root = "published edition" if store.is_published(run.path) else "own store"
+        machine = facts["processor"] if facts["device"] == "cpu" else facts["device"]
+        commit = provenance.short(facts["commit"], facts["dirty"])
+        date = facts["date"][:10]
+        counts[f"from the {root}, trained {date} on {machine}, commit {commit}"] += 1
+    return [f"{number} {text}" for text, number in sorted(counts.items())]
 
 
-def _drawn() -> dict[str, str]:
-    """When, where and with what the figure is drawn."""
-    commit = provenance.short(provenance.commit(), provenance.is_changed())
-    versions = {"lexurn": __version__, "matplotlib": matplotlib.__version__}
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "device": provenance.device(),
-        "commit": commit,
-        **versions,
-    }
+def _shorten(values: Sequence[Any]) -> str:
+    few = ", ".join(map(str, values[:MAX_KEYS]))
+    return few if len(values) <= MAX_KEYS else f"{len(values)}: {few}, …"
 
 
-def _some(values: Sequence[Any]) -> str:
-    few = ", ".join(map(str, values[:MOST_KEYS]))
-    return few if len(values) <= MOST_KEYS else f"{len(values)}: {few}, …"
+def _as_json(about: Mapping[str, Any]) -> str:
+    return json.dumps(about, indent=1, ensure_ascii=False)
 
 
-def _in_code(text: str) -> str:
-    """Escaped, with `code` in backticks as code."""
-    parts = html.escape(text).split("`")
-    return "".join(
-        f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts)
-    )
+def _code_as_html(text: str) -> str:
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
 
 
-def _link(content: str | bytes, kind: str) -> str:
+def _data_link(content: str | bytes, media_type: str) -> str:
     content = content.encode() if isinstance(content, str) else content
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"

@@ -1,11 +1,20 @@
-"""What all pictures share: colours, styles, panels and keys."""
+"""Colours, dashes, markers, panels and legends that all figures share.
 
+A model kind or reference has the same colour and dash in every figure. A name without an entry in
+the tables below gets a look that depends on the name alone, so that a figure is always redrawn
+with the same bytes.
+"""
+
+from collections.abc import Iterable
+from itertools import product
 from math import ceil
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from lexurn.base.files import hash_bytes
 
 COLORS = {
     "normal": "#0072B2",
@@ -34,9 +43,9 @@ GREYS: list[dict[str, Any]] = [
     {"color": "0.45", "linestyle": "--"},
     {"color": "0.65", "linestyle": ":", "linewidth": 2.5},
 ]
-"""Lines that stand for no model and no predictor."""
+"""Line styles for curves that belong to neither a model nor a predictor."""
 
-LINE_STYLES = (
+LINE_STYLES: tuple[Any, ...] = (
     "-",
     (0, (5, 1)),
     (0, (3, 1, 1, 1)),
@@ -57,12 +66,13 @@ LINE_COLORS = (
     "#56B4E9",
     "#999999",
 )
+# Markers for groups without a colour of their own; one figure shows at most eight such groups.
 LINE_MARKERS = "os^Dv*PX"
-"""Lines that stand for what has no colour of its own, at most eight of them."""
 
 MARKERS = {"normal": "o", "lexical": "s", "permuted": "^"}
 HATCHES = ["", "//", "..", "\\\\"]
 
+# Names of references in legends, in the order in which figures show them.
 NAMES = {
     "generalizing": "generalizing (G)",
     "memorizing": "memorizing (M)",
@@ -71,7 +81,14 @@ NAMES = {
     "relabelled": "oracle, names not known",
 }
 
+# Pairs of a colour and a dash that belong to no known name.
+FREE_LOOKS = sorted(
+    set(product(LINE_COLORS, LINE_STYLES))
+    - set(zip(COLORS.values(), STYLES.values(), strict=True)),
+    key=str,
+)
 
+# Axis labels of table columns.
 LABELS = {
     "n_tasks": "urns in the pool D",
     "context_length": "context length C",
@@ -111,77 +128,115 @@ LABELS = {
     "order": "how finely cut (5: single tokens)",
     "value": "",
 }
-"""Columns of tables as they stand at an axis."""
 
+# Columns that hold relative distances.
 RELATIVE = ("r", "relative_distance")
-"""Columns that hold relative distances, whose two ends are drawn."""
+
+# Maximum number of panels in one row of a figure.
+MAX_COLUMNS = 4
 
 
 def label(column: str) -> str:
-    """What stands at the axis of a column."""
+    """Return the axis label of a table column."""
     return LABELS.get(column, column.replace("_", " "))
 
 
-MOST_ABREAST = 4
-"""Panels in a row; more go into further rows."""
+def display_name(name: Any) -> str:
+    """Return the name of a reference or model kind as titles and legends show it."""
+    return NAMES.get(name, str(name).replace("_", " "))
+
+
+def color_of(name: str) -> str:
+    """Return the colour of a reference or model kind, known or not."""
+    return COLORS.get(name) or FREE_LOOKS[_name_hash(name) % len(FREE_LOOKS)][0]
+
+
+def dash_of(name: str) -> Any:
+    """Return the matplotlib line style of a reference or model kind, known or not."""
+    return STYLES.get(name) or FREE_LOOKS[_name_hash(name) % len(FREE_LOOKS)][1]
+
+
+def marker_of(name: str) -> str:
+    """Return the marker of a reference or model kind, known or not."""
+    return MARKERS.get(name) or LINE_MARKERS[_name_hash(name) % len(LINE_MARKERS)]
+
+
+def _name_hash(name: str) -> int:
+    return int(hash_bytes(name.encode()), 16)
+
+
+def order_names(names: Iterable[str]) -> list[str]:
+    """Return distinct names: references in the order of `NAMES`, then others as they appear."""
+    distinct = dict.fromkeys(names)
+    return [
+        *(name for name in NAMES if name in distinct),
+        *(name for name in distinct if name not in NAMES),
+    ]
 
 
 def panels(
     n: int, *, height: float = 3.2, width: float = 4.2, sharey: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with `n` panels, up to `MOST_ABREAST` side by side, on transparent ground, which no notebook shows by
-    itself."""
-    rows = ceil(n / MOST_ABREAST)
-    columns = ceil(n / rows)
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    """Return a transparent figure and its `n` panels, up to `MAX_COLUMNS` side by side.
+
+    The figure is not registered with pyplot, so notebooks do not display it automatically.
+    """
+    n_rows = ceil(n / MAX_COLUMNS)
+    n_columns = ceil(n / n_rows)
+    figure = Figure(figsize=(width * n_columns, height * n_rows), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey).flatten()
+    grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey=sharey).flatten()
     figure.patch.set_alpha(0)
-    for each in axes[n:]:
-        each.remove()
-    for each in axes[:n]:
-        each.spines[["top", "right"]].set_visible(False)
-        each.patch.set_alpha(0)
-    return figure, list(axes[:n])
+    for axes in grid[n:]:
+        axes.remove()
+    for axes in grid[:n]:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.patch.set_alpha(0)
+    return figure, list(grid[:n])
 
 
-def name_lowest(axes: list[Axes]) -> None:
-    """Say what stands below where a panel has none under it, although its row is not the last."""
-    columns = axes[0].get_gridspec().ncols
-    for each in axes[:-1]:
-        place = each.get_subplotspec()
-        if not place.is_last_row() and place.num1 + columns >= len(axes) and not each.get_xlabel():
-            each.tick_params(labelbottom=True)
-            each.set_xlabel(axes[-1].get_xlabel())
+def label_lowest_panels(all_axes: list[Axes]) -> None:
+    """Label the x axis of each panel that has no panel below it."""
+    n_columns = all_axes[0].get_gridspec().ncols
+    for axes in all_axes[:-1]:
+        cell = axes.get_subplotspec()
+        is_lowest = cell.num1 + n_columns >= len(all_axes)
+        if is_lowest and not cell.is_last_row() and not axes.get_xlabel():
+            axes.tick_params(labelbottom=True)
+            axes.set_xlabel(all_axes[-1].get_xlabel())
 
 
-def log_steps(axes: Axes) -> Axes:
-    """A logarithmic axis of steps, with plain numbers at a few of them."""
+def label_outer_if_shared(axes: Axes) -> Axes:
+    """Remove inner tick labels if panels share the y axis, and return the axes."""
+    if len(axes.get_shared_y_axes().get_siblings(axes)) > 1:
+        axes.label_outer()
+    return axes
+
+
+def set_log_steps(axes: Axes) -> Axes:
+    """Use a logarithmic step axis with plain numbers, and return the axes."""
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
     return axes
 
 
-def ends(axes: Axes) -> Axes:
-    """The two ends of relative distance, as lines with their names, over what is drawn already."""
-    for value, name in (
-        (-1, "generalizing (G)"),
-        (1, "memorizing (M for normal, S for the others)"),
-    ):
+def draw_reference_ends(axes: Axes) -> Axes:
+    """Draw and name the values −1 and +1 of the relative distance, after everything else."""
+    ends = {-1: "generalizing (G)", 1: "memorizing (M for normal, S for the others)"}
+    for value, name in ends.items():
         axes.axhline(value, color="0.4", linestyle=":", linewidth=1)
-        axes.text(
-            axes.get_xlim()[1], value + 0.05, name, ha="right", va="bottom", fontsize=8, color="0.3"
-        )
+        right = axes.get_xlim()[1]
+        axes.text(right, value + 0.05, name, ha="right", va="bottom", fontsize=8, color="0.3")
     return axes
 
 
-def legend(axes: Axes, *, title: str = "distance to") -> Axes:
-    """A key beside the panel, where it hides nothing; for the last panel of a figure."""
-    key = axes.legend(
+def draw_legend(axes: Axes, *, title: str = "distance to") -> Axes:
+    """Draw a legend to the right of the last panel of a figure, and return the axes."""
+    legend = axes.legend(
         frameon=False, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=3.2
     )
-    place = axes.get_subplotspec()
-    if place is not None and place.colspan.stop < place.get_gridspec().ncols:
-        key.set_in_layout(False)  # there is a place free for it
+    cell = axes.get_subplotspec()
+    if cell is not None and cell.colspan.stop < cell.get_gridspec().ncols:
+        legend.set_in_layout(False)  # the empty grid cell to the right has room for the legend
     return axes

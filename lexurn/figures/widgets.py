@@ -1,4 +1,4 @@
-"""Views for notebooks: live ones, updated in place, and flipbooks, which need no kernel."""
+"""Notebook views: live progress, updated in place, and flipbooks, which need no kernel."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -20,20 +20,23 @@ if TYPE_CHECKING:
     import ipywidgets
 
 
+# Panels and legend of the live figure of a training.
 TRAINING: dict[str, Any] = {"each": {"view": ["losses", "distances"]}, "legend": "distance to"}
-"""The panels of a training's figure."""
 
 
 class LiveTraining(Tracker):
-    """A tracker that redraws loss and distances at every evaluation, with the time left.
+    """A tracker that redraws losses and distances during training, with the time left.
 
-    In a notebook there is one picture, replaced in place at most every `interval` seconds, and at the end by a line;
-    the finished training is for a figure to show. Elsewhere it prints lines.
+    In a notebook it shows one picture, which it replaces at most every `interval` seconds and
+    finally by one line of text. Elsewhere it prints lines.
     """
 
     def __init__(self, n_steps: int, *, interval: float = 2.0):
-        self.n_steps, self.interval = n_steps, interval
-        self.clock, self.began, self.drawn = Clock(n_steps), time.monotonic(), float("-inf")
+        self.n_steps = n_steps
+        self.interval = interval
+        self.clock = Clock(n_steps)
+        self.start = time.monotonic()
+        self.last_drawn = float("-inf")
         self.rows: list[dict[str, float]] = []
         self.handle: Any = None
         self.lines = None if _in_notebook() else ProgressLines(n_steps)
@@ -61,41 +64,37 @@ class LiveTraining(Tracker):
             self._draw(left)
 
     def finish(self) -> None:
-        from IPython.display import Markdown
-
         if self.rows and not self.lines:
+            seconds = time.monotonic() - self.start
             step = int(self.rows[-1]["step"])
-            self._show(
-                Markdown(
-                    f"Trained for {step} steps, {duration(time.monotonic() - self.began)} in all."
-                )
-            )
+            self._show(f"Trained for {step} steps, {duration(seconds)} in all.")
 
-    def _draw(self, clock: str) -> None:
+    def _draw(self, title: str) -> None:
         from IPython.display import Image
 
-        metrics = pd.DataFrame(self.rows)
-        title = f"step {int(metrics['step'].iloc[-1])} of {self.n_steps}, {clock}"
-        how = Drawing(plot="lexurn.figures.plots.training", title=title, **TRAINING)
-        (picture,) = drawing.draw(how, metrics)
+        live = Drawing(plot="lexurn.figures.plots.training", title=title, **TRAINING)
+        (picture,) = drawing.draw(live, pd.DataFrame(self.rows))
         self._show(Image(picture.png, width=9 * 96))
-        self.drawn = time.monotonic()
+        self.last_drawn = time.monotonic()
 
-    def _show(self, what: Any) -> None:
-        from IPython.display import display
+    def _show(self, content: Any) -> None:
+        from IPython.display import Markdown, display
 
+        content = Markdown(content) if isinstance(content, str) else content
         if self.handle is None:
-            self.handle = display(what, display_id=True)
+            self.handle = display(content, display_id=True)
         else:
-            self.handle.update(what)
+            self.handle.update(content)
 
 
-class OneLine(Tracker):
-    """A tracker that says the step and the time left; `say` puts it in place of what was said before."""
+class StatusTracker(Tracker):
+    """A tracker that reports the step and the time left of one run through `say`."""
 
     def __init__(self, title: str, n_steps: int, say: Callable[[str], None]):
-        self.title, self.clock, self.say = title, Clock(n_steps), say
-        self.has_told = False
+        self.title = title
+        self.clock = Clock(n_steps)
+        self.say = say
+        self.has_trained = False
 
     def report_wait(self, text: str) -> None:
         self.say(f"{self.title}: {text}")
@@ -106,26 +105,28 @@ class OneLine(Tracker):
 
 
 def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
-    """Train or load several runs, telling the progress in a single line that is updated in place.
+    """Return one run per settings, trained or loaded, and report progress in one status line.
 
-    With several `jobs` as many processes train side by side. Raises RuntimeError for runs that failed there, after the
-    others were trained.
+    With several `jobs`, the same number of processes train side by side; RuntimeError is raised for
+    runs that failed, after the others were trained.
     """
-    began, say = time.monotonic(), line_in_place()
+    start = time.monotonic()
+    say = status_line()
+    n_trained = 0
     if jobs > 1:
-        missing = [each for each in dict.fromkeys(wanted) if not runs.is_stored(each)]
-        n_trained = _train_side_by_side(missing, jobs, say)
-        found = [runs.get(settings) for settings in wanted]
-    else:
-        n_trained, found = 0, []
-        for number, settings in enumerate(wanted, 1):
-            title = f"run {number} of {len(wanted)}, {settings.kind}, seed {settings.training.seed}"
-            line = OneLine(title, settings.training.n_steps, say)
-            found.append(runs.get(settings, tracker=line))
-            n_trained += line.has_told
-    took, loaded = duration(time.monotonic() - began), len(wanted) - n_trained
-    say(f"{n_trained} run(s) trained in {took}, {loaded} loaded that were trained before.")
-    return found
+        missing = [settings for settings in dict.fromkeys(wanted) if not runs.is_stored(settings)]
+        n_trained = _train_side_by_side(missing, jobs, say) if missing else 0
+    results = []
+    for number, settings in enumerate(wanted, 1):
+        title = f"run {number} of {len(wanted)}, {settings.kind}, seed {settings.training.seed}"
+        tracker = StatusTracker(title, settings.training.n_steps, say)
+        results.append(runs.get(settings, tracker=tracker))
+        n_trained += tracker.has_trained
+    seconds = duration(time.monotonic() - start)
+    say(
+        f"{n_trained} run(s) trained in {seconds}, {len(wanted) - n_trained} loaded from the store."
+    )
+    return results
 
 
 def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[str], None]) -> int:
@@ -135,7 +136,7 @@ def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[s
     n_ended, clock = 0, Clock(len(missing))
     clock.remaining(0)
 
-    def tell(point: Settings, trace: str) -> None:
+    def report(point: Settings, trace: str) -> None:
         nonlocal n_ended
         n_ended += 1
         left = clock.remaining(n_ended) if n_ended < len(missing) else "that was the last"
@@ -143,17 +144,16 @@ def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[s
 
     say(f"{len(missing)} runs to train by {jobs} processes")
     with workers.Processes(min(jobs, len(missing))) as executor:
-        failed = sweeps.train(missing, executor, tell=tell)
+        failed = sweeps.train(missing, executor, tell=report)
     if failed:
         names = ", ".join(point.name for point in failed)
-        raise RuntimeError(
-            f"{len(failed)} run(s) failed: {names}; the first: {next(iter(failed.values())).strip()}"
-        )
+        first = next(iter(failed.values())).strip()
+        raise RuntimeError(f"{len(failed)} run(s) failed: {names}; the first: {first}")
     return len(missing)
 
 
-def line_in_place() -> Callable[[str], None]:
-    """Says one thing in place of the last; in a line each where this is no notebook."""
+def status_line() -> Callable[[str], None]:
+    """Return a function that replaces its last text in a notebook, and elsewhere prints lines."""
     from IPython.display import Markdown, display
 
     if not _in_notebook():
@@ -170,25 +170,24 @@ def flipbook(
     alts: Sequence[str],
     **options: Any,
 ) -> "ipywidgets.VBox":
-    """A figure in pages, of which one is seen, with its card: a slider chooses, or a button plays.
+    """Return a figure with its card whose pages a slider or a play button shows one at a time.
 
-    `alts` says what each page shows; the options are those of `figure_card.card`, `each` among them. Everything is linked
-    in the browser, so that it moves in a saved notebook and on a page too.
+    `alts` has one alternative text per page; `options` are those of `figure_card.card`, with
+    `each`. The browser links slider and pages, so saved notebooks and pages of the book move too.
     """
     import ipywidgets
 
     card = figure_card.card(plot, table, pages=True, **options)
     pages = [card.picture(number, alt=alt) for number, alt in enumerate(alts)]
-    shown = ipywidgets.Stack([ipywidgets.HTML(page) for page in pages], selected_index=0)
+    stack = ipywidgets.Stack([ipywidgets.HTML(page) for page in pages], selected_index=0)
     last = len(pages) - 1
-    slider = ipywidgets.IntSlider(
-        0, 0, last, description=label, style={"description_width": "initial"}
-    )
+    style = {"description_width": "initial"}
+    slider = ipywidgets.IntSlider(0, 0, last, description=label, style=style)
     player = ipywidgets.Play(value=0, min=0, max=last, interval=700)
     ipywidgets.jslink((player, "value"), (slider, "value"))
-    ipywidgets.jslink((slider, "value"), (shown, "selected_index"))
-    below = ipywidgets.HTML(card.html(with_picture=False))
-    return ipywidgets.VBox([ipywidgets.HBox([player, slider]), shown, below])
+    ipywidgets.jslink((slider, "value"), (stack, "selected_index"))
+    details = ipywidgets.HTML(card.html(with_picture=False))
+    return ipywidgets.VBox([ipywidgets.HBox([player, slider]), stack, details])
 
 
 def _in_notebook() -> bool:

@@ -8,7 +8,6 @@
 The arrays are cached in `_build/texts` under a hash of the corpus and the tokenizer.
 """
 
-import hashlib
 import io
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -71,7 +70,7 @@ class Text:
         }
 
     def _hash(self, split: str) -> str:
-        return hashlib.sha256(corpora.read(self.task.corpus, split).encode()).hexdigest()[:12]
+        return files.hash_bytes(corpora.read(self.task.corpus, split).encode(), 12)
 
     def _load_tokens(self, split: str) -> np.ndarray:
         """Map the tokens of a whole file into memory, and encode the file first if necessary."""

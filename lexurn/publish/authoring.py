@@ -1,26 +1,28 @@
-"""Writing chapters: `new` begins one that runs as it stands, `faults` says what is wrong with one."""
+"""Create a chapter that runs as it stands, with its entries in the book (see `create_chapter`)."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
+import jupytext
+
 from lexurn.base import files, paths
 from lexurn.base.errors import ParameterError
 from lexurn.publish.lint import faults, line_of
 from lexurn.settings import flat_names, resolver
 
-__all__ = ["faults", "new"]
-
+# Parameters of a new chapter, and their values if the chapter only has to be tried out.
 PARAMETERS = ("n_tasks", "n_colors", "context_length", "n_test_samples", "seed", "threads")
 SMOKE = {"context_length": 16}
-"""What a new chapter asks for, and what it is given where it only has to be seen to run."""
 
-BEGINNING = Template("""\
+# A chapter's source after the header that all chapters share.
+TEMPLATE = Template("""\
 # %% [markdown]
 # # $title
 #
-# Say here what this chapter asks, what a reader needs to know for that, and what could come out.
+# Write here which question this chapter asks, what readers need to know, and which answers are
+# possible.
 
 $first
 
@@ -48,9 +50,9 @@ task.require_references()
 import torch
 from IPython.display import Markdown, display
 
-from lexurn.measures import evaluation, intervals
 from lexurn import figure
 from lexurn.figures import plots
+from lexurn.measures import evaluation, intervals
 
 torch.set_num_threads(settings.machine.threads)
 splits = task.held_out()
@@ -60,15 +62,16 @@ generalizing = references.pop("generalizing")
 # %% [markdown]
 # ## An example, to be replaced
 #
-# How far is G, which counts, from M and S, which remember the pool? Say before the figure what to expect: on fresh
-# urns, which no pool holds, M should be furthest off, as it knows its urns by the names of their colours. (Before the
-# first ball G and S say the same, so that row is left out.)
+# How different is G, which counts, from M and S, which remember the pool? Write before a figure
+# what to expect. Here: on fresh urns, which no pool contains, M should differ most, because M knows
+# its urns by the names of their colours. Before the first ball, G and S make the same prediction,
+# so that row is left out.
 
 # %%
 table = evaluation.evaluate(generalizing, references, splits)
 rows = table[(table["row"] != "0") & (table["measure"] == "symmetrized_kl")]
 options = {"split": "out_of_distribution", "legend": "distance to", "size": (6.5, 3.2)}
-alt = "Distances of G to M and S against the balls seen, on fresh urns."
+alt = "Distances of G to M and S against the number of balls seen, on fresh urns."
 figure(plots.distances_by_row, rows, alt=alt, n=f"{rows['n'].max()} sequences", **options)
 
 # %%
@@ -76,74 +79,73 @@ fresh = evaluation.select(table, split="out_of_distribution")
 found = [f"{intervals.format_with_error(line['mean'], line['sem'])} nats from {name}" for name, line in fresh.iterrows()]
 display(
     Markdown(
-        f"On {fresh['n'].iloc[0]} fresh urns, one a sequence, G is {' and '.join(found)} "
-        "(symmetrized KL, mean over rows 1 … C, ± one standard error)."
+        f"On {fresh['n'].iloc[0]} fresh urns, with one sequence each, G is "
+        f"{' and '.join(distances)} (symmetrized KL, mean over rows 1 … C, ± one standard error)."
     )
 )
 
 # %% [markdown]
-# Say after the figure what was seen. Numbers come from cells like the one above, so that they are right at other
-# parameters too.
+# Write after a figure what it shows. Compute every number in a cell like the one above, so that the
+# number is also right for other parameters.
 #
 # ## What to try next
 #
-# - `-p n_tasks 4`: say which question this answers.
+# - `-p n_tasks 4`: write which question this answers.
 """)
-"""A chapter's source, behind the header that all chapters share."""
 
 
-def new(name: str, *, title: str | None = None) -> list[Path]:
-    """Begin a chapter that runs as it stands, with its lines in the contents, the README and params/smoke.yaml.
+def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
+    """Create a chapter that runs as it stands, and list it in contents, README and smoke.yaml.
 
-    Returns the files that were written, the chapter's source and notebook first. Raises ParameterError for what cannot
-    be a chapter's name or title, and OSError for what is in the way; then nothing is changed.
+    Returns the written files, the chapter's source and notebook first. Raises ParameterError for an
+    unusable name or title, and OSError if something is in the way; then no file is changed.
     """
-    import jupytext
-
-    root, title = (
-        paths.root(),
-        name.replace("_", " ").capitalize() if title is None else title.strip(),
-    )
-    _refuse(name, title)
-    there = sorted((root / "book").glob("[0-9][0-9]_*"))
-    if taken := [path.name for path in there if path.stem.partition("_")[2] == name]:
-        raise FileExistsError(f"there is book/{taken[-1]}; choose another name, or move it away")
-    stem, last = (
-        f"{int(there[-1].name[:2]) + 1:02}_{name}",
-        [path for path in there if path.suffix == ".py"][-1],
-    )
+    root = paths.root()
+    title = name.replace("_", " ").capitalize() if title is None else title.strip()
+    _check_name_and_title(name, title)
+    chapters = sorted((root / "book").glob("[0-9][0-9]_*"))
+    for path in reversed(chapters):
+        if path.stem.partition("_")[2] == name:
+            raise FileExistsError(
+                f"there is book/{path.name}; choose another name, or move the file away"
+            )
+    last = next(path for path in reversed(chapters) if path.suffix == ".py")
+    stem = f"{int(chapters[-1].name[:2]) + 1:02}_{name}"
     header, *cells = re.split(r"^(?=# %%)", last.read_text(), flags=re.MULTILINE)
-    first = next(cell for cell in cells if not cell.startswith("# %% [markdown]")).strip()
-    own = "\n".join(map(line_of, PARAMETERS))
-    text = header + BEGINNING.substitute(
-        title=title, first=first, stem=stem, parameters=own, name=name
+    text = header + TEMPLATE.substitute(
+        title=title,
+        first=next(cell for cell in cells if not cell.startswith("# %% [markdown]")).strip(),
+        stem=stem,
+        parameters="\n".join(map(parameter_line, PARAMETERS)),
+        name=name,
     )
-    source, contents = root / "book" / f"{stem}.py", root / "book" / "_toc.yml"
-    smoke, readme = root / "params" / "smoke.yaml", root / "README.md"
-    made = {
+    source = root / "book" / f"{stem}.py"
+    contents = root / "book" / "_toc.yml"
+    smoke = root / "params" / "smoke.yaml"
+    readme = root / "README.md"
+    notebook = jupytext.writes(jupytext.reads(text, "py:percent"), "ipynb")
+    texts = {
         source: text,
-        source.with_suffix(".ipynb"): jupytext.writes(jupytext.reads(text, "py:percent"), "ipynb")
-        + "\n",
-        contents: _with_line(contents, last.stem, stem),
-        smoke: _with_smoke(smoke, name),
-        readme: _with_row(readme, last.stem, stem, title),
+        source.with_suffix(".ipynb"): notebook + "\n",
+        contents: _contents_with_chapter(contents, last.stem, stem),
+        smoke: _smoke_with_chapter(smoke, name),
+        readme: _readme_with_chapter(readme, last.stem, stem, title),
     }
-    _write(made)
-    return list(made)
+    _write_all_or_none(texts)
+    return list(texts)
 
 
-def _refuse(name: str, title: str) -> None:
+def _check_name_and_title(name: str, title: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]{,29}", name):
-        near = (
-            re.sub(r"[^a-z0-9]+", "_", name.lower()).lstrip("_0123456789")[:30].rstrip("_")
-            or "coins"
-        )
+        near = re.sub(r"[^a-z0-9]+", "_", name.lower()).lstrip("_0123456789")[:30].rstrip("_")
         raise ParameterError(
-            f"a chapter's name is a lower-case word of at most 30 letters, digits and _, got {name!r}; use {near}"
+            "a chapter's name is a lower-case word of at most 30 letters, digits and _, "
+            f"got {name!r}; use {near or 'coins'}"
         )
     if name in flat_names():
         raise ParameterError(
-            f"{name} is a parameter, which files in params/ could not tell from a chapter"
+            f"{name} is a parameter, so files in params/ could not also name a chapter {name}; "
+            "choose another name"
         )
     if not title or len(title) > 100 or not title.isprintable():
         raise ParameterError(
@@ -151,53 +153,57 @@ def _refuse(name: str, title: str) -> None:
         )
 
 
-def _with_line(contents: Path, last: str, stem: str) -> str:
-    """The contents with a line behind that of the last chapter, and behind whatever is indented below it."""
-    text = _ended(contents)
-    if not (found := re.search(rf"^( *)- file: {last}\b.*\n(?:\1 +.*\n)*", text, re.MULTILINE)):
+def _contents_with_chapter(contents: Path, last: str, stem: str) -> str:
+    """Return the contents with a line after the last chapter's line and its indented lines."""
+    pattern = rf"^( *)- file: {last}\b.*\n(?:\1 +.*\n)*"
+    match = _find_entry(contents, pattern, f"line `- file: {last}`")
+    return _insert_after(match, f"{match[1]}- file: {stem}\n")
+
+
+def _readme_with_chapter(readme: Path, last: str, stem: str, title: str) -> str:
+    """Return the README with a row after the last chapter's row, with the same badge."""
+    pattern = rf"^\| \[{last}\]\(book/{last}\.py\) \| .* \| (.*) \|\n"
+    match = _find_entry(readme, pattern, f"row of {last}")
+    question = title.replace("|", "\\|")
+    badge = match[1].replace(last, stem)
+    return _insert_after(match, f"| [{stem}](book/{stem}.py) | {question} | {badge} |\n")
+
+
+def _find_entry(path: Path, pattern: str, entry: str) -> re.Match[str]:
+    match = re.search(pattern, _read_with_newline(path), re.MULTILINE)
+    if not match:
         raise FileNotFoundError(
-            f"{contents.name} has no line `- file: {last}` to put another behind; add it"
+            f"{path.name} has no {entry} to put the new chapter after; add the entry"
         )
-    return f"{text[: found.end()]}{found[1]}- file: {stem}\n{text[found.end() :]}"
+    return match
 
 
-def _with_smoke(smoke: Path, name: str) -> str:
-    """The smoke parameters with a mapping for the chapter, of what does not stand above for all chapters."""
+def _insert_after(match: re.Match[str], text: str) -> str:
+    return match.string[: match.end()] + text + match.string[match.end() :]
+
+
+def _smoke_with_chapter(smoke: Path, name: str) -> str:
+    """Return the smoke parameters with a mapping for the chapter, without what holds for all."""
     common = resolver.read(smoke, name)
-    text, own = (
-        _ended(smoke),
-        ", ".join(f"{key}: {value}" for key, value in SMOKE.items() if key not in common),
-    )
+    text = _read_with_newline(smoke)
     if re.search(rf"^{name}\b", text, re.MULTILINE):
         raise FileExistsError(f"{smoke.name} has parameters for {name} already; remove them")
+    own = ", ".join(f"{key}: {value}" for key, value in SMOKE.items() if key not in common)
     return f"{text}{name}: {{{own}}}\n"
 
 
-def _with_row(readme: Path, last: str, stem: str, title: str) -> str:
-    """The README with a row behind the last one of its table of chapters, and with the same badge."""
-    text = _ended(readme)
-    if not (
-        found := re.search(
-            rf"^\| \[{last}\]\(book/{last}\.py\) \| .* \| (.*) \|\n", text, re.MULTILINE
-        )
-    ):
-        raise FileNotFoundError(f"{readme.name} has no row of {last} to put another behind; add it")
-    question, badge = title.replace("|", "\\|"), found[1].replace(last, stem)
-    return f"{text[: found.end()]}| [{stem}](book/{stem}.py) | {question} | {badge} |\n{text[found.end() :]}"
-
-
-def _ended(path: Path) -> str:
+def _read_with_newline(path: Path) -> str:
     return path.read_text().rstrip("\n") + "\n"
 
 
-def _write(made: Mapping[Path, str]) -> None:
-    """Write all of these files, or leave everything as it was."""
-    before = {path: path.read_text() if path.exists() else None for path in made}
+def _write_all_or_none(texts: Mapping[Path, str]) -> None:
+    """Write all of these files, or restore all of them if one cannot be written."""
+    previous = {path: path.read_text() if path.exists() else None for path in texts}
     try:
-        for path, text in made.items():
+        for path, text in texts.items():
             files.write(path, text)
     except OSError as error:
-        for path, text in before.items():
+        for path, text in previous.items():
             if text is None:
                 path.unlink(missing_ok=True)
             elif path.read_text() != text:

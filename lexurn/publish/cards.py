@@ -1,83 +1,94 @@
-"""The figure cards in an executed notebook, and pictures that have none.
+"""Read the figure cards of an executed notebook, and find pictures without a card.
 
-A card (see `lexurn.figures.figure_card`) links to its own data, so that everything is found in the notebook itself, in its outputs
-or in the state of its widgets. A picture belongs to a card if the card knows its hash.
+A card (see `lexurn.figures.figure_card`) contains its own data, so it can be read from the notebook
+alone: from the outputs of a cell or the state of a widget. A picture belongs to a card if the card
+lists the picture's hash.
 """
 
 import base64
-import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-OTHERS = r"<(?:svg|canvas|video|object|embed|iframe)\b|!\[[^\]]*\]\(|\bbackground(?:-image)?:[^;\"]*url\("
+from lexurn.base.files import hash_bytes
+
 IMAGE = r"<img\b[^>]*>"
-DATA = r'"data:{kind};base64,([^"]*)"'
+OTHER_PICTURES = (
+    r"<(?:svg|canvas|video|object|embed|iframe)\b|!\[[^\]]*\]\("
+    r"|\bbackground(?:-image)?:[^;\"]*url\("
+)
+DATA = r'"data:{media_type};base64,([^"]*)"'
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 
 
 @dataclass(frozen=True)
-class Found:
-    """A card of a notebook: what it was made with, and its table as CSV."""
+class NotebookCard:
+    """A card read from a notebook: the figure's description, and its table as CSV."""
 
     about: dict[str, Any]
     table: bytes
 
 
-@dataclass
-class Seen:
-    """What is shown somewhere: the hashes of PNGs in HTML, and whether there is any other kind of picture."""
-
-    pngs: list[str] = field(default_factory=list)
-    other: bool = False
-
-
-def cards(notebook: Any) -> list[Found]:
-    """All cards of a notebook, in the order in which they are shown, those in widgets last."""
-    found = []
-    for text in (text for _, tree in _places(notebook) for text in _texts(tree)):
-        abouts = re.findall(DATA.format(kind="application/json"), text)
-        csvs = re.findall(DATA.format(kind="text/csv"), text)
-        for about, table in zip(abouts, csvs, strict=False):
-            about = json.loads(base64.b64decode(about))
+def read_cards(notebook: Any) -> list[NotebookCard]:
+    """Return all cards of a notebook in the order of its outputs, those in widgets last."""
+    cards = []
+    for text in _all_texts(notebook):
+        abouts = _decode_data(text, "application/json")
+        for about, table in zip(abouts, _decode_data(text, "text/csv"), strict=False):
+            about = json.loads(about)
             if isinstance(about, dict) and {"drawing", "pictures", "name"} <= set(about):
-                found.append(Found(about, base64.b64decode(table)))
-    return found
+                cards.append(NotebookCard(about, table))
+    return cards
 
 
-def pictures(notebook: Any) -> list[str]:
-    """The hashes of all PNGs that a notebook shows in HTML."""
-    return [png for _, tree in _places(notebook) for png in _seen(tree).pngs]
+def picture_hashes(notebook: Any) -> list[str]:
+    """Return the hashes of all PNG pictures that a notebook shows in HTML."""
+    return [png for text in _all_texts(notebook) for png in _png_hashes(text)[0]]
 
 
-def faults(notebook: Any) -> Iterator[str]:
-    """A line for each place that shows a picture around its card, and for each name that two figures have."""
-    found = cards(notebook)
-    known = {png for card in found for png in card.about["pictures"]}
-    names = [card.about["name"] for card in found]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"{names.count(name)} figures are named {name}; give each but one another, figure(..., name=...)"
-    for place, tree in _places(notebook):
-        seen = _seen(tree)
-        if seen.other or not known.issuperset(seen.pngs):
-            yield f"{place}: shows a picture without a card; draw it by lexurn.figure(plot_function, table, ...)"
+def find_lint(notebook: Any) -> Iterator[str]:
+    """Yield a finding per figure name used twice and per output with a picture but no card."""
+    cards = read_cards(notebook)
+    known = {png for card in cards for png in card.about["pictures"]}
+    names = Counter(card.about["name"] for card in cards)
+    for name, number in sorted(names.items()):
+        if number > 1:
+            yield (
+                f"{number} figures have the name {name}; "
+                "give every figure its own by figure(..., name=...)"
+            )
+    for place, output in _outputs(notebook):
+        has_other = _has_image_data(output)
+        for text in _texts(output):
+            pngs, has_other_image = _png_hashes(text)
+            has_other |= has_other_image or not known.issuperset(pngs)
+        if has_other:
+            yield (
+                f"{place}: shows a picture without a card; "
+                "draw it by lexurn.figure(plot_function, table, ...)"
+            )
 
 
-def _places(notebook: Any) -> Iterator[tuple[str, Any]]:
-    """Where pictures may be: each cell's outputs, by the cell's number and first line, and the widgets' states."""
+def _outputs(notebook: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the data of each cell's outputs with the cell's place, and all widgets' states."""
     n_cells = len(notebook.cells)
     for number, cell in enumerate(notebook.cells, 1):
         first = next((line.strip() for line in cell.source.splitlines() if line.strip()), "")
         for output in cell.get("outputs", []):
             yield f"cell {number} of {n_cells}, `{first}`", output.get("data", {})
-    state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
-    yield "a widget", {**state}
+    yield "a widget", notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
+
+
+def _all_texts(notebook: Any) -> Iterator[str]:
+    for _, output in _outputs(notebook):
+        yield from _texts(output)
 
 
 def _texts(tree: Any) -> Iterator[str]:
-    """All texts that a browser may take for HTML: those of outputs that are, and whatever widgets hold."""
+    """Yield all texts that a browser may interpret as HTML."""
     if isinstance(tree, str):
         yield tree
     elif isinstance(tree, dict):
@@ -89,26 +100,21 @@ def _texts(tree: Any) -> Iterator[str]:
             yield from _texts(branch)
 
 
-def _seen(tree: Any) -> Seen:
-    seen = Seen(other=_has_images(tree))
-    for text in _texts(tree):
-        for image in re.findall(IMAGE, text):
-            png = re.search(DATA.format(kind="image/png"), image)
-            if png:
-                seen.pngs.append(hashlib.sha256(base64.b64decode(png[1])).hexdigest())
-            else:
-                seen.other = True
-        seen.other |= bool(re.search(OTHERS, text))
-    return seen
+def _decode_data(text: str, media_type: str) -> list[bytes]:
+    return [base64.b64decode(data) for data in re.findall(DATA.format(media_type=media_type), text)]
 
 
-def _has_images(tree: Any) -> bool:
-    """Whether there is an output of an image's own type, or a widget that holds one."""
+def _png_hashes(text: str) -> tuple[list[str], bool]:
+    """Return the hashes of PNG images in HTML, and whether it has any picture of another kind."""
+    images = re.findall(IMAGE, text)
+    pngs = [hash_bytes(png) for image in images for png in _decode_data(image, "image/png")]
+    return pngs, len(pngs) < len(images) or bool(re.search(OTHER_PICTURES, text))
+
+
+def _has_image_data(tree: Any) -> bool:
+    """Return whether an output has an image's media type or a widget contains an image."""
     if isinstance(tree, dict):
-        named = any(name.startswith("image/") for name in tree)
-        return (
-            named
-            or tree.get("_model_name") in ("ImageModel", "VideoModel")
-            or any(map(_has_images, tree.values()))
-        )
-    return isinstance(tree, list) and any(map(_has_images, tree))
+        is_image = any(name.startswith("image/") for name in tree)
+        is_image |= tree.get("_model_name") in ("ImageModel", "VideoModel")
+        return is_image or any(map(_has_image_data, tree.values()))
+    return isinstance(tree, list) and any(map(_has_image_data, tree))

@@ -1,10 +1,12 @@
-"""Published figures beside which the book sets its own: `params/claims.yaml`, written before the runs that fill it.
+"""Published numbers that the book compares its own with: `params/claims.yaml`.
 
-A claim says where a figure comes from and, in `low` and `high`, where ours must lie at the scale at which they apply.
-What a band is worth depends on whether the result was known when it was written: then it carries `known_before`. Where
-only the `sign` is claimed, a figure that is not told from zero is `undecided`. A band is never moved to where a result
-came out: a claim that was found to fail gets `verdict: refuted`, and a book in which another verdict comes out than the
-one that is written there is not in order (`unexpected`).
+A claim names the source of a number, and gives the band from `low` to `high` in which our number
+must lie at the claim's scale. Claims are committed before the runs that measure them. A band is
+worth less if the result was known when the band was written, so such a claim says `known_before`.
+If only the `sign` is claimed, a number that does not differ from zero is `undecided`.
+
+A band never moves to where a result came out: a claim that failed gets `verdict: refuted`, and the
+build of the book fails if another verdict comes out than the claim's (`unexpected_verdicts`).
 """
 
 from collections import Counter
@@ -23,9 +25,11 @@ from lexurn.base import paths, session
 from lexurn.base.errors import ParameterError, suggestion
 from lexurn.measures import intervals
 
+NOT_AT_THIS_SCALE = "not at this scale"
+
 
 class Claim(BaseModel):
-    """One published figure, its band, and the scale and n that the band is for."""
+    """One published number, its band, and the scale and n that the band applies to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,7 +52,7 @@ class Claim(BaseModel):
     verdict: Literal["reproduced", "refuted", "undecided"] = "reproduced"
 
     @model_validator(mode="after")
-    def _a_band_has_a_width(self) -> "Claim":
+    def _check_band(self) -> "Claim":
         if not self.low < self.high:
             raise ValueError(f"low must be below high, got {self.low} and {self.high}")
         return self
@@ -58,34 +62,37 @@ class Claim(BaseModel):
         return f"{self.low:g} … {self.high:g}"
 
     @property
-    def shown(self) -> str:
-        """The published figure with its spread; empty where nothing was published."""
+    def published_text(self) -> str:
+        """The published number with its spread; empty if nothing was published."""
         spread = f" ± {self.spread:g}" if self.spread else ""
         return "" if self.published is None else f"{self.published:g}{spread}"
 
-    def holds(self, value: float) -> bool:
-        """Whether a value that was measured at the claim's scale lies in the band."""
+    def contains(self, value: float) -> bool:
+        """Return whether a value lies in the band."""
         return bool(self.low <= value <= self.high)
 
     def judged(self, ours: "Measured") -> str:
         """The verdict on a figure that was measured at the claim's scale."""
         if self.sign and intervals.t_test_sign(ours.value, ours.error, ours.n) == 0:
             return "undecided"
-        return "reproduced" if self.holds(ours.value) else "refuted"
+        return "reproduced" if self.contains(ours.value) else "refuted"
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A figure of ours: its value, its standard error over `n` urns, pools or sets, and the exact value beside it."""
+class Measurement:
+    """Our number, its standard error over `n` urns, pools or sets, and its exact value."""
 
     value: float
     error: float
     n: int
     exact: float | None = None
 
+    @property
+    def has_error(self) -> bool:
+        return self.error is not None and not isnan(self.error)
 
 def read() -> dict[str, Claim]:
-    """All claims by their keys, in the order of the file; none where there is no such file."""
+    """Return all claims by key, in the order of the file; no claims if there is no file."""
     return _read(paths.root() / "params" / "claims.yaml")
 
 
@@ -175,12 +182,80 @@ def unexpected(said: Mapping[str, Mapping[str, Any]]) -> list[str]:
                 f"{claim.chapter}: {key} is {ours['verdict']}, not {claim.verdict}: {ours['value']:.4g} is "
                 f"{'' if claim.holds(ours['value']) else 'not '}in its band {claim.band}"
             )
-    return lines
+    return dict(zip(counts, claims, strict=True))
 
 
 def get(key: str) -> Claim:
-    """The claim with this key. Raises ParameterError, with the nearest key."""
+    """Return the claim with this key; raise ParameterError, naming the nearest key, if unknown."""
     claims = read()
     if key not in claims:
-        raise ParameterError(f"no claim {key}; {suggestion(key, claims)}in params/claims.yaml")
+        raise ParameterError(f"no claim {key}; {suggestion(key, claims)}see params/claims.yaml")
     return claims[key]
+
+
+def record(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> dict[str, str]:
+    """Return the verdicts on our numbers, and record both for the page of all claims.
+
+    A verdict needs the scale of the bands (`at_scale`) and the claim's n.
+    """
+    verdicts = {key: get(key).judge(ours, at_scale=at_scale) for key, ours in measured.items()}
+    for key, verdict in verdicts.items():
+        recorded[key] = {**asdict(measured[key]), "verdict": verdict}
+    return verdicts
+
+
+def table(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> pd.DataFrame:
+    """Return a table of our numbers, published numbers, bands and verdicts; see `record`."""
+    rows = []
+    for key, verdict in record(measured, at_scale=at_scale).items():
+        claim = get(key)
+        ours = measured[key]
+        rows.append(
+            {
+                "quantity": claim.quantity,
+                "published": claim.published_text,
+                "exact": ours.exact_text,
+                "ours": str(ours),
+                "n": ours.n,
+                "band": claim.band,
+                "for n": claim.n,
+                "known before": claim.known_before,
+                "verdict": verdict,
+            }
+        )
+    return pd.DataFrame(rows).set_index("quantity")
+
+
+def numbers(measured: Mapping[str, Measurement]) -> pd.DataFrame:
+    """Return the numbers that a plot of claims needs: one row per claim.
+
+    Columns: claim, published, spread, low, high, ours, error, n.
+    """
+    rows = []
+    for key, ours in measured.items():
+        fields = get(key).model_dump(include={"published", "spread", "low", "high"})
+        rows.append({"claim": key, **fields, "ours": ours.value, "error": ours.error, "n": ours.n})
+    return pd.DataFrame(rows).astype({"published": float, "spread": float})
+
+
+def summary(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> str:
+    """Return a sentence with the number of each verdict and the refuted claims; see `record`."""
+    verdicts = record(measured, at_scale=at_scale)
+    counts = Counter(verdicts.values())
+    text = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+    refuted = [key for key, verdict in verdicts.items() if verdict == "refuted"]
+    return f"Of {len(verdicts)} claims, {text}{': ' * bool(refuted)}{', '.join(refuted)}."
+
+
+def unexpected_verdicts(recorded: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return an error message for each recorded verdict that differs from its claim's verdict."""
+    messages = []
+    for key, ours in recorded.items():
+        claim = get(key)
+        if ours["verdict"] not in (claim.verdict, NOT_AT_THIS_SCALE):
+            where = "in" if claim.contains(ours["value"]) else "not in"
+            messages.append(
+                f"{claim.chapter}: {key} is {ours['verdict']}, not {claim.verdict}: "
+                f"{ours['value']:.4g} is {where} its band {claim.band}"
+            )
+    return messages

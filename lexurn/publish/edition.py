@@ -1,11 +1,11 @@
-"""The published edition: what its chapters use from the store, frozen into `book/results`, a root that is only read.
+"""The published edition: what its chapters use from the store, copied into `book/results`.
 
-Of a run: settings, metrics, results, provenance and urns; its weights, in half precision, only where a chapter asked
-for the model. Never a resumable state. `edition.json` holds the hash of every file, so that what was altered since is
-refused (`store.check`), and how far the rounding of the weights moved the predictions.
+`book/results` is a second, read-only root of the store. It has settings, metrics, results,
+provenance and urns of each run, but no resumable state. It has a run's weights, in half precision,
+only if a chapter used the model. `edition.json` has the hash of every file, so that altered files
+are refused (`store.check`), and how much the rounding of weights changed the predictions.
 """
 
-import contextlib
 import gzip
 import json
 import shutil
@@ -17,23 +17,21 @@ from typing import Any
 import torch
 from safetensors.torch import load, save
 
-from lexurn import runs, training
+from lexurn import runs
 from lexurn.base import divergences, files, paths
 from lexurn.measures.comparison import mean_over_rows
 from lexurn.runs import fit, provenance, store
 
-MOST_BYTES = 25_000_000
-"""Of a whole edition."""
-
-N_FOR_ROUNDING = 50
-"""Sequences that the effect of rounding a model's weights is measured on."""
+MAX_BYTES = 25_000_000  # of a whole edition
+N_ROUNDING_SEQUENCES = 50  # on which the effect of rounding the weights is measured
 
 
 def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     """Replace `book/results` by what is named in `used` (as in `Session.used_files`), and return its `edition.json`.
 
-    Runs and tables that are published already may be among it. Raises StoreError where a run is missing, was made
-    with uncommitted changes, or everything together is too large; then what was published stays.
+    `used` has the form of `store.used`, and may name runs and tables that are published already.
+    Raises StoreError if a run is missing or was trained with uncommitted changes, or if the edition
+    is too large; the published edition then stays as it was.
     """
     used = set(used)
     target, beside = paths.root() / "book" / "results", paths.build_folder() / "work" / "results"
@@ -44,43 +42,37 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     names = sorted({name.partition("/")[0] for name in used} - {"tables"})
     begun_with = {_used(name).settings.training.init_from for name in names}
     for name in names:
-        options = {
-            "weights": f"{name}/{store.WEIGHTS}" in used,
-            "half": store.key(beside / name) not in begun_with,
-        }
-        rounding = max(rounding, _freeze_run(name, beside / name, **options))
+        run = _load_used(name)
+        has_weights = f"{name}/{store.WEIGHTS}" in used
+        half = store.key(stage / name) not in initial_keys
+        rounding = max(rounding, _freeze_run(run, stage / name, weights=has_weights, half=half))
+        device = run.provenance["device"]
+        machines.add(run.provenance["processor"] if device == "cpu" else device)
     for name in sorted(name for name in used if name.startswith("tables/")):
         source = store.stored(name)
         store.check(source)
-        (beside / "tables").mkdir(exist_ok=True)
-        content = gzip.compress(files.read(source.with_name(Path(name).name)), mtime=0)
-        files.write(beside / f"{name}.gz", content)
-    made = [json.loads(path.read_text()) for path in sorted(beside.glob("*/provenance.json"))]
-    machines = {each["processor"] if each["device"] == "cpu" else each["device"] for each in made}
-    edition = seal(
-        beside,
-        scale=scale,
-        machines=sorted(machines),
-        rounding=max(rounding, (store.edition() or {}).get("rounding", 0.0)),
-    )
-    if (size := store.size(beside)) > MOST_BYTES:
+        (stage / "tables").mkdir(exist_ok=True)
+        content = files.read(source.with_name(Path(name).name))
+        files.write(stage / f"{name}.gz", gzip.compress(content, mtime=0))
+    edition = seal(stage, scale=scale, machines=sorted(machines), rounding=rounding)
+    if (size := store.size(stage)) > MAX_BYTES:
         raise files.StoreError(
-            f"this edition has {size:,} bytes, more than {MOST_BYTES:,}; let its chapters use less"
+            f"this edition has {size:,} bytes, more than {MAX_BYTES:,}; let its chapters use less"
         )
     before = beside.with_name("results-before")
     shutil.rmtree(before, ignore_errors=True)
     with files.store_errors(target):
         if target.exists():
-            shutil.move(target, before)
-        shutil.move(beside, target)
-    shutil.rmtree(before, ignore_errors=True)
+            shutil.move(target, previous)
+        shutil.move(stage, target)
+    shutil.rmtree(previous, ignore_errors=True)
     return edition
 
 
 def seal(root: Path, **about: Any) -> dict[str, Any]:
-    """Write `edition.json` over all files below a folder."""
+    """Write `edition.json` with the hashes of all files below a folder, and return its content."""
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    hashes = {name: store.digest(root / name) for name in names if name != store.EDITION}
+    hashes = {name: files.hash_file(root / name) for name in names if name != store.EDITION}
     date = datetime.now(UTC).isoformat(timespec="seconds")
     edition = {"frozen": date, "commit": provenance.commit(), **about, "files": hashes}
     files.write(root / store.EDITION, json.dumps(edition, indent=1))
@@ -119,18 +111,19 @@ def _used(name: str) -> runs.Run:
     try:
         return runs.load(name)
     except FileNotFoundError as error:
-        raise files.StoreError(f"{error}; a chapter used it, execute that one again") from None
+        raise files.StoreError(f"{error}; a chapter used it: execute the chapter again") from None
 
 
-def _freeze_run(name: str, folder: Path, *, weights: bool, half: bool) -> float:
-    """Copy what is published of a run; returns how far its predictions move by the rounding (symmetrized KL, nats).
+def _freeze_run(run: runs.Run, folder: Path, *, weights: bool, half: bool) -> float:
+    """Copy a run's published files; return how much rounding its weights changes its predictions.
 
-    Weights that other runs begin with are not rounded, so that these come out the same again.
+    The change is a mean symmetrized KL in nats. Weights that other runs start from are not rounded
+    (`half` is False), so that these runs can be reproduced.
     """
-    run = _used(name)
     if run.provenance["dirty"]:
         raise files.StoreError(
-            f"{name} was trained with uncommitted changes; commit them, delete it and train it again"
+            f"{run.path.name} was trained with uncommitted changes; "
+            "commit them, delete the run and train it again"
         )
     folder.mkdir()
     for file in ("settings.json", "provenance.json", store.TASK_TENSORS):

@@ -1,7 +1,8 @@
-"""Executing chapters: each in a process of its own, by papermill, several side by side where that is asked for.
+"""Execute chapters by papermill, each in a process of its own, several side by side if wanted.
 
-What an execution leaves is put in place at its end: the notebook and the record that belongs to it. One that is stopped
-or killed leaves what was there before, and the same command goes on: runs that it had trained are in their store.
+The notebook and the record of an execution are put in place at its end. An execution that is
+stopped or killed leaves the previous ones, and the same command continues: runs that were trained
+are in the store.
 """
 
 import asyncio
@@ -16,102 +17,108 @@ from typing import Any
 
 from lexurn.base import files, paths
 from lexurn.publish import cards
-from lexurn.publish.dependencies import RECORD, Chapter, hashed, module_hashes
+from lexurn.publish.dependencies import RECORD_CELL, Chapter, hash_if_exists, module_hashes
 from lexurn.runs.tracking import duration
 
-BANNER = """
+FAILURE_BANNER = """
 ````{{error}}
-**This chapter failed.** Below is what it had shown until then.
+**This chapter failed.** Below are its results up to the failure.
 ```text
 {failed}
 ```
 ````
 """
 
-
-OURS = "lexurn-record"
-"""The tag of the cell that records what a chapter depended on."""
-
-ERRORS = ("papermill-error-cell-tag",)
-NOT_MADE: dict[str, Any] = {"modules": [], "used": {}, "claims": {}, "device": "", "commit": ""}
+RECORD_TAG = "lexurn-record"  # of the cell that records what a chapter depended on
+ERROR_TAG = "papermill-error-cell-tag"
+EMPTY_RECORD = {"modules": [], "used": {}, "claims": {}, "device": "", "commit": ""}
 
 
 class Progress:
-    """Where several executions are: one line that is written over at a terminal, elsewhere a line now and then."""
+    """The progress of several executions: one line, rewritten on a terminal, else repeated.
+
+    `expected` has the seconds that each chapter may take, or None. `say` gets a text, and whether
+    it is the last one about its chapter.
+    """
 
     def __init__(
         self, expected: dict[str, float | None], say: Callable[[str, bool], None], *, every: float
     ):
-        self.expected, self.say, self.every = expected, say, every
-        self.began: dict[str, float] = {}
-        self.at: dict[str, str] = {}
+        self.expected = expected
+        self.say = say
+        self.every = every
+        self.starts: dict[str, float] = {}
+        self.cells: dict[str, str] = {}
 
-    def cell(self, name: str, number: int, n_cells: int) -> None:
-        """A chapter has come to a cell."""
-        self.began.setdefault(name, time.monotonic())
-        self.at[name] = f"cell {min(number, n_cells)} of {n_cells}"
+    def start_cell(self, name: str, number: int, n_cells: int) -> None:
+        """Note that a chapter has reached a cell."""
+        self.starts.setdefault(name, time.monotonic())
+        self.cells[name] = f"cell {min(number, n_cells)} of {n_cells}"
 
     def end(self, name: str, result: str) -> None:
-        """A chapter has ended."""
-        self.at.pop(name, None)
+        """Report that a chapter has ended."""
+        self.cells.pop(name, None)
         self.say(f"{name}: {result}", True)
 
-    async def tell(self) -> None:
-        """Say where everything is, every so many seconds, for as long as this is not cancelled."""
+    async def report(self) -> None:
+        """Report the status of all chapters every `every` seconds until cancelled."""
         while True:
             await asyncio.sleep(self.every)
-            if self.at:
-                self.say(self.now(), False)
+            if self.cells:
+                self.say(self.status(), False)
 
-    def now(self) -> str:
-        return "; ".join(f"{name}: {cell}{self._left(name)}" for name, cell in self.at.items())
-
-    def _left(self, name: str) -> str:
-        left = (self.expected[name] or 0) - (time.monotonic() - self.began[name])
-        return f", about {duration(left)} left" if left > 0 else ""
+    def status(self) -> str:
+        """Return the current cell of each chapter, and the time left if it is known."""
+        texts = []
+        for name, cell in self.cells.items():
+            left = (self.expected[name] or 0) - (time.monotonic() - self.starts[name])
+            texts.append(f"{name}: {cell}" + (f", about {duration(left)} left" * (left > 0)))
+        return "; ".join(texts)
 
 
 async def execute_all(
     chapters: Sequence[Chapter], progress: Progress, *, jobs: int, timeout: int
 ) -> None:
-    """Execute chapters, `jobs` at a time, with their threads divided; what cancels this stops their processes too."""
-    side_by_side = max(min(jobs, len(chapters)), 1)
-    room = asyncio.Semaphore(side_by_side)
+    """Execute chapters, `jobs` at a time with shared threads; cancelling stops all processes."""
+    n_parallel = max(min(jobs, len(chapters)), 1)
+    semaphore = asyncio.Semaphore(n_parallel)
 
-    async def one(chapter: Chapter) -> None:
-        async with room:
-            threads = max(int(chapter.given.get("threads", 1)) // side_by_side, 1)
-            made = await execute(chapter, progress, threads=threads, timeout=timeout)
-            progress.end(chapter.name, f"{made['failed'] or 'done'} ({duration(made['seconds'])})")
+    async def execute_one(chapter: Chapter) -> None:
+        async with semaphore:
+            threads = max(int(chapter.parameters.get("threads", 1)) // n_parallel, 1)
+            record = await execute(chapter, progress, threads=threads, timeout=timeout)
+            result = f"{record['failed'] or 'done'} ({duration(record['seconds'])})"
+            progress.end(chapter.name, result)
 
-    telling = asyncio.create_task(progress.tell())
+    reporting = asyncio.create_task(progress.report())
     try:
         async with asyncio.TaskGroup() as group:
             for chapter in chapters:
-                group.create_task(one(chapter))
-    except ExceptionGroup as several:
-        raise several.exceptions[0] from None
+                group.create_task(execute_one(chapter))
+    except ExceptionGroup as group_error:
+        raise group_error.exceptions[0] from None
     finally:
-        telling.cancel()
+        reporting.cancel()
 
 
 async def execute(
     chapter: Chapter, progress: Progress, *, threads: int, timeout: int
 ) -> dict[str, Any]:
-    """Execute a chapter with so many threads, put notebook and record in place, and return the record.
+    """Execute a chapter with so many threads, put notebook and record in place, return the record.
 
-    Its `failed` says in a line what went wrong: a cell that raised, that took more than `timeout` seconds, or whose
-    kernel died; or one that shows a picture without a card. What a failing chapter had shown is kept. Raises StoreError
-    where nothing can be written.
+    The record's `failed` is a line about what failed: a cell that raised an error, that took more
+    than `timeout` seconds, that shows a picture without a card, or whose kernel died. The notebook
+    of a failed chapter has the results up to the failure. Raises StoreError if the notebook or the
+    record cannot be written.
     """
     import jupytext
     import nbformat
 
-    began, given = time.monotonic(), dict(chapter.given)
-    record: dict[str, Any] = {"source": hashed(chapter.source), "given": given, "threads": threads}
-    modules = (
-        module_hashes()
-    )  # before, as the source: what is edited meanwhile is found changed the next time
+    start = time.monotonic()
+    parameters = dict(chapter.parameters)
+    # Hash before the execution, so that later edits count as changes.
+    source_hash = hash_if_exists(chapter.source)
+    modules = module_hashes()
     source = jupytext.read(chapter.source)
     shutil.rmtree(paths.build_folder() / "figures" / chapter.name, ignore_errors=True)
     with _workshop(chapter) as folder:
@@ -121,50 +128,57 @@ async def execute(
             folder / "source.ipynb",
             nbformat.writes(nbformat.from_dict({**source, "cells": [*source.cells, tagged]})),
         )
+        notebook = nbformat.from_dict({**source, "cells": [*source.cells, cell]})
+        files.write(folder / "source.ipynb", nbformat.writes(notebook))
         job = {
             "source": str(folder / "source.ipynb"),
             "result": str(folder / "result.ipynb"),
-            "parameters": given | ({"threads": threads} if "threads" in given else {}),
+            "parameters": parameters | ({"threads": threads} if "threads" in parameters else {}),
             "folder": str(chapter.source.parent),
             "timeout": timeout,
         }
-        failed = await _run(job, folder / "log", lambda *cell: progress.cell(chapter.name, *cell))
+        failed = await _run(
+            job, folder / "log", lambda *cell: progress.start_cell(chapter.name, *cell)
+        )
         try:
             result = nbformat.read(folder / "result.ipynb", 4)
-        except (OSError, ValueError):  # it had not begun, or its disk is full
+        except (OSError, ValueError):  # papermill had not started, or the disk is full
             result = source
-        record |= json.loads(made.read_text()) if made.exists() else NOT_MADE
-    result.cells = [
-        cell for cell in result.cells if not {*cell.metadata.get("tags", [])} & {OURS, *ERRORS}
-    ]
-    failed = failed or next(cards.faults(result), "")
-    record |= {
-        "failed": failed,
-        "modules": {name: modules.get(name, "") for name in record["modules"]},
-    }
+        record = json.loads(record_path.read_text()) if record_path.exists() else EMPTY_RECORD
+    hidden = {RECORD_TAG, ERROR_TAG}
+    result.cells = [cell for cell in result.cells if not hidden & {*cell.metadata.get("tags", [])}]
+    failed = failed or next(cards.find_lint(result), "")
     _clean(result, chapter.name, failed)
     with files.store_errors(chapter.executed):
         chapter.executed.parent.mkdir(parents=True, exist_ok=True)
     files.write(chapter.executed, nbformat.writes(result))
-    record |= {"notebook": hashed(chapter.executed), "finished": time.strftime("%Y-%m-%d %H:%M:%S")}
-    record |= {"seconds": round(time.monotonic() - began, 1)}
+    record = {
+        "source": source_hash,
+        "parameters": parameters,
+        "threads": threads,
+        **record,
+        "failed": failed,
+        "modules": {name: modules.get(name, "") for name in record["modules"]},
+        "notebook": hash_if_exists(chapter.executed),
+        "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "seconds": round(time.monotonic() - start, 1),
+    }
     files.write(chapter.executed.with_suffix(".json"), json.dumps(record, indent=2))
     return record
 
 
 def _clean(notebook: Any, name: str, failed: str) -> None:
-    """Take out what papermill notes, and say what failed below the title."""
+    """Remove papermill's metadata, and state below the title what failed."""
     import nbformat
 
-    for each in (notebook, *notebook.cells):
-        each.metadata.pop("papermill", None)  # where and when; the record has what matters of it
+    for part in (notebook, *notebook.cells):
+        part.metadata.pop("papermill", None)  # has dates and paths; the record has what matters
     if not (notebook.cells and notebook.cells[0].source.startswith("# ")):
         notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"# {name}"))
     if failed:
         heading, _, rest = notebook.cells[0].source.partition("\n")
-        notebook.cells[0].source = (
-            heading + BANNER.format(failed=failed.replace("```", "'''")) + rest
-        )
+        banner = FAILURE_BANNER.format(failed=failed.replace("```", "'''"))
+        notebook.cells[0].source = heading + banner + rest
 
 
 @contextmanager
@@ -190,21 +204,20 @@ async def _run(job: dict[str, Any], log: Path, at: Callable[[int, int], None]) -
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=file,
-            start_new_session=True,  # Ctrl-C is for us: it ends when its input does
+            start_new_session=True,  # keeps Ctrl-C from it: it ends with its input
             limit=2**20,
         )
     try:
         process.stdin.write(f"{json.dumps(job)}\n".encode())
         async for line in process.stdout:
-            news = json.loads(line)
-            failed = news.get("failed", failed)
-            if "cell" in news:
-                number, n_cells, text = (
-                    news["cell"],
-                    news["of"] - 1,
-                    news["text"],
-                )  # the last one is ours
-                at(number, n_cells)
+            message = json.loads(line)
+            error = message.get("error", error)
+            if "cell" in message:
+                number = message["cell"]
+                n_cells = message["n_cells"] - 1  # without the cell that records
+                start_cell(number, n_cells)
+                place = f"cell {number} of {n_cells}, `{message['text']}`: "
+                place = place if number <= n_cells else "writing the record: "
         await process.wait()
     finally:
         process.stdin.close()
@@ -212,15 +225,11 @@ async def _run(job: dict[str, Any], log: Path, at: Callable[[int, int], None]) -
             await asyncio.wait_for(process.wait(), 8)
         except TimeoutError:
             process.kill()
-    if failed is None and process.returncode < 0:
-        failed = f"its process was killed (signal {-process.returncode}); for want of memory?"
-    elif failed is None:
-        said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        failed = said[-1].strip() if said else "its process ended"
-    if not failed or not number:
-        return failed
-    return (
-        f"cell {number} of {n_cells}, `{text}`: {failed}"
-        if number <= n_cells
-        else f"keeping a record: {failed}"
-    )
+    if error is None and process.returncode < 0:
+        error = f"the process was killed (signal {-process.returncode}); out of memory?"
+    elif error is None:
+        lines = log.read_text(errors="replace").split("\n")
+        error = next(
+            (line.strip() for line in reversed(lines) if line.strip()), "the process ended"
+        )
+    return place + error if error else ""

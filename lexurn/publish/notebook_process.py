@@ -2,10 +2,11 @@
 
     python -m lexurn.publish.notebook_process
 
-Its input's first line is a JSON object with `source`, `result`, `parameters`, `folder` (the working directory) and
-`timeout` (seconds for one cell). It tells on its output, in lines of JSON, which `cell` it is at, `of` how many, with
-its first line as `text`, and at the end what `failed` ("" where nothing did). Where its input ends, because whoever
-started it was stopped or killed, it shuts its kernel down and ends too.
+The first line of its input is a JSON object with `source`, `result`, `parameters`, `folder` (the
+working directory) and `timeout` (seconds for one cell). Its output has JSON lines: for each cell
+the number `cell`, the number `n_cells` of all cells and the first line `text`; at the end, `error`
+("" for none). When its input ends, because the process that started it was stopped or killed, it
+shuts its kernel down and ends too.
 """
 
 import json
@@ -15,53 +16,58 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
-PATIENCE = 0.25
-"""Seconds for one look at a channel. Waits without end can miss a message and hang (jupyter/nbclient issue 312)."""
+# Seconds for one look at a channel. A single long wait can miss a message and hang
+# (jupyter/nbclient issue 312).
+POLL_SECONDS = 0.25
 
 
 def main() -> None:
+    """Execute the notebook that standard input describes, and report on standard output."""
     channel = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever else is printed, by the kernel too, is kept apart
+    os.dup2(2, 1)  # everything else that is printed, also by the kernel, goes to stderr
     job = json.loads(sys.stdin.readline())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    threading.Thread(target=_end_with_the_input, daemon=True).start()
-    failed = execute(job, lambda **news: print(json.dumps(news), file=channel))
-    print(json.dumps({"failed": failed}), file=channel)
+    threading.Thread(target=_end_with_input, daemon=True).start()
+
+    def report(**message: Any) -> None:
+        print(json.dumps(message), file=channel)
+
+    report(error=execute(job, report))
 
 
-def execute(job: dict[str, Any], tell: Any) -> str:
-    """Execute a notebook by papermill; returns what went wrong, in a line, or nothing."""
-    import jupyter_client.channels
+def execute(job: dict[str, Any], report: Callable[..., None]) -> str:
+    """Execute a notebook by papermill; return one line about what failed, or an empty text."""
     import papermill
+    from jupyter_client.channels import AsyncZMQSocketChannel
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.engines import NBClientEngine, papermill_engines
 
-    class Telling(NBClientEngine):
-        """Papermill's own engine, which tells where it is."""
+    class ReportingEngine(NBClientEngine):
+        """Papermill's own engine; it also reports every cell that it starts."""
 
         @classmethod
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
-            begin = nb_man.cell_start
+            start_cell = nb_man.cell_start
 
             def cell_start(cell: Any, cell_index: int, **rest: Any) -> None:
-                tell(cell=cell_index + 1, of=len(nb_man.nb.cells), text=_first_line(cell.source))
-                begin(cell, cell_index, **rest)
+                text = _first_line(cell.source)
+                report(cell=cell_index + 1, n_cells=len(nb_man.nb.cells), text=text)
+                start_cell(cell, cell_index, **rest)
 
             nb_man.cell_start = cell_start
             return super().execute_managed_notebook(nb_man, kernel_name, **options)
 
-    papermill_engines.register("telling", Telling)
-    jupyter_client.channels.AsyncZMQSocketChannel.get_msg = in_slices(
-        jupyter_client.channels.AsyncZMQSocketChannel.get_msg
-    )
+    papermill_engines.register("reporting", ReportingEngine)
+    AsyncZMQSocketChannel.get_msg = poll_in_slices(AsyncZMQSocketChannel.get_msg)
     try:
         papermill.execute_notebook(
             job["source"],
             job["result"],
             job["parameters"],
-            engine_name="telling",
+            engine_name="reporting",
             kernel_name="python3",
             progress_bar=False,
             cwd=job["folder"],
@@ -71,45 +77,42 @@ def execute(job: dict[str, Any], tell: Any) -> str:
     except papermill.PapermillExecutionError as error:
         return f"{error.ename}: {_first_line(error.evalue)}"
     except CellTimeoutError as error:
-        lost = "IOPub" in str(error)
-        return (
-            "what it shows did not arrive within 60 s"
-            if lost
-            else f"took more than {job['timeout']} s"
-        )
+        is_output_lost = "IOPub" in str(error)
+        late = f"took more than {job['timeout']} s"
+        return "its output did not arrive within 60 s" if is_output_lost else late
     except DeadKernelError:
-        return "the kernel died; for want of memory?"
-    except Exception as error:  # a full disk, a kernel that does not start: the chapter's failure, not this process's
+        return "the kernel died; out of memory?"
+    except Exception as error:  # a full disk, or a kernel that does not start
         return f"{type(error).__name__}: {_first_line(str(error))}"
     return ""
 
 
-def in_slices(get_msg: Any) -> Any:
-    """A channel's `get_msg` that looks again and again, instead of once for the whole time."""
+def poll_in_slices(get_msg: Any) -> Any:
+    """Return a channel's `get_msg` that waits in short slices instead of once."""
 
-    async def patient(self: Any, timeout: float | None = None) -> Any:
+    async def patient_get_msg(self: Any, timeout: float | None = None) -> Any:
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
         while True:
             left = deadline - time.monotonic()
             try:
-                return await get_msg(self, timeout=min(max(left, 0), PATIENCE))
+                return await get_msg(self, timeout=min(max(left, 0), POLL_SECONDS))
             except queue.Empty:
-                if left <= PATIENCE:
+                if left <= POLL_SECONDS:
                     raise
 
-    return patient
+    return patient_get_msg
 
 
-def _end_with_the_input() -> None:
+def _end_with_input() -> None:
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(5)
     os._exit(1)
 
 
-def _first_line(text: str, *, longest: int = 200) -> str:
+def _first_line(text: str, *, max_length: int = 200) -> str:
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return line if len(line) <= longest else f"{line[: longest - 2]} …"
+    return line if len(line) <= max_length else f"{line[: max_length - 2]} …"
 
 
 if __name__ == "__main__":

@@ -1,97 +1,94 @@
-"""The pages that are made, not written: what every chapter was made with, every claim's verdict, and the badge.
+"""The generated pages: what every chapter was executed with, all claims, headline and badge.
 
-They come from the records of the chapters' executions (see `lexurn.publish.dependencies`) alone, so that a page cannot say more
-than was computed.
+They are generated from the records of the chapters' executions (see `lexurn.publish.dependencies`)
+alone, so a page cannot claim more than was computed.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from math import isnan
 from pathlib import Path
 from typing import Any
 
 from lexurn.base import paths
-from lexurn.measures import intervals
 from lexurn.publish import claims
 from lexurn.publish.dependencies import Chapter
 from lexurn.runs import store
 
 EXECUTION = """# Execution
 
-What each chapter on this site was made with. A chapter that failed is on its page as far as it came.
+What each chapter on this site was executed with. The page of a failed chapter shows its results up
+to the failure.
 
-| chapter | result | parameters | device | seconds | finished | commit | runs |
-|---|---|---|---|---|---|---|---|
 """
+EXECUTION_COLUMNS = (
+    *("chapter", "result", "parameters", "device"),
+    *("seconds", "finished", "commit", "runs"),
+)
 
 CLAIMS = """# Claims
 
-Every published figure that this book sets its own beside. The *band* is where ours must lie at the scale and with the
-n that are named with it. It was written down, and committed, before the runs that fill it; where the result was known
-already, at least roughly, the table says so, and the band is worth less. *Exact*, beside a model's figure, is that of
-the predictor that it would be if it had memorized perfectly, for the same urns. ± is one standard error over n urns,
-pools or sets of urns; that of a published figure is what stands with it.
+This page lists every published number that the book compares with its own. Our number must lie in
+the *band*, at the scale and with the n that stand with the band. Each band was written down and
+committed before the runs that measure our number. If the result was already known, at least
+roughly, the table says so, and the band is worth less. For a model, *exact* is the value of a
+predictor that has memorized the same urns perfectly. ± is one standard error over n urns, pools or
+sets of urns; for a published number, ± is what its source states.
 
-*Reproduced*: ours lies in the band. *Refuted*: it does not, and the band stays where it was. *Not at this scale*: the
-chapters here were executed with other settings than those the band is for.
+*Reproduced*: our number lies in the band. *Refuted*: it does not, and the band stays where it was.
+*Not at this scale*: these chapters were executed with other settings than the band applies to.
 
 """
+CLAIM_COLUMNS = ("figure", "published", "exact", "ours", "band", "known before", "verdict")
 
-COLUMNS = ("figure", "published", "exact", "ours", "band", "known before", "verdict")
+MAX_RUNS = 6  # whose keys a row of the page on execution shows
 
 
-def execution(chapters: Sequence[Chapter]) -> str:
-    """The page on what each chapter was made with."""
-    lines = []
+def execution_page(chapters: Sequence[Chapter]) -> str:
+    """Return the page on what each chapter was executed with."""
+    rows = []
     for chapter in chapters:
-        past, link = chapter.past, f"[{chapter.name}]({chapter.name})"
-        if not past:
-            lines.append(f"| {link} | not executed | | | | | | |\n")
+        record = chapter.record
+        link = f"[{chapter.name}]({chapter.name})"
+        if not record:
+            rows.append([link, "not executed", *[""] * 6])
             continue
-        given = (
-            ", ".join(f"{name} {value}" for name, value in past["given"].items()) or "the defaults"
-        )
-        runs = sorted(
-            {store.key(Path(name).parent) for name in past["used"] if not name.startswith("tables")}
-        )
-        few = ", ".join(key[:6] for key in runs[:6])
-        said = few if len(runs) <= 6 else f"{len(runs)}, among them {few}"
-        about = [link, "**failed**" if past["failed"] else "done", given]
-        about += [past["device"], f"{past['seconds']:.0f}", past["finished"], past["commit"]]
-        lines.append(f"| {' | '.join([*about, said or 'none'])} |\n")
-    return EXECUTION + "".join(lines)
+        result = "**failed**" if record["failed"] else "done"
+        parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items())
+        folders = {Path(name).parent for name in record["used"] if not name.startswith("tables")}
+        keys = sorted(map(store.key, folders))
+        runs = ", ".join(key[:6] for key in keys[:MAX_RUNS]) or "none"
+        if len(keys) > MAX_RUNS:
+            runs = f"{len(keys)}, among them {runs}"
+        row = [link, result, parameters or "the defaults", record["device"]]
+        row += [f"{record['seconds']:.0f}", record["finished"], record["commit"], runs]
+        rows.append(row)
+    return EXECUTION + _markdown_table(EXECUTION_COLUMNS, rows)
 
 
-def all_claims(chapters: Sequence[Chapter]) -> str:
-    """The page of all claims: what was published, the exact value, ours, and the verdict, chapter by chapter."""
+def claims_page(chapters: Sequence[Chapter]) -> str:
+    """Return the page of all claims, chapter by chapter: published, exact, ours, and verdict."""
     parts = [CLAIMS]
     for chapter in chapters:
-        said = chapter.past.get("claims", {})
-        lines = [
-            _line(claim, said.get(key))
+        recorded = chapter.record.get("claims", {})
+        rows = [
+            _claim_row(claim, recorded.get(key))
             for key, claim in claims.read().items()
             if claim.chapter == chapter.name
         ]
-        if lines:
-            rows = "\n".join(
-                [
-                    "| " + " | ".join(cells) + " |"
-                    for cells in (COLUMNS, ["---"] * len(COLUMNS), *lines)
-                ]
-            )
-            parts.append(
-                f"## From [{chapter.name}]({chapter.name})\n\n```{{table}}\n:class: claims\n\n{rows}\n```\n\n"
-            )
+        if rows:
+            table = _markdown_table(CLAIM_COLUMNS, rows)
+            heading = f"## From [{chapter.name}]({chapter.name})"
+            parts.append(f"{heading}\n\n```{{table}}\n:class: claims\n\n{table}```\n\n")
     return "".join(parts)
 
 
 def headline(chapters: Sequence[Chapter]) -> str:
-    """For the landing page: where the models of this edition stand, and how many claims hold."""
-    said = {
-        key: ours for chapter in chapters for key, ours in chapter.past.get("claims", {}).items()
-    }
-    stand = []
+    """Return the landing page's text on the models' relative distances and the claims' verdicts."""
+    recorded: dict[str, Any] = {}
+    for chapter in chapters:
+        recorded |= chapter.record.get("claims", {})
+    distances = []
     for kind in ("normal", "permuted", "lexical"):
         ours = said.get(f"headline/relative_distance_{kind}")
         if ours and ours["error"] is not None and not isnan(ours["error"]):
@@ -99,7 +96,7 @@ def headline(chapters: Sequence[Chapter]) -> str:
                 f"{kind} {intervals.format_with_error(ours['value'], ours['error'])} (n = {ours['n']})"
             )
     verdicts = Counter(
-        said[key]["verdict"] if key in said else "not measured" for key in claims.read()
+        recorded.get(key, {}).get("verdict", "not measured") for key in claims.read()
     )
     counts = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
     where = (
@@ -142,28 +139,58 @@ def _line(claim: claims.Claim, ours: Mapping[str, Any] | None) -> list[str]:
 
 
 def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
-    """What stands at the top of every page: whether this is the published edition, its scale, device and dates.
+    """Return the text at the top of every page: published edition or not, scale, device and dates.
 
-    It is that only if every chapter was executed, none failed, and all that they used is published for that scale.
+    The edition is the published one only if all chapters were executed without failure, and
+    everything that they used is published for this scale.
     """
-    pasts = [chapter.past for chapter in chapters]
-    done = [past for past in pasts if past]
-    executed = max((past["finished"][:10] for past in done), default="not yet")
+    records = [chapter.record for chapter in chapters]
+    executed = [record for record in records if record]
+    last_date = max((record["finished"][:10] for record in executed), default="not yet")
     edition = store.edition()
-    used = {name for past in done for name in past["used"]}
-    whole = len(done) == len(pasts) and not any(past["failed"] for past in done)
-    if (
-        edition
-        and whole
-        and edition["scale"] == scale
-        and used
-        and all(_is_published(name) for name in used)
-    ):
+    used = {name for record in executed for name in record["used"]}
+    is_complete = all(record and not record["failed"] for record in records)
+    is_at_scale = edition is not None and edition["scale"] == scale
+    if is_complete and is_at_scale and used and all(map(_is_published, used)):
         frozen = datetime.fromisoformat(edition["frozen"]).date()
         machines = ", ".join(edition["machines"])
-        return f"Published edition · scale {scale} · models trained on {machines}, frozen {frozen} · shown {executed}"
-    devices = ", ".join(sorted({past["device"] for past in done if past["device"]})) or "no device"
-    return f"Not the published edition · scale {scale} · computed on {devices} · {executed}"
+        return (
+            f"Published edition · scale {scale} · models trained on {machines}, "
+            f"frozen {frozen} · shown {last_date}"
+        )
+    devices = {record["device"] for record in executed if record["device"]}
+    device = ", ".join(sorted(devices)) or "no device"
+    return f"Not the published edition · scale {scale} · computed on {device} · {last_date}"
+
+
+def _markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    all_rows = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in all_rows)
+
+
+def _measurement(recorded: Mapping[str, Any] | None) -> claims.Measurement | None:
+    if recorded is None:
+        return None
+    fields = {name: value for name, value in recorded.items() if name != "verdict"}
+    return claims.Measurement(**fields)
+
+
+def _claim_row(claim: claims.Claim, recorded: Mapping[str, Any] | None) -> list[str]:
+    published = [claim.published_text, claim.kind, claim.source]
+    cells = [
+        ", ".join(published) if claim.published is not None else "nothing",
+        *("", ""),
+        f"{claim.band}, {claim.scale}, n = {claim.n}",
+        "yes" if claim.known_before else "no",
+    ]
+    figure = "not drawn"
+    verdict = "not measured"
+    if ours := _measurement(recorded):
+        figure = f'<a href="{claim.chapter}.html#figure-{claim.figure}">figure</a>'
+        cells[1:3] = ours.exact_text, f"{ours}, n = {ours.n}"
+        verdict = recorded["verdict"]
+        verdict = f"**{verdict}**" if verdict == "refuted" else verdict
+    return [f"{claim.quantity} (`{claim.key}`), {figure}", *cells, verdict]
 
 
 def _is_published(name: str) -> bool:

@@ -1,16 +1,15 @@
-"""The site: the book's pages, the executed chapters and a page on their execution, rendered by Jupyter Book.
+"""The site: the book's pages, executed chapters and generated pages, rendered by Jupyter Book.
 
-Everything is put together in `_build/stage`, rendered beside, and moved to `_build/html` when it is whole; where
-nothing has changed since the last time, nothing is done.
+The pages are put together in `_build/stage`, rendered in a work folder, and moved to `_build/html`
+when the site is complete. If nothing has changed since the last time, nothing is done.
 """
 
-import hashlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from lexurn.base import files, paths
@@ -19,14 +18,14 @@ from lexurn.publish.dependencies import Chapter
 
 
 class SiteError(RuntimeError):
-    """The site cannot be made. Its message says what is missing or where to read on."""
+    """The site cannot be rendered; the message says what is missing or where to read more."""
 
 
 def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None]) -> bool:
-    """Render the site with these chapters as they were executed last, if they were; False where it is as it would be.
+    """Render the site with the last execution of these chapters; return False if it is up to date.
 
-    `scale` is the name of the parameters that they are to be executed with; every page tells it.
-    Raises SiteError where Jupyter Book fails, and then the site that was there stays; or where it warns.
+    `scale` is the name of the chapters' parameters; every page shows it. Raises SiteError if
+    Jupyter Book fails, and then the previous site stays, and also if Jupyter Book warns.
     """
     build, config = paths.build_folder(), paths.root() / "_config.yml"
     stage, html, log, work = (
@@ -37,7 +36,8 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
     )
     _put_together(stage, chapters, scale)
     library = sorted(paths.LIBRARY.rglob("*.py"))  # its docstrings are pages
-    key, key_file = _hash(stage, config, *library), html / ".key"
+    key = _hash([*sorted(stage.rglob("*")), config, *library], relative_to=stage)
+    key_file = html / ".key"
     if key_file.exists() and key_file.read_text() == key:
         return False
     say("rendering")
@@ -46,16 +46,16 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
         work.mkdir(parents=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     where = ["--config", str(config), "--path-output", str(work)]
-    options = ["build", "-W", "--keep-going", "--all", *where, str(stage)]
+    command += ["build", "-W", "--keep-going", "--all", *where, str(stage)]
     library_first = os.pathsep.join([str(paths.LIBRARY.parent), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": library_first.rstrip(os.pathsep)}
-    done = subprocess.run(
-        [*command, *options], cwd=work, env=environment, capture_output=True, text=True
-    )
-    output, made = done.stdout + done.stderr, work / "_build" / "html"
+    process = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
+    output = process.stdout + process.stderr
+    rendered = work / "_build" / "html"
     files.write(log, output)
-    missing = [chapter.name for chapter in chapters if not (made / f"{chapter.name}.html").exists()]
     warnings = [line for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
+    names = [chapter.name for chapter in chapters]
+    missing = [name for name in names if not (rendered / f"{name}.html").exists()]
     if missing:
         said = warnings[0] if warnings else f"pages missing: {', '.join(missing)}"
         raise SiteError(f"jupyter-book failed: {said}; everything it said is in {log}")
@@ -64,28 +64,29 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
     with files.store_errors(html):
         if html.exists():
             html.rename(work / "before")
-        made.rename(html)
+        rendered.rename(html)
     shutil.rmtree(work, ignore_errors=True)
-    if done.returncode:
-        said = warnings[0] if warnings else "it ended with an error"
+    if process.returncode:
+        reason = [*warnings, f"exit code {process.returncode}"][0]
         raise SiteError(
-            f"the site is at {html}, but jupyter-book warned: {said}; everything it said is in {log}"
+            f"the site is at {html}, but jupyter-book warned: {reason}; "
+            f"its whole output is in {log}"
         )
     return True
 
 
 def require_tools() -> None:
-    """Raises SiteError where what makes the site is not installed: better now than when the chapters are executed."""
+    """Raise SiteError if a package that renders the site is not installed."""
     for name in ("papermill", "jupytext", "jupyter_book"):
         if importlib.util.find_spec(name) is None:
             raise SiteError(f"{name.replace('_', '-')} is not installed; pip install -e '.[book]'")
     if importlib.util.find_spec("jupyter_book.cli") is None:
         raise SiteError(
-            "this is another jupyter-book than version 1, which the site needs; pip install -e '.[book]'"
+            "the site needs version 1 of jupyter-book, got another one; pip install -e '.[book]'"
         )
 
 
-def _put_together(stage: Path, chapters: Sequence[Chapter], scale: str) -> None:
+def _stage_pages(stage: Path, chapters: Sequence[Chapter], scale: str) -> None:
     import jupytext
 
     shutil.rmtree(stage, ignore_errors=True)
@@ -95,23 +96,20 @@ def _put_together(stage: Path, chapters: Sequence[Chapter], scale: str) -> None:
     with files.store_errors(stage):
         shutil.copytree(paths.root() / "book", stage, ignore=own)
     for chapter in chapters:
-        page = stage / f"{chapter.name}.ipynb"
-        if chapter.past:
-            files.write(page, chapter.executed.read_bytes())
-        else:
-            files.write(page, jupytext.writes(jupytext.read(chapter.source), "ipynb"))
-    files.write(stage / "execution.md", pages.execution(chapters))
-    files.write(stage / "claims.md", pages.all_claims(chapters))
-    files.write(stage / "headline.txt", pages.headline(chapters))
-    files.write(stage / sphinx_extension.BADGE, pages.badge(chapters, scale=scale))
+        contents[f"{chapter.name}.ipynb"] = (
+            chapter.executed.read_bytes()
+            if chapter.record
+            else jupytext.writes(jupytext.read(chapter.source), "ipynb")
+        )
+    for name, content in contents.items():
+        files.write(stage / name, content)
 
 
-def _hash(stage: Path, *others: Path) -> str:
-    """Of everything that the pages are made from."""
-    total = hashlib.sha256()
-    for path in [*sorted(stage.rglob("*")), *others]:
-        if path.is_file():
-            total.update(
-                os.path.relpath(path, stage).encode() + hashlib.sha256(path.read_bytes()).digest()
-            )
-    return total.hexdigest()
+def _hash(paths: Iterable[Path], *, relative_to: Path) -> str:
+    """Return a hash of the names and contents of files."""
+    parts = [
+        os.path.relpath(path, relative_to).encode() + bytes.fromhex(files.hash_file(path))
+        for path in paths
+        if path.is_file()
+    ]
+    return files.hash_bytes(b"".join(parts))

@@ -4,7 +4,6 @@ A file is named after its step and the hash of its content, `state-00000500-1f0d
 key of its run. What was truncated, tampered with, or belongs to another run is refused by name. The last two are kept.
 """
 
-import hashlib
 import signal
 import sys
 import threading
@@ -15,7 +14,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from lexurn.base.files import write
+from lexurn.base.files import hash_bytes, write
 from lexurn.base.shapes import State
 
 SECONDS = 30.0
@@ -97,4 +96,4 @@ def _states(folder: Path) -> list[Path]:
 
 
 def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]
+    return hash_bytes(content, 12)

@@ -7,7 +7,6 @@ must be, byte for byte, what was frozen (see `lexurn.publish.edition`), or it is
 
 import contextlib
 import difflib
-import hashlib
 import json
 import os
 import re
@@ -86,7 +85,7 @@ def check(path: Path) -> None:
 
 
 def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return files.hash_file(path)
 
 
 def _refused(path: Path, why: str) -> files.StoreError:

@@ -19,7 +19,7 @@ from lexurn.runs import provenance
 def measure(scale: str) -> dict[str, float]:
     """Seconds of each chapter at a scale: a file in `params/`, or the defaults."""
     params = None if scale == "defaults" else paths.root() / "params" / f"{scale}.yaml"
-    wanted = dependencies.chosen((), params)
+    wanted = dependencies.select_chapters((), params)
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"LEXURN_RUNS": f"{folder}/runs", "LEXURN_BUILD": folder}
         progress = execution.Progress(
@@ -28,9 +28,9 @@ def measure(scale: str) -> dict[str, float]:
             every=60.0,
         )
         asyncio.run(execution.execute_all(wanted, progress, jobs=1, timeout=7200))
-        failed = [chapter.name for chapter in wanted if chapter.past["failed"]]
+        failed = [chapter.name for chapter in wanted if chapter.record["failed"]]
         assert not failed, failed
-        return {chapter.name: float(round(chapter.past["seconds"])) for chapter in wanted}
+        return {chapter.name: float(round(chapter.record["seconds"])) for chapter in wanted}
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 
-from lexurn.figures.plots import distance_axis, line_style
+from lexurn.figures.plots import set_distance_axis, line_style
 from lexurn.figures.style import (
     COLORS,
     GREYS,
@@ -16,9 +16,9 @@ from lexurn.figures.style import (
     NAMES,
     RELATIVE,
     STYLES,
-    ends,
+    draw_reference_ends,
     label,
-    log_steps,
+    set_log_steps,
 )
 
 SHORT = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}
@@ -209,4 +209,4 @@ def distances_along(trajectory: pd.DataFrame, axes: Axes) -> Axes:
         if len(rows):
             axes.plot(rows["step"], rows["distance"], label=name, **line_style(reference))
     axes.set(xlabel="step")
-    return distance_axis(log_steps(axes))
+    return set_distance_axis(set_log_steps(axes))

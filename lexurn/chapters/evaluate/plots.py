@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from lexurn.figures.plots import distance_axis
+from lexurn.figures.plots import set_distance_axis
 from lexurn.figures.style import COLORS, HATCHES, MARKERS, NAMES
 
 
@@ -35,7 +35,7 @@ def distances_by_kind(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
         )
     axes.set(xlim=(-0.5, 2.5), xticks=range(3))
     axes.set_xticklabels(["G", "M", "S"])
-    return distance_axis(axes)
+    return set_distance_axis(axes)
 
 
 def mixtures(table: pd.DataFrame, axes: Axes) -> Axes:

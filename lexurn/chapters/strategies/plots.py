@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
-from lexurn.figures.style import COLORS, HATCHES, NAMES, label, log_steps
+from lexurn.figures.style import COLORS, HATCHES, NAMES, label, set_log_steps
 
 TRANSITIONS: dict[str, dict[str, Any]] = {
     "half way": {
@@ -70,7 +70,7 @@ def diversity_map(
         ylabel=label("n_tasks"),
         xlabel="step",
     )
-    log_steps(axes).set(xlim=(edges[0], edges[-1]), ylim=(-0.5, len(wide) - 0.5))
+    set_log_steps(axes).set(xlim=(edges[0], edges[-1]), ylim=(-0.5, len(wide) - 0.5))
     axes.label_outer()
     return axes
 
@@ -98,4 +98,4 @@ def compositions(table: pd.DataFrame, axes: Axes) -> Axes:
         axes.plot(bounds.index, bounds[column], "k-" if number else "k--", lw=1.6, label=text)
     axes.set(xlabel="step", ylabel="weight", ylim=(0, 1), xlim=(models.index[0], models.index[-1]))
     axes.label_outer()
-    return log_steps(axes)
+    return set_log_steps(axes)
