@@ -128,7 +128,7 @@ display(Markdown(f"{len(points)} trainings of {grid[0].training.n_steps} steps, 
 # and 64 with a fresh urn each, the same at all steps. That is the *map*: a line for every kind, $D$, seed and step.
 
 # %%
-cells = strategies.build_map(runs, jobs=study.jobs, say=widgets.line_in_place())
+cells = strategies.build_map(runs, jobs=study.jobs, say=widgets.status_line())
 kinds = ("normal", "lexical")
 groups = cells.groupby(["kind", "n_tasks"], sort=False)
 known = groups[["l_u", "l_g", "l_m", "delta_l", "delta_l_sem", "apart", "k_u", "k_g", "k_m"]].mean()
@@ -489,7 +489,7 @@ base = [run for run in runs if run.settings.kind == "normal" and run.settings.ta
 titrations = {}
 for name, what, group in (("d_mlp", "MLPs", wider), ("context_length", "contexts", shorter)):
     models = [*base, *(found[point] for point in group)]
-    titrated = strategies.build_map(models, jobs=study.jobs, say=widgets.line_in_place(), varied=name)
+    titrated = strategies.build_map(models, jobs=study.jobs, say=widgets.status_line(), varied=name)
     titrated = titrated[titrated["step"] >= early].sort_values(name).rename(columns={"share": "to_memorizer"})
     titrations[what] = titrated
     shares = titrated.groupby([name, "step"])["to_memorizer"]

@@ -221,7 +221,7 @@ wide.rename_axis(columns="nats a word, best weights").reset_index("n")
 
 # %%
 rates = cache.of_grid(
-    grid, extrapolation.rates_along_training, name="rules-2", jobs=study.jobs, say=widgets.line_in_place()
+    grid, extrapolation.rates_along_training, name="rules-2", jobs=study.jobs, say=widgets.status_line()
 )
 rates = rates.rename(columns=named)
 every = extrapolation.rates_by_seed(rates)
@@ -254,7 +254,7 @@ wide.rename(columns=order | {"finished": "ended"}).rename_axis(columns=said_n)
 
 # %%
 by_prompt = cache.of_grid(
-    grid, extrapolation.rates_by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.line_in_place()
+    grid, extrapolation.rates_by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.status_line()
 )
 both = extrapolation.crossed_intervals(by_prompt.rename(columns=named), ["language", "model", "decoding"])
 intervals = [str(intervals.Interval(*each)) for each in both[["mean", "low", "high", "n"]].values]
@@ -358,7 +358,7 @@ display(Markdown(f"Rule 1 is kept: {said}. Prompts of aNbN that keep rule 2: {ru
 
 # %%
 told = cache.of_grid(
-    completed, extrapolation.rates_along_training, name="rules-2", jobs=study.jobs, say=widgets.line_in_place()
+    completed, extrapolation.rates_along_training, name="rules-2", jobs=study.jobs, say=widgets.status_line()
 )
 told = told[
     told["best"] & (told["measure"] == rules.MAIN_MEASURE) & told["prompts"].isin(["trained_on", "out_of_distribution"])
@@ -377,7 +377,7 @@ table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], val
 
 # %%
 asked = cache.of_grid(
-    longer, lengths.completion_accuracy, name="lengths-1", jobs=study.jobs, say=widgets.line_in_place()
+    longer, lengths.completion_accuracy, name="lengths-1", jobs=study.jobs, say=widgets.status_line()
 )
 lines = intervals.mean_over_seeds(asked, ["language", "model", "length"]).rename(columns={"mean": "right"})
 options = {"x": "length", "y": "right", "line": "model", "within": [0.0, 1.0], "by": "language", "share_y": True}

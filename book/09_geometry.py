@@ -386,7 +386,7 @@ if study.n_seeds > 1:
 others = [other.path.name for other in beside.values()]
 name = f"cka-3-{asked.fingerprint(others)}"
 make = partial(token_geometry.model_similarity, others=others)
-(both,) = cache.tables([one], make, name=name, say=widgets.line_in_place())
+(both,) = cache.tables([one], make, name=name, say=widgets.status_line())
 both["who"] = both["who"].replace({other.path.name: who for who, other in beside.items()})
 options = {"by": "who", "size": (3.2, 2.9), "down": "layer of pre SwiGLU", "runs": [one, *beside.values()]}
 alt = "How alike the layers of the pre-norm SwiGLU model are to those of others, by CKA: a map for each other."
@@ -472,7 +472,7 @@ figure(plots.curves, drawn, name="known", alt=alt, n=f"{study.n_seeds} seed(s) a
 # %%
 balls = [point for point in known.points if point.task.name == "urns"]
 of_urns, make = [models[each] for each in balls], predictions.prediction_dimensions
-tables = cache.tables(of_urns, make, name="predictions-2", jobs=study.jobs, say=widgets.line_in_place())
+tables = cache.tables(of_urns, make, name="predictions-2", jobs=study.jobs, say=widgets.status_line())
 points = [t.assign(seed=p.training.seed, **known.places[p.name]) for t, p in zip(tables, balls, strict=True)]
 seen = pd.concat(points).melt(["who", "seed", "data", "kind"], var_name="measure")
 seen["who"] = seen["who"].mask(seen["who"] == "model", seen["kind"] + " model")

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from lexurn import runs, training
+from lexurn import runs, tasks, training
 from lexurn.runs import fit
 
 
@@ -14,10 +14,9 @@ def recompute_first_losses(name: str) -> list[float]:
     """
     run = runs.load(name)
     device = run.provenance["device"] if run.provenance["device"] in ("cpu", "mps") else "cuda"
-    machine = run.settings.machine.model_copy(update={"device": device})
-    settings = run.settings.model_copy(update={"machine": machine})
-    ready = fit.prepare(settings)
-    n_losses = min(training.N_FIRST, settings.training.n_steps)
+    settings = run.settings.replace(device=device, eval_every=1)
+    setup = fit.prepare(settings)
+    n_losses = min(training.N_FIRST_LOSSES, settings.training.n_steps)
     losses: list[float] = []
 
     def log(metrics: training.Metrics, step: int) -> None:
@@ -25,9 +24,8 @@ def recompute_first_losses(name: str) -> list[float]:
         if len(losses) == n_losses:
             raise StopIteration
 
-    # The number of steps stays, because the learning-rate schedule depends on it.
-    train = settings.training.model_copy(update={"eval_every": 1})
+    callbacks = training.Callbacks(lambda _: {"validation_loss": 0.0}, log)
     with fit.threads(settings.machine.threads), contextlib.suppress(StopIteration):
-        batches = fit.batches(settings, ready.pool, device=ready.device)
-        fit.fit(ready, train, batches, evaluate=lambda _: {"validation_loss": 0.0}, log=log)
+        batches = fit.training_batches(tasks.build(settings), device=setup.device)
+        fit.fit(setup, settings.training, batches, callbacks)
     return losses

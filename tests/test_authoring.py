@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from lexurn import cli, parameters
 from lexurn.base import files, paths
-from lexurn.publish import authoring, lint
+from lexurn.publish import lint
 from lexurn.settings import Settings, flat_names
 
 REAL = paths.root()
@@ -352,7 +352,7 @@ def test_a_parameters_line_is_the_one_that_the_chapters_have():
         line for path in (REAL / "book").glob("0*.py") for line in path.read_text().split("\n")
     ]
     assert (
-        sum(lint.line_of(name) in there for name in flat_names()) >= len(flat_names()) - 1
+        sum(lint.parameter_line(name) in there for name in flat_names()) >= len(flat_names()) - 1
     )  # vocabulary words its help shorter
 
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from lexurn import parameters
-from lexurn.base import paths, session
+from lexurn.base import paths
 from lexurn.generators.urns import Urns
 from lexurn.measures import discrimination
 from lexurn.publish import claims
@@ -60,11 +60,11 @@ def test_a_verdict_other_than_the_written_one_is_reported(monkeypatch):
     claims.record(
         {"headline/lexical_minus_symmetrized": claims.Measurement(-0.061, 0.02, 12)}
     )  # known to be refuted
-    claims.state({"headline/normal": claims.Measured(7.0, 0.02, 5)})  # not at this scale
-    assert claims.unexpected(session.current().claims) == []
-    claims.state({"headline/lexical": claims.Measured(0.3, 0.02, 12)})
-    claims.state({"headline/lexical_minus_symmetrized": claims.Measured(0.01, 0.02, 12)})
-    first, second = claims.unexpected(session.current().claims)
+    claims.record({"headline/normal": claims.Measurement(7.0, 0.02, 5)})  # not at this scale
+    assert claims.unexpected_verdicts(claims.recorded) == []
+    claims.record({"headline/lexical": claims.Measurement(0.3, 0.02, 12)})
+    claims.record({"headline/lexical_minus_symmetrized": claims.Measurement(0.01, 0.02, 12)})
+    first, second = claims.unexpected_verdicts(claims.recorded)
     assert first.endswith(
         "headline/lexical is refuted, not reproduced: 0.3 is not in its band 0.05 … 0.25"
     )

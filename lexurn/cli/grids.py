@@ -49,17 +49,16 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
             state = "failed before" if point in failed_before else "missing"
             click.echo(f"{state if point in missing else 'done':14} {point.name}")
         return
-    n_ended, failed, clock = 0, {}, Clock(len(missing))
+    n_ended = 0
+    clock = Clock(len(missing))
     clock.remaining(0)
 
     def report(point: object, trace: str) -> None:
         nonlocal n_ended
         n_ended += 1
         left = clock.remaining(n_ended) if n_ended < len(missing) else "that was the last"
-        say(
-            f"{n_ended} of {len(missing)}, {point.name}: {'FAILED' if trace else 'done'}; {left}",
-            bool(trace),
-        )
+        result = "FAILED" if trace else "done"
+        say(f"{n_ended} of {len(missing)}, {point.name}: {result}; {left}", bool(trace))
 
     executor = workers.cluster(cluster) if cluster and missing else workers.Processes(jobs)
     try:

@@ -54,11 +54,10 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     selected = dependencies.select_chapters(names, params)
     chapters = dependencies.select_chapters((), params)
     site.require_tools()
-    with files.lock(paths.build_folder(), activity="building"):
+    with files.lock(paths.build_folder(), doing="building"):
         files.remove_leftovers(paths.build_folder() / "executed")
-        to_do = [chapter for chapter in wanted if fresh or not chapter.is_current]
-        scale = params.stem if params else "defaults"
-        expected = {chapter.name: chapter.expected(scale) for chapter in to_do}
+        outdated = [chapter for chapter in selected if fresh or not chapter.is_current]
+        expected = {chapter.name: chapter.expected_seconds(scale) for chapter in outdated}
         for name, seconds in expected.items():
             estimate = f"about {duration(seconds)}" if seconds else "not measured yet"
             click.echo(f"to execute: {name}, {estimate}")
@@ -71,17 +70,14 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
         except KeyboardInterrupt:
             say("stopped; finished chapters are stored, the same command continues", True)
             raise SystemExit(130) from None
-    click.echo(
-        f"the site is at {paths.build_folder() / 'html' / 'index.html'}"
-        if made
-        else "the site is up to date"
-    )
-    unexpected = [
-        line for chapter in whole for line in claims.unexpected(chapter.past.get("claims", {}))
-    ]
-    for line in unexpected:
-        say(line, True)
-    if unexpected or any(chapter.past["failed"] for chapter in wanted):
+    index = paths.build_folder() / "html" / "index.html"
+    click.echo(f"the site is at {index}" if is_rendered else "the site is up to date")
+    has_failed = any(chapter.record["failed"] for chapter in selected)
+    for chapter in chapters:
+        for message in claims.unexpected_verdicts(chapter.record.get("claims", {})):
+            say(message, True)
+            has_failed = True
+    if has_failed:
         raise SystemExit(1)
 
 
@@ -104,11 +100,9 @@ def freeze(params: Path | None) -> None:
             f"not up to date: {', '.join(outdated)}; "
             "execute them first, by lexurn book with the same parameters"
         )
-    with files.lock(paths.build_folder(), activity="building"):
-        used = {
-            name for chapter in dependencies.chosen((), params) for name in chapter.past["used"]
-        }
-        made = edition.freeze(used, scale=params.stem if params else "defaults")
+    with files.lock(paths.build_folder(), doing="building"):
+        used = {name for chapter in chapters for name in chapter.record["used"]}
+        frozen = edition.freeze(used, scale=params.stem if params else "defaults")
     results = paths.root() / "book" / "results"
     n_runs = len({name.partition("/")[0] for name in used} - {"tables"})
     click.echo(f"{n_runs} runs in {results}, {store.size(results):,} bytes")

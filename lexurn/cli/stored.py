@@ -144,20 +144,18 @@ def _format_table(table: "pd.DataFrame") -> str:
     from lexurn.runs import tracking
     from lexurn.settings import flat_names
 
-    short = table["name"].str[-12:].str[: _digits()]
-    shown = pd.DataFrame({"run": short, "kind": table["kind"], "seed": table["seed"]})
-    told = {"seed", "lex", "label_permuted"}  # the last two by the kind
-    differ = [
-        name for name in flat_names() if name not in told and table[name].astype(str).nunique() > 1
-    ]
-    shown[differ] = table[differ].where(table[differ].notna(), "")
+    key = table["name"].str[-12:].str[: _n_digits()]
+    shown = pd.DataFrame({"run": key, "kind": table["kind"], "seed": table["seed"]})
+    names = [name for name in flat_names() if name not in ("seed", "lex", "label_permuted")]
+    differing = [name for name in names if table[name].astype(str).nunique() > 1]
+    shown[differing] = table[differing].where(table[differing].notna(), "")
     shown["best step"] = table["best_step"]
     shown["loss"] = table["validation_loss"].map("{:.4f}".format)
-    for reference in ("generalizing", "memorizing", "symmetrized"):
-        if f"d_{reference}" in table:
-            numbers = table[[f"d_{reference}", f"d_{reference}_sem"]].itertuples(index=False)
+    for column in ("d_generalizing", "d_memorizing", "d_symmetrized"):
+        if column in table:
+            numbers = table[[column, f"{column}_sem"]].itertuples(index=False)
             texts = ["" if pd.isna(mean) else format_with_error(mean, sem) for mean, sem in numbers]
-            shown[f"d {reference[0].upper()}"] = texts
+            shown[f"d {column[2].upper()}"] = texts
     shown["duration"] = table["seconds"].map(tracking.duration)
     if table["published"].any():
         shown["published"] = table["published"].map({True: "yes", False: ""})

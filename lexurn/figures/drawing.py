@@ -1,11 +1,8 @@
 """Draw pictures from a table and a `Drawing`: the same inputs always give the same bytes.
 
-Between processors that holds for the PNG alone: in an SVG, kernels of another one may round a coordinate to `-0` in
-place of `0`, and the names of clip paths, which are hashes of coordinates, change with it.
-
-A `Drawing` names a plot function and its keywords, and how panels come about. Neither a person's matplotlib settings
-nor the date go in. `lexurn redraw` draws from the two files that a figure's card links to, `<name>.json` and
-`<name>.csv` (see `lexurn.figures.figure_card`).
+A `Drawing` names a plot function, its keywords and its panels. Neither a person's matplotlib
+settings nor the date affects the result. `lexurn redraw` draws from the two files that a figure's
+card links to, `<name>.json` and `<name>.csv` (see `lexurn.figures.figure_card`).
 """
 
 import io
@@ -99,7 +96,10 @@ def read(path: Path) -> tuple[Drawing, pd.DataFrame]:
 
 
 def write(folder: Path, name: str, pictures: list[Picture]) -> list[Path]:
-    """`<name>.png` and `<name>.svg`, or `<name>-0.png` and so on where they are pages."""
+    """Write `<name>.png` and `<name>.svg`, or `<name>-0.png` … for several pictures.
+
+    Returns the paths of the files.
+    """
     with files.store_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     paths = []

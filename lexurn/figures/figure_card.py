@@ -156,11 +156,12 @@ def card(
         raise
     except (ValueError, TypeError) as error:
         raise ParameterError(f"figure {name}: {' '.join(str(error).split())}") from None
-    pictures = drawing.draw(how, tables.from_csv(content.encode()))
-    now, folder = session.current().chapter, paths.build_folder() / "figures"
+    pictures = drawing.draw(how, tables.from_csv(csv.encode()))
+    resolved = session.current().chapter
+    own_seeds = [resolved.settings.training.seed] if resolved else []
     about = {
         "name": name,
-        "chapter": now.name if now else "",
+        "chapter": resolved.name if resolved else "",
         "alt": alt,
         "n": n,
         "drawing": how.model_dump(mode="json"),
@@ -178,8 +179,7 @@ def card(
             "matplotlib": matplotlib.__version__,
         },
     }
-    made = Card(about, content, pictures)
-    folder = folder / (now.name if now else "")
+    folder = paths.build_folder() / "figures" / about["chapter"]
     drawing.write(folder, name, pictures)
     files.write(folder / f"{name}.csv", csv)
     files.write(folder / f"{name}.json", _as_json(about))

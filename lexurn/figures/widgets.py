@@ -42,26 +42,23 @@ class LiveTraining(Tracker):
         self.lines = None if _in_notebook() else ProgressLines(n_steps)
 
     def report_wait(self, text: str) -> None:
-        from IPython.display import Markdown, display
-
         if self.lines:
             self.lines.report_wait(text)
-        elif (
-            self.handle is None
-        ):  # what is said here must be true when the run has been loaded, too
-            said = "Another process is training this run; it is loaded when that has ended."
-            self.handle = display(Markdown(said), display_id=True)
+        elif self.handle is None:  # this text stays if the run is then loaded, so it must fit both
+            self._show(
+                "Another process is training this run; it is loaded when training has ended."
+            )
 
-    def resume(self, past: list[dict[str, Any]]) -> None:
+    def complete_with_predictor(self, past: list[dict[str, Any]]) -> None:
         self.rows = list(past)
 
     def log(self, metrics: dict[str, float], step: int) -> None:
         if self.lines:
             return self.lines.log(metrics, step)
         self.rows.append({"step": step, **metrics})
-        left = self.clock.remaining(step)
-        if time.monotonic() - self.drawn > self.interval:
-            self._draw(left)
+        time_left = self.clock.remaining(step)
+        if time.monotonic() - self.last_drawn > self.interval:
+            self._draw(f"step {step} of {self.n_steps}, {time_left}")
 
     def finish(self) -> None:
         if self.rows and not self.lines:
@@ -100,7 +97,7 @@ class StatusTracker(Tracker):
         self.say(f"{self.title}: {text}")
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        self.has_told = True
+        self.has_trained = True
         self.say(f"{self.title}: step {step} of {self.clock.n_steps}, {self.clock.remaining(step)}")
 
 
@@ -130,17 +127,16 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
 
 
 def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[str], None]) -> int:
-    """How many were trained, by as many processes as there are jobs."""
-    if not missing:
-        return 0
-    n_ended, clock = 0, Clock(len(missing))
+    """Train all missing runs in `jobs` processes and return their number."""
+    n_ended = 0
+    clock = Clock(len(missing))
     clock.remaining(0)
 
     def report(point: Settings, trace: str) -> None:
         nonlocal n_ended
         n_ended += 1
-        left = clock.remaining(n_ended) if n_ended < len(missing) else "that was the last"
-        say(f"{n_ended} of {len(missing)} runs trained by {jobs} processes, {left}")
+        time_left = clock.remaining(n_ended) if n_ended < len(missing) else "that was the last"
+        say(f"{n_ended} of {len(missing)} runs trained by {jobs} processes, {time_left}")
 
     say(f"{len(missing)} runs to train by {jobs} processes")
     with workers.Processes(min(jobs, len(missing))) as executor:

@@ -9,7 +9,7 @@ import jupytext
 
 from lexurn.base import files, paths
 from lexurn.base.errors import ParameterError
-from lexurn.publish.lint import faults, line_of
+from lexurn.publish.lint import parameter_line
 from lexurn.settings import flat_names, resolver
 
 # Parameters of a new chapter, and their values if the chapter only has to be tried out.
@@ -76,7 +76,10 @@ figure(plots.distances_by_row, rows, alt=alt, n=f"{rows['n'].max()} sequences", 
 
 # %%
 fresh = evaluation.select(table, split="out_of_distribution")
-found = [f"{intervals.format_with_error(line['mean'], line['sem'])} nats from {name}" for name, line in fresh.iterrows()]
+distances = [
+    f"{intervals.format_with_error(row['mean'], row['sem'])} nats from {name}"
+    for name, row in fresh.iterrows()
+]
 display(
     Markdown(
         f"On {fresh['n'].iloc[0]} fresh urns, with one sequence each, G is "

@@ -71,8 +71,10 @@ class Claim(BaseModel):
         """Return whether a value lies in the band."""
         return bool(self.low <= value <= self.high)
 
-    def judged(self, ours: "Measured") -> str:
-        """The verdict on a figure that was measured at the claim's scale."""
+    def judge(self, ours: "Measurement", *, at_scale: bool = True) -> str:
+        """Return the verdict on our number; it needs the claim's scale (`at_scale`) and its n."""
+        if not at_scale or ours.n != self.n:
+            return NOT_AT_THIS_SCALE
         if self.sign and intervals.t_test_sign(ours.value, ours.error, ours.n) == 0:
             return "undecided"
         return "reproduced" if self.contains(ours.value) else "refuted"
@@ -91,6 +93,15 @@ class Measurement:
     def has_error(self) -> bool:
         return self.error is not None and not isnan(self.error)
 
+    def __str__(self) -> str:
+        text = f"{self.value:.3g}"
+        return intervals.format_with_error(self.value, self.error) if self.has_error else text
+
+    @property
+    def exact_text(self) -> str:
+        return "" if self.exact is None else f"{self.exact:.3g}"
+
+
 def read() -> dict[str, Claim]:
     """Return all claims by key, in the order of the file; no claims if there is no file."""
     return _read(paths.root() / "params" / "claims.yaml")
@@ -98,89 +109,13 @@ def read() -> dict[str, Claim]:
 
 @cache
 def _read(path: Path) -> dict[str, Claim]:
-    written = yaml.safe_load(path.read_text()) if path.exists() else []
-    claims = [Claim.model_validate(each) for each in written]
-    keys = [claim.key for claim in claims]
-    if twice := {key for key in keys if keys.count(key) > 1}:
-        raise ValueError(
-            f"params/claims.yaml has {min(twice)} twice; give each claim a key of its own"
-        )
-    return dict(zip(keys, claims, strict=True))
-
-
-def state(measured: Mapping[str, Measured], *, at_scale: bool = True) -> dict[str, str]:
-    """The verdict on each of our figures, which the page of all claims will show.
-
-    `reproduced`, `refuted` or `undecided` only where a figure was measured `at_scale`, that of the bands, and with as
-    many units.
-    """
-    verdicts = {}
-    for key, ours in measured.items():
-        claim = get(key)
-        at_it = at_scale and ours.n == claim.n
-        verdicts[key] = claim.judged(ours) if at_it else "not at this scale"
-        session.current().claims[key] = {**asdict(ours), "verdict": verdicts[key]}
-    return verdicts
-
-
-def table(measured: Mapping[str, Measured], *, at_scale: bool = True) -> pd.DataFrame:
-    """Our figures beside what was published: quantity, published, ours, band, known before, verdict; see `state`."""
-    lines = []
-    for key, verdict in state(measured, at_scale=at_scale).items():
-        claim, ours = get(key), measured[key]
-        line = {
-            "quantity": claim.quantity,
-            "published": claim.shown,
-            "exact": "",
-            "ours": f"{ours.value:.3g}",
-        }
-        if ours.exact is not None:
-            line["exact"] = f"{ours.exact:.3g}"
-        if not isnan(ours.error):
-            line["ours"] = intervals.format_with_error(ours.value, ours.error)
-        line |= {
-            "n": ours.n,
-            "band": claim.band,
-            "for n": claim.n,
-            "known before": claim.known_before,
-        }
-        lines.append({**line, "verdict": verdict})
-    return pd.DataFrame(lines).set_index("quantity")
-
-
-def numbers(measured: Mapping[str, Measured]) -> pd.DataFrame:
-    """Our figures beside what was published, for a picture: claim, published, spread, low, high, ours, error, n."""
-    lines = []
-    for key, ours in measured.items():
-        claim = get(key)
-        line = {
-            "claim": key,
-            "published": claim.published,
-            "spread": claim.spread,
-            "low": claim.low,
-            "high": claim.high,
-        }
-        lines.append(line | {"ours": ours.value, "error": ours.error, "n": ours.n})
-    return pd.DataFrame(lines).astype({"published": float, "spread": float})
-
-
-def summary(measured: Mapping[str, Measured], *, at_scale: bool = True) -> str:
-    """In words: how many of our figures are in their bands, and which are not; see `state`."""
-    verdicts = state(measured, at_scale=at_scale)
-    counts = ", ".join(f"{number} {said}" for said, number in Counter(verdicts.values()).items())
-    outside = [key for key, verdict in verdicts.items() if verdict == "refuted"]
-    return f"Of {len(verdicts)} claims, {counts}{': ' * bool(outside)}{', '.join(outside)}."
-
-
-def unexpected(said: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Of what chapters have `stated`: a line for each verdict that is not the one that is written with its claim."""
-    lines = []
-    for key, ours in said.items():
-        claim = get(key)
-        if ours["verdict"] not in (claim.verdict, "not at this scale"):
-            lines.append(
-                f"{claim.chapter}: {key} is {ours['verdict']}, not {claim.verdict}: {ours['value']:.4g} is "
-                f"{'' if claim.holds(ours['value']) else 'not '}in its band {claim.band}"
+    entries = yaml.safe_load(path.read_text()) if path.exists() else []
+    claims = [Claim.model_validate(entry) for entry in entries]
+    counts = Counter(claim.key for claim in claims)
+    for key in counts:
+        if counts[key] > 1:
+            raise ValueError(
+                f"params/claims.yaml has the key {key} twice; give each claim its own key"
             )
     return dict(zip(counts, claims, strict=True))
 
@@ -200,7 +135,7 @@ def record(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> dic
     """
     verdicts = {key: get(key).judge(ours, at_scale=at_scale) for key, ours in measured.items()}
     for key, verdict in verdicts.items():
-        recorded[key] = {**asdict(measured[key]), "verdict": verdict}
+        session.current().claims[key] = {**asdict(measured[key]), "verdict": verdict}
     return verdicts
 
 

@@ -118,13 +118,16 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
     return chapters
 
 
-def record(path: str, loaded: list[str]) -> None:
-    """What the chapter that runs here depended on and was made with: its modules, what it used, what it claimed."""
+def write_record(path: str, loaded: list[str]) -> None:
+    """Write what the chapter in this process depends on: modules, used files, claims, machine."""
     from lexurn.runs import provenance
 
     record = {
         "modules": [name for name in loaded if name.partition(".")[0] == "lexurn"],
-        "used": {name: hashed(store.stored(name)) for name in sorted(session.current().used_files)},
+        "used": {
+            name: hash_if_exists(store.stored(name))
+            for name in sorted(session.current().used_files)
+        },
         "claims": session.current().claims,
         "device": provenance.device(),
         "commit": provenance.short(provenance.commit(), provenance.is_changed()),

@@ -20,27 +20,29 @@ from safetensors.torch import load, save
 from lexurn import runs
 from lexurn.base import divergences, files, paths
 from lexurn.measures.comparison import mean_over_rows
-from lexurn.runs import fit, provenance, store
+from lexurn.runs import provenance, store
 
 MAX_BYTES = 25_000_000  # of a whole edition
 N_ROUNDING_SEQUENCES = 50  # on which the effect of rounding the weights is measured
 
 
 def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
-    """Replace `book/results` by what is named in `used` (as in `Session.used_files`), and return its `edition.json`.
+    """Replace `book/results` by the files named in `used`, and return the new `edition.json`.
 
-    `used` has the form of `store.used`, and may name runs and tables that are published already.
+    `used` has the form of `Session.used_files`, and may name runs and tables that are published already.
     Raises StoreError if a run is missing or was trained with uncommitted changes, or if the edition
     is too large; the published edition then stays as it was.
     """
     used = set(used)
-    target, beside = paths.root() / "book" / "results", paths.build_folder() / "work" / "results"
-    shutil.rmtree(beside, ignore_errors=True)
-    with files.store_errors(beside):
-        beside.mkdir(parents=True)
-    rounding = 0.0
+    target = paths.root() / "book" / "results"
+    stage = paths.build_folder() / "work" / "results"
+    shutil.rmtree(stage, ignore_errors=True)
+    with files.store_errors(stage):
+        stage.mkdir(parents=True)
     names = sorted({name.partition("/")[0] for name in used} - {"tables"})
-    begun_with = {_used(name).settings.training.init_from for name in names}
+    initial_keys = {_load_used(name).settings.training.init_from for name in names}
+    rounding = (store.edition() or {}).get("rounding", 0.0)
+    machines = set()
     for name in names:
         run = _load_used(name)
         has_weights = f"{name}/{store.WEIGHTS}" in used
@@ -59,8 +61,8 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
         raise files.StoreError(
             f"this edition has {size:,} bytes, more than {MAX_BYTES:,}; let its chapters use less"
         )
-    before = beside.with_name("results-before")
-    shutil.rmtree(before, ignore_errors=True)
+    previous = stage.with_name("results-before")
+    shutil.rmtree(previous, ignore_errors=True)
     with files.store_errors(target):
         if target.exists():
             shutil.move(target, previous)
@@ -79,35 +81,7 @@ def seal(root: Path, **about: Any) -> dict[str, Any]:
     return edition
 
 
-def recomputed(name: str) -> list[float]:
-    """The first losses of a stored run, computed anew: to be compared with its `first_losses`.
-
-    On the kind of device that it was trained on, as the random tables of a training are drawn there. Raises
-    ParameterError where there is none.
-    """
-    run = runs.load(name)
-    device = run.provenance["device"] if run.provenance["device"] in ("cpu", "mps") else "cuda"
-    settings = run.settings.replace(device=device, eval_every=1)
-    setup = fit.prepare(settings)
-    n_steps = settings.training.n_steps
-    losses: list[float] = []
-
-    def keep(metrics: training.Metrics, step: int) -> None:
-        losses.extend([metrics["train_loss"]] if step else [])
-        if len(losses) == min(training.N_FIRST_LOSSES, n_steps):
-            raise StopIteration
-
-    with fit.threads(settings.machine.threads), contextlib.suppress(StopIteration):
-        fit.fit(
-            setup,
-            settings.training,
-            fit.training_batches(setup.task, device=setup.device),
-            training.Callbacks(lambda _: {"validation_loss": 0.0}, keep),
-        )
-    return losses
-
-
-def _used(name: str) -> runs.Run:
+def _load_used(name: str) -> runs.Run:
     try:
         return runs.load(name)
     except FileNotFoundError as error:
@@ -126,19 +100,20 @@ def _freeze_run(run: runs.Run, folder: Path, *, weights: bool, half: bool) -> fl
             "commit them, delete the run and train it again"
         )
     folder.mkdir()
-    for file in ("settings.json", "provenance.json", store.TASK_TENSORS):
-        if (run.path / file).exists():
-            files.write(folder / file, (run.path / file).read_bytes())
-    for file in ("results.json", "metrics.jsonl"):
-        files.write(folder / f"{file}.gz", gzip.compress(files.read(run.path / file), mtime=0))
+    files.write(folder / "settings.json", run.settings.model_dump_json(indent=2))
+    for name in ("provenance.json", store.TASK_TENSORS):
+        if (run.path / name).exists():
+            files.write(folder / name, (run.path / name).read_bytes())
+    for name in ("results.json", "metrics.jsonl"):
+        files.write(folder / f"{name}.gz", gzip.compress(files.read(run.path / name), mtime=0))
     if not weights:
         return 0.0
     exact = load(files.read(run.path / store.WEIGHTS))
-    files.write(
-        folder / store.WEIGHTS,
-        save({key: tensor.half() if half else tensor for key, tensor in exact.items()}),
-    )
-    tokens = run.task.held_out()[run.task.splits[0]][:N_FOR_ROUNDING]
+    rounded = {key: tensor.half() if half else tensor for key, tensor in exact.items()}
+    files.write(folder / store.WEIGHTS, save(rounded))
+    tokens = run.task.held_out()[run.task.splits[0]][:N_ROUNDING_SEQUENCES]
     with torch.no_grad():
-        off = divergences.symmetrized_kl(run.predictor(tokens), runs.Run(folder).predictor(tokens))
-    return float(mean_over_rows(off).mean())
+        change = divergences.symmetrized_kl(
+            run.predictor(tokens), runs.Run(folder).predictor(tokens)
+        )
+    return float(mean_over_rows(change).mean())

@@ -121,12 +121,10 @@ async def execute(
     modules = module_hashes()
     source = jupytext.read(chapter.source)
     shutil.rmtree(paths.build_folder() / "figures" / chapter.name, ignore_errors=True)
-    with _workshop(chapter) as folder:
-        made = folder / "made.json"
-        tagged = nbformat.v4.new_code_cell(RECORD.format(path=str(made)), metadata={"tags": [OURS]})
-        files.write(
-            folder / "source.ipynb",
-            nbformat.writes(nbformat.from_dict({**source, "cells": [*source.cells, tagged]})),
+    with _empty_folder(paths.build_folder() / "work" / chapter.name) as folder:
+        record_path = folder / "record.json"
+        cell = nbformat.v4.new_code_cell(
+            RECORD_CELL.format(path=str(record_path)), metadata={"tags": [RECORD_TAG]}
         )
         notebook = nbformat.from_dict({**source, "cells": [*source.cells, cell]})
         files.write(folder / "source.ipynb", nbformat.writes(notebook))
@@ -182,9 +180,8 @@ def _clean(notebook: Any, name: str, failed: str) -> None:
 
 
 @contextmanager
-def _workshop(chapter: Chapter) -> Iterator[Path]:
-    """A folder for one execution: empty at first, even after a kill, and gone at the end."""
-    folder = paths.build_folder() / "work" / chapter.name
+def _empty_folder(folder: Path) -> Iterator[Path]:
+    """Provide an empty folder, also after a kill, and remove it at the end."""
     shutil.rmtree(folder, ignore_errors=True)
     with files.store_errors(folder):
         folder.mkdir(parents=True)
@@ -194,9 +191,10 @@ def _workshop(chapter: Chapter) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _run(job: dict[str, Any], log: Path, at: Callable[[int, int], None]) -> str:
-    """Have a notebook executed; returns what failed, and where."""
-    failed, number, n_cells, text = None, 0, 0, ""
+async def _run(job: dict[str, Any], log: Path, start_cell: Callable[[int, int], None]) -> str:
+    """Execute a notebook in a process of its own; return what failed and where, or nothing."""
+    error = None
+    place = ""
     with files.store_errors(log), log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "lexurn.publish.notebook_process"),

@@ -90,52 +90,16 @@ def headline(chapters: Sequence[Chapter]) -> str:
         recorded |= chapter.record.get("claims", {})
     distances = []
     for kind in ("normal", "permuted", "lexical"):
-        ours = said.get(f"headline/relative_distance_{kind}")
-        if ours and ours["error"] is not None and not isnan(ours["error"]):
-            stand.append(
-                f"{kind} {intervals.format_with_error(ours['value'], ours['error'])} (n = {ours['n']})"
-            )
+        ours = _measurement(recorded.get(f"headline/relative_distance_{kind}"))
+        if ours and ours.has_error:
+            distances.append(f"{kind} {ours} (n = {ours.n})")
+    text = "mean relative distance over training urns, ± its standard error: "
+    text = f"{text}{', '.join(distances)}. " if distances else ""
     verdicts = Counter(
         recorded.get(key, {}).get("verdict", "not measured") for key in claims.read()
     )
     counts = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
-    where = (
-        f"mean relative distance over training urns, ± its standard error: {', '.join(stand)}. "
-        if stand
-        else ""
-    )
-    return f"**In this edition**: {where}Of {verdicts.total()} [claims](claims): {counts}.\n"
-
-
-def _line(claim: claims.Claim, ours: Mapping[str, Any] | None) -> list[str]:
-    shown, exact, verdict = "", "", "not measured"
-    if ours:
-        unknown = ours["error"] is None or isnan(ours["error"])
-        value = (
-            f"{ours['value']:.3g}"
-            if unknown
-            else intervals.format_with_error(ours["value"], ours["error"])
-        )
-        exact = "" if ours["exact"] is None else f"{ours['exact']:.3g}"
-        shown, verdict = f"{value}, n = {ours['n']}", ours["verdict"]
-    published = [claim.shown or "nothing"] + (
-        [] if claim.published is None else [claim.kind, claim.source]
-    )
-    band = f"{claim.band}, {claim.scale}, n = {claim.n}"
-    verdict = f"**{verdict}**" if verdict == "refuted" else verdict
-    known = "yes" if claim.known_before else "no"
-    shown_in = (
-        f'<a href="{claim.chapter}.html#figure-{claim.figure}">figure</a>' if ours else "not drawn"
-    )
-    return [
-        f"{claim.quantity} (`{claim.key}`), {shown_in}",
-        ", ".join(published),
-        exact,
-        shown,
-        band,
-        known,
-        verdict,
-    ]
+    return f"**In this edition**: {text}Of {verdicts.total()} [claims](claims): {counts}.\n"
 
 
 def badge(chapters: Sequence[Chapter], *, scale: str) -> str:

@@ -27,14 +27,13 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
     `scale` is the name of the chapters' parameters; every page shows it. Raises SiteError if
     Jupyter Book fails, and then the previous site stays, and also if Jupyter Book warns.
     """
-    build, config = paths.build_folder(), paths.root() / "_config.yml"
-    stage, html, log, work = (
-        build / "stage",
-        build / "html",
-        build / "jupyter-book.log",
-        build / "work" / "site",
-    )
-    _put_together(stage, chapters, scale)
+    build = paths.build_folder()
+    config = paths.root() / "_config.yml"
+    stage = build / "stage"
+    html = build / "html"
+    log = build / "jupyter-book.log"
+    work = build / "work" / "site"
+    _stage_pages(stage, chapters, scale)
     library = sorted(paths.LIBRARY.rglob("*.py"))  # its docstrings are pages
     key = _hash([*sorted(stage.rglob("*")), config, *library], relative_to=stage)
     key_file = html / ".key"
@@ -57,10 +56,10 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
     names = [chapter.name for chapter in chapters]
     missing = [name for name in names if not (rendered / f"{name}.html").exists()]
     if missing:
-        said = warnings[0] if warnings else f"pages missing: {', '.join(missing)}"
-        raise SiteError(f"jupyter-book failed: {said}; everything it said is in {log}")
-    if not done.returncode:
-        files.write(made / ".key", key)
+        reason = [*warnings, f"pages missing: {', '.join(missing)}"][0]
+        raise SiteError(f"jupyter-book failed: {reason}; its whole output is in {log}")
+    if not process.returncode:
+        files.write(rendered / ".key", key)
     with files.store_errors(html):
         if html.exists():
             html.rename(work / "before")
@@ -90,11 +89,15 @@ def _stage_pages(stage: Path, chapters: Sequence[Chapter], scale: str) -> None:
     import jupytext
 
     shutil.rmtree(stage, ignore_errors=True)
-    own = shutil.ignore_patterns(
-        "*.py", "[0-9][0-9]_*.ipynb", "results", ".ipynb_checkpoints", "__pycache__"
-    )
+    excluded = ("*.py", "[0-9][0-9]_*.ipynb", "results", ".ipynb_checkpoints", "__pycache__")
     with files.store_errors(stage):
-        shutil.copytree(paths.root() / "book", stage, ignore=own)
+        shutil.copytree(paths.root() / "book", stage, ignore=shutil.ignore_patterns(*excluded))
+    contents: dict[str, str | bytes] = {
+        "execution.md": pages.execution_page(chapters),
+        "claims.md": pages.claims_page(chapters),
+        "headline.txt": pages.headline(chapters),
+        sphinx_extension.BADGE: pages.badge(chapters, scale=scale),
+    }
     for chapter in chapters:
         contents[f"{chapter.name}.ipynb"] = (
             chapter.executed.read_bytes()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lexurn.base import paths
 from lexurn.base.version import __version__
 from lexurn.settings import TRAINING_VERSION, Settings, resolver
 
@@ -37,7 +38,7 @@ def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, An
 
 def commit() -> str | None:
     """The commit of this repository; None where lexurn was installed, perhaps inside another project's."""
-    ours = _git("rev-parse", "--show-toplevel") == str(Path(__file__).resolve().parent.parent)
+    ours = _git("rev-parse", "--show-toplevel") == str(paths.LIBRARY.parent)
     return _git("rev-parse", "HEAD") if ours else None
 
 

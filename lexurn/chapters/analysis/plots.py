@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 
-from lexurn.figures.plots import set_distance_axis, line_style
+from lexurn.figures.plots import line_style, set_distance_axis
 from lexurn.figures.style import (
     COLORS,
     GREYS,
@@ -120,7 +120,7 @@ def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
             lw=0.8,
         )
     axes.set(xlabel="entropy of the training urn / ln V", ylabel="relative distance")
-    return ends(_label_outer(axes))
+    return draw_reference_ends(_label_outer(axes))
 
 
 def by_setting(
@@ -151,7 +151,7 @@ def by_setting(
     if y in log:
         axes.set(yscale="log")
     _label_outer(axes)
-    return ends(axes) if y in RELATIVE else axes
+    return draw_reference_ends(axes) if y in RELATIVE else axes
 
 
 def weights_along_training(trajectory: pd.DataFrame, axes: Axes) -> Axes:
@@ -167,7 +167,7 @@ def weights_along_training(trajectory: pd.DataFrame, axes: Axes) -> Axes:
     for area, hatch in zip(areas, HATCHES, strict=False):
         area.set(hatch=hatch, edgecolor="white", linewidth=0)
     axes.set(xlabel="step", ylabel="weight", ylim=(0, 1), xlim=(wide.index[0], wide.index[-1]))
-    return _label_outer(log_steps(axes))
+    return _label_outer(set_log_steps(axes))
 
 
 def _label_outer(axes: Axes) -> Axes:
