@@ -142,7 +142,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import evaluation, figure, models, runs
+from lexurn import evaluation, figure, models, runs, tasks
 from lexurn.base.seeding import generator
 from lexurn.chapters.train import one_run
 from lexurn.figures import plots, widgets
@@ -172,8 +172,10 @@ display(
 # nobody knows the best prediction, the distances to what counts of tokens and of pairs would say.)
 
 # %%
-run = runs.get(settings, tracker=widgets.LiveTraining(settings.training.n_steps))
-views = {"each": {"view": ["losses", "distances"]}, "legend": "distance to"}
+task = tasks.build(settings)
+judged = {"split": task.splits[0], "measure": task.measure}
+run = runs.get(settings, tracker=widgets.LiveTraining(settings.training.n_steps, **judged))
+views = {"each": {"view": ["losses", "distances"]}, "legend": "distance to", **judged}
 alt = "Along training: the loss on training and validation sequences, and the distances to the exact predictors."
 figure(plots.training, run.metrics, runs=[run], alt=alt, n="1 model, its held-out sequences", **views)
 

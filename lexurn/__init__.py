@@ -2,15 +2,16 @@
 
 Nothing heavy is imported here. Start from `lexurn.runs` (train or load one model), `lexurn.predictors` (the exact
 references), `lexurn.generators` (where data come from) and `lexurn.models`. Four names have a short way in:
-`lexurn.parameters` (names and values to settings), `lexurn.evaluation` and `lexurn.comparison` (distances between
-predictors), and `lexurn.figure` (a picture of a table, with its card).
+`lexurn.parameters` (names and values to settings), `lexurn.evaluation` and `lexurn.comparison`
+(distances between predictors), and `lexurn.figure` (a picture of a table, with its card).
+`lexurn.register` adds a task, a backbone or a vocabulary.
 """
 
 from typing import Any
 
 from lexurn.base.version import __version__
 
-__all__ = ["__version__", "comparison", "evaluation", "figure", "parameters"]
+__all__ = ["__version__", "comparison", "evaluation", "figure", "parameters", "register"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,6 +20,10 @@ def __getattr__(name: str) -> Any:
         from lexurn.figures.figure_card import figure
 
         return figure
+    if name == "register":
+        from lexurn.settings import register
+
+        return register
     if name == "parameters":
         from lexurn.settings import resolver
 

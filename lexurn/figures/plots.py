@@ -113,9 +113,18 @@ def line_groups(table: pd.DataFrame, column: str) -> list[tuple[Any, pd.DataFram
     return groups
 
 
-def training(metrics: pd.DataFrame, axes: Axes, *, view: str) -> Axes:
+def training(
+    metrics: pd.DataFrame,
+    axes: Axes,
+    *,
+    view: str,
+    split: str = "out_of_distribution",
+    measure: str = "symmetrized_kl",
+) -> Axes:
     """Draw logged `metrics` of one run: the losses if `view` is "losses", else the distances."""
-    return losses(metrics, axes) if view == "losses" else distances_along_training(metrics, axes)
+    if view == "losses":
+        return losses(metrics, axes)
+    return distances_along_training(metrics, axes, split=split, measure=measure)
 
 
 def losses(metrics: pd.DataFrame, axes: Axes) -> Axes:
@@ -133,15 +142,18 @@ def losses(metrics: pd.DataFrame, axes: Axes) -> Axes:
 
 
 def distances_along_training(
-    metrics: pd.DataFrame, axes: Axes, *, split: str = "out_of_distribution"
+    metrics: pd.DataFrame,
+    axes: Axes,
+    *,
+    split: str = "out_of_distribution",
+    measure: str = "symmetrized_kl",
 ) -> Axes:
     """Draw the distance to every reference against the step, and mark `best_step` if it is given.
 
-    `metrics` has the columns step and `<split>/symmetrized_kl/<reference>`. A formal language has
-    no symmetrized KL to its oracle, so the regret in distribution is drawn instead.
+    `metrics` has the columns step and `<split>/<measure>/<reference>`; `Task.splits` and
+    `Task.measure` say where, and by which measure, a task judges a model.
     """
-    has_kl = any("/symmetrized_kl/" in column for column in metrics)
-    prefix = f"{split}/symmetrized_kl/" if has_kl else "in_distribution/regret/"
+    prefix = f"{split}/{measure}/"
     for best_step in metrics.get("best_step", [])[:1]:
         axes.axvline(best_step, color="0.8", linewidth=4, zorder=0)
     columns = [column.removeprefix(prefix) for column in metrics if column.startswith(prefix)]
@@ -149,7 +161,7 @@ def distances_along_training(
         style = {"marker": ".", "label": display_name(name), **line_style(name)}
         axes.plot(metrics["step"], metrics[prefix + name], **style)
     axes.set(xlabel="step")
-    return set_distance_axis(axes) if has_kl else _set_regret_axis(axes)
+    return set_distance_axis(axes) if measure == "symmetrized_kl" else _set_regret_axis(axes)
 
 
 def relative_distances(

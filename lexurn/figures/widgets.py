@@ -31,8 +31,16 @@ class LiveTraining(Tracker):
     finally by one line of text. Elsewhere it prints lines.
     """
 
-    def __init__(self, n_steps: int, *, interval: float = 2.0):
+    def __init__(
+        self,
+        n_steps: int,
+        *,
+        split: str = "out_of_distribution",
+        measure: str = "symmetrized_kl",
+        interval: float = 2.0,
+    ):
         self.n_steps = n_steps
+        self.judged = {"split": split, "measure": measure}
         self.interval = interval
         self.clock = Clock(n_steps)
         self.start = time.monotonic()
@@ -49,7 +57,7 @@ class LiveTraining(Tracker):
                 "Another process is training this run; it is loaded when training has ended."
             )
 
-    def complete_with_predictor(self, past: list[dict[str, Any]]) -> None:
+    def resume(self, past: list[dict[str, Any]]) -> None:
         self.rows = list(past)
 
     def log(self, metrics: dict[str, float], step: int) -> None:
@@ -69,7 +77,8 @@ class LiveTraining(Tracker):
     def _draw(self, title: str) -> None:
         from IPython.display import Image
 
-        live = Drawing(plot="lexurn.figures.plots.training", title=title, **TRAINING)
+        plot = "lexurn.figures.plots.training"
+        live = Drawing(plot=plot, title=title, keywords=self.judged, **TRAINING)
         (picture,) = drawing.draw(live, pd.DataFrame(self.rows))
         self._show(Image(picture.png, width=9 * 96))
         self.last_drawn = time.monotonic()

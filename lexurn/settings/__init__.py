@@ -23,7 +23,7 @@ from lexurn.settings.backbones import (
     TransformerSettings,
     XLSTMSettings,
 )
-from lexurn.settings.fields import Section
+from lexurn.settings.fields import Real, Section, Whole
 from lexurn.settings.key import TRAINING_VERSION
 from lexurn.settings.registry import flat_names, register
 from lexurn.settings.run_settings import KINDS, Settings, flat_of_kind
@@ -48,6 +48,7 @@ __all__ = [
     "MachineSettings",
     "MambaSettings",
     "PositionFreeSettings",
+    "Real",
     "Section",
     "Settings",
     "StudySettings",
@@ -57,6 +58,7 @@ __all__ = [
     "TransformerSettings",
     "UrnsSettings",
     "VocabularySettings",
+    "Whole",
     "XLSTMSettings",
     "flat_names",
     "flat_of_kind",

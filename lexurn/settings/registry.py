@@ -147,13 +147,16 @@ def flat_names() -> dict[str, str]:
 
     The flat name of a section with a choice of classes says which of them is meant.
     """
-    owners = {}
-    for section in CHOICES:
-        owners[section] = section
-        for settings in settings_classes(section):
-            owners |= {field: section for field in settings.model_fields if field != "name"}
-    for section, settings in FIXED.items():
-        owners |= dict.fromkeys(settings.model_fields, section)
+    owners: dict[str, str] = {}
+    for section in (*CHOICES, *FIXED):
+        names = [section] if section in CHOICES else []
+        for settings in settings_classes(section) if section in CHOICES else [FIXED[section]]:
+            names += [field for field in settings.model_fields if field != "name"]
+        for name in names:
+            if owners.setdefault(name, section) != section:
+                raise ParameterError(
+                    f"{name} is a setting of {owners[name]} and of {section}; rename one of the two"
+                )
     return owners
 
 
