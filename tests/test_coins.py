@@ -344,7 +344,10 @@ def test_fitted_lines_recover_true_lines_and_explain_nothing_else(flips):
     assert fits[["r2", "r2_mixed", "r2_with_n"]].to_numpy() == pytest.approx(1.0)
     ends = counts.points_and_lines(line, fits)
     ends = ends[ends["what"] == "fit"]
-    assert (ends["x"] == 3.0 - 2.0 * ends["share"] + 5.0 * ends["token"]).all() and len(ends) == 4
+    planted = 3.0 - 2.0 * ends["share"] + 5.0 * ends["token"]
+    # The last bits of a fit differ by processor.
+    np.testing.assert_allclose(ends["x"], planted, rtol=0, atol=1e-12)
+    assert len(ends) == 4
     noise = counts.fit_lines(table.assign(x=np.random.default_rng(0).standard_normal(len(table))))
     assert (noise[["r2", "r2_mixed", "r2_with_n"]] < 0.02).all(axis=None)
     assert (counts.fit_lines(table.assign(x=1.0))[["r2", "r2_mixed", "r2_with_n"]] == 0).all(

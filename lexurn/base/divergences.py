@@ -1,8 +1,8 @@
 """Divergences between predictors, computed from log-probabilities, in nats.
 
-Inputs are log-probabilities over the last axis and broadcast; results drop it. Computed in float64 with 0 ln 0 = 0 and
-no epsilon: where q is 0 and p is not, KL is infinite. Symmetrized KL is no metric. No
-result is negative: where rounding leaves a sum at about -1e-17, the result is 0.
+Inputs are log-probabilities over the last axis and broadcast; results drop it. Computed in float64
+with 0 ln 0 = 0 and no epsilon: where q is 0 and p is not, KL is infinite. Symmetrized KL is no
+metric. No result is negative: where rounding leaves a sum at about -1e-17, the result is 0.
 """
 
 from math import log
@@ -23,8 +23,9 @@ def kl(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
 def _sum_terms(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
     """Return Σ p (ln p − ln q), which rounding can make slightly negative.
 
-    Probabilities in single precision add up to 1 ± 1e-7, which moves this sum by as much, but not the sum over both
-    directions. Symmetric divergences therefore clamp the latter, not each direction.
+    Probabilities in single precision add up to 1 ± 1e-7, which moves this sum by the same amount,
+    but not the sum over both directions. Symmetric divergences therefore clamp the latter, not
+    each direction.
     """
     log_p, log_q = as_double(log_p), as_double(log_q)
     terms = log_p.exp() * (log_p - log_q)
@@ -40,7 +41,7 @@ def jensen_shannon(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
     """Return ½ KL(p ‖ m) + ½ KL(q ‖ m) with m = (p + q) / 2; it lies between 0 and ln 2."""
     log_p, log_q = torch.broadcast_tensors(as_double(log_p), as_double(log_q))
     log_m = torch.stack([log_p, log_q]).logsumexp(0) - log(2)
-    return (kl(log_p, log_m) + kl(log_q, log_m)) / 2
+    return ((_sum_terms(log_p, log_m) + _sum_terms(log_q, log_m)) / 2).clamp(0, log(2))
 
 
 def total_variation(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
