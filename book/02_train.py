@@ -172,8 +172,8 @@ display(
 # nobody knows the best prediction, the distances to what counts of tokens and of pairs would say.)
 
 # %%
-task = tasks.build(settings)
-judged = {"split": task.splits[0], "measure": task.measure}
+data = tasks.build(settings)
+judged = {"split": data.splits[0], "measure": data.measure}
 run = runs.get(settings, tracker=widgets.LiveTraining(settings.training.n_steps, **judged))
 views = {"each": {"view": ["losses", "distances"]}, "legend": "distance to", **judged}
 alt = "Along training: the loss on training and validation sequences, and the distances to the exact predictors."

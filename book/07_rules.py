@@ -257,8 +257,8 @@ by_prompt = cache.of_grid(
     grid, extrapolation.rates_by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.status_line()
 )
 both = extrapolation.crossed_intervals(by_prompt.rename(columns=named), ["language", "model", "decoding"])
-intervals = [str(intervals.Interval(*each)) for each in both[["mean", "low", "high", "n"]].values]
-both["95 % over both"] = [text.replace(" ", "\N{NO-BREAK SPACE}") for text in intervals]
+ranges = [str(intervals.Interval(*each)) for each in both[["mean", "low", "high", "n"]].values]
+both["95 % over both"] = [text.replace(" ", "\N{NO-BREAK SPACE}") for text in ranges]
 both = both.join(without.pivot(index="language", columns="what", values="value"), on="language")
 table = both.rename(columns={"over_seeds": "± seeds", "over_prompts": "± prompts", "immediate EOS": "EOS"})
 table = table.set_index(["language", "model", "decoding"])[["95 % over both", "± seeds", "± prompts", "chance", "EOS"]]

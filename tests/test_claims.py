@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from lexurn import parameters
-from lexurn.base import paths
+from lexurn.base import paths, session
 from lexurn.generators.urns import Urns
 from lexurn.measures import discrimination
 from lexurn.publish import claims
@@ -55,16 +55,16 @@ def test_a_table_says_what_holds_only_at_the_scale_of_the_band():
 
 
 def test_a_verdict_other_than_the_written_one_is_reported(monkeypatch):
-    monkeypatch.setattr(claims, "recorded", {})
+    monkeypatch.setattr(session.current(), "claims", {})
     claims.record({"headline/lexical": claims.Measurement(0.14, 0.02, 12)})
     claims.record(
         {"headline/lexical_minus_symmetrized": claims.Measurement(-0.061, 0.02, 12)}
     )  # known to be refuted
     claims.record({"headline/normal": claims.Measurement(7.0, 0.02, 5)})  # not at this scale
-    assert claims.unexpected_verdicts(claims.recorded) == []
+    assert claims.unexpected_verdicts(session.current().claims) == []
     claims.record({"headline/lexical": claims.Measurement(0.3, 0.02, 12)})
     claims.record({"headline/lexical_minus_symmetrized": claims.Measurement(0.01, 0.02, 12)})
-    first, second = claims.unexpected_verdicts(claims.recorded)
+    first, second = claims.unexpected_verdicts(session.current().claims)
     assert first.endswith(
         "headline/lexical is refuted, not reproduced: 0.3 is not in its band 0.05 … 0.25"
     )

@@ -19,7 +19,7 @@ def frozen(tmp_path, monkeypatch):
     """Two published runs, the first with its weights, and an empty store of one's own."""
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     monkeypatch.setattr(edition.provenance, "is_changed", lambda: False)
-    monkeypatch.setattr(store, "used", set())
+    monkeypatch.setattr(session.current(), "used_files", set())
     made = [runs.get(TINY | {"seed": seed}) for seed in (0, 1)]
     assert made[0].predictor and session.current().used_files
     edition.freeze(session.current().used_files, scale="smoke")

@@ -165,7 +165,7 @@ def test_the_tables_of_a_grid_are_cached_and_compared(tmp_path, monkeypatch):
     assert [point.backbone.name for point in grid.where(model="lstm")] == ["lstm", "lstm"]
     for point in grid.points:
         runs.get(point)
-    monkeypatch.setattr(store, "used", set())
+    monkeypatch.setattr(session.current(), "used_files", set())
     table = cache.of_grid(
         grid, extrapolation.rates_along_training, name="rules-test", say=told.append
     )

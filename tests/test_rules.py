@@ -155,7 +155,7 @@ def test_chance_is_what_a_uniform_model_does():
 @pytest.mark.parametrize("name", PROMPTS)
 def test_an_oracle_as_the_model_stays_in_the_language_and_has_all_mass_where_both_rules_hold(name):
     exact, language = oracle(name, max_length=24), LANGUAGES[name]
-    table = extrapolation.of_predictor(exact, language, limit=25)
+    table = extrapolation.predictor_rates(exact, language, limit=25)
     for decoding in ("greedy", "sampled"):
         for kind in ("in_distribution", "start"):
             of = {"prompts": kind, "decoding": decoding}
@@ -212,7 +212,7 @@ def enumerated(name, most, n_words, bits):
     ]
     tokens = language.encode(every, length=most + 1)
     obeyed = language.obeys_rules(tokens)
-    lengths = oracle(name, max_length=most).lengths()
+    lengths = oracle(name, max_length=most).length_probs()
     first, second = obeyed[:, 0].tolist(), obeyed[:, 1].tolist()
     holds = {
         2: [a and b for a, b in zip(first, second, strict=True)],
@@ -240,7 +240,7 @@ def enumerated(name, most, n_words, bits):
 def test_the_normative_predictor_is_the_mixture_over_rules_by_enumeration(name, most):
     language, n_words, bits = LANGUAGES[name], 1.5, 2.0
     weights = enumerated(name, most, n_words, bits)
-    predictor = Normative(name, max_length=most, n_words=n_words, bits=bits)
+    predictor = Normative(name, max_length=most, n_strings=n_words, bits=bits)
     total = sum(weights.values())
     words = [word for word in list(weights)[:: max(len(weights) // 150, 1)] if word]
     tokens = language.encode(words, length=most + 1)
@@ -254,8 +254,8 @@ def test_the_normative_predictor_is_the_mixture_over_rules_by_enumeration(name, 
 def test_the_normative_learner_keeps_rule_1_once_words_have_spoken_for_it():
     rates = {}
     for n_words in (0, 10):
-        predictor = Normative("aNbN", max_length=32, n_words=n_words)
-        table = extrapolation.of_predictor(predictor, LANGUAGES["aNbN"], limit=33)
+        predictor = Normative("aNbN", max_length=32, n_strings=n_words)
+        table = extrapolation.predictor_rates(predictor, LANGUAGES["aNbN"], limit=33)
         rates[n_words] = value(table, "rule_1", prompts="out_of_distribution", decoding="sampled")
     assert rates[0] < 0.3 and rates[10] == pytest.approx(247 / 251, abs=0.01)
     assert predictor.weights("ba")["rule_1"] > 0.99 and predictor.weights("aab")["both"] > 0.99
@@ -263,7 +263,7 @@ def test_the_normative_learner_keeps_rule_1_once_words_have_spoken_for_it():
     with pytest.raises(
         ValueError, match="no normative predictor for dyck; there is for baN, bbaN, aNbN and aNbNcN"
     ):
-        Normative("dyck", max_length=8, n_words=1)
+        Normative("dyck", max_length=8, n_strings=1)
 
 
 def test_a_language_of_one_rule_has_no_prompts():

@@ -54,7 +54,7 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     selected = dependencies.select_chapters(names, params)
     chapters = dependencies.select_chapters((), params)
     site.require_tools()
-    with files.lock(paths.build_folder(), doing="building"):
+    with files.lock(paths.build_folder(), activity="building"):
         files.remove_leftovers(paths.build_folder() / "executed")
         outdated = [chapter for chapter in selected if fresh or not chapter.is_current]
         expected = {chapter.name: chapter.expected_seconds(scale) for chapter in outdated}
@@ -100,7 +100,7 @@ def freeze(params: Path | None) -> None:
             f"not up to date: {', '.join(outdated)}; "
             "execute them first, by lexurn book with the same parameters"
         )
-    with files.lock(paths.build_folder(), doing="building"):
+    with files.lock(paths.build_folder(), activity="building"):
         used = {name for chapter in chapters for name in chapter.record["used"]}
         frozen = edition.freeze(used, scale=params.stem if params else "defaults")
     results = paths.root() / "book" / "results"

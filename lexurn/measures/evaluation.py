@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float64
@@ -72,7 +73,7 @@ def score_sequences(
 ) -> dict[tuple[str, str], PerSequence]:
     """Return (reference, measure) → values (batch time); `loss` and `entropy` have reference ''."""
     is_average = isinstance(predictor, Average)
-    members = predictor.each(tokens) if is_average else None
+    members = predictor.predict_each(tokens) if is_average else None
     model = mean_prediction(members) if is_average else predictor(tokens)
     log_references = {name: reference(tokens) for name, reference in references.items()}
     _check_log_probs(model, log_references)
@@ -149,6 +150,17 @@ def distance_measure(table: pd.DataFrame) -> str:
     """
     means = table[(table["measure"] == "symmetrized_kl") & (table["row"] == "mean")]["mean"]
     return "symmetrized_kl" if means.lt(inf).any() else "regret"
+
+
+def regret_per_sequence(table: pd.DataFrame, *, n_rows: int) -> pd.DataFrame:
+    """Return the total regret of sequences of `n_rows` rows: split, reference, value, sem, n.
+
+    Infinite regrets are left out: those of sequences that a reference holds for impossible.
+    """
+    means = table[(table["measure"] == "regret") & (table["row"] == "mean")]
+    means = means[np.isfinite(means["mean"])].reset_index(drop=True)
+    totals = means[["split", "reference"]]
+    return totals.assign(value=n_rows * means["mean"], sem=n_rows * means["sem"], n=means["n"])
 
 
 def summary(table: pd.DataFrame, *, measure: str | None = None) -> pd.DataFrame:

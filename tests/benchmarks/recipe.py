@@ -18,7 +18,7 @@ import time
 import pandas as pd
 import torch
 
-from lexurn import evaluation, parameters, predictors, tasks
+from lexurn import evaluation, parameters, predictors, tasks, training
 from lexurn.runs import fit
 
 CELL = {"lex": True, "n_colors": 4, "context_length": 32, "n_test_samples": 200}
@@ -80,7 +80,8 @@ def curve(flat: dict, budget: float) -> pd.DataFrame:
 
     try:
         batches = fit.training_batches(tasks.build(settings), device=ready.device)
-        fit.fit(ready, settings.training, batches, evaluate=evaluate, log=lambda *_: None)
+        callbacks = training.Callbacks(evaluate, lambda *_: None)
+        fit.fit(ready, settings.training, batches, callbacks)
     except Over:
         pass
     return pd.DataFrame(lines)
