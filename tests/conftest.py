@@ -17,7 +17,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from lexurn.base import paths
+from lexurn.base import paths, session
 
 torch.set_num_threads(1)
 
@@ -52,7 +52,8 @@ def store(tmp_path, monkeypatch):
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("LEXURN_BUILD", str(tmp_path))
     monkeypatch.setattr(paths, "published_results", lambda: None)
-    return tmp_path / "runs"
+    with session.fresh():
+        yield tmp_path / "runs"
 
 
 skipped: list[str] = []

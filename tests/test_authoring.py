@@ -146,7 +146,7 @@ PLANTED = {  # what is written in place of what, and what is then said
     "no choices": (
         ", cosine, inverse",
         ", inverse",
-        'differs from lexurn/settings; write `schedule: str = "cosine"  # after the warm-up: constant, cos',
+        'differs from lexurn/settings; write `schedule: str = "cosine"  # learning rate after the warm-up:',
     ),
     "unknown name": (
         "n_tasks: int",

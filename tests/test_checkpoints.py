@@ -68,7 +68,7 @@ def test_a_training_goes_on_to_the_same_result(tmp_path, monkeypatch, flat, caps
             runs.get(flat, tracker=CutAt(step))
     torch.manual_seed(7)  # what the process has drawn does not matter
     again = runs.get(flat)
-    assert re.findall(r"going on from step (\d+)", capsys.readouterr().err) == ["7", "11"]
+    assert re.findall(r"resuming from step (\d+)", capsys.readouterr().err) == ["7", "11"]
     assert same(whole.path, again.path) and not list(again.path.glob("state-*"))
 
 
@@ -149,10 +149,10 @@ def test_killed_at_random_moments_a_training_ends_the_same(store, tmp_path, monk
             wait_for(lambda before=before: newest(store) > before)
             time.sleep(dice.uniform(0, 0.2))
         process.send_signal(signal.SIGKILL)
-        steps += map(int, re.findall(r"going on from step (\d+)", process.communicate()[1]))
+        steps += map(int, re.findall(r"resuming from step (\d+)", process.communicate()[1]))
         assert newest(store), "killed after the end"
     process = start()
-    steps += map(int, re.findall(r"going on from step (\d+)", process.communicate()[1]))
+    steps += map(int, re.findall(r"resuming from step (\d+)", process.communicate()[1]))
     print("resumed from", steps)
     assert process.returncode == 0 and len(steps) == 10 and steps == sorted(steps) and steps[0] > 0
     (folder,) = store.iterdir()

@@ -178,7 +178,7 @@ def test_retraining_the_vocabulary_changes_no_other_weights():
         ),
         (
             {"positions": "rotary", "d_head": 3},
-            "d_head must be even with rotary positions, which turn pairs, got 3",
+            "d_head must be even with rotary positions, which rotate pairs, got 3",
         ),
         ({"positions": "logs"}, "positions .* got 'logs'; did you mean log"),
     ],

@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import lexurn
 from lexurn import cli, parameters, runs
-from lexurn.base import paths
+from lexurn.base import paths, session
 from lexurn.chapters.data import plots as data_plots
 from lexurn.figures import drawing, figure_card, plots, style
 from lexurn.publish import cards
@@ -110,9 +110,8 @@ def test_a_card_says_what_the_figure_rests_on():
 
 def test_a_card_holds_the_chapters_settings_and_the_command_for_them(monkeypatch):
     settings = parameters.check({"n_steps": 7, "n_urns": 12, "lex": True})
-    monkeypatch.setattr(
-        parameters, "resolved", parameters.Resolved("04_analysis", settings, ("lex",))
-    )
+    chapter = parameters.RunningChapter("04_analysis", settings, ("lex",))
+    monkeypatch.setattr(session.current(), "chapter", chapter)
     about = card().about
     assert (
         about["parameters"] == settings.flat()

@@ -311,7 +311,7 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ),
         (
             {"slstm_at": [0], "d_model": 8, "n_heads": 8},
-            "d_model must be a multiple of n_heads, with two channels a head",
+            "d_model must be a multiple of n_heads, with two channels per head",
         ),
         (
             {"backbone": "xlstm", "n_heads": 3},

@@ -261,7 +261,7 @@ def test_the_normative_learner_keeps_rule_1_once_words_have_spoken_for_it():
     assert predictor.weights("ba")["rule_1"] > 0.99 and predictor.weights("aab")["both"] > 0.99
     assert predictor.weights("abb")["rule_2"] > 0.99  # one of the four that break rule 1 alone
     with pytest.raises(
-        ValueError, match="no normative predictor for dyck; there is for baN, bbaN, aNbN and aNbNcN"
+        ValueError, match="there is no normative predictor for dyck; use baN, bbaN, aNbN or aNbNcN"
     ):
         Normative("dyck", max_length=8, n_strings=1)
 
@@ -269,6 +269,6 @@ def test_the_normative_learner_keeps_rule_1_once_words_have_spoken_for_it():
 def test_a_language_of_one_rule_has_no_prompts():
     with pytest.raises(
         ValueError,
-        match="abN has no prompts, which break one rule of two; languages with two: baN, bba",
+        match="abN has no prompts, because prompts break one of two rules; use a language with two rules: baN, bba",
     ):
         prompts("abN")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lexurn.base import files, paths
-from lexurn.settings import Settings
+from lexurn.settings import TRAINING_VERSION, Settings
 
 EDITION = "edition.json"
 """The hashes of everything that is published, and when and at which scale that was."""
@@ -115,7 +115,7 @@ def finished_folder(name: str) -> Path | None:
 
 
 def _moved_folders(root: Path) -> dict[str, Path]:
-    """Return the finished runs whose names end in another key than their settings have today."""
+    """Return the finished runs by the keys that their settings have today."""
     return _scan_moved(root, root.stat().st_mtime_ns) if root.is_dir() else {}
 
 
@@ -124,8 +124,9 @@ def _scan_moved(root: Path, changed_at: int) -> dict[str, Path]:
     moved = {}
     for folder in _folders(root):
         with contextlib.suppress(OSError, ValueError, LookupError):
-            if is_finished(folder) and (today := settings_of(folder).key) != key(folder):
-                moved[today] = folder
+            provenance = json.loads((folder / "provenance.json").read_bytes())
+            if is_finished(folder) and provenance["training_version"] == TRAINING_VERSION:
+                moved[settings_of(folder).key] = folder
     return moved
 
 
