@@ -46,7 +46,7 @@ def complete(
             "use table=model.vocabulary.draw(1, generator=…)"
         )
     table = model.vocabulary.draw(1) if table is None else table
-    tokens = torch.full((len(prompts), limit), PAD if model.has_words else 0, device=model.device)
+    tokens = torch.full((len(prompts), limit), PAD if model.has_special_tokens else 0, device=model.device)
     tokens[:, :n_prompt] = prompts
     state = model.initial_state()
     has_ended = torch.zeros(len(prompts), 1, dtype=torch.bool, device=model.device)
@@ -57,7 +57,7 @@ def complete(
             if row < n_prompt:
                 continue
             chosen = _choose(log_probs[:, 0], generator)
-            if model.has_words:
+            if model.has_special_tokens:
                 chosen = torch.where(has_ended, PAD, chosen)
                 has_ended |= chosen == EOS
             tokens[:, row : row + 1] = chosen
@@ -98,7 +98,7 @@ def _choose(
 def _check_prompts(model: LanguageModel, prompts: Tokens) -> None:
     if not prompts.numel():
         return
-    lowest, highest = (FIRST_LETTER if model.has_words else 0), model.vocab_size - 1
+    lowest, highest = (FIRST_LETTER if model.has_special_tokens else 0), model.vocab_size - 1
     if int(prompts.min()) < lowest or int(prompts.max()) > highest:
         raise ValueError(
             f"the tokens of a prompt must lie in {lowest} … {highest}, got {int(prompts.min())} … "
