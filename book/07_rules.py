@@ -93,7 +93,7 @@ from IPython.display import Markdown, display
 
 from lexurn import figure
 from lexurn.base.seeding import generator
-from lexurn.chapters.rules import extrapolation, lengths
+from lexurn.chapters.rules import extrapolation, languages, lengths
 from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.figures import plots, widgets
 from lexurn.generators.languages import LANGUAGES
@@ -101,7 +101,7 @@ from lexurn.measures import intervals, rules
 from lexurn.models.generation import complete_with_predictor
 from lexurn.predictors.normative import Normative
 from lexurn.publish import claims
-from lexurn.runs import cache, languages, sweeps
+from lexurn.runs import cache, sweeps
 
 # %%
 torch.set_num_threads(settings.machine.threads)
