@@ -46,7 +46,8 @@ def complete(
             "use table=model.vocabulary.draw(1, generator=…)"
         )
     table = model.vocabulary.draw(1) if table is None else table
-    tokens = torch.full((len(prompts), limit), PAD if model.has_special_tokens else 0, device=model.device)
+    fill = PAD if model.has_special_tokens else 0
+    tokens = torch.full((len(prompts), limit), fill, device=model.device)
     tokens[:, :n_prompt] = prompts
     state = model.initial_state()
     has_ended = torch.zeros(len(prompts), 1, dtype=torch.bool, device=model.device)

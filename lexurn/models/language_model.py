@@ -30,7 +30,7 @@ SCALAR_POSITIONS: dict[str, Callable[[Float[Tensor, "time"]], Float[Tensor, "tim
     "linear": lambda index: index / max(len(index) - 1, 1),
     "log": lambda index: index.log1p(),
 }
-"""Positional encodings that start as one number, written into the last dimension; the others are 0."""
+"""Positional encodings that start as one number in the last dimension; the others are 0."""
 
 
 class LanguageModel(nn.Module):
