@@ -152,7 +152,8 @@ def finished() -> list[Path]:
 def unfinished() -> dict[str, str]:
     """Return the state of unfinished runs, by name.
 
-    It is `saved at step 500` or `no saved state`, after `training, ` while a process trains it.
+    It is `saved at step 500` or `no saved state`, and begins with `training` while a process trains
+    the run.
     A run that is not being trained is resumed when it is asked for again.
     """
     states = {}
