@@ -27,6 +27,6 @@ def __getattr__(name: str) -> Any:
     """Import one of the public names when it is asked for."""
     if name not in __all__:
         raise AttributeError(f"module 'lexurn.runs' has no attribute {name!r}")
-    from lexurn.runs import run
+    from lexurn.runs import listing, run
 
-    return getattr(run, name)
+    return listing.table if name == "table" else getattr(run, name)
