@@ -8,6 +8,7 @@ import torch
 
 from lexurn.base.seeding import generator
 from lexurn.chapters.rules import extrapolation
+from lexurn.chapters.rules.masses import rule_masses
 from lexurn.chapters.rules.normative import Normative
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import PROMPTS, prompts, split_prompts
@@ -170,14 +171,14 @@ def test_an_oracle_as_the_model_stays_in_the_language_and_has_all_mass_where_bot
     assert value(table, "rule_1", **outside) == pytest.approx(
         by_chance, abs=0.08
     )  # outside it knows nothing
-    masses = rules.rule_masses(exact, language)
+    masses = rule_masses(exact, language)
     assert value(masses, "both") > 0.05
     assert all(value(masses, each) == 0 for each in ("rule_1", "rule_2", "neither"))
 
 
 def test_masses_are_those_of_every_word_added_up():
     """A model that knows rule 2 alone: the oracle of words a*b* of any counts."""
-    masses = rules.rule_masses(oracle("aNbM", max_length=10), LANGUAGES["aNbN"])
+    masses = rule_masses(oracle("aNbM", max_length=10), LANGUAGES["aNbN"])
     assert value(masses, "both") == pytest.approx(1 / 7) and value(
         masses, "rule_2"
     ) == pytest.approx(6 / 7)

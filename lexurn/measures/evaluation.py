@@ -200,18 +200,6 @@ def predict_sequence(predictors: Mapping[str, Predictor], tokens: Tokens) -> pd.
     return pd.concat(tables, ignore_index=True)
 
 
-def keep_occurring_tokens(table: pd.DataFrame, tokens: Tokens) -> tuple[pd.DataFrame, list[int]]:
-    """Return the table of `predict_sequence` for the tokens that occur in the sequence, and these.
-
-    The tokens are renumbered in their order of first occurrence.
-    """
-    occurring = list(dict.fromkeys(tokens[0].tolist()))
-    number = {token: index for index, token in enumerate(occurring)}
-    rows = table[table["color"].isin(occurring)]
-    renumbered = rows.assign(color=rows["color"].map(number), ball=rows["ball"].map(number))
-    return renumbered, occurring
-
-
 def last_predictions(
     predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens
 ) -> pd.DataFrame:
