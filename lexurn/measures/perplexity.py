@@ -49,13 +49,17 @@ def of_task(
     task: TextTask, predictors: Mapping[str, Predictor], *, at_once: int = 64
 ) -> dict[str, Perplexity]:
     """Return the perplexity of each predictor over all tokens of the test text."""
-    options = {
-        "n_bytes": task.text.tokenizer.n_bytes,
-        "length": task.settings.task.context_length + 1,
-        "at_once": at_once,
-    }
     tokens = task.text.tokens("test")
-    return {name: of_text(predictor, tokens, **options) for name, predictor in predictors.items()}
+    return {
+        name: of_text(
+            predictor,
+            tokens,
+            n_bytes=task.text.tokenizer.n_bytes,
+            length=task.settings.task.context_length + 1,
+            at_once=at_once,
+        )
+        for name, predictor in predictors.items()
+    }
 
 
 def of_text(

@@ -47,8 +47,7 @@ class LanguageModel(nn.Module):
         self.vocab_size = vocab_size
         self.has_words = settings.task.n_special > 0
         self.start = None if self.has_words else nn.Parameter(torch.empty(1, d_model))
-        build_vocabulary = load_target("vocabulary", settings.vocabulary.name)
-        self.vocabulary = build_vocabulary(
+        self.vocabulary = load_target("vocabulary", settings.vocabulary.name)(
             vocab_size,
             d_model,
             settings.vocabulary,
@@ -56,18 +55,19 @@ class LanguageModel(nn.Module):
             d_out=settings.backbone.d_out,
         )
         how = settings.backbone.positions
-        self.positions, self.told = None, TABLES.get(how)
-        if how == "learned" or self.told:
+        self.told = TABLES.get(how)
+        if how == "sinusoidal":
+            table = sinusoids(self.context_length, d_model)
+            self.register_buffer("positions", table, persistent=False)
+        elif how == "learned" or self.told:
             table = torch.empty(self.context_length, d_model)
             self.positions = nn.Parameter(table, requires_grad=settings.backbone.positions_trained)
-        if how == "sinusoidal":
-            del self.positions
-            self.register_buffer(
-                "positions", sinusoids(self.context_length, d_model), persistent=False
-            )
+        else:
+            self.positions = None
         self.bos = settings.backbone.bos
-        build_backbone = load_target("backbone", settings.backbone.name)
-        self.backbone = build_backbone(settings.backbone, n_rows=self.context_length + 1)
+        self.backbone = load_target("backbone", settings.backbone.name)(
+            settings.backbone, n_rows=self.context_length + 1
+        )
 
     def forward(
         self, tokens: Tokens, *, generator: Generator | None = None, table: Table | None = None
@@ -111,13 +111,11 @@ class LanguageModel(nn.Module):
         """Row `row` (batch 1 vocab) alone, given the token before it (batch 1; before row 0 whatever, of which only the
         number counts). The state goes on to it; rows must come in order."""
         if row == 0:
-            x, begun = (
-                self.start_vector.expand(len(before), -1),
-                state if self.bos else self.initial_state(),
-            )
-            return self.read_out(self.backbone.step(x, begun)[:, None], table)
-        x = self.vocabulary.embed(before, table)[:, 0]
-        x = x if self.positions is None else x + self.positions[row - 1]
+            x = self.start_vector.expand(len(before), -1)
+            state = state if self.bos else self.initial_state()
+        else:
+            x = self.vocabulary.embed(before, table)[:, 0]
+            x = x if self.positions is None else x + self.positions[row - 1]
         return self.read_out(self.backbone.step(x, state)[:, None], table)
 
 
@@ -154,8 +152,7 @@ def initialize(model: LanguageModel, *, generator: Generator, std: float = 0.0) 
     n_writes = sum(name.endswith(residual) for name, _ in model.named_parameters())
     for name, parameter in model.named_parameters():
         if name == "positions" and model.told:
-            places = torch.arange(len(parameter), dtype=parameter.dtype)
-            parameter.zero_()[:, -1] = model.told(places)
+            parameter.zero_()[:, -1] = model.told(torch.arange(len(parameter)).to(parameter))
         elif fill := next((each for end, each in own.items() if name.endswith(end)), None):
             fill(parameter, generator)
         elif parameter.ndim == 1:
