@@ -10,6 +10,7 @@ from lexurn.base.seeding import generator
 from lexurn.chapters.rules import extrapolation
 from lexurn.chapters.rules.masses import rule_masses
 from lexurn.chapters.rules.normative import Normative
+from lexurn.chapters.rules.string_probs import length_probs
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import PROMPTS, prompts, split_prompts
 from lexurn.generators.strings import EOS, FIRST_LETTER, PAD
@@ -213,7 +214,7 @@ def enumerated(name, most, n_words, bits):
     ]
     tokens = language.encode(every, length=most + 1)
     obeyed = language.obeys_rules(tokens)
-    lengths = oracle(name, max_length=most).length_probs()
+    lengths = length_probs(oracle(name, max_length=most))
     first, second = obeyed[:, 0].tolist(), obeyed[:, 1].tolist()
     holds = {
         2: [a and b for a, b in zip(first, second, strict=True)],

@@ -1,9 +1,11 @@
-"""How well text is predicted: perplexity, and bits per byte, by which tokenizers compare.
+"""How well text is predicted: perplexity, and bits per byte, which compares across tokenizers.
 
-    perplexity = exp(mean of −log p over all tokens)        bits per byte = Σ −log₂ p / bytes of the text
+    perplexity      exp(mean of −log p over all tokens)
+    bits per byte   Σ −log₂ p / bytes of the text
 
-The text is cut into sequences that do not overlap, and its end is a shorter one: every token is predicted exactly once,
-from the tokens before it in its sequence. That is a little worse than a window that moves along would tell.
+The text is cut into sequences that do not overlap; the last one is shorter. So every token is
+predicted exactly once, from the tokens before it in its sequence. A sliding window would give a
+slightly lower perplexity.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +22,7 @@ from lexurn.tasks.text import TextTask
 
 @dataclass(frozen=True)
 class Perplexity:
-    """`nats` a token with its standard error over sequences, and what follows from it."""
+    """The mean loss in nats per token with its standard error over sequences, and what follows."""
 
     nats: float
     sem: float
@@ -65,9 +67,10 @@ def of_task(
 def of_text(
     predictor: Predictor, tokens: np.ndarray, *, n_bytes: np.ndarray, length: int, at_once: int = 64
 ) -> Perplexity:
-    """Of all tokens of a text (time), in sequences of `length`, `at_once` of them side by side.
+    """Return the perplexity over all tokens of a text (time), cut into sequences of `length`.
 
-    `n_bytes` (vocab) are those that each token stands for. Raises ValueError for a text without tokens.
+    `at_once` sequences are predicted together, and `n_bytes` (vocab) is the number of bytes of each
+    token. Raises ValueError for a text without tokens.
     """
     if len(tokens) == 0:
         raise ValueError("a perplexity needs at least one token, got none")

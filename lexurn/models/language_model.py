@@ -1,8 +1,10 @@
-"""A language model: vocabulary × positions × backbone, with a learned start vector (for words, the row of SOS).
+"""A language model: vocabulary × positions × backbone, with a learned start vector.
 
-    start, embed(x_0) + position 0, …, embed(x_{T-2}) + position T-2   ->  backbone  ->  unembed  ->  log-probabilities
+    start, embed(x_0) + position 0, …, embed(x_{T-2}) + position T-2
+        ->  backbone  ->  unembed  ->  log-probabilities
 
-Row 0 comes from the start vector and row t from the tokens before t; nothing is shifted anywhere.
+Row 0 comes from the start vector, and row t from the tokens before t, so nothing is shifted. For
+strings, the start vector is the embedding of SOS.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,16 +30,20 @@ TABLES: dict[str, Callable[[Float[Tensor, "time"]], Float[Tensor, "time"]]] = {
     "linear": lambda places: places / max(len(places) - 1, 1),
     "log": lambda places: places.log1p(),
 }
-"""Positions that begin as one number of the place i = 0, 1, …, written into the last dimension; the others are 0."""
+"""Positional encodings whose initial value is one number per position i = 0, 1, …
+
+The number is written into the last dimension; the other dimensions are 0.
+"""
 
 
 class LanguageModel(nn.Module):
-    """Tokens (batch time) to log-probabilities (batch time vocab) in nats; row t has seen `tokens[:, :t]`.
+    """A map from tokens (batch time) to log-probabilities (batch time vocab) in nats.
 
-    Row 0 comes from the start vector, which the other rows see as well: it is their BOS, unless `bos` is off.
+    Row t has seen `tokens[:, :t]`. Row 0 comes from the start vector, which the other rows see too,
+    as their BOS, unless `bos` is off.
 
-    With a random vocabulary every sequence gets a fresh table from `generator`, or the one passed in as `table`
-    (batch words d_model). Where tokens are words, the start vector is the row of SOS, and PAD is certain behind EOS.
+    With a random vocabulary, every sequence gets a fresh table from `generator`, or the one passed
+    as `table` (1 or batch, symbols, d_model). For strings, PAD has probability 1 after EOS.
     """
 
     def __init__(self, settings: Settings, vocab_size: int):
@@ -75,7 +81,8 @@ class LanguageModel(nn.Module):
         n_sequences, n_rows = tokens.shape
         if n_rows > self.context_length + 1:
             raise ValueError(
-                f"sequences may have context_length + 1 = {self.context_length + 1} tokens, got {n_rows}"
+                f"sequences may have context_length + 1 = {self.context_length + 1} tokens, "
+                f"got {n_rows}"
             )
         if table is None:
             table = self.vocabulary.draw(n_sequences, generator=generator)
@@ -99,17 +106,20 @@ class LanguageModel(nn.Module):
         return next(self.parameters()).device
 
     def read_out(self, x: Float[Tensor, "batch time d_out"], table: Table) -> LogProbs:
-        """Log-probabilities from what the backbone gives."""
+        """Return the log-probabilities for the output of the backbone."""
         logits = self.vocabulary.unembed(x, table)
         return (mask_special_tokens(logits) if self.has_words else logits).log_softmax(-1)
 
     def initial_state(self) -> Any:
-        """The state before row 0, for `step`."""
+        """Return the state before row 0, for `step`."""
         return self.backbone.initial_state()
 
     def step(self, before: Tokens, row: int, state: Any, *, table: Table) -> LogProbs:
-        """Row `row` (batch 1 vocab) alone, given the token before it (batch 1; before row 0 whatever, of which only the
-        number counts). The state goes on to it; rows must come in order."""
+        """Return row `row` alone (batch 1 vocab), given the token before it (batch 1).
+
+        Rows must come in order; the state is updated in place. Before row 0, only the number of
+        tokens in `before` matters.
+        """
         if row == 0:
             x = self.start_vector.expand(len(before), -1)
             state = state if self.bos else self.initial_state()
@@ -120,7 +130,7 @@ class LanguageModel(nn.Module):
 
 
 def sinusoids(n: int, d_model: int) -> Float[Tensor, "n d_model"]:
-    """Places as sines and cosines (Vaswani et al. 2017), of norm 1 like learned ones when they begin."""
+    """Return sinusoidal positions (Vaswani et al. 2017), of norm 1 as learned ones initially."""
     frequencies = 10_000 ** -(torch.arange(0, d_model, 2) / d_model)
     angles = torch.arange(n)[:, None] * frequencies
     both = torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :d_model]
@@ -141,12 +151,13 @@ def build(settings: Settings, *, generator: Generator) -> LanguageModel:
 
 @torch.no_grad()
 def initialize(model: LanguageModel, *, generator: Generator, std: float = 0.0) -> None:
-    """All initial weights, in one place.
+    """Set all initial weights.
 
-    Matrices and tables N(0, 1/fan-in), so that embedded tokens have norm about 1 as random tables do, or all with one
-    `std`; those that write into the residual stream are divided by √(how many there are); norms are the identity,
-    biases zero. Positions that are told by a number begin as that. A backbone may say otherwise of its own
-    (`INITIALIZERS`).
+    Matrices and tables are drawn from N(0, 1/fan-in), so that embedded tokens have norm about 1, as
+    in random tables; with `std`, they all have this standard deviation. Matrices that write into
+    the residual stream are divided by the square root of their number. Norms start as the identity
+    and biases at zero. Positions with a rule in `TABLES` start from it. A backbone may give
+    initializers of its own (`INITIALIZERS`).
     """
     residual, own = model.backbone.RESIDUAL_WRITERS, model.backbone.INITIALIZERS
     n_writes = sum(name.endswith(residual) for name, _ in model.named_parameters())
@@ -167,11 +178,12 @@ def initialize(model: LanguageModel, *, generator: Generator, std: float = 0.0) 
 def as_predictor(
     model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batch_size: int = 64
 ) -> Predictor:
-    """The model as a predictor: evaluation mode, no gradients, in batches, a function of the tokens alone.
+    """Return the model as a predictor, which is a function of the tokens alone.
 
-    A lexical model is an `Average` over `n_tables` tables, drawn from `seed` and shared by all sequences: a sequence is
-    predicted the same in any company. They are drawn on the CPU, the same for every device that the model may be on,
-    and the answer is on that of the tokens.
+    It predicts in batches, in evaluation mode and without gradients. A lexical model becomes an
+    `Average` over `n_tables` tables, which are drawn from `seed` and shared by all sequences, so
+    that the prediction for a sequence does not depend on the rest of its batch. Tables are drawn on
+    the CPU, so they are the same on every device. The prediction is on the device of the tokens.
     """
     device = model.device
     tables = model.vocabulary.draw(n_tables, generator=stream(seed, "evaluation tables")).to(device)
@@ -195,8 +207,11 @@ def as_predictor(
 def loss_as_trained(
     model: LanguageModel, tokens: Tokens, *, seed: int, first_row: int = 1, batch_size: int = 64
 ) -> float:
-    """Mean −log p over rows from `first_row` on with, as in training, one random table for each sequence (the same at
-    every call, and on every device)."""
+    """Return the mean −log p over rows from `first_row` on, with one random table per sequence.
+
+    So the loss is computed as in training. The tables are the same at every call and on every
+    device.
+    """
     device, tables, total = model.device, stream(seed, "validation tables"), 0.0
     with evaluating(model):
         for batch in tokens.to(device).split(batch_size):
@@ -211,7 +226,7 @@ def loss_as_trained(
 
 @contextmanager
 def evaluating(model: LanguageModel) -> Iterator[None]:
-    """No dropout and no gradients for the time of a block."""
+    """Switch off dropout and gradients for the time of a block."""
     training = model.training
     model.eval()
     try:
@@ -222,7 +237,7 @@ def evaluating(model: LanguageModel) -> Iterator[None]:
 
 
 def summary(model: LanguageModel) -> dict[str, int]:
-    """Parameters of each part, and in all."""
+    """Return the number of parameters of each part, and of all parts together."""
     parts = {
         "start vector": 0 if model.start is None else model.start.numel(),
         "positions": model.positions.numel() if isinstance(model.positions, nn.Parameter) else 0,

@@ -99,11 +99,19 @@ GATED_ACTIVATIONS = {"gated": gelu, "swiglu": silu}
 ACTIVATIONS = {"relu": relu, "gelu": gelu, **GATED_ACTIVATIONS}
 
 
-RESIDUAL_SUMS: dict[str, Callable[[Hidden, Map, Map, Map], Hidden]] = {
-    "pre": lambda x, f, norm, out_norm: x + f(norm(x)),
-    "post": lambda x, f, norm, out_norm: norm(x + f(x)),
-    "peri": lambda x, f, norm, out_norm: x + out_norm(f(norm(x))),
-}
+def pre(x: Hidden, f: Map, norm: Map, out_norm: Map) -> Hidden:
+    return x + f(norm(x))
+
+
+def post(x: Hidden, f: Map, norm: Map, out_norm: Map) -> Hidden:
+    return norm(x + f(x))
+
+
+def peri(x: Hidden, f: Map, norm: Map, out_norm: Map) -> Hidden:
+    return x + out_norm(f(norm(x)))
+
+
+RESIDUAL_SUMS = {"pre": pre, "post": post, "peri": peri}
 
 
 class Block(nn.Module):

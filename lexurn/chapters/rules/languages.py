@@ -3,6 +3,7 @@
 import pandas as pd
 
 from lexurn.base.seeding import generator
+from lexurn.chapters.rules.string_probs import string_entropy
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.strings import string_lengths
 from lexurn.measures import evaluation
@@ -23,7 +24,7 @@ def entropies(names: list[str], *, max_length: int) -> pd.DataFrame:
     for name in names:
         exact, n, sem = oracle(name, max_length=max_length), 0, 0.0
         if isinstance(exact, CountingOracle):
-            word, length = exact.entropy()
+            word, length = string_entropy(exact)
         else:
             tokens = LANGUAGES[name].sample(
                 N_WORDS, max_length=max_length, generator=generator(0, "entropy", name)

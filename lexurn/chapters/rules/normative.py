@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from lexurn.base.shapes import LogProbs, Tokens, check_tokens
+from lexurn.chapters.rules.string_probs import length_probs
 from lexurn.generators.automata import Automaton
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.strings import EOS, FIRST_LETTER, force_padding
@@ -99,7 +100,7 @@ class Normative:
         first, second = (rule.automaton for rule in language.rules)
         self.automaton = intersection(first, second)
         self.hypotheses = [
-            Hypothesis(automaton, len(self.letters), exact.length_probs())
+            Hypothesis(automaton, len(self.letters), length_probs(exact))
             for automaton in (self.automaton, first, second, ALL_STRINGS)
         ]
         self.log_priors = [
