@@ -115,10 +115,8 @@ def lock(
 def is_locked(folder: Path) -> bool:
     """Return True if a process holds the folder's lock at this moment."""
     try:
-        with (folder / ".lock").open() as file:
+        with suppress(FileNotFoundError), (folder / ".lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
     return False

@@ -217,9 +217,9 @@ def last_predictions(
         if log_probs.shape[-1] > MAX_TOKEN_COLUMNS:
             table[f"{name}/next"] = log_probs.exp().gather(-1, tokens[:, -1:])[:, 0].tolist()
             table[f"{name}/best"] = log_probs.argmax(-1).tolist()
-            continue
-        for color, probs in enumerate(log_probs.exp().T.tolist()):
-            table[f"{name}/{color}"] = probs
+        else:
+            for color, probs in enumerate(log_probs.exp().T.tolist()):
+                table[f"{name}/{color}"] = probs
     for name in references:
         distances = divergences.symmetrized_kl(last_rows["model"], last_rows[name])
         table[f"symmetrized_kl/{name}"] = distances.tolist()

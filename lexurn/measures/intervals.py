@@ -59,15 +59,10 @@ class Interval:
         return f"{self.value:.{decimals}f} [{self.low:.{decimals}f}, {self.high:.{decimals}f}]"
 
 
-def mean(sample: np.ndarray, axis: int) -> Values:
-    """Return the mean over an axis: the default statistic of `bootstrap`."""
-    return sample.mean(axis)
-
-
 def bootstrap(
     *samples: Tensor | np.ndarray | Sequence[float],
     generator: Generator,
-    statistic: Callable[..., Values] = mean,
+    statistic: Callable[..., Values] = np.mean,
     level: float = 0.95,
 ) -> Interval:
     """Return the bootstrap interval of a statistic of quantities measured on the same units.
