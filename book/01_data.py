@@ -92,6 +92,7 @@ from lexurn.generators.urns import Urns
 from lexurn.measures import intervals
 from lexurn.predictors import cache_predictions
 
+# %%
 torch.set_num_threads(settings.machine.threads)
 seed, n_pools = settings.training.seed, settings.study.n_pools
 data = tasks.build(settings)
@@ -333,7 +334,8 @@ lines = []
 for v in (4, 8):
     mean, sem = alone.loc[(v, "memorizing"), ["mean", "sem"]]
     off = abs(mean - (1 - 1 / v)) / sem
-    lines.append(f"V = {v}: {intervals.format_with_error(mean, sem)} against {1 - 1 / v}, {off:.1f} standard errors off")
+    ours = intervals.format_with_error(mean, sem)
+    lines.append(f"V = {v}: {ours} against {1 - 1 / v}, {off:.1f} standard errors off")
 display(Markdown(f"M out of distribution at D = 1 (n = {n_pools} pools): " + "; ".join(lines) + "."))
 
 # %% [markdown]

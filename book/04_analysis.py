@@ -390,7 +390,8 @@ figure(chapter_plots.by_setting, quartiles, name="quartiles", alt=alt, n=of_urns
 related = sequence_entropy.correlations(sequences)
 tables = {}
 for name in ("pearson", "spearman"):
-    table = verdicts.mean_over_urns(related, name, by=["kind", "to"], generator=generator(0, name)).set_index(["kind", "to"])
+    table = verdicts.mean_over_urns(related, name, by=["kind", "to"], generator=generator(0, name))
+    table = table.set_index(["kind", "to"])
     tables[f"{name.capitalize()} [95 %]"] = table["text"]
 pd.DataFrame({**tables, "n urns": table["n"]})
 
@@ -502,7 +503,8 @@ for kind in ("lexical", "permuted"):
     sides = {"above": "further away", "below": "nearer", "between": "neither nearer nor further away for certain"}
     lost = moves[kind, "regret"].describe(above="more than before", below="less than before", between="as before")
     still = intervals.format_mean(torch.tensor(both.xs(kind)["regret"].tolist()))
-    text = f"**{kind}, with ten times the steps** (n = {to_s.n} urns): from S {to_s.describe(**sides)} ({to_s}), from G "
+    text = f"**{kind}, with ten times the steps** (n = {to_s.n} urns): "
+    text += f"from S {to_s.describe(**sides)} ({to_s}), from G "
     text += (
         f"{to_g.describe(**sides)} ({to_g}). In distribution they lose {lost}, and still {still} nats a ball against S."
     )

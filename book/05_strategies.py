@@ -531,7 +531,8 @@ def of(who, name):
 wide = scores.pivot(index="seed", columns="who", values=["held out", "more urns"])
 worse = {part: wide[part]["account"] - wide[part]["baseline"] for part in ("held out", "more urns")}
 apart = intervals.t_interval(worse["more urns"].tolist())
-cited = {name: claims.get(f"strategies/{name}").published_text for name in ("alpha", "correlation_in", "tv_in", "tv_out")}
+names_cited = ("alpha", "correlation_in", "tv_in", "tv_out")
+cited = {name: claims.get(f"strategies/{name}").published_text for name in names_cited}
 
 # %%
 lines = [

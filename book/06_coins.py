@@ -106,6 +106,7 @@ from lexurn.measures import intervals
 from lexurn.predictors import Generalizing
 from lexurn.publish import claims
 
+# %%
 torch.set_num_threads(settings.machine.threads)
 seed, train, exact, uniform = settings.training.seed, settings.training, Generalizing(2), [1.0, 1.0]
 fresh = Urns(2).out_of_distribution(10_000, 21, generator=generator(seed, "coins"))
@@ -197,8 +198,9 @@ off = maps[maps["measure"] == "|p − exact|"].assign(
     late=maps["row"] > 10, extreme=maps["theta"].isin([0.0, 0.05, 0.95, 1.0])
 )
 off = off[off["row"] > 0].groupby(["late", "extreme"])["mean"].agg(["mean", "sem"])
+rows_of = {True: "11 … 20", False: "1 … 10"}
 parts = [
-    f"{intervals.format_with_error(*line)} at rows {'11 … 20' if late else '1 … 10'}, {'extreme' if extreme else 'other'} θ"
+    f"{intervals.format_with_error(*line)} at rows {rows_of[late]}, {'extreme' if extreme else 'other'} θ"
     for (late, extreme), line in zip(off.index, off.values, strict=True)
 ]
 display(Markdown(f"Mean |p − exact| (± over coins and rows): {'; '.join(parts)}."))

@@ -93,7 +93,7 @@ from IPython.display import Markdown, display
 
 from lexurn import figure
 from lexurn.base.seeding import generator
-from lexurn.chapters.rules import extrapolation, lengths
+from lexurn.chapters.rules import extrapolation, languages, lengths
 from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.chapters.rules.normative import Normative
 from lexurn.figures import plots, widgets
@@ -101,8 +101,9 @@ from lexurn.generators.languages import LANGUAGES
 from lexurn.measures import intervals, rules
 from lexurn.models.generation import complete_with_predictor
 from lexurn.publish import claims
-from lexurn.runs import cache, languages, sweeps
+from lexurn.runs import cache, sweeps
 
+# %%
 torch.set_num_threads(settings.machine.threads)
 study, first_seed, limit = settings.study, settings.training.seed, settings.task.context_length + 1
 in_words = intervals.format_with_error
@@ -330,7 +331,8 @@ lines = []
 for name in outside:
     for n_words in (0, 1, 2, 3, 5, 10, 30):
         learner = Normative(name, max_length=limit - 1, n_strings=n_words)
-        words = complete_with_predictor(learner, asked_with[name], limit=limit, generator=generator(0, "rational", name, n_words))
+        draws = generator(0, "rational", name, n_words)
+        words = complete_with_predictor(learner, asked_with[name], limit=limit, generator=draws)
         table = rules.judge_completions(LANGUAGES[name], asked_with[name], words).assign(language=name, n_words=n_words)
         lines.append(table[table["measure"] == rules.MAIN_MEASURE])
 learned = pd.concat(lines, ignore_index=True)

@@ -92,6 +92,7 @@ from lexurn.runs import sweeps
 from lexurn.runs.cache import joined
 from lexurn.settings.resolver import check
 
+# %%
 torch.set_num_threads(settings.machine.threads)
 study, in_words = settings.study, intervals.format_with_error
 number = f"{study.n_seeds} seed(s) a line"

@@ -87,6 +87,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
+# %%
 from lexurn import figure
 from lexurn.chapters.geometry import plots as chapter_plots
 from lexurn.chapters.geometry import (

@@ -1,7 +1,8 @@
 """Lexurn: what small autoregressive models learn from data whose generator is known.
 
-Nothing heavy is imported here. Start from `lexurn.runs` (train or load one model), `lexurn.predictors` (the exact
-references), `lexurn.generators` (where data come from) and `lexurn.models`. Four names have a short way in:
+Nothing heavy is imported here. Start from `lexurn.runs` (train or load one model),
+`lexurn.predictors` (the exact references), `lexurn.tasks` (where data come from, and what a model
+is compared with) and `lexurn.models`. Some names can be imported from here:
 `lexurn.parameters` (names and values to settings), `lexurn.evaluation` and `lexurn.comparison`
 (distances between predictors), and `lexurn.figure` (a picture of a table, with its card).
 `lexurn.register` adds a task, a backbone or a vocabulary.

@@ -152,7 +152,7 @@ def test_an_entry_point_that_cannot_be_loaded_is_named(tmp_path):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[lexurn]\nbroken = not_installed\n")
-    code = "from lexurn import parameters; parameters.check({})"
+    code = "from lexurn import parameters; parameters.check({'n_tasks': 2})"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -144,7 +144,7 @@ def test_perplexity_where_it_is_known():
         asked.append(batch)
         return Uniform(4)(batch)
 
-    found = perplexity.of_text(predictor, tokens, n_bytes=n_bytes, length=8, at_once=3)
+    found = perplexity.of_text(predictor, tokens, n_bytes=n_bytes, length=8, batch_size=3)
     assert torch.cat([batch.flatten() for batch in asked]).tolist() == tokens.tolist()
     assert found.perplexity == pytest.approx(4) and found.sem == pytest.approx(0)
     assert found.bits_per_byte == pytest.approx(2 * 35 / n_bytes[tokens].sum())
@@ -152,8 +152,10 @@ def test_perplexity_where_it_is_known():
     shares = np.bincount(tokens, minlength=4) / 35
     found = perplexity.of_text(counted, tokens, n_bytes=n_bytes, length=8)
     assert found.nats == pytest.approx(-(shares * counted.log_probs.numpy()).sum())
-    for length, at_once in ((35, 1), (7, 2), (3, 100)):
-        again = perplexity.of_text(counted, tokens, n_bytes=n_bytes, length=length, at_once=at_once)
+    for length, batch_size in ((35, 1), (7, 2), (3, 100)):
+        again = perplexity.of_text(
+            counted, tokens, n_bytes=n_bytes, length=length, batch_size=batch_size
+        )
         assert again.nats == pytest.approx(found.nats) and again.n_tokens == 35
     with pytest.raises(ValueError, match="at least one token"):
         perplexity.of_text(counted, tokens[:0], n_bytes=n_bytes, length=8)

@@ -1,11 +1,11 @@
-"""How well text is predicted: perplexity, and bits per byte, which compares across tokenizers.
+"""How well text is predicted: perplexity, and bits per byte, by which tokenizers compare.
 
-    perplexity      exp(mean of −log p over all tokens)
-    bits per byte   Σ −log₂ p / bytes of the text
+    perplexity = exp(mean of −log p over all tokens)
+    bits per byte = Σ −log₂ p / bytes of the text
 
-The text is cut into sequences that do not overlap; the last one is shorter. So every token is
-predicted exactly once, from the tokens before it in its sequence. A sliding window would give a
-slightly lower perplexity.
+The text is cut into sequences that do not overlap, and its end is a shorter one: every token is
+predicted exactly once, from the tokens before it in its sequence. A sliding window would give
+slightly lower values.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ from lexurn.tasks.text import TextTask
 
 @dataclass(frozen=True)
 class Perplexity:
-    """The mean loss in nats per token with its standard error over sequences, and what follows."""
+    """`nats` a token with its standard error over sequences, and what follows from it."""
 
     nats: float
     sem: float
@@ -48,7 +48,7 @@ class Perplexity:
 
 
 def of_task(
-    task: TextTask, predictors: Mapping[str, Predictor], *, at_once: int = 64
+    task: TextTask, predictors: Mapping[str, Predictor], *, batch_size: int = 64
 ) -> dict[str, Perplexity]:
     """Return the perplexity of each predictor over all tokens of the test text."""
     tokens = task.text.tokens("test")
@@ -58,24 +58,29 @@ def of_task(
             tokens,
             n_bytes=task.text.tokenizer.n_bytes,
             length=task.settings.task.context_length + 1,
-            at_once=at_once,
+            batch_size=batch_size,
         )
         for name, predictor in predictors.items()
     }
 
 
 def of_text(
-    predictor: Predictor, tokens: np.ndarray, *, n_bytes: np.ndarray, length: int, at_once: int = 64
+    predictor: Predictor,
+    tokens: np.ndarray,
+    *,
+    n_bytes: np.ndarray,
+    length: int,
+    batch_size: int = 64,
 ) -> Perplexity:
-    """Return the perplexity over all tokens of a text (time), cut into sequences of `length`.
+    """Of all tokens of a text (time), in sequences of `length`, `batch_size` of them side by side.
 
-    `at_once` sequences are predicted together, and `n_bytes` (vocab) is the number of bytes of each
-    token. Raises ValueError for a text without tokens.
+    `n_bytes` (vocab) is the number of bytes of each token. Raises ValueError for a text without
+    tokens.
     """
     if len(tokens) == 0:
         raise ValueError("a perplexity needs at least one token, got none")
     sums, sizes = [], []
-    for batch in _sequences(tokens, length, at_once):
+    for batch in _sequences(tokens, length, batch_size):
         sums.append(negative_log_likelihood(as_double(predictor(batch)), batch).sum(-1))
         sizes.append(torch.full((len(batch),), batch.shape[1], dtype=torch.float64))
     total, size = torch.cat(sums), torch.cat(sizes)
@@ -90,10 +95,10 @@ def of_text(
     return Perplexity(nats, sem, len(tokens), n, int(n_bytes[tokens].sum()))
 
 
-def _sequences(tokens: np.ndarray, length: int, at_once: int) -> Iterator[Tokens]:
+def _sequences(tokens: np.ndarray, length: int, batch_size: int) -> Iterator[Tokens]:
     n = len(tokens) // length
-    for first in range(0, n, at_once):
-        part = tokens[first * length : min(first + at_once, n) * length]
+    for first in range(0, n, batch_size):
+        part = tokens[first * length : min(first + batch_size, n) * length]
         yield torch.from_numpy(part.astype(np.int64).reshape(-1, length))
     if rest := len(tokens) - n * length:
         yield torch.from_numpy(tokens[-rest:].astype(np.int64)[None])

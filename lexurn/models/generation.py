@@ -46,7 +46,8 @@ def complete(
             "use table=model.vocabulary.draw(1, generator=…)"
         )
     table = model.vocabulary.draw(1) if table is None else table
-    tokens = torch.full((len(prompts), limit), PAD if model.has_words else 0, device=model.device)
+    fill = PAD if model.has_special_tokens else 0
+    tokens = torch.full((len(prompts), limit), fill, device=model.device)
     tokens[:, :n_prompt] = prompts
     state = model.initial_state()
     has_ended = torch.zeros(len(prompts), 1, dtype=torch.bool, device=model.device)
@@ -57,7 +58,7 @@ def complete(
             if row < n_prompt:
                 continue
             chosen = _choose(log_probs[:, 0], generator)
-            if model.has_words:
+            if model.has_special_tokens:
                 chosen = torch.where(has_ended, PAD, chosen)
                 has_ended |= chosen == EOS
             tokens[:, row : row + 1] = chosen
@@ -95,7 +96,7 @@ def _choose(
 
 
 def _check_prompts(model: LanguageModel, prompts: Tokens) -> None:
-    lowest = FIRST_LETTER if model.has_words else 0
+    lowest = FIRST_LETTER if model.has_special_tokens else 0
     if prompts.numel() and not lowest <= prompts.min() <= prompts.max() < model.vocab_size:
         raise ValueError(
             f"the tokens of a prompt must lie in {lowest} … {model.vocab_size - 1}, got "

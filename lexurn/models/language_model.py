@@ -1,10 +1,10 @@
 """A language model: vocabulary × positions × backbone, with a learned start vector.
 
     start, embed(x_0) + position 0, …, embed(x_{T-2}) + position T-2
-        ->  backbone  ->  unembed  ->  log-probabilities
+        -> backbone -> unembed -> log-probabilities
 
-Row 0 comes from the start vector, and row t from the tokens before t, so nothing is shifted. For
-strings, the start vector is the embedding of SOS.
+Row 0 comes from the start vector (for strings, the embedding of SOS) and row t from the tokens
+before t; nothing is shifted anywhere.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,25 +25,21 @@ from lexurn.predictors import Average
 from lexurn.settings import Settings
 from lexurn.settings.registry import load_target
 
-TABLES: dict[str, Callable[[Float[Tensor, "time"]], Float[Tensor, "time"]]] = {
-    "integer": lambda places: places,
-    "linear": lambda places: places / max(len(places) - 1, 1),
-    "log": lambda places: places.log1p(),
+SCALAR_POSITIONS: dict[str, Callable[[Float[Tensor, "time"]], Float[Tensor, "time"]]] = {
+    "integer": lambda index: index,
+    "linear": lambda index: index / max(len(index) - 1, 1),
+    "log": lambda index: index.log1p(),
 }
-"""Positional encodings whose initial value is one number per position i = 0, 1, …
-
-The number is written into the last dimension; the other dimensions are 0.
-"""
+"""Positional encodings that start as one number in the last dimension; the others are 0."""
 
 
 class LanguageModel(nn.Module):
-    """A map from tokens (batch time) to log-probabilities (batch time vocab) in nats.
+    """Map tokens (batch time) to log-probabilities (batch time vocab) in nats.
 
-    Row t has seen `tokens[:, :t]`. Row 0 comes from the start vector, which the other rows see too,
-    as their BOS, unless `bos` is off.
-
-    With a random vocabulary, every sequence gets a fresh table from `generator`, or the one passed
-    as `table` (1 or batch, symbols, d_model). For strings, PAD has probability 1 after EOS.
+    Row t has seen `tokens[:, :t]`. Row 0 comes from the start vector, which the other rows see as
+    well: it is their BOS, unless `bos` is off. With a random vocabulary every sequence gets a fresh
+    table from `generator`, or the one passed in as `table` (batch symbols d_model). For strings the
+    start vector is the embedding of SOS, and PAD is certain behind EOS.
     """
 
     def __init__(self, settings: Settings, vocab_size: int):
@@ -51,8 +47,8 @@ class LanguageModel(nn.Module):
         d_model = settings.backbone.d_model
         self.context_length = settings.task.context_length
         self.vocab_size = vocab_size
-        self.has_words = settings.task.n_special > 0
-        self.start = None if self.has_words else nn.Parameter(torch.empty(1, d_model))
+        self.has_special_tokens = settings.task.n_special > 0
+        self.start = None if self.has_special_tokens else nn.Parameter(torch.empty(1, d_model))
         self.vocabulary = load_target("vocabulary", settings.vocabulary.name)(
             vocab_size,
             d_model,
@@ -60,12 +56,12 @@ class LanguageModel(nn.Module):
             n_special=settings.task.n_special,
             d_out=settings.backbone.d_out,
         )
-        how = settings.backbone.positions
-        self.told = TABLES.get(how)
-        if how == "sinusoidal":
+        encoding = settings.backbone.positions
+        self.scalar_position = SCALAR_POSITIONS.get(encoding)
+        if encoding == "sinusoidal":
             table = sinusoids(self.context_length, d_model)
             self.register_buffer("positions", table, persistent=False)
-        elif how == "learned" or self.told:
+        elif encoding == "learned" or self.scalar_position:
             table = torch.empty(self.context_length, d_model)
             self.positions = nn.Parameter(table, requires_grad=settings.backbone.positions_trained)
         else:
@@ -81,8 +77,8 @@ class LanguageModel(nn.Module):
         n_sequences, n_rows = tokens.shape
         if n_rows > self.context_length + 1:
             raise ValueError(
-                f"sequences may have context_length + 1 = {self.context_length + 1} tokens, "
-                f"got {n_rows}"
+                f"sequences may have context_length + 1 = {self.context_length + 1} tokens, got "
+                f"{n_rows}"
             )
         if table is None:
             table = self.vocabulary.draw(n_sequences, generator=generator)
@@ -95,20 +91,20 @@ class LanguageModel(nn.Module):
         else:
             x = torch.cat([self.backbone(start), self.backbone(seen)], 1)
         log_probs = self.read_out(x, table)
-        return force_padding(log_probs, tokens) if self.has_words else log_probs
+        return force_padding(log_probs, tokens) if self.has_special_tokens else log_probs
 
     @property
     def start_vector(self) -> Float[Tensor, "1 d_model"]:
-        return self.vocabulary.row(SOS) if self.has_words else self.start
+        return self.vocabulary.row(SOS) if self.has_special_tokens else self.start
 
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
     def read_out(self, x: Float[Tensor, "batch time d_out"], table: Table) -> LogProbs:
-        """Return the log-probabilities for the output of the backbone."""
+        """Return log-probabilities from the output of the backbone."""
         logits = self.vocabulary.unembed(x, table)
-        return (mask_special_tokens(logits) if self.has_words else logits).log_softmax(-1)
+        return (mask_special_tokens(logits) if self.has_special_tokens else logits).log_softmax(-1)
 
     def initial_state(self) -> Any:
         """Return the state before row 0, for `step`."""
@@ -117,8 +113,7 @@ class LanguageModel(nn.Module):
     def step(self, before: Tokens, row: int, state: Any, *, table: Table) -> LogProbs:
         """Return row `row` alone (batch 1 vocab), given the token before it (batch 1).
 
-        Rows must come in order; the state is updated in place. Before row 0, only the number of
-        tokens in `before` matters.
+        Before row 0 any token will do. The state is updated in place; rows must come in order.
         """
         if row == 0:
             x = self.start_vector.expand(len(before), -1)
@@ -130,7 +125,8 @@ class LanguageModel(nn.Module):
 
 
 def sinusoids(n: int, d_model: int) -> Float[Tensor, "n d_model"]:
-    """Return sinusoidal positions (Vaswani et al. 2017), of norm 1 as learned ones initially."""
+    """Return positions as sines and cosines (Vaswani et al. 2017), of norm 1 like initial learned
+    ones."""
     frequencies = 10_000 ** -(torch.arange(0, d_model, 2) / d_model)
     angles = torch.arange(n)[:, None] * frequencies
     both = torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :d_model]
@@ -153,42 +149,43 @@ def build(settings: Settings, *, generator: Generator) -> LanguageModel:
 def initialize(model: LanguageModel, *, generator: Generator, std: float = 0.0) -> None:
     """Set all initial weights.
 
-    Matrices and tables are drawn from N(0, 1/fan-in), so that embedded tokens have norm about 1, as
-    in random tables; with `std`, they all have this standard deviation. Matrices that write into
-    the residual stream are divided by the square root of their number. Norms start as the identity
-    and biases at zero. Positions with a rule in `TABLES` start from it. A backbone may give
-    initializers of its own (`INITIALIZERS`).
+    Matrices and tables are N(0, 1/fan-in), so that embedded tokens have norm about 1 as in random
+    tables, or all have one `std`. Weights that write into the residual stream are divided by the
+    root of their number. Norms are the identity, biases zero. A backbone may initialize some of its
+    weights differently (`Backbone.INITIALIZERS`).
     """
-    residual, own = model.backbone.RESIDUAL_WRITERS, model.backbone.INITIALIZERS
-    n_writes = sum(name.endswith(residual) for name, _ in model.named_parameters())
+    residual = model.backbone.RESIDUAL_WRITERS
+    n_writers = sum(name.endswith(residual) for name, _ in model.named_parameters())
     for name, parameter in model.named_parameters():
-        if name == "positions" and model.told:
-            parameter.zero_()[:, -1] = model.told(torch.arange(len(parameter)).to(parameter))
-        elif fill := next((each for end, each in own.items() if name.endswith(end)), None):
+        initializers = model.backbone.INITIALIZERS.items()
+        fill = next((fill for ending, fill in initializers if name.endswith(ending)), None)
+        if name == "positions" and model.scalar_position:
+            index = torch.arange(len(parameter), dtype=parameter.dtype)
+            parameter.zero_()[:, -1] = model.scalar_position(index)
+        elif fill:
             fill(parameter, generator)
         elif parameter.ndim == 1:
             parameter.fill_(1.0 if name.endswith("norm.weight") else 0.0)
         else:
             scale = std or parameter.shape[-1] ** -0.5
-            parameter.normal_(
-                std=scale / n_writes**0.5 if name.endswith(residual) else scale, generator=generator
-            )
+            scale = scale / n_writers**0.5 if name.endswith(residual) else scale
+            parameter.normal_(std=scale, generator=generator)
 
 
 def as_predictor(
     model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batch_size: int = 64
 ) -> Predictor:
-    """Return the model as a predictor, which is a function of the tokens alone.
+    """Return the model as a predictor, a function of the tokens alone, in evaluation mode.
 
-    It predicts in batches, in evaluation mode and without gradients. A lexical model becomes an
-    `Average` over `n_tables` tables, which are drawn from `seed` and shared by all sequences, so
-    that the prediction for a sequence does not depend on the rest of its batch. Tables are drawn on
-    the CPU, so they are the same on every device. The prediction is on the device of the tokens.
+    A lexical model is an `Average` over `n_tables` tables, drawn from `seed` and shared by all
+    sequences, so that a prediction does not depend on the other sequences of a batch. Tables are
+    drawn on the CPU, the same for every device of the model; the result is on the device of the
+    tokens.
     """
     device = model.device
     tables = model.vocabulary.draw(n_tables, generator=stream(seed, "evaluation tables")).to(device)
 
-    def under(table: Table | None) -> Predictor:
+    def predictor_with(table: Table | None) -> Predictor:
         def predict(tokens: Tokens) -> LogProbs:
             check_tokens(tokens, model.vocab_size)
             with evaluating(model):
@@ -200,33 +197,31 @@ def as_predictor(
         return predict
 
     if not model.vocabulary.is_random:  # its table goes on changing with the model
-        return under(None)
-    return Average([under(table) for table in tables.split(1)])
+        return predictor_with(None)
+    return Average([predictor_with(table) for table in tables.split(1)])
 
 
 def loss_as_trained(
     model: LanguageModel, tokens: Tokens, *, seed: int, first_row: int = 1, batch_size: int = 64
 ) -> float:
-    """Return the mean −log p over rows from `first_row` on, with one random table per sequence.
+    """Return the mean −log p over rows from `first_row` on, in nats.
 
-    So the loss is computed as in training. The tables are the same at every call and on every
+    Every sequence has one random table, as in training; it is the same at every call and on every
     device.
     """
-    device, tables, total = model.device, stream(seed, "validation tables"), 0.0
+    tables = stream(seed, "validation tables")
+    total = 0.0
     with evaluating(model):
-        for batch in tokens.to(device).split(batch_size):
-            table = model.vocabulary.draw(len(batch), generator=tables).to(device)
-            total += (
-                negative_log_likelihood(model(batch, table=table), batch)[:, first_row:]
-                .mean(-1)
-                .sum()
-            )
+        for batch in tokens.to(model.device).split(batch_size):
+            table = model.vocabulary.draw(len(batch), generator=tables).to(model.device)
+            losses = negative_log_likelihood(model(batch, table=table), batch)
+            total += losses[:, first_row:].mean(-1).sum()
     return float(total) / len(tokens)
 
 
 @contextmanager
 def evaluating(model: LanguageModel) -> Iterator[None]:
-    """Switch off dropout and gradients for the time of a block."""
+    """Switch dropout and gradients off for the time of a block."""
     training = model.training
     model.eval()
     try:
@@ -237,7 +232,7 @@ def evaluating(model: LanguageModel) -> Iterator[None]:
 
 
 def summary(model: LanguageModel) -> dict[str, int]:
-    """Return the number of parameters of each part, and of all parts together."""
+    """Return the number of parameters of each part, and of all."""
     parts = {
         "start vector": 0 if model.start is None else model.start.numel(),
         "positions": model.positions.numel() if isinstance(model.positions, nn.Parameter) else 0,

@@ -29,7 +29,8 @@ N_ROUNDING_SEQUENCES = 50  # on which the effect of rounding the weights is meas
 def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     """Replace `book/results` by the files named in `used`, and return the new `edition.json`.
 
-    `used` has the form of `Session.used_files`, and may name runs and tables that are published already.
+    `used` has the form of `Session.used_files`, and may name runs and tables that are published
+    already.
     Raises StoreError if a run is missing or was trained with uncommitted changes, or if the edition
     is too large; the published edition then stays as it was.
     """

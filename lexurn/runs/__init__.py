@@ -3,8 +3,8 @@
     run = runs.get({"lex": True, "n_steps": 200})     load it, or train it
     run.settings, run.metrics, run.results, run.predictor
 
-`run` says what a run is, `fit` how one is trained, `recording` writes it, `store` finds it again, `cache` keeps tables
-of it, and `sweeps` trains many. Nothing is imported before it is asked for.
+`run` says what a run is, `fit` how one is trained, `recording` writes it, `store` finds it again,
+`cache` holds tables of it, and `sweeps` trains many. Nothing is imported before it is asked for.
 """
 
 from typing import Any

@@ -155,7 +155,8 @@ def _mixture_weights(
 
 
 def _scalars(table: pd.DataFrame) -> dict[str, float]:
-    """One flat name per number worth a curve: `<split>/<measure>/<reference>`, over rows and (`/last`) at the last."""
+    """Return the numbers that are worth a curve: `<split>/<measure>/<reference>`, the mean over
+    rows, and `…/last`, the last row."""
     measures = ["loss", evaluation.distance_measure(table)]
     table = table[table["measure"].isin(measures) & table["row"].isin(["mean", "last"])]
     scalars = {}

@@ -7,19 +7,19 @@ The folder `RUNS/<name>-<key>/` holds
 
     settings.json        what was asked for
     metrics.jsonl        scalars along training, one line per evaluation
-    results.json         the final, tidy table of distances (see `lexurn.measures.evaluation`), best step, first losses
-    provenance.json      commit, versions, device, date, seconds, the papermill line that makes it again
-    urns.safetensors     the training pool (no such file where every sequence has a fresh urn)
-    model.safetensors    best weights;   last.safetensors: those of the last step
+    results.json         the final, tidy table of distances, best step, first losses
+    provenance.json      commit, versions, device, date, seconds, command
+    urns.safetensors     what the task keeps with a run, such as its pool of urns
+    model.safetensors    best weights;   last.safetensors: weights of the last step
     tables/              what the model predicts on sequences of each split
-    wandb/, wandb.json   only where Weights & Biases was asked for: what it recorded, and the run's id there
+    wandb/, wandb.json   only with Weights & Biases: its recording, the run's id and settings there
 
-    state-*              only while it is trained: where to go on (see `lexurn.runs.checkpoints`)
+    state-*              only during training: where to resume (see `lexurn.runs.checkpoints`)
 
-`results.json` is written last: a folder without it is no run yet, and `get` trains on from its last state (see
-`lexurn.runs.recording`). Published runs (`book/results/`) are found like one's own, and never written. Which runs there are
-is told by `table`, `find` and `unfinished`; `delete` deletes one (see `lexurn.runs.store`), and `write_table` and
-`read_table` keep tables beside them (see `lexurn.runs.tables`).
+`results.json` is written last: a folder without it holds no run yet, and `get` resumes its training
+(see `lexurn.runs.recording`). Published runs (`book/results/`) are found like one's own, and never
+written. `table`, `find` and `unfinished` say which runs there are, `delete` deletes one (see
+`lexurn.runs.store`), and `write_table` and `read_table` keep tables beside them.
 """
 
 import json
@@ -112,7 +112,7 @@ class Run:
 
     @cached_property
     def first_losses(self) -> list[float]:
-        """The training losses of the first steps, which a repeated training can be compared with."""
+        """The training losses of the first steps, to compare a repeated training with."""
         return json.loads(files.read(self.path / "results.json"))["first_losses"]
 
     @cached_property
@@ -150,7 +150,7 @@ class Run:
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The best weights as a predictor; a lexical model is averaged over `fit.N_TABLES` tables."""
+        """The best weights as a predictor; a lexical model is averaged over random tables."""
         return fit.as_predictor(self.model, self.settings)
 
     @cached_property
@@ -231,7 +231,7 @@ def load(name: str | Path) -> Run:
 
 
 def table(**flat: Any) -> pd.DataFrame:
-    """Return the finished runs with these settings, one per row: `table(kind="lexical", n_tasks=1)`.
+    """Return the finished runs with these settings, one per row, e.g. `table(n_tasks=1)`.
 
     Columns: name (for `load`), published, kind, every flat setting (missing where the run's task or
     backbone has none), best_step, validation_loss there, seconds of training, and the distances to

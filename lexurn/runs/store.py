@@ -70,7 +70,7 @@ def edition() -> dict[str, Any] | None:
 
 
 def check(path: Path) -> None:
-    """Raise StoreError where a published run's folder, or a published table, is not what was frozen.
+    """Raise StoreError where a published run, or a published table, is not what was frozen.
 
     What is not published passes, because nothing is recorded about it.
     """
@@ -152,7 +152,8 @@ def finished() -> list[Path]:
 def unfinished() -> dict[str, str]:
     """Return the state of unfinished runs, by name.
 
-    It is `saved at step 500` or `no saved state`, after `training, ` while a process trains the run.
+    It is `saved at step 500` or `no saved state`, and begins with `training` while a process trains
+    the run.
     A run that is not being trained is resumed when it is asked for again.
     """
     states = {}

@@ -1,13 +1,13 @@
 """Settings of one run, nested by their owner and flat for users (pydantic only, no torch).
 
-    task        what is sampled                                   TaskSettings …         tasks.py
-    vocabulary  how tokens are embedded and read out              VocabularySettings     vocabulary.py
-    backbone    what computes in between                          BackboneSettings …     backbones.py
-    training    how the weights are found                         TrainingSettings       training.py
-    machine     where it runs; not in the key                     MachineSettings        training.py
-    study       what a chapter averages over; not in the key      StudySettings          training.py
+    task        what is sampled                                TaskSettings …       tasks.py
+    vocabulary  how tokens are embedded and read out           VocabularySettings   vocabulary.py
+    backbone    what computes in between                       BackboneSettings …   backbones.py
+    training    how the weights are found                      TrainingSettings     training.py
+    machine     where it runs; not in the key                  MachineSettings      training.py
+    study       what a chapter averages over; not in the key   StudySettings        training.py
 
-Every field has one flat name over all owners, so `Settings.from_flat({"lex": True, "n_steps": 200})`
+Every field has one flat name over all owners: `Settings.from_flat({"lex": True, "n_steps": 200})`
 and `settings.flat()` are inverse to each other. The flat names `task`, `vocabulary` and `backbone`
 choose a class from the registry (`registry.py`), as does any name that only one of them has.
 `settings.key` hashes everything that changes the mathematics (`key.py`). What people type becomes

@@ -2,26 +2,22 @@
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from lexurn.settings.fields import key_default_of
+from lexurn.settings.fields import Section, key_default_of
 from lexurn.settings.registry import CHOICES
-
-if TYPE_CHECKING:
-    from lexurn.settings.run_settings import Settings
 
 TRAINING_VERSION = 1
 """Raised when equal settings no longer give equal numbers; the golden test watches over it."""
 
 
-def key_of(settings: "Settings") -> str:
-    """Return the key: a hash of TRAINING_VERSION, of the names of task, vocabulary and backbone,
-    and of the settings that differ from their key defaults.
+def key_of(parts: Mapping[str, Section]) -> str:
+    """Return the key of a run whose `parts` are its task, vocabulary, backbone and training.
 
-    So neither a new setting nor a new user-facing default moves the key of a stored run. Where a
-    run is computed and what a chapter averages over (`machine`, `study`) is left out.
+    It hashes TRAINING_VERSION, the names of task, vocabulary and backbone, and the settings that
+    differ from their key defaults. So neither a new setting nor a new user-facing default moves the
+    key of a stored run. Where a run is computed and what a chapter averages over is not in it.
     """
-    parts = {section: getattr(settings, section) for section in (*CHOICES, "training")}
     content = {"version": TRAINING_VERSION}
     content |= {section: parts[section].name for section in CHOICES}
     for section, part in parts.items():

@@ -120,7 +120,7 @@ def load_target(section: str, name: str) -> Any:
 
 
 def load_object(name: str) -> Any:
-    """Import `package.module:attribute`. Raises ImportError or AttributeError where there is none."""
+    """Import `package.module:attribute`. Raises ImportError or AttributeError if it is missing."""
     module, _, attribute = name.partition(":")
     return getattr(import_module(module), attribute)
 

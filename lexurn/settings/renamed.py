@@ -1,4 +1,4 @@
-"""Names of settings that have changed: what people type, and what stored runs hold, goes on working."""
+"""Former names of settings, which people type and stored runs hold."""
 
 from collections.abc import Mapping
 from typing import Any

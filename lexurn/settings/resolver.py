@@ -111,7 +111,7 @@ def check(values: Mapping[str, Any]) -> Settings:
 
 
 def check_each(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return flat values, each checked on its own, as `Settings.flat` has them: what a filter needs.
+    """Return flat values, each checked on its own, in the form of `Settings.flat`, for a filter.
 
     Raises ParameterError, but not for values that do not go together.
     """

@@ -131,7 +131,7 @@ class Settings(Section):
     @cached_property
     def key(self) -> str:
         """Twelve hexadecimal digits of everything that changes the mathematics."""
-        return key_of(self)
+        return key_of({name: getattr(self, name) for name in (*CHOICES, "training")})
 
     @property
     def kind(self) -> str:

@@ -30,7 +30,7 @@ class Task(ABC):
     """Whether the mixture of references that is nearest to a model is followed along training."""
 
     first_row: int = 1
-    """The first row of means over rows: 1 where row 0 has seen nothing that tells sequences apart."""
+    """The first row of means over rows: 1 where row 0 is the same for all sequences."""
 
     def __init__(self, settings: Settings, *, tensors: Mapping[str, Tensor] | None = None):
         self.settings = settings

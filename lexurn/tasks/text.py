@@ -1,6 +1,6 @@
 """Text: sequences from anywhere in the training text, and held-out ones that do not overlap.
 
-The best predictor is unknown here. The references are what counting gives: single tokens, and pairs.
+The best predictor is unknown here. The references are counts of single tokens and of pairs.
 """
 
 from collections.abc import Mapping

@@ -45,7 +45,6 @@ def published_scores(runs: Sequence[Run]) -> pd.DataFrame:
         groups.setdefault(key, []).append(run)
     rows = []
     for (n_colors, seed), group in groups.items():
-        settings = group[0].settings
         tokens = discrimination.headline_sequences(
             group[0].task.prior,
             n_balls=N_BALLS,

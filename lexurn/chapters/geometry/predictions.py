@@ -44,7 +44,7 @@ def perplexities(run: Run) -> pd.DataFrame:
     Columns: who, nats, sem, perplexity, bits_per_byte, n_tokens.
     """
     predictors = {"model": run.predictor, **run.references}
-    scores = perplexity.of_task(run.task, predictors, at_once=fit.eval_batch_size(run.task))
+    scores = perplexity.of_task(run.task, predictors, batch_size=fit.eval_batch_size(run.task))
     rows = [
         {
             "who": name,

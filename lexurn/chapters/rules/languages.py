@@ -10,59 +10,64 @@ from lexurn.measures import evaluation
 from lexurn.predictors.grammars import CountingOracle, oracle
 from lexurn.runs.run import Run
 
-N_WORDS = 2000
-"""Words that an entropy without a closed form is a mean over."""
+N_STRINGS = 2000
+"""Strings that an entropy without a closed form is a mean over."""
 
 
 def entropies(names: list[str], *, max_length: int) -> pd.DataFrame:
-    """What an oracle loses, in nats: language, max_length, word, sem, position, original, n.
+    """Return the loss of each language's oracle in nats.
 
-    `word`: per word with its EOS; `position`: per letter or EOS; `original`: per row of a padded sequence, which is the
-    convention of the originals. Exact (n and sem are 0) where there is a closed form, else a mean over n drawn words.
+    Columns: language, max_length, word (per string with its EOS), sem, position (per letter or
+    EOS), original (per row of a padded sequence, the convention of the originals), n. Where there
+    is a closed form it is exact, and n and sem are 0; else it is a mean over n drawn strings.
     """
-    lines = []
+    rows = []
     for name in names:
-        exact, n, sem = oracle(name, max_length=max_length), 0, 0.0
+        exact = oracle(name, max_length=max_length)
+        n = 0
+        sem = 0.0
         if isinstance(exact, CountingOracle):
-            word, length = string_entropy(exact)
+            total, length = string_entropy(exact)
         else:
-            tokens = LANGUAGES[name].sample(
-                N_WORDS, max_length=max_length, generator=generator(0, "entropy", name)
-            )
-            lost = -exact(tokens).gather(-1, tokens[..., None])[..., 0].sum(-1)
-            word, length, n = (
-                lost.mean().item(),
-                string_lengths(tokens).double().mean().item(),
-                N_WORDS,
-            )
-            sem = lost.std().item() / n**0.5
-        lines.append((name, max_length, word, sem, word / (length + 1), word / (max_length + 1), n))
-    return pd.DataFrame(
-        lines, columns=["language", "max_length", "word", "sem", "position", "original", "n"]
-    )
+            n = N_STRINGS
+            draws = generator(0, "entropy", name)
+            tokens = LANGUAGES[name].sample(n, max_length=max_length, generator=draws)
+            losses = -exact(tokens).gather(-1, tokens[..., None])[..., 0].sum(-1)
+            total = losses.mean().item()
+            length = string_lengths(tokens).double().mean().item()
+            sem = losses.std().item() / n**0.5
+        rows.append(
+            (name, max_length, total, sem, total / (length + 1), total / (max_length + 1), n)
+        )
+    columns = ["language", "max_length", "word", "sem", "position", "original", "n"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def learning(
     run: Run, *, reference: str = "oracle", split: str = "in_distribution"
 ) -> pd.DataFrame:
-    """Along a run's training, what its model loses more than a reference, in nats a word: step, value."""
+    """Return the regret of a run along its training, in nats per string: step, value."""
     n_rows = run.settings.task.context_length + 1
     value = n_rows * run.metrics[f"{split}/regret/{reference}"]
     return pd.DataFrame({"step": run.metrics["step"], "value": value})
 
 
 def excess(run: Run) -> pd.DataFrame:
-    """Return what the best weights lose more than each reference on each split, in nats per string:
-    split, reference, value, sem, n (strings)."""
+    """Return the regret of the best weights on each split, in nats per string.
+
+    Columns: split, reference, value, sem, n (strings).
+    """
     n_rows = run.settings.task.context_length + 1
     return evaluation.regret_per_sequence(run.results, n_rows=n_rows)
 
 
 def by_row(run: Run, *, reference: str = "relabelled") -> pd.DataFrame:
-    """With the best weights, what a model loses more than a reference at each row: row, value, sem (over words). Words
-    are relabelled where training had such."""
+    """Return the regret of the best weights at each row: row, value, sem (over strings).
+
+    Strings are renamed where training had renamed strings.
+    """
     table = run.results
     split = "relabelled" if run.settings.task.label_permuted else "in_distribution"
-    mine = table[(table["split"] == split) & (table["reference"] == reference)]
-    mine = mine[(mine["measure"] == "regret") & ~mine["row"].isin(["mean", "last"])]
-    return pd.DataFrame({"row": mine["row"].astype(int), "value": mine["mean"], "sem": mine["sem"]})
+    rows = table[(table["split"] == split) & (table["reference"] == reference)]
+    rows = rows[(rows["measure"] == "regret") & ~rows["row"].isin(["mean", "last"])]
+    return pd.DataFrame({"row": rows["row"].astype(int), "value": rows["mean"], "sem": rows["sem"]})

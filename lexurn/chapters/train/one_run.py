@@ -62,7 +62,7 @@ def _describe_regrets(task: Task, run: Run) -> str:
 def _(task: TextTask, run: Run) -> str:
     batch_size = fit.eval_batch_size(task)
     predictors = {"this model": run.predictor, **run.references}
-    scores = perplexity.of_task(task, predictors, at_once=batch_size)
+    scores = perplexity.of_task(task, predictors, batch_size=batch_size)
     texts = []
     for name, score in scores.items():
         bits = format_with_error(score.bits_per_byte, score.bits_per_byte_sem)
