@@ -85,10 +85,11 @@ from IPython.display import Markdown, display
 from lexurn import comparison, evaluation, figure, tasks
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
+from lexurn.chapters.data import discrimination
 from lexurn.chapters.data import plots as chapter_plots
 from lexurn.figures import plots
 from lexurn.generators.urns import Urns
-from lexurn.measures import discrimination, intervals
+from lexurn.measures import intervals
 from lexurn.predictors import cache_predictions
 
 # %%
@@ -228,7 +229,7 @@ for split, sequences in splits.items():
     }
     table[split] = {who: intervals.format_mean(values) for who, values in losses.items()}
     if split != "low_entropy":
-        orders.append(f"{split.replace('_', ' ')}, {comparison.ranking(losses)} (n = {len(sequences)})")
+        orders.append(f"{split.replace('_', ' ')}, {discrimination.ranking(losses)} (n = {len(sequences)})")
 pd.DataFrame(table)
 
 # %%

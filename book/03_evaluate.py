@@ -115,8 +115,9 @@ from IPython.display import Markdown, display
 from lexurn import comparison, evaluation, figure
 from lexurn.base.seeding import generator
 from lexurn.chapters.evaluate import plots as chapter_plots
+from lexurn.chapters.evaluate import resemblance
 from lexurn.figures import plots, widgets
-from lexurn.measures import intervals, mixtures
+from lexurn.measures import intervals
 from lexurn.predictors import Uniform
 
 torch.set_num_threads(settings.machine.threads)
@@ -182,7 +183,7 @@ figure(plots.distances_by_row, rows, split="out_of_distribution", alt=alt, n=num
 
 # %%
 for kind in kinds:
-    spans = comparison.nearest_by_row(first[kind].predictor, references, fresh)
+    spans = resemblance.nearest_by_row(first[kind].predictor, references, fresh)
     display(Markdown(f"**{kind}, seed {seeds[0]}**: nearest, by two standard errors, is {spans} (n = {len(fresh)})."))
 
 # %% [markdown]
@@ -209,7 +210,7 @@ for run, found in zip(trained, relative["found"], strict=True):
     options = {"memorizing": run.settings.memorizing, "split": "out_of_distribution"}
     if not found.is_undetermined:
         scale = found.reference_distance
-        history = comparison.along_training(run.metrics, reference_distance=scale, **options)
+        history = resemblance.along_training(run.metrics, reference_distance=scale, **options)
         histories.append(history.assign(kind=run.settings.kind, seed=run.settings.training.seed))
 along = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame(columns=["kind", "seed", "step"])
 reached = along.groupby(["kind", "seed"])["step"].max().groupby("kind").min()  # by all, where some stop early
@@ -226,7 +227,7 @@ means = {}
 for kind in kinds:
     found = relative.loc[kind, "found"].tolist()
     try:
-        means[kind] = comparison.mean_over_runs(found, generator=generator(0, "over runs"))
+        means[kind] = resemblance.mean_over_runs(found, generator=generator(0, "over runs"))
         text = f"{means[kind]}, n = {means[kind].n} pool(s), {len(found) - means[kind].n} undetermined"
     except ValueError as undetermined:
         text = str(undetermined)
@@ -244,14 +245,14 @@ for kind in kinds:
 
 # %%
 four = references | {"uniform": Uniform(settings.task.n_colors)}
-weights = pd.concat(mixtures.nearest_mixture(first[kind].predictor, four, fresh).assign(who=kind) for kind in kinds)
+weights = pd.concat(resemblance.nearest_mixture(first[kind].predictor, four, fresh).assign(who=kind) for kind in kinds)
 alt = "The weights of G, M, S and the uniform predictor in the mixture nearest to each kind of model, as stacked bars."
 options = {"legend": "weight of", "size": (6.5, 2.4), "runs": list(first.values())}
 figure(chapter_plots.mixtures, weights, alt=alt, n=f"1 model of each kind, {len(fresh)} sequences", **options)
 
 # %%
 for kind, lines in weights.groupby("who", sort=False):
-    lines = lines[lines["weight"] >= mixtures.BOUNDARY].sort_values("weight", ascending=False)
+    lines = lines[lines["weight"] >= resemblance.BOUNDARY].sort_values("weight", ascending=False)
     parts = [f"{intervals.format_with_error(line.weight, line.sem)} {line.reference}" for line in lines.itertuples()]
     display(Markdown(f"**{kind}, seed {seeds[0]}** (n = {len(fresh)}): {', '.join(parts)}; the others are at 0."))
 
@@ -299,7 +300,7 @@ display(Markdown(f"On {closer} of these {len(table)} the lexical model is nearer
 # %%
 rows = []
 for who, predictor in {**models, **references}.items():
-    shift = comparison.relabelling(
+    shift = resemblance.relabelling(
         predictor, fresh, vocab_size=settings.task.n_colors, generator=generator(0, "relabelling")
     )
     rows.append({"predictor": who, "change by renaming": intervals.format_mean(comparison.mean_over_rows(shift))})

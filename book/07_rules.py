@@ -95,11 +95,11 @@ from lexurn import figure
 from lexurn.base.seeding import generator
 from lexurn.chapters.rules import extrapolation, languages, lengths
 from lexurn.chapters.rules import plots as chapter_plots
+from lexurn.chapters.rules.normative import Normative
 from lexurn.figures import plots, widgets
 from lexurn.generators.languages import LANGUAGES
 from lexurn.measures import intervals, rules
 from lexurn.models.generation import complete_with_predictor
-from lexurn.predictors.normative import Normative
 from lexurn.publish import claims
 from lexurn.runs import cache, sweeps
 

@@ -5,8 +5,8 @@ import yaml
 
 from lexurn import parameters
 from lexurn.base import paths, session
+from lexurn.chapters.data import discrimination
 from lexurn.generators.urns import Urns
-from lexurn.measures import discrimination
 from lexurn.publish import claims
 
 

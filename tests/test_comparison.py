@@ -9,7 +9,8 @@ import torch
 
 from lexurn import comparison, tasks
 from lexurn.base.seeding import generator
-from lexurn.measures import mixtures
+from lexurn.chapters.data.discrimination import ranking
+from lexurn.chapters.evaluate import resemblance
 from lexurn.models import build
 from lexurn.predictors import Average, Generalizing, Memorizing, Uniform, cache_predictions
 from lexurn.settings.resolver import check
@@ -66,7 +67,7 @@ def test_references_that_nothing_separates_leave_it_undetermined(scene):
     few = {OOD: held[OOD][:4]}
     assert relative(references["memorizing"], (references, few)).is_undetermined
     with pytest.raises(ValueError, match="all of 2 relative distances are undetermined"):
-        comparison.mean_over_runs([found, at[0]], generator=generator(0, "test"))
+        resemblance.mean_over_runs([found, at[0]], generator=generator(0, "test"))
 
 
 def test_relative_distance_averages_before_it_divides(scene):
@@ -84,7 +85,7 @@ def test_relative_distance_averages_before_it_divides(scene):
 def test_along_training_it_is_computed_from_what_was_logged():
     metrics = pd.DataFrame({"step": [0, 5], "ood/symmetrized_kl/generalizing": [0.3, 0.1]})
     metrics["ood/symmetrized_kl/symmetrized"] = [0.1, 0.3]
-    found = comparison.along_training(
+    found = resemblance.along_training(
         metrics, memorizing="symmetrized", reference_distance=0.4, split="ood"
     )
     assert found["relative_distance"].tolist() == pytest.approx([0.5, -0.5]) and found[
@@ -97,19 +98,19 @@ def test_runs_count_as_units_and_undetermined_ones_are_left_out(scene):
         relative(scene[0][name], scene) for name in ("generalizing", "memorizing", "symmetrized")
     ]
     unclear = comparison.RelativeDistance(ends[0].interval, 0.0, 0.1)
-    found = comparison.mean_over_runs([*ends, unclear], generator=generator(0, "test"))
+    found = resemblance.mean_over_runs([*ends, unclear], generator=generator(0, "test"))
     assert found.n == 3 and found.value == pytest.approx(
         sum(each.interval.value for each in ends) / 3
     )
     assert "too few" in str(found)
-    many = comparison.mean_over_runs(2 * ends, generator=generator(0, "test"))
+    many = resemblance.mean_over_runs(2 * ends, generator=generator(0, "test"))
     assert many.n == 6 and many.low < many.value < many.high
 
 
 def test_mixture_weights_of_an_exact_predictor_are_at_its_corner(scene):
     references, held = scene
     for name in references:
-        table = mixtures.nearest_mixture(references[name], references, held[OOD][:40]).set_index(
+        table = resemblance.nearest_mixture(references[name], references, held[OOD][:40]).set_index(
             "reference"
         )
         assert table.loc[name, "weight"] == pytest.approx(1, abs=1e-3)
@@ -135,11 +136,11 @@ def test_the_weights_of_a_mixture_come_back_from_all_rows(scene):
             late, references["symmetrized"](tokens), references["generalizing"](tokens)
         )
 
-    found = mixtures.nearest_mixture(mixed, references, held[OOD]).set_index("reference")
+    found = resemblance.nearest_mixture(mixed, references, held[OOD]).set_index("reference")
     assert found["weight"][wanted.index].to_numpy() == pytest.approx(wanted.to_numpy(), abs=1e-4)
-    found = mixtures.nearest_mixture(in_halves, references, held[OOD][:40]).set_index("reference")[
-        "weight"
-    ]
+    found = resemblance.nearest_mixture(in_halves, references, held[OOD][:40]).set_index(
+        "reference"
+    )["weight"]
     assert found["generalizing"] > 0.1 and found["symmetrized"] > 0.1
 
 
@@ -157,15 +158,15 @@ def test_the_jackknife_of_the_weights_is_what_they_vary_by(scene):
 
     tokens = scene[1][OOD][:, :12].repeat(6, 1)
     tokens = tokens[torch.randperm(1200, generator=generator(0, "order"))]
-    found = pd.concat(mixtures.nearest_mixture(blend, two, part) for part in tokens.split(30))
+    found = pd.concat(resemblance.nearest_mixture(blend, two, part) for part in tokens.split(30))
     of = found[found["reference"] == "uniform"]
     assert 0.6 < of["sem"].mean() / of["weight"].std() < 1.6 and of["weight"].std() > 0.01
 
 
 def test_a_weight_at_the_boundary_has_no_error(scene):
     references, held = scene
-    table = mixtures.nearest_mixture(references["generalizing"], references, held[OOD][:20])
-    assert (table["sem"].isna() == (table["weight"] < mixtures.BOUNDARY)).all() and table[
+    table = resemblance.nearest_mixture(references["generalizing"], references, held[OOD][:20])
+    assert (table["sem"].isna() == (table["weight"] < resemblance.BOUNDARY)).all() and table[
         "sem"
     ].isna().sum() == 3
 
@@ -174,7 +175,7 @@ def test_names_count_for_the_memorizing_predictor_alone(scene):
     references, held = scene
 
     def found(predictor):
-        rows = comparison.relabelling(
+        rows = resemblance.relabelling(
             predictor, held[OOD], vocab_size=4, generator=generator(0, "test")
         )
         return comparison.mean_over_rows(rows).mean().item()
@@ -197,7 +198,7 @@ def test_a_lexical_model_averaged_over_all_tables_knows_no_names_and_over_a_few_
 
     def found(tables):
         predictor = Average([functools.partial(model, table=table) for table in tables.split(1)])
-        rows = comparison.relabelling(
+        rows = resemblance.relabelling(
             predictor, tokens, vocab_size=4, generator=generator(0, "test")
         )
         return rows.mean().item()
@@ -235,7 +236,7 @@ def test_what_lies_midway_is_not_told_apart_and_what_is_far_from_all_is_no_match
 def test_values_are_ranked_as_far_as_they_are_told_apart():
     noise = torch.randn(50, generator=generator(0, "noise"))
     values = {"b": 1 + noise, "c": 1.001 + noise.flip(0), "a": noise - 5}
-    assert comparison.ranking(values) in ("a < b ≈ c", "a < c ≈ b")
+    assert ranking(values) in ("a < b ≈ c", "a < c ≈ b")
 
 
 def test_the_nearest_is_told_row_by_row(scene):
@@ -247,7 +248,7 @@ def test_the_nearest_is_told_row_by_row(scene):
             late, references["memorizing"](tokens), references["generalizing"](tokens)
         )
 
-    text = comparison.nearest_by_row(changing, references, held[OOD])
+    text = resemblance.nearest_by_row(changing, references, held[OOD])
     assert text == "generalizing at rows 1 to 9, memorizing at rows 10 to 32"
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from lexurn.base.seeding import generator
+from lexurn.chapters.data import discrimination
 from lexurn.generators.urns import Urns
-from lexurn.measures import discrimination
 
 # (V, C, D): in distribution G, M, S; out of distribution G, M, S; n_pools and n_sequences
 STATED = {

@@ -10,13 +10,13 @@ from lexurn.base import session
 from lexurn.base.seeding import generator
 from lexurn.chapters.rules import extrapolation, languages, lengths
 from lexurn.chapters.rules import plots as rules_plots
+from lexurn.chapters.rules.masses import rule_masses, uniform_strings
 from lexurn.chapters.train import one_run
 from lexurn.figures import plots
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import prompts
 from lexurn.generators.strings import string_lengths as sizes
 from lexurn.measures import intervals, rules
-from lexurn.measures.chance import uniform_strings
 from lexurn.models.generation import complete
 from lexurn.predictors.grammars import oracle
 from lexurn.runs import cache, snapshots, store, sweeps, workers
@@ -211,13 +211,13 @@ def test_progress_is_zero_for_chance_and_one_if_the_rule_always_holds():
         (uniform_strings(language), (0.0, 0.0)),
         (oracle("aNbN", max_length=12), (1.0, 1.0)),
     ):
-        table = rules.rule_masses(predictor, language).assign(
+        table = rule_masses(predictor, language).assign(
             prompts="words", best=False, language="aNbN", model="m", seed=0, step=1
         )
         progress = extrapolation.rule_progress(table).set_index("rule")["value"]
         assert progress[["rule 1", "rule 2"]].tolist() == pytest.approx(wanted, abs=1e-12)
     # Rule 2 always holds, rule 1 in one string of seven.
-    half = rules.rule_masses(oracle("aNbM", max_length=10), language)
+    half = rule_masses(oracle("aNbM", max_length=10), language)
     table = half.assign(prompts="words", best=False, language="aNbN", model="m", seed=0, step=1)
     progress = extrapolation.rule_progress(table).set_index("rule")["value"]
     assert progress["rule 2"] == pytest.approx(1) and progress["rule 1"] < 0.2

@@ -8,7 +8,7 @@ from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.chapters.coins import activations
 from lexurn.chapters.geometry import layers, vector_geometry
-from lexurn.generators.shuffling import shuffle_blocks
+from lexurn.chapters.geometry.shuffling import shuffle_blocks
 from lexurn.settings.resolver import check
 
 BACKBONES = {

@@ -8,6 +8,9 @@ import torch
 
 from lexurn.base.seeding import generator
 from lexurn.chapters.rules import extrapolation
+from lexurn.chapters.rules.masses import rule_masses
+from lexurn.chapters.rules.normative import Normative
+from lexurn.chapters.rules.string_probs import length_probs
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import PROMPTS, prompts, split_prompts
 from lexurn.generators.strings import EOS, FIRST_LETTER, PAD
@@ -15,7 +18,6 @@ from lexurn.measures import rules
 from lexurn.measures.chance import chance
 from lexurn.models.generation import complete_with_predictor
 from lexurn.predictors.grammars import oracle
-from lexurn.predictors.normative import Normative
 
 MOST = 7
 
@@ -170,14 +172,14 @@ def test_an_oracle_as_the_model_stays_in_the_language_and_has_all_mass_where_bot
     assert value(table, "rule_1", **outside) == pytest.approx(
         by_chance, abs=0.08
     )  # outside it knows nothing
-    masses = rules.rule_masses(exact, language)
+    masses = rule_masses(exact, language)
     assert value(masses, "both") > 0.05
     assert all(value(masses, each) == 0 for each in ("rule_1", "rule_2", "neither"))
 
 
 def test_masses_are_those_of_every_word_added_up():
     """A model that knows rule 2 alone: the oracle of words a*b* of any counts."""
-    masses = rules.rule_masses(oracle("aNbM", max_length=10), LANGUAGES["aNbN"])
+    masses = rule_masses(oracle("aNbM", max_length=10), LANGUAGES["aNbN"])
     assert value(masses, "both") == pytest.approx(1 / 7) and value(
         masses, "rule_2"
     ) == pytest.approx(6 / 7)
@@ -212,7 +214,7 @@ def enumerated(name, most, n_words, bits):
     ]
     tokens = language.encode(every, length=most + 1)
     obeyed = language.obeys_rules(tokens)
-    lengths = oracle(name, max_length=most).length_probs()
+    lengths = length_probs(oracle(name, max_length=most))
     first, second = obeyed[:, 0].tolist(), obeyed[:, 1].tolist()
     holds = {
         2: [a and b for a, b in zip(first, second, strict=True)],

@@ -6,6 +6,8 @@ import torch
 from scipy import stats
 
 from lexurn.base.seeding import generator
+from lexurn.chapters.analysis.correlation import rank_correlation
+from lexurn.chapters.rules.two_way import two_way_interval
 from lexurn.measures import intervals
 from lexurn.measures.intervals import bootstrap, format_with_error, mean_and_sem
 
@@ -98,20 +100,17 @@ def test_percentiles_are_widened_for_few_units_as_hesterberg_says(monkeypatch):
 
 def test_rank_correlations_are_those_of_scipy_and_their_p_is_that_of_random_orders():
     x, noise = np.random.default_rng(0).normal(size=40), np.random.default_rng(1).normal(size=40)
-    found = intervals.rank_correlation(x, x**3 + noise, generator=generator(0, "correlation"))
+    found = rank_correlation(x, x**3 + noise, generator=generator(0, "correlation"))
     assert (
         found.value == pytest.approx(stats.spearmanr(x, x**3 + noise).statistic) and found.sign == 1
     )
-    assert (
-        intervals.rank_correlation(x, -(x**3) - noise, generator=generator(0, "correlation")).sign
-        == -1
-    )
-    assert intervals.rank_correlation(x, noise, generator=generator(0, "none")).sign == 0
+    assert rank_correlation(x, -(x**3) - noise, generator=generator(0, "correlation")).sign == -1
+    assert rank_correlation(x, noise, generator=generator(0, "none")).sign == 0
     assert str(found).startswith(f"{found.value:+.2f} (p = ") and str(found).endswith("n = 40)")
 
 
 def test_a_few_units_in_perfect_order_are_told_and_fewer_or_equal_ones_are_not():
-    perfect = intervals.rank_correlation(
+    perfect = rank_correlation(
         [0.0, 1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 4.0, 8.0, 9.0], generator=generator(0, "few")
     )
     assert (
@@ -120,9 +119,7 @@ def test_a_few_units_in_perfect_order_are_told_and_fewer_or_equal_ones_are_not()
         and perfect.sign == 1
     )
     for values in ([1.0, 2.0, 3.0], [4.0] * 9):
-        unknown = intervals.rank_correlation(
-            values, values[:1] + values[1:], generator=generator(0, "few")
-        )
+        unknown = rank_correlation(values, values[:1] + values[1:], generator=generator(0, "few"))
         assert unknown.sign is None and str(unknown) == "not defined"
 
 
@@ -193,7 +190,7 @@ def test_intervals_over_runs_and_units_cover_what_intervals_over_either_do_not()
     stream, n, hits = generator(0, "two ways"), 2000, {"both": 0, "runs": 0, "units": 0}
     squares = []
     for _ in range(n):
-        both, over_runs, over_units = intervals.two_way_interval(
+        both, over_runs, over_units = two_way_interval(
             two_ways(5, 40, stream, (0.5, 1.0, 1.0)).numpy()
         )
         squares.append(both.error**2)
@@ -208,7 +205,7 @@ def test_intervals_over_runs_and_units_cover_what_intervals_over_either_do_not()
 
 def test_over_runs_and_units_is_the_usual_interval_where_only_one_differs():
     values = two_ways(6, 30, generator(0, "one way"), (1.0, 0.0, 0.0)).numpy()
-    both, over_runs, over_units = intervals.two_way_interval(values)
+    both, over_runs, over_units = two_way_interval(values)
     few = intervals.t_interval(values[:, 0].tolist())
     assert over_units == pytest.approx(0, abs=1e-12) and both.n == 6
     found = (both.value, both.low, both.high, both.error)
@@ -218,7 +215,7 @@ def test_over_runs_and_units_is_the_usual_interval_where_only_one_differs():
 
 
 def test_over_one_run_there_are_units_but_no_interval():
-    both, over_runs, over_units = intervals.two_way_interval([[0.0, 1.0, 1.0, 0.0]])
+    both, over_runs, over_units = two_way_interval([[0.0, 1.0, 1.0, 0.0]])
     assert both.value == 0.5 and np.isnan([both.low, both.error, over_runs]).all()
     assert over_units == pytest.approx((1 / 3 / 4) ** 0.5)
 

@@ -64,8 +64,7 @@ def mixture_weights(
     reference is 0 it counts as e^−700, so that gradients stay finite.
     """
     model = log_model.cpu().double().exp().flatten()  # rows · vocab
-    clamped = log_references.cpu().double().clamp_min(-700)
-    references = clamped.exp().flatten(1)  # references rows · vocab
+    references = log_references.cpu().double().clamp_min(-700).exp().flatten(1)
     n_rows = log_model.shape[:-1].numel()
 
     def loss_and_gradient(logits):
@@ -77,8 +76,13 @@ def mixture_weights(
         return loss.item(), (weights * (weights @ slopes - slopes)).numpy()
 
     start = torch.zeros(len(log_references), dtype=torch.float64).numpy()
-    options = {"maxiter": 1000, "ftol": 0.0, "gtol": 1e-9}
-    best = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
+    best = minimize(
+        loss_and_gradient,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 1000, "ftol": 0.0, "gtol": 1e-9},
+    )
     return torch.tensor(best.x).softmax(0)
 
 

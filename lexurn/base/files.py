@@ -14,10 +14,19 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lexurn.base.errors import StoreError
+
+FIXES = dict.fromkeys(
+    (errno.ENOSPC, errno.EDQUOT),
+    "; free some space, or move the store (LEXURN_RUNS) or the book's build (LEXURN_BUILD) to "
+    "another disk; the same command then resumes from the last save",
+) | dict.fromkeys(
+    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EFBIG),
+    "; set LEXURN_RUNS, or LEXURN_BUILD for the book, to a writable folder",
+)
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -106,10 +115,8 @@ def lock(
 def is_locked(folder: Path) -> bool:
     """Return True if a process holds the folder's lock at this moment."""
     try:
-        with (folder / ".lock").open() as file:
+        with suppress(FileNotFoundError), (folder / ".lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
     return False
@@ -121,12 +128,10 @@ def _try_lock(folder: Path) -> int | None:
     with store_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
+    with suppress(BlockingIOError, FileNotFoundError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), path.stat()):
             return descriptor  # otherwise the folder was deleted in the meantime
-    except (BlockingIOError, FileNotFoundError):
-        pass
     os.close(descriptor)
     return None
 
@@ -148,13 +153,5 @@ def store_errors(path: Path) -> Iterator[None]:
             error = (
                 OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(reason)
             )
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            fix = (
-                "; free some space, or move the store (LEXURN_RUNS) or the book's build "
-                "(LEXURN_BUILD) to another disk; the same command then resumes from the last save"
-            )
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EFBIG):
-            fix = "; set LEXURN_RUNS, or LEXURN_BUILD for the book, to a writable folder"
-        else:
-            fix = ""
+        fix = FIXES.get(error.errno, "")
         raise StoreError(f"cannot write {path}: {error.strerror or error}{fix}") from None

@@ -18,15 +18,3 @@ class Automaton:
     start: State
     step: Callable[[State, int], State]
     accepts: Callable[[State], bool]
-
-
-def intersection(first: Automaton, second: Automaton) -> Automaton:
-    """Return an automaton that accepts what both accept; its state is the pair of their states."""
-    return Automaton(
-        (first.start, second.start),
-        lambda states, read: (first.step(states[0], read), second.step(states[1], read)),
-        lambda states: first.accepts(states[0]) and second.accepts(states[1]),
-    )
-
-
-ALL_STRINGS = Automaton(None, lambda state, read: None, lambda state: True)

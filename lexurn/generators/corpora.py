@@ -36,10 +36,9 @@ def read(corpus: str, split: str) -> str:
         text = path.read_bytes().decode()
     except FileNotFoundError:
         names = sorted(file.name for file in path.parent.iterdir())
-        needed = ", ".join(f"{name}.txt" for name in SPLITS)
         raise ParameterError(
             f"corpus={corpus} has no {path.name}, only {', '.join(names[:8]) or 'no files'}; "
-            f"a folder needs {needed} (with train_split valid, the last two)"
+            "a folder needs train.txt, valid.txt, test.txt (with train_split valid, the last two)"
         ) from None
     except UnicodeDecodeError as error:
         raise ParameterError(

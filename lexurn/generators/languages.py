@@ -132,24 +132,30 @@ def _draw_even_counts(n: int, max_length: int, rng: np.random.Generator) -> list
 
 
 def _draw_ban(n: int, max_length: int, rng: np.random.Generator) -> list[list[int]]:
-    counts = _draw_even_counts(n, max_length, rng)
-    tails = ([0] * n_a + [1] * (length - 1 - n_a) for length, n_a in counts)
-    return [[1, *rng.permutation(tail).tolist()] for tail in tails]
+    return [
+        [1, *rng.permutation([0] * n_a + [1] * (length - 1 - n_a)).tolist()]
+        for length, n_a in _draw_even_counts(n, max_length, rng)
+    ]
 
 
 def _draw_bban(n: int, max_length: int, rng: np.random.Generator) -> list[list[int]]:
-    counts = _draw_even_counts(n, max_length, rng)
-    return [[1] * (length - n_a) + [0] * n_a for length, n_a in counts]
+    return [
+        [1] * (length - n_a) + [0] * n_a for length, n_a in _draw_even_counts(n, max_length, rng)
+    ]
 
 
 def _draw_abn(n: int, max_length: int, rng: np.random.Generator) -> list[list[int]]:
-    halves = rng.integers(1, max_length // 2, n, endpoint=True).tolist()
-    return [rng.permutation([0] * half + [1] * half).tolist() for half in halves]
+    return [
+        rng.permutation([0] * half + [1] * half).tolist()
+        for half in rng.integers(1, max_length // 2, n, endpoint=True).tolist()
+    ]
 
 
 def _draw_anbm(n: int, max_length: int, rng: np.random.Generator) -> list[list[int]]:
-    sizes = rng.integers(1, max_length - 3, n, endpoint=True).tolist()
-    return [[0] * size + [1] * (max_length - 2 - size) for size in sizes]
+    return [
+        [0] * size + [1] * (max_length - 2 - size)
+        for size in rng.integers(1, max_length - 3, n, endpoint=True).tolist()
+    ]
 
 
 def _draw_brackets(n_types: int, *, nested: bool) -> StringSampler:

@@ -13,7 +13,7 @@ Source: Mészáros et al. 2024 (arXiv 2409.13728). They draw the prompts of bbaN
 and draw from 16 bracket strings, where we take all strings of six letters.
 """
 
-from itertools import product
+from itertools import compress, product
 
 import torch
 from jaxtyping import Int64
@@ -58,14 +58,16 @@ def split_prompts(prompts: Tokens) -> tuple[Int64[Tensor, "some time"], Int64[Te
 def _split_all(letters: str, length: int, prefixes: set[str]) -> tuple[list[str], list[str]]:
     """Return all strings of `length` letters that are among `prefixes`, and all others."""
     strings = ["".join(string) for string in product(letters, repeat=length)]
-    outside = [string for string in strings if string not in prefixes]
-    return [string for string in strings if string in prefixes], outside
+    return (
+        [string for string in strings if string in prefixes],
+        [string for string in strings if string not in prefixes],
+    )
 
 
 def _bracket_prompts() -> tuple[list[str], list[str]]:
     strings = ["".join(string) for string in product("()[]", repeat=6)]
     is_dyck = LANGUAGES["dyck"].contains(LANGUAGES["dyck"].encode(strings, length=7)).tolist()
-    endings = [string for string, keep in zip(strings, is_dyck, strict=True) if keep]
+    endings = list(compress(strings, is_dyck))
     return ["([" + ending for ending in endings], [")[" + ending for ending in endings]
 
 

@@ -45,20 +45,26 @@ def even_final_run(text: str, letter: int) -> Rule:
         last_other = torch.arange(1, letters.shape[1] + 1).where(is_other, 0).amax(-1)
         return ((letters != -1).sum(-1) - last_other) % 2 == 0
 
-    automaton = Automaton(
-        0, lambda parity, read: 1 - parity if read == letter else 0, lambda parity: not parity
+    return Rule(
+        text,
+        predicate,
+        Automaton(
+            0, lambda parity, read: 1 - parity if read == letter else 0, lambda parity: not parity
+        ),
     )
-    return Rule(text, predicate, automaton)
 
 
 def starts_with(text: str, letter: int) -> Rule:
     """Require that `letter` comes first; the state is None before the first letter."""
-    automaton = Automaton(
-        None,
-        lambda is_right, read: read == letter if is_right is None else is_right,
-        lambda is_right: is_right is True,
+    return Rule(
+        text,
+        lambda letters: letters[:, 0] == letter,
+        Automaton(
+            None,
+            lambda is_right, read: read == letter if is_right is None else is_right,
+            lambda is_right: is_right is True,
+        ),
     )
-    return Rule(text, lambda letters: letters[:, 0] == letter, automaton)
 
 
 def equal_counts(text: str, *alphabet: int) -> Rule:
@@ -88,12 +94,15 @@ def in_order(text: str, *alphabet: int) -> Rule:
             ranks[letters == letter] = rank
         return (ranks.diff(dim=-1) >= 0).all(-1)
 
-    automaton = Automaton(
-        0,
-        lambda rank, read: alphabet.index(read) if 0 <= rank <= alphabet.index(read) else -1,
-        lambda rank: rank >= 0,
+    return Rule(
+        text,
+        predicate,
+        Automaton(
+            0,
+            lambda rank, read: alphabet.index(read) if 0 <= rank <= alphabet.index(read) else -1,
+            lambda rank: rank >= 0,
+        ),
     )
-    return Rule(text, predicate, automaton)
 
 
 def balanced(text: str, opening: int) -> Rule:

@@ -7,15 +7,14 @@ covers every completion up to the limit.
 from collections import Counter
 from collections.abc import Hashable
 from functools import reduce
-from math import log, nan
+from math import nan
 
 import pandas as pd
-import torch
 
-from lexurn.base.shapes import LogProbs, Predictor, Tokens
+from lexurn.base.shapes import Tokens
 from lexurn.generators.automata import Automaton
 from lexurn.generators.languages import LANGUAGES, Language
-from lexurn.generators.strings import FIRST_LETTER, force_padding, mask_special_tokens
+from lexurn.generators.strings import FIRST_LETTER
 
 
 def chance(language: Language | str, prompts: Tokens, *, limit: int) -> pd.DataFrame:
@@ -46,18 +45,6 @@ def chance(language: Language | str, prompts: Tokens, *, limit: int) -> pd.DataF
         "finished": totals["finished"] / n,
     }
     return pd.DataFrame({"measure": list(values), "value": list(values.values()), "n": n})
-
-
-def uniform_strings(language: Language) -> Predictor:
-    """Return a predictor that gives every letter and EOS the same probability."""
-
-    def predict(tokens: Tokens) -> LogProbs:
-        log_prob = -log(len(language.letters) + 1)
-        shape = (*tokens.shape, language.vocab_size)
-        log_probs = torch.full(shape, log_prob, dtype=torch.float64)
-        return force_padding(mask_special_tokens(log_probs), tokens)
-
-    return predict
 
 
 def _complete_uniformly(

@@ -1,18 +1,15 @@
-"""Which reference does a predictor resemble? Relative distance, relabelling, and texts.
+"""Which reference does a predictor resemble? Relative distance and texts.
 
-Every result comes with its uncertainty over sequences, for one model. `mean_over_runs` combines
-several models, each with its own pool and seed. Distances are symmetrized KL in nats, averaged over
-rows 1 … C.
+Every result comes with its uncertainty over sequences, for one model. Distances are
+symmetrized KL in nats, averaged over rows 1 … C.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
 
 import numpy as np
-import pandas as pd
-import torch
 from torch import Generator, Tensor
 
 from lexurn.base import divergences
@@ -78,53 +75,6 @@ def relative_distance(
     return RelativeDistance(interval, *mean_and_sem(scale))
 
 
-def along_training(
-    metrics: pd.DataFrame, *, memorizing: str, reference_distance: float, split: str
-) -> pd.DataFrame:
-    """Return step and relative_distance at every evaluation of a training run.
-
-    `metrics` are the logged distances of the model and `reference_distance` is d(G, M) on this
-    split.
-    """
-    to_g = metrics[f"{split}/symmetrized_kl/generalizing"]
-    to_m = metrics[f"{split}/symmetrized_kl/{memorizing}"]
-    relative = (to_g - to_m) / reference_distance
-    return pd.DataFrame({"step": metrics["step"], "relative_distance": relative})
-
-
-def mean_over_runs(distances: Sequence[RelativeDistance], *, generator: Generator) -> Interval:
-    """Return the mean relative distance of several runs, each divided by d(G, M) of its own pool.
-
-    The bootstrap resamples runs. `n` counts the runs with a determined relative distance; the
-    others are left out. Raises ValueError if no run has one.
-    """
-    values = [one.interval.value for one in distances if not one.is_undetermined]
-    if not values:
-        raise ValueError(
-            f"all of {len(distances)} relative distances are undetermined; "
-            "use pools for which G and the memorizer differ more"
-        )
-    return bootstrap(values, generator=generator)
-
-
-def relabelling(
-    predictor: Predictor, tokens: Tokens, *, vocab_size: int, generator: Generator
-) -> PerSequence:
-    """Return the symmetrized KL (batch time) between a prediction and its relabelled prediction.
-
-    The relabelled prediction is made for the sequence with tokens renamed by a random permutation
-    (never the identity), and its tokens are renamed back. It is 0 for S and, under a symmetric
-    prior, for G, but not for M.
-    """
-    names = torch.arange(vocab_size)
-    order = torch.rand(len(tokens), vocab_size, generator=generator).argsort(-1)  # old -> new
-    is_identity = (order == names).all(-1, keepdim=True)
-    order = torch.where(is_identity, names.roll(1), order).to(tokens.device)
-    renamed = divergences.as_double(predictor(order.gather(1, tokens)))
-    renamed_back = renamed.gather(-1, order[:, None].expand_as(renamed))
-    return divergences.symmetrized_kl(divergences.as_double(predictor(tokens)), renamed_back)
-
-
 def distance(first: Predictor, second: Predictor, tokens: Tokens) -> PerSequence:
     """Return the symmetrized KL between two predictors (batch time)."""
     return divergences.symmetrized_kl(first(tokens), second(tokens))
@@ -181,34 +131,6 @@ def describe(
             "the model is **far from both**. "
         )
     return text.rstrip()
-
-
-def ranking(values: Mapping[str, Tensor]) -> str:
-    """Return `a < b ≈ c` for values (batch) on the same sequences; ≈ if the order is not clear."""
-    names = sorted(values, key=lambda name: values[name].mean().item())
-    text = names[0]
-    for before, name in itertools.pairwise(names):
-        text += f" {'<' if is_above_zero(values[name] - values[before]) else '≈'} {name}"
-    return text
-
-
-def nearest_by_row(
-    predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens
-) -> str:
-    """Return a text: which reference is nearest at which rows from 1 on, if one is clear."""
-    scores = score_sequences(predictor, references, tokens)
-    nearest = []
-    for row in range(1, tokens.shape[1]):
-        values = {name: scores[name, "symmetrized_kl"][:, row] for name in references}
-        first, second = sorted(values, key=lambda name: values[name].mean().item())[:2]
-        is_clear = is_above_zero(values[second] - values[first])
-        nearest.append((row, first if is_clear else "none for certain"))
-    texts = []
-    for name, span in itertools.groupby(nearest, key=lambda pair: pair[1]):
-        rows = [row for row, _ in span]
-        place = f"row {rows[0]}" if len(rows) == 1 else f"rows {rows[0]} to {rows[-1]}"
-        texts.append(f"{name} at {place}")
-    return ", ".join(texts)
 
 
 def describe_scale(references: Mapping[str, Predictor], tokens: Tokens) -> str:

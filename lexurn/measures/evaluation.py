@@ -200,18 +200,6 @@ def predict_sequence(predictors: Mapping[str, Predictor], tokens: Tokens) -> pd.
     return pd.concat(tables, ignore_index=True)
 
 
-def keep_occurring_tokens(table: pd.DataFrame, tokens: Tokens) -> tuple[pd.DataFrame, list[int]]:
-    """Return the table of `predict_sequence` for the tokens that occur in the sequence, and these.
-
-    The tokens are renumbered in their order of first occurrence.
-    """
-    occurring = list(dict.fromkeys(tokens[0].tolist()))
-    number = {token: index for index, token in enumerate(occurring)}
-    rows = table[table["color"].isin(occurring)]
-    renumbered = rows.assign(color=rows["color"].map(number), ball=rows["ball"].map(number))
-    return renumbered, occurring
-
-
 def last_predictions(
     predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens
 ) -> pd.DataFrame:
@@ -229,9 +217,9 @@ def last_predictions(
         if log_probs.shape[-1] > MAX_TOKEN_COLUMNS:
             table[f"{name}/next"] = log_probs.exp().gather(-1, tokens[:, -1:])[:, 0].tolist()
             table[f"{name}/best"] = log_probs.argmax(-1).tolist()
-            continue
-        for color, probs in enumerate(log_probs.exp().T.tolist()):
-            table[f"{name}/{color}"] = probs
+        else:
+            for color, probs in enumerate(log_probs.exp().T.tolist()):
+                table[f"{name}/{color}"] = probs
     for name in references:
         distances = divergences.symmetrized_kl(last_rows["model"], last_rows[name])
         table[f"symmetrized_kl/{name}"] = distances.tolist()

@@ -59,15 +59,10 @@ class Interval:
         return f"{self.value:.{decimals}f} [{self.low:.{decimals}f}, {self.high:.{decimals}f}]"
 
 
-def mean(sample: np.ndarray, axis: int) -> Values:
-    """Return the mean over an axis: the default statistic of `bootstrap`."""
-    return sample.mean(axis)
-
-
 def bootstrap(
     *samples: Tensor | np.ndarray | Sequence[float],
     generator: Generator,
-    statistic: Callable[..., Values] = mean,
+    statistic: Callable[..., Values] = np.mean,
     level: float = 0.95,
 ) -> Interval:
     """Return the bootstrap interval of a statistic of quantities measured on the same units.
@@ -120,86 +115,6 @@ def t_test_sign(value: float, error: float, n: int) -> int:
     """
     half_width = float(stats.t.ppf(0.975, n - 1)) * error if n > 1 else inf
     return 0 if not abs(value) > half_width else int(np.sign(value))
-
-
-def two_way_interval(
-    values: np.ndarray | Sequence[Sequence[float]],
-) -> tuple[Interval, float, float]:
-    """Return the mean of `values` (runs units) with a two-way t interval, and two standard errors.
-
-    Every run answers the same units. The 95 % interval holds for new runs and new units; the
-    standard errors are those over runs alone and over units alone. All are NaN with fewer than two
-    runs or units.
-
-    Source: a two-way layout without replication. The variance is the mean square of runs plus the
-    mean square of units minus the mean square of the residual, which both contain. The degrees of
-    freedom are the smaller of runs and units, minus one, as for two-way clusters (Cameron, Gelbach
-    & Miller 2011, "Robust inference with multiway clustering", Journal of Business & Economic
-    Statistics 29).
-    """
-    values = np.asarray(values, dtype=float)
-    mean, run_means, unit_means = float(values.mean()), values.mean(1), values.mean(0)
-    run_variance, unit_variance = (
-        means.var(ddof=1) / len(means) if len(means) > 1 else nan
-        for means in (run_means, unit_means)
-    )
-    degrees_of_freedom = min(values.shape) - 1
-    error, half_width = nan, nan
-    if degrees_of_freedom > 0:
-        residual = ((values - run_means[:, None] - unit_means + mean) ** 2).sum()
-        shared = residual / ((len(run_means) - 1) * (len(unit_means) - 1)) / values.size
-        variance = max(run_variance, unit_variance, run_variance + unit_variance - shared)
-        error = float(variance**0.5)
-        half_width = float(stats.t.ppf(0.975, degrees_of_freedom)) * error
-    interval = Interval(mean, mean - half_width, mean + half_width, len(run_means), error)
-    return interval, float(run_variance**0.5), float(unit_variance**0.5)
-
-
-@dataclass(frozen=True)
-class Correlation:
-    """Spearman's rank correlation over `n` units, with the p value of a permutation test.
-
-    Both are NaN with fewer than `MIN_UNITS` units or if all values of one variable are equal.
-    """
-
-    value: float
-    p: float
-    n: int
-
-    @property
-    def sign(self) -> int | None:
-        """Return the sign if p is below 5 %, else 0; None if the correlation is not defined."""
-        return None if isnan(self.p) else int(np.sign(self.value)) * (self.p < 0.05)
-
-    def __str__(self) -> str:
-        if isnan(self.p):
-            return "not defined"
-        return f"{self.value:+.2f} (p = {self.p:.2g}, n = {self.n})"
-
-
-def rank_correlation(
-    first: np.ndarray | Sequence[float],
-    second: np.ndarray | Sequence[float],
-    *,
-    generator: Generator,
-) -> Correlation:
-    """Return Spearman's correlation with a permutation test, which is exact for few units."""
-    x, y = stats.rankdata(first), stats.rankdata(second)
-    if len(x) < MIN_UNITS or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return Correlation(nan, nan, len(x))
-
-    def statistic(x: np.ndarray, axis: int) -> Values:
-        return ((x - x.mean(axis, keepdims=True)) * (y - y.mean())).sum(axis)
-
-    result = stats.permutation_test(
-        (x,),
-        statistic,
-        permutation_type="pairings",
-        vectorized=True,
-        n_resamples=N_RESAMPLES,
-        rng=numpy_generator(generator),
-    )
-    return Correlation(float(np.corrcoef(x, y)[0, 1]), float(result.pvalue), len(x))
 
 
 def mean_and_sem(values: Tensor) -> tuple[float, float]:

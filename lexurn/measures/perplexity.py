@@ -51,13 +51,17 @@ def of_task(
     task: TextTask, predictors: Mapping[str, Predictor], *, batch_size: int = 64
 ) -> dict[str, Perplexity]:
     """Return the perplexity of each predictor over all tokens of the test text."""
-    options = {
-        "n_bytes": task.text.tokenizer.n_bytes,
-        "length": task.settings.task.context_length + 1,
-        "batch_size": batch_size,
-    }
     tokens = task.text.tokens("test")
-    return {name: of_text(predictor, tokens, **options) for name, predictor in predictors.items()}
+    return {
+        name: of_text(
+            predictor,
+            tokens,
+            n_bytes=task.text.tokenizer.n_bytes,
+            length=task.settings.task.context_length + 1,
+            batch_size=batch_size,
+        )
+        for name, predictor in predictors.items()
+    }
 
 
 def of_text(

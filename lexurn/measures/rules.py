@@ -1,7 +1,6 @@
 """Which rules of a formal language completions obey, and the values of baselines without a model.
 
     judge_completions(language, prompts, tokens)   which rules the strings obey: a tidy table
-    rule_masses(predictor, language)               exact probability of strings by obeyed rules
     baseline_levels(names)                         values of uniform chance and of immediate EOS
 
 All measures except `rule_1_of_finished` are shares of prompts. For rule 1 there are three: `rule_1`
@@ -11,23 +10,16 @@ already violate, is judged on the completion alone. `grammatical`: the whole fin
 the language.
 """
 
-from itertools import chain, product
-
 import pandas as pd
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from lexurn.base.shapes import Predictor, Tokens
+from lexurn.base.shapes import Tokens
 from lexurn.generators.languages import LANGUAGES, Language
 from lexurn.generators.prompts import prompts, split_prompts
 from lexurn.generators.strings import EOS
 from lexurn.measures.chance import chance
-
-MAX_LENGTH = {2: 8, 3: 6, 4: 5}
-"""Maximum string length in `rule_masses` by number of letters: 510, 1092 and 1364 strings."""
-
-MASSES = ("both", "rule_1", "rule_2", "neither")
 
 Strings = Int64[Tensor, "batch limit"]
 
@@ -62,27 +54,6 @@ def immediate_eos(language: Language, prompts: Tokens) -> pd.DataFrame:
     """Return the table of `judge_completions` for a baseline that always completes with EOS."""
     ended = torch.cat([prompts, torch.full((len(prompts), 1), EOS)], 1)
     return judge_completions(language, prompts, ended)
-
-
-def rule_masses(predictor: Predictor, language: Language) -> pd.DataFrame:
-    """Return the exact probability of all short strings by the rules that they obey.
-
-    Columns: measure (`MASSES`), value, n (strings). `rule_1` and `rule_2` count strings that obey
-    only this rule. Strings include EOS. Longer strings have the rest of the probability.
-    """
-    n_letters = len(language.letters)
-    max_length = MAX_LENGTH[n_letters]
-    letters = (product(language.letters, repeat=length) for length in range(1, max_length + 1))
-    strings = list(map("".join, chain.from_iterable(letters)))
-    tokens = language.encode(strings, length=max_length + 1)
-    probs = predictor(tokens).double().gather(-1, tokens[..., None])[..., 0].sum(-1).exp()
-    obeys_1, obeys_2 = language.obeys_rules(tokens).unbind(-1)
-    classes = (obeys_1 & obeys_2, obeys_1 & ~obeys_2, ~obeys_1 & obeys_2, ~obeys_1 & ~obeys_2)
-    rows = [
-        (name, probs[is_member].sum().item(), int(is_member.sum()))
-        for name, is_member in zip(MASSES, classes, strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["measure", "value", "n"])
 
 
 def prompt_sets(language: str, *, completions: str = "none") -> dict[str, Tokens]:

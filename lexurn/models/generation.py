@@ -78,8 +78,7 @@ def complete_with_predictor(
     tokens = torch.full((len(prompts), limit), PAD)
     tokens[:, : prompts.shape[1]] = prompts
     for row in range(prompts.shape[1], limit):
-        log_probs = predictor(tokens[:, : row + 1])[:, row]
-        tokens[:, row] = _choose(log_probs, generator)[:, 0]
+        tokens[:, row] = _choose(predictor(tokens[:, : row + 1])[:, row], generator)[:, 0]
     return tokens
 
 
@@ -97,11 +96,10 @@ def _choose(
 
 
 def _check_prompts(model: LanguageModel, prompts: Tokens) -> None:
-    if not prompts.numel():
-        return
-    lowest, highest = (FIRST_LETTER if model.has_special_tokens else 0), model.vocab_size - 1
-    if int(prompts.min()) < lowest or int(prompts.max()) > highest:
+    lowest = FIRST_LETTER if model.has_special_tokens else 0
+    if prompts.numel() and not lowest <= prompts.min() <= prompts.max() < model.vocab_size:
         raise ValueError(
-            f"the tokens of a prompt must lie in {lowest} … {highest}, got {int(prompts.min())} … "
-            f"{int(prompts.max())}; was the prompt written for another language?"
+            f"the tokens of a prompt must lie in {lowest} … {model.vocab_size - 1}, got "
+            f"{int(prompts.min())} … {int(prompts.max())}; was the prompt written for another "
+            "language?"
         )

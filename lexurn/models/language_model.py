@@ -49,8 +49,7 @@ class LanguageModel(nn.Module):
         self.vocab_size = vocab_size
         self.has_special_tokens = settings.task.n_special > 0
         self.start = None if self.has_special_tokens else nn.Parameter(torch.empty(1, d_model))
-        build_vocabulary = load_target("vocabulary", settings.vocabulary.name)
-        self.vocabulary = build_vocabulary(
+        self.vocabulary = load_target("vocabulary", settings.vocabulary.name)(
             vocab_size,
             d_model,
             settings.vocabulary,
@@ -58,18 +57,19 @@ class LanguageModel(nn.Module):
             d_out=settings.backbone.d_out,
         )
         encoding = settings.backbone.positions
-        self.positions = None
         self.scalar_position = SCALAR_POSITIONS.get(encoding)
-        if encoding == "learned" or self.scalar_position:
-            table = torch.empty(self.context_length, d_model)
-            self.positions = nn.Parameter(table, requires_grad=settings.backbone.positions_trained)
         if encoding == "sinusoidal":
-            del self.positions
             table = sinusoids(self.context_length, d_model)
             self.register_buffer("positions", table, persistent=False)
+        elif encoding == "learned" or self.scalar_position:
+            table = torch.empty(self.context_length, d_model)
+            self.positions = nn.Parameter(table, requires_grad=settings.backbone.positions_trained)
+        else:
+            self.positions = None
         self.bos = settings.backbone.bos
-        build_backbone = load_target("backbone", settings.backbone.name)
-        self.backbone = build_backbone(settings.backbone, n_rows=self.context_length + 1)
+        self.backbone = load_target("backbone", settings.backbone.name)(
+            settings.backbone, n_rows=self.context_length + 1
+        )
 
     def forward(
         self, tokens: Tokens, *, generator: Generator | None = None, table: Table | None = None
@@ -118,9 +118,9 @@ class LanguageModel(nn.Module):
         if row == 0:
             x = self.start_vector.expand(len(before), -1)
             state = state if self.bos else self.initial_state()
-            return self.read_out(self.backbone.step(x, state)[:, None], table)
-        x = self.vocabulary.embed(before, table)[:, 0]
-        x = x if self.positions is None else x + self.positions[row - 1]
+        else:
+            x = self.vocabulary.embed(before, table)[:, 0]
+            x = x if self.positions is None else x + self.positions[row - 1]
         return self.read_out(self.backbone.step(x, state)[:, None], table)
 
 

@@ -48,8 +48,9 @@ class Linear(Backbone):
     def __init__(self, settings: LinearSettings, *, n_rows: int):
         super().__init__()
         self.n_rows = n_rows
-        layers = (Layer(settings.d_model, n_rows) for _ in range(settings.n_layers))
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(
+            *(Layer(settings.d_model, n_rows) for _ in range(settings.n_layers))
+        )
 
     def forward(self, x: Hidden) -> Hidden:
         if x.shape[1] > self.n_rows:

@@ -139,16 +139,17 @@ class Block(nn.Module):
         self.resid_post = HookPoint("resid_post")
 
     def forward(self, x: Hidden, cache: Cache | None = None) -> Hidden:
-        def attend(x: Hidden) -> Hidden:
-            return self.dropout(self.attention(x, cache))
-
-        def apply_mlp(x: Hidden) -> Hidden:
-            return self.mlp_dropout(self.mlp(x))
-
-        x = self.sum(self.resid_pre(x), attend, self.attention_norm, self.attention_out_norm)
+        x = self.sum(
+            self.resid_pre(x),
+            lambda x: self.dropout(self.attention(x, cache)),
+            self.attention_norm,
+            self.attention_out_norm,
+        )
         x = self.resid_mid(x)
         if self.has_mlp:
-            x = self.sum(x, apply_mlp, self.mlp_norm, self.mlp_out_norm)
+            x = self.sum(
+                x, lambda x: self.mlp_dropout(self.mlp(x)), self.mlp_norm, self.mlp_out_norm
+            )
         return self.resid_post(x)
 
 

@@ -190,8 +190,9 @@ class XLSTM(Backbone):
 
     def __init__(self, settings: XLSTMSettings, *, n_rows: int | None = None):
         super().__init__()
-        blocks = (Block(settings, number) for number in range(settings.n_layers))
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = nn.Sequential(
+            *(Block(settings, number) for number in range(settings.n_layers))
+        )
         self.norm = nn.LayerNorm(settings.d_model, bias=False)
 
     def forward(self, x: Hidden) -> Hidden:

@@ -5,7 +5,7 @@ Memorizing     M: Bayes under a finite pool of urns                   counting.p
 Symmetrized    S: Bayes under the pool with all relabeled colours     symmetrized.py
 Uniform, Empirical   constant and empirical frequencies               counting.py
 grammars.oracle      the exact law of a formal language               grammars.py
-ngrams, normative, relabelled   n-grams, rational learner, renamed tokens
+ngrams, relabelled   n-grams, renamed tokens
 """
 
 from lexurn.predictors.combining import Average, cache_predictions, mean_prediction

@@ -88,7 +88,7 @@ class CountingOracle(Oracle):
         self.strides = np.array([int(np.prod(self.shape[i + 1 :])) for i in range(n_letters)])
         mass = self.string_probs.copy()
         for total in range(self.totals.max() - 1, -1, -1):
-            for cells, next_cells in self._transitions(total):
+            for cells, next_cells in self.transitions(total):
                 mass[cells] += mass[next_cells]
         next_mass = np.stack(
             [np.append(mass[stride:], np.zeros(stride)) for stride in self.strides]
@@ -96,7 +96,7 @@ class CountingOracle(Oracle):
         letter_mass = np.where(self.may_follow, next_mass, 0.0)
         self.table = torch.from_numpy(np.stack([*letter_mass, self.string_probs], -1))
 
-    def _transitions(self, total: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    def transitions(self, total: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return, for each letter, the cells of `total` letters that it may follow, and the cells
         that it leads to."""
         cells = np.flatnonzero(self.totals == total)
@@ -111,26 +111,3 @@ class CountingOracle(Oracle):
         is_allowed = may_follow.gather(-1, letters.clamp_min(0)[..., None])[..., 0]
         is_prefix = pad(is_allowed.long().cumprod(-1), (1, 0), value=1)
         return self.table[cells] * is_prefix[..., None]
-
-    def _string_classes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return for each possible count vector: the probability of one string, of all strings
-        with these counts, and their length."""
-        n_prefixes = np.zeros(len(self.totals))
-        n_prefixes[0] = 1.0
-        for total in range(self.totals.max()):
-            for cells, next_cells in self._transitions(total):
-                n_prefixes[next_cells] += n_prefixes[cells]
-        is_string = (self.string_probs > 0) & (n_prefixes > 0)
-        probs = self.string_probs[is_string]
-        return probs, (n_prefixes * self.string_probs)[is_string], self.totals[is_string]
-
-    def entropy(self) -> tuple[float, float]:
-        """Return the entropy in nats per string, and the mean length of strings."""
-        string_probs, class_probs, lengths = self._string_classes()
-        entropy = -(class_probs * np.log(string_probs)).sum()
-        return float(entropy), float((class_probs * lengths).sum())
-
-    def length_probs(self) -> Float64[np.ndarray, "lengths"]:
-        """Return the probability of each string length 0 … max_length."""
-        _, class_probs, lengths = self._string_classes()
-        return np.bincount(lengths, weights=class_probs, minlength=self.max_length + 1)

@@ -94,12 +94,14 @@ class TrainState:
 
     def _moments(self) -> Iterator[tuple[str, nn.Parameter, State]]:
         """Yield for every optimized parameter the prefix of its names, itself, and its moments."""
-        number = 0
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                for parameter in group["params"]:
-                    yield f"optimizer/{number}/", parameter, optimizer.state[parameter]
-                    number += 1
+        optimized = (
+            (optimizer, parameter)
+            for optimizer in self.optimizers
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        )
+        for number, (optimizer, parameter) in enumerate(optimized):
+            yield f"optimizer/{number}/", parameter, optimizer.state[parameter]
 
 
 def _with_prefix(prefix: str, tensors: State) -> State:

@@ -12,7 +12,7 @@ predictor, seems nearer to S too, most of all for flat urns. So every model has 
 G at the same distance from G as the model (`hedge`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log
 
 import numpy as np
@@ -21,7 +21,7 @@ import torch
 
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
-from lexurn.base.shapes import LogProbs
+from lexurn.base.shapes import LogProbs, Predictor, Tokens
 from lexurn.measures import comparison, discrimination, evaluation, intervals, mixtures
 from lexurn.predictors import Uniform
 from lexurn.runs.run import Run
@@ -149,11 +149,23 @@ def nearest_mixtures(runs: Sequence[Run]) -> pd.DataFrame:
         row = {"kind": settings.kind, "n_colors": settings.task.n_colors}
         row |= {"seed": settings.training.seed, **weights}
         for column, mixture in (("left_over", weights), ("from_g", only_g)):
-            row[column] = mixtures.kl_from_mixture(
-                run.predictor, references, tokens, weights=mixture
-            )
+            row[column] = kl_from_mixture(run.predictor, references, tokens, weights=mixture)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def kl_from_mixture(
+    predictor: Predictor,
+    references: Mapping[str, Predictor],
+    tokens: Tokens,
+    *,
+    weights: Mapping[str, float],
+) -> float:
+    """Return the mean KL(predictor ‖ mixture with `weights`) over rows 1 … C, in nats."""
+    log_model, log_references = mixtures.stack_log_probs(predictor, references, tokens)
+    ordered = torch.tensor([weights[name] for name in references], dtype=log_references.dtype)
+    mixed = (log_references.cpu() + ordered.log()[:, None, None, None]).logsumexp(0)
+    return divergences.kl(log_model.cpu(), mixed).mean().item()
 
 
 def distances_by_row(runs: Sequence[Run]) -> pd.DataFrame:

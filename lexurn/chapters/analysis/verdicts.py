@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 from torch import Generator
 
+from lexurn.chapters.analysis.correlation import Correlation, rank_correlation
 from lexurn.measures import intervals
-from lexurn.measures.intervals import Correlation, Interval
+from lexurn.measures.intervals import Interval
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,9 @@ def verdict(standings: pd.DataFrame, *, generator: Generator) -> Verdict:
         int((known["r_low"] > 0).sum()),
         int((standings["nearest"] > 1).sum()),
         intervals.bootstrap(r - control, generator=generator) if len(r) else no_interval,
-        intervals.rank_correlation(entropy, r, generator=generator),
-        intervals.rank_correlation(entropy, control, generator=generator),
-        intervals.rank_correlation(entropy, r - control, generator=generator),
+        rank_correlation(entropy, r, generator=generator),
+        rank_correlation(entropy, control, generator=generator),
+        rank_correlation(entropy, r - control, generator=generator),
     )
 
 

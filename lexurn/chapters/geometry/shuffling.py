@@ -1,12 +1,14 @@
 """Does the order of tokens matter? The geometry and the loss of a run on shuffled sequences."""
 
 import pandas as pd
+import torch
+from jaxtyping import Int64
+from torch import Generator, Tensor
 
 from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
 from lexurn.chapters.geometry import layers, token_geometry
-from lexurn.generators.shuffling import shuffle_blocks
 from lexurn.generators.strings import string_lengths
 from lexurn.models.language_model import evaluating
 from lexurn.runs.run import Run
@@ -42,6 +44,28 @@ def geometry_by_order(run: Run) -> pd.DataFrame:
         table = pd.concat([table, pd.DataFrame([loss])], ignore_index=True)
         parts.append(table.assign(order=order, block=block))
     return pd.concat(parts, ignore_index=True)
+
+
+def shuffle_blocks(
+    tokens: Tokens,
+    *,
+    block_length: int,
+    generator: Generator,
+    lengths: Int64[Tensor, "batch"] | None = None,
+) -> Tokens:
+    """Return every sequence with its blocks of `block_length` tokens in a random order of its own.
+
+    The last block may be shorter. With one block per sequence nothing changes. With `lengths`, only
+    the first `lengths` tokens of each sequence are shuffled.
+    """
+    n_sequences, n_rows = tokens.shape
+    rows = torch.arange(n_rows)
+    n_blocks = -(-n_rows // block_length)
+    block_keys = torch.rand(n_sequences, n_blocks, generator=generator)
+    keys = block_keys[:, rows // block_length]  # batch time
+    if lengths is not None:
+        keys[rows >= lengths[:, None]] = 2.0  # larger than every random key: these stay at the end
+    return tokens.gather(1, keys.argsort(dim=-1, stable=True))
 
 
 def _loss(run: Run, tokens: Tokens) -> float:

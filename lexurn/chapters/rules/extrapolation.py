@@ -4,7 +4,7 @@
     rates_along_training(run)          all rates of one run along training: a table that is cached
     rates_by_prompt(run)               rule 1 prompt by prompt, for intervals over seeds and prompts
 
-The measures are defined in `lexurn.measures.rules`.
+The measures are defined in `lexurn.measures.rules` and `lexurn.chapters.rules.masses`.
 """
 
 from collections.abc import Callable
@@ -18,17 +18,15 @@ from torch import Tensor
 
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Predictor, Tokens
+from lexurn.chapters.rules.masses import MASSES, rule_masses, uniform_strings
+from lexurn.chapters.rules.two_way import two_way_interval
 from lexurn.generators.languages import LANGUAGES, Language
 from lexurn.generators.strings import EOS
-from lexurn.measures.chance import uniform_strings
-from lexurn.measures.intervals import two_way_interval
 from lexurn.measures.rules import (
     MAIN_MEASURE,
-    MASSES,
     Strings,
     judge_completions,
     prompt_sets,
-    rule_masses,
 )
 from lexurn.models import LanguageModel
 from lexurn.models.generation import complete, complete_with_predictor

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from lexurn.base.seeding import generator
+from lexurn.chapters.rules.string_probs import string_entropy
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.strings import string_lengths
 from lexurn.measures import evaluation
@@ -26,7 +27,7 @@ def entropies(names: list[str], *, max_length: int) -> pd.DataFrame:
         n = 0
         sem = 0.0
         if isinstance(exact, CountingOracle):
-            total, length = exact.entropy()
+            total, length = string_entropy(exact)
         else:
             n = N_STRINGS
             draws = generator(0, "entropy", name)

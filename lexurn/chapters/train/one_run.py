@@ -100,7 +100,7 @@ def _(
     """Return some tokens from the middle of a text, and only those that occur there."""
     tokens = tokens[len(tokens) // 2, :MAX_ROWS][None]
     table = evaluation.predict_sequence(predictors, tokens)
-    table, occurring = evaluation.keep_occurring_tokens(table, tokens)
+    table, occurring = keep_occurring_tokens(table, tokens)
     tokenizer = task.text.tokenizer
     names = [tokenizer.decode([token]) for token in occurring]
     return table, [name.replace(" ", "·").replace("\n", "⏎") for name in names]
@@ -109,3 +109,15 @@ def _(
 def shown_splits(run: Run) -> list[str]:
     """Return the splits that are worth a panel each."""
     return list(run.splits)[:2]
+
+
+def keep_occurring_tokens(table: pd.DataFrame, tokens: Tokens) -> tuple[pd.DataFrame, list[int]]:
+    """Return the table of `predict_sequence` for the tokens that occur in the sequence, and these.
+
+    The tokens are renumbered in their order of first occurrence.
+    """
+    occurring = list(dict.fromkeys(tokens[0].tolist()))
+    number = {token: index for index, token in enumerate(occurring)}
+    rows = table[table["color"].isin(occurring)]
+    renumbered = rows.assign(color=rows["color"].map(number), ball=rows["ball"].map(number))
+    return renumbered, occurring

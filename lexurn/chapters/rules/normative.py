@@ -21,11 +21,23 @@ import numpy as np
 import torch
 
 from lexurn.base.shapes import LogProbs, Tokens, check_tokens
-from lexurn.generators.automata import ALL_STRINGS, Automaton, intersection
+from lexurn.chapters.rules.string_probs import length_probs
+from lexurn.generators.automata import Automaton
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.strings import EOS, FIRST_LETTER, force_padding
 from lexurn.predictors.grammars import oracle
 from lexurn.predictors.oracles import CountingOracle
+
+ALL_STRINGS = Automaton(None, lambda state, read: None, lambda state: True)
+
+
+def intersection(first: Automaton, second: Automaton) -> Automaton:
+    """Return an automaton that accepts what both accept; its state is the pair of their states."""
+    return Automaton(
+        (first.start, second.start),
+        lambda states, read: (first.step(states[0], read), second.step(states[1], read)),
+        lambda states: first.accepts(states[0]) and second.accepts(states[1]),
+    )
 
 
 class Hypothesis:
@@ -88,7 +100,7 @@ class Normative:
         first, second = (rule.automaton for rule in language.rules)
         self.automaton = intersection(first, second)
         self.hypotheses = [
-            Hypothesis(automaton, len(self.letters), exact.length_probs())
+            Hypothesis(automaton, len(self.letters), length_probs(exact))
             for automaton in (self.automaton, first, second, ALL_STRINGS)
         ]
         self.log_priors = [
