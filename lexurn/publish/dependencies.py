@@ -8,7 +8,9 @@ one of these changed.
 
 import ast
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,10 +80,8 @@ class Chapter:
         record = self.record
         if self._has_succeeded(record):
             return record["seconds"]
-        try:
-            measured = json.loads((paths.root() / "params" / "seconds.json").read_text())
-        except FileNotFoundError:
-            return None
+        path = paths.root() / "params" / "seconds.json"
+        measured = json.loads(path.read_text()) if path.exists() else {}
         return measured.get(scale, {}).get(self.name)
 
     def _has_succeeded(self, record: Mapping[str, Any]) -> bool:
@@ -95,10 +95,10 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
     """
     sources = {path.stem: path for path in sorted((paths.root() / "book").glob("[0-9][0-9]_*.py"))}
     short_names = {stem: stem.partition("_")[2] for stem in sources}
-    for name in names:
-        if name not in sources and name not in short_names.values():
-            hint = suggestion(name, sources)
-            raise ParameterError(f"no chapter {name}; {hint}there are {', '.join(sources)}")
+    if unknown := set(names) - {*sources, *short_names.values()}:
+        name = min(unknown)
+        hint = suggestion(name, sources)
+        raise ParameterError(f"no chapter {name}; {hint}there are {', '.join(sources)}")
     chapters = []
     for stem, source in sources.items():
         short = short_names[stem]
@@ -113,8 +113,7 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
                 f"{params}: {short}: {min(foreign)} is no parameter of {stem}, "
                 f"which has {', '.join(sorted(own))}"
             )
-        parameters = {name: value for name, value in values.items() if name in own}
-        chapters.append(Chapter(stem, parameters))
+        chapters.append(Chapter(stem, {name: values[name] for name in values if name in own}))
     return chapters
 
 
@@ -137,15 +136,29 @@ def write_record(path: str, loaded: list[str]) -> None:
 
 def module_hashes() -> dict[str, str]:
     """Return the hash of every module of the library, by the module's name."""
-    library = paths.LIBRARY
-    modules = [path.relative_to(library.parent).with_suffix("") for path in library.rglob("*.py")]
-    names = [".".join(module.parts).removesuffix(".__init__") for module in modules]
-    return {name: hash_if_exists(_module_path(name)) for name in names}
+    modules = {path.relative_to(paths.LIBRARY.parent): path for path in paths.LIBRARY.rglob("*.py")}
+    return {
+        ".".join(name.with_suffix("").parts).removesuffix(".__init__"): hash_if_exists(path)
+        for name, path in modules.items()
+    }
 
 
 def hash_if_exists(path: Path) -> str:
     """Return 12 digits of the hash of a file's content; empty if there is no such file."""
     return files.hash_bytes(path.read_bytes(), 12) if path.is_file() else ""
+
+
+@contextmanager
+def work_folder(name: str) -> Iterator[Path]:
+    """Provide an empty folder in the build folder, also after a kill, and remove it at the end."""
+    folder = paths.build_folder() / "work" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    with files.store_errors(folder):
+        folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parameter_names(source: Path) -> set[str]:
