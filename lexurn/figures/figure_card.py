@@ -80,8 +80,12 @@ class Card:
             for name, text in self._rows().items()
             if text
         )
-        picture = self.picture() if with_picture else ""
-        return HTML.format(name=self.name, picture=picture, links=links, rows=rows)
+        return HTML.format(
+            name=self.name,
+            picture=self.picture() if with_picture else "",
+            links=links,
+            rows=rows,
+        )
 
     def _rows(self) -> dict[str, str]:
         about = self.about

@@ -162,8 +162,13 @@ def distances_along_training(
         axes.axvline(best_step, color="0.8", linewidth=4, zorder=0)
     columns = [column.removeprefix(prefix) for column in metrics if column.startswith(prefix)]
     for name in order_names(column for column in columns if "/" not in column):
-        style = {"marker": ".", "label": display_name(name), **line_style(name)}
-        axes.plot(metrics["step"], metrics[prefix + name], **style)
+        axes.plot(
+            metrics["step"],
+            metrics[prefix + name],
+            marker=".",
+            label=display_name(name),
+            **line_style(name),
+        )
     axes.set(xlabel="step")
     return set_distance_axis(axes) if measure == "symmetrized_kl" else _set_regret_axis(axes)
 
@@ -179,9 +184,17 @@ def relative_distances(
     for kind, rows in histories.groupby("kind", sort=False):
         for _, run in rows.groupby("seed"):
             axes.plot(run["step"], run[y], color=color_of(kind), alpha=0.25, linewidth=0.8)
-        style = {"label": kind, "linewidth": 2.2, **line_style(kind)}
-        band = ("se", 2) if rows["seed"].nunique() >= 5 else None
-        seaborn.lineplot(rows, x="step", y=y, errorbar=band, legend=False, ax=axes, **style)
+        seaborn.lineplot(
+            rows,
+            x="step",
+            y=y,
+            errorbar=("se", 2) if rows["seed"].nunique() >= 5 else None,
+            legend=False,
+            label=kind,
+            linewidth=2.2,
+            ax=axes,
+            **line_style(kind),
+        )
     axes.set(xlabel="step", ylabel=label(y) if y in RELATIVE else f"{label(y)} (nats)")
     if log:
         set_log_steps(axes)
@@ -194,7 +207,7 @@ def distances_by_row(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
     `results` is a tidy table of an evaluation. A formal language has no symmetrized KL to its
     oracle, so a table without symmetrized KL is drawn as regrets.
     """
-    has_kl = bool((results["measure"] == "symmetrized_kl").any())
+    has_kl = (results["measure"] == "symmetrized_kl").any()
     measure = "symmetrized_kl" if has_kl else "regret"
     is_shown = (results["split"] == split) & (results["measure"] == measure)
     results = results[is_shown & ~results["row"].isin(["last", "mean"])]

@@ -43,7 +43,6 @@ class LiveTraining(Tracker):
         measure: str = "symmetrized_kl",
         interval: float = 2.0,
     ):
-        self.n_steps = n_steps
         self.judged = {"split": split, "measure": measure}
         self.interval = interval
         self.clock = Clock(n_steps)
@@ -70,18 +69,16 @@ class LiveTraining(Tracker):
         self.rows.append({"step": step, **metrics})
         time_left = self.clock.remaining(step)
         if time.monotonic() - self.last_drawn > self.interval:
-            self._draw(f"step {step} of {self.n_steps}, {time_left}")
+            title = f"step {step} of {self.clock.n_steps}, {time_left}"
+            live = TRAINING.model_copy(update={"title": title, "keywords": self.judged})
+            (picture,) = drawing.draw(live, pd.DataFrame(self.rows))
+            self._show(Image(picture.png, width=9 * 96))
+            self.last_drawn = time.monotonic()
 
     def finish(self) -> None:
         if self.rows and not self.lines:
             seconds = duration(time.monotonic() - self.start)
             self._show(f"Trained for {self.rows[-1]['step']:.0f} steps, {seconds} in all.")
-
-    def _draw(self, title: str) -> None:
-        live = TRAINING.model_copy(update={"title": title, "keywords": self.judged})
-        (picture,) = drawing.draw(live, pd.DataFrame(self.rows))
-        self._show(Image(picture.png, width=9 * 96))
-        self.last_drawn = time.monotonic()
 
     def _show(self, content: Any) -> None:
         content = Markdown(content) if isinstance(content, str) else content
@@ -134,7 +131,6 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
 
 
 def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[str], None]) -> int:
-    """Train all missing runs in `jobs` processes and return their number."""
     numbers = count(1)
     clock = Clock(len(missing))
     clock.remaining(0)

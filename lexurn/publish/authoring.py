@@ -201,7 +201,6 @@ def _read_with_newline(path: Path) -> str:
 
 
 def _write_all_or_none(texts: Mapping[Path, str]) -> None:
-    """Write all of these files, or restore all of them if one cannot be written."""
     previous = {path: path.read_text() if path.exists() else None for path in texts}
     try:
         for path, text in texts.items():

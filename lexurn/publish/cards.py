@@ -109,7 +109,6 @@ def _png_hashes(text: str) -> tuple[list[str], bool]:
 
 
 def _has_image_data(tree: Any) -> bool:
-    """Return whether an output has an image's media type or a widget contains an image."""
     if isinstance(tree, dict):
         is_image = any(name.startswith("image/") for name in tree)
         is_image |= tree.get("_model_name") in ("ImageModel", "VideoModel")

@@ -164,21 +164,6 @@ def table(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> pd.D
     return pd.DataFrame(rows).set_index("quantity")
 
 
-def numbers(measured: Mapping[str, Measurement]) -> pd.DataFrame:
-    """Return the numbers that a plot of claims needs: one row per claim.
-
-    Columns: claim, published, spread, low, high, ours, error, n.
-    """
-    fields = {"published", "spread", "low", "high"}
-    rows = [
-        {"claim": key}
-        | get(key).model_dump(include=fields)
-        | {"ours": ours.value, "error": ours.error, "n": ours.n}
-        for key, ours in measured.items()
-    ]
-    return pd.DataFrame(rows).astype({"published": float, "spread": float})
-
-
 def summary(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> str:
     """Return a sentence with the number of each verdict and the refuted claims; see `record`."""
     verdicts = record(measured, at_scale=at_scale)

@@ -9,7 +9,7 @@ one of these changed.
 import ast
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,14 +60,12 @@ class Chapter:
     def is_current(self) -> bool:
         """Whether the last execution succeeded and would give the same result now."""
         record = self.record
-        return self._has_succeeded(record) and all(
-            hash_if_exists(path) == digest
-            for path, digest in [
-                (self.executed, record["notebook"]),
-                (self.source, record["source"]),
-                *((_module_path(name), digest) for name, digest in record["modules"].items()),
-                *((store.stored(name), digest) for name, digest in record["used"].items()),
-            ]
+        return (
+            self._has_succeeded(record)
+            and hash_if_exists(self.executed) == record["notebook"]
+            and hash_if_exists(self.source) == record["source"]
+            and record["modules"].items() <= module_hashes().items()
+            and record["used"] == _hashes_of_stored(record["used"])
         )
 
     def expected_seconds(self, scale: str) -> float | None:
@@ -123,10 +121,7 @@ def write_record(path: str, loaded: list[str]) -> None:
 
     record = {
         "modules": [name for name in loaded if name.partition(".")[0] == "lexurn"],
-        "used": {
-            name: hash_if_exists(store.stored(name))
-            for name in sorted(session.current().used_files)
-        },
+        "used": _hashes_of_stored(sorted(session.current().used_files)),
         "claims": session.current().claims,
         "device": provenance.device(),
         "commit": provenance.short(provenance.commit(), provenance.is_changed()),
@@ -162,7 +157,6 @@ def work_folder(name: str) -> Iterator[Path]:
 
 
 def _parameter_names(source: Path) -> set[str]:
-    """Return the names in a chapter's parameters cell; raise ParameterError if it is unusable."""
     import jupytext
 
     cells = jupytext.read(source).cells
@@ -181,6 +175,5 @@ def _parameter_names(source: Path) -> set[str]:
         ) from None
 
 
-def _module_path(name: str) -> Path:
-    path = paths.LIBRARY.joinpath(*name.split(".")[1:])
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+def _hashes_of_stored(names: Iterable[str]) -> dict[str, str]:
+    return {name: hash_if_exists(store.stored(name)) for name in names}
