@@ -342,6 +342,7 @@ display(Markdown(f"M out of distribution at D = 1 (n = {n_pools} pools): " + "; 
 # What these figures should be was written down beforehand, with bands for 100 pools (`params/claims.yaml`).
 
 # %%
+from lexurn.chapters.data import claim_bands
 from lexurn.publish import claims
 
 cells_of = exact.assign(cell=[f"V{v}_C{c}_D{d}" for v, c, d in exact[["n_colors", "context_length", "n_tasks"]].values])
@@ -389,7 +390,7 @@ display(Markdown(" ".join(texts)))
 # All figures of this chapter that were published or known before, beside ours:
 
 # %%
-everything = claims.numbers(measured | scores)
+everything = claim_bands.numbers(measured | scores)
 alt = "For each claim its band, the published figure, and ours with two standard errors, on a logarithmic axis of nats."
 number = f"{n_pools} pools, and for the headline {headline['n'].max()} sets"
 figure(chapter_plots.bands, everything, name="claims", alt=alt, n=number, size=(9.0, 7.0))

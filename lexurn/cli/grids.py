@@ -1,6 +1,7 @@
 """`lexurn sweep`: train a grid of runs here or on a cluster."""
 
 import sys
+from itertools import count
 from pathlib import Path
 
 import click
@@ -42,20 +43,19 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     click.echo(counts)
     if missing:
         n_processes = 1 if cluster else jobs  # only the cluster knows its number of workers
-        seconds = sweeps.estimate(missing) / n_processes
-        click.echo(f"about {duration(seconds)} with {n_processes} process(es)")
+        time_left = duration(sweeps.estimate(missing) / n_processes)
+        click.echo(f"about {time_left} with {n_processes} process(es)")
     if dry_run:
         for point in grid.points:
             state = "failed before" if point in failed_before else "missing"
             click.echo(f"{state if point in missing else 'done':14} {point.name}")
         return
-    n_ended = 0
+    numbers = count(1)
     clock = Clock(len(missing))
     clock.remaining(0)
 
     def report(point: object, trace: str) -> None:
-        nonlocal n_ended
-        n_ended += 1
+        n_ended = next(numbers)
         left = clock.remaining(n_ended) if n_ended < len(missing) else "that was the last"
         result = "FAILED" if trace else "done"
         say(f"{n_ended} of {len(missing)}, {point.name}: {result}; {left}", bool(trace))

@@ -1,13 +1,24 @@
 """`lexurn book`, `lexurn freeze` and `lexurn new`: build, publish and extend the book."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
 
 import click
 
+from lexurn.base import files, paths
+
+
+def published_params() -> Path | None:
+    """Return the parameters of the published edition; None if chapters use their own."""
+    params = paths.root() / "params" / "book.yaml"
+    return params if params.exists() else None
+
+
 PARAMS = click.option(
     "--params",
+    default=published_params,
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="A file of parameters; by default the published edition's, params/book.yaml.",
 )
@@ -41,13 +52,10 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     code is 1. The exit code is also 1 if a number contradicts params/claims.yaml.
     """
     import asyncio
-    import os
 
-    from lexurn.base import files, paths
     from lexurn.publish import claims, dependencies, execution, site
     from lexurn.runs.tracking import duration
 
-    params = params or _published_params()
     scale = params.stem if params else "defaults"
     if fresh:
         os.environ["LEXURN_FRESH"] = "1"  # also for the processes that execute chapters
@@ -72,12 +80,14 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
             raise SystemExit(130) from None
     index = paths.build_folder() / "html" / "index.html"
     click.echo(f"the site is at {index}" if is_rendered else "the site is up to date")
-    has_failed = any(chapter.record["failed"] for chapter in selected)
-    for chapter in chapters:
-        for message in claims.unexpected_verdicts(chapter.record.get("claims", {})):
-            say(message, True)
-            has_failed = True
-    if has_failed:
+    contradictions = [
+        message
+        for chapter in chapters
+        for message in claims.unexpected_verdicts(chapter.record.get("claims", {}))
+    ]
+    for message in contradictions:
+        say(message, True)
+    if contradictions or any(chapter.record["failed"] for chapter in selected):
         raise SystemExit(1)
 
 
@@ -89,11 +99,9 @@ def freeze(params: Path | None) -> None:
     Every chapter must be up to date with these parameters, by `lexurn book` with the same ones.
     Published files that no chapter uses any longer are removed.
     """
-    from lexurn.base import files, paths
     from lexurn.publish import dependencies, edition
     from lexurn.runs import store
 
-    params = params or _published_params()
     chapters = dependencies.select_chapters((), params)
     if outdated := [chapter.name for chapter in chapters if not chapter.is_current]:
         raise files.StoreError(
@@ -117,11 +125,11 @@ def freeze(params: Path | None) -> None:
 @click.option("--title", help="Title of the chapter; by default its name.")
 def new(name: str, title: str | None) -> None:
     """Create a chapter that runs as it stands: book/NN_NAME.py and .ipynb, with an example."""
-    from lexurn.base import paths
     from lexurn.publish import authoring
 
-    paths_written = authoring.create_chapter(name, title=title)
-    source, notebook, *others = (path.relative_to(paths.root()) for path in paths_written)
+    source, notebook, *others = (
+        path.relative_to(paths.root()) for path in authoring.create_chapter(name, title=title)
+    )
     click.echo(
         f"created {source} and {notebook}\n"
         f"added the chapter to {', '.join(map(str, others))}\n\n"
@@ -130,14 +138,6 @@ def new(name: str, title: str | None) -> None:
         f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n"
         "  pytest tests/test_book.py"
     )
-
-
-def _published_params() -> Path | None:
-    """Return the parameters of the published edition; None if chapters use their own."""
-    from lexurn.base import paths
-
-    params = paths.root() / "params" / "book.yaml"
-    return params if params.exists() else None
 
 
 def say(text: str, is_last: bool) -> None:

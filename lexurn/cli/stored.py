@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lexurn import runs
+from lexurn.base.errors import ParameterError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -35,8 +38,6 @@ def list_runs(settings: tuple[str, ...] = (), form: str | None = None) -> None:
     Only settings that differ between the runs are shown. d is the distance to a reference out of
     distribution (symmetrized KL in nats, with its standard error).
     """
-    from lexurn import runs
-
     table = runs.table(**_parse_settings(settings))
     if form == "csv":
         click.echo(table.to_csv(index=False), nl=False)
@@ -54,24 +55,23 @@ def list_runs(settings: tuple[str, ...] = (), form: str | None = None) -> None:
 @click.option("--metrics", is_flag=True, help="All steps and columns of the metrics.")
 def show(name: str, metrics: bool) -> None:
     """Show settings, distances, provenance and metrics of one run."""
-    from lexurn import runs
     from lexurn.measures import evaluation
 
     run = runs.load(name)
     facts = run.provenance
     changed = " ".join(f"{name}={value}" for name, value in run.settings.changed().items())
-    last_step = run.metrics["step"].iloc[-1]
     dirty = " with changes" if facts["dirty"] else ""
     device = f"{facts['device']}, {facts['threads']} thread(s), {facts['precision']}"
-    columns = ["step", "train_loss", "validation_loss"]
-    columns += [name for name in run.metrics if name.startswith(KL_PREFIX) and name[-5:] != "/last"]
-    table = run.metrics if metrics else run.metrics[columns]
-    table = table if metrics else table.rename(columns=lambda name: name.replace(KL_PREFIX, "d_"))
+    table = run.metrics
+    if not metrics:
+        names = [name for name in table if name.startswith(KL_PREFIX) and name[-5:] != "/last"]
+        table = table[["step", "train_loss", "validation_loss", *names]]
+        table = table.rename(columns=lambda name: name.replace(KL_PREFIX, "d_"))
     max_rows = None if metrics else 20
     click.echo(
         f"{run.path.name}\n{run.path}\n\n"
         f"settings    {changed or 'the defaults'}\n"
-        f"best step   {_best_step(run)} of {last_step}, "
+        f"best step   {_best_step(run)} of {run.metrics['step'].iloc[-1]}, "
         f"validation loss {_validation_loss(run):.4f}\n"
         f"commit      {facts['commit'] or 'unknown'}{dirty}\n"
         f"trained     in {facts['duration']} on {device}\n"
@@ -87,19 +87,19 @@ def compare(names: tuple[str, ...]) -> None:
     """Show the differing settings and the distances of several runs side by side."""
     import pandas as pd
 
-    from lexurn import runs
     from lexurn.measures import evaluation
     from lexurn.runs import store
 
     compared = {store.key(run.path)[: _n_digits()]: run for run in map(runs.load, names)}
-    flat = {key: pd.Series(run.settings.flat(), dtype=object) for key, run in compared.items()}
-    summaries = {key: evaluation.summary(run.results).T for key, run in compared.items()}
-    settings = pd.DataFrame(flat)
+    settings = pd.DataFrame(
+        {key: pd.Series(run.settings.flat(), dtype=object) for key, run in compared.items()}
+    )
     differing = settings[settings.astype(str).nunique(axis=1) > 1].copy()
     differing.loc["best_step"] = list(map(_best_step, compared.values()))
-    losses = map(_validation_loss, compared.values())
-    differing.loc["validation_loss"] = [f"{loss:.4f}" for loss in losses]
-    distances = pd.concat({key: table.unstack() for key, table in summaries.items()}, axis=1)
+    differing.loc["validation_loss"] = [f"{_validation_loss(run):.4f}" for run in compared.values()]
+    distances = pd.concat(
+        {key: evaluation.summary(run.results).T.unstack() for key, run in compared.items()}, axis=1
+    )
     for key, run in compared.items():
         click.echo(f"{key}  {run.path.name}")
     click.echo(f"\n{differing.to_string()}")
@@ -117,17 +117,15 @@ def delete(names: tuple[str, ...], yes: bool) -> None:
     for folder in folders:
         state = "" if store.is_finished(folder) else "unfinished, "
         click.echo(f"{folder.name}  {state}{store.size(folder):,} bytes")
-    runs = "this run" if len(folders) == 1 else f"these {len(folders)} runs"
     if not yes:
-        click.confirm(f"Delete {runs}?", abort=True)
+        what = "this run" if len(folders) == 1 else f"these {len(folders)} runs"
+        click.confirm(f"Delete {what}?", abort=True)
     for folder in folders:
         store.delete(folder)
         click.echo(f"deleted {folder.name}")
 
 
 def _parse_settings(texts: tuple[str, ...]) -> dict[str, str]:
-    from lexurn.settings.resolver import ParameterError
-
     for text in texts:
         if "=" not in text:
             raise ParameterError(
@@ -146,8 +144,11 @@ def _format_table(table: "pd.DataFrame") -> str:
 
     key = table["name"].str[-12:].str[: _n_digits()]
     shown = pd.DataFrame({"run": key, "kind": table["kind"], "seed": table["seed"]})
-    names = [name for name in flat_names() if name not in ("seed", "lex", "label_permuted")]
-    differing = [name for name in names if table[name].astype(str).nunique() > 1]
+    differing = [
+        name
+        for name in flat_names()
+        if name not in ("seed", "lex", "label_permuted") and table[name].astype(str).nunique() > 1
+    ]
     shown[differing] = table[differing].where(table[differing].notna(), "")
     shown["best step"] = table["best_step"]
     shown["loss"] = table["validation_loss"].map("{:.4f}".format)

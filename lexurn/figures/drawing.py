@@ -8,6 +8,7 @@ card links to, `<name>.json` and `<name>.csv` (see `lexurn.figures.figure_card`)
 import io
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,31 +25,31 @@ from lexurn.runs import tables
 from lexurn.settings.registry import load_object
 
 DPI = 150
-PNG_METADATA = {"Software": None}
-SVG_METADATA = {"Date": None, "Creator": None}
 
 
 class Drawing(BaseModel):
-    """How a table is drawn."""
+    """How a table is drawn.
+
+    plot      the plot function, `module.name`; it takes a table, Axes and the keywords
+    by        a column: each of its values gets a panel that shows the rows with this value
+    each      one further keyword and its values: each value gets a panel
+    pages     whether each value gets a picture of its own instead of a panel
+    titles    the title of a panel; braces stand for the panel's value
+    legend    the title of a legend beside the last panel; None for no legend
+    size      width and height of a panel in inches
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     plot: str
-    """The plot function, `module.name`; it takes a table, Axes and the keywords."""
     keywords: dict[str, Any] = {}
     by: str = ""
-    """A column: each of its values gets a panel that shows the rows with this value."""
     each: dict[str, list[Any]] = {}
-    """One further keyword and its values: each value gets a panel."""
     pages: bool = False
-    """Whether each value gets a picture of its own instead of a panel."""
     titles: str = "{}"
-    """The title of a panel; braces stand for the panel's value."""
     title: str = ""
     legend: str | None = None
-    """The title of a legend beside the last panel; None for no legend."""
     size: tuple[float, float] = (4.2, 3.2)
-    """Width and height of a panel in inches."""
     share_y: bool = False
 
 
@@ -117,11 +118,9 @@ def plot_name(plot: Callable[..., Any]) -> str:
     Raises ParameterError if no other process can import the function.
     """
     name = f"{plot.__module__}.{getattr(plot, '__qualname__', '')}"
-    try:
+    with suppress(ParameterError):
         if plot.__module__ != "__main__" and load_plot(name) is plot:
             return name
-    except ParameterError:
-        pass
     raise ParameterError(
         f"another process cannot import {name} and could not redraw the figure; define the plot "
         "function in a module, such as lexurn/figures/plots.py"
@@ -139,21 +138,22 @@ def load_plot(name: str) -> Callable[..., Any]:
 
 
 def _panels(drawing: Drawing, table: pd.DataFrame) -> list[Panel]:
-    panels = []
     if drawing.by:
-        for value, rows in table.groupby(drawing.by, sort=False):
-            rows = rows.drop(columns=drawing.by).reset_index(drop=True)
-            panels.append(Panel(_panel_title(drawing, value), rows, drawing.keywords))
-        return panels
-    for keyword, values in drawing.each.items():
-        for value in values:
-            keywords = drawing.keywords | {keyword: value}
-            panels.append(Panel(_panel_title(drawing, value), table, keywords))
+        contents = [
+            (value, rows.drop(columns=drawing.by).reset_index(drop=True), {})
+            for value, rows in table.groupby(drawing.by, sort=False)
+        ]
+    else:
+        contents = [
+            (value, table, {keyword: value})
+            for keyword, values in drawing.each.items()
+            for value in values
+        ]
+    panels = [
+        Panel(drawing.titles.format(style.display_name(value)), rows, drawing.keywords | own)
+        for value, rows, own in contents
+    ]
     return panels or [Panel("", table, drawing.keywords)]
-
-
-def _panel_title(drawing: Drawing, value: Any) -> str:
-    return drawing.titles.format(style.display_name(value))
 
 
 def _draw_page(drawing: Drawing, plot: Callable[..., Axes], panels: list[Panel]) -> Picture:
@@ -171,6 +171,6 @@ def _draw_page(drawing: Drawing, plot: Callable[..., Axes], panels: list[Panel])
     layout = {"dpi": DPI, "bbox_inches": None if drawing.pages else "tight"}
     png = io.BytesIO()
     svg = io.BytesIO()
-    figure.savefig(png, format="png", metadata=PNG_METADATA, **layout)
-    figure.savefig(svg, format="svg", metadata=SVG_METADATA, **layout)
+    figure.savefig(png, format="png", metadata={"Software": None}, **layout)
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None}, **layout)
     return Picture(png.getvalue(), svg.getvalue())

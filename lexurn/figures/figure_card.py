@@ -80,19 +80,22 @@ class Card:
             for name, text in self._rows().items()
             if text
         )
-        picture = self.picture() if with_picture else ""
-        return HTML.format(name=self.name, picture=picture, links=links, rows=rows)
+        return HTML.format(
+            name=self.name,
+            picture=self.picture() if with_picture else "",
+            links=links,
+            rows=rows,
+        )
 
     def _rows(self) -> dict[str, str]:
         about = self.about
-        drawn = about["drawn"]
         return {
             "shows": about["alt"],
             "n": about["n"],
             "seeds": _shorten(about["seeds"]),
             "models": "; ".join(about["trained"]),
             "runs": _shorten([key[:6] for key in about["runs"]]),
-            "computed": f"{drawn['date']} on {drawn['device']}, commit {drawn['commit']}",
+            "computed": "{date} on {device}, commit {commit}".format_map(about["drawn"]),
             "compute again": f"`{about['command']}`" if about["command"] else "",
             "draw again": f"`lexurn redraw {self.name}.json`, with {self.name}.csv beside it",
         }
@@ -144,16 +147,22 @@ def card(
     cannot hold, and StoreError if the files cannot be written.
     """
     name = name or getattr(plot, "__name__", "")
-    options: dict[str, Any] = {"keywords": keywords, "by": by, "each": dict(each or {})}
-    options |= {"pages": pages, "titles": titles, "title": title, "legend": legend}
-    options |= {"size": size, "share_y": share_y}
+    options = {
+        "keywords": keywords,
+        "by": by,
+        "each": dict(each or {}),
+        "pages": pages,
+        "titles": titles,
+        "title": title,
+        "legend": legend,
+        "size": size,
+        "share_y": share_y,
+    }
     _check(name, table, alt, n, options)
+    options["plot"] = drawing.plot_name(plot)
     try:
         csv = tables.as_csv(table.reset_index(drop=True))
-        description = json.dumps({"plot": drawing.plot_name(plot), **options})
-        how = Drawing.model_validate_json(description)
-    except ParameterError:
-        raise
+        how = Drawing.model_validate_json(json.dumps(options))
     except (ValueError, TypeError) as error:
         raise ParameterError(f"figure {name}: {' '.join(str(error).split())}") from None
     pictures = drawing.draw(how, tables.from_csv(csv.encode()))
@@ -225,8 +234,7 @@ def _training_provenance(runs: Sequence[Run]) -> list[str]:
         root = "published edition" if store.is_published(run.path) else "own store"
         machine = facts["processor"] if facts["device"] == "cpu" else facts["device"]
         commit = provenance.short(facts["commit"], facts["dirty"])
-        date = facts["date"][:10]
-        counts[f"from the {root}, trained {date} on {machine}, commit {commit}"] += 1
+        counts[f"from the {root}, trained {facts['date'][:10]} on {machine}, commit {commit}"] += 1
     return [f"{number} {text}" for text, number in sorted(counts.items())]
 
 

@@ -95,8 +95,12 @@ def estimates(table: pd.DataFrame, axes: Axes, *, x: str) -> Axes:
         y = [order.index(name) + shift for name in rows["of"]]
         bars = [rows[x] - rows["low"], rows["high"] - rows[x]]
         axes.errorbar(rows[x], y, xerr=bars, fmt=marker, color=color, ms=5, lw=1, label=what)
-    axes.set(yticks=range(len(order)), yticklabels=order, ylim=(len(order) - 0.5, -0.5))
-    axes.set(xlabel=label(x))
+    axes.set(
+        yticks=range(len(order)),
+        yticklabels=order,
+        ylim=(len(order) - 0.5, -0.5),
+        xlabel=label(x),
+    )
     axes.locator_params(axis="x", nbins=6)
     axes.grid(axis="y", color="0.9", linewidth=0.8)
     return axes
@@ -158,8 +162,13 @@ def distances_along_training(
         axes.axvline(best_step, color="0.8", linewidth=4, zorder=0)
     columns = [column.removeprefix(prefix) for column in metrics if column.startswith(prefix)]
     for name in order_names(column for column in columns if "/" not in column):
-        style = {"marker": ".", "label": display_name(name), **line_style(name)}
-        axes.plot(metrics["step"], metrics[prefix + name], **style)
+        axes.plot(
+            metrics["step"],
+            metrics[prefix + name],
+            marker=".",
+            label=display_name(name),
+            **line_style(name),
+        )
     axes.set(xlabel="step")
     return set_distance_axis(axes) if measure == "symmetrized_kl" else _set_regret_axis(axes)
 
@@ -175,9 +184,17 @@ def relative_distances(
     for kind, rows in histories.groupby("kind", sort=False):
         for _, run in rows.groupby("seed"):
             axes.plot(run["step"], run[y], color=color_of(kind), alpha=0.25, linewidth=0.8)
-        style = {"label": kind, "linewidth": 2.2, **line_style(kind)}
-        band = ("se", 2) if rows["seed"].nunique() >= 5 else None
-        seaborn.lineplot(rows, x="step", y=y, errorbar=band, legend=False, ax=axes, **style)
+        seaborn.lineplot(
+            rows,
+            x="step",
+            y=y,
+            errorbar=("se", 2) if rows["seed"].nunique() >= 5 else None,
+            legend=False,
+            label=kind,
+            linewidth=2.2,
+            ax=axes,
+            **line_style(kind),
+        )
     axes.set(xlabel="step", ylabel=label(y) if y in RELATIVE else f"{label(y)} (nats)")
     if log:
         set_log_steps(axes)
@@ -190,7 +207,7 @@ def distances_by_row(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
     `results` is a tidy table of an evaluation. A formal language has no symmetrized KL to its
     oracle, so a table without symmetrized KL is drawn as regrets.
     """
-    has_kl = bool((results["measure"] == "symmetrized_kl").any())
+    has_kl = (results["measure"] == "symmetrized_kl").any()
     measure = "symmetrized_kl" if has_kl else "regret"
     is_shown = (results["split"] == split) & (results["measure"] == measure)
     results = results[is_shown & ~results["row"].isin(["last", "mean"])]
@@ -199,8 +216,9 @@ def distances_by_row(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
         n_seen = rows["row"].astype(int)
         axes.plot(n_seen, rows["mean"], label=display_name(name), **line_style(name))
         low = rows["mean"] - 2 * rows["sem"]
-        low = low.clip(lower=rows["mean"] / 10) if has_kl else low  # a log axis excludes zero
         high = rows["mean"] + 2 * rows["sem"]
+        if has_kl:
+            low = low.clip(lower=rows["mean"] / 10)  # a log axis excludes zero
         axes.fill_between(n_seen, low, high, color=color_of(name), alpha=0.2, linewidth=0)
     axes.set(xlabel="balls seen" if has_kl else "letters seen")
     return set_distance_axis(axes) if has_kl else _set_regret_axis(axes)
@@ -246,14 +264,17 @@ def predictions(table: pd.DataFrame, axes: Axes, *, names: Sequence[str] = ()) -
     for color, rows in table.groupby("color"):
         axes.plot(rows["row"], rows["probability"], color=colors[color], drawstyle="steps-mid")
         if not names:
-            end = (rows["row"].iloc[-1] + 1, rows["probability"].iloc[-1])
-            axes.text(*end, color, va="center", fontsize=7)
+            end = rows.iloc[-1]
+            axes.text(end["row"] + 1, end["probability"], color, va="center", fontsize=7)
     balls = table.drop_duplicates("row")
     for row, ball in balls[["row", "ball"]].values if names else ():
         axes.text(row, -0.16, names[ball], ha="center", va="center", fontsize=8)
     axes.scatter(balls["row"], [-0.06] * len(balls), c=[colors[i] for i in balls["ball"]], s=14)
-    low = -0.22 if names else -0.12
-    axes.set(xlabel="letters seen" if names else "balls seen", ylim=(low, 1), ylabel="probability")
+    axes.set(
+        xlabel="letters seen" if names else "balls seen",
+        ylim=(-0.22 if names else -0.12, 1),
+        ylabel="probability",
+    )
     return axes
 
 

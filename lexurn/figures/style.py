@@ -38,12 +38,12 @@ STYLES: dict[str, Any] = {
     "oracle": (0, (8, 2)),
     "relabelled": (0, (8, 2, 2, 2)),
 }
+# Line styles for curves that belong to neither a model nor a predictor.
 GREYS: list[dict[str, Any]] = [
     {"color": "0.1", "linestyle": "-"},
     {"color": "0.45", "linestyle": "--"},
     {"color": "0.65", "linestyle": ":", "linewidth": 2.5},
 ]
-"""Line styles for curves that belong to neither a model nor a predictor."""
 
 LINE_STYLES: tuple[Any, ...] = (
     "-",

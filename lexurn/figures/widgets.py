@@ -2,9 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import Any
 
+import ipywidgets
 import pandas as pd
+from IPython import get_ipython
+from IPython.display import Image, Markdown, display
 from matplotlib.axes import Axes
 
 from lexurn import runs
@@ -16,12 +20,12 @@ from lexurn.runs.run import Run
 from lexurn.runs.tracking import Clock, ProgressLines, Tracker, duration
 from lexurn.settings import Settings
 
-if TYPE_CHECKING:
-    import ipywidgets
-
-
 # Panels and legend of the live figure of a training.
-TRAINING: dict[str, Any] = {"each": {"view": ["losses", "distances"]}, "legend": "distance to"}
+TRAINING = Drawing(
+    plot="lexurn.figures.plots.training",
+    each={"view": ["losses", "distances"]},
+    legend="distance to",
+)
 
 
 class LiveTraining(Tracker):
@@ -39,7 +43,6 @@ class LiveTraining(Tracker):
         measure: str = "symmetrized_kl",
         interval: float = 2.0,
     ):
-        self.n_steps = n_steps
         self.judged = {"split": split, "measure": measure}
         self.interval = interval
         self.clock = Clock(n_steps)
@@ -66,26 +69,18 @@ class LiveTraining(Tracker):
         self.rows.append({"step": step, **metrics})
         time_left = self.clock.remaining(step)
         if time.monotonic() - self.last_drawn > self.interval:
-            self._draw(f"step {step} of {self.n_steps}, {time_left}")
+            title = f"step {step} of {self.clock.n_steps}, {time_left}"
+            live = TRAINING.model_copy(update={"title": title, "keywords": self.judged})
+            (picture,) = drawing.draw(live, pd.DataFrame(self.rows))
+            self._show(Image(picture.png, width=9 * 96))
+            self.last_drawn = time.monotonic()
 
     def finish(self) -> None:
         if self.rows and not self.lines:
-            seconds = time.monotonic() - self.start
-            step = int(self.rows[-1]["step"])
-            self._show(f"Trained for {step} steps, {duration(seconds)} in all.")
-
-    def _draw(self, title: str) -> None:
-        from IPython.display import Image
-
-        plot = "lexurn.figures.plots.training"
-        live = Drawing(plot=plot, title=title, keywords=self.judged, **TRAINING)
-        (picture,) = drawing.draw(live, pd.DataFrame(self.rows))
-        self._show(Image(picture.png, width=9 * 96))
-        self.last_drawn = time.monotonic()
+            seconds = duration(time.monotonic() - self.start)
+            self._show(f"Trained for {self.rows[-1]['step']:.0f} steps, {seconds} in all.")
 
     def _show(self, content: Any) -> None:
-        from IPython.display import Markdown, display
-
         content = Markdown(content) if isinstance(content, str) else content
         if self.handle is None:
             self.handle = display(content, display_id=True)
@@ -128,22 +123,20 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
         tracker = StatusTracker(title, settings.training.n_steps, say)
         results.append(runs.get(settings, tracker=tracker))
         n_trained += tracker.has_trained
-    seconds = duration(time.monotonic() - start)
     say(
-        f"{n_trained} run(s) trained in {seconds}, {len(wanted) - n_trained} loaded from the store."
+        f"{n_trained} run(s) trained in {duration(time.monotonic() - start)}, "
+        f"{len(wanted) - n_trained} loaded from the store."
     )
     return results
 
 
 def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[str], None]) -> int:
-    """Train all missing runs in `jobs` processes and return their number."""
-    n_ended = 0
+    numbers = count(1)
     clock = Clock(len(missing))
     clock.remaining(0)
 
     def report(point: Settings, trace: str) -> None:
-        nonlocal n_ended
-        n_ended += 1
+        n_ended = next(numbers)
         time_left = clock.remaining(n_ended) if n_ended < len(missing) else "that was the last"
         say(f"{n_ended} of {len(missing)} runs trained by {jobs} processes, {time_left}")
 
@@ -151,16 +144,14 @@ def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[s
     with workers.Processes(min(jobs, len(missing))) as executor:
         failed = sweeps.train(missing, executor, tell=report)
     if failed:
+        point, trace = next(iter(failed.items()))
         names = ", ".join(point.name for point in failed)
-        first = next(iter(failed.values())).strip()
-        raise RuntimeError(f"{len(failed)} run(s) failed: {names}; the first: {first}")
+        raise RuntimeError(f"{len(failed)} run(s) failed: {names}; the first: {trace.strip()}")
     return len(missing)
 
 
 def status_line() -> Callable[[str], None]:
     """Return a function that replaces its last text in a notebook, and elsewhere prints lines."""
-    from IPython.display import Markdown, display
-
     if not _in_notebook():
         return files.print_to_stderr
     handle = display(Markdown("preparing"), display_id=True)
@@ -174,14 +165,12 @@ def flipbook(
     label: str,
     alts: Sequence[str],
     **options: Any,
-) -> "ipywidgets.VBox":
+) -> ipywidgets.VBox:
     """Return a figure with its card whose pages a slider or a play button shows one at a time.
 
     `alts` has one alternative text per page; `options` are those of `figure_card.card`, with
     `each`. The browser links slider and pages, so saved notebooks and pages of the book move too.
     """
-    import ipywidgets
-
     card = figure_card.card(plot, table, pages=True, **options)
     pages = [card.picture(number, alt=alt) for number, alt in enumerate(alts)]
     stack = ipywidgets.Stack([ipywidgets.HTML(page) for page in pages], selected_index=0)
@@ -196,8 +185,4 @@ def flipbook(
 
 
 def _in_notebook() -> bool:
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
     return get_ipython() is not None and hasattr(get_ipython(), "kernel")

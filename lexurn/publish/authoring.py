@@ -1,7 +1,7 @@
 """Create a chapter that runs as it stands, with its entries in the book (see `create_chapter`)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from string import Template
 
@@ -107,11 +107,10 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
     title = name.replace("_", " ").capitalize() if title is None else title.strip()
     _check_name_and_title(name, title)
     chapters = sorted((root / "book").glob("[0-9][0-9]_*"))
-    for path in reversed(chapters):
-        if path.stem.partition("_")[2] == name:
-            raise FileExistsError(
-                f"there is book/{path.name}; choose another name, or move the file away"
-            )
+    if same_name := [path.name for path in chapters if path.stem.partition("_")[2] == name]:
+        raise FileExistsError(
+            f"there is book/{same_name[-1]}; choose another name, or move the file away"
+        )
     last = next(path for path in reversed(chapters) if path.suffix == ".py")
     stem = f"{int(chapters[-1].name[:2]) + 1:02}_{name}"
     header, *cells = re.split(r"^(?=# %%)", last.read_text(), flags=re.MULTILINE)
@@ -127,12 +126,25 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
     smoke = root / "params" / "smoke.yaml"
     readme = root / "README.md"
     notebook = jupytext.writes(jupytext.reads(text, "py:percent"), "ipynb")
+    cell = title.replace("|", "\\|")
     texts = {
         source: text,
         source.with_suffix(".ipynb"): notebook + "\n",
-        contents: _contents_with_chapter(contents, last.stem, stem),
+        contents: _insert_after(
+            contents,
+            rf"^( *)- file: {last.stem}\b.*\n(?:\1 +.*\n)*",  # with its indented lines
+            f"line `- file: {last.stem}`",
+            lambda match: f"{match[1]}- file: {stem}\n",
+        ),
         smoke: _smoke_with_chapter(smoke, name),
-        readme: _readme_with_chapter(readme, last.stem, stem, title),
+        readme: _insert_after(
+            readme,
+            rf"^\| \[{last.stem}\]\(book/{last.stem}\.py\) \| .* \| (.*) \|\n",
+            f"row of {last.stem}",
+            lambda match: (
+                f"| [{stem}](book/{stem}.py) | {cell} | {match[1].replace(last.stem, stem)} |\n"
+            ),
+        ),
     }
     _write_all_or_none(texts)
     return list(texts)
@@ -156,33 +168,22 @@ def _check_name_and_title(name: str, title: str) -> None:
         )
 
 
-def _contents_with_chapter(contents: Path, last: str, stem: str) -> str:
-    """Return the contents with a line after the last chapter's line and its indented lines."""
-    pattern = rf"^( *)- file: {last}\b.*\n(?:\1 +.*\n)*"
-    match = _find_entry(contents, pattern, f"line `- file: {last}`")
-    return _insert_after(match, f"{match[1]}- file: {stem}\n")
-
-
-def _readme_with_chapter(readme: Path, last: str, stem: str, title: str) -> str:
-    """Return the README with a row after the last chapter's row, with the same badge."""
-    pattern = rf"^\| \[{last}\]\(book/{last}\.py\) \| .* \| (.*) \|\n"
-    match = _find_entry(readme, pattern, f"row of {last}")
-    question = title.replace("|", "\\|")
-    badge = match[1].replace(last, stem)
-    return _insert_after(match, f"| [{stem}](book/{stem}.py) | {question} | {badge} |\n")
-
-
-def _find_entry(path: Path, pattern: str, entry: str) -> re.Match[str]:
-    match = re.search(pattern, _read_with_newline(path), re.MULTILINE)
-    if not match:
+def _insert_after(
+    path: Path, pattern: str, entry: str, new_text: Callable[[re.Match[str]], str]
+) -> str:
+    """Return a file's text with `new_text` after the entry that matches a pattern."""
+    text, n_entries = re.subn(
+        pattern,
+        lambda match: match[0] + new_text(match),
+        _read_with_newline(path),
+        count=1,
+        flags=re.MULTILINE,
+    )
+    if not n_entries:
         raise FileNotFoundError(
             f"{path.name} has no {entry} to put the new chapter after; add the entry"
         )
-    return match
-
-
-def _insert_after(match: re.Match[str], text: str) -> str:
-    return match.string[: match.end()] + text + match.string[match.end() :]
+    return text
 
 
 def _smoke_with_chapter(smoke: Path, name: str) -> str:
@@ -200,7 +201,6 @@ def _read_with_newline(path: Path) -> str:
 
 
 def _write_all_or_none(texts: Mapping[Path, str]) -> None:
-    """Write all of these files, or restore all of them if one cannot be written."""
     previous = {path: path.read_text() if path.exists() else None for path in texts}
     try:
         for path, text in texts.items():

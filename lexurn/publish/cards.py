@@ -36,9 +36,8 @@ def read_cards(notebook: Any) -> list[NotebookCard]:
     """Return all cards of a notebook in the order of its outputs, those in widgets last."""
     cards = []
     for text in _all_texts(notebook):
-        abouts = _decode_data(text, "application/json")
+        abouts = map(json.loads, _decode_data(text, "application/json"))
         for about, table in zip(abouts, _decode_data(text, "text/csv"), strict=False):
-            about = json.loads(about)
             if isinstance(about, dict) and {"drawing", "pictures", "name"} <= set(about):
                 cards.append(NotebookCard(about, table))
     return cards
@@ -76,15 +75,14 @@ def _outputs(notebook: Any) -> Iterator[tuple[str, Any]]:
     """Yield the data of each cell's outputs with the cell's place, and all widgets' states."""
     n_cells = len(notebook.cells)
     for number, cell in enumerate(notebook.cells, 1):
-        first = next((line.strip() for line in cell.source.splitlines() if line.strip()), "")
+        first_line = next(iter(cell.source.strip().splitlines()), "").strip()
         for output in cell.get("outputs", []):
-            yield f"cell {number} of {n_cells}, `{first}`", output.get("data", {})
+            yield f"cell {number} of {n_cells}, `{first_line}`", output.get("data", {})
     yield "a widget", notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
 
 
 def _all_texts(notebook: Any) -> Iterator[str]:
-    for _, output in _outputs(notebook):
-        yield from _texts(output)
+    return _texts([output for _, output in _outputs(notebook)])
 
 
 def _texts(tree: Any) -> Iterator[str]:
@@ -92,9 +90,8 @@ def _texts(tree: Any) -> Iterator[str]:
     if isinstance(tree, str):
         yield tree
     elif isinstance(tree, dict):
-        for name, branch in tree.items():
-            if name not in ("text/plain", "text/latex", WIDGETS):
-                yield from _texts(branch)
+        not_html = ("text/plain", "text/latex", WIDGETS)
+        yield from _texts([tree[name] for name in tree if name not in not_html])
     elif isinstance(tree, list):
         for branch in tree:
             yield from _texts(branch)
@@ -112,7 +109,6 @@ def _png_hashes(text: str) -> tuple[list[str], bool]:
 
 
 def _has_image_data(tree: Any) -> bool:
-    """Return whether an output has an image's media type or a widget contains an image."""
     if isinstance(tree, dict):
         is_image = any(name.startswith("image/") for name in tree)
         is_image |= tree.get("_model_name") in ("ImageModel", "VideoModel")

@@ -94,8 +94,11 @@ class Measurement:
         return self.error is not None and not isnan(self.error)
 
     def __str__(self) -> str:
-        text = f"{self.value:.3g}"
-        return intervals.format_with_error(self.value, self.error) if self.has_error else text
+        return (
+            intervals.format_with_error(self.value, self.error)
+            if self.has_error
+            else f"{self.value:.3g}"
+        )
 
     @property
     def exact_text(self) -> str:
@@ -161,23 +164,12 @@ def table(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> pd.D
     return pd.DataFrame(rows).set_index("quantity")
 
 
-def numbers(measured: Mapping[str, Measurement]) -> pd.DataFrame:
-    """Return the numbers that a plot of claims needs: one row per claim.
-
-    Columns: claim, published, spread, low, high, ours, error, n.
-    """
-    rows = []
-    for key, ours in measured.items():
-        fields = get(key).model_dump(include={"published", "spread", "low", "high"})
-        rows.append({"claim": key, **fields, "ours": ours.value, "error": ours.error, "n": ours.n})
-    return pd.DataFrame(rows).astype({"published": float, "spread": float})
-
-
 def summary(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> str:
     """Return a sentence with the number of each verdict and the refuted claims; see `record`."""
     verdicts = record(measured, at_scale=at_scale)
-    counts = Counter(verdicts.values())
-    text = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+    text = ", ".join(
+        f"{number} {verdict}" for verdict, number in Counter(verdicts.values()).items()
+    )
     refuted = [key for key, verdict in verdicts.items() if verdict == "refuted"]
     return f"Of {len(verdicts)} claims, {text}{': ' * bool(refuted)}{', '.join(refuted)}."
 

@@ -8,7 +8,9 @@ one of these changed.
 
 import ast
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,14 +60,12 @@ class Chapter:
     def is_current(self) -> bool:
         """Whether the last execution succeeded and would give the same result now."""
         record = self.record
-        return self._has_succeeded(record) and all(
-            hash_if_exists(path) == digest
-            for path, digest in [
-                (self.executed, record["notebook"]),
-                (self.source, record["source"]),
-                *((_module_path(name), digest) for name, digest in record["modules"].items()),
-                *((store.stored(name), digest) for name, digest in record["used"].items()),
-            ]
+        return (
+            self._has_succeeded(record)
+            and hash_if_exists(self.executed) == record["notebook"]
+            and hash_if_exists(self.source) == record["source"]
+            and record["modules"].items() <= module_hashes().items()
+            and record["used"] == _hashes_of_stored(record["used"])
         )
 
     def expected_seconds(self, scale: str) -> float | None:
@@ -78,10 +78,8 @@ class Chapter:
         record = self.record
         if self._has_succeeded(record):
             return record["seconds"]
-        try:
-            measured = json.loads((paths.root() / "params" / "seconds.json").read_text())
-        except FileNotFoundError:
-            return None
+        path = paths.root() / "params" / "seconds.json"
+        measured = json.loads(path.read_text()) if path.exists() else {}
         return measured.get(scale, {}).get(self.name)
 
     def _has_succeeded(self, record: Mapping[str, Any]) -> bool:
@@ -95,10 +93,10 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
     """
     sources = {path.stem: path for path in sorted((paths.root() / "book").glob("[0-9][0-9]_*.py"))}
     short_names = {stem: stem.partition("_")[2] for stem in sources}
-    for name in names:
-        if name not in sources and name not in short_names.values():
-            hint = suggestion(name, sources)
-            raise ParameterError(f"no chapter {name}; {hint}there are {', '.join(sources)}")
+    if unknown := set(names) - {*sources, *short_names.values()}:
+        name = min(unknown)
+        hint = suggestion(name, sources)
+        raise ParameterError(f"no chapter {name}; {hint}there are {', '.join(sources)}")
     chapters = []
     for stem, source in sources.items():
         short = short_names[stem]
@@ -113,8 +111,7 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
                 f"{params}: {short}: {min(foreign)} is no parameter of {stem}, "
                 f"which has {', '.join(sorted(own))}"
             )
-        parameters = {name: value for name, value in values.items() if name in own}
-        chapters.append(Chapter(stem, parameters))
+        chapters.append(Chapter(stem, {name: values[name] for name in values if name in own}))
     return chapters
 
 
@@ -124,10 +121,7 @@ def write_record(path: str, loaded: list[str]) -> None:
 
     record = {
         "modules": [name for name in loaded if name.partition(".")[0] == "lexurn"],
-        "used": {
-            name: hash_if_exists(store.stored(name))
-            for name in sorted(session.current().used_files)
-        },
+        "used": _hashes_of_stored(sorted(session.current().used_files)),
         "claims": session.current().claims,
         "device": provenance.device(),
         "commit": provenance.short(provenance.commit(), provenance.is_changed()),
@@ -137,10 +131,11 @@ def write_record(path: str, loaded: list[str]) -> None:
 
 def module_hashes() -> dict[str, str]:
     """Return the hash of every module of the library, by the module's name."""
-    library = paths.LIBRARY
-    modules = [path.relative_to(library.parent).with_suffix("") for path in library.rglob("*.py")]
-    names = [".".join(module.parts).removesuffix(".__init__") for module in modules]
-    return {name: hash_if_exists(_module_path(name)) for name in names}
+    modules = {path.relative_to(paths.LIBRARY.parent): path for path in paths.LIBRARY.rglob("*.py")}
+    return {
+        ".".join(name.with_suffix("").parts).removesuffix(".__init__"): hash_if_exists(path)
+        for name, path in modules.items()
+    }
 
 
 def hash_if_exists(path: Path) -> str:
@@ -148,8 +143,20 @@ def hash_if_exists(path: Path) -> str:
     return files.hash_bytes(path.read_bytes(), 12) if path.is_file() else ""
 
 
+@contextmanager
+def work_folder(name: str) -> Iterator[Path]:
+    """Provide an empty folder in the build folder, also after a kill, and remove it at the end."""
+    folder = paths.build_folder() / "work" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    with files.store_errors(folder):
+        folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _parameter_names(source: Path) -> set[str]:
-    """Return the names in a chapter's parameters cell; raise ParameterError if it is unusable."""
     import jupytext
 
     cells = jupytext.read(source).cells
@@ -168,6 +175,5 @@ def _parameter_names(source: Path) -> set[str]:
         ) from None
 
 
-def _module_path(name: str) -> Path:
-    path = paths.LIBRARY.joinpath(*name.split(".")[1:])
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+def _hashes_of_stored(names: Iterable[str]) -> dict[str, str]:
+    return {name: hash_if_exists(store.stored(name)) for name in names}

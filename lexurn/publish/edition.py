@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from lexurn import runs
 from lexurn.base import divergences, files, paths
 from lexurn.measures.comparison import mean_over_rows
+from lexurn.publish.dependencies import work_folder
 from lexurn.runs import provenance, store
 
 MAX_BYTES = 25_000_000  # of a whole edition
@@ -29,45 +30,46 @@ N_ROUNDING_SEQUENCES = 50  # on which the effect of rounding the weights is meas
 def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     """Replace `book/results` by the files named in `used`, and return the new `edition.json`.
 
-    `used` has the form of `Session.used_files`, and may name runs and tables that are published
-    already.
-    Raises StoreError if a run is missing or was trained with uncommitted changes, or if the edition
-    is too large; the published edition then stays as it was.
+    `used` has the form of `Session.used_files`, and may name published runs and tables too. Raises
+    StoreError if a run is missing or was trained with uncommitted changes, or if the edition is too
+    large; the published edition then stays as it was.
     """
     used = set(used)
     target = paths.root() / "book" / "results"
-    stage = paths.build_folder() / "work" / "results"
-    shutil.rmtree(stage, ignore_errors=True)
-    with files.store_errors(stage):
-        stage.mkdir(parents=True)
     names = sorted({name.partition("/")[0] for name in used} - {"tables"})
     initial_keys = {_load_used(name).settings.training.init_from for name in names}
     rounding = (store.edition() or {}).get("rounding", 0.0)
     machines = set()
-    for name in names:
-        run = _load_used(name)
-        has_weights = f"{name}/{store.WEIGHTS}" in used
-        half = store.key(stage / name) not in initial_keys
-        rounding = max(rounding, _freeze_run(run, stage / name, weights=has_weights, half=half))
-        device = run.provenance["device"]
-        machines.add(run.provenance["processor"] if device == "cpu" else device)
-    for name in sorted(name for name in used if name.startswith("tables/")):
-        source = store.stored(name)
-        store.check(source)
-        (stage / "tables").mkdir(exist_ok=True)
-        content = files.read(source.with_name(Path(name).name))
-        files.write(stage / f"{name}.gz", gzip.compress(content, mtime=0))
-    edition = seal(stage, scale=scale, machines=sorted(machines), rounding=rounding)
-    if (size := store.size(stage)) > MAX_BYTES:
-        raise files.StoreError(
-            f"this edition has {size:,} bytes, more than {MAX_BYTES:,}; let its chapters use less"
-        )
-    previous = stage.with_name("results-before")
-    shutil.rmtree(previous, ignore_errors=True)
-    with files.store_errors(target):
-        if target.exists():
-            shutil.move(target, previous)
-        shutil.move(stage, target)
+    with work_folder("results") as stage:
+        for name in names:
+            run = _load_used(name)
+            change = _freeze_run(
+                run,
+                stage / name,
+                weights=f"{name}/{store.WEIGHTS}" in used,
+                half=run.settings.key not in initial_keys,
+            )
+            rounding = max(rounding, change)
+            device = run.provenance["device"]
+            machines.add(run.provenance["processor"] if device == "cpu" else device)
+        for name in sorted(name for name in used if name.startswith("tables/")):
+            source = store.stored(name)
+            store.check(source)
+            (stage / "tables").mkdir(exist_ok=True)
+            content = files.read(source.with_name(Path(name).name))
+            files.write(stage / f"{name}.gz", gzip.compress(content, mtime=0))
+        edition = seal(stage, scale=scale, machines=sorted(machines), rounding=rounding)
+        if (size := store.size(stage)) > MAX_BYTES:
+            raise files.StoreError(
+                f"this edition has {size:,} bytes, more than {MAX_BYTES:,}; "
+                "let its chapters use less"
+            )
+        previous = stage.with_name("results-before")
+        shutil.rmtree(previous, ignore_errors=True)
+        with files.store_errors(target):
+            if target.exists():
+                shutil.move(target, previous)
+            shutil.move(stage, target)
     shutil.rmtree(previous, ignore_errors=True)
     return edition
 
@@ -76,8 +78,12 @@ def seal(root: Path, **about: Any) -> dict[str, Any]:
     """Write `edition.json` with the hashes of all files below a folder, and return its content."""
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     hashes = {name: files.hash_file(root / name) for name in names if name != store.EDITION}
-    date = datetime.now(UTC).isoformat(timespec="seconds")
-    edition = {"frozen": date, "commit": provenance.commit(), **about, "files": hashes}
+    edition = {
+        "frozen": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": provenance.commit(),
+        **about,
+        "files": hashes,
+    }
     files.write(root / store.EDITION, json.dumps(edition, indent=1))
     return edition
 

@@ -10,14 +10,22 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jupytext
+import nbformat
+
 from lexurn.base import files, paths
 from lexurn.publish import cards
-from lexurn.publish.dependencies import RECORD_CELL, Chapter, hash_if_exists, module_hashes
+from lexurn.publish.dependencies import (
+    RECORD_CELL,
+    Chapter,
+    hash_if_exists,
+    module_hashes,
+    work_folder,
+)
 from lexurn.runs.tracking import duration
 
 FAILURE_BANNER = """
@@ -87,8 +95,8 @@ async def execute_all(
         async with semaphore:
             threads = max(int(chapter.parameters.get("threads", 1)) // n_parallel, 1)
             record = await execute(chapter, progress, threads=threads, timeout=timeout)
-            result = f"{record['failed'] or 'done'} ({duration(record['seconds'])})"
-            progress.end(chapter.name, result)
+            seconds = duration(record["seconds"])
+            progress.end(chapter.name, f"{record['failed'] or 'done'} ({seconds})")
 
     reporting = asyncio.create_task(progress.report())
     try:
@@ -111,9 +119,6 @@ async def execute(
     of a failed chapter has the results up to the failure. Raises StoreError if the notebook or the
     record cannot be written.
     """
-    import jupytext
-    import nbformat
-
     start = time.monotonic()
     parameters = dict(chapter.parameters)
     # Hash before the execution, so that later edits count as changes.
@@ -121,7 +126,7 @@ async def execute(
     modules = module_hashes()
     source = jupytext.read(chapter.source)
     shutil.rmtree(paths.build_folder() / "figures" / chapter.name, ignore_errors=True)
-    with _empty_folder(paths.build_folder() / "work" / chapter.name) as folder:
+    with work_folder(chapter.name) as folder:
         record_path = folder / "record.json"
         cell = nbformat.v4.new_code_cell(
             RECORD_CELL.format(path=str(record_path)), metadata={"tags": [RECORD_TAG]}
@@ -143,8 +148,11 @@ async def execute(
         except (OSError, ValueError):  # papermill had not started, or the disk is full
             result = source
         record = json.loads(record_path.read_text()) if record_path.exists() else EMPTY_RECORD
-    hidden = {RECORD_TAG, ERROR_TAG}
-    result.cells = [cell for cell in result.cells if not hidden & {*cell.metadata.get("tags", [])}]
+    result.cells = [
+        cell
+        for cell in result.cells
+        if not {RECORD_TAG, ERROR_TAG} & {*cell.metadata.get("tags", [])}
+    ]
     failed = failed or next(cards.find_lint(result), "")
     _clean(result, chapter.name, failed)
     with files.store_errors(chapter.executed):
@@ -167,8 +175,6 @@ async def execute(
 
 def _clean(notebook: Any, name: str, failed: str) -> None:
     """Remove papermill's metadata, and state below the title what failed."""
-    import nbformat
-
     for part in (notebook, *notebook.cells):
         part.metadata.pop("papermill", None)  # has dates and paths; the record has what matters
     if not (notebook.cells and notebook.cells[0].source.startswith("# ")):
@@ -177,18 +183,6 @@ def _clean(notebook: Any, name: str, failed: str) -> None:
         heading, _, rest = notebook.cells[0].source.partition("\n")
         banner = FAILURE_BANNER.format(failed=failed.replace("```", "'''"))
         notebook.cells[0].source = heading + banner + rest
-
-
-@contextmanager
-def _empty_folder(folder: Path) -> Iterator[Path]:
-    """Provide an empty folder, also after a kill, and remove it at the end."""
-    shutil.rmtree(folder, ignore_errors=True)
-    with files.store_errors(folder):
-        folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _run(job: dict[str, Any], log: Path, start_cell: Callable[[int, int], None]) -> str:
@@ -214,8 +208,11 @@ async def _run(job: dict[str, Any], log: Path, start_cell: Callable[[int, int], 
                 number = message["cell"]
                 n_cells = message["n_cells"] - 1  # without the cell that records
                 start_cell(number, n_cells)
-                place = f"cell {number} of {n_cells}, `{message['text']}`: "
-                place = place if number <= n_cells else "writing the record: "
+                place = (
+                    f"cell {number} of {n_cells}, `{message['text']}`: "
+                    if number <= n_cells
+                    else "writing the record: "
+                )
         await process.wait()
     finally:
         process.stdin.close()
@@ -226,8 +223,6 @@ async def _run(job: dict[str, Any], log: Path, start_cell: Callable[[int, int], 
     if error is None and process.returncode < 0:
         error = f"the process was killed (signal {-process.returncode}); out of memory?"
     elif error is None:
-        lines = log.read_text(errors="replace").split("\n")
-        error = next(
-            (line.strip() for line in reversed(lines) if line.strip()), "the process ended"
-        )
+        last_line = log.read_text(errors="replace").strip().rpartition("\n")[2].strip()
+        error = last_line or "the process ended"
     return place + error if error else ""

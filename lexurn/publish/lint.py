@@ -4,11 +4,12 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import jupytext
 import yaml
+from jupytext.compare import NotebookDifference, compare_notebooks
 
 from lexurn.base.errors import ParameterError
 from lexurn.settings import resolver
@@ -24,21 +25,18 @@ DECIMALS_ALLOWED = re.compile(
 
 def find_lint(path: Path) -> list[str]:
     """Return all findings on a chapter, given by its source, and its notebook."""
-    import jupytext
-
     source = path.with_suffix(".py")
     chapter = jupytext.read(source)
     code = [cell for cell in chapter.cells if cell.cell_type == "code"]
     prose = "\n".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
     tagged = [cell.source for cell in code if "parameters" in cell.metadata.get("tags", [])]
-    checks = [
-        _check_notebook(source, chapter),
-        _check_prose(prose),
-        _check_code(source, code),
-        _check_parameters(tagged),
-        _check_repository(source, code),
+    return [
+        *_check_notebook(source, chapter),
+        *_check_prose(prose),
+        *_check_code(source, code),
+        *_check_parameters(tagged),
+        *_check_repository(source, code),
     ]
-    return list(chain(*checks))
 
 
 def parameter_line(name: str) -> str:
@@ -57,9 +55,6 @@ def _names_choices(text: str, schema: dict[str, Any]) -> bool:
 
 
 def _check_notebook(source: Path, chapter: Any) -> Iterator[str]:
-    import jupytext
-    from jupytext.compare import NotebookDifference, compare_notebooks
-
     path = source.with_suffix(".ipynb")
     convert = f"jupytext --to ipynb book/{source.name}"
     update = convert.replace("ipynb ", "ipynb --update ")
@@ -71,10 +66,15 @@ def _check_notebook(source: Path, chapter: Any) -> Iterator[str]:
     if not path.exists():
         yield f"{path.name} is missing; {update}"
         return
-    options = ("compare_ids", "compare_outputs", "raise_on_first_difference")
     try:
         notebook = jupytext.read(path)
-        compare_notebooks(notebook, chapter, **dict.fromkeys(options, False))
+        compare_notebooks(
+            notebook,
+            chapter,
+            compare_ids=False,
+            compare_outputs=False,
+            raise_on_first_difference=False,
+        )
     except NotebookDifference as difference:
         yield f"{path.name} differs from {source.name} ({difference}); {update}"
     except ValueError:
@@ -115,8 +115,8 @@ def _check_code(source: Path, code: list[Any]) -> Iterator[str]:
     for cell in code:
         first = cell.source.partition("\n")[0]
         n_lines = cell.source.count("\n") + 1
-        has_parameters = "parameters" in cell.metadata.get("tags", [])
-        has_parameters |= first.startswith(resolver.INJECTED)
+        is_tagged = "parameters" in cell.metadata.get("tags", [])
+        has_parameters = is_tagged or first.startswith(resolver.INJECTED)
         if n_lines > MAX_CELL_LINES and not has_parameters:
             yield (
                 f"the cell `{first}` has {n_lines} lines, over {MAX_CELL_LINES}; "
@@ -162,7 +162,7 @@ def _check_parameters(tagged: list[str]) -> Iterator[str]:
         schema = resolver.schema_of(name)
         code, _, text = line.partition("  # ")
         has_own_help = "enum" in schema and _names_choices(text, schema)
-        if line != expected and not (has_own_help and code == expected.partition("  # ")[0]):
+        if line != expected and not (has_own_help and expected.startswith(f"{code}  # ")):
             yield f"`{line}` differs from lexurn/settings; write `{expected}`"
 
 

@@ -53,8 +53,11 @@ def execute(job: dict[str, Any], report: Callable[..., None]) -> str:
             start_cell = nb_man.cell_start
 
             def cell_start(cell: Any, cell_index: int, **rest: Any) -> None:
-                text = _first_line(cell.source)
-                report(cell=cell_index + 1, n_cells=len(nb_man.nb.cells), text=text)
+                report(
+                    cell=cell_index + 1,
+                    n_cells=len(nb_man.nb.cells),
+                    text=_first_line(cell.source),
+                )
                 start_cell(cell, cell_index, **rest)
 
             nb_man.cell_start = cell_start
@@ -77,9 +80,11 @@ def execute(job: dict[str, Any], report: Callable[..., None]) -> str:
     except papermill.PapermillExecutionError as error:
         return f"{error.ename}: {_first_line(error.evalue)}"
     except CellTimeoutError as error:
-        is_output_lost = "IOPub" in str(error)
-        late = f"took more than {job['timeout']} s"
-        return "its output did not arrive within 60 s" if is_output_lost else late
+        return (
+            "its output did not arrive within 60 s"
+            if "IOPub" in str(error)
+            else f"took more than {job['timeout']} s"
+        )
     except DeadKernelError:
         return "the kernel died; out of memory?"
     except Exception as error:  # a full disk, or a kernel that does not start

@@ -4,7 +4,7 @@ They are generated from the records of the chapters' executions (see `lexurn.pub
 alone, so a page cannot claim more than was computed.
 """
 
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -53,16 +53,24 @@ def execution_page(chapters: Sequence[Chapter]) -> str:
         if not record:
             rows.append([link, "not executed", *[""] * 6])
             continue
-        result = "**failed**" if record["failed"] else "done"
         parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items())
         folders = {Path(name).parent for name in record["used"] if not name.startswith("tables")}
         keys = sorted(map(store.key, folders))
         runs = ", ".join(key[:6] for key in keys[:MAX_RUNS]) or "none"
         if len(keys) > MAX_RUNS:
             runs = f"{len(keys)}, among them {runs}"
-        row = [link, result, parameters or "the defaults", record["device"]]
-        row += [f"{record['seconds']:.0f}", record["finished"], record["commit"], runs]
-        rows.append(row)
+        rows.append(
+            [
+                link,
+                "**failed**" if record["failed"] else "done",
+                parameters or "the defaults",
+                record["device"],
+                f"{record['seconds']:.0f}",
+                record["finished"],
+                record["commit"],
+                runs,
+            ]
+        )
     return EXECUTION + _markdown_table(EXECUTION_COLUMNS, rows)
 
 
@@ -77,29 +85,33 @@ def claims_page(chapters: Sequence[Chapter]) -> str:
             if claim.chapter == chapter.name
         ]
         if rows:
+            parts.append(f"## From [{chapter.name}]({chapter.name})\n\n")
             table = _markdown_table(CLAIM_COLUMNS, rows)
-            heading = f"## From [{chapter.name}]({chapter.name})"
-            parts.append(f"{heading}\n\n```{{table}}\n:class: claims\n\n{table}```\n\n")
+            parts.append(f"```{{table}}\n:class: claims\n\n{table}```\n\n")
     return "".join(parts)
 
 
 def headline(chapters: Sequence[Chapter]) -> str:
     """Return the landing page's text on the models' relative distances and the claims' verdicts."""
-    recorded: dict[str, Any] = {}
-    for chapter in chapters:
-        recorded |= chapter.record.get("claims", {})
-    distances = []
-    for kind in ("normal", "permuted", "lexical"):
-        ours = _measurement(recorded.get(f"headline/relative_distance_{kind}"))
-        if ours and ours.has_error:
-            distances.append(f"{kind} {ours} (n = {ours.n})")
-    text = "mean relative distance over training urns, ± its standard error: "
-    text = f"{text}{', '.join(distances)}. " if distances else ""
+    recorded = dict(ChainMap(*(chapter.record.get("claims", {}) for chapter in chapters)))
+    measured = {
+        kind: _measurement(recorded.get(f"headline/relative_distance_{kind}"))
+        for kind in ("normal", "permuted", "lexical")
+    }
+    distances = ", ".join(
+        f"{kind} {ours} (n = {ours.n})"
+        for kind, ours in measured.items()
+        if ours and ours.has_error
+    )
+    text = f"mean relative distance over training urns, ± its standard error: {distances}. "
     verdicts = Counter(
         recorded.get(key, {}).get("verdict", "not measured") for key in claims.read()
     )
     counts = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
-    return f"**In this edition**: {text}Of {verdicts.total()} [claims](claims): {counts}.\n"
+    return (
+        f"**In this edition**: {text if distances else ''}"
+        f"Of {verdicts.total()} [claims](claims): {counts}.\n"
+    )
 
 
 def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
@@ -116,15 +128,16 @@ def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
     is_complete = all(record and not record["failed"] for record in records)
     is_at_scale = edition is not None and edition["scale"] == scale
     if is_complete and is_at_scale and used and all(map(_is_published, used)):
-        frozen = datetime.fromisoformat(edition["frozen"]).date()
-        machines = ", ".join(edition["machines"])
         return (
-            f"Published edition · scale {scale} · models trained on {machines}, "
-            f"frozen {frozen} · shown {last_date}"
+            f"Published edition · scale {scale} · "
+            f"models trained on {', '.join(edition['machines'])}, "
+            f"frozen {datetime.fromisoformat(edition['frozen']).date()} · shown {last_date}"
         )
-    devices = {record["device"] for record in executed if record["device"]}
-    device = ", ".join(sorted(devices)) or "no device"
-    return f"Not the published edition · scale {scale} · computed on {device} · {last_date}"
+    devices = ", ".join(sorted({record["device"] for record in executed} - {""}))
+    return (
+        f"Not the published edition · scale {scale} · "
+        f"computed on {devices or 'no device'} · {last_date}"
+    )
 
 
 def _markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -133,10 +146,8 @@ def _markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> st
 
 
 def _measurement(recorded: Mapping[str, Any] | None) -> claims.Measurement | None:
-    if recorded is None:
-        return None
-    fields = {name: value for name, value in recorded.items() if name != "verdict"}
-    return claims.Measurement(**fields)
+    fields = {name: value for name, value in (recorded or {}).items() if name != "verdict"}
+    return claims.Measurement(**fields) if fields else None
 
 
 def _claim_row(claim: claims.Claim, recorded: Mapping[str, Any] | None) -> list[str]:
@@ -147,13 +158,12 @@ def _claim_row(claim: claims.Claim, recorded: Mapping[str, Any] | None) -> list[
         f"{claim.band}, {claim.scale}, n = {claim.n}",
         "yes" if claim.known_before else "no",
     ]
-    figure = "not drawn"
-    verdict = "not measured"
-    if ours := _measurement(recorded):
-        figure = f'<a href="{claim.chapter}.html#figure-{claim.figure}">figure</a>'
-        cells[1:3] = ours.exact_text, f"{ours}, n = {ours.n}"
-        verdict = recorded["verdict"]
-        verdict = f"**{verdict}**" if verdict == "refuted" else verdict
+    ours = _measurement(recorded)
+    if not ours:
+        return [f"{claim.quantity} (`{claim.key}`), not drawn", *cells, "not measured"]
+    cells[1:3] = ours.exact_text, f"{ours}, n = {ours.n}"
+    figure = f'<a href="{claim.chapter}.html#figure-{claim.figure}">figure</a>'
+    verdict = recorded["verdict"].replace("refuted", "**refuted**")
     return [f"{claim.quantity} (`{claim.key}`), {figure}", *cells, verdict]
 
 

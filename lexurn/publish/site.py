@@ -9,12 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lexurn.base import files, paths
 from lexurn.publish import pages, sphinx_extension
-from lexurn.publish.dependencies import Chapter
+from lexurn.publish.dependencies import Chapter, work_folder
 
 
 class SiteError(RuntimeError):
@@ -32,39 +32,41 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
     stage = build / "stage"
     html = build / "html"
     log = build / "jupyter-book.log"
-    work = build / "work" / "site"
     _stage_pages(stage, chapters, scale)
-    library = sorted(paths.LIBRARY.rglob("*.py"))  # its docstrings are pages
-    key = _hash([*sorted(stage.rglob("*")), config, *library], relative_to=stage)
+    key = _site_key(stage, config)
     key_file = html / ".key"
     if key_file.exists() and key_file.read_text() == key:
         return False
     say("rendering")
-    shutil.rmtree(work, ignore_errors=True)
-    with files.store_errors(work):
-        work.mkdir(parents=True)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    where = ["--config", str(config), "--path-output", str(work)]
-    command += ["build", "-W", "--keep-going", "--all", *where, str(stage)]
-    library_first = os.pathsep.join([str(paths.LIBRARY.parent), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"PYTHONPATH": library_first.rstrip(os.pathsep)}
-    process = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
-    output = process.stdout + process.stderr
-    rendered = work / "_build" / "html"
-    files.write(log, output)
-    warnings = [line for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
-    names = [chapter.name for chapter in chapters]
-    missing = [name for name in names if not (rendered / f"{name}.html").exists()]
-    if missing:
-        reason = [*warnings, f"pages missing: {', '.join(missing)}"][0]
-        raise SiteError(f"jupyter-book failed: {reason}; its whole output is in {log}")
-    if not process.returncode:
-        files.write(rendered / ".key", key)
-    with files.store_errors(html):
-        if html.exists():
-            html.rename(work / "before")
-        rendered.rename(html)
-    shutil.rmtree(work, ignore_errors=True)
+    python_path = os.pathsep.join([str(paths.LIBRARY.parent), os.environ.get("PYTHONPATH", "")])
+    with work_folder("site") as work:
+        process = subprocess.run(
+            [
+                *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()"),
+                *("build", "-W", "--keep-going", "--all"),
+                *("--config", str(config), "--path-output", str(work), str(stage)),
+            ],
+            cwd=work,
+            env=os.environ | {"PYTHONPATH": python_path.rstrip(os.pathsep)},
+            capture_output=True,
+            text=True,
+        )
+        output = process.stdout + process.stderr
+        files.write(log, output)
+        warnings = [line for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
+        rendered = work / "_build" / "html"
+        pages_missing = [
+            chapter.name for chapter in chapters if not (rendered / f"{chapter.name}.html").exists()
+        ]
+        if pages_missing:
+            reason = [*warnings, f"pages missing: {', '.join(pages_missing)}"][0]
+            raise SiteError(f"jupyter-book failed: {reason}; its whole output is in {log}")
+        if not process.returncode:
+            files.write(rendered / ".key", key)
+        with files.store_errors(html):
+            if html.exists():
+                html.rename(work / "before")
+            rendered.rename(html)
     if process.returncode:
         reason = [*warnings, f"exit code {process.returncode}"][0]
         raise SiteError(
@@ -89,9 +91,11 @@ def _stage_pages(stage: Path, chapters: Sequence[Chapter], scale: str) -> None:
     import jupytext
 
     shutil.rmtree(stage, ignore_errors=True)
-    excluded = ("*.py", "[0-9][0-9]_*.ipynb", "results", ".ipynb_checkpoints", "__pycache__")
+    excluded = shutil.ignore_patterns(
+        "*.py", "[0-9][0-9]_*.ipynb", "results", ".ipynb_checkpoints", "__pycache__"
+    )
     with files.store_errors(stage):
-        shutil.copytree(paths.root() / "book", stage, ignore=shutil.ignore_patterns(*excluded))
+        shutil.copytree(paths.root() / "book", stage, ignore=excluded)
     contents: dict[str, str | bytes] = {
         "execution.md": pages.execution_page(chapters),
         "claims.md": pages.claims_page(chapters),
@@ -108,11 +112,11 @@ def _stage_pages(stage: Path, chapters: Sequence[Chapter], scale: str) -> None:
         files.write(stage / name, content)
 
 
-def _hash(paths: Iterable[Path], *, relative_to: Path) -> str:
-    """Return a hash of the names and contents of files."""
+def _site_key(stage: Path, config: Path) -> str:
+    library = sorted(paths.LIBRARY.rglob("*.py"))  # its docstrings are pages
     parts = [
-        os.path.relpath(path, relative_to).encode() + bytes.fromhex(files.hash_file(path))
-        for path in paths
+        os.path.relpath(path, stage).encode() + bytes.fromhex(files.hash_file(path))
+        for path in (*sorted(stage.rglob("*")), config, *library)
         if path.is_file()
     ]
     return files.hash_bytes(b"".join(parts))

@@ -40,8 +40,7 @@ def setup(app: Any) -> dict[str, bool]:
 
 def add_badge(app: Any, config: Any) -> None:
     """Put the badge's text where the theme shows announcements."""
-    text = (Path(app.srcdir) / BADGE).read_text()
-    badge = f'<span class="edition">{text}</span>'
+    badge = f'<span class="edition">{(Path(app.srcdir) / BADGE).read_text()}</span>'
     config.html_theme_options = {**config.html_theme_options, "announcement": badge}
 
 
@@ -58,8 +57,7 @@ def remove_thebe(app: Any, page: str, template: str, context: dict[str, Any], do
 def remove_preloads(app: Any, failed: Exception | None) -> None:
     """Remove hints to load fonts early: browsers refuse them, with an error, for local files."""
     for page in Path(app.outdir).glob("*.html"):
-        text = page.read_text()
-        page.write_text(re.sub(r'<link rel="preload" as="font"[^>]*>', "", text))
+        page.write_text(re.sub(r'<link rel="preload" as="font"[^>]*>', "", page.read_text()))
 
 
 def convert_docstring(
