@@ -84,6 +84,6 @@ def test_a_training_that_was_cut_off_keeps_the_same_weights(tmp_path, monkeypatc
 def test_a_run_that_kept_none_says_so():
     with pytest.raises(
         FileNotFoundError,
-        match="kept no weights along its training; set n_checkpoints, for example 100",
+        match="has no snapshots of its training; set n_checkpoints, for example 100",
     ):
         next(runs.get(FLAT).predictors_along_training())
