@@ -93,7 +93,7 @@ from IPython.display import Markdown, display
 
 from lexurn import figure
 from lexurn.base.seeding import generator
-from lexurn.chapters.rules import extrapolation, lengths
+from lexurn.chapters.rules import extrapolation, grids, lengths
 from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.figures import plots, widgets
 from lexurn.generators.languages import LANGUAGES
@@ -169,7 +169,7 @@ seeds = range(first_seed, first_seed + study.n_seeds)
 options = {"changes": changes, "scale": scale}
 parts = ("", "_relabelled", "_longer", "_completed")
 grid, relabelled, longer, completed = (sweeps.read(f"rules{part}", seeds=seeds, **options) for part in parts)
-grid = grid.joined(sweeps.read("rules_architectures", seeds=seeds[:3], **options))
+grid = grids.join_grids(grid, sweeps.read("rules_architectures", seeds=seeds[:3], **options))
 points = [point for each in (grid, relabelled, longer, completed) for point in each.points]
 found = dict(zip(points, widgets.get_all(points, jobs=study.jobs), strict=True))
 mine = [found[point] for point in grid.points]

@@ -227,7 +227,7 @@ def test_a_cluster_that_cannot_train_is_refused_in_a_line(grid, tmp_path):
 
 
 def test_an_address_that_answers_nothing_is_given_up_in_time(grid, monkeypatch):
-    monkeypatch.setattr(workers, "PATIENCE", 0.5)
+    monkeypatch.setattr(workers, "SECONDS_TO_ANSWER", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address, began = f"tcp://127.0.0.1:{silent.getsockname()[1]}", time.monotonic()
         said = CliRunner().invoke(cli.main, ["sweep", str(grid), "--cluster", address]).output

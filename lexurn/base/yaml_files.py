@@ -12,12 +12,10 @@ class _Loader(yaml.SafeLoader):
     """YAML itself keeps the last of several equal names and is silent about the others."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        names = set()
-        for name, _ in node.value:
-            if (name.tag, str(name.value)) in names:
+        for number, (name, _) in enumerate(node.value):
+            if name.value in [other.value for other, _ in node.value[:number]]:
                 problem = f"{name.value} stands twice in a mapping; keep one of the two"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=name.start_mark)
-            names.add((name.tag, str(name.value)))
         return super().construct_mapping(node, deep)
 
 

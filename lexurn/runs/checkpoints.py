@@ -23,7 +23,6 @@ SECONDS = 30.0
 """Time between two saves."""
 
 N_STATES = 2
-"""The number of states that a folder holds."""
 
 
 def save_state(folder: Path, state: State, *, key: str) -> Path:

@@ -58,7 +58,7 @@ def device() -> str:
 
 
 def processor() -> str:
-    """Return the name of this machine's processor, or of its architecture if that is all we know."""
+    """Return the name of this machine's processor, or else of its architecture."""
     with contextlib.suppress(OSError):  # only Linux has this file
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -67,10 +67,9 @@ def processor() -> str:
 
 
 def _git(*command: str) -> str | None:
-    """Return what git prints in this repository; None if the command fails."""
     git = ["git", "-C", str(paths.LIBRARY), *command]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(
-            git, capture_output=True, text=True, timeout=10, check=True
-        ).stdout.strip()
+        return subprocess.check_output(
+            git, stderr=subprocess.DEVNULL, text=True, timeout=10
+        ).strip()
     return None

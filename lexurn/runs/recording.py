@@ -46,7 +46,6 @@ def train(
     start = 0 if state is None else int(state["step"])
     threads = settings.machine.threads if state is None else int(state["threads"])
     seconds_before = 0.0 if state is None else float(state["seconds"])
-    training_seed = settings.training.seed
 
     def seconds() -> float:
         return seconds_before + time.monotonic() - start_time
@@ -87,9 +86,8 @@ def train(
             )
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
-            loss = models.loss_as_trained(
-                model, validation, seed=training_seed, first_row=task.first_row
-            )
+            seed = settings.training.seed
+            loss = models.loss_as_trained(model, validation, seed=seed, first_row=task.first_row)
             return {"validation_loss": loss, **_scalars(distances()), **mixture_weights()}
 
         steps = snapshots.spaced(settings.training.n_steps, settings.training.n_checkpoints)
@@ -155,7 +153,10 @@ def _mixture_weights(
 
 
 def _scalars(table: pd.DataFrame) -> dict[str, float]:
-    """One flat name per number worth a curve: `<split>/<measure>/<reference>`, over rows and (`/last`) at the last."""
+    """Return the numbers that are drawn along training, by `<split>/<measure>/<reference>`.
+
+    They are means over rows; a name that ends in `/last` means the last row.
+    """
     measures = ["loss", evaluation.distance_measure(table)]
     table = table[table["measure"].isin(measures) & table["row"].isin(["mean", "last"])]
     scalars = {}

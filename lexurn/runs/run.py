@@ -5,21 +5,22 @@
 
 The folder `RUNS/<name>-<key>/` holds
 
-    settings.json        what was asked for
+    settings.json        the settings
     metrics.jsonl        scalars along training, one line per evaluation
-    results.json         the final, tidy table of distances (see `lexurn.measures.evaluation`), best step, first losses
-    provenance.json      commit, versions, device, date, seconds, the papermill line that makes it again
-    urns.safetensors     the training pool (no such file where every sequence has a fresh urn)
-    model.safetensors    best weights;   last.safetensors: those of the last step
+    results.json         best step, first losses, and the table of distances at the best step
+                         (`lexurn.measures.evaluation`)
+    provenance.json      commit, versions, device, date, seconds, the command that repeats the run
+    urns.safetensors     the training pool; missing if every sequence has a fresh urn
+    model.safetensors    the best weights;   last.safetensors: the weights after the last step
+    series.safetensors   snapshots of the weights (`lexurn.runs.snapshots`), with n_checkpoints
     tables/              what the model predicts on sequences of each split
-    wandb/, wandb.json   only where Weights & Biases was asked for: what it recorded, and the run's id there
+    wandb/, wandb.json   with tracker=wandb: the recording, and the run's id at Weights & Biases
+    state-*              during a training: what it is resumed from (`lexurn.runs.checkpoints`)
 
-    state-*              only while it is trained: where to go on (see `lexurn.runs.checkpoints`)
-
-`results.json` is written last: a folder without it is no run yet, and `get` trains on from its last state (see
-`lexurn.runs.recording`). Published runs (`book/results/`) are found like one's own, and never written. Which runs there are
-is told by `table`, `find` and `unfinished`; `delete` deletes one (see `lexurn.runs.store`), and `write_table` and
-`read_table` keep tables beside them (see `lexurn.runs.tables`).
+`results.json` is written last: without it `get` resumes the training (`lexurn.runs.recording`).
+Published runs (`book/results/`) are found like the user's own runs, but are never written.
+`table`, `find` and `unfinished` list runs, `delete` deletes one (`lexurn.runs.store`), and
+`write_table` and `read_table` store tables beside them (`lexurn.runs.tables`).
 """
 
 import json
@@ -112,7 +113,7 @@ class Run:
 
     @cached_property
     def first_losses(self) -> list[float]:
-        """The training losses of the first steps, which a repeated training can be compared with."""
+        """The training losses of the first steps, to compare a repeated training with."""
         return json.loads(files.read(self.path / "results.json"))["first_losses"]
 
     @cached_property
@@ -150,7 +151,7 @@ class Run:
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The best weights as a predictor; a lexical model is averaged over `fit.N_TABLES` tables."""
+        """The best weights as a predictor; a lexical model averages over `fit.N_TABLES` tables."""
         return fit.as_predictor(self.model, self.settings)
 
     @cached_property
@@ -190,8 +191,8 @@ def get(
     before anything is trained.
     """
     settings = settings if isinstance(settings, Settings) else resolver.check(settings)
-    study = StudySettings().model_dump(mode="json")
-    settings = settings.replace(**study)  # what a chapter averages over is not this run's
+    # What a chapter averages over does not belong to a single run.
+    settings = settings.replace(**StudySettings().model_dump(mode="json"))
     fit.resolve_device(settings.machine.device)
     if is_stored(settings):
         return _load_for_use(settings)
@@ -231,13 +232,13 @@ def load(name: str | Path) -> Run:
 
 
 def table(**flat: Any) -> pd.DataFrame:
-    """Return the finished runs with these settings, one per row: `table(kind="lexical", n_tasks=1)`.
+    """Return a table of the finished runs with these settings: `table(kind="lexical", n_tasks=1)`.
 
-    Columns: name (for `load`), published, kind, every flat setting (missing where the run's task or
-    backbone has none), best_step, validation_loss there, seconds of training, and the distances to
-    references where the task judges a model: `d_<reference>` with its standard error
-    `d_<reference>_sem`. A run that cannot be read is named on stderr. Raises ParameterError for a
-    name or a value that no setting has.
+    It has one row per run. Columns: name (for `load`), published, kind, every flat setting (missing
+    where the run's task or backbone has none), best_step, validation_loss there, seconds of
+    training, and the distances to references where the task judges a model: `d_<reference>` with
+    its standard error `d_<reference>_sem`. A run that cannot be read is named on stderr. Raises
+    ParameterError for a name or a value that no setting has.
     """
     kind = flat.pop("kind", None)
     wanted = resolver.check_each(flat)

@@ -54,16 +54,6 @@ class Sweep:
     points: tuple[Settings, ...]
     places: Mapping[str, Mapping[str, Any]]
 
-    def joined(self, other: "Sweep") -> "Sweep":
-        """Return the points of both grids as one. Raises ParameterError if their axes differ."""
-        if self.axes != other.axes:
-            raise ParameterError(
-                f"{self.name} has the axes {', '.join(self.axes)}, and {other.name} has "
-                f"{', '.join(other.axes)}; join grids with the same axes"
-            )
-        points = self.points + other.points
-        return Sweep(self.name, self.axes, points, {**self.places, **other.places})
-
     def where(self, **values: Any) -> list[Settings]:
         """Return the points with these values: `where(model="lstm", language="dyck")`."""
         return [point for point in self.points if values.items() <= self.places[point.name].items()]
@@ -87,12 +77,11 @@ class Sweep:
         return pd.concat([self._results(point) for point in self.done()], ignore_index=True)
 
     def _results(self, point: Settings) -> pd.DataFrame:
-        results = runs.load(point.name).results
         flat = point.flat()
         columns = {"name": point.name, "kind": point.kind, "seed": flat["seed"]}
         for axis, value in self.places[point.name].items():  # alpha is a number or a list
             columns[axis] = json.dumps(flat[axis]) if axis == "alpha" else flat.get(axis, value)
-        results = results[results["row"].isin(["mean", "last"])]
+        results = runs.load(point.name).results.query("row in ['mean', 'last']")
         return results.assign(**columns)[[*columns, *results]]
 
 
@@ -238,8 +227,9 @@ def _check_content(
         raise ParameterError(f"a grid holds some of {', '.join(parts)}, got {json.dumps(content)}")
     for name in content:
         if name not in parts:
-            hint = suggestion(name, parts)
-            raise ParameterError(f"{name} is no part of a grid; {hint}known: {', '.join(parts)}")
+            raise ParameterError(
+                f"{name} is no part of a grid; {suggestion(name, parts)}known: {', '.join(parts)}"
+            )
     fixed = content.get("fixed") or {}
     axes = content.get("axes") or {}
     for name, part in (("fixed", fixed), ("axes", axes)):
@@ -248,23 +238,23 @@ def _check_content(
     fixed = fixed | changes
     known = [*flat_names(), "kind"]
     axes = {axis: _choices(axis, values, known) for axis, values in axes.items()}
-    names_on_axes: dict[str, None] = {}
+    names_on_axes: list[str] = []
     for choices in axes.values():
-        names = dict.fromkeys(name for _, settings in choices for name in settings)
-        for name in names:
-            if name in names_on_axes:
-                raise ParameterError(f"{name} stands in two axes; keep one of the two")
-        names_on_axes |= names
+        names_on_axes += dict.fromkeys(name for _, settings in choices for name in settings)
     for name in [*fixed, *names_on_axes]:
+        if names_on_axes.count(name) > 1:
+            raise ParameterError(f"{name} stands in two axes; keep one of the two")
         if name not in known:
-            hint = suggestion(name, known)
-            raise ParameterError(f"{name} is no setting; {hint}known: {', '.join(known)}")
+            raise ParameterError(
+                f"{name} is no setting; {suggestion(name, known)}known: {', '.join(known)}"
+            )
         if name == "seed":
             raise ParameterError("seeds stand under `seeds`, a number or a list")
-        if name in changes and name in names_on_axes:
-            raise ParameterError(f"{name} is an axis, whose values stand in the file; leave it out")
         if name in fixed and name in names_on_axes:
-            raise ParameterError(f"{name} is fixed and an axis; keep one of the two")
+            fix = "is fixed and an axis; keep one of the two"
+            if name in changes:
+                fix = "is an axis, whose values stand in the file; leave it out"
+            raise ParameterError(f"{name} {fix}")
     seeds = content.get("seeds", 1)
     is_list = isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)
     if not is_list and not (type(seeds) is int and seeds > 0):

@@ -12,9 +12,7 @@ import re
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from lexurn.base import files, paths, session
 from lexurn.runs import store
@@ -64,11 +62,6 @@ def from_csv(content: bytes) -> pd.DataFrame:
         read = _read_texts if name.startswith('"') else _read_numbers
         columns[column] = read(frame[column].tolist())
     return pd.DataFrame(columns)
-
-
-def wide(values: ArrayLike) -> pd.DataFrame:
-    """Return a matrix as a table, with its columns named "0", "1" and so on."""
-    return pd.DataFrame(np.asarray(values)).rename(columns=str)
 
 
 def read_table(name: str) -> pd.DataFrame:

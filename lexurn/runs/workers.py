@@ -14,8 +14,7 @@ from typing import Any
 from lexurn.base import paths
 from lexurn.base.version import __version__
 
-PATIENCE = 10.0
-"""Seconds in which a cluster must answer."""
+SECONDS_TO_ANSWER = 10.0  # of a cluster
 
 
 def cores() -> int:
@@ -92,44 +91,41 @@ def cluster(address: str) -> Executor:
     connected: Future = Future()
     threading.Thread(target=_connect, args=(Client, address, connected), daemon=True).start()
     try:
-        client = connected.result(2 * PATIENCE)  # Dask itself waits forever for a silent server
+        client = connected.result(
+            2 * SECONDS_TO_ANSWER
+        )  # Dask itself waits forever for a silent server
     except (OSError, TimeoutError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise ClusterError(
             f"no cluster answers at {address} ({reason}); start one with `dask scheduler` and "
             "`dask worker`, and give the address that the scheduler prints"
         ) from None
-    try:
-        _check_workers(address, client.run(version_and_store, on_error="return"))
-    except ClusterError:
+    if problem := _find_problem(address, client.run(version_and_store, on_error="return")):
         client.close()
-        raise
+        raise ClusterError(problem)
     return client.get_executor(pure=False, retries=2)
 
 
 def _connect(client: Callable[..., Any], address: str, connected: Future) -> None:
     try:
-        connected.set_result(client(address, timeout=PATIENCE))
+        connected.set_result(client(address, timeout=SECONDS_TO_ANSWER))
     except Exception as error:
         connected.set_exception(error)
 
 
-def _check_workers(address: str, versions_and_stores: dict[str, Any]) -> None:
-    if not versions_and_stores:
-        raise ClusterError(
-            f"the cluster at {address} has no workers; start some with `dask worker {address}`"
-        )
+def _find_problem(address: str, answers: dict[str, Any]) -> str | None:
+    """Return why these workers cannot train, from what `version_and_store` gives on each."""
     own = version_and_store()
-    for worker, answer in versions_and_stores.items():
+    for worker, answer in answers.items():
         if isinstance(answer, Exception):
-            raise ClusterError(
-                f"worker {worker} cannot import lexurn ({answer}); install it in its environment"
-            )
+            return f"worker {worker} cannot import lexurn ({answer}); install it in its environment"
         if answer != own:
-            raise ClusterError(
+            return (
                 f"worker {worker} has lexurn {answer[0]} and the store {answer[1]}, but this "
                 f"process has {own[0]} and {own[1]}; use the same on all machines"
             )
+    no_workers = f"the cluster at {address} has no workers; start some with `dask worker {address}`"
+    return None if answers else no_workers
 
 
 def version_and_store() -> tuple[str, str]:
