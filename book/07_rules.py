@@ -220,7 +220,7 @@ wide.rename_axis(columns="nats a word, best weights").reset_index("n")
 # Dashed is chance, dotted is saying EOS at once.
 
 # %%
-rates = cache.of_grid(
+rates = cache.grid_table(
     grid, extrapolation.rates_along_training, name="rules-2", jobs=study.jobs, say=widgets.status_line()
 )
 rates = rates.rename(columns=named)
@@ -253,7 +253,7 @@ wide.rename(columns=order | {"finished": "ended"}).rename_axis(columns=said_n)
 # such: the mean squares of a layout of seeds and prompts, less what is left of neither.
 
 # %%
-by_prompt = cache.of_grid(
+by_prompt = cache.grid_table(
     grid, extrapolation.rates_by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.status_line()
 )
 both = extrapolation.crossed_intervals(by_prompt.rename(columns=named), ["language", "model", "decoding"])
@@ -357,7 +357,7 @@ display(Markdown(f"Rule 1 is kept: {said}. Prompts of aNbN that keep rule 2: {ru
 # (*adversarial*), do models take it up? Half of the prompts are trained on and the other half never seen.
 
 # %%
-told = cache.of_grid(
+told = cache.grid_table(
     completed, extrapolation.rates_along_training, name="rules-2", jobs=study.jobs, say=widgets.status_line()
 )
 told = told[
@@ -376,7 +376,7 @@ table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], val
 # any word that begins so will do.
 
 # %%
-asked = cache.of_grid(
+asked = cache.grid_table(
     longer, lengths.completion_accuracy, name="lengths-1", jobs=study.jobs, say=widgets.status_line()
 )
 lines = intervals.mean_over_seeds(asked, ["language", "model", "length"]).rename(columns={"mean": "right"})

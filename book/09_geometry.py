@@ -121,7 +121,7 @@ number = f"{len(texts)} texts, the same for all; {study.n_seeds} seed(s) a line"
 # %%
 def tables_of(make, name, points):
     say = widgets.status_line()
-    return cache.of_grid(points, make, name=name, jobs=study.jobs, say=say)
+    return cache.grid_table(points, make, name=name, jobs=study.jobs, say=say)
 
 
 # %% [markdown]

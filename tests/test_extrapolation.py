@@ -168,13 +168,13 @@ def test_the_tables_of_a_grid_are_cached_and_compared(tmp_path, monkeypatch):
     for point in grid.points:
         runs.get(point)
     monkeypatch.setattr(session.current(), "used_files", set())
-    table = cache.of_grid(
+    table = cache.grid_table(
         grid, extrapolation.rates_along_training, name="rules-test", say=told.append
     )
     # The chapter depends on the table, not on the weights.
     assert not any(name.endswith(store.WEIGHTS) for name in session.current().used_files)
     monkeypatch.setattr(workers, "cores", lambda: 2)
-    beside = cache.of_grid(
+    beside = cache.grid_table(
         grid, extrapolation.rates_along_training, name="beside", jobs=2, say=told.append
     )
     pd.testing.assert_frame_equal(beside, table)
@@ -182,7 +182,7 @@ def test_the_tables_of_a_grid_are_cached_and_compared(tmp_path, monkeypatch):
     assert set(table["model"]) == {"rotary", "lstm"} and set(table["seed"]) == {0, 1}
     assert set(grid.table()["model"]) == {"rotary", "lstm"}
     monkeypatch.setattr(cache, "keep", None)
-    again = cache.of_grid(
+    again = cache.grid_table(
         grid, extrapolation.rates_along_training, name="rules-test", say=told.append
     )
     pd.testing.assert_frame_equal(again, table)

@@ -1,7 +1,7 @@
 """Tables that are computed once per run and cached beside the runs, because they take long.
 
     tables = cache.tables(list_of_runs, rules.followed, name="rules-1", jobs=2)    one per run
-    table = cache.of_grid(grid, rules.followed, name="rules-1", jobs=2)            one for a grid
+    table = cache.grid_table(grid, rules.followed, name="rules-1", jobs=2)            one for a grid
 
 A cached table is identified by its name and the key of its run. Change the number at the end of the
 name when the function that computes the table changes.
@@ -53,7 +53,7 @@ def tables(
     return [runs.read_table(_table_name(run, name)) for run in of_runs]
 
 
-def of_grid(
+def grid_table(
     grid: Sweep,
     compute: Compute,
     *,
