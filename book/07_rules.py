@@ -184,7 +184,7 @@ display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} 
 said_n = f"{study.n_seeds} seed(s)" + (", 3 of Mamba, xLSTM and linear layers" if study.n_seeds > 3 else "")
 number = f"{said_n}, a line"
 named = {"words": "language"}
-along = cache.joined(grid, [languages.learning(run) for run in mine]).rename(columns=named)
+along = cache.concat_tables(grid, [languages.learning(run) for run in mine]).rename(columns=named)
 lines = intervals.mean_over_seeds(along[along["step"] > 0], ["language", "model", "step"])
 lines = lines.assign(excess_a_word=lines["mean"].clip(lower=1e-3))
 options = {
@@ -199,7 +199,7 @@ alt = "Excess over the oracle in nats a word along training, on a log scale: a p
 figure(plots.curves, lines, name="learning", alt=alt, n=number, runs=mine, legend="model", **options)
 
 # %%
-excess = cache.joined(grid, [languages.excess(run) for run in mine]).rename(columns=named)
+excess = cache.concat_tables(grid, [languages.excess(run) for run in mine]).rename(columns=named)
 excess = excess[excess["reference"] == "oracle"]
 table = intervals.mean_over_seeds(excess, ["language", "model", "split"])
 table["excess"] = [in_words(*each) for each in table[["mean", "sem"]].values]
@@ -395,7 +395,7 @@ figure(plots.curves, lines, name="lengths", alt=alt, n=number, runs=asked_of, le
 
 # %%
 renamed = [found[point] for point in relabelled.points]
-lines = cache.joined(relabelled, [languages.by_row(run) for run in renamed])
+lines = cache.concat_tables(relabelled, [languages.by_row(run) for run in renamed])
 lines = intervals.mean_over_seeds(lines, ["model", "row"]).rename(columns={"mean": "excess_a_row", "row": "letters"})
 ideal = pd.DataFrame({"model": "mixture over names", "letters": range(limit), "excess_a_row": 0.0})
 lines = pd.concat([lines, ideal], ignore_index=True)
@@ -407,7 +407,7 @@ alt = "Excess over the oracle that knows the names, row by row, for models witho
 figure(plots.curves, lines, name="relabelled", alt=alt, n=number, runs=renamed, **options)
 
 # %%
-lost = cache.joined(relabelled, [languages.excess(run) for run in renamed])
+lost = cache.concat_tables(relabelled, [languages.excess(run) for run in renamed])
 lost = lost[(lost["split"] == "relabelled") | (lost["model"] != "permuted")]  # words as the model is trained on
 table = intervals.mean_over_seeds(lost, ["model", "reference"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]

@@ -139,7 +139,7 @@ def tables_of(make, name, points):
 
 # %%
 depths = [6, 12, 24]
-starts = cache.joined(grid, [token_geometry.untrained_geometry(point, depths) for point in grid.points])
+starts = cache.concat_tables(grid, [token_geometry.untrained_geometry(point, depths) for point in grid.points])
 starts = starts.rename(columns={"mean": "value"})
 begin = intervals.mean_over_seeds(starts, ["measure", "what", "system", "layer"])
 cosines = begin[begin["measure"] == "cosine"].rename(columns={"mean": "cosine"})
@@ -206,7 +206,7 @@ display(
 found = dict(zip(grid.points, widgets.get_all(grid.points, jobs=study.jobs), strict=True))
 runs = list(found.values())
 parts = [run.metrics[["step", "validation_loss"]] for run in runs]
-learned = cache.joined(grid, parts).rename(columns={"validation_loss": "value"})
+learned = cache.concat_tables(grid, parts).rename(columns={"validation_loss": "value"})
 lines = intervals.mean_over_seeds(learned, ["system", "step"]).rename(columns={"mean": "validation_loss"})
 alt = "The validation loss along training, a line for each of the four architectures."
 options = {"x": "step", "y": "validation_loss", "line": "system", "legend": "system", "size": (5.4, 3.2)}

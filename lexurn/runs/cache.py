@@ -61,12 +61,12 @@ def grid_table(
     jobs: int = 1,
     say: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
-    """Return the tables of all points of a grid as one table; see `tables` and `joined`."""
+    """Return the tables of all points of a grid as one table; see `tables` and `concat_tables`."""
     of_runs = [runs.load(point.name) for point in grid.points]
-    return joined(grid, tables(of_runs, compute, name=name, jobs=jobs, say=say))
+    return concat_tables(grid, tables(of_runs, compute, name=name, jobs=jobs, say=say))
 
 
-def joined(grid: Sweep, by_point: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def concat_tables(grid: Sweep, by_point: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return one table per point as one table, with columns for the grid's axes and the seed."""
     labelled = [
         table.assign(**grid.places[point.name], seed=point.training.seed)
