@@ -181,7 +181,7 @@ def test_the_tables_of_a_grid_are_cached_and_compared(tmp_path, monkeypatch):
     assert told[-1] == "4 table(s) computed, 0 loaded from the store."
     assert set(table["model"]) == {"rotary", "lstm"} and set(table["seed"]) == {0, 1}
     assert set(grid.table()["model"]) == {"rotary", "lstm"}
-    monkeypatch.setattr(cache, "keep", None)
+    monkeypatch.setattr(cache, "make_table", None)
     again = cache.grid_table(
         grid, extrapolation.rates_along_training, name="rules-test", say=told.append
     )

@@ -468,7 +468,7 @@ def test_a_training_is_followed_through_the_map_once(lex, monkeypatch):
     )
     pd.testing.assert_frame_equal(table, plain, rtol=1e-4, atol=1e-9, check_dtype=False)
     assert told[-1] == "1 table(s) computed, 0 loaded from the store."
-    monkeypatch.setattr(cache, "keep", None)  # nothing is computed again
+    monkeypatch.setattr(cache, "make_table", None)  # nothing is computed again
     pd.testing.assert_frame_equal(strategies.build_map([run], say=told.append), table)
 
 

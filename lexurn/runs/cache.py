@@ -45,7 +45,7 @@ def tables(
         clock = Clock(len(missing))
         say(f"{len(missing)} tables to compute, {clock.remaining(0)}")
         n_processes = min(jobs, len(missing), workers.cores())
-        ended = _make_tables(partial(keep, compute, name), missing, n_processes)
+        ended = _make_tables(partial(make_table, compute, name), missing, n_processes)
         for number, _ in enumerate(ended, 1):
             say(f"{number} of {len(missing)} tables computed, {clock.remaining(number)}")
     n_loaded = len(of_runs) - len(missing)
@@ -75,7 +75,7 @@ def concat_tables(grid: Sweep, by_point: Sequence[pd.DataFrame]) -> pd.DataFrame
     return pd.concat(labelled, ignore_index=True)
 
 
-def keep(compute: Compute, name: str, run_name: str) -> None:
+def make_table(compute: Compute, name: str, run_name: str) -> None:
     """Compute the table of a run and cache it, with five significant digits.
 
     The session does not count the run's files as used: its results depend on the table alone.
