@@ -48,7 +48,10 @@ def of(table, **values):
 def test_every_checkpoint_is_evaluated_with_its_own_weights(run):
     table = extrapolation.rates_along_training(run)
     steps = sorted(table["step"].unique())
-    assert set(snapshots.spaced(120, 3)) <= set(steps) and len(snapshots.spaced(120, 3)) == 3
+    assert (
+        set(snapshots.choose_steps(120, 3)) <= set(steps)
+        and len(snapshots.choose_steps(120, 3)) == 3
+    )
     mass = of(table, prompts="words", measure="both", best=False).set_index("step")["value"]
     assert mass.nunique() == 3  # a model that stays the same would give one
     for step, model in run.checkpoints():

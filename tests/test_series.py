@@ -20,15 +20,15 @@ FLAT |= {"warmup": 0}
 
 
 def test_steps_are_evenly_spaced_in_their_roots_from_the_first_to_the_last():
-    steps = snapshots.spaced(100_000, 100)
+    steps = snapshots.choose_steps(100_000, 100)
     assert (len(steps), steps[0], steps[-1]) == (100, 20, 100_000)
     roots = torch.tensor(steps).double().sqrt()
     gaps = roots.diff()
     assert (gaps - gaps.mean()).abs().max() < 0.2 < gaps.mean()
     assert (
-        snapshots.spaced(100, 0) == []
-        and snapshots.spaced(10, 4) == [10]
-        and snapshots.spaced(25, 50) == [20, 21, 22, 23, 24, 25]
+        snapshots.choose_steps(100, 0) == []
+        and snapshots.choose_steps(10, 4) == [10]
+        and snapshots.choose_steps(25, 50) == [20, 21, 22, 23, 24, 25]
     )
 
 

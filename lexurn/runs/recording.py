@@ -90,7 +90,7 @@ def train(
             loss = models.loss_as_trained(model, validation, seed=seed, first_row=task.first_row)
             return {"validation_loss": loss, **_scalars(distances()), **mixture_weights()}
 
-        steps = snapshots.spaced(settings.training.n_steps, settings.training.n_checkpoints)
+        steps = snapshots.choose_steps(settings.training.n_steps, settings.training.n_checkpoints)
         series = snapshots.Series(folder, steps)
         with checkpoints.Saver(folder, settings.key) as saver:
 

@@ -20,7 +20,7 @@ FIRST = 20
 """The step of the first snapshot."""
 
 
-def spaced(n_steps: int, n: int) -> list[int]:
+def choose_steps(n_steps: int, n: int) -> list[int]:
     """Return `n` steps from `FIRST` (or from the last step, if it comes sooner) to the last step.
 
     The list is shorter where several of them are equal.
