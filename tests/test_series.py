@@ -77,7 +77,7 @@ def test_a_training_that_was_cut_off_keeps_the_same_weights(tmp_path, monkeypatc
     parts = tmp_path / "again" / whole.path.name / "series"
     assert [path.stem for path in parts.iterdir()] == ["00000020"]
     again = runs.get(flat)
-    one, two = (load_file(run.path / snapshots.SERIES) for run in (whole, again))
+    one, two = (load_file(run.path / snapshots.SNAPSHOTS) for run in (whole, again))
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 

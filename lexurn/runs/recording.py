@@ -91,11 +91,11 @@ def train(
             return {"validation_loss": loss, **_scalars(distances()), **mixture_weights()}
 
         steps = snapshots.choose_steps(settings.training.n_steps, settings.training.n_checkpoints)
-        series = snapshots.Series(folder, steps)
+        write_snapshot = snapshots.SnapshotWriter(folder, steps)
         with checkpoints.Saver(folder, settings.key) as saver:
 
             def checkpoint(step: int, snapshot: Callable[[], State]) -> None:
-                series(step, lambda: training.copy_weights(model))
+                write_snapshot(step, lambda: training.copy_weights(model))
                 extra = {"threads": torch.tensor(threads), "seconds": torch.tensor(seconds())}
                 saver(step, lambda: snapshot() | extra)
 
@@ -106,8 +106,8 @@ def train(
                 training.Callbacks(evaluate, trackers.log, checkpoint),
                 saved=state,
             )
-        series(trained.last_step, lambda: trained.last_weights)
-        series.finish()
+        write_snapshot(trained.last_step, lambda: trained.last_weights)
+        write_snapshot.finish()
         model.load_state_dict(trained.best_weights)
         table = distances(trained.best_step)
         for name, tokens in splits.items():

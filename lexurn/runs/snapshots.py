@@ -14,25 +14,25 @@ from safetensors.torch import load_file, save
 from lexurn.base import files
 from lexurn.base.shapes import State
 
-SERIES = "series.safetensors"
+SNAPSHOTS = "series.safetensors"
 
-FIRST = 20
+FIRST_STEP = 20
 """The step of the first snapshot."""
 
 
 def choose_steps(n_steps: int, n: int) -> list[int]:
-    """Return `n` steps from `FIRST` (or from the last step, if it comes sooner) to the last step.
+    """Return `n` steps from `FIRST_STEP` (or from the last step, if it comes sooner) to the last step.
 
     The list is shorter where several of them are equal.
     """
     if n == 0:
         return []
-    first = min(FIRST, n_steps)
+    first = min(FIRST_STEP, n_steps)
     roots = torch.linspace(first**0.5, n_steps**0.5, n, dtype=torch.float64)
     return sorted({int(root**2 + 0.5) for root in roots.tolist()} | {n_steps})[-n:]
 
 
-class Series:
+class SnapshotWriter:
     """Write the weights at some steps into a run's folder."""
 
     def __init__(self, folder: Path, steps: Sequence[int]):
@@ -56,7 +56,7 @@ class Series:
         }
         names = next(iter(parts.values()))
         stacked = {name: torch.stack([part[name] for part in parts.values()]) for name in names}
-        files.write(self.folder / SERIES, save(stacked | {"step": torch.tensor(list(parts))}))
+        files.write(self.folder / SNAPSHOTS, save(stacked | {"step": torch.tensor(list(parts))}))
         shutil.rmtree(self.parts)
 
 
@@ -65,7 +65,7 @@ def read(folder: Path) -> Iterator[tuple[int, State]]:
 
     Raises FileNotFoundError for a run without snapshots.
     """
-    path = folder / SERIES
+    path = folder / SNAPSHOTS
     if not path.exists():
         raise FileNotFoundError(
             f"{folder.name} has no snapshots of its training; set n_checkpoints, for example 100"
