@@ -152,7 +152,7 @@ display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} 
 
 # %%
 coins = {
-    grid.places[point.name]["model"]: found[point]
+    grid.coordinates[point.name]["model"]: found[point]
     for point in grid.where(data="coins", kind="normal")[:: study.n_seeds]
 }
 first = next(iter(coins.values()))
@@ -271,7 +271,7 @@ display(seconds.round(2).rename_axis(columns="seconds"))
 
 # %%
 urns = grid.where(data="urns")
-tables = [learning.predictor_distances(found[p]).assign(**grid.places[p.name]) for p in urns]
+tables = [learning.predictor_distances(found[p]).assign(**grid.coordinates[p.name]) for p in urns]
 table = pd.concat(tables, ignore_index=True)
 table["distance"] = table["value"]
 options = {"x": "distance", "line": "model", "mark": "reference", "by": "kind", "legend": "distance to"}

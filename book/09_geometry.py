@@ -473,7 +473,7 @@ figure(plots.curves, drawn, name="known", alt=alt, n=f"{study.n_seeds} seed(s) a
 balls = [point for point in known.points if point.task.name == "urns"]
 of_urns, make = [models[each] for each in balls], predictions.prediction_dimensions
 tables = cache.tables(of_urns, make, name="predictions-2", jobs=study.jobs, say=widgets.status_line())
-points = [t.assign(seed=p.training.seed, **known.places[p.name]) for t, p in zip(tables, balls, strict=True)]
+points = [t.assign(seed=p.training.seed, **known.coordinates[p.name]) for t, p in zip(tables, balls, strict=True)]
 seen = pd.concat(points).melt(["who", "seed", "data", "kind"], var_name="measure")
 seen["who"] = seen["who"].mask(seen["who"] == "model", seen["kind"] + " model")
 cells = intervals.mean_over_seeds(seen.drop_duplicates(["who", "seed", "data", "measure"]), ["data", "who", "measure"])

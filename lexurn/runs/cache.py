@@ -69,7 +69,7 @@ def grid_table(
 def concat_tables(grid: Sweep, by_point: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return one table per point as one table, with columns for the grid's axes and the seed."""
     labelled = [
-        table.assign(**grid.places[point.name], seed=point.training.seed)
+        table.assign(**grid.coordinates[point.name], seed=point.training.seed)
         for point, table in zip(grid.points, by_point, strict=True)
     ]
     return pd.concat(labelled, ignore_index=True)

@@ -52,11 +52,13 @@ class Sweep:
     name: str
     axes: tuple[str, ...]
     points: tuple[Settings, ...]
-    places: Mapping[str, Mapping[str, Any]]
+    coordinates: Mapping[str, Mapping[str, Any]]
 
     def where(self, **values: Any) -> list[Settings]:
         """Return the points with these values: `where(model="lstm", language="dyck")`."""
-        return [point for point in self.points if values.items() <= self.places[point.name].items()]
+        return [
+            point for point in self.points if values.items() <= self.coordinates[point.name].items()
+        ]
 
     def done(self) -> list[Settings]:
         return [point for point in self.points if runs.is_stored(point)]
@@ -79,7 +81,7 @@ class Sweep:
     def _results(self, point: Settings) -> pd.DataFrame:
         flat = point.flat()
         columns = {"name": point.name, "kind": point.kind, "seed": flat["seed"]}
-        for axis, value in self.places[point.name].items():  # alpha is a number or a list
+        for axis, value in self.coordinates[point.name].items():  # alpha is a number or a list
             columns[axis] = json.dumps(flat[axis]) if axis == "alpha" else flat.get(axis, value)
         results = runs.load(point.name).results.query("row in ['mean', 'last']")
         return results.assign(**columns)[[*columns, *results]]
@@ -123,7 +125,7 @@ def read(
             "with --max-points"
         )
     points: dict[str, Settings] = {}
-    places: dict[str, dict[str, Any]] = {}
+    coordinates: dict[str, dict[str, Any]] = {}
     seeds = range(n_seeds) if isinstance(seeds, int) else seeds
     for *combination, seed in itertools.product(*axes.values(), seeds):
         flat = dict(fixed)
@@ -132,8 +134,12 @@ def read(
         if scale != 1.0:
             for name in MIN_SCALED.keys() & flat.keys():
                 flat[name] = max(round(flat[name] * scale), MIN_SCALED[name])
-        place = {axis: value for axis, (value, _) in zip(axes, combination, strict=True)}
-        text = ", ".join(f"{name}={value}" for name, value in {**place, "seed": seed}.items())
+        point_coordinates = {
+            axis: value for axis, (value, _) in zip(axes, combination, strict=True)
+        }
+        text = ", ".join(
+            f"{name}={value}" for name, value in {**point_coordinates, "seed": seed}.items()
+        )
         try:
             point = _point(flat | {"seed": seed})
         except ParameterError as error:
@@ -141,8 +147,8 @@ def read(
         if point.name in points:
             raise ParameterError(f"{path}: the point {text} comes twice; give each value once")
         points[point.name] = point
-        places[point.name] = place
-    return Sweep(path.stem, tuple(axes), tuple(points.values()), places)
+        coordinates[point.name] = point_coordinates
+    return Sweep(path.stem, tuple(axes), tuple(points.values()), coordinates)
 
 
 def failure(point: Settings) -> Path:

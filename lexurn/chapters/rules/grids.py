@@ -14,4 +14,6 @@ def join_grids(first: Sweep, second: Sweep) -> Sweep:
             f"{', '.join(second.axes)}; join grids with the same axes"
         )
     points = first.points + second.points
-    return dataclasses.replace(first, points=points, places={**first.places, **second.places})
+    return dataclasses.replace(
+        first, points=points, coordinates={**first.coordinates, **second.coordinates}
+    )
