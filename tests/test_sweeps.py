@@ -81,7 +81,7 @@ def one_by_one(tmp_path_factory):
         sweep = sweeps.read(folder / "small.yaml")
         told = []
         assert (
-            sweeps.train(sweep.missing(), Here(), tell=lambda point, trace: told.append(point))
+            sweeps.train(sweep.missing(), Here(), report=lambda point, trace: told.append(point))
             == {}
         )
         assert set(told) == set(sweep.points) and sweep.missing() == []
@@ -137,7 +137,7 @@ def test_a_process_that_dies_loses_its_point_alone_which_is_trained_all_the_same
             killed.extend(pool._processes)
             os.kill(killed[0], signal.SIGKILL)
 
-    assert sweeps.train(sweep.missing(), executor, tell=tell) == {} and killed
+    assert sweeps.train(sweep.missing(), executor, report=tell) == {} and killed
     executor.shutdown()
     pd.testing.assert_frame_equal(sweep.table(), one_by_one)
 
@@ -242,7 +242,7 @@ def test_a_process_that_is_lost_for_good_leaves_what_it_was_as_the_point_s_failu
             return future
 
     sweep = sweeps.read(grid)
-    failed = sweeps.train(sweep.points[:1], Lost(), tell=lambda point, trace: None)
+    failed = sweeps.train(sweep.points[:1], Lost(), report=lambda point, trace: None)
     assert failed == {sweep.points[0]: "BrokenProcessPool: a process died"} and sweep.failed() == [
         sweep.points[0]
     ]
@@ -255,7 +255,7 @@ def test_lists_along_an_axis_come_back_as_text(grid):
         )
     )
     sweep = sweeps.read(grid)
-    sweeps.train(sweep.points[:2], Here(), tell=lambda point, trace: None)
+    sweeps.train(sweep.points[:2], Here(), report=lambda point, trace: None)
     assert list(sweep.table()["alpha"].unique()) == ["1.0", "[1.0, 2.0, 1.0, 1.0]"]
 
 

@@ -170,11 +170,11 @@ def estimate(points: Iterable[Settings]) -> float:
 
 
 def train(
-    points: Iterable[Settings], executor: Executor, *, tell: Callable[[Settings, str], None]
+    points: Iterable[Settings], executor: Executor, *, report: Callable[[Settings, str], None]
 ) -> dict[Settings, str]:
     """Train points and return the tracebacks of those that failed.
 
-    When a point has ended, `tell` receives it with its traceback, which is empty if it succeeded.
+    When a point has ended, `report` receives it with its traceback, which is empty if it succeeded.
     """
     failed = {}
     outside = registry.outside_entries()
@@ -191,7 +191,7 @@ def train(
             _write_failure(point, trace)
         if trace:
             failed[point] = trace
-        tell(point, trace)
+        report(point, trace)
     return failed
 
 
