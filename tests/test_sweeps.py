@@ -349,7 +349,7 @@ def test_a_point_whose_loss_is_no_number_fails_alone_and_is_named(grid, monkeypa
         "the training loss became nan between steps 0 and 10, with learning_rate=1e+30"
         in done.output
     )
-    assert runs.is_stored(good) and not runs.is_stored(bad) and sweeps.failure(bad).exists()
+    assert runs.is_stored(good) and not runs.is_stored(bad) and sweeps.failure_path(bad).exists()
 
 
 def test_a_grid_is_read_by_name_and_with_changes_seeds_and_a_scale():

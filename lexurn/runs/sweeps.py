@@ -68,7 +68,7 @@ class Sweep:
         return [point for point in self.points if not runs.is_stored(point)]
 
     def failed(self) -> list[Settings]:
-        return [point for point in self.missing() if failure(point).exists()]
+        return [point for point in self.missing() if failure_path(point).exists()]
 
     def table(self) -> pd.DataFrame:
         """Return the results of the finished points as a tidy table, in the order of the points.
@@ -151,7 +151,7 @@ def read(
     return Sweep(path.stem, tuple(axes), tuple(points.values()), coordinates)
 
 
-def failure(point: Settings) -> Path:
+def failure_path(point: Settings) -> Path:
     """Return the path of the traceback of a point that failed."""
     return paths.runs() / point.name / "failure.txt"
 
@@ -209,7 +209,7 @@ def train_one(point: str, version: str, outside: list[tuple[str, str, str]]) -> 
                 f"this worker has lexurn {__version__}, but the grid was started with {version}; "
                 "install the same version everywhere"
             )
-        failure(settings).unlink(missing_ok=True)
+        failure_path(settings).unlink(missing_ok=True)
         runs.get(settings, tracker=NullTracker())
         return ""
     except Exception:
@@ -220,8 +220,8 @@ def train_one(point: str, version: str, outside: list[tuple[str, str, str]]) -> 
 
 def _write_failure(point: Settings, trace: str) -> None:
     with contextlib.suppress(OSError):  # a full disk may be the failure
-        failure(point).parent.mkdir(parents=True, exist_ok=True)
-        files.write(failure(point), trace)
+        failure_path(point).parent.mkdir(parents=True, exist_ok=True)
+        files.write(failure_path(point), trace)
 
 
 def _check_content(
