@@ -61,12 +61,12 @@ class Processes(ThreadPoolExecutor):
 
     def _start_process(self) -> None:
         self.of_thread.pool = ProcessPoolExecutor(
-            1, mp_context=get_context("spawn"), initializer=end_with_parent
+            1, mp_context=get_context("spawn"), initializer=exit_with_parent
         )
         self.pools.append(self.of_thread.pool)
 
 
-def end_with_parent() -> None:
+def exit_with_parent() -> None:
     """End this process when the process that started it ends, even if that one is killed."""
 
     def wait() -> None:
