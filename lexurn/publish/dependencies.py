@@ -130,7 +130,7 @@ def write_record(path: str, loaded: list[str]) -> None:
         },
         "claims": session.current().claims,
         "device": provenance.device(),
-        "commit": provenance.short(provenance.commit(), provenance.is_changed()),
+        "commit": provenance.describe_commit(provenance.commit(), provenance.is_changed()),
     }
     files.write(Path(path), json.dumps(record))
 

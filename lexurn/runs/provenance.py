@@ -42,7 +42,7 @@ def commit() -> str | None:
     return _git("rev-parse", "HEAD") if is_here else None
 
 
-def short(commit: str | None, changed: bool | None) -> str:
+def describe_commit(commit: str | None, changed: bool | None) -> str:
     """Return a commit as readers see it, `1a2b3c4` or `1a2b3c4 with changes`."""
     return f"{(commit or 'unknown')[:7]}{' with changes' if changed else ''}"
 
