@@ -134,12 +134,8 @@ def read(
         if scale != 1.0:
             for name in MIN_SCALED.keys() & flat.keys():
                 flat[name] = max(round(flat[name] * scale), MIN_SCALED[name])
-        point_coordinates = {
-            axis: value for axis, (value, _) in zip(axes, combination, strict=True)
-        }
-        text = ", ".join(
-            f"{name}={value}" for name, value in {**point_coordinates, "seed": seed}.items()
-        )
+        values = {axis: value for axis, (value, _) in zip(axes, combination, strict=True)}
+        text = ", ".join(f"{name}={value}" for name, value in {**values, "seed": seed}.items())
         try:
             point = _point(flat | {"seed": seed})
         except ParameterError as error:
@@ -147,7 +143,7 @@ def read(
         if point.name in points:
             raise ParameterError(f"{path}: the point {text} comes twice; give each value once")
         points[point.name] = point
-        coordinates[point.name] = point_coordinates
+        coordinates[point.name] = values
     return Sweep(path.stem, tuple(axes), tuple(points.values()), coordinates)
 
 
