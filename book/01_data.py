@@ -107,12 +107,12 @@ references = cache_predictions(data.references(), splits)
 # (flat urns). Most of what follows depends on how peaked an urn is.
 
 # %%
-from lexurn.runs import tables
+from lexurn.chapters.data import tables
 
 drawn = {}
 for concentration in (0.3, 1.0, 5.0):
     urns = Urns(3, concentration).sample_tasks(300, generator=generator(seed, "simplex", str(concentration)))
-    drawn[concentration] = tables.wide(urns).assign(concentration=concentration)
+    drawn[concentration] = tables.from_matrix(urns).assign(concentration=concentration)
 figure(
     chapter_plots.simplex,
     pd.concat(drawn.values()),
@@ -129,7 +129,7 @@ figure(
 # %%
 fresh = task.sample_tasks(12, generator=generator(seed, "fresh urns"))
 shown = {"training pool": pool, "fresh urns": fresh} if pool is not None else {"fresh urns": fresh}
-proportions = pd.concat(tables.wide(urns[:12]).assign(urns=name) for name, urns in shown.items())
+proportions = pd.concat(tables.from_matrix(urns[:12]).assign(urns=name) for name, urns in shown.items())
 figure(
     chapter_plots.urns,
     proportions,
@@ -148,7 +148,7 @@ figure(
 
 # %%
 for name, tokens in splits.items():
-    shown, title = tables.wide(tokens[:6, :40]), name.replace("_", " ")
+    shown, title = tables.from_matrix(tokens[:6, :40]), name.replace("_", " ")
     alt = f"Sequences, {title}, as rows of balls, each with the number of its colour."
     options = {"name": f"balls-{name}", "title": title, "size": (9.0, 2.2), "n": f"{len(shown)} sequences"}
     figure(chapter_plots.balls, shown, alt=alt, **options)

@@ -93,7 +93,7 @@ from IPython.display import Markdown, display
 
 from lexurn import figure
 from lexurn.base.seeding import generator
-from lexurn.chapters.rules import extrapolation, languages, lengths
+from lexurn.chapters.rules import extrapolation, grids, languages, lengths
 from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.chapters.rules.normative import Normative
 from lexurn.figures import plots, widgets
@@ -170,7 +170,7 @@ seeds = range(first_seed, first_seed + study.n_seeds)
 options = {"changes": changes, "scale": scale}
 parts = ("", "_relabelled", "_longer", "_completed")
 grid, relabelled, longer, completed = (sweeps.read(f"rules{part}", seeds=seeds, **options) for part in parts)
-grid = grid.joined(sweeps.read("rules_architectures", seeds=seeds[:3], **options))
+grid = grids.join_grids(grid, sweeps.read("rules_architectures", seeds=seeds[:3], **options))
 points = [point for each in (grid, relabelled, longer, completed) for point in each.points]
 found = dict(zip(points, widgets.get_all(points, jobs=study.jobs), strict=True))
 mine = [found[point] for point in grid.points]
@@ -185,7 +185,7 @@ display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} 
 said_n = f"{study.n_seeds} seed(s)" + (", 3 of Mamba, xLSTM and linear layers" if study.n_seeds > 3 else "")
 number = f"{said_n}, a line"
 named = {"words": "language"}
-along = cache.joined(grid, [languages.learning(run) for run in mine]).rename(columns=named)
+along = cache.concat_tables(grid, [languages.learning(run) for run in mine]).rename(columns=named)
 lines = intervals.mean_over_seeds(along[along["step"] > 0], ["language", "model", "step"])
 lines = lines.assign(excess_a_word=lines["mean"].clip(lower=1e-3))
 options = {
@@ -200,7 +200,7 @@ alt = "Excess over the oracle in nats a word along training, on a log scale: a p
 figure(plots.curves, lines, name="learning", alt=alt, n=number, runs=mine, legend="model", **options)
 
 # %%
-excess = cache.joined(grid, [languages.excess(run) for run in mine]).rename(columns=named)
+excess = cache.concat_tables(grid, [languages.excess(run) for run in mine]).rename(columns=named)
 excess = excess[excess["reference"] == "oracle"]
 table = intervals.mean_over_seeds(excess, ["language", "model", "split"])
 table["excess"] = [in_words(*each) for each in table[["mean", "sem"]].values]
@@ -221,7 +221,7 @@ wide.rename_axis(columns="nats a word, best weights").reset_index("n")
 # Dashed is chance, dotted is saying EOS at once.
 
 # %%
-rates = cache.of_grid(
+rates = cache.grid_table(
     grid, extrapolation.rates_along_training, name="rules-2", jobs=study.jobs, say=widgets.status_line()
 )
 rates = rates.rename(columns=named)
@@ -254,7 +254,7 @@ wide.rename(columns=order | {"finished": "ended"}).rename_axis(columns=said_n)
 # such: the mean squares of a layout of seeds and prompts, less what is left of neither.
 
 # %%
-by_prompt = cache.of_grid(
+by_prompt = cache.grid_table(
     grid, extrapolation.rates_by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.status_line()
 )
 both = extrapolation.crossed_intervals(by_prompt.rename(columns=named), ["language", "model", "decoding"])
@@ -359,7 +359,7 @@ display(Markdown(f"Rule 1 is kept: {said}. Prompts of aNbN that keep rule 2: {ru
 # (*adversarial*), do models take it up? Half of the prompts are trained on and the other half never seen.
 
 # %%
-told = cache.of_grid(
+told = cache.grid_table(
     completed, extrapolation.rates_along_training, name="rules-2", jobs=study.jobs, say=widgets.status_line()
 )
 told = told[
@@ -378,7 +378,7 @@ table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], val
 # any word that begins so will do.
 
 # %%
-asked = cache.of_grid(
+asked = cache.grid_table(
     longer, lengths.completion_accuracy, name="lengths-1", jobs=study.jobs, say=widgets.status_line()
 )
 lines = intervals.mean_over_seeds(asked, ["language", "model", "length"]).rename(columns={"mean": "right"})
@@ -397,7 +397,7 @@ figure(plots.curves, lines, name="lengths", alt=alt, n=number, runs=asked_of, le
 
 # %%
 renamed = [found[point] for point in relabelled.points]
-lines = cache.joined(relabelled, [languages.by_row(run) for run in renamed])
+lines = cache.concat_tables(relabelled, [languages.by_row(run) for run in renamed])
 lines = intervals.mean_over_seeds(lines, ["model", "row"]).rename(columns={"mean": "excess_a_row", "row": "letters"})
 ideal = pd.DataFrame({"model": "mixture over names", "letters": range(limit), "excess_a_row": 0.0})
 lines = pd.concat([lines, ideal], ignore_index=True)
@@ -409,7 +409,7 @@ alt = "Excess over the oracle that knows the names, row by row, for models witho
 figure(plots.curves, lines, name="relabelled", alt=alt, n=number, runs=renamed, **options)
 
 # %%
-lost = cache.joined(relabelled, [languages.excess(run) for run in renamed])
+lost = cache.concat_tables(relabelled, [languages.excess(run) for run in renamed])
 lost = lost[(lost["split"] == "relabelled") | (lost["model"] != "permuted")]  # words as the model is trained on
 table = intervals.mean_over_seeds(lost, ["model", "reference"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]

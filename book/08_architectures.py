@@ -89,7 +89,7 @@ from lexurn.figures import plots, style, widgets
 from lexurn.measures import intervals, rules
 from lexurn.publish import claims
 from lexurn.runs import sweeps
-from lexurn.runs.cache import joined
+from lexurn.runs.cache import concat_tables
 from lexurn.settings.resolver import check
 
 # %%
@@ -153,7 +153,7 @@ display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} 
 
 # %%
 coins = {
-    grid.places[point.name]["model"]: found[point]
+    grid.coordinates[point.name]["model"]: found[point]
     for point in grid.where(data="coins", kind="normal")[:: study.n_seeds]
 }
 first = next(iter(coins.values()))
@@ -216,7 +216,7 @@ def of(table, **where):
 
 # %%
 def both(make):
-    tables = [joined(each, [make(found[point]) for point in each.points]) for each in (grid, relabelled)]
+    tables = [concat_tables(each, [make(found[point]) for point in each.points]) for each in (grid, relabelled)]
     return renamed(pd.concat([tables[0], tables[1].assign(data="aNbN", kind="permuted")], ignore_index=True))
 
 
@@ -253,7 +253,7 @@ wide.rename_axis(columns=f"more than the optimum, {study.n_seeds} seed(s)")
 # schedules of that length. How long a training takes is measured here once more.
 
 # %%
-ends = renamed(joined(equal_time, [learning.final_regret(found[point]) for point in equal_time.points]))
+ends = renamed(concat_tables(equal_time, [learning.final_regret(found[point]) for point in equal_time.points]))
 equal = intervals.mean_over_seeds(ends, ["data", "kind", "model"])
 equal["text"] = [in_words(*each) for each in equal[["mean", "sem"]].values]
 rows = [row for row in rows if row in set(equal.set_index(["data", "kind"]).index)]
@@ -261,7 +261,7 @@ wide = equal.pivot(index=["data", "kind"], columns="model", values="text").loc[r
 display(wide.rename_axis(columns=f"at equal time, {study.n_seeds} seed(s)"))
 
 # %%
-timed = renamed(joined(equal_time, [costs.training_time(found[point]) for point in equal_time.points]))
+timed = renamed(concat_tables(equal_time, [costs.training_time(found[point]) for point in equal_time.points]))
 seconds = timed.groupby(["data", "kind", "model"], sort=False)["seconds"].mean().unstack().loc[rows, order]
 display(seconds.round(2).rename_axis(columns="seconds"))
 
@@ -272,7 +272,7 @@ display(seconds.round(2).rename_axis(columns="seconds"))
 
 # %%
 urns = grid.where(data="urns")
-tables = [learning.predictor_distances(found[p]).assign(**grid.places[p.name]) for p in urns]
+tables = [learning.predictor_distances(found[p]).assign(**grid.coordinates[p.name]) for p in urns]
 table = pd.concat(tables, ignore_index=True)
 table["distance"] = table["value"]
 options = {"x": "distance", "line": "model", "mark": "reference", "by": "kind", "legend": "distance to"}
@@ -306,7 +306,7 @@ display(Markdown(f"Nearest to lexical models: {', '.join(said)}."))
 # %%
 of_coins = [found[point] for point in one_layer.points]
 tables = [learning.nearest_smoothing(run.predictor, run.splits["out_of_distribution"][:200]) for run in of_coins]
-smoothed = joined(one_layer, tables)
+smoothed = concat_tables(one_layer, tables)
 smoothing = {
     name: intervals.mean_over_seeds(smoothed.assign(value=smoothed[name]), ["model"])
     for name in ("ln_alpha", "kl", "to_laplace")

@@ -122,7 +122,7 @@ number = f"{len(texts)} texts, the same for all; {study.n_seeds} seed(s) a line"
 # %%
 def tables_of(make, name, points):
     say = widgets.status_line()
-    return cache.of_grid(points, make, name=name, jobs=study.jobs, say=say)
+    return cache.grid_table(points, make, name=name, jobs=study.jobs, say=say)
 
 
 # %% [markdown]
@@ -140,7 +140,7 @@ def tables_of(make, name, points):
 
 # %%
 depths = [6, 12, 24]
-starts = cache.joined(grid, [token_geometry.untrained_geometry(point, depths) for point in grid.points])
+starts = cache.concat_tables(grid, [token_geometry.untrained_geometry(point, depths) for point in grid.points])
 starts = starts.rename(columns={"mean": "value"})
 begin = intervals.mean_over_seeds(starts, ["measure", "what", "system", "layer"])
 cosines = begin[begin["measure"] == "cosine"].rename(columns={"mean": "cosine"})
@@ -207,7 +207,7 @@ display(
 found = dict(zip(grid.points, widgets.get_all(grid.points, jobs=study.jobs), strict=True))
 runs = list(found.values())
 parts = [run.metrics[["step", "validation_loss"]] for run in runs]
-learned = cache.joined(grid, parts).rename(columns={"validation_loss": "value"})
+learned = cache.concat_tables(grid, parts).rename(columns={"validation_loss": "value"})
 lines = intervals.mean_over_seeds(learned, ["system", "step"]).rename(columns={"mean": "validation_loss"})
 alt = "The validation loss along training, a line for each of the four architectures."
 options = {"x": "step", "y": "validation_loss", "line": "system", "legend": "system", "size": (5.4, 3.2)}
@@ -474,7 +474,7 @@ figure(plots.curves, drawn, name="known", alt=alt, n=f"{study.n_seeds} seed(s) a
 balls = [point for point in known.points if point.task.name == "urns"]
 of_urns, make = [models[each] for each in balls], predictions.prediction_dimensions
 tables = cache.tables(of_urns, make, name="predictions-2", jobs=study.jobs, say=widgets.status_line())
-points = [t.assign(seed=p.training.seed, **known.places[p.name]) for t, p in zip(tables, balls, strict=True)]
+points = [t.assign(seed=p.training.seed, **known.coordinates[p.name]) for t, p in zip(tables, balls, strict=True)]
 seen = pd.concat(points).melt(["who", "seed", "data", "kind"], var_name="measure")
 seen["who"] = seen["who"].mask(seen["who"] == "model", seen["kind"] + " model")
 cells = intervals.mean_over_seeds(seen.drop_duplicates(["who", "seed", "data", "measure"]), ["data", "who", "measure"])

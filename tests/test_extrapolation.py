@@ -48,7 +48,10 @@ def of(table, **values):
 def test_every_checkpoint_is_evaluated_with_its_own_weights(run):
     table = extrapolation.rates_along_training(run)
     steps = sorted(table["step"].unique())
-    assert set(snapshots.spaced(120, 3)) <= set(steps) and len(snapshots.spaced(120, 3)) == 3
+    assert (
+        set(snapshots.choose_steps(120, 3)) <= set(steps)
+        and len(snapshots.choose_steps(120, 3)) == 3
+    )
     mass = of(table, prompts="words", measure="both", best=False).set_index("step")["value"]
     assert mass.nunique() == 3  # a model that stays the same would give one
     for step, model in run.checkpoints():
@@ -168,21 +171,21 @@ def test_the_tables_of_a_grid_are_cached_and_compared(tmp_path, monkeypatch):
     for point in grid.points:
         runs.get(point)
     monkeypatch.setattr(session.current(), "used_files", set())
-    table = cache.of_grid(
+    table = cache.grid_table(
         grid, extrapolation.rates_along_training, name="rules-test", say=told.append
     )
     # The chapter depends on the table, not on the weights.
     assert not any(name.endswith(store.WEIGHTS) for name in session.current().used_files)
     monkeypatch.setattr(workers, "cores", lambda: 2)
-    beside = cache.of_grid(
+    beside = cache.grid_table(
         grid, extrapolation.rates_along_training, name="beside", jobs=2, say=told.append
     )
     pd.testing.assert_frame_equal(beside, table)
-    assert told[-1] == "4 training(s) followed, 0 that had been before."
+    assert told[-1] == "4 table(s) computed, 0 loaded from the store."
     assert set(table["model"]) == {"rotary", "lstm"} and set(table["seed"]) == {0, 1}
     assert set(grid.table()["model"]) == {"rotary", "lstm"}
-    monkeypatch.setattr(cache, "keep", None)
-    again = cache.of_grid(
+    monkeypatch.setattr(cache, "make_table", None)
+    again = cache.grid_table(
         grid, extrapolation.rates_along_training, name="rules-test", say=told.append
     )
     pd.testing.assert_frame_equal(again, table)

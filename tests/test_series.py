@@ -20,15 +20,15 @@ FLAT |= {"warmup": 0}
 
 
 def test_steps_are_evenly_spaced_in_their_roots_from_the_first_to_the_last():
-    steps = snapshots.spaced(100_000, 100)
+    steps = snapshots.choose_steps(100_000, 100)
     assert (len(steps), steps[0], steps[-1]) == (100, 20, 100_000)
     roots = torch.tensor(steps).double().sqrt()
     gaps = roots.diff()
     assert (gaps - gaps.mean()).abs().max() < 0.2 < gaps.mean()
     assert (
-        snapshots.spaced(100, 0) == []
-        and snapshots.spaced(10, 4) == [10]
-        and snapshots.spaced(25, 50) == [20, 21, 22, 23, 24, 25]
+        snapshots.choose_steps(100, 0) == []
+        and snapshots.choose_steps(10, 4) == [10]
+        and snapshots.choose_steps(25, 50) == [20, 21, 22, 23, 24, 25]
     )
 
 
@@ -77,13 +77,13 @@ def test_a_training_that_was_cut_off_keeps_the_same_weights(tmp_path, monkeypatc
     parts = tmp_path / "again" / whole.path.name / "series"
     assert [path.stem for path in parts.iterdir()] == ["00000020"]
     again = runs.get(flat)
-    one, two = (load_file(run.path / snapshots.SERIES) for run in (whole, again))
+    one, two = (load_file(run.path / snapshots.SNAPSHOTS) for run in (whole, again))
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_a_run_that_kept_none_says_so():
     with pytest.raises(
         FileNotFoundError,
-        match="kept no weights along its training; set n_checkpoints, for example 100",
+        match="has no snapshots of its training; set n_checkpoints, for example 100",
     ):
         next(runs.get(FLAT).predictors_along_training())

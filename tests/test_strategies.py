@@ -467,8 +467,8 @@ def test_a_training_is_followed_through_the_map_once(lex, monkeypatch):
         axis=1,
     )
     pd.testing.assert_frame_equal(table, plain, rtol=1e-4, atol=1e-9, check_dtype=False)
-    assert told[-1] == "1 training(s) followed, 0 that had been before."
-    monkeypatch.setattr(cache, "keep", None)  # nothing is computed again
+    assert told[-1] == "1 table(s) computed, 0 loaded from the store."
+    monkeypatch.setattr(cache, "make_table", None)  # nothing is computed again
     pd.testing.assert_frame_equal(strategies.build_map([run], say=told.append), table)
 
 
@@ -486,7 +486,7 @@ def test_maps_of_runs_that_cannot_be_compared_or_followed_are_refused():
         "d_mlp"
     ].unique().tolist() == [128, 16]
     with pytest.raises(
-        FileNotFoundError, match="kept no weights along its training; set n_checkpoints"
+        FileNotFoundError, match="has no snapshots of its training; set n_checkpoints"
     ):
         strategies.run_cells(runs.get(FLAT | {"n_checkpoints": 0}))
     with pytest.raises(parameters.ParameterError, match="n_tasks=0 leaves no pool"):

@@ -81,7 +81,7 @@ def one_by_one(tmp_path_factory):
         sweep = sweeps.read(folder / "small.yaml")
         told = []
         assert (
-            sweeps.train(sweep.missing(), Here(), tell=lambda point, trace: told.append(point))
+            sweeps.train(sweep.missing(), Here(), report=lambda point, trace: told.append(point))
             == {}
         )
         assert set(told) == set(sweep.points) and sweep.missing() == []
@@ -137,7 +137,7 @@ def test_a_process_that_dies_loses_its_point_alone_which_is_trained_all_the_same
             killed.extend(pool._processes)
             os.kill(killed[0], signal.SIGKILL)
 
-    assert sweeps.train(sweep.missing(), executor, tell=tell) == {} and killed
+    assert sweeps.train(sweep.missing(), executor, report=tell) == {} and killed
     executor.shutdown()
     pd.testing.assert_frame_equal(sweep.table(), one_by_one)
 
@@ -227,7 +227,7 @@ def test_a_cluster_that_cannot_train_is_refused_in_a_line(grid, tmp_path):
 
 
 def test_an_address_that_answers_nothing_is_given_up_in_time(grid, monkeypatch):
-    monkeypatch.setattr(workers, "PATIENCE", 0.5)
+    monkeypatch.setattr(workers, "SECONDS_TO_ANSWER", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address, began = f"tcp://127.0.0.1:{silent.getsockname()[1]}", time.monotonic()
         said = CliRunner().invoke(cli.main, ["sweep", str(grid), "--cluster", address]).output
@@ -242,7 +242,7 @@ def test_a_process_that_is_lost_for_good_leaves_what_it_was_as_the_point_s_failu
             return future
 
     sweep = sweeps.read(grid)
-    failed = sweeps.train(sweep.points[:1], Lost(), tell=lambda point, trace: None)
+    failed = sweeps.train(sweep.points[:1], Lost(), report=lambda point, trace: None)
     assert failed == {sweep.points[0]: "BrokenProcessPool: a process died"} and sweep.failed() == [
         sweep.points[0]
     ]
@@ -255,7 +255,7 @@ def test_lists_along_an_axis_come_back_as_text(grid):
         )
     )
     sweep = sweeps.read(grid)
-    sweeps.train(sweep.points[:2], Here(), tell=lambda point, trace: None)
+    sweeps.train(sweep.points[:2], Here(), report=lambda point, trace: None)
     assert list(sweep.table()["alpha"].unique()) == ["1.0", "[1.0, 2.0, 1.0, 1.0]"]
 
 
@@ -349,7 +349,7 @@ def test_a_point_whose_loss_is_no_number_fails_alone_and_is_named(grid, monkeypa
         "the training loss became nan between steps 0 and 10, with learning_rate=1e+30"
         in done.output
     )
-    assert runs.is_stored(good) and not runs.is_stored(bad) and sweeps.failure(bad).exists()
+    assert runs.is_stored(good) and not runs.is_stored(bad) and sweeps.failure_path(bad).exists()
 
 
 def test_a_grid_is_read_by_name_and_with_changes_seeds_and_a_scale():

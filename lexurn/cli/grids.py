@@ -62,7 +62,7 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
 
     executor = workers.cluster(cluster) if cluster and missing else workers.Processes(jobs)
     try:
-        failed = sweeps.train(missing, executor, tell=report)
+        failed = sweeps.train(missing, executor, report=report)
     except KeyboardInterrupt:
         executor.shutdown(wait=False, cancel_futures=True)
         click.echo("stopped; trained runs are stored, the same command continues", err=True)

@@ -183,7 +183,7 @@ def card(
         "drawn": {
             "date": time.strftime("%Y-%m-%d"),
             "device": provenance.device(),
-            "commit": provenance.short(provenance.commit(), provenance.is_changed()),
+            "commit": provenance.describe_commit(provenance.commit(), provenance.is_changed()),
             "lexurn": __version__,
             "matplotlib": matplotlib.__version__,
         },
@@ -233,8 +233,9 @@ def _training_provenance(runs: Sequence[Run]) -> list[str]:
         facts = run.provenance
         root = "published edition" if store.is_published(run.path) else "own store"
         machine = facts["processor"] if facts["device"] == "cpu" else facts["device"]
-        commit = provenance.short(facts["commit"], facts["dirty"])
-        counts[f"from the {root}, trained {facts['date'][:10]} on {machine}, commit {commit}"] += 1
+        commit = provenance.describe_commit(facts["commit"], facts["dirty"])
+        date = facts["date"][:10]
+        counts[f"from the {root}, trained {date} on {machine}, commit {commit}"] += 1
     return [f"{number} {text}" for text, number in sorted(counts.items())]
 
 

@@ -142,7 +142,7 @@ def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[s
 
     say(f"{len(missing)} runs to train by {jobs} processes")
     with workers.Processes(min(jobs, len(missing))) as executor:
-        failed = sweeps.train(missing, executor, tell=report)
+        failed = sweeps.train(missing, executor, report=report)
     if failed:
         point, trace = next(iter(failed.items()))
         names = ", ".join(point.name for point in failed)

@@ -124,7 +124,7 @@ def write_record(path: str, loaded: list[str]) -> None:
         "used": _hashes_of_stored(sorted(session.current().used_files)),
         "claims": session.current().claims,
         "device": provenance.device(),
-        "commit": provenance.short(provenance.commit(), provenance.is_changed()),
+        "commit": provenance.describe_commit(provenance.commit(), provenance.is_changed()),
     }
     files.write(Path(path), json.dumps(record))
 

@@ -3,8 +3,8 @@
     run = runs.get({"lex": True, "n_steps": 200})     load it, or train it
     run.settings, run.metrics, run.results, run.predictor
 
-`run` says what a run is, `fit` how one is trained, `recording` writes it, `store` finds it again,
-`cache` holds tables of it, and `sweeps` trains many. Nothing is imported before it is asked for.
+`run` defines a run, `fit` trains one, `recording` writes it, `store` finds it, `cache` computes
+tables of runs once, and `sweeps` trains grids of runs. Modules are imported when they are used.
 """
 
 from typing import Any
@@ -24,7 +24,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import one of the public names when it is asked for."""
     if name not in __all__:
         raise AttributeError(f"module 'lexurn.runs' has no attribute {name!r}")
     from lexurn.runs import listing, run

@@ -1,105 +1,111 @@
-"""Tables that are made once for each run and kept beside the runs: what takes long and depends on nothing else.
+"""Tables that are computed once per run and cached beside the runs, because they take long.
 
-    tables = kept.tables(found, rules.followed, name="rules-1", jobs=2)     a table a run
-    table = kept.of_grid(grid, rules.followed, name="rules-1", jobs=2)      one for a grid of runs
+    tables = cache.tables(list_of_runs, rules.followed, name="rules-1", jobs=2)    one per run
+    table = cache.grid_table(grid, rules.followed, name="rules-1", jobs=2)            one for a grid
 
-A table is found again by its name, which ends in the run's key; number it anew when the function changes.
+A cached table is identified by its name and the key of its run. Change the number at the end of the
+name when the function that computes the table changes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
+from functools import partial
 
 import pandas as pd
 
 from lexurn import runs
 from lexurn.base import files, session
-from lexurn.runs import fit, workers
+from lexurn.runs import store, workers
+from lexurn.runs.machine import threads
 from lexurn.runs.run import Run
 from lexurn.runs.sweeps import Sweep
 from lexurn.runs.tracking import Clock
 
-Make = Callable[[Run], pd.DataFrame]
+Compute = Callable[[Run], pd.DataFrame]
 """A function that other processes can import."""
 
 
 def tables(
-    found: Sequence[Run],
-    make: Make,
+    of_runs: Sequence[Run],
+    compute: Compute,
     *,
     name: str,
     jobs: int = 1,
     say: Callable[[str], None] | None = None,
 ) -> list[pd.DataFrame]:
-    """The table of each run: read, or made by processes side by side and kept; `say` is told how far it is (stderr)."""
+    """Return one table per run; `jobs` processes compute and cache those that are missing.
+
+    `say` receives progress texts (default: stderr).
+    """
     say = say or files.print_to_stderr
-    for run in found:
+    for run in of_runs:
         run.require_data()
-    missing = [run for run in found if not is_kept(run, name)]
+    missing = [run.path.name for run in of_runs if not _is_cached(run, name)]
     if missing:
         clock = Clock(len(missing))
-        say(f"{len(missing)} trainings to follow, {clock.remaining(0)}")
-        for number, _ in enumerate(
-            _made(make, name, missing, min(jobs, len(missing), workers.cores())), 1
-        ):
-            say(f"{number} of {len(missing)} trainings followed, {clock.remaining(number)}")
-    say(f"{len(missing)} training(s) followed, {len(found) - len(missing)} that had been before.")
-    return [runs.read_table(_named(run, name)) for run in found]
+        say(f"{len(missing)} tables to compute, {clock.remaining(0)}")
+        n_processes = min(jobs, len(missing), workers.cores())
+        ended = _make_tables(partial(make_table, compute, name), missing, n_processes)
+        for number, _ in enumerate(ended, 1):
+            say(f"{number} of {len(missing)} tables computed, {clock.remaining(number)}")
+    n_loaded = len(of_runs) - len(missing)
+    say(f"{len(missing)} table(s) computed, {n_loaded} loaded from the store.")
+    return [runs.read_table(_table_name(run, name)) for run in of_runs]
 
 
-def of_grid(
-    grid: Sweep, make: Make, *, name: str, jobs: int = 1, say: Callable[[str], None] | None = None
+def grid_table(
+    grid: Sweep,
+    compute: Compute,
+    *,
+    name: str,
+    jobs: int = 1,
+    say: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
-    """The tables of all points of a grid as one, with each point's place on the axes and its seed."""
-    found = [runs.load(point.name) for point in grid.points]
-    made = tables(found, make, name=name, jobs=jobs, say=say)
-    return joined(grid, made)
+    """Return the tables of all points of a grid as one table; see `tables` and `concat_tables`."""
+    of_runs = [runs.load(point.name) for point in grid.points]
+    return concat_tables(grid, tables(of_runs, compute, name=name, jobs=jobs, say=say))
 
 
-def joined(grid: Sweep, made: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """A table for each point of a grid, in their order, as one."""
-    placed = [
-        table.assign(**grid.places[point.name], seed=point.training.seed)
-        for point, table in zip(grid.points, made, strict=True)
+def concat_tables(grid: Sweep, by_point: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return one table per point as one table, with columns for the grid's axes and the seed."""
+    labelled = [
+        table.assign(**grid.coordinates[point.name], seed=point.training.seed)
+        for point, table in zip(grid.points, by_point, strict=True)
     ]
-    return pd.concat(placed, ignore_index=True)
+    return pd.concat(labelled, ignore_index=True)
 
 
-def keep(make: Make, name: str, run_name: str) -> None:
-    """Make the table of the run of this name and keep it, numbers to five digits."""
+def make_table(compute: Compute, name: str, run_name: str) -> None:
+    """Compute the table of a run and cache it, with five significant digits.
+
+    The session does not count the run's files as used: its results depend on the table alone.
+    """
+    used_files = session.current().used_files
+    used_before = set(used_files)
     run = runs.load(run_name)
-    with fit.threads(run.settings.machine.threads):
-        table = make(run)
+    with threads(run.settings.machine.threads):
+        table = compute(run)
     numbers = table.select_dtypes("float")
     table[numbers.columns] = numbers.map(lambda value: float(f"{value:.5g}"))
-    runs.write_table(_named(run, name), table)
+    runs.write_table(_table_name(run, name), table)
+    used_files.intersection_update(used_before)
 
 
-def _made(make: Make, name: str, missing: Sequence[Run], jobs: int) -> Iterator[None]:
-    """Makes the tables that are missing, one by one here, or by processes side by side; yields as each is kept."""
-    if jobs == 1:
-        for run in missing:
-            used = session.current().used_files
-            before = set(used)
-            keep(make, name, run.path.name)
-            used.intersection_update(
-                before
-            )  # what depends on the table needs no more of the run, as below
-            yield
+def _make_tables(
+    make: Callable[[str], None], names: Sequence[str], n_processes: int
+) -> Iterator[None]:
+    """Make the tables of the runs with these names, and yield after each."""
+    if n_processes == 1:
+        yield from map(make, names)
         return
-    with workers.Processes(jobs) as executor:
-        for future in as_completed(
-            [executor.submit(keep, make, name, run.path.name) for run in missing]
-        ):
+    with workers.Processes(n_processes) as executor:
+        for future in as_completed([executor.submit(make, name) for name in names]):
             yield future.result()
 
 
-def is_kept(run: Run, name: str) -> bool:
-    try:
-        runs.read_table(_named(run, name))
-    except FileNotFoundError:
-        return False
-    return True
+def _is_cached(run: Run, name: str) -> bool:
+    return store.stored(f"tables/{_table_name(run, name)}.csv").exists()
 
 
-def _named(run: Run, name: str) -> str:
+def _table_name(run: Run, name: str) -> str:
     return f"{name}-{run.settings.key}"

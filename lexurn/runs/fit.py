@@ -97,7 +97,7 @@ def as_predictor(model: models.LanguageModel, settings: Settings) -> Predictor:
 
 
 def eval_batch_size(task: Task) -> int:
-    """Return the number of sequences to evaluate in one batch, so that they fit in memory."""
+    """Return how many sequences are evaluated in one batch, so that they fit in memory."""
     n_rows = task.settings.task.context_length + 1
     return max(MAX_PREDICTED_NUMBERS // (task.vocab_size * n_rows), 1)
 

@@ -1,4 +1,4 @@
-"""Where a run is computed: the device, and how many threads."""
+"""What a run is computed on: the device and the number of threads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,26 +8,28 @@ import torch
 from lexurn.base.errors import ParameterError
 
 
-def resolve_device(asked: str) -> torch.device:
-    """`auto` is cuda, else mps, else cpu; a device asked for by name must be there, else ParameterError."""
-    there = {
+def resolve_device(name: str) -> torch.device:
+    """Return the device with this name; `auto` is cuda, else mps, else cpu.
+
+    Raises ParameterError if this machine has no such device.
+    """
+    is_available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
-    if asked == "auto":
-        return torch.device(next(name for name, is_there in there.items() if is_there))
-    if not there[asked]:
-        names = ", ".join(name for name, is_there in there.items() if is_there)
+    available = [device for device in is_available if is_available[device]]
+    if name != "auto" and name not in available:
         raise ParameterError(
-            f"device {asked} is not available here; available: {names}; use device auto"
+            f"device {name} is not available here; available: {', '.join(available)}; use device "
+            "auto"
         )
-    return torch.device(asked)
+    return torch.device(available[0] if name == "auto" else name)
 
 
 @contextmanager
 def threads(n: int) -> Iterator[None]:
-    """So many CPU threads for the time of a block."""
+    """Compute with `n` CPU threads inside a block."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:

@@ -15,12 +15,12 @@ from lexurn.settings import TRAINING_VERSION, Settings, resolver
 
 
 def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, Any]:
-    """Provenance of a run that is about to be trained, ready for JSON; its date and seconds come when it is done."""
-    made_at = commit()
+    """Return the provenance of a training that begins, ready for JSON, without date and seconds."""
+    head = commit()
     return {
         "command": resolver.papermill_command(settings),
-        "commit": made_at,
-        "dirty": is_changed() if made_at else None,
+        "commit": head,
+        "dirty": is_changed() if head else None,
         "training_version": TRAINING_VERSION,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processor": processor(),
@@ -37,29 +37,29 @@ def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, An
 
 
 def commit() -> str | None:
-    """The commit of this repository; None where lexurn was installed, perhaps inside another project's."""
-    ours = _git("rev-parse", "--show-toplevel") == str(paths.LIBRARY.parent)
-    return _git("rev-parse", "HEAD") if ours else None
+    """Return the commit of this repository; None if lexurn is installed without its repository."""
+    is_here = _git("rev-parse", "--show-toplevel") == str(paths.LIBRARY.parent)
+    return _git("rev-parse", "HEAD") if is_here else None
 
 
-def short(commit: str | None, changed: bool | None) -> str:
-    """A commit as readers see it, with whether the files differed from it."""
+def describe_commit(commit: str | None, changed: bool | None) -> str:
+    """Return a commit as readers see it, `1a2b3c4` or `1a2b3c4 with changes`."""
     return f"{(commit or 'unknown')[:7]}{' with changes' if changed else ''}"
 
 
 def is_changed() -> bool:
-    """Whether the files of this repository differ from its commit."""
+    """Return whether the files of this repository differ from its commit."""
     return bool(_git("status", "--porcelain", "--untracked-files=no"))
 
 
 def device() -> str:
-    """What this process computes on where it may choose: the name of the GPU, or cpu."""
+    """Return what this process can compute on: the name of the GPU, or cpu."""
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
 def processor() -> str:
-    """The name of this machine's processor, or of its architecture where that is all there is."""
-    with contextlib.suppress(OSError):  # no such file but on Linux
+    """Return the name of this machine's processor, or else of its architecture."""
+    with contextlib.suppress(OSError):  # only Linux has this file
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
@@ -67,13 +67,9 @@ def processor() -> str:
 
 
 def _git(*command: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), *command],
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    git = ["git", "-C", str(paths.LIBRARY), *command]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.check_output(
+            git, stderr=subprocess.DEVNULL, text=True, timeout=10
+        ).strip()
+    return None

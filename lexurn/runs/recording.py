@@ -46,7 +46,6 @@ def train(
     start = 0 if state is None else int(state["step"])
     threads = settings.machine.threads if state is None else int(state["threads"])
     seconds_before = 0.0 if state is None else float(state["seconds"])
-    training_seed = settings.training.seed
 
     def seconds() -> float:
         return seconds_before + time.monotonic() - start_time
@@ -87,17 +86,16 @@ def train(
             )
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
-            loss = models.loss_as_trained(
-                model, validation, seed=training_seed, first_row=task.first_row
-            )
+            seed = settings.training.seed
+            loss = models.loss_as_trained(model, validation, seed=seed, first_row=task.first_row)
             return {"validation_loss": loss, **_scalars(distances()), **mixture_weights()}
 
-        steps = snapshots.spaced(settings.training.n_steps, settings.training.n_checkpoints)
-        series = snapshots.Series(folder, steps)
+        steps = snapshots.choose_steps(settings.training.n_steps, settings.training.n_checkpoints)
+        write_snapshot = snapshots.SnapshotWriter(folder, steps)
         with checkpoints.Saver(folder, settings.key) as saver:
 
             def checkpoint(step: int, snapshot: Callable[[], State]) -> None:
-                series(step, lambda: training.copy_weights(model))
+                write_snapshot(step, lambda: training.copy_weights(model))
                 extra = {"threads": torch.tensor(threads), "seconds": torch.tensor(seconds())}
                 saver(step, lambda: snapshot() | extra)
 
@@ -108,8 +106,8 @@ def train(
                 training.Callbacks(evaluate, trackers.log, checkpoint),
                 saved=state,
             )
-        series(trained.last_step, lambda: trained.last_weights)
-        series.finish()
+        write_snapshot(trained.last_step, lambda: trained.last_weights)
+        write_snapshot.finish()
         model.load_state_dict(trained.best_weights)
         table = distances(trained.best_step)
         for name, tokens in splits.items():
@@ -155,8 +153,10 @@ def _mixture_weights(
 
 
 def _scalars(table: pd.DataFrame) -> dict[str, float]:
-    """Return the numbers that are worth a curve: `<split>/<measure>/<reference>`, the mean over
-    rows, and `…/last`, the last row."""
+    """Return the numbers that are drawn along training, by `<split>/<measure>/<reference>`.
+
+    They are means over rows; a name that ends in `/last` means the last row.
+    """
     measures = ["loss", evaluation.distance_measure(table)]
     table = table[table["measure"].isin(measures) & table["row"].isin(["mean", "last"])]
     scalars = {}

@@ -5,7 +5,7 @@
 
 The folder `RUNS/<name>-<key>/` holds
 
-    settings.json        what was asked for
+    settings.json        the settings
     metrics.jsonl        scalars along training, one line per evaluation
     results.json         the final, tidy table of distances, best step, first losses
     provenance.json      commit, versions, device, date, seconds, command
@@ -187,8 +187,8 @@ def get(
     before anything is trained.
     """
     settings = settings if isinstance(settings, Settings) else resolver.check(settings)
-    study = StudySettings().model_dump(mode="json")
-    settings = settings.replace(**study)  # what a chapter averages over is not this run's
+    # What a chapter averages over does not belong to a single run.
+    settings = settings.replace(**StudySettings().model_dump(mode="json"))
     fit.resolve_device(settings.machine.device)
     if is_stored(settings):
         return _load_for_use(settings)

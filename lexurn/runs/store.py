@@ -202,11 +202,10 @@ def delete(name: str | Path) -> None:
     hidden = folder.with_name(f".deleted-{folder.name}.{os.getpid()}")
     with files.lock(folder, wait=False), files.store_errors(folder):
         folder.rename(hidden)  # in one step: half a folder is never taken for a run
-        shutil.rmtree(hidden)
-    for leftover in folder.parent.glob(".deleted-*"):
-        pid = int(leftover.suffix[1:])
-        if pid == os.getpid() or not _is_alive(pid):  # its process was killed while it deleted
-            shutil.rmtree(leftover, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another process removes it as a leftover
+            shutil.rmtree(hidden)
+    for leftover in folder.parent.glob(".deleted-*"):  # of processes killed while they deleted
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def deletable(name: str | Path) -> Path:
@@ -228,16 +227,6 @@ def deletable(name: str | Path) -> Path:
 def size(folder: Path) -> int:
     """Return the number of bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's process
-        pass
-    return True
 
 
 def _folders(root: Path) -> list[Path]:

@@ -1,9 +1,10 @@
-"""Tidy tables in the store: `RUNS/tables/<name>.csv`, read back as they were written.
+"""Tidy tables in the store: `RUNS/tables/<name>.csv`, which are read back as they were written.
 
-A plain CSV with one rule: in its first line the names of text columns are quoted, those of numbers and booleans are
-not. So row labels such as "0", "last" and "mean" stay text. Floats are written to the last digit; `nan` is a missing
-value, an empty field an empty text. What CSV cannot tell apart is lost: 32-bit numbers come back as 64-bit ones, whole
-numbers with missing values as floats, a missing text as NaN.
+The format is plain CSV with one rule: its first line quotes the names of text columns, but not
+those of numbers and booleans. Row labels such as "0", "last" and "mean" therefore stay text. Floats
+are written to the last digit; `nan` is a missing value, an empty field an empty text. CSV cannot
+express every type: 32-bit numbers come back as 64-bit ones, whole numbers with missing values as
+floats, and a missing text as NaN.
 """
 
 import difflib
@@ -11,9 +12,7 @@ import re
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from lexurn.base import files, paths, session
 from lexurn.runs import store
@@ -22,9 +21,10 @@ MISSING = "nan"
 
 
 def write_table(name: str, frame: pd.DataFrame) -> Path:
-    """Store a table of numbers, booleans and text under a name; what had that name before is replaced.
+    """Store a table of numbers, booleans and text under a name, in place of any other, without its
+    row numbers.
 
-    The row numbers are not stored. Raises ValueError for what cannot be read back.
+    Raises ValueError for a table that could not be read back.
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f"a table's name consists of letters, digits, dots, - and _, got {name!r}")
@@ -37,61 +37,48 @@ def write_table(name: str, frame: pd.DataFrame) -> Path:
 
 
 def as_csv(frame: pd.DataFrame) -> str:
-    """A table as the text that `from_csv` reads back. Raises ValueError for what cannot be read back."""
+    """Return a table as text for `from_csv`. Raises ValueError if it could not be read back."""
     if list(frame.index.names) != [None] or frame.index.dtype.kind != "i":
+        raise ValueError(f"rows of a table have numbers only, got {frame.index}; use reset_index()")
+    is_text_name = all(isinstance(column, str) for column in frame)
+    if not len(frame) or not frame.columns.is_unique or not is_text_name:
         raise ValueError(
-            f"the lines of a table have no names but their numbers, got {frame.index}; use reset_index()"
+            f"a table has rows, and columns with different names, got {len(frame)} rows and the "
+            f"columns {list(frame)}"
         )
-    if (
-        not len(frame)
-        or not frame.columns.is_unique
-        or not all(isinstance(column, str) for column in frame)
-    ):
-        raise ValueError(
-            f"a table has lines, and columns with names of their own, got {list(frame)} x {len(frame)}"
-        )
-    names = [f'"{column}"' if _is_text(frame[column]) else str(column) for column in frame]
-    if bad := [column for column in frame if re.search('[",\r\n]', str(column))]:
+    names = [f'"{column}"' if _is_text(frame[column]) else column for column in frame]
+    if bad := [column for column in frame if re.search('[",\r\n]', column)]:
         raise ValueError(f"a column's name holds no quotes, commas or line ends, got {bad[0]!r}")
-    single = frame.select_dtypes("float32")
-    lines = frame.astype(dict.fromkeys(single, "float64")).to_csv(
-        index=False, header=False, na_rep=MISSING
-    )
-    return ",".join(names) + "\n" + lines
+    doubles = frame.astype(dict.fromkeys(frame.select_dtypes("float32"), "float64"))
+    return ",".join(names) + "\n" + doubles.to_csv(index=False, header=False, na_rep=MISSING)
 
 
 def from_csv(content: bytes) -> pd.DataFrame:
-    """A table as it was before `as_csv`."""
-    header = content.partition(b"\n")[0].decode().split(",")
+    """Return the table that `as_csv` was given."""
+    names = content.partition(b"\n")[0].decode().split(",")
     frame = pd.read_csv(BytesIO(content), dtype=str, na_filter=False, lineterminator="\n")
     columns = {}
-    for column, given in zip(list(frame), header, strict=True):
-        read = _texts if given.startswith('"') else _numbers
+    for column, name in zip(frame, names, strict=True):
+        read = _read_texts if name.startswith('"') else _read_numbers
         columns[column] = read(frame[column].tolist())
     return pd.DataFrame(columns)
 
 
-def wide(values: ArrayLike) -> pd.DataFrame:
-    """A matrix as a table: a line a row, and a column for each of its columns, named "0", "1" and so on."""
-    return pd.DataFrame(np.asarray(values)).rename(columns=str)
-
-
 def read_table(name: str) -> pd.DataFrame:
-    """A stored table, one's own before a published one. Raises FileNotFoundError, with the near names."""
-    folders = [root / "tables" for root in paths.roots()]
-    for folder in folders:
-        path = folder / f"{name}.csv"
-        for there in (path, path.with_name(f"{path.name}.gz")):  # as written, as published
-            if there.exists():
-                store.check(there)
-                session.current().used_files.add(f"tables/{path.name}")
-                return from_csv(files.read(path))
-    there = sorted(
-        {path.name.partition(".csv")[0] for folder in folders for path in folder.glob("*.csv*")}
-    )
-    near = difflib.get_close_matches(name, there, n=3, cutoff=0.4) or there[:5]
+    """Return a stored table: the user's own, else the published one.
+
+    Raises FileNotFoundError, with similar names, if there is none.
+    """
+    path = store.stored(f"tables/{name}.csv")
+    if path.exists():
+        store.check(path)
+        session.current().used_files.add(f"tables/{name}.csv")
+        return from_csv(files.read(path.with_name(f"{name}.csv")))
+    stored = [file for root in paths.roots() for file in (root / "tables").glob("*.csv*")]
+    names = sorted({file.name.partition(".csv")[0] for file in stored})
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:5]
     hint = f"near: {', '.join(near)}" if near else "there are none yet; runs.write_table makes one"
-    raise FileNotFoundError(f"no table {name} in {folders[0]}; {hint}")
+    raise FileNotFoundError(f"no table {name} in {path.parent}; {hint}")
 
 
 def _is_text(column: pd.Series) -> bool:
@@ -101,7 +88,8 @@ def _is_text(column: pd.Series) -> bool:
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if kind not in ("string", "empty"):
         raise ValueError(
-            f"a column holds numbers, text, or booleans with none missing, got {kind} in {column.name}"
+            "a column holds numbers, text, or booleans with none missing, got "
+            f"{kind} in {column.name}"
         )
     if column.eq(MISSING).any():
         raise ValueError(
@@ -110,12 +98,12 @@ def _is_text(column: pd.Series) -> bool:
     return True
 
 
-def _texts(texts: list[str]) -> pd.Series:
+def _read_texts(texts: list[str]) -> pd.Series:
     return pd.Series([None if text == MISSING else text for text in texts], dtype="str")
 
 
-def _numbers(texts: list[str]) -> list[bool] | list[int] | list[float]:
-    """To the last bit, which pandas' own reader promises in some versions only."""
+def _read_numbers(texts: list[str]) -> list[bool] | list[int] | list[float]:
+    """Read numbers to the last bit, which pandas' own reader promises in some versions only."""
     if texts and set(texts) <= {"True", "False"}:
         return [text == "True" for text in texts]
     try:

@@ -1,6 +1,6 @@
-"""Executors that train the points of a grid: processes here, or a Dask cluster.
+"""Executors that train the points of a grid: processes on this machine, or a Dask cluster.
 
-Both are of the `concurrent.futures` kind, and so is whatever else `sweeps.train` may be given.
+Both follow `concurrent.futures`, as must any other executor that `sweeps.train` is given.
 """
 
 import os
@@ -11,30 +11,31 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from typing import Any
 
+from lexurn.base import paths
 from lexurn.base.version import __version__
 
-PATIENCE = 10.0
-"""Seconds in which a cluster has to answer."""
+SECONDS_TO_ANSWER = 10.0  # of a cluster
 
 
 def cores() -> int:
-    """How many processes can compute side by side here."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class ClusterError(RuntimeError):
-    """A cluster that cannot train: it does not answer, or its workers are not what they should be."""
+    """A cluster does not answer, or its workers cannot train."""
 
 
 class Processes(ThreadPoolExecutor):
-    """`n` processes side by side. One that dies loses its current call alone, which is made once more.
+    """`n` processes side by side. If one dies, its current call alone is repeated.
 
-    (A `ProcessPoolExecutor` gives up everything when one of its processes dies.)
+    A `ProcessPoolExecutor` drops all calls when one of its processes dies, so each thread of this
+    executor has a pool with a single process.
     """
 
     def __init__(self, n: int):
         super().__init__(n)
-        self.own = threading.local()
+        self.of_thread = threading.local()
         self.pools: list[ProcessPoolExecutor] = []
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future:
@@ -46,28 +47,27 @@ class Processes(ThreadPoolExecutor):
             pool.shutdown(wait, cancel_futures=cancel_futures)
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        """After an interrupt what has not begun never does, and what has is not waited for."""
+        """After an interrupt, cancel the calls that wait, and do not wait for the others."""
         self.shutdown(wait=kind is None, cancel_futures=kind is not None)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        if not hasattr(self.of_thread, "pool"):
+            self._start_process()
         try:
-            return self._pool().submit(function, *arguments).result()
+            return self.of_thread.pool.submit(function, *arguments).result()
         except BrokenProcessPool:
-            self.own.pool = None
-            return self._pool().submit(function, *arguments).result()
+            self._start_process()
+            return self.of_thread.pool.submit(function, *arguments).result()
 
-    def _pool(self) -> ProcessPoolExecutor:
-        """That of this thread, of a single process."""
-        if getattr(self.own, "pool", None) is None:
-            self.own.pool = ProcessPoolExecutor(
-                1, mp_context=get_context("spawn"), initializer=end_with_parent
-            )
-            self.pools.append(self.own.pool)
-        return self.own.pool
+    def _start_process(self) -> None:
+        self.of_thread.pool = ProcessPoolExecutor(
+            1, mp_context=get_context("spawn"), initializer=exit_with_parent
+        )
+        self.pools.append(self.of_thread.pool)
 
 
-def end_with_parent() -> None:
-    """However the process that started this one ends, a kill included, this one ends too."""
+def exit_with_parent() -> None:
+    """End this process when the process that started it ends, even if that one is killed."""
 
     def wait() -> None:
         parent_process().join()
@@ -77,9 +77,10 @@ def end_with_parent() -> None:
 
 
 def cluster(address: str) -> Executor:
-    """The workers of the Dask scheduler at an address, each with this version of lexurn. Raises ClusterError.
+    """Return the workers of the Dask scheduler at an address, each with this version of lexurn.
 
-    They share a file system, where `LEXURN_RUNS` is the same folder for all.
+    They share a file system, on which `LEXURN_RUNS` is the same folder for all. Raises
+    ClusterError.
     """
     try:
         from dask.distributed import Client
@@ -91,48 +92,42 @@ def cluster(address: str) -> Executor:
     threading.Thread(target=_connect, args=(Client, address, connected), daemon=True).start()
     try:
         client = connected.result(
-            timeout=2 * PATIENCE
-        )  # what takes the connection and says nothing, Dask waits for
+            2 * SECONDS_TO_ANSWER
+        )  # Dask itself waits forever for a silent server
     except (OSError, TimeoutError, ValueError) as error:
-        why = next(iter(str(error).splitlines()), "") or type(error).__name__
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise ClusterError(
-            f"no cluster answers at {address} ({why}); start one with `dask scheduler` and "
+            f"no cluster answers at {address} ({reason}); start one with `dask scheduler` and "
             "`dask worker`, and give the address that the scheduler prints"
         ) from None
-    try:
-        _refuse_other_workers(address, client.run(version_and_store, on_error="return"))
-    except ClusterError:
+    if problem := _find_problem(address, client.run(version_and_store, on_error="return")):
         client.close()
-        raise
+        raise ClusterError(problem)
     return client.get_executor(pure=False, retries=2)
 
 
 def _connect(client: Callable[..., Any], address: str, connected: Future) -> None:
     try:
-        connected.set_result(client(address, timeout=PATIENCE))
+        connected.set_result(client(address, timeout=SECONDS_TO_ANSWER))
     except Exception as error:
         connected.set_exception(error)
 
 
-def _refuse_other_workers(address: str, found: dict[str, Any]) -> None:
-    if not found:
-        raise ClusterError(
-            f"the cluster at {address} has no workers; start some with `dask worker {address}`"
-        )
+def _find_problem(address: str, answers: dict[str, Any]) -> str | None:
+    """Return why these workers cannot train, from what `version_and_store` gives on each."""
     own = version_and_store()
-    for worker, theirs in found.items():
-        if isinstance(theirs, Exception):
-            raise ClusterError(
-                f"worker {worker} cannot import lexurn ({theirs}); install it in its environment"
+    for worker, answer in answers.items():
+        if isinstance(answer, Exception):
+            return f"worker {worker} cannot import lexurn ({answer}); install it in its environment"
+        if answer != own:
+            return (
+                f"worker {worker} has lexurn {answer[0]} and the store {answer[1]}, but this "
+                f"process has {own[0]} and {own[1]}; use the same on all machines"
             )
-        if theirs != own:
-            raise ClusterError(
-                f"worker {worker} has lexurn {theirs[0]} and the store {theirs[1]}, here are {own}"
-            )
+    no_workers = f"the cluster at {address} has no workers; start some with `dask worker {address}`"
+    return None if answers else no_workers
 
 
 def version_and_store() -> tuple[str, str]:
-    """What must be the same everywhere."""
-    from lexurn.base import paths
-
+    """Return the version of lexurn and the store's folder, which all workers must share."""
     return __version__, str(paths.runs().resolve())

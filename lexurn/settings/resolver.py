@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from lexurn.base import paths, session
 from lexurn.base.errors import ParameterError, suggestion
+from lexurn.base.yaml_files import read_yaml
 from lexurn.settings.messages import error_message, explain, schema_of, suggest_parameter
 from lexurn.settings.registry import CHOICES, entries, flat_names, owners
 from lexurn.settings.renamed import RENAMED
@@ -143,10 +143,7 @@ def read(path: str | Path, chapter: str) -> dict[str, Any]:
 
 def read_parts(path: str | Path, chapter: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what a params file holds for all chapters, and what for one; see `read`."""
-    try:
-        content = yaml.safe_load(Path(path).read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ParameterError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(Path(path)) or {}
     if not isinstance(content, dict):
         kind = type(content).__name__
         raise ParameterError(f"{path} must hold `name: value` lines, got a {kind}")

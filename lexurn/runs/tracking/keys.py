@@ -1,6 +1,7 @@
 """Find the API key of a Weights & Biases account. The key is never stored."""
 
 import os
+import re
 import sys
 from contextlib import suppress
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from lexurn.base import paths
 
 VARIABLE = "WANDB_API_KEY"
+IN_ENV_FILE = re.compile(rf"^[ \t]*(?:export[ \t]+)?{VARIABLE}[ \t]*=[ \t]*(\S+)", re.MULTILINE)
 
 
 def find_key(given: str | None = None) -> str | None:
@@ -34,26 +36,19 @@ def _from_env_file() -> str | None:
     with suppress(FileNotFoundError):
         folders.insert(0, paths.root())
     for folder in folders:
-        try:
-            text = (folder / ".env").read_text()
-        except (OSError, UnicodeDecodeError):
-            continue
-        for line in text.splitlines():
-            name, _, value = line.strip().removeprefix("export ").partition("=")
-            if name.strip() == VARIABLE and value.strip():
-                return value.strip().strip("'\"")
+        with suppress(OSError, UnicodeDecodeError):
+            if match := IN_ENV_FILE.search((folder / ".env").read_text()):
+                return match[1].strip("'\"")
     return None
 
 
 def _from_colab() -> str | None:
-    if "google.colab" not in sys.modules:
-        return None
-    try:
-        from google.colab import userdata
+    if "google.colab" in sys.modules:
+        with suppress(Exception):  # the secret does not exist, or the notebook may not read it
+            from google.colab import userdata
 
-        return userdata.get(VARIABLE)
-    except Exception:  # the secret does not exist, or the notebook may not read it
-        return None
+            return userdata.get(VARIABLE)
+    return None
 
 
 def _from_terminal() -> str | None:
@@ -65,7 +60,6 @@ def _from_terminal() -> str | None:
 @cache
 def _ask_once() -> str | None:
     """Ask once per process, whatever the number of runs it trains."""
-    try:
+    with suppress(EOFError):
         return getpass("W&B API key (empty: record offline): ", stream=sys.stderr)
-    except EOFError:
-        return None
+    return None
