@@ -27,22 +27,22 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("LEXURN_HYPOTHESIS", "default"))
 
-MAY_SKIP: set[str] = {"test_runs.py::test_a_run_trains_on_cuda"}
-"""Tests that need what CI's machine may lack, as file::function."""
+MAY_SKIP: set[str] = {"runs/test_run.py::test_a_run_trains_on_cuda"}
+"""Tests that need what CI's machine may lack, as file::function, the file from tests/ on."""
 
 if not all(map(find_spec, ("transformers", "xlstm"))):  # CI runs them again with both
     MAY_SKIP |= {
-        "test_agreement.py::test_mamba_begins_as_that_of_transformers",
-        "test_agreement.py::test_mamba_is_that_of_transformers_and_weights_load_both_ways",
-        "test_agreement.py::test_xlstm_begins_with_the_gates_of_the_package",
-        "test_agreement.py::test_xlstm_is_that_of_the_package",
+        "models/test_agreement.py::test_mamba_begins_as_that_of_transformers",
+        "models/test_agreement.py::test_mamba_is_that_of_transformers_and_weights_load_both_ways",
+        "models/test_agreement.py::test_xlstm_begins_with_the_gates_of_the_package",
+        "models/test_agreement.py::test_xlstm_is_that_of_the_package",
     }
 
 
 if not os.environ.get("LEXURN_TEST_DATA"):  # real texts, which are not part of the repository
     MAY_SKIP |= {
-        "test_text.py::test_gpt2s_encoding_is_its_own",
-        "test_text.py::test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test",
+        "tasks/test_text.py::test_gpt2s_encoding_is_its_own",
+        "tasks/test_text.py::test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test",
     }
 
 
@@ -61,7 +61,7 @@ skipped: list[str] = []
 
 def pytest_runtest_logreport(report):
     if report.skipped and not hasattr(report, "wasxfail"):
-        skipped.append(report.nodeid.split("/")[-1].split("[")[0])
+        skipped.append(report.nodeid.split("[")[0].removeprefix("tests/"))
 
 
 def pytest_sessionfinish(session):

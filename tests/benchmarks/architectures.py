@@ -15,7 +15,7 @@ import click
 import torch
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 import test_agreement as agreement
 
 MAMBA = {"d_model": 64, "n_layers": 8, "d_state": 32, "d_conv": 8}

@@ -1,4 +1,4 @@
-"""The tests as other processors would compute: `python tests/benchmarks/processors.py [tests/test_coins.py ...]`.
+"""The tests as other processors would compute: `python tests/benchmarks/processors.py [tests/chapters/test_coins.py ...]`.
 
 Prints one line per setting and the tests that fail under it; the exit code is 1 if any test fails. A setting is the
 kernels that OpenBLAS takes (numpy, scipy) and those that PyTorch takes, such as `SkylakeX/avx2`. The other libraries

@@ -14,7 +14,7 @@ from lexurn.predictors import Memorizing
 
 def load(name):
     spec = importlib.util.spec_from_file_location(
-        name, Path(__file__).parent / "benchmarks" / f"{name}.py"
+        name, Path(__file__).with_name(f"{name}.py")
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

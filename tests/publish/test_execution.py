@@ -15,7 +15,7 @@ import time
 
 import jupytext
 import pytest
-from test_site import BODIES, HEADER
+from chapter_sources import BODIES, HEADER
 
 from lexurn.base import paths
 from lexurn.publish import dependencies, execution, notebook_process

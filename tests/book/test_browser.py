@@ -14,16 +14,17 @@ import nbformat
 import pytest
 import yaml
 from click.testing import CliRunner
-from test_book import outputs_of
+from notebooks import outputs_of
 
 from lexurn import cli
 from lexurn.base import files, paths
 from lexurn.publish import cards, claims
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs chromium (apt-get install chromium)"
-)
+pytestmark = [
+    pytest.mark.book,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt-get install chromium)"),
+]
 
 
 @pytest.fixture(scope="module")

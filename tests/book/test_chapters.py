@@ -9,16 +9,16 @@ import sys
 from pathlib import Path
 
 import jupytext
-import nbformat
 import pytest
 import torch
 import yaml
 from jupytext.compare import compare_notebooks
+from notebooks import outputs_of
 
 import lexurn
 from lexurn import cli, comparison, evaluation, parameters, runs
 from lexurn.base import paths
-from lexurn.publish import cards, lint
+from lexurn.publish import lint
 from lexurn.runs import sweeps
 from lexurn.settings import flat_names
 
@@ -121,21 +121,6 @@ def test_the_chapter_shows_distances_with_errors_figures_and_where_the_run_is(st
     assert next(store.iterdir()).name in text
     again = papermill(out, "-f", "params/smoke.yaml", "-p", "lex", "True")
     assert again.returncode == 0 and "already trained" in out.read_text()
-
-
-def outputs_of(path):
-    """The number of cards, and all text, of an executed notebook, which has neither errors nor warnings."""
-    notebook = nbformat.read(path, as_version=4)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert list(cards.find_lint(notebook)) == []
-    assert not [
-        output
-        for output in outputs
-        if output.output_type == "error" or output.get("name") == "stderr"
-    ]
-    data = [output["data"] for output in outputs if "data" in output]
-    text = "\n".join(each.get("text/markdown", each["text/plain"]) for each in data)
-    return len(cards.read_cards(notebook)), text
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import shutil
 
 import nbformat
 import pytest
+from chapter_sources import BODIES, HEADER
 from click.testing import CliRunner
 
 from lexurn import cli
@@ -13,31 +14,6 @@ from lexurn.base import paths
 from lexurn.publish import dependencies
 from lexurn.settings.resolver import ParameterError
 
-HEADER = """# ---
-# jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
-# %% [markdown]
-# # A chapter
-
-# %% tags=["parameters"]
-# Parameters of this chapter.
-seed: int = 0  # help
-
-# %%
-"""
-BODIES = {
-    "01_good": "from lexurn import parameters\nprint('seed is', parameters.resolve('good').training.seed)\n",
-    "02_other": "import lexurn.base.divergences\nprint('other')\n",
-}
 AROUND = """import matplotlib.pyplot as plt
 _ = plt.plot([1, 2])
 
