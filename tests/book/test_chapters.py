@@ -85,6 +85,7 @@ def papermill(out, *arguments, chapter="02_train"):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
 
 
+@pytest.mark.book
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("lex", [False, True])
 def test_a_normal_model_memorizes_and_a_lexical_one_does_not(store, tmp_path, seed, lex):
@@ -108,6 +109,7 @@ def test_a_normal_model_memorizes_and_a_lexical_one_does_not(store, tmp_path, se
     assert run.provenance["command"] == parameters.papermill_command(run.settings)
 
 
+@pytest.mark.book
 def test_the_chapter_shows_distances_with_errors_figures_and_where_the_run_is(store, tmp_path):
     out = tmp_path / "out.ipynb"
     assert papermill(out, "-f", "params/smoke.yaml", "-p", "lex", "True").returncode == 0
@@ -123,6 +125,7 @@ def test_the_chapter_shows_distances_with_errors_figures_and_where_the_run_is(st
     assert again.returncode == 0 and "already trained" in out.read_text()
 
 
+@pytest.mark.book
 @pytest.mark.parametrize(
     "extra", [[], ["-p", "n_tasks", "0"], ["-p", "n_colors", "13", "-p", "alpha", "0.5"]]
 )
@@ -137,6 +140,7 @@ def test_the_data_chapter_draws_the_predictors_and_scores_them(store, tmp_path, 
     assert not store.exists()  # nothing is trained
 
 
+@pytest.mark.book
 def test_the_evaluation_chapter_compares_three_models_on_equal_terms(store, tmp_path):
     out = tmp_path / "out.ipynb"
     done = papermill(out, "-f", "params/smoke.yaml", "-p", "n_seeds", "2", chapter="03_evaluate")
@@ -155,6 +159,7 @@ def test_the_evaluation_chapter_compares_three_models_on_equal_terms(store, tmp_
         assert f"**{kind}, seed 0.** On 50 sequences out of distribution" in text
 
 
+@pytest.mark.book
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
@@ -173,6 +178,7 @@ def test_the_evaluation_chapter_refuses_what_it_cannot_compare_with(
     assert message in done.stderr.strip().split("\n")[-1]
 
 
+@pytest.mark.book
 def test_every_kind_of_data_can_be_trained_on(store, tmp_path):
     for extra in (["-p", "n_tasks", "0"], ["-p", "n_train_samples", "640"]):
         params = tmp_path / "params.yaml"
@@ -186,6 +192,7 @@ def test_every_kind_of_data_can_be_trained_on(store, tmp_path):
     ]
 
 
+@pytest.mark.book
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -222,6 +229,7 @@ def test_bad_input_stops_before_any_work(store, tmp_path, arguments, message):
     assert message in done.stderr.strip().split("\n")[-1]
 
 
+@pytest.mark.book
 def test_a_file_with_a_key_that_no_chapter_knows_is_refused(store, tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text("n_steps: 5\nn_colours: 3\n")

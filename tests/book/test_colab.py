@@ -118,6 +118,7 @@ def colab(tmp_path, hosted):
     return Colab(tmp_path, hosted)
 
 
+@pytest.mark.book
 def test_the_first_cell_installs_the_library_and_nothing_that_is_there(colab):
     done = colab.run(times=2)
     assert done.returncode == 0 and "detached HEAD" not in done.stderr, done.stderr[-3000:]
@@ -133,6 +134,7 @@ def test_the_first_cell_installs_the_library_and_nothing_that_is_there(colab):
     assert before == ((clone / ".git").stat().st_mtime_ns, colab.installed())
 
 
+@pytest.mark.book
 def test_a_first_cell_that_was_cut_off_goes_on_when_it_is_run_again(colab):
     """pip ends for want of a package; with that at hand, running the cell again is all it takes."""
     (package,) = colab.preinstalled.glob("jaxtyping-*.dist-info")
@@ -143,6 +145,7 @@ def test_a_first_cell_that_was_cut_off_goes_on_when_it_is_run_again(colab):
     assert colab.installed() and all("lexurn" in name for name in colab.installed())
 
 
+@pytest.mark.book
 def test_elsewhere_the_first_cell_installs_nothing_and_says_what_to_do(colab):
     done = colab.run(in_colab=False)
     assert (

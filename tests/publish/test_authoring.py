@@ -306,6 +306,7 @@ def test_a_new_chapter_passes_every_test_and_says_what_it_made(root):
     assert "# # Dice\n" in (root / "book" / "05_dice.py").read_text()
 
 
+@pytest.mark.book
 def test_a_new_chapter_runs_at_its_smoke_parameters_and_shows_a_figure_and_a_computed_result(
     root, tmp_path
 ):

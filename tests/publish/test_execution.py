@@ -105,6 +105,7 @@ def processes(root):
     return {int(number) for number in found} - {os.getpid()}
 
 
+@pytest.mark.book
 def test_a_build_killed_at_random_moments_ends_with_the_same_tables_and_figures(root):
     params = root / "params.yaml"
     params.write_text("n_steps: 1000\n")
@@ -130,6 +131,7 @@ def test_a_build_killed_at_random_moments_ends_with_the_same_tables_and_figures(
     assert "n_steps = 1000" in re.sub(r"<[^>]*>", "", html)
 
 
+@pytest.mark.book
 def test_chapters_side_by_side_share_a_run_and_both_show_it(root):
     text = (root / "book" / "03_trains.py").read_text()
     (root / "book" / "04_too.py").write_text(text.replace('"trains"', '"too"'))
@@ -169,6 +171,7 @@ def test_threads_are_divided_by_what_runs_side_by_side(monkeypatch):
         assert handed == dict.fromkeys((chapter.name for chapter in some), wanted)
 
 
+@pytest.mark.book
 def test_ctrl_c_stops_every_process_and_keeps_what_was_done(root):
     (root / "book" / "03_trains.py").write_text(HEADER + "import time\ntime.sleep(100)\n")
     process = book(
@@ -200,6 +203,7 @@ def test_ctrl_c_stops_every_process_and_keeps_what_was_done(root):
     assert executed(finished(book(root))) == ["03_trains"]
 
 
+@pytest.mark.book
 def test_one_line_changed_in_a_module_executes_again_what_had_loaded_it(root):
     said = finished(book(root, "--jobs", "2"))
     assert executed(said) == ["01_good", "02_other", "03_trains"]
@@ -215,6 +219,7 @@ def test_one_line_changed_in_a_module_executes_again_what_had_loaded_it(root):
         assert "the site is at" in said  # the library's pages are made from it
 
 
+@pytest.mark.book
 def test_a_full_disk_is_told_and_the_same_command_goes_on(root):
     (root / "book" / "02_other.py").write_text(HEADER + "print('long ' * 40_000)\n")
 
@@ -229,6 +234,7 @@ def test_a_full_disk_is_told_and_the_same_command_goes_on(root):
     assert executed(said) == ["02_other"] and "the site is at" in said
 
 
+@pytest.mark.book
 def test_a_build_that_cannot_be_written_or_rendered_is_refused_before_any_work(root, monkeypatch):
     (root / "file").touch()
     monkeypatch.setenv("LEXURN_BUILD", str(root / "file"))

@@ -69,6 +69,7 @@ def executed(result):
     return re.findall(r"to execute: (\w+), ", result.stdout)
 
 
+@pytest.mark.book
 def test_the_book_is_made_once_and_again_only_where_something_changed(root):
     first = run()
     assert first.exit_code == 0, first.output
@@ -99,6 +100,7 @@ def test_the_book_is_made_once_and_again_only_where_something_changed(root):
     assert "lexurn.base.divergences" not in dependencies.Chapter("01_good", {}).record["modules"]
 
 
+@pytest.mark.book
 def test_a_changed_module_or_run_makes_the_chapters_that_used_it_run_again(root):
     assert run().exit_code == 0
     path = root / "_build" / "executed" / "02_other.json"
@@ -112,6 +114,7 @@ def test_a_changed_module_or_run_makes_the_chapters_that_used_it_run_again(root)
     assert executed(run()) == ["02_other"] and executed(run()) == []
 
 
+@pytest.mark.book
 def test_a_claim_that_comes_out_otherwise_fails_the_build(root):
     (root / "params").mkdir()
     shutil.copy(REAL / "params" / "claims.yaml", root / "params")
@@ -141,6 +144,7 @@ def test_only_a_book_that_is_up_to_date_is_frozen(root):
     assert not (root / "book" / "results").exists()
 
 
+@pytest.mark.book
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_chapter_that_fails_is_a_page_and_the_others_are_made(root, what):
     body, said = BROKEN[what]
@@ -198,6 +202,7 @@ def test_what_was_asked_wrongly_is_refused_before_any_work(root):
     )
 
 
+@pytest.mark.book
 def test_a_long_error_and_a_missing_title_are_told_in_a_line_and_a_page(root):
     untitled = HEADER.replace("# %% [markdown]\n# # A chapter\n", "")
     (root / "book" / "01_good.py").write_text(untitled + "raise ValueError('x' * 100_000)\n")
@@ -212,6 +217,7 @@ def test_a_long_error_and_a_missing_title_are_told_in_a_line_and_a_page(root):
     assert "other" in (root / "_build" / "html" / "02_other.html").read_text()
 
 
+@pytest.mark.book
 def test_what_is_edited_while_it_is_executed_is_executed_again(root):
     (root / "book" / "02_other.py").write_text(
         HEADER + "from pathlib import Path\npath = Path('02_other.py')\nprint('ol' + 'd')\n"
@@ -226,6 +232,7 @@ def test_what_is_edited_while_it_is_executed_is_executed_again(root):
     assert "olD" in executed_notebook.read_text() and executed(run("--chapter", "other")) == []
 
 
+@pytest.mark.book
 def test_the_estimate_is_what_it_took_the_last_time_else_what_was_measured(root):
     chapter = dependencies.Chapter("02_other", {})
     assert chapter.expected_seconds("smoke") is None
@@ -239,6 +246,7 @@ def test_the_estimate_is_what_it_took_the_last_time_else_what_was_measured(root)
     assert dependencies.Chapter("02_other", {"seed": 1}).expected_seconds("smoke") == 99.0
 
 
+@pytest.mark.book
 def test_a_record_of_another_version_is_none(root):
     assert run("--chapter", "other").exit_code == 0
     path = root / "_build" / "executed" / "02_other.json"
@@ -250,6 +258,7 @@ def test_a_record_of_another_version_is_none(root):
     ) == ["02_other"]
 
 
+@pytest.mark.book
 def test_a_site_that_cannot_be_rendered_fails_and_says_where_to_read_on(root):
     (root / "book" / "index.md").write_text("# The book\n\nSee [nothing](missing.md).\n")
     result = run("--chapter", "other")
@@ -259,6 +268,7 @@ def test_a_site_that_cannot_be_rendered_fails_and_says_where_to_read_on(root):
     assert run("--chapter", "other").exit_code == 1  # not taken for up to date
 
 
+@pytest.mark.book
 def test_executed_notebooks_hold_all_that_was_shown_and_no_trace_of_the_build(root):
     (root / "book" / "01_good.py").write_text(HEADER + "import sys\nprint('precious')\n")
     assert run("--chapter", "good").exit_code == 0

@@ -87,6 +87,7 @@ for lines in terminal_progress(100):
 """
 
 
+@pytest.mark.book
 @pytest.mark.parametrize("session", [None, "notebook.ipynb"])
 def test_progress_appears_in_the_terminal_of_papermill(tmp_path, session):
     """But not where a Jupyter server runs the kernel: there the notebook shows it."""
