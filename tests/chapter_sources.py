@@ -22,6 +22,7 @@ seed: int = 0  # help
 # %%
 """
 BODIES = {
-    "01_good": "from lexurn import parameters\nprint('seed is', parameters.resolve('good').training.seed)\n",
+    "01_good": "from lexurn import parameters\n"
+    "print('seed is', parameters.resolve('good').training.seed)\n",
     "02_other": "import lexurn.base.divergences\nprint('other')\n",
 }

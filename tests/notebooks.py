@@ -6,7 +6,7 @@ from lexurn.publish import cards
 
 
 def outputs_of(path):
-    """The number of cards, and all text, of an executed notebook, which has neither errors nor warnings."""
+    """Return the number of cards and the text of an executed notebook that has no error."""
     notebook = nbformat.read(path, as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert list(cards.find_lint(notebook)) == []

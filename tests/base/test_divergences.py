@@ -40,7 +40,7 @@ def test_against_scipy(values):
 
 @given(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), st.floats(-1e-15, 1e-15))
 def test_no_divergence_is_negative_and_none_exceeds_its_bound(values, change):
-    """Distributions that differ by about one rounding; without clamping, sums of both signs come out."""
+    """The distributions differ by about one rounding: without clamping, sums have both signs."""
     p, q = (
         torch.tensor(row, dtype=torch.float64)
         for row in (values, [values[0] + change, *values[1:]])

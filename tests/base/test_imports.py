@@ -70,7 +70,7 @@ def test_every_folder_is_a_package():
 
 
 def test_the_library_is_found_from_above_its_clone(tmp_path):
-    """Colab's working folder holds the clone, and a folder `lexurn` there must not pass for the package."""
+    """Colab's working folder holds the clone: its folder `lexurn` must not pass for the package."""
     (tmp_path / "lexurn").symlink_to(LIBRARY.parent)
     code = "import lexurn; print(lexurn.__file__)"
     environment = {"PATH": "/usr/bin:/bin"}  # no PYTHONPATH, which would find it anyway

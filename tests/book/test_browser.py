@@ -162,8 +162,8 @@ def test_architectures_are_set_side_by_side(site):
     )
     assert "33344" in text and "33120" in text and "34100" in text and "697,765 weights" in text
     assert (
-        "keeps rule 1 on 0.2749 of the prompts. Published for the linear model, the best over training: 0.2749"
-        in text
+        "keeps rule 1 on 0.2749 of the prompts. Published for the linear model, "
+        "the best over training: 0.2749" in text
     )
     assert "**relabelled, permuted.** From the best:" in text and "along the batch" in text
 
@@ -176,8 +176,8 @@ def test_vectors_are_measured_and_the_instruments_tried(site):
         and text.count("not at this scale") == 10
     )
     assert (
-        "The guess is wrong; and once embeddings are long, models with pre-norm have a mean cosine of 0.01"
-        in text
+        "The guess is wrong; and once embeddings are long, models with pre-norm "
+        "have a mean cosine of 0.01" in text
     )
     assert re.search(r"unigram\s+5\.73\s+308\s+3\.712", text)
     assert (
@@ -187,16 +187,22 @@ def test_vectors_are_measured_and_the_instruments_tried(site):
     )
 
 
+SHOWN = (
+    "[...document.querySelectorAll('.widget-vbox img')]"
+    ".filter(image => image.offsetParent).map(image => image.alt)"
+)
+"""JavaScript for the descriptions of the pictures that widgets show."""
+
+
 def test_training_is_scrubbed_in_the_page_of_vectors(site, browser):
     page, _, errors = look(browser, (site / "09_geometry.html").as_uri())
     page.wait_for_selector(".widget-slider")
-    shown = "[...document.querySelectorAll('.widget-vbox img')].filter(i => i.offsetParent).map(i => i.alt)"
-    (first,) = page.evaluate(shown)
+    (first,) = page.evaluate(SHOWN)
     assert first.startswith("Step 0. Mean cosine in the last layer: pre SwiGLU 0.")
     page.locator(".widget-slider .noUi-handle").focus()
     for _ in range(2):
         page.keyboard.press("ArrowRight")
-    page.wait_for_function(f"/^Step [1-9]/.test({shown}[0])", timeout=10_000)
+    page.wait_for_function(f"/^Step [1-9]/.test({SHOWN}[0])", timeout=10_000)
     assert errors == []
     page.close()
 
@@ -211,20 +217,19 @@ def test_mathematics_is_set_and_search_finds_a_word(site, browser):
 
 
 def test_widgets_are_seen_and_move(site, browser):
-    shown = "[...document.querySelectorAll('.widget-vbox img')].filter(i => i.offsetParent).map(i => i.alt)"
     for scheme in ("light", "dark"):
         page, _, errors = look(browser, (site / "01_data.html").as_uri(), scheme=scheme)
         page.wait_for_selector(".widget-slider")
-        (first,) = page.evaluate(shown)
+        (first,) = page.evaluate(SHOWN)
         assert first.startswith(
             "Balls seen: 0. Probabilities of the colours: generalizing 0.25 0.25 0.25 0.25;"
         )
         page.locator(".widget-slider .noUi-handle").focus()
         for _ in range(3):
             page.keyboard.press("ArrowRight")
-        page.wait_for_function(f"{shown}[0]?.startsWith('Balls seen: 3.')", timeout=10_000)
+        page.wait_for_function(f"{SHOWN}[0]?.startsWith('Balls seen: 3.')", timeout=10_000)
         page.locator(".widget-play button").first.click()
-        page.wait_for_function(f"{shown}[0]?.startsWith('Balls seen: 5.')", timeout=10_000)
+        page.wait_for_function(f"{SHOWN}[0]?.startsWith('Balls seen: 5.')", timeout=10_000)
         assert errors == []
         page.close()
 

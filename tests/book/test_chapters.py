@@ -1,4 +1,4 @@
-"""Chapters: paired, without outputs, with the library's own defaults, and running from start to end."""
+"""Chapters are paired, have no outputs and the library's own defaults, and run to their end."""
 
 import ast
 import json
@@ -89,7 +89,10 @@ def papermill(out, *arguments, chapter="02_train"):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("lex", [False, True])
 def test_a_normal_model_memorizes_and_a_lexical_one_does_not(store, tmp_path, seed, lex):
-    """The defaults: out of distribution, normal ends < .05 and lexical > .25 of d(G, M) from M. Once by the chapter."""
+    """At the defaults, normal ends < .05 and lexical > .25 of d(G, M) from M out of distribution.
+
+    Seed 0 is trained by the chapter, the others by the library.
+    """
     if seed == 0:
         done = papermill(tmp_path / "out.ipynb", "-p", "lex", str(lex), "-p", "seed", str(seed))
         assert done.returncode == 0, done.stderr[-3000:]
@@ -242,7 +245,7 @@ def test_a_file_with_a_key_that_no_chapter_knows_is_refused(store, tmp_path):
 
 
 def test_a_chapter_runs_from_another_directory_without_an_installed_library(tmp_path):
-    """What its first cell does, in a process that cannot import lexurn but stands inside a clone."""
+    """The first cell is run by a process that cannot import lexurn but stands inside a clone."""
     first = cells(CHAPTERS[-1], "code")[0].source
     inside = ROOT / "book" / "assets"
     code = (

@@ -1,7 +1,8 @@
-"""The first cell of a chapter as Colab runs it: no clone around it, torch there already, and lexurn not.
+"""The first cell of a chapter as Colab runs it: without a clone, with torch, and without lexurn.
 
-The hosted repository is stood in for by one of the test's own that holds the working tree, and Colab's Python by a
-fresh environment that sees everything installed here but lexurn. pip may look nowhere else.
+A repository of the test's own, which holds the working tree, stands in for the hosted one. A fresh
+environment that sees everything installed here but lexurn stands in for Colab's Python. pip may
+look nowhere else.
 """
 
 import json
@@ -42,7 +43,7 @@ print(json.dumps({{"lexurn": lexurn.__file__, "torch": torch.__file__, "seconds"
 
 @pytest.fixture(scope="module")
 def hosted(tmp_path_factory):
-    """A repository that holds what lies in the working tree, under the tag that the first cell names."""
+    """A repository with the files of the working tree, under the tag that the first cell names."""
     folder = tmp_path_factory.mktemp("hosted") / "lexurn.git"
     where = os.environ | {"GIT_DIR": str(folder), "GIT_WORK_TREE": str(ROOT)}
     commit = [
@@ -156,7 +157,7 @@ def test_elsewhere_the_first_cell_installs_nothing_and_says_what_to_do(colab):
 
 
 COLAB = {"ipykernel": "6.17.1", "pandas": "2.2.2"}
-"""What google-colab 1.0.0 asks for by exact version: the kernel in use must not be replaced under a running chapter."""
+"""What google-colab 1.0.0 requires by exact version: a running chapter's kernel must stay."""
 
 
 def test_the_library_takes_what_colab_itself_depends_on():

@@ -1,4 +1,4 @@
-"""The recipes of book/extend.md, executed inside a copy of the repository and as a package beside it."""
+"""The recipes of book/extend.md work inside a copy of the repository and in a package beside it."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Figures depend on their table and card alone, cards name their sources, and pictures need cards."""
+"""Figures depend on their table and card alone, cards name their sources, pictures need cards."""
 
 import json
 import re
@@ -92,7 +92,8 @@ def test_a_card_says_what_the_figure_rests_on():
     about = json.loads((stored() / "training.json").read_text())
     assert about == drawn.about and about["n"] == "2 urns" and about["seeds"] == [3]
     assert about["runs"] == [run.settings.key] and about["trained"] == [
-        f"1 from the own store, trained {run.provenance['date'][:10]} on {run.provenance['processor']}, "
+        f"1 from the own store, trained {run.provenance['date'][:10]} "
+        f"on {run.provenance['processor']}, "
         f"commit {run.provenance['commit'][:7]}{' with changes' * run.provenance['dirty']}"
     ]
     assert about["drawing"]["plot"] == "lexurn.figures.plots.training"

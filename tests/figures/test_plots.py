@@ -22,7 +22,6 @@ def axes():
 @pytest.fixture(scope="module")
 def scene():
     settings = check({"n_test_samples": 10, "context_length": 6})
-    pool = tasks.build(settings).pool
     return tasks.build(settings).references(), tasks.build(settings).held_out()
 
 

@@ -21,7 +21,6 @@ ENDS = ("generalizing", "memorizing")
 @pytest.fixture(scope="module")
 def scene():
     settings = check({"n_test_samples": 200})
-    pool = tasks.build(settings).pool
     held = tasks.build(settings).held_out()
     return cache_predictions(
         tasks.build(settings).references() | {"uniform": Uniform(4)}, held
@@ -269,7 +268,6 @@ def test_an_unknown_split_is_named(scene):
 
 def test_words_say_that_symmetrized_was_left_out():
     settings = check({"n_colors": 13, "n_test_samples": 5})
-    pool = tasks.build(settings).pool
     references, held = tasks.build(settings).references(), tasks.build(settings).held_out()
     assert "The symmetrized predictor is left out" in comparison.describe(
         Generalizing(13), references, held

@@ -15,7 +15,6 @@ from lexurn.settings.resolver import check
 @pytest.fixture(scope="module")
 def scene():
     settings = check({"n_test_samples": 200})
-    pool = tasks.build(settings).pool
     held = tasks.build(settings).held_out()
     return cache_predictions(tasks.build(settings).references(), held), held
 
@@ -147,7 +146,6 @@ def test_held_out_sequences_are_of_the_kind_that_their_name_says():
 
 def test_training_validation_and_held_out_sequences_are_all_different():
     settings = check({"n_test_samples": 32})
-    pool = tasks.build(settings).pool
     streams = [
         next(fit.training_batches(tasks.build(settings))),
         tasks.build(settings).validation(),

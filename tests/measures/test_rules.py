@@ -269,6 +269,7 @@ def test_the_normative_learner_keeps_rule_1_once_words_have_spoken_for_it():
 def test_a_language_of_one_rule_has_no_prompts():
     with pytest.raises(
         ValueError,
-        match="abN has no prompts, because prompts break one of two rules; use a language with two rules: baN, bba",
+        match="abN has no prompts, because prompts break one of two rules; "
+        "use a language with two rules: baN, bba",
     ):
         prompts("abN")

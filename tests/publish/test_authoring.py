@@ -1,4 +1,4 @@
-"""`lexurn new` creates a chapter that passes all tests or changes nothing; lint finds every finding."""
+"""`lexurn new` creates a chapter that passes all tests or changes nothing; lint finds faults."""
 
 import ast
 import json
@@ -146,7 +146,8 @@ PLANTED = {  # what is written in place of what, and what is then said
     "no choices": (
         ", cosine, inverse",
         ", inverse",
-        'differs from lexurn/settings; write `schedule: str = "cosine"  # learning rate after the warm-up:',
+        'differs from lexurn/settings; write `schedule: str = "cosine"  # learning rate after '
+        "the warm-up:",
     ),
     "unknown name": (
         "n_tasks: int",
@@ -288,8 +289,8 @@ def test_a_new_chapter_passes_every_test_and_says_what_it_made(root):
         "04_chains",
     ]
     assert (
-        r"| [04_chains](book/04_chains.py) | Chains: does the last \| ball matter? | [![Open in Colab]"
-        in own
+        r"| [04_chains](book/04_chains.py) | Chains: does the last \| ball matter? | [![Open in "
+        r"Colab]" in own
     )
     assert own.endswith(f"/blob/{TAGGED}/book/04_chains.ipynb) |")
     assert (
@@ -340,7 +341,8 @@ def test_a_new_chapter_runs_at_its_smoke_parameters_and_shows_a_figure_and_a_com
     )
     text = "".join(line for output in outputs for line in output["data"].get("text/markdown", ""))
     assert re.search(
-        r"On 50 fresh urns.*G is \d\.\d+ ± .* nats from memorizing and 0\.\d+ ± .* from symmetrized",
+        r"On 50 fresh urns.*G is \d\.\d+ ± .* nats from memorizing and 0\.\d+ ± .* from "
+        r"symmetrized",
         text,
     )
 
@@ -459,7 +461,10 @@ def test_lines_are_put_where_they_belong_whatever_stands_around_them(root):
 
 
 def test_decimals_may_stand_in_mathematics_code_and_citations_only():
-    allowed = "Of $r = 0.5$ and `-p alpha 0.3`, [0.14 against .54](https://example.org), v1.2.3, 10 nats.\n\n```\n0.1\n```\n"
+    allowed = (
+        "Of $r = 0.5$ and `-p alpha 0.3`, [0.14 against .54](https://example.org), v1.2.3, "
+        "10 nats.\n\n```\n0.1\n```\n"
+    )
     assert list(lint.find_typed_numbers(allowed)) == []
     for line in (
         "The loss is 0.37.",

@@ -1,4 +1,4 @@
-"""Building the book in processes of their own: killed, stopped, on a full disk, and after one line was changed."""
+"""The book is built in other processes: killed, stopped, on a full disk, after a line changed."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ figure(plots.losses, run.metrics, alt="Losses.", n="1 model", runs=[run])
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """A copy of the repository with three small chapters: one that trains, and the two of the site's tests."""
+    """A copy of the repository with three small chapters, one of which trains."""
     real, copy = paths.root(), tmp_path / "repository"
     shutil.copytree(real / "lexurn", copy / "lexurn", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(real / "book" / "assets", copy / "book" / "assets")
@@ -243,7 +243,10 @@ def test_a_build_that_cannot_be_written_or_rendered_is_refused_before_any_work(r
         finished(book(root), 1),
     )
     monkeypatch.setenv("LEXURN_BUILD", str(root))
-    hidden = "import sys; sys.modules['jupyter_book'] = None; sys.argv[0] = 'lexurn'; from lexurn.cli import main; main()"
+    hidden = (
+        "import sys; sys.modules['jupyter_book'] = None; sys.argv[0] = 'lexurn'; "
+        "from lexurn.cli import main; main()"
+    )
     done = subprocess.run(
         [sys.executable, "-c", hidden, "book"], cwd=root, capture_output=True, text=True
     )

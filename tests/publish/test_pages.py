@@ -114,8 +114,8 @@ def test_every_claim_is_on_its_page_with_its_verdict(record):
 
 def test_the_page_on_execution_counts_runs(record):
     assert (
-        "| [01_data](01_data) | done | the defaults | cpu | 3 | 2026-01-02 03:04:05 | abcdef0 | 012345 |"
-        in (pages.execution_page(ALL))
+        "| [01_data](01_data) | done | the defaults | cpu | 3 | 2026-01-02 03:04:05 | abcdef0 | "
+        "012345 |" in (pages.execution_page(ALL))
     )
     record["used"] = {
         f"urns-a-{n}00000000000/{name}": ""
@@ -130,8 +130,8 @@ def test_the_landing_page_tells_what_was_computed(record):
     record["claims"] = RECORD["claims"] | {"headline/relative_distance_lexical": first}
     said = pages.headline(ALL)
     assert (
-        f"over training urns, ± its standard error: lexical 0.11 ± 0.12 (n = 12). Of {N} [claims](claims): "
-        in said
+        f"over training urns, ± its standard error: lexical 0.11 ± 0.12 (n = 12). Of {N} "
+        f"[claims](claims): " in said
     )
     assert (
         f"{N - 3} not measured" in said

@@ -27,7 +27,8 @@ figure(data_plots.entropies, table, alt="Three entropies.", n="3 urns")
 BROKEN = {
     "shows a picture around its card": (
         AROUND,
-        r"cell 3 of 4, `import matplotlib.pyplot as plt`: shows a picture without a card; draw it by lexurn.figure",
+        r"cell 3 of 4, `import matplotlib.pyplot as plt`: shows a picture without a card; draw "
+        r"it by lexurn.figure",
     ),
     "raises": (
         "print('so far')\n\n# %%\nraise ValueError('broken on purpose')\n",

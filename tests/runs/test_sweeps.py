@@ -1,4 +1,4 @@
-"""A grid is trained to the same table whatever trains it, points fail alone, and a wrong grid is refused."""
+"""A grid gives the same table whatever trains it; points fail alone; a wrong grid is an error."""
 
 import os
 import re
@@ -334,7 +334,8 @@ def test_a_wrong_grid_is_refused_before_any_work(grid, store, old, new, said):
 
 def test_a_point_whose_loss_is_no_number_fails_alone_and_is_named(grid, monkeypatch):
     grid.write_text(
-        "fixed: {n_steps: 20, n_test_samples: 20, context_length: 8, eval_every: 10, d_model: 8, grad_clip: 0.0}\n"
+        "fixed: {n_steps: 20, n_test_samples: 20, context_length: 8, eval_every: 10, d_model: 8, "
+        "grad_clip: 0.0}\n"
         "axes: {learning_rate: [0.01, 1.0e+30]}\n"
     )
     monkeypatch.setattr(workers, "Processes", lambda jobs: Here())
@@ -394,7 +395,8 @@ def test_the_longer_trainings_are_of_the_headline_s_urns_and_ten_times_as_long()
 def test_processes_end_with_the_one_that_started_them():
     code = (
         "import os, signal\nfrom lexurn.runs.workers import Processes\n"
-        "print(Processes(1).submit(os.getpid).result(), flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+        "print(Processes(1).submit(os.getpid).result(), flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == -signal.SIGKILL

@@ -68,7 +68,7 @@ WHOLES = (
 
 
 def valid(dice: random.Random) -> dict:
-    """A drawn set of flat values that a run can be made from, some as papermill hands them over: as strings."""
+    """Return random flat values that make a run, some of them strings, as papermill passes them."""
     heads = dice.choice([1, 2, 4])
     values = {
         "n_colors": dice.randint(2, 9),
@@ -213,15 +213,18 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
     [
         (
             {"n_task": 4},
-            "n_task is no parameter of any chapter; did you mean n_tasks? known: alpha, backbone, b",
+            "n_task is no parameter of any chapter; did you mean n_tasks? known: alpha, "
+            "backbone, b",
         ),
         (
             {"n_colors": 1},
-            "n_colors (colours of balls, the vocabulary) must be a whole number at least 2, got 1; use",
+            "n_colors (colours of balls, the vocabulary) must be a whole number at least 2, got "
+            "1; use",
         ),
         (
             {"d_model": 65},
-            "d_model must be a multiple of n_heads, got d_model=65 and n_heads=2; use d_model 64 or 66",
+            "d_model must be a multiple of n_heads, got d_model=65 and n_heads=2; use d_model 64 "
+            "or 66",
         ),
         (
             {"learning_rate": "abc"},
@@ -233,7 +236,8 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ),
         (
             {"alpha": -1},
-            "must be a positive number or a list of them, one per colour, got -1; use for example 1.0",
+            "must be a positive number or a list of them, one per colour, got -1; use for "
+            "example 1.0",
         ),
         ({"alpha": [1, 2]}, "alpha must be one number or n_colors=4 numbers, got 2 of them"),
         ({"context_length": 0}, "must be a whole number at least 1, got 0"),
@@ -282,11 +286,13 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ),
         (
             {"task": "coins"},
-            "task (what is sampled: urns (coins are urns of two colours), language, text) must be one of urns, ",
+            "task (what is sampled: urns (coins are urns of two colours), language, text) must "
+            "be one of urns, ",
         ),
         (
             {"language": "dik"},
-            "baN, bbaN, aNbN, dyck, aNbNcN, cs_dyck, abN, aNbM, parentheses, brackets, got 'dik'; did you",
+            "baN, bbaN, aNbN, dyck, aNbNcN, cs_dyck, abN, aNbM, parentheses, brackets, got "
+            "'dik'; did you",
         ),
         (
             {"language": "dyck", "n_tasks": 4},
@@ -315,7 +321,8 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ),
         (
             {"backbone": "xlstm", "n_heads": 3},
-            "inner width of mLSTM must be a multiple of n_heads, with two channels per head or more, got 64 and n_heads=3",
+            "inner width of mLSTM must be a multiple of n_heads, with two channels per head or "
+            "more, got 64 and n_heads=3",
         ),
         (
             {"slstm_at": [0], "d_model": 30, "n_heads": 4},
@@ -328,11 +335,13 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ),
         (
             {"readout_bias": False},
-            "readout_bias counts only with tied False and lex False, got readout_bias=False with tied=",
+            "readout_bias counts only with tied False and lex False, got readout_bias=False with "
+            "tied=",
         ),
         (
             {"d_hidden": 64},
-            "d_hidden must be d_model=32 where the table that embeds tokens reads out too, got 64; use tied",
+            "d_hidden must be d_model=32 where the table that embeds tokens reads out too, got "
+            "64; use tied",
         ),
         (
             {"language": "aNbN", "max_length": 40},
@@ -360,7 +369,8 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ),
         (
             {"prompts": [1, 2]},
-            "prompts (texts whose tokens are compared; []: two of ours) must be a list of texts, or []",
+            "prompts (texts whose tokens are compared; []: two of ours) must be a list of texts, "
+            "or []",
         ),
         ({"n_tokens": 256}, "n_tokens (tokens that bpe learns, 256 bytes among them) must be"),
         (

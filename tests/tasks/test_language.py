@@ -232,7 +232,8 @@ def test_an_oracle_as_the_model_has_no_excess():
         ),
         (
             {"language": "aNbN", "context_length": 8, "unseen": 0.1},
-            "unseen=0.1 leaves no strings to choose weights by: there are 4 strings of aNbN with at most 8 letters; use",
+            "unseen=0.1 leaves no strings to choose weights by: there are 4 strings of aNbN with "
+            "at most 8 letters; use",
         ),
         (
             {"language": "aNbN", "context_length": 6, "unseen": 0.99},
@@ -240,11 +241,13 @@ def test_an_oracle_as_the_model_has_no_excess():
         ),
         (
             {"language": "abN", "completions": "oracle"},
-            "completions=oracle is for languages of two rules, one of which a prompt may break; abN has one",
+            "completions=oracle is for languages of two rules, one of which a prompt may break; "
+            "abN has one",
         ),
         (
             {"language": "aNbN", "context_length": 8, "completions": "oracle"},
-            "completions=oracle needs strings longer than the prompts' 8 letters, got at most 8; raise context_length",
+            "completions=oracle needs strings longer than the prompts' 8 letters, got at most 8; "
+            "raise context_length",
         ),
     ],
 )
