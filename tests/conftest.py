@@ -1,4 +1,4 @@
-"""Tests share one store of runs and one CPU thread each; in CI only the tests named here may skip.
+"""Each test has a store of its own and one CPU thread; in CI only tests named here may skip.
 
 Property tests (Hypothesis) take the same examples every time, so that the test command gives the
 same answer twice. `LEXURN_HYPOTHESIS=random pytest -m hypothesis` draws many new ones; what it
@@ -11,6 +11,7 @@ machine, resumed trainings, what is stored and read back.
 """
 
 import os
+import shutil
 from importlib.util import find_spec
 
 import pytest
@@ -54,6 +55,35 @@ def store(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "published_results", lambda: None)
     with session.fresh():
         yield tmp_path / "runs"
+
+
+@pytest.fixture(scope="session")
+def trained_runs(tmp_path_factory):
+    """The store of the runs that this process has trained for `tiny_run`."""
+    return tmp_path_factory.mktemp("trained")
+
+
+@pytest.fixture
+def tiny_run(store, trained_runs):
+    """A function that returns a run in the test's own store, from flat settings.
+
+    A process trains each run once, and copies its folder for every test that wants it. Tests that
+    are about training, or that change what a training sees, call `runs.get` instead.
+    """
+    from lexurn import runs  # not above: types are checked in what is imported after the start
+    from lexurn.settings.resolver import check
+
+    def copy_run(flat):
+        settings = check(flat)
+        with pytest.MonkeyPatch.context() as patch, session.fresh():
+            patch.setenv("LEXURN_RUNS", str(trained_runs))
+            patch.setattr(paths, "published_results", lambda: None)
+            trained = runs.get(settings).path
+        if not (paths.runs() / trained.name).exists():
+            shutil.copytree(trained, paths.runs() / trained.name)
+        return runs.get(settings)
+
+    return copy_run
 
 
 skipped: list[str] = []

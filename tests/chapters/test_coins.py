@@ -105,8 +105,8 @@ def test_label_permutation_flips_half_of_the_sequences():
     assert abs(share - 0.5) < 6 * 0.5 / 2000**0.5
 
 
-def test_retraining_the_vocabulary_changes_no_other_weights():
-    first = runs.get(COIN | SMALL)
+def test_retraining_the_vocabulary_changes_no_other_weights(tiny_run):
+    first = tiny_run(COIN | SMALL)
     again = (
         COIN
         | SMALL
@@ -188,12 +188,12 @@ def test_invalid_coin_settings_are_errors(flat, said):
         check(flat)
 
 
-def test_missing_or_unfitting_initial_weights_are_errors():
+def test_missing_or_unfitting_initial_weights_are_errors(tiny_run):
     with pytest.raises(
         ParameterError, match="init_from=0123456789ab gives no weights for this model: no run"
     ):
         runs.get(COIN | SMALL | {"init_from": "0123456789ab"})
-    first = runs.get(COIN | SMALL)
+    first = tiny_run(COIN | SMALL)
     with pytest.raises(ParameterError, match="gives no weights for this model: .*size mismatch"):
         runs.get(COIN | SMALL | {"d_model": 16, "init_from": first.settings.key})
 
@@ -335,8 +335,8 @@ def test_the_activation_table_pairs_activations_with_the_counts_so_far(flips):
         assert line.x == pytest.approx(values[line.sequence, line.n, 1, 0].item(), abs=1e-6)
 
 
-def test_fitted_lines_recover_true_lines_and_explain_nothing_else(flips):
-    table = counts.activation_table(runs.get(COIN | SMALL).model, flips, "0.resid_post")
+def test_fitted_lines_recover_true_lines_and_explain_nothing_else(flips, tiny_run):
+    table = counts.activation_table(tiny_run(COIN | SMALL).model, flips, "0.resid_post")
     line = table.assign(x=3.0 - 2.0 * table["share"] + 5.0 * table["token"])
     fits = counts.fit_lines(line)
     assert fits["slope"].tolist() == pytest.approx([-2.0, -2.0])
@@ -383,8 +383,8 @@ def test_the_forgetting_predictor_weighs_recent_flips_more(flips):
     assert torch.allclose(everything, predictors.Generalizing(2)(flips))
 
 
-def test_the_excess_along_training_is_the_logged_loss_minus_the_exact_loss():
-    run = runs.get(COIN | SMALL)
+def test_the_excess_along_training_is_the_logged_loss_minus_the_exact_loss(tiny_run):
+    run = tiny_run(COIN | SMALL)
     table = coin_losses.losses_along_training(run, "model")
     fresh = run.splits["out_of_distribution"]
     best = coin_losses.mean_loss(predictors.Generalizing(2), fresh)

@@ -450,8 +450,8 @@ FLAT = {
 
 
 @pytest.mark.parametrize("lex", [False, True])
-def test_a_training_is_followed_through_the_map_once(lex, monkeypatch):
-    run, told = runs.get(FLAT | {"lex": lex}), []
+def test_a_training_is_followed_through_the_map_once(lex, monkeypatch, tiny_run):
+    run, told = tiny_run(FLAT | {"lex": lex}), []
     table = strategies.build_map([run], say=told.append)
     assert table["step"].tolist() == [20, 28, 37, 48, 60] and (table["k_m"] > table["k_g"]).all()
     assert table["kind"].unique().tolist() == ["lexical" if lex else "normal"]
@@ -472,8 +472,8 @@ def test_a_training_is_followed_through_the_map_once(lex, monkeypatch):
     pd.testing.assert_frame_equal(strategies.build_map([run], say=told.append), table)
 
 
-def test_maps_of_runs_that_cannot_be_compared_or_followed_are_refused():
-    run, other = runs.get(FLAT), runs.get(FLAT | {"n_steps": 30, "eval_every": 30})
+def test_maps_of_runs_that_cannot_be_compared_or_followed_are_refused(tiny_run):
+    run, other = tiny_run(FLAT), runs.get(FLAT | {"n_steps": 30, "eval_every": 30})
     with pytest.raises(
         parameters.ParameterError,
         match="must share their settings, but n_steps is 60 in .* and 30 in",

@@ -64,8 +64,8 @@ def test_unknown_characters_are_an_error_that_names_them():
     assert prompts.token_texts(settings, "to be") == ["t", "o", "·", "b", "e"]
 
 
-def test_prompts_are_compared_token_by_token():
-    run = runs.get(check(TEXT))
+def test_prompts_are_compared_token_by_token(tiny_run):
+    run = tiny_run(TEXT)
     table = token_geometry.prompt_cosines(run, ["to be, to be", "not so"])
     (tokens, _) = prompts.encode_prompts(run.settings, ["to be, to be", "not so"])
     n = tokens.shape[1] - 1
@@ -75,8 +75,8 @@ def test_prompts_are_compared_token_by_token():
     assert prompts.fingerprint(["a", "b"]) != prompts.fingerprint(["ab"])
 
 
-def test_order_matters_for_text_and_not_for_exchangeable_sequences():
-    balls = runs.get(check(URNS))
+def test_order_matters_for_text_and_not_for_exchangeable_sequences(tiny_run):
+    balls = tiny_run(URNS)
     table = summaries.shuffling_effects(shuffling.geometry_by_order(balls))
     moved = table.set_index(["layer", "measure"])["value"]
     assert abs(moved[1, "cosine"]) < 0.05 and abs(moved[0, "loss"]) < 0.05
@@ -133,8 +133,8 @@ def test_the_geometry_along_training_has_the_first_weights_and_the_last():
     } <= set(table["measure"])
 
 
-def test_a_model_is_similar_to_itself():
-    run = runs.get(check(TEXT))
+def test_a_model_is_similar_to_itself(tiny_run):
+    run = tiny_run(TEXT)
     table = token_geometry.model_similarity(run, others=[run.path.name])
     diagonal = table[(table["who"] == run.path.name) & (table["layer"] == table["other"])]["value"]
     assert diagonal.tolist() == pytest.approx([1.0, 1.0])
@@ -220,23 +220,23 @@ def test_equal_pairs_are_counted():
     assert token_geometry.equal_token_share(tokens) == pytest.approx((6 / 12 + 0) / 2)
 
 
-def test_predictions_of_urns_lie_on_a_simplex():
-    run = runs.get(check(URNS))
+def test_predictions_of_urns_lie_on_a_simplex(tiny_run):
+    run = tiny_run(URNS)
     table = predictions.prediction_dimensions(run).set_index("who")
     assert set(table.index) == {"model", "exact", "spread evenly"}
     assert (table["effective_rank"] < 2.001).all()  # at most V − 1 directions
     assert table.loc["spread evenly", "twonn"] == pytest.approx(2, abs=0.3)
 
 
-def test_perplexities_of_the_model_and_of_ngrams():
-    run = runs.get(check(TEXT))
+def test_perplexities_of_the_model_and_of_ngrams(tiny_run):
+    run = tiny_run(TEXT)
     table = predictions.perplexities(run).set_index("who")
     assert set(table.index) == {"model", "unigram", "bigram"}
     assert table["perplexity"].tolist() == pytest.approx(table["nats"].apply(math.exp).tolist())
     assert table.loc["bigram", "nats"] < table.loc["unigram", "nats"] - 0.5
 
 
-def test_the_position_table_has_every_layer_and_position():
-    run = runs.get(check(TEXT))
+def test_the_position_table_has_every_layer_and_position(tiny_run):
+    run = tiny_run(TEXT)
     table = token_geometry.position_table(run)
     assert len(table) == 2 * 16 and table["cosine"].between(-1, 1).all()

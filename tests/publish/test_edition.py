@@ -1,5 +1,7 @@
 """The edition has what chapters used; it serves equal keys, and altered files are refused."""
 
+import shutil
+
 import pytest
 import torch
 from recompute import recompute_first_losses
@@ -15,9 +17,23 @@ from lexurn.settings.resolver import check
 TINY = {"n_steps": 30, "eval_every": 10, "n_test_samples": 20, "context_length": 8, "lex": True}
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The store of two runs, trained from a working tree without changes."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch, session.fresh():
+        patch.setenv("LEXURN_RUNS", str(folder))
+        patch.setattr(paths, "published_results", lambda: None)
+        patch.setattr(edition.provenance, "is_changed", lambda: False)
+        for seed in (0, 1):
+            runs.get(TINY | {"seed": seed})
+    return folder
+
+
 @pytest.fixture
-def frozen(tmp_path, monkeypatch):
+def frozen(tmp_path, monkeypatch, trained):
     """Two published runs, the first with its weights, and an empty store of one's own."""
+    shutil.copytree(trained, paths.runs())
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     monkeypatch.setattr(edition.provenance, "is_changed", lambda: False)
     monkeypatch.setattr(session.current(), "used_files", set())

@@ -54,8 +54,8 @@ def test_a_run_is_trained_once_and_read_back(store, flat, monkeypatch):
     }
 
 
-def test_results_are_those_of_the_stored_weights():
-    run = runs.get(TINY | {"lex": True})
+def test_results_are_those_of_the_stored_weights(tiny_run):
+    run = tiny_run(TINY | {"lex": True})
     again = evaluation.evaluate(
         run.predictor, run.references, run.splits, step=int(run.results["step"].iloc[0])
     )
@@ -78,8 +78,8 @@ def test_equal_settings_give_equal_runs(store, monkeypatch, tmp_path):
     ).read_bytes()
 
 
-def test_an_unfinished_folder_is_no_run_and_is_trained_again():
-    run = runs.get(TINY)
+def test_an_unfinished_folder_is_no_run_and_is_trained_again(tiny_run):
+    run = tiny_run(TINY)
     weights = (run.path / "model.safetensors").read_bytes()
     (run.path / "results.json").unlink()
     (run.path / "model.safetensors").write_bytes(b"half")
@@ -163,10 +163,10 @@ def test_every_stream_of_a_training_hangs_on_the_seed(monkeypatch):
     assert first.tables.initial_seed() != second.tables.initial_seed()
 
 
-def test_the_pool_is_stored_with_the_run():
+def test_the_pool_is_stored_with_the_run(tiny_run):
     run = runs.get(TINY | {"n_tasks": 5})
     assert run.pool.equal(tasks.build(run.settings).pool) and run.pool.shape == (5, 4)
-    assert runs.get(TINY | {"n_tasks": 0}).pool is None
+    assert tiny_run(TINY | {"n_tasks": 0}).pool is None
 
 
 def test_nothing_of_the_machine_is_in_the_key():
@@ -217,10 +217,10 @@ def test_a_run_trains_on_cuda(flat):
     )
 
 
-def test_the_store_is_listed_and_filtered():
+def test_the_store_is_listed_and_filtered(tiny_run):
     assert runs.table().empty
     made = [
-        runs.get(TINY | flat)
+        tiny_run(TINY | flat)
         for flat in ({}, {"lex": True}, {"lex": True, "n_tasks": 2}, {"n_tasks": 0})
     ]
     (made[0].path.parent / "unfinished").mkdir()
@@ -245,8 +245,8 @@ def test_the_store_is_listed_and_filtered():
         runs.table(lex="perhaps")
 
 
-def test_a_run_that_cannot_be_read_is_named_and_left_out(capsys):
-    kept, damaged = runs.get(TINY), runs.get(TINY | {"seed": 1})
+def test_a_run_that_cannot_be_read_is_named_and_left_out(capsys, tiny_run):
+    kept, damaged = tiny_run(TINY), tiny_run(TINY | {"seed": 1})
     (damaged.path / "settings.json").write_text('{"task": ')
     assert runs.table()["name"].tolist() == [kept.path.name]
     assert f"{damaged.path.name} is left out: " in capsys.readouterr().err

@@ -120,8 +120,8 @@ def as_an_older_version_stored_it(run):
     return old
 
 
-def test_runs_of_an_older_version_are_found(monkeypatch):
-    first = as_an_older_version_stored_it(runs.get(TINY))
+def test_runs_of_an_older_version_are_found(monkeypatch, tiny_run):
+    first = as_an_older_version_stored_it(tiny_run(TINY))
     monkeypatch.setattr(runs.run.recording, "train", None)  # nothing may be trained again
     again = runs.get(TINY)
     assert again.path == first and again.settings == check(TINY)
@@ -129,8 +129,8 @@ def test_runs_of_an_older_version_are_found(monkeypatch):
     assert runs.load(again.settings.name).path == first
 
 
-def test_a_run_that_starts_from_an_older_one_is_found_too():
-    source = runs.get(TINY)
+def test_a_run_that_starts_from_an_older_one_is_found_too(tiny_run):
+    source = tiny_run(TINY)
     second = runs.get(TINY | {"init_from": source.settings.key, "seed": 1})
     values = json.loads((second.path / "settings.json").read_text())
     values["training"]["init_from"] = "0123456789ab"
@@ -142,8 +142,8 @@ def test_a_run_that_starts_from_an_older_one_is_found_too():
     assert runs.get(TINY | {"init_from": check(TINY).key, "seed": 1}).path == renamed
 
 
-def test_a_run_of_another_training_version_is_not_taken():
-    old = as_an_older_version_stored_it(runs.get(TINY))
+def test_a_run_of_another_training_version_is_not_taken(tiny_run):
+    old = as_an_older_version_stored_it(tiny_run(TINY))
     provenance = json.loads((old / "provenance.json").read_text())
     (old / "provenance.json").write_text(json.dumps(provenance | {"training_version": 0}))
     assert not runs.is_stored(check(TINY))

@@ -186,8 +186,8 @@ def test_a_run_learns_text_and_is_found_again():
     assert torch.equal(again.predictor(again.splits["test"]), run.predictor(run.splits["test"]))
 
 
-def test_in_parts_a_model_is_evaluated_as_at_once(monkeypatch):
-    whole = runs.get(check(SMALL)).results
+def test_in_parts_a_model_is_evaluated_as_at_once(monkeypatch, tiny_run):
+    whole = tiny_run(SMALL).results
     monkeypatch.setattr(fit, "MAX_PREDICTED_NUMBERS", 300 * 17 * 7)
     parts = runs.get(check(SMALL | {"eval_every": 20})).results
     assert parts["step"].iloc[0] == whole["step"].iloc[0] == 20
