@@ -58,17 +58,18 @@ def store(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def trained_runs(tmp_path_factory):
-    """The store of the runs that this process has trained for `tiny_run`."""
-    return tmp_path_factory.mktemp("trained")
+def shared_folder(tmp_path_factory, worker_id):
+    """A folder of this session that all its processes share."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
 
 
 @pytest.fixture
-def tiny_run(store, trained_runs):
+def tiny_run(store, shared_folder):
     """A function that returns a run in the test's own store, from flat settings.
 
-    A process trains each run once, and copies its folder for every test that wants it. Tests that
-    are about training, or that change what a training sees, call `runs.get` instead.
+    Each run is trained once in a session, and its folder is copied for every test that wants it.
+    Tests that are about training, or that change what a training sees, call `runs.get` instead.
     """
     from lexurn import runs  # not above: types are checked in what is imported after the start
     from lexurn.settings.resolver import check
@@ -76,7 +77,7 @@ def tiny_run(store, trained_runs):
     def copy_run(flat):
         settings = check(flat)
         with pytest.MonkeyPatch.context() as patch, session.fresh():
-            patch.setenv("LEXURN_RUNS", str(trained_runs))
+            patch.setenv("LEXURN_RUNS", str(shared_folder / "trained"))
             patch.setattr(paths, "published_results", lambda: None)
             trained = runs.get(settings).path
         if not (paths.runs() / trained.name).exists():

@@ -28,17 +28,19 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The whole book, executed and rendered."""
-    folder = tmp_path_factory.mktemp("site")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LEXURN_BUILD", str(folder))
-        patch.setenv("LEXURN_RUNS", str(folder / "runs"))
-        params = paths.root() / "params" / "smoke.yaml"
-        done = CliRunner().invoke(cli.main, ["book", "--params", str(params)])
-        assert done.exit_code == 0, done.output
-        again = CliRunner().invoke(cli.main, ["book", "--params", str(params)])
-        assert again.stdout == "every chapter is up to date\nthe site is up to date\n"
+def site(shared_folder):
+    """The whole book, executed and rendered once for all processes of the session."""
+    folder = shared_folder / "site"
+    with pytest.MonkeyPatch.context() as patch, files.lock(folder, activity="building"):
+        if not (folder / "is_built").exists():
+            patch.setenv("LEXURN_BUILD", str(folder))
+            patch.setenv("LEXURN_RUNS", str(folder / "runs"))
+            params = paths.root() / "params" / "smoke.yaml"
+            done = CliRunner().invoke(cli.main, ["book", "--params", str(params)])
+            assert done.exit_code == 0, done.output
+            again = CliRunner().invoke(cli.main, ["book", "--params", str(params)])
+            assert again.stdout == "every chapter is up to date\nthe site is up to date\n"
+            (folder / "is_built").touch()
     return folder / "_build" / "html"
 
 
