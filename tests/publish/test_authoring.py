@@ -1,6 +1,7 @@
 """`lexurn new` creates a chapter that passes all tests or changes nothing; lint finds faults."""
 
 import ast
+import contextlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import jupytext
 import pytest
 import yaml
 from click.testing import CliRunner
+from jupytext.cli import jupytext as jupytext_command
 
 from lexurn import cli, parameters
 from lexurn.base import files, paths
@@ -41,9 +43,7 @@ def root(tmp_path, monkeypatch):
 @pytest.fixture
 def chapter(root):
     """The source of a chapter without lint findings."""
-    path = root / "book" / "02_train.py"
-    assert lint.find_lint(path) == []
-    return path
+    return root / "book" / "02_train.py"
 
 
 def forget(root, source):
@@ -219,8 +219,10 @@ def test_a_notebook_that_is_not_up_to_date_is_found_and_fixed_as_the_finding_say
 
 
 def apply_fix(root, finding):
-    command = [sys.executable, "-m", *finding.rpartition("; ")[2].split()]
-    subprocess.run(command, cwd=root, check=True, capture_output=True)
+    program, *arguments = finding.rpartition("; ")[2].split()
+    assert program == "jupytext"
+    with contextlib.chdir(root):
+        assert jupytext_command(arguments) == 0
 
 
 def test_a_notebook_with_outputs_or_missing_or_broken_is_found_and_fixed_as_the_finding_says(
@@ -239,6 +241,10 @@ def test_a_notebook_with_outputs_or_missing_or_broken_is_found_and_fixed_as_the_
         assert said in finding
         apply_fix(root, finding)
         assert lint.find_lint(chapter) == []
+
+
+def test_a_chapter_as_it_is_has_no_findings(chapter):
+    assert lint.find_lint(chapter) == []
 
 
 def test_a_chapter_that_no_contents_list_is_found(root, chapter):
