@@ -35,7 +35,10 @@ BROKEN = {  # what a chapter does, and the error that names it
         "cell 4 of 4, `raise ValueError\\('broken on purpose'\\)`: ValueError: broken on purpose",
     ),
     "05_dies": ("import os\nos._exit(1)\n", "cell 3 of 3, `import os`: the kernel died"),
-    "06_hangs": ("import time\ntime.sleep(60)\n", "cell 3 of 3, `import time`: took more than 8 s"),
+    "06_hangs": (
+        "import time\ntime.sleep(90)\n",
+        "cell 3 of 3, `import time`: took more than 20 s",
+    ),
 }
 
 
@@ -157,7 +160,7 @@ def test_chapters_that_fail_are_pages_and_the_others_are_made(root):
     contents.write_text(contents.read_text() + "".join(f"  - file: {name}\n" for name in BROKEN))
     for name, (body, _) in BROKEN.items():
         (root / "book" / f"{name}.py").write_text(HEADER + body)
-    result = run("--timeout", "8")
+    result = run("--timeout", "20")
     assert result.exit_code == 1
     html = root / "_build" / "html"
     for name, (_, message) in BROKEN.items():
@@ -169,7 +172,7 @@ def test_chapters_that_fail_are_pages_and_the_others_are_made(root):
         assert ("so far" in page) == (name == "04_raises")
     assert "other" in (html / "02_other.html").read_text()
     assert (html / "execution.html").read_text().count("failed") >= len(BROKEN)
-    assert executed(run("--timeout", "8")) == list(BROKEN)  # until they are mended
+    assert executed(run("--timeout", "3")) == list(BROKEN)  # until they are mended
     for name in BROKEN:
         (root / "book" / f"{name}.py").write_text(HEADER + BODIES["02_other"])
     assert run().exit_code == 0
