@@ -1,4 +1,4 @@
-"""Tests share one store of runs and one CPU thread each; in CI only the tests named here may skip.
+"""Each test has a store of its own and one CPU thread; in CI only tests named here may skip.
 
 Property tests (Hypothesis) take the same examples every time, so that the test command gives the
 same answer twice. `LEXURN_HYPOTHESIS=random pytest -m hypothesis` draws many new ones; what it
@@ -11,6 +11,7 @@ machine, resumed trainings, what is stored and read back.
 """
 
 import os
+import shutil
 from importlib.util import find_spec
 
 import pytest
@@ -27,22 +28,22 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("LEXURN_HYPOTHESIS", "default"))
 
-MAY_SKIP: set[str] = {"test_runs.py::test_a_run_trains_on_cuda"}
-"""Tests that need what CI's machine may lack, as file::function."""
+MAY_SKIP: set[str] = {"runs/test_run.py::test_a_run_trains_on_cuda"}
+"""Tests that need what CI's machine may lack, as file::function, the file from tests/ on."""
 
 if not all(map(find_spec, ("transformers", "xlstm"))):  # CI runs them again with both
     MAY_SKIP |= {
-        "test_agreement.py::test_mamba_begins_as_that_of_transformers",
-        "test_agreement.py::test_mamba_is_that_of_transformers_and_weights_load_both_ways",
-        "test_agreement.py::test_xlstm_begins_with_the_gates_of_the_package",
-        "test_agreement.py::test_xlstm_is_that_of_the_package",
+        "models/test_agreement.py::test_mamba_begins_as_that_of_transformers",
+        "models/test_agreement.py::test_mamba_is_that_of_transformers_and_weights_load_both_ways",
+        "models/test_agreement.py::test_xlstm_begins_with_the_gates_of_the_package",
+        "models/test_agreement.py::test_xlstm_is_that_of_the_package",
     }
 
 
 if not os.environ.get("LEXURN_TEST_DATA"):  # real texts, which are not part of the repository
     MAY_SKIP |= {
-        "test_text.py::test_gpt2s_encoding_is_its_own",
-        "test_text.py::test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test",
+        "tasks/test_text.py::test_gpt2s_encoding_is_its_own",
+        "tasks/test_text.py::test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test",
     }
 
 
@@ -56,12 +57,42 @@ def store(tmp_path, monkeypatch):
         yield tmp_path / "runs"
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory, worker_id):
+    """A folder of this session that all its processes share."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture
+def tiny_run(store, shared_folder):
+    """A function that returns a run in the test's own store, from flat settings.
+
+    Each run is trained once in a session, and its folder is copied for every test that wants it.
+    Tests that are about training, or that change what a training sees, call `runs.get` instead.
+    """
+    from lexurn import runs  # not above: types are checked in what is imported after the start
+    from lexurn.settings.resolver import check
+
+    def copy_run(flat):
+        settings = check(flat)
+        with pytest.MonkeyPatch.context() as patch, session.fresh():
+            patch.setenv("LEXURN_RUNS", str(shared_folder / "trained"))
+            patch.setattr(paths, "published_results", lambda: None)
+            trained = runs.get(settings).path
+        if not (paths.runs() / trained.name).exists():
+            shutil.copytree(trained, paths.runs() / trained.name)
+        return runs.get(settings)
+
+    return copy_run
+
+
 skipped: list[str] = []
 
 
 def pytest_runtest_logreport(report):
     if report.skipped and not hasattr(report, "wasxfail"):
-        skipped.append(report.nodeid.split("/")[-1].split("[")[0])
+        skipped.append(report.nodeid.split("[")[0].removeprefix("tests/"))
 
 
 def pytest_sessionfinish(session):

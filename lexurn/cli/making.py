@@ -136,7 +136,7 @@ def new(name: str, title: str | None) -> None:
         f"next: edit {source}, then\n"
         f"  jupytext --to ipynb --update {source}\n"
         f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n"
-        "  pytest tests/test_book.py"
+        "  pytest tests/book/test_chapters.py"
     )
 
 

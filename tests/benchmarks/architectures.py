@@ -1,9 +1,12 @@
-"""One training step of our Mamba and xLSTM against those of transformers and xlstm: alternating, in one process.
+"""One training step of our Mamba and xLSTM against those of transformers and xlstm.
 
-python tests/benchmarks/architectures.py [--threads 1] [--rounds 7]      needs pip install -e ".[agreement]"
+    python tests/benchmarks/architectures.py [--threads 1] [--rounds 7]
 
-The original settings of rule extrapolation, batches of 32 sequences of 34 rows (words of 32 letters) and of 128 rows.
-Printed are medians over the rounds, and the ratio of theirs to ours: the median over rounds, with its quartiles.
+It needs `pip install -e ".[agreement]"`. Both are timed alternately, in one process.
+
+The settings are the original ones of rule extrapolation, with batches of 32 sequences of 34 rows
+(words of 32 letters) and of 128 rows. The output is the median over the rounds, and the ratio of
+theirs to ours: the median over the rounds, with its quartiles.
 """
 
 import statistics
@@ -15,7 +18,7 @@ import click
 import torch
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 import test_agreement as agreement
 
 MAMBA = {"d_model": 64, "n_layers": 8, "d_state": 32, "d_conv": 8}
@@ -65,7 +68,8 @@ def main(threads: int, rounds: int) -> None:
             ours, other = (statistics.median(each) * 1e3 for each in zip(*taken, strict=True))
             low, ratio, high = statistics.quantiles([b / a for a, b in taken], n=4)
             print(
-                f"{name}, {n_rows} rows: ours {ours:.0f} ms, theirs {other:.0f} ms; theirs / ours {ratio:.2f} "
+                f"{name}, {n_rows} rows: ours {ours:.0f} ms, theirs {other:.0f} ms; "
+                f"theirs / ours {ratio:.2f} "
                 f"({low:.2f} to {high:.2f}, n = {len(taken)} rounds, {threads} thread)"
             )
 

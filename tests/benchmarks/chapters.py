@@ -1,6 +1,8 @@
-"""How long chapters take, one after the other on an otherwise idle machine: the estimates of `lexurn book`.
+"""How long chapters take, one after the other on an idle machine: what `lexurn book` estimates.
 
-python tests/benchmarks/dependencies.py smoke defaults book      writes params/seconds.json; runs are trained anew
+    python tests/benchmarks/chapters.py smoke defaults book
+
+This writes params/seconds.json; all runs are trained anew.
 """
 
 import asyncio

@@ -1,8 +1,11 @@
-"""The tests as other processors would compute: `python tests/benchmarks/processors.py [tests/test_coins.py ...]`.
+"""The tests as other processors would compute them.
 
-Prints one line per setting and the tests that fail under it; the exit code is 1 if any test fails. A setting is the
-kernels that OpenBLAS takes (numpy, scipy) and those that PyTorch takes, such as `SkylakeX/avx2`. The other libraries
-that choose their kernels by processor (MKL and oneDNN in PyTorch, numpy's own loops, glibc) follow PyTorch's choice.
+    python tests/benchmarks/processors.py [tests/chapters/test_coins.py ...]
+
+Prints one line per setting and the tests that fail under it; the exit code is 1 if any test fails.
+A setting is the kernels that OpenBLAS takes (numpy, scipy) and those that PyTorch takes, such as
+`SkylakeX/avx2`. The other libraries that choose their kernels by processor (MKL and oneDNN in
+PyTorch, numpy's own loops, glibc) follow PyTorch's choice.
 Settings that this processor has no instructions for are left out.
 """
 
@@ -58,7 +61,7 @@ FOLLOWING = {
 
 
 def processor_flags() -> set[str]:
-    """Return the instruction sets of this processor, as the names in /proc/cpuinfo; none where it lists no flags."""
+    """Return the instruction sets of this processor, by their names in /proc/cpuinfo."""
     path = Path("/proc/cpuinfo")
     found = re.search(r"^flags\s*: (.*)$", path.read_text() if path.exists() else "", re.MULTILINE)
     return set(found[1].split()) if found else set()
@@ -71,7 +74,10 @@ def environment(setting: str) -> dict[str, str]:
 
 
 def run_tests(setting: str, files: Sequence[str]) -> tuple[bool, list[str]]:
-    """Run pytest on the files under a setting, in one process; return whether all passed, its summary and failures."""
+    """Run pytest on the files under a setting, in one process.
+
+    Returns whether all tests passed, and the summary followed by the failures.
+    """
     command = [
         sys.executable,
         "-m",
@@ -98,7 +104,7 @@ def run_tests(setting: str, files: Sequence[str]) -> tuple[bool, list[str]]:
 @click.argument("files", nargs=-1)
 @click.option("--setting", "settings", multiple=True, default=SETTINGS, show_default=True)
 def main(files: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Run the test FILES (all by default) under every setting that this processor has the instructions for."""
+    """Run the test FILES (all by default) under every setting that this processor can imitate."""
     all_passed = True
     for setting in settings:
         missing = set().union(*[FLAGS[choice] for choice in setting.split("/")]) - processor_flags()

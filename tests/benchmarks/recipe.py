@@ -1,15 +1,17 @@
-"""How soon recipes bring a lexical model near G and S on fresh urns: seconds of training, evaluations not counted.
+"""How soon recipes bring a lexical model near G and S on fresh urns.
 
     python tests/benchmarks/recipe.py [--urns 3] [--budget 40] [--longest 200] [--out recipe.csv]
 
-`original` is that of the first Lexurn repository: N(0, 1) tables, tied, unscaled, AdamW at 1e-4 without warm-up or
-clipping, dropout .1 (its batches were larger: here all have 32 sequences); then the same at other rates. The others are
-table families with AdamW at two rates and Muon, and for one of them other schedules.
+`original` is the recipe of the first Lexurn repository: N(0, 1) tables, tied, unscaled, AdamW at
+1e-4 without warm-up or clipping, dropout .1 (its batches were larger: here all have 32 sequences);
+then the same at other rates. The others are table families with AdamW at two rates and Muon, and
+for one of them other schedules.
 
-For every recipe and training urn: the seconds until the distance (symmetrized KL, mean over rows) first falls to each
-of a few values, `inf` where it does not within the budget; then the curves, as medians over urns, and how many times
-longer `original` takes than each recipe, at the rate it came with and at the best of its rates for each urn and level.
-Where `original` does not arrive its budget is taken, so that the ratio is a lower bound.
+For every recipe and training urn: the seconds of training, without evaluations, until the distance
+(symmetrized KL, mean over rows) first falls to each of a few values, `inf` where it does not within
+the budget; then the curves, as medians over urns, and how many times longer `original` takes than
+each recipe, at the rate it came with and at the best of its rates for each urn and level. Where
+`original` does not arrive its budget is taken, so that the ratio is a lower bound.
 """
 
 import argparse
@@ -136,7 +138,10 @@ def main() -> None:
 
 
 def say_curves(curves: pd.DataFrame) -> None:
-    """Distances to G and S after some seconds, medians over urns; where a training ended before, as it ended."""
+    """Print distances to G and S after some seconds, as medians over urns.
+
+    A training that ended before counts as it ended.
+    """
     lines = []
     for (recipe, _), line in curves.groupby(["recipe", "urn"], sort=False):
         for seconds in (0.5, 1, 2, 5, 10, 20, 50, 100, 200):
@@ -151,7 +156,7 @@ def say_curves(curves: pd.DataFrame) -> None:
 
 
 def say_ratios(table: pd.DataFrame, *, budget: float, longest: float) -> None:
-    """How many times longer the original takes, level by level, on urns where the recipe arrives at all."""
+    """Print how many times longer the original takes, on urns where the recipe arrives at all."""
     originals = table[table.index.get_level_values("recipe").str.startswith("original")]
     if originals.empty:
         return
@@ -164,7 +169,8 @@ def say_ratios(table: pd.DataFrame, *, budget: float, longest: float) -> None:
     ):
         ratio = arrived.rdiv(slow.clip(upper=most), level="urn").groupby("recipe", sort=False)
         print(
-            f"\ntimes longer, at least, that `original` takes {name}: median over the urns where the other arrives"
+            f"\ntimes longer, at least, that `original` takes {name}: median over the urns where "
+            "the other arrives"
         )
         print(ratio.median().round(1).to_string())
 

@@ -1,9 +1,11 @@
 """Timings, run by hand on an idle machine: `python tests/benchmarks/step.py [--threads 1]`.
 
-1. A training step (forward, backward, clipping, AdamW) of our transformer against a plain PyTorch model of the same
-   shape, in turn, normal and lexical; and the share of the machine's matmul peak, measured in the same run with as many
-   threads. Floating-point operations are those of the matrix products, attention counted where it is causal.
-2. `Memorizing` and `Symmetrized` against straightforward versions, on fewer sequences where these are slow.
+1. A training step (forward, backward, clipping, AdamW) of our transformer against a plain PyTorch
+   model of the same shape, in turn, normal and lexical; and the share of the machine's matmul peak,
+   measured in the same run with the same number of threads. Floating-point operations are those of
+   the matrix products, attention counted where it is causal.
+2. `Memorizing` and `Symmetrized` against straightforward versions, on fewer sequences where these
+   are slow.
 """
 
 import statistics
@@ -109,7 +111,7 @@ def peak(size: int = 2048, rounds: int = 5) -> float:
 
 
 def operations(settings) -> float:
-    """Of the matrix products of one step: three times the forward pass, attention below the diagonal."""
+    """Return the operations of the matrix products of one step: three times the forward pass."""
     rows, d = settings.task.context_length + 1, settings.backbone.d_model
     weights = settings.backbone.n_layers * 16 * d**2 + d * settings.task.n_colors
     attention = settings.backbone.n_layers * d * (rows + 1)  # QKᵀ and AV, half of each
@@ -139,8 +141,10 @@ def time_steps(rounds: int) -> None:
             )
             top = peak()
             print(
-                f"step d {of.d_model}, {of.n_layers} layers, C {settings.task.context_length}, batch {n}, "
-                f"{'lexical' if lex else 'normal'}: ours {fast * 1e3:.1f} ms, plain {slow * 1e3:.1f} ms, "
+                f"step d {of.d_model}, {of.n_layers} layers, C {settings.task.context_length}, "
+                f"batch {n}, "
+                f"{'lexical' if lex else 'normal'}: ours {fast * 1e3:.1f} ms, plain "
+                f"{slow * 1e3:.1f} ms, "
                 f"{quartiles(ratios)}; {operations(settings) / fast / 1e9:.0f} GFLOP/s, "
                 f"{operations(settings) / fast / top:.0%} of the matmul peak ({top / 1e9:.0f})"
             )
@@ -190,7 +194,8 @@ def compare(name, ours, plain, tokens, *, n_plain) -> None:
     print(
         f"{name}, {len(tokens)} × {tokens.shape[1]}: {statistics.median(seconds):.2f} s "
         f"({min(seconds):.2f} … {max(seconds):.2f}, n = 3); plainly {each * len(tokens):.0f} s "
-        f"(extrapolated from {n_plain} sequences), {each * len(tokens) / statistics.median(seconds):.0f}×; "
+        f"(extrapolated from {n_plain} sequences), "
+        f"{each * len(tokens) / statistics.median(seconds):.0f}×; "
         f"largest difference {gap:.0e}"
     )
 

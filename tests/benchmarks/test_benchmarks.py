@@ -1,0 +1,115 @@
+"""The benchmarks still run: their smallest forms, without looking at a clock."""
+
+import importlib.util
+from pathlib import Path
+
+import pandas as pd
+import torch
+from click.testing import CliRunner
+
+from lexurn.base.seeding import generator
+from lexurn.generators.urns import Urns
+from lexurn.predictors import Memorizing
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_benchmark_of_tracking_runs(monkeypatch, capsys):
+    tracking = load("tracking")
+    monkeypatch.setattr(
+        tracking, "FLAT", {"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 4}
+    )
+    monkeypatch.setattr(tracking.recording, "Wandb", None)  # put back afterwards
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    tracking.compare(2)
+    printed = capsys.readouterr().out
+    assert (
+        printed.count("wandb / files") == 2
+        and "to start recording" in printed
+        and "to finish" in printed
+    )
+
+
+def test_the_benchmark_of_steps_and_predictors_runs(monkeypatch, capsys):
+    step = load("step")
+    monkeypatch.setattr(
+        step, "SHAPES", [{"d_model": 8, "n_layers": 1, "n_heads": 2, "context_length": 4}]
+    )
+    monkeypatch.setattr(step, "peak", lambda: 1e9)
+    step.time_steps(3)
+    pool = Urns(3).sample_tasks(2, generator=generator(0, "pool"))
+    step.compare(
+        "M", Memorizing(pool), Memorizing(pool), torch.zeros(4, 3, dtype=torch.int64), n_plain=2
+    )
+    printed = capsys.readouterr().out
+    assert (
+        "normal: ours" in printed
+        and "lexical: ours" in printed
+        and "largest difference 0e+00" in printed
+    )
+
+
+def test_the_benchmark_of_recipes_runs():
+    recipe = load("recipe")
+    small = {"context_length": 4, "n_test_samples": 10, "d_model": 8, "seed": 0}
+    for flat in list(recipe.RECIPES.values())[::6]:
+        curve = recipe.curve(recipe.CELL | flat | small | {"n_test_samples": 10}, 0.2)
+        assert (
+            list(curve) == ["seconds", "step", "generalizing", "symmetrized"]
+            and curve["step"].is_monotonic_increasing
+        )
+        assert (
+            curve["seconds"].is_monotonic_increasing
+            and curve["seconds"].iloc[-1] > curve["seconds"].iloc[0] >= 0
+        )
+
+
+def test_times_and_ratios_of_recipes_are_those_of_the_curves(capsys):
+    recipe = load("recipe")
+    far, near = (
+        {"generalizing": [1.0, 0.5, 0.09], "symmetrized": [1.0, 1.0, 1.0]},
+        {"generalizing": [1.0, 0.09, 0.04]},
+    )
+    slow = pd.DataFrame({"seconds": [0.0, 10.0, 20.0], **far, "recipe": recipe.SHIPPED, "urn": 0})
+    fast = pd.DataFrame({"seconds": [0.0, 0.5, 1.0], **far | near, "recipe": "new", "urn": 0})
+    table = recipe.times(pd.concat([slow, fast])).rename_axis(["recipe", "urn"])
+    assert table.loc[("new", 0)].tolist() == [0.5, 1.0, float("inf"), float("inf")]
+    assert table.loc[(recipe.SHIPPED, 0)].tolist() == [
+        20.0,
+        float("inf"),
+        float("inf"),
+        float("inf"),
+    ]
+    recipe.say_ratios(table, budget=30.0, longest=100.0)
+    as_it_came, at_best = capsys.readouterr().out.strip().split("\n\n")
+    assert as_it_came.splitlines()[-1].split() == ["new", "40.0", "100.0", "NaN", "NaN"]
+    assert at_best.splitlines()[-1].split() == ["new", "40.0", "30.0", "NaN", "NaN"]
+
+
+def test_tests_run_under_the_kernels_of_a_setting_and_settings_without_instructions_are_left_out(
+    tmp_path, monkeypatch
+):
+    processors = load("processors")
+    test = tmp_path / "test_kernels.py"
+    test.write_text(
+        "import os\n\n\ndef test_it():\n    assert os.environ['OPENBLAS_CORETYPE'] == 'Prescott'\n"
+    )
+    monkeypatch.setattr(processors, "processor_flags", lambda: {"pni", "avx2", "fma"})
+    settings = [f"--setting={each}" for each in ("Prescott/default", "Zen/avx2", "SkylakeX/avx512")]
+    done = CliRunner().invoke(processors.main, [*settings, str(test)])
+    prescott, zen, failure, skylake = done.stdout.splitlines()
+    assert done.exit_code == 1 and prescott.startswith("Prescott/default: 1 passed")
+    assert (
+        zen.startswith("Zen/avx2: 1 failed")
+        and failure.startswith("  FAILED")
+        and "test_it" in failure
+    )
+    assert (
+        skylake
+        == "SkylakeX/avx512: left out, this processor has no avx512bw, avx512dq, avx512f, avx512vl"
+    )

@@ -1,0 +1,310 @@
+"""The book at its smoke scale, opened in a browser: as files, and from a server of its own."""
+
+import functools
+import http.server
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from click.testing import CliRunner
+from notebooks import outputs_of
+
+from lexurn import cli
+from lexurn.base import files, paths
+from lexurn.publish import cards, claims
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.book,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt-get install chromium)"),
+]
+
+
+@pytest.fixture(scope="module")
+def site(shared_folder):
+    """The whole book, executed and rendered once for all processes of the session."""
+    folder = shared_folder / "site"
+    with pytest.MonkeyPatch.context() as patch, files.lock(folder, activity="building"):
+        if not (folder / "is_built").exists():
+            patch.setenv("LEXURN_BUILD", str(folder))
+            patch.setenv("LEXURN_RUNS", str(folder / "runs"))
+            params = paths.root() / "params" / "smoke.yaml"
+            done = CliRunner().invoke(cli.main, ["book", "--params", str(params)])
+            assert done.exit_code == 0, done.output
+            again = CliRunner().invoke(cli.main, ["book", "--params", str(params)])
+            assert again.stdout == "every chapter is up to date\nthe site is up to date\n"
+            (folder / "is_built").touch()
+    return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def browser(site):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+        )
+        yield chromium
+        chromium.close()
+
+
+def pages():
+    contents = yaml.safe_load((paths.root() / "book" / "_toc.yml").read_text())
+    return [
+        "index",
+        *(chapter["file"] for part in contents["parts"] for chapter in part["chapters"]),
+        "search",
+    ]
+
+
+def look(browser, address, *, scheme="light"):
+    """Open a page; returns it with the addresses it asked for and the errors it had."""
+    page = browser.new_page(viewport={"width": 1300, "height": 900}, color_scheme=scheme)
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on(
+        "console", lambda message: errors.append(message.text) if message.type == "error" else None
+    )
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address)
+    page.wait_for_timeout(400)
+    return page, asked, errors
+
+
+def test_pages_opened_as_files_ask_nobody_and_have_no_errors(site, browser):
+    for name in pages():
+        page, asked, errors = look(browser, (site / f"{name}.html").as_uri())
+        assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == [], name
+        assert errors == [], name
+        page.wait_for_function("[...document.images].every(image => image.complete)")
+        texts = page.evaluate("[...document.images].map(image => [image.alt, image.naturalWidth])")
+        assert all(text and "_images" not in text and width for text, width in texts), name
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+        page.close()
+
+
+def test_the_analysis_says_in_words_what_its_figures_show(site):
+    n_pictures, text = outputs_of(site / "_sources" / "04_analysis.ipynb")
+    assert n_pictures == 14 and "64 run(s) trained in" in text
+    for kind in ("lexical", "permuted"):
+        for n_colors in (4, 3):
+            assert (
+                f"**{kind}, V = {n_colors}.** On average with n = 2 too few to tell, r = " in text
+            )
+    assert (
+        "**The published protocol**, V = 4: lexical models score with n = 2 too few to tell" in text
+    )
+    assert "**In short**: it is not decided here" in text
+    assert "too few for an interval" in text and text.count("not at this scale") == 6
+    assert (
+        "6 models are stored" in text and "**lexical** models at step 23437: r = " in text
+    )  # of the grids for a GPU
+
+
+def test_strategies_are_fitted_and_compared_with_what_was_published(site):
+    n_cards, text = outputs_of(site / "_sources" / "05_strategies.ipynb")
+    assert n_cards == 12 and "10 trainings of 30 steps, D = [1, 32, 128]." in text
+    assert (
+        text.count(" of 36 reach it") == 2
+        and "With only 2 D to fit, all of this is an illustration." in text
+    )
+    assert "**The order of transitions**: not to be told from one seed." in text
+    assert (
+        "**Parameters.**" in text
+        and "published is 0.7778" in text
+        and text.count("not at this scale") == 9
+    )
+
+
+def test_the_coins_are_compared_with_what_can_be_attained(site):
+    n_cards, text = outputs_of(site / "_sources" / "06_coins.ipynb")
+    assert n_cards == 17 and "1 … 20          0.54878" in text and "0 … 98          0.51915" in text
+    assert (
+        "Lexical, the sides exchanged and the rows of its table: moved by 0 ± 0 (n = 1000)." in text
+    )
+    assert (
+        "forgetting" in text
+        and "tiny models are stuck" in text
+        and text.count("not at this scale") >= 4
+    )
+    for done in ("steered, as written", "steered, at random", "attention of another"):
+        assert f"**{done}**: off by 0." in text
+
+
+def test_rules_are_asked_for_and_compared_with_what_was_published(site):
+    n_cards, text = outputs_of(site / "_sources" / "07_rules.ipynb")
+    assert (
+        n_cards == 6
+        and "34 trainings of 4 steps." in text
+        and "aNbN     32               2.7726" in text
+    )
+    assert "Prompts of aNbN that keep rule 2: 4 of 251." in text and "0.2749" in text
+    assert "**Told how to go on**" in text and text.count("not at this scale") == 17
+    assert (
+        "published 0.657, with too few seeds for an interval" in text
+        and "**Without names**, nats a word" in text
+    )
+
+
+def test_architectures_are_set_side_by_side(site):
+    n_cards, text = outputs_of(site / "_sources" / "08_architectures.ipynb")
+    assert (
+        n_cards == 6
+        and "57 trainings of 4 steps." in text
+        and text.count("not at this scale") == 12
+    )
+    assert "33344" in text and "33120" in text and "34100" in text and "697,765 weights" in text
+    assert (
+        "keeps rule 1 on 0.2749 of the prompts. Published for the linear model, "
+        "the best over training: 0.2749" in text
+    )
+    assert "**relabelled, permuted.** From the best:" in text and "along the batch" in text
+
+
+def test_vectors_are_measured_and_the_instruments_tried(site):
+    n_cards, text = outputs_of(site / "_sources" / "09_geometry.ipynb")
+    assert (
+        n_cards == 13
+        and "Tokens: 316,998 to learn from" in text
+        and text.count("not at this scale") == 10
+    )
+    assert (
+        "The guess is wrong; and once embeddings are long, models with pre-norm "
+        "have a mean cosine of 0.01" in text
+    )
+    assert re.search(r"unigram\s+5\.73\s+308\s+3\.712", text)
+    assert (
+        "spread evenly" in text
+        and "Without order the loss rises by" in text
+        and "[too few for an interval]" in text
+    )
+
+
+SHOWN = (
+    "[...document.querySelectorAll('.widget-vbox img')]"
+    ".filter(image => image.offsetParent).map(image => image.alt)"
+)
+"""JavaScript for the descriptions of the pictures that widgets show."""
+
+
+def test_training_is_scrubbed_in_the_page_of_vectors(site, browser):
+    page, _, errors = look(browser, (site / "09_geometry.html").as_uri())
+    page.wait_for_selector(".widget-slider")
+    (first,) = page.evaluate(SHOWN)
+    assert first.startswith("Step 0. Mean cosine in the last layer: pre SwiGLU 0.")
+    page.locator(".widget-slider .noUi-handle").focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"/^Step [1-9]/.test({SHOWN}[0])", timeout=10_000)
+    assert errors == []
+    page.close()
+
+
+def test_mathematics_is_set_and_search_finds_a_word(site, browser):
+    page, *_ = look(browser, (site / "notation.html").as_uri())
+    assert page.locator("mjx-container").count() > 10
+    page.goto((site / "search.html").as_uri() + "?q=lexical")
+    page.wait_for_selector("ul.search li", timeout=10_000)
+    assert page.locator("ul.search li").count() >= 3
+    page.close()
+
+
+def test_widgets_are_seen_and_move(site, browser):
+    for scheme in ("light", "dark"):
+        page, _, errors = look(browser, (site / "01_data.html").as_uri(), scheme=scheme)
+        page.wait_for_selector(".widget-slider")
+        (first,) = page.evaluate(SHOWN)
+        assert first.startswith(
+            "Balls seen: 0. Probabilities of the colours: generalizing 0.25 0.25 0.25 0.25;"
+        )
+        page.locator(".widget-slider .noUi-handle").focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")
+        page.wait_for_function(f"{SHOWN}[0]?.startsWith('Balls seen: 3.')", timeout=10_000)
+        page.locator(".widget-play button").first.click()
+        page.wait_for_function(f"{SHOWN}[0]?.startsWith('Balls seen: 5.')", timeout=10_000)
+        assert errors == []
+        page.close()
+
+
+def test_pages_from_a_server_ask_for_nothing_elsewhere(site, browser):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        home = f"http://127.0.0.1:{server.server_address[1]}"
+        for name in pages():
+            page, asked, errors = look(browser, f"{home}/{name}.html")
+            assert [
+                url for url in asked if not url.startswith((home, "data:", "blob:"))
+            ] == [] and errors == []
+            page.close()
+        server.shutdown()
+
+
+def test_no_page_shows_a_warning_or_where_it_was_made(site):
+    for page in site.glob("*.html"):
+        text = page.read_text()
+        assert (
+            "Warning:" not in text
+            and str(paths.root()) not in text
+            and str(site.parent) not in text
+        ), page.name
+
+
+def test_a_chapter_offers_colab_and_its_executed_notebook(site):
+    text = (site / "02_train.html").read_text()
+    assert "colab.research.google.com/github/" in text and "/book/02_train.ipynb" in text
+    assert 'href="_sources/02_train.ipynb"' in text
+    assert "lexurn-card" in (site / "_sources" / "02_train.ipynb").read_text()  # the executed one
+
+
+def test_every_picture_is_drawn_again_from_its_card_by_another_process(site, tmp_path):
+    n_pictures, wanted = 0, {}
+    for path in sorted((site / "_sources").glob("0*.ipynb")):
+        notebook = nbformat.read(path, 4)
+        for card in cards.read_cards(notebook):
+            stem = f"{path.stem}-{card.about['name']}"
+            (tmp_path / f"{stem}.json").write_text(json.dumps(card.about))
+            (tmp_path / f"{stem}.csv").write_bytes(card.table)
+            wanted[stem] = card.about["pictures"]
+        n_pictures += len(cards.picture_hashes(notebook))
+    assert n_pictures == sum(map(len, wanted.values())) > 60
+    stem = "04_analysis-scores"
+    about, table = ((tmp_path / f"{stem}.{ending}").read_text() for ending in ("json", "csv"))
+    (tmp_path / "control.json").write_text(about)
+    (tmp_path / "control.csv").write_text(
+        re.sub(r"(\d\.\d)\d", r"\g<1>9", table, count=1)
+    )  # one digit in one number
+    done = subprocess.run(
+        [sys.executable, "-m", "lexurn", "redraw", *map(str, sorted(tmp_path.glob("*.json")))],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = {stem: [] for stem in [*wanted, "control"]}
+    for path in map(Path, done.stdout.split()):
+        if path.suffix == ".png":
+            stem = path.stem if path.stem in found else path.stem.rpartition("-")[0]
+            found[stem].append(files.hash_file(path))
+    assert found.pop("control") != wanted["04_analysis-scores"] == found["04_analysis-scores"]
+    assert found == wanted
+
+
+def test_every_claim_links_to_the_figure_that_shows_it(site):
+    links = re.findall(r'href="(\w+\.html)#(figure-[\w-]+)"', (site / "claims.html").read_text())
+    assert len(links) == len(claims.read())
+    for page, figure in set(links):
+        assert f'id="{figure}"' in (site / page).read_text()

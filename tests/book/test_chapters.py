@@ -1,0 +1,387 @@
+"""Chapters are paired, have no outputs and the library's own defaults, and run to their end."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import pytest
+import torch
+import yaml
+from jupytext.compare import compare_notebooks
+from notebooks import outputs_of
+
+import lexurn
+from lexurn import cli, comparison, evaluation, parameters, runs
+from lexurn.base import paths
+from lexurn.publish import lint
+from lexurn.runs import sweeps
+from lexurn.settings import flat_names
+
+ROOT = paths.root()
+CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]_*.py"))
+REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]
+
+
+def cells(path, kind):
+    return [cell for cell in jupytext.read(path).cells if cell.cell_type == kind]
+
+
+def tagged(path):
+    return [cell for cell in cells(path, "code") if "parameters" in cell.metadata.get("tags", [])]
+
+
+def test_there_are_chapters_and_the_contents_list_them():
+    contents = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
+    listed = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    assert [path.stem for path in CHAPTERS] == [name for name in listed if name[0].isdigit()] != []
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_has_no_lint(path):
+    assert lint.find_lint(path) == []
+
+
+def test_all_chapters_begin_with_the_same_cell():
+    assert len({cells(path, "code")[0].source for path in CHAPTERS}) == 1
+
+
+def test_a_stale_notebook_is_found(tmp_path):
+    path = tmp_path / "02_train.py"
+    path.write_text(CHAPTERS[-1].read_text().replace("\n# # ", "\n# # Straining "))
+    with pytest.raises(Exception, match="differ|Straining"):
+        compare_notebooks(
+            jupytext.read(CHAPTERS[-1].with_suffix(".ipynb")),
+            jupytext.read(path),
+            compare_ids=False,
+            compare_outputs=False,
+            raise_on_first_difference=True,
+        )
+
+
+def test_the_training_chapter_knows_every_parameter():
+    (cell,) = tagged(ROOT / "book" / "02_train.py")
+    wanted = [name for name, owner in flat_names().items() if owner != "study"]
+    assert list(parameters.assignments(ast.parse(cell.source))) == wanted
+
+
+MISSING = "cuda" if not torch.cuda.is_available() else "mps"
+
+
+def papermill(out, *arguments, chapter="02_train"):
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "--no-progress-bar",
+        f"book/{chapter}.ipynb",
+        str(out),
+        *arguments,
+    ]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+
+
+@pytest.mark.book
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("lex", [False, True])
+def test_a_normal_model_memorizes_and_a_lexical_one_does_not(store, tmp_path, seed, lex):
+    """At the defaults, normal ends < .05 and lexical > .25 of d(G, M) from M out of distribution.
+
+    Seed 0 is trained by the chapter, the others by the library.
+    """
+    if seed == 0:
+        done = papermill(tmp_path / "out.ipynb", "-p", "lex", str(lex), "-p", "seed", str(seed))
+        assert done.returncode == 0, done.stderr[-3000:]
+        (folder,) = store.iterdir()
+        run = runs.load(folder)
+    else:
+        run = runs.get({"lex": lex, "seed": seed})
+    ends = run.references["generalizing"], run.references["memorizing"]
+    apart = comparison.mean_over_rows(
+        comparison.distance(*ends, run.splits["out_of_distribution"])
+    ).mean()
+    share = (
+        evaluation.select(run.results, split="out_of_distribution").loc["memorizing", "mean"]
+        / apart.item()
+    )
+    assert (share > 0.25) if lex else (share < 0.05)
+    assert run.provenance["command"] == parameters.papermill_command(run.settings)
+
+
+@pytest.mark.book
+def test_the_chapter_shows_distances_with_errors_figures_and_where_the_run_is(store, tmp_path):
+    out = tmp_path / "out.ipynb"
+    assert papermill(out, "-f", "params/smoke.yaml", "-p", "lex", "True").returncode == 0
+    n_pictures, text = outputs_of(out)
+    assert n_pictures == 3
+    assert "optimum on its own kind of data is **symmetrized**; there this model loses" in text
+    assert (
+        re.search(r"this model is \d\.\d+ ± \d\.\d+ from the", text)
+        and "predictor is nearest**" in text
+    )
+    assert next(store.iterdir()).name in text
+    again = papermill(out, "-f", "params/smoke.yaml", "-p", "lex", "True")
+    assert again.returncode == 0 and "already trained" in out.read_text()
+
+
+@pytest.mark.book
+@pytest.mark.parametrize(
+    "extra", [[], ["-p", "n_tasks", "0"], ["-p", "n_colors", "13", "-p", "alpha", "0.5"]]
+)
+def test_the_data_chapter_draws_the_predictors_and_scores_them(store, tmp_path, extra):
+    out = tmp_path / "out.ipynb"
+    done = papermill(out, "-f", "params/smoke.yaml", *extra, chapter="01_data")
+    assert done.returncode == 0, done.stderr[-3000:]
+    n_pictures, text = outputs_of(out)
+    assert n_pictures == (10 if "n_tasks" in extra else 12)
+    assert "M out of distribution at D = 1 (n = 4 pools): V = 4: " in text
+    assert "published lexical model's 0.14 is what **symmetrized** scores" in text
+    assert not store.exists()  # nothing is trained
+
+
+@pytest.mark.book
+def test_the_evaluation_chapter_compares_three_models_on_equal_terms(store, tmp_path):
+    out = tmp_path / "out.ipynb"
+    done = papermill(out, "-f", "params/smoke.yaml", "-p", "n_seeds", "2", chapter="03_evaluate")
+    assert done.returncode == 0, done.stderr[-3000:]
+    n_pictures, text = outputs_of(out)
+    assert n_pictures == 7 and "6 run(s) trained" in text
+    trained = [runs.load(folder).settings for folder in store.iterdir()]
+    assert sorted((s.kind, s.training.seed) for s in trained) == [
+        (kind, seed) for kind in ("lexical", "normal", "permuted") for seed in (0, 1)
+    ]
+    assert {s.of_kind("normal", seed=0) for s in trained} == {trained[0].of_kind("normal", seed=0)}
+    for kind in ("normal", "lexical", "permuted"):
+        assert re.search(
+            rf"\*\*{kind}\*\*, mean relative distance over seeds \[95 %\]: .*n = . pool", text
+        )
+        assert f"**{kind}, seed 0.** On 50 sequences out of distribution" in text
+
+
+@pytest.mark.book
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["-p", "n_tasks", "0"], "ParameterError: n_tasks=0 leaves no pool to memorize"),
+        (
+            ["-p", "n_colors", "13"],
+            "ParameterError: S takes too long for n_colors=13, n_tasks=1",
+        ),
+    ],
+)
+def test_the_evaluation_chapter_refuses_what_it_cannot_compare_with(
+    store, tmp_path, extra, message
+):
+    done = papermill(tmp_path / "out.ipynb", *extra, chapter="03_evaluate")
+    assert done.returncode != 0 and not store.exists()
+    assert message in done.stderr.strip().split("\n")[-1]
+
+
+@pytest.mark.book
+def test_every_kind_of_data_can_be_trained_on(store, tmp_path):
+    for extra in (["-p", "n_tasks", "0"], ["-p", "n_train_samples", "640"]):
+        params = tmp_path / "params.yaml"
+        params.write_text("eval_every: 10\nn_test_samples: 20\ntrain: {batch_size: 16}\n")
+        steps = [] if "640" in extra else ["-p", "n_steps", "20"]
+        done = papermill(tmp_path / "out.ipynb", "-f", str(params), *extra, *steps)
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert sorted(runs.load(folder).settings.training.n_steps for folder in store.iterdir()) == [
+        20,
+        40,
+    ]
+
+
+@pytest.mark.book
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["-p", "n_task", "4"],
+            "ParameterError: n_task is no parameter of any chapter; did you mean n_tasks?",
+        ),
+        (
+            ["-p", "n_colors", "1"],
+            "n_colors (colours of balls, the vocabulary) must be a whole number at least 2, got 1",
+        ),
+        (
+            ["-p", "d_model", "65"],
+            "d_model must be a multiple of n_heads, got d_model=65 and n_heads=2; use d_model 64",
+        ),
+        (
+            ["-p", "learning_rate", "abc"],
+            "must be a finite number greater than 0, got 'abc'; use for example 0.01",
+        ),
+        (["-p", "lex", "maybe"], "must be True or False, got 'maybe'"),
+        (
+            ["-p", "alpha", "-1"],
+            "must be a positive number or a list of them, one per colour, got -1",
+        ),
+        (["-p", "context_length", "0"], "must be a whole number at least 1, got 0"),
+        (["-p", "batch_size", "2.5"], "must be a whole number at least 1, got 2.5"),
+        (["-y", "lr: 0.1"], "lr is no parameter of any chapter"),
+        (["-p", "device", MISSING], f"device {MISSING} is not available here; available: "),
+    ],
+)
+def test_bad_input_stops_before_any_work(store, tmp_path, arguments, message):
+    done = papermill(tmp_path / "out.ipynb", *arguments)
+    assert done.returncode != 0 and not store.exists()
+    assert message in done.stderr.strip().split("\n")[-1]
+
+
+@pytest.mark.book
+def test_a_file_with_a_key_that_no_chapter_knows_is_refused(store, tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("n_steps: 5\nn_colours: 3\n")
+    done = papermill(tmp_path / "out.ipynb", "-f", str(path))
+    assert done.returncode != 0 and not store.exists()
+    assert (
+        "n_colours is no parameter of any chapter; did you mean n_colors?"
+        in done.stderr.strip().split("\n")[-1]
+    )
+
+
+def test_a_chapter_runs_from_another_directory_without_an_installed_library(tmp_path):
+    """The first cell is run by a process that cannot import lexurn but stands inside a clone."""
+    first = cells(CHAPTERS[-1], "code")[0].source
+    inside = ROOT / "book" / "assets"
+    code = (
+        "import importlib.util, sys\n"
+        "real = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name: None if name == 'lexurn' else real(name)\n"
+        f"{first}\nprint(sys.path[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=inside, capture_output=True, text=True)
+    assert done.stdout.strip() == str(ROOT), done.stderr
+
+
+CLAIMS = ROOT / "params" / "claims.yaml"
+SCALES = {  # n_colors, d_model, n_layers, n_heads, steps
+    "small": (4, 128, 4, 8, 23437),
+    "medium": (4, 256, 4, 8, 23437),
+    "large": (4, 256, 8, 8, 23437),
+    "experiment": (8, 256, 4, 8, 78125),
+}
+
+
+def test_params_files_hold_the_originals_scales():
+    for name, wanted in SCALES.items():
+        s = parameters.check(parameters.read(ROOT / "params" / f"{name}.yaml", "train"))
+        found = (
+            s.task.n_colors,
+            s.backbone.d_model,
+            s.backbone.n_layers,
+            s.backbone.n_heads,
+            s.training.n_steps,
+        )
+        assert found == wanted
+        assert (s.task.context_length, s.training.learning_rate, s.training.n_train_samples) == (
+            127,
+            1e-4,
+            10**6,
+        )
+
+
+def test_the_published_analysis_trains_just_the_grids_that_come_with_it():
+    settings = parameters.check(parameters.read(ROOT / "params" / "book.yaml", "analysis"))
+    study = settings.study
+    for name, n in (
+        ("headline", study.n_urns),
+        ("long", study.n_longer),
+        ("early", study.n_longer),
+    ):
+        points = sweeps.read(name).points
+        assert {point.training.seed for point in points} == set(range(n))
+        assert points[0].training.n_test_samples == settings.training.n_test_samples
+    assert sweeps.read("headline").points[0].training.n_steps == settings.training.n_steps
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set((ROOT / "params").glob("*.yaml")) - {CLAIMS}), ids=lambda path: path.stem
+)
+def test_params_files_open_with_their_steps_and_command_and_resolve(path):
+    settings = parameters.check(parameters.read(path, "train"))
+    opening = [line for line in path.read_text().split("\n") if line.startswith("#")]
+    assert f"{settings.training.n_steps} steps" in opening[0]
+    assert any(
+        f"papermill book/02_train.ipynb out.ipynb -f params/{path.name}" in line for line in opening
+    )
+
+
+def test_the_tag_that_notebooks_clone_is_that_of_this_version():
+    assert REPOSITORY["branch"] == f"v{lexurn.__version__}"
+
+
+def test_the_readme_points_at_this_repository_and_lists_every_chapter():
+    readme = (ROOT / "README.md").read_text()
+    for path in CHAPTERS:
+        address = REPOSITORY["url"].removeprefix("https://github.com/")
+        place = f"{address}/blob/{REPOSITORY['branch']}/book/{path.stem}.ipynb"
+        assert f"https://colab.research.google.com/github/{place}" in readme
+        assert f"](book/{path.stem}.py)" in readme
+    assert REPOSITORY["url"] in (ROOT / "CITATION.cff").read_text()
+    for link in re.findall(r"\]\(([^)#:]+)\)", readme):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_workflow_that_publishes_the_book_calls_what_there_is(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("LEXURN_BUILD", raising=False)
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text())
+    events, build, deploy = (
+        workflow[True],
+        workflow["jobs"]["build"],
+        workflow["jobs"]["deploy"],
+    )  # True: on
+    assert set(events) == {"push", "workflow_dispatch"} and events["push"] == {"tags": ["v*"]}
+    check, install, make = [step["run"] for step in build["steps"] if "run" in step]
+    where = {
+        "GITHUB_REF_NAME": REPOSITORY["branch"],
+        "GITHUB_REPOSITORY": REPOSITORY["url"].split("github.com/")[1],
+    }
+    for names, code in (
+        (where, 0),
+        (where | {"GITHUB_REF_NAME": "v9.9"}, 1),
+        (where | {"GITHUB_REPOSITORY": "a/b"}, 1),
+    ):
+        assert subprocess.run(check, shell=True, env=os.environ | names).returncode == code
+    assert f"\n{install} && pytest\n" in (ROOT / "README.md").read_text()
+    command, name, *arguments = make.split()
+    assert command == ".venv/bin/lexurn" and cli.main.commands[name] is cli.book
+    assert (
+        cli.book.make_context(name, arguments).params["params"].is_file()
+    )  # refuses options that it does not know
+    (upload,) = [
+        step for step in build["steps"] if "upload-pages-artifact@" in step.get("uses", "")
+    ]
+    assert ROOT / upload["with"]["path"] == paths.build_folder() / "html"
+    assert deploy["needs"] == "build" and "deploy-pages@" in deploy["steps"][0]["uses"]
+    assert deploy["permissions"] == {"pages": "write", "id-token": "write"}
+    assert workflow["permissions"] == {"contents": "read"} and "concurrency" in workflow
+
+
+def test_the_readmes_example_runs(store):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    first, second = [block for block in blocks if "from lexurn" in block]
+    assert len([line for line in first.split("\n") if line.strip()]) <= 5
+    done = subprocess.run(
+        [sys.executable, "-c", first + second], cwd=store.parent, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "**The generalizing predictor is nearest**" in done.stdout, (
+        done.stderr
+    )
+
+
+def test_no_path_of_this_machine_and_no_output_is_committed():
+    home = str(Path.home())
+    for path in [
+        *(ROOT / "book").glob("*.*"),
+        *(ROOT / "params").glob("*.yaml"),
+        ROOT / "README.md",
+    ]:
+        text = path.read_text()
+        assert home not in text and str(ROOT) not in text
+    assert json.loads((ROOT / "book" / "02_train.ipynb").read_text())["nbformat"] == 4

@@ -1,0 +1,167 @@
+"""The first cell of a chapter as Colab runs it: without a clone, with torch, and without lexurn.
+
+A repository of the test's own, which holds the working tree, stands in for the hosted one. A fresh
+environment that sees everything installed here but lexurn stands in for Colab's Python. pip may
+look nowhere else.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from pathlib import Path
+
+import jupytext
+import pytest
+import torch
+import yaml
+from packaging.requirements import Requirement
+
+from lexurn.base import paths
+
+ROOT = paths.root()
+REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]
+CHAPTER = sorted((ROOT / "book").glob("[0-9][0-9]_*.py"))[
+    0
+]  # another test holds them all equal here
+
+RUN = """
+import json, sys, time, types
+if {in_colab}:
+    sys.modules["google.colab"] = types.ModuleType("google.colab")
+seconds = []
+for _ in range({times}):
+    began = time.monotonic()
+    exec({cell!r}, {{}})
+    seconds.append(time.monotonic() - began)
+import lexurn, torch
+print(json.dumps({{"lexurn": lexurn.__file__, "torch": torch.__file__, "seconds": seconds}}))
+"""
+
+
+@pytest.fixture(scope="module")
+def hosted(tmp_path_factory):
+    """A repository with the files of the working tree, under the tag that the first cell names."""
+    folder = tmp_path_factory.mktemp("hosted") / "lexurn.git"
+    where = os.environ | {"GIT_DIR": str(folder), "GIT_WORK_TREE": str(ROOT)}
+    commit = [
+        "-c",
+        "user.name=A",
+        "-c",
+        "user.email=a@example.org",
+        "commit",
+        "-q",
+        "--no-verify",
+        "-m",
+        "all",
+    ]
+    for arguments in (
+        ["init", "-q"],
+        ["add", "-A", str(ROOT)],
+        commit,
+        ["tag", REPOSITORY["branch"]],
+    ):
+        subprocess.run(["git", *arguments], check=True, capture_output=True, env=where, cwd=ROOT)
+    return folder
+
+
+class Colab:
+    """A machine with torch and without lexurn."""
+
+    def __init__(self, folder, hosted):
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+        (self.own,) = (folder / "venv").glob("lib/python*/site-packages")
+        self.preinstalled, self.content = folder / "preinstalled", folder / "content"
+        self.preinstalled.mkdir(), self.content.mkdir()
+        for place in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+            for path in Path(place).iterdir():
+                if "lexurn" not in path.name:
+                    (self.preinstalled / path.name).symlink_to(path)
+        (self.own / "preinstalled.pth").write_text(f"{self.preinstalled}\n")
+        self.python = folder / "venv" / "bin" / "python"
+        here = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PIP_", "PYTHON"))
+        }
+        of_git = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{hosted}.insteadOf"}
+        of_pip = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+        of_pip["PIP_NO_BUILD_ISOLATION"] = (
+            "0"  # as pip spells "none": setuptools is there, torch needs it
+        )
+        self.environment = here | of_git | {"GIT_CONFIG_VALUE_0": REPOSITORY["url"]} | of_pip
+
+    def run(self, *, times=1, in_colab=True):
+        """The first cell, so many times in one process; then what it makes ready is imported."""
+        cell = next(
+            each.source for each in jupytext.read(CHAPTER).cells if each.cell_type == "code"
+        )
+        code = RUN.format(
+            cell=cell.replace("/content", str(self.content)), times=times, in_colab=in_colab
+        )
+        command, where = [self.python, "-c", code], {"cwd": self.content, "env": self.environment}
+        return subprocess.run(command, **where, capture_output=True, text=True)
+
+    def found(self, **how):
+        done = self.run(**how)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def installed(self):
+        """What lies in the machine's own folder of packages by now."""
+        return {path.name for path in self.own.iterdir()} - {"preinstalled.pth", "__pycache__"}
+
+
+@pytest.fixture
+def colab(tmp_path, hosted):
+    return Colab(tmp_path, hosted)
+
+
+@pytest.mark.book
+def test_the_first_cell_installs_the_library_and_nothing_that_is_there(colab):
+    done = colab.run(times=2)
+    assert done.returncode == 0 and "detached HEAD" not in done.stderr, done.stderr[-3000:]
+    found = json.loads(done.stdout)
+    clone = colab.content / "lexurn"
+    assert Path(found["lexurn"]) == clone / "lexurn" / "__init__.py"
+    assert Path(found["torch"]).resolve() == Path(torch.__file__).resolve()
+    assert colab.installed() and all("lexurn" in name for name in colab.installed())
+    assert found["seconds"][1] < 1.0 < found["seconds"][0]
+    before = (clone / ".git").stat().st_mtime_ns, colab.installed()
+    again = colab.found()  # in a new process, as after a restart of the runtime
+    assert again["lexurn"] == found["lexurn"] and again["seconds"][0] < 1.0
+    assert before == ((clone / ".git").stat().st_mtime_ns, colab.installed())
+
+
+@pytest.mark.book
+def test_a_first_cell_that_was_cut_off_goes_on_when_it_is_run_again(colab):
+    """pip ends for want of a package; with that at hand, running the cell again is all it takes."""
+    (package,) = colab.preinstalled.glob("jaxtyping-*.dist-info")
+    away = package.rename(colab.own.parent / package.name)
+    assert "No matching distribution found for jaxtyping" in colab.run().stderr
+    away.rename(package)
+    assert Path(colab.found()["lexurn"]) == colab.content / "lexurn" / "lexurn" / "__init__.py"
+    assert colab.installed() and all("lexurn" in name for name in colab.installed())
+
+
+@pytest.mark.book
+def test_elsewhere_the_first_cell_installs_nothing_and_says_what_to_do(colab):
+    done = colab.run(in_colab=False)
+    assert (
+        f"no lexurn here: git clone {REPOSITORY['url']}, and run this inside the clone"
+        in done.stderr
+    )
+    assert list(colab.content.iterdir()) == [] and colab.installed() == set()
+
+
+COLAB = {"ipykernel": "6.17.1", "pandas": "2.2.2"}
+"""What google-colab 1.0.0 requires by exact version: a running chapter's kernel must stay."""
+
+
+def test_the_library_takes_what_colab_itself_depends_on():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {each.name: each.specifier for each in map(Requirement, project["dependencies"])}
+    for name, version in COLAB.items():
+        assert version in wanted[name], f"{name} {version} would be replaced; loosen pyproject.toml"

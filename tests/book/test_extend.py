@@ -1,0 +1,159 @@
+"""The recipes of book/extend.md work inside a copy of the repository and in a package beside it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lexurn.base import paths
+
+ROOT = paths.root()
+IMPORTS = (
+    "from typing import Literal\n\nfrom pydantic import Field\n\nfrom lexurn import register\n"
+    "from lexurn.settings import PositionFreeSettings, TaskSettings, VocabularySettings\n"
+    "from lexurn.settings.fields import Real, Whole\n\n\n"
+)
+RECIPES = {
+    "backbone": ("backbones", "models/gru.py"),
+    "task": ("tasks", "tasks/chains.py"),
+    "vocabulary": ("vocabulary", "models/partly_lexical.py"),
+}
+PARAMETERS = {
+    "task": "chains",
+    "backbone": "gru",
+    "vocabulary": "partly_lexical",
+    "n_states": 3,
+    "n_learned": 2,
+    "context_length": 12,
+    "n_steps": 40,
+    "eval_every": 20,
+    "n_test_samples": 60,
+}
+FIGURES = {"training", "distances_by_row", "predictions"}
+
+
+def blocks(kind):
+    """The code blocks of the page that begin with `# kind: name`, by that name."""
+    page = (ROOT / "book" / "extend.md").read_text()
+    found = re.findall(rf"```python\n# {kind}: (\S+)\n(.*?)```", page, re.DOTALL)
+    return dict(found)
+
+
+def execute_chapter(repository, build, **environment):
+    """Execute 02_train with everything new at once, and return what it printed."""
+    command = [sys.executable, "-m", "papermill", "book/02_train.ipynb", str(build / "out.ipynb")]
+    for name, value in PARAMETERS.items():
+        command += ["-p", name, str(value)]
+    environment = os.environ | {"LEXURN_BUILD": str(build), **environment}
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    drawn = {path.stem for path in (build / "_build/figures/02_train").glob("*.png")}
+    assert drawn >= FIGURES
+
+
+def copy_of_the_repository(folder):
+    for name in ("lexurn", "book", "params"):
+        ignored = shutil.ignore_patterns("__pycache__", "results", "vendor")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    for name in ("_config.yml", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.mark.book
+def test_recipes_work_inside_the_repository(tmp_path):
+    clone = copy_of_the_repository(tmp_path / "clone")
+    for recipe, (settings, module) in RECIPES.items():
+        touched = set()
+
+        def append(path, text, touched=touched):
+            path.write_text(path.read_text() + text if path.exists() else text)
+            touched.add(path)
+
+        append(clone / f"lexurn/settings/{settings}.py", "\n\n" + blocks("settings")[settings])
+        append(clone / "lexurn" / module, blocks("module")[module])
+        append(clone / "lexurn/settings/registry.py", blocks("register")[recipe])
+        assert len(touched) <= 3
+    registry = clone / "lexurn/settings/registry.py"
+    names = "from lexurn.settings.backbones import GRUSettings\n"
+    names += "from lexurn.settings.tasks import ChainsSettings\n"
+    names += "from lexurn.settings.vocabulary import PartlyLexicalSettings\n"
+    registry.write_text(names + registry.read_text())
+    vocabulary = clone / "lexurn/settings/vocabulary.py"
+    text = vocabulary.read_text().replace("import Real, Section", "import Real, Section, Whole")
+    vocabulary.write_text(text)
+    execute_chapter(clone, tmp_path, PYTHONPATH=str(clone), LEXURN_RUNS=str(tmp_path / "inside"))
+
+
+@pytest.mark.book
+def test_recipes_work_from_a_package_beside_the_repository(tmp_path):
+    packages = tmp_path / "site"
+    package = packages / "lexurn_more"
+    package.mkdir(parents=True)
+    text = IMPORTS
+    for recipe, (settings, module) in RECIPES.items():
+        own = f"lexurn_more.{Path(module).stem}"
+        inside = "lexurn." + module.removesuffix(".py").replace("/", ".")
+        (package / Path(module).name).write_text(blocks("module")[module])
+        text += blocks("settings")[settings] + "\n\n"
+        text += blocks("register")[recipe].replace(inside, own) + "\n"
+    (package / "__init__.py").write_text(text)
+    info = packages / "lexurn_more-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lexurn-more\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[lexurn]\nmore = lexurn_more\n")
+    path = os.pathsep.join([str(packages), str(ROOT)])
+    execute_chapter(ROOT, tmp_path, PYTHONPATH=path, LEXURN_RUNS=str(tmp_path / "outside"))
+
+
+def test_what_cannot_be_registered_is_refused():
+    code = """
+from typing import Literal
+import pytest
+import lexurn
+from lexurn.base.errors import ParameterError
+from lexurn.settings import PositionFreeSettings, UrnsSettings, Whole, flat_names
+
+class Mine(PositionFreeSettings):
+    name: Literal["mine"] = "mine"
+
+class Clash(PositionFreeSettings):
+    name: Literal["clash"] = "clash"
+    n_colors: Whole = 3
+
+class Other(PositionFreeSettings):
+    name: Literal["lstm"] = "lstm"
+
+for arguments, message in [
+    (("backbones", Mine, "a:B"), "section must be one of task, vocabulary, backbone"),
+    (("backbone", UrnsSettings, "a:B"), "settings of a backbone derive from"),
+    (("backbone", Mine, "a.B"), "and a target `module:attribute`"),
+    (("backbone", Other, "a:B"), "backbone lstm is registered already"),
+]:
+    with pytest.raises(ParameterError, match=message):
+        lexurn.register(*arguments)
+lexurn.register("backbone", Mine, "a:B")
+lexurn.register("backbone", Mine, "a:B")  # a cell that is run again
+assert "mine" in lexurn.parameters.schema_of("backbone")["enum"]
+lexurn.register("backbone", Clash, "a:B")
+with pytest.raises(ParameterError, match="n_colors .*task"):
+    flat_names()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_entry_point_that_cannot_be_loaded_is_named(tmp_path):
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[lexurn]\nbroken = not_installed\n")
+    code = "from lexurn import parameters; parameters.check({'n_tasks': 2})"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert "the entry point broken = not_installed of the group lexurn cannot be" in done.stderr

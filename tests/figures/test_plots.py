@@ -1,0 +1,316 @@
+"""Plots show the table that they are given, and differ in more than colour."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lexurn import evaluation, tasks
+from lexurn.chapters.analysis import plots as analysis_plots
+from lexurn.chapters.data import plots as data_plots
+from lexurn.chapters.strategies import plots as strategies_plots
+from lexurn.figures import plots, style
+from lexurn.figures.widgets import LiveTraining
+from lexurn.settings.resolver import check
+
+
+@pytest.fixture
+def axes():
+    _, (axes,) = style.panels(1)
+    return axes
+
+
+@pytest.fixture(scope="module")
+def scene():
+    settings = check({"n_test_samples": 10, "context_length": 6})
+    return tasks.build(settings).references(), tasks.build(settings).held_out()
+
+
+def test_scores_show_every_urn_the_mean_and_what_was_published(axes):
+    urns = pd.DataFrame(
+        {"who": ["lexical"] * 6 + ["symmetrized"] * 6, "mean": np.linspace(0.1, 0.2, 12)}
+    )
+    bounds = {"low": [0.1, 0.17], "high": [0.14, 0.19]}
+    means = pd.DataFrame({"who": ["lexical", "symmetrized"], "mean": [0.12, 0.18], **bounds})
+    published = pd.DataFrame({"who": ["lexical"], "mean": [0.14], "spread": [0.11]})
+    parts = {"urn": urns, "mean over urns": means, "published": published}
+    analysis_plots.scores(pd.concat(lines.assign(what=what) for what, lines in parts.items()), axes)
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "lexical",
+        "S",
+    ] and axes.get_yscale() == "log"
+    drawn = [line.get_ydata() for line in axes.lines]
+    np.testing.assert_allclose(drawn[0], urns["mean"][:6])
+    assert any(list(each) == [0.14] for each in drawn) and axes.get_legend_handles_labels()[1] == [
+        "published"
+    ]
+
+
+def test_shares_and_relative_distances_are_drawn_for_every_urn(axes):
+    standing = pd.DataFrame(
+        {
+            "kind": ["lexical", "lexical", "permuted"],
+            "entropy": [0.5, 0.9, 0.5],
+            "apart": [0.1, 0.2, 0.1],
+            "to_generalizing": [0.05, 0.05, 0.1],
+            "to_symmetrized": [0.1, 0.1, 0.01],
+            **{
+                "r": [-0.5, np.nan, 0.9],
+                "r_low": [-0.6, np.nan, 0.8],
+                "r_high": [-0.4, np.nan, 1.0],
+            },
+            "control": [-0.6, np.nan, 0.1],
+        }
+    )
+    analysis_plots.shares(standing, axes)
+    lexical_to_g = next(line for line in axes.lines if line.get_label() == "lexical")
+    np.testing.assert_allclose(lexical_to_g.get_ydata(), [0.5, 0.25])
+    axes.clear()
+    analysis_plots.against_entropy(standing, axes)
+    handles, labels = axes.get_legend_handles_labels()
+    assert labels == [
+        "hedging G as far as lexical",
+        "hedging G as far as permuted",
+        "lexical",
+        "permuted",
+    ]
+    assert list(handles[2].lines[0].get_xdata()) == [0.5]  # the other has no r
+
+
+def test_a_setting_is_drawn_with_a_point_a_run_and_a_line_through_the_means(axes):
+    table = pd.DataFrame({"n_tasks": [1, 1, 4, 4], "d_model": [16] * 4, "r": [0.0, 1.0, 2.0, 4.0]})
+    analysis_plots.by_setting(table, axes, x="n_tasks", y="r", line="d_model")
+    points, line, *ends = axes.lines
+    assert len(ends) == 2  # of relative distance
+    assert list(points.get_ydata()) == [0.0, 1.0, 2.0, 4.0] and list(line.get_ydata()) == [0.5, 3.0]
+    assert axes.get_legend_handles_labels()[1] == ["16"] and [
+        tick for tick in axes.get_xticks()
+    ] == [1, 4]
+
+
+def test_distances_from_a_tidy_table_are_drawn_against_steps(axes):
+    lines = [{"step": step, "reference": "symmetrized", "distance": 1 / step} for step in (10, 100)]
+    analysis_plots.distances_along(pd.DataFrame(lines), axes)
+    (line,) = axes.lines
+    assert list(line.get_ydata()) == [0.1, 0.01] and axes.get_xscale() == axes.get_yscale() == "log"
+
+
+def test_weights_along_training_are_stacked_to_one(axes):
+    names = ["generalizing", "symmetrized", "uniform"]
+    lines = [
+        {"step": step, "reference": name, "weight": 1 / 3}
+        for step in (0, 10, 100)
+        for name in names
+    ]
+    analysis_plots.weights_along_training(pd.DataFrame(lines), axes)
+    assert (
+        len(axes.collections) == 3 and axes.get_xlim() == (10, 100) and axes.get_xscale() == "log"
+    )
+    top = max(path.vertices[:, 1].max() for path in axes.collections[-1].get_paths())
+    assert top == pytest.approx(1.0)
+
+
+def test_rows_are_drawn_as_they_stand_in_the_table(axes, scene):
+    references, held = scene
+    table = evaluation.evaluate(references["generalizing"], references, held)
+    assert plots.distances_by_row(table, axes, split="out_of_distribution") is axes
+    lines = dict(zip(list(style.NAMES)[:3], axes.lines, strict=True))
+    wanted = [
+        evaluation.select(table, split="out_of_distribution", row=str(row)).loc[
+            "memorizing", "mean"
+        ]
+        for row in range(7)
+    ]
+    np.testing.assert_allclose(lines["memorizing"].get_ydata(), wanted)
+    assert lines["memorizing"].get_xdata().tolist() == list(range(7))
+
+
+def test_training_curves_are_drawn_as_they_were_logged(axes):
+    metrics = pd.DataFrame(
+        {"step": [0, 5], "validation_loss": [2.0, 1.0], "train_loss": [np.nan, 1.5]}
+    )
+    metrics["out_of_distribution/symmetrized_kl/memorizing"] = [0.3, 0.2]
+    plots.losses(metrics, axes)
+    assert axes.lines[1].get_ydata().tolist() == [2.0, 1.0]
+    plots.distances_along_training(metrics, axes)
+    assert axes.lines[-1].get_ydata().tolist() == [0.3, 0.2]
+    axes.clear()
+    plots.training(metrics.assign(best_step=5), axes, view="distances")
+    mark, line = axes.lines
+    assert list(mark.get_xdata()) == [5, 5] and line.get_ydata().tolist() == [0.3, 0.2]
+
+
+def test_claims_are_drawn_with_their_bands_and_what_was_published(axes):
+    table = pd.DataFrame(
+        {"claim": ["a", "b"], "published": [0.1, np.nan], "low": [0.05, 0.2], "high": [0.2, 0.4]}
+    )
+    data_plots.bands(table.assign(ours=[0.12, 0.5], error=[0.01, 0.1]), axes)
+    assert [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches] == [
+        (0.05, 0.2),
+        (0.2, 0.4),
+    ]
+    published, ours = axes.lines
+    assert published.get_xdata()[0] == 0.1 and ours.get_xdata().tolist() == [0.12, 0.5]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+
+
+def test_predictions_are_drawn_with_one_line_per_color(axes, scene):
+    references, held = scene
+    table = evaluation.predict_sequence(references, held["out_of_distribution"][:1])
+    plots.predictions(table[table["predictor"] == "memorizing"], axes)
+    assert len(axes.lines) == 4
+    for line, probability in zip(axes.lines, references["memorizing"].urns[0], strict=True):
+        np.testing.assert_allclose(line.get_ydata(), probability)
+
+
+def test_every_line_has_a_color_and_a_style_of_its_own():
+    assert style.COLORS.keys() == style.STYLES.keys() >= style.NAMES.keys()
+    assert len(set(style.COLORS.values())) == len(style.COLORS)
+    assert len({str(style) for style in style.STYLES.values()}) == len(style.STYLES)
+
+
+def test_known_names_keep_their_look_and_unknown_names_get_one_of_their_own():
+    unknown = ["chain", "independent", "unigram", "bigram"]
+    looks = {name: (style.color_of(name), str(style.dash_of(name))) for name in unknown}
+    known = {(style.COLORS[name], str(style.STYLES[name])) for name in style.COLORS}
+    assert len(set(looks.values()) - known) == len(unknown)
+    for name in unknown:
+        assert style.color_of(name) in style.LINE_COLORS
+        assert style.dash_of(name) in style.LINE_STYLES
+        assert style.marker_of(name) in style.LINE_MARKERS
+    assert style.color_of("generalizing") == style.COLORS["generalizing"]
+    assert style.dash_of("generalizing") == style.STYLES["generalizing"]
+    assert style.marker_of("lexical") == style.MARKERS["lexical"]
+    assert style.display_name("memorizing") == "memorizing (M)"
+    assert style.display_name("two_chains") == "two chains"
+    assert style.order_names(["chain", "symmetrized", "a", "generalizing", "chain"]) == [
+        "generalizing",
+        "symmetrized",
+        "chain",
+        "a",
+    ]
+
+
+def test_references_of_unknown_name_are_drawn_after_the_known_ones(axes):
+    names = ["independent", "generalizing", "chain"]
+    metrics = pd.DataFrame({"step": [0, 5], "validation_loss": [2.0, 1.0]})
+    for number, name in enumerate(names):
+        metrics[f"out_of_distribution/symmetrized_kl/{name}"] = [0.3 + number, 0.2]
+        metrics[f"out_of_distribution/symmetrized_kl/{name}/last"] = 9.0
+    plots.training(metrics, axes, view="distances")
+    shown = ["generalizing (G)", "independent", "chain"]
+    assert [line.get_label() for line in axes.lines] == shown
+    assert [line.get_ydata()[0] for line in axes.lines] == [1.3, 0.3, 2.3]
+    assert [line.get_color() for line in axes.lines[1:]] == [
+        style.color_of("independent"),
+        style.color_of("chain"),
+    ]
+    axes.clear()
+    rows = [
+        {"reference": name, "row": row, "mean": 1.0 + number, "sem": 0.1}
+        for number, name in enumerate(names)
+        for row in ("0", "1", "mean")
+    ]
+    table = pd.DataFrame(rows).assign(split="test", measure="symmetrized_kl")
+    plots.distances_by_row(table, axes, split="test")
+    assert [line.get_label() for line in axes.lines] == shown
+    assert axes.lines[2].get_ydata().tolist() == [3.0, 3.0]
+    axes.clear()
+    rows = [{"kind": "renamed", "seed": 0, "step": step, "regret": 0.5} for step in (0, 10)]
+    plots.relative_distances(pd.DataFrame(rows), axes, y="regret")
+    assert axes.lines[0].get_color() == style.color_of("renamed")
+
+
+def test_outside_a_notebook_training_is_reported_in_lines(capsys):
+    live = LiveTraining(10)
+    live.lines.interval = 0.0
+    for step in (0, 5, 10):
+        live.log({"validation_loss": 1.5}, step)
+    live.finish()
+    lines = capsys.readouterr().err.strip().split("\n")
+    assert lines[0] == "step 0/10  validation loss 1.5000  estimating"
+    assert lines[1].startswith("step 5/10  validation loss 1.5000  about ") and lines[1].endswith(
+        " left"
+    )
+    assert len(lines) == 3
+
+
+def test_no_line_is_dropped_and_more_lines_than_looks_are_refused(axes):
+    table = pd.DataFrame(
+        {"who": [*map(str, range(8))] * 2, "step": [0] * 8 + [1] * 8, "mean": range(16)}
+    )
+    plots.curves(table, axes, x="step")
+    assert (
+        len(axes.lines) == 8
+        and len({(line.get_color(), str(line.get_linestyle())) for line in axes.lines}) == 8
+    )
+    more = pd.concat([table, table.assign(who="another")])
+    with pytest.raises(ValueError, match="at most 8 values of who, got 9; draw fewer"):
+        plots.curves(more, axes, x="step")
+
+
+def test_a_map_has_a_cell_for_each_step_and_diversity_and_its_transitions_on_the_right_rows(axes):
+    steps, cells = [20, 60, 400], []
+    for n_tasks in (4, 16):
+        cells += [
+            {"n_tasks": n_tasks, "step": step, "v": n_tasks / step, "what": "cell"}
+            for step in steps
+        ]
+    cells[0]["v"] = np.nan
+    lines = [
+        {"n_tasks": 16, "step": 90, "what": "half way"},
+        {"n_tasks": 64, "step": 90, "what": "account"},
+    ]
+    strategies_plots.diversity_map(pd.DataFrame(cells + lines), axes, value="v", low=0.0, high=1.0)
+    (mesh,) = axes.collections
+    np.testing.assert_allclose(
+        mesh.get_array().filled(-1).flatten()[:4], [-1, 4 / 60, 4 / 400, 16 / 20]
+    )
+    assert [each.get_text() for each in axes.get_yticklabels()] == [
+        "4",
+        "16",
+    ] and axes.get_xscale() == "log"
+    (half,) = axes.lines  # 64 urns have no row
+    assert (half.get_xdata()[0], half.get_ydata()[0], half.get_label()) == (90, 1, "half way")
+
+
+def test_compositions_are_stacked_and_the_account_draws_their_bounds(axes):
+    lines = [
+        {"step": step, "reference": name, "weight": weight, "who": who}
+        for who, first in (("models", 0.2), ("account", 0.4))
+        for step in (20, 200)
+        for name, weight in (("uniform", first), ("generalizing", 0.5), ("memorizing", 0.5 - first))
+    ]
+    strategies_plots.compositions(pd.DataFrame(lines), axes)
+    tops = [area.get_paths()[0].vertices[:, 1].max() for area in axes.collections]
+    assert tops == pytest.approx([0.2, 0.7, 1.0]) and axes.get_legend_handles_labels()[1][:2] == [
+        "uniform",
+        "generalizing (G)",
+    ]
+    assert [line.get_ydata()[0] for line in axes.lines] == pytest.approx([0.4, 0.9])
+
+
+def test_many_panels_stand_in_rows():
+    for n, rows, columns in ((1, 1, 1), (4, 1, 4), (5, 2, 3), (7, 2, 4)):
+        figure, axes = style.panels(n, width=2.0, height=1.0)
+        assert len(axes) == len(figure.axes) == n and figure.get_size_inches().tolist() == [
+            2 * columns,
+            rows,
+        ]
+
+
+def test_a_key_takes_no_room_where_there_is_a_place_for_it():
+    for n, takes in ((4, True), (5, False), (6, True)):
+        _, axes = style.panels(n)
+        axes[-1].plot([0, 1], label="one")
+        assert style.draw_legend(axes[-1]).get_legend().get_in_layout() == takes
+
+
+def test_a_panel_above_an_empty_place_names_its_axis():
+    _, axes = style.panels(5, sharey=True)
+    for each in axes:
+        each.set_xlabel("step")
+        each.label_outer()
+    assert [each.get_xlabel() for each in axes] == ["", "", "", "step", "step"]
+    style.label_lowest_panels(axes)
+    assert [each.get_xlabel() for each in axes] == ["", "", "step", "step", "step"]
+    assert axes[2].xaxis.get_tick_params()["labelbottom"]

@@ -1,0 +1,20 @@
+"""What executed notebooks show."""
+
+import nbformat
+
+from lexurn.publish import cards
+
+
+def outputs_of(path):
+    """Return the number of cards and the text of an executed notebook that has no error."""
+    notebook = nbformat.read(path, as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert list(cards.find_lint(notebook)) == []
+    assert not [
+        output
+        for output in outputs
+        if output.output_type == "error" or output.get("name") == "stderr"
+    ]
+    data = [output["data"] for output in outputs if "data" in output]
+    text = "\n".join(each.get("text/markdown", each["text/plain"]) for each in data)
+    return len(cards.read_cards(notebook)), text

@@ -1,0 +1,180 @@
+"""The edition has what chapters used; it serves equal keys, and altered files are refused."""
+
+import shutil
+
+import pytest
+import torch
+from recompute import recompute_first_losses
+from safetensors.torch import load_file
+
+from lexurn import runs
+from lexurn.base import files, paths, session
+from lexurn.publish import edition
+from lexurn.runs import store
+from lexurn.settings import TRAINING_VERSION, key
+from lexurn.settings.resolver import check
+
+TINY = {"n_steps": 30, "eval_every": 10, "n_test_samples": 20, "context_length": 8, "lex": True}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The store of two runs, trained from a working tree without changes."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch, session.fresh():
+        patch.setenv("LEXURN_RUNS", str(folder))
+        patch.setattr(paths, "published_results", lambda: None)
+        patch.setattr(edition.provenance, "is_changed", lambda: False)
+        for seed in (0, 1):
+            runs.get(TINY | {"seed": seed})
+    return folder
+
+
+@pytest.fixture
+def frozen(tmp_path, monkeypatch, trained):
+    """Two published runs, the first with its weights, and an empty store of one's own."""
+    shutil.copytree(trained, paths.runs())
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    monkeypatch.setattr(edition.provenance, "is_changed", lambda: False)
+    monkeypatch.setattr(session.current(), "used_files", set())
+    made = [runs.get(TINY | {"seed": seed}) for seed in (0, 1)]
+    assert made[0].predictor and session.current().used_files
+    edition.freeze(session.current().used_files, scale="smoke")
+    monkeypatch.setattr(paths, "published_results", lambda: tmp_path / "book" / "results")
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "another"))
+    return made
+
+
+def test_a_frozen_run_says_what_it_said_before(frozen):
+    for made in frozen:
+        again = runs.get(made.settings)
+        assert store.is_published(again.path) and not (again.path / "last.safetensors").exists()
+        assert again.results.equals(made.results) and again.metrics.equals(made.metrics)
+        assert again.provenance == made.provenance and again.first_losses == made.first_losses
+        assert again.pool.equal(made.pool)
+    assert not paths.runs().exists()
+    first = runs.get(frozen[0].settings)
+    weights = load_file(first.path / store.WEIGHTS)
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
+    tokens = frozen[0].splits["out_of_distribution"]
+    moved = (first.predictor(tokens) - frozen[0].predictor(tokens)).abs().max()
+    assert 0 < moved < 0.01
+    with pytest.raises(
+        files.StoreError,
+        match="has no weights; LEXURN_FRESH=1, or --fresh for the book, trains them",
+    ):
+        _ = runs.get(frozen[1].settings).model
+
+
+def test_the_edition_says_when_and_how_far_it_was_rounded(frozen):
+    said = store.edition()
+    assert said["scale"] == "smoke" and 0 < said["rounding"] < 1e-4
+    assert said["frozen"].endswith("+00:00") and len(said["files"]) == 11
+    assert not [
+        name for name in said["files"] if "state" in name or "lock" in name or "tables" in name
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["results.json.gz", "metrics.jsonl.gz", "settings.json", "urns.safetensors", store.WEIGHTS],
+)
+def test_one_altered_byte_is_refused(frozen, name):
+    path = paths.published_results() / frozen[0].path.name / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(
+        files.StoreError, match=f"{name} was altered since it was published: `git checkout"
+    ):
+        runs.get(frozen[0].settings)
+    assert runs.get(frozen[1].settings)  # the others are as they were
+
+
+def test_what_is_missing_or_was_added_is_refused(frozen):
+    folder = paths.published_results() / frozen[0].path.name
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(files.StoreError, match=r"notes.txt was never published"):
+        runs.load(folder.name)
+    (folder / "notes.txt").unlink()
+    (folder / "metrics.jsonl.gz").unlink()
+    with pytest.raises(files.StoreError, match=r"metrics.jsonl.gz is missing"):
+        runs.load(folder.name)
+    (paths.published_results() / store.EDITION).unlink()
+    with pytest.raises(files.StoreError, match=r"edition.json cannot be read"):
+        runs.load(frozen[1].path.name)
+
+
+def test_another_training_version_or_seed_is_not_taken_for_it(frozen, monkeypatch):
+    assert runs.is_stored(frozen[0].settings) and not runs.is_stored(check(TINY | {"seed": 2}))
+    monkeypatch.setattr(key, "TRAINING_VERSION", TRAINING_VERSION + 1)
+    monkeypatch.setattr(store, "TRAINING_VERSION", TRAINING_VERSION + 1)
+    assert not runs.is_stored(check(TINY | {"seed": 0}))
+
+
+def test_fresh_ignores_what_is_published(frozen, monkeypatch, tmp_path):
+    monkeypatch.undo()
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "another"))
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    assert runs.is_stored(frozen[0].settings)
+    monkeypatch.setenv("LEXURN_FRESH", "1")
+    assert paths.published_results() is None and not runs.is_stored(frozen[0].settings)
+
+
+def test_what_is_frozen_again_stays_and_what_is_used_no_longer_goes(frozen):
+    name = frozen[0].path.name
+    before = store.edition()
+    edition.freeze([f"{name}/results.json", f"{name}/{store.WEIGHTS}"], scale="smoke")
+    after = store.edition()
+    assert set(after["files"]) == {file for file in before["files"] if file.startswith(name)}
+    assert all(before["files"][file] == digest for file, digest in after["files"].items())
+    assert after["rounding"] == before["rounding"]
+
+
+def test_what_should_not_be_published_is_refused(frozen, monkeypatch):
+    before, name = store.edition(), frozen[0].path.name
+    with pytest.raises(
+        files.StoreError, match=r"no run urns-000000000000 in .*; a chapter used it"
+    ):
+        edition.freeze([f"{name}/results.json", "urns-000000000000/results.json"], scale="smoke")
+    monkeypatch.setattr(edition, "MAX_BYTES", 1000)
+    with pytest.raises(files.StoreError, match=r"has .* bytes, more than 1,000"):
+        edition.freeze([f"{name}/results.json"], scale="smoke")
+    monkeypatch.setattr(edition.provenance, "is_changed", lambda: True)
+    dirty = runs.get(TINY | {"seed": 3})
+    with pytest.raises(files.StoreError, match="uncommitted changes"):
+        edition.freeze([f"{dirty.path.name}/results.json"], scale="smoke")
+    assert store.edition() == before and runs.get(frozen[0].settings)
+
+
+def test_a_run_computed_anew_begins_as_the_published_one(frozen):
+    assert recompute_first_losses(frozen[0].path.name) == pytest.approx(
+        frozen[0].first_losses, rel=1e-4
+    )
+    other = recompute_first_losses(frozen[1].path.name)
+    assert other != pytest.approx(frozen[0].first_losses, rel=1e-4)  # another seed is told from it
+
+
+def test_weights_that_others_begin_with_are_not_rounded(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(edition.provenance, "is_changed", lambda: False)
+    first = runs.get(TINY)
+    second = runs.get(TINY | {"init_from": first.settings.key, "alpha": 2.0})
+    used = [
+        f"{run.path.name}/{name}"
+        for run in (first, second)
+        for name in ("results.json", "model.safetensors")
+    ]
+    root = tmp_path / "repository"
+    (root / "book").mkdir(parents=True)
+    monkeypatch.setattr(paths, "root", lambda: root)
+    edition.freeze(used, scale="smoke")
+    kinds = {
+        run.path.name: {
+            str(weight.dtype)
+            for weight in load_file(
+                root / "book" / "results" / run.path.name / "model.safetensors"
+            ).values()
+        }
+        for run in (first, second)
+    }
+    assert kinds == {first.path.name: {"torch.float32"}, second.path.name: {"torch.float16"}}

@@ -1,0 +1,367 @@
+"""A training that is cut off goes on as if nothing had happened, to the last bit."""
+
+import errno
+import json
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from lexurn import runs
+from lexurn.base import files
+from lexurn.runs import checkpoints, fit
+from lexurn.runs.tracking import Tracker
+from lexurn.settings.resolver import check
+
+TINY = {"n_steps": 12, "eval_every": 4, "n_test_samples": 20, "context_length": 8, "dropout": 0.2}
+
+
+class Cut(Exception):
+    pass
+
+
+class CutAt(Tracker):
+    """A tracker that breaks the training off at one evaluation."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def log(self, metrics, step):
+        if step == self.step:
+            raise Cut
+
+
+def same(first, second):
+    """Whether two runs have equal weights, metrics and results, bit for bit."""
+    names = ("model.safetensors", "last.safetensors", "metrics.jsonl", "results.json")
+    return [
+        name for name in names if (first / name).read_bytes() != (second / name).read_bytes()
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        {},
+        {"lex": True, "vocabulary": "gaussian"},
+        {"n_train_samples": 100, "n_epochs": 4},
+        {"optimizer": "muon"},
+    ],
+)
+def test_a_training_goes_on_to_the_same_result(tmp_path, monkeypatch, flat, capsys):
+    flat = {
+        name: value
+        for name, value in (TINY | flat).items()
+        if name != "n_steps" or "n_epochs" not in flat
+    }
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
+    whole = runs.get(flat)
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "cut"))
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    for step in (8, 12):
+        with pytest.raises(Cut):
+            runs.get(flat, tracker=CutAt(step))
+    torch.manual_seed(7)  # what the process has drawn does not matter
+    again = runs.get(flat)
+    assert re.findall(r"resuming from step (\d+)", capsys.readouterr().err) == ["7", "11"]
+    assert same(whole.path, again.path) and not list(again.path.glob("state-*"))
+
+
+def test_without_a_generators_state_the_result_would_differ(tmp_path, monkeypatch):
+    """The control: every part of the state matters."""
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    flat = TINY | {"lex": True}
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "cut"))
+    with pytest.raises(Cut):
+        runs.get(flat, tracker=CutAt(8))
+    shutil.copytree(tmp_path / "cut", tmp_path / "kept")
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "kept"))
+    kept = runs.get(flat).path
+    for forgotten in ("tables", "global", "optimizer/0/exp_avg", "losses"):
+        copy = tmp_path / forgotten.replace("/", "-")
+        shutil.copytree(tmp_path / "cut", copy)
+        (folder,) = copy.iterdir()
+        state = checkpoints.load_state(folder, key=check(flat).key)
+        blank = torch.ones_like(state[forgotten])
+        fresh = torch.Generator(fit.resolve_device("auto"))
+        state[forgotten] = fresh.get_state() if blank.dtype == torch.uint8 else blank
+        checkpoints.remove_states(folder)
+        checkpoints.save_state(folder, state, key=check(flat).key)
+        monkeypatch.setenv("LEXURN_RUNS", str(copy))
+        assert not same(kept, runs.get(flat).path), forgotten
+
+
+SCRIPT = """
+import sys, time
+from lexurn.runs import checkpoints, tracking
+from lexurn.base import files
+from lexurn import runs
+checkpoints.SECONDS = 0.05
+if "slow" in sys.argv:  # dwell inside a save, with half of it written
+    def slowly(path, content, real=files.write):
+        if path.name.startswith("state-"):
+            path.with_name(".half").write_bytes(content[: len(content) // 2])
+            time.sleep(5)
+        real(path, content)
+    checkpoints.write = slowly
+runs.get({flat}, tracker=type("Quiet", (tracking.Tracker,), {{}})())
+"""
+FLAT = {
+    "n_steps": 2500,
+    "eval_every": 500,
+    "n_test_samples": 20,
+    "context_length": 8,
+    "dropout": 0.1,
+    "lex": True,
+}
+
+
+def start(*arguments, flat=FLAT):
+    command = [sys.executable, "-c", SCRIPT.format(flat=flat), *arguments]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    return found
+
+
+def newest(store):
+    return max((path.name for path in store.glob("*/state-*")), default="")
+
+
+def test_killed_at_random_moments_a_training_ends_the_same(store, tmp_path, monkeypatch):
+    """SIGKILL five times between the first and the last saved state, once of them in a save."""
+    dice, steps = random.Random(0), []
+    for kill in range(5):
+        before = max(newest(store), "state-00000001")  # a state after the first step
+        process = start("slow") if kill == 2 else start()
+        if kill == 2:
+            wait_for(lambda: list(store.glob("*/.half")))
+        else:
+            wait_for(lambda before=before: newest(store) > before)
+            time.sleep(dice.uniform(0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        steps += map(int, re.findall(r"resuming from step (\d+)", process.communicate()[1]))
+        assert newest(store), "killed after the end"
+    process = start()
+    steps += map(int, re.findall(r"resuming from step (\d+)", process.communicate()[1]))
+    print("resumed from", steps)
+    assert process.returncode == 0 and len(steps) == 5 and steps == sorted(steps) and steps[0] > 0
+    (folder,) = store.iterdir()
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
+    assert same(runs.get(FLAT).path, folder)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(store):
+    process = start()
+    wait_for(lambda: newest(store))
+    process.send_signal(signal.SIGINT)
+    message = process.communicate()[1]
+    step = int(
+        re.search(
+            r"stopped at step (\d+), which is saved; run the same again to go on", message
+        ).group(1)
+    )
+    assert process.returncode != 0 and f"state-{step:08d}" in newest(store)
+    signals = signal.getsignal(signal.SIGINT)
+    runs.get(TINY)
+    assert signal.getsignal(signal.SIGINT) is signals
+
+
+def test_a_second_process_waits_and_loads(store):
+    flat = FLAT | {"n_steps": 1500}  # long enough for the second process to begin meanwhile
+    first = start(flat=flat)
+    wait_for(lambda: newest(store))
+    second = start(flat=flat)
+    assert second.communicate()[1].startswith("waiting for the process that is training urns-")
+    assert first.communicate()[1] == "" and (first.returncode, second.returncode) == (0, 0)
+    steps = [
+        json.loads(line)["step"]
+        for line in next(store.glob("*/metrics.jsonl")).read_text().splitlines()
+    ]
+    assert steps == [0, 500, 1000, 1500]
+
+
+def saved(folder, *steps, key="k"):
+    folder.mkdir(exist_ok=True)
+    return [checkpoints.save_state(folder, {"step": torch.tensor(step)}, key=key) for step in steps]
+
+
+def test_the_last_two_states_are_kept_and_the_newest_is_loaded(tmp_path):
+    saved(tmp_path, 5, 100, 20_000)
+    assert [int(path.name.split("-")[1]) for path in sorted(tmp_path.iterdir())] == [100, 20_000]
+    assert checkpoints.load_state(tmp_path, key="k")["step"] == 20_000
+    assert checkpoints.load_state(tmp_path / "none", key="k") is None
+
+
+def test_damaged_and_foreign_states_are_refused_by_name_and_an_older_one_is_taken(tmp_path, capsys):
+    def flip(path):
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+
+    def rename(path):  # a hash that fits, around something that is no safetensors file
+        path.write_bytes(b"pickle")
+        path.rename(path.with_name(f"state-00000009-{checkpoints._hash(b'pickle')}.safetensors"))
+
+    damages = {
+        "truncated": lambda path: path.write_bytes(path.read_bytes()[:-3]),
+        "tampered": flip,
+        "empty": lambda path: path.write_bytes(b""),
+        "no tensors": rename,
+    }
+    for name, damage in damages.items():
+        _, newer = saved(tmp_path / name, 5, 9)
+        damage(newer)
+        assert checkpoints.load_state(tmp_path / name, key="k")["step"] == 5
+        assert "state-00000009-" in (said := capsys.readouterr().err) and "is refused: " in said
+    saved(tmp_path / "foreign", 5, key="other")
+    assert checkpoints.load_state(tmp_path / "foreign", key="k") is None
+    assert "it belongs to another run" in capsys.readouterr().err
+
+
+def test_files_are_whole_or_not_there(tmp_path, monkeypatch):
+    target = tmp_path / "file"
+    files.write(target, "before")
+    monkeypatch.setattr(
+        files.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full"))
+    )
+    with pytest.raises(OSError, match="disk full"):
+        files.write(target, "after")
+    assert target.read_text() == "before" and list(tmp_path.iterdir()) == [target]
+
+
+def test_wherever_the_disk_is_full_the_last_state_is_kept_and_the_training_ends_the_same(
+    tmp_path, monkeypatch
+):
+    """Every write of a training fails once, with half of it on the disk."""
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    flat = {
+        "n_steps": 4,
+        "eval_every": 2,
+        "n_test_samples": 10,
+        "context_length": 4,
+        "dropout": 0.2,
+    }
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
+    writes, real = [], files._write_bytes
+    monkeypatch.setattr(
+        files, "_write_bytes", lambda path, *rest: (writes.append(path.name), real(path, *rest))
+    )
+    whole, quiet = runs.get(flat, tracker=CutAt(None)).path, CutAt(None)
+    assert (
+        len(writes) == 17
+    )  # settings, urns, metrics, 3 lines, 4 states, 3 tables, best, last, provenance, results
+    for k in range(len(writes)):
+        done = []
+
+        def put(path, content, mode, k=k, done=done):
+            done.append(path.name)
+            if len(done) > k:
+                real(path, content[: len(content) // 2], mode)
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(path, content, mode)
+
+        monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / str(k)))
+        monkeypatch.setattr(files, "_write_bytes", put)
+        with pytest.raises(
+            files.StoreError, match="cannot write .*: No space left on device; free some"
+        ):
+            runs.get(flat, tracker=quiet)
+        assert len(done) == k + 1
+        monkeypatch.setattr(files, "_write_bytes", real)
+        (folder,) = (tmp_path / str(k)).iterdir()
+        state = checkpoints.load_state(folder, key=check(flat).key)
+        saved_steps = [int(name.split("-")[1]) for name in done[:k] if name.startswith(".state-")]
+        assert (None if state is None else int(state["step"])) == max(saved_steps, default=None)
+        assert runs.table().empty and not list(folder.glob(".*.*"))
+        assert same(whole, runs.get(flat, tracker=quiet).path)
+
+
+LIMITED = """
+import resource
+from lexurn.runs import checkpoints
+from lexurn.base import files
+from lexurn import runs
+for limit, seconds in ((1500, 30.0), (100_000, 0.0)):
+    checkpoints.SECONDS = seconds
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        runs.get({flat})
+    except files.StoreError as error:
+        print(error)
+"""
+
+
+def test_a_write_that_the_system_stops_half_way_is_told_and_undone(store, tmp_path, monkeypatch):
+    """First in the metrics, then in a state."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED.format(flat=TINY)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (folder,) = store.iterdir()
+    for line, where in zip(
+        done.stdout.splitlines(), ("metrics.jsonl", "state-00000000-.*"), strict=True
+    ):
+        assert re.fullmatch(
+            f"cannot write {folder}/{where}: File too large; set LEXURN_RUNS, or .*", line
+        )
+    assert all(line.endswith("}") for line in (folder / "metrics.jsonl").read_text().splitlines())
+    assert not list(folder.glob(".*.*"))
+    again = runs.get(TINY).path
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
+    assert same(again, runs.get(TINY).path)
+
+
+def test_what_a_killed_process_left_half_written_is_removed_by_the_next_training(store):
+    folder = store / check(TINY).name
+    folder.mkdir(parents=True)
+    (folder / ".model.safetensors.4711").write_bytes(b"half")
+    runs.get(TINY)
+    assert [path.name for path in folder.glob(".*")] == [".lock"]
+
+
+def test_a_training_that_diverges_keeps_its_last_good_state(store, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    flat = TINY | {
+        "n_steps": 40,
+        "eval_every": 20,
+        "learning_rate": 1e20,
+        "grad_clip": 0.0,
+        "warmup": 2,
+    }
+    for _ in range(2):  # and the same again when it goes on from there
+        with pytest.raises(FloatingPointError, match="learning_rate=1e.20"):
+            runs.get(flat)
+        (folder,) = store.iterdir()
+        state = checkpoints.load_state(folder, key=check(flat).key)
+        assert all(
+            tensor.isfinite().all() for name, tensor in state.items() if name.startswith("model/")
+        )
+
+
+def test_a_training_that_goes_on_tells_its_past_first(monkeypatch):
+    class Listening(CutAt):
+        past: list = []
+
+        def resume(self, past):
+            Listening.past = [line["step"] for line in past]
+
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    with pytest.raises(Cut):
+        runs.get(TINY, tracker=Listening(12))
+    assert Listening.past == []
+    runs.get(TINY, tracker=Listening(None))
+    assert Listening.past == [0, 4, 8]

@@ -1,0 +1,527 @@
+"""Parameters are taken strictly: hundreds of drawn sets, half of them with one planted fault."""
+
+import random
+import re
+
+import pytest
+import yaml
+
+from lexurn import parameters
+from lexurn.settings import LETTERS, Settings, flat_names
+from lexurn.settings.registry import CHOICES as SECTIONS
+from lexurn.settings.registry import owners, settings_classes
+from lexurn.settings.resolver import ParameterError, check
+
+CHOICES = {
+    "task": ["urns", "language", "text"],
+    "tokenizer": ["bpe", "gpt2"],
+    "train_split": ["train", "valid"],
+    "backbone": ["transformer", "lstm", "mamba", "xlstm", "linear"],
+    "language": list(LETTERS),
+    "completions": ["none", "oracle", "adversarial"],
+    "vocabulary": ["one_hot", "orthonormal", "gaussian_scaled", "gaussian"],
+    "positions": ["learned", "rotary", "none", "integer", "linear", "log", "sinusoidal"],
+    "norm_placement": ["pre", "post", "peri"],
+    "mlp": ["gated", "swiglu", "gelu", "relu", "none"],
+    "norm": ["layer", "rms", "none"],
+    "schedule": ["constant", "cosine", "inverse_sqrt"],
+    "device": ["auto", "cpu", "cuda", "mps"],
+    "tracker": ["files", "wandb"],
+}
+SMALLEST = {
+    "n_checkpoints": 0,
+    "d_head": 0,
+    "d_mlp": 0,
+    "d_hidden": 0,
+    "dt_rank": 0,
+    "max_length": 0,
+    "patience": 0,
+    "n_tasks": 0,
+    "n_colors": 2,
+    "n_tokens": 257,
+    "n_test_samples": 2,
+    "n_train_samples": 0,
+    "warmup": 0,
+    "seed": 0,
+}
+REALS = {
+    "learning_rate": (0, None),
+    "weight_decay": (-1e-9, None),
+    "grad_clip": (-1e-9, None),
+    "logit_scale": (0, None),
+    "min_delta": (-1e-9, None),
+    "dropout": (-1e-9, 1.0),
+    "mlp_dropout": (-1e-9, 1.0),
+    "unseen": (-1e-9, 1.0),
+    "initial_std": (-1e-9, None),
+}
+BOOLEANS = {"lex", "tied", "label_permuted", "positions_trained", "bos", "readout_bias"}
+LISTS = {"alpha", "thetas", "target_alpha", "slstm_at", "prompts"}
+WHOLES = (
+    flat_names().keys()
+    - CHOICES.keys()
+    - REALS.keys()
+    - BOOLEANS
+    - LISTS
+    - {"init_from", "trainable", "corpus"}
+)
+
+
+def valid(dice: random.Random) -> dict:
+    """Return random flat values that make a run, some of them strings, as papermill passes them."""
+    heads = dice.choice([1, 2, 4])
+    values = {
+        "n_colors": dice.randint(2, 9),
+        "n_heads": heads,
+        "d_model": heads * 2 * dice.randint(5, 40),
+        "alpha": dice.choice([0.3, 1, 2.5]),
+        "context_length": dice.randint(1, 300),
+        "lex": dice.choice([True, False, "true", "False", "yes"]),
+        "learning_rate": dice.choice([1e-4, "1e-4", "3e-3", 0.01]),
+        "seed": dice.randint(0, 10**6),
+        "dropout": dice.choice([0, 0.1, "0.5"]),
+        "unseen": dice.choice([0, 0.1]),
+        "n_tasks": dice.choice([0, 1, 16, 4096]),
+        "weight_decay": dice.choice([0, 0.01]),
+        "logit_scale": dice.choice([1, 0.125]),
+        "warmup": dice.randint(0, 100),
+        "tied": dice.choice([True, False]),
+        "patience": dice.choice([0, 10]),
+        "min_delta": dice.choice([0, 0.001]),
+        **{name: dice.choice(of) for name, of in CHOICES.items()},
+    }
+    if dice.random() < 0.3:
+        values |= {
+            "n_train_samples": dice.randint(100, 10**6),
+            "n_epochs": dice.randint(1, 5),
+            "batch_size": 64,
+        }
+    else:
+        values["n_steps"] = dice.randint(1, 10**5)
+    if dice.random() < 0.2:
+        values["alpha"] = [dice.uniform(0.1, 3) for _ in range(values["n_colors"])]
+    kept = dice.sample(sorted(values), dice.randint(0, len(values)))
+    values = {name: values[name] for name in kept}
+    needs = {"alpha": "n_colors", "d_model": "n_heads", "n_train_samples": "batch_size"}
+    if isinstance(values.get("alpha"), list) and "n_colors" not in values:
+        del values["alpha"]
+    if (
+        "d_model" in values
+        and needs["d_model"] not in values
+        or "n_heads" in values
+        and "d_model" not in values
+    ):
+        values.pop("d_model", None), values.pop("n_heads", None)
+    if "n_steps" in values and "n_train_samples" in values:
+        del values["n_steps"]
+    if values.get("task") == "text":  # tables for so many tokens want a width of as many
+        values.pop("lex", None)
+    if str(values.get("lex")) not in ("True", "true", "yes"):
+        values.pop("vocabulary", None)
+    if not values.get("patience"):
+        values.pop("min_delta", None)
+    if "n_train_samples" not in values:
+        values.pop("n_epochs", None)
+    if values.get("unseen"):
+        values.pop("completions", None)
+    if values.get("norm") == "none":
+        values.pop("norm_placement", None)
+    return of_one_class(
+        values, {name: values.get(name, classes[0]().name) for name, classes in NAMED.items()}
+    )
+
+
+NAMED = {name: settings_classes(name) for name in SECTIONS if len(settings_classes(name)) > 1}
+
+
+def of_one_class(values: dict, chosen: dict) -> dict:
+    """Without what belongs to other classes of settings than those that are chosen."""
+    kept = {}
+    for name, value in values.items():
+        if (
+            name in NAMED
+            or flat_names()[name] not in NAMED
+            or chosen[flat_names()[name]] in [each().name for each in owners(name)]
+        ):
+            kept[name] = value
+    return kept
+
+
+def faulty(dice: random.Random) -> tuple[dict, str]:
+    """A valid set with one planted fault, and the name that the message must give."""
+    values = valid(dice)
+    match dice.randrange(6):
+        case 0:  # a name misspelled
+            name = dice.choice(sorted(flat_names())) + dice.choice(["s_", "x", "_"])
+            values[name] = 1
+        case 1:  # no number, or no whole one
+            name = dice.choice(sorted(WHOLES))
+            values[name] = dice.choice(
+                ["abc", 2.5, "2.5", True, None, [1], "", float("nan"), float("inf")]
+            )
+        case 2:  # a whole number too small
+            name = dice.choice(sorted(WHOLES))
+            values[name] = SMALLEST.get(name, 1) - dice.randint(1, 5)
+        case 3:  # a real number out of range
+            name = dice.choice(sorted(REALS))
+            low, high = REALS[name]
+            bad = [low - 1, "abc", float("nan"), float("inf"), True, None, {}] + (
+                [high, high + 1] if high else []
+            )
+            values[name] = dice.choice(bad)
+        case 4:  # no choice that there is
+            name = dice.choice(sorted(CHOICES.keys() | BOOLEANS))
+            values[name] = dice.choice(["maybe", 3, None, "", [True]])
+        case 5:  # no concentration
+            name = "alpha"
+            values[name] = dice.choice(
+                [0, -1, "abc", [1.0, -2.0], [], True, None, float("nan"), [1.0] * 50]
+            )
+    section = flat_names().get(name)
+    if section in NAMED and name != section:
+        chosen = {other: values.get(other, classes[0]().name) for other, classes in NAMED.items()}
+        chosen[section] = owners(name)[0]().name
+        values = of_one_class(values, chosen) | {section: chosen[section]}
+    return values, name
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_valid_sets_survive_yaml_with_an_equal_key(seed):
+    dice, keys = random.Random(seed), set()
+    for _ in range(30):
+        settings = check(valid(dice))
+        again = check(yaml.safe_load(yaml.safe_dump(settings.flat())))
+        brief = check(yaml.safe_load(yaml.safe_dump(settings.changed())))
+        assert settings == again == brief and settings.key == again.key == brief.key
+        keys.add(settings.key)
+    assert len(keys) > 20
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
+    dice = random.Random(1000 + seed)
+    for _ in range(30):
+        values, name = faulty(dice)
+        with pytest.raises(ParameterError) as caught:
+            check(values)
+        message = str(caught.value)
+        assert message.startswith(name) and "\n" not in message, (values, message)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"n_task": 4},
+            "n_task is no parameter of any chapter; did you mean n_tasks? known: alpha, "
+            "backbone, b",
+        ),
+        (
+            {"n_colors": 1},
+            "n_colors (colours of balls, the vocabulary) must be a whole number at least 2, got "
+            "1; use",
+        ),
+        (
+            {"d_model": 65},
+            "d_model must be a multiple of n_heads, got d_model=65 and n_heads=2; use d_model 64 "
+            "or 66",
+        ),
+        (
+            {"learning_rate": "abc"},
+            "learning_rate (peak learning rate) must be a finite number greater than 0",
+        ),
+        (
+            {"lex": "maybe"},
+            "must be True or False, got 'maybe'; use for example False (the default)",
+        ),
+        (
+            {"alpha": -1},
+            "must be a positive number or a list of them, one per colour, got -1; use for "
+            "example 1.0",
+        ),
+        ({"alpha": [1, 2]}, "alpha must be one number or n_colors=4 numbers, got 2 of them"),
+        ({"context_length": 0}, "must be a whole number at least 1, got 0"),
+        (
+            {"batch_size": 2.5},
+            "batch_size (sequences per step) must be a whole number at least 1, got 2.5",
+        ),
+        (
+            {"min_delta": 0.1},
+            "min_delta counts only with patience, got min_delta=0.1 and patience=0; set patience",
+        ),
+        (
+            {"vocabulary": "gaussian"},
+            "vocabulary counts only with lex True, got vocabulary=gaussian and lex=False",
+        ),
+        ({"alpha": 0}, "got 0; use for example 1.0 (the default) or [1, 2, 1, 1]"),
+        ({"vocabulary": "orthnormal"}, "got 'orthnormal'; did you mean orthonormal?"),
+        (
+            {"lex": True, "n_colors": 40},
+            "d_model must be at least n_colors=40 for one_hot tables, got 32",
+        ),
+        ({"positions": "rotary", "d_model": 34}, "d_model must be a multiple of twice n_heads"),
+        (
+            {"n_train_samples": 10},
+            "batch_size must be at most n_train_samples x n_epochs = 10, got 32",
+        ),
+        (
+            {"n_epochs": 3},
+            "n_epochs counts only for a finite training set, got n_epochs=3 with n_train_samples=0",
+        ),
+        (
+            {"seed": 10**20},
+            "seed (the seed that every random stream is derived from) must be a whole number",
+        ),
+        (
+            {"alpha": "[1, 2"},
+            "must be a positive number or a list of them, one per colour, got '[1, 2'",
+        ),
+        (
+            {"n_train_samples": 1000, "n_steps": 7},
+            "n_steps counts only for endless data, got n_steps=7",
+        ),
+        (
+            {"lex": True, "vocabulary": "original", "tied": False},
+            "use vocabulary gaussian to change them",
+        ),
+        (
+            {"task": "coins"},
+            "task (what is sampled: urns (coins are urns of two colours), language, text) must "
+            "be one of urns, ",
+        ),
+        (
+            {"language": "dik"},
+            "baN, bbaN, aNbN, dyck, aNbNcN, cs_dyck, abN, aNbM, parentheses, brackets, got "
+            "'dik'; did you",
+        ),
+        (
+            {"language": "dyck", "n_tasks": 4},
+            "language (of language) and n_tasks (of urns) do not go together; keep one",
+        ),
+        (
+            {"task": "urns", "language": "dyck"},
+            "language is a setting of task=language, got task=urns; leave language out",
+        ),
+        (
+            {"backbone": "lstm", "n_heads": 4},
+            "n_heads is a setting of backbone=transformer or xlstm, got backbone=lstm",
+        ),
+        (
+            {"slstm_at": [2], "n_layers": 2},
+            "slstm_at must name blocks from 0 to n_layers - 1 = 1, got 2; use another, or",
+        ),
+        ({"slstm_at": [-1]}, "got -1; use another"),
+        (
+            {"slstm_at": [1, 1], "n_layers": 2},
+            "slstm_at must name each block once, in their order, got [1, 1]; use [1]",
+        ),
+        (
+            {"slstm_at": [0], "d_model": 8, "n_heads": 8},
+            "d_model must be a multiple of n_heads, with two channels per head",
+        ),
+        (
+            {"backbone": "xlstm", "n_heads": 3},
+            "inner width of mLSTM must be a multiple of n_heads, with two channels per head or "
+            "more, got 64 and n_heads=3",
+        ),
+        (
+            {"slstm_at": [0], "d_model": 30, "n_heads": 4},
+            "two channels per head or more, got 30 and n_heads=4; use n_heads 3",
+        ),
+        ({"backbone": "mamba", "d_conv": 0}, "d_conv"),
+        (
+            {"backbone": "linear", "d_state": 4},
+            "d_state is a setting of backbone=mamba, got backbone=linear; leave",
+        ),
+        (
+            {"readout_bias": False},
+            "readout_bias counts only with tied False and lex False, got readout_bias=False with "
+            "tied=",
+        ),
+        (
+            {"d_hidden": 64},
+            "d_hidden must be d_model=32 where the table that embeds tokens reads out too, got "
+            "64; use tied",
+        ),
+        (
+            {"language": "aNbN", "max_length": 40},
+            "max_length must be at most context_length=32, got 40; raise context",
+        ),
+        (
+            {"language": "baN", "unseen": 0.1, "completions": "oracle"},
+            "unseen and completions do not go together, got un",
+        ),
+        (
+            {"norm": "none", "norm_placement": "post"},
+            "norm_placement counts only with norms, got norm_placement=post",
+        ),
+        (
+            {"norm_placement": "mix", "n_layers": 3},
+            "n_layers must be 4 or more for norm_placement=mix",
+        ),
+        (
+            {"tokenizer": "char", "n_tokens": 300},
+            "n_tokens counts only with tokenizer bpe, got n_tokens=300",
+        ),
+        (
+            {"task": "text", "lex": True},
+            "d_model must be at least the 1024 tokens of bpe for one_hot tables, got 32",
+        ),
+        (
+            {"prompts": [1, 2]},
+            "prompts (texts whose tokens are compared; []: two of ours) must be a list of texts, "
+            "or []",
+        ),
+        ({"n_tokens": 256}, "n_tokens (tokens that bpe learns, 256 bytes among them) must be"),
+        (
+            {"init_from": "0123456789ab", "initial_std": 0.02},
+            "initial_std counts only for weights that are drawn",
+        ),
+        (
+            {"mlp": "none", "mlp_dropout": 0.1},
+            "mlp_dropout counts only with an MLP, got mlp_dropout=0.1 and mlp=none",
+        ),
+        (
+            {"language": "dyck", "lex": True, "d_model": 2},
+            "d_model must be at least the 4 letters of dyck for one_hot",
+        ),
+    ],
+)
+def test_messages_say_what_came_what_is_allowed_and_what_to_do(values, message):
+    with pytest.raises(ParameterError) as caught:
+        check(values)
+    assert message in str(caught.value)
+
+
+def test_the_message_is_all_that_a_notebook_shows():
+    assert ParameterError("what to do")._render_traceback_() == ["ParameterError: what to do"]
+
+
+def test_finite_data_say_how_many_steps_there_are():
+    settings = check({"n_train_samples": 1000, "n_epochs": 3, "batch_size": 64})
+    assert settings.training.n_steps == 46 and "n_steps" not in settings.changed()
+
+
+class Shell:
+    """A stand-in for IPython with cells that have run."""
+
+    def __init__(self, *cells):
+        self.user_ns = {"In": ["", *cells]}
+
+
+@pytest.fixture
+def cells(monkeypatch):
+    IPython = pytest.importorskip("IPython")
+    return lambda *sources: monkeypatch.setattr(IPython, "get_ipython", lambda: Shell(*sources))
+
+
+DEFAULTS = "# Parameters of this chapter.\nlex: bool = False  # help\nn_steps: int = 1000  # help\n"
+
+
+def test_the_injected_cell_wins_and_later_cells_win(cells):
+    cells("import sys", DEFAULTS, "# Parameters\nlex = True\nlearning_rate = '1e-4'\n", "x = 3")
+    assert parameters.resolve("train").changed() == {"lex": True, "learning_rate": 1e-4}
+    cells(DEFAULTS, DEFAULTS.replace("1000", "70"))
+    assert parameters.resolve("train").training.n_steps == 70
+
+
+def test_setting_a_value_back_to_its_default_counts(cells):
+    cells(DEFAULTS, "# Parameters\nlex = True", DEFAULTS.replace("1000", "70"), DEFAULTS)
+    assert parameters.resolve("train") == Settings()
+
+
+def test_a_cell_with_a_syntax_error_is_forgotten_once_it_is_mended(cells):
+    cells(
+        DEFAULTS,
+        "# Parameters of this chapter.\nn_steps: int = = 3",
+        DEFAULTS.replace("1000", "70"),
+    )
+    assert parameters.resolve("train").training.n_steps == 70
+
+
+def test_without_a_parameters_cell_nothing_is_assumed(cells):
+    cells("import sys", "%%time\n" + DEFAULTS)
+    with pytest.raises(ParameterError, match="no parameters cell has run"):
+        parameters.resolve("train")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("n_steps += 5", "holds `name = value` lines, got `n_steps += 5`"),
+        ("n_steps = seed = 5", "holds `name = value` lines, got `n_steps = seed = 5`"),
+        ("n_steps = 10 * 100", "n_steps must be a plain value, got 10 * 100"),
+    ],
+)
+def test_what_cannot_be_read_as_a_value_is_refused(cells, line, message):
+    cells(DEFAULTS + line)
+    with pytest.raises(ParameterError, match=re.escape(message)):
+        parameters.resolve("train")
+
+
+def test_one_concentration_per_color_can_be_typed_on_the_command_line():
+    assert check({"alpha": "[1, 2, 3, 4]"}) == check({"alpha": [1.0, 2.0, 3.0, 4.0]})
+
+
+def test_other_variables_of_the_notebook_are_no_parameters(cells):
+    cells(DEFAULTS, "seed = 99\nn_task = 4")
+    assert parameters.resolve("train") == Settings()
+
+
+@pytest.mark.parametrize(
+    ("injected", "message"),
+    [
+        ("n_task = 4", "n_task is no parameter"),
+        ("learning_rate = float('inf')", "learning_rate must be a plain value, got float('inf')"),
+        ("train = 3", "train is a chapter and must hold"),
+        (
+            "train = {'n_color': 3}",
+            "train: n_color is no parameter of any chapter; did you mean n_colors?",
+        ),
+        ("tran = {'n_colors': 3}", "tran is no parameter of any chapter; did you mean train?"),
+    ],
+)
+def test_faults_in_the_injected_cell_are_named(cells, injected, message):
+    cells(DEFAULTS, "# Parameters\n" + injected)
+    with pytest.raises(ParameterError) as caught:
+        parameters.resolve("train")
+    assert message in str(caught.value)
+
+
+def test_a_chapters_mapping_counts_for_it_alone_and_the_command_line_wins(cells, capsys):
+    injected = "# Parameters\ntrain = {'n_steps': 50, 'n_tasks': 2}\nn_tasks = 3\n"
+    cells(DEFAULTS, injected)
+    assert parameters.resolve("train").changed() == {"n_steps": 50, "n_tasks": 3}
+    assert capsys.readouterr().out == "n_tasks: 3, given directly, wins over 2, given for train\n"
+    assert parameters.resolve("other").changed() == {"n_tasks": 3}
+
+
+def test_params_files_are_read_for_a_chapter(tmp_path):
+    path = tmp_path / "some.yaml"
+    path.write_text("lex: true\nlearning_rate: 1e-4\ntrain: {n_steps: 50}\n")
+    assert check(parameters.read(path, "train")).changed() == {
+        "lex": True,
+        "learning_rate": 1e-4,
+        "n_steps": 50,
+    }
+    assert "n_steps" not in parameters.read(path, "other")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("n_task: 4", "n_task is no parameter of any chapter"),
+        ("lex: [", "is not YAML"),
+        ("- 1", "must hold `name: value` lines, got a list"),
+        (
+            "n_steps: 3\ntrain: {n_steps: 4}",
+            "n_steps stands at the top level and under train; keep one",
+        ),
+        ("train: 3", "train is a chapter and must hold"),
+    ],
+)
+def test_bad_params_files_are_refused(tmp_path, text, message):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(ParameterError, match=message):
+        parameters.read(path, "train")
