@@ -45,7 +45,7 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
             run = _load_used(name)
             change = _freeze_run(
                 run,
-                stage / name,
+                stage / run.settings.name,  # of today, also if an older version has stored it
                 weights=f"{name}/{store.WEIGHTS}" in used,
                 half=run.settings.key not in initial_keys,
             )

@@ -63,10 +63,13 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
             raise SiteError(f"jupyter-book failed: {reason}; its whole output is in {log}")
         if not process.returncode:
             files.write(rendered / ".key", key)
+        previous = html.with_name("html-before")
+        shutil.rmtree(previous, ignore_errors=True)
         with files.store_errors(html):
             if html.exists():
-                html.rename(work / "before")
+                html.rename(previous)
             rendered.rename(html)
+        shutil.rmtree(previous, ignore_errors=True)
     if process.returncode:
         reason = [*warnings, f"exit code {process.returncode}"][0]
         raise SiteError(

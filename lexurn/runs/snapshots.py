@@ -21,7 +21,7 @@ FIRST_STEP = 20
 
 
 def choose_steps(n_steps: int, n: int) -> list[int]:
-    """Return `n` steps from `FIRST_STEP` (or from the last step, if it comes sooner) to the last step.
+    """Return `n` steps from `FIRST_STEP`, or from the last step if it comes sooner, to the last.
 
     The list is shorter where several of them are equal.
     """
