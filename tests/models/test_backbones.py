@@ -66,14 +66,14 @@ def build(seed=0, **flat) -> models.LanguageModel:
 
 def inputs(model, n=6):
     """Sequences of words that have not ended, or of balls, and a table for each."""
-    low = FIRST_LETTER if model.has_words else 0
+    low = FIRST_LETTER if model.has_special_tokens else 0
     tokens = torch.randint(low, model.vocab_size, (n, 12), generator=generator(1, "tokens"))
     return tokens, model.vocabulary.draw(n, generator=generator(1, "tables")).double()
 
 
 def other(model, tokens):
     """Every token another one."""
-    low = FIRST_LETTER if model.has_words else 0
+    low = FIRST_LETTER if model.has_special_tokens else 0
     return (tokens - low + 1) % (model.vocab_size - low) + low
 
 
@@ -173,12 +173,12 @@ def test_the_order_of_tokens_counts(model):
 
 def test_every_parameter_is_trained(model):
     tokens, table = inputs(model, 20)
-    if model.has_words:
+    if model.has_special_tokens:
         tokens[:, 8], tokens[:, 9:] = EOS, PAD
     loss = -model(tokens, table=table).gather(-1, tokens[..., None])
     loss.mean().backward()
     for name, parameter in model.named_parameters():
-        if name in ("vocabulary.special", "vocabulary.embedding") and model.has_words:
+        if name in ("vocabulary.special", "vocabulary.embedding") and model.has_special_tokens:
             reached = parameter.grad.abs().sum(-1) > 0  # that of EOS is written, never read
             written = (
                 [] if name.endswith("embedding") and model.vocabulary.readout is not None else [EOS]

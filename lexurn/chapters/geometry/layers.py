@@ -103,7 +103,7 @@ def token_vectors(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64)
 def token_types(model: LanguageModel, tokens: Tokens) -> Int64[Tensor, "points"]:
     """Return the vocabulary index of each token, in the order of `token_vectors`."""
     seen = tokens[:, :-1]
-    return seen[seen != PAD] if model.has_words else seen.flatten()
+    return seen[seen != PAD] if model.has_special_tokens else seen.flatten()
 
 
 def sample_points(
@@ -222,7 +222,7 @@ def _batches(
                 _without_start([next(remaining) for _ in tensors]) for tensors in parts.values()
             ]
         seen = batch[:, :-1]
-        valid = seen != PAD if model.has_words else torch.ones_like(seen, dtype=torch.bool)
+        valid = seen != PAD if model.has_special_tokens else torch.ones_like(seen, dtype=torch.bool)
         yield [_without_start(tensors).detach() for tensors in parts.values()], gradients, valid
 
 
