@@ -83,9 +83,16 @@ def test_log_odds_are_those_of_the_weights_and_zero_at_the_transition():
     ]  # the simplest first, the best in the end
 
 
-def test_the_account_is_recovered_from_a_map_that_it_made():
+@pytest.fixture(scope="module")
+def recovered():
+    """A map that the account made, its curves, and the fit to it."""
     table = cells()
-    found = strategies.fit(table, made_by(TRUE.log_odds(table))["kl"])
+    curves = made_by(TRUE.log_odds(table))["kl"]
+    return table, curves, strategies.fit(table, curves)
+
+
+def test_the_account_is_recovered_from_a_map_that_it_made(recovered):
+    table, _, found = recovered
     assert found.account.alpha == pytest.approx(TRUE.alpha, abs=0.03)
     assert found.account.beta == pytest.approx(TRUE.beta, abs=0.03)
     assert np.log(found.account.gamma) == pytest.approx(np.log(TRUE.gamma), abs=0.3)
@@ -132,13 +139,13 @@ def test_the_truth_lies_within_the_intervals_of_seeds():
     assert strategies.refit_resampled(cells(), made_by(TRUE.log_odds(cells()))["kl"], found) == []
 
 
-def test_what_is_held_out_does_not_reach_the_fit():
-    table = cells()
-    curves = made_by(TRUE.log_odds(table))["kl"]
+def test_what_is_held_out_does_not_reach_the_fit(recovered):
+    table, curves, fit = recovered
+    table = table.copy()
     inside = strategies.split_cells(table)["fitted"]
     spoiled = Curves(np.where(inside[:, None], curves.values, curves.values[:, ::-1]))
-    assert strategies.fit(table, spoiled).account == strategies.fit(table, curves).account
-    assert strategies.fit(table, spoiled).held_out > 0.01
+    spoiled_fit = strategies.fit(table, spoiled)
+    assert spoiled_fit.account == fit.account and spoiled_fit.held_out > 0.01
     assert strategies.fit_baseline(table, spoiled) == strategies.fit_baseline(table, curves)
     table[["weight_u", "weight_g", "weight_m"]] = np.exp(TRUE.log_weights(table))
     wrong = table.copy()
