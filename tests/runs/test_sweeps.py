@@ -210,10 +210,9 @@ def test_a_cluster_that_cannot_train_is_refused_in_a_line(grid, tmp_path):
         )
         other = tmp_path / "other" / "lexurn"
         shutil.copytree(paths.root() / "lexurn", other)
-        text = (other / "__init__.py").read_text()
-        (other / "__init__.py").write_text(
-            re.sub(r'__version__ = "[^"]+"', '__version__ = "9.9.9"', text)
-        )
+        version = other / "base" / "version.py"
+        text = version.read_text()
+        version.write_text(re.sub(r'__version__ = "[^"]+"', '__version__ = "9.9.9"', text))
         cluster.workers.append(cluster.worker(PYTHONPATH=str(other.parent)))
         assert "has lexurn 9.9.9 and the store" in until(
             lambda: "9.9.9" in (text := said(cluster.address)) and text
