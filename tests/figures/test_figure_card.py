@@ -181,7 +181,7 @@ def local(table, axes):
             {"table": TABLE.assign(when=pd.Timestamp("2026-01-01"))},
             "figure entropies: .*got datetime64 in when",
         ),
-        ({"table": TABLE[:0]}, "figure entropies: a table has lines"),
+        ({"table": TABLE[:0]}, "figure entropies: a table has rows"),
         ({"alt": " "}, "alt must be a text, got ' '; for example alt="),
         ({"by": "splits"}, "the table has no column splits; did you mean split"),
         (

@@ -229,7 +229,7 @@ def test_online_everything_is_sent_and_a_training_goes_on_in_the_same_run(
     assert {given["host"] for given in variables if "host" in given} <= {None, ""}
     assert {given["program"] for given in variables if "program" in given} <= {None, "lexurn"}
     text = "".join(body for _, _, body in requests)
-    assert leaks(text, store) == [] and leaks(text + sys.executable, store) == [sys.executable]
+    assert leaks(text, store) == [] and sys.executable in leaks(text + sys.executable, store)
     configs = [json.loads(given["config"]) for given in variables if given.get("config")]
     for config in configs:
         telemetry = config["_wandb"]["value"]["t"]
