@@ -36,7 +36,8 @@ def site(shared_folder):
             patch.setenv("LEXURN_BUILD", str(folder))
             patch.setenv("LEXURN_RUNS", str(folder / "runs"))
             params = paths.root() / "params" / "smoke.yaml"
-            done = CliRunner().invoke(cli.main, ["book", "--params", str(params)])
+            command = ["book", "--params", str(params), "--jobs", "2"]  # others wait for it
+            done = CliRunner().invoke(cli.main, command)
             assert done.exit_code == 0, done.output
             again = CliRunner().invoke(cli.main, ["book", "--params", str(params)])
             assert again.stdout == "every chapter is up to date\nthe site is up to date\n"
