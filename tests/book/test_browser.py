@@ -99,7 +99,7 @@ def test_the_analysis_says_in_words_what_its_figures_show(site):
     for kind in ("lexical", "permuted"):
         for n_colors in (4, 3):
             assert (
-                f"**{kind}, V = {n_colors}.** On average with n = 2 too few to tell, r = " in text
+                f"**{kind}, V = {n_colors}.** On average, with n = 2 too few to tell: r = " in text
             )
     assert (
         "**The published protocol**, V = 4: lexical models score with n = 2 too few to tell" in text
