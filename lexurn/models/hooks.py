@@ -24,8 +24,8 @@ class HookPoint(nn.Module):
 def hook_points(backbone: nn.Module) -> dict[str, HookPoint]:
     """Return all hook points by their full names, for example `0.resid_pre`.
 
-    The number is that of the layer: the first number in the module's path. A hook point whose path
-    has no number carries its full name itself.
+    The number is that of the layer, which is the first number in the module's path. Where the path
+    has no number, the hook point's own name is the full name.
     """
     points = {}
     for path, module in backbone.named_modules():

@@ -1,8 +1,8 @@
 """A linear backbone: the weight of row s in row t depends on t and s, never on the tokens.
 
 A layer is out_t = Σ_{s ≤ t} M[t, s] W x_s + b_t, with one weight for every pair of positions and
-one map W for all of them. It has as many positions as it was built for. Without the mask s ≤ t, a
-row would see the token that it has to predict.
+one map W for all of them. The number of positions is fixed when the model is built. Without the
+mask s ≤ t, a row would see the token that it has to predict.
 """
 
 import torch

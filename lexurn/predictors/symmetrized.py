@@ -32,7 +32,7 @@ ENUMERABLE = 4
 """The largest number of colours for which sums over V! relabelings are faster than subsets."""
 
 CHUNK = 2**21
-"""The number of sums over subsets held in memory, for as many rows as fit: 16 MiB, the cache."""
+"""The largest number of sums over subsets that are held in memory at once: 16 MiB."""
 
 MAX_COLORS = 12
 """The largest number of colours for which sums over 2^V subsets take acceptable time."""

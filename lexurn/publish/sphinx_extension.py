@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 # Font Awesome does not replace the icons of buttons, and labels of widgets, which ask for version 2
-# of MathJax, go to the page's own MathJax.
+# of MathJax, are set by the MathJax that the page has loaded.
 WIDGETS = """
 FontAwesome.config.observeMutations = false;
 window.MathJax = Object.assign(window.MathJax || {}, {

@@ -128,8 +128,9 @@ def by_setting(
 ) -> Axes:
     """Plot the column `y` against the setting `x`: a faint point per run, and a line of means.
 
-    There is one line per value of `line`, at most as many as `GREYS`. Means of at least five runs
-    have bars of two standard errors. The y axis is logarithmic if `log` names it.
+    Each value of `line` has a line of its own, and there are at most `len(GREYS)` of them. Means
+    of at least five runs have bars of two standard errors. The y axis is logarithmic if `log`
+    names it.
     """
     values = list(table[line].unique())
     has_few_runs = table.groupby([x, line])[y].count().min() < 5
