@@ -91,14 +91,11 @@ class Measurement:
 
     @property
     def has_error(self) -> bool:
-        return self.error is not None and not isnan(self.error)
+        return not isnan(self.error)
 
     def __str__(self) -> str:
-        return (
-            intervals.format_with_error(self.value, self.error)
-            if self.has_error
-            else f"{self.value:.3g}"
-        )
+        with_error = intervals.format_with_error(self.value, self.error)
+        return with_error if self.has_error else f"{self.value:.3g}"
 
     @property
     def exact_text(self) -> str:
@@ -115,12 +112,11 @@ def _read(path: Path) -> dict[str, Claim]:
     entries = yaml.safe_load(path.read_text()) if path.exists() else []
     claims = [Claim.model_validate(entry) for entry in entries]
     counts = Counter(claim.key for claim in claims)
-    for key in counts:
-        if counts[key] > 1:
-            raise ValueError(
-                f"params/claims.yaml has the key {key} twice; give each claim its own key"
-            )
-    return dict(zip(counts, claims, strict=True))
+    if repeated := [key for key, number in counts.items() if number > 1]:
+        raise ValueError(
+            f"params/claims.yaml has the key {repeated[0]} twice; give each claim its own key"
+        )
+    return {claim.key: claim for claim in claims}
 
 
 def get(key: str) -> Claim:
@@ -137,31 +133,29 @@ def record(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> dic
     A verdict needs the scale of the bands (`at_scale`) and the claim's n.
     """
     verdicts = {key: get(key).judge(ours, at_scale=at_scale) for key, ours in measured.items()}
-    for key, verdict in verdicts.items():
-        session.current().claims[key] = {**asdict(measured[key]), "verdict": verdict}
+    session.current().claims.update(
+        {key: {**asdict(ours), "verdict": verdicts[key]} for key, ours in measured.items()}
+    )
     return verdicts
 
 
 def table(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> pd.DataFrame:
     """Return a table of our numbers, published numbers, bands and verdicts; see `record`."""
-    rows = []
-    for key, verdict in record(measured, at_scale=at_scale).items():
-        claim = get(key)
-        ours = measured[key]
-        rows.append(
-            {
-                "quantity": claim.quantity,
-                "published": claim.published_text,
-                "exact": ours.exact_text,
-                "ours": str(ours),
-                "n": ours.n,
-                "band": claim.band,
-                "for n": claim.n,
-                "known before": claim.known_before,
-                "verdict": verdict,
-            }
-        )
-    return pd.DataFrame(rows).set_index("quantity")
+    verdicts = record(measured, at_scale=at_scale)
+    known = [get(key) for key in measured]
+    return pd.DataFrame(
+        {
+            "published": [claim.published_text for claim in known],
+            "exact": [ours.exact_text for ours in measured.values()],
+            "ours": [str(ours) for ours in measured.values()],
+            "n": [ours.n for ours in measured.values()],
+            "band": [claim.band for claim in known],
+            "for n": [claim.n for claim in known],
+            "known before": [claim.known_before for claim in known],
+            "verdict": list(verdicts.values()),
+        },
+        index=pd.Index([claim.quantity for claim in known], name="quantity"),
+    )
 
 
 def summary(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> str:
