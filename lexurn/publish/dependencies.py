@@ -94,15 +94,13 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
     sources = {path.stem: path for path in sorted((paths.root() / "book").glob("[0-9][0-9]_*.py"))}
     short_names = {stem: stem.partition("_")[2] for stem in sources}
     if unknown := set(names) - {*sources, *short_names.values()}:
-        name = min(unknown)
-        hint = suggestion(name, sources)
-        raise ParameterError(f"no chapter {name}; {hint}there are {', '.join(sources)}")
+        hint = suggestion(min(unknown), sources)
+        raise ParameterError(f"no chapter {min(unknown)}; {hint}there are {', '.join(sources)}")
     chapters = []
-    for stem, source in sources.items():
-        short = short_names[stem]
+    for stem, short in short_names.items():
         if names and not {stem, short} & set(names):
             continue
-        own = _parameter_names(source)
+        own = _parameter_names(sources[stem])
         common, specific = resolver.read_parts(params, short) if params else ({}, {})
         values = common | specific
         resolver.check(values)
@@ -154,6 +152,17 @@ def work_folder(name: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def replace_folder(target: Path, new: Path) -> None:
+    """Move a new folder to `target`; a folder that was there stays beside `new` until the end."""
+    previous = new.with_name(f"{target.name}-before")
+    shutil.rmtree(previous, ignore_errors=True)
+    with files.store_errors(target):
+        if target.exists():
+            shutil.move(target, previous)
+        shutil.move(new, target)
+    shutil.rmtree(previous, ignore_errors=True)
 
 
 def _parameter_names(source: Path) -> set[str]:

@@ -95,8 +95,8 @@ async def execute_all(
         async with semaphore:
             threads = max(int(chapter.parameters.get("threads", 1)) // n_parallel, 1)
             record = await execute(chapter, progress, threads=threads, timeout=timeout)
-            seconds = duration(record["seconds"])
-            progress.end(chapter.name, f"{record['failed'] or 'done'} ({seconds})")
+            result = record["failed"] or "done"
+            progress.end(chapter.name, f"{result} ({duration(record['seconds'])})")
 
     reporting = asyncio.create_task(progress.report())
     try:
@@ -120,28 +120,29 @@ async def execute(
     record cannot be written.
     """
     start = time.monotonic()
-    parameters = dict(chapter.parameters)
     # Hash before the execution, so that later edits count as changes.
     source_hash = hash_if_exists(chapter.source)
     modules = module_hashes()
     source = jupytext.read(chapter.source)
+    n_cells = len(source.cells) + bool(chapter.parameters)  # papermill adds a cell with them
     shutil.rmtree(paths.build_folder() / "figures" / chapter.name, ignore_errors=True)
     with work_folder(chapter.name) as folder:
         record_path = folder / "record.json"
-        cell = nbformat.v4.new_code_cell(
-            RECORD_CELL.format(path=str(record_path)), metadata={"tags": [RECORD_TAG]}
-        )
-        notebook = nbformat.from_dict({**source, "cells": [*source.cells, cell]})
-        files.write(folder / "source.ipynb", nbformat.writes(notebook))
+        recording = RECORD_CELL.format(path=str(record_path))
+        source.cells.append(nbformat.v4.new_code_cell(recording, metadata={"tags": [RECORD_TAG]}))
+        files.write(folder / "source.ipynb", nbformat.writes(source))
         job = {
             "source": str(folder / "source.ipynb"),
             "result": str(folder / "result.ipynb"),
-            "parameters": parameters | ({"threads": threads} if "threads" in parameters else {}),
+            "parameters": {
+                name: threads if name == "threads" else value
+                for name, value in chapter.parameters.items()
+            },
             "folder": str(chapter.source.parent),
             "timeout": timeout,
         }
         failed = await _run(
-            job, folder / "log", lambda *cell: progress.start_cell(chapter.name, *cell)
+            job, folder / "log", lambda *cell: progress.start_cell(chapter.name, *cell), n_cells
         )
         try:
             result = nbformat.read(folder / "result.ipynb", 4)
@@ -160,7 +161,7 @@ async def execute(
     files.write(chapter.executed, nbformat.writes(result))
     record = {
         "source": source_hash,
-        "parameters": parameters,
+        "parameters": dict(chapter.parameters),
         "threads": threads,
         **record,
         "failed": failed,
@@ -185,9 +186,14 @@ def _clean(notebook: Any, name: str, failed: str) -> None:
         notebook.cells[0].source = heading + banner + rest
 
 
-async def _run(job: dict[str, Any], log: Path, start_cell: Callable[[int, int], None]) -> str:
-    """Execute a notebook in a process of its own; return what failed and where, or nothing."""
-    error = None
+async def _run(
+    job: dict[str, Any], log: Path, start_cell: Callable[[int, int], None], n_cells: int
+) -> str:
+    """Execute a notebook in a process of its own; return what failed and where, or nothing.
+
+    `n_cells` is the number of the notebook's cells without the one that records.
+    """
+    message = {}
     place = ""
     with files.store_errors(log), log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
@@ -203,10 +209,7 @@ async def _run(job: dict[str, Any], log: Path, start_cell: Callable[[int, int], 
         process.stdin.write(f"{json.dumps(job)}\n".encode())
         async for line in process.stdout:
             message = json.loads(line)
-            error = message.get("error", error)
-            if "cell" in message:
-                number = message["cell"]
-                n_cells = message["n_cells"] - 1  # without the cell that records
+            if number := message.get("cell"):
                 start_cell(number, n_cells)
                 place = (
                     f"cell {number} of {n_cells}, `{message['text']}`: "
@@ -220,6 +223,7 @@ async def _run(job: dict[str, Any], log: Path, start_cell: Callable[[int, int], 
             await asyncio.wait_for(process.wait(), 8)
         except TimeoutError:
             process.kill()
+    error = message.get("error")
     if error is None and process.returncode < 0:
         error = f"the process was killed (signal {-process.returncode}); out of memory?"
     elif error is None:
