@@ -125,11 +125,12 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
     contents = root / "book" / "_toc.yml"
     smoke = root / "params" / "smoke.yaml"
     readme = root / "README.md"
-    notebook = jupytext.writes(jupytext.reads(text, "py:percent"), "ipynb")
     cell = title.replace("|", "\\|")
     texts = {
         source: text,
-        source.with_suffix(".ipynb"): notebook + "\n",
+        source.with_suffix(".ipynb"): (
+            jupytext.writes(jupytext.reads(text, "py:percent"), "ipynb") + "\n"
+        ),
         contents: _insert_after(
             contents,
             rf"^( *)- file: {last.stem}\b.*\n(?:\1 +.*\n)*",  # with its indented lines
@@ -151,21 +152,26 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
 
 
 def _check_name_and_title(name: str, title: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{,29}", name):
-        near = re.sub(r"[^a-z0-9]+", "_", name.lower()).lstrip("_0123456789")[:30].rstrip("_")
-        raise ParameterError(
+    near = re.sub(r"[^a-z0-9]+", "_", name.lower()).lstrip("_0123456789")[:30].rstrip("_")
+    checks = (
+        (
+            not re.fullmatch(r"[a-z][a-z0-9_]{,29}", name),
             "a chapter's name is a lower-case word of at most 30 letters, digits and _, "
-            f"got {name!r}; use {near or 'coins'}"
-        )
-    if name in flat_names():
-        raise ParameterError(
+            f"got {name!r}; use {near or 'coins'}",
+        ),
+        (
+            name in flat_names(),
             f"{name} is a parameter, so files in params/ could not also name a chapter {name}; "
-            "choose another name"
-        )
-    if not title or len(title) > 100 or not title.isprintable():
-        raise ParameterError(
-            f"a title is one line of at most 100 characters, got {title!r}; shorten it"
-        )
+            "choose another name",
+        ),
+        (
+            not 1 <= len(title) <= 100 or not title.isprintable(),
+            f"a title is one line of at most 100 characters, got {title!r}; shorten it",
+        ),
+    )
+    for is_wrong, problem in checks:
+        if is_wrong:
+            raise ParameterError(problem)
 
 
 def _insert_after(
