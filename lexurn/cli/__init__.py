@@ -39,11 +39,7 @@ class Commands(click.Group):
             raise message from None
 
 
-@click.group(cls=Commands)
+@click.group(cls=Commands, commands=[stored, book, freeze, new, sweep, redraw])
 @click.version_option(__version__)
 def main() -> None:
     """Small autoregressive models on data whose generator is known."""
-
-
-for command in (stored, book, freeze, new, sweep, redraw):
-    main.add_command(command)

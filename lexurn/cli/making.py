@@ -16,6 +16,9 @@ def published_params() -> Path | None:
     return params if params.exists() else None
 
 
+# What options that count something have in common.
+COUNT = {"show_default": True, "type": click.IntRange(1)}
+
 PARAMS = click.option(
     "--params",
     default=published_params,
@@ -30,20 +33,8 @@ PARAMS = click.option(
     "--chapter", "names", multiple=True, metavar="NAME", help="Execute only this one; repeatable."
 )
 @click.option("--fresh", is_flag=True, help="Execute all chapters, without published results.")
-@click.option(
-    "--jobs",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Chapters executed side by side.",
-)
-@click.option(
-    "--timeout",
-    default=7200,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Maximum number of seconds for one cell.",
-)
+@click.option("--jobs", default=1, help="Chapters executed side by side.", **COUNT)
+@click.option("--timeout", default=7200, help="Maximum number of seconds for one cell.", **COUNT)
 def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int) -> None:
     """Execute the chapters that changed, and render the site into _build/html (or LEXURN_BUILD).
 

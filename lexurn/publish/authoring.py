@@ -7,8 +7,7 @@ from string import Template
 
 import jupytext
 
-from lexurn.base import files, paths
-from lexurn.base.errors import ParameterError
+from lexurn.base import errors, files, paths
 from lexurn.publish.lint import parameter_line
 from lexurn.settings import flat_names, resolver
 
@@ -171,7 +170,7 @@ def _check_name_and_title(name: str, title: str) -> None:
     )
     for is_wrong, problem in checks:
         if is_wrong:
-            raise ParameterError(problem)
+            raise errors.ParameterError(problem)
 
 
 def _insert_after(

@@ -21,8 +21,7 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lexurn.base import paths, session
-from lexurn.base.errors import ParameterError, suggestion
+from lexurn.base import errors, paths, session
 from lexurn.measures import intervals
 
 NOT_AT_THIS_SCALE = "not at this scale"
@@ -123,7 +122,8 @@ def get(key: str) -> Claim:
     """Return the claim with this key; raise ParameterError, naming the nearest key, if unknown."""
     claims = read()
     if key not in claims:
-        raise ParameterError(f"no claim {key}; {suggestion(key, claims)}see params/claims.yaml")
+        hint = errors.suggestion(key, claims)
+        raise errors.ParameterError(f"no claim {key}; {hint}see params/claims.yaml")
     return claims[key]
 
 
@@ -156,16 +156,6 @@ def table(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> pd.D
         },
         index=pd.Index([claim.quantity for claim in known], name="quantity"),
     )
-
-
-def summary(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> str:
-    """Return a sentence with the number of each verdict and the refuted claims; see `record`."""
-    verdicts = record(measured, at_scale=at_scale)
-    text = ", ".join(
-        f"{number} {verdict}" for verdict, number in Counter(verdicts.values()).items()
-    )
-    refuted = [key for key, verdict in verdicts.items() if verdict == "refuted"]
-    return f"Of {len(verdicts)} claims, {text}{': ' * bool(refuted)}{', '.join(refuted)}."
 
 
 def unexpected_verdicts(recorded: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lexurn.base import files, paths, session
-from lexurn.base.errors import ParameterError, suggestion
+from lexurn.base import errors, files, paths, session
 from lexurn.runs import store
 from lexurn.settings import resolver
 
@@ -94,8 +93,10 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
     sources = {path.stem: path for path in sorted((paths.root() / "book").glob("[0-9][0-9]_*.py"))}
     short_names = {stem: stem.partition("_")[2] for stem in sources}
     if unknown := set(names) - {*sources, *short_names.values()}:
-        hint = suggestion(min(unknown), sources)
-        raise ParameterError(f"no chapter {min(unknown)}; {hint}there are {', '.join(sources)}")
+        hint = errors.suggestion(min(unknown), sources)
+        raise errors.ParameterError(
+            f"no chapter {min(unknown)}; {hint}there are {', '.join(sources)}"
+        )
     chapters = []
     for stem, short in short_names.items():
         if names and not {stem, short} & set(names):
@@ -105,7 +106,7 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
         values = common | specific
         resolver.check(values)
         if foreign := specific.keys() - own:
-            raise ParameterError(
+            raise errors.ParameterError(
                 f"{params}: {short}: {min(foreign)} is no parameter of {stem}, "
                 f"which has {', '.join(sorted(own))}"
             )
@@ -171,14 +172,14 @@ def _parameter_names(source: Path) -> set[str]:
     cells = jupytext.read(source).cells
     tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     if not tagged or not tagged[0].startswith(resolver.INJECTED):
-        raise ParameterError(
+        raise errors.ParameterError(
             f"{source.name} has no parameters cell; add a code cell tagged parameters that starts "
             f"with `{resolver.INJECTED}`"
         )
     try:
         return set(resolver.assignments(ast.parse(tagged[0])))
     except SyntaxError as error:
-        raise ParameterError(
+        raise errors.ParameterError(
             f"the parameters cell of {source.name} cannot be read: "
             f"{error.msg}, line {error.lineno} of the cell"
         ) from None

@@ -33,7 +33,7 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     StoreError if a run is missing or was trained with uncommitted changes, or if the edition is too
     large; the published edition then stays as it was.
     """
-    used = set(used)
+    used = set(used)  # a copy: loading runs adds to the session's used files
     names = sorted({name.partition("/")[0] for name in used} - {"tables"})
     try:
         used_runs = {name: runs.load(name) for name in names}
@@ -55,7 +55,6 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
         for name in sorted(name for name in used if name.startswith("tables/")):
             source = store.stored(name)
             store.check(source)
-            (stage / "tables").mkdir(exist_ok=True)
             content = files.read(source.with_name(Path(name).name))
             files.write(stage / f"{name}.gz", gzip.compress(content, mtime=0))
         edition = seal(stage, scale=scale, machines=sorted(machines), rounding=max(changes))
@@ -89,7 +88,6 @@ def _freeze_run(run: runs.Run, folder: Path) -> None:
             f"{run.path.name} was trained with uncommitted changes; "
             "commit them, delete the run and train it again"
         )
-    folder.mkdir()
     files.write(folder / "settings.json", run.settings.model_dump_json(indent=2))
     for name in ("provenance.json", store.TASK_TENSORS):
         if (run.path / name).exists():

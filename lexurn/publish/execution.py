@@ -156,8 +156,6 @@ async def execute(
     ]
     failed = failed or next(cards.find_lint(result), "")
     _clean(result, chapter.name, failed)
-    with files.store_errors(chapter.executed):
-        chapter.executed.parent.mkdir(parents=True, exist_ok=True)
     files.write(chapter.executed, nbformat.writes(result))
     record = {
         "source": source_hash,
