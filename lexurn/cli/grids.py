@@ -35,8 +35,8 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     click.echo(f"{n_points} points: {counts}")
     if missing:
         n_processes = 1 if cluster else jobs  # only the cluster knows its number of workers
-        time_left = duration(sweeps.estimate(missing) / n_processes)
-        click.echo(f"about {time_left} with {n_processes} process(es)")
+        seconds = sweeps.estimate(missing) / n_processes
+        click.echo(f"about {duration(seconds)} with {n_processes} process(es)")
     if dry_run:
         for point in grid.points:
             state = "failed before" if point in failed_before else "missing"

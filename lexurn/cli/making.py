@@ -1,4 +1,4 @@
-"""`lexurn book`, `lexurn freeze` and `lexurn new`: build, publish and extend the book."""
+"""`lexurn book`, `freeze`, `new`, `redraw`: build, publish and extend the book, redraw figures."""
 
 import os
 import shutil
@@ -129,6 +129,34 @@ def new(name: str, title: str | None) -> None:
         f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n"
         "  pytest tests/book/test_chapters.py"
     )
+
+
+@click.command()
+@click.argument(
+    "cards",
+    nargs=-1,
+    required=True,
+    metavar="CARD.json...",
+    type=click.Path(dir_okay=False, path_type=Path),
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the pictures; by default the card's own.",
+)
+def redraw(cards: tuple[Path, ...], out: Path | None) -> None:
+    """Draw figures again, as PNG and SVG, from the JSON of their cards and the CSV beside it.
+
+    With the versions of matplotlib and lexurn that the card names, the PNG is the one on the page,
+    byte for byte. The card names the plot function, which is imported and called: use only cards
+    that you trust.
+    """
+    from lexurn.figures import drawing
+
+    for card in cards:
+        pictures = drawing.draw(*drawing.read(card))
+        for path in drawing.write(out or card.parent, card.stem, pictures):
+            click.echo(path)
 
 
 def say(text: str, is_last: bool) -> None:

@@ -123,6 +123,11 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
     source = root / "book" / f"{stem}.py"
     contents = root / "book" / "_toc.yml"
     smoke = root / "params" / "smoke.yaml"
+    common = resolver.read(smoke, name)
+    smoke_text = _read_with_newline(smoke)
+    if re.search(rf"^{name}\b", smoke_text, re.MULTILINE):
+        raise FileExistsError(f"{smoke.name} has parameters for {name} already; remove them")
+    own = ", ".join(f"{key}: {value}" for key, value in SMOKE.items() if key not in common)
     readme = root / "README.md"
     cell = title.replace("|", "\\|")
     texts = {
@@ -136,7 +141,7 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
             f"line `- file: {last.stem}`",
             lambda match: f"{match[1]}- file: {stem}\n",
         ),
-        smoke: _smoke_with_chapter(smoke, name),
+        smoke: f"{smoke_text}{name}: {{{own}}}\n",
         readme: _insert_after(
             readme,
             rf"^\| \[{last.stem}\]\(book/{last.stem}\.py\) \| .* \| (.*) \|\n",
@@ -189,16 +194,6 @@ def _insert_after(
             f"{path.name} has no {entry} to put the new chapter after; add the entry"
         )
     return text
-
-
-def _smoke_with_chapter(smoke: Path, name: str) -> str:
-    """Return the smoke parameters with a mapping for the chapter, without what holds for all."""
-    common = resolver.read(smoke, name)
-    text = _read_with_newline(smoke)
-    if re.search(rf"^{name}\b", text, re.MULTILINE):
-        raise FileExistsError(f"{smoke.name} has parameters for {name} already; remove them")
-    own = ", ".join(f"{key}: {value}" for key, value in SMOKE.items() if key not in common)
-    return f"{text}{name}: {{{own}}}\n"
 
 
 def _read_with_newline(path: Path) -> str:

@@ -93,8 +93,11 @@ class Measurement:
         return not isnan(self.error)
 
     def __str__(self) -> str:
-        with_error = intervals.format_with_error(self.value, self.error)
-        return with_error if self.has_error else f"{self.value:.3g}"
+        return (
+            intervals.format_with_error(self.value, self.error)
+            if self.has_error
+            else f"{self.value:.3g}"
+        )
 
     @property
     def exact_text(self) -> str:
@@ -122,8 +125,9 @@ def get(key: str) -> Claim:
     """Return the claim with this key; raise ParameterError, naming the nearest key, if unknown."""
     claims = read()
     if key not in claims:
-        hint = errors.suggestion(key, claims)
-        raise errors.ParameterError(f"no claim {key}; {hint}see params/claims.yaml")
+        raise errors.ParameterError(
+            f"no claim {key}; {errors.suggestion(key, claims)}see params/claims.yaml"
+        )
     return claims[key]
 
 

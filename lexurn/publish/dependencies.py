@@ -93,9 +93,9 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
     sources = {path.stem: path for path in sorted((paths.root() / "book").glob("[0-9][0-9]_*.py"))}
     short_names = {stem: stem.partition("_")[2] for stem in sources}
     if unknown := set(names) - {*sources, *short_names.values()}:
-        hint = errors.suggestion(min(unknown), sources)
         raise errors.ParameterError(
-            f"no chapter {min(unknown)}; {hint}there are {', '.join(sources)}"
+            f"no chapter {min(unknown)}; {errors.suggestion(min(unknown), sources)}"
+            f"there are {', '.join(sources)}"
         )
     chapters = []
     for stem, short in short_names.items():
@@ -156,14 +156,11 @@ def work_folder(name: str) -> Iterator[Path]:
 
 
 def replace_folder(target: Path, new: Path) -> None:
-    """Move a new folder to `target`; a folder that was there stays beside `new` until the end."""
-    previous = new.with_name(f"{target.name}-before")
-    shutil.rmtree(previous, ignore_errors=True)
+    """Move `new` from a work folder to `target`; what was there goes into the work folder."""
     with files.store_errors(target):
         if target.exists():
-            shutil.move(target, previous)
+            shutil.move(target, new.with_name(f"{new.name}-before"))
         shutil.move(new, target)
-    shutil.rmtree(previous, ignore_errors=True)
 
 
 def _parameter_names(source: Path) -> set[str]:

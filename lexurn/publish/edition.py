@@ -45,7 +45,8 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     machines = {
         origin["processor" if origin["device"] == "cpu" else "device"] for origin in origins
     }
-    with work_folder("results") as stage:
+    with work_folder("results") as work:
+        stage = work / "results"
         for name, run in used_runs.items():
             folder = stage / run.settings.name  # of today, also if an older version has stored it
             _freeze_run(run, folder)

@@ -87,7 +87,10 @@ class Progress:
 async def execute_all(
     chapters: Sequence[Chapter], progress: Progress, *, jobs: int, timeout: int
 ) -> None:
-    """Execute chapters, `jobs` at a time with shared threads; cancelling stops all processes."""
+    """Execute chapters, `jobs` at a time with shared threads; cancelling stops all processes.
+
+    The first error is raised; then `asyncio.run` stops the processes of the other chapters.
+    """
     n_parallel = max(min(jobs, len(chapters)), 1)
     semaphore = asyncio.Semaphore(n_parallel)
 
@@ -95,16 +98,12 @@ async def execute_all(
         async with semaphore:
             threads = max(int(chapter.parameters.get("threads", 1)) // n_parallel, 1)
             record = await execute(chapter, progress, threads=threads, timeout=timeout)
-            result = record["failed"] or "done"
-            progress.end(chapter.name, f"{result} ({duration(record['seconds'])})")
+            seconds = duration(record["seconds"])
+            progress.end(chapter.name, f"{record['failed'] or 'done'} ({seconds})")
 
     reporting = asyncio.create_task(progress.report())
     try:
-        async with asyncio.TaskGroup() as group:
-            for chapter in chapters:
-                group.create_task(execute_one(chapter))
-    except ExceptionGroup as group_error:
-        raise group_error.exceptions[0] from None
+        await asyncio.gather(*map(execute_one, chapters))
     finally:
         reporting.cancel()
 

@@ -15,8 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 # Seconds for one look at a channel. A single long wait can miss a message and hang
 # (jupyter/nbclient issue 312).
@@ -30,18 +29,17 @@ def main() -> None:
     job = json.loads(sys.stdin.readline())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=_end_with_input, daemon=True).start()
-
-    def report(**message: Any) -> None:
-        print(json.dumps(message), file=channel)
-
-    report(error=execute(job, report))
+    print(json.dumps({"error": execute(job, channel)}), file=channel)
 
 
-def execute(job: dict[str, Any], report: Callable[..., None]) -> str:
+def execute(job: dict[str, Any], channel: TextIO) -> str:
     """Execute a notebook by papermill; return one line about what failed, or an empty text."""
     import papermill
     from jupyter_client.channels import AsyncZMQSocketChannel
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    def report(cell: Any, cell_index: int) -> None:
+        print(json.dumps({"cell": cell_index + 1, "text": _first_line(cell.source)}), file=channel)
 
     AsyncZMQSocketChannel.get_msg = poll_in_slices(AsyncZMQSocketChannel.get_msg)
     try:
@@ -54,9 +52,7 @@ def execute(job: dict[str, Any], report: Callable[..., None]) -> str:
             cwd=job["folder"],
             execution_timeout=job["timeout"],
             iopub_timeout=60,
-            on_cell_start=lambda cell, cell_index: report(
-                cell=cell_index + 1, text=_first_line(cell.source)
-            ),
+            on_cell_start=report,
         )
     except papermill.PapermillExecutionError as error:
         return f"{error.ename}: {_first_line(error.evalue)}"
