@@ -31,8 +31,9 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     missing = grid.missing()
     failed_before = grid.failed()
     failures = f" ({len(failed_before)} of them failed before)" if failed_before else ""
-    counts = f"{n_points - len(missing)} done, {len(missing)} missing{failures}"
-    click.echo(f"{n_points} points: {counts}")
+    click.echo(
+        f"{n_points} points: {n_points - len(missing)} done, {len(missing)} missing{failures}"
+    )
     if missing:
         n_processes = 1 if cluster else jobs  # only the cluster knows its number of workers
         seconds = sweeps.estimate(missing) / n_processes

@@ -9,7 +9,6 @@ A band never moves to where a result came out: a claim that failed gets `verdict
 build of the book fails if another verdict comes out than the claim's (`unexpected_verdicts`).
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -113,12 +112,12 @@ def read() -> dict[str, Claim]:
 def _read(path: Path) -> dict[str, Claim]:
     entries = yaml.safe_load(path.read_text()) if path.exists() else []
     claims = [Claim.model_validate(entry) for entry in entries]
-    counts = Counter(claim.key for claim in claims)
-    if repeated := [key for key, number in counts.items() if number > 1]:
+    by_key = {claim.key: claim for claim in claims}
+    if repeated := [claim.key for claim in claims if by_key[claim.key] is not claim]:
         raise ValueError(
             f"params/claims.yaml has the key {repeated[0]} twice; give each claim its own key"
         )
-    return {claim.key: claim for claim in claims}
+    return by_key
 
 
 def get(key: str) -> Claim:

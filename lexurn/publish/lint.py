@@ -4,7 +4,6 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +33,13 @@ def find_lint(path: Path) -> list[str]:
     code = [cell for cell in chapter.cells if cell.cell_type == "code"]
     prose = "\n".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
     tagged = [cell.source for cell in code if "parameters" in cell.metadata.get("tags", [])]
-    checks = chain(
-        _check_notebook(source, chapter),
-        _check_prose(prose),
-        _check_code(source, [cell.source for cell in code], tagged),
-        _check_parameters(tagged),
-        _check_repository(source, code[0].source if code else ""),
-    )
+    checks = [
+        *_check_notebook(source, chapter),
+        *_check_prose(prose),
+        *_check_code(source, [cell.source for cell in code], tagged),
+        *_check_parameters(tagged),
+        *_check_repository(source, code[0].source if code else ""),
+    ]
     return [finding for is_wrong, finding in checks if is_wrong]
 
 

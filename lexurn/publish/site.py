@@ -57,8 +57,6 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
         if missing := [name for name in names if not (rendered / f"{name}.html").exists()]:
             reason = [*warnings, f"pages missing: {', '.join(missing)}"][0]
             raise SiteError(f"jupyter-book failed: {reason}; its whole output is in {log}")
-        if not process.returncode:
-            files.write(rendered / ".key", key)
         replace_folder(html, rendered)
     if process.returncode:
         reason = [*warnings, f"exit code {process.returncode}"][0]
@@ -66,6 +64,7 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
             f"the site is at {html}, but jupyter-book warned: {reason}; "
             f"its whole output is in {log}"
         )
+    files.write(html / ".key", key)
     return True
 
 
