@@ -348,7 +348,7 @@ from lexurn.publish import claims
 cells_of = exact.assign(cell=[f"V{v}_C{c}_D{d}" for v, c, d in exact[["n_colors", "context_length", "n_tasks"]].values])
 lines = cells_of[cells_of["mean"] > 1e-12].set_index(["cell", "split", "reference"])[["mean", "sem"]]
 measured = {"exact/" + "/".join(key): claims.Measurement(mean, sem, n_pools) for key, mean, sem in lines.itertuples()}
-display(Markdown(claims.summary(measured)))
+display(Markdown(claim_bands.summary(measured)))
 
 # %% [markdown]
 # ## A headline, scored without any model
@@ -383,7 +383,7 @@ scores = {
     f"headline/exact_{name}": claims.Measurement(mean, sem, n)
     for name, mean, sem, n in headline[["mean", "sem", "n"]].itertuples()
 }
-texts.append(claims.summary(scores))
+texts.append(claim_bands.summary(scores))
 display(Markdown(" ".join(texts)))
 
 # %% [markdown]

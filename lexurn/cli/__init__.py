@@ -5,7 +5,7 @@
     lexurn freeze   publish what the book uses                    lexurn.cli.making
     lexurn new      create a chapter                              lexurn.cli.making
     lexurn sweep    train a grid of runs                          lexurn.cli.grids
-    lexurn redraw   draw a figure again from its card's data      lexurn.cli.drawing
+    lexurn redraw   draw a figure again from its card's data      lexurn.cli.making
 
 Slow imports are inside the commands, so that `lexurn --help` answers at once.
 """
@@ -16,9 +16,8 @@ import click
 
 from lexurn.base.errors import ParameterError
 from lexurn.base.version import __version__
-from lexurn.cli.drawing import redraw
 from lexurn.cli.grids import sweep
-from lexurn.cli.making import book, freeze, new
+from lexurn.cli.making import book, freeze, new, redraw
 from lexurn.cli.stored import stored
 
 
@@ -39,11 +38,7 @@ class Commands(click.Group):
             raise message from None
 
 
-@click.group(cls=Commands)
+@click.group(cls=Commands, commands=[stored, book, freeze, new, sweep, redraw])
 @click.version_option(__version__)
 def main() -> None:
     """Small autoregressive models on data whose generator is known."""
-
-
-for command in (stored, book, freeze, new, sweep, redraw):
-    main.add_command(command)

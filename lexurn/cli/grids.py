@@ -1,26 +1,19 @@
 """`lexurn sweep`: train a grid of runs here or on a cluster."""
 
-import sys
 from itertools import count
 from pathlib import Path
 
 import click
 
+from lexurn.cli.making import COUNT, say
+
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Only list the points and their states.")
-@click.option(
-    "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes side by side."
-)
+@click.option("--jobs", default=1, help="Processes side by side.", **COUNT)
 @click.option("--cluster", metavar="ADDRESS", help="Train on the workers of this Dask scheduler.")
-@click.option(
-    "--max-points",
-    default=1000,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Refuse larger grids.",
-)
+@click.option("--max-points", default=1000, help="Refuse larger grids.", **COUNT)
 def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points: int) -> None:
     """Train the points of a grid that are missing, and write all results to one table.
 
@@ -30,7 +23,6 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     """
     from lexurn import runs
     from lexurn.base import paths
-    from lexurn.cli.making import say
     from lexurn.runs import sweeps, workers
     from lexurn.runs.tracking import Clock, duration
 
@@ -38,13 +30,14 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     n_points = len(grid.points)
     missing = grid.missing()
     failed_before = grid.failed()
-    counts = f"{n_points} points: {n_points - len(missing)} done, {len(missing)} missing"
-    counts += f" ({len(failed_before)} of them failed before)" if failed_before else ""
-    click.echo(counts)
+    failures = f" ({len(failed_before)} of them failed before)" if failed_before else ""
+    click.echo(
+        f"{n_points} points: {n_points - len(missing)} done, {len(missing)} missing{failures}"
+    )
     if missing:
         n_processes = 1 if cluster else jobs  # only the cluster knows its number of workers
-        time_left = duration(sweeps.estimate(missing) / n_processes)
-        click.echo(f"about {time_left} with {n_processes} process(es)")
+        seconds = sweeps.estimate(missing) / n_processes
+        click.echo(f"about {duration(seconds)} with {n_processes} process(es)")
     if dry_run:
         for point in grid.points:
             state = "failed before" if point in failed_before else "missing"
@@ -76,4 +69,4 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
         click.echo(f"results of {len(done)} points: {path.relative_to(paths.runs().parent)}")
     if failed:
         click.echo(f"{len(failed)} of {n_points} points failed", err=True)
-        sys.exit(1)
+        raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""`lexurn book`, `lexurn freeze` and `lexurn new`: build, publish and extend the book."""
+"""`lexurn book`, `freeze`, `new`, `redraw`: build, publish and extend the book, redraw figures."""
 
 import os
 import shutil
@@ -16,6 +16,9 @@ def published_params() -> Path | None:
     return params if params.exists() else None
 
 
+# What options that count something have in common.
+COUNT = {"show_default": True, "type": click.IntRange(1)}
+
 PARAMS = click.option(
     "--params",
     default=published_params,
@@ -30,20 +33,8 @@ PARAMS = click.option(
     "--chapter", "names", multiple=True, metavar="NAME", help="Execute only this one; repeatable."
 )
 @click.option("--fresh", is_flag=True, help="Execute all chapters, without published results.")
-@click.option(
-    "--jobs",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Chapters executed side by side.",
-)
-@click.option(
-    "--timeout",
-    default=7200,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Maximum number of seconds for one cell.",
-)
+@click.option("--jobs", default=1, help="Chapters executed side by side.", **COUNT)
+@click.option("--timeout", default=7200, help="Maximum number of seconds for one cell.", **COUNT)
 def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int) -> None:
     """Execute the chapters that changed, and render the site into _build/html (or LEXURN_BUILD).
 
@@ -138,6 +129,34 @@ def new(name: str, title: str | None) -> None:
         f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n"
         "  pytest tests/book/test_chapters.py"
     )
+
+
+@click.command()
+@click.argument(
+    "cards",
+    nargs=-1,
+    required=True,
+    metavar="CARD.json...",
+    type=click.Path(dir_okay=False, path_type=Path),
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the pictures; by default the card's own.",
+)
+def redraw(cards: tuple[Path, ...], out: Path | None) -> None:
+    """Draw figures again, as PNG and SVG, from the JSON of their cards and the CSV beside it.
+
+    With the versions of matplotlib and lexurn that the card names, the PNG is the one on the page,
+    byte for byte. The card names the plot function, which is imported and called: use only cards
+    that you trust.
+    """
+    from lexurn.figures import drawing
+
+    for card in cards:
+        pictures = drawing.draw(*drawing.read(card))
+        for path in drawing.write(out or card.parent, card.stem, pictures):
+            click.echo(path)
 
 
 def say(text: str, is_last: bool) -> None:

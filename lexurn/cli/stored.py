@@ -2,17 +2,12 @@
 
 import json
 import shutil
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from lexurn import runs
 from lexurn.base.errors import ParameterError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from lexurn.runs.run import Run
 
 KL_PREFIX = "out_of_distribution/symmetrized_kl/"
 
@@ -65,8 +60,9 @@ def show(name: str, metrics: bool) -> None:
     table = run.metrics
     if not metrics:
         names = [name for name in table if name.startswith(KL_PREFIX) and name[-5:] != "/last"]
-        table = table[["step", "train_loss", "validation_loss", *names]]
-        table = table.rename(columns=lambda name: name.replace(KL_PREFIX, "d_"))
+        table = table[["step", "train_loss", "validation_loss", *names]].rename(
+            columns=lambda name: name.replace(KL_PREFIX, "d_")
+        )
     max_rows = None if metrics else 20
     click.echo(
         f"{run.path.name}\n{run.path}\n\n"
@@ -134,7 +130,7 @@ def _parse_settings(texts: tuple[str, ...]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
-def _format_table(table: "pd.DataFrame") -> str:
+def _format_table(table: Any) -> str:
     """Return one line per run, no wider than the terminal, and the names of omitted columns."""
     import pandas as pd
 
@@ -142,34 +138,39 @@ def _format_table(table: "pd.DataFrame") -> str:
     from lexurn.runs import tracking
     from lexurn.settings import flat_names
 
-    key = table["name"].str[-12:].str[: _n_digits()]
-    shown = pd.DataFrame({"run": key, "kind": table["kind"], "seed": table["seed"]})
     differing = [
         name
         for name in flat_names()
         if name not in ("seed", "lex", "label_permuted") and table[name].astype(str).nunique() > 1
     ]
-    shown[differing] = table[differing].where(table[differing].notna(), "")
-    shown["best step"] = table["best_step"]
-    shown["loss"] = table["validation_loss"].map("{:.4f}".format)
+    distances = {}
     for column in ("d_generalizing", "d_memorizing", "d_symmetrized"):
-        if column in table:
-            numbers = table[[column, f"{column}_sem"]].itertuples(index=False)
-            texts = ["" if pd.isna(mean) else format_with_error(mean, sem) for mean, sem in numbers]
-            shown[f"d {column[2].upper()}"] = texts
-    shown["duration"] = table["seconds"].map(tracking.duration)
-    if table["published"].any():
-        shown["published"] = table["published"].map({True: "yes", False: ""})
+        numbers = table[[column, f"{column}_sem"]].itertuples(index=False)
+        texts = ["" if pd.isna(mean) else format_with_error(mean, sem) for mean, sem in numbers]
+        distances[f"d {column[2].upper()}"] = texts
+    shown = pd.DataFrame(
+        {
+            "run": table["name"].str[-12:].str[: _n_digits()],
+            "kind": table["kind"],
+            "seed": table["seed"],
+            **table[differing].where(table[differing].notna(), ""),
+            "best step": table["best_step"],
+            "loss": table["validation_loss"].map("{:.4f}".format),
+            **distances,
+            "duration": table["seconds"].map(tracking.duration),
+            "published": table["published"].map({True: "yes", False: ""}),
+        }
+    )
+    if not table["published"].any():
+        shown = shown.drop(columns="published")
     width = shutil.get_terminal_size((140, 24)).columns
     omitted: list[str] = []
     for column in ("duration", "best step", "loss", *reversed(differing)):
         if len(shown.to_string(index=False).partition("\n")[0]) > width:
             omitted.append(column)
             shown = shown.drop(columns=column)
-    text = shown.to_string(index=False)
-    if omitted:
-        text += f"\n(no room for {', '.join(omitted)}; lexurn runs list --csv has everything)"
-    return text
+    note = f"\n(no room for {', '.join(omitted)}; lexurn runs list --csv has everything)"
+    return shown.to_string(index=False) + (note if omitted else "")
 
 
 def _n_digits() -> int:
@@ -180,9 +181,9 @@ def _n_digits() -> int:
     return next(n for n in range(6, 13) if len({key[:n] for key in keys}) == len(keys))
 
 
-def _best_step(run: "Run") -> int:
+def _best_step(run: "runs.Run") -> int:
     return int(run.results["step"].iloc[0])
 
 
-def _validation_loss(run: "Run") -> float:
+def _validation_loss(run: "runs.Run") -> float:
     return run.metrics.set_index("step").loc[_best_step(run), "validation_loss"]

@@ -7,8 +7,7 @@ from string import Template
 
 import jupytext
 
-from lexurn.base import files, paths
-from lexurn.base.errors import ParameterError
+from lexurn.base import errors, files, paths
 from lexurn.publish.lint import parameter_line
 from lexurn.settings import flat_names, resolver
 
@@ -124,19 +123,25 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
     source = root / "book" / f"{stem}.py"
     contents = root / "book" / "_toc.yml"
     smoke = root / "params" / "smoke.yaml"
+    common = resolver.read(smoke, name)
+    smoke_text = _read_with_newline(smoke)
+    if re.search(rf"^{name}\b", smoke_text, re.MULTILINE):
+        raise FileExistsError(f"{smoke.name} has parameters for {name} already; remove them")
+    own = ", ".join(f"{key}: {value}" for key, value in SMOKE.items() if key not in common)
     readme = root / "README.md"
-    notebook = jupytext.writes(jupytext.reads(text, "py:percent"), "ipynb")
     cell = title.replace("|", "\\|")
     texts = {
         source: text,
-        source.with_suffix(".ipynb"): notebook + "\n",
+        source.with_suffix(".ipynb"): (
+            jupytext.writes(jupytext.reads(text, "py:percent"), "ipynb") + "\n"
+        ),
         contents: _insert_after(
             contents,
             rf"^( *)- file: {last.stem}\b.*\n(?:\1 +.*\n)*",  # with its indented lines
             f"line `- file: {last.stem}`",
             lambda match: f"{match[1]}- file: {stem}\n",
         ),
-        smoke: _smoke_with_chapter(smoke, name),
+        smoke: f"{smoke_text}{name}: {{{own}}}\n",
         readme: _insert_after(
             readme,
             rf"^\| \[{last.stem}\]\(book/{last.stem}\.py\) \| .* \| (.*) \|\n",
@@ -151,21 +156,26 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
 
 
 def _check_name_and_title(name: str, title: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{,29}", name):
-        near = re.sub(r"[^a-z0-9]+", "_", name.lower()).lstrip("_0123456789")[:30].rstrip("_")
-        raise ParameterError(
+    near = re.sub(r"[^a-z0-9]+", "_", name.lower()).lstrip("_0123456789")[:30].rstrip("_")
+    checks = (
+        (
+            not re.fullmatch(r"[a-z][a-z0-9_]{,29}", name),
             "a chapter's name is a lower-case word of at most 30 letters, digits and _, "
-            f"got {name!r}; use {near or 'coins'}"
-        )
-    if name in flat_names():
-        raise ParameterError(
+            f"got {name!r}; use {near or 'coins'}",
+        ),
+        (
+            name in flat_names(),
             f"{name} is a parameter, so files in params/ could not also name a chapter {name}; "
-            "choose another name"
-        )
-    if not title or len(title) > 100 or not title.isprintable():
-        raise ParameterError(
-            f"a title is one line of at most 100 characters, got {title!r}; shorten it"
-        )
+            "choose another name",
+        ),
+        (
+            not 1 <= len(title) <= 100 or not title.isprintable(),
+            f"a title is one line of at most 100 characters, got {title!r}; shorten it",
+        ),
+    )
+    for is_wrong, problem in checks:
+        if is_wrong:
+            raise errors.ParameterError(problem)
 
 
 def _insert_after(
@@ -184,16 +194,6 @@ def _insert_after(
             f"{path.name} has no {entry} to put the new chapter after; add the entry"
         )
     return text
-
-
-def _smoke_with_chapter(smoke: Path, name: str) -> str:
-    """Return the smoke parameters with a mapping for the chapter, without what holds for all."""
-    common = resolver.read(smoke, name)
-    text = _read_with_newline(smoke)
-    if re.search(rf"^{name}\b", text, re.MULTILINE):
-        raise FileExistsError(f"{smoke.name} has parameters for {name} already; remove them")
-    own = ", ".join(f"{key}: {value}" for key, value in SMOKE.items() if key not in common)
-    return f"{text}{name}: {{{own}}}\n"
 
 
 def _read_with_newline(path: Path) -> str:

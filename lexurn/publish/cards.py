@@ -22,6 +22,7 @@ OTHER_PICTURES = (
 )
 DATA = r'"data:{media_type};base64,([^"]*)"'
 WIDGETS = "application/vnd.jupyter.widget-state+json"
+NOT_HTML = ("text/plain", "text/latex", WIDGETS)
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,13 @@ class NotebookCard:
 def read_cards(notebook: Any) -> list[NotebookCard]:
     """Return all cards of a notebook in the order of its outputs, those in widgets last."""
     cards = []
-    for text in _all_texts(notebook):
+    nodes = _nodes([output for _, output in _outputs(notebook)])
+    for text in [node for node in nodes if isinstance(node, str)]:
         abouts = map(json.loads, _decode_data(text, "application/json"))
         for about, table in zip(abouts, _decode_data(text, "text/csv"), strict=False):
             if isinstance(about, dict) and {"drawing", "pictures", "name"} <= set(about):
                 cards.append(NotebookCard(about, table))
     return cards
-
-
-def picture_hashes(notebook: Any) -> list[str]:
-    """Return the hashes of all PNG pictures that a notebook shows in HTML."""
-    return [png for text in _all_texts(notebook) for png in _png_hashes(text)[0]]
 
 
 def find_lint(notebook: Any) -> Iterator[str]:
@@ -60,11 +57,7 @@ def find_lint(notebook: Any) -> Iterator[str]:
                 "give every figure its own by figure(..., name=...)"
             )
     for place, output in _outputs(notebook):
-        has_other = _has_image_data(output)
-        for text in _texts(output):
-            pngs, has_other_image = _png_hashes(text)
-            has_other |= has_other_image or not known.issuperset(pngs)
-        if has_other:
+        if any(_shows_picture_beside(known, node) for node in _nodes(output)):
             yield (
                 f"{place}: shows a picture without a card; "
                 "draw it by lexurn.figure(plot_function, table, ...)"
@@ -81,36 +74,27 @@ def _outputs(notebook: Any) -> Iterator[tuple[str, Any]]:
     yield "a widget", notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
 
 
-def _all_texts(notebook: Any) -> Iterator[str]:
-    return _texts([output for _, output in _outputs(notebook)])
-
-
-def _texts(tree: Any) -> Iterator[str]:
-    """Yield all texts that a browser may interpret as HTML."""
-    if isinstance(tree, str):
+def _nodes(tree: Any) -> Iterator[str | dict[str, Any]]:
+    """Yield all mappings of a tree, and all texts that a browser may interpret as HTML."""
+    if isinstance(tree, str | dict):
         yield tree
-    elif isinstance(tree, dict):
-        not_html = ("text/plain", "text/latex", WIDGETS)
-        yield from _texts([tree[name] for name in tree if name not in not_html])
-    elif isinstance(tree, list):
+    if isinstance(tree, dict):
+        tree = [tree[name] for name in tree if name not in NOT_HTML]
+    if isinstance(tree, list):
         for branch in tree:
-            yield from _texts(branch)
+            yield from _nodes(branch)
+
+
+def _shows_picture_beside(known: set[str], node: str | dict[str, Any]) -> bool:
+    """Return whether a mapping or a text shows a picture whose hash is not known."""
+    if isinstance(node, dict):
+        is_media = node.get("_model_name") in ("ImageModel", "VideoModel")
+        return is_media or any(name.startswith("image/") for name in node)
+    images = re.findall(IMAGE, node)
+    pngs = [hash_bytes(png) for image in images for png in _decode_data(image, "image/png")]
+    has_other = len(pngs) < len(images) or re.search(OTHER_PICTURES, node)
+    return bool(has_other) or not known.issuperset(pngs)
 
 
 def _decode_data(text: str, media_type: str) -> list[bytes]:
     return [base64.b64decode(data) for data in re.findall(DATA.format(media_type=media_type), text)]
-
-
-def _png_hashes(text: str) -> tuple[list[str], bool]:
-    """Return the hashes of PNG images in HTML, and whether it has any picture of another kind."""
-    images = re.findall(IMAGE, text)
-    pngs = [hash_bytes(png) for image in images for png in _decode_data(image, "image/png")]
-    return pngs, len(pngs) < len(images) or bool(re.search(OTHER_PICTURES, text))
-
-
-def _has_image_data(tree: Any) -> bool:
-    if isinstance(tree, dict):
-        is_image = any(name.startswith("image/") for name in tree)
-        is_image |= tree.get("_model_name") in ("ImageModel", "VideoModel")
-        return is_image or any(map(_has_image_data, tree.values()))
-    return isinstance(tree, list) and any(map(_has_image_data, tree))

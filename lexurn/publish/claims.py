@@ -9,7 +9,6 @@ A band never moves to where a result came out: a claim that failed gets `verdict
 build of the book fails if another verdict comes out than the claim's (`unexpected_verdicts`).
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -21,8 +20,7 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lexurn.base import paths, session
-from lexurn.base.errors import ParameterError, suggestion
+from lexurn.base import errors, paths, session
 from lexurn.measures import intervals
 
 NOT_AT_THIS_SCALE = "not at this scale"
@@ -91,7 +89,7 @@ class Measurement:
 
     @property
     def has_error(self) -> bool:
-        return self.error is not None and not isnan(self.error)
+        return not isnan(self.error)
 
     def __str__(self) -> str:
         return (
@@ -114,20 +112,21 @@ def read() -> dict[str, Claim]:
 def _read(path: Path) -> dict[str, Claim]:
     entries = yaml.safe_load(path.read_text()) if path.exists() else []
     claims = [Claim.model_validate(entry) for entry in entries]
-    counts = Counter(claim.key for claim in claims)
-    for key in counts:
-        if counts[key] > 1:
-            raise ValueError(
-                f"params/claims.yaml has the key {key} twice; give each claim its own key"
-            )
-    return dict(zip(counts, claims, strict=True))
+    by_key = {claim.key: claim for claim in claims}
+    if repeated := [claim.key for claim in claims if by_key[claim.key] is not claim]:
+        raise ValueError(
+            f"params/claims.yaml has the key {repeated[0]} twice; give each claim its own key"
+        )
+    return by_key
 
 
 def get(key: str) -> Claim:
     """Return the claim with this key; raise ParameterError, naming the nearest key, if unknown."""
     claims = read()
     if key not in claims:
-        raise ParameterError(f"no claim {key}; {suggestion(key, claims)}see params/claims.yaml")
+        raise errors.ParameterError(
+            f"no claim {key}; {errors.suggestion(key, claims)}see params/claims.yaml"
+        )
     return claims[key]
 
 
@@ -137,41 +136,29 @@ def record(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> dic
     A verdict needs the scale of the bands (`at_scale`) and the claim's n.
     """
     verdicts = {key: get(key).judge(ours, at_scale=at_scale) for key, ours in measured.items()}
-    for key, verdict in verdicts.items():
-        session.current().claims[key] = {**asdict(measured[key]), "verdict": verdict}
+    session.current().claims.update(
+        {key: {**asdict(ours), "verdict": verdicts[key]} for key, ours in measured.items()}
+    )
     return verdicts
 
 
 def table(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> pd.DataFrame:
     """Return a table of our numbers, published numbers, bands and verdicts; see `record`."""
-    rows = []
-    for key, verdict in record(measured, at_scale=at_scale).items():
-        claim = get(key)
-        ours = measured[key]
-        rows.append(
-            {
-                "quantity": claim.quantity,
-                "published": claim.published_text,
-                "exact": ours.exact_text,
-                "ours": str(ours),
-                "n": ours.n,
-                "band": claim.band,
-                "for n": claim.n,
-                "known before": claim.known_before,
-                "verdict": verdict,
-            }
-        )
-    return pd.DataFrame(rows).set_index("quantity")
-
-
-def summary(measured: Mapping[str, Measurement], *, at_scale: bool = True) -> str:
-    """Return a sentence with the number of each verdict and the refuted claims; see `record`."""
     verdicts = record(measured, at_scale=at_scale)
-    text = ", ".join(
-        f"{number} {verdict}" for verdict, number in Counter(verdicts.values()).items()
+    known = [get(key) for key in measured]
+    return pd.DataFrame(
+        {
+            "published": [claim.published_text for claim in known],
+            "exact": [ours.exact_text for ours in measured.values()],
+            "ours": [str(ours) for ours in measured.values()],
+            "n": [ours.n for ours in measured.values()],
+            "band": [claim.band for claim in known],
+            "for n": [claim.n for claim in known],
+            "known before": [claim.known_before for claim in known],
+            "verdict": list(verdicts.values()),
+        },
+        index=pd.Index([claim.quantity for claim in known], name="quantity"),
     )
-    refuted = [key for key, verdict in verdicts.items() if verdict == "refuted"]
-    return f"Of {len(verdicts)} claims, {text}{': ' * bool(refuted)}{', '.join(refuted)}."
 
 
 def unexpected_verdicts(recorded: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lexurn.base import files, paths, session
-from lexurn.base.errors import ParameterError, suggestion
+from lexurn.base import errors, files, paths, session
 from lexurn.runs import store
 from lexurn.settings import resolver
 
@@ -94,20 +93,20 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
     sources = {path.stem: path for path in sorted((paths.root() / "book").glob("[0-9][0-9]_*.py"))}
     short_names = {stem: stem.partition("_")[2] for stem in sources}
     if unknown := set(names) - {*sources, *short_names.values()}:
-        name = min(unknown)
-        hint = suggestion(name, sources)
-        raise ParameterError(f"no chapter {name}; {hint}there are {', '.join(sources)}")
+        raise errors.ParameterError(
+            f"no chapter {min(unknown)}; {errors.suggestion(min(unknown), sources)}"
+            f"there are {', '.join(sources)}"
+        )
     chapters = []
-    for stem, source in sources.items():
-        short = short_names[stem]
+    for stem, short in short_names.items():
         if names and not {stem, short} & set(names):
             continue
-        own = _parameter_names(source)
+        own = _parameter_names(sources[stem])
         common, specific = resolver.read_parts(params, short) if params else ({}, {})
         values = common | specific
         resolver.check(values)
         if foreign := specific.keys() - own:
-            raise ParameterError(
+            raise errors.ParameterError(
                 f"{params}: {short}: {min(foreign)} is no parameter of {stem}, "
                 f"which has {', '.join(sorted(own))}"
             )
@@ -156,20 +155,28 @@ def work_folder(name: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def replace_folder(target: Path, new: Path) -> None:
+    """Move `new` from a work folder to `target`; what was there goes into the work folder."""
+    with files.store_errors(target):
+        if target.exists():
+            shutil.move(target, new.with_name(f"{new.name}-before"))
+        shutil.move(new, target)
+
+
 def _parameter_names(source: Path) -> set[str]:
     import jupytext
 
     cells = jupytext.read(source).cells
     tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     if not tagged or not tagged[0].startswith(resolver.INJECTED):
-        raise ParameterError(
+        raise errors.ParameterError(
             f"{source.name} has no parameters cell; add a code cell tagged parameters that starts "
             f"with `{resolver.INJECTED}`"
         )
     try:
         return set(resolver.assignments(ast.parse(tagged[0])))
     except SyntaxError as error:
-        raise ParameterError(
+        raise errors.ParameterError(
             f"the parameters cell of {source.name} cannot be read: "
             f"{error.msg}, line {error.lineno} of the cell"
         ) from None

@@ -8,7 +8,6 @@ are refused (`store.check`), and how much the rounding of weights changed the pr
 
 import gzip
 import json
-import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from safetensors.torch import load, save
 from lexurn import runs
 from lexurn.base import divergences, files, paths
 from lexurn.measures.comparison import mean_over_rows
-from lexurn.publish.dependencies import work_folder
+from lexurn.publish.dependencies import replace_folder, work_folder
 from lexurn.runs import provenance, store
 
 MAX_BYTES = 25_000_000  # of a whole edition
@@ -34,43 +33,38 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     StoreError if a run is missing or was trained with uncommitted changes, or if the edition is too
     large; the published edition then stays as it was.
     """
-    used = set(used)
-    target = paths.root() / "book" / "results"
+    used = set(used)  # a copy: loading runs adds to the session's used files
     names = sorted({name.partition("/")[0] for name in used} - {"tables"})
-    initial_keys = {_load_used(name).settings.training.init_from for name in names}
-    rounding = (store.edition() or {}).get("rounding", 0.0)
-    machines = set()
-    with work_folder("results") as stage:
-        for name in names:
-            run = _load_used(name)
-            change = _freeze_run(
-                run,
-                stage / run.settings.name,  # of today, also if an older version has stored it
-                weights=f"{name}/{store.WEIGHTS}" in used,
-                half=run.settings.key not in initial_keys,
-            )
-            rounding = max(rounding, change)
-            device = run.provenance["device"]
-            machines.add(run.provenance["processor"] if device == "cpu" else device)
+    try:
+        used_runs = {name: runs.load(name) for name in names}
+    except FileNotFoundError as error:
+        raise files.StoreError(f"{error}; a chapter used it: execute the chapter again") from None
+    initial_keys = {run.settings.training.init_from for run in used_runs.values()}
+    changes = [(store.edition() or {}).get("rounding", 0.0)]
+    origins = [run.provenance for run in used_runs.values()]
+    machines = {
+        origin["processor" if origin["device"] == "cpu" else "device"] for origin in origins
+    }
+    with work_folder("results") as work:
+        stage = work / "results"
+        for name, run in used_runs.items():
+            folder = stage / run.settings.name  # of today, also if an older version has stored it
+            _freeze_run(run, folder)
+            if f"{name}/{store.WEIGHTS}" in used:
+                is_rounded = run.settings.key not in initial_keys
+                changes.append(_freeze_weights(run, folder, is_rounded=is_rounded))
         for name in sorted(name for name in used if name.startswith("tables/")):
             source = store.stored(name)
             store.check(source)
-            (stage / "tables").mkdir(exist_ok=True)
             content = files.read(source.with_name(Path(name).name))
             files.write(stage / f"{name}.gz", gzip.compress(content, mtime=0))
-        edition = seal(stage, scale=scale, machines=sorted(machines), rounding=rounding)
+        edition = seal(stage, scale=scale, machines=sorted(machines), rounding=max(changes))
         if (size := store.size(stage)) > MAX_BYTES:
             raise files.StoreError(
                 f"this edition has {size:,} bytes, more than {MAX_BYTES:,}; "
                 "let its chapters use less"
             )
-        previous = stage.with_name("results-before")
-        shutil.rmtree(previous, ignore_errors=True)
-        with files.store_errors(target):
-            if target.exists():
-                shutil.move(target, previous)
-            shutil.move(stage, target)
-    shutil.rmtree(previous, ignore_errors=True)
+        replace_folder(paths.root() / "book" / "results", stage)
     return edition
 
 
@@ -88,36 +82,31 @@ def seal(root: Path, **about: Any) -> dict[str, Any]:
     return edition
 
 
-def _load_used(name: str) -> runs.Run:
-    try:
-        return runs.load(name)
-    except FileNotFoundError as error:
-        raise files.StoreError(f"{error}; a chapter used it: execute the chapter again") from None
-
-
-def _freeze_run(run: runs.Run, folder: Path, *, weights: bool, half: bool) -> float:
-    """Copy a run's published files; return how much rounding its weights changes its predictions.
-
-    The change is a mean symmetrized KL in nats. Weights that other runs start from are not rounded
-    (`half` is False), so that these runs can be reproduced.
-    """
+def _freeze_run(run: runs.Run, folder: Path) -> None:
+    """Copy a run's published files, but for its weights."""
     if run.provenance["dirty"]:
         raise files.StoreError(
             f"{run.path.name} was trained with uncommitted changes; "
             "commit them, delete the run and train it again"
         )
-    folder.mkdir()
     files.write(folder / "settings.json", run.settings.model_dump_json(indent=2))
     for name in ("provenance.json", store.TASK_TENSORS):
         if (run.path / name).exists():
             files.write(folder / name, (run.path / name).read_bytes())
     for name in ("results.json", "metrics.jsonl"):
         files.write(folder / f"{name}.gz", gzip.compress(files.read(run.path / name), mtime=0))
-    if not weights:
-        return 0.0
-    exact = load(files.read(run.path / store.WEIGHTS))
-    rounded = {key: tensor.half() if half else tensor for key, tensor in exact.items()}
-    files.write(folder / store.WEIGHTS, save(rounded))
+
+
+def _freeze_weights(run: runs.Run, folder: Path, *, is_rounded: bool) -> float:
+    """Write a run's weights; return how much rounding them changes the run's predictions.
+
+    The change is a mean symmetrized KL in nats. Weights that other runs start from are not rounded,
+    so that these runs can be reproduced.
+    """
+    weights = load(files.read(run.path / store.WEIGHTS))
+    if is_rounded:
+        weights = {name: tensor.half() for name, tensor in weights.items()}
+    files.write(folder / store.WEIGHTS, save(weights))
     tokens = run.task.held_out()[run.task.splits[0]][:N_ROUNDING_SEQUENCES]
     with torch.no_grad():
         change = divergences.symmetrized_kl(

@@ -87,7 +87,10 @@ class Progress:
 async def execute_all(
     chapters: Sequence[Chapter], progress: Progress, *, jobs: int, timeout: int
 ) -> None:
-    """Execute chapters, `jobs` at a time with shared threads; cancelling stops all processes."""
+    """Execute chapters, `jobs` at a time with shared threads; cancelling stops all processes.
+
+    The first error is raised; then `asyncio.run` stops the processes of the other chapters.
+    """
     n_parallel = max(min(jobs, len(chapters)), 1)
     semaphore = asyncio.Semaphore(n_parallel)
 
@@ -100,11 +103,7 @@ async def execute_all(
 
     reporting = asyncio.create_task(progress.report())
     try:
-        async with asyncio.TaskGroup() as group:
-            for chapter in chapters:
-                group.create_task(execute_one(chapter))
-    except ExceptionGroup as group_error:
-        raise group_error.exceptions[0] from None
+        await asyncio.gather(*map(execute_one, chapters))
     finally:
         reporting.cancel()
 
@@ -120,28 +119,29 @@ async def execute(
     record cannot be written.
     """
     start = time.monotonic()
-    parameters = dict(chapter.parameters)
     # Hash before the execution, so that later edits count as changes.
     source_hash = hash_if_exists(chapter.source)
     modules = module_hashes()
     source = jupytext.read(chapter.source)
+    n_cells = len(source.cells) + bool(chapter.parameters)  # papermill adds a cell with them
     shutil.rmtree(paths.build_folder() / "figures" / chapter.name, ignore_errors=True)
     with work_folder(chapter.name) as folder:
         record_path = folder / "record.json"
-        cell = nbformat.v4.new_code_cell(
-            RECORD_CELL.format(path=str(record_path)), metadata={"tags": [RECORD_TAG]}
-        )
-        notebook = nbformat.from_dict({**source, "cells": [*source.cells, cell]})
-        files.write(folder / "source.ipynb", nbformat.writes(notebook))
+        recording = RECORD_CELL.format(path=str(record_path))
+        source.cells.append(nbformat.v4.new_code_cell(recording, metadata={"tags": [RECORD_TAG]}))
+        files.write(folder / "source.ipynb", nbformat.writes(source))
         job = {
             "source": str(folder / "source.ipynb"),
             "result": str(folder / "result.ipynb"),
-            "parameters": parameters | ({"threads": threads} if "threads" in parameters else {}),
+            "parameters": {
+                name: threads if name == "threads" else value
+                for name, value in chapter.parameters.items()
+            },
             "folder": str(chapter.source.parent),
             "timeout": timeout,
         }
         failed = await _run(
-            job, folder / "log", lambda *cell: progress.start_cell(chapter.name, *cell)
+            job, folder / "log", lambda *cell: progress.start_cell(chapter.name, *cell), n_cells
         )
         try:
             result = nbformat.read(folder / "result.ipynb", 4)
@@ -155,12 +155,10 @@ async def execute(
     ]
     failed = failed or next(cards.find_lint(result), "")
     _clean(result, chapter.name, failed)
-    with files.store_errors(chapter.executed):
-        chapter.executed.parent.mkdir(parents=True, exist_ok=True)
     files.write(chapter.executed, nbformat.writes(result))
     record = {
         "source": source_hash,
-        "parameters": parameters,
+        "parameters": dict(chapter.parameters),
         "threads": threads,
         **record,
         "failed": failed,
@@ -185,9 +183,14 @@ def _clean(notebook: Any, name: str, failed: str) -> None:
         notebook.cells[0].source = heading + banner + rest
 
 
-async def _run(job: dict[str, Any], log: Path, start_cell: Callable[[int, int], None]) -> str:
-    """Execute a notebook in a process of its own; return what failed and where, or nothing."""
-    error = None
+async def _run(
+    job: dict[str, Any], log: Path, start_cell: Callable[[int, int], None], n_cells: int
+) -> str:
+    """Execute a notebook in a process of its own; return what failed and where, or nothing.
+
+    `n_cells` is the number of the notebook's cells without the one that records.
+    """
+    message = {}
     place = ""
     with files.store_errors(log), log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
@@ -203,10 +206,7 @@ async def _run(job: dict[str, Any], log: Path, start_cell: Callable[[int, int], 
         process.stdin.write(f"{json.dumps(job)}\n".encode())
         async for line in process.stdout:
             message = json.loads(line)
-            error = message.get("error", error)
-            if "cell" in message:
-                number = message["cell"]
-                n_cells = message["n_cells"] - 1  # without the cell that records
+            if number := message.get("cell"):
                 start_cell(number, n_cells)
                 place = (
                     f"cell {number} of {n_cells}, `{message['text']}`: "
@@ -220,6 +220,7 @@ async def _run(job: dict[str, Any], log: Path, start_cell: Callable[[int, int], 
             await asyncio.wait_for(process.wait(), 8)
         except TimeoutError:
             process.kill()
+    error = message.get("error")
     if error is None and process.returncode < 0:
         error = f"the process was killed (signal {-process.returncode}); out of memory?"
     elif error is None:

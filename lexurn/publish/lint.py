@@ -22,6 +22,9 @@ DECIMALS_ALLOWED = re.compile(
     r"```.*?```|\$\$.*?\$\$|`[^`]*`|\$[^$]*\$|\[[^\]]*\]\([^)]*\)", re.DOTALL
 )
 
+Checks = Iterator[tuple[bool, str]]
+"""Whether something is wrong, and the finding in that case."""
+
 
 def find_lint(path: Path) -> list[str]:
     """Return all findings on a chapter, given by its source, and its notebook."""
@@ -30,42 +33,39 @@ def find_lint(path: Path) -> list[str]:
     code = [cell for cell in chapter.cells if cell.cell_type == "code"]
     prose = "\n".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
     tagged = [cell.source for cell in code if "parameters" in cell.metadata.get("tags", [])]
-    return [
+    checks = [
         *_check_notebook(source, chapter),
         *_check_prose(prose),
-        *_check_code(source, code),
+        *_check_code(source, [cell.source for cell in code], tagged),
         *_check_parameters(tagged),
-        *_check_repository(source, code),
+        *_check_repository(source, code[0].source if code else ""),
     ]
+    return [finding for is_wrong, finding in checks if is_wrong]
 
 
-def parameter_line(name: str) -> str:
-    """Return a parameter's line in the parameters cell, with default and help of the settings."""
+def parameter_line(name: str, *, help_text: str = "") -> str:
+    """Return a parameter's line in the parameters cell, with the default of the settings.
+
+    The help is `help_text`, or else the help of the settings, and names all choices.
+    """
     schema = resolver.schema_of(name)
     default = schema["default"]
-    text = schema["description"]
-    if not _names_choices(text, schema):
+    text = help_text or schema["description"]
+    if not all(choice in text for choice in schema.get("enum", [])):
         text += ": " + ", ".join(schema["enum"])
     value = json.dumps(default) if isinstance(default, str) else repr(default)
     return f"{name}: {type(default).__name__} = {value}  # {text}"
 
 
-def _names_choices(text: str, schema: dict[str, Any]) -> bool:
-    return all(choice in text for choice in schema.get("enum", []))
-
-
-def _check_notebook(source: Path, chapter: Any) -> Iterator[str]:
+def _check_notebook(source: Path, chapter: Any) -> Checks:
     path = source.with_suffix(".ipynb")
     convert = f"jupytext --to ipynb book/{source.name}"
-    update = convert.replace("ipynb ", "ipynb --update ")
-    if chapter.metadata.get("kernelspec", {}).get("name") != "python3":
-        yield (
-            f"{source.name} has no kernelspec python3 in its header; "
-            "copy the header of another chapter"
-        )
-    if not path.exists():
-        yield f"{path.name} is missing; {update}"
-        return
+    update = f"jupytext --to ipynb --update book/{source.name}"
+    yield (
+        chapter.metadata.get("kernelspec", {}).get("name") != "python3",
+        f"{source.name} has no kernelspec python3 in its header; "
+        "copy the header of another chapter",
+    )
     try:
         notebook = jupytext.read(path)
         compare_notebooks(
@@ -76,28 +76,40 @@ def _check_notebook(source: Path, chapter: Any) -> Iterator[str]:
             raise_on_first_difference=False,
         )
     except NotebookDifference as difference:
-        yield f"{path.name} differs from {source.name} ({difference}); {update}"
-    except ValueError:
-        yield f"{path.name} cannot be read as a notebook; {convert}"
+        yield True, f"{path.name} differs from {source.name} ({difference}); {update}"
+    except FileNotFoundError:
+        yield True, f"{path.name} is missing; {update}"
         return
-    if any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells):
-        yield f"{path.name} has outputs or execution counts; {convert}"
+    except ValueError:
+        yield True, f"{path.name} cannot be read as a notebook; {convert}"
+        return
+    yield (
+        any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells),
+        f"{path.name} has outputs or execution counts; {convert}",
+    )
 
 
-def _check_prose(prose: str) -> Iterator[str]:
+def _check_prose(prose: str) -> Checks:
     without_code = re.sub(r"^```.*?^```", "", prose, flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ .*", without_code, re.MULTILINE)
     levels = [len(heading.partition(" ")[0]) for heading in headings]
-    if levels[:1] != [1]:
-        yield "it does not begin with a title; begin its first cell with `# ` and a title"
-    if levels.count(1) > 1:
-        yield f"it has {levels.count(1)} titles; begin all but the first with `## `"
+    yield (
+        levels[:1] != [1],
+        "it does not begin with a title; begin its first cell with `# ` and a title",
+    )
+    yield (
+        levels.count(1) > 1,
+        f"it has {levels.count(1)} titles; begin all but the first with `## `",
+    )
     for heading, level, previous in zip(headings[1:], levels[1:], levels, strict=False):
-        if level > previous + 1:
-            yield f"`{heading}` skips a level; begin it with `{'#' * (previous + 1)} `"
+        yield (
+            level > previous + 1,
+            f"`{heading}` skips a level; begin it with `{'#' * (previous + 1)} `",
+        )
     for line in re.findall(r"^.*\S - \*\*.*", prose, re.MULTILINE):
-        yield f"`{line}` has a second item; give each item of a list its own line"
-    yield from find_typed_numbers(prose)
+        yield True, f"`{line}` has a second item; give each item of a list its own line"
+    for finding in find_typed_numbers(prose):
+        yield True, finding
 
 
 def find_typed_numbers(prose: str) -> Iterator[str]:
@@ -111,69 +123,76 @@ def find_typed_numbers(prose: str) -> Iterator[str]:
             )
 
 
-def _check_code(source: Path, code: list[Any]) -> Iterator[str]:
-    for cell in code:
-        first = cell.source.partition("\n")[0]
-        n_lines = cell.source.count("\n") + 1
-        is_tagged = "parameters" in cell.metadata.get("tags", [])
-        has_parameters = is_tagged or first.startswith(resolver.INJECTED)
-        if n_lines > MAX_CELL_LINES and not has_parameters:
-            yield (
-                f"the cell `{first}` has {n_lines} lines, over {MAX_CELL_LINES}; "
-                "split it, or move a part into lexurn/"
-            )
-        if re.search(r"^\s*class \w+.*:", cell.source, re.MULTILINE):
-            yield f"the cell `{first}` defines a class; move it into lexurn/"
+def _check_code(source: Path, cells: list[str], tagged: list[str]) -> Checks:
+    for cell in cells:
+        first = cell.partition("\n")[0]
+        n_lines = cell.count("\n") + 1
+        has_parameters = cell in tagged or first.startswith(resolver.INJECTED)
+        yield (
+            n_lines > MAX_CELL_LINES and not has_parameters,
+            f"the cell `{first}` has {n_lines} lines, over {MAX_CELL_LINES}; "
+            "split it, or move a part into lexurn/",
+        )
+        yield (
+            bool(re.search(r"^\s*class \w+.*:", cell, re.MULTILINE)),
+            f"the cell `{first}` defines a class; move it into lexurn/",
+        )
     for number, line in enumerate(source.read_text().split("\n"), 1):
-        if len(line) > MAX_LINE_LENGTH:
-            yield f"line {number} has {len(line)} characters, over {MAX_LINE_LENGTH}; break it"
+        yield (
+            len(line) > MAX_LINE_LENGTH,
+            f"line {number} has {len(line)} characters, over {MAX_LINE_LENGTH}; break it",
+        )
 
 
-def _check_parameters(tagged: list[str]) -> Iterator[str]:
+def _check_parameters(tagged: list[str]) -> Checks:
     if len(tagged) != 1:
         yield (
+            True,
             f"{len(tagged) or 'no'} cells are tagged parameters; "
-            'put `# %% tags=["parameters"]` above one cell'
+            'put `# %% tags=["parameters"]` above one cell',
         )
         return
     lines = tagged[0].split("\n")
     mark = resolver.INJECTED
-    if not lines[0].startswith(mark) or lines[0].strip() == mark:
-        yield (
-            f"its parameters cell begins `{lines[0]}`; "
-            f"begin it with a line such as `{mark} of this chapter.`"
-        )
+    yield (
+        not lines[0].startswith(mark) or lines[0].strip() == mark,
+        f"its parameters cell begins `{lines[0]}`; "
+        f"begin it with a line such as `{mark} of this chapter.`",
+    )
     try:
         tree = ast.parse(tagged[0])
         resolver.check(resolver.differing_from_defaults(resolver.assignments(tree)))
     except SyntaxError as error:
         yield (
+            True,
             f"its parameters cell cannot be read: {error.msg}, line {error.lineno}; "
-            f"write `{parameter_line('seed')}`"
+            f"write `{parameter_line('seed')}`",
         )
-        return
     except ParameterError as error:
-        yield f"its parameters cell: {error}"
-        return
-    for node in tree.body:
-        line = lines[node.lineno - 1]
-        (name,) = resolver.assignments(ast.Module([node], []))
-        expected = parameter_line(name)
-        schema = resolver.schema_of(name)
-        code, _, text = line.partition("  # ")
-        has_own_help = "enum" in schema and _names_choices(text, schema)
-        if line != expected and not (has_own_help and expected.startswith(f"{code}  # ")):
-            yield f"`{line}` differs from lexurn/settings; write `{expected}`"
+        yield True, f"its parameters cell: {error}"
+    else:
+        for node in tree.body:
+            line = lines[node.lineno - 1]
+            (name,) = resolver.assignments(ast.Module([node], []))
+            # The help of a parameter with choices may have words of its own.
+            own_help = line.partition("  # ")[2] if "enum" in resolver.schema_of(name) else ""
+            expected = parameter_line(name)
+            yield (
+                line not in (expected, parameter_line(name, help_text=own_help)),
+                f"`{line}` differs from lexurn/settings; write `{expected}`",
+            )
 
 
-def _check_repository(source: Path, code: list[Any]) -> Iterator[str]:
+def _check_repository(source: Path, first_cell: str) -> Checks:
     repository = yaml.safe_load((source.parent.parent / "_config.yml").read_text())["repository"]
     address = f'REPOSITORY, TAG = "{repository["url"]}", "{repository["branch"]}"'
-    if not code or address not in code[0].source:
-        yield (
-            f"its first code cell must have `{address}`, as in _config.yml; "
-            "copy that cell from another chapter"
-        )
-    contents = (source.parent / "_toc.yml").read_text()
-    if not re.search(rf"^\s*- file: {source.stem}(\.\w+)?\s*(#.*)?$", contents, re.MULTILINE):
-        yield f"_toc.yml does not list it; add a line `- file: {source.stem}`"
+    yield (
+        address not in first_cell,
+        f"its first code cell must have `{address}`, as in _config.yml; "
+        "copy that cell from another chapter",
+    )
+    entry = rf"^\s*- file: {source.stem}(\.\w+)?\s*(#.*)?$"
+    yield (
+        not re.search(entry, (source.parent / "_toc.yml").read_text(), re.MULTILINE),
+        f"_toc.yml does not list it; add a line `- file: {source.stem}`",
+    )

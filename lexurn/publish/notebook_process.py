@@ -4,9 +4,8 @@
 
 The first line of its input is a JSON object with `source`, `result`, `parameters`, `folder` (the
 working directory) and `timeout` (seconds for one cell). Its output has JSON lines: for each cell
-the number `cell`, the number `n_cells` of all cells and the first line `text`; at the end, `error`
-("" for none). When its input ends, because the process that started it was stopped or killed, it
-shuts its kernel down and ends too.
+the number `cell` and the first line `text`; at the end, `error` ("" for none). When its input ends,
+because the process that started it was stopped or killed, it shuts its kernel down and ends too.
 """
 
 import json
@@ -16,8 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 # Seconds for one look at a channel. A single long wait can miss a message and hang
 # (jupyter/nbclient issue 312).
@@ -31,51 +29,30 @@ def main() -> None:
     job = json.loads(sys.stdin.readline())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=_end_with_input, daemon=True).start()
-
-    def report(**message: Any) -> None:
-        print(json.dumps(message), file=channel)
-
-    report(error=execute(job, report))
+    print(json.dumps({"error": execute(job, channel)}), file=channel)
 
 
-def execute(job: dict[str, Any], report: Callable[..., None]) -> str:
+def execute(job: dict[str, Any], channel: TextIO) -> str:
     """Execute a notebook by papermill; return one line about what failed, or an empty text."""
     import papermill
     from jupyter_client.channels import AsyncZMQSocketChannel
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from papermill.engines import NBClientEngine, papermill_engines
 
-    class ReportingEngine(NBClientEngine):
-        """Papermill's own engine; it also reports every cell that it starts."""
+    def report(cell: Any, cell_index: int) -> None:
+        print(json.dumps({"cell": cell_index + 1, "text": _first_line(cell.source)}), file=channel)
 
-        @classmethod
-        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
-            start_cell = nb_man.cell_start
-
-            def cell_start(cell: Any, cell_index: int, **rest: Any) -> None:
-                report(
-                    cell=cell_index + 1,
-                    n_cells=len(nb_man.nb.cells),
-                    text=_first_line(cell.source),
-                )
-                start_cell(cell, cell_index, **rest)
-
-            nb_man.cell_start = cell_start
-            return super().execute_managed_notebook(nb_man, kernel_name, **options)
-
-    papermill_engines.register("reporting", ReportingEngine)
     AsyncZMQSocketChannel.get_msg = poll_in_slices(AsyncZMQSocketChannel.get_msg)
     try:
         papermill.execute_notebook(
             job["source"],
             job["result"],
             job["parameters"],
-            engine_name="reporting",
             kernel_name="python3",
             progress_bar=False,
             cwd=job["folder"],
             execution_timeout=job["timeout"],
             iopub_timeout=60,
+            on_cell_start=report,
         )
     except papermill.PapermillExecutionError as error:
         return f"{error.ename}: {_first_line(error.evalue)}"
@@ -115,9 +92,10 @@ def _end_with_input() -> None:
     os._exit(1)
 
 
-def _first_line(text: str, *, max_length: int = 200) -> str:
+def _first_line(text: str) -> str:
+    """Return the first line that is not empty, with at most 200 characters."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return line if len(line) <= max_length else f"{line[: max_length - 2]} …"
+    return line if len(line) <= 200 else f"{line[:198]} …"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lexurn.base import paths
 from lexurn.publish import claims
 from lexurn.publish.dependencies import Chapter
 from lexurn.runs import store
@@ -20,11 +19,9 @@ EXECUTION = """# Execution
 What each chapter on this site was executed with. The page of a failed chapter shows its results up
 to the failure.
 
+| chapter | result | parameters | device | seconds | finished | commit | runs |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 """
-EXECUTION_COLUMNS = (
-    *("chapter", "result", "parameters", "device"),
-    *("seconds", "finished", "commit", "runs"),
-)
 
 CLAIMS = """# Claims
 
@@ -39,39 +36,27 @@ sets of urns; for a published number, ± is what its source states.
 *Not at this scale*: these chapters were executed with other settings than the band applies to.
 
 """
-CLAIM_COLUMNS = ("figure", "published", "exact", "ours", "band", "known before", "verdict")
+CLAIMS_OF_CHAPTER = """## From [{name}]({name})
+
+```{{table}}
+:class: claims
+
+| figure | published | exact | ours | band | known before | verdict |
+| --- | --- | --- | --- | --- | --- | --- |
+{rows}```
+
+"""
 
 MAX_RUNS = 6  # whose keys a row of the page on execution shows
 
 
 def execution_page(chapters: Sequence[Chapter]) -> str:
     """Return the page on what each chapter was executed with."""
-    rows = []
-    for chapter in chapters:
-        record = chapter.record
-        link = f"[{chapter.name}]({chapter.name})"
-        if not record:
-            rows.append([link, "not executed", *[""] * 6])
-            continue
-        parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items())
-        folders = {Path(name).parent for name in record["used"] if not name.startswith("tables")}
-        keys = sorted(map(store.key, folders))
-        runs = ", ".join(key[:6] for key in keys[:MAX_RUNS]) or "none"
-        if len(keys) > MAX_RUNS:
-            runs = f"{len(keys)}, among them {runs}"
-        rows.append(
-            [
-                link,
-                "**failed**" if record["failed"] else "done",
-                parameters or "the defaults",
-                record["device"],
-                f"{record['seconds']:.0f}",
-                record["finished"],
-                record["commit"],
-                runs,
-            ]
-        )
-    return EXECUTION + _markdown_table(EXECUTION_COLUMNS, rows)
+    rows = [
+        [f"[{chapter.name}]({chapter.name})", *_execution_cells(chapter.record)]
+        for chapter in chapters
+    ]
+    return EXECUTION + _table_rows(rows)
 
 
 def claims_page(chapters: Sequence[Chapter]) -> str:
@@ -80,20 +65,18 @@ def claims_page(chapters: Sequence[Chapter]) -> str:
     for chapter in chapters:
         recorded = chapter.record.get("claims", {})
         rows = [
-            _claim_row(claim, recorded.get(key))
+            _claim_cells(claim, recorded.get(key))
             for key, claim in claims.read().items()
             if claim.chapter == chapter.name
         ]
         if rows:
-            parts.append(f"## From [{chapter.name}]({chapter.name})\n\n")
-            table = _markdown_table(CLAIM_COLUMNS, rows)
-            parts.append(f"```{{table}}\n:class: claims\n\n{table}```\n\n")
+            parts.append(CLAIMS_OF_CHAPTER.format(name=chapter.name, rows=_table_rows(rows)))
     return "".join(parts)
 
 
 def headline(chapters: Sequence[Chapter]) -> str:
     """Return the landing page's text on the models' relative distances and the claims' verdicts."""
-    recorded = dict(ChainMap(*(chapter.record.get("claims", {}) for chapter in chapters)))
+    recorded = ChainMap(*(chapter.record.get("claims", {}) for chapter in chapters))
     measured = {
         kind: _measurement(recorded.get(f"headline/relative_distance_{kind}"))
         for kind in ("normal", "permuted", "lexical")
@@ -127,7 +110,8 @@ def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
     used = {name for record in executed for name in record["used"]}
     is_complete = all(record and not record["failed"] for record in records)
     is_at_scale = edition is not None and edition["scale"] == scale
-    if is_complete and is_at_scale and used and all(map(_is_published, used)):
+    is_published = used and all(store.is_published(store.stored(name).parent) for name in used)
+    if is_complete and is_at_scale and is_published:
         return (
             f"Published edition · scale {scale} · "
             f"models trained on {', '.join(edition['machines'])}, "
@@ -140,33 +124,45 @@ def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
     )
 
 
-def _markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    all_rows = [columns, ["---"] * len(columns), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in all_rows)
+def _table_rows(rows: Iterable[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def _execution_cells(record: Mapping[str, Any]) -> list[str]:
+    if not record:
+        return ["not executed", *[""] * 6]
+    parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items())
+    folders = {Path(name).parent for name in record["used"] if not name.startswith("tables")}
+    keys = sorted(map(store.key, folders))
+    runs = ", ".join(key[:6] for key in keys[:MAX_RUNS]) or "none"
+    if len(keys) > MAX_RUNS:
+        runs = f"{len(keys)}, among them {runs}"
+    return [
+        "**failed**" if record["failed"] else "done",
+        parameters or "the defaults",
+        record["device"],
+        f"{record['seconds']:.0f}",
+        record["finished"],
+        record["commit"],
+        runs,
+    ]
+
+
+def _claim_cells(claim: claims.Claim, recorded: Mapping[str, Any] | None) -> list[str]:
+    ours = _measurement(recorded)
+    published = [claim.published_text, claim.kind, claim.source]
+    figure = f'<a href="{claim.chapter}.html#figure-{claim.figure}">figure</a>'
+    return [
+        f"{claim.quantity} (`{claim.key}`), {figure if ours else 'not drawn'}",
+        "nothing" if claim.published is None else ", ".join(published),
+        ours.exact_text if ours else "",
+        f"{ours}, n = {ours.n}" if ours else "",
+        f"{claim.band}, {claim.scale}, n = {claim.n}",
+        "yes" if claim.known_before else "no",
+        recorded["verdict"].replace("refuted", "**refuted**") if ours else "not measured",
+    ]
 
 
 def _measurement(recorded: Mapping[str, Any] | None) -> claims.Measurement | None:
     fields = {name: value for name, value in (recorded or {}).items() if name != "verdict"}
     return claims.Measurement(**fields) if fields else None
-
-
-def _claim_row(claim: claims.Claim, recorded: Mapping[str, Any] | None) -> list[str]:
-    published = [claim.published_text, claim.kind, claim.source]
-    cells = [
-        ", ".join(published) if claim.published is not None else "nothing",
-        *("", ""),
-        f"{claim.band}, {claim.scale}, n = {claim.n}",
-        "yes" if claim.known_before else "no",
-    ]
-    ours = _measurement(recorded)
-    if not ours:
-        return [f"{claim.quantity} (`{claim.key}`), not drawn", *cells, "not measured"]
-    cells[1:3] = ours.exact_text, f"{ours}, n = {ours.n}"
-    figure = f'<a href="{claim.chapter}.html#figure-{claim.figure}">figure</a>'
-    verdict = recorded["verdict"].replace("refuted", "**refuted**")
-    return [f"{claim.quantity} (`{claim.key}`), {figure}", *cells, verdict]
-
-
-def _is_published(name: str) -> bool:
-    root = paths.published_results()
-    return root is not None and store.stored(name).resolve().is_relative_to(root.resolve())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lexurn.base import files, paths
 from lexurn.publish import pages, sphinx_extension
-from lexurn.publish.dependencies import Chapter, work_folder
+from lexurn.publish.dependencies import Chapter, replace_folder, work_folder
 
 
 class SiteError(RuntimeError):
@@ -27,15 +27,13 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
     `scale` is the name of the chapters' parameters; every page shows it. Raises SiteError if
     Jupyter Book fails, and then the previous site stays, and also if Jupyter Book warns.
     """
-    build = paths.build_folder()
     config = paths.root() / "_config.yml"
-    stage = build / "stage"
-    html = build / "html"
-    log = build / "jupyter-book.log"
+    stage = paths.build_folder() / "stage"
+    html = paths.build_folder() / "html"
+    log = paths.build_folder() / "jupyter-book.log"
     _stage_pages(stage, chapters, scale)
     key = _site_key(stage, config)
-    key_file = html / ".key"
-    if key_file.exists() and key_file.read_text() == key:
+    if (html / ".key").exists() and (html / ".key").read_text() == key:
         return False
     say("rendering")
     python_path = os.pathsep.join([str(paths.LIBRARY.parent), os.environ.get("PYTHONPATH", "")])
@@ -55,39 +53,32 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
         files.write(log, output)
         warnings = [line for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
         rendered = work / "_build" / "html"
-        pages_missing = [
-            chapter.name for chapter in chapters if not (rendered / f"{chapter.name}.html").exists()
-        ]
-        if pages_missing:
-            reason = [*warnings, f"pages missing: {', '.join(pages_missing)}"][0]
+        names = [chapter.name for chapter in chapters]
+        if missing := [name for name in names if not (rendered / f"{name}.html").exists()]:
+            reason = [*warnings, f"pages missing: {', '.join(missing)}"][0]
             raise SiteError(f"jupyter-book failed: {reason}; its whole output is in {log}")
-        if not process.returncode:
-            files.write(rendered / ".key", key)
-        previous = html.with_name("html-before")
-        shutil.rmtree(previous, ignore_errors=True)
-        with files.store_errors(html):
-            if html.exists():
-                html.rename(previous)
-            rendered.rename(html)
-        shutil.rmtree(previous, ignore_errors=True)
+        replace_folder(html, rendered)
     if process.returncode:
         reason = [*warnings, f"exit code {process.returncode}"][0]
         raise SiteError(
             f"the site is at {html}, but jupyter-book warned: {reason}; "
             f"its whole output is in {log}"
         )
+    files.write(html / ".key", key)
     return True
 
 
 def require_tools() -> None:
     """Raise SiteError if a package that renders the site is not installed."""
-    for name in ("papermill", "jupytext", "jupyter_book"):
+    problems = {
+        "papermill": "papermill is not installed",
+        "jupytext": "jupytext is not installed",
+        "jupyter_book": "jupyter-book is not installed",
+        "jupyter_book.cli": "the site needs version 1 of jupyter-book, got another one",
+    }
+    for name, problem in problems.items():
         if importlib.util.find_spec(name) is None:
-            raise SiteError(f"{name.replace('_', '-')} is not installed; pip install -e '.[book]'")
-    if importlib.util.find_spec("jupyter_book.cli") is None:
-        raise SiteError(
-            "the site needs version 1 of jupyter-book, got another one; pip install -e '.[book]'"
-        )
+            raise SiteError(f"{problem}; pip install -e '.[book]'")
 
 
 def _stage_pages(stage: Path, chapters: Sequence[Chapter], scale: str) -> None:

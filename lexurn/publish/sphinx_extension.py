@@ -71,9 +71,11 @@ def convert_docstring(
         if line.strip() and is_code != in_block:
             converted += ["::", ""] if is_code else [""]
             in_block = is_code
-        parts = [line] if in_block else re.split(r"`([^`]*)`", line)  # text and code in turn
-        if not in_block:
-            parts[::2] = [re.sub(r"([\\*|_])", r"\\\1", text) for text in parts[::2]]
-            parts[1::2] = [f"``{code}``" for code in parts[1::2]]
-        converted.append("".join(parts))
+        if not in_block:  # `code` gets double backticks, and special characters are escaped
+            line = re.sub(
+                r"`([^`]*)`|([\\*|_])",
+                lambda match: f"\\{match[2]}" if match[2] else f"``{match[1]}``",
+                line,
+            )
+        converted.append(line)
     lines[:] = converted

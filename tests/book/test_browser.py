@@ -14,7 +14,7 @@ import nbformat
 import pytest
 import yaml
 from click.testing import CliRunner
-from notebooks import outputs_of
+from notebooks import count_pictures, outputs_of
 
 from lexurn import cli
 from lexurn.base import files, paths
@@ -281,7 +281,7 @@ def test_every_picture_is_drawn_again_from_its_card_by_another_process(site, tmp
             (tmp_path / f"{stem}.json").write_text(json.dumps(card.about))
             (tmp_path / f"{stem}.csv").write_bytes(card.table)
             wanted[stem] = card.about["pictures"]
-        n_pictures += len(cards.picture_hashes(notebook))
+        n_pictures += count_pictures(notebook)
     assert n_pictures == sum(map(len, wanted.values())) > 60
     stem = "04_analysis-scores"
     about, table = ((tmp_path / f"{stem}.{ending}").read_text() for ending in ("json", "csv"))

@@ -1,5 +1,6 @@
-"""Our numbers beside the published numbers and the bands of their claims, as a plot needs them."""
+"""Our numbers beside the published numbers and bands of their claims, for a plot and in words."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import pandas as pd
@@ -20,3 +21,16 @@ def numbers(measured: Mapping[str, claims.Measurement]) -> pd.DataFrame:
         for key, ours in measured.items()
     ]
     return pd.DataFrame(rows).astype({"published": float, "spread": float})
+
+
+def summary(measured: Mapping[str, claims.Measurement]) -> str:
+    """Record our numbers; return a sentence with the number of each verdict and the refuted claims.
+
+    See `claims.record`.
+    """
+    verdicts = claims.record(measured)
+    text = ", ".join(
+        f"{number} {verdict}" for verdict, number in Counter(verdicts.values()).items()
+    )
+    refuted = [key for key, verdict in verdicts.items() if verdict == "refuted"]
+    return f"Of {len(verdicts)} claims, {text}{': ' * bool(refuted)}{', '.join(refuted)}."
