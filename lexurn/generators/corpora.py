@@ -6,11 +6,11 @@ a folder      with train.txt, valid.txt and test.txt, in UTF-8
 """
 
 import threading
-import urllib.error
-import urllib.request
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from lexurn.base import files, paths
 from lexurn.base.errors import ParameterError, suggestion
@@ -103,10 +103,9 @@ def check_reachable(address: str) -> None:
     errors = [TimeoutError(f"no answer from {address} within {TIMEOUT} s")]
 
     def request() -> None:
-        head = urllib.request.Request(address, method="HEAD")
         try:
-            with suppress(urllib.error.HTTPError):  # an error status is an answer too
-                urllib.request.urlopen(head, timeout=TIMEOUT).close()
+            with suppress(HTTPError):  # an error status is an answer too
+                urlopen(Request(address, method="HEAD"), timeout=TIMEOUT).close()
             errors.clear()
         except Exception as error:
             errors[:] = [error]

@@ -1,4 +1,4 @@
-"""Exact predictors of formal languages, where letter counts decide, and for two kinds of brackets.
+"""Exact predictors of formal languages: those in which letter counts decide, and bracket languages.
 
 Row t has seen tokens[:, :t]. Before EOS, SOS and PAD have probability 0; after EOS, PAD has
 probability 1. So the rows of a sequence add up to the log-probability of its string. After a prefix
