@@ -6,23 +6,21 @@ a folder      with train.txt, valid.txt and test.txt, in UTF-8
 """
 
 import threading
-import urllib.error
-import urllib.request
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from lexurn.base import files, paths
-from lexurn.settings.resolver import ParameterError, suggestion
+from lexurn.base.errors import ParameterError, suggestion
 
 SPLITS = ("train", "valid", "test")
 
 WIKITEXT = ("Salesforce/wikitext", "wikitext-2-v1")
 HUB = "https://huggingface.co"
 HUB_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
-
-TIMEOUT = 1.5
-"""Seconds within which a server must answer."""
+TIMEOUT = 1.5  # seconds within which a server must answer
 
 
 @cache
@@ -102,20 +100,19 @@ def check_reachable(address: str) -> None:
 
     Libraries that load from the server would try for much longer.
     """
-    outcome: list[Exception | None] = [TimeoutError(f"no answer from {address} within {TIMEOUT} s")]
+    errors = [TimeoutError(f"no answer from {address} within {TIMEOUT} s")]
 
     def request() -> None:
-        head = urllib.request.Request(address, method="HEAD")
         try:
-            with suppress(urllib.error.HTTPError):  # an error status is an answer too
-                urllib.request.urlopen(head, timeout=TIMEOUT).close()
-            outcome[0] = None
+            with suppress(HTTPError):  # an error status is an answer too
+                urlopen(Request(address, method="HEAD"), timeout=TIMEOUT).close()
+            errors.clear()
         except Exception as error:
-            outcome[0] = error
+            errors[:] = [error]
 
     # a thread, because the timeout of urlopen does not cover the resolution of names
     thread = threading.Thread(target=request, daemon=True)
     thread.start()
     thread.join(TIMEOUT)
-    if outcome[0] is not None:
-        raise OSError(str(outcome[0]))
+    if errors:
+        raise OSError(str(errors[0]))

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool
-from torch import Generator, Tensor
 
+from lexurn.base.errors import ParameterError
 from lexurn.base.seeding import numpy_generator
 from lexurn.base.shapes import Tokens
 from lexurn.generators.rules import (
@@ -66,24 +66,27 @@ class Language:
     def vocab_size(self) -> int:
         return FIRST_LETTER + len(self.letters)
 
-    def sample(self, n: int, *, max_length: int, generator: Generator) -> Tokens:
+    def sample(self, n: int, *, max_length: int, generator: torch.Generator) -> Tokens:
         """Draw `n` strings as sequences (n, max_length + 1) with EOS and PAD.
 
-        Raises ValueError if no string has at most `max_length` letters.
+        Raises ParameterError if no string has at most `max_length` letters.
         """
         self.check_length(max_length)
         strings = self.draw_strings(n, max_length, numpy_generator(generator))
         return to_sequences(strings, length=max_length + 1)
 
-    def check_length(self, max_length: int) -> None:
-        """Raise ValueError if no string has at most `max_length` letters."""
+    def check_length(self, max_length: int, *, name: str = "max_length") -> None:
+        """Raise ParameterError if no string has at most `max_length` letters.
+
+        `name` is the parameter that sets the length.
+        """
         if max_length < self.min_length:
-            raise ValueError(
+            raise ParameterError(
                 f"{self.name} has no string of at most {max_length} letters; "
-                f"use max_length {self.min_length} or more"
+                f"use {name} {self.min_length} or more"
             )
 
-    def obeys_rules(self, tokens: Tokens) -> Bool[Tensor, "batch rules"]:
+    def obeys_rules(self, tokens: Tokens) -> Bool[torch.Tensor, "batch rules"]:
         """Return whether each string obeys each rule; other tokens than letters break all rules."""
         letters = to_letters(tokens, n_letters=len(self.letters))
         has_letters_only = (letters != -2).all(-1)
@@ -105,12 +108,12 @@ class Language:
                 f"{self.name} has the letters {self.letters}, got {' '.join(foreign)}; "
                 "use only the letters of the language"
             )
-        numbers = [[self.letters.index(letter) for letter in string] for string in strings]
+        numbers = [list(map(self.letters.index, string)) for string in strings]
         return to_sequences(numbers, length=length)
 
     def decode(self, tokens: Tokens) -> list[str]:
         """Return the strings of sequences up to EOS, with ? for every token that is no letter."""
-        spelling = {i: letter for i, letter in enumerate(self.letters)} | {-1: "", -2: "?"}
+        spelling = dict(enumerate(self.letters)) | {-1: "", -2: "?"}
         rows = to_letters(tokens, n_letters=len(self.letters)).tolist()
         return ["".join(map(spelling.get, row)) for row in rows]
 
@@ -171,10 +174,9 @@ def _draw_brackets(n_types: int, *, nested: bool) -> StringSampler:
         for cap in (2 * rng.integers(1, max_length // 2, n, endpoint=True)).tolist():
             string, stack = [], []
             while (stack or not string) if nested else len(string) < cap:
-                can_open = len(string) + len(stack) < cap
-                options = list(range(0, 2 * n_types, 2)) if can_open else []
+                openings = range(0, 2 * n_types, 2) if len(string) + len(stack) < cap else ()
                 closable = stack[-1:] if nested else sorted(set(stack))
-                options += [opening + 1 for opening in closable]
+                options = [*openings, *(opening + 1 for opening in closable)]
                 letter = options[rng.integers(len(options))]
                 string.append(letter)
                 if letter % 2:

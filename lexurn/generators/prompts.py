@@ -17,7 +17,6 @@ from itertools import compress, product
 
 import torch
 from jaxtyping import Int64
-from torch import Tensor
 
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
@@ -46,7 +45,9 @@ def prompts(name: str) -> dict[str, Tokens]:
     }
 
 
-def split_prompts(prompts: Tokens) -> tuple[Int64[Tensor, "some time"], Int64[Tensor, "rest time"]]:
+def split_prompts(
+    prompts: Tokens,
+) -> tuple[Int64[torch.Tensor, "some time"], Int64[torch.Tensor, "rest time"]]:
     """Split prompts into the half that training may complete and the half that it never sees.
 
     The two halves are always the same.

@@ -1,22 +1,34 @@
 """Rules that strings obey or break, independent of the generators of strings.
 
 Every rule has two forms: a predicate of a whole batch, which is fast, and an automaton that reads
-one string letter by letter, for exact enumeration. A test compares the two on all short strings.
+one string letter by letter, for exact enumeration: the strings of one length pass through few
+states, so sums over all strings become sums over states. A test compares the two forms on all short
+strings.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from lexurn.generators.automata import Automaton
-
 Letters = Int64[Tensor, "batch time"]
 """Strings as letter numbers 0, 1, …; −1 after the end of a string, −2 for any other token."""
 
 Mask = Bool[Tensor, "batch"]
+
+
+@dataclass(frozen=True)
+class Automaton:
+    """A start state, a transition function, and a predicate of accepting states.
+
+    The states may be any hashable values, and need not be finitely many.
+    """
+
+    start: Hashable
+    step: Callable[[Hashable, int], Hashable]
+    accepts: Callable[[Hashable], bool]
 
 
 @dataclass(frozen=True)
@@ -80,8 +92,8 @@ def equal_counts(text: str, *alphabet: int) -> Rule:
             for count, letter in zip(excess, alphabet[1:], strict=True)
         )
 
-    start = (0,) * (len(alphabet) - 1)
-    return Rule(text, predicate, Automaton(start, step, lambda excess: not any(excess)))
+    automaton = Automaton((0,) * (len(alphabet) - 1), step, lambda excess: not any(excess))
+    return Rule(text, predicate, automaton)
 
 
 def in_order(text: str, *alphabet: int) -> Rule:

@@ -8,8 +8,6 @@ add up to the log-probability of its string, and padding costs nothing.
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
-from torch.nn.functional import pad
 
 from lexurn.base.shapes import LogProbs, Tokens
 from lexurn.generators.rules import Letters
@@ -41,7 +39,7 @@ def to_letters(tokens: Tokens, *, n_letters: int) -> Letters:
     return torch.where(is_letter, tokens - FIRST_LETTER, -2).masked_fill(is_over, -1)
 
 
-def string_lengths(tokens: Tokens) -> Tensor:
+def string_lengths(tokens: Tokens) -> torch.Tensor:
     """Return the number of tokens before EOS in each sequence (batch); all without an EOS."""
     return ((tokens == EOS).cumsum(-1) == 0).sum(-1)
 
@@ -54,7 +52,7 @@ def mask_special_tokens(logits: LogProbs) -> LogProbs:
 
 def force_padding(log_probs: LogProbs, tokens: Tokens) -> LogProbs:
     """Return the log-probabilities with probability 1 for PAD in every row that has seen EOS."""
-    is_over = pad((tokens[:, :-1] == EOS).cumsum(-1) > 0, (1, 0))
+    is_over = torch.nn.functional.pad((tokens[:, :-1] == EOS).cumsum(-1) > 0, (1, 0))
     ids = torch.arange(log_probs.shape[-1], device=log_probs.device)
     certain_pad = torch.where(ids == PAD, 0.0, -torch.inf).to(log_probs.dtype)
     return torch.where(is_over[..., None], certain_pad, log_probs)

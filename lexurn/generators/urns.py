@@ -42,15 +42,10 @@ class Urns:
             )
 
     @property
-    def vocab_size(self) -> int:
-        return self.n_colors
-
-    @property
     def alphas(self) -> list[float]:
         """The concentration of each colour."""
-        if isinstance(self.alpha, int | float):
-            return [float(self.alpha)] * self.n_colors
-        return list(self.alpha)
+        is_one = isinstance(self.alpha, int | float)
+        return [float(self.alpha)] * self.n_colors if is_one else list(self.alpha)
 
     def log_evidence(self, tokens: Tokens) -> Float64[Tensor, "batch"]:
         """Return ln p(x_0, …, x_{T−1}), in nats, with the urn integrated out:
@@ -85,11 +80,6 @@ class Urns:
     def out_of_distribution(self, n: int, length: int, *, generator: Generator) -> Tokens:
         """Draw `n` sequences, each from a fresh urn, as if there were infinitely many tasks."""
         return self.sample(self.sample_tasks(n, generator=generator), length, generator=generator)
-
-    def relabel(self, tokens: Tokens, *, generator: Generator) -> Tokens:
-        """Rename the colours of every sequence by a uniform permutation of its own."""
-        scores = torch.rand(len(tokens), self.n_colors, generator=generator, device=tokens.device)
-        return scores.argsort(-1).gather(1, tokens)
 
     def low_entropy(self, length: int) -> Tokens:
         """Return the constant sequences, one per colour."""

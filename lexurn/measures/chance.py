@@ -12,8 +12,8 @@ from math import nan
 import pandas as pd
 
 from lexurn.base.shapes import Tokens
-from lexurn.generators.automata import Automaton
 from lexurn.generators.languages import LANGUAGES, Language
+from lexurn.generators.rules import Automaton
 from lexurn.generators.strings import FIRST_LETTER
 
 

@@ -4,11 +4,17 @@ Generalizing   G: Bayes under the Dirichlet prior of urns             counting.p
 Memorizing     M: Bayes under a finite pool of urns                   counting.py
 Symmetrized    S: Bayes under the pool with all relabeled colours     symmetrized.py
 Uniform, Empirical   constant and empirical frequencies               counting.py
+RenamingMixture      Bayes under all renamings of the tokens          combining.py
 grammars.oracle      the exact law of a formal language               grammars.py
-ngrams, relabelled   n-grams, renamed tokens
+ngrams               frequencies of tokens and of pairs               ngrams.py
 """
 
-from lexurn.predictors.combining import Average, cache_predictions, mean_prediction
+from lexurn.predictors.combining import (
+    Average,
+    RenamingMixture,
+    cache_predictions,
+    mean_prediction,
+)
 from lexurn.predictors.counting import Empirical, Generalizing, Memorizing, Uniform
 from lexurn.predictors.symmetrized import MAX_COLORS, Symmetrized
 
@@ -18,6 +24,7 @@ __all__ = [
     "Empirical",
     "Generalizing",
     "Memorizing",
+    "RenamingMixture",
     "Symmetrized",
     "Uniform",
     "cache_predictions",

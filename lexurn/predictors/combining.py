@@ -1,14 +1,17 @@
-"""Predictors made of other predictors: an average, and a cache of predictions."""
+"""Predictors made of other predictors: an average, a mixture over renamings, and a cache."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import permutations
 from math import log
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from lexurn.base.divergences import as_double
 from lexurn.base.shapes import LogProbs, Predictor, Tokens
+
+MAX_PERMUTED = 5  # tokens that are permuted at most: 5! = 120 renamings
 
 
 class Average:
@@ -23,14 +26,53 @@ class Average:
     def __call__(self, tokens: Tokens) -> LogProbs:
         return mean_prediction(self.predict_each(tokens))
 
-    def predict_each(self, tokens: Tokens) -> Float[Tensor, "predictors batch time vocab"]:
+    def predict_each(self, tokens: Tokens) -> Float[torch.Tensor, "predictors batch time vocab"]:
         """Return the prediction of every single predictor."""
         return torch.stack([as_double(predictor(tokens)) for predictor in self.predictors])
 
 
-def mean_prediction(log_probs: Float[Tensor, "predictors batch time vocab"]) -> LogProbs:
+def mean_prediction(log_probs: Float[torch.Tensor, "predictors batch time vocab"]) -> LogProbs:
     """Return the log of the mean probability."""
     return log_probs.logsumexp(0) - log(len(log_probs))
+
+
+class RenamingMixture:
+    """The best prediction when tokens have been renamed by an unknown permutation.
+
+    Given a predictor p, every renaming π of the last `n_permuted` tokens has the same prior
+    probability; the first `n_special` tokens keep their names:
+
+        p̄(v | x) = Σ_π w_π p(π(v) | π(x)),      w_π ∝ Π_s p(π(x_s) | π(x_<s))
+
+    This is the Bayes optimum of a lexical model, and of a model trained on label-permuted
+    sequences. For urns it is S, which `Symmetrized` computes without all permutations. Where the
+    predictor gives probability 0 to the sequence under every renaming, all renamings have equal
+    weight.
+    """
+
+    def __init__(self, predictor: Predictor, *, n_permuted: int, n_special: int = 0):
+        if n_permuted > MAX_PERMUTED:
+            raise ValueError(
+                f"n_permuted must be at most {MAX_PERMUTED}, because all renamings are summed, "
+                f"got {n_permuted}; use a smaller vocabulary"
+            )
+        self.predictor = predictor
+        orders = permutations(range(n_special, n_special + n_permuted))
+        self.renamings = torch.tensor(  # renamings vocab
+            [[*range(n_special), *order] for order in orders]
+        )
+
+    def __call__(self, tokens: Tokens) -> LogProbs:
+        log_probs = []
+        log_weights = []
+        for renaming in self.renamings.to(tokens.device):
+            log_probs.append(as_double(self.predictor(renaming[tokens]))[..., renaming])
+            token_log_probs = log_probs[-1].gather(-1, tokens[..., None])[:, :-1, 0]
+            log_weights.append(torch.nn.functional.pad(token_log_probs.cumsum(-1), (1, 0)))
+        log_weights = torch.stack(log_weights)  # renamings batch time
+        is_impossible = (log_weights == -torch.inf).all(0)
+        log_weights = log_weights.masked_fill(is_impossible, 0.0).log_softmax(0)
+        return (torch.stack(log_probs) + log_weights[..., None]).logsumexp(0)
 
 
 class CachedPredictor:
@@ -43,14 +85,11 @@ class CachedPredictor:
     def __init__(self, predictor: Predictor, sequences: Iterable[Tokens]):
         self.predictor = predictor
         self.sequences = list(sequences)
-        self.predictions: dict[int, LogProbs] = {}
+        self.predict_once = cache(predictor)  # tensors are equal keys if they are one object
 
     def __call__(self, tokens: Tokens) -> LogProbs:
-        if not any(tokens is known for known in self.sequences):
-            return self.predictor(tokens)
-        if id(tokens) not in self.predictions:
-            self.predictions[id(tokens)] = self.predictor(tokens)
-        return self.predictions[id(tokens)]
+        is_known = any(tokens is known for known in self.sequences)
+        return self.predict_once(tokens) if is_known else self.predictor(tokens)
 
 
 def cache_predictions(

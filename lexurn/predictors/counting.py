@@ -15,13 +15,11 @@ anything inside `Generalizing`, `Memorizing` or `Uniform` changes published numb
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from lexurn.base.shapes import Counts, LogProbs, Pool, Tokens, check_tokens
 from lexurn.generators.urns import Urns
 
-CHUNK = 2**18
-"""The largest number of float64 values in a temporary: 2 MiB stay in the cache and are reused."""
+CHUNK = 2**18  # float64 values in a temporary at most: 2 MiB stay in the cache and are reused
 
 
 def prefix_counts(tokens: Tokens, n_colors: int) -> Counts:
@@ -94,7 +92,7 @@ class Empirical:
         return (counts / counts.sum(-1, keepdim=True)).log_()
 
 
-def floored_log(probs: Tensor) -> Tensor:
+def floored_log(probs: torch.Tensor) -> torch.Tensor:
     """Return ln max(p, 1e-300), so that 0 · ln 0 = 0 in products of counts with logs.
 
     An urn that cannot give an observed ball keeps a likelihood of about e^−690 per such ball. This

@@ -1,16 +1,15 @@
 """The oracle of each formal language: the exact law of the next token under the generator.
 
-CountingOracle      baN, bbaN, aNbN, aNbNcN, abN, aNbM    (lexurn.predictors.oracles)
-NestedOracle        dyck, parentheses, brackets           (lexurn.predictors.brackets)
-InterleavedOracle   cs_dyck                               (lexurn.predictors.brackets)
+CountingOracle      baN, bbaN, aNbN, aNbNcN, abN, aNbM
+NestedOracle        dyck, parentheses, brackets
+InterleavedOracle   cs_dyck
 """
 
 import numpy as np
 from scipy.special import gammaln
 
 from lexurn.generators.languages import LANGUAGES
-from lexurn.predictors.brackets import InterleavedOracle, NestedOracle
-from lexurn.predictors.oracles import CountingOracle, Oracle
+from lexurn.predictors.oracles import CountingOracle, InterleavedOracle, NestedOracle, Oracle
 
 
 def oracle(name: str, *, max_length: int) -> Oracle:
@@ -83,9 +82,8 @@ def _equal_count_probs(counts: np.ndarray, max_length: int) -> np.ndarray:
 
 def _even_count_probs(counts: np.ndarray, max_length: int) -> np.ndarray:
     """Return the probability of a length and an even number of a's, with one b or more."""
-    n_a, n_b = counts
-    length = n_a + n_b
-    is_possible = (n_b >= 1) & (length <= max_length) & (n_a % 2 == 0)
+    length = counts.sum(0)
+    is_possible = (counts[1] >= 1) & (length <= max_length) & (counts[0] % 2 == 0)
     n_choices = np.maximum(length - 1, 0) // 2 + 1
     return np.where(is_possible, 1 / (max_length * n_choices), 0.0)
 

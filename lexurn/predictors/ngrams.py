@@ -10,7 +10,6 @@ text best.
 import numpy as np
 import torch
 from jaxtyping import Float64
-from torch import Tensor
 
 from lexurn.base.shapes import LogProbs, Tokens, check_tokens
 
@@ -22,7 +21,7 @@ class Unigram:
 
     def __init__(self, tokens: np.ndarray, vocab_size: int):
         counts = torch.from_numpy(np.bincount(tokens, minlength=vocab_size)).double() + 1
-        self.log_probs: Float64[Tensor, vocab] = (counts / counts.sum()).log()
+        self.log_probs: Float64[torch.Tensor, vocab] = (counts / counts.sum()).log()
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         check_tokens(tokens, len(self.log_probs))
@@ -32,19 +31,17 @@ class Unigram:
 class Bigram:
     """Predict every token by its frequency after the last token, smoothed by the unigram.
 
-    `validation` is the text that chooses the strength among `STRENGTHS`; with None it is the first.
+    `validation` is the text that chooses the strength among `STRENGTHS`.
     """
 
-    def __init__(
-        self, tokens: np.ndarray, vocab_size: int, *, validation: np.ndarray | None = None
-    ):
+    def __init__(self, tokens: np.ndarray, vocab_size: int, *, validation: np.ndarray):
         self.unigram = Unigram(tokens, vocab_size).log_probs
         counts = _count_pairs(tokens, vocab_size)
         totals = counts.sum(-1, keepdim=True)
         tables = ((counts + s * self.unigram.exp()) / (totals + s) for s in STRENGTHS)
-        weights = 0 if validation is None else _count_pairs(validation, vocab_size)
+        weights = _count_pairs(validation, vocab_size)
         best = max(tables, key=lambda table: float((weights * table.log()).sum()))
-        self.log_probs: Float64[Tensor, "vocab vocab"] = best.log()
+        self.log_probs: Float64[torch.Tensor, "vocab vocab"] = best.log()
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         check_tokens(tokens, len(self.unigram))
@@ -52,7 +49,7 @@ class Bigram:
         return torch.cat([first_row, self.log_probs.to(tokens.device)[tokens[:, :-1]]], 1)
 
 
-def _count_pairs(tokens: np.ndarray, vocab_size: int) -> Float64[Tensor, "vocab vocab"]:
+def _count_pairs(tokens: np.ndarray, vocab_size: int) -> Float64[torch.Tensor, "vocab vocab"]:
     pairs = tokens[:-1].astype(np.int64) * vocab_size + tokens[1:]
-    counts = np.bincount(pairs, minlength=vocab_size**2)
-    return torch.from_numpy(counts).double().view(vocab_size, vocab_size)
+    counts = np.bincount(pairs, minlength=vocab_size**2).reshape(vocab_size, vocab_size)
+    return torch.from_numpy(counts).double()

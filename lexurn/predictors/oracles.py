@@ -1,4 +1,4 @@
-"""Exact predictors of formal languages: the base class, and the case in which letter counts decide.
+"""Exact predictors of formal languages: those in which letter counts decide, and bracket languages.
 
 Row t has seen tokens[:, :t]. Before EOS, SOS and PAD have probability 0; after EOS, PAD has
 probability 1. So the rows of a sequence add up to the log-probability of its string. After a prefix
@@ -10,15 +10,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from jaxtyping import Float64
-from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
 from lexurn.base.shapes import LogProbs, Tokens, check_tokens
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.rules import Letters
+from lexurn.generators.rules import Letters, read_brackets
 from lexurn.generators.strings import EOS, FIRST_LETTER, force_padding, to_letters
 
-Probs = Float64[Tensor, "batch rows choices"]
+Probs = Float64[torch.Tensor, "batch rows choices"]
 """Probabilities, up to a factor per row, of each letter and of EOS (last); rows = letters + 1."""
 
 
@@ -73,26 +72,23 @@ class CountingOracle(Oracle):
         string_probs: Callable[[np.ndarray], np.ndarray],
     ):
         super().__init__(name, max_length)
-        n_letters = len(max_counts)
         self.shape = tuple(count + 2 for count in max_counts)  # the last index has no mass
-        self.counts = np.stack(np.indices(self.shape)).reshape(n_letters, -1)  # letters cells
+        self.counts = np.indices(self.shape).reshape(self.n_letters, -1)  # letters cells
         self.totals = self.counts.sum(0)
         self.string_probs = string_probs(self.counts).astype(float)
         self.may_follow = np.stack(
             [
                 may_follow(letter, self.counts) & (self.counts[letter] <= max_counts[letter])
-                for letter in range(n_letters)
+                for letter in range(self.n_letters)
             ]
         )
         # cell + strides[i] has one letter i more
-        self.strides = np.array([int(np.prod(self.shape[i + 1 :])) for i in range(n_letters)])
+        self.strides = np.array([int(np.prod(self.shape[i + 1 :])) for i in range(self.n_letters)])
         mass = self.string_probs.copy()
         for total in range(self.totals.max() - 1, -1, -1):
             for cells, next_cells in self.transitions(total):
                 mass[cells] += mass[next_cells]
-        next_mass = np.stack(
-            [np.append(mass[stride:], np.zeros(stride)) for stride in self.strides]
-        )
+        next_mass = [np.append(mass[stride:], np.zeros(stride)) for stride in self.strides]
         letter_mass = np.where(self.may_follow, next_mass, 0.0)
         self.table = torch.from_numpy(np.stack([*letter_mass, self.string_probs], -1))
 
@@ -104,10 +100,74 @@ class CountingOracle(Oracle):
         return [(c, c + stride) for c, stride in zip(allowed, self.strides, strict=True)]
 
     def law(self, letters: Letters) -> Probs:
-        read = one_hot(letters.clamp_min(0), self.n_letters).cumsum(1)
-        counts = pad(read, (0, 0, 1, 0)).minimum(torch.tensor(self.shape) - 1)
-        cells = (counts * torch.from_numpy(self.strides)).sum(-1)  # batch rows
+        counts = pad(one_hot(letters.clamp_min(0), self.n_letters).cumsum(1), (0, 0, 1, 0))
+        indices = counts.minimum(torch.tensor(self.shape) - 1)
+        cells = (indices * torch.from_numpy(self.strides)).sum(-1)  # batch rows
         may_follow = torch.from_numpy(self.may_follow.T)[cells[:, :-1]]  # batch time letters
         is_allowed = may_follow.gather(-1, letters.clamp_min(0)[..., None])[..., 0]
         is_prefix = pad(is_allowed.long().cumprod(-1), (1, 0), value=1)
         return self.table[cells] * is_prefix[..., None]
+
+
+class NestedOracle(Oracle):
+    """The oracle of nested brackets, whose generator draws a cap m that decides when to close.
+
+    Openings and the matching closing bracket are equally probable while 2 · (openings so far) < m;
+    from then on the matching closing bracket is certain. After o openings the cap is 2o, or one of
+    the max_length / 2 − o larger caps. Every closing bracket since the last opening was certain
+    under the cap 2o, and had probability 1 / (types + 1) under the larger caps.
+    """
+
+    def law(self, letters: Letters) -> Probs:
+        n_types = self.n_letters // 2
+        tops, depths, is_prefix = read_brackets(letters)  # each batch rows
+        rows = torch.arange(depths.shape[1])
+        opens = pad(letters % 2 == 0, (1, 0))
+        n_opened = opens.cumsum(-1)
+        n_closed = rows - torch.where(opens, rows, 0).cummax(-1).values  # since the last opening
+        is_complete = (depths == 0) & (rows > 0)
+        goes_on = pad(is_complete, (1, 0))[:, :-1].cumsum(-1) > 0  # after a complete string
+        is_prefix &= ~goes_on & (2 * n_opened <= self.max_length)
+        n_larger = (self.max_length // 2 - n_opened).clamp_min(0)
+        odds = n_larger * (n_types + 1.0) ** -n_closed.double()
+        free = (odds / (1 + odds))[..., None]  # the posterior probability of a larger cap
+        choices = torch.arange(self.n_letters + 1)
+        is_opening = (choices % 2 == 0) & (choices < self.n_letters)
+        law = free / (n_types + 1) * is_opening
+        law = torch.where(choices == tops[..., None] + 1, 1 - free * n_types / (n_types + 1), law)
+        law[is_complete] = (choices == self.n_letters).double()
+        law[:, 0] = is_opening / n_types
+        return law * is_prefix[..., None]
+
+
+class InterleavedOracle(Oracle):
+    """The oracle of interleaved brackets: strings of exactly m letters, with a drawn length m.
+
+    Openings and possible closing brackets are equally probable while 2 · (openings so far) < m;
+    from then on only closing brackets come. As in `NestedOracle`, m is 2o or larger, and the
+    closing brackets since the last opening decide between the two.
+    """
+
+    def law(self, letters: Letters) -> Probs:
+        counts = pad(one_hot(letters.clamp_min(0), 4).cumsum(1), (0, 0, 1, 0))  # batch rows 4
+        depths = counts[..., 0::2] - counts[..., 1::2]  # batch rows 2
+        n_opened = counts[..., 0] + counts[..., 2]
+        is_prefix = (depths >= 0).all(-1).long().cumprod(-1).bool()
+        is_prefix &= 2 * n_opened <= self.max_length
+        is_open = (depths > 0).double()
+        n_open = is_open.sum(-1)
+        closes = letters % 2 == 1
+        steps = ((n_open + 2) / n_open.clamp_min(1)).log()[:, :-1]
+        log_odds = pad(torch.where(closes, steps, 0.0).cumsum(-1), (1, 0))
+        opening_rows = torch.where(closes, 0, torch.arange(1, letters.shape[1] + 1))
+        last_opening = pad(opening_rows.cummax(-1).values, (1, 0))
+        n_larger = (self.max_length // 2 - n_opened).clamp_min(0)
+        odds = n_larger * torch.exp(-(log_odds - log_odds.gather(-1, last_opening)))
+        free = torch.where(n_opened == 0, 1.0, odds / (1 + odds))[..., None]  # batch rows 1
+        if_free = free / (2 + n_open[..., None])
+        if_bound = (1 - free) / n_open[..., None].clamp_min(1)
+        closing = (if_free + if_bound) * is_open  # batch rows 2
+        brackets = torch.stack([if_free.expand_as(depths), closing], -1).flatten(-2)  # ( ) [ ]
+        # with nothing open, a string ends unless its length m is larger
+        ends = torch.where(n_open == 0, 1 - free[..., 0], 0.0)
+        return torch.cat([brackets, ends[..., None]], -1) * is_prefix[..., None]

@@ -28,11 +28,8 @@ from torch.nn.functional import pad
 from lexurn.base.shapes import LogProbs, Pool, Tokens
 from lexurn.predictors.counting import Memorizing, check_urns, floored_log, prefix_counts
 
-ENUMERABLE = 4
-"""The largest number of colours for which sums over V! relabelings are faster than subsets."""
-
-CHUNK = 2**21
-"""The largest number of sums over subsets that are held in memory at once: 16 MiB."""
+ENUMERABLE = 4  # colours at most for which sums over V! relabelings are faster than subsets
+CHUNK = 2**21  # sums over subsets that are held in memory at once, at most: 16 MiB
 
 MAX_COLORS = 12
 """The largest number of colours for which sums over 2^V subsets take acceptable time."""

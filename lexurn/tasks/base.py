@@ -7,9 +7,10 @@ never changes training, and models with equal task and seed are compared on the 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Generator, Tensor
 
-from lexurn.base.seeding import generator as stream
+from lexurn.base import seeding
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.settings import Settings
 
@@ -31,6 +32,9 @@ class Task(ABC):
 
     first_row: int = 1
     """The first row of means over rows: 1 where row 0 is the same for all sequences."""
+
+    sequence_weights: Callable[[Tokens], Tensor] | None = None
+    """The weight of each sequence (batch) in the training loss; None: all are alike."""
 
     def __init__(self, settings: Settings, *, tensors: Mapping[str, Tensor] | None = None):
         self.settings = settings
@@ -64,15 +68,11 @@ class Task(ABC):
 
     def validation(self) -> Tokens:
         """Return the sequences that choose the best weights, and nothing else."""
-        training = self.settings.training
-        length = self.settings.task.context_length + 1
-        generator = stream(training.seed, "validation")
-        return self.sample(training.n_test_samples, length, generator=generator)
-
-    @property
-    def sequence_weights(self) -> Callable[[Tokens], Tensor] | None:
-        """The weight of each sequence (batch) in the training loss; None: all are alike."""
-        return None
+        return self.sample(
+            self.settings.training.n_test_samples,
+            self.length,
+            generator=self.stream("validation"),
+        )
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -85,6 +85,11 @@ class Task(ABC):
         return {}
 
     @property
+    def length(self) -> int:
+        """The number of tokens of a whole sequence: context_length + 1."""
+        return self.settings.task.context_length + 1
+
+    @property
     def vocab_size(self) -> int:
         """The number of tokens, special ones included."""
         return self.settings.task.vocab_size
@@ -93,3 +98,20 @@ class Task(ABC):
     def token_names(self) -> list[str]:
         """Names of the tokens for figures; empty where a token is called by its number."""
         return []
+
+    def stream(self, *name: str) -> Generator:
+        """Return the random stream of this name under the run's seed."""
+        return seeding.generator(self.settings.training.seed, *name)
+
+    def rename(self, tokens: Tokens, *, generator: Generator) -> Tokens:
+        """Return every sequence with its symbols renamed by a uniform permutation of its own.
+
+        Only with `label_permuted`; the names of special tokens stay.
+        """
+        if not self.settings.task.label_permuted:
+            return tokens
+        n_special = self.settings.task.n_special
+        shape = (len(tokens), self.vocab_size - n_special)
+        order = torch.rand(shape, generator=generator, device=tokens.device).argsort(-1)
+        special = torch.arange(n_special, device=tokens.device).expand(len(tokens), -1)
+        return torch.cat([special, order + n_special], 1).gather(1, tokens)

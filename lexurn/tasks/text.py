@@ -3,21 +3,15 @@
 The best predictor is unknown here. The references are counts of single tokens and of pairs.
 """
 
-from collections.abc import Mapping
-
 import torch
-from torch import Generator, Tensor
 
 from lexurn.base.errors import ParameterError
-from lexurn.base.seeding import generator as stream
 from lexurn.base.shapes import Predictor, Tokens
-from lexurn.generators import text
+from lexurn.generators.text import Text, blocks, load, windows
 from lexurn.predictors.ngrams import Bigram, Unigram
-from lexurn.settings import Settings
 from lexurn.tasks.base import Task
 
-MAX_BIGRAM_TOKENS = 4096
-"""The largest vocabulary whose pairs are counted: their table is the square of it."""
+MAX_BIGRAM_TOKENS = 4096  # of the largest vocabulary whose pairs are counted, in its square
 
 
 class TextTask(Task):
@@ -28,21 +22,19 @@ class TextTask(Task):
     splits = ("test",)
     optimum = ""
 
-    def __init__(self, settings: Settings, *, tensors: Mapping[str, Tensor] | None = None):
-        super().__init__(settings)
-        self.text = text.load(settings.task)
+    @property
+    def text(self) -> Text:
+        return load(self.settings.task)
 
     def check(self) -> None:
         super().check()
-        task = self.settings.task
-        length = task.context_length + 1
         for split in ("train", "valid", "test"):
             n_tokens = len(self.text.tokens(split))
-            if n_tokens < length:
+            if n_tokens < self.length:
                 raise ParameterError(
-                    f"context_length={length - 1} needs texts of {length} tokens or more, but "
-                    f"{split} of corpus={task.corpus} has {n_tokens}; lower "
-                    "context_length, or use a longer text"
+                    f"context_length={self.length - 1} needs texts of {self.length} tokens or "
+                    f"more, but {split} of corpus={self.settings.task.corpus} has {n_tokens}; "
+                    "lower context_length, or use a longer text"
                 )
 
     @property
@@ -53,9 +45,9 @@ class TextTask(Task):
     def fingerprint(self) -> dict[str, str]:
         return self.text.fingerprint
 
-    def sample(self, n: int, length: int, *, generator: Generator) -> Tokens:
-        tokens = text.windows(self.text.tokens("train"), n, length, generator=generator)
-        return self._relabel(tokens, generator) if self.settings.task.label_permuted else tokens
+    def sample(self, n: int, length: int, *, generator: torch.Generator) -> Tokens:
+        tokens = windows(self.text.tokens("train"), n, length, generator=generator)
+        return self.rename(tokens, generator=generator)
 
     def held_out(self) -> dict[str, Tokens]:
         """Return evenly spaced sequences of the test text: n_test_samples, or all that it has."""
@@ -63,26 +55,26 @@ class TextTask(Task):
 
     def validation(self) -> Tokens:
         """Return sequences of the validation text, with renamed tokens where training has them."""
-        tokens = self._spaced("valid")
-        draws = stream(self.settings.training.seed, "validation")
-        return self._relabel(tokens, draws) if self.settings.task.label_permuted else tokens
+        return self.rename(self._spaced("valid"), generator=self.stream("validation"))
 
     def references(self) -> dict[str, Predictor]:
         """Return counts of the training text: of tokens, and of pairs if there is room for them."""
         tokens = self.text.tokens("train")
         references: dict[str, Predictor] = {"unigram": Unigram(tokens, self.vocab_size)}
         if self.vocab_size <= MAX_BIGRAM_TOKENS:
-            other = self.text.tokens("valid")
-            references["bigram"] = Bigram(tokens, self.vocab_size, validation=other)
+            references["bigram"] = Bigram(
+                tokens, self.vocab_size, validation=self.text.tokens("valid")
+            )
         return references
 
-    def _relabel(self, tokens: Tokens, generator: Generator) -> Tokens:
-        """Return every sequence with its tokens renamed by a uniform permutation of its own."""
-        renamed = [torch.randperm(self.vocab_size, generator=generator)[row] for row in tokens]
-        return torch.stack(renamed)
+    def rename(self, tokens: Tokens, *, generator: torch.Generator) -> Tokens:
+        """Rename as every task does, but sequence by sequence, because vocabularies are large."""
+        if not self.settings.task.label_permuted:
+            return tokens
+        size = self.vocab_size
+        return torch.stack([torch.randperm(size, generator=generator)[row] for row in tokens])
 
     def _spaced(self, split: str) -> Tokens:
-        length = self.settings.task.context_length + 1
-        sequences = text.blocks(self.text.tokens(split), length)
+        sequences = blocks(self.text.tokens(split), self.length)
         n = min(self.settings.training.n_test_samples, len(sequences))
         return sequences[torch.arange(n) * len(sequences) // n]

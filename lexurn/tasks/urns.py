@@ -7,14 +7,12 @@ from torch import Generator, Tensor
 
 from lexurn import predictors
 from lexurn.base.errors import ParameterError
-from lexurn.base.seeding import generator as stream
 from lexurn.base.shapes import Pool, Predictor, Tokens
 from lexurn.generators.urns import Urns
 from lexurn.settings import Settings
 from lexurn.tasks.base import Task
 
-MAX_OPERATIONS = 4e10
-"""Operations of the sums over subsets that S may take: about a minute."""
+MAX_OPERATIONS = 4e10  # of the sums over subsets that S may take: about a minute
 
 
 class UrnsTask(Task):
@@ -29,18 +27,13 @@ class UrnsTask(Task):
         urns = settings.task
         self.prior = Urns(urns.n_colors, urns.alpha)
         self.target = Urns(urns.n_colors, urns.target_alpha or urns.alpha)
-        self.pool = tensors["urns"] if tensors and "urns" in tensors else self._draw_pool()
-
-    def _draw_pool(self) -> Pool | None:
-        """Return the training urns (tasks colors); None where every sequence has a fresh one."""
-        urns = self.settings.task
-        if urns.n_tasks == 0:
-            return None
-        if urns.thetas:
+        # the training urns (tasks colors); None where every sequence has a fresh one
+        self.pool: Pool | None = (tensors or {}).get("urns")
+        if self.pool is None and urns.thetas:
             heads = torch.tensor(urns.thetas, dtype=torch.float64)
-            return torch.stack([1 - heads, heads], -1)
-        seed = self.settings.training.seed
-        return self.prior.sample_tasks(urns.n_tasks, generator=stream(seed, "urns"))
+            self.pool = torch.stack([1 - heads, heads], -1)
+        elif self.pool is None and urns.n_tasks:
+            self.pool = self.prior.sample_tasks(urns.n_tasks, generator=self.stream("urns"))
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -56,36 +49,28 @@ class UrnsTask(Task):
             tokens = self.prior.out_of_distribution(n, length, generator=generator)
         else:
             tokens = self.prior.in_distribution(self.pool, n, length, generator=generator)
-        if self.settings.task.label_permuted:
-            tokens = self.prior.relabel(tokens, generator=generator)
-        return tokens
+        return self.rename(tokens, generator=generator)
 
     def held_out(self) -> dict[str, Tokens]:
         """Return new sequences of the pool, a fresh urn for every sequence, and the constant
         sequences, one per colour."""
         n = self.settings.training.n_test_samples
-        seed = self.settings.training.seed
-        length = self.settings.task.context_length + 1
-        fresh = stream(seed, "held out", "out of distribution")
-        tokens = {
-            "out_of_distribution": self.target.out_of_distribution(n, length, generator=fresh),
-            "low_entropy": self.target.low_entropy(length),
-        }
+        tokens = {}
         if self.pool is not None:
-            inside = stream(seed, "held out", "in distribution")
-            pool = self.target.in_distribution(self.pool, n, length, generator=inside)
-            tokens = {"in_distribution": pool, **tokens}
+            tokens["in_distribution"] = self.target.in_distribution(
+                self.pool, n, self.length, generator=self.stream("held out", "in distribution")
+            )
+        tokens["out_of_distribution"] = self.target.out_of_distribution(
+            n, self.length, generator=self.stream("held out", "out of distribution")
+        )
+        tokens["low_entropy"] = self.target.low_entropy(self.length)
         return tokens
 
     def validation(self) -> Tokens:
         if not self.settings.task.target_alpha:
             return super().validation()
-        training = self.settings.training
-        return self.target.out_of_distribution(
-            training.n_test_samples,
-            self.settings.task.context_length + 1,
-            generator=stream(training.seed, "validation"),
-        )
+        n = self.settings.training.n_test_samples
+        return self.target.out_of_distribution(n, self.length, generator=self.stream("validation"))
 
     def references(self) -> dict[str, Predictor]:
         """Return G always, and M and S where there is a pool.
@@ -99,9 +84,7 @@ class UrnsTask(Task):
         }
         if self.pool is not None:
             references["memorizing"] = predictors.Memorizing(self.pool)
-            n_rows = (
-                2 * self.settings.training.n_test_samples * (self.settings.task.context_length + 1)
-            )
+            n_rows = 2 * self.settings.training.n_test_samples * self.length
             operations = n_rows * len(self.pool) * n_colors * 2**n_colors
             if n_colors <= predictors.MAX_COLORS and operations < MAX_OPERATIONS:
                 references["symmetrized"] = predictors.Symmetrized(self.pool)

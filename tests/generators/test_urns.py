@@ -5,8 +5,10 @@ import pytest
 import torch
 from scipy.stats import chisquare, kstest
 
+from lexurn import tasks
 from lexurn.base.seeding import generator
 from lexurn.generators.urns import Urns
+from lexurn.settings.resolver import check
 
 
 def test_urns_follow_the_dirichlet_prior():
@@ -60,14 +62,17 @@ def test_low_entropy_sequences_are_constant():
 
 
 def test_relabelling_renames_each_sequence_by_a_uniform_permutation_of_its_own():
+    task = tasks.build(check({"n_colors": 3, "label_permuted": True}))
     tokens = Urns(3).out_of_distribution(6000, 9, generator=generator(0, "x"))
-    renamed = Urns(3).relabel(tokens, generator=generator(1, "x"))
+    renamed = task.rename(tokens, generator=generator(1, "x"))
     assert (renamed[:, :, None] == renamed[:, None]).equal(
         tokens[:, :, None] == tokens[:, None]
     )  # same positions equal
-    orders = Urns(3).relabel(torch.arange(3).repeat(6000, 1), generator=generator(1, "x"))
+    orders = task.rename(torch.arange(3).repeat(6000, 1), generator=generator(1, "x"))
     _, counts = orders.unique(dim=0, return_counts=True)
     assert len(counts) == 6 and chisquare(counts.numpy()).pvalue > 1e-4
+    plain = tasks.build(check({"n_colors": 3}))
+    assert plain.rename(tokens, generator=generator(1, "x")).equal(tokens)
 
 
 def test_streams_are_functions_of_seed_and_name():

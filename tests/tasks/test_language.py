@@ -12,9 +12,8 @@ from lexurn.chapters.rules.string_probs import string_entropy
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import prompts, split_prompts
 from lexurn.generators.strings import EOS, FIRST_LETTER, PAD, string_lengths
-from lexurn.predictors import Generalizing, Memorizing, Symmetrized
+from lexurn.predictors import Generalizing, Memorizing, RenamingMixture, Symmetrized
 from lexurn.predictors.grammars import oracle
-from lexurn.predictors.relabelled import RenamingMixture
 from lexurn.runs import fit
 from lexurn.settings.resolver import check
 from lexurn.tasks import language

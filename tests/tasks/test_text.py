@@ -14,7 +14,7 @@ from lexurn.base import files
 from lexurn.base.seeding import generator
 from lexurn.chapters.geometry import token_geometry
 from lexurn.chapters.train import one_run
-from lexurn.generators import corpora, text, tokenization
+from lexurn.generators import corpora, text
 from lexurn.measures import perplexity
 from lexurn.predictors import Uniform
 from lexurn.predictors.ngrams import STRENGTHS, Bigram, Unigram
@@ -77,8 +77,8 @@ def test_text_comes_back_from_its_tokens(task):
 
 
 def test_a_byte_pair_encoding_is_learned_from_its_text_alone_and_again_the_same():
-    one, again = (tokenization.train_bpe("to be or not to be, " * 50, 262) for _ in range(2))
-    other = tokenization.train_bpe("all the world's a stage, " * 50, 262)
+    one, again = (text.train_bpe("to be or not to be, " * 50, 262) for _ in range(2))
+    other = text.train_bpe("all the world's a stage, " * 50, 262)
     assert one.fingerprint == again.fingerprint != other.fingerprint
     assert max(map(len, one.pieces)) > 1 and len(one.encode("to be or")) < 8
     for foreign in ("été", "日本", "\x00\n "):
@@ -87,11 +87,11 @@ def test_a_byte_pair_encoding_is_learned_from_its_text_alone_and_again_the_same(
     with pytest.raises(
         ParameterError, match="n_tokens=2000 is too large: the pairs of the training text give only"
     ):
-        tokenization.train_bpe("to be", 2000)
+        text.train_bpe("to be", 2000)
 
 
 def test_characters_that_are_foreign_are_named():
-    letters = tokenization.build_char_tokenizer(["abc", "cd"])
+    letters = text.build_char_tokenizer(["abc", "cd"])
     assert letters.pieces == (b"a", b"b", b"c", b"d") and letters.encode("dab") == [3, 0, 1]
     with pytest.raises(ValueError, match="the tokenizer char has no 'é'"):
         letters.encode("abé")
@@ -121,7 +121,7 @@ def test_counts_are_those_of_a_loop():
                 table[a, b] = (sum(pair == (a, b) for pair in pairs) + s * first[b]) / (n + s)
         return table
 
-    found = Bigram(tokens, size)(sequences).exp()
+    found = Bigram(tokens, size, validation=tokens)(sequences).exp()
     assert torch.allclose(found[:, 0], torch.tensor(first).double())
     assert torch.allclose(found[:, 1:], loop(1)[sequences[:, :-1]])
     for other in ([0, 1, 1, 2, 1, 0, 1, 1, 2], [3, 0, 3, 3, 0, 2]):  # like the text, and unlike it
@@ -275,7 +275,7 @@ def test_without_network_wikitext_is_refused_at_once(monkeypatch):
         "train.txt, valid.txt and test.txt",
     ):
         assert said in str(caught.value)
-    monkeypatch.setattr(tokenization, "GPT2_HOST", "http://127.0.0.1:9")
+    monkeypatch.setattr(text, "GPT2_HOST", "http://127.0.0.1:9")
     monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
     with pytest.raises(
         ParameterError, match="use tokenizer bpe, which is trained here, or set TIKTOKEN_CACHE_DIR"
@@ -308,8 +308,8 @@ def test_gpt2s_encoding_is_its_own(tmp_path, monkeypatch):
         content = (Path(DATA) / "gpt2-bpe" / name).read_bytes()
         (tmp_path / hashlib.sha1(address.encode()).hexdigest()).write_bytes(content)
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    tokenizer = tokenization.load_gpt2()
-    assert len(tokenizer.pieces) == tokenization.GPT2_TOKENS == TextSettings.GPT2_TOKENS
+    tokenizer = text.load_gpt2()
+    assert len(tokenizer.pieces) == TextSettings.GPT2_TOKENS
     assert (
         tokenizer.encode("Hello world") == [15496, 995]
         and tokenizer.decode([15496, 995]) == "Hello world"
