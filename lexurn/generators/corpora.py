@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from lexurn.base import files, paths
-from lexurn.settings.resolver import ParameterError, suggestion
+from lexurn.base.errors import ParameterError, suggestion
 
 SPLITS = ("train", "valid", "test")
 

@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
+from lexurn.base.errors import ParameterError
 from lexurn.generators.corpora import check_reachable
-from lexurn.settings.resolver import ParameterError
 
 GPT2_TOKENS = 50_257
 GPT2_HOST = "https://openaipublic.blob.core.windows.net"
