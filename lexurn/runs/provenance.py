@@ -18,7 +18,7 @@ def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, An
     """Return the provenance of a training that begins, ready for JSON, without date and seconds."""
     head = commit()
     return {
-        "command": resolver.papermill_command(settings),
+        "command": resolver.papermill_command("02_train", settings.changed()),
         "commit": head,
         "dirty": is_changed() if head else None,
         "training_version": TRAINING_VERSION,

@@ -36,7 +36,7 @@ from lexurn.base.version import __version__
 from lexurn.base.yaml_files import read_yaml
 from lexurn.runs import fit
 from lexurn.runs.tracking import NullTracker
-from lexurn.settings import KINDS, Settings, flat_names, flat_of_kind, registry, resolver
+from lexurn.settings import KINDS, Settings, flat_names, registry, resolver
 
 MIN_SCALED = {"n_steps": 1, "eval_every": 16}
 """Settings that `read` scales, with their least values: evaluations must not fill a training."""
@@ -285,4 +285,4 @@ def _point(flat: dict[str, Any]) -> Settings:
         raise ParameterError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     if clash := {"lex", "label_permuted"} & flat.keys():
         raise ParameterError(f"kind says what {min(clash)} is; leave {min(clash)} out")
-    return resolver.check(flat | flat_of_kind(kind))
+    return resolver.check(flat | KINDS[kind])

@@ -26,7 +26,7 @@ from lexurn.settings.backbones import (
 from lexurn.settings.fields import Real, Section, Whole
 from lexurn.settings.key import TRAINING_VERSION
 from lexurn.settings.registry import flat_names, register
-from lexurn.settings.run_settings import KINDS, Settings, flat_of_kind
+from lexurn.settings.run_settings import KINDS, Settings
 from lexurn.settings.tasks import (
     LETTERS,
     LanguageSettings,
@@ -61,6 +61,5 @@ __all__ = [
     "Whole",
     "XLSTMSettings",
     "flat_names",
-    "flat_of_kind",
     "register",
 ]

@@ -72,56 +72,49 @@ class TransformerSettings(BackboneSettings):
         n_post = self.n_layers // 4
         return ("post",) * n_post + ("pre",) * (self.n_layers - n_post)
 
-    @model_validator(mode="after")
-    def _widths_count(self) -> "TransformerSettings":
-        if self.mlp == "none" and self.d_mlp:
-            raise ValueError(
+    def conflicts(self) -> list[tuple[bool, str]]:
+        is_rotary = self.positions == "rotary"
+        step = self.n_heads * (2 if is_rotary else 1)
+        divisor = "twice n_heads (rotary positions rotate pairs)" if is_rotary else "n_heads"
+        below = max(self.d_model // step, 1) * step
+        return [
+            (
+                self.mlp == "none" and self.d_mlp > 0,
                 f"d_mlp counts only with an MLP, got d_mlp={self.d_mlp} and mlp=none; "
-                "leave d_mlp out"
-            )
-        if self.mlp == "none" and self.mlp_dropout:
-            raise ValueError(
+                "leave d_mlp out",
+            ),
+            (
+                self.mlp == "none" and self.mlp_dropout > 0,
                 f"mlp_dropout counts only with an MLP, got mlp_dropout={self.mlp_dropout} and "
-                "mlp=none; leave it out"
-            )
-        if self.norm == "none" and self.norm_placement != "pre":
-            raise ValueError(
-                f"norm_placement counts only with norms, got norm_placement={self.norm_placement} "
-                "and norm=none; leave norm_placement out, or use norm layer"
-            )
-        if self.norm_placement == "mix" and self.n_layers < 4:
-            raise ValueError(
+                "mlp=none; leave it out",
+            ),
+            (
+                self.norm == "none" and self.norm_placement != "pre",
+                "norm_placement counts only with norms, got norm_placement="
+                f"{self.norm_placement} and norm=none; leave norm_placement out, or use norm layer",
+            ),
+            (
+                self.norm_placement == "mix" and self.n_layers < 4,
                 "n_layers must be 4 or more for norm_placement=mix, post in the first quarter, got "
-                f"{self.n_layers}; use n_layers 4, or another norm_placement"
-            )
-        if self.positions in ("rotary", "none", "sinusoidal") and not self.positions_trained:
-            raise ValueError(
+                f"{self.n_layers}; use n_layers 4, or another norm_placement",
+            ),
+            (
+                self.positions in ("rotary", "none", "sinusoidal") and not self.positions_trained,
                 "positions_trained counts only for positions that are a table, got positions="
                 f"{self.positions}; leave positions_trained out, or use positions learned, "
-                "integer, linear or log"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _heads_fit(self) -> "TransformerSettings":
-        if self.d_head:
-            if self.positions == "rotary" and self.d_head % 2:
-                raise ValueError(
-                    "d_head must be even with rotary positions, which rotate pairs, got "
-                    f"{self.d_head}; use d_head {self.d_head + 1}"
-                )
-            return self
-        step = self.n_heads * (2 if self.positions == "rotary" else 1)
-        if self.d_model % step:
-            below = max(self.d_model // step, 1) * step
-            divisor = "n_heads"
-            if step > self.n_heads:
-                divisor = "twice n_heads (rotary positions rotate pairs)"
-            raise ValueError(
+                "integer, linear or log",
+            ),
+            (
+                is_rotary and self.d_head % 2 == 1,
+                "d_head must be even with rotary positions, which rotate pairs, got "
+                f"{self.d_head}; use d_head {self.d_head + 1}",
+            ),
+            (
+                self.d_head == 0 and self.d_model % step > 0,
                 f"d_model must be a multiple of {divisor}, got d_model={self.d_model} and "
-                f"n_heads={self.n_heads}; use d_model {below} or {below + step}"
-            )
-        return self
+                f"n_heads={self.n_heads}; use d_model {below} or {below + step}",
+            ),
+        ]
 
 
 class PositionFreeSettings(BackboneSettings):
@@ -189,7 +182,7 @@ class XLSTMSettings(PositionFreeSettings):
         return 64 * ceil(1.3 * self.d_model / 64)
 
     @model_validator(mode="after")
-    def _blocks_are_there(self) -> "XLSTMSettings":
+    def _blocks_and_heads_fit(self) -> "XLSTMSettings":
         foreign = [block for block in self.slstm_at if not 0 <= block < self.n_layers]
         if foreign:
             more = f", or n_layers {max(foreign) + 1}" if min(foreign) >= 0 else ""
@@ -197,19 +190,14 @@ class XLSTMSettings(PositionFreeSettings):
                 f"slstm_at must name blocks from 0 to n_layers - 1 = {self.n_layers - 1}, got "
                 f"{foreign[0]}; use another{more}"
             )
-        if list(self.slstm_at) != sorted(set(self.slstm_at)):
+        blocks = sorted(set(self.slstm_at))
+        if list(self.slstm_at) != blocks:
             raise ValueError(
                 f"slstm_at must name each block once, in their order, got {list(self.slstm_at)}; "
-                f"use {sorted(set(self.slstm_at))}"
+                f"use {blocks}"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _heads_fit(self) -> "XLSTMSettings":
-        widths = (
-            {"the inner width of mLSTM": self.inner} if len(self.slstm_at) < self.n_layers else {}
-        )
-        widths |= {"d_model": self.d_model} if self.slstm_at else {}
+        widths = {"the inner width of mLSTM": self.inner} if len(blocks) < self.n_layers else {}
+        widths |= {"d_model": self.d_model} if blocks else {}
         for what, width in widths.items():
             # the norm of a head of one channel would leave nothing of it
             if width % self.n_heads or width < 2 * self.n_heads:

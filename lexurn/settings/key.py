@@ -23,11 +23,7 @@ def key_of(parts: Mapping[str, Section]) -> str:
     for section, part in parts.items():
         values = part.model_dump(mode="json")
         for name, field in type(part).model_fields.items():
-            if name != "name" and values[name] != _as_json(key_default_of(field)):
+            if name != "name" and values[name] != key_default_of(field):
                 content[f"{section}.{name}"] = values[name]
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _as_json(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value

@@ -101,16 +101,10 @@ def entries(section: str) -> Mapping[str, Entry]:
     return _ENTRIES[section]
 
 
-def settings_class(section: str, name: Any) -> type[Section]:
-    """Return the settings class of this name. Raises ValueError, with the names that there are."""
-    known = entries(section)
-    if name not in known:
-        raise ValueError(f"{section} must be one of {', '.join(known)}, got {name!r}")
-    return known[name].settings
-
-
 def settings_classes(section: str) -> list[type[Section]]:
     """Return the settings classes of a section, the default first."""
+    if section in FIXED:
+        return [FIXED[section]]
     return list(dict.fromkeys(entry.settings for entry in entries(section).values()))
 
 
@@ -150,7 +144,7 @@ def flat_names() -> dict[str, str]:
     owners: dict[str, str] = {}
     for section in (*CHOICES, *FIXED):
         names = [section] if section in CHOICES else []
-        for settings in settings_classes(section) if section in CHOICES else [FIXED[section]]:
+        for settings in settings_classes(section):
             names += [field for field in settings.model_fields if field != "name"]
         for name in names:
             if owners.setdefault(name, section) != section:
@@ -162,9 +156,11 @@ def flat_names() -> dict[str, str]:
 
 def owners(name: str) -> list[type[Section]]:
     """Return the settings classes that have a flat name."""
-    section = flat_names()[name]
-    classes = settings_classes(section) if section in CHOICES else [FIXED[section]]
-    return [settings for settings in classes if name in settings.model_fields]
+    return [
+        settings
+        for settings in settings_classes(flat_names()[name])
+        if name in settings.model_fields
+    ]
 
 
 @cache

@@ -12,37 +12,19 @@ cell is run again. A later cell wins, as in Python.
 import ast
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from lexurn.base import paths, session
-from lexurn.base.errors import ParameterError, suggestion
+from lexurn.base.errors import ParameterError
 from lexurn.base.yaml_files import read_yaml
-from lexurn.settings.messages import error_message, explain, schema_of, suggest_parameter
+from lexurn.settings.names import check_names, error_message, explain, schema_of
 from lexurn.settings.registry import CHOICES, entries, flat_names, owners
-from lexurn.settings.renamed import RENAMED
 from lexurn.settings.run_settings import Settings
-
-__all__ = [
-    "INJECTED",
-    "ParameterError",
-    "RunningChapter",
-    "assignments",
-    "chapter_names",
-    "check",
-    "check_each",
-    "differing_from_defaults",
-    "papermill_command",
-    "read",
-    "read_parts",
-    "resolve",
-    "schema_of",
-    "suggestion",
-]
 
 INJECTED = "# Parameters"
 """First line of the cell that papermill injects; a chapter's own parameters cell starts with it."""
@@ -60,7 +42,8 @@ class RunningChapter:
     def command(self) -> str:
         """The command that executes the chapter with these settings again."""
         changed = self.settings.changed(study=True)
-        return _papermill(self.name, {k: v for k, v in changed.items() if k not in self.fixed})
+        given = {name: value for name, value in changed.items() if name not in self.fixed}
+        return papermill_command(self.name, given)
 
 
 def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings:
@@ -71,17 +54,17 @@ def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings
     the chapter's mapping, and a line says so. Raises ParameterError.
     """
     given: dict[str, Any] = {}
-    chapters = chapter_names() | {chapter}
     for values, is_injected in _parameter_cells():
-        own = _split_off_mappings(values, chapters, "").get(chapter, {})
-        for name in own.keys() & values.keys():
+        common, mappings = _split(values, chapter)
+        own = mappings.get(chapter, {})
+        for name in own.keys() & common.keys():
             print(
-                f"{name}: {values[name]!r}, given directly, wins over {own[name]!r}, given for "
+                f"{name}: {common[name]!r}, given directly, wins over {own[name]!r}, given for "
                 f"{chapter}"
             )
-        given |= own | values
+        given |= own | common
         if not is_injected:  # a default that stands in the chapter's own cell was not asked for
-            before = {name: value for name, value in given.items() if name not in values}
+            before = {name: value for name, value in given.items() if name not in common}
             given = before | differing_from_defaults(given)
     fixed = fixed or {}
     for name in CHOICES.keys() & fixed.keys() & given.keys():
@@ -90,7 +73,9 @@ def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings
                 f"{name} is {fixed[name]} in this chapter, got {given[name]!r}; leave {name} out"
             )
     settings = check(given | fixed)
-    session.current().chapter = RunningChapter(_file_name(chapter), settings, tuple(fixed))
+    session.current().chapter = RunningChapter(
+        _chapters().get(chapter, chapter), settings, tuple(fixed)
+    )
     return settings
 
 
@@ -99,9 +84,7 @@ def check(values: Mapping[str, Any]) -> Settings:
 
     Raises ParameterError, which names the first thing that is wrong and its remedy.
     """
-    values = _known(values)
-    for section in CHOICES.keys() & values.keys():
-        _require_registered(section, values[section])
+    values = check_names(values)
     try:
         return Settings.from_flat(values)
     except ValidationError as error:
@@ -116,13 +99,12 @@ def check_each(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises ParameterError, but not for values that do not go together.
     """
     checked = {}
-    for name, value in _known(values).items():
+    for name, value in check_names(values).items():
         if name in CHOICES:
-            _require_registered(name, value)
-            checked[name] = value
-            continue
-        field = owners(name)[0].model_fields[name]
-        adapter = TypeAdapter(Annotated[field.annotation, "a setting", *field.metadata])
+            adapter = TypeAdapter(Literal[*entries(name)])
+        else:
+            field = owners(name)[0].model_fields[name]
+            adapter = TypeAdapter(Annotated[field.annotation, "a setting", *field.metadata])
         try:
             checked[name] = adapter.dump_python(adapter.validate_python(value), mode="json")
         except ValidationError:
@@ -145,30 +127,23 @@ def read_parts(path: str | Path, chapter: str) -> tuple[dict[str, Any], dict[str
     """Return what a params file holds for all chapters, and what for one; see `read`."""
     content = read_yaml(Path(path)) or {}
     if not isinstance(content, dict):
-        kind = type(content).__name__
-        raise ParameterError(f"{path} must hold `name: value` lines, got a {kind}")
-    mappings = _split_off_mappings(content, chapter_names() | {chapter}, f"{path}: ")
+        raise ParameterError(
+            f"{path} must hold `name: value` lines, got a {type(content).__name__}"
+        )
+    common, mappings = _split(content, chapter, f"{path}: ")
     for name, mapping in mappings.items():
-        if twice := content.keys() & mapping.keys():
+        if twice := common.keys() & mapping.keys():
             raise ParameterError(
                 f"{path}: {min(twice)} stands at the top level and under {name}; keep one of the "
                 "two"
             )
-    return content, mappings.get(chapter, {})
+    return common, mappings.get(chapter, {})
 
 
-def chapter_names() -> set[str]:
-    """Return the names of the book's chapters, without their numbers; none outside a repository."""
-    try:
-        sources = (paths.root() / "book").glob("[0-9][0-9]_*.py")
-        return {path.stem.partition("_")[2] for path in sources}
-    except FileNotFoundError:
-        return set()
-
-
-def papermill_command(settings: Settings) -> str:
-    """Return the command that makes this run again."""
-    return _papermill("02_train", settings.changed())
+def papermill_command(chapter: str, given: Mapping[str, Any]) -> str:
+    """Return the command that executes a chapter, by its file's name, with the given values."""
+    words = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in given.items())
+    return f"papermill book/{chapter}.ipynb out.ipynb {words}".rstrip()
 
 
 def assignments(tree: ast.Module) -> dict[str, Any]:
@@ -203,26 +178,20 @@ def assignments(tree: ast.Module) -> dict[str, Any]:
 
 def differing_from_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that are not the defaults."""
-    known = flat_names()
-    return {k: v for k, v in values.items() if k not in known or v != schema_of(k)["default"]}
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in flat_names() or value != schema_of(name)["default"]
+    }
 
 
-def _require_registered(section: str, name: Any) -> None:
-    if not isinstance(name, str) or name not in entries(section):
-        raise ParameterError(error_message(section, name))
-
-
-def _papermill(chapter: str, given: Mapping[str, Any]) -> str:
-    words = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in given.items())
-    return f"papermill book/{chapter}.ipynb out.ipynb {words}".rstrip()
-
-
-def _file_name(chapter: str) -> str:
-    """Return `02_train` for `train`; the name itself where no file has it."""
+def _chapters() -> dict[str, str]:
+    """Return `{"train": "02_train", ...}`: the chapters of the book; none outside a repository."""
     try:
-        return next((paths.root() / "book").glob(f"[0-9][0-9]_{chapter}.py")).stem
-    except (FileNotFoundError, StopIteration):
-        return chapter
+        sources = (paths.root() / "book").glob("[0-9][0-9]_*.py")
+        return {path.stem.partition("_")[2]: path.stem for path in sources}
+    except FileNotFoundError:
+        return {}
 
 
 def _parameter_cells() -> Iterator[tuple[dict[str, Any], bool]]:
@@ -245,39 +214,17 @@ def _parameter_cells() -> Iterator[tuple[dict[str, Any], bool]]:
         yield assignments(tree), source.partition("\n")[0].strip() == INJECTED
 
 
-def _split_off_mappings(
-    values: dict[str, Any], chapters: set[str], where: str
-) -> dict[str, dict[str, Any]]:
-    """Take the mappings of single chapters out of `values`, and check the names of both."""
-    mappings = {}
-    for name in [name for name in values if name in chapters]:
-        mapping = values.pop(name)
+def _split(
+    values: Mapping[str, Any], chapter: str, where: str = ""
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the values for all chapters, and each chapter's own mapping, with checked names."""
+    chapters = {chapter, *_chapters()}
+    mappings = {name: value for name, value in values.items() if name in chapters}
+    for name, mapping in mappings.items():
         if not isinstance(mapping, Mapping):
             raise ParameterError(
                 f"{name} is a chapter and must hold `name: value` lines, got {mapping!r}"
             )
-        mappings[name] = _known(mapping, f"{where}{name}: ")
-    known = _known(values, where, also=chapters)
-    values.clear()
-    values |= known
-    return mappings
-
-
-def _known(values: Mapping[str, Any], where: str = "", also: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the values under the names of today. Raises ParameterError for an unknown name."""
-    known = {}
-    for name, value in values.items():
-        if name in RENAMED:
-            new = RENAMED[name]
-            if new in values:
-                raise ParameterError(f"{where}{name} is now called {new}; keep one of the two")
-            print(f"{where}{name} is now called {new}", file=sys.stderr)
-            name = new
-        if name not in flat_names():
-            names = sorted([*flat_names(), *also])
-            raise ParameterError(
-                f"{where}{name} is no parameter of any chapter; {suggest_parameter(name, names)}"
-                f"known: {', '.join(names)}"
-            )
-        known[name] = value
-    return known
+        mappings[name] = check_names(mapping, f"{where}{name}: ")
+    common = {name: value for name, value in values.items() if name not in chapters}
+    return check_names(common, where, also=chapters), mappings

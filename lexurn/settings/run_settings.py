@@ -1,8 +1,9 @@
 """The settings of one run, nested by their owner and flat for users."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 from pydantic import SerializeAsAny, field_validator, model_validator
@@ -11,20 +12,25 @@ from lexurn.base.errors import ParameterError
 from lexurn.settings.backbones import BackboneSettings, TransformerSettings
 from lexurn.settings.fields import Section, default_of
 from lexurn.settings.key import key_of
+from lexurn.settings.names import error_message, upgrade_stored
 from lexurn.settings.registry import (
     CHOICES,
     FIXED,
     entries,
     flat_names,
-    settings_class,
+    owners,
     settings_classes,
 )
-from lexurn.settings.renamed import upgrade_stored
 from lexurn.settings.tasks import TaskSettings, UrnsSettings
 from lexurn.settings.training import MachineSettings, StudySettings, TrainingSettings
 from lexurn.settings.vocabulary import VocabularySettings
 
-KINDS = ("normal", "lexical", "permuted")
+KINDS = {
+    "normal": {"lex": False, "label_permuted": False, "vocabulary": "one_hot"},
+    "lexical": {"lex": True, "label_permuted": False},
+    "permuted": {"lex": False, "label_permuted": True, "vocabulary": "one_hot"},
+}
+"""The flat settings that make a run of each kind."""
 
 
 class Settings(Section):
@@ -43,16 +49,12 @@ class Settings(Section):
         if not isinstance(value, Mapping):
             return value
         name = value.get("name") or next(iter(entries(info.field_name)))
-        return settings_class(info.field_name, name).model_validate(value)
+        return _settings_class(info.field_name, name).model_validate(value)
 
     @model_validator(mode="after")
-    def _vocabulary_fits(self) -> "Settings":
+    def _parts_fit(self) -> "Settings":
         if self.task.vocab_size is not None:  # else it is checked when the task is built
             self.require_width(self.task.vocab_size - self.task.n_special)
-        return self
-
-    @model_validator(mode="after")
-    def _readout_fits(self) -> "Settings":
         backbone = self.backbone
         if self.vocabulary.tied and backbone.d_out != backbone.d_model:
             raise ValueError(
@@ -64,10 +66,11 @@ class Settings(Section):
     def require_width(self, n_symbols: int) -> None:
         """Raise ParameterError unless so many tokens have room in random tables of this width."""
         if self.vocabulary.needs_width and n_symbols > self.backbone.d_model:
+            symbols = self.task.symbols.format(**(self.task.model_dump() | {"n": n_symbols}))
             raise ParameterError(
-                f"d_model must be at least {self.task.describe_symbols(n_symbols)} for "
-                f"{self.vocabulary.name} tables, got {self.backbone.d_model}; use d_model "
-                f"{n_symbols} or more, or vocabulary gaussian_scaled"
+                f"d_model must be at least {symbols} for {self.vocabulary.name} tables, got "
+                f"{self.backbone.d_model}; use d_model {n_symbols} or more, or vocabulary "
+                "gaussian_scaled"
             )
 
     @classmethod
@@ -77,14 +80,16 @@ class Settings(Section):
         Raises KeyError for an unknown name, ValueError for values that do not go together, and
         pydantic.ValidationError (a ValueError) for a value that one setting does not allow.
         """
+        for section in CHOICES.keys() & values.keys():
+            _settings_class(section, values[section])  # an unknown class is reported first
         nested: dict[str, dict[str, Any]] = {}
         for name, value in values.items():
-            section = flat_names()[name]
-            nested.setdefault(section, {})["name" if name in CHOICES else name] = value
-        parts = {}
-        for section, given in nested.items():
-            settings = _fitting_class(section, given) if section in CHOICES else FIXED[section]
-            parts[section] = settings.model_validate(given)
+            given = nested.setdefault(flat_names()[name], {})
+            given["name" if name in CHOICES else name] = value
+        parts = {
+            section: _fitting_class(section, given).model_validate(given)
+            for section, given in nested.items()
+        }
         return cls(**parts)
 
     @classmethod
@@ -116,16 +121,15 @@ class Settings(Section):
             if section in CHOICES:
                 defaults[section] = next(iter(entries(section)))
             for name, field in type(getattr(self, section)).model_fields.items():
-                defaults.setdefault(name, default_of(field))
+                defaults[name] = default_of(field)
         unsaid = {"n_steps"} if self.training.n_train_samples else set()  # it follows from the data
         unsaid |= {"n_tasks"} if self.flat().get("thetas") else set()
         if not study:
             unsaid |= set(StudySettings.model_fields)
-        as_json = {name: list(v) if isinstance(v, tuple) else v for name, v in defaults.items()}
         return {
             name: value
             for name, value in self.flat().items()
-            if name not in unsaid and value != as_json[name]
+            if name not in unsaid and value != defaults[name]
         }
 
     @cached_property
@@ -144,7 +148,7 @@ class Settings(Section):
         """Return these settings as `normal`, `lexical` or `permuted`, perhaps with another seed."""
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
-        return self.replace(**flat_of_kind(kind), **({} if seed is None else {"seed": seed}))
+        return self.replace(**KINDS[kind], **({} if seed is None else {"seed": seed}))
 
     @property
     def memorizing(self) -> str:
@@ -154,53 +158,42 @@ class Settings(Section):
     @property
     def name(self) -> str:
         """The name of the run's folder: what a person looks for first, then the key."""
-        backbone = self.backbone
-        model = f"{self.kind}-{backbone.name}-d{backbone.d_model}-L{backbone.n_layers}"
-        return f"{self.task.label}-{model}-s{self.training.seed}-{self.key}"
+        shape = f"{self.backbone.name}-d{self.backbone.d_model}-L{self.backbone.n_layers}"
+        return f"{self.task.label}-{self.kind}-{shape}-s{self.training.seed}-{self.key}"
 
 
-def flat_of_kind(kind: str) -> dict[str, Any]:
-    """Return the flat settings that make a run `normal`, `lexical` or `permuted`."""
-    flat: dict[str, Any] = {"lex": kind == "lexical", "label_permuted": kind == "permuted"}
-    if kind != "lexical":
-        flat["vocabulary"] = VocabularySettings().name
-    return flat
+def _settings_class(section: str, name: Any) -> type[Section]:
+    """Return the class that is registered under a name. Raises ParameterError for other names."""
+    if not isinstance(name, str) or name not in entries(section):
+        raise ParameterError(error_message(section, name))
+    return entries(section)[name].settings
 
 
 def _fitting_class(section: str, given: Mapping[str, Any]) -> type[Section]:
     """Return the class that is named, or else the first one that has all the names given."""
-    if "name" not in given:
-        for settings in settings_classes(section):
-            if given.keys() <= settings.model_fields.keys():
-                return settings
-        first, second = _names_apart(section, given)
-        raise ValueError(f"{first} and {second} do not go together; keep one of the two")
-    settings = settings_class(section, given["name"])
-    for name in given:
-        if name not in settings.model_fields:
-            owners = " or ".join(_owner_names(section, name))
-            raise ValueError(
-                f"{name} is a setting of {section}={owners}, got {section}={given['name']}; leave "
-                f"{name} out, or use {section} {owners}"
-            )
-    return settings
-
-
-def _owner_names(section: str, field: str) -> list[str]:
-    """Return the names of the classes of a section that have a field."""
-    return [
-        name for name, entry in entries(section).items() if field in entry.settings.model_fields
-    ]
-
-
-def _names_apart(section: str, given: Iterable[str]) -> tuple[str, str]:
-    """Return two of the names given that no class has both of, with the classes that have them."""
-    owners = {name: _owner_names(section, name) for name in given}
-    for first, first_owners in owners.items():
-        for second, second_owners in owners.items():
-            if not set(first_owners) & set(second_owners):
-                return (
-                    f"{first} (of {' or '.join(sorted(first_owners))})",
-                    f"{second} (of {' or '.join(sorted(second_owners))})",
+    if "name" in given:
+        settings = _settings_class(section, given["name"])
+        for name in given:
+            if name not in settings.model_fields:
+                others = _owner_names(section, name)
+                raise ValueError(
+                    f"{name} is a setting of {section}={others}, got {section}={given['name']}; "
+                    f"leave {name} out, or use {section} {others}"
                 )
+        return settings
+    for settings in settings_classes(section):
+        if given.keys() <= settings.model_fields.keys():
+            return settings
+    for first, second in combinations(given, 2):
+        if not set(owners(first)) & set(owners(second)):
+            raise ValueError(
+                f"{first} (of {_owner_names(section, first)}) and {second} (of "
+                f"{_owner_names(section, second)}) do not go together; keep one of the two"
+            )
     raise AssertionError(f"{section}: some class has all of {list(given)}")
+
+
+def _owner_names(section: str, field: str) -> str:
+    """Return `transformer or xlstm`: the names of the classes of a section that have a field."""
+    names = entries(section).items()
+    return " or ".join(name for name, entry in names if field in entry.settings.model_fields)

@@ -2,18 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from lexurn.settings.fields import (
-    Concentration,
-    Positives,
-    Probabilities,
-    Real,
-    Section,
-    Whole,
-)
+from lexurn.settings.fields import Concentration, Positives, Probabilities, Real, Section, Whole
 
 
 class TaskSettings(Section):
@@ -24,6 +17,9 @@ class TaskSettings(Section):
 
     n_special: ClassVar[int] = 0
     """Tokens that come first and belong to no symbol: SOS, EOS and PAD of strings."""
+
+    symbols: ClassVar[str] = "the {n} tokens of {name}"
+    """What messages call the other tokens: their number `n`, and fields of the settings."""
 
     name: str
     context_length: Whole = Field(
@@ -38,10 +34,6 @@ class TaskSettings(Section):
         """The number of tokens; None where only the task, once it is built, knows it."""
         raise NotImplementedError(f"{type(self).__name__} needs a property vocab_size")
 
-    def describe_symbols(self, n: int) -> str:
-        """Return how many tokens carry a name of their own, in words, for messages."""
-        return f"the {n} tokens of {self.name}"
-
     @property
     def label(self) -> str:
         """The beginning of the name of a run's folder."""
@@ -53,6 +45,8 @@ class UrnsSettings(TaskSettings):
 
     A coin is an urn of two colours.
     """
+
+    symbols: ClassVar[str] = "n_colors={n}"
 
     name: Literal["urns"] = "urns"
     n_colors: Whole = Field(4, ge=2, description="colours of balls, the vocabulary")
@@ -71,51 +65,41 @@ class UrnsSettings(TaskSettings):
         description="urns in the training pool; 0: a fresh urn for every sequence",
     )
 
-    @model_validator(mode="after")
-    def _alpha_fits(self) -> "UrnsSettings":
-        if isinstance(self.alpha, tuple) and len(self.alpha) != self.n_colors:
-            raise ValueError(
-                f"alpha must be one number or n_colors={self.n_colors} numbers, got "
-                f"{len(self.alpha)} of them; use 1.0 for the uniform prior"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _coins_have_two_sides(self) -> "UrnsSettings":
-        if self.thetas and self.n_colors != 2:
-            raise ValueError(
+    def conflicts(self) -> list[tuple[bool, str]]:
+        n_alphas = len(self.alpha) if isinstance(self.alpha, tuple) else self.n_colors
+        n_targets = len(self.target_alpha)
+        n_thetas = len(self.thetas)
+        return [
+            (
+                n_alphas != self.n_colors,
+                f"alpha must be one number or n_colors={self.n_colors} numbers, got {n_alphas} of "
+                "them; use 1.0 for the uniform prior",
+            ),
+            (
+                n_thetas > 0 and self.n_colors != 2,
                 f"thetas are coins, urns of two colours, got n_colors={self.n_colors}; "
-                "use n_colors 2"
-            )
-        if self.thetas and self.n_tasks != len(self.thetas):
-            raise ValueError(
-                f"n_tasks follows from thetas, got n_tasks={self.n_tasks} and {len(self.thetas)} "
-                "of them; leave n_tasks out"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _target_is_reached_by_weights(self) -> "UrnsSettings":
-        if not self.target_alpha:
-            return self
-        if len(self.target_alpha) != self.n_colors:
-            raise ValueError(
-                f"target_alpha must be n_colors={self.n_colors} numbers, got "
-                f"{len(self.target_alpha)} of them; use for example [1, 8] for two colours"
-            )
-        if self.n_tasks or self.label_permuted:
-            raise ValueError(
+                "use n_colors 2",
+            ),
+            (
+                n_thetas > 0 and self.n_tasks != n_thetas,
+                f"n_tasks follows from thetas, got n_tasks={self.n_tasks} and {n_thetas} of them; "
+                "leave n_tasks out",
+            ),
+            (
+                n_targets not in (0, self.n_colors),
+                f"target_alpha must be n_colors={self.n_colors} numbers, got {n_targets} of them; "
+                "use for example [1, 8] for two colours",
+            ),
+            (
+                n_targets > 0 and (self.n_tasks > 0 or self.label_permuted),
                 f"target_alpha weighs fresh urns, got n_tasks={self.n_tasks} and label_permuted="
-                f"{self.label_permuted}; use n_tasks 0 and leave label_permuted out"
-            )
-        return self
+                f"{self.label_permuted}; use n_tasks 0 and leave label_permuted out",
+            ),
+        ]
 
     @property
     def vocab_size(self) -> int:
         return self.n_colors
-
-    def describe_symbols(self, n: int) -> str:
-        return f"n_colors={n}"
 
     @property
     def label(self) -> str:
@@ -141,20 +125,12 @@ class LanguageSettings(TaskSettings):
     """Strings of a formal language: a string, EOS, and padding up to context_length + 1 tokens."""
 
     n_special: ClassVar[int] = 3  # SOS, EOS, PAD
+    symbols: ClassVar[str] = "the {n} letters of {language}"
 
     name: Literal["language"] = "language"
-    language: Literal[
-        "baN",
-        "bbaN",
-        "aNbN",
-        "dyck",
-        "aNbNcN",
-        "cs_dyck",
-        "abN",
-        "aNbM",
-        "parentheses",
-        "brackets",
-    ] = Field("aNbN", description="formal language that strings are sampled from")
+    language: Literal[*LETTERS] = Field(
+        "aNbN", description="formal language that strings are sampled from"
+    )
     max_length: Whole = Field(
         0, ge=0, description="most letters of training strings; 0: context_length"
     )
@@ -167,19 +143,19 @@ class LanguageSettings(TaskSettings):
         "(adversarial)",
     )
 
-    @model_validator(mode="after")
-    def _strings_fit(self) -> "LanguageSettings":
-        if self.max_length > self.context_length:
-            raise ValueError(
+    def conflicts(self) -> list[tuple[bool, str]]:
+        return [
+            (
+                self.max_length > self.context_length,
                 f"max_length must be at most context_length={self.context_length}, got "
-                f"{self.max_length}; raise context_length"
-            )
-        if self.unseen and self.completions != "none":
-            raise ValueError(
+                f"{self.max_length}; raise context_length",
+            ),
+            (
+                self.unseen > 0 and self.completions != "none",
                 f"unseen and completions do not go together, got unseen={self.unseen} and "
-                f"completions={self.completions}; keep one of the two"
-            )
-        return self
+                f"completions={self.completions}; keep one of the two",
+            ),
+        ]
 
     @property
     def longest(self) -> int:
@@ -190,9 +166,6 @@ class LanguageSettings(TaskSettings):
     def vocab_size(self) -> int:
         return self.n_special + len(LETTERS[self.language])
 
-    def describe_symbols(self, n: int) -> str:
-        return f"the {n} letters of {self.language}"
-
     @property
     def label(self) -> str:
         return f"{self.language}-C{self.context_length}"
@@ -201,6 +174,7 @@ class LanguageSettings(TaskSettings):
 class TextSettings(TaskSettings):
     """Text: sequences of context_length + 1 tokens of a corpus."""
 
+    symbols: ClassVar[str] = "the {n} tokens of {tokenizer}"
     GPT2_TOKENS: ClassVar[int] = 50_257
 
     name: Literal["text"] = "text"
@@ -218,23 +192,20 @@ class TextSettings(TaskSettings):
         description="split to train on: train, or valid (its last tenth then chooses the weights)",
     )
 
-    @model_validator(mode="after")
-    def _only_bpe_learns_its_tokens(self) -> "TextSettings":
-        if self.tokenizer != "bpe" and self.n_tokens != type(self).model_fields["n_tokens"].default:
-            raise ValueError(
+    def conflicts(self) -> list[tuple[bool, str]]:
+        return [
+            (
+                self.tokenizer != "bpe"
+                and self.n_tokens != type(self).model_fields["n_tokens"].default,
                 f"n_tokens counts only with tokenizer bpe, got n_tokens={self.n_tokens} and "
-                f"tokenizer={self.tokenizer}; leave n_tokens out"
+                f"tokenizer={self.tokenizer}; leave n_tokens out",
             )
-        return self
+        ]
 
     @property
     def vocab_size(self) -> int | None:
         """None for characters: there are as many as the corpus has."""
-        sizes: dict[str, Any] = {"bpe": self.n_tokens, "gpt2": self.GPT2_TOKENS, "char": None}
-        return sizes[self.tokenizer]
-
-    def describe_symbols(self, n: int) -> str:
-        return f"the {n} tokens of {self.tokenizer}"
+        return {"bpe": self.n_tokens, "gpt2": self.GPT2_TOKENS, "char": None}[self.tokenizer]
 
     @property
     def label(self) -> str:

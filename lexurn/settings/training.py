@@ -3,7 +3,7 @@
 import re
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from lexurn.settings.fields import Real, Section, Texts, Whole
 
@@ -66,57 +66,47 @@ class TrainingSettings(Section):
         0, ge=0, le=2**63 - 1, description="the seed that every random stream is derived from"
     )
 
-    @model_validator(mode="after")
-    def _kept_weights_are_trained_already(self) -> "TrainingSettings":
-        if self.init_from and not re.fullmatch(r"[0-9a-f]{12}", self.init_from):
-            raise ValueError(
+    def conflicts(self) -> list[tuple[bool, str]]:
+        n_steps = self.n_train_samples * self.n_epochs // self.batch_size
+        return [
+            (
+                self.init_from != "" and not re.fullmatch("[0-9a-f]{12}", self.init_from),
                 "init_from must be the key of a run, twelve digits of 0-9 a-f, got "
-                f"{self.init_from!r}"
-            )
-        if self.init_from and self.initial_std:
-            raise ValueError(
+                f"{self.init_from!r}",
+            ),
+            (
+                self.init_from != "" and self.initial_std > 0,
                 "initial_std counts only for weights that are drawn, got initial_std="
-                f"{self.initial_std} and init_from={self.init_from}; leave one out"
-            )
-        if self.trainable != "all" and not self.init_from:
-            raise ValueError(
+                f"{self.initial_std} and init_from={self.init_from}; leave one out",
+            ),
+            (
+                self.init_from == "" and self.trainable != "all",
                 f"trainable={self.trainable} keeps the other weights, which must be trained "
-                "already; set init_from, the key of a run"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _min_delta_needs_patience(self) -> "TrainingSettings":
-        if self.min_delta and not self.patience:
-            raise ValueError(
+                "already; set init_from, the key of a run",
+            ),
+            (
+                self.min_delta > 0 and self.patience == 0,
                 f"min_delta counts only with patience, got min_delta={self.min_delta} and "
-                "patience=0; set patience, for example 10"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _steps_follow_from_finite_data(self) -> "TrainingSettings":
-        if self.n_train_samples == 0:
-            if self.n_epochs != 1:
-                raise ValueError(
-                    f"n_epochs counts only for a finite training set, got n_epochs={self.n_epochs} "
-                    "with n_train_samples=0; leave n_epochs out, or set n_train_samples"
-                )
-            return self
-        visits = self.n_train_samples * self.n_epochs
-        n_steps = visits // self.batch_size
-        if n_steps == 0:
-            raise ValueError(
-                f"batch_size must be at most n_train_samples x n_epochs = {visits}, got "
-                f"{self.batch_size}; use a smaller batch_size or more n_epochs"
-            )
-        if self.n_steps != n_steps:
-            raise ValueError(
+                "patience=0; set patience, for example 10",
+            ),
+            (
+                self.n_train_samples == 0 and self.n_epochs != 1,
+                f"n_epochs counts only for a finite training set, got n_epochs={self.n_epochs} "
+                "with n_train_samples=0; leave n_epochs out, or set n_train_samples",
+            ),
+            (
+                self.n_train_samples > 0 and n_steps == 0,
+                "batch_size must be at most n_train_samples x n_epochs = "
+                f"{self.n_train_samples * self.n_epochs}, got {self.batch_size}; use a smaller "
+                "batch_size or more n_epochs",
+            ),
+            (
+                self.n_train_samples > 0 and self.n_steps != n_steps,
                 f"n_steps counts only for endless data, got n_steps={self.n_steps} with "
                 f"n_train_samples={self.n_train_samples} (n_epochs={self.n_epochs} are {n_steps} "
-                "steps); leave n_steps out, or set n_train_samples 0"
-            )
-        return self
+                "steps); leave n_steps out, or set n_train_samples 0",
+            ),
+        ]
 
 
 class MachineSettings(Section):
@@ -149,10 +139,10 @@ class StudySettings(Section):
     prompts: Texts = Field((), description="texts whose tokens are compared; []: two of ours")
     jobs: Whole = Field(2, ge=1, description="processes that train side by side")
 
-    @model_validator(mode="after")
-    def _longer_runs_use_the_same_urns(self) -> "StudySettings":
-        if self.n_longer > self.n_urns:
-            raise ValueError(
-                f"n_longer must be at most n_urns={self.n_urns}, got {self.n_longer}; lower it"
+    def conflicts(self) -> list[tuple[bool, str]]:
+        return [
+            (
+                self.n_longer > self.n_urns,
+                f"n_longer must be at most n_urns={self.n_urns}, got {self.n_longer}; lower it",
             )
-        return self
+        ]

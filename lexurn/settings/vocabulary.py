@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from lexurn.settings.fields import Real, Section
 
@@ -30,30 +30,24 @@ class VocabularySettings(Section):
         """Whether the width of the model bounds how many tokens there may be."""
         return self.lex and self.name in ("one_hot", "orthonormal")
 
-    @model_validator(mode="after")
-    def _bias_belongs_to_an_untied_readout(self) -> "VocabularySettings":
-        if not self.readout_bias and (self.tied or self.lex):
-            raise ValueError(
+    def conflicts(self) -> list[tuple[bool, str]]:
+        return [
+            (
+                not self.readout_bias and (self.tied or self.lex),
                 "readout_bias counts only with tied False and lex False, got readout_bias=False "
-                f"with tied={self.tied} and lex={self.lex}; leave readout_bias out"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _random_tables_are_lexical(self) -> "VocabularySettings":
-        if not self.lex and self.name != "one_hot":
-            raise ValueError(
+                f"with tied={self.tied} and lex={self.lex}; leave readout_bias out",
+            ),
+            (
+                not self.lex and self.name != "one_hot",
                 f"vocabulary counts only with lex True, got vocabulary={self.name} and lex=False; "
-                "add lex True, or leave vocabulary out"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _original_is_one_setting(self) -> "VocabularySettings":
-        if self.lex and self.name == "original" and not (self.tied and self.logit_scale == 1.0):
-            raise ValueError(
+                "add lex True, or leave vocabulary out",
+            ),
+            (
+                self.lex
+                and self.name == "original"
+                and not (self.tied and self.logit_scale == 1.0),
                 "vocabulary=original means N(0, 1) tables, tied True and logit_scale 1.0, got "
                 f"tied={self.tied} and logit_scale={self.logit_scale}; use vocabulary gaussian to "
-                "change them"
-            )
-        return self
+                "change them",
+            ),
+        ]

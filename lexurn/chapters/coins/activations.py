@@ -18,11 +18,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from lexurn.base.errors import suggestion
 from lexurn.base.shapes import LogProbs, Table, Tokens, check_tokens
 from lexurn.models import LanguageModel
 from lexurn.models.hooks import hook_points
 from lexurn.models.language_model import evaluating
-from lexurn.settings.resolver import suggestion
 
 Intervention = Callable[[Tensor], Tensor]
 """A function from all rows of an activation to the tensor that replaces it."""

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import torch
 
+from lexurn.base.errors import ParameterError
 from lexurn.base.shapes import Tokens
 from lexurn.generators import text
 from lexurn.settings import Settings
-from lexurn.settings.resolver import ParameterError
 
 PROMPTS = (
     "Friends, Romans, countrymen, lend me your ears",

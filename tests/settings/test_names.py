@@ -3,8 +3,7 @@
 import pytest
 
 from lexurn.settings import flat_names
-from lexurn.settings.messages import ABBREVIATIONS
-from lexurn.settings.renamed import RENAMED
+from lexurn.settings.names import ABBREVIATIONS, RENAMED
 from lexurn.settings.resolver import ParameterError, check, read
 
 

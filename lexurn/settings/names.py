@@ -1,13 +1,20 @@
-"""Error messages for values that settings do not allow: what came, what is allowed, the fix."""
+"""Flat names that people type: former and short ones, the schema of each, and error messages.
 
-from collections.abc import Mapping
+An error message says what came, what is allowed, and the fix.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from lexurn.base.errors import suggestion
+from lexurn.base.errors import ParameterError, suggestion
 from lexurn.settings.fields import default_of
 from lexurn.settings.registry import CHOICES, HELP, entries, flat_names, owners
+
+RENAMED = {"initial": "init_from", "trained": "trainable", "trained_on": "train_split"}
+"""Former flat names of settings, with the names of today."""
 
 ABBREVIATIONS = {
     "lr": "learning_rate",
@@ -29,9 +36,37 @@ ABBREVIATIONS = {
 """Common names of parameters, with the names that they have here."""
 
 
-def suggest_parameter(name: str, known: list[str]) -> str:
-    """Return `did you mean learning_rate? ` for a common abbreviation or a near name, else ``."""
-    return suggestion(ABBREVIATIONS.get(name, name), known)
+def check_names(
+    values: Mapping[str, Any], where: str = "", also: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return the values under the names of today. Raises ParameterError for an unknown name.
+
+    Messages begin with `where` and list the names in `also` as known ones.
+    """
+    checked = {}
+    for name, value in values.items():
+        new = RENAMED.get(name, name)
+        if new != name:
+            if new in values:
+                raise ParameterError(f"{where}{name} is now called {new}; keep one of the two")
+            print(f"{where}{name} is now called {new}", file=sys.stderr)
+        if new not in flat_names():
+            known = sorted([*flat_names(), *also])
+            raise ParameterError(
+                f"{where}{name} is no parameter of any chapter; "
+                f"{suggestion(ABBREVIATIONS.get(name, name), known)}known: {', '.join(known)}"
+            )
+        checked[new] = value
+    return checked
+
+
+def upgrade_stored(nested: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the content of a `settings.json`, of whatever age, with the names of today."""
+    renamed = RENAMED | {"vocabulary": "name"}
+    upgraded = {}
+    for section, values in nested.items():
+        upgraded[section] = {renamed.get(name, name): value for name, value in values.items()}
+    return upgraded
 
 
 def schema_of(name: str) -> dict[str, Any]:
@@ -40,16 +75,15 @@ def schema_of(name: str) -> dict[str, Any]:
         names = list(entries(name))
         return {"type": "string", "enum": names, "default": names[0], "description": HELP[name]}
     settings = owners(name)[0]
-    default = default_of(settings.model_fields[name])
     schema = settings.model_json_schema()["properties"][name]
-    return schema | {"default": list(default) if isinstance(default, tuple) else default}
+    return schema | {"default": default_of(settings.model_fields[name])}
 
 
 def explain(error: ValidationError, values: Mapping[str, Any]) -> str:
     """Return one line that says what is wanted, what came, and what to do."""
     first = error.errors()[0]
-    name = next((part for part in first["loc"] if part in flat_names()), None)
-    if name is None or name not in values:  # a check over several fields words its whole message
+    name = next((part for part in first["loc"] if part in values), None)
+    if name is None:  # a check over several fields words its whole message
         return first["msg"].removeprefix("Value error, ")
     return error_message(name, values[name])
 
