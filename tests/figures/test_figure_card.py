@@ -207,7 +207,7 @@ def test_what_could_not_be_drawn_again_is_refused_and_nothing_is_written(changes
 )
 def test_wrong_types_are_refused_also_where_annotations_are_not_executed(table, n, message):
     with pytest.raises(parameters.ParameterError, match=message):
-        figure_card._check("f", table, "alt", n, {"by": "", "each": {}})
+        figure_card._check("f", table, "alt", n, "", {})
 
 
 def test_files_that_are_no_cards_are_refused_in_a_line(tmp_path):
