@@ -94,8 +94,6 @@ def write(folder: Path, name: str, pictures: list[Picture]) -> list[Path]:
 
     Returns the paths of the files.
     """
-    with files.store_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, picture in enumerate(pictures):
         stem = name if len(pictures) == 1 else f"{name}-{number}"
