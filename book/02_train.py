@@ -144,8 +144,9 @@ from IPython.display import Markdown, display
 
 from lexurn import evaluation, figure, models, runs, tasks
 from lexurn.base.seeding import generator
-from lexurn.chapters.train import one_run
-from lexurn.figures import plots, widgets
+from lexurn.chapters.train import live, one_run
+from lexurn.chapters.train import plots as chapter_plots
+from lexurn.figures import plots
 from lexurn.runs import fit
 from lexurn.runs.tracking import duration
 
@@ -174,10 +175,10 @@ display(
 # %%
 data = tasks.build(settings)
 judged = {"split": data.splits[0], "measure": data.measure}
-run = runs.get(settings, tracker=widgets.LiveTraining(settings.training.n_steps, **judged))
+run = runs.get(settings, tracker=live.LiveTraining(settings.training.n_steps, **judged))
 views = {"each": {"view": ["losses", "distances"]}, "legend": "distance to", **judged}
 alt = "Along training: the loss on training and validation sequences, and the distances to the exact predictors."
-figure(plots.training, run.metrics, runs=[run], alt=alt, n="1 model, its held-out sequences", **views)
+figure(chapter_plots.training, run.metrics, runs=[run], alt=alt, n="1 model, its held-out sequences", **views)
 
 # %% [markdown]
 # ## What was learned

@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib.style
 import pandas as pd
 from matplotlib.axes import Axes
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from lexurn.base import files
 from lexurn.base.errors import ParameterError, suggestion
@@ -25,6 +25,9 @@ from lexurn.runs import tables
 from lexurn.settings.registry import load_object
 
 DPI = 150
+
+# The title, table and plot keywords of one panel.
+Panel = tuple[str, pd.DataFrame, dict[str, Any]]
 
 
 class Drawing(BaseModel):
@@ -61,15 +64,6 @@ class Picture:
     svg: bytes
 
 
-@dataclass(frozen=True)
-class Panel:
-    """The title, table and plot keywords of one panel."""
-
-    title: str
-    table: pd.DataFrame
-    keywords: dict[str, Any]
-
-
 def draw(drawing: Drawing, table: pd.DataFrame) -> list[Picture]:
     """Return the picture, or one picture per panel if `drawing.pages`."""
     plot = load_plot(drawing.plot)
@@ -87,13 +81,12 @@ def read(path: Path) -> tuple[Drawing, pd.DataFrame]:
     csv = path.with_suffix(".csv")
     try:
         drawing = Drawing.model_validate(json.loads(path.read_text())["drawing"])
-        table = tables.from_csv(csv.read_bytes())
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
-        reason = " ".join(str(error).split())
+        return drawing, tables.from_csv(csv.read_bytes())
+    except (ValueError, KeyError, TypeError) as error:
         raise ParameterError(
-            f"{path} and {csv.name} are not the JSON and CSV of a figure card: {reason}"
+            f"{path} and {csv.name} are not the JSON and CSV of a figure card: "
+            f"{' '.join(str(error).split())}"
         ) from None
-    return drawing, table
 
 
 def write(folder: Path, name: str, pictures: list[Picture]) -> list[Path]:
@@ -101,8 +94,6 @@ def write(folder: Path, name: str, pictures: list[Picture]) -> list[Path]:
 
     Returns the paths of the files.
     """
-    with files.store_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, picture in enumerate(pictures):
         stem = name if len(pictures) == 1 else f"{name}-{number}"
@@ -150,19 +141,19 @@ def _panels(drawing: Drawing, table: pd.DataFrame) -> list[Panel]:
             for value in values
         ]
     panels = [
-        Panel(drawing.titles.format(style.display_name(value)), rows, drawing.keywords | own)
+        (drawing.titles.format(style.display_name(value)), rows, drawing.keywords | own)
         for value, rows, own in contents
     ]
-    return panels or [Panel("", table, drawing.keywords)]
+    return panels or [("", table, drawing.keywords)]
 
 
 def _draw_page(drawing: Drawing, plot: Callable[..., Axes], panels: list[Panel]) -> Picture:
     width, height = drawing.size
     figure, all_axes = style.panels(len(panels), width=width, height=height, sharey=drawing.share_y)
-    for panel, axes in zip(panels, all_axes, strict=True):
-        plot(panel.table, axes, **panel.keywords)
-        if panel.title:
-            axes.set_title(panel.title, fontsize=11)
+    for (title, table, keywords), axes in zip(panels, all_axes, strict=True):
+        plot(table, axes, **keywords)
+        if title:
+            axes.set_title(title, fontsize=11)
     style.label_lowest_panels(all_axes)
     if drawing.legend is not None:
         style.draw_legend(all_axes[-1], title=drawing.legend)

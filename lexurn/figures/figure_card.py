@@ -27,7 +27,6 @@ from lexurn.base import files, paths, session
 from lexurn.base.errors import ParameterError, suggestion
 from lexurn.base.version import __version__
 from lexurn.figures import drawing
-from lexurn.figures.drawing import DPI, Drawing, Picture
 from lexurn.runs import provenance, store, tables
 from lexurn.runs.run import Run
 
@@ -47,7 +46,7 @@ class Card:
 
     about: Mapping[str, Any]
     table: str
-    pictures: Sequence[Picture]
+    pictures: Sequence[drawing.Picture]
 
     @property
     def name(self) -> str:
@@ -56,7 +55,7 @@ class Card:
     def picture(self, number: int = 0, *, alt: str = "") -> str:
         """Return one of the pictures as an HTML image with an alternative text."""
         png = self.pictures[number].png
-        width = int.from_bytes(png[16:20], "big") / DPI  # inches
+        width = int.from_bytes(png[16:20], "big") / drawing.DPI  # inches
         style = f"width: {width:.2f}in; max-width: 100%; height: auto"
         alt = html.escape(alt or self.about["alt"])
         link = _data_link(png, "image/png")
@@ -65,8 +64,8 @@ class Card:
     def html(self, *, with_picture: bool = True) -> str:
         """Return the card as HTML, with or without its picture."""
         downloads = {
-            "csv": _data_link(self.table, "text/csv"),
-            "json": _data_link(_as_json(self.about), "application/json"),
+            "csv": _data_link(self.table.encode(), "text/csv"),
+            "json": _data_link(_as_json(self.about).encode(), "application/json"),
         }
         if len(self.pictures) == 1:
             downloads["svg"] = _data_link(self.pictures[0].svg, "image/svg+xml")
@@ -80,12 +79,8 @@ class Card:
             for name, text in self._rows().items()
             if text
         )
-        return HTML.format(
-            name=self.name,
-            picture=self.picture() if with_picture else "",
-            links=links,
-            rows=rows,
-        )
+        picture = self.picture() if with_picture else ""
+        return HTML.format(name=self.name, picture=picture, links=links, rows=rows)
 
     def _rows(self) -> dict[str, str]:
         about = self.about
@@ -158,11 +153,11 @@ def card(
         "size": size,
         "share_y": share_y,
     }
-    _check(name, table, alt, n, options)
+    _check(name, table, alt, n, by, each or {})
     options["plot"] = drawing.plot_name(plot)
     try:
         csv = tables.as_csv(table.reset_index(drop=True))
-        how = Drawing.model_validate_json(json.dumps(options))
+        how = drawing.Drawing.model_validate_json(json.dumps(options))
     except (ValueError, TypeError) as error:
         raise ParameterError(f"figure {name}: {' '.join(str(error).split())}") from None
     pictures = drawing.draw(how, tables.from_csv(csv.encode()))
@@ -195,7 +190,7 @@ def card(
     return Card(about, csv, pictures)
 
 
-def _check(name: str, table: Any, alt: Any, n: Any, options: Mapping[str, Any]) -> None:
+def _check(name: str, table: Any, alt: Any, n: Any, by: str, each: Mapping[str, Any]) -> None:
     if not re.fullmatch(r"\w[\w-]*", name):
         raise ParameterError(
             f"a figure's name may contain letters, digits, - and _ only, got {name!r}; "
@@ -205,15 +200,11 @@ def _check(name: str, table: Any, alt: Any, n: Any, options: Mapping[str, Any]) 
         raise ParameterError(
             f"figure {name}: the table must be a pandas DataFrame, got {type(table).__name__}"
         )
-    examples = {"alt": (alt, "Loss along training."), "n": (n, "12 training urns")}
-    for option, (text, example) in examples.items():
+    for key, text, example in (("alt", alt, "Loss along training."), ("n", n, "12 training urns")):
         if not isinstance(text, str) or not text.strip():
             raise ParameterError(
-                f"figure {name}: {option} must be a text, got {text!r}; "
-                f'for example {option}="{example}"'
+                f'figure {name}: {key} must be a text, got {text!r}; for example {key}="{example}"'
             )
-    by = options["by"]
-    each = options["each"]
     if by and by not in table:
         raise ParameterError(
             f"figure {name}: the table has no column {by}; {suggestion(by, table.columns)}"
@@ -234,8 +225,7 @@ def _training_provenance(runs: Sequence[Run]) -> list[str]:
         root = "published edition" if store.is_published(run.path) else "own store"
         machine = facts["processor"] if facts["device"] == "cpu" else facts["device"]
         commit = provenance.describe_commit(facts["commit"], facts["dirty"])
-        date = facts["date"][:10]
-        counts[f"from the {root}, trained {date} on {machine}, commit {commit}"] += 1
+        counts[f"from the {root}, trained {facts['date'][:10]} on {machine}, commit {commit}"] += 1
     return [f"{number} {text}" for text, number in sorted(counts.items())]
 
 
@@ -252,6 +242,5 @@ def _code_as_html(text: str) -> str:
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
 
 
-def _data_link(content: str | bytes, media_type: str) -> str:
-    content = content.encode() if isinstance(content, str) else content
+def _data_link(content: bytes, media_type: str) -> str:
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"

@@ -9,22 +9,23 @@ from typing import Any
 
 import pandas as pd
 import seaborn
-from matplotlib import colormaps
+from matplotlib import ticker
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.colors import LogNorm
 
 from lexurn.figures.style import (
     LINE_COLORS,
     LINE_MARKERS,
     LINE_STYLES,
     RELATIVE,
-    color_of,
-    dash_of,
+    ball_colors,
     display_name,
     draw_reference_ends,
     label,
     label_outer_if_shared,
+    line_style,
     order_names,
+    set_distance_axis,
     set_log_steps,
 )
 
@@ -47,14 +48,11 @@ def curves(
     Columns named in `log` get a logarithmic axis. Bands are clipped to the two values of `within`.
     Raises ValueError for more than eight curves.
     """
-    groups = line_groups(table, line)
-    for (value, rows), color, dash in zip(groups, LINE_COLORS, LINE_STYLES, strict=False):
+    for value, rows, color, dash in line_groups(table, line, LINE_STYLES):
         axes.plot(rows[x], rows[y], color=color, linestyle=dash, label=str(value))
         if "sem" in rows and rows["sem"].notna().any():
-            low = rows[y] - 2 * rows["sem"]
-            high = rows[y] + 2 * rows["sem"]
-            if within:
-                low, high = low.clip(*within), high.clip(*within)
+            low = (rows[y] - 2 * rows["sem"]).clip(*within)
+            high = (rows[y] + 2 * rows["sem"]).clip(*within)
             if y in log:
                 low = low.clip(lower=rows[y] / 10)
             axes.fill_between(rows[x], low, high, color=color, alpha=0.15, lw=0)
@@ -64,7 +62,7 @@ def curves(
     if y in log:
         axes.set_yscale("log")
     if x not in log and pd.api.types.is_integer_dtype(table[x]):
-        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        axes.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
     elif x in log and len(table[x].unique()) <= MAX_NAMED_TICKS:
         ticks = sorted(table[x].unique())
         axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
@@ -74,9 +72,8 @@ def curves(
 
 def agreement(table: pd.DataFrame, axes: Axes, *, x: str = "formula", y: str = "model") -> Axes:
     """Draw one column against another as points, with the line on which they agree."""
-    low = min(table[x].min(), table[y].min())
-    high = max(table[x].max(), table[y].max())
-    axes.plot([low, high], [low, high], color="0.6", linestyle="--", linewidth=1)
+    ends = [table[[x, y]].min(axis=None), table[[x, y]].max(axis=None)]
+    axes.plot(ends, ends, color="0.6", linestyle="--", linewidth=1)
     axes.plot(table[x], table[y], ".", color="0.1", alpha=0.4, ms=5)
     axes.set(xlabel=label(x), ylabel=label(y), aspect="equal")
     return axes
@@ -88,9 +85,8 @@ def estimates(table: pd.DataFrame, axes: Axes, *, x: str) -> Axes:
     `table` has the columns of, what, low, high, and `x`.
     """
     order = list(table["of"].unique())
-    groups = line_groups(table, "what")
-    looks = zip(groups, LINE_COLORS, LINE_MARKERS, strict=False)
-    for number, ((what, rows), color, marker) in enumerate(looks):
+    groups = line_groups(table, "what", LINE_MARKERS)
+    for number, (what, rows, color, marker) in enumerate(groups):
         shift = 0.7 * ((number + 0.5) / len(groups) - 0.5)
         y = [order.index(name) + shift for name in rows["of"]]
         bars = [rows[x] - rows["low"], rows["high"] - rows[x]]
@@ -106,43 +102,32 @@ def estimates(table: pd.DataFrame, axes: Axes, *, x: str) -> Axes:
     return axes
 
 
-def line_groups(table: pd.DataFrame, column: str) -> list[tuple[Any, pd.DataFrame]]:
-    """Return the rows of each value of a column; raise ValueError for more than eight values."""
+def heat_map(
+    table: pd.DataFrame, axes: Axes, *, down: str, across: str, value: str, low: float, high: float
+) -> Axes:
+    """Draw the column `value` as a heat map over two others, on a logarithmic scale."""
+    wide = table.pivot(index=down, columns=across, values=value)
+    options = {"cmap": "cividis", "norm": LogNorm(low, high), "cbar_kws": {"format": "%g"}}
+    return seaborn.heatmap(wide.clip(lower=low), ax=axes, **options)
+
+
+def line_groups(
+    table: pd.DataFrame, column: str, looks: Sequence[Any]
+) -> list[tuple[Any, pd.DataFrame, str, Any]]:
+    """Return each value of a column with its rows, a colour, and one of `looks`, in their order.
+
+    `looks` are `LINE_STYLES` or `LINE_MARKERS`. Raises ValueError for more than eight values.
+    """
     groups = list(table.groupby(column, sort=False))
     if len(groups) > len(LINE_COLORS):
         raise ValueError(
             f"one figure can distinguish at most {len(LINE_COLORS)} values of {column}, "
             f"got {len(groups)}; draw fewer"
         )
-    return groups
-
-
-def training(
-    metrics: pd.DataFrame,
-    axes: Axes,
-    *,
-    view: str,
-    split: str = "out_of_distribution",
-    measure: str = "symmetrized_kl",
-) -> Axes:
-    """Draw logged `metrics` of one run: the losses if `view` is "losses", else the distances."""
-    if view == "losses":
-        return losses(metrics, axes)
-    return distances_along_training(metrics, axes, split=split, measure=measure)
-
-
-def losses(metrics: pd.DataFrame, axes: Axes) -> Axes:
-    """Draw training and validation loss against the step.
-
-    `metrics` has the columns step and validation_loss, and optionally train_loss.
-    """
-    steps = metrics["step"]
-    if "train_loss" in metrics:
-        axes.plot(steps, metrics["train_loss"], color="0.6", marker=".", label="training")
-    axes.plot(steps, metrics["validation_loss"], color="0.1", marker=".", label="validation")
-    axes.set(xlabel="step", ylabel="loss (nats a token)")
-    axes.legend(frameon=False)
-    return axes
+    return [
+        (value, rows, color, look)
+        for (value, rows), color, look in zip(groups, LINE_COLORS, looks, strict=False)
+    ]
 
 
 def distances_along_training(
@@ -182,8 +167,9 @@ def relative_distances(
     least five seeds have a band of two standard errors. `log` gives a logarithmic step axis.
     """
     for kind, rows in histories.groupby("kind", sort=False):
+        style = line_style(kind)
         for _, run in rows.groupby("seed"):
-            axes.plot(run["step"], run[y], color=color_of(kind), alpha=0.25, linewidth=0.8)
+            axes.plot(run["step"], run[y], color=style["color"], alpha=0.25, linewidth=0.8)
         seaborn.lineplot(
             rows,
             x="step",
@@ -193,7 +179,7 @@ def relative_distances(
             label=kind,
             linewidth=2.2,
             ax=axes,
-            **line_style(kind),
+            **style,
         )
     axes.set(xlabel="step", ylabel=label(y) if y in RELATIVE else f"{label(y)} (nats)")
     if log:
@@ -209,34 +195,23 @@ def distances_by_row(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
     """
     has_kl = (results["measure"] == "symmetrized_kl").any()
     measure = "symmetrized_kl" if has_kl else "regret"
-    is_shown = (results["split"] == split) & (results["measure"] == measure)
-    results = results[is_shown & ~results["row"].isin(["last", "mean"])]
+    results = results[
+        (results["split"] == split)
+        & (results["measure"] == measure)
+        & ~results["row"].isin(["last", "mean"])
+    ]
     for name in order_names(results["reference"]):
         rows = results[results["reference"] == name]
         n_seen = rows["row"].astype(int)
-        axes.plot(n_seen, rows["mean"], label=display_name(name), **line_style(name))
+        style = line_style(name)
+        axes.plot(n_seen, rows["mean"], label=display_name(name), **style)
         low = rows["mean"] - 2 * rows["sem"]
         high = rows["mean"] + 2 * rows["sem"]
         if has_kl:
             low = low.clip(lower=rows["mean"] / 10)  # a log axis excludes zero
-        axes.fill_between(n_seen, low, high, color=color_of(name), alpha=0.2, linewidth=0)
+        axes.fill_between(n_seen, low, high, color=style["color"], alpha=0.2, linewidth=0)
     axes.set(xlabel="balls seen" if has_kl else "letters seen")
     return set_distance_axis(axes) if has_kl else _set_regret_axis(axes)
-
-
-def set_distance_axis(axes: Axes) -> Axes:
-    """Use a logarithmic y axis for distances in nats, with plain numbers, and return the axes."""
-
-    def minor_label(value: float, _: int | None) -> str:
-        low, high = axes.get_ylim()
-        is_short = high < 100 * low  # powers of ten alone would leave such an axis nearly bare
-        return f"{value:g}" if is_short and f"{value:e}"[0] in "25" else ""
-
-    axes.set(ylabel="distance (nats)", yscale="log")
-    label_outer_if_shared(axes)
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(minor_label)
-    return axes
 
 
 def _set_regret_axis(axes: Axes) -> Axes:
@@ -247,11 +222,6 @@ def _set_regret_axis(axes: Axes) -> Axes:
 def _draw_zero(axes: Axes) -> Axes:
     axes.axhline(0, color="0.4", linestyle=":", linewidth=1)
     return axes
-
-
-def line_style(name: str) -> dict[str, Any]:
-    """Return the colour and dash of a reference or model kind, as keywords of `Axes.plot`."""
-    return {"color": color_of(name), "linestyle": dash_of(name)}
 
 
 def predictions(table: pd.DataFrame, axes: Axes, *, names: Sequence[str] = ()) -> Axes:
@@ -276,8 +246,3 @@ def predictions(table: pd.DataFrame, axes: Axes, *, names: Sequence[str] = ()) -
         ylabel="probability",
     )
     return axes
-
-
-def ball_colors(n_colors: int) -> Sequence[Any]:
-    """Return one colour per ball colour, from dark to light, to differ in greyscale too."""
-    return [colormaps["viridis"](0.95 * color / max(n_colors - 1, 1)) for color in range(n_colors)]

@@ -10,6 +10,7 @@ from itertools import product
 from math import ceil
 from typing import Any
 
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -146,23 +147,16 @@ def display_name(name: Any) -> str:
     return NAMES.get(name, str(name).replace("_", " "))
 
 
-def color_of(name: str) -> str:
-    """Return the colour of a reference or model kind, known or not."""
-    return COLORS.get(name) or FREE_LOOKS[_name_hash(name) % len(FREE_LOOKS)][0]
+def line_style(name: str) -> dict[str, Any]:
+    """Return the colour and dash of a reference or model kind, known or not, for `Axes.plot`."""
+    number = int(hash_bytes(name.encode()), 16)
+    color, dash = FREE_LOOKS[number % len(FREE_LOOKS)]
+    return {"color": COLORS.get(name, color), "linestyle": STYLES.get(name, dash)}
 
 
-def dash_of(name: str) -> Any:
-    """Return the matplotlib line style of a reference or model kind, known or not."""
-    return STYLES.get(name) or FREE_LOOKS[_name_hash(name) % len(FREE_LOOKS)][1]
-
-
-def marker_of(name: str) -> str:
-    """Return the marker of a reference or model kind, known or not."""
-    return MARKERS.get(name) or LINE_MARKERS[_name_hash(name) % len(LINE_MARKERS)]
-
-
-def _name_hash(name: str) -> int:
-    return int(hash_bytes(name.encode()), 16)
+def ball_colors(n_colors: int) -> list[Any]:
+    """Return one colour per ball colour, from dark to light, to differ in greyscale too."""
+    return [colormaps["viridis"](0.95 * color / max(n_colors - 1, 1)) for color in range(n_colors)]
 
 
 def order_names(names: Iterable[str]) -> list[str]:
@@ -198,10 +192,8 @@ def panels(
 def label_lowest_panels(all_axes: list[Axes]) -> None:
     """Label the x axis of each panel that has no panel below it."""
     n_columns = all_axes[0].get_gridspec().ncols
-    for axes in all_axes[:-1]:
-        cell = axes.get_subplotspec()
-        is_lowest = cell.num1 + n_columns >= len(all_axes)
-        if is_lowest and not cell.is_last_row() and not axes.get_xlabel():
+    for axes in all_axes[-n_columns:-1]:
+        if not axes.get_subplotspec().is_last_row() and not axes.get_xlabel():
             axes.tick_params(labelbottom=True)
             axes.set_xlabel(all_axes[-1].get_xlabel())
 
@@ -221,6 +213,21 @@ def set_log_steps(axes: Axes) -> Axes:
     return axes
 
 
+def set_distance_axis(axes: Axes) -> Axes:
+    """Use a logarithmic y axis for distances in nats, with plain numbers, and return the axes."""
+
+    def minor_label(value: float, _: int | None) -> str:
+        low, high = axes.get_ylim()
+        is_short = high < 100 * low  # powers of ten alone would leave such an axis nearly bare
+        return f"{value:g}" if is_short and f"{value:e}"[0] in "25" else ""
+
+    axes.set(ylabel="distance (nats)", yscale="log")
+    label_outer_if_shared(axes)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(minor_label)
+    return axes
+
+
 def draw_reference_ends(axes: Axes) -> Axes:
     """Draw and name the values −1 and +1 of the relative distance, after everything else."""
     ends = {-1: "generalizing (G)", 1: "memorizing (M for normal, S for the others)"}
@@ -237,6 +244,6 @@ def draw_legend(axes: Axes, *, title: str = "distance to") -> Axes:
         frameon=False, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=3.2
     )
     cell = axes.get_subplotspec()
-    if cell is not None and cell.colspan.stop < cell.get_gridspec().ncols:
+    if cell.colspan.stop < cell.get_gridspec().ncols:
         legend.set_in_layout(False)  # the empty grid cell to the right has room for the legend
     return axes

@@ -1,4 +1,4 @@
-"""Notebook views: live progress, updated in place, and flipbooks, which need no kernel."""
+"""Notebook views: progress in one line of text, and flipbooks, which need no kernel."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,84 +8,16 @@ from typing import Any
 import ipywidgets
 import pandas as pd
 from IPython import get_ipython
-from IPython.display import Image, Markdown, display
+from IPython.display import Markdown, display
 from matplotlib.axes import Axes
 
 from lexurn import runs
 from lexurn.base import files
-from lexurn.figures import drawing, figure_card
-from lexurn.figures.drawing import Drawing
+from lexurn.figures import figure_card
 from lexurn.runs import sweeps, workers
 from lexurn.runs.run import Run
-from lexurn.runs.tracking import Clock, ProgressLines, Tracker, duration
+from lexurn.runs.tracking import Clock, Tracker, duration
 from lexurn.settings import Settings
-
-# Panels and legend of the live figure of a training.
-TRAINING = Drawing(
-    plot="lexurn.figures.plots.training",
-    each={"view": ["losses", "distances"]},
-    legend="distance to",
-)
-
-
-class LiveTraining(Tracker):
-    """A tracker that redraws losses and distances during training, with the time left.
-
-    In a notebook it shows one picture, which it replaces at most every `interval` seconds and
-    finally by one line of text. Elsewhere it prints lines.
-    """
-
-    def __init__(
-        self,
-        n_steps: int,
-        *,
-        split: str = "out_of_distribution",
-        measure: str = "symmetrized_kl",
-        interval: float = 2.0,
-    ):
-        self.judged = {"split": split, "measure": measure}
-        self.interval = interval
-        self.clock = Clock(n_steps)
-        self.start = time.monotonic()
-        self.last_drawn = float("-inf")
-        self.rows: list[dict[str, float]] = []
-        self.handle: Any = None
-        self.lines = None if _in_notebook() else ProgressLines(n_steps)
-
-    def report_wait(self, text: str) -> None:
-        if self.lines:
-            self.lines.report_wait(text)
-        elif self.handle is None:  # this text stays if the run is then loaded, so it must fit both
-            self._show(
-                "Another process is training this run; it is loaded when training has ended."
-            )
-
-    def resume(self, past: list[dict[str, Any]]) -> None:
-        self.rows = list(past)
-
-    def log(self, metrics: dict[str, float], step: int) -> None:
-        if self.lines:
-            return self.lines.log(metrics, step)
-        self.rows.append({"step": step, **metrics})
-        time_left = self.clock.remaining(step)
-        if time.monotonic() - self.last_drawn > self.interval:
-            title = f"step {step} of {self.clock.n_steps}, {time_left}"
-            live = TRAINING.model_copy(update={"title": title, "keywords": self.judged})
-            (picture,) = drawing.draw(live, pd.DataFrame(self.rows))
-            self._show(Image(picture.png, width=9 * 96))
-            self.last_drawn = time.monotonic()
-
-    def finish(self) -> None:
-        if self.rows and not self.lines:
-            seconds = duration(time.monotonic() - self.start)
-            self._show(f"Trained for {self.rows[-1]['step']:.0f} steps, {seconds} in all.")
-
-    def _show(self, content: Any) -> None:
-        content = Markdown(content) if isinstance(content, str) else content
-        if self.handle is None:
-            self.handle = display(content, display_id=True)
-        else:
-            self.handle.update(content)
 
 
 class StatusTracker(Tracker):
@@ -113,10 +45,8 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
     """
     start = time.monotonic()
     say = status_line()
-    n_trained = 0
-    if jobs > 1:
-        missing = [settings for settings in dict.fromkeys(wanted) if not runs.is_stored(settings)]
-        n_trained = _train_side_by_side(missing, jobs, say) if missing else 0
+    missing = [settings for settings in dict.fromkeys(wanted) if not runs.is_stored(settings)]
+    n_trained = _train_side_by_side(missing, jobs, say) if missing and jobs > 1 else 0
     results = []
     for number, settings in enumerate(wanted, 1):
         title = f"run {number} of {len(wanted)}, {settings.kind}, seed {settings.training.seed}"
@@ -152,7 +82,7 @@ def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[s
 
 def status_line() -> Callable[[str], None]:
     """Return a function that replaces its last text in a notebook, and elsewhere prints lines."""
-    if not _in_notebook():
+    if not hasattr(get_ipython(), "kernel"):  # not in a notebook
         return files.print_to_stderr
     handle = display(Markdown("preparing"), display_id=True)
     return lambda text: handle.update(Markdown(text))
@@ -175,14 +105,11 @@ def flipbook(
     pages = [card.picture(number, alt=alt) for number, alt in enumerate(alts)]
     stack = ipywidgets.Stack([ipywidgets.HTML(page) for page in pages], selected_index=0)
     last = len(pages) - 1
-    style = {"description_width": "initial"}
-    slider = ipywidgets.IntSlider(0, 0, last, description=label, style=style)
+    slider = ipywidgets.IntSlider(
+        0, 0, last, description=label, style={"description_width": "initial"}
+    )
     player = ipywidgets.Play(value=0, min=0, max=last, interval=700)
     ipywidgets.jslink((player, "value"), (slider, "value"))
     ipywidgets.jslink((slider, "value"), (stack, "selected_index"))
     details = ipywidgets.HTML(card.html(with_picture=False))
     return ipywidgets.VBox([ipywidgets.HBox([player, slider]), stack, details])
-
-
-def _in_notebook() -> bool:
-    return get_ipython() is not None and hasattr(get_ipython(), "kernel")

@@ -5,6 +5,7 @@ import math
 import pandas as pd
 import pytest
 import torch
+from small_settings import TEXT
 
 from lexurn import runs
 from lexurn.chapters.geometry import (
@@ -17,14 +18,6 @@ from lexurn.chapters.geometry import (
 )
 from lexurn.settings.resolver import ParameterError, check
 
-TEXT = {
-    "task": "text",
-    "n_tokens": 300,
-    "context_length": 16,
-    "n_steps": 20,
-    "eval_every": 10,
-    "n_test_samples": 40,
-}
 URNS = {
     "n_tasks": 0,
     "n_colors": 3,

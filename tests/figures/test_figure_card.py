@@ -18,7 +18,8 @@ import lexurn
 from lexurn import cli, parameters, runs
 from lexurn.base import paths, session
 from lexurn.chapters.data import plots as data_plots
-from lexurn.figures import drawing, figure_card, plots, style
+from lexurn.chapters.train import plots as train_plots
+from lexurn.figures import drawing, figure_card, style
 from lexurn.publish import cards
 from lexurn.runs import tables
 
@@ -87,9 +88,9 @@ def test_a_persons_settings_and_open_figures_change_nothing():
 def test_a_card_says_what_the_figure_rests_on():
     settings = {"n_steps": 4, "eval_every": 2, "n_test_samples": 10, "context_length": 6, "seed": 3}
     run = runs.get(settings)
-    drawn = card(
-        run.metrics, plots.training, each={"view": ["losses", "distances"]}, runs=[run, run]
-    )
+    judged = {"split": "out_of_distribution", "measure": "symmetrized_kl"}
+    views = {"view": ["losses", "distances"]}
+    drawn = card(run.metrics, train_plots.training, each=views, runs=[run, run], **judged)
     about = json.loads((stored() / "training.json").read_text())
     assert about == drawn.about and about["n"] == "2 urns" and about["seeds"] == [3]
     assert about["runs"] == [run.settings.key] and about["trained"] == [
@@ -97,7 +98,7 @@ def test_a_card_says_what_the_figure_rests_on():
         f"on {run.provenance['processor']}, "
         f"commit {run.provenance['commit'][:7]}{' with changes' * run.provenance['dirty']}"
     ]
-    assert about["drawing"]["plot"] == "lexurn.figures.plots.training"
+    assert about["drawing"]["plot"] == "lexurn.chapters.train.plots.training"
     text = drawn.html()
     for part in (
         "Entropies, one line per kind.",
@@ -208,7 +209,7 @@ def test_what_could_not_be_drawn_again_is_refused_and_nothing_is_written(changes
 )
 def test_wrong_types_are_refused_also_where_annotations_are_not_executed(table, n, message):
     with pytest.raises(parameters.ParameterError, match=message):
-        figure_card._check("f", table, "alt", n, {"by": "", "each": {}})
+        figure_card._check("f", table, "alt", n, "", {})
 
 
 def test_files_that_are_no_cards_are_refused_in_a_line(tmp_path):

@@ -9,7 +9,6 @@ from lexurn.chapters.analysis import plots as analysis_plots
 from lexurn.chapters.data import plots as data_plots
 from lexurn.chapters.strategies import plots as strategies_plots
 from lexurn.figures import plots, style
-from lexurn.figures.widgets import LiveTraining
 from lexurn.settings.resolver import check
 
 
@@ -124,17 +123,10 @@ def test_rows_are_drawn_as_they_stand_in_the_table(axes, scene):
     assert lines["memorizing"].get_xdata().tolist() == list(range(7))
 
 
-def test_training_curves_are_drawn_as_they_were_logged(axes):
-    metrics = pd.DataFrame(
-        {"step": [0, 5], "validation_loss": [2.0, 1.0], "train_loss": [np.nan, 1.5]}
-    )
+def test_distances_along_training_are_drawn_as_they_were_logged(axes):
+    metrics = pd.DataFrame({"step": [0, 5], "validation_loss": [2.0, 1.0]})
     metrics["out_of_distribution/symmetrized_kl/memorizing"] = [0.3, 0.2]
-    plots.losses(metrics, axes)
-    assert axes.lines[1].get_ydata().tolist() == [2.0, 1.0]
-    plots.distances_along_training(metrics, axes)
-    assert axes.lines[-1].get_ydata().tolist() == [0.3, 0.2]
-    axes.clear()
-    plots.training(metrics.assign(best_step=5), axes, view="distances")
+    plots.distances_along_training(metrics.assign(best_step=5), axes)
     mark, line = axes.lines
     assert list(mark.get_xdata()) == [5, 5] and line.get_ydata().tolist() == [0.3, 0.2]
 
@@ -170,16 +162,16 @@ def test_every_line_has_a_color_and_a_style_of_its_own():
 
 def test_known_names_keep_their_look_and_unknown_names_get_one_of_their_own():
     unknown = ["chain", "independent", "unigram", "bigram"]
-    looks = {name: (style.color_of(name), str(style.dash_of(name))) for name in unknown}
+    looks = [style.line_style(name) for name in unknown]
     known = {(style.COLORS[name], str(style.STYLES[name])) for name in style.COLORS}
-    assert len(set(looks.values()) - known) == len(unknown)
-    for name in unknown:
-        assert style.color_of(name) in style.LINE_COLORS
-        assert style.dash_of(name) in style.LINE_STYLES
-        assert style.marker_of(name) in style.LINE_MARKERS
-    assert style.color_of("generalizing") == style.COLORS["generalizing"]
-    assert style.dash_of("generalizing") == style.STYLES["generalizing"]
-    assert style.marker_of("lexical") == style.MARKERS["lexical"]
+    pairs = {(look["color"], str(look["linestyle"])) for look in looks}
+    assert len(pairs - known) == len(unknown)
+    for look in looks:
+        assert look["color"] in style.LINE_COLORS and look["linestyle"] in style.LINE_STYLES
+    assert style.line_style("generalizing") == {
+        "color": style.COLORS["generalizing"],
+        "linestyle": style.STYLES["generalizing"],
+    }
     assert style.display_name("memorizing") == "memorizing (M)"
     assert style.display_name("two_chains") == "two chains"
     assert style.order_names(["chain", "symmetrized", "a", "generalizing", "chain"]) == [
@@ -196,13 +188,13 @@ def test_references_of_unknown_name_are_drawn_after_the_known_ones(axes):
     for number, name in enumerate(names):
         metrics[f"out_of_distribution/symmetrized_kl/{name}"] = [0.3 + number, 0.2]
         metrics[f"out_of_distribution/symmetrized_kl/{name}/last"] = 9.0
-    plots.training(metrics, axes, view="distances")
+    plots.distances_along_training(metrics, axes)
     shown = ["generalizing (G)", "independent", "chain"]
     assert [line.get_label() for line in axes.lines] == shown
     assert [line.get_ydata()[0] for line in axes.lines] == [1.3, 0.3, 2.3]
     assert [line.get_color() for line in axes.lines[1:]] == [
-        style.color_of("independent"),
-        style.color_of("chain"),
+        style.line_style("independent")["color"],
+        style.line_style("chain")["color"],
     ]
     axes.clear()
     rows = [
@@ -217,21 +209,7 @@ def test_references_of_unknown_name_are_drawn_after_the_known_ones(axes):
     axes.clear()
     rows = [{"kind": "renamed", "seed": 0, "step": step, "regret": 0.5} for step in (0, 10)]
     plots.relative_distances(pd.DataFrame(rows), axes, y="regret")
-    assert axes.lines[0].get_color() == style.color_of("renamed")
-
-
-def test_outside_a_notebook_training_is_reported_in_lines(capsys):
-    live = LiveTraining(10)
-    live.lines.interval = 0.0
-    for step in (0, 5, 10):
-        live.log({"validation_loss": 1.5}, step)
-    live.finish()
-    lines = capsys.readouterr().err.strip().split("\n")
-    assert lines[0] == "step 0/10  validation loss 1.5000  estimating"
-    assert lines[1].startswith("step 5/10  validation loss 1.5000  about ") and lines[1].endswith(
-        " left"
-    )
-    assert len(lines) == 3
+    assert axes.lines[0].get_color() == style.line_style("renamed")["color"]
 
 
 def test_no_line_is_dropped_and_more_lines_than_looks_are_refused(axes):

@@ -5,6 +5,7 @@ Planted faults must be found.
 
 import pytest
 import torch
+from small_settings import TRANSFORMERS
 from torch import nn
 
 from lexurn import models
@@ -17,7 +18,7 @@ from lexurn.settings.resolver import check
 
 BACKBONES = {
     "transformer": {},
-    "rotary": {"positions": "rotary"},
+    **TRANSFORMERS,
     "post-norm": {"norm_placement": "post", "mlp": "relu", "positions": "sinusoidal"},
     "peri, SwiGLU": {
         "norm_placement": "peri",
@@ -26,16 +27,6 @@ BACKBONES = {
         "positions": "rotary",
     },
     "mix, GELU": {"norm_placement": "mix", "mlp": "gelu", "n_layers": 4},
-    "attention only": {"mlp": "none", "norm": "none"},
-    "no BOS": {"bos": False},
-    "no BOS, rotary": {"bos": False, "positions": "rotary", "d_head": 6},
-    "relu, log positions": {
-        "mlp": "relu",
-        "norm": "none",
-        "positions": "log",
-        "d_mlp": 24,
-        "d_head": 5,
-    },
     "lstm": {"backbone": "lstm"},
     "lstm, other width": {"backbone": "lstm", "d_hidden": 12, "tied": False},
     "mamba": {"backbone": "mamba", "d_state": 5},

@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 from jaxtyping import TypeCheckError
+from small_settings import TRANSFORMERS
 
 from lexurn import models
 from lexurn.base.divergences import negative_log_likelihood
@@ -20,18 +21,8 @@ KINDS = {
     "untied": {"tied": False},
     "lexical": {"lex": True},
     "lexical untied": {"lex": True, "tied": False},
-    "rotary": {"positions": "rotary"},
     "no positions": {"positions": "none", "lex": True, "vocabulary": "gaussian_scaled"},
-    "no BOS": {"bos": False},
-    "no BOS, rotary": {"bos": False, "positions": "rotary", "d_head": 6},
-    "attention only": {"mlp": "none", "norm": "none"},
-    "relu, log positions": {
-        "mlp": "relu",
-        "norm": "none",
-        "positions": "log",
-        "d_mlp": 24,
-        "d_head": 5,
-    },
+    **TRANSFORMERS,
 }
 TINY = {
     "n_colors": 2,

@@ -25,8 +25,9 @@ settings = parameters.resolve("trains")
 
 # %%
 from lexurn import figure, runs
-from lexurn.figures import plots, widgets
-live = widgets.LiveTraining(settings.training.n_steps)
+from lexurn.chapters.train import plots
+from lexurn.chapters.train.live import LiveTraining
+live = LiveTraining(settings.training.n_steps)
 flat = settings.changed() | {"n_test_samples": 20, "context_length": 8, "eval_every": 100}
 run = runs.get(flat, tracker=live)
 

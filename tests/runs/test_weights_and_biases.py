@@ -17,12 +17,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from cut_off import Cut, CutAt
 from fake_wandb import address, serve, silent
 
 import lexurn
 from lexurn import runs
 from lexurn.runs import checkpoints
-from lexurn.runs.tracking import NullTracker, Tracker, keys, read_metrics, weights_and_biases
+from lexurn.runs.tracking import NullTracker, keys, read_metrics, weights_and_biases
 from lexurn.runs.tracking.weights_and_biases import Wandb
 
 KEY = "5ec4e7" * 6 + "c0de"
@@ -166,18 +167,9 @@ def test_tables_are_files_too():
     assert not (run.path / "wandb").exists()
 
 
-class CutAt(Tracker):
-    def __init__(self, step):
-        self.step = step
-
-    def log(self, metrics, step):
-        if step == self.step:
-            raise InterruptedError
-
-
 def test_a_training_that_goes_on_keeps_its_id_and_records_its_past(monkeypatch, capfd):
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    with pytest.raises(InterruptedError):
+    with pytest.raises(Cut):
         runs.get(TINY, tracker=CutAt(6))
     run = runs.get(TINY, tracker=NullTracker())
     first, second = read_offline_runs(run.path)
@@ -212,7 +204,7 @@ def test_online_everything_is_sent_and_a_training_goes_on_in_the_same_run(
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
     with serve() as server:
         monkeypatch.setenv("WANDB_BASE_URL", address(server))
-        with pytest.raises(InterruptedError):
+        with pytest.raises(Cut):
             runs.get(TINY, tracker=CutAt(6), wandb_key=KEY)
         n_requests = len(server.seen)
         server.n_rows = 4  # W&B counts the steps 0 … 3

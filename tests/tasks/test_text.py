@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_settings import TEXT
 
 from lexurn import runs, tasks
 from lexurn.base import files
@@ -26,14 +27,6 @@ DATA = os.environ.get("LEXURN_TEST_DATA")
 """A folder with `wikitext-2/{valid,test}.txt`, `gpt2-bpe/encoder.json` and `gpt2-bpe/vocab.bpe`."""
 
 needs_data = pytest.mark.skipif(not DATA, reason="LEXURN_TEST_DATA names no folder with test data")
-SMALL = {
-    "task": "text",
-    "n_tokens": 300,
-    "context_length": 16,
-    "n_steps": 20,
-    "eval_every": 10,
-    "n_test_samples": 40,
-}
 
 
 @pytest.fixture(autouse=True)
@@ -178,20 +171,20 @@ def test_the_error_of_a_perplexity_is_its_spread_over_texts():
 
 
 def test_a_run_learns_text_and_is_found_again():
-    run = runs.get(check(SMALL))
+    run = runs.get(check(TEXT))
     loss = run.results.query("split == 'test' and row == 'mean' and measure == 'loss'")
     assert float(loss["mean"].iloc[0]) < np.log(300) - 0.2 and int(loss["n"].iloc[0]) == 40
     assert set(run.results["reference"]) == {"", "unigram", "bigram"}
     assert run.provenance["data"] == text.load(run.settings.task).fingerprint
     assert run.settings.name.startswith("plays-bpe300-C16-normal-transformer")
-    again = runs.get(check(SMALL))
+    again = runs.get(check(TEXT))
     assert torch.equal(again.predictor(again.splits["test"]), run.predictor(run.splits["test"]))
 
 
 def test_in_parts_a_model_is_evaluated_as_at_once(monkeypatch, tiny_run):
-    whole = tiny_run(SMALL).results
+    whole = tiny_run(TEXT).results
     monkeypatch.setattr(fit, "MAX_PREDICTED_NUMBERS", 300 * 17 * 7)
-    parts = runs.get(check(SMALL | {"eval_every": 20})).results
+    parts = runs.get(check(TEXT | {"eval_every": 20})).results
     assert parts["step"].iloc[0] == whole["step"].iloc[0] == 20
     assert np.allclose(parts["mean"], whole["mean"]) and np.allclose(parts["sem"], whole["sem"])
 
@@ -199,7 +192,7 @@ def test_in_parts_a_model_is_evaluated_as_at_once(monkeypatch, tiny_run):
 def test_a_run_whose_text_or_tokenizer_changed_is_refused(tmp_path):
     corpus = folder(tmp_path / "mine", train="abcd " * 400, valid="abc " * 100, test="bcd " * 100)
     run = runs.get(
-        check(SMALL | {"corpus": corpus, "tokenizer": "char", "n_tokens": 1024, "n_steps": 2})
+        check(TEXT | {"corpus": corpus, "tokenizer": "char", "n_tokens": 1024, "n_steps": 2})
     )
     assert run.model and run.splits
     for changed in ({"test": "bcdd " * 100}, {"test": "bcd " * 100, "train": "abce " * 400}):
@@ -217,7 +210,7 @@ def test_a_run_whose_text_or_tokenizer_changed_is_refused(tmp_path):
 
 
 def test_permuted_tokens_keep_what_is_equal():
-    plain, permuted = check(SMALL), check(SMALL | {"label_permuted": True})
+    plain, permuted = check(TEXT), check(TEXT | {"label_permuted": True})
     for make in (
         lambda settings: tasks.build(settings).sample(
             50, settings.task.context_length + 1, generator=generator(0, "some")
@@ -238,35 +231,35 @@ def test_corpora_that_are_not_there_are_told(tmp_path):
         ParameterError,
         match="corpus must be plays.*, got play, which is no folder; did you mean plays",
     ):
-        runs.get(check(SMALL | {"corpus": "play"}))
+        runs.get(check(TEXT | {"corpus": "play"}))
     only = folder(tmp_path / "one", train="to be " * 100)
     with pytest.raises(
         ParameterError,
         match=r"has no valid.txt, only train.txt; a folder needs train.txt, valid.txt",
     ):
-        runs.get(check(SMALL | {"corpus": only, "n_tokens": 257}))
+        runs.get(check(TEXT | {"corpus": only, "n_tokens": 257}))
     latin = folder(
         tmp_path / "latin", train="to be " * 100, valid="été".encode("latin-1"), test="to be"
     )
     with pytest.raises(
         ParameterError, match=r"valid.txt of corpus=.*is not UTF-8, at byte 0; convert it"
     ):
-        runs.get(check(SMALL | {"corpus": latin, "n_tokens": 257}))
+        runs.get(check(TEXT | {"corpus": latin, "n_tokens": 257}))
     short = folder(tmp_path / "short", train="to be " * 100, valid="to be", test="to be")
     with pytest.raises(
         ParameterError, match="context_length=16 needs texts of 17 tokens or more, but valid of"
     ):
-        runs.get(check(SMALL | {"corpus": short, "n_tokens": 257}))
+        runs.get(check(TEXT | {"corpus": short, "n_tokens": 257}))
     empty = folder(tmp_path / "empty", train="to be " * 100, valid="", test="to be")
     with pytest.raises(ParameterError, match="is empty"):
-        runs.get(check(SMALL | {"corpus": empty, "n_tokens": 257}))
+        runs.get(check(TEXT | {"corpus": empty, "n_tokens": 257}))
 
 
 def test_without_network_wikitext_is_refused_at_once(monkeypatch):
     monkeypatch.setattr(corpora, "HUB", "http://127.0.0.1:9")
     began = time.monotonic()
     with pytest.raises(ParameterError) as caught:
-        runs.get(check(SMALL | {"corpus": "wikitext-2"}))
+        runs.get(check(TEXT | {"corpus": "wikitext-2"}))
     assert time.monotonic() - began < 2
     for said in (
         "Salesforce/wikitext",
@@ -280,7 +273,7 @@ def test_without_network_wikitext_is_refused_at_once(monkeypatch):
     with pytest.raises(
         ParameterError, match="use tokenizer bpe, which is trained here, or set TIKTOKEN_CACHE_DIR"
     ):
-        runs.get(check(SMALL | {"tokenizer": "gpt2", "n_tokens": 1024}))
+        runs.get(check(TEXT | {"tokenizer": "gpt2", "n_tokens": 1024}))
 
 
 def test_wikitext_is_loaded_once_and_kept(monkeypatch):
@@ -328,7 +321,7 @@ def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
         "n_steps": 150,
         "learning_rate": 0.01,
     }
-    run = runs.get(check(SMALL | flat))
+    run = runs.get(check(TEXT | flat))
     loaded = text.load(run.settings.task)
     whole = loaded.tokens("test")
     assert loaded.tokenizer.decode(whole) == corpora.read(corpus, "test")
@@ -347,7 +340,7 @@ def test_on_wikitext_a_model_trained_on_valid_is_better_than_counts_on_test():
 
 
 def test_a_training_of_text_is_told_in_words():
-    run = runs.get(check(SMALL | {"n_steps": 60, "eval_every": 20, "learning_rate": 0.01}))
+    run = runs.get(check(TEXT | {"n_steps": 60, "eval_every": 20, "learning_rate": 0.01}))
     said = one_run.describe(run)
     assert "The best predictor of a text is unknown. Perplexity of the whole test text" in said
     assert "bits per byte); unigram **" in said and one_run.shown_splits(run) == ["test"]

@@ -7,7 +7,6 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 
-from lexurn.figures.plots import line_style, set_distance_axis
 from lexurn.figures.style import (
     COLORS,
     GREYS,
@@ -18,6 +17,9 @@ from lexurn.figures.style import (
     STYLES,
     draw_reference_ends,
     label,
+    label_outer_if_shared,
+    line_style,
+    set_distance_axis,
     set_log_steps,
 )
 
@@ -175,9 +177,7 @@ def _label_outer(axes: Axes) -> Axes:
     """Write plain numbers on a logarithmic axis, and label a shared axis once."""
     if axes.get_yscale() == "log":
         axes.yaxis.set_major_formatter("{x:g}")
-    if len(axes.get_shared_y_axes().get_siblings(axes)) > 1:
-        axes.label_outer()
-    return axes
+    return label_outer_if_shared(axes)
 
 
 def _points(axes: Axes, x: float, values: pd.Series, who: str, *, label: str | None = None) -> None:

@@ -1,11 +1,10 @@
 """Plots that compare backbones: the influence of the past, and seeds with their means."""
 
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
 
-from lexurn.figures.style import LINE_COLORS, LINE_MARKERS, NAMES, label
+from lexurn.figures.plots import heat_map, line_groups
+from lexurn.figures.style import LINE_MARKERS, NAMES, label
 
 
 def influence(table: pd.DataFrame, axes: Axes, *, low: float, high: float) -> Axes:
@@ -13,9 +12,7 @@ def influence(table: pd.DataFrame, axes: Axes, *, low: float, high: float) -> Ax
 
     `table`: seen, predicted, value.
     """
-    wide = table.pivot(index="predicted", columns="seen", values="value")
-    options = {"cmap": "cividis", "norm": LogNorm(low, high), "cbar_kws": {"format": "%g"}}
-    seaborn.heatmap(wide.clip(lower=low), ax=axes, **options)
+    heat_map(table, axes, down="predicted", across="seen", value="value", low=low, high=high)
     axes.set(xlabel="token", ylabel="row predicted")
     return axes
 
@@ -27,11 +24,8 @@ def seeds_and_means(table: pd.DataFrame, axes: Axes, *, x: str, line: str, mark:
     own colour and marker.
     """
     lines = list(table[line].unique())
-    marks = list(table[mark].unique())
-    for number, (name, color, marker) in enumerate(
-        zip(marks, LINE_COLORS, LINE_MARKERS, strict=False)
-    ):
-        group = table[table[mark] == name]
+    marks = line_groups(table, mark, LINE_MARKERS)
+    for number, (name, group, color, marker) in enumerate(marks):
         offset = 0.15 * (number - (len(marks) - 1) / 2)
         heights = {value: height + offset for height, value in enumerate(lines)}
         style = {"ls": "", "marker": marker, "color": color}

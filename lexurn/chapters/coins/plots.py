@@ -3,10 +3,9 @@
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
 
-from lexurn.figures.plots import curves, line_groups
-from lexurn.figures.style import LINE_COLORS, LINE_STYLES, label
+from lexurn.figures.plots import curves, heat_map, line_groups
+from lexurn.figures.style import LINE_STYLES, label
 
 TOKENS = {0: ("o", "#0072B2", "tails"), 1: ("^", "#D55E00", "heads")}
 """The marker, colour and name of a point by its last flip."""
@@ -42,9 +41,7 @@ def over_theta(table: pd.DataFrame, axes: Axes, *, low: float, high: float) -> A
 
     `table`: theta, row, mean.
     """
-    wide = table.pivot(index="theta", columns="row", values="mean")
-    options = {"cmap": "cividis", "norm": LogNorm(low, high), "cbar_kws": {"format": "%g"}}
-    seaborn.heatmap(wide.clip(lower=low), ax=axes, **options)
+    heat_map(table, axes, down="theta", across="row", value="mean", low=low, high=high)
     axes.set(xlabel="flips seen", ylabel="probability of heads θ")
     return axes
 
@@ -82,8 +79,7 @@ def against_share(table: pd.DataFrame, axes: Axes, *, x: str = "share", y: str =
 
 def cumulative(table: pd.DataFrame, axes: Axes, *, x: str, line: str = "who") -> Axes:
     """Plot the empirical distribution function of column `x`, one line per value of `line`."""
-    groups = zip(line_groups(table, line), LINE_COLORS, LINE_STYLES, strict=False)
-    for (value, group), color, style in groups:
+    for value, group, color, style in line_groups(table, line, LINE_STYLES):
         seaborn.ecdfplot(group, x=x, ax=axes, color=color, linestyle=style, label=str(value))
     axes.set(xlabel=label(x), ylabel="share at most as large")
     return axes

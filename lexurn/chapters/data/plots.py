@@ -8,8 +8,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, to_rgb
 
-from lexurn.figures.plots import ball_colors
-from lexurn.figures.style import COLORS, GREYS, HATCHES, NAMES, STYLES
+from lexurn.figures.style import COLORS, GREYS, HATCHES, NAMES, STYLES, ball_colors
 
 
 def urns(pool: pd.DataFrame, axes: Axes) -> Axes:

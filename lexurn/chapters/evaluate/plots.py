@@ -3,8 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from lexurn.figures.plots import set_distance_axis
-from lexurn.figures.style import COLORS, HATCHES, MARKERS, NAMES
+from lexurn.figures.style import COLORS, HATCHES, MARKERS, NAMES, set_distance_axis
 
 
 def distances_by_kind(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:

@@ -1,0 +1,78 @@
+"""Live progress of one training: a picture in a notebook, lines elsewhere."""
+
+import time
+from typing import Any
+
+import pandas as pd
+from IPython import get_ipython
+from IPython.display import Image, Markdown, display
+
+from lexurn.chapters.train import plots
+from lexurn.figures import drawing
+from lexurn.runs.tracking import Clock, ProgressLines, Tracker, duration
+
+
+class LiveTraining(Tracker):
+    """A tracker that redraws losses and distances during training, with the time left.
+
+    In a notebook it shows one picture, which it replaces at most every `interval` seconds and
+    finally by one line of text. Elsewhere it prints lines.
+    """
+
+    def __init__(
+        self,
+        n_steps: int,
+        *,
+        split: str = "out_of_distribution",
+        measure: str = "symmetrized_kl",
+        interval: float = 2.0,
+    ):
+        self.judged = {"split": split, "measure": measure}
+        self.interval = interval
+        self.clock = Clock(n_steps)
+        self.start = time.monotonic()
+        self.last_drawn = float("-inf")
+        self.rows: list[dict[str, float]] = []
+        self.handle: Any = None
+        is_notebook = hasattr(get_ipython(), "kernel")
+        self.lines = None if is_notebook else ProgressLines(n_steps)
+
+    def report_wait(self, text: str) -> None:
+        if self.lines:
+            self.lines.report_wait(text)
+        elif self.handle is None:  # this text stays if the run is then loaded, so it must fit both
+            self._show(
+                "Another process is training this run; it is loaded when training has ended."
+            )
+
+    def resume(self, past: list[dict[str, Any]]) -> None:
+        self.rows = list(past)
+
+    def log(self, metrics: dict[str, float], step: int) -> None:
+        if self.lines:
+            return self.lines.log(metrics, step)
+        self.rows.append({"step": step, **metrics})
+        time_left = self.clock.remaining(step)
+        if time.monotonic() - self.last_drawn > self.interval:
+            how = drawing.Drawing(
+                plot=drawing.plot_name(plots.training),
+                keywords=self.judged,
+                each={"view": ["losses", "distances"]},
+                title=f"step {step} of {self.clock.n_steps}, {time_left}",
+                legend="distance to",
+            )
+            (picture,) = drawing.draw(how, pd.DataFrame(self.rows))
+            self._show(Image(picture.png, width=9 * 96))
+            self.last_drawn = time.monotonic()
+
+    def finish(self) -> None:
+        if self.rows and not self.lines:
+            seconds = duration(time.monotonic() - self.start)
+            self._show(f"Trained for {self.rows[-1]['step']:.0f} steps, {seconds} in all.")
+
+    def _show(self, content: Any) -> None:
+        content = Markdown(content) if isinstance(content, str) else content
+        if self.handle is None:
+            self.handle = display(content, display_id=True)
+        else:
+            self.handle.update(content)
