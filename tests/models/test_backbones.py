@@ -9,9 +9,9 @@ from torch import nn
 
 from lexurn import models
 from lexurn.base.seeding import generator
+from lexurn.chapters.rules.completion import complete
 from lexurn.generators.strings import EOS, FIRST_LETTER, PAD, SOS
 from lexurn.models import transformer
-from lexurn.models.generation import complete
 from lexurn.models.language_model import initialize
 from lexurn.settings.resolver import check
 
