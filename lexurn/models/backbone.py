@@ -1,18 +1,27 @@
-"""The interface of a backbone: a causal map (batch time d_model) -> (batch time d_out)."""
+"""What backbones are made of: their interface, the stack that most of them are, hook points, and a
+convolution and initializers that several of them use."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import torch
+from jaxtyping import Float
 from torch import Generator, Tensor, nn
+
+from lexurn.base.shapes import Hidden
+
+State = dict[str, Tensor]
+"""What a block remembers of the rows so far, by name; empty before row 0."""
 
 
 class Backbone(nn.Module):
-    """A causal map: row t of the output depends on rows 0 … t of the input.
+    """A causal map (batch time d_model) -> (batch time d_out).
 
-    It is built from its settings and `n_rows`, the largest number of rows that it will be given.
-    `forward` maps all rows at once; `step(x, state)` maps the next row (batch d_model) and updates
-    the state in place, and `initial_state()` returns the state before the first row. The class
-    attributes name weights by the ends of their names.
+    Row t of the output depends on rows 0 … t of the input. A backbone is built from its settings
+    and `n_rows`, the largest number of rows that it will be given. `forward` maps all rows at once;
+    `step(x, state)` maps the next row (batch d_model) and updates the state in place, and
+    `initial_state()` returns the state before the first row. The class attributes name weights by
+    the ends of their names.
     """
 
     RESIDUAL_WRITERS: ClassVar[tuple[str, ...]] = ()
@@ -30,3 +39,82 @@ class Backbone(nn.Module):
 
     def step(self, x: Tensor, state: Any) -> Tensor:
         raise NotImplementedError
+
+
+class Stack(Backbone):
+    """Blocks one after the other, then a norm; d_out is d_model.
+
+    The constructor of a subclass assigns exactly two modules: first an `nn.Sequential` of blocks,
+    then the norm. Without a state, a block maps all rows at once. With a state, it maps the next
+    row alone (batch 1 d_model) and updates the state in place.
+    """
+
+    def forward(self, x: Hidden) -> Hidden:
+        blocks, norm = self.children()
+        return norm(blocks(x))
+
+    def initial_state(self) -> list[State]:
+        """Return an empty state per block."""
+        blocks, _ = self.children()
+        return [{} for _ in blocks]
+
+    def step(
+        self, x: Float[Tensor, "batch d_model"], state: list[State]
+    ) -> Float[Tensor, "batch d_model"]:
+        blocks, norm = self.children()
+        x = x[:, None]
+        for block, block_state in zip(blocks, state, strict=True):
+            x = block(x, block_state)
+        return norm(x)[:, 0]
+
+
+class HookPoint(nn.Identity):
+    """A named activation, which forward hooks registered on this module can read and change.
+
+    `lexurn.chapters.coins.activations` does so by name.
+    """
+
+    def __init__(self, name: str):
+        super().__init__()
+        self.name = name
+
+    @property
+    def has_hooks(self) -> bool:
+        return bool(self._forward_hooks)
+
+
+def hook_points(backbone: nn.Module) -> dict[str, HookPoint]:
+    """Return all hook points by their full names, for example `0.resid_pre`.
+
+    The number is that of the layer, which is the first number in the module's path. Where the path
+    has no number, the hook point's own name is the full name.
+    """
+    points = {}
+    for path, module in backbone.named_modules():
+        if isinstance(module, HookPoint):
+            layer = next((part for part in path.split(".") if part.isdigit()), None)
+            points[module.name if layer is None else f"{layer}.{module.name}"] = module
+    return points
+
+
+class Convolution(nn.Conv1d):
+    """A causal convolution of every channel over its last `d_conv` rows, followed by SiLU."""
+
+    def __init__(self, width: int, d_conv: int):
+        super().__init__(width, width, d_conv, groups=width)
+
+    def forward(self, x: Hidden, state: State | None = None) -> Hidden:
+        """Return all rows or, with a state, the next row; `state["rows"]` keeps the last rows."""
+        state = {} if state is None else state
+        zeros = x.new_zeros(len(x), self.in_channels, self.kernel_size[0] - 1)
+        rows = torch.cat([state.get("rows", zeros), x.mT], -1)
+        state["rows"] = rows[..., x.shape[1] :]
+        return nn.functional.silu(super().forward(rows).mT)
+
+
+def keep_constructed(weight: Tensor, generator: Generator) -> None:
+    """Leave the values that the constructor has set."""
+
+
+def fill_zeros(weight: Tensor, generator: Generator) -> None:
+    weight.zero_()

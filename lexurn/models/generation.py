@@ -1,70 +1,12 @@
-"""Completion of prompts, token by token.
-
-A language model predicts one row at a time for all sequences and keeps the state of its backbone
-(keys and values, or a recurrent state), so that nothing is computed twice.
-"""
+"""Completion of prompts, token by token."""
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Generator, Tensor
 
 from lexurn.base.divergences import as_double
-from lexurn.base.shapes import Predictor, Table, Tokens
-from lexurn.generators.strings import EOS, FIRST_LETTER, PAD
-from lexurn.models.language_model import LanguageModel, evaluating
-
-
-def complete(
-    model: LanguageModel,
-    prompts: Tokens,
-    *,
-    limit: int,
-    table: Table | None = None,
-    generator: Generator | None = None,
-) -> Int64[Tensor, "batch limit"]:
-    """Return prompts of equal length, possibly 0, each completed to `limit` tokens.
-
-    Decoding is greedy, or sampled if there is a `generator`. The generator is on the CPU, so that
-    every device samples the same tokens from the same probabilities. Strings end with EOS, followed
-    by PAD; a string that has not ended within `limit` tokens contains no EOS. A model with a random
-    vocabulary needs a `table` (1 or batch, symbols, d_model).
-
-    Raises ValueError if `limit` is smaller than the prompts' length or larger than the model's
-    context_length + 1, if a needed table is missing, and for tokens outside the vocabulary.
-    """
-    max_limit = model.context_length + 1
-    n_prompt = prompts.shape[1]
-    if not n_prompt <= limit <= max_limit:
-        raise ValueError(
-            f"limit must be at least the prompts' {n_prompt} tokens and at most "
-            f"context_length + 1 = {max_limit}, got {limit}"
-        )
-    _check_prompts(model, prompts)
-    if table is None and model.vocabulary.is_random:
-        raise ValueError(
-            "a model with a random vocabulary needs a table; "
-            "use table=model.vocabulary.draw(1, generator=…)"
-        )
-    table = model.vocabulary.draw(1) if table is None else table
-    fill = PAD if model.has_special_tokens else 0
-    tokens = torch.full((len(prompts), limit), fill, device=model.device)
-    tokens[:, :n_prompt] = prompts
-    state = model.initial_state()
-    has_ended = torch.zeros(len(prompts), 1, dtype=torch.bool, device=model.device)
-    with evaluating(model):
-        for row in range(limit):
-            previous = tokens[:, max(row - 1, 0)][:, None]
-            log_probs = model.step(previous, row, state, table=table)
-            if row < n_prompt:
-                continue
-            chosen = _choose(log_probs[:, 0], generator)
-            if model.has_special_tokens:
-                chosen = torch.where(has_ended, PAD, chosen)
-                has_ended |= chosen == EOS
-            tokens[:, row : row + 1] = chosen
-            if has_ended.all():
-                break
-    return tokens.to(prompts.device)
+from lexurn.base.shapes import Predictor, Tokens
+from lexurn.generators.strings import PAD
 
 
 @torch.no_grad()
@@ -73,33 +15,28 @@ def complete_with_predictor(
 ) -> Int64[Tensor, "batch limit"]:
     """Return prompts completed to `limit` tokens by any predictor of strings.
 
-    The predictor recomputes all rows for every token, and decoding does not stop at EOS.
+    The predictor recomputes all rows for every token, and decoding does not stop at EOS. It is
+    greedy, or sampled if there is a `generator`.
     """
     tokens = torch.full((len(prompts), limit), PAD)
     tokens[:, : prompts.shape[1]] = prompts
     for row in range(prompts.shape[1], limit):
-        tokens[:, row] = _choose(predictor(tokens[:, : row + 1])[:, row], generator)[:, 0]
+        log_probs = predictor(tokens[:, : row + 1])[:, row]
+        tokens[:, row] = choose_tokens(log_probs, generator)[:, 0]
     return tokens
 
 
-def _choose(
+def choose_tokens(
     log_probs: Float[Tensor, "batch vocab"], generator: Generator | None
 ) -> Int64[Tensor, "batch 1"]:
-    """Return the most probable tokens, or with a generator, tokens sampled by inversion."""
+    """Return the most probable tokens, or with a generator, tokens sampled by inversion.
+
+    The generator is on the CPU, so that every device samples the same tokens from the same
+    probabilities.
+    """
     if generator is None:
         return log_probs.argmax(-1, keepdim=True)
-    probs = as_double(log_probs).exp()
-    uniform = torch.rand(len(probs), 1, generator=generator, dtype=torch.float64).to(probs.device)
-    thresholds = probs.cumsum(-1)
-    chosen = torch.searchsorted(thresholds, uniform * thresholds[:, -1:], right=True)
-    return chosen.to(log_probs.device)
-
-
-def _check_prompts(model: LanguageModel, prompts: Tokens) -> None:
-    lowest = FIRST_LETTER if model.has_special_tokens else 0
-    if prompts.numel() and not lowest <= prompts.min() <= prompts.max() < model.vocab_size:
-        raise ValueError(
-            f"the tokens of a prompt must lie in {lowest} … {model.vocab_size - 1}, got "
-            f"{int(prompts.min())} … {int(prompts.max())}; was the prompt written for another "
-            "language?"
-        )
+    thresholds = as_double(log_probs).exp().cumsum(-1)
+    uniform = torch.rand(len(thresholds), 1, generator=generator, dtype=torch.float64)
+    uniform = uniform.to(thresholds.device) * thresholds[:, -1:]
+    return torch.searchsorted(thresholds, uniform, right=True).to(log_probs.device)

@@ -9,6 +9,7 @@ before t; nothing is shifted anywhere.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,9 +17,8 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lexurn import tasks
+from lexurn.base import seeding
 from lexurn.base.divergences import as_double, negative_log_likelihood
-from lexurn.base.seeding import generator as stream
-from lexurn.base.seeding import global_generator
 from lexurn.base.shapes import LogProbs, Predictor, Table, Tokens, check_tokens
 from lexurn.generators.strings import SOS, force_padding, mask_special_tokens
 from lexurn.predictors import Average
@@ -59,8 +59,9 @@ class LanguageModel(nn.Module):
         encoding = settings.backbone.positions
         self.scalar_position = SCALAR_POSITIONS.get(encoding)
         if encoding == "sinusoidal":
-            table = sinusoids(self.context_length, d_model)
-            self.register_buffer("positions", table, persistent=False)
+            self.register_buffer(
+                "positions", sinusoids(self.context_length, d_model), persistent=False
+            )
         elif encoding == "learned" or self.scalar_position:
             table = torch.empty(self.context_length, d_model)
             self.positions = nn.Parameter(table, requires_grad=settings.backbone.positions_trained)
@@ -139,7 +140,7 @@ def build(settings: Settings, *, generator: Generator) -> LanguageModel:
     Its weights depend on the settings and the generator alone.
     """
     vocab_size = settings.task.vocab_size or tasks.build(settings).vocab_size
-    with global_generator(0, torch.device("cpu")):  # constructors draw from it
+    with seeding.global_generator(0, torch.device("cpu")):  # constructors draw from it
         model = LanguageModel(settings, vocab_size)
     initialize(model, generator=generator, std=settings.training.initial_std)
     return model
@@ -183,22 +184,18 @@ def as_predictor(
     tokens.
     """
     device = model.device
-    tables = model.vocabulary.draw(n_tables, generator=stream(seed, "evaluation tables")).to(device)
 
-    def predictor_with(table: Table | None) -> Predictor:
-        def predict(tokens: Tokens) -> LogProbs:
-            check_tokens(tokens, model.vocab_size)
-            with evaluating(model):
-                batches = [
-                    model(batch, table=table) for batch in tokens.to(device).split(batch_size)
-                ]
-            return as_double(torch.cat(batches).to(tokens.device))
-
-        return predict
+    def predict(tokens: Tokens, *, table: Table | None = None) -> LogProbs:
+        check_tokens(tokens, model.vocab_size)
+        with evaluating(model):
+            batches = [model(batch, table=table) for batch in tokens.to(device).split(batch_size)]
+        return as_double(torch.cat(batches).to(tokens.device))
 
     if not model.vocabulary.is_random:  # its table goes on changing with the model
-        return predictor_with(None)
-    return Average([predictor_with(table) for table in tables.split(1)])
+        return predict
+    stream = seeding.generator(seed, "evaluation tables")
+    tables = model.vocabulary.draw(n_tables, generator=stream).to(device)
+    return Average([partial(predict, table=table) for table in tables.split(1)])
 
 
 def loss_as_trained(
@@ -209,7 +206,7 @@ def loss_as_trained(
     Every sequence has one random table, as in training; it is the same at every call and on every
     device.
     """
-    tables = stream(seed, "validation tables")
+    tables = seeding.generator(seed, "validation tables")
     total = 0.0
     with evaluating(model):
         for batch in tokens.to(model.device).split(batch_size):

@@ -6,16 +6,11 @@ mask s ≤ t, a row would see the token that it has to predict.
 """
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from lexurn.base.shapes import Hidden
-from lexurn.models.backbone import Backbone
-from lexurn.models.hooks import HookPoint
-from lexurn.models.initialization import fill_zeros
+from lexurn.models.backbone import HookPoint, Stack, State, fill_zeros
 from lexurn.settings import LinearSettings
-
-Row = Float[Tensor, "batch d_model"]
 
 
 class Layer(nn.Module):
@@ -27,20 +22,20 @@ class Layer(nn.Module):
         self.map = nn.Linear(d_model, d_model, bias=False)
         self.bias = nn.Parameter(torch.empty(n_rows, d_model))
 
-    def forward(self, x: Hidden) -> Hidden:
-        n = x.shape[1]
-        mixed = self.mix[:n, :n].tril() @ self.map(self.resid_pre(x))
-        return self.resid_post(mixed + self.bias[:n])
+    def forward(self, x: Hidden, state: State | None = None) -> Hidden:
+        """Map all rows or, with a state, the next row; `state["mapped"]` keeps W x_s so far."""
+        mapped = self.map(self.resid_pre(x))
+        if state is None:
+            n = x.shape[1]
+            return self.resid_post(self.mix[:n, :n].tril() @ mapped + self.bias[:n])
+        state["mapped"] = torch.cat([state.get("mapped", mapped[:, :0]), mapped], 1)
+        row = state["mapped"].shape[1] - 1
+        mixed = torch.einsum("s,bsd->bd", self.mix[row, : row + 1], state["mapped"])
+        return self.resid_post((mixed + self.bias[row])[:, None])
 
-    def step(self, x: Row, mapped_rows: list[Row]) -> Row:
-        mapped_rows.append(self.map(x))
-        row = len(mapped_rows) - 1
-        weights = self.mix[row, : row + 1]
-        return torch.einsum("s,bsd->bd", weights, torch.stack(mapped_rows, 1)) + self.bias[row]
 
-
-class Linear(Backbone):
-    """A stack of linear layers over at most `n_rows` rows; d_out is d_model."""
+class Linear(Stack):
+    """A stack of linear layers over at most `n_rows` rows, without a norm."""
 
     NO_WEIGHT_DECAY = ("bias",)
     INITIALIZERS = {"bias": fill_zeros}
@@ -51,6 +46,7 @@ class Linear(Backbone):
         self.layers = nn.Sequential(
             *(Layer(settings.d_model, n_rows) for _ in range(settings.n_layers))
         )
+        self.norm = nn.Identity()
 
     def forward(self, x: Hidden) -> Hidden:
         if x.shape[1] > self.n_rows:
@@ -58,13 +54,4 @@ class Linear(Backbone):
                 f"linear layers were built for {self.n_rows} rows, got {x.shape[1]}; "
                 "raise context_length"
             )
-        return self.layers(x)
-
-    def initial_state(self) -> list[list[Row]]:
-        """Return for every layer the list of rows that it has mapped so far."""
-        return [[] for _ in self.layers]
-
-    def step(self, x: Row, state: list[list[Row]]) -> Row:
-        for layer, mapped_rows in zip(self.layers, state, strict=True):
-            x = layer.step(x, mapped_rows)
-        return x
+        return super().forward(x)

@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lexurn.base.shapes import Hidden
-from lexurn.models.backbone import Backbone
-from lexurn.models.hooks import HookPoint
+from lexurn.models.backbone import Backbone, HookPoint
 from lexurn.settings import LSTMSettings
 
 

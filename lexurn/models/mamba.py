@@ -18,19 +18,13 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import silu, softplus
 
 from lexurn.base.shapes import Hidden
-from lexurn.models.backbone import Backbone
-from lexurn.models.convolution import convolve, convolve_step
-from lexurn.models.hooks import HookPoint
-from lexurn.models.initialization import keep_constructed
+from lexurn.models.backbone import Convolution, HookPoint, Stack, State, keep_constructed
 from lexurn.models.scan import scan
 from lexurn.settings import MambaSettings
 
 MIN_STEP_SIZE = 1e-3
 MAX_STEP_SIZE = 1e-1
 """Initial step sizes Δ lie between these two, uniformly on a log scale."""
-
-State = dict[str, Tensor]
-Row = Float[Tensor, "batch d_model"]
 
 
 def fill_step_bias(bias: Tensor, generator: Generator) -> None:
@@ -51,27 +45,24 @@ class Mixer(nn.Module):
         inner, d_state, rank = settings.inner, settings.d_state, settings.step_rank
         self.split_sizes = [rank, d_state, d_state]
         self.in_proj = nn.Linear(settings.d_model, 2 * inner, bias=False)
-        self.conv1d = nn.Conv1d(inner, inner, settings.d_conv, groups=inner)
+        self.conv1d = Convolution(inner, settings.d_conv)
         self.x_proj = nn.Linear(inner, sum(self.split_sizes), bias=False)
         self.dt_proj = nn.Linear(rank, inner)
         self.A_log = nn.Parameter(torch.arange(1.0, d_state + 1).log().repeat(inner, 1))
         self.D = nn.Parameter(torch.ones(inner))
         self.out_proj = nn.Linear(inner, settings.d_model, bias=False)
 
-    def forward(self, x: Hidden) -> Hidden:
+    def forward(self, x: Hidden, state: State | None = None) -> Hidden:
         u, gate = self.in_proj(x).chunk(2, -1)  # batch time inner
-        u = convolve(self.conv1d, u)
-        y = scan(u, *self.selective_parameters(u)) + self.D * u
-        return self.out_proj(y * silu(gate))
-
-    def step(self, x: Row, state: State) -> Row:
-        u, gate = self.in_proj(x).chunk(2, -1)
-        u = convolve_step(self.conv1d, u, state)
-        delta, A, B, C = self.selective_parameters(u)
-        h = state.get("h", u.new_zeros(*u.shape, A.shape[-1]))
-        state["h"] = (delta[..., None] * A).exp() * h + (delta * u)[..., None] * B[:, None]
-        y = (state["h"] @ C[..., None])[..., 0] + self.D * u
-        return self.out_proj(y * silu(gate))
+        u = self.conv1d(u, state)
+        if state is None:
+            y = scan(u, *self.selective_parameters(u))
+        else:
+            delta, A, B, C = self.selective_parameters(u[:, 0])
+            inputs = (delta * u[:, 0])[..., None] * B[:, None]  # batch inner d_state
+            state["h"] = (delta[..., None] * A).exp() * state.get("h", 0.0) + inputs
+            y = (state["h"] @ C[..., None]).mT
+        return self.out_proj((y + self.D * u) * silu(gate))
 
     def selective_parameters(
         self, u: Float[Tensor, "*rows inner"]
@@ -89,13 +80,13 @@ class Layer(nn.Module):
         self.norm = nn.RMSNorm(settings.d_model, eps=1e-5)
         self.mixer = Mixer(settings)
 
-    def forward(self, x: Hidden) -> Hidden:
+    def forward(self, x: Hidden, state: State | None = None) -> Hidden:
         x = self.resid_pre(x)
-        return self.resid_post(x + self.mixer(self.norm(x)))
+        return self.resid_post(x + self.mixer(self.norm(x), state))
 
 
-class Mamba(Backbone):
-    """A stack of Mamba layers and a last norm; d_out is d_model."""
+class Mamba(Stack):
+    """A stack of Mamba layers and a last norm."""
 
     RESIDUAL_WRITERS = ("out_proj.weight",)
     NO_WEIGHT_DECAY = ("A_log",)
@@ -111,15 +102,3 @@ class Mamba(Backbone):
         super().__init__()
         self.layers = nn.Sequential(*(Layer(settings) for _ in range(settings.n_layers)))
         self.norm_f = nn.RMSNorm(settings.d_model, eps=1e-5)
-
-    def forward(self, x: Hidden) -> Hidden:
-        return self.norm_f(self.layers(x))
-
-    def initial_state(self) -> list[State]:
-        """Return an empty dict per layer; `step` keeps in it the last rows and h."""
-        return [{} for _ in self.layers]
-
-    def step(self, x: Row, state: list[State]) -> Row:
-        for layer, layer_state in zip(self.layers, state, strict=True):
-            x = x + layer.mixer.step(layer.norm(x), layer_state)
-        return self.norm_f(x)

@@ -15,7 +15,6 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 Channels = Float[Tensor, "batch time inner"]
 Vectors = Float[Tensor, "batch time d_state"]
-States = Float[Tensor, "batch d_state inner"]
 Chunk = Float[Tensor, "rows batch d_state inner"]
 Rates = Float[Tensor, "inner d_state"]
 
@@ -73,7 +72,11 @@ class Scan(torch.autograd.Function):
 
 
 def _recur(
-    state_before: States, rates: Tensor, steps: Tensor, inputs: Tensor, b: Tensor
+    state_before: Float[Tensor, "batch d_state inner"],
+    rates: Tensor,
+    steps: Tensor,
+    inputs: Tensor,
+    b: Tensor,
 ) -> tuple[Chunk, Chunk]:
     """Return exp(Δ A) and h of every row of a chunk."""
     decay = (steps * rates).exp_()

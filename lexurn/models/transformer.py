@@ -10,14 +10,15 @@ Norms are LayerNorm, RMSNorm or none, and `norm_placement` says where they stand
 
 A gated MLP is down(σ(up x) · gate x) without biases, where σ is GELU or SiLU (SwiGLU, Shazeer
 2020). A plain MLP is down(σ(up x)) with biases, where σ is ReLU or GELU. Attention is causal by
-`scaled_dot_product_attention(is_causal=True)`. Row by row, each layer keeps the keys and values of
-earlier rows in a `Cache`, and the new row's query attends to them.
+`scaled_dot_product_attention(is_causal=True)`. Row by row, the state of a block keeps the keys `k`
+and values `v` (batch heads rows d_head) of earlier rows, and the new row's query attends to them.
 
 Row 0 is the start vector and row i + 1 is token i. The rotary position of token i is i, and the
 start vector is not rotated. Without a BOS, the rows of the tokens come without the start vector.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -25,21 +26,20 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, relu, scaled_dot_product_attention, silu
 
 from lexurn.base.shapes import Hidden
-from lexurn.models.backbone import Backbone
-from lexurn.models.hooks import HookPoint
+from lexurn.models.backbone import HookPoint, Stack, State
 from lexurn.settings import TransformerSettings
 
 Map = Callable[[Tensor], Tensor]
 Heads = Float[Tensor, "batch heads time d_head"]
-
-Cache = dict[str, Tensor]
-"""Keys `k` and values `v` (batch heads rows d_head) of the rows seen so far; empty before row 0."""
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "layer": nn.LayerNorm,
     "rms": lambda width: nn.RMSNorm(width, eps=1e-5),
     "none": nn.Identity,
 }
+
+GATED_ACTIVATIONS = {"gated": gelu, "swiglu": silu}
+ACTIVATIONS = {"relu": relu, "gelu": gelu, **GATED_ACTIVATIONS}
 
 
 class Attention(nn.Module):
@@ -54,37 +54,39 @@ class Attention(nn.Module):
         names = ("attn.q", "attn.k", "attn.v", "attn.pattern", "attn.z")
         self.q, self.k, self.v, self.pattern, self.z = map(HookPoint, names)
 
-    def forward(self, x: Hidden, cache: Cache | None = None) -> Hidden:
-        """Map all rows at once, or, with a cache, the next row alone."""
-        heads = self.qkv(x).unflatten(-1, (3, self.n_heads, -1))  # batch time 3 heads d_head
-        q, k, v = heads.unbind(2)
+    def forward(self, x: Hidden, state: State | None = None) -> Hidden:
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.n_heads, -1)).unbind(2)
         q = self.q(q).transpose(1, 2)  # batch heads time d_head
         k = self.k(k).transpose(1, 2)
         v = self.v(v).transpose(1, 2)
         if self.is_rotary:
-            first_token_row = self.first_token_row - (cache["k"].shape[2] if cache else 0)
+            first_token_row = self.first_token_row - (state["k"].shape[2] if state else 0)
             q = rotate(q, first_token_row=first_token_row)
             k = rotate(k, first_token_row=first_token_row)
-        if cache is not None:
-            if cache:
-                k = torch.cat([cache["k"], k], 2)
-                v = torch.cat([cache["v"], v], 2)
-            cache.update(k=k, v=v)
-            z = scaled_dot_product_attention(q, k, v)
-        elif self.pattern.has_hooks:
-            z = self.pattern(attention_pattern(q, k)) @ v
+        if state:
+            k = torch.cat([state["k"], k], 2)
+            v = torch.cat([state["v"], v], 2)
+        if state is not None:
+            state.update(k=k, v=v)
+        if state is None and self.pattern.has_hooks:  # the fused attention does not return it
+            scores = q @ k.mT / q.shape[-1] ** 0.5  # batch heads time time
+            future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
+            z = self.pattern(scores.masked_fill(future, -torch.inf).softmax(-1)) @ v
         else:
-            z = scaled_dot_product_attention(q, k, v, is_causal=True)
+            z = scaled_dot_product_attention(q, k, v, is_causal=state is None)
         return self.out(self.z(z.transpose(1, 2)).flatten(2))
 
 
 class MLP(nn.Module):
-    def __init__(self, d_model: int, d_mlp: int, activation: Map, *, is_gated: bool):
+    def __init__(self, settings: TransformerSettings):
         super().__init__()
-        self.activation = activation
-        self.up = nn.Linear(d_model, d_mlp, bias=not is_gated)
-        self.gate = nn.Linear(d_model, d_mlp, bias=False) if is_gated else None
-        self.down = nn.Linear(d_mlp, d_model, bias=not is_gated)
+        is_gated = settings.mlp in GATED_ACTIVATIONS
+        self.activation = ACTIVATIONS[settings.mlp]
+        self.up = nn.Linear(settings.d_model, settings.mlp_width, bias=not is_gated)
+        self.gate = (
+            nn.Linear(settings.d_model, settings.mlp_width, bias=False) if is_gated else None
+        )
+        self.down = nn.Linear(settings.mlp_width, settings.d_model, bias=not is_gated)
         self.pre = HookPoint("mlp.pre")
         self.post = HookPoint("mlp.post")
 
@@ -95,66 +97,49 @@ class MLP(nn.Module):
         return self.down(self.post(hidden))
 
 
-GATED_ACTIVATIONS = {"gated": gelu, "swiglu": silu}
-ACTIVATIONS = {"relu": relu, "gelu": gelu, **GATED_ACTIVATIONS}
-
-
-def pre(x: Hidden, f: Map, norm: Map, out_norm: Map) -> Hidden:
-    return x + f(norm(x))
-
-
-def post(x: Hidden, f: Map, norm: Map, out_norm: Map) -> Hidden:
-    return norm(x + f(x))
-
-
-def peri(x: Hidden, f: Map, norm: Map, out_norm: Map) -> Hidden:
-    return x + out_norm(f(norm(x)))
-
-
-RESIDUAL_SUMS = {"pre": pre, "post": post, "peri": peri}
-
-
 class Block(nn.Module):
     def __init__(self, settings: TransformerSettings, placement: str):
         super().__init__()
-        self.sum = RESIDUAL_SUMS[placement]
-        build_out_norm = build_norm if placement == "peri" else lambda settings: nn.Identity()
+        self.placement = placement
+        norm = partial(NORMS[settings.norm], settings.d_model)
+        out_norm = norm if placement == "peri" else nn.Identity
         self.resid_pre = HookPoint("resid_pre")
-        self.attention_norm = build_norm(settings)
-        self.attention_out_norm = build_out_norm(settings)
+        self.attention_norm = norm()
+        self.attention_out_norm = out_norm()
         self.attention = Attention(settings)
         self.dropout = nn.Dropout(settings.dropout)
         self.resid_mid = HookPoint("resid_mid")
         self.has_mlp = settings.mlp != "none"
         if self.has_mlp:
-            self.mlp_norm = build_norm(settings)
-            self.mlp_out_norm = build_out_norm(settings)
-            self.mlp = MLP(
-                settings.d_model,
-                settings.mlp_width,
-                ACTIVATIONS[settings.mlp],
-                is_gated=settings.mlp in GATED_ACTIVATIONS,
-            )
+            self.mlp_norm = norm()
+            self.mlp_out_norm = out_norm()
+            self.mlp = MLP(settings)
             self.mlp_dropout = nn.Dropout(settings.mlp_dropout)
         self.resid_post = HookPoint("resid_post")
 
-    def forward(self, x: Hidden, cache: Cache | None = None) -> Hidden:
-        x = self.sum(
+    def forward(self, x: Hidden, state: State | None = None) -> Hidden:
+        x = self.residual_sum(
             self.resid_pre(x),
-            lambda x: self.dropout(self.attention(x, cache)),
+            lambda x: self.dropout(self.attention(x, state)),
             self.attention_norm,
             self.attention_out_norm,
         )
         x = self.resid_mid(x)
         if self.has_mlp:
-            x = self.sum(
+            x = self.residual_sum(
                 x, lambda x: self.mlp_dropout(self.mlp(x)), self.mlp_norm, self.mlp_out_norm
             )
         return self.resid_post(x)
 
+    def residual_sum(self, x: Hidden, f: Map, norm: Map, out_norm: Map) -> Hidden:
+        """Return x + f(x), with norms by the placement; `out_norm` is the identity unless peri."""
+        if self.placement == "post":
+            return norm(x + f(x))
+        return x + out_norm(f(norm(x)))
 
-class Transformer(Backbone):
-    """A stack of transformer blocks and, unless it is post-norm, a last norm; d_out is d_model."""
+
+class Transformer(Stack):
+    """A stack of transformer blocks and, unless it is post-norm, a last norm."""
 
     RESIDUAL_WRITERS = ("attention.out.weight", "mlp.down.weight")
 
@@ -162,33 +147,8 @@ class Transformer(Backbone):
         super().__init__()
         placements = settings.placements
         self.blocks = nn.Sequential(*(Block(settings, placement) for placement in placements))
-        self.norm = nn.Identity() if placements[-1] == "post" else build_norm(settings)
-
-    def forward(self, x: Hidden) -> Hidden:
-        return self.norm(self.blocks(x))
-
-    def initial_state(self) -> list[Cache]:
-        """Return an empty cache per block."""
-        return [{} for _ in self.blocks]
-
-    def step(
-        self, x: Float[Tensor, "batch d_model"], state: list[Cache]
-    ) -> Float[Tensor, "batch d_model"]:
-        x = x[:, None]
-        for block, cache in zip(self.blocks, state, strict=True):
-            x = block(x, cache)
-        return self.norm(x)[:, 0]
-
-
-def build_norm(settings: TransformerSettings) -> nn.Module:
-    return NORMS[settings.norm](settings.d_model)
-
-
-def attention_pattern(q: Heads, k: Heads) -> Float[Tensor, "batch heads time time"]:
-    """Return the causal attention weights, which `scaled_dot_product_attention` does not return."""
-    scores = q @ k.mT / q.shape[-1] ** 0.5
-    future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
-    return scores.masked_fill(future, -torch.inf).softmax(-1)
+        last_norm = "none" if placements[-1] == "post" else settings.norm
+        self.norm = NORMS[last_norm](settings.d_model)
 
 
 def rotate(x: Heads, *, first_token_row: int = 1) -> Heads:

@@ -16,6 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from lexurn.models.backbone import State
+
 EPSILON = 1e-6
 """Added to the denominators of mLSTM, as in the package `xlstm`."""
 
@@ -23,7 +25,6 @@ MAX_LOG_SCALE = 60.0
 """The scaled 1 in the denominator of mLSTM is exp(min(−m, this)): a larger one would overflow, and
 dividing by this one already gives 0."""
 
-State = dict[str, Tensor]
 Heads = Float[Tensor, "batch heads time d_head"]
 Gates = Float[Tensor, "batch heads time"]
 
@@ -41,20 +42,19 @@ def mlstm(q: Heads, k: Heads, v: Heads, i: Gates, f: Gates) -> Heads:
 
 def mlstm_step(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, state: State) -> Tensor:
     """Return h of the next row (batch heads d_head), from gates (batch heads); update the state."""
-    if "C" not in state:
-        state["C"] = q.new_zeros(*q.shape, q.shape[-1])
-        state["n"] = torch.zeros_like(q)
-        state["m"] = torch.full_like(i, -torch.inf)
-    log_forget = logsigmoid(f) + state["m"]
-    m = torch.maximum(log_forget, i)
-    forget_gate = (log_forget - m).exp()[..., None]
-    input_gate = (i - m).exp()[..., None]
-    k = k / q.shape[-1] ** 0.5
-    state["C"] = forget_gate[..., None] * state["C"] + (input_gate * k)[..., None] * v[..., None, :]
-    state["n"] = forget_gate * state["n"] + input_gate * k
-    state["m"] = m
+    forget_gate, input_gate = _scaled_gates(f[..., None], i[..., None], state)
+    gated_k = input_gate * (k / q.shape[-1] ** 0.5)
+    state["C"] = forget_gate[..., None] * state.get("C", 0.0) + gated_k[..., None] * v[..., None, :]
+    state["n"] = forget_gate * state.get("n", 0.0) + gated_k
     numerator = (q[..., None, :] @ state["C"])[..., 0, :]
-    return numerator / _denominator((q * state["n"]).sum(-1), m)[..., None]
+    return numerator / _denominator((q * state["n"]).sum(-1, keepdim=True), state["m"])
+
+
+def _scaled_gates(f: Tensor, i: Tensor, state: State) -> tuple[Tensor, Tensor]:
+    """Return the forget and input gates of the next row, both divided by exp(m); update m."""
+    log_forget = logsigmoid(f) + state.get("m", -torch.inf)
+    state["m"] = torch.maximum(log_forget, i)
+    return (log_forget - state["m"]).exp(), (i - state["m"]).exp()
 
 
 def _denominator(weight: Tensor, m: Tensor) -> Tensor:
@@ -68,16 +68,11 @@ def slstm_step(
 ) -> Float[Tensor, "heads batch d_head"]:
     """Return h of the next row from the inputs of the gates i, f, z, o; update the state."""
     if "h" not in state:
-        heads, batch, width = inputs.shape
-        state.update({name: inputs.new_zeros(heads, batch, width // 4) for name in ("h", "c", "n")})
-        state["m"] = torch.full_like(state["h"], -torch.inf)
+        zeros = inputs.new_zeros(*inputs.shape[:2], recurrent.shape[1])
+        state.update(h=zeros, c=zeros.clone(), n=zeros.clone(), m=zeros - torch.inf)
     i, f, z, o = (inputs + state["h"] @ recurrent).chunk(4, -1)
-    log_forget = logsigmoid(f) + state["m"]
-    m = torch.maximum(log_forget, i)
-    forget_gate = (log_forget - m).exp()
-    input_gate = (i - m).exp()
+    forget_gate, input_gate = _scaled_gates(f, i, state)
     state["c"] = forget_gate * state["c"] + input_gate * z.tanh()
     state["n"] = forget_gate * state["n"] + input_gate
-    state["m"] = m
     state["h"] = o.sigmoid() * state["c"] / state["n"]
     return state["h"]

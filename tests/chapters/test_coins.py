@@ -9,7 +9,7 @@ from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.chapters.coins import activations, coin_losses, counts
 from lexurn.generators.urns import Urns
-from lexurn.models.hooks import HookPoint
+from lexurn.models.backbone import HookPoint
 from lexurn.runs import fit
 from lexurn.settings.resolver import ParameterError, check
 

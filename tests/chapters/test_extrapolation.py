@@ -10,6 +10,7 @@ from lexurn.base import session
 from lexurn.base.seeding import generator
 from lexurn.chapters.rules import extrapolation, languages, lengths
 from lexurn.chapters.rules import plots as rules_plots
+from lexurn.chapters.rules.completion import complete
 from lexurn.chapters.rules.masses import rule_masses, uniform_strings
 from lexurn.chapters.train import one_run
 from lexurn.figures import plots
@@ -17,7 +18,6 @@ from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import prompts
 from lexurn.generators.strings import string_lengths as sizes
 from lexurn.measures import intervals, rules
-from lexurn.models.generation import complete
 from lexurn.predictors.grammars import oracle
 from lexurn.runs import cache, snapshots, store, sweeps, workers
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from lexurn import models
 from lexurn.base.seeding import generator
+from lexurn.chapters.rules.completion import complete
 from lexurn.generators.strings import EOS, FIRST_LETTER, PAD, SOS
 from lexurn.models import transformer
-from lexurn.models.generation import complete
 from lexurn.models.language_model import initialize
 from lexurn.settings.resolver import check
 
@@ -333,7 +333,7 @@ def test_a_block_is_its_formula(placement, norm):
 
 def test_mixed_norms_are_post_in_the_first_quarter():
     blocks = build(n_layers=9, norm_placement="mix").backbone.blocks
-    assert [block.sum.__name__ for block in blocks] == ["post"] * 2 + ["pre"] * 7
+    assert [block.placement for block in blocks] == ["post"] * 2 + ["pre"] * 7
     last = {
         place: build(norm_placement=place, n_layers=4).backbone.norm
         for place in ("pre", "post", "peri", "mix")

@@ -8,7 +8,7 @@
 Shapes: `resid_*` is (batch time d_model), `attn.q/k/v/z` is (batch time heads d_head),
 `attn.pattern` is (batch heads time time), `mlp.pre/post` is (batch time d_mlp). Row t of an
 activation, as of a prediction, has seen the tokens before t. Every backbone with hook points
-(`lexurn.models.hooks`) can be read. All hooks are removed afterwards, also after an error.
+(`lexurn.models.backbone`) can be read. All hooks are removed afterwards, also after an error.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ from torch import Tensor
 from lexurn.base.errors import suggestion
 from lexurn.base.shapes import LogProbs, Table, Tokens, check_tokens
 from lexurn.models import LanguageModel
-from lexurn.models.hooks import hook_points
+from lexurn.models.backbone import hook_points
 from lexurn.models.language_model import evaluating
 
 Intervention = Callable[[Tensor], Tensor]

@@ -28,7 +28,7 @@ from lexurn.base.shapes import Tokens
 from lexurn.chapters.geometry import vector_geometry
 from lexurn.generators.strings import PAD
 from lexurn.models import LanguageModel
-from lexurn.models.hooks import hook_points
+from lexurn.models.backbone import hook_points
 from lexurn.models.language_model import evaluating
 
 LayerVectors = list[Tensor]

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Predictor, Tokens
+from lexurn.chapters.rules.completion import complete
 from lexurn.chapters.rules.masses import MASSES, rule_masses, uniform_strings
 from lexurn.chapters.rules.two_way import two_way_interval
 from lexurn.generators.languages import LANGUAGES, Language
@@ -29,7 +30,7 @@ from lexurn.measures.rules import (
     prompt_sets,
 )
 from lexurn.models import LanguageModel
-from lexurn.models.generation import complete, complete_with_predictor
+from lexurn.models.generation import complete_with_predictor
 from lexurn.runs import fit
 from lexurn.runs.run import Run
 

@@ -9,9 +9,9 @@ import torch
 
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
+from lexurn.chapters.rules.completion import complete
 from lexurn.generators.languages import LANGUAGES, Language
 from lexurn.generators.strings import EOS, string_lengths
-from lexurn.models.generation import complete
 from lexurn.runs.run import Run
 
 MAX_STRINGS = 50
