@@ -170,8 +170,9 @@ def regret_per_sequence(table: pd.DataFrame, *, n_rows: int) -> pd.DataFrame:
     """
     is_kept = (table["measure"] == "regret") & (table["row"] == "mean") & np.isfinite(table["mean"])
     means = table[is_kept].reset_index(drop=True)
-    totals = {"value": n_rows * means["mean"], "sem": n_rows * means["sem"], "n": means["n"]}
-    return means[["split", "reference"]].assign(**totals)
+    return means[["split", "reference"]].assign(
+        value=n_rows * means["mean"], sem=n_rows * means["sem"], n=means["n"]
+    )
 
 
 def summary(table: pd.DataFrame, *, measure: str | None = None) -> pd.DataFrame:
