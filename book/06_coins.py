@@ -563,7 +563,7 @@ skewed, target = (
 )
 off, costs_of = [], {}
 for who, run in others.items():
-    wrong = symmetry.divergences.total_variation(run.predictor(skewed), target(skewed))
+    wrong = symmetry.total_variation(run.predictor(skewed), target(skewed))
     of = {"who": who, "row": range(21), "off": wrong.mean(0).tolist(), "sem": (wrong.std(0) / 100).tolist()}
     off.append(pd.DataFrame(of))
     costs_of[who] = coin_losses.excess_loss(run.predictor, target, skewed)

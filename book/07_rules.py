@@ -93,7 +93,7 @@ from IPython.display import Markdown, display
 
 from lexurn import figure
 from lexurn.base.seeding import generator
-from lexurn.chapters.rules import extrapolation, grids, languages, lengths
+from lexurn.chapters.rules import baselines, extrapolation, grids, languages, lengths
 from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.chapters.rules.normative import Normative
 from lexurn.figures import plots, widgets
@@ -145,7 +145,7 @@ pd.DataFrame(lines).set_index("language")
 # chance, letters and EOS all alike (followed exactly to 32 letters), and how often by saying EOS at once?
 
 # %%
-without = rules.baseline_levels(names, limit=limit)
+without = baselines.baseline_levels(names, limit=limit)
 wide = without.pivot(index=["language", "n"], columns="what", values="value").loc[names].round(4)
 wide.rename_axis(columns="share of prompts with rule 1 kept").reset_index("n")
 

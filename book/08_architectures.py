@@ -86,7 +86,7 @@ from lexurn import figure
 from lexurn.chapters.architectures import costs, learning, published
 from lexurn.chapters.architectures import plots as chapter_plots
 from lexurn.figures import plots, style, widgets
-from lexurn.measures import intervals, rules
+from lexurn.measures import intervals
 from lexurn.publish import claims
 from lexurn.runs import sweeps
 from lexurn.runs.cache import concat_tables
@@ -345,19 +345,19 @@ table = pd.concat(
     ]
 )
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
-at_once = rules.baseline_levels(["aNbN"], limit=33).set_index("what")["value"]
+at_once = published.immediate_eos_rate("aNbN")
 wide = table.pivot(index="model", columns="what", values="text")[["excess", "rule 1", "EOS at once"]]
 wide.rename_axis(columns=f"{linear['parameters'][0]:,} weights, {study.n_seeds} seed(s)")
 
 # %%
 drawn = linear.assign(kept=linear["rule 1"]).assign(mark="ours")
-drawn = pd.concat([drawn, pd.DataFrame({"model": "EOS at once", "mark": "exact", "kept": [at_once["immediate EOS"]]})])
+drawn = pd.concat([drawn, pd.DataFrame({"model": "EOS at once", "mark": "exact", "kept": [at_once]})])
 options = {"x": "kept", "line": "model", "mark": "mark", "legend": "rule 1", "size": (5.4, 2.2)}
 alt = "Share of prompts with rule 1 kept by the linear model as published and masked, and by saying EOS at once."
 figure(chapter_plots.seeds_and_means, drawn, name="published", alt=alt, n=f"{study.n_seeds} seed(s)", **options)
 
 # %%
-said = f"Whoever says EOS at once keeps rule 1 on {at_once['immediate EOS']:.4f} of the prompts."
+said = f"Whoever says EOS at once keeps rule 1 on {at_once:.4f} of the prompts."
 theirs = claims.get("architectures/linear_published").published
 below = of(linear, model="as published")["excess"].mean()
 said += f" Published for the linear model, the best over training: {theirs}. Ours, at the last step, loses"

@@ -57,11 +57,6 @@ def hash_bytes(content: bytes, length: int | None = None) -> str:
     return hashlib.sha256(content).hexdigest()[:length]
 
 
-def hash_file(path: Path) -> str:
-    """Return all 64 hexadecimal digits of the SHA-256 hash of a file's content."""
-    return hash_bytes(path.read_bytes())
-
-
 def append(path: Path, line: str) -> None:
     """Append a line to an existing file, whole or not at all."""
     with store_errors(path):
@@ -95,18 +90,17 @@ def lock(
     activity: str = "training",
     wait: bool = True,
     notify: Callable[[str], None] = print_to_stderr,
-    notify_every: float = 30.0,
 ) -> Iterator[None]:
     """Hold a folder's lock for the time of a block; the folder is created if it is missing.
 
     While another process holds the lock, this one waits and calls `notify` with a message that
-    names the `activity`, every `notify_every` seconds. With `wait=False` it raises StoreError.
+    names the `activity`, every 30 seconds. With `wait=False` it raises StoreError.
     """
     last_notified = float("-inf")
     while (descriptor := _try_lock(folder)) is None:
         if not wait:
             raise StoreError(f"another process is {activity} {folder.name}; stop that one first")
-        if time.monotonic() - last_notified >= notify_every:
+        if time.monotonic() - last_notified >= 30:
             notify(f"waiting for the process that is {activity} {folder.name}")
             last_notified = time.monotonic()
         time.sleep(0.2)

@@ -1,6 +1,7 @@
 """Paths: the repository root, the store of runs, the book's build, and the published results."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parents[1]
@@ -13,15 +14,14 @@ def root() -> Path:
     It is the folder above the imported package, or else the nearest folder upward from the working
     directory that is a Lexurn repository. Raises FileNotFoundError if neither exists.
     """
-    package_parent = LIBRARY.parent
-    if (package_parent / "book" / "_toc.yml").exists():
-        return package_parent
+    if (LIBRARY.parent / "book" / "_toc.yml").exists():
+        return LIBRARY.parent
     working = Path.cwd()
     for folder in (working, *working.parents):
         if (folder / "_config.yml").exists() and (folder / "lexurn").is_dir():
             return folder
     raise FileNotFoundError(
-        f"no Lexurn repository at {package_parent} nor above {working}; "
+        f"no Lexurn repository at {LIBRARY.parent} nor above {working}; "
         "run inside a clone, or set LEXURN_RUNS and LEXURN_BUILD"
     )
 
@@ -42,16 +42,13 @@ def published_results() -> Path | None:
 
     None if the folder does not exist, or if `LEXURN_FRESH` is set, which ignores it.
     """
-    if os.environ.get("LEXURN_FRESH"):
-        return None
-    try:
+    with suppress(FileNotFoundError):
         folder = root() / "book" / "results"
-    except FileNotFoundError:
-        return None
-    return folder if folder.is_dir() else None
+        if folder.is_dir() and not os.environ.get("LEXURN_FRESH"):
+            return folder
+    return None
 
 
 def roots() -> list[Path]:
     """Return the folders that hold runs and tables: the own store first, then the published one."""
-    published = published_results()
-    return [runs()] if published is None else [runs(), published]
+    return [folder for folder in (runs(), published_results()) if folder is not None]

@@ -28,6 +28,16 @@ def numpy_generator(generator: torch.Generator) -> np.random.Generator:
     return np.random.default_rng(int(seed))
 
 
+def default_generator(device: torch.device) -> torch.Generator:
+    """Return the global generator of `device`, from which dropout draws."""
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        return torch.cuda.default_generators[index]
+    if device.type == "mps":
+        return torch.mps._get_default_mps_generator()
+    return torch.default_generator
+
+
 @contextmanager
 def global_generator(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the global generator of `device` for a block, and restore its state (and the CPU's).
@@ -35,28 +45,5 @@ def global_generator(seed: int, device: torch.device) -> Iterator[None]:
     Dropout and the constructors of modules can draw from nothing else.
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        if device.type == "cuda":
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        elif device.type == "mps":
-            torch.mps.manual_seed(seed)
-        else:
-            torch.default_generator.manual_seed(seed)
+        default_generator(device).manual_seed(seed)
         yield
-
-
-def global_state(device: torch.device) -> torch.Tensor:
-    """Return the state of the global generator of `device`."""
-    if device.type == "cuda":
-        return torch.cuda.get_rng_state(device)
-    return torch.mps.get_rng_state() if device.type == "mps" else torch.get_rng_state()
-
-
-def set_global_state(state: torch.Tensor, device: torch.device) -> None:
-    """Set the state of the global generator of `device`."""
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state, device)
-    elif device.type == "mps":
-        torch.mps.set_rng_state(state)
-    else:
-        torch.set_rng_state(state)

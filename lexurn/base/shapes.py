@@ -18,7 +18,7 @@ Table = Float[Tensor, "symbols d_model"] | Float[Tensor, "#batch symbols d_model
 Hidden = Float[Tensor, "batch time d_model"]
 
 State = dict[str, Tensor]
-"""The tensors of a saved training, by name: everything that it needs to resume bit for bit."""
+"""Tensors by name: the weights of a model, or everything that a training needs to resume."""
 
 Predictor = Callable[[Tokens], LogProbs]
 """A map from tokens to log-probabilities in nats; row t has seen `tokens[:, :t]` and no more."""

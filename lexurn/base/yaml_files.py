@@ -14,8 +14,10 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         for number, (name, _) in enumerate(node.value):
             if name.value in [other.value for other, _ in node.value[:number]]:
-                problem = f"{name.value} stands twice in a mapping; keep one of the two"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=name.start_mark)
+                raise yaml.MarkedYAMLError(
+                    problem=f"{name.value} stands twice in a mapping; keep one of the two",
+                    problem_mark=name.start_mark,
+                )
         return super().construct_mapping(node, deep)
 
 

@@ -1,7 +1,11 @@
-"""Which reference does a predictor resemble? Relative distance and texts.
+"""Which reference does a predictor resemble? Relative distance, texts, and the published score.
 
 Every result comes with its uncertainty over sequences, for one model. Distances are
 symmetrized KL in nats, averaged over rows 1 … C.
+
+The published headline has another score: KL(empirical frequencies ‖ predictor) at the last row, on
+sequences from fresh urns. The first chapter scores exact predictors in this way, and the fourth
+trained models.
 """
 
 import itertools
@@ -9,21 +13,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
 
-import numpy as np
+from jaxtyping import Float64
 from torch import Generator, Tensor
 
 from lexurn.base import divergences
 from lexurn.base.shapes import Predictor, Tokens
+from lexurn.generators.urns import Urns
 from lexurn.measures.evaluation import PerSequence, score_sequences
 from lexurn.measures.intervals import (
     MIN_UNITS,
     Interval,
-    Values,
     bootstrap,
     format_mean,
     is_above_zero,
     mean_and_sem,
 )
+from lexurn.predictors import Empirical
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,6 @@ class RelativeDistance:
         """Return whether d(G, M) is within two standard errors of 0, or there are few sequences."""
         is_clear = self.reference_distance > 2 * self.reference_distance_sem
         return self.interval.n < MIN_UNITS or not is_clear
-
-    @property
-    def rescaled(self) -> float:
-        """Return the relative distance from 0 (the model is G) to 1 (it is M)."""
-        return (self.interval.value + 1) / 2
 
     def __str__(self) -> str:
         return "undetermined" if self.is_undetermined else str(self.interval)
@@ -71,7 +71,13 @@ def relative_distance(
     scale = mean_over_rows(distance(*ends.values(), tokens))
     if not scale.mean() > 0:
         return RelativeDistance(Interval(nan, nan, nan, len(tokens)), 0.0, 0.0)
-    interval = bootstrap(to_g, to_m, scale, statistic=_ratio, generator=generator)
+    interval = bootstrap(
+        to_g,
+        to_m,
+        scale,
+        statistic=lambda g, m, scale, axis: (g.mean(axis) - m.mean(axis)) / scale.mean(axis),
+        generator=generator,
+    )
     return RelativeDistance(interval, *mean_and_sem(scale))
 
 
@@ -135,12 +141,27 @@ def describe(
 
 def describe_scale(references: Mapping[str, Predictor], tokens: Tokens) -> str:
     """Return a text: the distances between the references, as a scale for a model's distances."""
-    texts = []
-    for first, second in itertools.combinations(references, 2):
-        between = mean_over_rows(distance(references[first], references[second], tokens))
-        texts.append(f"{format_mean(between)} between {first} and {second}")
+    distances = {
+        f"between {first} and {second}": distance(references[first], references[second], tokens)
+        for first, second in itertools.combinations(references, 2)
+    }
+    texts = [f"{format_mean(mean_over_rows(rows))} {pair}" for pair, rows in distances.items()]
     return f"For scale, the distances are {', '.join(texts)}." if texts else ""
 
 
-def _ratio(to_g: np.ndarray, to_m: np.ndarray, scale: np.ndarray, axis: int) -> Values:
-    return (to_g.mean(axis) - to_m.mean(axis)) / scale.mean(axis)
+def headline_sequences(
+    task: Urns, *, n_balls: int, n_urns: int, n_sequences: int, generator: Generator
+) -> Tokens:
+    """Draw `n_sequences` from each of `n_urns` fresh urns.
+
+    The sequences of an urn lie side by side. Each has `n_balls` + 1 balls, because the predictor
+    does not see the last one.
+    """
+    urns = task.sample_tasks(n_urns, generator=generator).repeat_interleave(n_sequences, 0)
+    return task.sample(urns, n_balls + 1, generator=generator)
+
+
+def headline_scores(predictor: Predictor, tokens: Tokens) -> Float64[Tensor, "batch"]:
+    """Return KL(empirical frequencies ‖ predictor) at the last row of each sequence, in nats."""
+    log_probs = divergences.as_double(predictor(tokens))[:, -1]
+    return divergences.kl(Empirical(log_probs.shape[-1])(tokens)[:, -1], log_probs)

@@ -56,16 +56,27 @@ def evaluate(
     return log-probabilities for these tokens.
     """
     tables = []
-    for name, tokens in splits.items():
+    for split, tokens in splits.items():
         fits = batch_size is None or len(tokens) <= batch_size
         # Remembered references recognize a split by identity: keep a single batch as it is.
         batches = [tokens] if fits else tokens.split(batch_size)
         scores = [score_sequences(predictor, references, batch) for batch in batches]
-        values = {key: torch.cat([score[key] for score in scores]) for key in scores[0]}
-        tables.append(_table(name, values, first_row))
-    table = pd.concat(tables, ignore_index=True)
-    table.insert(0, "step", step)
-    return table
+        for reference, measure in scores[0]:
+            values = torch.cat([score[reference, measure] for score in scores])  # batch time
+            last, mean = values[:, -1:], values[:, first_row:].mean(-1, keepdim=True)
+            columns = torch.cat([values, last, mean], 1)  # batch row
+            table = {
+                "step": step,
+                "split": split,
+                "row": [*map(str, range(values.shape[1])), "last", "mean"],
+                "reference": reference,
+                "measure": measure,
+                "mean": columns.mean(0).tolist(),
+                "sem": (columns.std(0) / len(values) ** 0.5).tolist(),
+                "n": len(values),
+            }
+            tables.append(pd.DataFrame(table))
+    return pd.concat(tables, ignore_index=True)
 
 
 def score_sequences(
@@ -157,10 +168,11 @@ def regret_per_sequence(table: pd.DataFrame, *, n_rows: int) -> pd.DataFrame:
 
     Infinite regrets are left out: those of sequences that a reference holds for impossible.
     """
-    means = table[(table["measure"] == "regret") & (table["row"] == "mean")]
-    means = means[np.isfinite(means["mean"])].reset_index(drop=True)
-    totals = means[["split", "reference"]]
-    return totals.assign(value=n_rows * means["mean"], sem=n_rows * means["sem"], n=means["n"])
+    is_kept = (table["measure"] == "regret") & (table["row"] == "mean") & np.isfinite(table["mean"])
+    means = table[is_kept].reset_index(drop=True)
+    return means[["split", "reference"]].assign(
+        value=n_rows * means["mean"], sem=n_rows * means["sem"], n=means["n"]
+    )
 
 
 def summary(table: pd.DataFrame, *, measure: str | None = None) -> pd.DataFrame:
@@ -192,9 +204,13 @@ def predict_sequence(predictors: Mapping[str, Predictor], tokens: Tokens) -> pd.
     """
     tables = []
     for name, predictor in predictors.items():
-        probs = predictor(tokens)[0].exp().cpu()  # time vocab
-        table = pd.DataFrame(probs.numpy()).rename_axis("row").reset_index()
-        table = table.melt("row", var_name="color", value_name="probability").astype({"color": int})
+        table = (
+            pd.DataFrame(predictor(tokens)[0].exp().cpu().numpy())  # time vocab
+            .rename_axis("row")
+            .reset_index()
+            .melt("row", var_name="color", value_name="probability")
+            .astype({"color": int})
+        )
         balls = table["row"].map(dict(enumerate(tokens[0].tolist())))
         tables.append(table.assign(predictor=name, ball=balls))
     return pd.concat(tables, ignore_index=True)
@@ -223,23 +239,4 @@ def last_predictions(
     for name in references:
         distances = divergences.symmetrized_kl(last_rows["model"], last_rows[name])
         table[f"symmetrized_kl/{name}"] = distances.tolist()
-    return table
-
-
-def _table(split: str, values: dict[tuple[str, str], PerSequence], first_row: int) -> pd.DataFrame:
-    tables = []
-    for (reference, measure), value in values.items():
-        last, mean = value[:, -1:], value[:, first_row:].mean(-1, keepdim=True)
-        columns = torch.cat([value, last, mean], 1)  # batch row
-        table = {
-            "row": [*map(str, range(value.shape[1])), "last", "mean"],
-            "reference": reference,
-            "measure": measure,
-            "mean": columns.mean(0).tolist(),
-            "sem": (columns.std(0) / len(value) ** 0.5).tolist(),
-            "n": len(value),
-        }
-        tables.append(pd.DataFrame(table))
-    table = pd.concat(tables, ignore_index=True)
-    table.insert(0, "split", split)
     return table

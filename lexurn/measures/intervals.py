@@ -100,21 +100,14 @@ def t_interval(values: Sequence[float]) -> Interval:
     """
     values = np.asarray(values, dtype=float)
     n = len(values)
-    if n < 2:
-        return Interval(float(values.mean()) if n else nan, nan, nan, n)
-    center = float(values.mean())
-    error = float(values.std(ddof=1) / n**0.5)
-    half_width = float(stats.t.ppf(0.975, n - 1)) * error
-    return Interval(center, center - half_width, center + half_width, n, error)
+    error = float(values.std(ddof=1) / n**0.5) if n > 1 else nan
+    return t_interval_of_mean(float(values.mean()) if n else nan, error, n)
 
 
-def t_test_sign(value: float, error: float, n: int) -> int:
-    """Return the sign of a mean of `n` values if its 95 % t interval excludes zero, else 0.
-
-    `error` is the standard error of the mean. Fewer than two values give 0.
-    """
-    half_width = float(stats.t.ppf(0.975, n - 1)) * error if n > 1 else inf
-    return 0 if not abs(value) > half_width else int(np.sign(value))
+def t_interval_of_mean(mean: float, error: float, n: int) -> Interval:
+    """Return the 95 % t interval of a mean of `n` values with this standard error."""
+    half_width = float(stats.t.ppf(0.975, n - 1)) * error  # NaN for a single value
+    return Interval(mean, mean - half_width, mean + half_width, n, error)
 
 
 def mean_and_sem(values: Tensor) -> tuple[float, float]:

@@ -8,15 +8,15 @@ predicted exactly once, from the tokens before it in its sequence. A sliding win
 slightly lower values.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import exp, log
+from math import exp, log, nan
 
 import numpy as np
 import torch
 
 from lexurn.base.divergences import as_double, negative_log_likelihood
-from lexurn.base.shapes import Predictor, Tokens
+from lexurn.base.shapes import Predictor
 from lexurn.tasks.text import TextTask
 
 
@@ -35,16 +35,8 @@ class Perplexity:
         return exp(self.nats)
 
     @property
-    def perplexity_sem(self) -> float:
-        return self.perplexity * self.sem
-
-    @property
     def bits_per_byte(self) -> float:
         return self.nats * self.n_tokens / log(2) / self.n_bytes
-
-    @property
-    def bits_per_byte_sem(self) -> float:
-        return self.sem * self.n_tokens / log(2) / self.n_bytes
 
 
 def of_task(
@@ -72,33 +64,27 @@ def of_text(
     length: int,
     batch_size: int = 64,
 ) -> Perplexity:
-    """Of all tokens of a text (time), in sequences of `length`, `batch_size` of them side by side.
+    """Return the perplexity over all tokens of a text (time).
 
+    The text is cut into sequences of `length`, and `batch_size` of them are predicted together.
     `n_bytes` (vocab) is the number of bytes of each token. Raises ValueError for a text without
     tokens.
     """
     if len(tokens) == 0:
         raise ValueError("a perplexity needs at least one token, got none")
-    sums, sizes = [], []
-    for batch in _sequences(tokens, length, batch_size):
-        sums.append(negative_log_likelihood(as_double(predictor(batch)), batch).sum(-1))
-        sizes.append(torch.full((len(batch),), batch.shape[1], dtype=torch.float64))
-    total, size = torch.cat(sums), torch.cat(sizes)
+    text = torch.from_numpy(tokens.astype(np.int64))
+    n_in_full = len(text) // length * length
+    batches = [*text[:n_in_full].view(-1, length).split(batch_size), text[n_in_full:][None]]
+    total = torch.cat(
+        [
+            negative_log_likelihood(as_double(predictor(batch)), batch).sum(-1)
+            for batch in batches
+            if batch.numel()
+        ]
+    )
+    size = torch.tensor([len(sequence) for sequence in text.split(length)], dtype=torch.float64)
     nats = float(total.sum() / size.sum())
     n = len(total)
     off = total - nats * size  # of a ratio of means
-    sem = (
-        float((off.square().sum() * n / max(n - 1, 1)) ** 0.5 / size.sum())
-        if n > 1
-        else float("nan")
-    )
+    sem = float((off.square().sum() * n / (n - 1)) ** 0.5 / size.sum()) if n > 1 else nan
     return Perplexity(nats, sem, len(tokens), n, int(n_bytes[tokens].sum()))
-
-
-def _sequences(tokens: np.ndarray, length: int, batch_size: int) -> Iterator[Tokens]:
-    n = len(tokens) // length
-    for first in range(0, n, batch_size):
-        part = tokens[first * length : min(first + batch_size, n) * length]
-        yield torch.from_numpy(part.astype(np.int64).reshape(-1, length))
-    if rest := len(tokens) - n * length:
-        yield torch.from_numpy(tokens[-rest:].astype(np.int64)[None])

@@ -1,7 +1,4 @@
-"""Which rules of a formal language completions obey, and the values of baselines without a model.
-
-    judge_completions(language, prompts, tokens)   which rules the strings obey: a tidy table
-    baseline_levels(names)                         values of uniform chance and of immediate EOS
+"""Which rules of a formal language completions obey.
 
 All measures except `rule_1_of_finished` are shares of prompts. For rule 1 there are three: `rule_1`
 (the string up to the limit obeys it), `rule_1_and_finished` (the string also ends with EOS) and
@@ -16,10 +13,9 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from lexurn.base.shapes import Tokens
-from lexurn.generators.languages import LANGUAGES, Language
+from lexurn.generators.languages import Language
 from lexurn.generators.prompts import prompts, split_prompts
 from lexurn.generators.strings import EOS
-from lexurn.measures.chance import chance
 
 Strings = Int64[Tensor, "batch limit"]
 
@@ -35,9 +31,8 @@ def judge_completions(language: Language, prompts: Tokens, strings: Strings) -> 
     is_finished = (strings == EOS).any(-1)
     obeys_1 = language.obeys_rules(strings)[:, 0]
     completions = strings[:, prompts.shape[1] :]
-    obeys_2 = torch.ones_like(obeys_1)
-    if completions.shape[1]:
-        obeys_2 = language.obeys_rules(completions)[:, 1]
+    is_empty = completions.shape[1] == 0
+    obeys_2 = torch.ones_like(obeys_1) if is_empty else language.obeys_rules(completions)[:, 1]
     measures = {
         "rule_1": obeys_1,
         "rule_1_and_finished": obeys_1 & is_finished,
@@ -66,21 +61,3 @@ def prompt_sets(language: str, *, completions: str = "none") -> dict[str, Tokens
     if completions != "none":
         sets["trained_on"], sets["out_of_distribution"] = split_prompts(sets["out_of_distribution"])
     return sets
-
-
-def baseline_levels(names: list[str], *, limit: int) -> pd.DataFrame:
-    """Return the `MAIN_MEASURE` of two baselines without a model, out of distribution.
-
-    Columns: language, what (`chance`, `immediate EOS`), value, n (prompts).
-    """
-    rows = []
-    for name in names:
-        given = prompts(name)["out_of_distribution"]
-        baselines = {
-            "chance": chance(name, given, limit=limit),
-            "immediate EOS": immediate_eos(LANGUAGES[name], given),
-        }
-        for what, table in baselines.items():
-            value = table.set_index("measure").loc[MAIN_MEASURE, "value"]
-            rows.append((name, what, value, len(given)))
-    return pd.DataFrame(rows, columns=["language", "what", "value", "n"])

@@ -73,7 +73,7 @@ class Claim(BaseModel):
         """Return the verdict on our number; it needs the claim's scale (`at_scale`) and its n."""
         if not at_scale or ours.n != self.n:
             return NOT_AT_THIS_SCALE
-        if self.sign and intervals.t_test_sign(ours.value, ours.error, ours.n) == 0:
+        if self.sign and not intervals.t_interval_of_mean(ours.value, ours.error, ours.n).sign:
             return "undecided"
         return "reproduced" if self.contains(ours.value) else "refuted"
 

@@ -71,7 +71,11 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
 def seal(root: Path, **about: Any) -> dict[str, Any]:
     """Write `edition.json` with the hashes of all files below a folder, and return its content."""
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    hashes = {name: files.hash_file(root / name) for name in names if name != store.EDITION}
+    hashes = {
+        name: files.hash_bytes((root / name).read_bytes())
+        for name in names
+        if name != store.EDITION
+    }
     edition = {
         "frozen": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": provenance.commit(),

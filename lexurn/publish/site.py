@@ -109,7 +109,7 @@ def _stage_pages(stage: Path, chapters: Sequence[Chapter], scale: str) -> None:
 def _site_key(stage: Path, config: Path) -> str:
     library = sorted(paths.LIBRARY.rglob("*.py"))  # its docstrings are pages
     parts = [
-        os.path.relpath(path, stage).encode() + bytes.fromhex(files.hash_file(path))
+        os.path.relpath(path, stage).encode() + bytes.fromhex(files.hash_bytes(path.read_bytes()))
         for path in (*sorted(stage.rglob("*")), config, *library)
         if path.is_file()
     ]

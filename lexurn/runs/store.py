@@ -91,7 +91,7 @@ def check(path: Path) -> None:
             raise _edition_error(root / name, "is missing")
         if name not in wanted:
             raise _edition_error(root / name, "was never published")
-        if files.hash_file(present[name]) != frozen[name]:
+        if files.hash_bytes(present[name].read_bytes()) != frozen[name]:
             raise _edition_error(root / name, "was altered since it was published")
 
 

@@ -47,7 +47,7 @@ def finite_batches(
     """
     n_blocks = -(-n_samples // BLOCK_SIZE)
     n_skipped = start * batch_size
-    pending: list[Tokens] = []
+    rest: list[Tokens] = []  # of the blocks so far, less than a batch
     for epoch in range(n_epochs):
         block_order = torch.randperm(n_blocks, generator=generator(seed, "block order", epoch))
         for number in block_order.tolist():
@@ -57,9 +57,8 @@ def finite_batches(
                 continue
             block = sample(size, generator(seed, "training", number))
             order = torch.randperm(size, generator=generator(seed, "order", epoch, number))
-            pending.append(block[order[n_skipped:]])
+            tokens = torch.cat([*rest, block[order[n_skipped:]]])
             n_skipped = 0
-            batches = torch.cat(pending).split(batch_size)
-            is_last_full = len(batches[-1]) == batch_size
-            yield from batches if is_last_full else batches[:-1]
-            pending = [batches[-1][:0]] if is_last_full else [batches[-1]]
+            n_full = len(tokens) // batch_size
+            yield from tokens[: n_full * batch_size].unflatten(0, (n_full, batch_size))
+            rest = [tokens[n_full * batch_size :]]

@@ -18,7 +18,7 @@ from lexurn.base.seeding import global_generator
 from lexurn.base.shapes import State, Tokens
 from lexurn.settings import TrainingSettings
 from lexurn.training.optimizers import learning_rate_factor
-from lexurn.training.state import TrainState, Weights, copy_weights
+from lexurn.training.state import TrainState, copy_weights
 
 Metrics = dict[str, float]
 
@@ -39,25 +39,12 @@ class Callbacks:
 
 
 @dataclass(frozen=True)
-class Objective:
-    """How losses of rows become the loss of a batch.
-
-    `sequence_weights` returns the weight of each sequence (batch); None gives all the same weight.
-    The reported loss is a mean over the rows from `first_row` on.
-    """
-
-    sequence_weights: Callable[[Tokens], Tensor] | None = None
-    first_row: int = 1
-
-
-@dataclass(frozen=True)
 class TrainingResult:
     """Weights of the best evaluation and of the last step (on the CPU), and the first losses."""
 
-    best_weights: Weights
-    last_weights: Weights
+    best_weights: State
+    last_weights: State
     best_step: int
-    best_loss: float
     last_step: int
     first_losses: list[float]
 
@@ -68,11 +55,15 @@ def train(
     callbacks: Callbacks,
     *,
     settings: TrainingSettings,
-    objective: Objective = Objective(),
+    sequence_weights: Callable[[Tokens], Tensor] | None = None,
+    first_row: int = 1,
     bf16: bool = False,
     saved: State | None = None,
 ) -> TrainingResult:
     """Train a language model in place for `settings.n_steps` steps and return the result.
+
+    `sequence_weights` returns the weight of each sequence (batch) in the loss; None gives all the
+    same weight. The reported loss is a mean over the rows from `first_row` on.
 
     Training stops early if `settings.patience` evaluations have brought no improvement. To resume,
     pass the tensors of a checkpoint as `saved`, and `batches` from its step on: the result is then
@@ -83,10 +74,10 @@ def train(
     """
     device = model.device
     n_steps, every = settings.n_steps, settings.eval_every
-    state = TrainState.initial(model, settings)
+    state = TrainState(model, settings)
 
     def tensors_to_save() -> State:
-        if not state.is_finite():
+        if not all(tensor.isfinite().all() for tensor in (state.losses, *model.parameters())):
             raise _divergence(nan, max(state.step - every, 0), state.step, settings)
         return state.to_tensors()
 
@@ -128,15 +119,15 @@ def train(
             with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
                 log_probs = model(tokens, generator=state.tables)
             loss = negative_log_likelihood(log_probs, tokens)  # batch time
-            if objective.sequence_weights is not None:
-                loss = loss * objective.sequence_weights(tokens)[:, None]
+            if sequence_weights is not None:
+                loss = loss * sequence_weights(tokens)[:, None]
             loss.mean().backward()
             if settings.grad_clip:
                 nn.utils.clip_grad_norm_(model.parameters(), settings.grad_clip)
             for optimizer in state.optimizers:
                 optimizer.step()
                 optimizer.zero_grad()
-            state.losses[step % every] = loss.detach()[:, objective.first_row :].mean()
+            state.losses[step % every] = loss.detach()[:, first_row:].mean()
             if step < len(state.first_losses):
                 state.first_losses[step] = state.losses[step % every]
 
@@ -144,7 +135,6 @@ def train(
         best_weights=state.best_weights,
         last_weights=copy_weights(model),
         best_step=state.best_step,
-        best_loss=state.best_loss,
         last_step=step,
         first_losses=state.first_losses[:step].tolist(),
     )

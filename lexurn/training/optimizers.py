@@ -14,26 +14,28 @@ def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch
     Muon updates the backbone's matrices, scaled to the size of AdamW's updates, and AdamW the rest.
     Only matrices have weight decay: biases, norms and the backbone's `NO_WEIGHT_DECAY` do not.
     """
-    rate, decay = settings.learning_rate, settings.weight_decay
     backbone = dict(model.backbone.named_parameters())
     exempt = {p for name, p in backbone.items() if name.endswith(model.backbone.NO_WEIGHT_DECAY)}
     trainable = [p for p in model.parameters() if p.requires_grad]
     decayed = [p for p in trainable if p.ndim >= 2 and p not in exempt]
     not_decayed = [p for p in trainable if p.ndim < 2 or p in exempt]
-    muon_matrices = []
-    if settings.optimizer == "muon":
-        in_backbone = set(backbone.values())
-        muon_matrices = [p for p in decayed if p.ndim == 2 and p in in_backbone]
-        decayed = [p for p in decayed if p.ndim != 2 or p not in in_backbone]
+    muon_candidates = set(backbone.values()) if settings.optimizer == "muon" else set()
+    muon_matrices = [p for p in decayed if p.ndim == 2 and p in muon_candidates]
+    other_decayed = [p for p in decayed if p.ndim != 2 or p not in muon_candidates]
     groups = [
-        {"params": decayed, "weight_decay": decay},
+        {"params": other_decayed, "weight_decay": settings.weight_decay},
         {"params": not_decayed, "weight_decay": 0.0},
     ]
-    adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=rate, fused=True)
+    adamw = torch.optim.AdamW(
+        [group for group in groups if group["params"]], lr=settings.learning_rate, fused=True
+    )
     if not muon_matrices:
         return [adamw]
     muon = torch.optim.Muon(
-        muon_matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+        muon_matrices,
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        adjust_lr_fn="match_rms_adamw",
     )
     return [adamw, muon]
 

@@ -1,12 +1,11 @@
 """The state of a training: everything that it needs to resume as if it had never stopped."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import nn
 
-from lexurn.base.seeding import generator, global_state, set_global_state
+from lexurn.base.seeding import default_generator, generator
 from lexurn.base.shapes import State
 from lexurn.settings import TrainingSettings
 from lexurn.training.optimizers import build_optimizers
@@ -14,17 +13,14 @@ from lexurn.training.optimizers import build_optimizers
 N_FIRST_LOSSES = 20
 """Number of steps whose losses are kept one by one, to compare with a repeated training."""
 
-Weights = dict[str, Tensor]
 
-
-def copy_weights(model: nn.Module) -> Weights:
+def copy_weights(model: nn.Module) -> State:
     """Return a copy of a model's weights on the CPU."""
     return {
         name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()
     }
 
 
-@dataclass
 class TrainState:
     """The state before an optimizer update, after the evaluation at that step, if there is one.
 
@@ -32,31 +28,16 @@ class TrainState:
     state of the global generator, from which dropout draws, is saved and loaded too.
     """
 
-    model: nn.Module
-    optimizers: list[torch.optim.Optimizer]
-    tables: Generator
-    losses: Tensor
-    first_losses: Tensor
-    best_weights: Weights
-    best_loss: float = float("inf")
-    best_step: int = 0
-    step: int = 0
-
-    @classmethod
-    def initial(cls, model: nn.Module, settings: TrainingSettings) -> "TrainState":
-        """Return the state before the first update of a model's training."""
-        return cls(
-            model=model,
-            optimizers=build_optimizers(model, settings),
-            tables=generator(settings.seed, "tables", device=model.device),
-            losses=torch.zeros(settings.eval_every, device=model.device),
-            first_losses=torch.zeros(min(N_FIRST_LOSSES, settings.n_steps), device=model.device),
-            best_weights=copy_weights(model),
-        )
-
-    def is_finite(self) -> bool:
-        """Return True if no loss since the last evaluation and no weight is NaN or infinite."""
-        return all(tensor.isfinite().all() for tensor in (self.losses, *self.model.parameters()))
+    def __init__(self, model: nn.Module, settings: TrainingSettings) -> None:
+        self.model = model
+        self.optimizers = build_optimizers(model, settings)
+        self.tables = generator(settings.seed, "tables", device=model.device)
+        self.losses = torch.zeros(settings.eval_every, device=model.device)
+        self.first_losses = torch.zeros(min(N_FIRST_LOSSES, settings.n_steps), device=model.device)
+        self.best_weights = copy_weights(model)
+        self.best_loss = float("inf")
+        self.best_step = 0
+        self.step = 0
 
     def to_tensors(self) -> State:
         """Return the state as named tensors on the CPU."""
@@ -66,7 +47,7 @@ class TrainState:
             "best_step": torch.tensor(self.best_step),
             "losses": self.losses.cpu(),
             "tables": self.tables.get_state(),
-            "global": global_state(self.losses.device),
+            "global": default_generator(self.model.device).get_state(),
             **{
                 f"{prefix}{name}": value.cpu()
                 for prefix, _, moments in self._moments()
@@ -86,7 +67,7 @@ class TrainState:
         self.losses.copy_(tensors["losses"])
         self.first_losses.copy_(tensors["first_losses"])
         self.tables.set_state(tensors["tables"])
-        set_global_state(tensors["global"], self.losses.device)
+        default_generator(self.model.device).set_state(tensors["global"])
         self.model.load_state_dict(_with_prefix("model/", tensors))
         for prefix, parameter, moments in self._moments():
             for name, value in _with_prefix(prefix, tensors).items():

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from lexurn import runs
 from lexurn.base import session
 from lexurn.base.seeding import generator
-from lexurn.chapters.rules import extrapolation, languages, lengths
+from lexurn.chapters.rules import baselines, extrapolation, languages, lengths
 from lexurn.chapters.rules import plots as rules_plots
 from lexurn.chapters.rules.completion import complete
 from lexurn.chapters.rules.masses import rule_masses, uniform_strings
@@ -190,7 +190,8 @@ def test_the_tables_of_a_grid_are_cached_and_compared(tmp_path, monkeypatch):
     )
     pd.testing.assert_frame_equal(again, table)
     rates = table.assign(language="aNbN")
-    every, levels = extrapolation.rates_by_seed(rates), rules.baseline_levels(["aNbN"], limit=13)
+    every = extrapolation.rates_by_seed(rates)
+    levels = baselines.baseline_levels(["aNbN"], limit=13)
     assert len(every) == 3 * 4 and set(every["what"]) == set(list(rules_plots.RATE_STYLES)[:3])
     at = levels.set_index("what")["value"]
     assert at["immediate EOS"] == pytest.approx(69 / 251) and 0.13 < at["chance"] < 0.17

@@ -1,5 +1,6 @@
 """Symmetry errors are zero for the exact predictor, and positive for asymmetric predictors."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,6 +22,14 @@ def recent(tokens):
     weighted = counts.cumsum(1) + 2 * counts
     mass = 1 + torch.cat([torch.zeros(len(tokens), 1, 2).double(), weighted], 1)
     return (mass / mass.sum(-1, keepdim=True)).log().to(log_probs)
+
+
+def test_total_variations_are_half_the_sums_of_differences():
+    p, q = (torch.randn(7, 3, generator=generator(0, name)).double().softmax(-1) for name in "pq")
+    wanted = np.abs(p.numpy() - q.numpy()).sum(-1) / 2
+    assert symmetry.total_variation(p.log(), q.log()).numpy() == pytest.approx(wanted, abs=1e-12)
+    certain = torch.tensor([1.0, 0.0]).log()
+    assert symmetry.total_variation(certain, certain.flip(0)).item() == 1.0
 
 
 def test_an_exact_predictor_does_not_see_the_order_and_another_one_does(tokens):

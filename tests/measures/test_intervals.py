@@ -222,10 +222,12 @@ def test_over_one_run_there_are_units_but_no_interval():
 
 def test_a_side_is_told_where_the_t_interval_has_no_zero():
     for values in ([1.0, 1.1, 0.9], [-1.0, -1.1, -0.9], [1.0, -0.5, 0.7], [5.0]):
-        found = intervals.t_interval(values)
         n = len(values)
         error = np.std(values, ddof=1) / n**0.5 if n > 1 else np.nan
-        assert intervals.t_test_sign(np.mean(values), error, n) == (found.sign or 0)
-    assert (
-        intervals.t_test_sign(1.0, 0.2, 3) == 1 and intervals.t_test_sign(1.0, 0.25, 3) == 0
-    )  # t = 4.30
+        half_width = stats.t.ppf(0.975, n - 1) * error
+        wanted = np.sign(np.mean(values)) if abs(np.mean(values)) > half_width else 0
+        found = intervals.t_interval_of_mean(np.mean(values), error, n)
+        assert (found.sign or 0) == (intervals.t_interval(values).sign or 0) == wanted
+    signs = [intervals.t_interval_of_mean(1.0, error, 3).sign for error in (0.2, 0.25)]
+    assert signs == [1, 0]  # t = 4.30
+    assert intervals.t_interval_of_mean(1.0, 0.2, 1).sign is None

@@ -8,6 +8,7 @@ import torch
 
 from lexurn.base.seeding import generator
 from lexurn.chapters.rules import extrapolation
+from lexurn.chapters.rules.baselines import chance
 from lexurn.chapters.rules.masses import rule_masses
 from lexurn.chapters.rules.normative import Normative
 from lexurn.chapters.rules.string_probs import length_probs
@@ -15,7 +16,6 @@ from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import PROMPTS, prompts, split_prompts
 from lexurn.generators.strings import EOS, FIRST_LETTER, PAD
 from lexurn.measures import rules
-from lexurn.measures.chance import chance
 from lexurn.models.generation import complete_with_predictor
 from lexurn.predictors.grammars import oracle
 

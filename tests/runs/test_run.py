@@ -133,7 +133,7 @@ def test_stored_weights_are_those_of_the_best_validation_loss():
 
 def test_every_stream_of_a_training_hangs_on_the_seed(monkeypatch):
     states, dropout_seeds = [], []
-    build_state, seed_dropout = loop.TrainState.initial, loop.global_generator
+    build_state, seed_dropout = loop.TrainState, loop.global_generator
 
     def record_state(*arguments):
         states.append(build_state(*arguments))
@@ -143,7 +143,7 @@ def test_every_stream_of_a_training_hangs_on_the_seed(monkeypatch):
         dropout_seeds.append(seed)
         return seed_dropout(seed, device)
 
-    monkeypatch.setattr(loop.TrainState, "initial", record_state)
+    monkeypatch.setattr(loop, "TrainState", record_state)
     monkeypatch.setattr(loop, "global_generator", record_seed)
     for seed in (3, 4):
         dropout_seeds.clear()

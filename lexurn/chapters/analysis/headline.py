@@ -22,7 +22,7 @@ import torch
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import LogProbs, Predictor, Tokens
-from lexurn.measures import comparison, discrimination, evaluation, intervals, mixtures
+from lexurn.measures import comparison, evaluation, intervals, mixtures
 from lexurn.predictors import Uniform
 from lexurn.runs.run import Run
 
@@ -45,7 +45,7 @@ def published_scores(runs: Sequence[Run]) -> pd.DataFrame:
         groups.setdefault(key, []).append(run)
     rows = []
     for (n_colors, seed), group in groups.items():
-        tokens = discrimination.headline_sequences(
+        tokens = comparison.headline_sequences(
             group[0].task.prior,
             n_balls=N_BALLS,
             n_urns=N_SETS * N_URNS,
@@ -55,7 +55,7 @@ def published_scores(runs: Sequence[Run]) -> pd.DataFrame:
         predictors = {run.settings.kind: run.predictor for run in group}
         predictors |= group[0].task.references()
         for name, predictor in predictors.items():
-            scores = discrimination.headline_scores(predictor, tokens)
+            scores = comparison.headline_scores(predictor, tokens)
             urn_means = scores.view(-1, N_SEQUENCES).mean(1)
             mean, sem = intervals.mean_and_sem(urn_means)
             row = {"who": name, "n_colors": n_colors, "seed": seed, "mean": mean, "sem": sem}

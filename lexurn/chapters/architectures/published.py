@@ -29,7 +29,7 @@ def train_model(model: nn.Module, settings: Settings) -> nn.Module:
         fit.training_batches(tasks.build(settings)),
         training.Callbacks(lambda model: {"validation_loss": 0.0}, lambda metrics, step: None),
         settings=settings.replace(eval_every=settings.training.n_steps).training,
-        objective=training.Objective(first_row=LanguageTask.first_row),
+        first_row=LanguageTask.first_row,
     )
     return model.eval()
 
@@ -88,6 +88,13 @@ def compare_positions(settings: Settings) -> pd.DataFrame:
         moved = (probs - probs[:1]).abs().max().item()
         rows.append((name, seed, moved, _mean_excess(_one_by_one(model), settings, words)))
     return pd.DataFrame(rows, columns=["model", "seed", "moved", "excess"])
+
+
+def immediate_eos_rate(language: str) -> float:
+    """Return how often rule 1 holds if out-of-distribution prompts are completed with EOS alone."""
+    prompts = rules.prompt_sets(language)["out_of_distribution"]
+    table = rules.immediate_eos(LANGUAGES[language], prompts).set_index("measure")
+    return table.loc[rules.MAIN_MEASURE, "value"]
 
 
 def _predictor(model: nn.Module) -> Predictor:

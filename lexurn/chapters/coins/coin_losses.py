@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 
 from lexurn.base import divergences
 from lexurn.base.shapes import LogProbs, Predictor, Tokens
+from lexurn.chapters.coins.symmetry import total_variation
 from lexurn.generators.urns import Urns
 from lexurn.models import LanguageModel
 from lexurn.models.language_model import evaluating
@@ -78,7 +79,7 @@ def errors_by_theta(
         log_probs = divergences.as_double(predictor(tokens)).cpu()
         exact_log_probs = exact(tokens)
         measures = {
-            "|p − exact|": divergences.total_variation(log_probs, exact_log_probs),
+            "|p − exact|": total_variation(log_probs, exact_log_probs),
             "kl": divergences.kl(exact_log_probs, log_probs),
         }
         for name, values in measures.items():
@@ -158,7 +159,7 @@ def relabelling_error(
     with evaluating(model):
         log_probs = model(tokens, table=table)
         flipped_back = model(1 - tokens, table=flipped_table).flip(-1)
-    return divergences.total_variation(log_probs, flipped_back)[:, 1:].mean(-1)
+    return total_variation(log_probs, flipped_back)[:, 1:].mean(-1)
 
 
 def excess_loss(predictor: Predictor, exact: Predictor, tokens: Tokens) -> Float64[Tensor, "batch"]:

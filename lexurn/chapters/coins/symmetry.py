@@ -11,8 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from lexurn.base import divergences
+from lexurn.base.divergences import LogP, as_double
 from lexurn.base.shapes import Predictor, Tokens
+
+
+def total_variation(log_p: LogP, log_q: LogP) -> Float[Tensor, "*#any"]:
+    """Return ½ Σ |p − q| from log-probabilities over the last axis; it lies between 0 and 1."""
+    return (as_double(log_p).exp() - as_double(log_q).exp()).abs().sum(-1) / 2
 
 
 def permutation_error(
@@ -27,7 +32,7 @@ def permutation_error(
     for _ in range(n_pairs):
         first = predictor(shuffle(tokens, generator=generator))[:, -1]
         second = predictor(shuffle(tokens, generator=generator))[:, -1]
-        total += divergences.total_variation(first, second).cpu()
+        total += total_variation(first, second).cpu()
     return total / n_pairs
 
 
@@ -46,7 +51,7 @@ def flip_error(
     The prediction for the reversed sequence is reversed back; the mean is over rows 1 … C.
     """
     reversed_back = predictor(vocab_size - 1 - tokens).flip(-1)
-    return divergences.total_variation(predictor(tokens), reversed_back)[:, 1:].mean(-1)
+    return total_variation(predictor(tokens), reversed_back)[:, 1:].mean(-1)
 
 
 def pair_cosines(

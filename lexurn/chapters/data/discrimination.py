@@ -19,7 +19,7 @@ from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Pool, Predictor
 from lexurn.generators.urns import Urns
-from lexurn.measures import discrimination
+from lexurn.measures import comparison
 from lexurn.measures.intervals import is_above_zero
 from lexurn.predictors import Generalizing, Memorizing, Symmetrized
 
@@ -99,7 +99,7 @@ def headline(
     scored 0.54 ± 0.28 and a lexical model 0.14 ± 0.11 (± over sequences). Here there are `n` such
     sets; `sd` is over the means of sets, so it is the typical deviation of one published figure.
     """
-    tokens = discrimination.headline_sequences(
+    tokens = comparison.headline_sequences(
         Urns(len(urn)),
         n_balls=n_balls,
         n_urns=n_sets * n_urns,
@@ -108,7 +108,7 @@ def headline(
     )
     rows = []
     for name, predictor in exact_predictors(urn[None]).items():
-        kl = discrimination.headline_scores(predictor, tokens)
+        kl = comparison.headline_scores(predictor, tokens)
         set_means = kl.view(n_sets, n_urns * n_sequences).mean(1)
         rows.append({"reference": name, **_summarize(set_means), "sd_sequences": kl.std().item()})
     return pd.DataFrame(rows)

@@ -100,12 +100,12 @@ def nearest_mixture(
     `BOUNDARY`), where the jackknife is not valid.
     """
     log_model, log_references = mixtures.stack_log_probs(predictor, references, tokens)
-    weights = divergences.mixture_weights(log_model, log_references)
+    weights = mixtures.fit_weights(log_model, log_references)
     blocks = torch.arange(len(tokens)) % min(N_BLOCKS, len(tokens))
     leave_one_out = []
     for block in blocks.unique():
         keep = blocks != block
-        leave_one_out.append(divergences.mixture_weights(log_model[keep], log_references[:, keep]))
+        leave_one_out.append(mixtures.fit_weights(log_model[keep], log_references[:, keep]))
     sem = ((len(leave_one_out) - 1) * torch.stack(leave_one_out).var(0, correction=0)).sqrt()
     sem[weights < BOUNDARY] = torch.nan
     columns = {"reference": list(references), "weight": weights.tolist(), "sem": sem.tolist()}

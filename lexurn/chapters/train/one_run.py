@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import singledispatch
+from math import log
 
 import pandas as pd
 
@@ -65,8 +66,9 @@ def _(task: TextTask, run: Run) -> str:
     scores = perplexity.of_task(task, predictors, batch_size=batch_size)
     texts = []
     for name, score in scores.items():
-        bits = format_with_error(score.bits_per_byte, score.bits_per_byte_sem)
-        value = format_with_error(score.perplexity, score.perplexity_sem)
+        bits_sem = score.sem * score.n_tokens / log(2) / score.n_bytes
+        bits = format_with_error(score.bits_per_byte, bits_sem)
+        value = format_with_error(score.perplexity, score.perplexity * score.sem)
         texts.append(f"{name} **{value}** ({bits} bits per byte)")
     return (
         "The best predictor of a text is unknown. Perplexity of the whole test text, "

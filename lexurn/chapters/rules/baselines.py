@@ -1,6 +1,7 @@
-"""Chance level of rule 1: complete prompts with uniformly random letters and EOS, computed exactly.
+"""How often baselines without a model obey rule 1: uniform chance and immediate EOS.
 
-An automaton has few states, so we propagate the probability of each state letter by letter. The sum
+Chance completes prompts with uniformly random letters and EOS, and is computed exactly. An
+automaton has few states, so we propagate the probability of each state letter by letter. The sum
 covers every completion up to the limit.
 """
 
@@ -13,8 +14,28 @@ import pandas as pd
 
 from lexurn.base.shapes import Tokens
 from lexurn.generators.languages import LANGUAGES, Language
+from lexurn.generators.prompts import prompts
 from lexurn.generators.rules import Automaton
 from lexurn.generators.strings import FIRST_LETTER
+from lexurn.measures.rules import MAIN_MEASURE, immediate_eos
+
+
+def baseline_levels(names: list[str], *, limit: int) -> pd.DataFrame:
+    """Return the `MAIN_MEASURE` of two baselines without a model, out of distribution.
+
+    Columns: language, what (`chance`, `immediate EOS`), value, n (prompts).
+    """
+    rows = []
+    for name in names:
+        given = prompts(name)["out_of_distribution"]
+        baselines = {
+            "chance": chance(name, given, limit=limit),
+            "immediate EOS": immediate_eos(LANGUAGES[name], given),
+        }
+        for what, table in baselines.items():
+            value = table.set_index("measure").loc[MAIN_MEASURE, "value"]
+            rows.append((name, what, value, len(given)))
+    return pd.DataFrame(rows, columns=["language", "what", "value", "n"])
 
 
 def chance(language: Language | str, prompts: Tokens, *, limit: int) -> pd.DataFrame:
