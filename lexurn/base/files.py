@@ -30,9 +30,13 @@ FIXES = dict.fromkeys(
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write a file under a temporary name and rename it, so that readers never see half of it."""
+    """Write a file under a temporary name and rename it, so that readers never see half of it.
+
+    The file's folder is created if it is missing.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with store_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             _write_bytes(temporary, content.encode() if isinstance(content, str) else content, "wb")
             temporary.replace(path)

@@ -29,10 +29,7 @@ def write_table(name: str, frame: pd.DataFrame) -> Path:
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f"a table's name consists of letters, digits, dots, - and _, got {name!r}")
     path = paths.runs() / "tables" / f"{name}.csv"
-    content = as_csv(frame)
-    with files.store_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, content)
+    files.write(path, as_csv(frame))
     return path
 
 
