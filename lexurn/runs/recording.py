@@ -7,7 +7,7 @@ holds a whole run or none.
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from lexurn import models, predictors, training
 from lexurn.base import files
-from lexurn.base.shapes import State, Tokens
+from lexurn.base.shapes import State
 from lexurn.measures import evaluation, mixtures
 from lexurn.runs import checkpoints, fit, provenance, store, tracking
 from lexurn.runs.tracking.weights_and_biases import Wandb
@@ -61,7 +61,11 @@ def train(
         splits = task.held_out()
         validation = task.validation()
         references = predictors.cache_predictions(task.references(), splits)
-        mixture_weights = _mixture_weights(setup, splits)
+        judged = task.splits[0]
+        mixture_tokens = splits[judged][:N_MIXTURE_SEQUENCES]
+        components = predictors.cache_predictions(
+            references | {"uniform": predictors.Uniform(task.vocab_size)}, {judged: mixture_tokens}
+        )
         if task.tensors:
             files.write(folder / store.TASK_TENSORS, save(task.tensors))
         trackers.add(tracking.Files(folder, step=start if state else None))
@@ -86,7 +90,11 @@ def train(
             loss = models.loss_as_trained(
                 model, validation, seed=settings.training.seed, first_row=task.first_row
             )
-            return {"validation_loss": loss, **_scalars(distances()), **mixture_weights()}
+            metrics = {"validation_loss": loss, **_scalars(distances())}
+            if task.tracks_mixture:  # of references and ignorance, the nearest one to the model
+                weights = mixtures.mixture_weights(setup.predictor, components, mixture_tokens)
+                metrics |= {f"{judged}/weight/{name}": value for name, value in weights.items()}
+            return metrics
 
         snapshot_steps = checkpoints.choose_steps(
             settings.training.n_steps, settings.training.n_checkpoints
@@ -96,8 +104,14 @@ def train(
             def checkpoint(step: int, snapshot: Callable[[], State]) -> None:
                 if step in snapshot_steps:
                     checkpoints.write_snapshot(folder, step, lambda: training.copy_weights(model))
-                extra = {"threads": torch.tensor(threads), "seconds": torch.tensor(seconds())}
-                saver(step, lambda: snapshot() | extra)
+                saver(
+                    step,
+                    lambda: {
+                        **snapshot(),
+                        "threads": torch.tensor(threads),
+                        "seconds": torch.tensor(seconds()),
+                    },
+                )
 
             trained = fit.fit(
                 setup,
@@ -134,26 +148,6 @@ def train(
     files.write(folder / "results.json", json.dumps(results))
     checkpoints.remove_states(folder)
     return {"splits": splits, "references": references}
-
-
-def _mixture_weights(
-    setup: fit.TrainingSetup, splits: Mapping[str, Tokens]
-) -> Callable[[], dict[str, float]]:
-    """Return a function that fits the mixture of references, and of ignorance, which is nearest to
-    the model where the task judges it; of nothing where the task asks for no mixture."""
-    task = setup.task
-    if not task.tracks_mixture:
-        return dict
-    judged = task.splits[0]
-    tokens = splits[judged][:N_MIXTURE_SEQUENCES]
-    components = task.references() | {"uniform": predictors.Uniform(task.vocab_size)}
-    components = predictors.cache_predictions(components, {judged: tokens})
-
-    def weights() -> dict[str, float]:
-        fitted = mixtures.mixture_weights(setup.predictor, components, tokens)
-        return {f"{judged}/weight/{name}": weight for name, weight in fitted.items()}
-
-    return weights
 
 
 def _scalars(table: pd.DataFrame) -> dict[str, float]:

@@ -185,11 +185,11 @@ def find(name: str | Path) -> Path:
         raise FileNotFoundError(
             f"{name} begins the keys of several runs: {_names(candidates)}; give more digits"
         )
-    near = [folder for folder in folders() if str(name) in folder.name] if name else []
+    by_text = {text: folder for folder in folders() for text in (folder.name, key(folder))}
+    near = [folder for text, folder in by_text.items() if name and str(name) in text]
     if not near:
-        texts = {text: folder for folder in folders() for text in (folder.name, key(folder))}
-        matches = difflib.get_close_matches(Path(name).name, texts, n=3, cutoff=0.5)
-        near = [texts[match] for match in matches]
+        matches = difflib.get_close_matches(Path(name).name, by_text, n=3, cutoff=0.5)
+        near = [by_text[match] for match in matches]
     hint = f"near: {_names(near)}" if near else "`lexurn runs` lists those there are"
     raise FileNotFoundError(f"no run {name} in {paths.runs()}; {hint}")
 

@@ -189,12 +189,11 @@ def _choices(axis: str, values: Any, known: Sequence[str]) -> list[tuple[Any, di
     is_mapping = isinstance(values, dict) and axis not in known
     if not (is_mapping or isinstance(values, list)) or not values:
         raise ParameterError(f"axis {axis} needs a list of values, got {values!r}")
-    if not is_mapping:
-        return [(value, {axis: value}) for value in values]
-    for name, settings in values.items():
+    choices = values.items() if is_mapping else [(value, {axis: value}) for value in values]
+    for name, settings in choices:
         if not isinstance(settings, dict | None):
             raise ParameterError(f"axis {axis}: {name} needs a set of settings, got {settings!r}")
-    return [(name, settings or {}) for name, settings in values.items()]
+    return [(name, settings or {}) for name, settings in choices]
 
 
 def _point(flat: dict[str, Any]) -> Settings:

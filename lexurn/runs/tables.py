@@ -37,8 +37,7 @@ def as_csv(frame: pd.DataFrame) -> str:
     """Return a table as text for `from_csv`. Raises ValueError if it could not be read back."""
     if list(frame.index.names) != [None] or frame.index.dtype.kind != "i":
         raise ValueError(f"rows of a table have numbers only, got {frame.index}; use reset_index()")
-    is_text_name = all(isinstance(column, str) for column in frame)
-    if not len(frame) or not frame.columns.is_unique or not is_text_name:
+    if not len(frame) or not frame.columns.is_unique or frame.columns.inferred_type != "string":
         raise ValueError(
             f"a table has rows, and columns with different names, got {len(frame)} rows and the "
             f"columns {list(frame)}"
