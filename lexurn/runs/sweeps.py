@@ -106,12 +106,14 @@ def read(
     except ParameterError as error:
         raise ParameterError(f"{path}: {error}") from None
     seeds = own_seeds if seeds is None else seeds
-    n_points = math.prod(map(len, [*axes.values(), seeds]))
+    n_seeds = seeds if isinstance(seeds, int) else len(seeds)
+    n_points = math.prod(map(len, axes.values()), start=n_seeds)
     if n_points > max_points:
         raise ParameterError(
             f"{path} has {n_points} points, more than {max_points}; make it smaller, or allow more "
             "with --max-points"
         )
+    seeds = range(n_seeds) if isinstance(seeds, int) else seeds
     points: list[Settings] = []
     coordinates: dict[str, dict[str, Any]] = {}
     for *combination, seed in itertools.product(*axes.values(), seeds):
@@ -136,7 +138,7 @@ def read(
 
 def _check_content(
     content: Any, changes: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, list[tuple[Any, dict[str, Any]]]], Sequence[int]]:
+) -> tuple[dict[str, Any], dict[str, list[tuple[Any, dict[str, Any]]]], int | list[int]]:
     """Return the fixed settings, with their changes, the axes and the seeds of a file's content."""
     parts = ("fixed", "axes", "seeds")
     if not isinstance(content, dict) or not content:
@@ -174,9 +176,8 @@ def _check_content(
             if applies:
                 raise ParameterError(problem)
     seeds = content.get("seeds", 1)
-    if type(seeds) is int and seeds > 0:
-        seeds = range(seeds)
-    elif not isinstance(seeds, list) or not seeds or any(type(seed) is not int for seed in seeds):
+    is_list = isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)
+    if not is_list and not (type(seeds) is int and seeds > 0):
         raise ParameterError(f"seeds must be a number of them, or a list, got {seeds!r}")
     return fixed, axes, seeds
 
