@@ -1,13 +1,20 @@
 """Train a stored run again, as far as its first losses."""
 
 import contextlib
+import json
 
 from lexurn import runs, tasks, training
+from lexurn.base import files
 from lexurn.runs import fit
 
 
+def stored_first_losses(run: runs.Run) -> list[float]:
+    """Return the training losses of the first steps, to compare a repeated training with."""
+    return json.loads(files.read(run.path / "results.json"))["first_losses"]
+
+
 def recompute_first_losses(name: str) -> list[float]:
-    """Return the first losses of a stored run after training it again; see `Run.first_losses`.
+    """Return the first losses of a stored run after training it again.
 
     Trains on the same kind of device as the run, because that device draws the random tables.
     Raises ParameterError if the machine has no such device.

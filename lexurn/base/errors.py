@@ -18,6 +18,10 @@ class StoreError(_OneLineTraceback, OSError):
     """A file of the store or of the book's build cannot be written, deleted or trusted."""
 
 
+class ClusterError(RuntimeError):
+    """A cluster does not answer, or its workers cannot train."""
+
+
 def suggestion(name: object, known: Iterable[str]) -> str:
     """Return `did you mean X? ` if a known name X is similar to `name`, else the empty string."""
     similar = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.4)

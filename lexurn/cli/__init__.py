@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from lexurn.base.errors import ParameterError
+from lexurn.base.errors import ClusterError, ParameterError
 from lexurn.base.version import __version__
 from lexurn.cli.grids import sweep
 from lexurn.cli.making import book, freeze, new, redraw
@@ -26,7 +26,6 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         from lexurn.publish.site import SiteError
-        from lexurn.runs.workers import ClusterError
 
         try:
             return super().invoke(ctx)

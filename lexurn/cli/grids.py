@@ -1,6 +1,7 @@
 """`lexurn sweep`: train a grid of runs here or on a cluster."""
 
-from itertools import count
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -23,8 +24,8 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     """
     from lexurn import runs
     from lexurn.base import paths
-    from lexurn.runs import sweeps, workers
-    from lexurn.runs.tracking import Clock, duration
+    from lexurn.runs import fit, sweeps, workers
+    from lexurn.runs.tracking import duration
 
     grid = sweeps.read(file, max_points=max_points)
     n_points = len(grid.points)
@@ -36,26 +37,24 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     )
     if missing:
         n_processes = 1 if cluster else jobs  # only the cluster knows its number of workers
-        seconds = sweeps.estimate(missing) / n_processes
-        click.echo(f"about {duration(seconds)} with {n_processes} process(es)")
+        seconds = 0.0  # a few steps of each point show it; the seed changes nothing
+        for point, n in Counter(point.of_kind(point.kind, seed=0) for point in missing).items():
+            with suppress(Exception):  # the error is reported when the point is trained
+                seconds += n * fit.estimate(point)
+        click.echo(f"about {duration(seconds / n_processes)} with {n_processes} process(es)")
     if dry_run:
         for point in grid.points:
             state = "failed before" if point in failed_before else "missing"
             click.echo(f"{state if point in missing else 'done':14} {point.name}")
         return
-    numbers = count(1)
-    clock = Clock(len(missing))
-    clock.remaining(0)
 
-    def report(point: object, trace: str) -> None:
-        n_ended = next(numbers)
-        left = clock.remaining(n_ended) if n_ended < len(missing) else "that was the last"
+    def report(point: object, trace: str, count: str, time_left: str) -> None:
         result = "FAILED" if trace else "done"
-        say(f"{n_ended} of {len(missing)}, {point.name}: {result}; {left}", bool(trace))
+        say(f"{count}, {point.name}: {result}; {time_left}", bool(trace))
 
     executor = workers.cluster(cluster) if cluster and missing else workers.Processes(jobs)
     try:
-        failed = sweeps.train(missing, executor, report=report)
+        failed = workers.train(missing, executor, report=report)
     except KeyboardInterrupt:
         executor.shutdown(wait=False, cancel_futures=True)
         click.echo("stopped; trained runs are stored, the same command continues", err=True)

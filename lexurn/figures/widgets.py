@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import count
 from typing import Any
 
 import ipywidgets
@@ -14,7 +13,7 @@ from matplotlib.axes import Axes
 from lexurn import runs
 from lexurn.base import files
 from lexurn.figures import figure_card
-from lexurn.runs import sweeps, workers
+from lexurn.runs import workers
 from lexurn.runs.run import Run
 from lexurn.runs.tracking import Clock, Tracker, duration
 from lexurn.settings import Settings
@@ -61,18 +60,13 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
 
 
 def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[str], None]) -> int:
-    numbers = count(1)
-    clock = Clock(len(missing))
-    clock.remaining(0)
 
-    def report(point: Settings, trace: str) -> None:
-        n_ended = next(numbers)
-        time_left = clock.remaining(n_ended) if n_ended < len(missing) else "that was the last"
-        say(f"{n_ended} of {len(missing)} runs trained by {jobs} processes, {time_left}")
+    def report(point: Settings, trace: str, count: str, time_left: str) -> None:
+        say(f"{count} runs trained by {jobs} processes, {time_left}")
 
     say(f"{len(missing)} runs to train by {jobs} processes")
     with workers.Processes(min(jobs, len(missing))) as executor:
-        failed = sweeps.train(missing, executor, report=report)
+        failed = workers.train(missing, executor, report=report)
     if failed:
         point, trace = next(iter(failed.items()))
         names = ", ".join(point.name for point in failed)

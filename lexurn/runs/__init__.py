@@ -3,8 +3,9 @@
     run = runs.get({"lex": True, "n_steps": 200})     load it, or train it
     run.settings, run.metrics, run.results, run.predictor
 
-`run` defines a run, `fit` trains one, `recording` writes it, `store` finds it, `cache` computes
-tables of runs once, and `sweeps` trains grids of runs. Modules are imported when they are used.
+`run` defines a run, `fit` trains one, `recording` writes it, `store` finds it, `tables` and `cache`
+keep tables beside the runs, and `sweeps` trains grids of runs. Modules are imported when they are
+used, because the store can be read without torch.
 """
 
 from typing import Any
@@ -26,6 +27,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'lexurn.runs' has no attribute {name!r}")
-    from lexurn.runs import listing, run
+    from lexurn.runs import run, store, tables
 
-    return listing.table if name == "table" else getattr(run, name)
+    return (vars(store) | vars(tables) | vars(run))[name]

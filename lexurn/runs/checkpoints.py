@@ -1,20 +1,28 @@
-"""The state that a training is resumed from: one file of tensors, written whole or not at all.
+"""What a training writes while it runs: the state that it is resumed from, and snapshots.
 
-The name of a file holds its step and the hash of its content, as in
-`state-00000500-1f0d8b602e4c.safetensors`; its metadata holds the key of the run. Truncated or
-altered files, and files of another run, are therefore refused. The last two states are stored.
+A state is one file of tensors, written whole or not at all. The name of a file holds its step and
+the hash of its content, as in `state-00000500-1f0d8b602e4c.safetensors`; its metadata holds the key
+of the run. Truncated or altered files, and files of another run, are therefore refused. The last
+two states are stored.
+
+Snapshots are the weights at some steps, evenly spaced in the square root of the step. During the
+training each snapshot is a file of its own, so that an interrupted training loses none. At its end
+they become one file, `series.safetensors`, which stacks each weight over the steps.
 """
 
+import shutil
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load_file, save
+from torch.utils.data import default_collate
 
 from lexurn.base.files import hash_bytes, write
 from lexurn.base.shapes import State
@@ -24,11 +32,16 @@ SECONDS = 30.0
 
 N_STATES = 2
 
+SNAPSHOTS = "series.safetensors"
+
+FIRST_STEP = 20
+"""The step of the first snapshot."""
+
 
 def save_state(folder: Path, state: State, *, key: str) -> Path:
     """Write a state, remove all but the last `N_STATES`, and return the path."""
     content = save(state, metadata={"key": key})
-    path = folder / f"state-{int(state['step']):08d}-{_hash(content)}.safetensors"
+    path = folder / f"state-{int(state['step']):08d}-{hash_bytes(content, 12)}.safetensors"
     write(path, content)
     for old in _states(folder)[:-N_STATES]:
         old.unlink()
@@ -42,7 +55,7 @@ def load_state(folder: Path, *, key: str) -> State | None:
     """
     for path in reversed(_states(folder)):
         try:
-            if _hash(path.read_bytes()) != path.stem.rpartition("-")[2]:
+            if hash_bytes(path.read_bytes(), 12) != path.stem.rpartition("-")[2]:
                 raise ValueError("its content does not match the hash in its name")
             with safe_open(path, framework="pt") as file:
                 if (file.metadata() or {}).get("key") != key:
@@ -54,8 +67,10 @@ def load_state(folder: Path, *, key: str) -> State | None:
 
 
 def remove_states(folder: Path) -> None:
+    """Remove what only a training that is resumed needs: states and single snapshots."""
     for path in _states(folder):
         path.unlink()
+    shutil.rmtree(folder / "series", ignore_errors=True)
 
 
 @dataclass
@@ -96,9 +111,47 @@ class Saver:
         self.is_interrupted = True
 
 
+def choose_steps(n_steps: int, n: int) -> list[int]:
+    """Return the steps of `n` snapshots, from `FIRST_STEP`, or a sooner last step, to the last.
+
+    The list is shorter where several of them are equal.
+    """
+    if n == 0:
+        return []
+    roots = torch.linspace(min(FIRST_STEP, n_steps) ** 0.5, n_steps**0.5, n, dtype=torch.float64)
+    return sorted({int(root**2 + 0.5) for root in roots.tolist()} | {n_steps})[-n:]
+
+
+def write_snapshot(folder: Path, step: int, weights: Callable[[], State]) -> None:
+    """Write the weights before a step, if they are not written yet."""
+    path = folder / "series" / f"{step:08d}.safetensors"
+    if not path.exists():
+        write(path, save(weights()))
+
+
+def join_snapshots(folder: Path) -> None:
+    """Write all snapshots of a training into one file; one that ended early has fewer of them."""
+    paths = sorted((folder / "series").glob("*.safetensors"))
+    parts = {int(path.stem): load_file(path) for path in paths}
+    if parts:
+        stacked = default_collate(list(parts.values()))
+        write(folder / SNAPSHOTS, save(stacked | {"step": torch.tensor(list(parts))}))
+
+
+def read_snapshots(folder: Path) -> Iterator[tuple[int, State]]:
+    """Yield each snapshot's step and weights, in order.
+
+    Raises FileNotFoundError for a run without snapshots.
+    """
+    path = folder / SNAPSHOTS
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{folder.name} has no snapshots of its training; set n_checkpoints, for example 100"
+        )
+    stacked = load_file(path)
+    for number, step in enumerate(stacked.pop("step").tolist()):
+        yield step, {name: weight[number] for name, weight in stacked.items()}
+
+
 def _states(folder: Path) -> list[Path]:
     return sorted(folder.glob("state-*.safetensors"))
-
-
-def _hash(content: bytes) -> str:
-    return hash_bytes(content, 12)

@@ -1,26 +1,23 @@
-"""From settings to a training: its data, a new model, and one call of the training loop.
+"""From settings to a training: device and threads, data, a new model, and one call of the loop.
 
 Each part is a function of the settings alone, through random streams of its own, so that evaluating
 never changes training.
 """
 
 import itertools
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from timeit import timeit
 
 import torch
 from safetensors.torch import load_file
 
 from lexurn import models, tasks, training
-from lexurn.base import session
-from lexurn.base.errors import ParameterError
-from lexurn.base.seeding import generator
+from lexurn.base import errors, seeding, session
 from lexurn.base.shapes import Predictor, State, Tokens
 from lexurn.runs import store
-from lexurn.runs.machine import resolve_device, threads
 from lexurn.settings import Settings, TrainingSettings
-from lexurn.tasks import Task
 from lexurn.training.batches import endless_batches, finite_batches
 
 N_TABLES = 8
@@ -39,9 +36,39 @@ class TrainingSetup:
 
     device: torch.device
     bf16: bool
-    task: Task
+    task: tasks.Task
     model: models.LanguageModel
     predictor: Predictor
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device with this name; `auto` is cuda, else mps, else cpu.
+
+    Raises ParameterError if this machine has no such device.
+    """
+    is_available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    available = [device for device in is_available if is_available[device]]
+    if name != "auto" and name not in available:
+        raise errors.ParameterError(
+            f"device {name} is not available here; available: {', '.join(available)}; use device "
+            "auto"
+        )
+    return torch.device(available[0] if name == "auto" else name)
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Compute with `n` CPU threads inside a block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def prepare(settings: Settings) -> TrainingSetup:
@@ -51,7 +78,7 @@ def prepare(settings: Settings) -> TrainingSetup:
     """
     device = resolve_device(settings.machine.device)
     if settings.training.optimizer == "muon" and "Muon" not in vars(torch.optim):
-        raise ParameterError(
+        raise errors.ParameterError(
             f"optimizer=muon needs torch 2.9 or newer, this is {torch.__version__}"
         )
     model = init_model(settings).to(device)
@@ -71,18 +98,18 @@ def init_model(settings: Settings) -> models.LanguageModel:
     Raises ParameterError where that run is missing, or its model is another.
     """
     train = settings.training
-    model = models.build(settings, generator=generator(train.seed, "weights"))
+    model = models.build(settings, generator=seeding.generator(train.seed, "weights"))
     if not train.init_from:
         return model
     try:
         path = store.find(train.init_from) / store.WEIGHTS
         store.check(path.parent)
         session.current().used_files.add(f"{path.parent.name}/{store.WEIGHTS}")
-        model.load_state_dict({name: weight.float() for name, weight in load_file(path).items()})
+        model.load_state_dict(load_file(path))
     except (FileNotFoundError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ParameterError(
-            f"init_from={train.init_from} gives no weights for this model: {reason}"
+        raise errors.ParameterError(
+            f"init_from={train.init_from} gives no weights for this model: "
+            f"{' '.join(str(error).split())}"
         ) from None
     if train.trainable == "vocabulary":
         model.backbone.requires_grad_(False)
@@ -96,14 +123,14 @@ def as_predictor(model: models.LanguageModel, settings: Settings) -> Predictor:
     return models.as_predictor(model, n_tables=N_TABLES, seed=settings.training.seed)
 
 
-def eval_batch_size(task: Task) -> int:
+def eval_batch_size(task: tasks.Task) -> int:
     """Return how many sequences are evaluated in one batch, so that they fit in memory."""
     n_rows = task.settings.task.context_length + 1
     return max(MAX_PREDICTED_NUMBERS // (task.vocab_size * n_rows), 1)
 
 
 def training_batches(
-    task: Task, *, device: torch.device | str = "cpu", start: int = 0
+    task: tasks.Task, *, device: torch.device | str = "cpu", start: int = 0
 ) -> Iterator[Tokens]:
     """Yield the training data on `device` from step `start` on: an endless stream or a finite set.
 
@@ -158,13 +185,11 @@ def estimate(settings: Settings) -> float:
     with threads(settings.machine.threads):
         setup = prepare(settings.replace(n_test_samples=n_few))
         batch = next(training_batches(setup.task, device=setup.device))
-
         no_evaluation = training.Callbacks(lambda _: {"validation_loss": 0.0}, lambda *_: None)
 
         def train_steps(n: int) -> None:
-            endless_data = {"n_train_samples": 0, "n_epochs": 1}
-            short = settings.replace(n_steps=n, eval_every=n, **endless_data).training
-            fit(setup, short, itertools.repeat(batch), no_evaluation)
+            short = settings.replace(n_steps=n, eval_every=n, n_train_samples=0, n_epochs=1)
+            fit(setup, short.training, itertools.repeat(batch), no_evaluation)
 
         def evaluate_references() -> None:
             for reference in setup.task.references().values():
@@ -172,16 +197,10 @@ def estimate(settings: Settings) -> float:
                     reference(tokens)
 
         train_steps(1)  # slower than later steps
-        per_step = _seconds(lambda: train_steps(3)) / 3
-        references = _seconds(evaluate_references)
+        per_step = timeit(lambda: train_steps(3), number=1) / 3
+        references = timeit(evaluate_references, number=1)
         sequences = setup.task.validation()  # about as many as in each of the two large splits
-        evaluation = 3 * _seconds(lambda: setup.predictor(sequences))
+        evaluation = 3 * timeit(lambda: setup.predictor(sequences), number=1)
     scale = train.n_test_samples / n_few
     n_evaluations = train.n_steps // train.eval_every + 2
     return train.n_steps * per_step + scale * (references + n_evaluations * evaluation)
-
-
-def _seconds(function: Callable[[], object]) -> float:
-    start = time.monotonic()
-    function()
-    return time.monotonic() - start

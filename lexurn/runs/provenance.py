@@ -67,9 +67,11 @@ def processor() -> str:
 
 
 def _git(*command: str) -> str | None:
-    git = ["git", "-C", str(paths.LIBRARY), *command]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.check_output(
-            git, stderr=subprocess.DEVNULL, text=True, timeout=10
+            ["git", "-C", str(paths.LIBRARY), *command],
+            stderr=subprocess.DEVNULL,
+            text=True,
+            timeout=10,
         ).strip()
     return None

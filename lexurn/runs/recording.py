@@ -7,10 +7,10 @@ holds a whole run or none.
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -18,10 +18,9 @@ from safetensors.torch import save
 
 from lexurn import models, predictors, training
 from lexurn.base import files
-from lexurn.base.shapes import Predictor, State, Tokens
+from lexurn.base.shapes import State
 from lexurn.measures import evaluation, mixtures
-from lexurn.runs import checkpoints, fit, provenance, snapshots, store, tracking
-from lexurn.runs.tracking import Files, MultiTracker, duration
+from lexurn.runs import checkpoints, fit, provenance, store, tracking
 from lexurn.runs.tracking.weights_and_biases import Wandb
 from lexurn.settings import Settings
 
@@ -29,49 +28,51 @@ N_MIXTURE_SEQUENCES = 200
 """Sequences on which the mixture weights along a training are fitted."""
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """What a training was evaluated on; the references remember their answers on the splits."""
-
-    splits: dict[str, Tokens]
-    references: dict[str, Predictor]
-
-
 def train(
-    settings: Settings, folder: Path, trackers: MultiTracker, *, wandb_key: str | None = None
-) -> Evaluated:
-    """Train, or resume a training, write the folder, and return what it was evaluated on."""
-    start_time = time.monotonic()
-    state = checkpoints.load_state(folder, key=settings.key)
-    start = 0 if state is None else int(state["step"])
-    threads = settings.machine.threads if state is None else int(state["threads"])
-    seconds_before = 0.0 if state is None else float(state["seconds"])
+    settings: Settings,
+    folder: Path,
+    trackers: tracking.MultiTracker,
+    *,
+    wandb_key: str | None = None,
+) -> dict[str, Any]:
+    """Train, or resume a training, write the folder, and return what it was evaluated on.
 
-    def seconds() -> float:
-        return seconds_before + time.monotonic() - start_time
-
-    if state is not None:
+    These are the `splits` and `references` of a `Run`. The references remember their answers on the
+    splits.
+    """
+    state = checkpoints.load_state(folder, key=settings.key) or {}
+    start_time = time.monotonic() - float(state.get("seconds", 0.0))
+    start = int(state.get("step", 0))
+    threads = int(state.get("threads", settings.machine.threads))
+    if state:
         print(
             f"resuming from step {start} of {settings.training.n_steps}, {threads} thread(s)",
             file=sys.stderr,
         )
+
+    def seconds() -> float:
+        return time.monotonic() - start_time
+
     with fit.threads(threads):
         setup = fit.prepare(settings)
         task = setup.task
         model = setup.model
-        origin = provenance.record(settings, setup.device, setup.bf16)
-        origin["data"] = task.fingerprint
+        origin = provenance.record(settings, setup.device, setup.bf16) | {"data": task.fingerprint}
         splits = task.held_out()
         validation = task.validation()
         references = predictors.cache_predictions(task.references(), splits)
-        mixture_weights = _mixture_weights(setup, splits)
+        judged = task.splits[0]
+        mixture_tokens = splits[judged][:N_MIXTURE_SEQUENCES]
+        components = predictors.cache_predictions(
+            references | {"uniform": predictors.Uniform(task.vocab_size)}, {judged: mixture_tokens}
+        )
         if task.tensors:
             files.write(folder / store.TASK_TENSORS, save(task.tensors))
-        trackers.add(Files(folder, step=None if state is None else start))
+        trackers.add(tracking.Files(folder, step=start if state else None))
         if settings.machine.tracker == "wandb":
             stored = {name: tensor.tolist() for name, tensor in task.tensors.items()}
             trackers.add(Wandb(folder, config=settings.flat() | stored, key=wandb_key))
-        if state is not None:
+        if state:
             trackers.resume(tracking.read_metrics(folder / "metrics.jsonl"))
         batch_size = fit.eval_batch_size(task)
 
@@ -86,39 +87,56 @@ def train(
             )
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
-            seed = settings.training.seed
-            loss = models.loss_as_trained(model, validation, seed=seed, first_row=task.first_row)
-            return {"validation_loss": loss, **_scalars(distances()), **mixture_weights()}
+            loss = models.loss_as_trained(
+                model, validation, seed=settings.training.seed, first_row=task.first_row
+            )
+            metrics = {"validation_loss": loss, **_scalars(distances())}
+            if task.tracks_mixture:  # of references and ignorance, the nearest one to the model
+                weights = mixtures.mixture_weights(setup.predictor, components, mixture_tokens)
+                metrics |= {f"{judged}/weight/{name}": value for name, value in weights.items()}
+            return metrics
 
-        steps = snapshots.choose_steps(settings.training.n_steps, settings.training.n_checkpoints)
-        write_snapshot = snapshots.SnapshotWriter(folder, steps)
+        snapshot_steps = checkpoints.choose_steps(
+            settings.training.n_steps, settings.training.n_checkpoints
+        )
         with checkpoints.Saver(folder, settings.key) as saver:
 
             def checkpoint(step: int, snapshot: Callable[[], State]) -> None:
-                write_snapshot(step, lambda: training.copy_weights(model))
-                extra = {"threads": torch.tensor(threads), "seconds": torch.tensor(seconds())}
-                saver(step, lambda: snapshot() | extra)
+                if step in snapshot_steps:
+                    checkpoints.write_snapshot(folder, step, lambda: training.copy_weights(model))
+                saver(
+                    step,
+                    lambda: {
+                        **snapshot(),
+                        "threads": torch.tensor(threads),
+                        "seconds": torch.tensor(seconds()),
+                    },
+                )
 
             trained = fit.fit(
                 setup,
                 settings.training,
                 fit.training_batches(task, device=setup.device, start=start),
                 training.Callbacks(evaluate, trackers.log, checkpoint),
-                saved=state,
+                saved=state or None,
             )
-        write_snapshot(trained.last_step, lambda: trained.last_weights)
-        write_snapshot.finish()
+        if trained.last_step in snapshot_steps:
+            checkpoints.write_snapshot(folder, trained.last_step, lambda: trained.last_weights)
+        checkpoints.join_snapshots(folder)
         model.load_state_dict(trained.best_weights)
         table = distances(trained.best_step)
         for name, tokens in splits.items():
-            predictions = evaluation.last_predictions(
-                setup.predictor, references, tokens[:batch_size]
+            trackers.log_table(
+                f"predictions/{name}",
+                evaluation.last_predictions(setup.predictor, references, tokens[:batch_size]),
             )
-            trackers.log_table(f"predictions/{name}", predictions)
     files.write(folder / store.WEIGHTS, save(trained.best_weights))
     files.write(folder / "last.safetensors", save(trained.last_weights))
-    origin["date"] = datetime.now(UTC).isoformat(timespec="seconds")
-    origin |= {"seconds": round(seconds(), 1), "duration": duration(seconds())}
+    origin |= {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds(), 1),
+        "duration": tracking.duration(seconds()),
+    }
     files.write(folder / "provenance.json", json.dumps(origin, indent=2))
     results = {
         "best_step": trained.best_step,
@@ -129,27 +147,7 @@ def train(
     }
     files.write(folder / "results.json", json.dumps(results))
     checkpoints.remove_states(folder)
-    return Evaluated(splits, references)
-
-
-def _mixture_weights(
-    setup: fit.TrainingSetup, splits: Mapping[str, Tokens]
-) -> Callable[[], dict[str, float]]:
-    """Return a function that fits the mixture of references, and of ignorance, which is nearest to
-    the model where the task judges it; of nothing where the task asks for no mixture."""
-    task = setup.task
-    if not task.tracks_mixture:
-        return dict
-    judged = task.splits[0]
-    tokens = splits[judged][:N_MIXTURE_SEQUENCES]
-    components = task.references() | {"uniform": predictors.Uniform(task.vocab_size)}
-    components = predictors.cache_predictions(components, {judged: tokens})
-
-    def weights() -> dict[str, float]:
-        fitted = mixtures.mixture_weights(setup.predictor, components, tokens)
-        return {f"{judged}/weight/{name}": weight for name, weight in fitted.items()}
-
-    return weights
+    return {"splits": splits, "references": references}
 
 
 def _scalars(table: pd.DataFrame) -> dict[str, float]:

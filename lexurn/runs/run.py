@@ -18,13 +18,13 @@ The folder `RUNS/<name>-<key>/` holds
 
 `results.json` is written last: a folder without it holds no run yet, and `get` resumes its training
 (see `lexurn.runs.recording`). Published runs (`book/results/`) are found like one's own, and never
-written. `table`, `find` and `unfinished` say which runs there are, `delete` deletes one (see
-`lexurn.runs.store`), and `write_table` and `read_table` keep tables beside them.
+written.
 """
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,28 +33,11 @@ import pandas as pd
 from safetensors.torch import load_file
 
 from lexurn import models, predictors, tasks
-from lexurn.base import files, paths, session
-from lexurn.base.errors import StoreError
-from lexurn.base.seeding import generator
+from lexurn.base import files, paths, seeding, session
 from lexurn.base.shapes import Pool, Predictor, Tokens
-from lexurn.runs import fit, recording, snapshots, store, tracking
-from lexurn.runs.store import delete, find, unfinished
-from lexurn.runs.tables import read_table, write_table
-from lexurn.runs.tracking import MultiTracker, ProgressLines, Tracker, terminal_progress
-from lexurn.settings import Settings, StudySettings, resolver
-from lexurn.tasks import Task
-
-__all__ = [
-    "Run",
-    "delete",
-    "find",
-    "get",
-    "is_stored",
-    "load",
-    "read_table",
-    "unfinished",
-    "write_table",
-]
+from lexurn.measures import evaluation
+from lexurn.runs import checkpoints, fit, recording, store, tracking
+from lexurn.settings import Settings, StudySettings, flat_names, resolver
 
 
 @dataclass(frozen=True)
@@ -62,8 +45,6 @@ class Run:
     """A trained model and everything known about it."""
 
     path: Path
-    evaluated: recording.Evaluated | None = field(default=None, repr=False, compare=False)
-    """The splits and references of a training that has just ended, which remember their answers."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -87,7 +68,7 @@ class Run:
         return json.loads((self.path / "provenance.json").read_text())
 
     @cached_property
-    def task(self) -> Task:
+    def task(self) -> tasks.Task:
         """The task, with the tensors that the run was trained with, such as its pool of urns."""
         path = self.path / store.TASK_TENSORS
         return tasks.build(self.settings, tensors=load_file(path) if path.exists() else {})
@@ -97,7 +78,7 @@ class Run:
         for name, value in self.provenance.get("data", {}).items():
             present = self.task.fingerprint.get(name)
             if present != value:
-                raise StoreError(
+                raise files.StoreError(
                     f"{self.path.name} was trained with the {name} {value}, and here it is "
                     f"{present}; bring that back, or delete the run and train it anew"
                 )
@@ -106,11 +87,6 @@ class Run:
     def pool(self) -> Pool | None:
         """The training urns (tasks colors); None where every sequence had a fresh one."""
         return self.task.tensors.get("urns")
-
-    @cached_property
-    def first_losses(self) -> list[float]:
-        """The training losses of the first steps, to compare a repeated training with."""
-        return json.loads(files.read(self.path / "results.json"))["first_losses"]
 
     @cached_property
     def model(self) -> models.LanguageModel:
@@ -122,7 +98,7 @@ class Run:
         path = self.path / store.WEIGHTS
         session.current().used_files.add(f"{self.path.name}/{store.WEIGHTS}")
         if not path.exists():
-            raise StoreError(
+            raise files.StoreError(
                 f"{self.path} has no weights; LEXURN_FRESH=1, or --fresh for the book, trains them"
             )
         model = self._new_model()
@@ -136,14 +112,9 @@ class Run:
         FileNotFoundError where there are no checkpoints.
         """
         model = self._new_model().eval()
-        for step, weights in snapshots.read(self.path):
+        for step, weights in checkpoints.read_snapshots(self.path):
             model.load_state_dict(weights)
             yield step, model
-
-    def predictors_along_training(self) -> Iterator[tuple[int, Predictor]]:
-        """Yield each checkpoint's step with the model of that step as a predictor."""
-        for step, model in self.checkpoints():
-            yield step, fit.as_predictor(model, self.settings)
 
     @cached_property
     def predictor(self) -> Predictor:
@@ -154,27 +125,23 @@ class Run:
     def references(self) -> dict[str, Predictor]:
         """The exact predictors that `results` compares with; they remember their answers on
         `splits`."""
-        if self.evaluated:
-            return self.evaluated.references
         return predictors.cache_predictions(self.task.references(), self.splits)
 
     @cached_property
     def splits(self) -> dict[str, Tokens]:
         """The held-out sequences that `results` was computed on."""
-        if self.evaluated:
-            return self.evaluated.splits
         self.require_data()
         return self.task.held_out()
 
     def _new_model(self) -> models.LanguageModel:
         seed = self.settings.training.seed
-        return models.build(self.settings, generator=generator(seed, "weights"))
+        return models.build(self.settings, generator=seeding.generator(seed, "weights"))
 
 
 def get(
     settings: Settings | Mapping[str, Any],
     *,
-    tracker: Tracker | None = None,
+    tracker: tracking.Tracker | None = None,
     wandb_key: str | None = None,
 ) -> Run:
     """Return the run with these settings: loaded if it is stored, else trained or resumed.
@@ -190,20 +157,24 @@ def get(
     # What a chapter averages over does not belong to a single run.
     settings = settings.replace(**StudySettings().model_dump(mode="json"))
     fit.resolve_device(settings.machine.device)
-    if is_stored(settings):
-        return _load_for_use(settings)
-    tasks.build(settings)  # raises if there is nothing to train on
-    folder = paths.runs() / settings.name
-    with files.lock(folder, notify=tracker.report_wait if tracker else files.print_to_stderr):
-        if is_stored(settings):
-            return _load_for_use(settings)
-        files.remove_leftovers(folder)
-        files.write(folder / "settings.json", settings.model_dump_json(indent=2))
+    evaluated: dict[str, Any] = {}
+    if not is_stored(settings):
+        tasks.build(settings)  # raises if there is nothing to train on
+        folder = paths.runs() / settings.name
         n_steps = settings.training.n_steps
-        tracker = tracker or ProgressLines(n_steps)
-        with MultiTracker(tracker, *terminal_progress(n_steps)) as trackers:
-            evaluated = recording.train(settings, folder, trackers, wandb_key=wandb_key)
-    return Run(load(folder).path, evaluated)
+        tracker = tracker or tracking.ProgressLines(n_steps)
+        with files.lock(folder, notify=tracker.report_wait):
+            if not is_stored(settings):  # no other process has trained it in the meantime
+                files.remove_leftovers(folder)
+                files.write(folder / "settings.json", settings.model_dump_json(indent=2))
+                with tracking.MultiTracker(
+                    tracker, *tracking.terminal_progress(n_steps)
+                ) as trackers:
+                    evaluated = recording.train(settings, folder, trackers, wandb_key=wandb_key)
+    run = load(settings.name)
+    run.require_data()
+    vars(run).update(evaluated)  # splits and references, which remember their answers
+    return run
 
 
 def is_stored(settings: Settings) -> bool:
@@ -217,7 +188,7 @@ def load(name: str | Path) -> Run:
     Raises FileNotFoundError where there is none or more than one, and StoreError where a published
     one was altered.
     """
-    path = find(name)
+    path = store.find(name)
     if not store.is_finished(path):
         raise FileNotFoundError(
             f"{path} holds no finished run (no results.json); runs.get trains one"
@@ -227,8 +198,53 @@ def load(name: str | Path) -> Run:
     return Run(path)
 
 
-def _load_for_use(settings: Settings) -> Run:
-    """Return a stored run, whose data must still be what it was trained on."""
-    run = load(settings.name)
-    run.require_data()
-    return run
+def table(**flat: Any) -> pd.DataFrame:
+    """Return the finished runs with these settings, one per row, e.g. `table(n_tasks=1)`.
+
+    Columns: name (for `load`), published, kind, every flat setting (missing where the run's task or
+    backbone has none), best_step, validation_loss there, seconds of training, and the distances to
+    references where the task judges a model: `d_<reference>` with its standard error
+    `d_<reference>_sem`. A run that cannot be read is named on stderr. Raises ParameterError for a
+    name or a value that no setting has.
+    """
+    kind = flat.pop("kind", None)
+    wanted = resolver.check_each(flat)
+    rows = []
+    for path in store.finished():
+        run = Run(path)
+        try:
+            fits = wanted.items() <= run.settings.flat().items()
+            if fits and kind in (None, run.settings.kind):
+                rows.append(_row(run))
+        except (OSError, ValueError, LookupError) as error:
+            print(f"{path.name} is left out: {' '.join(str(error).split())}", file=sys.stderr)
+    columns = [
+        "name",
+        "published",
+        "kind",
+        *flat_names(),
+        "best_step",
+        "validation_loss",
+        "seconds",
+    ]
+    for reference in ("generalizing", "memorizing", "symmetrized"):
+        columns += [f"d_{reference}", f"d_{reference}_sem"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _row(run: Run) -> dict[str, Any]:
+    """Return the row of a run in the table."""
+    best_step = run.results["step"].iloc[0]
+    row = {
+        "name": run.path.name,
+        "published": store.is_published(run.path),
+        "kind": run.settings.kind,
+        **(dict.fromkeys(flat_names(), pd.NA) | run.settings.flat()),
+        "best_step": best_step,
+        "validation_loss": run.metrics.set_index("step").loc[best_step, "validation_loss"],
+        "seconds": run.provenance["seconds"],
+    }
+    distances = evaluation.select(run.results, split=run.task.splits[0])
+    for reference, mean, sem in distances[["mean", "sem"]].itertuples():
+        row |= {f"d_{reference}": mean, f"d_{reference}_sem": sem}
+    return row

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from lexurn.base import files, paths
-from lexurn.base.errors import StoreError
 from lexurn.settings import TRAINING_VERSION, Settings
 
 EDITION = "edition.json"
@@ -78,25 +77,24 @@ def check(path: Path) -> None:
     if root is None or not path.resolve().is_relative_to(root.resolve()):
         return
     frozen = (edition() or {}).get("files", {})
-    present = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    place = path.resolve().relative_to(root.resolve())
+    wanted = {name for name in frozen if Path(name).is_relative_to(place)}
     present = {
-        file.resolve().relative_to(root.resolve()).as_posix(): file
-        for file in present
-        if file != root / EDITION
+        file.resolve().relative_to(root.resolve()).as_posix()
+        for file in (path, *path.rglob("*"))
+        if file.is_file() and file != root / EDITION
     }
-    place = path.resolve().relative_to(root.resolve()).as_posix()
-    wanted = {name for name in frozen if place in (".", name) or name.startswith(f"{place}/")}
-    for name in sorted(wanted | set(present)):
+    for name in sorted(wanted | present):
         if name not in present:
             raise _edition_error(root / name, "is missing")
         if name not in wanted:
             raise _edition_error(root / name, "was never published")
-        if files.hash_bytes(present[name].read_bytes()) != frozen[name]:
+        if files.hash_bytes((root / name).read_bytes()) != frozen[name]:
             raise _edition_error(root / name, "was altered since it was published")
 
 
-def _edition_error(path: Path, problem: str) -> StoreError:
-    return StoreError(
+def _edition_error(path: Path, problem: str) -> files.StoreError:
+    return files.StoreError(
         f"{path} {problem}: `git checkout book/results` brings the published edition back, and "
         "LEXURN_FRESH=1, or --fresh for the book, trains everything again without it"
     )
@@ -106,7 +104,7 @@ def settings_of(folder: Path) -> Settings:
     """Return the settings of a stored run, also of one that an older version has stored."""
     settings = Settings.from_json((folder / "settings.json").read_bytes())
     source = settings.training.init_from
-    for other in _folders(folder.parent) if source else ():
+    for other in folders(folder.parent) if source else ():
         if key(other) == source and (new := settings_of(other).key) != source:
             return settings.replace(init_from=new)
     return settings
@@ -130,7 +128,7 @@ def finished_folder(name: str) -> Path | None:
 def _finished_by_key(root: Path, changed_at: int) -> dict[str, Path]:
     """Return the finished runs of a root by the keys that their settings have today."""
     by_key = {}
-    for folder in _folders(root):
+    for folder in folders(root):
         with contextlib.suppress(OSError, ValueError, LookupError):
             provenance = json.loads((folder / "provenance.json").read_bytes())
             if is_finished(folder) and provenance["training_version"] == TRAINING_VERSION:
@@ -138,9 +136,13 @@ def _finished_by_key(root: Path, changed_at: int) -> dict[str, Path]:
     return by_key
 
 
-def folders() -> list[Path]:
-    """Return the folders of all runs, finished or not: one's own, then the published ones."""
-    return [folder for root in paths.roots() for folder in _folders(root)]
+def folders(*roots: Path) -> list[Path]:
+    """Return the folders of all runs, finished or not, in some roots, sorted by name in each root.
+
+    Without roots: one's own runs, then the published ones.
+    """
+    roots = roots or paths.roots()
+    return [folder for root in roots for folder in sorted(root.glob("*/")) if key(folder)]
 
 
 def finished() -> list[Path]:
@@ -157,7 +159,7 @@ def unfinished() -> dict[str, str]:
     A run that is not being trained is resumed when it is asked for again.
     """
     states = {}
-    for folder in _folders(paths.runs()):
+    for folder in folders(paths.runs()):
         if not is_finished(folder):
             steps = [int(path.name.split("-")[1]) for path in folder.glob("state-*.safetensors")]
             state = f"saved at step {max(steps)}" if steps else "no saved state"
@@ -173,22 +175,21 @@ def find(name: str | Path) -> Path:
     """
     candidates = [*(root / name for root in paths.roots()), Path(name).resolve()]
     candidates = [path for path in candidates if path.is_dir() and (key(path) or is_finished(path))]
-    if candidates:
-        return _finished_first(candidates)
-    if name and (folder := finished_folder(Path(name).name)):
-        return folder
-    candidates = [folder for folder in folders() if name and key(folder).startswith(str(name))]
+    if not candidates and name and (folder := finished_folder(Path(name).name)):
+        candidates = [folder]
+    if not candidates and name:
+        candidates = [folder for folder in folders() if key(folder).startswith(str(name))]
     if len({key(folder) for folder in candidates}) == 1:
-        return _finished_first(candidates)
+        return min(candidates, key=lambda folder: not is_finished(folder))
     if candidates:
         raise FileNotFoundError(
             f"{name} begins the keys of several runs: {_names(candidates)}; give more digits"
         )
-    near = [folder for folder in folders() if str(name) in folder.name] if name else []
+    by_text = {text: folder for folder in folders() for text in (folder.name, key(folder))}
+    near = [folder for text, folder in by_text.items() if name and str(name) in text]
     if not near:
-        texts = {text: folder for folder in folders() for text in (folder.name, key(folder))}
-        matches = difflib.get_close_matches(Path(name).name, texts, n=3, cutoff=0.5)
-        near = [texts[match] for match in matches]
+        matches = difflib.get_close_matches(Path(name).name, by_text, n=3, cutoff=0.5)
+        near = [by_text[match] for match in matches]
     hint = f"near: {_names(near)}" if near else "`lexurn runs` lists those there are"
     raise FileNotFoundError(f"no run {name} in {paths.runs()}; {hint}")
 
@@ -213,28 +214,24 @@ def deletable(name: str | Path) -> Path:
     folder = find(name)
     own = paths.runs() / folder.name
     folder = own if own.is_dir() else folder
-    if is_published(folder):
-        raise StoreError(f"{folder.name} is published, and published runs are only read")
-    if folder.resolve().parent != paths.runs().resolve():
-        raise StoreError(
-            f"{folder} is not in the store {paths.runs()}, and only runs there are deleted"
-        )
-    if files.is_locked(folder):
-        raise StoreError(f"{folder.name} is being trained by another process; stop that one first")
+    problems = {
+        f"{folder.name} is published, and published runs are only read": is_published(folder),
+        f"{folder} is not in the store {paths.runs()}, and only runs there are deleted": (
+            folder.resolve().parent != paths.runs().resolve()
+        ),
+        f"{folder.name} is being trained by another process; stop that one first": (
+            files.is_locked(folder)
+        ),
+    }
+    for problem, applies in problems.items():
+        if applies:
+            raise files.StoreError(problem)
     return folder
 
 
 def size(folder: Path) -> int:
     """Return the number of bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _folders(root: Path) -> list[Path]:
-    return sorted(folder for folder in root.glob("*/") if key(folder))
-
-
-def _finished_first(folders: Iterable[Path]) -> Path:
-    return min(folders, key=lambda folder: not is_finished(folder))
 
 
 def _names(folders: Iterable[Path]) -> str:

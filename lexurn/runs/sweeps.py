@@ -1,4 +1,4 @@
-"""Grids of runs: every combination of some settings, trained by any `concurrent.futures` executor.
+"""Grids of runs: every combination of some settings, read from a file.
 
     # params/sweeps/sizes.yaml
     fixed: {n_steps: 2000}                      settings that all points share
@@ -11,18 +11,13 @@
     seeds: 4                                    0 … 3 for each combination, or a list
 
 A point is a run like any other and is identified by its settings. An interrupted grid therefore
-continues, and grids share their common points. A point that fails leaves `failure.txt` in its
-folder, and the other points are trained all the same.
+continues, and grids share their common points. `lexurn.runs.workers` trains them.
 """
 
-import contextlib
 import itertools
 import json
 import math
-import traceback
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, as_completed
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,19 +25,13 @@ from typing import Any
 import pandas as pd
 
 from lexurn import runs
-from lexurn.base import files, paths
+from lexurn.base import paths, yaml_files
 from lexurn.base.errors import ParameterError, suggestion
-from lexurn.base.version import __version__
-from lexurn.base.yaml_files import read_yaml
-from lexurn.runs import fit
-from lexurn.runs.tracking import NullTracker
-from lexurn.settings import KINDS, Settings, flat_names, registry, resolver
+from lexurn.runs import workers
+from lexurn.settings import KINDS, Settings, flat_names, resolver
 
 MIN_SCALED = {"n_steps": 1, "eval_every": 16}
 """Settings that `read` scales, with their least values: evaluations must not fill a training."""
-
-Choices = list[tuple[Any, dict[str, Any]]]
-"""The values of an axis, each with the settings that it stands for."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +57,7 @@ class Sweep:
         return [point for point in self.points if not runs.is_stored(point)]
 
     def failed(self) -> list[Settings]:
-        return [point for point in self.missing() if failure_path(point).exists()]
+        return [point for point in self.missing() if workers.failure_path(point).exists()]
 
     def table(self) -> pd.DataFrame:
         """Return the results of the finished points as a tidy table, in the order of the points.
@@ -106,7 +95,7 @@ def read(
     if not path.suffix and not path.exists():
         path = paths.root() / "params" / "sweeps" / f"{path}.yaml"
     try:
-        content = read_yaml(path)
+        content = yaml_files.read_yaml(path)
     except FileNotFoundError:
         names = [file.stem for file in sorted((paths.root() / "params" / "sweeps").glob("*.yaml"))]
         raise ParameterError(
@@ -124,9 +113,9 @@ def read(
             f"{path} has {n_points} points, more than {max_points}; make it smaller, or allow more "
             "with --max-points"
         )
-    points: dict[str, Settings] = {}
-    coordinates: dict[str, dict[str, Any]] = {}
     seeds = range(n_seeds) if isinstance(seeds, int) else seeds
+    points: list[Settings] = []
+    coordinates: dict[str, dict[str, Any]] = {}
     for *combination, seed in itertools.product(*axes.values(), seeds):
         flat = dict(fixed)
         for _, settings in combination:
@@ -140,89 +129,16 @@ def read(
             point = _point(flat | {"seed": seed})
         except ParameterError as error:
             raise ParameterError(f"{path}, at {text}: {error}") from None
-        if point.name in points:
+        if point.name in coordinates:
             raise ParameterError(f"{path}: the point {text} comes twice; give each value once")
-        points[point.name] = point
+        points.append(point)
         coordinates[point.name] = values
-    return Sweep(path.stem, tuple(axes), tuple(points.values()), coordinates)
-
-
-def failure_path(point: Settings) -> Path:
-    """Return the path of the traceback of a point that failed."""
-    return paths.runs() / point.name / "failure.txt"
-
-
-def estimate(points: Iterable[Settings]) -> float:
-    """Return the seconds that training the points one after the other would take.
-
-    A few steps are trained once for all points that differ only in their seed. Points that fail in
-    these steps count as 0 s; the error is reported when they are trained.
-    """
-    seconds = 0.0
-    for point, n in Counter(point.of_kind(point.kind, seed=0) for point in points).items():
-        with contextlib.suppress(Exception):
-            seconds += n * fit.estimate(point)
-    return seconds
-
-
-def train(
-    points: Iterable[Settings], executor: Executor, *, report: Callable[[Settings, str], None]
-) -> dict[Settings, str]:
-    """Train points and return the tracebacks of those that failed.
-
-    When a point has ended, `report` receives it with its traceback, which is empty if it succeeded.
-    """
-    failed = {}
-    outside = registry.outside_entries()
-    futures = {
-        executor.submit(train_one, point.model_dump_json(), __version__, outside): point
-        for point in points
-    }
-    for future in as_completed(futures):
-        point = futures[future]
-        try:
-            trace = future.result()
-        except Exception as error:  # its process died, or the executor could not run it
-            trace = f"{type(error).__name__}: {error}"
-            _write_failure(point, trace)
-        if trace:
-            failed[point] = trace
-        report(point, trace)
-    return failed
-
-
-def train_one(point: str, version: str, outside: list[tuple[str, str, str]]) -> str:
-    """Train the point with these settings (JSON) in a worker, and return its traceback or "".
-
-    The traceback is also written into the point's folder. `version` is the version of lexurn that
-    the caller has, and `outside` what the caller has registered (`registry.outside_entries`).
-    """
-    registry.register_again(outside)
-    settings = Settings.model_validate_json(point)
-    try:
-        if version != __version__:
-            raise RuntimeError(
-                f"this worker has lexurn {__version__}, but the grid was started with {version}; "
-                "install the same version everywhere"
-            )
-        failure_path(settings).unlink(missing_ok=True)
-        runs.get(settings, tracker=NullTracker())
-        return ""
-    except Exception:
-        trace = traceback.format_exc()
-        _write_failure(settings, trace)
-        return trace
-
-
-def _write_failure(point: Settings, trace: str) -> None:
-    with contextlib.suppress(OSError):  # a full disk may be the failure
-        failure_path(point).parent.mkdir(parents=True, exist_ok=True)
-        files.write(failure_path(point), trace)
+    return Sweep(path.stem, tuple(axes), tuple(points), coordinates)
 
 
 def _check_content(
     content: Any, changes: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Choices], int | list[int]]:
+) -> tuple[dict[str, Any], dict[str, list[tuple[Any, dict[str, Any]]]], int | list[int]]:
     """Return the fixed settings, with their changes, the axes and the seeds of a file's content."""
     parts = ("fixed", "axes", "seeds")
     if not isinstance(content, dict) or not content:
@@ -244,19 +160,21 @@ def _check_content(
     for choices in axes.values():
         names_on_axes += dict.fromkeys(name for _, settings in choices for name in settings)
     for name in [*fixed, *names_on_axes]:
-        if names_on_axes.count(name) > 1:
-            raise ParameterError(f"{name} stands in two axes; keep one of the two")
-        if name not in known:
-            raise ParameterError(
-                f"{name} is no setting; {suggestion(name, known)}known: {', '.join(known)}"
-            )
-        if name == "seed":
-            raise ParameterError("seeds stand under `seeds`, a number or a list")
-        if name in fixed and name in names_on_axes:
-            fix = "is fixed and an axis; keep one of the two"
-            if name in changes:
-                fix = "is an axis, whose values stand in the file; leave it out"
-            raise ParameterError(f"{name} {fix}")
+        is_axis = name in names_on_axes
+        problems = {
+            f"{name} stands in two axes; keep one of the two": names_on_axes.count(name) > 1,
+            f"{name} is no setting; {suggestion(name, known)}known: {', '.join(known)}": (
+                name not in known
+            ),
+            "seeds stand under `seeds`, a number or a list": name == "seed",
+            f"{name} is an axis, whose values stand in the file; leave it out": (
+                is_axis and name in changes
+            ),
+            f"{name} is fixed and an axis; keep one of the two": is_axis and name in fixed,
+        }
+        for problem, applies in problems.items():
+            if applies:
+                raise ParameterError(problem)
     seeds = content.get("seeds", 1)
     is_list = isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)
     if not is_list and not (type(seeds) is int and seeds > 0):
@@ -264,25 +182,25 @@ def _check_content(
     return fixed, axes, seeds
 
 
-def _choices(axis: str, values: Any, known: Sequence[str]) -> Choices:
-    """Return the values of an axis; a mapping belongs to an axis with a name of its own."""
+def _choices(axis: str, values: Any, known: Sequence[str]) -> list[tuple[Any, dict[str, Any]]]:
+    """Return the values of an axis, each with the settings that it stands for.
+
+    A mapping belongs to an axis with a name of its own.
+    """
     is_mapping = isinstance(values, dict) and axis not in known
     if not (is_mapping or isinstance(values, list)) or not values:
         raise ParameterError(f"axis {axis} needs a list of values, got {values!r}")
-    if not is_mapping:
-        return [(value, {axis: value}) for value in values]
-    for name, settings in values.items():
+    choices = values.items() if is_mapping else [(value, {axis: value}) for value in values]
+    for name, settings in choices:
         if not isinstance(settings, dict | None):
             raise ParameterError(f"axis {axis}: {name} needs a set of settings, got {settings!r}")
-    return [(name, settings or {}) for name, settings in values.items()]
+    return [(name, settings or {}) for name, settings in choices]
 
 
 def _point(flat: dict[str, Any]) -> Settings:
     kind = flat.pop("kind", None)
-    if kind is None:
-        return resolver.check(flat)
-    if kind not in KINDS:
+    if kind not in (None, *KINDS):
         raise ParameterError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    if clash := {"lex", "label_permuted"} & flat.keys():
+    if kind and (clash := {"lex", "label_permuted"} & flat.keys()):
         raise ParameterError(f"kind says what {min(clash)} is; leave {min(clash)} out")
-    return resolver.check(flat | KINDS[kind])
+    return resolver.check(flat | (KINDS[kind] if kind else {}))

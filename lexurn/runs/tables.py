@@ -29,10 +29,7 @@ def write_table(name: str, frame: pd.DataFrame) -> Path:
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f"a table's name consists of letters, digits, dots, - and _, got {name!r}")
     path = paths.runs() / "tables" / f"{name}.csv"
-    content = as_csv(frame)
-    with files.store_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, content)
+    files.write(path, as_csv(frame))
     return path
 
 
@@ -40,8 +37,7 @@ def as_csv(frame: pd.DataFrame) -> str:
     """Return a table as text for `from_csv`. Raises ValueError if it could not be read back."""
     if list(frame.index.names) != [None] or frame.index.dtype.kind != "i":
         raise ValueError(f"rows of a table have numbers only, got {frame.index}; use reset_index()")
-    is_text_name = all(isinstance(column, str) for column in frame)
-    if not len(frame) or not frame.columns.is_unique or not is_text_name:
+    if not len(frame) or not frame.columns.is_unique or frame.columns.inferred_type != "string":
         raise ValueError(
             f"a table has rows, and columns with different names, got {len(frame)} rows and the "
             f"columns {list(frame)}"

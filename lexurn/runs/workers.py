@@ -1,18 +1,25 @@
-"""Executors that train the points of a grid: processes on this machine, or a Dask cluster.
+"""Train the points of a grid on an executor: processes on this machine, or a Dask cluster.
 
-Both follow `concurrent.futures`, as must any other executor that `sweeps.train` is given.
+Both follow `concurrent.futures`, as must any other executor that `train` is given. A point that
+fails leaves `failure.txt` in its folder, and the other points are trained all the same.
 """
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+import traceback
+from collections.abc import Callable, Iterable
+from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 from typing import Any
 
-from lexurn.base import paths
+from lexurn import runs
+from lexurn.base import errors, files, paths
 from lexurn.base.version import __version__
+from lexurn.runs import tracking
+from lexurn.settings import Settings, registry
 
 SECONDS_TO_ANSWER = 10.0  # of a cluster
 
@@ -22,11 +29,71 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class ClusterError(RuntimeError):
-    """A cluster does not answer, or its workers cannot train."""
+def failure_path(point: Settings) -> Path:
+    """Return the path of the traceback of a point that failed."""
+    return paths.runs() / point.name / "failure.txt"
 
 
-class Processes(ThreadPoolExecutor):
+def train(
+    points: Iterable[Settings],
+    executor: futures.Executor,
+    *,
+    report: Callable[[Settings, str, str, str], None],
+) -> dict[Settings, str]:
+    """Train points and return the tracebacks of those that failed.
+
+    When a point has ended, `report` receives it with its traceback, which is empty if it succeeded,
+    with for example `2 of 3`, and with the time left in words.
+    """
+    failed = {}
+    outside = registry.outside_entries()
+    submitted = {
+        executor.submit(train_one, point.model_dump_json(), __version__, outside): point
+        for point in points
+    }
+    ended = futures.as_completed(submitted)
+    for count, time_left, future in tracking.countdown(ended, len(submitted)):
+        point = submitted[future]
+        try:
+            trace = future.result()
+        except Exception as error:  # its process died, or the executor could not run it
+            trace = f"{type(error).__name__}: {error}"
+            _write_failure(point, trace)
+        if trace:
+            failed[point] = trace
+        report(point, trace, count, time_left)
+    return failed
+
+
+def train_one(point: str, version: str, outside: list[tuple[str, str, str]]) -> str:
+    """Train the point with these settings (JSON) in a worker, and return its traceback or "".
+
+    The traceback is also written into the point's folder. `version` is the version of lexurn that
+    the caller has, and `outside` what the caller has registered (`registry.outside_entries`).
+    """
+    registry.register_again(outside)
+    settings = Settings.model_validate_json(point)
+    try:
+        if version != __version__:
+            raise RuntimeError(
+                f"this worker has lexurn {__version__}, but the grid was started with {version}; "
+                "install the same version everywhere"
+            )
+        failure_path(settings).unlink(missing_ok=True)
+        runs.get(settings, tracker=tracking.NullTracker())
+        return ""
+    except Exception:
+        trace = traceback.format_exc()
+        _write_failure(settings, trace)
+        return trace
+
+
+def _write_failure(point: Settings, trace: str) -> None:
+    with contextlib.suppress(OSError):  # a full disk may be the failure
+        files.write(failure_path(point), trace)
+
+
+class Processes(futures.ThreadPoolExecutor):
     """`n` processes side by side. If one dies, its current call alone is repeated.
 
     A `ProcessPoolExecutor` drops all calls when one of its processes dies, so each thread of this
@@ -34,11 +101,11 @@ class Processes(ThreadPoolExecutor):
     """
 
     def __init__(self, n: int):
-        super().__init__(n)
         self.of_thread = threading.local()
-        self.pools: list[ProcessPoolExecutor] = []
+        self.pools: list[futures.ProcessPoolExecutor] = []
+        super().__init__(n, initializer=self._start_process)
 
-    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future:
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> futures.Future:
         return super().submit(self._call, function, *arguments)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -51,8 +118,6 @@ class Processes(ThreadPoolExecutor):
         self.shutdown(wait=kind is None, cancel_futures=kind is not None)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        if not hasattr(self.of_thread, "pool"):
-            self._start_process()
         try:
             return self.of_thread.pool.submit(function, *arguments).result()
         except BrokenProcessPool:
@@ -60,7 +125,7 @@ class Processes(ThreadPoolExecutor):
             return self.of_thread.pool.submit(function, *arguments).result()
 
     def _start_process(self) -> None:
-        self.of_thread.pool = ProcessPoolExecutor(
+        self.of_thread.pool = futures.ProcessPoolExecutor(
             1, mp_context=get_context("spawn"), initializer=exit_with_parent
         )
         self.pools.append(self.of_thread.pool)
@@ -76,7 +141,7 @@ def exit_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def cluster(address: str) -> Executor:
+def cluster(address: str) -> futures.Executor:
     """Return the workers of the Dask scheduler at an address, each with this version of lexurn.
 
     They share a file system, on which `LEXURN_RUNS` is the same folder for all. Raises
@@ -85,47 +150,48 @@ def cluster(address: str) -> Executor:
     try:
         from dask.distributed import Client
     except ImportError:
-        raise ClusterError(
+        raise errors.ClusterError(
             "dask.distributed is not installed; pip install -e '.[cluster]'"
         ) from None
-    connected: Future = Future()
+    connected: futures.Future = futures.Future()
     threading.Thread(target=_connect, args=(Client, address, connected), daemon=True).start()
     try:
-        client = connected.result(
-            2 * SECONDS_TO_ANSWER
-        )  # Dask itself waits forever for a silent server
+        # Dask itself waits forever for a silent server.
+        client = connected.result(2 * SECONDS_TO_ANSWER)
     except (OSError, TimeoutError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise ClusterError(
+        raise errors.ClusterError(
             f"no cluster answers at {address} ({reason}); start one with `dask scheduler` and "
             "`dask worker`, and give the address that the scheduler prints"
         ) from None
-    if problem := _find_problem(address, client.run(version_and_store, on_error="return")):
+    own = version_and_store()
+    answers = client.run(version_and_store, on_error="return")
+    problem = ""
+    if not answers:
+        problem = (
+            f"the cluster at {address} has no workers; start some with `dask worker {address}`"
+        )
+    for worker, answer in answers.items():
+        if isinstance(answer, Exception):
+            problem = (
+                f"worker {worker} cannot import lexurn ({answer}); install it in its environment"
+            )
+        elif answer != own:
+            problem = (
+                f"worker {worker} has lexurn {answer[0]} and the store {answer[1]}, but this "
+                f"process has {own[0]} and {own[1]}; use the same on all machines"
+            )
+    if problem:
         client.close()
-        raise ClusterError(problem)
+        raise errors.ClusterError(problem)
     return client.get_executor(pure=False, retries=2)
 
 
-def _connect(client: Callable[..., Any], address: str, connected: Future) -> None:
+def _connect(client: Callable[..., Any], address: str, connected: futures.Future) -> None:
     try:
         connected.set_result(client(address, timeout=SECONDS_TO_ANSWER))
     except Exception as error:
         connected.set_exception(error)
-
-
-def _find_problem(address: str, answers: dict[str, Any]) -> str | None:
-    """Return why these workers cannot train, from what `version_and_store` gives on each."""
-    own = version_and_store()
-    for worker, answer in answers.items():
-        if isinstance(answer, Exception):
-            return f"worker {worker} cannot import lexurn ({answer}); install it in its environment"
-        if answer != own:
-            return (
-                f"worker {worker} has lexurn {answer[0]} and the store {answer[1]}, but this "
-                f"process has {own[0]} and {own[1]}; use the same on all machines"
-            )
-    no_workers = f"the cluster at {address} has no workers; start some with `dask worker {address}`"
-    return None if answers else no_workers
 
 
 def version_and_store() -> tuple[str, str]:

@@ -19,7 +19,7 @@ from lexurn.generators.prompts import prompts
 from lexurn.generators.strings import string_lengths as sizes
 from lexurn.measures import intervals, rules
 from lexurn.predictors.grammars import oracle
-from lexurn.runs import cache, snapshots, store, sweeps, workers
+from lexurn.runs import cache, checkpoints, store, sweeps, workers
 
 FLAT = {
     "language": "aNbN",
@@ -49,8 +49,8 @@ def test_every_checkpoint_is_evaluated_with_its_own_weights(run):
     table = extrapolation.rates_along_training(run)
     steps = sorted(table["step"].unique())
     assert (
-        set(snapshots.choose_steps(120, 3)) <= set(steps)
-        and len(snapshots.choose_steps(120, 3)) == 3
+        set(checkpoints.choose_steps(120, 3)) <= set(steps)
+        and len(checkpoints.choose_steps(120, 3)) == 3
     )
     mass = of(table, prompts="words", measure="both", best=False).set_index("step")["value"]
     assert mass.nunique() == 3  # a model that stays the same would give one

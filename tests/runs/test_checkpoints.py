@@ -197,7 +197,7 @@ def test_damaged_and_foreign_states_are_refused_by_name_and_an_older_one_is_take
 
     def rename(path):  # a hash that fits, around something that is no safetensors file
         path.write_bytes(b"pickle")
-        path.rename(path.with_name(f"state-00000009-{checkpoints._hash(b'pickle')}.safetensors"))
+        path.rename(path.with_name(f"state-00000009-{files.hash_bytes(b'pickle', 12)}.safetensors"))
 
     damages = {
         "truncated": lambda path: path.write_bytes(path.read_bytes()[:-3]),

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from lexurn import runs
-from lexurn.runs import snapshots
+from lexurn.runs import checkpoints, fit, recording
 from lexurn.runs.tracking import Tracker
 
 FLAT = {
@@ -20,22 +20,22 @@ FLAT |= {"warmup": 0}
 
 
 def test_steps_are_evenly_spaced_in_their_roots_from_the_first_to_the_last():
-    steps = snapshots.choose_steps(100_000, 100)
+    steps = checkpoints.choose_steps(100_000, 100)
     assert (len(steps), steps[0], steps[-1]) == (100, 20, 100_000)
     roots = torch.tensor(steps).double().sqrt()
     gaps = roots.diff()
     assert (gaps - gaps.mean()).abs().max() < 0.2 < gaps.mean()
     assert (
-        snapshots.choose_steps(100, 0) == []
-        and snapshots.choose_steps(10, 4) == [10]
-        and snapshots.choose_steps(25, 50) == [20, 21, 22, 23, 24, 25]
+        checkpoints.choose_steps(100, 0) == []
+        and checkpoints.choose_steps(10, 4) == [10]
+        and checkpoints.choose_steps(25, 50) == [20, 21, 22, 23, 24, 25]
     )
 
 
 def test_the_weights_kept_are_those_of_trainings_that_end_there():
     run = runs.get(FLAT | {"n_checkpoints": 4})
-    kept = dict(snapshots.read(run.path))
-    assert list(kept) == [20, 31, 44, 60] == [step for step, _ in run.predictors_along_training()]
+    kept = dict(checkpoints.read_snapshots(run.path))
+    assert list(kept) == [20, 31, 44, 60] == [step for step, _ in run.checkpoints()]
     for step in (20, 44):
         shorter = runs.get(FLAT | {"n_steps": step, "eval_every": step})
         last = load_file(shorter.path / "last.safetensors")
@@ -54,8 +54,8 @@ def test_the_weights_kept_are_those_of_trainings_that_end_there():
 def test_predictors_along_a_training_are_those_of_its_weights(lex):
     run = runs.get(FLAT | {"n_checkpoints": 3, "lex": lex})
     fresh, said = run.splits["out_of_distribution"], []
-    for _, predictor in run.predictors_along_training():
-        said.append(predictor(fresh))
+    for _, model in run.checkpoints():
+        said.append(fit.as_predictor(model, run.settings)(fresh))
     logged = run.metrics.set_index("step")["out_of_distribution/loss"]
     last = -said[-1].gather(-1, fresh[..., None]).squeeze(-1)[:, 1:].mean().item()
     assert last == pytest.approx(logged[60], abs=1e-6)
@@ -77,8 +77,26 @@ def test_a_training_that_was_cut_off_keeps_the_same_weights(tmp_path, monkeypatc
     parts = tmp_path / "again" / whole.path.name / "series"
     assert [path.stem for path in parts.iterdir()] == ["00000020"]
     again = runs.get(flat)
-    one, two = (load_file(run.path / snapshots.SNAPSHOTS) for run in (whole, again))
+    one, two = (load_file(run.path / checkpoints.SNAPSHOTS) for run in (whole, again))
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_training_that_is_killed_at_its_end_keeps_the_same_weights(tmp_path, monkeypatch):
+    """The single snapshots stay until the run is whole: after a resume they are joined again."""
+    flat = FLAT | {"n_checkpoints": 4}
+    whole = runs.get(flat)
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "again"))
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(recording.tracking, "duration", kill)  # behind the joining of snapshots
+        runs.get(flat)
+    again = runs.get(flat)
+    one, two = ((run.path / checkpoints.SNAPSHOTS).read_bytes() for run in (whole, again))
+    assert one == two and not (again.path / "series").exists()
 
 
 def test_a_run_that_kept_none_says_so():
@@ -86,4 +104,4 @@ def test_a_run_that_kept_none_says_so():
         FileNotFoundError,
         match="has no snapshots of its training; set n_checkpoints, for example 100",
     ):
-        next(runs.get(FLAT).predictors_along_training())
+        next(runs.get(FLAT).checkpoints())

@@ -81,7 +81,7 @@ def one_by_one(tmp_path_factory):
         sweep = sweeps.read(folder / "small.yaml")
         told = []
         assert (
-            sweeps.train(sweep.missing(), Here(), report=lambda point, trace: told.append(point))
+            workers.train(sweep.missing(), Here(), report=lambda point, *_: told.append(point))
             == {}
         )
         assert set(told) == set(sweep.points) and sweep.missing() == []
@@ -132,13 +132,13 @@ def test_a_process_that_dies_loses_its_point_alone_which_is_trained_all_the_same
     sweep = sweeps.read(grid)
     executor, killed = workers.Processes(2), []
 
-    def tell(point, trace):
+    def tell(*_):
         if not killed:
             (pool, *_) = [pool for pool in executor.pools if pool._processes]
             killed.extend(pool._processes)
             os.kill(killed[0], signal.SIGKILL)
 
-    assert sweeps.train(sweep.missing(), executor, report=tell) == {} and killed
+    assert workers.train(sweep.missing(), executor, report=tell) == {} and killed
     executor.shutdown()
     pd.testing.assert_frame_equal(sweep.table(), one_by_one)
 
@@ -242,7 +242,7 @@ def test_a_process_that_is_lost_for_good_leaves_what_it_was_as_the_point_s_failu
             return future
 
     sweep = sweeps.read(grid)
-    failed = sweeps.train(sweep.points[:1], Lost(), report=lambda point, trace: None)
+    failed = workers.train(sweep.points[:1], Lost(), report=lambda *_: None)
     assert failed == {sweep.points[0]: "BrokenProcessPool: a process died"} and sweep.failed() == [
         sweep.points[0]
     ]
@@ -255,7 +255,7 @@ def test_lists_along_an_axis_come_back_as_text(grid):
         )
     )
     sweep = sweeps.read(grid)
-    sweeps.train(sweep.points[:2], Here(), report=lambda point, trace: None)
+    workers.train(sweep.points[:2], Here(), report=lambda *_: None)
     assert list(sweep.table()["alpha"].unique()) == ["1.0", "[1.0, 2.0, 1.0, 1.0]"]
 
 
@@ -350,7 +350,7 @@ def test_a_point_whose_loss_is_no_number_fails_alone_and_is_named(grid, monkeypa
         "the training loss became nan between steps 0 and 10, with learning_rate=1e+30"
         in done.output
     )
-    assert runs.is_stored(good) and not runs.is_stored(bad) and sweeps.failure_path(bad).exists()
+    assert runs.is_stored(good) and not runs.is_stored(bad) and workers.failure_path(bad).exists()
 
 
 def test_a_grid_is_read_by_name_and_with_changes_seeds_and_a_scale():

@@ -23,8 +23,8 @@ from fake_wandb import address, serve, silent
 import lexurn
 from lexurn import runs
 from lexurn.runs import checkpoints
-from lexurn.runs.tracking import NullTracker, keys, read_metrics, weights_and_biases
-from lexurn.runs.tracking.weights_and_biases import Wandb
+from lexurn.runs.tracking import NullTracker, read_metrics, weights_and_biases
+from lexurn.runs.tracking.weights_and_biases import Wandb, find_key
 
 KEY = "5ec4e7" * 6 + "c0de"
 BASIC = "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()
@@ -51,7 +51,7 @@ def isolated(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setattr(keys.paths, "root", lambda: tmp_path / "repository")
+    monkeypatch.setattr(weights_and_biases.paths, "root", lambda: tmp_path / "repository")
 
 
 @pytest.fixture
@@ -414,9 +414,9 @@ def test_the_mode_of_the_environment_is_respected(folder, monkeypatch):
 
 
 def test_the_order_in_which_a_key_is_looked_for(tmp_path, monkeypatch):
-    assert keys.find_key() is None  # no terminal here
-    monkeypatch.setattr(keys, "_from_terminal", lambda: "typed\n")
-    assert keys.find_key() == "typed"
+    assert find_key() is None  # no terminal here
+    monkeypatch.setattr(weights_and_biases, "_from_terminal", lambda: "typed\n")
+    assert find_key() == "typed"
 
     class Userdata:
         def get(self, name):
@@ -425,31 +425,34 @@ def test_the_order_in_which_a_key_is_looked_for(tmp_path, monkeypatch):
     colab = type(sys)("google.colab")
     colab.userdata = Userdata()
     monkeypatch.setitem(sys.modules, "google.colab", colab)
-    assert keys.find_key() == "typed"
+    assert find_key() == "typed"
     monkeypatch.setattr(Userdata, "get", lambda self, name: {"WANDB_API_KEY": "colab's"}[name])
-    assert keys.find_key() == "colab's"
+    assert find_key() == "colab's"
     Path(".env").write_text("WANDB_API_KEY=here\n")
-    assert keys.find_key() == "here"
+    assert find_key() == "here"
     (tmp_path / "repository" / ".env").write_text(
         '# a comment\nWANDB_API_KEY_OLD=no\nWANDB_API_KEY = "root"\n'
     )
-    assert keys.find_key() == "root"
+    assert find_key() == "root"
     monkeypatch.setenv("WANDB_API_KEY", "environment")
-    assert keys.find_key() == "environment" and keys.find_key(" given ") == "given"
+    assert find_key() == "environment" and find_key(" given ") == "given"
 
 
 def test_a_key_is_asked_for_once_and_never_in_a_notebook(monkeypatch):
     terminal = type("Terminal", (), {"isatty": lambda self: True})()
     fake_sys = type("Sys", (), {"stdin": terminal, "stderr": terminal, "modules": {}})
-    monkeypatch.setattr(keys, "sys", fake_sys)
-    monkeypatch.setattr(keys, "getpass", lambda *_, **__: "typed")
-    keys._ask_once.cache_clear()
-    assert keys._from_terminal() == "typed"
-    monkeypatch.setattr(keys, "getpass", None)  # a second question would fail
-    assert keys._from_terminal() == "typed"
-    keys._ask_once.cache_clear()
-    keys.sys.modules["ipykernel"] = None
-    assert keys._from_terminal() is None
-    keys.sys.modules.clear()
-    keys.sys.stderr = None
-    assert keys._from_terminal() is None
+    monkeypatch.setattr(weights_and_biases, "sys", fake_sys)
+    monkeypatch.setattr(weights_and_biases, "getpass", lambda *_, **__: "typed")
+    ask = weights_and_biases._from_terminal
+    ask.cache_clear()
+    assert ask() == "typed"
+    monkeypatch.setattr(weights_and_biases, "getpass", None)  # a second question would fail
+    assert ask() == "typed"
+    ask.cache_clear()
+    fake_sys.modules["ipykernel"] = None
+    assert ask() is None
+    ask.cache_clear()
+    fake_sys.modules.clear()
+    fake_sys.stderr = None
+    assert ask() is None
+    ask.cache_clear()

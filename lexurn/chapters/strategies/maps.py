@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Float
 from scipy.interpolate import CubicSpline
 
-from lexurn.base import divergences
+from lexurn.base import divergences, files
 from lexurn.base.errors import ParameterError
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import LogProbs, Predictor, Tokens
@@ -36,7 +36,7 @@ from lexurn.chapters.strategies.account import STRATEGIES, complexity, losses
 from lexurn.generators.urns import Urns
 from lexurn.measures import mixtures
 from lexurn.predictors import Generalizing, Memorizing, Symmetrized, Uniform, cache_predictions
-from lexurn.runs import cache
+from lexurn.runs import cache, fit
 from lexurn.runs.run import Run
 
 VERSION = 2
@@ -171,10 +171,11 @@ def run_cells(run: Run) -> pd.DataFrame:
         "kl_g": losses({"g": exact["g"]}, fresh_urns, outside)["g"].mean().item(),
     }
     strategies = cache_predictions(exact, {"in": inside, "out": outside})
-    rows = [
-        constants | {"step": step} | measure_cell(predictor, strategies, inside, outside)
-        for step, predictor in run.predictors_along_training()
-    ]
+    rows = []
+    for step, model in run.checkpoints():
+        predictor = fit.as_predictor(model, settings)
+        cell = measure_cell(predictor, strategies, inside, outside)
+        rows.append(constants | {"step": step} | cell)
     return pd.DataFrame(rows).assign(kind=settings.kind)
 
 
@@ -195,7 +196,7 @@ def build_map(
     runs: Sequence[Run],
     *,
     jobs: int = 1,
-    say: Callable[[str], None] | None = None,
+    say: Callable[[str], None] = files.print_to_stderr,
     varied: str = "",
 ) -> pd.DataFrame:
     """Return the map of several runs; cells are cached, and `jobs` processes compute missing ones.

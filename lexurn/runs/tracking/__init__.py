@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, TextIO, runtime_checkable
@@ -15,7 +16,6 @@ from typing import Any, Protocol, TextIO, runtime_checkable
 import pandas as pd
 
 from lexurn.base import files
-from lexurn.base.files import append, print_to_stderr, store_errors, write
 
 
 @runtime_checkable
@@ -24,7 +24,7 @@ class Tracker(Protocol):
 
     def report_wait(self, text: str) -> None:
         """Report that another process is training this run; the caller waits for that process."""
-        print_to_stderr(text)
+        files.print_to_stderr(text)
 
     def resume(self, past: list[dict[str, Any]]) -> None:
         """Receive the metrics, each with its `step`, from before the training was cut off."""
@@ -89,16 +89,13 @@ class Files(Tracker):
         self.metrics = folder / "metrics.jsonl"
         rows = [] if step is None else read_metrics(self.metrics)
         kept = (json.dumps(row) + "\n" for row in rows if row["step"] <= step)
-        write(self.metrics, "".join(kept))
+        files.write(self.metrics, "".join(kept))
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        append(self.metrics, json.dumps({"step": step, **metrics}))
+        files.append(self.metrics, json.dumps({"step": step, **metrics}))
 
     def log_table(self, name: str, table: pd.DataFrame) -> None:
-        path = self.folder / "tables" / f"{name}.csv"
-        with store_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, table.to_csv(index=False))
+        files.write(self.folder / "tables" / f"{name}.csv", table.to_csv(index=False))
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -114,7 +111,6 @@ class ProgressLines(Tracker):
     """
 
     def __init__(self, n_steps: int, *, interval: float = 5.0, terminal: TextIO | None = None):
-        self.n_steps = n_steps
         self.interval = interval
         self.terminal = terminal
         self.clock = Clock(n_steps)
@@ -126,8 +122,8 @@ class ProgressLines(Tracker):
             return
         self.last_printed = time.monotonic()
         loss = metrics["validation_loss"]
+        text = f"step {step}/{self.clock.n_steps}  validation loss {loss:.4f}  {remaining}"
         clear_line = "\r\x1b[K" if self.terminal else ""
-        text = f"step {step}/{self.n_steps}  validation loss {loss:.4f}  {remaining}"
         print(clear_line + text, file=self.terminal or sys.stderr, flush=True)
 
 
@@ -139,8 +135,7 @@ def terminal_progress(n_steps: int) -> list[ProgressLines]:
     kernel of a Jupyter server has a session name; there a person sees the notebook itself.
     """
     descriptor = getattr(sys.stderr, "_original_stdstream_copy", None)
-    has_front_end = "JPY_SESSION_NAME" in os.environ
-    if descriptor is None or has_front_end or not os.isatty(descriptor):
+    if descriptor is None or "JPY_SESSION_NAME" in os.environ or not os.isatty(descriptor):
         return []
     terminal = open(descriptor, "w", closefd=False)  # noqa: SIM115
     return [ProgressLines(n_steps, terminal=terminal)]
@@ -163,6 +158,15 @@ class Clock:
             return "estimating"
         seconds = (now - start) / (step - first_step) * (self.n_steps - step)
         return f"about {duration(seconds)} left"
+
+
+def countdown(items: Iterable[Any], n: int) -> Iterator[tuple[str, str, Any]]:
+    """Yield each of `n` items as it comes, with for example `2 of 3` and `about 5 s left`."""
+    clock = Clock(n)
+    clock.remaining(0)
+    for number, item in enumerate(items, 1):
+        left = clock.remaining(number) if number < n else "that was the last"
+        yield f"{number} of {n}", left, item
 
 
 def duration(seconds: float) -> str:

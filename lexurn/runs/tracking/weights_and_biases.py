@@ -1,23 +1,30 @@
 """Record a run to Weights & Biases where the user asks for it.
 
 The files in the run's folder are the record. A process of its own (`lexurn.runs.tracking.recorder`)
-follows these files and sends them, so wandb can neither stop nor delay a training.
+follows these files and sends them, so wandb can neither stop nor delay a training. The key of the
+account is never stored.
 """
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from functools import cache
+from getpass import getpass
 from pathlib import Path
 from typing import Any
 
-from lexurn.base.files import print_to_stderr, write
+from lexurn.base import files, paths
 from lexurn.runs.tracking import Tracker
-from lexurn.runs.tracking.keys import find_key
 
 RECORDER = Path(__file__).with_name("recorder.py")
+
+VARIABLE = "WANDB_API_KEY"
+IN_ENV_FILE = re.compile(rf"^[ \t]*(?:export[ \t]+)?{VARIABLE}[ \t]*=[ \t]*(\S+)", re.MULTILINE)
 
 SECONDS_TO_BEGIN = 15
 """Time in which the server must answer; without an answer the run is recorded offline."""
@@ -42,7 +49,7 @@ class Wandb(Tracker):
         if mode == "disabled":
             return
         environment = {
-            "WANDB_API_KEY": self.key or "",
+            VARIABLE: self.key or "",
             "WANDB_MODE": mode if self.key else "offline",
             "WANDB_RUN_ID": self._save_id(config),
             "WANDB_INIT_TIMEOUT": str(SECONDS_TO_BEGIN),
@@ -89,7 +96,7 @@ class Wandb(Tracker):
             run_id = json.loads(path.read_text())["id"]
         else:
             run_id = f"{self.folder.name.rpartition('-')[2]}-{secrets.token_hex(3)}"
-        write(path, json.dumps({"id": run_id, "config": config}))
+        files.write(path, json.dumps({"id": run_id, "config": config}))
         return run_id
 
     def _relay_messages(self) -> None:
@@ -97,4 +104,51 @@ class Wandb(Tracker):
             self._say(line)
 
     def _say(self, text: str) -> None:
-        print_to_stderr("W&B: " + text.strip().replace(self.key or "\0", "***"))
+        files.print_to_stderr("W&B: " + text.strip().replace(self.key or "\0", "***"))
+
+
+def find_key(given: str | None = None) -> str | None:
+    """Return the first key among these, or None if there is none.
+
+    The order: the given key, the environment, an `.env` file, Colab's secrets, the terminal.
+    """
+    sources = (
+        lambda: given,
+        lambda: os.environ.get(VARIABLE),
+        _from_env_file,
+        _from_colab,
+        _from_terminal,
+    )
+    keys = ((source() or "").strip() for source in sources)
+    return next(filter(None, keys), None)
+
+
+def _from_env_file() -> str | None:
+    """Look in the file `.env` of the repository, then in that of the working directory."""
+    for find_folder in (paths.root, Path.cwd):
+        with suppress(OSError, UnicodeDecodeError):  # no such folder or file, or not a text
+            if match := IN_ENV_FILE.search((find_folder() / ".env").read_text()):
+                return match[1].strip("'\"")
+    return None
+
+
+def _from_colab() -> str | None:
+    if "google.colab" in sys.modules:
+        with suppress(Exception):  # the secret does not exist, or the notebook may not read it
+            from google.colab import userdata
+
+            return userdata.get(VARIABLE)
+    return None
+
+
+@cache
+def _from_terminal() -> str | None:
+    """Ask only if a person sits at a terminal; in a notebook the question could wait forever.
+
+    It is asked once per process, whatever the number of runs that the process trains.
+    """
+    is_terminal = sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()
+    if is_terminal and "ipykernel" not in sys.modules:
+        with suppress(EOFError):
+            return getpass("W&B API key (empty: record offline): ", stream=sys.stderr)
+    return None
