@@ -85,6 +85,7 @@ from IPython.display import Markdown, display
 from lexurn import comparison, evaluation, figure, tasks
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
+from lexurn.base.threads import set_threads
 from lexurn.chapters.data import discrimination
 from lexurn.chapters.data import plots as chapter_plots
 from lexurn.figures import plots
@@ -93,7 +94,7 @@ from lexurn.measures import intervals
 from lexurn.predictors import cache_predictions
 
 # %%
-torch.set_num_threads(settings.machine.threads)
+set_threads(settings.machine.threads)
 seed, n_pools = settings.training.seed, settings.study.n_pools
 data = tasks.build(settings)
 task, pool, splits = data.prior, data.pool, data.held_out()

@@ -139,18 +139,18 @@ settings = parameters.resolve("train")
 
 # %%
 import pandas as pd
-import torch
 from IPython.display import Markdown, display
 
 from lexurn import evaluation, figure, models, runs, tasks
 from lexurn.base.seeding import generator
+from lexurn.base.threads import set_threads
 from lexurn.chapters.train import live, one_run
 from lexurn.chapters.train import plots as chapter_plots
 from lexurn.figures import plots
 from lexurn.runs import fit
 from lexurn.runs.tracking import duration
 
-torch.set_num_threads(settings.machine.threads)
+set_threads(settings.machine.threads)
 spare = models.build(settings, generator=generator(settings.training.seed, "weights"))
 pd.Series(models.summary(spare), name="parameters").to_frame()
 

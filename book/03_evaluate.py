@@ -114,13 +114,14 @@ from IPython.display import Markdown, display
 
 from lexurn import comparison, evaluation, figure
 from lexurn.base.seeding import generator
+from lexurn.base.threads import set_threads
 from lexurn.chapters.evaluate import plots as chapter_plots
 from lexurn.chapters.evaluate import resemblance
 from lexurn.figures import plots, widgets
 from lexurn.measures import intervals
 from lexurn.predictors import Uniform
 
-torch.set_num_threads(settings.machine.threads)
+set_threads(settings.machine.threads)
 kinds = ["normal", "lexical", "permuted"]
 seeds = [settings.training.seed + number for number in range(settings.study.n_seeds)]
 

@@ -104,6 +104,7 @@ from IPython.display import Markdown, display
 from lexurn import evaluation, figure, runs
 from lexurn.base import paths
 from lexurn.base.seeding import generator
+from lexurn.base.threads import set_threads
 from lexurn.chapters.analysis import headline, sequence_entropy, verdicts
 from lexurn.chapters.analysis import plots as chapter_plots
 from lexurn.figures import plots, style, widgets
@@ -111,7 +112,7 @@ from lexurn.measures import intervals
 from lexurn.publish import claims
 from lexurn.runs import sweeps
 
-torch.set_num_threads(settings.machine.threads)
+set_threads(settings.machine.threads)
 study, first_seed = settings.study, settings.training.seed
 
 # %% [markdown]

@@ -94,6 +94,7 @@ from IPython.display import Markdown, display
 
 from lexurn import figure
 from lexurn.base.seeding import generator
+from lexurn.base.threads import set_threads
 from lexurn.chapters import strategies
 from lexurn.chapters.strategies import plots as chapter_plots
 from lexurn.figures import plots, widgets
@@ -101,7 +102,7 @@ from lexurn.measures import intervals
 from lexurn.publish import claims
 from lexurn.runs import sweeps
 
-torch.set_num_threads(settings.machine.threads)
+set_threads(settings.machine.threads)
 study, first_seed, in_words = settings.study, settings.training.seed, intervals.format_with_error
 
 # %% [markdown]

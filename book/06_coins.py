@@ -98,6 +98,7 @@ from IPython.display import Markdown, display
 
 from lexurn import figure, models
 from lexurn.base.seeding import generator
+from lexurn.base.threads import set_threads
 from lexurn.chapters.coins import activations, coin_losses, counts, probing, symmetry
 from lexurn.chapters.coins import plots as chapter_plots
 from lexurn.figures import plots, widgets
@@ -107,7 +108,7 @@ from lexurn.predictors import Generalizing
 from lexurn.publish import claims
 
 # %%
-torch.set_num_threads(settings.machine.threads)
+set_threads(settings.machine.threads)
 seed, train, exact, uniform = settings.training.seed, settings.training, Generalizing(2), [1.0, 1.0]
 fresh = Urns(2).out_of_distribution(10_000, 21, generator=generator(seed, "coins"))
 in_words = intervals.format_mean

@@ -93,6 +93,7 @@ from IPython.display import Markdown, display
 
 from lexurn import figure
 from lexurn.base.seeding import generator
+from lexurn.base.threads import set_threads
 from lexurn.chapters.rules import baselines, extrapolation, grids, languages, lengths
 from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.chapters.rules.normative import Normative
@@ -104,7 +105,7 @@ from lexurn.publish import claims
 from lexurn.runs import cache, sweeps
 
 # %%
-torch.set_num_threads(settings.machine.threads)
+set_threads(settings.machine.threads)
 study, first_seed, limit = settings.study, settings.training.seed, settings.task.context_length + 1
 in_words = intervals.format_with_error
 

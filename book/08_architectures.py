@@ -79,10 +79,10 @@ settings = parameters.resolve("architectures")
 
 # %%
 import pandas as pd
-import torch
 from IPython.display import Markdown, display
 
 from lexurn import figure
+from lexurn.base.threads import set_threads
 from lexurn.chapters.architectures import costs, learning, published
 from lexurn.chapters.architectures import plots as chapter_plots
 from lexurn.figures import plots, style, widgets
@@ -93,7 +93,7 @@ from lexurn.runs.cache import concat_tables
 from lexurn.settings.resolver import check
 
 # %%
-torch.set_num_threads(settings.machine.threads)
+set_threads(settings.machine.threads)
 study, in_words = settings.study, intervals.format_with_error
 number = f"{study.n_seeds} seed(s) a line"
 

@@ -84,11 +84,11 @@ settings = parameters.resolve("geometry")
 from functools import partial
 
 import pandas as pd
-import torch
 from IPython.display import Markdown, display
 
 # %%
 from lexurn import figure
+from lexurn.base.threads import set_threads
 from lexurn.chapters.geometry import plots as chapter_plots
 from lexurn.chapters.geometry import (
     predictions,
@@ -105,7 +105,7 @@ from lexurn.publish import claims
 from lexurn.runs import cache, sweeps
 
 # %%
-torch.set_num_threads(settings.machine.threads)
+set_threads(settings.machine.threads)
 study, in_words, names = settings.study, intervals.format_with_error, summaries.MEASURE_NAMES
 scale = settings.training.n_steps / (2 * sweeps.read("geometry").points[0].training.n_steps)
 machine = {name: value for name, value in settings.changed().items() if name in ("device", "threads")}

@@ -15,12 +15,12 @@ import shutil
 from importlib.util import find_spec
 
 import pytest
-import torch
 from hypothesis import settings
 
 from lexurn.base import paths, session
+from lexurn.base.threads import set_threads
 
-torch.set_num_threads(1)
+set_threads(1)
 
 settings.register_profile("default", derandomize=True, deadline=None, max_examples=100)
 settings.register_profile(

@@ -46,14 +46,15 @@ task = tasks.build(settings)
 task.require_references()
 
 # %%
-import torch
+
 from IPython.display import Markdown, display
 
 from lexurn import figure
+from lexurn.base.threads import set_threads
 from lexurn.figures import plots
 from lexurn.measures import evaluation, intervals
 
-torch.set_num_threads(settings.machine.threads)
+set_threads(settings.machine.threads)
 splits = task.held_out()
 references = task.references()
 generalizing = references.pop("generalizing")

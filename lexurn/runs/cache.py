@@ -14,7 +14,8 @@ import pandas as pd
 
 from lexurn import runs
 from lexurn.base import files, session
-from lexurn.runs import fit, store, sweeps, tracking, workers
+from lexurn.base.threads import threads
+from lexurn.runs import store, sweeps, tracking, workers
 
 Compute = Callable[[runs.Run], pd.DataFrame]
 """A function that other processes can import."""
@@ -83,7 +84,7 @@ def make_table(compute: Compute, name: str, run_name: str) -> None:
     """
     with session.fresh():
         run = runs.load(run_name)
-        with fit.threads(run.settings.machine.threads):
+        with threads(run.settings.machine.threads):
             table = compute(run)
     numbers = table.select_dtypes("float")
     table[numbers.columns] = numbers.map(lambda value: float(f"{value:.5g}"))

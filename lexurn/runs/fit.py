@@ -1,4 +1,4 @@
-"""From settings to a training: device and threads, data, a new model, and one call of the loop.
+"""From settings to a training: device, data, a new model, and one call of the loop.
 
 Each part is a function of the settings alone, through random streams of its own, so that evaluating
 never changes training.
@@ -6,7 +6,6 @@ never changes training.
 
 import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from timeit import timeit
 
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 from lexurn import models, tasks, training
 from lexurn.base import errors, seeding, session
 from lexurn.base.shapes import Predictor, State, Tokens
+from lexurn.base.threads import threads
 from lexurn.runs import store
 from lexurn.settings import Settings, TrainingSettings
 from lexurn.training.batches import endless_batches, finite_batches
@@ -58,17 +58,6 @@ def resolve_device(name: str) -> torch.device:
             "auto"
         )
     return torch.device(available[0] if name == "auto" else name)
-
-
-@contextmanager
-def threads(n: int) -> Iterator[None]:
-    """Compute with `n` CPU threads inside a block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def prepare(settings: Settings) -> TrainingSetup:

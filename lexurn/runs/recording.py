@@ -19,6 +19,7 @@ from safetensors.torch import save
 from lexurn import models, predictors, training
 from lexurn.base import files
 from lexurn.base.shapes import State
+from lexurn.base.threads import threads
 from lexurn.measures import evaluation, mixtures
 from lexurn.runs import checkpoints, fit, provenance, store, tracking
 from lexurn.runs.tracking.weights_and_biases import Wandb
@@ -43,17 +44,17 @@ def train(
     state = checkpoints.load_state(folder, key=settings.key) or {}
     start_time = time.monotonic() - float(state.get("seconds", 0.0))
     start = int(state.get("step", 0))
-    threads = int(state.get("threads", settings.machine.threads))
+    n_threads = int(state.get("threads", settings.machine.threads))
     if state:
         print(
-            f"resuming from step {start} of {settings.training.n_steps}, {threads} thread(s)",
+            f"resuming from step {start} of {settings.training.n_steps}, {n_threads} thread(s)",
             file=sys.stderr,
         )
 
     def seconds() -> float:
         return time.monotonic() - start_time
 
-    with fit.threads(threads):
+    with threads(n_threads):
         setup = fit.prepare(settings)
         task = setup.task
         model = setup.model
@@ -108,7 +109,7 @@ def train(
                     step,
                     lambda: {
                         **snapshot(),
-                        "threads": torch.tensor(threads),
+                        "threads": torch.tensor(n_threads),
                         "seconds": torch.tensor(seconds()),
                     },
                 )
