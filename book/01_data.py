@@ -82,10 +82,9 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import comparison, evaluation, figure, tasks
+from lexurn import comparison, evaluation, figure, set_threads, tasks
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
-from lexurn.base.threads import set_threads
 from lexurn.chapters.data import discrimination
 from lexurn.chapters.data import plots as chapter_plots
 from lexurn.figures import plots

@@ -141,9 +141,8 @@ settings = parameters.resolve("train")
 import pandas as pd
 from IPython.display import Markdown, display
 
-from lexurn import evaluation, figure, models, runs, tasks
+from lexurn import evaluation, figure, models, runs, set_threads, tasks
 from lexurn.base.seeding import generator
-from lexurn.base.threads import set_threads
 from lexurn.chapters.train import live, one_run
 from lexurn.chapters.train import plots as chapter_plots
 from lexurn.figures import plots

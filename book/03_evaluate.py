@@ -112,9 +112,8 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import comparison, evaluation, figure
+from lexurn import comparison, evaluation, figure, set_threads
 from lexurn.base.seeding import generator
-from lexurn.base.threads import set_threads
 from lexurn.chapters.evaluate import plots as chapter_plots
 from lexurn.chapters.evaluate import resemblance
 from lexurn.figures import plots, widgets

@@ -101,10 +101,9 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import evaluation, figure, runs
+from lexurn import evaluation, figure, runs, set_threads
 from lexurn.base import paths
 from lexurn.base.seeding import generator
-from lexurn.base.threads import set_threads
 from lexurn.chapters.analysis import headline, sequence_entropy, verdicts
 from lexurn.chapters.analysis import plots as chapter_plots
 from lexurn.figures import plots, style, widgets

@@ -92,9 +92,8 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import figure
+from lexurn import figure, set_threads
 from lexurn.base.seeding import generator
-from lexurn.base.threads import set_threads
 from lexurn.chapters import strategies
 from lexurn.chapters.strategies import plots as chapter_plots
 from lexurn.figures import plots, widgets

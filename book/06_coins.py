@@ -96,9 +96,8 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import figure, models
+from lexurn import figure, models, set_threads
 from lexurn.base.seeding import generator
-from lexurn.base.threads import set_threads
 from lexurn.chapters.coins import activations, coin_losses, counts, probing, symmetry
 from lexurn.chapters.coins import plots as chapter_plots
 from lexurn.figures import plots, widgets

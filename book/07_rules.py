@@ -91,9 +91,8 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import figure
+from lexurn import figure, set_threads
 from lexurn.base.seeding import generator
-from lexurn.base.threads import set_threads
 from lexurn.chapters.rules import baselines, extrapolation, grids, languages, lengths
 from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.chapters.rules.normative import Normative

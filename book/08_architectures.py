@@ -81,8 +81,7 @@ settings = parameters.resolve("architectures")
 import pandas as pd
 from IPython.display import Markdown, display
 
-from lexurn import figure
-from lexurn.base.threads import set_threads
+from lexurn import figure, set_threads
 from lexurn.chapters.architectures import costs, learning, published
 from lexurn.chapters.architectures import plots as chapter_plots
 from lexurn.figures import plots, style, widgets

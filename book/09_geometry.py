@@ -87,8 +87,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 # %%
-from lexurn import figure
-from lexurn.base.threads import set_threads
+from lexurn import figure, set_threads
 from lexurn.chapters.geometry import plots as chapter_plots
 from lexurn.chapters.geometry import (
     predictions,

@@ -5,14 +5,23 @@ Nothing heavy is imported here. Start from `lexurn.runs` (train or load one mode
 is compared with) and `lexurn.models`. Some names can be imported from here:
 `lexurn.parameters` (names and values to settings), `lexurn.evaluation` and `lexurn.comparison`
 (distances between predictors), and `lexurn.figure` (a picture of a table, with its card).
-`lexurn.register` adds a task, a backbone or a vocabulary.
+`lexurn.register` adds a task, a backbone or a vocabulary; `lexurn.set_threads` says how many CPU
+threads to use.
 """
 
 from typing import Any
 
 from lexurn.base.version import __version__
 
-__all__ = ["__version__", "comparison", "evaluation", "figure", "parameters", "register"]
+__all__ = [
+    "__version__",
+    "comparison",
+    "evaluation",
+    "figure",
+    "parameters",
+    "register",
+    "set_threads",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,6 +34,10 @@ def __getattr__(name: str) -> Any:
         from lexurn.settings import register
 
         return register
+    if name == "set_threads":
+        from lexurn.base.threads import set_threads
+
+        return set_threads
     if name == "parameters":
         from lexurn.settings import resolver
 

@@ -7,6 +7,7 @@ numbers, they mostly wait for each other, and the more so where processes work s
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import scipy.linalg  # noqa: F401 (only what is loaded is limited)
 import torch
 from threadpoolctl import threadpool_limits
 

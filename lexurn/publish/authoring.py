@@ -46,11 +46,9 @@ task = tasks.build(settings)
 task.require_references()
 
 # %%
-
 from IPython.display import Markdown, display
 
-from lexurn import figure
-from lexurn.base.threads import set_threads
+from lexurn import figure, set_threads
 from lexurn.figures import plots
 from lexurn.measures import evaluation, intervals
 

@@ -1,6 +1,5 @@
 """The number of threads counts for torch and for numpy's and scipy's linear algebra."""
 
-import scipy.linalg  # noqa: F401 (has a library of its own)
 import torch
 from threadpoolctl import threadpool_info
 
