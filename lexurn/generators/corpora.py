@@ -88,8 +88,6 @@ def _download_wikitext(target: Path) -> Path:
             f"be loaded now: {' '.join(str(error).split())[:200]}; use corpus plays, which ships "
             "with the book, or a folder of your own with train.txt, valid.txt and test.txt"
         ) from None
-    with files.store_errors(target):
-        target.mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
         files.write(target / f"{split}.txt", "".join(dataset[HUB_SPLITS[split]]["text"]))
     return target

@@ -120,8 +120,9 @@ class Language:
 
 def _draw_blocks(n_blocks: int) -> StringSampler:
     """Draw 0^k 1^k … with `n_blocks` letters, k uniform in 1 … ⌊max_length / n_blocks⌋."""
+    letters = np.arange(n_blocks)
     return lambda n, max_length, rng: [
-        np.repeat(range(n_blocks), size).tolist()
+        np.repeat(letters, size).tolist()
         for size in rng.integers(1, max_length // n_blocks, n, endpoint=True)
     ]
 

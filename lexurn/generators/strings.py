@@ -6,7 +6,9 @@ add up to the log-probability of its string, and padding costs nothing.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
+import numpy as np
 import torch
 
 from lexurn.base.shapes import LogProbs, Tokens
@@ -26,10 +28,12 @@ def to_sequences(strings: Sequence[Sequence[int]], *, length: int) -> Tokens:
             f"a string of {longest} letters and its EOS do not fit into {length} tokens; "
             f"use length {longest + 1} or more"
         )
-    tokens = torch.full((len(strings), length), PAD)
-    for row, string in zip(tokens, strings, strict=True):
-        row[: len(string) + 1] = torch.tensor([*(FIRST_LETTER + i for i in string), EOS])
-    return tokens
+    tokens = np.full((len(strings), length), PAD)
+    n_letters = np.fromiter(map(len, strings), int, len(strings))
+    letters = np.fromiter(chain.from_iterable(strings), int, n_letters.sum())
+    tokens[np.arange(length) < n_letters[:, None]] = FIRST_LETTER + letters
+    tokens[np.arange(len(strings)), n_letters] = EOS
+    return torch.from_numpy(tokens)
 
 
 def to_letters(tokens: Tokens, *, n_letters: int) -> Letters:

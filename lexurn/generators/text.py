@@ -190,8 +190,6 @@ class Text:
             dtype = np.uint16 if len(self.tokenizer.pieces) <= 2**16 else np.uint32
             content = io.BytesIO()
             np.save(content, np.array(self.tokenizer.encode(self._read(split)), dtype))
-            with files.store_errors(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
             files.write(path, content.getvalue())
         return np.load(path, mmap_mode="r")
 

@@ -36,6 +36,8 @@ from lexurn.predictors import Average, mean_prediction
 
 PerSequence = Float64[Tensor, "batch time"]
 
+COLUMNS = ["step", "split", "row", "reference", "measure", "mean", "sem", "n"]
+
 MAX_TOKEN_COLUMNS = 64
 """The largest vocabulary for which a table of predictions has one column per token."""
 
@@ -55,28 +57,24 @@ def evaluate(
     together, which saves memory for large vocabularies. Raises ValueError if the predictor does not
     return log-probabilities for these tokens.
     """
-    tables = []
+    table = []
     for split, tokens in splits.items():
         fits = batch_size is None or len(tokens) <= batch_size
         # Remembered references recognize a split by identity: keep a single batch as it is.
         batches = [tokens] if fits else tokens.split(batch_size)
         scores = [score_sequences(predictor, references, batch) for batch in batches]
+        rows = [*map(str, range(tokens.shape[1])), "last", "mean"]
         for reference, measure in scores[0]:
             values = torch.cat([score[reference, measure] for score in scores])  # batch time
             last, mean = values[:, -1:], values[:, first_row:].mean(-1, keepdim=True)
             columns = torch.cat([values, last, mean], 1)  # batch row
-            table = {
-                "step": step,
-                "split": split,
-                "row": [*map(str, range(values.shape[1])), "last", "mean"],
-                "reference": reference,
-                "measure": measure,
-                "mean": columns.mean(0).tolist(),
-                "sem": (columns.std(0) / len(values) ** 0.5).tolist(),
-                "n": len(values),
-            }
-            tables.append(pd.DataFrame(table))
-    return pd.concat(tables, ignore_index=True)
+            means = columns.mean(0).tolist()
+            sems = (columns.std(0) / len(values) ** 0.5).tolist()
+            table += [
+                (step, split, row, reference, measure, mean, sem, len(values))
+                for row, mean, sem in zip(rows, means, sems, strict=True)
+            ]
+    return pd.DataFrame(table, columns=COLUMNS)
 
 
 def score_sequences(
