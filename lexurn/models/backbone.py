@@ -50,6 +50,7 @@ class Stack(Backbone):
     """
 
     def forward(self, x: Hidden) -> Hidden:
+        """Return the output of all rows."""
         blocks, norm = self.children()
         return norm(blocks(x))
 
@@ -61,6 +62,7 @@ class Stack(Backbone):
     def step(
         self, x: Float[Tensor, "batch d_model"], state: list[State]
     ) -> Float[Tensor, "batch d_model"]:
+        """Return the output of the next row, and update the state in place."""
         blocks, norm = self.children()
         x = x[:, None]
         for block, block_state in zip(blocks, state, strict=True):
