@@ -7,14 +7,20 @@ from lexurn.base.threads import threads
 
 
 def n_threads():
-    return {torch.get_num_threads(), *(library["num_threads"] for library in threadpool_info())}
+    libraries = {library["filepath"]: library["num_threads"] for library in threadpool_info()}
+    return {"torch": torch.get_num_threads(), **libraries}
 
 
 def test_inside_a_block_all_libraries_have_as_many_threads_and_afterwards_as_before():
-    assert len(threadpool_info()) > 1 and n_threads() == {1}  # as the tests begin
-    with threads(2):
-        assert n_threads() == {2}
-    assert n_threads() == {1}
-    torch.set_num_threads(2)  # the control: alone it leaves linear algebra as it was
-    assert n_threads() == {1, 2}
-    torch.set_num_threads(1)
+    before = n_threads()
+    assert sum(library["user_api"] == "blas" for library in threadpool_info()) >= 2
+    with threads(3):
+        assert set(n_threads().values()) == {3}
+    assert n_threads() == before
+
+
+def test_torch_alone_would_leave_linear_algebra_as_it_was():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    assert set(n_threads().values()) > {3}
+    torch.set_num_threads(before)
