@@ -77,8 +77,9 @@ def check(path: Path) -> None:
     if root is None or not path.resolve().is_relative_to(root.resolve()):
         return
     frozen = (edition() or {}).get("files", {})
-    place = path.resolve().relative_to(root.resolve())
-    wanted = {name for name in frozen if Path(name).is_relative_to(place)}
+    place = path.resolve().relative_to(root.resolve()).as_posix()
+    inside = "" if place == "." else f"{place}/"
+    wanted = {name for name in frozen if name == place or name.startswith(inside)}
     present = {
         file.resolve().relative_to(root.resolve()).as_posix()
         for file in (path, *path.rglob("*"))

@@ -256,8 +256,8 @@ def test_the_normative_predictor_is_the_mixture_over_rules_by_enumeration(name, 
 def test_the_normative_learner_keeps_rule_1_once_words_have_spoken_for_it():
     rates = {}
     for n_words in (0, 10):
-        predictor = Normative("aNbN", max_length=32, n_strings=n_words)
-        table = extrapolation.predictor_rates(predictor, LANGUAGES["aNbN"], limit=33)
+        predictor = Normative("aNbN", max_length=16, n_strings=n_words)
+        table = extrapolation.predictor_rates(predictor, LANGUAGES["aNbN"], limit=17)
         rates[n_words] = value(table, "rule_1", prompts="out_of_distribution", decoding="sampled")
     assert rates[0] < 0.3 and rates[10] == pytest.approx(247 / 251, abs=0.01)
     assert predictor.weights("ba")["rule_1"] > 0.99 and predictor.weights("aab")["both"] > 0.99

@@ -110,8 +110,9 @@ class Account:
         self, cells: pd.DataFrame, strategies: str = "ugm"
     ) -> Float[np.ndarray, "cells strategies"]:
         """Return the normalized ln w of some strategies. `cells`: step, l_<letter>, k_<letter>."""
-        losses = cells[[f"l_{letter}" for letter in strategies]].to_numpy(float)
-        complexities = cells[[f"k_{letter}" for letter in strategies]].to_numpy(float)
+        # column by column, which pandas selects much faster; a fit does it thousands of times
+        losses = np.stack([cells[f"l_{letter}"] for letter in strategies], -1, dtype=float)
+        complexities = np.stack([cells[f"k_{letter}"] for letter in strategies], -1, dtype=float)
         effective_steps = cells["step"].to_numpy(float)[:, None] ** (1 - self.alpha)
         scores = -log(2) * complexities**self.beta - self.gamma * effective_steps * losses
         return scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True)
