@@ -98,7 +98,7 @@ if "slow" in sys.argv:  # dwell inside a save, with half of it written
 runs.get({flat}, tracker=type("Quiet", (tracking.Tracker,), {{}})())
 """
 FLAT = {
-    "n_steps": 2500,
+    "n_steps": 1500,
     "eval_every": 500,
     "n_test_samples": 20,
     "context_length": 8,
