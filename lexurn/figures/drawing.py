@@ -58,10 +58,10 @@ class Drawing(BaseModel):
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture as the content of a PNG file and of an SVG file."""
+    """One picture as the content of a PNG file and, unless it is a page, of an SVG file."""
 
     png: bytes
-    svg: bytes
+    svg: bytes | None
 
 
 def draw(drawing: Drawing, table: pd.DataFrame) -> list[Picture]:
@@ -90,7 +90,7 @@ def read(path: Path) -> tuple[Drawing, pd.DataFrame]:
 
 
 def write(folder: Path, name: str, pictures: list[Picture]) -> list[Path]:
-    """Write `<name>.png` and `<name>.svg`, or `<name>-0.png` … for several pictures.
+    """Write `<name>.png` and `<name>.svg`, or `<name>-0.png` … for the pages of a flipbook.
 
     Returns the paths of the files.
     """
@@ -98,8 +98,9 @@ def write(folder: Path, name: str, pictures: list[Picture]) -> list[Path]:
     for number, picture in enumerate(pictures):
         stem = name if len(pictures) == 1 else f"{name}-{number}"
         for ending, content in (("png", picture.png), ("svg", picture.svg)):
-            paths.append(folder / f"{stem}.{ending}")
-            files.write(paths[-1], content)
+            if content is not None:
+                paths.append(folder / f"{stem}.{ending}")
+                files.write(paths[-1], content)
     return paths
 
 
@@ -161,7 +162,9 @@ def _draw_page(drawing: Drawing, plot: Callable[..., Axes], panels: list[Panel])
         figure.suptitle(drawing.title)
     layout = {"dpi": DPI, "bbox_inches": None if drawing.pages else "tight"}
     png = io.BytesIO()
-    svg = io.BytesIO()
     figure.savefig(png, format="png", metadata={"Software": None}, **layout)
+    if drawing.pages:  # a flipbook shows many, and nothing links to their SVG files
+        return Picture(png.getvalue(), None)
+    svg = io.BytesIO()
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None}, **layout)
     return Picture(png.getvalue(), svg.getvalue())

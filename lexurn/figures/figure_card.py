@@ -67,7 +67,7 @@ class Card:
             "csv": _data_link(self.table.encode(), "text/csv"),
             "json": _data_link(_as_json(self.about).encode(), "application/json"),
         }
-        if len(self.pictures) == 1:
+        if self.pictures[0].svg is not None:
             downloads["svg"] = _data_link(self.pictures[0].svg, "image/svg+xml")
         links = " · ".join(
             f'<a download="{self.name}.{ending}" href="{link}">{ending.upper()}</a>'

@@ -21,7 +21,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lexurn.base import errors, paths, session
-from lexurn.measures import intervals
 
 NOT_AT_THIS_SCALE = "not at this scale"
 
@@ -71,6 +70,8 @@ class Claim(BaseModel):
 
     def judge(self, ours: "Measurement", *, at_scale: bool = True) -> str:
         """Return the verdict on our number; it needs the claim's scale (`at_scale`) and its n."""
+        from lexurn.measures import intervals  # not above: it imports torch, pages do not need it
+
         if not at_scale or ours.n != self.n:
             return NOT_AT_THIS_SCALE
         if self.sign and not intervals.t_interval_of_mean(ours.value, ours.error, ours.n).sign:
@@ -92,6 +93,8 @@ class Measurement:
         return not isnan(self.error)
 
     def __str__(self) -> str:
+        from lexurn.measures import intervals
+
         return (
             intervals.format_with_error(self.value, self.error)
             if self.has_error

@@ -3,26 +3,26 @@
 import contextlib
 import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
 
 from lexurn.base import paths
 from lexurn.base.version import __version__
 from lexurn.settings import TRAINING_VERSION, Settings, resolver
 
 
-def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, Any]:
+def record(settings: Settings, device: str, bf16: bool) -> dict[str, Any]:
     """Return the provenance of a training that begins, ready for JSON, without date and seconds."""
+    import torch  # not above: building the book asks for commits alone
+
     head = commit()
     return {
         "command": resolver.papermill_command("02_train", settings.changed()),
         "commit": head,
         "dirty": is_changed() if head else None,
         "training_version": TRAINING_VERSION,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
         "processor": processor(),
         "precision": "bf16" if bf16 else "fp32",
         "threads": torch.get_num_threads(),
@@ -31,7 +31,7 @@ def record(settings: Settings, device: torch.device, bf16: bool) -> dict[str, An
             "python": platform.python_version(),
             "lexurn": __version__,
             "torch": torch.__version__,
-            "numpy": np.__version__,
+            "numpy": version("numpy"),
         },
     }
 
@@ -54,6 +54,8 @@ def is_changed() -> bool:
 
 def device() -> str:
     """Return what this process can compute on: the name of the GPU, or cpu."""
+    import torch
+
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 

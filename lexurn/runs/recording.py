@@ -58,7 +58,8 @@ def train(
         setup = fit.prepare(settings)
         task = setup.task
         model = setup.model
-        origin = provenance.record(settings, setup.device, setup.bf16) | {"data": task.fingerprint}
+        origin = provenance.record(settings, str(setup.device), setup.bf16)
+        origin["data"] = task.fingerprint
         splits = task.held_out()
         validation = task.validation()
         references = predictors.cache_predictions(task.references(), splits)

@@ -91,6 +91,7 @@ def test_the_library_is_found_from_above_its_clone(tmp_path):
         ("import lexurn.cli", "torch numpy pandas pydantic"),
         ("from lexurn.runs import get", "wandb papermill matplotlib IPython"),
         ("import lexurn.runs.store", "torch pandas"),
+        ("from lexurn.publish import execution, site", "torch scipy matplotlib IPython"),
     ],
 )
 def test_imports_are_light(statement, absent):

@@ -93,6 +93,13 @@ def test_pages_opened_as_files_ask_nobody_and_have_no_errors(site, browser):
         page.close()
 
 
+def test_the_data_are_drawn_and_the_predictors_scored(site):
+    n_pictures, text = outputs_of(site / "_sources" / "01_data.ipynb")
+    assert n_pictures == 12
+    assert "M out of distribution at D = 1 (n = 4 pools): V = 4: " in text
+    assert "published lexical model's 0.14 is what **symmetrized** scores" in text
+
+
 def test_the_analysis_says_in_words_what_its_figures_show(site):
     n_pictures, text = outputs_of(site / "_sources" / "04_analysis.ipynb")
     assert n_pictures == 14 and "64 run(s) trained in" in text

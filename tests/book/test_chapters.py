@@ -136,7 +136,7 @@ def test_the_chapter_shows_distances_with_errors_figures_and_where_the_run_is(st
 
 @pytest.mark.book
 @pytest.mark.parametrize(
-    "extra", [[], ["-p", "n_tasks", "0"], ["-p", "n_colors", "13", "-p", "alpha", "0.5"]]
+    "extra", [["-p", "n_tasks", "0"], ["-p", "n_colors", "13", "-p", "alpha", "0.5"]]
 )
 def test_the_data_chapter_draws_the_predictors_and_scores_them(store, tmp_path, extra):
     out = tmp_path / "out.ipynb"
