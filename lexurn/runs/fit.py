@@ -157,8 +157,7 @@ def fit(
         batches,
         callbacks,
         settings=train,
-        sequence_weights=setup.task.sequence_weights,
-        first_row=setup.task.first_row,
+        objective=training.Objective(setup.task.sequence_weights, setup.task.first_row),
         bf16=setup.bf16,
         saved=saved,
     )
