@@ -348,7 +348,7 @@ for step in steps:
     alts.append(f"Step {step}. Mean cosine in the last layer: {', '.join(f'{s} {v:.2f}' for s, v in ends.items())}.")
 pages = {"each": {"step": steps}, "titles": "step {}", "size": (6.5, 3.2), "y": "cosine", "line": "system"}
 pages |= {"alt": "Mean cosine over layers, page by page through the training.", "n": number, "legend": "system"}
-widgets.flipbook(chapter_plots.over_depth, moving, label="kept step", alts=alts, name="moving", runs=runs, **pages)
+widgets.flipbook(chapter_plots.over_depth, moving, label="step", alts=alts, name="moving", runs=runs, **pages)
 
 # %%
 shown = ["cosine", "norm", "effective_rank", "twonn_once"]

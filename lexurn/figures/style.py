@@ -147,6 +147,11 @@ def display_name(name: Any) -> str:
     return NAMES.get(name, str(name).replace("_", " "))
 
 
+def plain(text: str) -> str:
+    """Return a text, such as a token, that matplotlib draws as it is: `$` begins no formula."""
+    return text.replace("$", r"\$")
+
+
 def line_style(name: str) -> dict[str, Any]:
     """Return the colour and dash of a reference or model kind, known or not, for `Axes.plot`."""
     number = int(hash_bytes(name.encode()), 16)

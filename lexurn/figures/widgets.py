@@ -1,7 +1,7 @@
 """Notebook views: progress in one line of text, and flipbooks, which need no kernel."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
@@ -88,22 +88,25 @@ def flipbook(
     *,
     label: str,
     alts: Sequence[str],
+    each: Mapping[str, Sequence[Any]],
     **options: Any,
 ) -> ipywidgets.VBox:
     """Return a figure with its card whose pages a slider or a play button shows one at a time.
 
-    `alts` has one alternative text per page; `options` are those of `figure_card.card`, with
-    `each`. The browser links slider and pages, so saved notebooks and pages of the book move too.
+    `alts` has one alternative text per page; `options` are those of `figure_card.card`. Its `each`
+    has the pages' values, which the slider shows. The browser links slider and pages, so saved
+    notebooks and pages of the book move too.
     """
-    card = figure_card.card(plot, table, pages=True, **options)
+    card = figure_card.card(plot, table, each=each, pages=True, **options)
+    (values,) = each.values()
     pages = [card.picture(number, alt=alt) for number, alt in enumerate(alts)]
     stack = ipywidgets.Stack([ipywidgets.HTML(page) for page in pages], selected_index=0)
     last = len(pages) - 1
-    slider = ipywidgets.IntSlider(
-        0, 0, last, description=label, style={"description_width": "initial"}
+    slider = ipywidgets.SelectionSlider(
+        options=list(values), description=label, style={"description_width": "initial"}
     )
     player = ipywidgets.Play(value=0, min=0, max=last, interval=700)
-    ipywidgets.jslink((player, "value"), (slider, "value"))
-    ipywidgets.jslink((slider, "value"), (stack, "selected_index"))
+    ipywidgets.jslink((player, "value"), (slider, "index"))
+    ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
     details = ipywidgets.HTML(card.html(with_picture=False))
     return ipywidgets.VBox([ipywidgets.HBox([player, slider]), stack, details])

@@ -132,6 +132,7 @@ def _execution_cells(record: Mapping[str, Any]) -> list[str]:
     if not record:
         return ["not executed", *[""] * 6]
     parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items())
+    code = parameters.replace("|", "\\|").replace("`", "'")  # a cell of a table, as code
     folders = {Path(name).parent for name in record["used"] if not name.startswith("tables")}
     keys = sorted(map(store.key, folders))
     runs = ", ".join(key[:6] for key in keys[:MAX_RUNS]) or "none"
@@ -139,7 +140,7 @@ def _execution_cells(record: Mapping[str, Any]) -> list[str]:
         runs = f"{len(keys)}, among them {runs}"
     return [
         "**failed**" if record["failed"] else "done",
-        parameters or "the defaults",
+        f"`{code}`" if code else "the defaults",
         record["device"],
         f"{record['seconds']:.0f}",
         record["finished"],

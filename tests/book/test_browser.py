@@ -213,6 +213,8 @@ def test_training_is_scrubbed_in_the_page_of_vectors(site, browser):
     for _ in range(2):
         page.keyboard.press("ArrowRight")
     page.wait_for_function(f"/^Step [1-9]/.test({SHOWN}[0])", timeout=10_000)
+    said = page.evaluate(f"{SHOWN}[0].match(/^Step ([0-9]+)/)[1]")
+    assert page.locator(".widget-readout").first.inner_text() == said  # the step, not the page
     assert errors == []
     page.close()
 
@@ -220,6 +222,7 @@ def test_training_is_scrubbed_in_the_page_of_vectors(site, browser):
 def test_mathematics_is_set_and_search_finds_a_word(site, browser):
     page, *_ = look(browser, (site / "notation.html").as_uri())
     assert page.locator("mjx-container").count() > 10
+    assert page.locator("dl dd").count() > 10 and "\n: " not in page.inner_text("main")
     page.goto((site / "search.html").as_uri() + "?q=lexical")
     page.wait_for_selector("ul.search li", timeout=10_000)
     assert page.locator("ul.search li").count() >= 3

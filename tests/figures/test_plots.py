@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgba
 
 from lexurn import evaluation, tasks
 from lexurn.chapters.analysis import plots as analysis_plots
@@ -292,3 +293,31 @@ def test_a_panel_above_an_empty_place_names_its_axis():
     style.label_lowest_panels(axes)
     assert [each.get_xlabel() for each in axes] == ["", "", "step", "step", "step"]
     assert axes[2].xaxis.get_tick_params()["labelbottom"]
+
+
+@pytest.mark.parametrize("row", [0, 1, 6])
+def test_the_legend_of_predictions_names_each_bar_by_its_own_colour(scene, axes, row):
+    references, held_out = scene
+    tokens = held_out["out_of_distribution"][:1]
+    table = evaluation.predict_sequence(references, tokens)
+    data_plots.predictions_after(table, axes, row=row)
+    legend = axes.get_legend()
+    shown = {
+        text.get_text(): patch.get_facecolor()
+        for text, patch in zip(legend.get_texts(), legend.get_patches(), strict=True)
+    }
+    assert shown == {style.NAMES[name]: to_rgba(style.COLORS[name]) for name in references}
+    balls = [ball.get_offsets()[0] for ball in axes.collections]  # none is cut off
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    assert len(balls) == row and all(left < x < right and low < y < high for x, y in balls)
+
+
+def test_tokens_with_dollar_signs_are_drawn_as_they_are(axes):
+    rows = [(row, color, 0.5, row % 2) for row in (0, 1) for color in (0, 1)]
+    table = pd.DataFrame(rows, columns=["row", "color", "probability", "ball"])
+    plots.predictions(table, axes, names=["$x_{", "a"])
+    axes.set_title(style.plain("$$ $\\frac"))
+    axes.figure.canvas.draw()  # a formula would not parse
+    axes.set_title("$\\frac$")
+    with pytest.raises(ValueError, match="frac"):
+        axes.figure.canvas.draw()

@@ -125,6 +125,11 @@ def test_the_page_on_execution_counts_runs(record):
     assert "| 9, among them 000000, 100000, " in pages.execution_page(ALL)
 
 
+def test_parameters_do_not_break_the_table_that_shows_them(record):
+    record["parameters"] = {"corpus": "a|b`<b>", "n_steps": 5}
+    assert "| `corpus a\\|b'<b>, n_steps 5` |" in pages.execution_page(ALL)
+
+
 def test_the_landing_page_tells_what_was_computed(record):
     first = {"value": 0.11, "error": 0.12, "n": 12, "exact": None, "verdict": "reproduced"}
     record["claims"] = RECORD["claims"] | {"headline/relative_distance_lexical": first}

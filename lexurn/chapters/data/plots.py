@@ -86,22 +86,24 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
     for bars, hatch in zip(axes.containers, HATCHES, strict=False):
         for bar in bars:
             bar.set_hatch(hatch)
-    sequence = table.drop_duplicates("row").set_index("row")["ball"]
-    last = table["row"].max()
-    for position, ball in sequence[sequence.index < row].items():
-        x = -0.45 + (len(wide) - 0.1) * position / max(last, 1)
-        axes.scatter(x, 1.08, color=ball_colors(len(wide))[ball], s=40, clip_on=False)
-    axes.set(
-        xlabel="colour",
-        ylabel="probability of the next ball",
-        ylim=(0, 1),
-        xlim=(-0.6, len(wide) - 0.4),
-    )
     axes.legend(
+        list(axes.containers),
         [NAMES.get(name, name) for name in names],
         frameon=False,
         loc="upper left",
         bbox_to_anchor=(1.0, 1.0),
+    )
+    sequence = table.drop_duplicates("row").set_index("row")["ball"]
+    last = table["row"].max()
+    for position, ball in sequence[sequence.index < row].items():
+        x = -0.45 + (len(wide) - 0.1) * position / max(last, 1)
+        axes.scatter(x, 1.08, color=ball_colors(len(wide))[ball], s=40)
+    axes.set(
+        xlabel="colour",
+        ylabel="probability of the next ball",
+        ylim=(0, 1.16),
+        yticks=[0, 0.25, 0.5, 0.75, 1],
+        xlim=(-0.6, len(wide) - 0.4),
     )
     return axes
 
