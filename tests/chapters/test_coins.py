@@ -1,13 +1,15 @@
 """Coins: urns of two colours, given coins, reweighted priors, and moving a model to a new prior."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from lexurn import models, predictors, runs, tasks
 from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
-from lexurn.chapters.coins import activations, coin_losses, counts
+from lexurn.chapters.coins import activations, coin_losses, counts, plots
+from lexurn.figures import style
 from lexurn.generators.urns import Urns
 from lexurn.models.backbone import HookPoint
 from lexurn.runs import fit
@@ -413,3 +415,15 @@ def test_the_optimum_of_a_lexical_model_under_a_skewed_target_is_not_g():
     assert tasks.build(skewed).optimum == "symmetrized"
     assert tasks.build(check(COIN | {"target_alpha": [8.0, 1.0]})).optimum == "generalizing"
     assert tasks.build(check(COIN | {"lex": True})).optimum == "generalizing"
+
+
+def test_shades_of_a_plane_have_a_bar_and_the_legend_has_none_of_them():
+    rows = [(x, -x, x % 2, x / 10) for x in range(10)]
+    table = pd.DataFrame(rows, columns=["x", "y", "token", "share"])
+    figure, (axes,) = style.panels(1)
+    plots.plane(table, axes, color="share")
+    handles, labels = axes.get_legend_handles_labels()
+    assert labels == ["after tails", "after heads"]
+    assert {tuple(handle.get_facecolor()[0]) for handle in handles} == {(0.4, 0.4, 0.4, 1.0)}
+    (bar,) = [other for other in figure.axes if other is not axes]
+    assert bar.get_xlabel() == style.label("share") and bar.get_xlim() == (0.0, 0.9)

@@ -49,6 +49,8 @@ def over_theta(table: pd.DataFrame, axes: Axes, *, low: float, high: float) -> A
 def plane(table: pd.DataFrame, axes: Axes, *, color: str) -> Axes:
     """Scatter points of a plane, shaded by the column `color`, with markers by the last flip.
 
+    A bar below the panel says which shade means what; markers in the legend are grey.
+
     `table`: x, y, token, and the column named by `color`.
     """
     low = table[color].min()
@@ -56,8 +58,10 @@ def plane(table: pd.DataFrame, axes: Axes, *, color: str) -> Axes:
     for token, points in table.groupby("token"):
         marker, _, name = TOKENS[token]
         style = {"marker": marker, "s": 18, "cmap": "cividis", "vmin": low, "vmax": high}
-        axes.scatter(points["x"], points["y"], c=points[color], label=f"after {name}", **style)
+        shaded = axes.scatter(points["x"], points["y"], c=points[color], **style)
+        axes.scatter([], [], marker=marker, s=18, color="0.4", label=f"after {name}")
     axes.set(xlabel="first dimension", ylabel="second dimension")
+    axes.figure.colorbar(shaded, ax=axes, location="bottom", label=label(color))
     return axes
 
 
