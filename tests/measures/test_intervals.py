@@ -90,10 +90,8 @@ def test_a_few_units_give_no_interval(n):
 
 def test_percentiles_are_widened_for_few_units_as_hesterberg_says(monkeypatch):
     """For n = 12: Φ(−√(12/11) t₀.₀₂₅,₁₁) = Φ(−1.0445 · 2.2010) = .01075 in each tail."""
-    asked, real = [], intervals.stats.bootstrap
-    monkeypatch.setattr(
-        intervals.stats, "bootstrap", lambda *a, **k: asked.append(k) or real(*a, **k)
-    )
+    asked, real = [], stats.bootstrap
+    monkeypatch.setattr(stats, "bootstrap", lambda *a, **k: asked.append(k) or real(*a, **k))
     bootstrap(torch.arange(12.0), generator=generator(0, "test"))
     assert asked[0]["confidence_level"] == pytest.approx(1 - 2 * 0.01075, abs=2e-5)
 
