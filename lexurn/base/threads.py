@@ -1,7 +1,7 @@
 """CPU threads: of torch, and of the linear algebra behind numpy and scipy.
 
-The latter starts as many threads as there are cores. On small problems, such as fits of a few
-numbers, they mostly wait for each other, and the more so where processes work side by side.
+numpy and scipy start one thread per core for linear algebra. On small problems, such as fits of a
+few numbers, these threads mostly wait for each other, above all while other processes are busy.
 """
 
 from collections.abc import Iterator

@@ -89,8 +89,7 @@ FREE_LOOKS = sorted(
     key=str,
 )
 
-# Axis labels of table columns.
-LABELS = {
+LABELS = {  # of axes, by the column of the table
     "n_tasks": "urns in the pool D",
     "context_length": "context length C",
     "share_generalizing": "d to G / d(G, S)",
@@ -117,7 +116,6 @@ LABELS = {
     "kl_in": "KL(memorizer ‖ model) in distribution, nats",
     "kl_out": "KL(G ‖ model) on fresh urns, nats",
     "kl": "KL beyond the best mixture, nats",
-    "relative_distance": "relative distance",
     "regret": "regret in distribution (nats)",
     "excess_a_word": "excess over the oracle (nats a word)",
     "excess_a_row": "excess over the oracle (nats)",
@@ -130,11 +128,9 @@ LABELS = {
     "value": "",
 }
 
-# Columns that hold relative distances.
-RELATIVE = ("r", "relative_distance")
+RELATIVE = ("r", "relative_distance")  # columns that hold relative distances
 
-# Maximum number of panels in one row of a figure.
-MAX_COLUMNS = 4
+MAX_COLUMNS = 4  # panels in one row of a figure at most
 
 
 def label(column: str) -> str:

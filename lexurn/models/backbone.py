@@ -88,8 +88,8 @@ class HookPoint(nn.Identity):
 def hook_points(backbone: nn.Module) -> dict[str, HookPoint]:
     """Return all hook points by their full names, for example `0.resid_pre`.
 
-    The number is that of the layer, which is the first number in the module's path. Where the path
-    has no number, the hook point's own name is the full name.
+    The number is the first number in the module's path: the layer. If the path has no number, the
+    full name is the hook point's own name.
     """
     points = {}
     for path, module in backbone.named_modules():

@@ -45,8 +45,8 @@ def tables(
         n_processes = min(jobs, len(missing), workers.cores())
         make = partial(make_table, compute, name)
         with workers.Processes(n_processes) as executor:
-            made = executor.map(make, missing) if n_processes > 1 else map(make, missing)
-            for count, left, _ in tracking.countdown(made, len(missing)):
+            computed = executor.map(make, missing) if n_processes > 1 else map(make, missing)
+            for count, left, _ in tracking.countdown(computed, len(missing)):
                 say(f"{count} tables computed, {left}")
     say(f"{len(missing)} table(s) computed, {len(of_runs) - len(missing)} loaded from the store.")
     return [runs.read_table(_table_name(run, name)) for run in of_runs]

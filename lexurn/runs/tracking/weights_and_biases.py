@@ -124,7 +124,7 @@ def find_key(given: str | None = None) -> str | None:
 
 
 def _from_env_file() -> str | None:
-    """Look in the file `.env` of the repository, then in that of the working directory."""
+    """Return the key in `.env` of the repository, or else in `.env` of the working directory."""
     for find_folder in (paths.root, Path.cwd):
         with suppress(OSError, UnicodeDecodeError):  # no such folder or file, or not a text
             if match := IN_ENV_FILE.search((find_folder() / ".env").read_text()):
