@@ -1,5 +1,10 @@
-"""YAML files that people write, in which a mapping holds every name once."""
+"""YAML files that people write: YAML 1.2, in which a mapping holds every name once.
 
+The library behind it reads YAML 1.1, where `12:30` is 750, `010` is 8, `1e-3` is a text and `no` is
+false.
+"""
+
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,8 @@ from lexurn.base.errors import ParameterError
 class _Loader(yaml.SafeLoader):
     """YAML itself keeps the last of several equal names and is silent about the others."""
 
+    yaml_implicit_resolvers = {}
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         for number, (name, _) in enumerate(node.value):
             if name.value in [other.value for other, _ in node.value[:number]]:
@@ -19,6 +26,25 @@ class _Loader(yaml.SafeLoader):
                     problem_mark=name.start_mark,
                 )
         return super().construct_mapping(node, deep)
+
+
+# The core schema of YAML 1.2.2, section 10.3.2.
+_PLAIN_VALUES = {
+    "null": "~|null|Null|NULL|",
+    "bool": "true|True|TRUE|false|False|FALSE",
+    "int": "[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
+    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|"
+    r"\.(nan|NaN|NAN)",
+}
+for _type, _pattern in _PLAIN_VALUES.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_type}", re.compile(f"^({_pattern})$"), None)
+
+
+def _read_int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    return int(node.value, 0 if node.value[:2] in ("0o", "0x") else 10)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _read_int)
 
 
 def read_yaml(path: Path) -> Any:
