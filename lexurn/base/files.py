@@ -29,19 +29,34 @@ FIXES = dict.fromkeys(
 )
 
 
-def write(path: Path, content: str | bytes) -> None:
+def write(path: Path, content: str | bytes, *, durable: bool = False) -> None:
     """Write a file under a temporary name and rename it, so that readers never see half of it.
 
-    The file's folder is created if it is missing.
+    The file's folder is created if it is missing. A `durable` file is on the disk when the function
+    returns, so that a power failure does not undo it.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with store_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             _write_bytes(temporary, content.encode() if isinstance(content, str) else content, "wb")
+            if durable:
+                _sync(temporary)
             temporary.replace(path)
+            if durable:
+                _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def commit(path: Path, content: str | bytes) -> None:
+    """Write the file that says that its folder is whole, after the other files are on the disk."""
+    with store_errors(path):
+        for other in path.parent.rglob("*"):
+            if (other.is_file() or other.is_dir()) and not other.is_symlink():
+                with suppress(FileNotFoundError):  # another program has a log of its own there
+                    _sync(other)
+    write(path, content, durable=True)
 
 
 def read(path: Path) -> bytes:
@@ -137,6 +152,15 @@ def _try_lock(folder: Path) -> int | None:
 def _write_bytes(path: Path, content: bytes, mode: str) -> None:
     with path.open(mode) as file:
         file.write(content)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file's content, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def save_state(folder: Path, state: State, *, key: str) -> Path:
     """Write a state, remove all but the last `N_STATES`, and return the path."""
     content = save(state, metadata={"key": key})
     path = folder / f"state-{int(state['step']):08d}-{hash_bytes(content, 12)}.safetensors"
-    write(path, content)
+    write(path, content, durable=True)
     for old in _states(folder)[:-N_STATES]:
         old.unlink()
     return path

@@ -147,7 +147,7 @@ def train(
         "n_tables": fit.N_TABLES,
         "table": table.to_dict(orient="list"),
     }
-    files.write(folder / "results.json", json.dumps(results))
+    files.commit(folder / "results.json", json.dumps(results))
     checkpoints.remove_states(folder)
     return {"splits": splits, "references": references}
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 import threading
 
 import pytest
@@ -43,6 +44,51 @@ def test_on_a_full_disk_nothing_is_lost_and_one_line_says_what_to_do(tmp_path, m
     monkeypatch.undo()
     lines.log({"loss": 0.5}, 9)
     assert [line["step"] for line in read_metrics(lines.metrics)] == [0, 9]
+
+
+class Recorder:
+    """What is asked of the operating system, in its order: (`sync` or `rename`, name)."""
+
+    def __init__(self, monkeypatch):
+        self.calls = []
+        fsync, replace = os.fsync, files.Path.replace
+
+        def sync(descriptor):
+            self.calls.append(
+                ("sync", os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+            )
+            fsync(descriptor)
+
+        def rename(path, target):
+            self.calls.append(("rename", target.name))
+            return replace(path, target)
+
+        monkeypatch.setattr(os, "fsync", sync)
+        monkeypatch.setattr(files.Path, "replace", rename)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads names of open files from /proc")
+def test_a_finished_run_says_so_only_when_all_of_it_is_on_the_disk(monkeypatch, store):
+    recorder = Recorder(monkeypatch)
+    folder = runs.get({"n_steps": 2, "n_test_samples": 4, "context_length": 3}).path
+    temporary = f".results.json.{os.getpid()}"
+    place = recorder.calls.index(("rename", "results.json"))
+    written = {path.name for path in folder.iterdir() if path.name != "results.json"}
+    before = recorder.calls[:place]
+    assert {("sync", name) for name in written} <= set(before)
+    assert before[-1] == ("sync", temporary)
+    assert all(
+        before.index(("sync", name)) > before.index(("rename", name))
+        for name in ("model.safetensors", "last.safetensors", "provenance.json", "settings.json")
+    )
+    assert recorder.calls[place + 1] == ("sync", folder.name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads names of open files from /proc")
+def test_without_the_wait_for_the_disk_the_order_would_be_another(monkeypatch, tmp_path):
+    recorder = Recorder(monkeypatch)
+    files.write(tmp_path / "results.json", "{}")
+    assert recorder.calls == [("rename", "results.json")]
 
 
 def test_a_line_that_a_killed_process_had_not_finished_is_left_out(tmp_path):

@@ -89,11 +89,11 @@ from lexurn.base import files
 from lexurn import runs
 checkpoints.SECONDS = 0.05
 if "slow" in sys.argv:  # dwell inside a save, with half of it written
-    def slowly(path, content, real=files.write):
+    def slowly(path, content, real=files.write, **options):
         if path.name.startswith("state-"):
             path.with_name(".half").write_bytes(content[: len(content) // 2])
             time.sleep(5)
-        real(path, content)
+        real(path, content, **options)
     checkpoints.write = slowly
 runs.get({flat}, tracker=type("Quiet", (tracking.Tracker,), {{}})())
 """
