@@ -33,7 +33,7 @@ GROWTH = {
     "C": [32, 64, 128, 256],
     "n": [50, 100, 200, 400],
 }
-SMALLER = {"V": {"D": 1, "C": 32, "n": 16}}  # what replaces BASE while a size grows
+SMALLER = {("S", "V"): {"D": 1, "C": 32, "n": 16}}  # what replaces BASE while V grows
 
 PREDICTORS: dict[str, Callable[..., Predictor]] = {
     "G": lambda pool: Generalizing(pool.shape[1]),
@@ -98,7 +98,7 @@ def show_growth(growth: dict[str, list[int]], rounds: int) -> None:
     for name, (size, values) in itertools.product(PREDICTORS, growth.items()):
         before = None
         for value in values:
-            sizes = BASE | SMALLER.get(size, {}) | {size: value}
+            sizes = BASE | SMALLER.get((name, size), {}) | {size: value}
             pool, tokens = draw(**sizes)
             predictor = PREDICTORS[name](pool)
             predictor(tokens)
