@@ -12,6 +12,9 @@ For up to `ENUMERABLE` colours the second line is also the algorithm. For more c
 over π are permanents of the matrix A[i, k] = θ_k^{n_i}, which a dynamic programme over subsets of
 columns computes in O(2^V V) steps instead of V!.
 
+This is the torch form. `lexurn.predictors.Symmetrized` computes large problems by compiled loops
+(`compiled`, `permanents`), and uses this form for all others and as its oracle.
+
 The strategies chapter compresses the source of this module's functions to measure the complexity of
 S. Renaming anything inside them changes published numbers.
 """
@@ -31,7 +34,7 @@ from lexurn.predictors.counting import Memorizing, check_urns, floored_log, pref
 ENUMERABLE = 4  # colours at most for which sums over V! relabelings are faster than subsets
 CHUNK = 2**21  # sums over subsets that are held in memory at once, at most: 16 MiB
 
-MAX_COLORS = 12
+MAX_COLORS = 14
 """The largest number of colours for which sums over 2^V subsets take acceptable time."""
 
 

@@ -9,10 +9,11 @@ from lexurn import predictors
 from lexurn.base.errors import ParameterError
 from lexurn.base.shapes import Pool, Predictor, Tokens
 from lexurn.generators.urns import Urns
+from lexurn.predictors import compiled
 from lexurn.settings import Settings
 from lexurn.tasks.base import Task
 
-MAX_OPERATIONS = 4e10  # of the sums over subsets that S may take: about a minute
+MAX_SECONDS = 60  # that S may take on one core, in compiled loops
 
 
 class UrnsTask(Task):
@@ -75,8 +76,8 @@ class UrnsTask(Task):
     def references(self) -> dict[str, Predictor]:
         """Return G always, and M and S where there is a pool.
 
-        S is left out above `predictors.MAX_COLORS` colours, and where it would take longer than
-        about a minute.
+        S is left out above `predictors.MAX_COLORS` colours, and where it would take longer than a
+        minute on one core.
         """
         n_colors = self.settings.task.n_colors
         references: dict[str, Predictor] = {
@@ -84,11 +85,14 @@ class UrnsTask(Task):
         }
         if self.pool is not None:
             references["memorizing"] = predictors.Memorizing(self.pool)
-            n_rows = 2 * self.settings.training.n_test_samples * self.length
-            operations = n_rows * len(self.pool) * n_colors * 2**n_colors
-            if n_colors <= predictors.MAX_COLORS and operations < MAX_OPERATIONS:
+            if n_colors <= predictors.MAX_COLORS and self.symmetrized_seconds() < MAX_SECONDS:
                 references["symmetrized"] = predictors.Symmetrized(self.pool)
         return references
+
+    def symmetrized_seconds(self) -> float:
+        """Return about how long S takes for two held-out splits on one core, in compiled loops."""
+        n_rows = 2 * self.settings.training.n_test_samples * self.length
+        return compiled.n_operations(n_rows, *self.pool.shape) / compiled.OPERATIONS_PER_SECOND
 
     def require_references(self) -> None:
         """Raise ParameterError unless both M and S are there to compare with."""
@@ -101,8 +105,9 @@ class UrnsTask(Task):
         if "symmetrized" not in self.references():
             raise ParameterError(
                 f"S takes too long for n_colors={urns.n_colors}, n_tasks={urns.n_tasks} and "
-                f"n_test_samples={self.settings.training.n_test_samples}, and this chapter "
-                "compares with it; lower one of them"
+                f"n_test_samples={self.settings.training.n_test_samples}, about "
+                f"{self.symmetrized_seconds():.0f} s, and this chapter compares with it; lower one "
+                f"of them (n_colors is at most {predictors.MAX_COLORS})"
             )
 
     @property

@@ -54,6 +54,17 @@ def test_the_benchmark_of_steps_and_predictors_runs(monkeypatch, capsys):
     )
 
 
+def test_the_benchmark_of_predictors_runs(capsys):
+    benchmark = load("predictors")
+    benchmark.compare_forms([(5, 2, 4, 3)], rounds=2)
+    benchmark.show_growth({"V": [5, 6], "C": [2, 4]}, rounds=1)
+    forms, *growth = capsys.readouterr().out.splitlines()
+    assert "torch" in forms and float(forms.rsplit(maxsplit=1)[1]) < 1e-12
+    assert len(growth) == 12 and all("plain" in line for line in growth)
+    of_s = next(line for line in growth if line.startswith("S, V 6"))
+    assert "for a cost of 2.40×" in of_s  # 2^6 · 6 / (2^5 · 5)
+
+
 def test_the_benchmark_of_recipes_runs():
     recipe = load("recipe")
     small = {"context_length": 4, "n_test_samples": 10, "d_model": 8, "seed": 0}

@@ -174,8 +174,8 @@ def test_the_evaluation_chapter_compares_three_models_on_equal_terms(store, tmp_
     [
         (["-p", "n_tasks", "0"], "ParameterError: n_tasks=0 leaves no pool to memorize"),
         (
-            ["-p", "n_colors", "13"],
-            "ParameterError: S takes too long for n_colors=13, n_tasks=1",
+            ["-p", "n_colors", "15"],
+            "ParameterError: S takes too long for n_colors=15, n_tasks=1",
         ),
     ],
 )

@@ -1,6 +1,8 @@
 """Exact predictors against brute force, closed forms and laws."""
 
 import itertools
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +14,17 @@ from scipy.stats import betabinom, dirichlet_multinomial
 
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
+from lexurn.base.threads import threads
 from lexurn.generators.urns import Urns
-from lexurn.predictors import Empirical, Generalizing, Memorizing, Symmetrized, Uniform, symmetrized
+from lexurn.predictors import (
+    Empirical,
+    Generalizing,
+    Memorizing,
+    Symmetrized,
+    Uniform,
+    compiled,
+    symmetrized,
+)
 from lexurn.predictors.counting import prefix_counts
 from lexurn.predictors.symmetrized import relabelings
 
@@ -37,57 +48,159 @@ def by_hand(urns, counts):
     return [part / total for part in parts]
 
 
-@pytest.fixture(params=["by subsets", "as is"])
-def way(request, monkeypatch):
-    """Both ways of computing S, also where the other is the faster one."""
-    if request.param == "by subsets":
-        monkeypatch.setattr(symmetrized, "ENUMERABLE", 0)
+def forced(urns, *, min_operations):
+    """S by subsets for every number of colours: in compiled loops, or in torch."""
+    predictor = Symmetrized(urns)
+
+    def predict(tokens):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(symmetrized, "ENUMERABLE", 0)
+            patch.setattr(compiled, "MIN_OPERATIONS", min_operations)
+            return predictor(tokens)
+
+    return predict
 
 
+def by_loops(urns):
+    return forced(urns, min_operations=0)
+
+
+def by_torch(urns):
+    return forced(urns, min_operations=float("inf"))
+
+
+every_form = pytest.mark.parametrize("form", [Symmetrized, by_torch, by_loops])
+
+
+@every_form
 @pytest.mark.parametrize("n_colors", [2, 3, 4, 5])
 @pytest.mark.parametrize("n_tasks", [1, 3])
-def test_symmetrized_is_the_sum_over_relabelings(way, n_colors, n_tasks):
+def test_symmetrized_is_the_sum_over_relabelings(form, n_colors, n_tasks):
     pool, tokens = draw(n_colors, n_tasks=n_tasks, n=4, length=9)
     counts = prefix_counts(tokens, n_colors)
     wanted = [[by_hand(pool, row) for row in sequence] for sequence in counts.long().tolist()]
-    torch.testing.assert_close(
-        Symmetrized(pool)(tokens).exp(), torch.tensor(wanted, dtype=torch.float64)
-    )
+    torch.testing.assert_close(form(pool)(tokens).exp(), torch.tensor(wanted, dtype=torch.float64))
 
 
+@every_form
 @pytest.mark.parametrize("n_colors", [2, 4, 6, 7])
-def test_symmetrized_is_memorizing_the_relabelled_pool(way, n_colors):
+def test_symmetrized_is_memorizing_the_relabelled_pool(form, n_colors):
     pool, tokens = draw(n_colors, n_tasks=2, n=10, length=65)
     enumerated = Memorizing(relabelings(pool))(tokens)
-    torch.testing.assert_close(Symmetrized(pool)(tokens), enumerated, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(form(pool)(tokens), enumerated, rtol=1e-10, atol=1e-10)
     with pytest.raises(AssertionError):  # the plain pool is something else
         torch.testing.assert_close(
-            Symmetrized(pool)(tokens), Memorizing(pool)(tokens), rtol=0.01, atol=0.01
+            form(pool)(tokens), Memorizing(pool)(tokens), rtol=0.01, atol=0.01
         )
 
 
+@every_form
 @pytest.mark.parametrize("alpha", [0.02, 1.0, 50.0])
-def test_symmetrized_survives_long_sequences_and_extreme_urns(alpha):
+def test_symmetrized_survives_long_sequences_and_extreme_urns(form, alpha):
     pool, tokens = draw(8, n_tasks=3, n=5, length=1500, alpha=alpha)
-    log_probs = Symmetrized(pool)(tokens[:, ::1])
+    log_probs = form(pool)(tokens[:, ::1])
     assert not log_probs.isnan().any()
     torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones_like(log_probs[..., 0]))
 
 
-def test_symmetrized_refuses_too_many_colors():
-    with pytest.raises(ValueError, match="at most 12 colours, got 13"):
-        Symmetrized(torch.full((1, 13), 1 / 13, dtype=torch.float64))
+@pytest.mark.parametrize("n_colors", [15, 20])
+def test_symmetrized_refuses_too_many_colors_and_foretells_their_cost(n_colors):
+    seconds, mib = {15: (16, 16), 20: (671, 512)}[n_colors]
+    urn = torch.full((1, n_colors), 1 / n_colors, dtype=torch.float64)
+    wanted = f"at most 14 colours, got {n_colors}.* about {seconds} s per urn and {mib} MiB"
+    with pytest.raises(ValueError, match=wanted):
+        Symmetrized(urn)
+    Symmetrized(torch.full((1, 14), 1 / 14, dtype=torch.float64))
 
 
-def test_a_uniform_urn_makes_memorizing_and_symmetrized_uniform():
+@pytest.mark.parametrize(
+    ("n_colors", "n_tasks", "length", "alpha"),
+    [(5, 3, 65, 1.0), (8, 4, 65, 0.05), (8, 2, 600, 20.0), (10, 1, 33, 1.0), (12, 1, 5, 0.3)],
+)
+def test_compiled_loops_agree_with_torch(n_colors, n_tasks, length, alpha):
+    pool, tokens = draw(n_colors, n_tasks=n_tasks, n=3, length=length, alpha=alpha)
+    wanted, found = by_torch(pool)(tokens), by_loops(pool)(tokens)
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("", ""),
+        ("row = sizes[m] - 1", "row = max(sizes[m] - 2, 0)"),
+        ("weighted[lane] += urn[k] * term", "weighted[lane] += urn[row] * term"),
+        ("if not m >> k & 1", "if not m >> k & 1 and k"),
+        ("counts[k, start + lane] - n_i", "0"),
+        ("counts[i, start + lane]", "counts[i, lane]"),
+    ],
+)
+def test_a_fault_in_the_loops_is_seen(monkeypatch, right, wrong):
+    """The source of the loops, changed in one place and run by Python."""
+    from lexurn.predictors import permanents
+
+    source = Path(permanents.__file__).read_text()
+    assert right in source
+    faulty = {}
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+    exec(source.replace(right, wrong, 1).replace("LANES = 64", "LANES = 8"), faulty)
+    monkeypatch.setattr(compiled, "load_loops", lambda: faulty["sum_relabelings"])
+    pool, tokens = draw(3, n_tasks=2, n=2, length=7)
+    difference = (by_loops(pool)(tokens) - by_torch(pool)(tokens)).abs().max()
+    assert difference < 1e-12 if right == wrong else not difference < 1e-6
+
+
+def test_more_threads_give_the_same_bits(monkeypatch):
+    pool, tokens = draw(6, n_tasks=3, n=8)
+    monkeypatch.setattr(compiled, "CHUNK", 18 * 70)  # several chunks, which no lanes divide
+    single = by_loops(pool)(tokens)
+    n_workers, start_threads = [], compiled.ThreadPoolExecutor
+    monkeypatch.setattr(
+        compiled, "ThreadPoolExecutor", lambda n: n_workers.append(n) or start_threads(n)
+    )
+    with threads(2):
+        assert torch.equal(by_loops(pool)(tokens), single)
+    assert n_workers == [2]
+
+
+def test_without_numba_the_torch_form_computes_s_and_says_so(monkeypatch):
+    pool, tokens = draw(5)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "lexurn.predictors.permanents", raising=False)
+    with pytest.warns(UserWarning, match="numba is missing .*; install it with `pip install"):
+        found = by_loops(pool)(tokens)
+    assert torch.equal(found, by_torch(pool)(tokens))
+
+
+def test_loops_are_compiled_where_no_folder_can_keep_them():
+    from lexurn.predictors import permanents
+
+    namespace = {}
+    exec("def double(x):\n    return 2 * x", namespace)  # without a file, numba cannot cache
+    assert permanents.compiled(namespace["double"])(4) == 8
+
+
+def test_small_problems_load_no_numba(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(compiled, "load_loops", lambda: loaded.append(1))
+    pool, tokens = draw(5)
+    Symmetrized(pool)(tokens)
+    assert not loaded
+    monkeypatch.setattr(compiled, "MIN_OPERATIONS", tokens.numel() * 5 * 2**5)
+    Symmetrized(pool)(tokens)
+    assert loaded
+
+
+@every_form
+def test_a_uniform_urn_makes_memorizing_and_symmetrized_uniform(form):
     urn = torch.full((1, 6), 1 / 6, dtype=torch.float64)
     _, tokens = draw(6)
-    for predictor in (Memorizing(urn), Symmetrized(urn)):
+    for predictor in (Memorizing(urn), form(urn)):
         torch.testing.assert_close(predictor(tokens), Uniform(6)(tokens))
 
 
+@every_form
 @given(logit=st.floats(-6, 6))
-def test_two_colors_and_one_urn_have_a_closed_form(logit):
+def test_two_colors_and_one_urn_have_a_closed_form(form, logit):
     """S mixes the urn and its mirror image with weight σ((2h − t) logit θ)."""
     theta = torch.tensor([logit], dtype=torch.float64).sigmoid()
     pool = torch.stack([theta, 1 - theta], -1)
@@ -95,7 +208,7 @@ def test_two_colors_and_one_urn_have_a_closed_form(logit):
     heads = prefix_counts(tokens, 2)[..., 0]
     weight = ((2 * heads - torch.arange(30)) * logit).sigmoid()
     wanted = weight * theta + (1 - weight) * (1 - theta)
-    torch.testing.assert_close(Symmetrized(pool)(tokens)[..., 0].exp(), wanted)
+    torch.testing.assert_close(form(pool)(tokens)[..., 0].exp(), wanted)
 
 
 def test_symmetrized_tends_to_generalizing_as_the_pool_grows():
@@ -123,18 +236,19 @@ def test_memorizing_tends_to_generalizing_as_the_pool_grows():
     )
 
 
+@every_form
 @given(seed=st.integers(0, 10_000), n_colors=st.integers(2, 6), n_tasks=st.integers(1, 4))
-def test_symmetrized_knows_no_names(seed, n_colors, n_tasks):
+def test_symmetrized_knows_no_names(form, seed, n_colors, n_tasks):
     """Row 0 is uniform, equal counts get equal probability, and S commutes with relabeling."""
     pool, tokens = draw(n_colors, n_tasks=n_tasks, seed=seed, n=10)
-    log_probs = Symmetrized(pool)(tokens)
+    log_probs = form(pool)(tokens)
     torch.testing.assert_close(log_probs[:, 0], Uniform(n_colors)(tokens)[:, 0])
     counts = prefix_counts(tokens, n_colors)
     equal = counts[..., :, None] == counts[..., None, :]
     assert (log_probs[..., :, None] - log_probs[..., None, :])[equal].abs().max() < 1e-9
     order = torch.randperm(n_colors, generator=generator(seed, "order"))
-    torch.testing.assert_close(Symmetrized(pool)(order[tokens])[..., order], log_probs)
-    torch.testing.assert_close(Symmetrized(pool[:, order])(tokens), log_probs)
+    torch.testing.assert_close(form(pool)(order[tokens])[..., order], log_probs)
+    torch.testing.assert_close(form(pool[:, order])(tokens), log_probs)
 
 
 def test_memorizing_knows_names():
@@ -174,10 +288,11 @@ def test_chain_rule_with_one_concentration_per_color():
     )
 
 
+@every_form
 @pytest.mark.parametrize("n_tasks", [1, 3])
-def test_chain_rule_of_memorizing_and_symmetrized(n_tasks):
+def test_chain_rule_of_memorizing_and_symmetrized(form, n_tasks):
     pool, tokens = draw(5, n_tasks=n_tasks)
-    for predictor, urns in ((Memorizing(pool), pool), (Symmetrized(pool), relabelings(pool))):
+    for predictor, urns in ((Memorizing(pool), pool), (form(pool), relabelings(pool))):
         likelihood = urns.log()[:, tokens].sum(-1)  # urns batch
         wanted = likelihood.logsumexp(0) - np.log(len(urns))
         torch.testing.assert_close(log_evidence(predictor(tokens), tokens), wanted)
@@ -193,9 +308,10 @@ def martingale_gap(predictor, tokens, n_colors):
     return (ahead - now).abs().max().item()
 
 
-def test_predictions_are_martingales():
+@every_form
+def test_predictions_are_martingales(form):
     pool, tokens = draw(5, n_tasks=3)
-    for predictor in (Generalizing(5, 0.7), Memorizing(pool), Symmetrized(pool), Uniform(5)):
+    for predictor in (Generalizing(5, 0.7), Memorizing(pool), form(pool), Uniform(5)):
         assert martingale_gap(predictor, tokens, 5) < 1e-12
 
     def sharpened(tokens):
@@ -204,12 +320,13 @@ def test_predictions_are_martingales():
     assert martingale_gap(sharpened, tokens, 5) > 1e-3
 
 
-def test_predictions_depend_on_the_past_alone_and_not_on_its_order():
+@every_form
+def test_predictions_depend_on_the_past_alone_and_not_on_its_order(form):
     pool, tokens = draw(4, n_tasks=3)
     changed = tokens.clone()
     changed[:, 10:] = (changed[:, 10:] + 1) % 4
     shuffled = torch.cat([tokens[:, :10].flip(1), tokens[:, 10:]], 1)
-    predictors = (Generalizing(4), Memorizing(pool), Symmetrized(pool), Uniform(4), Empirical(4))
+    predictors = (Generalizing(4), Memorizing(pool), form(pool), Uniform(4), Empirical(4))
     for predictor in predictors:
         torch.testing.assert_close(
             predictor(changed)[:, :11], predictor(tokens)[:, :11], rtol=0, atol=0
@@ -221,14 +338,15 @@ def test_predictions_depend_on_the_past_alone_and_not_on_its_order():
     assert (Generalizing(4)(changed)[:, 11:] - Generalizing(4)(tokens)[:, 11:]).abs().max() > 0.01
 
 
-def test_total_regret_of_symmetrized_is_bounded():
+@every_form
+def test_total_regret_of_symmetrized_is_bounded(form):
     """Never more than ln(D · V!) behind the urn that the sequence came from."""
     urns = Urns(4)
     pool = urns.sample_tasks(3, generator=generator(0, "pool"))
     chosen = pool.repeat_interleave(200, 0)
     tokens = urns.sample(chosen, 200, generator=generator(0, "tokens"))
     true = log_evidence(chosen.log()[:, None].expand(-1, 200, -1), tokens)
-    regret = true - log_evidence(Symmetrized(pool)(tokens), tokens)
+    regret = true - log_evidence(form(pool)(tokens), tokens)
     assert regret.max() <= np.log(3 * 24) + 1e-9
     assert (true - log_evidence(Generalizing(4)(tokens), tokens)).max() > np.log(3 * 24)
 
@@ -317,11 +435,12 @@ def test_memorizing_in_chunks_equals_the_plain_formula(monkeypatch):
     torch.testing.assert_close(Memorizing(pool)(tokens), plain)
 
 
-def test_impossible_balls_rule_an_urn_out():
+@every_form
+def test_impossible_balls_rule_an_urn_out(form):
     pool = torch.tensor([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]], dtype=torch.float64)
     log_probs = Memorizing(pool)(torch.tensor([[2, 0, 0]]))[0].exp()
     torch.testing.assert_close(log_probs[1], pool[1])
-    assert not Symmetrized(pool)(torch.tensor([[2, 0, 1, 1]])).isnan().any()
+    assert not form(pool)(torch.tensor([[2, 0, 1, 1]])).isnan().any()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""S as users get it: in compiled loops where they are faster, otherwise in torch."""
+
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+from lexurn.base.shapes import LogProbs, Pool, Tokens
+from lexurn.predictors import symmetrized
+from lexurn.predictors.counting import check_urns, floored_log, prefix_counts
+
+CHUNK = 2**18  # sums that a thread holds in memory, about
+MIN_OPERATIONS = 3e8  # loading numba takes as long as this many operations in torch: 0.7 s
+OPERATIONS_PER_SECOND = 2e9  # of the compiled loops on one core
+
+
+def n_operations(n_rows: int, n_tasks: int, n_colors: int) -> float:
+    """Return how many operations S takes: rows · urns · V 2^V, up to a constant factor."""
+    return float(n_rows) * n_tasks * n_colors * 2**n_colors
+
+
+class Symmetrized:
+    """S: Bayes under the uniform prior over every relabeling of every urn of a pool.
+
+    S depends on counts alone, and gives colours with equal counts equal probability. Large problems
+    on the CPU are computed by the loops in `permanents`, with as many threads as torch uses. All
+    others, and everything where numba is missing, are computed by `symmetrized.Symmetrized`.
+    Raises ValueError for more than `MAX_COLORS` colours, where sums over 2^V subsets take too long.
+    """
+
+    def __init__(self, urns: Pool):
+        check_urns(urns)
+        n_colors = urns.shape[1]
+        if n_colors > symmetrized.MAX_COLORS:
+            seconds = n_operations(64_000, 1, n_colors) / OPERATIONS_PER_SECOND
+            raise ValueError(
+                f"Symmetrized takes at most {symmetrized.MAX_COLORS} colours, got {n_colors}, for "
+                f"which 500 sequences of 128 tokens would take about {seconds:.0f} s per urn and "
+                f"{2**n_colors * 512 / 2**20:.0f} MiB per thread; use fewer colours"
+            )
+        self.urns = urns
+        self.torch_form = symmetrized.Symmetrized(urns)
+
+    def __call__(self, tokens: Tokens) -> LogProbs:
+        n_tasks, n_colors = self.urns.shape
+        operations = n_operations(tokens.numel(), n_tasks, n_colors)
+        is_small = n_colors <= symmetrized.ENUMERABLE or operations < MIN_OPERATIONS
+        loops = None if is_small or tokens.device.type != "cpu" else load_loops()
+        if loops is None:
+            return self.torch_form(tokens)
+
+        counts = prefix_counts(tokens, n_colors)
+        falling, order = counts.flatten(0, 1).sort(-1, descending=True)  # rows colors
+        urns = self.urns.cpu().sort(-1, descending=True).values
+        log_urns = floored_log(urns).numpy()
+        exponents = np.arange(falling.max().item() + 1)
+        powers = np.exp(np.diff(log_urns)[..., None] * exponents)  # tasks ratios exponents
+
+        def mix(counts: np.ndarray) -> np.ndarray:
+            permanents = np.empty((n_tasks, counts.shape[1]))
+            sums = np.zeros((n_tasks, *counts.shape))
+            for urn in zip(urns.numpy(), powers, permanents, sums, strict=True):
+                loops(counts, *urn)
+            log_evidence = np.log(permanents) + np.einsum(
+                "dv,vr->dr", log_urns, counts
+            )  # tasks rows
+            weights = np.exp(log_evidence - log_evidence.max(0))
+            return (sums * (weights / permanents)[:, None]).sum(0) / weights.sum(0)  # colors rows
+
+        # the chunks do not depend on the number of threads, so neither do the results
+        chunks = falling.long().T.split(max(CHUNK // (n_tasks * n_colors), 1), 1)
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            mixed = list(pool.map(mix, [chunk.contiguous().numpy() for chunk in chunks]))
+        probs = torch.from_numpy(np.concatenate(mixed, 1)).T
+        return torch.empty_like(falling).scatter_(-1, order, probs).log_().view_as(counts)
+
+
+def load_loops() -> Callable | None:
+    """Return the compiled loops, or None where numba is missing."""
+    try:
+        from lexurn.predictors.permanents import sum_relabelings
+    except ImportError as error:
+        warnings.warn(
+            f"S is computed several times slower than possible, because numba is missing ({error});"
+            " install it with `pip install numba`",
+            stacklevel=3,
+        )
+        return None
+    return sum_relabelings
