@@ -2,14 +2,15 @@
 
     measure_step(model, tokens)         seconds, and bytes stored for the backward pass
     costs_by_length(flats, lengths)     both by context length: a tidy table
+    run_costs(runs, lengths)            the same for the models of runs
     training_time(run)                  the duration of a run's training
     growth_exponents(table, "ms")       the exponent of a cost's growth over the longest contexts
 
-Times are of this machine, with the number of threads that torch is set to.
+Times are of the machine that measures them, with the number of threads that torch is set to.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
 from lexurn.models import LanguageModel
+from lexurn.runs import provenance
 from lexurn.runs.run import Run
 from lexurn.settings.resolver import check
 
@@ -86,10 +88,21 @@ def costs_by_length(
     return pd.DataFrame(rows, columns=["model", "context_length", "parameters", "ms", "megabytes"])
 
 
-def training_time(run: Run) -> pd.DataFrame:
-    """Return the total time of the training steps of a run on this machine: seconds, in one row.
+def run_costs(runs: Sequence[Run], lengths: list[int]) -> pd.DataFrame:
+    """Return `costs_by_length` of the models of runs, and the processor it was measured on.
 
-    A step is forward, backward and optimizer.
+    The column `model` is the number of the run.
+    """
+    table = costs_by_length(
+        {number: run.settings.changed() for number, run in enumerate(runs)}, lengths
+    )
+    return table.assign(processor=provenance.processor())
+
+
+def training_time(run: Run) -> pd.DataFrame:
+    """Return the total time of the training steps of a run: seconds and processor, in one row.
+
+    A step is forward, backward and optimizer. The processor is the one that it was measured on.
     """
     train = run.settings.training
     model = models.build(run.settings, generator=generator(0, "weights"))
@@ -98,7 +111,8 @@ def training_time(run: Run) -> pd.DataFrame:
     seconds, _ = measure_step(
         model, tokens, optimizer_step=lambda: [optimizer.step() for optimizer in optimizers]
     )
-    return pd.DataFrame({"seconds": [train.n_steps * seconds]})
+    row = {"seconds": train.n_steps * seconds, "processor": provenance.processor()}
+    return pd.DataFrame([row])
 
 
 def growth_exponents(table: pd.DataFrame, cost: str, *, n_last: int = 3) -> pd.Series:
