@@ -276,7 +276,8 @@ pd.DataFrame(rows).set_index(["V", "model"])
 # the weights of the best validation loss do.
 
 # %%
-trajectory = headline.join_trajectories(*(cache.table(headline.trajectories, models[name]) for name in ("early", "long")))
+long = cache.table(headline.trajectories, models["long"])
+trajectory = headline.join_trajectories(headline.trajectories(models["early"]), long)
 longer, n_longer = models["early"] + models["long"], trajectory["seed"].nunique()
 by_urn = {
     "by": "seed",
@@ -449,7 +450,7 @@ for kind in ("lexical", "permuted"):
 large = [runs.get(point) for point in sweeps.read("gpu_01_headline").done()]
 nameless = [run for run in large if run.settings.kind != "normal"]
 if nameless:
-    grown = headline.relative_distances(cache.table(headline.trajectories, nameless))
+    grown = headline.relative_distances(headline.trajectories(nameless))
     options = {"each": {"y": ["relative_distance", "regret to S in distribution"]}, "titles": "", "legend": "model"}
     alt = "Relative distance and regret of models of the original's size along training, a line for each kind."
     number, shown = f"{grown['seed'].nunique()} training urns", grown[grown["step"] > 0]

@@ -177,7 +177,7 @@ display(Markdown(f"In the last row, how often the last four flips count as much 
 
 # %%
 lengths = [16, 32, 64, 128, 256] if scale < 1 else [16, 32, 64, 128, 256, 512]
-table = cache.table(costs.run_costs, list(coins.values()), lengths)
+table = cache.table(costs.model_costs, [run.settings for run in coins.values()], lengths)
 table["model"] = table["model"].map(dict(enumerate(coins)))
 alt = "Time of a training step, and memory that it keeps, against the context length: a line a backbone."
 long = table.rename(columns={"ms": "time (ms)", "megabytes": "memory (MB)"}).melt(
@@ -260,7 +260,7 @@ wide = equal.pivot(index=["data", "kind"], columns="model", values="text").loc[r
 display(wide.rename_axis(columns=f"at equal time, {study.n_seeds} seed(s)"))
 
 # %%
-timed = renamed(concat_tables(equal_time, [cache.table(costs.training_time, found[point]) for point in equal_time.points]))
+timed = renamed(concat_tables(equal_time, [cache.table(costs.training_time, point) for point in equal_time.points]))
 seconds = timed.groupby(["data", "kind", "model"], sort=False)["seconds"].mean().unstack().loc[rows, order]
 display(seconds.round(2).rename_axis(columns=f"seconds, {timed['processor'][0]}"))
 

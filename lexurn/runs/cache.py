@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
+from torch import Tensor
 
 from lexurn import runs, tasks
 from lexurn.base import files, session, sources
@@ -35,7 +36,8 @@ def table(compute: Callable[..., pd.DataFrame], *inputs: Any) -> pd.DataFrame:
     """Return `compute(*inputs)`, from the cache if it was computed before.
 
     `compute` is a function at the top of a module of this library that returns a table (see
-    `lexurn.runs.tables`). Inputs are runs, settings, tables, numbers, texts, and lists of these.
+    `lexurn.runs.tables`). Inputs are runs, settings, tables, tensors, numbers, texts, and lists of
+    these. Give it a run if it uses the run's model, because its weights are then published too.
     """
     described, targets = _describe(list(inputs))
     code = sources.code_hash(f"{compute.__module__}:{compute.__qualname__}", *sorted(targets))
@@ -64,14 +66,17 @@ def _describe(value: Any) -> tuple[Any, set[str]]:
             session.current().used_files.add(f"{value.path.name}/{store.WEIGHTS}")
         numbers = value.results[["mean", "sem"]].to_numpy(float)
         return [described, files.hash_bytes(numbers.tobytes(), 12)], targets | set(RUN_CODE)
+    if isinstance(value, Tensor):
+        content = value.numpy().tobytes()
+        return [str(value.dtype), list(value.shape), files.hash_bytes(content, 12)], set()
     if isinstance(value, pd.DataFrame):
         hashes = pd.util.hash_pandas_object(value, index=False).to_numpy()
         return [list(value), files.hash_bytes(hashes.tobytes(), 12)], set()
     if value is None or isinstance(value, str | int | float):
         return value, set()
     raise TypeError(
-        "a cached table is identified by runs, settings, tables, numbers, texts and lists of "
-        f"these, got {type(value).__name__}; let the function build it from such inputs"
+        "a cached table is identified by runs, settings, tables, tensors, numbers, texts and "
+        f"lists of these, got {type(value).__name__}; let the function build it from such inputs"
     )
 
 
