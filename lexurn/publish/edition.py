@@ -69,6 +69,18 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     return edition
 
 
+def weigh(used: Iterable[str]) -> int:
+    """Return the number of bytes that the runs and tables in `used` have in `book/results`."""
+    results = paths.root() / "book" / "results"
+    parts = {
+        f"{name}.gz" if name.startswith("tables/") else name.partition("/")[0] for name in used
+    }
+    return sum(
+        path.stat().st_size if path.is_file() else store.size(path)
+        for path in (results / part for part in parts)
+    )
+
+
 def seal(root: Path, **about: Any) -> dict[str, Any]:
     """Write `edition.json` with the hashes of all files below a folder, and return its content."""
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
