@@ -184,7 +184,8 @@ long = table.rename(columns={"ms": "time (ms)", "megabytes": "memory (MB)"}).mel
     ["model", "context_length"], ["time (ms)", "memory (MB)"], var_name="cost", value_name="a_step"
 )
 options = {"x": "context_length", "y": "a_step", "line": "model", "log": ["context_length", "a_step"], "by": "cost"}
-figure(plots.curves, long, name="costs", alt=alt, n=f"fastest of 3 steps, {table['processor'][0]}", legend="model", **options)
+options |= {"n": f"fastest of 3 steps, {table['processor'][0]}", "legend": "model"}
+figure(plots.curves, long, name="costs", alt=alt, **options)
 
 # %%
 wide = table.pivot(index="model", columns="context_length", values="ms").loc[list(coins)]
