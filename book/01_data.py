@@ -91,6 +91,7 @@ from lexurn.figures import plots
 from lexurn.generators.urns import Urns
 from lexurn.measures import intervals
 from lexurn.predictors import cache_predictions
+from lexurn.runs import cache
 
 # %%
 set_threads(settings.machine.threads)
@@ -250,18 +251,8 @@ display(
 
 # %%
 concentration = settings.task.alpha if isinstance(settings.task.alpha, float) else 1.0  # one for any number of colours
-found = pd.concat(
-    discrimination.pairwise_distances(
-        Urns(n_colors, concentration),
-        context_length=settings.task.context_length,
-        n_tasks=n_tasks,
-        n_pools=n_pools,
-        n_sequences=16,
-        seed=seed,
-    )
-    for n_colors in (2, 3, 4, 5, 6, 8)
-    for n_tasks in (1, 2, 4, 16)
-)
+colors, sizes, length = [2, 3, 4, 5, 6, 8], [1, 2, 4, 16], settings.task.context_length
+found = cache.table(discrimination.pairwise_grid, colors, sizes, concentration, length, n_pools, seed)
 
 # %%
 found = pd.concat(found[found["pair"] == pair] for pair in ("d(G, S)", "d(G, M)"))
@@ -318,12 +309,7 @@ table.rename(columns={"sd": "standard deviation over pools"}).round(4)
 
 # %%
 cells = [(4, 64, 1, 24), (4, 64, 4, 24), (8, 128, 1, 16), (8, 128, 16, 6)]  # V, C, D, sequences per pool
-exact = pd.concat(
-    discrimination.kl_from_truth(
-        Urns(v), context_length=c, n_tasks=d, n_pools=n_pools, n_sequences=n_sequences, seed=seed
-    )
-    for v, c, d, n_sequences in cells
-)
+exact = cache.table(discrimination.kl_grid, cells, n_pools, seed)
 exact["KL"] = [intervals.format_with_error(*pair) for pair in exact[["mean", "sem"]].values]
 columns = {"n_colors": "V", "context_length": "C", "n_tasks": "D"}
 exact.rename(columns=columns).pivot(index=["V", "C", "D"], columns=["split", "reference"], values="KL")

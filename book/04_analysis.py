@@ -109,7 +109,7 @@ from lexurn.chapters.analysis import plots as chapter_plots
 from lexurn.figures import plots, style, widgets
 from lexurn.measures import intervals
 from lexurn.publish import claims
-from lexurn.runs import sweeps
+from lexurn.runs import cache, sweeps
 
 set_threads(settings.machine.threads)
 study, first_seed = settings.study, settings.training.seed
@@ -151,7 +151,7 @@ models = {name: [found[point] for point in grid.points] for name, grid in grids.
 # with S, not with M.
 
 # %%
-scored = headline.published_scores(models["headline"])
+scored = cache.table(headline.published_scores, models["headline"])
 means = verdicts.mean_over_urns(scored, "mean", by=["n_colors", "who"], generator=generator(0, "published"))
 original = {kind: claims.get(f"headline/{kind}") for kind in ("normal", "lexical")}
 published = pd.DataFrame(
@@ -194,7 +194,7 @@ for n_colors in colors:
 # other; a point is a training urn.
 
 # %%
-standing = headline.standings(models["headline"])
+standing = cache.table(headline.standings, models["headline"])
 ends = ("generalizing", "memorizing", "symmetrized")
 alt = "Distances of each model to G, M and S as multiples of d(G, S), a point a training urn, by V."
 by_colors["legend"] = "model"
@@ -258,7 +258,7 @@ pd.DataFrame({of: each.table_row() for of, each in verdict.items()}).T.rename_ax
 # mixture, says how much of the model no mixture explains; beside it the KL of the model from G alone, for scale.
 
 # %%
-mixed = headline.nearest_mixtures(models["headline"])
+mixed = cache.table(headline.nearest_mixtures, models["headline"])
 rows = []
 for (n_colors, kind), lines in mixed.groupby(["n_colors", "kind"], sort=False):
     row = {"V": n_colors, "model": kind, "n": len(lines)}
@@ -276,7 +276,8 @@ pd.DataFrame(rows).set_index(["V", "model"])
 # the weights of the best validation loss do.
 
 # %%
-trajectory = headline.join_trajectories(*(headline.trajectories(models[name]) for name in ("early", "long")))
+long = cache.table(headline.trajectories, models["long"])
+trajectory = headline.join_trajectories(headline.trajectories(models["early"]), long)
 longer, n_longer = models["early"] + models["long"], trajectory["seed"].nunique()
 by_urn = {
     "by": "seed",
@@ -313,7 +314,7 @@ for kind in ("lexical", "permuted"):
 
 # %%
 index, shown = ["kind", "seed"], ["r", "to_generalizing", "to_symmetrized", "regret", "regret_sem"]
-ended = headline.standings(models["long"]).set_index(index)
+ended = cache.table(headline.standings, models["long"]).set_index(index)
 begun = standing[standing["n_colors"] == ended["n_colors"].iloc[0]].set_index(index)
 both = ended[shown].join(begun[shown].add_suffix(" before"))
 both.round(4)
@@ -339,7 +340,7 @@ for kind, lines in both.groupby("kind", sort=False):
 # regret, what is lost in distribution against what this kind of model can memorize, stays meaningful.
 
 # %%
-sized = headline.standings(models["sizes"])
+sized = cache.table(headline.standings, models["sizes"])
 sized.loc[sized["nearest"] > 1, "r"] = float("nan")
 options = by_kind | {"size": (3.8, 3.2), "legend": "d_model", "n": f"{study.n_seeds} pool(s)", "runs": models["sizes"]}
 for y, what in (("r", "Relative distance"), ("regret", "Regret in distribution")):
@@ -376,7 +377,7 @@ for kind in kinds:
 
 # %%
 mine = [each for each in models["headline"] if each.settings.task.n_colors == colors[0]]
-sequences = sequence_entropy.distances_by_sequence(mine)
+sequences = cache.table(sequence_entropy.distances_by_sequence, mine)
 ends_of = {"from G": "to_generalizing", "from M or S": "to_memorizing"}
 quartiles = pd.concat(
     sequence_entropy.quartiles(sequences, column=to).rename(columns={to: "KL"}).assign(reference=shown)
@@ -420,7 +421,7 @@ cases.set_index("case")[["seed", "balls", "entropy", "to_generalizing", "to_memo
 # urn and length; relative distances where a model is not further from both than they are from each other.
 
 # %%
-lengths = headline.standings(models["contexts"])
+lengths = cache.table(headline.standings, models["contexts"])
 lengths["share_generalizing"] = lengths["to_generalizing"] / lengths["apart"]
 lengths["share_symmetrized"] = lengths["to_symmetrized"] / lengths["apart"]
 lengths["r"] = lengths["r"].where(lengths["nearest"] <= 1)
@@ -520,7 +521,8 @@ for n_colors in colors:
 
 # %%
 off = differences[colors[0], "lexical", "symmetrized"]
-scored_longer = headline.published_scores(models["long"]).pivot(index="seed", columns="who", values="mean")
+scored_longer = cache.table(headline.published_scores, models["long"])
+scored_longer = scored_longer.pivot(index="seed", columns="who", values="mean")
 later = (scored_longer["lexical"] - scored_longer["symmetrized"]).tolist()
 later = intervals.bootstrap(later, generator=generator(0, "difference"))
 words = {"above": "above S", "below": "below S, that is, better", "between": "not told from S"}

@@ -93,13 +93,12 @@ import torch
 from IPython.display import Markdown, display
 
 from lexurn import figure, set_threads
-from lexurn.base.seeding import generator
 from lexurn.chapters import strategies
 from lexurn.chapters.strategies import plots as chapter_plots
 from lexurn.figures import plots, widgets
 from lexurn.measures import intervals
 from lexurn.publish import claims
-from lexurn.runs import sweeps
+from lexurn.runs import cache, sweeps
 
 set_threads(settings.machine.threads)
 study, first_seed, in_words = settings.study, settings.training.seed, intervals.format_with_error
@@ -242,9 +241,10 @@ display(Markdown(f"Generalizing was transient, fall and rise both above zero: {t
 
 # %%
 near = {kind: strategies.read_curves(late[kind]) for kind in kinds}
-fits = {kind: strategies.fit(late[kind], near[kind]) for kind in kinds}
-draws = {kind: strategies.refit_resampled(late[kind], near[kind], fits[kind]) for kind in kinds}
-baseline = strategies.fit_baseline(late["normal"], near["normal"])
+fits, draws = {}, {}
+for kind in kinds:
+    fits[kind], draws[kind] = strategies.cached_fit(late[kind])
+baseline = strategies.cached_baseline(late["normal"])
 rows = []
 for kind, fit in fits.items():
     row = {"models": kind, "cells": fit.n_fitted, "starts": f"{fit.n_reached} of {fit.n_starts} reach it"}
@@ -346,11 +346,7 @@ for who in ("account", "baseline"):
 # with the rescaled relative distance, TV the total variation from the mixtures.
 
 # %%
-scores = []
-for seed, mine in late["normal"].groupby("seed"):
-    measures = {name: strategies.read_curves(mine, name) for name in ("kl", "tv", "tv_out")}
-    scores.append(strategies.ablations(mine.reset_index(drop=True), measures).assign(seed=seed))
-scores = pd.concat(scores, ignore_index=True)
+scores = cache.table(strategies.ablation_table, late["normal"])
 
 # %%
 scores["ln γ"] = np.log(scores["gamma"])
@@ -383,9 +379,10 @@ figure(plots.estimates, bars, name="ablations", alt=alt, **options)
 # %%
 rounded = {name: round(getattr(fits["normal"].account, name), 2) for name in ("alpha", "beta", "gamma")}
 rows = {}
-for who, maker in (("an account", strategies.Account(**rounded)), ("the baseline", baseline)):
-    stream = generator(first_seed, "made by", who)
-    rows[who] = strategies.fit_simulated_map(late["normal"], maker, noise=0.2, generator=stream)
+makers = {"an account": list(rounded.values()), "the baseline": [baseline.a, baseline.b, baseline.c]}
+for who, maker in makers.items():
+    made = cache.table(strategies.simulation_table, late["normal"], who, maker, first_seed)
+    rows[who] = {name: intervals.t_interval(made[name].tolist()) for name in made}
 rounded["ln gamma"] = np.log(rounded.pop("gamma"))
 rows["the truth"] = {name: f"{value:.3g}" for name, value in rounded.items()}
 pd.DataFrame(rows).T.rename_axis("a map made by").fillna("")
@@ -402,19 +399,19 @@ pd.DataFrame(rows).T.rename_axis("a map made by").fillna("")
 
 # %%
 of_kind = {kind: cells[cells["kind"] == kind].reset_index(drop=True) for kind in kinds}
-three = strategies.fit_three(of_kind["normal"])
+three = strategies.cached_three(of_kind["normal"])
 some = sorted(set(chosen) & {1, 8, 32, 128})
 options = {"by": "n_tasks", "titles": "D = {}", "size": (2.6, 2.8), "legend": "weight of", "n": number, "runs": runs}
 wrong = {}
 for kind, mine in of_kind.items():
-    composed = strategies.compositions(mine, three.account)
+    composed = strategies.compositions(mine, three)
     alt = f"The nearest mixture of U, G and memorizer for {kind} models along training, with the account's lines."
     shown = composed[composed["n_tasks"].isin(some)]
     figure(chapter_plots.compositions, shown, name=f"three-{kind}", alt=alt, title=kind, **options)
     wrong[kind] = strategies.misplaced_weight(composed).mean()
 
 # %%
-account = three.account
+account = three
 text = (
     f"α = {account.alpha:.2f}, β = {account.beta:.2f}, ln γ = {np.log(account.gamma):.2f}. Weight in the wrong place:"
 )

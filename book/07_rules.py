@@ -92,14 +92,11 @@ import torch
 from IPython.display import Markdown, display
 
 from lexurn import figure, set_threads
-from lexurn.base.seeding import generator
 from lexurn.chapters.rules import baselines, extrapolation, grids, languages, lengths
 from lexurn.chapters.rules import plots as chapter_plots
-from lexurn.chapters.rules.normative import Normative
 from lexurn.figures import plots, widgets
 from lexurn.generators.languages import LANGUAGES
 from lexurn.measures import intervals, rules
-from lexurn.models.generation import complete_with_predictor
 from lexurn.publish import claims
 from lexurn.runs import cache, sweeps
 
@@ -120,7 +117,7 @@ in_words = intervals.format_with_error
 
 # %%
 names = ["baN", "bbaN", "aNbN", "dyck", "aNbNcN", "cs_dyck"]
-table = pd.concat([languages.entropies(names, max_length=most) for most in (32, 256)])
+table = pd.concat([cache.table(languages.entropies, names, most) for most in (32, 256)])
 exact = ["exact" if n == 0 else f"mean of {n:.0f} words, ± {sem:.2g} a word" for n, sem in table[["n", "sem"]].values]
 columns = {"word": "nats a word", "position": "a position", "original": "by the originals' convention"}
 table.assign(known=exact).rename(columns=columns).drop(columns=["sem", "n"]).set_index(
@@ -145,7 +142,7 @@ pd.DataFrame(lines).set_index("language")
 # chance, letters and EOS all alike (followed exactly to 32 letters), and how often by saying EOS at once?
 
 # %%
-without = baselines.baseline_levels(names, limit=limit)
+without = cache.table(baselines.baseline_levels, names, limit)
 wide = without.pivot(index=["language", "n"], columns="what", values="value").loc[names].round(4)
 wide.rename_axis(columns="share of prompts with rule 1 kept").reset_index("n")
 
@@ -326,17 +323,7 @@ display(Markdown(f"Progress in rule 2 less progress in rule 1, mean over the kep
 
 # %%
 outside = {name: rules.prompt_sets(name)["out_of_distribution"] for name in ("aNbN", "baN")}
-asked_with = {name: extrapolation.repeat_prompts(given) for name, given in outside.items()}
-lines = []
-for name in outside:
-    for n_words in (0, 1, 2, 3, 5, 10, 30):
-        learner = Normative(name, max_length=limit - 1, n_strings=n_words)
-        draws = generator(0, "rational", name, n_words)
-        words = complete_with_predictor(learner, asked_with[name], limit=limit, generator=draws)
-        table = rules.judge_completions(LANGUAGES[name], asked_with[name], words).assign(language=name, n_words=n_words)
-        lines.append(table[table["measure"] == rules.MAIN_MEASURE])
-learned = pd.concat(lines, ignore_index=True)
-learned["sem"] = (learned["value"] * (1 - learned["value"]) / learned["n"]) ** 0.5
+learned = cache.table(extrapolation.rational_rates, list(outside), [0, 1, 2, 3, 5, 10, 30], limit)
 learned = learned.rename(columns={"value": "kept"})
 alt = "Share of prompts with rule 1 kept by a rational learner, against the words of the language that it has seen."
 options = {"x": "n_words", "y": "kept", "line": "language", "within": [0.0, 1.0], "legend": "language"}

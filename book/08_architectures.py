@@ -87,7 +87,7 @@ from lexurn.chapters.architectures import plots as chapter_plots
 from lexurn.figures import plots, style, widgets
 from lexurn.measures import intervals
 from lexurn.publish import claims
-from lexurn.runs import sweeps
+from lexurn.runs import cache, sweeps
 from lexurn.runs.cache import concat_tables
 from lexurn.settings.resolver import check
 
@@ -156,9 +156,8 @@ coins = {
     for point in grid.where(data="coins", kind="normal")[:: study.n_seeds]
 }
 first = next(iter(coins.values()))
-flips = first.splits["out_of_distribution"][:100]
-predictors = {"exact": first.references["generalizing"]} | {name: run.predictor for name, run in coins.items()}
-tables = [learning.token_influence(each, flips, 2).assign(who=who) for who, each in predictors.items()]
+tables = [cache.table(learning.run_influence, first, "generalizing").assign(who="exact")]
+tables += [cache.table(learning.run_influence, run, "model").assign(who=name) for name, run in coins.items()]
 moved = pd.concat(tables, ignore_index=True)
 alt = "Maps of how far each flip moves each later prediction, for the exact predictor and for the five backbones."
 options = {"by": "who", "size": (3.4, 2.9), "low": 1e-2, "high": 0.5, "runs": list(coins.values())}
@@ -167,24 +166,26 @@ figure(chapter_plots.influence, moved, name="influence", alt=alt, n="100 sequenc
 # %%
 last = moved[moved["predicted"] == moved["predicted"].max()].set_index(["who", "seen"])["value"].unstack()
 ratios = last.iloc[:, -4:].mean(axis=1) / last.iloc[:, :4].mean(axis=1)
-said = ", ".join(f"{who} {ratios[who]:.2g}" for who in predictors)
+said = ", ".join(f"{who} {ratios[who]:.2g}" for who in ("exact", *coins))
 display(Markdown(f"In the last row, how often the last four flips count as much as the first four: {said}."))
 
 # %% [markdown]
 # ## What they cost
 #
 # Weights, and a training step of eight sequences (forward and backward, without the optimizer) against the context
-# length, on this machine: its time, and what it keeps in memory to go back with.
+# length: its time on the processor that the figure names, and what it keeps in memory to go back with.
 
 # %%
 lengths = [16, 32, 64, 128, 256] if scale < 1 else [16, 32, 64, 128, 256, 512]
-table = costs.costs_by_length({name: run.settings.changed() for name, run in coins.items()}, lengths)
+table = cache.table(costs.model_costs, [run.settings for run in coins.values()], lengths)
+table["model"] = table["model"].map(dict(enumerate(coins)))
 alt = "Time of a training step, and memory that it keeps, against the context length: a line a backbone."
 long = table.rename(columns={"ms": "time (ms)", "megabytes": "memory (MB)"}).melt(
     ["model", "context_length"], ["time (ms)", "memory (MB)"], var_name="cost", value_name="a_step"
 )
 options = {"x": "context_length", "y": "a_step", "line": "model", "log": ["context_length", "a_step"], "by": "cost"}
-figure(plots.curves, long, name="costs", alt=alt, n="fastest of 3 steps", legend="model", **options)
+options |= {"n": f"fastest of 3 steps, {table['processor'][0]}", "legend": "model"}
+figure(plots.curves, long, name="costs", alt=alt, **options)
 
 # %%
 wide = table.pivot(index="model", columns="context_length", values="ms").loc[list(coins)]
@@ -249,7 +250,7 @@ wide.rename_axis(columns=f"more than the optimum, {study.n_seeds} seed(s)")
 # ## At equal time
 #
 # On coins and words, trained for as long as the LSTM's 750 steps take on one core: the others have fewer steps, and
-# schedules of that length. How long a training takes is measured here once more.
+# schedules of that length. How long a training takes was measured once more.
 
 # %%
 ends = renamed(concat_tables(equal_time, [learning.final_regret(found[point]) for point in equal_time.points]))
@@ -260,9 +261,9 @@ wide = equal.pivot(index=["data", "kind"], columns="model", values="text").loc[r
 display(wide.rename_axis(columns=f"at equal time, {study.n_seeds} seed(s)"))
 
 # %%
-timed = renamed(concat_tables(equal_time, [costs.training_time(found[point]) for point in equal_time.points]))
+timed = renamed(concat_tables(equal_time, [cache.table(costs.training_time, point) for point in equal_time.points]))
 seconds = timed.groupby(["data", "kind", "model"], sort=False)["seconds"].mean().unstack().loc[rows, order]
-display(seconds.round(2).rename_axis(columns="seconds"))
+display(seconds.round(2).rename_axis(columns=f"seconds, {timed['processor'][0]}"))
 
 # %% [markdown]
 # ## Urns: generalizing, memorizing, or memorizing up to the names?
@@ -304,7 +305,7 @@ display(Markdown(f"Nearest to lexical models: {', '.join(said)}."))
 
 # %%
 of_coins = [found[point] for point in one_layer.points]
-tables = [learning.nearest_smoothing(run.predictor, run.splits["out_of_distribution"][:200]) for run in of_coins]
+tables = [cache.table(learning.run_smoothing, run) for run in of_coins]
 smoothed = concat_tables(one_layer, tables)
 smoothing = {
     name: intervals.mean_over_seeds(smoothed.assign(value=smoothed[name]), ["model"])
@@ -336,7 +337,7 @@ flat = {"language": "aNbN", "context_length": 32, "n_test_samples": 200}
 flat["n_steps"] = grid.points[0].training.n_steps
 words = check(flat | changes)
 each = [words.of_kind("normal", seed=seed) for seed in seeds]
-linear = pd.concat([published.compare_linear(one) for one in each], ignore_index=True)
+linear = pd.concat([cache.table(published.compare_linear, one) for one in each], ignore_index=True)
 table = pd.concat(
     [
         intervals.mean_over_seeds(linear.assign(what=what, value=linear[what]), ["model", "what"])
@@ -370,7 +371,7 @@ display(Markdown(said + ("." if below > 0 else ", which can only be by seeing wh
 # is each on words one at a time?
 
 # %%
-sines = pd.concat([published.compare_positions(one) for one in each], ignore_index=True)
+sines = pd.concat([cache.table(published.compare_positions, one) for one in each], ignore_index=True)
 table = pd.concat(
     [intervals.mean_over_seeds(sines.assign(what=w, value=sines[w]), ["model", "what"]) for w in ("moved", "excess")]
 )

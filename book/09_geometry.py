@@ -138,8 +138,9 @@ def tables_of(make, name, points):
 # $\sqrt{d}$ long, about ten: as long as a norm makes any vector.
 
 # %%
-depths = [6, 12, 24]
-starts = cache.concat_tables(grid, [token_geometry.untrained_geometry(point, depths) for point in grid.points])
+depths = [6, 12, 24] if scale > 0.1 else [1, 2, 3]
+parts = [cache.table(token_geometry.untrained_geometry, point, depths) for point in grid.points]
+starts = cache.concat_tables(grid, parts)
 starts = starts.rename(columns={"mean": "value"})
 begin = intervals.mean_over_seeds(starts, ["measure", "what", "system", "layer"])
 cosines = begin[begin["measure"] == "cosine"].rename(columns={"mean": "cosine"})

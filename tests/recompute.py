@@ -1,16 +1,14 @@
 """Train a stored run again, as far as its first losses."""
 
 import contextlib
-import json
 
 from lexurn import runs, tasks, training
-from lexurn.base import files
-from lexurn.runs import fit
+from lexurn.runs import contents, fit
 
 
 def stored_first_losses(run: runs.Run) -> list[float]:
     """Return the training losses of the first steps, to compare a repeated training with."""
-    return json.loads(files.read(run.path / "results.json"))["first_losses"]
+    return contents.read(run.path, "results")["first_losses"]
 
 
 def recompute_first_losses(name: str) -> list[float]:

@@ -104,6 +104,11 @@ def freeze(params: Path | None) -> None:
         frozen = edition.freeze(used, scale=params.stem if params else "defaults")
     results = paths.root() / "book" / "results"
     n_runs = len({name.partition("/")[0] for name in used} - {"tables"})
+    for chapter in chapters:
+        others = {name for other in chapters if other != chapter for name in other.record["used"]}
+        size, shared = edition.weigh(chapter.record["used"]), edition.weigh(others)
+        alone = edition.weigh(used) - shared
+        click.echo(f"{chapter.name}: {size:,} bytes, {alone:,} of them for this chapter alone")
     click.echo(f"{n_runs} runs in {results}, {store.size(results):,} bytes")
     click.echo(
         f"rounding the weights changed predictions by at most {frozen['rounding']:.1g} nats "

@@ -27,7 +27,7 @@ RECORD_CELL = (
 
 RECORD_KEYS = {
     *("failed", "source", "notebook", "parameters", "threads", "modules", "used"),
-    *("device", "commit", "seconds", "finished", "claims"),
+    *("computed", "device", "commit", "seconds", "finished", "claims"),
 }
 
 
@@ -115,12 +115,23 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
 
 
 def write_record(path: str, loaded: list[str]) -> None:
-    """Write what the chapter in this process depends on: modules, used files, claims, machine."""
+    """Write what the chapter in this process depends on: modules, used files, claims, machine.
+
+    Of the used files, `computed` are those that were written while the chapter ran.
+    """
     from lexurn.runs import provenance
 
+    used = sorted(session.current().used_files)
+    chapter = session.current().chapter
+    started = chapter.started if chapter else float("inf")
     record = {
         "modules": [name for name in loaded if name.partition(".")[0] == "lexurn"],
-        "used": _hashes_of_stored(sorted(session.current().used_files)),
+        "used": _hashes_of_stored(used),
+        "computed": [
+            name
+            for name in used
+            if (path := store.stored(name)).exists() and path.stat().st_mtime >= started
+        ],
         "claims": session.current().claims,
         "device": provenance.device(),
         "commit": provenance.describe_commit(provenance.commit(), provenance.is_changed()),

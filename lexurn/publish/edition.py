@@ -1,9 +1,10 @@
 """The published edition: what its chapters use from the store, copied into `book/results`.
 
-`book/results` is a second, read-only root of the store. It has settings, metrics, results,
-provenance and urns of each run, but no resumable state. It has a run's weights, in half precision,
-only if a chapter used the model. `edition.json` has the hash of every file, so that altered files
-are refused (`store.check`), and how much the rounding of weights changed the predictions.
+`book/results` is a second, read-only root of the store. It has settings, metrics, results and
+provenance of each run in one file of compressed columns (`base.columns`), to the last bit, and the
+run's urns, but no resumable state. It has a run's weights, in half precision, only if a chapter
+used the model. `edition.json` has the hash of every file, so that altered files are refused
+(`store.check`), and how much the rounding of weights changed the predictions.
 """
 
 import gzip
@@ -17,10 +18,10 @@ import torch
 from safetensors.torch import load, save
 
 from lexurn import runs
-from lexurn.base import divergences, files, paths
+from lexurn.base import columns, divergences, files, paths
 from lexurn.measures.comparison import mean_over_rows
 from lexurn.publish.dependencies import replace_folder, work_folder
-from lexurn.runs import provenance, store
+from lexurn.runs import contents, provenance, store
 
 MAX_BYTES = 25_000_000  # of a whole edition
 N_ROUNDING_SEQUENCES = 50  # on which the effect of rounding the weights is measured
@@ -68,6 +69,18 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     return edition
 
 
+def weigh(used: Iterable[str]) -> int:
+    """Return the number of bytes that the runs and tables in `used` have in `book/results`."""
+    results = paths.root() / "book" / "results"
+    parts = {
+        f"{name}.gz" if name.startswith("tables/") else name.partition("/")[0] for name in used
+    }
+    return sum(
+        path.stat().st_size if path.is_file() else store.size(path)
+        for path in (results / part for part in parts)
+    )
+
+
 def seal(root: Path, **about: Any) -> dict[str, Any]:
     """Write `edition.json` with the hashes of all files below a folder, and return its content."""
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
@@ -93,12 +106,11 @@ def _freeze_run(run: runs.Run, folder: Path) -> None:
             f"{run.path.name} was trained with uncommitted changes; "
             "commit them, delete the run and train it again"
         )
-    files.write(folder / "settings.json", run.settings.model_dump_json(indent=2))
-    for name in ("provenance.json", store.TASK_TENSORS):
-        if (run.path / name).exists():
-            files.write(folder / name, (run.path / name).read_bytes())
-    for name in ("results.json", "metrics.jsonl"):
-        files.write(folder / f"{name}.gz", gzip.compress(files.read(run.path / name), mtime=0))
+    parts = {name: contents.read(run.path, name) for name in ("provenance", "metrics", "results")}
+    parts["settings"] = run.settings.model_dump(mode="json")
+    files.write(folder / contents.PACKED, columns.pack(parts))
+    if (tensors := run.path / store.TASK_TENSORS).exists():
+        files.write(folder / tensors.name, tensors.read_bytes())
 
 
 def _freeze_weights(run: runs.Run, folder: Path, *, is_rounded: bool) -> float:
@@ -107,7 +119,7 @@ def _freeze_weights(run: runs.Run, folder: Path, *, is_rounded: bool) -> float:
     The change is a mean symmetrized KL in nats. Weights that other runs start from are not rounded,
     so that these runs can be reproduced.
     """
-    weights = load(files.read(run.path / store.WEIGHTS))
+    weights = load((run.path / store.WEIGHTS).read_bytes())
     if is_rounded:
         weights = {name: tensor.half() for name, tensor in weights.items()}
     files.write(folder / store.WEIGHTS, save(weights))

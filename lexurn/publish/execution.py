@@ -39,7 +39,14 @@ FAILURE_BANNER = """
 
 RECORD_TAG = "lexurn-record"  # of the cell that records what a chapter depended on
 ERROR_TAG = "papermill-error-cell-tag"
-EMPTY_RECORD = {"modules": [], "used": {}, "claims": {}, "device": "", "commit": ""}
+EMPTY_RECORD = {
+    "modules": [],
+    "used": {},
+    "computed": [],
+    "claims": {},
+    "device": "",
+    "commit": "",
+}
 
 
 class Progress:

@@ -17,10 +17,11 @@ from lexurn.runs import store
 EXECUTION = """# Execution
 
 What each chapter on this site was executed with. The page of a failed chapter shows its results up
-to the failure.
+to the failure. *Computed now* counts the models and the tables that the chapter itself trained and
+computed; all others were read back, after their hashes were compared.
 
-| chapter | result | parameters | device | seconds | finished | commit | runs |
-| --- | --- | --- | --- | --- | --- | --- | --- |
+| chapter | result | parameters | device | seconds | finished | commit | runs | computed now |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 CLAIMS = """# Claims
@@ -130,7 +131,7 @@ def _table_rows(rows: Iterable[Sequence[str]]) -> str:
 
 def _execution_cells(record: Mapping[str, Any]) -> list[str]:
     if not record:
-        return ["not executed", *[""] * 6]
+        return ["not executed", *[""] * 7]
     parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items())
     code = parameters.replace("|", "\\|").replace("`", "'")  # a cell of a table, as code
     folders = {Path(name).parent for name in record["used"] if not name.startswith("tables")}
@@ -146,7 +147,17 @@ def _execution_cells(record: Mapping[str, Any]) -> list[str]:
         record["finished"],
         record["commit"],
         runs,
+        _counts(record["computed"]) or f"nothing; {_counts(record['used']) or 'nothing'} used",
     ]
+
+
+def _counts(names: Iterable[str]) -> str:
+    """Return how many models and tables some names of stored files stand for."""
+    numbers = Counter(
+        name.startswith("tables/") for name in names if not name.endswith(store.WEIGHTS)
+    )
+    parts = {"model(s)": numbers[False], "table(s)": numbers[True]}
+    return ", ".join(f"{number} {what}" for what, number in parts.items() if number)
 
 
 def _claim_cells(claim: claims.Claim, recorded: Mapping[str, Any] | None) -> list[str]:

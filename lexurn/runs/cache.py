@@ -1,24 +1,83 @@
-"""Tables that are computed once per run and cached beside the runs, because they take long.
+"""Tables that are computed once and cached beside the runs, because they take long.
 
+    table = cache.table(headline.standings, list_of_runs)                          of any inputs
     tables = cache.tables(list_of_runs, rules.followed, name="rules-1", jobs=2)    one per run
-    table = cache.grid_table(grid, rules.followed, name="rules-1", jobs=2)            one for a grid
+    table = cache.grid_table(grid, rules.followed, name="rules-1", jobs=2)         one for a grid
 
-A cached table is identified by its name and the key of its run. Change the number at the end of the
-name when the function that computes the table changes.
+`table` identifies a cached table by its inputs and by the code that computes it
+(`base.sources`), so it is computed again when either changes. The tables of `tables` take minutes
+for each run, and some of their runs are published without weights. They are identified by their
+name and the key of their run: change the number at the end of the name when the function changes.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import pandas as pd
+from torch import Tensor
 
-from lexurn import runs
-from lexurn.base import files, session
+from lexurn import runs, tasks
+from lexurn.base import files, session, sources
 from lexurn.base.threads import threads
 from lexurn.runs import store, sweeps, tracking, workers
+from lexurn.settings import Settings
+from lexurn.settings.registry import CHOICES, entries
+
+RUN_CODE = ("lexurn.runs.fit:as_predictor", "lexurn.models:build", "lexurn.predictors:Predictor")
+"""Code that every table of runs depends on, beside the code of the run's task and model."""
 
 Compute = Callable[[runs.Run], pd.DataFrame]
 """A function that other processes can import."""
+
+
+def table(compute: Callable[..., pd.DataFrame], *inputs: Any) -> pd.DataFrame:
+    """Return `compute(*inputs)`, from the cache if it was computed before.
+
+    `compute` is a function at the top of a module of this library that returns a table (see
+    `lexurn.runs.tables`). Inputs are runs, settings, tables, tensors, numbers, texts, and lists of
+    these. Give it a run if it uses the run's model, because its weights are then published too.
+    """
+    described, targets = _describe(list(inputs))
+    code = sources.code_hash(f"{compute.__module__}:{compute.__qualname__}", *sorted(targets))
+    identity = files.hash_bytes(json.dumps([code, described]).encode(), 12)
+    name = f"{compute.__name__}-{identity}"
+    if not store.stored(f"tables/{name}.csv").exists():
+        runs.write_table(name, compute(*inputs))
+    return runs.read_table(name)
+
+
+def _describe(value: Any) -> tuple[Any, set[str]]:
+    """Return what identifies an input, as JSON, and the code that stands behind it.
+
+    A run is identified by its key and the numbers of its results, which a training on another
+    machine may change in their last digits.
+    """
+    if isinstance(value, list | tuple):
+        parts = [_describe(part) for part in value]
+        return [described for described, _ in parts], set().union(*(code for _, code in parts))
+    if isinstance(value, Settings):
+        built = (entries(section)[getattr(value, section).name] for section in CHOICES)
+        return [value.key, tasks.build(value).fingerprint], {entry.target for entry in built}
+    if isinstance(value, runs.Run):
+        described, targets = _describe(value.settings)
+        if (value.path / store.WEIGHTS).exists():  # needed again when the code changes
+            session.current().used_files.add(f"{value.path.name}/{store.WEIGHTS}")
+        numbers = value.results[["mean", "sem"]].to_numpy(float)
+        return [described, files.hash_bytes(numbers.tobytes(), 12)], targets | set(RUN_CODE)
+    if isinstance(value, Tensor):
+        content = value.numpy().tobytes()
+        return [str(value.dtype), list(value.shape), files.hash_bytes(content, 12)], set()
+    if isinstance(value, pd.DataFrame):
+        hashes = pd.util.hash_pandas_object(value, index=False).to_numpy()
+        return [list(value), files.hash_bytes(hashes.tobytes(), 12)], set()
+    if value is None or isinstance(value, str | int | float):
+        return value, set()
+    raise TypeError(
+        "a cached table is identified by runs, settings, tables, tensors, numbers, texts and "
+        f"lists of these, got {type(value).__name__}; let the function build it from such inputs"
+    )
 
 
 def tables(

@@ -18,10 +18,9 @@ The folder `RUNS/<name>-<key>/` holds
 
 `results.json` is written last: a folder without it holds no run yet, and `get` resumes its training
 (see `lexurn.runs.recording`). Published runs (`book/results/`) are found like one's own, and never
-written.
+written; they have `run.zst` in place of the JSON files (see `lexurn.runs.contents`).
 """
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ from lexurn import models, predictors, tasks
 from lexurn.base import files, paths, seeding, session
 from lexurn.base.shapes import Pool, Predictor, Tokens
 from lexurn.measures import evaluation
-from lexurn.runs import checkpoints, fit, recording, store, tracking
+from lexurn.runs import checkpoints, contents, fit, recording, store, tracking
 from lexurn.settings import Settings, StudySettings, flat_names, resolver
 
 
@@ -54,18 +53,18 @@ class Run:
     def metrics(self) -> pd.DataFrame:
         """Scalars along training, a row per evaluation: step, learning_rate, train_loss,
         validation_loss, distances."""
-        return pd.DataFrame(tracking.read_metrics(self.path / "metrics.jsonl"))
+        return pd.DataFrame(contents.read(self.path, "metrics"))
 
     @cached_property
     def results(self) -> pd.DataFrame:
         """Tidy table of the best weights' distances: step, split, row, reference, measure, mean,
         sem, n."""
-        return pd.DataFrame(json.loads(files.read(self.path / "results.json"))["table"])
+        return pd.DataFrame(contents.read(self.path, "results")["table"])
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """What the run was made with; see `lexurn.runs.provenance`."""
-        return json.loads((self.path / "provenance.json").read_text())
+        return contents.read(self.path, "provenance")
 
     @cached_property
     def task(self) -> tasks.Task:

@@ -2,8 +2,9 @@
 
 A run's folder ends in its key and holds `results.json` once it is finished. Everything is looked
 for in one's own store first and then among the published runs (`paths.roots`); only one's own runs
-are ever written or deleted. A published file must be byte for byte what was frozen (see
-`lexurn.publish.edition`), or it is refused.
+are ever written or deleted. A published run is one packed file (`lexurn.runs.contents`), and every
+published file must be byte for byte what was frozen (see `lexurn.publish.edition`), or it is
+refused.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lexurn.base import files, paths
+from lexurn.runs.contents import PACKED, read
 from lexurn.settings import TRAINING_VERSION, Settings
 
 EDITION = "edition.json"
@@ -37,7 +39,7 @@ def key(folder: Path) -> str:
 
 
 def is_finished(folder: Path) -> bool:
-    return (folder / "results.json").exists() or (folder / "results.json.gz").exists()
+    return (folder / "results.json").exists() or (folder / PACKED).exists()
 
 
 def is_published(folder: Path) -> bool:
@@ -48,9 +50,11 @@ def is_published(folder: Path) -> bool:
 def stored(name: str) -> Path:
     """Return the path of a file of the store by its name in `Session.used_files`.
 
-    It is one's own, else a published one, else the path where one's own would be.
+    It is one's own, else a published one, else the path where one's own would be. The results of a
+    published run are `PACKED`.
     """
-    candidates = [root / f"{name}{ending}" for root in paths.roots() for ending in ("", ".gz")]
+    names = (name, f"{name}.gz", re.sub(r"results\.json$", PACKED, name))
+    candidates = [root / each for root in paths.roots() for each in names]
     return next((path for path in candidates if path.exists()), candidates[0])
 
 
@@ -63,9 +67,14 @@ def edition() -> dict[str, Any] | None:
     if root is None or not root.is_dir():
         return None
     try:
-        return json.loads((root / EDITION).read_text())
+        return _read_edition(root / EDITION, (root / EDITION).stat().st_mtime_ns)
     except (OSError, ValueError) as error:
         raise _edition_error(root / EDITION, f"cannot be read ({error})") from None
+
+
+@lru_cache(maxsize=2)
+def _read_edition(path: Path, changed_at: int) -> dict[str, Any]:
+    return json.loads(path.read_text())
 
 
 def check(path: Path) -> None:
@@ -103,7 +112,7 @@ def _edition_error(path: Path, problem: str) -> files.StoreError:
 
 def settings_of(folder: Path) -> Settings:
     """Return the settings of a stored run, also of one that an older version has stored."""
-    settings = Settings.from_json((folder / "settings.json").read_bytes())
+    settings = Settings.from_stored(read(folder, "settings"))
     source = settings.training.init_from
     for other in folders(folder.parent) if source else ():
         if key(other) == source and (new := settings_of(other).key) != source:
@@ -131,8 +140,8 @@ def _finished_by_key(root: Path, changed_at: int) -> dict[str, Path]:
     by_key = {}
     for folder in folders(root):
         with contextlib.suppress(OSError, ValueError, LookupError):
-            provenance = json.loads((folder / "provenance.json").read_bytes())
-            if is_finished(folder) and provenance["training_version"] == TRAINING_VERSION:
+            version = read(folder, "provenance")["training_version"]
+            if is_finished(folder) and version == TRAINING_VERSION:
                 by_key[settings_of(folder).key] = folder
     return by_key
 

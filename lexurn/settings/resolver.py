@@ -12,8 +12,9 @@ cell is run again. A later cell wins, as in Python.
 import ast
 import shlex
 import sys
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,11 +33,15 @@ INJECTED = "# Parameters"
 
 @dataclass(frozen=True)
 class RunningChapter:
-    """The chapter that runs, by its file's name without ending, its settings, and fixed names."""
+    """The chapter that runs, by its file's name without ending, its settings, and fixed names.
+
+    `started` is the time at which its settings were resolved.
+    """
 
     name: str
     settings: Settings
     fixed: tuple[str, ...] = ()
+    started: float = field(default_factory=time.time)
 
     @property
     def command(self) -> str:

@@ -1,6 +1,5 @@
 """The settings of one run, nested by their owner and flat for users."""
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import combinations
@@ -93,9 +92,9 @@ class Settings(Section):
         return cls(**parts)
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> "Settings":
+    def from_stored(cls, nested: Mapping[str, Mapping[str, Any]]) -> "Settings":
         """Return the settings that a `settings.json` holds, also one with names of former times."""
-        return cls.model_validate(upgrade_stored(json.loads(text)))
+        return cls.model_validate(upgrade_stored(nested))
 
     def flat(self) -> dict[str, Any]:
         """Return every flat name that counts here with its value, which `from_flat` takes back."""

@@ -142,7 +142,7 @@ def test_renamed_words_are_measured_where_training_has_them():
 
 
 def test_entropies_are_exact_or_say_how_sure_they_are():
-    table = languages.entropies(["aNbN", "dyck"], max_length=32).set_index("language")
+    table = languages.entropies(["aNbN", "dyck"], 32).set_index("language")
     assert (
         table.loc["aNbN", "word"] == pytest.approx(2.7726, abs=1e-4) and table.loc["aNbN", "n"] == 0
     )
@@ -191,7 +191,7 @@ def test_the_tables_of_a_grid_are_cached_and_compared(tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(again, table)
     rates = table.assign(language="aNbN")
     every = extrapolation.rates_by_seed(rates)
-    levels = baselines.baseline_levels(["aNbN"], limit=13)
+    levels = baselines.baseline_levels(["aNbN"], 13)
     assert len(every) == 3 * 4 and set(every["what"]) == set(list(rules_plots.RATE_STYLES)[:3])
     at = levels.set_index("what")["value"]
     assert at["immediate EOS"] == pytest.approx(69 / 251) and 0.13 < at["chance"] < 0.17

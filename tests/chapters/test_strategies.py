@@ -466,13 +466,9 @@ def test_a_training_is_followed_through_the_map_once(lex, monkeypatch, tiny_run)
         "delta_l_sem"
     ].iloc[0] * (not lex)
     assert table["kl_in"].iloc[-1] < table["kl_in"].iloc[0] and (table["kl_out"] > 0).all()
-    plain = pd.concat(
-        [
-            strategies.run_cells(run),
-            pd.DataFrame(strategies.maps.complexities(run), index=range(5)),
-        ],
-        axis=1,
-    )
+    alphas = torch.ones(run.settings.task.n_colors, dtype=torch.float64)
+    bits = strategies.maps.complexities([run.settings.memorizing], [run.pool], alphas)
+    plain = strategies.run_cells(run).assign(**bits.to_dict("records")[0])
     pd.testing.assert_frame_equal(table, plain, rtol=1e-4, atol=1e-9, check_dtype=False)
     assert told[-1] == "1 table(s) computed, 0 loaded from the store."
     monkeypatch.setattr(cache, "make_table", None)  # nothing is computed again

@@ -15,6 +15,7 @@ RECORD = {
     "finished": "2026-01-02 03:04:05",
     "commit": "abcdef0",
     "used": {"urns-a-0123456789ab/results.json": "1"},
+    "computed": [],
     "claims": {
         "headline/lexical": {
             "value": 0.3,
@@ -123,6 +124,15 @@ def test_the_page_on_execution_counts_runs(record):
         for name in ("results.json", store.WEIGHTS)
     }
     assert "| 9, among them 000000, 100000, " in pages.execution_page(ALL)
+
+
+def test_the_page_on_execution_counts_what_was_computed_and_what_was_kept(record):
+    assert "| 012345 | nothing; 1 model(s) used |" in pages.execution_page(ALL)
+    tables = {f"tables/standings-{n}.csv": "" for n in range(3)}
+    record["used"] = RECORD["used"] | {f"urns-a-0123456789ab/{store.WEIGHTS}": ""} | tables
+    assert "| nothing; 1 model(s), 3 table(s) used |" in pages.execution_page(ALL)
+    record["computed"] = list(tables)[:2]
+    assert "| 2 table(s) |" in pages.execution_page(ALL)
 
 
 def test_parameters_do_not_break_the_table_that_shows_them(record):

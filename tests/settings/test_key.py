@@ -12,7 +12,7 @@ import pytest
 from lexurn import runs
 from lexurn.base import paths
 from lexurn.base.paths import LIBRARY
-from lexurn.runs import store
+from lexurn.runs import contents, store
 from lexurn.settings import Settings
 from lexurn.settings.fields import key_default_of
 from lexurn.settings.registry import CHOICES, settings_classes
@@ -24,8 +24,10 @@ TINY = {"n_steps": 4, "eval_every": 2, "n_test_samples": 10, "context_length": 4
 
 
 def published_settings():
-    files = sorted(PUBLISHED.glob("*/settings.json"))
-    return {path.parent.name: Settings.from_json(path.read_bytes()) for path in files}
+    folders = sorted(path.parent for path in PUBLISHED.glob(f"*/{contents.PACKED}"))
+    return {
+        folder.name: Settings.from_stored(contents.read(folder, "settings")) for folder in folders
+    }
 
 
 def test_published_runs_are_found_under_their_keys():
@@ -50,13 +52,14 @@ def test_key_defaults_never_change():
 
 COUNT_MOVED = """
 import pathlib, sys
+from lexurn.runs import contents
 from lexurn.settings import Settings
 assert Settings().training.learning_rate == 3e-3 and Settings().training.added_training == 7
 moved = 0
-for path in pathlib.Path(sys.argv[1]).glob("*/settings.json"):
-    settings = Settings.from_json(path.read_bytes())
+for folder in pathlib.Path(sys.argv[1]).glob("*-*/"):
+    settings = Settings.from_stored(contents.read(folder, "settings"))
     assert settings.task.added_tasks == settings.backbone.added_backbones == 7
-    moved += settings.name != path.parent.name
+    moved += settings.name != folder.name
 print(moved)
 """
 

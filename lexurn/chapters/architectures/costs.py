@@ -2,25 +2,28 @@
 
     measure_step(model, tokens)         seconds, and bytes stored for the backward pass
     costs_by_length(flats, lengths)     both by context length: a tidy table
-    training_time(run)                  the duration of a run's training
+    model_costs(settings, lengths)      the same, and the processor
+    training_time(settings)             the duration of a training
     growth_exponents(table, "ms")       the exponent of a cost's growth over the longest contexts
 
-Times are of this machine, with the number of threads that torch is set to.
+Times are of the machine that measures them, with the number of threads that torch is set to.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from lexurn import models, training
+from lexurn import models, tasks, training
 from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
 from lexurn.models import LanguageModel
-from lexurn.runs.run import Run
+from lexurn.runs import provenance
+from lexurn.settings import Settings
 from lexurn.settings.resolver import check
 
 Flat = dict[str, object]
@@ -66,7 +69,7 @@ def measure_step(
 
 
 def costs_by_length(
-    flats: dict[str, Flat], lengths: list[int], *, batch_size: int = 8
+    flats: dict[Any, Flat], lengths: list[int], *, batch_size: int = 8
 ) -> pd.DataFrame:
     """Return the costs of models, given by their settings, at several context lengths.
 
@@ -86,19 +89,29 @@ def costs_by_length(
     return pd.DataFrame(rows, columns=["model", "context_length", "parameters", "ms", "megabytes"])
 
 
-def training_time(run: Run) -> pd.DataFrame:
-    """Return the total time of the training steps of a run on this machine: seconds, in one row.
+def model_costs(settings: Sequence[Settings], lengths: list[int]) -> pd.DataFrame:
+    """Return `costs_by_length` of several models, and the processor that they were measured on.
 
-    A step is forward, backward and optimizer.
+    The column `model` is the place of the model among `settings`.
     """
-    train = run.settings.training
-    model = models.build(run.settings, generator=generator(0, "weights"))
+    flats = {number: each.changed() for number, each in enumerate(settings)}
+    return costs_by_length(flats, lengths).assign(processor=provenance.processor())
+
+
+def training_time(settings: Settings) -> pd.DataFrame:
+    """Return the total time of the training steps of a run: seconds and processor, in one row.
+
+    A step is forward, backward and optimizer. The processor is the one that it was measured on.
+    """
+    train = settings.training
+    model = models.build(settings, generator=generator(0, "weights"))
     optimizers = training.build_optimizers(model, train)
-    tokens = next(iter(run.splits.values()))[: train.batch_size]
+    tokens = next(iter(tasks.build(settings).held_out().values()))[: train.batch_size]
     seconds, _ = measure_step(
         model, tokens, optimizer_step=lambda: [optimizer.step() for optimizer in optimizers]
     )
-    return pd.DataFrame({"seconds": [train.n_steps * seconds]})
+    row = {"seconds": train.n_steps * seconds, "processor": provenance.processor()}
+    return pd.DataFrame([row])
 
 
 def growth_exponents(table: pd.DataFrame, cost: str, *, n_last: int = 3) -> pd.Series:

@@ -81,6 +81,18 @@ def token_influence(predictor: Predictor, tokens: Tokens, vocab_size: int) -> pd
     return pd.DataFrame(rows, columns=["seen", "predicted", "value"])
 
 
+def run_influence(run: Run, who: str) -> pd.DataFrame:
+    """Return `token_influence` on 100 held-out sequences: of the `model` or of a reference."""
+    predictor = run.predictor if who == "model" else run.references[who]
+    tokens = run.splits["out_of_distribution"][:100]
+    return token_influence(predictor, tokens, run.task.vocab_size)
+
+
+def run_smoothing(run: Run) -> pd.DataFrame:
+    """Return `nearest_smoothing` of a run's model on 200 held-out sequences."""
+    return nearest_smoothing(run.predictor, run.splits["out_of_distribution"][:200])
+
+
 def nearest_smoothing(predictor: Predictor, tokens: Tokens) -> pd.DataFrame:
     """Return the rule (H + α) / (n + 2 α) that is nearest to a predictor of coins, in one row.
 

@@ -1,7 +1,9 @@
 """Where an experiment can distinguish G, M and S: exact predictors scored on each other, no model.
 
     kl_from_truth        KL(true urn ‖ predictor), mean over rows 0 … C−1, on both splits
+    kl_grid              the same for several numbers of colours, context lengths and pool sizes
     pairwise_distances   distance between two predictors out of distribution, row by row
+    pairwise_grid        the same for several numbers of colours and pool sizes
     headline             KL(empirical frequencies ‖ predictor) at the last row, as published
 
 `n` counts pools (in `headline`: sets of urns). `sd` is the standard deviation over them: the
@@ -81,6 +83,48 @@ def pairwise_distances(
         tables.append(pd.DataFrame({**columns, "sem_to": mean_to.std(0) / n_pools**0.5}))
     table = pd.concat(tables, ignore_index=True)
     return table.assign(n_colors=task.n_colors, n_tasks=n_tasks)
+
+
+def kl_grid(cells: Sequence[Sequence[int]], n_pools: int, seed: int) -> pd.DataFrame:
+    """Return `kl_from_truth` for α = 1 and several designs.
+
+    A cell is the number of colours, the context length, the number of urns and the number of
+    sequences per pool.
+    """
+    tables = [
+        kl_from_truth(
+            Urns(n_colors),
+            context_length=context_length,
+            n_tasks=n_tasks,
+            n_pools=n_pools,
+            n_sequences=n_sequences,
+            seed=seed,
+        )
+        for n_colors, context_length, n_tasks, n_sequences in cells
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def pairwise_grid(
+    colors: Sequence[int], sizes: Sequence[int], alpha: float, length: int, n_pools: int, seed: int
+) -> pd.DataFrame:
+    """Return `pairwise_distances` for several numbers of colours and sizes of the pool.
+
+    `length` is the context length; each pool has 16 sequences.
+    """
+    tables = [
+        pairwise_distances(
+            Urns(n_colors, alpha),
+            context_length=length,
+            n_tasks=n_tasks,
+            n_pools=n_pools,
+            n_sequences=16,
+            seed=seed,
+        )
+        for n_colors in colors
+        for n_tasks in sizes
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def headline(

@@ -20,7 +20,7 @@ from lexurn.generators.strings import FIRST_LETTER
 from lexurn.measures.rules import MAIN_MEASURE, immediate_eos
 
 
-def baseline_levels(names: list[str], *, limit: int) -> pd.DataFrame:
+def baseline_levels(names: list[str], limit: int) -> pd.DataFrame:
     """Return the `MAIN_MEASURE` of two baselines without a model, out of distribution.
 
     Columns: language, what (`chance`, `immediate EOS`), value, n (prompts).

@@ -14,7 +14,7 @@ N_STRINGS = 2000
 """Strings that an entropy without a closed form is a mean over."""
 
 
-def entropies(names: list[str], *, max_length: int) -> pd.DataFrame:
+def entropies(names: list[str], max_length: int) -> pd.DataFrame:
     """Return the loss of each language's oracle in nats.
 
     Columns: language, max_length, word (per string with its EOS), sem, position (per letter or

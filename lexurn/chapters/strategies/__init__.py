@@ -6,6 +6,7 @@ maps          the data: where models lie between strategies at every checkpoint
 transitions   what a map shows without a fit
 fitting       the fit of the theory to a map, and the uncertainty of its parameters
 judging       how good a fitted account is, on held-out cells and on simulated maps
+cached        the fits of a chapter, kept as cached tables
 """
 
 from lexurn.chapters.strategies.account import (
@@ -15,6 +16,13 @@ from lexurn.chapters.strategies.account import (
     complexity,
     compressed_bits,
     losses,
+)
+from lexurn.chapters.strategies.cached import (
+    ablation_table,
+    cached_baseline,
+    cached_fit,
+    cached_three,
+    simulation_table,
 )
 from lexurn.chapters.strategies.fitting import (
     FITTED_SHARE,
@@ -67,8 +75,12 @@ __all__ = [
     "Curves",
     "Fit",
     "FitError",
+    "ablation_table",
     "ablations",
     "build_map",
+    "cached_baseline",
+    "cached_fit",
+    "cached_three",
     "complexity",
     "compositions",
     "compressed_bits",
@@ -90,6 +102,7 @@ __all__ = [
     "run_cells",
     "share_correlation",
     "simulate_curves",
+    "simulation_table",
     "slopes",
     "split_cells",
 ]

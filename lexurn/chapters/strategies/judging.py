@@ -116,12 +116,20 @@ def ablations(cells: pd.DataFrame, curves: Mapping[str, Curves]) -> pd.DataFrame
 def fit_simulated_map(
     cells: pd.DataFrame, truth: Account | Baseline, *, noise: float, generator: Generator
 ) -> dict[str, Interval]:
+    """Return the means over seeds of `simulated_fits`, with their t intervals."""
+    table = simulated_fits(cells, truth, noise=noise, generator=generator)
+    return {name: intervals.t_interval(table[name].tolist()) for name in table}
+
+
+def simulated_fits(
+    cells: pd.DataFrame, truth: Account | Baseline, *, noise: float, generator: Generator
+) -> pd.DataFrame:
     """Fit account and baseline to a simulated map: mixtures of M and G with the log odds of
     `truth`.
 
-    Return means over seeds with their t intervals: alpha, beta and ln gamma, fitted to each seed
-    alone, and the excess KL (nats) of account and baseline over the best mixtures for the large
-    diversities. `simulate_curves` draws the map.
+    Return one row per seed: alpha, beta and ln gamma, fitted to each seed alone, and the excess KL
+    (nats) of account and baseline over the best mixtures for the large diversities.
+    `simulate_curves` draws the map.
     """
     simulated = simulate_curves(cells, truth.log_odds(cells), noise=noise, generator=generator)
     by_seed = []
@@ -140,7 +148,7 @@ def fit_simulated_map(
             mask = split_cells(seed_cells)["more urns"]
             values[f"KL more urns, {who}"] = float(excess[mask].mean())
         by_seed.append(values)
-    return {name: intervals.t_interval([values[name] for values in by_seed]) for name in by_seed[0]}
+    return pd.DataFrame(by_seed)
 
 
 def memorizer_weights(cells: pd.DataFrame, **accounts: Account | Baseline) -> pd.DataFrame:

@@ -27,11 +27,12 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 from scipy.interpolate import CubicSpline
+from torch import Tensor
 
 from lexurn.base import divergences, files
 from lexurn.base.errors import ParameterError
 from lexurn.base.seeding import generator
-from lexurn.base.shapes import LogProbs, Predictor, Tokens
+from lexurn.base.shapes import LogProbs, Pool, Predictor, Tokens
 from lexurn.chapters.strategies.account import STRATEGIES, complexity, losses
 from lexurn.generators.urns import Urns
 from lexurn.measures import mixtures
@@ -179,17 +180,12 @@ def run_cells(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(kind=settings.kind)
 
 
-def complexities(run: Run) -> dict[str, int]:
-    """Return K of each strategy for a run.
-
-    K is not cached with the cells, because it depends on the source code of the programs.
-    """
-    alphas = torch.tensor(run.task.prior.alphas, dtype=torch.float64)
-    return {
-        "k_u": complexity("uniform", torch.zeros(0, dtype=torch.float64)),
-        "k_g": complexity("generalizing", alphas),
-        "k_m": complexity(run.settings.memorizing, run.pool),
-    }
+def complexities(memorizers: Sequence[str], pools: Sequence[Pool], alphas: Tensor) -> pd.DataFrame:
+    """Return K of each strategy, k_u, k_g and k_m, one row per memorizer with its pool."""
+    nothing = torch.zeros(0, dtype=torch.float64)
+    k_m = [complexity(name, pool) for name, pool in zip(memorizers, pools, strict=True)]
+    k_u, k_g = complexity("uniform", nothing), complexity("generalizing", alphas)
+    return pd.DataFrame({"k_u": k_u, "k_g": k_g, "k_m": k_m})
 
 
 def build_map(
@@ -206,7 +202,10 @@ def build_map(
     """
     _require_same_settings(runs, varied)
     tables = cache.tables(runs, run_cells, name=f"strategies-{VERSION}", jobs=jobs, say=say)
-    complete = [table.assign(**complexities(run)) for run, table in zip(runs, tables, strict=True)]
+    memorizers, pools = [run.settings.memorizing for run in runs], [run.pool for run in runs]
+    alphas = torch.tensor(runs[0].task.prior.alphas, dtype=torch.float64)
+    bits = cache.table(complexities, memorizers, pools, alphas).to_dict("records")
+    complete = [table.assign(**row) for table, row in zip(tables, bits, strict=True)]
     return pd.concat(complete, ignore_index=True)
 
 

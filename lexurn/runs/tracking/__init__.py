@@ -100,7 +100,7 @@ class Files(Tracker):
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Return the rows of a `metrics.jsonl`, without a last line that a killed process cut off."""
-    lines = files.read(path).decode().splitlines()
+    lines = path.read_text().splitlines()
     return [json.loads(line) for line in lines if line.endswith("}")]
 
 
