@@ -8,6 +8,7 @@ one of these changed.
 
 import ast
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -164,10 +165,9 @@ def replace_folder(target: Path, new: Path) -> None:
 
 
 def _parameter_names(source: Path) -> set[str]:
-    import jupytext
-
-    cells = jupytext.read(source).cells
-    tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    cells = re.split(r"^# %%", source.read_text(), flags=re.MULTILINE)
+    parts = [cell.partition("\n") for cell in cells]
+    tagged = [code for header, _, code in parts if '"parameters"' in header]
     if not tagged or not tagged[0].startswith(resolver.INJECTED):
         raise errors.ParameterError(
             f"{source.name} has no parameters cell; add a code cell tagged parameters that starts "

@@ -13,12 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lexurn.base import files, paths
+from lexurn.base.errors import SiteError
 from lexurn.publish import pages, sphinx_extension
 from lexurn.publish.dependencies import Chapter, replace_folder, work_folder
-
-
-class SiteError(RuntimeError):
-    """The site cannot be rendered; the message says what is missing or where to read more."""
 
 
 def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None]) -> bool:
@@ -82,8 +79,6 @@ def require_tools() -> None:
 
 
 def _stage_pages(stage: Path, chapters: Sequence[Chapter], scale: str) -> None:
-    import jupytext
-
     shutil.rmtree(stage, ignore_errors=True)
     excluded = shutil.ignore_patterns(
         "*.py", "[0-9][0-9]_*.ipynb", "results", ".ipynb_checkpoints", "__pycache__"
