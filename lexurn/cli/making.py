@@ -55,6 +55,10 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     with files.lock(paths.build_folder(), activity="building"):
         files.remove_leftovers(paths.build_folder() / "executed")
         outdated = [chapter for chapter in selected if fresh or not chapter.is_current]
+        if outdated and not fresh:
+            from lexurn.publish import prose
+
+            outdated = [chapter for chapter in outdated if not prose.update(chapter)]
         expected = {chapter.name: chapter.expected_seconds(scale) for chapter in outdated}
         for name, seconds in expected.items():
             estimate = f"about {duration(seconds)}" if seconds else "not measured yet"

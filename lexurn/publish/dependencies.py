@@ -59,11 +59,15 @@ class Chapter:
     @property
     def is_current(self) -> bool:
         """Whether the last execution succeeded and would give the same result now."""
+        return hash_if_exists(self.source) == self.record.get("source") and self.has_valid_outputs
+
+    @property
+    def has_valid_outputs(self) -> bool:
+        """Whether the last execution succeeded, and nothing but the source has changed since."""
         record = self.record
         return (
             self._has_succeeded(record)
             and hash_if_exists(self.executed) == record["notebook"]
-            and hash_if_exists(self.source) == record["source"]
             and record["modules"].items() <= module_hashes().items()
             and record["used"] == _hashes_of_stored(record["used"])
         )
