@@ -1,10 +1,44 @@
-"""What executed notebooks show."""
+"""Execute notebooks by papermill, and read what executed notebooks show."""
 
+import multiprocessing
+import os
 import re
+from types import SimpleNamespace
 
 import nbformat
 
-from lexurn.publish import cards
+from lexurn.publish import cards, execution, notebook_process
+
+
+def papermill(*arguments, folder):
+    """Do what `papermill ARGUMENTS` does in a folder; return `returncode` and `stderr`.
+
+    Its process and its kernel are forked from a server that has imported what chapters import.
+    """
+    context = multiprocessing.get_context("forkserver" if notebook_process.CAN_FORK else "spawn")
+    context.set_forkserver_preload([*notebook_process.PACKAGES, *execution.FIGURE_PACKAGES])
+    log = os.path.join(os.environ["LEXURN_BUILD"], "papermill.log")
+    given = ["--no-progress-bar", *map(str, arguments)], folder, dict(os.environ), log
+    process = context.Process(target=run_papermill, args=given)
+    process.start()
+    process.join(600)
+    with open(log) as file:
+        return SimpleNamespace(returncode=process.exitcode, stderr=file.read())
+
+
+def run_papermill(arguments, folder, environment, log):
+    notebook_process.redirect_output(log)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    kernel = notebook_process.start_kernel()
+    from papermill.cli import papermill
+
+    try:
+        papermill(arguments, standalone_mode=False)
+    finally:
+        if kernel:
+            kernel.kill()
 
 
 def outputs_of(path):

@@ -54,37 +54,48 @@ def start(
 def main(job: dict[str, Any], connection: Connection, log: Path) -> None:
     """Execute a notebook, and report on the connection."""
     os.setsid()  # keeps Ctrl-C from it
-    with log.open("wb") as file:
-        for output in (1, 2):
-            os.dup2(file.fileno(), output)
+    redirect_output(log)
     os.environ.clear()
     os.environ.update(job["environment"])
-    kernel = None
-    if CAN_FORK:
-        kernel = ForkedKernel()
-        kernel.start()
+    kernel = start_kernel()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=_end_with_connection, args=[connection], daemon=True).start()
     try:
-        connection.send({"error": execute(job, connection, kernel)})
+        connection.send({"error": execute(job, connection)})
     finally:
         if kernel:
             kernel.kill()
 
 
-def execute(job: dict[str, Any], connection: Connection, kernel: "ForkedKernel | None") -> str:
+def redirect_output(log: str | Path) -> None:
+    """Let this process, and processes that it starts, write their output into a file."""
+    with open(log, "wb") as file:
+        for output in (1, 2):
+            os.dup2(file.fileno(), output)
+
+
+def start_kernel() -> "ForkedKernel | None":
+    """Fork the next kernel that this process launches; None where it cannot be forked."""
+    if not CAN_FORK:
+        return None
+    kernel = ForkedKernel()
+    kernel.start()
+    from jupyter_client.provisioning import local_provisioner
+
+    local_provisioner.launch_kernel = kernel.launch
+    return kernel
+
+
+def execute(job: dict[str, Any], connection: Connection) -> str:
     """Execute a notebook by papermill; return one line about what failed, or an empty text."""
     import papermill
     from jupyter_client.channels import AsyncZMQSocketChannel
-    from jupyter_client.provisioning import local_provisioner
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     def report(cell: Any, cell_index: int) -> None:
         connection.send({"cell": cell_index + 1, "text": _first_line(cell.source)})
 
     AsyncZMQSocketChannel.get_msg = poll_in_slices(AsyncZMQSocketChannel.get_msg)
-    if kernel:
-        local_provisioner.launch_kernel = kernel.launch
     try:
         papermill.execute_notebook(
             job["source"],

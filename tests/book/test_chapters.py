@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import jupytext
+import notebooks
 import pytest
 import torch
 import yaml
@@ -78,16 +79,7 @@ MISSING = "cuda" if not torch.cuda.is_available() else "mps"
 
 
 def papermill(out, *arguments, chapter="02_train"):
-    command = [
-        sys.executable,
-        "-m",
-        "papermill",
-        "--no-progress-bar",
-        f"book/{chapter}.ipynb",
-        str(out),
-        *arguments,
-    ]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    return notebooks.papermill(f"book/{chapter}.ipynb", out, *arguments, folder=ROOT)
 
 
 @pytest.mark.book
