@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import re
+import sys
 from types import SimpleNamespace
 
 import nbformat
@@ -10,15 +11,19 @@ import nbformat
 from lexurn.publish import cards, execution, notebook_process
 
 
-def papermill(*arguments, folder):
+def papermill(*arguments, folder, packages=(), **environment):
     """Do what `papermill ARGUMENTS` does in a folder; return `returncode` and `stderr`.
 
-    Its process and its kernel are forked from a server that has imported what chapters import.
+    `packages` are folders in which packages are looked for first. Papermill's process and its
+    kernel are forked from a server that has imported what chapters import.
     """
     context = multiprocessing.get_context("forkserver" if notebook_process.CAN_FORK else "spawn")
     context.set_forkserver_preload([*notebook_process.PACKAGES, *execution.FIGURE_PACKAGES])
-    log = os.path.join(os.environ["LEXURN_BUILD"], "papermill.log")
-    given = ["--no-progress-bar", *map(str, arguments)], folder, dict(os.environ), log
+    environment = os.environ | environment
+    if packages := [str(package) for package in packages]:
+        environment["PYTHONPATH"] = os.pathsep.join(packages)
+    log = os.path.join(environment["LEXURN_BUILD"], "papermill.log")
+    given = ["--no-progress-bar", *map(str, arguments)], folder, packages, environment, log
     process = context.Process(target=run_papermill, args=given)
     process.start()
     process.join(600)
@@ -26,11 +31,12 @@ def papermill(*arguments, folder):
         return SimpleNamespace(returncode=process.exitcode, stderr=file.read())
 
 
-def run_papermill(arguments, folder, environment, log):
+def run_papermill(arguments, folder, packages, environment, log):
     notebook_process.redirect_output(log)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
+    sys.path[:0] = packages
     kernel = notebook_process.start_kernel()
     from papermill.cli import papermill
 
