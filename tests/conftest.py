@@ -12,12 +12,14 @@ machine, resumed trainings, what is stored and read back.
 
 import os
 import shutil
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
 from hypothesis import settings
 
-from lexurn.base import paths, session
+from lexurn.base import files, paths, session
 from lexurn.base.threads import set_threads
 
 set_threads(1)
@@ -62,6 +64,29 @@ def shared_folder(tmp_path_factory, worker_id):
     """A folder of this session that all its processes share."""
     own = tmp_path_factory.getbasetemp()
     return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def site(shared_folder):
+    """The folder of the whole book's site, executed at the smoke scale once for all processes.
+
+    The executed notebooks are in its `_sources`.
+    """
+    folder = shared_folder / "site"
+    with files.lock(folder, activity="building"):
+        if not (folder / "is_built").exists():
+            own = {"LEXURN_BUILD": str(folder), "LEXURN_RUNS": str(folder / "runs")}
+            params = str(paths.root() / "params" / "smoke.yaml")
+            command = [sys.executable, "-m", "lexurn", "book", "--params", params]
+            options = {"env": os.environ | own, "cwd": paths.LIBRARY.parent}
+            for arguments in (["--jobs", "2"], []):  # two, because the other workers wait
+                done = subprocess.run(
+                    command + arguments, capture_output=True, text=True, **options
+                )
+                assert done.returncode == 0, done.stdout + done.stderr
+            assert done.stdout == "every chapter is up to date\nthe site is up to date\n"
+            (folder / "is_built").touch()
+    return folder / "_build" / "html"
 
 
 @pytest.fixture

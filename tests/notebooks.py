@@ -1,10 +1,50 @@
-"""What executed notebooks show."""
+"""Execute notebooks by papermill, and read what executed notebooks show."""
 
+import multiprocessing
+import os
 import re
+import sys
+from types import SimpleNamespace
 
 import nbformat
 
-from lexurn.publish import cards
+from lexurn.publish import cards, execution, notebook_process
+
+
+def papermill(*arguments, folder, packages=(), **environment):
+    """Do what `papermill ARGUMENTS` does in a folder; return `returncode` and `stderr`.
+
+    `packages` are folders in which packages are looked for first. Papermill's process and its
+    kernel are forked from a server that has imported what chapters import.
+    """
+    context = multiprocessing.get_context("forkserver" if notebook_process.CAN_FORK else "spawn")
+    context.set_forkserver_preload([*notebook_process.PACKAGES, *execution.FIGURE_PACKAGES])
+    environment = os.environ | environment
+    if packages := [str(package) for package in packages]:
+        environment["PYTHONPATH"] = os.pathsep.join(packages)
+    log = os.path.join(environment["LEXURN_BUILD"], "papermill.log")
+    given = ["--no-progress-bar", *map(str, arguments)], folder, packages, environment, log
+    process = context.Process(target=run_papermill, args=given)
+    process.start()
+    process.join(600)
+    with open(log) as file:
+        return SimpleNamespace(returncode=process.exitcode, stderr=file.read())
+
+
+def run_papermill(arguments, folder, packages, environment, log):
+    notebook_process.redirect_output(log)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.path[:0] = packages
+    kernel = notebook_process.start_kernel()
+    from papermill.cli import papermill
+
+    try:
+        papermill(arguments, standalone_mode=False)
+    finally:
+        if kernel:
+            kernel.kill()
 
 
 def outputs_of(path):

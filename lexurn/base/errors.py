@@ -22,6 +22,10 @@ class ClusterError(RuntimeError):
     """A cluster does not answer, or its workers cannot train."""
 
 
+class SiteError(RuntimeError):
+    """The site cannot be rendered; the message says what is missing or where to read more."""
+
+
 def suggestion(name: object, known: Iterable[str]) -> str:
     """Return `did you mean X? ` if a known name X is similar to `name`, else the empty string."""
     similar = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.4)

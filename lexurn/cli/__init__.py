@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from lexurn.base.errors import ClusterError, ParameterError
+from lexurn.base.errors import ClusterError, ParameterError, SiteError
 from lexurn.base.version import __version__
 from lexurn.cli.grids import sweep
 from lexurn.cli.making import book, freeze, new, redraw
@@ -25,8 +25,6 @@ class Commands(click.Group):
     """Commands that turn errors with a known remedy into one line without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from lexurn.publish.site import SiteError
-
         try:
             return super().invoke(ctx)
         except BrokenPipeError:

@@ -24,8 +24,8 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     """
     from lexurn import runs
     from lexurn.base import paths
+    from lexurn.base.durations import duration
     from lexurn.runs import fit, sweeps, workers
-    from lexurn.runs.tracking import duration
 
     grid = sweeps.read(file, max_points=max_points)
     n_points = len(grid.points)

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -42,10 +43,8 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     it uses has changed. If a chapter fails, its page says so, the others are rendered, and the exit
     code is 1. The exit code is also 1 if a number contradicts params/claims.yaml.
     """
-    import asyncio
-
-    from lexurn.publish import claims, dependencies, execution, site
-    from lexurn.runs.tracking import duration
+    from lexurn.base.durations import duration
+    from lexurn.publish import claims, dependencies, site
 
     scale = params.stem if params else "defaults"
     if fresh:
@@ -56,15 +55,19 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     with files.lock(paths.build_folder(), activity="building"):
         files.remove_leftovers(paths.build_folder() / "executed")
         outdated = [chapter for chapter in selected if fresh or not chapter.is_current]
+        if outdated and not fresh:
+            from lexurn.publish import prose
+
+            outdated = [chapter for chapter in outdated if not prose.update(chapter)]
         expected = {chapter.name: chapter.expected_seconds(scale) for chapter in outdated}
         for name, seconds in expected.items():
             estimate = f"about {duration(seconds)}" if seconds else "not measured yet"
             click.echo(f"to execute: {name}, {estimate}")
         if not outdated:
             click.echo("every chapter is up to date")
-        progress = execution.Progress(expected, say, every=1.0 if sys.stderr.isatty() else 60.0)
         try:
-            asyncio.run(execution.execute_all(outdated, progress, jobs=jobs, timeout=timeout))
+            if outdated:
+                _execute(outdated, expected, jobs=jobs, timeout=timeout)
             is_rendered = site.render(chapters, scale=scale, say=click.echo)
         except KeyboardInterrupt:
             say("stopped; finished chapters are stored, the same command continues", True)
@@ -80,6 +83,15 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
         say(message, True)
     if contradictions or any(chapter.record["failed"] for chapter in selected):
         raise SystemExit(1)
+
+
+def _execute(chapters: list[Any], expected: dict[str, float | None], **options: int) -> None:
+    import asyncio
+
+    from lexurn.publish import execution
+
+    progress = execution.Progress(expected, say, every=1.0 if sys.stderr.isatty() else 60.0)
+    asyncio.run(execution.execute_all(chapters, progress, **options))
 
 
 @click.command()

@@ -8,6 +8,7 @@ one of these changed.
 
 import ast
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -58,11 +59,15 @@ class Chapter:
     @property
     def is_current(self) -> bool:
         """Whether the last execution succeeded and would give the same result now."""
+        return hash_if_exists(self.source) == self.record.get("source") and self.has_valid_outputs
+
+    @property
+    def has_valid_outputs(self) -> bool:
+        """Whether the last execution succeeded, and nothing but the source has changed since."""
         record = self.record
         return (
             self._has_succeeded(record)
             and hash_if_exists(self.executed) == record["notebook"]
-            and hash_if_exists(self.source) == record["source"]
             and record["modules"].items() <= module_hashes().items()
             and record["used"] == _hashes_of_stored(record["used"])
         )
@@ -175,10 +180,9 @@ def replace_folder(target: Path, new: Path) -> None:
 
 
 def _parameter_names(source: Path) -> set[str]:
-    import jupytext
-
-    cells = jupytext.read(source).cells
-    tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    cells = re.split(r"^# %%", source.read_text(), flags=re.MULTILINE)
+    parts = [cell.partition("\n") for cell in cells]
+    tagged = [code for header, _, code in parts if '"parameters"' in header]
     if not tagged or not tagged[0].startswith(resolver.INJECTED):
         raise errors.ParameterError(
             f"{source.name} has no parameters cell; add a code cell tagged parameters that starts "

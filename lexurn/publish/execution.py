@@ -8,9 +8,9 @@ are in the store.
 import asyncio
 import json
 import shutil
-import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ import jupytext
 import nbformat
 
 from lexurn.base import files, paths
-from lexurn.publish import cards
+from lexurn.base.durations import duration
+from lexurn.publish import cards, notebook_process
 from lexurn.publish.dependencies import (
     RECORD_CELL,
     Chapter,
@@ -26,7 +27,6 @@ from lexurn.publish.dependencies import (
     module_hashes,
     work_folder,
 )
-from lexurn.runs.tracking import duration
 
 FAILURE_BANNER = """
 ````{{error}}
@@ -37,6 +37,8 @@ FAILURE_BANNER = """
 ````
 """
 
+# What chapters that draw figures import. The server of several such chapters imports it once.
+FIGURE_PACKAGES = ("torch", "pandas", "matplotlib.pyplot", "scipy.stats", "seaborn", "ipywidgets")
 RECORD_TAG = "lexurn-record"  # of the cell that records what a chapter depended on
 ERROR_TAG = "papermill-error-cell-tag"
 EMPTY_RECORD = {
@@ -100,11 +102,13 @@ async def execute_all(
     """
     n_parallel = max(min(jobs, len(chapters)), 1)
     semaphore = asyncio.Semaphore(n_parallel)
+    n_drawing = sum("figure(" in chapter.source.read_text() for chapter in chapters)
+    packages = FIGURE_PACKAGES if n_drawing > 1 else ()
 
     async def execute_one(chapter: Chapter) -> None:
         async with semaphore:
             threads = max(int(chapter.parameters.get("threads", 1)) // n_parallel, 1)
-            record = await execute(chapter, progress, threads=threads, timeout=timeout)
+            record = await execute(chapter, progress, packages, threads=threads, timeout=timeout)
             seconds = duration(record["seconds"])
             progress.end(chapter.name, f"{record['failed'] or 'done'} ({seconds})")
 
@@ -116,7 +120,12 @@ async def execute_all(
 
 
 async def execute(
-    chapter: Chapter, progress: Progress, *, threads: int, timeout: int
+    chapter: Chapter,
+    progress: Progress,
+    packages: Sequence[str] = (),
+    *,
+    threads: int,
+    timeout: int,
 ) -> dict[str, Any]:
     """Execute a chapter with so many threads, put notebook and record in place, return the record.
 
@@ -148,7 +157,7 @@ async def execute(
             "timeout": timeout,
         }
         failed = await _run(
-            job, folder / "log", lambda *cell: progress.start_cell(chapter.name, *cell), n_cells
+            job, folder / "log", packages, partial(progress.start_cell, chapter.name), n_cells
         )
         try:
             result = nbformat.read(folder / "result.ipynb", 4)
@@ -191,46 +200,38 @@ def _clean(notebook: Any, name: str, failed: str) -> None:
 
 
 async def _run(
-    job: dict[str, Any], log: Path, start_cell: Callable[[int, int], None], n_cells: int
+    job: dict[str, Any],
+    log: Path,
+    packages: Sequence[str],
+    start_cell: Callable[[int, int], None],
+    n_cells: int,
 ) -> str:
     """Execute a notebook in a process of its own; return what failed and where, or nothing.
 
     `n_cells` is the number of the notebook's cells without the one that records.
     """
-    message = {}
     place = ""
-    with files.store_errors(log), log.open("wb") as file:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "lexurn.publish.notebook_process"),
-            cwd=paths.LIBRARY.parent,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=file,
-            start_new_session=True,  # keeps Ctrl-C from it: it ends with its input
-            limit=2**20,
-        )
+    with files.store_errors(log):
+        log.touch()
+    process, connection = notebook_process.start(job, log, packages=packages)
     try:
-        process.stdin.write(f"{json.dumps(job)}\n".encode())
-        async for line in process.stdout:
-            message = json.loads(line)
-            if number := message.get("cell"):
-                start_cell(number, n_cells)
-                place = (
-                    f"cell {number} of {n_cells}, `{message['text']}`: "
-                    if number <= n_cells
-                    else "writing the record: "
-                )
-        await process.wait()
-    finally:
-        process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), 8)
-        except TimeoutError:
-            process.kill()
-    error = message.get("error")
-    if error is None and process.returncode < 0:
-        error = f"the process was killed (signal {-process.returncode}); out of memory?"
-    elif error is None:
+        while (message := await asyncio.to_thread(connection.recv)).keys() != {"error"}:
+            number = message["cell"]
+            start_cell(number, n_cells)
+            place = (
+                f"cell {number} of {n_cells}, `{message['text']}`: "
+                if number <= n_cells
+                else "writing the record: "
+            )
+        error = message["error"]
+    except EOFError:
+        await asyncio.to_thread(process.join)
         last_line = log.read_text(errors="replace").strip().rpartition("\n")[2].strip()
         error = last_line or "the process ended"
+        if process.exitcode < 0:
+            error = f"the process was killed (signal {-process.exitcode}); out of memory?"
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.join, 8)
+        process.kill()
     return place + error if error else ""

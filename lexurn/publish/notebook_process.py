@@ -1,45 +1,99 @@
 """A process that executes one notebook, and ends with the process that started it.
 
-    python -m lexurn.publish.notebook_process
+`start` returns the process and a connection. The connection yields a mapping for each cell, with
+its number `cell` and its first line `text`, and at the end one with `error` ("" for none). When the
+connection is closed, because the process that started this one was stopped or killed, this one
+shuts its kernel down and ends too.
 
-The first line of its input is a JSON object with `source`, `result`, `parameters`, `folder` (the
-working directory) and `timeout` (seconds for one cell). Its output has JSON lines: for each cell
-the number `cell` and the first line `text`; at the end, `error` ("" for none). When its input ends,
-because the process that started it was stopped or killed, it shuts its kernel down and ends too.
+On Linux, imports are paid once: processes are forked from a server (see `multiprocessing`) that has
+imported `packages` and nothing of lexurn, and each forks its kernel before it starts threads. The
+server itself imports and computes nothing else, because threads do not survive a fork.
 """
 
-import json
+import contextlib
+import multiprocessing
 import os
 import queue
 import signal
 import sys
 import threading
 import time
-from typing import Any, TextIO
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
 
 # Seconds for one look at a channel. A single long wait can miss a message and hang
 # (jupyter/nbclient issue 312).
 POLL_SECONDS = 0.25
 
+CAN_FORK = sys.platform == "linux"  # the numerical libraries of macOS do not survive a fork
+PACKAGES = ("papermill", "nbclient", "ipykernel.kernelapp", "ipykernel.zmqshell")
+"""What every notebook needs."""
 
-def main() -> None:
-    """Execute the notebook that standard input describes, and report on standard output."""
-    channel = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # everything else that is printed, also by the kernel, goes to stderr
-    job = json.loads(sys.stdin.readline())
+
+def start(
+    job: dict[str, Any], log: Path, *, packages: Sequence[str] = ()
+) -> tuple[BaseProcess, Connection]:
+    """Start to execute a notebook; what the process or its kernel prints is written to `log`.
+
+    `job` has `source`, `result`, `parameters`, `folder` (the working directory) and `timeout`
+    (seconds for one cell). `packages` are imported by the server when it starts.
+    """
+    context = multiprocessing.get_context("forkserver" if CAN_FORK else "spawn")
+    context.set_forkserver_preload([*PACKAGES, *packages])
+    connection, remote = context.Pipe()
+    arguments = (job | {"environment": dict(os.environ)}, remote, log)
+    process = context.Process(target=main, args=arguments)
+    process.start()
+    remote.close()
+    return process, connection
+
+
+def main(job: dict[str, Any], connection: Connection, log: Path) -> None:
+    """Execute a notebook, and report on the connection."""
+    os.setsid()  # keeps Ctrl-C from it
+    redirect_output(log)
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    kernel = start_kernel()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    threading.Thread(target=_end_with_input, daemon=True).start()
-    print(json.dumps({"error": execute(job, channel)}), file=channel)
+    threading.Thread(target=_end_with_connection, args=[connection], daemon=True).start()
+    try:
+        connection.send({"error": execute(job, connection)})
+    finally:
+        if kernel:
+            kernel.kill()
 
 
-def execute(job: dict[str, Any], channel: TextIO) -> str:
+def redirect_output(log: str | Path) -> None:
+    """Let this process, and processes that it starts, write their output into a file."""
+    with open(log, "wb") as file:
+        for output in (1, 2):
+            os.dup2(file.fileno(), output)
+
+
+def start_kernel() -> "ForkedKernel | None":
+    """Fork the next kernel that this process launches; None where it cannot be forked."""
+    if not CAN_FORK:
+        return None
+    kernel = ForkedKernel()
+    kernel.start()
+    from jupyter_client.provisioning import local_provisioner
+
+    local_provisioner.launch_kernel = kernel.launch
+    return kernel
+
+
+def execute(job: dict[str, Any], connection: Connection) -> str:
     """Execute a notebook by papermill; return one line about what failed, or an empty text."""
     import papermill
     from jupyter_client.channels import AsyncZMQSocketChannel
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     def report(cell: Any, cell_index: int) -> None:
-        print(json.dumps({"cell": cell_index + 1, "text": _first_line(cell.source)}), file=channel)
+        connection.send({"cell": cell_index + 1, "text": _first_line(cell.source)})
 
     AsyncZMQSocketChannel.get_msg = poll_in_slices(AsyncZMQSocketChannel.get_msg)
     try:
@@ -69,6 +123,45 @@ def execute(job: dict[str, Any], channel: TextIO) -> str:
     return ""
 
 
+class ForkedKernel(multiprocessing.get_context("fork").Process):
+    """A kernel that waits until it is launched; it stands for the `Popen` of an ordinary kernel."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self) -> None:
+        self.remote, self.connection = multiprocessing.Pipe(duplex=False)
+        super().__init__()
+
+    def launch(self, command: list[str], *, env: dict[str, str], **_: Any) -> Any:
+        """Take the place of `jupyter_client.launch_kernel`."""
+        arguments = command[command.index("ipykernel_launcher") + 1 :]
+        self.connection.send((arguments, env, os.getcwd()))
+        return self
+
+    def poll(self) -> int | None:
+        return self.exitcode
+
+    def wait(self) -> int | None:
+        return self.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def run(self) -> None:
+        """Wait for the launch, forget the modules of lexurn, and be a kernel."""
+        os.setpgid(0, 0)  # a signal to the kernel is sent to its group
+        self.connection.close()
+        arguments, environment, folder = self.remote.recv()
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(folder)
+        for name in [name for name in sys.modules if name.partition(".")[0] == "lexurn"]:
+            del sys.modules[name]
+        from ipykernel.kernelapp import IPKernelApp
+
+        IPKernelApp.launch_instance(argv=arguments)
+
+
 def poll_in_slices(get_msg: Any) -> Any:
     """Return a channel's `get_msg` that waits in short slices instead of once."""
 
@@ -85,8 +178,9 @@ def poll_in_slices(get_msg: Any) -> Any:
     return patient_get_msg
 
 
-def _end_with_input() -> None:
-    sys.stdin.read()
+def _end_with_connection(connection: Connection) -> None:
+    with contextlib.suppress(EOFError, OSError):
+        connection.recv()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(5)
     os._exit(1)
@@ -96,7 +190,3 @@ def _first_line(text: str) -> str:
     """Return the first line that is not empty, with at most 200 characters."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return line if len(line) <= 200 else f"{line[:198]} …"
-
-
-if __name__ == "__main__":
-    main()

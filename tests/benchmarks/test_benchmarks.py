@@ -1,12 +1,18 @@
 """The benchmarks still run: their smallest forms, without looking at a clock."""
 
 import importlib.util
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import torch
+from chapter_sources import BODIES, HEADER
 from click.testing import CliRunner
 
+from lexurn.base import paths
 from lexurn.base.seeding import generator
 from lexurn.generators.urns import Urns
 from lexurn.predictors import Memorizing
@@ -100,6 +106,31 @@ def test_times_and_ratios_of_recipes_are_those_of_the_curves(capsys):
     as_it_came, at_best = capsys.readouterr().out.strip().split("\n\n")
     assert as_it_came.splitlines()[-1].split() == ["new", "40.0", "100.0", "NaN", "NaN"]
     assert at_best.splitlines()[-1].split() == ["new", "40.0", "30.0", "NaN", "NaN"]
+
+
+@pytest.mark.book
+def test_the_benchmark_of_the_book_runs(tmp_path):
+    real = paths.root()
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(real / "lexurn", tmp_path / "lexurn", ignore=ignored)
+    shutil.copytree(real / "book" / "assets", tmp_path / "book" / "assets")
+    for name in ("_config.yml", "book/references.bib"):
+        shutil.copy(real / name, tmp_path / name)
+    (tmp_path / "book" / "02_other.py").write_text(HEADER + BODIES["02_other"])
+    (tmp_path / "book" / "index.md").write_text("# The book\n")
+    (tmp_path / "book" / "_toc.yml").write_text(
+        "format: jb-book\nroot: index\nchapters:\n  - file: 02_other\n"
+        "  - file: execution\n  - file: claims\n"
+    )
+    script = str(Path(__file__).with_name("book.py"))
+    command = [sys.executable, script, "--root", str(tmp_path), "--repeats", "1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    head, *lines = done.stdout.splitlines()
+    table = {line[:22].strip(): [float(number) for number in line[22:].split()] for line in lines}
+    assert list(table) == ["edition", "nothing to do", "a sentence", "a sentence, all pages"]
+    edition, nothing, sentence, _ = table.values()
+    assert nothing[1] < sentence[1] < edition[1] and edition[2] == 1
 
 
 def test_tests_run_under_the_kernels_of_a_setting_and_settings_without_instructions_are_left_out(

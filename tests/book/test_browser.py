@@ -13,10 +13,8 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from click.testing import CliRunner
 from notebooks import count_pictures, outputs_of
 
-from lexurn import cli
 from lexurn.base import files, paths
 from lexurn.publish import cards, claims
 
@@ -27,25 +25,7 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def site(shared_folder):
-    """The whole book, executed and rendered once for all processes of the session."""
-    folder = shared_folder / "site"
-    with pytest.MonkeyPatch.context() as patch, files.lock(folder, activity="building"):
-        if not (folder / "is_built").exists():
-            patch.setenv("LEXURN_BUILD", str(folder))
-            patch.setenv("LEXURN_RUNS", str(folder / "runs"))
-            params = paths.root() / "params" / "smoke.yaml"
-            command = ["book", "--params", str(params), "--jobs", "2"]  # others wait for it
-            done = CliRunner().invoke(cli.main, command)
-            assert done.exit_code == 0, done.output
-            again = CliRunner().invoke(cli.main, ["book", "--params", str(params)])
-            assert again.stdout == "every chapter is up to date\nthe site is up to date\n"
-            (folder / "is_built").touch()
-    return folder / "_build" / "html"
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(site):
     from playwright.sync_api import sync_playwright
 

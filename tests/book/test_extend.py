@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from notebooks import papermill
 
 from lexurn.base import paths
 
@@ -43,13 +44,12 @@ def blocks(kind):
     return dict(found)
 
 
-def execute_chapter(repository, build, **environment):
-    """Execute 02_train with everything new at once, and return what it printed."""
-    command = [sys.executable, "-m", "papermill", "book/02_train.ipynb", str(build / "out.ipynb")]
+def execute_chapter(repository, build, *packages):
+    """Execute 02_train with everything new at once, and look for its figures."""
+    arguments = ["book/02_train.ipynb", build / "out.ipynb"]
     for name, value in PARAMETERS.items():
-        command += ["-p", name, str(value)]
-    environment = os.environ | {"LEXURN_BUILD": str(build), **environment}
-    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True)
+        arguments += ["-p", name, value]
+    done = papermill(*arguments, folder=repository, packages=packages)
     assert done.returncode == 0, done.stderr[-3000:]
     drawn = {path.stem for path in (build / "_build/figures/02_train").glob("*.png")}
     assert drawn >= FIGURES
@@ -86,7 +86,7 @@ def test_recipes_work_inside_the_repository(tmp_path):
     vocabulary = clone / "lexurn/settings/vocabulary.py"
     text = vocabulary.read_text().replace("import Real, Section", "import Real, Section, Whole")
     vocabulary.write_text(text)
-    execute_chapter(clone, tmp_path, PYTHONPATH=str(clone), LEXURN_RUNS=str(tmp_path / "inside"))
+    execute_chapter(clone, tmp_path, clone)
 
 
 @pytest.mark.book
@@ -106,8 +106,7 @@ def test_recipes_work_from_a_package_beside_the_repository(tmp_path):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lexurn-more\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[lexurn]\nmore = lexurn_more\n")
-    path = os.pathsep.join([str(packages), str(ROOT)])
-    execute_chapter(ROOT, tmp_path, PYTHONPATH=path, LEXURN_RUNS=str(tmp_path / "outside"))
+    execute_chapter(ROOT, tmp_path, packages, ROOT)
 
 
 def test_what_cannot_be_registered_is_refused():

@@ -3,7 +3,6 @@
 import ast
 import contextlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from jupytext.cli import jupytext as jupytext_command
+from notebooks import papermill
 
 from lexurn import cli, parameters
 from lexurn.base import files, paths
@@ -318,15 +318,9 @@ def test_a_new_chapter_runs_at_its_smoke_parameters_and_shows_a_figure_and_a_com
     root, tmp_path
 ):
     new("coins")
-    out, environment = tmp_path / "out.ipynb", os.environ | {"PYTHONPATH": str(root)}
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "book/04_coins.ipynb", out]
-    done = subprocess.run(
-        [*command, "-f", "params/smoke.yaml"],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    out = tmp_path / "out.ipynb"
+    arguments = ("book/04_coins.ipynb", out, "-f", "params/smoke.yaml")
+    done = papermill(*arguments, folder=root, packages=[root])
     assert done.returncode == 0, done.stderr[-3000:]
     outputs = [
         output

@@ -104,10 +104,10 @@ def test_the_book_is_made_once_and_again_only_where_something_changed(root):
     assert chapter.is_current and set(chapter.record["modules"]) == {
         "lexurn",
         "lexurn.base",
-        "lexurn.base.divergences",
+        "lexurn.base.durations",
         "lexurn.base.version",
     }
-    assert "lexurn.base.divergences" not in dependencies.Chapter("01_good", {}).record["modules"]
+    assert "lexurn.base.durations" not in dependencies.Chapter("01_good", {}).record["modules"]
 
 
 @pytest.mark.book
@@ -115,7 +115,7 @@ def test_a_changed_module_or_run_makes_the_chapters_that_used_it_run_again(root,
     assert run().exit_code == 0
     path = root / "_build" / "executed" / "02_other.json"
     record = json.loads(path.read_text())
-    record["modules"]["lexurn.base.divergences"] = "of yesterday"
+    record["modules"]["lexurn.base.durations"] = "of yesterday"
     path.write_text(json.dumps(record))
     assert executed(run()) == ["02_other"]
     record = json.loads(path.read_text())
@@ -270,14 +270,90 @@ def test_a_record_of_another_version_is_none(root, unrendered):
     ) == ["02_other"]
 
 
+def pages_read():
+    """How many pages the last rendering has read, by its log."""
+    log = (paths.build_folder() / "jupyter-book.log").read_text()
+    return [int(n) + int(m) for n, m in re.findall(r"(\d+) added, (\d+) changed", log)]
+
+
 @pytest.mark.book
-def test_a_site_that_cannot_be_rendered_fails_and_says_where_to_read_on(root):
-    (root / "book" / "index.md").write_text("# The book\n\nSee [nothing](missing.md).\n")
-    result = run("--chapter", "other")
-    assert result.exit_code == 1 and "but jupyter-book warned: " in result.output
-    assert "missing.md" in result.output and "jupyter-book.log" in result.output
-    assert (root / "_build" / "html" / "02_other.html").exists()
-    assert run("--chapter", "other").exit_code == 1  # not taken for up to date
+def test_a_changed_sentence_is_rendered_without_execution_and_no_other_page_is_read(root):
+    assert run().exit_code == 0 and pages_read() == [5]
+    path = root / "book" / "02_other.py"
+    path.write_text(
+        path.read_text().replace("# # A chapter", "# # Another title\n#\n# A sentence.")
+    )
+    again = run()
+    assert again.exit_code == 0 and executed(again) == [] and "the site is at" in again.stdout
+    assert pages_read() == [1]
+    html = root / "_build" / "html"
+    page = (html / "02_other.html").read_text()
+    assert "A sentence." in page and ">other\n<" in page
+    assert "Another title" in (html / "01_good.html").read_text()  # among the book's contents
+    source = html / "_sources" / "02_other.ipynb"
+    assert "A sentence." in source.read_text() and source.stat().st_nlink == 2
+    assert run().stdout == "every chapter is up to date\nthe site is up to date\n"
+
+
+@pytest.mark.book
+def test_prose_is_taken_over_only_where_no_code_and_nothing_else_has_changed(root, unrendered):
+    params = root / "params.yaml"
+    params.write_text("seed: 3\n")
+    arguments = ("--params", str(params), "--chapter", "good")
+    assert run(*arguments).exit_code == 0
+    path = root / "book" / "01_good.py"
+    text = path.read_text()
+    notebook = root / "_build" / "executed" / "01_good.ipynb"
+
+    def execute_after(changed):
+        path.write_text(changed)
+        result = run(*arguments)
+        assert result.exit_code == 0, result.output
+        return executed(result)
+
+    prose = text.replace("# # A chapter", "# # New") + "\n# %% [markdown]\n# The end.\n"
+    assert execute_after(prose) == []
+    kinds = [cell.cell_type for cell in nbformat.read(notebook, 4).cells]
+    assert kinds == ["markdown", "code", "code", "code", "markdown"]  # papermill's cell is kept
+    assert "seed is 3" in notebook.read_text() and "The end." in notebook.read_text()
+    for changed in (
+        prose.replace("print(", "print(1, "),
+        prose + "\n# %%\n2\n",
+        prose.replace("\n# %%\nfrom", '\n# %% tags=["hide-input"]\nfrom'),
+        prose.replace("seed: int = 0  # help", "seed: int = 0  # Help"),
+    ):
+        assert changed != prose and execute_after(changed) == ["01_good"]
+    assert execute_after(prose) == ["01_good"]
+    record = json.loads(notebook.with_suffix(".json").read_text())
+    record["modules"]["lexurn.base.paths"] = "of yesterday"
+    notebook.with_suffix(".json").write_text(json.dumps(record))
+    assert execute_after(text) == ["01_good"]
+
+
+@pytest.mark.book
+def test_a_rendering_that_warns_or_is_stopped_warns_again_and_leaves_the_last_site(
+    root, monkeypatch
+):
+    assert run("--chapter", "other").exit_code == 0
+    html = root / "_build" / "html" / "index.html"
+    before = html.read_text()
+    index = root / "book" / "index.md"
+    index.write_text("# The book\n\nSee [nothing](missing.md).\n")
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.subprocess, "run", stop)
+        assert run("--chapter", "other").exit_code == 130 and html.read_text() == before
+    for _ in range(2):  # not taken for up to date, although the page was read before
+        result = run("--chapter", "other")
+        assert result.exit_code == 1 and "but jupyter-book warned: " in result.output
+        assert "missing.md" in result.output and "jupyter-book.log" in result.output
+        assert pages_read() == [5]
+    assert html.read_text() != before and (html.parent / "02_other.html").exists()
+    index.write_text("# The book\n")
+    assert run("--chapter", "other").exit_code == 0
 
 
 @pytest.mark.book

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TextIO, runtime_checkable
 import pandas as pd
 
 from lexurn.base import files
+from lexurn.base.durations import duration
 
 
 @runtime_checkable
@@ -167,12 +168,3 @@ def countdown(items: Iterable[Any], n: int) -> Iterator[tuple[str, str, Any]]:
     for number, item in enumerate(items, 1):
         left = clock.remaining(number) if number < n else "that was the last"
         yield f"{number} of {n}", left, item
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in words: `8 s`, `1 min 5 s` or `2 h 10 min`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes_of_hour = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes_of_hour} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
