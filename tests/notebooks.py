@@ -1,6 +1,5 @@
 """Execute notebooks by papermill, and read what executed notebooks show."""
 
-import multiprocessing
 import os
 import re
 import sys
@@ -17,14 +16,13 @@ def papermill(*arguments, folder, packages=(), **environment):
     `packages` are folders in which packages are looked for first. Papermill's process and its
     kernel are forked from a server that has imported what chapters import.
     """
-    context = multiprocessing.get_context("forkserver" if notebook_process.CAN_FORK else "spawn")
-    context.set_forkserver_preload([*notebook_process.PACKAGES, *execution.FIGURE_PACKAGES])
+    notebook_process.import_ahead(execution.FIGURE_PACKAGES)
     environment = os.environ | environment
     if packages := [str(package) for package in packages]:
         environment["PYTHONPATH"] = os.pathsep.join(packages)
     log = os.path.join(environment["LEXURN_BUILD"], "papermill.log")
     given = ["--no-progress-bar", *map(str, arguments)], folder, packages, environment, log
-    process = context.Process(target=run_papermill, args=given)
+    process = notebook_process.CONTEXT.Process(target=run_papermill, args=given)
     process.start()
     process.join(600)
     with open(log) as file:

@@ -5,9 +5,10 @@ its number `cell` and its first line `text`, and at the end one with `error` (""
 connection is closed, because the process that started this one was stopped or killed, this one
 shuts its kernel down and ends too.
 
-On Linux, imports are paid once: processes are forked from a server (see `multiprocessing`) that has
-imported `packages` and nothing of lexurn, and each forks its kernel before it starts threads. The
-server itself imports and computes nothing else, because threads do not survive a fork.
+On Linux, imports are paid once: the processes are forked from a server (see `multiprocessing`) that
+has imported packages (`import_ahead`), and each forks its kernel before it starts threads. The
+server computes nothing, because threads do not survive a fork. Kernels import lexurn themselves, so
+that they have its present source, and so that a chapter's modules are known.
 """
 
 import contextlib
@@ -29,23 +30,26 @@ from typing import Any
 POLL_SECONDS = 0.25
 
 CAN_FORK = sys.platform == "linux"  # the numerical libraries of macOS do not survive a fork
+CONTEXT = multiprocessing.get_context("forkserver" if CAN_FORK else "spawn")
 PACKAGES = ("papermill", "nbclient", "ipykernel.kernelapp", "ipykernel.zmqshell")
 """What every notebook needs."""
+INLINE = "module://matplotlib_inline.backend_inline"  # where kernels draw by default
 
 
-def start(
-    job: dict[str, Any], log: Path, *, packages: Sequence[str] = ()
-) -> tuple[BaseProcess, Connection]:
+def import_ahead(packages: Sequence[str]) -> None:
+    """Let the server import `packages`, besides what every notebook needs, when it starts."""
+    CONTEXT.set_forkserver_preload([*PACKAGES, *packages])
+
+
+def start(job: dict[str, Any], log: Path) -> tuple[BaseProcess, Connection]:
     """Start to execute a notebook; what the process or its kernel prints is written to `log`.
 
     `job` has `source`, `result`, `parameters`, `folder` (the working directory) and `timeout`
-    (seconds for one cell). `packages` are imported by the server when it starts.
+    (seconds for one cell).
     """
-    context = multiprocessing.get_context("forkserver" if CAN_FORK else "spawn")
-    context.set_forkserver_preload([*PACKAGES, *packages])
-    connection, remote = context.Pipe()
+    connection, remote = CONTEXT.Pipe()
     arguments = (job | {"environment": dict(os.environ)}, remote, log)
-    process = context.Process(target=main, args=arguments)
+    process = CONTEXT.Process(target=main, args=arguments)
     process.start()
     remote.close()
     return process, connection
@@ -157,6 +161,8 @@ class ForkedKernel(multiprocessing.get_context("fork").Process):
         os.chdir(folder)
         for name in [name for name in sys.modules if name.partition(".")[0] == "lexurn"]:
             del sys.modules[name]
+        if matplotlib := sys.modules.get("matplotlib"):  # it has read another environment
+            matplotlib.rcParams["backend"] = environment.get("MPLBACKEND", INLINE)
         from ipykernel.kernelapp import IPKernelApp
 
         IPKernelApp.launch_instance(argv=arguments)
