@@ -30,19 +30,12 @@ def papermill(*arguments, folder, packages=(), **environment):
 
 
 def run_papermill(arguments, folder, packages, environment, log):
-    notebook_process.redirect_output(log)
-    os.environ.clear()
-    os.environ.update(environment)
     os.chdir(folder)
     sys.path[:0] = packages
-    kernel = notebook_process.start_kernel()
-    from papermill.cli import papermill
+    with notebook_process.own_session(environment, log):
+        from papermill.cli import papermill
 
-    try:
         papermill(arguments, standalone_mode=False)
-    finally:
-        if kernel:
-            kernel.kill()
 
 
 def outputs_of(path):

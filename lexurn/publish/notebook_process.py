@@ -19,7 +19,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -57,37 +57,32 @@ def start(job: dict[str, Any], log: Path) -> tuple[BaseProcess, Connection]:
 
 def main(job: dict[str, Any], connection: Connection, log: Path) -> None:
     """Execute a notebook, and report on the connection."""
-    os.setsid()  # keeps Ctrl-C from it
-    redirect_output(log)
-    os.environ.clear()
-    os.environ.update(job["environment"])
-    kernel = start_kernel()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    threading.Thread(target=_end_with_connection, args=[connection], daemon=True).start()
-    try:
+    with own_session(job["environment"], log):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        threading.Thread(target=_end_with_connection, args=[connection], daemon=True).start()
         connection.send({"error": execute(job, connection)})
-    finally:
-        if kernel:
-            kernel.kill()
 
 
-def redirect_output(log: str | Path) -> None:
-    """Let this process, and processes that it starts, write their output into a file."""
-    with open(log, "wb") as file:
-        for output in (1, 2):
-            os.dup2(file.fileno(), output)
-
-
-def start_kernel() -> "ForkedKernel | None":
-    """Fork the next kernel that this process launches; None where it cannot be forked."""
+@contextlib.contextmanager
+def own_session(environment: dict[str, str], log: Path) -> Iterator[None]:
+    """Give this process an environment, a log, and a kernel to launch; Ctrl-C is kept from it."""
+    os.setsid()
+    for output in (1, 2):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), output)
+    os.environ.clear()
+    os.environ.update(environment)
     if not CAN_FORK:
-        return None
+        yield
+        return
     kernel = ForkedKernel()
     kernel.start()
     from jupyter_client.provisioning import local_provisioner
 
     local_provisioner.launch_kernel = kernel.launch
-    return kernel
+    try:
+        yield
+    finally:
+        kernel.kill()
 
 
 def execute(job: dict[str, Any], connection: Connection) -> str:
@@ -145,8 +140,7 @@ class ForkedKernel(multiprocessing.get_context("fork").Process):
     def poll(self) -> int | None:
         return self.exitcode
 
-    def wait(self) -> int | None:
-        return self.exitcode
+    wait = poll  # called when the kernel has ended
 
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
