@@ -1,6 +1,5 @@
 """Execute notebooks by papermill, and read what executed notebooks show."""
 
-import multiprocessing
 import os
 import re
 import sys
@@ -17,14 +16,13 @@ def papermill(*arguments, folder, packages=(), **environment):
     `packages` are folders in which packages are looked for first. Papermill's process and its
     kernel are forked from a server that has imported what chapters import.
     """
-    context = multiprocessing.get_context("forkserver" if notebook_process.CAN_FORK else "spawn")
-    context.set_forkserver_preload([*notebook_process.PACKAGES, *execution.FIGURE_PACKAGES])
+    notebook_process.import_ahead(execution.FIGURE_PACKAGES)
     environment = os.environ | environment
     if packages := [str(package) for package in packages]:
         environment["PYTHONPATH"] = os.pathsep.join(packages)
     log = os.path.join(environment["LEXURN_BUILD"], "papermill.log")
     given = ["--no-progress-bar", *map(str, arguments)], folder, packages, environment, log
-    process = context.Process(target=run_papermill, args=given)
+    process = notebook_process.CONTEXT.Process(target=run_papermill, args=given)
     process.start()
     process.join(600)
     with open(log) as file:
@@ -32,19 +30,12 @@ def papermill(*arguments, folder, packages=(), **environment):
 
 
 def run_papermill(arguments, folder, packages, environment, log):
-    notebook_process.redirect_output(log)
-    os.environ.clear()
-    os.environ.update(environment)
     os.chdir(folder)
     sys.path[:0] = packages
-    kernel = notebook_process.start_kernel()
-    from papermill.cli import papermill
+    with notebook_process.own_session(environment, log):
+        from papermill.cli import papermill
 
-    try:
         papermill(arguments, standalone_mode=False)
-    finally:
-        if kernel:
-            kernel.kill()
 
 
 def outputs_of(path):

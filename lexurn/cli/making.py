@@ -90,6 +90,7 @@ def _execute(chapters: list[Any], expected: dict[str, float | None], **options: 
 
     from lexurn.publish import execution
 
+    execution.import_ahead(chapters)
     progress = execution.Progress(expected, say, every=1.0 if sys.stderr.isatty() else 60.0)
     asyncio.run(execution.execute_all(chapters, progress, **options))
 

@@ -93,6 +93,12 @@ class Progress:
         return "; ".join(texts)
 
 
+def import_ahead(chapters: Sequence[Chapter]) -> None:
+    """Let what these chapters need be imported once, from the first `execute_all` on."""
+    n_drawing = sum("figure(" in chapter.source.read_text() for chapter in chapters)
+    notebook_process.import_ahead(FIGURE_PACKAGES if n_drawing > 1 else ())
+
+
 async def execute_all(
     chapters: Sequence[Chapter], progress: Progress, *, jobs: int, timeout: int
 ) -> None:
@@ -102,13 +108,11 @@ async def execute_all(
     """
     n_parallel = max(min(jobs, len(chapters)), 1)
     semaphore = asyncio.Semaphore(n_parallel)
-    n_drawing = sum("figure(" in chapter.source.read_text() for chapter in chapters)
-    packages = FIGURE_PACKAGES if n_drawing > 1 else ()
 
     async def execute_one(chapter: Chapter) -> None:
         async with semaphore:
             threads = max(int(chapter.parameters.get("threads", 1)) // n_parallel, 1)
-            record = await execute(chapter, progress, packages, threads=threads, timeout=timeout)
+            record = await execute(chapter, progress, threads=threads, timeout=timeout)
             seconds = duration(record["seconds"])
             progress.end(chapter.name, f"{record['failed'] or 'done'} ({seconds})")
 
@@ -120,12 +124,7 @@ async def execute_all(
 
 
 async def execute(
-    chapter: Chapter,
-    progress: Progress,
-    packages: Sequence[str] = (),
-    *,
-    threads: int,
-    timeout: int,
+    chapter: Chapter, progress: Progress, *, threads: int, timeout: int
 ) -> dict[str, Any]:
     """Execute a chapter with so many threads, put notebook and record in place, return the record.
 
@@ -157,7 +156,7 @@ async def execute(
             "timeout": timeout,
         }
         failed = await _run(
-            job, folder / "log", packages, partial(progress.start_cell, chapter.name), n_cells
+            job, folder / "log", partial(progress.start_cell, chapter.name), n_cells
         )
         try:
             result = nbformat.read(folder / "result.ipynb", 4)
@@ -202,7 +201,6 @@ def _clean(notebook: Any, name: str, failed: str) -> None:
 async def _run(
     job: dict[str, Any],
     log: Path,
-    packages: Sequence[str],
     start_cell: Callable[[int, int], None],
     n_cells: int,
 ) -> str:
@@ -213,7 +211,7 @@ async def _run(
     place = ""
     with files.store_errors(log):
         log.touch()
-    process, connection = notebook_process.start(job, log, packages=packages)
+    process, connection = notebook_process.start(job, log)
     try:
         while (message := await asyncio.to_thread(connection.recv)).keys() != {"error"}:
             number = message["cell"]

@@ -5,9 +5,10 @@ its number `cell` and its first line `text`, and at the end one with `error` (""
 connection is closed, because the process that started this one was stopped or killed, this one
 shuts its kernel down and ends too.
 
-On Linux, imports are paid once: processes are forked from a server (see `multiprocessing`) that has
-imported `packages` and nothing of lexurn, and each forks its kernel before it starts threads. The
-server itself imports and computes nothing else, because threads do not survive a fork.
+On Linux, imports are paid once: the processes are forked from a server (see `multiprocessing`) that
+has imported packages (`import_ahead`), and each forks its kernel before it starts threads. The
+server computes nothing, because threads do not survive a fork. Kernels import lexurn themselves, so
+that they have its present source, and so that a chapter's modules are known.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -29,23 +30,26 @@ from typing import Any
 POLL_SECONDS = 0.25
 
 CAN_FORK = sys.platform == "linux"  # the numerical libraries of macOS do not survive a fork
+CONTEXT = multiprocessing.get_context("forkserver" if CAN_FORK else "spawn")
 PACKAGES = ("papermill", "nbclient", "ipykernel.kernelapp", "ipykernel.zmqshell")
 """What every notebook needs."""
+INLINE = "module://matplotlib_inline.backend_inline"  # where kernels draw by default
 
 
-def start(
-    job: dict[str, Any], log: Path, *, packages: Sequence[str] = ()
-) -> tuple[BaseProcess, Connection]:
+def import_ahead(packages: Sequence[str]) -> None:
+    """Let the server import `packages`, besides what every notebook needs, when it starts."""
+    CONTEXT.set_forkserver_preload([*PACKAGES, *packages])
+
+
+def start(job: dict[str, Any], log: Path) -> tuple[BaseProcess, Connection]:
     """Start to execute a notebook; what the process or its kernel prints is written to `log`.
 
     `job` has `source`, `result`, `parameters`, `folder` (the working directory) and `timeout`
-    (seconds for one cell). `packages` are imported by the server when it starts.
+    (seconds for one cell).
     """
-    context = multiprocessing.get_context("forkserver" if CAN_FORK else "spawn")
-    context.set_forkserver_preload([*PACKAGES, *packages])
-    connection, remote = context.Pipe()
+    connection, remote = CONTEXT.Pipe()
     arguments = (job | {"environment": dict(os.environ)}, remote, log)
-    process = context.Process(target=main, args=arguments)
+    process = CONTEXT.Process(target=main, args=arguments)
     process.start()
     remote.close()
     return process, connection
@@ -53,37 +57,32 @@ def start(
 
 def main(job: dict[str, Any], connection: Connection, log: Path) -> None:
     """Execute a notebook, and report on the connection."""
-    os.setsid()  # keeps Ctrl-C from it
-    redirect_output(log)
-    os.environ.clear()
-    os.environ.update(job["environment"])
-    kernel = start_kernel()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    threading.Thread(target=_end_with_connection, args=[connection], daemon=True).start()
-    try:
+    with own_session(job["environment"], log):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        threading.Thread(target=_end_with_connection, args=[connection], daemon=True).start()
         connection.send({"error": execute(job, connection)})
-    finally:
-        if kernel:
-            kernel.kill()
 
 
-def redirect_output(log: str | Path) -> None:
-    """Let this process, and processes that it starts, write their output into a file."""
-    with open(log, "wb") as file:
-        for output in (1, 2):
-            os.dup2(file.fileno(), output)
-
-
-def start_kernel() -> "ForkedKernel | None":
-    """Fork the next kernel that this process launches; None where it cannot be forked."""
+@contextlib.contextmanager
+def own_session(environment: dict[str, str], log: Path) -> Iterator[None]:
+    """Give this process an environment, a log, and a kernel to launch; Ctrl-C is kept from it."""
+    os.setsid()
+    for output in (1, 2):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), output)
+    os.environ.clear()
+    os.environ.update(environment)
     if not CAN_FORK:
-        return None
+        yield
+        return
     kernel = ForkedKernel()
     kernel.start()
     from jupyter_client.provisioning import local_provisioner
 
     local_provisioner.launch_kernel = kernel.launch
-    return kernel
+    try:
+        yield
+    finally:
+        kernel.kill()
 
 
 def execute(job: dict[str, Any], connection: Connection) -> str:
@@ -141,8 +140,7 @@ class ForkedKernel(multiprocessing.get_context("fork").Process):
     def poll(self) -> int | None:
         return self.exitcode
 
-    def wait(self) -> int | None:
-        return self.exitcode
+    wait = poll  # called when the kernel has ended
 
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
@@ -157,6 +155,8 @@ class ForkedKernel(multiprocessing.get_context("fork").Process):
         os.chdir(folder)
         for name in [name for name in sys.modules if name.partition(".")[0] == "lexurn"]:
             del sys.modules[name]
+        if matplotlib := sys.modules.get("matplotlib"):  # it has read another environment
+            matplotlib.rcParams["backend"] = environment.get("MPLBACKEND", INLINE)
         from ipykernel.kernelapp import IPKernelApp
 
         IPKernelApp.launch_instance(argv=arguments)

@@ -1,6 +1,7 @@
 """Take over a chapter's new prose without executing the chapter again."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import jupytext
@@ -8,6 +9,8 @@ import nbformat
 
 from lexurn.base import files
 from lexurn.publish.dependencies import Chapter, hash_if_exists
+
+INJECTED = "injected-parameters"  # papermill's tag of the cell that it adds
 
 
 def update(chapter: Chapter) -> bool:
@@ -22,19 +25,14 @@ def update(chapter: Chapter) -> bool:
     source_hash = hash_if_exists(chapter.source)
     executed = nbformat.read(chapter.executed, 4)
     source = jupytext.read(chapter.source)
-    if _code(source) != _code(executed):
+    if _code(source) != _code(executed) or not source.cells[0].source.startswith("# "):
         return False
-    outputs = iter([cell for cell in executed.cells if cell.cell_type == "code"])
-    cells = []
-    for cell in source.cells:
-        if cell.cell_type != "code":
-            cells.append(cell)
-            continue
-        cells.append(next(outputs))
-        if chapter.parameters and "parameters" in cell.metadata.get("tags", []):
-            cells.append(next(outputs))  # papermill's cell
-    if not cells[0].source.startswith("# "):
-        cells.insert(0, nbformat.v4.new_markdown_cell(f"# {chapter.name}"))
+    executed_cells = [cell for cell in executed.cells if cell.cell_type == "code"]
+    own_cells = iter([cell for cell in executed_cells if INJECTED not in _tags(cell)])
+    cells = [next(own_cells) if cell.cell_type == "code" else cell for cell in source.cells]
+    for previous, cell in pairwise(executed_cells):
+        if INJECTED in _tags(cell):
+            cells.insert(cells.index(previous) + 1, cell)
     executed.cells = cells
     files.write(chapter.executed, nbformat.writes(executed))
     record |= {"source": source_hash, "notebook": hash_if_exists(chapter.executed)}
@@ -44,9 +42,10 @@ def update(chapter: Chapter) -> bool:
 
 def _code(notebook: Any) -> list[Any]:
     """Return the kernel's name, and source and tags of every code cell but papermill's."""
-    cells = [
-        (cell.source, cell.metadata.get("tags", []))
-        for cell in notebook.cells
-        if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.get("tags", [])
-    ]
-    return [notebook.metadata.kernelspec.name, *cells]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    own = [(cell.source, _tags(cell)) for cell in cells if INJECTED not in _tags(cell)]
+    return [notebook.metadata.kernelspec.name, *own]
+
+
+def _tags(cell: Any) -> list[str]:
+    return cell.metadata.get("tags", [])

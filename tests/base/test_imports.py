@@ -91,7 +91,8 @@ def test_the_library_is_found_from_above_its_clone(tmp_path):
         ("import lexurn.cli", "torch numpy pandas pydantic"),
         ("from lexurn.runs import get", "wandb papermill matplotlib IPython"),
         ("import lexurn.runs.store", "torch pandas"),
-        ("from lexurn.publish import execution, site", "torch scipy matplotlib IPython"),
+        ("from lexurn.publish import execution", "torch pandas scipy matplotlib IPython papermill"),
+        ("from lexurn.publish import claims, dependencies, site", "torch numpy pandas jupytext"),
     ],
 )
 def test_imports_are_light(statement, absent):

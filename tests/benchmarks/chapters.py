@@ -29,6 +29,7 @@ def measure(scale: str) -> dict[str, float]:
             lambda text, last: print(f"{scale}, {text}") if last else None,
             every=60.0,
         )
+        execution.import_ahead(wanted)
         asyncio.run(execution.execute_all(wanted, progress, jobs=1, timeout=7200))
         failed = [chapter.name for chapter in wanted if chapter.record["failed"]]
         assert not failed, failed

@@ -274,6 +274,47 @@ def test_a_build_that_cannot_be_written_or_rendered_is_refused_before_any_work(r
     assert not (root / "_build").exists()
 
 
+FORKED = """
+import sys
+from pathlib import Path
+from lexurn.publish import notebook_process
+
+notebook_process.import_ahead(["matplotlib.pyplot"])
+source, result, folder = sys.argv[1:]
+job = {"source": source, "result": result, "folder": folder, "timeout": 60, "parameters": {}}
+process, connection = notebook_process.start(job, Path(folder) / "log")
+message = {}
+while "error" not in message:
+    message = connection.recv()
+assert message == {"error": ""}, message
+"""
+IN_THE_KERNEL = """import sys
+print([name for name in sys.modules if name.split(".")[0] == "lexurn"], "matplotlib" in sys.modules)
+import matplotlib.pyplot as plt
+plt.plot([1, 2]);
+
+# %%
+from lexurn.runs import workers
+with workers.Processes(2) as executor:
+    print(list(executor.map(abs, [-1, 2])))
+"""
+
+
+@pytest.mark.book
+@pytest.mark.skipif(not notebook_process.CAN_FORK, reason="kernels are forked on Linux only")
+def test_a_forked_kernel_has_packages_but_not_lexurn_and_draws_and_starts_processes(tmp_path):
+    source, result = tmp_path / "source.ipynb", tmp_path / "result.ipynb"
+    jupytext.write(jupytext.reads(HEADER + IN_THE_KERNEL, "py:percent"), source)
+    command = [sys.executable, "-c", FORKED, source, result, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first, picture, last = [
+        output for cell in jupytext.read(result).cells for output in cell.get("outputs", [])
+    ]
+    assert first["text"] == "[] True\n" and "image/png" in picture["data"]
+    assert last["text"] == "[1, 2]\n"
+
+
 def test_progress_is_told_with_the_time_that_is_left():
     said = []
     progress = execution.Progress(
