@@ -12,13 +12,16 @@ from lexurn.predictors import symmetrized
 from lexurn.predictors.counting import check_urns, floored_log, prefix_counts
 
 CHUNK = 2**18  # sums that a thread holds in memory, about
-MIN_OPERATIONS = 3e8  # loading numba takes as long as this many operations in torch: 0.7 s
-OPERATIONS_PER_SECOND = 2e9  # of the compiled loops on one core
+MIN_SECONDS = 0.15  # in loops; below, loading numba (0.7 s) takes longer than the torch form
+LOOPS_PER_SECOND = 2e9  # operations of the compiled loops on one core
+ENUMERATED_PER_SECOND = 5e8  # the same for so few colours that all relabelings are enumerated
 
 
-def n_operations(n_rows: int, n_tasks: int, n_colors: int) -> float:
-    """Return how many operations S takes: rows · urns · V 2^V, up to a constant factor."""
-    return float(n_rows) * n_tasks * n_colors * 2**n_colors
+def foretell_seconds(n_rows: int, n_tasks: int, n_colors: int) -> float:
+    """Return about how long S takes on one core: rows · urns · V 2^V operations."""
+    is_enumerated = n_colors <= symmetrized.ENUMERABLE
+    per_second = ENUMERATED_PER_SECOND if is_enumerated else LOOPS_PER_SECOND
+    return n_rows * n_tasks * n_colors * 2.0**n_colors / per_second
 
 
 class Symmetrized:
@@ -34,10 +37,10 @@ class Symmetrized:
         check_urns(urns)
         n_colors = urns.shape[1]
         if n_colors > symmetrized.MAX_COLORS:
-            seconds = n_operations(64_000, 1, n_colors) / OPERATIONS_PER_SECOND
             raise ValueError(
                 f"Symmetrized takes at most {symmetrized.MAX_COLORS} colours, got {n_colors}, for "
-                f"which 500 sequences of 128 tokens would take about {seconds:.0f} s per urn and "
+                f"which 500 sequences of 128 tokens would take about "
+                f"{foretell_seconds(64_000, 1, n_colors):.0f} s per urn and "
                 f"{2**n_colors * 512 / 2**20:.0f} MiB per thread; use fewer colours"
             )
         self.urns = urns
@@ -45,8 +48,8 @@ class Symmetrized:
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         n_tasks, n_colors = self.urns.shape
-        operations = n_operations(tokens.numel(), n_tasks, n_colors)
-        is_small = n_colors <= symmetrized.ENUMERABLE or operations < MIN_OPERATIONS
+        seconds = foretell_seconds(tokens.numel(), n_tasks, n_colors)
+        is_small = n_colors <= symmetrized.ENUMERABLE or seconds < MIN_SECONDS
         loops = None if is_small or tokens.device.type != "cpu" else load_loops()
         if loops is None:
             return self.torch_form(tokens)

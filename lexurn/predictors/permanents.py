@@ -49,9 +49,6 @@ def sum_relabelings(counts, urn, powers, permanents, sums):
     subsets = np.zeros((n_subsets, LANES))  # ahead, and afterwards behind
     behind, weighted = np.zeros(LANES), np.zeros(LANES)
     sizes = np.zeros(n_subsets, np.int64)
-    for m in range(n_subsets):
-        sizes[m] = sizes[m >> 1] + (m & 1)
-
     for start in range(0, n_contexts, LANES):
         n_lanes = min(LANES, n_contexts - start)
         for i in range(n_colors):
@@ -66,6 +63,7 @@ def sum_relabelings(counts, urn, powers, permanents, sums):
                     factors[i, k, lane] = factors[i, k + 1, lane] * power
 
         for m in range(n_subsets):
+            sizes[m] = sizes[m >> 1] + (m & 1)
             row = sizes[m] - 1
             for lane in range(n_lanes):
                 subsets[m, lane] = m == 0

@@ -13,7 +13,7 @@ from lexurn.predictors import compiled
 from lexurn.settings import Settings
 from lexurn.tasks.base import Task
 
-MAX_SECONDS = 60  # that S may take on one core, in compiled loops
+MAX_SECONDS = 60  # that S may take on one core
 
 
 class UrnsTask(Task):
@@ -90,9 +90,9 @@ class UrnsTask(Task):
         return references
 
     def symmetrized_seconds(self) -> float:
-        """Return about how long S takes for two held-out splits on one core, in compiled loops."""
+        """Return about how long S takes for two held-out splits on one core."""
         n_rows = 2 * self.settings.training.n_test_samples * self.length
-        return compiled.n_operations(n_rows, *self.pool.shape) / compiled.OPERATIONS_PER_SECOND
+        return compiled.foretell_seconds(n_rows, *self.pool.shape)
 
     def require_references(self) -> None:
         """Raise ParameterError unless both M and S are there to compare with."""

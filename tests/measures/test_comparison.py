@@ -269,10 +269,10 @@ def test_an_unknown_split_is_named(scene):
 
 
 def test_words_say_that_symmetrized_was_left_out():
-    settings = check({"n_colors": 13, "n_test_samples": 5})
+    settings = check({"n_colors": 15, "n_test_samples": 5})
     references, held = tasks.build(settings).references(), tasks.build(settings).held_out()
     assert "The symmetrized predictor is left out" in comparison.describe(
-        Generalizing(13), references, held
+        Generalizing(15), references, held
     )
 
 

@@ -8,6 +8,7 @@ from scipy.spatial.distance import jensenshannon
 
 from lexurn import comparison, evaluation, tasks
 from lexurn.base import divergences
+from lexurn.base.errors import ParameterError
 from lexurn.predictors import Average, Generalizing, Memorizing, cache_predictions
 from lexurn.runs import fit
 from lexurn.settings.resolver import check
@@ -122,11 +123,16 @@ def test_symmetrized_is_left_out_where_it_is_out_of_reach():
     at_scale = {"n_colors": 8, "context_length": 127, "n_test_samples": 500}
     for flat, there in (
         ({**at_scale, "n_tasks": 16}, True),
-        ({**at_scale, "n_tasks": 256}, False),
-        ({"n_colors": 13, "n_test_samples": 2}, False),
+        ({**at_scale, "n_tasks": 256}, True),
+        ({**at_scale, "n_tasks": 512}, False),  # 67 s
+        ({"n_colors": 14, "n_test_samples": 2}, True),
+        ({"n_colors": 15, "n_test_samples": 2}, False),
     ):
-        settings = check(flat)
-        assert ("symmetrized" in tasks.build(settings).references()) == there
+        task = tasks.build(check(flat))
+        assert ("symmetrized" in task.references()) == there
+    task = tasks.build(check({**at_scale, "n_tasks": 512}))
+    with pytest.raises(ParameterError, match="n_tasks=512 and n_test_samples=500, about 67 s"):
+        task.require_references()
 
 
 def test_held_out_sequences_are_of_the_kind_that_their_name_says():

@@ -48,25 +48,25 @@ def by_hand(urns, counts):
     return [part / total for part in parts]
 
 
-def forced(urns, *, min_operations):
+def forced(urns, *, min_seconds):
     """S by subsets for every number of colours: in compiled loops, or in torch."""
     predictor = Symmetrized(urns)
 
     def predict(tokens):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(symmetrized, "ENUMERABLE", 0)
-            patch.setattr(compiled, "MIN_OPERATIONS", min_operations)
+            patch.setattr(compiled, "MIN_SECONDS", min_seconds)
             return predictor(tokens)
 
     return predict
 
 
 def by_loops(urns):
-    return forced(urns, min_operations=0)
+    return forced(urns, min_seconds=0)
 
 
 def by_torch(urns):
-    return forced(urns, min_operations=float("inf"))
+    return forced(urns, min_seconds=float("inf"))
 
 
 every_form = pytest.mark.parametrize("form", [Symmetrized, by_torch, by_loops])
@@ -185,7 +185,7 @@ def test_small_problems_load_no_numba(monkeypatch):
     pool, tokens = draw(5)
     Symmetrized(pool)(tokens)
     assert not loaded
-    monkeypatch.setattr(compiled, "MIN_OPERATIONS", tokens.numel() * 5 * 2**5)
+    monkeypatch.setattr(compiled, "MIN_SECONDS", tokens.numel() * 5 * 2**5 / 2e9)
     Symmetrized(pool)(tokens)
     assert loaded
 
