@@ -24,5 +24,5 @@ seed: int = 0  # help
 BODIES = {
     "01_good": "from lexurn import parameters\n"
     "print('seed is', parameters.resolve('good').training.seed)\n",
-    "02_other": "import lexurn.base.durations\nprint('other')\n",
+    "02_other": "import lexurn.base.wording\nprint('other')\n",
 }

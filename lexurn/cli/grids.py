@@ -24,7 +24,7 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     """
     from lexurn import runs
     from lexurn.base import paths
-    from lexurn.base.durations import duration
+    from lexurn.base.wording import duration
     from lexurn.runs import fit, sweeps, workers
 
     grid = sweeps.read(file, max_points=max_points)

@@ -43,7 +43,7 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     it uses has changed. If a chapter fails, its page says so, the others are rendered, and the exit
     code is 1. The exit code is also 1 if a number contradicts params/claims.yaml.
     """
-    from lexurn.base.durations import duration
+    from lexurn.base.wording import duration
     from lexurn.publish import claims, dependencies, site
 
     scale = params.stem if params else "defaults"

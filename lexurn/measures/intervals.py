@@ -6,7 +6,7 @@ runs (each run has its own pool and seed). Positions within a sequence are never
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import floor, inf, isnan, log10, nan
+from math import isnan, nan
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from scipy import special
 from torch import Generator, Tensor
 
 from lexurn.base.seeding import numpy_generator
+from lexurn.base.wording import format_with_error
 
 N_RESAMPLES = 4999
 
@@ -127,25 +128,6 @@ def is_above_zero(values: Tensor) -> bool:
 def format_mean(values: Tensor) -> str:
     """Return the mean of `values` (n) with its standard error as text."""
     return format_with_error(*mean_and_sem(values))
-
-
-def format_with_error(mean: float, sem: float) -> str:
-    """Return `0.0216 ± 0.0006`: to the second digit of the error, at least two decimals."""
-    if isnan(mean):
-        return "undetermined"
-    if mean == inf:
-        return "infinite"
-    if max(abs(mean), sem) < 1e-12:  # rounding alone
-        return "0 ± 0"
-    if not sem > 1e-9 * abs(mean):  # constant up to rounding, or NaN for a single sequence
-        return f"{mean:.4g} ± {'?' if isnan(sem) else 0}"
-    decimals = _decimals(sem)
-    return f"{mean:.{decimals}f} ± {sem:.{decimals}f}"
-
-
-def _decimals(error: float) -> int:
-    """Return how many decimals show the second digit of an error: at least 2, at most 12."""
-    return min(max(1 - floor(log10(error)), 2), 12) if error > 0 else 4
 
 
 def mean_over_seeds(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:

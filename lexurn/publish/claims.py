@@ -20,6 +20,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lexurn.base import errors, paths, session
+from lexurn.base.wording import format_with_error
 
 NOT_AT_THIS_SCALE = "not at this scale"
 
@@ -92,13 +93,7 @@ class Measurement:
         return not isnan(self.error)
 
     def __str__(self) -> str:
-        from lexurn.measures import intervals
-
-        return (
-            intervals.format_with_error(self.value, self.error)
-            if self.has_error
-            else f"{self.value:.3g}"
-        )
+        return format_with_error(self.value, self.error) if self.has_error else f"{self.value:.3g}"
 
     @property
     def exact_text(self) -> str:

@@ -18,7 +18,7 @@ import jupytext
 import nbformat
 
 from lexurn.base import files, paths
-from lexurn.base.durations import duration
+from lexurn.base.wording import duration
 from lexurn.publish import cards, notebook_process
 from lexurn.publish.dependencies import (
     RECORD_CELL,

@@ -41,7 +41,7 @@ figure(plots.losses, run.metrics, alt="Losses.", n="1 model", runs=[run])
 """
 
 
-BOTH = """import lexurn.base.durations
+BOTH = """import lexurn.base.wording
 from lexurn import parameters
 print(parameters.resolve("both").training.seed)
 """

@@ -104,10 +104,10 @@ def test_the_book_is_made_once_and_again_only_where_something_changed(root):
     assert chapter.is_current and set(chapter.record["modules"]) == {
         "lexurn",
         "lexurn.base",
-        "lexurn.base.durations",
+        "lexurn.base.wording",
         "lexurn.base.version",
     }
-    assert "lexurn.base.durations" not in dependencies.Chapter("01_good", {}).record["modules"]
+    assert "lexurn.base.wording" not in dependencies.Chapter("01_good", {}).record["modules"]
 
 
 @pytest.mark.book
@@ -115,7 +115,7 @@ def test_a_changed_module_or_run_makes_the_chapters_that_used_it_run_again(root,
     assert run().exit_code == 0
     path = root / "_build" / "executed" / "02_other.json"
     record = json.loads(path.read_text())
-    record["modules"]["lexurn.base.durations"] = "of yesterday"
+    record["modules"]["lexurn.base.wording"] = "of yesterday"
     path.write_text(json.dumps(record))
     assert executed(run()) == ["02_other"]
     record = json.loads(path.read_text())

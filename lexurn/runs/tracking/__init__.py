@@ -16,7 +16,7 @@ from typing import Any, Protocol, TextIO, runtime_checkable
 import pandas as pd
 
 from lexurn.base import files
-from lexurn.base.durations import duration
+from lexurn.base.wording import duration
 
 
 @runtime_checkable
