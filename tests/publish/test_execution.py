@@ -225,7 +225,7 @@ def test_one_line_changed_in_a_module_executes_again_what_had_loaded_it(root):
     said = finished(book(root, "--jobs", "2"))
     assert executed(said) == ["01_good", "02_other", "03_both"]
     for module, wanted in (
-        ("base/durations", ["02_other", "03_both"]),
+        ("base/wording", ["02_other", "03_both"]),
         ("settings/training", ["01_good", "03_both"]),
         ("publish/site", []),
     ):
