@@ -39,8 +39,8 @@ PARAMS = click.option(
 def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int) -> None:
     """Execute the chapters that changed, and render the site into _build/html (or LEXURN_BUILD).
 
-    A chapter is executed again if its source, its parameters, a module that it loads or a run that
-    it uses has changed. If a chapter fails, its page says so, the others are rendered, and the exit
+    A chapter is executed again if its code, its parameters, a module that it loads or a run that it
+    uses has changed. New prose is put around the last outputs without an execution. If a chapter fails, its page says so, the others are rendered, and the exit
     code is 1. The exit code is also 1 if a number contradicts params/claims.yaml.
     """
     from lexurn.base.wording import duration

@@ -3,7 +3,7 @@
 An executed chapter is `_build/executed/<name>.ipynb` with a record beside it, `<name>.json`. The
 record lists the chapter's source, its parameters, the `lexurn` modules that it had loaded at its
 end, and the runs that it used. A chapter is executed again (see `lexurn.publish.execution`) only if
-one of these changed.
+one of these changed, and not if only the source's prose did (see `lexurn.publish.prose`).
 """
 
 import ast
