@@ -40,8 +40,9 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     """Execute the chapters that changed, and render the site into _build/html (or LEXURN_BUILD).
 
     A chapter is executed again if its code, its parameters, a module that it loads or a run that it
-    uses has changed. New prose is put around the last outputs without an execution. If a chapter fails, its page says so, the others are rendered, and the exit
-    code is 1. The exit code is also 1 if a number contradicts params/claims.yaml.
+    uses has changed. New prose is put around the last outputs without an execution. If a chapter
+    fails, its page says so, the others are rendered, and the exit code is 1. The exit code is also
+    1 if a number contradicts params/claims.yaml.
     """
     from lexurn.base.wording import duration
     from lexurn.publish import claims, dependencies, site
