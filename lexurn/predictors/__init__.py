@@ -11,6 +11,7 @@ ngrams               frequencies of tokens and of pairs               ngrams.py
 
 from lexurn.predictors.combining import (
     Average,
+    PerSequencePredictor,
     RenamingMixture,
     cache_predictions,
     mean_prediction,
@@ -24,6 +25,7 @@ __all__ = [
     "Empirical",
     "Generalizing",
     "Memorizing",
+    "PerSequencePredictor",
     "RenamingMixture",
     "Symmetrized",
     "Uniform",

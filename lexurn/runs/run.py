@@ -35,7 +35,7 @@ from safetensors.torch import load_file
 from lexurn import models, predictors, tasks
 from lexurn.base import files, paths, seeding, session
 from lexurn.base.shapes import Pool, Predictor, Tokens
-from lexurn.measures import evaluation
+from lexurn.measures import curves, evaluation
 from lexurn.runs import checkpoints, fit, recording, store, tracking
 from lexurn.settings import Settings, StudySettings, flat_names, resolver
 
@@ -52,9 +52,9 @@ class Run:
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """Scalars along training, a row per evaluation: step, learning_rate, train_loss,
-        validation_loss, distances."""
-        return pd.DataFrame(tracking.read_metrics(self.path / "metrics.jsonl"))
+        """Scalars along training, a row per evaluation; `lexurn.measures.curves` says which."""
+        metrics = pd.DataFrame(tracking.read_metrics(self.path / "metrics.jsonl"))
+        return curves.with_n_tables(metrics, is_lexical=self.settings.vocabulary.lex)
 
     @cached_property
     def results(self) -> pd.DataFrame:
