@@ -43,7 +43,8 @@ def evaluate_means(
                 name = "/".join(filter(None, [split, measure, reference]))
                 means[measure][name] = values[:, first_row:].mean().item()
                 means[measure][f"{name}/last"] = values[:, -1].mean().item()
-    has_kl = any(mean < inf for mean in means["symmetrized_kl"].values())
+    kl = means["symmetrized_kl"]
+    has_kl = any(kl[name] < inf for name in kl if not name.endswith("/last"))
     return means["loss"] | means["symmetrized_kl" if has_kl else "regret"]
 
 
@@ -54,12 +55,11 @@ def with_n_tables(metrics: pd.DataFrame, *, is_lexical: bool) -> pd.DataFrame:
 
 
 def step_label(table: pd.DataFrame) -> str:
-    """Return the label of the step axis, which says under how many tables a curve was measured.
+    """Return the label of the step axis, which says under how many tables curves were measured.
 
     Without a column `n_tables`, and for models without random tables, it is "step".
     """
-    numbers = sorted(set(table.get("n_tables", ())) - {0})
-    names = ["1 random table" if n == 1 else f"mean of {n:g} random tables" for n in numbers]
-    if len(names) > 1:
-        return f"step (not comparable: {', '.join(names)})"
-    return f"step ({names[0]})" if names else "step"
+    numbers = sorted(set(table.get("n_tables", pd.Series()).dropna().astype(int)) - {0})
+    if len(numbers) > 1:
+        return f"step (lexical: {' and '.join(map(str, numbers))} tables, not comparable)"
+    return f"step (lexical: {numbers[0]} table{'s' * (numbers[0] > 1)})" if numbers else "step"

@@ -100,3 +100,15 @@ def test_members_of_an_average_are_computed_once_for_a_split(scene):
     assert calls == [len(tokens)]
     cached(tokens.clone())
     assert calls == 2 * [len(tokens)]
+
+
+def test_a_reference_that_excludes_tokens_leaves_regrets():
+    """Symmetrized KL is infinite on average, although it is 0 where all strings have ended."""
+    settings = check({"language": "aNbN", "context_length": 6, "d_model": 16, "n_test_samples": 40})
+    model = models.build(settings, generator=generator(0, "weights"))
+    task = tasks.build(settings)
+    means = curves.evaluate_means(
+        models.as_predictor(model), task.references(), task.held_out(), first_row=task.first_row
+    )
+    assert "in_distribution/regret/oracle" in means
+    assert not any("symmetrized_kl" in name for name in means)
