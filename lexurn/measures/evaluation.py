@@ -225,17 +225,17 @@ def last_predictions(
     `MAX_TOKEN_COLUMNS` tokens, `<name>/next` is the probability of the next token of the sequence
     and `<name>/best` is the most probable token.
     """
-    table = pd.DataFrame({"balls": [" ".join(map(str, seen)) for seen in tokens[:, :-1].tolist()]})
+    columns = {"balls": [" ".join(map(str, seen)) for seen in tokens[:, :-1].tolist()]}
     last_rows = {"model": predictor(tokens)[:, -1]}
     last_rows |= {name: reference(tokens)[:, -1] for name, reference in references.items()}
     for name, log_probs in last_rows.items():
         if log_probs.shape[-1] > MAX_TOKEN_COLUMNS:
-            table[f"{name}/next"] = log_probs.exp().gather(-1, tokens[:, -1:])[:, 0].tolist()
-            table[f"{name}/best"] = log_probs.argmax(-1).tolist()
+            columns[f"{name}/next"] = log_probs.exp().gather(-1, tokens[:, -1:])[:, 0].tolist()
+            columns[f"{name}/best"] = log_probs.argmax(-1).tolist()
         else:
             for color, probs in enumerate(log_probs.exp().T.tolist()):
-                table[f"{name}/{color}"] = probs
+                columns[f"{name}/{color}"] = probs
     for name in references:
         distances = divergences.symmetrized_kl(last_rows["model"], last_rows[name])
-        table[f"symmetrized_kl/{name}"] = distances.tolist()
-    return table
+        columns[f"symmetrized_kl/{name}"] = distances.tolist()
+    return pd.DataFrame(columns)

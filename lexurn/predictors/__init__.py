@@ -11,6 +11,7 @@ ngrams               frequencies of tokens and of pairs               ngrams.py
 
 from lexurn.predictors.combining import (
     Average,
+    CachedPredictor,
     PerSequencePredictor,
     RenamingMixture,
     cache_predictions,
@@ -22,6 +23,7 @@ from lexurn.predictors.symmetrized import MAX_COLORS, Symmetrized
 __all__ = [
     "MAX_COLORS",
     "Average",
+    "CachedPredictor",
     "Empirical",
     "Generalizing",
     "Memorizing",

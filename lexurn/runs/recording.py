@@ -79,23 +79,25 @@ def train(
             setup.predictor_as_trained, splits[judged], vocab_size=task.vocab_size
         )
 
-        def mixture_reference(predictor: Predictor) -> Predictor:
+        def mixture_part(predictor: Predictor) -> Predictor:
             return lambda _: predictor(splits[judged])[:N_MIXTURE_SEQUENCES]  # computed once
 
         components = references | {"uniform": predictors.Uniform(task.vocab_size)}
-        components = {name: mixture_reference(each) for name, each in components.items()}
+        components = {name: mixture_part(each) for name, each in components.items()}
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
             loss = models.loss_as_trained(
                 model, validation, seed=settings.training.seed, first_row=task.first_row
             )
             predictor = setup.predictor_as_trained
+            if all(len(tokens) <= batch_size for tokens in splits.values()):
+                predictor = predictors.CachedPredictor(predictor, splits.values())
             metrics = {"validation_loss": loss}
             metrics |= {"n_tables": 1} if is_lexical else {}
             metrics |= curves.evaluate_means(predictor, references, splits, **options)
             if task.tracks_mixture:  # of references and ignorance, the nearest one to the model
                 few = splits[judged][:N_MIXTURE_SEQUENCES]
-                weights = mixtures.mixture_weights(predictor, components, few)
+                weights = mixtures.mixture_weights(mixture_part(predictor), components, few)
                 metrics |= {f"{judged}/weight/{name}": value for name, value in weights.items()}
             return metrics
 

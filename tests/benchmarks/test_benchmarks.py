@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import torch
@@ -50,8 +51,28 @@ def test_the_benchmark_of_steps_and_predictors_runs(monkeypatch, capsys):
     assert (
         "normal: ours" in printed
         and "lexical: ours" in printed
+        and "in the loop with data" in printed
         and "largest difference 0e+00" in printed
     )
+
+
+def test_the_benchmark_of_runs_runs(monkeypatch, capsys):
+    run = load("run")
+    small = {"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 4, "d_model": 8}
+
+    def in_this_process(command, *, env, **_):
+        """Train where the other tests do, which saves the imports of a process."""
+        monkeypatch.setenv("LEXURN_RUNS", env["LEXURN_RUNS"])
+        run.main.callback(rounds=1, steps=4, one=command[-1])
+        return SimpleNamespace(stdout=capsys.readouterr().out)
+
+    subprocess = SimpleNamespace(run=in_this_process, PIPE=None)
+    monkeypatch.setattr(run, "subprocess", subprocess)
+    seconds = run.time_run(small | {"seed": 1})
+    assert 0 < seconds["loop"] < seconds["get"] < seconds["process"]
+    run.compare(1, small)
+    printed = capsys.readouterr().out
+    assert "lexical run: process" in printed and "of it in steps" in printed
 
 
 def test_the_benchmark_of_recipes_runs():
