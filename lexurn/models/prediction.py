@@ -9,15 +9,13 @@ are made in evaluation mode and are on the device of the tokens. The table of a 
 lexical is learned, so that all of these are one prediction.
 """
 
-from functools import partial
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from lexurn.base import seeding
 from lexurn.base.divergences import as_double, negative_log_likelihood
-from lexurn.base.shapes import LogProbs, Predictor, Table, Tokens, check_tokens
+from lexurn.base.shapes import LogProbs, Predictor, Tokens, check_tokens
 from lexurn.models.language_model import LanguageModel, evaluating
 from lexurn.predictors import Average, PerSequencePredictor
 
@@ -46,15 +44,16 @@ def as_predictor(
     tables = model.vocabulary.draw(n_tables, generator=stream).to(model.device)
     stacks = tables.split(n_stacked or (1 if model.device.type == "cpu" else n_tables))
 
-    def predict_each(tokens: Tokens) -> Float[Tensor, "tables batch time vocab"]:
-        stacked = [_predict(model, tokens, stack, batch_size=batch_size) for stack in stacks]
-        return torch.cat(stacked)
-
-    def predict_one(tokens: Tokens, *, table: Table) -> LogProbs:
-        return _predict(model, tokens, table, batch_size=batch_size)[0]
-
-    members = [partial(predict_one, table=table) for table in tables.split(1)]
-    return Average(members, predict_each=predict_each)
+    members = [
+        lambda tokens, table=table: _predict(model, tokens, table, batch_size=batch_size)[0]
+        for table in tables.split(1)
+    ]
+    return Average(
+        members,
+        predict_each=lambda tokens: torch.cat(
+            [_predict(model, tokens, stack, batch_size=batch_size) for stack in stacks]
+        ),
+    )
 
 
 def as_trained_predictor(model: LanguageModel, *, seed: int = 0) -> Predictor:
@@ -68,16 +67,14 @@ def as_trained_predictor(model: LanguageModel, *, seed: int = 0) -> Predictor:
 
     def predict(tokens: Tokens, start: int) -> LogProbs:
         check_tokens(tokens, model.vocab_size)
-        first, last = start // BATCH_SIZE, (start + len(tokens) - 1) // BATCH_SIZE
-        streams = (seeding.generator(seed, "single tables", i) for i in range(first, last + 1))
+        blocks = range(start // BATCH_SIZE, (start + len(tokens) - 1) // BATCH_SIZE + 1)
+        streams = [seeding.generator(seed, "single tables", block) for block in blocks]
         tables = torch.cat([model.vocabulary.draw(BATCH_SIZE, generator=each) for each in streams])
-        tables = tables[start - first * BATCH_SIZE :][: len(tokens)].to(model.device)
+        tables = tables[start - blocks[0] * BATCH_SIZE :][: len(tokens)].to(model.device)
+        parts = tokens.to(model.device).split(BATCH_SIZE), tables.split(BATCH_SIZE)
         with evaluating(model):
-            batches = zip(
-                tokens.to(model.device).split(BATCH_SIZE), tables.split(BATCH_SIZE), strict=True
-            )
-            log_probs = torch.cat([model(batch, table=table) for batch, table in batches])
-        return as_double(log_probs.to(tokens.device))
+            log_probs = [model(batch, table=table) for batch, table in zip(*parts, strict=True)]
+        return as_double(torch.cat(log_probs).to(tokens.device))
 
     return PerSequencePredictor(predict)
 
@@ -95,11 +92,11 @@ def _predict(
     batches = []
     with evaluating(model):
         for batch in tokens.to(model.device).split(batch_size):
-            if n_tables == 1:
-                log_probs = model(batch, table=tables)
-            else:
-                table = tables.repeat_interleave(len(batch), 0)  # tables·batch symbols d_model
-                log_probs = model(batch.repeat(n_tables, 1), table=table)
+            table = tables
+            if n_tables > 1:
+                batch = batch.repeat(n_tables, 1)
+                table = tables.repeat_interleave(len(batch) // n_tables, 0)
+            log_probs = model(batch, table=table)
             batches.append(log_probs.unflatten(0, (n_tables, -1)))
     return as_double(torch.cat(batches, 1).to(tokens.device))
 

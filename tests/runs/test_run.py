@@ -81,11 +81,9 @@ def test_curves_of_runs_that_do_not_say_their_tables_are_those_of_an_average(tin
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     metrics = runs.load(run.path).metrics
     assert metrics["n_tables"].tolist() == [8] + [1] * (len(rows) - 1)
-    assert curves.step_label(metrics) == (
-        "step (not comparable: 1 random table, mean of 8 random tables)"
-    )
-    assert curves.step_label(metrics[:1]) == "step (mean of 8 random tables)"
-    assert curves.step_label(metrics[1:]) == "step (1 random table)"
+    assert curves.step_label(metrics) == "step (lexical: 1 and 8 tables, not comparable)"
+    assert curves.step_label(metrics[:1]) == "step (lexical: 8 tables)"
+    assert curves.step_label(metrics[1:]) == "step (lexical: 1 table)"
     assert curves.step_label(metrics.assign(n_tables=0)) == "step"
 
 
