@@ -169,7 +169,8 @@ display(
 # While it trains, and when it is done: left, the loss; right, how far the model's predictions on *fresh* urns are from
 # each exact predictor (symmetrized KL, ½ KL(p‖q) + ½ KL(q‖p), in nats, mean over rows). Of words, which an oracle
 # predicts with certainties that no model has, the regret: what is lost more than by the oracle. (Of a text, of which
-# nobody knows the best prediction, the distances to what counts of tokens and of pairs would say.)
+# nobody knows the best prediction, the distances to what counts of tokens and of pairs would say.) For a lexical
+# model, these curves use one random table per sequence, as training does. The axis of the steps says so.
 
 # %%
 data = tasks.build(settings)
@@ -187,7 +188,8 @@ figure(chapter_plots.training, run.metrics, runs=[run], alt=alt, n="1 model, its
 # *In distribution* means new sequences from the trained pool, *out of distribution* a fresh urn for every sequence,
 # *low entropy* the constant sequences, one per colour (all there are, so ± is their spread). Of a lexical model,
 # probabilities are averaged over random tables (`N_TABLES` in `lexurn.runs.fit`), an ensemble that predicts better
-# than any one of them.
+# than its members do on average. `evaluation.summary(run.results, measure="single_table_symmetrized_kl")` shows the
+# distances with one table per sequence, which continue the curves above.
 
 # %%
 evaluation.summary(run.results)

@@ -298,7 +298,7 @@ for kind in ("lexical", "permuted"):
 # %%
 along = headline.relative_distances(trajectory)
 alt = "Along long trainings: relative distance, regret to S in distribution, and regret to G on fresh urns."
-options = {"each": {"y": list(along.columns[4:])}, "titles": "", "legend": "model", "runs": longer}
+options = {"each": {"y": list(along.columns[5:])}, "titles": "", "legend": "model", "runs": longer}
 figure(plots.relative_distances, along, log=True, alt=alt, n=f"{n_longer} training urns", **options)
 
 # %% [markdown]

@@ -183,7 +183,7 @@ said_n = f"{study.n_seeds} seed(s)" + (", 3 of Mamba, xLSTM and linear layers" i
 number = f"{said_n}, a line"
 named = {"words": "language"}
 along = cache.concat_tables(grid, [languages.learning(run) for run in mine]).rename(columns=named)
-lines = intervals.mean_over_seeds(along[along["step"] > 0], ["language", "model", "step"])
+lines = intervals.mean_over_seeds(along[along["step"] > 0], ["language", "model", "step", "n_tables"])
 lines = lines.assign(excess_a_word=lines["mean"].clip(lower=1e-3))
 options = {
     "x": "step",

@@ -227,7 +227,7 @@ def renamed(table):
 # %%
 along = both(learning.regret_along_training)
 along["of"] = along["data"] + ", " + along["kind"]
-lines = intervals.mean_over_seeds(along[along["step"] > 0], ["of", "model", "step"])
+lines = intervals.mean_over_seeds(along[along["step"] > 0], ["of", "model", "step", "n_tables"])
 lines = lines.assign(beyond_the_optimum=lines["mean"].clip(lower=1e-4))
 options = {"x": "step", "y": "beyond_the_optimum", "line": "model", "log": ["beyond_the_optimum"], "by": "of"}
 options["size"] = (3.4, 2.8)

@@ -29,6 +29,7 @@ from lexurn.figures.style import (
     set_distance_axis,
     set_log_steps,
 )
+from lexurn.measures.curves import step_label
 
 # Maximum number of values on a logarithmic axis that all get a tick label.
 MAX_NAMED_TICKS = 8
@@ -57,7 +58,7 @@ def curves(
             if y in log:
                 low = low.clip(lower=rows[y] / 10)
             axes.fill_between(rows[x], low, high, color=color, alpha=0.15, lw=0)
-    axes.set(xlabel=label(x), ylabel=label(y))
+    axes.set(xlabel=step_label(table) if x == "step" else label(x), ylabel=label(y))
     if x in log:
         axes.set_xscale("log")
     if y in log:
@@ -148,14 +149,9 @@ def distances_along_training(
         axes.axvline(best_step, color="0.8", linewidth=4, zorder=0)
     columns = [column.removeprefix(prefix) for column in metrics if column.startswith(prefix)]
     for name in order_names(column for column in columns if "/" not in column):
-        axes.plot(
-            metrics["step"],
-            metrics[prefix + name],
-            marker=".",
-            label=display_name(name),
-            **line_style(name),
-        )
-    axes.set(xlabel="step")
+        style = {"marker": ".", "label": display_name(name), **line_style(name)}
+        axes.plot(metrics["step"], metrics[prefix + name], **style)
+    axes.set(xlabel=step_label(metrics))
     return set_distance_axis(axes) if measure == "symmetrized_kl" else _set_regret_axis(axes)
 
 
@@ -164,10 +160,12 @@ def relative_distances(
 ) -> Axes:
     """Draw relative distance along training: one thin line per seed, one thick mean per kind.
 
-    `histories` has the columns kind, step, seed and `y`, which may also be a regret. Means over at
-    least five seeds have a band of two standard errors. `log` gives a logarithmic step axis.
+    `histories` has kind, step, seed, perhaps n_tables, and `y`, which may also be a regret. Means
+    are over runs with equal n_tables; over at least five seeds, they have a band of two standard
+    errors. `log` gives a logarithmic step axis.
     """
-    for kind, rows in histories.groupby("kind", sort=False):
+    by = [column for column in ("kind", "n_tables") if column in histories]
+    for (kind, *_), rows in histories.groupby(by, sort=False):
         style = line_style(kind)
         for _, run in rows.groupby("seed"):
             axes.plot(run["step"], run[y], color=style["color"], alpha=0.25, linewidth=0.8)
@@ -182,7 +180,8 @@ def relative_distances(
             ax=axes,
             **style,
         )
-    axes.set(xlabel="step", ylabel=label(y) if y in RELATIVE else f"{label(y)} (nats)")
+    ylabel = label(y) if y in RELATIVE else f"{label(y)} (nats)"
+    axes.set(xlabel=step_label(histories), ylabel=ylabel)
     if log:
         set_log_steps(axes)
     return draw_reference_ends(axes) if y in RELATIVE else _draw_zero(axes)
@@ -206,8 +205,7 @@ def distances_by_row(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
         n_seen = rows["row"].astype(int)
         style = line_style(name)
         axes.plot(n_seen, rows["mean"], label=display_name(name), **style)
-        low = rows["mean"] - 2 * rows["sem"]
-        high = rows["mean"] + 2 * rows["sem"]
+        low, high = (rows["mean"] + 2 * sign * rows["sem"] for sign in (-1, 1))
         if has_kl:
             low = low.clip(lower=rows["mean"] / 10)  # a log axis excludes zero
         axes.fill_between(n_seen, low, high, color=style["color"], alpha=0.2, linewidth=0)

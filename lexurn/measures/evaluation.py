@@ -13,7 +13,9 @@ uncertainty.
 Measures in nats: `loss` (−log p of the next token) and `entropy` of the prediction have no
 reference; `symmetrized_kl`, `kl` (reference ‖ model) and `regret` (model loss − reference loss)
 have one. For an average of predictors (a lexical model under several tables), `disagreement` is the
-mean KL of a single predictor from the average.
+mean KL of a single predictor from the average. A measure `single_table_…` is that of a lexical
+model with one random table per sequence, as in training, instead of the average: because
+divergences are convex it is at least as large, and its `sem` includes the noise of the tables.
 
 Splits are named sequences and references are named predictors. All predictors see the same
 sequences, so comparisons between them are paired.
@@ -21,7 +23,6 @@ sequences, so comparisons between them are paired.
 
 from collections.abc import Mapping
 from math import inf
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,14 +30,18 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from lexurn import predictors
 from lexurn.base import divergences
-from lexurn.base.shapes import LogProbs, Predictor, Tokens
+from lexurn.base.shapes import Predictor, Tokens
 from lexurn.measures.intervals import format_with_error
-from lexurn.predictors import Average, mean_prediction
+from lexurn.measures.validity import check_causal, check_log_probs
 
 PerSequence = Float64[Tensor, "batch time"]
 
 COLUMNS = ["step", "split", "row", "reference", "measure", "mean", "sem", "n"]
+
+SINGLE_TABLE = "single_table_"
+"""Prefix of the measures of a lexical model with one random table per sequence."""
 
 MAX_TOKEN_COLUMNS = 64
 """The largest vocabulary for which a table of predictions has one column per token."""
@@ -55,40 +60,69 @@ def evaluate(
 
     Means are over rows from `first_row` on. `batch_size` limits how many sequences are predicted
     together, which saves memory for large vocabularies. Raises ValueError if the predictor does not
-    return log-probabilities for these tokens.
+    return log-probabilities for these tokens, or has seen later ones.
     """
-    table = []
+    tables = []
     for split, tokens in splits.items():
-        fits = batch_size is None or len(tokens) <= batch_size
-        # Remembered references recognize a split by identity: keep a single batch as it is.
-        batches = [tokens] if fits else tokens.split(batch_size)
-        scores = [score_sequences(predictor, references, batch) for batch in batches]
+        scores = score_split(predictor, references, tokens, batch_size=batch_size, check=True)
+        values = torch.stack(list(scores.values()))  # scores batch time
+        mean = values[..., first_row:].mean(-1, keepdim=True)
+        values = torch.cat([values, values[..., -1:], mean], -1)  # scores batch row
         rows = [*map(str, range(tokens.shape[1])), "last", "mean"]
-        for reference, measure in scores[0]:
-            values = torch.cat([score[reference, measure] for score in scores])  # batch time
-            last, mean = values[:, -1:], values[:, first_row:].mean(-1, keepdim=True)
-            columns = torch.cat([values, last, mean], 1)  # batch row
-            means = columns.mean(0).tolist()
-            sems = (columns.std(0) / len(values) ** 0.5).tolist()
-            table += [
-                (step, split, row, reference, measure, mean, sem, len(values))
-                for row, mean, sem in zip(rows, means, sems, strict=True)
-            ]
-    return pd.DataFrame(table, columns=COLUMNS)
+        columns = {
+            "step": step,
+            "split": split,
+            "row": rows * len(scores),
+            "reference": [name for name, _ in scores for _ in rows],
+            "measure": [measure for _, measure in scores for _ in rows],
+            "mean": values.mean(1).flatten().tolist(),
+            "sem": (values.std(1) / len(tokens) ** 0.5).flatten().tolist(),
+            "n": len(tokens),
+        }
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def score_split(
+    predictor: Predictor,
+    references: Mapping[str, Predictor],
+    tokens: Tokens,
+    *,
+    batch_size: int | None,
+    check: bool,
+) -> dict[tuple[str, str], PerSequence]:
+    """Return the scores of all sequences of a split, which are predicted in batches."""
+    if batch_size is None or len(tokens) <= batch_size:
+        # Cached references recognize a split by identity: keep a single batch as it is.
+        return score_sequences(predictor, references, tokens, check=check)
+    scores = []
+    for start in range(0, len(tokens), batch_size):
+        is_numbered = isinstance(predictor, predictors.PerSequencePredictor)
+        part = predictor.starting_at(start) if is_numbered else predictor
+        batch = tokens[start : start + batch_size]
+        scores.append(score_sequences(part, references, batch, check=check))
+    return {key: torch.cat([score[key] for score in scores]) for key in scores[0]}
 
 
 def score_sequences(
-    predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens
+    predictor: Predictor,
+    references: Mapping[str, Predictor],
+    tokens: Tokens,
+    *,
+    check: bool = True,
 ) -> dict[tuple[str, str], PerSequence]:
-    """Return (reference, measure) → values (batch time); `loss` and `entropy` have reference ''."""
-    is_average = isinstance(predictor, Average)
+    """Return (reference, measure) → values (batch time); `loss` and `entropy` have reference ''.
+
+    `check` makes sure that row t has not seen token t, by two more predictions.
+    """
+    is_average = isinstance(predictor, predictors.Average)
     members = predictor.predict_each(tokens) if is_average else None
-    model = mean_prediction(members) if is_average else predictor(tokens)
+    model = predictors.mean_prediction(members) if is_average else predictor(tokens)
     log_references = {name: reference(tokens) for name, reference in references.items()}
-    _check_log_probs(model, log_references)
-    _check_causal(
-        predictor.predictors[0] if is_average else predictor, tokens, vocab_size=model.shape[-1]
-    )
+    check_log_probs(model, log_references)
+    if check:
+        single = predictor.predictors[0] if is_average else predictor
+        check_causal(single, tokens, vocab_size=model.shape[-1])
     model = divergences.as_double(model).to(tokens.device)
     loss = divergences.negative_log_likelihood(model, tokens)
     values = {("", "loss"): loss, ("", "entropy"): divergences.entropy(model)}
@@ -101,46 +135,13 @@ def score_sequences(
     return values
 
 
-def _check_log_probs(log_probs: Any, log_references: Mapping[str, LogProbs]) -> None:
-    if not isinstance(log_probs, Tensor):
-        raise TypeError(
-            "a predictor must return a torch tensor of log-probabilities, "
-            f"got {type(log_probs).__name__}; use torch.as_tensor(...)"
-        )
-    for reference in log_references.values():
-        if log_probs.shape != reference.shape:
-            raise ValueError(
-                "a predictor must return (batch, time, vocab) = "
-                f"{tuple(reference.shape)} here, got {tuple(log_probs.shape)}"
-            )
-    if log_probs.isnan().any():
-        raise ValueError(
-            "a predictor must return log-probabilities, got nan; a probability of 0 is -inf"
-        )
-    sums = log_probs.double().exp().sum(-1).flatten()
-    deviations = (sums - 1).abs().nan_to_num(inf)
-    if deviations.max() > 1e-3:
-        raise ValueError(
-            "a predictor must return log-probabilities whose exponentials add up to 1, but one row "
-            f"adds up to {sums[deviations.argmax()].item():.4g}; use .log_softmax(-1)"
-        )
+def as_single_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the summary rows of an evaluation under one table per sequence, named so.
 
-
-def _check_causal(predictor: Predictor, tokens: Tokens, *, vocab_size: int) -> None:
-    """Raise ValueError if row t has seen token t, which makes any predictor look good.
-
-    The check changes the second half of a few sequences.
+    They can join the rows of the average, because every measure begins with `SINGLE_TABLE`.
     """
-    sample, half = tokens[:4], tokens.shape[1] // 2
-    changed = torch.cat([sample[:, :half], (sample[:, half:] + 1) % vocab_size], 1)
-    probs, changed_probs = (predictor(batch)[:, : half + 1].exp() for batch in (sample, changed))
-    depends = (probs - changed_probs).abs().amax((0, 2)) > 1e-3
-    if depends.any():
-        raise ValueError(
-            "a predictor must be a function of the tokens before each row, but row "
-            f"{int(depends.nonzero()[0])} changes when only tokens[:, {half}:] change; "
-            "row t may use only tokens[:, :t]"
-        )
+    rows = table[table["row"].isin(["mean", "last"])]
+    return rows.assign(measure=SINGLE_TABLE + rows["measure"])
 
 
 def select(
@@ -195,13 +196,13 @@ def summary(table: pd.DataFrame, *, measure: str | None = None) -> pd.DataFrame:
     )
 
 
-def predict_sequence(predictors: Mapping[str, Predictor], tokens: Tokens) -> pd.DataFrame:
+def predict_sequence(compared: Mapping[str, Predictor], tokens: Tokens) -> pd.DataFrame:
     """Return the prediction of each predictor at each row of one sequence, tokens (1 time).
 
     Columns: predictor, row, color, probability, ball.
     """
     tables = []
-    for name, predictor in predictors.items():
+    for name, predictor in compared.items():
         table = (
             pd.DataFrame(predictor(tokens)[0].exp().cpu().numpy())  # time vocab
             .rename_axis("row")
@@ -224,17 +225,17 @@ def last_predictions(
     `MAX_TOKEN_COLUMNS` tokens, `<name>/next` is the probability of the next token of the sequence
     and `<name>/best` is the most probable token.
     """
-    table = pd.DataFrame({"balls": [" ".join(map(str, seen)) for seen in tokens[:, :-1].tolist()]})
-    predictors = {"model": predictor, **references}
-    last_rows = {name: predict(tokens)[:, -1] for name, predict in predictors.items()}
+    columns = {"balls": [" ".join(map(str, seen)) for seen in tokens[:, :-1].tolist()]}
+    last_rows = {"model": predictor(tokens)[:, -1]}
+    last_rows |= {name: reference(tokens)[:, -1] for name, reference in references.items()}
     for name, log_probs in last_rows.items():
         if log_probs.shape[-1] > MAX_TOKEN_COLUMNS:
-            table[f"{name}/next"] = log_probs.exp().gather(-1, tokens[:, -1:])[:, 0].tolist()
-            table[f"{name}/best"] = log_probs.argmax(-1).tolist()
+            columns[f"{name}/next"] = log_probs.exp().gather(-1, tokens[:, -1:])[:, 0].tolist()
+            columns[f"{name}/best"] = log_probs.argmax(-1).tolist()
         else:
             for color, probs in enumerate(log_probs.exp().T.tolist()):
-                table[f"{name}/{color}"] = probs
+                columns[f"{name}/{color}"] = probs
     for name in references:
         distances = divergences.symmetrized_kl(last_rows["model"], last_rows[name])
-        table[f"symmetrized_kl/{name}"] = distances.tolist()
-    return table
+        columns[f"symmetrized_kl/{name}"] = distances.tolist()
+    return pd.DataFrame(columns)

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
-from scipy.optimize import minimize
 from torch import Tensor
 
 from lexurn.base import divergences
 from lexurn.base.shapes import Predictor, Tokens
+
+MAX_NEWTON_STEPS = 100
+"""About 15 are enough."""
 
 
 def mixture_weights(
@@ -40,27 +42,31 @@ def fit_weights(
 ) -> Float[Tensor, "references"]:
     """Return the weights w on the simplex that minimize the mean KL(model ‖ Σ w_i reference_i).
 
-    The problem is convex in w and is solved over softmax logits by L-BFGS in float64. A vertex of
-    the simplex lies at infinite logits, so a weight of 0 is returned as about 1e-6. Where a
-    reference is 0 it counts as e^−700, so that gradients stay finite.
+    The problem is convex. Because rows of the model add up to 1, minimizing the cross-entropy plus
+    Σ w over w ≥ 0 gives weights that add up to 1. A primal-dual interior-point method with Newton
+    steps solves it in float64 (Nocedal and Wright 2006, chapter 19). A weight of 0 is returned as
+    1e-5 or less. Where a reference is 0 it counts as e^−700, so that derivatives stay finite.
     """
     model = log_model.cpu().double().exp().flatten()  # rows · vocab
     references = log_references.cpu().double().clamp_min(-700).exp().flatten(1)
-    n_rows = log_model.shape[:-1].numel()
+    model = model / log_model.shape[:-1].numel()
+    n = len(references)
+    weights = torch.full((n,), 1 / n, dtype=torch.float64)
+    slacks = torch.ones(n, dtype=torch.float64)  # multipliers of w ≥ 0
+    for _ in range(MAX_NEWTON_STEPS):
+        ratios = references / (weights @ references)
+        gradient = 1 - ratios @ model
+        barrier = 0.1 * (weights @ slacks) / n
+        if barrier < 1e-11 and (gradient - slacks).abs().max() < 1e-9:
+            break
+        hessian = (ratios * model) @ ratios.T + torch.diag(slacks / weights)
+        step = torch.linalg.solve(hessian, barrier / weights - gradient)
+        slack_step = barrier / weights - slacks - slacks / weights * step
+        weights = weights + _fraction(weights, step) * step
+        slacks = slacks + _fraction(slacks, slack_step) * slack_step
+    return weights / weights.sum()
 
-    def loss_and_gradient(logits):
-        """Return the cross-entropy, which is the KL plus the model's entropy, and its gradient."""
-        weights = torch.tensor(logits, dtype=torch.float64).softmax(0)
-        mixed = weights @ references
-        slopes = references @ (model / mixed) / n_rows  # −∂loss/∂w
-        loss = -torch.xlogy(model, mixed).sum() / n_rows
-        return loss.item(), (weights * (weights @ slopes - slopes)).numpy()
 
-    best = minimize(
-        loss_and_gradient,
-        [0.0] * len(log_references),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": 1000, "ftol": 0.0, "gtol": 1e-9},
-    )
-    return torch.tensor(best.x).softmax(0)
+def _fraction(values: Tensor, step: Tensor) -> float:
+    """Return the largest fraction of a step up to 1 after which values keep 5 % of their size."""
+    return min(1.0, 0.95 / (-step / values).max().clamp_min(1e-300).item())

@@ -1,12 +1,7 @@
 """Language models: vocabulary × positions × backbone."""
 
-from lexurn.models.language_model import (
-    LanguageModel,
-    as_predictor,
-    build,
-    loss_as_trained,
-    summary,
-)
+from lexurn.models.language_model import LanguageModel, build, summary
+from lexurn.models.prediction import as_predictor, as_trained_predictor, loss_as_trained
 from lexurn.models.vocabulary import LearnedVocabulary, RandomVocabulary
 
 __all__ = [
@@ -14,6 +9,7 @@ __all__ = [
     "LearnedVocabulary",
     "RandomVocabulary",
     "as_predictor",
+    "as_trained_predictor",
     "build",
     "loss_as_trained",
     "summary",

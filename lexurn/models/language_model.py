@@ -9,7 +9,6 @@ before t; nothing is shifted anywhere.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import torch
@@ -18,10 +17,8 @@ from torch import Generator, Tensor, nn
 
 from lexurn import tasks
 from lexurn.base import seeding
-from lexurn.base.divergences import as_double, negative_log_likelihood
-from lexurn.base.shapes import LogProbs, Predictor, Table, Tokens, check_tokens
+from lexurn.base.shapes import LogProbs, Table, Tokens
 from lexurn.generators.strings import SOS, force_padding, mask_special_tokens
-from lexurn.predictors import Average
 from lexurn.settings import Settings
 from lexurn.settings.registry import load_target
 
@@ -171,49 +168,6 @@ def initialize(model: LanguageModel, *, generator: Generator, std: float = 0.0) 
             scale = std or parameter.shape[-1] ** -0.5
             scale = scale / n_writers**0.5 if name.endswith(residual) else scale
             parameter.normal_(std=scale, generator=generator)
-
-
-def as_predictor(
-    model: LanguageModel, *, n_tables: int = 1, seed: int = 0, batch_size: int = 64
-) -> Predictor:
-    """Return the model as a predictor, a function of the tokens alone, in evaluation mode.
-
-    A lexical model is an `Average` over `n_tables` tables, drawn from `seed` and shared by all
-    sequences, so that a prediction does not depend on the other sequences of a batch. Tables are
-    drawn on the CPU, the same for every device of the model; the result is on the device of the
-    tokens.
-    """
-    device = model.device
-
-    def predict(tokens: Tokens, *, table: Table | None = None) -> LogProbs:
-        check_tokens(tokens, model.vocab_size)
-        with evaluating(model):
-            batches = [model(batch, table=table) for batch in tokens.to(device).split(batch_size)]
-        return as_double(torch.cat(batches).to(tokens.device))
-
-    if not model.vocabulary.is_random:  # its table goes on changing with the model
-        return predict
-    stream = seeding.generator(seed, "evaluation tables")
-    tables = model.vocabulary.draw(n_tables, generator=stream).to(device)
-    return Average([partial(predict, table=table) for table in tables.split(1)])
-
-
-def loss_as_trained(
-    model: LanguageModel, tokens: Tokens, *, seed: int, first_row: int = 1, batch_size: int = 64
-) -> float:
-    """Return the mean −log p over rows from `first_row` on, in nats.
-
-    Every sequence has one random table, as in training; it is the same at every call and on every
-    device.
-    """
-    tables = seeding.generator(seed, "validation tables")
-    total = 0.0
-    with evaluating(model):
-        for batch in tokens.to(model.device).split(batch_size):
-            table = model.vocabulary.draw(len(batch), generator=tables).to(model.device)
-            losses = negative_log_likelihood(model(batch, table=table), batch)
-            total += losses[:, first_row:].mean(-1).sum()
-    return float(total) / len(tokens)
 
 
 @contextmanager

@@ -12,6 +12,8 @@ ngrams               frequencies of tokens and of pairs               ngrams.py
 
 from lexurn.predictors.combining import (
     Average,
+    CachedPredictor,
+    PerSequencePredictor,
     RenamingMixture,
     cache_predictions,
     mean_prediction,
@@ -23,9 +25,11 @@ from lexurn.predictors.symmetrized import MAX_COLORS
 __all__ = [
     "MAX_COLORS",
     "Average",
+    "CachedPredictor",
     "Empirical",
     "Generalizing",
     "Memorizing",
+    "PerSequencePredictor",
     "RenamingMixture",
     "Symmetrized",
     "Uniform",

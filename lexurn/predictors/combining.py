@@ -1,6 +1,7 @@
-"""Predictors made of other predictors: an average, a mixture over renamings, and a cache."""
+"""Predictors made of other predictors: averages, mixtures over renamings, and caches."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
 from math import log
@@ -14,21 +15,47 @@ from lexurn.base.shapes import LogProbs, Predictor, Tokens
 MAX_PERMUTED = 5  # tokens that are permuted at most: 5! = 120 renamings
 
 
+PredictEach = Callable[[Tokens], Float[torch.Tensor, "predictors batch time vocab"]]
+
+
 class Average:
     """The mean of several predictors' probabilities, for example of one lexical model under several
-    embedding tables."""
+    embedding tables.
 
-    def __init__(self, predictors: Sequence[Predictor]):
+    `predict_each` returns the prediction of every single predictor, by default one after another.
+    """
+
+    def __init__(self, predictors: Sequence[Predictor], *, predict_each: PredictEach | None = None):
         if not predictors:
             raise ValueError("an average needs at least one predictor, got none; pass one or more")
         self.predictors = tuple(predictors)
+        self.predict_each = predict_each or self._predict_in_turn
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         return mean_prediction(self.predict_each(tokens))
 
-    def predict_each(self, tokens: Tokens) -> Float[torch.Tensor, "predictors batch time vocab"]:
-        """Return the prediction of every single predictor."""
+    def _predict_in_turn(
+        self, tokens: Tokens
+    ) -> Float[torch.Tensor, "predictors batch time vocab"]:
         return torch.stack([as_double(predictor(tokens)) for predictor in self.predictors])
+
+
+@dataclass(frozen=True)
+class PerSequencePredictor:
+    """A predictor that differs from sequence to sequence of a split, for example a lexical model
+    with one embedding table per sequence.
+
+    `predict` takes tokens (batch time) and the number of their first sequence in the split.
+    """
+
+    predict: Callable[[Tokens, int], LogProbs]
+
+    def __call__(self, tokens: Tokens) -> LogProbs:
+        return self.predict(tokens, 0)
+
+    def starting_at(self, start: int) -> Predictor:
+        """Return the predictor of the sequences of a split from number `start` on."""
+        return lambda tokens: self.predict(tokens, start)
 
 
 def mean_prediction(log_probs: Float[torch.Tensor, "predictors batch time vocab"]) -> LogProbs:
@@ -78,8 +105,8 @@ class RenamingMixture:
 class CachedPredictor:
     """A predictor that computes its prediction once for each of the given tensors.
 
-    The tensors must not be changed in place. Any other tensor, also a slice of one of them, is
-    computed anew every time.
+    The tensors must not be changed in place, and a model must not be trained in the meantime. Any
+    other tensor, also a slice of one of them, is computed anew every time.
     """
 
     def __init__(self, predictor: Predictor, sequences: Iterable[Tokens]):
@@ -87,7 +114,7 @@ class CachedPredictor:
         self.sequences = list(sequences)
         self.predict_once = cache(predictor)  # tensors are equal keys if they are one object
 
-    def __call__(self, tokens: Tokens) -> LogProbs:
+    def __call__(self, tokens: Tokens) -> Float[torch.Tensor, "*predictors batch time vocab"]:
         is_known = any(tokens is known for known in self.sequences)
         return self.predict_once(tokens) if is_known else self.predictor(tokens)
 
@@ -95,7 +122,15 @@ class CachedPredictor:
 def cache_predictions(
     predictors: Mapping[str, Predictor], splits: Mapping[str, Tokens]
 ) -> dict[str, Predictor]:
-    """Return the predictors with their predictions cached for each evaluation split."""
-    return {
-        name: CachedPredictor(predictor, splits.values()) for name, predictor in predictors.items()
-    }
+    """Return the predictors with their predictions cached for each evaluation split.
+
+    Of an average, the predictions of its members are cached.
+    """
+    cached = {}
+    for name, predictor in predictors.items():
+        if isinstance(predictor, Average):
+            predict_each = CachedPredictor(predictor.predict_each, splits.values())
+            cached[name] = Average(predictor.predictors, predict_each=predict_each)
+        else:
+            cached[name] = CachedPredictor(predictor, splits.values())
+    return cached

@@ -21,7 +21,7 @@ from lexurn.settings import Settings, TrainingSettings
 from lexurn.training.batches import endless_batches, finite_batches
 
 N_TABLES = 8
-"""Random tables that a lexical model's probabilities are averaged over when it is evaluated."""
+"""Random tables that a lexical model's probabilities are averaged over in its final evaluation."""
 
 MAX_PREDICTED_NUMBERS = 2**23
 """Probabilities that are evaluated in one batch, in double precision (64 MB)."""
@@ -32,13 +32,17 @@ MIN_BF16_WIDTH = 128
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """What a training needs in addition to its batches, built from its settings."""
+    """What a training needs in addition to its batches, built from its settings.
+
+    `predictor` averages over random tables, `predictor_as_trained` has one table per sequence.
+    """
 
     device: torch.device
     bf16: bool
     task: tasks.Task
     model: models.LanguageModel
     predictor: Predictor
+    predictor_as_trained: Predictor
 
 
 def resolve_device(name: str) -> torch.device:
@@ -78,6 +82,7 @@ def prepare(settings: Settings) -> TrainingSetup:
         task=tasks.build(settings),
         model=model,
         predictor=as_predictor(model, settings),
+        predictor_as_trained=models.as_trained_predictor(model, seed=settings.training.seed),
     )
 
 
@@ -188,7 +193,7 @@ def estimate(settings: Settings) -> float:
         per_step = timeit(lambda: train_steps(3), number=1) / 3
         references = timeit(evaluate_references, number=1)
         sequences = setup.task.validation()  # about as many as in each of the two large splits
-        evaluation = 3 * timeit(lambda: setup.predictor(sequences), number=1)
+        evaluation = 4 * timeit(lambda: setup.predictor_as_trained(sequences), number=1)
     scale = train.n_test_samples / n_few
-    n_evaluations = train.n_steps // train.eval_every + 2
+    n_evaluations = train.n_steps // train.eval_every + 2 + N_TABLES * settings.vocabulary.lex
     return train.n_steps * per_step + scale * (references + n_evaluations * evaluation)

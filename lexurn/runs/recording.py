@@ -18,9 +18,9 @@ from safetensors.torch import save
 
 from lexurn import models, predictors, training
 from lexurn.base import files
-from lexurn.base.shapes import State
+from lexurn.base.shapes import Predictor, State
 from lexurn.base.threads import threads
-from lexurn.measures import evaluation, mixtures
+from lexurn.measures import curves, evaluation, mixtures, validity
 from lexurn.runs import checkpoints, fit, provenance, store, tracking
 from lexurn.runs.tracking.weights_and_biases import Wandb
 from lexurn.settings import Settings
@@ -64,10 +64,6 @@ def train(
         validation = task.validation()
         references = predictors.cache_predictions(task.references(), splits)
         judged = task.splits[0]
-        mixture_tokens = splits[judged][:N_MIXTURE_SEQUENCES]
-        components = predictors.cache_predictions(
-            references | {"uniform": predictors.Uniform(task.vocab_size)}, {judged: mixture_tokens}
-        )
         if task.tensors:
             files.write(folder / store.TASK_TENSORS, save(task.tensors))
         trackers.add(tracking.Files(folder, step=start if state else None))
@@ -77,24 +73,31 @@ def train(
         if state:
             trackers.resume(tracking.read_metrics(folder / "metrics.jsonl"))
         batch_size = fit.eval_batch_size(task)
+        options = {"first_row": task.first_row, "batch_size": batch_size}
+        is_lexical = settings.vocabulary.lex
+        validity.check_causal(
+            setup.predictor_as_trained, splits[judged], vocab_size=task.vocab_size
+        )
 
-        def distances(step: int = 0) -> pd.DataFrame:
-            return evaluation.evaluate(
-                setup.predictor,
-                references,
-                splits,
-                step=step,
-                first_row=task.first_row,
-                batch_size=batch_size,
-            )
+        def mixture_part(predictor: Predictor) -> Predictor:
+            return lambda _: predictor(splits[judged])[:N_MIXTURE_SEQUENCES]  # computed once
+
+        components = references | {"uniform": predictors.Uniform(task.vocab_size)}
+        components = {name: mixture_part(each) for name, each in components.items()}
 
         def evaluate(_: models.LanguageModel) -> dict[str, float]:
             loss = models.loss_as_trained(
                 model, validation, seed=settings.training.seed, first_row=task.first_row
             )
-            metrics = {"validation_loss": loss, **_scalars(distances())}
+            predictor = setup.predictor_as_trained
+            if all(len(tokens) <= batch_size for tokens in splits.values()):
+                predictor = predictors.CachedPredictor(predictor, splits.values())
+            metrics = {"validation_loss": loss}
+            metrics |= {"n_tables": 1} if is_lexical else {}
+            metrics |= curves.evaluate_means(predictor, references, splits, **options)
             if task.tracks_mixture:  # of references and ignorance, the nearest one to the model
-                weights = mixtures.mixture_weights(setup.predictor, components, mixture_tokens)
+                few = splits[judged][:N_MIXTURE_SEQUENCES]
+                weights = mixtures.mixture_weights(mixture_part(predictor), components, few)
                 metrics |= {f"{judged}/weight/{name}": value for name, value in weights.items()}
             return metrics
 
@@ -126,11 +129,16 @@ def train(
             checkpoints.write_snapshot(folder, trained.last_step, lambda: trained.last_weights)
         checkpoints.join_snapshots(folder)
         model.load_state_dict(trained.best_weights)
-        table = distances(trained.best_step)
+        predictor = predictors.cache_predictions({"model": setup.predictor}, splits)["model"]
+        options |= {"step": trained.best_step}
+        table = evaluation.evaluate(predictor, references, splits, **options)
+        if is_lexical:
+            single = evaluation.evaluate(setup.predictor_as_trained, references, splits, **options)
+            table = pd.concat([table, evaluation.as_single_table(single)], ignore_index=True)
         for name, tokens in splits.items():
+            few = tokens if len(tokens) <= batch_size else tokens[:batch_size]
             trackers.log_table(
-                f"predictions/{name}",
-                evaluation.last_predictions(setup.predictor, references, tokens[:batch_size]),
+                f"predictions/{name}", evaluation.last_predictions(predictor, references, few)
             )
     files.write(folder / store.WEIGHTS, save(trained.best_weights))
     files.write(folder / "last.safetensors", save(trained.last_weights))
@@ -150,19 +158,3 @@ def train(
     files.commit(folder / "results.json", json.dumps(results))
     checkpoints.remove_states(folder)
     return {"splits": splits, "references": references}
-
-
-def _scalars(table: pd.DataFrame) -> dict[str, float]:
-    """Return the numbers that are drawn along training, by `<split>/<measure>/<reference>`.
-
-    They are means over rows; a name that ends in `/last` means the last row.
-    """
-    measures = ["loss", evaluation.distance_measure(table)]
-    table = table[table["measure"].isin(measures) & table["row"].isin(["mean", "last"])]
-    scalars = {}
-    for split, row, reference, measure, mean in table[
-        ["split", "row", "reference", "measure", "mean"]
-    ].values:
-        parts = [split, measure, reference, "last" if row == "last" else ""]
-        scalars["/".join(filter(None, parts))] = mean
-    return scalars

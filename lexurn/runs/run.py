@@ -34,7 +34,7 @@ from safetensors.torch import load_file
 from lexurn import models, predictors, tasks
 from lexurn.base import files, paths, seeding, session
 from lexurn.base.shapes import Pool, Predictor, Tokens
-from lexurn.measures import evaluation
+from lexurn.measures import curves, evaluation
 from lexurn.runs import checkpoints, contents, fit, recording, store, tracking
 from lexurn.settings import Settings, StudySettings, flat_names, resolver
 
@@ -51,9 +51,9 @@ class Run:
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """Scalars along training, a row per evaluation: step, learning_rate, train_loss,
-        validation_loss, distances."""
-        return pd.DataFrame(contents.read(self.path, "metrics"))
+        """Scalars along training, a row per evaluation; `lexurn.measures.curves` says which."""
+        metrics = pd.DataFrame(contents.read(self.path, "metrics"))
+        return curves.with_n_tables(metrics, is_lexical=self.settings.vocabulary.lex)
 
     @cached_property
     def results(self) -> pd.DataFrame:

@@ -1,14 +1,64 @@
 """Optimizers and the schedule of their learning rate."""
 
+from collections import defaultdict
 from math import cos, pi
+from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.adamw import adamw
 
 from lexurn.settings import TrainingSettings
 
 
-def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+class FusedAdamW:
+    """AdamW (Loshchilov and Hutter 2019) with torch's fused kernel, and its default β and ε.
+
+    It has the groups and the state of `torch.optim.AdamW` and makes the same updates. That class
+    imports torch's compiler first, which takes longer than 100 steps of a small model.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]]):
+        self.param_groups = groups
+        self.state: dict[nn.Parameter, dict[str, torch.Tensor]] = defaultdict(dict)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for group in self.param_groups:
+            parameters = [p for p in group["params"] if p.grad is not None]
+            states = [self.state[p] for p in parameters]
+            for p, state in zip(parameters, states, strict=True):
+                if not state:
+                    state["step"] = torch.zeros((), device=p.device)
+                    state["exp_avg"] = torch.zeros_like(p)
+                    state["exp_avg_sq"] = torch.zeros_like(p)
+            adamw(
+                parameters,
+                [p.grad for p in parameters],
+                [state["exp_avg"] for state in states],
+                [state["exp_avg_sq"] for state in states],
+                [],
+                [state["step"] for state in states],
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=group["lr"],
+                weight_decay=group["weight_decay"],
+                eps=1e-8,
+                maximize=False,
+            )
+
+    def zero_grad(self) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+
+Optimizer = FusedAdamW | torch.optim.Optimizer
+
+
+def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[Optimizer]:
     """Return AdamW, or AdamW and Muon (Jordan et al. 2024), for a model's trainable parameters.
 
     Muon updates the backbone's matrices, scaled to the size of AdamW's updates, and AdamW the rest.
@@ -26,18 +76,16 @@ def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch
         {"params": other_decayed, "weight_decay": settings.weight_decay},
         {"params": not_decayed, "weight_decay": 0.0},
     ]
-    adamw = torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=settings.learning_rate, fused=True
-    )
+    optimizer = FusedAdamW([group for group in groups if group["params"]])
     if not muon_matrices:
-        return [adamw]
+        return [optimizer]
     muon = torch.optim.Muon(
         muon_matrices,
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,
         adjust_lr_fn="match_rms_adamw",
     )
-    return [adamw, muon]
+    return [optimizer, muon]
 
 
 def learning_rate_factor(step: int, settings: TrainingSettings) -> float:

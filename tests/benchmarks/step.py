@@ -1,11 +1,13 @@
 """Timings, run by hand on an idle machine: `python tests/benchmarks/step.py [--threads 1]`.
 
 1. A training step (forward, backward, clipping, AdamW) of our transformer against a plain PyTorch
-   model of the same shape, in turn, normal and lexical; and the share of the machine's matmul peak,
-   measured in the same run with the same number of threads. Floating-point operations are those of
-   the matrix products, attention counted where it is causal.
+   model of the same shape, in turn, normal and lexical; a step of the whole training loop, with its
+   data; and the share of the machine's matmul peak, measured in the same run. Floating-point
+   operations are those of the matrix products, attention counted where it is causal.
 2. `Memorizing` and `Symmetrized` against straightforward versions, on fewer sequences where these
    are slow.
+
+All times are CPU seconds of the process, which a busy machine disturbs less than the clock.
 """
 
 import statistics
@@ -17,16 +19,18 @@ import click
 import torch
 from torch import nn
 
-from lexurn import models
+from lexurn import models, training
 from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.generators.urns import Urns
 from lexurn.predictors import Memorizing, Symmetrized
 from lexurn.predictors.counting import prefix_counts
+from lexurn.runs import fit
 from lexurn.settings.resolver import check
 
 SHAPES = [
     {"d_model": 128, "n_layers": 4, "n_heads": 8, "context_length": 128, "batch_size": 32},
+    {"d_model": 64, "n_layers": 2, "n_heads": 4, "context_length": 64, "batch_size": 64},
     {"d_model": 32, "n_layers": 1, "n_heads": 2, "context_length": 32, "batch_size": 32},
 ]
 
@@ -71,7 +75,30 @@ class Plain(nn.Module):
         return (self.norm(x) @ table.transpose(1, 2)).log_softmax(-1)
 
 
-def stepper(model: nn.Module, settings, tokens) -> Callable[[], None]:
+def plain_model(settings) -> Plain:
+    """Return the plain model of the same shape."""
+    shape = settings.backbone
+    return Plain(
+        settings.task.n_colors,
+        shape.d_model,
+        shape.n_layers,
+        shape.n_heads,
+        settings.task.context_length,
+        settings.vocabulary.lex,
+    )
+
+
+def seconds_in_loop(settings, n_steps: int) -> float:
+    """Return the seconds per step of the training loop, data included and evaluation excluded."""
+    settings = settings.replace(n_steps=n_steps, eval_every=n_steps)
+    setup = fit.prepare(settings)
+    callbacks = training.Callbacks(lambda model: {"validation_loss": 0.0}, lambda *_: None)
+    start = time.process_time()
+    fit.fit(setup, settings.training, fit.training_batches(setup.task), callbacks)
+    return (time.process_time() - start) / n_steps
+
+
+def stepper(model: nn.Module, tokens) -> Callable[[], None]:
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     stream = generator(0, "tables")
 
@@ -92,9 +119,9 @@ def in_turn(first: Callable, second: Callable, *, rounds: int) -> tuple[float, f
         function()
     for _ in range(rounds):
         for function, of in zip((first, second), seconds, strict=True):
-            began = time.perf_counter()
+            began = time.process_time()
             function()
-            of.append(time.perf_counter() - began)
+            of.append(time.process_time() - began)
     ratios = [b / a for a, b in zip(*seconds, strict=True)]
     return statistics.median(seconds[0]), statistics.median(seconds[1]), ratios
 
@@ -104,9 +131,9 @@ def peak(size: int = 2048, rounds: int = 5) -> float:
     a, b = torch.randn(size, size), torch.randn(size, size)
     best = float("inf")
     for _ in range(rounds):
-        began = time.perf_counter()
+        began = time.process_time()
         a @ b
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.process_time() - began)
     return 2 * size**3 / best
 
 
@@ -135,17 +162,20 @@ def time_steps(rounds: int) -> None:
             )
             ours = models.build(settings, generator=generator(0, "weights"))
             of = settings.backbone
-            plain = Plain(4, of.d_model, of.n_layers, of.n_heads, settings.task.context_length, lex)
+            plain = plain_model(settings)
             fast, slow, ratios = in_turn(
-                stepper(ours, settings, tokens), stepper(plain, settings, tokens), rounds=rounds
+                stepper(ours, tokens), stepper(plain, tokens), rounds=rounds
             )
+            in_loop = seconds_in_loop(settings, 2 * rounds)
             top = peak()
             print(
                 f"step d {of.d_model}, {of.n_layers} layers, C {settings.task.context_length}, "
                 f"batch {n}, "
                 f"{'lexical' if lex else 'normal'}: ours {fast * 1e3:.1f} ms, plain "
                 f"{slow * 1e3:.1f} ms, "
-                f"{quartiles(ratios)}; {operations(settings) / fast / 1e9:.0f} GFLOP/s, "
+                f"{quartiles(ratios)}; "
+                f"in the loop with data {in_loop * 1e3:.1f} ms, {slow / in_loop:.2f}×; "
+                f"{operations(settings) / fast / 1e9:.0f} GFLOP/s, "
                 f"{operations(settings) / fast / top:.0%} of the matmul peak ({top / 1e9:.0f})"
             )
 
@@ -183,13 +213,13 @@ def time_predictors() -> None:
 def compare(name, ours, plain, tokens, *, n_plain) -> None:
     seconds = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         ours(tokens)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.process_time() - began)
     few = tokens[:n_plain]
-    began = time.perf_counter()
+    began = time.process_time()
     wanted = plain(few)
-    each = (time.perf_counter() - began) / n_plain
+    each = (time.process_time() - began) / n_plain
     gap = (ours(few) - wanted).abs().max().item()
     print(
         f"{name}, {len(tokens)} × {tokens.shape[1]}: {statistics.median(seconds):.2f} s "

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -56,6 +57,7 @@ def test_the_benchmark_of_steps_and_predictors_runs(monkeypatch, capsys):
     assert (
         "normal: ours" in printed
         and "lexical: ours" in printed
+        and "in the loop with data" in printed
         and "largest difference 0e+00" in printed
     )
 
@@ -69,6 +71,25 @@ def test_the_benchmark_of_predictors_runs(capsys):
     assert len(growth) == 12 and all("plain" in line for line in growth)
     of_s = next(line for line in growth if line.startswith("S, V 6"))
     assert "for a cost of 2.40×" in of_s  # 2^6 · 6 / (2^5 · 5)
+
+
+def test_the_benchmark_of_runs_runs(monkeypatch, capsys):
+    run = load("run")
+    small = {"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 4, "d_model": 8}
+
+    def in_this_process(command, *, env, **_):
+        """Train where the other tests do, which saves the imports of a process."""
+        monkeypatch.setenv("LEXURN_RUNS", env["LEXURN_RUNS"])
+        run.main.callback(rounds=1, steps=4, one=command[-1])
+        return SimpleNamespace(stdout=capsys.readouterr().out)
+
+    subprocess = SimpleNamespace(run=in_this_process, PIPE=None)
+    monkeypatch.setattr(run, "subprocess", subprocess)
+    seconds = run.time_run(small | {"seed": 1})
+    assert 0 < seconds["loop"] < seconds["get"] < seconds["process"]
+    run.compare(1, small)
+    printed = capsys.readouterr().out
+    assert "lexical run: process" in printed and "of it in steps" in printed
 
 
 def test_the_benchmark_of_recipes_runs():

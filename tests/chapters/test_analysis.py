@@ -40,7 +40,9 @@ def run_that_became(who, kind, seed, tmp_path):
         "references": references,
         "results": results,
     }
-    run.__dict__.update(known | {"predictor": references[who], "metrics": pd.DataFrame(lines)})
+    run.__dict__.update(
+        known | {"predictor": references[who], "metrics": pd.DataFrame(lines).assign(n_tables=1)}
+    )
     return run
 
 

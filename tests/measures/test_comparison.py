@@ -85,12 +85,14 @@ def test_relative_distance_averages_before_it_divides(scene):
 def test_along_training_it_is_computed_from_what_was_logged():
     metrics = pd.DataFrame({"step": [0, 5], "ood/symmetrized_kl/generalizing": [0.3, 0.1]})
     metrics["ood/symmetrized_kl/symmetrized"] = [0.1, 0.3]
+    metrics["n_tables"] = [1, 8]
     found = resemblance.along_training(
         metrics, memorizing="symmetrized", reference_distance=0.4, split="ood"
     )
     assert found["relative_distance"].tolist() == pytest.approx([0.5, -0.5]) and found[
         "step"
     ].tolist() == [0, 5]
+    assert found["n_tables"].tolist() == [1, 8]
 
 
 def test_runs_count_as_units_and_undetermined_ones_are_left_out(scene):

@@ -40,3 +40,31 @@ def test_mixture_weights_take_references_with_zeros(scene):
     references = torch.stack([of["G"].flatten(0, 1), Empirical(4)(tokens).flatten(0, 1)])
     assert fit_weights(references[0], references)[0] > 0.999
     assert fit_weights(references[1], references)[1] > 0.99
+
+
+def test_no_other_mixture_is_nearer(scene):
+    """The optimum is compared with every direction on the simplex, also where it is a corner."""
+    _, of = scene
+    references = torch.stack([of[name].flatten(0, 1) for name in "GMU"])
+    noise = torch.randn(references[0].shape, generator=generator(1, "noise"), dtype=torch.float64)
+
+    def cross_entropy(model, weights):
+        mixture = (weights.log()[:, None, None] + references).logsumexp(0)
+        return -(model.exp() * mixture).sum(-1).mean().item()
+
+    for model in (references[0], (references[1] + noise).log_softmax(-1), noise.log_softmax(-1)):
+        weights = fit_weights(model, references)
+        assert weights.min() > 0 and weights.sum().item() == pytest.approx(1)
+        best = cross_entropy(model, weights)
+        for corner in torch.eye(3, dtype=torch.float64):
+            moved = cross_entropy(model, 0.999 * weights + 0.001 * corner)
+            assert moved > best - 1e-9
+        away = cross_entropy(model, weights.roll(1))
+        assert away > best + 1e-4  # another mixture is told from the nearest
+
+
+def test_mixture_weights_of_equal_references_are_equal(scene):
+    """The problem has no single solution, for example where S is G."""
+    _, of = scene
+    twice = torch.stack([of["G"], of["G"], of["U"]])
+    assert fit_weights(of["G"], twice) == pytest.approx(torch.tensor([0.5, 0.5, 0.0]), abs=1e-4)

@@ -209,6 +209,38 @@ def test_predictors_are_deterministic_normalized_and_leave_training_mode():
     assert not first.equal(models.as_predictor(model, n_tables=1, batch_size=4)(tokens))
 
 
+def test_tables_stacked_into_a_batch_predict_as_one_after_another():
+    model = build(torch.float32, lex=True)
+    tokens, _ = inputs(model, 5)
+    options = {"n_tables": 3, "batch_size": 4}
+    in_turn = models.as_predictor(model, n_stacked=1, **options).predict_each(tokens)
+    for n_stacked in (2, 3):
+        stacked = models.as_predictor(model, n_stacked=n_stacked, **options).predict_each(tokens)
+        torch.testing.assert_close(stacked, in_turn)
+    assert not torch.allclose(in_turn[0], in_turn[1])
+    members = models.as_predictor(model, **options).predictors
+    for member, log_probs in zip(members, in_turn, strict=True):
+        assert member(tokens).equal(log_probs)
+
+
+def test_each_sequence_has_a_table_of_its_own_whatever_the_others_are():
+    """Sequence i is predicted alike in every batch, and otherwise than under another table."""
+    model = build(torch.float32, lex=True, dropout=0.5).train()
+    tokens = inputs(model, 1)[0].expand(150, -1)
+    predictor = models.as_trained_predictor(model, seed=0)
+    log_probs = predictor(tokens)
+    assert log_probs.equal(predictor(tokens)) and model.training
+    assert not any(torch.allclose(log_probs[0], other) for other in log_probs[1:])
+    for start, stop in ((0, 3), (60, 70), (127, 128), (100, 150)):
+        part = predictor.starting_at(start)(tokens[start:stop])
+        torch.testing.assert_close(part, log_probs[start:stop])
+        assert start == 0 or not torch.allclose(predictor(tokens[start:stop]), part)
+    assert not log_probs.equal(models.as_trained_predictor(model, seed=1)(tokens))
+    normal = build(torch.float32)
+    tokens, _ = inputs(normal)
+    assert models.as_trained_predictor(normal)(tokens).equal(models.as_predictor(normal)(tokens))
+
+
 def test_sequences_longer_than_the_context_are_refused():
     with pytest.raises(ValueError, match=r"context_length \+ 1 = 12 tokens, got 13"):
         build(torch.float32)(torch.zeros(1, 13, dtype=torch.int64))

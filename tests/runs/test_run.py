@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from lexurn import evaluation, models, parameters, runs, tasks
+from lexurn.measures import curves
 from lexurn.runs import fit, recording
 from lexurn.runs.tracking import Tracker
 from lexurn.settings import Settings
@@ -49,7 +50,41 @@ def test_results_are_those_of_the_stored_weights(tiny_run):
     again = evaluation.evaluate(
         run.predictor, run.references, run.splits, step=int(run.results["step"].iloc[0])
     )
-    pd.testing.assert_frame_equal(again, run.results, rtol=1e-5, check_dtype=False)
+    is_single = run.results["measure"].str.startswith(evaluation.SINGLE_TABLE)
+    pd.testing.assert_frame_equal(again, run.results[~is_single], rtol=1e-5, check_dtype=False)
+
+
+def test_curves_of_a_lexical_model_have_one_table_per_sequence_and_end_in_its_results(tiny_run):
+    """The final table has the curve's last value too, with its standard error, and the average."""
+    for lex in (True, False):
+        run = tiny_run(TINY | {"lex": lex})
+        curve = run.metrics.set_index("step").loc[run.results["step"].iloc[0]]
+        assert set(run.metrics["n_tables"]) == {int(lex)}
+        prefix = evaluation.SINGLE_TABLE if lex else ""
+        for measure, reference in (("loss", ""), ("symmetrized_kl", "generalizing")):
+            for row, suffix in (("mean", ""), ("last", "/last")):
+                chosen = {"split": "out_of_distribution", "row": row}
+                final = evaluation.select(run.results, measure=prefix + measure, **chosen)
+                name = "/".join(filter(None, ["out_of_distribution", measure, reference]))
+                assert curve[name + suffix] == pytest.approx(final.loc[reference, "mean"])
+                averaged = evaluation.select(run.results, measure=measure, **chosen)
+                differs = averaged.loc[reference, "mean"] != pytest.approx(curve[name + suffix])
+                assert differs == lex and final.loc[reference, "sem"] > 0
+
+
+def test_curves_of_runs_that_do_not_say_their_tables_are_those_of_an_average(tiny_run):
+    """Lexical runs were once evaluated under an average along training; they can also resume."""
+    run = tiny_run(TINY | {"lex": True})
+    path = run.path / "metrics.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    del rows[0]["n_tables"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    metrics = runs.load(run.path).metrics
+    assert metrics["n_tables"].tolist() == [8] + [1] * (len(rows) - 1)
+    assert curves.step_label(metrics) == "step (lexical: 1 and 8 tables, not comparable)"
+    assert curves.step_label(metrics[:1]) == "step (lexical: 8 tables)"
+    assert curves.step_label(metrics[1:]) == "step (lexical: 1 table)"
+    assert curves.step_label(metrics.assign(n_tables=0)) == "step"
 
 
 def test_equal_settings_give_equal_runs(store, monkeypatch, tmp_path):

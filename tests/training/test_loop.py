@@ -1,5 +1,6 @@
 """The training loop: what it reaches, what it leaves unchanged, and golden losses."""
 
+import copy
 import itertools
 from collections import Counter
 from math import log
@@ -302,3 +303,39 @@ def test_what_is_no_matrix_neither_decays_nor_is_orthogonalized(flat, plain):
             *flat_ones,
         }
         assert not muon & {*plain, *flat_ones} and (optimizer == "adamw" or muon)
+
+
+def test_updates_and_state_are_those_of_torchs_adamw_bit_for_bit():
+    """With another weight decay, they differ."""
+    model = models.build(check({}), generator=generator(0, "weights"))
+    targets = copy.deepcopy(model), copy.deepcopy(model)
+    ours = training.build_optimizers(model, check({}).training)
+    groups = ours[0].param_groups
+    index = {id(p): number for number, p in enumerate(model.parameters())}
+    theirs = []
+    for target, decay in zip(targets, (0.01, 0.1), strict=True):
+        parameters = list(target.parameters())
+        their_groups = [
+            {
+                "params": [parameters[index[id(p)]] for p in group["params"]],
+                "weight_decay": min(group["weight_decay"], 1) * decay / 0.01,
+            }
+            for group in groups
+        ]
+        theirs.append(torch.optim.AdamW(their_groups, fused=True))
+    tokens = torch.randint(4, (8, 33), generator=generator(0, "tokens"))
+    for step in range(5):
+        for each, optimizers in zip((model, *targets), (ours, theirs[:1], theirs[1:]), strict=True):
+            negative_log_likelihood(each(tokens), tokens).mean().backward()
+            for optimizer in optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = 0.01 / (step + 1)
+                optimizer.step()
+                optimizer.zero_grad()
+    equal, other = (
+        all(a.equal(b) for a, b in zip(model.parameters(), target.parameters(), strict=True))
+        for target in targets
+    )
+    assert equal and not other
+    states = zip(ours[0].state.values(), theirs[0].state.values(), strict=True)
+    assert all(mine[name].equal(torchs[name]) for mine, torchs in states for name in torchs)

@@ -177,7 +177,9 @@ def distances_by_row(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def trajectories(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return name, kind, n_colors, seed, step, reference and these columns along training.
+    """Return one row per run, step and reference along training.
+
+    Columns: name, kind, n_colors, seed, step, n_tables, reference, and
 
     distance, share   out of distribution in nats, and divided by d(G, S) for the same urn
     weight            in the mixture of G, M, S and U nearest to the model; NaN for older runs
@@ -194,6 +196,7 @@ def trajectories(runs: Sequence[Run]) -> pd.DataFrame:
             "n_colors": settings.task.n_colors,
             "seed": settings.training.seed,
             "step": metrics["step"],
+            "n_tables": metrics["n_tables"],
         }
         for name, reference in run.references.items():
             distance = metrics[f"out_of_distribution/symmetrized_kl/{name}"]
@@ -222,10 +225,10 @@ def join_trajectories(early: pd.DataFrame, late: pd.DataFrame) -> pd.DataFrame:
 def relative_distances(trajectory: pd.DataFrame) -> pd.DataFrame:
     """Return relative distances between G and S and regrets along training.
 
-    Columns: kind, n_colors, seed, step, relative_distance, `regret to S in distribution`,
+    Columns: kind, n_colors, seed, step, n_tables, relative_distance, `regret to S in distribution`,
     `regret to G on fresh urns`.
     """
-    index = ["kind", "n_colors", "seed", "step"]
+    index = ["kind", "n_colors", "seed", "step", "n_tables"]
     values = ["share", "regret_in", "regret_out"]
     wide = trajectory.pivot(index=index, columns="reference", values=values)
     columns = {

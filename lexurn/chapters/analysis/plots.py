@@ -22,6 +22,7 @@ from lexurn.figures.style import (
     set_distance_axis,
     set_log_steps,
 )
+from lexurn.measures.curves import step_label
 
 SHORT = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}
 
@@ -169,7 +170,8 @@ def weights_along_training(trajectory: pd.DataFrame, axes: Axes) -> Axes:
     areas = axes.stackplot(wide.index, wide[names].T, **style)
     for area, hatch in zip(areas, HATCHES, strict=False):
         area.set(hatch=hatch, edgecolor="white", linewidth=0)
-    axes.set(xlabel="step", ylabel="weight", ylim=(0, 1), xlim=(wide.index[0], wide.index[-1]))
+    limits = wide.index[0], wide.index[-1]
+    axes.set(xlabel=step_label(trajectory), ylabel="weight", ylim=(0, 1), xlim=limits)
     return _label_outer(set_log_steps(axes))
 
 
@@ -209,5 +211,5 @@ def distances_along(trajectory: pd.DataFrame, axes: Axes) -> Axes:
         rows = trajectory[trajectory["reference"] == reference]
         if len(rows):
             axes.plot(rows["step"], rows["distance"], label=name, **line_style(reference))
-    axes.set(xlabel="step")
+    axes.set(xlabel=step_label(trajectory))
     return set_distance_axis(set_log_steps(axes))

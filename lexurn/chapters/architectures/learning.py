@@ -32,7 +32,7 @@ def eval_split(run: Run) -> str:
 
 
 def regret_along_training(run: Run) -> pd.DataFrame:
-    """Return the excess loss over the optimum along training: step, value.
+    """Return the excess loss over the optimum along training: step, n_tables, value.
 
     The value is in nats per ball or flip, and for formal languages per string.
     """
@@ -41,7 +41,7 @@ def regret_along_training(run: Run) -> pd.DataFrame:
     regret = evaluation.select(run.results, split=split, measure="regret")["mean"]
     of_optimum = loss - regret[run.task.optimum]  # on the same sequences
     value = _n_rows(run) * (run.metrics[f"{split}/loss"] - of_optimum)
-    return pd.DataFrame({"step": run.metrics["step"], "value": value})
+    return run.metrics[["step", "n_tables"]].assign(value=value)
 
 
 def final_regret(run: Run) -> pd.DataFrame:

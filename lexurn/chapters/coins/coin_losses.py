@@ -175,15 +175,16 @@ def mean_loss(predictor: Predictor, tokens: Tokens) -> float:
 
 
 def losses_along_training(run: Run, label: str) -> pd.DataFrame:
-    """Return the losses of a run on its fresh coins along training: who, step, loss, excess.
+    """Return the losses of a run on its fresh coins along training.
 
-    `who` is the label; `excess` is the loss minus the exact predictor's loss on the same flips.
+    Columns: step, n_tables, who, loss, excess. `who` is the label; `excess` is the
+    loss minus the exact predictor's loss on the same flips.
     """
     fresh = run.splits["out_of_distribution"]
     exact_loss = mean_loss(run.references["generalizing"], fresh)
     loss = run.metrics["out_of_distribution/loss"]
-    columns = {"who": label, "step": run.metrics["step"], "loss": loss, "excess": loss - exact_loss}
-    return pd.DataFrame(columns)
+    columns = {"who": label, "loss": loss, "excess": loss - exact_loss}
+    return run.metrics[["step", "n_tables"]].assign(**columns)
 
 
 def forgetting_predictor(tokens: Tokens, *, rate: float = 0.8) -> LogProbs:

@@ -27,7 +27,7 @@ BOUNDARY = 1e-3
 def along_training(
     metrics: pd.DataFrame, *, memorizing: str, reference_distance: float, split: str
 ) -> pd.DataFrame:
-    """Return step and relative_distance at every evaluation of a training run.
+    """Return step, n_tables and relative_distance at every evaluation of a training run.
 
     `metrics` are the logged distances of the model and `reference_distance` is d(G, M) on this
     split.
@@ -35,7 +35,7 @@ def along_training(
     to_g = metrics[f"{split}/symmetrized_kl/generalizing"]
     to_m = metrics[f"{split}/symmetrized_kl/{memorizing}"]
     relative = (to_g - to_m) / reference_distance
-    return pd.DataFrame({"step": metrics["step"], "relative_distance": relative})
+    return metrics.filter(["step", "n_tables"]).assign(relative_distance=relative)
 
 
 def mean_over_runs(distances: Sequence[RelativeDistance], *, generator: Generator) -> Interval:

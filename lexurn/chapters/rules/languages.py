@@ -46,10 +46,10 @@ def entropies(names: list[str], max_length: int) -> pd.DataFrame:
 def learning(
     run: Run, *, reference: str = "oracle", split: str = "in_distribution"
 ) -> pd.DataFrame:
-    """Return the regret of a run along its training, in nats per string: step, value."""
+    """Return the regret of a run along its training, in nats per string: step, n_tables, value."""
     n_rows = run.settings.task.context_length + 1
     value = n_rows * run.metrics[f"{split}/regret/{reference}"]
-    return pd.DataFrame({"step": run.metrics["step"], "value": value})
+    return run.metrics[["step", "n_tables"]].assign(value=value)
 
 
 def excess(run: Run) -> pd.DataFrame:
