@@ -114,6 +114,11 @@ def training_time(settings: Settings) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
+def training_times(settings: Sequence[Settings]) -> pd.DataFrame:
+    """Return `training_time` of several trainings, one row each."""
+    return pd.concat(map(training_time, settings), ignore_index=True)
+
+
 def growth_exponents(table: pd.DataFrame, cost: str, *, n_last: int = 3) -> pd.Series:
     """Return the slope of log cost against log context length per model, over the longest contexts.
 
