@@ -129,7 +129,7 @@ shown = {name: LANGUAGES[name] for name in names}
 samples = {
     name: each.sample(400, max_length=12, generator=torch.Generator().manual_seed(1)) for name, each in shown.items()
 }
-words = {name: sorted(set(shown[name].decode(tokens)), key=len)[2:5] for name, tokens in samples.items()}
+words = {name: sorted(sorted(set(shown[name].decode(tokens))), key=len)[2:5] for name, tokens in samples.items()}
 lines = [
     {"language": name, "rule 1": each.rules[0].text, "rule 2": each.rules[1].text, "words": ", ".join(words[name])}
     for name, each in shown.items()
