@@ -382,7 +382,8 @@ rows = {}
 makers = {"an account": list(rounded.values()), "the baseline": [baseline.a, baseline.b, baseline.c]}
 for who, maker in makers.items():
     made = cache.table(strategies.simulation_table, late["normal"], who, maker, first_seed)
-    rows[who] = {name: intervals.t_interval(made[name].tolist()) for name in made}
+    made = made.groupby("name", sort=False)["value"]
+    rows[who] = {name: intervals.t_interval(values.tolist()) for name, values in made}
 rounded["ln gamma"] = np.log(rounded.pop("gamma"))
 rows["the truth"] = {name: f"{value:.3g}" for name, value in rounded.items()}
 pd.DataFrame(rows).T.rename_axis("a map made by").fillna("")

@@ -129,7 +129,7 @@ shown = {name: LANGUAGES[name] for name in names}
 samples = {
     name: each.sample(400, max_length=12, generator=torch.Generator().manual_seed(1)) for name, each in shown.items()
 }
-words = {name: sorted(set(shown[name].decode(tokens)), key=len)[2:5] for name, tokens in samples.items()}
+words = {name: sorted(sorted(set(shown[name].decode(tokens))), key=len)[2:5] for name, tokens in samples.items()}
 lines = [
     {"language": name, "rule 1": each.rules[0].text, "rule 2": each.rules[1].text, "words": ", ".join(words[name])}
     for name, each in shown.items()
@@ -323,7 +323,8 @@ display(Markdown(f"Progress in rule 2 less progress in rule 1, mean over the kep
 
 # %%
 outside = {name: rules.prompt_sets(name)["out_of_distribution"] for name in ("aNbN", "baN")}
-learned = cache.table(extrapolation.rational_rates, list(outside), [0, 1, 2, 3, 5, 10, 30], limit)
+seen = [0, 1, 2, 3, 5, 10, 30] if scale > 0.01 else [0, 30]
+learned = cache.table(extrapolation.rational_rates, list(outside), seen, limit)
 learned = learned.rename(columns={"value": "kept"})
 alt = "Share of prompts with rule 1 kept by a rational learner, against the words of the language that it has seen."
 options = {"x": "n_words", "y": "kept", "line": "language", "within": [0.0, 1.0], "legend": "language"}

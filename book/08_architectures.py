@@ -155,10 +155,7 @@ coins = {
     grid.coordinates[point.name]["model"]: found[point]
     for point in grid.where(data="coins", kind="normal")[:: study.n_seeds]
 }
-first = next(iter(coins.values()))
-tables = [cache.table(learning.run_influence, first, "generalizing").assign(who="exact")]
-tables += [cache.table(learning.run_influence, run, "model").assign(who=name) for name, run in coins.items()]
-moved = pd.concat(tables, ignore_index=True)
+moved = cache.table(learning.influences, list(coins.values()), list(coins))
 alt = "Maps of how far each flip moves each later prediction, for the exact predictor and for the five backbones."
 options = {"by": "who", "size": (3.4, 2.9), "low": 1e-2, "high": 0.5, "runs": list(coins.values())}
 figure(chapter_plots.influence, moved, name="influence", alt=alt, n="100 sequences, one seed", **options)
@@ -261,7 +258,8 @@ wide = equal.pivot(index=["data", "kind"], columns="model", values="text").loc[r
 display(wide.rename_axis(columns=f"at equal time, {study.n_seeds} seed(s)"))
 
 # %%
-timed = renamed(concat_tables(equal_time, [cache.table(costs.training_time, point) for point in equal_time.points]))
+timed = cache.table(costs.training_times, list(equal_time.points))
+timed = renamed(concat_tables(equal_time, [timed.iloc[[number]] for number in timed.index]))
 seconds = timed.groupby(["data", "kind", "model"], sort=False)["seconds"].mean().unstack().loc[rows, order]
 display(seconds.round(2).rename_axis(columns=f"seconds, {timed['processor'][0]}"))
 
@@ -305,8 +303,8 @@ display(Markdown(f"Nearest to lexical models: {', '.join(said)}."))
 
 # %%
 of_coins = [found[point] for point in one_layer.points]
-tables = [cache.table(learning.run_smoothing, run) for run in of_coins]
-smoothed = concat_tables(one_layer, tables)
+smoothed = cache.table(learning.smoothings, of_coins)
+smoothed = concat_tables(one_layer, [smoothed.iloc[[number]] for number in smoothed.index])
 smoothing = {
     name: intervals.mean_over_seeds(smoothed.assign(value=smoothed[name]), ["model"])
     for name in ("ln_alpha", "kl", "to_laplace")

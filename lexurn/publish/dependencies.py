@@ -135,7 +135,7 @@ def write_record(path: str, loaded: list[str]) -> None:
         "computed": [
             name
             for name in used
-            if (path := store.stored(name)).exists() and path.stat().st_mtime >= started
+            if (file := store.stored(name)).exists() and file.stat().st_mtime >= started
         ],
         "claims": session.current().claims,
         "device": provenance.device(),

@@ -106,7 +106,8 @@ def _freeze_run(run: runs.Run, folder: Path) -> None:
             f"{run.path.name} was trained with uncommitted changes; "
             "commit them, delete the run and train it again"
         )
-    parts = {name: contents.read(run.path, name) for name in ("provenance", "metrics", "results")}
+    parts = {name: contents.read(run.path, name) for name in ("provenance", "results")}
+    parts["metrics"] = run.metrics.to_dict("list")
     parts["settings"] = run.settings.model_dump(mode="json")
     files.write(folder / contents.PACKED, columns.pack(parts))
     if (tensors := run.path / store.TASK_TENSORS).exists():

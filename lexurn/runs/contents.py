@@ -10,7 +10,10 @@ PACKED = "run.zst"
 
 
 def read(folder: Path, part: str) -> Any:
-    """Return a part of a run: its `settings`, `metrics` (rows), `results` or `provenance`."""
+    """Return a part of a run: its `settings`, `metrics`, `results` or `provenance`.
+
+    Metrics are the rows, or for a published run the columns, of a table.
+    """
     packed = folder / PACKED
     if packed.exists():
         return _unpack(packed, packed.stat().st_mtime_ns)[part]

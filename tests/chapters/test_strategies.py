@@ -541,3 +541,18 @@ def test_weight_in_the_wrong_place_is_a_total_variation():
     assert strategies.misplaced_weight(
         strategies.compositions(table, half)
     ).tolist() == pytest.approx([1.0] * 5)
+
+
+def test_cached_fits_are_those_that_are_computed(monkeypatch):
+    table = cells(diversities=(4, 8, 16, 32, 64), seeds=2)
+    odds = TRUE.log_odds(table)
+    curves = strategies.simulate_curves(table, odds, generator=generator(0, "cached"))
+    columns = {f"kl_{number}": values for number, values in enumerate(curves.values.T)}
+    table = pd.concat([table, pd.DataFrame(columns)], axis=1)
+    expected = strategies.fit(table, curves)
+    for _ in range(2):
+        fitted, draws = strategies.cached_fit(table)
+        assert fitted == expected
+        assert draws == strategies.refit_resampled(table, curves, fitted) and len(draws) == 2
+        assert strategies.cached_baseline(table) == strategies.fit_baseline(table, curves)
+        monkeypatch.setattr(strategies.cached, "fit", None)  # nothing is fitted again

@@ -1,10 +1,18 @@
 """Generated pages say what was computed, and only the published edition is called published."""
 
+import json
+import os
+import time
+
+import pandas as pd
 import pytest
 
-from lexurn.base import paths
+from lexurn import runs
+from lexurn.base import paths, session
 from lexurn.publish import claims, dependencies, edition, pages
 from lexurn.runs import store
+from lexurn.settings import Settings
+from lexurn.settings.resolver import RunningChapter
 
 ELSEWHERE = "not at this scale"
 RECORD = {
@@ -133,6 +141,21 @@ def test_the_page_on_execution_counts_what_was_computed_and_what_was_kept(record
     assert "| nothing; 1 model(s), 3 table(s) used |" in pages.execution_page(ALL)
     record["computed"] = list(tables)[:2]
     assert "| 2 table(s) |" in pages.execution_page(ALL)
+
+
+def test_a_record_names_what_was_written_while_the_chapter_ran(tmp_path):
+    table = pd.DataFrame({"x": [1]})
+    old = runs.write_table("old", table)
+    os.utime(old, (0, 0))
+    for chapter in (None, RunningChapter("data", Settings(), started=time.time() - 1)):
+        session.current().chapter = chapter
+        runs.write_table("new", table)
+        runs.read_table("old")
+        runs.read_table("new")
+        dependencies.write_record(str(tmp_path / "record.json"), [])
+        record = json.loads((tmp_path / "record.json").read_text())
+        assert sorted(record["used"]) == ["tables/new.csv", "tables/old.csv"]
+        assert record["computed"] == (["tables/new.csv"] if chapter else [])
 
 
 def test_parameters_do_not_break_the_table_that_shows_them(record):

@@ -61,7 +61,7 @@ def test_other_code_computes_it_again(grid, monkeypatch):
         found = original(name)
         if name != module:
             return found
-        return found | {"_mixture": sources.Definition("def _mixture(): ...")}
+        return found | {"_mixture": ("def _mixture(): ...", set())}
 
     monkeypatch.setattr(sources, "definitions", edited)
     table()

@@ -6,7 +6,8 @@
     training_time(settings)             the duration of a training
     growth_exponents(table, "ms")       the exponent of a cost's growth over the longest contexts
 
-Times are of the machine that measures them, with the number of threads that torch is set to.
+Times are CPU times of the machine that measures them, with the number of threads that torch is set
+to.
 """
 
 import time
@@ -37,8 +38,10 @@ def measure_step(
     n_rounds: int = 3,
     optimizer_step: Callable[[], object] | None = None,
 ) -> tuple[float, int]:
-    """Return the time of the fastest training step in seconds, and the bytes that a step stores.
+    """Return the CPU time of the fastest training step in seconds, and the bytes that it stores.
 
+    CPU time does not depend on what else the machine does; with one thread, an idle machine takes
+    just as long.
     The bytes are what autograd saves for the backward pass: every storage once, without the weights
     of the model. The time includes `optimizer_step` if it is given.
     """
@@ -59,11 +62,11 @@ def measure_step(
         loss().backward()  # the first step is slower than later steps
     seconds = []
     for _ in range(n_rounds):
-        start = time.perf_counter()
+        start = time.process_time()
         loss().backward()
         if optimizer_step:
             optimizer_step()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     model.zero_grad()
     return min(seconds), sum(stored.values())
 
@@ -112,6 +115,11 @@ def training_time(settings: Settings) -> pd.DataFrame:
     )
     row = {"seconds": train.n_steps * seconds, "processor": provenance.processor()}
     return pd.DataFrame([row])
+
+
+def training_times(settings: Sequence[Settings]) -> pd.DataFrame:
+    """Return `training_time` of several trainings, one row each."""
+    return pd.concat(map(training_time, settings), ignore_index=True)
 
 
 def growth_exponents(table: pd.DataFrame, cost: str, *, n_last: int = 3) -> pd.Series:

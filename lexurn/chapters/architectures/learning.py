@@ -9,6 +9,8 @@
 Losses are in nats per ball, per flip, or per string.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import torch
@@ -81,16 +83,27 @@ def token_influence(predictor: Predictor, tokens: Tokens, vocab_size: int) -> pd
     return pd.DataFrame(rows, columns=["seen", "predicted", "value"])
 
 
-def run_influence(run: Run, who: str) -> pd.DataFrame:
-    """Return `token_influence` on 100 held-out sequences: of the `model` or of a reference."""
-    predictor = run.predictor if who == "model" else run.references[who]
-    tokens = run.splits["out_of_distribution"][:100]
-    return token_influence(predictor, tokens, run.task.vocab_size)
+def influences(runs: Sequence[Run], names: Sequence[str]) -> pd.DataFrame:
+    """Return `token_influence` of G and of the models of runs on 100 sequences, with their names.
+
+    The column `who` is `exact` for G. All predictors see the sequences of the first run.
+    """
+    tokens = runs[0].splits["out_of_distribution"][:100]
+    predictors = {"exact": runs[0].references["generalizing"]}
+    predictors |= {name: run.predictor for name, run in zip(names, runs, strict=True)}
+    tables = [
+        token_influence(predictor, tokens, runs[0].task.vocab_size).assign(who=who)
+        for who, predictor in predictors.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
-def run_smoothing(run: Run) -> pd.DataFrame:
-    """Return `nearest_smoothing` of a run's model on 200 held-out sequences."""
-    return nearest_smoothing(run.predictor, run.splits["out_of_distribution"][:200])
+def smoothings(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return `nearest_smoothing` of the models of runs on 200 sequences each, one row per run."""
+    tables = [
+        nearest_smoothing(run.predictor, run.splits["out_of_distribution"][:200]) for run in runs
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def nearest_smoothing(predictor: Predictor, tokens: Tokens) -> pd.DataFrame:

@@ -72,8 +72,9 @@ def simulation_table(
 ) -> pd.DataFrame:
     """Return `simulated_fits` to a map made by an account or by a baseline with these parameters.
 
-    `maker` is `an account` or `the baseline`; it also names the random stream of the seed.
+    `maker` is `an account` or `the baseline`; it also names the random stream of the seed. Columns:
+    name (of the number), value (of one seed).
     """
     truth = {"an account": Account, "the baseline": Baseline}[maker](*parameters)
     stream = generator(seed, "made by", maker)
-    return simulated_fits(cells, truth, noise=0.2, generator=stream)
+    return simulated_fits(cells, truth, noise=0.2, generator=stream).melt(var_name="name")
