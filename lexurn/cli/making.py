@@ -1,4 +1,4 @@
-"""`lexurn book`, `freeze`, `new`, `redraw`: build, publish and extend the book, redraw figures."""
+"""`lexurn book`, `freeze`, `new`, `address`, `redraw`: build, publish and extend the book."""
 
 import os
 import shutil
@@ -46,6 +46,7 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     from lexurn.base.durations import duration
     from lexurn.publish import claims, dependencies, site
 
+    claims.read()  # an error in the file is told before anything is executed
     scale = params.stem if params else "defaults"
     if fresh:
         os.environ["LEXURN_FRESH"] = "1"  # also for the processes that execute chapters
@@ -147,6 +148,20 @@ def new(name: str, title: str | None) -> None:
         f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n"
         "  pytest tests/book/test_chapters.py"
     )
+
+
+@click.command()
+@click.argument("url", metavar="https://github.com/NAME/REPOSITORY")
+def address(url: str) -> None:
+    """Set the address of the repository everywhere: pages, notebooks, README, CITATION.cff.
+
+    From then on, pages and README have buttons that open chapters in Colab. The owner OWNER, with
+    which the book begins, takes the buttons away again.
+    """
+    from lexurn.publish.address import set_address
+
+    changed = [str(path.relative_to(paths.root())) for path in set_address(url)]
+    click.echo(f"changed: {', '.join(changed)}" if changed else "the address was this one already")
 
 
 @click.command()

@@ -1,13 +1,17 @@
 """A Sphinx extension for the book's pages.
 
 It removes from pages what they would ask other hosts or browsers for in vain: Thebe, fonts ahead of
-time, and an older MathJax for widgets. It shows the edition at the top of every page, and shows
-docstrings as they are written: plain text, `code` in backticks, and indented blocks.
+time, an older MathJax for widgets, and Colab while the repository's address has no owner. It shows
+the edition at the top of every page, and shows docstrings as they are written: plain text, `code`
+in backticks, and indented blocks.
 """
 
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
+
+from lexurn.publish import address
 
 # Font Awesome does not replace the icons of buttons, and labels of widgets, which ask for version 2
 # of MathJax, are set by the MathJax that the page has loaded.
@@ -30,6 +34,7 @@ BADGE = "badge.txt"  # beside the pages' sources; its text stands at the top of 
 def setup(app: Any) -> dict[str, bool]:
     """Register everything below with Sphinx."""
     app.connect("config-inited", add_badge)
+    app.connect("config-inited", remove_launch_buttons)
     app.connect("html-page-context", remove_thebe, priority=900)  # after the scripts are added
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-docstring", convert_docstring)
@@ -40,8 +45,19 @@ def setup(app: Any) -> dict[str, bool]:
 
 def add_badge(app: Any, config: Any) -> None:
     """Put the badge's text where the theme shows announcements."""
-    badge = f'<span class="edition">{(Path(app.srcdir) / BADGE).read_text()}</span>'
+    badge = f'<span class="edition">{escape((Path(app.srcdir) / BADGE).read_text())}</span>'
     config.html_theme_options = {**config.html_theme_options, "announcement": badge}
+
+
+def remove_launch_buttons(app: Any, config: Any) -> None:
+    """Remove the buttons that open Colab if they would open nothing.
+
+    Text for readers who have the buttons stands in `{only} colab`, else in `{only} not colab`.
+    """
+    if address.has_owner(config.html_theme_options.get("repository_url", "")):
+        app.tags.add("colab")
+    else:
+        config.html_theme_options["launch_buttons"] = {}
 
 
 def remove_thebe(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:

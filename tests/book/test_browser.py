@@ -16,7 +16,7 @@ import yaml
 from notebooks import count_pictures, outputs_of
 
 from lexurn.base import files, paths
-from lexurn.publish import cards, claims
+from lexurn.publish import address, cards, claims
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
@@ -258,7 +258,13 @@ def test_no_page_shows_a_warning_or_where_it_was_made(site):
 
 def test_a_chapter_offers_colab_and_its_executed_notebook(site):
     text = (site / "02_train.html").read_text()
-    assert "colab.research.google.com/github/" in text and "/book/02_train.ipynb" in text
+    url = yaml.safe_load((paths.root() / "_config.yml").read_text())["repository"]["url"]
+    place = f"colab.research.google.com/github/{'/'.join(url.split('/')[-2:])}/blob/"
+    has_owner = address.has_owner(url)
+    assert (place in text) == has_owner and ("fa-rocket" in text) == has_owner
+    runs = (site / "run.html").read_text()
+    assert ("rocket above every chapter opens" in runs) == has_owner
+    assert ("lexurn address" in runs) != has_owner
     assert 'href="_sources/02_train.ipynb"' in text
     assert "lexurn-card" in (site / "_sources" / "02_train.ipynb").read_text()  # the executed one
 
