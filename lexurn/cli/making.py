@@ -36,7 +36,10 @@ PARAMS = click.option(
 @click.option("--fresh", is_flag=True, help="Execute all chapters, without published results.")
 @click.option("--jobs", default=1, help="Chapters executed side by side.", **COUNT)
 @click.option("--timeout", default=7200, help="Maximum number of seconds for one cell.", **COUNT)
-def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int) -> None:
+@click.option("--pdf", is_flag=True, help="Print all pages as PDF too, by Chromium.")
+def book(
+    params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int, pdf: bool
+) -> None:
     """Execute the chapters that changed, and render the site into _build/html (or LEXURN_BUILD).
 
     A chapter is executed again if its source, its parameters, a module that it loads or a run that
@@ -75,6 +78,10 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
             raise SystemExit(130) from None
     index = paths.build_folder() / "html" / "index.html"
     click.echo(f"the site is at {index}" if is_rendered else "the site is up to date")
+    if pdf:
+        from lexurn.publish import printing
+
+        click.echo(f"the pages are printed to {printing.print_pages(click.echo)}")
     contradictions = [
         message
         for chapter in chapters

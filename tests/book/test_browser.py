@@ -16,7 +16,7 @@ import yaml
 from notebooks import count_pictures, outputs_of
 
 from lexurn.base import files, paths
-from lexurn.publish import address, cards, claims
+from lexurn.publish import address, cards, claims, printing
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
@@ -202,12 +202,39 @@ def test_training_is_scrubbed_in_the_page_of_vectors(site, browser):
 def test_mathematics_is_set_and_search_finds_a_word(site, browser):
     page, *_ = look(browser, (site / "notation.html").as_uri())
     assert page.locator("mjx-container").count() > 10
-    source = (paths.root() / "book" / "notation.md").read_text()
-    assert page.locator("dl dd").count() == len(re.findall("^: ", source, re.MULTILINE)) > 10
-    page.goto((site / "search.html").as_uri() + "?q=lexical")
-    page.wait_for_selector("ul.search li", timeout=10_000)
-    assert page.locator("ul.search li").count() >= 3
+    glossary = (paths.root() / "book" / "notation.md").read_text().partition("{glossary}\n")[2]
+    n_words = len(re.findall(r"^(?! |```).+$", glossary, re.MULTILINE))
+    assert page.locator("dl.glossary dd").count() == n_words > 20
+    page.goto((site / "search.html").as_uri() + "?q=evaluate")
+    page.wait_for_function("/found/.test(document.querySelector('.search-summary').innerText)")
+    links = page.evaluate(
+        "[...document.querySelectorAll('ul.search li')].map(item => ["
+        "item.querySelector('a').getAttribute('href'), item.querySelector('p')?.innerText || ''])"
+    )
+    of_chapters = [bool(re.match(r"\d\d_", link)) for link, _ in links]
+    of_library = [link.startswith("api_") for link, _ in links]
+    assert of_chapters == sorted(of_chapters, reverse=True) and of_library == sorted(of_library)
+    assert sum(of_chapters) > 3 < sum(of_library)
+    excerpts = [text for link, text in links[: sum(of_chapters)]]
+    assert all(len(text) > 40 for text in excerpts) and "evaluat" in excerpts[0].lower()
+    assert (site / "_static" / "texts.js").stat().st_size <= 500_000
     page.close()
+
+
+def test_a_page_is_printed_whole(site, monkeypatch, tmp_path):
+    monkeypatch.setenv("LEXURN_BUILD", str(site.parents[1]))
+    monkeypatch.setattr(printing, "PAGE", "file: (notation)")
+    folder = printing.print_pages(lambda text: None)
+    (pdf,) = folder.iterdir()
+    assert pdf.name == "00-notation.pdf" and pdf.read_bytes().startswith(b"%PDF")
+    assert pdf.stat().st_size > 30_000  # with the fonts of its formulas
+
+
+def test_terms_and_sources_of_chapters_are_links(site):
+    for name in sorted(path.stem for path in (paths.root() / "book").glob("0*.py")):
+        text = (site / f"{name}.html").read_text()
+        assert 'href="notation.html#term-' in text and 'href="references.html#id' in text, name
+    assert "Huang et al., 2023" in (site / "references.html").read_text()
 
 
 def test_widgets_are_seen_and_move(site, browser):
