@@ -273,6 +273,51 @@ def test_pages_from_a_server_ask_for_nothing_elsewhere(site, browser):
         server.shutdown()
 
 
+AXE = paths.root() / "tests" / "vendor" / "axe-core" / "axe.min.js"
+SERIOUS = """axe.run({resultTypes: ["violations"]}).then(({violations}) => violations
+  .filter(({impact}) => ["serious", "critical"].includes(impact))
+  .map(({id, nodes}) => `${id}: ${nodes.length}, ${nodes[0].target} ${nodes[0].html.slice(0, 80)}`))
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_or_critical(site, browser, scheme):
+    page = browser.new_page(color_scheme=scheme)
+    for width in (1400, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        for name in ("index", "01_data", "02_train", "09_geometry", "claims", "notation", "search"):
+            page.goto((site / f"{name}.html").as_uri())
+            if (site / f"{name}.html").read_text().count("widget-view"):
+                page.wait_for_selector(".noUi-handle")
+            page.add_script_tag(path=AXE)
+            assert page.evaluate(SERIOUS) == [], (name, width)
+    page.evaluate("document.querySelector('a').append(document.createElement('button'))")
+    assert "button-name" in "".join(page.evaluate(SERIOUS))  # it does see a button without a name
+    page.close()
+
+
+def test_claims_are_filtered_and_all_are_shown_without_scripts(site, browser):
+    address = (site / "claims.html").as_uri()
+    without = browser.new_page(java_script_enabled=False)
+    without.goto(address)
+    rows = "table.claims tbody tr"
+    assert without.locator(f"{rows}:visible").count() == len(claims.read())
+    without.close()
+    page, _, errors = look(browser, address)
+    assert page.locator(f"{rows}:visible").count() == len(claims.read())
+    page.get_by_label("Family").select_option("Forecasts")
+    forecasts = [claim for claim in claims.read().values() if claim.family == "forecast"]
+    assert page.locator(f"{rows}:visible").count() == len(forecasts)
+    page.get_by_label("Containing").fill("coins/")
+    n_coins = sum(claim.key.startswith("coins/") for claim in forecasts)
+    assert page.locator(f"{rows}:visible").count() == n_coins > 0
+    said = f"{n_coins} of {len(claims.read())} claims shown"
+    assert page.locator(".claims-filter output").inner_text() == said
+    assert "Checks" not in "".join(page.locator("h2:visible").all_inner_texts())
+    assert errors == []
+    page.close()
+
+
 def test_no_page_shows_a_warning_or_where_it_was_made(site):
     for page in site.glob("*.html"):
         text = page.read_text()
@@ -291,7 +336,7 @@ def test_a_chapter_offers_colab_and_its_executed_notebook(site):
     assert (place in text) == has_owner and ("fa-rocket" in text) == has_owner
     runs = (site / "run.html").read_text()
     assert ("rocket above every chapter opens" in runs) == has_owner
-    assert ("lexurn address" in runs) != has_owner
+    assert ("no address that Colab could open" in runs) != has_owner
     assert 'href="_sources/02_train.ipynb"' in text
     assert "lexurn-card" in (site / "_sources" / "02_train.ipynb").read_text()  # the executed one
 
