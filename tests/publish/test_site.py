@@ -117,7 +117,7 @@ def test_the_book_is_made_once_and_again_only_where_something_changed(root):
     assert re.search(r'href="#term-pool".*Gu and Dao.*\[.*Gu and Dao, 2023', index)  # authors, year
     assert 'class="brief admonition"' in index and "answer dropdown admonition" in index
     assert re.search(r'class="eqno">\(1\)', index) and 'href="#equation-eq-one">(1)</a>' in index
-    assert re.search(r'right-next".*?1\. A chapter<span class="opening">', index, re.S)
+    assert re.search(r'right-next".*?1\. </span>A chapter<span class="opening">', index, re.S)
     assert "The folded answer." in (html / "_static" / "texts.js").read_text()
     assert 'src="_static/texts.js' in (html / "search.html").read_text()
     assert "lexurnTexts" in (html / "_static" / "language_data.js").read_text()
