@@ -88,7 +88,7 @@ def claims_page(chapters: Sequence[Chapter]) -> str:
             CLAIMS_OF_FAMILY.format(
                 title=title.capitalize(),
                 about=ABOUT_FAMILY[family],
-                counts=_counts(family, recorded),
+                counts=_count_verdicts(family, recorded),
                 rows=_table_rows(_claim_cells(claim, recorded.get(claim.key)) for claim in own),
             )
         )
@@ -108,7 +108,7 @@ def headline(chapters: Sequence[Chapter]) -> str:
         if ours and ours.has_error
     )
     text = f"Mean relative distance over training urns, ± its standard error: {distances}. "
-    counts = " ".join(_counts(family, recorded) for family in claims.FAMILIES)
+    counts = " ".join(_count_verdicts(family, recorded) for family in claims.FAMILIES)
     return f"**In this edition.** {text if distances else ''}{counts} See [claims](claims.md).\n"
 
 
@@ -120,7 +120,7 @@ def _verdict(claim: claims.Claim, recorded: Mapping[str, Any]) -> str:
     return recorded.get(claim.key, {}).get("verdict", "not measured")
 
 
-def _counts(family: str, recorded: Mapping[str, Any]) -> str:
+def _count_verdicts(family: str, recorded: Mapping[str, Any]) -> str:
     """Return a sentence on how many claims of a family were tested, and with which results."""
     own = [claim for claim in claims.read().values() if claim.family == family]
     numbers = Counter(_verdict(claim, recorded) for claim in own)
