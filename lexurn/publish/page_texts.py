@@ -11,20 +11,18 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from docutils import nodes
-
 TEXTS = "_static/texts.js"
 MAX_TEXT = 30_000  # characters of a page
 MAX_ALL = 400_000  # characters of all pages together, chapters first
 MAX_OPENING = 130
 
 
-def keep_text(app: Any, doctree: nodes.document) -> None:
+def keep_text(app: Any, doctree: Any) -> None:
     """Keep a page's prose, and its first sentence, with Sphinx's other data about the page."""
     texts = [
         " ".join(node.astext().replace("\\", "").split())  # commands of formulas as words
-        for node in doctree.findall(lambda node: isinstance(node, nodes.paragraph | nodes.caption))
-        if not isinstance(node.parent, nodes.entry)  # of a table
+        for node in doctree.findall(lambda node: node.tagname in ("paragraph", "caption"))
+        if node.parent.tagname != "entry"  # of a table
     ]
     sentence = re.split(r"(?<=[.?!]) ", texts[0], maxsplit=1)[0] if texts else ""
     opening = shorten(sentence, MAX_OPENING, placeholder=" …")
