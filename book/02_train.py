@@ -17,20 +17,20 @@
 # # Training: which predictor does a model become?
 #
 # An urn holds balls of $V$ colours in proportions $\theta$. We draw balls with replacement and ask a small
-# transformer for the colour of the next one. It is trained on sequences from a *pool* of $D$ urns, and nothing
+# transformer for the colour of the next one. It is trained on sequences from a {term}`pool` of $D$ urns, and nothing
 # tells it that urns exist. Three exact predictors say what it could have learned, each being the best that can be
 # done under its own idea of where urns come from:
 #
-# - **G, generalizing**: the urn could be any, $\theta \sim \text{Dirichlet}(\alpha)$. After $t$ balls, $n_v$ of them of
-#   colour $v$, it predicts $(n_v + \alpha) / (t + V\alpha)$: it counts.
-# - **M, memorizing**: the urn is one of the $D$ that were trained on. It recognizes which.
-# - **S, symmetrized**: the urn is one of the $D$, but its colours may have been renamed. It recognizes the urn *up to
-#   the names of its colours*.
+# - **G**, the {term}`generalizing predictor`: the urn could be any, $\theta \sim \text{Dirichlet}(\alpha)$. After $t$
+#   balls, $n_v$ of them of colour $v$, it predicts $(n_v + \alpha) / (t + V\alpha)$: it counts.
+# - **M**, the {term}`memorizing predictor`: the urn is one of the $D$ that were trained on. It recognizes which.
+# - **S**, the {term}`symmetrized predictor`: the urn is one of the $D$, but its colours may have been renamed. It
+#   recognizes the urn *up to the names of its colours*.
 #
-# A model with learned embeddings (`lex = False`, *normal*) can become M. A **lexical** model (`lex = True`) gets
-# a new random embedding table for every sequence, so no weight of it can know a colour's name: the best that it
-# can become is S. Whether it gets there, or stays near G, is what this book is about. (With
-# `n_tasks = 0` there is no pool and nothing to memorize: G itself is then the best.)
+# A model with learned embeddings (`lex = False`, a {term}`normal model`) can become M. A {term}`lexical model`
+# (`lex = True`) gets a new random embedding table for every sequence {cite}`huang2023lexinvariant`, so no weight of it
+# can know a colour's name: the best that it can become is S. Whether it gets there, or stays near G, is what this book
+# is about. (With `n_tasks = 0` there is no pool and nothing to memorize: G itself is then the best.)
 
 # %%
 import subprocess

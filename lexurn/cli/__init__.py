@@ -17,7 +17,7 @@ import click
 from lexurn.base.errors import ClusterError, ParameterError, SiteError
 from lexurn.base.version import __version__
 from lexurn.cli.grids import sweep
-from lexurn.cli.making import book, freeze, new, redraw
+from lexurn.cli.making import address, book, freeze, new, redraw
 from lexurn.cli.stored import stored
 
 
@@ -35,7 +35,7 @@ class Commands(click.Group):
             raise message from None
 
 
-@click.group(cls=Commands, commands=[stored, book, freeze, new, sweep, redraw])
+@click.group(cls=Commands, commands=[stored, book, freeze, new, sweep, redraw, address])
 @click.version_option(__version__)
 def main() -> None:
     """Small autoregressive models on data whose generator is known."""
