@@ -22,10 +22,10 @@ def format_with_error(mean: float, sem: float) -> str:
         return "0 ± 0"
     if not sem > 1e-9 * abs(mean):  # constant up to rounding, or NaN for a single sequence
         return f"{mean:.4g} ± {'?' if isnan(sem) else 0}"
-    decimals = _decimals(sem)
+    decimals = decimals_for(sem)
     return f"{mean:.{decimals}f} ± {sem:.{decimals}f}"
 
 
-def _decimals(error: float) -> int:
+def decimals_for(error: float) -> int:
     """Return how many decimals show the second digit of an error: at least 2, at most 12."""
     return min(max(1 - floor(log10(error)), 2), 12) if error > 0 else 4
