@@ -60,16 +60,13 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# what is sampled
 n_tasks: int = 1  # urns in the training pool; 0: a fresh urn for every sequence
 n_colors: int = 4  # colours of balls, the vocabulary
 alpha: float = 1.0  # concentration of the Dirichlet prior: a number, or one per colour
 context_length: int = 32  # most tokens that the model sees before a prediction
 n_test_samples: int = 500  # held-out sequences per split
 seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
 n_pools: int = 24  # pools that exact figures are averaged over
-# where it runs
 threads: int = 1  # CPU threads
 
 # %%

@@ -57,74 +57,17 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# what is sampled
 task: str = "urns"  # what is sampled: urns (coins are urns of two colours), language, text
 n_tasks: int = 1  # urns in the training pool; 0: a fresh urn for every sequence
 n_colors: int = 4  # colours of balls, the vocabulary
-alpha: float = 1.0  # concentration of the Dirichlet prior: a number, or one per colour
 context_length: int = 32  # most tokens that the model sees before a prediction
 label_permuted: bool = False  # rename colours, letters or tokens of every training sequence at random
-thetas: list = []  # the pool as given coins, by their probability of colour 1; []: drawn
-target_alpha: list = []  # prior that losses are weighted to, one per colour; []: none
-language: str = "aNbN"  # formal language: baN, bbaN, aNbN, dyck, aNbNcN, cs_dyck, abN, aNbM, parentheses, brackets
-max_length: int = 0  # most letters of training strings; 0: context_length
-unseen: float = 0.0  # share of the strings of 8 letters or more kept from training
-completions: str = "none"  # prompts in training: none, completed by rule 1 (oracle), or against it (adversarial)
-corpus: str = "plays"  # plays, wikitext-2, or a folder with train.txt, valid.txt, test.txt
-tokenizer: str = "bpe"  # bpe (learned from the training text), char (characters), or gpt2
-n_tokens: int = 1024  # tokens that bpe learns, 256 bytes among them
-train_split: str = "train"  # split to train on: train, or valid (its last tenth then chooses the weights)
-# how tokens are read and written
 lex: bool = False  # lexical invariance: redraw the embedding table for every sequence
-vocabulary: str = "one_hot"  # random embeddings, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original
-tied: bool = True  # logits are read out with the table that embeds the tokens
-readout_bias: bool = True  # a readout that is neither tied nor lexical has a bias
-logit_scale: float = 1.0  # factor on the logits
-# what computes in between
 backbone: str = "transformer"  # what computes in between: transformer, lstm, mamba, xlstm, linear
 d_model: int = 32  # width of embedded tokens and between layers
-n_layers: int = 1  # blocks, or recurrent layers
-n_heads: int = 2  # attention heads, each of width d_model / n_heads
-d_head: int = 0  # width of a head; 0: d_model / n_heads
-mlp: str = "gated"  # gated (by GELU), swiglu (by SiLU), gelu, relu, or none: attention only
-d_mlp: int = 0  # width of the MLP; 0: four times d_model
-norm: str = "layer"  # LayerNorm (layer), RMSNorm (rms), or none
-norm_placement: str = "pre"  # norm of: pre (input), post (sum), peri (input and output), mix (a quarter post, then pre)
-positions: str = "learned"  # positional encoding: learned, rotary, none, integer, linear, log, sinusoidal
-positions_trained: bool = True  # positional encodings that are a table are trained, not fixed
-bos: bool = True  # all rows see the start vector, a BOS; without it, only row 0 does
-dropout: float = 0.0  # dropout after attention
-mlp_dropout: float = 0.0  # dropout after the MLP
-d_hidden: int = 0  # width of the recurrent state and of the output; 0: d_model
-d_state: int = 16  # SSM state size
-d_conv: int = 4  # convolution kernel size
-expand: int = 2  # channels of a block, as a multiple of d_model
-dt_rank: int = 0  # rank of the projection to the step sizes Δ; 0: a sixteenth of d_model
-slstm_at: list = []  # indices of the blocks that are sLSTM; the others are mLSTM
-# how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
-n_train_samples: int = 0  # training sequences; 0: an endless stream of new ones
-n_epochs: int = 1  # visits to a finite training set (counts only there)
-batch_size: int = 32  # sequences per step
-optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
-learning_rate: float = 0.01  # peak learning rate
-warmup: int = 50  # steps of linear warm-up
-schedule: str = "cosine"  # learning rate after the warm-up: constant, cosine, inverse_sqrt
-weight_decay: float = 0.01  # decoupled weight decay, on matrices only
-grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
-init_from: str = ""  # key of the run whose best weights training starts from; empty: none
-initial_std: float = 0.0  # std of initial weights (smaller for block outputs); 0: 1/√fan-in
-trainable: str = "all"  # weights that are trained: all, or vocabulary (and start vector)
-n_checkpoints: int = 0  # weights stored along training, evenly spaced in the root of the step
-n_test_samples: int = 500  # held-out sequences per split
-eval_every: int = 100  # steps between evaluations
-patience: int = 0  # evaluations without a better validation loss before stopping; 0: none
-min_delta: float = 0.0  # decrease of the validation loss that counts as better
 seed: int = 0  # the seed that every random stream is derived from
-# where it runs
-device: str = "auto"  # auto: cuda, else mps, else cpu
-threads: int = 1  # CPU threads
-tracker: str = "files"  # where metrics go in addition to the run's folder: files, wandb
+# Also: every setting of a run (see the page Parameters).
 
 # %%
 from lexurn import parameters

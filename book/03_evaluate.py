@@ -61,43 +61,20 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# what is sampled
 n_tasks: int = 1  # urns in the training pool; 0: a fresh urn for every sequence
 n_colors: int = 4  # colours of balls, the vocabulary
-alpha: float = 1.0  # concentration of the Dirichlet prior: a number, or one per colour
 context_length: int = 32  # most tokens that the model sees before a prediction
-# how tokens are read and written
-vocabulary: str = "one_hot"  # random embeddings, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original
-tied: bool = True  # logits are read out with the table that embeds the tokens
-logit_scale: float = 1.0  # factor on the logits
-# what computes in between
 d_model: int = 32  # width of embedded tokens and between layers
 n_layers: int = 1  # blocks, or recurrent layers
-n_heads: int = 2  # attention heads, each of width d_model / n_heads
-positions: str = "learned"  # positional encoding: learned, rotary, none, integer, linear, log, sinusoidal
-dropout: float = 0.0  # dropout after attention
-# how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
-n_train_samples: int = 0  # training sequences; 0: an endless stream of new ones
-n_epochs: int = 1  # visits to a finite training set (counts only there)
-batch_size: int = 32  # sequences per step
-optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
 learning_rate: float = 0.01  # peak learning rate
-warmup: int = 50  # steps of linear warm-up
-schedule: str = "cosine"  # learning rate after the warm-up: constant, cosine, inverse_sqrt
-weight_decay: float = 0.01  # decoupled weight decay, on matrices only
-grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
-n_test_samples: int = 500  # held-out sequences per split
-eval_every: int = 100  # steps between evaluations
-patience: int = 0  # evaluations without a better validation loss before stopping; 0: none
-min_delta: float = 0.0  # decrease of the validation loss that counts as better
-seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
 n_seeds: int = 1  # seeds, each with its own pool, to train with
-# where it runs
-device: str = "auto"  # auto: cuda, else mps, else cpu
+seed: int = 0  # the seed that every random stream is derived from
 threads: int = 1  # CPU threads
-tracker: str = "files"  # where metrics go in addition to the run's folder: files, wandb
+# Also: alpha, vocabulary, tied, logit_scale, n_heads, positions, dropout,
+#   n_train_samples, n_epochs, batch_size, optimizer, warmup, schedule, weight_decay,
+#   grad_clip, n_test_samples, eval_every, patience, min_delta, device, tracker (see
+#   the page Parameters).
 # %%
 from lexurn import parameters
 

@@ -63,33 +63,19 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# how tokens are read and written, and what computes in between
-vocabulary: str = "one_hot"  # random embeddings, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original
-tied: bool = True  # logits are read out with the table that embeds the tokens
-logit_scale: float = 1.0  # factor on the logits
-n_layers: int = 1  # blocks, or recurrent layers
-n_heads: int = 2  # attention heads, each of width d_model / n_heads
-positions: str = "learned"  # positional encoding: learned, rotary, none, integer, linear, log, sinusoidal
-dropout: float = 0.0  # dropout after attention
-# how the weights are found
-n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
-batch_size: int = 32  # sequences per step
-optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
-learning_rate: float = 0.01  # peak learning rate
-warmup: int = 50  # steps of linear warm-up
-schedule: str = "cosine"  # learning rate after the warm-up: constant, cosine, inverse_sqrt
-weight_decay: float = 0.01  # decoupled weight decay, on matrices only
-grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
-n_test_samples: int = 500  # held-out sequences per split
-seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
 n_urns: int = 5  # training urns of the headline, each with a model of every kind
 n_longer: int = 1  # training urns on which models are also trained ten times as long
 n_seeds: int = 1  # seeds, each with its own pool, to train with
+n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
+n_layers: int = 1  # blocks, or recurrent layers
+learning_rate: float = 0.01  # peak learning rate
+n_test_samples: int = 500  # held-out sequences per split
+seed: int = 0  # the seed that every random stream is derived from
 jobs: int = 2  # processes that train side by side
-# where it runs
-device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
+# Also: vocabulary, tied, logit_scale, n_heads, positions, dropout, batch_size,
+#   optimizer, warmup, schedule, weight_decay, grad_clip, device (see the page
+#   Parameters).
 
 # %%
 from lexurn import parameters

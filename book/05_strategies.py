@@ -64,22 +64,17 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# what computes
+n_diversities: int = 3  # task diversities D of a map, from 1 to 128
+n_seeds: int = 1  # seeds, each with its own pool, to train with
+n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 n_layers: int = 1  # blocks, or recurrent layers
 dropout: float = 0.0  # dropout after attention
-# how the weights are found
-n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
 warmup: int = 50  # steps of linear warm-up
-grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
 seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
-n_seeds: int = 1  # seeds, each with its own pool, to train with
-n_diversities: int = 3  # task diversities D of a map, from 1 to 128
 jobs: int = 2  # processes that train side by side
-# where it runs
-device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
+# Also: grad_clip, device (see the page Parameters).
 
 # %%
 from lexurn import parameters

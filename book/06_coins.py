@@ -55,34 +55,19 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# the model, but for the tiny one
+n_shapes: int = 9  # shapes of a small model to compare
+n_seeds: int = 1  # seeds, each with its own pool, to train with
 d_model: int = 32  # width of embedded tokens and between layers
 n_layers: int = 1  # blocks, or recurrent layers
 n_heads: int = 2  # attention heads, each of width d_model / n_heads
-d_head: int = 0  # width of a head; 0: d_model / n_heads
 mlp: str = "gated"  # gated (by GELU), swiglu (by SiLU), gelu, relu, or none: attention only
-d_mlp: int = 0  # width of the MLP; 0: four times d_model
-norm: str = "layer"  # LayerNorm (layer), RMSNorm (rms), or none
-positions: str = "learned"  # positional encoding: learned, rotary, none, integer, linear, log, sinusoidal
-# how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
-batch_size: int = 32  # sequences per step
-optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
-learning_rate: float = 0.01  # peak learning rate
-warmup: int = 50  # steps of linear warm-up
-schedule: str = "cosine"  # learning rate after the warm-up: constant, cosine, inverse_sqrt
-weight_decay: float = 0.01  # decoupled weight decay, on matrices only
-grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
-n_test_samples: int = 500  # held-out sequences per split
-eval_every: int = 100  # steps between evaluations
 seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
-n_seeds: int = 1  # seeds, each with its own pool, to train with
-n_shapes: int = 9  # shapes of a small model to compare
 jobs: int = 2  # processes that train side by side
-# where it runs
-device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
+# Also: d_head, d_mlp, norm, positions, batch_size, optimizer, learning_rate, warmup,
+#   schedule, weight_decay, grad_clip, n_test_samples, eval_every, device (see the
+#   page Parameters).
 
 # %%
 from lexurn import parameters

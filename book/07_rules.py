@@ -64,21 +64,17 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# what computes
+n_seeds: int = 1  # seeds, each with its own pool, to train with
 d_model: int = 32  # width of embedded tokens and between layers
-# how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 batch_size: int = 32  # sequences per step
-optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
 learning_rate: float = 0.01  # peak learning rate
-grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
+optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
 seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
-n_seeds: int = 1  # seeds, each with its own pool, to train with
 jobs: int = 2  # processes that train side by side
-# where it runs
 device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
+# Also: grad_clip (see the page Parameters).
 
 # %%
 from lexurn import parameters

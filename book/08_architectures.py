@@ -60,15 +60,12 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 batch_size: int = 32  # sequences per step
 grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
 seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
 n_seeds: int = 1  # seeds, each with its own pool, to train with
 jobs: int = 2  # processes that train side by side
-# where it runs
 device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
 

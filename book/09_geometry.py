@@ -60,18 +60,14 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# what is sampled
 corpus: str = "plays"  # plays, wikitext-2, or a folder with train.txt, valid.txt, test.txt
 tokenizer: str = "bpe"  # bpe (learned from the training text), char (characters), or gpt2
 train_split: str = "train"  # split to train on: train, or valid (its last tenth then chooses the weights)
-# how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
 n_seeds: int = 1  # seeds, each with its own pool, to train with
 prompts: list = []  # texts whose tokens are compared; []: two of ours
 jobs: int = 2  # processes that train side by side
-# where it runs
 device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
 

@@ -1,4 +1,4 @@
-"""`lexurn book`, `freeze`, `new`, `redraw`: build, publish and extend the book, redraw figures."""
+"""`lexurn book`, `freeze`, `new`, `parameters`, `redraw`: build, publish and extend the book."""
 
 import os
 import shutil
@@ -148,6 +148,18 @@ def new(name: str, title: str | None) -> None:
         f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n"
         "  pytest tests/book/test_chapters.py"
     )
+
+
+@click.command()
+@click.option("--task", default="", metavar="NAME", help="Only those that apply to this task.")
+def parameters(task: str) -> None:
+    """List all parameters of chapters and runs: type, default, allowed values, where they apply."""
+    from lexurn.settings import listing
+
+    for row in listing.parameters(task=task):
+        click.echo(
+            "{name}: {type} = {default}\n    {meaning}\n    {allowed}; {applies to}".format_map(row)
+        )
 
 
 @click.command()

@@ -12,10 +12,11 @@ import yaml
 from jupytext.compare import NotebookDifference, compare_notebooks
 
 from lexurn.base.errors import ParameterError
-from lexurn.settings import resolver
+from lexurn.settings import flat_names, resolver
 
 MAX_CELL_LINES = 16
 MAX_LINE_LENGTH = 120
+MAX_PARAMETERS = 10
 
 # Mathematics, code and the text of a link, which is how a number is cited, may have decimals.
 DECIMALS_ALLOWED = re.compile(
@@ -171,6 +172,13 @@ def _check_parameters(tagged: list[str]) -> Checks:
     except ParameterError as error:
         yield True, f"its parameters cell: {error}"
     else:
+        yield (
+            len(tree.body) > MAX_PARAMETERS,
+            f"its parameters cell has {len(tree.body)} parameters, over {MAX_PARAMETERS}; keep "
+            "those that a reader would change, and list the others after `# Also:`",
+        )
+        for name in {*resolver.further_names(tagged[0])} - flat_names().keys():
+            yield True, f"its parameters cell lists {name} after `# Also:`, which is no parameter"
         for node in tree.body:
             line = lines[node.lineno - 1]
             (name,) = resolver.assignments(ast.Module([node], []))

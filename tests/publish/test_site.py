@@ -58,7 +58,7 @@ def root(tmp_path, monkeypatch):
     for name, body in BODIES.items():
         (book / f"{name}.py").write_text(HEADER + body)
     contents = ["format: jb-book", "root: index", "chapters:"]
-    contents += [f"  - file: {name}" for name in [*BODIES, "execution", "claims"]]
+    contents += [f"  - file: {name}" for name in [*BODIES, "parameters", "execution", "claims"]]
     (book / "_toc.yml").write_text("\n".join(contents) + "\n")
     monkeypatch.setattr(paths, "root", lambda: book.parent)
     monkeypatch.setenv("LEXURN_BUILD", str(book.parent))
@@ -191,7 +191,7 @@ def test_what_was_asked_wrongly_is_refused_before_any_work(root):
         ),
         (
             ["--params", str(root / "foreign.yaml")],
-            "good: n_tasks is no parameter of 01_good, which has seed",
+            "good: n_tasks is no parameter of 01_good, which takes seed",
         ),
     ):
         result = run(*arguments)
