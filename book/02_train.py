@@ -32,23 +32,11 @@
 # can become is S. Whether it gets there, or stays near G, is what this book is about. (With
 # `n_tasks = 0` there is no pool and nothing to memorize: G itself is then the best.)
 
-# %%
-import subprocess
-import sys
-from importlib import metadata, util
-from pathlib import Path
-
-REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
-here = [Path.cwd(), *Path.cwd().parents]
-clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
-installed = util.find_spec("lexurn") and any(metadata.distributions(name="lexurn"))
-if clone not in here and not installed:
-    assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
-    if not clone.exists():
-        options = ["-q", "-c", "advice.detachedHead=false", "--depth", "1", "--branch", TAG]
-        subprocess.run(["git", "clone", *options, REPOSITORY, clone], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
-sys.path.insert(0, str(clone))
+# %% tags=["remove-cell"]
+import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
+"google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
+sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
+import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
 
 # %% [markdown]
 # ## Parameters
@@ -69,7 +57,7 @@ n_steps: int = 1000  # optimizer updates; follows from the data where they are f
 seed: int = 0  # the seed that every random stream is derived from
 # Also: every setting of a run (see the page Parameters).
 
-# %%
+# %% tags=["hide-input"]
 from lexurn import parameters
 
 settings = parameters.resolve("train")
@@ -80,7 +68,7 @@ settings = parameters.resolve("train")
 # A start vector stands before the first ball, so the model predicts that one too. Row $t$ of its prediction has
 # seen $t$ balls and nothing later.
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 from IPython.display import Markdown, display
 
@@ -96,7 +84,7 @@ set_threads(settings.machine.threads)
 spare = models.build(settings, generator=generator(settings.training.seed, "weights"))
 pd.Series(models.summary(spare), name="parameters").to_frame()
 
-# %%
+# %% tags=["hide-input"]
 kind = settings.kind
 stored = runs.is_stored(settings)
 display(
@@ -115,7 +103,7 @@ display(
 # nobody knows the best prediction, the distances to what counts of tokens and of pairs would say.) For a lexical
 # model, these curves use one random table per sequence, as training does. The axis of the steps says so.
 
-# %%
+# %% tags=["hide-input"]
 data = tasks.build(settings)
 judged = {"split": data.splits[0], "measure": data.measure}
 run = runs.get(settings, tracker=live.LiveTraining(settings.training.n_steps, **judged))
@@ -134,10 +122,10 @@ figure(chapter_plots.training, run.metrics, runs=[run], alt=alt, n="1 model, its
 # than its members do on average. `evaluation.summary(run.results, measure="single_table_symmetrized_kl")` shows the
 # distances with one table per sequence, which continue the curves above.
 
-# %%
+# %% tags=["hide-input"]
 evaluation.summary(run.results)
 
-# %%
+# %% tags=["hide-input"]
 display(Markdown(one_run.describe(run)))
 
 # %% [markdown]
@@ -145,7 +133,7 @@ display(Markdown(one_run.describe(run)))
 # line far below the others, at every row. (The sentence above is sharper than overlapping bands: it compares distances
 # on the same sequences.) What one urn shows need not hold for others: the pool was drawn once, from the seed.
 
-# %%
+# %% tags=["hide-input"]
 splits = one_run.shown_splits(run)
 rows = run.results[run.results["measure"] == run.task.measure]
 alt = "Distances of the model to the exact predictors against the tokens seen, a panel a split."
@@ -160,7 +148,7 @@ figure(plots.distances_by_row, rows, runs=[run], alt=alt, n=f"{rows['n'].max()} 
 # moves). G starts from its prior and counts. (Of words: a word, its letters below, E for its end and · behind it. Of a
 # text: some tokens from its middle, and a line for each that comes there.)
 
-# %%
+# %% tags=["hide-input"]
 who = {f"this {kind} model": run.predictor, **run.references}
 table, names = one_run.along_one_sequence(run, who)
 alt = "The probability of each token, one by one, on one sequence: a panel for the model and each exact predictor."
@@ -170,7 +158,7 @@ figure(plots.predictions, table, runs=[run], alt=alt, n="1 sequence", **panels)
 # %% [markdown]
 # ## Where it is, and what to try next
 
-# %%
+# %% tags=["hide-input"]
 display(
     Markdown(
         f"The run is stored under `{run.path.parent.name}/`; `runs.load('{run.path.name}')` brings it back with "

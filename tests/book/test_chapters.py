@@ -231,14 +231,18 @@ def test_a_chapter_runs_from_another_directory_without_an_installed_library(tmp_
     """The first cell is run by a process that cannot import lexurn but stands inside a clone."""
     first = cells(CHAPTERS[-1], "code")[0].source
     inside = ROOT / "book" / "assets"
-    code = (
-        "import importlib.util, sys\n"
-        "real = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda name: None if name == 'lexurn' else real(name)\n"
-        f"{first}\nprint(sys.path[0])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=inside, capture_output=True, text=True)
-    assert done.stdout.strip() == str(ROOT), done.stderr
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    lines = {"cwd": inside, "env": environment, "capture_output": True, "text": True}
+    command = [sys.executable, "-S", "-c"]  # without site-packages
+    done = subprocess.run([*command, f"{first}\nprint(sys.path[0], lexurn.__file__)"], **lines)
+    assert done.stdout.split() == [str(ROOT), str(ROOT / "lexurn" / "__init__.py")], done.stderr
+    assert subprocess.run([*command, "import lexurn"], **lines).returncode == 1
+
+
+def test_the_first_cell_is_small_and_hidden():
+    for path in CHAPTERS:
+        first = cells(path, "code")[0]
+        assert first.source.count("\n") + 1 <= 4 and first.metadata.tags == ["remove-cell"], path
 
 
 CLAIMS = ROOT / "params" / "claims.yaml"

@@ -114,8 +114,8 @@ PLANTED = {  # what is written in place of what, and what is then said
     "long line": ("# An urn holds", f"# {'An ' * 50}urn holds", "characters, over 120; break it"),
     "no tag": (TAG, "# %%", f"no cells are tagged parameters; put `{TAG}` above one cell"),
     "two tags": (
-        "# %%\nimport pandas",
-        f"{TAG}\n# Parameters.\nseed: int = 0\n\n# %%\nimport pandas",
+        "# %% [markdown]\n# ## The model",
+        f"{TAG}\n# Parameters.\nseed: int = 0\n\n# %% [markdown]\n# ## The model",
         "2 cells are tagged parameters",
     ),
     "no mark": (
@@ -174,14 +174,19 @@ PLANTED = {  # what is written in place of what, and what is then said
         "cannot be read: invalid syntax, line 3; write `seed: int = 0",
     ),
     "other tag": (
-        f'"{TAGGED}"',
-        '"v0.0.9"',
-        'its first code cell must have `REPOSITORY, TAG = "https://github.com/',
+        f"-b {TAGGED} https",
+        "-b v0.0.9 https",
+        f"its first code cell must clone `-b {TAGGED} https://github.com/OWNER/lexurn`, as in",
     ),
     "other address": (
-        "github.com/OWNER",
-        "github.com/me",
-        f'"{TAGGED}"`, as in _config.yml; copy that cell from',
+        f"-b {TAGGED} https://github.com/OWNER",
+        f"-b {TAGGED} https://github.com/me",
+        f"-b {TAGGED} https://github.com/OWNER/lexurn`, as in _config.yml; copy that cell from",
+    ),
+    "other address in the remedy": (
+        "git clone https://github.com/OWNER",
+        "git clone https://github.com/me",
+        f"-b {TAGGED} https://github.com/OWNER/lexurn`, as in _config.yml; copy that cell from",
     ),
     "no kernel": (
         KERNEL,
