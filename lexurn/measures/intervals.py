@@ -14,7 +14,7 @@ from scipy import special
 from torch import Generator, Tensor
 
 from lexurn.base.seeding import numpy_generator
-from lexurn.base.wording import format_with_error
+from lexurn.base.wording import decimals_for, format_with_error
 
 N_RESAMPLES = 4999
 
@@ -56,7 +56,7 @@ class Interval:
     def __str__(self) -> str:
         if isnan(self.low):
             return f"{self.value:.3g} [too few for an interval]"
-        decimals = _decimals((self.high - self.low) / 4)
+        decimals = decimals_for((self.high - self.low) / 4)
         return f"{self.value:.{decimals}f} [{self.low:.{decimals}f}, {self.high:.{decimals}f}]"
 
 
