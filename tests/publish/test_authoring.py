@@ -82,14 +82,14 @@ PLANTED = {  # what is written in place of what, and what is then said
         "does not begin with a title; begin its first cell with `# `",
     ),
     "two titles": (
-        "# ## The model",
-        "# # The model",
+        "# ## Training the model",
+        "# # Training the model",
         "it has 2 titles; begin all but the first with `## `",
     ),
     "skipped level": (
-        "# ## The model",
-        "# #### The model",
-        "`#### The model` skips a level; begin it with `### `",
+        "# ## Training the model",
+        "# #### Training the model",
+        "`#### Training the model` skips a level; begin it with `### `",
     ),
     "two items a line": (
         "# - **M",
@@ -103,7 +103,7 @@ PLANTED = {  # what is written in place of what, and what is then said
     ),
     "long cell": (
         "spare = models",
-        "\n" * 5 + "spare = models",
+        "\n" * 14 + "spare = models",
         "lines, over 16; split it, or move a part into",
     ),
     "class": (
@@ -114,8 +114,8 @@ PLANTED = {  # what is written in place of what, and what is then said
     "long line": ("# An urn holds", f"# {'An ' * 50}urn holds", "characters, over 120; break it"),
     "no tag": (TAG, "# %%", f"no cells are tagged parameters; put `{TAG}` above one cell"),
     "two tags": (
-        "# %% [markdown]\n# ## The model",
-        f"{TAG}\n# Parameters.\nseed: int = 0\n\n# %% [markdown]\n# ## The model",
+        "# %% [markdown]\n# ## Training the model",
+        f"{TAG}\n# Parameters.\nseed: int = 0\n\n# %% [markdown]\n# ## Training the model",
         "2 cells are tagged parameters",
     ),
     "no mark": (
@@ -267,7 +267,8 @@ def test_a_chapter_that_no_contents_list_is_found(root, chapter):
 
 
 def test_code_in_prose_has_no_headings(chapter):
-    edit(chapter, "# ## The model\n", "# ## The model\n#\n# ```bash\n# # not a title\n# ```\n")
+    heading = "# ## Training the model\n"
+    edit(chapter, heading, f"{heading}#\n# ```bash\n# # not a title\n# ```\n")
     pair(chapter)
     assert lint.find_lint(chapter) == []
 
