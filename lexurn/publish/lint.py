@@ -12,6 +12,7 @@ import yaml
 from jupytext.compare import NotebookDifference, compare_notebooks
 
 from lexurn.base.errors import ParameterError
+from lexurn.publish import standard
 from lexurn.settings import flat_names, resolver
 
 MAX_CELL_LINES = 16
@@ -41,7 +42,9 @@ def find_lint(path: Path) -> list[str]:
         *_check_parameters(tagged),
         *_check_repository(source, code[0].source if code else ""),
     ]
-    return [finding for is_wrong, finding in checks if is_wrong]
+    findings = [finding for is_wrong, finding in checks if is_wrong]
+    listed = source.stem in standard.CHAPTERS
+    return findings + (list(standard.find_source_lint(chapter)) if listed else [])
 
 
 def parameter_line(name: str, *, help_text: str = "") -> str:
