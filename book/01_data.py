@@ -68,6 +68,7 @@ import torch
 from IPython.display import Markdown, display
 
 from lexurn import comparison, evaluation, figure, set_threads, tasks
+from lexurn import table as show_table
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.chapters.data import discrimination
@@ -216,7 +217,7 @@ for split, sequences in splits.items():
     table[split] = {who: intervals.format_mean(values) for who, values in losses.items()}
     if split != "low_entropy":
         orders.append(f"{split.replace('_', ' ')}, {discrimination.ranking(losses)} (n = {len(sequences)})")
-pd.DataFrame(table)
+show_table(pd.DataFrame(table))
 
 # %% tags=["hide-input"]
 display(
@@ -283,7 +284,7 @@ figure(chapter_plots.distances_by_context, few, alt=alt, **options)
 # %% tags=["hide-input"]
 table = between.xs(1, level="n_tasks")
 table = table.assign(sd=table["sem"] * n_pools**0.5)[["mean", "sem", "sd"]]
-table.rename(columns={"sd": "standard deviation over pools"}).round(4)
+show_table(table.rename(columns={"sd": "standard deviation over pools"}))
 
 # %% [markdown]
 # ## Distances from the truth
@@ -337,7 +338,7 @@ headline = discrimination.headline(
 ).set_index("reference")
 headline["KL"] = [intervals.format_with_error(*pair) for pair in headline[["mean", "sem"]].values]
 names = {"sd": "SD of a set", "sd_sequences": "SD over sequences", "n": "sets of 10 urns × 25"}
-headline[["KL", *names]].rename(columns=names).round(3)
+show_table(headline[["KL", *names]].rename(columns=names))
 
 # %% tags=["hide-input"]
 published, texts = {kind: claims.get(f"headline/{kind}").published for kind in ("normal", "lexical")}, []

@@ -68,6 +68,7 @@ from lexurn import parameters
 
 settings = parameters.resolve("evaluate", fixed={"task": "urns", "lex": True, "label_permuted": False})
 
+from lexurn import table as show_table
 from lexurn import tasks
 
 tasks.build(settings).require_references()
@@ -125,7 +126,7 @@ figure(chapter_plots.distances_by_kind, lines, alt=alt, n=f"{len(seeds)} model(s
 # %% tags=["hide-input"]
 lines["distance"] = [intervals.format_with_error(*pair) for pair in lines[["mean", "sem"]].values]
 index = ["kind", "seed", "split"] if len(seeds) > 1 else ["kind", "split"]
-lines.pivot_table(index=index, columns="reference", values="distance", aggfunc="first", sort=False)
+show_table(lines.pivot_table(index=index, columns="reference", values="distance", aggfunc="first", sort=False))
 
 # %% tags=["hide-input"]
 for kind in kinds:
@@ -167,7 +168,7 @@ for run in trained:
     apart = intervals.format_with_error(found.reference_distance, found.reference_distance_sem)
     rows.append({**of, "found": found, "r [95 % over sequences]": str(found), "d(G, memorizer)": apart})
 relative = pd.DataFrame(rows).set_index(["model", "seed"])
-relative.drop(columns="found")
+show_table(relative.drop(columns="found"))
 
 # %%
 histories = []
@@ -273,7 +274,7 @@ names = pd.DataFrame(rows).set_index("predictor")
 lines = results[(results["measure"] == "disagreement") & (results["row"] == "mean")]
 line = lines[(lines["split"] == "out_of_distribution") & (lines["seed"] == seeds[0])].iloc[0]
 names.loc["lexical", "disagreement of tables"] = intervals.format_with_error(line["mean"], line["sem"])
-names.fillna("")
+show_table(names.fillna(""))
 
 # %% [markdown]
 # What is the averaging worth? No average can be further from a predictor than its members are on average, as
@@ -289,7 +290,7 @@ for name in references:
     averaged = comparison.mean_over_rows(average[name, "symmetrized_kl"]).mean().item()
     of = {"average of the tables": averaged, "mean of single tables": values.mean().item()}
     rows.append({"d to": name, **of, "SD over tables": values.std().item()})
-pd.DataFrame(rows).set_index("d to").round(4)
+show_table(pd.DataFrame(rows).set_index("d to"))
 
 # %% tags=["hide-input"]
 losses = torch.stack([comparison.mean_over_rows(each["", "loss"]) for each in single]).mean(0)

@@ -76,6 +76,7 @@ import torch
 from IPython.display import Markdown, display
 
 from lexurn import evaluation, figure, runs, set_threads
+from lexurn import table as show_table
 from lexurn.base import paths
 from lexurn.base.seeding import generator
 from lexurn.chapters.analysis import headline, sequence_entropy, verdicts
@@ -86,7 +87,6 @@ from lexurn.publish import claims
 from lexurn.runs import cache, sweeps
 
 set_threads(settings.machine.threads)
-study, first_seed = settings.study, settings.training.seed
 
 # %% [markdown]
 # ## The models
@@ -94,6 +94,7 @@ study, first_seed = settings.study, settings.training.seed
 # Five grids. A model is trained once and then found again, by whatever chapter or command asks for it.
 
 # %% tags=["hide-input"]
+study, first_seed = settings.study, settings.training.seed
 scale = settings.training.n_steps / sweeps.read("headline").points[0].training.n_steps
 taken = ("lex", "label_permuted", "seed", "n_steps", "eval_every")
 changes = {name: value for name, value in settings.changed().items() if name not in taken}
@@ -108,7 +109,7 @@ rows = [
     | {"steps": grid.points[0].training.n_steps}
     for name, grid in grids.items()
 ]
-pd.DataFrame(rows).set_index("grid")
+show_table(pd.DataFrame(rows).set_index("grid"))
 
 # %%
 points = [point for name in ("long", "headline", "early", "sizes", "contexts") for point in grids[name].points]
@@ -143,7 +144,7 @@ figure(chapter_plots.scores, parts[parts["n_colors"].isin(colors)], alt=alt, n=o
 # %% tags=["hide-input"]
 wide = means.pivot(index="who", columns="n_colors", values="text")
 wide = wide.loc[[who for who in style.COLORS if who in wide.index]]
-wide.rename(columns=lambda n_colors: f"V = {n_colors}: score [95 %], n = {study.n_urns} urns")
+show_table(wide.rename(columns=lambda n_colors: f"V = {n_colors}: score [95 %], n = {study.n_urns} urns"))
 
 # %% tags=["hide-input"]
 pairs = scored.pivot(index=["n_colors", "seed"], columns="who", values="mean")
@@ -368,7 +369,7 @@ for name in ("pearson", "spearman"):
     table = verdicts.mean_over_urns(related, name, by=["kind", "to"], generator=generator(0, name))
     table = table.set_index(["kind", "to"])
     tables[f"{name.capitalize()} [95 %]"] = table["text"]
-pd.DataFrame({**tables, "n urns": table["n"]})
+show_table(pd.DataFrame({**tables, "n urns": table["n"]}))
 
 # %% tags=["hide-input"]
 for kind, to in related.groupby(["kind", "to"], sort=False).groups:
@@ -386,7 +387,8 @@ for kind, to in related.groupby(["kind", "to"], sort=False).groups:
 # %% tags=["hide-input"]
 lexical = sequences[sequences["kind"] == "lexical"].sort_values("to_generalizing")
 cases = pd.concat([lexical.head(4).assign(case="best"), lexical.tail(4).assign(case="worst")])
-cases.set_index("case")[["seed", "balls", "entropy", "to_generalizing", "to_memorizing"]].round(4)
+columns = {"case": "case", "seed": "seed", "balls": "balls of each colour", "entropy": "entropy (nats)"}
+show_table(cases, {**columns, "to_generalizing": "KL from G (nats)", "to_optimum": "KL from S (nats)"})
 
 # %% [markdown]
 # ## How much is seen

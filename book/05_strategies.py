@@ -76,6 +76,7 @@ import torch
 from IPython.display import Markdown, display
 
 from lexurn import figure, set_threads
+from lexurn import table as show_table
 from lexurn.chapters import strategies
 from lexurn.chapters.strategies import plots as chapter_plots
 from lexurn.figures import plots, widgets
@@ -84,7 +85,6 @@ from lexurn.publish import claims
 from lexurn.runs import cache, sweeps
 
 set_threads(settings.machine.threads)
-study, first_seed, in_words = settings.study, settings.training.seed, intervals.format_with_error
 
 # %% [markdown]
 # ## The models
@@ -93,6 +93,7 @@ study, first_seed, in_words = settings.study, settings.training.seed, intervals.
 # other MLPs and with shorter contexts. Every training keeps its weights at forty steps, evenly spaced in $\sqrt{N}$.
 
 # %% tags=["hide-input"]
+study, first_seed, in_words = settings.study, settings.training.seed, intervals.format_with_error
 scale = settings.training.n_steps / (2 * sweeps.read("strategies").points[0].training.n_steps)
 taken = ("lex", "label_permuted", "seed", "n_steps", "eval_every", "n_tasks", "d_mlp", "context_length")
 changes = {name: value for name, value in settings.changed().items() if name not in taken}
@@ -233,7 +234,7 @@ for kind, fit in fits.items():
     row = {"models": kind, "cells": fit.n_fitted, "starts": f"{fit.n_reached} of {fit.n_starts} reach it"}
     for name in ("alpha", "beta", "gamma"):
         low, high = np.quantile([getattr(each, name) for each in draws[kind]] or [np.nan], [0.025, 0.975])
-        row[name] = f"{getattr(fit.account, name):.3g} [{low:.3g}, {high:.3g}]"
+        row[name] = str(intervals.Interval(getattr(fit.account, name), low, high, study.n_seeds))
     floor = near[kind].values.min(-1).mean()
     rows.append(row | {"KL fitted": fit.fitted, "KL held out": fit.held_out, "KL of the best mixtures": floor})
 pd.DataFrame(rows).set_index("models").round(4)
@@ -273,7 +274,7 @@ order = f"{order} {published:g}, {verdict}" if spread.n > 1 else "not to be told
 display(Markdown(f"**The order of transitions**: {order}."))
 steps = np.array([each.transition(lines) for each in draws["normal"]]).reshape(-1, len(lines))
 ends = np.quantile(steps, [0.025, 0.975], axis=0) if len(steps) else np.full((2, len(lines)), np.nan)
-texts = [f"{n:.3g} [{low:.3g}, {high:.3g}]" for n, low, high in zip(drawn["account"], *ends, strict=True)]
+texts = [str(intervals.Interval(*each, study.n_seeds)) for each in zip(drawn["account"], *ends, strict=True)]
 
 # %% tags=["hide-input"]
 wide = crossed.assign(text=[why or f"{step:.0f}" for why, step in zip(crossed["why"], crossed["step"], strict=True)])
@@ -369,7 +370,7 @@ for who, maker in makers.items():
     rows[who] = {name: intervals.t_interval(values.tolist()) for name, values in made}
 rounded["ln gamma"] = np.log(rounded.pop("gamma"))
 rows["the truth"] = {name: f"{value:.3g}" for name, value in rounded.items()}
-pd.DataFrame(rows).T.rename_axis("a map made by").fillna("")
+show_table(pd.DataFrame(rows).T.rename_axis("a map made by").fillna(""))
 
 # %% [markdown]
 # Each is nearest to the maps that it made, where there are more urns than it was fitted to. That is how the two are

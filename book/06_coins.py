@@ -70,6 +70,7 @@ import torch
 from IPython.display import Markdown, display
 
 from lexurn import figure, models, set_threads
+from lexurn import table as show_table
 from lexurn.base.seeding import generator
 from lexurn.chapters.coins import activations, coin_losses, counts, probing, symmetry
 from lexurn.chapters.coins import plots as chapter_plots
@@ -105,7 +106,7 @@ settings_of = {who: parameters.check(values) for who, values in wanted.items()}
 runs = dict(zip(wanted, widgets.get_all(list(settings_of.values()), jobs=settings.study.jobs), strict=True))
 tiny_runs = [runs[f"tiny, seed {each}"] for each in seeds]
 parts = {who: models.summary(runs[who].model) for who in ("default", "tiny, seed " + str(seed))}
-pd.DataFrame(parts).T.rename_axis("model")
+show_table(pd.DataFrame(parts).T.rename_axis("model"))
 
 # %% [markdown]
 # ## What can be attained
@@ -120,7 +121,7 @@ attained = {key: attainable[first : last + 1].mean().item() for key, (first, las
 best, known = attained["coins/attainable_20"], coin_losses.unattainable_loss(uniform)
 rows = [{"rows": f"{first} … {last}", "attainable loss": attained[key]} for key, (first, last) in spans.items()]
 display(Markdown(f"To who knows the coin: {known:.4f}, in every row."))
-pd.DataFrame(rows).set_index("rows").round(5)
+show_table(pd.DataFrame(rows).set_index("rows"))
 
 # %% tags=["hide-input"]
 along = pd.concat(coin_losses.losses_along_training(runs[who], who) for who in ("default", "no BOS", "lexical"))
@@ -189,7 +190,7 @@ figure(plots.curves, ends, name="constant", alt=alt, n="2 sequences", runs=list(
 
 # %% tags=["hide-input"]
 after = ends[(ends["side"] == "all heads") & ends["row"].isin([2, 3, 4, 20])]
-after.pivot(index="who", columns="row", values="probability").loc[list(sides)].round(3)
+show_table(after.pivot(index="who", columns="row", values="probability").loc[list(sides)])
 
 # %% [markdown]
 # ## Do they know that order does not matter, and which side is which does not either?
@@ -205,7 +206,7 @@ for who, predictor in {"exact": exact, "forgetting": coin_losses.forgetting_pred
     moves[who] = order, symmetry.flip_error(predictor, fresh[:1000])
     row = dict(zip(("moved by order", "moved by exchange"), map(in_words, moves[who]), strict=True))
     rows.append({"predictor": who, **row})
-pd.DataFrame(rows).set_index("predictor")
+show_table(pd.DataFrame(rows).set_index("predictor"))
 
 # %% [markdown]
 # (± one standard error over 1000 sequences.) A lexical model has the second symmetry by construction, but up to its
@@ -288,7 +289,7 @@ weights = {
     "W_pos, first": opened.positions[0],
     "W_pos, last": opened.positions[-1],
 }
-pd.DataFrame({name: row.tolist() for name, row in weights.items()}, index=["first", "second"]).T.round(3)
+show_table(pd.DataFrame({name: row.tolist() for name, row in weights.items()}, index=["first", "second"]).T)
 
 # %% [markdown]
 # ### What does attention fetch?
@@ -328,7 +329,8 @@ fits = fits.assign(
 )
 text = f"{len(stuck)} of {len(tiny_runs)} tiny models are stuck: they lose more than a hundredth of a nat a flip"
 display(Markdown(f"{text}{': seed ' * bool(stuck)}{', '.join(map(str, stuck))}."))
-fits.groupby(["models", "sequences", "after"])[["r2", "r2_mixed", "r2_with_n"]].agg(["mean", "sem", "count"]).round(3)
+shown = fits.groupby(["models", "sequences", "after"])[["r2", "r2_mixed", "r2_with_n"]]
+show_table(shown.agg(lambda values: intervals.format_with_error(values.mean(), values.sem())))
 
 # %% tags=["hide-input"]
 wide = fits[fits["models"] == "learned"].pivot_table(index="seed", columns="sequences", values=["r2", "r2_with_n"])
@@ -453,7 +455,8 @@ for shown, target in targets.items():
         marks |= {"shuffled targets": probe.shuffled} if (kind, who) == ("linear", "trained") else {}
         rows += [{"of": shown, "what": name, "r2": r.value, "low": r.low, "high": r.high} for name, r in marks.items()]
 read = pd.DataFrame(rows)
-read.pivot(index="what", columns="of", values="r2").round(3)
+wide = read.pivot(index="what", columns="of", values="r2").rename_axis(columns="R²")
+show_table(wide, floors=dict.fromkeys(wide, -1.0))
 
 # %% tags=["hide-input"]
 near = read[read["r2"] > -0.5]  # the others stand in the table alone
@@ -543,7 +546,9 @@ for who, run in others.items():
 alt = "The distance from what is exact under Beta(1, 8), by the flips seen: a line for each way to the new prior."
 options = {"legend": "model", "size": (6.5, 3.6), "x": "row", "y": "off", "log": ["off"], "runs": list(others.values())}
 figure(plots.curves, pd.concat(off), name="moved", alt=alt, n="1 model each, 10 000 sequences", **options)
-pd.DataFrame({"excess (nats)": {who: in_words(values) for who, values in costs_of.items()}}).rename_axis("model")
+show_table(
+    pd.DataFrame({"excess (nats)": {who: in_words(values) for who, values in costs_of.items()}}).rename_axis("model")
+)
 
 # %% [markdown]
 # Embeddings are two vectors: to move a prior, no more needs to be learned than what a flip is worth and what is said

@@ -76,6 +76,7 @@ import torch
 from IPython.display import Markdown, display
 
 from lexurn import figure, set_threads
+from lexurn import table as show_table
 from lexurn.chapters.rules import baselines, extrapolation, grids, languages, lengths
 from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.figures import plots, widgets
@@ -104,9 +105,11 @@ names = ["baN", "bbaN", "aNbN", "dyck", "aNbNcN", "cs_dyck"]
 table = pd.concat([cache.table(languages.entropies, names, most) for most in (32, 256)])
 exact = ["exact" if n == 0 else f"mean of {n:.0f} words, ± {sem:.2g} a word" for n, sem in table[["n", "sem"]].values]
 columns = {"word": "nats a word", "position": "a position", "original": "by the originals' convention"}
-table.assign(known=exact).rename(columns=columns).drop(columns=["sem", "n"]).set_index(
-    ["language", "max_length"]
-).round(4)
+show_table(
+    table.assign(known=exact).rename(columns=columns).drop(columns=["sem", "n"]).set_index(
+        ["language", "max_length"]
+    )
+)
 
 # %% tags=["hide-input"]
 shown = {name: LANGUAGES[name] for name in names}
@@ -118,7 +121,7 @@ lines = [
     {"language": name, "rule 1": each.rules[0].text, "rule 2": each.rules[1].text, "words": ", ".join(words[name])}
     for name, each in shown.items()
 ]
-pd.DataFrame(lines).set_index("language")
+show_table(pd.DataFrame(lines).set_index("language"))
 
 # %% [markdown]
 # Prompts that begin no word: of $a^nb^n$ and baN all such strings of eight letters, of $a^nb^nc^n$ of five; of bbaN
@@ -128,7 +131,7 @@ pd.DataFrame(lines).set_index("language")
 # %% tags=["hide-input"]
 without = cache.table(baselines.baseline_levels, names, limit)
 wide = without.pivot(index=["language", "n"], columns="what", values="value").loc[names].round(4)
-wide.rename_axis(columns="share of prompts with rule 1 kept").reset_index("n")
+show_table(wide.rename_axis(columns="share of prompts with rule 1 kept").reset_index("n"))
 
 # %% [markdown]
 # From here on three of them: $a^nb^n$ (context-free; sixteen words of at most 32 letters), baN (regular: it begins with
@@ -186,7 +189,7 @@ excess = excess[excess["reference"] == "oracle"]
 table = intervals.mean_over_seeds(excess, ["language", "model", "split"])
 table["excess"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 wide = table.pivot(index=["language", "model", "n"], columns="split", values="excess").fillna("")
-wide.rename_axis(columns="nats a word, best weights").reset_index("n")
+show_table(wide.rename_axis(columns="nats a word, best weights").reset_index("n"))
 
 # %% [markdown]
 # (*Unseen* words have eight letters or more, and there is more to lose on them: the two columns are not to be compared
@@ -271,7 +274,7 @@ inside = rates[
 ]
 table = intervals.mean_over_seeds(inside, ["language", "model", "prompts", "decoding"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
-table.pivot(index=["language", "model"], columns=["prompts", "decoding"], values="text")
+show_table(table.pivot(index=["language", "model"], columns=["prompts", "decoding"], values="text"))
 
 # %% [markdown]
 # ## Which rule is learned first?
@@ -339,7 +342,7 @@ told = told[
 ]
 table = intervals.mean_over_seeds(told, ["completions", "model", "prompts", "decoding"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
-table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], values="text")
+show_table(table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], values="text"))
 
 # %% [markdown]
 # ## Longer words
@@ -385,9 +388,11 @@ lost = cache.concat_tables(relabelled, [languages.excess(run) for run in renamed
 lost = lost[(lost["split"] == "relabelled") | (lost["model"] != "permuted")]  # words as the model is trained on
 table = intervals.mean_over_seeds(lost, ["model", "reference"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
-table.pivot(index=["model", "n"], columns="reference", values="text").rename_axis(
-    columns="nats a word more than"
-).reset_index("n")
+show_table(
+    table.pivot(index=["model", "n"], columns="reference", values="text").rename_axis(
+        columns="nats a word more than"
+    ).reset_index("n")
+)
 
 # %% [markdown]
 # ## What agrees, and what does not

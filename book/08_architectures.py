@@ -67,6 +67,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from lexurn import figure, set_threads
+from lexurn import table as show_table
 from lexurn.chapters.architectures import costs, learning, published
 from lexurn.chapters.architectures import plots as chapter_plots
 from lexurn.figures import plots, style, widgets
@@ -175,7 +176,7 @@ shown = pd.DataFrame({"weights of the backbone": table[table["context_length"] =
 shown["ms at 32"], shown[f"ms at {lengths[-1]}"] = wide[32].round(1), wide[lengths[-1]].round(1)
 shown["time grows as C to the power"] = costs.growth_exponents(table, "ms").round(2)
 shown["memory grows as C to the power"] = costs.growth_exponents(table, "megabytes").round(2)
-display(shown)
+show_table(shown)
 
 # %% [markdown]
 # (Slopes on a log scale over the three longest contexts. The weights of the linear backbone grow with the square of the
@@ -298,7 +299,7 @@ texts = {name: [in_words(*each) for each in part[["mean", "sem"]].values] for na
 wide = pd.DataFrame(texts, index=smoothing["ln_alpha"]["model"]).rename(
     columns={"ln_alpha": "ln α", "kl": "KL to that rule (nats)", "to_laplace": "KL to Laplace's (nats)"}
 )
-wide.rename_axis(columns=f"one layer, {study.n_seeds} seed(s)")
+show_table(wide.rename_axis(columns=f"one layer, {study.n_seeds} seed(s)"))
 
 # %% tags=["hide-input"]
 drawn = smoothed.melt(["model", "seed"], ["ln_alpha", "to_laplace"], var_name="what", value_name="value")
@@ -330,7 +331,7 @@ table = pd.concat(
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 at_once = published.immediate_eos_rate("aNbN")
 wide = table.pivot(index="model", columns="what", values="text")[["excess", "rule 1", "EOS at once"]]
-wide.rename_axis(columns=f"{linear['parameters'][0]:,} weights, {study.n_seeds} seed(s)")
+show_table(wide.rename_axis(columns=f"{linear['parameters'][0]:,} weights, {study.n_seeds} seed(s)"))
 
 # %% tags=["hide-input"]
 drawn = linear.assign(kept=linear["rule 1"]).assign(mark="ours")
@@ -360,7 +361,7 @@ table = pd.concat(
 )
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 wide = table.pivot(index="model", columns="what", values="text")[["moved", "excess"]]
-wide.rename_axis(columns=f"sines, {study.n_seeds} seed(s)")
+show_table(wide.rename_axis(columns=f"sines, {study.n_seeds} seed(s)"))
 
 # %% [markdown]
 # ## What agrees, and what does not

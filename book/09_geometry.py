@@ -70,8 +70,10 @@ from functools import partial
 import pandas as pd
 from IPython.display import Markdown, display
 
-# %% tags=["hide-input"]
 from lexurn import figure, set_threads
+
+# %% tags=["hide-input"]
+from lexurn import table as show_table
 from lexurn.chapters.geometry import plots as chapter_plots
 from lexurn.chapters.geometry import (
     predictions,
@@ -140,7 +142,7 @@ ends = starts[(starts["layer"] == starts["n_layers"]) & (starts["measure"] == "c
 cells = intervals.mean_over_seeds(ends, ["what", "system"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 table = cells.pivot(index="what", columns="system", values="text").loc[list(dict.fromkeys(starts["what"]))]
-display(table.rename_axis(columns="mean cosine in the last layer", index=None))
+show_table(table.rename_axis(columns="mean cosine in the last layer", index=None))
 equal = token_geometry.equal_token_share(texts)
 null, spread = vector_geometry.isotropic_cosine(texts.shape[1] - 1, grid.points[0].backbone.d_model)
 said = (
@@ -154,7 +156,7 @@ display(Markdown(f"{said}at {equal:.2%} of all pairs of places: so much the embe
 # %% tags=["hide-input"]
 added = starts[(starts["layer"] == 1) & starts["measure"].isin(["norm", "update"])]
 cells = added.groupby(["what", "measure", "system"], sort=False)["value"].mean().unstack("system")
-display(cells.loc[[f"{depths[-1]}{kind}" for kind in (" layers", ", long embeddings", ", larger weights")]].round(3))
+show_table(cells.loc[[f"{depths[-1]}{kind}" for kind in (" layers", ", long embeddings", ", larger weights")]])
 
 # %% tags=["hide-input"]
 last = begin[begin["measure"] == "cosine"].groupby(["what", "system"])["mean"].last()
@@ -212,7 +214,7 @@ for measure in ("nats", "perplexity", "bits_per_byte"):
     counted = scores[scores["who"] != "model"].drop_duplicates("who").set_index("who")[measure]
     cells[measure] |= {who: f"{value:.4g}" for who, value in counted.items()}
 table = pd.DataFrame(cells).rename(columns={"nats": "nats a token", "bits_per_byte": "bits per byte"})
-display(table.rename_axis(columns=f"test text, {study.n_seeds} seed(s)"))
+show_table(table.rename_axis(columns=f"test text, {study.n_seeds} seed(s)"))
 display(Markdown(f"(Over its sequences the standard error of one model's loss is {mine['sem'].mean():.3f} nats.)"))
 
 # %% [markdown]
@@ -262,7 +264,7 @@ cells = {
     for measure in ("same_kind", "twonn", "mle", "twonn_once", "overlap")
     for layer in (1, 4)
 }
-display(pd.DataFrame(cells).T)
+show_table(pd.DataFrame(cells).T.rename_axis(["of", "at"]))
 
 # %% tags=["hide-input"]
 ends = over[over["layer"] == 4].groupby("measure")["value"].mean()
@@ -382,7 +384,7 @@ same = both[(both["layer"] == both["other"]) & (both["layer"] > 0)].groupby("who
 table = (
     same[["value", "procrustes"]].mean().round(2).rename(columns={"value": "CKA", "procrustes": "Procrustes distance"})
 )
-display(table.T.rename_axis(columns="the same layer of both, mean over blocks", index=None))
+show_table(table.T.rename_axis(columns="the same layer of both, mean over blocks", index=None))
 
 # %% [markdown]
 # ## Does order matter?
@@ -408,7 +410,7 @@ cells = intervals.mean_over_seeds(change[change["layer"] > 0], ["measure", "syst
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 for measure in ("cosine", "twonn", "twonn_once"):
     wide = cells[cells["measure"] == measure].pivot(index="layer", columns="system", values="text")
-    display(wide.rename_axis(columns=f"{names[measure]}: single tokens less whole texts"))
+    show_table(wide.rename_axis(columns=f"{names[measure]}: single tokens less whole texts"))
 
 # %% tags=["hide-input"]
 most = cells[cells["measure"] == "cosine"]["mean"].abs().max()
@@ -465,7 +467,7 @@ cells = intervals.mean_over_seeds(seen.drop_duplicates(["who", "seed", "data", "
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 cells["measure"] = cells["measure"].map(names)
 wide = cells.pivot(index=["data", "who"], columns="measure", values="text").rename_axis(columns="of predictions")
-display(wide.assign(known=wide.index.get_level_values("data").map(free)).rename(columns={"known": "V − 1"}))
+show_table(wide.assign(known=wide.index.get_level_values("data").map(free)).rename(columns={"known": "V − 1"}))
 
 # %% tags=["hide-input"]
 ranks = simplest[(simplest["measure"] == "effective_rank") & (simplest["layer"] == 2)].rename(columns={"mean": "value"})
@@ -473,7 +475,7 @@ cells = intervals.mean_over_seeds(pd.concat([ranks, dims[dims["layer"] == 2]]), 
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 cells["measure"] = cells["measure"].map(names)
 wide = cells.pivot(index=["data", "kind"], columns="measure", values="text")
-display(wide.rename_axis(columns="of vectors, last layer"))
+show_table(wide.rename_axis(columns="of vectors, last layer"))
 
 # %% [markdown]
 # Counts of a few flips lie on a lattice, and the dimension of *exact* predictions comes out wrong in both ways: too

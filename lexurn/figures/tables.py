@@ -84,7 +84,9 @@ def build(
 ) -> Table:
     """Return a table for readers. Its cells are numbers, texts, or pairs (mean, standard error).
 
-    columns    the columns that are shown, each with its label; by default all, and a named index
+    columns    the columns that are shown, each with its label; by default all, and the index if it
+               has a name or texts
+    caption    what the table shows; by default the name of its columns
     best       columns in which the `least` or the `greatest` value is bold
     nearest    columns that hold distances: the least of each row is bold
     floors     values below which a column only says that they are below
@@ -92,8 +94,10 @@ def build(
     A missing value is `undetermined`. Raises ParameterError for more than `MAX_COLUMNS` columns,
     and for a column that does not exist.
     """
-    if table.index.names != [None]:
-        table = table.reset_index()
+    caption = caption or (str(table.columns.name or "") if table.columns.nlevels == 1 else "")
+    if table.index.names != [None] or table.index.inferred_type == "string":
+        is_named = table.index.nlevels > 1 or table.index.name is not None
+        table = table.reset_index(names=None if is_named else "of")
     if table.columns.nlevels > 1:
         table = table.set_axis([", ".join(filter(None, map(str, c))) for c in table], axis=1)
     columns = columns or {column: str(column).replace("_", " ") for column in table}

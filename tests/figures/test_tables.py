@@ -87,3 +87,11 @@ def test_what_a_table_cannot_show_is_refused():
 def test_a_table_is_shown_under_its_short_name(capsys):
     lexurn.table(SCORES, {"model": "model", "loss": "loss (nats)"}, caption="Losses.")
     assert capsys.readouterr().out.startswith("Losses.\n")
+
+
+def test_an_index_is_a_column_where_it_says_something():
+    table = pd.DataFrame({"loss": [1.0, 2.0]}, index=["G", "M"])
+    assert list(tables.build(table).texts) == ["of", "loss"]
+    assert list(tables.build(table.rename_axis("predictor")).texts) == ["predictor", "loss"]
+    assert list(tables.build(table.reset_index(drop=True)[1:]).texts) == ["loss"]
+    assert tables.build(table.rename_axis(columns="nats a ball")).caption == "nats a ball"
