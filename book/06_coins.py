@@ -455,8 +455,8 @@ for shown, target in targets.items():
         marks |= {"shuffled targets": probe.shuffled} if (kind, who) == ("linear", "trained") else {}
         rows += [{"of": shown, "what": name, "r2": r.value, "low": r.low, "high": r.high} for name, r in marks.items()]
 read = pd.DataFrame(rows)
-wide = read.pivot(index="what", columns="of", values="r2").rename_axis(columns="R²")
-show_table(wide, floors=dict.fromkeys(wide, -1.0))
+probed = read.pivot(index="what", columns="of", values="r2").rename_axis(columns="R²")
+show_table(probed, floors=dict.fromkeys(probed, -1.0))
 
 # %% tags=["hide-input"]
 near = read[read["r2"] > -0.5]  # the others stand in the table alone

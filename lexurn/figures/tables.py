@@ -10,8 +10,10 @@ import base64
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lexurn.base.errors import ParameterError, suggestion
@@ -135,8 +137,8 @@ def build(
 def _format(cell: Any) -> str:
     if isinstance(cell, tuple):
         return format_with_error(*map(float, cell))
-    if isinstance(cell, str):
-        return cell or "–"
-    if isinstance(cell, bool):
+    if isinstance(cell, bool | np.bool_):
         return "yes" if cell else "no"
-    return format_number(float(cell))
+    if isinstance(cell, Real):
+        return format_number(float(cell))
+    return "undetermined" if cell is None else str(cell) or "–"

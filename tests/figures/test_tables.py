@@ -10,6 +10,7 @@ import pytest
 import lexurn
 from lexurn.base.errors import ParameterError
 from lexurn.figures import tables
+from lexurn.measures.intervals import Interval
 
 NAN = float("nan")
 SCORES = pd.DataFrame(
@@ -95,3 +96,10 @@ def test_an_index_is_a_column_where_it_says_something():
     assert list(tables.build(table.rename_axis("predictor")).texts) == ["predictor", "loss"]
     assert list(tables.build(table.reset_index(drop=True)[1:]).texts) == ["loss"]
     assert tables.build(table.rename_axis(columns="nats a ball")).caption == "nats a ball"
+
+
+def test_cells_of_other_kinds_are_shown_as_they_print():
+    cells = [Interval(0.5, 0.4, 0.6, 9), None, True, "", 3]
+    table = tables.build(pd.DataFrame({"cell": pd.Series(cells, dtype=object)}))
+    wanted = ["0.500 [0.400, 0.600]", "undetermined", "yes", "–", "3"]
+    assert table.texts["cell"].tolist() == wanted
