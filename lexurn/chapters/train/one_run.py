@@ -7,8 +7,8 @@ from math import log
 import pandas as pd
 
 from lexurn.base.shapes import Predictor, Tokens
+from lexurn.base.wording import format_number, format_with_error
 from lexurn.measures import comparison, evaluation, perplexity
-from lexurn.measures.intervals import format_number, format_with_error
 from lexurn.runs import fit
 from lexurn.runs.run import Run
 from lexurn.tasks import Task
