@@ -39,23 +39,11 @@
 # $1 \dots C$ (row 0 has seen nothing) and over sequences. This chapter draws the three, and finds out where they differ
 # enough for an experiment to tell them apart.
 
-# %%
-import subprocess
-import sys
-from importlib import metadata, util
-from pathlib import Path
-
-REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
-here = [Path.cwd(), *Path.cwd().parents]
-clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
-installed = util.find_spec("lexurn") and any(metadata.distributions(name="lexurn"))
-if clone not in here and not installed:
-    assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
-    if not clone.exists():
-        options = ["-q", "-c", "advice.detachedHead=false", "--depth", "1", "--branch", TAG]
-        subprocess.run(["git", "clone", *options, REPOSITORY, clone], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
-sys.path.insert(0, str(clone))
+# %% tags=["remove-cell"]
+import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
+"google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
+sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
+import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
 
 # %% [markdown]
 # ## Parameters
@@ -64,29 +52,27 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# what is sampled
 n_tasks: int = 1  # urns in the training pool; 0: a fresh urn for every sequence
 n_colors: int = 4  # colours of balls, the vocabulary
 alpha: float = 1.0  # concentration of the Dirichlet prior: a number, or one per colour
 context_length: int = 32  # most tokens that the model sees before a prediction
 n_test_samples: int = 500  # held-out sequences per split
 seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
 n_pools: int = 24  # pools that exact figures are averaged over
-# where it runs
 threads: int = 1  # CPU threads
 
-# %%
+# %% tags=["hide-input"]
 from lexurn import parameters
 
 settings = parameters.resolve("data", fixed={"task": "urns"})
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
 from lexurn import comparison, evaluation, figure, set_threads, tasks
+from lexurn import table as show_table
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.chapters.data import discrimination
@@ -111,7 +97,7 @@ references = cache_predictions(data.references(), splits)
 # concentration says where urns lie: below 1 near the corners (peaked urns), at 1 uniformly, above 1 near the middle
 # (flat urns). Most of what follows depends on how peaked an urn is.
 
-# %%
+# %% tags=["hide-input"]
 from lexurn.chapters.data import tables
 
 drawn = {}
@@ -131,7 +117,7 @@ figure(
 # %% [markdown]
 # Here is the pool that models with these settings are trained on, or the first dozen of its urns, beside fresh ones.
 
-# %%
+# %% tags=["hide-input"]
 fresh = task.sample_tasks(12, generator=generator(seed, "fresh urns"))
 shown = {"training pool": pool, "fresh urns": fresh} if pool is not None else {"fresh urns": fresh}
 proportions = pd.concat(tables.from_matrix(urns[:12]).assign(urns=name) for name, urns in shown.items())
@@ -151,7 +137,7 @@ figure(
 # same urn look alike; out of distribution every sequence has favourites of its own. (Constant sequences are all there
 # are, one a colour: an error given for them is a spread, no uncertainty.)
 
-# %%
+# %% tags=["hide-input"]
 for name, tokens in splits.items():
     shown, title = tables.from_matrix(tokens[:6, :40]), name.replace("_", " ")
     alt = f"Sequences, {title}, as rows of balls, each with the number of its colour."
@@ -163,7 +149,7 @@ for name, tokens in splits.items():
 # most $\ln V$. The entropy of a sequence's own frequencies lies below it on average, because a short sequence looks
 # more regular than its urn is: that is why guessing from few balls needs a prior.
 
-# %%
+# %% tags=["hide-input"]
 truth = task.sample_tasks(settings.training.n_test_samples, generator=generator(seed, "entropies"))
 tokens = task.sample(truth, settings.task.context_length, generator=generator(seed, "entropies", "balls"))
 frequencies = torch.nn.functional.one_hot(tokens, task.n_colors).double().mean(1)
@@ -187,7 +173,7 @@ display(
 # expect M to be right from the start, and the others to come to it. On a fresh urn, G should end near the frequencies,
 # M can only weigh the urns of its pool, and S only choose between their renamings.
 
-# %%
+# %% tags=["hide-input"]
 for name in [each for each in splits if each != "low_entropy"]:
     table, title = evaluation.predict_sequence(references, splits[name][:1]), name.replace("_", " ")
     alt = f"The probability of each colour, ball by ball, for a sequence {title}: a panel for each exact predictor."
@@ -198,7 +184,7 @@ for name in [each for each in splits if each != "low_entropy"]:
 # The same ball by ball, to be moved by hand: the last sequence above, up to 32 balls of it. Before you move it: after
 # which ball will each of them be sure of a colour, and which of them will have to take that back?
 
-# %%
+# %% tags=["hide-input"]
 from lexurn.figures import widgets
 
 few, alts = table[table["row"] <= 32], []
@@ -210,7 +196,7 @@ alt = "What each exact predictor says of the next ball, as bars, after each numb
 pages = {"each": {"row": list(range(len(alts)))}, "titles": "", "size": (6.5, 2.8)}
 widgets.flipbook(chapter_plots.predictions_after, few, label="balls seen", alts=alts, alt=alt, n="1 sequence", **pages)
 
-# %%
+# %% tags=["hide-input"]
 for name in [each for each in splits if each != "low_entropy" and pool is not None]:
     table = evaluation.evaluate(references["memorizing"], references, {name: splits[name]})
     parts = []
@@ -225,7 +211,7 @@ for name in [each for each in splits if each != "low_entropy" and pool is not No
 # is, and M should pay for its certainty. S, which knows the urns but not the names of their colours, should come
 # between.
 
-# %%
+# %% tags=["hide-input"]
 table, orders = {}, []
 for split, sequences in splits.items():
     losses = {
@@ -235,9 +221,9 @@ for split, sequences in splits.items():
     table[split] = {who: intervals.format_mean(values) for who, values in losses.items()}
     if split != "low_entropy":
         orders.append(f"{split.replace('_', ' ')}, {discrimination.ranking(losses)} (n = {len(sequences)})")
-pd.DataFrame(table)
+show_table(pd.DataFrame(table))
 
-# %%
+# %% tags=["hide-input"]
 display(
     Markdown(
         f"Nats per ball, compared on the same sequences (≈: not told by two errors): {'; '.join(orders)}. "
@@ -253,12 +239,12 @@ display(
 # this chapter's settings. Expect it to shrink with the number of urns $D$: the more urns, the more the pool
 # resembles the prior that G integrates over.
 
-# %%
+# %% tags=["hide-input"]
 concentration = settings.task.alpha if isinstance(settings.task.alpha, float) else 1.0  # one for any number of colours
 colors, sizes, length = [2, 3, 4, 5, 6, 8], [1, 2, 4, 16], settings.task.context_length
 found = cache.table(discrimination.pairwise_grid, colors, sizes, concentration, length, n_pools, seed)
 
-# %%
+# %% tags=["hide-input"]
 found = pd.concat(found[found["pair"] == pair] for pair in ("d(G, S)", "d(G, M)"))
 at_end = found[found["row"] == settings.task.context_length].drop(columns=["mean", "sem"])
 at_end = at_end.rename(columns={"mean_to": "mean", "sem_to": "sem"})
@@ -268,7 +254,7 @@ alt = (
 options = {"by": "pair", "size": (5.0, 3.6), "n": f"{n_pools} pools a cell, 16 sequences each"}
 figure(chapter_plots.discrimination, at_end, alt=alt, **options)
 
-# %%
+# %% tags=["hide-input"]
 between = at_end[at_end["pair"] == "d(G, S)"].set_index(["n_colors", "n_tasks"])
 to_m = at_end[at_end["pair"] == "d(G, M)"].set_index(["n_colors", "n_tasks"])["mean"]
 best = between["mean"].idxmax()
@@ -290,7 +276,7 @@ display(
 # standard errors. S may change its mind about the names, but never about the proportions, while G moves to the
 # frequencies: on average, expect the distance to grow with what has been seen.
 
-# %%
+# %% tags=["hide-input"]
 alt = "d(G, S) and d(G, M) up to a context length, for one urn in the pool, a line for 2, 4 and 8 colours."
 options = {"by": "pair", "legend": "D = 1", "n": f"{n_pools} pools, 16 sequences each"}
 few = found[(found["n_tasks"] == 1) & found["n_colors"].isin([2, 4, 8])]
@@ -299,10 +285,10 @@ figure(chapter_plots.distances_by_context, few, alt=alt, **options)
 # %% [markdown]
 # A single pool says little. The standard deviation *over pools* is what an experiment with one training urn is off by:
 
-# %%
+# %% tags=["hide-input"]
 table = between.xs(1, level="n_tasks")
 table = table.assign(sd=table["sem"] * n_pools**0.5)[["mean", "sem", "sd"]]
-table.rename(columns={"sd": "standard deviation over pools"}).round(4)
+show_table(table.rename(columns={"sd": "standard deviation over pools"}))
 
 # %% [markdown]
 # ## Distances from the truth
@@ -311,14 +297,14 @@ table.rename(columns={"sd": "standard deviation over pools"}).round(4)
 # pools, for $\alpha = 1$. G is as good in as out of distribution. What M must expect from fresh urns is, for D = 1,
 # exactly $1 - 1/V$.
 
-# %%
+# %% tags=["hide-input"]
 cells = [(4, 64, 1, 24), (4, 64, 4, 24), (8, 128, 1, 16), (8, 128, 16, 6)]  # V, C, D, sequences per pool
 exact = cache.table(discrimination.kl_grid, cells, n_pools, seed)
 exact["KL"] = [intervals.format_with_error(*pair) for pair in exact[["mean", "sem"]].values]
 columns = {"n_colors": "V", "context_length": "C", "n_tasks": "D"}
 exact.rename(columns=columns).pivot(index=["V", "C", "D"], columns=["split", "reference"], values="KL")
 
-# %%
+# %% tags=["hide-input"]
 alone = exact[(exact["n_tasks"] == 1) & (exact["split"] == "out_of_distribution")].set_index(["n_colors", "reference"])
 lines = []
 for v in (4, 8):
@@ -331,7 +317,7 @@ display(Markdown(f"M out of distribution at D = 1 (n = {n_pools} pools): " + "; 
 # %% [markdown]
 # What these figures should be was written down beforehand, with bands for 100 pools (`params/claims.yaml`).
 
-# %%
+# %% tags=["hide-input"]
 from lexurn.chapters.data import claim_bands
 from lexurn.publish import claims
 
@@ -348,7 +334,7 @@ display(Markdown(claim_bands.summary(measured)))
 # 197fae0, ± over sequences), and concluded that lexical invariance makes models generalize. What do the exact
 # predictors score by the same protocol?
 
-# %%
+# %% tags=["hide-input"]
 urn = torch.tensor([0.4105, 0.3253, 0.0443, 0.2200], dtype=torch.float64)  # its training urn
 urn /= urn.sum()
 headline = discrimination.headline(
@@ -356,9 +342,9 @@ headline = discrimination.headline(
 ).set_index("reference")
 headline["KL"] = [intervals.format_with_error(*pair) for pair in headline[["mean", "sem"]].values]
 names = {"sd": "SD of a set", "sd_sequences": "SD over sequences", "n": "sets of 10 urns × 25"}
-headline[["KL", *names]].rename(columns=names).round(3)
+show_table(headline[["KL", *names]].rename(columns=names))
 
-# %%
+# %% tags=["hide-input"]
 published, texts = {kind: claims.get(f"headline/{kind}").published for kind in ("normal", "lexical")}, []
 for kind, score in published.items():
     off = (score - headline["mean"]) / headline["sd"]
@@ -379,7 +365,7 @@ display(Markdown(" ".join(texts)))
 # %% [markdown]
 # All figures of this chapter that were published or known before, beside ours:
 
-# %%
+# %% tags=["hide-input"]
 everything = claim_bands.numbers(measured | scores)
 alt = "For each claim its band, the published figure, and ours with two standard errors, on a logarithmic axis of nats."
 number = f"{n_pools} pools, and for the headline {headline['n'].max()} sets"

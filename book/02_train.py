@@ -16,39 +16,31 @@
 # %% [markdown]
 # # Training: which predictor does a model become?
 #
-# An urn holds balls of $V$ colours in proportions $\theta$. We draw balls with replacement and ask a small
-# transformer for the colour of the next one. It is trained on sequences from a {term}`pool` of $D$ urns, and nothing
-# tells it that urns exist. Three exact predictors say what it could have learned, each being the best that can be
-# done under its own idea of where urns come from:
+# :::{admonition} In brief
+# :class: brief
 #
-# - **G**, the {term}`generalizing predictor`: the urn could be any, $\theta \sim \text{Dirichlet}(\alpha)$. After $t$
-#   balls, $n_v$ of them of colour $v$, it predicts $(n_v + \alpha) / (t + V\alpha)$: it counts.
-# - **M**, the {term}`memorizing predictor`: the urn is one of the $D$ that were trained on. It recognizes which.
-# - **S**, the {term}`symmetrized predictor`: the urn is one of the $D$, but its colours may have been renamed. It
-#   recognizes the urn *up to the names of its colours*.
+# **Question.** A small transformer sees balls drawn from urns and predicts the next colour. Which rule does it learn?
 #
-# A model with learned embeddings (`lex = False`, a {term}`normal model`) can become M. A {term}`lexical model`
-# (`lex = True`) gets a new random embedding table for every sequence {cite}`huang2023lexinvariant`, so no weight of it
-# can know a colour's name: the best that it can become is S. Whether it gets there, or stays near G, is what this book
-# is about. (With `n_tasks = 0` there is no pool and nothing to memorize: G itself is then the best.)
+# **What we do.** We train one model and compare its predictions with three exact predictors: one that counts
+# ({term}`G <generalizing predictor>`), one that remembers the urns of its {term}`pool`
+# ({term}`M <memorizing predictor>`), and one that remembers the urns but not the names of their colours
+# ({term}`S <symmetrized predictor>`).
+#
+# **What we find.**
+#
+# - A {term}`model with learned embeddings <normal model>`, trained on a single urn, becomes M.
+# - A {term}`lexical model` {cite}`huang2023lexinvariant` cannot become M. At its best it becomes S; the next chapters
+#   ask whether it gets there.
+#
+# **How sure.** This page has one model. [Chapter 3](03_evaluate) compares kinds of models on equal terms, and
+# [chapter 4](04_analysis) repeats the comparison over many urns.
+# :::
 
-# %%
-import subprocess
-import sys
-from importlib import metadata, util
-from pathlib import Path
-
-REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
-here = [Path.cwd(), *Path.cwd().parents]
-clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
-installed = util.find_spec("lexurn") and any(metadata.distributions(name="lexurn"))
-if clone not in here and not installed:
-    assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
-    if not clone.exists():
-        options = ["-q", "-c", "advice.detachedHead=false", "--depth", "1", "--branch", TAG]
-        subprocess.run(["git", "clone", *options, REPOSITORY, clone], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
-sys.path.insert(0, str(clone))
+# %% tags=["remove-cell"]
+import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
+"google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
+sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
+import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
 
 # %% [markdown]
 # ## Parameters
@@ -57,91 +49,86 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# what is sampled
-task: str = "urns"  # what is sampled: urns (coins are urns of two colours), language, text
+task: str = "urns"  # what is sampled: urns, language, text
 n_tasks: int = 1  # urns in the training pool; 0: a fresh urn for every sequence
 n_colors: int = 4  # colours of balls, the vocabulary
-alpha: float = 1.0  # concentration of the Dirichlet prior: a number, or one per colour
 context_length: int = 32  # most tokens that the model sees before a prediction
-label_permuted: bool = False  # rename colours, letters or tokens of every training sequence at random
-thetas: list = []  # the pool as given coins, by their probability of colour 1; []: drawn
-target_alpha: list = []  # prior that losses are weighted to, one per colour; []: none
-language: str = "aNbN"  # formal language: baN, bbaN, aNbN, dyck, aNbNcN, cs_dyck, abN, aNbM, parentheses, brackets
-max_length: int = 0  # most letters of training strings; 0: context_length
-unseen: float = 0.0  # share of the strings of 8 letters or more kept from training
-completions: str = "none"  # prompts in training: none, completed by rule 1 (oracle), or against it (adversarial)
-corpus: str = "plays"  # plays, wikitext-2, or a folder with train.txt, valid.txt, test.txt
-tokenizer: str = "bpe"  # bpe (learned from the training text), char (characters), or gpt2
-n_tokens: int = 1024  # tokens that bpe learns, 256 bytes among them
-train_split: str = "train"  # split to train on: train, or valid (its last tenth then chooses the weights)
-# how tokens are read and written
+label_permuted: bool = False  # rename the tokens of every training sequence at random
 lex: bool = False  # lexical invariance: redraw the embedding table for every sequence
-vocabulary: str = "one_hot"  # random embeddings, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original
-tied: bool = True  # logits are read out with the table that embeds the tokens
-readout_bias: bool = True  # a readout that is neither tied nor lexical has a bias
-logit_scale: float = 1.0  # factor on the logits
-# what computes in between
-backbone: str = "transformer"  # what computes in between: transformer, lstm, mamba, xlstm, linear
+backbone: str = "transformer"  # architecture: transformer, lstm, mamba, xlstm, linear
 d_model: int = 32  # width of embedded tokens and between layers
-n_layers: int = 1  # blocks, or recurrent layers
-n_heads: int = 2  # attention heads, each of width d_model / n_heads
-d_head: int = 0  # width of a head; 0: d_model / n_heads
-mlp: str = "gated"  # gated (by GELU), swiglu (by SiLU), gelu, relu, or none: attention only
-d_mlp: int = 0  # width of the MLP; 0: four times d_model
-norm: str = "layer"  # LayerNorm (layer), RMSNorm (rms), or none
-norm_placement: str = "pre"  # norm of: pre (input), post (sum), peri (input and output), mix (a quarter post, then pre)
-positions: str = "learned"  # positional encoding: learned, rotary, none, integer, linear, log, sinusoidal
-positions_trained: bool = True  # positional encodings that are a table are trained, not fixed
-bos: bool = True  # all rows see the start vector, a BOS; without it, only row 0 does
-dropout: float = 0.0  # dropout after attention
-mlp_dropout: float = 0.0  # dropout after the MLP
-d_hidden: int = 0  # width of the recurrent state and of the output; 0: d_model
-d_state: int = 16  # SSM state size
-d_conv: int = 4  # convolution kernel size
-expand: int = 2  # channels of a block, as a multiple of d_model
-dt_rank: int = 0  # rank of the projection to the step sizes Δ; 0: a sixteenth of d_model
-slstm_at: list = []  # indices of the blocks that are sLSTM; the others are mLSTM
-# how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
-n_train_samples: int = 0  # training sequences; 0: an endless stream of new ones
-n_epochs: int = 1  # visits to a finite training set (counts only there)
-batch_size: int = 32  # sequences per step
-optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
-learning_rate: float = 0.01  # peak learning rate
-warmup: int = 50  # steps of linear warm-up
-schedule: str = "cosine"  # learning rate after the warm-up: constant, cosine, inverse_sqrt
-weight_decay: float = 0.01  # decoupled weight decay, on matrices only
-grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
-init_from: str = ""  # key of the run whose best weights training starts from; empty: none
-initial_std: float = 0.0  # std of initial weights (smaller for block outputs); 0: 1/√fan-in
-trainable: str = "all"  # weights that are trained: all, or vocabulary (and start vector)
-n_checkpoints: int = 0  # weights stored along training, evenly spaced in the root of the step
-n_test_samples: int = 500  # held-out sequences per split
-eval_every: int = 100  # steps between evaluations
-patience: int = 0  # evaluations without a better validation loss before stopping; 0: none
-min_delta: float = 0.0  # decrease of the validation loss that counts as better
 seed: int = 0  # the seed that every random stream is derived from
-# where it runs
-device: str = "auto"  # auto: cuda, else mps, else cpu
-threads: int = 1  # CPU threads
-tracker: str = "files"  # where metrics go in addition to the run's folder: files, wandb
+# Also: every setting of a run (see the page Parameters).
 
-# %%
+# %% tags=["hide-input"]
 from lexurn import parameters
 
 settings = parameters.resolve("train")
 
 # %% [markdown]
-# ## The model
+# ## Three rules for the next ball
 #
-# A start vector stands before the first ball, so the model predicts that one too. Row $t$ of its prediction has
-# seen $t$ balls and nothing later.
+# An urn holds balls of $V$ colours in proportions $\theta$. We draw balls with replacement and ask the model for the
+# colour of the next one. It is trained on sequences from a *pool* of $D$ urns, and nothing tells it that urns exist.
+# Suppose that the training urn is 70 % red, 20 % blue and 10 % green, and that a new sequence begins *blue, blue,
+# blue*. What comes next? The answer depends on what we believe about urns:
+#
+# - **G, generalizing**: the urn could be any. Three blue balls suggest that blue is common.
+# - **M, memorizing**: the urn is the training urn. Three blue balls were bad luck, and red is still the best guess.
+# - **S, symmetrized**: the urn has these proportions, but its colours may have been renamed. Three blue balls suggest
+#   that blue is now the name of the common colour.
+#
+# Write $n_v$ for how often colour $v$ was seen among the first $t$ balls. If urns come from a Dirichlet distribution
+# with concentration $\alpha$, the best prediction is
+#
+# $$ p_G(v) = \frac{n_v + \alpha}{t + V\alpha}. $$ (train-generalizing)
+#
+# If the urn is one of the $D$ urns $\theta_1, \dots, \theta_D$ of the pool, Bayes' rule weighs each urn by how likely
+# it makes the balls:
+#
+# $$ p_M(v) = \sum_d w_d \, \theta_{dv}, \qquad w_d \propto \prod_i \theta_{di}^{\,n_i}. $$ (train-memorizing)
+#
+# If the colours may have been renamed by any permutation $\pi$, the sum runs over all renamings too:
+#
+# $$ \begin{gathered}
+# p_S(v) = \sum_d \sum_\pi w_{d\pi} \, \theta_{d\,\pi(v)}, \\
+# w_{d\pi} \propto \prod_i \theta_{d\,\pi(i)}^{\,n_i}.
+# \end{gathered} $$ (train-symmetrized)
+#
+# In code, {eq}`train-generalizing` to {eq}`train-symmetrized` are three predictors that take the balls and return log
+# probabilities:
 
 # %%
+import torch
+
+from lexurn.predictors import Generalizing, Memorizing, Symmetrized
+
+urn = torch.tensor([[0.7, 0.2, 0.1]], dtype=torch.float64)  # red, blue, green
+balls = torch.tensor([[1, 1, 1, 0]])  # blue, blue, blue, then any ball
+rules = {"G": Generalizing(3), "M": Memorizing(urn), "S": Symmetrized(urn)}
+blue = {name: rule(balls)[0, :, 1].exp() for name, rule in rules.items()}
+
+# %% tags=["hide-input"]
 import pandas as pd
+
+from lexurn import table as show_table
+
+example = pd.DataFrame({"seen": range(4), **{name: values.tolist() for name, values in blue.items()}})
+caption = "G and S come to expect blue after three blue balls; M, which knows the urn, never does."
+assert blue["M"][3] < 0.21 < 0.5 < min(blue["G"][3], blue["S"][3])
+show_table(example, {"seen": "blue balls seen", **{name: f"probability of blue, {name}" for name in rules}},
+           caption=caption, name="three_blue_balls")
+
+# %% [markdown]
+# A model with learned embeddings (`lex = False`, *normal*) can become M. A **lexical** model (`lex = True`) gets a new
+# random embedding table for every sequence, so its weights cannot store anything about a particular colour: the best
+# that it can become is S. With `n_tasks = 0` there is no pool and nothing to memorize: G itself is then the best.
+
+# %% tags=["hide-input"]
 from IPython.display import Markdown, display
 
-from lexurn import evaluation, figure, models, runs, set_threads, tasks
+from lexurn import figure, models, runs, set_threads, tasks
 from lexurn.base.seeding import generator
 from lexurn.chapters.train import live, one_run
 from lexurn.chapters.train import plots as chapter_plots
@@ -150,10 +137,14 @@ from lexurn.runs import fit
 from lexurn.runs.tracking import duration
 
 set_threads(settings.machine.threads)
-spare = models.build(settings, generator=generator(settings.training.seed, "weights"))
-pd.Series(models.summary(spare), name="parameters").to_frame()
 
-# %%
+# %% [markdown]
+# ## Training the model
+#
+# A start vector stands before the first ball, so the model predicts that ball too. Row $t$ of its prediction has seen
+# $t$ balls and nothing later.
+
+# %% tags=["hide-input"]
 kind = settings.kind
 stored = runs.is_stored(settings)
 display(
@@ -163,71 +154,137 @@ display(
     )
 )
 
-# %% [markdown]
-# ## Training
-#
-# While it trains, and when it is done: left, the loss; right, how far the model's predictions on *fresh* urns are from
-# each exact predictor (symmetrized KL, ½ KL(p‖q) + ½ KL(q‖p), in nats, mean over rows). Of words, which an oracle
-# predicts with certainties that no model has, the regret: what is lost more than by the oracle. (Of a text, of which
-# nobody knows the best prediction, the distances to what counts of tokens and of pairs would say.) For a lexical
-# model, these curves use one random table per sequence, as training does. The axis of the steps says so.
-
 # %%
 data = tasks.build(settings)
 judged = {"split": data.splits[0], "measure": data.measure}
-run = runs.get(settings, tracker=live.LiveTraining(settings.training.n_steps, **judged))
-views = {"each": {"view": ["losses", "distances"]}, "legend": "distance to", **judged}
-alt = "Along training: the loss on training and validation sequences, and the distances to the exact predictors."
-figure(chapter_plots.training, run.metrics, runs=[run], alt=alt, n="1 model, its held-out sequences", **views)
+tracker = live.LiveTraining(settings.training.n_steps, **judged)
+run = runs.get(settings, tracker=tracker)
 
 # %% [markdown]
-# ## What was learned
+# If the model becomes one of the three, its distance to that predictor should fall towards zero while the loss falls,
+# and the other distances should settle at the distances between the predictors themselves. We measure the distance by
+# the symmetrized KL divergence on *fresh* urns, which the model has never seen:
 #
-# Distances (of words, regrets) of the *best* weights (least validation loss along training), with standard errors
-# over the held-out sequences: `mean` averages over rows 1 … C, `last` is the last row, which has seen all C balls.
-# *In distribution* means new sequences from the trained pool, *out of distribution* a fresh urn for every sequence,
-# *low entropy* the constant sequences, one per colour (all there are, so ± is their spread). Of a lexical model,
-# probabilities are averaged over random tables (`N_TABLES` in `lexurn.runs.fit`), an ensemble that predicts better
-# than its members do on average. `evaluation.summary(run.results, measure="single_table_symmetrized_kl")` shows the
-# distances with one table per sequence, which continue the curves above.
+# $$ d(p, q) = \tfrac{1}{2} \mathrm{KL}(p \,\|\, q) + \tfrac{1}{2} \mathrm{KL}(q \,\|\, p), $$ (train-distance)
+#
+# in nats, averaged over rows and sequences.
 
-# %%
-evaluation.summary(run.results)
+# %% tags=["hide-input"]
+views = {"each": {"view": ["losses", "distances"]}, "legend": "distance to", **judged}
+alt = "Along training: the loss on training and validation sequences, and the distances to the exact predictors."
+words = {"alt": alt, "n": "1 model, its held-out sequences", "caption": one_run.caption_training(run)}
+figure(chapter_plots.training, run.metrics, runs=[run], **words, **views)
 
-# %%
+# %% [markdown]
+# ## What the model became
+#
+# The table has the distances of the *best* weights, those with the least validation loss along training. *Mean*
+# averages over rows $1 \dots C$; *last* is the last row, which has seen all $C$ balls. *In distribution* means new
+# sequences from the training pool, *out of distribution* a fresh urn for every sequence, *low entropy* the constant
+# sequences.
+
+# %% tags=["hide-input"]
+show_table(one_run.distances(run), nearest=list(run.references), name="distances", caption=one_run.caption_table(run))
+
+# %% tags=["hide-input"]
 display(Markdown(one_run.describe(run)))
 
 # %% [markdown]
-# Row by row, with two standard errors around each line. A model that has become one of the three would show it by one
-# line far below the others, at every row. (The sentence above is sharper than overlapping bands: it compares distances
-# on the same sequences.) What one urn shows need not hold for others: the pool was drawn once, from the seed.
+# A mean over rows can hide a change of rule: a model may count at first and recognize the urn later. So we look row by
+# row, with two standard errors around each line. A model that has become one of the three has one line far below the
+# others, at every row.
 
-# %%
+# %% tags=["hide-input"]
 splits = one_run.shown_splits(run)
 rows = run.results[run.results["measure"] == run.task.measure]
-alt = "Distances of the model to the exact predictors against the tokens seen, a panel a split."
+alt = "Distances of the model to the exact predictors against the tokens seen, one panel per split."
 panels = {"each": {"split": splits}, "share_y": True, "legend": "distance to"}
-figure(plots.distances_by_row, rows, runs=[run], alt=alt, n=f"{rows['n'].max()} sequences a split", **panels)
+words = {"alt": alt, "n": f"{rows['n'].max()} sequences a split", "caption": one_run.caption_rows(run)}
+figure(plots.distances_by_row, rows, runs=[run], **words, **panels)
 
 # %% [markdown]
 # ## One sequence, ball by ball
 #
-# The same fresh urn seen by the model and by the exact predictors: a line for the probability of each colour, drawn
-# in it, and below, the balls as they came. M knows its pool before any ball is drawn (with a single urn it never
-# moves). G starts from its prior and counts. (Of words: a word, its letters below, E for its end and · behind it. Of a
-# text: some tokens from its middle, and a line for each that comes there.)
+# Numbers are averages; here is one fresh urn, seen by the model and by the exact predictors. There is one line for the
+# probability of each colour, drawn in that colour, and the balls stand below as they came. M knows its pool before any
+# ball is drawn: with a single urn its lines never move. G starts from its prior and counts.
 
-# %%
+# %% tags=["hide-input"]
 who = {f"this {kind} model": run.predictor, **run.references}
-table, names = one_run.along_one_sequence(run, who)
-alt = "The probability of each token, one by one, on one sequence: a panel for the model and each exact predictor."
+along, names = one_run.along_one_sequence(run, who)
+alt = "The probability of each token, one by one, on one sequence: one panel for the model and each exact predictor."
 panels = {"by": "predictor", "share_y": True, "size": (3.2, 3.2), "names": names}
-figure(plots.predictions, table, runs=[run], alt=alt, n="1 sequence", **panels)
+words = {"alt": alt, "n": "1 sequence", "caption": one_run.caption_sequence(along)}
+figure(plots.predictions, along, runs=[run], **words, **panels)
 
 # %% [markdown]
-# ## Where it is, and what to try next
+# :::{admonition} Details and controls
+# :class: dropdown
+#
+# - ± is one standard error over the held-out sequences. There are as many low-entropy sequences as colours, so there ±
+#   is their spread.
+# - The predictions of a lexical model are averaged over random tables (`N_TABLES` in `lexurn.runs.fit`). Such an
+#   ensemble predicts better than its members do on average. The curves along training use one random table per
+#   sequence, as training does; `evaluation.summary(run.results, measure="single_table_symmetrized_kl")` continues them.
+# - Strings of a formal language have an oracle that is certain of some letters, so distances are infinite. For them we
+#   report regret: the loss in excess of the exact next-token law.
+# - The best predictor of a text is unknown. Its models are compared with predictors that count tokens and pairs.
+# - What one urn shows need not hold for others: the pool was drawn once, from the seed.
+# :::
 
-# %%
+# %% tags=["hide-input"]
+spare = models.build(settings, generator=generator(settings.training.seed, "weights"))
+parts = pd.DataFrame(models.summary(spare).items(), columns=["part", "parameters"])
+show_table(parts, caption="Most parameters are in the backbone.", name="parameters")
+
+# %% [markdown]
+# ## What this does not show
+#
+# One model, one pool and one seed show what can happen, not what happens in general. A distance near zero says that two
+# predictors agree on these sequences; it does not say that the model computes the predictor's formula.
+#
+# ## Exercises
+#
+# :::{admonition} Exercise 1
+# An urn has three colours and $\alpha = 1$. The balls are red, red, blue. Which probability does G give to red?
+# :::
+#
+# :::{admonition} Answer
+# :class: dropdown
+# By {eq}`train-generalizing`, $(2 + 1) / (3 + 3) = 1/2$.
+# :::
+#
+# :::{admonition} Exercise 2
+# Over how many terms does S sum for one urn of four colours? For which urns do S and M agree?
+# :::
+#
+# :::{admonition} Answer
+# :class: dropdown
+# One urn has $4! = 24$ renamings. S and M agree if all renamings give the same urn, so if all colours are equally
+# frequent.
+# :::
+#
+# :::{admonition} Exercise 3
+# The pool is empty: every training sequence has a fresh urn. Which of the three predictors is the optimum?
+# :::
+#
+# :::{admonition} Answer
+# :class: dropdown
+# G, because its prior is then the distribution that the urns come from.
+# :::
+
+# %% tags=["remove-cell"]
+from lexurn.predictors.symmetrized import relabelings
+
+even, some = torch.full((1, 4), 0.25).double(), torch.tensor([[0, 0, 1, 0, 2, 3]])
+assert Generalizing(3)(torch.tensor([[0, 0, 1, 0]]))[0, 3, 0].exp().isclose(torch.tensor(0.5).double())
+assert len(relabelings(even)) == 24 and torch.allclose(Memorizing(even)(some), Symmetrized(even)(some))
+assert tasks.build(parameters.check({"n_tasks": 0})).optimum == "generalizing"
+
+# %% [markdown]
+# ## Where the run is, and what to try next
+
+# %% tags=["hide-input"]
 display(
     Markdown(
         f"The run is stored under `{run.path.parent.name}/`; `runs.load('{run.path.name}')` brings it back with "
@@ -244,7 +301,8 @@ display(
 # - `-p n_tasks 0`: a fresh urn for every sequence, where G itself is the optimum.
 # - `-p lex True -p n_steps 10000`: trained longer, does a lexical model come nearer to S, to G, or to both?
 # - `-p backbone lstm`: a recurrent network in the transformer's place. Which is nearer to what it could become?
-# - `-p language dyck`: words of brackets instead of balls, whose oracle is exact too (`07_rules` asks more of such
-#   models).
-# - `-p task text -p context_length 64`: plays by Shakespeare, token by token (`09_geometry` looks inside such models).
+# - `-p language dyck`: strings of brackets instead of balls, with an exact oracle ([chapter 7](07_rules) asks more of
+#   such models).
+# - `-p task text -p context_length 64`: plays by Shakespeare, token by token ([chapter 9](09_geometry) looks inside
+#   such models).
 # - `-p lex True -p vocabulary original`: the tables of the original experiment. How much slower do they learn?

@@ -35,23 +35,11 @@
 # needs no memory of the urn. So the question is how far each has come from G to its optimum. All three are trained on
 # the same pool and evaluated on the same sequences: differences between them are paired.
 
-# %%
-import subprocess
-import sys
-from importlib import metadata, util
-from pathlib import Path
-
-REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
-here = [Path.cwd(), *Path.cwd().parents]
-clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
-installed = util.find_spec("lexurn") and any(metadata.distributions(name="lexurn"))
-if clone not in here and not installed:
-    assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
-    if not clone.exists():
-        options = ["-q", "-c", "advice.detachedHead=false", "--depth", "1", "--branch", TAG]
-        subprocess.run(["git", "clone", *options, REPOSITORY, clone], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
-sys.path.insert(0, str(clone))
+# %% tags=["remove-cell"]
+import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
+"google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
+sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
+import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
 
 # %% [markdown]
 # ## Parameters
@@ -62,53 +50,31 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# what is sampled
 n_tasks: int = 1  # urns in the training pool; 0: a fresh urn for every sequence
 n_colors: int = 4  # colours of balls, the vocabulary
-alpha: float = 1.0  # concentration of the Dirichlet prior: a number, or one per colour
 context_length: int = 32  # most tokens that the model sees before a prediction
-# how tokens are read and written
-vocabulary: str = "one_hot"  # random embeddings, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original
-tied: bool = True  # logits are read out with the table that embeds the tokens
-logit_scale: float = 1.0  # factor on the logits
-# what computes in between
 d_model: int = 32  # width of embedded tokens and between layers
 n_layers: int = 1  # blocks, or recurrent layers
-n_heads: int = 2  # attention heads, each of width d_model / n_heads
-positions: str = "learned"  # positional encoding: learned, rotary, none, integer, linear, log, sinusoidal
-dropout: float = 0.0  # dropout after attention
-# how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
-n_train_samples: int = 0  # training sequences; 0: an endless stream of new ones
-n_epochs: int = 1  # visits to a finite training set (counts only there)
-batch_size: int = 32  # sequences per step
-optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
 learning_rate: float = 0.01  # peak learning rate
-warmup: int = 50  # steps of linear warm-up
-schedule: str = "cosine"  # learning rate after the warm-up: constant, cosine, inverse_sqrt
-weight_decay: float = 0.01  # decoupled weight decay, on matrices only
-grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
-n_test_samples: int = 500  # held-out sequences per split
-eval_every: int = 100  # steps between evaluations
-patience: int = 0  # evaluations without a better validation loss before stopping; 0: none
-min_delta: float = 0.0  # decrease of the validation loss that counts as better
-seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
 n_seeds: int = 1  # seeds, each with its own pool, to train with
-# where it runs
-device: str = "auto"  # auto: cuda, else mps, else cpu
+seed: int = 0  # the seed that every random stream is derived from
 threads: int = 1  # CPU threads
-tracker: str = "files"  # where metrics go in addition to the run's folder: files, wandb
-# %%
+# Also: alpha, vocabulary, tied, logit_scale, n_heads, positions, dropout,
+#   n_train_samples, n_epochs, batch_size, optimizer, warmup, schedule, weight_decay,
+#   grad_clip, n_test_samples, eval_every, patience, min_delta, device, tracker (see
+#   the page Parameters).
+# %% tags=["hide-input"]
 from lexurn import parameters
 
 settings = parameters.resolve("evaluate", fixed={"task": "urns", "lex": True, "label_permuted": False})
 
+from lexurn import table as show_table
 from lexurn import tasks
 
 tasks.build(settings).require_references()
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
@@ -137,7 +103,7 @@ first = dict(zip(kinds, trained, strict=False))  # those of the first seed, whic
 splits, references = first["normal"].splits, first["normal"].references
 fresh = splits["out_of_distribution"]
 
-# %%
+# %% tags=["hide-input"]
 logged = pd.concat(run.metrics.assign(kind=kind, best_step=run.results["step"].iloc[0]) for kind, run in first.items())
 panels = {"by": "kind", "share_y": True, "size": (3.6, 3.2), "legend": "distance to", "runs": list(first.values())}
 alt = "Distances to the exact predictors along training, on fresh urns: a panel for each kind of model."
@@ -151,19 +117,19 @@ figure(plots.distances_along_training, logged, alt=alt, titles=titles, n="1 mode
 # distribution), and on the constant sequences (low entropy: all there are, one a colour, so that their error is a
 # spread). One point a model, with two standard errors over sequences. A normal model should sit at M. And the others?
 
-# %%
+# %% tags=["hide-input"]
 results = pd.concat(run.results.assign(kind=run.settings.kind, seed=run.settings.training.seed) for run in trained)
 lines = results[(results["measure"] == "symmetrized_kl") & (results["row"] == "mean")].copy()
 alt = "Distances of each model to G, M and S, in distribution, out of distribution and on constant sequences."
 options = {"each": {"split": list(splits)}, "share_y": True, "size": (3.6, 3.2), "legend": "model", "runs": trained}
 figure(chapter_plots.distances_by_kind, lines, alt=alt, n=f"{len(seeds)} model(s) of each kind", **options)
 
-# %%
+# %% tags=["hide-input"]
 lines["distance"] = [intervals.format_with_error(*pair) for pair in lines[["mean", "sem"]].values]
 index = ["kind", "seed", "split"] if len(seeds) > 1 else ["kind", "split"]
-lines.pivot_table(index=index, columns="reference", values="distance", aggfunc="first", sort=False)
+show_table(lines.pivot_table(index=index, columns="reference", values="distance", aggfunc="first", sort=False))
 
-# %%
+# %% tags=["hide-input"]
 for kind in kinds:
     text = comparison.describe(first[kind].predictor, references, splits)
     display(Markdown(f"**{kind}, seed {seeds[0]}.** {text}"))
@@ -175,14 +141,14 @@ display(Markdown(comparison.describe_scale(references, fresh)))
 # The same, by the number of balls seen. Where a model has become a predictor, the line of that one lies far below the
 # others at every row; a model on its way may resemble one predictor early in a sequence and another late.
 
-# %%
+# %% tags=["hide-input"]
 rows = pd.concat(run.results.assign(kind=kind) for kind, run in first.items())
 rows = rows[(rows["measure"] == "symmetrized_kl") & (rows["split"] == "out_of_distribution")]
 alt = "Distances to the exact predictors against the balls seen, on fresh urns: a panel for each kind of model."
 number = f"1 model of each kind, {len(fresh)} sequences"
 figure(plots.distances_by_row, rows, split="out_of_distribution", alt=alt, n=number, **panels)
 
-# %%
+# %% tags=["hide-input"]
 for kind in kinds:
     spans = resemblance.nearest_by_row(first[kind].predictor, references, fresh)
     display(Markdown(f"**{kind}, seed {seeds[0]}**: nearest, by two standard errors, is {spans} (n = {len(fresh)})."))
@@ -194,7 +160,7 @@ for kind in kinds:
 # models that know no names. It is −1 at G and +1 at the memorizer, and it can leave that range, since symmetrized KL is
 # no metric. Where G and the memorizer are too close to be told apart on these sequences it is *undetermined*.
 
-# %%
+# %% tags=["hide-input"]
 rows = []
 for run in trained:
     options = {"memorizing": run.settings.memorizing, "generator": generator(0, "relative distance")}
@@ -203,7 +169,7 @@ for run in trained:
     apart = intervals.format_with_error(found.reference_distance, found.reference_distance_sem)
     rows.append({**of, "found": found, "r [95 % over sequences]": str(found), "d(G, memorizer)": apart})
 relative = pd.DataFrame(rows).set_index(["model", "seed"])
-relative.drop(columns="found")
+show_table(relative.drop(columns="found"))
 
 # %%
 histories = []
@@ -217,13 +183,13 @@ along = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame(c
 reached = along.groupby(["kind", "seed"])["step"].max().groupby("kind").min()  # by all, where some stop early
 along = along[(along["step"] > 0) & (along["step"] <= along["kind"].map(reached))]
 
-# %%
+# %% tags=["hide-input"]
 alt = "Relative distance along training, between −1 at G and +1 at the memorizer: a line for each kind of model."
 options = {"legend": "model", "size": (6.5, 3.2), "runs": trained}
 if len(along):
     figure(plots.relative_distances, along, alt=alt, n=f"{len(seeds)} model(s) of each kind", **options)
 
-# %%
+# %% tags=["hide-input"]
 means = {}
 for kind in kinds:
     found = relative.loc[kind, "found"].tolist()
@@ -244,14 +210,14 @@ for kind in kinds:
 # A model between G and S may predict like a blend of them. Here is the mixture of G, M, S and the uniform predictor U
 # that is nearest to each model on fresh urns (least KL), with standard errors (jackknife over sequences; none at 0).
 
-# %%
+# %% tags=["hide-input"]
 four = references | {"uniform": Uniform(settings.task.n_colors)}
 weights = pd.concat(resemblance.nearest_mixture(first[kind].predictor, four, fresh).assign(who=kind) for kind in kinds)
 alt = "The weights of G, M, S and the uniform predictor in the mixture nearest to each kind of model, as stacked bars."
 options = {"legend": "weight of", "size": (6.5, 2.4), "runs": list(first.values())}
 figure(chapter_plots.mixtures, weights, alt=alt, n=f"1 model of each kind, {len(fresh)} sequences", **options)
 
-# %%
+# %% tags=["hide-input"]
 for kind, lines in weights.groupby("who", sort=False):
     lines = lines[lines["weight"] >= resemblance.BOUNDARY].sort_values("weight", ascending=False)
     parts = [f"{intervals.format_with_error(line.weight, line.sem)} {line.reference}" for line in lines.itertuples()]
@@ -262,7 +228,7 @@ for kind, lines in weights.groupby("who", sort=False):
 #
 # Averages hide how a model is wrong. First a fresh urn seen by the models, then the same by the exact predictors.
 
-# %%
+# %% tags=["hide-input"]
 models = {kind: run.predictor for kind, run in first.items()}
 options = {"by": "predictor", "share_y": True, "size": (3.4, 2.6), "n": "1 sequence", "runs": list(first.values())}
 for name, group in {"models": models, "references": references}.items():
@@ -274,7 +240,7 @@ for name, group in {"models": models, "references": references}.items():
 # And the (up to five) sequences on which the lexical model, after all balls, is furthest from S: how often each colour
 # came, and the probabilities of the colours. Does it follow the counts there, as G does?
 
-# %%
+# %% tags=["hide-input"]
 table = evaluation.last_predictions(first["lexical"].predictor, references, fresh)
 table = table.nlargest(5, "symmetrized_kl/symmetrized")
 colors = [str(color) for color in range(settings.task.n_colors)]
@@ -285,7 +251,7 @@ for who in ("model", "generalizing", "symmetrized"):
 distances = {f"d to {end[0].upper()}": table[f"symmetrized_kl/{end}"] for end in ("generalizing", "symmetrized")}
 pd.DataFrame({**shown, **distances}).round(3)
 
-# %%
+# %% tags=["hide-input"]
 closer = int((distances["d to G"] < distances["d to S"]).sum())
 display(Markdown(f"On {closer} of these {len(table)} the lexical model is nearer to G, and follows the counts."))
 
@@ -298,7 +264,7 @@ display(Markdown(f"On {closer} of these {len(table)} the lexical model is nearer
 # tables*, and how much single tables disagree (mean KL of one from the average) is what it has not yet learned of its
 # own invariance. The permuted model has to learn it all.
 
-# %%
+# %% tags=["hide-input"]
 rows = []
 for who, predictor in {**models, **references}.items():
     shift = resemblance.relabelling(
@@ -309,13 +275,13 @@ names = pd.DataFrame(rows).set_index("predictor")
 lines = results[(results["measure"] == "disagreement") & (results["row"] == "mean")]
 line = lines[(lines["split"] == "out_of_distribution") & (lines["seed"] == seeds[0])].iloc[0]
 names.loc["lexical", "disagreement of tables"] = intervals.format_with_error(line["mean"], line["sem"])
-names.fillna("")
+show_table(names.fillna(""))
 
 # %% [markdown]
 # What is the averaging worth? No average can be further from a predictor than its members are on average, as
 # divergences are convex; how much nearer it is shows how much the tables differ.
 
-# %%
+# %% tags=["hide-input"]
 lexical = first["lexical"].predictor
 single = [evaluation.score_sequences(each, references, fresh) for each in lexical.predictors]
 average = evaluation.score_sequences(lexical, references, fresh)
@@ -325,9 +291,9 @@ for name in references:
     averaged = comparison.mean_over_rows(average[name, "symmetrized_kl"]).mean().item()
     of = {"average of the tables": averaged, "mean of single tables": values.mean().item()}
     rows.append({"d to": name, **of, "SD over tables": values.std().item()})
-pd.DataFrame(rows).set_index("d to").round(4)
+show_table(pd.DataFrame(rows).set_index("d to"))
 
-# %%
+# %% tags=["hide-input"]
 losses = torch.stack([comparison.mean_over_rows(each["", "loss"]) for each in single]).mean(0)
 gain = intervals.format_mean(losses - comparison.mean_over_rows(average["", "loss"]))
 display(Markdown(f"Averaging {len(single)} tables gains {gain} nats a ball on fresh urns (n = {len(fresh)}, paired)."))
@@ -335,7 +301,7 @@ display(Markdown(f"Averaging {len(single)} tables gains {gain} nats a ball on fr
 # %% [markdown]
 # ## What was seen
 
-# %%
+# %% tags=["hide-input"]
 for kind, run in first.items():
     regret = evaluation.select(run.results, split="in_distribution", measure="regret").loc[run.settings.memorizing]
     lost = intervals.format_with_error(*regret[["mean", "sem"]])

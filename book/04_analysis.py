@@ -37,23 +37,11 @@
 # names. If they end at G, or stay there for long, something keeps them from memorizing, and that would be
 # generalization worth its name. It could depend on the urn.
 
-# %%
-import subprocess
-import sys
-from importlib import metadata, util
-from pathlib import Path
-
-REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
-here = [Path.cwd(), *Path.cwd().parents]
-clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
-installed = util.find_spec("lexurn") and any(metadata.distributions(name="lexurn"))
-if clone not in here and not installed:
-    assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
-    if not clone.exists():
-        options = ["-q", "-c", "advice.detachedHead=false", "--depth", "1", "--branch", TAG]
-        subprocess.run(["git", "clone", *options, REPOSITORY, clone], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
-sys.path.insert(0, str(clone))
+# %% tags=["remove-cell"]
+import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
+"google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
+sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
+import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
 
 # %% [markdown]
 # ## Parameters
@@ -65,45 +53,32 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# how tokens are read and written, and what computes in between
-vocabulary: str = "one_hot"  # random embeddings, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original
-tied: bool = True  # logits are read out with the table that embeds the tokens
-logit_scale: float = 1.0  # factor on the logits
-n_layers: int = 1  # blocks, or recurrent layers
-n_heads: int = 2  # attention heads, each of width d_model / n_heads
-positions: str = "learned"  # positional encoding: learned, rotary, none, integer, linear, log, sinusoidal
-dropout: float = 0.0  # dropout after attention
-# how the weights are found
-n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
-batch_size: int = 32  # sequences per step
-optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
-learning_rate: float = 0.01  # peak learning rate
-warmup: int = 50  # steps of linear warm-up
-schedule: str = "cosine"  # learning rate after the warm-up: constant, cosine, inverse_sqrt
-weight_decay: float = 0.01  # decoupled weight decay, on matrices only
-grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
-n_test_samples: int = 500  # held-out sequences per split
-seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
 n_urns: int = 5  # training urns of the headline, each with a model of every kind
 n_longer: int = 1  # training urns on which models are also trained ten times as long
 n_seeds: int = 1  # seeds, each with its own pool, to train with
+n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
+n_layers: int = 1  # blocks, or recurrent layers
+learning_rate: float = 0.01  # peak learning rate
+n_test_samples: int = 500  # held-out sequences per split
+seed: int = 0  # the seed that every random stream is derived from
 jobs: int = 2  # processes that train side by side
-# where it runs
-device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
+# Also: vocabulary, tied, logit_scale, n_heads, positions, dropout, batch_size,
+#   optimizer, warmup, schedule, weight_decay, grad_clip, device (see the page
+#   Parameters).
 
-# %%
+# %% tags=["hide-input"]
 from lexurn import parameters
 
 settings = parameters.resolve("analysis", fixed={"task": "urns", "lex": True, "label_permuted": False})
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
 from lexurn import evaluation, figure, runs, set_threads
+from lexurn import table as show_table
 from lexurn.base import paths
 from lexurn.base.seeding import generator
 from lexurn.chapters.analysis import headline, sequence_entropy, verdicts
@@ -114,14 +89,14 @@ from lexurn.publish import claims
 from lexurn.runs import cache, sweeps
 
 set_threads(settings.machine.threads)
-study, first_seed = settings.study, settings.training.seed
 
 # %% [markdown]
 # ## The models
 #
 # Five grids. A model is trained once and then found again, by whatever chapter or command asks for it.
 
-# %%
+# %% tags=["hide-input"]
+study, first_seed = settings.study, settings.training.seed
 scale = settings.training.n_steps / sweeps.read("headline").points[0].training.n_steps
 taken = ("lex", "label_permuted", "seed", "n_steps", "eval_every")
 changes = {name: value for name, value in settings.changed().items() if name not in taken}
@@ -136,7 +111,7 @@ rows = [
     | {"steps": grid.points[0].training.n_steps}
     for name, grid in grids.items()
 ]
-pd.DataFrame(rows).set_index("grid")
+show_table(pd.DataFrame(rows).set_index("grid"))
 
 # %%
 points = [point for name in ("long", "headline", "early", "sizes", "contexts") for point in grids[name].points]
@@ -152,7 +127,7 @@ models = {name: [found[point] for point in grid.points] for name, grid in grids.
 # resampled). M, S and G belong to the same training urns and saw the same balls: the lexical points should be compared
 # with S, not with M.
 
-# %%
+# %% tags=["hide-input"]
 scored = cache.table(headline.published_scores, models["headline"])
 means = verdicts.mean_over_urns(scored, "mean", by=["n_colors", "who"], generator=generator(0, "published"))
 original = {kind: claims.get(f"headline/{kind}") for kind in ("normal", "lexical")}
@@ -160,7 +135,7 @@ published = pd.DataFrame(
     {"who": kind, "n_colors": 4, "mean": claim.published, "spread": claim.spread} for kind, claim in original.items()
 )
 
-# %%
+# %% tags=["hide-input"]
 colors, of_urns = list(scored["n_colors"].unique()), f"{study.n_urns} training urns"
 parts = {"urn": scored, "mean over urns": means.drop(columns="text"), "published": published}
 parts = pd.concat(lines.assign(what=what) for what, lines in parts.items())
@@ -168,12 +143,12 @@ alt = "The published score of models and exact predictors, a point a training ur
 by_colors = {"by": "n_colors", "titles": "V = {}", "share_y": True, "size": (5.2, 3.8), "runs": models["headline"]}
 figure(chapter_plots.scores, parts[parts["n_colors"].isin(colors)], alt=alt, n=of_urns, **by_colors)
 
-# %%
+# %% tags=["hide-input"]
 wide = means.pivot(index="who", columns="n_colors", values="text")
 wide = wide.loc[[who for who in style.COLORS if who in wide.index]]
-wide.rename(columns=lambda n_colors: f"V = {n_colors}: score [95 %], n = {study.n_urns} urns")
+show_table(wide.rename(columns=lambda n_colors: f"V = {n_colors}: score [95 %], n = {study.n_urns} urns"))
 
-# %%
+# %% tags=["hide-input"]
 pairs = scored.pivot(index=["n_colors", "seed"], columns="who", values="mean")
 differences = {}
 for n_colors in colors:
@@ -195,14 +170,14 @@ for n_colors in colors:
 # $1 \dots C$. Below it is divided by $d(G, S)$ for the same training urn, so that 1 is as far as G and S are from each
 # other; a point is a training urn.
 
-# %%
+# %% tags=["hide-input"]
 standing = cache.table(headline.standings, models["headline"])
 ends = ("generalizing", "memorizing", "symmetrized")
 alt = "Distances of each model to G, M and S as multiples of d(G, S), a point a training urn, by V."
 by_colors["legend"] = "model"
 figure(chapter_plots.shares, standing, references=ends, alt=alt, n=of_urns, **by_colors)
 
-# %%
+# %% tags=["hide-input"]
 columns = {f"to_{name}": f"d to {name[0].upper()}" for name in ends} | {"apart": "d(G, S)", "regret": "regret"}
 rows = []
 for (n_colors, kind), lines in standing.groupby(["n_colors", "kind"], sort=False):
@@ -221,7 +196,7 @@ pd.DataFrame(rows).set_index(["V", "model"])
 # Row by row, averaged over the urns of the first panel above: is a model nearer to one predictor early in a sequence
 # and to another late?
 
-# %%
+# %% tags=["hide-input"]
 kinds = list(standing["kind"].unique())
 seen = [each for each in models["headline"] if each.settings.task.n_colors == colors[0]]
 by_row = pd.concat(
@@ -240,11 +215,11 @@ figure(plots.distances_by_row, by_row, alt=alt, n=of_urns, **by_kind, **options)
 # model is. Only a model above its cross has certainly made something of its training urn. (S of a very flat urn is
 # nearly such a G itself: there nothing can tell memorizing from hedging.)
 
-# %%
+# %% tags=["hide-input"]
 alt = "Relative distance of each model against the entropy of its training urn, with crosses for a G that only hedges."
 figure(chapter_plots.against_entropy, standing, alt=alt, n=of_urns, **by_colors)
 
-# %%
+# %% tags=["hide-input"]
 verdict = {}
 for (n_colors, kind), lines in standing.groupby(["n_colors", "kind"], sort=False):
     verdict[n_colors, kind] = verdicts.verdict(lines, generator=generator(0, "verdict"))
@@ -259,7 +234,7 @@ pd.DataFrame({of: each.table_row() for of, each in verdict.items()}).T.rename_ax
 # Hedging goes to U here, so the weight of S is not taken in by it. What is left over, the KL of the model from that
 # mixture, says how much of the model no mixture explains; beside it the KL of the model from G alone, for scale.
 
-# %%
+# %% tags=["hide-input"]
 mixed = cache.table(headline.nearest_mixtures, models["headline"])
 rows = []
 for (n_colors, kind), lines in mixed.groupby(["n_colors", "kind"], sort=False):
@@ -277,7 +252,7 @@ pd.DataFrame(rows).set_index(["V", "model"])
 # (with a constant rate, which the long ones hardly leave so early). All are the weights of that step; tables say what
 # the weights of the best validation loss do.
 
-# %%
+# %% tags=["hide-input"]
 long = cache.table(headline.trajectories, models["long"])
 trajectory = headline.join_trajectories(headline.trajectories(models["early"]), long)
 longer, n_longer = models["early"] + models["long"], trajectory["seed"].nunique()
@@ -297,7 +272,7 @@ for kind in ("lexical", "permuted"):
 # The relative distance along these trainings (thin: an urn, thick: their mean), and the nats a ball that the models
 # lose against S in distribution, and against G on fresh urns.
 
-# %%
+# %% tags=["hide-input"]
 along = headline.relative_distances(trajectory)
 alt = "Along long trainings: relative distance, regret to S in distribution, and regret to G on fresh urns."
 options = {"each": {"y": list(along.columns[5:])}, "titles": "", "legend": "model", "runs": longer}
@@ -307,21 +282,21 @@ figure(plots.relative_distances, along, log=True, alt=alt, n=f"{n_longer} traini
 # And the nearest mixture on the way. A model that turns from one predictor into another would show a boundary that
 # moves.
 
-# %%
+# %% tags=["hide-input"]
 for kind in ("lexical", "permuted"):
     mine = trajectory[trajectory["kind"] == kind]
     alt = f"The mixture nearest to {kind} models along long trainings, as stacked areas: a panel for each training urn."
     options = {"titles": "urn {}", "title": kind, "legend": "weight of", "runs": longer}
     figure(chapter_plots.weights_along_training, mine, name=f"weights-{kind}", alt=alt, **by_urn, **options)
 
-# %%
+# %% tags=["hide-input"]
 index, shown = ["kind", "seed"], ["r", "to_generalizing", "to_symmetrized", "regret", "regret_sem"]
 ended = cache.table(headline.standings, models["long"]).set_index(index)
 begun = standing[standing["n_colors"] == ended["n_colors"].iloc[0]].set_index(index)
 both = ended[shown].join(begun[shown].add_suffix(" before"))
 both.round(4)
 
-# %%
+# %% tags=["hide-input"]
 moves = {}
 for kind, lines in both.groupby("kind", sort=False):
     for name in ("r", "to_symmetrized", "to_generalizing", "regret"):
@@ -341,7 +316,7 @@ for kind, lines in both.groupby("kind", sort=False):
 # to something smaller: where a model is further from both than they are from each other, it is left out here. The
 # regret, what is lost in distribution against what this kind of model can memorize, stays meaningful.
 
-# %%
+# %% tags=["hide-input"]
 sized = cache.table(headline.standings, models["sizes"])
 sized.loc[sized["nearest"] > 1, "r"] = float("nan")
 options = by_kind | {"size": (3.8, 3.2), "legend": "d_model", "n": f"{study.n_seeds} pool(s)", "runs": models["sizes"]}
@@ -349,7 +324,7 @@ for y, what in (("r", "Relative distance"), ("regret", "Regret in distribution")
     alt = f"{what} against the number of urns in the pool, a line for each width, a panel for each kind of model."
     figure(chapter_plots.by_setting, sized, x="n_tasks", y=y, line="d_model", name=f"sizes-{y}", alt=alt, **options)
 
-# %%
+# %% tags=["hide-input"]
 rows = []
 for (kind, n_tasks), lines in sized.groupby(["kind", "n_tasks"], sort=False):
     own = "memorizing" if kind == "normal" else "symmetrized"
@@ -361,7 +336,7 @@ for (kind, n_tasks), lines in sized.groupby(["kind", "n_tasks"], sort=False):
     rows.append(row)
 pd.DataFrame(rows).set_index(["model", "D"])
 
-# %%
+# %% tags=["hide-input"]
 widths = sorted(sized["d_model"].unique())
 for kind in kinds:
     wide = sized[sized["kind"] == kind].pivot(index=["n_tasks", "seed"], columns="d_model", values="regret")
@@ -377,10 +352,10 @@ for kind in kinds:
 # others), against the entropy of the balls that it saw. A line is a kind of model, a point the mean of one training
 # urn's model over a quartile of sequences.
 
-# %%
+# %% tags=["hide-input"]
 mine = [each for each in models["headline"] if each.settings.task.n_colors == colors[0]]
 sequences = cache.table(sequence_entropy.distances_by_sequence, mine)
-ends_of = {"from G": "to_generalizing", "from M or S": "to_memorizing"}
+ends_of = {"from G": "to_generalizing", "from M or S": "to_optimum"}
 quartiles = pd.concat(
     sequence_entropy.quartiles(sequences, column=to).rename(columns={to: "KL"}).assign(reference=shown)
     for shown, to in ends_of.items()
@@ -389,20 +364,20 @@ alt = "KL from the model to G, and to M or S, against the entropy of the balls s
 options = {"by": "reference", "x": "quartile", "y": "KL", "log": ["KL"], "size": (5.2, 3.2), "legend": "model"}
 figure(chapter_plots.by_setting, quartiles, name="quartiles", alt=alt, n=of_urns, runs=mine, **options)
 
-# %%
+# %% tags=["hide-input"]
 related = sequence_entropy.correlations(sequences)
 tables = {}
 for name in ("pearson", "spearman"):
     table = verdicts.mean_over_urns(related, name, by=["kind", "to"], generator=generator(0, name))
     table = table.set_index(["kind", "to"])
     tables[f"{name.capitalize()} [95 %]"] = table["text"]
-pd.DataFrame({**tables, "n urns": table["n"]})
+show_table(pd.DataFrame({**tables, "n urns": table["n"]}))
 
-# %%
+# %% tags=["hide-input"]
 for kind, to in related.groupby(["kind", "to"], sort=False).groups:
     values = related[(related["kind"] == kind) & (related["to"] == to)]["spearman"].dropna().tolist()
     off = intervals.bootstrap(values, generator=generator(0, "spearman")) if values else None
-    end = "G" if to == "to_generalizing" else "M" if kind == "normal" else "S"
+    end = to[0].upper()
     if off and off.sign:
         text = f"{'further from' if off.sign > 0 else 'nearer to'} {end} {kind} models are"
         display(Markdown(f"The more even the balls, the {text} (Spearman {off}, n = {off.n} urns)."))
@@ -411,10 +386,11 @@ for kind, to in related.groupby(["kind", "to"], sort=False).groups:
 # The sequences on which lexical models are nearest to G and furthest from it: how often each colour came, the entropy
 # of that, and the distances.
 
-# %%
+# %% tags=["hide-input"]
 lexical = sequences[sequences["kind"] == "lexical"].sort_values("to_generalizing")
 cases = pd.concat([lexical.head(4).assign(case="best"), lexical.tail(4).assign(case="worst")])
-cases.set_index("case")[["seed", "balls", "entropy", "to_generalizing", "to_memorizing"]].round(4)
+columns = {"case": "case", "seed": "seed", "balls": "balls of each colour", "entropy": "entropy (nats)"}
+show_table(cases, {**columns, "to_generalizing": "KL from G (nats)", "to_optimum": "KL from S (nats)"})
 
 # %% [markdown]
 # ## How much is seen
@@ -422,7 +398,7 @@ cases.set_index("case")[["seed", "balls", "entropy", "to_generalizing", "to_memo
 # Models for contexts of other lengths, each trained and scored at its own. Distances divided by $d(G, S)$ for the same
 # urn and length; relative distances where a model is not further from both than they are from each other.
 
-# %%
+# %% tags=["hide-input"]
 lengths = cache.table(headline.standings, models["contexts"])
 lengths["share_generalizing"] = lengths["to_generalizing"] / lengths["apart"]
 lengths["share_symmetrized"] = lengths["to_symmetrized"] / lengths["apart"]
@@ -433,7 +409,7 @@ options = {"each": {"y": [*ratios, "r"]}, "titles": "", "log": ratios, "legend":
 number = f"{study.n_seeds} training urn(s)"
 figure(chapter_plots.by_setting, lengths, x="context_length", name="contexts", alt=alt, n=number, **options)
 
-# %%
+# %% tags=["hide-input"]
 for kind in ("lexical", "permuted"):
     wide = lengths[lengths["kind"] == kind].pivot(index="seed", columns="context_length", values="r")
     short, long = wide.columns[0], wide.columns[-1]
@@ -448,7 +424,7 @@ for kind in ("lexical", "permuted"):
 # this page has. Left the relative distance of lexical and permuted models, right what they lose against S in
 # distribution.
 
-# %%
+# %% tags=["hide-input"]
 large = [runs.get(point) for point in sweeps.read("gpu_01_headline").done()]
 nameless = [run for run in large if run.settings.kind != "normal"]
 if nameless:
@@ -458,7 +434,7 @@ if nameless:
     number, shown = f"{grown['seed'].nunique()} training urns", grown[grown["step"] > 0]
     figure(plots.relative_distances, shown, name="at-size", alt=alt, n=number, log=True, runs=nameless, **options)
 
-# %%
+# %% tags=["hide-input"]
 for kind, lines in grown[grown["step"] == grown["step"].max()].groupby("kind") if nameless else []:
     mean = intervals.bootstrap(lines["relative_distance"].tolist(), generator=generator(0, "at size"))
     each = ", ".join(f"{r:.2f}" for r in lines["relative_distance"])
@@ -472,7 +448,7 @@ if normal := [run for run in large if run.settings.kind == "normal"]:
 #
 # In words that are computed from the tables above.
 
-# %%
+# %% tags=["hide-input"]
 sooner = standing[standing["n_colors"] == colors[0]].pivot(index="seed", columns="kind", values="to_symmetrized")
 sooner = intervals.bootstrap((sooner["permuted"] - sooner["lexical"]).tolist(), generator=generator(0, "sooner"))
 found = {
@@ -492,7 +468,7 @@ display(Markdown(f"**In short**: {conclusion} ({seen})."))
 # %% [markdown]
 # First after the headline's steps:
 
-# %%
+# %% tags=["hide-input"]
 for (n_colors, kind), each in verdict.items():
     if kind != "normal":
         display(Markdown(f"**{kind}, V = {n_colors}.** {each}"))
@@ -500,7 +476,7 @@ for (n_colors, kind), each in verdict.items():
 # %% [markdown]
 # Then where they go:
 
-# %%
+# %% tags=["hide-input"]
 for kind in ("lexical", "permuted"):
     to_s, to_g = moves[kind, "to_symmetrized"], moves[kind, "to_generalizing"]
     sides = {"above": "further away", "below": "nearer", "between": "neither nearer nor further away for certain"}
@@ -513,7 +489,7 @@ for kind in ("lexical", "permuted"):
     )
     display(Markdown(text))
 
-# %%
+# %% tags=["hide-input"]
 for n_colors in colors:
     mine = standing[standing["n_colors"] == n_colors].pivot(index="seed", columns="kind", values="to_symmetrized")
     off = intervals.bootstrap((mine["permuted"] - mine["lexical"]).tolist(), generator=generator(0, "architecture"))
@@ -521,7 +497,7 @@ for n_colors in colors:
     text = f"On the same urns and with equal steps, permuted models are {words} lexical ones (d to S differs by {off}, "
     display(Markdown(f"**Architecture or data, V = {n_colors}?** {text}n = {off.n})."))
 
-# %%
+# %% tags=["hide-input"]
 off = differences[colors[0], "lexical", "symmetrized"]
 scored_longer = cache.table(headline.published_scores, models["long"])
 scored_longer = scored_longer.pivot(index="seed", columns="who", values="mean")
@@ -538,7 +514,7 @@ display(
 # %% [markdown]
 # What they do not decide:
 
-# %%
+# %% tags=["hide-input"]
 seen = [point for grid in grids.values() for point in grid.points]
 axes_seen = {name: sorted({point.flat()[name] for point in seen}) for name in ("d_model", "n_layers", "context_length")}
 said = "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in axes_seen.items())
@@ -561,7 +537,7 @@ display(
 # The published figures and the bands that were set for ours before these models were trained, at the scale at which
 # they apply:
 
-# %%
+# %% tags=["hide-input"]
 scores_of = pairs.loc[4] if 4 in colors else pairs.loc[colors[0]]
 found = {f"relative_distance_{kind}": verdict[colors[0], kind].r for kind in kinds}
 found["lexical_minus_symmetrized"] = off

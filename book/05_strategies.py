@@ -37,23 +37,11 @@
 # the names of colours: what they could memorize is {term}`S <symmetrized predictor>`, the urns up to renaming. Does the
 # account tell where *their* boundary lies?
 
-# %%
-import subprocess
-import sys
-from importlib import metadata, util
-from pathlib import Path
-
-REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
-here = [Path.cwd(), *Path.cwd().parents]
-clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
-installed = util.find_spec("lexurn") and any(metadata.distributions(name="lexurn"))
-if clone not in here and not installed:
-    assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
-    if not clone.exists():
-        options = ["-q", "-c", "advice.detachedHead=false", "--depth", "1", "--branch", TAG]
-        subprocess.run(["git", "clone", *options, REPOSITORY, clone], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
-sys.path.insert(0, str(clone))
+# %% tags=["remove-cell"]
+import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
+"google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
+sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
+import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
 
 # %% [markdown]
 # ## Parameters
@@ -66,35 +54,31 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# what computes
+n_diversities: int = 3  # task diversities D of a map, from 1 to 128
+n_seeds: int = 1  # seeds, each with its own pool, to train with
+n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 n_layers: int = 1  # blocks, or recurrent layers
 dropout: float = 0.0  # dropout after attention
-# how the weights are found
-n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
 warmup: int = 50  # steps of linear warm-up
-grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
 seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
-n_seeds: int = 1  # seeds, each with its own pool, to train with
-n_diversities: int = 3  # task diversities D of a map, from 1 to 128
 jobs: int = 2  # processes that train side by side
-# where it runs
-device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
+# Also: grad_clip, device (see the page Parameters).
 
-# %%
+# %% tags=["hide-input"]
 from lexurn import parameters
 
 settings = parameters.resolve("strategies", fixed={"task": "urns"})
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
 from lexurn import figure, set_threads
+from lexurn import table as show_table
 from lexurn.chapters import strategies
 from lexurn.chapters.strategies import plots as chapter_plots
 from lexurn.figures import plots, widgets
@@ -103,7 +87,6 @@ from lexurn.publish import claims
 from lexurn.runs import cache, sweeps
 
 set_threads(settings.machine.threads)
-study, first_seed, in_words = settings.study, settings.training.seed, intervals.format_with_error
 
 # %% [markdown]
 # ## The models
@@ -111,7 +94,8 @@ study, first_seed, in_words = settings.study, settings.training.seed, intervals.
 # A grid of task diversities for normal and for lexical models, and two small ones for normal models of 32 urns, with
 # other MLPs and with shorter contexts. Every training keeps its weights at forty steps, evenly spaced in $\sqrt{N}$.
 
-# %%
+# %% tags=["hide-input"]
+study, first_seed, in_words = settings.study, settings.training.seed, intervals.format_with_error
 scale = settings.training.n_steps / (2 * sweeps.read("strategies").points[0].training.n_steps)
 taken = ("lex", "label_permuted", "seed", "n_steps", "eval_every", "n_tasks", "d_mlp", "context_length")
 changes = {name: value for name, value in settings.changed().items() if name not in taken}
@@ -128,7 +112,7 @@ display(Markdown(f"{len(points)} trainings of {grid[0].training.n_steps} steps, 
 # Each of the kept models is then placed between G and what it could have memorized, on 64 sequences in distribution
 # and 64 with a fresh urn each, the same at all steps. That is the *map*: a line for every kind, $D$, seed and step.
 
-# %%
+# %% tags=["hide-input"]
 cells = strategies.build_map(runs, jobs=study.jobs, say=widgets.status_line())
 kinds = ("normal", "lexical")
 groups = cells.groupby(["kind", "n_tasks"], sort=False)
@@ -165,7 +149,7 @@ means = (
 means = means.reset_index().assign(what="cell")
 mapped = pd.concat([means, half], ignore_index=True)
 
-# %%
+# %% tags=["hide-input"]
 number, height = f"{study.n_seeds} seed(s) a cell", 1.2 + 0.28 * len(chosen)
 panels = {"by": "kind", "size": (4.6, height), "share_y": True, "n": number, "runs": runs}
 alt = "Rescaled relative distance over steps and task diversities, normal and lexical, hatched where undetermined."
@@ -177,13 +161,13 @@ figure(chapter_plots.diversity_map, mapped, name="map", alt=alt, **options)
 # lose: against the memorizer in distribution, and against G on fresh urns. Both are means of KL, of the reference from
 # the model, which is what is lost on average.
 
-# %%
+# %% tags=["hide-input"]
 for value, where in (("kl_in", "against the memorizer in distribution"), ("kl_out", "against G on fresh urns")):
     alt = f"What models lose {where} over steps and task diversities, normal and lexical, in nats on a log scale."
     options = {"value": value, "low": 3e-3, "high": 1.0, "log": True, "ticks": [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}
     figure(chapter_plots.diversity_map, means, name=value.replace("_", "-"), alt=alt, **options, **panels)
 
-# %%
+# %% tags=["hide-input"]
 last = cells[cells["step"] == cells["step"].max()]
 for kind, mine in last.groupby("kind", sort=False):
     texts = [
@@ -199,7 +183,7 @@ for kind, mine in last.groupby("kind", sort=False):
 # Along a line of the map: what is lost on fresh urns. It falls while a model learns to count, and rises again where it
 # goes on to memorize.
 
-# %%
+# %% tags=["hide-input"]
 curves = cells.groupby(["kind", "n_tasks", "step"], sort=False)["kl_out"].agg(["mean", "sem"]).reset_index()
 curves = curves.rename(columns={"mean": "kl_out"}).assign(D=lambda table: table["n_tasks"].astype(str))
 alt = "What is lost against G on fresh urns along training, a line for each task diversity, normal and lexical."
@@ -207,7 +191,7 @@ options = {"by": "kind", "x": "step", "y": "kl_out", "line": "D", "log": ["step"
 options |= {"legend": "urns D", "size": (4.4, 3.6), "n": number, "runs": runs}
 figure(plots.curves, curves, name="transience", alt=alt, **options)
 
-# %%
+# %% tags=["hide-input"]
 risen = strategies.dips(cells)
 rows, transient = {}, {kind: [] for kind in kinds}
 for (kind, n_tasks), mine in risen.groupby(["kind", "n_tasks"], sort=False):
@@ -219,7 +203,7 @@ shown = pd.DataFrame(rows).T.rename_axis(["kind", "n_tasks"])
 shown["KL(urn ‖ model), least"] = (shown["least"] + cells["kl_g"].mean()).astype(float).round(4)
 shown.astype({"least": float}).sort_index(level=0, ascending=False, sort_remaining=False).round(4)
 
-# %%
+# %% tags=["hide-input"]
 transience = "; ".join(f"of {kind} models for D = {', '.join(map(str, transient[kind])) or 'none'}" for kind in kinds)
 if study.n_seeds == 1:
     transience = "not to be told from one seed"
@@ -241,7 +225,7 @@ display(Markdown(f"Generalizing was transient, fall and rise both above zero: {t
 # odds $a + b \ln N + c \ln D$, fitted in the same way to the same cells. Intervals are from resampled seeds; whole
 # seeds, as their pools share urns. (With three seeds there are six ways to resample: look at single seeds below, too.)
 
-# %%
+# %% tags=["hide-input"]
 near = {kind: strategies.read_curves(late[kind]) for kind in kinds}
 fits, draws = {}, {}
 for kind in kinds:
@@ -252,12 +236,12 @@ for kind, fit in fits.items():
     row = {"models": kind, "cells": fit.n_fitted, "starts": f"{fit.n_reached} of {fit.n_starts} reach it"}
     for name in ("alpha", "beta", "gamma"):
         low, high = np.quantile([getattr(each, name) for each in draws[kind]] or [np.nan], [0.025, 0.975])
-        row[name] = f"{getattr(fit.account, name):.3g} [{low:.3g}, {high:.3g}]"
+        row[name] = str(intervals.Interval(getattr(fit.account, name), low, high, study.n_seeds))
     floor = near[kind].values.min(-1).mean()
     rows.append(row | {"KL fitted": fit.fitted, "KL held out": fit.held_out, "KL of the best mixtures": floor})
 pd.DataFrame(rows).set_index("models").round(4)
 
-# %%
+# %% tags=["hide-input"]
 with_u = late["lexical"]["weight_u"].mean()
 unsure = draws["lexical"] and np.ptp([each.alpha for each in draws["lexical"]]) > 0.5
 text = f"Fitted from step {early} on. Even then lexical models are {with_u:.2f} U in the nearest mixture, on average"
@@ -267,7 +251,7 @@ n_inside = late["normal"]["n_tasks"][few].nunique()
 text += f". With only {n_inside} D to fit, all of this is an illustration" * (n_inside < 4)
 display(Markdown(text + "."))
 
-# %%
+# %% tags=["hide-input"]
 lines = late["normal"].groupby("n_tasks").mean(numeric_only=True).reset_index()
 drawn = {"account": fits["normal"].account.transition(lines), "baseline": baseline.transition(lines)}
 added = [lines[["n_tasks"]].assign(step=steps, what=what, kind="normal") for what, steps in drawn.items()]
@@ -283,7 +267,7 @@ figure(
     **options | {"size": (6.5, height + 0.4), "titles": ""},
 )
 
-# %%
+# %% tags=["hide-input"]
 slopes, spread = strategies.slopes(crossed), intervals.t_interval(strategies.slopes(crossed).tolist())
 published = claims.get("strategies/crossing_slope").published
 verdict = "inside" if spread.low <= published <= spread.high else "outside"
@@ -292,9 +276,9 @@ order = f"{order} {published:g}, {verdict}" if spread.n > 1 else "not to be told
 display(Markdown(f"**The order of transitions**: {order}."))
 steps = np.array([each.transition(lines) for each in draws["normal"]]).reshape(-1, len(lines))
 ends = np.quantile(steps, [0.025, 0.975], axis=0) if len(steps) else np.full((2, len(lines)), np.nan)
-texts = [f"{n:.3g} [{low:.3g}, {high:.3g}]" for n, low, high in zip(drawn["account"], *ends, strict=True)]
+texts = [str(intervals.Interval(*each, study.n_seeds)) for each in zip(drawn["account"], *ends, strict=True)]
 
-# %%
+# %% tags=["hide-input"]
 wide = crossed.assign(text=[why or f"{step:.0f}" for why, step in zip(crossed["why"], crossed["step"], strict=True)])
 wide = wide.pivot(index="n_tasks", columns="seed", values="text").add_prefix("seed ")
 wide.assign(**{"N* of the account": texts, "of the baseline": [f"{n:.3g}" for n in drawn["baseline"]]})
@@ -307,7 +291,7 @@ wide.assign(**{"N* of the account": texts, "of the baseline": [f"{n:.3g}" for n 
 #
 # How well do its weights follow the models? At fixed $D$, with the larger two held out:
 
-# %%
+# %% tags=["hide-input"]
 told = strategies.memorizer_weights(late["normal"], account=fits["normal"].account, baseline=baseline)
 shares = told[told["who"] == "account"].assign(who="models", w_m=lambda table: table["share"])
 followed = pd.concat([shares, told]).groupby(["n_tasks", "who", "step"], sort=False)["w_m"]
@@ -322,7 +306,7 @@ figure(plots.curves, followed[followed["n_tasks"].isin(some)], name="account", a
 # (Shaded: two standard errors over seeds; for the account, whose losses and bits are those of each pool, too.) The
 # published picture: weight against rescaled relative distance, a point a cell.
 
-# %%
+# %% tags=["hide-input"]
 told["panel"] = told["who"] + ", " + told["part"].map({"fitted": "fitted"}).fillna("held out")
 alt = "The share of normal models against the weight of M by account and baseline, cells fitted and cells held out."
 options = {"by": "panel", "titles": "{}", "share_y": True, "size": (3.0, 3.0), "n": f"{study.n_seeds} seed(s)"}
@@ -330,7 +314,7 @@ points = told.dropna(subset="share")[["panel", "w_m", "share"]]
 points = points.rename(columns={"share": "to_memorizer", "w_m": "weight_of_m"})
 figure(plots.agreement, points, name="weights", alt=alt, x="weight_of_m", y="to_memorizer", runs=runs, **options)
 
-# %%
+# %% tags=["hide-input"]
 beyond = told[told["part"] == "more urns"].assign(off=lambda table: table["w_m"] - table["share"])
 by_seed = beyond.groupby(["who", "n_tasks", "seed"], sort=False)["off"].mean().groupby(["who", "n_tasks"], sort=False)
 missed = {of: in_words(values.mean(), values.sem()) for of, values in by_seed}
@@ -350,7 +334,7 @@ for who in ("account", "baseline"):
 # %%
 scores = cache.table(strategies.ablation_table, late["normal"])
 
-# %%
+# %% tags=["hide-input"]
 scores["ln γ"] = np.log(scores["gamma"])
 names = {"alpha": "α", "beta": "β", "ln γ": "ln γ", "fitted": "KL fitted", "later steps": "KL later steps"}
 names |= {"more urns": "KL more urns", "r": "corr.", "r more urns": "corr., more urns", "r_out": "corr. OOD"}
@@ -362,7 +346,7 @@ for who, mine in scores.groupby("who", sort=False):
     rows[who] = {"parameters": str(mine["parameters"].iloc[0]), **told}
 pd.DataFrame(rows).T.fillna("").rename_axis(f"n = {study.n_seeds} seed(s)")
 
-# %%
+# %% tags=["hide-input"]
 bars = scores.melt(["who", "seed"], ["fitted", "later steps", "more urns"], "what", "kl").dropna()
 bars = bars.groupby(["who", "what"], sort=False)["kl"].agg(["mean", "sem"]).reset_index()
 bars = bars.assign(low=bars["mean"] - 2 * bars["sem"], high=bars["mean"] + 2 * bars["sem"])
@@ -378,7 +362,7 @@ figure(plots.estimates, bars, name="ablations", alt=alt, **options)
 # of M and G, with the losses, bits and steps from above, weighted once by an account with known parameters (those that
 # were just fitted, rounded) and once by the baseline that was fitted; each training a little off.
 
-# %%
+# %% tags=["hide-input"]
 rounded = {name: round(getattr(fits["normal"].account, name), 2) for name in ("alpha", "beta", "gamma")}
 rows = {}
 makers = {"an account": list(rounded.values()), "the baseline": [baseline.a, baseline.b, baseline.c]}
@@ -388,7 +372,7 @@ for who, maker in makers.items():
     rows[who] = {name: intervals.t_interval(values.tolist()) for name, values in made}
 rounded["ln gamma"] = np.log(rounded.pop("gamma"))
 rows["the truth"] = {name: f"{value:.3g}" for name, value in rounded.items()}
-pd.DataFrame(rows).T.rename_axis("a map made by").fillna("")
+show_table(pd.DataFrame(rows).T.rename_axis("a map made by").fillna(""))
 
 # %% [markdown]
 # Each is nearest to the maps that it made, where there are more urns than it was fitted to. That is how the two are
@@ -400,7 +384,7 @@ pd.DataFrame(rows).T.rename_axis("a map made by").fillna("")
 # to be cut. Areas are the mixture of U, G and M that is nearest to the models; lines are the weights of the account,
 # fitted to these areas for normal models. The same parameters give the lines for lexical models.
 
-# %%
+# %% tags=["hide-input"]
 of_kind = {kind: cells[cells["kind"] == kind].reset_index(drop=True) for kind in kinds}
 three = strategies.cached_three(of_kind["normal"])
 some = sorted(set(chosen) & {1, 8, 32, 128})
@@ -413,7 +397,7 @@ for kind, mine in of_kind.items():
     figure(chapter_plots.compositions, shown, name=f"three-{kind}", alt=alt, title=kind, **options)
     wrong[kind] = strategies.misplaced_weight(composed).mean()
 
-# %%
+# %% tags=["hide-input"]
 account = three
 text = (
     f"α = {account.alpha:.2f}, β = {account.beta:.2f}, ln γ = {np.log(account.gamma):.2f}. Weight in the wrong place:"
@@ -434,7 +418,7 @@ display(Markdown(text))
 # time. So for each lexical model, at the last step and where its share is determined, its share beside the weight of S
 # by the parameters of normal models, for both programs. A point is a training.
 
-# %%
+# %% tags=["hide-input"]
 empty = torch.zeros(0, dtype=torch.float64)
 longer = strategies.complexity("symmetrized, fast", empty) - strategies.complexity("symmetrized", empty)
 distances, mine = near["lexical"], late["lexical"]
@@ -449,7 +433,7 @@ options = {"by": "program", "size": (3.8, 3.6), "share_y": True, "x": "w_s", "y"
 if is_last.any():
     figure(plots.agreement, told, name="lexical", alt=alt, n=f"{is_last.sum()} trainings", **options)
 
-# %%
+# %% tags=["hide-input"]
 surplus = {}
 for program, of_it in told.groupby("program", sort=False):
     larger = (of_it["w_s"] - of_it["to_memorizer"]).groupby(of_it["seed"]).mean()
@@ -466,7 +450,7 @@ for program, of_it in told.groupby("program", sort=False):
 # models are from mixtures of S and G that are weighted in these ways, and not at all (always G, always S). What even
 # the best mixture for each cell leaves over is mostly U where that is gone in the column behind it.
 
-# %%
+# %% tags=["hide-input"]
 odds = {f"S by {program}": fits["normal"].account.log_odds(given) for program, given in programs.items()}
 odds |= {"always G": np.full(len(mine), -np.inf), "always S": np.full(len(mine), np.inf)}
 odds["best for each cell"] = strategies.LOG_ODDS[distances.values.argmin(-1)]
@@ -484,7 +468,7 @@ pd.DataFrame(rows).T.rename_axis("D, KL (nats)")
 # Context lengths it has a place for, the losses. Normal models of 32 urns, with MLPs of half to eight times the model's
 # width (four by default), and with contexts of 16 to 64 balls, each scored at its own.
 
-# %%
+# %% tags=["hide-input"]
 base = [run for run in runs if run.settings.kind == "normal" and run.settings.task.n_tasks == 32]
 titrations = {}
 for name, what, group in (("d_mlp", "MLPs", wider), ("context_length", "contexts", shorter)):
@@ -499,7 +483,7 @@ for name, what, group in (("d_mlp", "MLPs", wider), ("context_length", "contexts
     mine = mine.rename(columns={"mean": "to_memorizer"})
     figure(plots.curves, mine, name=f"titration-{what}", alt=alt, n=number, runs=models, **options)
 
-# %%
+# %% tags=["hide-input"]
 gains = {}
 for (what, titrated), name in zip(titrations.items(), ("d_mlp", "context_length"), strict=True):
     wide = titrated.pivot(index=["step", "seed"], columns=name, values="to_memorizer")
@@ -534,7 +518,7 @@ apart = intervals.t_interval(worse["more urns"].tolist())
 names_cited = ("alpha", "correlation_in", "tv_in", "tv_out")
 cited = {name: claims.get(f"strategies/{name}").published_text for name in names_cited}
 
-# %%
+# %% tags=["hide-input"]
 lines = [
     f"**Order.** {order[0].upper()}{order[1:]}.",
     f"**Transience.** What was lost on fresh urns first fell and then rose: {transience}.",
@@ -544,7 +528,7 @@ lines = [
     f"{of('baseline', 'r more urns')}.",
 ]
 
-# %%
+# %% tags=["hide-input"]
 most, shortest, fast = max(chosen), *map(surplus.get, programs)
 lines += [
     f"**Extrapolation.** With more urns than were fitted the account loses {apart} nats more than the baseline. With "
@@ -568,7 +552,7 @@ display(Markdown("\n".join(f"- {line}" for line in lines)))
 #
 # The published figures and bands for ours. Where the result was known when a band was written, at one seed, it says so:
 
-# %%
+# %% tags=["hide-input"]
 alone = scores[scores["who"] == "account"]
 values = {"alpha": alone["alpha"], "correlation_in": alone["r"], "correlation_out": alone["r_out"]}
 values |= {

@@ -29,23 +29,11 @@
 # evaluated without it, and invariance was looked for in the first thousand sequences of an ordered list. Here every
 # sequence has a coin of its own, and every comparison is with what can be attained, on the same flips.
 
-# %%
-import subprocess
-import sys
-from importlib import metadata, util
-from pathlib import Path
-
-REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
-here = [Path.cwd(), *Path.cwd().parents]
-clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
-installed = util.find_spec("lexurn") and any(metadata.distributions(name="lexurn"))
-if clone not in here and not installed:
-    assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
-    if not clone.exists():
-        options = ["-q", "-c", "advice.detachedHead=false", "--depth", "1", "--branch", TAG]
-        subprocess.run(["git", "clone", *options, REPOSITORY, clone], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
-sys.path.insert(0, str(clone))
+# %% tags=["remove-cell"]
+import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
+"google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
+sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
+import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
 
 # %% [markdown]
 # ## Parameters
@@ -56,41 +44,26 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# the model, but for the tiny one
+n_shapes: int = 9  # shapes of a small model to compare
+n_seeds: int = 1  # seeds, each with its own pool, to train with
 d_model: int = 32  # width of embedded tokens and between layers
 n_layers: int = 1  # blocks, or recurrent layers
 n_heads: int = 2  # attention heads, each of width d_model / n_heads
-d_head: int = 0  # width of a head; 0: d_model / n_heads
 mlp: str = "gated"  # gated (by GELU), swiglu (by SiLU), gelu, relu, or none: attention only
-d_mlp: int = 0  # width of the MLP; 0: four times d_model
-norm: str = "layer"  # LayerNorm (layer), RMSNorm (rms), or none
-positions: str = "learned"  # positional encoding: learned, rotary, none, integer, linear, log, sinusoidal
-# how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
-batch_size: int = 32  # sequences per step
-optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
-learning_rate: float = 0.01  # peak learning rate
-warmup: int = 50  # steps of linear warm-up
-schedule: str = "cosine"  # learning rate after the warm-up: constant, cosine, inverse_sqrt
-weight_decay: float = 0.01  # decoupled weight decay, on matrices only
-grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
-n_test_samples: int = 500  # held-out sequences per split
-eval_every: int = 100  # steps between evaluations
 seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
-n_seeds: int = 1  # seeds, each with its own pool, to train with
-n_shapes: int = 9  # shapes of a small model to compare
 jobs: int = 2  # processes that train side by side
-# where it runs
-device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
+# Also: d_head, d_mlp, norm, positions, batch_size, optimizer, learning_rate, warmup,
+#   schedule, weight_decay, grad_clip, n_test_samples, eval_every, device (see the
+#   page Parameters).
 
-# %%
+# %% tags=["hide-input"]
 from lexurn import parameters
 
 settings = parameters.resolve("coins", fixed={"task": "urns", "n_colors": 2, "n_tasks": 0, "context_length": 20})
 
-# %%
+# %% tags=["hide-input"]
 import itertools
 
 import pandas as pd
@@ -98,6 +71,7 @@ import torch
 from IPython.display import Markdown, display
 
 from lexurn import figure, models, set_threads
+from lexurn import table as show_table
 from lexurn.base.seeding import generator
 from lexurn.chapters.coins import activations, coin_losses, counts, probing, symmetry
 from lexurn.chapters.coins import plots as chapter_plots
@@ -121,7 +95,7 @@ in_words = intervals.format_mean
 # head of one, sixteen hidden units, positions fixed to $\ln(1 + i)$, neither norm nor BOS. Besides the start vector it
 # has 145 parameters, of which 40 are the fixed positions. Several of them, from as many seeds.
 
-# %%
+# %% tags=["hide-input"]
 flat = settings.changed()
 tiny = {"d_model": 2, "n_layers": 1, "n_heads": 1, "d_head": 1, "d_mlp": 16, "mlp": "relu", "norm": "none"}
 tiny |= {"positions": "log", "positions_trained": False, "bos": False, "tied": False}
@@ -133,7 +107,7 @@ settings_of = {who: parameters.check(values) for who, values in wanted.items()}
 runs = dict(zip(wanted, widgets.get_all(list(settings_of.values()), jobs=settings.study.jobs), strict=True))
 tiny_runs = [runs[f"tiny, seed {each}"] for each in seeds]
 parts = {who: models.summary(runs[who].model) for who in ("default", "tiny, seed " + str(seed))}
-pd.DataFrame(parts).T.rename_axis("model")
+show_table(pd.DataFrame(parts).T.rename_axis("model"))
 
 # %% [markdown]
 # ## What can be attained
@@ -141,16 +115,16 @@ pd.DataFrame(parts).T.rename_axis("model")
 # The loss at row $n$ that the exact predictor has on average is known exactly: a sum over the heads that it may have
 # seen. Who knew the coin would lose $\mathbb{E}[H(\theta)]$, 1/2 under a uniform prior, but no predictor does.
 
-# %%
+# %% tags=["hide-input"]
 attainable = coin_losses.attainable_loss(uniform, 99)
 spans = {"coins/attainable_20": (1, 20), "coins/attainable_49": (1, 49), "coins/attainable_98": (0, 98)}
 attained = {key: attainable[first : last + 1].mean().item() for key, (first, last) in spans.items()}
 best, known = attained["coins/attainable_20"], coin_losses.unattainable_loss(uniform)
 rows = [{"rows": f"{first} … {last}", "attainable loss": attained[key]} for key, (first, last) in spans.items()]
 display(Markdown(f"To who knows the coin: {known:.4f}, in every row."))
-pd.DataFrame(rows).set_index("rows").round(5)
+show_table(pd.DataFrame(rows).set_index("rows"))
 
-# %%
+# %% tags=["hide-input"]
 along = pd.concat(coin_losses.losses_along_training(runs[who], who) for who in ("default", "no BOS", "lexical"))
 sequences = runs["default"].splits["out_of_distribution"]
 lucky = coin_losses.mean_loss(exact, sequences)
@@ -160,7 +134,7 @@ options = {"legend": "model", "size": (6.5, 3.4), "runs": [runs[who] for who in 
 number = f"1 model each, {train.n_test_samples} sequences"
 figure(chapter_plots.bounds, pd.concat([along, levels]), name="learning", alt=alt, n=number, **options)
 
-# %%
+# %% tags=["hide-input"]
 alt = "What three models lose beyond the exact predictor along training, from the first evaluation after the start."
 options |= {"x": "step", "y": "excess"}
 figure(plots.curves, along[along["step"] > 0], name="excess", alt=alt, n=number, **options)
@@ -170,7 +144,7 @@ figure(plots.curves, along[along["step"] > 0], name="excess", alt=alt, n=number,
 # exact predictor too: so only differences on the same flips count.) What is left at the end, on ten thousand sequences
 # and paired with the exact predictor, flip by flip:
 
-# %%
+# %% tags=["hide-input"]
 predictors = {who: run.predictor for who, run in runs.items()}
 left = {who: coin_losses.excess_loss(predictor, exact, fresh) for who, predictor in predictors.items()}
 stuck = [each for each in seeds if left[f"tiny, seed {each}"].mean() > 0.01]
@@ -184,7 +158,7 @@ for who, values in left.items():
 # to be worst where it has seen least. But after few flips there are few different counts to be learned, each of them
 # often seen; after twenty there are many, and those of coins that nearly always fall on one side are rare.
 
-# %%
+# %% tags=["hide-input"]
 thetas = [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0]
 options = {"length": 21, "n_sequences": 400, "generator": generator(seed, "thetas")}
 maps = coin_losses.errors_by_theta(predictors["default"], exact, thetas, **options)
@@ -194,7 +168,7 @@ for measure, name, low, high in (("|p − exact|", "off", 1e-3, 0.1), ("kl", "kl
     mine = maps[maps["measure"] == measure]
     figure(chapter_plots.over_theta, mine, name=f"theta-{name}", alt=alt, n="400 sequences a coin", **options)
 
-# %%
+# %% tags=["hide-input"]
 off = maps[maps["measure"] == "|p − exact|"].assign(
     late=maps["row"] > 10, extreme=maps["theta"].isin([0.0, 0.05, 0.95, 1.0])
 )
@@ -206,7 +180,7 @@ parts = [
 ]
 display(Markdown(f"Mean |p − exact| (± over coins and rows): {'; '.join(parts)}."))
 
-# %%
+# %% tags=["hide-input"]
 shown = {who: runs[who] for who in ("default", "no BOS", f"tiny, seed {seed}")}
 sides = {"exact": exact} | {who: run.predictor for who, run in shown.items()}
 predict_constant = coin_losses.constant_sequence_predictions
@@ -215,9 +189,9 @@ alt = "The probability of heads along all heads and along all tails: the exact c
 options = {"by": "side", "share_y": True, "legend": "predictor", "x": "row", "y": "probability"}
 figure(plots.curves, ends, name="constant", alt=alt, n="2 sequences", runs=list(shown.values()), **options)
 
-# %%
+# %% tags=["hide-input"]
 after = ends[(ends["side"] == "all heads") & ends["row"].isin([2, 3, 4, 20])]
-after.pivot(index="who", columns="row", values="probability").loc[list(sides)].round(3)
+show_table(after.pivot(index="who", columns="row", values="probability").loc[list(sides)])
 
 # %% [markdown]
 # ## Do they know that order does not matter, and which side is which does not either?
@@ -226,21 +200,21 @@ after.pivot(index="who", columns="row", values="probability").loc[list(sides)].r
 # and exchange back: how far then? Both are zero for the exact predictor. As a control stands one that forgets: each
 # flip counts for it eight tenths of the next.
 
-# %%
+# %% tags=["hide-input"]
 rows, moves = [], {}
 for who, predictor in {"exact": exact, "forgetting": coin_losses.forgetting_predictor, **predictors}.items():
     order = symmetry.permutation_error(predictor, fresh[:1000], generator=generator(seed, "orders"))
     moves[who] = order, symmetry.flip_error(predictor, fresh[:1000])
     row = dict(zip(("moved by order", "moved by exchange"), map(in_words, moves[who]), strict=True))
     rows.append({"predictor": who, **row})
-pd.DataFrame(rows).set_index("predictor")
+show_table(pd.DataFrame(rows).set_index("predictor"))
 
 # %% [markdown]
 # (± one standard error over 1000 sequences.) A lexical model has the second symmetry by construction, but up to its
 # table: exchanging the sides and the two rows of the table together changes nothing. With the table as it was, it must
 # have learned to read any table alike; and above, its probabilities are averages over eight tables.
 
-# %%
+# %% tags=["hide-input"]
 for what, flip_table in (("and the rows of its table", True), ("alone", False)):
     options = {"generator": generator(seed, "renamed"), "flip_table": flip_table}
     values = coin_losses.relabelling_error(runs["lexical"].model, fresh[:1000], **options)
@@ -251,7 +225,7 @@ for what, flip_table in (("and the rows of its table", True), ("alone", False)):
 # original found cosines of about 1 where the last flip is the same too. But seen from zero nearly all vectors point the
 # same way, since they share a mean. So here they are seen from that mean, beside pairs with *other* numbers of heads.
 
-# %%
+# %% tags=["hide-input"]
 place = f"{settings.backbone.n_layers - 1}.resid_post"
 vectors = activations.read(runs["default"].model, fresh, place)[place][:, -1]
 pairs, plain = (
@@ -264,7 +238,7 @@ options = {"x": "heads", "y": "cosine", "line": "pair", "legend": "pairs", "size
 number, of = f"{len(pairs)} pairs of {len(fresh)} sequences", [runs["default"]]
 figure(plots.curves, cosines, name="cosines", alt=alt, n=number, runs=of, **options)
 
-# %%
+# %% tags=["hide-input"]
 from_zero = plain.groupby("pair")["cosine"].mean()
 for pair, mine in pairs.groupby("pair"):
     text = f"mean cosine {in_words(torch.tensor(mine['cosine'].tolist()))}, {from_zero[pair]:.3f} seen from zero"
@@ -279,7 +253,7 @@ for pair, mine in pairs.groupby("pair"):
 # along one direction, the difference of the two rows of W_U below; there the points must be in the order of their log
 # odds.
 
-# %%
+# %% tags=["hide-input"]
 opened, some = tiny_runs[0].model, fresh[:60]
 planes = pd.concat(
     counts.activation_table(opened, some, f"0.{name}").assign(place=shown)
@@ -294,7 +268,7 @@ for color, what in (("share", "share of heads"), ("n", "number of flips seen")):
 # %% [markdown]
 # The same after the MLP, on the way: models from the same weights and data whose training ends sooner.
 
-# %%
+# %% tags=["hide-input"]
 stages = [max(longer["n_steps"] // part, 1) for part in (80, 20, 5)]
 base = flat | tiny | {"seed": seed}
 sooner = [parameters.check(base | {"n_steps": stage, "eval_every": stage}) for stage in stages]
@@ -307,7 +281,7 @@ alt = "The plane of the tiny model after its MLP, for four lengths of training, 
 options = {"by": "steps", "titles": "{} steps", "size": (3.4, 3.2), "legend": "", "color": "share"}
 figure(chapter_plots.plane, shown, name="plane-on-the-way", alt=alt, n=f"{len(some)} sequences", runs=early, **options)
 
-# %%
+# %% tags=["hide-input"]
 weights = {
     "W_E tails": opened.vocabulary.embedding[0],
     "W_E heads": opened.vocabulary.embedding[1],
@@ -316,7 +290,7 @@ weights = {
     "W_pos, first": opened.positions[0],
     "W_pos, last": opened.positions[-1],
 }
-pd.DataFrame({name: row.tolist() for name, row in weights.items()}, index=["first", "second"]).T.round(3)
+show_table(pd.DataFrame({name: row.tolist() for name, row in weights.items()}, index=["first", "second"]).T)
 
 # %% [markdown]
 # ### What does attention fetch?
@@ -338,7 +312,7 @@ for run in tiny_runs:
         points.append(few.assign(**of))
 fits, points = pd.concat(fits), pd.concat(points)
 
-# %%
+# %% tags=["hide-input"]
 for kind in kinds:
     mine = points[(points["sequences"] == kind) & points["seed"].isin(list(seeds)[:3])].copy()
     alt = f"The output z of three tiny models' head against the share of heads, on {kind} sequences, with lines."
@@ -349,16 +323,17 @@ for kind in kinds:
         chapter_plots.against_share, mine, name=f"attention-{kind}", alt=alt, n=number, runs=tiny_runs[:3], **options
     )
 
-# %%
+# %% tags=["hide-input"]
 names = {0: "tails", 1: "heads"}
 fits = fits.assign(
     after=fits["token"].map(names), models=fits["seed"].isin(stuck).map({True: "stuck", False: "learned"})
 )
 text = f"{len(stuck)} of {len(tiny_runs)} tiny models are stuck: they lose more than a hundredth of a nat a flip"
 display(Markdown(f"{text}{': seed ' * bool(stuck)}{', '.join(map(str, stuck))}."))
-fits.groupby(["models", "sequences", "after"])[["r2", "r2_mixed", "r2_with_n"]].agg(["mean", "sem", "count"]).round(3)
+shown = fits.groupby(["models", "sequences", "after"])[["r2", "r2_mixed", "r2_with_n"]]
+show_table(shown.agg(lambda values: intervals.format_with_error(values.mean(), values.sem())))
 
-# %%
+# %% tags=["hide-input"]
 wide = fits[fits["models"] == "learned"].pivot_table(index="seed", columns="sequences", values=["r2", "r2_with_n"])
 for what, values in (
     ("less on random sequences than on sorted ones by", wide["r2", "sorted"] - wide["r2", "random"]),
@@ -377,7 +352,7 @@ for what, values in (
 # The claims are about all seeds: three when they were written, six since one of the three was seen to be stuck. It
 # counts; of what is constant a line explains nothing.
 
-# %%
+# %% tags=["hide-input"]
 sorted_fits = fits[fits["sequences"] == "sorted"].set_index("after")
 measured = {key: claims.Measurement(value, float("nan"), 1) for key, value in attained.items()}
 measured["coins/excess_default"] = claims.Measurement(*intervals.mean_and_sem(left["default"]), len(fresh))
@@ -394,7 +369,7 @@ claims.table(measured, at_scale=train.n_steps == 5000 and not flat.keys() - fixe
 # What is read out must be the log odds, $\ln\frac{H + 1}{N - H + 1}$. The difference of the two logits against them,
 # one line in each panel if a model were exact:
 
-# %%
+# %% tags=["hide-input"]
 odds = []
 for run in tiny_runs[:3]:
     table = counts.activation_table(run.model, some, "0.resid_post")
@@ -427,7 +402,7 @@ rows = [dict(zip(("d_model", "d_head", "d_mlp"), shape, strict=True)) for shape 
 costs = pd.DataFrame(rows).assign(excess=[each.mean().item() for each in lost])
 costs["sem"] = [intervals.mean_and_sem(each)[1] for each in lost]
 
-# %%
+# %% tags=["hide-input"]
 costs["who"] = "d_model " + costs["d_model"].astype(str)
 costs["what"] = costs["who"]
 costs["of"] = "d_head " + costs["d_head"].astype(str) + ", d_mlp " + costs["d_mlp"].astype(str)
@@ -436,7 +411,7 @@ alt = "The excess loss of small models, by the width of head and MLP, in a colou
 options = {"legend": "", "size": (6.5, 0.6 + 0.35 * bars["of"].nunique()), "runs": shaped}
 figure(plots.estimates, bars, name="shapes", alt=alt, n="1 model a shape, 10 000 sequences", x="excess", **options)
 
-# %%
+# %% tags=["hide-input"]
 texts, gains = [], {}
 for name in ("d_model", "d_head", "d_mlp"):
     by_width = costs.groupby(name)["excess"].agg(["mean", "sem", "count"])
@@ -469,7 +444,7 @@ targets = {"heads H": "heads", "flips N": "n", "share H/N": "share", "log odds":
 shape = (len(seen), 20)
 targets = {shown: torch.tensor(written[name].values).view(shape).double() for shown, name in targets.items()}
 
-# %%
+# %% tags=["hide-input"]
 rows, found = [], {}
 for shown, target in targets.items():
     for kind, who in itertools.product(("linear", "mlp"), values):
@@ -481,9 +456,10 @@ for shown, target in targets.items():
         marks |= {"shuffled targets": probe.shuffled} if (kind, who) == ("linear", "trained") else {}
         rows += [{"of": shown, "what": name, "r2": r.value, "low": r.low, "high": r.high} for name, r in marks.items()]
 read = pd.DataFrame(rows)
-read.pivot(index="what", columns="of", values="r2").round(3)
+probed = read.pivot(index="what", columns="of", values="r2").rename_axis(columns="R²")
+show_table(probed, floors=dict.fromkeys(probed, -1.0))
 
-# %%
+# %% tags=["hide-input"]
 near = read[read["r2"] > -0.5]  # the others stand in the table alone
 alt = "R² of probes for heads, flips, share and log odds: trained and untrained models, and shuffled targets."
 options = {"legend": "", "size": (6.5, 3.6), "x": "r2", "runs": [runs["default"]]}
@@ -495,7 +471,7 @@ figure(plots.estimates, near, name="probes", alt=alt, n="750 sequences", **optio
 # control, move it as far in a random direction. And give each sequence, at its last row, what attention has fetched for
 # another one: does its prediction move to the other's heads?
 
-# %%
+# %% tags=["hide-input"]
 row, few, shifts, model = 20, fresh[:400], [-4.0, -2.0, 2.0, 4.0], runs["default"].model
 place = "0.resid_mid"
 direction = counts.count_direction(model, fresh[400:4400], place, row=row)
@@ -511,7 +487,7 @@ alt = "Changes of the predicted probability by steering and patching against wha
 options = {"by": "done", "size": (4.0, 4.0), "runs": [runs["default"]]}
 figure(plots.agreement, both[["done", "formula", "model"]], name="causal", alt=alt, n="400 sequences", **options)
 
-# %%
+# %% tags=["hide-input"]
 for done, mine in both.groupby("done", sort=False):
     off, slope = counts.agreement(mine)
     text = f"**{done}**: off by {in_words(off)} on average, where the formula moves by {mine['formula'].std():.3f} (SD)"
@@ -524,7 +500,7 @@ for done, mine in both.groupby("done", sort=False):
 # had been drawn from the prior that it acts upon, and then flipped. The Beta prior under which they are likeliest
 # should be Beta(1, 1).
 
-# %%
+# %% tags=["hide-input"]
 drawn = {
     who: coin_losses.sample_head_counts(each, 1000, 20, generator=generator(seed, who))
     for who, each in {"exact": exact, "default": predictors["default"], "tiny": tiny_runs[0].predictor}.items()
@@ -557,7 +533,7 @@ ways = {
 asked = [parameters.check(each) for each in ways.values()]
 others = dict(zip(ways, widgets.get_all(asked, jobs=1), strict=True)) | {"as it was": runs["default"]}
 
-# %%
+# %% tags=["hide-input"]
 skewed, target = (
     Urns(2, moved).out_of_distribution(10_000, 21, generator=generator(seed, "skewed")),
     Generalizing(2, moved),
@@ -571,13 +547,15 @@ for who, run in others.items():
 alt = "The distance from what is exact under Beta(1, 8), by the flips seen: a line for each way to the new prior."
 options = {"legend": "model", "size": (6.5, 3.6), "x": "row", "y": "off", "log": ["off"], "runs": list(others.values())}
 figure(plots.curves, pd.concat(off), name="moved", alt=alt, n="1 model each, 10 000 sequences", **options)
-pd.DataFrame({"excess (nats)": {who: in_words(values) for who, values in costs_of.items()}}).rename_axis("model")
+show_table(
+    pd.DataFrame({"excess (nats)": {who: in_words(values) for who, values in costs_of.items()}}).rename_axis("model")
+)
 
 # %% [markdown]
 # Embeddings are two vectors: to move a prior, no more needs to be learned than what a flip is worth and what is said
 # before any. What that leaves, beside retraining everything, on the same flips:
 
-# %%
+# %% tags=["hide-input"]
 gap = costs_of["retrained, embeddings"] - costs_of["retrained, all"]
 display(Markdown(f"Embeddings alone lose {in_words(gap)} nats a flip more than all weights (n = {len(gap)}, paired)."))
 
@@ -586,7 +564,7 @@ display(Markdown(f"Embeddings alone lose {in_words(gap)} nats a flip more than a
 #
 # In words that are computed from the above.
 
-# %%
+# %% tags=["hide-input"]
 order, exchange = moves["default"]
 drop = torch.tensor((wide["r2", "sorted"] - wide["r2", "random"]).dropna().tolist())
 heads, nothing = (found["heads H", "linear", who].r2 for who in ("trained", "untrained"))

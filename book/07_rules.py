@@ -38,23 +38,11 @@
 # change places from word to word, it must find out which symbol plays a. How near does it come to the best that can be
 # done?
 
-# %%
-import subprocess
-import sys
-from importlib import metadata, util
-from pathlib import Path
-
-REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
-here = [Path.cwd(), *Path.cwd().parents]
-clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
-installed = util.find_spec("lexurn") and any(metadata.distributions(name="lexurn"))
-if clone not in here and not installed:
-    assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
-    if not clone.exists():
-        options = ["-q", "-c", "advice.detachedHead=false", "--depth", "1", "--branch", TAG]
-        subprocess.run(["git", "clone", *options, REPOSITORY, clone], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
-sys.path.insert(0, str(clone))
+# %% tags=["remove-cell"]
+import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
+"google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
+sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
+import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
 
 # %% [markdown]
 # ## Parameters
@@ -66,34 +54,31 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# what computes
+n_seeds: int = 1  # seeds, each with its own pool, to train with
 d_model: int = 32  # width of embedded tokens and between layers
-# how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 batch_size: int = 32  # sequences per step
-optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
 learning_rate: float = 0.01  # peak learning rate
-grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
+optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
 seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
-n_seeds: int = 1  # seeds, each with its own pool, to train with
 jobs: int = 2  # processes that train side by side
-# where it runs
 device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
+# Also: grad_clip (see the page Parameters).
 
-# %%
+# %% tags=["hide-input"]
 from lexurn import parameters
 
 settings = parameters.resolve("rules", fixed={"task": "language"})
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
 from lexurn import figure, set_threads
+from lexurn import table as show_table
 from lexurn.chapters.rules import baselines, extrapolation, grids, languages, lengths
 from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.figures import plots, widgets
@@ -122,11 +107,13 @@ names = ["baN", "bbaN", "aNbN", "dyck", "aNbNcN", "cs_dyck"]
 table = pd.concat([cache.table(languages.entropies, names, most) for most in (32, 256)])
 exact = ["exact" if n == 0 else f"mean of {n:.0f} words, ± {sem:.2g} a word" for n, sem in table[["n", "sem"]].values]
 columns = {"word": "nats a word", "position": "a position", "original": "by the originals' convention"}
-table.assign(known=exact).rename(columns=columns).drop(columns=["sem", "n"]).set_index(
-    ["language", "max_length"]
-).round(4)
+show_table(
+    table.assign(known=exact).rename(columns=columns).drop(columns=["sem", "n"]).set_index(
+        ["language", "max_length"]
+    )
+)
 
-# %%
+# %% tags=["hide-input"]
 shown = {name: LANGUAGES[name] for name in names}
 samples = {
     name: each.sample(400, max_length=12, generator=torch.Generator().manual_seed(1)) for name, each in shown.items()
@@ -136,17 +123,17 @@ lines = [
     {"language": name, "rule 1": each.rules[0].text, "rule 2": each.rules[1].text, "words": ", ".join(words[name])}
     for name, each in shown.items()
 ]
-pd.DataFrame(lines).set_index("language")
+show_table(pd.DataFrame(lines).set_index("language"))
 
 # %% [markdown]
 # Prompts that begin no word: of $a^nb^n$ and baN all such strings of eight letters, of $a^nb^nc^n$ of five; of bbaN
 # a b…b a…a; of brackets one pair crossed and then each of the forty words of six letters. How often is rule 1 kept by
 # chance, letters and EOS all alike (followed exactly to 32 letters), and how often by saying EOS at once?
 
-# %%
+# %% tags=["hide-input"]
 without = cache.table(baselines.baseline_levels, names, limit)
 wide = without.pivot(index=["language", "n"], columns="what", values="value").loc[names].round(4)
-wide.rename_axis(columns="share of prompts with rule 1 kept").reset_index("n")
+show_table(wide.rename_axis(columns="share of prompts with rule 1 kept").reset_index("n"))
 
 # %% [markdown]
 # From here on three of them: $a^nb^n$ (context-free; sixteen words of at most 32 letters), baN (regular: it begins with
@@ -161,7 +148,7 @@ wide.rename_axis(columns="share of prompts with rule 1 kept").reset_index("n")
 # kept from training: half of them choose the weights, and the other half are *unseen*. $a^nb^n$ has too few words for
 # that: there training, validation and test share all sixteen.
 
-# %%
+# %% tags=["hide-input"]
 scale = settings.training.n_steps / (16 * sweeps.read("rules").points[0].training.n_steps)
 taken = ("task", "language", "lex", "label_permuted", "seed", "n_steps", "eval_every")
 changes = {name: value for name, value in settings.changed().items() if name not in taken}
@@ -180,7 +167,7 @@ display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} 
 # be learned (the oracle does not know which words were kept from training, but neither can a model). The axis ends at
 # a thousandth.
 
-# %%
+# %% tags=["hide-input"]
 said_n = f"{study.n_seeds} seed(s)" + (", 3 of Mamba, xLSTM and linear layers" if study.n_seeds > 3 else "")
 number = f"{said_n}, a line"
 named = {"words": "language"}
@@ -198,13 +185,13 @@ options = {
 alt = "Excess over the oracle in nats a word along training, on a log scale: a panel a language, a line a model."
 figure(plots.curves, lines, name="learning", alt=alt, n=number, runs=mine, legend="model", **options)
 
-# %%
+# %% tags=["hide-input"]
 excess = cache.concat_tables(grid, [languages.excess(run) for run in mine]).rename(columns=named)
 excess = excess[excess["reference"] == "oracle"]
 table = intervals.mean_over_seeds(excess, ["language", "model", "split"])
 table["excess"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 wide = table.pivot(index=["language", "model", "n"], columns="split", values="excess").fillna("")
-wide.rename_axis(columns="nats a word, best weights").reset_index("n")
+show_table(wide.rename_axis(columns="nats a word, best weights").reset_index("n"))
 
 # %% [markdown]
 # (*Unseen* words have eight letters or more, and there is more to lose on them: the two columns are not to be compared
@@ -231,12 +218,12 @@ cited = [{"language": name, "model": of[model], "what": "published"} for name, m
 cited = pd.DataFrame(cited).assign(value=[claims.get(f"rules/best_{name}_{model}").published for name, model in keys])
 drawn = pd.concat([every, cited, without[without["language"].isin(["aNbN", "baN", "dyck"])]], ignore_index=True)
 
-# %%
+# %% tags=["hide-input"]
 alt = "Share of prompts with rule 1 kept, by language and model: greedy, sampled, by the published protocol, published."
 options = {"by": "language", "share_y": True, "size": (3.6, 4.6), "legend": "rule 1", "runs": mine}
 figure(chapter_plots.extrapolation, drawn, name="extrapolation", alt=alt, n=said_n, **options)
 
-# %%
+# %% tags=["hide-input"]
 best = rates[rates["best"] & (rates["prompts"] == "out_of_distribution")]
 table = intervals.mean_over_seeds(best, ["language", "model", "decoding", "measure"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
@@ -252,7 +239,7 @@ wide.rename(columns=order | {"finished": "ended"}).rename_axis(columns=said_n)
 # prompts like these must take both as drawn, and then intervals are wider. That they share their prompts is counted as
 # such: the mean squares of a layout of seeds and prompts, less what is left of neither.
 
-# %%
+# %% tags=["hide-input"]
 by_prompt = cache.grid_table(
     grid, extrapolation.rates_by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.status_line()
 )
@@ -267,7 +254,7 @@ table.round(3).astype(object).fillna("").rename_axis(columns=f"kept and ended, {
 # %% [markdown]
 # What the published protocol adds comes of two things, choosing the step by its rate and leaving out what never ended:
 
-# %%
+# %% tags=["hide-input"]
 chosen = every[every["what"] == "greedy"].drop(columns="what")
 parts = {"by validation loss": chosen, "best step": extrapolation.best_rates(rates, rules.MAIN_MEASURE)}
 parts["best step, finished only"] = ever = extrapolation.best_rates(rates)
@@ -283,13 +270,13 @@ wide.rename_axis(columns="rule 1 kept, greedy")
 # (Seeds in which any ended; at the best step, how many of the prompts ended and which step it was, medians over seeds.)
 # In distribution, where words can be completed, the same models get these shares of grammatical words:
 
-# %%
+# %% tags=["hide-input"]
 inside = rates[
     rates["best"] & rates["prompts"].isin(["in_distribution", "start"]) & (rates["measure"] == "grammatical")
 ]
 table = intervals.mean_over_seeds(inside, ["language", "model", "prompts", "decoding"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
-table.pivot(index=["language", "model"], columns=["prompts", "decoding"], values="text")
+show_table(table.pivot(index=["language", "model"], columns=["prompts", "decoding"], values="text"))
 
 # %% [markdown]
 # ## Which rule is learned first?
@@ -299,7 +286,7 @@ table.pivot(index=["language", "model"], columns=["prompts", "decoding"], values
 # the share of that probability whose words obey it, from 0, where letters and EOS are all alike, to 1. (Chance obeys
 # rule 2 more often than rule 1: words of one letter always do.)
 
-# %%
+# %% tags=["hide-input"]
 learned = extrapolation.rule_progress(rates)
 learned = learned[learned["language"] == "aNbN"]
 lines = intervals.mean_over_seeds(learned, ["model", "rule", "step"]).rename(columns={"mean": "progress"})
@@ -308,7 +295,7 @@ options |= {"by": "model", "size": (3.2, 3.2)}
 alt = "Progress in rule 1 and in rule 2 along training, from what chance does to words that all obey it, by model."
 figure(plots.curves, lines, name="along", alt=alt, n=number, runs=mine, legend="rule", **options)
 
-# %%
+# %% tags=["hide-input"]
 wide = learned.pivot_table(index=["model", "seed"], columns="rule", values="value", sort=False)
 first = (wide["rule 2"] - wide["rule 1"]).rename("value").reset_index()
 table = intervals.mean_over_seeds(first, ["model"])
@@ -323,7 +310,7 @@ display(Markdown(f"Progress in rule 2 less progress in rule 1, mean over the kep
 # soon. But out of distribution it gives the prompt probability zero, and so do those that hold on to rule 2: what is
 # left to go by is rule 1, or nothing.
 
-# %%
+# %% tags=["hide-input"]
 outside = {name: rules.prompt_sets(name)["out_of_distribution"] for name in ("aNbN", "baN")}
 seen = [0, 1, 2, 3, 5, 10, 30] if scale > 0.01 else [0, 30]
 learned = cache.table(extrapolation.rational_rates, list(outside), seen, limit)
@@ -336,7 +323,7 @@ figure(plots.curves, learned, name="normative", alt=alt, n="1000 sampled complet
 # Some prompts of $a^nb^n$ have more b's than a's, all behind the a's. They keep rule 2 and can keep rule 1 only by
 # breaking it. There the learner goes on by rule 2, which leaves fewer words and so has more to speak for it.
 
-# %%
+# %% tags=["hide-input"]
 rule_2_alone = LANGUAGES["aNbN"].obeys_rules(outside["aNbN"])[:, 1].sum().item()
 at = learned.set_index(["language", "n_words"])["kept"]
 said = ", ".join(f"{name} {at[name, 0]:.2f} before any word, {at[name, 30]:.2f} after 30" for name in ("aNbN", "baN"))
@@ -348,7 +335,7 @@ display(Markdown(f"Rule 1 is kept: {said}. Prompts of aNbN that keep rule 2: {ru
 # If a tenth of training are prompts that begin no word, with completions by which rule 1 holds (*oracle*), or does not
 # (*adversarial*), do models take it up? Half of the prompts are trained on and the other half never seen.
 
-# %%
+# %% tags=["hide-input"]
 told = cache.grid_table(
     completed, extrapolation.rates_along_training, name="rules-2", jobs=study.jobs, say=widgets.status_line()
 )
@@ -357,7 +344,7 @@ told = told[
 ]
 table = intervals.mean_over_seeds(told, ["completions", "model", "prompts", "decoding"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
-table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], values="text")
+show_table(table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], values="text"))
 
 # %% [markdown]
 # ## Longer words
@@ -367,7 +354,7 @@ table.pivot(index=["completions", "model"], columns=["prompts", "decoding"], val
 # length, all a's and one b are given, and there is one way to end rightly. Of dyck, with up to fifty words of a length,
 # any word that begins so will do.
 
-# %%
+# %% tags=["hide-input"]
 asked = cache.grid_table(
     longer, lengths.completion_accuracy, name="lengths-1", jobs=study.jobs, say=widgets.status_line()
 )
@@ -385,7 +372,7 @@ figure(plots.curves, lines, name="lengths", alt=alt, n=number, runs=asked_of, le
 # (*permuted*). The best that can be done is the mixture of the two oracles, weighted by what has been seen: it costs
 # $\ln 2$ at the first letter, which nobody can know, and nothing from the second on.
 
-# %%
+# %% tags=["hide-input"]
 renamed = [found[point] for point in relabelled.points]
 lines = cache.concat_tables(relabelled, [languages.by_row(run) for run in renamed])
 lines = intervals.mean_over_seeds(lines, ["model", "row"]).rename(columns={"mean": "excess_a_row", "row": "letters"})
@@ -403,9 +390,11 @@ lost = cache.concat_tables(relabelled, [languages.excess(run) for run in renamed
 lost = lost[(lost["split"] == "relabelled") | (lost["model"] != "permuted")]  # words as the model is trained on
 table = intervals.mean_over_seeds(lost, ["model", "reference"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
-table.pivot(index=["model", "n"], columns="reference", values="text").rename_axis(
-    columns="nats a word more than"
-).reset_index("n")
+show_table(
+    table.pivot(index=["model", "n"], columns="reference", values="text").rename_axis(
+        columns="nats a word more than"
+    ).reset_index("n")
+)
 
 # %% [markdown]
 # ## What agrees, and what does not
@@ -417,7 +406,7 @@ def rate(what, language, model):
     return intervals.t_interval(mine["value"].dropna().tolist())
 
 
-# %%
+# %% tags=["hide-input"]
 lines = []
 for language, of_theirs in keys:
     model, theirs = of[of_theirs], claims.get(f"rules/best_{language}_{of_theirs}").published
@@ -433,7 +422,7 @@ for language, of_theirs in keys:
     )
 display(Markdown("\n".join(f"- {line}" for line in lines)))
 
-# %%
+# %% tags=["hide-input"]
 above = both[both["low"] > both[["chance", "immediate EOS"]].max(axis=1)]
 listed = ", ".join(" ".join(names) for names in above[["language", "model", "decoding"]].values) or "none"
 others = f"That cannot be said of the other {len(both) - len(above)} of {len(both)}"
@@ -455,7 +444,7 @@ halves = [f"{' '.join(name)} {in_words(each.mean(), each.sem())}" for name, each
 nameless = {model: each["value"] for model, each in lost[lost["reference"] == "relabelled"].groupby("model")}
 said_lost = [f"{model} {in_words(each.mean(), each.sem())}" for model, each in nameless.items()]
 
-# %%
+# %% tags=["hide-input"]
 lines = [
     f"**Positions.** Greedy rates without positions, less those with learned ones: {', '.join(said)}.",
     f"**Told how to go on**, rule 1 on prompts never seen: {', '.join(halves)}.",
@@ -482,7 +471,7 @@ display(Markdown("\n".join(f"- {line}" for line in lines) + f"\n\n(± one standa
 # when a band was written, at one seed, it says so. (Four or fewer seeds, where in one no completion ended, are not at
 # this scale.)
 
-# %%
+# %% tags=["hide-input"]
 values = {}
 for language, name in keys:
     mine = ever[(ever["language"] == language) & (ever["model"] == of[name])]

@@ -32,23 +32,11 @@
 # *time* as well. Everything is said of 750 steps of thirty-two sequences, at the scale of this book; what more
 # training would bring, it does not say.
 
-# %%
-import subprocess
-import sys
-from importlib import metadata, util
-from pathlib import Path
-
-REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
-here = [Path.cwd(), *Path.cwd().parents]
-clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
-installed = util.find_spec("lexurn") and any(metadata.distributions(name="lexurn"))
-if clone not in here and not installed:
-    assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
-    if not clone.exists():
-        options = ["-q", "-c", "advice.detachedHead=false", "--depth", "1", "--branch", TAG]
-        subprocess.run(["git", "clone", *options, REPOSITORY, clone], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
-sys.path.insert(0, str(clone))
+# %% tags=["remove-cell"]
+import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
+"google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
+sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
+import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
 
 # %% [markdown]
 # ## Parameters
@@ -60,28 +48,26 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 batch_size: int = 32  # sequences per step
 grad_clip: float = 1.0  # largest norm of the gradient; 0: no clipping
 seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
 n_seeds: int = 1  # seeds, each with its own pool, to train with
 jobs: int = 2  # processes that train side by side
-# where it runs
 device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
 
-# %%
+# %% tags=["hide-input"]
 from lexurn import parameters
 
 settings = parameters.resolve("architectures")
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 from IPython.display import Markdown, display
 
 from lexurn import figure, set_threads
+from lexurn import table as show_table
 from lexurn.chapters.architectures import costs, learning, published
 from lexurn.chapters.architectures import plots as chapter_plots
 from lexurn.figures import plots, style, widgets
@@ -133,7 +119,7 @@ number = f"{study.n_seeds} seed(s) a line"
 # nothing that one could not. It is a baseline: what it can do needs no architecture. (`lexurn/models/linear.py`, after
 # the linear model of {cite:t}`meszaros2024rules`, made causal)
 
-# %%
+# %% tags=["hide-input"]
 scale = settings.training.n_steps / (16 * sweeps.read("architectures").points[0].training.n_steps)
 taken = ("seed", "n_steps", "eval_every")
 changes = {name: value for name, value in settings.changed().items() if name not in taken}
@@ -150,7 +136,7 @@ display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} 
 # count as much as every other, and the less, the more have been seen: rows of one shade, each a little darker than that
 # above it. Lower left is the distant past.
 
-# %%
+# %% tags=["hide-input"]
 coins = {
     grid.coordinates[point.name]["model"]: found[point]
     for point in grid.where(data="coins", kind="normal")[:: study.n_seeds]
@@ -160,7 +146,7 @@ alt = "Maps of how far each flip moves each later prediction, for the exact pred
 options = {"by": "who", "size": (3.4, 2.9), "low": 1e-2, "high": 0.5, "runs": list(coins.values())}
 figure(chapter_plots.influence, moved, name="influence", alt=alt, n="100 sequences, one seed", **options)
 
-# %%
+# %% tags=["hide-input"]
 last = moved[moved["predicted"] == moved["predicted"].max()].set_index(["who", "seen"])["value"].unstack()
 ratios = last.iloc[:, -4:].mean(axis=1) / last.iloc[:, :4].mean(axis=1)
 said = ", ".join(f"{who} {ratios[who]:.2g}" for who in ("exact", *coins))
@@ -172,7 +158,7 @@ display(Markdown(f"In the last row, how often the last four flips count as much 
 # Weights, and a training step of eight sequences (forward and backward, without the optimizer) against the context
 # length: its time on the processor that the figure names, and what it keeps in memory to go back with.
 
-# %%
+# %% tags=["hide-input"]
 lengths = [16, 32, 64, 128, 256] if scale < 1 else [16, 32, 64, 128, 256, 512]
 table = cache.table(costs.model_costs, [run.settings for run in coins.values()], lengths)
 table["model"] = table["model"].map(dict(enumerate(coins)))
@@ -184,13 +170,13 @@ options = {"x": "context_length", "y": "a_step", "line": "model", "log": ["conte
 options |= {"n": f"fastest of 3 steps, {table['processor'][0]}", "legend": "model"}
 figure(plots.curves, long, name="costs", alt=alt, **options)
 
-# %%
+# %% tags=["hide-input"]
 wide = table.pivot(index="model", columns="context_length", values="ms").loc[list(coins)]
 shown = pd.DataFrame({"weights of the backbone": table[table["context_length"] == 32].set_index("model")["parameters"]})
 shown["ms at 32"], shown[f"ms at {lengths[-1]}"] = wide[32].round(1), wide[lengths[-1]].round(1)
 shown["time grows as C to the power"] = costs.growth_exponents(table, "ms").round(2)
 shown["memory grows as C to the power"] = costs.growth_exponents(table, "megabytes").round(2)
-display(shown)
+show_table(shown)
 
 # %% [markdown]
 # (Slopes on a log scale over the three longest contexts. The weights of the linear backbone grow with the square of the
@@ -221,7 +207,7 @@ def renamed(table):
     return table.assign(data=table["data"].mask((table["data"] == "aNbN") & (table["kind"] != "normal"), "relabelled"))
 
 
-# %%
+# %% tags=["hide-input"]
 along = both(learning.regret_along_training)
 along["of"] = along["data"] + ", " + along["kind"]
 lines = intervals.mean_over_seeds(along[along["step"] > 0], ["of", "model", "step", "n_tables"])
@@ -232,7 +218,7 @@ alt = "Loss beyond the optimum along training, on a log scale: a panel for each 
 runs = [found[point] for each in (grid, relabelled) for point in each.points]
 figure(plots.curves, lines, name="learning", alt=alt, n=number, runs=runs, legend="model", **options)
 
-# %%
+# %% tags=["hide-input"]
 final = both(learning.final_regret)
 table = intervals.mean_over_seeds(final, ["data", "kind", "model"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
@@ -249,7 +235,7 @@ wide.rename_axis(columns=f"more than the optimum, {study.n_seeds} seed(s)")
 # On coins and words, trained for as long as the LSTM's 750 steps take on one core: the others have fewer steps, and
 # schedules of that length. How long a training takes was measured once more.
 
-# %%
+# %% tags=["hide-input"]
 ends = renamed(concat_tables(equal_time, [learning.final_regret(found[point]) for point in equal_time.points]))
 equal = intervals.mean_over_seeds(ends, ["data", "kind", "model"])
 equal["text"] = [in_words(*each) for each in equal[["mean", "sem"]].values]
@@ -257,7 +243,7 @@ rows = [row for row in rows if row in set(equal.set_index(["data", "kind"]).inde
 wide = equal.pivot(index=["data", "kind"], columns="model", values="text").loc[rows, order]
 display(wide.rename_axis(columns=f"at equal time, {study.n_seeds} seed(s)"))
 
-# %%
+# %% tags=["hide-input"]
 timed = cache.table(costs.training_times, list(equal_time.points))
 timed = renamed(concat_tables(equal_time, [timed.iloc[[number]] for number in timed.index]))
 seconds = timed.groupby(["data", "kind", "model"], sort=False)["seconds"].mean().unstack().loc[rows, order]
@@ -268,7 +254,7 @@ display(seconds.round(2).rename_axis(columns=f"seconds, {timed['processor'][0]}"
 #
 # One training urn, and urns never seen: distances to the three exact predictors.
 
-# %%
+# %% tags=["hide-input"]
 urns = grid.where(data="urns")
 tables = [learning.predictor_distances(found[p]).assign(**grid.coordinates[p.name]) for p in urns]
 table = pd.concat(tables, ignore_index=True)
@@ -278,7 +264,7 @@ alt = "Symmetrized KL to G, M and S on urns never seen, by backbone; learned emb
 runs = [found[point] for point in urns]
 figure(chapter_plots.seeds_and_means, table, name="urns", alt=alt, n=number, runs=runs, size=(3.6, 3.2), **options)
 
-# %%
+# %% tags=["hide-input"]
 table = intervals.mean_over_seeds(table, ["kind", "model", "reference"])
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 wide = table.pivot(index="model", columns=["kind", "reference"], values="text").loc[order]
@@ -301,7 +287,7 @@ display(Markdown(f"Nearest to lexical models: {', '.join(said)}."))
 # $\ln \alpha$ is sought between −4 and 4, and is 0 for Laplace; KL is that of the model to the rule. One layer has half
 # as many weights as two; that of xLSTM is an mLSTM.
 
-# %%
+# %% tags=["hide-input"]
 of_coins = [found[point] for point in one_layer.points]
 smoothed = cache.table(learning.smoothings, of_coins)
 smoothed = concat_tables(one_layer, [smoothed.iloc[[number]] for number in smoothed.index])
@@ -313,9 +299,9 @@ texts = {name: [in_words(*each) for each in part[["mean", "sem"]].values] for na
 wide = pd.DataFrame(texts, index=smoothing["ln_alpha"]["model"]).rename(
     columns={"ln_alpha": "ln α", "kl": "KL to that rule (nats)", "to_laplace": "KL to Laplace's (nats)"}
 )
-wide.rename_axis(columns=f"one layer, {study.n_seeds} seed(s)")
+show_table(wide.rename_axis(columns=f"one layer, {study.n_seeds} seed(s)"))
 
-# %%
+# %% tags=["hide-input"]
 drawn = smoothed.melt(["model", "seed"], ["ln_alpha", "to_laplace"], var_name="what", value_name="value")
 drawn["what"] = drawn["what"].replace({"ln_alpha": "ln α (Laplace: 0)", "to_laplace": "KL to Laplace's rule (nats)"})
 drawn["mark"] = "one layer"
@@ -330,7 +316,7 @@ figure(chapter_plots.seeds_and_means, drawn, name="laplace", alt=alt, n=number, 
 # is to predict, and can copy it. Asked to go on with a prompt, there is nothing to copy: what does it say then? Below,
 # ours of that kind, as published, and masked, so that a row sees the rows before it alone.
 
-# %%
+# %% tags=["hide-input"]
 flat = {"language": "aNbN", "context_length": 32, "n_test_samples": 200}
 flat["n_steps"] = grid.points[0].training.n_steps
 words = check(flat | changes)
@@ -345,16 +331,16 @@ table = pd.concat(
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 at_once = published.immediate_eos_rate("aNbN")
 wide = table.pivot(index="model", columns="what", values="text")[["excess", "rule 1", "EOS at once"]]
-wide.rename_axis(columns=f"{linear['parameters'][0]:,} weights, {study.n_seeds} seed(s)")
+show_table(wide.rename_axis(columns=f"{linear['parameters'][0]:,} weights, {study.n_seeds} seed(s)"))
 
-# %%
+# %% tags=["hide-input"]
 drawn = linear.assign(kept=linear["rule 1"]).assign(mark="ours")
 drawn = pd.concat([drawn, pd.DataFrame({"model": "EOS at once", "mark": "exact", "kept": [at_once]})])
 options = {"x": "kept", "line": "model", "mark": "mark", "legend": "rule 1", "size": (5.4, 2.2)}
 alt = "Share of prompts with rule 1 kept by the linear model as published and masked, and by saying EOS at once."
 figure(chapter_plots.seeds_and_means, drawn, name="published", alt=alt, n=f"{study.n_seeds} seed(s)", **options)
 
-# %%
+# %% tags=["hide-input"]
 said = f"Whoever says EOS at once keeps rule 1 on {at_once:.4f} of the prompts."
 theirs = claims.get("architectures/linear_published").published
 below = of(linear, model="as published")["excess"].mean()
@@ -368,19 +354,19 @@ display(Markdown(said + ("." if below > 0 else ", which can only be by seeing wh
 # along the batch, and along time: how far do probabilities move if a word stands elsewhere in the batch, and how good
 # is each on words one at a time?
 
-# %%
+# %% tags=["hide-input"]
 sines = pd.concat([cache.table(published.compare_positions, one) for one in each], ignore_index=True)
 table = pd.concat(
     [intervals.mean_over_seeds(sines.assign(what=w, value=sines[w]), ["model", "what"]) for w in ("moved", "excess")]
 )
 table["text"] = [in_words(*each) for each in table[["mean", "sem"]].values]
 wide = table.pivot(index="model", columns="what", values="text")[["moved", "excess"]]
-wide.rename_axis(columns=f"sines, {study.n_seeds} seed(s)")
+show_table(wide.rename_axis(columns=f"sines, {study.n_seeds} seed(s)"))
 
 # %% [markdown]
 # ## What agrees, and what does not
 
-# %%
+# %% tags=["hide-input"]
 lines = []
 for (data, kind), mine in final.groupby(["data", "kind"], sort=False):
     means = mine.groupby("model", sort=False)["value"].mean().sort_values()
@@ -398,7 +384,7 @@ display(Markdown("\n".join(f"- {line}" for line in lines)))
 # EOS has to come behind both words on the left, and behind none on the right. Where letters have names, $b^ka^k$ never
 # comes, and nothing stands in the way.
 
-# %%
+# %% tags=["hide-input"]
 values = {
     "linear_published": of(linear, model="as published")["rule 1"],
     "linear_masked": of(linear, model="masked")["excess"],

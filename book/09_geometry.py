@@ -32,23 +32,11 @@
 # **GELU**, $W\,\mathrm{gelu}(U x)$, with as many weights. Norms are RMSNorm, positions are rotary, the table that
 # embeds tokens also reads them out, and what writes into the stream begins smaller by $\sqrt{2L}$.
 
-# %%
-import subprocess
-import sys
-from importlib import metadata, util
-from pathlib import Path
-
-REPOSITORY, TAG = "https://github.com/OWNER/lexurn", "v0.1.0"
-here = [Path.cwd(), *Path.cwd().parents]
-clone = next((f for f in here if (f / "_config.yml").exists() and (f / "lexurn").is_dir()), Path("/content/lexurn"))
-installed = util.find_spec("lexurn") and any(metadata.distributions(name="lexurn"))
-if clone not in here and not installed:
-    assert "google.colab" in sys.modules, f"no lexurn here: git clone {REPOSITORY}, and run this inside the clone"
-    if not clone.exists():
-        options = ["-q", "-c", "advice.detachedHead=false", "--depth", "1", "--branch", TAG]
-        subprocess.run(["git", "clone", *options, REPOSITORY, clone], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", clone], check=True)  # keeps torch
-sys.path.insert(0, str(clone))
+# %% tags=["remove-cell"]
+import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
+"google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
+sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
+import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
 
 # %% [markdown]
 # ## Parameters
@@ -60,34 +48,32 @@ sys.path.insert(0, str(clone))
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-# what is sampled
 corpus: str = "plays"  # plays, wikitext-2, or a folder with train.txt, valid.txt, test.txt
 tokenizer: str = "bpe"  # bpe (learned from the training text), char (characters), or gpt2
 train_split: str = "train"  # split to train on: train, or valid (its last tenth then chooses the weights)
-# how the weights are found
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 seed: int = 0  # the seed that every random stream is derived from
-# how much is averaged over
 n_seeds: int = 1  # seeds, each with its own pool, to train with
 prompts: list = []  # texts whose tokens are compared; []: two of ours
 jobs: int = 2  # processes that train side by side
-# where it runs
 device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
 
-# %%
+# %% tags=["hide-input"]
 from lexurn import parameters
 
 settings = parameters.resolve("geometry")
 
-# %%
+# %% tags=["hide-input"]
 from functools import partial
 
 import pandas as pd
 from IPython.display import Markdown, display
 
-# %%
 from lexurn import figure, set_threads
+
+# %% tags=["hide-input"]
+from lexurn import table as show_table
 from lexurn.chapters.geometry import plots as chapter_plots
 from lexurn.chapters.geometry import (
     predictions,
@@ -137,7 +123,7 @@ def tables_of(make, name, points):
 # weights*, as elsewhere in this book, with $1/\sqrt{\text{fan-in}}$. *Long embeddings* are multiplied so that they are
 # $\sqrt{d}$ long, about ten: as long as a norm makes any vector.
 
-# %%
+# %% tags=["hide-input"]
 depths = [6, 12, 24] if scale > 0.1 else [1, 2, 3]
 parts = [cache.table(token_geometry.untrained_geometry, point, depths) for point in grid.points]
 starts = cache.concat_tables(grid, parts)
@@ -151,12 +137,12 @@ figure(plots.curves, cosines[~is_changed], name="untrained", alt=alt, n=number, 
 alt = f"The same for {depths[-1]} layers, with long embeddings, with larger weights, and with both."
 figure(plots.curves, cosines[is_changed], name="lengths", alt=alt, n=number, share_y=True, **options)
 
-# %%
+# %% tags=["hide-input"]
 ends = starts[(starts["layer"] == starts["n_layers"]) & (starts["measure"] == "cosine")]
 cells = intervals.mean_over_seeds(ends, ["what", "system"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 table = cells.pivot(index="what", columns="system", values="text").loc[list(dict.fromkeys(starts["what"]))]
-display(table.rename_axis(columns="mean cosine in the last layer", index=None))
+show_table(table.rename_axis(columns="mean cosine in the last layer", index=None))
 equal = token_geometry.equal_token_share(texts)
 null, spread = vector_geometry.isotropic_cosine(texts.shape[1] - 1, grid.points[0].backbone.d_model)
 said = (
@@ -167,12 +153,12 @@ display(Markdown(f"{said}at {equal:.2%} of all pairs of places: so much the embe
 # %% [markdown]
 # How much does a block bring, and to what? Of the second block, the norm of what it adds, and of what is there:
 
-# %%
+# %% tags=["hide-input"]
 added = starts[(starts["layer"] == 1) & starts["measure"].isin(["norm", "update"])]
 cells = added.groupby(["what", "measure", "system"], sort=False)["value"].mean().unstack("system")
-display(cells.loc[[f"{depths[-1]}{kind}" for kind in (" layers", ", long embeddings", ", larger weights")]].round(3))
+show_table(cells.loc[[f"{depths[-1]}{kind}" for kind in (" layers", ", long embeddings", ", larger weights")]])
 
-# %%
+# %% tags=["hide-input"]
 last = begin[begin["measure"] == "cosine"].groupby(["what", "system"])["mean"].last()
 kind = ("pre SwiGLU", "pre GELU"), ("post SwiGLU", "post GELU")
 pre, post = ([last[f"{depths[-1]} layers", system] for system in each] for each in kind)
@@ -192,7 +178,7 @@ display(Markdown(f"The guess is {guess}; {lengths}, models with pre-norm have a 
 #
 # Four models with one learning rate, chosen so that all four learn (at three times that rate post-norm did not).
 
-# %%
+# %% tags=["hide-input"]
 whole, tokenizer = text.load(grid.points[0].task), text.load(grid.points[0].task).tokenizer
 sizes = {split: len(whole.tokens(split)) for split in ("train", "valid", "test")}
 per_token = sum(tokenizer.n_bytes[whole.tokens("test")]) / sizes["test"]
@@ -203,7 +189,7 @@ display(
     )
 )
 
-# %%
+# %% tags=["hide-input"]
 found = dict(zip(grid.points, widgets.get_all(grid.points, jobs=study.jobs), strict=True))
 runs = list(found.values())
 parts = [run.metrics[["step", "validation_loss"]] for run in runs]
@@ -218,7 +204,7 @@ figure(plots.curves, lines, name="learning", alt=alt, n=number, runs=runs, **opt
 # token predicted once. Of a model that says nothing it is the size of the vocabulary. Bits per byte compare across
 # tokenizers. *Unigram* and *bigram* have counted the training text: tokens, and pairs.
 
-# %%
+# %% tags=["hide-input"]
 scores = tables_of(predictions.perplexities, "perplexity-2", grid)
 mine = scores[scores["who"] == "model"]
 cells = {}
@@ -228,7 +214,7 @@ for measure in ("nats", "perplexity", "bits_per_byte"):
     counted = scores[scores["who"] != "model"].drop_duplicates("who").set_index("who")[measure]
     cells[measure] |= {who: f"{value:.4g}" for who, value in counted.items()}
 table = pd.DataFrame(cells).rename(columns={"nats": "nats a token", "bits_per_byte": "bits per byte"})
-display(table.rename_axis(columns=f"test text, {study.n_seeds} seed(s)"))
+show_table(table.rename_axis(columns=f"test text, {study.n_seeds} seed(s)"))
 display(Markdown(f"(Over its sequences the standard error of one model's loss is {mine['sem'].mean():.3f} nats.)"))
 
 # %% [markdown]
@@ -240,7 +226,7 @@ display(Markdown(f"(Over its sequences the standard error of one model's loss is
 # the surface they lie on, by the ratio of the distances to the two nearest neighbours (TwoNN). A spiral in space has
 # dimension one, and three directions.
 
-# %%
+# %% tags=["hide-input"]
 deep = tables_of(token_geometry.geometry_along_training, "geometry-3", grid)
 deep = deep.rename(columns={"mean": "value", "sem": "sem_over_texts"})
 best = deep[deep["best"]]
@@ -251,7 +237,7 @@ options = {"x": "layer", "y": "value", "line": "system", "by": "measure", "size"
 alt = "Eight measures in each layer of trained models, a panel a measure, a line an architecture."
 figure(plots.curves, drawn, name="depth", alt=alt, n=number, runs=runs, **options)
 
-# %%
+# %% tags=["hide-input"]
 late = over[(over["layer"] == over["layer"].max()) & (over["measure"] == "cosine")].set_index("system")["value"]
 order = ", ".join(f"{system} {late[system]:.3f}" for system in late.sort_values().index)
 low, high = (over[(over["measure"] == "centred")]["value"].agg(each) for each in ("min", "max"))
@@ -269,7 +255,7 @@ display(
 # neighbour is the same token. *Neighbours kept*: the share of the ten nearest (of clouds of the second kind) that were
 # among the ten nearest a layer before. (Embeddings have no copies: there both dimensions are of each token once.)
 
-# %%
+# %% tags=["hide-input"]
 cells = {
     (names[measure], f"layer {layer}"): {
         system: in_words(*mine[["value", "sem"]].iloc[0])
@@ -278,9 +264,9 @@ cells = {
     for measure in ("same_kind", "twonn", "mle", "twonn_once", "overlap")
     for layer in (1, 4)
 }
-display(pd.DataFrame(cells).T)
+show_table(pd.DataFrame(cells).T.rename_axis(["of", "at"]))
 
-# %%
+# %% tags=["hide-input"]
 ends = over[over["layer"] == 4].groupby("measure")["value"].mean()
 display(
     Markdown(
@@ -294,7 +280,7 @@ display(
 # stands apart, or a slope, as later tokens have seen more of the same. (Where all lines move together, it is the
 # texts.)
 
-# %%
+# %% tags=["hide-input"]
 placed = tables_of(token_geometry.position_table, "places-2", grid)
 placed = placed[placed["layer"].isin([1, 4])].assign(value=lambda t: t["cosine"])
 places = intervals.mean_over_seeds(placed, ["layer", "system", "position"]).rename(columns={"mean": "cosine"})
@@ -302,7 +288,7 @@ options = {"x": "position", "y": "cosine", "line": "system", "by": "layer", "tit
 alt = "Mean cosine of a token with the others of its text, by its place: a panel a layer, a line an architecture."
 figure(plots.curves, places, name="places", alt=alt, n=number, runs=runs, share_y=True, **options)
 
-# %%
+# %% tags=["hide-input"]
 early, later = (placed[placed["position"].between(*ends)].groupby("system")["value"] for ends in ((0, 7), (8, 63)))
 apart = (early.mean() - later.mean()).round(3)
 display(Markdown(f"The first eight places less the others: {', '.join(f'{s} {v:+.3f}' for s, v in apart.items())}."))
@@ -325,7 +311,7 @@ every = pd.concat([t.assign(who=who) for who, t in {**maps, "post less pre": dif
 every = every[every["layer"].isin([0, 1, 2, 4])]
 every["what"] = every["who"] + ", layer " + every["layer"].astype(str)
 
-# %%
+# %% tags=["hide-input"]
 for place, prompt in enumerate(prompts):
     mine = every[every["prompt"] == place]
     options = {"by": "what", "size": (3.1, 2.7), "names": asked.token_texts(grid.points[0], prompt)}
@@ -338,7 +324,7 @@ for place, prompt in enumerate(prompts):
 #
 # From the first weights to the last: draw the slider, or play.
 
-# %%
+# %% tags=["hide-input"]
 kept_steps = deep[~deep["best"]]
 steps = sorted(kept_steps["step"].unique().tolist())
 moving = intervals.mean_over_seeds(kept_steps[kept_steps["measure"] == "cosine"], ["step", "system", "layer"])
@@ -351,7 +337,7 @@ pages = {"each": {"step": steps}, "titles": "step {}", "size": (6.5, 3.2), "y": 
 pages |= {"alt": "Mean cosine over layers, page by page through the training.", "n": number, "legend": "system"}
 widgets.flipbook(chapter_plots.over_depth, moving, label="step", alts=alts, name="moving", runs=runs, **pages)
 
-# %%
+# %% tags=["hide-input"]
 shown = ["cosine", "norm", "effective_rank", "twonn_once"]
 late = kept_steps[(kept_steps["layer"] == 4) & kept_steps["measure"].isin(shown)]
 along = intervals.mean_over_seeds(late, ["measure", "system", "step"]).rename(columns={"mean": "value"})
@@ -360,7 +346,7 @@ options = {"x": "step", "y": "value", "line": "system", "by": "measure", "size":
 alt = "Four measures of the last layer along training: a panel a measure, a line an architecture."
 figure(plots.curves, drawn, name="along", alt=alt, n=number, runs=runs, **options)
 
-# %%
+# %% tags=["hide-input"]
 cosine = along[along["measure"] == "cosine"].set_index(["system", "step"])["value"]
 peaks = [(system, *max((value, step) for (_, step), value in mine.items())) for system, mine in cosine.groupby(level=0)]
 said = "; ".join(f"{system} {value:.2f} at step {step}" for system, value, step in peaks)
@@ -379,7 +365,7 @@ display(Markdown(f"Highest mean cosine in the last layer: {said}; at the end it 
 # (The Procrustes distance is what remains between two clouds of norm 1 after the best rotation: 0 is the same, 2 the
 # most.)
 
-# %%
+# %% tags=["hide-input"]
 one = found[grid.where(system="pre SwiGLU")[0]]
 beside = {system: found[grid.where(system=system)[0]] for system in ("post SwiGLU", "pre GELU")}
 if study.n_seeds > 1:
@@ -393,12 +379,12 @@ options = {"by": "who", "size": (3.2, 2.9), "down": "layer of pre SwiGLU", "runs
 alt = "How alike the layers of the pre-norm SwiGLU model are to those of others, by CKA: a map for each other."
 figure(chapter_plots.layer_similarity, both, name="alike", alt=alt, n="1000 tokens, 1 pair of models each", **options)
 
-# %%
+# %% tags=["hide-input"]
 same = both[(both["layer"] == both["other"]) & (both["layer"] > 0)].groupby("who", sort=False)
 table = (
     same[["value", "procrustes"]].mean().round(2).rename(columns={"value": "CKA", "procrustes": "Procrustes distance"})
 )
-display(table.T.rename_axis(columns="the same layer of both, mean over blocks", index=None))
+show_table(table.T.rename_axis(columns="the same layer of both, mean over blocks", index=None))
 
 # %% [markdown]
 # ## Does order matter?
@@ -408,7 +394,7 @@ display(table.T.rename_axis(columns="the same layer of both, mean over blocks", 
 # of far larger models: the largest dimension over layers rises, and so do the largest mean cosine and the loss; the
 # dimension only in the lower half of the layers. (Layers behind blocks: embeddings know no order.)
 
-# %%
+# %% tags=["hide-input"]
 orders = tables_of(shuffling.geometry_by_order, "orders-3", grid)
 largest = summaries.layer_maxima(orders)
 lines = intervals.mean_over_seeds(largest, ["measure", "system", "order"]).rename(columns={"mean": "value"})
@@ -418,15 +404,15 @@ options = {"x": "order", "y": "value", "line": "system", "by": "measure", "size"
 alt = "Largest mean cosine, loss, and largest dimensions against how finely the text is shuffled; a line a system."
 figure(plots.curves, drawn, name="orders", alt=alt, n=number, runs=runs, **options)
 
-# %%
+# %% tags=["hide-input"]
 change = summaries.shuffling_effects(orders)
 cells = intervals.mean_over_seeds(change[change["layer"] > 0], ["measure", "system", "layer"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 for measure in ("cosine", "twonn", "twonn_once"):
     wide = cells[cells["measure"] == measure].pivot(index="layer", columns="system", values="text")
-    display(wide.rename_axis(columns=f"{names[measure]}: single tokens less whole texts"))
+    show_table(wide.rename_axis(columns=f"{names[measure]}: single tokens less whole texts"))
 
-# %%
+# %% tags=["hide-input"]
 most = cells[cells["measure"] == "cosine"]["mean"].abs().max()
 rises = [summaries.maximum_rise(orders, measure) for measure in ("loss", "twonn", "twonn_once")]
 each_seed = [rise.groupby("seed")["value"].mean() for rise in rises]
@@ -451,7 +437,7 @@ display(
 # dimensions: 1 for coins, 3 and 7 for urns of four and eight colours. Do the vectors lie on a surface of that
 # dimension, in models with learned embeddings and in lexical ones (looked at under one table)?
 
-# %%
+# %% tags=["hide-input"]
 models = dict(zip(known.points, widgets.get_all(known.points, jobs=study.jobs), strict=True))
 of_known = list(models.values())
 simplest = tables_of(token_geometry.final_geometry, "geometry-end-3", known)
@@ -470,7 +456,7 @@ figure(plots.curves, drawn, name="known", alt=alt, n=f"{study.n_seeds} seed(s) a
 # point for each token, the logarithms of the probabilities less their mean. These have $V - 1$ directions by algebra.
 # *Exact* are those of G, *spread evenly* as many points all over the simplex.
 
-# %%
+# %% tags=["hide-input"]
 balls = [point for point in known.points if point.task.name == "urns"]
 of_urns, make = [models[each] for each in balls], predictions.prediction_dimensions
 tables = cache.tables(of_urns, make, name="predictions-2", jobs=study.jobs, say=widgets.status_line())
@@ -481,15 +467,15 @@ cells = intervals.mean_over_seeds(seen.drop_duplicates(["who", "seed", "data", "
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 cells["measure"] = cells["measure"].map(names)
 wide = cells.pivot(index=["data", "who"], columns="measure", values="text").rename_axis(columns="of predictions")
-display(wide.assign(known=wide.index.get_level_values("data").map(free)).rename(columns={"known": "V − 1"}))
+show_table(wide.assign(known=wide.index.get_level_values("data").map(free)).rename(columns={"known": "V − 1"}))
 
-# %%
+# %% tags=["hide-input"]
 ranks = simplest[(simplest["measure"] == "effective_rank") & (simplest["layer"] == 2)].rename(columns={"mean": "value"})
 cells = intervals.mean_over_seeds(pd.concat([ranks, dims[dims["layer"] == 2]]), ["data", "kind", "measure"])
 cells["text"] = [in_words(*each) for each in cells[["mean", "sem"]].values]
 cells["measure"] = cells["measure"].map(names)
 wide = cells.pivot(index=["data", "kind"], columns="measure", values="text")
-display(wide.rename_axis(columns="of vectors, last layer"))
+show_table(wide.rename_axis(columns="of vectors, last layer"))
 
 # %% [markdown]
 # Counts of a few flips lie on a lattice, and the dimension of *exact* predictions comes out wrong in both ways: too
@@ -501,7 +487,7 @@ display(wide.rename_axis(columns="of vectors, last layer"))
 # Balls are exchangeable: shuffled, they are as likely as before, and no measure should move. Words of $a^nb^n$ are the
 # other end: shuffled, they are no words. (Those shorter than a block stay as they are.)
 
-# %%
+# %% tags=["hide-input"]
 mixed = tables_of(shuffling.geometry_by_order, "orders-3", known)
 shown = ["centred", "twonn", "loss"]
 mine = mixed[((mixed["layer"] == 2) | (mixed["measure"] == "loss")) & (mixed["kind"] == "normal")]
@@ -515,7 +501,7 @@ figure(plots.curves, drawn, name="known_orders", alt=alt, n=number, runs=of_know
 # %% [markdown]
 # ## What agrees, and what does not
 
-# %%
+# %% tags=["hide-input"]
 moved = summaries.shuffling_effects(mixed[mixed["kind"] == "normal"])
 values = summaries.summary(starts, best, orders)
 ends = dims[dims["layer"] == 2].set_index(["data", "kind"])["value"]
@@ -529,7 +515,7 @@ claims.table(measured, at_scale=is_published)
 # %% [markdown]
 # (*Undecided*: only the sign was claimed, and zero lies within the 95 % interval over seeds.)
 
-# %%
+# %% tags=["hide-input"]
 estimates = {name: intervals.t_interval(each.tolist()) for name, each in values.items()}
 said = [f"- {claims.get(f'geometry/{name}').quantity}: {interval}." for name, interval in estimates.items()]
 display(Markdown("\n".join(said)))

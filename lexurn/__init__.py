@@ -4,7 +4,8 @@ Nothing heavy is imported here. Start from `lexurn.runs` (train or load one mode
 `lexurn.predictors` (the exact references), `lexurn.tasks` (where data come from, and what a model
 is compared with) and `lexurn.models`. Some names can be imported from here:
 `lexurn.parameters` (names and values to settings), `lexurn.evaluation` and `lexurn.comparison`
-(distances between predictors), and `lexurn.figure` (a picture of a table, with its card).
+(distances between predictors), `lexurn.figure` (a picture of a table, with its card) and
+`lexurn.table` (a table for readers).
 `lexurn.register` adds a task, a backbone or a vocabulary; `lexurn.set_threads` says how many CPU
 threads to use.
 """
@@ -21,6 +22,7 @@ __all__ = [
     "parameters",
     "register",
     "set_threads",
+    "table",
 ]
 
 
@@ -30,6 +32,10 @@ def __getattr__(name: str) -> Any:
         from lexurn.figures.figure_card import figure
 
         return figure
+    if name == "table":
+        from lexurn.figures.tables import show
+
+        return show
     if name == "register":
         from lexurn.settings import register
 

@@ -109,6 +109,10 @@ def remove_leftovers(folder: Path) -> None:
                 path.unlink()
 
 
+PROGRESS = {"lexurn": "progress"}
+"""The metadata of an output that only reports progress; the site leaves it out."""
+
+
 def print_to_stderr(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 

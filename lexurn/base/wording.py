@@ -1,6 +1,11 @@
 """Durations and numbers with errors, in the words of progress lines, tables and prose."""
 
-from math import floor, inf, isnan, log10
+from math import floor, isinf, isnan, log10
+
+SMALLEST = 1e-4
+"""Smaller numbers are written with a power of ten."""
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def duration(seconds: float) -> str:
@@ -13,17 +18,45 @@ def duration(seconds: float) -> str:
 
 
 def format_with_error(mean: float, sem: float) -> str:
-    """Return `0.0216 ± 0.0006`: to the second digit of the error, at least two decimals."""
+    """Return `0.0216 ± 0.0006`: to the second digit of the error, at least two decimals.
+
+    Numbers that are zero up to rounding are `0`, tiny ones have a power of ten, and a single value,
+    which has no error, says so.
+    """
     if isnan(mean):
         return "undetermined"
-    if mean == inf:
+    if isinf(mean):
         return "infinite"
-    if max(abs(mean), sem) < 1e-12:  # rounding alone
-        return "0 ± 0"
-    if not sem > 1e-9 * abs(mean):  # constant up to rounding, or NaN for a single sequence
-        return f"{mean:.4g} ± {'?' if isnan(sem) else 0}"
+    size = abs(mean) if isnan(sem) else max(abs(mean), sem)
+    if size < 1e-12:  # rounding alone
+        return "0"
+    if isnan(sem):
+        return f"{format_number(mean)} (one value)"
+    if not sem > 1e-9 * abs(mean):  # constant up to rounding
+        return f"{format_number(mean)} ± 0"
+    if size < SMALLEST:
+        power = floor(log10(size))
+        numbers = format_with_error(mean / 10.0**power, sem / 10.0**power)
+        return f"({numbers}) × 10{str(power).translate(SUPERSCRIPTS)}"
     decimals = decimals_for(sem)
-    return f"{mean:.{decimals}f} ± {sem:.{decimals}f}"
+    return f"{round(mean, decimals) + 0.0:.{decimals}f} ± {sem:.{decimals}f}"
+
+
+def format_number(value: float) -> str:
+    """Return a number with three significant digits; whole numbers with all of theirs."""
+    if isnan(value):
+        return "undetermined"
+    if isinf(value):
+        return "infinite"
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    if abs(value) < 1e-12:
+        return "0"
+    if abs(value) < SMALLEST:
+        power = floor(log10(abs(value)))
+        return f"{value / 10.0**power:.2f} × 10{str(power).translate(SUPERSCRIPTS)}"
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.{max(2 - floor(log10(abs(rounded))), 0)}f}"
 
 
 def decimals_for(error: float) -> int:

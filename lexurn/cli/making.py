@@ -1,4 +1,4 @@
-"""`lexurn book`, `freeze`, `new`, `address`, `redraw`: build, publish and extend the book."""
+"""`lexurn book`, `freeze`, `new`, `parameters`, `address`, `redraw`: make and extend the book."""
 
 import os
 import shutil
@@ -170,6 +170,18 @@ def address(url: str) -> None:
 
     changed = [str(path.relative_to(paths.root())) for path in set_address(url)]
     click.echo(f"changed: {', '.join(changed)}" if changed else "the address was this one already")
+
+
+@click.command()
+@click.option("--task", default="", metavar="NAME", help="Only those that apply to this task.")
+def parameters(task: str) -> None:
+    """List all parameters of chapters and runs: type, default, allowed values, where they apply."""
+    from lexurn.settings import listing
+
+    for row in listing.parameters(task=task):
+        click.echo(
+            "{name}: {type} = {default}\n    {meaning}\n    {allowed}; {applies to}".format_map(row)
+        )
 
 
 @click.command()

@@ -127,6 +127,7 @@ def card(
     legend: str | None = None,
     size: tuple[float, float] = (4.2, 3.2),
     share_y: bool = False,
+    caption: str = "",
     **keywords: Any,
 ) -> Card:
     """Return a card: draw a table by a plot function with `keywords`, and store all its files.
@@ -167,6 +168,7 @@ def card(
         "name": name,
         "chapter": resolved.name if resolved else "",
         "alt": alt,
+        "caption": caption,
         "n": n,
         "drawing": how.model_dump(mode="json"),
         "pictures": [files.hash_bytes(picture.png) for picture in pictures],

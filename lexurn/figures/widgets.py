@@ -78,8 +78,8 @@ def status_line() -> Callable[[str], None]:
     """Return a function that replaces its last text in a notebook, and elsewhere prints lines."""
     if not hasattr(get_ipython(), "kernel"):  # not in a notebook
         return files.print_to_stderr
-    handle = display(Markdown("preparing"), display_id=True)
-    return lambda text: handle.update(Markdown(text))
+    handle = display(Markdown("preparing"), display_id=True, metadata=files.PROGRESS)
+    return lambda text: handle.update(Markdown(text), metadata=files.PROGRESS)
 
 
 def flipbook(

@@ -35,7 +35,7 @@ $first
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
 $parameters
 
-# %%
+# %% tags=["hide-input"]
 from lexurn.settings import resolver
 
 settings = resolver.resolve("$name")
@@ -45,7 +45,7 @@ from lexurn import tasks
 task = tasks.build(settings)
 task.require_references()
 
-# %%
+# %% tags=["hide-input"]
 from IPython.display import Markdown, display
 
 from lexurn import figure, set_threads
@@ -65,14 +65,14 @@ generalizing = references.pop("generalizing")
 # its urns by the names of their colours. Before the first ball, G and S make the same prediction,
 # so that row is left out.
 
-# %%
+# %% tags=["hide-input"]
 table = evaluation.evaluate(generalizing, references, splits)
 rows = table[(table["row"] != "0") & (table["measure"] == "symmetrized_kl")]
 options = {"split": "out_of_distribution", "legend": "distance to", "size": (6.5, 3.2)}
 alt = "Distances of G to M and S against the number of balls seen, on fresh urns."
 figure(plots.distances_by_row, rows, alt=alt, n=f"{rows['n'].max()} sequences", **options)
 
-# %%
+# %% tags=["hide-input"]
 fresh = evaluation.select(table, split="out_of_distribution")
 distances = [
     f"{intervals.format_with_error(row['mean'], row['sem'])} nats from {name}"

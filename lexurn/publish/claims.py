@@ -103,7 +103,9 @@ class Measurement:
         return not isnan(self.error)
 
     def __str__(self) -> str:
-        return format_with_error(self.value, self.error) if self.has_error else f"{self.value:.3g}"
+        if self.has_error:
+            return format_with_error(self.value, self.error)
+        return f"{self.value:.3g}".replace("nan", "undetermined")
 
     @property
     def exact_text(self) -> str:

@@ -113,7 +113,7 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
         if foreign := specific.keys() - own:
             raise errors.ParameterError(
                 f"{params}: {short}: {min(foreign)} is no parameter of {stem}, "
-                f"which has {', '.join(sorted(own))}"
+                f"which takes {', '.join(sorted(own))}"
             )
         chapters.append(Chapter(stem, {name: values[name] for name in values if name in own}))
     return chapters
@@ -180,6 +180,7 @@ def replace_folder(target: Path, new: Path) -> None:
 
 
 def _parameter_names(source: Path) -> set[str]:
+    """Return the names that a chapter takes: those of its parameters cell, and further ones."""
     cells = re.split(r"^# %%", source.read_text(), flags=re.MULTILINE)
     parts = [cell.partition("\n") for cell in cells]
     tagged = [code for header, _, code in parts if '"parameters"' in header]
@@ -189,7 +190,7 @@ def _parameter_names(source: Path) -> set[str]:
             f"with `{resolver.INJECTED}`"
         )
     try:
-        return set(resolver.assignments(ast.parse(tagged[0])))
+        return {*resolver.assignments(ast.parse(tagged[0])), *resolver.further_names(tagged[0])}
     except SyntaxError as error:
         raise errors.ParameterError(
             f"the parameters cell of {source.name} cannot be read: "

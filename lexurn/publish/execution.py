@@ -19,7 +19,7 @@ import nbformat
 
 from lexurn.base import files, paths
 from lexurn.base.wording import duration
-from lexurn.publish import cards, notebook_process
+from lexurn.publish import cards, notebook_process, standard
 from lexurn.publish.dependencies import (
     RECORD_CELL,
     Chapter,
@@ -129,9 +129,9 @@ async def execute(
     """Execute a chapter with so many threads, put notebook and record in place, return the record.
 
     The record's `failed` is a line about what failed: a cell that raised an error, that took more
-    than `timeout` seconds, that shows a picture without a card, or whose kernel died. The notebook
-    of a failed chapter has the results up to the failure. Raises StoreError if the notebook or the
-    record cannot be written.
+    than `timeout` seconds, that shows a picture without a card, that breaks the chapter standard in
+    a chapter that meets it, or whose kernel died. The notebook of a failed chapter has the results
+    up to the failure. Raises StoreError if the notebook or the record cannot be written.
     """
     start = time.monotonic()
     # Hash before the execution, so that later edits count as changes.
@@ -169,6 +169,8 @@ async def execute(
         if not {RECORD_TAG, ERROR_TAG} & {*cell.metadata.get("tags", [])}
     ]
     failed = failed or next(cards.find_lint(result), "")
+    if chapter.name in standard.CHAPTERS:
+        failed = failed or next(standard.find_lint(result), "")
     _clean(result, chapter.name, failed)
     files.write(chapter.executed, nbformat.writes(result))
     record = {

@@ -12,10 +12,12 @@ import yaml
 from jupytext.compare import NotebookDifference, compare_notebooks
 
 from lexurn.base.errors import ParameterError
-from lexurn.settings import resolver
+from lexurn.publish import standard
+from lexurn.settings import flat_names, resolver
 
 MAX_CELL_LINES = 16
 MAX_LINE_LENGTH = 120
+MAX_PARAMETERS = 10
 
 # Mathematics, code and the text of a link, which is how a number is cited, may have decimals.
 DECIMALS_ALLOWED = re.compile(
@@ -40,7 +42,9 @@ def find_lint(path: Path) -> list[str]:
         *_check_parameters(tagged),
         *_check_repository(source, code[0].source if code else ""),
     ]
-    return [finding for is_wrong, finding in checks if is_wrong]
+    findings = [finding for is_wrong, finding in checks if is_wrong]
+    listed = source.stem in standard.CHAPTERS
+    return findings + (list(standard.find_source_lint(chapter)) if listed else [])
 
 
 def parameter_line(name: str, *, help_text: str = "") -> str:
@@ -139,7 +143,7 @@ def _check_code(source: Path, cells: list[str], tagged: list[str]) -> Checks:
         )
     for number, line in enumerate(source.read_text().split("\n"), 1):
         yield (
-            len(line) > MAX_LINE_LENGTH,
+            len(line) > MAX_LINE_LENGTH and line not in cells[0].split("\n"),
             f"line {number} has {len(line)} characters, over {MAX_LINE_LENGTH}; break it",
         )
 
@@ -171,6 +175,13 @@ def _check_parameters(tagged: list[str]) -> Checks:
     except ParameterError as error:
         yield True, f"its parameters cell: {error}"
     else:
+        yield (
+            len(tree.body) > MAX_PARAMETERS,
+            f"its parameters cell has {len(tree.body)} parameters, over {MAX_PARAMETERS}; keep "
+            "those that a reader would change, and list the others after `# Also:`",
+        )
+        for name in {*resolver.further_names(tagged[0])} - flat_names().keys():
+            yield True, f"its parameters cell lists {name} after `# Also:`, which is no parameter"
         for node in tree.body:
             line = lines[node.lineno - 1]
             (name,) = resolver.assignments(ast.Module([node], []))
@@ -185,10 +196,10 @@ def _check_parameters(tagged: list[str]) -> Checks:
 
 def _check_repository(source: Path, first_cell: str) -> Checks:
     repository = yaml.safe_load((source.parent.parent / "_config.yml").read_text())["repository"]
-    address = f'REPOSITORY, TAG = "{repository["url"]}", "{repository["branch"]}"'
+    address = f'-b {repository["branch"]} {repository["url"]}")'
     yield (
-        address not in first_cell,
-        f"its first code cell must have `{address}`, as in _config.yml; "
+        address not in first_cell or f"git clone {repository['url']}," not in first_cell,
+        f"its first code cell must clone `{address[:-2]}`, as in _config.yml; "
         "copy that cell from another chapter",
     )
     entry = rf"^\s*- file: {source.stem}(\.\w+)?\s*(#.*)?$"

@@ -14,6 +14,7 @@ from typing import Any
 from lexurn.publish import claims
 from lexurn.publish.dependencies import Chapter
 from lexurn.runs import store
+from lexurn.settings import listing
 
 EXECUTION = """# Execution
 
@@ -23,6 +24,17 @@ computed; all others were read back, after their hashes were compared.
 
 | chapter | result | parameters | device | seconds | finished | commit | runs | computed now |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+"""
+
+PARAMETERS = """# Parameters
+
+Every parameter of chapters and runs. A chapter shows the few that its readers are likely to change;
+all others are accepted in the same ways: `-p name value` and `-f file.yaml` of papermill, and
+`runs.get({{"name": value}})` in Python. `lexurn parameters --task urns` lists them in a terminal.
+Unknown names, and values that are not allowed, are refused before anything runs.
+
+| {columns} |
+|{rule}
 """
 
 CLAIMS = """# Claims
@@ -75,6 +87,16 @@ def execution_page(chapters: Sequence[Chapter]) -> str:
         for chapter in chapters
     ]
     return EXECUTION + _table_rows(rows)
+
+
+def parameters_page() -> str:
+    """Return the page that lists all parameters."""
+    rows = listing.parameters()
+    text = PARAMETERS.format(columns=" | ".join(rows[0]), rule=" --- |" * len(rows[0]))
+    code = ("name", "type", "default")
+    return text + _table_rows(
+        [f"`{value}`" if key in code else value for key, value in row.items()] for row in rows
+    )
 
 
 def claims_page(chapters: Sequence[Chapter]) -> str:

@@ -10,6 +10,7 @@ pages and repeats the warnings.
 """
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from lexurn.base import files, paths
 from lexurn.base.errors import SiteError
-from lexurn.publish import pages, sphinx_extension
+from lexurn.publish import pages, quiet, sphinx_extension
 from lexurn.publish.dependencies import Chapter, replace_folder, work_folder
 
 # What stays in `book/`; pages generated from it are staged.
@@ -116,13 +117,16 @@ def _page_contents(chapters: Sequence[Chapter], scale: str) -> dict[str, bytes]:
     generated = {
         "execution.md": pages.execution_page(chapters),
         "claims.md": pages.claims_page(chapters),
+        "parameters.md": pages.parameters_page(),
         "headline.txt": pages.headline(chapters),
         sphinx_extension.BADGE: pages.badge(chapters, scale=scale),
     }
     contents |= {name: text.encode() for name, text in generated.items()}
     for chapter in chapters:
         contents[f"{chapter.name}.ipynb"] = (
-            chapter.executed.read_bytes() if chapter.record else _convert(chapter.source)
+            json.dumps(quiet.quieten(json.loads(chapter.executed.read_bytes()))).encode()
+            if chapter.record
+            else _convert(chapter.source)
         )
     return contents
 

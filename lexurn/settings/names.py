@@ -96,10 +96,12 @@ def error_message(name: str, value: Any) -> str:
         remedy += " or [1, 2, 1, 1]"
     if "enum" in schema and (hint := suggestion(value, schema["enum"])):
         remedy = hint.rstrip()
-    return f"{name} ({schema['description']}) must be {_allowed(schema)}, got {value!r}; {remedy}"
+    wanted = f"{name} ({schema['description']}) must be {allowed_values(schema)}"
+    return f"{wanted}, got {value!r}; {remedy}"
 
 
-def _allowed(schema: Mapping[str, Any]) -> str:
+def allowed_values(schema: Mapping[str, Any]) -> str:
+    """Return which values a schema allows, as a text that follows "must be"."""
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
     if "const" in schema:

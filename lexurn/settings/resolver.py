@@ -3,13 +3,16 @@
 A chapter's values come from its cells that start with `# Parameters`: its own cell (the defaults,
 perhaps edited) and the one that papermill injects behind it. Both are read as text from IPython's
 history, because papermill only warns about unknown names and because scanning globals breaks when a
-cell is run again. A later cell wins, as in Python.
+cell is run again. A later cell wins, as in Python. The own cell shows ten names at most; every
+other flat name of `lexurn parameters` is taken all the same.
 
     settings = parameters.resolve("train")                        # in a chapter
     settings = parameters.check({"lex": True, "n_steps": 200})    # in a script
 """
 
 import ast
+import os
+import re
 import shlex
 import sys
 import time
@@ -59,6 +62,7 @@ def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings
     the chapter's mapping, and a line says so. Raises ParameterError.
     """
     given: dict[str, Any] = {}
+    shown: set[str] = set()
     for values, is_injected in _parameter_cells():
         common, mappings = _split(values, chapter)
         own = mappings.get(chapter, {})
@@ -68,6 +72,9 @@ def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings
                 f"{chapter}"
             )
         given |= own | common
+        if is_injected and (others := [name for name in values if name not in shown]):
+            _report_accepted(others)
+        shown |= values.keys()
         if not is_injected:  # a default that stands in the chapter's own cell was not asked for
             before = {name: value for name, value in given.items() if name not in common}
             given = before | differing_from_defaults(given)
@@ -181,6 +188,17 @@ def assignments(tree: ast.Module) -> dict[str, Any]:
     return values
 
 
+def further_names(cell: str) -> list[str]:
+    """Return the names that a parameters cell does not show, but lists after `# Also:`.
+
+    `# Also: every setting of a run` stands for all settings but those of a study.
+    """
+    text = re.sub("\n# *", " ", cell.partition("\n# Also:")[2]).partition("(")[0].strip(" .")
+    if text == "every setting of a run":
+        return [name for name, section in flat_names().items() if section != "study"]
+    return re.split(r"\W+", text) if text else []
+
+
 def differing_from_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that are not the defaults."""
     return {
@@ -188,6 +206,17 @@ def differing_from_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in values.items()
         if name not in flat_names() or value != schema_of(name)["default"]
     }
+
+
+def _report_accepted(names: list[str]) -> None:
+    """Print where papermill warns, in its terminal, that unknown names have been accepted.
+
+    ipykernel keeps a copy of this descriptor when it redirects stderr into the notebook. A kernel
+    of a Jupyter server has a session name; there nobody has been warned.
+    """
+    descriptor = getattr(sys.stderr, "_original_stdstream_copy", None)
+    if descriptor is not None and "JPY_SESSION_NAME" not in os.environ:
+        os.write(descriptor, f"accepted: {', '.join(names)}\n".encode())
 
 
 def _chapters() -> dict[str, str]:

@@ -26,7 +26,7 @@ class TaskSettings(Section):
         32, ge=1, description="most tokens that the model sees before a prediction"
     )
     label_permuted: bool = Field(
-        False, description="rename colours, letters or tokens of every training sequence at random"
+        False, description="rename the tokens of every training sequence at random"
     )
 
     @property

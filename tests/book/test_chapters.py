@@ -1,7 +1,6 @@
 """Chapters are paired, have no outputs and the library's own defaults, and run to their end."""
 
 import ast
-import itertools
 import json
 import os
 import re
@@ -20,7 +19,7 @@ from notebooks import outputs_of
 import lexurn
 from lexurn import cli, comparison, evaluation, parameters, runs
 from lexurn.base import paths
-from lexurn.publish import address, lint
+from lexurn.publish import address, dependencies, lint
 from lexurn.runs import sweeps
 from lexurn.settings import flat_names
 
@@ -65,14 +64,17 @@ def test_a_stale_notebook_is_found(tmp_path):
         )
 
 
-def test_the_training_chapter_knows_every_parameter():
-    (cell,) = tagged(ROOT / "book" / "02_train.py")
-    owners = {name: owner for name, owner in flat_names().items() if owner != "study"}
-    names = list(parameters.assignments(ast.parse(cell.source)))
-    assert sorted(names) == sorted(owners)
-    sections = [owners[name] for name in names]  # they stand together, in the order of the settings
-    assert list(dict.fromkeys(sections)) == list(dict.fromkeys(owners.values()))
-    assert len(list(itertools.groupby(sections))) == len(set(sections))
+def test_the_training_chapter_takes_every_parameter_and_others_what_they_list():
+    """`lexurn book` hands a chapter what its parameters cell shows, and what it lists further."""
+    of_runs = {name for name, owner in flat_names().items() if owner != "study"}
+    assert dependencies._parameter_names(ROOT / "book" / "02_train.py") == of_runs
+    strategies = dependencies._parameter_names(ROOT / "book" / "05_strategies.py")
+    assert {"grad_clip", "device", "n_diversities"} <= strategies and "alpha" not in strategies
+    for path in CHAPTERS:
+        (cell,) = tagged(path)
+        shown = list(parameters.assignments(ast.parse(cell.source)))
+        assert len(shown) <= 10, path
+        assert not set(shown) & set(parameters.further_names(cell.source)) or "02" in path.stem
 
 
 MISSING = "cuda" if not torch.cuda.is_available() else "mps"
@@ -229,14 +231,18 @@ def test_a_chapter_runs_from_another_directory_without_an_installed_library(tmp_
     """The first cell is run by a process that cannot import lexurn but stands inside a clone."""
     first = cells(CHAPTERS[-1], "code")[0].source
     inside = ROOT / "book" / "assets"
-    code = (
-        "import importlib.util, sys\n"
-        "real = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda name: None if name == 'lexurn' else real(name)\n"
-        f"{first}\nprint(sys.path[0])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=inside, capture_output=True, text=True)
-    assert done.stdout.strip() == str(ROOT), done.stderr
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    lines = {"cwd": inside, "env": environment, "capture_output": True, "text": True}
+    command = [sys.executable, "-S", "-c"]  # without site-packages
+    done = subprocess.run([*command, f"{first}\nprint(sys.path[0], lexurn.__file__)"], **lines)
+    assert done.stdout.split() == [str(ROOT), str(ROOT / "lexurn" / "__init__.py")], done.stderr
+    assert subprocess.run([*command, "import lexurn"], **lines).returncode == 1
+
+
+def test_the_first_cell_is_small_and_hidden():
+    for path in CHAPTERS:
+        first = cells(path, "code")[0]
+        assert first.source.count("\n") + 1 <= 4 and first.metadata.tags == ["remove-cell"], path
 
 
 CLAIMS = ROOT / "params" / "claims.yaml"

@@ -251,15 +251,13 @@ def test_sequences_carry_the_entropy_of_their_balls_and_their_quartile(runs):
 
 def test_distances_by_sequence_are_zero_from_what_the_model_became(runs):
     table = sequence_entropy.distances_by_sequence(runs)
-    worst = table.groupby("kind")[["to_generalizing", "to_memorizing"]].max()
+    worst = table.groupby("kind")[["to_generalizing", "to_optimum"]].max()
     assert (
-        worst.loc["normal", "to_memorizing"]
-        == worst.loc["lexical", "to_memorizing"]
-        == pytest.approx(0)
+        worst.loc["normal", "to_optimum"] == worst.loc["lexical", "to_optimum"] == pytest.approx(0)
     )
     assert (
         worst.loc["permuted", "to_generalizing"] == pytest.approx(0)
-        and worst.loc["permuted", "to_memorizing"] > 0.1
+        and worst.loc["permuted", "to_optimum"] > 0.1
     )
 
 
@@ -269,12 +267,12 @@ def test_correlations_and_quartiles_are_within_runs(runs):
     )
     planted = table.assign(
         to_generalizing=table["entropy"] * (1 + table["seed"]),
-        to_memorizing=-(table["entropy"] ** 3),
+        to_optimum=-(table["entropy"] ** 3),
     )
     found = sequence_entropy.correlations(planted).set_index(["to", "seed"])
-    np.testing.assert_allclose(found.loc["to_generalizing", "pearson"], 1)
-    np.testing.assert_allclose(found.loc["to_memorizing", "spearman"], -1)
-    assert (found.loc["to_memorizing", "pearson"] > -1).all() and set(found["n"]) == {60}
+    np.testing.assert_allclose(found.loc["generalizing", "pearson"], 1)
+    np.testing.assert_allclose(found.loc["symmetrized", "spearman"], -1)
+    assert (found.loc["symmetrized", "pearson"] > -1).all() and set(found["n"]) == {60}
     by = sequence_entropy.quartiles(planted, column="to_generalizing")
     assert len(by) == 6 * 4 and by["quartile"].iloc[0] == "lowest"
     assert by[by["seed"] == 0]["to_generalizing"].is_monotonic_increasing

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lexurn.chapters.train import plots
+from lexurn.chapters.train import one_run, plots
 from lexurn.chapters.train.live import LiveTraining
 from lexurn.figures import style
 
@@ -34,3 +34,35 @@ def test_outside_a_notebook_training_is_reported_in_lines(capsys):
         " left"
     )
     assert len(lines) == 3
+
+
+def test_captions_and_the_table_say_what_was_measured(tiny_run):
+    run = tiny_run({"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 8})
+    results = run.results[run.results["measure"] == "symmetrized_kl"]
+    fresh = results[results["split"] == "out_of_distribution"]
+    means = fresh.pivot(index="row", columns="reference", values="mean")
+    name = means.loc["mean"].idxmin()
+    n_nearest = (means.loc[[str(row) for row in range(1, 9)]].idxmin(axis=1) == name).sum()
+    assert one_run.nearest(run) == name
+    assert one_run.caption_rows(run).startswith(f"The {name} predictor is nearest on {n_nearest} o")
+    assert f"nearest to the {name} predictor" in one_run.caption_training(run)
+    assert one_run.caption_table(run).startswith(f"Of the exact predictors, {name} is nearest")
+    table = one_run.distances(run)
+    assert table.index.tolist()[0] == ("in distribution", "mean") and len(table) == 6
+    assert table.loc[("out of distribution", "mean"), name][0] == means.loc["mean", name]
+
+
+def test_the_caption_of_one_sequence_names_the_most_similar_predictor():
+    rows = [
+        ("this model", 0, 0, 0.6),
+        ("this model", 0, 1, 0.4),
+        ("generalizing", 0, 0, 0.5),
+        ("generalizing", 0, 1, 0.5),
+        ("memorizing", 0, 0, 0.9),
+        ("memorizing", 0, 1, 0.1),
+    ]
+    along = pd.DataFrame(rows, columns=["predictor", "row", "color", "probability"])
+    caption = one_run.caption_sequence(along)
+    assert "most like the generalizing predictor" in caption and "differ by 0.100 on" in caption
+    swapped = along.replace({"generalizing": "memorizing", "memorizing": "generalizing"})
+    assert "most like the memorizing predictor" in one_run.caption_sequence(swapped)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
+from lexurn.base import wording
 from lexurn.base.seeding import generator
 from lexurn.chapters.analysis.correlation import rank_correlation
 from lexurn.chapters.rules.two_way import two_way_interval
@@ -150,15 +151,38 @@ def test_the_same_generator_gives_the_same_interval_and_the_text_shows_it():
         (0.5499, 0.0139, "0.550 ± 0.014"),
         (12.345, 3.2, "12.35 ± 3.20"),
         (0.000214, 0.0000119, "0.000214 ± 0.000012"),
-        (0.0, 0.0, "0 ± 0"),
-        (3e-17, 2e-17, "0 ± 0"),
-        (0.35, 4e-17, "0.35 ± 0"),
-        (0.35, float("nan"), "0.35 ± ?"),
+        (0.0, 0.0, "0"),
+        (3e-17, 2e-17, "0"),
+        (-3e-17, float("nan"), "0"),
+        (0.35, 4e-17, "0.350 ± 0"),
+        (0.35, float("nan"), "0.350 (one value)"),
+        (-0.00004, 0.2, "0.00 ± 0.20"),
+        (-2e-9, 3.1e-7, "(-0.02 ± 3.10) × 10⁻⁷"),
+        (4.214e-5, 2e-7, "(4.214 ± 0.020) × 10⁻⁵"),
         (float("inf"), float("nan"), "infinite"),
     ],
 )
 def test_numbers_are_written_to_the_second_digit_of_their_error(mean, sem, text):
     assert format_with_error(mean, sem) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.35, "0.350"),
+        (-20806.4, "-20,800"),
+        (12.345, "12.3"),
+        (0.99951, "1.00"),
+        (1000.0, "1,000"),
+        (-0.0, "0"),
+        (-1e-17, "0"),
+        (2.5e-7, "2.50 × 10⁻⁷"),
+        (float("nan"), "undetermined"),
+        (float("-inf"), "infinite"),
+    ],
+)
+def test_numbers_without_an_error_have_three_significant_digits(value, text):
+    assert wording.format_number(value) == text
 
 
 def test_of_few_values_there_is_a_t_interval_that_covers_as_it_says():

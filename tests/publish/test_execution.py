@@ -58,7 +58,8 @@ def root(tmp_path, monkeypatch):
     (copy / "book" / "index.md").write_text("# The book\n")
     monkeypatch.setenv("LEXURN_BUILD", str(copy))
     (copy / "book" / "_toc.yml").write_text(
-        "format: jb-book\nroot: index\nchapters:\n  - file: execution\n  - file: claims\n"
+        "format: jb-book\nroot: index\nchapters:\n"
+        "  - file: parameters\n  - file: execution\n  - file: claims\n"
     )
     for name, body in BODIES.items():
         add_chapter(copy, name, body)

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from lexurn import runs
-from lexurn.base import paths, session
-from lexurn.publish import claims, dependencies, edition, pages
+from lexurn.base import files, paths, session
+from lexurn.publish import claims, dependencies, edition, pages, quiet
 from lexurn.runs import store
-from lexurn.settings import Settings
+from lexurn.settings import Settings, flat_names
 from lexurn.settings.resolver import RunningChapter
 
 ELSEWHERE = "not at this scale"
@@ -203,3 +203,47 @@ def test_the_landing_page_tells_what_was_computed(record):
     )
     record.clear()
     assert pages.headline(ALL).startswith("**In this edition.** None of ")
+
+
+def notebook(*cells):
+    """Return a notebook of (source, tags, outputs)."""
+    return {
+        "cells": [
+            {"cell_type": "code", "source": source, "metadata": {"tags": tags}, "outputs": outputs}
+            for source, tags, outputs in cells
+        ]
+    }
+
+
+def test_a_page_has_one_line_in_place_of_the_injected_cell():
+    injected = (
+        "# Parameters\nn_steps = 60\nseed = 0\ntokenizer = 'a`b'\n",
+        [quiet.INJECTED_TAG],
+        [],
+    )
+    own = ("# Parameters of this chapter.\nn_steps: int = 1000", ["parameters"], [])
+    first, line = quiet.quieten(notebook(own, injected))["cells"]
+    assert first["source"] == own[0] and line["cell_type"] == "markdown"
+    assert line["source"] == (
+        "This page was executed with `n_steps = 60` (default `1000`), "
+        "`tokenizer = 'a'b'` (default `'bpe'`)."
+    )
+    defaults = notebook(own, ("# Parameters\nseed = 0", [quiet.INJECTED_TAG], []))
+    assert len(quiet.quieten(defaults)["cells"]) == 1
+
+
+def test_progress_lines_are_not_on_a_page_and_other_outputs_are():
+    progress = {"output_type": "display_data", "data": {}, "metadata": files.PROGRESS}
+    other = {"output_type": "display_data", "data": {}, "metadata": {"image/png": {"width": 3}}}
+    stream = {"output_type": "stream", "name": "stdout", "text": "so far"}
+    before = notebook(("train()", [], [progress, other, stream]))
+    (cell,) = quiet.quieten(before)["cells"]
+    assert cell["outputs"] == [other, stream] and len(before["cells"][0]["outputs"]) == 3
+
+
+def test_the_page_of_parameters_lists_every_one():
+    lines = pages.parameters_page().splitlines()
+    rows = [line for line in lines if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == list(flat_names())
+    assert all(row.count(" | ") == 5 for row in rows)
+    assert "every run" in next(row for row in rows if row.startswith("| `seed`"))

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from lexurn import cli
 from lexurn.base import paths
-from lexurn.publish import dependencies, site
+from lexurn.publish import dependencies, site, standard
 from lexurn.settings.resolver import ParameterError
 
 AROUND = """import matplotlib.pyplot as plt
@@ -38,6 +38,10 @@ BROKEN = {  # what a chapter does, and the error that names it
     "06_hangs": (
         "import time\ntime.sleep(90)\n",
         "cell 3 of 3, `import time`: took more than 20 s",
+    ),
+    "07_bare": (
+        AROUND.split("# %%\n")[1],
+        "cell 3 of 3, `import pandas as pd`: figure entropies has no caption; state the finding",
     ),
 }
 
@@ -82,7 +86,7 @@ def root(tmp_path, monkeypatch):
     for name, body in BODIES.items():
         (book / f"{name}.py").write_text(HEADER + body)
     contents = ["format: jb-book", "root: index", "options: {numbered: true}", "chapters:"]
-    contents += [f"  - file: {name}" for name in [*BODIES, "execution", "claims"]]
+    contents += [f"  - file: {name}" for name in [*BODIES, "parameters", "execution", "claims"]]
     (book / "_toc.yml").write_text("\n".join(contents) + "\n")
     monkeypatch.setattr(paths, "root", lambda: book.parent)
     monkeypatch.setenv("LEXURN_BUILD", str(book.parent))
@@ -187,7 +191,8 @@ def test_only_a_book_that_is_up_to_date_is_frozen(root):
 
 
 @pytest.mark.book
-def test_chapters_that_fail_are_pages_and_the_others_are_made(root):
+def test_chapters_that_fail_are_pages_and_the_others_are_made(root, monkeypatch):
+    monkeypatch.setattr(standard, "CHAPTERS", ("07_bare",))
     contents = root / "book" / "_toc.yml"
     contents.write_text(contents.read_text() + "".join(f"  - file: {name}\n" for name in BROKEN))
     for name, (body, _) in BROKEN.items():
@@ -229,7 +234,7 @@ def test_what_was_asked_wrongly_is_refused_before_any_work(root):
         ),
         (
             ["--params", str(root / "foreign.yaml")],
-            "good: n_tasks is no parameter of 01_good, which has seed",
+            "good: n_tasks is no parameter of 01_good, which takes seed",
         ),
     ):
         result = run(*arguments)

@@ -2,12 +2,13 @@
 
 import random
 import re
+import sys
 
 import pytest
 import yaml
 
 from lexurn import parameters
-from lexurn.settings import LETTERS, Settings, flat_names
+from lexurn.settings import LETTERS, Settings, flat_names, listing
 from lexurn.settings.registry import CHOICES as SECTIONS
 from lexurn.settings.registry import owners, settings_classes
 from lexurn.settings.resolver import ParameterError, check
@@ -423,6 +424,51 @@ def test_the_injected_cell_wins_and_later_cells_win(cells):
     assert parameters.resolve("train").changed() == {"lex": True, "learning_rate": 1e-4}
     cells(DEFAULTS, DEFAULTS.replace("1000", "70"))
     assert parameters.resolve("train").training.n_steps == 70
+
+
+def test_names_outside_the_parameters_cell_are_taken_and_papermills_terminal_says_so(
+    cells, monkeypatch, tmp_path
+):
+    """Papermill has just warned there about unknown names; in a Jupyter server nobody is warned."""
+    injected = "# Parameters\nlex = True\nmlp = 'relu'\nthetas = [0.2, 0.7]\nn_colors = 2\n"
+    given = {"lex": True, "mlp": "relu", "thetas": [0.2, 0.7], "n_colors": 2}
+    for jupyter, said in ((False, b"accepted: mlp, thetas, n_colors\n"), (True, b"")):
+        cells(DEFAULTS, injected)
+        with (tmp_path / "terminal").open("wb") as terminal, monkeypatch.context() as patch:
+            copy = type("Stream", (), {"_original_stdstream_copy": terminal.fileno()})
+            patch.setattr(sys, "stderr", copy)
+            if jupyter:
+                patch.setenv("JPY_SESSION_NAME", "a.ipynb")
+            assert parameters.resolve("train").changed() == given
+        assert (tmp_path / "terminal").read_bytes() == said
+
+
+def test_further_names_are_read_from_the_parameters_cell():
+    cell = DEFAULTS + "# Also: mlp, tied,\n#   warmup (see the page Parameters)."
+    assert parameters.further_names(cell) == ["mlp", "tied", "warmup"]
+    assert parameters.further_names(DEFAULTS) == []
+    every = parameters.further_names(DEFAULTS + "# Also: every setting of a run (see …).")
+    assert "d_model" in every and "n_pools" not in every
+
+
+def test_the_list_of_parameters_has_every_one_with_what_it_allows(capsys):
+    rows = {row["name"]: row for row in listing.parameters()}
+    assert list(rows) == list(flat_names())
+    assert rows["n_heads"] == {
+        "name": "n_heads",
+        "type": "int",
+        "default": "2",
+        "allowed": "a whole number at least 1",
+        "applies to": "backbone transformer, xlstm",
+        "meaning": "attention heads, each of width d_model / n_heads",
+    }
+    assert rows["seed"]["applies to"] == "every run" != rows["n_pools"]["applies to"]
+    urns = {row["name"] for row in listing.parameters(task="urns")}
+    assert rows.keys() - urns == {
+        name for name, row in rows.items() if row["applies to"] in ("task language", "task text")
+    }
+    with pytest.raises(ParameterError, match="task .*must be one of urns.*did you mean urns"):
+        listing.parameters(task="urn")
 
 
 def test_setting_a_value_back_to_its_default_counts(cells):

@@ -22,8 +22,8 @@ def distances_by_sequence(runs: Sequence[Run]) -> pd.DataFrame:
     """Return one row per run and sequence, with its entropy and the model's distances.
 
     Columns: kind, n_colors, seed, balls (the count of each colour), entropy, quartile, and
-    `to_generalizing` and `to_memorizing`: KL(reference ‖ model) at the last row, in nats. The
-    reference of `to_memorizing` is M for normal models and S for the others.
+    `to_generalizing` and `to_optimum`: KL(reference ‖ model) at the last row, in nats. The optimum
+    is the best that a model of its kind can become: M for normal models and S for the others.
     """
     tables = []
     for run in runs:
@@ -41,7 +41,7 @@ def distances_by_sequence(runs: Sequence[Run]) -> pd.DataFrame:
             "quartile": quartile.astype(str),
         }
         model = run.predictor(tokens)[:, -1]
-        references = {"to_generalizing": "generalizing", "to_memorizing": settings.memorizing}
+        references = {"to_generalizing": "generalizing", "to_optimum": settings.memorizing}
         for column, name in references.items():
             reference = run.references[name](tokens)[:, -1]
             columns[column] = divergences.kl(reference, model).tolist()
@@ -52,17 +52,19 @@ def distances_by_sequence(runs: Sequence[Run]) -> pd.DataFrame:
 def correlations(sequences: pd.DataFrame) -> pd.DataFrame:
     """Return the correlation of entropy with each distance, one row per run and distance.
 
-    Columns: kind, n_colors, seed, to (the distance), pearson, spearman, n (sequences).
+    Columns: kind, n_colors, seed, to (the name of the reference: generalizing, memorizing or
+    symmetrized), pearson, spearman, n (sequences).
     """
     rows = []
     for group, table in sequences.groupby(["kind", "n_colors", "seed"], sort=False):
-        for column in ("to_generalizing", "to_memorizing"):
+        optimum = "memorizing" if group[0] == "normal" else "symmetrized"
+        for column, to in (("to_generalizing", "generalizing"), ("to_optimum", optimum)):
             finite = table[np.isfinite(table[column])]
             pearson, spearman = (
                 finite["entropy"].corr(finite[column], method=name)
                 for name in ("pearson", "spearman")
             )
-            rows.append((*group, column, pearson, spearman, len(finite)))
+            rows.append((*group, to, pearson, spearman, len(finite)))
     columns = ["kind", "n_colors", "seed", "to", "pearson", "spearman", "n"]
     return pd.DataFrame(rows, columns=columns)
 

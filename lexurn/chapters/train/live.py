@@ -7,6 +7,7 @@ import pandas as pd
 from IPython import get_ipython
 from IPython.display import Image, Markdown, display
 
+from lexurn.base import files
 from lexurn.chapters.train import plots
 from lexurn.figures import drawing
 from lexurn.runs.tracking import Clock, ProgressLines, Tracker, duration
@@ -73,6 +74,6 @@ class LiveTraining(Tracker):
     def _show(self, content: Any) -> None:
         content = Markdown(content) if isinstance(content, str) else content
         if self.handle is None:
-            self.handle = display(content, display_id=True)
+            self.handle = display(content, display_id=True, metadata=files.PROGRESS)
         else:
-            self.handle.update(content)
+            self.handle.update(content, metadata=files.PROGRESS)

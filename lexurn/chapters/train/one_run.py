@@ -7,8 +7,8 @@ from math import log
 import pandas as pd
 
 from lexurn.base.shapes import Predictor, Tokens
+from lexurn.base.wording import format_number, format_with_error
 from lexurn.measures import comparison, evaluation, perplexity
-from lexurn.measures.intervals import format_with_error
 from lexurn.runs import fit
 from lexurn.runs.run import Run
 from lexurn.tasks import Task
@@ -74,6 +74,69 @@ def _(task: TextTask, run: Run) -> str:
         "The best predictor of a text is unknown. Perplexity of the whole test text, "
         f"{score.n_tokens:,} tokens: {'; '.join(texts)} (± one standard error over "
         f"{score.n_sequences:,} sequences, for one model)."
+    )
+
+
+def distances(run: Run) -> pd.DataFrame:
+    """Return the distance to each reference as a pair (mean, standard error), per split and row."""
+    is_shown = (run.results["measure"] == run.task.measure) & run.results["row"].isin(
+        ["mean", "last"]
+    )
+    table = run.results[is_shown].sort_values("row", ascending=False, kind="stable")  # mean, last
+    pairs = list(zip(table["mean"], table["sem"], strict=True))
+    return table.assign(value=pairs, split=table["split"].str.replace("_", " ")).pivot_table(
+        index=["split", "row"], columns="reference", values="value", aggfunc="first", sort=False
+    )
+
+
+def nearest(run: Run, *, row: str = "mean") -> str:
+    """Return the name of the reference that the run is nearest to where a model is judged."""
+    means = evaluation.select(
+        run.results, split=run.task.splits[0], measure=run.task.measure, row=row
+    )["mean"]
+    return str(means.idxmin())
+
+
+def caption_training(run: Run) -> str:
+    """Return what the figure of the training shows, as a sentence."""
+    name = nearest(run)
+    distance = evaluation.select(
+        run.results, split=run.task.splits[0], measure=run.task.measure
+    ).loc[name, ["mean", "sem"]]
+    return (
+        f"While the loss falls, the model comes nearest to the {name} predictor: its best weights "
+        f"are {format_with_error(*distance)} nats away."
+    )
+
+
+def caption_table(run: Run) -> str:
+    """Return what the table of distances shows, as a sentence."""
+    return (
+        f"Of the exact predictors, {nearest(run)} is nearest on sequences "
+        f"{run.task.splits[0].replace('_', ' ')} (in nats; the nearest of each row is bold)."
+    )
+
+
+def caption_rows(run: Run) -> str:
+    """Return on how many rows the reference is nearest that is nearest on average, as a text."""
+    name = nearest(run)
+    rows = [str(row) for row in range(1, run.settings.task.context_length + 1)]
+    n_rows = sum(nearest(run, row=row) == name for row in rows)
+    return (
+        f"The {name} predictor is nearest on {n_rows} of {len(rows)} rows "
+        f"{run.task.splits[0].replace('_', ' ')}."
+    )
+
+
+def caption_sequence(along: pd.DataFrame) -> str:
+    """Return whose probabilities the model's are most like on one sequence, as a sentence."""
+    wide = along.pivot_table(index=["row", "color"], columns="predictor", values="probability")
+    model, *references = dict.fromkeys(along["predictor"])
+    gaps = {name: float((wide[model] - wide[name]).abs().mean()) for name in references}
+    name = min(gaps, key=gaps.__getitem__)
+    return (
+        f"On this sequence the model predicts most like the {name} predictor: their probabilities "
+        f"differ by {format_number(gaps[name])} on average."
     )
 
 
