@@ -2,7 +2,7 @@
 
     figure(plots.curves, table, x="step", alt="Loss along training.", n="5 seeds", runs=runs)
 
-`figure` draws, stores the picture (PNG, SVG), the table (CSV) and its description (JSON) under
+`figure` draws, stores the picture (PNG), the table (CSV) and its description (JSON) under
 `_build/figures/<chapter>/<name>`, and shows the picture with a folded card below it. The card says
 what the figure shows, how many observations and which models it is based on, and links to the data.
 The links contain the files themselves, so that a notebook or page keeps them when somebody sends
@@ -46,7 +46,7 @@ class Card:
 
     about: Mapping[str, Any]
     table: str
-    pictures: Sequence[drawing.Picture]
+    pictures: Sequence[bytes]
 
     @property
     def name(self) -> str:
@@ -54,7 +54,7 @@ class Card:
 
     def picture(self, number: int = 0, *, alt: str = "") -> str:
         """Return one of the pictures as an HTML image with an alternative text."""
-        png = self.pictures[number].png
+        png = self.pictures[number]
         width = int.from_bytes(png[16:20], "big") / drawing.DPI  # inches
         style = f"width: {width:.2f}in; max-width: 100%; height: auto"
         alt = html.escape(alt or self.about["alt"])
@@ -67,8 +67,6 @@ class Card:
             "csv": _data_link(self.table.encode(), "text/csv"),
             "json": _data_link(_as_json(self.about).encode(), "application/json"),
         }
-        if self.pictures[0].svg is not None:
-            downloads["svg"] = _data_link(self.pictures[0].svg, "image/svg+xml")
         links = " · ".join(
             f'<a download="{self.name}.{ending}" href="{link}">{ending.upper()}</a>'
             for ending, link in downloads.items()
@@ -92,7 +90,8 @@ class Card:
             "runs": _shorten([key[:6] for key in about["runs"]]),
             "computed": "{date} on {device}, commit {commit}".format_map(about["drawn"]),
             "compute again": f"`{about['command']}`" if about["command"] else "",
-            "draw again": f"`lexurn redraw {self.name}.json`, with {self.name}.csv beside it",
+            "draw again": f"`lexurn redraw {self.name}.json`, with {self.name}.csv beside it, "
+            "writes a PNG and an SVG file",
         }
 
     def _repr_html_(self) -> str:
@@ -169,7 +168,7 @@ def card(
         "alt": alt,
         "n": n,
         "drawing": how.model_dump(mode="json"),
-        "pictures": [files.hash_bytes(picture.png) for picture in pictures],
+        "pictures": [files.hash_bytes(picture) for picture in pictures],
         "parameters": resolved.settings.flat() if resolved else {},
         "command": resolved.command if resolved else "",
         "seeds": sorted({run.settings.training.seed for run in runs}) or own_seeds,

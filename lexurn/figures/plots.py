@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-import seaborn
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
@@ -108,6 +107,8 @@ def heat_map(
     table: pd.DataFrame, axes: Axes, *, down: str, across: str, value: str, low: float, high: float
 ) -> Axes:
     """Draw the column `value` as a heat map over two others, on a logarithmic scale."""
+    import seaborn  # not above: its import of scipy.stats takes a second
+
     wide = table.pivot(index=down, columns=across, values=value)
     options = {"cmap": "cividis", "norm": LogNorm(low, high), "cbar_kws": {"format": "%g"}}
     return seaborn.heatmap(wide.clip(lower=low), ax=axes, **options)
@@ -164,6 +165,8 @@ def relative_distances(
     are over runs with equal n_tables; over at least five seeds, they have a band of two standard
     errors. `log` gives a logarithmic step axis.
     """
+    import seaborn  # not above: its import of scipy.stats takes a second
+
     by = [column for column in ("kind", "n_tables") if column in histories]
     for (kind, *_), rows in histories.groupby(by, sort=False):
         style = line_style(kind)

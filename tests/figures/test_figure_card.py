@@ -47,14 +47,10 @@ def test_what_is_stored_draws_the_same_bytes_in_another_process_and_another_tabl
         title="both",
     )
     paths_by_suffix = {path.suffix: path for path in stored().iterdir()}
-    assert set(paths_by_suffix) == {".png", ".svg", ".csv", ".json"}
+    assert set(paths_by_suffix) == {".png", ".csv", ".json"}
     assert {path.stem for path in paths_by_suffix.values()} == {"entropies"}
-    png, svg = paths_by_suffix[".png"].read_bytes(), paths_by_suffix[".svg"].read_bytes()
-    assert (
-        drawn.pictures[0] == drawing.Picture(png, svg)
-        and svg.startswith(b"<?xml")
-        and b"<dc:date>" not in svg
-    )
+    png = paths_by_suffix[".png"].read_bytes()
+    assert drawn.pictures == [png]
     pd.testing.assert_frame_equal(
         tables.from_csv(paths_by_suffix[".csv"].read_bytes()), TABLE, check_exact=True
     )
@@ -62,9 +58,11 @@ def test_what_is_stored_draws_the_same_bytes_in_another_process_and_another_tabl
     command = [sys.executable, "-m", "lexurn", "redraw", paths_by_suffix[".json"], "--out", again]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(again / "entropies.png"), str(again / "entropies.svg")]
-    assert (again / "entropies.png").read_bytes() == png and (
-        again / "entropies.svg"
-    ).read_bytes() == svg
+    assert (again / "entropies.png").read_bytes() == png
+    svg = (again / "entropies.svg").read_bytes()
+    assert svg.startswith(b"<?xml") and b"<dc:date>" not in svg
+    how, table = drawing.read(paths_by_suffix[".json"])
+    assert drawing.draw(how, table, ending="svg") == [svg]
     paths_by_suffix[".csv"].write_text(paths_by_suffix[".csv"].read_text().replace("0.1", "0.11"))
     assert CliRunner().invoke(cli.main, list(map(str, command[3:]))).exit_code == 0
     assert (again / "entropies.png").read_bytes() != png and (
@@ -136,7 +134,7 @@ def test_panels_come_by_a_column_or_from_values_of_a_keyword():
             return axes
 
         how = drawing.Drawing(plot="x", **options)
-        drawing._draw_page(how, plot, drawing._panels(how, TABLE))
+        drawing.plot_page(how, plot, drawing._panels(how, TABLE))
         return calls, [axes.get_title() for *_, axes in calls]
 
     calls, titles = draw_panels(by="kind", titles="V = {}", keywords={"log": True})

@@ -307,7 +307,7 @@ def test_the_legend_of_predictions_names_each_bar_by_its_own_colour(scene, axes,
         for text, patch in zip(legend.get_texts(), legend.get_patches(), strict=True)
     }
     assert shown == {style.NAMES[name]: to_rgba(style.COLORS[name]) for name in references}
-    balls = [ball.get_offsets()[0] for ball in axes.collections]  # none is cut off
+    (balls,) = (points.get_offsets() for points in axes.collections)  # none is cut off
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     assert len(balls) == row and all(left < x < right and low < y < high for x, y in balls)
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 
 from lexurn.figures.style import (
@@ -135,6 +134,8 @@ def by_setting(
     of at least five runs have bars of two standard errors. The y axis is logarithmic if `log`
     names it.
     """
+    import seaborn  # not above: its import of scipy.stats takes a second
+
     values = list(table[line].unique())
     has_few_runs = table.groupby([x, line])[y].count().min() < 5
     for value, grey in zip(values, GREYS[: len(values)], strict=True):

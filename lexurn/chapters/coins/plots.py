@@ -1,7 +1,6 @@
 """Plots for models of coins: their predictions and their activations."""
 
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 
 from lexurn.figures.plots import curves, heat_map, line_groups
@@ -83,6 +82,8 @@ def against_share(table: pd.DataFrame, axes: Axes, *, x: str = "share", y: str =
 
 def cumulative(table: pd.DataFrame, axes: Axes, *, x: str, line: str = "who") -> Axes:
     """Plot the empirical distribution function of column `x`, one line per value of `line`."""
+    import seaborn  # not above: its import of scipy.stats takes a second
+
     for value, group, color, style in line_groups(table, line, LINE_STYLES):
         seaborn.ecdfplot(group, x=x, ax=axes, color=color, linestyle=style, label=str(value))
     axes.set(xlabel=label(x), ylabel="share at most as large")

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, to_rgb
 
@@ -65,6 +64,8 @@ def simplex(urns: pd.DataFrame, axes: Axes) -> Axes:
 
 def entropies(table: pd.DataFrame, axes: Axes) -> Axes:
     """Plot the cumulative distribution of entropy by kind. `table`: kind, entropy (nats)."""
+    import seaborn  # not above: its import of scipy.stats takes a second
+
     for (kind, rows), style in zip(table.groupby("kind", sort=False), GREYS, strict=False):
         seaborn.ecdfplot(rows, x="entropy", ax=axes, label=kind, **style)
     axes.set(xlabel="entropy (nats)", ylabel="share at most as large")
@@ -95,9 +96,10 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
     )
     sequence = table.drop_duplicates("row").set_index("row")["ball"]
     last = table["row"].max()
-    for position, ball in sequence[sequence.index < row].items():
-        x = -0.45 + (len(wide) - 0.1) * position / max(last, 1)
-        axes.scatter(x, 1.08, color=ball_colors(len(wide))[ball], s=40)
+    drawn = sequence[sequence.index < row]
+    x = -0.45 + (len(wide) - 0.1) * drawn.index / max(last, 1)
+    colors = ball_colors(len(wide))
+    axes.scatter(x, [1.08] * len(drawn), color=[colors[ball] for ball in drawn], s=40)
     axes.set(
         xlabel="colour",
         ylabel="probability of the next ball",
@@ -131,6 +133,8 @@ def discrimination(table: pd.DataFrame, axes: Axes) -> Axes:
 
     `table`: n_colors, n_tasks, mean, sem.
     """
+    import seaborn  # not above: its import of scipy.stats takes a second
+
     pairs = zip(table["mean"], table["sem"], strict=True)
     table = table.assign(text=[f"{mean:.2g}\n±{sem:.1g}" for mean, sem in pairs])
     wide, text = (
@@ -147,6 +151,8 @@ def distances_by_context(table: pd.DataFrame, axes: Axes) -> Axes:
 
     `table`: n_colors, row, mean_to, sem_to.
     """
+    import seaborn  # not above: its import of scipy.stats takes a second
+
     shades = seaborn.color_palette("cividis", table["n_colors"].nunique())
     groups = table.groupby("n_colors")
     for (n_colors, rows), shade, dash in zip(groups, shades, STYLES.values(), strict=False):
