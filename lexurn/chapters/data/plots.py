@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, to_rgb
 
-from lexurn.figures.style import COLORS, GREYS, HATCHES, NAMES, STYLES, ball_colors
+from lexurn.figures.looks import LOOKS, looks
+from lexurn.figures.style import COLORS, GREYS, NAMES, ball_colors, set_hatches
 
 
 def urns(pool: pd.DataFrame, axes: Axes) -> Axes:
@@ -84,9 +85,7 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
     wide[names].plot.bar(
         ax=axes, color=[COLORS[name] for name in names], width=0.75, rot=0, edgecolor="white"
     )
-    for bars, hatch in zip(axes.containers, HATCHES, strict=False):
-        for bar in bars:
-            bar.set_hatch(hatch)
+    set_hatches(axes.containers, names)
     axes.legend(
         list(axes.containers),
         [NAMES.get(name, name) for name in names],
@@ -151,11 +150,9 @@ def distances_by_context(table: pd.DataFrame, axes: Axes) -> Axes:
 
     `table`: n_colors, row, mean_to, sem_to.
     """
-    import seaborn  # not above: its import of scipy.stats takes a second
-
-    shades = seaborn.color_palette("cividis", table["n_colors"].nunique())
-    groups = table.groupby("n_colors")
-    for (n_colors, rows), shade, dash in zip(groups, shades, STYLES.values(), strict=False):
+    given = looks(sorted(table["n_colors"].unique()))
+    for n_colors, rows in table.groupby("n_colors"):
+        shade, dash, *_ = given[n_colors]
         x, mean, band = rows["row"], rows["mean_to"], 2 * rows["sem_to"]
         axes.plot(x, mean, color=shade, linestyle=dash, label=f"V = {n_colors}")
         axes.fill_between(x, mean - band, mean + band, color=shade, alpha=0.15, linewidth=0)
@@ -175,7 +172,8 @@ def bands(table: pd.DataFrame, axes: Axes) -> Axes:
         rows,
         table["high"] - table["low"],
         left=table["low"],
-        color="0.85",
+        color="0.9",
+        edgecolor="0.5",
         height=0.7,
         label="band for ours",
     )
@@ -188,7 +186,7 @@ def bands(table: pd.DataFrame, axes: Axes) -> Axes:
         rows,
         xerr=bars,
         fmt=".",
-        color="#D55E00",
+        color=LOOKS["models"].color,
         ms=7,
         label="ours, ± 2 standard errors",
     )
