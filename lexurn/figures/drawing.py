@@ -7,7 +7,7 @@ card links to, `<name>.json` and `<name>.csv` (see `lexurn.figures.figure_card`)
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,24 @@ def load_plot(name: str) -> Callable[..., Any]:
     except (ImportError, AttributeError, ValueError):
         hint = suggestion(function, vars(plots)) if module.startswith("lexurn") else ""
         raise ParameterError(f"no plot function {name}; {hint}see lexurn.figures.plots") from None
+
+
+def check_panels(name: str, table: Any, by: str, each: Mapping[str, Any]) -> None:
+    """Raise ParameterError if a figure cannot get its panels from this table."""
+    if not isinstance(table, pd.DataFrame):
+        raise ParameterError(
+            f"figure {name}: the table must be a pandas DataFrame, got {type(table).__name__}"
+        )
+    if by and by not in table:
+        raise ParameterError(
+            f"figure {name}: the table has no column {by}; {suggestion(by, table.columns)}"
+            f"it has {', '.join(map(str, table))}"
+        )
+    if (by and each) or len(each) > 1:
+        raise ParameterError(
+            f"figure {name}: panels come from one column (`by`) or from one keyword (`each`), "
+            f"got by={by!r} and each={list(each)}; drop all but one"
+        )
 
 
 def _panels(drawing: Drawing, table: pd.DataFrame) -> list[Panel]:
