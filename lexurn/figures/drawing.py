@@ -15,7 +15,6 @@ from typing import Any
 import matplotlib.style
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
@@ -67,9 +66,8 @@ def draw(drawing: Drawing, table: pd.DataFrame, *, ending: str = "png") -> list[
     pages = [[panel] for panel in panels] if drawing.pages else [panels]
     with matplotlib.style.context(["default", {"svg.hashsalt": "lexurn"}]):
         figures = [plot_page(drawing, plot, page) for page in pages]
-        if ending == "svg":
-            return [_as_svg(figure) for figure in figures]
-        return [as_png(figure, trim=not drawing.pages) for figure in figures]
+        save = _as_svg if ending == "svg" else as_png
+        return [save(figure, trim=not drawing.pages) for figure in figures]
 
 
 def read(path: Path) -> tuple[Drawing, pd.DataFrame]:
@@ -184,17 +182,13 @@ def as_png(figure: Figure, *, trim: bool = True) -> bytes:
     everything, which takes longer.
     """
     figure.set_dpi(DPI)
-    if engine := figure.get_layout_engine():
-        engine.execute(figure)
+    figure.get_layout_engine().execute(figure)
     figure.set_layout_engine("none")
     figure.canvas.draw()
-    buffer = io.BytesIO()
     if _is_cut_off(figure):
         for artist in figure.findobj():
             artist.set_in_layout(True)
-        options = {"bbox_inches": "tight", "metadata": {"Software": None}}
-        figure.savefig(buffer, format="png", dpi=DPI, **options)
-        return buffer.getvalue()
+        return _save(figure, format="png", metadata={"Software": None})
     pixels = np.asarray(figure.canvas.buffer_rgba())
     has_mark = pixels[:, :, 3] > 0
     if trim and has_mark.any():
@@ -204,23 +198,26 @@ def as_png(figure: Figure, *, trim: bool = True) -> bytes:
             max(columns[0] - MARGIN, 0) : columns[-1] + MARGIN + 1,
         ]
     picture = Image.fromarray(pixels).quantize(256, method=Image.Quantize.FASTOCTREE)
+    buffer = io.BytesIO()
     picture.save(buffer, format="png")
     return buffer.getvalue()
 
 
 def _is_cut_off(figure: Figure) -> bool:
     """Return whether the canvas of a drawn figure does not hold all its texts and legends."""
-    texts: list[Artist | None] = [*figure.texts]
+    texts: list[Any] = [*figure.texts]
     for axes in figure.axes:
-        labels = (axes.title, axes.xaxis.label, axes.yaxis.label)
-        texts += [*axes.texts, *labels, axes.get_legend()]
-    boxes = [text.get_tightbbox() for text in texts if text]
-    corners = [point for box in boxes if box and box.width > 0 for point in (box.min, box.max)]
-    return any((point < 0).any() or (point > figure.bbox.max).any() for point in corners)
+        labels = (axes.title, axes.xaxis.label, axes.yaxis.label, axes.get_legend())
+        texts += [text for text in (*axes.texts, *labels) if text]
+    boxes = [box for box in (text.get_tightbbox() for text in texts) if box and box.width > 0]
+    return any((box.min < 0).any() or (box.max > figure.bbox.max).any() for box in boxes)
 
 
-def _as_svg(figure: Figure) -> bytes:
+def _as_svg(figure: Figure, *, trim: bool) -> bytes:
+    return _save(figure, format="svg", metadata={"Date": None, "Creator": None})
+
+
+def _save(figure: Figure, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    metadata = {"Date": None, "Creator": None}
-    figure.savefig(buffer, format="svg", dpi=DPI, bbox_inches="tight", metadata=metadata)
+    figure.savefig(buffer, dpi=DPI, bbox_inches="tight", **options)
     return buffer.getvalue()
