@@ -2,8 +2,6 @@
 
     figure(plots.curves, table, x="step", alt="Loss along training.", n="5 seeds", runs=runs)
 
-The optional `caption=` states what the figure shows to be true; the site numbers it.
-
 `figure` draws, stores the picture (PNG), the table (CSV) and its description (JSON) under
 `_build/figures/<chapter>/<name>`, and shows the picture with a folded card below it. The card says
 what the figure shows, how many observations and which models it is based on, and links to the data.
@@ -33,7 +31,7 @@ from lexurn.runs import provenance, store, tables
 from lexurn.runs.run import Run
 
 HTML = """<div class="lexurn-card" id="figure-{name}">
-<figure style="margin: 0">{picture}{caption}</figure>
+<figure style="margin: 0; overflow-x: auto" tabindex="0">{picture}{caption}</figure>
 <p style="font-size: 85%; margin: 0.2em 0 0">Data: {links}</p>
 <details style="font-size: 85%; margin: 0 0 1em">
 <summary style="cursor: pointer">Figure card</summary>
@@ -66,7 +64,8 @@ class Card:
         """Return one of the pictures as an HTML image with an alternative text."""
         png = self.pictures[number]
         width = int.from_bytes(png[16:20], "big") / drawing.DPI  # inches
-        style = f"width: {width:.2f}in; max-width: 100%; height: auto"
+        least = 0.75 * width  # so labels have 10 pixels, and narrow screens scroll
+        style = f"width: {width:.2f}in; min-width: {least:.2f}in; max-width: 100%; height: auto"
         alt = html.escape(alt or self.about["alt"])
         link = _data_link(png, "image/png")
         return f'<img class="figure" style="{style}" alt="{alt}" src="{link}">'
@@ -102,8 +101,7 @@ class Card:
             "runs": _shorten([key[:6] for key in about["runs"]]),
             "computed": "{date} on {device}, commit {commit}".format_map(about["drawn"]),
             "compute again": f"`{about['command']}`" if about["command"] else "",
-            "draw again": f"`lexurn redraw {self.name}.json`, with {self.name}.csv beside it, "
-            "writes a PNG and an SVG file",
+            "draw again": f"`lexurn redraw {self.name}.json` (beside {self.name}.csv): PNG and SVG",
         }
 
     def bundle(self) -> dict[str, Any]:

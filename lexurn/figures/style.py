@@ -75,7 +75,7 @@ LABELS = {  # of axes, by the column of the table
 
 RELATIVE = ("r", "relative_distance")  # columns that hold relative distances
 
-MAX_COLUMNS = 4  # panels in one row of a figure at most
+MAX_COLUMNS = 2  # panels in one row of a figure at most
 
 
 def label(column: str) -> str:
