@@ -152,7 +152,7 @@ mapped = pd.concat([means, half], ignore_index=True)
 # %% tags=["hide-input"]
 number, height = f"{study.n_seeds} seed(s) a cell", 1.2 + 0.28 * len(chosen)
 panels = {"by": "kind", "size": (4.6, height), "share_y": True, "n": number, "runs": runs}
-alt = "Rescaled relative distance over steps and task diversities, normal and lexical, hatched where undetermined."
+alt = "Rescaled relative distance over steps and task diversities, normal and lexical, light grey where undetermined."
 options = {"value": "to_memorizer", "low": 0.0, "high": 1.0, "ticks": [0.0, 0.5, 1.0], **panels}
 figure(chapter_plots.diversity_map, mapped, name="map", alt=alt, **options)
 
@@ -341,13 +341,15 @@ names |= {"more urns": "KL more urns", "r": "corr.", "r more urns": "corr., more
 names |= {"tv": "TV", "tv_out": "TV OOD"}
 rows = {}
 for who, mine in scores.groupby("who", sort=False):
-    shown = [name for name in names if mine[name].notna().all()]  # the baseline has no α
+    n_fits = mine["fitted"].notna().sum()  # a fit fails where no start leads to a minimum
+    shown = [name for name in names if mine[name].notna().any()]  # the baseline has no α
     told = {names[name]: in_words(mine[name].mean(), mine[name].sem()) for name in shown}
-    rows[who] = {"parameters": str(mine["parameters"].iloc[0]), **told}
+    rows[who] = {"parameters": str(mine["parameters"].iloc[0]), "fits": f"{n_fits} of {len(mine)}", **told}
 pd.DataFrame(rows).T.fillna("").rename_axis(f"n = {study.n_seeds} seed(s)")
 
 # %% tags=["hide-input"]
-bars = scores.melt(["who", "seed"], ["fitted", "later steps", "more urns"], "what", "kl").dropna()
+named = scores.assign(who=[f"{who} ({rows[who]['fits']} fits)" for who in scores["who"]])
+bars = named.melt(["who", "seed"], ["fitted", "later steps", "more urns"], "what", "kl").dropna()
 bars = bars.groupby(["who", "what"], sort=False)["kl"].agg(["mean", "sem"]).reset_index()
 bars = bars.assign(low=bars["mean"] - 2 * bars["sem"], high=bars["mean"] + 2 * bars["sem"])
 bars = bars.rename(columns={"who": "of", "mean": "kl"}).drop(columns="sem")

@@ -207,9 +207,11 @@ def redraw(cards: tuple[Path, ...], out: Path | None) -> None:
     from lexurn.figures import drawing
 
     for card in cards:
-        pictures = drawing.draw(*drawing.read(card))
-        for path in drawing.write(out or card.parent, card.stem, pictures):
-            click.echo(path)
+        how, table = drawing.read(card)
+        for ending in ("png", "svg"):
+            pictures = drawing.draw(how, table, ending=ending)
+            for path in drawing.write(out or card.parent, card.stem, pictures, ending=ending):
+                click.echo(path)
 
 
 def say(text: str, is_last: bool) -> None:

@@ -2,20 +2,22 @@
 
 A `Drawing` names a plot function, its keywords and its panels. Neither a person's matplotlib
 settings nor the date affects the result. `lexurn redraw` draws from the two files that a figure's
-card links to, `<name>.json` and `<name>.csv` (see `lexurn.figures.figure_card`).
+card links to, `<name>.json` and `<name>.csv` (see `lexurn.figures.figure_card`), as PNG and as SVG.
 """
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib.style
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from lexurn.base import files
@@ -25,6 +27,7 @@ from lexurn.runs import tables
 from lexurn.settings.registry import load_object
 
 DPI = 150
+MARGIN = 8  # transparent pixels that remain around the marks of a picture
 
 # The title, table and plot keywords of one panel.
 Panel = tuple[str, pd.DataFrame, dict[str, Any]]
@@ -56,21 +59,15 @@ class Drawing(BaseModel):
     share_y: bool = False
 
 
-@dataclass(frozen=True)
-class Picture:
-    """One picture as the content of a PNG file and, unless it is a page, of an SVG file."""
-
-    png: bytes
-    svg: bytes | None
-
-
-def draw(drawing: Drawing, table: pd.DataFrame) -> list[Picture]:
-    """Return the picture, or one picture per panel if `drawing.pages`."""
+def draw(drawing: Drawing, table: pd.DataFrame, *, ending: str = "png") -> list[bytes]:
+    """Return the content of a PNG or SVG file, or of one file per panel if `drawing.pages`."""
     plot = load_plot(drawing.plot)
     panels = _panels(drawing, table)
     pages = [[panel] for panel in panels] if drawing.pages else [panels]
     with matplotlib.style.context(["default", {"svg.hashsalt": "lexurn"}]):
-        return [_draw_page(drawing, plot, page) for page in pages]
+        figures = [plot_page(drawing, plot, page) for page in pages]
+        save = _as_svg if ending == "svg" else as_png
+        return [save(figure, trim=not drawing.pages) for figure in figures]
 
 
 def read(path: Path) -> tuple[Drawing, pd.DataFrame]:
@@ -89,18 +86,13 @@ def read(path: Path) -> tuple[Drawing, pd.DataFrame]:
         ) from None
 
 
-def write(folder: Path, name: str, pictures: list[Picture]) -> list[Path]:
-    """Write `<name>.png` and `<name>.svg`, or `<name>-0.png` … for the pages of a flipbook.
-
-    Returns the paths of the files.
-    """
+def write(folder: Path, name: str, pictures: list[bytes], *, ending: str = "png") -> list[Path]:
+    """Write `<name>.png`, or `<name>-0.png` … for the pages of a flipbook; return the paths."""
     paths = []
     for number, picture in enumerate(pictures):
         stem = name if len(pictures) == 1 else f"{name}-{number}"
-        for ending, content in (("png", picture.png), ("svg", picture.svg)):
-            if content is not None:
-                paths.append(folder / f"{stem}.{ending}")
-                files.write(paths[-1], content)
+        paths.append(folder / f"{stem}.{ending}")
+        files.write(paths[-1], picture)
     return paths
 
 
@@ -129,6 +121,24 @@ def load_plot(name: str) -> Callable[..., Any]:
         raise ParameterError(f"no plot function {name}; {hint}see lexurn.figures.plots") from None
 
 
+def check_panels(name: str, table: Any, by: str, each: Mapping[str, Any]) -> None:
+    """Raise ParameterError if a figure cannot get its panels from this table."""
+    if not isinstance(table, pd.DataFrame):
+        raise ParameterError(
+            f"figure {name}: the table must be a pandas DataFrame, got {type(table).__name__}"
+        )
+    if by and by not in table:
+        raise ParameterError(
+            f"figure {name}: the table has no column {by}; {suggestion(by, table.columns)}"
+            f"it has {', '.join(map(str, table))}"
+        )
+    if (by and each) or len(each) > 1:
+        raise ParameterError(
+            f"figure {name}: panels come from one column (`by`) or from one keyword (`each`), "
+            f"got by={by!r} and each={list(each)}; drop all but one"
+        )
+
+
 def _panels(drawing: Drawing, table: pd.DataFrame) -> list[Panel]:
     if drawing.by:
         contents = [
@@ -148,7 +158,8 @@ def _panels(drawing: Drawing, table: pd.DataFrame) -> list[Panel]:
     return panels or [("", table, drawing.keywords)]
 
 
-def _draw_page(drawing: Drawing, plot: Callable[..., Axes], panels: list[Panel]) -> Picture:
+def plot_page(drawing: Drawing, plot: Callable[..., Axes], panels: list[Panel]) -> Figure:
+    """Return a matplotlib figure of these panels."""
     width, height = drawing.size
     figure, all_axes = style.panels(len(panels), width=width, height=height, sharey=drawing.share_y)
     for (title, table, keywords), axes in zip(panels, all_axes, strict=True):
@@ -160,11 +171,53 @@ def _draw_page(drawing: Drawing, plot: Callable[..., Axes], panels: list[Panel])
         style.draw_legend(all_axes[-1], title=drawing.legend)
     if drawing.title:
         figure.suptitle(drawing.title)
-    layout = {"dpi": DPI, "bbox_inches": None if drawing.pages else "tight"}
-    png = io.BytesIO()
-    figure.savefig(png, format="png", metadata={"Software": None}, **layout)
-    if drawing.pages:  # a flipbook shows many, and nothing links to their SVG files
-        return Picture(png.getvalue(), None)
-    svg = io.BytesIO()
-    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None}, **layout)
-    return Picture(png.getvalue(), svg.getvalue())
+    return figure
+
+
+def as_png(figure: Figure, *, trim: bool = True) -> bytes:
+    """Return a figure as a PNG file of at most 256 colours, by default without empty margins.
+
+    The layout is computed once and leaves room for tick labels and legends. A text or legend that
+    is larger than its panel can still cross the edge of the canvas: the canvas then grows to hold
+    everything, which takes longer.
+    """
+    figure.set_dpi(DPI)
+    figure.get_layout_engine().execute(figure)
+    figure.set_layout_engine("none")
+    figure.canvas.draw()
+    if _is_cut_off(figure):
+        for artist in figure.findobj():
+            artist.set_in_layout(True)
+        return _save(figure, format="png", metadata={"Software": None})
+    pixels = np.asarray(figure.canvas.buffer_rgba())
+    has_mark = pixels[:, :, 3] > 0
+    if trim and has_mark.any():
+        rows, columns = (np.flatnonzero(has_mark.any(axis)) for axis in (1, 0))
+        pixels = pixels[
+            max(rows[0] - MARGIN, 0) : rows[-1] + MARGIN + 1,
+            max(columns[0] - MARGIN, 0) : columns[-1] + MARGIN + 1,
+        ]
+    picture = Image.fromarray(pixels).quantize(256, method=Image.Quantize.FASTOCTREE)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _is_cut_off(figure: Figure) -> bool:
+    """Return whether the canvas of a drawn figure does not hold all its texts and legends."""
+    texts: list[Any] = [*figure.texts]
+    for axes in figure.axes:
+        labels = (axes.title, axes.xaxis.label, axes.yaxis.label, axes.get_legend())
+        texts += [text for text in (*axes.texts, *labels) if text]
+    boxes = [box for box in (text.get_tightbbox() for text in texts) if box and box.width > 0]
+    return any((box.min < 0).any() or (box.max > figure.bbox.max).any() for box in boxes)
+
+
+def _as_svg(figure: Figure, *, trim: bool) -> bytes:
+    return _save(figure, format="svg", metadata={"Date": None, "Creator": None})
+
+
+def _save(figure: Figure, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=DPI, bbox_inches="tight", **options)
+    return buffer.getvalue()

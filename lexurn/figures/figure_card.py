@@ -2,7 +2,7 @@
 
     figure(plots.curves, table, x="step", alt="Loss along training.", n="5 seeds", runs=runs)
 
-`figure` draws, stores the picture (PNG, SVG), the table (CSV) and its description (JSON) under
+`figure` draws, stores the picture (PNG), the table (CSV) and its description (JSON) under
 `_build/figures/<chapter>/<name>`, and shows the picture with a folded card below it. The card says
 what the figure shows, how many observations and which models it is based on, and links to the data.
 The links contain the files themselves, so that a notebook or page keeps them when somebody sends
@@ -24,17 +24,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from lexurn.base import files, paths, session
-from lexurn.base.errors import ParameterError, suggestion
+from lexurn.base.errors import ParameterError
 from lexurn.base.version import __version__
-from lexurn.figures import drawing
+from lexurn.figures import CARD_TYPE, drawing
 from lexurn.runs import provenance, store, tables
 from lexurn.runs.run import Run
 
-HTML = """<figure class="lexurn-card" id="figure-{name}" style="margin: 0">{picture}
-<details style="font-size: 85%; margin: 0.2em 0 1em">
-<summary style="cursor: pointer">Figure card: {links}</summary>
+HTML = """<div class="lexurn-card" id="figure-{name}">
+<figure style="margin: 0; overflow-x: auto" tabindex="0">{picture}{caption}</figure>
+<p style="font-size: 85%; margin: 0.2em 0 0">Data: {links}</p>
+<details style="font-size: 85%; margin: 0 0 1em">
+<summary style="cursor: pointer">Figure card</summary>
 <table style="margin: 0.4em 0">{rows}</table>
-</details></figure>"""
+</details></div>"""
+
+EXAMPLES = {
+    "alt": "Loss along training.",
+    "n": "12 urns",
+    "caption": "The loss falls to that of G.",
+}
 
 # Maximum number of run keys that a card shows; its JSON has all of them.
 MAX_KEYS = 6
@@ -46,7 +54,7 @@ class Card:
 
     about: Mapping[str, Any]
     table: str
-    pictures: Sequence[drawing.Picture]
+    pictures: Sequence[bytes]
 
     @property
     def name(self) -> str:
@@ -54,9 +62,10 @@ class Card:
 
     def picture(self, number: int = 0, *, alt: str = "") -> str:
         """Return one of the pictures as an HTML image with an alternative text."""
-        png = self.pictures[number].png
+        png = self.pictures[number]
         width = int.from_bytes(png[16:20], "big") / drawing.DPI  # inches
-        style = f"width: {width:.2f}in; max-width: 100%; height: auto"
+        least = 0.75 * width  # so labels have 10 pixels, and narrow screens scroll
+        style = f"width: {width:.2f}in; min-width: {least:.2f}in; max-width: 100%; height: auto"
         alt = html.escape(alt or self.about["alt"])
         link = _data_link(png, "image/png")
         return f'<img class="figure" style="{style}" alt="{alt}" src="{link}">'
@@ -67,8 +76,6 @@ class Card:
             "csv": _data_link(self.table.encode(), "text/csv"),
             "json": _data_link(_as_json(self.about).encode(), "application/json"),
         }
-        if self.pictures[0].svg is not None:
-            downloads["svg"] = _data_link(self.pictures[0].svg, "image/svg+xml")
         links = " · ".join(
             f'<a download="{self.name}.{ending}" href="{link}">{ending.upper()}</a>'
             for ending, link in downloads.items()
@@ -80,7 +87,9 @@ class Card:
             if text
         )
         picture = self.picture() if with_picture else ""
-        return HTML.format(name=self.name, picture=picture, links=links, rows=rows)
+        caption = _code_as_html(self.about["caption"])
+        caption = caption and f"<figcaption>{caption}</figcaption>"
+        return HTML.format(name=self.name, picture=picture, caption=caption, links=links, rows=rows)
 
     def _rows(self) -> dict[str, str]:
         about = self.about
@@ -92,11 +101,15 @@ class Card:
             "runs": _shorten([key[:6] for key in about["runs"]]),
             "computed": "{date} on {device}, commit {commit}".format_map(about["drawn"]),
             "compute again": f"`{about['command']}`" if about["command"] else "",
-            "draw again": f"`lexurn redraw {self.name}.json`, with {self.name}.csv beside it",
+            "draw again": f"`lexurn redraw {self.name}.json` (beside {self.name}.csv): PNG and SVG",
         }
 
-    def _repr_html_(self) -> str:
-        return self.html()
+    def bundle(self) -> dict[str, Any]:
+        """Return the description and the table as an output holds them, by their MIME type."""
+        return {CARD_TYPE: {"about": self.about, "table": self.table}}
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/plain": repr(self), "text/html": self.html(), **self.bundle()}
 
     def __repr__(self) -> str:
         return f"figure {self.name}: {self.about['alt']}"
@@ -117,6 +130,7 @@ def card(
     *,
     alt: str,
     n: str,
+    caption: str = "",
     name: str = "",
     runs: Sequence[Run] = (),
     by: str = "",
@@ -134,6 +148,7 @@ def card(
 
     alt       what the figure shows, for readers who do not see it
     n         how many observations the figure is based on, in words: "12 training urns"
+    caption   the finding that the figure shows, as a sentence; the site numbers it
     name      name of the files, unique in the chapter; by default the plot function's name
     runs      the models that the numbers come from
     by, each, pages, titles, title, legend, size, share_y     the panels: see `drawing.Drawing`
@@ -154,7 +169,8 @@ def card(
         "size": size,
         "share_y": share_y,
     }
-    _check(name, table, alt, n, by, each or {})
+    _check(name, {"alt": alt, "n": n, "caption": caption})
+    drawing.check_panels(name, table, by, each or {})
     options["plot"] = drawing.plot_name(plot)
     try:
         csv = tables.as_csv(table.reset_index(drop=True))
@@ -170,8 +186,9 @@ def card(
         "alt": alt,
         "caption": caption,
         "n": n,
+        "caption": caption,
         "drawing": how.model_dump(mode="json"),
-        "pictures": [files.hash_bytes(picture.png) for picture in pictures],
+        "pictures": [files.hash_bytes(picture) for picture in pictures],
         "parameters": resolved.settings.flat() if resolved else {},
         "command": resolved.command if resolved else "",
         "seeds": sorted({run.settings.training.seed for run in runs}) or own_seeds,
@@ -192,31 +209,18 @@ def card(
     return Card(about, csv, pictures)
 
 
-def _check(name: str, table: Any, alt: Any, n: Any, by: str, each: Mapping[str, Any]) -> None:
+def _check(name: str, texts: Mapping[str, Any]) -> None:
     if not re.fullmatch(r"\w[\w-]*", name):
         raise ParameterError(
             f"a figure's name may contain letters, digits, - and _ only, got {name!r}; "
             'give another one, for example name="scores"'
         )
-    if not isinstance(table, pd.DataFrame):
-        raise ParameterError(
-            f"figure {name}: the table must be a pandas DataFrame, got {type(table).__name__}"
-        )
-    for key, text, example in (("alt", alt, "Loss along training."), ("n", n, "12 training urns")):
-        if not isinstance(text, str) or not text.strip():
+    for key, text in texts.items():
+        if not isinstance(text, str) or not (text.strip() or key == "caption"):
             raise ParameterError(
-                f'figure {name}: {key} must be a text, got {text!r}; for example {key}="{example}"'
+                f"figure {name}: {key} must be a text, got {text!r}; "
+                f'for example {key}="{EXAMPLES[key]}"'
             )
-    if by and by not in table:
-        raise ParameterError(
-            f"figure {name}: the table has no column {by}; {suggestion(by, table.columns)}"
-            f"it has {', '.join(map(str, table))}"
-        )
-    if (by and each) or len(each) > 1:
-        raise ParameterError(
-            f"figure {name}: panels come from one column (`by`) or from one keyword (`each`), "
-            f"got by={by!r} and each={list(each)}; drop all but one"
-        )
 
 
 def _training_provenance(runs: Sequence[Run]) -> list[str]:

@@ -8,15 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-import seaborn
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
+from lexurn.figures.looks import Look, looks
 from lexurn.figures.style import (
-    LINE_COLORS,
-    LINE_MARKERS,
-    LINE_STYLES,
     RELATIVE,
     ball_colors,
     display_name,
@@ -50,8 +47,9 @@ def curves(
     Columns named in `log` get a logarithmic axis. Bands are clipped to the two values of `within`.
     Raises ValueError for more than eight curves.
     """
-    for value, rows, color, dash in line_groups(table, line, LINE_STYLES):
-        axes.plot(rows[x], rows[y], color=color, linestyle=dash, label=str(value))
+    for value, rows, look in line_groups(table, line):
+        color = look.color
+        axes.plot(rows[x], rows[y], color=color, linestyle=look.dash, label=str(value))
         if "sem" in rows and rows["sem"].notna().any():
             low = (rows[y] - 2 * rows["sem"]).clip(*within)
             high = (rows[y] + 2 * rows["sem"]).clip(*within)
@@ -75,7 +73,7 @@ def curves(
 def agreement(table: pd.DataFrame, axes: Axes, *, x: str = "formula", y: str = "model") -> Axes:
     """Draw one column against another as points, with the line on which they agree."""
     ends = [table[[x, y]].min(axis=None), table[[x, y]].max(axis=None)]
-    axes.plot(ends, ends, color="0.6", linestyle="--", linewidth=1)
+    axes.plot(ends, ends, color="0.5", linestyle="--", linewidth=1)
     axes.plot(table[x], table[y], ".", color="0.1", alpha=0.4, ms=5)
     axes.set(xlabel=label(x), ylabel=label(y), aspect="equal")
     return axes
@@ -87,12 +85,13 @@ def estimates(table: pd.DataFrame, axes: Axes, *, x: str) -> Axes:
     `table` has the columns of, what, low, high, and `x`.
     """
     order = list(table["of"].unique())
-    groups = line_groups(table, "what", LINE_MARKERS)
-    for number, (what, rows, color, marker) in enumerate(groups):
+    groups = line_groups(table, "what")
+    for number, (what, rows, look) in enumerate(groups):
         shift = 0.7 * ((number + 0.5) / len(groups) - 0.5)
         y = [order.index(name) + shift for name in rows["of"]]
         bars = [rows[x] - rows["low"], rows["high"] - rows[x]]
-        axes.errorbar(rows[x], y, xerr=bars, fmt=marker, color=color, ms=5, lw=1, label=what)
+        style = {"fmt": look.marker, "color": look.color, "ms": 5, "lw": 1}
+        axes.errorbar(rows[x], y, xerr=bars, label=what, **style)
     axes.set(
         yticks=range(len(order)),
         yticklabels=order,
@@ -108,28 +107,21 @@ def heat_map(
     table: pd.DataFrame, axes: Axes, *, down: str, across: str, value: str, low: float, high: float
 ) -> Axes:
     """Draw the column `value` as a heat map over two others, on a logarithmic scale."""
+    import seaborn  # not above: its import of scipy.stats takes a second
+
     wide = table.pivot(index=down, columns=across, values=value)
     options = {"cmap": "cividis", "norm": LogNorm(low, high), "cbar_kws": {"format": "%g"}}
     return seaborn.heatmap(wide.clip(lower=low), ax=axes, **options)
 
 
-def line_groups(
-    table: pd.DataFrame, column: str, looks: Sequence[Any]
-) -> list[tuple[Any, pd.DataFrame, str, Any]]:
-    """Return each value of a column with its rows, a colour, and one of `looks`, in their order.
+def line_groups(table: pd.DataFrame, column: str) -> list[tuple[Any, pd.DataFrame, Look]]:
+    """Return each value of a column with its rows and its look, in the order of the table.
 
-    `looks` are `LINE_STYLES` or `LINE_MARKERS`. Raises ValueError for more than eight values.
+    Raises ValueError for more values than one figure can distinguish.
     """
     groups = list(table.groupby(column, sort=False))
-    if len(groups) > len(LINE_COLORS):
-        raise ValueError(
-            f"one figure can distinguish at most {len(LINE_COLORS)} values of {column}, "
-            f"got {len(groups)}; draw fewer"
-        )
-    return [
-        (value, rows, color, look)
-        for (value, rows), color, look in zip(groups, LINE_COLORS, looks, strict=False)
-    ]
+    given = looks(value for value, _ in groups)
+    return [(value, rows, given[value]) for value, rows in groups]
 
 
 def distances_along_training(
@@ -146,7 +138,7 @@ def distances_along_training(
     """
     prefix = f"{split}/{measure}/"
     for best_step in metrics.get("best_step", [])[:1]:
-        axes.axvline(best_step, color="0.8", linewidth=4, zorder=0)
+        axes.axvline(best_step, color="0.55", linewidth=2, zorder=0)
     columns = [column.removeprefix(prefix) for column in metrics if column.startswith(prefix)]
     for name in order_names(column for column in columns if "/" not in column):
         style = {"marker": ".", "label": display_name(name), **line_style(name)}
@@ -164,6 +156,8 @@ def relative_distances(
     are over runs with equal n_tables; over at least five seeds, they have a band of two standard
     errors. `log` gives a logarithmic step axis.
     """
+    import seaborn  # not above: its import of scipy.stats takes a second
+
     by = [column for column in ("kind", "n_tables") if column in histories]
     for (kind, *_), rows in histories.groupby(by, sort=False):
         style = line_style(kind)

@@ -1,12 +1,11 @@
 """Colours, dashes, markers, panels and legends that all figures share.
 
-A model kind or reference has the same colour and dash in every figure. A name without an entry in
-the tables below gets a look that depends on the name alone, so that a figure is always redrawn
-with the same bytes.
+Colours, dashes, markers and hatches of all names are in `lexurn.figures.looks`. A name without an
+entry gets a look that depends on the name alone or on its place in the table, so that a figure is
+always redrawn with the same bytes.
 """
 
 from collections.abc import Iterable
-from itertools import product
 from math import ceil
 from typing import Any
 
@@ -16,62 +15,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lexurn.base.files import hash_bytes
+from lexurn.figures.looks import FREE_LOOKS, LOOKS, Look
 
-COLORS = {
-    "normal": "#0072B2",
-    "lexical": "#D55E00",
-    "permuted": "#56B4E9",
-    "generalizing": "#009E73",
-    "memorizing": "#CC79A7",
-    "symmetrized": "#E69F00",
-    "uniform": "#7F7F7F",
-    "oracle": "#000000",
-    "relabelled": "#8C510A",
-}
-STYLES: dict[str, Any] = {
-    "normal": "-",
-    "lexical": (0, (5, 1)),
-    "permuted": (0, (3, 1, 1, 1, 1, 1)),
-    "generalizing": "--",
-    "memorizing": ":",
-    "symmetrized": (0, (6, 1, 1, 1)),
-    "uniform": (0, (1, 3)),
-    "oracle": (0, (8, 2)),
-    "relabelled": (0, (8, 2, 2, 2)),
-}
+COLORS = {name: look.color for name, look in LOOKS.items()}
 # Line styles for curves that belong to neither a model nor a predictor.
 GREYS: list[dict[str, Any]] = [
     {"color": "0.1", "linestyle": "-"},
-    {"color": "0.45", "linestyle": "--"},
-    {"color": "0.65", "linestyle": ":", "linewidth": 2.5},
+    {"color": "0.4", "linestyle": "--"},
+    {"color": "0.55", "linestyle": ":", "linewidth": 2.5},
 ]
-
-LINE_STYLES: tuple[Any, ...] = (
-    "-",
-    (0, (5, 1)),
-    (0, (3, 1, 1, 1)),
-    ":",
-    (0, (1, 3)),
-    "--",
-    "-.",
-    (0, (8, 2, 2, 2)),
-    (0, (8, 3)),
-)
-LINE_COLORS = (
-    "#000000",
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#999999",
-)
-# Markers for groups without a colour of their own; one figure shows at most eight such groups.
-LINE_MARKERS = "os^Dv*PX"
-
-MARKERS = {"normal": "o", "lexical": "s", "permuted": "^"}
-HATCHES = ["", "//", "..", "\\\\"]
 
 # Names of references in legends, in the order in which figures show them.
 NAMES = {
@@ -81,13 +33,6 @@ NAMES = {
     "oracle": "oracle",
     "relabelled": "oracle, names not known",
 }
-
-# Pairs of a colour and a dash that belong to no known name.
-FREE_LOOKS = sorted(
-    set(product(LINE_COLORS, LINE_STYLES))
-    - set(zip(COLORS.values(), STYLES.values(), strict=True)),
-    key=str,
-)
 
 LABELS = {  # of axes, by the column of the table
     "n_tasks": "urns in the pool D",
@@ -130,7 +75,7 @@ LABELS = {  # of axes, by the column of the table
 
 RELATIVE = ("r", "relative_distance")  # columns that hold relative distances
 
-MAX_COLUMNS = 4  # panels in one row of a figure at most
+MAX_COLUMNS = 2  # panels in one row of a figure at most
 
 
 def label(column: str) -> str:
@@ -148,16 +93,28 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def look(name: str) -> Look:
+    """Return the look of a reference or model kind; an unknown name gets one by its hash."""
+    number = int(hash_bytes(name.encode()), 16)
+    colors, dashes = (FREE_LOOKS[number // n % len(FREE_LOOKS)] for n in (1, len(FREE_LOOKS)))
+    return LOOKS.get(name, colors._replace(dash=dashes.dash))
+
+
 def line_style(name: str) -> dict[str, Any]:
     """Return the colour and dash of a reference or model kind, known or not, for `Axes.plot`."""
-    number = int(hash_bytes(name.encode()), 16)
-    color, dash = FREE_LOOKS[number % len(FREE_LOOKS)]
-    return {"color": COLORS.get(name, color), "linestyle": STYLES.get(name, dash)}
+    return {"color": look(name).color, "linestyle": look(name).dash}
+
+
+def set_hatches(areas: Iterable[Any], names: Iterable[str]) -> None:
+    """Give each area, or group of bars, the hatch of its name, with white lines."""
+    for area, name in zip(areas, names, strict=True):
+        for patch in getattr(area, "patches", [area]):
+            patch.set(hatch=look(name).hatch, edgecolor="white", linewidth=0)
 
 
 def ball_colors(n_colors: int) -> list[Any]:
     """Return one colour per ball colour, from dark to light, to differ in greyscale too."""
-    return [colormaps["viridis"](0.95 * color / max(n_colors - 1, 1)) for color in range(n_colors)]
+    return [colormaps["plasma"](0.62 * color / max(n_colors - 1, 1)) for color in range(n_colors)]
 
 
 def order_names(names: Iterable[str]) -> list[str]:

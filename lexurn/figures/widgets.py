@@ -82,6 +82,17 @@ def status_line() -> Callable[[str], None]:
     return lambda text: handle.update(Markdown(text), metadata=files.PROGRESS)
 
 
+class Flipbook(ipywidgets.VBox):
+    """Widgets that are shown together with the card of their figure."""
+
+    def __init__(self, children: Sequence[Any], card: figure_card.Card):
+        super().__init__(children)
+        self.card = card
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return super()._repr_mimebundle_(**options) | self.card.bundle()
+
+
 def flipbook(
     plot: Callable[..., Axes],
     table: pd.DataFrame,
@@ -90,7 +101,7 @@ def flipbook(
     alts: Sequence[str],
     each: Mapping[str, Sequence[Any]],
     **options: Any,
-) -> ipywidgets.VBox:
+) -> Flipbook:
     """Return a figure with its card whose pages a slider or a play button shows one at a time.
 
     `alts` has one alternative text per page; `options` are those of `figure_card.card`. Its `each`
@@ -109,4 +120,4 @@ def flipbook(
     ipywidgets.jslink((player, "value"), (slider, "index"))
     ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
     details = ipywidgets.HTML(card.html(with_picture=False))
-    return ipywidgets.VBox([ipywidgets.HBox([player, slider]), stack, details])
+    return Flipbook([ipywidgets.HBox([player, slider]), stack, details], card)

@@ -1,12 +1,10 @@
 """Read the figure cards of an executed notebook, and find pictures without a card.
 
-A card (see `lexurn.figures.figure_card`) contains its own data, so it can be read from the notebook
-alone: from the outputs of a cell or the state of a widget. A picture belongs to a card if the card
-lists the picture's hash.
+A card (see `lexurn.figures.figure_card`) is one of the forms of the output that shows its figure,
+under a MIME type of its own. A picture belongs to a card if the card lists the picture's hash.
 """
 
 import base64
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,15 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from lexurn.base.files import hash_bytes
+from lexurn.figures import CARD_TYPE
 
 IMAGE = r"<img\b[^>]*>"
 OTHER_PICTURES = (
     r"<(?:svg|canvas|video|object|embed|iframe)\b|!\[[^\]]*\]\("
     r"|\bbackground(?:-image)?:[^;\"]*url\("
 )
-DATA = r'"data:{media_type};base64,([^"]*)"'
+PNG = r'"data:image/png;base64,([^"]*)"'
 WIDGETS = "application/vnd.jupyter.widget-state+json"
-NOT_HTML = ("text/plain", "text/latex", WIDGETS)
+NOT_HTML = ("text/plain", "text/latex", WIDGETS, CARD_TYPE)
 
 
 @dataclass(frozen=True)
@@ -32,17 +31,16 @@ class NotebookCard:
     about: dict[str, Any]
     table: bytes
 
+    @property
+    def caption(self) -> str:
+        """Return the figure's caption, empty if it has none."""
+        return self.about.get("caption", "")
+
 
 def read_cards(notebook: Any) -> list[NotebookCard]:
-    """Return all cards of a notebook in the order of its outputs, those in widgets last."""
-    cards = []
-    nodes = _nodes([output for _, output in _outputs(notebook)])
-    for text in [node for node in nodes if isinstance(node, str)]:
-        abouts = map(json.loads, _decode_data(text, "application/json"))
-        for about, table in zip(abouts, _decode_data(text, "text/csv"), strict=False):
-            if isinstance(about, dict) and {"drawing", "pictures", "name"} <= set(about):
-                cards.append(NotebookCard(about, table))
-    return cards
+    """Return all cards of a notebook in the order of its outputs."""
+    found = [output[CARD_TYPE] for _, output in _outputs(notebook) if CARD_TYPE in output]
+    return [NotebookCard(card["about"], card["table"].encode()) for card in found]
 
 
 def find_lint(notebook: Any) -> Iterator[str]:
@@ -91,10 +89,7 @@ def _shows_picture_beside(known: set[str], node: str | dict[str, Any]) -> bool:
         is_media = node.get("_model_name") in ("ImageModel", "VideoModel")
         return is_media or any(name.startswith("image/") for name in node)
     images = re.findall(IMAGE, node)
-    pngs = [hash_bytes(png) for image in images for png in _decode_data(image, "image/png")]
+    data = [match[1] for image in images for match in re.finditer(PNG, image)]
+    pngs = [hash_bytes(base64.b64decode(png)) for png in data]
     has_other = len(pngs) < len(images) or re.search(OTHER_PICTURES, node)
     return bool(has_other) or not known.issuperset(pngs)
-
-
-def _decode_data(text: str, media_type: str) -> list[bytes]:
-    return [base64.b64decode(data) for data in re.findall(DATA.format(media_type=media_type), text)]

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from lexurn.base import files, paths
 from lexurn.base.errors import SiteError
-from lexurn.publish import pages, quiet, sphinx_extension
+from lexurn.publish import pages, quiet, site_figures, sphinx_extension
 from lexurn.publish.dependencies import Chapter, replace_folder, work_folder
 
 # What stays in `book/`; pages generated from it are staged.
@@ -78,6 +78,7 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
             reason = [*warnings, f"pages missing: {', '.join(missing)}"][0]
             raise SiteError(f"jupyter-book failed: {reason}; its whole output is in {log}")
         _link_sources(rendered / "_sources", stage)
+        _link_sources(rendered / "_sources", paths.build_folder() / "executed")  # these travel
         replace_folder(html, rendered)
         shutil.rmtree(rendered.with_name("html-before"), ignore_errors=True)
         if process.returncode:
@@ -123,11 +124,12 @@ def _page_contents(chapters: Sequence[Chapter], scale: str) -> dict[str, bytes]:
     }
     contents |= {name: text.encode() for name, text in generated.items()}
     for chapter in chapters:
-        contents[f"{chapter.name}.ipynb"] = (
+        notebook = (
             json.dumps(quiet.quieten(json.loads(chapter.executed.read_bytes()))).encode()
             if chapter.record
             else _convert(chapter.source)
         )
+        contents |= site_figures.unpack(chapter.name, notebook)
     return contents
 
 

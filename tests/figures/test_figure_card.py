@@ -19,7 +19,7 @@ from lexurn import cli, parameters, runs
 from lexurn.base import paths, session
 from lexurn.chapters.data import plots as data_plots
 from lexurn.chapters.train import plots as train_plots
-from lexurn.figures import drawing, figure_card, style
+from lexurn.figures import drawing, figure_card, style, widgets
 from lexurn.publish import cards
 from lexurn.runs import tables
 
@@ -47,14 +47,10 @@ def test_what_is_stored_draws_the_same_bytes_in_another_process_and_another_tabl
         title="both",
     )
     paths_by_suffix = {path.suffix: path for path in stored().iterdir()}
-    assert set(paths_by_suffix) == {".png", ".svg", ".csv", ".json"}
+    assert set(paths_by_suffix) == {".png", ".csv", ".json"}
     assert {path.stem for path in paths_by_suffix.values()} == {"entropies"}
-    png, svg = paths_by_suffix[".png"].read_bytes(), paths_by_suffix[".svg"].read_bytes()
-    assert (
-        drawn.pictures[0] == drawing.Picture(png, svg)
-        and svg.startswith(b"<?xml")
-        and b"<dc:date>" not in svg
-    )
+    png = paths_by_suffix[".png"].read_bytes()
+    assert drawn.pictures == [png]
     pd.testing.assert_frame_equal(
         tables.from_csv(paths_by_suffix[".csv"].read_bytes()), TABLE, check_exact=True
     )
@@ -62,9 +58,11 @@ def test_what_is_stored_draws_the_same_bytes_in_another_process_and_another_tabl
     command = [sys.executable, "-m", "lexurn", "redraw", paths_by_suffix[".json"], "--out", again]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(again / "entropies.png"), str(again / "entropies.svg")]
-    assert (again / "entropies.png").read_bytes() == png and (
-        again / "entropies.svg"
-    ).read_bytes() == svg
+    assert (again / "entropies.png").read_bytes() == png
+    svg = (again / "entropies.svg").read_bytes()
+    assert svg.startswith(b"<?xml") and b"<dc:date>" not in svg
+    how, table = drawing.read(paths_by_suffix[".json"])
+    assert drawing.draw(how, table, ending="svg") == [svg]
     paths_by_suffix[".csv"].write_text(paths_by_suffix[".csv"].read_text().replace("0.1", "0.11"))
     assert CliRunner().invoke(cli.main, list(map(str, command[3:]))).exit_code == 0
     assert (again / "entropies.png").read_bytes() != png and (
@@ -107,8 +105,13 @@ def test_a_card_says_what_the_figure_rests_on():
         "lexurn redraw training.json",
     ):
         assert part in text
-    (read,) = cards.read_cards(notebook({"text/html": text}))
-    assert read.about == about and read.table.decode() == (stored() / "training.csv").read_text()
+    (read,) = cards.read_cards(notebook(drawn._repr_mimebundle_()))
+    assert cards.read_cards(notebook({"text/html": text})) == []
+    assert (
+        read.caption == ""
+        and read.about == about
+        and read.table.decode() == (stored() / "training.csv").read_text()
+    )
 
 
 def test_a_card_holds_the_chapters_settings_and_the_command_for_them(monkeypatch):
@@ -136,7 +139,7 @@ def test_panels_come_by_a_column_or_from_values_of_a_keyword():
             return axes
 
         how = drawing.Drawing(plot="x", **options)
-        drawing._draw_page(how, plot, drawing._panels(how, TABLE))
+        drawing.plot_page(how, plot, drawing._panels(how, TABLE))
         return calls, [axes.get_title() for *_, axes in calls]
 
     calls, titles = draw_panels(by="kind", titles="V = {}", keywords={"log": True})
@@ -205,11 +208,13 @@ def test_what_could_not_be_drawn_again_is_refused_and_nothing_is_written(changes
     [
         ([1, 2], "2", "figure f: the table must be a pandas DataFrame, got list"),
         (TABLE, 12, "n must be a text, got 12; for example"),
+        (TABLE, " ", "n must be a text, got ' '; for example"),
     ],
 )
 def test_wrong_types_are_refused_also_where_annotations_are_not_executed(table, n, message):
     with pytest.raises(parameters.ParameterError, match=message):
-        figure_card._check("f", table, "alt", n, "", {})
+        figure_card._check("f", {"alt": "alt", "n": n, "caption": ""})
+        drawing.check_panels("f", table, "", {})
 
 
 def test_files_that_are_no_cards_are_refused_in_a_line(tmp_path):
@@ -251,7 +256,7 @@ def test_pictures_around_a_card_are_found_wherever_they_are():
         "draw it by lexurn.figure(plot_function, table, ...)"
     )
     fine = notebook(
-        {"text/html": html},
+        made._repr_mimebundle_(),
         {"text/html": f'<img alt="" src="{png}">'},
         {"text/plain": "<img src=x>"},
     )
@@ -266,10 +271,11 @@ def test_pictures_around_a_card_are_found_wherever_they_are():
         {"text/html": "<canvas id='c'></canvas>"},
         {"text/markdown": "![alt](file.png)"},
     ):
-        beside = [] if wrong.get("text/html", "").endswith(f'{png}">') else [{"text/html": html}]
+        is_own = wrong.get("text/html", "").endswith(f'{png}">')
+        beside = [] if is_own else [made._repr_mimebundle_()]
         assert list(cards.find_lint(notebook(wrong, *beside))) == [without_card], wrong
     model = {"model_name": "HTMLModel", "state": {"value": f'<img src="{other}">'}}
-    (finding,) = cards.find_lint(notebook({"text/html": html}, widgets={"1": model}))
+    (finding,) = cards.find_lint(notebook(made._repr_mimebundle_(), widgets={"1": model}))
     assert finding.startswith("a widget: shows a picture without a card")
     output = {
         "model_name": "OutputModel",
@@ -279,18 +285,17 @@ def test_pictures_around_a_card_are_found_wherever_they_are():
     image = {"model_name": "ImageModel", "state": {"_model_name": "ImageModel"}}
     assert len(list(cards.find_lint(notebook(widgets={"1": image})))) == 1
     within = {"model_name": "HTMLModel", "state": {"value": html}}
-    assert list(cards.find_lint(notebook(widgets={"1": within}))) == []
+    assert list(cards.find_lint(notebook(made.bundle(), widgets={"1": within}))) == []
+    assert len(list(cards.find_lint(notebook(widgets={"1": within})))) == 1
 
 
 def test_two_figures_of_a_chapter_have_two_names():
     one, same, two = card(), card(TABLE[:3]), card(TABLE[:3], name="two")
-    (finding,) = cards.find_lint(notebook({"text/html": one.html()}, {"text/html": same.html()}))
+    (finding,) = cards.find_lint(notebook(one.bundle(), same.bundle()))
     assert finding == (
         "2 figures have the name entropies; give every figure its own by figure(..., name=...)"
     )
-    assert (
-        list(cards.find_lint(notebook({"text/html": one.html()}, {"text/html": two.html()}))) == []
-    )
+    assert list(cards.find_lint(notebook(one.bundle(), two.bundle()))) == []
 
 
 def test_a_figure_shows_itself_with_its_text(capsys):
@@ -302,3 +307,25 @@ def test_a_figure_shows_itself_with_its_text(capsys):
     text = card(alt='A "quoted" <alt>').html()
     assert 'alt="A &quot;quoted&quot; &lt;alt&gt;"' in text and "<alt>" not in text
     nbformat.validate(notebook({"text/html": text}))
+
+
+def test_a_caption_is_shown_and_read_and_links_stand_outside_the_folded_card():
+    caption = "The entropy of b is above 0.2."
+    drawn = card(caption=caption)
+    (read,) = cards.read_cards(notebook(drawn._repr_mimebundle_()))
+    assert read.caption == caption and f"<figcaption>{caption}</figcaption>" in drawn.html()
+    assert "<figcaption>" not in card().html()
+    summary = re.search(r"<summary.*?</summary>", drawn.html(), re.DOTALL)[0]
+    assert "<a " not in summary and drawn.html().count("<a ") == 2
+    nbformat.validate(notebook(drawn._repr_mimebundle_()))
+
+
+def test_a_flipbook_is_shown_with_its_card():
+    text = {"caption": "a caption", "alts": ["x", "y"], "label": "split"}
+    book = widgets.flipbook(drawn_split, TABLE, each={"split": ["x", "y"]}, n="2", alt="a", **text)
+    (read,) = cards.read_cards(notebook(book._repr_mimebundle_()))
+    assert read.caption == "a caption" and len(read.about["pictures"]) == 2
+
+
+def drawn_split(table, axes, *, split):
+    return data_plots.entropies(table[table["split"] == split], axes)

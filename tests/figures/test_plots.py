@@ -1,15 +1,18 @@
 """Plots show the table that they are given, and differ in more than colour."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_rgb, to_rgba
 
 from lexurn import evaluation, tasks
+from lexurn.base import paths
 from lexurn.chapters.analysis import plots as analysis_plots
 from lexurn.chapters.data import plots as data_plots
 from lexurn.chapters.strategies import plots as strategies_plots
-from lexurn.figures import plots, style
+from lexurn.figures import looks, plots, style
 from lexurn.settings.resolver import check
 
 
@@ -155,23 +158,81 @@ def test_predictions_are_drawn_with_one_line_per_color(axes, scene):
         np.testing.assert_allclose(line.get_ydata(), probability)
 
 
-def test_every_line_has_a_color_and_a_style_of_its_own():
-    assert style.COLORS.keys() == style.STYLES.keys() >= style.NAMES.keys()
-    assert len(set(style.COLORS.values())) == len(style.COLORS)
-    assert len({str(style) for style in style.STYLES.values()}) == len(style.STYLES)
+def contrast(color, background):
+    """The contrast ratio of two colours by WCAG 2, from 1 to 21."""
+
+    def luminance(color):
+        linear = [
+            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)
+        ]
+        return np.dot([0.2126, 0.7152, 0.0722], linear)
+
+    low, high = sorted([luminance(color), luminance(background)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_every_mark_is_seen_on_a_light_and_on_a_dark_page():
+    assert contrast("black", "white") == pytest.approx(21)
+    assert contrast("#E69F00", "white") < 3 and contrast("#1F3B73", "#121212") < 3
+    colors = [look.color for look in (*looks.LOOKS.values(), *looks.FREE_LOOKS)]
+    colors += [grey["color"] for grey in style.GREYS]
+    colors += [ball for n in range(1, 13) for ball in style.ball_colors(n)]
+    assert [color for color in colors if contrast(color, "white") < 3] == []
+    assert [color for color in colors if contrast(looks.dark(color), "#121212") < 3] == []
+
+
+GROUPS = [
+    ["generalizing", "memorizing", "symmetrized", "uniform", "oracle", "relabelled"],
+    ["normal", "lexical", "permuted", "generalizing", "memorizing", "symmetrized"],
+    ["transformer", "rotary", "no positions", "lstm", "mamba", "xlstm", "linear"],
+    ["transformer", "lstm", "mamba", "mamba without convolution", "xlstm", "linear"],
+    ["models", "account", "baseline"],
+    ["pre SwiGLU", "pre GELU", "post SwiGLU", "post GELU"],
+    ["exact", "default", "no BOS", "lexical", "tiny"],
+    ["greedy", "sampled", "best ever, finished only"],
+    ["tails", "heads"],
+    [1, 2, 4, 8, 16, 32, 64, 128],
+    ["lexical", "lexical lstm", "permuted", "mixture over names"],
+]
+
+
+@pytest.mark.parametrize("names", GROUPS)
+def test_names_of_one_figure_differ_in_colour_and_in_dash_and_in_marker(names):
+    given = looks.looks(names)
+    assert list(given) == names
+    for part in ("color", "dash", "marker"):
+        assert len({str(getattr(look, part)) for look in given.values()}) == len(names), part
+
+
+def test_a_name_looks_the_same_whatever_else_a_figure_shows():
+    table = pd.DataFrame(
+        {"model": ["lstm", "new", "linear", "transformer"], "step": 0, "mean": 1.0}
+    )
+    for rows in (table, table[::-1], table[:1]):
+        _, (axes,) = style.panels(1)
+        plots.curves(rows, axes, x="step", line="model")
+        drawn = {line.get_label(): line.get_color() for line in axes.lines}
+        assert drawn["lstm"] == looks.LOOKS["lstm"].color
+
+
+def test_plots_take_all_colours_but_grey_and_maps_from_the_one_dictionary():
+    found = {
+        (path.name, color)
+        for path in [*paths.LIBRARY.rglob("*.py"), *paths.root().glob("book/*.py")]
+        if path.name != "looks.py"
+        for color in re.findall(r"\"(?:#[0-9A-Fa-f]{6}|C[0-9]|tab:\w+)\"", path.read_text())
+    }
+    assert found == set()
 
 
 def test_known_names_keep_their_look_and_unknown_names_get_one_of_their_own():
     unknown = ["chain", "independent", "unigram", "bigram"]
-    looks = [style.line_style(name) for name in unknown]
-    known = {(style.COLORS[name], str(style.STYLES[name])) for name in style.COLORS}
-    pairs = {(look["color"], str(look["linestyle"])) for look in looks}
-    assert len(pairs - known) == len(unknown)
-    for look in looks:
-        assert look["color"] in style.LINE_COLORS and look["linestyle"] in style.LINE_STYLES
+    given = [style.line_style(name) for name in unknown]
+    pairs = {(look["color"], str(look["linestyle"])) for look in given}
+    assert len(pairs) == len(unknown)
     assert style.line_style("generalizing") == {
-        "color": style.COLORS["generalizing"],
-        "linestyle": style.STYLES["generalizing"],
+        "color": looks.LOOKS["generalizing"].color,
+        "linestyle": looks.LOOKS["generalizing"].dash,
     }
     assert style.display_name("memorizing") == "memorizing (M)"
     assert style.display_name("two_chains") == "two chains"
@@ -223,7 +284,7 @@ def test_no_line_is_dropped_and_more_lines_than_looks_are_refused(axes):
         and len({(line.get_color(), str(line.get_linestyle())) for line in axes.lines}) == 8
     )
     more = pd.concat([table, table.assign(who="another")])
-    with pytest.raises(ValueError, match="at most 8 values of who, got 9; draw fewer"):
+    with pytest.raises(ValueError, match="at most 8 values, got 9: 0, .*, another; draw fewer"):
         plots.curves(more, axes, x="step")
 
 
@@ -248,6 +309,8 @@ def test_a_map_has_a_cell_for_each_step_and_diversity_and_its_transitions_on_the
         "4",
         "16",
     ] and axes.get_xscale() == "log"
+    (text,) = axes.get_legend().get_texts()[1:]
+    assert text.get_text() == "undetermined" and axes.patch.get_hatch() is None
     (half,) = axes.lines  # 64 urns have no row
     assert (half.get_xdata()[0], half.get_ydata()[0], half.get_label()) == (90, 1, "half way")
 
@@ -269,7 +332,7 @@ def test_compositions_are_stacked_and_the_account_draws_their_bounds(axes):
 
 
 def test_many_panels_stand_in_rows():
-    for n, rows, columns in ((1, 1, 1), (4, 1, 4), (5, 2, 3), (7, 2, 4)):
+    for n, rows, columns in ((1, 1, 1), (2, 1, 2), (4, 2, 2), (5, 3, 2), (8, 4, 2)):
         figure, axes = style.panels(n, width=2.0, height=1.0)
         assert len(axes) == len(figure.axes) == n and figure.get_size_inches().tolist() == [
             2 * columns,
@@ -289,10 +352,10 @@ def test_a_panel_above_an_empty_place_names_its_axis():
     for each in axes:
         each.set_xlabel("step")
         each.label_outer()
-    assert [each.get_xlabel() for each in axes] == ["", "", "", "step", "step"]
+    assert [each.get_xlabel() for each in axes] == ["", "", "", "", "step"]
     style.label_lowest_panels(axes)
-    assert [each.get_xlabel() for each in axes] == ["", "", "step", "step", "step"]
-    assert axes[2].xaxis.get_tick_params()["labelbottom"]
+    assert [each.get_xlabel() for each in axes] == ["", "", "", "step", "step"]
+    assert axes[3].xaxis.get_tick_params()["labelbottom"]
 
 
 @pytest.mark.parametrize("row", [0, 1, 6])
@@ -307,7 +370,7 @@ def test_the_legend_of_predictions_names_each_bar_by_its_own_colour(scene, axes,
         for text, patch in zip(legend.get_texts(), legend.get_patches(), strict=True)
     }
     assert shown == {style.NAMES[name]: to_rgba(style.COLORS[name]) for name in references}
-    balls = [ball.get_offsets()[0] for ball in axes.collections]  # none is cut off
+    (balls,) = (points.get_offsets() for points in axes.collections)  # none is cut off
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     assert len(balls) == row and all(left < x < right and low < y < high for x, y in balls)
 

@@ -4,26 +4,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 
 from lexurn.figures.style import (
     COLORS,
     GREYS,
-    HATCHES,
-    MARKERS,
     NAMES,
     RELATIVE,
-    STYLES,
     draw_reference_ends,
     label,
     label_outer_if_shared,
     line_style,
+    look,
     set_distance_axis,
+    set_hatches,
     set_log_steps,
 )
 from lexurn.measures.curves import step_label
 
+KINDS = ("normal", "lexical", "permuted")
 SHORT = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}
 
 
@@ -35,7 +34,7 @@ def scores(table: pd.DataFrame, axes: Axes) -> Axes:
     """
     parts = dict(list(table.groupby("what")))
     published = parts.get("published", table[:0])
-    names = (*MARKERS, "memorizing", "symmetrized", "generalizing")
+    names = (*KINDS, "memorizing", "symmetrized", "generalizing")
     order = [name for name in names if name in set(table["who"])]
     for x, who in enumerate(order):
         urns, means = (parts[what][parts[what]["who"] == who] for what in ("urn", "mean over urns"))
@@ -116,7 +115,7 @@ def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
             rows["entropy"],
             rows["r"],
             bars,
-            fmt=MARKERS[kind],
+            fmt=look(kind).marker,
             color=COLORS[kind],
             label=kind,
             ms=5,
@@ -135,13 +134,13 @@ def by_setting(
     of at least five runs have bars of two standard errors. The y axis is logarithmic if `log`
     names it.
     """
+    import seaborn  # not above: its import of scipy.stats takes a second
+
     values = list(table[line].unique())
     has_few_runs = table.groupby([x, line])[y].count().min() < 5
     for value, grey in zip(values, GREYS[: len(values)], strict=True):
         rows = table[table[line] == value].dropna(subset=y)
-        style: dict[str, Any] = (
-            {"color": COLORS[value], "linestyle": STYLES[value]} if value in COLORS else dict(grey)
-        )
+        style: dict[str, Any] = line_style(value) if value in COLORS else dict(grey)
         axes.plot(rows[x], rows[y], ".", color=style["color"], alpha=0.4, ms=5)
         errorbar = None if has_few_runs else ("se", 2)
         style |= {"errorbar": errorbar, "label": str(value), "legend": False}
@@ -168,8 +167,7 @@ def weights_along_training(trajectory: pd.DataFrame, axes: Axes) -> Axes:
         "labels": [NAMES.get(name, name) for name in names],
     }
     areas = axes.stackplot(wide.index, wide[names].T, **style)
-    for area, hatch in zip(areas, HATCHES, strict=False):
-        area.set(hatch=hatch, edgecolor="white", linewidth=0)
+    set_hatches(areas, names)
     limits = wide.index[0], wide.index[-1]
     axes.set(xlabel=step_label(trajectory), ylabel="weight", ylim=(0, 1), xlim=limits)
     return _label_outer(set_log_steps(axes))
@@ -187,7 +185,7 @@ def _points(axes: Axes, x: float, values: pd.Series, who: str, *, label: str | N
     axes.plot(
         jittered,
         values,
-        MARKERS.get(who, "_"),
+        look(who).marker,
         color=COLORS[who],
         alpha=0.5,
         ms=5,
@@ -198,8 +196,8 @@ def _points(axes: Axes, x: float, values: pd.Series, who: str, *, label: str | N
 
 
 def _interval(axes: Axes, x: float, means: pd.DataFrame, who: str) -> None:
-    style = {"fmt": MARKERS.get(who, "_"), "color": COLORS[who], "ms": 8, "capsize": 3}
-    style |= {"mec": "black"} if who in MARKERS else {"mew": 3, "ms": 12}
+    style = {"fmt": look(who).marker, "color": COLORS[who], "ms": 8, "capsize": 3}
+    style |= {"mec": "black"} if who in KINDS else {"mew": 3, "ms": 12}
     for value, low, high in means[["mean", "low", "high"]].values:
         bars = None if pd.isna(low) else [[value - low], [high - value]]
         axes.errorbar(x, value, bars, **style)

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from lexurn.figures.plots import heat_map, line_groups
-from lexurn.figures.style import LINE_MARKERS, NAMES, label
+from lexurn.figures.style import NAMES, label
 
 
 def influence(table: pd.DataFrame, axes: Axes, *, low: float, high: float) -> Axes:
@@ -24,11 +24,11 @@ def seeds_and_means(table: pd.DataFrame, axes: Axes, *, x: str, line: str, mark:
     own colour and marker.
     """
     lines = list(table[line].unique())
-    marks = line_groups(table, mark, LINE_MARKERS)
-    for number, (name, group, color, marker) in enumerate(marks):
+    marks = line_groups(table, mark)
+    for number, (name, group, look) in enumerate(marks):
         offset = 0.15 * (number - (len(marks) - 1) / 2)
         heights = {value: height + offset for height, value in enumerate(lines)}
-        style = {"ls": "", "marker": marker, "color": color}
+        style = {"ls": "", "marker": look.marker, "color": look.color}
         axes.plot(group[x], group[line].map(heights), ms=3, alpha=0.5, zorder=2, **style)
         means = group.groupby(line, sort=False)[x].mean()
         style |= {"ms": 7, "label": NAMES.get(name, name), "zorder": 3}

@@ -1,14 +1,14 @@
 """Plots for models of coins: their predictions and their activations."""
 
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 
+from lexurn.figures.looks import LOOKS
 from lexurn.figures.plots import curves, heat_map, line_groups
-from lexurn.figures.style import LINE_STYLES, label
+from lexurn.figures.style import label
 
-TOKENS = {0: ("o", "#0072B2", "tails"), 1: ("^", "#D55E00", "heads")}
-"""The marker, colour and name of a point by its last flip."""
+TOKENS = {0: "tails", 1: "heads"}
+"""The name of a point by its last flip; its look is in `LOOKS`."""
 
 
 def bounds(table: pd.DataFrame, axes: Axes) -> Axes:
@@ -56,7 +56,8 @@ def plane(table: pd.DataFrame, axes: Axes, *, color: str) -> Axes:
     low = table[color].min()
     high = table[color].max()
     for token, points in table.groupby("token"):
-        marker, _, name = TOKENS[token]
+        name = TOKENS[token]
+        marker = LOOKS[name].marker
         style = {"marker": marker, "s": 18, "cmap": "cividis", "vmin": low, "vmax": high}
         shaded = axes.scatter(points["x"], points["y"], c=points[color], **style)
         axes.scatter([], [], marker=marker, s=18, color="0.4", label=f"after {name}")
@@ -71,7 +72,8 @@ def against_share(table: pd.DataFrame, axes: Axes, *, x: str = "share", y: str =
     `table`: token, x, y, and what: `point`, or `fit` for the two ends of a line.
     """
     for token, group in table.groupby("token"):
-        marker, color, name = TOKENS[token]
+        name = TOKENS[token]
+        color, _, marker, _ = LOOKS[name]
         points = group[group["what"] == "point"]
         ends = group[group["what"] == "fit"]
         style = {"color": color, "alpha": 0.35, "ms": 4, "ls": ""}
@@ -83,7 +85,10 @@ def against_share(table: pd.DataFrame, axes: Axes, *, x: str = "share", y: str =
 
 def cumulative(table: pd.DataFrame, axes: Axes, *, x: str, line: str = "who") -> Axes:
     """Plot the empirical distribution function of column `x`, one line per value of `line`."""
-    for value, group, color, style in line_groups(table, line, LINE_STYLES):
-        seaborn.ecdfplot(group, x=x, ax=axes, color=color, linestyle=style, label=str(value))
+    import seaborn  # not above: its import of scipy.stats takes a second
+
+    for value, group, look in line_groups(table, line):
+        style = {"color": look.color, "linestyle": look.dash, "label": str(value)}
+        seaborn.ecdfplot(group, x=x, ax=axes, **style)
     axes.set(xlabel=label(x), ylabel="share at most as large")
     return axes

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, to_rgb
 
-from lexurn.figures.style import COLORS, GREYS, HATCHES, NAMES, STYLES, ball_colors
+from lexurn.figures.looks import LOOKS, looks
+from lexurn.figures.style import COLORS, GREYS, NAMES, ball_colors, set_hatches
 
 
 def urns(pool: pd.DataFrame, axes: Axes) -> Axes:
@@ -65,6 +65,8 @@ def simplex(urns: pd.DataFrame, axes: Axes) -> Axes:
 
 def entropies(table: pd.DataFrame, axes: Axes) -> Axes:
     """Plot the cumulative distribution of entropy by kind. `table`: kind, entropy (nats)."""
+    import seaborn  # not above: its import of scipy.stats takes a second
+
     for (kind, rows), style in zip(table.groupby("kind", sort=False), GREYS, strict=False):
         seaborn.ecdfplot(rows, x="entropy", ax=axes, label=kind, **style)
     axes.set(xlabel="entropy (nats)", ylabel="share at most as large")
@@ -83,9 +85,7 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
     wide[names].plot.bar(
         ax=axes, color=[COLORS[name] for name in names], width=0.75, rot=0, edgecolor="white"
     )
-    for bars, hatch in zip(axes.containers, HATCHES, strict=False):
-        for bar in bars:
-            bar.set_hatch(hatch)
+    set_hatches(axes.containers, names)
     axes.legend(
         list(axes.containers),
         [NAMES.get(name, name) for name in names],
@@ -95,9 +95,10 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
     )
     sequence = table.drop_duplicates("row").set_index("row")["ball"]
     last = table["row"].max()
-    for position, ball in sequence[sequence.index < row].items():
-        x = -0.45 + (len(wide) - 0.1) * position / max(last, 1)
-        axes.scatter(x, 1.08, color=ball_colors(len(wide))[ball], s=40)
+    drawn = sequence[sequence.index < row]
+    x = -0.45 + (len(wide) - 0.1) * drawn.index / max(last, 1)
+    colors = ball_colors(len(wide))
+    axes.scatter(x, [1.08] * len(drawn), color=[colors[ball] for ball in drawn], s=40)
     axes.set(
         xlabel="colour",
         ylabel="probability of the next ball",
@@ -131,6 +132,8 @@ def discrimination(table: pd.DataFrame, axes: Axes) -> Axes:
 
     `table`: n_colors, n_tasks, mean, sem.
     """
+    import seaborn  # not above: its import of scipy.stats takes a second
+
     pairs = zip(table["mean"], table["sem"], strict=True)
     table = table.assign(text=[f"{mean:.2g}\n±{sem:.1g}" for mean, sem in pairs])
     wide, text = (
@@ -147,9 +150,9 @@ def distances_by_context(table: pd.DataFrame, axes: Axes) -> Axes:
 
     `table`: n_colors, row, mean_to, sem_to.
     """
-    shades = seaborn.color_palette("cividis", table["n_colors"].nunique())
-    groups = table.groupby("n_colors")
-    for (n_colors, rows), shade, dash in zip(groups, shades, STYLES.values(), strict=False):
+    given = looks(sorted(table["n_colors"].unique()))
+    for n_colors, rows in table.groupby("n_colors"):
+        shade, dash, *_ = given[n_colors]
         x, mean, band = rows["row"], rows["mean_to"], 2 * rows["sem_to"]
         axes.plot(x, mean, color=shade, linestyle=dash, label=f"V = {n_colors}")
         axes.fill_between(x, mean - band, mean + band, color=shade, alpha=0.15, linewidth=0)
@@ -169,7 +172,8 @@ def bands(table: pd.DataFrame, axes: Axes) -> Axes:
         rows,
         table["high"] - table["low"],
         left=table["low"],
-        color="0.85",
+        color="0.9",
+        edgecolor="0.5",
         height=0.7,
         label="band for ours",
     )
@@ -182,7 +186,7 @@ def bands(table: pd.DataFrame, axes: Axes) -> Axes:
         rows,
         xerr=bars,
         fmt=".",
-        color="#D55E00",
+        color=LOOKS["models"].color,
         ms=7,
         label="ours, ± 2 standard errors",
     )

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from lexurn.figures.style import COLORS, HATCHES, MARKERS, NAMES, set_distance_axis
+from lexurn.figures.style import COLORS, NAMES, look, set_distance_axis, set_hatches
 
 
 def distances_by_kind(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
@@ -27,8 +27,8 @@ def distances_by_kind(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
             x,
             rows["mean"],
             [low, 2 * rows["sem"]],
-            fmt=MARKERS[kind],
-            color=COLORS[kind],
+            fmt=look(kind).marker,
+            color=look(kind).color,
             label=label,
             ms=5,
         )
@@ -44,9 +44,7 @@ def mixtures(table: pd.DataFrame, axes: Axes) -> Axes:
     bars = wide.plot.barh(
         stacked=True, ax=axes, color=[COLORS[name] for name in wide], legend=False, width=0.7
     )
-    for container, hatch in zip(bars.containers, HATCHES, strict=False):
-        for bar in container:
-            bar.set(hatch=hatch, edgecolor="white")
+    set_hatches(bars.containers, wide)
     axes.invert_yaxis()
     axes.set(xlabel="weight", ylabel="", xlim=(0, 1))
     return axes

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 
 from lexurn.figures.plots import curves
@@ -50,6 +49,8 @@ def layer_similarity(
 
     `table`: layer, other, value, from 0 to 1. The numbers are written into the cells.
     """
+    import seaborn  # not above: its import of scipy.stats takes a second
+
     wide = table.pivot(index="layer", columns="other", values="value")
     options = {"vmin": 0, "vmax": 1, "cmap": "cividis", "square": True, "cbar": False}
     seaborn.heatmap(wide, ax=axes, annot=True, fmt=".2f", **options)

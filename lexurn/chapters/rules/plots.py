@@ -5,12 +5,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from lexurn.figures.looks import LOOKS
+
 RATE_STYLES: dict[str, dict[str, Any]] = {
-    "greedy": {"marker": "o", "color": "#0072B2", "mfc": "#0072B2"},
-    "sampled": {"marker": "s", "color": "#D55E00", "mfc": "#D55E00"},
-    "best ever, finished only": {"marker": "^", "color": "#009E73", "mfc": "#009E73"},
-    "published": {"marker": "D", "color": "black", "mfc": "white"},
-}
+    name: {"marker": LOOKS[name].marker, "color": LOOKS[name].color, "mfc": LOOKS[name].color}
+    for name in ("greedy", "sampled", "best ever, finished only")
+} | {"published": {"marker": "D", "color": "black", "mfc": "white"}}
 """The markers of the rates: measured in three ways, and published."""
 
 LEVEL_STYLES: dict[str, dict[str, Any]] = {

@@ -1,5 +1,6 @@
 """Plots of the map over task diversities and steps, and of mixture weights along training."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,8 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
+from matplotlib.patches import Patch
 
-from lexurn.figures.style import COLORS, HATCHES, NAMES, label, set_log_steps
+from lexurn.figures.style import COLORS, NAMES, label, set_hatches, set_log_steps
 
 TRANSITIONS: dict[str, dict[str, Any]] = {
     "half way": {
@@ -39,7 +41,7 @@ def diversity_map(
     transitions.
 
     `table`: n_tasks, step, what (`cell`, with the column `value`, or one of `TRANSITIONS`). Cells
-    without a value are hatched.
+    without a value are light grey. All panels have one scale; the last has its colour bar.
     """
     cells = table[table["what"] == "cell"]
     wide = cells.pivot(index="n_tasks", columns="step", values=value)
@@ -47,23 +49,28 @@ def diversity_map(
     steps = wide.columns.to_numpy(float)
     middles = np.sqrt(steps[1:] * steps[:-1])
     edges = np.concatenate([[steps[0] ** 2 / middles[0]], middles, [steps[-1] ** 2 / middles[-1]]])
-    axes.set_facecolor("0.92")
-    axes.patch.set(alpha=1, hatch="///", edgecolor="0.75", linewidth=0)
+    axes.patch.set(alpha=1, facecolor="0.9")
     norm = LogNorm(low, high) if log else Normalize(low, high)
     mesh = axes.pcolormesh(
         edges, np.append(rows, len(wide)) - 0.5, wide, cmap="cividis", norm=norm, rasterized=True
     )
-    bar = axes.figure.colorbar(
-        mesh, ax=axes, label=label(value), ticks=list(ticks) or None, format="%g", extend="both"
-    )
-    bar.ax.minorticks_off()
+    cell = axes.get_subplotspec()
+    if cell.colspan.stop == cell.get_gridspec().ncols:
+        options = {"ticks": list(ticks) or None, "format": "%g", "extend": "both"}
+        bar = axes.figure.colorbar(mesh, ax=axes, **options)
+        bar.set_label(textwrap.fill(label(value), 24), fontsize=8)
+        bar.ax.minorticks_off()
     for what, style in TRANSITIONS.items():
         is_drawn = (table["what"] == what) & table["n_tasks"].isin(wide.index)
         points = table[is_drawn].sort_values("n_tasks")
         if len(points):
             heights = wide.index.get_indexer(points["n_tasks"])
             axes.plot(points["step"], heights, label=what, zorder=3, **style)
-            axes.legend(loc="lower left", fontsize=8, framealpha=0.9)
+    handles, _ = axes.get_legend_handles_labels()
+    if wide.isna().any(axis=None):
+        handles.append(Patch(facecolor="0.9", edgecolor="0.5", label="undetermined"))
+    if handles:
+        axes.legend(handles=handles, loc="lower left", fontsize=8, framealpha=0.9)
     axes.set(
         yticks=rows,
         yticklabels=[f"{n_tasks:g}" for n_tasks in wide.index],
@@ -89,8 +96,7 @@ def compositions(table: pd.DataFrame, axes: Axes) -> Axes:
         "colors": [COLORS[name] for name in models],
         "labels": [NAMES.get(name, name) for name in models],
     }
-    for area, hatch in zip(axes.stackplot(models.index, models.T, **style), HATCHES, strict=False):
-        area.set(hatch=hatch, edgecolor="white", linewidth=0)
+    set_hatches(axes.stackplot(models.index, models.T, **style), models)
     bounds = wide["account"].T.cumsum().T
     names = [NAMES.get(name, name) for name in bounds]
     for number, column in enumerate(list(bounds)[:-1]):

@@ -63,7 +63,7 @@ class LiveTraining(Tracker):
                 legend="distance to",
             )
             (picture,) = drawing.draw(how, pd.DataFrame(self.rows))
-            self._show(Image(picture.png, width=9 * 96))
+            self._show(Image(picture, width=9 * 96))
             self.last_drawn = time.monotonic()
 
     def finish(self) -> None:

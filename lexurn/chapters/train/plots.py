@@ -20,7 +20,7 @@ def losses(metrics: pd.DataFrame, axes: Axes) -> Axes:
     """
     steps = metrics["step"]
     if "train_loss" in metrics:
-        axes.plot(steps, metrics["train_loss"], color="0.6", marker=".", label="training")
+        axes.plot(steps, metrics["train_loss"], color="0.55", marker=".", label="training")
     axes.plot(steps, metrics["validation_loss"], color="0.1", marker=".", label="validation")
     axes.set(xlabel="step", ylabel="loss (nats a token)")
     axes.legend(frameon=False)

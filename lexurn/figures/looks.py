@@ -1,0 +1,106 @@
+"""The look of everything that figures show: one colour, dash, marker and hatch per entity.
+
+A predictor, a kind of model, an architecture or a positional encoding looks the same in the whole
+book. Every colour has a contrast of at least 3:1 on a white page, and `dark` maps it to a colour
+with this contrast on a dark page.
+"""
+
+from collections.abc import Iterable
+from colorsys import hls_to_rgb, rgb_to_hls
+from typing import Any, NamedTuple
+
+from matplotlib.colors import to_hex, to_rgb
+
+
+class Look(NamedTuple):
+    """How one entity is drawn as a line, as a point, and as an area."""
+
+    color: str
+    dash: Any
+    marker: str
+    hatch: str = ""
+
+
+LOOKS = {
+    # predictors
+    "generalizing": Look("#00805A", "--", "D"),
+    "memorizing": Look("#C2478F", ":", "v", "//"),
+    "symmetrized": Look("#A36A00", (0, (6, 1, 1, 1)), "P", ".."),
+    "uniform": Look("#767676", (0, (1, 3)), "X", "\\\\"),
+    "oracle": Look("#000000", (0, (8, 2)), "*"),
+    "relabelled": Look("#6B4423", (0, (8, 2, 2, 2)), "d"),
+    # kinds of models
+    "normal": Look("#0072B2", "-", "o"),
+    "lexical": Look("#D55E00", (0, (5, 1)), "s"),
+    "permuted": Look("#7B3FA0", (0, (3, 1, 1, 1, 1, 1)), "^"),
+    # architectures and positional encodings
+    "transformer": Look("#1F3B73", "-", "o"),
+    "rotary": Look("#2788B5", (0, (5, 1)), "s"),
+    "no positions": Look("#66809C", (0, (3, 1, 1, 1)), "^"),
+    "lstm": Look("#C0352B", ":", "D"),
+    "mamba": Look("#4F7A1F", "--", "v"),
+    "mamba without convolution": Look("#7D8F3C", (0, (1, 2)), "<"),
+    "xlstm": Look("#6B4EE6", "-.", "P"),
+    "linear": Look("#8A6A4F", (0, (8, 2, 2, 2)), "X"),
+    # rows, levels and settings that several figures show
+    "exact": Look("#000000", (0, (8, 2)), "*"),
+    "models": Look("#0072B2", "-", "o"),
+    "account": Look("#000000", (0, (5, 1)), "s"),
+    "baseline": Look("#767676", ":", "^"),
+    "default": Look("#0072B2", "-", "o"),
+    "no BOS": Look("#00805A", (0, (3, 1, 1, 1)), "v"),
+    "tiny": Look("#7B3FA0", ":", "D"),
+    "pre SwiGLU": Look("#0072B2", "-", "o"),
+    "pre GELU": Look("#7B3FA0", (0, (3, 1, 1, 1)), "s"),
+    "post SwiGLU": Look("#D55E00", (0, (5, 1)), "^"),
+    "post GELU": Look("#00805A", ":", "D"),
+    "greedy": Look("#0072B2", "-", "o"),
+    "sampled": Look("#D55E00", (0, (5, 1)), "s"),
+    "best ever, finished only": Look("#00805A", "--", "^"),
+    "tails": Look("#0072B2", "-", "o"),
+    "heads": Look("#D55E00", (0, (5, 1)), "^"),
+}
+
+# Looks of names without an entry in `LOOKS`, such as seeds, in the order of their appearance.
+FREE_LOOKS = (
+    Look("#000000", "-", "o"),
+    Look("#0072B2", (0, (5, 1)), "s"),
+    Look("#D55E00", (0, (3, 1, 1, 1)), "^"),
+    Look("#00805A", ":", "D"),
+    Look("#C2478F", (0, (1, 3)), "v"),
+    Look("#A36A00", "--", "*"),
+    Look("#2788B5", "-.", "P"),
+    Look("#767676", (0, (8, 2, 2, 2)), "X"),
+)
+
+
+def looks(names: Iterable[Any]) -> dict[Any, Look]:
+    """Return the look of each name in one figure.
+
+    Names without an entry in `LOOKS` get free looks, in their order, but none with a colour that
+    another name of the figure has, and the same dash or marker only if all others are given away.
+    Raises ValueError if no look is left.
+    """
+    names = list(dict.fromkeys(names))
+    known = {name: LOOKS[name] for name in names if name in LOOKS}
+    taken = {part for look in known.values() for part in look[:3]}
+    free = [look for look in FREE_LOOKS if look.color not in taken]
+    free.sort(key=lambda look: len(taken.intersection(look)))
+    unknown = [name for name in names if name not in known]
+    if len(unknown) > len(free):
+        raise ValueError(
+            f"one figure can distinguish at most {len(FREE_LOOKS)} values, got {len(names)}: "
+            f"{', '.join(map(str, names))}; draw fewer"
+        )
+    given = known | dict(zip(unknown, free, strict=False))
+    return {name: given[name] for name in names}
+
+
+def dark(color: Any) -> str:
+    """Return the colour of the same hue that stands for a colour on a dark page.
+
+    Greys are inverted; other colours become as light as they were dark, and never dark.
+    """
+    hue, lightness, saturation = rgb_to_hls(*to_rgb(color))
+    lightness = 1 - lightness if saturation < 0.1 else max(1 - lightness, 0.65)
+    return to_hex(hls_to_rgb(hue, lightness, 0.8 * saturation))
