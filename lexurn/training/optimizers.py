@@ -73,10 +73,11 @@ def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[Optim
     muon_matrices = [p for p in decayed if p.ndim == 2 and p in muon_candidates]
     other_decayed = [p for p in decayed if p.ndim != 2 or p not in muon_candidates]
     groups = [
-        {"params": other_decayed, "weight_decay": settings.weight_decay},
-        {"params": not_decayed, "weight_decay": 0.0},
+        {"params": params, "weight_decay": weight_decay, "lr": settings.learning_rate}
+        for params, weight_decay in ((other_decayed, settings.weight_decay), (not_decayed, 0.0))
+        if params
     ]
-    optimizer = FusedAdamW([group for group in groups if group["params"]])
+    optimizer = FusedAdamW(groups)
     if not muon_matrices:
         return [optimizer]
     muon = torch.optim.Muon(
