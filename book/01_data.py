@@ -20,20 +20,24 @@
 # learned? The data are as simple as data can be. An **urn** $\theta$ holds balls of $V$ colours in proportions
 # $\theta_1, \dots, \theta_V$; a **sequence** is balls drawn from one urn with replacement. Urns themselves are drawn
 # from a Dirichlet distribution with concentration $\alpha$. A *pool* of $D$ urns is drawn once, and every training
-# sequence comes from one of them. At evaluation there are three kinds of sequences: new ones from the pool
-# (*in distribution*), ones from fresh urns (*out of distribution*), and constant ones (*low entropy*).
+# sequence comes from one of them. At evaluation there are three kinds of sequences: new ones from the {term}`pool`
+# ({term}`in distribution`), ones from fresh urns ({term}`out of distribution`), and constant ones
+# ({term}`low entropy`).
 #
-# Because the generator is known, so are the best predictions, under each idea of where the urn comes from:
+# Because the generator is known, so are the best predictions, under each idea of where the urn comes from. G and M are
+# the two strategies of {cite:t}`wurgaft2025strategies`; S is M for a model that knows no names
+# {cite}`huang2023lexinvariant`.
 #
-# - **G, generalizing**: from anywhere. After $t$ balls, $n_v$ of colour $v$, it predicts
+# - **G**, the {term}`generalizing predictor`: from anywhere. After $t$ balls, $n_v$ of colour $v$, it predicts
 #   $(n_v + \alpha) / (t + V\alpha)$.
-# - **M, memorizing**: from the pool. It recognizes which of the pool's urns it sees.
-# - **S, symmetrized**: from the pool, with the colours renamed. It recognizes the urn up to the names of its colours.
+# - **M**, the {term}`memorizing predictor`: from the pool. It recognizes which of the pool's urns it sees.
+# - **S**, the {term}`symmetrized predictor`: from the pool, with the colours renamed. It recognizes the urn up to the
+#   names of its colours.
 #
-# *Row* $t$ of a prediction has seen $t$ balls. The *distance* of two predictors is their symmetrized KL divergence,
-# $d(p, q) = \frac{1}{2} \mathrm{KL}(p \| q) + \frac{1}{2} \mathrm{KL}(q \| p)$ in nats, averaged over rows $1 \dots C$
-# (row 0 has seen nothing) and over sequences. This chapter draws the three, and finds out where they differ enough for
-# an experiment to tell them apart.
+# *Row* $t$ of a prediction has seen $t$ balls. The {term}`distance` of two predictors is their symmetrized KL
+# divergence, $d(p, q) = \frac{1}{2} \mathrm{KL}(p \| q) + \frac{1}{2} \mathrm{KL}(q \| p)$ in nats, averaged over rows
+# $1 \dots C$ (row 0 has seen nothing) and over sequences. This chapter draws the three, and finds out where they differ
+# enough for an experiment to tell them apart.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first

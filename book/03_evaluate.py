@@ -19,11 +19,12 @@
 # [Training](02_train) makes one model and asks which exact predictor is nearest. This chapter makes three, equal in
 # everything but one thing, and looks at them from every side:
 #
-# - **normal**: learned embeddings. The best that it can become is **M**.
-# - **lexical**: a random embedding table for every sequence. No weight can know a colour's name; its optimum is **S**.
-# - **permuted**: learned embeddings, but the colours of every *training* sequence are renamed at random. Its optimum is
-#   S as well, and it has to *learn* that names mean nothing where the lexical model cannot do otherwise. It tells the
-#   effect of the data from that of the architecture.
+# - {term}`normal <normal model>`: learned embeddings. The best that it can become is **M**.
+# - {term}`lexical <lexical model>`: a random embedding table for every sequence {cite}`huang2023lexinvariant`. No
+#   weight can know a colour's name; its optimum is **S**.
+# - {term}`permuted <permuted model>`: learned embeddings, but the colours of every *training* sequence are renamed at
+#   random. Its optimum is S as well, and it has to *learn* that names mean nothing where the lexical model cannot do
+#   otherwise. It tells the effect of the data from that of the architecture.
 #
 # The exact predictors, from [the data](01_data): **G** (generalizing) expects any urn and counts; **M** (memorizing)
 # expects an urn of the training pool; **S** (symmetrized) expects an urn of the pool with its colours renamed. *Row*

@@ -18,18 +18,20 @@
 #
 # The experiment that this book began with trained a normal and a lexical model on one urn, showed both fresh urns, and
 # found the lexical model far nearer to what was observed: [0.14 against 0.54](https://github.com/alexkstern/Lexurn). So
-# lexical invariance makes models generalize, it concluded. But [the data](01_data) alone show that **S**, which has
-# memorized the urn and only does not trust the names of its colours, scores about the same by that protocol. A lexical
-# model cannot know the names anyway; the question is what it makes of that: does it end at S, or at **G**, which
-# expects any urn and counts?
+# {term}`lexical invariance <lexical model>` {cite}`huang2023lexinvariant` makes models generalize, it concluded. But
+# [the data](01_data) alone show that **S**, which has memorized the urn and only does not trust the names of its
+# colours, scores about the same by that protocol. A lexical model cannot know the names anyway; the question is what it
+# makes of that: does it end at S, or at **G**, which expects any urn and counts?
 #
 # One training urn cannot decide that, nor can the last row of a sequence, nor a model that is still on its way. So here
 # are many urns, three kinds of models for each, all rows, and trainings ten times as long:
 #
-# - **normal**: learned embeddings; its optimum on its training data is **M**, the urn by heart, names and all.
-# - **lexical**: a random embedding table for every sequence; its optimum is S.
-# - **permuted**: learned embeddings, and the colours of every training sequence renamed at random; its optimum is S
-#   too. What lexical and permuted models have in common comes from the data; what differs, from the architecture.
+# - {term}`normal <normal model>`: learned embeddings; its optimum on its training data is **M**, the urn by heart,
+#   names and all.
+# - {term}`lexical <lexical model>`: a random embedding table for every sequence; its optimum is S.
+# - {term}`permuted <permuted model>`: learned embeddings, and the colours of every training sequence renamed at random;
+#   its optimum is S too. What lexical and permuted models have in common comes from the data; what differs, from the
+#   architecture.
 #
 # What could come out? If training went to its optimum, lexical models would end at S: they would memorize up to the
 # names. If they end at G, or stay there for long, something keeps them from memorizing, and that would be

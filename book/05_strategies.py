@@ -17,13 +17,14 @@
 # # Strategies: when does memorizing beat generalizing?
 #
 # A model that is trained on sequences from $D$ urns can do two things. It can *memorize*: know the $D$ urns by heart
-# and find out which of them it sees (**M**). Or it can *generalize*: expect any urn and count (**G**). M loses less on
-# the training urns, but there is more of it to be learned, the more urns there are. So with few urns models soon end at
-# M, and with many they stay at G for long. Between the two lies a boundary, and a model that crosses it becomes *worse*
-# on fresh urns while its training loss goes on falling: generalizing was transient.
+# and find out which of them it sees ({term}`M <memorizing predictor>`). Or it can *generalize*: expect any urn and
+# count ({term}`G <generalizing predictor>`). M loses less on the training urns, but there is more of it to be learned,
+# the more urns there are. So with few urns models soon end at M, and with many they stay at G for long. Between the two
+# lies a boundary, and a model that crosses it becomes *worse* on fresh urns while its training loss goes on falling:
+# generalizing was transient.
 #
-# [Wurgaft et al. 2025](https://arxiv.org/abs/2506.17859) say where the boundary lies. A model after $N$ steps predicts,
-# so their account goes, like a mixture of the strategies $i$, weighted by
+# {cite:t}`wurgaft2025strategies` say where the boundary lies. A model after $N$ steps predicts, so their account goes,
+# like a mixture of the strategies $i$, weighted by
 #
 # $$ w_i \propto \exp\left(-\ln 2 \cdot K_i^\beta - \gamma N^{1-\alpha} L_i\right), $$
 #
@@ -32,8 +33,9 @@
 # $N$. M turns up where its advantage in loss, multiplied by enough steps, has paid for its complexity.
 #
 # Published are maps of one seed, without intervals. Here are several seeds, parameters with intervals, a baseline that
-# knows nothing of losses or complexities, and the same for **lexical** models, which cannot know the names of colours:
-# what they could memorize is **S**, the urns up to renaming. Does the account tell where *their* boundary lies?
+# knows nothing of losses or complexities, and the same for {term}`lexical models <lexical model>`, which cannot know
+# the names of colours: what they could memorize is {term}`S <symmetrized predictor>`, the urns up to renaming. Does the
+# account tell where *their* boundary lies?
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first

@@ -21,12 +21,13 @@
 #
 # $$ p(\text{heads}) = \frac{H + 1}{N + 2}, $$
 #
-# which depends on two counts alone: not on the order of the flips, nor, but for an exchange, on which side is called
-# heads. How does a transformer come to say that? Does it count, and where are the counts? The idea, and the questions,
-# are those of [balls-and-urns](https://github.com/afiq-aswadi/balls-and-urns) (commit 1520350). There a batch of
-# sequences shared one coin, the loss was compared with $\mathbb{E}[H(\theta)] = 1/2$, which nobody attains, models with
-# a BOS were evaluated without it, and invariance was looked for in the first thousand sequences of an ordered list.
-# Here every sequence has a coin of its own, and every comparison is with what can be attained, on the same flips.
+# {term}`Laplace's rule`, which {cite:t}`bondaschi2025laplace` find in Mamba, and which depends on two counts alone: not
+# on the order of the flips, nor, but for an exchange, on which side is called heads. How does a transformer come to say
+# that? Does it count, and where are the counts? The idea, and the questions, are those of
+# [balls-and-urns](https://github.com/afiq-aswadi/balls-and-urns) (commit 1520350). There a batch of sequences shared
+# one coin, the loss was compared with $\mathbb{E}[H(\theta)] = 1/2$, which nobody attains, models with a BOS were
+# evaluated without it, and invariance was looked for in the first thousand sequences of an ordered list. Here every
+# sequence has a coin of its own, and every comparison is with what can be attained, on the same flips.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first

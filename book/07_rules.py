@@ -20,12 +20,13 @@
 # A model that is trained on words of the language sees both rules kept, always together. Now give it the beginning
 # `ba`, which breaks rule 2 for good: no word of the language begins like that, and the training loss says nothing about
 # how to go on. Does the model go on so that rule 1 still holds?
-# [Mészáros et al. 2024](https://arxiv.org/abs/2409.13728) call this *rule extrapolation*, and find that architectures
-# differ in it, transformers being good where the language is context-free.
+# {cite:t}`meszaros2024rules` call this {term}`rule extrapolation`, and find that architectures differ in it,
+# transformers being good where the language is context-free.
 #
 # Here the ground is exact. Of each language we know the law by which words are drawn, so every model is measured
-# against the **oracle**, the best that can be predicted; how often rule 1 is kept by *chance* is computed, not sampled;
-# and so is what one gets for saying nothing at all. Three things differ from how such results are often reported:
+# against the {term}`oracle`, the best that can be predicted; how often rule 1 is kept by *chance* is computed, not
+# sampled; and so is what one gets for saying nothing at all. Three things differ from how such results are often
+# reported:
 #
 # - Rates are of *all* prompts. A completion that never ends has kept no rule. Published rates are of finished
 #   completions only, which may be few.
@@ -33,8 +34,9 @@
 #   it stands the published protocol, the best over training, which is an upper bound found by looking.
 # - Every model is trained with several seeds, and every seed is shown.
 #
-# And a question that only exact ground allows: a *lexical* model has no letters to call by name. If a and b change
-# places from word to word, it must find out which symbol plays a. How near does it come to the best that can be done?
+# And a question that only exact ground allows: a {term}`lexical model` has no letters to call by name. If a and b
+# change places from word to word, it must find out which symbol plays a. How near does it come to the best that can be
+# done?
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first

@@ -22,11 +22,11 @@
 # data of which the best prediction is known, row by row: urns, coins, and words of $a^nb^n$. What a model loses beyond
 # that is its own.
 #
-# And they meet *lexical invariance*. A **normal** model has learned embeddings. To a **lexical** model every token is a
-# basis vector of its $d$ dimensions, drawn anew for every sequence: it cannot know a token by name, and to predict a
-# token it has to give back the vector by which that token came. Attention can hand on what it looks at. Can a state of
-# fixed size? (Its predictions are means over eight draws.) A **permuted** model has learned embeddings, but is trained
-# on sequences whose tokens change names.
+# And they meet *lexical invariance*. A {term}`normal model` has learned embeddings. To a {term}`lexical model` every
+# token is a basis vector of its $d$ dimensions, drawn anew for every sequence: it cannot know a token by name, and to
+# predict a token it has to give back the vector by which that token came. Attention can hand on what it looks at. Can a
+# state of fixed size? (Its predictions are means over eight draws.) A {term}`permuted model` has learned embeddings,
+# but is trained on sequences whose tokens change names.
 #
 # The backbones have about equally many weights. But steps differ in what they take, so there is a comparison at equal
 # *time* as well. Everything is said of 750 steps of thirty-two sequences, at the scale of this book; what more
@@ -91,33 +91,33 @@ number = f"{study.n_seeds} seed(s) a line"
 # $p_{ts} \propto \exp(q_t \cdot k_s)$, and then an MLP works on each row alone. Queries, keys and values are linear in
 # $x$. What is taken from a row depends on what stands there and on what is asked. Nothing is forgotten: all rows are
 # kept, and each new one looks at all of them. To copy a token, a head attends to it and hands on its value; to count,
-# it averages over rows. Places must be told, here by learned vectors. (`lexurn/models/transformer.py`)
+# it averages over rows. Places must be told, here by learned vectors. (`lexurn/models/transformer.py`, after
+# {cite:t}`vaswani2017attention`)
 #
 # **LSTM.** A state of fixed size goes from row to row: cells $c_t = f_t c_{t-1} + i_t z_t$, of which
 # $h_t{=}o_t\tanh{c_t}$ is handed on. The gates $f, i, o$ between 0 and 1, and the candidate $z$, are made from $x_t$
 # and $h_{t-1}$. As they depend on the state, rows must be computed one after the other. A cell can count up and down by
 # ones, which is all that $a^nb^n$ asks for. What is stored can be weighed and forgotten, cell by cell, but not looked
-# up by another vector. (`lexurn/models/lstm.py`, after [Hochreiter & Schmidhuber
-# 1997](https://doi.org/10.1162/neco.1997.9.8.1735); its gates begin half open, where those below begin with a long
-# memory, as their papers have it.)
+# up by another vector. (`lexurn/models/lstm.py`, after {cite:t}`hochreiter1997lstm`; its gates begin half open, where
+# those below begin with a long memory, as their papers have it.)
 #
 # **Mamba.** Every channel keeps sixteen numbers, $h_t = e^{\Delta_t A} h_{t-1} + \Delta_t B_t u_t$, of which
 # $y_t{=}C_t{\cdot}h_t$ is handed on. Steps $\Delta$ and vectors $B$ and $C$ are made from $u_t$, so that a token
 # decides how much is forgotten and how much of it is taken in; they do not depend on the state, which is why large
 # machines can compute all rows together. A short convolution lets every channel see its last four rows, and a gate
 # multiplies what comes out. Without forgetting, $h$ is a sum over the past: a count. (`lexurn/models/mamba.py`, after
-# [Gu & Dao 2023](https://arxiv.org/abs/2312.00752))
+# {cite:t}`gu2023mamba`)
 #
 # **xLSTM.** Two cells. The *mLSTM* remembers a matrix, $C_t = f_t C_{t-1} + i_t k_t v_t^\top$, and is asked by a query,
 # $q_t^\top C_t$: attention without a softmax, whose past fades by a gate, in a state of fixed size. The *sLSTM* is an
 # LSTM whose input gate is exponential, and whose cell is divided by how much was taken in at all: a weighted mean over
-# the past. Here the first block is an mLSTM and the second an sLSTM. (`lexurn/models/xlstm.py`, after [Beck et al.
-# 2024](https://arxiv.org/abs/2405.04517))
+# the past. Here the first block is an mLSTM and the second an sLSTM. (`lexurn/models/xlstm.py`, after
+# {cite:t}`beck2024xlstm`)
 #
 # **Linear.** $\sum_{s \le t} M_{ts} W x_s + b_t$: what is taken from a row depends on the two places alone, never on
 # what stands there. There is no product of two things that were read, and nothing between layers, so two layers compute
 # nothing that one could not. It is a baseline: what it can do needs no architecture. (`lexurn/models/linear.py`, after
-# the linear model of [Mészáros et al. 2024](https://arxiv.org/abs/2409.13728), made causal)
+# the linear model of {cite:t}`meszaros2024rules`, made causal)
 
 # %% tags=["hide-input"]
 scale = settings.training.n_steps / (16 * sweeps.read("architectures").points[0].training.n_steps)
@@ -280,12 +280,12 @@ display(Markdown(f"Nearest to lexical models: {', '.join(said)}."))
 # %% [markdown]
 # ## Coins: is the rule of Laplace learned by one layer?
 #
-# On coins the best prediction is $(H + 1) / (n + 2)$, Laplace's rule. [Bondaschi et al.
-# 2025](https://arxiv.org/abs/2502.10178) find that one layer of Mamba learns it for Markov chains, of which coins are
-# the simplest, and that its convolution is essential. (For pairs of tokens, which coins have no use for: whether chains
-# need it cannot be tested here.) Which $(H + \alpha) / (n + 2 \alpha)$ is each model nearest to, how far is it from
-# that rule, and how far from Laplace's? $\ln \alpha$ is sought between −4 and 4, and is 0 for Laplace; KL is that of
-# the model to the rule. One layer has half as many weights as two; that of xLSTM is an mLSTM.
+# On coins the best prediction is $(H + 1) / (n + 2)$, {term}`Laplace's rule`. {cite:t}`bondaschi2025laplace` find that
+# one layer of Mamba learns it for Markov chains, of which coins are the simplest, and that its convolution is
+# essential. (For pairs of tokens, which coins have no use for: whether chains need it cannot be tested here.) Which
+# $(H + \alpha) / (n + 2 \alpha)$ is each model nearest to, how far is it from that rule, and how far from Laplace's?
+# $\ln \alpha$ is sought between −4 and 4, and is 0 for Laplace; KL is that of the model to the rule. One layer has half
+# as many weights as two; that of xLSTM is an mLSTM.
 
 # %% tags=["hide-input"]
 of_coins = [found[point] for point in one_layer.points]

@@ -20,17 +20,17 @@
 # models they draw together with depth, until all tokens of a text point almost the same way; in others they stay apart.
 # It is said to depend on where the norms stand, on the MLP, on the training, and on whether the text makes sense: if
 # its words are shuffled, their dimension and their likeness rise, in models more than ten thousand times as large as
-# those here ([Viswanathan et al. 2025](https://arxiv.org/abs/2501.10573)).
+# those here {cite}`viswanathan2025geometry`.
 #
 # Here are four small language models of the kind of LLaMA, which learn plays by Shakespeare, and the instruments by
 # which their vectors are measured. Then the same instruments look at models of urns, coins and words, of which one
 # knows what there is to be represented, and for which order means nothing, or everything. What the instruments tell of
 # themselves turns out to be half of the story.
 #
-# A block adds to the vectors what attention and an MLP make of them. **Pre**: $x + f(N x)$, norms before. **Post**:
-# $N(x + f x)$, norms after. The MLP is **SwiGLU**, $W (\mathrm{silu}(U x) \cdot G x)$, or **GELU**,
-# $W\,\mathrm{gelu}(U x)$, with as many weights. Norms are RMSNorm, positions are rotary, the table that embeds tokens
-# also reads them out, and what writes into the stream begins smaller by $\sqrt{2L}$.
+# A block adds to the vectors what attention and an MLP make of them ({term}`norm placement`). **Pre**: $x + f(N x)$,
+# norms before. **Post**: $N(x + f x)$, norms after. The MLP is **SwiGLU**, $W (\mathrm{silu}(U x) \cdot G x)$, or
+# **GELU**, $W\,\mathrm{gelu}(U x)$, with as many weights. Norms are RMSNorm, positions are rotary, the table that
+# embeds tokens also reads them out, and what writes into the stream begins smaller by $\sqrt{2L}$.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first

@@ -57,3 +57,13 @@ def read_yaml(path: Path) -> Any:
     except yaml.YAMLError as error:
         reason = " ".join(str(error).replace('in "<byte string>", ', "at ").split())
         raise ParameterError(f"{path} is not YAML in UTF-8: {reason}") from None
+
+
+def line_of(path: Path, number: int, name: str) -> int:
+    """Return the line of a name in the mapping that is a YAML list's entry with this number.
+
+    Numbers count from 0, lines from 1. Returns the entry's first line if it has no such name.
+    """
+    entry = yaml.compose(path.read_bytes()).value[number]
+    names = [key for key, _ in entry.value] if isinstance(entry, yaml.MappingNode) else []
+    return next((key for key in names if key.value == name), entry).start_mark.line + 1

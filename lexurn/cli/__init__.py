@@ -18,7 +18,7 @@ import click
 from lexurn.base.errors import ClusterError, ParameterError, SiteError
 from lexurn.base.version import __version__
 from lexurn.cli.grids import sweep
-from lexurn.cli.making import book, freeze, new, parameters, redraw
+from lexurn.cli.making import address, book, freeze, new, parameters, redraw
 from lexurn.cli.stored import stored
 
 
@@ -36,7 +36,7 @@ class Commands(click.Group):
             raise message from None
 
 
-@click.group(cls=Commands, commands=[stored, book, freeze, new, parameters, sweep, redraw])
+@click.group(cls=Commands, commands=[stored, book, freeze, new, parameters, sweep, redraw, address])
 @click.version_option(__version__)
 def main() -> None:
     """Small autoregressive models on data whose generator is known."""

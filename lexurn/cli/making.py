@@ -1,4 +1,4 @@
-"""`lexurn book`, `freeze`, `new`, `parameters`, `redraw`: build, publish and extend the book."""
+"""`lexurn book`, `freeze`, `new`, `address`, `parameters`, `redraw`: build and extend the book."""
 
 import os
 import shutil
@@ -36,7 +36,10 @@ PARAMS = click.option(
 @click.option("--fresh", is_flag=True, help="Execute all chapters, without published results.")
 @click.option("--jobs", default=1, help="Chapters executed side by side.", **COUNT)
 @click.option("--timeout", default=7200, help="Maximum number of seconds for one cell.", **COUNT)
-def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int) -> None:
+@click.option("--pdf", is_flag=True, help="Print all pages as PDF too, by Chromium.")
+def book(
+    params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, timeout: int, pdf: bool
+) -> None:
     """Execute the chapters that changed, and render the site into _build/html (or LEXURN_BUILD).
 
     A chapter is executed again if its code, its parameters, a module that it loads or a run that it
@@ -47,6 +50,7 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
     from lexurn.base.wording import duration
     from lexurn.publish import claims, dependencies, site
 
+    claims.read()  # an error in the file is told before anything is executed
     scale = params.stem if params else "defaults"
     if fresh:
         os.environ["LEXURN_FRESH"] = "1"  # also for the processes that execute chapters
@@ -75,6 +79,10 @@ def book(params: Path | None, names: tuple[str, ...], fresh: bool, jobs: int, ti
             raise SystemExit(130) from None
     index = paths.build_folder() / "html" / "index.html"
     click.echo(f"the site is at {index}" if is_rendered else "the site is up to date")
+    if pdf:
+        from lexurn.publish import printing
+
+        click.echo(f"the pages are printed to {printing.print_pages(click.echo)}")
     contradictions = [
         message
         for chapter in chapters
@@ -160,6 +168,20 @@ def parameters(task: str) -> None:
         click.echo(
             "{name}: {type} = {default}\n    {meaning}\n    {allowed}; {applies to}".format_map(row)
         )
+
+
+@click.command()
+@click.argument("url", metavar="https://github.com/NAME/REPOSITORY")
+def address(url: str) -> None:
+    """Set the address of the repository everywhere: pages, notebooks, README, CITATION.cff.
+
+    From then on, pages and README have buttons that open chapters in Colab. The owner OWNER, with
+    which the book begins, takes the buttons away again.
+    """
+    from lexurn.publish.address import set_address
+
+    changed = [str(path.relative_to(paths.root())) for path in set_address(url)]
+    click.echo(f"changed: {', '.join(changed)}" if changed else "the address was this one already")
 
 
 @click.command()

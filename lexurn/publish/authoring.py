@@ -1,7 +1,7 @@
 """Create a chapter that runs as it stands, with its entries in the book (see `create_chapter`)."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from string import Template
 
@@ -113,7 +113,7 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
     stem = f"{int(chapters[-1].name[:2]) + 1:02}_{name}"
     header, *cells = re.split(r"^(?=# %%)", last.read_text(), flags=re.MULTILINE)
     text = header + TEMPLATE.substitute(
-        title=title,
+        title=_escape(title),
         first=next(cell for cell in cells if not cell.startswith("# %% [markdown]")).strip(),
         stem=stem,
         parameters="\n".join(map(parameter_line, PARAMETERS)),
@@ -128,7 +128,7 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
         raise FileExistsError(f"{smoke.name} has parameters for {name} already; remove them")
     own = ", ".join(f"{key}: {value}" for key, value in SMOKE.items() if key not in common)
     readme = root / "README.md"
-    cell = title.replace("|", "\\|")
+    cell = _escape(title).replace("|", "\\|")
     texts = {
         source: text,
         source.with_suffix(".ipynb"): (
@@ -150,8 +150,13 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
             ),
         ),
     }
-    _write_all_or_none(texts)
+    files.write_all_or_none(texts)
     return list(texts)
+
+
+def _escape(title: str) -> str:
+    """Return a title as Markdown that shows it as it is, without HTML, mathematics or emphasis."""
+    return re.sub(r"[\\`*_$<>\[\]{}]", r"\\\g<0>", title)
 
 
 def _check_name_and_title(name: str, title: str) -> None:
@@ -197,17 +202,3 @@ def _insert_after(
 
 def _read_with_newline(path: Path) -> str:
     return path.read_text().rstrip("\n") + "\n"
-
-
-def _write_all_or_none(texts: Mapping[Path, str]) -> None:
-    previous = {path: path.read_text() if path.exists() else None for path in texts}
-    try:
-        for path, text in texts.items():
-            files.write(path, text)
-    except OSError as error:
-        for path, text in previous.items():
-            if text is None:
-                path.unlink(missing_ok=True)
-            elif path.read_text() != text:
-                files.write(path, text)
-        raise OSError(f"{str(error).partition(';')[0]}; nothing was changed") from None

@@ -1,12 +1,15 @@
-"""Published numbers that the book compares its own with: `params/claims.yaml`.
+"""Claims that the book tests: `params/claims.yaml`.
 
-A claim names the source of a number, and gives the band from `low` to `high` in which our number
-must lie at the claim's scale. Claims are committed before the runs that measure them. A band is
-worth less if the result was known when the band was written, so such a claim says `known_before`.
-If only the `sign` is claimed, a number that does not differ from zero is `undecided`.
+A claim belongs to one of three `FAMILIES`, which are never counted together: a result that somebody
+else published, a forecast of our own, or a check of our code against exact values. It gives the
+band from `low` to `high` in which our number must lie at the claim's scale. Claims are committed
+before the runs that measure them. A band is worth less if the result was known when the band was
+written, so such a claim says `known_before`. If only the `sign` is claimed, a number that does not
+differ from zero is `undecided`.
 
-A band never moves to where a result came out: a claim that failed gets `verdict: refuted`, and the
-build of the book fails if another verdict comes out than the claim's (`unexpected_verdicts`).
+A band never moves to where a result came out: a claim that failed gets `verdict: refuted` and a
+sentence `why`, and the build of the book fails if another verdict comes out than the claim's
+(`unexpected_verdicts`).
 """
 
 from collections.abc import Mapping
@@ -16,21 +19,22 @@ from math import isnan
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from lexurn.base import errors, paths, session
+from lexurn.base import errors, paths, session, yaml_files
 from lexurn.base.wording import format_with_error
 
 NOT_AT_THIS_SCALE = "not at this scale"
+FAMILIES = {"published": "published results", "forecast": "forecasts", "check": "checks"}
 
 
 class Claim(BaseModel):
-    """One published number, its band, and the scale and n that the band applies to."""
+    """One claim: its number and source, its band, and the scale and n that the band applies to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: str = Field(pattern=r"^[a-z0-9_]+(/[a-zA-Z0-9_]+)*$")
+    family: Literal["published", "forecast", "check"]
     chapter: str
     figure: str
     quantity: str
@@ -47,11 +51,17 @@ class Claim(BaseModel):
     known_before: bool
     sign: bool = False
     verdict: Literal["reproduced", "refuted", "undecided"] = "reproduced"
+    why: str = ""
 
     @model_validator(mode="after")
-    def _check_band(self) -> "Claim":
+    def _check(self) -> "Claim":
         if not self.low < self.high:
             raise ValueError(f"low must be below high, got {self.low} and {self.high}")
+        if bool(self.why) != (self.verdict == "refuted"):
+            raise ValueError(
+                "a refuted claim has a sentence `why`, and no other claim has one, got "
+                f"verdict {self.verdict} and why {self.why!r}"
+            )
         return self
 
     @property
@@ -103,20 +113,52 @@ class Measurement:
 
 
 def read() -> dict[str, Claim]:
-    """Return all claims by key, in the order of the file; no claims if there is no file."""
+    """Return all claims by key, in the order of the file; no claims if there is no file.
+
+    Raises ParameterError, with the entry and the line, if something in the file is wrong.
+    """
     return _read(paths.root() / "params" / "claims.yaml")
 
 
 @cache
 def _read(path: Path) -> dict[str, Claim]:
-    entries = yaml.safe_load(path.read_text()) if path.exists() else []
-    claims = [Claim.model_validate(entry) for entry in entries]
-    by_key = {claim.key: claim for claim in claims}
-    if repeated := [claim.key for claim in claims if by_key[claim.key] is not claim]:
-        raise ValueError(
-            f"params/claims.yaml has the key {repeated[0]} twice; give each claim its own key"
-        )
-    return by_key
+    entries = yaml_files.read_yaml(path) if path.exists() else []
+    if not isinstance(entries, list):
+        raise errors.ParameterError(f"{path} must be a list of claims; begin each with `- key: `")
+    claims: dict[str, Claim] = {}
+    for number, entry in enumerate(entries):
+        try:
+            claim = Claim.model_validate(entry)
+        except ValidationError as error:
+            field, problem = _first_problem(error)
+            raise _error(path, number, entry, field, problem) from None
+        if claim.key in claims:
+            problem = f"the key {claim.key} stands twice; give each claim its own key"
+            raise _error(path, number, entry, "key", problem)
+        claims[claim.key] = claim
+    return claims
+
+
+def _first_problem(error: ValidationError) -> tuple[str, str]:
+    """Return the field that the first problem is about, empty for a whole entry, and a sentence.
+
+    An unknown field comes first: it is likely a misspelt one, which is then missing as well.
+    """
+    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    field = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        hint = errors.suggestion(field, Claim.model_fields)
+        return field, f"a claim has no field {field}; {hint}it has {', '.join(Claim.model_fields)}"
+    text = first["msg"].removeprefix("Value error, ")
+    got = f", got {first['input']!r}" if field and first["type"] != "missing" else ""
+    return field, f"{field}: {text}{got}" if field else text
+
+
+def _error(path: Path, number: int, entry: Any, field: str, problem: str) -> errors.ParameterError:
+    """Return the error about a field of an entry, which is the `number`-th, with its line."""
+    line = yaml_files.line_of(path, number, field)
+    key = entry.get("key", "without key") if isinstance(entry, Mapping) else "which is no mapping"
+    return errors.ParameterError(f"{path}, line {line}, entry {number + 1} ({key}): {problem}")
 
 
 def get(key: str) -> Claim:

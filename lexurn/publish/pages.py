@@ -7,6 +7,7 @@ alone, so a page cannot claim more than was computed.
 from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -38,27 +39,43 @@ Unknown names, and values that are not allowed, are refused before anything runs
 
 CLAIMS = """# Claims
 
-This page lists every published number that the book compares with its own. Our number must lie in
-the *band*, at the scale and with the n that stand with the band. Each band was written down and
-committed before the runs that measure our number. If the result was already known, at least
-roughly, the table says so, and the band is worth less. For a model, *exact* is the value of a
-predictor that has memorized the same urns perfectly. ± is one standard error over n urns, pools or
-sets of urns; for a published number, ± is what its source states.
+The book tests three families of claims, and never counts them together: results that somebody else
+has *published*, our own *forecasts*, and *checks* of our code against exact values.
+
+Our number must lie in the *band*, at the scale and with the n that stand with the band. Each band
+was written down and committed before the runs that measure our number. If the result was already
+known, at least roughly, the table says so, and the band is worth less. For a model, *exact* is the
+value of a predictor that has memorized the same urns perfectly. ± is one standard error over n
+urns, pools or sets of urns; for a published number, ± is what its source states.
 
 *Reproduced*: our number lies in the band. *Refuted*: it does not, and the band stays where it was.
+*Undecided*: only a sign was claimed, and our number does not differ from zero.
 *Not at this scale*: these chapters were executed with other settings than the band applies to.
+Refuted claims stand first, with a sentence on what we saw instead.
 
 """
-CLAIMS_OF_CHAPTER = """## From [{name}]({name})
+CLAIMS_OF_FAMILY = """## {title}
+
+{about} {counts}
 
 ```{{table}}
 :class: claims
 
-| figure | published | exact | ours | band | known before | verdict |
+| verdict | claim | published | exact | ours | band | known before |
 | --- | --- | --- | --- | --- | --- | --- |
 {rows}```
 
 """
+ABOUT_FAMILY = {
+    "published": "What another study has published, beside what we get. Published models are often "
+    "larger than ours, so a number in its band is compatible with the publication, no more.",
+    "forecast": "What we expected of our own models before they were trained. Nothing was "
+    "published about these numbers.",
+    "check": "Values that can be computed exactly or have been computed by other code. They test "
+    "the library, not an idea: a refuted check would be a bug.",
+}
+VERDICTS = ("refuted", "undecided", "reproduced")  # of a claim that was tested, in this order
+OTHER_VERDICTS = (claims.NOT_AT_THIS_SCALE, "not measured")
 
 MAX_RUNS = 6  # whose keys a row of the page on execution shows
 
@@ -66,7 +83,7 @@ MAX_RUNS = 6  # whose keys a row of the page on execution shows
 def execution_page(chapters: Sequence[Chapter]) -> str:
     """Return the page on what each chapter was executed with."""
     rows = [
-        [f"[{chapter.name}]({chapter.name})", *_execution_cells(chapter.record)]
+        [f"[{escape(chapter.name)}]({chapter.name})", *_execution_cells(chapter.record)]
         for chapter in chapters
     ]
     return EXECUTION + _table_rows(rows)
@@ -83,23 +100,26 @@ def parameters_page() -> str:
 
 
 def claims_page(chapters: Sequence[Chapter]) -> str:
-    """Return the page of all claims, chapter by chapter: published, exact, ours, and verdict."""
+    """Return the page of all claims, family by family, the refuted ones first."""
+    recorded = _recorded_claims(chapters)
     parts = [CLAIMS]
-    for chapter in chapters:
-        recorded = chapter.record.get("claims", {})
-        rows = [
-            _claim_cells(claim, recorded.get(key))
-            for key, claim in claims.read().items()
-            if claim.chapter == chapter.name
-        ]
-        if rows:
-            parts.append(CLAIMS_OF_CHAPTER.format(name=chapter.name, rows=_table_rows(rows)))
+    for family, title in claims.FAMILIES.items():
+        own = [claim for claim in claims.read().values() if claim.family == family]
+        own.sort(key=lambda claim: (*VERDICTS, *OTHER_VERDICTS).index(_verdict(claim, recorded)))
+        parts.append(
+            CLAIMS_OF_FAMILY.format(
+                title=title.capitalize(),
+                about=ABOUT_FAMILY[family],
+                counts=_count_verdicts(family, recorded),
+                rows=_table_rows(_claim_cells(claim, recorded.get(claim.key)) for claim in own),
+            )
+        )
     return "".join(parts)
 
 
 def headline(chapters: Sequence[Chapter]) -> str:
     """Return the landing page's text on the models' relative distances and the claims' verdicts."""
-    recorded = ChainMap(*(chapter.record.get("claims", {}) for chapter in chapters))
+    recorded = _recorded_claims(chapters)
     measured = {
         kind: _measurement(recorded.get(f"headline/relative_distance_{kind}"))
         for kind in ("normal", "permuted", "lexical")
@@ -109,15 +129,30 @@ def headline(chapters: Sequence[Chapter]) -> str:
         for kind, ours in measured.items()
         if ours and ours.has_error
     )
-    text = f"mean relative distance over training urns, ± its standard error: {distances}. "
-    verdicts = Counter(
-        recorded.get(key, {}).get("verdict", "not measured") for key in claims.read()
-    )
-    counts = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
-    return (
-        f"**In this edition**: {text if distances else ''}"
-        f"Of {verdicts.total()} [claims](claims): {counts}.\n"
-    )
+    text = f"Mean relative distance over training urns, ± its standard error: {distances}. "
+    counts = " ".join(_count_verdicts(family, recorded) for family in claims.FAMILIES)
+    return f"**In this edition.** {text if distances else ''}{counts} See [claims](claims.md).\n"
+
+
+def _recorded_claims(chapters: Sequence[Chapter]) -> Mapping[str, Any]:
+    return ChainMap(*(chapter.record.get("claims", {}) for chapter in chapters))
+
+
+def _verdict(claim: claims.Claim, recorded: Mapping[str, Any]) -> str:
+    return recorded.get(claim.key, {}).get("verdict", "not measured")
+
+
+def _count_verdicts(family: str, recorded: Mapping[str, Any]) -> str:
+    """Return a sentence on how many claims of a family were tested, and with which results."""
+    own = [claim for claim in claims.read().values() if claim.family == family]
+    numbers = Counter(_verdict(claim, recorded) for claim in own)
+    results = [f"{numbers[name]} {name}" for name in VERDICTS if numbers[name]]
+    n_tested = sum(numbers[name] for name in VERDICTS)
+    title = claims.FAMILIES[family]
+    if not n_tested:
+        return f"None of {len(own)} {title} was tested at this scale."
+    of_all = f"{n_tested} of {len(own)} {title}" if n_tested < len(own) else f"{n_tested} {title}"
+    return f"Of {of_all} tested: {', '.join(results)}."
 
 
 def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
@@ -148,14 +183,15 @@ def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
 
 
 def _table_rows(rows: Iterable[Sequence[str]]) -> str:
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+    escaped = ([cell.replace("|", "\\|") for cell in cells] for cells in rows)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in escaped)
 
 
 def _execution_cells(record: Mapping[str, Any]) -> list[str]:
     if not record:
         return ["not executed", *[""] * 7]
     parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items())
-    code = parameters.replace("|", "\\|").replace("`", "'")  # a cell of a table, as code
+    code = parameters.replace("`", "'")
     folders = {Path(name).parent for name in record["used"] if not name.startswith("tables")}
     keys = sorted(map(store.key, folders))
     runs = ", ".join(key[:6] for key in keys[:MAX_RUNS]) or "none"
@@ -164,10 +200,10 @@ def _execution_cells(record: Mapping[str, Any]) -> list[str]:
     return [
         "**failed**" if record["failed"] else "done",
         f"`{code}`" if code else "the defaults",
-        record["device"],
+        escape(record["device"]),
         f"{record['seconds']:.0f}",
         record["finished"],
-        record["commit"],
+        escape(record["commit"]),
         runs,
         _counts(record["computed"]) or f"nothing; {_counts(record['used']) or 'nothing'} used",
     ]
@@ -184,16 +220,18 @@ def _counts(names: Iterable[str]) -> str:
 
 def _claim_cells(claim: claims.Claim, recorded: Mapping[str, Any] | None) -> list[str]:
     ours = _measurement(recorded)
-    published = [claim.published_text, claim.kind, claim.source]
+    verdict = recorded["verdict"] if recorded else "not measured"
+    published = [claim.published_text, claim.kind, escape(claim.source)]
     figure = f'<a href="{claim.chapter}.html#figure-{claim.figure}">figure</a>'
     return [
-        f"{claim.quantity} (`{claim.key}`), {figure if ours else 'not drawn'}",
+        verdict.replace("refuted", "**refuted**"),
+        f"{escape(claim.quantity)} (`{claim.key}`), {figure if ours else 'not drawn'}"
+        + f". *{escape(claim.why)}*" * (verdict == "refuted"),
         "nothing" if claim.published is None else ", ".join(published),
         ours.exact_text if ours else "",
         f"{ours}, n = {ours.n}" if ours else "",
         f"{claim.band}, {claim.scale}, n = {claim.n}",
         "yes" if claim.known_before else "no",
-        recorded["verdict"].replace("refuted", "**refuted**") if ours else "not measured",
     ]
 
 

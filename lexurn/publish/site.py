@@ -164,9 +164,10 @@ def _read_key(contents: Mapping[str, bytes], config: Path) -> str:
     """Return a key of everything but a page itself that changes how the page is read."""
     versions = [version(name) for name in ("jupyter-book", "sphinx", "myst-nb", "docutils")]
     extension = Path(sphinx_extension.__file__)
+    texts = extension.with_name("page_texts.py")
     return _hash_all(
         {name: contents.get(name, b"") for name in FOR_ALL_PAGES}
-        | {path.name: path.read_bytes() for path in (config, extension)}
+        | {path.name: path.read_bytes() for path in (config, extension, texts)}
         | {"versions": repr((versions, sys.version)).encode()}
     )
 

@@ -16,7 +16,7 @@ import yaml
 from notebooks import count_pictures, outputs_of
 
 from lexurn.base import files, paths
-from lexurn.publish import cards, claims
+from lexurn.publish import address, cards, claims, printing
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
@@ -200,12 +200,39 @@ def test_training_is_scrubbed_in_the_page_of_vectors(site, browser):
 def test_mathematics_is_set_and_search_finds_a_word(site, browser):
     page, *_ = look(browser, (site / "notation.html").as_uri())
     assert page.locator("mjx-container").count() > 10
-    source = (paths.root() / "book" / "notation.md").read_text()
-    assert page.locator("dl dd").count() == len(re.findall("^: ", source, re.MULTILINE)) > 10
-    page.goto((site / "search.html").as_uri() + "?q=lexical")
-    page.wait_for_selector("ul.search li", timeout=10_000)
-    assert page.locator("ul.search li").count() >= 3
+    glossary = (paths.root() / "book" / "notation.md").read_text().partition("{glossary}\n")[2]
+    n_words = len(re.findall(r"^(?! |```).+$", glossary, re.MULTILINE))
+    assert page.locator("dl.glossary dd").count() == n_words > 20
+    page.goto((site / "search.html").as_uri() + "?q=evaluate")
+    page.wait_for_function("/found/.test(document.querySelector('.search-summary').innerText)")
+    links = page.evaluate(
+        "[...document.querySelectorAll('ul.search li')].map(item => ["
+        "item.querySelector('a').getAttribute('href'), item.querySelector('p')?.innerText || ''])"
+    )
+    of_chapters = [bool(re.match(r"\d\d_", link)) for link, _ in links]
+    of_library = [link.startswith("api_") for link, _ in links]
+    assert of_chapters == sorted(of_chapters, reverse=True) and of_library == sorted(of_library)
+    assert sum(of_chapters) > 3 < sum(of_library)
+    excerpts = [text for link, text in links[: sum(of_chapters)]]
+    assert all(len(text) > 40 for text in excerpts) and "evaluat" in excerpts[0].lower()
+    assert (site / "_static" / "texts.js").stat().st_size <= 500_000
     page.close()
+
+
+def test_a_page_is_printed_whole(site, monkeypatch, tmp_path):
+    monkeypatch.setenv("LEXURN_BUILD", str(site.parents[1]))
+    monkeypatch.setattr(printing, "PAGE", "file: (notation)")
+    folder = printing.print_pages(lambda text: None)
+    (pdf,) = folder.iterdir()
+    assert pdf.name == "00-notation.pdf" and pdf.read_bytes().startswith(b"%PDF")
+    assert pdf.stat().st_size > 30_000  # with the fonts of its formulas
+
+
+def test_terms_and_sources_of_chapters_are_links(site):
+    for name in sorted(path.stem for path in (paths.root() / "book").glob("0*.py")):
+        text = (site / f"{name}.html").read_text()
+        assert 'href="notation.html#term-' in text and 'href="references.html#id' in text, name
+    assert "Huang et al., 2023" in (site / "references.html").read_text()
 
 
 def test_widgets_are_seen_and_move(site, browser):
@@ -244,6 +271,51 @@ def test_pages_from_a_server_ask_for_nothing_elsewhere(site, browser):
         server.shutdown()
 
 
+AXE = paths.root() / "tests" / "vendor" / "axe-core" / "axe.min.js"
+SERIOUS = """axe.run({resultTypes: ["violations"]}).then(({violations}) => violations
+  .filter(({impact}) => ["serious", "critical"].includes(impact))
+  .map(({id, nodes}) => `${id}: ${nodes.length}, ${nodes[0].target} ${nodes[0].html.slice(0, 80)}`))
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_or_critical(site, browser, scheme):
+    page = browser.new_page(color_scheme=scheme)
+    for width in (1400, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        for name in ("index", "01_data", "02_train", "09_geometry", "claims", "notation", "search"):
+            page.goto((site / f"{name}.html").as_uri())
+            if (site / f"{name}.html").read_text().count("widget-view"):
+                page.wait_for_selector(".noUi-handle")
+            page.add_script_tag(path=AXE)
+            assert page.evaluate(SERIOUS) == [], (name, width)
+    page.evaluate("document.querySelector('a').append(document.createElement('button'))")
+    assert "button-name" in "".join(page.evaluate(SERIOUS))  # it does see a button without a name
+    page.close()
+
+
+def test_claims_are_filtered_and_all_are_shown_without_scripts(site, browser):
+    address = (site / "claims.html").as_uri()
+    without = browser.new_page(java_script_enabled=False)
+    without.goto(address)
+    rows = "table.claims tbody tr"
+    assert without.locator(f"{rows}:visible").count() == len(claims.read())
+    without.close()
+    page, _, errors = look(browser, address)
+    assert page.locator(f"{rows}:visible").count() == len(claims.read())
+    page.get_by_label("Family").select_option("Forecasts")
+    forecasts = [claim for claim in claims.read().values() if claim.family == "forecast"]
+    assert page.locator(f"{rows}:visible").count() == len(forecasts)
+    page.get_by_label("Containing").fill("coins/")
+    n_coins = sum(claim.key.startswith("coins/") for claim in forecasts)
+    assert page.locator(f"{rows}:visible").count() == n_coins > 0
+    said = f"{n_coins} of {len(claims.read())} claims shown"
+    assert page.locator(".claims-filter output").inner_text() == said
+    assert "Checks" not in "".join(page.locator("h2:visible").all_inner_texts())
+    assert errors == []
+    page.close()
+
+
 def test_no_page_shows_a_warning_or_where_it_was_made(site):
     for page in site.glob("*.html"):
         text = page.read_text()
@@ -256,7 +328,13 @@ def test_no_page_shows_a_warning_or_where_it_was_made(site):
 
 def test_a_chapter_offers_colab_and_its_executed_notebook(site):
     text = (site / "02_train.html").read_text()
-    assert "colab.research.google.com/github/" in text and "/book/02_train.ipynb" in text
+    url = yaml.safe_load((paths.root() / "_config.yml").read_text())["repository"]["url"]
+    place = f"colab.research.google.com/github/{'/'.join(url.split('/')[-2:])}/blob/"
+    has_owner = address.has_owner(url)
+    assert (place in text) == has_owner and ("fa-rocket" in text) == has_owner
+    runs = (site / "run.html").read_text()
+    assert ("rocket above every chapter opens" in runs) == has_owner
+    assert ("no address that Colab could open" in runs) != has_owner
     assert 'href="_sources/02_train.ipynb"' in text
     assert "lexurn-card" in (site / "_sources" / "02_train.ipynb").read_text()  # the executed one
 

@@ -19,7 +19,7 @@ from notebooks import outputs_of
 import lexurn
 from lexurn import cli, comparison, evaluation, parameters, runs
 from lexurn.base import paths
-from lexurn.publish import dependencies, lint
+from lexurn.publish import address, dependencies, lint
 from lexurn.runs import sweeps
 from lexurn.settings import flat_names
 
@@ -304,11 +304,10 @@ def test_the_tag_that_notebooks_clone_is_that_of_this_version():
 
 def test_the_readme_points_at_this_repository_and_lists_every_chapter():
     readme = (ROOT / "README.md").read_text()
+    slug = REPOSITORY["url"].removeprefix("https://github.com/")
     for path in CHAPTERS:
-        address = REPOSITORY["url"].removeprefix("https://github.com/")
-        place = f"{address}/blob/{REPOSITORY['branch']}/book/{path.stem}.ipynb"
-        assert f"https://colab.research.google.com/github/{place}" in readme
-        assert f"](book/{path.stem}.py)" in readme
+        (row,) = [line for line in readme.splitlines() if f"](book/{path.stem}.py)" in line]
+        assert row.endswith(f" | {address.badge(path.stem, slug, REPOSITORY['branch'])} |")
     assert REPOSITORY["url"] in (ROOT / "CITATION.cff").read_text()
     for link in re.findall(r"\]\(([^)#:]+)\)", readme):
         assert (ROOT / link).exists(), link

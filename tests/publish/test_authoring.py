@@ -13,6 +13,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from jupytext.cli import jupytext as jupytext_command
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
 from notebooks import papermill
 
 from lexurn import cli, parameters
@@ -326,6 +328,19 @@ def test_a_new_chapter_passes_every_test_and_says_what_it_made(root):
     assert "context_length" not in parameters.read(root / "params" / "smoke.yaml", "train")
     new("dice")
     assert "# # Dice\n" in (root / "book" / "05_dice.py").read_text()
+
+
+def test_a_title_is_shown_as_it_is_typed_and_is_no_html(root):
+    title = "Is a <script> worth $5 or *7*?"
+    new("coins", "--title", title)
+    (cell, *_) = jupytext.read(root / "book" / "04_coins.py").cells
+    heading = cell.source.partition("\n")[0].removeprefix("# ")
+    row = next(line for line in (root / "README.md").read_text().splitlines() if "04_coins" in line)
+    for text in (heading, row):
+        assert r"Is a \<script\> worth \$5 or \*7\*?" in text and title not in text
+    rendered = MarkdownIt().use(dollarmath_plugin).render(f"# {heading}\n\n# {title}\n")
+    good, bad = rendered.splitlines()
+    assert good == "<h1>Is a &lt;script&gt; worth $5 or *7*?</h1>" and "<em>" in bad
 
 
 @pytest.mark.book

@@ -1,7 +1,8 @@
 """Claims: bands, verdicts, and what a wrong number or a wrong entry gives."""
 
+import re
+
 import pytest
-import yaml
 
 from lexurn import parameters
 from lexurn.base import paths, session
@@ -76,24 +77,81 @@ def test_an_unknown_claim_is_refused_by_the_nearest_name():
         claims.get("headline/lexica")
 
 
+def test_every_refuted_claim_says_why_in_a_sentence_without_typed_in_numbers():
+    refuted = [claim for claim in claims.read().values() if claim.verdict == "refuted"]
+    assert len(refuted) == 16
+    for claim in refuted:
+        assert claim.why.endswith(".") and 30 < len(claim.why) < 400, claim.key
+        assert not re.search(r"\d\.\d", claim.why), claim.key  # numbers stand in the row
+    assert {claim.family for claim in refuted} == {"published", "forecast"}  # no check is refuted
+
+
+def test_a_number_that_nobody_published_is_no_published_result():
+    for claim in claims.read().values():
+        assert (claim.family == "published") <= (claim.source != "none"), claim.key
+        assert (claim.family == "forecast") == (claim.source == "none"), claim.key
+
+
+GOOD = """\
+- key: a/first
+  family: published
+  chapter: 01_data
+  figure: one
+  quantity: a number
+  source: a paper
+  published: 0.14
+  kind: mean
+  low: 0.05
+  high: 0.25
+  scale: book
+  n: 12
+  known_before: false
+"""
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("old", "new", "message"),
     [
-        ({"low": 2.0}, "low must be below high, got 2.0 and 0.25"),
-        ({"band": 1}, "band"),
-        ({"key": "Not A Key"}, "key"),
-        ({"scale": "large"}, "scale"),
-        (None, "has the key headline/lexical twice"),
+        ("low: 0.05", "low: 2", r"line 14, entry 2 \(a/other\): low must be below high, got 2.0"),
+        ("n: 12", "nn: 12", r"line 25, entry 2 .*: a claim has no field nn; did you mean n\? "),
+        ("n: 12", "n: many", r"line 25, entry 2 .*: n: Input should be .*, got 'many'"),
+        ("  n: 12\n", "", r"line 14, entry 2 .*: n: Field required"),
+        ("published\n", "rumour\n", r"line 15, .*: family: .*'check', got 'rumour'"),
+        ("a/other", "Not A Key", r"line 14, entry 2 \(Not A Key\): key: "),
+        ("a/other", "a/first", r"line 14, entry 2 .*: the key a/first stands twice; give each"),
+        (
+            "scale: book",
+            "scale: large",
+            r"line 24, .*: scale: .* be 'defaults' or 'book'",
+        ),
+        ("false", "false\n  verdict: refuted", "a refuted claim has a sentence `why`, .*why ''"),
+        ("false", "false\n  why: it failed", "no other claim has one, got verdict reproduced and"),
+        ("n: 12", "n: 12\n  n: 13", "n stands twice in a mapping"),
+        ("n: 12", "n: [", "is not YAML in UTF-8"),
     ],
 )
-def test_a_wrong_claim_is_refused(tmp_path, monkeypatch, change, message):
-    (good,) = [claim for key, claim in claims.read().items() if key == "headline/lexical"]
-    written = [good.model_dump() | (change or {})] * (1 if change else 2)
-    (tmp_path / "params").mkdir()
-    (tmp_path / "params" / "claims.yaml").write_text(yaml.safe_dump(written))
+def test_a_wrong_claim_is_refused_by_file_line_and_entry(tmp_path, monkeypatch, old, new, message):
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
-    with pytest.raises(ValueError, match=message):
+    (tmp_path / "params").mkdir()
+    other = GOOD.replace("a/first", "a/other")
+    path = tmp_path / "params" / "claims.yaml"
+    path.write_text(GOOD + other.replace(old, new))
+    with pytest.raises(parameters.ParameterError, match=rf"claims\.yaml\b.*{message}"):
         claims.read()
+    path = path.rename(path.with_name("good.yaml"))
+    path.write_text(GOOD + other)
+    assert list(claims._read(path)) == ["a/first", "a/other"]
+
+
+def test_a_claims_file_that_is_no_list_of_mappings_is_refused(tmp_path):
+    path = tmp_path / "claims.yaml"
+    path.write_text("key: a/first\n")
+    with pytest.raises(parameters.ParameterError, match="must be a list of claims"):
+        claims._read(path)
+    path = tmp_path / "others.yaml"
+    path.write_text(GOOD + "- just words\n")
+    with pytest.raises(parameters.ParameterError, match=r"line 14, entry 2 \(which is no mapping"):
+        claims._read(path)
 
 
 def test_a_sign_is_undecided_if_the_number_does_not_differ_from_zero():

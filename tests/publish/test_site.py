@@ -46,6 +46,30 @@ BROKEN = {  # what a chapter does, and the error that names it
 }
 
 
+INDEX = """# The book
+
+See [the first](01_good), {eq}`eq-one`, {term}`pool` and {cite:t}`gu2023mamba` {cite}`gu2023mamba`.
+
+$$ 1 + 1 = 2 $$ (eq-one)
+
+```{glossary}
+pool
+  The urns that a model is trained on.
+```
+
+:::{admonition} In brief
+:class: brief
+One finding.
+:::
+
+:::{admonition} Answer
+:class: answer dropdown
+The folded answer.
+:::
+
+```{bibliography}
+```
+"""
 REAL = paths.root()
 
 
@@ -58,10 +82,10 @@ def root(tmp_path, monkeypatch):
     shutil.copy(REAL / "_config.yml", book.parent)
     shutil.copytree(REAL / "book" / "assets", book / "assets")
     shutil.copy(REAL / "book" / "references.bib", book)
-    (book / "index.md").write_text("# The book\n\nSee [the first](01_good).\n")
+    (book / "index.md").write_text(INDEX)
     for name, body in BODIES.items():
         (book / f"{name}.py").write_text(HEADER + body)
-    contents = ["format: jb-book", "root: index", "chapters:"]
+    contents = ["format: jb-book", "root: index", "options: {numbered: true}", "chapters:"]
     contents += [f"  - file: {name}" for name in [*BODIES, "parameters", "execution", "claims"]]
     (book / "_toc.yml").write_text("\n".join(contents) + "\n")
     monkeypatch.setattr(paths, "root", lambda: book.parent)
@@ -93,6 +117,14 @@ def test_the_book_is_made_once_and_again_only_where_something_changed(root):
     assert "chapters.record" not in (html / "01_good.html").read_text()
     status = (html / "execution.html").read_text()
     assert "01_good" in status and "the defaults" in status
+    index = (html / "index.html").read_text()
+    assert re.search(r'href="#term-pool".*Gu and Dao.*\[.*Gu and Dao, 2023', index)  # authors, year
+    assert 'class="brief admonition"' in index and "answer dropdown admonition" in index
+    assert re.search(r'class="eqno">\(1\)', index) and 'href="#equation-eq-one">(1)</a>' in index
+    assert re.search(r'right-next".*?1\. </span>A chapter<span class="opening">', index, re.S)
+    assert "The folded answer." in (html / "_static" / "texts.js").read_text()
+    assert 'src="_static/texts.js' in (html / "search.html").read_text()
+    assert "lexurnTexts" in (html / "_static" / "language_data.js").read_text()
 
     again = run()
     assert again.stdout == "every chapter is up to date\nthe site is up to date\n"
@@ -184,6 +216,12 @@ def test_chapters_that_fail_are_pages_and_the_others_are_made(root, monkeypatch)
 
 
 def test_what_was_asked_wrongly_is_refused_before_any_work(root):
+    (root / "params").mkdir()
+    (root / "params" / "claims.yaml").write_text("- key: a\n  famly: check\n")
+    result = run()
+    said = "claims.yaml, line 2, entry 1 (a): a claim has no field famly; did you mean family? "
+    assert result.exit_code == 2 and said in result.output and not (root / "_build").exists()
+    (root / "params" / "claims.yaml").unlink()
     (root / "not.yaml").write_text("a: [")
     (root / "unknown.yaml").write_text("sed: 1\n")
     (root / "foreign.yaml").write_text("good: {n_tasks: 3}\n")

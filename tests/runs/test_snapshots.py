@@ -4,8 +4,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lexurn import runs
-from lexurn.runs import checkpoints, fit, recording
+from lexurn import models, runs
+from lexurn.runs import checkpoints, recording
 from lexurn.runs.tracking import Tracker
 
 FLAT = {
@@ -55,7 +55,7 @@ def test_predictors_along_a_training_are_those_of_its_weights(lex):
     run = runs.get(FLAT | {"n_checkpoints": 3, "lex": lex})
     fresh, said = run.splits["out_of_distribution"], []
     for _, model in run.checkpoints():
-        said.append(fit.as_predictor(model, run.settings)(fresh))
+        said.append(models.as_trained_predictor(model, seed=run.settings.training.seed)(fresh))
     logged = run.metrics.set_index("step")["out_of_distribution/loss"]
     last = -said[-1].gather(-1, fresh[..., None]).squeeze(-1)[:, 1:].mean().item()
     assert last == pytest.approx(logged[60], abs=1e-6)

@@ -1,0 +1,77 @@
+"""The address of the repository: set in every file that names it, or in none.
+
+`_config.yml` holds the address. The first cells of chapters and notebooks, the README and
+CITATION.cff repeat it. While its owner is the `PLACEHOLDER`, no page and no row of the README shows
+a button that opens a notebook in Colab, because the button would open nothing.
+"""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from lexurn.base import errors, files, paths
+
+PLACEHOLDER = "OWNER"
+ADDRESS = r"https://github\.com/([A-Za-z0-9](?:-?[A-Za-z0-9]){,38})/([\w.-]{1,100})"
+NOT_OPEN = "`papermill book/{stem}.ipynb out.ipynb`"  # instead of a badge
+BADGE = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{slug}/blob/{tag}/book/{stem}.ipynb)"
+)
+
+
+def has_owner(url: str) -> bool:
+    """Return whether a repository's address has an owner, so that links to it can work."""
+    return f"github.com/{PLACEHOLDER}/" not in url
+
+
+def set_address(address: str) -> list[Path]:
+    """Set the repository's address in all files that name it; return the files that changed.
+
+    Raises ParameterError for a text that is no address of a repository on GitHub, which is where
+    Colab opens notebooks from, and OSError if a file cannot be written; then no file is changed.
+    """
+    address = address.strip().removesuffix("/").removesuffix(".git")
+    if not (match := re.fullmatch(ADDRESS, address)) or match[2] in (".", ".."):
+        raise errors.ParameterError(
+            f"the address of a repository on GitHub is https://github.com/NAME/REPOSITORY, "
+            f"got {address!r}; Colab opens notebooks from there only"
+        )
+    root = paths.root()
+    repository = yaml.safe_load((root / "_config.yml").read_text())["repository"]
+    old = "/".join(repository["url"].split("/")[-2:])
+    slug = f"{match[1]}/{match[2]}"
+    texts = {}
+    for path in _files(root):
+        text = path.read_text()
+        new = re.sub(rf"(?<=github\.com/){re.escape(old)}(?![\w-])", slug, text)
+        if path.name == "README.md":
+            new = _set_badges(new, slug, repository["branch"])
+        if new != text:
+            texts[path] = new
+    files.write_all_or_none(texts)
+    return list(texts)
+
+
+def badge(stem: str, slug: str, tag: str) -> str:
+    """Return the cell of the README that opens a chapter in Colab, or says how to run it."""
+    form = BADGE if has_owner(f"https://github.com/{slug}") else NOT_OPEN
+    return form.format(stem=stem, slug=slug, tag=tag)
+
+
+def _files(root: Path) -> list[Path]:
+    book = root / "book"
+    pages = [*book.glob("[0-9][0-9]_*.py"), *book.glob("[0-9][0-9]_*.ipynb"), *book.glob("*.md")]
+    others = ("_config.yml", "README.md", "CITATION.cff", "pyproject.toml")
+    return [path for path in sorted(pages) + [root / name for name in others] if path.exists()]
+
+
+def _set_badges(readme: str, slug: str, tag: str) -> str:
+    """Return the README's text with a new last cell in each row of the table of chapters."""
+    return re.sub(
+        r"^(\| \[(\d\d_\w+)\]\(book/\2\.py\) \| .* \| )(.*) \|$",
+        lambda row: f"{row[1]}{badge(row[2], slug, tag)} |",
+        readme,
+        flags=re.MULTILINE,
+    )
