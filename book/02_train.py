@@ -74,10 +74,11 @@ settings = parameters.resolve("train")
 # Suppose that the training urn is 70 % red, 20 % blue and 10 % green, and that a new sequence begins *blue, blue,
 # blue*. What comes next? The answer depends on what we believe about urns:
 #
-# - **G, generalizing**: the urn could be any. Three blue balls suggest that blue is common.
-# - **M, memorizing**: the urn is the training urn. Three blue balls were bad luck, and red is still the best guess.
-# - **S, symmetrized**: the urn has these proportions, but its colours may have been renamed. Three blue balls suggest
-#   that blue is now the name of the common colour.
+# - **G**, the {term}`generalizing predictor`: the urn could be any. Three blue balls suggest that blue is common.
+# - **M**, the {term}`memorizing predictor`: the urn is the training urn. Three blue balls were bad luck, and red is
+#   still the best guess.
+# - **S**, the {term}`symmetrized predictor`: the urn has these proportions, but its colours may have been renamed.
+#   Three blue balls suggest that blue is now the name of the common colour.
 #
 # Write $n_v$ for how often colour $v$ was seen among the first $t$ balls. If urns come from a Dirichlet distribution
 # with concentration $\alpha$, the best prediction is
@@ -246,30 +247,33 @@ show_table(parts, caption="Most parameters are in the backbone.", name="paramete
 # ## Exercises
 #
 # :::{admonition} Exercise 1
+# :class: exercise
 # An urn has three colours and $\alpha = 1$. The balls are red, red, blue. Which probability does G give to red?
 # :::
 #
 # :::{admonition} Answer
-# :class: dropdown
+# :class: answer dropdown
 # By {eq}`train-generalizing`, $(2 + 1) / (3 + 3) = 1/2$.
 # :::
 #
 # :::{admonition} Exercise 2
+# :class: exercise
 # Over how many terms does S sum for one urn of four colours? For which urns do S and M agree?
 # :::
 #
 # :::{admonition} Answer
-# :class: dropdown
+# :class: answer dropdown
 # One urn has $4! = 24$ renamings. S and M agree if all renamings give the same urn, so if all colours are equally
 # frequent.
 # :::
 #
 # :::{admonition} Exercise 3
+# :class: exercise
 # The pool is empty: every training sequence has a fresh urn. Which of the three predictors is the optimum?
 # :::
 #
 # :::{admonition} Answer
-# :class: dropdown
+# :class: answer dropdown
 # G, because its prior is then the distribution that the urns come from.
 # :::
 
