@@ -172,18 +172,20 @@ def _draw_brackets(n_types: int, *, nested: bool) -> StringSampler:
 
     def draw(n: int, max_length: int, rng: np.random.Generator) -> list[list[int]]:
         strings = []
+        openings = list(range(0, 2 * n_types, 2))
         for cap in (2 * rng.integers(1, max_length // 2, n, endpoint=True)).tolist():
             string, stack = [], []
             while (stack or not string) if nested else len(string) < cap:
-                openings = range(0, 2 * n_types, 2) if len(string) + len(stack) < cap else ()
-                closable = stack[-1:] if nested else sorted(set(stack))
-                options = [*openings, *(opening + 1 for opening in closable)]
-                letter = options[rng.integers(len(options))]
+                options = openings[:] if len(string) + len(stack) < cap else []
+                options += [opening + 1 for opening in (stack[-1:] if nested else sorted({*stack}))]
+                letter = options[0] if len(options) == 1 else options[rng.integers(len(options))]
                 string.append(letter)
-                if letter % 2:
-                    del stack[len(stack) - 1 - stack[::-1].index(letter - 1)]
-                else:
+                if letter % 2 == 0:
                     stack.append(letter)
+                elif nested:
+                    stack.pop()
+                else:
+                    stack.remove(letter - 1)
             strings.append(string)
         return strings
 

@@ -8,6 +8,7 @@ as no model could.
 """
 
 import hashlib
+from functools import lru_cache
 
 import torch
 from jaxtyping import Int64
@@ -150,8 +151,7 @@ class LanguageTask(Task):
         self.language.check_length(task.longest, name=name)
         if not task.unseen:
             return
-        draws = seeding.generator(0, "are there words")
-        tokens = self.language.sample(10_000, max_length=task.longest, generator=draws)
+        tokens = _typical_strings(task.language, task.longest)
         parts = self._parts(tokens)
         purposes = {
             "in_distribution": "to train on",
@@ -209,6 +209,13 @@ class LanguageTask(Task):
         if share >= task.unseen:
             return "in_distribution"
         return "validation" if share >= task.unseen / 2 else "unseen"
+
+
+@lru_cache(maxsize=8)
+def _typical_strings(language: str, longest: int) -> Tokens:
+    """Return 10 000 strings, by which a task is checked each time that it is built."""
+    draws = seeding.generator(0, "are there words")
+    return LANGUAGES[language].sample(10_000, max_length=longest, generator=draws)
 
 
 def _pad_to(tokens: Tokens, length: int) -> Int64[torch.Tensor, "batch length"]:
