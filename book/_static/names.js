@@ -20,6 +20,9 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const table of document.querySelectorAll(".pst-scrollable-table-container")) {
     table.tabIndex = 0; // so that arrow keys scroll it
   }
+  for (const summary of document.querySelectorAll('summary[aria-label="Toggle hidden content"]')) {
+    summary.removeAttribute("aria-label"); // its text, Show code, is its name
+  }
   document.querySelector(".citation-list")?.removeAttribute("role"); // a list without items
   // Its text, Search and the keys, is its name.
   document.querySelector(".search-button-field")?.removeAttribute("aria-label");
