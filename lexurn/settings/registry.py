@@ -114,9 +114,9 @@ def load_target(section: str, name: str) -> Any:
 
 
 def load_object(name: str) -> Any:
-    """Import `package.module:attribute`. Raises ImportError or AttributeError if it is missing."""
+    """Import `package.module:attribute`, or a module. Raises ImportError or AttributeError."""
     module, _, attribute = name.partition(":")
-    return getattr(import_module(module), attribute)
+    return getattr(import_module(module), attribute) if attribute else import_module(module)
 
 
 def outside_entries() -> list[tuple[str, str, str]]:
