@@ -48,12 +48,6 @@ def evaluate_means(
     return means["loss"] | means["symmetrized_kl" if has_kl else "regret"]
 
 
-def with_n_tables(metrics: pd.DataFrame, *, is_lexical: bool) -> pd.DataFrame:
-    """Return stored metrics with the column `n_tables` in every row."""
-    n_tables = metrics.get("n_tables", pd.Series(float("nan"), metrics.index))
-    return metrics.assign(n_tables=n_tables.fillna(N_TABLES_BEFORE * is_lexical).astype(int))
-
-
 def step_label(table: pd.DataFrame) -> str:
     """Return the label of the step axis, which says under how many tables curves were measured.
 
