@@ -104,6 +104,7 @@ class UrnsSettings(TaskSettings):
         return f"urns-V{self.n_colors}-D{self.n_tasks}-C{self.context_length}"
 
 
+#: The letters of each language (see `lexurn.generators.languages`).
 LETTERS = {
     "baN": "ab",
     "bbaN": "ab",
@@ -116,7 +117,6 @@ LETTERS = {
     "parentheses": "()",
     "brackets": "[]",
 }
-"""The letters of each language (see `lexurn.generators.languages`)."""
 
 
 class LanguageSettings(TaskSettings):
