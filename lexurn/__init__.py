@@ -14,42 +14,22 @@ from typing import Any
 
 from lexurn.base.version import __version__
 
-__all__ = [
-    "__version__",
-    "comparison",
-    "evaluation",
-    "figure",
-    "parameters",
-    "register",
-    "set_threads",
-    "table",
-]
+PLACES = {
+    "comparison": "lexurn.measures.comparison",
+    "evaluation": "lexurn.measures.evaluation",
+    "figure": "lexurn.figures.figure_card:figure",
+    "parameters": "lexurn.settings.resolver",
+    "register": "lexurn.settings.registry:register",
+    "set_threads": "lexurn.base.threads:set_threads",
+    "table": "lexurn.figures.tables:show",
+}
+__all__ = ["__version__", *PLACES]
 
 
 def __getattr__(name: str) -> Any:
     """Import one of the short names when it is asked for."""
-    if name == "figure":
-        from lexurn.figures.figure_card import figure
+    if name not in PLACES:
+        raise AttributeError(f"module 'lexurn' has no attribute {name!r}")
+    from lexurn.settings.registry import load_object
 
-        return figure
-    if name == "table":
-        from lexurn.figures.tables import show
-
-        return show
-    if name == "register":
-        from lexurn.settings import register
-
-        return register
-    if name == "set_threads":
-        from lexurn.base.threads import set_threads
-
-        return set_threads
-    if name == "parameters":
-        from lexurn.settings import resolver
-
-        return resolver
-    if name in ("comparison", "evaluation"):
-        from lexurn.measures import comparison, evaluation
-
-        return {"comparison": comparison, "evaluation": evaluation}[name]
-    raise AttributeError(f"module 'lexurn' has no attribute {name!r}")
+    return load_object(PLACES[name])

@@ -13,14 +13,16 @@ from typing import Any
 
 @dataclass
 class Session:
-    """The running chapter, the stored files that it has read, and the claims that it has judged."""
+    """The running chapter, the stored files that it has read, and the claims that it has judged.
+
+    chapter      a `settings.resolver.RunningChapter`; None where no chapter runs
+    used_files   names below the store's root: what a chapter depends on
+    claims       figures of ours with their verdicts, by the claim's key
+    """
 
     chapter: Any = None
-    """A `settings.resolver.RunningChapter`; None where no chapter runs."""
     used_files: set[str] = field(default_factory=set)
-    """Names below the store's root: what a chapter depends on."""
     claims: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Figures of ours with their verdicts, by the claim's key."""
 
 
 _current: ContextVar[Session] = ContextVar("session", default=Session())  # noqa: B039, one a process

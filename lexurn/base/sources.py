@@ -9,21 +9,22 @@ their own, docstrings and white space do not count, so that better wording chang
 """
 
 import ast
+import re
 from functools import cache
 
 from lexurn.base import files, paths
 
+#: Modules and packages whose code is not followed, except for `COMPUTING`.
 INFRASTRUCTURE = (
     *("lexurn.base.files", "lexurn.base.paths", "lexurn.base.session", "lexurn.base.errors"),
     *("lexurn.settings", "lexurn.runs", "lexurn.figures", "lexurn.publish", "lexurn.cli"),
 )
-"""Modules and packages whose code is not followed, except for `COMPUTING`."""
 
+#: Modules below `INFRASTRUCTURE` that compute numbers.
 COMPUTING = ("lexurn.runs.fit",)
-"""Modules below `INFRASTRUCTURE` that compute numbers."""
 
+#: A module and a name in it.
 Place = tuple[str, str]
-"""A module and a name in it."""
 
 
 def code_hash(*targets: str) -> str:
@@ -78,10 +79,8 @@ def definitions(module: str) -> dict[str, tuple[str, set[Place]]]:
 def _text(node: ast.stmt, content: str) -> str:
     """Return the code of a definition, without what does not count."""
     start = min([node.lineno, *(part.lineno for part in getattr(node, "decorator_list", ()))])
-    lines = dict(enumerate(content.splitlines()[start - 1 : node.end_lineno], start))
+    code = "\n".join(content.splitlines()[start - 1 : node.end_lineno])
     for part in ast.walk(node):
         if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant):  # a docstring
-            for number in range(part.lineno, part.end_lineno + 1):
-                del lines[number]
-    code = [line for line in lines.values() if not line.lstrip().startswith("#")]
-    return "".join("".join(code).split())
+            code = code.replace(ast.get_source_segment(content, part), "")
+    return "".join(re.sub(r"^\s*#.*", "", code, flags=re.MULTILINE).split())

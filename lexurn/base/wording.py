@@ -1,9 +1,9 @@
 """Durations and numbers with errors, in the words of progress lines, tables and prose."""
 
-from math import floor, isinf, isnan, log10
+from math import floor, isfinite, isnan, log10
 
+#: Smaller numbers are written with a power of ten.
 SMALLEST = 1e-4
-"""Smaller numbers are written with a power of ten."""
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -23,16 +23,12 @@ def format_with_error(mean: float, sem: float) -> str:
     Numbers that are zero up to rounding are `0`, tiny ones have a power of ten, and a single value,
     which has no error, says so.
     """
-    if isnan(mean):
-        return "undetermined"
-    if isinf(mean):
-        return "infinite"
-    size = abs(mean) if isnan(sem) else max(abs(mean), sem)
-    if size < 1e-12:  # rounding alone
-        return "0"
+    size = max(abs(mean), sem)  # the mean alone where the error is NaN
+    if not isfinite(mean) or size < 1e-12:  # rounding alone
+        return format_number(mean)
     if isnan(sem):
         return f"{format_number(mean)} (one value)"
-    if not sem > 1e-9 * abs(mean):  # constant up to rounding
+    if sem <= 1e-9 * abs(mean):  # constant up to rounding
         return f"{format_number(mean)} ± 0"
     if size < SMALLEST:
         power = floor(log10(size))
@@ -44,10 +40,8 @@ def format_with_error(mean: float, sem: float) -> str:
 
 def format_number(value: float) -> str:
     """Return a number with three significant digits; whole numbers with all of theirs."""
-    if isnan(value):
-        return "undetermined"
-    if isinf(value):
-        return "infinite"
+    if not isfinite(value):
+        return "undetermined" if isnan(value) else "infinite"
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     if abs(value) < 1e-12:

@@ -176,9 +176,9 @@ def address(url: str) -> None:
 @click.option("--task", default="", metavar="NAME", help="Only those that apply to this task.")
 def parameters(task: str) -> None:
     """List all parameters of chapters and runs: type, default, allowed values, where they apply."""
-    from lexurn.settings import listing
+    from lexurn.settings import names
 
-    for row in listing.parameters(task=task):
+    for row in names.parameters(task=task):
         click.echo(
             "{name}: {type} = {default}\n    {meaning}\n    {allowed}; {applies to}".format_map(row)
         )

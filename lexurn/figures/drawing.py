@@ -66,8 +66,10 @@ def draw(drawing: Drawing, table: pd.DataFrame, *, ending: str = "png") -> list[
     pages = [[panel] for panel in panels] if drawing.pages else [panels]
     with matplotlib.style.context(["default", {"svg.hashsalt": "lexurn"}]):
         figures = [plot_page(drawing, plot, page) for page in pages]
-        save = _as_svg if ending == "svg" else as_png
-        return [save(figure, trim=not drawing.pages) for figure in figures]
+        if ending == "svg":
+            metadata = {"Date": None, "Creator": None}
+            return [_save(figure, format="svg", metadata=metadata) for figure in figures]
+        return [as_png(figure, trim=not drawing.pages) for figure in figures]
 
 
 def read(path: Path) -> tuple[Drawing, pd.DataFrame]:
@@ -211,10 +213,6 @@ def _is_cut_off(figure: Figure) -> bool:
         texts += [text for text in (*axes.texts, *labels) if text]
     boxes = [box for box in (text.get_tightbbox() for text in texts) if box and box.width > 0]
     return any((box.min < 0).any() or (box.max > figure.bbox.max).any() for box in boxes)
-
-
-def _as_svg(figure: Figure, *, trim: bool) -> bytes:
-    return _save(figure, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def _save(figure: Figure, **options: Any) -> bytes:

@@ -26,13 +26,11 @@ class StatusTracker(Tracker):
         self.title = title
         self.clock = Clock(n_steps)
         self.say = say
-        self.has_trained = False
 
     def report_wait(self, text: str) -> None:
         self.say(f"{self.title}: {text}")
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        self.has_trained = True
         self.say(f"{self.title}: step {step} of {self.clock.n_steps}, {self.clock.remaining(step)}")
 
 
@@ -45,22 +43,21 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
     start = time.monotonic()
     say = status_line()
     missing = [settings for settings in dict.fromkeys(wanted) if not runs.is_stored(settings)]
-    n_trained = _train_side_by_side(missing, jobs, say) if missing and jobs > 1 else 0
+    if missing and jobs > 1:
+        _train_side_by_side(missing, jobs, say)
     results = []
     for number, settings in enumerate(wanted, 1):
         title = f"run {number} of {len(wanted)}, {settings.kind}, seed {settings.training.seed}"
         tracker = StatusTracker(title, settings.training.n_steps, say)
         results.append(runs.get(settings, tracker=tracker))
-        n_trained += tracker.has_trained
     say(
-        f"{n_trained} run(s) trained in {duration(time.monotonic() - start)}, "
-        f"{len(wanted) - n_trained} loaded from the store."
+        f"{len(missing)} run(s) trained in {duration(time.monotonic() - start)}, "
+        f"{len(wanted) - len(missing)} loaded from the store."
     )
     return results
 
 
-def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[str], None]) -> int:
-
+def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[str], None]) -> None:
     def report(point: Settings, trace: str, count: str, time_left: str) -> None:
         say(f"{count} runs trained by {jobs} processes, {time_left}")
 
@@ -71,7 +68,6 @@ def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[s
         point, trace = next(iter(failed.items()))
         names = ", ".join(point.name for point in failed)
         raise RuntimeError(f"{len(failed)} run(s) failed: {names}; the first: {trace.strip()}")
-    return len(missing)
 
 
 def status_line() -> Callable[[str], None]:

@@ -25,7 +25,8 @@ from jaxtyping import Bool
 from lexurn.base.errors import ParameterError
 from lexurn.base.seeding import numpy_generator
 from lexurn.base.shapes import Tokens
-from lexurn.generators.rules import (
+from lexurn.generators.strings import (
+    FIRST_LETTER,
     Letters,
     Mask,
     Rule,
@@ -36,12 +37,13 @@ from lexurn.generators.rules import (
     in_order,
     is_well_nested,
     starts_with,
+    to_letters,
+    to_sequences,
 )
-from lexurn.generators.strings import FIRST_LETTER, to_letters, to_sequences
 from lexurn.settings import LETTERS
 
+#: (n, max_length, rng) -> n strings as lists of letter numbers.
 StringSampler = Callable[[int, int, np.random.Generator], list[Sequence[int]]]
-"""(n, max_length, rng) -> n strings as lists of letter numbers."""
 
 
 @dataclass(frozen=True)

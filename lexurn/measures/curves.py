@@ -16,8 +16,8 @@ import pandas as pd
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.measures import evaluation
 
+#: Tables that were averaged along the training of lexical models whose metrics do not say it.
 N_TABLES_BEFORE = 8
-"""Tables that were averaged along the training of lexical models whose metrics do not say it."""
 
 
 def evaluate_means(
@@ -46,12 +46,6 @@ def evaluate_means(
     kl = means["symmetrized_kl"]
     has_kl = any(kl[name] < inf for name in kl if not name.endswith("/last"))
     return means["loss"] | means["symmetrized_kl" if has_kl else "regret"]
-
-
-def with_n_tables(metrics: pd.DataFrame, *, is_lexical: bool) -> pd.DataFrame:
-    """Return stored metrics with the column `n_tables` in every row."""
-    n_tables = metrics.get("n_tables", pd.Series(float("nan"), metrics.index))
-    return metrics.assign(n_tables=n_tables.fillna(N_TABLES_BEFORE * is_lexical).astype(int))
 
 
 def step_label(table: pd.DataFrame) -> str:

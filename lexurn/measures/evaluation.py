@@ -22,6 +22,7 @@ sequences, so comparisons between them are paired.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from math import inf
 
 import numpy as np
@@ -32,19 +33,16 @@ from torch import Tensor
 
 from lexurn import predictors
 from lexurn.base import divergences
-from lexurn.base.shapes import Predictor, Tokens
+from lexurn.base.shapes import Predictor, Tokens, check_causal, check_log_probs
 from lexurn.measures.intervals import format_with_error
-from lexurn.measures.validity import check_causal, check_log_probs
 
 PerSequence = Float64[Tensor, "batch time"]
 
-COLUMNS = ["step", "split", "row", "reference", "measure", "mean", "sem", "n"]
-
+#: Prefix of the measures of a lexical model with one random table per sequence.
 SINGLE_TABLE = "single_table_"
-"""Prefix of the measures of a lexical model with one random table per sequence."""
 
+#: The largest vocabulary for which a table of predictions has one column per token.
 MAX_TOKEN_COLUMNS = 64
-"""The largest vocabulary for which a table of predictions has one column per token."""
 
 
 def evaluate(
@@ -98,7 +96,7 @@ def score_split(
     scores = []
     for start in range(0, len(tokens), batch_size):
         is_numbered = isinstance(predictor, predictors.PerSequencePredictor)
-        part = predictor.starting_at(start) if is_numbered else predictor
+        part = partial(predictor, start=start) if is_numbered else predictor
         batch = tokens[start : start + batch_size]
         scores.append(score_sequences(part, references, batch, check=check))
     return {key: torch.cat([score[key] for score in scores]) for key in scores[0]}
@@ -133,15 +131,6 @@ def score_sequences(
         values[name, "kl"] = divergences.kl(reference, model)
         values[name, "regret"] = loss - divergences.negative_log_likelihood(reference, tokens)
     return values
-
-
-def as_single_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the summary rows of an evaluation under one table per sequence, named so.
-
-    They can join the rows of the average, because every measure begins with `SINGLE_TABLE`.
-    """
-    rows = table[table["row"].isin(["mean", "last"])]
-    return rows.assign(measure=SINGLE_TABLE + rows["measure"])
 
 
 def select(

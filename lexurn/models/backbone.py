@@ -10,8 +10,8 @@ from torch import Generator, Tensor, nn
 
 from lexurn.base.shapes import Hidden
 
+#: What a block remembers of the rows so far, by name; empty before row 0.
 State = dict[str, Tensor]
-"""What a block remembers of the rows so far, by name; empty before row 0."""
 
 
 class Backbone(nn.Module):
@@ -22,17 +22,18 @@ class Backbone(nn.Module):
     `step(x, state)` maps the next row (batch d_model) and updates the state in place, and
     `initial_state()` returns the state before the first row. The class attributes name weights by
     the ends of their names.
+
+    RESIDUAL_WRITERS   weights that write into a residual stream: their initial scale shrinks with
+                       their number
+    NO_WEIGHT_DECAY    weights that are no matrices although they have two axes or more: AdamW
+                       updates them without weight decay, also if the optimizer is Muon
+    INITIALIZERS       functions (weight, generator) that fill weights with another initial value
+                       than usual
     """
 
     RESIDUAL_WRITERS: ClassVar[tuple[str, ...]] = ()
-    """Weights that write into a residual stream: their initial scale shrinks with their number."""
-
     NO_WEIGHT_DECAY: ClassVar[tuple[str, ...]] = ()
-    """Weights that are no matrices although they have two axes or more: AdamW updates them without
-    weight decay, also if the optimizer is Muon."""
-
     INITIALIZERS: ClassVar[dict[str, Callable[[Tensor, Generator], None]]] = {}
-    """Functions (weight, generator) that fill weights with another initial value than usual."""
 
     def initial_state(self) -> Any:
         raise NotImplementedError

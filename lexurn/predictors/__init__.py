@@ -7,7 +7,7 @@ Symmetrized    S: Bayes under the pool with all relabeled colours     symmetrize
 Uniform, Empirical   constant and empirical frequencies               counting.py
 RenamingMixture      Bayes under all renamings of the tokens          combining.py
 grammars.oracle      the exact law of a formal language               grammars.py
-ngrams               frequencies of tokens and of pairs               ngrams.py
+Unigram, Bigram      frequencies of tokens and of pairs in a text     counting.py
 """
 
 from lexurn.predictors.combining import (

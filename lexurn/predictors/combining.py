@@ -29,15 +29,12 @@ class Average:
         if not predictors:
             raise ValueError("an average needs at least one predictor, got none; pass one or more")
         self.predictors = tuple(predictors)
-        self.predict_each = predict_each or self._predict_in_turn
+        self.predict_each = predict_each or (
+            lambda tokens: torch.stack([as_double(each(tokens)) for each in self.predictors])
+        )
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         return mean_prediction(self.predict_each(tokens))
-
-    def _predict_in_turn(
-        self, tokens: Tokens
-    ) -> Float[torch.Tensor, "predictors batch time vocab"]:
-        return torch.stack([as_double(predictor(tokens)) for predictor in self.predictors])
 
 
 @dataclass(frozen=True)
@@ -50,12 +47,8 @@ class PerSequencePredictor:
 
     predict: Callable[[Tokens, int], LogProbs]
 
-    def __call__(self, tokens: Tokens) -> LogProbs:
-        return self.predict(tokens, 0)
-
-    def starting_at(self, start: int) -> Predictor:
-        """Return the predictor of the sequences of a split from number `start` on."""
-        return lambda tokens: self.predict(tokens, start)
+    def __call__(self, tokens: Tokens, start: int = 0) -> LogProbs:
+        return self.predict(tokens, start)
 
 
 def mean_prediction(log_probs: Float[torch.Tensor, "predictors batch time vocab"]) -> LogProbs:

@@ -9,7 +9,7 @@ import torch
 
 from lexurn.base.shapes import LogProbs, Pool, Tokens
 from lexurn.predictors import symmetrized
-from lexurn.predictors.counting import check_urns, floored_log, prefix_counts
+from lexurn.predictors.counting import floored_log, prefix_counts
 
 CHUNK = 2**18  # sums that a thread holds in memory, about
 MIN_SECONDS = 0.15  # in loops; below, loading numba (0.7 s) takes longer than the torch form
@@ -24,7 +24,7 @@ def foretell_seconds(n_rows: int, n_tasks: int, n_colors: int) -> float:
     return n_rows * n_tasks * n_colors * 2.0**n_colors / per_second
 
 
-class Symmetrized:
+class Symmetrized(symmetrized.Symmetrized):
     """S: Bayes under the uniform prior over every relabeling of every urn of a pool.
 
     S depends on counts alone, and gives colours with equal counts equal probability. Large problems
@@ -34,7 +34,6 @@ class Symmetrized:
     """
 
     def __init__(self, urns: Pool):
-        check_urns(urns)
         n_colors = urns.shape[1]
         if n_colors > symmetrized.MAX_COLORS:
             raise ValueError(
@@ -43,8 +42,7 @@ class Symmetrized:
                 f"{foretell_seconds(64_000, 1, n_colors):.0f} s per urn and "
                 f"{2**n_colors * 512 / 2**20:.0f} MiB per thread; use fewer colours"
             )
-        self.urns = urns
-        self.torch_form = symmetrized.Symmetrized(urns)
+        super().__init__(urns)
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         n_tasks, n_colors = self.urns.shape
@@ -52,7 +50,7 @@ class Symmetrized:
         is_small = n_colors <= symmetrized.ENUMERABLE or seconds < MIN_SECONDS
         loops = None if is_small or tokens.device.type != "cpu" else load_loops()
         if loops is None:
-            return self.torch_form(tokens)
+            return super().__call__(tokens)
 
         counts = prefix_counts(tokens, n_colors)
         falling, order = counts.flatten(0, 1).sort(-1, descending=True)  # rows colors

@@ -14,11 +14,17 @@ from torch.nn.functional import one_hot, pad
 
 from lexurn.base.shapes import LogProbs, Tokens, check_tokens
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.rules import Letters, read_brackets
-from lexurn.generators.strings import EOS, FIRST_LETTER, force_padding, to_letters
+from lexurn.generators.strings import (
+    EOS,
+    FIRST_LETTER,
+    Letters,
+    force_padding,
+    read_brackets,
+    to_letters,
+)
 
+#: Probabilities, up to a factor per row, of each letter and of EOS (last); rows = letters + 1.
 Probs = Float64[torch.Tensor, "batch rows choices"]
-"""Probabilities, up to a factor per row, of each letter and of EOS (last); rows = letters + 1."""
 
 
 class Oracle:

@@ -14,7 +14,7 @@ from typing import Any
 from lexurn.publish import claims
 from lexurn.publish.dependencies import Chapter
 from lexurn.runs import store
-from lexurn.settings import listing
+from lexurn.settings import names
 
 EXECUTION = """# Execution
 
@@ -91,7 +91,7 @@ def execution_page(chapters: Sequence[Chapter]) -> str:
 
 def parameters_page() -> str:
     """Return the page that lists all parameters."""
-    rows = listing.parameters()
+    rows = names.parameters()
     text = PARAMETERS.format(columns=" | ".join(rows[0]), rule=" --- |" * len(rows[0]))
     code = ("name", "type", "default")
     return text + _table_rows(

@@ -20,14 +20,14 @@ from lexurn.runs import store
 from lexurn.settings import Settings, TrainingSettings
 from lexurn.training.batches import endless_batches, finite_batches
 
+#: Random tables that a lexical model's probabilities are averaged over in its final evaluation.
 N_TABLES = 8
-"""Random tables that a lexical model's probabilities are averaged over in its final evaluation."""
 
+#: Probabilities that are evaluated in one batch, in double precision (64 MB).
 MAX_PREDICTED_NUMBERS = 2**23
-"""Probabilities that are evaluated in one batch, in double precision (64 MB)."""
 
+#: Narrower models are bound by kernel launches, to which casts add.
 MIN_BF16_WIDTH = 128
-"""Narrower models are bound by kernel launches, to which casts add."""
 
 
 @dataclass(frozen=True)
@@ -184,14 +184,17 @@ def estimate(settings: Settings) -> float:
             short = settings.replace(n_steps=n, eval_every=n, n_train_samples=0, n_epochs=1)
             fit(setup, short.training, itertools.repeat(batch), no_evaluation)
 
-        def evaluate_references() -> None:
-            for reference in setup.task.references().values():
-                for tokens in setup.task.held_out().values():
-                    reference(tokens)
-
         train_steps(1)  # slower than later steps
         per_step = timeit(lambda: train_steps(3), number=1) / 3
-        references = timeit(evaluate_references, number=1)
+        held_out = setup.task.held_out().values()
+        references = timeit(
+            lambda: [
+                reference(tokens)
+                for reference in setup.task.references().values()
+                for tokens in held_out
+            ],
+            number=1,
+        )
         sequences = setup.task.validation()  # about as many as in each of the two large splits
         evaluation = 4 * timeit(lambda: setup.predictor_as_trained(sequences), number=1)
     scale = train.n_test_samples / n_few

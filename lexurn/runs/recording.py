@@ -18,15 +18,15 @@ from safetensors.torch import save
 
 from lexurn import models, predictors, training
 from lexurn.base import files
-from lexurn.base.shapes import Predictor, State
+from lexurn.base.shapes import Predictor, State, check_causal
 from lexurn.base.threads import threads
-from lexurn.measures import curves, evaluation, mixtures, validity
+from lexurn.measures import comparison, curves, evaluation
 from lexurn.runs import checkpoints, fit, provenance, store, tracking
 from lexurn.runs.tracking.weights_and_biases import Wandb
 from lexurn.settings import Settings
 
+#: Sequences on which the mixture weights along a training are fitted.
 N_MIXTURE_SEQUENCES = 200
-"""Sequences on which the mixture weights along a training are fitted."""
 
 
 def train(
@@ -75,9 +75,7 @@ def train(
         batch_size = fit.eval_batch_size(task)
         options = {"first_row": task.first_row, "batch_size": batch_size}
         is_lexical = settings.vocabulary.lex
-        validity.check_causal(
-            setup.predictor_as_trained, splits[judged], vocab_size=task.vocab_size
-        )
+        check_causal(setup.predictor_as_trained, splits[judged], vocab_size=task.vocab_size)
 
         def mixture_part(predictor: Predictor) -> Predictor:
             return lambda _: predictor(splits[judged])[:N_MIXTURE_SEQUENCES]  # computed once
@@ -92,12 +90,11 @@ def train(
             predictor = setup.predictor_as_trained
             if all(len(tokens) <= batch_size for tokens in splits.values()):
                 predictor = predictors.CachedPredictor(predictor, splits.values())
-            metrics = {"validation_loss": loss}
-            metrics |= {"n_tables": 1} if is_lexical else {}
-            metrics |= curves.evaluate_means(predictor, references, splits, **options)
+            means = curves.evaluate_means(predictor, references, splits, **options)
+            metrics = {"validation_loss": loss, **({"n_tables": 1} if is_lexical else {}), **means}
             if task.tracks_mixture:  # of references and ignorance, the nearest one to the model
                 few = splits[judged][:N_MIXTURE_SEQUENCES]
-                weights = mixtures.mixture_weights(mixture_part(predictor), components, few)
+                weights = comparison.mixture_weights(mixture_part(predictor), components, few)
                 metrics |= {f"{judged}/weight/{name}": value for name, value in weights.items()}
             return metrics
 
@@ -134,7 +131,9 @@ def train(
         table = evaluation.evaluate(predictor, references, splits, **options)
         if is_lexical:
             single = evaluation.evaluate(setup.predictor_as_trained, references, splits, **options)
-            table = pd.concat([table, evaluation.as_single_table(single)], ignore_index=True)
+            single = single[single["row"].isin(["mean", "last"])]
+            single = single.assign(measure=evaluation.SINGLE_TABLE + single["measure"])
+            table = pd.concat([table, single], ignore_index=True)
         for name, tokens in splits.items():
             few = tokens if len(tokens) <= batch_size else tokens[:batch_size]
             trackers.log_table(

@@ -53,7 +53,9 @@ class Run:
     def metrics(self) -> pd.DataFrame:
         """Scalars along training, a row per evaluation; `lexurn.measures.curves` says which."""
         metrics = pd.DataFrame(contents.read(self.path, "metrics"))
-        return curves.with_n_tables(metrics, is_lexical=self.settings.vocabulary.lex)
+        n_tables = metrics.get("n_tables", pd.Series(float("nan"), metrics.index))
+        n_tables = n_tables.fillna(curves.N_TABLES_BEFORE * self.settings.vocabulary.lex)
+        return metrics.assign(n_tables=n_tables.astype(int))
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -202,9 +204,8 @@ def table(**flat: Any) -> pd.DataFrame:
 
     Columns: name (for `load`), published, kind, every flat setting (missing where the run's task or
     backbone has none), best_step, validation_loss there, seconds of training, and the distances to
-    references where the task judges a model: `d_<reference>` with its standard error
-    `d_<reference>_sem`. A run that cannot be read is named on stderr. Raises ParameterError for a
-    name or a value that no setting has.
+    references where the task judges a model: `d_<reference>`, with standard error `…_sem`. A run
+    that cannot be read is named on stderr. Raises ParameterError for an unknown name or value.
     """
     kind = flat.pop("kind", None)
     wanted = resolver.check_each(flat)
@@ -225,9 +226,9 @@ def table(**flat: Any) -> pd.DataFrame:
         "best_step",
         "validation_loss",
         "seconds",
+        *("d_generalizing", "d_generalizing_sem", "d_memorizing", "d_memorizing_sem"),
+        *("d_symmetrized", "d_symmetrized_sem"),
     ]
-    for reference in ("generalizing", "memorizing", "symmetrized"):
-        columns += [f"d_{reference}", f"d_{reference}_sem"]
     return pd.DataFrame(rows, columns=columns)
 
 

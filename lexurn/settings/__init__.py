@@ -10,7 +10,7 @@
 Every field has one flat name over all owners: `Settings.from_flat({"lex": True, "n_steps": 200})`
 and `settings.flat()` are inverse to each other. The flat names `task`, `vocabulary` and `backbone`
 choose a class from the registry (`registry.py`), as does any name that only one of them has.
-`settings.key` hashes everything that changes the mathematics (`key.py`). What people type becomes
+`settings.key` hashes everything that changes the mathematics. What people type becomes
 settings in `resolver.py`.
 """
 
@@ -24,9 +24,8 @@ from lexurn.settings.backbones import (
     XLSTMSettings,
 )
 from lexurn.settings.fields import Real, Section, Whole
-from lexurn.settings.key import TRAINING_VERSION
 from lexurn.settings.registry import flat_names, register
-from lexurn.settings.run_settings import KINDS, Settings
+from lexurn.settings.run_settings import KINDS, TRAINING_VERSION, Settings
 from lexurn.settings.tasks import (
     LETTERS,
     LanguageSettings,

@@ -3,7 +3,7 @@
 from math import ceil, gcd
 from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from lexurn.settings.fields import Real, Section, Whole, Wholes
 
@@ -161,8 +161,8 @@ class MambaSettings(PositionFreeSettings):
 class XLSTMSettings(PositionFreeSettings):
     """Blocks of mLSTM and sLSTM cells (Beck et al. 2024)."""
 
+    #: Channels of a block within which queries, keys and values are projected.
     BLOCK: ClassVar[int] = 4
-    """Channels of a block within which queries, keys and values are projected."""
 
     name: Literal["xlstm"] = "xlstm"
     n_heads: Whole = Field(2, ge=1, description="attention heads, each of width d_model / n_heads")
@@ -181,34 +181,36 @@ class XLSTMSettings(PositionFreeSettings):
         """The width of the MLP after sLSTM: 1.3 d_model, rounded up to a multiple of 64."""
         return 64 * ceil(1.3 * self.d_model / 64)
 
-    @model_validator(mode="after")
-    def _blocks_and_heads_fit(self) -> "XLSTMSettings":
-        foreign = [block for block in self.slstm_at if not 0 <= block < self.n_layers]
-        if foreign:
-            more = f", or n_layers {max(foreign) + 1}" if min(foreign) >= 0 else ""
-            raise ValueError(
-                f"slstm_at must name blocks from 0 to n_layers - 1 = {self.n_layers - 1}, got "
-                f"{foreign[0]}; use another{more}"
-            )
+    def conflicts(self) -> list[tuple[bool, str]]:
         blocks = sorted(set(self.slstm_at))
-        if list(self.slstm_at) != blocks:
-            raise ValueError(
-                f"slstm_at must name each block once, in their order, got {list(self.slstm_at)}; "
-                f"use {blocks}"
-            )
+        foreign = [block for block in self.slstm_at if not 0 <= block < self.n_layers]
+        more = f", or n_layers {max(foreign) + 1}" if foreign and min(foreign) >= 0 else ""
         widths = {"the inner width of mLSTM": self.inner} if len(blocks) < self.n_layers else {}
         widths |= {"d_model": self.d_model} if blocks else {}
-        for what, width in widths.items():
-            # the norm of a head of one channel would leave nothing of it
-            if width % self.n_heads or width < 2 * self.n_heads:
-                common = gcd(*widths.values())
-                divisors = [n for n in range(1, width // 2 + 1) if common % n == 0] or [1]
-                nearest = min(divisors, key=lambda n: abs(n - self.n_heads))
-                raise ValueError(
+        # the norm of a head of one channel would leave nothing of it
+        most = min(widths.values()) // 2
+        divisors = [n for n in range(1, most + 1) if gcd(*widths.values()) % n == 0] or [1]
+        nearest = min(divisors, key=lambda n: abs(n - self.n_heads))
+        return [
+            (
+                len(foreign) > 0,
+                f"slstm_at must name blocks from 0 to n_layers - 1 = {self.n_layers - 1}, got "
+                f"{min(foreign, default=None)}; use another{more}",
+            ),
+            (
+                list(self.slstm_at) != blocks,
+                f"slstm_at must name each block once, in their order, got {list(self.slstm_at)}; "
+                f"use {blocks}",
+            ),
+            *(
+                (
+                    width % self.n_heads > 0 or width < 2 * self.n_heads,
                     f"{what} must be a multiple of n_heads, with two channels per head or more, "
-                    f"got {width} and n_heads={self.n_heads}; use n_heads {nearest}"
+                    f"got {width} and n_heads={self.n_heads}; use n_heads {nearest}",
                 )
-        return self
+                for what, width in widths.items()
+            ),
+        ]
 
 
 class LinearSettings(PositionFreeSettings):

@@ -13,9 +13,10 @@ from lexurn.base.errors import ParameterError, suggestion
 from lexurn.settings.fields import default_of
 from lexurn.settings.registry import CHOICES, HELP, entries, flat_names, owners
 
+#: Former flat names of settings, with the names of today.
 RENAMED = {"initial": "init_from", "trained": "trainable", "trained_on": "train_split"}
-"""Former flat names of settings, with the names of today."""
 
+#: Common names of parameters, with the names that they have here.
 ABBREVIATIONS = {
     "lr": "learning_rate",
     "bs": "batch_size",
@@ -33,7 +34,6 @@ ABBREVIATIONS = {
     "lexical": "lex",
     "permuted": "label_permuted",
 }
-"""Common names of parameters, with the names that they have here."""
 
 
 def check_names(
@@ -58,15 +58,6 @@ def check_names(
             )
         checked[new] = value
     return checked
-
-
-def upgrade_stored(nested: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the content of a `settings.json`, of whatever age, with the names of today."""
-    renamed = RENAMED | {"vocabulary": "name"}
-    upgraded = {}
-    for section, values in nested.items():
-        upgraded[section] = {renamed.get(name, name): value for name, value in values.items()}
-    return upgraded
 
 
 def schema_of(name: str) -> dict[str, Any]:
@@ -122,3 +113,40 @@ def allowed_values(schema: Mapping[str, Any]) -> str:
     }
     bounds = [f"{word} {schema[bound]:g}" for bound, word in words.items() if bound in schema]
     return f"{kinds[schema['type']]} {' and '.join(bounds)}".strip()
+
+
+def parameters(*, task: str = "") -> list[dict[str, str]]:
+    """Return all parameters in the order of the settings, or those that apply to one task.
+
+    Each has the keys name, type, default, allowed, applies to, and meaning. Raises ParameterError
+    for a task that does not exist.
+    """
+    if task and task not in entries("task"):
+        raise ParameterError(error_message("task", task))
+    rows = []
+    for name, section in flat_names().items():
+        owners = {
+            owner
+            for owner, entry in (entries(section).items() if section in CHOICES else ())
+            if name == section or name in entry.settings.model_fields
+        }
+        if task and section == "task" and task not in owners:
+            continue
+        schema = schema_of(name)
+        if section == "study":
+            applies_to = "chapters that average"
+        elif not owners or owners == set(entries(section)):
+            applies_to = "every run"
+        else:
+            applies_to = f"{section} {', '.join(sorted(owners))}"
+        rows.append(
+            {
+                "name": name,
+                "type": type(schema["default"]).__name__,
+                "default": repr(schema["default"]),
+                "allowed": allowed_values(schema).removeprefix("one of "),
+                "applies to": applies_to,
+                "meaning": schema["description"],
+            }
+        )
+    return rows

@@ -30,8 +30,8 @@ from lexurn.settings.names import check_names, error_message, explain, schema_of
 from lexurn.settings.registry import CHOICES, entries, flat_names, owners
 from lexurn.settings.run_settings import Settings
 
+#: First line of the cell that papermill injects; a chapter's own parameters cell starts with it.
 INJECTED = "# Parameters"
-"""First line of the cell that papermill injects; a chapter's own parameters cell starts with it."""
 
 
 @dataclass(frozen=True)
@@ -125,18 +125,18 @@ def check_each(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read(path: str | Path, chapter: str) -> dict[str, Any]:
-    """Return the flat values that a params file holds for one chapter.
-
-    A name may stand at the top level or in the chapter's mapping, not in both: papermill hands over
-    both without telling which was typed last. Raises ParameterError, also for files that are not
-    YAML.
-    """
+    """Return the flat values that a params file holds for one chapter; see `read_parts`."""
     common, own = read_parts(path, chapter)
     return common | own
 
 
 def read_parts(path: str | Path, chapter: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a params file holds for all chapters, and what for one; see `read`."""
+    """Return the flat values that a params file holds for all chapters, and for one chapter.
+
+    A name may stand at the top level or in the chapter's mapping, not in both: papermill hands over
+    both without telling which was typed last. Raises ParameterError, also for files that are not
+    YAML.
+    """
     content = read_yaml(Path(path)) or {}
     if not isinstance(content, dict):
         raise ParameterError(

@@ -12,15 +12,13 @@ from lexurn.settings.fields import Concentration, Positives, Probabilities, Real
 class TaskSettings(Section):
     """What every task has: a name, the length of its sequences, and renamed tokens where asked for.
 
-    Other tasks derive from this class, with a `name` of their own and a `vocab_size`.
+    Other tasks derive from this class, with a `name` of their own and a `vocab_size`. `n_special`
+    tokens come first and belong to no symbol: SOS, EOS and PAD of strings. `symbols` is what
+    messages call the other tokens: their number `n`, and fields of the settings.
     """
 
     n_special: ClassVar[int] = 0
-    """Tokens that come first and belong to no symbol: SOS, EOS and PAD of strings."""
-
     symbols: ClassVar[str] = "the {n} tokens of {name}"
-    """What messages call the other tokens: their number `n`, and fields of the settings."""
-
     name: str
     context_length: Whole = Field(
         32, ge=1, description="most tokens that the model sees before a prediction"
@@ -106,6 +104,7 @@ class UrnsSettings(TaskSettings):
         return f"urns-V{self.n_colors}-D{self.n_tasks}-C{self.context_length}"
 
 
+#: The letters of each language (see `lexurn.generators.languages`).
 LETTERS = {
     "baN": "ab",
     "bbaN": "ab",
@@ -118,7 +117,6 @@ LETTERS = {
     "parentheses": "()",
     "brackets": "[]",
 }
-"""The letters of each language (see `lexurn.generators.languages`)."""
 
 
 class LanguageSettings(TaskSettings):

@@ -21,20 +21,19 @@ class Task(ABC):
     A class needs `splits`, `sample`, `held_out`, `references` and `optimum`; everything else has a
     default. It is built from the run's settings, of which `settings.task` are its own, and
     building it is cheap: `check` reads what has to be read.
+
+    measure            the distance to references that is finite here: `symmetrized_kl`, or `regret`
+                       where a reference knows that some tokens cannot come
+    tracks_mixture     whether the mixture of references that is nearest to a model is followed
+                       along training
+    first_row          the first row of means over rows: 1 where row 0 is the same everywhere
+    sequence_weights   the weight of each sequence (batch) in the training loss; None: all are alike
     """
 
     measure: str = "symmetrized_kl"
-    """The distance to references that is finite here: `symmetrized_kl`, or `regret` where a
-    reference knows that some tokens cannot come."""
-
     tracks_mixture: bool = True
-    """Whether the mixture of references that is nearest to a model is followed along training."""
-
     first_row: int = 1
-    """The first row of means over rows: 1 where row 0 is the same for all sequences."""
-
     sequence_weights: Callable[[Tokens], Tensor] | None = None
-    """The weight of each sequence (batch) in the training loss; None: all are alike."""
 
     def __init__(self, settings: Settings, *, tensors: Mapping[str, Tensor] | None = None):
         self.settings = settings

@@ -8,7 +8,7 @@ import torch
 from lexurn.base.errors import ParameterError
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.generators.text import Text, blocks, load, windows
-from lexurn.predictors.ngrams import Bigram, Unigram
+from lexurn.predictors.counting import Bigram, Unigram
 from lexurn.tasks.base import Task
 
 MAX_BIGRAM_TOKENS = 4096  # of the largest vocabulary whose pairs are counted, in its square

@@ -1,8 +1,13 @@
-"""Training: one loop (`loop`), its state (`state`), optimizers (`optimizers`) and `batches`."""
+"""Training: one loop (`loop`), its state with the optimizers (`state`), and `batches`."""
 
 from lexurn.training.loop import Callbacks, Metrics, Objective, TrainingResult, train
-from lexurn.training.optimizers import build_optimizers, learning_rate_factor
-from lexurn.training.state import N_FIRST_LOSSES, TrainState, copy_weights
+from lexurn.training.state import (
+    N_FIRST_LOSSES,
+    TrainState,
+    build_optimizers,
+    copy_weights,
+    learning_rate_factor,
+)
 
 __all__ = [
     "N_FIRST_LOSSES",

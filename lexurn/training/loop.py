@@ -17,8 +17,7 @@ from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import global_generator
 from lexurn.base.shapes import State, Tokens
 from lexurn.settings import TrainingSettings
-from lexurn.training.optimizers import learning_rate_factor
-from lexurn.training.state import TrainState, copy_weights
+from lexurn.training.state import TrainState, copy_weights, learning_rate_factor
 
 Metrics = dict[str, float]
 
@@ -134,7 +133,7 @@ def train(
                 nn.utils.clip_grad_norm_(model.parameters(), settings.grad_clip)
             for optimizer in state.optimizers:
                 optimizer.step()
-                optimizer.zero_grad()
+            model.zero_grad()
             state.losses[step % every] = loss.detach()[:, objective.first_row :].mean()
             if step < len(state.first_losses):
                 state.first_losses[step] = state.losses[step % every]

@@ -5,7 +5,7 @@ import torch
 
 from lexurn.base.seeding import generator
 from lexurn.generators.urns import Urns
-from lexurn.measures.mixtures import fit_weights
+from lexurn.measures.comparison import fit_weights
 from lexurn.predictors import Empirical, Generalizing, Memorizing, Uniform
 
 

@@ -16,7 +16,7 @@ from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import PROMPTS, prompts, split_prompts
 from lexurn.generators.strings import EOS, FIRST_LETTER, PAD
 from lexurn.measures import rules
-from lexurn.models.generation import complete_with_predictor
+from lexurn.measures.rules import complete_with_predictor
 from lexurn.predictors.grammars import oracle
 
 MOST = 7

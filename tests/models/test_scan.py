@@ -5,9 +5,9 @@ import torch
 from torch.autograd import gradcheck
 
 from lexurn.base.seeding import generator
-from lexurn.models import scan as scans
-from lexurn.models.scan import scan
-from lexurn.models.xlstm_cells import mlstm, mlstm_step, slstm_step
+from lexurn.models import mamba
+from lexurn.models.mamba import scan
+from lexurn.models.xlstm import mlstm, mlstm_step, slstm_step
 
 
 def drawn(*shape, stream, of=torch.randn):
@@ -53,9 +53,9 @@ def test_a_gradient_that_forgets_a_row_is_found(monkeypatch):
     """The negative control: chunks that begin with the states of none before them."""
     given = selected(time=16)
     right, found = torch.autograd.grad(scan(*given).sum(), given), scan(*given)
-    real = scans._recur
+    real = mamba._recur
     monkeypatch.setattr(
-        scans, "_recur", lambda before, *chunk: real(torch.zeros_like(before), *chunk)
+        mamba, "_recur", lambda before, *chunk: real(torch.zeros_like(before), *chunk)
     )
     wrong = torch.autograd.grad(found.sum(), given)
     assert not torch.allclose(wrong[1], right[1])

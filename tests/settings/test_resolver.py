@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lexurn import parameters
-from lexurn.settings import LETTERS, Settings, flat_names, listing
+from lexurn.settings import LETTERS, Settings, flat_names, names
 from lexurn.settings.registry import CHOICES as SECTIONS
 from lexurn.settings.registry import owners, settings_classes
 from lexurn.settings.resolver import ParameterError, check
@@ -452,7 +452,7 @@ def test_further_names_are_read_from_the_parameters_cell():
 
 
 def test_the_list_of_parameters_has_every_one_with_what_it_allows(capsys):
-    rows = {row["name"]: row for row in listing.parameters()}
+    rows = {row["name"]: row for row in names.parameters()}
     assert list(rows) == list(flat_names())
     assert rows["n_heads"] == {
         "name": "n_heads",
@@ -463,12 +463,12 @@ def test_the_list_of_parameters_has_every_one_with_what_it_allows(capsys):
         "meaning": "attention heads, each of width d_model / n_heads",
     }
     assert rows["seed"]["applies to"] == "every run" != rows["n_pools"]["applies to"]
-    urns = {row["name"] for row in listing.parameters(task="urns")}
+    urns = {row["name"] for row in names.parameters(task="urns")}
     assert rows.keys() - urns == {
         name for name, row in rows.items() if row["applies to"] in ("task language", "task text")
     }
     with pytest.raises(ParameterError, match="task .*must be one of urns.*did you mean urns"):
-        listing.parameters(task="urn")
+        names.parameters(task="urn")
 
 
 def test_setting_a_value_back_to_its_default_counts(cells):

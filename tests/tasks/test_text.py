@@ -18,7 +18,7 @@ from lexurn.chapters.train import one_run
 from lexurn.generators import corpora, text
 from lexurn.measures import perplexity
 from lexurn.predictors import Uniform
-from lexurn.predictors.ngrams import STRENGTHS, Bigram, Unigram
+from lexurn.predictors.counting import STRENGTHS, Bigram, Unigram
 from lexurn.runs import cache, fit
 from lexurn.settings import Settings, TextSettings
 from lexurn.settings.resolver import ParameterError, check

@@ -331,7 +331,7 @@ def test_updates_and_state_are_those_of_torchs_adamw_bit_for_bit():
                 for group in optimizer.param_groups:
                     group["lr"] = 0.01 / (step + 1)
                 optimizer.step()
-                optimizer.zero_grad()
+            each.zero_grad()
     equal, other = (
         all(a.equal(b) for a, b in zip(model.parameters(), target.parameters(), strict=True))
         for target in targets

@@ -22,7 +22,7 @@ import torch
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import LogProbs, Predictor, Tokens
-from lexurn.measures import comparison, evaluation, intervals, mixtures
+from lexurn.measures import comparison, evaluation, intervals
 from lexurn.predictors import Uniform
 from lexurn.runs.run import Run
 
@@ -144,7 +144,7 @@ def nearest_mixtures(runs: Sequence[Run]) -> pd.DataFrame:
     for run in runs:
         settings, tokens = run.settings, run.splits["out_of_distribution"]
         references = run.references | {"uniform": Uniform(settings.task.n_colors)}
-        weights = mixtures.mixture_weights(run.predictor, references, tokens)
+        weights = comparison.mixture_weights(run.predictor, references, tokens)
         only_g = dict.fromkeys(references, 0.0) | {"generalizing": 1.0}
         row = {"kind": settings.kind, "n_colors": settings.task.n_colors}
         row |= {"seed": settings.training.seed, **weights}
@@ -162,7 +162,7 @@ def kl_from_mixture(
     weights: Mapping[str, float],
 ) -> float:
     """Return the mean KL(predictor ‖ mixture with `weights`) over rows 1 … C, in nats."""
-    log_model, log_references = mixtures.stack_log_probs(predictor, references, tokens)
+    log_model, log_references = comparison.stack_log_probs(predictor, references, tokens)
     ordered = torch.tensor([weights[name] for name in references], dtype=log_references.dtype)
     mixed = (log_references.cpu() + ordered.log()[:, None, None, None]).logsumexp(0)
     return divergences.kl(log_model.cpu(), mixed).mean().item()

@@ -16,7 +16,7 @@ from lexurn.chapters.architectures.published_models import BatchPositions, Posit
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.strings import EOS
 from lexurn.measures import rules
-from lexurn.models.generation import complete_with_predictor
+from lexurn.measures.rules import complete_with_predictor
 from lexurn.runs import fit
 from lexurn.settings import Settings
 from lexurn.tasks.language import LanguageTask

@@ -12,7 +12,7 @@ from torch import Generator
 
 from lexurn.base import divergences
 from lexurn.base.shapes import Predictor, Tokens
-from lexurn.measures import mixtures
+from lexurn.measures import comparison
 from lexurn.measures.comparison import RelativeDistance
 from lexurn.measures.evaluation import PerSequence, score_sequences
 from lexurn.measures.intervals import Interval, bootstrap, is_above_zero
@@ -99,13 +99,13 @@ def nearest_mixture(
     jackknife over `N_BLOCKS` blocks of sequences. It is NaN for a weight at the boundary (below
     `BOUNDARY`), where the jackknife is not valid.
     """
-    log_model, log_references = mixtures.stack_log_probs(predictor, references, tokens)
-    weights = mixtures.fit_weights(log_model, log_references)
+    log_model, log_references = comparison.stack_log_probs(predictor, references, tokens)
+    weights = comparison.fit_weights(log_model, log_references)
     blocks = torch.arange(len(tokens)) % min(N_BLOCKS, len(tokens))
     leave_one_out = []
     for block in blocks.unique():
         keep = blocks != block
-        leave_one_out.append(mixtures.fit_weights(log_model[keep], log_references[:, keep]))
+        leave_one_out.append(comparison.fit_weights(log_model[keep], log_references[:, keep]))
     sem = ((len(leave_one_out) - 1) * torch.stack(leave_one_out).var(0, correction=0)).sqrt()
     sem[weights < BOUNDARY] = torch.nan
     columns = {"reference": list(references), "weight": weights.tolist(), "sem": sem.tolist()}

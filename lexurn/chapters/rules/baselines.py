@@ -15,8 +15,7 @@ import pandas as pd
 from lexurn.base.shapes import Tokens
 from lexurn.generators.languages import LANGUAGES, Language
 from lexurn.generators.prompts import prompts
-from lexurn.generators.rules import Automaton
-from lexurn.generators.strings import FIRST_LETTER
+from lexurn.generators.strings import FIRST_LETTER, Automaton
 from lexurn.measures.rules import MAIN_MEASURE, immediate_eos
 
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from lexurn.base.shapes import Table, Tokens
 from lexurn.generators.strings import EOS, FIRST_LETTER, PAD
-from lexurn.models.generation import choose_tokens
+from lexurn.measures.rules import choose_tokens
 from lexurn.models.language_model import LanguageModel, evaluating
 
 

@@ -27,11 +27,11 @@ from lexurn.generators.strings import EOS
 from lexurn.measures.rules import (
     MAIN_MEASURE,
     Strings,
+    complete_with_predictor,
     judge_completions,
     prompt_sets,
 )
 from lexurn.models import LanguageModel
-from lexurn.models.generation import complete_with_predictor
 from lexurn.runs import fit
 from lexurn.runs.run import Run
 

@@ -23,8 +23,7 @@ import torch
 from lexurn.base.shapes import LogProbs, Tokens, check_tokens
 from lexurn.chapters.rules.string_probs import length_probs
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.rules import Automaton
-from lexurn.generators.strings import EOS, FIRST_LETTER, force_padding
+from lexurn.generators.strings import EOS, FIRST_LETTER, Automaton, force_padding
 from lexurn.predictors.grammars import oracle
 from lexurn.predictors.oracles import CountingOracle
 

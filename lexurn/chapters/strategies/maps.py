@@ -35,7 +35,7 @@ from lexurn.base.seeding import generator
 from lexurn.base.shapes import LogProbs, Pool, Predictor, Tokens
 from lexurn.chapters.strategies.account import STRATEGIES, complexity, losses
 from lexurn.generators.urns import Urns
-from lexurn.measures import mixtures
+from lexurn.measures import comparison
 from lexurn.predictors import Generalizing, Memorizing, Symmetrized, Uniform, cache_predictions
 from lexurn.runs import cache, fit
 from lexurn.runs.run import Run
@@ -127,7 +127,7 @@ def measure_cell(
         columns["kl_in"] = divergences.kl(m, model).mean().item()
         columns |= {f"kl_{i}": value for i, value in enumerate(curves["kl"])}
         log_probs = torch.stack([u, g, m])
-        weights = mixtures.fit_weights(model, log_probs)
+        weights = comparison.fit_weights(model, log_probs)
         mixed = (log_probs + weights.log()[:, None, None, None]).logsumexp(0)
         weight_names = [f"weight_{letter}" for letter in STRATEGIES]
         columns |= dict(zip(weight_names, weights.tolist(), strict=True))
