@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import zstandard
 
-#: The key of a dict that stands where a list of floats was taken out; its value is their number.
 FLOATS = "\0floats"
+"""The key of a dict that stands where a list of floats was taken out; its value is their number."""
 
 
 def pack(document: Any) -> bytes:

@@ -109,8 +109,8 @@ def remove_leftovers(folder: Path) -> None:
                 path.unlink()
 
 
-#: The metadata of an output that only reports progress; the site leaves it out.
 PROGRESS = {"lexurn": "progress"}
+"""The metadata of an output that only reports progress; the site leaves it out."""
 
 
 def print_to_stderr(text: str) -> None:

@@ -4,8 +4,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-#: The folder of the package.
 LIBRARY = Path(__file__).resolve().parents[1]
+"""The folder of the package."""
 
 
 def root() -> Path:

@@ -21,11 +21,11 @@ Pool = Float64[Tensor, "tasks colors"]
 Table = Float[Tensor, "symbols d_model"] | Float[Tensor, "#batch symbols d_model"]
 Hidden = Float[Tensor, "batch time d_model"]
 
-#: Tensors by name: the weights of a model, or everything that a training needs to resume.
 State = dict[str, Tensor]
+"""Tensors by name: the weights of a model, or everything that a training needs to resume."""
 
-#: A map from tokens to log-probabilities in nats; row t has seen `tokens[:, :t]` and no more.
 Predictor = Callable[[Tokens], LogProbs]
+"""A map from tokens to log-probabilities in nats; row t has seen `tokens[:, :t]` and no more."""
 
 
 def check_tokens(tokens: Tensor, vocab_size: int) -> None:

@@ -14,17 +14,17 @@ from functools import cache
 
 from lexurn.base import files, paths
 
-#: Modules and packages whose code is not followed, except for `COMPUTING`.
 INFRASTRUCTURE = (
     *("lexurn.base.files", "lexurn.base.paths", "lexurn.base.session", "lexurn.base.errors"),
     *("lexurn.settings", "lexurn.runs", "lexurn.figures", "lexurn.publish", "lexurn.cli"),
 )
+"""Modules and packages whose code is not followed, except for `COMPUTING`."""
 
-#: Modules below `INFRASTRUCTURE` that compute numbers.
 COMPUTING = ("lexurn.runs.fit",)
+"""Modules below `INFRASTRUCTURE` that compute numbers."""
 
-#: A module and a name in it.
 Place = tuple[str, str]
+"""A module and a name in it."""
 
 
 def code_hash(*targets: str) -> str:

@@ -2,8 +2,8 @@
 
 from math import floor, isfinite, isnan, log10
 
-#: Smaller numbers are written with a power of ten.
 SMALLEST = 1e-4
+"""Smaller numbers are written with a power of ten."""
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

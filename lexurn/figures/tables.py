@@ -20,8 +20,8 @@ from lexurn.base.errors import ParameterError, suggestion
 from lexurn.base.wording import format_number, format_with_error
 
 MAX_COLUMNS = 6
-#: The number of rows from which on a table is folded.
 MAX_ROWS = 12
+"""The number of rows from which on a table is folded."""
 
 FILTER = (
     '<label>Filter rows: <input type="search" oninput="for (const row of this.closest(\'details\')'

@@ -42,8 +42,8 @@ from lexurn.generators.strings import (
 )
 from lexurn.settings import LETTERS
 
-#: (n, max_length, rng) -> n strings as lists of letter numbers.
 StringSampler = Callable[[int, int, np.random.Generator], list[Sequence[int]]]
+"""(n, max_length, rng) -> n strings as lists of letter numbers."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from lexurn.base.shapes import LogProbs, Tokens
 
 SOS, EOS, PAD, FIRST_LETTER = 0, 1, 2, 3
 
-#: Strings as letter numbers 0, 1, …; −1 after the end of a string, −2 for any other token.
 Letters = Int64[Tensor, "batch time"]
+"""Strings as letter numbers 0, 1, …; −1 after the end of a string, −2 for any other token."""
 
 Mask = Bool[Tensor, "batch"]
 

@@ -34,8 +34,8 @@ from lexurn.measures.intervals import (
 )
 from lexurn.predictors import Empirical
 
-#: About 15 are enough.
 MAX_NEWTON_STEPS = 100
+"""About 15 are enough."""
 
 
 @dataclass(frozen=True)

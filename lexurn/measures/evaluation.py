@@ -38,11 +38,11 @@ from lexurn.measures.intervals import format_with_error
 
 PerSequence = Float64[Tensor, "batch time"]
 
-#: Prefix of the measures of a lexical model with one random table per sequence.
 SINGLE_TABLE = "single_table_"
+"""Prefix of the measures of a lexical model with one random table per sequence."""
 
-#: The largest vocabulary for which a table of predictions has one column per token.
 MAX_TOKEN_COLUMNS = 64
+"""The largest vocabulary for which a table of predictions has one column per token."""
 
 
 def evaluate(

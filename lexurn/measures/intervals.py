@@ -18,8 +18,8 @@ from lexurn.base.wording import decimals_for, format_with_error
 
 N_RESAMPLES = 4999
 
-#: The smallest number of units from which resampling gives a useful interval.
 MIN_UNITS = 5
+"""The smallest number of units from which resampling gives a useful interval."""
 
 Values = np.ndarray | np.floating
 

@@ -20,8 +20,8 @@ from lexurn.generators.strings import EOS, PAD
 
 Strings = Int64[Tensor, "batch limit"]
 
-#: The default measure of rule 1: a completion that never ends does not count as obeying it.
 MAIN_MEASURE = "rule_1_and_finished"
+"""The default measure of rule 1: a completion that never ends does not count as obeying it."""
 
 
 @torch.no_grad()

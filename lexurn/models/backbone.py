@@ -10,8 +10,8 @@ from torch import Generator, Tensor, nn
 
 from lexurn.base.shapes import Hidden
 
-#: What a block remembers of the rows so far, by name; empty before row 0.
 State = dict[str, Tensor]
+"""What a block remembers of the rows so far, by name; empty before row 0."""
 
 
 class Backbone(nn.Module):

@@ -22,12 +22,12 @@ from lexurn.generators.strings import SOS, force_padding, mask_special_tokens
 from lexurn.settings import Settings
 from lexurn.settings.registry import load_target
 
-#: Positional encodings that start as one number in the last dimension; the others are 0.
 SCALAR_POSITIONS: dict[str, Callable[[Float[Tensor, "time"]], Float[Tensor, "time"]]] = {
     "integer": lambda index: index,
     "linear": lambda index: index / max(len(index) - 1, 1),
     "log": lambda index: index.log1p(),
 }
+"""Positional encodings that start as one number in the last dimension; the others are 0."""
 
 
 class LanguageModel(nn.Module):

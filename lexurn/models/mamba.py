@@ -32,9 +32,9 @@ Vectors = Float[Tensor, "batch time d_state"]
 Chunk = Float[Tensor, "rows batch d_state inner"]
 Rates = Float[Tensor, "inner d_state"]
 
-#: Initial step sizes Δ lie between these two, uniformly on a log scale.
 MIN_STEP_SIZE = 1e-3
 MAX_STEP_SIZE = 1e-1
+"""Initial step sizes Δ lie between these two, uniformly on a log scale."""
 
 
 def fill_step_bias(bias: Tensor, generator: Generator) -> None:

@@ -19,8 +19,8 @@ from lexurn.base.shapes import LogProbs, Predictor, Tokens, check_tokens
 from lexurn.models.language_model import LanguageModel, evaluating
 from lexurn.predictors import Average, PerSequencePredictor
 
-#: Sequences that are predicted together.
 BATCH_SIZE = 64
+"""Sequences that are predicted together."""
 
 
 def as_predictor(

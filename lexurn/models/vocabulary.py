@@ -24,8 +24,8 @@ from lexurn.settings import VocabularySettings
 
 Logits = Float[Tensor, "batch time vocab"]
 
-#: (sequences, symbols, d_model) of a table.
 Shape = tuple[int, int, int]
+"""(sequences, symbols, d_model) of a table."""
 
 
 class LearnedVocabulary(nn.Module):

@@ -33,12 +33,12 @@ from lexurn.models.backbone import (
 )
 from lexurn.settings import XLSTMSettings
 
-#: Added to the denominators of mLSTM, as in the package `xlstm`.
 EPSILON = 1e-6
+"""Added to the denominators of mLSTM, as in the package `xlstm`."""
 
-#: The scaled 1 in the denominator of mLSTM is exp(min(−m, this)): a larger one would overflow, and
-#: dividing by this one already gives 0.
 MAX_LOG_SCALE = 60.0
+"""The scaled 1 in the denominator of mLSTM is exp(min(−m, this)): a larger one would overflow, and
+dividing by this one already gives 0."""
 
 Heads = Float[Tensor, "batch heads time d_head"]
 Gates = Float[Tensor, "batch heads time"]

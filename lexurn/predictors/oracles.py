@@ -23,8 +23,8 @@ from lexurn.generators.strings import (
     to_letters,
 )
 
-#: Probabilities, up to a factor per row, of each letter and of EOS (last); rows = letters + 1.
 Probs = Float64[torch.Tensor, "batch rows choices"]
+"""Probabilities, up to a factor per row, of each letter and of EOS (last); rows = letters + 1."""
 
 
 class Oracle:

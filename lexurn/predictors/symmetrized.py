@@ -34,8 +34,8 @@ from lexurn.predictors.counting import Memorizing, check_urns, floored_log, pref
 ENUMERABLE = 4  # colours at most for which sums over V! relabelings are faster than subsets
 CHUNK = 2**21  # sums over subsets that are held in memory at once, at most: 16 MiB
 
-#: The largest number of colours for which sums over 2^V subsets take acceptable time.
 MAX_COLORS = 14
+"""The largest number of colours for which sums over 2^V subsets take acceptable time."""
 
 
 def relabelings(urns: Pool) -> Float64[Tensor, "relabelled colors"]:

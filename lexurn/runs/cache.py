@@ -25,11 +25,11 @@ from lexurn.runs import store, sweeps, tracking, workers
 from lexurn.settings import Settings
 from lexurn.settings.registry import CHOICES, entries
 
-#: Code that every table of runs depends on, beside the code of the run's task and model.
 RUN_CODE = ("lexurn.runs.fit:as_predictor", "lexurn.models:build", "lexurn.predictors:Predictor")
+"""Code that every table of runs depends on, beside the code of the run's task and model."""
 
-#: A function that other processes can import.
 Compute = Callable[[runs.Run], pd.DataFrame]
+"""A function that other processes can import."""
 
 
 def table(compute: Callable[..., pd.DataFrame], *inputs: Any) -> pd.DataFrame:

@@ -27,15 +27,15 @@ from torch.utils.data import default_collate
 from lexurn.base.files import hash_bytes, write
 from lexurn.base.shapes import State
 
-#: Time between two saves.
 SECONDS = 30.0
+"""Time between two saves."""
 
 N_STATES = 2
 
 SNAPSHOTS = "series.safetensors"
 
-#: The step of the first snapshot.
 FIRST_STEP = 20
+"""The step of the first snapshot."""
 
 
 def save_state(folder: Path, state: State, *, key: str) -> Path:

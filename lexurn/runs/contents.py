@@ -5,8 +5,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-#: A published run's settings, metrics, results and provenance, packed by `base.columns`.
 PACKED = "run.zst"
+"""A published run's settings, metrics, results and provenance, packed by `base.columns`."""
 
 
 def read(folder: Path, part: str) -> Any:

@@ -20,14 +20,14 @@ from lexurn.runs import store
 from lexurn.settings import Settings, TrainingSettings
 from lexurn.training.batches import endless_batches, finite_batches
 
-#: Random tables that a lexical model's probabilities are averaged over in its final evaluation.
 N_TABLES = 8
+"""Random tables that a lexical model's probabilities are averaged over in its final evaluation."""
 
-#: Probabilities that are evaluated in one batch, in double precision (64 MB).
 MAX_PREDICTED_NUMBERS = 2**23
+"""Probabilities that are evaluated in one batch, in double precision (64 MB)."""
 
-#: Narrower models are bound by kernel launches, to which casts add.
 MIN_BF16_WIDTH = 128
+"""Narrower models are bound by kernel launches, to which casts add."""
 
 
 @dataclass(frozen=True)

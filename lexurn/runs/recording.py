@@ -25,8 +25,8 @@ from lexurn.runs import checkpoints, fit, provenance, store, tracking
 from lexurn.runs.tracking.weights_and_biases import Wandb
 from lexurn.settings import Settings
 
-#: Sequences on which the mixture weights along a training are fitted.
 N_MIXTURE_SEQUENCES = 200
+"""Sequences on which the mixture weights along a training are fitted."""
 
 
 def train(

@@ -22,14 +22,14 @@ from lexurn.base import files, paths
 from lexurn.runs.contents import PACKED, read
 from lexurn.settings import TRAINING_VERSION, Settings
 
-#: The hashes of everything that is published, and when and at which scale that was.
 EDITION = "edition.json"
+"""The hashes of everything that is published, and when and at which scale that was."""
 
-#: The best weights of a run.
 WEIGHTS = "model.safetensors"
+"""The best weights of a run."""
 
-#: What a task keeps with a run (`Task.tensors`), such as its pool of urns.
 TASK_TENSORS = "urns.safetensors"
+"""What a task keeps with a run (`Task.tensors`), such as its pool of urns."""
 
 
 def key(folder: Path) -> str:

@@ -30,8 +30,8 @@ from lexurn.base.errors import ParameterError, suggestion
 from lexurn.runs import workers
 from lexurn.settings import KINDS, Settings, flat_names, resolver
 
-#: Settings that `read` scales, with their least values: evaluations must not fill a training.
 MIN_SCALED = {"n_steps": 1, "eval_every": 16}
+"""Settings that `read` scales, with their least values: evaluations must not fill a training."""
 
 
 @dataclass(frozen=True)

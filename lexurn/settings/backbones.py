@@ -161,8 +161,8 @@ class MambaSettings(PositionFreeSettings):
 class XLSTMSettings(PositionFreeSettings):
     """Blocks of mLSTM and sLSTM cells (Beck et al. 2024)."""
 
-    #: Channels of a block within which queries, keys and values are projected.
     BLOCK: ClassVar[int] = 4
+    """Channels of a block within which queries, keys and values are projected."""
 
     name: Literal["xlstm"] = "xlstm"
     n_heads: Whole = Field(2, ge=1, description="attention heads, each of width d_model / n_heads")

@@ -13,10 +13,9 @@ from lexurn.base.errors import ParameterError, suggestion
 from lexurn.settings.fields import default_of
 from lexurn.settings.registry import CHOICES, HELP, entries, flat_names, owners
 
-#: Former flat names of settings, with the names of today.
 RENAMED = {"initial": "init_from", "trained": "trainable", "trained_on": "train_split"}
+"""Former flat names of settings, with the names of today."""
 
-#: Common names of parameters, with the names that they have here.
 ABBREVIATIONS = {
     "lr": "learning_rate",
     "bs": "batch_size",
@@ -34,6 +33,7 @@ ABBREVIATIONS = {
     "lexical": "lex",
     "permuted": "label_permuted",
 }
+"""Common names of parameters, with the names that they have here."""
 
 
 def check_names(

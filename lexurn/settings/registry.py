@@ -30,19 +30,19 @@ from lexurn.settings.tasks import LanguageSettings, TaskSettings, TextSettings, 
 from lexurn.settings.training import MachineSettings, StudySettings, TrainingSettings
 from lexurn.settings.vocabulary import VocabularySettings
 
-#: The sections of settings that have a choice of classes, with the base of these classes.
 CHOICES: dict[str, type[Section]] = {
     "task": TaskSettings,
     "vocabulary": VocabularySettings,
     "backbone": BackboneSettings,
 }
+"""The sections of settings that have a choice of classes, with the base of these classes."""
 
-#: The sections of settings that are of one class.
 FIXED: dict[str, type[Section]] = {
     "training": TrainingSettings,
     "machine": MachineSettings,
     "study": StudySettings,
 }
+"""The sections of settings that are of one class."""
 
 HELP = {
     "task": "what is sampled: urns (coins are urns of two colours), language, text",

@@ -30,8 +30,8 @@ from lexurn.settings.names import check_names, error_message, explain, schema_of
 from lexurn.settings.registry import CHOICES, entries, flat_names, owners
 from lexurn.settings.run_settings import Settings
 
-#: First line of the cell that papermill injects; a chapter's own parameters cell starts with it.
 INJECTED = "# Parameters"
+"""First line of the cell that papermill injects; a chapter's own parameters cell starts with it."""
 
 
 @dataclass(frozen=True)

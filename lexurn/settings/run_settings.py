@@ -25,15 +25,15 @@ from lexurn.settings.tasks import TaskSettings, UrnsSettings
 from lexurn.settings.training import MachineSettings, StudySettings, TrainingSettings
 from lexurn.settings.vocabulary import VocabularySettings
 
-#: Raised when equal settings no longer give equal numbers; the golden test watches over it.
 TRAINING_VERSION = 1
+"""Raised when equal settings no longer give equal numbers; the golden test watches over it."""
 
-#: The flat settings that make a run of each kind.
 KINDS = {
     "normal": {"lex": False, "label_permuted": False, "vocabulary": "one_hot"},
     "lexical": {"lex": True, "label_permuted": False},
     "permuted": {"lex": False, "label_permuted": True, "vocabulary": "one_hot"},
 }
+"""The flat settings that make a run of each kind."""
 
 
 class Settings(Section):

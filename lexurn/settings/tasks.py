@@ -104,7 +104,6 @@ class UrnsSettings(TaskSettings):
         return f"urns-V{self.n_colors}-D{self.n_tasks}-C{self.context_length}"
 
 
-#: The letters of each language (see `lexurn.generators.languages`).
 LETTERS = {
     "baN": "ab",
     "bbaN": "ab",
@@ -117,6 +116,7 @@ LETTERS = {
     "parentheses": "()",
     "brackets": "[]",
 }
+"""The letters of each language (see `lexurn.generators.languages`)."""
 
 
 class LanguageSettings(TaskSettings):

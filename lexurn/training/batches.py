@@ -15,8 +15,8 @@ from lexurn.base.shapes import Tokens
 
 BLOCK_SIZE = 16_384
 
-#: (n, generator) -> n sequences.
 SampleBlock = Callable[[int, Generator], Tokens]
+"""(n, generator) -> n sequences."""
 
 
 def endless_batches(

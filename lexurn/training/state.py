@@ -13,8 +13,8 @@ from lexurn.base.seeding import default_generator, generator
 from lexurn.base.shapes import State
 from lexurn.settings import TrainingSettings
 
-#: Number of steps whose losses are kept one by one, to compare with a repeated training.
 N_FIRST_LOSSES = 20
+"""Number of steps whose losses are kept one by one, to compare with a repeated training."""
 
 
 class FusedAdamW:

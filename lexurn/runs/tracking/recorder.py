@@ -19,8 +19,8 @@ from pathlib import Path
 import pandas as pd
 import wandb
 
-#: Limit on the time that uploads take after the end of the training.
 SECONDS_TO_UPLOAD = 600
+"""Limit on the time that uploads take after the end of the training."""
 
 FOLDER = Path.cwd()
 MESSAGES = os.fdopen(os.dup(1), "w", buffering=1)

@@ -26,11 +26,11 @@ RECORDER = Path(__file__).with_name("recorder.py")
 VARIABLE = "WANDB_API_KEY"
 IN_ENV_FILE = re.compile(rf"^[ \t]*(?:export[ \t]+)?{VARIABLE}[ \t]*=[ \t]*(\S+)", re.MULTILINE)
 
-#: Time in which the server must answer; without an answer the run is recorded offline.
 SECONDS_TO_BEGIN = 15
+"""Time in which the server must answer; without an answer the run is recorded offline."""
 
-#: Time that `finish` waits for uploads; after it they go on in the background.
 SECONDS_TO_FINISH = 30.0
+"""Time that `finish` waits for uploads; after it they go on in the background."""
 
 
 class Wandb(Tracker):
