@@ -1,14 +1,14 @@
 """The look of everything that figures show: one colour, dash, marker and hatch per entity.
 
 A predictor, a kind of model, an architecture or a positional encoding looks the same in the whole
-book. Every colour has a contrast of at least 3:1 on a white page, and `dark` maps it to a colour
-with this contrast on a dark page.
+book. Every colour has a contrast of at least 3:1 on a white page, and so has the colour
+that dark pages show for it (`dark`).
 """
 
 from collections.abc import Iterable
-from colorsys import hls_to_rgb, rgb_to_hls
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
 
@@ -97,10 +97,11 @@ def looks(names: Iterable[Any]) -> dict[Any, Look]:
 
 
 def dark(color: Any) -> str:
-    """Return the colour of the same hue that stands for a colour on a dark page.
+    """Return the colour that dark pages show for a colour of a figure.
 
-    Greys are inverted; other colours become as light as they were dark, and never dark.
+    Black and white change places and hues stay: the filter `invert(0.92) hue-rotate(180deg)` of the
+    book's style sheet. Source: W3C, Filter Effects Module Level 1.
     """
-    hue, lightness, saturation = rgb_to_hls(*to_rgb(color))
-    lightness = 1 - lightness if saturation < 0.1 else max(1 - lightness, 0.65)
-    return to_hex(hls_to_rgb(hue, lightness, 0.8 * saturation))
+    inverted = 0.92 - 0.84 * np.array(to_rgb(color))
+    luminance = inverted @ (0.213, 0.715, 0.072)
+    return to_hex((2 * luminance - inverted).clip(0, 1))

@@ -179,6 +179,9 @@ def test_every_mark_is_seen_on_a_light_and_on_a_dark_page():
     colors += [ball for n in range(1, 13) for ball in style.ball_colors(n)]
     assert [color for color in colors if contrast(color, "white") < 3] == []
     assert [color for color in colors if contrast(looks.dark(color), "#121212") < 3] == []
+    css = (paths.root() / "book" / "_static" / "lexurn.css").read_text()
+    assert css.count("filter: invert(0.92) hue-rotate(180deg);") == 1 == css.count("filter:")
+    assert looks.dark("#ff0000") == "#ff8f8f" and looks.dark("white") == "#141414"
 
 
 GROUPS = [
