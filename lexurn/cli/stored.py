@@ -122,11 +122,10 @@ def delete(names: tuple[str, ...], yes: bool) -> None:
 
 
 def _parse_settings(texts: tuple[str, ...]) -> dict[str, str]:
-    for text in texts:
-        if "=" not in text:
-            raise ParameterError(
-                f"a setting is given as name=value, for example lex=True, got {text}"
-            )
+    if wrong := [text for text in texts if "=" not in text]:
+        raise ParameterError(
+            f"a setting is given as name=value, for example lex=True, got {wrong[0]}"
+        )
     return dict(text.split("=", 1) for text in texts)
 
 

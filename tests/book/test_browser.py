@@ -16,7 +16,8 @@ import yaml
 from notebooks import count_pictures, outputs_of
 
 from lexurn.base import files, paths
-from lexurn.publish import address, cards, claims, printing
+from lexurn.publish import address, cards, claims
+from lexurn.publish import site as site_module
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
@@ -221,8 +222,8 @@ def test_mathematics_is_set_and_search_finds_a_word(site, browser):
 
 def test_a_page_is_printed_whole(site, monkeypatch, tmp_path):
     monkeypatch.setenv("LEXURN_BUILD", str(site.parents[1]))
-    monkeypatch.setattr(printing, "PAGE", "file: (notation)")
-    folder = printing.print_pages(lambda text: None)
+    monkeypatch.setattr(site_module, "PAGE", "file: (notation)")
+    folder = site_module.print_pages(lambda text: None)
     (pdf,) = folder.iterdir()
     assert pdf.name == "00-notation.pdf" and pdf.read_bytes().startswith(b"%PDF")
     assert pdf.stat().st_size > 30_000  # with the fonts of its formulas
