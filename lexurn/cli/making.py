@@ -71,7 +71,7 @@ def book(
                 click.echo(f"to execute: {name}, {estimate}")
             if outdated:
                 every = 1.0 if sys.stderr.isatty() else 60.0
-                progress = execution.Progress(expected, say, every=every)
+                progress = execution.Progress(expected, say, every)
                 execution.import_ahead(outdated)
                 asyncio.run(execution.execute_all(outdated, progress, jobs=jobs, timeout=timeout))
             else:
@@ -117,8 +117,8 @@ def freeze(params: Path | None) -> None:
     n_runs = len({name.partition("/")[0] for name in used} - {"tables"})
     for chapter in chapters:
         others = {name for other in chapters if other != chapter for name in other.record["used"]}
-        size, shared = edition.weigh(chapter.record["used"]), edition.weigh(others)
-        alone = edition.weigh(used) - shared
+        size = edition.weigh(chapter.record["used"])
+        alone = edition.weigh(used) - edition.weigh(others)
         click.echo(f"{chapter.name}: {size:,} bytes, {alone:,} of them for this chapter alone")
     click.echo(f"{n_runs} runs in {results}, {store.size(results):,} bytes")
     click.echo(

@@ -106,8 +106,8 @@ async def execute_all(
         async with semaphore:
             threads = max(int(chapter.parameters.get("threads", 1)) // n_parallel, 1)
             record = await execute(chapter, progress, threads=threads, timeout=timeout)
-            result = record["failed"] or "done"
-            progress.end(chapter.name, f"{result} ({duration(record['seconds'])})")
+            seconds = duration(record["seconds"])
+            progress.end(chapter.name, f"{record['failed'] or 'done'} ({seconds})")
 
     reporting = asyncio.create_task(progress.report())
     try:
@@ -137,8 +137,7 @@ async def execute(
     with work_folder(chapter.name) as folder:
         written = folder / "record.json"
         recording = RECORD_CELL.format(path=str(written))
-        tagged = {"tags": [RECORD_TAG]}
-        notebook.cells.append(nbformat.v4.new_code_cell(recording, metadata=tagged))
+        notebook.cells.append(nbformat.v4.new_code_cell(recording, metadata={"tags": [RECORD_TAG]}))
         files.write(folder / "source.ipynb", nbformat.writes(notebook))
         job = {
             "source": str(folder / "source.ipynb"),
@@ -203,6 +202,14 @@ def update_prose(chapter: Chapter) -> bool:
             executed.cells += injected
     _store(chapter, executed, record)
     return True
+
+
+def _store(chapter: Chapter, notebook: Any, record: dict[str, Any]) -> dict[str, Any]:
+    """Write an executed notebook and its record, and return the record with the notebook's hash."""
+    files.write(chapter.executed, nbformat.writes(notebook))
+    record = record | {"notebook": hash_if_exists(chapter.executed)}
+    files.write(chapter.executed.with_suffix(".json"), json.dumps(record, indent=2))
+    return record
 
 
 async def _run(

@@ -52,16 +52,17 @@ def start(job: dict[str, Any], log: Path) -> tuple[BaseProcess, Connection]:
     (seconds for one cell).
     """
     connection, remote = CONTEXT.Pipe()
-    arguments = (job | {"environment": dict(os.environ)}, remote, log)
-    process = CONTEXT.Process(target=main, args=arguments)
+    process = CONTEXT.Process(target=main, args=(job, dict(os.environ), remote, log))
     process.start()
     remote.close()
     return process, connection
 
 
-def main(job: dict[str, Any], connection: Connection, log: Path) -> None:
+def main(
+    job: dict[str, Any], environment: dict[str, str], connection: Connection, log: Path
+) -> None:
     """Execute a notebook, and report on the connection."""
-    with own_session(job["environment"], log):
+    with own_session(environment, log):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         threading.Thread(target=_end_with_connection, args=[connection], daemon=True).start()
         connection.send({"error": execute(job, connection)})

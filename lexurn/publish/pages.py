@@ -209,8 +209,8 @@ def _counts(names: Iterable[str]) -> str:
     numbers = Counter(
         name.startswith("tables/") for name in names if not name.endswith(store.WEIGHTS)
     )
-    parts = {"model(s)": numbers[False], "table(s)": numbers[True]}
-    return ", ".join(f"{number} {what}" for what, number in parts.items() if number)
+    parts = ((numbers[False], "model(s)"), (numbers[True], "table(s)"))
+    return ", ".join(f"{number} {what}" for number, what in parts if number)
 
 
 def _claim_cells(claim: claims.Claim, recorded: Mapping[str, Any]) -> list[str]:

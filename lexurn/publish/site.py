@@ -79,8 +79,13 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
             *("--path-output", str(work), str(build / "stage")),
         ]
         python_path = [str(paths.LIBRARY.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(python_path)}
-        process = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
+        process = subprocess.run(
+            command,
+            cwd=work,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(python_path)},
+            capture_output=True,
+            text=True,
+        )
         output = process.stdout + process.stderr
         files.write(build / "jupyter-book.log", output)
         problems = [line for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
@@ -126,10 +131,14 @@ def print_pages(say: Callable[[str], None]) -> Path:
             say(f"printing {name}")
             page = paths.build_folder() / "html" / f"{name}.html"
             pdf = printed / f"{number:02}-{name}.pdf"
-            files_of_process = (f"--user-data-dir={work / 'profile'}", f"--print-to-pdf={pdf}")
-            command = [browser, *PRINT_OPTIONS, *files_of_process, page.as_uri()]
             process = subprocess.run(
-                command, capture_output=True, text=True, timeout=SECONDS_PER_PAGE
+                [
+                    *(browser, *PRINT_OPTIONS, f"--user-data-dir={work / 'profile'}"),
+                    *(f"--print-to-pdf={pdf}", page.as_uri()),
+                ],
+                capture_output=True,
+                text=True,
+                timeout=SECONDS_PER_PAGE,
             )
             if not pdf.exists():
                 raise SiteError(f"{browser} did not print {page}: {process.stderr.strip()[-300:]}")

@@ -153,7 +153,7 @@ def say_what_comes(app: Any, page: str, template: str, context: dict[str, Any], 
         if other and context.get(name):
             opening = escape(app.env.metadata[other].get("opening", ""))
             title = f'{context[name]["title"]}<span class="opening">{opening}</span>'
-            context[name] = context[name] | {"title": title}
+            context[name] |= {"title": title}
 
 
 def write_texts(app: Any, failed: Exception | None) -> None:

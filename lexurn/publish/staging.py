@@ -38,8 +38,8 @@ def stage(page: str, notebook: dict[str, Any]) -> dict[str, bytes]:
             cells += _differences(cell)
         else:
             cells += _split(cell, outputs) if "outputs" in cell else [cell]
-    staged = json.dumps(notebook | {"cells": cells}, ensure_ascii=False)
-    return contents | {f"{page}.ipynb": staged.encode()}
+    contents[f"{page}.ipynb"] = json.dumps(notebook | {"cells": cells}).encode()
+    return contents
 
 
 def _differences(injected: dict[str, Any]) -> list[dict[str, Any]]:
