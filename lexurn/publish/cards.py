@@ -10,7 +10,6 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from lexurn.base.files import hash_bytes
@@ -77,18 +76,9 @@ def as_code(text: str) -> str:
     return "`{}`".format(text.replace("`", "'"))
 
 
-@dataclass(frozen=True)
-class NotebookCard:
-    """A card read from a notebook: the figure's description, and its table as CSV."""
-
-    about: dict[str, Any]
-    table: bytes
-
-
-def read_cards(notebook: Any) -> list[NotebookCard]:
-    """Return all cards of a notebook in the order of its outputs."""
-    cards = [output[CARD_TYPE] for _, output in _outputs(notebook) if CARD_TYPE in output]
-    return [NotebookCard(card["about"], card["table"].encode()) for card in cards]
+def read_cards(notebook: Any) -> list[dict[str, Any]]:
+    """Return all cards of a notebook in the order of its outputs: each an `about` and a `table`."""
+    return [output[CARD_TYPE] for _, output in _outputs(notebook) if CARD_TYPE in output]
 
 
 def find_lint(notebook: Any, chapter: str = "") -> Iterator[str]:
@@ -98,8 +88,8 @@ def find_lint(notebook: Any, chapter: str = "") -> Iterator[str]:
     in a chapter that keeps the chapter standard, also what breaks it.
     """
     cards = read_cards(notebook)
-    known = {png for card in cards for png in card.about["pictures"]}
-    for name, number in Counter(card.about["name"] for card in cards).items():
+    known = {png for card in cards for png in card["about"]["pictures"]}
+    for name, number in Counter(card["about"]["name"] for card in cards).items():
         if number > 1:
             yield (
                 f"{number} figures have the name {name}; "

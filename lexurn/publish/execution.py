@@ -160,8 +160,8 @@ async def execute(
         notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"# {chapter.name}"))
     if failed:
         heading, _, rest = notebook.cells[0].source.partition("\n")
-        banner = FAILURE_BANNER.format(failed=failed.replace("```", "'''"))
-        notebook.cells[0].source = heading + banner + rest
+        failure = FAILURE_BANNER.format(failed=failed.replace("```", "'''"))
+        notebook.cells[0].source = heading + failure + rest
     record = {
         "source": source_hash,
         "parameters": given,

@@ -22,21 +22,6 @@ from pydantic import BaseModel
 
 from lexurn.publish import address
 
-# Font Awesome does not replace the icons of buttons, and labels of widgets, which ask for version 2
-# of MathJax, are set by the MathJax that the page has loaded.
-WIDGETS = """
-FontAwesome.config.observeMutations = false;
-window.MathJax = Object.assign(window.MathJax || {}, {
-  Hub: {Queue() {}},
-  startup: {
-    ready() {
-      MathJax.startup.defaultReady();
-      MathJax.Hub = {Queue: ([, , element]) => MathJax.typesetPromise([element])};
-    }
-  }
-});
-"""
-
 BADGE = "badge.txt"  # beside the pages' sources; its text stands at the top of every page
 TEXTS = "_static/texts.js"
 MAX_TEXT = 30_000  # characters of a page
@@ -59,7 +44,8 @@ def setup(app: Any) -> dict[str, bool]:
     ):
         app.connect(event, handler)
     app.connect("html-page-context", remove_thebe, priority=900)  # after the scripts are added
-    app.add_js_file(None, body=WIDGETS, priority=900)  # after the configuration of MathJax
+    widgets = (Path(app.srcdir) / "assets" / "widgets.js").read_text()
+    app.add_js_file(None, body=widgets, priority=900)  # after the configuration of MathJax
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 

@@ -345,10 +345,10 @@ def test_every_picture_is_drawn_again_from_its_card_by_another_process(site, tmp
     for path in sorted((site / "_sources").glob("0*.ipynb")):
         notebook = nbformat.read(path, 4)
         for card in cards.read_cards(notebook):
-            stem = f"{path.stem}-{card.about['name']}"
-            (tmp_path / f"{stem}.json").write_text(json.dumps(card.about))
-            (tmp_path / f"{stem}.csv").write_bytes(card.table)
-            wanted[stem] = card.about["pictures"]
+            stem = f"{path.stem}-{card['about']['name']}"
+            (tmp_path / f"{stem}.json").write_text(json.dumps(card["about"]))
+            (tmp_path / f"{stem}.csv").write_text(card["table"])
+            wanted[stem] = card["about"]["pictures"]
         n_pictures += count_pictures(notebook)
     assert n_pictures == sum(map(len, wanted.values())) > 60
     stem = "04_analysis-scores"
