@@ -63,8 +63,10 @@ def book(
         try:
             if outdated:
                 from lexurn.publish import execution  # slow, and a site alone does not need it
-            if not fresh:
-                outdated = [chapter for chapter in outdated if not execution.update_prose(chapter)]
+
+                outdated = [
+                    chapter for chapter in outdated if fresh or not execution.update_prose(chapter)
+                ]
             expected = {chapter.name: chapter.expected_seconds(scale) for chapter in outdated}
             for name, seconds in expected.items():
                 estimate = f"about {duration(seconds)}" if seconds else "not measured yet"

@@ -120,7 +120,7 @@ def headline(chapters: Sequence[Chapter]) -> str:
     """Return the landing page's text on the models' relative distances and the claims' verdicts."""
     recorded = _recorded_claims(chapters)
     measured = {
-        kind: _measurement(recorded[f"headline/relative_distance_{kind}"])
+        kind: _measurement(recorded.get(f"headline/relative_distance_{kind}", {}))
         for kind in ("normal", "permuted", "lexical")
     }
     distances = ", ".join(
