@@ -49,8 +49,7 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
         return
 
     def report(point: object, trace: str, count: str, time_left: str) -> None:
-        result = "FAILED" if trace else "done"
-        say(f"{count}, {point.name}: {result}; {time_left}", bool(trace))
+        say(f"{count}, {point.name}: {'FAILED' if trace else 'done'}; {time_left}", bool(trace))
 
     executor = workers.cluster(cluster) if cluster and missing else workers.Processes(jobs)
     try:

@@ -1,10 +1,10 @@
 """`lexurn book`, `freeze`, `new`, `parameters`, `address`, `redraw`: make and extend the book."""
 
+import asyncio
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -60,19 +60,24 @@ def book(
     with files.lock(paths.build_folder(), activity="building"):
         files.remove_leftovers(paths.build_folder() / "executed")
         outdated = [chapter for chapter in selected if fresh or not chapter.is_current]
-        if outdated and not fresh:
-            from lexurn.publish import prose
-
-            outdated = [chapter for chapter in outdated if not prose.update(chapter)]
-        expected = {chapter.name: chapter.expected_seconds(scale) for chapter in outdated}
-        for name, seconds in expected.items():
-            estimate = f"about {duration(seconds)}" if seconds else "not measured yet"
-            click.echo(f"to execute: {name}, {estimate}")
-        if not outdated:
-            click.echo("every chapter is up to date")
         try:
             if outdated:
-                _execute(outdated, expected, jobs=jobs, timeout=timeout)
+                from lexurn.publish import execution  # slow, and a site alone does not need it
+
+                outdated = [
+                    chapter for chapter in outdated if fresh or not execution.update_prose(chapter)
+                ]
+            expected = {chapter.name: chapter.expected_seconds(scale) for chapter in outdated}
+            for name, seconds in expected.items():
+                estimate = f"about {duration(seconds)}" if seconds else "not measured yet"
+                click.echo(f"to execute: {name}, {estimate}")
+            if outdated:
+                every = 1.0 if sys.stderr.isatty() else 60.0
+                progress = execution.Progress(expected, say, every)
+                execution.import_ahead(outdated)
+                asyncio.run(execution.execute_all(outdated, progress, jobs=jobs, timeout=timeout))
+            else:
+                click.echo("every chapter is up to date")
             is_rendered = site.render(chapters, scale=scale, say=click.echo)
         except KeyboardInterrupt:
             say("stopped; finished chapters are stored, the same command continues", True)
@@ -80,28 +85,14 @@ def book(
     index = paths.build_folder() / "html" / "index.html"
     click.echo(f"the site is at {index}" if is_rendered else "the site is up to date")
     if pdf:
-        from lexurn.publish import printing
-
-        click.echo(f"the pages are printed to {printing.print_pages(click.echo)}")
-    contradictions = [
-        message
-        for chapter in chapters
-        for message in claims.unexpected_verdicts(chapter.record.get("claims", {}))
-    ]
-    for message in contradictions:
-        say(message, True)
-    if contradictions or any(chapter.record["failed"] for chapter in selected):
+        click.echo(f"the pages are printed to {site.print_pages(click.echo)}")
+    has_failed = any(chapter.record["failed"] for chapter in selected)
+    for chapter in chapters:
+        for message in claims.unexpected_verdicts(chapter.record.get("claims", {})):
+            say(message, True)
+            has_failed = True
+    if has_failed:
         raise SystemExit(1)
-
-
-def _execute(chapters: list[Any], expected: dict[str, float | None], **options: int) -> None:
-    import asyncio
-
-    from lexurn.publish import execution
-
-    execution.import_ahead(chapters)
-    progress = execution.Progress(expected, say, every=1.0 if sys.stderr.isatty() else 60.0)
-    asyncio.run(execution.execute_all(chapters, progress, **options))
 
 
 @click.command()
@@ -128,8 +119,8 @@ def freeze(params: Path | None) -> None:
     n_runs = len({name.partition("/")[0] for name in used} - {"tables"})
     for chapter in chapters:
         others = {name for other in chapters if other != chapter for name in other.record["used"]}
-        size, shared = edition.weigh(chapter.record["used"]), edition.weigh(others)
-        alone = edition.weigh(used) - shared
+        size = edition.weigh(chapter.record["used"])
+        alone = edition.weigh(used) - edition.weigh(others)
         click.echo(f"{chapter.name}: {size:,} bytes, {alone:,} of them for this chapter alone")
     click.echo(f"{n_runs} runs in {results}, {store.size(results):,} bytes")
     click.echo(

@@ -55,7 +55,6 @@ def show(name: str, metrics: bool) -> None:
     run = runs.load(name)
     facts = run.provenance
     changed = " ".join(f"{name}={value}" for name, value in run.settings.changed().items())
-    dirty = " with changes" if facts["dirty"] else ""
     device = f"{facts['device']}, {facts['threads']} thread(s), {facts['precision']}"
     table = run.metrics
     if not metrics:
@@ -63,17 +62,17 @@ def show(name: str, metrics: bool) -> None:
         table = table[["step", "train_loss", "validation_loss", *names]].rename(
             columns=lambda name: name.replace(KL_PREFIX, "d_")
         )
-    max_rows = None if metrics else 20
+    along_training = table.to_string(index=False, na_rep="", max_rows=None if metrics else 20)
     click.echo(
         f"{run.path.name}\n{run.path}\n\n"
         f"settings    {changed or 'the defaults'}\n"
         f"best step   {_best_step(run)} of {run.metrics['step'].iloc[-1]}, "
         f"validation loss {_validation_loss(run):.4f}\n"
-        f"commit      {facts['commit'] or 'unknown'}{dirty}\n"
+        f"commit      {facts['commit'] or 'unknown'}{' with changes' * bool(facts['dirty'])}\n"
         f"trained     in {facts['duration']} on {device}\n"
         f"again with  {facts['command']}\n\n"
         f"symmetrized KL to the references, in nats\n{evaluation.summary(run.results).to_string()}"
-        f"\n\nalong training\n{table.to_string(index=False, na_rep='', max_rows=max_rows)}"
+        f"\n\nalong training\n{along_training}"
     )
 
 
@@ -122,11 +121,10 @@ def delete(names: tuple[str, ...], yes: bool) -> None:
 
 
 def _parse_settings(texts: tuple[str, ...]) -> dict[str, str]:
-    for text in texts:
-        if "=" not in text:
-            raise ParameterError(
-                f"a setting is given as name=value, for example lex=True, got {text}"
-            )
+    if wrong := [text for text in texts if "=" not in text]:
+        raise ParameterError(
+            f"a setting is given as name=value, for example lex=True, got {wrong[0]}"
+        )
     return dict(text.split("=", 1) for text in texts)
 
 

@@ -13,6 +13,7 @@ import yaml
 from lexurn.base import errors, files, paths
 
 PLACEHOLDER = "OWNER"
+FILES = ("_config.yml", "README.md", "CITATION.cff", "pyproject.toml")  # and the book's
 ADDRESS = r"https://github\.com/([A-Za-z0-9](?:-?[A-Za-z0-9]){,38})/([\w.-]{1,100})"
 NOT_OPEN = "`papermill book/{stem}.ipynb out.ipynb`"  # instead of a badge
 BADGE = (
@@ -43,35 +44,23 @@ def set_address(address: str) -> list[Path]:
     old = "/".join(repository["url"].split("/")[-2:])
     slug = f"{match[1]}/{match[2]}"
     texts = {}
-    for path in _files(root):
-        text = path.read_text()
-        new = re.sub(rf"(?<=github\.com/){re.escape(old)}(?![\w-])", slug, text)
-        if path.name == "README.md":
-            new = _set_badges(new, slug, repository["branch"])
-        if new != text:
-            texts[path] = new
-    files.write_all_or_none(texts)
-    return list(texts)
+    for path in [*map(root.joinpath, FILES), *(root / "book").glob("*.*")]:
+        if path.suffix in (".py", ".ipynb", ".md", ".yml", ".cff", ".toml") and path.exists():
+            text = path.read_text()
+            texts[path] = re.sub(rf"(?<=github\.com/){re.escape(old)}(?![\w-])", slug, text)
+    readme = root / "README.md"
+    texts[readme] = re.sub(
+        r"^(\| \[(\d\d_\w+)\]\(book/\2\.py\) \| .* \| )(.*) \|$",
+        lambda row: f"{row[1]}{badge(row[2], slug, repository['branch'])} |",
+        texts[readme],
+        flags=re.MULTILINE,
+    )
+    changed = {path: text for path, text in texts.items() if text != path.read_text()}
+    files.write_all_or_none(changed)
+    return list(changed)
 
 
 def badge(stem: str, slug: str, tag: str) -> str:
     """Return the cell of the README that opens a chapter in Colab, or says how to run it."""
     form = BADGE if has_owner(f"https://github.com/{slug}") else NOT_OPEN
     return form.format(stem=stem, slug=slug, tag=tag)
-
-
-def _files(root: Path) -> list[Path]:
-    book = root / "book"
-    pages = [*book.glob("[0-9][0-9]_*.py"), *book.glob("[0-9][0-9]_*.ipynb"), *book.glob("*.md")]
-    others = ("_config.yml", "README.md", "CITATION.cff", "pyproject.toml")
-    return [path for path in sorted(pages) + [root / name for name in others] if path.exists()]
-
-
-def _set_badges(readme: str, slug: str, tag: str) -> str:
-    """Return the README's text with a new last cell in each row of the table of chapters."""
-    return re.sub(
-        r"^(\| \[(\d\d_\w+)\]\(book/\2\.py\) \| .* \| )(.*) \|$",
-        lambda row: f"{row[1]}{badge(row[2], slug, tag)} |",
-        readme,
-        flags=re.MULTILINE,
-    )

@@ -104,6 +104,8 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
     root = paths.root()
     title = name.replace("_", " ").capitalize() if title is None else title.strip()
     _check_name_and_title(name, title)
+    # Markdown that shows the title as it is, without HTML, mathematics or emphasis.
+    shown_title = re.sub(r"[\\`*_$<>\[\]{}]", r"\\\g<0>", title)
     chapters = sorted((root / "book").glob("[0-9][0-9]_*"))
     if same_name := [path.name for path in chapters if path.stem.partition("_")[2] == name]:
         raise FileExistsError(
@@ -113,7 +115,7 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
     stem = f"{int(chapters[-1].name[:2]) + 1:02}_{name}"
     header, *cells = re.split(r"^(?=# %%)", last.read_text(), flags=re.MULTILINE)
     text = header + TEMPLATE.substitute(
-        title=_escape(title),
+        title=shown_title,
         first=next(cell for cell in cells if not cell.startswith("# %% [markdown]")).strip(),
         stem=stem,
         parameters="\n".join(map(parameter_line, PARAMETERS)),
@@ -128,7 +130,7 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
         raise FileExistsError(f"{smoke.name} has parameters for {name} already; remove them")
     own = ", ".join(f"{key}: {value}" for key, value in SMOKE.items() if key not in common)
     readme = root / "README.md"
-    cell = _escape(title).replace("|", "\\|")
+    cell = shown_title.replace("|", "\\|")
     texts = {
         source: text,
         source.with_suffix(".ipynb"): (
@@ -152,11 +154,6 @@ def create_chapter(name: str, *, title: str | None = None) -> list[Path]:
     }
     files.write_all_or_none(texts)
     return list(texts)
-
-
-def _escape(title: str) -> str:
-    """Return a title as Markdown that shows it as it is, without HTML, mathematics or emphasis."""
-    return re.sub(r"[\\`*_$<>\[\]{}]", r"\\\g<0>", title)
 
 
 def _check_name_and_title(name: str, title: str) -> None:

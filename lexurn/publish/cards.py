@@ -1,18 +1,25 @@
-"""Read the figure cards of an executed notebook, and find pictures without a card.
+"""What executed notebooks show: their figure cards, and what is wrong with their cells and outputs.
 
 A card (see `lexurn.figures.figure_card`) is one of the forms of the output that shows its figure,
 under a MIME type of its own. A picture belongs to a card if the card lists the picture's hash.
+Chapters in `STANDARD_CHAPTERS` also keep the chapter standard: captions state findings, tables are
+narrow, and pages show little code.
 """
 
 import base64
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from lexurn.base.files import hash_bytes
 from lexurn.figures import CARD_TYPE
+
+Checks = Iterator[tuple[bool, str]]
+"""Whether something is wrong, and the finding in that case."""
+
+INJECTED_TAG = "injected-parameters"
+"""The tag that papermill gives the cell with the parameters that it was called with."""
 
 IMAGE = r"<img\b[^>]*>"
 OTHER_PICTURES = (
@@ -23,32 +30,66 @@ PNG = r'"data:image/png;base64,([^"]*)"'
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 NOT_HTML = ("text/plain", "text/latex", WIDGETS, CARD_TYPE)
 
+STANDARD_CHAPTERS = ("02_train",)
+"""The chapters that meet the standard. A chapter is added once it does."""
 
-@dataclass(frozen=True)
-class NotebookCard:
-    """A card read from a notebook: the figure's description, and its table as CSV."""
+MAX_LINE_LENGTH = 88
+MAX_CELL_LINES = 12
+MAX_COLUMNS = 6
+MIN_CAPTION_WORDS = 6
 
-    about: dict[str, Any]
-    table: bytes
+HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell", INJECTED_TAG}
+"""Tags of cells whose code a page does not show, or only after a click."""
 
-    @property
-    def caption(self) -> str:
-        """Return the figure's caption, empty if it has none."""
-        return self.about.get("caption", "")
+MARKDOWN_IMAGE = re.compile(r"<img\b|!\[[^\]]*\]\(")
+HEAD = re.compile(r"<thead\b.*?</tr>", re.DOTALL)
+VERB = re.compile(
+    r"\b(is|are|was|were|be|becomes?|has|have|had|does|do|did|can|cannot|may|must|will|would"
+    r"|stays?|keeps?|comes?|goes|gets?|makes?|takes?|gives?|shows?|tells?|knows?|needs?|means?"
+    r"|costs?|depends?|separates?|learns?|loses?|gains?|falls?|rises?|grows?|shrinks?|moves?"
+    r"|ends?|begins?|starts?|stops?|counts?|predicts?|differs?|agrees?|lies?|fits?|helps?|works?"
+    r"|fails?|increases?|decreases?|approach(es)?|reach(es)?|match(es)?|exceeds?|explains?"
+    r"|\w{3,}ed)\b"
+)
+"""A verb that a sentence about a finding is likely to have."""
 
 
-def read_cards(notebook: Any) -> list[NotebookCard]:
-    """Return all cards of a notebook in the order of its outputs."""
-    found = [output[CARD_TYPE] for _, output in _outputs(notebook) if CARD_TYPE in output]
-    return [NotebookCard(card["about"], card["table"].encode()) for card in found]
+def tags(cell: Any) -> set[str]:
+    """Return the tags of a cell."""
+    return {*cell["metadata"].get("tags", [])}
 
 
-def find_lint(notebook: Any) -> Iterator[str]:
-    """Yield a finding per figure name used twice and per output with a picture but no card."""
+def first_line(text: str) -> str:
+    """Return the first line of a text that is not empty, with at most 200 characters."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= 200 else f"{line[:198]} …"
+
+
+def places(notebook: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each cell of a notebook with its place: its number and its first line."""
+    for number, cell in enumerate(notebook.cells, 1):
+        yield f"cell {number} of {len(notebook.cells)}, `{first_line(cell.source)}`", cell
+
+
+def as_code(text: str) -> str:
+    """Return a text as code in Markdown, whatever it holds."""
+    return "`{}`".format(text.replace("`", "'"))
+
+
+def read_cards(notebook: Any) -> list[dict[str, Any]]:
+    """Return all cards of a notebook in the order of its outputs: each an `about` and a `table`."""
+    return [output[CARD_TYPE] for _, output in _outputs(notebook) if CARD_TYPE in output]
+
+
+def find_lint(notebook: Any, chapter: str = "") -> Iterator[str]:
+    """Yield what is wrong with a notebook, which may be that of a chapter.
+
+    In every notebook, a figure name used twice and an output with a picture but no card are wrong;
+    in a chapter that keeps the chapter standard, also what breaks it.
+    """
     cards = read_cards(notebook)
-    known = {png for card in cards for png in card.about["pictures"]}
-    names = Counter(card.about["name"] for card in cards)
-    for name, number in sorted(names.items()):
+    known = {png for card in cards for png in card["about"]["pictures"]}
+    for name, number in Counter(card["about"]["name"] for card in cards).items():
         if number > 1:
             yield (
                 f"{number} figures have the name {name}; "
@@ -60,15 +101,23 @@ def find_lint(notebook: Any) -> Iterator[str]:
                 f"{place}: shows a picture without a card; "
                 "draw it by lexurn.figure(plot_function, table, ...)"
             )
+    if chapter in STANDARD_CHAPTERS:
+        yield from find_standard_lint(notebook)
+
+
+def find_standard_lint(notebook: Any) -> Iterator[str]:
+    """Yield what breaks the chapter standard in a chapter's source or executed notebook."""
+    for place, cell in places(notebook):
+        for is_wrong, finding in (*_check_source(cell), *_check_outputs(cell)):
+            if is_wrong:
+                yield f"{place}: {finding}"
 
 
 def _outputs(notebook: Any) -> Iterator[tuple[str, Any]]:
     """Yield the data of each cell's outputs with the cell's place, and all widgets' states."""
-    n_cells = len(notebook.cells)
-    for number, cell in enumerate(notebook.cells, 1):
-        first_line = next(iter(cell.source.strip().splitlines()), "").strip()
+    for place, cell in places(notebook):
         for output in cell.get("outputs", []):
-            yield f"cell {number} of {n_cells}, `{first_line}`", output.get("data", {})
+            yield place, output.get("data", {})
     yield "a widget", notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
 
 
@@ -89,7 +138,57 @@ def _shows_picture_beside(known: set[str], node: str | dict[str, Any]) -> bool:
         is_media = node.get("_model_name") in ("ImageModel", "VideoModel")
         return is_media or any(name.startswith("image/") for name in node)
     images = re.findall(IMAGE, node)
-    data = [match[1] for image in images for match in re.finditer(PNG, image)]
-    pngs = [hash_bytes(base64.b64decode(png)) for png in data]
+    pngs = [hash_bytes(base64.b64decode(png)) for png in re.findall(PNG, " ".join(images))]
     has_other = len(pngs) < len(images) or re.search(OTHER_PICTURES, node)
     return bool(has_other) or not known.issuperset(pngs)
+
+
+def _check_source(cell: Any) -> Checks:
+    lines = cell.source.split("\n")
+    is_shown = cell.cell_type == "code" and not tags(cell) & HIDDEN
+    yield (
+        cell.cell_type == "markdown" and bool(MARKDOWN_IMAGE.search(cell.source)),
+        "a picture without a card; draw it by lexurn.figure(...)",
+    )
+    yield (
+        is_shown and len(lines) > MAX_CELL_LINES and "parameters" not in tags(cell),
+        f"shows {len(lines)} lines, over {MAX_CELL_LINES}; split the cell, or tag it hide-input",
+    )
+    for line in lines:
+        yield (
+            is_shown and len(line) > MAX_LINE_LENGTH,
+            f"`{line}` has {len(line)} columns, over {MAX_LINE_LENGTH}; break it",
+        )
+
+
+def _check_outputs(cell: Any) -> Checks:
+    for data in [output.get("data", {}) for output in cell.get("outputs", [])]:
+        if CARD_TYPE in data:
+            about = data[CARD_TYPE]["about"]
+            problem = find_caption_problem(about["caption"])
+            yield (
+                bool(problem),
+                f"figure {about['name']} {problem}; "
+                'state the finding: figure(..., caption="Lexical models lose less than ...")',
+            )
+        page = "".join(data.get("text/html", ""))
+        yield (
+            'class="dataframe"' in page,
+            "a table as pandas prints it; show it by lexurn.table(...)",
+        )
+        for head in HEAD.findall(page):
+            n_columns = len(re.findall(r"<th\b", head))
+            yield (
+                n_columns > MAX_COLUMNS,
+                f"a table of {n_columns} columns, over {MAX_COLUMNS}; choose the ones that "
+                "readers need by lexurn.table(..., columns={...})",
+            )
+
+
+def find_caption_problem(caption: str) -> str:
+    """Return what keeps a caption from stating a finding, or the empty text."""
+    if not caption:
+        return "has no caption"
+    if len(caption.split()) < MIN_CAPTION_WORDS or not VERB.search(caption):
+        return f"has a label as its caption, `{caption}`"
+    return ""

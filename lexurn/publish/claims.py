@@ -19,7 +19,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from lexurn.base import errors, paths, session, yaml_files
 from lexurn.base.wording import format_with_error
@@ -98,14 +98,10 @@ class Measurement:
     n: int
     exact: float | None = None
 
-    @property
-    def has_error(self) -> bool:
-        return not isnan(self.error)
-
     def __str__(self) -> str:
-        if self.has_error:
-            return format_with_error(self.value, self.error)
-        return f"{self.value:.3g}".replace("nan", "undetermined")
+        if isnan(self.error):
+            return f"{self.value:.3g}".replace("nan", "undetermined")
+        return format_with_error(self.value, self.error)
 
     @property
     def exact_text(self) -> str:
@@ -123,42 +119,37 @@ def read() -> dict[str, Claim]:
 @cache
 def _read(path: Path) -> dict[str, Claim]:
     entries = yaml_files.read_yaml(path) if path.exists() else []
-    if not isinstance(entries, list):
-        raise errors.ParameterError(f"{path} must be a list of claims; begin each with `- key: `")
-    claims: dict[str, Claim] = {}
-    for number, entry in enumerate(entries):
-        try:
-            claim = Claim.model_validate(entry)
-        except ValidationError as error:
-            field, problem = _first_problem(error)
-            raise _error(path, number, entry, field, problem) from None
-        if claim.key in claims:
-            problem = f"the key {claim.key} stands twice; give each claim its own key"
-            raise _error(path, number, entry, "key", problem)
-        claims[claim.key] = claim
-    return claims
+    try:
+        claims = TypeAdapter(list[Claim]).validate_python(entries)
+    except ValidationError as error:
+        # An unknown field comes first: it is likely a misspelt one, which is then missing as well.
+        first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        raise errors.ParameterError(_describe(path, entries, first)) from None
+    keys = [claim.key for claim in claims]
+    for number, key in enumerate(keys):
+        if key in keys[:number]:
+            text = f"the key {key} stands twice; give each claim its own key"
+            problem = {"loc": (number,), "msg": text, "type": ""}
+            raise errors.ParameterError(_describe(path, entries, problem))
+    return dict(zip(keys, claims, strict=True))
 
 
-def _first_problem(error: ValidationError) -> tuple[str, str]:
-    """Return the field that the first problem is about, empty for a whole entry, and a sentence.
-
-    An unknown field comes first: it is likely a misspelt one, which is then missing as well.
-    """
-    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-    field = str(first["loc"][0]) if first["loc"] else ""
-    if first["type"] == "extra_forbidden":
+def _describe(path: Path, entries: Any, problem: Mapping[str, Any]) -> str:
+    """Return a sentence, with its line, on a problem as pydantic describes it."""
+    if not problem["loc"]:
+        return f"{path} must be a list of claims; begin each with `- key: `"
+    number, field = (*problem["loc"], "")[:2]
+    text = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
         hint = errors.suggestion(field, Claim.model_fields)
-        return field, f"a claim has no field {field}; {hint}it has {', '.join(Claim.model_fields)}"
-    text = first["msg"].removeprefix("Value error, ")
-    got = f", got {first['input']!r}" if field and first["type"] != "missing" else ""
-    return field, f"{field}: {text}{got}" if field else text
-
-
-def _error(path: Path, number: int, entry: Any, field: str, problem: str) -> errors.ParameterError:
-    """Return the error about a field of an entry, which is the `number`-th, with its line."""
-    line = yaml_files.line_of(path, number, field)
+        text = f"a claim has no field {field}; {hint}it has {', '.join(Claim.model_fields)}"
+    elif field:
+        got = f", got {problem['input']!r}" * (problem["type"] != "missing")
+        text = f"{field}: {text}{got}"
+    entry = entries[number]
     key = entry.get("key", "without key") if isinstance(entry, Mapping) else "which is no mapping"
-    return errors.ParameterError(f"{path}, line {line}, entry {number + 1} ({key}): {problem}")
+    line = yaml_files.line_of(path, number, field)
+    return f"{path}, line {line}, entry {number + 1} ({key}): {text}"
 
 
 def get(key: str) -> Claim:

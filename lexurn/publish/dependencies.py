@@ -3,7 +3,7 @@
 An executed chapter is `_build/executed/<name>.ipynb` with a record beside it, `<name>.json`. The
 record lists the chapter's source, its parameters, the `lexurn` modules that it had loaded at its
 end, and the runs that it used. A chapter is executed again (see `lexurn.publish.execution`) only if
-one of these changed, and not if only the source's prose did (see `lexurn.publish.prose`).
+one of these changed, and not if only the source's prose did (see `execution.update_prose`).
 """
 
 import ast
@@ -146,10 +146,12 @@ def write_record(path: str, loaded: list[str]) -> None:
 
 def module_hashes() -> dict[str, str]:
     """Return the hash of every module of the library, by the module's name."""
-    modules = {path.relative_to(paths.LIBRARY.parent): path for path in paths.LIBRARY.rglob("*.py")}
+    parent = paths.LIBRARY.parent
     return {
-        ".".join(name.with_suffix("").parts).removesuffix(".__init__"): hash_if_exists(path)
-        for name, path in modules.items()
+        ".".join(path.relative_to(parent).with_suffix("").parts).removesuffix(".__init__"): (
+            hash_if_exists(path)
+        )
+        for path in paths.LIBRARY.rglob("*.py")
     }
 
 
@@ -182,8 +184,7 @@ def replace_folder(target: Path, new: Path) -> None:
 def _parameter_names(source: Path) -> set[str]:
     """Return the names that a chapter takes: those of its parameters cell, and further ones."""
     cells = re.split(r"^# %%", source.read_text(), flags=re.MULTILINE)
-    parts = [cell.partition("\n") for cell in cells]
-    tagged = [code for header, _, code in parts if '"parameters"' in header]
+    tagged = [cell.partition("\n")[2] for cell in cells if '"parameters"' in cell.split("\n")[0]]
     if not tagged or not tagged[0].startswith(resolver.INJECTED):
         raise errors.ParameterError(
             f"{source.name} has no parameters cell; add a code cell tagged parameters that starts "

@@ -2,7 +2,7 @@
 
 The notebook and the record of an execution are put in place at its end. An execution that is
 stopped or killed leaves the previous ones, and the same command continues: runs that were trained
-are in the store.
+are in the store. A chapter whose text alone has changed is not executed: see `update_prose`.
 """
 
 import asyncio
@@ -10,7 +10,8 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ import nbformat
 
 from lexurn.base import files, paths
 from lexurn.base.wording import duration
-from lexurn.publish import cards, notebook_process, standard
+from lexurn.publish import cards, notebook_process
+from lexurn.publish.cards import INJECTED_TAG, tags
 from lexurn.publish.dependencies import (
     RECORD_CELL,
     Chapter,
@@ -40,17 +42,11 @@ FAILURE_BANNER = """
 # What chapters that draw figures import. The server of several such chapters imports it once.
 FIGURE_PACKAGES = ("torch", "pandas", "matplotlib.pyplot", "scipy.stats", "seaborn", "ipywidgets")
 RECORD_TAG = "lexurn-record"  # of the cell that records what a chapter depended on
-ERROR_TAG = "papermill-error-cell-tag"
-EMPTY_RECORD = {
-    "modules": [],
-    "used": {},
-    "computed": [],
-    "claims": {},
-    "device": "",
-    "commit": "",
-}
+ADDED_TAGS = {RECORD_TAG, "papermill-error-cell-tag"}  # of cells that are not kept
+EMPTY_RECORD = {"modules": [], "used": {}, "computed": [], "claims": {}, "device": "", "commit": ""}
 
 
+@dataclass
 class Progress:
     """The progress of several executions: one line, rewritten on a terminal, else repeated.
 
@@ -58,14 +54,11 @@ class Progress:
     it is the last one about its chapter.
     """
 
-    def __init__(
-        self, expected: dict[str, float | None], say: Callable[[str, bool], None], *, every: float
-    ):
-        self.expected = expected
-        self.say = say
-        self.every = every
-        self.starts: dict[str, float] = {}
-        self.cells: dict[str, str] = {}
+    expected: dict[str, float | None]
+    say: Callable[[str, bool], None]
+    every: float
+    starts: dict[str, float] = field(default_factory=dict)
+    cells: dict[str, str] = field(default_factory=dict)
 
     def start_cell(self, name: str, number: int, n_cells: int) -> None:
         """Note that a chapter has reached a cell."""
@@ -137,74 +130,90 @@ async def execute(
     # Hash before the execution, so that later edits count as changes.
     source_hash = hash_if_exists(chapter.source)
     modules = module_hashes()
-    source = jupytext.read(chapter.source)
-    n_cells = len(source.cells) + bool(chapter.parameters)  # papermill adds a cell with them
+    notebook = jupytext.read(chapter.source)
+    given = dict(chapter.parameters)
+    n_cells = len(notebook.cells) + bool(given)  # papermill adds a cell with them
     shutil.rmtree(paths.build_folder() / "figures" / chapter.name, ignore_errors=True)
     with work_folder(chapter.name) as folder:
-        record_path = folder / "record.json"
-        recording = RECORD_CELL.format(path=str(record_path))
-        source.cells.append(nbformat.v4.new_code_cell(recording, metadata={"tags": [RECORD_TAG]}))
-        files.write(folder / "source.ipynb", nbformat.writes(source))
+        written = folder / "record.json"
+        recording = RECORD_CELL.format(path=str(written))
+        notebook.cells.append(nbformat.v4.new_code_cell(recording, metadata={"tags": [RECORD_TAG]}))
+        files.write(folder / "source.ipynb", nbformat.writes(notebook))
         job = {
             "source": str(folder / "source.ipynb"),
             "result": str(folder / "result.ipynb"),
-            "parameters": {
-                name: threads if name == "threads" else value
-                for name, value in chapter.parameters.items()
-            },
+            "parameters": given | ({"threads": threads} if "threads" in given else {}),
             "folder": str(chapter.source.parent),
             "timeout": timeout,
         }
         failed = await _run(
-            job, folder / "log", partial(progress.start_cell, chapter.name), n_cells
+            job, folder / "log", lambda n: progress.start_cell(chapter.name, n, n_cells), n_cells
         )
-        try:
-            result = nbformat.read(folder / "result.ipynb", 4)
-        except (OSError, ValueError):  # papermill had not started, or the disk is full
-            result = source
-        record = json.loads(record_path.read_text()) if record_path.exists() else EMPTY_RECORD
-    result.cells = [
-        cell
-        for cell in result.cells
-        if not {RECORD_TAG, ERROR_TAG} & {*cell.metadata.get("tags", [])}
-    ]
-    failed = failed or next(cards.find_lint(result), "")
-    if chapter.name in standard.CHAPTERS:
-        failed = failed or next(standard.find_lint(result), "")
-    _clean(result, chapter.name, failed)
-    files.write(chapter.executed, nbformat.writes(result))
+        with suppress(OSError, ValueError):  # papermill had not started, or the disk is full
+            notebook = nbformat.read(folder / "result.ipynb", 4)
+        own = json.loads(written.read_text()) if written.exists() else EMPTY_RECORD
+    notebook.cells = [cell for cell in notebook.cells if not ADDED_TAGS & tags(cell)]
+    failed = failed or next(cards.find_lint(notebook, chapter.name), "")
+    for part in (notebook, *notebook.cells):
+        part.metadata.pop("papermill", None)  # has dates and paths; the record has what matters
+    if not (notebook.cells and notebook.cells[0].source.startswith("# ")):
+        notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"# {chapter.name}"))
+    if failed:
+        heading, _, rest = notebook.cells[0].source.partition("\n")
+        failure = FAILURE_BANNER.format(failed=failed.replace("```", "'''"))
+        notebook.cells[0].source = heading + failure + rest
     record = {
         "source": source_hash,
-        "parameters": dict(chapter.parameters),
+        "parameters": given,
         "threads": threads,
-        **record,
+        **own,
         "failed": failed,
-        "modules": {name: modules.get(name, "") for name in record["modules"]},
-        "notebook": hash_if_exists(chapter.executed),
+        "modules": {name: modules.get(name, "") for name in own["modules"]},
         "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
         "seconds": round(time.monotonic() - start, 1),
     }
+    return _store(chapter, notebook, record)
+
+
+def update_prose(chapter: Chapter) -> bool:
+    """Put a chapter's text around its outputs if only text has changed; return whether it has.
+
+    The outputs are those of the last execution, which depend on code cells alone: every code cell
+    and its tags, the kernel, the parameters, the modules and the used runs must be as they were.
+    """
+    if not chapter.has_valid_outputs:
+        return False
+    record = chapter.record | {"source": hash_if_exists(chapter.source)}
+    executed = nbformat.read(chapter.executed, 4)
+    source = jupytext.read(chapter.source)
+    injected = [cell for cell in executed.cells if INJECTED_TAG in tags(cell)]
+    code = [cell for cell in executed.cells if cell.cell_type == "code" and cell not in injected]
+    new_code = [cell for cell in source.cells if cell.cell_type == "code"]
+    has_same_code = [(cell.source, tags(cell)) for cell in code] == [
+        (cell.source, tags(cell)) for cell in new_code
+    ]
+    has_same_kernel = source.metadata.kernelspec.name == executed.metadata.kernelspec.name
+    if not (has_same_code and has_same_kernel and source.cells[0].source.startswith("# ")):
+        return False
+    executed.cells = []
+    for cell in source.cells:
+        executed.cells.append(code.pop(0) if cell.cell_type == "code" else cell)
+        if "parameters" in tags(cell):
+            executed.cells += injected
+    _store(chapter, executed, record)
+    return True
+
+
+def _store(chapter: Chapter, notebook: Any, record: dict[str, Any]) -> dict[str, Any]:
+    """Write an executed notebook and its record, and return the record with the notebook's hash."""
+    files.write(chapter.executed, nbformat.writes(notebook))
+    record = record | {"notebook": hash_if_exists(chapter.executed)}
     files.write(chapter.executed.with_suffix(".json"), json.dumps(record, indent=2))
     return record
 
 
-def _clean(notebook: Any, name: str, failed: str) -> None:
-    """Remove papermill's metadata, and state below the title what failed."""
-    for part in (notebook, *notebook.cells):
-        part.metadata.pop("papermill", None)  # has dates and paths; the record has what matters
-    if not (notebook.cells and notebook.cells[0].source.startswith("# ")):
-        notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"# {name}"))
-    if failed:
-        heading, _, rest = notebook.cells[0].source.partition("\n")
-        banner = FAILURE_BANNER.format(failed=failed.replace("```", "'''"))
-        notebook.cells[0].source = heading + banner + rest
-
-
 async def _run(
-    job: dict[str, Any],
-    log: Path,
-    start_cell: Callable[[int, int], None],
-    n_cells: int,
+    job: dict[str, Any], log: Path, start_cell: Callable[[int], None], n_cells: int
 ) -> str:
     """Execute a notebook in a process of its own; return what failed and where, or nothing.
 
@@ -215,21 +224,18 @@ async def _run(
         log.touch()
     process, connection = notebook_process.start(job, log)
     try:
-        while (message := await asyncio.to_thread(connection.recv)).keys() != {"error"}:
-            number = message["cell"]
-            start_cell(number, n_cells)
-            place = (
-                f"cell {number} of {n_cells}, `{message['text']}`: "
-                if number <= n_cells
-                else "writing the record: "
-            )
+        while "error" not in (message := await asyncio.to_thread(connection.recv)):
+            start_cell(message["cell"])
+            place = f"cell {message['cell']} of {n_cells}, `{message['text']}`: "
+            if message["cell"] > n_cells:
+                place = "writing the record: "
         error = message["error"]
     except EOFError:
         await asyncio.to_thread(process.join)
-        last_line = log.read_text(errors="replace").strip().rpartition("\n")[2].strip()
-        error = last_line or "the process ended"
+        error = log.read_text(errors="replace").strip().rpartition("\n")[2].strip()
         if process.exitcode < 0:
             error = f"the process was killed (signal {-process.exitcode}); out of memory?"
+        error = error or "the process ended"
     finally:
         process.terminate()
         await asyncio.to_thread(process.join, 8)

@@ -12,7 +12,7 @@ import yaml
 from jupytext.compare import NotebookDifference, compare_notebooks
 
 from lexurn.base.errors import ParameterError
-from lexurn.publish import standard
+from lexurn.publish import cards
 from lexurn.settings import flat_names, resolver
 
 MAX_CELL_LINES = 16
@@ -24,9 +24,6 @@ DECIMALS_ALLOWED = re.compile(
     r"```.*?```|\$\$.*?\$\$|`[^`]*`|\$[^$]*\$|\[[^\]]*\]\([^)]*\)", re.DOTALL
 )
 
-Checks = Iterator[tuple[bool, str]]
-"""Whether something is wrong, and the finding in that case."""
-
 
 def find_lint(path: Path) -> list[str]:
     """Return all findings on a chapter, given by its source, and its notebook."""
@@ -34,17 +31,16 @@ def find_lint(path: Path) -> list[str]:
     chapter = jupytext.read(source)
     code = [cell for cell in chapter.cells if cell.cell_type == "code"]
     prose = "\n".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
-    tagged = [cell.source for cell in code if "parameters" in cell.metadata.get("tags", [])]
     checks = [
         *_check_notebook(source, chapter),
         *_check_prose(prose),
-        *_check_code(source, [cell.source for cell in code], tagged),
-        *_check_parameters(tagged),
+        *_check_code(source.read_text(), code),
+        *_check_parameters([cell.source for cell in code if "parameters" in cards.tags(cell)]),
         *_check_repository(source, code[0].source if code else ""),
     ]
     findings = [finding for is_wrong, finding in checks if is_wrong]
-    listed = source.stem in standard.CHAPTERS
-    return findings + (list(standard.find_source_lint(chapter)) if listed else [])
+    findings += find_typed_numbers(prose)
+    return [*findings, *cards.find_lint(chapter, source.stem)]
 
 
 def parameter_line(name: str, *, help_text: str = "") -> str:
@@ -61,7 +57,7 @@ def parameter_line(name: str, *, help_text: str = "") -> str:
     return f"{name}: {type(default).__name__} = {value}  # {text}"
 
 
-def _check_notebook(source: Path, chapter: Any) -> Checks:
+def _check_notebook(source: Path, chapter: Any) -> cards.Checks:
     path = source.with_suffix(".ipynb")
     convert = f"jupytext --to ipynb book/{source.name}"
     update = f"jupytext --to ipynb --update book/{source.name}"
@@ -72,6 +68,10 @@ def _check_notebook(source: Path, chapter: Any) -> Checks:
     )
     try:
         notebook = jupytext.read(path)
+        yield (
+            any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells),
+            f"{path.name} has outputs or execution counts; {convert}",
+        )
         compare_notebooks(
             notebook,
             chapter,
@@ -83,20 +83,14 @@ def _check_notebook(source: Path, chapter: Any) -> Checks:
         yield True, f"{path.name} differs from {source.name} ({difference}); {update}"
     except FileNotFoundError:
         yield True, f"{path.name} is missing; {update}"
-        return
     except ValueError:
         yield True, f"{path.name} cannot be read as a notebook; {convert}"
-        return
-    yield (
-        any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells),
-        f"{path.name} has outputs or execution counts; {convert}",
-    )
 
 
-def _check_prose(prose: str) -> Checks:
+def _check_prose(prose: str) -> cards.Checks:
     without_code = re.sub(r"^```.*?^```", "", prose, flags=re.MULTILINE | re.DOTALL)
-    headings = re.findall(r"^#+ .*", without_code, re.MULTILINE)
-    levels = [len(heading.partition(" ")[0]) for heading in headings]
+    headings = re.findall(r"^(#+) (.*)", without_code, re.MULTILINE)
+    levels = [len(marks) for marks, _ in headings]
     yield (
         levels[:1] != [1],
         "it does not begin with a title; begin its first cell with `# ` and a title",
@@ -105,15 +99,13 @@ def _check_prose(prose: str) -> Checks:
         levels.count(1) > 1,
         f"it has {levels.count(1)} titles; begin all but the first with `## `",
     )
-    for heading, level, previous in zip(headings[1:], levels[1:], levels, strict=False):
+    for previous, (marks, heading) in zip(levels, headings[1:], strict=False):
         yield (
-            level > previous + 1,
-            f"`{heading}` skips a level; begin it with `{'#' * (previous + 1)} `",
+            len(marks) > previous + 1,
+            f"`{marks} {heading}` skips a level; begin it with `{'#' * (previous + 1)} `",
         )
     for line in re.findall(r"^.*\S - \*\*.*", prose, re.MULTILINE):
         yield True, f"`{line}` has a second item; give each item of a list its own line"
-    for finding in find_typed_numbers(prose):
-        yield True, finding
 
 
 def find_typed_numbers(prose: str) -> Iterator[str]:
@@ -127,28 +119,26 @@ def find_typed_numbers(prose: str) -> Iterator[str]:
             )
 
 
-def _check_code(source: Path, cells: list[str], tagged: list[str]) -> Checks:
-    for cell in cells:
-        first = cell.partition("\n")[0]
-        n_lines = cell.count("\n") + 1
-        has_parameters = cell in tagged or first.startswith(resolver.INJECTED)
+def _check_code(text: str, cells: list[Any]) -> cards.Checks:
+    for number, line in enumerate(text.split("\n"), 1):
         yield (
-            n_lines > MAX_CELL_LINES and not has_parameters,
-            f"the cell `{first}` has {n_lines} lines, over {MAX_CELL_LINES}; "
+            len(line) > MAX_LINE_LENGTH and line not in cells[0].source.split("\n"),
+            f"line {number} has {len(line)} characters, over {MAX_LINE_LENGTH}; break it",
+        )
+    for cell in cells:
+        lines = cell.source.split("\n")
+        yield (
+            len(lines) > MAX_CELL_LINES and "parameters" not in cards.tags(cell),
+            f"the cell `{lines[0]}` has {len(lines)} lines, over {MAX_CELL_LINES}; "
             "split it, or move a part into lexurn/",
         )
         yield (
-            bool(re.search(r"^\s*class \w+.*:", cell, re.MULTILINE)),
-            f"the cell `{first}` defines a class; move it into lexurn/",
-        )
-    for number, line in enumerate(source.read_text().split("\n"), 1):
-        yield (
-            len(line) > MAX_LINE_LENGTH and line not in cells[0].split("\n"),
-            f"line {number} has {len(line)} characters, over {MAX_LINE_LENGTH}; break it",
+            bool(re.search(r"^\s*class \w+.*:", cell.source, re.MULTILINE)),
+            f"the cell `{lines[0]}` defines a class; move it into lexurn/",
         )
 
 
-def _check_parameters(tagged: list[str]) -> Checks:
+def _check_parameters(tagged: list[str]) -> cards.Checks:
     if len(tagged) != 1:
         yield (
             True,
@@ -156,16 +146,18 @@ def _check_parameters(tagged: list[str]) -> Checks:
             'put `# %% tags=["parameters"]` above one cell',
         )
         return
-    lines = tagged[0].split("\n")
+    cell = tagged[0]
+    lines = cell.split("\n")
     mark = resolver.INJECTED
     yield (
-        not lines[0].startswith(mark) or lines[0].strip() == mark,
+        not cell.startswith(mark) or lines[0].strip() == mark,
         f"its parameters cell begins `{lines[0]}`; "
         f"begin it with a line such as `{mark} of this chapter.`",
     )
     try:
-        tree = ast.parse(tagged[0])
-        resolver.check(resolver.differing_from_defaults(resolver.assignments(tree)))
+        tree = ast.parse(cell)
+        values = resolver.assignments(tree)
+        resolver.check(resolver.differing_from_defaults(values))
     except SyntaxError as error:
         yield (
             True,
@@ -176,25 +168,23 @@ def _check_parameters(tagged: list[str]) -> Checks:
         yield True, f"its parameters cell: {error}"
     else:
         yield (
-            len(tree.body) > MAX_PARAMETERS,
-            f"its parameters cell has {len(tree.body)} parameters, over {MAX_PARAMETERS}; keep "
+            len(values) > MAX_PARAMETERS,
+            f"its parameters cell has {len(values)} parameters, over {MAX_PARAMETERS}; keep "
             "those that a reader would change, and list the others after `# Also:`",
         )
-        for name in {*resolver.further_names(tagged[0])} - flat_names().keys():
+        for name in {*resolver.further_names(cell)} - flat_names().keys():
             yield True, f"its parameters cell lists {name} after `# Also:`, which is no parameter"
-        for node in tree.body:
+        for name, node in zip(values, tree.body, strict=False):
             line = lines[node.lineno - 1]
-            (name,) = resolver.assignments(ast.Module([node], []))
             # The help of a parameter with choices may have words of its own.
             own_help = line.partition("  # ")[2] if "enum" in resolver.schema_of(name) else ""
-            expected = parameter_line(name)
             yield (
-                line not in (expected, parameter_line(name, help_text=own_help)),
-                f"`{line}` differs from lexurn/settings; write `{expected}`",
+                line not in (parameter_line(name), parameter_line(name, help_text=own_help)),
+                f"`{line}` differs from lexurn/settings; write `{parameter_line(name)}`",
             )
 
 
-def _check_repository(source: Path, first_cell: str) -> Checks:
+def _check_repository(source: Path, first_cell: str) -> cards.Checks:
     repository = yaml.safe_load((source.parent.parent / "_config.yml").read_text())["repository"]
     address = f'-b {repository["branch"]} {repository["url"]}")'
     yield (

@@ -20,10 +20,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+from lexurn.publish.cards import first_line
 
 # Seconds for one look at a channel. A single long wait can miss a message and hang
 # (jupyter/nbclient issue 312).
@@ -48,16 +52,17 @@ def start(job: dict[str, Any], log: Path) -> tuple[BaseProcess, Connection]:
     (seconds for one cell).
     """
     connection, remote = CONTEXT.Pipe()
-    arguments = (job | {"environment": dict(os.environ)}, remote, log)
-    process = CONTEXT.Process(target=main, args=arguments)
+    process = CONTEXT.Process(target=main, args=(job, dict(os.environ), remote, log))
     process.start()
     remote.close()
     return process, connection
 
 
-def main(job: dict[str, Any], connection: Connection, log: Path) -> None:
+def main(
+    job: dict[str, Any], environment: dict[str, str], connection: Connection, log: Path
+) -> None:
     """Execute a notebook, and report on the connection."""
-    with own_session(job["environment"], log):
+    with own_session(environment, log):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         threading.Thread(target=_end_with_connection, args=[connection], daemon=True).start()
         connection.send({"error": execute(job, connection)})
@@ -74,11 +79,12 @@ def own_session(environment: dict[str, str], log: Path) -> Iterator[None]:
     if not CAN_FORK:
         yield
         return
-    kernel = ForkedKernel()
-    kernel.start()
     from jupyter_client.provisioning import local_provisioner
 
-    local_provisioner.launch_kernel = kernel.launch
+    pipe = multiprocessing.Pipe(duplex=False)
+    kernel = multiprocessing.get_context("fork").Process(target=wait_to_be_kernel, args=pipe)
+    kernel.start()
+    local_provisioner.launch_kernel = partial(launch_forked, kernel, pipe[1])
     try:
         yield
     finally:
@@ -92,7 +98,7 @@ def execute(job: dict[str, Any], connection: Connection) -> str:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     def report(cell: Any, cell_index: int) -> None:
-        connection.send({"cell": cell_index + 1, "text": _first_line(cell.source)})
+        connection.send({"cell": cell_index + 1, "text": first_line(cell.source)})
 
     AsyncZMQSocketChannel.get_msg = poll_in_slices(AsyncZMQSocketChannel.get_msg)
     try:
@@ -108,7 +114,7 @@ def execute(job: dict[str, Any], connection: Connection) -> str:
             on_cell_start=report,
         )
     except papermill.PapermillExecutionError as error:
-        return f"{error.ename}: {_first_line(error.evalue)}"
+        return f"{error.ename}: {first_line(error.evalue)}"
     except CellTimeoutError as error:
         return (
             "its output did not arrive within 60 s"
@@ -118,48 +124,45 @@ def execute(job: dict[str, Any], connection: Connection) -> str:
     except DeadKernelError:
         return "the kernel died; out of memory?"
     except Exception as error:  # a full disk, or a kernel that does not start
-        return f"{type(error).__name__}: {_first_line(str(error))}"
+        return f"{type(error).__name__}: {first_line(str(error))}"
     return ""
 
 
-class ForkedKernel(multiprocessing.get_context("fork").Process):
-    """A kernel that waits until it is launched; it stands for the `Popen` of an ordinary kernel."""
+def launch_forked(
+    kernel: BaseProcess, pipe: Connection, command: list[str], *, env: dict[str, str], **_: Any
+) -> Any:
+    """Let a waiting process be a kernel, in place of `jupyter_client.launch_kernel`.
 
-    stdin = stdout = stderr = None
+    Returns what stands for the `Popen` of an ordinary kernel.
+    """
+    pipe.send((command[command.index("ipykernel_launcher") + 1 :], env, os.getcwd()))
+    return SimpleNamespace(
+        pid=kernel.pid,
+        poll=lambda: kernel.exitcode,
+        wait=lambda: kernel.exitcode,  # called when the kernel has ended
+        send_signal=lambda number: os.kill(kernel.pid, number),
+        kill=kernel.kill,
+        terminate=kernel.terminate,
+        stdin=None,
+        stdout=None,
+        stderr=None,
+    )
 
-    def __init__(self) -> None:
-        self.remote, self.connection = multiprocessing.Pipe(duplex=False)
-        super().__init__()
 
-    def launch(self, command: list[str], *, env: dict[str, str], **_: Any) -> Any:
-        """Take the place of `jupyter_client.launch_kernel`."""
-        arguments = command[command.index("ipykernel_launcher") + 1 :]
-        self.connection.send((arguments, env, os.getcwd()))
-        return self
+def wait_to_be_kernel(remote: Connection, connection: Connection) -> None:
+    """Wait for the launch, forget the modules of lexurn, and be a kernel."""
+    os.setpgid(0, 0)  # a signal to the kernel is sent to its group
+    connection.close()
+    arguments, environment, folder = remote.recv()
+    os.environ.update(environment)
+    os.chdir(folder)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "lexurn"]:
+        del sys.modules[name]
+    if matplotlib := sys.modules.get("matplotlib"):  # it has read another environment
+        matplotlib.rcParams["backend"] = environment.get("MPLBACKEND", INLINE)
+    from ipykernel.kernelapp import IPKernelApp
 
-    def poll(self) -> int | None:
-        return self.exitcode
-
-    wait = poll  # called when the kernel has ended
-
-    def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
-
-    def run(self) -> None:
-        """Wait for the launch, forget the modules of lexurn, and be a kernel."""
-        os.setpgid(0, 0)  # a signal to the kernel is sent to its group
-        self.connection.close()
-        arguments, environment, folder = self.remote.recv()
-        os.environ.clear()
-        os.environ.update(environment)
-        os.chdir(folder)
-        for name in [name for name in sys.modules if name.partition(".")[0] == "lexurn"]:
-            del sys.modules[name]
-        if matplotlib := sys.modules.get("matplotlib"):  # it has read another environment
-            matplotlib.rcParams["backend"] = environment.get("MPLBACKEND", INLINE)
-        from ipykernel.kernelapp import IPKernelApp
-
-        IPKernelApp.launch_instance(argv=arguments)
+    IPKernelApp.launch_instance(argv=arguments)
 
 
 def poll_in_slices(get_msg: Any) -> Any:
@@ -167,13 +170,10 @@ def poll_in_slices(get_msg: Any) -> Any:
 
     async def patient_get_msg(self: Any, timeout: float | None = None) -> Any:
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        while True:
-            left = deadline - time.monotonic()
-            try:
-                return await get_msg(self, timeout=min(max(left, 0), POLL_SECONDS))
-            except queue.Empty:
-                if left <= POLL_SECONDS:
-                    raise
+        while (left := deadline - time.monotonic()) > POLL_SECONDS:
+            with contextlib.suppress(queue.Empty):
+                return await get_msg(self, timeout=POLL_SECONDS)
+        return await get_msg(self, timeout=max(left, 0))
 
     return patient_get_msg
 
@@ -184,9 +184,3 @@ def _end_with_connection(connection: Connection) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(5)
     os._exit(1)
-
-
-def _first_line(text: str) -> str:
-    """Return the first line that is not empty, with at most 200 characters."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return line if len(line) <= 200 else f"{line[:198]} …"

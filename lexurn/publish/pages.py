@@ -8,10 +8,12 @@ from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 from lexurn.publish import claims
+from lexurn.publish.cards import as_code
 from lexurn.publish.dependencies import Chapter
 from lexurn.runs import store
 from lexurn.settings import names
@@ -93,41 +95,38 @@ def parameters_page() -> str:
     """Return the page that lists all parameters."""
     rows = names.parameters()
     text = PARAMETERS.format(columns=" | ".join(rows[0]), rule=" --- |" * len(rows[0]))
-    code = ("name", "type", "default")
-    return text + _table_rows(
-        [f"`{value}`" if key in code else value for key, value in row.items()] for row in rows
-    )
+    for row in rows:
+        row |= {name: f"`{row[name]}`" for name in ("name", "type", "default")}
+    return text + _table_rows([*row.values()] for row in rows)
 
 
 def claims_page(chapters: Sequence[Chapter]) -> str:
     """Return the page of all claims, family by family, the refuted ones first."""
     recorded = _recorded_claims(chapters)
-    parts = [CLAIMS]
+    page = CLAIMS
     for family, title in claims.FAMILIES.items():
-        own = [claim for claim in claims.read().values() if claim.family == family]
-        own.sort(key=lambda claim: (*VERDICTS, *OTHER_VERDICTS).index(_verdict(claim, recorded)))
-        parts.append(
-            CLAIMS_OF_FAMILY.format(
-                title=title.capitalize(),
-                about=ABOUT_FAMILY[family],
-                counts=_count_verdicts(family, recorded),
-                rows=_table_rows(_claim_cells(claim, recorded.get(claim.key)) for claim in own),
-            )
+        own = [key for key, claim in claims.read().items() if claim.family == family]
+        own.sort(key=lambda key: (*VERDICTS, *OTHER_VERDICTS).index(recorded[key]["verdict"]))
+        page += CLAIMS_OF_FAMILY.format(
+            title=title.capitalize(),
+            about=ABOUT_FAMILY[family],
+            counts=_count_verdicts(family, recorded),
+            rows=_table_rows(_claim_cells(claims.get(key), recorded[key]) for key in own),
         )
-    return "".join(parts)
+    return page
 
 
 def headline(chapters: Sequence[Chapter]) -> str:
     """Return the landing page's text on the models' relative distances and the claims' verdicts."""
     recorded = _recorded_claims(chapters)
     measured = {
-        kind: _measurement(recorded.get(f"headline/relative_distance_{kind}"))
+        kind: _measurement(recorded.get(f"headline/relative_distance_{kind}", {}))
         for kind in ("normal", "permuted", "lexical")
     }
     distances = ", ".join(
         f"{kind} {ours} (n = {ours.n})"
         for kind, ours in measured.items()
-        if ours and ours.has_error
+        if ours and not isnan(ours.error)
     )
     text = f"Mean relative distance over training urns, ± its standard error: {distances}. "
     counts = " ".join(_count_verdicts(family, recorded) for family in claims.FAMILIES)
@@ -135,24 +134,21 @@ def headline(chapters: Sequence[Chapter]) -> str:
 
 
 def _recorded_claims(chapters: Sequence[Chapter]) -> Mapping[str, Any]:
-    return ChainMap(*(chapter.record.get("claims", {}) for chapter in chapters))
-
-
-def _verdict(claim: claims.Claim, recorded: Mapping[str, Any]) -> str:
-    return recorded.get(claim.key, {}).get("verdict", "not measured")
+    unmeasured = {key: {"verdict": "not measured"} for key in claims.read()}
+    return ChainMap(*(chapter.record.get("claims", {}) for chapter in chapters), unmeasured)
 
 
 def _count_verdicts(family: str, recorded: Mapping[str, Any]) -> str:
     """Return a sentence on how many claims of a family were tested, and with which results."""
     own = [claim for claim in claims.read().values() if claim.family == family]
-    numbers = Counter(_verdict(claim, recorded) for claim in own)
+    numbers = Counter(recorded[claim.key]["verdict"] for claim in own)
     results = [f"{numbers[name]} {name}" for name in VERDICTS if numbers[name]]
     n_tested = sum(numbers[name] for name in VERDICTS)
     title = claims.FAMILIES[family]
     if not n_tested:
         return f"None of {len(own)} {title} was tested at this scale."
-    of_all = f"{n_tested} of {len(own)} {title}" if n_tested < len(own) else f"{n_tested} {title}"
-    return f"Of {of_all} tested: {', '.join(results)}."
+    of_all = f" of {len(own)}" * (n_tested < len(own))
+    return f"Of {n_tested}{of_all} {title} tested: {', '.join(results)}."
 
 
 def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
@@ -191,7 +187,6 @@ def _execution_cells(record: Mapping[str, Any]) -> list[str]:
     if not record:
         return ["not executed", *[""] * 7]
     parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items())
-    code = parameters.replace("`", "'")
     folders = {Path(name).parent for name in record["used"] if not name.startswith("tables")}
     keys = sorted(map(store.key, folders))
     runs = ", ".join(key[:6] for key in keys[:MAX_RUNS]) or "none"
@@ -199,7 +194,7 @@ def _execution_cells(record: Mapping[str, Any]) -> list[str]:
         runs = f"{len(keys)}, among them {runs}"
     return [
         "**failed**" if record["failed"] else "done",
-        f"`{code}`" if code else "the defaults",
+        as_code(parameters) if parameters else "the defaults",
         escape(record["device"]),
         f"{record['seconds']:.0f}",
         record["finished"],
@@ -214,13 +209,13 @@ def _counts(names: Iterable[str]) -> str:
     numbers = Counter(
         name.startswith("tables/") for name in names if not name.endswith(store.WEIGHTS)
     )
-    parts = {"model(s)": numbers[False], "table(s)": numbers[True]}
-    return ", ".join(f"{number} {what}" for what, number in parts.items() if number)
+    parts = ((numbers[False], "model(s)"), (numbers[True], "table(s)"))
+    return ", ".join(f"{number} {what}" for number, what in parts if number)
 
 
-def _claim_cells(claim: claims.Claim, recorded: Mapping[str, Any] | None) -> list[str]:
+def _claim_cells(claim: claims.Claim, recorded: Mapping[str, Any]) -> list[str]:
     ours = _measurement(recorded)
-    verdict = recorded["verdict"] if recorded else "not measured"
+    verdict = recorded["verdict"]
     published = [claim.published_text, claim.kind, escape(claim.source)]
     figure = f'<a href="{claim.chapter}.html#figure-{claim.figure}">figure</a>'
     return [
@@ -235,6 +230,6 @@ def _claim_cells(claim: claims.Claim, recorded: Mapping[str, Any] | None) -> lis
     ]
 
 
-def _measurement(recorded: Mapping[str, Any] | None) -> claims.Measurement | None:
-    fields = {name: value for name, value in (recorded or {}).items() if name != "verdict"}
+def _measurement(recorded: Mapping[str, Any]) -> claims.Measurement | None:
+    fields = {name: value for name, value in recorded.items() if name != "verdict"}
     return claims.Measurement(**fields) if fields else None

@@ -12,6 +12,7 @@ pages and repeats the warnings.
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from lexurn.base import files, paths
 from lexurn.base.errors import SiteError
-from lexurn.publish import pages, quiet, site_figures, sphinx_extension
+from lexurn.publish import pages, sphinx_extension, staging
 from lexurn.publish.dependencies import Chapter, replace_folder, work_folder
 
 # What stays in `book/`; pages generated from it are staged.
@@ -34,6 +35,23 @@ NOT_STAGED = (
 FOR_ALL_PAGES = ("_toc.yml", "references.bib")
 """Files of the book that change how every page is read."""
 
+TOOLS = {
+    "papermill": "papermill is not installed",
+    "jupytext": "jupytext is not installed",
+    "jupyter_book": "jupyter-book is not installed",
+    "jupyter_book.cli": "the site needs version 1 of jupyter-book, got another one",
+}
+"""Packages that make the site, and what is wrong if one cannot be found."""
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PRINT_OPTIONS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--no-pdf-header-footer", "--virtual-time-budget=10000"),  # formulas are set by a script
+)
+PAGE = r"^[ -]*(?:root|file): *([^\s#]+)"  # in the table of contents
+SECONDS_PER_PAGE = 120
+
 
 def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None]) -> bool:
     """Render the site with the last execution of these chapters; return False if it is up to date.
@@ -41,78 +59,100 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
     `scale` is the name of the chapters' parameters; every page shows it. Raises SiteError if
     Jupyter Book fails, and then the previous site stays, and also if Jupyter Book warns.
     """
-    config = paths.root() / "_config.yml"
-    stage = paths.build_folder() / "stage"
-    html = paths.build_folder() / "html"
-    read = paths.build_folder() / "read"
-    log = paths.build_folder() / "jupyter-book.log"
+    build = paths.build_folder()
+    html = build / "html"
     contents = _page_contents(chapters, scale)
-    library = sorted(paths.LIBRARY.rglob("*.py"))  # its docstrings are pages
-    key = _hash_all(contents | {str(path): path.read_bytes() for path in (config, *library)})
-    if (html / ".key").exists() and (html / ".key").read_text() == key:
+    library = [paths.root() / "_config.yml", *paths.LIBRARY.rglob("*.py")]  # docstrings are pages
+    key = _hash_all(contents | {str(path): path.read_bytes() for path in library})
+    if (html / f".{key}").exists():
         return False
     say("rendering")
-    _write_changed(stage, contents)
-    python_path = os.pathsep.join([str(paths.LIBRARY.parent), os.environ.get("PYTHONPATH", "")])
+    _write_changed(build / "stage", contents)
+    read_key = _read_key(contents)
     with work_folder("site") as work:
         rendered = work / "_build" / "html"
-        read_key = _read_key(contents, config)
-        if (read / ".key").exists() and (read / ".key").read_text() == read_key:
-            shutil.move(read, rendered.parent)
+        if (build / "read" / f".{read_key}").exists():
+            shutil.move(build / "read", rendered.parent)
+        command = [
+            *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()"),
+            *("build", "-W", "--keep-going", "--config", str(paths.root() / "_config.yml")),
+            *("--path-output", str(work), str(build / "stage")),
+        ]
+        python_path = [str(paths.LIBRARY.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         process = subprocess.run(
-            [
-                *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()"),
-                *("build", "-W", "--keep-going"),
-                *("--config", str(config), "--path-output", str(work), str(stage)),
-            ],
+            command,
             cwd=work,
-            env=os.environ | {"PYTHONPATH": python_path.rstrip(os.pathsep)},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(python_path)},
             capture_output=True,
             text=True,
         )
         output = process.stdout + process.stderr
-        files.write(log, output)
-        warnings = [line for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
+        files.write(build / "jupyter-book.log", output)
+        problems = [line for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
+        log = f"its whole output is in {build / 'jupyter-book.log'}"
         names = [chapter.name for chapter in chapters]
         if missing := [name for name in names if not (rendered / f"{name}.html").exists()]:
-            reason = [*warnings, f"pages missing: {', '.join(missing)}"][0]
-            raise SiteError(f"jupyter-book failed: {reason}; its whole output is in {log}")
-        _link_sources(rendered / "_sources", stage)
-        _link_sources(rendered / "_sources", paths.build_folder() / "executed")  # these travel
+            reason = [*problems, f"pages missing: {', '.join(missing)}"][0]
+            raise SiteError(f"jupyter-book failed: {reason}; {log}")
+        for originals in ("stage", "executed"):  # executed notebooks travel
+            _link_sources(rendered / "_sources", build / originals)
         replace_folder(html, rendered)
         shutil.rmtree(rendered.with_name("html-before"), ignore_errors=True)
         if process.returncode:
-            reason = [*warnings, f"exit code {process.returncode}"][0]
-            raise SiteError(
-                f"the site is at {html}, but jupyter-book warned: {reason}; "
-                f"its whole output is in {log}"
-            )
-        files.write(rendered.parent / ".key", read_key)
-        replace_folder(read, rendered.parent)
-    files.write(html / ".key", key)
+            reason = [*problems, f"exit code {process.returncode}"][0]
+            raise SiteError(f"the site is at {html}, but jupyter-book warned: {reason}; {log}")
+        files.write(rendered.parent / f".{read_key}", "")
+        replace_folder(build / "read", rendered.parent)
+    files.write(html / f".{key}", "")
     return True
 
 
 def require_tools() -> None:
     """Raise SiteError if a package that renders the site is not installed."""
-    problems = {
-        "papermill": "papermill is not installed",
-        "jupytext": "jupytext is not installed",
-        "jupyter_book": "jupyter-book is not installed",
-        "jupyter_book.cli": "the site needs version 1 of jupyter-book, got another one",
-    }
-    for name, problem in problems.items():
+    for name, problem in TOOLS.items():
         if importlib.util.find_spec(name) is None:
             raise SiteError(f"{problem}; pip install -e '.[book]'")
+
+
+def print_pages(say: Callable[[str], None]) -> Path:
+    """Print all pages in the order of the contents to `_build/pdf`, and return this folder.
+
+    Raises SiteError if there is no Chromium, or if it fails.
+    """
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise SiteError("--pdf needs Chromium or Chrome; install it, e.g. apt-get install chromium")
+    contents = (paths.root() / "book" / "_toc.yml").read_text()
+    folder = paths.build_folder() / "pdf"
+    with work_folder("pdf") as work:
+        printed = work / "printed"
+        printed.mkdir()
+        for number, name in enumerate(re.findall(PAGE, contents, re.MULTILINE)):
+            say(f"printing {name}")
+            page = paths.build_folder() / "html" / f"{name}.html"
+            pdf = printed / f"{number:02}-{name}.pdf"
+            process = subprocess.run(
+                [
+                    *(browser, *PRINT_OPTIONS, f"--user-data-dir={work / 'profile'}"),
+                    *(f"--print-to-pdf={pdf}", page.as_uri()),
+                ],
+                capture_output=True,
+                text=True,
+                timeout=SECONDS_PER_PAGE,
+            )
+            if not pdf.exists():
+                raise SiteError(f"{browser} did not print {page}: {process.stderr.strip()[-300:]}")
+        replace_folder(folder, printed)
+    return folder
 
 
 def _page_contents(chapters: Sequence[Chapter], scale: str) -> dict[str, bytes]:
     """Return the content of every file that the site is rendered from, by its name."""
     book = paths.root() / "book"
-    names = [path.relative_to(book).as_posix() for path in book.rglob("*") if path.is_file()]
+    names = {path.relative_to(book).as_posix() for path in book.rglob("*") if path.is_file()}
     contents = {
         name: (book / name).read_bytes()
-        for name in sorted(names)
+        for name in names
         if not any(fnmatch(name, pattern) for pattern in NOT_STAGED)
     }
     generated = {
@@ -124,19 +164,15 @@ def _page_contents(chapters: Sequence[Chapter], scale: str) -> dict[str, bytes]:
     }
     contents |= {name: text.encode() for name, text in generated.items()}
     for chapter in chapters:
-        notebook = (
-            json.dumps(quiet.quieten(json.loads(chapter.executed.read_bytes()))).encode()
-            if chapter.record
-            else _convert(chapter.source)
-        )
-        contents |= site_figures.unpack(chapter.name, notebook)
+        notebook = chapter.executed.read_text() if chapter.record else _convert(chapter.source)
+        contents |= staging.stage(chapter.name, json.loads(notebook))
     return contents
 
 
-def _convert(source: Path) -> bytes:
+def _convert(source: Path) -> str:
     import jupytext
 
-    return jupytext.writes(jupytext.read(source), "ipynb").encode()
+    return jupytext.writes(jupytext.read(source), "ipynb")
 
 
 def _write_changed(folder: Path, contents: Mapping[str, bytes]) -> None:
@@ -151,10 +187,10 @@ def _write_changed(folder: Path, contents: Mapping[str, bytes]) -> None:
             files.write(path, content)
 
 
-def _link_sources(sources: Path, stage: Path) -> None:
+def _link_sources(sources: Path, originals: Path) -> None:
     """Replace copies of pages by links, which take no space, where the file system has links."""
     for path in sources.rglob("*"):
-        original = stage / path.relative_to(sources)
+        original = originals / path.relative_to(sources)
         if path.is_file() and original.is_file():
             link = path.with_name(f".{path.name}")
             with suppress(OSError):
@@ -162,18 +198,17 @@ def _link_sources(sources: Path, stage: Path) -> None:
                 link.replace(path)
 
 
-def _read_key(contents: Mapping[str, bytes], config: Path) -> str:
+def _read_key(contents: Mapping[str, bytes]) -> str:
     """Return a key of everything but a page itself that changes how the page is read."""
     versions = [version(name) for name in ("jupyter-book", "sphinx", "myst-nb", "docutils")]
-    extension = Path(sphinx_extension.__file__)
-    texts = extension.with_name("page_texts.py")
+    others = (paths.root() / "_config.yml", Path(sphinx_extension.__file__))
     return _hash_all(
         {name: contents.get(name, b"") for name in FOR_ALL_PAGES}
-        | {path.name: path.read_bytes() for path in (config, extension, texts)}
+        | {path.name: path.read_bytes() for path in others}
         | {"versions": repr((versions, sys.version)).encode()}
     )
 
 
 def _hash_all(contents: Mapping[str, bytes]) -> str:
-    hashes = [[name, files.hash_bytes(content)] for name, content in sorted(contents.items())]
-    return files.hash_bytes(repr(hashes).encode())
+    hashes = {name: files.hash_bytes(content) for name, content in contents.items()}
+    return files.hash_bytes(json.dumps(hashes, sort_keys=True).encode())

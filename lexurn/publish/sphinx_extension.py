@@ -4,48 +4,48 @@ It removes from pages what they would ask other hosts or browsers for in vain: T
 time, an older MathJax for widgets, and Colab while the repository's address has no owner. It shows
 the edition at the top of every page, and shows docstrings as they are written: plain text, `code`
 in backticks, and indented blocks.
+
+What a page says, without code and tables, stands below the links to it from the pages around it,
+and in search: the search page shows chapters first, each with an excerpt around a word that was
+searched for. Its texts are a script beside it, because a page that is opened as a file may not
+fetch other pages.
 """
 
+import json
 import re
 from html import escape
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from pydantic import BaseModel
 
-from lexurn.publish import address, page_texts
-
-# Font Awesome does not replace the icons of buttons, and labels of widgets, which ask for version 2
-# of MathJax, are set by the MathJax that the page has loaded.
-WIDGETS = """
-FontAwesome.config.observeMutations = false;
-window.MathJax = Object.assign(window.MathJax || {}, {
-  Hub: {Queue() {}},
-  startup: {
-    ready() {
-      MathJax.startup.defaultReady();
-      MathJax.Hub = {Queue: ([, , element]) => MathJax.typesetPromise([element])};
-    }
-  }
-});
-"""
+from lexurn.publish import address
 
 BADGE = "badge.txt"  # beside the pages' sources; its text stands at the top of every page
+TEXTS = "_static/texts.js"
+MAX_TEXT = 30_000  # characters of a page
+MAX_ALL = 400_000  # characters of all pages together, chapters first
+MAX_OPENING = 130
 
 
 def setup(app: Any) -> dict[str, bool]:
     """Register everything below with Sphinx."""
-    app.connect("config-inited", add_badge)
-    app.connect("config-inited", remove_launch_buttons)
-    app.connect("html-page-context", remove_thebe, priority=900)  # after the scripts are added
     app.setup_extension("sphinx.ext.autodoc")
-    app.connect("autodoc-process-docstring", convert_docstring)
-    app.connect("autodoc-process-signature", remove_signature)
-    app.connect("build-finished", remove_preloads)
-    app.connect("doctree-read", page_texts.keep_text)
-    app.connect("html-page-context", page_texts.say_what_comes)
-    app.connect("build-finished", page_texts.write_texts)
-    app.add_js_file(None, body=WIDGETS, priority=900)  # after the configuration of MathJax
+    for event, handler in (
+        ("config-inited", add_badge),
+        ("config-inited", remove_launch_buttons),
+        ("autodoc-process-docstring", convert_docstring),
+        ("autodoc-process-signature", remove_signature),
+        ("doctree-read", keep_text),
+        ("html-page-context", say_what_comes),
+        ("build-finished", remove_preloads),
+        ("build-finished", write_texts),
+    ):
+        app.connect(event, handler)
+    app.connect("html-page-context", remove_thebe, priority=900)  # after the scripts are added
+    widgets = (Path(app.srcdir) / "assets" / "widgets.js").read_text()
+    app.add_js_file(None, body=widgets, priority=900)  # after the configuration of MathJax
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -102,17 +102,51 @@ def convert_docstring(
         ]
         lines += ["", *help_texts, ""]
     converted = []
-    in_block = False
+    was_code = False
     for line in lines:
-        is_code = line.startswith("    ")
-        if line.strip() and is_code != in_block:
+        is_code = line.startswith("    ") if line.strip() else was_code
+        if is_code != was_code:
             converted += ["::", ""] if is_code else [""]
-            in_block = is_code
-        if not in_block:  # `code` gets double backticks, and special characters are escaped
+        if not is_code:  # `code` gets double backticks, and special characters are escaped
             line = re.sub(
                 r"`([^`]*)`|([\\*|_])",
                 lambda match: f"\\{match[2]}" if match[2] else f"``{match[1]}``",
                 line,
             )
         converted.append(line)
+        was_code = is_code
     lines[:] = converted
+
+
+def keep_text(app: Any, doctree: Any) -> None:
+    """Keep a page's prose, and its first sentence, with Sphinx's other data about the page."""
+    texts = [
+        " ".join(node.astext().replace("\\", "").split())  # commands of formulas as words
+        for node in doctree.findall(lambda node: node.tagname in ("paragraph", "caption"))
+        if node.parent.tagname != "entry"  # of a table
+    ]
+    sentence = re.split(r"(?<=[.?!]) ", texts[0], maxsplit=1)[0] if texts else ""
+    opening = shorten(sentence, MAX_OPENING, placeholder=" …")
+    app.env.metadata[app.env.docname] |= {"prose": " ".join(texts)[:MAX_TEXT], "opening": opening}
+
+
+def say_what_comes(app: Any, page: str, template: str, context: dict[str, Any], _: Any) -> None:
+    """Put the first sentence of the next and the previous page under the links to them."""
+    if page == "search":
+        context["script_files"].append(TEXTS)
+    _, *around = app.env.collect_relations().get(page, (None, None, None))
+    for name, other in zip(("prev", "next"), around, strict=True):
+        if other and context.get(name):
+            opening = escape(app.env.metadata[other].get("opening", ""))
+            title = f'{context[name]["title"]}<span class="opening">{opening}</span>'
+            context[name] |= {"title": title}
+
+
+def write_texts(app: Any, failed: Exception | None) -> None:
+    """Write the texts of all pages as a script that the search page loads."""
+    texts: dict[str, str] = {}
+    for page in sorted(app.env.found_docs, key=lambda page: (not page[:1].isdigit(), page)):
+        left = MAX_ALL - sum(map(len, texts.values()))
+        texts[page] = app.env.metadata[page].get("prose", "")[:left]
+    script = f"window.lexurnTexts = {json.dumps(texts, ensure_ascii=False)};\n"
+    (Path(app.outdir) / TEXTS).write_text(script)

@@ -16,7 +16,8 @@ import yaml
 from notebooks import count_pictures, outputs_of
 
 from lexurn.base import files, paths
-from lexurn.publish import address, cards, claims, printing
+from lexurn.publish import address, cards, claims
+from lexurn.publish import site as site_module
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
@@ -221,8 +222,8 @@ def test_mathematics_is_set_and_search_finds_a_word(site, browser):
 
 def test_a_page_is_printed_whole(site, monkeypatch, tmp_path):
     monkeypatch.setenv("LEXURN_BUILD", str(site.parents[1]))
-    monkeypatch.setattr(printing, "PAGE", "file: (notation)")
-    folder = printing.print_pages(lambda text: None)
+    monkeypatch.setattr(site_module, "PAGE", "file: (notation)")
+    folder = site_module.print_pages(lambda text: None)
     (pdf,) = folder.iterdir()
     assert pdf.name == "00-notation.pdf" and pdf.read_bytes().startswith(b"%PDF")
     assert pdf.stat().st_size > 30_000  # with the fonts of its formulas
@@ -344,10 +345,10 @@ def test_every_picture_is_drawn_again_from_its_card_by_another_process(site, tmp
     for path in sorted((site / "_sources").glob("0*.ipynb")):
         notebook = nbformat.read(path, 4)
         for card in cards.read_cards(notebook):
-            stem = f"{path.stem}-{card.about['name']}"
-            (tmp_path / f"{stem}.json").write_text(json.dumps(card.about))
-            (tmp_path / f"{stem}.csv").write_bytes(card.table)
-            wanted[stem] = card.about["pictures"]
+            stem = f"{path.stem}-{card['about']['name']}"
+            (tmp_path / f"{stem}.json").write_text(json.dumps(card["about"]))
+            (tmp_path / f"{stem}.csv").write_text(card["table"])
+            wanted[stem] = card["about"]["pictures"]
         n_pictures += count_pictures(notebook)
     assert n_pictures == sum(map(len, wanted.values())) > 60
     stem = "04_analysis-scores"

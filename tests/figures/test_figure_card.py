@@ -108,9 +108,9 @@ def test_a_card_says_what_the_figure_rests_on():
     (read,) = cards.read_cards(notebook(drawn._repr_mimebundle_()))
     assert cards.read_cards(notebook({"text/html": text})) == []
     assert (
-        read.caption == ""
-        and read.about == about
-        and read.table.decode() == (stored() / "training.csv").read_text()
+        read["about"]["caption"] == ""
+        and read["about"] == about
+        and read["table"] == (stored() / "training.csv").read_text()
     )
 
 
@@ -313,7 +313,10 @@ def test_a_caption_is_shown_and_read_and_links_stand_outside_the_folded_card():
     caption = "The entropy of b is above 0.2."
     drawn = card(caption=caption)
     (read,) = cards.read_cards(notebook(drawn._repr_mimebundle_()))
-    assert read.caption == caption and f"<figcaption>{caption}</figcaption>" in drawn.html()
+    assert (
+        read["about"]["caption"] == caption
+        and f"<figcaption>{caption}</figcaption>" in drawn.html()
+    )
     assert "<figcaption>" not in card().html()
     summary = re.search(r"<summary.*?</summary>", drawn.html(), re.DOTALL)[0]
     assert "<a " not in summary and drawn.html().count("<a ") == 2
@@ -324,7 +327,7 @@ def test_a_flipbook_is_shown_with_its_card():
     text = {"caption": "a caption", "alts": ["x", "y"], "label": "split"}
     book = widgets.flipbook(drawn_split, TABLE, each={"split": ["x", "y"]}, n="2", alt="a", **text)
     (read,) = cards.read_cards(notebook(book._repr_mimebundle_()))
-    assert read.caption == "a caption" and len(read.about["pictures"]) == 2
+    assert read["about"]["caption"] == "a caption" and len(read["about"]["pictures"]) == 2
 
 
 def drawn_split(table, axes, *, split):

@@ -9,7 +9,8 @@ import pytest
 
 from lexurn import runs
 from lexurn.base import files, paths, session
-from lexurn.publish import claims, dependencies, edition, pages, quiet
+from lexurn.publish import claims, dependencies, edition, pages, staging
+from lexurn.publish.cards import INJECTED_TAG
 from lexurn.runs import store
 from lexurn.settings import Settings, flat_names
 from lexurn.settings.resolver import RunningChapter
@@ -205,40 +206,38 @@ def test_the_landing_page_tells_what_was_computed(record):
     assert pages.headline(ALL).startswith("**In this edition.** None of ")
 
 
-def notebook(*cells):
-    """Return a notebook of (source, tags, outputs)."""
-    return {
-        "cells": [
-            {"cell_type": "code", "source": source, "metadata": {"tags": tags}, "outputs": outputs}
-            for source, tags, outputs in cells
-        ]
-    }
+def staged(*cells):
+    """Return the cells of a page that is staged from (source, tags, outputs)."""
+    notebook = {"metadata": {}, "cells": []}
+    for number, (source, tags, outputs) in enumerate(cells):
+        cell = {"cell_type": "code", "id": str(number), "source": source, "outputs": outputs}
+        notebook["cells"].append(cell | {"metadata": {"tags": tags}})
+    return json.loads(staging.stage("page", notebook)["page.ipynb"])["cells"]
 
 
 def test_a_page_has_one_line_in_place_of_the_injected_cell():
     injected = (
         "# Parameters\nn_steps = 60\nseed = 0\ntokenizer = 'a`b'\n",
-        [quiet.INJECTED_TAG],
+        [INJECTED_TAG],
         [],
     )
     own = ("# Parameters of this chapter.\nn_steps: int = 1000", ["parameters"], [])
-    first, line = quiet.quieten(notebook(own, injected))["cells"]
+    first, line = staged(own, injected)
     assert first["source"] == own[0] and line["cell_type"] == "markdown"
     assert line["source"] == (
         "This page was executed with `n_steps = 60` (default `1000`), "
         "`tokenizer = 'a'b'` (default `'bpe'`)."
     )
-    defaults = notebook(own, ("# Parameters\nseed = 0", [quiet.INJECTED_TAG], []))
-    assert len(quiet.quieten(defaults)["cells"]) == 1
+    assert len(staged(own, ("# Parameters\nseed = 0", [INJECTED_TAG], []))) == 1
 
 
 def test_progress_lines_are_not_on_a_page_and_other_outputs_are():
     progress = {"output_type": "display_data", "data": {}, "metadata": files.PROGRESS}
     other = {"output_type": "display_data", "data": {}, "metadata": {"image/png": {"width": 3}}}
     stream = {"output_type": "stream", "name": "stdout", "text": "so far"}
-    before = notebook(("train()", [], [progress, other, stream]))
-    (cell,) = quiet.quieten(before)["cells"]
-    assert cell["outputs"] == [other, stream] and len(before["cells"][0]["outputs"]) == 3
+    before = ("train()", [], [progress, other, stream])
+    (cell,) = staged(before)
+    assert cell["outputs"] == [other, stream] and len(before[2]) == 3
 
 
 def test_the_page_of_parameters_lists_every_one():

@@ -9,7 +9,7 @@ from docutils import nodes
 from pybtex.database import parse_string
 
 from lexurn.base import paths
-from lexurn.publish import page_texts, printing, site, sphinx_extension
+from lexurn.publish import site, sphinx_extension
 from lexurn.settings import LSTMSettings, TaskSettings
 
 
@@ -27,13 +27,13 @@ def app_of(tmp_path, **prose):
     app = SimpleNamespace(env=env, outdir=tmp_path)
     (tmp_path / "_static").mkdir(exist_ok=True)
     for env.docname, texts in prose.items():
-        page_texts.keep_text(app, page_of(*texts))
+        sphinx_extension.keep_text(app, page_of(*texts))
     return app
 
 
 def written(tmp_path, app):
-    page_texts.write_texts(app, None)
-    script = (tmp_path / page_texts.TEXTS).read_text()
+    sphinx_extension.write_texts(app, None)
+    script = (tmp_path / sphinx_extension.TEXTS).read_text()
     return json.loads(script.removeprefix("window.lexurnTexts = ").removesuffix(";\n"))
 
 
@@ -44,10 +44,10 @@ def test_the_texts_for_search_are_prose_without_code_and_tables(tmp_path):
 
 
 def test_the_texts_of_all_pages_have_a_limit_and_chapters_come_first(tmp_path, monkeypatch):
-    monkeypatch.setattr(page_texts, "MAX_ALL", 30)
+    monkeypatch.setattr(sphinx_extension, "MAX_ALL", 30)
     texts = written(tmp_path, app_of(tmp_path, api=["a" * 20], **{"01_a": ["c" * 20]}))
     assert texts == {"01_a": "c" * 20, "api": "a" * 10}
-    assert page_texts.MAX_ALL <= 400_000
+    assert sphinx_extension.MAX_ALL <= 400_000
 
 
 def test_the_link_to_the_next_page_says_what_comes(tmp_path):
@@ -58,19 +58,19 @@ def test_the_link_to_the_next_page_says_what_comes(tmp_path):
         "next_one": [None, "index", "last"],
     }
     context = {"prev": None, "next": {"title": "Next", "link": "next_one.html"}}
-    page_texts.say_what_comes(app, "index", "", context, None)
+    sphinx_extension.say_what_comes(app, "index", "", context, None)
     assert context["prev"] is None and context["next"] == {
         "title": 'Next<span class="opening">A &lt;b&gt;.</span>',
         "link": "next_one.html",
     }
     context = {"prev": {"title": "Home"}, "next": {"title": "Last"}}
-    page_texts.say_what_comes(app, "next_one", "", context, None)
+    sphinx_extension.say_what_comes(app, "next_one", "", context, None)
     assert context["prev"]["title"].endswith("Start.</span>")
     assert context["next"]["title"].endswith("is is …</span>")
     assert len(context["next"]["title"]) < 200
     context = {"script_files": []}
-    page_texts.say_what_comes(app, "search", "", context, None)
-    assert context["script_files"] == [page_texts.TEXTS]
+    sphinx_extension.say_what_comes(app, "search", "", context, None)
+    assert context["script_files"] == [sphinx_extension.TEXTS]
 
 
 def test_sources_are_cited_by_authors_and_year_that_differ():
@@ -112,10 +112,10 @@ def test_settings_have_no_signature_and_no_members_of_pydantic_but_a_list_of_fie
 def test_pages_are_printed_in_the_order_of_the_contents():
     text = "root: index\nparts:\n  - chapters:\n    - file: b  # one\n      sections:\n"
     text += "      - file: c\n    - file: a\n"
-    assert re.findall(printing.PAGE, text, re.MULTILINE) == ["index", "b", "c", "a"]
+    assert re.findall(site.PAGE, text, re.MULTILINE) == ["index", "b", "c", "a"]
 
 
 def test_without_a_browser_printing_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(printing.shutil, "which", lambda name: None)
+    monkeypatch.setattr(site.shutil, "which", lambda name: None)
     with pytest.raises(site.SiteError, match="--pdf needs Chromium or Chrome; install it"):
-        printing.print_pages(print)
+        site.print_pages(print)

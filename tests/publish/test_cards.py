@@ -10,8 +10,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from lexurn.base import paths
 from lexurn.chapters.data import plots
 from lexurn.figures import tables
-from lexurn.figures.figure_card import card
-from lexurn.publish import lint, standard
+from lexurn.figures.figure_card import Card, card
+from lexurn.publish import cards, lint
 
 LOSSES = pd.DataFrame({"kind": ["a", "b"], "entropy": [0.1, 0.2]})
 FINDING = "The loss falls by half within ten steps of training."
@@ -19,10 +19,11 @@ FINDING = "The loss falls by half within ten steps of training."
 
 def shown(*objects, source="figure(...)", tags=()):
     """Return a cell that has shown these objects."""
-    outputs = [
-        new_output("display_data", {"text/html": shown._repr_html_(), "text/plain": "…"})
+    bundles = [
+        shown._repr_mimebundle_() if isinstance(shown, Card) else {"text/html": shown._repr_html_()}
         for shown in objects
     ]
+    outputs = [new_output("display_data", {"text/plain": "…", **bundle}) for bundle in bundles]
     return new_code_cell(source, outputs=outputs, metadata={"tags": [*tags]})
 
 
@@ -32,7 +33,7 @@ def drawn(caption):
 
 def findings(*cells):
     notebook = new_notebook(cells=[new_markdown_cell("# Why?"), *cells])
-    return list(standard.find_lint(notebook))
+    return list(cards.find_standard_lint(notebook))
 
 
 NINE = pd.DataFrame([range(9)], columns=list("abcdefghi"))
@@ -89,12 +90,12 @@ def test_captions_of_the_listed_chapters_are_findings_whatever_they_compute():
     assert len(captions) == 4
     for function in captions:
         sentence = " ".join(re.findall(r'^ +f?"(.*)"$', function, re.MULTILINE))
-        assert standard._caption_problem(sentence) == "", sentence
+        assert cards.find_caption_problem(sentence) == "", sentence
 
 
 def test_lint_holds_listed_chapters_to_the_standard(tmp_path, monkeypatch):
     """The same source is without a finding where the chapter is not on the list."""
-    assert standard.CHAPTERS == ("02_train",)
+    assert cards.STANDARD_CHAPTERS == ("02_train",)
     book = tmp_path / "book"
     book.mkdir()
     (tmp_path / "_config.yml").write_text((paths.root() / "_config.yml").read_text())
@@ -104,7 +105,7 @@ def test_lint_holds_listed_chapters_to_the_standard(tmp_path, monkeypatch):
     path.write_text(source.replace("\nurn = torch", f"\nlong = {'1' * 100}\nurn = torch"))
     (said,) = [line for line in lint.find_lint(path) if "over 88" in line]
     assert re.match(r"cell \d+ of \d+, `import torch`: `long = 1+` has 107 columns", said)
-    monkeypatch.setattr(standard, "CHAPTERS", ())
+    monkeypatch.setattr(cards, "STANDARD_CHAPTERS", ())
     assert not [line for line in lint.find_lint(path) if "over 88" in line]
 
 
@@ -113,4 +114,4 @@ def test_nbformat_is_what_a_notebook_on_disk_is_read_as(tmp_path):
     notebook = new_notebook(cells=[shown(drawn(""))])
     nbformat.write(notebook, tmp_path / "a.ipynb")
     read = nbformat.read(tmp_path / "a.ipynb", 4)
-    assert list(standard.find_lint(read)) == list(standard.find_lint(notebook)) != []
+    assert list(cards.find_standard_lint(read)) == list(cards.find_standard_lint(notebook)) != []

@@ -16,7 +16,7 @@ from nbformat.v4 import (
 
 from lexurn.chapters.data import plots as data_plots
 from lexurn.figures import CARD_TYPE, figure_card
-from lexurn.publish import site_figures
+from lexurn.publish import cards, staging
 
 TABLE = pd.DataFrame({"kind": ["a", "a", "b", "b"], "entropy": [0.1, 0.2, 0.3, 0.4]})
 
@@ -42,35 +42,64 @@ def page():
 
 
 def test_data_links_become_files_and_captions_become_metadata_of_their_own_cell():
-    contents = site_figures.unpack("02_page", writes(page()).encode())
-    names = {name for name in contents if name.startswith("_static/figures/02_page/")}
+    contents = staging.stage("02_page", json.loads(writes(page())))
+    names = {name for name in contents if name.startswith("_static/figures/02_page-")}
     assert len(contents) == len(names) + 1 == 13
     assert {name.split(".")[-1] for name in names} == {"png", "csv", "json"}
-    assert contents["_static/figures/02_page/first.csv"].splitlines()[1] == b"a,0.1"
-    assert json.loads(contents["_static/figures/02_page/second.json"])["caption"]
-    assert contents["_static/figures/02_page/third.png"].startswith(b"\x89PNG")
+    assert contents["_static/figures/02_page-first.csv"].splitlines()[1] == b"a,0.1"
+    assert json.loads(contents["_static/figures/02_page-second.json"])["caption"]
+    assert contents["_static/figures/02_page-third.png"].startswith(b"\x89PNG")
     staged = contents["02_page.ipynb"].decode()
     assert ";base64," not in staged and CARD_TYPE not in staged and "<figcaption" not in staged
     cells = json.loads(staged)["cells"]
     figures = [cell["metadata"].get("mystnb", {}).get("figure") for cell in cells]
     second = {"name": "02_page-second", "caption": "The *first* finding."}
     third = {"name": "02_page-third", "caption": "A second finding."}
-    assert figures == [None, None, second, None, third, None]
-    assert ["".join(cell["source"]) for cell in cells[1:]] == [
-        "one()",
-        "two()",
-        "three()",
-        *2 * [site_figures.CODE],
-    ]
-    assert len({cell["id"] for cell in cells}) == 6
-    untouched = writes(new_notebook(cells=page().cells[:1]))
-    (same,) = site_figures.unpack("02_page", untouched.encode()).values()
-    assert json.loads(same) == json.loads(untouched)
+    assert figures == [None, None, second, None, None, third, *3 * [None]]
+    sources = ["one()", "two()", staging.CODE, "three()", *4 * [staging.CODE]]
+    assert ["".join(cell["source"]) for cell in cells[1:]] == sources
+    assert len({cell["id"] for cell in cells}) == len(cells)
+    untouched = json.loads(writes(new_notebook(cells=page().cells[:1])))
+    (same,) = staging.stage("02_page", untouched).values()
+    assert json.loads(same) == untouched
+
+
+def test_links_and_card_stand_below_the_caption_also_of_a_flipbook():
+    _, _, figure, links, *_ = staged_cells(page())
+    (shown,), (below,) = (
+        [output["data"]["text/html"] for output in cell["outputs"]] for cell in (figure, links)
+    )
+    assert "<img" in shown and "Data:" not in shown and shown.count("<div") == shown.count("</div")
+    assert "Data:" in below and "<details" in below and "figure" not in below.split("Data:")[0]
+
+    book = new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}})
+    card = figure_card.card(
+        data_plots.entropies, TABLE, alt="Entropies.", n="2 urns", name="book", caption="It moves."
+    )
+    book["data"] |= card.bundle()
+    notebook = new_notebook(cells=[new_code_cell("flip()", outputs=[book])])
+    state = {"value": card.html(with_picture=False)}
+    widgets = {"1": {"state": {"value": "other"}}, "2": {"state": state}}
+    notebook.metadata["widgets"] = {cards.WIDGETS: {"state": widgets}}
+    contents = staging.stage("02_page", json.loads(writes(notebook)))
+    staged = json.loads(contents["02_page.ipynb"])
+    (other, details) = staged["metadata"]["widgets"][cards.WIDGETS]["state"].values()
+    assert other["state"]["value"] == "other" and 'id="figure-book"' in details["state"]["value"]
+    assert "Data:" not in details["state"]["value"]
+    figure, links = staged["cells"]
+    assert figure["metadata"]["mystnb"]["figure"]["caption"] == "It moves."
+    assert '"_static/figures/02_page-book.csv"' in links["outputs"][0]["data"]["text/html"]
+    assert len(contents) == 3
+
+
+def staged_cells(notebook):
+    contents = staging.stage("02_page", json.loads(writes(notebook)))
+    return json.loads(contents["02_page.ipynb"])["cells"]
 
 
 @pytest.mark.book
 def test_the_site_numbers_captions_refers_to_them_and_shows_files(tmp_path):
-    contents = site_figures.unpack("02_page", writes(page()).encode())
+    contents = staging.stage("02_page", json.loads(writes(page())))
     (tmp_path / "_config.yml").write_text("title: t\nexecute: {execute_notebooks: 'off'}\n")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: 02_page\n")
     for name, content in contents.items():
@@ -85,6 +114,8 @@ def test_the_site_numbers_captions_refers_to_them_and_shows_files(tmp_path):
     text = (html / "02_page.html").read_text()
     assert "Fig. 1" in text and "Fig. 2" in text and "Fig. 3" not in text
     assert text.count("<figcaption>") == 2 and "The <em>first</em> finding." in text
+    picture, caption = text.index("02_page-second.png"), text.index("The <em>first</em> finding.")
+    assert picture < caption < text.index("02_page-second.csv")  # links stand below the caption
     assert 'href="#page-second"' in text or 'href="#id1"' in text or "std-numref" in text
     for name in contents:
         if name.startswith("_static"):
