@@ -18,7 +18,7 @@ from typing import Any
 
 from lexurn.base import errors, files, paths, session
 from lexurn.runs import store
-from lexurn.settings import resolver
+from lexurn.settings import parameter_cells, resolver
 
 # The cell that is executed after a chapter's own cells, and then removed.
 RECORD_CELL = (
@@ -185,13 +185,16 @@ def _parameter_names(source: Path) -> set[str]:
     """Return the names that a chapter takes: those of its parameters cell, and further ones."""
     cells = re.split(r"^# %%", source.read_text(), flags=re.MULTILINE)
     tagged = [cell.partition("\n")[2] for cell in cells if '"parameters"' in cell.split("\n")[0]]
-    if not tagged or not tagged[0].startswith(resolver.INJECTED):
+    if not tagged or not tagged[0].startswith(parameter_cells.INJECTED):
         raise errors.ParameterError(
             f"{source.name} has no parameters cell; add a code cell tagged parameters that starts "
-            f"with `{resolver.INJECTED}`"
+            f"with `{parameter_cells.INJECTED}`"
         )
     try:
-        return {*resolver.assignments(ast.parse(tagged[0])), *resolver.further_names(tagged[0])}
+        return {
+            *parameter_cells.assignments(ast.parse(tagged[0])),
+            *parameter_cells.further_names(tagged[0]),
+        }
     except SyntaxError as error:
         raise errors.ParameterError(
             f"the parameters cell of {source.name} cannot be read: "

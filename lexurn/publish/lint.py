@@ -13,7 +13,7 @@ from jupytext.compare import NotebookDifference, compare_notebooks
 
 from lexurn.base.errors import ParameterError
 from lexurn.publish import cards
-from lexurn.settings import flat_names, resolver
+from lexurn.settings import flat_names, names, parameter_cells, resolver
 
 MAX_CELL_LINES = 16
 MAX_LINE_LENGTH = 120
@@ -48,7 +48,7 @@ def parameter_line(name: str, *, help_text: str = "") -> str:
 
     The help is `help_text`, or else the help of the settings, and names all choices.
     """
-    schema = resolver.schema_of(name)
+    schema = names.schema_of(name)
     default = schema["default"]
     text = help_text or schema["description"]
     if not all(choice in text for choice in schema.get("enum", [])):
@@ -148,7 +148,7 @@ def _check_parameters(tagged: list[str]) -> cards.Checks:
         return
     cell = tagged[0]
     lines = cell.split("\n")
-    mark = resolver.INJECTED
+    mark = parameter_cells.INJECTED
     yield (
         not cell.startswith(mark) or lines[0].strip() == mark,
         f"its parameters cell begins `{lines[0]}`; "
@@ -156,8 +156,8 @@ def _check_parameters(tagged: list[str]) -> cards.Checks:
     )
     try:
         tree = ast.parse(cell)
-        values = resolver.assignments(tree)
-        resolver.check(resolver.differing_from_defaults(values))
+        values = parameter_cells.assignments(tree)
+        resolver.check(parameter_cells.differing_from_defaults(values))
     except SyntaxError as error:
         yield (
             True,
@@ -172,12 +172,12 @@ def _check_parameters(tagged: list[str]) -> cards.Checks:
             f"its parameters cell has {len(values)} parameters, over {MAX_PARAMETERS}; keep "
             "those that a reader would change, and list the others after `# Also:`",
         )
-        for name in {*resolver.further_names(cell)} - flat_names().keys():
+        for name in {*parameter_cells.further_names(cell)} - flat_names().keys():
             yield True, f"its parameters cell lists {name} after `# Also:`, which is no parameter"
         for name, node in zip(values, tree.body, strict=False):
             line = lines[node.lineno - 1]
             # The help of a parameter with choices may have words of its own.
-            own_help = line.partition("  # ")[2] if "enum" in resolver.schema_of(name) else ""
+            own_help = line.partition("  # ")[2] if "enum" in names.schema_of(name) else ""
             yield (
                 line not in (parameter_line(name), parameter_line(name, help_text=own_help)),
                 f"`{line}` differs from lexurn/settings; write `{parameter_line(name)}`",

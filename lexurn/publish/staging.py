@@ -15,7 +15,7 @@ from typing import Any
 from lexurn.base import files
 from lexurn.figures import CARD_TYPE
 from lexurn.publish.cards import INJECTED_TAG, WIDGETS, as_code, tags
-from lexurn.settings import resolver
+from lexurn.settings import names, parameter_cells
 
 FOLDER = "_static/figures"
 DATA_LINK = r'"data:\w+/(png|csv|json);base64,([^"]*)"'
@@ -44,10 +44,10 @@ def stage(page: str, notebook: dict[str, Any]) -> dict[str, bytes]:
 
 def _differences(injected: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a cell that names the injected parameters that are not the defaults, if any."""
-    values = resolver.assignments(ast.parse("".join(injected["source"])))
+    values = parameter_cells.assignments(ast.parse("".join(injected["source"])))
     texts = [
-        f"{as_code(f'{name} = {value!r}')} (default `{resolver.schema_of(name)['default']!r}`)"
-        for name, value in resolver.differing_from_defaults(values).items()
+        f"{as_code(f'{name} = {value!r}')} (default `{names.schema_of(name)['default']!r}`)"
+        for name, value in parameter_cells.differing_from_defaults(values).items()
     ]
     text = f"This page was executed with {', '.join(texts)}."
     line = {"cell_type": "markdown", "id": injected["id"], "metadata": {}, "source": text}

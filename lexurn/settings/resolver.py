@@ -10,13 +10,11 @@ other flat name of `lexurn parameters` is taken all the same.
     settings = parameters.check({"lex": True, "n_steps": 200})    # in a script
 """
 
-import ast
 import os
-import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,12 +24,10 @@ from pydantic import TypeAdapter, ValidationError
 from lexurn.base import paths, session
 from lexurn.base.errors import ParameterError
 from lexurn.base.yaml_files import read_yaml
-from lexurn.settings.names import check_names, error_message, explain, schema_of
-from lexurn.settings.registry import CHOICES, entries, flat_names, owners
+from lexurn.settings import parameter_cells
+from lexurn.settings.names import check_names, error_message, explain
+from lexurn.settings.registry import CHOICES, entries, owners
 from lexurn.settings.run_settings import Settings
-
-INJECTED = "# Parameters"
-"""First line of the cell that papermill injects; a chapter's own parameters cell starts with it."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings
     """
     given: dict[str, Any] = {}
     shown: set[str] = set()
-    for values, is_injected in _parameter_cells():
+    for values, is_injected in parameter_cells.cells_that_ran():
         common, mappings = _split(values, chapter)
         own = mappings.get(chapter, {})
         for name in own.keys() & common.keys():
@@ -77,7 +73,7 @@ def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings
         shown |= values.keys()
         if not is_injected:  # a default that stands in the chapter's own cell was not asked for
             before = {name: value for name, value in given.items() if name not in common}
-            given = before | differing_from_defaults(given)
+            given = before | parameter_cells.differing_from_defaults(given)
     fixed = fixed or {}
     for name in CHOICES.keys() & fixed.keys() & given.keys():
         if given[name] != fixed[name]:
@@ -158,56 +154,6 @@ def papermill_command(chapter: str, given: Mapping[str, Any]) -> str:
     return f"papermill book/{chapter}.ipynb out.ipynb {words}".rstrip()
 
 
-def assignments(tree: ast.Module) -> dict[str, Any]:
-    """Return the plain `name = value` lines of a parameters cell.
-
-    Raises ParameterError for anything else in it.
-    """
-    values = {}
-    for node in tree.body:
-        match node:
-            case ast.AnnAssign(value=None):
-                raise ParameterError(
-                    f"`{ast.unparse(node)}` has no value; write `name: type = value`"
-                )
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=value)
-                | ast.AnnAssign(target=ast.Name(id=name), value=value)
-            ):
-                try:
-                    values[name] = ast.literal_eval(value)
-                except ValueError:
-                    raise ParameterError(
-                        f"{name} must be a plain value, got {ast.unparse(value)}"
-                    ) from None
-            case _:
-                raise ParameterError(
-                    "a parameters cell holds `name = value` lines, got "
-                    f"`{ast.unparse(node)}`; put it into another cell"
-                )
-    return values
-
-
-def further_names(cell: str) -> list[str]:
-    """Return the names that a parameters cell does not show, but lists after `# Also:`.
-
-    `# Also: every setting of a run` stands for all settings but those of a study.
-    """
-    text = re.sub("\n# *", " ", cell.partition("\n# Also:")[2]).partition("(")[0].strip(" .")
-    if text == "every setting of a run":
-        return [name for name, section in flat_names().items() if section != "study"]
-    return re.split(r"\W+", text) if text else []
-
-
-def differing_from_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that are not the defaults."""
-    return {
-        name: value
-        for name, value in values.items()
-        if name not in flat_names() or value != schema_of(name)["default"]
-    }
-
-
 def _report_accepted(names: list[str]) -> None:
     """Print where papermill warns, in its terminal, that unknown names have been accepted.
 
@@ -226,26 +172,6 @@ def _chapters() -> dict[str, str]:
         return {path.stem.partition("_")[2]: path.stem for path in sources}
     except FileNotFoundError:
         return {}
-
-
-def _parameter_cells() -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield the values of each parameters cell that has run, and whether papermill injected it."""
-    if "IPython" not in sys.modules or (shell := sys.modules["IPython"].get_ipython()) is None:
-        main = vars(sys.modules["__main__"])  # the chapter runs as a plain script
-        yield {name: main[name] for name in flat_names() if name in main}, False
-        return
-    cells = [source for source in shell.user_ns["In"] if source.startswith(INJECTED)]
-    if not cells:
-        raise ParameterError(
-            f"no parameters cell has run; run the chapter's cell that starts with `{INJECTED}`, "
-            "with nothing above that line"
-        )
-    for source in cells:
-        try:
-            tree = ast.parse(source)
-        except SyntaxError:
-            continue  # it has not run either, and stays in the history after it was mended
-        yield assignments(tree), source.partition("\n")[0].strip() == INJECTED
 
 
 def _split(

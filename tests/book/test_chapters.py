@@ -21,7 +21,7 @@ from lexurn import cli, comparison, evaluation, parameters, runs
 from lexurn.base import paths
 from lexurn.publish import address, dependencies, lint
 from lexurn.runs import sweeps
-from lexurn.settings import flat_names
+from lexurn.settings import flat_names, parameter_cells
 
 ROOT = paths.root()
 CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]_*.py"))
@@ -72,9 +72,9 @@ def test_the_training_chapter_takes_every_parameter_and_others_what_they_list():
     assert {"grad_clip", "device", "n_diversities"} <= strategies and "alpha" not in strategies
     for path in CHAPTERS:
         (cell,) = tagged(path)
-        shown = list(parameters.assignments(ast.parse(cell.source)))
+        shown = list(parameter_cells.assignments(ast.parse(cell.source)))
         assert len(shown) <= 10, path
-        assert not set(shown) & set(parameters.further_names(cell.source)) or "02" in path.stem
+        assert not set(shown) & set(parameter_cells.further_names(cell.source)) or "02" in path.stem
 
 
 MISSING = "cuda" if not torch.cuda.is_available() else "mps"

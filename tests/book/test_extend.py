@@ -137,7 +137,7 @@ for arguments, message in [
         lexurn.register(*arguments)
 lexurn.register("backbone", Mine, "a:B")
 lexurn.register("backbone", Mine, "a:B")  # a cell that is run again
-assert "mine" in lexurn.parameters.schema_of("backbone")["enum"]
+assert "mine" in lexurn.settings.names.schema_of("backbone")["enum"]
 lexurn.register("backbone", Clash, "a:B")
 with pytest.raises(ParameterError, match="n_colors .*task"):
     flat_names()

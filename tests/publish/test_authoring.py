@@ -20,7 +20,7 @@ from notebooks import papermill
 from lexurn import cli, parameters
 from lexurn.base import files, paths
 from lexurn.publish import lint
-from lexurn.settings import Settings
+from lexurn.settings import Settings, parameter_cells
 
 REAL = paths.root()
 TAGGED = yaml.safe_load((REAL / "_config.yml").read_text())["repository"]["branch"]
@@ -379,7 +379,7 @@ def test_a_new_chapter_runs_at_its_smoke_parameters_and_shows_a_figure_and_a_com
 def test_a_parameters_line_is_the_one_that_the_chapters_have():
     for name, value in Settings().flat().items():
         line = lint.parameter_line(name)
-        assert parameters.assignments(ast.parse(line)) == {name: value}
+        assert parameter_cells.assignments(ast.parse(line)) == {name: value}
     there = (REAL / "book" / "01_data.py").read_text().split("\n")
     assert lint.parameter_line("n_pools") in there and LINE in there
 

@@ -12,7 +12,7 @@ from lexurn import runs
 from lexurn.base import files, paths, session
 from lexurn.publish import edition
 from lexurn.runs import contents, store
-from lexurn.settings import TRAINING_VERSION, key
+from lexurn.settings import TRAINING_VERSION, run_settings
 from lexurn.settings.resolver import check
 
 TINY = {"n_steps": 30, "eval_every": 10, "n_test_samples": 20, "context_length": 8, "lex": True}
@@ -112,7 +112,7 @@ def test_what_is_missing_or_was_added_is_refused(frozen):
 
 def test_another_training_version_or_seed_is_not_taken_for_it(frozen, monkeypatch):
     assert runs.is_stored(frozen[0].settings) and not runs.is_stored(check(TINY | {"seed": 2}))
-    monkeypatch.setattr(key, "TRAINING_VERSION", TRAINING_VERSION + 1)
+    monkeypatch.setattr(run_settings, "TRAINING_VERSION", TRAINING_VERSION + 1)
     monkeypatch.setattr(store, "TRAINING_VERSION", TRAINING_VERSION + 1)
     assert not runs.is_stored(check(TINY | {"seed": 0}))
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lexurn import parameters
-from lexurn.settings import LETTERS, Settings, flat_names, names
+from lexurn.settings import LETTERS, Settings, flat_names, names, parameter_cells
 from lexurn.settings.registry import CHOICES as SECTIONS
 from lexurn.settings.registry import owners, settings_classes
 from lexurn.settings.resolver import ParameterError, check
@@ -445,9 +445,9 @@ def test_names_outside_the_parameters_cell_are_taken_and_papermills_terminal_say
 
 def test_further_names_are_read_from_the_parameters_cell():
     cell = DEFAULTS + "# Also: mlp, tied,\n#   warmup (see the page Parameters)."
-    assert parameters.further_names(cell) == ["mlp", "tied", "warmup"]
-    assert parameters.further_names(DEFAULTS) == []
-    every = parameters.further_names(DEFAULTS + "# Also: every setting of a run (see …).")
+    assert parameter_cells.further_names(cell) == ["mlp", "tied", "warmup"]
+    assert parameter_cells.further_names(DEFAULTS) == []
+    every = parameter_cells.further_names(DEFAULTS + "# Also: every setting of a run (see …).")
     assert "d_model" in every and "n_pools" not in every
 
 
