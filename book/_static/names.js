@@ -8,6 +8,9 @@ document.addEventListener("DOMContentLoaded", () => {
       const icon = Object.keys(ICONS).find((name) => button.querySelector(`.${name}`));
       if (icon && button.title !== ICONS[icon]) button.title = ICONS[icon];
     }
+    for (const box of document.querySelectorAll(".widget-box")) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; // so that arrow keys scroll it
+    }
     for (const handle of document.querySelectorAll(".noUi-handle:not([aria-label])")) {
       const label = handle.closest(".jupyter-widgets")?.querySelector(".widget-label");
       handle.setAttribute("aria-label", label?.textContent.trim() || "Value");

@@ -116,7 +116,7 @@ def test_strategies_are_fitted_and_compared_with_what_was_published(site):
 
 def test_the_coins_are_compared_with_what_can_be_attained(site):
     n_cards, text = outputs_of(site / "_sources" / "06_coins.ipynb")
-    assert n_cards == 17 and "1 … 20          0.54878" in text and "0 … 98          0.51915" in text
+    assert n_cards == 17 and "1 … 20           0.549" in text and "0 … 98           0.519" in text
     assert "Lexical, the sides exchanged and the rows of its table: moved by 0 (n = 1000)." in text
     assert (
         "forgetting" in text
@@ -129,11 +129,7 @@ def test_the_coins_are_compared_with_what_can_be_attained(site):
 
 def test_rules_are_asked_for_and_compared_with_what_was_published(site):
     n_cards, text = outputs_of(site / "_sources" / "07_rules.ipynb")
-    assert (
-        n_cards == 6
-        and "34 trainings of 4 steps." in text
-        and "aNbN     32               2.7726" in text
-    )
+    assert n_cards == 6 and "34 trainings of 4 steps." in text and re.search("aNbN +32 +2.77", text)
     assert "Prompts of aNbN that keep rule 2: 4 of 251." in text and "0.2749" in text
     assert "**Told how to go on**" in text and text.count("not at this scale") == 17
     assert (
@@ -149,7 +145,7 @@ def test_architectures_are_set_side_by_side(site):
         and "57 trainings of 4 steps." in text
         and text.count("not at this scale") == 12
     )
-    assert "33344" in text and "33120" in text and "34100" in text and "697,765 weights" in text
+    assert "33,344" in text and "33,120" in text and "34,100" in text and "697,765 weights" in text
     assert (
         "keeps rule 1 on 0.2749 of the prompts. Published for the linear model, "
         "the best over training: 0.2749" in text
@@ -233,7 +229,8 @@ def test_terms_and_sources_of_chapters_are_links(site):
     for name in sorted(path.stem for path in (paths.root() / "book").glob("0*.py")):
         text = (site / f"{name}.html").read_text()
         assert 'href="notation.html#term-' in text and 'href="references.html#id' in text, name
-    assert "Huang et al., 2023" in (site / "references.html").read_text()
+    assert "Qian Huang, Eric Zelikman" in (site / "references.html").read_text()
+    assert "[Huang et al., 2023]" in re.sub("<[^>]*>", "", (site / "02_train.html").read_text())
 
 
 def test_widgets_are_seen_and_move(site, browser):
@@ -279,17 +276,15 @@ SERIOUS = """axe.run({resultTypes: ["violations"]}).then(({violations}) => viola
 """
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_or_critical(site, browser, scheme):
-    page = browser.new_page(color_scheme=scheme)
-    for width in (1400, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        for name in ("index", "01_data", "02_train", "09_geometry", "claims", "notation", "search"):
-            page.goto((site / f"{name}.html").as_uri())
-            if (site / f"{name}.html").read_text().count("widget-view"):
-                page.wait_for_selector(".noUi-handle")
-            page.add_script_tag(path=AXE)
-            assert page.evaluate(SERIOUS) == [], (name, width)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 390)])
+def test_axe_finds_nothing_serious_or_critical(site, browser, scheme, width):
+    page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    for name in pages():
+        page.goto((site / f"{name}.html").as_uri())
+        if (site / f"{name}.html").read_text().count("widget-view"):
+            page.wait_for_selector(".noUi-handle")
+        page.add_script_tag(path=AXE)
+        assert page.evaluate(SERIOUS) == [], name
     page.evaluate("document.querySelector('a').append(document.createElement('button'))")
     assert "button-name" in "".join(page.evaluate(SERIOUS))  # it does see a button without a name
     page.close()
