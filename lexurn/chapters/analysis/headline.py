@@ -1,5 +1,4 @@
-"""Does lexical invariance make models generalize? Models of many training urns compared with G, M
-and S.
+"""Does lexical invariance make models generalize? Models of many urns, compared with G, M and S.
 
 The published headline is the score of a model at the last row alone, KL(empirical frequencies ‖
 model). `published_scores` repeats it and adds the exact predictors. `standings` corrects it:
