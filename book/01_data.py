@@ -242,11 +242,11 @@ display(
 # %% tags=["hide-input"]
 concentration = settings.task.alpha if isinstance(settings.task.alpha, float) else 1.0  # one for any number of colours
 colors, sizes, length = [2, 3, 4, 5, 6, 8], [1, 2, 4, 16], settings.task.context_length
-found = cache.table(discrimination.pairwise_grid, colors, sizes, concentration, length, n_pools, seed)
+pairwise = cache.table(discrimination.pairwise_grid, colors, sizes, concentration, length, n_pools, seed)
 
 # %% tags=["hide-input"]
-found = pd.concat(found[found["pair"] == pair] for pair in ("d(G, S)", "d(G, M)"))
-at_end = found[found["row"] == settings.task.context_length].drop(columns=["mean", "sem"])
+pairwise = pd.concat(pairwise[pairwise["pair"] == pair] for pair in ("d(G, S)", "d(G, M)"))
+at_end = pairwise[pairwise["row"] == settings.task.context_length].drop(columns=["mean", "sem"])
 at_end = at_end.rename(columns={"mean_to": "mean", "sem_to": "sem"})
 alt = (
     "Two maps of distances, colours across and urns in the pool down: d(G, S) and d(G, M), both falling with the urns."
@@ -279,7 +279,7 @@ display(
 # %% tags=["hide-input"]
 alt = "d(G, S) and d(G, M) up to a context length, for one urn in the pool, a line for 2, 4 and 8 colours."
 options = {"by": "pair", "legend": "D = 1", "n": f"{n_pools} pools, 16 sequences each"}
-few = found[(found["n_tasks"] == 1) & found["n_colors"].isin([2, 4, 8])]
+few = pairwise[(pairwise["n_tasks"] == 1) & pairwise["n_colors"].isin([2, 4, 8])]
 figure(chapter_plots.distances_by_context, few, alt=alt, **options)
 
 # %% [markdown]

@@ -24,7 +24,7 @@
 #   weight can know a colour's name; its optimum is **S**.
 # - {term}`permuted <permuted model>`: learned embeddings, but the colours of every *training* sequence are renamed at
 #   random. Its optimum is S as well, and it has to *learn* that names mean nothing where the lexical model cannot do
-#   otherwise. It tells the effect of the data from that of the architecture.
+#   otherwise. With it we can separate what the data do from what the architecture does.
 #
 # The exact predictors, from [the data](01_data): **G** (generalizing) expects any urn and counts; **M** (memorizing)
 # expects an urn of the training pool; **S** (symmetrized) expects an urn of the pool with its colours renamed. *Row*

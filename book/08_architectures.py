@@ -284,8 +284,9 @@ display(Markdown(f"Nearest to lexical models: {', '.join(said)}."))
 # one layer of Mamba learns it for Markov chains, of which coins are the simplest, and that its convolution is
 # essential. (For pairs of tokens, which coins have no use for: whether chains need it cannot be tested here.) Which
 # $(H + \alpha) / (n + 2 \alpha)$ is each model nearest to, how far is it from that rule, and how far from Laplace's?
-# $\ln \alpha$ is sought between −4 and 4, and is 0 for Laplace; KL is that of the model to the rule. One layer has half
-# as many weights as two; that of xLSTM is an mLSTM.
+# We search $\ln \alpha$ between −4 and 4; Laplace's rule has $\ln \alpha = 0$. The table gives
+# $\mathrm{KL}(\text{model} \,\|\, \text{rule})$. These models have one layer, and so half as many weights as models of two
+# layers. The layer of xLSTM is an mLSTM.
 
 # %% tags=["hide-input"]
 of_coins = [found[point] for point in one_layer.points]

@@ -27,9 +27,9 @@ def foretell_seconds(n_rows: int, n_tasks: int, n_colors: int) -> float:
 class Symmetrized(symmetrized.Symmetrized):
     """S: Bayes under the uniform prior over every relabeling of every urn of a pool.
 
-    S depends on counts alone, and gives colours with equal counts equal probability. Large problems
-    on the CPU are computed by the loops in `permanents`, with as many threads as torch uses. All
-    others, and everything where numba is missing, are computed by `symmetrized.Symmetrized`.
+    S depends on counts alone, and gives colours with equal counts equal probability. The loops
+    in `permanents` compute large problems on the CPU, with as many threads as torch uses.
+    `symmetrized.Symmetrized` computes all other problems, and every problem where numba is missing.
     Raises ValueError for more than `MAX_COLORS` colours, where sums over 2^V subsets take too long.
     """
 
