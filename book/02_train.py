@@ -222,8 +222,8 @@ figure(plots.predictions, along, runs=[run], **words, **panels)
 # :::{admonition} Details and controls
 # :class: dropdown
 #
-# - ± is one standard error over the held-out sequences. The low-entropy split holds only one sequence per colour, so its
-#   ± shows how much these few sequences differ, and not how sure the mean is.
+# - ± is one standard error over the held-out sequences. The low-entropy split holds only one sequence per colour, so
+#   its ± shows how much these few sequences differ, and not how sure the mean is.
 # - The predictions of a lexical model are averaged over random tables (`N_TABLES` in `lexurn.runs.fit`). Such an
 #   ensemble predicts better than its members do on average. The curves along training use one random table per
 #   sequence, as training does; `evaluation.summary(run.results, measure="single_table_symmetrized_kl")` continues them.

@@ -285,8 +285,8 @@ display(Markdown(f"Nearest to lexical models: {', '.join(said)}."))
 # essential. (For pairs of tokens, which coins have no use for: whether chains need it cannot be tested here.) Which
 # $(H + \alpha) / (n + 2 \alpha)$ is each model nearest to, how far is it from that rule, and how far from Laplace's?
 # We search $\ln \alpha$ between −4 and 4; Laplace's rule has $\ln \alpha = 0$. The table gives
-# $\mathrm{KL}(\text{model} \,\|\, \text{rule})$. These models have one layer, and so half as many weights as models of two
-# layers. The layer of xLSTM is an mLSTM.
+# $\mathrm{KL}(\text{model} \,\|\, \text{rule})$. These models have one layer, and so half as many weights as models of
+# two layers. The layer of xLSTM is an mLSTM.
 
 # %% tags=["hide-input"]
 of_coins = [found[point] for point in one_layer.points]

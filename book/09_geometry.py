@@ -29,8 +29,8 @@
 #
 # A block adds to the vectors what attention and an MLP make of them ({term}`norm placement`). **Pre**: $x + f(N x)$,
 # norms before. **Post**: $N(x + f x)$, norms after. The MLP is **SwiGLU**, $W (\mathrm{silu}(U x) \cdot G x)$, or
-# **GELU**, $W\,\mathrm{gelu}(U x)$, with the same number of weights. Norms are RMSNorm and positions are rotary. One table
-# embeds the tokens and reads them out. The matrices that write into the stream begin smaller by $\sqrt{2L}$.
+# **GELU**, $W\,\mathrm{gelu}(U x)$, with the same number of weights. Norms are RMSNorm and positions are rotary. One
+# table embeds the tokens and reads them out. The matrices that write into the stream begin smaller by $\sqrt{2L}$.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
