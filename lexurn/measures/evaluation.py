@@ -15,7 +15,8 @@ reference; `symmetrized_kl`, `kl` (reference ‖ model) and `regret` (model loss
 have one. For an average of predictors (a lexical model under several tables), `disagreement` is the
 mean KL of a single predictor from the average. A measure `single_table_…` is that of a lexical
 model with one random table per sequence, as in training, instead of the average: because
-divergences are convex it is at least as large, and its `sem` includes the noise of the tables.
+divergences are convex it is at least as large, and its `sem` includes the noise of the tables. A
+measure `new_table_…` is the same with tables that training never uses, where there are such tables.
 
 Splits are named sequences and references are named predictors. All predictors see the same
 sequences, so comparisons between them are paired.
@@ -40,6 +41,9 @@ PerSequence = Float64[Tensor, "batch time"]
 
 SINGLE_TABLE = "single_table_"
 """Prefix of the measures of a lexical model with one random table per sequence."""
+
+NEW_TABLE = "new_table_"
+"""Prefix of the same measures with tables that training never uses, such as new alphabets."""
 
 MAX_TOKEN_COLUMNS = 64
 """The largest vocabulary for which a table of predictions has one column per token."""

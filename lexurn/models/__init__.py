@@ -1,6 +1,6 @@
 """Language models: vocabulary × positions × backbone."""
 
-from lexurn.models.language_model import LanguageModel, build, summary
+from lexurn.models.language_model import LanguageModel, build, load_weights, summary
 from lexurn.models.prediction import as_predictor, as_trained_predictor, loss_as_trained
 from lexurn.models.vocabulary import LearnedVocabulary, RandomVocabulary
 
@@ -11,6 +11,7 @@ __all__ = [
     "as_predictor",
     "as_trained_predictor",
     "build",
+    "load_weights",
     "loss_as_trained",
     "summary",
 ]

@@ -7,7 +7,7 @@ Row 0 comes from the start vector (for strings, the embedding of SOS) and row t 
 before t; nothing is shifted anywhere.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,8 @@ from lexurn import tasks
 from lexurn.base import seeding
 from lexurn.base.shapes import LogProbs, Table, Tokens
 from lexurn.generators.strings import SOS, force_padding, mask_special_tokens
+from lexurn.models import canonical
+from lexurn.models.vocabulary import RandomVocabulary
 from lexurn.settings import Settings
 from lexurn.settings.registry import load_target
 
@@ -44,7 +46,9 @@ class LanguageModel(nn.Module):
         d_model = settings.backbone.d_model
         self.context_length = settings.task.context_length
         self.vocab_size = vocab_size
-        self.has_special_tokens = settings.task.n_special > 0
+        self.n_special = settings.task.n_special
+        self.has_special_tokens = self.n_special > 0
+        self.is_canonical = settings.vocabulary.is_canonical
         self.start = None if self.has_special_tokens else nn.Parameter(torch.empty(1, d_model))
         self.vocabulary = load_target("vocabulary", settings.vocabulary.name)(
             vocab_size,
@@ -80,6 +84,18 @@ class LanguageModel(nn.Module):
             )
         if table is None:
             table = self.vocabulary.draw(n_sequences, generator=generator)
+        if self.is_canonical:
+            return canonical.predict(
+                lambda names: self.predict(names, table),
+                tokens,
+                vocab_size=self.vocab_size,
+                n_special=self.n_special,
+            )
+        return self.predict(tokens, table)
+
+    def predict(self, tokens: Tokens, table: Table) -> LogProbs:
+        """Return the log-probabilities of tokens as they are named in the input."""
+        n_sequences, n_rows = tokens.shape
         seen = self.vocabulary.embed(tokens[:, :-1], table)
         if self.positions is not None:
             seen = seen + self.positions[: n_rows - 1]
@@ -105,7 +121,12 @@ class LanguageModel(nn.Module):
         return (mask_special_tokens(logits) if self.has_special_tokens else logits).log_softmax(-1)
 
     def initial_state(self) -> Any:
-        """Return the state before row 0, for `step`."""
+        """Return the state before row 0, for `step`. Raises ValueError with canonical renaming."""
+        if self.is_canonical:
+            raise ValueError(
+                "canonical renaming has no step form, because a new token renames others; predict "
+                "whole sequences, or use another vocabulary"
+            )
         return self.backbone.initial_state()
 
     def step(self, before: Tokens, row: int, state: Any, *, table: Table) -> LogProbs:
@@ -168,6 +189,28 @@ def initialize(model: LanguageModel, *, generator: Generator, std: float = 0.0) 
             scale = std or parameter.shape[-1] ** -0.5
             scale = scale / n_writers**0.5 if name.endswith(residual) else scale
             parameter.normal_(std=scale, generator=generator)
+    if isinstance(model.vocabulary, RandomVocabulary):
+        model.vocabulary.draw_fixed(generator)
+
+
+def load_weights(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
+    """Load the weights of another model; where its vocabulary is another one, all but these.
+
+    Raises RuntimeError if anything but the vocabulary differs in name or shape.
+    """
+    own = {
+        name: tensor
+        for name, tensor in model.state_dict().items()
+        if name.startswith("vocabulary.")
+    }
+    other = {name for name in weights if name.startswith("vocabulary.")}
+    is_same = other == own.keys() and all(
+        weights[name].shape == tensor.shape for name, tensor in own.items()
+    )
+    kept = {} if is_same else own
+    model.load_state_dict(
+        {name: tensor for name, tensor in weights.items() if is_same or name not in other} | kept
+    )
 
 
 @contextmanager

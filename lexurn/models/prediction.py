@@ -56,20 +56,25 @@ def as_predictor(
     )
 
 
-def as_trained_predictor(model: LanguageModel, *, seed: int = 0) -> Predictor:
+def as_trained_predictor(
+    model: LanguageModel, *, seed: int = 0, new_tables: bool = False
+) -> Predictor:
     """Return the model as a predictor that reads each sequence with one table, as in training.
 
-    A lexical model is a `PerSequencePredictor`: sequence i of a split has table i of the
+    With `new_tables`, these are tables that training never uses: of new alphabets, or in place of
+    the tables that its sequences share. A lexical model is a `PerSequencePredictor`: sequence i of a split has table i of the
     `seed`, whatever the other sequences are. Any other model is its `as_predictor`.
     """
     if not model.vocabulary.is_random:
         return as_predictor(model)
 
+    draw = model.vocabulary.draw_new if new_tables else model.vocabulary.draw
+
     def predict(tokens: Tokens, start: int) -> LogProbs:
         check_tokens(tokens, model.vocab_size)
         blocks = range(start // BATCH_SIZE, (start + len(tokens) - 1) // BATCH_SIZE + 1)
         streams = [seeding.generator(seed, "single tables", block) for block in blocks]
-        tables = torch.cat([model.vocabulary.draw(BATCH_SIZE, generator=each) for each in streams])
+        tables = torch.cat([draw(BATCH_SIZE, generator=each) for each in streams])
         tables = tables[start - blocks[0] * BATCH_SIZE :][: len(tokens)].to(model.device)
         parts = tokens.to(model.device).split(BATCH_SIZE), tables.split(BATCH_SIZE)
         with evaluating(model):

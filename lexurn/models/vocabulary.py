@@ -4,13 +4,15 @@
     RandomVocabulary    lexical invariance: a fresh random embedding table for every sequence, so
                         that the weights cannot store anything about a particular token
                         (Huang et al. 2023, arXiv 2305.16349)
+    names, canonical    other ways to the same invariance, in `lexurn.models.names` and `canonical`
 
-Both work on an embedding *table*: `draw` returns it, `embed` and `unembed` use it. Relabelling the
+Two dials lead from the second to the first: `n_tables` tables that are drawn once and shared by all
+sequences, and `n_named` tokens that keep a learned embedding. Both vocabularies work on an embedding *table*: `draw` returns it, `embed` and `unembed` use it. Relabelling the
 tokens and the rows of a sequence's table together relabels the prediction and changes nothing else.
 A table (1 symbols d_model) serves all sequences of a batch.
 
-The first `n_special` tokens are special (SOS, EOS, PAD). Their embeddings are always learned, and a
-random table has rows for the other tokens, the symbols, alone.
+The first `n_special` tokens are special (SOS, EOS, PAD). Their embeddings are always learned, as are
+those of the `n_named` tokens behind them. A random table has rows for the other tokens alone.
 """
 
 from collections.abc import Callable
@@ -86,19 +88,52 @@ class RandomVocabulary(nn.Module):
         d_out: int,
     ):
         super().__init__()
-        self.n_symbols = vocab_size - n_special
-        self.d_model = d_model
-        self.sample_table = TABLE_SAMPLERS[settings.name]
-        self.special = nn.Parameter(torch.empty(n_special, d_model)) if n_special else None
+        n_learned = n_special + settings.n_named
+        self.n_symbols = vocab_size - n_learned
+        self.width = d_model
+        self.sample_table = TABLE_SAMPLERS.get(settings.name)
+        self.special = nn.Parameter(torch.empty(n_learned, d_model)) if n_learned else None
+        self.n_tables, self.redraw = settings.n_tables, settings.redraw
         self.readout = None if settings.tied else nn.Linear(d_model, d_out, bias=False)
         self.logit_scale = settings.logit_scale
 
+    def draw_fixed(self, generator: Generator) -> None:
+        """Draw the tables that sequences share, which are stored with the weights."""
+        if self.n_tables:
+            self.register_buffer("tables", self.draw_fresh(self.n_tables, generator))
+
     def draw(self, n_sequences: int, *, generator: Generator) -> Table:
-        """Return fresh tables (batch symbols d_model) on the generator's device."""
-        return self.sample_table((n_sequences, self.n_symbols, self.d_model), generator)
+        """Return a table for each sequence (batch symbols width), on the generator's device.
+
+        The width is d_model. With `n_tables`, sequences choose among these tables, but for a share
+        `redraw` of the sequences.
+        """
+        if not self.n_tables:
+            return self.draw_fresh(n_sequences, generator)
+        device = generator.device
+        choice = torch.randint(self.n_tables, (n_sequences,), generator=generator, device=device)
+        tables = self.tables.to(device)[choice]
+        if self.redraw:
+            is_fresh = torch.rand(n_sequences, generator=generator, device=device) < self.redraw
+            fresh = self.draw_fresh(n_sequences, generator)
+            tables = torch.where(is_fresh[:, None, None], fresh.to(tables.dtype), tables)
+        return tables
+
+    def draw_fresh(self, n_sequences: int, generator: Generator) -> Table:
+        """Return new tables, whatever tables the sequences share in training."""
+        return self.sample_table((n_sequences, self.n_symbols, self.width), generator)
+
+    @property
+    def has_new_tables(self) -> bool:
+        """Whether there are tables that training never uses."""
+        return bool(self.n_tables)
+
+    def draw_new(self, n_sequences: int, *, generator: Generator) -> Table:
+        """Return tables as training never uses them, where it does not use all."""
+        return self.draw_fresh(n_sequences, generator)
 
     def row(self, token: int) -> Float[Tensor, "1 d_model"]:
-        """Return the learned embedding of a special token."""
+        """Return the learned embedding of a special token, or of one that keeps its name."""
         return self.special[token : token + 1]
 
     def embed(self, tokens: Tokens, table: Table) -> Hidden:

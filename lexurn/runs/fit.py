@@ -89,7 +89,8 @@ def prepare(settings: Settings) -> TrainingSetup:
 def init_model(settings: Settings) -> models.LanguageModel:
     """Return a model before its training: new, or with the best weights of the run `init_from`.
 
-    Raises ParameterError where that run is missing, or its model is another.
+    Where the vocabulary of that run is another one, the model keeps new vocabulary weights. Raises
+    ParameterError where that run is missing, or its model is another outside the vocabulary.
     """
     train = settings.training
     model = models.build(settings, generator=seeding.generator(train.seed, "weights"))
@@ -99,16 +100,16 @@ def init_model(settings: Settings) -> models.LanguageModel:
         path = store.find(train.init_from) / store.WEIGHTS
         store.check(path.parent)
         session.current().used_files.add(f"{path.parent.name}/{store.WEIGHTS}")
-        model.load_state_dict(load_file(path))
+        models.load_weights(model, load_file(path))
     except (FileNotFoundError, RuntimeError) as error:
         raise errors.ParameterError(
             f"init_from={train.init_from} gives no weights for this model: "
             f"{' '.join(str(error).split())}"
         ) from None
-    if train.trainable == "vocabulary":
+    if train.trainable != "all":
         model.backbone.requires_grad_(False)
-        if model.positions is not None:
-            model.positions.requires_grad_(False)
+    if train.trainable == "vocabulary" and model.positions is not None:
+        model.positions.requires_grad_(False)
     return model
 
 

@@ -74,7 +74,6 @@ def train(
             trackers.resume(tracking.read_metrics(folder / "metrics.jsonl"))
         batch_size = fit.eval_batch_size(task)
         options = {"first_row": task.first_row, "batch_size": batch_size}
-        is_lexical = settings.vocabulary.lex
         check_causal(setup.predictor_as_trained, splits[judged], vocab_size=task.vocab_size)
 
         def mixture_part(predictor: Predictor) -> Predictor:
@@ -91,7 +90,10 @@ def train(
             if all(len(tokens) <= batch_size for tokens in splits.values()):
                 predictor = predictors.CachedPredictor(predictor, splits.values())
             means = curves.evaluate_means(predictor, references, splits, **options)
-            metrics = {"validation_loss": loss, **({"n_tables": 1} if is_lexical else {}), **means}
+            metrics = {"validation_loss": loss}
+            if settings.vocabulary.lex:
+                metrics["n_tables"] = int(model.vocabulary.is_random)
+            metrics |= means
             if task.tracks_mixture:  # of references and ignorance, the nearest one to the model
                 few = splits[judged][:N_MIXTURE_SEQUENCES]
                 weights = comparison.mixture_weights(mixture_part(predictor), components, few)
@@ -129,10 +131,17 @@ def train(
         predictor = predictors.cache_predictions({"model": setup.predictor}, splits)["model"]
         options |= {"step": trained.best_step}
         table = evaluation.evaluate(predictor, references, splits, **options)
-        if is_lexical:
-            single = evaluation.evaluate(setup.predictor_as_trained, references, splits, **options)
+        single_tables = {}
+        if model.vocabulary.is_random:
+            single_tables[evaluation.SINGLE_TABLE] = setup.predictor_as_trained
+            if model.vocabulary.has_new_tables:
+                single_tables[evaluation.NEW_TABLE] = models.as_trained_predictor(
+                    model, seed=settings.training.seed, new_tables=True
+                )
+        for prefix, each in single_tables.items():
+            single = evaluation.evaluate(each, references, splits, **options)
             single = single[single["row"].isin(["mean", "last"])]
-            single = single.assign(measure=evaluation.SINGLE_TABLE + single["measure"])
+            single = single.assign(measure=prefix + single["measure"])
             table = pd.concat([table, single], ignore_index=True)
         for name, tokens in splits.items():
             few = tokens if len(tokens) <= batch_size else tokens[:batch_size]

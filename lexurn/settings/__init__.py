@@ -16,6 +16,8 @@ settings in `resolver.py`.
 
 from lexurn.settings.backbones import (
     BackboneSettings,
+    BagSettings,
+    EquivariantSettings,
     LinearSettings,
     LSTMSettings,
     MambaSettings,
@@ -34,18 +36,22 @@ from lexurn.settings.tasks import (
     UrnsSettings,
 )
 from lexurn.settings.training import MachineSettings, StudySettings, TrainingSettings
-from lexurn.settings.vocabulary import VocabularySettings
+from lexurn.settings.vocabulary import CanonicalSettings, NamesSettings, VocabularySettings
 
 __all__ = [
     "KINDS",
     "LETTERS",
     "TRAINING_VERSION",
     "BackboneSettings",
+    "BagSettings",
+    "CanonicalSettings",
+    "EquivariantSettings",
     "LSTMSettings",
     "LanguageSettings",
     "LinearSettings",
     "MachineSettings",
     "MambaSettings",
+    "NamesSettings",
     "PositionFreeSettings",
     "Real",
     "Section",

@@ -217,3 +217,23 @@ class LinearSettings(PositionFreeSettings):
     """Linear maps with nothing nonlinear between them; their weights depend on positions alone."""
 
     name: Literal["linear"] = "linear"
+
+
+class BagSettings(PositionFreeSettings):
+    """A bag of embeddings: their mean so far, and an MLP on it. The order of tokens is lost."""
+
+    name: Literal["bag"] = "bag"
+    d_mlp: Whole = Field(0, ge=0, description="width of the MLP; 0: four times d_model")
+
+    @property
+    def mlp_width(self) -> int:
+        return self.d_mlp or 4 * self.d_model
+
+
+class EquivariantSettings(BagSettings):
+    """The same small network for every channel, fed with that channel's sum and the sorted sums.
+
+    With one-hot tables a channel is a name and its sum is a count.
+    """
+
+    name: Literal["equivariant"] = "equivariant"

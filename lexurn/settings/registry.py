@@ -19,6 +19,8 @@ from typing import Any, get_args
 from lexurn.base.errors import ParameterError
 from lexurn.settings.backbones import (
     BackboneSettings,
+    BagSettings,
+    EquivariantSettings,
     LinearSettings,
     LSTMSettings,
     MambaSettings,
@@ -28,7 +30,7 @@ from lexurn.settings.backbones import (
 from lexurn.settings.fields import Section
 from lexurn.settings.tasks import LanguageSettings, TaskSettings, TextSettings, UrnsSettings
 from lexurn.settings.training import MachineSettings, StudySettings, TrainingSettings
-from lexurn.settings.vocabulary import VocabularySettings
+from lexurn.settings.vocabulary import CanonicalSettings, NamesSettings, VocabularySettings
 
 CHOICES: dict[str, type[Section]] = {
     "task": TaskSettings,
@@ -46,9 +48,10 @@ FIXED: dict[str, type[Section]] = {
 
 HELP = {
     "task": "what is sampled: urns (coins are urns of two colours), language, text",
-    "vocabulary": "random embeddings, with lex: one_hot, orthonormal, gaussian_scaled, gaussian, "
-    "original",
-    "backbone": "what computes in between: transformer, lstm, mamba, xlstm, linear",
+    "vocabulary": "with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original, names "
+    "(from a fixed set), canonical (renamed by first appearance)",
+    "backbone": "what computes in between: transformer, lstm, mamba, xlstm, linear, bag, "
+    "equivariant",
 }
 
 
@@ -179,8 +182,12 @@ register("task", UrnsSettings, "lexurn.tasks.urns:UrnsTask")
 register("task", LanguageSettings, "lexurn.tasks.language:LanguageTask")
 register("task", TextSettings, "lexurn.tasks.text:TextTask")
 register("vocabulary", VocabularySettings, "lexurn.models.vocabulary:build_vocabulary")
+register("vocabulary", NamesSettings, "lexurn.models.names:NamesVocabulary")
+register("vocabulary", CanonicalSettings, "lexurn.models.vocabulary:LearnedVocabulary")
 register("backbone", TransformerSettings, "lexurn.models.transformer:Transformer")
 register("backbone", LSTMSettings, "lexurn.models.lstm:LSTM")
 register("backbone", MambaSettings, "lexurn.models.mamba:Mamba")
 register("backbone", XLSTMSettings, "lexurn.models.xlstm:XLSTM")
 register("backbone", LinearSettings, "lexurn.models.linear:Linear")
+register("backbone", BagSettings, "lexurn.models.bag:Bag")
+register("backbone", EquivariantSettings, "lexurn.models.equivariant:Equivariant")

@@ -68,6 +68,8 @@ class Settings(Section):
 
     def require_width(self, n_symbols: int) -> None:
         """Raise ParameterError unless so many tokens have room in random tables of this width."""
+        if self.vocabulary.lex:
+            self.vocabulary.check_symbols(n_symbols, self.backbone.d_model)
         if self.vocabulary.needs_width and n_symbols > self.backbone.d_model:
             symbols = self.task.symbols.format(**(self.task.model_dump() | {"n": n_symbols}))
             raise ParameterError(
@@ -115,8 +117,15 @@ class Settings(Section):
         return flat
 
     def replace(self, **changes: Any) -> "Settings":
-        """Return these settings with some flat names changed, checked like any others."""
+        """Return these settings with some flat names changed, checked like any others.
+
+        With another task, vocabulary or backbone, settings that it does not have are left out.
+        """
         flat = self.flat() | changes
+        for section in CHOICES.keys() & changes.keys():
+            kept = _settings_class(section, changes[section]).model_fields.keys() | changes.keys()
+            own = type(getattr(self, section)).model_fields.keys() - {"name"}
+            flat = {name: value for name, value in flat.items() if name not in own - kept}
         if self.training.n_train_samples and "n_steps" not in changes:
             del flat["n_steps"]  # it follows from the data
         return Settings.from_flat(flat)

@@ -57,6 +57,9 @@ class UrnsSettings(TaskSettings):
     target_alpha: Positives = Field(
         (), description="prior that losses are weighted to, one per colour; []: none"
     )
+    test_alpha: Positives = Field(
+        (), description="prior of the fresh urns that models are judged on, one per colour; []: alpha"
+    )
     n_tasks: Whole = Field(
         default_factory=lambda data: len(data.get("thetas", ())) or 1,
         ge=0,
@@ -87,6 +90,11 @@ class UrnsSettings(TaskSettings):
                 n_targets not in (0, self.n_colors),
                 f"target_alpha must be n_colors={self.n_colors} numbers, got {n_targets} of them; "
                 "use for example [1, 8] for two colours",
+            ),
+            (
+                len(self.test_alpha) not in (0, self.n_colors),
+                f"test_alpha must be n_colors={self.n_colors} numbers, got {len(self.test_alpha)} "
+                "of them; use for example [1, 8] for two colours",
             ),
             (
                 n_targets > 0 and (self.n_tasks > 0 or self.label_permuted),

@@ -48,8 +48,10 @@ class TrainingSettings(Section):
         ge=0,
         description="std of initial weights (smaller for block outputs); 0: 1/√fan-in",
     )
-    trainable: Literal["all", "vocabulary"] = Field(
-        "all", description="weights that are trained: all, or vocabulary (and start vector)"
+    trainable: Literal["all", "vocabulary", "outside_backbone"] = Field(
+        "all",
+        description="weights that are trained: all, vocabulary (and start vector), or "
+        "outside_backbone (positions too)",
     )
     n_checkpoints: Whole = Field(
         0, ge=0, description="weights stored along training, evenly spaced in the root of the step"

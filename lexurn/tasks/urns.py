@@ -19,8 +19,9 @@ MAX_SECONDS = 60  # that S may take on one core
 class UrnsTask(Task):
     """A pool of urns drawn from a prior, or a fresh urn for every sequence.
 
-    `prior` is where training urns come from, `target` where the fresh urns come from on which a
-    model is judged: the same prior, unless losses are weighted to another one (`target_alpha`).
+    `prior` is where training urns come from, `target` the prior that losses are weighted to
+    (`target_alpha`; else the same prior), and `test` where the fresh urns come from on which a model
+    is judged (`test_alpha`; else `target`). G is the optimum of training, so it has the target's α.
     """
 
     def __init__(self, settings: Settings, *, tensors: Mapping[str, Tensor] | None = None):
@@ -28,6 +29,7 @@ class UrnsTask(Task):
         urns = settings.task
         self.prior = Urns(urns.n_colors, urns.alpha)
         self.target = Urns(urns.n_colors, urns.target_alpha or urns.alpha)
+        self.test = Urns(urns.n_colors, urns.test_alpha or self.target.alpha)
         # the training urns (tasks colors); None where every sequence has a fresh one
         self.pool: Pool | None = (tensors or {}).get("urns")
         if self.pool is None and urns.thetas:
@@ -61,7 +63,7 @@ class UrnsTask(Task):
             tokens["in_distribution"] = self.target.in_distribution(
                 self.pool, n, self.length, generator=self.stream("held out", "in distribution")
             )
-        tokens["out_of_distribution"] = self.target.out_of_distribution(
+        tokens["out_of_distribution"] = self.test.out_of_distribution(
             n, self.length, generator=self.stream("held out", "out of distribution")
         )
         tokens["low_entropy"] = self.target.low_entropy(self.length)
@@ -115,8 +117,10 @@ class UrnsTask(Task):
         """The Bayes optimum of the training data.
 
         Without names (lexical, label-permuted) it is S, which for fresh urns is G only if the prior
-        is symmetric.
+        is symmetric. With tables that sequences share, or with some names, it is no reference here.
         """
+        if self.settings.vocabulary.lex and not self.settings.vocabulary.is_invariant:
+            return ""
         has_names = self.settings.kind == "normal"
         if self.pool is None and (has_names or len(set(self.target.alphas)) == 1):
             return "generalizing"
