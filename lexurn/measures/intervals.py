@@ -6,7 +6,7 @@ runs (each run has its own pool and seed). Positions within a sequence are never
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import isnan, log, nan
 
 import numpy as np
 import pandas as pd
@@ -107,10 +107,52 @@ def t_interval(values: Sequence[float]) -> Interval:
     return t_interval_of_mean(float(values.mean()) if n else nan, error, n)
 
 
-def t_interval_of_mean(mean: float, error: float, n: int) -> Interval:
-    """Return the 95 % t interval of a mean of `n` values with this standard error."""
-    half_width = float(special.stdtrit(n - 1, 0.975)) * error  # NaN for a single value
+def t_interval_of_mean(mean: float, error: float, n: int, *, level: float = 0.95) -> Interval:
+    """Return the t interval of a mean of `n` values with this standard error, at a level."""
+    half_width = float(special.stdtrit(n - 1, (1 + level) / 2)) * error  # NaN for a single value
     return Interval(mean, mean - half_width, mean + half_width, n, error)
+
+
+def ratio_interval(first: Sequence[float], second: Sequence[float]) -> Interval:
+    """Return the geometric mean of paired ratios first / second, with its 95 % interval.
+
+    It is a t interval of the paired log ratios: for distances of models that share their urns. The
+    estimand is the geometric mean, which for skewed ratios is less than their arithmetic mean.
+    """
+    logs = t_interval([log(above / below) for above, below in zip(first, second, strict=True)])
+    bounds = np.exp([logs.value, logs.low, logs.high])
+    return Interval(*map(float, bounds), logs.n, logs.error * float(bounds[0]))
+
+
+def positive_mean_interval(
+    values: Sequence[float], *, generator: Generator, level: float = 0.95
+) -> Interval:
+    """Return the arithmetic mean of positive values with its bootstrap-t interval of the log mean.
+
+    It suits skewed values such as distances over few urns, where percentile intervals are too
+    narrow. Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 12.5.
+    """
+    values = np.asarray(values, dtype=float)
+    n, mean = len(values), float(values.mean())
+    if n < MIN_UNITS:
+        return Interval(mean, nan, nan, n)
+    samples = numpy_generator(generator).choice(values, (N_RESAMPLES, n))
+    means = samples.mean(-1)
+    with np.errstate(divide="ignore"):  # resamples of one value alone have no error
+        pivots = np.log(means / mean) / (samples.std(-1, ddof=1) / n**0.5 / means)
+    error = float(values.std(ddof=1) / n**0.5)
+    tails = np.quantile(pivots[np.isfinite(pivots)], [(1 - level) / 2, (1 + level) / 2])
+    high, low = mean * np.exp(-tails * error / mean)
+    return Interval(mean, float(low), float(high), n, error)
+
+
+def adjust_by_holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values of one family of claims after Holm's step-down adjustment (1979)."""
+    order = np.argsort(p_values)
+    scaled = np.asarray(p_values)[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return adjusted.tolist()
 
 
 def mean_and_sem(values: Tensor) -> tuple[float, float]:

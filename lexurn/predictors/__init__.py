@@ -6,6 +6,7 @@ Symmetrized    S: Bayes under the pool with all relabeled colours     symmetrize
                in compiled loops where they are faster                compiled.py, permanents.py
 Uniform, Empirical   constant and empirical frequencies               counting.py
 RenamingMixture      Bayes under all renamings of the tokens          combining.py
+SequenceMixture      Bayes over predictors of whole sequences         combining.py
 grammars.oracle      the exact law of a formal language               grammars.py
 Unigram, Bigram      frequencies of tokens and of pairs in a text     counting.py
 """
@@ -15,6 +16,7 @@ from lexurn.predictors.combining import (
     CachedPredictor,
     PerSequencePredictor,
     RenamingMixture,
+    SequenceMixture,
     cache_predictions,
     mean_prediction,
 )
@@ -31,6 +33,7 @@ __all__ = [
     "Memorizing",
     "PerSequencePredictor",
     "RenamingMixture",
+    "SequenceMixture",
     "Symmetrized",
     "Uniform",
     "cache_predictions",

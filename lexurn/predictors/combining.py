@@ -1,4 +1,5 @@
-"""Predictors made of other predictors: averages, mixtures over renamings, and caches."""
+"""Predictors made of other predictors: averages, mixtures over renamings and of whole sequences, and
+caches."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,12 +88,52 @@ class RenamingMixture:
         log_weights = []
         for renaming in self.renamings.to(tokens.device):
             log_probs.append(as_double(self.predictor(renaming[tokens]))[..., renaming])
-            token_log_probs = log_probs[-1].gather(-1, tokens[..., None])[:, :-1, 0]
-            log_weights.append(torch.nn.functional.pad(token_log_probs.cumsum(-1), (1, 0)))
+            log_weights.append(log_evidence(log_probs[-1], tokens))
         log_weights = torch.stack(log_weights)  # renamings batch time
         is_impossible = (log_weights == -torch.inf).all(0)
         log_weights = log_weights.masked_fill(is_impossible, 0.0).log_softmax(0)
         return (torch.stack(log_probs) + log_weights[..., None]).logsumexp(0)
+
+
+class SequenceMixture:
+    """The Bayes mixture of whole sequences: a sequence comes from one predictor to its end.
+
+        p(v | x) = Σ_i w_i(x) p_i(v | x),      w_i(x) ∝ w_i Π_s p_i(x_s | x_<s)
+
+    With the weights (1 − ε, ε) of a memorizing predictor and G it memorizes with doubt: ε is the
+    prior probability that a sequence comes from a new urn. If sequences do come from the first
+    predictor, its total regret is at most −ln(1 − ε).
+    """
+
+    def __init__(self, predictors: Sequence[Predictor], weights: Sequence[float]):
+        if len(predictors) != len(weights) or min(weights) < 0 or not sum(weights) > 0:
+            raise ValueError(
+                f"a mixture needs one weight of 0 or more per predictor, got {list(weights)} for "
+                f"{len(predictors)} predictors"
+            )
+        self.predictors = tuple(predictors)
+        self.log_weights = (torch.tensor(weights, dtype=torch.float64) / sum(weights)).log()
+
+    def __call__(self, tokens: Tokens) -> LogProbs:
+        log_probs = torch.stack([as_double(each(tokens)) for each in self.predictors])
+        return mix_sequences(log_probs, self.log_weights.to(log_probs.device), tokens)
+
+
+def mix_sequences(
+    log_probs: Float[torch.Tensor, "predictors batch time vocab"],
+    log_weights: Float[torch.Tensor, "predictors"],
+    tokens: Tokens,
+) -> LogProbs:
+    """Return the mixture of whole sequences that have these predictions and prior log-weights."""
+    evidence = torch.stack([log_evidence(each, tokens) for each in log_probs])
+    posterior = (log_weights[:, None, None] + evidence).log_softmax(0)  # predictors batch time
+    return (log_probs + posterior[..., None]).logsumexp(0)
+
+
+def log_evidence(log_probs: LogProbs, tokens: Tokens) -> Float[torch.Tensor, "batch time"]:
+    """Return ln Π_{s<t} p(x_s | x_<s) at every row t; 0 in row 0."""
+    token_log_probs = log_probs.gather(-1, tokens[..., None])[:, :-1, 0]
+    return torch.nn.functional.pad(token_log_probs.cumsum(-1), (1, 0))
 
 
 class CachedPredictor:

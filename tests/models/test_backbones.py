@@ -13,6 +13,8 @@ from lexurn.base.seeding import generator
 from lexurn.chapters.rules.completion import complete
 from lexurn.generators.strings import EOS, FIRST_LETTER, PAD, SOS
 from lexurn.models import transformer
+from lexurn.models.bag import Bag
+from lexurn.models.equivariant import Equivariant
 from lexurn.models.language_model import initialize
 from lexurn.settings.resolver import check
 
@@ -40,6 +42,8 @@ BACKBONES = {
     "xlstm": {"backbone": "xlstm", "slstm_at": [1]},
     "xlstm, mlstm alone": {"backbone": "xlstm", "n_heads": 4, "d_conv": 2},
     "linear": {"backbone": "linear"},
+    "bag": {"backbone": "bag"},
+    "equivariant": {"backbone": "equivariant"},
 }
 VOCABULARIES = {"learned": {}, "lexical": {"lex": True}}
 TASKS = {"urns": {"n_colors": 5}, "words": {"language": "dyck"}}
@@ -151,7 +155,11 @@ def test_every_row_sees_every_earlier_token(model):
 
 def test_gradients_flow_from_the_past_alone(model):
     pattern = gradient_pattern(model)
-    assert (pattern.triu(1) == 0).all() and (pattern.tril() > 0)[*torch.tril_indices(7, 7)].all()
+    if isinstance(model.backbone, Equivariant):  # which leaves the start vector out
+        assert (pattern[:, 0] == 0).all()
+        pattern = pattern[1:, 1:]
+    below = torch.tril_indices(len(pattern), len(pattern))
+    assert (pattern.triu(1) == 0).all() and (pattern > 0)[*below].all()
 
 
 def test_sequences_of_a_batch_are_independent_and_their_places_do_not_count(model):
@@ -159,7 +167,10 @@ def test_sequences_of_a_batch_are_independent_and_their_places_do_not_count(mode
 
 
 def test_the_order_of_tokens_counts(model):
-    assert order_counts(model) > 1e-6
+    if isinstance(model.backbone, Bag | Equivariant):  # counts are all that these see
+        assert order_counts(model) < 1e-12
+    else:
+        assert order_counts(model) > 1e-6
 
 
 def test_every_parameter_is_trained(model):

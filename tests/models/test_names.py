@@ -199,6 +199,19 @@ def test_the_optimum_with_named_tokens_is_the_mixture_over_the_other_names():
     assert_close(mixture(tokens), Memorizing(urns[0][torch.tensor(orders)])(tokens))
 
 
+def test_weights_of_another_vocabulary_are_taken_without_it():
+    origin = build(lex=True)
+    target = build(1)
+    own = target.vocabulary.embedding.clone()
+    load_weights(target, origin.state_dict())
+    assert torch.equal(target.vocabulary.embedding, own)
+    assert torch.equal(target.start, origin.start)
+    load_weights(target, build(2).state_dict())  # the same vocabulary: all weights are taken
+    assert torch.equal(target.vocabulary.embedding, build(2).vocabulary.embedding)
+    with pytest.raises(RuntimeError, match="size mismatch"):  # another backbone is another model
+        load_weights(target, build(d_model=24).state_dict())
+
+
 @pytest.mark.parametrize(
     "flat, message",
     [

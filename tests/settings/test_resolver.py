@@ -10,17 +10,26 @@ import yaml
 from lexurn import parameters
 from lexurn.settings import LETTERS, Settings, flat_names, names, parameter_cells
 from lexurn.settings.registry import CHOICES as SECTIONS
-from lexurn.settings.registry import owners, settings_classes
+from lexurn.settings.registry import entries, owners, settings_classes
 from lexurn.settings.resolver import ParameterError, check
 
 CHOICES = {
     "task": ["urns", "language", "text"],
     "tokenizer": ["bpe", "gpt2"],
     "train_split": ["train", "valid"],
-    "backbone": ["transformer", "lstm", "mamba", "xlstm", "linear"],
+    "backbone": ["transformer", "lstm", "mamba", "xlstm", "linear", "bag", "equivariant"],
     "language": list(LETTERS),
     "completions": ["none", "oracle", "adversarial"],
-    "vocabulary": ["one_hot", "orthonormal", "gaussian_scaled", "gaussian"],
+    "vocabulary": [
+        "one_hot",
+        "orthonormal",
+        "gaussian_scaled",
+        "gaussian",
+        "names",
+        "canonical",
+    ],
+    "alphabets": ["random", "groups"],
+    "name_vectors": ["unit", "learned"],
     "positions": ["learned", "rotary", "none", "integer", "linear", "log", "sinusoidal"],
     "norm_placement": ["pre", "post", "peri"],
     "mlp": ["gated", "swiglu", "gelu", "relu", "none"],
@@ -31,6 +40,10 @@ CHOICES = {
 }
 SMALLEST = {
     "n_checkpoints": 0,
+    "n_names": 0,
+    "n_alphabets": 0,
+    "n_tables": 0,
+    "n_named": 0,
     "d_head": 0,
     "d_mlp": 0,
     "d_hidden": 0,
@@ -55,9 +68,10 @@ REALS = {
     "mlp_dropout": (-1e-9, 1.0),
     "unseen": (-1e-9, 1.0),
     "initial_std": (-1e-9, None),
+    "redraw": (-1e-9, 1.0),
 }
 BOOLEANS = {"lex", "tied", "label_permuted", "positions_trained", "bos", "readout_bias"}
-LISTS = {"alpha", "thetas", "target_alpha", "slstm_at", "prompts"}
+LISTS = {"alpha", "thetas", "target_alpha", "test_alpha", "slstm_at", "prompts"}
 WHOLES = (
     flat_names().keys()
     - CHOICES.keys()
@@ -89,6 +103,11 @@ def valid(dice: random.Random) -> dict:
         "tied": dice.choice([True, False]),
         "patience": dice.choice([0, 10]),
         "min_delta": dice.choice([0, 0.001]),
+        "n_names": dice.randint(12, 40),
+        "n_alphabets": dice.choice([0, 1]),
+        "n_tables": dice.choice([0, 3]),
+        "redraw": dice.choice([0, 0.2]),
+        "n_named": dice.choice([0, 1]),
         **{name: dice.choice(of) for name, of in CHOICES.items()},
     }
     if dice.random() < 0.3:
@@ -119,6 +138,14 @@ def valid(dice: random.Random) -> dict:
         values.pop("lex", None)
     if str(values.get("lex")) not in ("True", "true", "yes"):
         values.pop("vocabulary", None)
+    if values.get("vocabulary") == "names":  # the default, one-hot vectors, have room in the width
+        values |= {"n_names": dice.randint(12, 40), "name_vectors": dice.choice(["unit", "learned"])}
+    if values.get("vocabulary") == "canonical" or "lex" not in values or "vocabulary" not in values:
+        values.pop("n_tables", None), values.pop("n_named", None)
+    if not values.get("n_tables"):
+        values.pop("redraw", None)
+    if "n_colors" in values and dice.random() < 0.2:
+        values["test_alpha"] = [dice.uniform(0.1, 3) for _ in range(values["n_colors"])]
     if not values.get("patience"):
         values.pop("min_delta", None)
     if "n_train_samples" not in values:
@@ -142,7 +169,7 @@ def of_one_class(values: dict, chosen: dict) -> dict:
         if (
             name in NAMED
             or flat_names()[name] not in NAMED
-            or chosen[flat_names()[name]] in [each().name for each in owners(name)]
+            or name in entries(flat_names()[name])[chosen[flat_names()[name]]].settings.model_fields
         ):
             kept[name] = value
     return kept
@@ -215,7 +242,7 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         (
             {"n_task": 4},
             "n_task is no parameter of any chapter; did you mean n_tasks? known: alpha, "
-            "backbone, b",
+            "alphabets, b",
         ),
         (
             {"n_colors": 1},

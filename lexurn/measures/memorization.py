@@ -1,0 +1,174 @@
+"""How much of its pool has a model memorized? In distribution, against the best rule without memory.
+
+    G_α*       the add-α rule that predicts the pool best: what counting alone can do
+    captured   1 − KL(M ‖ h) / KL(M ‖ G_α*), the share of the memorizer's advantage over counting
+               that the model h has. M is S for models without names.
+    B_ε        memorizing with doubt: the mixture of whole sequences from M (1 − ε) and from fresh
+               urns (ε), and with a share u of the uniform prediction in every row
+
+`captured` is a ratio of means over rows 1 … C and sequences, at most 1 and unbounded below. Means
+over urns are taken of ln(1 − captured), the `deficit`, so that they are of ratios: 0 for a model as
+far from M as G_α* is, −2.3 where a tenth of that is left.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from scipy import optimize, stats
+from torch import Tensor
+
+from lexurn.base import divergences
+from lexurn.base.shapes import LogProbs, Pool, Predictor, Tokens
+from lexurn.predictors import Generalizing, Memorizing
+from lexurn.predictors.combining import log_evidence
+from lexurn.predictors.symmetrized import relabelings
+
+LOG_ALPHAS = (-5.0, 12.0)
+"""Bounds of ln α in the search for the best add-α rule."""
+
+LOGITS = np.arange(-25.0, 8.5, 1.0)
+"""The grid of logit ε on which a fit begins."""
+
+
+def add_alpha_loss(pool: Pool, alpha: float, n_rows: int) -> float:
+    """Return the mean loss of the add-α rule over rows 1 … n_rows − 1 of the pool's sequences.
+
+    It is exact: the count of colour v at row t is binomial with t trials, so that the loss is
+    ln(t + V α) − Σ_v θ_v E ln(n_v + α), averaged over urns.
+    """
+    urns = pool.numpy()  # tasks colors
+    rows = np.arange(1, n_rows)
+    counts = np.arange(n_rows)
+    probs = stats.binom.pmf(counts, rows[:, None, None, None], urns[..., None])
+    log_mass = (probs * np.log(counts + alpha)).sum(-1)  # rows tasks colors
+    losses = np.log(rows + urns.shape[1] * alpha)[:, None] - (urns * log_mass).sum(-1)
+    return float(losses.mean())
+
+
+def best_alpha(pool: Pool, n_rows: int) -> float:
+    """Return the α of the add-α rule that predicts the pool's sequences of `n_rows` tokens best."""
+    found = optimize.minimize_scalar(
+        lambda log_alpha: add_alpha_loss(pool, np.exp(log_alpha), n_rows),
+        bounds=LOG_ALPHAS,
+        method="bounded",
+    )
+    return float(np.exp(found.x))
+
+
+def best_generalizing(pool: Pool, n_rows: int) -> Generalizing:
+    """Return G_α*, the best rule without memory for this pool."""
+    return Generalizing(pool.shape[1], best_alpha(pool, n_rows))
+
+
+def mean_kl(first: Predictor, second: Predictor, tokens: Tokens) -> float:
+    """Return the mean of KL(first ‖ second) over rows 1 … C and sequences, in nats."""
+    return divergences.kl(first(tokens), second(tokens))[:, 1:].mean().item()
+
+
+def captured(predictor: Predictor, memorizer: Predictor, pool: Pool, tokens: Tokens) -> float:
+    """Return the share of the memorizer's advantage over counting that a predictor has.
+
+    `tokens` are sequences of the pool.
+    """
+    scale = mean_kl(memorizer, best_generalizing(pool, tokens.shape[1]), tokens)
+    return 1 - mean_kl(memorizer, predictor, tokens) / scale
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """The B_ε nearest to a model: logit ε, the uniform share u, and the mean KL(model ‖ B_ε).
+
+    `is_bound` says that the fit ended at an end of the grid of logit ε, which is then a bound.
+    """
+
+    logit: float
+    uniform: float
+    kl: float
+    is_bound: bool
+
+    @property
+    def epsilon(self) -> float:
+        """The prior probability that a sequence comes from a fresh urn."""
+        return float(1 / (1 + np.exp(-self.logit)))
+
+
+def fit_doubt(
+    predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens, *, memorizing: str
+) -> Doubt:
+    """Return the B_ε with a uniform share u that is nearest to a predictor.
+
+    It minimizes the mean KL(model ‖ B) over rows 1 … C: a grid of logit ε, then a bounded search,
+    with the best u for each ε. `tokens` should be of fresh urns: in distribution, an ε below .01
+    changes too little to be found.
+    """
+    log_model = divergences.as_double(predictor(tokens))
+    parts = [divergences.as_double(references[name](tokens)) for name in (memorizing, "generalizing")]
+    gap = log_evidence(parts[1], tokens) - log_evidence(parts[0], tokens)  # batch time
+
+    def best_uniform(logit: float) -> tuple[float, float]:
+        mixed = _mix_two(parts, gap, logit)
+        found = optimize.minimize_scalar(
+            lambda u: _distance(log_model, mixed, u), bounds=(0.0, 1.0), method="bounded"
+        )
+        return float(found.fun), float(found.x)
+
+    coarse = [best_uniform(logit)[0] for logit in LOGITS]
+    best = int(np.argmin(coarse))
+    bounds = LOGITS[max(best - 1, 0)], LOGITS[min(best + 1, len(LOGITS) - 1)]
+    found = optimize.minimize_scalar(
+        lambda logit: best_uniform(logit)[0], bounds=bounds, method="bounded"
+    )
+    distance, uniform = best_uniform(found.x)
+    is_bound = best in (0, len(LOGITS) - 1)
+    return Doubt(float(found.x), uniform, distance, is_bound)
+
+
+def with_doubt(
+    doubt: Doubt, references: Mapping[str, Predictor], *, memorizing: str
+) -> Predictor:
+    """Return B_ε with its uniform share as a predictor."""
+
+    def predict(tokens: Tokens) -> LogProbs:
+        parts = [references[name](tokens) for name in (memorizing, "generalizing")]
+        gap = log_evidence(parts[1], tokens) - log_evidence(parts[0], tokens)
+        return _add_uniform(_mix_two(parts, gap, doubt.logit), doubt.uniform)
+
+    return predict
+
+
+def _mix_two(parts: list[LogProbs], gap: Float64[Tensor, "batch time"], logit: float) -> LogProbs:
+    """Return the mixture of whole sequences with the prior odds of the second part."""
+    log_odds = gap + logit
+    weights = torch.stack([-log_odds, log_odds]).sigmoid().log()
+    return (torch.stack(parts) + weights[..., None]).logsumexp(0)
+
+
+def _add_uniform(log_probs: LogProbs, share: float) -> LogProbs:
+    return ((1 - share) * log_probs.exp() + share / log_probs.shape[-1]).log()
+
+
+def _distance(log_model: LogProbs, log_mixture: LogProbs, share: float) -> float:
+    return divergences.kl(log_model, _add_uniform(log_mixture, share))[:, 1:].mean().item()
+
+
+def relabeling_entropy(pool: Pool, tokens: Tokens) -> Float64[Tensor, "batch time"]:
+    """Return the entropy of S's posterior over the V! relabelings, in nats, at every row.
+
+    It is ln V! in row 0 (less if colours of the urns are equally probable, which is not seen) and
+    falls as the balls say which colour is which: how far names can be recovered in context. It sums
+    over all V! relabelings (Huang et al. 2023, arXiv 2305.16349).
+    """
+    n_tasks, n_colors = pool.shape
+    every = relabelings(pool)  # tasks · V! colors
+    evidence = torch.stack([log_evidence(Memorizing(each[None])(tokens), tokens) for each in every])
+    posterior = evidence.softmax(0).unflatten(0, (n_tasks, -1)).sum(0)  # relabelings batch time
+    return -torch.special.xlogy(posterior, posterior).sum(0)
+
+
+def deficit(kl_to_model: float, kl_to_best: float) -> float:
+    """Return ln(1 − captured) from the two mean divergences of a memorizer, in nats."""
+    return log(kl_to_model / kl_to_best)

@@ -1,0 +1,132 @@
+"""What a model has memorized: the best rule without memory, captured shares, doubt, and names."""
+
+import itertools
+from math import factorial, log
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from lexurn import predictors
+from lexurn.base import divergences
+from lexurn.base.seeding import generator
+from lexurn.generators.urns import Urns
+from lexurn.measures import memorization
+from lexurn.predictors.combining import log_evidence
+
+URNS = Urns(3)
+POOL = URNS.sample_tasks(2, generator=generator(0, "urns"))
+S = predictors.Symmetrized(POOL)
+G = predictors.Generalizing(3)
+REFERENCES = {"symmetrized": S, "generalizing": G}
+
+
+def inside(n=300, length=17):
+    return URNS.in_distribution(POOL, n, length, generator=generator(1, "in"))
+
+
+def fresh(n=300, length=17):
+    return URNS.out_of_distribution(n, length, generator=generator(2, "out"))
+
+
+def test_the_loss_of_an_add_alpha_rule_by_enumeration():
+    """All sequences of 4 balls, weighted with their probability."""
+    tokens = torch.tensor(list(itertools.product(range(3), repeat=4)))
+    weights = torch.stack([urn[tokens].prod(-1) for urn in POOL]).mean(0)
+    for alpha in (0.2, 1.0, 7.0):
+        losses = divergences.negative_log_likelihood(
+            predictors.Generalizing(3, alpha)(tokens), tokens
+        )
+        expected = (weights @ losses[:, 1:].mean(-1)).item()
+        assert memorization.add_alpha_loss(POOL, alpha, 4) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_best_alpha_is_the_best_on_a_grid():
+    best = memorization.best_alpha(POOL, 17)
+    loss = memorization.add_alpha_loss(POOL, best, 17)
+    grid = [0.5 * best, 0.9 * best, 1.1 * best, 2 * best]
+    assert all(loss < memorization.add_alpha_loss(POOL, alpha, 17) for alpha in grid)
+
+
+def test_captured_is_one_for_the_memorizer_and_zero_for_the_best_rule():
+    tokens = inside()
+    best = memorization.best_generalizing(POOL, tokens.shape[1])
+    assert memorization.captured(S, S, POOL, tokens) == 1
+    assert memorization.captured(best, S, POOL, tokens) == pytest.approx(0, abs=1e-12)
+    assert memorization.captured(G, S, POOL, tokens) < 0  # a rule for other urns has less
+
+
+def test_a_mixture_of_sequences_by_brute_force():
+    tokens = fresh(40, 9)
+    mixture = predictors.SequenceMixture([S, G], [0.7, 0.3])
+    joint = 0.7 * log_evidence(S(tokens), tokens).exp() + 0.3 * log_evidence(G(tokens), tokens).exp()
+    by_color = []
+    for color in range(3):
+        changed = tokens.clone()
+        changed[:, -1] = color
+        longer = torch.cat([changed, changed[:, :1]], 1)  # evidence counts all but the last token
+        by_color.append(
+            0.7 * log_evidence(S(longer), longer)[:, -1].exp()
+            + 0.3 * log_evidence(G(longer), longer)[:, -1].exp()
+        )
+    expected = torch.stack(by_color, -1) / joint[:, -1:]
+    assert_close(mixture(tokens)[:, -1].exp(), expected)
+
+
+def test_a_mixture_of_one_predictor_is_that_predictor_and_wrong_weights_are_refused():
+    tokens = fresh(20)
+    assert_close(predictors.SequenceMixture([S, G], [1.0, 0.0])(tokens), S(tokens))
+    with pytest.raises(ValueError, match="one weight of 0 or more per predictor"):
+        predictors.SequenceMixture([S, G], [1.0])
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 0.01])
+def test_doubt_costs_little_where_there_is_none(epsilon):
+    """The total regret to S on the pool's sequences is at most −ln(1 − ε) on average over them."""
+    tokens = inside(2000)
+    mixture = predictors.SequenceMixture([S, G], [1 - epsilon, epsilon])
+    regret = divergences.negative_log_likelihood(mixture(tokens), tokens).sum(-1)
+    regret = regret - divergences.negative_log_likelihood(S(tokens), tokens).sum(-1)
+    assert (regret <= -log(1 - epsilon) + 1e-9).all()
+
+
+@pytest.mark.parametrize("epsilon, uniform", [(0.3, 0.0), (0.02, 0.1)])
+def test_a_fit_finds_the_doubt_of_a_predictor(epsilon, uniform):
+    mixture = predictors.SequenceMixture([S, G], [1 - epsilon, epsilon])
+    with_uniform = lambda tokens: ((1 - uniform) * mixture(tokens).exp() + uniform / 3).log()  # noqa: E731
+    doubt = memorization.fit_doubt(with_uniform, REFERENCES, fresh(200), memorizing="symmetrized")
+    assert doubt.epsilon == pytest.approx(epsilon, rel=0.02)
+    assert doubt.uniform == pytest.approx(uniform, abs=0.002)
+    assert doubt.kl < 1e-6 and not doubt.is_bound
+    again = memorization.with_doubt(doubt, REFERENCES, memorizing="symmetrized")
+    assert_close(again(inside(50)), with_uniform(inside(50)), atol=2e-3, rtol=0)
+
+
+def test_no_doubt_at_all_is_a_bound():
+    assert memorization.fit_doubt(S, REFERENCES, fresh(100), memorizing="symmetrized").is_bound
+
+
+def test_doubt_explains_a_model_in_between_that_a_blend_of_rows_does_not():
+    """A blend of rows is no mixture of sequences: the fit to it leaves a distance."""
+    blend = lambda tokens: (0.5 * S(tokens).exp() + 0.5 * G(tokens).exp()).log()  # noqa: E731
+    assert (
+        memorization.fit_doubt(blend, REFERENCES, fresh(200), memorizing="symmetrized").kl > 1e-4
+    )
+
+
+def test_the_entropy_of_names_by_brute_force():
+    tokens = inside(10, 9)
+    entropy = memorization.relabeling_entropy(POOL, tokens)
+    for sequence, row in ((0, 0), (3, 4), (9, 8)):
+        seen = tokens[sequence, :row]
+        weights = torch.tensor(
+            [
+                sum(urn[list(order)][seen].prod().item() for urn in POOL)
+                for order in itertools.permutations(range(3))
+            ]
+        ).double()
+        weights = weights / weights.sum()
+        assert entropy[sequence, row].item() == pytest.approx(
+            -(weights * weights.log()).sum().item()
+        )
+    assert_close(entropy[:, 0], torch.full((10,), log(factorial(3)), dtype=torch.float64))
