@@ -12,8 +12,7 @@ from lexurn import models
 from lexurn.base.seeding import generator
 from lexurn.chapters.rules.completion import complete
 from lexurn.generators.strings import EOS, FIRST_LETTER, PAD, SOS
-from lexurn.models import transformer
-from lexurn.models.bag import Bag
+from lexurn.models import bag, transformer
 from lexurn.models.equivariant import Equivariant
 from lexurn.models.language_model import initialize
 from lexurn.settings.resolver import check
@@ -167,7 +166,7 @@ def test_sequences_of_a_batch_are_independent_and_their_places_do_not_count(mode
 
 
 def test_the_order_of_tokens_counts(model):
-    if isinstance(model.backbone, Bag | Equivariant):  # counts are all that these see
+    if isinstance(model.backbone, bag.Bag | Equivariant):  # counts are all that these see
         assert order_counts(model) < 1e-12
     else:
         assert order_counts(model) > 1e-6

@@ -35,6 +35,8 @@ def same(first, second):
     [
         {},
         {"lex": True, "vocabulary": "gaussian"},
+        {"n_names": 9, "n_alphabets": 3, "name_vectors": "learned"},
+        {"lex": True, "n_tables": 2, "redraw": 0.5, "n_named": 1},
         {"n_train_samples": 100, "n_epochs": 4},
         {"optimizer": "muon"},
     ],
