@@ -1,4 +1,4 @@
-"""How much of its pool has a model memorized? In distribution, against the best rule without memory.
+"""How much of its pool has a model memorized? Measured against the best rule without memory.
 
     G_α*       the add-α rule that predicts the pool best: what counting alone can do
     captured   1 − KL(M ‖ h) / KL(M ‖ G_α*), the share of the memorizer's advantage over counting
@@ -106,7 +106,9 @@ def fit_doubt(
     changes too little to be found.
     """
     log_model = divergences.as_double(predictor(tokens))
-    parts = [divergences.as_double(references[name](tokens)) for name in (memorizing, "generalizing")]
+    parts = [
+        divergences.as_double(references[name](tokens)) for name in (memorizing, "generalizing")
+    ]
     gap = log_evidence(parts[1], tokens) - log_evidence(parts[0], tokens)  # batch time
 
     def best_uniform(logit: float) -> tuple[float, float]:
@@ -127,9 +129,7 @@ def fit_doubt(
     return Doubt(float(found.x), uniform, distance, is_bound)
 
 
-def with_doubt(
-    doubt: Doubt, references: Mapping[str, Predictor], *, memorizing: str
-) -> Predictor:
+def with_doubt(doubt: Doubt, references: Mapping[str, Predictor], *, memorizing: str) -> Predictor:
     """Return B_ε with its uniform share as a predictor."""
 
     def predict(tokens: Tokens) -> LogProbs:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from lexurn.base.shapes import LogProbs, Tokens
 
+
 def predict(
     model: Callable[[Tokens], LogProbs], tokens: Tokens, *, vocab_size: int, n_special: int = 0
 ) -> LogProbs:

@@ -4,9 +4,9 @@
     alphabets  (K, V)             the sets of names that sequences may use; all C(N, V) if K = 0
     table      (batch, V, N)      which name each token of a sequence has: rows are one-hot
 
-Each sequence draws one alphabet, and assigns its names to the V tokens by a uniform permutation. For
-every N ≥ V and every choice of alphabets the optimum is S, because the assignment says nothing about
-the urn.
+Each sequence draws one alphabet, and assigns its names to the V tokens by a uniform permutation.
+For every N ≥ V and every choice of alphabets the optimum is S, because the assignment says nothing
+about the urn.
 """
 
 import itertools

@@ -7,12 +7,14 @@
     names, canonical    other ways to the same invariance, in `lexurn.models.names` and `canonical`
 
 Two dials lead from the second to the first: `n_tables` tables that are drawn once and shared by all
-sequences, and `n_named` tokens that keep a learned embedding. Both vocabularies work on an embedding *table*: `draw` returns it, `embed` and `unembed` use it. Relabelling the
-tokens and the rows of a sequence's table together relabels the prediction and changes nothing else.
-A table (1 symbols d_model) serves all sequences of a batch.
+sequences, and `n_named` tokens that keep a learned embedding.
 
-The first `n_special` tokens are special (SOS, EOS, PAD). Their embeddings are always learned, as are
-those of the `n_named` tokens behind them. A random table has rows for the other tokens alone.
+Vocabularies work on an embedding *table*: `draw` returns it, `embed` and `unembed` use it.
+Relabelling the tokens and the rows of a sequence's table together relabels the prediction and
+changes nothing else. A table (1 symbols d_model) serves all sequences of a batch.
+
+The first `n_special` tokens are special (SOS, EOS, PAD). Their embeddings are always learned, and
+so are those of the `n_named` tokens behind them. A random table has rows for the other tokens alone.
 """
 
 from collections.abc import Callable

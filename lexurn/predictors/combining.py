@@ -1,5 +1,4 @@
-"""Predictors made of other predictors: averages, mixtures over renamings and of whole sequences, and
-caches."""
+"""Predictors made of other predictors: averages, mixtures, and caches."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

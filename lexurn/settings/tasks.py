@@ -58,7 +58,8 @@ class UrnsSettings(TaskSettings):
         (), description="prior that losses are weighted to, one per colour; []: none"
     )
     test_alpha: Positives = Field(
-        (), description="prior of the fresh urns that models are judged on, one per colour; []: alpha"
+        (),
+        description="prior of the fresh urns that models are judged on, one per colour; []: alpha",
     )
     n_tasks: Whole = Field(
         default_factory=lambda data: len(data.get("thetas", ())) or 1,

@@ -139,24 +139,25 @@ class NamesSettings(VocabularySettings):
         n_names = self.count_names(d_model)
         if n_names < n_random:
             raise ParameterError(
-                f"n_names must be at least the number of tokens, {n_random}, got {n_names}"
+                f"n_names must be at least the number of tokens, {n_random}, got {n_names}; "
+                f"use n_names {n_random} or more"
             )
         if self.name_vectors == "one_hot" and n_names > d_model:
             raise ParameterError(
-                f"n_names must be at most d_model={d_model} for one_hot vectors, got {n_names}; use "
-                "name_vectors unit or learned, or a larger d_model"
+                f"n_names must be at most d_model={d_model} for one_hot vectors, got {n_names}; "
+                "use name_vectors unit or learned, or a larger d_model"
             )
         if self.alphabets == "design" and (n_random not in PLANES or n_names != n_random**2):
             raise ParameterError(
                 "alphabets=design is the affine plane of V² names and lines of V, for V in "
-                f"{', '.join(map(str, PLANES))}; got V={n_random} tokens and n_names={n_names}; use "
-                "for example n_colors 4 and n_names 16"
+                f"{', '.join(map(str, PLANES))}; got V={n_random} tokens and n_names={n_names}; "
+                "use for example n_colors 4 and n_names 16"
             )
         most = self.count_alphabets(n_random, d_model)
         if self.n_alphabets > most:
             raise ParameterError(
                 f"n_alphabets must be at most {most} for alphabets={self.alphabets} of {n_random} "
-                f"of {n_names} names, got {self.n_alphabets}"
+                f"of {n_names} names, got {self.n_alphabets}; lower it, or use more names"
             )
 
 

@@ -20,8 +20,8 @@ class UrnsTask(Task):
     """A pool of urns drawn from a prior, or a fresh urn for every sequence.
 
     `prior` is where training urns come from, `target` the prior that losses are weighted to
-    (`target_alpha`; else the same prior), and `test` where the fresh urns come from on which a model
-    is judged (`test_alpha`; else `target`). G is the optimum of training, so it has the target's α.
+    (`target_alpha`; else the same prior), and `test` where the fresh urns of the evaluation come
+    from (`test_alpha`; else `target`). G is an optimum of training, so it has the target's α.
     """
 
     def __init__(self, settings: Settings, *, tensors: Mapping[str, Tensor] | None = None):

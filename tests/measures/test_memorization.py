@@ -59,7 +59,9 @@ def test_captured_is_one_for_the_memorizer_and_zero_for_the_best_rule():
 def test_a_mixture_of_sequences_by_brute_force():
     tokens = fresh(40, 9)
     mixture = predictors.SequenceMixture([S, G], [0.7, 0.3])
-    joint = 0.7 * log_evidence(S(tokens), tokens).exp() + 0.3 * log_evidence(G(tokens), tokens).exp()
+    joint = (
+        0.7 * log_evidence(S(tokens), tokens).exp() + 0.3 * log_evidence(G(tokens), tokens).exp()
+    )
     by_color = []
     for color in range(3):
         changed = tokens.clone()
@@ -109,9 +111,7 @@ def test_no_doubt_at_all_is_a_bound():
 def test_doubt_explains_a_model_in_between_that_a_blend_of_rows_does_not():
     """A blend of rows is no mixture of sequences: the fit to it leaves a distance."""
     blend = lambda tokens: (0.5 * S(tokens).exp() + 0.5 * G(tokens).exp()).log()  # noqa: E731
-    assert (
-        memorization.fit_doubt(blend, REFERENCES, fresh(200), memorizing="symmetrized").kl > 1e-4
-    )
+    assert memorization.fit_doubt(blend, REFERENCES, fresh(200), memorizing="symmetrized").kl > 1e-4
 
 
 def test_the_entropy_of_names_by_brute_force():

@@ -1,4 +1,4 @@
-"""Names and alphabets: which vectors a sequence's embeddings come from, and that nothing else leaks.
+"""Names and alphabets: which vectors a sequence's embeddings come from, and nothing else leaks.
 
 Planted faults must be found.
 """

@@ -165,3 +165,21 @@ def test_a_sign_is_undecided_if_the_number_does_not_differ_from_zero():
     assert claims.record({"geometry/urns_normal": claims.Measurement(3.0, 9.0, 3)}) == {
         "geometry/urns_normal": "reproduced"
     }
+
+
+@pytest.mark.parametrize(
+    "value, error, verdict",
+    [
+        (0.5, 0.1, "reproduced"),
+        (1.05, 0.1, "undecided"),
+        (0.95, 0.1, "undecided"),
+        (1.5, 0.1, "refuted"),
+    ],
+)
+def test_a_claim_by_interval_is_judged_by_the_interval(value, error, verdict):
+    """n = 5: the 90 % interval is ± 2.13 errors, the 95 % one ± 2.78."""
+    claim = claims.get("rules/relabelled_lexical").model_copy(
+        update={"low": 0.0, "high": 1.0, "n": 5, "by_interval": True}
+    )
+    assert claim.judge(claims.Measurement(value, error, 5)) == verdict
+    assert claim.judge(claims.Measurement(value, float("nan"), 5)) == "undecided"

@@ -139,7 +139,10 @@ def valid(dice: random.Random) -> dict:
     if str(values.get("lex")) not in ("True", "true", "yes"):
         values.pop("vocabulary", None)
     if values.get("vocabulary") == "names":  # the default, one-hot vectors, have room in the width
-        values |= {"n_names": dice.randint(12, 40), "name_vectors": dice.choice(["unit", "learned"])}
+        values |= {
+            "n_names": dice.randint(12, 40),
+            "name_vectors": dice.choice(["unit", "learned"]),
+        }
     if values.get("vocabulary") == "canonical" or "lex" not in values or "vocabulary" not in values:
         values.pop("n_tables", None), values.pop("n_named", None)
     if not values.get("n_tables"):
