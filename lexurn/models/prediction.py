@@ -62,8 +62,8 @@ def as_trained_predictor(
     """Return the model as a predictor that reads each sequence with one table, as in training.
 
     With `new_tables`, these are tables that training never uses: of new alphabets, or in place of
-    the tables that its sequences share. A lexical model is a `PerSequencePredictor`: sequence i of a
-    split has table i of the `seed`, whatever the other sequences are. Any other model is its
+    the tables that its sequences share. A lexical model is a `PerSequencePredictor`: sequence i of
+    a split has table i of the `seed`, whatever the other sequences are. Any other model is its
     `as_predictor`.
     """
     if not model.vocabulary.is_random:

@@ -14,7 +14,7 @@ Relabelling the tokens and the rows of a sequence's table together relabels the 
 changes nothing else. A table (1 symbols d_model) serves all sequences of a batch.
 
 The first `n_special` tokens are special (SOS, EOS, PAD). Their embeddings are always learned, and
-so are those of the `n_named` tokens behind them. A random table has rows for the other tokens alone.
+so are those of the `n_named` tokens behind them. A random table has rows for the other tokens.
 """
 
 from collections.abc import Callable
