@@ -12,7 +12,7 @@ prediction over eight tables. Divergences of the references come from the held-o
 run, and no model has to be loaded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -67,7 +67,7 @@ def reference_distances(run: Run) -> dict[str, float]:
     }
 
 
-def _row(run: Run, scale: dict[str, float]) -> dict[str, float]:
+def _row(run: Run, scale: Mapping[str, float]) -> dict[str, float | int]:
     table = run.results
     means = table[table["row"] == "mean"].set_index(["split", "reference", "measure"])["mean"]
     prefix = SINGLE if ("in_distribution", "symmetrized", SINGLE + "kl") in means.index else ""

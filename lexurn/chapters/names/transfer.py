@@ -16,7 +16,6 @@ from typing import Any
 import pandas as pd
 
 from lexurn import runs
-from lexurn.runs.run import Run
 from lexurn.settings import Settings
 
 ORIGINS: Mapping[str, Mapping[str, Any] | None] = {
@@ -86,16 +85,16 @@ def steps_to_m(seeds: Sequence[int]) -> pd.DataFrame:
                 "origin": origin,
                 "trainable": trainable,
                 "seed": seed,
-                "steps": first_step_below(run),
+                "steps": first_step_below(run.metrics),
                 "last_distance": float(run.metrics[MEASURE].iloc[-1]),
             }
         )
     return pd.DataFrame(rows)
 
 
-def first_step_below(run: Run, threshold: float = THRESHOLD) -> float:
+def first_step_below(metrics: pd.DataFrame, threshold: float = THRESHOLD) -> float:
     """Return the step at which the distance to M first falls below a threshold, or infinity."""
-    steps, distances = run.metrics["step"], run.metrics[MEASURE]
+    steps, distances = metrics["step"], metrics[MEASURE]
     below = distances[distances < threshold]
     if below.empty:
         return inf

@@ -1,0 +1,147 @@
+"""Names and alphabets: the optima of the dials by enumeration, standings, transfer, forecasts."""
+
+import itertools
+from math import log
+
+import pandas as pd
+import pytest
+import torch
+from torch.testing import assert_close
+
+from lexurn import models, runs
+from lexurn.base.seeding import generator
+from lexurn.chapters.names import forecasts, optima, standings, transfer
+from lexurn.generators.urns import Urns
+from lexurn.measures import comparison, memorization
+from lexurn.publish import claims
+from lexurn.runs import sweeps
+
+POOL = Urns(3).sample_tasks(2, generator=generator(0, "urns"))
+TINY = {"n_steps": 6, "eval_every": 3, "n_test_samples": 20, "context_length": 6}
+
+
+def check_against_enumeration(predictor, joint, n_names, length=4):
+    """`joint(names)` is the probability of a sequence of names; compare all conditionals."""
+    sequences = torch.tensor(list(itertools.product(range(n_names), repeat=length)))
+    probabilities = torch.tensor([joint(names) for names in sequences]).double()
+    assert probabilities.sum().item() == pytest.approx(1)
+    log_probs = predictor(sequences)
+    for number, names in enumerate(sequences):
+        prefix = (sequences[:, :-1] == names[:-1]).all(1)
+        if probabilities[prefix].sum() > 0:
+            expected = probabilities[prefix] / probabilities[prefix].sum()
+            assert_close(log_probs[number, -1].exp(), expected)
+
+
+def test_the_optimum_of_shared_tables_by_enumeration():
+    tables = torch.tensor([[0, 1, 2], [2, 0, 3], [1, 2, 0]])
+
+    def joint(names):
+        total = 0.0
+        for table, urn in itertools.product(tables.tolist(), POOL.tolist()):
+            theta = dict(zip(table, urn, strict=True))
+            product = 1.0
+            for name in names.tolist():
+                product *= theta.get(name, 0.0)
+            total += product / (len(tables) * len(POOL))
+        return total
+
+    check_against_enumeration(optima.shared_tables(POOL, tables, n_names=4), joint, 4)
+    with pytest.raises(AssertionError):  # the planted fault: one table too few
+        check_against_enumeration(optima.shared_tables(POOL, tables[:2], n_names=4), joint, 4)
+
+
+def test_the_optimum_of_a_table_that_is_sometimes_redrawn_by_enumeration():
+    def joint(names):
+        fixed = POOL[:, names].prod(-1).mean().item()
+        orders = [list(order) for order in itertools.permutations(range(3))]
+        any_order = sum(POOL[:, order][:, names].prod(-1).mean().item() for order in orders) / 6
+        return 0.7 * fixed + 0.3 * any_order
+
+    check_against_enumeration(optima.redrawing(POOL, 0.3), joint, 3)
+
+
+def test_the_optimum_with_kept_names_by_enumeration():
+    def joint(names):
+        orders = [[0, *order] for order in itertools.permutations([1, 2])]
+        return sum(POOL[:, order][:, names].prod(-1).mean().item() for order in orders) / 2
+
+    check_against_enumeration(optima.keeping_names(POOL, 1), joint, 3)
+
+
+def test_standings_from_stored_results_agree_with_the_models(tiny_run):
+    run = tiny_run(TINY | {"n_names": 9, "n_alphabets": 3})
+    (row,) = standings.standings([run]).to_dict("records")
+    tokens, s = run.splits["in_distribution"], run.references["symmetrized"]
+
+    as_trained = models.as_trained_predictor(run.model, seed=run.settings.training.seed)
+    captured = memorization.captured(as_trained, s, run.pool, tokens)
+    assert row["deficit"] == pytest.approx(log(1 - captured))
+    new = models.as_trained_predictor(run.model, seed=0, new_tables=True)
+    captured_new = memorization.captured(new, s, run.pool, tokens)
+    assert row["deficit_new"] == pytest.approx(log(1 - captured_new))
+    ends = {"generalizing": run.references["generalizing"], "symmetrized": s}
+
+    relative = comparison.relative_distance(
+        as_trained, ends, tokens, generator=generator(0, "r"), memorizing="symmetrized"
+    )
+    assert row["relative"] == pytest.approx(relative.interval.value)
+
+
+def test_steps_to_m_are_interpolated():
+    metrics = pd.DataFrame({"step": [0, 10, 20], transfer.MEASURE: [0.5, 0.05, 0.0005]})
+    assert transfer.first_step_below(metrics, 0.005) == pytest.approx(15)
+    assert transfer.first_step_below(metrics, 1e-5) == float("inf")
+    assert transfer.first_step_below(metrics, 1.0) == 0
+
+
+def test_transfer_starts_from_another_urn_with_the_weights_of_the_origin():
+    every = transfer.points([3])
+    assert len(every) == 1 + 4 * len(transfer.TRAINABLE)
+    origin = transfer.origin_settings("lexical", 3)
+    assert every["lexical", "all", 3].training.init_from == origin.key
+    assert origin.training.seed != every["lexical", "all", 3].training.seed
+
+
+def test_every_forecast_has_a_number_and_every_number_a_forecast():
+    """On made tables in which the deficit is ln K − 5 for every urn and cell."""
+    grids = [f"names_{name}" for name in ("alphabets", "controls", "vectors", "widths")]
+    grids += [f"names_{name}" for name in ("three", "rivals", "tables", "long")]
+    tables = {}
+    for grid in grids:
+        sweep = sweeps.read(grid)
+        cells = forecasts.cells_of([point.name for point in sweep.points], sweep.coordinates)
+        rows = []
+        for point, cell in zip(sweep.points, cells, strict=True):
+            random_sets = (
+                grid == "names_alphabets" and "groups" not in cell and "design" not in cell
+            )
+            k = forecasts.alphabets_of(cell)[1] if random_sets else 20
+            noise = 0.01 * (point.training.seed % 3)
+            row = {
+                "seed": point.training.seed,
+                "cell": cell,
+                "deficit": log(k) - 5 + noise * k**0.5,
+            }
+            rows.append(row | {"deficit_new": 0.0, "toward_m": noise})
+        tables[grid] = pd.DataFrame(rows)
+    transfers = pd.DataFrame(
+        [
+            {"origin": origin, "trainable": "all", "seed": seed, "steps": 50.0 + seed + number}
+            for number, origin in enumerate(transfer.ORIGINS)
+            for seed in range(6)
+        ]
+    )
+    measured = forecasts.measurements(tables, transfers)
+    assert measured.keys() == {key for key in claims.read() if key.startswith("names/")}
+    for key, ours in measured.items():
+        assert ours.n == claims.get(key).n, key
+    assert measured["names/alphabets_at_32_names"].value == pytest.approx(log(512 / 8), abs=0.5)
+    assert measured["names/alphabets_explain_more"].value > 0.5
+
+
+def test_weights_of_a_lexical_model_start_a_normal_one(tiny_run):
+    first = tiny_run(TINY | {"lex": True, "seed": 5})
+    second = runs.get(TINY | {"init_from": first.settings.key, "trainable": "outside_backbone"})
+    assert_close(second.model.backbone.state_dict(), first.model.backbone.state_dict())
+    assert not torch.equal(second.model.start, first.model.start)
