@@ -5,6 +5,7 @@ holds a whole run or none.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -67,7 +68,7 @@ def train(
         if task.tensors:
             files.write(folder / store.TASK_TENSORS, save(task.tensors))
         trackers.add(tracking.Files(folder, step=start if state else None))
-        if settings.machine.tracker == "wandb":
+        if settings.machine.tracker == "wandb" and os.environ.get("WANDB_MODE") != "disabled":
             stored = {name: tensor.tolist() for name, tensor in task.tensors.items()}
             trackers.add(Wandb(folder, config=settings.flat() | stored, key=wandb_key))
         if state:

@@ -12,7 +12,7 @@ The folder `RUNS/<name>-<key>/` holds
     urns.safetensors     what the task keeps with a run, such as its pool of urns
     model.safetensors    best weights;   last.safetensors: weights of the last step
     tables/              what the model predicts on sequences of each split
-    wandb/, wandb.json   only with Weights & Biases: its recording, the run's id and settings there
+    wandb/               only with Weights & Biases: what was recorded, and the run's id there
 
     state-*              only during training: where to resume (see `lexurn.runs.checkpoints`)
 
@@ -47,7 +47,7 @@ class Run:
 
     @cached_property
     def settings(self) -> Settings:
-        return store.settings_of(self.path)
+        return Settings.model_validate(contents.read(self.path, "settings"))
 
     @cached_property
     def metrics(self) -> pd.DataFrame:

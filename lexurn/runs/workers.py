@@ -4,6 +4,7 @@ Both follow `concurrent.futures`, as must any other executor that `train` is giv
 fails leaves `failure.txt` in its folder, and the other points are trained all the same.
 """
 
+import asyncio
 import contextlib
 import os
 import threading
@@ -48,8 +49,7 @@ def train(
     failed = {}
     outside = registry.outside_entries()
     submitted = {
-        executor.submit(train_one, point.model_dump_json(), __version__, outside): point
-        for point in points
+        executor.submit(train_one, point.model_dump_json(), outside): point for point in points
     }
     ended = futures.as_completed(submitted)
     for count, time_left, future in tracking.countdown(ended, len(submitted)):
@@ -65,20 +65,15 @@ def train(
     return failed
 
 
-def train_one(point: str, version: str, outside: list[tuple[str, str, str]]) -> str:
+def train_one(point: str, outside: list[tuple[str, str, str]]) -> str:
     """Train the point with these settings (JSON) in a worker, and return its traceback or "".
 
-    The traceback is also written into the point's folder. `version` is the version of lexurn that
-    the caller has, and `outside` what the caller has registered (`registry.outside_entries`).
+    The traceback is also written into the point's folder. `outside` is what the caller has
+    registered (`registry.outside_entries`).
     """
     registry.register_again(outside)
     settings = Settings.model_validate_json(point)
     try:
-        if version != __version__:
-            raise RuntimeError(
-                f"this worker has lexurn {__version__}, but the grid was started with {version}; "
-                "install the same version everywhere"
-            )
         failure_path(settings).unlink(missing_ok=True)
         runs.get(settings, tracker=tracking.NullTracker())
         return ""
@@ -149,49 +144,30 @@ def cluster(address: str) -> futures.Executor:
     """
     try:
         from dask.distributed import Client
+        from distributed.comm import connect
     except ImportError:
         raise errors.ClusterError(
             "dask.distributed is not installed; pip install -e '.[cluster]'"
         ) from None
-    connected: futures.Future = futures.Future()
-    threading.Thread(target=_connect, args=(Client, address, connected), daemon=True).start()
-    try:
-        # Dask itself waits forever for a silent server.
-        client = connected.result(2 * SECONDS_TO_ANSWER)
+    try:  # a client itself waits forever for a silent server
+        asyncio.run(asyncio.wait_for(connect(address), SECONDS_TO_ANSWER))
     except (OSError, TimeoutError, ValueError) as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise errors.ClusterError(
-            f"no cluster answers at {address} ({reason}); start one with `dask scheduler` and "
-            "`dask worker`, and give the address that the scheduler prints"
+            f"no cluster answers at {address} ({type(error).__name__} {error}); start one with "
+            "`dask scheduler` and `dask worker`, and give the address that the scheduler prints"
         ) from None
+    client = Client(address)
     own = version_and_store()
     answers = client.run(version_and_store, on_error="return")
-    problem = ""
-    if not answers:
-        problem = (
-            f"the cluster at {address} has no workers; start some with `dask worker {address}`"
-        )
-    for worker, answer in answers.items():
-        if isinstance(answer, Exception):
-            problem = (
-                f"worker {worker} cannot import lexurn ({answer}); install it in its environment"
-            )
-        elif answer != own:
-            problem = (
-                f"worker {worker} has lexurn {answer[0]} and the store {answer[1]}, but this "
-                f"process has {own[0]} and {own[1]}; use the same on all machines"
-            )
-    if problem:
+    others = [f"{worker}: {answer}" for worker, answer in answers.items() if answer != own]
+    if others or not answers:
         client.close()
-        raise errors.ClusterError(problem)
+        raise errors.ClusterError(
+            f"the workers at {address} need lexurn {own[0]} and the store {own[1]}, got "
+            f"{'; '.join(others) or 'no workers'}; install lexurn in their environment, set "
+            f"LEXURN_RUNS, and start them with `dask worker {address}`"
+        )
     return client.get_executor(pure=False, retries=2)
-
-
-def _connect(client: Callable[..., Any], address: str, connected: futures.Future) -> None:
-    try:
-        connected.set_result(client(address, timeout=SECONDS_TO_ANSWER))
-    except Exception as error:
-        connected.set_exception(error)
 
 
 def version_and_store() -> tuple[str, str]:
