@@ -7,17 +7,15 @@ published file must be byte for byte what was frozen (see `lexurn.publish.editio
 refused.
 """
 
-import difflib
 import json
-import os
 import re
 import shutil
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lexurn.base import files, paths
+from lexurn.base.errors import suggestion
 from lexurn.runs.contents import PACKED
 
 EDITION = "edition.json"
@@ -57,17 +55,11 @@ def stored(name: str) -> Path:
 
 
 def edition() -> dict[str, Any] | None:
-    """Return the content of `edition.json`; None without a published edition.
-
-    Raises StoreError where it cannot be read.
-    """
+    """Return the content of `edition.json`; None without a published edition."""
     root = paths.published_results()
-    if root is None or not root.is_dir():
+    if root is None or not (root / EDITION).exists():
         return None
-    try:
-        return _read_edition(root / EDITION, (root / EDITION).stat().st_mtime_ns)
-    except (OSError, ValueError) as error:
-        raise _edition_error(root / EDITION, f"cannot be read ({error})") from None
+    return _read_edition(root / EDITION, (root / EDITION).stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=2)
@@ -97,14 +89,11 @@ def check(path: Path) -> None:
     }
     for name in sorted(frozen | present):
         if frozen.get(name) != present.get(name):
-            raise _edition_error(root / name, "is missing, was altered, or was never published")
-
-
-def _edition_error(path: Path, problem: str) -> files.StoreError:
-    return files.StoreError(
-        f"{path} {problem}: `git checkout book/results` brings the published edition back, and "
-        "LEXURN_FRESH=1, or --fresh for the book, trains everything again without it"
-    )
+            raise files.StoreError(
+                f"{root / name} is missing, was altered, or was never published: `git checkout "
+                "book/results` brings the published edition back, and LEXURN_FRESH=1, or --fresh "
+                "for the book, trains everything again without it"
+            )
 
 
 def finished_folder(name: str) -> Path | None:
@@ -156,16 +145,15 @@ def find(name: str | Path) -> Path:
     if len({key(folder) for folder in candidates}) == 1:
         return min(candidates, key=lambda folder: not is_finished(folder))
     if candidates:
+        names = ", ".join(dict.fromkeys(folder.name for folder in candidates))
         raise FileNotFoundError(
-            f"{name} begins the keys of several runs: {_names(candidates)}; give more digits"
+            f"{name} begins the keys of several runs: {names}; give more digits"
         )
-    by_text = {text: folder for folder in folders() for text in (folder.name, key(folder))}
-    near = [folder for text, folder in by_text.items() if name and str(name) in text]
-    if not near:
-        matches = difflib.get_close_matches(Path(name).name, by_text, n=3, cutoff=0.5)
-        near = [by_text[match] for match in matches]
-    hint = f"near: {_names(near)}" if near else "`lexurn runs` lists those there are"
-    raise FileNotFoundError(f"no run {name} in {paths.runs()}; {hint}")
+    known = [text for folder in folders() for text in (folder.name, key(folder))]
+    raise FileNotFoundError(
+        f"no run {name} in {paths.runs()}; {suggestion(Path(name).name, known)}"
+        "`lexurn runs` lists those there are"
+    )
 
 
 def delete(name: str | Path) -> None:
@@ -174,11 +162,9 @@ def delete(name: str | Path) -> None:
     Raises StoreError for a run that is published or that a process is training.
     """
     folder = deletable(name)
-    hidden = folder.with_name(f".deleted-{folder.name}.{os.getpid()}")
     with files.lock(folder, wait=False), files.store_errors(folder):
-        folder.rename(hidden)  # in one step: half a folder is never taken for a run
-    for leftover in folder.parent.glob(".deleted-*"):  # also of processes killed before this line
-        shutil.rmtree(leftover, ignore_errors=True)
+        (folder / "results.json").unlink(missing_ok=True)  # half a folder is no finished run
+        shutil.rmtree(folder)
 
 
 def deletable(name: str | Path) -> Path:
@@ -191,14 +177,11 @@ def deletable(name: str | Path) -> Path:
         raise files.StoreError(
             f"{folder} is published or elsewhere, and only runs in {paths.runs()} are deleted"
         )
+    if files.is_locked(folder):
+        raise files.StoreError(f"{folder.name} is being trained by another process; stop it first")
     return folder
 
 
 def size(folder: Path) -> int:
     """Return the number of bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _names(folders: Iterable[Path]) -> str:
-    names = list(dict.fromkeys(folder.name for folder in folders))
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -29,7 +29,6 @@ from pydantic import Field, PositiveInt, StrictInt, ValidationError
 from lexurn import runs
 from lexurn.base import paths, yaml_files
 from lexurn.base.errors import ParameterError
-from lexurn.runs import workers
 from lexurn.settings import KINDS, Section, Settings, resolver
 
 MIN_SCALED = {"n_steps": 1, "eval_every": 16}
@@ -58,11 +57,8 @@ class Sweep:
         return [point for point in self.points if runs.is_stored(point)]
 
     def missing(self) -> list[Settings]:
-        """Return the points that are not trained yet, also those that failed before."""
+        """Return the points that are not trained yet."""
         return [point for point in self.points if not runs.is_stored(point)]
-
-    def failed(self) -> list[Settings]:
-        return [point for point in self.missing() if workers.failure_path(point).exists()]
 
     def table(self) -> pd.DataFrame:
         """Return the results of the finished points as a tidy table, in the order of the points.

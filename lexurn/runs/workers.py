@@ -1,11 +1,10 @@
 """Train the points of a grid on an executor: processes on this machine, or a Dask cluster.
 
-Both follow `concurrent.futures`, as must any other executor that `train` is given. A point that
-fails leaves `failure.txt` in its folder, and the other points are trained all the same.
+Both follow `concurrent.futures`, as must any other executor that `train` is given. If a point
+fails, the other points are trained all the same.
 """
 
 import asyncio
-import contextlib
 import os
 import threading
 import traceback
@@ -13,11 +12,10 @@ from collections.abc import Callable, Iterable
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
-from pathlib import Path
 from typing import Any
 
 from lexurn import runs
-from lexurn.base import errors, files, paths
+from lexurn.base import errors, paths
 from lexurn.base.version import __version__
 from lexurn.runs import tracking
 from lexurn.settings import Settings, registry
@@ -28,11 +26,6 @@ SECONDS_TO_ANSWER = 10.0  # of a cluster
 def cores() -> int:
     """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def failure_path(point: Settings) -> Path:
-    """Return the path of the traceback of a point that failed."""
-    return paths.runs() / point.name / "failure.txt"
 
 
 def train(
@@ -54,38 +47,21 @@ def train(
     ended = futures.as_completed(submitted)
     for count, time_left, future in tracking.countdown(ended, len(submitted)):
         point = submitted[future]
-        try:
-            trace = future.result()
-        except Exception as error:  # its process died, or the executor could not run it
-            trace = f"{type(error).__name__}: {error}"
-            _write_failure(point, trace)
+        error = future.exception()
+        trace = "".join(traceback.format_exception(error)) if error else ""
         if trace:
             failed[point] = trace
         report(point, trace, count, time_left)
     return failed
 
 
-def train_one(point: str, outside: list[tuple[str, str, str]]) -> str:
-    """Train the point with these settings (JSON) in a worker, and return its traceback or "".
+def train_one(point: str, outside: list[tuple[str, str, str]]) -> None:
+    """Train the point with these settings (JSON) in a worker.
 
-    The traceback is also written into the point's folder. `outside` is what the caller has
-    registered (`registry.outside_entries`).
+    `outside` is what the caller has registered (`registry.outside_entries`).
     """
     registry.register_again(outside)
-    settings = Settings.model_validate_json(point)
-    try:
-        failure_path(settings).unlink(missing_ok=True)
-        runs.get(settings, tracker=tracking.NullTracker())
-        return ""
-    except Exception:
-        trace = traceback.format_exc()
-        _write_failure(settings, trace)
-        return trace
-
-
-def _write_failure(point: Settings, trace: str) -> None:
-    with contextlib.suppress(OSError):  # a full disk may be the failure
-        files.write(failure_path(point), trace)
+    runs.get(Settings.model_validate_json(point), tracker=tracking.Tracker())
 
 
 class Processes(futures.ThreadPoolExecutor):

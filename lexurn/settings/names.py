@@ -84,16 +84,18 @@ def allowed_values(schema: Mapping[str, Any]) -> str:
     """Return which values a schema allows, as a text that follows "must be"."""
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
-    if "const" in schema:
-        return str(schema["const"])
-    if "anyOf" in schema:
-        return "a positive number or a list of them, one per colour"
-    if schema["type"] == "string":
-        return "a text in quotes"
-    if schema["type"] == "array":
-        items = "texts" if schema["items"].get("type") == "string" else "numbers such as [0.2, 0.7]"
-        return f"a list of {items}, or [] for none"
-    kinds = {"boolean": "True or False", "integer": "a whole number", "number": "a finite number"}
+    kinds = {
+        "boolean": "True or False",
+        "integer": "a whole number",
+        "number": "a finite number",
+        "string": "a text in quotes",
+        "list of string": "a list of texts, or [] for none",
+        "list of number": "a list of numbers such as [0.2, 0.7], or [] for none",
+        "list of integer": "a list of whole numbers, or [] for none",
+        "": "a positive number or a list of them, one per colour",
+    }
+    kind = schema.get("type", "")
+    kind = f"list of {schema['items']['type']}" if kind == "array" else kind
     words = {
         "minimum": "at least",
         "exclusiveMinimum": "greater than",
@@ -101,7 +103,7 @@ def allowed_values(schema: Mapping[str, Any]) -> str:
         "exclusiveMaximum": "less than",
     }
     bounds = [f"{word} {schema[bound]:g}" for bound, word in words.items() if bound in schema]
-    return f"{kinds[schema['type']]} {' and '.join(bounds)}".strip()
+    return f"{kinds[kind]} {' and '.join(bounds)}".strip()
 
 
 def parameters(*, task: str = "") -> list[dict[str, str]]:

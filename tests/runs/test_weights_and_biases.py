@@ -24,7 +24,7 @@ from fake_wandb import address, serve, silent
 import lexurn
 from lexurn import runs
 from lexurn.runs import checkpoints
-from lexurn.runs.tracking import NullTracker, read_metrics, weights_and_biases
+from lexurn.runs.tracking import Tracker, read_metrics, weights_and_biases
 from lexurn.runs.tracking.weights_and_biases import Wandb, find_key
 
 KEY = "5ec4e7" * 6 + "c0de"
@@ -138,7 +138,7 @@ def test_an_offline_run_holds_everything_and_touches_no_network(monkeypatch, cap
         monkeypatch.setenv("WANDB_BASE_URL", address(server))
         for proxy in ("HTTPS_PROXY", "HTTP_PROXY"):
             monkeypatch.setenv(proxy, address(server))
-        run = runs.get(TINY | {"n_tasks": 2}, tracker=NullTracker())
+        run = runs.get(TINY | {"n_tasks": 2}, tracker=Tracker())
         assert server.seen == []
     (records,) = read_offline_runs(run.path)
     (started,) = [record.run for record in records if record.WhichOneof("record_type") == "run"]
@@ -175,7 +175,7 @@ def test_a_training_that_goes_on_keeps_its_id_and_records_its_past(monkeypatch, 
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
     with pytest.raises(Cut):
         runs.get(TINY, tracker=CutAt(6))
-    run = runs.get(TINY, tracker=NullTracker())
+    run = runs.get(TINY, tracker=Tracker())
     first, second = read_offline_runs(run.path)
     ids = {record.run.run_id for record in first + second if record.run.run_id}
     assert ids == {recorded_id(run.path)}
@@ -211,7 +211,7 @@ def test_online_everything_is_sent_and_a_training_goes_on_in_the_same_run(
             runs.get(TINY, tracker=CutAt(6), wandb_key=KEY)
         n_requests = len(server.seen)
         server.n_rows = 4  # W&B counts the steps 0 … 3
-        run = runs.get(TINY, tracker=NullTracker(), wandb_key=KEY)
+        run = runs.get(TINY, tracker=Tracker(), wandb_key=KEY)
         requests = list(server.seen)
     run_id = recorded_id(run.path)
     assert sent_steps(requests)[:3] == [0, 3, 6]  # the steps of the tables follow
@@ -305,7 +305,7 @@ def test_without_an_answer_of_the_server_the_run_is_recorded_offline(monkeypatch
     with silent() as url:
         monkeypatch.setenv("WANDB_BASE_URL", url)
         start = time.monotonic()
-        run = runs.get(TINY, tracker=NullTracker(), wandb_key=KEY)
+        run = runs.get(TINY, tracker=Tracker(), wandb_key=KEY)
         assert time.monotonic() - start < 20
     rows, tables = history(read_offline_runs(run.path)[0])
     assert [row["_step"] for row in rows] == [0, 3, 6] and len(tables) == 3
