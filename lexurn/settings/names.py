@@ -116,20 +116,14 @@ def parameters(*, task: str = "") -> list[dict[str, str]]:
         raise ParameterError(error_message("task", task))
     rows = []
     for name, section in flat_names().items():
-        owners = {
-            owner
-            for owner, entry in (entries(section).items() if section in CHOICES else ())
-            if name == section or name in entry.settings.model_fields
-        }
-        if task and section == "task" and task not in owners:
+        choices = entries(section) if section in CHOICES else {}
+        users = [each for each in choices if name in (section, *choices[each].settings.model_fields)]
+        if task and section == "task" and task not in users:
             continue
         schema = schema_of(name)
-        if section == "study":
-            applies_to = "chapters that average"
-        elif not owners or owners == set(entries(section)):
-            applies_to = "every run"
-        else:
-            applies_to = f"{section} {', '.join(sorted(owners))}"
+        applies_to = "chapters that average" if section == "study" else "every run"
+        if len(users) < len(choices):
+            applies_to = f"{section} {', '.join(sorted(users))}"
         rows.append(
             {
                 "name": name,
