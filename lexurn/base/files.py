@@ -9,8 +9,6 @@ import fcntl
 import gzip
 import hashlib
 import os
-import re
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +37,7 @@ def write(path: Path, content: str | bytes, *, durable: bool = False) -> None:
     with store_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write_bytes(temporary, content.encode() if isinstance(content, str) else content, "wb")
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
             if durable:
                 _sync(temporary)
             temporary.replace(path)
@@ -85,17 +83,6 @@ def read(path: Path) -> bytes:
 def hash_bytes(content: bytes, length: int | None = None) -> str:
     """Return the first `length` hexadecimal digits of the SHA-256 hash of `content`, or all 64."""
     return hashlib.sha256(content).hexdigest()[:length]
-
-
-def append(path: Path, line: str) -> None:
-    """Append a line to an existing file, whole or not at all."""
-    with store_errors(path):
-        size = path.stat().st_size
-        try:
-            _write_bytes(path, f"{line}\n".encode(), "ab")
-        except OSError:
-            os.truncate(path, size)
-            raise
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -168,11 +155,6 @@ def _try_lock(folder: Path) -> int | None:
     return None
 
 
-def _write_bytes(path: Path, content: bytes, mode: str) -> None:
-    with path.open(mode) as file:
-        file.write(content)
-
-
 def _sync(path: Path) -> None:
     """Wait until a file's content, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -188,11 +170,5 @@ def store_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, shutil.Error):  # copying a folder failed: report the first failure
-            reason = str(error.args[0][0][-1])
-            number = re.search(r"\[Errno (\d+)\]", reason)
-            error = (
-                OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(reason)
-            )
         fix = FIXES.get(error.errno, "")
         raise StoreError(f"cannot write {path}: {error.strerror or error}{fix}") from None

@@ -30,11 +30,7 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     grid = sweeps.read(file, max_points=max_points)
     n_points = len(grid.points)
     missing = grid.missing()
-    failed_before = grid.failed()
-    failures = f" ({len(failed_before)} of them failed before)" if failed_before else ""
-    click.echo(
-        f"{n_points} points: {n_points - len(missing)} done, {len(missing)} missing{failures}"
-    )
+    click.echo(f"{n_points} points: {n_points - len(missing)} done, {len(missing)} missing")
     if missing:
         n_processes = 1 if cluster else jobs  # only the cluster knows its number of workers
         seconds = 0.0  # a few steps of each point show it; the seed changes nothing
@@ -44,8 +40,7 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
         click.echo(f"about {duration(seconds / n_processes)} with {n_processes} process(es)")
     if dry_run:
         for point in grid.points:
-            state = "failed before" if point in failed_before else "missing"
-            click.echo(f"{state if point in missing else 'done':14} {point.name}")
+            click.echo(f"{'missing' if point in missing else 'done':8} {point.name}")
         return
 
     def report(point: object, trace: str, count: str, time_left: str) -> None:

@@ -118,10 +118,7 @@ def freeze(params: Path | None) -> None:
     results = paths.root() / "book" / "results"
     n_runs = len({name.partition("/")[0] for name in used} - {"tables"})
     for chapter in chapters:
-        others = {name for other in chapters if other != chapter for name in other.record["used"]}
-        size = edition.weigh(chapter.record["used"])
-        alone = edition.weigh(used) - edition.weigh(others)
-        click.echo(f"{chapter.name}: {size:,} bytes, {alone:,} of them for this chapter alone")
+        click.echo(f"{chapter.name}: {edition.weigh(chapter.record['used']):,} bytes")
     click.echo(f"{n_runs} runs in {results}, {store.size(results):,} bytes")
     click.echo(
         f"rounding the weights changed predictions by at most {frozen['rounding']:.1g} nats "

@@ -11,6 +11,8 @@ from lexurn.base.errors import ParameterError
 
 KL_PREFIX = "out_of_distribution/symmetrized_kl/"
 
+N_DIGITS = 6  # of a key: enough to name one run among thousands
+
 
 @click.group("runs", invoke_without_command=True)
 @click.pass_context
@@ -83,9 +85,8 @@ def compare(names: tuple[str, ...]) -> None:
     import pandas as pd
 
     from lexurn.measures import evaluation
-    from lexurn.runs import store
 
-    compared = {store.key(run.path)[: _n_digits()]: run for run in map(runs.load, names)}
+    compared = {run.settings.key[:N_DIGITS]: run for run in map(runs.load, names)}
     settings = pd.DataFrame(
         {key: pd.Series(run.settings.flat(), dtype=object) for key, run in compared.items()}
     )
@@ -148,7 +149,7 @@ def _format_table(table: Any) -> str:
         distances[f"d {column[2].upper()}"] = texts
     shown = pd.DataFrame(
         {
-            "run": table["name"].str[-12:].str[: _n_digits()],
+            "run": table["name"].str[-12:].str[:N_DIGITS],
             "kind": table["kind"],
             "seed": table["seed"],
             **table[differing].where(table[differing].notna(), ""),
@@ -169,14 +170,6 @@ def _format_table(table: Any) -> str:
             shown = shown.drop(columns=column)
     note = f"\n(no room for {', '.join(omitted)}; lexurn runs list --csv has everything)"
     return shown.to_string(index=False) + (note if omitted else "")
-
-
-def _n_digits() -> int:
-    """Return how many digits of a key distinguish the stored runs."""
-    from lexurn.runs import store
-
-    keys = {store.key(folder) for folder in store.folders()}
-    return next(n for n in range(6, 13) if len({key[:n] for key in keys}) == len(keys))
 
 
 def _best_step(run: "runs.Run") -> int:

@@ -16,9 +16,6 @@ import pandas as pd
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.measures import evaluation
 
-N_TABLES_BEFORE = 8
-"""Tables that were averaged along the training of lexical models whose metrics do not say it."""
-
 
 def evaluate_means(
     predictor: Predictor,

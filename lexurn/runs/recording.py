@@ -5,6 +5,7 @@ holds a whole run or none.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -32,14 +33,14 @@ N_MIXTURE_SEQUENCES = 200
 def train(
     settings: Settings,
     folder: Path,
-    trackers: tracking.MultiTracker,
+    trackers: list[tracking.Tracker],
     *,
     wandb_key: str | None = None,
 ) -> dict[str, Any]:
     """Train, or resume a training, write the folder, and return what it was evaluated on.
 
     These are the `splits` and `references` of a `Run`. The references remember their answers on the
-    splits.
+    splits. The trackers of the settings are added to `trackers`.
     """
     state = checkpoints.load_state(folder, key=settings.key) or {}
     start_time = time.monotonic() - float(state.get("seconds", 0.0))
@@ -66,12 +67,13 @@ def train(
         judged = task.splits[0]
         if task.tensors:
             files.write(folder / store.TASK_TENSORS, save(task.tensors))
-        trackers.add(tracking.Files(folder, step=start if state else None))
-        if settings.machine.tracker == "wandb":
+        trackers.append(tracking.Files(folder, step=start if state else None))
+        if settings.machine.tracker == "wandb" and os.environ.get("WANDB_MODE") != "disabled":
             stored = {name: tensor.tolist() for name, tensor in task.tensors.items()}
-            trackers.add(Wandb(folder, config=settings.flat() | stored, key=wandb_key))
-        if state:
-            trackers.resume(tracking.read_metrics(folder / "metrics.jsonl"))
+            trackers.append(Wandb(folder, config=settings.flat() | stored, key=wandb_key))
+        past = tracking.read_metrics(folder / "metrics.jsonl")
+        for tracker in trackers:
+            tracker.resume(past)
         batch_size = fit.eval_batch_size(task)
         options = {"first_row": task.first_row, "batch_size": batch_size}
         check_causal(setup.predictor_as_trained, splits[judged], vocab_size=task.vocab_size)
@@ -100,6 +102,10 @@ def train(
                 metrics |= {f"{judged}/weight/{name}": value for name, value in weights.items()}
             return metrics
 
+        def log(metrics: dict[str, float], step: int) -> None:
+            for tracker in trackers:
+                tracker.log(metrics, step)
+
         snapshot_steps = checkpoints.choose_steps(
             settings.training.n_steps, settings.training.n_checkpoints
         )
@@ -121,7 +127,7 @@ def train(
                 setup,
                 settings.training,
                 fit.training_batches(task, device=setup.device, start=start),
-                training.Callbacks(evaluate, trackers.log, checkpoint),
+                training.Callbacks(evaluate, log, checkpoint),
                 saved=state or None,
             )
         if trained.last_step in snapshot_steps:
@@ -145,9 +151,9 @@ def train(
             table = pd.concat([table, single], ignore_index=True)
         for name, tokens in splits.items():
             few = tokens if len(tokens) <= batch_size else tokens[:batch_size]
-            trackers.log_table(
-                f"predictions/{name}", evaluation.last_predictions(predictor, references, few)
-            )
+            predictions = evaluation.last_predictions(predictor, references, few)
+            for tracker in trackers:
+                tracker.log_table(f"predictions/{name}", predictions)
     files.write(folder / store.WEIGHTS, save(trained.best_weights))
     files.write(folder / "last.safetensors", save(trained.last_weights))
     origin |= {

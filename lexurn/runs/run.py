@@ -12,7 +12,7 @@ The folder `RUNS/<name>-<key>/` holds
     urns.safetensors     what the task keeps with a run, such as its pool of urns
     model.safetensors    best weights;   last.safetensors: weights of the last step
     tables/              what the model predicts on sequences of each split
-    wandb/, wandb.json   only with Weights & Biases: its recording, the run's id and settings there
+    wandb/               only with Weights & Biases: what was recorded, and the run's id there
 
     state-*              only during training: where to resume (see `lexurn.runs.checkpoints`)
 
@@ -34,7 +34,7 @@ from safetensors.torch import load_file
 from lexurn import models, predictors, tasks
 from lexurn.base import files, paths, seeding, session
 from lexurn.base.shapes import Pool, Predictor, Tokens
-from lexurn.measures import curves, evaluation
+from lexurn.measures import evaluation
 from lexurn.runs import checkpoints, contents, fit, recording, store, tracking
 from lexurn.settings import Settings, StudySettings, flat_names, resolver
 
@@ -47,15 +47,13 @@ class Run:
 
     @cached_property
     def settings(self) -> Settings:
-        return store.settings_of(self.path)
+        return Settings.model_validate(contents.read(self.path, "settings"))
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """Scalars along training, a row per evaluation; `lexurn.measures.curves` says which."""
         metrics = pd.DataFrame(contents.read(self.path, "metrics"))
-        n_tables = metrics.get("n_tables", pd.Series(float("nan"), metrics.index))
-        n_tables = n_tables.fillna(curves.N_TABLES_BEFORE * self.settings.vocabulary.lex)
-        return metrics.assign(n_tables=n_tables.astype(int))
+        return metrics if "n_tables" in metrics else metrics.assign(n_tables=0)
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -168,10 +166,11 @@ def get(
             if not is_stored(settings):  # no other process has trained it in the meantime
                 files.remove_leftovers(folder)
                 files.write(folder / "settings.json", settings.model_dump_json(indent=2))
-                with tracking.MultiTracker(
-                    tracker, *tracking.terminal_progress(n_steps)
-                ) as trackers:
+                trackers = [tracker, *tracking.terminal_progress(n_steps)]
+                try:
                     evaluated = recording.train(settings, folder, trackers, wandb_key=wandb_key)
+                finally:
+                    tracking.finish(trackers)
     run = load(settings.name)
     run.require_data()
     vars(run).update(evaluated)  # splits and references, which remember their answers

@@ -7,20 +7,16 @@ published file must be byte for byte what was frozen (see `lexurn.publish.editio
 refused.
 """
 
-import contextlib
-import difflib
 import json
-import os
 import re
 import shutil
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lexurn.base import files, paths
-from lexurn.runs.contents import PACKED, read
-from lexurn.settings import TRAINING_VERSION, Settings
+from lexurn.base.errors import suggestion
+from lexurn.runs.contents import PACKED
 
 EDITION = "edition.json"
 """The hashes of everything that is published, and when and at which scale that was."""
@@ -59,17 +55,11 @@ def stored(name: str) -> Path:
 
 
 def edition() -> dict[str, Any] | None:
-    """Return the content of `edition.json`; None without a published edition.
-
-    Raises StoreError where it cannot be read.
-    """
+    """Return the content of `edition.json`; None without a published edition."""
     root = paths.published_results()
-    if root is None or not root.is_dir():
+    if root is None or not (root / EDITION).exists():
         return None
-    try:
-        return _read_edition(root / EDITION, (root / EDITION).stat().st_mtime_ns)
-    except (OSError, ValueError) as error:
-        raise _edition_error(root / EDITION, f"cannot be read ({error})") from None
+    return _read_edition(root / EDITION, (root / EDITION).stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=2)
@@ -85,65 +75,30 @@ def check(path: Path) -> None:
     root = paths.published_results()
     if root is None or not path.resolve().is_relative_to(root.resolve()):
         return
-    frozen = (edition() or {}).get("files", {})
     place = path.resolve().relative_to(root.resolve()).as_posix()
     inside = "" if place == "." else f"{place}/"
-    wanted = {name for name in frozen if name == place or name.startswith(inside)}
+    frozen = {
+        name: digest
+        for name, digest in (edition() or {}).get("files", {}).items()
+        if name == place or name.startswith(inside)
+    }
     present = {
-        file.resolve().relative_to(root.resolve()).as_posix()
+        file.resolve().relative_to(root.resolve()).as_posix(): files.hash_bytes(file.read_bytes())
         for file in (path, *path.rglob("*"))
         if file.is_file() and file != root / EDITION
     }
-    for name in sorted(wanted | present):
-        if name not in present:
-            raise _edition_error(root / name, "is missing")
-        if name not in wanted:
-            raise _edition_error(root / name, "was never published")
-        if files.hash_bytes((root / name).read_bytes()) != frozen[name]:
-            raise _edition_error(root / name, "was altered since it was published")
-
-
-def _edition_error(path: Path, problem: str) -> files.StoreError:
-    return files.StoreError(
-        f"{path} {problem}: `git checkout book/results` brings the published edition back, and "
-        "LEXURN_FRESH=1, or --fresh for the book, trains everything again without it"
-    )
-
-
-def settings_of(folder: Path) -> Settings:
-    """Return the settings of a stored run, also of one that an older version has stored."""
-    settings = Settings.from_stored(read(folder, "settings"))
-    source = settings.training.init_from
-    for other in folders(folder.parent) if source else ():
-        if key(other) == source and (new := settings_of(other).key) != source:
-            return settings.replace(init_from=new)
-    return settings
+    for name in sorted(frozen | present):
+        if frozen.get(name) != present.get(name):
+            raise files.StoreError(
+                f"{root / name} is missing, was altered, or was never published: `git checkout "
+                "book/results` brings the published edition back, and LEXURN_FRESH=1, or --fresh "
+                "for the book, trains everything again without it"
+            )
 
 
 def finished_folder(name: str) -> Path | None:
-    """Return the folder of the finished run with this name, or the name's key.
-
-    It is one's own, a published one, or one's own that an older version has stored under another
-    key.
-    """
-    for root in paths.roots():
-        if is_finished(root / name):
-            return root / name
-    own = paths.runs()
-    changed_at = own.stat().st_mtime_ns if own.is_dir() else 0
-    return _finished_by_key(own, changed_at).get(key(Path(name)) or name)
-
-
-@lru_cache(maxsize=8)
-def _finished_by_key(root: Path, changed_at: int) -> dict[str, Path]:
-    """Return the finished runs of a root by the keys that their settings have today."""
-    by_key = {}
-    for folder in folders(root):
-        with contextlib.suppress(OSError, ValueError, LookupError):
-            version = read(folder, "provenance")["training_version"]
-            if is_finished(folder) and version == TRAINING_VERSION:
-                by_key[settings_of(folder).key] = folder
-    return by_key
+    """Return the folder of the finished run with this name: one's own, or a published one."""
+    return next((root / name for root in paths.roots() if is_finished(root / name)), None)
 
 
 def folders(*roots: Path) -> list[Path]:
@@ -185,23 +140,20 @@ def find(name: str | Path) -> Path:
     """
     candidates = [*(root / name for root in paths.roots()), Path(name).resolve()]
     candidates = [path for path in candidates if path.is_dir() and (key(path) or is_finished(path))]
-    if not candidates and name and (folder := finished_folder(Path(name).name)):
-        candidates = [folder]
     if not candidates and name:
         candidates = [folder for folder in folders() if key(folder).startswith(str(name))]
     if len({key(folder) for folder in candidates}) == 1:
         return min(candidates, key=lambda folder: not is_finished(folder))
     if candidates:
+        names = ", ".join(dict.fromkeys(folder.name for folder in candidates))
         raise FileNotFoundError(
-            f"{name} begins the keys of several runs: {_names(candidates)}; give more digits"
+            f"{name} begins the keys of several runs: {names}; give more digits"
         )
-    by_text = {text: folder for folder in folders() for text in (folder.name, key(folder))}
-    near = [folder for text, folder in by_text.items() if name and str(name) in text]
-    if not near:
-        matches = difflib.get_close_matches(Path(name).name, by_text, n=3, cutoff=0.5)
-        near = [by_text[match] for match in matches]
-    hint = f"near: {_names(near)}" if near else "`lexurn runs` lists those there are"
-    raise FileNotFoundError(f"no run {name} in {paths.runs()}; {hint}")
+    known = [text for folder in folders() for text in (folder.name, key(folder))]
+    raise FileNotFoundError(
+        f"no run {name} in {paths.runs()}; {suggestion(Path(name).name, known)}"
+        "`lexurn runs` lists those there are"
+    )
 
 
 def delete(name: str | Path) -> None:
@@ -210,40 +162,26 @@ def delete(name: str | Path) -> None:
     Raises StoreError for a run that is published or that a process is training.
     """
     folder = deletable(name)
-    hidden = folder.with_name(f".deleted-{folder.name}.{os.getpid()}")
     with files.lock(folder, wait=False), files.store_errors(folder):
-        folder.rename(hidden)  # in one step: half a folder is never taken for a run
-        with contextlib.suppress(FileNotFoundError):  # another process removes it as a leftover
-            shutil.rmtree(hidden)
-    for leftover in folder.parent.glob(".deleted-*"):  # of processes killed while they deleted
-        shutil.rmtree(leftover, ignore_errors=True)
+        (folder / "results.json").unlink(missing_ok=True)  # half a folder is no finished run
+        shutil.rmtree(folder)
 
 
 def deletable(name: str | Path) -> Path:
-    """Return the folder of a run that may be deleted. Raises as `find` and `delete` do."""
+    """Return the folder of a run in one's own store. Raises StoreError for any other run."""
     folder = find(name)
     own = paths.runs() / folder.name
-    folder = own if own.is_dir() else folder
-    problems = {
-        f"{folder.name} is published, and published runs are only read": is_published(folder),
-        f"{folder} is not in the store {paths.runs()}, and only runs there are deleted": (
-            folder.resolve().parent != paths.runs().resolve()
-        ),
-        f"{folder.name} is being trained by another process; stop that one first": (
-            files.is_locked(folder)
-        ),
-    }
-    for problem, applies in problems.items():
-        if applies:
-            raise files.StoreError(problem)
+    if own.is_dir():
+        folder = own
+    elif folder.resolve().parent != paths.runs().resolve():
+        raise files.StoreError(
+            f"{folder} is published or elsewhere, and only runs in {paths.runs()} are deleted"
+        )
+    if files.is_locked(folder):
+        raise files.StoreError(f"{folder.name} is being trained by another process; stop it first")
     return folder
 
 
 def size(folder: Path) -> int:
     """Return the number of bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _names(folders: Iterable[Path]) -> str:
-    names = list(dict.fromkeys(folder.name for folder in folders))
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

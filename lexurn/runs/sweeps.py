@@ -17,21 +17,25 @@ continues, and grids share their common points. `lexurn.runs.workers` trains the
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field, PositiveInt, StrictInt, ValidationError
 
 from lexurn import runs
 from lexurn.base import paths, yaml_files
-from lexurn.base.errors import ParameterError, suggestion
-from lexurn.runs import workers
-from lexurn.settings import KINDS, Settings, flat_names, resolver
+from lexurn.base.errors import ParameterError
+from lexurn.settings import KINDS, Section, Settings, resolver
 
 MIN_SCALED = {"n_steps": 1, "eval_every": 16}
 """Settings that `read` scales, with their least values: evaluations must not fill a training."""
+
+Choices = dict[str, dict[str, Any] | None]
+"""Sets of settings by their names; None stands for the defaults."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,8 @@ class Sweep:
         return [point for point in self.points if runs.is_stored(point)]
 
     def missing(self) -> list[Settings]:
-        """Return the points that are not trained yet, also those that failed before."""
+        """Return the points that are not trained yet."""
         return [point for point in self.points if not runs.is_stored(point)]
-
-    def failed(self) -> list[Settings]:
-        return [point for point in self.missing() if workers.failure_path(point).exists()]
 
     def table(self) -> pd.DataFrame:
         """Return the results of the finished points as a tidy table, in the order of the points.
@@ -91,33 +92,43 @@ def read(
     before any work: for an unknown name, an axis without values or of a fixed setting, settings
     that do not go together, two equal points, and more than `max_points` points.
     """
+    folder = paths.root() / "params" / "sweeps"
     path = Path(path)
     if not path.suffix and not path.exists():
-        path = paths.root() / "params" / "sweeps" / f"{path}.yaml"
+        path = folder / f"{path}.yaml"
+    if not path.exists():
+        names = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+        raise ParameterError(f"no grid {path}; in params/sweeps there are {names}")
     try:
-        content = yaml_files.read_yaml(path)
-    except FileNotFoundError:
-        names = [file.stem for file in sorted((paths.root() / "params" / "sweeps").glob("*.yaml"))]
+        grid = _Grid.model_validate(yaml_files.read_yaml(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        part = "".join(map(str, first["loc"][:1]))
         raise ParameterError(
-            f"no grid {path}; in params/sweeps there are {', '.join(names)}"
+            f"{path}: {part}: {first['msg']}, got {first['input']!r}; a grid holds fixed (names "
+            "with values), axes (names with lists of values) and seeds (a number or a list)"
         ) from None
-    try:
-        fixed, axes, own_seeds = _check_content(content, changes or {})
-    except ParameterError as error:
-        raise ParameterError(f"{path}: {error}") from None
-    seeds = own_seeds if seeds is None else seeds
-    n_seeds = seeds if isinstance(seeds, int) else len(seeds)
-    n_points = math.prod(map(len, axes.values()), start=n_seeds)
+    fixed = grid.fixed | (changes or {})
+    axes = {axis: _choices(axis, values) for axis, values in grid.axes.items()}
+    on_axes = [{name for _, given in choices for name in given} for choices in axes.values()]
+    for name, n in Counter(itertools.chain(fixed, ["seed"], *on_axes)).items():
+        if n > 1:
+            raise ParameterError(
+                f"{path}: {name} is given twice, by seeds, fixed settings, changes or axes; give "
+                "it once"
+            )
+    seeds = grid.seeds if seeds is None else seeds
+    seeds = range(seeds) if isinstance(seeds, int) else seeds
+    n_points = math.prod(map(len, axes.values()), start=len(seeds))
     if n_points > max_points:
         raise ParameterError(
             f"{path} has {n_points} points, more than {max_points}; make it smaller, or allow more "
             "with --max-points"
         )
-    seeds = range(n_seeds) if isinstance(seeds, int) else seeds
     points: list[Settings] = []
     coordinates: dict[str, dict[str, Any]] = {}
     for *combination, seed in itertools.product(*axes.values(), seeds):
-        flat = dict(fixed)
+        flat = fixed | {"seed": seed}
         for _, settings in combination:
             flat |= settings
         if scale != 1.0:
@@ -126,7 +137,7 @@ def read(
         values = {axis: value for axis, (value, _) in zip(axes, combination, strict=True)}
         text = ", ".join(f"{name}={value}" for name, value in {**values, "seed": seed}.items())
         try:
-            point = _point(flat | {"seed": seed})
+            point = _point(flat)
         except ParameterError as error:
             raise ParameterError(f"{path}, at {text}: {error}") from None
         if point.name in coordinates:
@@ -136,65 +147,19 @@ def read(
     return Sweep(path.stem, tuple(axes), tuple(points), coordinates)
 
 
-def _check_content(
-    content: Any, changes: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, list[tuple[Any, dict[str, Any]]]], int | list[int]]:
-    """Return the fixed settings, with their changes, the axes and the seeds of a file's content."""
-    parts = ("fixed", "axes", "seeds")
-    if not isinstance(content, dict) or not content:
-        raise ParameterError(f"a grid holds some of {', '.join(parts)}, got {json.dumps(content)}")
-    for name in content:
-        if name not in parts:
-            raise ParameterError(
-                f"{name} is no part of a grid; {suggestion(name, parts)}known: {', '.join(parts)}"
-            )
-    fixed = content.get("fixed") or {}
-    axes = content.get("axes") or {}
-    for name, part in (("fixed", fixed), ("axes", axes)):
-        if not isinstance(part, dict):
-            raise ParameterError(f"{name} must hold `name: value` lines, got {part!r}")
-    fixed = fixed | changes
-    known = [*flat_names(), "kind"]
-    axes = {axis: _choices(axis, values, known) for axis, values in axes.items()}
-    names_on_axes: list[str] = []
-    for choices in axes.values():
-        names_on_axes += dict.fromkeys(name for _, settings in choices for name in settings)
-    for name in [*fixed, *names_on_axes]:
-        is_axis = name in names_on_axes
-        problems = {
-            f"{name} stands in two axes; keep one of the two": names_on_axes.count(name) > 1,
-            f"{name} is no setting; {suggestion(name, known)}known: {', '.join(known)}": (
-                name not in known
-            ),
-            "seeds stand under `seeds`, a number or a list": name == "seed",
-            f"{name} is an axis, whose values stand in the file; leave it out": (
-                is_axis and name in changes
-            ),
-            f"{name} is fixed and an axis; keep one of the two": is_axis and name in fixed,
-        }
-        for problem, applies in problems.items():
-            if applies:
-                raise ParameterError(problem)
-    seeds = content.get("seeds", 1)
-    is_list = isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)
-    if not is_list and not (type(seeds) is int and seeds > 0):
-        raise ParameterError(f"seeds must be a number of them, or a list, got {seeds!r}")
-    return fixed, axes, seeds
+class _Grid(Section):
+    """What a grid's file holds."""
+
+    fixed: dict[str, Any] = {}
+    axes: dict[str, Annotated[list[Any] | Choices, Field(min_length=1)]] = {}
+    seeds: PositiveInt | Annotated[list[StrictInt], Field(min_length=1)] = 1
 
 
-def _choices(axis: str, values: Any, known: Sequence[str]) -> list[tuple[Any, dict[str, Any]]]:
-    """Return the values of an axis, each with the settings that it stands for.
-
-    A mapping belongs to an axis with a name of its own.
-    """
-    is_mapping = isinstance(values, dict) and axis not in known
-    if not (is_mapping or isinstance(values, list)) or not values:
-        raise ParameterError(f"axis {axis} needs a list of values, got {values!r}")
-    choices = values.items() if is_mapping else [(value, {axis: value}) for value in values]
-    for name, settings in choices:
-        if not isinstance(settings, dict | None):
-            raise ParameterError(f"axis {axis}: {name} needs a set of settings, got {settings!r}")
-    return [(name, settings or {}) for name, settings in choices]
+def _choices(axis: str, values: list[Any] | Choices) -> list[tuple[Any, dict[str, Any]]]:
+    """Return the values of an axis, each with the settings that it stands for."""
+    if isinstance(values, dict):
+        return [(name, settings or {}) for name, settings in values.items()]
+    return [(value, {axis: value}) for value in values]
 
 
 def _point(flat: dict[str, Any]) -> Settings:

@@ -1,10 +1,10 @@
 """Train the points of a grid on an executor: processes on this machine, or a Dask cluster.
 
-Both follow `concurrent.futures`, as must any other executor that `train` is given. A point that
-fails leaves `failure.txt` in its folder, and the other points are trained all the same.
+Both follow `concurrent.futures`, as must any other executor that `train` is given. If a point
+fails, the other points are trained all the same.
 """
 
-import contextlib
+import asyncio
 import os
 import threading
 import traceback
@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
-from pathlib import Path
 from typing import Any
 
 from lexurn import runs
-from lexurn.base import errors, files, paths
+from lexurn.base import errors, paths
 from lexurn.base.version import __version__
 from lexurn.runs import tracking
 from lexurn.settings import Settings, registry
@@ -27,11 +26,6 @@ SECONDS_TO_ANSWER = 10.0  # of a cluster
 def cores() -> int:
     """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def failure_path(point: Settings) -> Path:
-    """Return the path of the traceback of a point that failed."""
-    return paths.runs() / point.name / "failure.txt"
 
 
 def train(
@@ -48,49 +42,26 @@ def train(
     failed = {}
     outside = registry.outside_entries()
     submitted = {
-        executor.submit(train_one, point.model_dump_json(), __version__, outside): point
-        for point in points
+        executor.submit(train_one, point.model_dump_json(), outside): point for point in points
     }
     ended = futures.as_completed(submitted)
     for count, time_left, future in tracking.countdown(ended, len(submitted)):
         point = submitted[future]
-        try:
-            trace = future.result()
-        except Exception as error:  # its process died, or the executor could not run it
-            trace = f"{type(error).__name__}: {error}"
-            _write_failure(point, trace)
+        error = future.exception()
+        trace = "".join(traceback.format_exception(error)) if error else ""
         if trace:
             failed[point] = trace
         report(point, trace, count, time_left)
     return failed
 
 
-def train_one(point: str, version: str, outside: list[tuple[str, str, str]]) -> str:
-    """Train the point with these settings (JSON) in a worker, and return its traceback or "".
+def train_one(point: str, outside: list[tuple[str, str, str]]) -> None:
+    """Train the point with these settings (JSON) in a worker.
 
-    The traceback is also written into the point's folder. `version` is the version of lexurn that
-    the caller has, and `outside` what the caller has registered (`registry.outside_entries`).
+    `outside` is what the caller has registered (`registry.outside_entries`).
     """
     registry.register_again(outside)
-    settings = Settings.model_validate_json(point)
-    try:
-        if version != __version__:
-            raise RuntimeError(
-                f"this worker has lexurn {__version__}, but the grid was started with {version}; "
-                "install the same version everywhere"
-            )
-        failure_path(settings).unlink(missing_ok=True)
-        runs.get(settings, tracker=tracking.NullTracker())
-        return ""
-    except Exception:
-        trace = traceback.format_exc()
-        _write_failure(settings, trace)
-        return trace
-
-
-def _write_failure(point: Settings, trace: str) -> None:
-    with contextlib.suppress(OSError):  # a full disk may be the failure
-        files.write(failure_path(point), trace)
+    runs.get(Settings.model_validate_json(point), tracker=tracking.Tracker())
 
 
 class Processes(futures.ThreadPoolExecutor):
@@ -149,49 +120,30 @@ def cluster(address: str) -> futures.Executor:
     """
     try:
         from dask.distributed import Client
+        from distributed.comm import connect
     except ImportError:
         raise errors.ClusterError(
             "dask.distributed is not installed; pip install -e '.[cluster]'"
         ) from None
-    connected: futures.Future = futures.Future()
-    threading.Thread(target=_connect, args=(Client, address, connected), daemon=True).start()
-    try:
-        # Dask itself waits forever for a silent server.
-        client = connected.result(2 * SECONDS_TO_ANSWER)
+    try:  # a client itself waits forever for a silent server
+        asyncio.run(asyncio.wait_for(connect(address), SECONDS_TO_ANSWER))
     except (OSError, TimeoutError, ValueError) as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise errors.ClusterError(
-            f"no cluster answers at {address} ({reason}); start one with `dask scheduler` and "
-            "`dask worker`, and give the address that the scheduler prints"
+            f"no cluster answers at {address} ({type(error).__name__} {error}); start one with "
+            "`dask scheduler` and `dask worker`, and give the address that the scheduler prints"
         ) from None
+    client = Client(address)
     own = version_and_store()
     answers = client.run(version_and_store, on_error="return")
-    problem = ""
-    if not answers:
-        problem = (
-            f"the cluster at {address} has no workers; start some with `dask worker {address}`"
-        )
-    for worker, answer in answers.items():
-        if isinstance(answer, Exception):
-            problem = (
-                f"worker {worker} cannot import lexurn ({answer}); install it in its environment"
-            )
-        elif answer != own:
-            problem = (
-                f"worker {worker} has lexurn {answer[0]} and the store {answer[1]}, but this "
-                f"process has {own[0]} and {own[1]}; use the same on all machines"
-            )
-    if problem:
+    others = [f"{worker}: {answer}" for worker, answer in answers.items() if answer != own]
+    if others or not answers:
         client.close()
-        raise errors.ClusterError(problem)
+        raise errors.ClusterError(
+            f"the workers at {address} need lexurn {own[0]} and the store {own[1]}, got "
+            f"{'; '.join(others) or 'no workers'}; install lexurn in their environment, set "
+            f"LEXURN_RUNS, and start them with `dask worker {address}`"
+        )
     return client.get_executor(pure=False, retries=2)
-
-
-def _connect(client: Callable[..., Any], address: str, connected: futures.Future) -> None:
-    try:
-        connected.set_result(client(address, timeout=SECONDS_TO_ANSWER))
-    except Exception as error:
-        connected.set_exception(error)
 
 
 def version_and_store() -> tuple[str, str]:

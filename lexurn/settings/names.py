@@ -1,9 +1,8 @@
-"""Flat names that people type: former and short ones, the schema of each, and error messages.
+"""Flat names that people type: the schema of each, common other names, and error messages.
 
 An error message says what came, what is allowed, and the fix.
 """
 
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,9 +11,6 @@ from pydantic import ValidationError
 from lexurn.base.errors import ParameterError, suggestion
 from lexurn.settings.fields import default_of
 from lexurn.settings.registry import CHOICES, HELP, entries, flat_names, owners
-
-RENAMED = {"initial": "init_from", "trained": "trainable", "trained_on": "train_split"}
-"""Former flat names of settings, with the names of today."""
 
 ABBREVIATIONS = {
     "lr": "learning_rate",
@@ -32,32 +28,25 @@ ABBREVIATIONS = {
     "clip": "grad_clip",
     "lexical": "lex",
     "permuted": "label_permuted",
+    "initial": "init_from",
+    "trained": "trainable",
+    "trained_on": "train_split",
 }
 """Common names of parameters, with the names that they have here."""
 
 
-def check_names(
-    values: Mapping[str, Any], where: str = "", also: Iterable[str] = ()
-) -> dict[str, Any]:
-    """Return the values under the names of today. Raises ParameterError for an unknown name.
+def check_names(names: Iterable[str], where: str = "", also: Iterable[str] = ()) -> None:
+    """Raise ParameterError for an unknown name.
 
     Messages begin with `where` and list the names in `also` as known ones.
     """
-    checked = {}
-    for name, value in values.items():
-        new = RENAMED.get(name, name)
-        if new != name:
-            if new in values:
-                raise ParameterError(f"{where}{name} is now called {new}; keep one of the two")
-            print(f"{where}{name} is now called {new}", file=sys.stderr)
-        if new not in flat_names():
+    for name in names:
+        if name not in flat_names():
             known = sorted([*flat_names(), *also])
             raise ParameterError(
                 f"{where}{name} is no parameter of any chapter; "
                 f"{suggestion(ABBREVIATIONS.get(name, name), known)}known: {', '.join(known)}"
             )
-        checked[new] = value
-    return checked
 
 
 def schema_of(name: str) -> dict[str, Any]:
@@ -95,16 +84,18 @@ def allowed_values(schema: Mapping[str, Any]) -> str:
     """Return which values a schema allows, as a text that follows "must be"."""
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
-    if "const" in schema:
-        return str(schema["const"])
-    if "anyOf" in schema:
-        return "a positive number or a list of them, one per colour"
-    if schema["type"] == "string":
-        return "a text in quotes"
-    if schema["type"] == "array":
-        items = "texts" if schema["items"].get("type") == "string" else "numbers such as [0.2, 0.7]"
-        return f"a list of {items}, or [] for none"
-    kinds = {"boolean": "True or False", "integer": "a whole number", "number": "a finite number"}
+    kinds = {
+        "boolean": "True or False",
+        "integer": "a whole number",
+        "number": "a finite number",
+        "string": "a text in quotes",
+        "list of string": "a list of texts, or [] for none",
+        "list of number": "a list of numbers such as [0.2, 0.7], or [] for none",
+        "list of integer": "a list of whole numbers, or [] for none",
+        "": "a positive number or a list of them, one per colour",
+    }
+    kind = schema.get("type", "")
+    kind = f"list of {schema['items']['type']}" if kind == "array" else kind
     words = {
         "minimum": "at least",
         "exclusiveMinimum": "greater than",
@@ -112,7 +103,7 @@ def allowed_values(schema: Mapping[str, Any]) -> str:
         "exclusiveMaximum": "less than",
     }
     bounds = [f"{word} {schema[bound]:g}" for bound, word in words.items() if bound in schema]
-    return f"{kinds[schema['type']]} {' and '.join(bounds)}".strip()
+    return f"{kinds[kind]} {' and '.join(bounds)}".strip()
 
 
 def parameters(*, task: str = "") -> list[dict[str, str]]:
@@ -125,20 +116,14 @@ def parameters(*, task: str = "") -> list[dict[str, str]]:
         raise ParameterError(error_message("task", task))
     rows = []
     for name, section in flat_names().items():
-        owners = {
-            owner
-            for owner, entry in (entries(section).items() if section in CHOICES else ())
-            if name == section or name in entry.settings.model_fields
-        }
-        if task and section == "task" and task not in owners:
+        choices = entries(section) if section in CHOICES else {}
+        users = [each for each in choices if name in (section, *choices[each].settings.model_fields)]
+        if task and section == "task" and task not in users:
             continue
         schema = schema_of(name)
-        if section == "study":
-            applies_to = "chapters that average"
-        elif not owners or owners == set(entries(section)):
-            applies_to = "every run"
-        else:
-            applies_to = f"{section} {', '.join(sorted(owners))}"
+        applies_to = "chapters that average" if section == "study" else "every run"
+        if len(users) < len(choices):
+            applies_to = f"{section} {', '.join(sorted(users))}"
         rows.append(
             {
                 "name": name,

@@ -22,13 +22,9 @@ def assignments(tree: ast.Module) -> dict[str, Any]:
     values = {}
     for node in tree.body:
         match node:
-            case ast.AnnAssign(value=None):
-                raise ParameterError(
-                    f"`{ast.unparse(node)}` has no value; write `name: type = value`"
-                )
             case (
-                ast.Assign(targets=[ast.Name(id=name)], value=value)
-                | ast.AnnAssign(target=ast.Name(id=name), value=value)
+                ast.Assign(targets=[ast.Name(id=name)], value=ast.expr() as value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
             ):
                 try:
                     values[name] = ast.literal_eval(value)

@@ -75,18 +75,15 @@ def register(section: str, settings: type[Section], target: str) -> None:
     vocabulary as `models.vocabulary` says. Raises ParameterError for anything else, and for a name
     that belongs to another class.
     """
-    if section not in CHOICES:
-        raise ParameterError(f"section must be one of {', '.join(CHOICES)}, got {section!r}")
-    base = CHOICES[section]
-    if not (isinstance(settings, type) and issubclass(settings, base)):
-        raise ParameterError(
-            f"settings of a {section} derive from lexurn.settings.{base.__name__}, got {settings!r}"
-        )
-    names = get_args(settings.model_fields["name"].annotation)
+    base = CHOICES.get(section, ())
+    is_derived = isinstance(settings, type) and issubclass(settings, base)
+    names = get_args(settings.model_fields["name"].annotation) if is_derived else ()
     if not names or ":" not in target:
+        bases = ", ".join(f"{name} ({cls.__name__})" for name, cls in CHOICES.items())
         raise ParameterError(
-            f'{settings.__name__} needs a field `name: Literal["my_name"] = "my_name"` and a target'
-            f" `module:attribute`, got {target!r}"
+            f"a registration needs a section with its base class, one of {bases}; settings derived "
+            'from that class with a field `name: Literal["my_name"] = "my_name"`; and a target '
+            f"`module:attribute`; got {section!r}, {settings!r}, {target!r}"
         )
     for name in names:
         present = _ENTRIES[section].get(name)

@@ -92,7 +92,7 @@ def check(values: Mapping[str, Any]) -> Settings:
 
     Raises ParameterError, which names the first thing that is wrong and its remedy.
     """
-    values = check_names(values)
+    check_names(values)
     try:
         return Settings.from_flat(values)
     except ValidationError as error:
@@ -106,8 +106,9 @@ def check_each(values: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ParameterError, but not for values that do not go together.
     """
+    check_names(values)
     checked = {}
-    for name, value in check_names(values).items():
+    for name, value in values.items():
         if name in CHOICES:
             adapter = TypeAdapter(Literal[*entries(name)])
         else:
@@ -185,6 +186,7 @@ def _split(
             raise ParameterError(
                 f"{name} is a chapter and must hold `name: value` lines, got {mapping!r}"
             )
-        mappings[name] = check_names(mapping, f"{where}{name}: ")
+        check_names(mapping, f"{where}{name}: ")
     common = {name: value for name, value in values.items() if name not in chapters}
-    return check_names(common, where, also=chapters), mappings
+    check_names(common, where, also=chapters)
+    return common, mappings

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from itertools import combinations
 from typing import Any
 
 from pydantic import SerializeAsAny, field_validator, model_validator
@@ -12,13 +11,12 @@ from lexurn.base import files
 from lexurn.base.errors import ParameterError
 from lexurn.settings.backbones import BackboneSettings, TransformerSettings
 from lexurn.settings.fields import Section, default_of, key_default_of
-from lexurn.settings.names import RENAMED, error_message
+from lexurn.settings.names import error_message
 from lexurn.settings.registry import (
     CHOICES,
     FIXED,
     entries,
     flat_names,
-    owners,
     settings_classes,
 )
 from lexurn.settings.tasks import TaskSettings, UrnsSettings
@@ -96,15 +94,6 @@ class Settings(Section):
             for section, given in nested.items()
         }
         return cls(**parts)
-
-    @classmethod
-    def from_stored(cls, nested: Mapping[str, Mapping[str, Any]]) -> "Settings":
-        """Return the settings that a `settings.json` holds, also one with names of former times."""
-        renamed = RENAMED | {"vocabulary": "name"}
-        upgraded = {}
-        for section, values in nested.items():
-            upgraded[section] = {renamed.get(name, name): value for name, value in values.items()}
-        return cls.model_validate(upgraded)
 
     def flat(self) -> dict[str, Any]:
         """Return every flat name that counts here with its value, which `from_flat` takes back."""
@@ -201,29 +190,16 @@ def _settings_class(section: str, name: Any) -> type[Section]:
 
 
 def _fitting_class(section: str, given: Mapping[str, Any]) -> type[Section]:
-    """Return the class that is named, or else the first one that has all the names given."""
-    if "name" in given:
-        settings = _settings_class(section, given["name"])
-        for name in given:
-            if name not in settings.model_fields:
-                others = _owner_names(section, name)
-                raise ValueError(
-                    f"{name} is a setting of {section}={others}, got {section}={given['name']}; "
-                    f"leave {name} out, or use {section} {others}"
-                )
-        return settings
-    for settings in settings_classes(section):
+    """Return the class that is named, or else the first one, that has all the names given."""
+    classes = settings_classes(section)
+    fitting = [_settings_class(section, given["name"])] if "name" in given else classes
+    for settings in fitting:
         if given.keys() <= settings.model_fields.keys():
             return settings
-    first, second = next(
-        (first, second)
-        for first, second in combinations(given, 2)
-        if not set(owners(first)) & set(owners(second))
-    )
-    raise ValueError(
-        f"{first} (of {_owner_names(section, first)}) and {second} (of "
-        f"{_owner_names(section, second)}) do not go together; keep one of the two"
-    )
+    partial = [name for name in given if any(name not in each.model_fields for each in fitting)]
+    named = [f"{name} (of {_owner_names(section, name)})" for name in partial]
+    named += [f"{section}={given['name']}"] if "name" in given else []
+    raise ValueError(f"{' and '.join(named)} do not go together; leave one out")
 
 
 def _owner_names(section: str, field: str) -> str:

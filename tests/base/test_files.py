@@ -13,18 +13,28 @@ from lexurn.runs import recording
 from lexurn.runs.tracking import Files, read_metrics
 
 
-def full(path, content, mode):
-    """A disk with room for half of what comes."""
-    with path.open(mode) as file:
-        file.write(content[: len(content) // 2])
-    raise OSError(errno.ENOSPC, "No space left on device")
+class HalfFile:
+    """A file on a disk with room for half of what comes."""
+
+    def __init__(self, path, mode, **_):
+        self.file = open(path, mode)  # noqa: SIM115
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def write(self, content):
+        self.file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_on_a_full_disk_nothing_is_lost_and_one_line_says_what_to_do(tmp_path, monkeypatch):
     whole, lines = tmp_path / "whole", Files(tmp_path)
     files.write(whole, "before")
     lines.log({"loss": 1.5}, 0)
-    monkeypatch.setattr(files, "_write_bytes", full)
+    monkeypatch.setattr(files.Path, "open", lambda path, mode: HalfFile(path, mode))
     for act, path in (
         (lambda: files.write(whole, "after!"), whole),
         (lambda: lines.log({"loss": 0.5}, 9), lines.metrics),
@@ -37,12 +47,11 @@ def test_on_a_full_disk_nothing_is_lost_and_one_line_says_what_to_do(tmp_path, m
             "then resumes from the last save"
         )
         assert error.value._render_traceback_() == [f"StoreError: {error.value}"]
-    assert whole.read_text() == "before" and read_metrics(lines.metrics) == [
-        {"step": 0, "loss": 1.5}
-    ]
     assert sorted(tmp_path.iterdir()) == [lines.metrics, whole]
     monkeypatch.undo()
-    lines.log({"loss": 0.5}, 9)
+    assert whole.read_text() == "before"
+    assert read_metrics(lines.metrics) == [{"step": 0, "loss": 1.5}]
+    Files(tmp_path, step=0).log({"loss": 0.5}, 9)  # as the training that goes on does
     assert [line["step"] for line in read_metrics(lines.metrics)] == [0, 9]
 
 

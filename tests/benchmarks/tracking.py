@@ -6,8 +6,8 @@ Two equal trainings alternate, one block of steps each: one with `tracker=wandb`
 files alone. A block starts just before the metrics of an evaluation are logged and ends with the
 next evaluation, so it contains the logging. The standard error is taken over pairs of blocks.
 Processor time is that of the training process: on a busy machine it is more reliable than the
-clock, but it leaves out the recorder on another core. The times to start and to finish recording
-are reported separately.
+clock, but it leaves out the process of wandb on another core. The times to start and to finish
+recording are reported separately.
 """
 
 import os

@@ -128,8 +128,8 @@ class Other(PositionFreeSettings):
     name: Literal["lstm"] = "lstm"
 
 for arguments, message in [
-    (("backbones", Mine, "a:B"), "section must be one of task, vocabulary, backbone"),
-    (("backbone", UrnsSettings, "a:B"), "settings of a backbone derive from"),
+    (("backbones", Mine, "a:B"), "one of task .TaskSettings.*got 'backbones'"),
+    (("backbone", UrnsSettings, "a:B"), "a registration needs a section with its base class"),
     (("backbone", Mine, "a.B"), "and a target `module:attribute`"),
     (("backbone", Other, "a:B"), "backbone lstm is registered already"),
 ]:

@@ -230,19 +230,22 @@ def test_progress_is_zero_for_chance_and_one_if_the_rule_always_holds():
 def test_bad_sets_of_settings_are_refused(tmp_path):
     path = tmp_path / "bad.yaml"
     for text, said in (
-        (GRID.replace("positions", "position"), "position is no setting; did you mean positions?"),
+        (
+            GRID.replace("positions", "position"),
+            "position is no parameter of any chapter; did you mean positions?",
+        ),
         (
             GRID.replace("{backbone: lstm}", "{backbone: lstm, d_model: 4}"),
-            "d_model is fixed and an axis",
+            "d_model is given twice",
         ),
-        (GRID.replace("model:\n", "models: [1]\n  x:\n"), "models is no setting"),
+        (GRID.replace("model:\n", "models: [1]\n  x:\n"), "models is no parameter"),
         (
             GRID.replace("{backbone: lstm}", "rotary"),
-            "axis model: lstm needs a set of settings, got 'rotary'",
+            "axes: Input should be a valid list",
         ),
         (
             GRID.replace("seeds", "  positions: [none]\nseeds"),
-            "positions stands in two axes; keep one of the two",
+            "positions is given twice, by seeds",
         ),
     ):
         path.write_text(text)

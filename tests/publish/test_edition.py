@@ -90,7 +90,8 @@ def test_one_altered_byte_is_refused(frozen, name):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(
-        files.StoreError, match=f"{name} was altered since it was published: `git checkout"
+        files.StoreError,
+        match=f"{name} is missing, was altered, or was never published: `git checkout",
     ):
         runs.get(frozen[0].settings)
     assert runs.get(frozen[1].settings)  # the others are as they were
@@ -99,11 +100,15 @@ def test_one_altered_byte_is_refused(frozen, name):
 def test_what_is_missing_or_was_added_is_refused(frozen):
     folder = paths.published_results() / frozen[0].path.name
     (folder / "notes.txt").write_text("mine")
-    with pytest.raises(files.StoreError, match=r"notes.txt was never published"):
+    with pytest.raises(
+        files.StoreError, match=r"notes.txt is missing, was altered, or was never published"
+    ):
         runs.load(folder.name)
     (folder / "notes.txt").unlink()
     (folder / store.TASK_TENSORS).unlink()
-    with pytest.raises(files.StoreError, match=r"urns.safetensors is missing"):
+    with pytest.raises(
+        files.StoreError, match=r"urns.safetensors is missing, was altered, or was never published"
+    ):
         runs.load(folder.name)
     (paths.published_results() / store.EDITION).unlink()
     with pytest.raises(files.StoreError, match=r"edition.json cannot be read"):

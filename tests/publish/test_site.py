@@ -254,7 +254,7 @@ def test_what_was_asked_wrongly_is_refused_before_any_work(root):
     )
     (root / "book" / "02_other.py").write_text(HEADER.replace("seed: int = 0", "seed: int"))
     assert (
-        "`seed: int` has no value; write `name: type = value`" in run().output
+        "a parameters cell holds `name = value` lines, got `seed: int`" in run().output
         and not (root / "_build").exists()
     )
 

@@ -90,7 +90,7 @@ def test_a_published_table_is_verified_and_fresh_computes_an_equal_one(grid, tmp
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(files.StoreError, match=f"{path.name} was altered since it was published"):
+    with pytest.raises(files.StoreError, match=f"{path.name} is missing, was altered, or"):
         table()
     assert len(calls) == 1
     monkeypatch.setattr(paths, "published_results", lambda: None)  # as --fresh does

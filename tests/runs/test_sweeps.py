@@ -205,25 +205,24 @@ def test_a_cluster_that_cannot_train_is_refused_in_a_line(grid, tmp_path):
 
     assert "no cluster answers at tcp://127.0.0.1:9" in said("tcp://127.0.0.1:9")
     with Cluster(tmp_path, 0) as cluster:
-        assert f"has no workers; start some with `dask worker {cluster.address}`" in said(
-            cluster.address
-        )
+        text = said(cluster.address)
+        assert "got no workers; install lexurn in their environment, set LEXURN_RUNS" in text
+        assert f"start them with `dask worker {cluster.address}`" in text
         other = tmp_path / "other" / "lexurn"
         shutil.copytree(paths.root() / "lexurn", other)
         version = other / "base" / "version.py"
         text = version.read_text()
         version.write_text(re.sub(r'__version__ = "[^"]+"', '__version__ = "9.9.9"', text))
         cluster.workers.append(cluster.worker(PYTHONPATH=str(other.parent)))
-        assert "has lexurn 9.9.9 and the store" in until(
-            lambda: "9.9.9" in (text := said(cluster.address)) and text
-        )
+        assert ": ('9.9.9', '" in until(lambda: "9.9.9" in (text := said(cluster.address)) and text)
         cluster.workers.pop().kill()
         shutil.rmtree(other)
         other.mkdir()
         (other / "__init__.py").write_text("raise ImportError('no lexurn here')\n")
         cluster.workers.append(cluster.worker(PYTHONPATH=str(other.parent)))
-        wanted = "install it in its environment"
-        assert "no lexurn here" in until(lambda: wanted in (text := said(cluster.address)) and text)
+        assert "no lexurn here" in until(
+            lambda: "no lexurn here" in (text := said(cluster.address)) and text
+        )
 
 
 def test_an_address_that_answers_nothing_is_given_up_in_time(grid, monkeypatch):
@@ -243,9 +242,7 @@ def test_a_process_that_is_lost_for_good_leaves_what_it_was_as_the_point_s_failu
 
     sweep = sweeps.read(grid)
     failed = workers.train(sweep.points[:1], Lost(), report=lambda *_: None)
-    assert failed == {sweep.points[0]: "BrokenProcessPool: a process died"} and sweep.failed() == [
-        sweep.points[0]
-    ]
+    assert failed[sweep.points[0]].strip().endswith("BrokenProcessPool: a process died")
 
 
 def test_lists_along_an_axis_come_back_as_text(grid):
@@ -282,22 +279,23 @@ def test_a_point_that_fails_is_told_with_its_traceback_and_the_others_go_on(
     )
     assert "2 of 8 points failed" in done.output and "results of 6 points" in done.output
     dry = CliRunner().invoke(cli.main, ["sweep", str(grid), "--dry-run"]).output
-    assert (
-        "8 points: 6 done, 2 missing (2 of them failed before)" in dry
-        and dry.count("failed before  ") == 2
-    )
+    assert "8 points: 6 done, 2 missing" in dry
     monkeypatch.setattr(runs, "get", real)
     assert CliRunner().invoke(cli.main, ["sweep", str(grid)]).exit_code == 0
-    assert not list(store.glob("*/failure.txt")) and len(list(store.glob("*/results.json"))) == 8
+    assert len(list(store.glob("*/results.json"))) == 8
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("n_colors:", "n_colours:", "n_colours is no setting; did you mean n_colors?"),
-        ("axes:", "axis:", "axis is no part of a grid; did you mean axes?"),
-        ("[2, 3]", "[]", "axis n_colors needs a list of values, got []"),
-        ("[2, 3]", "2", "axis n_colors needs a list of values, got 2"),
+        (
+            "n_colors:",
+            "n_colours:",
+            "n_colours is no parameter of any chapter; did you mean n_colors?",
+        ),
+        ("axes:", "axis:", "axis: Extra inputs are not permitted"),
+        ("[2, 3]", "[]", "axes: Value should have at least 1 item"),
+        ("[2, 3]", "2", "axes: Input should be a valid list, got 2; a grid holds fixed"),
         (
             "[2, 3]",
             "[2, 2]",
@@ -312,12 +310,12 @@ def test_a_point_that_fails_is_told_with_its_traceback_and_the_others_go_on(
         (
             "n_colors: [2, 3]",
             "n_steps: [2, 3]",
-            "n_steps is fixed and an axis; keep one of the two",
+            "n_steps is given twice, by seeds, fixed settings, changes or axes; give it once",
         ),
-        ("n_colors: [2, 3]", "seed: [2, 3]", "seeds stand under `seeds`, a number or a list"),
+        ("n_colors: [2, 3]", "seed: [2, 3]", "seed is given twice, by seeds, fixed"),
         ("n_colors: [2, 3]", "lex: [true, false]", "kind says what lex is; leave lex out"),
-        ("seeds: 2", "seeds: 0", "seeds must be a number of them, or a list, got 0"),
-        ("seeds: 2", "seeds: [0, a]", "seeds must be a number of them, or a list, got [0, 'a']"),
+        ("seeds: 2", "seeds: 0", "seeds: Input should be greater than 0, got 0"),
+        ("seeds: 2", "seeds: [0, a]", "seeds: Input should be a valid integer"),
         (
             "seeds: 2",
             "seeds: 300",
@@ -350,7 +348,7 @@ def test_a_point_whose_loss_is_no_number_fails_alone_and_is_named(grid, monkeypa
         "the training loss became nan between steps 0 and 10, with learning_rate=1e+30"
         in done.output
     )
-    assert runs.is_stored(good) and not runs.is_stored(bad) and workers.failure_path(bad).exists()
+    assert runs.is_stored(good) and not runs.is_stored(bad)
 
 
 def test_a_grid_is_read_by_name_and_with_changes_seeds_and_a_scale():
@@ -366,8 +364,8 @@ def test_a_grid_is_read_by_name_and_with_changes_seeds_and_a_scale():
             point.training.eval_every * 10 == large.training.eval_every and point.kind == large.kind
         )
     for changes, said in (
-        ({"n_colors": 5}, "n_colors is an axis, whose values stand in the file; leave it out"),
-        ({"n_layer": 2}, "n_layer is no setting; did you mean n_layers"),
+        ({"n_colors": 5}, "n_colors is given twice"),
+        ({"n_layer": 2}, "n_layer is no parameter of any chapter; did you mean n_layers"),
     ):
         with pytest.raises(parameters.ParameterError, match=said):
             sweeps.read("headline", changes=changes)

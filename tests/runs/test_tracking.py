@@ -14,7 +14,6 @@ from lexurn.runs import tracking
 from lexurn.runs.tracking import (
     Clock,
     Files,
-    MultiTracker,
     ProgressLines,
     Tracker,
     duration,
@@ -73,8 +72,8 @@ def test_a_tracker_that_raises_does_not_keep_others_from_finishing():
             finished.append(self)
             raise OSError
 
-    with pytest.raises(OSError), MultiTracker(Finishing(), Finishing()):
-        pass
+    with pytest.raises(OSError):
+        tracking.finish([Finishing(), Finishing()])
     assert len(finished) == 2
 
 

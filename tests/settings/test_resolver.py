@@ -327,15 +327,15 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ),
         (
             {"language": "dyck", "n_tasks": 4},
-            "language (of language) and n_tasks (of urns) do not go together; keep one",
+            "language (of language) and n_tasks (of urns) do not go together; leave one out",
         ),
         (
             {"task": "urns", "language": "dyck"},
-            "language is a setting of task=language, got task=urns; leave language out",
+            "language (of language) and task=urns do not go together; leave one out",
         ),
         (
             {"backbone": "lstm", "n_heads": 4},
-            "n_heads is a setting of backbone=transformer or xlstm, got backbone=lstm",
+            "n_heads (of transformer or xlstm) and backbone=lstm do not go together",
         ),
         (
             {"slstm_at": [2], "n_layers": 2},
@@ -362,7 +362,7 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ({"backbone": "mamba", "d_conv": 0}, "d_conv"),
         (
             {"backbone": "linear", "d_state": 4},
-            "d_state is a setting of backbone=mamba, got backbone=linear; leave",
+            "d_state (of mamba) and backbone=linear do not go together; leave",
         ),
         (
             {"readout_bias": False},

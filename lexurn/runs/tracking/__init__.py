@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol, TextIO, runtime_checkable
+from typing import Any, TextIO
 
 import pandas as pd
 
@@ -19,9 +19,8 @@ from lexurn.base import files
 from lexurn.base.wording import duration
 
 
-@runtime_checkable
-class Tracker(Protocol):
-    """Receive what a training reports. A derived class ignores what it does not override."""
+class Tracker:
+    """Receive what a training reports, and ignore it; derived classes override what they need."""
 
     def report_wait(self, text: str) -> None:
         """Report that another process is training this run; the caller waits for that process."""
@@ -40,41 +39,11 @@ class Tracker(Protocol):
         """Close the tracker; called once, also after an error."""
 
 
-class NullTracker(Tracker):
-    """Ignore everything."""
-
-
-class MultiTracker:
-    """Forward every call to several trackers.
-
-    Used as a context manager: at the end it finishes each tracker, even if another one raises.
-    """
-
-    def __init__(self, *trackers: Tracker):
-        self.trackers = list(trackers)
-
-    def add(self, tracker: Tracker) -> None:
-        self.trackers.append(tracker)
-
-    def resume(self, past: list[dict[str, Any]]) -> None:
-        for tracker in self.trackers:
-            tracker.resume(past)
-
-    def log(self, metrics: dict[str, float], step: int) -> None:
-        for tracker in self.trackers:
-            tracker.log(metrics, step)
-
-    def log_table(self, name: str, table: pd.DataFrame) -> None:
-        for tracker in self.trackers:
-            tracker.log_table(name, table)
-
-    def __enter__(self) -> "MultiTracker":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with ExitStack() as stack:
-            for tracker in reversed(self.trackers):  # the stack calls the last one first
-                stack.callback(tracker.finish)
+def finish(trackers: list[Tracker]) -> None:
+    """Finish each tracker, the last one first, even if another one raises."""
+    with ExitStack() as stack:
+        for tracker in trackers:
+            stack.callback(tracker.finish)
 
 
 class Files(Tracker):
@@ -93,7 +62,8 @@ class Files(Tracker):
         files.write(self.metrics, "".join(kept))
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        files.append(self.metrics, json.dumps({"step": step, **metrics}))
+        with files.store_errors(self.metrics), self.metrics.open("a") as file:
+            file.write(json.dumps({"step": step, **metrics}) + "\n")
 
     def log_table(self, name: str, table: pd.DataFrame) -> None:
         files.write(self.folder / "tables" / f"{name}.csv", table.to_csv(index=False))

@@ -1,36 +1,52 @@
 """Record a run to Weights & Biases where the user asks for it.
 
-The files in the run's folder are the record. A process of its own (`lexurn.runs.tracking.recorder`)
-follows these files and sends them, so wandb can neither stop nor delay a training. The key of the
-account is never stored.
+The files in the run's folder are the record, so a problem of wandb is reported and ends nothing but
+the recording. wandb sends in the background, by a process of its own, and keeps what it sends in
+`wandb/` in the run's folder. The key of the account is never stored.
 """
 
-import json
 import os
 import re
-import secrets
-import subprocess
 import sys
-import threading
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from getpass import getpass
 from pathlib import Path
 from typing import Any
 
-from lexurn.base import files, paths
-from lexurn.runs.tracking import Tracker
+import pandas as pd
 
-RECORDER = Path(__file__).with_name("recorder.py")
+from lexurn.base import files, paths
+from lexurn.runs import store
+from lexurn.runs.tracking import Tracker
 
 VARIABLE = "WANDB_API_KEY"
 IN_ENV_FILE = re.compile(rf"^[ \t]*(?:export[ \t]+)?{VARIABLE}[ \t]*=[ \t]*(\S+)", re.MULTILINE)
 
-SECONDS_TO_BEGIN = 15
+SECONDS_TO_BEGIN = 15.0
 """Time in which the server must answer; without an answer the run is recorded offline."""
 
 SECONDS_TO_FINISH = 30.0
-"""Time that `finish` waits for uploads; after it they go on in the background."""
+"""Time that `finish` waits for uploads; what is left then can be uploaded by hand."""
+
+NOTHING_BUT_THE_RUN = {
+    "host": "",
+    "program": "lexurn",
+    "console": "off",
+    "silent": True,
+    "quiet": True,
+    "symlink": False,
+    "save_code": False,
+    "disable_code": True,
+    "disable_git": True,
+    "label_disable": True,
+    "x_disable_stats": True,
+    "x_disable_meta": True,
+    "x_disable_machine_info": True,
+    "x_save_requirements": False,
+}
+"""Settings of wandb that switch off every look at the machine, the code and the console."""
 
 
 class Wandb(Tracker):
@@ -42,69 +58,78 @@ class Wandb(Tracker):
     """
 
     def __init__(self, folder: Path, *, config: dict[str, Any], key: str | None = None):
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        import wandb  # not above: slow, and few trainings are recorded
+
+        self.wandb = wandb
         self.folder = folder.resolve()
-        self.recorder: subprocess.Popen | None = None
-        mode = os.environ.get("WANDB_MODE") or "online"
-        self.key = None if mode in ("offline", "dryrun", "disabled") else find_key(key)
-        if mode == "disabled":
-            return
-        environment = {
-            VARIABLE: self.key or "",
-            "WANDB_MODE": mode if self.key else "offline",
-            "WANDB_RUN_ID": self._save_id(config),
-            "WANDB_INIT_TIMEOUT": str(SECONDS_TO_BEGIN),
-            "WANDB_ARTIFACT_DIR": str(self.folder / "wandb" / "artifacts"),
-            "WANDB_CACHE_DIR": str(self.folder / "wandb" / "cache"),
-            "WANDB_DATA_DIR": str(self.folder / "wandb" / "data"),
-            "WANDB_ERROR_REPORTING": "false",
-            "WANDB_SERVICE": "",  # a service process for this run alone
-        }
-        try:
-            self.recorder = subprocess.Popen(
-                [sys.executable, "-P", str(RECORDER)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd=self.folder,
-                env=os.environ | environment,
-                start_new_session=True,  # Ctrl-C stops the training, not the recorder
-                text=True,
-            )
-        except OSError as error:
-            return self._say(f"recording did not begin ({error}); the metrics are in {self.folder}")
-        self.messages = threading.Thread(target=self._relay_messages, daemon=True)
-        self.messages.start()
+        self.key = find_key(key) if os.environ.get("WANDB_MODE", "online") == "online" else None
+        self.run = self._try(self._init, "online", config) if self.key else None
+        if self.run:
+            self._say(f"this run is at {self.run.url}")
+        else:
+            wandb.teardown()  # else the id of a run that did not begin is in use
+            self.run = self._try(self._init, "offline", config)
+
+    def resume(self, past: list[dict[str, Any]]) -> None:
+        """Record what is not in W&B yet; it ignores the steps that it has already."""
+        for row in past:
+            self.log({name: value for name, value in row.items() if name != "step"}, row["step"])
+
+    def log(self, metrics: dict[str, float], step: int) -> None:
+        if self.run:
+            self._try(self.run.log, metrics, step=step, commit=True)
+
+    def log_table(self, name: str, table: pd.DataFrame) -> None:
+        if self.run:
+            content = self.wandb.Table(dataframe=table, allow_mixed_types=True)
+            self._try(self.run.log, {name: content})
 
     def finish(self) -> None:
-        """Tell the recorder that the training ended, and wait for uploads, but not for long."""
-        if self.recorder is None:
-            return
-        self.recorder.stdin.close()
-        self.messages.join(SECONDS_TO_FINISH)
-        if self.messages.is_alive():
+        """Send the best weights of a finished training, and wait for uploads, but not for long."""
+        is_complete = (self.folder / "results.json").exists()
+        if self.run and is_complete:
+            artifact = self.wandb.Artifact(self.folder.name, type="model")
+            artifact.add_file(str(self.folder / store.WEIGHTS), policy="immutable")  # not copied
+            self._try(self.run.log_artifact, artifact)
+        if self.run:
+            self._try(self.run.finish, exit_code=0 if is_complete else 1)
+        if self.run and self.run.offline:
+            recording = self.run.settings.sync_dir
+            self._say(f"recorded offline; upload it at any time with: wandb sync {recording}")
+
+    def _init(self, mode: str, config: dict[str, Any]) -> Any:
+        settings = {
+            "mode": mode,
+            "api_key": self.key,
+            "project": os.environ.get("WANDB_PROJECT") or "lexurn",
+            "run_name": self.folder.name,
+            "resume": "auto",  # by the id in `wandb/wandb-resume.json`
+            "reinit": "create_new",
+            "allow_val_change": True,  # a training may go on with another device or threads
+            "root_dir": str(self.folder),
+            "init_timeout": SECONDS_TO_BEGIN,
+            "finish_timeout": SECONDS_TO_FINISH,
+            "finish_timeout_raises": True,
+        }
+        return self.wandb.init(
+            config=config, settings=self.wandb.Settings(**settings, **NOTHING_BUT_THE_RUN)
+        )
+
+    def _try(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Return what a call returns. If it raises, report it and record nothing from now on."""
+        try:
+            return call(*arguments, **options)
+        except Exception as error:
             self._say(
-                f"uploads are not done after {SECONDS_TO_FINISH:.0f} s and go on in the "
-                "background; should they fail: "
-                f"wandb sync --no-skip-online {self.folder}/wandb/*run-*"
+                f"{type(error).__name__}: {error}; the metrics are in {self.folder}, and what was "
+                f"recorded can be uploaded: wandb sync --include-online {self.folder}/wandb/*run-*"
             )
-        elif self.recorder.wait() != 0:
-            self._say(f"recording ended unexpectedly; the metrics are in {self.folder}")
-
-    def _save_id(self, config: dict[str, Any]) -> str:
-        path = self.folder / "wandb.json"
-        if path.exists():
-            run_id = json.loads(path.read_text())["id"]
-        else:
-            run_id = f"{self.folder.name.rpartition('-')[2]}-{secrets.token_hex(3)}"
-        files.write(path, json.dumps({"id": run_id, "config": config}))
-        return run_id
-
-    def _relay_messages(self) -> None:
-        for line in self.recorder.stdout:
-            self._say(line)
+            self.run = None
 
     def _say(self, text: str) -> None:
-        files.print_to_stderr("W&B: " + text.strip().replace(self.key or "\0", "***"))
+        one_line = " ".join(text.split())
+        files.print_to_stderr(f"W&B: {one_line.replace(self.key or chr(0), '***')}")
 
 
 def find_key(given: str | None = None) -> str | None:
