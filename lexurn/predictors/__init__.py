@@ -12,9 +12,9 @@ Unigram, Bigram      frequencies of tokens and of pairs in a text     counting.p
 
 from lexurn.predictors.combining import (
     Average,
-    CachedPredictor,
     PerSequencePredictor,
     RenamingMixture,
+    cache_prediction,
     cache_predictions,
     mean_prediction,
 )
@@ -25,7 +25,6 @@ from lexurn.predictors.symmetrized import MAX_COLORS
 __all__ = [
     "MAX_COLORS",
     "Average",
-    "CachedPredictor",
     "Empirical",
     "Generalizing",
     "Memorizing",
@@ -33,6 +32,7 @@ __all__ = [
     "RenamingMixture",
     "Symmetrized",
     "Uniform",
+    "cache_prediction",
     "cache_predictions",
     "mean_prediction",
 ]
