@@ -20,7 +20,7 @@ from lexurn import models, predictors, training
 from lexurn.base import files
 from lexurn.base.shapes import Predictor, State, check_causal
 from lexurn.base.threads import threads
-from lexurn.measures import comparison, curves, evaluation
+from lexurn.measures import comparison, evaluation
 from lexurn.runs import checkpoints, fit, provenance, store, tracking
 from lexurn.runs.tracking.weights_and_biases import Wandb
 from lexurn.settings import Settings
@@ -89,8 +89,10 @@ def train(
             )
             predictor = setup.predictor_as_trained
             if all(len(tokens) <= batch_size for tokens in splits.values()):
-                predictor = predictors.CachedPredictor(predictor, splits.values())
-            means = curves.evaluate_means(predictor, references, splits, **options)
+                predictor = predictors.cache_prediction(predictor, splits.values())
+            means = evaluation.evaluate_means(
+                predictor, references, splits, measure=task.measure, **options
+            )
             metrics = {"validation_loss": loss, **({"n_tables": 1} if is_lexical else {}), **means}
             if task.tracks_mixture:  # of references and ignorance, the nearest one to the model
                 few = splits[judged][:N_MIXTURE_SEQUENCES]

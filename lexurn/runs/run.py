@@ -34,9 +34,12 @@ from safetensors.torch import load_file
 from lexurn import models, predictors, tasks
 from lexurn.base import files, paths, seeding, session
 from lexurn.base.shapes import Pool, Predictor, Tokens
-from lexurn.measures import curves, evaluation
+from lexurn.measures import evaluation
 from lexurn.runs import checkpoints, contents, fit, recording, store, tracking
 from lexurn.settings import Settings, StudySettings, flat_names, resolver
+
+N_TABLES_BEFORE = 8
+"""Tables that were averaged along the training of lexical models whose metrics do not say it."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,17 @@ class Run:
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """Scalars along training, a row per evaluation; `lexurn.measures.curves` says which."""
+        """Scalars along training, a row per evaluation: step, learning_rate, train_loss,
+        validation_loss, n_tables, and the means of `lexurn.measures.evaluation.evaluate_means`.
+
+        A lexical model is evaluated along training with one random table per sequence, as it is
+        trained. Its final table averages probabilities over several tables, which is another
+        quantity: an average is nearer to every reference than its members are. The column
+        `n_tables` says how many tables were averaged: 0 for a model without random tables.
+        """
         metrics = pd.DataFrame(contents.read(self.path, "metrics"))
         n_tables = metrics.get("n_tables", pd.Series(float("nan"), metrics.index))
-        n_tables = n_tables.fillna(curves.N_TABLES_BEFORE * self.settings.vocabulary.lex)
+        n_tables = n_tables.fillna(N_TABLES_BEFORE * self.settings.vocabulary.lex)
         return metrics.assign(n_tables=n_tables.astype(int))
 
     @cached_property
