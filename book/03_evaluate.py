@@ -283,7 +283,8 @@ show_table(names.fillna(""))
 
 # %% tags=["hide-input"]
 lexical = first["lexical"].predictor
-single = [evaluation.score_sequences(each, references, fresh) for each in lexical.predictors]
+members = lexical.predict_each(fresh)  # tables batch time vocab
+single = [evaluation.score_sequences(lambda _, each=each: each, references, fresh, check=False) for each in members]
 average = evaluation.score_sequences(lexical, references, fresh)
 rows = []
 for name in references:

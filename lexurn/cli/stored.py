@@ -73,7 +73,8 @@ def show(name: str, metrics: bool) -> None:
         f"commit      {facts['commit'] or 'unknown'}{' with changes' * bool(facts['dirty'])}\n"
         f"trained     in {facts['duration']} on {device}\n"
         f"again with  {facts['command']}\n\n"
-        f"symmetrized KL to the references, in nats\n{evaluation.summary(run.results).to_string()}"
+        f"{run.task.measure.replace('_', ' ')} to the references, in nats\n"
+        f"{evaluation.summary(run.results, measure=run.task.measure).to_string()}"
         f"\n\nalong training\n{along_training}"
     )
 
@@ -94,7 +95,11 @@ def compare(names: tuple[str, ...]) -> None:
     differing.loc["best_step"] = list(map(_best_step, compared.values()))
     differing.loc["validation_loss"] = [f"{_validation_loss(run):.4f}" for run in compared.values()]
     distances = pd.concat(
-        {key: evaluation.summary(run.results).T.unstack() for key, run in compared.items()}, axis=1
+        {
+            key: evaluation.summary(run.results, measure=run.task.measure).T.unstack()
+            for key, run in compared.items()
+        },
+        axis=1,
     )
     for key, run in compared.items():
         click.echo(f"{key}  {run.path.name}")

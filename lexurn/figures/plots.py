@@ -25,8 +25,8 @@ from lexurn.figures.style import (
     plain,
     set_distance_axis,
     set_log_steps,
+    step_label,
 )
-from lexurn.measures.curves import step_label
 
 # Maximum number of values on a logarithmic axis that all get a tick label.
 MAX_NAMED_TICKS = 8

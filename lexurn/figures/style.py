@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from math import ceil
 from typing import Any
 
+import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -205,3 +206,14 @@ def draw_legend(axes: Axes, *, title: str = "distance to") -> Axes:
     if cell.colspan.stop < cell.get_gridspec().ncols:
         legend.set_in_layout(False)  # the empty grid cell to the right has room for the legend
     return axes
+
+
+def step_label(table: pd.DataFrame) -> str:
+    """Return the label of the step axis, which says under how many tables curves were measured.
+
+    Without a column `n_tables`, and for models without random tables, it is "step".
+    """
+    numbers = sorted(set(table.get("n_tables", pd.Series()).dropna().astype(int)) - {0})
+    if len(numbers) > 1:
+        return f"step (lexical: {' and '.join(map(str, numbers))} tables, not comparable)"
+    return f"step (lexical: {numbers[0]} table{'s' * (numbers[0] > 1)})" if numbers else "step"

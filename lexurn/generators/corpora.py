@@ -5,7 +5,7 @@ wikitext-2    articles of Wikipedia (Merity et al. 2016), downloaded once throug
 a folder      with train.txt, valid.txt and test.txt, in UTF-8
 """
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -98,19 +98,11 @@ def check_reachable(address: str) -> None:
 
     Libraries that load from the server would try for much longer.
     """
-    errors = [TimeoutError(f"no answer from {address} within {TIMEOUT} s")]
-
-    def request() -> None:
-        try:
-            with suppress(HTTPError):  # an error status is an answer too
-                urlopen(Request(address, method="HEAD"), timeout=TIMEOUT).close()
-            errors.clear()
-        except Exception as error:
-            errors[:] = [error]
-
     # a thread, because the timeout of urlopen does not cover the resolution of names
-    thread = threading.Thread(target=request, daemon=True)
-    thread.start()
-    thread.join(TIMEOUT)
-    if errors:
-        raise OSError(str(errors[0]))
+    request = Request(address, method="HEAD")
+    answer = ThreadPoolExecutor(1).submit(urlopen, request, timeout=TIMEOUT)
+    try:
+        with suppress(HTTPError):  # an error status is an answer too
+            answer.result(TIMEOUT).close()
+    except TimeoutError:
+        raise OSError(f"no answer from {address} within {TIMEOUT} s") from None

@@ -92,7 +92,7 @@ class Language:
         """Return whether each string obeys each rule; other tokens than letters break all rules."""
         letters = to_letters(tokens, n_letters=len(self.letters))
         has_letters_only = (letters != -2).all(-1)
-        return torch.stack([rule.predicate(letters) & has_letters_only for rule in self.rules], -1)
+        return torch.stack([rule.is_obeyed(letters) & has_letters_only for rule in self.rules], -1)
 
     def contains(self, tokens: Tokens) -> Mask:
         """Return whether each string is in the language, whatever its length."""
@@ -206,7 +206,7 @@ LANGUAGES = {
             (even_final_run("even number of a's at the end", 0), in_order("b's before a's", 1, 0)),
             _draw_bban,
             1,
-            starts_with("starts with b", 1).predicate,
+            starts_with("starts with b", 1).is_obeyed,
         ),
         Language(
             "aNbN",

@@ -18,6 +18,7 @@ from itertools import compress, product
 import torch
 from jaxtyping import Int64
 
+from lexurn.base.errors import ParameterError
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
 from lexurn.generators.languages import LANGUAGES
@@ -27,10 +28,10 @@ from lexurn.generators.strings import FIRST_LETTER
 def prompts(name: str) -> dict[str, Tokens]:
     """Return the prompts `in_distribution`, `out_of_distribution` and `start` of a language.
 
-    Raises ValueError for a language without two rules.
+    Raises ParameterError for a language without two rules.
     """
     if name not in PROMPTS:
-        raise ValueError(
+        raise ParameterError(
             f"{name} has no prompts, because prompts break one of two rules; "
             f"use a language with two rules: {', '.join(PROMPTS)}"
         )

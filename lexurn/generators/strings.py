@@ -4,15 +4,15 @@ SOS is the start vector that a model's row 0 sees; it never stands in a sequence
 from `FIRST_LETTER` on. After EOS every predictor gives PAD probability 1. So the rows of a sequence
 add up to the log-probability of its string, and padding costs nothing.
 
-Rules do not depend on the generators of strings. Every rule has two forms: a predicate of a whole
-batch, which is fast, and an automaton that reads one string letter by letter, for exact
-enumeration: the strings of one length pass through few states, so sums over all strings become sums
-over states. A test compares the two forms on all short strings.
+Rules do not depend on the generators of strings. A rule is an automaton that reads letter by
+letter: a whole batch of strings at once, or single strings for exact enumeration. The strings of
+one length pass through few states, so sums over all strings become sums over states.
 """
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,14 +32,8 @@ Mask = Bool[Tensor, "batch"]
 def to_sequences(strings: Sequence[Sequence[int]], *, length: int) -> Tokens:
     """Return strings, given as letter numbers, as sequences (strings, length) with EOS and PAD.
 
-    Raises ValueError if a string with its EOS is longer than `length`.
+    A string with its EOS has at most `length` tokens.
     """
-    longest = max(map(len, strings), default=0)
-    if longest >= length:
-        raise ValueError(
-            f"a string of {longest} letters and its EOS do not fit into {length} tokens; "
-            f"use length {longest + 1} or more"
-        )
     tokens = np.full((len(strings), length), PAD)
     n_letters = np.fromiter(map(len, strings), int, len(strings))
     letters = np.fromiter(chain.from_iterable(strings), int, n_letters.sum())
@@ -75,115 +69,85 @@ def force_padding(log_probs: LogProbs, tokens: Tokens) -> LogProbs:
 
 
 @dataclass(frozen=True)
-class Automaton:
-    """A start state, a transition function, and a predicate of accepting states.
+class Rule:
+    """A rule as text for people, and as an automaton that reads a string letter by letter.
 
-    The states may be any hashable values, and need not be finitely many.
+    A string obeys the rule if it leads from the state `start` to one that `accepts` holds for.
+    `step` and `accepts` are arithmetic on whole numbers, so that they read one letter, or a tensor
+    with the next letter of each string (batch). After the end of a string (−1) a state stays.
     """
 
-    start: Hashable
-    step: Callable[[Hashable, int], Hashable]
-    accepts: Callable[[Hashable], bool]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule as text for people, as a predicate of batches, and as an automaton."""
-
     text: str
-    predicate: Callable[[Letters], Mask]
-    automaton: Automaton
+    start: Hashable
+    step: Callable[[Any, Any], Any]
+    accepts: Callable[[Any], Any]
+
+    def is_obeyed(self, letters: Letters) -> Mask:
+        """Return whether each string obeys the rule."""
+        state = self.start
+        for letter in letters.unbind(-1):
+            state = self.step(state, letter)
+        return self.accepts(state)
 
 
 def even_count(text: str, letter: int) -> Rule:
-    """Require an even number of `letter`."""
-    return Rule(
-        text,
-        lambda letters: (letters == letter).sum(-1) % 2 == 0,
-        Automaton(0, lambda parity, read: parity ^ (read == letter), lambda parity: not parity),
-    )
+    """Require an even number of `letter`; the state is its parity."""
+    return Rule(text, 0, lambda parity, read: parity ^ (read == letter), lambda parity: parity == 0)
 
 
 def even_final_run(text: str, letter: int) -> Rule:
     """Require that the string's final run of `letter`, which may be empty, has even length."""
-
-    def predicate(letters: Letters) -> Mask:
-        is_other = (letters != letter) & (letters != -1)
-        last_other = torch.arange(1, letters.shape[1] + 1).where(is_other, 0).amax(-1)
-        return ((letters != -1).sum(-1) - last_other) % 2 == 0
-
     return Rule(
         text,
-        predicate,
-        Automaton(
-            0, lambda parity, read: 1 - parity if read == letter else 0, lambda parity: not parity
-        ),
+        0,
+        lambda parity, read: (1 - parity) * (read == letter) + parity * (read == -1),
+        lambda parity: parity == 0,
     )
 
 
 def starts_with(text: str, letter: int) -> Rule:
-    """Require that `letter` comes first; the state is None before the first letter."""
+    """Require that `letter` comes first; the state is 0 before it, then 1 if it does, else −1."""
     return Rule(
         text,
-        lambda letters: letters[:, 0] == letter,
-        Automaton(
-            None,
-            lambda is_right, read: read == letter if is_right is None else is_right,
-            lambda is_right: is_right is True,
-        ),
+        0,
+        lambda state, read: state + (state == 0) * (2 * (read == letter) - 1),
+        lambda state: state == 1,
     )
 
 
 def equal_counts(text: str, *alphabet: int) -> Rule:
     """Require equally many of all letters; the state is their excess over the first letter."""
 
-    def predicate(letters: Letters) -> Mask:
-        counts = torch.stack([(letters == letter).sum(-1) for letter in alphabet])
-        return (counts == counts[0]).all(0)
-
-    def step(excess: tuple[int, ...], read: int) -> tuple[int, ...]:
+    def step(excess: tuple[Any, ...], read: Any) -> tuple[Any, ...]:
         return tuple(
-            count + (read == letter) - (read == alphabet[0])
+            count + 1 * (read == letter) - 1 * (read == alphabet[0])
             for count, letter in zip(excess, alphabet[1:], strict=True)
         )
 
-    automaton = Automaton((0,) * (len(alphabet) - 1), step, lambda excess: not any(excess))
-    return Rule(text, predicate, automaton)
+    start = (0,) * (len(alphabet) - 1)
+    return Rule(text, start, step, lambda excess: sum(abs(count) for count in excess) == 0)
 
 
 def in_order(text: str, *alphabet: int) -> Rule:
     """Require that letters come in the order of `alphabet`; the state is the last letter's rank, or
     −1 after an error."""
 
-    def predicate(letters: Letters) -> Mask:
-        ranks = torch.full_like(letters, len(alphabet))  # the rank of positions after the end
-        for rank, letter in enumerate(alphabet):
-            ranks[letters == letter] = rank
-        return (ranks.diff(dim=-1) >= 0).all(-1)
+    def step(rank: Any, read: Any) -> Any:
+        next_rank = sum(place * (read == letter) for place, letter in enumerate(alphabet))
+        next_rank = next_rank + rank * (read == -1)
+        return (next_rank + 1) * (rank >= 0) * (rank <= next_rank) - 1
 
-    return Rule(
-        text,
-        predicate,
-        Automaton(
-            0,
-            lambda rank, read: alphabet.index(read) if 0 <= rank <= alphabet.index(read) else -1,
-            lambda rank: rank >= 0,
-        ),
-    )
+    return Rule(text, 0, step, lambda rank: rank >= 0)
 
 
 def balanced(text: str, opening: int) -> Rule:
     """Require that every `opening` is closed later by `opening` + 1, and that nothing else is
     closed; the state is the depth, or −1 after an error."""
 
-    def predicate(letters: Letters) -> Mask:
-        depth = ((letters == opening).long() - (letters == opening + 1).long()).cumsum(-1)
-        return (depth >= 0).all(-1) & (depth[:, -1] == 0)
+    def step(depth: Any, read: Any) -> Any:
+        return depth + (depth >= 0) * (1 * (read == opening) - 1 * (read == opening + 1))
 
-    def step(depth: int, read: int) -> int:
-        return depth if depth < 0 else depth + (read == opening) - (read == opening + 1)
-
-    return Rule(text, predicate, Automaton(0, step, lambda depth: depth == 0))
+    return Rule(text, 0, step, lambda depth: depth == 0)
 
 
 def read_brackets(

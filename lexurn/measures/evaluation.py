@@ -24,7 +24,6 @@ sequences, so comparisons between them are paired.
 
 from collections.abc import Mapping
 from functools import partial
-from math import inf
 
 import numpy as np
 import pandas as pd
@@ -85,6 +84,31 @@ def evaluate(
     return pd.concat(tables, ignore_index=True)
 
 
+def evaluate_means(
+    predictor: Predictor,
+    references: Mapping[str, Predictor],
+    splits: Mapping[str, Tokens],
+    *,
+    measure: str = "symmetrized_kl",
+    first_row: int = 1,
+    batch_size: int | None = None,
+) -> dict[str, float]:
+    """Return the mean loss and the mean distances from every reference, without standard errors.
+
+    They are named `<split>/<measure>/<reference>`, and `…/last` at the last row. This is the part
+    of `evaluate` that is needed along training, where the predictor is known to be causal.
+    """
+    means: dict[str, dict[str, float]] = {"loss": {}, measure: {}}
+    for split, tokens in splits.items():
+        scores = score_split(predictor, references, tokens, batch_size=batch_size, check=False)
+        for (reference, scored), values in scores.items():
+            if scored in means:
+                name = "/".join(filter(None, [split, scored, reference]))
+                means[scored][name] = values[:, first_row:].mean().item()
+                means[scored][f"{name}/last"] = values[:, -1].mean().item()
+    return means["loss"] | means[measure]
+
+
 def score_split(
     predictor: Predictor,
     references: Mapping[str, Predictor],
@@ -123,7 +147,7 @@ def score_sequences(
     log_references = {name: reference(tokens) for name, reference in references.items()}
     check_log_probs(model, log_references)
     if check:
-        single = predictor.predictors[0] if is_average else predictor
+        single = (lambda tokens: predictor.predict_each(tokens)[0]) if is_average else predictor
         check_causal(single, tokens, vocab_size=model.shape[-1])
     model = divergences.as_double(model).to(tokens.device)
     loss = divergences.negative_log_likelihood(model, tokens)
@@ -145,16 +169,6 @@ def select(
     return rows.set_index("reference")[["mean", "sem", "n"]]
 
 
-def distance_measure(table: pd.DataFrame) -> str:
-    """Return the measure of distance from references: `symmetrized_kl`, else `regret`.
-
-    Symmetrized KL is infinite if a reference gives probability 0 to a token, as an exact language
-    oracle does. Then regret takes its place.
-    """
-    means = table[(table["measure"] == "symmetrized_kl") & (table["row"] == "mean")]["mean"]
-    return "symmetrized_kl" if means.lt(inf).any() else "regret"
-
-
 def regret_per_sequence(table: pd.DataFrame, *, n_rows: int) -> pd.DataFrame:
     """Return the total regret of sequences of `n_rows` rows: split, reference, value, sem, n.
 
@@ -167,14 +181,12 @@ def regret_per_sequence(table: pd.DataFrame, *, n_rows: int) -> pd.DataFrame:
     )
 
 
-def summary(table: pd.DataFrame, *, measure: str | None = None) -> pd.DataFrame:
+def summary(table: pd.DataFrame, *, measure: str = "symmetrized_kl") -> pd.DataFrame:
     """Return one measure as text `mean ± s.e.`, with one column per reference.
 
-    There is one row per split and kind of row. The default measure is `distance_measure(table)`.
+    There is one row per split and kind of row.
     """
-    is_shown = (table["measure"] == (measure or distance_measure(table))) & table["row"].isin(
-        ["mean", "last"]
-    )
+    is_shown = (table["measure"] == measure) & table["row"].isin(["mean", "last"])
     texts = [format_with_error(*pair) for pair in table.loc[is_shown, ["mean", "sem"]].to_numpy()]
     return (
         table[is_shown]

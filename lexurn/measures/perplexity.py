@@ -9,10 +9,10 @@ slightly lower values.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import exp, log, nan
 
 import numpy as np
+import pandas as pd
 import torch
 
 from lexurn.base.divergences import as_double, negative_log_likelihood
@@ -20,40 +20,17 @@ from lexurn.base.shapes import Predictor
 from lexurn.tasks.text import TextTask
 
 
-@dataclass(frozen=True)
-class Perplexity:
-    """`nats` a token with its standard error over sequences, and what follows from it."""
-
-    nats: float
-    sem: float
-    n_tokens: int
-    n_sequences: int
-    n_bytes: int
-
-    @property
-    def perplexity(self) -> float:
-        return exp(self.nats)
-
-    @property
-    def bits_per_byte(self) -> float:
-        return self.nats * self.n_tokens / log(2) / self.n_bytes
-
-
 def of_task(
     task: TextTask, predictors: Mapping[str, Predictor], *, batch_size: int = 64
-) -> dict[str, Perplexity]:
-    """Return the perplexity of each predictor over all tokens of the test text."""
+) -> pd.DataFrame:
+    """Return the scores of each predictor (`who`) over the whole test text; see `of_text`."""
     tokens = task.text.tokens("test")
-    return {
-        name: of_text(
-            predictor,
-            tokens,
-            n_bytes=task.text.tokenizer.n_bytes,
-            length=task.settings.task.context_length + 1,
-            batch_size=batch_size,
-        )
+    options = {"n_bytes": task.text.tokenizer.n_bytes, "length": task.length}
+    rows = [
+        {"who": name, **of_text(predictor, tokens, batch_size=batch_size, **options)}
         for name, predictor in predictors.items()
-    }
+    ]
+    return pd.DataFrame(rows)
 
 
 def of_text(
@@ -63,15 +40,13 @@ def of_text(
     n_bytes: np.ndarray,
     length: int,
     batch_size: int = 64,
-) -> Perplexity:
-    """Return the perplexity over all tokens of a text (time).
+) -> dict[str, float]:
+    """Return the scores over all tokens of a text (time): nats (per token), sem (over sequences),
+    perplexity, bits_per_byte, n_tokens, n_sequences, n_bytes.
 
     The text is cut into sequences of `length`, and `batch_size` of them are predicted together.
-    `n_bytes` (vocab) is the number of bytes of each token. Raises ValueError for a text without
-    tokens.
+    `n_bytes` (vocab) is the number of bytes of each token.
     """
-    if len(tokens) == 0:
-        raise ValueError("a perplexity needs at least one token, got none")
     text = torch.from_numpy(tokens.astype(np.int64))
     n_in_full = len(text) // length * length
     batches = [*text[:n_in_full].view(-1, length).split(batch_size), text[n_in_full:][None]]
@@ -87,4 +62,13 @@ def of_text(
     n = len(total)
     off = total - nats * size  # of a ratio of means
     sem = float((off.square().sum() * n / (n - 1)) ** 0.5 / size.sum()) if n > 1 else nan
-    return Perplexity(nats, sem, len(tokens), n, int(n_bytes[tokens].sum()))
+    total_bytes = int(n_bytes[tokens].sum())
+    return {
+        "nats": nats,
+        "sem": sem,
+        "perplexity": exp(nats),
+        "bits_per_byte": nats * len(tokens) / log(2) / total_bytes,
+        "n_tokens": len(tokens),
+        "n_sequences": n,
+        "n_bytes": total_bytes,
+    }

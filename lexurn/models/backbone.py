@@ -10,18 +10,17 @@ from torch import Generator, Tensor, nn
 
 from lexurn.base.shapes import Hidden
 
-State = dict[str, Tensor]
-"""What a block remembers of the rows so far, by name; empty before row 0."""
+State = dict[str, Any]
+"""What a backbone or a block remembers of the rows so far, by name; empty before row 0."""
 
 
 class Backbone(nn.Module):
     """A causal map (batch time d_model) -> (batch time d_out).
 
     Row t of the output depends on rows 0 … t of the input. A backbone is built from its settings
-    and `n_rows`, the largest number of rows that it will be given. `forward` maps all rows at once;
-    `step(x, state)` maps the next row (batch d_model) and updates the state in place, and
-    `initial_state()` returns the state before the first row. The class attributes name weights by
-    the ends of their names.
+    and `n_rows`, the largest number of rows that it will be given. `forward(x)` maps all rows at
+    once; `forward(x, state)` maps the next row alone (batch 1 d_model) and updates the state in
+    place. The class attributes name weights by the ends of their names.
 
     RESIDUAL_WRITERS   weights that write into a residual stream: their initial scale shrinks with
                        their number
@@ -35,40 +34,19 @@ class Backbone(nn.Module):
     NO_WEIGHT_DECAY: ClassVar[tuple[str, ...]] = ()
     INITIALIZERS: ClassVar[dict[str, Callable[[Tensor, Generator], None]]] = {}
 
-    def initial_state(self) -> Any:
-        raise NotImplementedError
-
-    def step(self, x: Tensor, state: Any) -> Tensor:
-        raise NotImplementedError
-
 
 class Stack(Backbone):
     """Blocks one after the other, then a norm; d_out is d_model.
 
     The constructor of a subclass assigns exactly two modules: first an `nn.Sequential` of blocks,
-    then the norm. Without a state, a block maps all rows at once. With a state, it maps the next
-    row alone (batch 1 d_model) and updates the state in place.
+    then the norm. Every block has a state of its own.
     """
 
-    def forward(self, x: Hidden) -> Hidden:
-        """Return the output of all rows."""
+    def forward(self, x: Hidden, state: State | None = None) -> Hidden:
         blocks, norm = self.children()
-        return norm(blocks(x))
-
-    def initial_state(self) -> list[State]:
-        """Return an empty state per block."""
-        blocks, _ = self.children()
-        return [{} for _ in blocks]
-
-    def step(
-        self, x: Float[Tensor, "batch d_model"], state: list[State]
-    ) -> Float[Tensor, "batch d_model"]:
-        """Return the output of the next row, and update the state in place."""
-        blocks, norm = self.children()
-        x = x[:, None]
-        for block, block_state in zip(blocks, state, strict=True):
-            x = block(x, block_state)
-        return norm(x)[:, 0]
+        for name, block in blocks.named_children():
+            x = block(x, None if state is None else state.setdefault(name, {}))
+        return norm(x)
 
 
 class HookPoint(nn.Identity):
@@ -98,6 +76,28 @@ def hook_points(backbone: nn.Module) -> dict[str, HookPoint]:
             layer = next((part for part in path.split(".") if part.isdigit()), None)
             points[module.name if layer is None else f"{layer}.{module.name}"] = module
     return points
+
+
+def append_rows(state: State | None, name: str, rows: Tensor, *, axis: int = 1) -> Tensor:
+    """Return all rows so far: those that a state keeps by this name, then the new ones."""
+    if state is None:
+        return rows
+    earlier = [state[name]] if name in state else []
+    state[name] = torch.cat([*earlier, rows], axis)
+    return state[name]
+
+
+def running_sums(x: Hidden, state: State | None) -> tuple[Hidden, Float[Tensor, "time"]]:
+    """Return the sum of the rows so far at every row of `x`, and how many rows these are.
+
+    A state keeps both under `sum` and `n`.
+    """
+    kept = {} if state is None else state
+    sums = kept.get("sum", 0) + x.cumsum(1)
+    numbers = kept.get("n", 0) + torch.arange(1, x.shape[1] + 1, device=x.device, dtype=x.dtype)
+    if state is not None:
+        state |= {"sum": sums[:, -1:], "n": numbers[-1:]}
+    return sums, numbers
 
 
 class Convolution(nn.Conv1d):

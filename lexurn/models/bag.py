@@ -6,11 +6,10 @@ This is a baseline of the original urns repository (alexkstern/Lexurn, f157c87):
 that an urn's optimal predictors need.
 """
 
-import torch
 from torch import Tensor, nn
 
 from lexurn.base.shapes import Hidden
-from lexurn.models.backbone import Backbone, State
+from lexurn.models.backbone import Backbone, State, running_sums
 from lexurn.settings import BagSettings
 
 
@@ -26,18 +25,9 @@ class Bag(Backbone):
         )
         self.norm = nn.LayerNorm(settings.d_model)
 
-    def forward(self, x: Hidden) -> Hidden:
-        numbers = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=x.dtype)
-        return self.norm(self.layers(x.cumsum(1) / numbers[:, None]))
-
-    def initial_state(self) -> State:
-        return {}
-
-    def step(self, x: Tensor, state: State) -> Tensor:
-        """Return the output of the next row (batch d_model); the state holds the sum so far."""
-        state["sum"] = state.get("sum", torch.zeros_like(x)) + x
-        state["n"] = state.get("n", x.new_zeros(())) + 1
-        return self.norm(self.layers(state["sum"] / state["n"]))
+    def forward(self, x: Hidden, state: State | None = None) -> Hidden:
+        sums, numbers = running_sums(x, state)
+        return self.norm(self.layers(sums / numbers[:, None]))
 
 
 class MLP(nn.Module):

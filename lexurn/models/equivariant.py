@@ -10,10 +10,10 @@ to learn this symmetry. The sums enter as ln(1 + |n|) and as shares of the rows 
 """
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lexurn.base.shapes import Hidden
-from lexurn.models.backbone import Backbone, State
+from lexurn.models.backbone import Backbone, State, running_sums
 from lexurn.settings import EquivariantSettings
 
 
@@ -28,28 +28,16 @@ class Equivariant(Backbone):
         )
         self.last = nn.Linear(widths[-1], 1)
 
-    def forward(self, x: Hidden) -> Hidden:
-        numbers = torch.arange(x.shape[1], device=x.device, dtype=x.dtype)
-        return self.score(x.cumsum(1) - x[:, :1], numbers)
-
-    def score(self, sums: Hidden, numbers: Tensor) -> Hidden:
-        """Return the output from the sums of each channel (batch time d_model), row by row."""
-        ordered = sums.sort(-1, descending=True).values
+    def forward(self, x: Hidden, state: State | None = None) -> Hidden:
+        is_start = state is None or not state
+        if is_start:  # the start vector's row counts nothing
+            x = torch.cat([torch.zeros_like(x[:, :1]), x[:, 1:]], 1)
+        sums, numbers = running_sums(x, state)
         own = sums[..., None]
-        others = ordered[..., None, :].expand(*sums.shape, -1)
+        others = sums.sort(-1, descending=True).values[..., None, :].expand(*sums.shape, -1)
         features = torch.cat([own, others], -1)  # batch time d_model 1+d_model
-        shares = features / numbers.clamp_min(1)[:, None, None]
+        shares = features / (numbers - 1).clamp_min(1)[:, None, None]
         hidden = torch.cat([features.abs().log1p(), shares], -1)
         for layer in self.layers:
             hidden = nn.functional.gelu(layer(hidden))
         return self.last(hidden)[..., 0]
-
-    def initial_state(self) -> State:
-        return {}
-
-    def step(self, x: Tensor, state: State) -> Tensor:
-        """Return the output of the next row (batch d_model); the state holds the sums so far."""
-        is_start = not state
-        state["sum"] = torch.zeros_like(x) if is_start else state["sum"] + x
-        state["n"] = x.new_zeros(1) if is_start else state["n"] + 1
-        return self.score(state["sum"][:, None], state["n"])[:, 0]

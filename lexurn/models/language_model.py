@@ -9,7 +9,6 @@ before t; nothing is shifted anywhere.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -20,6 +19,7 @@ from lexurn.base import seeding
 from lexurn.base.shapes import LogProbs, Table, Tokens
 from lexurn.generators.strings import SOS, force_padding, mask_special_tokens
 from lexurn.models import canonical
+from lexurn.models.backbone import State
 from lexurn.models.vocabulary import RandomVocabulary
 from lexurn.settings import Settings
 from lexurn.settings.registry import load_target
@@ -120,27 +120,24 @@ class LanguageModel(nn.Module):
         logits = self.vocabulary.unembed(x, table)
         return (mask_special_tokens(logits) if self.has_special_tokens else logits).log_softmax(-1)
 
-    def initial_state(self) -> Any:
-        """Return the state before row 0, for `step`. Raises ValueError with canonical renaming."""
+    def step(self, before: Tokens, row: int, state: State, *, table: Table) -> LogProbs:
+        """Return row `row` alone (batch 1 vocab), given the token before it (batch 1).
+
+        Before row 0 any token will do, and the state is empty. It is updated in place; rows must
+        come in order. Raises ValueError with canonical renaming.
+        """
         if self.is_canonical:
             raise ValueError(
                 "canonical renaming has no step form, because a new token renames others; predict "
                 "whole sequences, or use another vocabulary"
             )
-        return self.backbone.initial_state()
-
-    def step(self, before: Tokens, row: int, state: Any, *, table: Table) -> LogProbs:
-        """Return row `row` alone (batch 1 vocab), given the token before it (batch 1).
-
-        Before row 0 any token will do. The state is updated in place; rows must come in order.
-        """
         if row == 0:
-            x = self.start_vector.expand(len(before), -1)
-            state = state if self.bos else self.initial_state()
+            x = self.start_vector.expand(len(before), 1, -1)
+            state = state if self.bos else {}
         else:
-            x = self.vocabulary.embed(before, table)[:, 0]
+            x = self.vocabulary.embed(before, table)
             x = x if self.positions is None else x + self.positions[row - 1]
-        return self.read_out(self.backbone.step(x, state)[:, None], table)
+        return self.read_out(self.backbone(x, state), table)
 
 
 def sinusoids(n: int, d_model: int) -> Float[Tensor, "n d_model"]:

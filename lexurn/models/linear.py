@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lexurn.base.shapes import Hidden
-from lexurn.models.backbone import HookPoint, Stack, State, fill_zeros
+from lexurn.models.backbone import HookPoint, Stack, State, append_rows, fill_zeros
 from lexurn.settings import LinearSettings
 
 
@@ -23,15 +23,10 @@ class Layer(nn.Module):
         self.bias = nn.Parameter(torch.empty(n_rows, d_model))
 
     def forward(self, x: Hidden, state: State | None = None) -> Hidden:
-        """Map all rows or, with a state, the next row; `state["mapped"]` keeps W x_s so far."""
-        mapped = self.map(self.resid_pre(x))
-        if state is None:
-            n = x.shape[1]
-            return self.resid_post(self.mix[:n, :n].tril() @ mapped + self.bias[:n])
-        state["mapped"] = torch.cat([state.get("mapped", mapped[:, :0]), mapped], 1)
-        row = state["mapped"].shape[1] - 1
-        mixed = torch.einsum("s,bsd->bd", self.mix[row, : row + 1], state["mapped"])
-        return self.resid_post((mixed + self.bias[row])[:, None])
+        mapped = append_rows(state, "mapped", self.map(self.resid_pre(x)))
+        n = mapped.shape[1]
+        rows = slice(n - x.shape[1], n)  # all, or the next one
+        return self.resid_post(self.mix[:n, :n].tril()[rows] @ mapped + self.bias[rows])
 
 
 class Linear(Stack):
@@ -42,16 +37,7 @@ class Linear(Stack):
 
     def __init__(self, settings: LinearSettings, *, n_rows: int):
         super().__init__()
-        self.n_rows = n_rows
         self.layers = nn.Sequential(
             *(Layer(settings.d_model, n_rows) for _ in range(settings.n_layers))
         )
         self.norm = nn.Identity()
-
-    def forward(self, x: Hidden) -> Hidden:
-        if x.shape[1] > self.n_rows:
-            raise ValueError(
-                f"linear layers were built for {self.n_rows} rows, got {x.shape[1]}; "
-                "raise context_length"
-            )
-        return super().forward(x)

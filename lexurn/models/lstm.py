@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lexurn.base.shapes import Hidden
-from lexurn.models.backbone import Backbone, HookPoint
+from lexurn.models.backbone import Backbone, HookPoint, State
 from lexurn.settings import LSTMSettings
 
 
@@ -22,15 +22,8 @@ class LSTM(Backbone):
         self.first = HookPoint("0.resid_pre")
         self.last = HookPoint(f"{settings.n_layers - 1}.resid_post")
 
-    def forward(self, x: Hidden) -> Float[Tensor, "batch time d_out"]:
-        return self.last(self.layers(self.first(x))[0])
-
-    def initial_state(self) -> list[Tensor]:
-        """Return an empty list; `step` keeps in it the hidden vectors and cells of all layers."""
-        return []
-
-    def step(
-        self, x: Float[Tensor, "batch d_model"], state: list[Tensor]
-    ) -> Float[Tensor, "batch d_out"]:
-        out, state[:] = self.layers(x[:, None], tuple(state) or None)
-        return out[:, 0]
+    def forward(self, x: Hidden, state: State | None = None) -> Float[Tensor, "batch time d_out"]:
+        """Map all rows or, with a state, the next row; `state["layers"]` keeps what LSTMs keep."""
+        state = {} if state is None else state
+        out, state["layers"] = self.layers(self.first(x), state.get("layers"))
+        return self.last(out)

@@ -65,21 +65,18 @@ class Mixer(nn.Module):
     def forward(self, x: Hidden, state: State | None = None) -> Hidden:
         u, gate = self.in_proj(x).chunk(2, -1)  # batch time inner
         u = self.conv1d(u, state)
+        steps, B, C = self.x_proj(u).split(
+            self.split_sizes, -1
+        )  # batch time rank, d_state, d_state
+        delta = softplus(self.dt_proj(steps))  # batch time inner
+        A = -self.A_log.exp()
         if state is None:
-            y = scan(u, *self.selective_parameters(u))
-        else:
-            delta, A, B, C = self.selective_parameters(u[:, 0])
-            inputs = (delta * u[:, 0])[..., None] * B[:, None]  # batch inner d_state
-            state["h"] = (delta[..., None] * A).exp() * state.get("h", 0.0) + inputs
-            y = (state["h"] @ C[..., None]).mT
+            y = scan(u, delta, A, B, C)
+        else:  # the next row alone: batch inner d_state
+            decay = (delta.mT * A).exp()
+            state["h"] = decay * state.get("h", 0.0) + (delta * u).mT * B
+            y = (state["h"] @ C.mT).mT
         return self.out_proj((y + self.D * u) * silu(gate))
-
-    def selective_parameters(
-        self, u: Float[Tensor, "*rows inner"]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return Δ (*rows inner), A (inner d_state), B and C (*rows d_state)."""
-        delta, B, C = self.x_proj(u).split(self.split_sizes, -1)
-        return softplus(self.dt_proj(delta)), -self.A_log.exp(), B, C
 
 
 class Layer(nn.Module):

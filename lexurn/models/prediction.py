@@ -43,16 +43,10 @@ def as_predictor(
     stream = seeding.generator(seed, "evaluation tables")
     tables = model.vocabulary.draw(n_tables, generator=stream).to(model.device)
     stacks = tables.split(n_stacked or (1 if model.device.type == "cpu" else n_tables))
-
-    members = [
-        lambda tokens, table=table: _predict(model, tokens, table, batch_size=batch_size)[0]
-        for table in tables.split(1)
-    ]
     return Average(
-        members,
-        predict_each=lambda tokens: torch.cat(
+        lambda tokens: torch.cat(
             [_predict(model, tokens, stack, batch_size=batch_size) for stack in stacks]
-        ),
+        )
     )
 
 

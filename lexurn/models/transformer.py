@@ -11,7 +11,7 @@ Norms are LayerNorm, RMSNorm or none, and `norm_placement` says where they stand
 A gated MLP is down(σ(up x) · gate x) without biases, where σ is GELU or SiLU (SwiGLU, Shazeer
 2020). A plain MLP is down(σ(up x)) with biases, where σ is ReLU or GELU. Attention is causal by
 `scaled_dot_product_attention(is_causal=True)`. Row by row, the state of a block keeps the keys `k`
-and values `v` (batch heads rows d_head) of earlier rows, and the new row's query attends to them.
+and values `v` (batch heads rows d_head) so far, and the new row's query attends to them.
 
 Row 0 is the start vector and row i + 1 is token i. The rotary position of token i is i, and the
 start vector is not rotated. Without a BOS, the rows of the tokens come without the start vector.
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, relu, scaled_dot_product_attention, silu
 
 from lexurn.base.shapes import Hidden
-from lexurn.models.backbone import HookPoint, Stack, State
+from lexurn.models.backbone import HookPoint, Stack, State, append_rows
 from lexurn.settings import TransformerSettings
 
 Map = Callable[[Tensor], Tensor]
@@ -57,17 +57,12 @@ class Attention(nn.Module):
     def forward(self, x: Hidden, state: State | None = None) -> Hidden:
         q, k, v = self.qkv(x).unflatten(-1, (3, self.n_heads, -1)).unbind(2)
         q = self.q(q).transpose(1, 2)  # batch heads time d_head
-        k = self.k(k).transpose(1, 2)
-        v = self.v(v).transpose(1, 2)
+        k = append_rows(state, "k", self.k(k).transpose(1, 2), axis=2)
+        v = append_rows(state, "v", self.v(v).transpose(1, 2), axis=2)
         if self.is_rotary:
-            first_token_row = self.first_token_row - (state["k"].shape[2] if state else 0)
-            q = rotate(q, first_token_row=first_token_row)
-            k = rotate(k, first_token_row=first_token_row)
-        if state:
-            k = torch.cat([state["k"], k], 2)
-            v = torch.cat([state["v"], v], 2)
-        if state is not None:
-            state.update(k=k, v=v)
+            n_earlier = k.shape[2] - q.shape[2]
+            q = rotate(q, first_token_row=self.first_token_row - n_earlier)
+            k = rotate(k, first_token_row=self.first_token_row)
         if state is None and self.pattern.has_hooks:  # the fused attention does not return it
             scores = q @ k.mT / q.shape[-1] ** 0.5  # batch heads time time
             future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)

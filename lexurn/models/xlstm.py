@@ -28,6 +28,7 @@ from lexurn.models.backbone import (
     HookPoint,
     Stack,
     State,
+    append_rows,
     fill_zeros,
     keep_constructed,
 )
@@ -98,13 +99,12 @@ class MLSTM(nn.Module):
         x, gate = self.up(x).chunk(2, -1)
         convolved = self.convolution["conv1d"](x, state)
         qkv = (self.q(convolved), self.k(convolved), self.v(x))
-        heads = [part.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for part in qkv]
+        q, k, v = (part.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for part in qkv)
         gate_inputs = torch.cat(qkv, -1)
-        gates = (self.input_gate(gate_inputs).mT, self.forget_gate(gate_inputs).mT)
-        if state is None:
-            h = mlstm(*heads, *gates)  # batch heads time d_head
-        else:
-            h = mlstm_step(*(part.squeeze(2) for part in (*heads, *gates)), state)[:, :, None]
+        parts = {"k": k, "v": v}
+        parts |= {"i": self.input_gate(gate_inputs).mT, "f": self.forget_gate(gate_inputs).mT}
+        so_far = [append_rows(state, name, part, axis=2) for name, part in parts.items()]
+        h = mlstm(q, *so_far)  # batch heads time d_head
         h = self.head_norm(h.transpose(1, 2).flatten(2))
         return self.down((h + self.skip * convolved) * silu(gate))
 
@@ -188,36 +188,23 @@ class XLSTM(Stack):
         self.norm = nn.LayerNorm(settings.d_model, bias=False)
 
 
-def mlstm(q: Heads, k: Heads, v: Heads, i: Gates, f: Gates) -> Heads:
-    """Return h of all rows; i and f are the gates before exp and sigmoid."""
+def mlstm(
+    q: Float[Tensor, "batch heads rows d_head"], k: Heads, v: Heads, i: Gates, f: Gates
+) -> Float[Tensor, "batch heads rows d_head"]:
+    """Return h of the last rows, those with queries; i and f are the gates before exp and sigmoid.
+
+    Without a state, all rows have queries.
+    """
+    n_rows, n_so_far = q.shape[2], k.shape[2]
     log_forget = logsigmoid(f).cumsum(-1)
-    future = torch.ones(q.shape[2], q.shape[2], dtype=torch.bool, device=q.device).triu(1)
-    log_gates = log_forget[..., :, None] - log_forget[..., None, :] + i[..., None, :]
-    log_gates = log_gates.masked_fill(future, -torch.inf)  # batch heads time time
+    future = torch.ones(n_rows, n_so_far, dtype=torch.bool, device=q.device)
+    future = future.triu(n_so_far - n_rows + 1)
+    log_gates = log_forget[..., -n_rows:, None] - log_forget[..., None, :] + i[..., None, :]
+    log_gates = log_gates.masked_fill(future, -torch.inf)  # batch heads rows time
     m = log_gates.amax(-1, keepdim=True)
     weights = (q @ k.mT) / q.shape[-1] ** 0.5 * (log_gates - m).exp()
-    return weights @ v / _denominator(weights.sum(-1, keepdim=True), m)
-
-
-def mlstm_step(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, state: State) -> Tensor:
-    """Return h of the next row (batch heads d_head), from gates (batch heads); update the state."""
-    forget_gate, input_gate = _scaled_gates(f[..., None], i[..., None], state)
-    gated_k = input_gate * (k / q.shape[-1] ** 0.5)
-    state["C"] = forget_gate[..., None] * state.get("C", 0.0) + gated_k[..., None] * v[..., None, :]
-    state["n"] = forget_gate * state.get("n", 0.0) + gated_k
-    numerator = (q[..., None, :] @ state["C"])[..., 0, :]
-    return numerator / _denominator((q * state["n"]).sum(-1, keepdim=True), state["m"])
-
-
-def _scaled_gates(f: Tensor, i: Tensor, state: State) -> tuple[Tensor, Tensor]:
-    """Return the forget and input gates of the next row, both divided by exp(m); update m."""
-    log_forget = logsigmoid(f) + state.get("m", -torch.inf)
-    state["m"] = torch.maximum(log_forget, i)
-    return (log_forget - state["m"]).exp(), (i - state["m"]).exp()
-
-
-def _denominator(weight: Tensor, m: Tensor) -> Tensor:
-    return torch.maximum(weight.abs(), (-m).clamp(max=MAX_LOG_SCALE).exp()) + EPSILON
+    scale = (-m).clamp(max=MAX_LOG_SCALE).exp()
+    return weights @ v / (torch.maximum(weights.sum(-1, keepdim=True).abs(), scale) + EPSILON)
 
 
 def slstm_step(
@@ -230,7 +217,10 @@ def slstm_step(
         zeros = inputs.new_zeros(*inputs.shape[:2], recurrent.shape[1])
         state.update(h=zeros, c=zeros.clone(), n=zeros.clone(), m=zeros - torch.inf)
     i, f, z, o = (inputs + state["h"] @ recurrent).chunk(4, -1)
-    forget_gate, input_gate = _scaled_gates(f, i, state)
+    log_forget = logsigmoid(f) + state["m"]
+    state["m"] = torch.maximum(log_forget, i)
+    forget_gate = (log_forget - state["m"]).exp()
+    input_gate = (i - state["m"]).exp()
     state["c"] = forget_gate * state["c"] + input_gate * z.tanh()
     state["n"] = forget_gate * state["n"] + input_gate
     state["h"] = o.sigmoid() * state["c"] / state["n"]

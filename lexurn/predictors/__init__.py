@@ -13,10 +13,10 @@ Unigram, Bigram      frequencies of tokens and of pairs in a text     counting.p
 
 from lexurn.predictors.combining import (
     Average,
-    CachedPredictor,
     PerSequencePredictor,
     RenamingMixture,
     SequenceMixture,
+    cache_prediction,
     cache_predictions,
     mean_prediction,
 )
@@ -27,7 +27,6 @@ from lexurn.predictors.symmetrized import MAX_COLORS
 __all__ = [
     "MAX_COLORS",
     "Average",
-    "CachedPredictor",
     "Empirical",
     "Generalizing",
     "Memorizing",
@@ -36,6 +35,7 @@ __all__ = [
     "SequenceMixture",
     "Symmetrized",
     "Uniform",
+    "cache_prediction",
     "cache_predictions",
     "mean_prediction",
 ]

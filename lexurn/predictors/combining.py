@@ -15,23 +15,15 @@ from lexurn.base.shapes import LogProbs, Predictor, Tokens
 MAX_PERMUTED = 5  # tokens that are permuted at most: 5! = 120 renamings
 
 
-PredictEach = Callable[[Tokens], Float[torch.Tensor, "predictors batch time vocab"]]
-
-
+@dataclass(frozen=True)
 class Average:
     """The mean of several predictors' probabilities, for example of one lexical model under several
     embedding tables.
 
-    `predict_each` returns the prediction of every single predictor, by default one after another.
+    `predict_each` returns the prediction of every single predictor.
     """
 
-    def __init__(self, predictors: Sequence[Predictor], *, predict_each: PredictEach | None = None):
-        if not predictors:
-            raise ValueError("an average needs at least one predictor, got none; pass one or more")
-        self.predictors = tuple(predictors)
-        self.predict_each = predict_each or (
-            lambda tokens: torch.stack([as_double(each(tokens)) for each in self.predictors])
-        )
+    predict_each: Callable[[Tokens], Float[torch.Tensor, "predictors batch time vocab"]]
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         return mean_prediction(self.predict_each(tokens))
@@ -135,35 +127,26 @@ def log_evidence(log_probs: LogProbs, tokens: Tokens) -> Float[torch.Tensor, "ba
     return torch.nn.functional.pad(token_log_probs.cumsum(-1), (1, 0))
 
 
-class CachedPredictor:
-    """A predictor that computes its prediction once for each of the given tensors.
-
-    The tensors must not be changed in place, and a model must not be trained in the meantime. Any
-    other tensor, also a slice of one of them, is computed anew every time.
-    """
-
-    def __init__(self, predictor: Predictor, sequences: Iterable[Tokens]):
-        self.predictor = predictor
-        self.sequences = list(sequences)
-        self.predict_once = cache(predictor)  # tensors are equal keys if they are one object
-
-    def __call__(self, tokens: Tokens) -> Float[torch.Tensor, "*predictors batch time vocab"]:
-        is_known = any(tokens is known for known in self.sequences)
-        return self.predict_once(tokens) if is_known else self.predictor(tokens)
-
-
 def cache_predictions(
     predictors: Mapping[str, Predictor], splits: Mapping[str, Tokens]
 ) -> dict[str, Predictor]:
-    """Return the predictors with their predictions cached for each evaluation split.
+    """Return the predictors with their predictions cached for each evaluation split."""
+    return {
+        name: cache_prediction(predictor, splits.values()) for name, predictor in predictors.items()
+    }
 
-    Of an average, the predictions of its members are cached.
+
+def cache_prediction(predictor: Predictor, sequences: Iterable[Tokens]) -> Predictor:
+    """Return a predictor that computes its prediction once for each of the given tensors.
+
+    Of an average, the predictions of its members are cached. The tensors must not be changed in
+    place, and a model must not be trained in the meantime. Any other tensor, also a slice of one of
+    them, is computed anew every time.
     """
-    cached = {}
-    for name, predictor in predictors.items():
-        if isinstance(predictor, Average):
-            predict_each = CachedPredictor(predictor.predict_each, splits.values())
-            cached[name] = Average(predictor.predictors, predict_each=predict_each)
-        else:
-            cached[name] = CachedPredictor(predictor, splits.values())
-    return cached
+    if isinstance(predictor, Average):
+        return Average(cache_prediction(predictor.predict_each, sequences))
+    known = list(sequences)
+    predict_once = cache(predictor)  # tensors are equal keys if they are one object
+    return lambda tokens: (
+        predict_once(tokens) if any(tokens is each for each in known) else predictor(tokens)
+    )

@@ -163,7 +163,8 @@ def fit(
         batches,
         callbacks,
         settings=train,
-        objective=training.Objective(setup.task.sequence_weights, setup.task.first_row),
+        sequence_weights=setup.task.sequence_weights,
+        first_row=setup.task.first_row,
         bf16=setup.bf16,
         saved=saved,
     )

@@ -21,7 +21,7 @@ from lexurn import models, predictors, training
 from lexurn.base import files
 from lexurn.base.shapes import Predictor, State, check_causal
 from lexurn.base.threads import threads
-from lexurn.measures import comparison, curves, evaluation
+from lexurn.measures import comparison, evaluation
 from lexurn.runs import checkpoints, fit, provenance, store, tracking
 from lexurn.runs.tracking.weights_and_biases import Wandb
 from lexurn.settings import Settings
@@ -90,8 +90,10 @@ def train(
             )
             predictor = setup.predictor_as_trained
             if all(len(tokens) <= batch_size for tokens in splits.values()):
-                predictor = predictors.CachedPredictor(predictor, splits.values())
-            means = curves.evaluate_means(predictor, references, splits, **options)
+                predictor = predictors.cache_prediction(predictor, splits.values())
+            means = evaluation.evaluate_means(
+                predictor, references, splits, measure=task.measure, **options
+            )
             metrics = {"validation_loss": loss}
             if settings.vocabulary.lex:
                 metrics["n_tables"] = int(model.vocabulary.is_random)

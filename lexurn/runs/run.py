@@ -38,6 +38,9 @@ from lexurn.measures import evaluation
 from lexurn.runs import checkpoints, contents, fit, recording, store, tracking
 from lexurn.settings import Settings, StudySettings, flat_names, resolver
 
+N_TABLES_BEFORE = 8
+"""Tables that were averaged along the training of lexical models whose metrics do not say it."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -51,9 +54,18 @@ class Run:
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """Scalars along training, a row per evaluation; `lexurn.measures.curves` says which."""
+        """Scalars along training, a row per evaluation: step, learning_rate, train_loss,
+        validation_loss, n_tables, and the means of `lexurn.measures.evaluation.evaluate_means`.
+
+        A lexical model is evaluated along training with one random table per sequence, as it is
+        trained. Its final table averages probabilities over several tables, which is another
+        quantity: an average is nearer to every reference than its members are. The column
+        `n_tables` says how many tables were averaged: 0 for a model without random tables.
+        """
         metrics = pd.DataFrame(contents.read(self.path, "metrics"))
-        return metrics if "n_tables" in metrics else metrics.assign(n_tables=0)
+        n_tables = metrics.get("n_tables", pd.Series(float("nan"), metrics.index))
+        n_tables = n_tables.fillna(N_TABLES_BEFORE * self.settings.vocabulary.lex)
+        return metrics.assign(n_tables=n_tables.astype(int))
 
     @cached_property
     def results(self) -> pd.DataFrame:

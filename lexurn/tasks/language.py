@@ -8,13 +8,11 @@ as no model could.
 """
 
 import hashlib
-from functools import lru_cache
 
 import torch
 from jaxtyping import Int64
 from torch import Generator
 
-from lexurn.base import seeding
 from lexurn.base.errors import ParameterError
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.generators.languages import LANGUAGES, Language
@@ -26,6 +24,7 @@ from lexurn.tasks.base import Task
 
 MIN_HELD_LETTERS = 8  # of the shortest strings that may be kept from training
 COMPLETED_SHARE = 0.1  # of the training sequences, where completed prompts are asked for
+N_CHECKED = 50  # strings of each kind that a task must be able to draw
 MAX_DRAWS = 200  # attempts to draw enough strings, or completions, of a kind
 N_COMPLETIONS = 4096  # drawn in one attempt; most of them are of the other kind
 
@@ -135,11 +134,6 @@ class LanguageTask(Task):
         super().check()
         task = self.settings.task
         if task.completions != "none":
-            if len(self.language.rules) < 2:
-                raise ParameterError(
-                    f"completions={task.completions} is for languages of two rules, one of which a "
-                    f"prompt may break; {task.language} has one"
-                )
             n_prompt = prompts(task.language)["out_of_distribution"].shape[1]
             if task.longest <= n_prompt:
                 raise ParameterError(
@@ -149,22 +143,9 @@ class LanguageTask(Task):
                 )
         name = "max_length" if task.max_length else "context_length"
         self.language.check_length(task.longest, name=name)
-        if not task.unseen:
-            return
-        tokens = _typical_strings(task.language, task.longest)
-        parts = self._parts(tokens)
-        purposes = {
-            "in_distribution": "to train on",
-            "validation": "to choose weights by",
-            "unseen": "never seen",
-        }
-        for part, purpose in purposes.items():
-            if part not in parts:
-                raise ParameterError(
-                    f"unseen={task.unseen} leaves no strings {purpose}: there are "
-                    f"{len(tokens.unique(dim=0))} strings of {task.language} with at most "
-                    f"{task.longest} letters; use another share, or unseen 0"
-                )
+        if task.unseen:
+            for part in ("in_distribution", "validation", "unseen"):
+                self._strings(N_CHECKED, self.stream("check", part), part=part)
 
     def _strings(self, n: int, generator: Generator, *, part: str = "in_distribution") -> Tokens:
         """Return `n` strings of one part of the language, drawn again until there are enough."""
@@ -173,20 +154,17 @@ class LanguageTask(Task):
         accepted = []
         for _ in range(MAX_DRAWS):
             tokens = self.language.sample(n, max_length=longest, generator=generator)
-            is_in_part = torch.tensor([part == other for other in self._parts(tokens)])
+            sizes = string_lengths(tokens).tolist()
+            strings = [row[:size] for row, size in zip(tokens.tolist(), sizes, strict=True)]
+            is_in_part = torch.tensor([self._part(string) == part for string in strings])
             accepted.append(tokens[is_in_part])
             if sum(map(len, accepted)) >= n:
                 return _pad_to(torch.cat(accepted)[:n], self.length)
         raise ParameterError(
             f"of {n * MAX_DRAWS} strings of {task.language} with at most {longest} letters only "
-            f"{sum(map(len, accepted))} can be used, and {n} are needed; change unseen, max_length "
-            "or context_length"
+            f"{sum(map(len, accepted))} are for {part.replace('_', ' ')}, and {n} are needed, with "
+            f"unseen={task.unseen}; change unseen, max_length or context_length"
         )
-
-    def _parts(self, tokens: Tokens) -> list[str]:
-        """Return the part of the language that each string belongs to, see `_part`."""
-        sizes = string_lengths(tokens).tolist()
-        return [self._part(row[:size]) for row, size in zip(tokens.tolist(), sizes, strict=True)]
 
     def _part(self, string: list[int]) -> str:
         """Return `in_distribution` for a string, given as tokens, that is trained on.
@@ -209,13 +187,6 @@ class LanguageTask(Task):
         if share >= task.unseen:
             return "in_distribution"
         return "validation" if share >= task.unseen / 2 else "unseen"
-
-
-@lru_cache(maxsize=8)
-def _typical_strings(language: str, longest: int) -> Tokens:
-    """Return 10 000 strings, by which a task is checked each time that it is built."""
-    draws = seeding.generator(0, "are there words")
-    return LANGUAGES[language].sample(10_000, max_length=longest, generator=draws)
 
 
 def _pad_to(tokens: Tokens, length: int) -> Int64[torch.Tensor, "batch length"]:

@@ -1,6 +1,6 @@
 """Training: one loop (`loop`), its state with the optimizers (`state`), and `batches`."""
 
-from lexurn.training.loop import Callbacks, Metrics, Objective, TrainingResult, train
+from lexurn.training.loop import Callbacks, Metrics, TrainingResult, train
 from lexurn.training.state import (
     N_FIRST_LOSSES,
     TrainState,
@@ -13,7 +13,6 @@ __all__ = [
     "N_FIRST_LOSSES",
     "Callbacks",
     "Metrics",
-    "Objective",
     "TrainState",
     "TrainingResult",
     "build_optimizers",

@@ -38,18 +38,6 @@ class Callbacks:
 
 
 @dataclass(frozen=True)
-class Objective:
-    """How the losses of rows become the loss of a batch.
-
-    `sequence_weights` returns the weight of each sequence (batch); None gives all the same weight.
-    The reported loss is a mean over the rows from `first_row` on.
-    """
-
-    sequence_weights: Callable[[Tokens], Tensor] | None = None
-    first_row: int = 1
-
-
-@dataclass(frozen=True)
 class TrainingResult:
     """Weights of the best evaluation and of the last step (on the CPU), and the first losses."""
 
@@ -66,12 +54,15 @@ def train(
     callbacks: Callbacks,
     *,
     settings: TrainingSettings,
-    objective: Objective = Objective(),
+    sequence_weights: Callable[[Tokens], Tensor] | None = None,
+    first_row: int = 1,
     bf16: bool = False,
     saved: State | None = None,
 ) -> TrainingResult:
     """Train a language model in place for `settings.n_steps` steps and return the result.
 
+    `sequence_weights` returns the weight of each sequence (batch) in the loss; None gives all the
+    same weight. The reported loss is a mean over the rows from `first_row` on.
     Training stops early if `settings.patience` evaluations have brought no improvement. To resume,
     pass the tensors of a checkpoint as `saved`, and `batches` from its step on: the result is then
     the same, bit for bit. Random tables and dropout depend on `settings.seed` alone; the global
@@ -126,15 +117,15 @@ def train(
             with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
                 log_probs = model(tokens, generator=state.tables)
             loss = negative_log_likelihood(log_probs, tokens)  # batch time
-            if objective.sequence_weights is not None:
-                loss = loss * objective.sequence_weights(tokens)[:, None]
+            if sequence_weights is not None:
+                loss = loss * sequence_weights(tokens)[:, None]
             loss.mean().backward()
             if settings.grad_clip:
                 nn.utils.clip_grad_norm_(model.parameters(), settings.grad_clip)
             for optimizer in state.optimizers:
                 optimizer.step()
             model.zero_grad()
-            state.losses[step % every] = loss.detach()[:, objective.first_row :].mean()
+            state.losses[step % every] = loss.detach()[:, first_row:].mean()
             if step < len(state.first_losses):
                 state.first_losses[step] = state.losses[step % every]
 

@@ -12,7 +12,7 @@ import torch
 from lexurn.base.seeding import generator
 from lexurn.chapters.rules.string_probs import string_entropy
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.strings import EOS, FIRST_LETTER, PAD, SOS, to_letters, to_sequences
+from lexurn.generators.strings import EOS, FIRST_LETTER, PAD, SOS, to_letters
 from lexurn.predictors.grammars import CountingOracle, oracle
 
 MAX_LENGTH = 8
@@ -271,9 +271,5 @@ def test_what_no_word_is_is_refused():
         oracle("aNbn", max_length=8)
     with pytest.raises(ValueError, match=r"dyck has the letters \(\)\[\], got a"):
         LANGUAGES["dyck"].encode(["(a)"], length=5)
-    with pytest.raises(
-        ValueError, match="a string of 4 letters and its EOS do not fit into 4 tokens; use length 5"
-    ):
-        to_sequences([[0, 1, 0, 1]], length=4)
     with pytest.raises(ValueError, match=r"tokens must lie in 0 … 4"):
         oracle("aNbN", max_length=8)(torch.full((1, 3), 6))

@@ -1,6 +1,5 @@
 """Verdicts are tested by handing them exact predictors as the model, whose answer is known."""
 
-import functools
 import itertools
 
 import pandas as pd
@@ -48,7 +47,9 @@ def test_the_relative_distance_is_0_for_the_generalizing_and_1_for_the_memorizin
 
 
 def test_what_lies_between_has_an_interval_and_what_lies_beyond_is_not_clamped(scene):
-    between = relative(Average([scene[0]["generalizing"], scene[0]["memorizing"]]), scene)
+    ends = scene[0]["generalizing"], scene[0]["memorizing"]
+    average = Average(lambda tokens: torch.stack([end(tokens) for end in ends]))
+    between = relative(average, scene)
     assert -1 < between.interval.low < between.interval.value < between.interval.high < 1
     assert 0.01 < between.interval.high - between.interval.low < 0.4
     assert relative(scene[0]["symmetrized"], scene).interval.value < -1
@@ -199,7 +200,9 @@ def test_a_lexical_model_averaged_over_all_tables_knows_no_names_and_over_a_few_
     )
 
     def found(tables):
-        predictor = Average([functools.partial(model, table=table) for table in tables.split(1)])
+        predictor = Average(
+            lambda tokens: torch.stack([model(tokens, table=table) for table in tables.split(1)])
+        )
         rows = resemblance.relabelling(
             predictor, tokens, vocab_size=4, generator=generator(0, "test")
         )

@@ -5,7 +5,6 @@ import torch
 
 from lexurn import evaluation, models, tasks
 from lexurn.base.seeding import generator
-from lexurn.measures import curves
 from lexurn.predictors import Average, PerSequencePredictor, cache_predictions
 from lexurn.settings.resolver import check
 
@@ -46,7 +45,8 @@ def test_single_tables_are_as_far_as_the_members_of_an_average_and_further_than_
     average = models.as_predictor(model, n_tables=8, seed=0)
     excess = excess_of_single(single, average, references, tokens)
     assert all(mean > 2 * sem > 0 for mean, sem in excess)
-    members = [excess_of_single(each, average, references, tokens) for each in average.predictors]
+    parts = [lambda batch, i=i: average.predict_each(batch)[i] for i in range(8)]
+    members = [excess_of_single(each, average, references, tokens) for each in parts]
     for number, (mean, sem) in enumerate(excess):
         of_members = torch.stack([member[number][0] for member in members])
         assert of_members.mean() >= 0
@@ -60,7 +60,7 @@ def test_means_along_training_are_those_of_the_table(scene):
     model, references, splits = scene
     for predictor in (models.as_trained_predictor(model), models.as_predictor(model, n_tables=2)):
         table = evaluation.evaluate(predictor, references, splits)
-        means = curves.evaluate_means(predictor, references, splits)
+        means = evaluation.evaluate_means(predictor, references, splits)
         shown = table[table["measure"].isin(["loss", "symmetrized_kl"])]
         shown = shown[shown["row"].isin(["mean", "last"])]
         assert len(shown) == len(means)
@@ -73,11 +73,12 @@ def test_a_split_that_is_predicted_in_batches_has_the_same_tables(scene):
     model, references, splits = scene
     single = models.as_trained_predictor(model)
     whole, batches = (
-        curves.evaluate_means(single, references, splits, batch_size=size) for size in (None, 40)
+        evaluation.evaluate_means(single, references, splits, batch_size=size)
+        for size in (None, 40)
     )
     assert batches == pytest.approx(whole)
     restarted = PerSequencePredictor(lambda tokens, start: single(tokens))
-    assert curves.evaluate_means(restarted, references, splits, batch_size=40) != pytest.approx(
+    assert evaluation.evaluate_means(restarted, references, splits, batch_size=40) != pytest.approx(
         whole
     )
 
@@ -91,8 +92,7 @@ def test_members_of_an_average_are_computed_once_for_a_split(scene):
         calls.append(len(tokens))
         return average.predict_each(tokens)
 
-    counted = Average(average.predictors, predict_each=predict_each)
-    cached = cache_predictions({"model": counted}, splits)["model"]
+    cached = cache_predictions({"model": Average(predict_each)}, splits)["model"]
     tokens = splits["low_entropy"]
     for _ in range(2):
         assert cached(tokens).equal(average(tokens))
@@ -107,8 +107,9 @@ def test_a_reference_that_excludes_tokens_leaves_regrets():
     settings = check({"language": "aNbN", "context_length": 6, "d_model": 16, "n_test_samples": 40})
     model = models.build(settings, generator=generator(0, "weights"))
     task = tasks.build(settings)
-    means = curves.evaluate_means(
-        models.as_predictor(model), task.references(), task.held_out(), first_row=task.first_row
+    options = {"measure": task.measure, "first_row": task.first_row}
+    means = evaluation.evaluate_means(
+        models.as_predictor(model), task.references(), task.held_out(), **options
     )
     assert "in_distribution/regret/oracle" in means
     assert not any("symmetrized_kl" in name for name in means)

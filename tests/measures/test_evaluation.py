@@ -238,8 +238,10 @@ def test_label_permuted_training_sequences_carry_no_names():
 def test_an_average_is_scored_as_one_predictor_and_tells_how_far_its_parts_disagree(scene):
     references, held = scene
     g, m = references["generalizing"], references["memorizing"]
+    of_both = Average(lambda tokens: torch.stack([g(tokens), m(tokens)]))
     of_one, of_two = (
-        evaluation.evaluate(Average(parts), references, held) for parts in ([g, g, g], [g, m])
+        evaluation.evaluate(average, references, held)
+        for average in (Average(lambda tokens: torch.stack(3 * [g(tokens)])), of_both)
     )
     assert distance(of_one, "generalizing")["mean"] == pytest.approx(0, abs=1e-12)
     assert distance(of_one, "", measure="disagreement")["mean"] == pytest.approx(0, abs=1e-12)
@@ -247,7 +249,7 @@ def test_an_average_is_scored_as_one_predictor_and_tells_how_far_its_parts_disag
     root = jensenshannon(g(tokens).exp(), m(tokens).exp(), axis=-1)
     wanted = (root**2)[:, 1:].mean()  # for two parts, it is their Jensen-Shannon divergence
     assert distance(of_two, "", measure="disagreement")["mean"] == pytest.approx(wanted)
-    assert Average([g, m])(tokens).exp() == pytest.approx((g(tokens).exp() + m(tokens).exp()) / 2)
+    assert of_both(tokens).exp() == pytest.approx((g(tokens).exp() + m(tokens).exp()) / 2)
 
 
 def test_what_is_remembered_is_computed_once_and_only_for_the_splits():

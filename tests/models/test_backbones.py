@@ -184,18 +184,19 @@ def test_every_parameter_is_trained(model):
             written = (
                 [] if name.endswith("embedding") and model.vocabulary.readout is not None else [EOS]
             )
-            assert reached[[SOS, *written, *range(FIRST_LETTER, len(reached))]].all()
+            read = [] if isinstance(model.backbone, Equivariant) else [SOS]
+            assert reached[[*read, *written, *range(FIRST_LETTER, len(reached))]].all()
         elif not model.bos and name == "positions":
             assert (parameter.grad[:-1] != 0).any()
         elif "attention.qkv.bias" in name:  # that of keys moves all scores alike
             assert (parameter.grad != 0).any()
-        else:
+        elif name != "start" or not isinstance(model.backbone, Equivariant):
             assert parameter.grad.abs().sum() > 0, name
 
 
 def test_row_by_row_is_all_at_once(model):
     tokens, table = inputs(model)
-    whole, state = model(tokens, table=table), model.initial_state()
+    whole, state = model(tokens, table=table), {}
     rows = [
         model.step(tokens[:, max(row - 1, 0)][:, None], row, state, table=table)
         for row in range(12)
@@ -205,9 +206,9 @@ def test_row_by_row_is_all_at_once(model):
 
 def test_a_state_that_is_lost_on_the_way_is_found(model):
     tokens, table = inputs(model)
-    whole, state, rows = model(tokens, table=table), model.initial_state(), []
+    whole, state, rows = model(tokens, table=table), {}, []
     for row in range(12):
-        state = model.initial_state() if row == 6 else state
+        state = {} if row == 6 else state
         rows.append(model.step(tokens[:, max(row - 1, 0)][:, None], row, state, table=table))
     off = moved(whole, torch.cat(rows, 1)).amax((0, 2))
     assert (off[:6] < 1e-12).all() and (off[6:] > 1e-6).all()
@@ -291,8 +292,6 @@ def test_the_original_models_of_rules_have_their_parameters_exactly(flat, wanted
 
 def test_linear_layers_know_as_many_places_as_they_were_built_for():
     model = build(backbone="linear")
-    with pytest.raises(ValueError, match="were built for 12 rows, got 13; raise context_length"):
-        model.backbone(torch.zeros(1, 13, 16, dtype=torch.float64))
     with pytest.raises(ValueError, match=r"may have context_length \+ 1 = 12 tokens, got 13"):
         model(torch.zeros(1, 13, dtype=torch.int64))
 

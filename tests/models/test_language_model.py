@@ -218,9 +218,7 @@ def test_tables_stacked_into_a_batch_predict_as_one_after_another():
         stacked = models.as_predictor(model, n_stacked=n_stacked, **options).predict_each(tokens)
         torch.testing.assert_close(stacked, in_turn)
     assert not torch.allclose(in_turn[0], in_turn[1])
-    members = models.as_predictor(model, **options).predictors
-    for member, log_probs in zip(members, in_turn, strict=True):
-        assert member(tokens).equal(log_probs)
+    assert models.as_predictor(model, **options).predict_each(tokens).equal(in_turn)
 
 
 def test_each_sequence_has_a_table_of_its_own_whatever_the_others_are():

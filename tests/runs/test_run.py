@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from lexurn import evaluation, models, parameters, runs, tasks
-from lexurn.measures import curves
+from lexurn.figures import style
 from lexurn.runs import fit, recording
 from lexurn.runs.tracking import Tracker
 from lexurn.settings import Settings
@@ -81,10 +81,10 @@ def test_curves_of_runs_that_do_not_say_their_tables_are_those_of_an_average(tin
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     metrics = runs.load(run.path).metrics
     assert metrics["n_tables"].tolist() == [8] + [1] * (len(rows) - 1)
-    assert curves.step_label(metrics) == "step (lexical: 1 and 8 tables, not comparable)"
-    assert curves.step_label(metrics[:1]) == "step (lexical: 8 tables)"
-    assert curves.step_label(metrics[1:]) == "step (lexical: 1 table)"
-    assert curves.step_label(metrics.assign(n_tables=0)) == "step"
+    assert style.step_label(metrics) == "step (lexical: 1 and 8 tables, not comparable)"
+    assert style.step_label(metrics[:1]) == "step (lexical: 8 tables)"
+    assert style.step_label(metrics[1:]) == "step (lexical: 1 table)"
+    assert style.step_label(metrics.assign(n_tables=0)) == "step"
 
 
 def test_equal_settings_give_equal_runs(store, monkeypatch, tmp_path):

@@ -196,7 +196,8 @@ def test_a_run_on_words_is_trained_evaluated_and_found_again(flat, optimum, monk
         "in_distribution/regret/oracle" in run.metrics
         and run.metrics["train_loss"].notna().sum() == 2
     )
-    assert evaluation.distance_measure(run.results) == "regret"
+    shown = evaluation.summary(run.results, measure=run.task.measure)
+    assert run.task.measure == "regret" and list(shown) == ["oracle", "relabelled"]
     line = runs.table(language="dyck").iloc[0]
     assert line["language"] == "dyck" and line[["n_colors", "d_generalizing"]].isna().all()
     assert runs.table(language="aNbN").empty and runs.table(n_colors=4).empty
@@ -232,17 +233,16 @@ def test_an_oracle_as_the_model_has_no_excess():
         ),
         (
             {"language": "aNbN", "context_length": 8, "unseen": 0.1},
-            "unseen=0.1 leaves no strings to choose weights by: there are 4 strings of aNbN with "
-            "at most 8 letters; use",
+            "strings of aNbN with at most 8 letters only 0 are for validation, and 50 are needed, "
+            "with unseen=0.1; change unseen",
         ),
         (
             {"language": "aNbN", "context_length": 6, "unseen": 0.99},
-            "leaves no strings to choose weights by",
+            "letters only 0 are for validation",
         ),
         (
             {"language": "abN", "completions": "oracle"},
-            "completions=oracle is for languages of two rules, one of which a prompt may break; "
-            "abN has one",
+            "abN has no prompts, because prompts break one of two rules; use a language with two",
         ),
         (
             {"language": "aNbN", "context_length": 8, "completions": "oracle"},
@@ -262,7 +262,7 @@ def test_a_training_split_that_would_be_empty_is_refused():
     settings = check({"language": "aNbM", "context_length": 12, "unseen": 0.99})
     with pytest.raises(
         parameters.ParameterError,
-        match=r"unseen=0.99 leaves no strings to train on: there are 9 strings",
+        match="only 0 are for in distribution, and 50 are needed, with unseen=0.99",
     ):
         tasks.build(settings)
     assert PAD == 2

@@ -19,8 +19,8 @@ from lexurn.figures.style import (
     set_distance_axis,
     set_hatches,
     set_log_steps,
+    step_label,
 )
-from lexurn.measures.curves import step_label
 
 KINDS = ("normal", "lexical", "permuted")
 SHORT = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}

@@ -29,7 +29,7 @@ def train_model(model: nn.Module, settings: Settings) -> nn.Module:
         fit.training_batches(tasks.build(settings)),
         training.Callbacks(lambda model: {"validation_loss": 0.0}, lambda metrics, step: None),
         settings=settings.replace(eval_every=settings.training.n_steps).training,
-        objective=training.Objective(first_row=LanguageTask.first_row),
+        first_row=LanguageTask.first_row,
     )
     return model.eval()
 

@@ -9,11 +9,8 @@ With `is_causal`, the sum is over s ≤ t.
 its own position, and the prediction for a string depends on its place in the batch.
 """
 
-from typing import Any
-
 import torch
-from jaxtyping import Float
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
 from lexurn.base.shapes import Hidden, LogProbs, Table, Tokens
 from lexurn.generators.strings import PAD, SOS, force_padding, mask_special_tokens
@@ -85,11 +82,3 @@ class BatchPositions(nn.Module):
     def forward(self, x: Hidden) -> Hidden:
         """Return the output of the backbone; all rows of a sequence share a position vector."""
         return self.backbone(x + sinusoids(len(x), x.shape[-1]).to(x)[:, None])
-
-    def begin(self) -> Any:
-        """Return the state before the first row."""
-        return self.backbone.initial_state()
-
-    def step(self, x: Float[Tensor, "batch d_model"], state: Any) -> Float[Tensor, "batch d_model"]:
-        """Return the output at the next row."""
-        return self.backbone.step(x + sinusoids(len(x), x.shape[-1]).to(x), state)

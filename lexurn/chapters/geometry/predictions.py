@@ -45,15 +45,4 @@ def perplexities(run: Run) -> pd.DataFrame:
     """
     predictors = {"model": run.predictor, **run.references}
     scores = perplexity.of_task(run.task, predictors, batch_size=fit.eval_batch_size(run.task))
-    rows = [
-        {
-            "who": name,
-            "nats": score.nats,
-            "sem": score.sem,
-            "perplexity": score.perplexity,
-            "bits_per_byte": score.bits_per_byte,
-            "n_tokens": score.n_tokens,
-        }
-        for name, score in scores.items()
-    ]
-    return pd.DataFrame(rows)
+    return scores[["who", "nats", "sem", "perplexity", "bits_per_byte", "n_tokens"]]

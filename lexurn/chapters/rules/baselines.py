@@ -15,7 +15,7 @@ import pandas as pd
 from lexurn.base.shapes import Tokens
 from lexurn.generators.languages import LANGUAGES, Language
 from lexurn.generators.prompts import prompts
-from lexurn.generators.strings import FIRST_LETTER, Automaton
+from lexurn.generators.strings import FIRST_LETTER, Rule
 from lexurn.measures.rules import MAIN_MEASURE, immediate_eos
 
 
@@ -44,7 +44,7 @@ def chance(language: Language | str, prompts: Tokens, *, limit: int) -> pd.DataF
     n (prompts).
     """
     language = LANGUAGES[language] if isinstance(language, str) else language
-    automaton = language.rules[0].automaton
+    automaton = language.rules[0]
     states = Counter(
         reduce(automaton.step, letters, automaton.start)
         for letters in (prompts - FIRST_LETTER).tolist()
@@ -68,7 +68,7 @@ def chance(language: Language | str, prompts: Tokens, *, limit: int) -> pd.DataF
 
 
 def _complete_uniformly(
-    automaton: Automaton, state: Hashable, n_tokens: int, n_letters: int
+    automaton: Rule, state: Hashable, n_tokens: int, n_letters: int
 ) -> tuple[float, float, float]:
     """Return three probabilities within `n_tokens` uniform tokens after `state`.
 

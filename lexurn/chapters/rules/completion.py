@@ -48,7 +48,7 @@ def complete(
     fill = PAD if model.has_special_tokens else 0
     tokens = torch.full((len(prompts), limit), fill, device=model.device)
     tokens[:, :n_prompt] = prompts
-    state = model.initial_state()
+    state = {}
     has_ended = torch.zeros(len(prompts), 1, dtype=torch.bool, device=model.device)
     with evaluating(model):
         for row in range(limit):

@@ -23,16 +23,16 @@ import torch
 from lexurn.base.shapes import LogProbs, Tokens, check_tokens
 from lexurn.chapters.rules.string_probs import length_probs
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.strings import EOS, FIRST_LETTER, Automaton, force_padding
-from lexurn.predictors.grammars import oracle
-from lexurn.predictors.oracles import CountingOracle
+from lexurn.generators.strings import EOS, FIRST_LETTER, Rule, force_padding
+from lexurn.predictors.grammars import CountingOracle, oracle
 
-ALL_STRINGS = Automaton(None, lambda state, read: None, lambda state: True)
+ALL_STRINGS = Rule("any string", None, lambda state, read: None, lambda state: True)
 
 
-def intersection(first: Automaton, second: Automaton) -> Automaton:
-    """Return an automaton that accepts what both accept; its state is the pair of their states."""
-    return Automaton(
+def intersection(first: Rule, second: Rule) -> Rule:
+    """Return a rule that requires what both require; its state is the pair of their states."""
+    return Rule(
+        f"{first.text} and {second.text}",
         (first.start, second.start),
         lambda states, read: (first.step(states[0], read), second.step(states[1], read)),
         lambda states: first.accepts(states[0]) and second.accepts(states[1]),
@@ -46,7 +46,7 @@ class Hypothesis:
     `mass(state, n)` is the probability of one prefix of n letters that leads to a state.
     """
 
-    def __init__(self, automaton: Automaton, n_letters: int, length_probs: np.ndarray):
+    def __init__(self, automaton: Rule, n_letters: int, length_probs: np.ndarray):
         self.automaton = automaton
         self.letters = range(n_letters)
         self.count = cache(self._count)
@@ -96,7 +96,7 @@ class Normative:
             )
         self.vocab_size = language.vocab_size
         self.letters = language.letters
-        first, second = (rule.automaton for rule in language.rules)
+        first, second = language.rules
         self.automaton = intersection(first, second)
         self.hypotheses = [
             Hypothesis(automaton, len(self.letters), length_probs(exact))

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float64
 
-from lexurn.predictors.oracles import CountingOracle
+from lexurn.predictors.grammars import CountingOracle
 
 
 def string_entropy(oracle: CountingOracle) -> tuple[float, float]:

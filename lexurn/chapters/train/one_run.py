@@ -65,11 +65,11 @@ def _(task: TextTask, run: Run) -> str:
     predictors = {"this model": run.predictor, **run.references}
     scores = perplexity.of_task(task, predictors, batch_size=batch_size)
     texts = []
-    for name, score in scores.items():
+    for score in scores.itertuples():
         bits_sem = score.sem * score.n_tokens / log(2) / score.n_bytes
         bits = format_with_error(score.bits_per_byte, bits_sem)
         value = format_with_error(score.perplexity, score.perplexity * score.sem)
-        texts.append(f"{name} **{value}** ({bits} bits per byte)")
+        texts.append(f"{score.who} **{value}** ({bits} bits per byte)")
     return (
         "The best predictor of a text is unknown. Perplexity of the whole test text, "
         f"{score.n_tokens:,} tokens: {'; '.join(texts)} (± one standard error over "
