@@ -117,7 +117,9 @@ def parameters(*, task: str = "") -> list[dict[str, str]]:
     rows = []
     for name, section in flat_names().items():
         choices = entries(section) if section in CHOICES else {}
-        users = [each for each in choices if name in (section, *choices[each].settings.model_fields)]
+        users = [
+            each for each in choices if name in (section, *choices[each].settings.model_fields)
+        ]
         if task and section == "task" and task not in users:
             continue
         schema = schema_of(name)

@@ -72,18 +72,12 @@ def test_curves_of_a_lexical_model_have_one_table_per_sequence_and_end_in_its_re
                 assert differs == lex and final.loc[reference, "sem"] > 0
 
 
-def test_curves_of_runs_that_do_not_say_their_tables_are_those_of_an_average(tiny_run):
-    """Lexical runs were once evaluated under an average along training; they can also resume."""
-    run = tiny_run(TINY | {"lex": True})
-    path = run.path / "metrics.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    del rows[0]["n_tables"]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    metrics = runs.load(run.path).metrics
-    assert metrics["n_tables"].tolist() == [8] + [1] * (len(rows) - 1)
-    assert curves.step_label(metrics) == "step (lexical: 1 and 8 tables, not comparable)"
-    assert curves.step_label(metrics[:1]) == "step (lexical: 8 tables)"
-    assert curves.step_label(metrics[1:]) == "step (lexical: 1 table)"
+def test_curves_say_how_many_tables_they_average_over(tiny_run):
+    metrics = runs.load(tiny_run(TINY | {"lex": True}).path).metrics
+    former = metrics.assign(n_tables=[8] + [1] * (len(metrics) - 1))
+    assert curves.step_label(former) == "step (lexical: 1 and 8 tables, not comparable)"
+    assert curves.step_label(former[:1]) == "step (lexical: 8 tables)"
+    assert curves.step_label(metrics) == "step (lexical: 1 table)"
     assert curves.step_label(metrics.assign(n_tables=0)) == "step"
 
 
