@@ -16,6 +16,7 @@ from lexurn.publish import claims
 from lexurn.publish.cards import as_code
 from lexurn.publish.dependencies import Chapter
 from lexurn.runs import store
+from lexurn.runs.contents import ROWS
 from lexurn.settings import names
 
 EXECUTION = """# Execution
@@ -207,7 +208,7 @@ def _execution_cells(record: Mapping[str, Any]) -> list[str]:
 def _counts(names: Iterable[str]) -> str:
     """Return how many models and tables some names of stored files stand for."""
     numbers = Counter(
-        name.startswith("tables/") for name in names if not name.endswith(store.WEIGHTS)
+        name.startswith("tables/") for name in names if not name.endswith((store.WEIGHTS, ROWS))
     )
     parts = ((numbers[False], "model(s)"), (numbers[True], "table(s)"))
     return ", ".join(f"{number} {what}" for number, what in parts if number)
