@@ -123,12 +123,7 @@ async def execute(
     notebook = jupytext.read(chapter.source)
     given = dict(chapter.parameters)
     if given:
-        from papermill.parameterize import parameterize_notebook  # not above: it is slow
-
-        own_threads = {"threads": threads} if "threads" in given else {}
-        notebook.metadata["papermill"] = {}
-        notebook = parameterize_notebook(notebook, given | own_threads)
-        del notebook.metadata["papermill"]
+        _inject(notebook, given | ({"threads": threads} if "threads" in given else {}))
     n_cells = len(notebook.cells)
     notebook.cells.append(nbformat.v4.new_code_cell(RECORD_CELL))
     shutil.rmtree(paths.build_folder() / "figures" / chapter.name, ignore_errors=True)
@@ -164,6 +159,16 @@ async def execute(
         "seconds": round(time.monotonic() - start, 1),
     }
     return _store(chapter, notebook, record)
+
+
+def _inject(notebook: Any, parameters: dict[str, Any]) -> None:
+    """Insert the cell with parameters that papermill would insert."""
+    from papermill.translators import translate_parameters  # not above: it is slow
+
+    source = translate_parameters("python3", "python", parameters, "Parameters")
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": [INJECTED_TAG]})
+    places = [place for place, cell in enumerate(notebook.cells) if "parameters" in tags(cell)]
+    notebook.cells.insert(places[0] + 1, cell)
 
 
 def update_prose(chapter: Chapter) -> bool:

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import jupytext
+import lint
 import pytest
 from notebooks import outputs_of, papermill
 
 from lexurn.base import paths
-from lexurn.publish import lint
 
 ROOT = paths.root()
 PAGE = ROOT / "book" / "extend.md"

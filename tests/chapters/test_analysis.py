@@ -39,6 +39,7 @@ def run_that_became(who, kind, seed, tmp_path):
         "splits": splits,
         "references": references,
         "results": results,
+        "results_by_row": results,
     }
     run.__dict__.update(
         known | {"predictor": references[who], "metrics": pd.DataFrame(lines).assign(n_tables=1)}

@@ -2,6 +2,7 @@
 
 import re
 
+import lint
 import nbformat
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from lexurn.base import paths
 from lexurn.chapters.data import plots
 from lexurn.figures import tables
 from lexurn.figures.figure_card import Card, card
-from lexurn.publish import cards, lint
+from lexurn.publish import cards
 
 LOSSES = pd.DataFrame({"kind": ["a", "b"], "entropy": [0.1, 0.2]})
 FINDING = "The loss falls by half within ten steps of training."

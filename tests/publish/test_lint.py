@@ -6,12 +6,12 @@ import re
 import shutil
 
 import jupytext
+import lint
 import pytest
 import yaml
 from jupytext.cli import jupytext as jupytext_command
 
 from lexurn.base import paths
-from lexurn.publish import lint
 from lexurn.settings import Settings, parameter_cells
 
 REAL = paths.root()
