@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import cache
 from multiprocessing import forkserver
 from pathlib import Path
+from subprocess import DEVNULL
 from types import SimpleNamespace
 from typing import Any
 
@@ -74,7 +75,7 @@ async def execute(
     # Otherwise Ctrl-C would end the kernel, and not the build.
     asyncio.get_running_loop().add_signal_handler = _refuse
     try:
-        await client.async_execute(cwd=str(folder))
+        await client.async_execute(cwd=str(folder), stdout=DEVNULL, stderr=DEVNULL)
     except CellExecutionError as error:
         return f"{error.ename}: {first_line(error.evalue)}"
     except DeadKernelError:
@@ -112,8 +113,13 @@ def launch_forked(
 
 
 def run_kernel(arguments: list[str], environment: dict[str, str], folder: str) -> None:
-    """Forget the modules of lexurn, and be a kernel until the launching process ends."""
+    """Forget the modules of lexurn, and be a kernel until the launching process ends.
+
+    Outputs reach the notebook; what a kernel prints beside it is dropped.
+    """
     os.setpgid(0, 0)
+    for output in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.clear()
     os.environ.update(environment)
