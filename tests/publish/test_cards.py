@@ -34,7 +34,7 @@ def drawn(caption):
 
 def findings(*cells):
     notebook = new_notebook(cells=[new_markdown_cell("# Why?"), *cells])
-    return list(cards.find_standard_lint(notebook))
+    return [*cards.find_standard_lint(notebook), *lint.find_shown_code(notebook)]
 
 
 NINE = pd.DataFrame([range(9)], columns=list("abcdefghi"))
