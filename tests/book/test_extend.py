@@ -91,9 +91,8 @@ def add_chapter(repository):
 def test_the_chapter_of_the_page_has_no_lint(tmp_path):
     source = add_chapter(copy_of_the_repository(tmp_path))
     assert lint.find_lint(source) == []
-    for command in (["check"], ["format", "--check"]):
-        done = [sys.executable, "-m", "ruff", *command, source]
-        subprocess.run(done, check=True, capture_output=True)
+    command = [sys.executable, "-m", "ruff", "check", source.parent]
+    subprocess.run(command, check=True, capture_output=True)
     for command in ("jupytext --to ipynb", "lexurn book --chapter"):
         assert re.search(rf"^{command} .*{source.stem}", PAGE.read_text(), re.MULTILINE)
 
