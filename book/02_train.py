@@ -197,7 +197,7 @@ display(Markdown(one_run.describe(run)))
 
 # %% tags=["hide-input"]
 splits = one_run.shown_splits(run)
-rows = run.results[run.results["measure"] == run.task.measure]
+rows = run.results_by_row[run.results_by_row["measure"] == run.task.measure]
 alt = "Distances of the model to the exact predictors against the tokens seen, one panel per split."
 panels = {"each": {"split": splits}, "share_y": True, "legend": "distance to"}
 words = {"alt": alt, "n": f"{rows['n'].max()} sequences a split", "caption": one_run.caption_rows(run)}

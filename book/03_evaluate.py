@@ -142,7 +142,7 @@ display(Markdown(comparison.describe_scale(references, fresh)))
 # others at every row; a model on its way may resemble one predictor early in a sequence and another late.
 
 # %% tags=["hide-input"]
-rows = pd.concat(run.results.assign(kind=kind) for kind, run in first.items())
+rows = pd.concat(run.results_by_row.assign(kind=kind) for kind, run in first.items())
 rows = rows[(rows["measure"] == "symmetrized_kl") & (rows["split"] == "out_of_distribution")]
 alt = "Distances to the exact predictors against the balls seen, on fresh urns: a panel for each kind of model."
 number = f"1 model of each kind, {len(fresh)} sequences"

@@ -457,7 +457,7 @@ for shown, target in targets.items():
         rows += [{"of": shown, "what": name, "r2": r.value, "low": r.low, "high": r.high} for name, r in marks.items()]
 read = pd.DataFrame(rows)
 probed = read.pivot(index="what", columns="of", values="r2").rename_axis(columns="R²")
-show_table(probed, floors=dict.fromkeys(probed, -1.0))
+show_table(probed, floor=-1.0)
 
 # %% tags=["hide-input"]
 near = read[read["r2"] > -0.5]  # the others stand in the table alone

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import nbformat
 
-from lexurn.publish import cards, execution, notebook_process
+from lexurn.publish import cards, execution, kernels
 
 
 def papermill(*arguments, folder, packages=(), **environment):
@@ -16,13 +16,13 @@ def papermill(*arguments, folder, packages=(), **environment):
     `packages` are folders in which packages are looked for first. Papermill's process and its
     kernel are forked from a server that has imported what chapters import.
     """
-    notebook_process.import_ahead(execution.FIGURE_PACKAGES)
+    kernels.import_ahead(execution.FIGURE_PACKAGES)
     environment = os.environ | environment
     if packages := [str(package) for package in packages]:
         environment["PYTHONPATH"] = os.pathsep.join(packages)
     log = os.path.join(environment["LEXURN_BUILD"], "papermill.log")
     given = ["--no-progress-bar", *map(str, arguments)], folder, packages, environment, log
-    process = notebook_process.CONTEXT.Process(target=run_papermill, args=given)
+    process = kernels.CONTEXT.Process(target=run_papermill, args=given)
     process.start()
     process.join(600)
     with open(log) as file:
@@ -32,10 +32,14 @@ def papermill(*arguments, folder, packages=(), **environment):
 def run_papermill(arguments, folder, packages, environment, log):
     os.chdir(folder)
     sys.path[:0] = packages
-    with notebook_process.own_session(environment, log):
-        from papermill.cli import papermill
+    for output in (1, 2):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), output)
+    os.environ.clear()
+    os.environ.update(environment)
+    kernels.patch_jupyter_client()
+    from papermill.cli import papermill
 
-        papermill(arguments, standalone_mode=False)
+    papermill(arguments, standalone_mode=False)
 
 
 def outputs_of(path):

@@ -3,7 +3,6 @@
     lexurn runs         list, show, compare and delete stored runs    lexurn.cli.stored
     lexurn book         execute the book and render its site          lexurn.cli.making
     lexurn freeze       publish what the book uses                    lexurn.cli.making
-    lexurn new          create a chapter                              lexurn.cli.making
     lexurn parameters   list what can be set by -p, -f and runs.get   lexurn.cli.making
     lexurn sweep        train a grid of runs                          lexurn.cli.grids
     lexurn redraw       draw a figure again from its card's data      lexurn.cli.making
@@ -18,7 +17,7 @@ import click
 from lexurn.base.errors import ClusterError, ParameterError, SiteError
 from lexurn.base.version import __version__
 from lexurn.cli.grids import sweep
-from lexurn.cli.making import address, book, freeze, new, parameters, redraw
+from lexurn.cli.making import address, book, freeze, parameters, redraw
 from lexurn.cli.stored import stored
 
 
@@ -36,7 +35,7 @@ class Commands(click.Group):
             raise message from None
 
 
-@click.group(cls=Commands, commands=[stored, book, freeze, new, parameters, sweep, redraw, address])
+@click.group(cls=Commands, commands=[stored, book, freeze, parameters, sweep, redraw, address])
 @click.version_option(__version__)
 def main() -> None:
     """Small autoregressive models on data whose generator is known."""

@@ -1,4 +1,4 @@
-"""`lexurn book`, `freeze`, `new`, `parameters`, `address`, `redraw`: make and extend the book."""
+"""`lexurn book`, `freeze`, `parameters`, `address`, `redraw`: make and extend the book."""
 
 import asyncio
 import os
@@ -123,26 +123,6 @@ def freeze(params: Path | None) -> None:
     click.echo(
         f"rounding the weights changed predictions by at most {frozen['rounding']:.1g} nats "
         "(mean symmetrized KL)"
-    )
-
-
-@click.command()
-@click.argument("name")
-@click.option("--title", help="Title of the chapter; by default its name.")
-def new(name: str, title: str | None) -> None:
-    """Create a chapter that runs as it stands: book/NN_NAME.py and .ipynb, with an example."""
-    from lexurn.publish import authoring
-
-    source, notebook, *others = (
-        path.relative_to(paths.root()) for path in authoring.create_chapter(name, title=title)
-    )
-    click.echo(
-        f"created {source} and {notebook}\n"
-        f"added the chapter to {', '.join(map(str, others))}\n\n"
-        f"next: edit {source}, then\n"
-        f"  jupytext --to ipynb --update {source}\n"
-        f"  lexurn book --chapter {source.stem} --params params/smoke.yaml\n"
-        "  pytest tests/book/test_chapters.py"
     )
 
 

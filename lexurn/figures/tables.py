@@ -1,6 +1,6 @@
 """Tables for readers: the only way in which a chapter shows one.
 
-    tables.show(scores, {"model": "model", "loss": "loss (nats a token)"}, best={"loss": "least"})
+    tables.show(scores, {"model": "model", "loss": "loss (nats a token)"}, caption="Losses.")
 
 A table has six columns at most, with names and units for people, and numbers of three significant
 digits. Long tables are folded and can be filtered; all can be downloaded as CSV, in full precision.
@@ -10,6 +10,7 @@ import base64
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from numbers import Real
 from typing import Any
 
@@ -79,9 +80,8 @@ def build(
     columns: Mapping[str, str] | None = None,
     *,
     caption: str = "",
-    best: Mapping[str, str] | None = None,
     nearest: Sequence[str] = (),
-    floors: Mapping[str, float] | None = None,
+    floor: float = -inf,
     name: str = "table",
 ) -> Table:
     """Return a table for readers. Its cells are numbers, texts, or pairs (mean, standard error).
@@ -89,9 +89,8 @@ def build(
     columns    the columns that are shown, each with its label; by default all, and the index if it
                has a name or texts
     caption    what the table shows; by default the name of its columns
-    best       columns in which the `least` or the `greatest` value is bold
     nearest    columns that hold distances: the least of each row is bold
-    floors     values below which a column only says that they are below
+    floor      of a number below it, the table only says that it is below
 
     A missing value is `undetermined`. Raises ParameterError for more than `MAX_COLUMNS` columns,
     and for a column that does not exist.
@@ -103,7 +102,7 @@ def build(
     if table.columns.nlevels > 1:
         table = table.set_axis([", ".join(filter(None, map(str, c))) for c in table], axis=1)
     columns = columns or {column: str(column).replace("_", " ") for column in table}
-    if unknown := [column for column in [*columns, *(best or {}), *nearest] if column not in table]:
+    if unknown := [column for column in [*columns, *nearest] if column not in table]:
         raise ParameterError(
             f"table {name}: it has no column {unknown[0]}; "
             f"{suggestion(unknown[0], table.columns)}it has {', '.join(map(str, table))}"
@@ -115,18 +114,14 @@ def build(
         )
     numbers = table[[*columns]].map(lambda cell: cell[0] if isinstance(cell, tuple) else cell)
     is_best = pd.DataFrame(False, table.index, [*columns])
-    for column, which in (best or {}).items():
-        values = numbers[column].astype(float)
-        is_best[column] = values == (values.min() if which == "least" else values.max())
     if nearest:
         distances = numbers[[*nearest]].astype(float)
         is_best[[*nearest]] = distances.eq(distances.min(axis=1), axis=0)
     texts = {}
     for column, label in columns.items():
-        floor = (floors or {}).get(column)
         texts[label] = [
-            f"below {format_number(float(floor))}"
-            if floor is not None and number < floor
+            f"below {format_number(floor)}"
+            if isinstance(number, Real) and number < floor
             else _format(cell)
             for cell, number in zip(table[column], numbers[column], strict=True)
         ]

@@ -44,7 +44,19 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
     say = status_line()
     missing = [settings for settings in dict.fromkeys(wanted) if not runs.is_stored(settings)]
     if missing and jobs > 1:
-        _train_side_by_side(missing, jobs, say)
+        say(f"{len(missing)} runs to train by {jobs} processes")
+        with workers.Processes(min(jobs, len(missing))) as executor:
+            failed = workers.train(
+                missing,
+                executor,
+                report=lambda _, __, count, time_left: say(
+                    f"{count} runs trained by {jobs} processes, {time_left}"
+                ),
+            )
+        if failed:
+            names = ", ".join(point.name for point in failed)
+            first = next(iter(failed.values())).strip()
+            raise RuntimeError(f"{len(failed)} run(s) failed: {names}; the first: {first}")
     results = []
     for number, settings in enumerate(wanted, 1):
         title = f"run {number} of {len(wanted)}, {settings.kind}, seed {settings.training.seed}"
@@ -55,19 +67,6 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
         f"{len(wanted) - len(missing)} loaded from the store."
     )
     return results
-
-
-def _train_side_by_side(missing: Sequence[Settings], jobs: int, say: Callable[[str], None]) -> None:
-    def report(point: Settings, trace: str, count: str, time_left: str) -> None:
-        say(f"{count} runs trained by {jobs} processes, {time_left}")
-
-    say(f"{len(missing)} runs to train by {jobs} processes")
-    with workers.Processes(min(jobs, len(missing))) as executor:
-        failed = workers.train(missing, executor, report=report)
-    if failed:
-        point, trace = next(iter(failed.items()))
-        names = ", ".join(point.name for point in failed)
-        raise RuntimeError(f"{len(failed)} run(s) failed: {names}; the first: {trace.strip()}")
 
 
 def status_line() -> Callable[[str], None]:
@@ -81,9 +80,7 @@ def status_line() -> Callable[[str], None]:
 class Flipbook(ipywidgets.VBox):
     """Widgets that are shown together with the card of their figure."""
 
-    def __init__(self, children: Sequence[Any], card: figure_card.Card):
-        super().__init__(children)
-        self.card = card
+    card: figure_card.Card
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return super()._repr_mimebundle_(**options) | self.card.bundle()
@@ -116,4 +113,6 @@ def flipbook(
     ipywidgets.jslink((player, "value"), (slider, "index"))
     ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
     details = ipywidgets.HTML(card.html(with_picture=False))
-    return Flipbook([ipywidgets.HBox([player, slider]), stack, details], card)
+    book = Flipbook([ipywidgets.HBox([player, slider]), stack, details])
+    book.card = card
+    return book

@@ -1,9 +1,9 @@
-"""What executed notebooks show: their figure cards, and what is wrong with their cells and outputs.
+"""What executed notebooks show: their figure cards, and what is wrong with their outputs.
 
 A card (see `lexurn.figures.figure_card`) is one of the forms of the output that shows its figure,
 under a MIME type of its own. A picture belongs to a card if the card lists the picture's hash.
-Chapters in `STANDARD_CHAPTERS` also keep the chapter standard: captions state findings, tables are
-narrow, and pages show little code.
+Chapters in `STANDARD_CHAPTERS` also keep the chapter standard: captions state findings, and tables
+are narrow.
 """
 
 import base64
@@ -14,9 +14,6 @@ from typing import Any
 
 from lexurn.base.files import hash_bytes
 from lexurn.figures import CARD_TYPE
-
-Checks = Iterator[tuple[bool, str]]
-"""Whether something is wrong, and the finding in that case."""
 
 INJECTED_TAG = "injected-parameters"
 """The tag that papermill gives the cell with the parameters that it was called with."""
@@ -33,15 +30,9 @@ NOT_HTML = ("text/plain", "text/latex", WIDGETS, CARD_TYPE)
 STANDARD_CHAPTERS = ("02_train",)
 """The chapters that meet the standard. A chapter is added once it does."""
 
-MAX_LINE_LENGTH = 88
-MAX_CELL_LINES = 12
 MAX_COLUMNS = 6
 MIN_CAPTION_WORDS = 6
 
-HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell", INJECTED_TAG}
-"""Tags of cells whose code a page does not show, or only after a click."""
-
-MARKDOWN_IMAGE = re.compile(r"<img\b|!\[[^\]]*\]\(")
 HEAD = re.compile(r"<thead\b.*?</tr>", re.DOTALL)
 VERB = re.compile(
     r"\b(is|are|was|were|be|becomes?|has|have|had|does|do|did|can|cannot|may|must|will|would"
@@ -106,11 +97,25 @@ def find_lint(notebook: Any, chapter: str = "") -> Iterator[str]:
 
 
 def find_standard_lint(notebook: Any) -> Iterator[str]:
-    """Yield what breaks the chapter standard in a chapter's source or executed notebook."""
-    for place, cell in places(notebook):
-        for is_wrong, finding in (*_check_source(cell), *_check_outputs(cell)):
-            if is_wrong:
-                yield f"{place}: {finding}"
+    """Yield what breaks the chapter standard in what an executed notebook shows."""
+    for place, data in _outputs(notebook):
+        if CARD_TYPE in data:
+            about = data[CARD_TYPE]["about"]
+            if problem := find_caption_problem(about["caption"]):
+                yield (
+                    f"{place}: figure {about['name']} {problem}; "
+                    'state the finding: figure(..., caption="Lexical models lose less than ...")'
+                )
+        page = "".join(data.get("text/html", ""))
+        if 'class="dataframe"' in page:
+            yield f"{place}: a table as pandas prints it; show it by lexurn.table(...)"
+        for head in HEAD.findall(page):
+            n_columns = len(re.findall(r"<th\b", head))
+            if n_columns > MAX_COLUMNS:
+                yield (
+                    f"{place}: a table of {n_columns} columns, over {MAX_COLUMNS}; choose the "
+                    "ones that readers need by lexurn.table(..., columns={...})"
+                )
 
 
 def _outputs(notebook: Any) -> Iterator[tuple[str, Any]]:
@@ -141,48 +146,6 @@ def _shows_picture_beside(known: set[str], node: str | dict[str, Any]) -> bool:
     pngs = [hash_bytes(base64.b64decode(png)) for png in re.findall(PNG, " ".join(images))]
     has_other = len(pngs) < len(images) or re.search(OTHER_PICTURES, node)
     return bool(has_other) or not known.issuperset(pngs)
-
-
-def _check_source(cell: Any) -> Checks:
-    lines = cell.source.split("\n")
-    is_shown = cell.cell_type == "code" and not tags(cell) & HIDDEN
-    yield (
-        cell.cell_type == "markdown" and bool(MARKDOWN_IMAGE.search(cell.source)),
-        "a picture without a card; draw it by lexurn.figure(...)",
-    )
-    yield (
-        is_shown and len(lines) > MAX_CELL_LINES and "parameters" not in tags(cell),
-        f"shows {len(lines)} lines, over {MAX_CELL_LINES}; split the cell, or tag it hide-input",
-    )
-    for line in lines:
-        yield (
-            is_shown and len(line) > MAX_LINE_LENGTH,
-            f"`{line}` has {len(line)} columns, over {MAX_LINE_LENGTH}; break it",
-        )
-
-
-def _check_outputs(cell: Any) -> Checks:
-    for data in [output.get("data", {}) for output in cell.get("outputs", [])]:
-        if CARD_TYPE in data:
-            about = data[CARD_TYPE]["about"]
-            problem = find_caption_problem(about["caption"])
-            yield (
-                bool(problem),
-                f"figure {about['name']} {problem}; "
-                'state the finding: figure(..., caption="Lexical models lose less than ...")',
-            )
-        page = "".join(data.get("text/html", ""))
-        yield (
-            'class="dataframe"' in page,
-            "a table as pandas prints it; show it by lexurn.table(...)",
-        )
-        for head in HEAD.findall(page):
-            n_columns = len(re.findall(r"<th\b", head))
-            yield (
-                n_columns > MAX_COLUMNS,
-                f"a table of {n_columns} columns, over {MAX_COLUMNS}; choose the ones that "
-                "readers need by lexurn.table(..., columns={...})",
-            )
 
 
 def find_caption_problem(caption: str) -> str:

@@ -137,11 +137,10 @@ def _read(path: Path) -> dict[str, Claim]:
         first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
         raise errors.ParameterError(_describe(path, entries, first)) from None
     keys = [claim.key for claim in claims]
-    for number, key in enumerate(keys):
-        if key in keys[:number]:
-            text = f"the key {key} stands twice; give each claim its own key"
-            problem = {"loc": (number,), "msg": text, "type": ""}
-            raise errors.ParameterError(_describe(path, entries, problem))
+    if doubles := [number for number, key in enumerate(keys) if key in keys[:number]]:
+        text = f"the key {keys[doubles[0]]} stands twice; give each claim its own key"
+        problem = {"loc": (doubles[0],), "msg": text, "type": ""}
+        raise errors.ParameterError(_describe(path, entries, problem))
     return dict(zip(keys, claims, strict=True))
 
 

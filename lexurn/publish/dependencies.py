@@ -22,8 +22,8 @@ from lexurn.settings import parameter_cells, resolver
 
 # The cell that is executed after a chapter's own cells, and then removed.
 RECORD_CELL = (
-    "import sys; loaded = sorted(sys.modules); "
-    "from lexurn.publish.dependencies import write_record; write_record({path!r}, loaded)"
+    "import json, sys; loaded = sorted(sys.modules); "
+    "from lexurn.publish.dependencies import record_of; print(json.dumps(record_of(loaded)))"
 )
 
 RECORD_KEYS = {
@@ -119,8 +119,8 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
     return chapters
 
 
-def write_record(path: str, loaded: list[str]) -> None:
-    """Write what the chapter in this process depends on: modules, used files, claims, machine.
+def record_of(loaded: list[str]) -> dict[str, Any]:
+    """Return what the chapter in this process depends on: modules, used files, claims, machine.
 
     Of the used files, `computed` are those that were written while the chapter ran.
     """
@@ -129,7 +129,7 @@ def write_record(path: str, loaded: list[str]) -> None:
     used = sorted(session.current().used_files)
     chapter = session.current().chapter
     started = chapter.started if chapter else float("inf")
-    record = {
+    return {
         "modules": [name for name in loaded if name.partition(".")[0] == "lexurn"],
         "used": _hashes_of_stored(used),
         "computed": [
@@ -141,7 +141,6 @@ def write_record(path: str, loaded: list[str]) -> None:
         "device": provenance.device(),
         "commit": provenance.describe_commit(provenance.commit(), provenance.is_changed()),
     }
-    files.write(Path(path), json.dumps(record))
 
 
 def module_hashes() -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 `book/results` is a second, read-only root of the store. It has settings, metrics, results and
 provenance of each run in one file of compressed columns (`base.columns`), to the last bit, and the
-run's urns, but no resumable state. It has a run's weights, in half precision, only if a chapter
-used the model. `edition.json` has the hash of every file, so that altered files are refused
-(`store.check`), and how much the rounding of weights changed the predictions.
+run's urns, but no resumable state. It has the results at every row only if a chapter used them
+(`Run.results_by_row`), and a run's weights, in half precision, only if a chapter used the model.
+`edition.json` has the hash of every file, so that altered files are refused (`store.check`), and
+how much the rounding of weights changed the predictions.
 """
 
 import gzip
@@ -24,6 +25,7 @@ from lexurn.publish.dependencies import replace_folder, work_folder
 from lexurn.runs import contents, provenance, store
 
 MAX_BYTES = 25_000_000  # of a whole edition
+LEFT_OUT = "its results at single rows"  # of every run; those that chapters use have their own file
 N_ROUNDING_SEQUENCES = 50  # on which the effect of rounding the weights is measured
 
 
@@ -51,6 +53,9 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
         for name, run in used_runs.items():
             folder = stage / run.settings.name  # of today, also if an older version has stored it
             _freeze_run(run, folder)
+            if f"{name}/{contents.ROWS}" in used:
+                rows = columns.pack(run.results_by_row.to_dict("list"))
+                files.write(folder / contents.ROWS, rows)
             if f"{name}/{store.WEIGHTS}" in used:
                 is_rounded = run.settings.key not in initial_keys
                 changes.append(_freeze_weights(run, folder, is_rounded=is_rounded))
@@ -100,15 +105,20 @@ def seal(root: Path, **about: Any) -> dict[str, Any]:
 
 
 def _freeze_run(run: runs.Run, folder: Path) -> None:
-    """Copy a run's published files, but for its weights."""
+    """Copy a run's published files, but for its weights and its results at every row."""
     if run.provenance["dirty"]:
         raise files.StoreError(
             f"{run.path.name} was trained with uncommitted changes; "
             "commit them, delete the run and train it again"
         )
-    parts = {name: contents.read(run.path, name) for name in ("provenance", "results")}
-    parts["metrics"] = run.metrics.to_dict("list")
-    parts["settings"] = run.settings.model_dump(mode="json")
+    results = contents.read(run.path, "results")
+    own = {"table": run.results.to_dict("list"), "hash": run.results_hash, "left_out": LEFT_OUT}
+    parts = {
+        "provenance": run.provenance,
+        "results": results | own,
+        "metrics": run.metrics.to_dict("list"),
+        "settings": run.settings.model_dump(mode="json"),
+    }
     files.write(folder / contents.PACKED, columns.pack(parts))
     if (tensors := run.path / store.TASK_TENSORS).exists():
         files.write(folder / tensors.name, tensors.read_bytes())

@@ -1,4 +1,4 @@
-"""Execute chapters by papermill, each in a process of its own, several side by side if wanted.
+"""Execute chapters, each in a kernel of its own, several side by side if wanted.
 
 The notebook and the record of an execution are put in place at its end. An execution that is
 stopped or killed leaves the previous ones, and the same command continues: runs that were trained
@@ -10,9 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import jupytext
@@ -20,15 +18,9 @@ import nbformat
 
 from lexurn.base import files, paths
 from lexurn.base.wording import duration
-from lexurn.publish import cards, notebook_process
+from lexurn.publish import cards, kernels
 from lexurn.publish.cards import INJECTED_TAG, tags
-from lexurn.publish.dependencies import (
-    RECORD_CELL,
-    Chapter,
-    hash_if_exists,
-    module_hashes,
-    work_folder,
-)
+from lexurn.publish.dependencies import RECORD_CELL, Chapter, hash_if_exists, module_hashes
 
 FAILURE_BANNER = """
 ````{{error}}
@@ -41,8 +33,6 @@ FAILURE_BANNER = """
 
 # What chapters that draw figures import. The server of several such chapters imports it once.
 FIGURE_PACKAGES = ("torch", "pandas", "matplotlib.pyplot", "scipy.stats", "seaborn", "ipywidgets")
-RECORD_TAG = "lexurn-record"  # of the cell that records what a chapter depended on
-ADDED_TAGS = {RECORD_TAG, "papermill-error-cell-tag"}  # of cells that are not kept
 EMPTY_RECORD = {"modules": [], "used": {}, "computed": [], "claims": {}, "device": "", "commit": ""}
 
 
@@ -60,10 +50,10 @@ class Progress:
     starts: dict[str, float] = field(default_factory=dict)
     cells: dict[str, str] = field(default_factory=dict)
 
-    def start_cell(self, name: str, number: int, n_cells: int) -> None:
-        """Note that a chapter has reached a cell."""
+    def start_cell(self, name: str, cell: str) -> None:
+        """Note that a chapter has reached a cell, such as `cell 3 of 20`."""
         self.starts.setdefault(name, time.monotonic())
-        self.cells[name] = f"cell {min(number, n_cells)} of {n_cells}"
+        self.cells[name] = cell
 
     def end(self, name: str, result: str) -> None:
         """Report that a chapter has ended."""
@@ -89,7 +79,7 @@ class Progress:
 def import_ahead(chapters: Sequence[Chapter]) -> None:
     """Let what these chapters need be imported once, from the first `execute_all` on."""
     n_drawing = sum("figure(" in chapter.source.read_text() for chapter in chapters)
-    notebook_process.import_ahead(FIGURE_PACKAGES if n_drawing > 1 else ())
+    kernels.import_ahead(FIGURE_PACKAGES if n_drawing > 1 else ())
 
 
 async def execute_all(
@@ -132,30 +122,26 @@ async def execute(
     modules = module_hashes()
     notebook = jupytext.read(chapter.source)
     given = dict(chapter.parameters)
-    n_cells = len(notebook.cells) + bool(given)  # papermill adds a cell with them
+    if given:
+        _inject(notebook, given | ({"threads": threads} if "threads" in given else {}))
+    n_cells = len(notebook.cells)
+    notebook.cells.append(nbformat.v4.new_code_cell(RECORD_CELL))
     shutil.rmtree(paths.build_folder() / "figures" / chapter.name, ignore_errors=True)
-    with work_folder(chapter.name) as folder:
-        written = folder / "record.json"
-        recording = RECORD_CELL.format(path=str(written))
-        notebook.cells.append(nbformat.v4.new_code_cell(recording, metadata={"tags": [RECORD_TAG]}))
-        files.write(folder / "source.ipynb", nbformat.writes(notebook))
-        job = {
-            "source": str(folder / "source.ipynb"),
-            "result": str(folder / "result.ipynb"),
-            "parameters": given | ({"threads": threads} if "threads" in given else {}),
-            "folder": str(chapter.source.parent),
-            "timeout": timeout,
-        }
-        failed = await _run(
-            job, folder / "log", lambda n: progress.start_cell(chapter.name, n, n_cells), n_cells
-        )
-        with suppress(OSError, ValueError):  # papermill had not started, or the disk is full
-            notebook = nbformat.read(folder / "result.ipynb", 4)
-        own = json.loads(written.read_text()) if written.exists() else EMPTY_RECORD
-    notebook.cells = [cell for cell in notebook.cells if not ADDED_TAGS & tags(cell)]
-    failed = failed or next(cards.find_lint(notebook, chapter.name), "")
-    for part in (notebook, *notebook.cells):
-        part.metadata.pop("papermill", None)  # has dates and paths; the record has what matters
+    place = ""
+
+    def start_cell(cell: Any, cell_index: int) -> None:
+        nonlocal place
+        number = f"cell {min(cell_index + 1, n_cells)} of {n_cells}"
+        progress.start_cell(chapter.name, number)
+        place = f"{number}, `{cards.first_line(cell.source)}`: "
+
+    folder = chapter.source.parent
+    error = await kernels.execute(
+        notebook, folder=folder, timeout=timeout, on_cell_start=start_cell
+    )
+    recorded = "".join(output.get("text", "") for output in notebook.cells.pop().outputs)
+    own = EMPTY_RECORD if error else json.loads(recorded)
+    failed = place + error if error else next(cards.find_lint(notebook, chapter.name), "")
     if not (notebook.cells and notebook.cells[0].source.startswith("# ")):
         notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"# {chapter.name}"))
     if failed:
@@ -173,6 +159,16 @@ async def execute(
         "seconds": round(time.monotonic() - start, 1),
     }
     return _store(chapter, notebook, record)
+
+
+def _inject(notebook: Any, parameters: dict[str, Any]) -> None:
+    """Insert the cell with parameters that papermill would insert."""
+    from papermill.translators import translate_parameters  # not above: it is slow
+
+    source = translate_parameters("python3", "python", parameters, "Parameters")
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": [INJECTED_TAG]})
+    places = [place for place, cell in enumerate(notebook.cells) if "parameters" in tags(cell)]
+    notebook.cells.insert(places[0] + 1, cell)
 
 
 def update_prose(chapter: Chapter) -> bool:
@@ -210,34 +206,3 @@ def _store(chapter: Chapter, notebook: Any, record: dict[str, Any]) -> dict[str,
     record = record | {"notebook": hash_if_exists(chapter.executed)}
     files.write(chapter.executed.with_suffix(".json"), json.dumps(record, indent=2))
     return record
-
-
-async def _run(
-    job: dict[str, Any], log: Path, start_cell: Callable[[int], None], n_cells: int
-) -> str:
-    """Execute a notebook in a process of its own; return what failed and where, or nothing.
-
-    `n_cells` is the number of the notebook's cells without the one that records.
-    """
-    place = ""
-    with files.store_errors(log):
-        log.touch()
-    process, connection = notebook_process.start(job, log)
-    try:
-        while "error" not in (message := await asyncio.to_thread(connection.recv)):
-            start_cell(message["cell"])
-            place = f"cell {message['cell']} of {n_cells}, `{message['text']}`: "
-            if message["cell"] > n_cells:
-                place = "writing the record: "
-        error = message["error"]
-    except EOFError:
-        await asyncio.to_thread(process.join)
-        error = log.read_text(errors="replace").strip().rpartition("\n")[2].strip()
-        if process.exitcode < 0:
-            error = f"the process was killed (signal {-process.exitcode}); out of memory?"
-        error = error or "the process ended"
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.join, 8)
-        process.kill()
-    return place + error if error else ""

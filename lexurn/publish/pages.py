@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from math import isnan
-from pathlib import Path
 from typing import Any
 
 from lexurn.publish import claims
 from lexurn.publish.cards import as_code
 from lexurn.publish.dependencies import Chapter
 from lexurn.runs import store
+from lexurn.runs.contents import ROWS
 from lexurn.settings import names
 
 EXECUTION = """# Execution
@@ -24,7 +24,7 @@ What each chapter on this site was executed with. The page of a failed chapter s
 to the failure. *Computed now* counts the models and the tables that the chapter itself trained and
 computed; all others were read back, after their hashes were compared.
 
-| chapter | result | parameters | device | seconds | finished | commit | runs | computed now |
+| chapter | result | parameters | device | seconds | finished | commit | used | computed now |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
@@ -78,8 +78,6 @@ ABOUT_FAMILY = {
 }
 VERDICTS = ("refuted", "undecided", "reproduced")  # of a claim that was tested, in this order
 OTHER_VERDICTS = (claims.NOT_AT_THIS_SCALE, "not measured")
-
-MAX_RUNS = 6  # whose keys a row of the page on execution shows
 
 
 def execution_page(chapters: Sequence[Chapter]) -> str:
@@ -187,11 +185,6 @@ def _execution_cells(record: Mapping[str, Any]) -> list[str]:
     if not record:
         return ["not executed", *[""] * 7]
     parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items())
-    folders = {Path(name).parent for name in record["used"] if not name.startswith("tables")}
-    keys = sorted(map(store.key, folders))
-    runs = ", ".join(key[:6] for key in keys[:MAX_RUNS]) or "none"
-    if len(keys) > MAX_RUNS:
-        runs = f"{len(keys)}, among them {runs}"
     return [
         "**failed**" if record["failed"] else "done",
         as_code(parameters) if parameters else "the defaults",
@@ -199,18 +192,18 @@ def _execution_cells(record: Mapping[str, Any]) -> list[str]:
         f"{record['seconds']:.0f}",
         record["finished"],
         escape(record["commit"]),
-        runs,
-        _counts(record["computed"]) or f"nothing; {_counts(record['used']) or 'nothing'} used",
+        _counts(record["used"]),
+        _counts(record["computed"]),
     ]
 
 
 def _counts(names: Iterable[str]) -> str:
     """Return how many models and tables some names of stored files stand for."""
     numbers = Counter(
-        name.startswith("tables/") for name in names if not name.endswith(store.WEIGHTS)
+        name.startswith("tables/") for name in names if not name.endswith((store.WEIGHTS, ROWS))
     )
     parts = ((numbers[False], "model(s)"), (numbers[True], "table(s)"))
-    return ", ".join(f"{number} {what}" for number, what in parts if number)
+    return ", ".join(f"{number} {what}" for number, what in parts if number) or "nothing"
 
 
 def _claim_cells(claim: claims.Claim, recorded: Mapping[str, Any]) -> list[str]:

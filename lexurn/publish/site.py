@@ -4,9 +4,9 @@ The pages are put together in `_build/stage`, rendered in a work folder, and mov
 when the site is complete. If nothing has changed since the last time, nothing is done.
 
 Pages that were read before and have not changed are not read again: what Jupyter Book has read is
-kept in `_build/read`. All pages are written anew, because each shows titles of others. What was
-read is not kept from a rendering that failed, was killed or has warned: the next one reads all
-pages and repeats the warnings.
+kept in `_build/read`. They are written again only if what pages show of each other has changed (see
+`sphinx_extension.find_outdated`). What was read is not kept from a rendering that failed, was
+killed or has warned: the next one reads and writes all pages and repeats the warnings.
 """
 
 import importlib.util
@@ -64,7 +64,8 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
     contents = _page_contents(chapters, scale)
     library = [paths.root() / "_config.yml", *paths.LIBRARY.rglob("*.py")]  # docstrings are pages
     key = _hash_all(contents | {str(path): path.read_bytes() for path in library})
-    if (html / f".{key}").exists():
+    marker = html / ".key"  # is written last
+    if marker.is_file() and marker.read_text() == key:
         return False
     say("rendering")
     _write_changed(build / "stage", contents)
@@ -73,6 +74,8 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
         rendered = work / "_build" / "html"
         if (build / "read" / f".{read_key}").exists():
             shutil.move(build / "read", rendered.parent)
+            if html.is_dir():
+                shutil.copytree(html, rendered, ignore=shutil.ignore_patterns(marker.name))
         command = [
             *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()"),
             *("build", "-W", "--keep-going", "--config", str(paths.root() / "_config.yml")),
@@ -94,6 +97,9 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
         if missing := [name for name in names if not (rendered / f"{name}.html").exists()]:
             reason = [*problems, f"pages missing: {', '.join(missing)}"][0]
             raise SiteError(f"jupyter-book failed: {reason}; {log}")
+        for path in (rendered / staging.FOLDER).glob("*"):
+            if f"{staging.FOLDER}/{path.name}" not in contents:
+                path.unlink()  # of a figure that was shown before
         for originals in ("stage", "executed"):  # executed notebooks travel
             _link_sources(rendered / "_sources", build / originals)
         replace_folder(html, rendered)
@@ -103,7 +109,7 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
             raise SiteError(f"the site is at {html}, but jupyter-book warned: {reason}; {log}")
         files.write(rendered.parent / f".{read_key}", "")
         replace_folder(build / "read", rendered.parent)
-    files.write(html / f".{key}", "")
+    files.write(marker, key)
     return True
 
 

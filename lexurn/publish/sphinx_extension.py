@@ -44,6 +44,7 @@ def setup(app: Any) -> dict[str, bool]:
     ):
         app.connect(event, handler)
     app.connect("html-page-context", remove_thebe, priority=900)  # after the scripts are added
+    app.connect("env-get-updated", find_outdated, priority=900)  # after numbers are given
     widgets = (Path(app.srcdir) / "assets" / "widgets.js").read_text()
     app.add_js_file(None, body=widgets, priority=900)  # after the configuration of MathJax
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -128,6 +129,27 @@ def keep_text(app: Any, doctree: Any) -> None:
     sentence = re.split(r"(?<=[.?!]) ", texts[0], maxsplit=1)[0] if texts else ""
     opening = shorten(sentence, MAX_OPENING, placeholder=" …")
     app.env.metadata[app.env.docname] |= {"prose": " ".join(texts)[:MAX_TEXT], "opening": opening}
+
+
+def find_outdated(app: Any, env: Any) -> set[str]:
+    """Return all pages if what they show of each other has changed since the last time.
+
+    That is headings, first sentences, numbers, labels, terms and citations. Otherwise Sphinx writes
+    only the pages that have changed themselves.
+    """
+    pages = {
+        page: (toc.pformat(), env.metadata[page].get("opening")) for page, toc in env.tocs.items()
+    }
+    texts = env.domaindata["std"]
+    sources = env.domaindata["cite"]["citations"]
+    shown = (
+        *(pages, env.toc_secnumbers, env.toc_fignumbers, env.domaindata["math"]["objects"]),
+        *(texts[name] for name in ("labels", "anonlabels", "objects", "terms")),
+        {source.key: source.formatted_entry.label for source in sources},
+    )
+    before = getattr(env, "shown_elsewhere", None)
+    env.shown_elsewhere = repr([sorted(part.items()) for part in shown])
+    return set() if env.shown_elsewhere == before else env.found_docs
 
 
 def say_what_comes(app: Any, page: str, template: str, context: dict[str, Any], _: Any) -> None:

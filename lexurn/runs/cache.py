@@ -64,8 +64,7 @@ def _describe(value: Any) -> tuple[Any, set[str]]:
         described, targets = _describe(value.settings)
         if (value.path / store.WEIGHTS).exists():  # needed again when the code changes
             session.current().used_files.add(f"{value.path.name}/{store.WEIGHTS}")
-        numbers = value.results[["mean", "sem"]].to_numpy(float)
-        return [described, files.hash_bytes(numbers.tobytes(), 12)], targets | set(RUN_CODE)
+        return [described, value.results_hash], targets | set(RUN_CODE)
     if isinstance(value, Tensor):
         content = value.numpy().tobytes()
         return [str(value.dtype), list(value.shape), files.hash_bytes(content, 12)], set()

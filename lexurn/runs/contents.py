@@ -8,6 +8,9 @@ from typing import Any
 PACKED = "run.zst"
 """A published run's settings, metrics, results and provenance, packed by `base.columns`."""
 
+ROWS = "rows.zst"
+"""A published run's results at every row, packed in the same way; only if a chapter shows them."""
+
 
 def read(folder: Path, part: str) -> Any:
     """Return a part of a run: its `settings`, `metrics`, `results` or `provenance`.

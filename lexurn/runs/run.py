@@ -32,7 +32,7 @@ import pandas as pd
 from safetensors.torch import load_file
 
 from lexurn import models, predictors, tasks
-from lexurn.base import files, paths, seeding, session
+from lexurn.base import columns, files, paths, seeding, session
 from lexurn.base.shapes import Pool, Predictor, Tokens
 from lexurn.measures import evaluation
 from lexurn.runs import checkpoints, contents, fit, recording, store, tracking
@@ -70,8 +70,34 @@ class Run:
     @cached_property
     def results(self) -> pd.DataFrame:
         """Tidy table of the best weights' distances: step, split, row, reference, measure, mean,
-        sem, n."""
-        return pd.DataFrame(contents.read(self.path, "results")["table"])
+        sem, n. The row is `mean`, over all rows but the first, or `last`."""
+        table = pd.DataFrame(contents.read(self.path, "results")["table"])
+        return table[table["row"].isin(["mean", "last"])].reset_index(drop=True)
+
+    @cached_property
+    def results_by_row(self) -> pd.DataFrame:
+        """`results`, and the same at every row.
+
+        Raises StoreError if the run was published without single rows.
+        """
+        session.current().used_files.add(f"{self.path.name}/{contents.ROWS}")
+        results = contents.read(self.path, "results")
+        if "left_out" not in results:
+            return pd.DataFrame(results["table"])
+        packed = self.path / contents.ROWS
+        if not packed.exists():
+            raise files.StoreError(
+                f"{self.path} was published without {results['left_out']}; train it: "
+                f"LEXURN_FRESH=1 {self.provenance['command']}"
+            )
+        return pd.DataFrame(columns.unpack(packed.read_bytes()))
+
+    @property
+    def results_hash(self) -> str:
+        """12 digits of the hash of all means and errors of `results_by_row`."""
+        results = contents.read(self.path, "results")
+        numbers = pd.DataFrame(results["table"])[["mean", "sem"]].to_numpy(float)
+        return results.get("hash") or files.hash_bytes(numbers.tobytes(), 12)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:

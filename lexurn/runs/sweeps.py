@@ -73,7 +73,7 @@ class Sweep:
         columns = {"name": point.name, "kind": point.kind, "seed": flat["seed"]}
         for axis, value in self.coordinates[point.name].items():  # alpha is a number or a list
             columns[axis] = json.dumps(flat[axis]) if axis == "alpha" else flat.get(axis, value)
-        results = runs.load(point.name).results.query("row in ['mean', 'last']")
+        results = runs.load(point.name).results
         return results.assign(**columns)[[*columns, *results]]
 
 

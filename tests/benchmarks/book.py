@@ -3,8 +3,8 @@
     python tests/benchmarks/book.py --repeats 5 --jobs 2
 
 It prints medians of seconds and of CPU seconds, those of all processes together. The plain form of
-the build with a new sentence reads every page of the site again, so the line `all pages` shows what
-is saved. It works in a copy of the repository, with a store of its own. (Linux)
+the build with a new sentence reads and writes every page of the site again, so the line `all pages`
+shows what is saved. It works in a copy of the repository, with a store of its own. (Linux)
 """
 
 import ctypes
@@ -62,7 +62,7 @@ def measure(root: Path, arguments: list[str]) -> pd.DataFrame:
 
     def add_sentence() -> None:
         text = chapter.read_text()
-        chapter.write_text(re.sub(r"(\n# # .*\n)", r"\1#\n# A sentence.\n", text, count=1))
+        chapter.write_text(re.sub(r"(\n# ## .*\n)", r"\1#\n# A sentence.\n", text, count=1))
 
     shutil.rmtree(root / "_build", ignore_errors=True)
     rows = {"edition": run(command + arguments, **options)}

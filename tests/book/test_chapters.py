@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import jupytext
+import lint
 import notebooks
 import pytest
 import torch
@@ -19,7 +20,7 @@ from notebooks import outputs_of
 import lexurn
 from lexurn import cli, comparison, evaluation, parameters, runs
 from lexurn.base import paths
-from lexurn.publish import address, dependencies, lint
+from lexurn.publish import address, dependencies
 from lexurn.runs import sweeps
 from lexurn.settings import flat_names, parameter_cells
 

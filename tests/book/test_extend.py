@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jupytext
+import lint
 import pytest
-from notebooks import papermill
+from notebooks import outputs_of, papermill
 
 from lexurn.base import paths
 
 ROOT = paths.root()
+PAGE = ROOT / "book" / "extend.md"
 IMPORTS = (
     "from typing import Literal\n\nfrom pydantic import Field\n\nfrom lexurn import register\n"
     "from lexurn.settings import PositionFreeSettings, TaskSettings, VocabularySettings\n"
@@ -39,8 +42,7 @@ FIGURES = {"training", "distances_by_row", "predictions"}
 
 def blocks(kind):
     """The code blocks of the page that begin with `# kind: name`, by that name."""
-    page = (ROOT / "book" / "extend.md").read_text()
-    found = re.findall(rf"```python\n# {kind}: (\S+)\n(.*?)```", page, re.DOTALL)
+    found = re.findall(rf"```python\n# {kind}: (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
     return dict(found)
 
 
@@ -62,6 +64,50 @@ def copy_of_the_repository(folder):
     for name in ("_config.yml", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     return folder
+
+
+def add_chapter(repository):
+    """Add the chapter of the page to a copy of the repository; return its source."""
+    ((stem, text),) = blocks("chapter").items()
+    other = (repository / "book" / "02_train.py").read_text()
+    header, *cells = re.split(r"^(?=# %%)", other, flags=re.MULTILINE)
+    first = next(cell for cell in cells if not cell.startswith("# %% [markdown]"))
+    place = "# (Here follows the first code cell of another chapter.)"
+    assert place in text
+    source = repository / "book" / f"{stem}.py"
+    source.write_text(header + text.replace(place, first.strip()))
+    jupytext.write(jupytext.read(source), source.with_suffix(".ipynb"))
+    contents, smoke = re.search(
+        r"# book/_toc.yml\n(.*\n)# params/smoke.yaml\n(.*\n)", PAGE.read_text()
+    ).groups()
+    for path, line in (("book/_toc.yml", contents), ("params/smoke.yaml", smoke)):
+        text = (repository / path).read_text()
+        last = "      - file: 09_geometry\n"
+        text = text.replace(last, last + line) if last in text else text + line
+        (repository / path).write_text(text)
+    return source
+
+
+def test_the_chapter_of_the_page_has_no_lint(tmp_path):
+    source = add_chapter(copy_of_the_repository(tmp_path))
+    assert lint.find_lint(source) == []
+    command = [sys.executable, "-m", "ruff", "check", source.parent]
+    subprocess.run(command, check=True, capture_output=True)
+    for command in ("jupytext --to ipynb", "lexurn book --chapter"):
+        assert re.search(rf"^{command} .*{source.stem}", PAGE.read_text(), re.MULTILINE)
+
+
+@pytest.mark.book
+def test_the_chapter_of_the_page_shows_a_figure_and_a_computed_result(tmp_path):
+    clone = copy_of_the_repository(tmp_path / "clone")
+    notebook = add_chapter(clone).with_suffix(".ipynb")
+    arguments = (notebook, tmp_path / "out.ipynb", "-f", clone / "params" / "smoke.yaml")
+    done = papermill(*arguments, folder=clone, packages=[clone])
+    assert done.returncode == 0, done.stderr[-3000:]
+    n_figures, text = outputs_of(tmp_path / "out.ipynb")
+    assert n_figures == 1
+    numbers = r"G is \d\.\d+ ± .* nats from memorizing and 0\.\d+ ± .* from symmetrized"
+    assert re.search(rf"On 50 fresh urns.*{numbers}", text)
 
 
 @pytest.mark.book

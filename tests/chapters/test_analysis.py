@@ -39,6 +39,7 @@ def run_that_became(who, kind, seed, tmp_path):
         "splits": splits,
         "references": references,
         "results": results,
+        "results_by_row": results,
     }
     run.__dict__.update(
         known | {"predictor": references[who], "metrics": pd.DataFrame(lines).assign(n_tables=1)}
@@ -211,7 +212,8 @@ def test_rows_are_averaged_over_runs(runs):
         & (table["row"] == "3")
         & (table["reference"] == "symmetrized")
     ]
-    each = [evaluation.select(run.results, split="out_of_distribution", row="3") for run in few]
+    split = "out_of_distribution"
+    each = [evaluation.select(run.results_by_row, split=split, row="3") for run in few]
     values = [found.loc["symmetrized", "mean"] for found in each]
     assert line["mean"].item() == pytest.approx(np.mean(values)) and line["n"].item() == 3
     assert line["sem"].item() == pytest.approx(np.std(values, ddof=1) / 3**0.5)

@@ -38,7 +38,7 @@ def test_outside_a_notebook_training_is_reported_in_lines(capsys):
 
 def test_captions_and_the_table_say_what_was_measured(tiny_run):
     run = tiny_run({"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 8})
-    results = run.results[run.results["measure"] == "symmetrized_kl"]
+    results = run.results_by_row.query("measure == 'symmetrized_kl'")
     fresh = results[results["split"] == "out_of_distribution"]
     means = fresh.pivot(index="row", columns="reference", values="mean")
     name = means.loc["mean"].idxmin()

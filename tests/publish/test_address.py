@@ -5,13 +5,14 @@ import shutil
 from types import SimpleNamespace
 
 import jupytext
+import lint
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from lexurn import cli
 from lexurn.base import files, paths
-from lexurn.publish import address, lint, sphinx_extension
+from lexurn.publish import address, sphinx_extension
 
 REAL = paths.root()
 NAMES = ("_config.yml", "README.md", "CITATION.cff", "pyproject.toml")

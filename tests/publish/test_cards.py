@@ -2,6 +2,7 @@
 
 import re
 
+import lint
 import nbformat
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from lexurn.base import paths
 from lexurn.chapters.data import plots
 from lexurn.figures import tables
 from lexurn.figures.figure_card import Card, card
-from lexurn.publish import cards, lint
+from lexurn.publish import cards
 
 LOSSES = pd.DataFrame({"kind": ["a", "b"], "entropy": [0.1, 0.2]})
 FINDING = "The loss falls by half within ten steps of training."
@@ -33,7 +34,7 @@ def drawn(caption):
 
 def findings(*cells):
     notebook = new_notebook(cells=[new_markdown_cell("# Why?"), *cells])
-    return list(cards.find_standard_lint(notebook))
+    return [*cards.find_standard_lint(notebook), *lint.find_shown_code(notebook)]
 
 
 NINE = pd.DataFrame([range(9)], columns=list("abcdefghi"))

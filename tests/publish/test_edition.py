@@ -1,6 +1,5 @@
 """The edition has what chapters used; it serves equal keys, and altered files are refused."""
 
-import json
 import shutil
 
 import pytest
@@ -33,13 +32,13 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def frozen(tmp_path, monkeypatch, trained):
-    """Two published runs, the first with its weights, and an empty store of one's own."""
+    """Two published runs, the first with weights and rows, and an empty store of one's own."""
     shutil.copytree(trained, paths.runs())
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     monkeypatch.setattr(edition.provenance, "is_changed", lambda: False)
     monkeypatch.setattr(session.current(), "used_files", set())
     made = [runs.get(TINY | {"seed": seed}) for seed in (0, 1)]
-    assert made[0].predictor and session.current().used_files
+    assert made[0].predictor and len(made[0].results_by_row) > len(made[0].results)
     edition.freeze(session.current().used_files, scale="smoke")
     monkeypatch.setattr(paths, "published_results", lambda: tmp_path / "book" / "results")
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "another"))
@@ -52,13 +51,19 @@ def test_a_frozen_run_says_what_it_said_before(frozen):
         assert store.is_published(again.path) and not (again.path / "last.safetensors").exists()
         assert again.results.equals(made.results) and again.metrics.equals(made.metrics)
         assert again.provenance == made.provenance and again.settings == made.settings
-        assert [json.dumps(contents.read(run.path, "results")) for run in (again, made)] == [
-            (made.path / "results.json").read_text()
-        ] * 2  # to the last bit
+        own, published = (contents.read(run.path, "results") for run in (made, again))
+        assert own | {"table": again.results.to_dict("list")} == {  # to the last bit
+            name: published[name] for name in own
+        }
+        assert again.results_hash == made.results_hash == published["hash"]
         assert stored_first_losses(again) == stored_first_losses(made)
         assert again.pool.equal(made.pool)
     assert not paths.runs().exists()
-    first = runs.get(frozen[0].settings)
+    first, second = (runs.get(made.settings) for made in frozen)
+    assert first.results_by_row.equals(frozen[0].results_by_row)
+    left_out = "without its results at single rows; train it: LEXURN_FRESH=1 papermill book/02_tr"
+    with pytest.raises(files.StoreError, match=left_out):
+        _ = second.results_by_row
     weights = load_file(first.path / store.WEIGHTS)
     assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
     tokens = frozen[0].splits["out_of_distribution"]
@@ -68,13 +73,13 @@ def test_a_frozen_run_says_what_it_said_before(frozen):
         files.StoreError,
         match="has no weights; LEXURN_FRESH=1, or --fresh for the book, trains them",
     ):
-        _ = runs.get(frozen[1].settings).model
+        _ = second.model
 
 
 def test_the_edition_says_when_and_how_far_it_was_rounded(frozen):
     said = store.edition()
     assert said["scale"] == "smoke" and 0 < said["rounding"] < 1e-4
-    assert said["frozen"].endswith("+00:00") and len(said["files"]) == 5
+    assert said["frozen"].endswith("+00:00") and len(said["files"]) == 6
     assert not [
         name for name in said["files"] if "state" in name or "lock" in name or "tables" in name
     ]
@@ -82,7 +87,7 @@ def test_the_edition_says_when_and_how_far_it_was_rounded(frozen):
 
 @pytest.mark.parametrize(
     "name",
-    [contents.PACKED, store.TASK_TENSORS, store.WEIGHTS],
+    [contents.PACKED, contents.ROWS, store.TASK_TENSORS, store.WEIGHTS],
 )
 def test_one_altered_byte_is_refused(frozen, name):
     path = paths.published_results() / frozen[0].path.name / name
@@ -133,7 +138,8 @@ def test_fresh_ignores_what_is_published(frozen, monkeypatch, tmp_path):
 def test_what_is_frozen_again_stays_and_what_is_used_no_longer_goes(frozen):
     name = frozen[0].path.name
     before = store.edition()
-    edition.freeze([f"{name}/results.json", f"{name}/{store.WEIGHTS}"], scale="smoke")
+    used = [f"{name}/{part}" for part in ("results.json", store.WEIGHTS, contents.ROWS)]
+    edition.freeze(used, scale="smoke")
     after = store.edition()
     assert set(after["files"]) == {file for file in before["files"] if file.startswith(name)}
     assert all(before["files"][file] == digest for file, digest in after["files"].items())

@@ -20,7 +20,7 @@ import pytest
 from chapter_sources import BODIES, HEADER
 
 from lexurn.base import paths
-from lexurn.publish import dependencies, execution, notebook_process
+from lexurn.publish import dependencies, execution, kernels
 
 TRAINS = """from lexurn import parameters
 settings = parameters.resolve("trains")
@@ -200,7 +200,7 @@ def test_ctrl_c_stops_every_process_and_keeps_what_was_done(root):
     while not ((ended / "01_good.json").exists() and (ended / "02_other.json").exists()):
         time.sleep(0.2)
         assert process.poll() is None, process.communicate()
-    assert len(processes(root)) >= 4  # the build, the server, a notebook and its kernel
+    assert len(processes(root)) >= 3  # the build, the server and a kernel
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
     said = finished(process, 130)
@@ -276,18 +276,17 @@ def test_a_build_that_cannot_be_written_or_rendered_is_refused_before_any_work(r
 
 
 FORKED = """
-import sys
+import asyncio, sys
 from pathlib import Path
-from lexurn.publish import notebook_process
+import jupytext
+from lexurn.publish import kernels
 
-notebook_process.import_ahead(["matplotlib.pyplot"])
-source, result, folder = sys.argv[1:]
-job = {"source": source, "result": result, "folder": folder, "timeout": 60, "parameters": {}}
-process, connection = notebook_process.start(job, Path(folder) / "log")
-message = {}
-while "error" not in message:
-    message = connection.recv()
-assert message == {"error": ""}, message
+kernels.import_ahead(["matplotlib.pyplot"])
+source, result = map(Path, sys.argv[1:])
+notebook = jupytext.read(source)
+options = {"folder": source.parent, "timeout": 60, "on_cell_start": lambda **_: None}
+assert asyncio.run(kernels.execute(notebook, **options)) == ""
+jupytext.write(notebook, result)
 """
 IN_THE_KERNEL = """import sys
 print([name for name in sys.modules if name.split(".")[0] == "lexurn"], "matplotlib" in sys.modules)
@@ -302,11 +301,11 @@ with workers.Processes(2) as executor:
 
 
 @pytest.mark.book
-@pytest.mark.skipif(not notebook_process.CAN_FORK, reason="kernels are forked on Linux only")
+@pytest.mark.skipif(not kernels.CAN_FORK, reason="kernels are forked on Linux only")
 def test_a_forked_kernel_has_packages_but_not_lexurn_and_draws_and_starts_processes(tmp_path):
     source, result = tmp_path / "source.ipynb", tmp_path / "result.ipynb"
     jupytext.write(jupytext.reads(HEADER + IN_THE_KERNEL, "py:percent"), source)
-    command = [sys.executable, "-c", FORKED, source, result, tmp_path]
+    command = [sys.executable, "-c", FORKED, source, result]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     first, picture, last = [
@@ -321,8 +320,8 @@ def test_progress_is_told_with_the_time_that_is_left():
     progress = execution.Progress(
         {"01_a": 100.0, "02_b": None}, lambda text, last: said.append((text, last)), every=9.0
     )
-    progress.start_cell("01_a", 3, 20)
-    progress.start_cell("02_b", 6, 5)  # the cell behind the last is not the chapter's
+    progress.start_cell("01_a", "cell 3 of 20")
+    progress.start_cell("02_b", "cell 5 of 5")
     assert progress.status() == "01_a: cell 3 of 20, about 1 min 40 s left; 02_b: cell 5 of 5"
     progress.end("01_a", "done (9 s)")
     assert progress.status() == "02_b: cell 5 of 5" and said == [("01_a: done (9 s)", True)]
@@ -338,11 +337,11 @@ def test_waits_are_cut_in_slices_and_still_end_in_time():
 
     began = time.monotonic()
     with pytest.raises(queue.Empty):
-        asyncio.run(notebook_process.poll_in_slices(never)(None, timeout=0.6))
+        asyncio.run(kernels.poll_in_slices(never)(None, timeout=0.6))
     assert (
         0.55 < time.monotonic() - began < 2
         and len(asked) >= 3
-        and max(asked) <= notebook_process.POLL_SECONDS
+        and max(asked) <= kernels.POLL_SECONDS
     )
 
     async def second(_, timeout):
@@ -352,10 +351,7 @@ def test_waits_are_cut_in_slices_and_still_end_in_time():
         return {"a": "message"}
 
     asked.clear()
-    assert (
-        asyncio.run(notebook_process.poll_in_slices(second)(None)) == {"a": "message"}
-        and len(asked) == 2
-    )
+    assert asyncio.run(kernels.poll_in_slices(second)(None)) == {"a": "message"} and len(asked) == 2
 
 
 def test_what_was_measured_is_of_chapters_that_there_are():

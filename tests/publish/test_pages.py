@@ -11,7 +11,7 @@ from lexurn import runs
 from lexurn.base import files, paths, session
 from lexurn.publish import claims, dependencies, edition, pages, staging
 from lexurn.publish.cards import INJECTED_TAG
-from lexurn.runs import store
+from lexurn.runs import contents, store
 from lexurn.settings import Settings, flat_names
 from lexurn.settings.resolver import RunningChapter
 
@@ -144,26 +144,24 @@ def test_refuted_claims_stand_first_and_say_why(record):
 def test_the_page_on_execution_counts_runs(record):
     assert (
         "| [01_data](01_data) | done | the defaults | cpu | 3 | 2026-01-02 03:04:05 | abcdef0 | "
-        "012345 |" in (pages.execution_page(ALL))
+        "1 model(s) | nothing |" in (pages.execution_page(ALL))
     )
     record["used"] = {
         f"urns-a-{n}00000000000/{name}": ""
         for n in range(9)
-        for name in ("results.json", store.WEIGHTS)
+        for name in ("results.json", store.WEIGHTS, contents.ROWS)
     }
-    assert "| 9, among them 000000, 100000, " in pages.execution_page(ALL)
+    assert "| 9 model(s) | nothing |" in pages.execution_page(ALL)
 
 
 def test_the_page_on_execution_counts_what_was_computed_and_what_was_kept(record):
-    assert "| 012345 | nothing; 1 model(s) used |" in pages.execution_page(ALL)
     tables = {f"tables/standings-{n}.csv": "" for n in range(3)}
     record["used"] = RECORD["used"] | {f"urns-a-0123456789ab/{store.WEIGHTS}": ""} | tables
-    assert "| nothing; 1 model(s), 3 table(s) used |" in pages.execution_page(ALL)
     record["computed"] = list(tables)[:2]
-    assert "| 2 table(s) |" in pages.execution_page(ALL)
+    assert "| 1 model(s), 3 table(s) | 2 table(s) |" in pages.execution_page(ALL)
 
 
-def test_a_record_names_what_was_written_while_the_chapter_ran(tmp_path):
+def test_a_record_names_what_was_written_while_the_chapter_ran():
     table = pd.DataFrame({"x": [1]})
     old = runs.write_table("old", table)
     os.utime(old, (0, 0))
@@ -172,8 +170,7 @@ def test_a_record_names_what_was_written_while_the_chapter_ran(tmp_path):
         runs.write_table("new", table)
         runs.read_table("old")
         runs.read_table("new")
-        dependencies.write_record(str(tmp_path / "record.json"), [])
-        record = json.loads((tmp_path / "record.json").read_text())
+        record = dependencies.record_of([])
         assert sorted(record["used"]) == ["tables/new.csv", "tables/old.csv"]
         assert record["computed"] == (["tables/new.csv"] if chapter else [])
 

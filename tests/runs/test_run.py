@@ -50,8 +50,10 @@ def test_results_are_those_of_the_stored_weights(tiny_run):
     again = evaluation.evaluate(
         run.predictor, run.references, run.splits, step=int(run.results["step"].iloc[0])
     )
-    is_single = run.results["measure"].str.startswith(evaluation.SINGLE_TABLE)
-    pd.testing.assert_frame_equal(again, run.results[~is_single], rtol=1e-5, check_dtype=False)
+    is_single = run.results_by_row["measure"].str.startswith(evaluation.SINGLE_TABLE)
+    averages = run.results_by_row[~is_single]
+    pd.testing.assert_frame_equal(again, averages, rtol=1e-5, check_dtype=False)
+    assert set(run.results["row"]) == {"mean", "last"} < set(run.results_by_row["row"])
 
 
 def test_curves_of_a_lexical_model_have_one_table_per_sequence_and_end_in_its_results(tiny_run):
@@ -235,7 +237,8 @@ def test_a_run_trains_on_cuda(flat):
     assert run.provenance["device"] != "cpu" and run.metrics["validation_loss"].notna().all()
     best = int(run.results["step"].iloc[0])
     again = evaluation.evaluate(run.predictor, run.references, run.splits, step=best)
-    pd.testing.assert_frame_equal(again, run.results, rtol=1e-3, atol=1e-5, check_dtype=False)
+    results = run.results_by_row
+    pd.testing.assert_frame_equal(again, results, rtol=1e-3, atol=1e-5, check_dtype=False)
     loss = models.loss_as_trained(run.model, tasks.build(run.settings).validation(), seed=0)
     assert loss == pytest.approx(
         run.metrics.set_index("step").loc[best, "validation_loss"], rel=1e-5

@@ -169,7 +169,7 @@ def kl_from_mixture(
 
 def distances_by_row(runs: Sequence[Run]) -> pd.DataFrame:
     """Return distances averaged over runs: split, measure, row, reference, mean, sem, n (runs)."""
-    table = pd.concat([run.results.assign(name=run.path.name) for run in runs])
+    table = pd.concat([run.results_by_row.assign(name=run.path.name) for run in runs])
     table = table[table["measure"] == "symmetrized_kl"]
     groups = table.groupby(["split", "measure", "row", "reference"], sort=False)["mean"]
     return groups.agg(["mean", "sem", "count"]).reset_index().rename(columns={"count": "n"})

@@ -66,7 +66,7 @@ def by_row(run: Run, *, reference: str = "relabelled") -> pd.DataFrame:
 
     Strings are renamed where training had renamed strings.
     """
-    table = run.results
+    table = run.results_by_row
     split = "relabelled" if run.settings.task.label_permuted else "in_distribution"
     rows = table[(table["split"] == split) & (table["reference"] == reference)]
     rows = rows[(rows["measure"] == "regret") & ~rows["row"].isin(["mean", "last"])]

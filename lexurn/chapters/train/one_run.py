@@ -79,10 +79,8 @@ def _(task: TextTask, run: Run) -> str:
 
 def distances(run: Run) -> pd.DataFrame:
     """Return the distance to each reference as a pair (mean, standard error), per split and row."""
-    is_shown = (run.results["measure"] == run.task.measure) & run.results["row"].isin(
-        ["mean", "last"]
-    )
-    table = run.results[is_shown].sort_values("row", ascending=False, kind="stable")  # mean, last
+    table = run.results[run.results["measure"] == run.task.measure]
+    table = table.sort_values("row", ascending=False, kind="stable")  # mean, last
     pairs = list(zip(table["mean"], table["sem"], strict=True))
     return table.assign(value=pairs, split=table["split"].str.replace("_", " ")).pivot_table(
         index=["split", "row"], columns="reference", values="value", aggfunc="first", sort=False
@@ -91,9 +89,10 @@ def distances(run: Run) -> pd.DataFrame:
 
 def nearest(run: Run, *, row: str = "mean") -> str:
     """Return the name of the reference that the run is nearest to where a model is judged."""
-    means = evaluation.select(
-        run.results, split=run.task.splits[0], measure=run.task.measure, row=row
-    )["mean"]
+    results = run.results if row == "mean" else run.results_by_row
+    means = evaluation.select(results, split=run.task.splits[0], measure=run.task.measure, row=row)[
+        "mean"
+    ]
     return str(means.idxmin())
 
 

@@ -19,6 +19,18 @@ MAX_CELL_LINES = 16
 MAX_LINE_LENGTH = 120
 MAX_PARAMETERS = 10
 
+MAX_SHOWN_LINES = 12
+MAX_SHOWN_LENGTH = 88
+"""Limits of code that a page of a chapter in `cards.STANDARD_CHAPTERS` shows."""
+
+HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+"""Tags of cells whose code a page does not show, or only after a click."""
+
+MARKDOWN_IMAGE = re.compile(r"<img\b|!\[[^\]]*\]\(")
+
+Checks = Iterator[tuple[bool, str]]
+"""Whether something is wrong, and the finding in that case."""
+
 # Mathematics, code and the text of a link, which is how a number is cited, may have decimals.
 DECIMALS_ALLOWED = re.compile(
     r"```.*?```|\$\$.*?\$\$|`[^`]*`|\$[^$]*\$|\[[^\]]*\]\([^)]*\)", re.DOTALL
@@ -40,6 +52,8 @@ def find_lint(path: Path) -> list[str]:
     ]
     findings = [finding for is_wrong, finding in checks if is_wrong]
     findings += find_typed_numbers(prose)
+    if source.stem in cards.STANDARD_CHAPTERS:
+        findings += find_shown_code(chapter)
     return [*findings, *cards.find_lint(chapter, source.stem)]
 
 
@@ -57,7 +71,7 @@ def parameter_line(name: str, *, help_text: str = "") -> str:
     return f"{name}: {type(default).__name__} = {value}  # {text}"
 
 
-def _check_notebook(source: Path, chapter: Any) -> cards.Checks:
+def _check_notebook(source: Path, chapter: Any) -> Checks:
     path = source.with_suffix(".ipynb")
     convert = f"jupytext --to ipynb book/{source.name}"
     update = f"jupytext --to ipynb --update book/{source.name}"
@@ -87,7 +101,7 @@ def _check_notebook(source: Path, chapter: Any) -> cards.Checks:
         yield True, f"{path.name} cannot be read as a notebook; {convert}"
 
 
-def _check_prose(prose: str) -> cards.Checks:
+def _check_prose(prose: str) -> Checks:
     without_code = re.sub(r"^```.*?^```", "", prose, flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^(#+) (.*)", without_code, re.MULTILINE)
     levels = [len(marks) for marks, _ in headings]
@@ -119,7 +133,7 @@ def find_typed_numbers(prose: str) -> Iterator[str]:
             )
 
 
-def _check_code(text: str, cells: list[Any]) -> cards.Checks:
+def _check_code(text: str, cells: list[Any]) -> Checks:
     for number, line in enumerate(text.split("\n"), 1):
         yield (
             len(line) > MAX_LINE_LENGTH and line not in cells[0].source.split("\n"),
@@ -138,7 +152,27 @@ def _check_code(text: str, cells: list[Any]) -> cards.Checks:
         )
 
 
-def _check_parameters(tagged: list[str]) -> cards.Checks:
+def find_shown_code(chapter: Any) -> Iterator[str]:
+    """Yield what breaks the chapter standard in a chapter's source."""
+    for place, cell in cards.places(chapter):
+        lines = cell.source.split("\n")
+        if cell.cell_type == "markdown" and MARKDOWN_IMAGE.search(cell.source):
+            yield f"{place}: a picture without a card; draw it by lexurn.figure(...)"
+        if cell.cell_type != "code" or cards.tags(cell) & HIDDEN:
+            continue
+        if len(lines) > MAX_SHOWN_LINES and "parameters" not in cards.tags(cell):
+            yield (
+                f"{place}: shows {len(lines)} lines, over {MAX_SHOWN_LINES}; "
+                "split the cell, or tag it hide-input"
+            )
+        for line in lines:
+            if len(line) > MAX_SHOWN_LENGTH:
+                yield (
+                    f"{place}: `{line}` has {len(line)} columns, over {MAX_SHOWN_LENGTH}; break it"
+                )
+
+
+def _check_parameters(tagged: list[str]) -> Checks:
     if len(tagged) != 1:
         yield (
             True,
@@ -184,7 +218,7 @@ def _check_parameters(tagged: list[str]) -> cards.Checks:
             )
 
 
-def _check_repository(source: Path, first_cell: str) -> cards.Checks:
+def _check_repository(source: Path, first_cell: str) -> Checks:
     repository = yaml.safe_load((source.parent.parent / "_config.yml").read_text())["repository"]
     address = f'-b {repository["branch"]} {repository["url"]}")'
     yield (
