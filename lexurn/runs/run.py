@@ -50,7 +50,7 @@ class Run:
 
     @cached_property
     def settings(self) -> Settings:
-        return Settings.model_validate(contents.read(self.path, "settings"))
+        return store.settings_of(self.path)
 
     @cached_property
     def metrics(self) -> pd.DataFrame:

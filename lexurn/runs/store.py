@@ -10,16 +10,23 @@ refused.
 import json
 import re
 import shutil
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lexurn.base import files, paths
 from lexurn.base.errors import suggestion
-from lexurn.runs.contents import PACKED
+from lexurn.runs.contents import PACKED, read
+from lexurn.settings import TRAINING_VERSION, Settings
 
 EDITION = "edition.json"
 """The hashes of everything that is published, and when and at which scale that was."""
+
+REMEDY = (
+    "`git checkout book/results` brings the published edition back, and LEXURN_FRESH=1, or --fresh "
+    "for the book, trains everything again without it"
+)
 
 WEIGHTS = "model.safetensors"
 """The best weights of a run."""
@@ -55,11 +62,17 @@ def stored(name: str) -> Path:
 
 
 def edition() -> dict[str, Any] | None:
-    """Return the content of `edition.json`; None without a published edition."""
+    """Return the content of `edition.json`; None without a published edition.
+
+    Raises StoreError where it cannot be read.
+    """
     root = paths.published_results()
     if root is None or not (root / EDITION).exists():
         return None
-    return _read_edition(root / EDITION, (root / EDITION).stat().st_mtime_ns)
+    try:
+        return _read_edition(root / EDITION, (root / EDITION).stat().st_mtime_ns)
+    except (OSError, ValueError) as error:
+        raise files.StoreError(f"{root / EDITION} cannot be read ({error}): {REMEDY}") from None
 
 
 @lru_cache(maxsize=2)
@@ -90,15 +103,44 @@ def check(path: Path) -> None:
     for name in sorted(frozen | present):
         if frozen.get(name) != present.get(name):
             raise files.StoreError(
-                f"{root / name} is missing, was altered, or was never published: `git checkout "
-                "book/results` brings the published edition back, and LEXURN_FRESH=1, or --fresh "
-                "for the book, trains everything again without it"
+                f"{root / name} is missing, was altered, or was never published: {REMEDY}"
             )
 
 
+def settings_of(folder: Path) -> Settings:
+    """Return the settings of a stored run, also of one that an older version has stored."""
+    settings = Settings.from_stored(read(folder, "settings"))
+    source = settings.training.init_from
+    for other in folders(folder.parent) if source else ():
+        if key(other) == source and (new := settings_of(other).key) != source:
+            return settings.replace(init_from=new)
+    return settings
+
+
 def finished_folder(name: str) -> Path | None:
-    """Return the folder of the finished run with this name: one's own, or a published one."""
-    return next((root / name for root in paths.roots() if is_finished(root / name)), None)
+    """Return the folder of the finished run with this name, or the name's key.
+
+    It is one's own, a published one, or one's own that an older version has stored under another
+    key.
+    """
+    for root in paths.roots():
+        if is_finished(root / name):
+            return root / name
+    own = paths.runs()
+    changed_at = own.stat().st_mtime_ns if own.is_dir() else 0
+    return _finished_by_key(own, changed_at).get(key(Path(name)) or name)
+
+
+@lru_cache(maxsize=8)
+def _finished_by_key(root: Path, changed_at: int) -> dict[str, Path]:
+    """Return the finished runs of a root by the keys that their settings have today."""
+    by_key = {}
+    for folder in folders(root):
+        with suppress(OSError, ValueError, LookupError):
+            version = read(folder, "provenance")["training_version"]
+            if is_finished(folder) and version == TRAINING_VERSION:
+                by_key[settings_of(folder).key] = folder
+    return by_key
 
 
 def folders(*roots: Path) -> list[Path]:
@@ -140,6 +182,8 @@ def find(name: str | Path) -> Path:
     """
     candidates = [*(root / name for root in paths.roots()), Path(name).resolve()]
     candidates = [path for path in candidates if path.is_dir() and (key(path) or is_finished(path))]
+    if not candidates and name and (folder := finished_folder(Path(name).name)):
+        candidates = [folder]
     if not candidates and name:
         candidates = [folder for folder in folders() if key(folder).startswith(str(name))]
     if len({key(folder) for folder in candidates}) == 1:

@@ -118,13 +118,14 @@ def read(
                 "it once"
             )
     seeds = grid.seeds if seeds is None else seeds
-    seeds = range(seeds) if isinstance(seeds, int) else seeds
-    n_points = math.prod(map(len, axes.values()), start=len(seeds))
+    n_seeds = seeds if isinstance(seeds, int) else len(seeds)
+    n_points = math.prod(map(len, axes.values()), start=n_seeds)
     if n_points > max_points:
         raise ParameterError(
             f"{path} has {n_points} points, more than {max_points}; make it smaller, or allow more "
             "with --max-points"
         )
+    seeds = range(n_seeds) if isinstance(seeds, int) else seeds
     points: list[Settings] = []
     coordinates: dict[str, dict[str, Any]] = {}
     for *combination, seed in itertools.product(*axes.values(), seeds):

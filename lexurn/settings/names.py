@@ -1,8 +1,9 @@
-"""Flat names that people type: the schema of each, common other names, and error messages.
+"""Flat names that people type: former and short ones, the schema of each, and error messages.
 
 An error message says what came, what is allowed, and the fix.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from pydantic import ValidationError
 from lexurn.base.errors import ParameterError, suggestion
 from lexurn.settings.fields import default_of
 from lexurn.settings.registry import CHOICES, HELP, entries, flat_names, owners
+
+RENAMED = {"initial": "init_from", "trained": "trainable", "trained_on": "train_split"}
+"""Former flat names of settings, with the names of today."""
 
 ABBREVIATIONS = {
     "lr": "learning_rate",
@@ -28,25 +32,32 @@ ABBREVIATIONS = {
     "clip": "grad_clip",
     "lexical": "lex",
     "permuted": "label_permuted",
-    "initial": "init_from",
-    "trained": "trainable",
-    "trained_on": "train_split",
 }
 """Common names of parameters, with the names that they have here."""
 
 
-def check_names(names: Iterable[str], where: str = "", also: Iterable[str] = ()) -> None:
-    """Raise ParameterError for an unknown name.
+def check_names(
+    values: Mapping[str, Any], where: str = "", also: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return the values under the names of today. Raises ParameterError for an unknown name.
 
     Messages begin with `where` and list the names in `also` as known ones.
     """
-    for name in names:
-        if name not in flat_names():
+    checked = {}
+    for name, value in values.items():
+        new = RENAMED.get(name, name)
+        if new != name:
+            if new in values:
+                raise ParameterError(f"{where}{name} is now called {new}; keep one of the two")
+            print(f"{where}{name} is now called {new}", file=sys.stderr)
+        if new not in flat_names():
             known = sorted([*flat_names(), *also])
             raise ParameterError(
                 f"{where}{name} is no parameter of any chapter; "
                 f"{suggestion(ABBREVIATIONS.get(name, name), known)}known: {', '.join(known)}"
             )
+        checked[new] = value
+    return checked
 
 
 def schema_of(name: str) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def check(values: Mapping[str, Any]) -> Settings:
 
     Raises ParameterError, which names the first thing that is wrong and its remedy.
     """
-    check_names(values)
+    values = check_names(values)
     try:
         return Settings.from_flat(values)
     except ValidationError as error:
@@ -106,9 +106,8 @@ def check_each(values: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ParameterError, but not for values that do not go together.
     """
-    check_names(values)
     checked = {}
-    for name, value in values.items():
+    for name, value in check_names(values).items():
         if name in CHOICES:
             adapter = TypeAdapter(Literal[*entries(name)])
         else:
@@ -186,7 +185,6 @@ def _split(
             raise ParameterError(
                 f"{name} is a chapter and must hold `name: value` lines, got {mapping!r}"
             )
-        check_names(mapping, f"{where}{name}: ")
+        mappings[name] = check_names(mapping, f"{where}{name}: ")
     common = {name: value for name, value in values.items() if name not in chapters}
-    check_names(common, where, also=chapters)
-    return common, mappings
+    return check_names(common, where, also=chapters), mappings

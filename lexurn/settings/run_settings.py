@@ -11,7 +11,7 @@ from lexurn.base import files
 from lexurn.base.errors import ParameterError
 from lexurn.settings.backbones import BackboneSettings, TransformerSettings
 from lexurn.settings.fields import Section, default_of, key_default_of
-from lexurn.settings.names import error_message
+from lexurn.settings.names import RENAMED, error_message
 from lexurn.settings.registry import (
     CHOICES,
     FIXED,
@@ -94,6 +94,15 @@ class Settings(Section):
             for section, given in nested.items()
         }
         return cls(**parts)
+
+    @classmethod
+    def from_stored(cls, nested: Mapping[str, Mapping[str, Any]]) -> "Settings":
+        """Return the settings that a `settings.json` holds, also one with names of former times."""
+        renamed = RENAMED | {"vocabulary": "name"}
+        upgraded = {}
+        for section, values in nested.items():
+            upgraded[section] = {renamed.get(name, name): value for name, value in values.items()}
+        return cls.model_validate(upgraded)
 
     def flat(self) -> dict[str, Any]:
         """Return every flat name that counts here with its value, which `from_flat` takes back."""

@@ -1,4 +1,4 @@
-"""Keys of runs: what moves them, and what does not."""
+"""Keys of runs: what moves them, what does not, and how runs of older versions are found."""
 
 import json
 import re
@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from lexurn import runs
 from lexurn.base import paths
 from lexurn.base.paths import LIBRARY
-from lexurn.runs import contents
+from lexurn.runs import contents, store
 from lexurn.settings import Settings
 from lexurn.settings.fields import key_default_of
 from lexurn.settings.registry import CHOICES, settings_classes
@@ -19,13 +20,13 @@ from lexurn.settings.resolver import check
 from lexurn.settings.training import TrainingSettings
 
 PUBLISHED = paths.root() / "book" / "results"
+TINY = {"n_steps": 4, "eval_every": 2, "n_test_samples": 10, "context_length": 4}
 
 
 def published_settings():
     folders = sorted(path.parent for path in PUBLISHED.glob(f"*/{contents.PACKED}"))
     return {
-        folder.name: Settings.model_validate(contents.read(folder, "settings"))
-        for folder in folders
+        folder.name: Settings.from_stored(contents.read(folder, "settings")) for folder in folders
     }
 
 
@@ -56,7 +57,7 @@ from lexurn.settings import Settings
 assert Settings().training.learning_rate == 3e-3 and Settings().training.added_training == 7
 moved = 0
 for folder in pathlib.Path(sys.argv[1]).glob("*-*/"):
-    settings = Settings.model_validate(contents.read(folder, "settings"))
+    settings = Settings.from_stored(contents.read(folder, "settings"))
     assert settings.task.added_tasks == settings.backbone.added_backbones == 7
     moved += settings.name != folder.name
 print(moved)
@@ -106,3 +107,45 @@ def test_what_changes_the_mathematics_changes_the_key(changed):
 
 def test_where_and_how_much_do_not():
     assert check({"threads": 2, "tracker": "wandb", "n_urns": 12}).key == check({}).key
+
+
+def as_an_older_version_stored_it(run):
+    """The run's folder with a key and with names of settings of former times."""
+    old = run.path.with_name(run.path.name[:-12] + "0123456789ab")
+    run.path.rename(old)
+    path = old / "settings.json"
+    values = json.loads(path.read_text())
+    values["vocabulary"]["vocabulary"] = values["vocabulary"].pop("name")
+    values["training"]["initial"] = values["training"].pop("init_from")
+    values["training"]["trained"] = values["training"].pop("trainable")
+    path.write_text(json.dumps(values))
+    return old
+
+
+def test_runs_of_an_older_version_are_found(monkeypatch, tiny_run):
+    first = as_an_older_version_stored_it(tiny_run(TINY))
+    monkeypatch.setattr(runs.run.recording, "train", None)  # nothing may be trained again
+    again = runs.get(TINY)
+    assert again.path == first and again.settings == check(TINY)
+    assert runs.load(again.settings.key).path == runs.load("0123456789ab").path == first
+    assert runs.load(again.settings.name).path == first
+
+
+def test_a_run_that_starts_from_an_older_one_is_found_too(tiny_run):
+    source = tiny_run(TINY)
+    second = runs.get(TINY | {"init_from": source.settings.key, "seed": 1})
+    values = json.loads((second.path / "settings.json").read_text())
+    values["training"]["init_from"] = "0123456789ab"
+    (second.path / "settings.json").write_text(json.dumps(values))
+    as_an_older_version_stored_it(source)
+    renamed = second.path.with_name(second.path.name[:-12] + "ba9876543210")
+    second.path.rename(renamed)
+    assert store.settings_of(renamed).training.init_from == check(TINY).key
+    assert runs.get(TINY | {"init_from": check(TINY).key, "seed": 1}).path == renamed
+
+
+def test_a_run_of_another_training_version_is_not_taken(tiny_run):
+    old = as_an_older_version_stored_it(tiny_run(TINY))
+    provenance = json.loads((old / "provenance.json").read_text())
+    (old / "provenance.json").write_text(json.dumps(provenance | {"training_version": 0}))
+    assert not runs.is_stored(check(TINY))

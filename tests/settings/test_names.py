@@ -1,15 +1,34 @@
-"""Hints for common abbreviations of parameters."""
+"""Parameters under their former names, and hints for common abbreviations."""
 
 import pytest
 
 from lexurn.settings import flat_names
-from lexurn.settings.names import ABBREVIATIONS
-from lexurn.settings.resolver import ParameterError, check
+from lexurn.settings.names import ABBREVIATIONS, RENAMED
+from lexurn.settings.resolver import ParameterError, check, read
 
 
-def test_abbreviations_lead_to_parameters_that_exist():
+def test_former_names_are_taken_with_a_notice(capsys, tmp_path):
+    old = {"initial": "0123456789ab", "trained": "vocabulary"}
+    new = {"init_from": "0123456789ab", "trainable": "vocabulary"}
+    assert check(old) == check(new)
+    notices = capsys.readouterr().err
+    assert "initial is now called init_from" in notices
+    assert "trained is now called trainable" in notices
+    path = tmp_path / "params.yaml"
+    path.write_text("trained_on: valid\ntask: text\n")
+    assert read(path, "train") == {"train_split": "valid", "task": "text"}
+    assert check(new) and "is now called" not in capsys.readouterr().err.partition("task")[2]
+
+
+def test_a_parameter_under_both_names_is_refused():
+    with pytest.raises(ParameterError, match="initial is now called init_from; keep one"):
+        check({"initial": "0123456789ab", "init_from": "0123456789ab"})
+
+
+def test_former_names_and_abbreviations_lead_to_parameters_that_exist():
+    assert set(RENAMED.values()) <= flat_names().keys()
     assert set(ABBREVIATIONS.values()) <= flat_names().keys()
-    assert not ABBREVIATIONS.keys() & flat_names().keys()
+    assert not (RENAMED.keys() | ABBREVIATIONS.keys()) & flat_names().keys()
 
 
 @pytest.mark.parametrize(
