@@ -51,7 +51,7 @@ WIDTHS = [32, 64, 128]
 N_STEPS = 100
 BASE = {"V": 8, "D": 4, "C": 64, "n": 200}
 GROWTH = {
-    "V": [6, 8, 10, 12, 14],
+    "V": [6, 8, 11, 14],
     "D": [4, 16, 64, 256],
     "C": [32, 64, 128, 256],
     "n": [200, 400, 800, 1600],
@@ -210,7 +210,7 @@ def render_page(measured: dict[str, Any], seconds: dict[str, Any]) -> str:
     }
     ratios = [steps["lexical", w]["median"] / steps["normal", w]["median"] for w in WIDTHS]
     wide = steps["normal", 128]["median"] / steps["normal", 32]["median"]
-    per_color = (by_axis["V"][-1] / by_axis["V"][-2]) ** 0.5
+    per_color = (by_axis["V"][-1] / by_axis["V"][-2]) ** (1 / (GROWTH["V"][-1] - GROWTH["V"][-2]))
     normal, lexical = of_kind["normal"], of_kind["lexical"]
     share = {kind: row["loop"]["median"] / row["get"]["median"] for kind, row in of_kind.items()}
     peak = max(row["peak_mb"]["median"] for row in of_kind.values())
