@@ -1,4 +1,4 @@
-"""Training: one loop (`loop`), its state with the optimizers (`state`), and `batches`."""
+"""Training: one loop (`loop`), its `step`, its `state` with the optimizers, and `batches`."""
 
 from lexurn.training.loop import Callbacks, Metrics, TrainingResult, train
 from lexurn.training.state import (

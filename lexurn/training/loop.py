@@ -2,22 +2,21 @@
 
 The loss of a batch is the mean of −log p over all rows, in nats. The reported `train_loss` is its
 mean over rows 1 … C, or over all rows for strings, as everywhere else. A step never waits for the
-device: losses stay in a buffer on the device until the next evaluation.
+device: losses stay in a buffer on the device until the next evaluation. On a GPU the step is
+recorded and launched as one CUDA graph (see `lexurn.training.step`).
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from math import isfinite, nan
 
-import torch
 from torch import Tensor, nn
 
-from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import global_generator
 from lexurn.base.shapes import State, Tokens
 from lexurn.settings import TrainingSettings
 from lexurn.training.state import TrainState, copy_weights, learning_rate_factor
+from lexurn.training.step import build_step
 
 Metrics = dict[str, float]
 
@@ -73,6 +72,7 @@ def train(
     device = model.device
     n_steps, every = settings.n_steps, settings.eval_every
     state = TrainState(model, settings)
+    make_step = build_step(state, settings, first_row=first_row, bf16=bf16)
 
     def tensors_to_save() -> State:
         if not all(tensor.isfinite().all() for tensor in (state.losses, *model.parameters())):
@@ -86,9 +86,7 @@ def train(
         for step in range(first_step, n_steps + 1):
             state.step = step
             rate = settings.learning_rate * learning_rate_factor(step, settings)
-            for optimizer in state.optimizers:
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
+            state.set_learning_rate(rate)
 
             was_evaluated = step == first_step and saved is not None
             if (step % every == 0 or step == n_steps) and not was_evaluated:
@@ -114,18 +112,12 @@ def train(
 
             model.train()
             tokens = next(batches)
-            with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
-                log_probs = model(tokens, generator=state.tables)
-            loss = negative_log_likelihood(log_probs, tokens)  # batch time
+            inputs = {"tokens": tokens}
+            if model.vocabulary.is_random:
+                inputs["table"] = model.vocabulary.draw(len(tokens), generator=state.tables)
             if sequence_weights is not None:
-                loss = loss * sequence_weights(tokens)[:, None]
-            loss.mean().backward()
-            if settings.grad_clip:
-                nn.utils.clip_grad_norm_(model.parameters(), settings.grad_clip)
-            for optimizer in state.optimizers:
-                optimizer.step()
-            model.zero_grad()
-            state.losses[step % every] = loss.detach()[:, first_row:].mean()
+                inputs["weights"] = sequence_weights(tokens)
+            state.losses[step % every] = make_step(**inputs)
             if step < len(state.first_losses):
                 state.first_losses[step] = state.losses[step % every]
 

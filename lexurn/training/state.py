@@ -132,6 +132,15 @@ class TrainState:
         self.best_loss = float("inf")
         self.best_step = 0
         self.step = 0
+        precision = torch.float64 if model.device.type == "cpu" else torch.float32
+        self.rate = torch.zeros((), dtype=precision, device=model.device)
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Set the learning rate of the next step: for AdamW a tensor, as its kernels read it."""
+        self.rate.fill_(rate)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.rate if isinstance(optimizer, FusedAdamW) else rate
 
     def to_tensors(self) -> State:
         """Return the state as named tensors on the CPU."""

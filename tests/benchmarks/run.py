@@ -12,6 +12,7 @@ training loop, and the ratio to the plain steps, pair by pair.
 import dataclasses
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -24,7 +25,10 @@ import click
 
 
 def time_run(flat: dict) -> dict[str, float]:
-    """Train a run and return CPU seconds: of the loop's steps, of `runs.get`, of the process."""
+    """Train a run and return CPU seconds: of the loop's steps, of `runs.get`, of the process.
+
+    `peak_mb` is the most memory that the process has had, in megabytes (Linux).
+    """
     from lexurn import runs
     from lexurn.runs import fit, recording, run  # noqa: F401  imports are not part of `runs.get`
 
@@ -54,7 +58,12 @@ def time_run(flat: dict) -> dict[str, float]:
     finally:
         fit.fit = fit_model
     end = time.process_time()
-    return {"loop": seconds["fit"] - seconds["callbacks"], "get": end - start, "process": end}
+    return {
+        "loop": seconds["fit"] - seconds["callbacks"],
+        "get": end - start,
+        "process": end,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
 
 
 def time_plain(flat: dict) -> float:
@@ -101,7 +110,7 @@ def compare(rounds: int, flat: dict) -> None:
             f"{'lexical' if lex else 'normal'} run: process {median['process']:.1f} s, runs.get "
             f"{median['get']:.1f} s, {statistics.median(shares):.0%} of it in steps; plain steps "
             f"{median['plain']:.1f} s, runs.get / plain {statistics.median(ratios):.2f}, "
-            f"n = {rounds}"
+            f"{median['peak_mb']:.0f} MB, n = {rounds}"
         )
 
 

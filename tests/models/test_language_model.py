@@ -268,6 +268,19 @@ def test_the_validation_loss_is_that_of_training_on_other_sequences(lex):
     assert (models.loss_as_trained(model, tokens, seed=1) != loss) == lex
 
 
+@pytest.mark.parametrize("lex", [False, True])
+def test_larger_batches_on_a_gpu_have_the_same_tables(lex, monkeypatch):
+    model = build(torch.float32, lex=lex)
+    tokens, _ = inputs(model, 200)
+    predictor = models.as_trained_predictor(model, seed=0)
+    place = [3] if lex else []
+    loss = models.loss_as_trained(model, tokens, seed=0)
+    log_probs = predictor(tokens[3:], *place)
+    monkeypatch.setattr(models.prediction, "_batch_size", lambda model: 512)
+    assert models.loss_as_trained(model, tokens, seed=0) == pytest.approx(loss, rel=1e-6)
+    torch.testing.assert_close(predictor(tokens[3:], *place), log_probs)
+
+
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [

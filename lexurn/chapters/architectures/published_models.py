@@ -66,8 +66,11 @@ class PositionPairs(nn.Module):
 
     @property
     def backbone(self) -> "PositionPairs":
-        """Return the model itself, which is all backbone."""
+        """Return the model itself, which is all backbone and vocabulary."""
         return self
+
+    vocabulary = backbone
+    is_random = False
 
 
 class BatchPositions(nn.Module):
