@@ -64,6 +64,20 @@ def pytest_configure(config):
     settings.load_profile(os.environ.get("LEXURN_HYPOTHESIS", "default"))
 
 
+def pytest_collection_modifyitems(config, items):
+    """Let one process begin with the site and another with the rest of the book.
+
+    Each process gets an equal part of the list. The first one waits while the site is built, and
+    the others take over what remains of its part: it must not begin with what they could do.
+    """
+    n_processes = getattr(config, "workerinput", {}).get("workercount", 1)
+    site = [item for item in items if "site" in item.fixturenames]
+    book = [item for item in items if item.get_closest_marker("book") and item not in site]
+    rest = [item for item in items if not item.get_closest_marker("book")]
+    n_first = max(len(items) // n_processes - len(site), 0)
+    items[:] = site + rest[:n_first] + book + rest[n_first:]
+
+
 MAY_SKIP: set[str] = {"runs/test_run.py::test_a_run_trains_on_cuda"}
 """Tests that need what CI's machine may lack, as file::function, the file from tests/ on."""
 
