@@ -433,7 +433,7 @@ display(Markdown(f"{text}, {gains[first]:.4f} nats a flip."))
 # architecture gives away for nothing.
 
 # %%
-place, seen = "0.resid_mid", fresh[:1500]
+place, seen = "0.resid_mid", fresh[: 1500 if train.n_steps >= 1000 else 300]
 untrained = models.build(settings_of["default"], generator=generator(seed, "untrained")).eval()
 values = {
     who: activations.read(model, seen, place)[place][:, 1:]
@@ -463,7 +463,7 @@ show_table(probed, floor=-1.0)
 near = read[read["r2"] > -0.5]  # the others stand in the table alone
 alt = "R² of probes for heads, flips, share and log odds: trained and untrained models, and shuffled targets."
 options = {"legend": "", "size": (6.5, 3.6), "x": "r2", "runs": [runs["default"]]}
-figure(plots.estimates, near, name="probes", alt=alt, n="750 sequences", **options)
+figure(plots.estimates, near, name="probes", alt=alt, n=f"{len(seen) // 2} sequences", **options)
 
 # %% [markdown]
 # Read is not used. So move the stream at the last row along the direction in which $H$ is written, the difference that

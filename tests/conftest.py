@@ -14,21 +14,69 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
-from hypothesis import settings
 
 from lexurn.base import files, paths, session
-from lexurn.base.threads import set_threads
 
-set_threads(1)
-
-settings.register_profile("default", derandomize=True, deadline=None, max_examples=100)
-settings.register_profile(
-    "random", derandomize=False, deadline=None, max_examples=500, print_blob=True
+PACKAGES = (
+    "IPython.display",
+    "PIL.Image",
+    "dask.distributed",
+    "ipywidgets",
+    "jupytext",
+    "matplotlib.pyplot",
+    "nbformat",
+    "numpy.testing",
+    "pandas",
+    "safetensors.torch",
+    "scipy.linalg",
+    "scipy.optimize",
+    "scipy.special",
+    "scipy.stats",
+    "seaborn",
+    "sklearn.linear_model",
+    "torch",
+    "torch.nn.functional",
 )
-settings.load_profile(os.environ.get("LEXURN_HYPOTHESIS", "default"))
+"""What lexurn imports. While modules of lexurn are imported with their types checked, Python finds
+no compiled code of other packages and compiles these again, which takes seconds."""
+
+
+def pytest_configure(config):
+    """Prepare a process that runs tests; the one that only distributes them needs nothing."""
+    if config.getoption("numprocesses", None):
+        return
+    for name in PACKAGES:
+        import_module(name)
+    from hypothesis import settings
+
+    from lexurn.base.threads import set_threads
+
+    set_threads(1)
+    default = {"derandomize": True, "deadline": None, "max_examples": 100}
+    settings.register_profile("default", **default)
+    settings.register_profile(
+        "random", derandomize=False, deadline=None, max_examples=500, print_blob=True
+    )
+    settings.load_profile(os.environ.get("LEXURN_HYPOTHESIS", "default"))
+
+
+def pytest_collection_modifyitems(config, items):
+    """Let one process begin with the site and another with the rest of the book.
+
+    Each process gets an equal part of the list. The first one waits while the site is built, and
+    the others take over what remains of its part: it must not begin with what they could do.
+    """
+    n_processes = getattr(config, "workerinput", {}).get("workercount", 1)
+    site = [item for item in items if "site" in item.fixturenames]
+    book = [item for item in items if item.get_closest_marker("book") and item not in site]
+    rest = [item for item in items if not item.get_closest_marker("book")]
+    n_first = max(len(items) // n_processes - len(site), 0)
+    items[:] = site + rest[:n_first] + book + rest[n_first:]
+
 
 MAY_SKIP: set[str] = {
     "runs/test_run.py::test_a_run_trains_on_cuda",

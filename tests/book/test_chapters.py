@@ -16,6 +16,7 @@ import torch
 import yaml
 from jupytext.compare import compare_notebooks
 from notebooks import outputs_of
+from processes import ForkedPython
 
 import lexurn
 from lexurn import cli, comparison, evaluation, parameters, runs
@@ -350,16 +351,14 @@ def test_the_workflow_that_publishes_the_book_calls_what_there_is(monkeypatch):
     assert workflow["permissions"] == {"contents": "read"} and "concurrency" in workflow
 
 
-def test_the_readmes_example_runs(store):
+def test_the_readmes_example_runs(store, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     first, second = [block for block in blocks if "from lexurn" in block]
     assert len([line for line in first.split("\n") if line.strip()]) <= 5
-    done = subprocess.run(
-        [sys.executable, "-c", first + second], cwd=store.parent, capture_output=True, text=True
-    )
-    assert done.returncode == 0 and "**The generalizing predictor is nearest**" in done.stdout, (
-        done.stderr
-    )
+    monkeypatch.chdir(store.parent)
+    process = ForkedPython(first + second)
+    output, errors = process.communicate()
+    assert process.returncode == 0 and "**The generalizing predictor is nearest**" in output, errors
 
 
 def test_no_path_of_this_machine_and_no_output_is_committed():

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from processes import fork_workers
 
 from lexurn import runs
 from lexurn.base import session
@@ -177,6 +178,7 @@ def test_the_tables_of_a_grid_are_cached_and_compared(tmp_path, monkeypatch):
     # The chapter depends on the table, not on the weights.
     assert not any(name.endswith(store.WEIGHTS) for name in session.current().used_files)
     monkeypatch.setattr(workers, "cores", lambda: 2)
+    fork_workers(monkeypatch)
     beside = cache.grid_table(
         grid, extrapolation.rates_along_training, name="beside", jobs=2, say=told.append
     )

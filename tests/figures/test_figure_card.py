@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import matplotlib
 import nbformat
@@ -13,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from notebooks import count_pictures
+from processes import ForkedPython
 
 import lexurn
 from lexurn import cli, parameters, runs
@@ -55,16 +54,18 @@ def test_what_is_stored_draws_the_same_bytes_in_another_process_and_another_tabl
         tables.from_csv(paths_by_suffix[".csv"].read_bytes()), TABLE, check_exact=True
     )
     again = stored().parent / "again"
-    command = [sys.executable, "-m", "lexurn", "redraw", paths_by_suffix[".json"], "--out", again]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [str(again / "entropies.png"), str(again / "entropies.svg")]
+    command = ["redraw", str(paths_by_suffix[".json"]), "--out", str(again)]
+    process = ForkedPython("from lexurn.cli import main; main()", *command)
+    output = process.communicate()[0]
+    assert process.returncode == 0
+    assert output.split() == [str(again / "entropies.png"), str(again / "entropies.svg")]
     assert (again / "entropies.png").read_bytes() == png
     svg = (again / "entropies.svg").read_bytes()
     assert svg.startswith(b"<?xml") and b"<dc:date>" not in svg
     how, table = drawing.read(paths_by_suffix[".json"])
     assert drawing.draw(how, table, ending="svg") == [svg]
     paths_by_suffix[".csv"].write_text(paths_by_suffix[".csv"].read_text().replace("0.1", "0.11"))
-    assert CliRunner().invoke(cli.main, list(map(str, command[3:]))).exit_code == 0
+    assert CliRunner().invoke(cli.main, command).exit_code == 0
     assert (again / "entropies.png").read_bytes() != png and (
         again / "entropies.svg"
     ).read_bytes() != svg

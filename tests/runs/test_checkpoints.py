@@ -6,14 +6,13 @@ import random
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 from cut_off import Cut, CutAt
+from processes import ForkedPython
 
 from lexurn import runs
 from lexurn.base import files
@@ -90,7 +89,7 @@ import sys, time
 from lexurn.runs import checkpoints, tracking
 from lexurn.base import files
 from lexurn import runs
-checkpoints.SECONDS = 0.05
+checkpoints.SECONDS = 0.03
 if "slow" in sys.argv:  # dwell inside a save, with half of it written
     def slowly(path, content, real=files.write, **options):
         if path.name.startswith("state-"):
@@ -101,8 +100,8 @@ if "slow" in sys.argv:  # dwell inside a save, with half of it written
 runs.get({flat}, tracker=type("Quiet", (tracking.Tracker,), {{}})())
 """
 FLAT = {
-    "n_steps": 1500,
-    "eval_every": 500,
+    "n_steps": 600,
+    "eval_every": 200,
     "n_test_samples": 20,
     "context_length": 8,
     "dropout": 0.1,
@@ -110,9 +109,8 @@ FLAT = {
 }
 
 
-def start(*arguments, flat=FLAT):
-    command = [sys.executable, "-c", SCRIPT.format(flat=flat), *arguments]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+def start(*arguments):
+    return ForkedPython(SCRIPT.format(flat=FLAT), *arguments)
 
 
 def wait_for(condition, seconds=60.0):
@@ -137,7 +135,7 @@ def test_killed_at_random_moments_a_training_ends_the_same(store, tmp_path, monk
             wait_for(lambda: list(store.glob("*/.half")))
         else:
             wait_for(lambda before=before: newest(store) > before)
-            time.sleep(dice.uniform(0, 0.2))
+            time.sleep(dice.uniform(0, 0.05))
         process.send_signal(signal.SIGKILL)
         steps += map(int, re.findall(r"resuming from step (\d+)", process.communicate()[1]))
         assert newest(store), "killed after the end"
@@ -167,17 +165,16 @@ def test_ctrl_c_saves_and_says_how_to_go_on(store):
 
 
 def test_a_second_process_waits_and_loads(store):
-    flat = FLAT | {"n_steps": 1500}  # long enough for the second process to begin meanwhile
-    first = start(flat=flat)
+    first = start()
     wait_for(lambda: newest(store))
-    second = start(flat=flat)
+    second = start()
     assert second.communicate()[1].startswith("waiting for the process that is training urns-")
     assert first.communicate()[1] == "" and (first.returncode, second.returncode) == (0, 0)
     steps = [
         json.loads(line)["step"]
         for line in next(store.glob("*/metrics.jsonl")).read_text().splitlines()
     ]
-    assert steps == [0, 500, 1000, 1500]
+    assert steps == [0, 200, 400, 600]
 
 
 def saved(folder, *steps, key="k"):
@@ -293,15 +290,12 @@ for limit, seconds in ((1500, 30.0), (100_000, 0.0)):
 
 def test_a_write_that_the_system_stops_half_way_is_told_and_undone(store, tmp_path, monkeypatch):
     """First in the metrics, then in a state."""
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED.format(flat=TINY)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    process = ForkedPython(LIMITED.format(flat=TINY))
+    output = process.communicate()[0]
+    assert process.returncode == 0
     (folder,) = store.iterdir()
     for line, where in zip(
-        done.stdout.splitlines(), ("metrics.jsonl", "state-00000000-.*"), strict=True
+        output.splitlines(), ("metrics.jsonl", "state-00000000-.*"), strict=True
     ):
         assert re.fullmatch(
             f"cannot write {folder}/{where}: File too large; set LEXURN_RUNS, or .*", line

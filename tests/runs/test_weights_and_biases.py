@@ -20,6 +20,7 @@ import pytest
 import wandb
 from cut_off import Cut, CutAt
 from fake_wandb import address, serve, silent
+from processes import ForkedPython
 
 import lexurn
 from lexurn import runs
@@ -352,14 +353,12 @@ def test_a_training_that_is_killed_loses_nothing(store):
     """What was logged before `kill -9` is in our files, from which W&B gets it when it goes on."""
     flat = TINY | {"n_steps": 100_000, "eval_every": 1}
     script = f"from lexurn import runs; runs.get({flat})"
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(LIBRARY)}
-    )
+    process = ForkedPython(script)
     wait_until(lambda: list(store.glob("*/wandb/*/*.wandb")))
     (path,) = store.glob("*/metrics.jsonl")
     wait_until(lambda: len(read_metrics(path)) > 2)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     rows = read_metrics(path)
     assert [row["step"] for row in rows] == list(range(len(rows)))
 
