@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lexurn.publish import execution, notebook_process
+from lexurn.publish import execution, kernels
 from lexurn.runs import workers
 
 
@@ -16,11 +16,11 @@ class ForkedPython:
     """A process that does what `python -c CODE ARGUMENTS...` does."""
 
     def __init__(self, code, *arguments):
-        notebook_process.import_ahead(execution.FIGURE_PACKAGES)
+        kernels.import_ahead(execution.FIGURE_PACKAGES)
         folder = Path(tempfile.mkdtemp(dir=os.environ["LEXURN_BUILD"]))
         self.outputs = [folder / "stdout", folder / "stderr"]
         given = code, arguments, self.outputs, dict(os.environ), os.getcwd()
-        self.process = notebook_process.CONTEXT.Process(target=run_code, args=given)
+        self.process = kernels.CONTEXT.Process(target=run_code, args=given)
         self.process.start()
 
     def send_signal(self, number):
@@ -60,9 +60,9 @@ def run_code(code, arguments, outputs, environment, folder):
 
 def fork_workers(monkeypatch):
     """Let `workers.Processes` fork its processes instead of starting each anew."""
-    notebook_process.import_ahead(execution.FIGURE_PACKAGES)
+    kernels.import_ahead(execution.FIGURE_PACKAGES)
     started = EndingWorker(dict(os.environ))
-    monkeypatch.setattr(workers, "get_context", lambda _: notebook_process.CONTEXT)
+    monkeypatch.setattr(workers, "get_context", lambda _: kernels.CONTEXT)
     monkeypatch.setattr(workers, "exit_with_parent", started)
 
 

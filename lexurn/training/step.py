@@ -2,17 +2,18 @@
 
 A step of a small model is hundreds of kernels that run for a shorter time than it takes to launch
 them. On a GPU the whole step (forward, backward, clipping, AdamW) can therefore be recorded once,
-as one CUDA graph, and launched at once from then on: with `LEXURN_GRAPH=1`. A graph repeats the same kernels on the same
-memory. So the inputs of a step are copied into buffers, the learning rate and AdamW's step count
-are tensors, and everything that draws from a generator of ours stays outside: batches, tables and
-weights. Dropout draws from the global generator, which torch registers with every graph.
+as one CUDA graph, and launched at once from then on: with `LEXURN_GRAPH=1`. A graph repeats the
+same kernels on the same memory. So the inputs of a step are copied into buffers, the learning rate
+and AdamW's step count are tensors, and everything that draws from a generator of ours stays
+outside: batches, tables and weights. Dropout draws from the global generator, which torch registers
+with every graph.
 
 The tests imitate a graph on a CPU: they repeat the operations of one step without Python, with
 every backbone, and the results equal those of plain steps bit for bit, also after a resume. The
 recording itself **has not run on a GPU yet**, and its speed is unknown: none was available when
-this module was written. That is why it has to be asked for. A prototype took 2.9 ms a step recorded and 10 ms plain on a GPU, where
-four trainings side by side were three times as fast as one after the other. A test on a GPU
-compares recorded with plain steps.
+this module was written. That is why it has to be asked for. A prototype took 2.9 ms a step recorded
+and 10 ms plain on a GPU, where four trainings side by side were three times as fast as one after
+the other. A test on a GPU compares recorded with plain steps.
 """
 
 import os
