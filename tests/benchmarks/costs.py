@@ -26,7 +26,8 @@ import click
 import pandas as pd
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = str(Path(__file__).parent)
+sys.path.insert(0, HERE)
 import predictors
 import run
 import step
@@ -61,6 +62,9 @@ SMALLER = {"V": {"D": 1, "n": 100}}
 
 AXES = {"V": "colours V", "D": "urns D", "C": "context C", "n": "sequences n"}
 
+TIME_RUN = "import json, run, sys; print(json.dumps(run.time_run(json.loads(sys.argv[1]))))"
+"""What a new process does, without the imports of this one."""
+
 SCALES = ["small", "medium", "large", "experiment"]
 
 Row = dict[str, Any]
@@ -89,9 +93,9 @@ def time_step(point: Row) -> dict[str, float]:
 def time_run(point: Row) -> dict[str, float]:
     """Train a run with the default settings in a new process, with a store of its own."""
     with tempfile.TemporaryDirectory() as store:
-        command = [sys.executable, __file__, "run", json.dumps({"lex": KINDS[point["kind"]]})]
-        environment = os.environ | {"LEXURN_RUNS": store}
-        printed = subprocess.check_output(command, env=environment, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-c", TIME_RUN, json.dumps({"lex": KINDS[point["kind"]]})]
+        own = {"LEXURN_RUNS": store, "PYTHONPATH": os.pathsep.join([str(paths.root()), HERE])}
+        printed = subprocess.check_output(command, env=os.environ | own, stderr=subprocess.DEVNULL)
     return json.loads(printed.splitlines()[-1])
 
 
@@ -283,12 +287,6 @@ def main() -> None:
 @click.option("--rounds", default=5, show_default=True, help="measurements of every number")
 def command_measure(rounds: int) -> None:
     files.write(MEASURED, json.dumps(measure_all(rounds), indent=1) + "\n")
-
-
-@main.command("run", hidden=True)
-@click.argument("flat")
-def command_run(flat: str) -> None:
-    print(json.dumps(run.time_run(json.loads(flat))))
 
 
 @main.command("page")
