@@ -97,14 +97,18 @@ def book(
 
 @click.command()
 @PARAMS
-def freeze(params: Path | None) -> None:
+@click.option(
+    "--grid", "grids", multiple=True, metavar="NAME", help="Also the results of this grid's points."
+)
+def freeze(params: Path | None, grids: tuple[str, ...]) -> None:
     """Publish an edition: copy what its chapters use into book/results, which is then committed.
 
     Every chapter must be up to date with these parameters, by `lexurn book` with the same ones.
-    Published files that no chapter uses any longer are removed.
+    Published files that no chapter uses any longer are removed, but for those of a grid that is
+    named.
     """
     from lexurn.publish import dependencies, edition
-    from lexurn.runs import store
+    from lexurn.runs import store, sweeps
 
     chapters = dependencies.select_chapters((), params)
     if outdated := [chapter.name for chapter in chapters if not chapter.is_current]:
@@ -114,6 +118,8 @@ def freeze(params: Path | None) -> None:
         )
     with files.lock(paths.build_folder(), activity="building"):
         used = {name for chapter in chapters for name in chapter.record["used"]}
+        points = [point for name in grids for point in sweeps.read(name).done()]
+        used |= {f"{point.name}/results.json" for point in points}
         frozen = edition.freeze(used, scale=params.stem if params else "defaults")
     results = paths.root() / "book" / "results"
     n_runs = len({name.partition("/")[0] for name in used} - {"tables"})
