@@ -4,13 +4,14 @@ import shutil
 
 import pytest
 import torch
+from click.testing import CliRunner
 from recompute import recompute_first_losses, stored_first_losses
 from safetensors.torch import load_file
 
-from lexurn import runs
+from lexurn import cli, runs
 from lexurn.base import files, paths, session
-from lexurn.publish import edition
-from lexurn.runs import contents, store
+from lexurn.publish import dependencies, edition
+from lexurn.runs import contents, store, sweeps
 from lexurn.settings import TRAINING_VERSION, run_settings
 from lexurn.settings.resolver import check
 
@@ -192,3 +193,22 @@ def test_weights_that_others_begin_with_are_not_rounded(store, tmp_path, monkeyp
         for run in (first, second)
     }
     assert kinds == {first.path.name: {"torch.float32"}, second.path.name: {"torch.float16"}}
+
+
+def test_the_finished_points_of_a_grid_are_frozen_with_the_book(monkeypatch, tmp_path):
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "runs"))
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(
+        "fixed: {n_steps: 3, eval_every: 3, n_test_samples: 10, context_length: 4}\n"
+        "axes: {n_colors: [3, 4]}\nseeds: 1\n"
+    )
+    done, missing = sweeps.read(grid).points
+    runs.get(done)
+    frozen = []
+    monkeypatch.setattr(dependencies, "select_chapters", lambda names, params: [])
+    monkeypatch.setattr(
+        edition, "freeze", lambda used, scale: frozen.extend(used) or {"rounding": 0.0}
+    )
+    result = CliRunner().invoke(cli.main, ["freeze", "--grid", str(grid)])
+    assert result.exit_code == 0, result.output
+    assert frozen == [f"{done.name}/results.json"] and missing.name not in str(frozen)
