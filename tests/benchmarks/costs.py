@@ -6,8 +6,8 @@
 The page's text stands in costs.md, and the script fills in the numbers. They are in
 params/costs.json, with the machine that they were measured on, or in params/seconds.json (see
 chapters.py), or follow from these by arithmetic. Times are CPU seconds of one thread, which other
-work on the machine disturbs less than the clock; without such work the clock shows the same. Each
-is the median of some rounds, with the lowest and the highest.
+work on the machine disturbs less than the clock. Each is the median of some rounds, with the lowest
+and the highest.
 """
 
 import json
@@ -26,10 +26,8 @@ import click
 import pandas as pd
 import torch
 
-HERE = str(Path(__file__).parent)
-sys.path.insert(0, HERE)
+sys.path.insert(0, str(Path(__file__).parent))
 import predictors
-import run
 import step
 
 from lexurn import models
@@ -41,10 +39,11 @@ from lexurn.predictors import compiled
 from lexurn.runs import provenance
 from lexurn.settings import resolver
 
+HERE = Path(__file__).parent
 MEASURED = paths.root() / "params" / "costs.json"
 SECONDS = paths.root() / "params" / "seconds.json"
 PAGE = paths.root() / "book" / "costs.md"
-TEMPLATE = Path(__file__).with_suffix(".md")
+TEMPLATE = HERE / "costs.md"
 FIGURES = paths.root() / "book" / "assets" / "costs"
 
 KINDS = {"normal": False, "lexical": True}
@@ -94,7 +93,7 @@ def time_run(point: Row) -> dict[str, float]:
     """Train a run with the default settings in a new process, with a store of its own."""
     with tempfile.TemporaryDirectory() as store:
         command = [sys.executable, "-c", TIME_RUN, json.dumps({"lex": KINDS[point["kind"]]})]
-        own = {"LEXURN_RUNS": store, "PYTHONPATH": os.pathsep.join([str(paths.root()), HERE])}
+        own = {"LEXURN_RUNS": store, "PYTHONPATH": f"{paths.root()}{os.pathsep}{HERE}"}
         printed = subprocess.check_output(command, env=os.environ | own, stderr=subprocess.DEVNULL)
     return json.loads(printed.splitlines()[-1])
 
@@ -157,8 +156,8 @@ def symmetrized_table(measured: dict[str, Any]) -> pd.DataFrame:
         for row in points:
             law = last * predictors.COSTS["S"](**sizes_of(row))
             common = {"axis": AXES[size], "size": row[size]}
-            rows.append(common | {"who": "symmetrized", "seconds": row["seconds"]["median"]})
             rows.append(common | {"who": "law", "seconds": law})
+            rows.append(common | {"who": "symmetrized", "seconds": row["seconds"]["median"]})
     return pd.DataFrame(rows)
 
 
@@ -221,6 +220,9 @@ def render_page(measured: dict[str, Any], seconds: dict[str, Any]) -> str:
     pace = max(row["operations per second"]["median"] for row in measured["steps"])
     assert max(ratios) < 1.5, "lexical steps are no longer about as fast as normal ones"
     assert 2 < per_color < 3, "one more colour no longer costs two to three times the time"
+    for size in ("D", "C", "n"):
+        growth = by_axis[size][-1] / by_axis[size][0] * GROWTH[size][0] / GROWTH[size][-1]
+        assert 0.7 < growth < 1.3, f"the time of S no longer grows in proportion to {size}"
     assert wide < 16, "a width of 128 no longer costs less than its sixteenfold operations"
     return TEMPLATE.read_text().format(
         stamp=(
@@ -242,6 +244,7 @@ def render_page(measured: dict[str, Any], seconds: dict[str, Any]) -> str:
         peak=digits(peak),
         v_base=", ".join(f"{k} = {v}" for k, v in (BASE | SMALLER["V"]).items() if k != "V"),
         v_first=GROWTH["V"][0],
+        v_before=GROWTH["V"][-2],
         v_last=GROWTH["V"][-1],
         s_first=digits(by_axis["V"][0]),
         s_last=digits(by_axis["V"][-1]),
@@ -266,7 +269,7 @@ def tables_of_figures(measured: dict[str, Any]) -> dict[str, pd.DataFrame]:
 
 def draw_figures(measured: dict[str, Any]) -> None:
     """Draw both figures as cards are drawn, and write the pictures and tables beside the page."""
-    panels = {"by": "axis", "log": ["size", "seconds"], "size": (2.4, 2.6)}
+    panels = {"by": "axis", "log": ["size", "seconds"], "size": (3.4, 2.6)}
     options = {
         "steps": {"x": "width d_model", "y": "ms", "legend": "model"},
         "symmetrized": {"x": "size", "y": "seconds", "legend": "", **panels},

@@ -67,7 +67,7 @@ def time_run(flat: dict) -> dict[str, float]:
 
 
 def peak_megabytes() -> float:
-    """Return the most memory that this process has had; `getrusage` would count its parent's too."""
+    """Return the most memory that this process has had; `getrusage` counts its parent's too."""
     status = Path("/proc/self/status")
     found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text() if status.exists() else "")
     return int(found[1]) / 1024 if found else float("nan")

@@ -1,6 +1,7 @@
 """The benchmarks still run: their smallest forms, without looking at a clock."""
 
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from lexurn.base import paths
 from lexurn.base.seeding import generator
 from lexurn.generators.urns import Urns
 from lexurn.predictors import Memorizing
+from lexurn.runs import tables
 
 
 def load(name):
@@ -90,6 +92,31 @@ def test_the_benchmark_of_runs_runs(monkeypatch, capsys):
     run.compare(1, small)
     printed = capsys.readouterr().out
     assert "lexical run: process" in printed and "of it in steps" in printed
+
+
+def test_the_benchmark_of_costs_runs(monkeypatch):
+    costs = load("costs")
+    seconds = {"loop": 0.5, "get": 0.7, "process": 1.0, "peak_mb": 100.0}
+    monkeypatch.setattr(costs, "time_run", lambda point: seconds)
+    monkeypatch.setattr(costs, "GROWTH", {"V": [6, 7], "D": [1]})
+    monkeypatch.setattr(costs, "WIDTHS", [8])
+    monkeypatch.setattr(costs, "N_STEPS", 2)
+    monkeypatch.setattr(costs.compiled, "MIN_SECONDS", 0)  # put back afterwards
+    measured = costs.measure_all(2)
+    assert [row["d_model"] for row in measured["steps"]] == [8, 8]
+    low, high = measured["symmetrized"][1]["seconds"]["range"]
+    assert 0 < low <= measured["symmetrized"][1]["seconds"]["median"] <= high
+    law = costs.symmetrized_table(measured).query("who == 'law'")["seconds"]
+    assert law[2] / law[0] == pytest.approx(7 * 2**7 / (6 * 2**6))
+
+
+def test_the_page_of_costs_shows_the_committed_numbers():
+    """After a new measurement, or a new text, run `python tests/benchmarks/costs.py page`."""
+    costs = load("costs")
+    measured, seconds = (json.loads(path.read_text()) for path in (costs.MEASURED, costs.SECONDS))
+    assert costs.PAGE.read_text() == costs.render_page(measured, seconds)
+    for name, table in costs.tables_of_figures(measured).items():
+        assert (costs.FIGURES / f"{name}.csv").read_text() == tables.as_csv(table)
 
 
 def test_the_benchmark_of_recipes_runs():
