@@ -50,8 +50,7 @@ HELP = {
     "task": "what is sampled: urns (coins are urns of two colours), language, text",
     "vocabulary": "with lex: one_hot, orthonormal, gaussian_scaled, gaussian, original, names "
     "(from a fixed set), canonical (renamed by first appearance)",
-    "backbone": "what computes in between: transformer, lstm, mamba, xlstm, linear, bag, "
-    "equivariant",
+    "backbone": "architecture: transformer, lstm, mamba, xlstm, linear, bag, equivariant",
 }
 
 
