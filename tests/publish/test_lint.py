@@ -138,7 +138,7 @@ PLANTED = {  # what is written in place of what, and what is then said
         f"differs from lexurn/settings; write `{LINE}`",
     ),
     "no choices": (
-        ", mamba, xlstm",
+        "|mamba|xlstm",
         ", mamba",
         'differs from lexurn/settings; write `backbone: str = "transformer"  # what computes',
     ),
@@ -293,6 +293,6 @@ def test_decimals_may_stand_in_mathematics_code_and_citations_only():
 
 def test_the_pages_without_code_state_no_results_either():
     pages = set((paths.root() / "book").glob("*.md"))
-    pages.remove(paths.root() / "book" / "costs.md")  # written from what was measured, and tested so
+    pages.remove(paths.root() / "book" / "costs.md")  # written from measurements, and tested so
     for page in sorted(pages):
         assert list(lint.find_typed_numbers(page.read_text())) == [], page
