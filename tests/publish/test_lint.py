@@ -140,7 +140,7 @@ PLANTED = {  # what is written in place of what, and what is then said
     "no choices": (
         "|mamba|xlstm",
         ", mamba",
-        'differs from lexurn/settings; write `backbone: str = "transformer"  # what computes',
+        'differs from lexurn/settings; write `backbone: str = "transformer"  # architecture:',
     ),
     "eleven parameters": (
         LINE,
