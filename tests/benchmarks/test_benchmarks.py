@@ -164,7 +164,8 @@ def test_the_benchmark_of_the_book_runs(tmp_path):
     shutil.copytree(real / "book" / "assets", tmp_path / "book" / "assets")
     for name in ("_config.yml", "book/references.bib"):
         shutil.copy(real / name, tmp_path / name)
-    (tmp_path / "book" / "02_other.py").write_text(HEADER + BODIES["02_other"])
+    prose = "\n# %% [markdown]\n# ## More\n#\n# There is a sentence already.\n"
+    (tmp_path / "book" / "02_other.py").write_text(HEADER + BODIES["02_other"] + prose)
     (tmp_path / "book" / "index.md").write_text("# The book\n")
     (tmp_path / "book" / "_toc.yml").write_text(
         "format: jb-book\nroot: index\nchapters:\n  - file: 02_other\n"
