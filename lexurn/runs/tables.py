@@ -54,7 +54,7 @@ def from_csv(content: bytes) -> pd.DataFrame:
     """Return the table that `as_csv` was given."""
     names = content.partition(b"\n")[0].decode().split(",")
     texts = [name.strip('"') for name in names if name.startswith('"')]
-    return pd.read_csv(
+    table = pd.read_csv(
         BytesIO(content),
         dtype=dict.fromkeys(texts, "str"),
         keep_default_na=False,
@@ -62,6 +62,7 @@ def from_csv(content: bytes) -> pd.DataFrame:
         lineterminator="\n",
         **EXACT,
     )
+    return table.copy()  # in one piece, to which columns can be added
 
 
 def read_table(name: str) -> pd.DataFrame:

@@ -388,6 +388,8 @@ def test_every_picture_is_drawn_again_from_its_card_by_another_process(site, tmp
 
 def test_every_claim_links_to_the_figure_that_shows_it(site):
     links = re.findall(r'href="(\w+\.html)#(figure-[\w-]+)"', (site / "claims.html").read_text())
-    assert len(links) == len(claims.read())
+    # forecasts of a chapter to come
+    to_come = [key for key in claims.read() if key.startswith("names/")]
+    assert to_come and len(links) == len(claims.read()) - len(to_come)
     for page, figure in set(links):
         assert f'id="{figure}"' in (site / page).read_text()
