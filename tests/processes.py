@@ -27,14 +27,6 @@ class ForkedPython:
         """Send a signal to the process."""
         os.kill(self.process.pid, number)
 
-    def kill(self):
-        """Kill the process."""
-        self.process.kill()
-
-    def wait(self):
-        """Wait for the end of the process."""
-        self.process.join()
-
     def communicate(self, timeout=300):
         """Wait for the end of the process and return what it wrote to stdout and stderr."""
         self.process.join(timeout)

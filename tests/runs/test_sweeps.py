@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from dask.distributed import Client
-from processes import ForkedPython, fork_workers
+from processes import fork_workers
 
 from lexurn import cli, parameters, runs
 from lexurn.base import paths
@@ -153,9 +153,6 @@ def test_a_process_that_dies_loses_its_point_alone_which_is_trained_all_the_same
     pd.testing.assert_frame_equal(sweep.table(), one_by_one)
 
 
-DASK = "import os, sys; os.chdir(sys.argv.pop(1)); from dask.__main__ import main; main()"
-
-
 class Cluster:
     """A Dask scheduler with workers, each a process of its own."""
 
@@ -184,10 +181,7 @@ class Cluster:
         return self._start("worker", self.address, *options, **environment)
 
     def _start(self, *arguments, **environment):
-        arguments = list(map(str, arguments))
-        if not environment:
-            return ForkedPython(DASK, self.folder, *arguments)
-        started = [sys.executable, "-m", "dask", *arguments]
+        started = [sys.executable, "-m", "dask", *map(str, arguments)]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         return subprocess.Popen(
             started, env=self.environment | environment, cwd=self.folder, **quiet
