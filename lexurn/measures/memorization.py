@@ -23,8 +23,8 @@ from torch import Tensor
 
 from lexurn.base import divergences
 from lexurn.base.shapes import LogProbs, Pool, Predictor, Tokens
-from lexurn.predictors import Generalizing, Memorizing
-from lexurn.predictors.combining import log_evidence
+from lexurn.predictors import Generalizing, Memorizing, SequenceMixture
+from lexurn.predictors.combining import log_evidence, mix_sequences
 from lexurn.predictors.symmetrized import relabelings
 
 LOG_ALPHAS = (-5.0, 12.0)
@@ -51,12 +51,12 @@ def add_alpha_loss(pool: Pool, alpha: float, n_rows: int) -> float:
 
 def best_alpha(pool: Pool, n_rows: int) -> float:
     """Return the α of the add-α rule that predicts the pool's sequences of `n_rows` tokens best."""
-    found = optimize.minimize_scalar(
+    optimum = optimize.minimize_scalar(
         lambda log_alpha: add_alpha_loss(pool, np.exp(log_alpha), n_rows),
         bounds=LOG_ALPHAS,
         method="bounded",
     )
-    return float(np.exp(found.x))
+    return float(np.exp(optimum.x))
 
 
 def best_generalizing(pool: Pool, n_rows: int) -> Generalizing:
@@ -106,45 +106,34 @@ def fit_doubt(
     changes too little to be found.
     """
     log_model = divergences.as_double(predictor(tokens))
-    parts = [
-        divergences.as_double(references[name](tokens)) for name in (memorizing, "generalizing")
-    ]
-    gap = log_evidence(parts[1], tokens) - log_evidence(parts[0], tokens)  # batch time
+    names = (memorizing, "generalizing")
+    parts = torch.stack([divergences.as_double(references[name](tokens)) for name in names])
+    evidence = torch.stack([log_evidence(part, tokens) for part in parts])
 
-    def best_uniform(logit: float) -> tuple[float, float]:
-        mixed = _mix_two(parts, gap, logit)
-        found = optimize.minimize_scalar(
-            lambda u: _distance(log_model, mixed, u), bounds=(0.0, 1.0), method="bounded"
+    def best_share(logit: float) -> tuple[float, float]:
+        """Return the distance of the best B_ε of this ε, and its uniform share."""
+        log_weights = torch.tensor([0.0, logit], dtype=torch.float64)
+        mixture = mix_sequences(parts, log_weights, evidence)
+        optimum = optimize.minimize_scalar(
+            lambda u: _distance(log_model, mixture, u), bounds=(0.0, 1.0), method="bounded"
         )
-        return float(found.fun), float(found.x)
+        return float(optimum.fun), float(optimum.x)
 
-    coarse = [best_uniform(logit)[0] for logit in LOGITS]
+    coarse = [best_share(logit)[0] for logit in LOGITS]
     best = int(np.argmin(coarse))
     bounds = LOGITS[max(best - 1, 0)], LOGITS[min(best + 1, len(LOGITS) - 1)]
-    found = optimize.minimize_scalar(
-        lambda logit: best_uniform(logit)[0], bounds=bounds, method="bounded"
-    )
-    distance, uniform = best_uniform(found.x)
-    is_bound = best in (0, len(LOGITS) - 1)
-    return Doubt(float(found.x), uniform, distance, is_bound)
+    logit = optimize.minimize_scalar(
+        lambda logit: best_share(logit)[0], bounds=bounds, method="bounded"
+    ).x
+    distance, uniform = best_share(logit)
+    return Doubt(float(logit), uniform, distance, best in (0, len(LOGITS) - 1))
 
 
 def with_doubt(doubt: Doubt, references: Mapping[str, Predictor], *, memorizing: str) -> Predictor:
     """Return B_ε with its uniform share as a predictor."""
-
-    def predict(tokens: Tokens) -> LogProbs:
-        parts = [references[name](tokens) for name in (memorizing, "generalizing")]
-        gap = log_evidence(parts[1], tokens) - log_evidence(parts[0], tokens)
-        return _add_uniform(_mix_two(parts, gap, doubt.logit), doubt.uniform)
-
-    return predict
-
-
-def _mix_two(parts: list[LogProbs], gap: Float64[Tensor, "batch time"], logit: float) -> LogProbs:
-    """Return the mixture of whole sequences with the prior odds of the second part."""
-    log_odds = gap + logit
-    weights = torch.stack([-log_odds, log_odds]).sigmoid().log()
-    return (torch.stack(parts) + weights[..., None]).logsumexp(0)
+    parts = [references[memorizing], references["generalizing"]]
+    mixture = SequenceMixture(parts, [1 - doubt.epsilon, doubt.epsilon])
+    return lambda tokens: _add_uniform(mixture(tokens), doubt.uniform)
 
 
 def _add_uniform(log_probs: LogProbs, share: float) -> LogProbs:

@@ -107,16 +107,19 @@ class SequenceMixture:
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         log_probs = torch.stack([as_double(each(tokens)) for each in self.predictors])
-        return mix_sequences(log_probs, self.log_weights.to(log_probs.device), tokens)
+        evidence = torch.stack([log_evidence(each, tokens) for each in log_probs])
+        return mix_sequences(log_probs, self.log_weights.to(log_probs.device), evidence)
 
 
 def mix_sequences(
     log_probs: Float[torch.Tensor, "predictors batch time vocab"],
     log_weights: Float[torch.Tensor, "predictors"],
-    tokens: Tokens,
+    evidence: Float[torch.Tensor, "predictors batch time"],
 ) -> LogProbs:
-    """Return the mixture of whole sequences that have these predictions and prior log-weights."""
-    evidence = torch.stack([log_evidence(each, tokens) for each in log_probs])
+    """Return the mixture of whole sequences from predictions, prior log-weights and `log_evidence`.
+
+    Weights need not add up to 1.
+    """
     posterior = (log_weights[:, None, None] + evidence).log_softmax(0)  # predictors batch time
     return (log_probs + posterior[..., None]).logsumexp(0)
 

@@ -3,9 +3,9 @@
     run = runs.get({"lex": True, "n_steps": 200})     load it, or train it
     run.settings, run.metrics, run.results, run.predictor
 
-`run` defines a run, `fit` trains one, `recording` writes it, `store` finds it, `tables` and `cache`
-keep tables beside the runs, and `sweeps` trains grids of runs. Modules are imported when they are
-used, because the store can be read without torch.
+`run` defines a run, `fit` trains one, `recording` writes it, `store` finds it, `listing` lists all,
+`tables` and `cache` keep tables beside the runs, and `sweeps` trains grids of runs. Modules are
+imported when they are used, because the store can be read without torch.
 """
 
 from typing import Any
@@ -27,6 +27,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'lexurn.runs' has no attribute {name!r}")
-    from lexurn.runs import run, store, tables
+    from lexurn.runs import listing, run, store, tables
 
-    return (vars(store) | vars(tables) | vars(run))[name]
+    return (vars(store) | vars(tables) | vars(listing) | vars(run))[name]

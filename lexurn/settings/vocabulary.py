@@ -93,8 +93,8 @@ class VocabularySettings(Section):
 class NamesSettings(VocabularySettings):
     """Embeddings from a fixed set of names, of which each sequence uses one alphabet.
 
-    A name is one of `n_names` vectors. An alphabet is a set of as many names as there are tokens. A
-    sequence draws an alphabet, and assigns its names to the tokens uniformly at random.
+    A name is one of `n_names` vectors. An alphabet is a set of names, one name for each token.
+    Every sequence draws an alphabet, and assigns its names to the tokens uniformly at random.
     """
 
     name: Literal["names"] = "names"

@@ -38,11 +38,11 @@ def measure(scale: str) -> dict[str, float]:
 
 if __name__ == "__main__":
     path: Path = paths.root() / "params" / "seconds.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
-    known["made_with"] = {
-        "commit": provenance.commit(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-    }
+    known = json.loads(path.read_text()) if path.exists() else {"made_with": {}}
     for scale in sys.argv[1:]:
         known[scale] = measure(scale)
+        known["made_with"][scale] = {
+            "commit": provenance.commit(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        }
         files.write(path, json.dumps(known, indent=2) + "\n")

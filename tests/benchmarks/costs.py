@@ -235,7 +235,7 @@ def render_page(measured: dict[str, Any], seconds: dict[str, Any]) -> str:
         lexical_32=with_range(steps["lexical", 32], 1e3),
         normal_128=with_range(steps["normal", 128], 1e3),
         wide=digits(wide),
-        ratio=digits(max(ratios)),
+        ratio=f"{max(ratios):.2f}",
         normal_run=with_range(normal["process"]),
         lexical_run=with_range(lexical["process"]),
         imports=digits(normal["process"]["median"] - normal["get"]["median"]),
@@ -254,8 +254,9 @@ def render_page(measured: dict[str, Any], seconds: dict[str, Any]) -> str:
         chapters=as_table(
             ["chapter", "published edition", "defaults, trained anew"], chapter_rows(seconds)
         ),
-        chapters_commit=seconds["made_with"]["commit"][:7],
-        chapters_machine=seconds["made_with"]["machine"],
+        book_commit=seconds["made_with"]["book"]["commit"][:7],
+        defaults_commit=seconds["made_with"]["defaults"]["commit"][:7],
+        chapters_machine=seconds["made_with"]["book"]["machine"],
         scales=as_table(
             ["scale", "weights", "steps", "a step", "training on one core"], scale_rows(measured)
         ),

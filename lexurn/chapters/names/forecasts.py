@@ -38,7 +38,7 @@ def measurements(
     groups, design, every = (main[f"N16 {name}"] for name in ("groups", "design", "all"))
     recipes = sorted({cell.partition(" ")[2] for cell in rivals})
     by_recipe = pd.DataFrame({name: rivals[f"32 {name}"] - rivals[f"4 {name}"] for name in recipes})
-    found = {
+    values_by_key = {
         "names_at_8_alphabets": main["N32 K8"] - main["N8 K8"],
         "alphabets_at_32_names": main["N32 K512"] - main["N32 K8"],
         "alphabets_explain_more": _explained(main),
@@ -65,7 +65,7 @@ def measurements(
         "transfer_fresh": _log_ratio(transfers, "fresh urns", "new"),
     }
     measured = {}
-    for key, values in found.items():
+    for key, values in values_by_key.items():
         interval = t_interval(values.tolist())
         measured[f"names/{key}"] = Measurement(interval.value, interval.error, interval.n)
     return measured
@@ -89,9 +89,9 @@ def _explained(deficits: pd.DataFrame) -> pd.Series:
 
 
 def _influence(above: pd.Series, below: pd.Series) -> pd.Series:
-    """Return deviations of mean 0 whose standard error is that of the ratio of the two means.
+    """Return the influence of each urn on the ratio of the two means (the delta method).
 
-    They are the influence of each urn on the ratio (the delta method).
+    The influences have mean 0. Their standard error is the standard error of the ratio.
     """
     ratio = above.mean() / below.mean()
     return (above - ratio * below) / below.mean()

@@ -55,17 +55,17 @@ def origin_settings(origin: str, seed: int) -> Settings:
 
 def points(seeds: Sequence[int]) -> dict[tuple[str, str, int], Settings]:
     """Return the settings of all trainings by origin, trainable weights and seed."""
-    found = {}
+    settings_by_case = {}
     for seed in seeds:
         for origin, flat in ORIGINS.items():
             if flat is None:
-                found[origin, "all", seed] = Settings.from_flat(TARGET | {"seed": seed})
+                settings_by_case[origin, "all", seed] = Settings.from_flat(TARGET | {"seed": seed})
                 continue
             key = origin_settings(origin, seed).key
             for trainable in TRAINABLE:
                 settings = {"seed": seed, "init_from": key, "trainable": trainable}
-                found[origin, trainable, seed] = Settings.from_flat(TARGET | settings)
-    return found
+                settings_by_case[origin, trainable, seed] = Settings.from_flat(TARGET | settings)
+    return settings_by_case
 
 
 def steps_to_m(seeds: Sequence[int]) -> pd.DataFrame:
