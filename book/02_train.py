@@ -305,8 +305,8 @@ display(
 # - `-p n_tasks 0`: a fresh urn for every sequence, where G itself is the optimum.
 # - `-p lex True -p n_steps 10000`: trained longer, does a lexical model come nearer to S, to G, or to both?
 # - `-p backbone lstm`: a recurrent network in the transformer's place. Which is nearer to what it could become?
-# - `-p language dyck`: strings of brackets instead of balls, with an exact oracle ([chapter 7](07_rules) asks more of
+# - `-p language dyck`: strings of brackets instead of balls, with an exact oracle ([chapter 8](08_rules) asks more of
 #   such models).
-# - `-p task text -p context_length 64`: plays by Shakespeare, token by token ([chapter 9](09_geometry) looks inside
+# - `-p task text -p context_length 64`: plays by Shakespeare, token by token ([chapter 10](10_geometry) looks inside
 #   such models).
 # - `-p lex True -p vocabulary original`: the tables of the original experiment. How much slower do they learn?

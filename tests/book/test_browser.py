@@ -151,7 +151,7 @@ def test_the_analysis_says_in_words_what_its_figures_show(site):
 
 
 def test_strategies_are_fitted_and_compared_with_what_was_published(site):
-    n_cards, text = outputs_of(site / "_sources" / "05_strategies.ipynb")
+    n_cards, text = outputs_of(site / "_sources" / "06_strategies.ipynb")
     assert n_cards == 12 and "10 trainings of 30 steps, D = [1, 32, 128]." in text
     assert (
         text.count(" of 36 reach it") == 2
@@ -166,7 +166,7 @@ def test_strategies_are_fitted_and_compared_with_what_was_published(site):
 
 
 def test_the_coins_are_compared_with_what_can_be_attained(site):
-    n_cards, text = outputs_of(site / "_sources" / "06_coins.ipynb")
+    n_cards, text = outputs_of(site / "_sources" / "07_coins.ipynb")
     assert n_cards == 17 and "1 … 20           0.549" in text and "0 … 98           0.519" in text
     assert "Lexical, the sides exchanged and the rows of its table: moved by 0 (n = 1000)." in text
     assert (
@@ -179,7 +179,7 @@ def test_the_coins_are_compared_with_what_can_be_attained(site):
 
 
 def test_rules_are_asked_for_and_compared_with_what_was_published(site):
-    n_cards, text = outputs_of(site / "_sources" / "07_rules.ipynb")
+    n_cards, text = outputs_of(site / "_sources" / "08_rules.ipynb")
     assert n_cards == 6 and "34 trainings of 4 steps." in text and re.search("aNbN +32 +2.77", text)
     assert re.search("aNbN 251 +0.154 +0.275", text)
     assert "Prompts of aNbN that keep rule 2: 4 of 251." in text
@@ -191,7 +191,7 @@ def test_rules_are_asked_for_and_compared_with_what_was_published(site):
 
 
 def test_architectures_are_set_side_by_side(site):
-    n_cards, text = outputs_of(site / "_sources" / "08_architectures.ipynb")
+    n_cards, text = outputs_of(site / "_sources" / "09_architectures.ipynb")
     assert (
         n_cards == 6
         and "57 trainings of 4 steps." in text
@@ -206,7 +206,7 @@ def test_architectures_are_set_side_by_side(site):
 
 
 def test_vectors_are_measured_and_the_instruments_tried(site):
-    n_cards, text = outputs_of(site / "_sources" / "09_geometry.ipynb")
+    n_cards, text = outputs_of(site / "_sources" / "10_geometry.ipynb")
     assert (
         n_cards == 13
         and "Tokens: 316,998 to learn from" in text
@@ -232,7 +232,7 @@ SHOWN = (
 
 
 def test_training_is_scrubbed_in_the_page_of_vectors(site, browser):
-    page, _, errors = look(browser, (site / "09_geometry.html").as_uri())
+    page, _, errors = look(browser, (site / "10_geometry.html").as_uri())
     page.wait_for_selector(".widget-slider")
     (first,) = page.evaluate(SHOWN)
     assert first.startswith("Step 0. Mean cosine in the last layer: pre SwiGLU 0.")

@@ -70,7 +70,7 @@ def test_the_training_chapter_takes_every_parameter_and_others_what_they_list():
     """`lexurn book` hands a chapter what its parameters cell shows, and what it lists further."""
     of_runs = {name for name, owner in flat_names().items() if owner != "study"}
     assert dependencies._parameter_names(ROOT / "book" / "02_train.py") == of_runs
-    strategies = dependencies._parameter_names(ROOT / "book" / "05_strategies.py")
+    strategies = dependencies._parameter_names(ROOT / "book" / "06_strategies.py")
     assert {"grad_clip", "device", "n_diversities"} <= strategies and "alpha" not in strategies
     for path in CHAPTERS:
         (cell,) = tagged(path)

@@ -69,11 +69,11 @@ ALL = [
     for name in (
         "01_data",
         "04_analysis",
-        "05_strategies",
-        "06_coins",
-        "07_rules",
-        "08_architectures",
-        "09_geometry",
+        "06_strategies",
+        "07_coins",
+        "08_rules",
+        "09_architectures",
+        "10_geometry",
     )
 ]
 

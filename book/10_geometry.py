@@ -42,7 +42,7 @@ import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/
 # ## Parameters
 #
 # Change a value and run everything again, or from a terminal:
-# `papermill book/09_geometry.ipynb out.ipynb -p prompts '["Your own text, and more of it"]'`. What the models share
+# `papermill book/10_geometry.ipynb out.ipynb -p prompts '["Your own text, and more of it"]'`. What the models share
 # stands in the grids `params/sweeps/geometry*.yaml`. Trainings have a half of `n_steps`. `-f params/book.yaml` is the
 # scale of this book. To train on a text of your own, or on WikiText-2: `-p corpus wikitext-2`.
 

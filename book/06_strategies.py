@@ -47,7 +47,7 @@ import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/
 # ## Parameters
 #
 # Change a value and run everything again, or from a terminal:
-# `papermill book/05_strategies.ipynb out.ipynb -p n_diversities 5`. What all models share stands in
+# `papermill book/06_strategies.ipynb out.ipynb -p n_diversities 5`. What all models share stands in
 # `params/sweeps/strategies.yaml`: eight colours, contexts of 64 balls, one layer of width 32 with one head and rotary
 # positions, batches of 64, and a constant learning rate, so that one step is worth another. Trainings have half of
 # `n_steps`. `-f params/book.yaml` is the scale of this book.

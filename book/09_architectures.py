@@ -41,7 +41,7 @@ import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/
 # %% [markdown]
 # ## Parameters
 #
-# Change a value and run everything again, or from a terminal: `papermill book/08_architectures.ipynb out.ipynb -p
+# Change a value and run everything again, or from a terminal: `papermill book/09_architectures.ipynb out.ipynb -p
 # n_seeds 3`. The widths and learning rates stand in the grids `params/sweeps/architectures*.yaml`: two layers, contexts
 # of 32 balls, 20 flips, 32 letters. Trainings have a sixteenth of `n_steps`. `-f params/book.yaml` is the scale of this
 # book.
@@ -402,7 +402,7 @@ is_published = scale == 1 and not changes.keys() - {"device", "threads", "tracke
 claims.table(measured, at_scale=is_published)
 
 # %% [markdown]
-# Not reproduced here: the original sizes (`rules_*` of [07](07_rules.ipynb)), and what these architectures were made
+# Not reproduced here: the original sizes (`rules_*` of [07](08_rules.ipynb)), and what these architectures were made
 # for, long contexts on large machines.
 #
 # ## What to try next

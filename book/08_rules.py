@@ -48,7 +48,7 @@ import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/
 # ## Parameters
 #
 # Change a value and run everything again, or from a terminal:
-# `papermill book/07_rules.ipynb out.ipynb -p n_seeds 3`. What the models share stands in the grids
+# `papermill book/08_rules.ipynb out.ipynb -p n_seeds 3`. What the models share stands in the grids
 # `params/sweeps/rules*.yaml`: two layers of width 32, words of at most 32 letters, batches of 32. Trainings have a
 # sixteenth of `n_steps`. `-f params/book.yaml` is the scale of this book.
 
@@ -142,7 +142,7 @@ show_table(wide.rename_axis(columns="share of prompts with rule 1 kept").reset_i
 # ## The models
 #
 # A transformer with learned positions, one with rotary positions, one *without* any, and an LSTM; and with up to three
-# seeds Mamba, xLSTM and linear layers, which [the next chapter](08_architectures.ipynb) says more of. (The published
+# seeds Mamba, xLSTM and linear layers, which [the next chapter](09_architectures.ipynb) says more of. (The published
 # transformer adds its sines along the batch, so that within a word it knows no positions but by causality: ours without
 # positions is the one to compare.) A tenth of the words of baN and dyck with eight letters or more, told by a hash, is
 # kept from training: half of them choose the weights, and the other half are *unseen*. $a^nb^n$ has too few words for
@@ -462,7 +462,7 @@ display(Markdown("\n".join(f"- {line}" for line in lines) + f"\n\n(± one standa
 #
 # Not reproduced here: the published sizes (words of 256 letters, six layers and more), bbaN, aNbNcN and cs_dyck. The
 # published linear model, whose numbers are those of a model that sees what it predicts, is in
-# [the next chapter](08_architectures.ipynb). The originals'
+# [the next chapter](09_architectures.ipynb). The originals'
 # transformer and LSTM stand ready as grids for a GPU, `params/sweeps/gpu_07_rules_transformer.yaml` and
 # `params/sweeps/gpu_08_rules_lstm.yaml`.
 #
