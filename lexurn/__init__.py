@@ -4,8 +4,8 @@ Nothing heavy is imported here. Start from `lexurn.runs` (train or load one mode
 `lexurn.predictors` (the exact references), `lexurn.tasks` (where data come from, and what a model
 is compared with) and `lexurn.models`. Some names can be imported from here:
 `lexurn.parameters` (names and values to settings), `lexurn.evaluation` and `lexurn.comparison`
-(distances between predictors), `lexurn.figure` (a picture of a table, with its card) and
-`lexurn.table` (a table for readers).
+(distances between predictors), `lexurn.figure` (a picture of a table, with its card),
+`lexurn.table` (a table for readers) and `lexurn.brief` (the box at the top of a chapter).
 `lexurn.register` adds a task, a backbone or a vocabulary; `lexurn.set_threads` says how many CPU
 threads to use.
 """
@@ -15,6 +15,7 @@ from typing import Any
 from lexurn.base.version import __version__
 
 PLACES = {
+    "brief": "lexurn.figures.boxes:brief",
     "comparison": "lexurn.measures.comparison",
     "evaluation": "lexurn.measures.evaluation",
     "figure": "lexurn.figures.figure_card:figure",

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from lexurn import models, runs
 from lexurn.base.seeding import generator
-from lexurn.chapters.names import forecasts, optima, standings, transfer
+from lexurn.chapters.names import forecasts, law, optima, standings, transfer
 from lexurn.generators.urns import Urns
 from lexurn.measures import comparison, memorization
 from lexurn.publish import claims
@@ -105,18 +105,16 @@ def test_transfer_starts_from_another_urn_with_the_weights_of_the_origin():
 
 def test_every_forecast_has_a_number_and_every_number_a_forecast():
     """On made tables in which the deficit is ln K − 5 for every urn and cell."""
-    grids = [f"names_{name}" for name in ("alphabets", "controls", "vectors", "widths")]
+    grids = [f"names_{name}" for name in ("alphabets", "between", "controls", "vectors", "widths")]
     grids += [f"names_{name}" for name in ("three", "rivals", "tables", "long")]
     tables = {}
     for grid in grids:
         sweep = sweeps.read(grid)
-        cells = forecasts.cells_of([point.name for point in sweep.points], sweep.coordinates)
+        cells = law.cells_of([point.name for point in sweep.points], sweep.coordinates)
         rows = []
         for point, cell in zip(sweep.points, cells, strict=True):
-            random_sets = (
-                grid == "names_alphabets" and "groups" not in cell and "design" not in cell
-            )
-            k = forecasts.alphabets_of(cell)[1] if random_sets else 20
+            has_law = grid in ("names_alphabets", "names_between") and law.is_random(cell)
+            k = law.alphabets_of(cell)[1] if has_law else 20
             noise = 0.01 * (point.training.seed % 3)
             row = {
                 "seed": point.training.seed,
@@ -138,6 +136,46 @@ def test_every_forecast_has_a_number_and_every_number_a_forecast():
         assert ours.n == claims.get(key).n, key
     assert measured["names/alphabets_at_32_names"].value == pytest.approx(log(512 / 8), abs=0.5)
     assert measured["names/alphabets_explain_more"].value > 0.5
+
+
+def made_deficits(formula, cells, n_urns=5):
+    """Deficits by a formula of ln K and ln N, and an effect of each urn that all cells share."""
+    numbers = {cell: law.alphabets_of(cell) for cell in cells}
+    columns = {cell: formula(log(k), log(n)) for cell, (n, k) in numbers.items()}
+    rows = [{cell: y + 0.1 * (urn - 2) for cell, y in columns.items()} for urn in range(n_urns)]
+    return pd.DataFrame(rows)
+
+
+def test_the_law_that_made_the_cells_is_found_and_predicts_others():
+    cells = ["N4", *(f"N{n} K{k}" for n in (8, 16, 32) for k in (2, 8, 32, 128)), "N16 all"]
+    others = ["N12 K4", "N12 all", "N24 K64", "N24 all"]
+    made = {
+        "two routes": lambda k, n: min(0.4 * k - 2.6, 1.1 * n - 4.0),
+        "additive": lambda k, n: 0.2 * k + 0.3 * n - 3.0,
+    }
+    for name, formula in made.items():
+        fitted, held_out = (made_deficits(formula, some) for some in (cells, others))
+        errors = law.compare(law.cells(fitted), law.cells(held_out)).set_index("law")
+        assert errors.loc[name, ["fitted", "left_out", "held_out"]].max() < 1e-3
+        wrong = errors.drop(index=name)
+        assert wrong["held_out"].min() > 0.05  # the control: the other laws do not fit
+        if name == "two routes":
+            parameters = law.fit(name, law.cells(fitted))
+            assert law.crossing(parameters, 16) == pytest.approx(
+                16 ** (1.1 / 0.4) * 2.718281828 ** (-1.4 / 0.4), rel=1e-2
+            )
+            ratio = law.held_out_errors(fitted, held_out)["ratio"]
+            assert len(ratio) == 5 and ratio.mean() < 0.05
+
+
+def test_groups_and_designs_are_no_random_sets():
+    table = law.cells(
+        made_deficits(lambda k, n: k, ["N16 K8", "N16 all"]).assign(
+            **{"N16 groups": 0.0, "N16 design": 0.0}
+        )
+    )
+    assert list(table.index) == ["N16 K8", "N16 all"]
+    assert table["n_alphabets"].tolist() == [8, 1820]
 
 
 def test_weights_of_a_lexical_model_start_a_normal_one(tiny_run):

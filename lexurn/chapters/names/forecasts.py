@@ -4,17 +4,15 @@ The score is the deficit ln(1 − captured) (`standings`); contrasts are paired 
 standard error is over urns.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import log
 
 import numpy as np
 import pandas as pd
 
+from lexurn.chapters.names import law
 from lexurn.measures.intervals import t_interval
 from lexurn.publish.claims import Measurement
-
-SETS = {"N8": 70, "N16": 1820, "N32": 35_960}
-"""All sets of 4 of so many names."""
 
 
 def measurements(
@@ -35,6 +33,9 @@ def measurements(
     new = standings["names_alphabets"].pivot(index="seed", columns="cell", values="deficit_new")
     toward_m = standings["names_tables"].pivot(index="seed", columns="cell", values="toward_m")
     gap = new - main
+    between, held_out = standings["names_between"], deficits["names_between"]
+    between_gap = between.pivot(index="seed", columns="cell", values="deficit_new") - held_out
+    errors = law.held_out_errors(main, held_out)
     groups, design, every = (main[f"N16 {name}"] for name in ("groups", "design", "all"))
     recipes = sorted({cell.partition(" ")[2] for cell in rivals})
     by_recipe = pd.DataFrame({name: rivals[f"32 {name}"] - rivals[f"4 {name}"] for name in recipes})
@@ -60,6 +61,12 @@ def measurements(
         "width": widths["0 64"] - widths["0 16"],
         "three_colours": three["N32 all"] - three["N3"],
         "rivals": by_recipe[by_recipe.mean().idxmin()],
+        "between_error": errors["two_routes"],
+        "between_ratio": errors["ratio"],
+        **{
+            f"between_new_{cell[1:].replace(' K', '_')}": between_gap[cell]
+            for cell in ("N12 K16", "N12 K64", "N24 K64", "N24 K256")
+        },
         "transfer_lexical": _log_ratio(transfers, "lexical", "new"),
         "transfer_permuted": _log_ratio(transfers, "permuted", "lexical"),
         "transfer_fresh": _log_ratio(transfers, "fresh urns", "new"),
@@ -71,18 +78,10 @@ def measurements(
     return measured
 
 
-def alphabets_of(cell: str) -> tuple[int, int]:
-    """Return N and K of a cell of `names_alphabets` with random sets, or with all sets."""
-    names, _, sets = cell.partition(" ")
-    if not sets:
-        return int(names[1:]), 1
-    return int(names[1:]), SETS[names] if sets == "all" else int(sets[1:])
-
-
 def _explained(deficits: pd.DataFrame) -> pd.Series:
     """Return R² of ln K minus R² of ln N over cells with random sets, one value per urn."""
-    cells = [cell for cell in deficits if "groups" not in cell and "design" not in cell]
-    numbers = np.log([alphabets_of(cell) for cell in cells])  # cells (N, K)
+    cells = [cell for cell in deficits if law.is_random(cell)]
+    numbers = np.log([law.alphabets_of(cell) for cell in cells])  # cells (N, K)
     values = deficits[cells].to_numpy()  # seeds cells
     squares = [np.corrcoef(np.vstack([number, values]))[0, 1:] ** 2 for number in numbers.T]
     return pd.Series(squares[1] - squares[0])
@@ -103,8 +102,3 @@ def _log_ratio(transfers: pd.DataFrame, first: str, second: str) -> pd.Series:
         index="seed", columns="origin", values="steps"
     )
     return (steps[first] / steps[second]).map(log)
-
-
-def cells_of(names: Sequence[str], coordinates: Mapping[str, Mapping[str, object]]) -> list[str]:
-    """Return the cell of each run: its values on the axes of the grid, joined by a space."""
-    return [" ".join(map(str, coordinates[name].values())) for name in names]

@@ -47,38 +47,40 @@ TARGET = {
 }
 
 
-def origin_settings(origin: str, seed: int) -> Settings:
-    """Return the settings of the model that training starts from."""
-    flat = {"n_steps": 2000, "eval_every": 500, "seed": ORIGIN_SEED + seed, **ORIGINS[origin]}
-    return Settings.from_flat(flat)
+def origin_settings(origin: str, seed: int, *, scale: float = 1.0) -> Settings:
+    """Return the settings of the model that training starts from; `scale` multiplies its steps."""
+    steps = {"n_steps": max(round(2000 * scale), 1), "eval_every": max(round(500 * scale), 1)}
+    return Settings.from_flat({**steps, "seed": ORIGIN_SEED + seed, **ORIGINS[origin]})
 
 
-def points(seeds: Sequence[int]) -> dict[tuple[str, str, int], Settings]:
+def points(seeds: Sequence[int], *, scale: float = 1.0) -> dict[tuple[str, str, int], Settings]:
     """Return the settings of all trainings by origin, trainable weights and seed."""
+    target = TARGET | {"n_steps": max(round(TARGET["n_steps"] * scale), 1)}
     settings_by_case = {}
     for seed in seeds:
         for origin, flat in ORIGINS.items():
             if flat is None:
-                settings_by_case[origin, "all", seed] = Settings.from_flat(TARGET | {"seed": seed})
+                settings_by_case[origin, "all", seed] = Settings.from_flat(target | {"seed": seed})
                 continue
-            key = origin_settings(origin, seed).key
+            key = origin_settings(origin, seed, scale=scale).key
             for trainable in TRAINABLE:
                 settings = {"seed": seed, "init_from": key, "trainable": trainable}
-                settings_by_case[origin, trainable, seed] = Settings.from_flat(TARGET | settings)
+                settings_by_case[origin, trainable, seed] = Settings.from_flat(target | settings)
     return settings_by_case
 
 
-def steps_to_m(seeds: Sequence[int]) -> pd.DataFrame:
+def steps_to_m(seeds: Sequence[int], *, scale: float = 1.0) -> pd.DataFrame:
     """Return one row per training: origin, trainable, seed, steps, and the last distance to M.
 
-    It trains what is missing. `steps` is infinite where M is not reached.
+    It trains what is missing, with `scale` times as many steps. `steps` is infinite where M is not
+    reached.
     """
     for seed in seeds:
         for origin, flat in ORIGINS.items():
             if flat is not None:
-                runs.get(origin_settings(origin, seed))
+                runs.get(origin_settings(origin, seed, scale=scale))
     rows = []
-    for (origin, trainable, seed), settings in points(seeds).items():
+    for (origin, trainable, seed), settings in points(seeds, scale=scale).items():
         run = runs.get(settings)
         rows.append(
             {

@@ -1,0 +1,522 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Names: how many alphabets does it take to stop memorizing?
+
+# %% tags=["remove-cell"]
+import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
+"google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
+sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
+import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
+
+# %% tags=["parameters"]
+# Parameters of this chapter. Those of papermill's -p and -f win over these.
+n_seeds: int = 1  # seeds, each with its own pool, to train with
+n_longer: int = 1  # training urns on which models are also trained ten times as long
+n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
+seed: int = 0  # the seed that every random stream is derived from
+jobs: int = 2  # processes that train side by side
+device: str = "auto"  # auto: cuda, else mps, else cpu
+threads: int = 1  # CPU threads
+
+# %% tags=["hide-input"]
+from lexurn import parameters
+
+settings = parameters.resolve("names", fixed={"task": "urns", "lex": True})
+
+# %% tags=["hide-input"]
+from math import comb, log
+
+import pandas as pd
+from IPython.display import Markdown, display
+
+from lexurn import brief, figure, set_threads
+from lexurn import table as show_table
+from lexurn.chapters.names import doubt, forecasts, law, summaries, transfer
+from lexurn.chapters.names import plots as chapter_plots
+from lexurn.figures import plots, widgets
+from lexurn.publish import claims
+from lexurn.runs import cache
+
+set_threads(settings.machine.threads)
+
+# %% tags=["hide-input"]
+grids = summaries.read_grids(settings)
+points = list(dict.fromkeys(point for grid in grids.values() for point in grid.points))
+models = dict(zip(points, widgets.get_all(points, jobs=settings.study.jobs), strict=True))
+standing = {name: summaries.stand(grid, models) for name, grid in grids.items()}
+deficits = {name: summaries.by_urn(table) for name, table in standing.items()}
+main, held_out, controls = (deficits[name] for name in ("alphabets", "between", "controls"))
+n_urns, n_few = len(main), summaries.few_urns(settings.study)
+is_published = n_urns >= 12 and settings.study.n_longer >= 5 and settings.training.n_steps == summaries.N_STEPS
+few_seeds = range(settings.training.seed, settings.training.seed + n_few)
+transfers = transfer.steps_to_m(few_seeds, scale=settings.training.n_steps / summaries.N_STEPS)
+
+# %% tags=["hide-input"]
+cells, others = law.cells(main), law.cells(held_out)
+routes = law.fit("two routes", cells)
+errors = law.compare(cells, others).set_index("law")
+shares = summaries.shares(main).set_index("cell")
+control_shares = summaries.shares(controls).set_index("cell")
+seen_and_new = summaries.gaps(
+    pd.concat([main, held_out], axis=1),
+    pd.concat([summaries.by_urn(standing[name], "deficit_new") for name in ("alphabets", "between")], axis=1),
+)
+captured = {cell: 1 - share for cell, share in pd.concat([shares, control_shares])["missing"].items()}
+
+# %% tags=["hide-input"]
+percent = summaries.percent
+brief(
+    question="A lexical model gets new embeddings in every sequence, so it cannot store the names of colours. Yet it "
+    "can still memorize the urn up to names. What decides how fast it does?",
+    done=f"We draw the four embeddings of a sequence from N names in K alphabets, train {len(points)} small "
+    f"transformers with everything else unchanged, and measure which share of the memorizer's advantage they lack.",
+    found=[
+        f"With a single alphabet of 4 names a model has captured {percent(captured['N4'])} of the advantage after "
+        f"{settings.training.n_steps} steps; with any 4 of 32 names, {percent(captured['N32 all'])}.",
+        f"A model takes the cheaper of two routes: it learns its alphabets one by one, or the names one by one. This "
+        f"law predicts numbers of names that it was not fitted to with an error of {errors.loc['two routes', 'held_out']:.2f} "
+        f"in ln(1 − captured), against {errors.loc['additive', 'held_out']:.2f} for a sum of both costs.",
+        f"The same law says from how many alphabets on a model also serves alphabets that it has never seen: about "
+        f"{law.crossing(routes, 8):.0f} of 8 names, and {law.crossing(routes, 32):.0f} of 32.",
+        f"Invariance itself is not slow: a network that is invariant by construction captures "
+        f"{percent(captured['equivariant, 2000 steps'])}, and a transformer whose input is renamed by order of "
+        f"appearance {percent(captured['canonical, 2000 steps'])}.",
+    ],
+    sure=f"n = {n_urns} training urns, each with its own weights; six of the forecasts below were written down before "
+    "their models were trained. One cell is seen: four colours, one urn, one layer of width 32.",
+    change="a wider or deeper model whose missing share does not follow the law, or a third route.",
+)
+
+# %% [markdown]
+# ## Names and alphabets
+#
+# Suppose a lexical model has one-hot embeddings of width 32. Every sequence needs four embeddings, one per colour, and
+# there are only 32 vectors to choose from. We call these vectors **names**: this sequence may call its colours 3, 17, 20
+# and 31, the next one 5, 8, 17 and 30. The set of names that a sequence uses is its **alphabet**. There are
+# $\binom{32}{4} = 35\,960$ alphabets of four names, so hardly any two training sequences share one.
+#
+# A {term}`permuted model` is the other extreme: it has learned embeddings, but the colours of every training sequence
+# are renamed at random. It has $N = 4$ names, and all its sequences share $K = 1$ alphabet. In both cases no sequence
+# reveals beforehand which name stands for which colour, so the best predictor is the same: {term}`S <symmetrized
+# predictor>`, which knows the urn but not the names. The first edition of this book compared these two models, found
+# that the lexical one memorized far more slowly, and blamed the architecture. It had changed $N$ and $K$ as well.
+#
+# Here we change $N$ and $K$ alone. A model with $N$ names in $K$ alphabets draws, for every sequence, one of $K$ random
+# sets of four names, and assigns these names to the colours at random. Everything else stays: one urn, sequences of 33
+# balls, a transformer of one layer and width 32, and the same number of steps.
+#
+# ### How much has a model memorized?
+#
+# The best predictor *without* memory adds some $\alpha$ to the counts; the best $\alpha$ depends on the urn, and we call
+# that predictor $G_{\alpha^*}$. The best predictor *with* memory is S. On new sequences from the training urn, a model
+# $h$ stands somewhere between:
+#
+# $$ \text{captured} = 1 - \frac{\mathrm{KL}(S \,\|\, h)}{\mathrm{KL}(S \,\|\, G_{\alpha^*})}. $$ (names-captured)
+#
+# It is 1 if the model has become S, 0 if it is no better than counting, and negative if it is worse. The rest,
+# $1 - \text{captured}$, is the **missing share**. We average its logarithm over urns, because models differ by factors.
+
+# %%
+from lexurn.measures import memorization
+from lexurn.predictors import Generalizing, Symmetrized
+
+run = models[grids["alphabets"].points[0]]
+tokens = run.splits["in_distribution"]
+memorizer = Symmetrized(run.pool)
+alpha = memorization.best_alpha(run.pool, tokens.shape[1])
+counting = Generalizing(4, alpha)
+zero = memorization.captured(counting, memorizer, run.pool, tokens)
+
+# %% tags=["hide-input"]
+assert abs(zero) < 1e-9 and memorization.captured(memorizer, memorizer, run.pool, tokens) == 1
+text = ", ".join(f"{100 * share:.0f} %" for share in run.pool[0].sort(descending=True).values.tolist())
+display(
+    Markdown(
+        f"For the first training urn ({text}), the best counter adds {alpha:.2g} to every count. By definition it has "
+        "captured nothing, and S everything."
+    )
+)
+
+# %% [markdown]
+# ## Two routes to the same predictor
+#
+# Which of the two numbers slows a model down? If it is the number of names, models with equal $N$ should lie on one
+# level, whatever their $K$. If it is the number of alphabets, models with equal $K$ should coincide, whatever their $N$.
+
+# %% tags=["hide-input"]
+drawn = summaries.alphabets_table(main, held_out)
+alt = "Missing share against the number of alphabets, on logarithmic axes, one colour per number of names, with the law."
+caption = (
+    "A model lacks more of S the more alphabets it has, until the number of names sets a limit. Lines: the law of two "
+    f"routes, fitted to the full points. Bars: 95 % intervals over {n_urns} urns."
+)
+words = {"alt": alt, "caption": caption, "n": f"{n_urns} urns per point", "runs": list(models.values())[:6]}
+figure(chapter_plots.missing_by_alphabets, drawn, name="routes", legend="", size=(6.4, 4.2), **words)
+
+# %% [markdown]
+# Neither alone. With few alphabets, models of 8, 16 and 32 names lie on one rising line, so the number of alphabets
+# decides. With many, every number of names has a ceiling of its own, and more names have a higher one.
+#
+# Here is a simple account. A model can treat every alphabet as a case of its own, and learn for each set of four names
+# that one of them is the common colour, one the rare one, and so on. This costs more the more alphabets there are. Or
+# it can learn what to do with every single name, independently of the company it keeps. This costs more the more names
+# there are, but then the number of alphabets no longer matters. If the model takes the cheaper route,
+#
+# $$ \ln(1 - \text{captured}) = \min(a + b \ln K, \; c + d \ln N). $$ (names-routes)
+
+# %% tags=["hide-input"]
+a, b, c, d = routes
+columns = {"parameters": "parameters", "fitted": "cells fitted to", "left_out": "each cell left out",
+           "left_out_names": "each N left out", "held_out": "N = 12 and 24"}
+caption = (
+    "The law of two routes has the smallest error where it counts: on cells and on numbers of names that it was not "
+    "fitted to. Root mean square errors of ln(1 − captured)."
+)
+show_table(errors[list(columns)].round(3), columns, name="laws", caption=caption)
+
+# %% tags=["hide-input"]
+pseudo = law.held_out_errors(main, held_out) if n_urns >= 3 else None
+if is_published:
+    assert errors["held_out"].idxmin() == errors["left_out"].idxmin() == "two routes"
+display(
+    Markdown(
+        f"The fit gives $a = {a:.2f}$, $b = {b:.2f}$, $c = {c:.2f}$, $d = {d:.2f}$. Twelve and 24 names were trained "
+        "after the law had been fitted to the other numbers of names, and after its predictions had been written down. "
+        f"So the two routes predict models that they had not seen, with {errors.loc['two routes', 'held_out'] / errors.loc['additive', 'held_out']:.0%} "
+        "of the error of a law that adds both costs."
+    )
+)
+
+# %% [markdown]
+# ## Alphabets that a model has never seen
+#
+# The account makes a second prediction, about something that the fit has not used. A model that learned its alphabets
+# one by one should fail on a new alphabet, even if it knows all its names. A model that learned the names one by one
+# should not notice. So on new alphabets the missing share should be many times larger on the left of the crossing
+#
+# $$ K^*(N) = \exp\frac{c + d \ln N - a}{b}, $$ (names-crossing)
+#
+# and the same on its right.
+
+# %% tags=["hide-input"]
+crossings = {n: law.crossing(routes, n) for n in sorted(set(seen_and_new["n_names"]))}
+rows = seen_and_new.assign(relative=seen_and_new["alphabets"] / seen_and_new["n_names"].map(crossings))
+alt = "How many times more a model lacks on new alphabets, against the number of its alphabets divided by the crossing."
+caption = (
+    "Models fail on new alphabets as long as they have fewer alphabets than the crossing of the two routes, whatever "
+    f"their number of names. Bars: 95 % intervals over {n_urns} urns."
+)
+words = {"alt": alt, "caption": caption, "n": f"{n_urns} urns per point", "runs": list(models.values())[:6]}
+figure(chapter_plots.gap_by_crossing, rows, name="new_alphabets", legend="", size=(6.4, 3.8), **words)
+
+# %% tags=["hide-input"]
+near = rows[(rows["relative"] > 1.5)]
+far = rows[(rows["relative"] < 0.5)]
+if is_published:
+    assert far["low"].min() > 1 and near["factor"].max() < far["factor"].min()
+display(
+    Markdown(
+        f"So there is a threshold of alphabet diversity, and it is where the performance on *seen* alphabets says. With "
+        f"fewer than half as many alphabets as the crossing, models lack {far['factor'].min():.2g} to "
+        f"{far['factor'].max():.2g} times more on new alphabets; with more than one and a half times as many, at most "
+        f"{near['factor'].max():.2g} times more. The crossings are at "
+        + ", ".join(f"{value:.0f} alphabets of {n} names" for n, value in crossings.items() if n > 4)
+        + "."
+    )
+)
+
+# %% [markdown]
+# This is the alphabet's version of what {ref}`strategies <06_strategies>` are for urns: with few of them a model
+# memorizes each, with many it finds the rule behind them.
+
+# %% [markdown]
+# ## Is it the company, the vector, the width?
+#
+# Random alphabets differ from a single one in more than their number. Names meet each other in many combinations; some
+# names come more often than others; vectors are one-hot. Each of these can be changed alone. The figure shows how many
+# times larger the missing share becomes.
+
+# %% tags=["hide-input"]
+vectors, widths, three, rivals = (deficits[name] for name in ("vectors", "widths", "three", "rivals"))
+few = main.loc[vectors.index]
+pairs = {
+    "16 names: design of 20 lines / 4 groups": (main["N16 design"], main["N16 groups"]),
+    "16 names: design of 20 lines / 16 random": (main["N16 design"], main["N16 K16"]),
+    "32 names: 8 groups / 8 random": (main["N32 groups"], main["N32 K8"]),
+    "32 learned names / one-hot": (vectors["learned N32"], few["N32 all"]),
+    "32 fixed unit vectors / one-hot": (vectors["unit N32"], few["N32 all"]),
+    "8 alphabets, learned / one-hot": (vectors["learned N32 K8"], few["N32 K8"]),
+    "16 names, width 64 / width 16": (widths["0 64"], widths["0 16"]),
+    "three colours: any of 32 / 3 names": (three["N32 all"], three["N3"]),
+}
+contrast = summaries.contrasts(pairs)
+alt = "Factors by which the missing share differs between two settings, with intervals: company, vectors, width, colours."
+caption = (
+    "It is the number of alphabets, not how names meet in them, nor what their vectors are. Right of 1, the first "
+    f"setting lacks more of S. Bars: 95 % intervals, paired by urn, over {n_few} to {n_urns} urns."
+)
+words = {"alt": alt, "caption": caption, "n": f"{n_few} to {n_urns} urns", "runs": list(models.values())[:6]}
+options = {"x": "factor", "label": "missing share, first / second", "size": (5.6, 4.0)}
+figure(chapter_plots.factors, contrast.assign(what=""), name="rivals", **options, **words)
+
+# %% [markdown]
+# So what a model has to learn is not made harder by names that meet in new combinations: a design in which every pair of
+# names meets exactly once is as hard as random alphabets of about the same number. Disjoint groups, where a single
+# token tells the alphabet, are no easier than random sets of the same number either. Learned, one-hot and fixed random
+# vectors differ little. Wider models lack less, and the same holds for three colours.
+
+# %% [markdown]
+# ## Is invariance itself slow?
+#
+# A model of many names has to *learn* that names do not matter. What if it did not have to? Two controls know it from
+# the start. One is **equivariant by construction**: the same small network for every colour, fed with that colour's
+# count and the sorted counts of all, so that no name ever enters. The other is an ordinary transformer with learned
+# embeddings behind **canonical renaming**: the first colour of a sequence is called 1, the next new one 2, and so on.
+
+# %% tags=["hide-input"]
+order = {
+    "equivariant": ("equivariant, 250 steps", "equivariant, 2000 steps"),
+    "canonical renaming": ("canonical, 250 steps", "canonical, 2000 steps"),
+    "4 names": ("N4, 250 steps", "N4"),
+    "any 4 of 32 names": (None, "N32 all"),
+    "bag of embeddings": (None, "bag, 2000 steps"),
+}
+every = pd.concat([shares, control_shares])
+lines = [
+    {"of": name, "what": what} | every.loc[cell, ["missing", "low", "high"]].to_dict()
+    for name, pair in order.items()
+    for what, cell in zip((f"{settings.training.n_steps // 8} steps", f"{settings.training.n_steps} steps"), pair, strict=True)
+    if cell
+]
+alt = "Missing shares of the equivariant network, canonical renaming, models of 4 and of 32 names, and the bag of embeddings."
+caption = (
+    "Models that are invariant from the start become S as fast as a model with a single alphabet; a model that has to "
+    f"learn invariance does not. Bars: 95 % intervals over {n_urns} urns."
+)
+words = {"alt": alt, "caption": caption, "n": f"{n_urns} urns", "runs": list(models.values())[:6]}
+options = {"x": "missing", "label": chapter_plots.MISSING, "size": (5.6, 3.2)}
+figure(chapter_plots.factors, pd.DataFrame(lines), name="controls", legend="", **options, **words)
+
+# %% tags=["hide-input"]
+if is_published:
+    assert max(every.loc[cell, "high"] for cell in ("equivariant, 2000 steps", "canonical, 2000 steps")) < every.loc["N32 all", "low"] / 5
+display(
+    Markdown(
+        f"So the invariance is not what makes lexical models slow. With invariance built in, models lack "
+        f"{percent(every.loc['equivariant, 2000 steps', 'missing'])} and {percent(every.loc['canonical, 2000 steps', 'missing'])} "
+        f"of S's advantage after {settings.training.n_steps} steps, a model of 4 names "
+        f"{percent(every.loc['N4', 'missing'])}, and a model of any 4 of 32 names {percent(every.loc['N32 all', 'missing'])}. "
+        "What is slow is learning to be invariant from examples."
+    )
+)
+
+# %% [markdown]
+# ## Do they get there in the end?
+#
+# Ten times as many steps, at a constant learning rate, so that the length of a schedule cannot decide. The relative
+# distance is −1 at G and +1 at S; it is measured in distribution, with one table per sequence.
+
+# %% tags=["hide-input"]
+long_runs = [models[point] for point in grids["long"].points]
+long_cells = law.cells_of([run.path.name for run in long_runs], grids["long"].coordinates)
+path = summaries.along(long_runs, long_cells)
+curve = summaries.mean_curves(path[path["step"] > 0], "relative")
+alt = "Relative distance in distribution along 20 000 steps, one line for each kind of vocabulary."
+caption = (
+    "With more alphabets, models stay near counting for longer, and all of them move towards S. Mean over "
+    f"{settings.study.n_longer} urns, bands of two standard errors."
+)
+words = {"alt": alt, "caption": caption, "n": f"{settings.study.n_longer} urns", "runs": long_runs[:6]}
+options = {"x": "step", "y": "mean", "line": "cell", "log": ["step"], "size": (6.4, 3.6), "legend": ""}
+figure(plots.curves, curve.rename(columns={"cell": "names"}), name="long", **(options | {"line": "names"}), **words)
+
+# %% tags=["hide-input"]
+long_shares = summaries.shares(deficits["long"]).set_index("cell")
+at_half = path[path["relative"] > 0].groupby(["cell", "seed"])["step"].min().groupby("cell").median()
+table = long_shares.assign(captured=1 - long_shares["missing"], half=at_half)
+table = table.assign(low=1 - long_shares["high"], high=1 - long_shares["low"])
+table["captured"] = [f"{percent(row.captured)} [{percent(row.low)}, {percent(row.high)}]" for row in table.itertuples()]
+caption = "After ten times the steps all models have captured most of S's advantage, those of many alphabets least."
+show_table(
+    table[["captured", "half", "n"]],
+    {"captured": "captured [95 %]", "half": "nearer to S than to G from step (median)", "n": "urns"},
+    name="long_table", caption=caption,
+)
+
+# %% [markdown]
+# So lexical invariance does not prevent memorizing: it opens a window. Until the model has understood that its names are
+# interchangeable, it can do no better than to count. How wide the window is depends on the number of alphabets.
+
+# %% [markdown]
+# ## Memorizing with doubt
+#
+# Between G and S lies more than a blend. A model may believe that a sequence comes from its training urn with probability
+# $1 - \varepsilon$, and from a fresh urn with probability $\varepsilon$, and let the balls decide. This mixture of whole
+# sequences, $B_\varepsilon$, predicts almost like S on the training urn, and moves to G on a fresh urn that looks
+# different. We fit $\varepsilon$ on fresh urns, together with a small uniform share, and score the fit on the training
+# urn, where it was not fitted.
+
+# %% tags=["hide-input"]
+doubted = ["N4", "N32 K8", "N32 K512", "N32 all"]
+by_cell = {cell: [run for run, name in zip(long_runs, long_cells, strict=True) if name == cell] for cell in doubted}
+fitted = pd.concat(cache.table(doubt.doubts, some).assign(cell=cell) for cell, some in by_cell.items())
+groups = fitted.groupby("cell", sort=False)
+summary = pd.DataFrame({
+    "epsilon": [f"{part['epsilon'].median():.2g} ({part['epsilon'].min():.1g} to {part['epsilon'].max():.1g})" for _, part in groups],
+    "uniform": groups["uniform"].median().round(3),
+    "doubt": groups["doubt_inside"].mean().round(4),
+    "blend": groups["blend_inside"].mean().round(4),
+    "n": groups.size(),
+})
+caption = "Models of few alphabets are sure of their urn; models of many keep a doubt, also after ten times the steps."
+columns = {"epsilon": "ε, median (range)", "uniform": "uniform share", "doubt": "B_ε: KL on its urn",
+           "blend": "blend: KL on its urn", "n": "urns"}
+show_table(summary, columns, name="doubt", caption=caption)
+
+# %% [markdown]
+# ## Tables instead of alphabets
+#
+# One more dial leads from learned embeddings to lexical ones: $T$ fixed tables, one of which every sequence gets. Tables
+# keep the order of the colours, so now names *can* be known: whoever recognizes the table knows every colour. For
+# Gaussian tables the first ball reveals the table, and the best predictor is M for every finite $T$. When does a network
+# give up the names nevertheless?
+
+# %% tags=["hide-input"]
+ordered = standing["tables"].assign(
+    tables=lambda table: table["cell"].str.extract(r"T(\d+)$")[0].astype(float),
+    family=lambda table: table["cell"].str.partition(" ")[0].map({"one_hot": "one-hot", "gaussian_scaled": "Gaussian"}),
+).dropna(subset=["tables"])
+toward = ordered.groupby(["family", "tables"], sort=False)["toward_m"].agg(mean="mean", sem="sem").reset_index()
+alt = "Position between S and M against the number of fixed tables, for one-hot and for Gaussian tables."
+caption = (
+    "Networks use names as long as there are tens of tables, and give them up between a hundred and a thousand: "
+    f"+1 is M, −1 is S. Mean over {n_few} urns, bands of two standard errors."
+)
+words = {"alt": alt, "caption": caption, "n": f"{n_few} urns", "runs": list(models.values())[:6]}
+options = {"x": "tables", "y": "mean", "line": "family", "log": ["tables"], "size": (5.6, 3.2), "legend": "tables"}
+figure(plots.curves, toward, name="tables", **options, **words)
+
+# %% [markdown]
+# ## Does it help with the next urn?
+#
+# If a model has learned how to use names that it cannot know, is that worth something when it may know them? We take a
+# trained model, give it learned embeddings, and train it on a *new* urn. How many steps does it need to become M?
+
+# %% tags=["hide-input"]
+full = transfers[transfers["trainable"] == "all"].pivot(index="seed", columns="origin", values="steps")
+pairs = {f"from a {name} model": (full[name].map(log), full["new"].map(log))
+         for name in ("normal", "permuted", "lexical", "fresh urns") if name in full}
+steps_ratio = summaries.contrasts(pairs)
+alt = "Steps to M on a new urn from four kinds of trained models, divided by the steps from new weights."
+caption = (
+    "Steps to M on a new urn, divided by those from new weights: left of 1, the old model helps. Bars: 95 % intervals "
+    f"over {n_few} urns."
+)
+words = {"alt": alt, "caption": caption, "n": f"{n_few} urns", "runs": list(models.values())[:6]}
+options = {"x": "factor", "label": "steps to M, divided by those from new weights", "size": (5.6, 2.4)}
+figure(chapter_plots.factors, steps_ratio.assign(what=""), name="transfer", **options, **words)
+
+# %% tags=["hide-input"]
+median = transfers.groupby(["origin", "trainable"], sort=False)["steps"].median().unstack()
+columns = {name: name.replace("_", " ") for name in ("all", "vocabulary", "outside_backbone")}
+caption = "Median steps to M on a new urn, by what may change; ∞: not reached within the training."
+show_table(median[list(columns)], columns, name="transfer_steps", caption=caption)
+
+# %% [markdown]
+# ## The forecasts
+#
+# Before the models were trained, bands were written down for the numbers on which this chapter rests. A forecast *held*
+# if the 95 % interval of our number lies in its band, *failed* if it lies outside, and is *open* otherwise. Numbers that
+# were already known from one or two urns are marked on [the page of all claims](claims).
+
+# %% tags=["hide-input"]
+measured = forecasts.measurements({f"names_{name}": table for name, table in standing.items()}, transfers)
+verdicts = claims.record(measured, at_scale=is_published)
+show_table(
+    summaries.verdicts(measured, verdicts).set_index("forecast"),
+    {"band": "band", "ours": "ours", "n": "n", "verdict": "verdict"},
+    name="forecasts", caption="Most forecasts held; those that failed are told in the text.",
+)
+
+# %% [markdown]
+# :::{admonition} Details and controls
+# :class: dropdown
+#
+# The missing share of any 4 of 32 names, divided by that of 4 names, under other recipes:
+# :::
+
+# %% tags=["hide-input"]
+recipes = sorted({cell.partition(" ")[2] for cell in rivals})
+by_recipe = summaries.contrasts({name: (rivals[f"32 {name}"], rivals[f"4 {name}"]) for name in recipes})
+alt = "Factor between the missing shares of 32 and of 4 names under six other recipes."
+caption = f"No recipe closes the gap between 32 names and 4. Bars: 95 % intervals over {n_few} urns, paired by urn."
+words = {"alt": alt, "caption": caption, "n": f"{n_few} urns", "runs": list(models.values())[:6]}
+options = {"x": "factor", "label": "missing share, 32 names / 4 names", "size": (5.6, 2.8)}
+figure(chapter_plots.factors, by_recipe.assign(what=""), name="recipes", **options, **words)
+
+# %% [markdown]
+# ## What this does not show
+#
+# - One cell: four colours (and a look at three), one urn, contexts of 32 balls, one layer, widths of 16 to 64. The law's
+#   numbers belong to this cell and to {term}`2000 steps <captured>` of 32 sequences.
+# - That a model takes the cheaper route describes how the missing share depends on K and N. It does not show how a network
+#   computes either of them.
+# - Weights and urns come from one seed, so an interval over urns contains both.
+#
+# ## Exercises
+#
+# :::{admonition} Exercise 1
+# :class: exercise
+# A model has one-hot embeddings of width 8 and four colours. How many names and alphabets does it have?
+# :::
+#
+# :::{admonition} Answer
+# :class: answer dropdown
+# $N = 8$ and $K = \binom{8}{4} = 70$.
+# :::
+#
+# :::{admonition} Exercise 2
+# :class: exercise
+# Why is S the best predictor for every $N \ge 4$ and every choice of alphabets?
+# :::
+#
+# :::{admonition} Answer
+# :class: answer dropdown
+# The names of a sequence are assigned to the colours at random, independently of the urn. So the names that come say
+# nothing about which colour is which; only the pattern of equal balls does. S is the best predictor of such patterns.
+# :::
+#
+# :::{admonition} Exercise 3
+# :class: exercise
+# A model lacks 8 % of S's advantage on one urn and 32 % on another. What is its geometric mean missing share?
+# :::
+#
+# :::{admonition} Answer
+# :class: answer dropdown
+# $\sqrt{0.08 \cdot 0.32} = 0.16$.
+# :::
+
+# %% tags=["remove-cell"]
+assert comb(8, 4) == 70 and comb(32, 4) == 35_960 and abs((0.08 * 0.32) ** 0.5 - 0.16) < 1e-12
+
+# %% [markdown]
+# ## What to try next
+#
+# - `papermill book/05_names.ipynb out.ipynb -p n_seeds 3`: intervals, in about ten minutes on two cores.
+# - `papermill book/02_train.ipynb out.ipynb -p lex True -p vocabulary names -p n_names 32 -p n_alphabets 8`: one model.
+# - `-p vocabulary canonical -p lex True`: canonical renaming in the second chapter.
+# - `lexurn sweep names_alphabets --jobs 2`: all models of the first figure.

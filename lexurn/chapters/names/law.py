@@ -1,0 +1,154 @@
+"""How much of S a model lacks, by the numbers of names N and of alphabets K: laws and their tests.
+
+    additive     y = a + b ln K + c ln N
+    two routes   y = min(a + b ln K, c + d ln N)
+
+y is the deficit ln(1 − captured) (`standings`). By the second law a model either learns its
+alphabets one by one, which costs more the more there are, or learns every name for itself, which
+costs more the more names there are, and it takes the cheaper route. The routes cross at a number of
+alphabets `crossing`. Laws are fitted to means over urns by least squares.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import comb, exp
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import least_squares
+
+
+class Law(NamedTuple):
+    """A formula (parameters, ln K, ln N) → y, and the parameters that its fits start from."""
+
+    formula: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    starts: tuple[tuple[float, ...], ...]
+
+
+LAWS = {
+    "K alone": Law(lambda p, k, n: p[0] + p[1] * k, ((-2.5, 0.2),)),
+    "N alone": Law(lambda p, k, n: p[0] + p[1] * n, ((-2.5, 0.2),)),
+    "additive": Law(lambda p, k, n: p[0] + p[1] * k + p[2] * n, ((-2.5, 0.2, 0.0),)),
+    "two routes": Law(
+        lambda p, k, n: np.minimum(p[0] + p[1] * k, p[2] + p[3] * n),
+        tuple((-2.5, b, -1.5 - 2 * d, d) for b in (0.2, 0.4, 0.8) for d in (0.5, 1.0, 1.5)),
+    ),
+}
+"""A minimum has kinks, so its fit starts several times, and the best fit counts."""
+
+
+def cells_of(names: Sequence[str], coordinates: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """Return the cell of each run: its values on the axes of the grid, joined by a space."""
+    return [" ".join(map(str, coordinates[name].values())) for name in names]
+
+
+def alphabets_of(cell: str) -> tuple[int, int]:
+    """Return N and K of a cell of `names_alphabets` with random sets, or with all sets of 4."""
+    names, _, sets = cell.partition(" ")
+    n_names = int(names[1:])
+    if sets == "all":
+        return n_names, comb(n_names, 4)
+    return n_names, int(sets[1:] or 1)
+
+
+def cells(deficits: pd.DataFrame) -> pd.DataFrame:
+    """Return n_names, n_alphabets and the mean deficit of each cell of random sets, or all sets.
+
+    `deficits` has one row per urn and one column per cell of `names_alphabets` or `names_between`.
+    """
+    numbers = {cell: alphabets_of(cell) for cell in deficits if is_random(cell)}
+    table = pd.DataFrame(numbers, index=["n_names", "n_alphabets"]).T
+    return table.assign(deficit=deficits[list(numbers)].mean())
+
+
+def is_random(cell: str) -> bool:
+    return not cell.endswith(("groups", "design"))
+
+
+def predict(name: str, parameters: np.ndarray, table: pd.DataFrame) -> np.ndarray:
+    """Return the deficits that a law predicts for cells (cells)."""
+    logs = [np.log(table[column].to_numpy(float)) for column in ("n_alphabets", "n_names")]
+    return LAWS[name].formula(parameters, *logs)
+
+
+def fit(name: str, table: pd.DataFrame) -> np.ndarray:
+    """Return the parameters of a law that fit the cells of a table best."""
+    observed = table["deficit"].to_numpy()
+    solutions = [
+        least_squares(lambda p: predict(name, p, table) - observed, start)
+        for start in LAWS[name].starts
+    ]
+    return min(solutions, key=lambda solution: solution.cost).x
+
+
+def error(name: str, parameters: np.ndarray, table: pd.DataFrame) -> float:
+    """Return the root mean square error of a law over cells."""
+    differences = predict(name, parameters, table) - table["deficit"].to_numpy()
+    return float(np.sqrt(np.mean(differences**2)))
+
+
+def crossing(parameters: np.ndarray, n_names: int) -> float:
+    """Return the number of alphabets at which the two routes cost the same."""
+    a, b, c, d = parameters
+    return exp((c + d * np.log(n_names) - a) / b)
+
+
+def compare(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per law: its errors on the cells fitted to, on left-out ones, and beyond.
+
+    Columns: law, parameters (their number), fitted, left_out (each cell predicted from the others),
+    left_out_names (all cells of each number of names predicted from those of the others), held_out.
+    """
+    rows = []
+    for name, law in LAWS.items():
+        each_cell = [fitted.index == cell for cell in fitted.index]
+        each_n = [(fitted["n_names"] == n).to_numpy() for n in sorted(set(fitted["n_names"]))[1:]]
+        rows.append(
+            {
+                "law": name,
+                "parameters": len(law.starts[0]),
+                "fitted": error(name, fit(name, fitted), fitted),
+                "left_out": _left_out(name, fitted, each_cell),
+                "left_out_names": _left_out(name, fitted, each_n),
+                "held_out": error(name, fit(name, fitted), held_out),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _left_out(name: str, table: pd.DataFrame, groups: Sequence[np.ndarray]) -> float:
+    """Return the error over groups of cells that are predicted from the cells outside."""
+    differences = [
+        predict(name, fit(name, table[~group]), table[group]) - table["deficit"][group]
+        for group in groups
+    ]
+    return float(np.sqrt(np.mean(np.concatenate(differences) ** 2)))
+
+
+def held_out_errors(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
+    """Return jackknife pseudo-values, one row per urn, of errors on held-out cells.
+
+    `fitted` and `held_out` have one row per urn and one column per cell. Columns: two_routes, and
+    ratio, its error divided by that of the additive law. The mean and the standard error of the
+    pseudo-values are the jackknife's estimate and error.
+    """
+    urns = fitted.index.intersection(held_out.index)
+
+    def errors(of: Sequence[int]) -> pd.Series:
+        parts = cells(fitted.loc[of]), cells(held_out.loc[of])
+        two, additive = (
+            error(name, fit(name, parts[0]), parts[1]) for name in ("two routes", "additive")
+        )
+        return pd.Series({"two_routes": two, "ratio": two / additive})
+
+    whole, n = errors(list(urns)), len(urns)
+    rows = {urn: n * whole - (n - 1) * errors([u for u in urns if u != urn]) for urn in urns}
+    return pd.DataFrame(rows).T
+
+
+def curves(parameters: np.ndarray, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield the law of two routes as a curve over K for every number of names in a table."""
+    for n_names, part in table.groupby("n_names"):
+        grid = np.geomspace(1, part["n_alphabets"].max(), 60)
+        curve = pd.DataFrame({"n_names": n_names, "n_alphabets": grid})
+        yield curve.assign(deficit=predict("two routes", parameters, curve))

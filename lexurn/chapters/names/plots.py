@@ -1,0 +1,64 @@
+"""The chapter's own figures."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from lexurn.figures import plots
+
+MISSING = "missing share, 1 − captured"
+
+
+def missing_by_alphabets(table: pd.DataFrame, axes: Axes, *, names: str = "names") -> Axes:
+    """Draw the missing share against the number of alphabets, one colour per number of names.
+
+    `table` has what (fitted, held out, law), the column `names`, alphabets, missing, low and high.
+    Cells that the law was fitted to are full points, held-out cells are empty ones.
+    """
+    for name, rows, look in plots.line_groups(table, names):
+        law = rows[rows["what"] == "law"]
+        axes.plot(law["alphabets"], law["missing"], color=look.color, linestyle=look.dash, lw=1.2)
+        for what, filling in (("fitted", look.color), ("held out", "white")):
+            cells = rows[rows["what"] == what]
+            if len(cells):
+                bars = [cells["missing"] - cells["low"], cells["high"] - cells["missing"]]
+                axes.errorbar(
+                    cells["alphabets"],
+                    cells["missing"],
+                    yerr=bars,
+                    fmt=look.marker,
+                    color=look.color,
+                    mfc=filling,
+                    ms=6,
+                    lw=1,
+                    label=f"{name}{', held out' * (what == 'held out')}",
+                )
+    axes.set(xscale="log", yscale="log", xlabel="alphabets K", ylabel=MISSING)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_yticks([0.05, 0.1, 0.2, 0.5, 1.0], minor=False)
+    axes.yaxis.set_minor_formatter("")
+    return axes
+
+
+def factors(table: pd.DataFrame, axes: Axes, *, x: str, label: str) -> Axes:
+    """Draw `plots.estimates` on a logarithmic axis, with a line at 1."""
+    plots.estimates(table, axes, x=x)
+    axes.axvline(1, color="0.4", linestyle=":", linewidth=1)
+    axes.set(xscale="log", xlabel=label)
+    return axes
+
+
+def gap_by_crossing(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Draw how many times more is missing on new alphabets, against K divided by the crossing.
+
+    `table` has names, relative (K / K*), factor, low and high.
+    """
+    for name, rows, look in plots.line_groups(table, "names"):
+        bars = [rows["factor"] - rows["low"], rows["high"] - rows["factor"]]
+        style = {"fmt": look.marker, "color": look.color, "ms": 6, "lw": 1}
+        axes.errorbar(rows["relative"], rows["factor"], yerr=bars, label=name, **style)
+    axes.axhline(1, color="0.4", linestyle=":", linewidth=1)
+    axes.axvline(1, color="0.4", linestyle="--", linewidth=1)
+    axes.set(xscale="log", yscale="log", xlabel="alphabets / alphabets at the crossing")
+    axes.set(ylabel="missing share, new / seen alphabets")
+    return axes

@@ -1,0 +1,167 @@
+"""From the grids of names to what the chapter shows: missing shares, contrasts, and verdicts.
+
+The missing share is 1 − captured = exp(deficit). Its mean over urns is geometric, and its interval
+is that of the mean deficit (t over urns).
+"""
+
+from collections.abc import Mapping, Sequence
+from math import exp, nan
+from typing import Any
+
+import pandas as pd
+
+from lexurn.chapters.names import law, standings
+from lexurn.measures.intervals import Interval, t_interval
+from lexurn.publish import claims
+from lexurn.runs import sweeps
+from lexurn.runs.run import Run
+from lexurn.settings import Settings, StudySettings
+
+MANY_URNS = ("alphabets", "between", "controls", "three")
+FEW_URNS = ("tables", "vectors", "rivals", "widths")
+
+N_STEPS = 2000
+"""Steps of the models in the files of the grids, but for the long ones and some controls."""
+
+
+def read_grids(settings: Settings) -> dict[str, sweeps.Sweep]:
+    """Return the chapter's grids by name, with its numbers of urns and of steps."""
+    study, first = settings.study, settings.training.seed
+    numbers = dict.fromkeys(MANY_URNS, study.n_urns)
+    numbers |= dict.fromkeys(FEW_URNS, few_urns(study)) | {"long": study.n_longer}
+    return {
+        name: sweeps.read(
+            f"names_{name}",
+            seeds=range(first, first + n),
+            scale=settings.training.n_steps / N_STEPS,
+        )
+        for name, n in numbers.items()
+    }
+
+
+def few_urns(study: StudySettings) -> int:
+    """Return the number of urns of the smaller grids: half as many, but not below three."""
+    return max(study.n_urns // 2, min(study.n_urns, 3))
+
+
+def stand(grid: sweeps.Sweep, models: Mapping[Settings, Run]) -> pd.DataFrame:
+    """Return the standings of a grid's runs, with their `cell`."""
+    table = standings.standings([models[point] for point in grid.points])
+    return table.assign(cell=law.cells_of(table["name"], grid.coordinates))
+
+
+def by_urn(table: pd.DataFrame, column: str = "deficit") -> pd.DataFrame:
+    """Return a column of standings with one row per urn and one column per cell."""
+    cells = list(dict.fromkeys(table["cell"]))
+    return table.pivot(index="seed", columns="cell", values=column)[cells]
+
+
+def factor(differences: Sequence[float]) -> Interval:
+    """Return exp of the mean of some log ratios, or deficits, over urns, with its interval."""
+    mean = t_interval(list(differences))
+    return Interval(exp(mean.value), exp(mean.low), exp(mean.high), mean.n)
+
+
+def shares(deficits: pd.DataFrame) -> pd.DataFrame:
+    """Return the missing share of each cell: cell, missing, low, high, n."""
+    rows = []
+    for cell in deficits:
+        share = factor(deficits[cell].dropna())
+        row = {"cell": cell, "missing": share.value, "low": share.low, "high": share.high}
+        rows.append(row | {"n": share.n})
+    return pd.DataFrame(rows)
+
+
+def alphabets_table(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
+    """Return what `plots.missing_by_alphabets` draws: cells with their shares, and the law."""
+    parts = []
+    for what, deficits in (("fitted", fitted), ("held out", held_out)):
+        cells = law.cells(deficits)
+        table = shares(deficits[list(cells.index)]).set_index("cell").join(cells)
+        parts.append(table.assign(what=what))
+    cells = law.cells(fitted)
+    parameters = law.fit("two routes", cells)
+    for curve in law.curves(parameters, pd.concat([cells, law.cells(held_out)])):
+        curve = curve.assign(missing=curve["deficit"].map(exp), what="law")
+        parts.append(curve[curve["n_alphabets"] <= MAX_SHOWN])
+    table = pd.concat(parts, ignore_index=True)
+    names = table["n_names"].astype(int).map("{} names".format)
+    table = table.assign(names=names).rename(columns={"n_alphabets": "alphabets"})
+    table = table.sort_values(["n_names", "alphabets"])
+    return table[["names", "what", "alphabets", "missing", "low", "high"]]
+
+
+MAX_SHOWN = 40_000
+
+
+def gaps(seen: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Return how many times larger the missing share is on new alphabets, by cell.
+
+    Columns: names, alphabets, factor, low, high, n. Cells that use all alphabets have none.
+    """
+    rows = []
+    for cell in seen:
+        difference = (new[cell] - seen[cell]).dropna()
+        if law.is_random(cell) and len(difference):
+            names, alphabets = law.alphabets_of(cell)
+            ratio = factor(difference)
+            row = {"n_names": names, "names": f"{names} names", "alphabets": alphabets}
+            rows.append(row | {"factor": ratio.value, "low": ratio.low, "high": ratio.high})
+    return pd.DataFrame(rows).sort_values(["n_names", "alphabets"], ignore_index=True)
+
+
+def contrasts(pairs: Mapping[str, tuple[pd.Series, pd.Series]]) -> pd.DataFrame:
+    """Return how many times larger a missing share is than another one, paired by urn.
+
+    Columns: of, factor, low, high, n.
+    """
+    rows = []
+    for name, (first, second) in pairs.items():
+        ratio = factor((first - second).dropna())
+        row = {"of": name, "factor": ratio.value, "low": ratio.low, "high": ratio.high}
+        rows.append(row | {"n": ratio.n})
+    return pd.DataFrame(rows)
+
+
+def percent(value: float) -> str:
+    """Return a share as percent, with two significant digits at most."""
+    return f"{100 * value:.0f} %" if abs(value) >= 0.095 else f"{100 * value:.1f} %"
+
+
+def along(models: Sequence[Run], cells: Sequence[str]) -> pd.DataFrame:
+    """Return the relative distance between G (−1) and S (+1) in distribution along trainings.
+
+    Columns: cell, seed, step, relative, and fresh (the same on fresh urns).
+    """
+    parts = []
+    for run, cell in zip(models, cells, strict=True):
+        scale = standings.reference_distances(run)
+        table = pd.DataFrame({"step": run.metrics["step"]})
+        for column, split, apart in (
+            ("relative", "in_distribution", scale["in_g_s"]),
+            ("fresh", "out_of_distribution", scale["out_g_s"]),
+        ):
+            prefix = f"{split}/symmetrized_kl"
+            to_g, to_s = (
+                run.metrics.get(f"{prefix}/{name}", nan) for name in ("generalizing", "symmetrized")
+            )
+            table[column] = (to_g - to_s) / apart
+        parts.append(table.assign(cell=cell, seed=run.settings.training.seed))
+    return pd.concat(parts, ignore_index=True)
+
+
+def mean_curves(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the mean of a column over urns by cell and step, with its error from n ≥ 3."""
+    groups = table.groupby(["cell", "step"], sort=False)[column]
+    summary = groups.agg(mean="mean", sem="sem", n="size").reset_index()
+    return summary.assign(sem=summary["sem"].where(summary["n"] >= 3))
+
+
+def verdicts(measured: Mapping[str, Any], known: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row per forecast: what it says, its band, our number, and the verdict."""
+    rows = []
+    for key, verdict in known.items():
+        ours = measured[key]
+        row = {"forecast": key.partition("/")[2], "band": claims.get(key).band, "ours": str(ours)}
+        rows.append(row | {"n": ours.n, "verdict": verdict})
+    return pd.DataFrame(rows)
