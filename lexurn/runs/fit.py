@@ -98,7 +98,7 @@ def init_model(settings: Settings) -> models.LanguageModel:
         return model
     try:
         path = store.find(train.init_from) / store.WEIGHTS
-        store.check(path.parent)
+        store.check_run(path.parent)
         session.current().used_files.add(f"{path.parent.name}/{store.WEIGHTS}")
         models.load_weights(model, load_file(path))
     except (FileNotFoundError, RuntimeError) as error:

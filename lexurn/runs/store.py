@@ -2,9 +2,11 @@
 
 A run's folder ends in its key and holds `results.json` once it is finished. Everything is looked
 for in one's own store first and then among the published runs (`paths.roots`); only one's own runs
-are ever written or deleted. A published run is one packed file (`lexurn.runs.contents`), and every
-published file must be byte for byte what was frozen (see `lexurn.publish.edition`), or it is
-refused.
+are ever written or deleted. A published run is one packed file (`lexurn.runs.contents`).
+
+Every file must be byte for byte what was written, or it is refused: files of one's own runs by the
+checksums in their folder (`lexurn.base.checksums`), published files by those of the edition
+(`lexurn.publish.edition`).
 """
 
 import json
@@ -15,8 +17,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lexurn.base import files, paths
+from lexurn.base import checksums, files, paths
 from lexurn.base.errors import suggestion
+from lexurn.runs import contents
 from lexurn.runs.contents import PACKED, read
 from lexurn.settings import TRAINING_VERSION, Settings
 
@@ -27,6 +30,14 @@ REMEDY = (
     "`git checkout book/results` brings the published edition back, and LEXURN_FRESH=1, or --fresh "
     "for the book, trains everything again without it"
 )
+
+RESULTS = "results.json"
+
+HAS_CHECKSUMS = "has_checksums"
+"""An entry of `RESULTS` of runs whose folder has checksums of its files."""
+
+TEMPORARY = re.compile(r"\.|state-|series/|wandb/")
+"""How the names of files that belong to no finished run begin."""
 
 WEIGHTS = "model.safetensors"
 """The best weights of a run."""
@@ -42,7 +53,7 @@ def key(folder: Path) -> str:
 
 
 def is_finished(folder: Path) -> bool:
-    return (folder / "results.json").exists() or (folder / PACKED).exists()
+    return (folder / RESULTS).exists() or (folder / PACKED).exists()
 
 
 def is_published(folder: Path) -> bool:
@@ -77,13 +88,27 @@ def edition() -> dict[str, Any] | None:
 
 @lru_cache(maxsize=2)
 def _read_edition(path: Path, changed_at: int) -> dict[str, Any]:
-    return json.loads(path.read_text())
+    content = json.loads(path.read_text())
+    if not isinstance(content, dict):
+        raise ValueError("it holds something else")
+    return content
 
 
-def check(path: Path) -> None:
+def check_run(folder: Path) -> None:
+    """Raise StoreError where a file of a finished run is not what was written.
+
+    One's own run that an older version has stored without checksums passes.
+    """
+    if is_published(folder):
+        check_published(folder)
+    elif contents.read(folder, "results").get(HAS_CHECKSUMS) or (folder / checksums.NAME).exists():
+        checksums.verify(folder, required=RESULTS, remedy=contents.remedy(folder))
+
+
+def check_published(path: Path) -> None:
     """Raise StoreError where a published run, or a published table, is not what was frozen.
 
-    What is not published passes, because nothing is recorded about it.
+    What is not published passes.
     """
     root = paths.published_results()
     if root is None or not path.resolve().is_relative_to(root.resolve()):
@@ -105,6 +130,15 @@ def check(path: Path) -> None:
             raise files.StoreError(
                 f"{root / name} is missing, was altered, or was never published: {REMEDY}"
             )
+
+
+def final_files(folder: Path) -> list[str]:
+    """Return the names of the files that a finished training leaves in its folder, but `RESULTS`.
+
+    What only a training that is resumed needs, and what Weights & Biases writes, is left out.
+    """
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if not TEMPORARY.match(name) and name != RESULTS)
 
 
 def settings_of(folder: Path) -> Settings:
@@ -207,7 +241,7 @@ def delete(name: str | Path) -> None:
     """
     folder = deletable(name)
     with files.lock(folder, wait=False), files.store_errors(folder):
-        (folder / "results.json").unlink(missing_ok=True)  # half a folder is no finished run
+        (folder / RESULTS).unlink(missing_ok=True)  # half a folder is no finished run
         shutil.rmtree(folder)
 
 

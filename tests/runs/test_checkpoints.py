@@ -179,7 +179,11 @@ def test_a_second_process_waits_and_loads(store):
 
 def saved(folder, *steps, key="k"):
     folder.mkdir(exist_ok=True)
-    return [checkpoints.save_state(folder, {"step": torch.tensor(step)}, key=key) for step in steps]
+    metrics = {"metrics": checkpoints.to_tensor("{}\n")}
+    return [
+        checkpoints.save_state(folder, {"step": torch.tensor(step), **metrics}, key=key)
+        for step in steps
+    ]
 
 
 def test_the_last_two_states_are_kept_and_the_newest_is_loaded(tmp_path):
@@ -245,8 +249,8 @@ def test_wherever_the_disk_is_full_the_last_state_is_kept_and_the_training_ends_
     )
     whole, quiet = runs.get(flat, tracker=CutAt(None)).path, CutAt(None)
     assert (
-        len(writes) == 14
-    )  # settings, urns, metrics, 4 states, 3 tables, best, last, provenance, results
+        len(writes) == 15
+    )  # settings, urns, metrics, 4 states, 3 tables, best, last, provenance, sums, results
     for k in range(len(writes)):
         done = []
 
