@@ -22,7 +22,7 @@ from lexurn.base import checksums, files
 from lexurn.base.shapes import Predictor, State, check_causal
 from lexurn.base.threads import threads
 from lexurn.measures import comparison, evaluation
-from lexurn.runs import checkpoints, fit, provenance, store, tracking
+from lexurn.runs import checkpoints, fit, integrity, provenance, store, tracking
 from lexurn.runs.tracking.weights_and_biases import Wandb
 from lexurn.settings import Settings
 
@@ -168,7 +168,7 @@ def train(
     }
     files.write(folder / "provenance.json", json.dumps(origin, indent=2))
     results = {
-        store.HAS_CHECKSUMS: True,
+        integrity.HAS_CHECKSUMS: True,
         "best_step": trained.best_step,
         "last_step": trained.last_step,
         "first_losses": trained.first_losses,
@@ -176,7 +176,7 @@ def train(
         "table": table.to_dict(orient="list"),
     }
     content = json.dumps(results)
-    checksums.write(folder, store.final_files(folder), to_come={store.RESULTS: content})
+    checksums.write(folder, integrity.final_files(folder), to_come={store.RESULTS: content})
     files.commit(folder / store.RESULTS, content)
     checkpoints.remove_states(folder)
     return {"splits": splits, "references": references}

@@ -15,7 +15,7 @@ import pandas as pd
 
 from lexurn.base import files, paths, session
 from lexurn.base.errors import suggestion
-from lexurn.runs import store
+from lexurn.runs import integrity, store
 
 MISSING = "nan"
 
@@ -88,7 +88,7 @@ def read_bytes(name: str) -> bytes:
     """Return the content of a stored table's file; see `read_table`."""
     path = store.stored(f"tables/{name}.csv")
     if NAME.fullmatch(name) and path.exists():
-        store.check_published(path)
+        integrity.check_published(path)
         content = files.read(path.with_name(f"{name}.csv"))
         checksums = _checksums(path)
         known = checksums.read_bytes().split() if checksums.exists() else []

@@ -17,7 +17,7 @@ from pathlib import Path
 from lexurn import runs
 from lexurn.base import checksums, paths
 from lexurn.cli.stored import stored
-from lexurn.runs import store, sweeps, tracking
+from lexurn.runs import integrity, store, sweeps, tracking
 from lexurn.settings.resolver import check
 
 TINY = {"n_steps": 20, "eval_every": 10, "n_test_samples": 8, "context_length": 4, "d_model": 8}
@@ -31,7 +31,7 @@ def fill(n: int) -> None:
         folder = paths.runs() / settings.name
         shutil.copytree(first.path, folder)
         (folder / "settings.json").write_text(settings.model_dump_json(indent=2))
-        names = [name for name in store.final_files(folder) if name != checksums.NAME]
+        names = [name for name in integrity.final_files(folder) if name != checksums.NAME]
         content = (folder / store.RESULTS).read_text()
         checksums.write(folder, names, to_come={store.RESULTS: content})
 

@@ -10,7 +10,7 @@ import torch
 from lexurn import runs
 from lexurn.base import checksums, files, paths
 from lexurn.publish import edition
-from lexurn.runs import cache, checkpoints, listing, store
+from lexurn.runs import cache, checkpoints, integrity, listing, store
 
 TINY = {"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 8}
 
@@ -42,7 +42,7 @@ def published(tmp_path, monkeypatch):
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_every_damaged_file_of_a_run_is_named_and_ends_no_listing(damage, tiny_run, capsys):
     kept, run = tiny_run(TINY), tiny_run(TINY | {"seed": 1, "n_checkpoints": 2})
-    names = [*store.final_files(run.path), store.RESULTS]
+    names = [*integrity.final_files(run.path), store.RESULTS]
     assert {"settings.json", "metrics.jsonl", "series.safetensors", checksums.NAME} < set(names)
     whole = run.path.with_name("whole")
     shutil.copytree(run.path, whole)
@@ -74,7 +74,7 @@ def test_a_run_of_another_version_without_checksums_is_read(tiny_run):
     """The control: what refuses damaged files is the record, not the way of reading."""
     run = tiny_run(TINY)
     results = json.loads((run.path / store.RESULTS).read_text())
-    del results[store.HAS_CHECKSUMS]
+    del results[integrity.HAS_CHECKSUMS]
     (run.path / store.RESULTS).write_text(json.dumps(results))
     (run.path / checksums.NAME).unlink()
     flip(run.path / "model.safetensors")
