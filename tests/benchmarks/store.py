@@ -6,12 +6,14 @@ numbers of: runs in the store, runs that one process trains
 
 import contextlib
 import io
+import json
 import os
 import resource
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lexurn import runs
@@ -36,42 +38,81 @@ def fill(n: int) -> None:
         checksums.write(folder, names, to_come={store.RESULTS: content})
 
 
-def seconds(act) -> float:
+def seconds(act: Callable[[], None]) -> float:
     start = time.perf_counter()
     act()
     return time.perf_counter() - start
 
 
-def grid(n: int) -> None:
+def count_points(n: int) -> None:
+    """Count the missing points of a grid of `n` seeds."""
     path = Path(os.environ["LEXURN_RUNS"]) / "grid.yaml"
     path.write_text(f"fixed: {TINY}\nseeds: {n}\n")
-    points = sweeps.read(path, max_points=n)
-    print(f"{len(points.missing())} of {n} points missing")
+    sweeps.read(path, max_points=n).missing()
 
 
 def megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the memory that this process has at present (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def growth(numbers: Iterable[int], act: Callable[[int], None]) -> float:
+    """Return by how many MB the memory grew over the last nine tenths of some calls."""
+    numbers = list(numbers)
+    for number in numbers[: len(numbers) // 10 + 1]:
+        act(number)
+    before = megabytes()
+    for number in numbers[len(numbers) // 10 + 1 :]:
+        act(number)
+    return megabytes() - before
+
+
+class Memory(tracking.Tracker):
+    """Remember the memory at every evaluation."""
+
+    def __init__(self) -> None:
+        self.sizes: list[float] = []
+
+    def log(self, metrics: dict[str, float], step: int) -> None:
+        self.sizes.append(megabytes())
+
+
+def measure(n_stored: int, n_trained: int, n_steps: int) -> dict[str, float]:
+    """Return seconds by the clock, and MB."""
+    quiet = tracking.Tracker()
+    memory = Memory()
+    fill(n_stored)
+
+    def list_runs() -> None:
+        stored.commands["list"].callback((), None)
+
+    last = check(TINY | {"seed": n_stored - 1})
+    n_points = min(n_stored, 1000)
+    with contextlib.redirect_stdout(io.StringIO()):
+        measured = {
+            "n_stored": n_stored,
+            "n_trained": n_trained,
+            "n_steps": n_steps,
+            "n_points": n_points,
+            "first_listing": seconds(list_runs),
+            "listing": seconds(list_runs),
+            "finding": seconds(lambda: runs.load(last.key)),
+            "counting": seconds(lambda: count_points(n_points)),
+        }
+    measured["growth"] = growth(
+        range(n_trained), lambda seed: runs.get(TINY | {"seed": 10**6 + seed}, tracker=quiet)
+    )
+    runs.get(TINY | {"n_steps": n_steps, "eval_every": n_steps // 50}, tracker=memory)
+    measured["growth_of_steps"] = memory.sizes[-1] - memory.sizes[5]
+    return {name: round(value, 2) for name, value in measured.items()}
 
 
 if __name__ == "__main__":
-    n_stored, n_trained = map(int, sys.argv[1:])
+    *numbers, path = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LEXURN_RUNS"] = folder
-        fill(n_stored)
-        list_runs = stored.commands["list"].callback
-        for name, act in {
-            "all runs listed, first time": lambda: list_runs((), None),
-            "all runs listed again": lambda: list_runs((), None),
-            "one run by its key": lambda: runs.load(check(TINY | {"seed": n_stored - 1}).key),
-            "one run that is missing": lambda: runs.is_stored(check(TINY | {"seed": 10**6})),
-            "points of a grid counted": lambda: grid(min(n_stored, 1000)),
-        }.items():
-            with contextlib.redirect_stdout(io.StringIO()):
-                needed = seconds(act)
-            print(f"{name:32} {needed:8.2f} s", flush=True)
-        before = megabytes()
-        for seed in range(n_trained):
-            runs.get(TINY | {"seed": 2 * 10**6 + seed}, tracker=tracking.Tracker())
-            if seed == n_trained // 10:
-                before = megabytes()
-        print(f"peak memory grew by {megabytes() - before:.1f} MB over the last 9/10 of the runs")
+        measured = measure(*map(int, numbers))
+    text = json.dumps(measured, indent=1)
+    print(text)
+    Path(path).write_text(text)

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+import tried
 
 from lexurn import runs
 from lexurn.base import checksums, files, paths
@@ -68,6 +69,7 @@ def test_every_damaged_file_of_a_run_is_named_and_ends_no_listing(damage, tiny_r
         said = capsys.readouterr().err
         assert said.startswith("left out: ") and said.count("\n") == 1
     store.delete(run.path.name)  # as the message says
+    tried.count("damaged files of a run", len(names))
 
 
 def test_a_run_of_another_version_without_checksums_is_read(tiny_run):
@@ -111,6 +113,7 @@ def test_every_damaged_published_file_is_named(damage, published, monkeypatch, c
         with pytest.raises(refused) as error:
             runs.read_table("numbers") if is_table else runs.load(run.settings.name)
         assert "\n" not in str(error.value), (name, error.value)
+        tried.count("damaged published files", 1)
 
 
 def test_a_second_listing_opens_no_run(tiny_run, capsys):
@@ -179,6 +182,7 @@ def test_replacing_a_folder_loses_neither_wherever_it_is_killed(tmp_path, monkey
         files.restore_folder(target)
         results.append((target / "text").read_text())
     assert results == [True, "old", False, "new", "new", "new"]
+    tried.count("killed while the edition is replaced", 4)
     files.replace_folder(target, tmp_path / "work")  # what a kill has left is in nobody's way
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
 
