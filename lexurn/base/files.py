@@ -9,6 +9,7 @@ import fcntl
 import gzip
 import hashlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -86,14 +87,47 @@ def hash_bytes(content: bytes, length: int | None = None) -> str:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files of processes that were killed inside `write`.
+    """Remove temporary files of processes that were killed inside `write`, also in sub-folders.
 
     The caller must hold the folder's lock.
     """
     with store_errors(folder):
-        for path in folder.glob(".*.*"):
+        for path in folder.rglob(".*.*"):
             if path.suffix[1:].isdigit():
                 path.unlink()
+
+
+def replace_folder(target: Path, new: Path) -> None:
+    """Put the folder `new` in the place of `target`.
+
+    A folder that is not empty cannot be renamed over, so the old one is renamed first. A process
+    that is killed between the two renames leaves both; `restore_folder` then finishes its work.
+    """
+    staged, previous = _staged(target), _previous(target)
+    with store_errors(target):
+        restore_folder(target)
+        for leftover in (staged, previous):
+            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.move(new, staged)  # may copy from another disk, which takes time
+        if target.exists():
+            target.rename(previous)
+        staged.rename(target)
+        shutil.rmtree(previous, ignore_errors=True)
+
+
+def restore_folder(target: Path) -> None:
+    """Finish what a `replace_folder` that was killed between its two renames began."""
+    if not target.exists() and _previous(target).exists():
+        with suppress(FileNotFoundError):  # another process has just done it
+            (_staged(target) if _staged(target).exists() else _previous(target)).rename(target)
+
+
+def _staged(target: Path) -> Path:
+    return target.with_name(f".{target.name}-new")
+
+
+def _previous(target: Path) -> Path:
+    return target.with_name(f".{target.name}-before")
 
 
 PROGRESS = {"lexurn": "progress"}

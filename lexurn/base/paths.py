@@ -4,6 +4,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from lexurn.base import files
+
 LIBRARY = Path(__file__).resolve().parents[1]
 """The folder of the package."""
 
@@ -44,6 +46,7 @@ def published_results() -> Path | None:
     """
     with suppress(FileNotFoundError):
         folder = root() / "book" / "results"
+        files.restore_folder(folder)
         if folder.is_dir() and not os.environ.get("LEXURN_FRESH"):
             return folder
     return None

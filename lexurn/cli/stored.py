@@ -167,12 +167,14 @@ def _format_table(table: Any) -> str:
     )
     if not table["published"].any():
         shown = shown.drop(columns="published")
-    width = shutil.get_terminal_size((140, 24)).columns
+    shown = shown.astype(str)
+    widths = {name: max(len(name), *map(len, shown[name])) + 1 for name in shown}
     omitted: list[str] = []
     for column in ("duration", "best step", "loss", *reversed(differing)):
-        if len(shown.to_string(index=False).partition("\n")[0]) > width:
+        if sum(widths.values()) > shutil.get_terminal_size((140, 24)).columns:
             omitted.append(column)
-            shown = shown.drop(columns=column)
+            del widths[column]
+    shown = shown[list(widths)]
     note = f"\n(no room for {', '.join(omitted)}; lexurn runs list --csv has everything)"
     return shown.to_string(index=False) + (note if omitted else "")
 

@@ -11,12 +11,13 @@ bpe     byte pair encoding (Sennrich et al. 2016) of UTF-8 bytes, trained here b
 char    one token per character of the corpus
 gpt2    the byte pair encoding of GPT-2, loaded by `tiktoken`
 
-Encoded corpora are memory-mapped arrays, cached in `_build/texts` under a hash of the corpus and
-the tokenizer.
+Encoded corpora are memory-mapped arrays, cached in `_build/texts`. The name of a file holds hashes
+of the corpus, the tokenizer and its own content.
 """
 
 import io
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -185,12 +186,17 @@ class Text:
     def _load_tokens(self, split: str) -> np.ndarray:
         """Map the tokens of a whole file into memory, and encode the file first if necessary."""
         key = f"{self._hash(split)}-{self.tokenizer.name}-{self.tokenizer.fingerprint}"
-        path = paths.build_folder() / "texts" / f"{key}.npy"
-        if not path.exists():
-            dtype = np.uint16 if len(self.tokenizer.pieces) <= 2**16 else np.uint32
-            content = io.BytesIO()
-            np.save(content, np.array(self.tokenizer.encode(self._read(split)), dtype))
-            files.write(path, content.getvalue())
+        folder = paths.build_folder() / "texts"
+        for path in folder.glob(f"{key}-*.npy"):
+            if files.hash_bytes(path.read_bytes(), 12) == path.stem.rpartition("-")[2]:
+                return np.load(path, mmap_mode="r")
+            print(f"{path} was altered and is made anew", file=sys.stderr)
+            path.unlink()
+        dtype = np.uint16 if len(self.tokenizer.pieces) <= 2**16 else np.uint32
+        content = io.BytesIO()
+        np.save(content, np.array(self.tokenizer.encode(self._read(split)), dtype))
+        path = folder / f"{key}-{files.hash_bytes(content.getvalue(), 12)}.npy"
+        files.write(path, content.getvalue())
         return np.load(path, mmap_mode="r")
 
 

@@ -172,14 +172,6 @@ def work_folder(name: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def replace_folder(target: Path, new: Path) -> None:
-    """Move `new` from a work folder to `target`; what was there goes into the work folder."""
-    with files.store_errors(target):
-        if target.exists():
-            shutil.move(target, new.with_name(f"{new.name}-before"))
-        shutil.move(new, target)
-
-
 def _parameter_names(source: Path) -> set[str]:
     """Return the names that a chapter takes: those of its parameters cell, and further ones."""
     cells = re.split(r"^# %%", source.read_text(), flags=re.MULTILINE)

@@ -4,8 +4,8 @@
 provenance of each run in one file of compressed columns (`base.columns`), to the last bit, and the
 run's urns, but no resumable state. It has the results at every row only if a chapter used them
 (`Run.results_by_row`), and a run's weights, in half precision, only if a chapter used the model.
-`edition.json` has the hash of every file, so that altered files are refused (`store.check`), and
-how much the rounding of weights changed the predictions.
+`edition.json` has the hash of every file, so that altered files are refused
+(`integrity.check_published`), and how much the rounding of weights changed the predictions.
 """
 
 import gzip
@@ -21,8 +21,8 @@ from safetensors.torch import load, save
 from lexurn import runs
 from lexurn.base import columns, divergences, files, paths
 from lexurn.measures.comparison import mean_over_rows
-from lexurn.publish.dependencies import replace_folder, work_folder
-from lexurn.runs import contents, provenance, store
+from lexurn.publish.dependencies import work_folder
+from lexurn.runs import contents, integrity, provenance, store, tables
 
 MAX_BYTES = 25_000_000  # of a whole edition
 LEFT_OUT = "its results at single rows"  # of every run; those that chapters use have their own file
@@ -43,7 +43,7 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise files.StoreError(f"{error}; a chapter used it: execute the chapter again") from None
     initial_keys = {run.settings.training.init_from for run in used_runs.values()}
-    changes = [(store.edition() or {}).get("rounding", 0.0)]
+    changes = [(integrity.edition() or {}).get("rounding", 0.0)]
     origins = [run.provenance for run in used_runs.values()]
     machines = {
         origin["processor" if origin["device"] == "cpu" else "device"] for origin in origins
@@ -60,9 +60,7 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
                 is_rounded = run.settings.key not in initial_keys
                 changes.append(_freeze_weights(run, folder, is_rounded=is_rounded))
         for name in sorted(name for name in used if name.startswith("tables/")):
-            source = store.stored(name)
-            store.check(source)
-            content = files.read(source.with_name(Path(name).name))
+            content = tables.read_bytes(Path(name).stem)
             files.write(stage / f"{name}.gz", gzip.compress(content, mtime=0))
         edition = seal(stage, scale=scale, machines=sorted(machines), rounding=max(changes))
         if (size := store.size(stage)) > MAX_BYTES:
@@ -70,7 +68,7 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
                 f"this edition has {size:,} bytes, more than {MAX_BYTES:,}; "
                 "let its chapters use less"
             )
-        replace_folder(paths.root() / "book" / "results", stage)
+        files.replace_folder(paths.root() / "book" / "results", stage)
     return edition
 
 
@@ -92,7 +90,7 @@ def seal(root: Path, **about: Any) -> dict[str, Any]:
     hashes = {
         name: files.hash_bytes((root / name).read_bytes())
         for name in names
-        if name != store.EDITION
+        if name != integrity.EDITION
     }
     edition = {
         "frozen": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -100,7 +98,7 @@ def seal(root: Path, **about: Any) -> dict[str, Any]:
         **about,
         "files": hashes,
     }
-    files.write(root / store.EDITION, json.dumps(edition, indent=1))
+    files.write(root / integrity.EDITION, json.dumps(edition, indent=1))
     return edition
 
 

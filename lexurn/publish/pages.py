@@ -14,7 +14,7 @@ from typing import Any
 from lexurn.publish import claims
 from lexurn.publish.cards import as_code
 from lexurn.publish.dependencies import Chapter
-from lexurn.runs import store
+from lexurn.runs import integrity, store
 from lexurn.runs.contents import ROWS
 from lexurn.settings import names
 
@@ -158,7 +158,7 @@ def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
     records = [chapter.record for chapter in chapters]
     executed = [record for record in records if record]
     last_date = max((record["finished"][:10] for record in executed), default="not yet")
-    edition = store.edition()
+    edition = integrity.edition()
     used = {name for record in executed for name in record["used"]}
     is_complete = all(record and not record["failed"] for record in records)
     is_at_scale = edition is not None and edition["scale"] == scale

@@ -25,7 +25,7 @@ from pathlib import Path
 from lexurn.base import files, paths
 from lexurn.base.errors import SiteError
 from lexurn.publish import pages, sphinx_extension, staging
-from lexurn.publish.dependencies import Chapter, replace_folder, work_folder
+from lexurn.publish.dependencies import Chapter, work_folder
 
 # What stays in `book/`; pages generated from it are staged.
 NOT_STAGED = (
@@ -102,13 +102,13 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
                 path.unlink()  # of a figure that was shown before
         for originals in ("stage", "executed"):  # executed notebooks travel
             _link_sources(rendered / "_sources", build / originals)
-        replace_folder(html, rendered)
+        files.replace_folder(html, rendered)
         shutil.rmtree(rendered.with_name("html-before"), ignore_errors=True)
         if process.returncode:
             reason = [*problems, f"exit code {process.returncode}"][0]
             raise SiteError(f"the site is at {html}, but jupyter-book warned: {reason}; {log}")
         files.write(rendered.parent / f".{read_key}", "")
-        replace_folder(build / "read", rendered.parent)
+        files.replace_folder(build / "read", rendered.parent)
     files.write(marker, key)
     return True
 
@@ -148,7 +148,7 @@ def print_pages(say: Callable[[str], None]) -> Path:
             )
             if not pdf.exists():
                 raise SiteError(f"{browser} did not print {page}: {process.stderr.strip()[-300:]}")
-        replace_folder(folder, printed)
+        files.replace_folder(folder, printed)
     return folder
 
 

@@ -16,15 +16,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
+from torch import Tensor
 from torch.utils.data import default_collate
 
-from lexurn.base.files import hash_bytes, write
+from lexurn.base.errors import StoreError
+from lexurn.base.files import hash_bytes, lock, write
 from lexurn.base.shapes import State
 
 SECONDS = 30.0
@@ -60,10 +63,22 @@ def load_state(folder: Path, *, key: str) -> State | None:
             with safe_open(path, framework="pt") as file:
                 if (file.metadata() or {}).get("key") != key:
                     raise ValueError("it belongs to another run")
+                if "metrics" not in file.keys():  # noqa: SIM118
+                    raise ValueError("an older version has written it, without the metrics")
                 return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, ValueError, SafetensorError) as error:
             print(f"{path.name} is refused: {error}", file=sys.stderr)
     return None
+
+
+def to_tensor(text: str) -> Tensor:
+    """Return a text as bytes (length), to save it with the state."""
+    return torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+
+
+def to_text(content: Tensor) -> str:
+    """Return the text that `to_tensor` was given."""
+    return content.numpy().tobytes().decode()
 
 
 def remove_states(folder: Path) -> None:
@@ -71,6 +86,13 @@ def remove_states(folder: Path) -> None:
     for path in _states(folder):
         path.unlink()
     shutil.rmtree(folder / "series", ignore_errors=True)
+
+
+def clean(folder: Path) -> None:
+    """Remove what a training left in its finished folder when it was killed after the last step."""
+    if _states(folder) or (folder / "series").exists():
+        with suppress(StoreError), lock(folder, wait=False):
+            remove_states(folder)
 
 
 @dataclass
@@ -126,7 +148,7 @@ def write_snapshot(folder: Path, step: int, weights: Callable[[], State]) -> Non
     """Write the weights before a step, if they are not written yet."""
     path = folder / "series" / f"{step:08d}.safetensors"
     if not path.exists():
-        write(path, save(weights()))
+        write(path, save(weights()), durable=True)  # a state that is saved later relies on it
 
 
 def join_snapshots(folder: Path) -> None:

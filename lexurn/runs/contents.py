@@ -5,6 +5,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from lexurn.base.errors import StoreError
+
 PACKED = "run.zst"
 """A published run's settings, metrics, results and provenance, packed by `base.columns`."""
 
@@ -15,16 +17,28 @@ ROWS = "rows.zst"
 def read(folder: Path, part: str) -> Any:
     """Return a part of a run: its `settings`, `metrics`, `results` or `provenance`.
 
-    Metrics are the rows, or for a published run the columns, of a table.
+    Metrics are the rows, or for a published run the columns, of a table. Raises StoreError where a
+    file is damaged.
     """
     packed = folder / PACKED
     if packed.exists():
         return _unpack(packed, packed.stat().st_mtime_ns)[part]
-    if part != "metrics":
-        return json.loads((folder / f"{part}.json").read_bytes())
-    from lexurn.runs import tracking  # not above: imports pandas, and the store starts without it
+    path = folder / ("metrics.jsonl" if part == "metrics" else f"{part}.json")
+    try:
+        text = path.read_bytes().decode()
+        rows = [json.loads(line) for line in (text.splitlines() if part == "metrics" else [text])]
+        if not rows or not all(isinstance(row, dict) for row in rows):
+            raise ValueError("it holds something else")
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {error}; {remedy(folder)}") from None
+    return rows if part == "metrics" else rows[0]
 
-    return tracking.read_metrics(folder / "metrics.jsonl")
+
+def remedy(folder: Path) -> str:
+    """Return what to do about a damaged run, for an error message."""
+    return f"delete the run (lexurn runs delete {folder.name}), then ask for it again to train it"
 
 
 @lru_cache(maxsize=4)

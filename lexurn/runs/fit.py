@@ -16,7 +16,7 @@ from lexurn import models, tasks, training
 from lexurn.base import errors, seeding, session
 from lexurn.base.shapes import Predictor, State, Tokens
 from lexurn.base.threads import threads
-from lexurn.runs import store
+from lexurn.runs import integrity, store
 from lexurn.settings import Settings, TrainingSettings
 from lexurn.training.batches import endless_batches, finite_batches
 
@@ -98,7 +98,7 @@ def init_model(settings: Settings) -> models.LanguageModel:
         return model
     try:
         path = store.find(train.init_from) / store.WEIGHTS
-        store.check(path.parent)
+        integrity.check_run(path.parent)
         session.current().used_files.add(f"{path.parent.name}/{store.WEIGHTS}")
         models.load_weights(model, load_file(path))
     except (FileNotFoundError, RuntimeError) as error:

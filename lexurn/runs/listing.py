@@ -1,14 +1,28 @@
-"""The finished runs of the store as one table, a row per run."""
+"""The finished runs of the store as one table, a row per run.
 
+Reading thousands of runs takes long, so their rows are kept in `RUNS/.index.json`. A row is read
+again when the size or the time of one of its run's files has changed.
+"""
+
+import json
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from lexurn.base import files, paths
+from lexurn.base.version import __version__
 from lexurn.measures import evaluation
-from lexurn.runs import store
-from lexurn.runs.run import Run
+from lexurn.runs import contents, store
+from lexurn.runs.run import Run, load
 from lexurn.settings import flat_names, resolver
+
+INDEX = ".index.json"
+
+SIGNING = (store.RESULTS, "settings.json", "metrics.jsonl", "provenance.json", contents.PACKED)
+"""Files whose size and time tell whether a run's row has changed."""
 
 
 def table(**flat: Any) -> pd.DataFrame:
@@ -17,19 +31,16 @@ def table(**flat: Any) -> pd.DataFrame:
     Columns: name (for `load`), published, kind, every flat setting (missing where the run's task or
     backbone has none), best_step, validation_loss there, seconds of training, and the distances to
     references where the task judges a model: `d_<reference>`, with standard error `…_sem`. A run
-    that cannot be read is named on stderr. Raises ParameterError for an unknown name or value.
+    that cannot be read, or was altered, is named on stderr. Raises ParameterError for an unknown
+    name or value.
     """
     kind = flat.pop("kind", None)
-    wanted = resolver.check_each(flat)
-    rows = []
-    for path in store.finished():
-        run = Run(path)
-        try:
-            fits = wanted.items() <= run.settings.flat().items()
-            if fits and kind in (None, run.settings.kind):
-                rows.append(_row(run))
-        except (OSError, ValueError, LookupError) as error:
-            print(f"{path.name} is left out: {' '.join(str(error).split())}", file=sys.stderr)
+    wanted = json.loads(json.dumps(resolver.check_each(flat)))
+    rows = [
+        {"name": name, **dict.fromkeys(flat_names(), pd.NA), **row["settings"], **row["results"]}
+        for name, row in _read_rows().items()
+        if wanted.items() <= row["settings"].items() and kind in (None, row["results"]["kind"])
+    ]
     columns = [
         "name",
         "published",
@@ -44,19 +55,48 @@ def table(**flat: Any) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _row(run: Run) -> dict[str, Any]:
-    """Return the row of a run in the table."""
+def _read_rows() -> dict[str, dict[str, Any]]:
+    """Return the rows of all finished runs by their names, from the index or from the runs."""
+    path = paths.runs() / INDEX
+    known: dict[str, Any] = {}
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        index = json.loads(path.read_bytes())
+        if index["made_by"] == [__version__, *flat_names()]:
+            known = index["rows"]
+    rows = {}
+    for folder in store.finished():
+        signature = _signature(folder)
+        row = known.get(folder.name, {})
+        if row.get("signature") != signature:
+            try:
+                row = {"signature": signature, **_read_row(load(folder))}
+            except (OSError, ValueError, LookupError) as error:
+                print(f"left out: {' '.join(str(error).split())}", file=sys.stderr)
+                continue
+        rows[folder.name] = row
+    if rows != known and path.parent.is_dir():
+        with suppress(files.StoreError):  # without an index it only takes longer
+            files.write(path, json.dumps({"made_by": [__version__, *flat_names()], "rows": rows}))
+    return rows
+
+
+def _signature(folder: Path) -> list[str | int]:
+    paths_in_folder = (folder / name for name in SIGNING)
+    stats = [path.stat() for path in paths_in_folder if path.exists()]
+    return [str(folder), *(number for stat in stats for number in (stat.st_size, stat.st_mtime_ns))]
+
+
+def _read_row(run: Run) -> dict[str, Any]:
+    """Return the settings and the results of a run, as they stand in the table."""
     best_step = run.results["step"].iloc[0]
-    row = {
-        "name": run.path.name,
+    results = {
         "published": store.is_published(run.path),
         "kind": run.settings.kind,
-        **(dict.fromkeys(flat_names(), pd.NA) | run.settings.flat()),
-        "best_step": best_step,
+        "best_step": int(best_step),
         "validation_loss": run.metrics.set_index("step").loc[best_step, "validation_loss"],
         "seconds": run.provenance["seconds"],
     }
     distances = evaluation.select(run.results, split=run.task.splits[0])
     for reference, mean, sem in distances[["mean", "sem"]].itertuples():
-        row |= {f"d_{reference}": mean, f"d_{reference}_sem": sem}
-    return row
+        results |= {f"d_{reference}": mean, f"d_{reference}_sem": sem}
+    return {"settings": run.settings.flat(), "results": results}

@@ -18,11 +18,11 @@ import torch
 from safetensors.torch import save
 
 from lexurn import models, predictors, training
-from lexurn.base import files
+from lexurn.base import checksums, files
 from lexurn.base.shapes import Predictor, State, check_causal
 from lexurn.base.threads import threads
 from lexurn.measures import comparison, evaluation
-from lexurn.runs import checkpoints, fit, provenance, store, tracking
+from lexurn.runs import checkpoints, fit, integrity, provenance, store, tracking
 from lexurn.runs.tracking.weights_and_biases import Wandb
 from lexurn.settings import Settings
 
@@ -67,11 +67,13 @@ def train(
         judged = task.splits[0]
         if task.tensors:
             files.write(folder / store.TASK_TENSORS, save(task.tensors))
-        trackers.append(tracking.Files(folder, step=start if state else None))
+        lines = checkpoints.to_text(state["metrics"]).splitlines() if state else []
+        past = [json.loads(line) for line in lines]
+        recorder = tracking.Files(folder, past)
+        trackers.append(recorder)
         if settings.machine.tracker == "wandb" and os.environ.get("WANDB_MODE") != "disabled":
             stored = {name: tensor.tolist() for name, tensor in task.tensors.items()}
             trackers.append(Wandb(folder, config=settings.flat() | stored, key=wandb_key))
-        past = tracking.read_metrics(folder / "metrics.jsonl")
         for tracker in trackers:
             tracker.resume(past)
         batch_size = fit.eval_batch_size(task)
@@ -122,6 +124,7 @@ def train(
                         **snapshot(),
                         "threads": torch.tensor(n_threads),
                         "seconds": torch.tensor(seconds()),
+                        "metrics": checkpoints.to_tensor("".join(recorder.lines)),
                     },
                 )
 
@@ -165,12 +168,15 @@ def train(
     }
     files.write(folder / "provenance.json", json.dumps(origin, indent=2))
     results = {
+        integrity.HAS_CHECKSUMS: True,
         "best_step": trained.best_step,
         "last_step": trained.last_step,
         "first_losses": trained.first_losses,
         "n_tables": fit.N_TABLES,
         "table": table.to_dict(orient="list"),
     }
-    files.commit(folder / "results.json", json.dumps(results))
+    content = json.dumps(results)
+    checksums.write(folder, integrity.final_files(folder), to_come={store.RESULTS: content})
+    files.commit(folder / store.RESULTS, content)
     checkpoints.remove_states(folder)
     return {"splits": splits, "references": references}

@@ -33,7 +33,7 @@ from safetensors.torch import load_file
 from lexurn import models, predictors, tasks
 from lexurn.base import columns, files, paths, seeding, session
 from lexurn.base.shapes import Pool, Predictor, Tokens
-from lexurn.runs import checkpoints, contents, fit, recording, store, tracking
+from lexurn.runs import checkpoints, contents, fit, integrity, recording, store, tracking
 from lexurn.settings import Settings, StudySettings, resolver
 
 N_TABLES_BEFORE = 8
@@ -208,6 +208,12 @@ def get(
                 finally:
                     tracking.finish(trackers)
     run = load(settings.name)
+    if run.settings.key != settings.key:
+        raise files.StoreError(
+            f"{run.path} holds another run, with the key {run.settings.key}: its folder was renamed"
+            f"; give it back the name {run.settings.name}, or delete it"
+        )
+    checkpoints.clean(run.path)
     run.require_data()
     vars(run).update(evaluated)  # splits and references, which remember their answers
     return run
@@ -229,6 +235,6 @@ def load(name: str | Path) -> Run:
         raise FileNotFoundError(
             f"{path} holds no finished run (no results.json); runs.get trains one"
         )
-    store.check(path)
+    integrity.check_run(path)
     session.current().used_files.add(f"{path.name}/results.json")
     return Run(path)

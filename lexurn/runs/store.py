@@ -2,31 +2,21 @@
 
 A run's folder ends in its key and holds `results.json` once it is finished. Everything is looked
 for in one's own store first and then among the published runs (`paths.roots`); only one's own runs
-are ever written or deleted. A published run is one packed file (`lexurn.runs.contents`), and every
-published file must be byte for byte what was frozen (see `lexurn.publish.edition`), or it is
-refused.
+are ever written or deleted. A published run is one packed file (`lexurn.runs.contents`).
 """
 
-import json
 import re
 import shutil
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from lexurn.base import files, paths
 from lexurn.base.errors import suggestion
 from lexurn.runs.contents import PACKED, read
 from lexurn.settings import TRAINING_VERSION, Settings
 
-EDITION = "edition.json"
-"""The hashes of everything that is published, and when and at which scale that was."""
-
-REMEDY = (
-    "`git checkout book/results` brings the published edition back, and LEXURN_FRESH=1, or --fresh "
-    "for the book, trains everything again without it"
-)
+RESULTS = "results.json"
 
 WEIGHTS = "model.safetensors"
 """The best weights of a run."""
@@ -42,7 +32,7 @@ def key(folder: Path) -> str:
 
 
 def is_finished(folder: Path) -> bool:
-    return (folder / "results.json").exists() or (folder / PACKED).exists()
+    return (folder / RESULTS).exists() or (folder / PACKED).exists()
 
 
 def is_published(folder: Path) -> bool:
@@ -59,52 +49,6 @@ def stored(name: str) -> Path:
     names = (name, f"{name}.gz", re.sub(r"results\.json$", PACKED, name))
     candidates = [root / each for root in paths.roots() for each in names]
     return next((path for path in candidates if path.exists()), candidates[0])
-
-
-def edition() -> dict[str, Any] | None:
-    """Return the content of `edition.json`; None without a published edition.
-
-    Raises StoreError where it cannot be read.
-    """
-    root = paths.published_results()
-    if root is None or not (root / EDITION).exists():
-        return None
-    try:
-        return _read_edition(root / EDITION, (root / EDITION).stat().st_mtime_ns)
-    except (OSError, ValueError) as error:
-        raise files.StoreError(f"{root / EDITION} cannot be read ({error}): {REMEDY}") from None
-
-
-@lru_cache(maxsize=2)
-def _read_edition(path: Path, changed_at: int) -> dict[str, Any]:
-    return json.loads(path.read_text())
-
-
-def check(path: Path) -> None:
-    """Raise StoreError where a published run, or a published table, is not what was frozen.
-
-    What is not published passes, because nothing is recorded about it.
-    """
-    root = paths.published_results()
-    if root is None or not path.resolve().is_relative_to(root.resolve()):
-        return
-    place = path.resolve().relative_to(root.resolve()).as_posix()
-    inside = "" if place == "." else f"{place}/"
-    frozen = {
-        name: digest
-        for name, digest in (edition() or {}).get("files", {}).items()
-        if name == place or name.startswith(inside)
-    }
-    present = {
-        file.resolve().relative_to(root.resolve()).as_posix(): files.hash_bytes(file.read_bytes())
-        for file in (path, *path.rglob("*"))
-        if file.is_file() and file != root / EDITION
-    }
-    for name in sorted(frozen | present):
-        if frozen.get(name) != present.get(name):
-            raise files.StoreError(
-                f"{root / name} is missing, was altered, or was never published: {REMEDY}"
-            )
 
 
 def settings_of(folder: Path) -> Settings:
@@ -207,7 +151,7 @@ def delete(name: str | Path) -> None:
     """
     folder = deletable(name)
     with files.lock(folder, wait=False), files.store_errors(folder):
-        (folder / "results.json").unlink(missing_ok=True)  # half a folder is no finished run
+        (folder / RESULTS).unlink(missing_ok=True)  # half a folder is no finished run
         shutil.rmtree(folder)
 
 

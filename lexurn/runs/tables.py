@@ -15,9 +15,12 @@ import pandas as pd
 
 from lexurn.base import files, paths, session
 from lexurn.base.errors import suggestion
-from lexurn.runs import store
+from lexurn.runs import integrity, store
 
 MISSING = "nan"
+
+NAME = re.compile(r"\w[\w.-]*")
+"""What a table may be called."""
 
 EXACT = {} if pd.__version__ >= "3.1" else {"float_precision": "round_trip"}
 """How pandas reads floats to the last bit; from version 3.1 on, it does so by itself."""
@@ -29,10 +32,15 @@ def write_table(name: str, frame: pd.DataFrame) -> Path:
 
     Raises ValueError for a table that could not be read back.
     """
-    if not re.fullmatch(r"\w[\w.-]*", name):
+    if not NAME.fullmatch(name):
         raise ValueError(f"a table's name consists of letters, digits, dots, - and _, got {name!r}")
     path = paths.runs() / "tables" / f"{name}.csv"
-    files.write(path, as_csv(frame))
+    text = as_csv(frame)
+    checksums = _checksums(path)
+    previous = checksums.read_bytes().split()[:1] if checksums.exists() else []
+    # With both, the table is valid if the process is killed between the two files.
+    files.write(checksums, b"\n".join([files.hash_bytes(text.encode()).encode(), *previous]))
+    files.write(path, text)
     return path
 
 
@@ -68,16 +76,36 @@ def from_csv(content: bytes) -> pd.DataFrame:
 def read_table(name: str) -> pd.DataFrame:
     """Return a stored table: the user's own, else the published one.
 
-    Raises FileNotFoundError, with similar names, if there is none.
+    Raises FileNotFoundError, with similar names, if there is none, and StoreError if its file was
+    altered.
     """
+    content = read_bytes(name)
+    session.current().used_files.add(f"tables/{name}.csv")
+    return from_csv(content)
+
+
+def read_bytes(name: str) -> bytes:
+    """Return the content of a stored table's file; see `read_table`."""
     path = store.stored(f"tables/{name}.csv")
-    if path.exists():
-        store.check(path)
-        session.current().used_files.add(f"tables/{name}.csv")
-        return from_csv(files.read(path.with_name(f"{name}.csv")))
-    stored = [file for root in paths.roots() for file in (root / "tables").glob("*.csv*")]
+    if NAME.fullmatch(name) and path.exists():
+        integrity.check_published(path)
+        content = files.read(path.with_name(f"{name}.csv"))
+        checksums = _checksums(path)
+        known = checksums.read_bytes().split() if checksums.exists() else []
+        if checksums.exists() and files.hash_bytes(content).encode() not in known:
+            raise files.StoreError(
+                f"{path} was altered after it was written; delete it and {checksums.name}, and "
+                "compute the table again"
+            )
+        return content
+    stored = [file for root in paths.roots() for file in (root / "tables").glob("[!.]*.csv*")]
     hint = suggestion(name, [file.name.partition(".csv")[0] for file in stored])
     raise FileNotFoundError(f"no table {name} in {path.parent}; {hint}runs.write_table makes one")
+
+
+def _checksums(path: Path) -> Path:
+    """Return the path of the checksums of a table's present and previous content."""
+    return path.with_name(f".{path.name}.sha256")
 
 
 def _is_text(column: pd.Series) -> bool:

@@ -1,6 +1,7 @@
 """Files are whole or missing, also on a full disk, and one process at a time holds a folder."""
 
 import errno
+import json
 import os
 import sys
 import threading
@@ -10,7 +11,7 @@ import pytest
 from lexurn import runs
 from lexurn.base import files
 from lexurn.runs import recording
-from lexurn.runs.tracking import Files, read_metrics
+from lexurn.runs.tracking import Files
 
 
 class HalfFile:
@@ -31,7 +32,7 @@ class HalfFile:
 
 
 def test_on_a_full_disk_nothing_is_lost_and_one_line_says_what_to_do(tmp_path, monkeypatch):
-    whole, lines = tmp_path / "whole", Files(tmp_path)
+    whole, lines = tmp_path / "whole", Files(tmp_path, [])
     files.write(whole, "before")
     lines.log({"loss": 1.5}, 0)
     monkeypatch.setattr(files.Path, "open", lambda path, mode: HalfFile(path, mode))
@@ -50,9 +51,11 @@ def test_on_a_full_disk_nothing_is_lost_and_one_line_says_what_to_do(tmp_path, m
     assert sorted(tmp_path.iterdir()) == [lines.metrics, whole]
     monkeypatch.undo()
     assert whole.read_text() == "before"
-    assert read_metrics(lines.metrics) == [{"step": 0, "loss": 1.5}]
-    Files(tmp_path, step=0).log({"loss": 0.5}, 9)  # as the training that goes on does
-    assert [line["step"] for line in read_metrics(lines.metrics)] == [0, 9]
+    first = {"step": 0, "loss": 1.5}
+    assert json.loads(lines.metrics.read_text().splitlines()[0]) == first
+    Files(tmp_path, [first]).log({"loss": 0.5}, 9)  # as the training that goes on does
+    rows = map(json.loads, lines.metrics.read_text().splitlines())
+    assert [row["step"] for row in rows] == [0, 9]
 
 
 class Recorder:
@@ -100,12 +103,14 @@ def test_without_the_wait_for_the_disk_the_order_would_be_another(monkeypatch, t
     assert recorder.calls == [("rename", "results.json")]
 
 
-def test_a_line_that_a_killed_process_had_not_finished_is_left_out(tmp_path):
+def test_the_metrics_of_a_training_that_goes_on_are_those_of_its_saved_state(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 0, "loss": 1.5}\n{"step": 5, "loss": 0.25}\n{"step": 10, "lo')
-    assert [line["step"] for line in read_metrics(path)] == [0, 5]
-    Files(tmp_path, step=4).log({"loss": 1.0}, 5)
-    assert path.read_text() == '{"step": 0, "loss": 1.5}\n{"step": 5, "loss": 1.0}\n'
+    path.write_text('{"step": 0, "loss": 1.5}\n{"step": 10, "lo')  # it has lost a line
+    past = [{"step": 0, "loss": 1.5}, {"step": 5, "loss": 0.25}]
+    recorder = Files(tmp_path, past)
+    recorder.log({"loss": 1.0}, 10)
+    assert path.read_text() == "".join(recorder.lines)
+    assert [json.loads(line)["step"] for line in recorder.lines] == [0, 5, 10]
 
 
 def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path, monkeypatch):

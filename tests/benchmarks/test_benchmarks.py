@@ -119,6 +119,19 @@ def test_the_page_of_costs_shows_the_committed_numbers():
         assert (costs.FIGURES / f"{name}.csv").read_text() == tables.as_csv(table)
 
 
+def test_the_benchmark_of_a_full_store_runs(monkeypatch, store):
+    measured = load("store").measure(3, 4, 100)
+    assert measured["n_stored"] == 3 and 0 <= measured["listing"] < measured["first_listing"] + 1
+
+
+def test_the_page_of_promises_shows_the_committed_counts():
+    """After a new count, or a new text, run `python tests/benchmarks/promises.py page`."""
+    promises = load("promises")
+    measured = json.loads(promises.MEASURED.read_text())
+    assert promises.PAGE.read_text() == promises.render(measured)
+    assert all((paths.root() / "tests" / name).exists() for name in promises.TESTS)
+
+
 def test_the_benchmark_of_recipes_runs():
     recipe = load("recipe")
     small = {"context_length": 4, "n_test_samples": 10, "d_model": 8, "seed": 0}

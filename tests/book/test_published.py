@@ -6,7 +6,7 @@ from recompute import recompute_first_losses, stored_first_losses
 from lexurn import runs
 from lexurn.base import paths
 from lexurn.publish import edition
-from lexurn.runs import store
+from lexurn.runs import integrity, store
 
 
 @pytest.fixture
@@ -17,9 +17,9 @@ def results(monkeypatch):
 
 
 def test_the_published_edition_is_whole_and_small(results):
-    manifest = store.edition()
+    manifest = integrity.edition()
     assert manifest["scale"] == "book" and manifest["rounding"] < 1e-4
-    store.check(results)  # nothing is missing, altered or added
+    integrity.check_published(results)  # nothing is missing, altered or added
     assert store.size(results) < edition.MAX_BYTES
     for folder in store.finished():
         run = runs.load(folder)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from lexurn import cli, runs
 from lexurn.base import files, paths, session
 from lexurn.publish import dependencies, edition
-from lexurn.runs import contents, store, sweeps
+from lexurn.runs import contents, integrity, store, sweeps
 from lexurn.settings import TRAINING_VERSION, run_settings
 from lexurn.settings.resolver import check
 
@@ -78,7 +78,7 @@ def test_a_frozen_run_says_what_it_said_before(frozen):
 
 
 def test_the_edition_says_when_and_how_far_it_was_rounded(frozen):
-    said = store.edition()
+    said = integrity.edition()
     assert said["scale"] == "smoke" and 0 < said["rounding"] < 1e-4
     assert said["frozen"].endswith("+00:00") and len(said["files"]) == 6
     assert not [
@@ -116,7 +116,7 @@ def test_what_is_missing_or_was_added_is_refused(frozen):
         files.StoreError, match=r"urns.safetensors is missing, was altered, or was never published"
     ):
         runs.load(folder.name)
-    (paths.published_results() / store.EDITION).unlink()
+    (paths.published_results() / integrity.EDITION).unlink()
     with pytest.raises(files.StoreError, match=r"was never published"):
         runs.load(frozen[1].path.name)
 
@@ -138,17 +138,17 @@ def test_fresh_ignores_what_is_published(frozen, monkeypatch, tmp_path):
 
 def test_what_is_frozen_again_stays_and_what_is_used_no_longer_goes(frozen):
     name = frozen[0].path.name
-    before = store.edition()
+    before = integrity.edition()
     used = [f"{name}/{part}" for part in ("results.json", store.WEIGHTS, contents.ROWS)]
     edition.freeze(used, scale="smoke")
-    after = store.edition()
+    after = integrity.edition()
     assert set(after["files"]) == {file for file in before["files"] if file.startswith(name)}
     assert all(before["files"][file] == digest for file, digest in after["files"].items())
     assert after["rounding"] == before["rounding"]
 
 
 def test_what_should_not_be_published_is_refused(frozen, monkeypatch):
-    before, name = store.edition(), frozen[0].path.name
+    before, name = integrity.edition(), frozen[0].path.name
     with pytest.raises(
         files.StoreError, match=r"no run urns-000000000000 in .*; a chapter used it"
     ):
@@ -160,7 +160,7 @@ def test_what_should_not_be_published_is_refused(frozen, monkeypatch):
     dirty = runs.get(TINY | {"seed": 3})
     with pytest.raises(files.StoreError, match="uncommitted changes"):
         edition.freeze([f"{dirty.path.name}/results.json"], scale="smoke")
-    assert store.edition() == before and runs.get(frozen[0].settings)
+    assert integrity.edition() == before and runs.get(frozen[0].settings)
 
 
 def test_a_run_computed_anew_begins_as_the_published_one(frozen):

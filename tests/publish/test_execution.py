@@ -17,6 +17,7 @@ from pathlib import Path
 
 import jupytext
 import pytest
+import tried
 from chapter_sources import BODIES, HEADER
 
 from lexurn.base import paths
@@ -135,7 +136,7 @@ def test_a_build_killed_at_random_moments_ends_with_the_same_tables_and_figures(
     shutil.rmtree(root / "runs")
 
     stage, moments = random.Random(0), []
-    for _ in range(3):
+    for _ in range(n_kills := tried.scale(3, 20)):
         process = book(root, "--params", str(params), "--chapter", "trains", start_new_session=True)
         moments.append(stage.uniform(0.1, 0.8) * seconds)
         time.sleep(moments[-1])
@@ -145,6 +146,7 @@ def test_a_build_killed_at_random_moments_ends_with_the_same_tables_and_figures(
     finished(book(root, "--params", str(params), "--chapter", "trains"))
     assert shown(root, "03_trains") == whole
     assert not list((root / "_build" / "work").iterdir())
+    tried.count("killed while the book is built", n_kills)
     html = (root / "_build" / "html" / "03_trains.html").read_text()
     assert "n_steps = 300" in re.sub(r"<[^>]*>", "", html)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import tried
 from cut_off import Cut, CutAt
 from processes import ForkedPython
 
@@ -125,9 +126,10 @@ def newest(store):
     return max((path.name for path in store.glob("*/state-*")), default="")
 
 
-def test_killed_at_random_moments_a_training_ends_the_same(store, tmp_path, monkeypatch):
+@pytest.mark.parametrize("seed", tried.scale([0], range(60)))
+def test_killed_at_random_moments_a_training_ends_the_same(seed, store, tmp_path, monkeypatch):
     """SIGKILL five times between the first and the last saved state, once of them in a save."""
-    dice, steps = random.Random(0), []
+    dice, steps = random.Random(seed), []
     for kill in range(5):
         before = max(newest(store), "state-00000001")  # a state after the first step
         process = start("slow") if kill == 2 else start()
@@ -146,6 +148,7 @@ def test_killed_at_random_moments_a_training_ends_the_same(store, tmp_path, monk
     (folder,) = store.iterdir()
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
     assert same(runs.get(FLAT).path, folder)
+    tried.count("killed at a random moment of a training", 5)
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(store):
@@ -179,7 +182,11 @@ def test_a_second_process_waits_and_loads(store):
 
 def saved(folder, *steps, key="k"):
     folder.mkdir(exist_ok=True)
-    return [checkpoints.save_state(folder, {"step": torch.tensor(step)}, key=key) for step in steps]
+    metrics = {"metrics": checkpoints.to_tensor("{}\n")}
+    return [
+        checkpoints.save_state(folder, {"step": torch.tensor(step), **metrics}, key=key)
+        for step in steps
+    ]
 
 
 def test_the_last_two_states_are_kept_and_the_newest_is_loaded(tmp_path):
@@ -245,8 +252,8 @@ def test_wherever_the_disk_is_full_the_last_state_is_kept_and_the_training_ends_
     )
     whole, quiet = runs.get(flat, tracker=CutAt(None)).path, CutAt(None)
     assert (
-        len(writes) == 14
-    )  # settings, urns, metrics, 4 states, 3 tables, best, last, provenance, results
+        len(writes) == 15
+    )  # settings, urns, metrics, 4 states, 3 tables, best, last, provenance, sums, results
     for k in range(len(writes)):
         done = []
 
@@ -271,6 +278,7 @@ def test_wherever_the_disk_is_full_the_last_state_is_kept_and_the_training_ends_
         assert (None if state is None else int(state["step"])) == max(saved_steps, default=None)
         assert runs.table().empty and not list(folder.glob(".*.*"))
         assert same(whole, runs.get(flat, tracker=quiet).path)
+        tried.count("written to a full disk", 1)
 
 
 LIMITED = """

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lexurn import runs
-from lexurn.base import paths
+from lexurn.base import files, paths
 from lexurn.publish import edition
 
 
@@ -37,7 +37,39 @@ def test_a_table_comes_back_as_it_was(store):
     runs.write_table("urn_by_urn", filtered)
     again = runs.read_table("urn_by_urn")
     pd.testing.assert_frame_equal(again, filtered.reset_index(drop=True), check_exact=True)
-    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    checksums = f".{path.name}.sha256"
+    assert sorted(each.name for each in path.parent.iterdir()) == [checksums, path.name]
+
+
+def test_a_table_that_was_altered_is_refused_and_a_killed_process_leaves_a_valid_one(
+    store, monkeypatch
+):
+    first, second = pd.DataFrame({"x": [1]}), pd.DataFrame({"x": [2]})
+    path = runs.write_table("urns", first)
+    write = files.write
+
+    def write_checksums_only(path, content):
+        if path.suffix == ".csv":
+            raise KeyboardInterrupt
+        write(path, content)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(files, "write", write_checksums_only)
+        runs.write_table("urns", second)
+    pd.testing.assert_frame_equal(runs.read_table("urns"), first)
+    runs.write_table("urns", second)
+    pd.testing.assert_frame_equal(runs.read_table("urns"), second)
+    path.write_text("x\n3\n")
+    with pytest.raises(files.StoreError, match="urns.csv was altered after it was written; delete"):
+        runs.read_table("urns")
+
+
+@pytest.mark.parametrize("name", ["../outside", "tables/../../outside", "", "/etc/passwd"])
+def test_no_table_outside_the_store_is_read(store, name):
+    (store / "tables").mkdir(parents=True)
+    (store / "outside.csv").write_text("x\n1\n")
+    with pytest.raises(FileNotFoundError, match="no table"):
+        runs.read_table(name)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from lexurn.runs.tracking import (
 
 
 def test_json_lines_are_flushed_one_by_one(tmp_path):
-    tracker = Files(tmp_path)
+    tracker = Files(tmp_path, [])
     tracker.log({"loss": 1.5}, 0)
     tracker.log({"loss": 0.5}, 10)
     lines = (tmp_path / "metrics.jsonl").read_text().split("\n")  # before it is closed

@@ -11,7 +11,7 @@ import torch
 from small_settings import TEXT
 
 from lexurn import runs, tasks
-from lexurn.base import files
+from lexurn.base import files, paths
 from lexurn.base.seeding import generator
 from lexurn.chapters.geometry import token_geometry
 from lexurn.chapters.train import one_run
@@ -204,6 +204,18 @@ def test_a_run_whose_text_or_tokenizer_changed_is_refused(tmp_path):
             runs.get(run.settings)
         with pytest.raises(files.StoreError, match="was trained with the corpus"):
             cache.tables([runs.load(run.path.name)], token_geometry.position_table, name="places")
+
+
+def test_encoded_texts_that_were_altered_are_made_anew(capsys):
+    task = check(TEXT).task
+    tokens = text.load(task).tokens("train").copy()
+    (path,) = (paths.build_folder() / "texts").iterdir()
+    content = path.read_bytes()
+    path.write_bytes(content[:128] + bytes(len(content) - 128))  # zeros behind the header
+    text.load.cache_clear()
+    assert np.array_equal(text.load(task).tokens("train"), tokens)
+    assert f"{path} was altered and is made anew" in capsys.readouterr().err
+    assert path.read_bytes() == content
 
 
 def test_permuted_tokens_keep_what_is_equal():

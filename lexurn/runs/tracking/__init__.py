@@ -49,30 +49,25 @@ def finish(trackers: list[Tracker]) -> None:
 class Files(Tracker):
     """Write metrics and tables into the run's folder.
 
-    `metrics.jsonl` gets one JSON object per evaluation, flushed at once, so a killed run keeps its
-    metrics. A table becomes `tables/<name>.csv`. A training that goes on from `step` keeps the rows
-    up to this step; without a step the file starts empty. Raises `files.StoreError` on a full disk.
+    `metrics.jsonl` gets one JSON object per evaluation, flushed at once. A table becomes
+    `tables/<name>.csv`. The file begins with the metrics from before the training was cut off:
+    `past`, which the saved state holds, because the file itself may have lost lines. Raises
+    `files.StoreError` on a full disk.
     """
 
-    def __init__(self, folder: Path, *, step: int | None = None):
+    def __init__(self, folder: Path, past: list[dict[str, Any]]):
         self.folder = folder
         self.metrics = folder / "metrics.jsonl"
-        rows = [] if step is None else read_metrics(self.metrics)
-        kept = (json.dumps(row) + "\n" for row in rows if row["step"] <= step)
-        files.write(self.metrics, "".join(kept))
+        self.lines = [json.dumps(row) + "\n" for row in past]
+        files.write(self.metrics, "".join(self.lines))
 
     def log(self, metrics: dict[str, float], step: int) -> None:
+        self.lines.append(json.dumps({"step": step, **metrics}) + "\n")
         with files.store_errors(self.metrics), self.metrics.open("a") as file:
-            file.write(json.dumps({"step": step, **metrics}) + "\n")
+            file.write(self.lines[-1])
 
     def log_table(self, name: str, table: pd.DataFrame) -> None:
         files.write(self.folder / "tables" / f"{name}.csv", table.to_csv(index=False))
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a `metrics.jsonl`, without a last line that a killed process cut off."""
-    lines = path.read_text().splitlines()
-    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 class ProgressLines(Tracker):

@@ -1,0 +1,97 @@
+"""Every file of the store must be byte for byte what was written, or it is refused.
+
+Files of one's own runs are compared with the checksums in their folder (`lexurn.base.checksums`),
+published files with those of the edition (`lexurn.publish.edition`).
+"""
+
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lexurn.base import checksums, files, paths
+from lexurn.runs import contents, store
+
+EDITION = "edition.json"
+"""The hashes of everything that is published, and when and at which scale that was."""
+
+REMEDY = (
+    "`git checkout book/results` brings the published edition back, and LEXURN_FRESH=1, or --fresh "
+    "for the book, trains everything again without it"
+)
+
+HAS_CHECKSUMS = "has_checksums"
+"""An entry of `store.RESULTS` of runs whose folder has checksums of its files."""
+
+TEMPORARY = re.compile(r"\.|state-|series/|wandb/")
+"""How the names of files that belong to no finished run begin."""
+
+
+def edition() -> dict[str, Any] | None:
+    """Return the content of `edition.json`; None without a published edition.
+
+    Raises StoreError where it cannot be read.
+    """
+    root = paths.published_results()
+    if root is None or not (root / EDITION).exists():
+        return None
+    try:
+        return _read_edition(root / EDITION, (root / EDITION).stat().st_mtime_ns)
+    except (OSError, ValueError) as error:
+        raise files.StoreError(f"{root / EDITION} cannot be read ({error}): {REMEDY}") from None
+
+
+@lru_cache(maxsize=2)
+def _read_edition(path: Path, changed_at: int) -> dict[str, Any]:
+    content = json.loads(path.read_text())
+    if not isinstance(content, dict):
+        raise ValueError("it holds something else")
+    return content
+
+
+def check_run(folder: Path) -> None:
+    """Raise StoreError where a file of a finished run is not what was written.
+
+    One's own run that an older version has stored without checksums passes.
+    """
+    if store.is_published(folder):
+        check_published(folder)
+    elif contents.read(folder, "results").get(HAS_CHECKSUMS) or (folder / checksums.NAME).exists():
+        checksums.verify(folder, required=store.RESULTS, remedy=contents.remedy(folder))
+
+
+def check_published(path: Path) -> None:
+    """Raise StoreError where a published run, or a published table, is not what was frozen.
+
+    What is not published passes.
+    """
+    root = paths.published_results()
+    if root is None or not path.resolve().is_relative_to(root.resolve()):
+        return
+    place = path.resolve().relative_to(root.resolve()).as_posix()
+    inside = "" if place == "." else f"{place}/"
+    frozen = {
+        name: digest
+        for name, digest in (edition() or {}).get("files", {}).items()
+        if name == place or name.startswith(inside)
+    }
+    present = {
+        file.resolve().relative_to(root.resolve()).as_posix(): files.hash_bytes(file.read_bytes())
+        for file in (path, *path.rglob("*"))
+        if file.is_file() and file != root / EDITION
+    }
+    for name in sorted(frozen | present):
+        if frozen.get(name) != present.get(name):
+            raise files.StoreError(
+                f"{root / name} is missing, was altered, or was never published: {REMEDY}"
+            )
+
+
+def final_files(folder: Path) -> list[str]:
+    """Return the names of the files of a finished training in its folder, without `store.RESULTS`.
+
+    What only a training that is resumed needs, and what Weights & Biases writes, is left out.
+    """
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if not TEMPORARY.match(name) and name != store.RESULTS)

@@ -1,0 +1,124 @@
+"""A run that is killed at any moment ends as if nothing had happened, and nothing is left behind.
+
+What a killed process leaves behind is the folder as it is at that moment. So one training is
+watched: before each of its operations on files (Python reports them as audit events) the folder is
+copied, also with half of what was written last. Then the training goes on from every copy.
+"""
+
+import itertools
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import tried
+
+from lexurn import runs
+from lexurn.runs import checkpoints, tracking
+from lexurn.settings.resolver import check
+
+OPERATIONS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree"}
+
+
+class Watch:
+    """Copies of a folder from before each operation on files in it, while `active`."""
+
+    def __init__(self):
+        self.active = None
+        sys.addaudithook(self)  # there is no way to remove it
+
+    def __call__(self, event, arguments):
+        if self.active is None or event not in OPERATIONS:
+            return
+        folder, copies = self.active
+        path, mode = arguments[0], arguments[1] if event == "open" else "w"
+        if not isinstance(path, str | Path) or not Path(path).is_relative_to(folder):
+            return
+        if mode is not None and not set(str(mode)) & set("wax"):
+            return
+        self.active = None  # copying opens files too
+        copy = copies / f"{len(list(copies.iterdir())):04d}"
+        shutil.copytree(folder, copy)
+        self.active = folder, copies
+
+
+WATCH = Watch()
+
+TINY = {"n_test_samples": 8, "context_length": 4, "d_model": 8, "batch_size": 4, "warmup": 0}
+
+RUNS = {
+    "checkpoints": {"n_steps": 9, "eval_every": 4, "n_checkpoints": 4, "lex": True},
+    "early stopping, strings": {
+        **{"task": "language", "language": "aNbN", "n_checkpoints": 6, "dropout": 0.2},
+        **{"n_steps": 20, "eval_every": 3, "patience": 1, "min_delta": 10.0},
+    },
+}
+
+SIX = {"n_steps": 6, "eval_every": 3, "n_checkpoints": 2}
+MORE = {
+    **{backbone: SIX | {"backbone": backbone} for backbone in ("lstm", "mamba", "xlstm", "linear")},
+    "text": SIX | {"task": "text", "tokenizer": "char", "batch_size": 2},
+    "a finite set": {"n_train_samples": 24, "n_epochs": 2, "eval_every": 4},
+}
+RUNS |= tried.scale({}, MORE)
+
+N_MOMENTS = tried.scale(16, 10**6)
+"""Moments from which a training goes on: half of them the last ones, half spread evenly."""
+
+
+def contents(folder):
+    """The bytes of every file that does not tell the time, by the name of the file."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in (".lock", "provenance.json", "SHA256SUMS")
+    }
+
+
+def cut_last_write(folder):
+    """Cut the newest file that is not written whole in half; return whether there is one."""
+    growing = list(folder.rglob(".*.*"))
+    if not (folder / "results.json").exists():
+        growing.append(folder / "metrics.jsonl")
+    growing = [path for path in growing if path.is_file() and path.stat().st_size]
+    for path in growing:
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+    return bool(growing)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_killed_at_any_operation_on_files_ends_the_same(name, tmp_path, monkeypatch):
+    flat = TINY | RUNS[name]
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)  # a state after every step
+    monkeypatch.setattr(checkpoints, "FIRST_STEP", 2)
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
+    folder = tmp_path / "whole" / check(flat).name
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    folder.mkdir(parents=True)
+    WATCH.active = folder, copies
+    try:
+        runs.get(flat, tracker=tracking.Tracker())
+    finally:
+        WATCH.active = None
+    whole = contents(folder)
+    copied = sorted(copies.iterdir())
+    half = N_MOMENTS // 2
+    moments = sorted({*copied[-half:], *copied[:: -(-len(copied) // half)]})
+    monkeypatch.setattr(checkpoints, "SECONDS", 1e9)
+    n_kills = 0
+    for copy, is_cut in itertools.product(moments, (False, True)):
+        store = tmp_path / f"store-{copy.name}-{is_cut}"
+        shutil.copytree(copy, store / folder.name)
+        if is_cut and not cut_last_write(store / folder.name):
+            continue
+        monkeypatch.setenv("LEXURN_RUNS", str(store))
+        run = runs.get(flat, tracker=tracking.Tracker())
+        assert contents(run.path) == whole, (copy.name, is_cut)
+        n_kills += 1
+    print(f"{name}: killed {n_kills} times, at {len(moments)} of {len(copied)} operations")
+    tried.count("killed at an operation on files", n_kills)
+    assert n_kills >= min(N_MOMENTS, len(copied))
+    if run.settings.training.n_checkpoints:
+        assert [step for step, _ in run.checkpoints()][0] == 2
