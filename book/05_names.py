@@ -85,7 +85,7 @@ brief(
     done=f"We draw the four embeddings of a sequence from N names in K alphabets, train {len(points)} small "
     f"transformers with everything else unchanged, and measure which share of the memorizer's advantage they lack.",
     found=[
-        f"With a single alphabet of 4 names a model has captured {percent(captured['N4'])} of the advantage after "
+        f"With a single alphabet of 4 names, a model has captured {percent(captured['N4'])} of the advantage after "
         f"{settings.training.n_steps} steps; with any 4 of 32 names, {percent(captured['N32 all'])}.",
         f"A model takes the cheaper of two routes: it learns its alphabets one by one, or the names one by one. This "
         f"law predicts numbers of names that it was not fitted to with an error of {errors.loc['two routes', 'held_out']:.2f} "
@@ -105,8 +105,8 @@ brief(
 # ## Names and alphabets
 #
 # Suppose a lexical model has one-hot embeddings of width 32. Every sequence needs four embeddings, one per colour, and
-# there are only 32 vectors to choose from. We call these vectors **names**: this sequence may call its colours 3, 17, 20
-# and 31, the next one 5, 8, 17 and 30. The set of names that a sequence uses is its **alphabet**. There are
+# there are only 32 vectors to choose from. We call these vectors {term}`names <name>`: this sequence may call its colours 3, 17, 20
+# and 31, the next one 5, 8, 17 and 30. The set of names that a sequence uses is its {term}`alphabet`. There are
 # $\binom{32}{4} = 35\,960$ alphabets of four names, so hardly any two training sequences share one.
 #
 # A {term}`permuted model` is the other extreme: it has learned embeddings, but the colours of every training sequence
@@ -123,7 +123,7 @@ brief(
 #
 # The best predictor *without* memory adds some $\alpha$ to the counts; the best $\alpha$ depends on the urn, and we call
 # that predictor $G_{\alpha^*}$. The best predictor *with* memory is S. On new sequences from the training urn, a model
-# $h$ stands somewhere between:
+# $h$ stands somewhere between. The share of the advantage that it has is called {term}`captured`:
 #
 # $$ \text{captured} = 1 - \frac{\mathrm{KL}(S \,\|\, h)}{\mathrm{KL}(S \,\|\, G_{\alpha^*})}. $$ (names-captured)
 #
@@ -472,7 +472,7 @@ figure(chapter_plots.factors, by_recipe.assign(what=""), name="recipes", **optio
 # ## What this does not show
 #
 # - One cell: four colours (and a look at three), one urn, contexts of 32 balls, one layer, widths of 16 to 64. The law's
-#   numbers belong to this cell and to {term}`2000 steps <captured>` of 32 sequences.
+#   numbers belong to this cell and to 2000 steps of 32 sequences.
 # - That a model takes the cheaper route describes how the missing share depends on K and N. It does not show how a network
 #   computes either of them.
 # - Weights and urns come from one seed, so an interval over urns contains both.

@@ -44,6 +44,7 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
             with suppress(Exception):  # the error is reported when the point is trained
                 seconds += n * fit.estimate(point)
         click.echo(f"about {duration(seconds / n_processes)} with {n_processes} process(es)")
+
     def report(point: object, trace: str, count: str, time_left: str) -> None:
         say(f"{count}, {point.name}: {'FAILED' if trace else 'done'}; {time_left}", bool(trace))
 
