@@ -58,9 +58,9 @@ def by_urn(table: pd.DataFrame, column: str = "deficit") -> pd.DataFrame:
     return table.pivot(index="seed", columns="cell", values=column)[cells]
 
 
-def factor(differences: Sequence[float]) -> Interval:
+def factor(differences: pd.Series) -> Interval:
     """Return exp of the mean of some log ratios, or deficits, over urns, with its interval."""
-    mean = t_interval(list(differences))
+    mean = t_interval(differences.tolist())
     return Interval(exp(mean.value), exp(mean.low), exp(mean.high), mean.n)
 
 
