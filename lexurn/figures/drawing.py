@@ -68,7 +68,8 @@ def draw(drawing: Drawing, table: pd.DataFrame, *, ending: str = "png") -> list[
     plot = load_plot(drawing.plot)
     panels = _panels(drawing, table)
     pages = [[panel] for panel in panels] if drawing.pages else [panels]
-    with matplotlib.style.context(["default", {"svg.hashsalt": "lexurn"}]):
+    own = {"svg.hashsalt": "lexurn", "text.parse_math": False}  # `$` in a text begins no formula
+    with matplotlib.style.context(["default", own]):
         figures = [plot_page(drawing, plot, page) for page in pages]
         if ending == "svg":
             metadata = {"Date": None, "Creator": None}
@@ -188,6 +189,7 @@ def plot_page(drawing: Drawing, plot: Callable[..., Axes], panels: list[Panel]) 
         if title:
             axes.set_title(title, fontsize=11)
     style.label_lowest_panels(all_axes)
+    style.write_powers(figure)
     if drawing.legend is not None:
         style.draw_legend(all_axes[-1], title=drawing.legend)
     if drawing.title:

@@ -36,8 +36,8 @@ class Claim(BaseModel):
 
     key: str = Field(pattern=r"^[a-z0-9_]+(/[a-zA-Z0-9_]+)*$")
     family: Literal["published", "forecast", "check"]
-    chapter: str
-    figure: str
+    chapter: str = Field(pattern=r"^[\w-]+$")
+    figure: str = Field(pattern=r"^[\w-]+$")
     quantity: str
     source: str
     published: float | None
