@@ -1,7 +1,8 @@
 """YAML files that people write: YAML 1.2, in which a mapping holds every name once.
 
 The library behind it reads YAML 1.1, where `12:30` is 750, `010` is 8, `1e-3` is a text and `no` is
-false.
+false. Tags are refused, because nothing here needs them, and so are anchors with their aliases, by
+which a few lines can stand for more values than the memory holds.
 """
 
 import re
@@ -27,12 +28,21 @@ class _Loader(yaml.SafeLoader):
                 )
         return super().construct_mapping(node, deep)
 
+    def _refuse(self, *_: Any) -> Any:
+        raise yaml.MarkedYAMLError(
+            problem="tags (!), anchors (&) and aliases (*) are not allowed; write the value, or "
+            "put a text that begins so in quotes",
+            problem_mark=self.get_mark(),
+        )
+
+    scan_tag = scan_anchor = _refuse
+
 
 # The core schema of YAML 1.2.2, section 10.3.2.
 _PLAIN_VALUES = {
     "null": "~|null|Null|NULL|",
     "bool": "true|True|TRUE|false|False|FALSE",
-    "int": "[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
+    "int": "[-+]?[0-9]{1,1000}|0o[0-7]{1,1000}|0x[0-9a-fA-F]{1,1000}",  # and not endless
     "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|"
     r"\.(nan|NaN|NAN)",
 }
@@ -52,18 +62,34 @@ def read_yaml(path: Path) -> Any:
 
     Raises ParameterError, with the line, for a file that is not YAML or holds a name twice.
     """
+    text = path.read_bytes().decode(errors="surrogateescape")
     try:
-        return yaml.load(path.read_bytes(), _Loader)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).replace('in "<byte string>", ', "at ").split())
-        raise ParameterError(f"{path} is not YAML in UTF-8: {reason}") from None
+        return yaml.load(text, _Loader)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        reason = f"unacceptable character or byte at line {line}, column {column}; save it as UTF-8"
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).replace('in "<unicode string>", ', "at ").split())
+    raise ParameterError(f"{path} is not YAML in UTF-8: {reason}")
 
 
-def line_of(path: Path, number: int, name: str) -> int:
-    """Return the line of a name in the mapping that is a YAML list's entry with this number.
+def place(path: Path, *steps: Any) -> str:
+    """Return `<path>, line 3`: where the entry stands to which names lead, and in lists numbers.
 
-    Numbers count from 0, lines from 1. Returns the entry's first line if it has no such name.
+    Numbers count from 0, lines from 1. Steps end at the first one that the file does not have; if
+    it has none of them, the text has no line.
     """
-    entry = yaml.compose(path.read_bytes()).value[number]
-    names = [key for key, _ in entry.value] if isinstance(entry, yaml.MappingNode) else []
-    return next((key for key in names if key.value == name), entry).start_mark.line + 1
+    node = yaml.compose(path.read_text(), _Loader)
+    where = str(path)
+    for step in steps:
+        entries: dict[Any, Any] = {}
+        if isinstance(node, yaml.MappingNode):
+            entries = {key.value: (key, value) for key, value in node.value}
+        elif isinstance(node, yaml.SequenceNode):
+            entries = {number: (value, value) for number, value in enumerate(node.value)}
+        if step not in entries:
+            break
+        key, node = entries[step]
+        where = f"{path}, line {key.start_mark.line + 1}"
+    return where

@@ -10,7 +10,8 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import FunctionType
+from typing import Annotated, Any
 
 import matplotlib.style
 import numpy as np
@@ -18,7 +19,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from lexurn.base import files
 from lexurn.base.errors import ParameterError, suggestion
@@ -28,6 +29,9 @@ from lexurn.settings.registry import load_object
 
 DPI = 150
 MARGIN = 8  # transparent pixels that remain around the marks of a picture
+
+# A length that a picture in memory can have.
+Inches = Annotated[float, Field(gt=0, le=40)]
 
 # The title, table and plot keywords of one panel.
 Panel = tuple[str, pd.DataFrame, dict[str, Any]]
@@ -40,7 +44,7 @@ class Drawing(BaseModel):
     by        a column: each of its values gets a panel that shows the rows with this value
     each      one further keyword and its values: each value gets a panel
     pages     whether each value gets a picture of its own instead of a panel
-    titles    the title of a panel; braces stand for the panel's value
+    titles    the title of a panel; `{}` stands for the panel's value
     legend    the title of a legend beside the last panel; None for no legend
     size      width and height of a panel in inches
     """
@@ -55,7 +59,7 @@ class Drawing(BaseModel):
     titles: str = "{}"
     title: str = ""
     legend: str | None = None
-    size: tuple[float, float] = (4.2, 3.2)
+    size: tuple[Inches, Inches] = (4.2, 3.2)
     share_y: bool = False
 
 
@@ -64,7 +68,8 @@ def draw(drawing: Drawing, table: pd.DataFrame, *, ending: str = "png") -> list[
     plot = load_plot(drawing.plot)
     panels = _panels(drawing, table)
     pages = [[panel] for panel in panels] if drawing.pages else [panels]
-    with matplotlib.style.context(["default", {"svg.hashsalt": "lexurn"}]):
+    own = {"svg.hashsalt": "lexurn", "text.parse_math": False}  # `$` in a text begins no formula
+    with matplotlib.style.context(["default", own]):
         figures = [plot_page(drawing, plot, page) for page in pages]
         if ending == "svg":
             metadata = {"Date": None, "Creator": None}
@@ -123,6 +128,21 @@ def load_plot(name: str) -> Callable[..., Any]:
         raise ParameterError(f"no plot function {name}; {hint}see lexurn.figures.plots") from None
 
 
+def require_own_plot(name: str) -> None:
+    """Raise ParameterError unless a name is that of a plot function of lexurn, which returns Axes.
+
+    A module of lexurn also holds other functions, and other modules under the names that it gives
+    them; a file that names one of these is not followed.
+    """
+    plot = load_plot(name) if name.startswith("lexurn.") and "__" not in name else None
+    is_own = isinstance(plot, FunctionType) and f"{plot.__module__}.{plot.__qualname__}" == name
+    if not is_own or plot.__annotations__.get("return") is not Axes:
+        raise ParameterError(
+            f"a card may name a plot function of lexurn, got {name}, which could do anything; "
+            "if you know who made the card, redraw it with --trust"
+        )
+
+
 def check_panels(name: str, table: Any, by: str, each: Mapping[str, Any]) -> None:
     """Raise ParameterError if a figure cannot get its panels from this table."""
     if not isinstance(table, pd.DataFrame):
@@ -154,7 +174,7 @@ def _panels(drawing: Drawing, table: pd.DataFrame) -> list[Panel]:
             for value in values
         ]
     panels = [
-        (drawing.titles.format(style.display_name(value)), rows, drawing.keywords | own)
+        (drawing.titles.replace("{}", style.display_name(value)), rows, drawing.keywords | own)
         for value, rows, own in contents
     ]
     return panels or [("", table, drawing.keywords)]
@@ -169,6 +189,7 @@ def plot_page(drawing: Drawing, plot: Callable[..., Axes], panels: list[Panel]) 
         if title:
             axes.set_title(title, fontsize=11)
     style.label_lowest_panels(all_axes)
+    style.write_powers(figure)
     if drawing.legend is not None:
         style.draw_legend(all_axes[-1], title=drawing.legend)
     if drawing.title:

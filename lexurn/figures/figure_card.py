@@ -35,7 +35,7 @@ HTML = """<div class="lexurn-card" id="figure-{name}">
 <p style="font-size: 85%; margin: 0.2em 0 0">Data: {links}</p>
 <details style="font-size: 85%; margin: 0 0 1em">
 <summary style="cursor: pointer">Figure card</summary>
-<table style="margin: 0.4em 0">{rows}</table>
+<table class="tex2jax_ignore mathjax_ignore" style="margin: 0.4em 0">{rows}</table>
 </details></div>"""
 
 EXAMPLES = {
@@ -147,7 +147,7 @@ def card(
 
     alt       what the figure shows, for readers who do not see it
     n         how many observations the figure is based on, in words: "12 training urns"
-    caption   the finding that the figure shows, as a sentence; the site numbers it
+    caption   the finding, a sentence with `code`, *stress* or $formulas$; the site numbers it
     name      name of the files, unique in the chapter; by default the plot function's name
     runs      the models that the numbers come from
     by, each, pages, titles, title, legend, size, share_y     the panels: see `drawing.Drawing`

@@ -22,7 +22,6 @@ from lexurn.figures.style import (
     label_outer_if_shared,
     line_style,
     order_names,
-    plain,
     set_distance_axis,
     set_log_steps,
     step_label,
@@ -231,7 +230,7 @@ def predictions(table: pd.DataFrame, axes: Axes, *, names: Sequence[str] = ()) -
             axes.text(end["row"] + 1, end["probability"], color, va="center", fontsize=7)
     balls = table.drop_duplicates("row")
     for row, ball in balls[["row", "ball"]].values if names else ():
-        axes.text(row, -0.16, plain(names[ball]), ha="center", va="center", fontsize=8)
+        axes.text(row, -0.16, names[ball], ha="center", va="center", fontsize=8)
     axes.scatter(balls["row"], [-0.06] * len(balls), c=[colors[i] for i in balls["ball"]], s=14)
     axes.set(
         xlabel="letters seen" if names else "balls seen",

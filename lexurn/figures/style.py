@@ -5,6 +5,7 @@ entry gets a look that depends on the name alone or on its place in the table, s
 always redrawn with the same bytes.
 """
 
+import re
 from collections.abc import Iterable
 from math import ceil
 from typing import Any
@@ -14,8 +15,10 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation
 
 from lexurn.base.files import hash_bytes
+from lexurn.base.wording import SUPERSCRIPTS
 from lexurn.figures.looks import FREE_LOOKS, LOOKS, Look
 
 COLORS = {name: look.color for name, look in LOOKS.items()}
@@ -89,11 +92,6 @@ def display_name(name: Any) -> str:
     return NAMES.get(name, str(name).replace("_", " "))
 
 
-def plain(text: str) -> str:
-    """Return a text, such as a token, that matplotlib draws as it is: `$` begins no formula."""
-    return text.replace("$", r"\$")
-
-
 def look(name: str) -> Look:
     """Return the look of a reference or model kind; an unknown name gets one by its hash."""
     number = int(hash_bytes(name.encode()), 16)
@@ -162,6 +160,25 @@ def label_outer_if_shared(axes: Axes) -> Axes:
     if len(axes.get_shared_y_axes().get_siblings(axes)) > 1:
         axes.label_outer()
     return axes
+
+
+class PowerFormatter(LogFormatterSciNotation):
+    """The tick labels of a logarithmic axis, as 10⁻² and 2×10⁻² in characters, not as formulas."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = super().__call__(x, pos).replace(r"\times", "×")
+        text = re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(SUPERSCRIPTS), text)
+        return re.sub(r"\$\\mathdefault\{(.*)\}\$", r"\1", text)
+
+
+def write_powers(figure: Figure) -> None:
+    """Give the logarithmic axes of a figure tick labels that hold no formula."""
+    axes = figure.axes
+    for axis in (*(each.xaxis for each in axes), *(each.yaxis for each in axes)):
+        if isinstance(axis.get_major_formatter(), LogFormatterSciNotation):
+            axis.set_major_formatter(PowerFormatter(axis.get_transform().base))
+        if isinstance(axis.get_minor_formatter(), LogFormatterSciNotation):
+            axis.set_minor_formatter(PowerFormatter(axis.get_transform().base))
 
 
 def set_log_steps(axes: Axes) -> Axes:

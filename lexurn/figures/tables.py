@@ -60,8 +60,9 @@ class Table:
             label = f"{caption or 'Table'} ({len(self.texts)} rows)"
             table = f"<details><summary>{label}</summary>{FILTER}{table}</details>"
         data = base64.b64encode(self.csv.encode()).decode()
-        link = f'<a download="{self.name}.csv" href="data:text/csv;base64,{data}">CSV</a>'
-        return f'<div class="lexurn-table">{table}{link}</div>'
+        name = html.escape(self.name)
+        link = f'<a download="{name}.csv" href="data:text/csv;base64,{data}">CSV</a>'
+        return f'<div class="lexurn-table tex2jax_ignore mathjax_ignore">{table}{link}</div>'
 
     def __repr__(self) -> str:
         table = self.texts.to_string(index=False)

@@ -63,8 +63,16 @@ def places(notebook: Any) -> Iterator[tuple[str, Any]]:
 
 
 def as_code(text: str) -> str:
-    """Return a text as code in Markdown, whatever it holds."""
-    return "`{}`".format(text.replace("`", "'"))
+    """Return a text as code in Markdown, whatever it holds, in one line."""
+    return "`{}`".format(" ".join(text.replace("`", "'").split()))
+
+
+def as_text(text: str) -> str:
+    """Return Markdown that shows a text as it is, whatever it holds, in one line.
+
+    A row of a table still has to escape `|`.
+    """
+    return re.sub(r"[!-/:-@\[-`{}~]", r"\\\g<0>", re.sub(r"\s+", " ", text))
 
 
 def read_cards(notebook: Any) -> list[dict[str, Any]]:

@@ -36,8 +36,8 @@ class Claim(BaseModel):
 
     key: str = Field(pattern=r"^[a-z0-9_]+(/[a-zA-Z0-9_]+)*$")
     family: Literal["published", "forecast", "check"]
-    chapter: str
-    figure: str
+    chapter: str = Field(pattern=r"^[\w-]+$")
+    figure: str = Field(pattern=r"^[\w-]+$")
     quantity: str
     source: str
     published: float | None
@@ -158,8 +158,7 @@ def _describe(path: Path, entries: Any, problem: Mapping[str, Any]) -> str:
         text = f"{field}: {text}{got}"
     entry = entries[number]
     key = entry.get("key", "without key") if isinstance(entry, Mapping) else "which is no mapping"
-    line = yaml_files.line_of(path, number, field)
-    return f"{path}, line {line}, entry {number + 1} ({key}): {text}"
+    return f"{yaml_files.place(path, number, field)}, entry {number + 1} ({key}): {text}"
 
 
 def get(key: str) -> Claim:

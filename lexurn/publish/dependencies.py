@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lexurn.base import errors, files, paths, session
+from lexurn.base import errors, files, paths, session, yaml_files
 from lexurn.runs import store
 from lexurn.settings import parameter_cells, resolver
 
@@ -109,12 +109,17 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
         own = _parameter_names(sources[stem])
         common, specific = resolver.read_parts(params, short) if params else ({}, {})
         values = common | specific
-        resolver.check(values)
-        if foreign := specific.keys() - own:
-            raise errors.ParameterError(
-                f"{params}: {short}: {min(foreign)} is no parameter of {stem}, "
-                f"which takes {', '.join(sorted(own))}"
-            )
+        try:
+            resolver.check(values)
+            if foreign := specific.keys() - own:
+                raise errors.ParameterError(
+                    f"{min(foreign)} is no parameter of {stem}, which takes "
+                    f"{', '.join(sorted(own))}"
+                )
+        except errors.ParameterError as error:
+            name = str(error).partition(" ")[0]
+            steps = (short, name) if name in specific else (name,)
+            raise errors.ParameterError(f"{yaml_files.place(params, *steps)}: {error}") from None
         chapters.append(Chapter(stem, {name: values[name] for name in values if name in own}))
     return chapters
 

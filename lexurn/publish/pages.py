@@ -7,12 +7,11 @@ alone, so a page cannot claim more than was computed.
 from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from html import escape
 from math import isnan
 from typing import Any
 
 from lexurn.publish import claims
-from lexurn.publish.cards import as_code
+from lexurn.publish.cards import as_code, as_text
 from lexurn.publish.dependencies import Chapter
 from lexurn.runs import integrity, store
 from lexurn.runs.contents import ROWS
@@ -83,7 +82,7 @@ OTHER_VERDICTS = (claims.NOT_AT_THIS_SCALE, "not measured")
 def execution_page(chapters: Sequence[Chapter]) -> str:
     """Return the page on what each chapter was executed with."""
     rows = [
-        [f"[{escape(chapter.name)}]({chapter.name})", *_execution_cells(chapter.record)]
+        [f"[{chapter.name}]({chapter.name})", *_execution_cells(chapter.record)]
         for chapter in chapters
     ]
     return EXECUTION + _table_rows(rows)
@@ -93,9 +92,11 @@ def parameters_page() -> str:
     """Return the page that lists all parameters."""
     rows = names.parameters()
     text = PARAMETERS.format(columns=" | ".join(rows[0]), rule=" --- |" * len(rows[0]))
-    for row in rows:
-        row |= {name: f"`{row[name]}`" for name in ("name", "type", "default")}
-    return text + _table_rows([*row.values()] for row in rows)
+    codes = ("name", "type", "default")
+    return text + _table_rows(
+        [as_code(cell) if name in codes else as_text(cell) for name, cell in row.items()]
+        for row in rows
+    )
 
 
 def claims_page(chapters: Sequence[Chapter]) -> str:
@@ -188,10 +189,10 @@ def _execution_cells(record: Mapping[str, Any]) -> list[str]:
     return [
         "**failed**" if record["failed"] else "done",
         as_code(parameters) if parameters else "the defaults",
-        escape(record["device"]),
+        as_text(record["device"]),
         f"{record['seconds']:.0f}",
         record["finished"],
-        escape(record["commit"]),
+        as_text(record["commit"]),
         _counts(record["used"]),
         _counts(record["computed"]),
     ]
@@ -209,12 +210,12 @@ def _counts(names: Iterable[str]) -> str:
 def _claim_cells(claim: claims.Claim, recorded: Mapping[str, Any]) -> list[str]:
     ours = _measurement(recorded)
     verdict = recorded["verdict"]
-    published = [claim.published_text, claim.kind, escape(claim.source)]
+    published = [claim.published_text, claim.kind, as_text(claim.source)]
     figure = f'<a href="{claim.chapter}.html#figure-{claim.figure}">figure</a>'
     return [
         verdict.replace("refuted", "**refuted**"),
-        f"{escape(claim.quantity)} (`{claim.key}`), {figure if ours else 'not drawn'}"
-        + f". *{escape(claim.why)}*" * (verdict == "refuted"),
+        f"{as_text(claim.quantity)} (`{claim.key}`), {figure if ours else 'not drawn'}"
+        + f". *{as_text(claim.why.strip())}*" * (verdict == "refuted"),
         "nothing" if claim.published is None else ", ".join(published),
         ours.exact_text if ours else "",
         f"{ours}, n = {ours.n}" if ours else "",

@@ -14,12 +14,16 @@ from typing import Any
 
 from lexurn.base import files
 from lexurn.figures import CARD_TYPE
-from lexurn.publish.cards import INJECTED_TAG, WIDGETS, as_code, tags
+from lexurn.publish.cards import INJECTED_TAG, WIDGETS, as_code, as_text, tags
 from lexurn.settings import names, parameter_cells
 
 FOLDER = "_static/figures"
 DATA_LINK = r'"data:\w+/(png|csv|json);base64,([^"]*)"'
 CAPTION = r"<figcaption>.*?</figcaption>"
+MARKUP = (  # of captions: code and references, formulas, stress
+    r"((?:\{(?:numref|eq|term|cite(?::\w+)?)\})?`[^`]+`"
+    r"|\$(?! )(?:(?!\{\{)[^$`<])+(?<! )\$|\*\w[\w ]*\*)"
+)
 CODE = "# shown by the cell above"  # Sphinx leaves out cells without code
 
 
@@ -46,7 +50,9 @@ def _differences(injected: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a cell that names the injected parameters that are not the defaults, if any."""
     values = parameter_cells.assignments(ast.parse("".join(injected["source"])))
     texts = [
-        f"{as_code(f'{name} = {value!r}')} (default `{names.schema_of(name)['default']!r}`)"
+        "{} (default {})".format(
+            as_code(f"{name} = {value!r}"), as_code(repr(names.schema_of(name)["default"]))
+        )
         for name, value in parameter_cells.differing_from_defaults(values).items()
     ]
     text = f"This page was executed with {', '.join(texts)}."
@@ -75,11 +81,17 @@ def _unpack(
     html = re.sub(DATA_LINK, rf'"{FOLDER}/{name}.\1"', re.sub(CAPTION, "", html, flags=re.DOTALL))
     picture, end, card = html.partition("</figure>")
     holder[key] = f"{picture}{end}</div>"
-    figure = {"name": name, "caption": about["caption"]}
+    figure = {"name": name, "caption": _caption(about["caption"])}
     return [
         output | {"data": data, "metadata": {"figure": figure} if about["caption"] else {}},
         output | {"data": {"text/html": f'<div class="lexurn-card">{card}'}},
     ]
+
+
+def _caption(text: str) -> str:
+    """Return a caption in Markdown: `code`, *stress*, $formulas$ and references, and plain text."""
+    parts = re.split(MARKUP, " ".join(text.split()))
+    return "".join(part if number % 2 else as_text(part) for number, part in enumerate(parts))
 
 
 def _split(cell: dict[str, Any], outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:

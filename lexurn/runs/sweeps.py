@@ -103,9 +103,10 @@ def read(
         grid = _Grid.model_validate(yaml_files.read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
+        place = yaml_files.place(path, *first["loc"])
         part = "".join(map(str, first["loc"][:1]))
         raise ParameterError(
-            f"{path}: {part}: {first['msg']}, got {first['input']!r}; a grid holds fixed (names "
+            f"{place}: {part}: {first['msg']}, got {first['input']!r}; a grid holds fixed (names "
             "with values), axes (names with lists of values) and seeds (a number or a list)"
         ) from None
     fixed = grid.fixed | (changes or {})
@@ -140,7 +141,11 @@ def read(
         try:
             point = _point(flat)
         except ParameterError as error:
-            raise ParameterError(f"{path}, at {text}: {error}") from None
+            name = str(error).partition(" ")[0]
+            where = ["fixed", name] if name in grid.fixed else []
+            for axis, (value, settings) in zip(axes, combination, strict=True):
+                where = ["axes", axis, value, name] if name in settings else where
+            raise ParameterError(f"{yaml_files.place(path, *where)}, at {text}: {error}") from None
         if point.name in coordinates:
             raise ParameterError(f"{path}: the point {text} comes twice; give each value once")
         points.append(point)

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lexurn.base import paths, session
 from lexurn.base.errors import ParameterError
-from lexurn.base.yaml_files import read_yaml
+from lexurn.base.yaml_files import place, read_yaml
 from lexurn.settings import parameter_cells
 from lexurn.settings.names import check_names, error_message, explain
 from lexurn.settings.registry import CHOICES, entries, owners
@@ -138,13 +138,16 @@ def read_parts(path: str | Path, chapter: str) -> tuple[dict[str, Any], dict[str
         raise ParameterError(
             f"{path} must hold `name: value` lines, got a {type(content).__name__}"
         )
-    common, mappings = _split(content, chapter, f"{path}: ")
-    for name, mapping in mappings.items():
-        if twice := common.keys() & mapping.keys():
-            raise ParameterError(
-                f"{path}: {min(twice)} stands at the top level and under {name}; keep one of the "
-                "two"
-            )
+    try:
+        common, mappings = _split(content, chapter)
+        for name, mapping in mappings.items():
+            if twice := common.keys() & mapping.keys():
+                raise ParameterError(
+                    f"{min(twice)} stands at the top level and under {name}; keep one of the two"
+                )
+    except ParameterError as error:  # begins with a name, or with a chapter and a name
+        names = str(error).replace(":", "").split()[:2]
+        raise ParameterError(f"{place(Path(path), *names)}: {error}") from None
     return common, mappings.get(chapter, {})
 
 
@@ -175,7 +178,7 @@ def _chapters() -> dict[str, str]:
 
 
 def _split(
-    values: Mapping[str, Any], chapter: str, where: str = ""
+    values: Mapping[str, Any], chapter: str
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Return the values for all chapters, and each chapter's own mapping, with checked names."""
     chapters = {chapter, *_chapters()}
@@ -185,6 +188,6 @@ def _split(
             raise ParameterError(
                 f"{name} is a chapter and must hold `name: value` lines, got {mapping!r}"
             )
-        mappings[name] = check_names(mapping, f"{where}{name}: ")
+        mappings[name] = check_names(mapping, f"{name}: ")
     common = {name: value for name, value in values.items() if name not in chapters}
-    return check_names(common, where, also=chapters), mappings
+    return check_names(common, also=chapters), mappings

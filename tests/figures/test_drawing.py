@@ -99,7 +99,7 @@ def planted(table, axes):
     [
         {"size": (4.2, 1.1), "keywords": {"x": "step"}, "legend": "a\nlegend\nof\nmany\nlines"},
         {"title": "A title that is a good deal wider than the only panel of this figure"},
-        {"titles": "{0} and {0} and {0} and {0} and {0} and {0} and {0}", "by": "panel"},
+        {"titles": " and ".join(["{}"] * 7), "by": "panel"},
     ],
 )
 def test_a_picture_grows_to_hold_texts_that_are_larger_than_its_panels(changes):

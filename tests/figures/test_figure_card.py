@@ -241,6 +241,50 @@ def test_files_that_are_no_cards_are_refused_in_a_line(tmp_path):
     assert "entropies.csv" in redraw()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "os.system",
+        "posixpath.join",
+        "lexurn.base.files.os.system",  # no such module
+        "lexurn.base.files:os.system",
+        "lexurn.runs.delete",
+        "lexurn.runs.store.delete",  # a function of its module, which does not draw
+        "lexurn.figures.plots.style",
+        "lexurn.figures.plots.Axes",
+        "lexurn.chapters.geometry.plots.curves",  # it is another module's
+        "lexurn.__main__.main",
+        f"{__name__}.planted",  # it draws, and is not of lexurn
+        "",
+    ],
+)
+def test_a_card_that_names_another_function_than_a_plot_of_lexurn_is_refused(name, tmp_path):
+    card()
+    path = stored() / "entropies.json"
+    about = json.loads(path.read_text())
+    command = ["redraw", str(path), "--out", str(tmp_path / "again")]
+    assert CliRunner().invoke(cli.main, command).exit_code == 0  # a plot of a chapter's own
+    path.write_text(json.dumps(about | {"drawing": about["drawing"] | {"plot": name}}))
+    planted.calls = 0
+    done = CliRunner().invoke(cli.main, command)
+    assert done.exit_code == 2 and done.output.count("\n") == 1
+    assert name in done.output and planted.calls == 0
+    if name.endswith("planted"):
+        assert CliRunner().invoke(cli.main, [*command, "--trust"]).exit_code == 0
+        assert planted.calls == 2  # PNG and SVG
+
+
+def planted(table, axes):
+    planted.calls += 1
+    return axes
+
+
+def test_a_card_cannot_ask_for_a_picture_that_fills_the_memory():
+    drawing.Drawing(plot="x", size=(40, 40))
+    with pytest.raises(ValueError, match="less than or equal to 40"):
+        drawing.Drawing(plot="x", size=(4, 400))
+
+
 def notebook(*datas, widgets=None):
     """An executed notebook whose only cell showed these, with these widgets."""
     outputs = [new_output("display_data", data) for data in datas]

@@ -12,7 +12,7 @@ from lexurn.base import paths
 from lexurn.chapters.analysis import plots as analysis_plots
 from lexurn.chapters.data import plots as data_plots
 from lexurn.chapters.strategies import plots as strategies_plots
-from lexurn.figures import looks, plots, style
+from lexurn.figures import drawing, looks, plots, style
 from lexurn.settings.resolver import check
 
 
@@ -378,12 +378,11 @@ def test_the_legend_of_predictions_names_each_bar_by_its_own_colour(scene, axes,
     assert len(balls) == row and all(left < x < right and low < y < high for x, y in balls)
 
 
-def test_tokens_with_dollar_signs_are_drawn_as_they_are(axes):
+def test_tokens_with_dollar_signs_are_drawn_as_they_are():
     rows = [(row, color, 0.5, row % 2) for row in (0, 1) for color in (0, 1)]
     table = pd.DataFrame(rows, columns=["row", "color", "probability", "ball"])
-    plots.predictions(table, axes, names=["$x_{", "a"])
-    axes.set_title(style.plain("$$ $\\frac"))
-    axes.figure.canvas.draw()  # a formula would not parse
-    axes.set_title("$\\frac$")
-    with pytest.raises(ValueError, match="frac"):
-        axes.figure.canvas.draw()
+    names = {"names": ["$x_{", "$\\frac$"]}
+    how = drawing.Drawing(plot="lexurn.figures.plots.predictions", keywords=names, title="$$")
+    assert drawing.draw(how, table)
+    with pytest.raises(ValueError, match="frac"):  # by the settings of matplotlib
+        drawing.as_png(drawing.plot_page(how, plots.predictions, [("", table, names)]))

@@ -236,7 +236,7 @@ def test_what_was_asked_wrongly_is_refused_before_any_work(root):
         ),
         (
             ["--params", str(root / "foreign.yaml")],
-            "good: n_tasks is no parameter of 01_good, which takes seed",
+            "line 1: n_tasks is no parameter of 01_good, which takes seed",
         ),
     ):
         result = run(*arguments)

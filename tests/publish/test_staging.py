@@ -53,8 +53,8 @@ def test_data_links_become_files_and_captions_become_metadata_of_their_own_cell(
     assert ";base64," not in staged and CARD_TYPE not in staged and "<figcaption" not in staged
     cells = json.loads(staged)["cells"]
     figures = [cell["metadata"].get("mystnb", {}).get("figure") for cell in cells]
-    second = {"name": "02_page-second", "caption": "The *first* finding."}
-    third = {"name": "02_page-third", "caption": "A second finding."}
+    second = {"name": "02_page-second", "caption": r"The *first* finding\."}
+    third = {"name": "02_page-third", "caption": r"A second finding\."}
     assert figures == [None, None, second, None, None, third, *3 * [None]]
     sources = ["one()", "two()", staging.CODE, "three()", *4 * [staging.CODE]]
     assert ["".join(cell["source"]) for cell in cells[1:]] == sources
@@ -87,7 +87,7 @@ def test_links_and_card_stand_below_the_caption_also_of_a_flipbook():
     assert other["state"]["value"] == "other" and 'id="figure-book"' in details["state"]["value"]
     assert "Data:" not in details["state"]["value"]
     figure, links = staged["cells"]
-    assert figure["metadata"]["mystnb"]["figure"]["caption"] == "It moves."
+    assert figure["metadata"]["mystnb"]["figure"]["caption"] == r"It moves\."
     assert '"_static/figures/02_page-book.csv"' in links["outputs"][0]["data"]["text/html"]
     assert len(contents) == 3
 

@@ -6,7 +6,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from lexurn.figures.plots import curves
-from lexurn.figures.style import plain
 
 MAX_NAMED = 32
 """The largest number of tokens whose names are written at the axes; more tokens have no labels."""
@@ -20,9 +19,8 @@ def similarities(table: pd.DataFrame, axes: Axes, *, names: Sequence[str] = ()) 
     wide = table.pivot(index="first", columns="second", values="value")
     image = axes.imshow(wide.to_numpy(), vmin=-1, vmax=1, cmap="PuOr", interpolation="nearest")
     if 0 < len(names) <= MAX_NAMED:
-        labels = list(map(plain, names))
-        axes.set_xticks(range(len(names)), labels=labels, rotation=90)
-        axes.set_yticks(range(len(names)), labels=labels)
+        axes.set_xticks(range(len(names)), labels=names, rotation=90)
+        axes.set_yticks(range(len(names)), labels=names)
     axes.tick_params(labelsize=6, length=0)
     axes.spines[:].set_visible(False)
     bar = axes.figure.colorbar(image, ax=axes, shrink=0.7, ticks=[-1, 0, 1])
