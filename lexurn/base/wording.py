@@ -18,8 +18,8 @@ def duration(seconds: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share as percent, `47 %`, with one decimal below ten percent."""
-    return f"{100 * share:.{1 if abs(share) < 0.0995 else 0}f} %"
+    """Return a share as percent, `47 %`, with two significant digits below ten percent."""
+    return f"{100 * share:.0f} %" if abs(share) >= 0.0995 else f"{100 * share:.2g} %"
 
 
 def format_with_error(mean: float, sem: float) -> str:

@@ -140,7 +140,7 @@ def test_the_analysis_says_in_words_what_its_figures_show(site):
         "their missing share is",
         "So fresh urns understate memorizing",
         "So lexical models do memorize",
-        "near S after 23437 steps",
+        "permuted models lead after 23437 steps",
     ):
         assert sentence in text, sentence
     assert "too few for an interval" in text and text.count("not at this scale") == 6

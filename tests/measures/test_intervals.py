@@ -159,6 +159,20 @@ def test_numbers_without_an_error_have_three_significant_digits(value, text):
     assert wording.format_number(value) == text
 
 
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.08345, "8.3 %"),
+        (0.4712, "47 %"),
+        (1.02, "102 %"),
+        (-0.0214, "-2.1 %"),
+        (0.0003, "0.03 %"),
+    ],
+)
+def test_shares_are_percents_with_two_digits_below_ten(share, text):
+    assert wording.percent(share) == text
+
+
 def test_of_few_values_there_is_a_t_interval_that_covers_as_it_says():
     stream = np.random.default_rng(0)
     found = [intervals.t_interval(stream.normal(2.0, 1.0, 3).tolist()) for _ in range(2000)]
