@@ -387,7 +387,7 @@ if is_published:
 display(
     Markdown(
         "So what lexical models lack shows late in a sequence, where S has recognized the colours. Their distance to "
-        f"G is {soon:.2g} times their distance to S after 4 balls, and {end:.2g} times after {shown_rows[1]}; for "
+        f"G is {soon:.2g} times their distance to S after 4 balls, and {end:.1f} times after {shown_rows[1]}; for "
         f"permuted models, {permuted_soon:.2g} and {permuted_end:.2g} times."
     )
 )
