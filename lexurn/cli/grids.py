@@ -31,6 +31,12 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     n_points = len(grid.points)
     missing = grid.missing()
     click.echo(f"{n_points} points: {n_points - len(missing)} done, {len(missing)} missing")
+    if dry_run:
+        names = {point.name for point in missing}
+        for point in grid.points:
+            click.echo(f"{'missing' if point.name in names else 'done':8} {point.name}")
+        return
+
     if missing:
         n_processes = 1 if cluster else jobs  # only the cluster knows its number of workers
         seconds = 0.0  # a few steps of each point show it; the seed changes nothing
@@ -38,10 +44,6 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
             with suppress(Exception):  # the error is reported when the point is trained
                 seconds += n * fit.estimate(point)
         click.echo(f"about {duration(seconds / n_processes)} with {n_processes} process(es)")
-    if dry_run:
-        for point in grid.points:
-            click.echo(f"{'missing' if point in missing else 'done':8} {point.name}")
-        return
 
     def report(point: object, trace: str, count: str, time_left: str) -> None:
         say(f"{count}, {point.name}: {'FAILED' if trace else 'done'}; {time_left}", bool(trace))

@@ -26,7 +26,7 @@ def brief(
 
     items = "".join(f"<li>{html.escape(text, quote=False)}</li>" for text in found)
     return HTML(
-        f'<div class="brief admonition"><p class="admonition-title">In brief</p>'
+        '<div class="brief admonition"><p class="admonition-title">In brief</p>'
         + paragraph("Question.", question)
         + paragraph("What we do.", done)
         + f"<p><strong>What we find.</strong></p><ul>{items}</ul>"

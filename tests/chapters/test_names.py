@@ -6,11 +6,13 @@ from math import log
 import pandas as pd
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch.testing import assert_close
 
-from lexurn import models, runs
+from lexurn import brief, models, runs
 from lexurn.base.seeding import generator
-from lexurn.chapters.names import forecasts, law, optima, standings, transfer
+from lexurn.chapters.names import forecasts, law, optima, standings, summaries, transfer
+from lexurn.chapters.names import plots as names_plots
 from lexurn.generators.urns import Urns
 from lexurn.measures import comparison, memorization
 from lexurn.publish import claims
@@ -106,7 +108,7 @@ def test_transfer_starts_from_another_urn_with_the_weights_of_the_origin():
 def test_every_forecast_has_a_number_and_every_number_a_forecast():
     """On made tables in which the deficit is ln K − 5 for every urn and cell."""
     grids = [f"names_{name}" for name in ("alphabets", "between", "controls", "vectors", "widths")]
-    grids += [f"names_{name}" for name in ("three", "rivals", "tables", "long")]
+    grids += [f"names_{name}" for name in ("three", "rivals", "tables", "long", "repeats")]
     tables = {}
     for grid in grids:
         sweep = sweeps.read(grid)
@@ -183,3 +185,54 @@ def test_weights_of_a_lexical_model_start_a_normal_one(tiny_run):
     second = runs.get(TINY | {"init_from": first.settings.key, "trainable": "outside_backbone"})
     assert_close(second.model.backbone.state_dict(), first.model.backbone.state_dict())
     assert not torch.equal(second.model.start, first.model.start)
+
+
+def test_missing_shares_are_geometric_means_over_urns_with_intervals():
+    deficits = pd.DataFrame({"N4": [log(0.08), log(0.32), log(0.16)], "N8 all": [log(0.5)] * 3})
+    table = summaries.shares(deficits).set_index("cell")
+    assert table.loc["N4", "missing"] == pytest.approx(0.16)
+    assert table.loc["N4", "low"] < 0.08 < 0.32 < table.loc["N4", "high"]
+    assert table.loc["N8 all", "low"] == pytest.approx(0.5) == table.loc["N8 all", "high"]
+    ratio = summaries.contrasts({"half": (deficits["N8 all"], deficits["N4"])}).iloc[0]
+    assert ratio["factor"] == pytest.approx(0.5 / 0.16) and ratio["n"] == 3
+
+
+def test_gaps_are_paired_by_urn_and_leave_out_what_has_no_new_alphabets():
+    seen = pd.DataFrame(
+        {"N8 K4": [-2.0, -1.0, -3.0], "N8 all": [-1.0] * 3, "N16 groups": [0.0] * 3}
+    )
+    new = seen + pd.DataFrame(
+        {"N8 K4": [1.0, 1.0, 1.0], "N8 all": [float("nan")] * 3, "N16 groups": [1.0] * 3}
+    )
+    (row,) = summaries.gaps(seen, new).to_dict("records")
+    assert (row["cell"], row["alphabets"], row["per_name"]) == ("N8 K4", 4, 2.0)
+    assert (
+        row["factor"] == pytest.approx(2.718281828) == row["low"]
+    )  # urns differ, the gap does not
+
+
+def test_the_law_is_drawn_through_the_cells_that_it_was_fitted_to():
+    cells = ["N4", *(f"N{n} K{k}" for n in (8, 16, 32) for k in (2, 8, 32, 128))]
+    made = [
+        made_deficits(lambda k, n: min(0.4 * k - 2.6, 1.1 * n - 4.0), some)
+        for some in (cells, ["N12 K4", "N12 all"])
+    ]
+    table = summaries.alphabets_table(*made)
+    assert set(table["what"]) == {"fitted", "held out", "law"}
+    assert set(table["names"]) == {f"{n} names" for n in (4, 8, 12, 16, 32)}
+    law_of_12 = table[(table["names"] == "12 names") & (table["what"] == "law")]
+    point = table[(table["names"] == "12 names") & (table["what"] == "held out")].iloc[-1]
+    assert law_of_12["missing"].iloc[-1] == pytest.approx(point["missing"], rel=0.01)
+    axes = Figure().subplots()
+    names_plots.missing_by_alphabets(table, axes)
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+    labels = axes.get_legend_handles_labels()[1]
+    assert "12 names, held out" in labels and "12 names" not in labels
+
+
+def test_the_box_of_a_chapter_shows_what_it_is_given():
+    box = brief(
+        question="Is 1 < 2?", done="We look.", found=["a & b", "c"], sure="n = 1.", change="3."
+    )
+    assert "Is 1 &lt; 2?" in box.data and box.data.count("<li>") == 2
+    assert 'class="brief admonition"' in box.data and "a &amp; b" in box.data

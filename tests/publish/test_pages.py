@@ -69,6 +69,7 @@ ALL = [
     for name in (
         "01_data",
         "04_analysis",
+        "05_names",
         "06_strategies",
         "07_coins",
         "08_rules",

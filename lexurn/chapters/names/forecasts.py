@@ -33,9 +33,12 @@ def measurements(
     new = standings["names_alphabets"].pivot(index="seed", columns="cell", values="deficit_new")
     toward_m = standings["names_tables"].pivot(index="seed", columns="cell", values="toward_m")
     gap = new - main
-    between, held_out = standings["names_between"], deficits["names_between"]
-    between_gap = between.pivot(index="seed", columns="cell", values="deficit_new") - held_out
-    errors = law.held_out_errors(main, held_out)
+    gaps = {
+        grid: standings[grid].pivot(index="seed", columns="cell", values="deficit_new")
+        - deficits[grid]
+        for grid in ("names_between", "names_repeats")
+    }
+    errors = law.held_out_errors(main, deficits["names_between"])
     groups, design, every = (main[f"N16 {name}"] for name in ("groups", "design", "all"))
     recipes = sorted({cell.partition(" ")[2] for cell in rivals})
     by_recipe = pd.DataFrame({name: rivals[f"32 {name}"] - rivals[f"4 {name}"] for name in recipes})
@@ -64,8 +67,12 @@ def measurements(
         "between_error": errors["two_routes"],
         "between_ratio": errors["ratio"],
         **{
-            f"between_new_{cell[1:].replace(' K', '_')}": between_gap[cell]
+            f"between_new_{cell[1:].replace(' K', '_')}": gaps["names_between"][cell]
             for cell in ("N12 K16", "N12 K64", "N24 K64", "N24 K256")
+        },
+        **{
+            f"repeats_{cell[1:].replace(' K', '_')}": gaps["names_repeats"][cell]
+            for cell in gaps["names_repeats"]
         },
         "transfer_lexical": _log_ratio(transfers, "lexical", "new"),
         "transfer_permuted": _log_ratio(transfers, "permuted", "lexical"),

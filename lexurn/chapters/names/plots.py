@@ -48,17 +48,19 @@ def factors(table: pd.DataFrame, axes: Axes, *, x: str, label: str) -> Axes:
     return axes
 
 
-def gap_by_crossing(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Draw how many times more is missing on new alphabets, against K divided by the crossing.
+def gap_by_repeats(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Draw how many times more is missing on new alphabets, against the alphabets per name.
 
-    `table` has names, relative (K / K*), factor, low and high.
+    `table` has names, what (seen first, held out), per_name, factor, low and high.
     """
     for name, rows, look in plots.line_groups(table, "names"):
-        bars = [rows["factor"] - rows["low"], rows["high"] - rows["factor"]]
-        style = {"fmt": look.marker, "color": look.color, "ms": 6, "lw": 1}
-        axes.errorbar(rows["relative"], rows["factor"], yerr=bars, label=name, **style)
+        for what, cells in rows.groupby("what", sort=False):
+            bars = [cells["factor"] - cells["low"], cells["high"] - cells["factor"]]
+            filling = look.color if what == "seen first" else "white"
+            style = {"fmt": look.marker, "color": look.color, "mfc": filling, "ms": 6, "lw": 1}
+            label = name if what == "seen first" else f"{name}, {what}"
+            axes.errorbar(cells["per_name"], cells["factor"], yerr=bars, label=label, **style)
     axes.axhline(1, color="0.4", linestyle=":", linewidth=1)
-    axes.axvline(1, color="0.4", linestyle="--", linewidth=1)
-    axes.set(xscale="log", yscale="log", xlabel="alphabets / alphabets at the crossing")
+    axes.set(xscale="log", yscale="log", xlabel="alphabets in which a name occurs, V K / N")
     axes.set(ylabel="missing share, new / seen alphabets")
     return axes

@@ -17,8 +17,10 @@ from lexurn.runs import sweeps
 from lexurn.runs.run import Run
 from lexurn.settings import Settings, StudySettings
 
-MANY_URNS = ("alphabets", "between", "controls", "three")
+MANY_URNS = ("alphabets", "between", "repeats", "controls", "three")
 FEW_URNS = ("tables", "vectors", "rivals", "widths")
+
+N_COLORS = 4
 
 N_STEPS = 2000
 """Steps of the models in the files of the grids, but for the long ones and some controls."""
@@ -56,9 +58,9 @@ def by_urn(table: pd.DataFrame, column: str = "deficit") -> pd.DataFrame:
     return table.pivot(index="seed", columns="cell", values=column)[cells]
 
 
-def factor(differences: Sequence[float]) -> Interval:
+def factor(differences: pd.Series) -> Interval:
     """Return exp of the mean of some log ratios, or deficits, over urns, with its interval."""
-    mean = t_interval(list(differences))
+    mean = t_interval(differences.tolist())
     return Interval(exp(mean.value), exp(mean.low), exp(mean.high), mean.n)
 
 
@@ -97,7 +99,8 @@ MAX_SHOWN = 40_000
 def gaps(seen: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Return how many times larger the missing share is on new alphabets, by cell.
 
-    Columns: names, alphabets, factor, low, high, n. Cells that use all alphabets have none.
+    Columns: cell, n_names, names, alphabets, per_name (alphabets in which a name occurs, on
+    average), factor, low, high. Cells that use all alphabets have none.
     """
     rows = []
     for cell in seen:
@@ -105,7 +108,8 @@ def gaps(seen: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
         if law.is_random(cell) and len(difference):
             names, alphabets = law.alphabets_of(cell)
             ratio = factor(difference)
-            row = {"n_names": names, "names": f"{names} names", "alphabets": alphabets}
+            row = {"cell": cell, "n_names": names, "names": f"{names} names"}
+            row |= {"alphabets": alphabets, "per_name": N_COLORS * alphabets / names}
             rows.append(row | {"factor": ratio.value, "low": ratio.low, "high": ratio.high})
     return pd.DataFrame(rows).sort_values(["n_names", "alphabets"], ignore_index=True)
 
