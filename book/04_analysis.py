@@ -251,7 +251,7 @@ display(
 # What should we measure instead? Memorizing pays off on new sequences from the *training* urn; only there does the
 # training reward it. The best predictor without memory adds some $\alpha$ to every count. The best $\alpha$ depends on
 # the urn, and we call that predictor $G_{\alpha^*}$, the best counter. The best predictor with memory is S, or M for
-# normal models. The share of its advantage that a model $h$ has is
+# normal models. A model $h$ has {term}`captured` this share of its advantage:
 #
 # $$ \text{captured} = 1 - \frac{\mathrm{KL}(S \,\|\, h)}{\mathrm{KL}(S \,\|\, G_{\alpha^*})}, $$ (analysis-captured)
 #
