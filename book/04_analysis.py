@@ -128,7 +128,7 @@ captured = {key: percent(1 - mean) for key, mean in {**shares["mean"], **at_step
 
 def percents(row, *, of_captured=False):
     low, high = (1 - row["high"], 1 - row["low"]) if of_captured else (row["low"], row["high"])
-    return f"{percent(low)} to {percent(high)}"
+    return "too few urns for an interval" if pd.isna(low) else f"{percent(low)} to {percent(high)}"
 
 
 # %% tags=["hide-input"]
@@ -414,11 +414,10 @@ figure(plots.relative_distances, path, name="along", **options, **words)
 rows = {}
 for kind in nameless:
     cells = {n: at_steps.loc[(kind, n)] for n in (n_short, n_long)}
-    rows[kind] = {f"after_{n}": f"{captured[kind, n]} ({percents(row, of_captured=True)})" for n, row in cells.items()}
-    rows[kind] |= {"ratio": f"{shrunk[kind].value:.2g} ({shrunk[kind].low:.2g} to {shrunk[kind].high:.2g})"}
-    rows[kind] |= {"n": shrunk[kind].n}
-columns = {"model": "model"} | {f"after_{n}": f"captured after {n} steps (95 %)" for n in (n_short, n_long)}
-columns |= {"ratio": "missing share, late / early (95 %)", "n": "urns"}
+    rows[kind] = {f"after_{n}": f"{captured[kind, n]} [{percents(row, of_captured=True)}]" for n, row in cells.items()}
+    rows[kind] |= {"ratio": str(shrunk[kind]), "n": shrunk[kind].n}
+columns = {"model": "model"} | {f"after_{n}": f"captured after {n} steps [95 %]" for n in (n_short, n_long)}
+columns |= {"ratio": "missing share, late / early [95 %]", "n": "urns"}
 caption = "With ten times the steps, both kinds of models have captured more of S's advantage on the same urns."
 show_table(pd.DataFrame(rows).T.rename_axis("model"), columns, name="long_table", caption=caption)
 
@@ -432,8 +431,8 @@ display(
     Markdown(
         f"So lexical models do memorize: after {n_long} steps they have captured {captured['lexical', n_long]} of S's "
         f"advantage ({percents(at_end, of_captured=True)}, n = {n_longer} urns), and their missing share is "
-        f"{shrunk['lexical'].value:.2g} times what it was. They have not reached S when their training ends. Nor do they "
-        f"begin as counters: their mean relative distance in distribution is {nearest_g:.2f} or more at every step seen."
+        f"{shrunk['lexical'].value:.2g} times what it was. They have not reached S when their training ends. Nor do "
+        f"they begin as counters: their mean relative distance in distribution is never below {nearest_g:.2f}."
     )
 )
 
