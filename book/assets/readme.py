@@ -3,14 +3,16 @@
 It trains what is not trained yet: about twenty minutes on two cores.
 """
 
+from math import exp
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from lexurn.chapters.analysis import headline
 from lexurn.chapters.analysis import plots as analysis_plots
 from lexurn.figures import plots, style, widgets
-from lexurn.runs import sweeps
+from lexurn.runs import cache, sweeps
 
 
 def main() -> None:
@@ -20,15 +22,18 @@ def main() -> None:
     every = [point for some in points.values() for point in some]
     found = dict(zip(every, widgets.get_all(every, jobs=2), strict=True))
     models = {name: [found[point] for point in some] for name, some in points.items()}
-    figure, (left, right) = style.panels(2, width=5.2, height=3.6, sharey=True)
-    analysis_plots.against_entropy(headline.standings(models["headline"]), left)
-    left.set_title(f"after {short[0].training.n_steps} steps, a point an urn", fontsize=10)
-    trajectory = headline.join_trajectories(*(headline.trajectories(models[name]) for name in ("early", "long")))
-    plots.relative_distances(headline.relative_distances(trajectory), right, log=True)
-    right.set_title("along ten times as many, thin: an urn", fontsize=10)
-    right.set_ylabel("")
+    figure, (left, right) = style.panels(2, width=5.2, height=3.6)
+    standing = cache.table(headline.memorized, models["headline"])
+    standing["mean"] = standing["deficit"].map(exp)
+    means = headline.over_urns(standing, "mean", by=["kind"], interval=headline.geometric_mean)
+    drawn = pd.concat([standing.assign(what="urn"), means.assign(what="mean over urns")])
+    analysis_plots.scores(drawn.rename(columns={"kind": "who"}), left, label="missing share, 1 − captured")
+    left.set_title(f"after {short[0].training.n_steps} steps, one point per urn", fontsize=10)
+    trajectory = headline.join_trajectories(*(cache.table(headline.along, models[name]) for name in ("early", "long")))
+    plots.relative_distances(trajectory[trajectory["split"] == "in distribution"], right, log=True)
+    right.set_title("along ten times the steps, thin: one urn", fontsize=10)
     key = {"title": "model", "frameon": False, "loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
-    right.legend(*left.get_legend_handles_labels(), **key)
+    right.legend(*right.get_legend_handles_labels(), **key)
     figure.savefig(Path(__file__).with_suffix(".png"), dpi=150, facecolor="white")
 
 

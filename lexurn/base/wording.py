@@ -17,6 +17,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def percent(share: float) -> str:
+    """Return a share as percent, `47 %`, with two significant digits below ten percent."""
+    return f"{100 * share:.0f} %" if abs(share) >= 0.0995 else f"{100 * share:.2g} %"
+
+
 def format_with_error(mean: float, sem: float) -> str:
     """Return `0.0216 ± 0.0006`: to the second digit of the error, at least two decimals.
 

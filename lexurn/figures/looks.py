@@ -33,6 +33,7 @@ LOOKS = {
     "normal": Look("#0072B2", "-", "o"),
     "lexical": Look("#D55E00", (0, (5, 1)), "s"),
     "permuted": Look("#7B3FA0", (0, (3, 1, 1, 1, 1, 1)), "^"),
+    "original tables": Look("#8C2D19", "--", "X"),
     # architectures and positional encodings
     "transformer": Look("#1F3B73", "-", "o"),
     "rotary": Look("#2788B5", (0, (5, 1)), "s"),

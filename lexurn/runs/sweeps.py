@@ -1,6 +1,6 @@
 """Grids of runs: every combination of some settings, read from a file.
 
-    # params/sweeps/sizes.yaml
+    # params/sweeps/mine.yaml
     fixed: {n_steps: 2000}                      settings that all points share
     axes:                                       every combination of their values is a point
       kind: [normal, lexical, permuted]         values of a setting, or a kind of model

@@ -134,20 +134,16 @@ def test_the_data_are_drawn_and_the_predictors_scored(site):
 
 def test_the_analysis_says_in_words_what_its_figures_show(site):
     n_pictures, text = outputs_of(site / "_sources" / "04_analysis.ipynb")
-    assert n_pictures == 14 and "64 run(s) trained in" in text
-    for kind in ("lexical", "permuted"):
-        for n_colors in (4, 3):
-            assert (
-                f"**{kind}, V = {n_colors}.** On average, with n = 2 too few to tell: r = " in text
-            )
-    assert (
-        "**The published protocol**, V = 4: lexical models score with n = 2 too few to tell" in text
-    )
-    assert "**In short**: it is not decided here" in text
+    assert n_pictures == 7 and "20 run(s) trained in" in text
+    for sentence in (
+        "the protocol cannot distinguish a model that counts",
+        "their missing share is",
+        "So fresh urns understate memorizing",
+        "So lexical models do memorize",
+        "permuted models lead after 23437 steps",
+    ):
+        assert sentence in text, sentence
     assert "too few for an interval" in text and text.count("not at this scale") == 6
-    assert (
-        "6 models are stored" in text and "**lexical** models at step 23437: r = " in text
-    )  # of the grids for a GPU
 
 
 def test_strategies_are_fitted_and_compared_with_what_was_published(site):

@@ -36,7 +36,8 @@ def test_scores_show_every_urn_the_mean_and_what_was_published(axes):
     means = pd.DataFrame({"who": ["lexical", "symmetrized"], "mean": [0.12, 0.18], **bounds})
     published = pd.DataFrame({"who": ["lexical"], "mean": [0.14], "spread": [0.11]})
     parts = {"urn": urns, "mean over urns": means, "published": published}
-    analysis_plots.scores(pd.concat(lines.assign(what=what) for what, lines in parts.items()), axes)
+    table = pd.concat(lines.assign(what=what) for what, lines in parts.items())
+    analysis_plots.scores(table, axes, label="score")
     assert [label.get_text() for label in axes.get_xticklabels()] == [
         "lexical",
         "S",
@@ -48,68 +49,29 @@ def test_scores_show_every_urn_the_mean_and_what_was_published(axes):
     ]
 
 
-def test_shares_and_relative_distances_are_drawn_for_every_urn(axes):
+def test_relative_distances_are_drawn_with_their_ends_on_a_linear_axis(axes):
+    urns = pd.DataFrame({"who": ["original tables"] * 2, "mean": [-0.5, 0.5], "what": "urn"})
+    means = pd.DataFrame(
+        {"who": ["original tables"], "mean": [0.0], "low": [np.nan], "high": [np.nan]}
+    )
+    table = pd.concat([urns, means.assign(what="mean over urns")])
+    analysis_plots.scores(table, axes, label="relative distance", log=False)
+    assert axes.get_yscale() == "linear" and "original" in axes.get_xticklabels()[0].get_text()
+    assert [line.get_ydata()[0] for line in axes.lines[-2:]] == [-1, 1]
+
+
+def test_shares_are_drawn_for_every_urn(axes):
     standing = pd.DataFrame(
         {
             "kind": ["lexical", "lexical", "permuted"],
-            "entropy": [0.5, 0.9, 0.5],
             "apart": [0.1, 0.2, 0.1],
             "to_generalizing": [0.05, 0.05, 0.1],
             "to_symmetrized": [0.1, 0.1, 0.01],
-            **{
-                "r": [-0.5, np.nan, 0.9],
-                "r_low": [-0.6, np.nan, 0.8],
-                "r_high": [-0.4, np.nan, 1.0],
-            },
-            "control": [-0.6, np.nan, 0.1],
         }
     )
     analysis_plots.shares(standing, axes)
     lexical_to_g = next(line for line in axes.lines if line.get_label() == "lexical")
     np.testing.assert_allclose(lexical_to_g.get_ydata(), [0.5, 0.25])
-    axes.clear()
-    analysis_plots.against_entropy(standing, axes)
-    handles, labels = axes.get_legend_handles_labels()
-    assert labels == [
-        "hedging G as far as lexical",
-        "hedging G as far as permuted",
-        "lexical",
-        "permuted",
-    ]
-    assert list(handles[2].lines[0].get_xdata()) == [0.5]  # the other has no r
-
-
-def test_a_setting_is_drawn_with_a_point_a_run_and_a_line_through_the_means(axes):
-    table = pd.DataFrame({"n_tasks": [1, 1, 4, 4], "d_model": [16] * 4, "r": [0.0, 1.0, 2.0, 4.0]})
-    analysis_plots.by_setting(table, axes, x="n_tasks", y="r", line="d_model")
-    points, line, *ends = axes.lines
-    assert len(ends) == 2  # of relative distance
-    assert list(points.get_ydata()) == [0.0, 1.0, 2.0, 4.0] and list(line.get_ydata()) == [0.5, 3.0]
-    assert axes.get_legend_handles_labels()[1] == ["16"] and [
-        tick for tick in axes.get_xticks()
-    ] == [1, 4]
-
-
-def test_distances_from_a_tidy_table_are_drawn_against_steps(axes):
-    lines = [{"step": step, "reference": "symmetrized", "distance": 1 / step} for step in (10, 100)]
-    analysis_plots.distances_along(pd.DataFrame(lines), axes)
-    (line,) = axes.lines
-    assert list(line.get_ydata()) == [0.1, 0.01] and axes.get_xscale() == axes.get_yscale() == "log"
-
-
-def test_weights_along_training_are_stacked_to_one(axes):
-    names = ["generalizing", "symmetrized", "uniform"]
-    lines = [
-        {"step": step, "reference": name, "weight": 1 / 3}
-        for step in (0, 10, 100)
-        for name in names
-    ]
-    analysis_plots.weights_along_training(pd.DataFrame(lines), axes)
-    assert (
-        len(axes.collections) == 3 and axes.get_xlim() == (10, 100) and axes.get_xscale() == "log"
-    )
-    top = max(path.vertices[:, 1].max() for path in axes.collections[-1].get_paths())
-    assert top == pytest.approx(1.0)
 
 
 def test_rows_are_drawn_as_they_stand_in_the_table(axes, scene):

@@ -7,7 +7,6 @@ from scipy import stats
 
 from lexurn.base import wording
 from lexurn.base.seeding import generator
-from lexurn.chapters.analysis.correlation import rank_correlation
 from lexurn.chapters.rules.two_way import two_way_interval
 from lexurn.measures import intervals
 from lexurn.measures.intervals import bootstrap, format_with_error, mean_and_sem
@@ -97,31 +96,6 @@ def test_percentiles_are_widened_for_few_units_as_hesterberg_says(monkeypatch):
     assert asked[0]["confidence_level"] == pytest.approx(1 - 2 * 0.01075, abs=2e-5)
 
 
-def test_rank_correlations_are_those_of_scipy_and_their_p_is_that_of_random_orders():
-    x, noise = np.random.default_rng(0).normal(size=40), np.random.default_rng(1).normal(size=40)
-    found = rank_correlation(x, x**3 + noise, generator=generator(0, "correlation"))
-    assert (
-        found.value == pytest.approx(stats.spearmanr(x, x**3 + noise).statistic) and found.sign == 1
-    )
-    assert rank_correlation(x, -(x**3) - noise, generator=generator(0, "correlation")).sign == -1
-    assert rank_correlation(x, noise, generator=generator(0, "none")).sign == 0
-    assert str(found).startswith(f"{found.value:+.2f} (p = ") and str(found).endswith("n = 40)")
-
-
-def test_a_few_units_in_perfect_order_are_told_and_fewer_or_equal_ones_are_not():
-    perfect = rank_correlation(
-        [0.0, 1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 4.0, 8.0, 9.0], generator=generator(0, "few")
-    )
-    assert (
-        perfect.value == pytest.approx(1.0)
-        and perfect.p == pytest.approx(2 / 120)
-        and perfect.sign == 1
-    )
-    for values in ([1.0, 2.0, 3.0], [4.0] * 9):
-        unknown = rank_correlation(values, values[:1] + values[1:], generator=generator(0, "few"))
-        assert unknown.sign is None and str(unknown) == "not defined"
-
-
 def test_an_interval_says_on_which_side_of_zero_it_lies_and_nothing_where_there_is_none():
     words = {"above": "more", "below": "less", "between": "as much"}
     for values, said in (
@@ -183,6 +157,20 @@ def test_numbers_are_written_to_the_second_digit_of_their_error(mean, sem, text)
 )
 def test_numbers_without_an_error_have_three_significant_digits(value, text):
     assert wording.format_number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.08345, "8.3 %"),
+        (0.4712, "47 %"),
+        (1.02, "102 %"),
+        (-0.0214, "-2.1 %"),
+        (0.0003, "0.03 %"),
+    ],
+)
+def test_shares_are_percents_with_two_digits_below_ten(share, text):
+    assert wording.percent(share) == text
 
 
 def test_of_few_values_there_is_a_t_interval_that_covers_as_it_says():

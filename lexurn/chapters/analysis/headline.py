@@ -1,27 +1,28 @@
 """Does lexical invariance make models generalize? Models of many urns, compared with G, M and S.
 
-The published headline is the score of a model at the last row alone, KL(empirical frequencies ‖
-model). `published_scores` repeats it and adds the exact predictors. `standings` corrects it:
-distances to G, M and S over all trained rows, divided by the distance between G and S for the same
-urn, because urns differ in how well they distinguish predictors. `trajectories` follows both along
-training. All sequences are out of distribution, each from a fresh urn. Units are nats.
+    published_scores    the score of the published experiment, which sees the last row alone
+    memorized           how much of its training urn a model has memorized, in distribution
+    doubts              the doubt with which it did (`measures.memorization`, B_ε)
+    along               where models are between G and S along their trainings
+    standings           distances on fresh urns over all trained rows
 
-A relative distance alone can mislead. A model that hedges, which is G drawn towards the uniform
-predictor, seems nearer to S too, most of all for flat urns. So every model has a control: a hedging
-G at the same distance from G as the model (`hedge`).
+"The memorizer" is M for normal models and S for the others. Units are nats. `memorized` and
+`doubts` read every sequence with one table, as in training; `standings` averages tables.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import log
 
 import numpy as np
 import pandas as pd
 import torch
 
+from lexurn import models
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
-from lexurn.base.shapes import LogProbs, Predictor, Tokens
-from lexurn.measures import comparison, evaluation, intervals
+from lexurn.base.shapes import Predictor, Tokens
+from lexurn.measures import comparison, evaluation, intervals, memorization
+from lexurn.measures.intervals import Interval
 from lexurn.predictors import Uniform
 from lexurn.runs.run import Run
 
@@ -30,13 +31,17 @@ N_SETS = 4  # the published protocol has 1
 N_URNS = 10
 N_SEQUENCES = 25
 
+FRESH = "out_of_distribution"
+
 
 def published_scores(runs: Sequence[Run]) -> pd.DataFrame:
     """Return the published score of each model and reference: who, n_colors, seed, mean, sem, n.
 
     `who` is a kind of model or a reference and `seed` identifies the training urn. `n` counts fresh
-    urns, each with a few sequences, and `sem` is over urns. The models of one training urn (one
-    model per kind) and their references are scored on the same sequences.
+    urns, each with a few sequences, and `sem` is over urns. `one_table` is the mean score if a
+    lexical model reads each sequence with one table, as published; `mean` averages tables. The
+    models of one training urn (one model per kind) and their references are scored on the same
+    sequences.
     """
     groups: dict[tuple[int, int], list[Run]] = {}
     for run in runs:
@@ -53,84 +58,101 @@ def published_scores(runs: Sequence[Run]) -> pd.DataFrame:
         )
         predictors = {run.settings.kind: run.predictor for run in group}
         predictors |= group[0].task.references()
+        single = {run.settings.kind: as_trained(run) for run in group}
         for name, predictor in predictors.items():
             scores = comparison.headline_scores(predictor, tokens)
             urn_means = scores.view(-1, N_SEQUENCES).mean(1)
             mean, sem = intervals.mean_and_sem(urn_means)
             row = {"who": name, "n_colors": n_colors, "seed": seed, "mean": mean, "sem": sem}
-            rows.append({**row, "n": len(urn_means)})
+            one_table = comparison.headline_scores(single.get(name, predictor), tokens).mean()
+            rows.append({**row, "n": len(urn_means), "one_table": one_table.item()})
+    return pd.DataFrame(rows)
+
+
+def as_trained(run: Run) -> Predictor:
+    """Return a run's model as a predictor that reads each sequence with one table."""
+    return models.as_trained_predictor(run.model, seed=run.settings.training.seed)
+
+
+def memorized(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return one row per run: how much of its training urn the model has memorized.
+
+    name, kind, n_colors, seed, n_steps
+    deficit           ln(1 − captured) in distribution, against the best add-α rule
+    relative          relative distance in distribution, from −1 (G) to +1 (the memorizer)
+    relative_fresh    the same on fresh urns
+    """
+    return pd.DataFrame([_memorized(run) for run in runs])
+
+
+def _memorized(run: Run) -> dict[str, object]:
+    model, inside = as_trained(run), run.splits["in_distribution"]
+    ends = run.references["generalizing"], run.references[run.settings.memorizing]
+    captured = memorization.captured(model, ends[1], run.pool, inside)
+    row = _identity(run) | {"n_steps": run.settings.training.n_steps, "deficit": log(1 - captured)}
+    for column, split in (("relative", "in_distribution"), ("relative_fresh", FRESH)):
+        tokens = run.splits[split]
+        to_g, to_memorizer = (_distance(model, end, tokens) for end in ends)
+        row[column] = (to_g - to_memorizer) / _distance(*ends, tokens)
+    return row
+
+
+def _identity(run: Run) -> dict[str, object]:
+    settings = run.settings
+    row = {"name": run.path.name, "kind": settings.kind, "n_colors": settings.task.n_colors}
+    return row | {"seed": settings.training.seed}
+
+
+def doubts(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return one row per run: the B_ε and the blend of rows nearest to it on fresh urns.
+
+    Both are fitted on fresh urns and scored in distribution. Columns: name, kind, n_colors, seed,
+    epsilon, uniform, is_bound, and the mean KL(model ‖ fit) in distribution of each, `doubt` and
+    `blend`. The blend mixes G, the memorizer and U with the same weights in every row.
+    """
+    rows = []
+    for run in runs:
+        model, memorizing = as_trained(run), run.settings.memorizing
+        fresh, inside = run.splits[FRESH], run.splits["in_distribution"]
+        references = {name: run.references[name] for name in ("generalizing", memorizing)}
+        doubt = memorization.fit_doubt(model, references, fresh, memorizing=memorizing)
+        with_doubt = memorization.with_doubt(doubt, references, memorizing=memorizing)
+        row = {"epsilon": doubt.epsilon, "uniform": doubt.uniform, "is_bound": doubt.is_bound}
+        row["doubt"] = memorization.mean_kl(model, with_doubt, inside)
+        references["uniform"] = Uniform(run.settings.task.n_colors)
+        weights = comparison.mixture_weights(model, references, fresh)
+        row["blend"] = kl_from_mixture(model, references, inside, weights=weights)
+        rows.append(_identity(run) | row)
     return pd.DataFrame(rows)
 
 
 def standings(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return one row per run: where its best model lies among G, M and S.
+    """Return one row per run: where its best weights are among G, M and S on fresh urns.
 
-    "The memorizer" is M for normal models and S for the others.
-
-    name, kind, n_colors, n_tasks, context_length, d_model, seed
-    entropy             of the training urns (mean over the pool), as a share of ln n_colors
-    to_<reference>      distance in nats, with `_sem`; `n` sequences
+    name, kind, n_colors, seed
+    to_<reference>      distance in nats
     apart               d(G, S)
-    nearest             the smaller of the distances to G and to the memorizer, / d(G, S)
-    regret              nats per ball in distribution against the memorizer, with `_sem`
     r, r_low, r_high    relative distance from −1 (G) to +1 (the memorizer); NaN if undetermined
-    control             r of a G that only hedges and is as far from G as the model (`hedge`)
     """
     return pd.DataFrame([_standing(run) for run in runs])
 
 
 def _standing(run: Run) -> dict[str, object]:
-    settings, references = run.settings, run.references
-    tokens = run.splits["out_of_distribution"]
-    columns = ("n_colors", "n_tasks", "context_length", "d_model", "seed")
-    row = {"name": run.path.name, "kind": settings.kind}
-    row |= {name: settings.flat()[name] for name in columns}
-    row["entropy"] = divergences.entropy(run.pool.log()).mean().item() / log(row["n_colors"])
-    row["n"] = len(tokens)
-    distances = evaluation.select(run.results, split="out_of_distribution")
-    for name in references:
-        row[f"to_{name}"] = distances.loc[name, "mean"]
-        row[f"to_{name}_sem"] = distances.loc[name, "sem"]
-    to_g, to_memorizer = row["to_generalizing"], row[f"to_{settings.memorizing}"]
-    row["apart"] = _reference_distance(run, "symmetrized")
-    row["nearest"] = min(to_g, to_memorizer) / row["apart"] if row["apart"] else np.nan
-    regrets = evaluation.select(run.results, split="in_distribution", measure="regret")
-    row["regret"] = regrets.loc[settings.memorizing, "mean"]
-    row["regret_sem"] = regrets.loc[settings.memorizing, "sem"]
+    references, tokens = run.references, run.splits[FRESH]
+    distances = evaluation.select(run.results, split=FRESH)["mean"]
+    row = _identity(run) | {f"to_{name}": distances[name] for name in references}
+    row["apart"] = _distance(references["generalizing"], references["symmetrized"], tokens)
     relative = comparison.relative_distance(
         run.predictor,
         references,
         tokens,
-        memorizing=settings.memorizing,
+        memorizing=run.settings.memorizing,
         generator=generator(0, "relative distance"),
     )
     if relative.is_undetermined:
-        return row | dict.fromkeys(("r", "r_low", "r_high", "control"), np.nan)
-    log_g, log_memorizer = (
-        references[name](tokens) for name in ("generalizing", settings.memorizing)
-    )
-    control = hedge(log_g, distance=to_g)
-    difference = _mean_kl(log_g, control) - _mean_kl(log_memorizer, control)
+        return row | dict.fromkeys(("r", "r_low", "r_high"), np.nan)
     r = relative.interval
-    row |= {"r": r.value, "r_low": r.low, "r_high": r.high}
-    row["control"] = difference / _reference_distance(run, settings.memorizing)
-    return row
-
-
-def hedge(log_g: LogProbs, *, distance: float) -> LogProbs:
-    """Return G mixed with the uniform predictor at this distance from G over rows 1 … C.
-
-    If the uniform predictor is nearer than that, return it. The mixture knows nothing more than G,
-    so its similarity with a model is no sign of memorizing.
-    """
-    uniform = torch.full_like(log_g, -log(log_g.shape[-1]))
-    low, high = 0.0, 1.0
-    for _ in range(30):
-        share = (low + high) / 2
-        mixed = torch.logaddexp(log_g + np.log1p(-share), uniform + log(share))
-        is_too_far = _mean_kl(log_g, mixed) > distance
-        low, high = (low, share) if is_too_far else (share, high)
-    return mixed
+    return row | {"r": r.value, "r_low": r.low, "r_high": r.high}
 
 
 def nearest_mixtures(runs: Sequence[Run]) -> pd.DataFrame:
@@ -141,7 +163,7 @@ def nearest_mixtures(runs: Sequence[Run]) -> pd.DataFrame:
     """
     rows = []
     for run in runs:
-        settings, tokens = run.settings, run.splits["out_of_distribution"]
+        settings, tokens = run.settings, run.splits[FRESH]
         references = run.references | {"uniform": Uniform(settings.task.n_colors)}
         weights = comparison.mixture_weights(run.predictor, references, tokens)
         only_g = dict.fromkeys(references, 0.0) | {"generalizing": 1.0}
@@ -175,44 +197,21 @@ def distances_by_row(runs: Sequence[Run]) -> pd.DataFrame:
     return groups.agg(["mean", "sem", "count"]).reset_index().rename(columns={"count": "n"})
 
 
-def trajectories(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return one row per run, step and reference along training.
+def along(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return relative distances between G and the memorizer along trainings.
 
-    Columns: name, kind, n_colors, seed, step, n_tables, reference, and
-
-    distance, share   out of distribution in nats, and divided by d(G, S) for the same urn
-    weight            in the mixture of G, M, S and U nearest to the model; NaN for older runs
-    regret_in         regret of the model against the reference in distribution, nats per ball
-    regret_out        the same out of distribution
+    Columns: kind, n_colors, seed, step, n_tables, split (in distribution, on fresh urns), and
+    relative_distance. The divergences are those that were measured along the training.
     """
-    tables = []
+    parts = []
     for run in runs:
-        metrics, splits, settings = run.metrics, run.splits, run.settings
-        scale = _reference_distance(run, "symmetrized")
-        constants = {
-            "name": run.path.name,
-            "kind": settings.kind,
-            "n_colors": settings.task.n_colors,
-            "seed": settings.training.seed,
-            "step": metrics["step"],
-            "n_tables": metrics["n_tables"],
-        }
-        for name, reference in run.references.items():
-            distance = metrics[f"out_of_distribution/symmetrized_kl/{name}"]
-            columns = {"reference": name, "distance": distance, "share": distance / scale}
-            columns["weight"] = metrics.get(f"out_of_distribution/weight/{name}", np.nan)
-            for split, column in (
-                ("in_distribution", "regret_in"),
-                ("out_of_distribution", "regret_out"),
-            ):
-                tokens = splits[split]
-                losses = divergences.negative_log_likelihood(reference(tokens), tokens)
-                reference_loss = comparison.mean_over_rows(losses).mean().item()
-                columns[column] = metrics[f"{split}/loss"] - reference_loss
-            tables.append(pd.DataFrame({**constants, **columns}))
-        weight = metrics.get("out_of_distribution/weight/uniform", np.nan)
-        tables.append(pd.DataFrame({**constants, "reference": "uniform", "weight": weight}))
-    return pd.concat(tables, ignore_index=True)
+        ends = ("generalizing", run.settings.memorizing)
+        for split, name in (("in_distribution", "in distribution"), (FRESH, "on fresh urns")):
+            to_g, to_memorizer = (run.metrics[f"{split}/symmetrized_kl/{end}"] for end in ends)
+            apart = _distance(*(run.references[end] for end in ends), run.splits[split])
+            table = run.metrics[["step", "n_tables"]].assign(**_identity(run), split=name)
+            parts.append(table.assign(relative_distance=(to_g - to_memorizer) / apart))
+    return pd.concat(parts, ignore_index=True).drop(columns="name")
 
 
 def join_trajectories(early: pd.DataFrame, late: pd.DataFrame) -> pd.DataFrame:
@@ -221,30 +220,29 @@ def join_trajectories(early: pd.DataFrame, late: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([early[early["step"] > 0], continued], ignore_index=True)
 
 
-def relative_distances(trajectory: pd.DataFrame) -> pd.DataFrame:
-    """Return relative distances between G and S and regrets along training.
+def over_urns(
+    table: pd.DataFrame,
+    value: str,
+    *,
+    by: Sequence[str],
+    interval: Callable[[list[float]], Interval],
+) -> pd.DataFrame:
+    """Return mean, low, high, n and text of the column `value` for each group, over urns.
 
-    Columns: kind, n_colors, seed, step, n_tables, relative_distance, `regret to S in distribution`,
-    `regret to G on fresh urns`.
+    `interval` makes them from the values of a group. Rows without a value are left out.
     """
-    index = ["kind", "n_colors", "seed", "step", "n_tables"]
-    values = ["share", "regret_in", "regret_out"]
-    wide = trajectory.pivot(index=index, columns="reference", values=values)
-    columns = {
-        "relative_distance": wide["share", "generalizing"] - wide["share", "symmetrized"],
-        "regret to S in distribution": wide["regret_in", "symmetrized"],
-        "regret to G on fresh urns": wide["regret_out", "generalizing"],
-    }
-    return pd.DataFrame(columns).reset_index()
+    rows = []
+    for group, values in table.dropna(subset=value).groupby(list(by), sort=False)[value]:
+        mean = interval(values.tolist())
+        rows.append((*group, mean.value, mean.low, mean.high, mean.n, str(mean)))
+    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n", "text"])
 
 
-def _mean_kl(first: LogProbs, second: LogProbs) -> float:
+def geometric_mean(values: Sequence[float]) -> Interval:
+    """Return the geometric mean of positive values with its 95 % t interval."""
+    return intervals.ratio_interval(values, [1.0] * len(values))
+
+
+def _distance(first: Predictor, second: Predictor, tokens: Tokens) -> float:
     """Return the mean symmetrized KL over rows 1 … C and sequences."""
-    return divergences.symmetrized_kl(first, second)[:, 1:].mean().item()
-
-
-def _reference_distance(run: Run, memorizing: str) -> float:
-    """Return d(G, reference) on fresh urns."""
-    ends = (run.references[name] for name in ("generalizing", memorizing))
-    distances = comparison.distance(*ends, run.splits["out_of_distribution"])
-    return comparison.mean_over_rows(distances).mean().item()
+    return comparison.mean_over_rows(comparison.distance(first, second, tokens)).mean().item()

@@ -1,36 +1,22 @@
 """Plots of many training urns: a faint point per urn, and the mean with its interval over urns."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from lexurn.figures.style import (
-    COLORS,
-    GREYS,
-    NAMES,
-    RELATIVE,
-    draw_reference_ends,
-    label,
-    label_outer_if_shared,
-    line_style,
-    look,
-    set_distance_axis,
-    set_hatches,
-    set_log_steps,
-    step_label,
-)
+from lexurn.figures.style import draw_reference_ends, label_outer_if_shared, look
 
-KINDS = ("normal", "lexical", "permuted")
+KINDS = ("normal", "permuted", "lexical", "original tables")
 SHORT = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}
+SHORT |= {"original tables": "lexical,\noriginal tables"}
 
 
-def scores(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Plot the scores of models and exact predictors: each urn, their mean, and published scores.
+def scores(table: pd.DataFrame, axes: Axes, *, label: str, log: bool = True) -> Axes:
+    """Plot a score of models and exact predictors: each urn, their mean, and published scores.
 
     `table`: who, mean, and what: `urn`, `mean over urns` (with low and high) or `published` (with
-    spread; hollow diamonds).
+    spread; hollow diamonds). Without `log`, the score is a relative distance.
     """
     parts = dict(list(table.groupby("what")))
     published = parts.get("published", table[:0])
@@ -49,10 +35,10 @@ def scores(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.set(
         xticks=range(len(order)),
         xticklabels=[SHORT.get(who, who) for who in order],
-        yscale="log",
-        ylabel="KL(observed ‖ predictor), nats",
+        yscale="log" if log else "linear",
+        ylabel=label,
     )
-    return _label_outer(axes)
+    return _label_outer(axes) if log else draw_reference_ends(label_outer_if_shared(axes))
 
 
 def shares(
@@ -76,7 +62,7 @@ def shares(
     axes.text(
         len(references) - 0.5,
         1.05,
-        "as far as G from S",
+        "the distance from G to S",
         ha="right",
         va="bottom",
         fontsize=8,
@@ -92,91 +78,9 @@ def shares(
     return _label_outer(axes)
 
 
-def against_entropy(standings: pd.DataFrame, axes: Axes) -> Axes:
-    """Plot the relative distance of each run against the entropy of its training urn.
-
-    Bars are intervals over sequences. `standings`: kind, entropy (share of the maximum), r, r_low,
-    r_high, control (the r of a hedging G).
-    """
-    for kind, hedging in standings[standings["kind"] != "normal"].groupby("kind", sort=False):
-        label = f"hedging G as far as {kind}"
-        axes.plot(
-            hedging["entropy"],
-            hedging["control"],
-            "x",
-            color=COLORS[kind],
-            ms=5,
-            label=label,
-            zorder=0,
-        )
-    for kind, rows in standings.dropna(subset="r").groupby("kind", sort=False):
-        bars = [rows["r"] - rows["r_low"], rows["r_high"] - rows["r"]]
-        axes.errorbar(
-            rows["entropy"],
-            rows["r"],
-            bars,
-            fmt=look(kind).marker,
-            color=COLORS[kind],
-            label=kind,
-            ms=5,
-            lw=0.8,
-        )
-    axes.set(xlabel="entropy of the training urn / ln V", ylabel="relative distance")
-    return draw_reference_ends(_label_outer(axes))
-
-
-def by_setting(
-    table: pd.DataFrame, axes: Axes, *, x: str, y: str, line: str = "kind", log: Sequence[str] = ()
-) -> Axes:
-    """Plot the column `y` against the setting `x`: a faint point per run, and a line of means.
-
-    Each value of `line` has a line of its own, and there are at most `len(GREYS)` of them. Means
-    of at least five runs have bars of two standard errors. The y axis is logarithmic if `log`
-    names it.
-    """
-    import seaborn  # not above: its import of scipy.stats takes a second
-
-    values = list(table[line].unique())
-    has_few_runs = table.groupby([x, line])[y].count().min() < 5
-    for value, grey in zip(values, GREYS[: len(values)], strict=True):
-        rows = table[table[line] == value].dropna(subset=y)
-        style: dict[str, Any] = line_style(value) if value in COLORS else dict(grey)
-        axes.plot(rows[x], rows[y], ".", color=style["color"], alpha=0.4, ms=5)
-        errorbar = None if has_few_runs else ("se", 2)
-        style |= {"errorbar": errorbar, "label": str(value), "legend": False}
-        seaborn.lineplot(rows, x=x, y=y, ax=axes, **style)
-    if pd.api.types.is_numeric_dtype(table[x]):
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(sorted(table[x].unique()))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.minorticks_off()
-    axes.set(xlabel=label(x), ylabel=label(y))
-    if y in log:
-        axes.set(yscale="log")
-    _label_outer(axes)
-    return draw_reference_ends(axes) if y in RELATIVE else axes
-
-
-def weights_along_training(trajectory: pd.DataFrame, axes: Axes) -> Axes:
-    """Plot mixture weights along one training as areas. `trajectory`: step, reference, weight."""
-    wide = trajectory.pivot(index="step", columns="reference", values="weight")
-    wide = wide[wide.index > 0]
-    names = [name for name in COLORS if name in wide]
-    style = {
-        "colors": [COLORS[name] for name in names],
-        "labels": [NAMES.get(name, name) for name in names],
-    }
-    areas = axes.stackplot(wide.index, wide[names].T, **style)
-    set_hatches(areas, names)
-    limits = wide.index[0], wide.index[-1]
-    axes.set(xlabel=step_label(trajectory), ylabel="weight", ylim=(0, 1), xlim=limits)
-    return _label_outer(set_log_steps(axes))
-
-
 def _label_outer(axes: Axes) -> Axes:
     """Write plain numbers on a logarithmic axis, and label a shared axis once."""
-    if axes.get_yscale() == "log":
-        axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
     return label_outer_if_shared(axes)
 
 
@@ -186,7 +90,7 @@ def _points(axes: Axes, x: float, values: pd.Series, who: str, *, label: str | N
         jittered,
         values,
         look(who).marker,
-        color=COLORS[who],
+        color=look(who).color,
         alpha=0.5,
         ms=5,
         mew=1.2,
@@ -196,18 +100,8 @@ def _points(axes: Axes, x: float, values: pd.Series, who: str, *, label: str | N
 
 
 def _interval(axes: Axes, x: float, means: pd.DataFrame, who: str) -> None:
-    style = {"fmt": look(who).marker, "color": COLORS[who], "ms": 8, "capsize": 3}
+    style = {"fmt": look(who).marker, "color": look(who).color, "ms": 8, "capsize": 3}
     style |= {"mec": "black"} if who in KINDS else {"mew": 3, "ms": 12}
     for value, low, high in means[["mean", "low", "high"]].values:
         bars = None if pd.isna(low) else [[value - low], [high - value]]
         axes.errorbar(x, value, bars, **style)
-
-
-def distances_along(trajectory: pd.DataFrame, axes: Axes) -> Axes:
-    """Plot distances over steps on a logarithmic axis. `trajectory`: step, reference, distance."""
-    for reference, name in NAMES.items():
-        rows = trajectory[trajectory["reference"] == reference]
-        if len(rows):
-            axes.plot(rows["step"], rows["distance"], label=name, **line_style(reference))
-    axes.set(xlabel=step_label(trajectory))
-    return set_distance_axis(set_log_steps(axes))
