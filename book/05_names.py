@@ -45,6 +45,7 @@ from IPython.display import Markdown, display
 
 from lexurn import brief, figure, set_threads
 from lexurn import table as show_table
+from lexurn.base.wording import percent
 from lexurn.chapters.names import doubt, forecasts, law, summaries, transfer
 from lexurn.chapters.names import plots as chapter_plots
 from lexurn.figures import plots, widgets
@@ -78,7 +79,6 @@ seen_and_new = summaries.gaps(
 captured = {cell: 1 - share for cell, share in pd.concat([shares, control_shares])["missing"].items()}
 
 # %% tags=["hide-input"]
-percent = summaries.percent
 brief(
     question="A lexical model gets new embeddings in every sequence, so it cannot store the names of colours. Yet it "
     "can still memorize the urn up to names. What decides how fast it does?",
@@ -122,14 +122,10 @@ brief(
 #
 # ### How much has a model memorized?
 #
-# The best predictor *without* memory adds some $\alpha$ to the counts; the best $\alpha$ depends on the urn, and we call
-# that predictor $G_{\alpha^*}$. The best predictor *with* memory is S. On new sequences from the training urn, a model
-# $h$ stands somewhere between. The share of the advantage that it has is called {term}`captured`:
-#
-# $$ \text{captured} = 1 - \frac{\mathrm{KL}(S \,\|\, h)}{\mathrm{KL}(S \,\|\, G_{\alpha^*})}. $$ (names-captured)
-#
-# It is 1 if the model has become S, 0 if it is no better than counting, and negative if it is worse. The rest,
-# $1 - \text{captured}$, is the **missing share**. We average its logarithm over urns, because models differ by factors.
+# As in [chapter 4](04_analysis), the measure is the share of S's advantage over the best counter that a model has
+# {term}`captured`, on new sequences from the training urn {eq}`analysis-captured`. The rest is the **missing share**: 0 if
+# the model has become S, 1 if it is as far from S as the best counter. We average its logarithm over urns, because models
+# differ by factors. In code:
 
 # %%
 from lexurn.measures import memorization

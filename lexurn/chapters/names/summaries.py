@@ -127,11 +127,6 @@ def contrasts(pairs: Mapping[str, tuple[pd.Series, pd.Series]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def percent(value: float) -> str:
-    """Return a share as percent, with two significant digits at most."""
-    return f"{100 * value:.0f} %" if abs(value) >= 0.095 else f"{100 * value:.1f} %"
-
-
 def along(models: Sequence[Run], cells: Sequence[str]) -> pd.DataFrame:
     """Return the relative distance between G (−1) and S (+1) in distribution along trainings.
 
