@@ -140,18 +140,17 @@ if is_published:
 
 # %% tags=["hide-input"]
 brief(
-    question="A lexical model cannot store the names of colours. Does it therefore count balls, as the original "
-    "experiment concluded, or does it memorize its urn up to the names?",
+    question="A lexical model cannot store names. Does it count balls, or does it memorize its urn up to the names?",
     done=f"We train {len(points)} small models on {study.n_urns} urns and compare them with exact predictors.",
     found=[
-        f"The published score cannot tell: S, which has memorized all but the names, has {of_s:.3g}; the published "
-        f"lexical model had {of_original:g}.",
+        f"The published score cannot tell: S, which has memorized all but the names, scores {of_s:.3g}; the published "
+        f"lexical model scored {of_original:g}.",
         f"After {n_short} steps, permuted models have captured {captured['permuted']} of S's advantage over the best "
-        f"counter. Lexical models are no nearer to S than that counter ({captured['lexical']}).",
+        f"counter; lexical models are no nearer to S than that counter ({captured['lexical']}).",
         f"After {n_long} steps, lexical models have captured {captured['lexical', n_long]}.",
     ],
-    sure=f"n = {study.n_urns} urns, {n_longer} for the long trainings; four colours, one layer.",
-    change="Lexical models that stay at counting however long they train.",
+    sure=f"n = {study.n_urns} urns, {n_longer} of them trained longer; four colours, one layer.",
+    change="Lexical models that keep counting however long they train.",
 )
 
 # %% [markdown]
