@@ -134,8 +134,8 @@ from lexurn.predictors import Generalizing, Symmetrized
 run = models[grids["alphabets"].points[0]]
 tokens = run.splits["in_distribution"]
 memorizer = Symmetrized(run.pool)
-alpha = memorization.best_alpha(run.pool, tokens.shape[1])
-counting = Generalizing(4, alpha)
+best = memorization.best_alpha(run.pool, tokens.shape[1])
+counting = Generalizing(4, best)
 zero = memorization.captured(counting, memorizer, run.pool, tokens)
 
 # %% tags=["hide-input"]
@@ -143,7 +143,7 @@ assert abs(zero) < 1e-9 and memorization.captured(memorizer, memorizer, run.pool
 text = ", ".join(f"{100 * share:.0f} %" for share in run.pool[0].sort(descending=True).values.tolist())
 display(
     Markdown(
-        f"For the first training urn ({text}), the best counter adds {alpha:.2g} to every count. By definition it has "
+        f"For the first training urn ({text}), the best counter adds {best:.2g} to every count. By definition it has "
         "captured nothing, and S everything."
     )
 )
