@@ -46,7 +46,8 @@ def standings(runs: Sequence[Run]) -> pd.DataFrame:
 def reference_distances(run: Run) -> dict[str, float]:
     """Return distances between the references of a run, in nats.
 
-    `best` is KL(S ‖ G_α*) in distribution; `in_g_s`, `in_m_s` and `out_g_s` are symmetrized.
+    `best` is KL(S ‖ G_α*) in distribution and `best_to_s` the same symmetrized; `in_g_s`, `in_m_s`
+    and `out_g_s` are symmetrized.
     """
     inside = run.splits["in_distribution"]
     outside = run.splits["out_of_distribution"]
@@ -59,6 +60,7 @@ def reference_distances(run: Run) -> dict[str, float]:
 
     return {
         "best": divergences.kl(s, best(inside))[:, 1:].mean().item(),
+        "best_to_s": symmetrized(best(inside), s),
         "in_g_s": symmetrized(by_name["generalizing"], s),
         "in_m_s": symmetrized(by_name["memorizing"], s),
         "out_g_s": symmetrized(

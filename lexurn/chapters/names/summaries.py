@@ -5,11 +5,13 @@ is that of the mean deficit (t over urns).
 """
 
 from collections.abc import Mapping, Sequence
-from math import exp, nan
+from math import exp
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from lexurn.base.wording import percent
 from lexurn.chapters.names import law, standings
 from lexurn.measures.intervals import Interval, t_interval
 from lexurn.publish import claims
@@ -29,7 +31,7 @@ N_STEPS = 2000
 def read_grids(settings: Settings) -> dict[str, sweeps.Sweep]:
     """Return the chapter's grids by name, with its numbers of urns and of steps."""
     study, first = settings.study, settings.training.seed
-    numbers = dict.fromkeys(MANY_URNS, study.n_urns)
+    numbers = dict.fromkeys(MANY_URNS, study.n_seeds)
     numbers |= dict.fromkeys(FEW_URNS, few_urns(study)) | {"long": study.n_longer}
     return {
         name: sweeps.read(
@@ -43,13 +45,28 @@ def read_grids(settings: Settings) -> dict[str, sweeps.Sweep]:
 
 def few_urns(study: StudySettings) -> int:
     """Return the number of urns of the smaller grids: half as many, but not below three."""
-    return max(study.n_urns // 2, min(study.n_urns, 3))
+    return max(study.n_seeds // 2, min(study.n_seeds, 3))
+
+
+def annealed_points(long: sweeps.Sweep) -> list[Settings]:
+    """Return trainings that go on from the long ones, in their order, with a falling rate."""
+    steps = max(round(long.points[0].training.n_steps / 20), 1)
+    changes = {"n_steps": steps, "eval_every": steps, "schedule": "cosine", "warmup": 0}
+    return [
+        Settings.from_flat(point.flat() | changes | {"init_from": point.key})
+        for point in long.points
+    ]
 
 
 def stand(grid: sweeps.Sweep, models: Mapping[Settings, Run]) -> pd.DataFrame:
     """Return the standings of a grid's runs, with their `cell`."""
-    table = standings.standings([models[point] for point in grid.points])
-    return table.assign(cell=law.cells_of(table["name"], grid.coordinates))
+    runs = [models[point] for point in grid.points]
+    return stand_runs(runs, law.cells_of([run.path.name for run in runs], grid.coordinates))
+
+
+def stand_runs(models: Sequence[Run], cells: Sequence[str]) -> pd.DataFrame:
+    """Return the standings of some runs, with the `cell` of each."""
+    return standings.standings(models).assign(cell=list(cells))
 
 
 def by_urn(table: pd.DataFrame, column: str = "deficit") -> pd.DataFrame:
@@ -94,6 +111,17 @@ def alphabets_table(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFram
 
 
 MAX_SHOWN = 40_000
+
+
+def captured_table(shares_by_column: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return what is captured, with its interval, from tables of shares with the index `cell`."""
+    columns = {}
+    for column, table in shares_by_column.items():
+        captured = 1 - table[["missing", "high", "low"]]
+        texts = captured.map(percent)
+        columns[column] = texts["missing"] + " [" + texts["high"] + ", " + texts["low"] + "]"
+    last = list(shares_by_column.values())[-1]
+    return pd.DataFrame(columns).loc[last.index].fillna("").assign(n=last["n"])
 
 
 def gaps(seen: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
@@ -170,8 +198,11 @@ def controls_table(every: pd.DataFrame, n_steps: int) -> pd.DataFrame:
 
 
 def doubt_rows(doubts: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per cell of `doubt.doubts`: median ε with its range, u, and both distances."""
-    groups = doubts.groupby("cell", sort=False)
+    """Return one row per cell and number of steps of `doubt.doubts`: ε, u, and both distances.
+
+    ε is a median, with its range.
+    """
+    groups = doubts.groupby(["cell", "steps"], sort=False)
     ranges = groups["epsilon"].agg(["median", "min", "max"]).itertuples(index=False)
     return pd.DataFrame(
         {
@@ -185,32 +216,29 @@ def doubt_rows(doubts: pd.DataFrame) -> pd.DataFrame:
 
 
 def along(models: Sequence[Run], cells: Sequence[str]) -> pd.DataFrame:
-    """Return the relative distance between G (−1) and S (+1) in distribution along trainings.
+    """Return how far models are from S along training, in distribution; the best counter is at 1.
 
-    Columns: cell, seed, step, relative, and fresh (the same on fresh urns).
+    Columns: cell, seed, step, share (the symmetrized KL from S, divided by the best counter's).
     """
     parts = []
     for run, cell in zip(models, cells, strict=True):
-        scale = standings.reference_distances(run)
-        table = pd.DataFrame({"step": run.metrics["step"]})
-        for column, split, apart in (
-            ("relative", "in_distribution", scale["in_g_s"]),
-            ("fresh", "out_of_distribution", scale["out_g_s"]),
-        ):
-            prefix = f"{split}/symmetrized_kl"
-            to_g, to_s = (
-                run.metrics.get(f"{prefix}/{name}", nan) for name in ("generalizing", "symmetrized")
-            )
-            table[column] = (to_g - to_s) / apart
+        distance = run.metrics["in_distribution/symmetrized_kl/symmetrized"]
+        share = distance / standings.reference_distances(run)["best_to_s"]
+        table = pd.DataFrame({"step": run.metrics["step"], "share": share})
         parts.append(table.assign(cell=cell, seed=run.settings.training.seed))
     return pd.concat(parts, ignore_index=True)
 
 
-def mean_curves(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the mean of a column over urns by cell and step, with its error from n ≥ 3."""
-    groups = table.groupby(["cell", "step"], sort=False)[column]
-    summary = groups.agg(mean="mean", sem="sem", n="size").reset_index()
-    return summary.assign(sem=summary["sem"].where(summary["n"] >= 3))
+def mean_curves(table: pd.DataFrame) -> pd.DataFrame:
+    """Return geometric means of `share` over urns: names, step, mean, and sem from n ≥ 3."""
+    logs = table.assign(share=np.log(table["share"]))
+    groups = logs.groupby(["cell", "step"], sort=False)["share"]
+    summary = groups.agg(["mean", "sem", "size"]).reset_index()
+    mean = summary["mean"].map(exp)
+    sem = (mean * summary["sem"]).where(summary["size"] >= 3)
+    return pd.DataFrame(
+        {"names": summary["cell"], "step": summary["step"], "mean": mean, "sem": sem}
+    )
 
 
 def verdicts(measured: Mapping[str, Any], known: Mapping[str, str]) -> pd.DataFrame:
