@@ -43,6 +43,13 @@ LOOKS = {
     "mamba without convolution": Look("#7D8F3C", (0, (1, 2)), "<"),
     "xlstm": Look("#6B4EE6", "-.", "P"),
     "linear": Look("#8A6A4F", (0, (8, 2, 2, 2)), "X"),
+    # numbers of names
+    "4 names": Look("#000000", "-", "o"),
+    "8 names": Look("#0072B2", (0, (5, 1)), "s"),
+    "12 names": Look("#D55E00", "--", "^"),
+    "16 names": Look("#00805A", ":", "D"),
+    "24 names": Look("#C2478F", "-.", "v"),
+    "32 names": Look("#A36A00", (0, (3, 1, 1, 1)), "P"),
     # rows, levels and settings that several figures show
     "exact": Look("#000000", (0, (8, 2)), "*"),
     "models": Look("#0072B2", "-", "o"),

@@ -230,14 +230,14 @@ def along(models: Sequence[Run], cells: Sequence[str]) -> pd.DataFrame:
 
 
 def mean_curves(table: pd.DataFrame) -> pd.DataFrame:
-    """Return geometric means of `share` over urns: names, step, mean, and sem from n ≥ 3."""
+    """Return geometric means of `share` over urns: names, step, from_s, and sem from n ≥ 3."""
     logs = table.assign(share=np.log(table["share"]))
     groups = logs.groupby(["cell", "step"], sort=False)["share"]
     summary = groups.agg(["mean", "sem", "size"]).reset_index()
     mean = summary["mean"].map(exp)
     sem = (mean * summary["sem"]).where(summary["size"] >= 3)
     return pd.DataFrame(
-        {"names": summary["cell"], "step": summary["step"], "mean": mean, "sem": sem}
+        {"names": summary["cell"], "step": summary["step"], "from_s": mean, "sem": sem}
     )
 
 
