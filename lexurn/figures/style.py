@@ -167,9 +167,9 @@ class PowerFormatter(LogFormatterSciNotation):
     """The tick labels of a logarithmic axis, as 10⁻² and 2×10⁻² in characters, not as formulas."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        text = super().__call__(x, pos).replace(r"\times", "×")
+        text = super().__call__(x, pos).removeprefix(r"$\mathdefault{").removesuffix("}$")
         text = re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(SUPERSCRIPTS), text)
-        return re.sub(r"\$\\mathdefault\{(.*)\}\$", r"\1", text)
+        return text.replace(r"\times", "×")
 
 
 def write_powers(figure: Figure) -> None:
