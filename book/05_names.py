@@ -279,11 +279,11 @@ display(
     Markdown(
         f"So the company matters little: beside a factor of {many:.2g} between any 4 of 32 names and 4 names, it is at "
         f"most {of_company.max():.2g} if the number of alphabets stays about the same. That holds for a design in "
-        "which every pair of names meets exactly once, and for disjoint groups, where a single ball tells the alphabet. The "
+        "which every pair of names meets exactly once, and for disjoint groups, where one ball tells the alphabet. The "
         f"design has 20 alphabets and the groups of the same names 4, which costs a factor of {by_pair.iloc[0]:.2g}. "
         f"What the vectors are makes a factor of {of_vectors.min():.2g} to {of_vectors.max():.2g}. A model of four "
-        f"times the width lacks {wide:.2g} times as much, and with three colours any of 32 names lack {of_three:.2g} times "
-        "more than 3 names."
+        f"times the width lacks {wide:.2g} times as much, and with three colours any of 32 names lack {of_three:.2g} "
+        "times more than 3 names."
     )
 )
 
