@@ -19,7 +19,7 @@ class BackboneSettings(Section):
     d_model: Whole = Field(
         32, ge=1, le=65_536, description="width of embedded tokens and between layers"
     )
-    n_layers: Whole = Field(1, ge=1, le=1_000, description="blocks, or recurrent layers")
+    n_layers: Whole = Field(1, ge=1, le=128, description="blocks, or recurrent layers")
 
     @property
     def d_out(self) -> int:
