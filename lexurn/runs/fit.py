@@ -173,8 +173,12 @@ def fit(
 def estimate(settings: Settings) -> float:
     """Return the seconds that training these settings would take here.
 
-    They come from a few steps and a tenth of the held-out sequences.
+    They come from a few steps and a tenth of the held-out sequences. Raises ParameterError if the
+    training does not fit into memory.
     """
+    from lexurn.runs import memory  # which needs this module
+
+    memory.require(settings, memory.free_memory(resolve_device(settings.machine.device)))
     train = settings.training
     n_few = max(train.n_test_samples // 10, 2)
     with threads(settings.machine.threads):

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,8 @@ def train(
             loss = models.loss_as_trained(
                 model, validation, seed=settings.training.seed, first_row=task.first_row
             )
+            if not isfinite(loss):
+                return {"validation_loss": loss}  # the loop raises; predictions would be no numbers
             predictor = setup.predictor_as_trained
             if all(len(tokens) <= batch_size for tokens in splits.values()):
                 predictor = predictors.cache_prediction(predictor, splits.values())

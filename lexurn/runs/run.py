@@ -33,7 +33,16 @@ from safetensors.torch import load_file
 from lexurn import models, predictors, tasks
 from lexurn.base import columns, files, paths, seeding, session
 from lexurn.base.shapes import Pool, Predictor, Tokens
-from lexurn.runs import checkpoints, contents, fit, integrity, recording, store, tracking
+from lexurn.runs import (
+    checkpoints,
+    contents,
+    fit,
+    integrity,
+    memory,
+    recording,
+    store,
+    tracking,
+)
 from lexurn.settings import Settings, StudySettings, resolver
 
 N_TABLES_BEFORE = 8
@@ -184,16 +193,18 @@ def get(
     Flat names are checked strictly. One process trains a run; another that asks for it waits, says
     so, and loads it. `tracker` gets the metrics in addition to the run's own files (default:
     progress lines on stderr); with the setting `tracker=wandb` Weights & Biases gets them too, by
-    `wandb_key` or a key that is found elsewhere. Raises ParameterError for bad settings and for a
-    device that is not available, and StoreError where the store cannot be written, which is tried
-    before anything is trained.
+    `wandb_key` or a key that is found elsewhere. Raises ParameterError for bad settings, for a
+    device that is not available, and where memory does not suffice; and StoreError where the store
+    cannot be written. All of this is tried before anything is trained.
     """
     settings = settings if isinstance(settings, Settings) else resolver.check(settings)
     # What a chapter averages over does not belong to a single run.
     settings = settings.replace(**StudySettings().model_dump(mode="json"))
-    fit.resolve_device(settings.machine.device)
+    device = fit.resolve_device(settings.machine.device)
     evaluated: dict[str, Any] = {}
     if not is_stored(settings):
+        free = memory.free_memory(device)
+        memory.require(settings, free)
         tasks.build(settings)  # raises if there is nothing to train on
         folder = paths.runs() / settings.name
         n_steps = settings.training.n_steps
@@ -204,7 +215,8 @@ def get(
                 files.write(folder / "settings.json", settings.model_dump_json(indent=2))
                 trackers = [tracker, *tracking.terminal_progress(n_steps)]
                 try:
-                    evaluated = recording.train(settings, folder, trackers, wandb_key=wandb_key)
+                    with memory.explain_shortage(settings, free):
+                        evaluated = recording.train(settings, folder, trackers, wandb_key=wandb_key)
                 finally:
                     tracking.finish(trackers)
     run = load(settings.name)

@@ -16,8 +16,10 @@ class BackboneSettings(Section):
     """
 
     name: str
-    d_model: Whole = Field(32, ge=1, description="width of embedded tokens and between layers")
-    n_layers: Whole = Field(1, ge=1, description="blocks, or recurrent layers")
+    d_model: Whole = Field(
+        32, ge=1, le=65_536, description="width of embedded tokens and between layers"
+    )
+    n_layers: Whole = Field(1, ge=1, le=128, description="blocks, or recurrent layers")
 
     @property
     def d_out(self) -> int:
@@ -29,13 +31,15 @@ class TransformerSettings(BackboneSettings):
     """A causal transformer, with norms before or after its sums, or without norms."""
 
     name: Literal["transformer"] = "transformer"
-    n_heads: Whole = Field(2, ge=1, description="attention heads, each of width d_model / n_heads")
-    d_head: Whole = Field(0, ge=0, description="width of a head; 0: d_model / n_heads")
+    n_heads: Whole = Field(
+        2, ge=1, le=65_536, description="attention heads, each of width d_model / n_heads"
+    )
+    d_head: Whole = Field(0, ge=0, le=65_536, description="width of a head; 0: d_model / n_heads")
     mlp: Literal["gated", "swiglu", "gelu", "relu", "none"] = Field(
         "gated",
         description="gated (by GELU), swiglu (by SiLU), gelu, relu, or none: attention only",
     )
-    d_mlp: Whole = Field(0, ge=0, description="width of the MLP; 0: four times d_model")
+    d_mlp: Whole = Field(0, ge=0, le=262_144, description="width of the MLP; 0: four times d_model")
     norm: Literal["layer", "rms", "none"] = Field(
         "layer", description="LayerNorm (layer), RMSNorm (rms), or none"
     )
@@ -130,7 +134,7 @@ class LSTMSettings(PositionFreeSettings):
 
     name: Literal["lstm"] = "lstm"
     d_hidden: Whole = Field(
-        0, ge=0, description="width of the recurrent state and of the output; 0: d_model"
+        0, ge=0, le=65_536, description="width of the recurrent state and of the output; 0: d_model"
     )
 
     @property
@@ -142,11 +146,16 @@ class MambaSettings(PositionFreeSettings):
     """Selective state spaces (Gu & Dao 2023)."""
 
     name: Literal["mamba"] = "mamba"
-    d_state: Whole = Field(16, ge=1, description="SSM state size")
-    d_conv: Whole = Field(4, ge=1, description="convolution kernel size")
-    expand: Whole = Field(2, ge=1, description="channels of a block, as a multiple of d_model")
+    d_state: Whole = Field(16, ge=1, le=65_536, description="SSM state size")
+    d_conv: Whole = Field(4, ge=1, le=65_536, description="convolution kernel size")
+    expand: Whole = Field(
+        2, ge=1, le=1_000, description="channels of a block, as a multiple of d_model"
+    )
     dt_rank: Whole = Field(
-        0, ge=0, description="rank of the projection to the step sizes Δ; 0: a sixteenth of d_model"
+        0,
+        ge=0,
+        le=65_536,
+        description="rank of the projection to the step sizes Δ; 0: a sixteenth of d_model",
     )
 
     @property
@@ -165,8 +174,10 @@ class XLSTMSettings(PositionFreeSettings):
     """Channels of a block within which queries, keys and values are projected."""
 
     name: Literal["xlstm"] = "xlstm"
-    n_heads: Whole = Field(2, ge=1, description="attention heads, each of width d_model / n_heads")
-    d_conv: Whole = Field(4, ge=1, description="convolution kernel size")
+    n_heads: Whole = Field(
+        2, ge=1, le=65_536, description="attention heads, each of width d_model / n_heads"
+    )
+    d_conv: Whole = Field(4, ge=1, le=65_536, description="convolution kernel size")
     slstm_at: Wholes = Field(
         (), description="indices of the blocks that are sLSTM; the others are mLSTM"
     )
@@ -223,7 +234,7 @@ class BagSettings(PositionFreeSettings):
     """A bag of embeddings: their mean so far, and an MLP on it. The order of tokens is lost."""
 
     name: Literal["bag"] = "bag"
-    d_mlp: Whole = Field(0, ge=0, description="width of the MLP; 0: four times d_model")
+    d_mlp: Whole = Field(0, ge=0, le=262_144, description="width of the MLP; 0: four times d_model")
 
     @property
     def mlp_width(self) -> int:

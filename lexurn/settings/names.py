@@ -113,7 +113,7 @@ def allowed_values(schema: Mapping[str, Any]) -> str:
         "maximum": "at most",
         "exclusiveMaximum": "less than",
     }
-    bounds = [f"{word} {schema[bound]:g}" for bound, word in words.items() if bound in schema]
+    bounds = [f"{word} {schema[bound]:,}" for bound, word in words.items() if bound in schema]
     return f"{kinds[kind]} {' and '.join(bounds)}".strip()
 
 

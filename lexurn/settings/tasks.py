@@ -21,7 +21,7 @@ class TaskSettings(Section):
     symbols: ClassVar[str] = "the {n} tokens of {name}"
     name: str
     context_length: Whole = Field(
-        32, ge=1, description="most tokens that the model sees before a prediction"
+        32, ge=1, le=1_000_000, description="most tokens that the model sees before a prediction"
     )
     label_permuted: bool = Field(
         False, description="rename the tokens of every training sequence at random"
@@ -47,7 +47,7 @@ class UrnsSettings(TaskSettings):
     symbols: ClassVar[str] = "n_colors={n}"
 
     name: Literal["urns"] = "urns"
-    n_colors: Whole = Field(4, ge=2, description="colours of balls, the vocabulary")
+    n_colors: Whole = Field(4, ge=2, le=65_536, description="colours of balls, the vocabulary")
     alpha: Concentration = Field(
         1.0, description="concentration of the Dirichlet prior: a number, or one per colour"
     )
@@ -64,6 +64,7 @@ class UrnsSettings(TaskSettings):
     n_tasks: Whole = Field(
         default_factory=lambda data: len(data.get("thetas", ())) or 1,
         ge=0,
+        le=10_000_000,
         description="urns in the training pool; 0: a fresh urn for every sequence",
     )
 
@@ -139,7 +140,7 @@ class LanguageSettings(TaskSettings):
         "aNbN", description="formal language that strings are sampled from"
     )
     max_length: Whole = Field(
-        0, ge=0, description="most letters of training strings; 0: context_length"
+        0, ge=0, le=1_000_000, description="most letters of training strings; 0: context_length"
     )
     unseen: Real = Field(
         0.0, ge=0, lt=1, description="share of the strings of 8 letters or more kept from training"
@@ -192,7 +193,7 @@ class TextSettings(TaskSettings):
         "bpe", description="bpe (learned from the training text), char (characters), or gpt2"
     )
     n_tokens: Whole = Field(
-        1024, ge=257, description="tokens that bpe learns, 256 bytes among them"
+        1024, ge=257, le=65_536, description="tokens that bpe learns, 256 bytes among them"
     )
     train_split: Literal["train", "valid"] = Field(
         "train",

@@ -7,6 +7,8 @@ from pydantic import Field
 
 from lexurn.settings.fields import Real, Section, Texts, Whole
 
+MAX_STEPS = 100_000_000
+
 
 def _steps_of_finite_data(values: dict[str, Any]) -> int:
     """Return the steps that all visits to a finite training set make, or the default."""
@@ -19,22 +21,26 @@ class TrainingSettings(Section):
     """Data, optimizer, schedule and evaluation."""
 
     n_train_samples: Whole = Field(
-        0, ge=0, description="training sequences; 0: an endless stream of new ones"
+        0,
+        ge=0,
+        le=1_000_000_000,
+        description="training sequences; 0: an endless stream of new ones",
     )
     n_epochs: Whole = Field(
-        1, ge=1, description="visits to a finite training set (counts only there)"
+        1, ge=1, le=1_000_000, description="visits to a finite training set (counts only there)"
     )
-    batch_size: Whole = Field(32, ge=1, description="sequences per step")
+    batch_size: Whole = Field(32, ge=1, le=1_000_000, description="sequences per step")
     n_steps: Whole = Field(
         default_factory=_steps_of_finite_data,
         ge=1,
+        le=MAX_STEPS,
         description="optimizer updates; follows from the data where they are finite",
     )
     optimizer: Literal["adamw", "muon"] = Field(
         "adamw", description="adamw, or muon: Muon for the backbone's matrices, AdamW for the rest"
     )
     learning_rate: Real = Field(1e-2, gt=0, description="peak learning rate")
-    warmup: Whole = Field(50, ge=0, description="steps of linear warm-up")
+    warmup: Whole = Field(50, ge=0, le=MAX_STEPS, description="steps of linear warm-up")
     schedule: Literal["constant", "cosine", "inverse_sqrt"] = Field(
         "cosine", description="learning rate after the warm-up"
     )
@@ -54,12 +60,20 @@ class TrainingSettings(Section):
         "outside_backbone (positions too)",
     )
     n_checkpoints: Whole = Field(
-        0, ge=0, description="weights stored along training, evenly spaced in the root of the step"
+        0,
+        ge=0,
+        le=10_000,
+        description="weights stored along training, evenly spaced in the root of the step",
     )
-    n_test_samples: Whole = Field(500, ge=2, description="held-out sequences per split")
-    eval_every: Whole = Field(100, ge=1, description="steps between evaluations")
+    n_test_samples: Whole = Field(
+        500, ge=2, le=10_000_000, description="held-out sequences per split"
+    )
+    eval_every: Whole = Field(100, ge=1, le=MAX_STEPS, description="steps between evaluations")
     patience: Whole = Field(
-        0, ge=0, description="evaluations without a better validation loss before stopping; 0: none"
+        0,
+        ge=0,
+        le=1_000_000,
+        description="evaluations without a better validation loss before stopping; 0: none",
     )
     min_delta: Real = Field(
         0.0, ge=0, description="decrease of the validation loss that counts as better"
@@ -103,6 +117,11 @@ class TrainingSettings(Section):
                 "batch_size or more n_epochs",
             ),
             (
+                n_steps > MAX_STEPS,
+                f"n_train_samples x n_epochs / batch_size are {n_steps:,} steps, and at most "
+                f"{MAX_STEPS:,} are allowed; lower n_epochs or n_train_samples",
+            ),
+            (
                 self.n_train_samples > 0 and self.n_steps != n_steps,
                 f"n_steps counts only for endless data, got n_steps={self.n_steps} with "
                 f"n_train_samples={self.n_train_samples} (n_epochs={self.n_epochs} are {n_steps} "
@@ -117,7 +136,7 @@ class MachineSettings(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="auto: cuda, else mps, else cpu"
     )
-    threads: Whole = Field(1, ge=1, description="CPU threads")
+    threads: Whole = Field(1, ge=1, le=1_000, description="CPU threads")
     tracker: Literal["files", "wandb"] = Field(
         "files", description="where metrics go in addition to the run's folder"
     )
@@ -126,20 +145,30 @@ class MachineSettings(Section):
 class StudySettings(Section):
     """How much a chapter averages over. No single run depends on it, nor does a key."""
 
-    n_pools: Whole = Field(24, ge=2, description="pools that exact figures are averaged over")
-    n_seeds: Whole = Field(1, ge=1, description="seeds, each with its own pool, to train with")
+    n_pools: Whole = Field(
+        24, ge=2, le=1_000_000, description="pools that exact figures are averaged over"
+    )
+    n_seeds: Whole = Field(
+        1, ge=1, le=100_000, description="seeds, each with its own pool, to train with"
+    )
     n_urns: Whole = Field(
-        5, ge=1, description="training urns of the headline, each with a model of every kind"
+        5,
+        ge=1,
+        le=100_000,
+        description="training urns of the headline, each with a model of every kind",
     )
     n_longer: Whole = Field(
-        1, ge=1, description="training urns on which models are also trained ten times as long"
+        1,
+        ge=1,
+        le=100_000,
+        description="training urns on which models are also trained ten times as long",
     )
     n_shapes: Whole = Field(9, ge=1, le=27, description="shapes of a small model to compare")
     n_diversities: Whole = Field(
         3, ge=3, le=8, description="task diversities D of a map, from 1 to 128"
     )
     prompts: Texts = Field((), description="texts whose tokens are compared; []: two of ours")
-    jobs: Whole = Field(2, ge=1, description="processes that train side by side")
+    jobs: Whole = Field(2, ge=1, le=1_000, description="processes that train side by side")
 
     def conflicts(self) -> list[tuple[bool, str]]:
         return [

@@ -30,13 +30,19 @@ class VocabularySettings(Section):
     )
     logit_scale: Real = Field(1.0, gt=0, description="factor on the logits")
     n_tables: Whole = Field(
-        0, ge=0, description="random tables, drawn once, that sequences share; 0: each has its own"
+        0,
+        ge=0,
+        le=1_000_000,
+        description="random tables, drawn once, that sequences share; 0: each has its own",
     )
     redraw: Real = Field(
         0.0, ge=0, lt=1, description="share of sequences with a table of their own despite n_tables"
     )
     n_named: Whole = Field(
-        0, ge=0, description="first tokens that keep a learned embedding although lex is on"
+        0,
+        ge=0,
+        le=65_536,
+        description="first tokens that keep a learned embedding although lex is on",
     )
 
     @property
@@ -102,10 +108,10 @@ class NamesSettings(VocabularySettings):
         True, description="lexical invariance: redraw the embedding table for every sequence"
     )
     n_names: Whole = Field(
-        0, ge=0, description="vectors that embeddings are drawn from; 0: d_model"
+        0, ge=0, le=65_536, description="vectors that embeddings are drawn from; 0: d_model"
     )
     n_alphabets: Whole = Field(
-        0, ge=0, description="sets of names that sequences use; 0: all that there are"
+        0, ge=0, le=1_000_000, description="sets of names that sequences use; 0: all that there are"
     )
     alphabets: Literal["random", "groups", "design"] = Field(
         "random",

@@ -67,7 +67,7 @@ def train(
     the same, bit for bit. Random tables and dropout depend on `settings.seed` alone; the global
     generator, from which only dropout draws, is restored at the end.
 
-    Raises FloatingPointError if the loss is not finite.
+    Raises FloatingPointError if the loss of training or validation is not finite.
     """
     device = model.device
     n_steps, every = settings.n_steps, settings.eval_every
@@ -76,7 +76,7 @@ def train(
 
     def tensors_to_save() -> State:
         if not all(tensor.isfinite().all() for tensor in (state.losses, *model.parameters())):
-            raise _divergence(nan, max(state.step - every, 0), state.step, settings)
+            raise _divergence("training", nan, max(state.step - every, 0), state, settings)
         return state.to_tensors()
 
     with global_generator(settings.seed, device):
@@ -95,13 +95,17 @@ def train(
                     n_new = (step - 1) % every + 1  # steps since the last evaluation
                     train_loss = state.losses[:n_new].mean().item()
                     if not isfinite(train_loss):
-                        raise _divergence(train_loss, step - n_new, step, settings)
+                        raise _divergence("training", train_loss, step - n_new, state, settings)
                     metrics["train_loss"] = train_loss
                 with global_generator(step, device):  # evaluations do not change dropout
                     metrics |= callbacks.evaluate(model)
+                loss = metrics["validation_loss"]
+                if not isfinite(loss):  # after the last update there is no other loss
+                    first = (step - 1) // every * every
+                    raise _divergence("validation", loss, first, state, settings)
                 callbacks.log(metrics, step)
-                if metrics["validation_loss"] < state.best_loss - settings.min_delta:
-                    state.best_loss = metrics["validation_loss"]
+                if loss < state.best_loss - settings.min_delta:
+                    state.best_loss = loss
                     state.best_step = step
                     state.best_weights = copy_weights(model)
                 if settings.patience and step - state.best_step >= settings.patience * every:
@@ -131,10 +135,26 @@ def train(
 
 
 def _divergence(
-    loss: float, first: int, last: int, settings: TrainingSettings
+    kind: str, loss: float, first: int, state: TrainState, settings: TrainingSettings
 ) -> FloatingPointError:
+    """Return the error for a loss that became infinite or nan after step `first`.
+
+    It names the settings that may be the cause, with remedies that are not in force yet. If the
+    loss was not finite before the first update, the learning rate is not the cause.
+    """
+    is_initial = state.step == 0 or not isfinite(state.first_losses[0])
+    when = "before the first update" if is_initial else f"between steps {first} and {state.step}"
+    clip, std = settings.grad_clip, settings.initial_std
+    scale = getattr(state.model.vocabulary, "logit_scale", 1.0)
+    causes = [
+        (not is_initial, f"learning_rate={settings.learning_rate}", "lower learning_rate"),
+        (not is_initial and not 0 < clip <= 1, f"grad_clip={clip}", "set grad_clip to 1.0"),
+        (scale > (1 if is_initial else 10), f"logit_scale={scale}", "lower logit_scale"),
+        (std > (0 if is_initial else 1), f"initial_std={std}", "lower initial_std"),
+    ]
+    named = [(cause, remedy) for may_be, cause, remedy in causes if may_be]
+    named = named or [("these initial weights", "start from others")]
     return FloatingPointError(
-        f"the training loss became {loss} between steps {first} and {last}, with "
-        f"learning_rate={settings.learning_rate} and grad_clip={settings.grad_clip}; "
-        "lower learning_rate, or set grad_clip to 1.0"
+        f"the {kind} loss became {loss} {when}, with {' and '.join(cause for cause, _ in named)}; "
+        f"{', or '.join(remedy for _, remedy in named)}"
     )

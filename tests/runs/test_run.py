@@ -210,6 +210,23 @@ def test_nothing_of_the_machine_is_in_the_key():
     )
 
 
+@pytest.mark.parametrize(
+    ("flat", "message"),
+    [
+        ({"learning_rate": 1e30}, "the validation loss became nan between steps 0 and 1, with lea"),
+        ({"learning_rate": 1e30, "n_steps": 2}, "the training loss became nan between steps 0 an"),
+        ({"initial_std": 1e30}, "the validation loss became nan before the first update, with ini"),
+    ],
+)
+def test_weights_without_predictions_are_a_divergence_and_no_run(flat, message):
+    """After a single update no training loss has seen the weights that it leaves."""
+    tiny = TINY | {"n_steps": 1, "eval_every": 100, "warmup": 0}
+    with pytest.raises(FloatingPointError, match=message):
+        runs.get(tiny | flat)
+    assert not runs.is_stored(parameters.check(tiny | flat))
+    assert len(runs.get(tiny).metrics) == 2
+
+
 def test_a_device_that_is_not_there_is_refused_before_anything_is_written(store):
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
     with pytest.raises(

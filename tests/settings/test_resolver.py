@@ -34,6 +34,7 @@ CHOICES = {
     "norm_placement": ["pre", "post", "peri"],
     "mlp": ["gated", "swiglu", "gelu", "relu", "none"],
     "norm": ["layer", "rms", "none"],
+    "optimizer": ["adamw", "muon"],
     "schedule": ["constant", "cosine", "inverse_sqrt"],
     "device": ["auto", "cpu", "cuda", "mps"],
     "tracker": ["files", "wandb"],
@@ -190,9 +191,10 @@ def faulty(dice: random.Random) -> tuple[dict, str]:
             values[name] = dice.choice(
                 ["abc", 2.5, "2.5", True, None, [1], "", float("nan"), float("inf")]
             )
-        case 2:  # a whole number too small
+        case 2:  # a whole number too small or too large
             name = dice.choice(sorted(WHOLES))
-            values[name] = SMALLEST.get(name, 1) - dice.randint(1, 5)
+            most = names.schema_of(name)["maximum"]
+            values[name] = dice.choice([SMALLEST.get(name, 1) - dice.randint(1, 5), most + 1])
         case 3:  # a real number out of range
             name = dice.choice(sorted(REALS))
             low, high = REALS[name]
@@ -249,8 +251,8 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ),
         (
             {"n_colors": 1},
-            "n_colors (colours of balls, the vocabulary) must be a whole number at least 2, got "
-            "1; use",
+            "n_colors (colours of balls, the vocabulary) must be a whole number at least 2 and at "
+            "most 65,536, got 1; use",
         ),
         (
             {"d_model": 65},
@@ -271,10 +273,20 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
             "example 1.0",
         ),
         ({"alpha": [1, 2]}, "alpha must be one number or n_colors=4 numbers, got 2 of them"),
-        ({"context_length": 0}, "must be a whole number at least 1, got 0"),
+        ({"context_length": 0}, "must be a whole number at least 1 and at most 1,000,000, got 0"),
         (
             {"batch_size": 2.5},
-            "batch_size (sequences per step) must be a whole number at least 1, got 2.5",
+            "batch_size (sequences per step) must be a whole number at least 1 and at most "
+            "1,000,000, got 2.5",
+        ),
+        (
+            {"n_steps": "10000000000000"},
+            "n_steps (optimizer updates; follows from the data where they are finite) must be a "
+            "whole number at least 1 and at most 100,000,000, got '10000000000000'; use",
+        ),
+        (
+            {"n_train_samples": 10**9, "n_epochs": 10**6},
+            "are 31,250,000,000,000 steps, and at most 100,000,000 are allowed; lower n_epochs",
         ),
         (
             {"min_delta": 0.1},
@@ -488,7 +500,7 @@ def test_the_list_of_parameters_has_every_one_with_what_it_allows(capsys):
         "name": "n_heads",
         "type": "int",
         "default": "2",
-        "allowed": "a whole number at least 1",
+        "allowed": "a whole number at least 1 and at most 65,536",
         "applies to": "backbone transformer, xlstm",
         "meaning": "attention heads, each of width d_model / n_heads",
     }

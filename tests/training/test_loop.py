@@ -190,14 +190,69 @@ def test_the_schedule_is_followed():
     assert (fast.start - start).abs().max() > 100 * (slow.start - start).abs().max() > 0
 
 
-def test_a_loss_that_is_no_number_stops_the_training_and_says_where():
-    with pytest.raises(
-        FloatingPointError,
-        match="nan between steps 0 and 5, with learning_rate=1e.30 and grad_clip=0.0",
-    ):
-        train_model(
-            {"n_steps": 50, "eval_every": 5, "learning_rate": 1e30, "grad_clip": 0.0, "warmup": 0}
-        )
+RATE = {"learning_rate": 1e30, "warmup": 0}
+
+
+@pytest.mark.parametrize(
+    ("flat", "message"),
+    [
+        (
+            RATE | {"grad_clip": 0.0},
+            "the training loss became nan between steps 0 and 5, with learning_rate=1e+30 and "
+            "grad_clip=0.0; lower learning_rate, or set grad_clip to 1.0",
+        ),
+        (  # gradients are clipped already
+            RATE,
+            "the training loss became nan between steps 0 and 5, with learning_rate=1e+30; lower "
+            "learning_rate",
+        ),
+        (
+            RATE | {"grad_clip": 9.0, "logit_scale": 64.0, "initial_std": 2.0},
+            "the training loss became nan between steps 0 and 5, with learning_rate=1e+30 and "
+            "grad_clip=9.0 and logit_scale=64.0 and initial_std=2.0; lower learning_rate, or set "
+            "grad_clip to 1.0, or lower logit_scale, or lower initial_std",
+        ),
+        (  # no learning rate helps where the first loss is not finite
+            {"initial_std": 1e30, "grad_clip": 0.0},
+            "the training loss became nan before the first update, with initial_std=1e+30; lower "
+            "initial_std",
+        ),
+        (
+            {"logit_scale": 3e38},
+            "the training loss became nan before the first update, with logit_scale=3e+38; lower "
+            "logit_scale",
+        ),
+    ],
+)
+def test_a_loss_that_is_not_finite_stops_the_training_and_names_what_may_be_the_cause(
+    flat, message
+):
+    with pytest.raises(FloatingPointError) as caught:
+        train_model({"n_steps": 50, "eval_every": 5, **flat})
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("last", "message"), [(7, "between steps 5 and 7"), (5, "0 and 5"), (9, "")]
+)
+def test_a_validation_loss_that_is_not_finite_is_a_divergence_too(last, message):
+    """It is not finite from step `last` on, which 9 is not."""
+    steps = iter([0, 5, 7])
+
+    def evaluate(model):
+        return {"validation_loss": float("nan") if next(steps) >= last else 1.0}
+
+    if message:
+        with pytest.raises(FloatingPointError, match=f"the validation loss became nan .*{message}"):
+            train_model({"n_steps": 7, "eval_every": 5}, evaluate=evaluate)
+    else:
+        assert train_model({"n_steps": 7, "eval_every": 5}, evaluate=evaluate)[1].last_step == 7
+
+
+def test_initial_weights_that_another_run_gave_are_named(monkeypatch):
+    monkeypatch.setattr(training.loop, "isfinite", lambda loss: False)
+    with pytest.raises(FloatingPointError, match="update, with these initial weights; start from"):
+        train_model({"n_steps": 1})
 
 
 @pytest.mark.parametrize(
