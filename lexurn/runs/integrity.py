@@ -12,6 +12,7 @@ from typing import Any
 
 from lexurn.base import checksums, files, paths
 from lexurn.runs import contents, store
+from lexurn.settings import Settings
 
 EDITION = "edition.json"
 """The hashes of everything that is published, and when and at which scale that was."""
@@ -86,6 +87,15 @@ def check_published(path: Path) -> None:
             raise files.StoreError(
                 f"{root / name} is missing, was altered, or was never published: {REMEDY}"
             )
+
+
+def require_same(stored: Settings, wanted: Settings, folder: Path) -> None:
+    """Raise StoreError where a folder that was found by its name holds another run."""
+    if stored.key != wanted.key:
+        raise files.StoreError(
+            f"{folder} holds another run, with the key {stored.key}: its folder was renamed; give "
+            f"it back the name {stored.name}, or delete it"
+        )
 
 
 def final_files(folder: Path) -> list[str]:

@@ -220,11 +220,7 @@ def get(
                 finally:
                     tracking.finish(trackers)
     run = load(settings.name)
-    if run.settings.key != settings.key:
-        raise files.StoreError(
-            f"{run.path} holds another run, with the key {run.settings.key}: its folder was renamed"
-            f"; give it back the name {run.settings.name}, or delete it"
-        )
+    integrity.require_same(run.settings, settings, run.path)
     checkpoints.clean(run.path)
     run.require_data()
     vars(run).update(evaluated)  # splits and references, which remember their answers
