@@ -45,7 +45,7 @@ PARAMETERS = {
     "lex: true\ntrain:\n  lex: false\n": "line 1: lex stands at the top level and under train",
     "lex: true\ntrain: 3\n": "line 2: train is a chapter and must hold",
     "lex: true\ntrain:\n  n_steps: 12:30\n": "line 3: n_steps .* a whole number .*, got '12:30'",
-    "train:\n  lex: true\nn_steps: 0\n": "line 3: n_steps .* at least 1, got 0",
+    "train:\n  lex: true\nn_steps: 0\n": "line 3: n_steps .* at least 1 .*, got 0",
     f"seed: 1\nn_steps: {5000 * '9'}\n": "line 2: n_steps .* a whole number .*, got inf",
     "seed: 1\ntrain:\n  prompts: [a]\n": "line 3: prompts is no parameter of 02_train",
 }
