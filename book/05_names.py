@@ -275,6 +275,8 @@ wide, of_three = by_pair.iloc[6], by_pair.iloc[7]
 if is_published:
     assert of_company.between(1, 1.3).all() and of_vectors.between(0.8, 1.3).all() and many > 10
     assert wide < 0.5 and of_three > many and 1.5 < by_pair.iloc[0] < 2
+
+# %% tags=["hide-input"]
 display(
     Markdown(
         f"So the company matters little: beside a factor of {many:.2g} between any 4 of 32 names and 4 names, it is at "
