@@ -15,6 +15,8 @@
 
 # %% [markdown]
 # # Analysis: does lexical invariance generalize, or memorize up to the names?
+#
+# The experiment that this book began with had an answer. Its measure could not have given another one.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first

@@ -15,6 +15,9 @@
 
 # %% [markdown]
 # # Names: how many alphabets does it take to stop memorizing?
+#
+# A model that cannot know names may still learn that names do not matter. How long that takes depends on how many names
+# there are, and on the company they keep.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
@@ -184,13 +187,13 @@ figure(chapter_plots.missing_by_alphabets, drawn, name="routes", legend="", size
 
 # %% tags=["hide-input"]
 a, b, c, d = routes
-columns = {"parameters": "parameters", "fitted": "cells fitted to", "left_out": "each cell left out",
+columns = {"law": "law", "parameters": "parameters", "fitted": "cells fitted to", "left_out": "each cell left out",
            "left_out_names": "each N left out", "held_out": "N = 12 and 24"}
 caption = (
     "The law of two routes has the smallest error where it counts: on cells and on numbers of names that it was not "
     "fitted to. Root mean square errors of ln(1 − captured)."
 )
-show_table(errors[list(columns)].round(3), columns, name="laws", caption=caption)
+show_table(errors[list(columns)[1:]].round(3), columns, name="laws", caption=caption)
 
 # %% tags=["hide-input"]
 ratio = errors.loc["two routes", "held_out"] / errors.loc["additive", "held_out"]
@@ -198,7 +201,7 @@ if is_published:
     assert errors["held_out"].idxmin() == errors["left_out"].idxmin() == "two routes" and ratio < 0.5
 display(
     Markdown(
-        f"The fit gives $a = {a:.2f}$, $b = {b:.2f}$, $c = {c:.2f}$, $d = {d:.2f}$. Models of 12 and 24 names were "
+        f"The fit gives *a* = {a:.2f}, *b* = {b:.2f}, *c* = {c:.2f} and *d* = {d:.2f}. Models of 12 and 24 names were "
         "trained after the law had been fitted to the other numbers of names, and after bands for its errors had been "
         f"written down. So the two routes predict models that they had not seen, with {percent(ratio)} of the error of "
         "a law that adds both costs."
@@ -241,7 +244,7 @@ display(
         f"{once['factor'].max():.0f} times more on a new alphabet: it predicts worse than counting. If every name "
         f"occurs in 60 alphabets or more, it lacks at most {often['factor'].max():.2g} times more. So there is a "
         "threshold of diversity, spread over a factor of about 30, and it is a matter of the names: over all cells, "
-        f"the rank correlation of the factor with $VK/N$ is {of_names:.3f}, with $K$ alone {of_alphabets:.3f}."
+        f"the rank correlation of the factor with *VK/N* is {of_names:.3f}, with *K* alone {of_alphabets:.3f}."
     )
 )
 
@@ -416,20 +419,20 @@ ordered = standing["tables"].assign(
     tables=lambda table: table["cell"].str.extract(r"T(\d+)$")[0].astype(float),
     family=lambda table: table["cell"].str.partition(" ")[0].map({"one_hot": "one-hot", "gaussian_scaled": "Gaussian"}),
 ).dropna(subset=["tables"])
-toward = ordered.groupby(["family", "tables"], sort=False)["toward_m"].agg(mean="mean", sem="sem").reset_index()
+toward = ordered.groupby(["family", "tables"], sort=False)["toward_m"].agg(toward_m="mean", sem="sem").reset_index()
 alt = "Position between S and M against the number of fixed tables, for one-hot and for Gaussian tables."
 caption = (
     "Networks use names with tens of tables and still do so in part with 256: +1 is M, −1 is S. Mean over "
     f"{n_few} urns, bands of two standard errors."
 )
 words = {"alt": alt, "caption": caption, "n": f"{n_few} urns", "runs": pictured}
-options = {"x": "tables", "y": "mean", "line": "family", "log": ["tables"], "size": (5.6, 3.2), "legend": "tables"}
+options = {"x": "tables", "y": "toward_m", "line": "family", "log": ["tables"], "size": (5.6, 3.2), "legend": "tables"}
 figure(plots.curves, toward, name="tables", **options, **words)
 
 # %% tags=["hide-input"]
-most = toward[toward["tables"] == 256].set_index("family")["mean"]
+most = toward[toward["tables"] == 256].set_index("family")["toward_m"]
 if is_published:
-    assert toward[toward["tables"] <= 16]["mean"].min() > 0.9 and 0 < most["one-hot"] < most["Gaussian"] < 0.8
+    assert toward[toward["tables"] <= 16]["toward_m"].min() > 0.9 and 0 < most["one-hot"] < most["Gaussian"] < 0.8
 display(
     Markdown(
         "So a network keeps to names much longer than we had forecast: with 256 one-hot tables it stands at "
@@ -503,7 +506,7 @@ show_table(
 # The missing share of any 4 of 32 names, divided by that of 4 names, under other recipes:
 # :::
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 rivals = deficits["rivals"]
 recipes = sorted({cell.partition(" ")[2] for cell in rivals})
 by_recipe = summaries.contrasts({name: (rivals[f"32 {name}"], rivals[f"4 {name}"]) for name in recipes})

@@ -19,7 +19,8 @@ def duration(seconds: float) -> str:
 
 def percent(share: float) -> str:
     """Return a share as percent, `47 %`, with two significant digits below ten percent."""
-    return f"{100 * share:.0f} %" if abs(share) >= 0.0995 else f"{100 * share:.2g} %"
+    digits = ".0f" if abs(share) >= 0.0995 else ".2g"
+    return f"{100 * share:{digits}} %".replace("-", "−")
 
 
 def format_with_error(mean: float, sem: float) -> str:

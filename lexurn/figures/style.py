@@ -66,6 +66,7 @@ LABELS = {  # of axes, by the column of the table
     "kl_out": "KL(G ‖ model) on fresh urns, nats",
     "kl": "KL beyond the best mixture, nats",
     "regret": "regret in distribution (nats)",
+    "toward_m": "between S (−1) and M (+1)",
     "from_s": "distance to S / that of the best counter",
     "excess_a_word": "excess over the oracle (nats a word)",
     "excess_a_row": "excess over the oracle (nats)",
