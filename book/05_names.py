@@ -183,7 +183,10 @@ figure(chapter_plots.missing_by_alphabets, drawn, name="routes", legend="", size
 # it can learn what to do with every single name, independently of the company it keeps. This costs more the more names
 # there are, but then the number of alphabets no longer matters. If the model takes the cheaper route,
 #
-# $$ \ln(1 - \text{captured}) = \min(a + b \ln K, \; c + d \ln N). $$ (names-routes)
+# $$ \begin{gathered}
+# \ln(1 - \text{captured}) = \\
+# \min(a + b \ln K, \; c + d \ln N).
+# \end{gathered} $$ (names-routes)
 
 # %% tags=["hide-input"]
 a, b, c, d = routes

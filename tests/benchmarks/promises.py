@@ -1,7 +1,7 @@
 """Try to break what the page `book/promises.md` promises, and write the page.
 
-    python tests/benchmarks/promises.py measure      runs the tests at their larger scale (about an
-                                                     hour) and writes params/promises.json
+    python tests/benchmarks/promises.py measure      runs the tests at their larger scale (about a
+                                                     quarter of an hour) and writes params/promises.json
     python tests/benchmarks/promises.py page         writes the page from it
 
 A trial that is not survived fails its test, and nothing is written.
@@ -63,7 +63,7 @@ def measure() -> None:
             row = json.loads(line)
             tried[row["what"]] += row["n"]
         load = Path(folder) / "load"
-        command = [sys.executable, str(HERE / "store.py"), "5000", "200", "50000", str(load)]
+        command = [sys.executable, str(HERE / "store.py"), "5000", "200", "20000", str(load)]
         subprocess.run(command, check=True)
         measured = {
             "date": date.today().isoformat(),
