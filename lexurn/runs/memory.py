@@ -191,9 +191,9 @@ def remedy(settings: Settings, memory: str, n_free: int) -> str:
     """Return which setting makes a training fit, halved as often as needed, by the estimate."""
     flat = settings.flat()
     for name in SHRINKABLE:
-        fitting = 0
-        for n_halvings in reversed(range(1, flat.get(name, 0).bit_length())):
-            value = flat[name] >> n_halvings
+        present, fitting = int(flat.get(name, 0)), 0
+        for n_halvings in reversed(range(1, present.bit_length())):
+            value = present >> n_halvings
             with suppress(ValueError):  # some values do not go together
                 if sum(estimate(settings.replace(**{name: value}), memory).values()) > n_free:
                     break
