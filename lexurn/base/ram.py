@@ -21,13 +21,14 @@ def available_ram(root: Path = Path("/")) -> int:
     meminfo, own_groups = root / "proc/meminfo", root / "proc/self/cgroup"
     if not meminfo.exists():
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    available = 1024 * int(re.findall(r"MemAvailable:\s+(\d+)", meminfo.read_text())[0])
+    # the last one; old kernels do not have MemAvailable
+    available = 1024 * int(re.findall(r"Mem(?:Free|Available):\s+(\d+)", meminfo.read_text())[-1])
     for line in own_groups.read_text().splitlines() if own_groups.exists() else ():
         _, controller, path = line.split(":", 2)
         mount, limit, usage = CONTROL_GROUPS.get(controller, ("", "", ""))
         folder = root / mount / path.lstrip("/")
         for group in (folder, *folder.parents):  # a container may see itself as the root
-            with suppress(OSError, ValueError):  # no such group, or the limit is `max`
+            with suppress(OSError, ValueError, IndexError):  # no such group, or no limit: `max`
                 free = int((group / limit).read_text()) - int((group / usage).read_text())
                 files = re.findall(r"inactive_file (\d+)", (group / "memory.stat").read_text())
                 available = min(available, free + int(files[-1]))

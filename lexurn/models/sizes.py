@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from lexurn.base import seeding
 from lexurn.models.language_model import LanguageModel
 from lexurn.settings import Settings
 
@@ -45,8 +46,13 @@ def measure_model(settings: Settings, vocab_size: int) -> ModelSizes:
     backbone = settings.backbone
     if backbone.positions == "sinusoidal":  # a table that is computed, not trained or stored
         backbone = backbone.model_copy(update={"positions": "none"})
-    with _Shapes():
-        model = LanguageModel(settings.model_copy(update={"backbone": backbone}), vocab_size)
+    shown = settings.model_copy(update={"backbone": backbone})
+    with seeding.global_generator(0, torch.device("cpu")):  # constructors draw from it
+        try:
+            with _Shapes():
+                model = LanguageModel(shown, vocab_size)
+        except Exception:  # one from outside may need values
+            model = LanguageModel(shown, vocab_size)
     return ModelSizes(
         weights=sum(tensor.nbytes for tensor in model.state_dict().values()),
         trained=sum(parameter.nbytes for parameter in model.parameters()),

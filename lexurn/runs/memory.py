@@ -64,8 +64,10 @@ BESIDE_MATRICES: dict[str, Callable[[Any, int, int], float]] = {
 }
 """Numbers per row that a step of `n` sequences of `rows` rows holds beside those of matrices."""
 
-SHRINKABLE = ("batch_size", "eval_every", "n_test_samples", "n_checkpoints", "n_tasks", "n_tables")
-SHRINKABLE += ("context_length", "d_model", "n_layers", "d_mlp", "d_hidden", "n_colors", "n_tokens")
+SHRINKABLE = (
+    *("batch_size", "eval_every", "n_test_samples", "n_checkpoints", "n_tasks", "n_tables"),
+    *("context_length", "d_model", "n_layers", "d_mlp", "d_hidden", "n_colors", "n_tokens"),
+)
 """Settings that `remedy` tries to halve, in this order."""
 
 SHORTAGE = "can't allocate memory|out of memory"
@@ -96,16 +98,13 @@ def _language(settings: Settings, n_numbers: int) -> int:
     return 150 * n_cells * letters.isalpha() + 24 * factorial(len(letters)) * n_numbers
 
 
-def _text(settings: Settings, n_numbers: int) -> int:
-    """Return the bytes of counts of pairs of tokens."""
-    n_tokens = settings.task.vocab_size or 0
-    return 48 * n_tokens**2 * (n_tokens <= MAX_BIGRAM_TOKENS)
-
-
 REFERENCES: dict[str, Callable[[Settings, int], int]] = {
     "urns": _urns,
     "language": _language,
-    "text": _text,
+    # counts of pairs of tokens
+    "text": lambda settings, n_numbers: (
+        48 * n**2 if (n := settings.task.vocab_size or 0) <= MAX_BIGRAM_TOKENS else 0
+    ),
 }
 """Bytes of the references of a task, for so many probabilities of held-out sequences."""
 
@@ -141,7 +140,7 @@ def estimate(settings: Settings, memory: str = "RAM") -> dict[str, int]:
     numbers = n_scored * rows * vocab
     n_cached = n_test * rows * vocab * (n_test <= n_fitting)
     n_block = max(BLOCK_SIZE, n_batch)
-    references = REFERENCES.get(settings.task.name, lambda settings, n: 0)(settings, numbers)
+    references = REFERENCES.get(settings.task.name, lambda settings, n_numbers: 0)
     predicting = activations(n_predicted, 1) + tables(n_scored) + 8 * numbers * (1 + 8 * lex)
     scoring = 8 * numbers * (8 + 28 * lex) + 8 * n_longest * rows * 33
     parts = {
@@ -150,7 +149,7 @@ def estimate(settings: Settings, memory: str = "RAM") -> dict[str, int]:
         "best weights": beside_gpu * weights,
         "losses between two evaluations": on_gpu * 4 * every,
         "a block of training sequences": beside_gpu * 8 * n_block * rows,
-        "references": beside_gpu * references,
+        "references": beside_gpu * references(settings, numbers),
         "cached predictions": beside_gpu * 8 * n_cached * (10 + 16 * lex),
     }
     phases = {
@@ -191,9 +190,9 @@ def remedy(settings: Settings, memory: str, n_free: int) -> str:
     """Return which setting makes a training fit, halved as often as needed, by the estimate."""
     flat = settings.flat()
     for name in SHRINKABLE:
-        fitting = 0
-        for n_halvings in reversed(range(1, flat.get(name, 0).bit_length())):
-            value = flat[name] >> n_halvings
+        present, fitting = int(flat.get(name, 0)), 0
+        for n_halvings in reversed(range(1, present.bit_length())):
+            value = present >> n_halvings
             with suppress(ValueError):  # some values do not go together
                 if sum(estimate(settings.replace(**{name: value}), memory).values()) > n_free:
                     break
@@ -213,13 +212,12 @@ def explain_shortage(settings: Settings, free: Mapping[str, int]) -> Iterator[No
         yield
     except (MemoryError, RuntimeError) as error:
         is_gpu = isinstance(error, torch.cuda.OutOfMemoryError)
-        text = " ".join(str(error).split())[:150]
         if not (is_gpu or isinstance(error, MemoryError) or re.search(SHORTAGE, str(error))):
             raise
         error.__traceback__ = None  # its frames hold the tensors
         memory = list(free)[0 if is_gpu else -1]
         raise ParameterError(
-            f"memory ran out during the training ({text}); "
+            f"memory ran out during the training ({' '.join(str(error).split())[:150]}); "
             f"{remedy(settings, memory, free[memory])} by an estimate"
         ) from None
 

@@ -6,6 +6,7 @@ from small_settings import TRANSFORMERS
 
 from lexurn import models
 from lexurn.base.seeding import generator
+from lexurn.models import sizes
 from lexurn.models.sizes import measure_model
 from lexurn.settings.resolver import check
 
@@ -26,19 +27,35 @@ SMALL = [
 def test_they_are_those_of_the_model(flat):
     settings = check(flat)
     before = torch.get_rng_state()
-    sizes = measure_model(settings, settings.task.vocab_size)
+    measured = measure_model(settings, settings.task.vocab_size)
     assert before.equal(torch.get_rng_state())
     model = models.build(settings, generator=generator(0, "weights"))
-    assert sizes.weights == sum(tensor.nbytes for tensor in model.state_dict().values())
-    assert sizes.trained == sum(parameter.nbytes for parameter in model.parameters())
-    assert sizes.is_random == model.vocabulary.is_random
+    assert measured.weights == sum(tensor.nbytes for tensor in model.state_dict().values())
+    assert measured.trained == sum(parameter.nbytes for parameter in model.parameters())
+    assert measured.is_random == model.vocabulary.is_random
     wider = measure_model(settings.replace(n_layers=3), settings.task.vocab_size)
-    assert wider.weights > sizes.weights and wider.widths > sizes.widths
+    assert wider.weights > measured.weights and wider.widths > measured.widths
+
+
+class NeedsValues(models.LanguageModel):
+    """A model whose constructor computes with values, as one from outside may."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.more = torch.nn.Parameter(torch.rand(3) * torch.ones(1).item())
+
+
+def test_a_constructor_that_needs_values_gets_them(monkeypatch):
+    settings = check({})
+    before, usual = torch.get_rng_state(), measure_model(settings, 4)
+    monkeypatch.setattr(sizes, "LanguageModel", NeedsValues)
+    assert measure_model(settings, 4).trained == usual.trained + 3 * 4
+    assert before.equal(torch.get_rng_state())
 
 
 def test_a_model_that_no_machine_has_room_for_has_sizes():
-    sizes = measure_model(check({"d_model": 65_536, "n_layers": 3}), 4)
+    measured = measure_model(check({"d_model": 65_536, "n_layers": 3}), 4)
     matrices = 3 * (4 + 3 * 4)  # squares of d_model: attention, and a gated MLP of four widths
-    assert sizes.trained == pytest.approx(4 * matrices * 65_536**2, rel=1e-3)
+    assert measured.trained == pytest.approx(4 * matrices * 65_536**2, rel=1e-3)
     widths = 3 * (10 + 4 + 15) + 2  # attention with biases, norms, MLP; the last norm
-    assert sizes.widths == widths * 65_536
+    assert measured.widths == widths * 65_536

@@ -216,6 +216,8 @@ def test_the_ram_that_control_groups_leave(groups, files, available, tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert available_ram(tmp_path) == available
+    (tmp_path / "proc/meminfo").write_text(MEMINFO.replace("MemAvailable", "Cached"))
+    assert available_ram(tmp_path) == min(available, 102_400)
 
 
 def test_the_ram_of_this_machine_and_of_one_without_proc(tmp_path):
