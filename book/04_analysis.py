@@ -196,8 +196,9 @@ display(
 # %% [markdown]
 # So a low score does not show that a model counts. We repeat the experiment on many training urns, with three kinds of
 # models that differ in what they can know of names: *normal* models have learned embeddings; *lexical* models get a
-# random embedding table for every sequence; {term}`permuted models <permuted model>` have learned embeddings, but the
-# colours of every training sequence are renamed at random. The best that lexical and permuted models can become is S.
+# random embedding table for every sequence, here four of 32 one-hot vectors; {term}`permuted models <permuted model>`
+# have learned embeddings, but the colours of every training sequence are renamed at random. The best that lexical and
+# permuted models can become is S.
 # The original's lexical model had Gaussian tables, whose logits are large at the beginning of the training. We train
 # such models too, at two learning rates, and take the rate with the smaller validation loss.
 #
@@ -387,9 +388,10 @@ if is_published:
     assert soon > 2 > 1.3 > end > 0.8 and min(permuted_soon, permuted_end) > 5
 display(
     Markdown(
-        "So what lexical models lack shows late in a sequence, where S has recognized the colours. Their distance to "
-        f"G is {soon:.2g} times their distance to S after 4 balls, and {end:.1f} times after {shown_rows[1]}; for "
-        f"permuted models, {permuted_soon:.2g} and {permuted_end:.2g} times."
+        "So what lexical models lack shows late in a sequence, where S has recognized the colours. (G adds 1 to every "
+        f"count here; it is not the best counter.) The distance of lexical models to G is {soon:.2g} times their "
+        f"distance to S after 4 balls, and {end:.1f} times after {shown_rows[1]}; for permuted models, it is "
+        f"{permuted_soon:.2g} and {permuted_end:.2g} times."
     )
 )
 

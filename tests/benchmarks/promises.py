@@ -1,8 +1,9 @@
 """Try to break what the page `book/promises.md` promises, and write the page.
 
-    python tests/benchmarks/promises.py measure      runs the tests at their larger scale (about a
-                                                     quarter of an hour) and writes params/promises.json
+    python tests/benchmarks/promises.py measure      writes params/promises.json
     python tests/benchmarks/promises.py page         writes the page from it
+
+`measure` runs the tests at their larger scale, for about a quarter of an hour.
 
 A trial that is not survived fails its test, and nothing is written.
 """
