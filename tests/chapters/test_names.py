@@ -1,7 +1,8 @@
 """Names and alphabets: the optima of the dials by enumeration, standings, transfer, forecasts."""
 
 import itertools
-from math import log
+import random
+from math import exp, log
 
 import pandas as pd
 import pytest
@@ -170,6 +171,23 @@ def test_the_law_that_made_the_cells_is_found_and_predicts_others():
             assert len(ratio) == 5 and ratio.mean() < 0.05
 
 
+def test_distinct_triples_of_random_sets_are_counted():
+    """Against sets that are drawn; one set has four triples, and all sets have all."""
+    dice = random.Random(0)
+    for n, k in ((8, 3), (8, 20), (16, 64)):
+        every = list(itertools.combinations(range(n), 4))
+        counts = []
+        for _ in range(200):
+            triples = {t for s in dice.sample(every, k) for t in itertools.combinations(s, 3)}
+            counts.append(len(triples))
+        expected = exp(law.distinct_subsets(3, log(k), log(n)))
+        assert expected == pytest.approx(sum(counts) / len(counts), rel=0.03)  # without replacement
+    assert exp(law.distinct_subsets(3, 0.0, log(32))) == pytest.approx(4)
+    assert exp(law.distinct_subsets(3, 0.0, log(4))) == pytest.approx(4)
+    assert exp(law.distinct_subsets(3, log(35_960), log(32))) == pytest.approx(4960)
+    assert exp(law.distinct_subsets(2, 0.0, log(8))) == pytest.approx(6)
+
+
 def test_groups_and_designs_are_no_random_sets():
     table = law.cells(
         made_deficits(lambda k, n: k, ["N16 K8", "N16 all"]).assign(
@@ -214,7 +232,7 @@ def test_gaps_are_paired_by_urn_and_leave_out_what_has_no_new_alphabets():
 def test_the_law_is_drawn_through_the_cells_that_it_was_fitted_to():
     cells = ["N4", *(f"N{n} K{k}" for n in (8, 16, 32) for k in (2, 8, 32, 128))]
     made = [
-        made_deficits(lambda k, n: min(0.4 * k - 2.6, 1.1 * n - 4.0), some)
+        made_deficits(lambda k, n: 0.4 * law.distinct_subsets(3, k, n) - 3.0, some)
         for some in (cells, ["N12 K4", "N12 all"])
     ]
     table = summaries.alphabets_table(*made)

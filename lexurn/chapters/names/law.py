@@ -2,11 +2,14 @@
 
     additive     y = a + b ln K + c ln N
     two routes   y = min(a + b ln K, c + d ln N)
+    triples      y = a + b ln T, with T the expected number of distinct triples of names in K sets
 
 y is the deficit ln(1 − captured) (`standings`). By the second law a model either learns its
 alphabets one by one, which costs more the more there are, or learns every name for itself, which
 costs more the more names there are, and it takes the cheaper route. The routes cross at a number of
-alphabets `crossing`. Laws are fitted to means over urns by least squares.
+alphabets `crossing`. By the third law a model learns combinations of three names, of which few
+alphabets have four each, and all alphabets of N names have all. Laws are fitted to means over urns
+by least squares.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import special
 from scipy.optimize import least_squares
+
+Numbers = np.ndarray | float
 
 
 class Law(NamedTuple):
@@ -25,10 +31,28 @@ class Law(NamedTuple):
     starts: tuple[tuple[float, ...], ...]
 
 
+def distinct_subsets(size: int, log_k: Numbers, log_n: Numbers) -> Numbers:
+    """Return the log of the expected number of distinct subsets of names in K different sets of 4.
+
+    Of all sets, each subset is in the same number, and the chance that K of them, drawn without
+    replacement, miss these is hypergeometric.
+    """
+    n, k = np.exp(log_n), np.exp(log_k)
+    sets, with_subset = special.binom(n, 4), special.binom(n - size, 4 - size)
+    rest = np.maximum(sets - with_subset - k, -1 + 1e-9)
+    log_missed = special.gammaln(sets - with_subset + 1) - special.gammaln(rest + 1)
+    log_missed += special.gammaln(np.maximum(sets - k, 0) + 1) - special.gammaln(sets + 1)
+    return np.log(-special.binom(n, size) * np.expm1(np.minimum(log_missed, 0)))
+
+
 LAWS = {
     "K alone": Law(lambda p, k, n: p[0] + p[1] * k, ((-2.5, 0.2),)),
     "N alone": Law(lambda p, k, n: p[0] + p[1] * n, ((-2.5, 0.2),)),
     "additive": Law(lambda p, k, n: p[0] + p[1] * k + p[2] * n, ((-2.5, 0.2, 0.0),)),
+    "distinct pairs": Law(lambda p, k, n: p[0] + p[1] * distinct_subsets(2, k, n), ((-3.0, 0.4),)),
+    "distinct triples": Law(
+        lambda p, k, n: p[0] + p[1] * distinct_subsets(3, k, n), ((-3.0, 0.4),)
+    ),
     "two routes": Law(
         lambda p, k, n: np.minimum(p[0] + p[1] * k, p[2] + p[3] * n),
         tuple((-2.5, b, -1.5 - 2 * d, d) for b in (0.2, 0.4, 0.8) for d in (0.5, 1.0, 1.5)),
@@ -141,14 +165,16 @@ def held_out_errors(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFram
         )
         return pd.Series({"two_routes": two, "ratio": two / additive})
 
+    if len(urns) < 2:
+        return pd.DataFrame({"two_routes": [np.nan], "ratio": [np.nan]})
     whole, n = errors(list(urns)), len(urns)
     rows = {urn: n * whole - (n - 1) * errors([u for u in urns if u != urn]) for urn in urns}
     return pd.DataFrame(rows).T
 
 
-def curves(parameters: np.ndarray, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Yield the law of two routes as a curve over K for every number of names in a table."""
+def curves(name: str, parameters: np.ndarray, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield a law as a curve over K for every number of names in a table."""
     for n_names, part in table.groupby("n_names"):
         grid = np.geomspace(1, part["n_alphabets"].max(), 60)
         curve = pd.DataFrame({"n_names": n_names, "n_alphabets": grid})
-        yield curve.assign(deficit=predict("two routes", parameters, curve))
+        yield curve.assign(deficit=predict(name, parameters, curve))

@@ -33,9 +33,12 @@ def read_grids(settings: Settings) -> dict[str, sweeps.Sweep]:
     study, first = settings.study, settings.training.seed
     numbers = dict.fromkeys(MANY_URNS, study.n_seeds)
     numbers |= dict.fromkeys(FEW_URNS, few_urns(study)) | {"long": study.n_longer}
+    passed_on = ("n_test_samples", "device", "threads", "tracker")
+    changed = settings.changed()
     return {
         name: sweeps.read(
             f"names_{name}",
+            changes={setting: changed[setting] for setting in passed_on if setting in changed},
             seeds=range(first, first + n),
             scale=settings.training.n_steps / N_STEPS,
         )
@@ -99,8 +102,9 @@ def alphabets_table(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFram
         table = shares(deficits[list(cells.index)]).set_index("cell").join(cells)
         parts.append(table.assign(what=what))
     cells = law.cells(fitted)
-    parameters = law.fit("two routes", cells)
-    for curve in law.curves(parameters, pd.concat([cells, law.cells(held_out)])):
+    parameters = law.fit("distinct triples", cells)
+    every = pd.concat([cells, law.cells(held_out)])
+    for curve in law.curves("distinct triples", parameters, every):
         curve = curve.assign(missing=curve["deficit"].map(exp), what="law")
         parts.append(curve[curve["n_alphabets"] <= MAX_SHOWN])
     table = pd.concat(parts, ignore_index=True)
@@ -168,7 +172,10 @@ def compared_settings(
         "32 names: learned / one-hot": (vectors["learned N32"], main["N32 all"]),
         "32 names: fixed unit vectors / one-hot": (vectors["unit N32"], main["N32 all"]),
         "32 names, 8 alphabets: learned / one-hot": (vectors["learned N32 K8"], main["N32 K8"]),
+        "orthonormal tables / any 4 of 32 one-hot": (vectors["orthonormal"], main["N32 all"]),
+        "Gaussian tables / any 4 of 32 one-hot": (vectors["gaussian"], main["N32 all"]),
         "16 names: width 64 / width 16": (widths["0 64"], widths["0 16"]),
+        "16 names, 8 alphabets: width 64 / width 16": (widths["8 64"], widths["8 16"]),
         "three colours: any of 32 / 3 names": (three["N32 all"], three["N3"]),
     }
 
