@@ -114,11 +114,11 @@ brief(
 # %% [markdown]
 # ## Names and alphabets
 #
-# Suppose a lexical model has one-hot embeddings of width 32. Every sequence needs four embeddings, one per colour,
-# and there are only 32 vectors to choose from. We call these vectors {term}`names <name>`: this sequence may call its
-# colours 3, 17, 20 and 31, the next one 5, 8, 17 and 30. The set of names that a sequence uses is its
-# {term}`alphabet`. There are $\binom{32}{4} = 35\,960$ alphabets of four names, so hardly any two training sequences
-# share one.
+# Suppose a lexical model {cite}`huang2023lexinvariant` has one-hot embeddings of width 32. Every sequence needs four
+# embeddings, one per colour, and there are only 32 vectors to choose from. We call these vectors {term}`names
+# <name>`: this sequence may call its colours 3, 17, 20 and 31, the next one 5, 8, 17 and 30. The set of names that a
+# sequence uses is its {term}`alphabet`. There are $\binom{32}{4} = 35\,960$ alphabets of four names, so hardly any
+# two training sequences share one.
 #
 # A {term}`permuted model` is the other extreme: it has learned embeddings, but the colours of every training sequence
 # are renamed at random. It has $N = 4$ names, and all its sequences share $K = 1$ alphabet. In both cases no sequence
