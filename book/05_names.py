@@ -49,7 +49,7 @@ from IPython.display import Markdown, display
 from lexurn import brief, figure, set_threads
 from lexurn import table as show_table
 from lexurn.base.wording import percent
-from lexurn.chapters.names import doubt, forecasts, law, summaries, transfer
+from lexurn.chapters.names import comparisons, doubt, forecasts, law, summaries, transfer
 from lexurn.chapters.names import plots as chapter_plots
 from lexurn.figures import plots, widgets
 from lexurn.publish import claims
@@ -284,7 +284,7 @@ display(
 # times larger the missing share becomes.
 
 # %% tags=["hide-input"]
-contrast = summaries.contrasts(summaries.compared_settings(deficits))
+contrast = summaries.contrasts(comparisons.compared_settings(deficits))
 alt = "Factors by which the missing share differs between two settings: company, vectors, width, colours."
 caption = (
     "How names meet matters little beside their number; tables that share no names are harder. Right of 1, the first "
@@ -335,7 +335,7 @@ caption = (
 )
 words = {"alt": alt, "caption": caption, "n": f"{n_urns} urns", "runs": pictured}
 options = {"x": "missing", "label": chapter_plots.MISSING, "size": (5.6, 3.2)}
-drawn = summaries.controls_table(every, n_steps)
+drawn = comparisons.controls_table(every, n_steps)
 figure(chapter_plots.factors, drawn, name="controls", legend="", **options, **words)
 
 # %% tags=["hide-input"]
