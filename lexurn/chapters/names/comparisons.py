@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+
 def compared_settings(
     deficits: Mapping[str, pd.DataFrame],
 ) -> dict[str, tuple[pd.Series, pd.Series]]:
