@@ -225,9 +225,9 @@ display(
         f"were trained, and predicts them with {percent(ratio)} of the error of a law that adds both costs. The law of "
         "triples was found afterwards. It has half the parameters and predicts single numbers of names that are left "
         "out better, so we prefer it; these cells do not rule out the other one. With it, the missing share grows as "
-        f"*T* to the power {slope:.2f}. Both laws end somewhere: from 32 to 128 learned names they foretell a factor "
+        f"*T* to the power {slope:.2f}. Both laws fail at 128 learned names: from 32 names on they foretell a factor "
         f"of {foretold:.2g}, and we find {beyond['factor']:.2g} ({beyond['low']:.2g} to {beyond['high']:.2g}, n = "
-        f"{beyond['n']:.0f}), because a model that has learned nothing but counting cannot lack much more."
+        f"{beyond['n']:.0f}). Why is open."
     )
 )
 
@@ -355,7 +355,7 @@ display(
 # %% [markdown]
 # ## Do they get there in the end?
 #
-# Ten times as many steps, at a constant learning rate, so that the length of a schedule cannot decide. We follow the
+# We train ten times longer, at a constant learning rate, so that the length of a schedule cannot decide. We follow the
 # distance from S in distribution, divided by the distance of the best counter from S.
 
 # %% tags=["hide-input"]
@@ -387,7 +387,7 @@ caption = "With ten times the steps and a falling rate at the end, all models co
 show_table(
     table.rename_axis("names"),
     {"names": "names", f"after_{n_steps}": f"captured after {n_steps} steps [95 %]",
-     "after_more": "after ten times as many [95 %]", "n": "urns"},
+     "after_more": "after ten times more training [95 %]", "n": "urns"},
     name="long_table", caption=caption,
 )
 
@@ -470,7 +470,7 @@ if is_published:
 display(
     Markdown(
         "So a network keeps to names much longer than we had forecast: with 256 one-hot tables it stands at "
-        f"{most['one-hot']:.2f}, nearer to M than to S, and with as many Gaussian ones at {most['Gaussian']:.2f}. For "
+        f"{most['one-hot']:.2f}, nearer to M than to S, and with 256 Gaussian tables at {most['Gaussian']:.2f}. For "
         "Gaussian tables M is the optimum, so what is missing there is learning 256 tables by heart."
     )
 )
@@ -515,7 +515,7 @@ display(
 # %% tags=["hide-input"]
 median = transfers.groupby(["origin", "trainable"], sort=False)["steps"].median().unstack().rename_axis("origin")
 columns = {name: name.replace("_", " ") for name in ("origin", "all", "vocabulary", "outside_backbone")}
-caption = "With a frozen backbone, a model needs several times as many steps to M. Medians, by what is trained."
+caption = "A model whose backbone is frozen takes several times longer to become M. Median steps, by what is trained."
 show_table(median[["all", "vocabulary", "outside_backbone"]], columns, name="transfer_steps", caption=caption)
 
 # %% [markdown]

@@ -39,7 +39,7 @@ import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/
 # ## Parameters
 #
 # Change a value and run everything again, or from a terminal:
-# `papermill book/07_coins.ipynb out.ipynb -p n_steps 4000`. The tiny model is trained for four times as many steps, and
+# `papermill book/07_coins.ipynb out.ipynb -p n_steps 4000`. The tiny model is trained four times longer, and
 # each of the shapes for eight tenths of them.
 
 # %% tags=["parameters"]

@@ -6,14 +6,13 @@
 
 y is the deficit ln(1 − captured) (`standings`). By the second law a model either learns its
 alphabets one by one, which costs more the more there are, or learns every name for itself, which
-costs more the more names there are, and it takes the cheaper route. The routes cross at a number of
-alphabets `crossing`. By the third law a model learns combinations of three names, of which few
-alphabets have four each, and all alphabets of N names have all. Laws are fitted to means over urns
-by least squares.
+costs more the more names there are, and it takes the cheaper route. By the third law a model learns
+combinations of three names. Every alphabet has four of them, and different alphabets may share
+some. Laws are fitted to means over urns by least squares.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import comb, exp
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -111,12 +110,6 @@ def error(name: str, parameters: np.ndarray, table: pd.DataFrame) -> float:
     return float(np.sqrt(np.mean(differences**2)))
 
 
-def crossing(parameters: np.ndarray, n_names: int) -> float:
-    """Return the number of alphabets at which the two routes cost the same."""
-    a, b, c, d = parameters
-    return exp((c + d * np.log(n_names) - a) / b)
-
-
 def compare(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
     """Return one row per law: its errors on the cells fitted to, on left-out ones, and beyond.
 
@@ -152,9 +145,10 @@ def _left_out(name: str, table: pd.DataFrame, groups: Sequence[np.ndarray]) -> f
 def held_out_errors(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
     """Return jackknife pseudo-values, one row per urn, of errors on held-out cells.
 
-    `fitted` and `held_out` have one row per urn and one column per cell. Columns: two_routes, and
-    ratio, its error divided by that of the additive law. The mean and the standard error of the
-    pseudo-values are the jackknife's estimate and error.
+    `fitted` and `held_out` have one row per urn and one column per cell. The column two_routes is
+    the error of the law of two routes, and ratio is this error divided by that of the additive law.
+    The mean of the pseudo-values over urns is the jackknife's estimate, and their standard error is
+    its error.
     """
     urns = fitted.index.intersection(held_out.index)
 
