@@ -16,7 +16,8 @@
 # %% [markdown]
 # # Analysis: does lexical invariance generalize, or memorize up to the names?
 #
-# The experiment that this book began with had an answer. Its measure could not have given another one.
+# The experiment that this book began with had an answer. Its measure gives a low score to models that count and to
+# models that memorize all but the names.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
@@ -350,10 +351,10 @@ if is_published:
 display(
     Markdown(
         f"So fresh urns understate memorizing: permuted models have captured {captured['permuted']} of S's advantage, "
-        f"and their $r$ on fresh urns is {of_permuted['mean']:.2f} ({of_permuted['low']:.2f} to "
-        f"{of_permuted['high']:.2f}). Nor does $r$ in distribution settle the question. S of a flat urn is almost "
+        f"and their *r* on fresh urns is {of_permuted['mean']:.2f} ({of_permuted['low']:.2f} to "
+        f"{of_permuted['high']:.2f}). Nor does *r* in distribution settle the question. S of a flat urn is almost "
         "uniform, and so is a model that has not learned to use its counts. One lexical model has "
-        f"$r$ = {worst['relative']:.2f}, beyond S, while its KL divergence from S is {worst['missing']:.2g} times that "
+        f"*r* = {worst['relative']:.2f}, beyond S, while its KL divergence from S is {worst['missing']:.2g} times that "
         "of the best counter. So we judge by what is captured."
     )
 )
@@ -477,7 +478,7 @@ display(
         f"So the ε that fits the median lexical model after {n_short} steps is "
         f"{epsilon['lexical', n_short]:.2g}. On the {n_longer} urns of the long trainings, the median ε falls from "
         f"{before:.1g} to {epsilon['lexical', n_long]:.1g}. A blend that mixes S, G and U with the same weights in "
-        f"every row fits about as well: the divergence from $B_\\varepsilon$ is {fits.value:.2g} times that from the "
+        f"every row fits about as well: the divergence from B_ε is {fits.value:.2g} times that from the "
         "blend. So the fits say how far a model has come, and not that it computes a doubt."
     )
 )
