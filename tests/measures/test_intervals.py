@@ -165,7 +165,7 @@ def test_numbers_without_an_error_have_three_significant_digits(value, text):
         (0.08345, "8.3 %"),
         (0.4712, "47 %"),
         (1.02, "102 %"),
-        (-0.0214, "-2.1 %"),
+        (-0.0214, "−2.1 %"),
         (0.0003, "0.03 %"),
     ],
 )
