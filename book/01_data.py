@@ -93,14 +93,15 @@ assert abs(blue["generalizing"][5] - 0.5) < 1e-12 and abs(blue["memorizing"][5] 
 
 # %% tags=["hide-input"]
 of_s, few, many = headline.loc["symmetrized", "mean"], apart.loc[("d(G, S)", 4, 1)], apart.loc[("d(G, S)", 4, 16)]
-numbers = {"exact_score_s": f"{of_s:.3g}", "published_lexical": f"{published['lexical']:g}"}
+numbers = {f"exact_score_{name[0]}": f"{score:.2g}" for name, score in headline["mean"].items()}
+numbers |= {"published_lexical": f"{published['lexical']:g}"}
 g, m, s = (percent(values[5]) for values in blue.values())
 found = [
     "After blue, blue, red, blue, green, and with a training urn of 70 % red, 20 % blue and 10 % green, G expects blue "
     f"with {g}, M with {m}, and S with {s}.",
-    f"Only small pools can distinguish G from S: with four colours, they are {few['mean']:.2g} nats apart for one "
+    f"Only small pools can distinguish G from S: with four colours, their distance is {few['mean']:.2g} for one "
     f"training urn, and {many['mean']:.2g} for 16.",
-    f"In the experiment that this book began with, S scores {of_s:.3g}. A network with a similar score "
+    f"By the score of an earlier experiment, S gets {of_s:.2g}. A network with a similar score "
     f"({published['lexical']:g}) was said to generalize.",
 ]
 
@@ -191,7 +192,9 @@ G = (counts + 1) / (counts + 1).sum(-1, keepdim=True)
 # $$ p_M(v) = \sum_d w_d \, \theta_{dv}, \qquad w_d \propto \prod_i \theta_{di}^{\,n_i}. $$ (memorizing)
 #
 # With a single urn there is nothing to find out: M says $p_M(\text{blue}) = 0.2$ before the first ball, and after three
-# blue ones too. It believes that they were bad luck.
+# blue ones too. It believes that they were bad luck. With a second urn in the pool, say 10 % red, 60 % blue and 30 %
+# green, one blue ball has probability $0.2$ under the first urn and $0.6$ under the second. So M gives them the weights
+# $1/4$ and $3/4$, and expects blue with $\frac{1}{4} \cdot 0.2 + \frac{3}{4} \cdot 0.6 = 0.5$.
 
 # %%
 urns = torch.tensor([[0.7, 0.2, 0.1]], dtype=torch.float64)  # an urn per row
@@ -203,17 +206,11 @@ M = log_likelihood.softmax(-1) @ urns
 #
 # S, the {term}`symmetrized predictor`, knows that *some* colour has 70 %, *some* colour 20 % and *some* colour 10 %. It
 # does not know which. There are $3! = 6$ possibilities, the **renamings** of the urn, all equally likely at first. S
-# treats them as M treats the urns of its pool: it weighs each by how likely it makes the balls. A renaming $\pi$ gives
-# colour $i$ the share $\theta_{d,\pi(i)}$, so
+# treats them as M treats the urns of its pool: it weighs each by how likely it makes the balls.
 #
-# $$ \begin{gathered}
-# p_S(v) = \sum_d \sum_\pi w_{d\pi} \, \theta_{d,\pi(v)}, \\
-# w_{d\pi} \propto \prod_i \theta_{d,\pi(i)}^{\,n_i}.
-# \end{gathered} $$ (symmetrized)
-#
-# Here is the whole calculation for the five balls, with $n_{\text{red}} = 1$, $n_{\text{blue}} = 3$ and
-# $n_{\text{green}} = 1$. If the urn is 20 % red, 70 % blue and 10 % green, for example, the balls have probability $0.2
-# \cdot 0.7^3 \cdot 0.1 = 0.00686$.
+# In the example, $n_{\text{red}} = 1$, $n_{\text{blue}} = 3$ and $n_{\text{green}} = 1$. If the urn is 20 % red, 70 %
+# blue and 10 % green, for example, the balls have probability $0.2 \cdot 0.7^3 \cdot 0.1 = 0.00686$. Here is the whole
+# calculation:
 
 # %% tags=["hide-input"]
 example = students.renamings(urn, {0: 1, 1: 3, 2: 1}, color=1)
@@ -226,11 +223,23 @@ written = pd.DataFrame({
     "share": ["" if share != share else f"{share:.1f}" for share in written["share"]],
     "product": [f"{value:.3f}" for value in written["product"]],
 })
+
+# %% tags=["hide-input"]
 columns = {"urn": "if the urn is", "likelihood": "the balls have probability", "weight": "so its weight is",
            "share": "share of blue", "product": "weight · share"}
 caption = "S expects blue with the sum of the last column. Two renamings, in which blue is common, have most weight."
 assert abs(example["product"].sum() - blue["symmetrized"][5]) < 1e-12 and example["weight"].nlargest(2).sum() > 0.9
 show_table(written, columns, name="worked_example", caption=caption)
+
+# %% [markdown]
+# As a formula, with $D$ urns: a renaming $\pi$ of urn $d$ gives colour $i$ the share of another colour, $\theta_{d,
+# \pi(i)}$. All $D \cdot V!$ renamed urns are equally likely at first, and
+#
+# $$ \begin{gathered}
+# p_S(v) = \sum_d \sum_\pi w_{d\pi} \, \theta_{d,\pi(v)}, \\
+# w_{d\pi} \propto \prod_i \theta_{d,\pi(i)}^{\,n_i}.
+# \end{gathered} $$ (symmetrized)
+#
 
 # %%
 from itertools import permutations
@@ -252,7 +261,8 @@ show_table(pd.DataFrame(after), columns, name="blue", caption=f"Probability of b
 # %% [markdown]
 # Check the second row by hand. After one blue ball, each renaming has a weight proportional to its share of blue, so
 # $p_S(\text{blue}) = (0.7^2 + 0.7^2 + 0.2^2 + 0.2^2 + 0.1^2 + 0.1^2) / 2 = 0.54$. The denominator is the sum of the six
-# shares.
+# shares. (S is not always bolder than G, who says $0.5$ here. If the urn were 60 % red, 30 % blue and 10 % green, S would
+# say $0.46$: the flatter the urn, the less one ball tells.)
 #
 # What happens when more balls come? Suppose that the exam goes on and blue really is the common colour. G should move
 # slowly to the frequencies, S quickly to 70 %, and M not at all.
@@ -263,7 +273,10 @@ longer[0, :5] = balls[0, :5]
 table = evaluation.predict_sequence(three, longer)
 lines = table[table["color"] == 1][["predictor", "row", "probability", "ball"]]
 alt = "The probability of blue by G, M and S against the balls seen, in a sequence with mostly blue balls."
-caption = "S recognizes the renamed urn after a few balls, G approaches the frequencies, and M never moves."
+caption = (
+    "S recognizes the renamed urn after a few balls, G approaches the frequencies, and M never moves. Below: the balls. "
+    "Each stands under the prediction made before it was drawn."
+)
 options = {"legend": "student", "size": (5.4, 3.2)}
 words = {"alt": alt, "caption": caption, "n": "1 sequence"}
 figure(chapter_plots.probability_of_color, lines, name="exam", **options, **words)
@@ -276,7 +289,7 @@ for row, now in few_rows.groupby("row"):
     alts.append(f"Balls seen: {row}. Probabilities of red, blue and green: {said}.")
 alt = "The probabilities of red, blue and green by G, M and S, as bars, after each number of balls."
 caption = "Move the slider: the same sequence, ball by ball. The bars are the probabilities of the next ball."
-pages = {"each": {"row": list(range(len(alts)))}, "titles": "", "size": (6.0, 2.8), "names": list(students.COLORS)}
+pages = {"each": {"row": list(range(len(alts)))}, "titles": "", "size": (6.0, 2.8)}
 words = {"alts": alts, "alt": alt, "caption": caption, "n": "1 sequence"}
 widgets.flipbook(chapter_plots.predictions_after, few_rows, label="balls seen", **pages, **words)
 
@@ -294,7 +307,9 @@ widgets.flipbook(chapter_plots.predictions_after, few_rows, label="balls seen", 
 #
 # $$ B_\varepsilon(\text{balls}) = (1 - \varepsilon)\, p_S(\text{balls}) + \varepsilon\, p_G(\text{balls}), $$ (doubt)
 #
-# where $p_S(\text{balls})$ is the probability that S gives to the whole sequence. While the balls look like the
+# where $p_S(\text{balls})$ is the probability that S gives to the whole sequence: the product of its predictions, ball
+# after ball. For the five balls, G and S give nearly the same, $0.00238$ and $0.00252$. The next ball is expected with
+# $B_\varepsilon(\text{balls and next}) / B_\varepsilon(\text{balls})$. While the balls look like the
 # training urn, this student predicts as S does. When they cannot come from the training urn under any names, it turns
 # to G.
 
@@ -316,11 +331,15 @@ display(
 # %% [markdown]
 # ## A map of predictors
 #
-# A network will not be exactly one of these. So we measure how far it is from each, by the {term}`distance` $d(p, q) =
-# \frac{1}{2} \mathrm{KL}(p \| q) + \frac{1}{2} \mathrm{KL}(q \| p)$ in nats, averaged over all $t \geq 1$ and over
-# sequences. Near its minimum, $d$ grows like the square of a length. So we can draw a map, on which the *square* of the
-# length between two corners is their distance. A predictor that is not a corner is put where its three distances say.
-# (The page on the [library](api_measures) has the formula.)
+# A network will not be exactly one of these. So we measure how far it is from each. The *Kullback–Leibler divergence*
+# $\mathrm{KL}(p \| q) = \sum_v p(v) \ln (p(v) / q(v))$ says how much loss $-\ln q$ it costs to predict with $q$ where $p$
+# is the truth; its unit is the nat. The {term}`distance` $d(p, q) = \frac{1}{2} \mathrm{KL}(p \| q) + \frac{1}{2}
+# \mathrm{KL}(q \| p)$ is the mean of both directions, averaged over all $t \geq 1$ and over sequences.
+#
+# If $p$ and $q$ differ little, $d$ grows with the square of the difference, as a squared length does. So we draw a map on
+# which the *square* of the length between two corners is their distance. Three distances say more than a place on a
+# flat map: another predictor lies somewhere above the map, and we draw it at the point straight below. (The page on the
+# [library](api_measures) has the formula.)
 
 # %% tags=["hide-input"]
 doubts = (0.0001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99)
@@ -333,7 +352,10 @@ if set(references) >= set(plane.CORNERS):
     ])
     mapped = plane.draw_map(plane.corners(references, fresh_urns), {"S with doubt": path})
     alt = "A triangle with the corners G, M and S, and a path of predictors with more and more doubt from S to G."
-    caption = "On fresh urns, M is far from both G and S. A student with more and more doubt moves from S to G."
+    caption = (
+        "On fresh urns, M is far from both G and S. A student with more and more doubt moves from S to G: the points are "
+        "students with ε from 0.0001 to 0.99. The lengths are for this pool."
+    )
     words = {"alt": alt, "caption": caption, "n": f"1 pool, {len(fresh_urns)} fresh urns"}
     figure(triangle.triangle, mapped, name="map", legend="", size=(6.4, 3.0), **words)
 
@@ -343,15 +365,17 @@ if set(references) >= set(plane.CORNERS):
 #
 # ## Where can an experiment distinguish them?
 #
-# The more urns a pool has, the more of all possible urns it covers, and the more S predicts like G. With many urns,
-# knowing the pool is of no use if the names are unknown. We draw {term}`pools <pool>` of different sizes and measure
-# the distances. Expect $d(G, S)$ to fall with the number of urns faster than $d(G, M)$.
+# The more urns a pool has, the more of all possible urns it covers. For S it covers them sooner: 16 urns of four colours
+# have $16 \cdot 4! = 384$ renamings. So with many urns, knowing the pool is of little use if the names are unknown, and S
+# predicts like G. We draw {term}`pools <pool>` of different sizes and measure
+# the distances. Expect $d(G, S)$ to fall with the number of urns, and
+# for many colours faster than $d(G, M)$.
 
 # %% tags=["hide-input"]
 shown = at_end[at_end["pair"].isin(["d(G, S)", "d(G, M)"]) & at_end["n_colors"].isin([2, 4, 8])]
 shown = shown.assign(who="V = " + shown["n_colors"].astype(str))[["pair", "who", "n_tasks", "mean", "sem"]]
 alt = "d(G, M) and d(G, S) on fresh urns against the number of urns in the pool, for 2, 4 and 8 colours."
-caption = "S becomes G as the pool grows, M more slowly. Only small pools can tell what a lexical model has become."
+caption = "S becomes like G as the pool grows. So only small pools can tell which of the two a network has become."
 options = {"x": "n_tasks", "log": ["n_tasks", "distance"], "by": "pair", "share_y": True, "legend": "colours"}
 words = {"alt": alt, "caption": caption, "n": f"{n_pools} pools per point, 16 sequences each"}
 shown = shown.rename(columns={"mean": "distance"})
@@ -385,7 +409,7 @@ rows = {"G, counts": "generalizing", "S, memorizes without names": "symmetrized"
 scores = headline.loc[[*rows.values()], ["mean", "sem", "sd"]].assign(who=[*rows])
 scores["score"] = list(zip(scores["mean"], scores["sem"], strict=True))
 columns = {"who": "student", "score": "published score (nats)", "sd": "SD of a set of ten urns"}
-caption = "By the published score, S is nearer to G than to M, although it has memorized the same urn."
+caption = "By this score (less is better), S is nearer to G than to M, although it has memorized the same urn."
 assert headline["mean"]["symmetrized"] - headline["mean"]["generalizing"] < 0.5 * headline["mean"]["memorizing"]
 show_table(scores, columns, name="scores", caption=f"{caption} n = {headline['n'].max()} sets of 10 fresh urns.")
 
@@ -396,9 +420,9 @@ if is_published:
 display(
     Markdown(
         f"So the published lexical model scored what a student scores who has memorized everything but the names: "
-        f"{published['lexical']:g} against {of_s:.3g} for S. From G it is {abs(off['generalizing']):.0f} standard "
-        f"deviations of such a score away, from S {abs(off['symmetrized']):.1f}. A comparison with M alone cannot see "
-        "this. It does not follow that the model was S: a model that has learned neither can have the same score. "
+        f"{published['lexical']:g} against {of_s:.2g} for S, whose own score has a standard deviation of "
+        f"{headline.loc['symmetrized', 'sd']:.1g} over sets of urns. G scores {headline.loc['generalizing', 'mean']:.2g}, "
+        "far below. A comparison with M alone cannot see this. It does not follow that the model was S: a model that has learned neither can have the same score. "
         "[Chapter 4](04_analysis) finds out which."
     )
 )
@@ -408,8 +432,8 @@ display(
 # :class: dropdown
 #
 # - Row $t$ of a prediction has seen $t$ balls. Row 0 has seen nothing; distances leave it out.
-# - S is exact for any number of colours up to `MAX_COLORS` in `lexurn.predictors.symmetrized`: the sums over renamings
-#   are permanents, which sums over subsets of colours compute.
+# - S is exact for up to 14 colours. Its sums over renamings are permanents of a matrix, which are computed by sums over
+#   subsets of the colours (`lexurn.predictors.symmetrized`).
 # - The folded cells below show why G needs a prior: a few balls look more regular than their urn is. They also compare
 #   the predictors with the true urns, for which some values are known in closed form: with one training urn, M must
 #   expect exactly $1 - 1/V$ nats from a fresh urn. And they compare our numbers with bands that were written down
@@ -427,7 +451,7 @@ table = pd.concat(
 mean = table.groupby("kind")["entropy"].mean()
 assert mean["their sequences"] < mean["fresh urns"]
 alt = "How many urns, and how many of their sequences, have at most so much entropy: two rising curves."
-caption = "A short sequence looks more regular than its urn: repeating its frequencies would be too bold."
+caption = "The curve of the sequences lies left: a short sequence looks more regular than its urn is."
 options = {"legend": "entropy of", "size": (5.4, 3.2), "n": f"{len(fresh_ones)} urns with a sequence each"}
 figure(chapter_plots.entropies, table, alt=alt, caption=caption, **options)
 
@@ -495,12 +519,13 @@ display(Markdown(claim_bands.summary(measured | scores)))
 #
 # :::{admonition} Exercise 3
 # :class: exercise
-# For which training urns do S and M agree before and after any balls?
+# There is a single training urn. For which urns do S and M agree before and after any balls?
 # :::
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# For urns in which all colours are equally frequent: every renaming is then the same urn.
+# For the urn in which all colours are equally frequent: every renaming is then the same urn. (A pool of several urns can
+# also contain all renamings of its own urns; then S and M agree too.)
 # :::
 #
 # :::{admonition} Exercise 4
@@ -521,7 +546,15 @@ answers = [rule(twice)[0, 2, 1].exp().item() for rule in three.values()]
 assert torch.allclose(torch.tensor(answers), torch.tensor([0.6, 0.2, 0.352 / 0.54]))
 after_blue, after_two = Symmetrized(half)(torch.tensor([[1, 0, 0]]))[0, 1:].exp()
 assert torch.allclose(after_blue, torch.tensor([0.25, 0.5, 0.25]).double()) and after_two[2] < 1e-12
+two_urns = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3]], dtype=torch.float64)
+flat = torch.tensor([[0.6, 0.3, 0.1]], dtype=torch.float64)
+assert abs(Memorizing(two_urns)(twice)[0, 1, 1].exp() - 0.5) < 1e-9
+assert abs(Symmetrized(flat)(twice)[0, 1, 1].exp() - 0.46) < 1e-9
+evidence = [rule(balls)[0, :5].gather(1, balls[0, :5, None]).sum().exp().item() for rule in three.values()]
+assert [round(value, 5) for value in (evidence[0], evidence[2])] == [0.00238, 0.00252]
 even = torch.full((1, 3), 1 / 3, dtype=torch.float64)
+all_renamed = torch.tensor([[0.7, 0.3], [0.3, 0.7]], dtype=torch.float64)
+assert torch.allclose(Memorizing(all_renamed)(twice), Symmetrized(all_renamed)(twice))
 assert torch.allclose(Memorizing(even)(balls), Symmetrized(even)(balls))
 assert tasks.build(parameters.check({"n_tasks": 0})).optimum == "generalizing"
 

@@ -123,8 +123,8 @@ figure(chapter_plots.losses, along, name="losses", runs=[run], legend="", size=(
 #
 # $$ d(p, q) = \tfrac{1}{2} \mathrm{KL}(p \,\|\, q) + \tfrac{1}{2} \mathrm{KL}(q \,\|\, p), $$ (train-distance)
 #
-# in nats, averaged over rows $1 \dots C$ and over sequences. We measure it on *fresh* urns, which the network has never
-# seen, because there the students disagree most. Expect one distance to fall towards zero, and the others to settle at
+# averaged over rows $1 \dots C$ and over sequences ([chapter 1](01_data) explains it). We measure it on *fresh* urns,
+# which the network has never seen, because there the students disagree most. Expect one distance to fall towards zero, and the others to settle at
 # the distances between the students.
 
 # %% tags=["hide-input"]
@@ -137,8 +137,7 @@ figure(chapter_plots.distances, run.metrics, name="distances_along", runs=[run],
 # ### The walk on the map
 #
 # The same three distances place the network on the map of [chapter 1](01_data), where squared lengths are distances.
-# Its projection on the side from G to M is its {term}`relative distance`. The map is flat, and a network need not lie
-# in its plane: an untrained network, which gives all colours about the same probability, lies above it.
+# Untrained, a network predicts something arbitrary, far above the map. Each point is an evaluation during the training.
 
 # %% tags=["hide-input"]
 walk = overview.walk(run)
@@ -152,7 +151,7 @@ if walk is not None:
 #
 # From here on we look at the *best* weights, those with the least validation loss along training. Sequences are new
 # ones from the training pool (*in distribution*), from a fresh urn each (*out of distribution*), or constant (*low
-# entropy*).
+# entropy*). The unit is the nat.
 
 # %% tags=["hide-input"]
 words = {"nearest": list(run.references), "floor": one_run.FLOOR, "caption": one_run.caption_table(run)}
@@ -177,7 +176,7 @@ figure(plots.distances_by_row, rows, runs=[run], **words, **panels)
 # ### One sequence, ball by ball
 #
 # Numbers are averages; here is one fresh urn, seen by the network and by the students. There is one line for the
-# probability of each colour, drawn in that colour, and the balls stand below as they came.
+# probability of each colour, drawn in that colour. Each ball stands below the prediction made before it was drawn.
 
 # %% tags=["hide-input"]
 who = {f"this {kind} model": run.predictor, **run.references}
@@ -192,27 +191,37 @@ figure(plots.predictions, one, runs=[run], **words, **panels)
 #
 # Only one part of the network changes: the *vocabulary*, which turns tokens into vectors and vectors into predictions.
 # An ordinary vocabulary has one table of learned vectors for all sequences. A lexical one draws a table for every
-# sequence, and predicts with the same table:
+# sequence, and predicts with the same table. By default its vectors are one-hot, so that each is the *name* of a colour
+# in this sequence:
 
 # %%
 a_lexical_model = models.build(
     parameters.check({"lex": True}), generator=generator(0, "weights")
 )
 vocabulary = a_lexical_model.vocabulary
-table = vocabulary.draw(2, generator=generator(0, "tables"))  # sequence, token, vector
-assert not torch.equal(table[0], table[1])
+table = vocabulary.draw(2, generator=generator(0, "tables"))  # sequence, colour, vector
+names_of_two_sequences = table.argmax(-1).tolist()
+
+# %% tags=["hide-input"]
+first, second = (", ".join(map(str, names)) for names in names_of_two_sequences)
+assert first != second and table.shape[-1] == 32
+display(
+    Markdown(f"The four colours are called {first} in the first sequence, and {second} in the second. There are 32 names.")
+)
 
 # %% [markdown]
-# So if we rename the colours of a sequence and rename the predictions back, nothing can change but for the noise of the
-# tables. We can ask the same of this network: how far is its prediction from the one for the renamed sequence?
+# So if we rename the colours of a sequence and rename the predictions back, nothing can change but for the choice of
+# names. We can ask the same of this network. Every colour takes the name of the next one: how far is its prediction from
+# the one for the renamed sequence?
 
 # %% tags=["hide-input"]
 if walk is not None:
     renaming = overview.changes_by_renaming(run, settings.task.n_colors)
-    caption = "G and S do not depend on the names of the colours; M does. Distance (nats) to the renamed prediction."
-    assert renaming["generalizing"][0] < 1e-9 and renaming["symmetrized"][0] < 1e-9 < renaming["memorizing"][0]
+    caption = "G and S do not depend on the names of the colours; M does."
+    assert max(renaming["generalizing"], renaming["symmetrized"]) < 1e-9 < renaming["memorizing"]
     shown = pd.DataFrame({"who": ["this model", "G", "M", "S"], "change": list(renaming.values())})
-    show_table(shown, {"who": "predictor", "change": "change by renaming"}, name="renaming", caption=caption)
+    columns = {"who": "predictor", "change": "distance to the renamed prediction (nats)"}
+    show_table(shown, columns, name="renaming", caption=caption)
 
 # %% [markdown]
 # :::{admonition} Details and controls
@@ -220,16 +229,18 @@ if walk is not None:
 #
 # - ± is one standard error over the held-out sequences. The low-entropy split holds only one sequence per colour, so
 #   its ± shows how much these few sequences differ, and not how sure the mean is.
-# - The predictions of a lexical model are averaged over random tables (`N_TABLES` in `lexurn.runs.fit`). Such an
-#   ensemble predicts better than its members do on average. The curves along training use one random table per
-#   sequence, as training does; `evaluation.summary(run.results, measure="single_table_symmetrized_kl")` continues them.
+# - A lexical model reads each sequence with several random tables, and its probabilities are averaged. The average
+#   predicts better than one table does ([chapter 3](03_evaluate)). The curves along training use one table per sequence,
+#   as training does.
 # - What one urn shows need not hold for others: the pool was drawn once, from the seed.
 # :::
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 spare = models.build(settings, generator=generator(settings.training.seed, "weights"))
 parts = pd.DataFrame(models.summary(spare).items(), columns=["part", "parameters"])
 show_table(parts, caption="Most parameters are in the backbone.", name="parameters")
+
+# %% tags=["hide-input"]
 if words := one_run.about_the_measure(run):
     display(Markdown(words))
 
@@ -265,13 +276,13 @@ if words := one_run.about_the_measure(run):
 #
 # :::{admonition} Exercise 3
 # :class: exercise
-# A friend trains a lexical model and finds a loss below S's loss. What would you ask?
+# You stop a training when the loss has fallen to exactly G's loss. Is the network now G?
 # :::
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# Whether both losses are of the same held-out sequences, and how many these are: the difference must be compared with
-# its standard error over sequences. In expectation, no lexical model is better than S.
+# Not necessarily: many predictors have the same loss. Mix M with the uniform predictor in the right proportion, for
+# example. The loss is then that of G, and yet the mixture does not count at all.
 # :::
 #
 # :::{admonition} Exercise 4
@@ -301,6 +312,8 @@ for n_tasks in (1, 256):
     m, g = (large.references()[name] for name in ("memorizing", "generalizing"))
     apart = comparison.distance(m, g, large.held_out()["in_distribution"])
     gaps[n_tasks] = comparison.mean_over_rows(apart).mean().item()
+one_urn = tasks.build(parameters.check({"n_test_samples": 200}))
+tokens, g = one_urn.held_out()["in_distribution"], one_urn.references()["generalizing"](one_urn.held_out()["in_distribution"])
 assert gaps[256] < 0.1 * gaps[1] and Memorizing(urn)(any_ball)[0, 0].exp()[0].isclose(torch.tensor(0.7).double())
 
 # %% [markdown]
@@ -316,7 +329,8 @@ display(
 )
 
 # %% [markdown]
-# Each line is a command, `papermill book/02_train.ipynb out.ipynb` with what it says, and what to expect.
+# Each line is added to `papermill book/02_train.ipynb out.ipynb`, and says what to expect. The result is a notebook,
+# `out.ipynb`, after half a minute or less on a laptop. [How to install](run) takes one line.
 #
 # - `-p lex True`: the same data for a lexical model. On the map it walks to the side between G and S, not to M.
 # - `-p lex True -p n_steps 10000`: trained longer, it moves from near G to S ([chapter 4](04_analysis)).

@@ -1,6 +1,6 @@
 """Plots of urns, of the balls drawn from them, and of predictions along sequences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,9 @@ from lexurn.figures.style import (
     line_style,
     set_hatches,
 )
+
+NAMED = (("red", "#C0352B"), ("blue", "#0072B2"), ("green", "#00805A"))
+"""The colours of the worked example, and what they are drawn with."""
 
 
 def balls(tokens: pd.DataFrame, axes: Axes) -> Axes:
@@ -55,18 +58,16 @@ def probability_of_color(table: pd.DataFrame, axes: Axes) -> Axes:
     """
     for name, rows in table.groupby("predictor", sort=False):
         axes.plot(rows["row"], rows["probability"], label=display_name(name), **line_style(name))
-    drawn = table.drop_duplicates("row")[:-1]
-    colors = ball_colors(3)
-    axes.scatter(drawn["row"] + 1, [-0.06] * len(drawn), c=[colors[b] for b in drawn["ball"]], s=14)
+    drawn = table.drop_duplicates("row")[["row", "ball"]]
+    _named_balls(axes, drawn["row"], -0.06, drawn["ball"])
     axes.set(xlabel="balls seen", ylabel="probability of blue", ylim=(-0.12, 1))
     return axes
 
 
-def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int, names: Sequence[str]) -> Axes:
+def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
     """Plot the predictions after `row` balls as one group of bars per colour, below the balls.
 
-    `table`: predictor, row, color, probability, ball, for all rows. `names` has the names
-    of the colours; without it, they have numbers.
+    `table`: predictor, row, color, probability, ball, for all rows and at most three colours.
     """
     wide = table[table["row"] == row].pivot(
         index="color", columns="predictor", values="probability"
@@ -87,18 +88,26 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int, names: Seque
     last = table["row"].max()
     drawn = sequence[sequence.index < row]
     x = -0.45 + (len(wide) - 0.1) * drawn.index / max(last, 1)
-    colors = ball_colors(len(wide))
-    axes.scatter(x, [1.08] * len(drawn), color=[colors[ball] for ball in drawn], s=40)
+    _named_balls(axes, x, 1.08, drawn)
     axes.set(
         xlabel="colour of the next ball",
         ylabel="probability",
         xticks=range(len(wide)),
-        xticklabels=names or wide.index,
+        xticklabels=[NAMED[color][0] for color in wide.index],
         ylim=(0, 1.16),
         yticks=[0, 0.25, 0.5, 0.75, 1],
         xlim=(-0.6, len(wide) - 0.4),
     )
     return axes
+
+
+def _named_balls(axes: Axes, x: Iterable[float], y: float, colors: Iterable[int]) -> None:
+    """Draw balls in a row, in their colours and with the first letters of their names."""
+    for place, color in zip(x, colors, strict=True):
+        name, paint = NAMED[color]
+        axes.scatter(place, y, color=paint, s=50)
+        style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": 6}
+        axes.text(place, y, name[0], color="white", **style)
 
 
 def _ball(axes: Axes, x: float, y: float, color: int, colors: Sequence[Any]) -> None:
@@ -136,7 +145,7 @@ def bands(table: pd.DataFrame, axes: Axes) -> Axes:
         label="band for ours",
     )
     axes.plot(
-        table["published"], rows, "D", mfc="none", color="0.25", ms=6, ls="", label="published"
+        table["published"], rows, "D", mfc="none", color="0.25", ms=6, ls="", label="expected"
     )
     bars = [(2 * table["error"]).clip(upper=0.9 * table["ours"]), 2 * table["error"]]
     axes.errorbar(

@@ -125,13 +125,14 @@ def nearest(run: Run, *, row: str = "mean") -> str:
 
 def caption_training(run: Run) -> str:
     """Return what the figure of the training shows, as a sentence."""
-    name = nearest(run)
-    results = evaluation.select(run.results, split=run.task.splits[0], measure=run.task.measure)
-    mean, sem = results.loc[name, ["mean", "sem"]]
-    far = f"less than {FLOOR:g}" if mean < FLOOR else format_with_error(mean, sem)
+    prefix = f"{run.task.splits[0]}/{run.task.measure}/"
+    last = run.metrics.iloc[-1]
+    ends = {name: float(last[prefix + name]) for name in run.references}
+    name = min(ends, key=ends.__getitem__)
+    far = f"less than {FLOOR:g}" if ends[name] < FLOOR else f"{ends[name]:.2g}"
     return (
-        f"While the loss falls, the model comes nearest to the {name} predictor: its best weights "
-        f"are {far} nats away."
+        f"After {last['step']:.0f} steps the model is nearest to the {name} predictor, at a "
+        f"{'distance' if run.task.measure == 'symmetrized_kl' else 'regret'} of {far} nats."
     )
 
 
@@ -149,8 +150,8 @@ def caption_rows(run: Run) -> str:
     rows = [str(row) for row in range(1, run.settings.task.context_length + 1)]
     n_rows = sum(nearest(run, row=row) == name for row in rows)
     return (
-        f"The {name} predictor is nearest on {n_rows} of {len(rows)} rows "
-        f"{run.task.splits[0].replace('_', ' ')}."
+        f"The {name} predictor is nearest on {n_rows} of the {len(rows)} rows that have seen a "
+        f"token, {run.task.splits[0].replace('_', ' ')}."
     )
 
 

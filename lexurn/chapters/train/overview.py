@@ -88,16 +88,14 @@ def caption_walk(run: Run) -> str:
     split = run.task.splits[0]
     ends = {name: last[f"{split}/symmetrized_kl/{name}"] for name in plane.CORNERS}
     name = min(ends, key=ends.__getitem__)
-    far = max(ends[name], one_run.FLOOR)
-    text = f"{'less than ' if far > ends[name] else ''}{far:.2g} nats away"
-    return f"The path ends nearest to {name[0].upper()}, {text}. Each point is an evaluation."
+    return f"The path of the model leads to {name[0].upper()}, of the three corners."
 
 
-def changes_by_renaming(run: Run, n_colors: int) -> dict[str, tuple[float, float]]:
+def changes_by_renaming(run: Run, n_colors: int) -> dict[str, float]:
     """Return the distance between predictions for sequences and for renamed sequences.
 
     Every colour takes the name of the next one, and predictions are renamed back. It is the mean in
-    nats with its standard error over sequences, for the model and for G, M and S.
+    nats, for the model and for G, M and S.
     """
     tokens = run.splits[run.task.splits[0]]
     changes = {}
@@ -105,7 +103,5 @@ def changes_by_renaming(run: Run, n_colors: int) -> dict[str, tuple[float, float
     for name, predictor in predictors.items():
         renamed = divergences.as_double(predictor((tokens + 1) % n_colors)).roll(-1, -1)
         change = divergences.symmetrized_kl(divergences.as_double(predictor(tokens)), renamed)
-        by_sequence = comparison.mean_over_rows(change)
-        sem = by_sequence.std().item() / len(tokens) ** 0.5
-        changes[name] = (by_sequence.mean().item(), sem)
+        changes[name] = comparison.mean_over_rows(change).mean().item()
     return changes
