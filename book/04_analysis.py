@@ -111,7 +111,7 @@ standing = pd.concat([
 ])
 long = cache.table(headline.memorized, models["long"])
 standing["missing"], long["missing"] = standing["deficit"].map(exp), long["deficit"].map(exp)
-over_urns = partial(headline.over_urns, value="missing", interval=headline.geometric_mean)
+over_urns = partial(headline.over_urns, value="missing", interval=intervals.geometric_mean)
 shares = over_urns(standing, by=["kind"]).set_index("kind")
 missing = standing.pivot(index="seed", columns="kind", values="missing")
 nameless = ["lexical", "permuted"]

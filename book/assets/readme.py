@@ -12,6 +12,7 @@ import torch
 from lexurn.chapters.analysis import headline
 from lexurn.chapters.analysis import plots as analysis_plots
 from lexurn.figures import plots, style, widgets
+from lexurn.measures import intervals
 from lexurn.runs import cache, sweeps
 
 
@@ -25,7 +26,7 @@ def main() -> None:
     figure, (left, right) = style.panels(2, width=5.2, height=3.6)
     standing = cache.table(headline.memorized, models["headline"])
     standing["mean"] = standing["deficit"].map(exp)
-    means = headline.over_urns(standing, "mean", by=["kind"], interval=headline.geometric_mean)
+    means = headline.over_urns(standing, "mean", by=["kind"], interval=intervals.geometric_mean)
     drawn = pd.concat([standing.assign(what="urn"), means.assign(what="mean over urns")])
     analysis_plots.scores(drawn.rename(columns={"kind": "who"}), left, label="missing share, 1 − captured")
     left.set_title(f"after {short[0].training.n_steps} steps, one point per urn", fontsize=10)
