@@ -97,8 +97,13 @@ by_name = dict(list(known.groupby("predictor")))
 
 
 # %% tags=["hide-input"]
-def extent(values, form="{:.2f}".format, word="to"):
-    return f"{form(values.min())} {word} {form(values.max())}".replace("-", "−")
+def two_decimals(value):
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
+
+
+def extent(values, form=two_decimals, word="to"):
+    ends = dict.fromkeys(form(end) for end in (values.min(), values.max()))
+    return f" {word} ".join(ends)
 
 
 def between(interval, form=percent):
@@ -179,9 +184,9 @@ if is_published:
 display(
     Markdown(
         "So distances settle two of the three cases. In distribution, normal models are "
-        f"{inside['normal', 'memorizing']:.1g} nats a ball from M. Permuted models are {to_s['permuted']:.2g} nats from "
-        f"S, and {times['permuted']:.2g} times as far from G. Lexical models are {to_s['lexical']:.2g} nats from S, "
-        f"and {times['lexical']:.2g} times as far from G. Is this near S? We need to know what counts as near."
+        f"{inside['normal', 'memorizing']:.1g} nats a ball from M. Permuted models are {to_s['permuted']:.2g} nats "
+        f"from S, and {times['permuted']:.2g} times as far from G. Lexical models are {to_s['lexical']:.2g} nats from "
+        f"S, and {times['lexical']:.2g} times as far from G. Is this near S? We need to know what counts as near."
     )
 )
 
@@ -204,7 +209,8 @@ figure(plots.distances_by_row, over_urns.assign(measure="symmetrized_kl"), name=
 
 # %% tags=["hide-input"]
 on_fresh = rows[rows["split"] == splits[1]].pivot(index=["seed", "row"], columns="reference", values="mean")
-tables = {number: on_fresh.xs(number, level="row") for number in (4, n_balls)} | {"mean": on_fresh.groupby("seed").mean()}
+tables = {number: on_fresh.xs(number, level="row") for number in (4, n_balls)}
+tables["mean"] = on_fresh.groupby("seed").mean()
 ratios, text = {}, {}
 for name, table in tables.items():
     ratios[name] = intervals.ratio_interval(table["generalizing"], table["symmetrized"])
@@ -216,8 +222,8 @@ if is_published:
 display(
     Markdown(
         "So a mean over rows needs the rows beside it. After 4 balls from a fresh urn, the distance of lexical models "
-        f"from G is {text[4]} times their distance from S. After {n_balls} balls it is {text[n_balls]} times. In the mean "
-        f"over rows it is {text['mean']} times, as if these models were between G and S all along. (Numbers are "
+        f"from G is {text[4]} times their distance from S. After {n_balls} balls it is {text[n_balls]} times. In the "
+        f"mean over rows it is {text['mean']} times, as if these models were between G and S all along. (Numbers are "
         "geometric means over urns with 95 % intervals.)"
     )
 )
@@ -253,8 +259,8 @@ if is_published:
     assert halves.between(0.7, 0.8).all()
 display(
     Markdown(
-        f"KL(S ‖ best counter) is {of_counter:.3f} nats, and KL(S ‖ half) is {of_half:.3f} nats, about a quarter. So half "
-        f"of S has captured {percent(by_hand)}. Near its minimum, the KL divergence grows with the *square* of the "
+        f"KL(S ‖ best counter) is {of_counter:.3f} nats, and KL(S ‖ half) is {of_half:.3f} nats, a quarter of it. "
+        f"So half of S has captured {percent(by_hand)}. Near its minimum, the KL divergence grows with the *square* of the "
         "difference, so half the difference leaves a quarter of the divergence. Over all rows and sequences, such a "
         f"blend has captured {extent(halves, percent)}, depending on the urn."
     )
@@ -366,7 +372,7 @@ show_table(pd.DataFrame(table).T.loc[order].rename_axis("predictor"), columns, n
 
 # %% tags=["hide-input"]
 doubt, uniform, hedge = (by_name[name] for name in ("S with doubt", "uniform", "G, hedged"))
-best_counter = by_name["best counter"]
+best_counter, blend = by_name["best counter"], by_name["half S, half best counter"]
 if is_published:
     by_truth = known.groupby("truth")[["captured", "inside", "fresh"]].agg(["min", "max"])
     assert by_truth.loc["memorized", ("captured", "min")] > 0.5 > 0.05 > by_truth.loc["no memory", ("captured", "max")]
@@ -387,7 +393,8 @@ display(
         "**Hedging.** *r* asks only for the difference of two distances, and a predictor may be far from both ends. S "
         "of a flat urn is almost uniform, so on a flat urn every uniform share looks like memory. The uniform "
         f"predictor has *r* between {extent(uniform['inside'], word='and')}. The best counter has *r* = "
-        f"{best_counter['inside'].max():.2f} on the flattest urn."
+        f"{two_decimals(best_counter['inside'].max())} on the flattest urn. Even the blend has *r* between "
+        f"{extent(blend['inside'], word='and')}, while its captured share is about the same on all urns."
     )
 )
 
@@ -396,7 +403,7 @@ display(
     Markdown(
         f"**Undetermined.** With {n_many} urns in the pool, G and S are only {hedged['apart'].mean():.1g} nats apart, "
         "and *r* divides every small error by this distance. The hedged G has *r* between "
-        f"{extent(hedged['inside'], word='and')} there, but between {extent(hedge['inside'], word='and')} with a single "
+        f"{extent(hedged['inside'], word='and')} there, but between {extent(hedge['inside'], word='and')} with one "
         "urn. The library calls *r* undetermined where *d*(*G*, *M*) is within two standard errors of zero. This does "
         "not catch all such cases."
     )
@@ -484,8 +491,8 @@ over_urns = {"of": "all", "what": "mean", "missing": mean.value, "low": mean.low
 drawn = pd.concat([drawn, pd.DataFrame([over_urns])])
 alt = "The missing share of the lexical model of each urn, with intervals over sequences, and the mean over urns."
 caption = (
-    f"Intervals over sequences are narrow and wrong for other urns: {n_contain or 'none'} of {study.n_urns} contain the "
-    "mean over urns. Missing share of lexical models, 95 % intervals."
+    f"Intervals over sequences are narrow and wrong for other urns: {n_contain or 'none'} of {study.n_urns} contain "
+    "the mean over urns. Missing share of lexical models, 95 % intervals."
 )
 words = {"alt": alt, "caption": caption, "n": of_urns, "runs": lexical}
 figure(chapter_plots.intervals, drawn, name="intervals", legend="95 % interval of", size=(5.6, 3.8), **words)
@@ -502,9 +509,9 @@ if is_published:
 # %% tags=["hide-input"]
 display(
     Markdown(
-        "So a single urn would have told a story of its own, with great confidence. On one urn, the lexical model lacks "
-        f"{percent(one_urn['missing'].iloc[0])} of S's advantage, on another {percent(one_urn['missing'].iloc[-1])}. On "
-        f"a logarithmic scale, the interval over urns is {wider:.2g} times as wide as an interval over sequences. And "
+        "So a single urn would have told a story of its own, with great confidence. On one urn, the lexical model "
+        f"lacks {percent(one_urn['missing'].iloc[0])} of S's advantage, on another "
+        f"{percent(one_urn['missing'].iloc[-1])}. On a logarithmic scale, the interval over urns is {wider:.2g} times as wide as an interval over sequences. And "
         "it is about the *mean* of such models: the model of the next urn may well lie outside. Pairing helps: the "
         f"ratio of lexical to permuted models has {pairing:.2g} times the standard error that it would have if each "
         "kind had urns of its own."
@@ -551,7 +558,7 @@ display(
 # - Intervals over sequences are expanded percentile intervals of a bootstrap, from hundreds of sequences.
 # - Groups by counts: distances are averaged over the sequences of each urn, and then over urns. Flat urns have no
 #   sequences with much flatter counts, so the groups on the right have fewer urns.
-# - The {term}`low entropy` sequences, a single colour repeated, are left out: they are few, and they show one case only.
+# - The {term}`low entropy` sequences, a single colour repeated, are left out: they are few and show one case only.
 # :::
 #
 # ## Exercises

@@ -83,11 +83,12 @@ def by_counts(runs: Sequence[Run]) -> pd.DataFrame:
         tokens, model = run.splits["out_of_distribution"], _as_trained(run)
         counts = prefix_counts(tokens, run.settings.task.n_colors)[:, -1]
         frequencies = counts / counts.sum(-1, keepdim=True)
-        table = pd.DataFrame({"x": _entropy(frequencies) - _entropy(run.pool).mean()})
+        flatter = _entropy(frequencies) - _entropy(run.pool).mean()
+        table = pd.DataFrame({"x": flatter.numpy()})
         g, s = (run.references[name] for name in ("generalizing", "symmetrized"))
         pairs = {"generalizing": (model, g), "symmetrized": (model, s), "G to S": (g, s)}
         for name, pair in pairs.items():
-            table[name] = comparison.distance(*pair, tokens)[:, -1]
+            table[name] = comparison.distance(*pair, tokens)[:, -1].numpy()
         groups = table.groupby(pd.cut(table["x"], EDGES, labels=False)).mean()
         parts.append(groups.rename_axis("group").reset_index().assign(**_identity(run)))
     named = ["kind", "group", "seed", "x"]
