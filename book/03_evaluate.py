@@ -61,7 +61,7 @@ from IPython.display import Markdown, display
 from lexurn import brief, figure, set_threads
 from lexurn import table as show_table
 from lexurn.base.divergences import kl
-from lexurn.base.wording import percent
+from lexurn.base.wording import format_number, percent
 from lexurn.chapters.evaluate import known_predictors, standings
 from lexurn.chapters.evaluate import plots as chapter_plots
 from lexurn.figures import plots, widgets
@@ -111,6 +111,7 @@ def between(interval, form=percent):
     return f"{form(interval.low)} to {form(interval.high)}" if known_bounds else "too few urns for an interval"
 
 
+# %% tags=["hide-input"]
 one_urn = standing[standing["kind"] == "lexical"].set_index("seed").sort_values("missing")
 mean = shares["lexical"]
 n_contain = int((one_urn["low"].lt(mean.value) & one_urn["high"].gt(mean.value)).sum())
@@ -123,7 +124,7 @@ brief(
     done=f"We compare {len(models)} models with G, M and S, and test every measure on predictors whose truth we know.",
     found=[
         f"Permuted models have captured {captured['permuted']} of S's advantage over the best counter, lexical models "
-        f"{captured['lexical']}.",
+        f"{captured['lexical']} on average.",
         f"The relative distance misleads: the uniform predictor has r from {extent(by_name['uniform']['inside'])}; S "
         f"with a little doubt, on fresh urns, from {extent(by_name['S with doubt']['fresh'])}.",
         f"Intervals over sequences hold for one urn: {n_contain or 'none'} of {study.n_urns} contain the mean over "
@@ -184,8 +185,8 @@ if is_published:
 display(
     Markdown(
         "So distances settle two of the three cases. In distribution, normal models are "
-        f"{inside['normal', 'memorizing']:.1g} nats a ball from M. Permuted models are {to_s['permuted']:.2g} nats "
-        f"from S, and {times['permuted']:.2g} times as far from G. Lexical models are {to_s['lexical']:.2g} nats from "
+        f"{format_number(inside['normal', 'memorizing'])} nats a ball from M. Permuted models are "
+        f"{to_s['permuted']:.2g} nats from S, and {times['permuted']:.2g} times as far from G. Lexical models are {to_s['lexical']:.2g} nats from "
         f"S, and {times['lexical']:.2g} times as far from G. Is this near S? We need to know what counts as near."
     )
 )
@@ -260,9 +261,9 @@ if is_published:
 display(
     Markdown(
         f"KL(S ‖ best counter) is {of_counter:.3f} nats, and KL(S ‖ half) is {of_half:.3f} nats, a quarter of it. "
-        f"So half of S has captured {percent(by_hand)}. Near its minimum, the KL divergence grows with the *square* of the "
-        "difference, so half the difference leaves a quarter of the divergence. Over all rows and sequences, such a "
-        f"blend has captured {extent(halves, percent)}, depending on the urn."
+        f"So half of S has captured {percent(by_hand)}. Near its minimum, the KL divergence grows with the *square* "
+        "of the difference, so half the difference leaves a quarter of the divergence. Over all rows and sequences, "
+        f"such a blend has captured {extent(halves, percent)}, depending on the urn."
     )
 )
 
@@ -322,7 +323,7 @@ display(
 # %% [markdown]
 # This does not contradict the distances, by which lexical models are nearer to S than to G. G adds 1 to every count,
 # whatever the urn. The best counter knows one number about the urn, how flat it is, and a lexical model may know it as
-# well. Against the best counter, that number is not worth anything.
+# well. Against the best counter, this number is worth nothing.
 #
 # ## The relative distance and its traps
 #
@@ -342,7 +343,7 @@ display(
 # - *G, hedged* has no memory at all. It also gives a tenth to all colours equally.
 # - *Uniform* gives every colour $1/V$. It has not even learned to count.
 #
-# A measure of memory should order them in this way, for every urn.
+# A measure of memory should put the first two above the last three, for every urn.
 
 # %% tags=["hide-input"]
 hedged = of_many[of_many["predictor"] == "G, hedged"].assign(predictor=f"G, hedged,\npool of {n_many} urns")
@@ -511,7 +512,8 @@ display(
     Markdown(
         "So a single urn would have told a story of its own, with great confidence. On one urn, the lexical model "
         f"lacks {percent(one_urn['missing'].iloc[0])} of S's advantage, on another "
-        f"{percent(one_urn['missing'].iloc[-1])}. On a logarithmic scale, the interval over urns is {wider:.2g} times as wide as an interval over sequences. And "
+        f"{percent(one_urn['missing'].iloc[-1])}. On a logarithmic scale, the interval over urns is "
+        f"{wider:.2g} times as wide as an interval over sequences. And "
         "it is about the *mean* of such models: the model of the next urn may well lie outside. Pairing helps: the "
         f"ratio of lexical to permuted models has {pairing:.2g} times the standard error that it would have if each "
         "kind had urns of its own."
@@ -523,10 +525,12 @@ display(
 # distances of 5 and of 12 urns (`tests/measures/test_coverage.py`). A good 95 % interval contains the truth in 95 % of
 # the simulations:
 #
-# - For the ratio of paired distances, the $t$ interval of the log ratios does, within 2 %. Its mean is geometric.
-# - For a signed difference, the plain $t$ interval does, within 2 %.
-# - For the arithmetic mean of distances, a bootstrap-$t$ interval of the log mean does in more than 90 %.
-# - Plain percentiles of resampled means are too narrow: they contain the truth less often by at least 2 %.
+# - For the ratio of paired distances, the $t$ interval of the log ratios does so in 93 to 97 %. The truth is then the
+#   geometric mean.
+# - For a signed difference that is roughly normal, the plain $t$ interval does so in 93 to 97 %.
+# - For the arithmetic mean of distances, a bootstrap-$t$ interval of the log mean does so in more than 90 %.
+# - Plain percentiles of resampled means are too narrow. They contain the arithmetic mean less often, by at least two
+#   simulations in a hundred.
 #
 # ## What to conclude: a checklist
 #

@@ -254,8 +254,8 @@ display(
 #
 # What should we measure instead? Memorizing pays off on new sequences from the *training* urn; only there does the
 # training reward it. So we measure, as in [chapter 3](03_evaluate), which share of S's advantage over the
-# {term}`best counter` a model has {term}`captured` there {eq}`evaluate-captured`, with M in S's place for normal models.
-# The rest is the **missing share**, whose logarithm we average over urns.
+# {term}`best counter` a model has {term}`captured` there {eq}`evaluate-captured`, with M in S's place for normal
+# models. The rest is the **missing share**, whose logarithm we average over urns.
 
 # %%
 run = short[-1]  # a permuted model
