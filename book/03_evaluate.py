@@ -186,8 +186,9 @@ display(
     Markdown(
         "So distances settle two of the three cases. In distribution, normal models are "
         f"{format_number(inside['normal', 'memorizing'])} nats a ball from M. Permuted models are "
-        f"{to_s['permuted']:.2g} nats from S, and {times['permuted']:.2g} times as far from G. Lexical models are {to_s['lexical']:.2g} nats from "
-        f"S, and {times['lexical']:.2g} times as far from G. Is this near S? We need to know what counts as near."
+        f"{to_s['permuted']:.2g} nats from S, and {times['permuted']:.2g} times as far from G. Lexical models are "
+        f"{to_s['lexical']:.2g} nats from S, and {times['lexical']:.2g} times as far from G. Is this near S? We need "
+        "to know what counts as near."
     )
 )
 
