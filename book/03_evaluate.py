@@ -74,6 +74,7 @@ from lexurn.runs import cache
 set_threads(settings.machine.threads)
 kinds = ("normal", "permuted", "lexical")
 n_balls, study = settings.task.context_length, settings.study
+n_few = min(4, n_balls)
 seeds = range(settings.training.seed, settings.training.seed + study.n_urns)
 points = [settings.of_kind(kind, seed=number) for number in seeds for kind in kinds]
 models = widgets.get_all(points, jobs=study.jobs)
@@ -146,7 +147,7 @@ brief(
 #   know names. At its best it becomes S as well.
 #
 # Everything else is equal. Each training urn has one model of each kind, and all three see the same held-out
-# sequences. The comparison is {term}`paired`: an urn that is hard for one kind is hard for the others, and this does
+# sequences. The comparison is {term}`paired`. An urn that is hard for one kind is hard for the others, and this does
 # not count as a difference between the kinds.
 #
 # There are two sorts of held-out sequences, and they answer different questions:
@@ -211,7 +212,7 @@ figure(plots.distances_by_row, over_urns.assign(measure="symmetrized_kl"), name=
 
 # %% tags=["hide-input"]
 on_fresh = rows[rows["split"] == splits[1]].pivot(index=["seed", "row"], columns="reference", values="mean")
-tables = {number: on_fresh.xs(number, level="row") for number in (4, n_balls)}
+tables = {number: on_fresh.xs(number, level="row") for number in (n_few, n_balls)}
 tables["mean"] = on_fresh.groupby("seed").mean()
 ratios, text = {}, {}
 for name, table in tables.items():
@@ -223,10 +224,10 @@ if is_published:
 # %% tags=["hide-input"]
 display(
     Markdown(
-        "So a mean over rows needs the rows beside it. After 4 balls from a fresh urn, the distance of lexical models "
-        f"from G is {text[4]} times their distance from S. After {n_balls} balls it is {text[n_balls]} times. In the "
-        f"mean over rows it is {text['mean']} times, as if these models were between G and S all along. (Numbers are "
-        "geometric means over urns with 95 % intervals.)"
+        f"So a mean over rows needs the rows beside it. After {n_few} balls from a fresh urn, the distance of lexical "
+        f"models from G is {text[n_few]} times their distance from S. After {n_balls} balls it is {text[n_balls]} "
+        f"times. In the mean over rows it is {text['mean']} times, as if these models were between G and S all along. "
+        "(Numbers are geometric means over urns with 95 % intervals.)"
     )
 )
 
@@ -421,7 +422,7 @@ display(
 # ## On which sequences?
 #
 # A mean over sequences can hide as much as a mean over rows. G and S agree where the balls look like a renamed training
-# urn. They disagree where the counts are much more *peaked* than the training urn, or much *flatter*: there G follows
+# urn. They disagree where the counts are much more *peaked* than the training urn, or much *flatter*. There G follows
 # the counts, and S keeps to the proportions that it knows. So we group the sequences by the entropy of their counts
 # after all balls, minus the entropy of the training urn.
 #
@@ -514,10 +515,9 @@ display(
         "So a single urn would have told a story of its own, with great confidence. On one urn, the lexical model "
         f"lacks {percent(one_urn['missing'].iloc[0])} of S's advantage, on another "
         f"{percent(one_urn['missing'].iloc[-1])}. On a logarithmic scale, the interval over urns is "
-        f"{wider:.2g} times as wide as an interval over sequences. And "
-        "it is about the *mean* of such models: the model of the next urn may well lie outside. Pairing helps: the "
-        f"ratio of lexical to permuted models has {pairing:.2g} times the standard error that it would have if each "
-        "kind had urns of its own."
+        f"{wider:.2g} times as wide as an interval over sequences. And it is about the *mean* of such models: the "
+        "model of the next urn may well lie outside. Pairing helps. If lexical and permuted models had urns of their own, "
+        f"the standard error of their ratio would be {1 / pairing:.2g} times as large."
     )
 )
 
