@@ -514,10 +514,10 @@ display(
     Markdown(
         "So a single urn would have told a story of its own, with great confidence. On one urn, the lexical model "
         f"lacks {percent(one_urn['missing'].iloc[0])} of S's advantage, on another "
-        f"{percent(one_urn['missing'].iloc[-1])}. On a logarithmic scale, the interval over urns is "
-        f"{wider:.2g} times as wide as an interval over sequences. And it is about the *mean* of such models: the "
-        "model of the next urn may well lie outside. Pairing helps. If lexical and permuted models had urns of their own, "
-        f"the standard error of their ratio would be {1 / pairing:.2g} times as large."
+        f"{percent(one_urn['missing'].iloc[-1])}. On a logarithmic scale, the interval over urns is {wider:.2g} times "
+        "as wide as an interval over sequences. And it is about the *mean* of such models: the model of the next urn "
+        "may well lie outside. Pairing helps. If lexical and permuted models had urns of their own, the standard error "
+        f"of their ratio would be {1 / pairing:.2g} times as large."
     )
 )
 
