@@ -111,7 +111,7 @@ standing = pd.concat([
 ])
 long = cache.table(headline.memorized, models["long"])
 standing["missing"], long["missing"] = standing["deficit"].map(exp), long["deficit"].map(exp)
-over_urns = partial(headline.over_urns, value="missing", interval=headline.geometric_mean)
+over_urns = partial(headline.over_urns, value="missing", interval=intervals.geometric_mean)
 shares = over_urns(standing, by=["kind"]).set_index("kind")
 missing = standing.pivot(index="seed", columns="kind", values="missing")
 nameless = ["lexical", "permuted"]
@@ -257,15 +257,9 @@ display(
 # ## Corrected: measured on the training urn
 #
 # What should we measure instead? Memorizing pays off on new sequences from the *training* urn; only there does the
-# training reward it. The best predictor without memory adds some $\alpha$ to every count. The best $\alpha$ depends on
-# the urn, and we call that predictor $G_{\alpha^*}$, the best counter. The best predictor with memory is S, or M for
-# normal models. A model $h$ has {term}`captured` this share of its advantage:
-#
-# $$ \text{captured} = 1 - \frac{\mathrm{KL}(S \,\|\, h)}{\mathrm{KL}(S \,\|\, G_{\alpha^*})}, $$ (analysis-captured)
-#
-# averaged over rows $1 \dots C$ and over sequences before the division. It is 1 if the model has become S, 0 if it is
-# the same distance from S as the best counter, and negative if it is further away. The rest, $1 - \text{captured}$, is
-# the **missing share**. Models differ in it by factors, so we average its logarithm over urns.
+# training reward it. So we measure, as in [chapter 3](03_evaluate), which share of S's advantage over the
+# {term}`best counter` a model has {term}`captured` there {eq}`evaluate-captured`, with M in S's place for normal
+# models. The rest is the **missing share**, whose logarithm we average over urns.
 
 # %%
 run = short[-1]  # a permuted model

@@ -133,7 +133,7 @@ brief(
 # ### How much has a model memorized?
 #
 # As in [chapter 4](04_analysis), the measure is the share of S's advantage over the best counter that a model has
-# {term}`captured`, on new sequences from the training urn {eq}`analysis-captured`. The rest is the **missing share**:
+# {term}`captured`, on new sequences from the training urn {eq}`evaluate-captured`. The rest is the **missing share**:
 # 0 if the model has become S, 1 if it is as far from S as the best counter. We average its logarithm over urns,
 # because models differ by factors. In code:
 

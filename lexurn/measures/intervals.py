@@ -124,6 +124,11 @@ def ratio_interval(first: Sequence[float], second: Sequence[float]) -> Interval:
     return Interval(*map(float, bounds), logs.n, logs.error * float(bounds[0]))
 
 
+def geometric_mean(values: Sequence[float]) -> Interval:
+    """Return the geometric mean of positive values with its 95 % t interval."""
+    return ratio_interval(values, [1.0] * len(values))
+
+
 def positive_mean_interval(
     values: Sequence[float], *, generator: Generator, level: float = 0.95
 ) -> Interval:

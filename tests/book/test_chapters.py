@@ -148,20 +148,16 @@ def test_the_data_chapter_draws_the_predictors_and_scores_them(store, tmp_path, 
 @pytest.mark.book
 def test_the_evaluation_chapter_compares_three_models_on_equal_terms(store, tmp_path):
     out = tmp_path / "out.ipynb"
-    done = papermill(out, "-f", "params/smoke.yaml", "-p", "n_seeds", "2", chapter="03_evaluate")
+    done = papermill(out, "-f", "params/smoke.yaml", chapter="03_evaluate")
     assert done.returncode == 0, done.stderr[-3000:]
     n_pictures, text = outputs_of(out)
-    assert n_pictures == 7 and "6 run(s) trained" in text
-    trained = [runs.load(folder).settings for folder in store.iterdir()]
+    assert n_pictures == 6 and "6 run(s) trained" in text
+    trained = [runs.load(folder).settings for folder in store.iterdir() if folder.name != "tables"]
     assert sorted((s.kind, s.training.seed) for s in trained) == [
         (kind, seed) for kind in ("lexical", "normal", "permuted") for seed in (0, 1)
     ]
     assert {s.of_kind("normal", seed=0) for s in trained} == {trained[0].of_kind("normal", seed=0)}
-    for kind in ("normal", "lexical", "permuted"):
-        assert re.search(
-            rf"\*\*{kind}\*\*, mean relative distance over seeds \[95 %\]: .*n = . pool", text
-        )
-        assert f"**{kind}, seed 0.** On 50 sequences out of distribution" in text
+    assert "Normal models lack" in text and "best counter" in text
 
 
 @pytest.mark.book

@@ -188,7 +188,7 @@ def test_rows_are_averaged_over_runs(runs):
 def test_means_are_over_urns_by_the_interval_that_is_given():
     table = pd.DataFrame({"kind": ["a"] * 3 + ["b"], "value": [0.08, 0.32, np.nan, 1.0]})
     summary = headline.over_urns(
-        table, "value", by=["kind"], interval=headline.geometric_mean
+        table, "value", by=["kind"], interval=intervals.geometric_mean
     ).set_index("kind")
     assert summary.loc["a", "mean"] == pytest.approx(0.16) and summary["n"].tolist() == [2, 1]
     logs = intervals.t_interval(np.log([0.08, 0.32]).tolist())

@@ -238,11 +238,6 @@ def over_urns(
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n", "text"])
 
 
-def geometric_mean(values: Sequence[float]) -> Interval:
-    """Return the geometric mean of positive values with its 95 % t interval."""
-    return intervals.ratio_interval(values, [1.0] * len(values))
-
-
 def _distance(first: Predictor, second: Predictor, tokens: Tokens) -> float:
     """Return the mean symmetrized KL over rows 1 … C and sequences."""
     return comparison.mean_over_rows(comparison.distance(first, second, tokens)).mean().item()
