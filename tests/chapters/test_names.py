@@ -109,7 +109,9 @@ def test_transfer_starts_from_another_urn_with_the_weights_of_the_origin():
 def test_every_forecast_has_a_number_and_every_number_a_forecast():
     """On made tables in which the deficit is ln K − 5 for every urn and cell."""
     grids = [f"names_{name}" for name in ("alphabets", "between", "controls", "vectors", "widths")]
-    grids += [f"names_{name}" for name in ("three", "rivals", "tables", "long", "repeats")]
+    grids += [
+        f"names_{name}" for name in ("three", "rivals", "tables", "long", "repeats", "blocks")
+    ]
     tables = {}
     for grid in grids:
         sweep = sweeps.read(grid)

@@ -142,6 +142,40 @@ def _left_out(name: str, table: pd.DataFrame, groups: Sequence[np.ndarray]) -> f
     return float(np.sqrt(np.mean(np.concatenate(differences) ** 2)))
 
 
+def by_urn(name: str, deficits: pd.DataFrame) -> pd.DataFrame:
+    """Return the parameters of a law that is fitted to each urn alone, one row per urn.
+
+    Laws that are linear in their parameters have means over urns that are those of `fit`.
+    """
+    fits = {urn: fit(name, cells(deficits.loc[[urn]])) for urn in deficits.index}
+    return pd.DataFrame(fits).T
+
+
+BLOCKS = {"30 names in 3 blocks": (3, 10), "32 names in 4 blocks": (4, 8)}
+"""The cells of `names_blocks`: the number of blocks, and the names of each.
+
+Sequences use all alphabets within a block, so that K is large and T is small.
+"""
+
+
+def foretell(deficits: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the deficits that two laws foretell for blocks, by cell: one row per urn.
+
+    The laws are fitted to each urn alone; the columns are distinct triples and two routes.
+    """
+    triples, routes = (by_urn(name, deficits) for name in ("distinct triples", "two routes"))
+    formula = LAWS["two routes"].formula
+    tables = {}
+    for cell, (n_blocks, size) in BLOCKS.items():
+        log_t, log_k, log_n = np.log([n_blocks * comb(size, m) for m in (3, 4, 1)])
+        foretold = {
+            "distinct triples": triples[0] + triples[1] * log_t,
+            "two routes": formula(routes.to_numpy().T, log_k, log_n),
+        }
+        tables[cell] = pd.DataFrame(foretold, index=deficits.index)
+    return tables
+
+
 def held_out_errors(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
     """Return jackknife pseudo-values, one row per urn, of errors on held-out cells.
 

@@ -19,7 +19,7 @@ from lexurn.runs import sweeps
 from lexurn.runs.run import Run
 from lexurn.settings import Settings, StudySettings
 
-MANY_URNS = ("alphabets", "between", "repeats", "controls", "three")
+MANY_URNS = ("alphabets", "between", "repeats", "controls", "three", "blocks")
 FEW_URNS = ("tables", "vectors", "rivals", "widths")
 
 N_COLORS = 4
