@@ -20,6 +20,8 @@ import pandas as pd
 from scipy import special
 from scipy.optimize import least_squares
 
+from lexurn.measures.intervals import Interval, ratio_interval
+
 Numbers = np.ndarray | float
 
 
@@ -145,10 +147,25 @@ def _left_out(name: str, table: pd.DataFrame, groups: Sequence[np.ndarray]) -> f
 def by_urn(name: str, deficits: pd.DataFrame) -> pd.DataFrame:
     """Return the parameters of a law that is fitted to each urn alone, one row per urn.
 
-    Laws that are linear in their parameters have means over urns that are those of `fit`.
+    Where a law is linear in its parameters, their means over urns are the parameters of `fit`, so
+    that t intervals over urns are intervals of a law that is fitted to means.
     """
     fits = {urn: fit(name, cells(deficits.loc[[urn]])) for urn in deficits.index}
     return pd.DataFrame(fits).T
+
+
+def held_out_ratios(fitted: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, Interval]:
+    """Return the held-out error of each law, divided by that of distinct triples, over urns.
+
+    Laws are fitted to each urn alone and predict held-out cells of the same urn, so that errors
+    are paired. The mean over urns is geometric, and its interval is a t interval of log ratios.
+    """
+    errors: dict[str, list[float]] = {name: [] for name in LAWS}
+    for urn in fitted.index.intersection(held_out.index):
+        own, others = cells(fitted.loc[[urn]]), cells(held_out.loc[[urn]])
+        for name in LAWS:
+            errors[name].append(error(name, fit(name, own), others))
+    return {name: ratio_interval(errors[name], errors["distinct triples"]) for name in LAWS}
 
 
 BLOCKS = {"30 names in 3 blocks": (3, 10), "32 names in 4 blocks": (4, 8)}
