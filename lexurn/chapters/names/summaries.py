@@ -170,8 +170,8 @@ def doubt_rows(doubts: pd.DataFrame) -> pd.DataFrame:
         {
             "epsilon": [f"{mid:.2g} ({low:.1g} to {high:.1g})" for mid, low, high in ranges],
             "uniform": groups["uniform"].median().round(3),
-            "doubt": groups["doubt_inside"].mean().round(4),
-            "blend": groups["blend_inside"].mean().round(4),
+            "doubt": groups["doubt"].mean().round(4),
+            "blend": groups["blend"].mean().round(4),
             "n": groups.size(),
         }
     )
