@@ -1,7 +1,7 @@
 """Names and alphabets: the optima of the dials by enumeration, standings, transfer, forecasts."""
 
 import itertools
-from math import log
+from math import comb, log
 
 import pandas as pd
 import pytest
@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from lexurn import brief, models, runs
 from lexurn.base.seeding import generator
-from lexurn.chapters.names import forecasts, law, optima, standings, summaries, transfer
+from lexurn.chapters.names import forecasts, law, optima, standings, summaries, transfer, unseen
 from lexurn.generators.urns import Urns
 from lexurn.measures import comparison, memorization
 from lexurn.publish import claims
@@ -164,11 +164,28 @@ def test_gaps_are_paired_by_urn_and_leave_out_what_has_no_new_alphabets():
     new = seen + pd.DataFrame(
         {"N8 K4": [1.0, 1.0, 1.0], "N8 all": [float("nan")] * 3, "N16 groups": [1.0] * 3}
     )
-    (row,) = summaries.gaps(seen, new).to_dict("records")
-    assert (row["cell"], row["alphabets"], row["per_name"]) == ("N8 K4", 4, 2.0)
+    random, groups = summaries.gaps(seen, new).to_dict("records")
+    assert (random["cell"], random["alphabets"], random["per_name"]) == ("N8 K4", 4, 2.0)
+    assert random["trained"] == pytest.approx(1 - comb(35, 4) / comb(70, 4))  # half of all sets
+    assert (groups["names"], groups["per_name"], groups["trained"]) == ("groups, design", 1.0, 1.0)
     assert (
-        row["factor"] == pytest.approx(2.718281828) == row["low"]
+        random["factor"] == pytest.approx(2.718281828) == random["low"]
     )  # urns differ, the gap does not
+
+
+def test_new_alphabets_of_trained_names_are_told_from_others(tiny_run):
+    run = tiny_run(TINY | {"n_names": 20, "n_alphabets": 4, "n_steps": 60})
+    (row,) = unseen.on_trained_names([run]).to_dict("records")
+    assert 4 < row["n_trained"] == len(run.model.vocabulary.alphabets.unique()) < 16
+    with torch.no_grad():  # a name that was not trained may be anything
+        for name in set(range(20)) - set(run.model.vocabulary.alphabets.flatten().tolist()):
+            run.model.vocabulary.names[name] *= 1000
+    (same,) = unseen.on_trained_names([run]).to_dict("records")
+    assert same == row
+    with torch.no_grad():  # the control: a trained name counts
+        run.model.vocabulary.names[run.model.vocabulary.alphabets[0, 0]] *= 1000
+    (other,) = unseen.on_trained_names([run]).to_dict("records")
+    assert other["deficit_trained"] != row["deficit_trained"]
 
 
 def test_the_box_of_a_chapter_shows_what_it_is_given():

@@ -68,12 +68,14 @@ def cells_of(names: Sequence[str], coordinates: Mapping[str, Mapping[str, object
 
 
 def alphabets_of(cell: str) -> tuple[int, int]:
-    """Return N and K of a cell of `names_alphabets` with random sets, or with all sets of 4."""
+    """Return N and K of a cell of `names_alphabets`, or of a grid of the same kind."""
+    if cell in BLOCKS:
+        n_blocks, size = BLOCKS[cell]
+        return n_blocks * size, n_blocks * comb(size, 4)
     names, _, sets = cell.partition(" ")
     n_names = int(names[1:])
-    if sets == "all":
-        return n_names, comb(n_names, 4)
-    return n_names, int(sets[1:] or 1)
+    by_design = {"all": comb(n_names, 4), "groups": n_names // 4, "design": 20}
+    return n_names, by_design.get(sets) or int(sets[1:] or 1)
 
 
 def cells(deficits: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +89,7 @@ def cells(deficits: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_random(cell: str) -> bool:
-    return not cell.endswith(("groups", "design"))
+    return not cell.endswith(("groups", "design", "blocks"))
 
 
 def predict(name: str, parameters: np.ndarray, table: pd.DataFrame) -> np.ndarray:

@@ -5,7 +5,7 @@ is that of the mean deficit (t over urns).
 """
 
 from collections.abc import Mapping, Sequence
-from math import exp
+from math import exp, log
 from typing import Any
 
 import numpy as np
@@ -132,16 +132,22 @@ def gaps(seen: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Return how many times larger the missing share is on new alphabets, by cell.
 
     Columns: cell, n_names, names, alphabets, per_name (alphabets in which a name occurs, on
-    average), factor, low, high. Cells that use all alphabets have none.
+    average), trained (the expected share of names that occur in any), factor, low, high. Cells
+    that use all alphabets have none. `names` of designed alphabets says what they are.
     """
     rows = []
     for cell in seen:
         difference = (new[cell] - seen[cell]).dropna()
-        if law.is_random(cell) and len(difference):
+        if len(difference):
             names, alphabets = law.alphabets_of(cell)
             ratio = factor(difference)
-            row = {"cell": cell, "n_names": names, "names": f"{names} names"}
+            row = {"cell": cell, "n_names": names, "names": f"{names} names", "trained": 1.0}
             row |= {"alphabets": alphabets, "per_name": N_COLORS * alphabets / names}
+            if law.is_random(cell):
+                log_trained = law.distinct_subsets(1, log(alphabets), log(names))
+                row["trained"] = exp(log_trained) / names
+            else:
+                row["names"] = "blocks" if cell in law.BLOCKS else "groups, design"
             rows.append(row | {"factor": ratio.value, "low": ratio.low, "high": ratio.high})
     return pd.DataFrame(rows).sort_values(["n_names", "alphabets"], ignore_index=True)
 
