@@ -67,6 +67,13 @@ def stand(grid: sweeps.Sweep, models: Mapping[Settings, Run]) -> pd.DataFrame:
     return stand_runs(runs, law.cells_of([run.path.name for run in runs], grid.coordinates))
 
 
+def runs_of(grid: sweeps.Sweep, models: Mapping[Settings, Run], cell: str, *, n: int) -> list[Run]:
+    """Return the runs of a grid's cell, for its first `n` seeds."""
+    cells = law.cells_of([point.name for point in grid.points], grid.coordinates)
+    points = [point for point, other in zip(grid.points, cells, strict=True) if other == cell]
+    return [models[point] for point in points[:n]]
+
+
 def stand_runs(models: Sequence[Run], cells: Sequence[str]) -> pd.DataFrame:
     """Return the standings of some runs, with the `cell` of each."""
     return standings.standings(models).assign(cell=list(cells))
