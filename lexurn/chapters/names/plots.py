@@ -9,6 +9,8 @@ from lexurn.figures import plots
 ALL_TRAINED = 0.97
 """The share of trained names from which new alphabets hardly have others."""
 
+TICKS = (0.5, 0.7, 1, 1.4, 2)
+
 MISSING = "missing share, 1 − captured"
 
 
@@ -48,6 +50,9 @@ def factors(table: pd.DataFrame, axes: Axes, *, x: str, label: str) -> Axes:
     plots.estimates(table, axes, x=x)
     axes.axvline(1, color="0.4", linestyle=":", linewidth=1)
     axes.set(xscale="log", xlabel=label)
+    if table["high"].max() < 5 * table["low"].min():  # labels of powers of ten would overlap
+        axes.set_xticks(TICKS, map(str, TICKS))
+        axes.xaxis.set_minor_formatter("")
     return axes
 
 
