@@ -354,7 +354,7 @@ display(
         f"If every name occurs in more than 60 random alphabets, the factor is at most {often['factor'].max():.2g}. "
         "So models come to serve new random alphabets gradually, without a threshold, and roughly alike for all "
         "numbers of names: over the cells in which nearly all names were trained, the rank correlation of the factor "
-        f"with *VK/N* is −{-of_names:.2f}, with *K* alone −{-of_alphabets:.2f}."
+        + f"with *VK/N* is {of_names:.2f}, with *K* alone {of_alphabets:.2f}.".replace("-", "−")
     )
 )
 

@@ -56,6 +56,9 @@ urns, pools or sets of urns; for a published number, ± is what its source state
 Refuted claims stand first, with a sentence on what we saw instead.
 {first_edition}
 """
+FIRST_EDITION = """What the first edition claimed and we no longer claim stands
+[at the end](#first-edition).
+"""
 CLAIMS_OF_FAMILY = """## {title}
 
 {about} {counts}
@@ -105,10 +108,7 @@ def claims_page(chapters: Sequence[Chapter]) -> str:
     recorded = _recorded_claims(chapters)
     history = paths.root() / "params" / "first_edition.md"
     changed = history.read_text() if history.exists() else ""
-    pointer = (
-        "What the first edition claimed and we no longer do stands [at the end](#first-edition).\n"
-    )
-    page = CLAIMS.format(first_edition=pointer if changed else "")
+    page = CLAIMS.format(first_edition=FIRST_EDITION if changed else "")
     for family, title in claims.FAMILIES.items():
         own = [key for key, claim in claims.read().items() if claim.family == family]
         own.sort(key=lambda key: (*VERDICTS, *OTHER_VERDICTS).index(recorded[key]["verdict"]))
