@@ -99,8 +99,8 @@ found = [
     f"With a single alphabet of 4 names, a model has captured {percent(captured['N4'])} of S's advantage after "
     f"{n_steps} steps; with any 4 of 32 names, {percent(captured['N32 all'])}.",
     "The missing share rises with the number of alphabets and levels off, higher for more names. The best single "
-    "number for this is that of distinct triples of names in training. Where it and its best rival disagree most, it "
-    f"errs by a factor of {over['factor'].max():.2g}, the rival by {1 / under['factor'].min():.2g}.",
+    "number for this is that of distinct triples of names in training. Where it and its best rival clearly disagree, "
+    f"it errs by a factor of up to {over['factor'].max():.2g}, the rival by up to {1 / under['factor'].min():.2g}.",
     "Whether a model serves alphabets that it has never seen depends on the number of alphabets in which each name "
     f"occurs, and on its company. With one, its divergence from S is {groups['factor'].min():.0f} to "
     f"{groups['factor'].max():.0f} times as large there as on the alphabets of its training; with more than 60 random "
