@@ -14,41 +14,16 @@
 # ---
 
 # %% [markdown]
-# # Data: urns, sequences, and the exact predictors
+# # Data: what could a network learn from coloured balls?
 #
-# Before any model is trained: what does it see, what could it learn from that, and could we tell which of these it
-# learned? The data are as simple as data can be. An **urn** $\theta$ holds balls of $V$ colours in proportions
-# $\theta_1, \dots, \theta_V$; a **sequence** is balls drawn from one urn with replacement. Urns themselves are drawn
-# from a Dirichlet distribution with concentration $\alpha$. A *pool* of $D$ urns is drawn once, and every training
-# sequence comes from one of them. At evaluation there are three kinds of sequences: new ones from the {term}`pool`
-# ({term}`in distribution`), ones from fresh urns ({term}`out of distribution`), and constant ones
-# ({term}`low entropy`).
-#
-# Because the generator is known, so are the best predictions, under each idea of where the urn comes from. G and M are
-# the two strategies of {cite:t}`wurgaft2025strategies`; S is M for a model that knows no names
-# {cite}`huang2023lexinvariant`.
-#
-# - **G**, the {term}`generalizing predictor`: from anywhere. After $t$ balls, $n_v$ of colour $v$, it predicts
-#   $(n_v + \alpha) / (t + V\alpha)$.
-# - **M**, the {term}`memorizing predictor`: from the pool. It recognizes which of the pool's urns it sees.
-# - **S**, the {term}`symmetrized predictor`: from the pool, with the colours renamed. It recognizes the urn up to the
-#   names of its colours.
-#
-# *Row* $t$ of a prediction has seen $t$ balls. The {term}`distance` of two predictors is their symmetrized KL
-# divergence, $d(p, q) = \frac{1}{2} \mathrm{KL}(p \| q) + \frac{1}{2} \mathrm{KL}(q \| p)$ in nats, averaged over rows
-# $1 \dots C$ (row 0 has seen nothing) and over sequences. This chapter draws the three, and finds out where they differ
-# enough for an experiment to tell them apart.
+# Before we train anything, we ask what there is to learn. The data are so simple that the best possible predictions can
+# be written down, and followed with a pencil.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
 "google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
 sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
 import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
-
-# %% [markdown]
-# ## Parameters
-#
-# Change a value and run everything again, or from a terminal: `papermill book/01_data.ipynb out.ipynb -p n_tasks 4`.
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
@@ -71,312 +46,490 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import comparison, evaluation, figure, set_threads, tasks
+from lexurn import brief, evaluation, figure, set_threads, tasks
 from lexurn import table as show_table
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
-from lexurn.chapters.data import discrimination
+from lexurn.base.wording import percent
+from lexurn.chapters.data import claim_bands, discrimination, students, tables
 from lexurn.chapters.data import plots as chapter_plots
-from lexurn.figures import plots
+from lexurn.figures import plots, triangle, widgets
 from lexurn.generators.urns import Urns
-from lexurn.measures import intervals
-from lexurn.predictors import cache_predictions
+from lexurn.measures import intervals, plane
+from lexurn.predictors import Generalizing, Memorizing, Symmetrized
+from lexurn.publish import claims
+
+# %% tags=["hide-input"]
 from lexurn.runs import cache
 
-# %%
 set_threads(settings.machine.threads)
 seed, n_pools = settings.training.seed, settings.study.n_pools
 data = tasks.build(settings)
-task, pool, splits = data.prior, data.pool, data.held_out()
-references = cache_predictions(data.references(), splits)
-
-# %% [markdown]
-# ## Urns
-#
-# An urn is a point of the simplex; with three colours, of a triangle whose corners are urns of one colour. The
-# concentration says where urns lie: below 1 near the corners (peaked urns), at 1 uniformly, above 1 near the middle
-# (flat urns). Most of what follows depends on how peaked an urn is.
+splits, references = data.held_out(), data.references()
+is_published = n_pools >= 100 and not settings.changed().keys() - {"n_pools", "threads"}
 
 # %% tags=["hide-input"]
-from lexurn.chapters.data import tables
-
-drawn = {}
-for concentration in (0.3, 1.0, 5.0):
-    urns = Urns(3, concentration).sample_tasks(300, generator=generator(seed, "simplex", str(concentration)))
-    drawn[concentration] = tables.from_matrix(urns).assign(concentration=concentration)
-figure(
-    chapter_plots.simplex,
-    pd.concat(drawn.values()),
-    by="concentration",
-    titles="α = {}",
-    size=(3.0, 2.8),
-    n="300 urns each",
-    alt="Urns as points in three triangles: near the corners for α = 0.3, everywhere for 1, near the middle for 5.",
-)
-
-# %% [markdown]
-# Here is the pool that models with these settings are trained on, or the first dozen of its urns, beside fresh ones.
-
-# %% tags=["hide-input"]
-fresh = task.sample_tasks(12, generator=generator(seed, "fresh urns"))
-shown = {"training pool": pool, "fresh urns": fresh} if pool is not None else {"fresh urns": fresh}
-proportions = pd.concat(tables.from_matrix(urns[:12]).assign(urns=name) for name, urns in shown.items())
-figure(
-    chapter_plots.urns,
-    proportions,
-    by="urns",
-    size=(4.2, 3.0),
-    n="at most 12 urns each",
-    alt="The proportions of the colours in each urn as a bar: the urns of the training pool, and a dozen fresh ones.",
-)
-
-# %% [markdown]
-# ## Sequences
-#
-# Up to six sequences of each kind, ball by ball: $C$ balls to be seen, and one more to be predicted. Sequences from the
-# same urn look alike; out of distribution every sequence has favourites of its own. (Constant sequences are all there
-# are, one a colour: an error given for them is a spread, no uncertainty.)
-
-# %% tags=["hide-input"]
-for name, tokens in splits.items():
-    shown, title = tables.from_matrix(tokens[:6, :40]), name.replace("_", " ")
-    alt = f"Sequences, {title}, as rows of balls, each with the number of its colour."
-    options = {"name": f"balls-{name}", "title": title, "size": (9.0, 2.2), "n": f"{len(shown)} sequences"}
-    figure(chapter_plots.balls, shown, alt=alt, **options)
-
-# %% [markdown]
-# How much is there to predict? The entropy of an urn is the loss per ball that remains even to who knows the urn, at
-# most $\ln V$. The entropy of a sequence's own frequencies lies below it on average, because a short sequence looks
-# more regular than its urn is: that is why guessing from few balls needs a prior.
-
-# %% tags=["hide-input"]
-truth = task.sample_tasks(settings.training.n_test_samples, generator=generator(seed, "entropies"))
-tokens = task.sample(truth, settings.task.context_length, generator=generator(seed, "entropies", "balls"))
-frequencies = torch.nn.functional.one_hot(tokens, task.n_colors).double().mean(1)
-of_urns, of_sequences = (divergences.entropy(each.log()) for each in (truth, frequencies))
-table = pd.concat(
-    pd.DataFrame({"kind": kind, "entropy": values})
-    for kind, values in (("fresh urns", of_urns), ("their sequences", of_sequences))
-)
-alt = "How many urns, and how many of their sequences, have at most so much entropy: two rising curves."
-options = {"legend": "entropy of", "size": (6.5, 3.2), "n": f"{len(truth)} urns with a sequence each"}
-figure(chapter_plots.entropies, table, alt=alt, **options)
-gap = intervals.format_mean(of_urns - of_sequences)
-display(
-    Markdown(f"Sequences of {tokens.shape[1]} balls fall {gap} nats short of their urns (n = {len(truth)}, paired).")
-)
-
-# %% [markdown]
-# ## The exact predictors, ball by ball
-#
-# The probability of each colour (its number stands at the end of its line) after the balls below. In distribution,
-# expect M to be right from the start, and the others to come to it. On a fresh urn, G should end near the frequencies,
-# M can only weigh the urns of its pool, and S only choose between their renamings.
-
-# %% tags=["hide-input"]
-for name in [each for each in splits if each != "low_entropy"]:
-    table, title = evaluation.predict_sequence(references, splits[name][:1]), name.replace("_", " ")
-    alt = f"The probability of each colour, ball by ball, for a sequence {title}: a panel for each exact predictor."
-    options = {"by": "predictor", "title": title, "size": (3.4, 2.6), "share_y": True, "n": "1 sequence"}
-    figure(plots.predictions, table, name=f"predictions-{name}", alt=alt, **options)
-
-# %% [markdown]
-# The same ball by ball, to be moved by hand: the last sequence above, up to 32 balls of it. Before you move it: after
-# which ball will each of them be sure of a colour, and which of them will have to take that back?
-
-# %% tags=["hide-input"]
-from lexurn.figures import widgets
-
-few, alts = table[table["row"] <= 32], []
-for row, now in few.groupby("row"):
-    now = now.groupby("predictor")["probability"]
-    said = "; ".join(f"{who} {' '.join(f'{p:.2f}' for p in now.get_group(who))}" for who in references)
-    alts.append(f"Balls seen: {row}. Probabilities of the colours: {said}.")
-alt = "What each exact predictor says of the next ball, as bars, after each number of balls; the balls are above."
-pages = {"each": {"row": list(range(len(alts)))}, "titles": "", "size": (6.5, 2.8)}
-widgets.flipbook(chapter_plots.predictions_after, few, label="balls seen", alts=alts, alt=alt, n="1 sequence", **pages)
-
-# %% tags=["hide-input"]
-for name in [each for each in splits if each != "low_entropy" and pool is not None]:
-    table = evaluation.evaluate(references["memorizing"], references, {name: splits[name]})
-    parts = []
-    for who in [each for each in references if each != "memorizing"]:
-        rows = [evaluation.select(table, split=name, row=row).loc[who] for row in ("1", "last")]
-        parts.append(f"{who} " + " and ".join(intervals.format_with_error(row["mean"], row["sem"]) for row in rows))
-    where = f"{name.replace('_', ' ')}, n = {len(splits[name])}"
-    display(Markdown(f"Distance from M after one ball and after all ({where}): {'; '.join(parts)}."))
-
-# %% [markdown]
-# Which of them loses least, where? In distribution M cannot be beaten, it *is* the Bayes optimum there; on fresh urns G
-# is, and M should pay for its certainty. S, which knows the urns but not the names of their colours, should come
-# between.
-
-# %% tags=["hide-input"]
-table, orders = {}, []
-for split, sequences in splits.items():
-    losses = {
-        who: comparison.mean_over_rows(divergences.negative_log_likelihood(predictor(sequences), sequences))
-        for who, predictor in references.items()
-    }
-    table[split] = {who: intervals.format_mean(values) for who, values in losses.items()}
-    if split != "low_entropy":
-        orders.append(f"{split.replace('_', ' ')}, {discrimination.ranking(losses)} (n = {len(sequences)})")
-show_table(pd.DataFrame(table))
-
-# %% tags=["hide-input"]
-display(
-    Markdown(
-        f"Nats per ball, compared on the same sequences (≈: not told by two errors): {'; '.join(orders)}. "
-        "A model can be anywhere between these predictors; its *distances* to them say where."
-    )
-)
-
-# %% [markdown]
-# ## Where can an experiment tell them apart?
-#
-# If G and S predict nearly the same, no experiment can say which of them a model became. Here is $d(G, S)$, and beside
-# it $d(G, M)$, out of distribution, ± one standard error over pools, for the context length and the concentration of
-# this chapter's settings. Expect it to shrink with the number of urns $D$: the more urns, the more the pool
-# resembles the prior that G integrates over.
-
-# %% tags=["hide-input"]
-concentration = settings.task.alpha if isinstance(settings.task.alpha, float) else 1.0  # one for any number of colours
+concentration = settings.task.alpha if isinstance(settings.task.alpha, float) else 1.0
 colors, sizes, length = [2, 3, 4, 5, 6, 8], [1, 2, 4, 16], settings.task.context_length
 pairwise = cache.table(discrimination.pairwise_grid, colors, sizes, concentration, length, n_pools, seed)
-
-# %% tags=["hide-input"]
-pairwise = pd.concat(pairwise[pairwise["pair"] == pair] for pair in ("d(G, S)", "d(G, M)"))
-at_end = pairwise[pairwise["row"] == settings.task.context_length].drop(columns=["mean", "sem"])
+at_end = pairwise[pairwise["row"] == length].drop(columns=["mean", "sem"])
 at_end = at_end.rename(columns={"mean_to": "mean", "sem_to": "sem"})
-alt = (
-    "Two maps of distances, colours across and urns in the pool down: d(G, S) and d(G, M), both falling with the urns."
-)
-options = {"by": "pair", "size": (5.0, 3.6), "n": f"{n_pools} pools a cell, 16 sequences each"}
-figure(chapter_plots.discrimination, at_end, alt=alt, **options)
+apart = at_end.set_index(["pair", "n_colors", "n_tasks"])
 
 # %% tags=["hide-input"]
-between = at_end[at_end["pair"] == "d(G, S)"].set_index(["n_colors", "n_tasks"])
-to_m = at_end[at_end["pair"] == "d(G, M)"].set_index(["n_colors", "n_tasks"])["mean"]
-best = between["mean"].idxmax()
-furthest = intervals.format_with_error(*between.loc[best, ["mean", "sem"]])
-close = between[between["mean"] + 2 * between["sem"] > between["mean"].max()].index.drop(best)
-cells = ", ".join(f"V = {n_colors}, D = {n_tasks}" for n_colors, n_tasks in close)
-few, many, other = between["mean"].xs(1, level=1), between["mean"].xs(16, level=1), to_m.xs(16, level=1)
+urn_of_original = torch.tensor([0.4105, 0.3253, 0.0443, 0.2200], dtype=torch.float64)
+urn_of_original /= urn_of_original.sum()
+headline = discrimination.headline(
+    urn_of_original, n_balls=30, n_sets=2 * n_pools, generator=generator(seed, "headline")
+).set_index("reference")
+published = {kind: claims.get(f"headline/{kind}").published for kind in ("normal", "lexical")}
+
+# %% tags=["hide-input"]
+urn = torch.tensor([[0.7, 0.2, 0.1]], dtype=torch.float64)  # red, blue, green
+balls = torch.tensor([[1, 1, 0, 1, 2, 0]])  # blue, blue, red, blue, green; the last is not seen
+three = {"generalizing": Generalizing(3), "memorizing": Memorizing(urn), "symmetrized": Symmetrized(urn)}
+blue = {name: rule(balls)[0, :, 1].exp().tolist() for name, rule in three.items()}
+assert abs(blue["generalizing"][5] - 0.5) < 1e-12 and abs(blue["memorizing"][5] - 0.2) < 1e-12
+
+# %% tags=["hide-input"]
+of_s, few, many = headline.loc["symmetrized", "mean"], apart.loc[("d(G, S)", 4, 1)], apart.loc[("d(G, S)", 4, 16)]
+numbers = {"exact_score_s": f"{of_s:.3g}", "published_lexical": f"{published['lexical']:g}"}
+g, m, s = (percent(values[5]) for values in blue.values())
+found = [
+    "After blue, blue, red, blue, green, and with a training urn of 70 % red, 20 % blue and 10 % green, G expects blue "
+    f"with {g}, M with {m}, and S with {s}.",
+    f"Only small pools can distinguish G from S: with four colours, they are {few['mean']:.2g} nats apart for one "
+    f"training urn, and {many['mean']:.2g} for 16.",
+    f"In the experiment that this book began with, S scores {of_s:.3g}. A network with a similar score "
+    f"({published['lexical']:g}) was said to generalize.",
+]
+
+# %% tags=["hide-input"]
+brief(
+    question="A network sees balls drawn from an urn and predicts the next colour. What are the best predictions that "
+    "it could learn, and can an experiment tell which of them it has learned?",
+    done="We compute exact predictors: G counts, M remembers the training urns, and S remembers them but not the names "
+    "of their colours. No network is trained.",
+    found=found,
+    sure=f"The predictors are exact; averages are over {n_pools} pools or more.",
+    change="An error in a formula. Each is tested against brute force.",
+    numbers=numbers if is_published else None,
+)
+
+# %% [markdown]
+# ## Why should names not matter?
+#
+# In a text whose letters have been exchanged by a secret rule, you do not know at first what the letter *q* stands for.
+# Yet you can find out: the most frequent letter is probably *e*, and a letter that stands alone is probably *a*. The
+# same skill helps with a variable name in a program, with a word that somebody has just made up, or with an alphabet
+# that you have never seen. All that you know about a language still helps; what you know about the *names* does not.
+#
+# An ordinary language model stores facts about each token in the token's embedding. Huang and others
+# {cite}`huang2023lexinvariant` took this away: they drew a new random embedding for every token in every sequence, so
+# that no weight can know what a token is called. Such a model is **lexically invariant**. Given enough context, their
+# models came close to ordinary ones, and they solved substitution ciphers while reading.
+#
+# What does a network learn if names are taken away? Does it learn rules that hold for any text, or does it still
+# memorize its training data, only without the names? For real text nobody knows the best predictions. So we generate
+# the data ourselves.
+#
+# ## Urns and sequences
+#
+# An **urn** holds balls of $V$ colours in proportions $\theta_1, \dots, \theta_V$. A **sequence** is balls drawn from
+# one urn with replacement, so their order carries no information. The network sees the first $t$ balls and predicts the
+# next one, for $t = 0$ to the context length $C$. Nothing tells it that urns exist.
+#
+# A {term}`pool` of $D$ training urns is drawn once, from a Dirichlet distribution with concentration $\alpha$; for
+# $\alpha = 1$ all proportions are equally likely. Every training sequence comes from an urn of the pool. A new sequence
+# from the pool is {term}`in distribution`; a sequence from a fresh urn is {term}`out of distribution`.
+
+# %% tags=["hide-input"]
+names = {"in_distribution": "new sequences from the pool", "out_of_distribution": "fresh urns, one per sequence"}
+shown = {title: tables.from_matrix(splits[name][:6, :24]) for name, title in names.items() if name in splits}
+drawn = pd.concat(table.assign(source=title) for title, table in shown.items())
+figure(
+    chapter_plots.balls,
+    drawn,
+    name="sequences",
+    by="source",
+    size=(4.6, 2.2),
+    n="6 sequences of each kind",
+    caption=f"Sequences from the pool (here D = {settings.task.n_tasks}) look alike; every fresh urn has favourites "
+    "of its own. Each row is a sequence, each number a colour.",
+    alt="Sequences as rows of balls, each with the number of its colour: from the training pool, and from fresh urns.",
+)
+
+# %% [markdown]
+# ## Three perfect students
+#
+# Suppose that there is a single training urn, with 70 % red, 20 % blue and 10 % green balls. In the exam, a sequence
+# begins *blue, blue, red, blue, green*. What comes next? Three students have each prepared perfectly, in three ways.
+#
+# ### G has learned to count
+#
+# G, the {term}`generalizing predictor`, knows nothing about the training urn. It knows that any urn is possible, and
+# lets the balls speak. Write $n_v$ for how often colour $v$ was seen among the $t$ balls so far. Bayes' rule gives
+#
+# $$ p_G(v) = \frac{n_v + \alpha}{t + V\alpha}. $$ (generalizing)
+#
+# So G pretends to have seen $\alpha$ balls of every colour before the first one. In the example, blue was seen three
+# times in five balls: $p_G(\text{blue}) = (3 + 1) / (5 + 3) = 1/2$. In code:
+
+# %%
+from lexurn.predictors.counting import prefix_counts
+
+balls = torch.tensor([[1, 1, 0, 1, 2, 0]])  # 0 red, 1 blue, 2 green; last not seen
+counts = prefix_counts(balls, 3)  # sequence, balls seen, colour
+G = (counts + 1) / (counts + 1).sum(-1, keepdim=True)
+
+# %% [markdown]
+# ### M has learned the urns by heart
+#
+# M, the {term}`memorizing predictor`, knows that the sequence comes from one of the $D$ urns $\theta_1, \dots,
+# \theta_D$ of the pool. It has to find out from which, and weighs each urn by how likely this urn makes the balls:
+#
+# $$ p_M(v) = \sum_d w_d \, \theta_{dv}, \qquad w_d \propto \prod_i \theta_{di}^{\,n_i}. $$ (memorizing)
+#
+# With a single urn there is nothing to find out: M says $p_M(\text{blue}) = 0.2$ before the first ball, and after three
+# blue ones too. It believes that they were bad luck.
+
+# %%
+urns = torch.tensor([[0.7, 0.2, 0.1]], dtype=torch.float64)  # an urn per row
+log_likelihood = counts @ urns.log().T  # sequence, balls seen, urn
+M = log_likelihood.softmax(-1) @ urns
+
+# %% [markdown]
+# ### S has learned the urns by heart, without the names
+#
+# S, the {term}`symmetrized predictor`, knows that *some* colour has 70 %, *some* colour 20 % and *some* colour 10 %. It
+# does not know which. There are $3! = 6$ possibilities, the **renamings** of the urn, all equally likely at first. S
+# treats them as M treats the urns of its pool: it weighs each by how likely it makes the balls. A renaming $\pi$ gives
+# colour $i$ the share $\theta_{d,\pi(i)}$, so
+#
+# $$ \begin{gathered}
+# p_S(v) = \sum_d \sum_\pi w_{d\pi} \, \theta_{d,\pi(v)}, \\
+# w_{d\pi} \propto \prod_i \theta_{d,\pi(i)}^{\,n_i}.
+# \end{gathered} $$ (symmetrized)
+#
+# Here is the whole calculation for the five balls, with $n_{\text{red}} = 1$, $n_{\text{blue}} = 3$ and
+# $n_{\text{green}} = 1$. If the urn is 20 % red, 70 % blue and 10 % green, for example, the balls have probability $0.2
+# \cdot 0.7^3 \cdot 0.1 = 0.00686$.
+
+# %% tags=["hide-input"]
+example = students.renamings(urn, {0: 1, 1: 3, 2: 1}, color=1)
+total = {"urn": "sum", "likelihood": example["likelihood"].sum(), "weight": 1.0, "share": float("nan")}
+written = pd.concat([example, pd.DataFrame([total | {"product": example["product"].sum()}])])
+written = pd.DataFrame({
+    "urn": written["urn"],
+    "likelihood": [f"{value:.5f}" for value in written["likelihood"]],
+    "weight": [f"{value:.3f}" for value in written["weight"]],
+    "share": ["" if share != share else f"{share:.1f}" for share in written["share"]],
+    "product": [f"{value:.3f}" for value in written["product"]],
+})
+columns = {"urn": "if the urn is", "likelihood": "the balls have probability", "weight": "so its weight is",
+           "share": "share of blue", "product": "weight · share"}
+caption = "S expects blue with the sum of the last column. Two renamings, in which blue is common, have most weight."
+assert abs(example["product"].sum() - blue["symmetrized"][5]) < 1e-12 and example["weight"].nlargest(2).sum() > 0.9
+show_table(written, columns, name="worked_example", caption=caption)
+
+# %%
+from itertools import permutations
+
+orders = list(permutations(range(3)))
+renamed = urns[:, orders].flatten(0, 1)  # every renaming of every urn
+S = (counts @ renamed.log().T).softmax(-1) @ renamed
+
+# %% tags=["hide-input"]
+for ours, rule in zip((G, M, S), three.values(), strict=True):
+    assert torch.allclose(ours, rule(balls).exp(), atol=1e-12)
+after = {"seen": ["nothing", "blue", "blue, blue, red, blue, green"]}
+after |= {name: [values[row] for row in (0, 1, 5)] for name, values in blue.items()}
+columns = {"seen": "balls seen", "generalizing": "G", "memorizing": "M", "symmetrized": "S"}
+caption = "Before the first ball, S knows as little as G. One blue ball makes blue likely to be the common colour."
+assert abs(blue["symmetrized"][0] - 1 / 3) < 1e-12 and abs(blue["symmetrized"][1] - 0.54) < 1e-12
+show_table(pd.DataFrame(after), columns, name="blue", caption=f"Probability of blue. {caption}")
+
+# %% [markdown]
+# Check the second row by hand. After one blue ball, each renaming has a weight proportional to its share of blue, so
+# $p_S(\text{blue}) = (0.7^2 + 0.7^2 + 0.2^2 + 0.2^2 + 0.1^2 + 0.1^2) / 2 = 0.54$. The denominator is the sum of the six
+# shares.
+#
+# What happens when more balls come? Suppose that the exam goes on and blue really is the common colour. G should move
+# slowly to the frequencies, S quickly to 70 %, and M not at all.
+
+# %% tags=["hide-input"]
+longer = Urns(3).sample(urn[:, [1, 0, 2]], 30, generator=generator(1, "exam"))
+longer[0, :5] = balls[0, :5]
+table = evaluation.predict_sequence(three, longer)
+lines = table[table["color"] == 1][["predictor", "row", "probability", "ball"]]
+alt = "The probability of blue by G, M and S against the balls seen, in a sequence with mostly blue balls."
+caption = "S recognizes the renamed urn after a few balls, G approaches the frequencies, and M never moves."
+options = {"legend": "student", "size": (5.4, 3.2)}
+words = {"alt": alt, "caption": caption, "n": "1 sequence"}
+figure(chapter_plots.probability_of_color, lines, name="exam", **options, **words)
+
+# %% tags=["hide-input"]
+few_rows, alts = table[table["row"] <= 12], []
+for row, now in few_rows.groupby("row"):
+    by_rule = now.groupby("predictor")["probability"]
+    said = "; ".join(f"{name} {' '.join(f'{p:.2f}' for p in by_rule.get_group(name))}" for name in three)
+    alts.append(f"Balls seen: {row}. Probabilities of red, blue and green: {said}.")
+alt = "The probabilities of red, blue and green by G, M and S, as bars, after each number of balls."
+caption = "Move the slider: the same sequence, ball by ball. The bars are the probabilities of the next ball."
+pages = {"each": {"row": list(range(len(alts)))}, "titles": "", "size": (6.0, 2.8), "names": list(students.COLORS)}
+words = {"alts": alts, "alt": alt, "caption": caption, "n": "1 sequence"}
+widgets.flipbook(chapter_plots.predictions_after, few_rows, label="balls seen", **pages, **words)
+
+# %% [markdown]
+# So each student is perfect for another exam. If the sequence comes from the training urn and the names are as they
+# were, nobody can beat M. If the urn is fresh, nobody can beat G. And if the urn is known but the names are not, nobody
+# can beat S. A lexically invariant network sees only which balls have equal colours. So the best that it can become on
+# its training data is S, and never M.
+#
+# ### The student who doubts
+#
+# There are students in between. Suppose that a fourth one has memorized as S has, but also thinks it possible, with a
+# small probability $\varepsilon$, that the whole sequence comes from a fresh urn. Such a student reads the balls in
+# both ways and lets them decide:
+#
+# $$ B_\varepsilon(\text{balls}) = (1 - \varepsilon)\, p_S(\text{balls}) + \varepsilon\, p_G(\text{balls}), $$ (doubt)
+#
+# where $p_S(\text{balls})$ is the probability that S gives to the whole sequence. While the balls look like the
+# training urn, this student predicts as S does. When they cannot come from the training urn under any names, it turns
+# to G.
+
+# %% tags=["hide-input"]
+epsilon = 0.01
+mixed = torch.tensor([[1, 0] * 20 + [0]])
+fresh = {name: students.probability_of_fresh_urn(three, epsilon, tokens)[0] for name, tokens in
+         {"example": balls, "mixed": mixed}.items()}
+turned = int((fresh["mixed"] > 0.5).nonzero()[0])
+assert fresh["example"][5] < 0.02 and 10 <= turned <= 40
 display(
     Markdown(
-        f"The largest d(G, S) is {furthest} nats at V = {best[0]}, D = {best[1]} (n = {n_pools} pools); within two "
-        f"errors of it: {cells or 'no other'}. Over these V it is {few.min():.3f} to {few.max():.3f} at D = 1, "
-        f"{many.min():.4f} to {many.max():.4f} at D = 16, and there d(G, M) is {other.min():.3f} to {other.max():.2f}. "
-        "What a lexical model becomes, only small pools can settle."
+        f"With ε = {epsilon:g}, the student who doubts believes after the five balls of the example that the urn is "
+        f"fresh with probability {percent(fresh['example'][5].item())}. If blue and red alternate, so that no renaming "
+        f"fits, it believes so with more than one half after {turned} balls."
     )
 )
 
 # %% [markdown]
-# And how long should sequences be? The mean distance up to a context length $C$, for one urn in the pool, with two
-# standard errors. S may change its mind about the names, but never about the proportions, while G moves to the
-# frequencies: on average, expect the distance to grow with what has been seen.
-
-# %% tags=["hide-input"]
-alt = "d(G, S) and d(G, M) up to a context length, for one urn in the pool, a line for 2, 4 and 8 colours."
-options = {"by": "pair", "legend": "D = 1", "n": f"{n_pools} pools, 16 sequences each"}
-few = pairwise[(pairwise["n_tasks"] == 1) & pairwise["n_colors"].isin([2, 4, 8])]
-figure(chapter_plots.distances_by_context, few, alt=alt, **options)
-
-# %% [markdown]
-# A single pool says little. The standard deviation *over pools* is what an experiment with one training urn is off by:
-
-# %% tags=["hide-input"]
-table = between.xs(1, level="n_tasks")
-table = table.assign(sd=table["sem"] * n_pools**0.5)[["mean", "sem", "sd"]]
-show_table(table.rename(columns={"sd": "standard deviation over pools"}))
-
-# %% [markdown]
-# ## Distances from the truth
+# ## A map of predictors
 #
-# The same predictors against the true urn: KL(urn ‖ predictor), mean over rows 0 … C − 1, ± one standard error over
-# pools, for $\alpha = 1$. G is as good in as out of distribution. What M must expect from fresh urns is, for D = 1,
-# exactly $1 - 1/V$.
+# A network will not be exactly one of these. So we measure how far it is from each, by the {term}`distance` $d(p, q) =
+# \frac{1}{2} \mathrm{KL}(p \| q) + \frac{1}{2} \mathrm{KL}(q \| p)$ in nats, averaged over all $t \geq 1$ and over
+# sequences. Near its minimum, $d$ grows like the square of a length. So we can draw a map, on which the *square* of the
+# length between two corners is their distance. A predictor that is not a corner is put where its three distances say.
+# (The page on the [library](api_measures) has the formula.)
 
 # %% tags=["hide-input"]
+doubts = (0.0001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99)
+if set(references) >= set(plane.CORNERS):
+    fresh_urns = splits["out_of_distribution"]
+    path = pd.DataFrame([
+        plane.distances(students.with_doubt(references, epsilon), references, fresh_urns)
+        | {"mark": f"ε = {epsilon:g}" if epsilon in (0.1, 0.5, 0.9) else ""}
+        for epsilon in doubts
+    ])
+    mapped = plane.draw_map(plane.corners(references, fresh_urns), {"S with doubt": path})
+    alt = "A triangle with the corners G, M and S, and a path of predictors with more and more doubt from S to G."
+    caption = "On fresh urns, M is far from both G and S. A student with more and more doubt moves from S to G."
+    words = {"alt": alt, "caption": caption, "n": f"1 pool, {len(fresh_urns)} fresh urns"}
+    figure(triangle.triangle, mapped, name="map", legend="", size=(6.4, 3.0), **words)
+
+# %% [markdown]
+# [Chapter 2](02_train) shows where a network walks on this map while it is trained. The side from G to S is short. Is
+# it long enough for an experiment?
+#
+# ## Where can an experiment distinguish them?
+#
+# The more urns a pool has, the more of all possible urns it covers, and the more S predicts like G. With many urns,
+# knowing the pool is of no use if the names are unknown. We draw {term}`pools <pool>` of different sizes and measure
+# the distances. Expect $d(G, S)$ to fall with the number of urns faster than $d(G, M)$.
+
+# %% tags=["hide-input"]
+shown = at_end[at_end["pair"].isin(["d(G, S)", "d(G, M)"]) & at_end["n_colors"].isin([2, 4, 8])]
+shown = shown.assign(who="V = " + shown["n_colors"].astype(str))[["pair", "who", "n_tasks", "mean", "sem"]]
+alt = "d(G, M) and d(G, S) on fresh urns against the number of urns in the pool, for 2, 4 and 8 colours."
+caption = "S becomes G as the pool grows, M more slowly. Only small pools can tell what a lexical model has become."
+options = {"x": "n_tasks", "log": ["n_tasks", "distance"], "by": "pair", "share_y": True, "legend": "colours"}
+words = {"alt": alt, "caption": caption, "n": f"{n_pools} pools per point, 16 sequences each"}
+shown = shown.rename(columns={"mean": "distance"})
+figure(plots.curves, shown, y="distance", name="discrimination", **options, **words)
+
+# %% tags=["hide-input"]
+ratio = {pair: apart.loc[(pair, 4, 1), "mean"] / apart.loc[(pair, 4, 16), "mean"] for pair in ("d(G, S)", "d(G, M)")}
+sd = few["sem"] * n_pools**0.5
+if is_published:
+    assert ratio["d(G, S)"] > 1.5 * ratio["d(G, M)"] > 6 and sd > 0.5 * few["mean"]
+display(
+    Markdown(
+        f"So the chapters on lexical models use one training urn. With four colours, 16 urns make *d*(G, S) "
+        f"{ratio['d(G, S)']:.2g} times smaller and *d*(G, M) {ratio['d(G, M)']:.2g} times. A warning: for one urn, "
+        f"*d*(G, S) is {few['mean']:.2g} on average, but its standard deviation over urns is {sd:.2g}. What a single "
+        "training urn shows need not hold for another."
+    )
+)
+
+# %% [markdown]
+# ## A score that misleads
+#
+# The experiment that this book began with trained a {term}`normal model` and a {term}`lexical model` on a single urn of
+# four colours. It showed them 30 balls from fresh urns, and reported the KL divergence of the observed frequencies from
+# the prediction: [0.54 for the normal model, and 0.14 for the lexical one](https://github.com/alexkstern/Lexurn)
+# (commit 197fae0). The conclusion was that lexical invariance makes models generalize. What do the perfect students
+# score?
+
+# %% tags=["hide-input"]
+rows = {"G, counts": "generalizing", "S, memorizes without names": "symmetrized", "M, memorizes": "memorizing"}
+scores = headline.loc[[*rows.values()], ["mean", "sem", "sd"]].assign(who=[*rows])
+scores["score"] = list(zip(scores["mean"], scores["sem"], strict=True))
+columns = {"who": "student", "score": "published score (nats)", "sd": "SD of a set of ten urns"}
+caption = "By the published score, S is nearer to G than to M, although it has memorized the same urn."
+assert headline["mean"]["symmetrized"] - headline["mean"]["generalizing"] < 0.5 * headline["mean"]["memorizing"]
+show_table(scores, columns, name="scores", caption=f"{caption} n = {headline['n'].max()} sets of 10 fresh urns.")
+
+# %% tags=["hide-input"]
+off = (published["lexical"] - headline["mean"]) / headline["sd"]
+if is_published:
+    assert abs(off["symmetrized"]) < 2 < 3 < min(abs(off["generalizing"]), abs(off["memorizing"]))
+display(
+    Markdown(
+        f"So the published lexical model scored what a student scores who has memorized everything but the names: "
+        f"{published['lexical']:g} against {of_s:.3g} for S. From G it is {abs(off['generalizing']):.0f} standard "
+        f"deviations of such a score away, from S {abs(off['symmetrized']):.1f}. A comparison with M alone cannot see "
+        "this. It does not follow that the model was S: a model that has learned neither can have the same score. "
+        "[Chapter 4](04_analysis) finds out which."
+    )
+)
+
+# %% [markdown]
+# :::{admonition} Details and controls
+# :class: dropdown
+#
+# - Row $t$ of a prediction has seen $t$ balls. Row 0 has seen nothing; distances leave it out.
+# - S is exact for any number of colours up to `MAX_COLORS` in `lexurn.predictors.symmetrized`: the sums over renamings
+#   are permanents, which sums over subsets of colours compute.
+# - The folded cells below show why G needs a prior: a few balls look more regular than their urn is. They also compare
+#   the predictors with the true urns, for which some values are known in closed form: with one training urn, M must
+#   expect exactly $1 - 1/V$ nats from a fresh urn. And they compare our numbers with bands that were written down
+#   before (`params/claims.yaml`).
+# :::
+
+# %% tags=["hide-cell"]
+fresh_ones = data.prior.sample_tasks(settings.training.n_test_samples, generator=generator(seed, "entropies"))
+drawn = data.prior.sample(fresh_ones, length, generator=generator(seed, "entropies", "balls"))
+frequencies = torch.nn.functional.one_hot(drawn, data.prior.n_colors).double().mean(1)
+table = pd.concat(
+    pd.DataFrame({"kind": kind, "entropy": divergences.entropy(each.log())})
+    for kind, each in (("fresh urns", fresh_ones), ("their sequences", frequencies))
+)
+mean = table.groupby("kind")["entropy"].mean()
+assert mean["their sequences"] < mean["fresh urns"]
+alt = "How many urns, and how many of their sequences, have at most so much entropy: two rising curves."
+caption = "A short sequence looks more regular than its urn: repeating its frequencies would be too bold."
+options = {"legend": "entropy of", "size": (5.4, 3.2), "n": f"{len(fresh_ones)} urns with a sequence each"}
+figure(chapter_plots.entropies, table, alt=alt, caption=caption, **options)
+
+# %% tags=["hide-cell"]
 cells = [(4, 64, 1, 24), (4, 64, 4, 24), (8, 128, 1, 16), (8, 128, 16, 6)]  # V, C, D, sequences per pool
 exact = cache.table(discrimination.kl_grid, cells, n_pools, seed)
 exact["KL"] = [intervals.format_with_error(*pair) for pair in exact[["mean", "sem"]].values]
-columns = {"n_colors": "V", "context_length": "C", "n_tasks": "D"}
-exact.rename(columns=columns).pivot(index=["V", "C", "D"], columns=["split", "reference"], values="KL")
+exact["design"] = [f"V {v}, C {c}, D {d}" for v, c, d in exact[["n_colors", "context_length", "n_tasks"]].values]
+wide = exact.assign(where=exact["split"].map({"in_distribution": "pool", "out_of_distribution": "fresh"}))
+wide = wide.pivot(index=["design", "where"], columns="reference", values="KL").reset_index()
+columns = {"design": "design", "where": "urns", "generalizing": "G", "memorizing": "M", "symmetrized": "S"}
+caption = f"G is as good on fresh urns as on the pool; M and S are not. KL from the true urn, in nats, {n_pools} pools."
+show_table(wide, columns, name="from_truth", caption=caption)
 
-# %% tags=["hide-input"]
-alone = exact[(exact["n_tasks"] == 1) & (exact["split"] == "out_of_distribution")].set_index(["n_colors", "reference"])
-lines = []
-for v in (4, 8):
-    mean, sem = alone.loc[(v, "memorizing"), ["mean", "sem"]]
-    off = abs(mean - (1 - 1 / v)) / sem
-    ours = intervals.format_with_error(mean, sem)
-    lines.append(f"V = {v}: {ours} against {1 - 1 / v}, {off:.1f} standard errors off")
-display(Markdown(f"M out of distribution at D = 1 (n = {n_pools} pools): " + "; ".join(lines) + "."))
-
-# %% [markdown]
-# What these figures should be was written down beforehand, with bands for 100 pools (`params/claims.yaml`).
-
-# %% tags=["hide-input"]
-from lexurn.chapters.data import claim_bands
-from lexurn.publish import claims
-
+# %% tags=["hide-cell"]
 cells_of = exact.assign(cell=[f"V{v}_C{c}_D{d}" for v, c, d in exact[["n_colors", "context_length", "n_tasks"]].values])
 lines = cells_of[cells_of["mean"] > 1e-12].set_index(["cell", "split", "reference"])[["mean", "sem"]]
 measured = {"exact/" + "/".join(key): claims.Measurement(mean, sem, n_pools) for key, mean, sem in lines.itertuples()}
-display(Markdown(claim_bands.summary(measured)))
-
-# %% [markdown]
-# ## A headline, scored without any model
-#
-# The experiment that this book began with reported, after 30 balls and with one training urn, KL(observed frequencies ‖
-# model) of [0.54 ± 0.28 for a normal and 0.14 ± 0.11 for a lexical model](https://github.com/alexkstern/Lexurn) (commit
-# 197fae0, ± over sequences), and concluded that lexical invariance makes models generalize. What do the exact
-# predictors score by the same protocol?
-
-# %% tags=["hide-input"]
-urn = torch.tensor([0.4105, 0.3253, 0.0443, 0.2200], dtype=torch.float64)  # its training urn
-urn /= urn.sum()
-headline = discrimination.headline(
-    urn, n_balls=30, n_sets=2 * n_pools, generator=generator(seed, "headline")
-).set_index("reference")
-headline["KL"] = [intervals.format_with_error(*pair) for pair in headline[["mean", "sem"]].values]
-names = {"sd": "SD of a set", "sd_sequences": "SD over sequences", "n": "sets of 10 urns × 25"}
-show_table(headline[["KL", *names]].rename(columns=names))
-
-# %% tags=["hide-input"]
-published, texts = {kind: claims.get(f"headline/{kind}").published for kind in ("normal", "lexical")}, []
-for kind, score in published.items():
-    off = (score - headline["mean"]) / headline["sd"]
-    near = off.abs().idxmin()
-    away = ", ".join(f"{off[name]:+.1f} from {name}" for name in off.index)
-    texts.append(f"The published {kind} model's {score} is what **{near}** scores (in SDs of a set: {away}).")
-if near == "symmetrized":
-    texts.append("So the lexical model scored as one does that memorizes its urn and knows no names. It passed for one")
-    texts.append("that generalizes because it was compared with M alone; here every model is compared with S as well,")
-    texts.append("and the chapter on the analysis asks what such models become.")
 scores = {
     f"headline/exact_{name}": claims.Measurement(mean, sem, n)
     for name, mean, sem, n in headline[["mean", "sem", "n"]].itertuples()
 }
-texts.append(claim_bands.summary(scores))
-display(Markdown(" ".join(texts)))
+alt = "For each check its band, the expected figure, and ours with two standard errors, on a logarithmic axis of nats."
+number = f"{n_pools} pools, and for the headline {headline['n'].max()} sets"
+words = {"alt": alt, "n": number, "caption": "The exact predictors score what was expected of them."}
+everything = claim_bands.numbers(measured | scores)
+figure(chapter_plots.bands, everything, name="claims", size=(7.0, 7.0), **words)
+
+# %% tags=["hide-cell"]
+display(Markdown(claim_bands.summary(measured | scores)))
 
 # %% [markdown]
-# All figures of this chapter that were published or known before, beside ours:
+# ## What this does not show
+#
+# It does not show what a network becomes, or how fast. The students know exactly what kind of data to expect; a network
+# has to find that out too. And the perfect predictor is a limit: with endless data the loss is least there, but no
+# training is endless.
+#
+# ## Exercises
+#
+# :::{admonition} Exercise 1
+# :class: exercise
+# The training urn is 70 % red, 20 % blue and 10 % green, and the first two balls are both blue. Which probability do G,
+# M and S give to blue?
+# :::
+#
+# :::{admonition} Answer
+# :class: answer dropdown
+# G: $(2 + 1)/(2 + 3) = 0.6$. M: $0.2$. S: the weights are the squares of the shares of blue, so $p_S(\text{blue}) =
+# (0.7^3 + 0.2^3 + 0.1^3) / (0.7^2 + 0.2^2 + 0.1^2) = 0.352 / 0.54 \approx 0.65$. (Every share occurs twice, above and
+# below.)
+# :::
+#
+# :::{admonition} Exercise 2
+# :class: exercise
+# The training urn is half red and half blue; green does not occur. What does S expect after one blue ball? After which
+# balls does S know everything?
+# :::
+#
+# :::{admonition} Answer
+# :class: answer dropdown
+# Some colour is missing, but S does not know which. After one blue ball it is red or green, so S gives blue $1/2$, and
+# red and green $1/4$ each. After two different colours S knows that the third one is missing.
+# :::
+#
+# :::{admonition} Exercise 3
+# :class: exercise
+# For which training urns do S and M agree before and after any balls?
+# :::
+#
+# :::{admonition} Answer
+# :class: answer dropdown
+# For urns in which all colours are equally frequent: every renaming is then the same urn.
+# :::
+#
+# :::{admonition} Exercise 4
+# :class: exercise
+# You train a network with `n_tasks = 0`: every training sequence has a fresh urn. Which student is the best that it can
+# become? Does it matter whether it is lexically invariant?
+# :::
+#
+# :::{admonition} Answer
+# :class: answer dropdown
+# G, because no urn comes twice and there is nothing to memorize. It does not matter: G treats all colours alike, so it
+# needs no names.
+# :::
 
-# %% tags=["hide-input"]
-everything = claim_bands.numbers(measured | scores)
-alt = "For each claim its band, the published figure, and ours with two standard errors, on a logarithmic axis of nats."
-number = f"{n_pools} pools, and for the headline {headline['n'].max()} sets"
-figure(chapter_plots.bands, everything, name="claims", alt=alt, n=number, size=(9.0, 7.0))
+# %% tags=["remove-cell"]
+twice, half = torch.tensor([[1, 1, 0]]), torch.tensor([[0.5, 0.5, 0.0]], dtype=torch.float64)
+answers = [rule(twice)[0, 2, 1].exp().item() for rule in three.values()]
+assert torch.allclose(torch.tensor(answers), torch.tensor([0.6, 0.2, 0.352 / 0.54]))
+after_blue, after_two = Symmetrized(half)(torch.tensor([[1, 0, 0]]))[0, 1:].exp()
+assert torch.allclose(after_blue, torch.tensor([0.25, 0.5, 0.25]).double()) and after_two[2] < 1e-12
+even = torch.full((1, 3), 1 / 3, dtype=torch.float64)
+assert torch.allclose(Memorizing(even)(balls), Symmetrized(even)(balls))
+assert tasks.build(parameters.check({"n_tasks": 0})).optimum == "generalizing"
 
 # %% [markdown]
 # ## What to try next
 #
-# - `-p n_tasks 16`: more urns in the pool. M then has something to recognize: how soon does it know its urn?
-# - `-p alpha 0.3` or `-p alpha 5`: peaked and flat urns. For which are G and S further apart?
-# - `-p context_length 128`: does a longer context separate G and S further?
-# - `-p n_pools 200`: the figures of this chapter to their second digit.
+# - `papermill book/01_data.ipynb out.ipynb -p n_tasks 4`: four training urns. On the map, S moves towards G, and M too.
+# - `-p alpha 0.3` or `-p alpha 5`: peaked and flat urns. G and S are further apart for peaked ones.
+# - `-p n_pools 200`: the averages of this page to another digit.
 #
-# Next: [training](02_train), where a model becomes one of them, or something in between.
+# Next: [training](02_train), where a network becomes one of these students, or something in between.

@@ -14,38 +14,15 @@
 # ---
 
 # %% [markdown]
-# # Training: which predictor does a model become?
+# # Training: which of the three students does a network become?
 #
-# :::{admonition} In brief
-# :class: brief
-#
-# **Question.** A small transformer sees balls drawn from urns and predicts the next colour. Which rule does it learn?
-#
-# **What we do.** We train one model and compare its predictions with three exact predictors: one that counts
-# ({term}`G <generalizing predictor>`), one that remembers the urns of its {term}`pool`
-# ({term}`M <memorizing predictor>`), and one that remembers the urns but not the names of their colours
-# ({term}`S <symmetrized predictor>`).
-#
-# **What we find.**
-#
-# - A {term}`model with learned embeddings <normal model>`, trained on a single urn, becomes M.
-# - A {term}`lexical model` {cite}`huang2023lexinvariant` cannot become M. At its best it becomes S; the next chapters
-#   ask whether it gets there.
-#
-# **How sure.** This page has one model. [Chapter 3](03_evaluate) compares kinds of models on equal terms, and
-# [chapter 4](04_analysis) repeats the comparison over many urns.
-# :::
+# We train one small transformer on urns and watch where it goes.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
 "google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
 sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
 import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
-
-# %% [markdown]
-# ## Parameters
-#
-# Change a value and run everything again, or from a terminal: `papermill book/02_train.ipynb out.ipynb -p lex True`.
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
@@ -66,83 +43,50 @@ from lexurn import parameters
 
 settings = parameters.resolve("train")
 
-# %% [markdown]
-# ## Three rules for the next ball
-#
-# An urn holds balls of $V$ colours in proportions $\theta$. We draw balls with replacement and ask the model for the
-# colour of the next one. It is trained on sequences from a *pool* of $D$ urns, and nothing tells it that urns exist.
-# Suppose that the training urn is 70 % red, 20 % blue and 10 % green, and that a new sequence begins *blue, blue,
-# blue*. What comes next? The answer depends on what we believe about urns:
-#
-# - **G**, the {term}`generalizing predictor`: the urn could be any. Three blue balls suggest that blue is common.
-# - **M**, the {term}`memorizing predictor`: the urn is the training urn. Three blue balls were bad luck, and red is
-#   still the best guess.
-# - **S**, the {term}`symmetrized predictor`: the urn has these proportions, but its colours may have been renamed.
-#   Three blue balls suggest that blue is now the name of the common colour.
-#
-# Write $n_v$ for how often colour $v$ was seen among the first $t$ balls. If urns come from a Dirichlet distribution
-# with concentration $\alpha$, the best prediction is
-#
-# $$ p_G(v) = \frac{n_v + \alpha}{t + V\alpha}. $$ (train-generalizing)
-#
-# If the urn is one of the $D$ urns $\theta_1, \dots, \theta_D$ of the pool, Bayes' rule weighs each urn by how likely
-# it makes the balls:
-#
-# $$ p_M(v) = \sum_d w_d \, \theta_{dv}, \qquad w_d \propto \prod_i \theta_{di}^{\,n_i}. $$ (train-memorizing)
-#
-# If the colours may have been renamed by any permutation $\pi$, the sum runs over all renamings too:
-#
-# $$ \begin{gathered}
-# p_S(v) = \sum_d \sum_\pi w_{d\pi} \, \theta_{d\,\pi(v)}, \\
-# w_{d\pi} \propto \prod_i \theta_{d\,\pi(i)}^{\,n_i}.
-# \end{gathered} $$ (train-symmetrized)
-#
-# In code, {eq}`train-generalizing` to {eq}`train-symmetrized` are three predictors that take the balls and return log
-# probabilities:
-
-# %%
-import torch
-
-from lexurn.predictors import Generalizing, Memorizing, Symmetrized
-
-urn = torch.tensor([[0.7, 0.2, 0.1]], dtype=torch.float64)  # red, blue, green
-balls = torch.tensor([[1, 1, 1, 0]])  # blue, blue, blue, then any ball
-rules = {"G": Generalizing(3), "M": Memorizing(urn), "S": Symmetrized(urn)}
-blue = {name: rule(balls)[0, :, 1].exp() for name, rule in rules.items()}
-
 # %% tags=["hide-input"]
 import pandas as pd
-
-from lexurn import table as show_table
-
-example = pd.DataFrame({"seen": range(4), **{name: values.tolist() for name, values in blue.items()}})
-caption = "G and S come to expect blue after three blue balls; M, which knows the urn, never does."
-assert blue["M"][3] < 0.21 < 0.5 < min(blue["G"][3], blue["S"][3])
-show_table(example, {"seen": "blue balls seen", **{name: f"probability of blue, {name}" for name in rules}},
-           caption=caption, name="three_blue_balls")
-
-# %% [markdown]
-# A model with learned embeddings (`lex = False`, *normal*) can become M. A **lexical** model (`lex = True`) gets a new
-# random embedding table for every sequence, so its weights cannot store anything about a particular colour: the best
-# that it can become is S. With `n_tasks = 0` there is no pool and nothing to memorize: G itself is then the best.
-
-# %% tags=["hide-input"]
+import torch
 from IPython.display import Markdown, display
 
 from lexurn import figure, models, runs, set_threads, tasks
+from lexurn import table as show_table
 from lexurn.base.seeding import generator
-from lexurn.chapters.train import live, one_run
+from lexurn.chapters.train import live, one_run, overview
 from lexurn.chapters.train import plots as chapter_plots
-from lexurn.figures import plots
+from lexurn.figures import plots, triangle
 from lexurn.runs import fit
 from lexurn.runs.tracking import duration
 
 set_threads(settings.machine.threads)
 
+# %% tags=["hide-input"]
+data = tasks.build(settings)
+box = display(overview.brief(settings), display_id=True)  # filled in below, once there is a model
+
 # %% [markdown]
-# ## Training the model
+# ## One network, three students
 #
-# A start vector stands before the first ball, so the model predicts that ball too. Row $t$ of its prediction has seen
+# [Chapter 1](01_data) introduced three perfect students. **G** counts the balls {eq}`generalizing`, **M** remembers the
+# training urns {eq}`memorizing`, and **S** remembers them up to the names of their colours {eq}`symmetrized`. A network
+# has to find out by itself what there is to learn. It sees many sequences from the {term}`pool`, and for every ball
+# it is told how probable its prediction made this ball. It changes its weights so that the next balls become more
+# probable. That is all: nobody mentions urns.
+#
+# Which student should it become? That depends on what its weights can store.
+#
+# - A {term}`normal model` (`lex = False`) has a learned embedding for every colour. Its weights can store that red is
+#   common, so the best that it can become is M.
+# - A {term}`lexical model` (`lex = True`) {cite}`huang2023lexinvariant` gets a new random embedding table for every
+#   sequence. Its weights cannot store anything about red, so the best that it can become is S.
+# - With `n_tasks = 0` every sequence has a fresh urn. There is nothing to memorize, and the best is G.
+#
+# "The best" means the least loss, $-\ln p(\text{ball})$ on average, on new sequences like those of the training. Each
+# student attains a certain loss there. A network that has become M has M's loss.
+
+# %% [markdown]
+# ## Training
+#
+# A start vector stands before the first ball, so the network predicts that ball too. Row $t$ of its prediction has seen
 # $t$ balls and nothing later.
 
 # %% tags=["hide-input"]
@@ -156,44 +100,70 @@ display(
 )
 
 # %%
-data = tasks.build(settings)
 judged = {"split": data.splits[0], "measure": data.measure}
 tracker = live.LiveTraining(settings.training.n_steps, **judged)
 run = runs.get(settings, tracker=tracker)
 
+# %% tags=["hide-input"]
+box.update(overview.brief(settings, run))
+
 # %% [markdown]
-# If the model becomes one of the three, its distance to that predictor should fall towards zero while the loss falls,
-# and the other distances should settle at the distances between the predictors themselves. We measure the distance by
-# the symmetrized KL divergence on *fresh* urns, which the model has never seen:
+# If the network becomes one of the students, its loss should fall to the loss of that student, and not below. (Below
+# the best one it can come only by chance: the held-out sequences are few.)
+
+# %% tags=["hide-input"]
+attainable = overview.attainable_losses(run)
+along = run.metrics.assign(**{f"attainable/{name}": loss for name, loss in attainable.items()})
+alt = "The loss on training and validation sequences along training, and the losses that the exact predictors attain."
+words = {"alt": alt, "n": "1 model, its held-out sequences", "caption": overview.caption_losses(run, attainable)}
+figure(chapter_plots.losses, along, name="losses", runs=[run], legend="", size=(5.4, 3.2), **words)
+
+# %% [markdown]
+# The loss alone does not say which student the network is like. So we measure its {term}`distance` to each,
 #
 # $$ d(p, q) = \tfrac{1}{2} \mathrm{KL}(p \,\|\, q) + \tfrac{1}{2} \mathrm{KL}(q \,\|\, p), $$ (train-distance)
 #
-# in nats, averaged over rows and sequences.
+# in nats, averaged over rows $1 \dots C$ and over sequences. We measure it on *fresh* urns, which the network has never
+# seen, because there the students disagree most. Expect one distance to fall towards zero, and the others to settle at
+# the distances between the students.
 
 # %% tags=["hide-input"]
-views = {"each": {"view": ["losses", "distances"]}, "legend": "distance to", **judged}
-alt = "Along training: the loss on training and validation sequences, and the distances to the exact predictors."
+alt = "The distances of the model to the exact predictors along training."
 words = {"alt": alt, "n": "1 model, its held-out sequences", "caption": one_run.caption_training(run)}
-figure(chapter_plots.training, run.metrics, runs=[run], **words, **views)
+options = {"legend": "distance to", "size": (5.4, 3.2)}
+figure(chapter_plots.distances, run.metrics, name="distances_along", runs=[run], **judged, **options, **words)
 
 # %% [markdown]
-# ## What the model became
+# ### The walk on the map
 #
-# The table has the distances of the *best* weights, those with the least validation loss along training. *Mean*
-# averages over rows $1 \dots C$; *last* is the last row, which has seen all $C$ balls. *In distribution* means new
-# sequences from the training pool, *out of distribution* a fresh urn for every sequence, *low entropy* the constant
-# sequences.
+# The same three distances place the network on the map of [chapter 1](01_data), where squared lengths are distances.
+# Its projection on the side from G to M is its {term}`relative distance`. The map is flat, and a network need not lie
+# in its plane: an untrained network, which gives all colours about the same probability, lies above it.
 
 # %% tags=["hide-input"]
-show_table(one_run.distances(run), nearest=list(run.references), name="distances", caption=one_run.caption_table(run))
+walk = overview.walk(run)
+if walk is not None:
+    alt = "A triangle with the corners G, M and S, and the path of the model along training."
+    words = {"alt": alt, "n": "1 model, its held-out sequences", "caption": overview.caption_walk(run)}
+    figure(triangle.triangle, walk, name="walk", legend="model", size=(6.4, 3.2), runs=[run], **words)
+
+# %% [markdown]
+# ## What the network became
+#
+# From here on we look at the *best* weights, those with the least validation loss along training. Sequences are new
+# ones from the training pool (*in distribution*), from a fresh urn each (*out of distribution*), or constant (*low
+# entropy*).
+
+# %% tags=["hide-input"]
+words = {"nearest": list(run.references), "floor": one_run.FLOOR, "caption": one_run.caption_table(run)}
+show_table(one_run.distances(run), name="distances", **words)
 
 # %% tags=["hide-input"]
 display(Markdown(one_run.describe(run)))
 
 # %% [markdown]
-# A mean over rows can hide a change of rule: a model may count at first and recognize the urn later. So we look row by
-# row, with two standard errors around each line. A model that has become one of the three has one line far below the
-# others, at every row.
+# A mean over rows can hide a change of rule: a network may count at first and recognize the urn later. So we look row
+# by row. A network that has become one of the students has one line far below the others, at every row.
 
 # %% tags=["hide-input"]
 splits = one_run.shown_splits(run)
@@ -204,19 +174,45 @@ words = {"alt": alt, "n": f"{rows['n'].max()} sequences a split", "caption": one
 figure(plots.distances_by_row, rows, runs=[run], **words, **panels)
 
 # %% [markdown]
-# ## One sequence, ball by ball
+# ### One sequence, ball by ball
 #
-# Numbers are averages; here is one fresh urn, seen by the model and by the exact predictors. There is one line for the
-# probability of each colour, drawn in that colour, and the balls stand below as they came. M knows its pool before any
-# ball is drawn: with a single urn its lines never move. G starts from its prior and counts.
+# Numbers are averages; here is one fresh urn, seen by the network and by the students. There is one line for the
+# probability of each colour, drawn in that colour, and the balls stand below as they came.
 
 # %% tags=["hide-input"]
 who = {f"this {kind} model": run.predictor, **run.references}
-along, names = one_run.along_one_sequence(run, who)
+one, names = one_run.along_one_sequence(run, who)
 alt = "The probability of each token, one by one, on one sequence: one panel for the model and each exact predictor."
 panels = {"by": "predictor", "share_y": True, "size": (3.2, 3.2), "names": names}
-words = {"alt": alt, "n": "1 sequence", "caption": one_run.caption_sequence(along)}
-figure(plots.predictions, along, runs=[run], **words, **panels)
+words = {"alt": alt, "n": "1 sequence", "caption": one_run.caption_sequence(one)}
+figure(plots.predictions, one, runs=[run], **words, **panels)
+
+# %% [markdown]
+# ## What `lex` changes
+#
+# Only one part of the network changes: the *vocabulary*, which turns tokens into vectors and vectors into predictions.
+# An ordinary vocabulary has one table of learned vectors for all sequences. A lexical one draws a table for every
+# sequence, and predicts with the same table:
+
+# %%
+a_lexical_model = models.build(
+    parameters.check({"lex": True}), generator=generator(0, "weights")
+)
+vocabulary = a_lexical_model.vocabulary
+table = vocabulary.draw(2, generator=generator(0, "tables"))  # sequence, token, vector
+assert not torch.equal(table[0], table[1])
+
+# %% [markdown]
+# So if we rename the colours of a sequence and rename the predictions back, nothing can change but for the noise of the
+# tables. We can ask the same of this network: how far is its prediction from the one for the renamed sequence?
+
+# %% tags=["hide-input"]
+if walk is not None:
+    renaming = overview.changes_by_renaming(run, settings.task.n_colors)
+    caption = "G and S do not depend on the names of the colours; M does. Distance (nats) to the renamed prediction."
+    assert renaming["generalizing"][0] < 1e-9 and renaming["symmetrized"][0] < 1e-9 < renaming["memorizing"][0]
+    shown = pd.DataFrame({"who": ["this model", "G", "M", "S"], "change": list(renaming.values())})
+    show_table(shown, {"who": "predictor", "change": "change by renaming"}, name="renaming", caption=caption)
 
 # %% [markdown]
 # :::{admonition} Details and controls
@@ -227,9 +223,6 @@ figure(plots.predictions, along, runs=[run], **words, **panels)
 # - The predictions of a lexical model are averaged over random tables (`N_TABLES` in `lexurn.runs.fit`). Such an
 #   ensemble predicts better than its members do on average. The curves along training use one random table per
 #   sequence, as training does; `evaluation.summary(run.results, measure="single_table_symmetrized_kl")` continues them.
-# - Strings of a formal language have an oracle that is certain of some letters, so distances are infinite. For them we
-#   report regret: the loss in excess of the exact next-token law.
-# - The best predictor of a text is unknown. Its models are compared with predictors that count tokens and pairs.
 # - What one urn shows need not hold for others: the pool was drawn once, from the seed.
 # :::
 
@@ -237,53 +230,78 @@ figure(plots.predictions, along, runs=[run], **words, **panels)
 spare = models.build(settings, generator=generator(settings.training.seed, "weights"))
 parts = pd.DataFrame(models.summary(spare).items(), columns=["part", "parameters"])
 show_table(parts, caption="Most parameters are in the backbone.", name="parameters")
+if words := one_run.about_the_measure(run):
+    display(Markdown(words))
 
 # %% [markdown]
 # ## What this does not show
 #
 # One model, one pool and one seed show what can happen, not what happens in general. A distance near zero says that two
-# predictors agree on these sequences; it does not say that the model computes the predictor's formula.
+# predictors agree on these sequences; it does not say that the network computes the predictor's formula. And on fresh
+# urns, no training loss tells the network what to do: [chapter 3](03_evaluate) shows what can go wrong.
 #
 # ## Exercises
 #
 # :::{admonition} Exercise 1
 # :class: exercise
-# An urn has three colours and $\alpha = 1$. The balls are red, red, blue. Which probability does G give to red?
+# The training urn is 70 % red, 20 % blue and 10 % green. Which loss per ball does a perfect normal model attain?
 # :::
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# By {eq}`train-generalizing`, $(2 + 1) / (3 + 3) = 1/2$.
+# The entropy of the urn: $-0.7 \ln 0.7 - 0.2 \ln 0.2 - 0.1 \ln 0.1 \approx 0.80$ nats. M predicts the true
+# proportions, and no predictor has a smaller expected loss.
 # :::
 #
 # :::{admonition} Exercise 2
 # :class: exercise
-# Over how many terms does S sum for one urn of four colours? For which urns do S and M agree?
+# What is the least expected loss of a lexical model on the first ball of a sequence?
 # :::
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# One urn has $4! = 24$ renamings. S and M agree if all renamings give the same urn, so if all colours are equally
-# frequent.
+# $\ln V$: before the first ball it knows nothing about names, so it gives every colour $1/V$, as S does.
 # :::
 #
 # :::{admonition} Exercise 3
 # :class: exercise
-# The pool is empty: every training sequence has a fresh urn. Which of the three predictors is the optimum?
+# A friend trains a lexical model and finds a loss below S's loss. What would you ask?
 # :::
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# G, because its prior is then the distribution that the urns come from.
+# Whether both losses are of the same held-out sequences, and how many these are: the difference must be compared with
+# its standard error over sequences. In expectation, no lexical model is better than S.
+# :::
+#
+# :::{admonition} Exercise 4
+# :class: exercise
+# You train with `n_tasks = 256`. Is a normal model that counts, as G does, far from its optimum in distribution?
+# :::
+#
+# :::{admonition} Answer
+# :class: answer dropdown
+# No. With many urns, M and G predict nearly the same on the pool, because the urns of the pool are almost as varied as
+# all urns. Compare `references` of `tasks.build(parameters.check({"n_tasks": 256}))` on its `held_out()` sequences.
 # :::
 
 # %% tags=["remove-cell"]
-from lexurn.predictors.symmetrized import relabelings
+from lexurn.measures import comparison
+from lexurn.predictors import Memorizing, Symmetrized
 
-even, some = torch.full((1, 4), 0.25).double(), torch.tensor([[0, 0, 1, 0, 2, 3]])
-assert Generalizing(3)(torch.tensor([[0, 0, 1, 0]]))[0, 3, 0].exp().isclose(torch.tensor(0.5).double())
-assert len(relabelings(even)) == 24 and torch.allclose(Memorizing(even)(some), Symmetrized(even)(some))
-assert tasks.build(parameters.check({"n_tasks": 0})).optimum == "generalizing"
+entropy = 0.0
+for share in (0.7, 0.2, 0.1):
+    entropy -= share * torch.tensor(share).log().item()
+urn, any_ball = torch.tensor([[0.7, 0.2, 0.1]], dtype=torch.float64), torch.tensor([[0, 1]])
+first_ball = Symmetrized(urn)(any_ball)[0, 0].exp()
+assert abs(entropy - 0.80) < 0.005 and torch.allclose(first_ball, torch.full((3,), 1 / 3, dtype=torch.float64))
+gaps = {}
+for n_tasks in (1, 256):
+    large = tasks.build(parameters.check({"n_tasks": n_tasks, "n_test_samples": 100}))
+    m, g = (large.references()[name] for name in ("memorizing", "generalizing"))
+    apart = comparison.distance(m, g, large.held_out()["in_distribution"])
+    gaps[n_tasks] = comparison.mean_over_rows(apart).mean().item()
+assert gaps[256] < 0.1 * gaps[1] and Memorizing(urn)(any_ball)[0, 0].exp()[0].isclose(torch.tensor(0.7).double())
 
 # %% [markdown]
 # ## Where the run is, and what to try next
@@ -298,15 +316,16 @@ display(
 )
 
 # %% [markdown]
-# - `-p lex True`: the same data for a lexical model. Does it come to M?
-# - `-p n_tasks 16`, then `256`: from how many urns on does a normal model count instead of remembering?
-# - `-p label_permuted True`: learned embeddings, but every training sequence has its colours renamed at random. The
-#   optimum is S, as for a lexical model. Is it the data or the architecture that makes the difference?
-# - `-p n_tasks 0`: a fresh urn for every sequence, where G itself is the optimum.
-# - `-p lex True -p n_steps 10000`: trained longer, does a lexical model come nearer to S, to G, or to both?
-# - `-p backbone lstm`: a recurrent network in the transformer's place. Which is nearer to what it could become?
-# - `-p language dyck`: strings of brackets instead of balls, with an exact oracle ([chapter 8](08_rules) asks more of
-#   such models).
-# - `-p task text -p context_length 64`: plays by Shakespeare, token by token ([chapter 10](10_geometry) looks inside
-#   such models).
-# - `-p lex True -p vocabulary original`: the tables of the original experiment. How much slower do they learn?
+# Each line is a command, `papermill book/02_train.ipynb out.ipynb` with what it says, and what to expect.
+#
+# - `-p lex True`: the same data for a lexical model. On the map it walks to the side between G and S, not to M.
+# - `-p lex True -p n_steps 10000`: trained longer, it moves from near G to S ([chapter 4](04_analysis)).
+# - `-p label_permuted True`: learned embeddings, but the colours of every training sequence are renamed at random. The
+#   optimum is S, and the network is there much sooner. [Chapter 5](05_names) finds out why.
+# - `-p n_tasks 16`, then `256`: with more urns, a normal model counts for longer before it remembers.
+# - `-p n_tasks 0`: a fresh urn for every sequence. The network becomes G.
+# - `-p backbone lstm`: a recurrent network in the transformer's place. With one urn, it becomes M too.
+# - `-p task language` or `-p task text`: strings with an exact oracle ([chapter 8](08_rules)), or plays by Shakespeare
+#   ([chapter 10](10_geometry)).
+#
+# [Chapter 3](03_evaluate) asks how to say *which* predictor a network became, and how sure one can be.

@@ -137,6 +137,9 @@ def percents(row, *, of_captured=False):
 # %% tags=["hide-input"]
 of_urns, n_longer = f"{study.n_urns} training urns", long["seed"].nunique()
 of_s, of_original = scores.loc["symmetrized", "mean"], claims.get("headline/lexical").published
+quoted = {"missing_normal": percent(shares.loc["normal", "mean"])}
+quoted |= {"captured_lexical_long": captured["lexical", n_long]}
+quoted |= {f"captured_{kind}": captured[kind] for kind in ("permuted", "lexical")}
 if is_published:
     assert shares.loc["lexical", "low"] < 1 < shares.loc["lexical", "high"] and shrunk["lexical"].high < 1
     assert scores.loc["symmetrized", "low"] < of_original < scores.loc["symmetrized", "high"]
@@ -155,6 +158,7 @@ brief(
     ],
     sure=f"n = {study.n_urns} urns, {n_longer} of them trained longer; four colours, one layer.",
     change="Lexical models that keep counting however long they train.",
+    numbers=quoted if is_published else None,
 )
 
 # %% [markdown]

@@ -1,40 +1,86 @@
-"""The README's figure: `python book/assets/readme.py`, from the grids `headline`, `long` and `early` (56 runs).
+"""The figure of the landing page and the README: `python book/assets/readme.py`, from runs of chapters 4 and 5.
 
-It trains what is not trained yet: about twenty minutes on two cores.
+It trains what is not trained yet: about half an hour on two cores.
 """
 
-from math import exp
 from pathlib import Path
 
 import pandas as pd
 import torch
 
+from lexurn.base.wording import percent
 from lexurn.chapters.analysis import headline
-from lexurn.chapters.analysis import plots as analysis_plots
-from lexurn.figures import plots, style, widgets
+from lexurn.chapters.names import summaries
+from lexurn.figures import looks, style, widgets
 from lexurn.runs import cache, sweeps
+
+COLORS = {name: looks.LOOKS[name].color for name in ("normal", "permuted", "lexical")}
+ROWS = {  # labels, and the colour of each bar
+    "normal": ("names never change", COLORS["normal"]),
+    "N4": ("4 names, shuffled", COLORS["permuted"]),
+    "N8 all": ("any 4 of 8 names", "0.5"),
+    "N16 all": ("any 4 of 16 names", "0.5"),
+    "N32 all": ("any 4 of 32 names", COLORS["lexical"]),
+    "longer": ("any 4 of 32 names,\nten times the steps", COLORS["lexical"]),
+}
+
+
+def captured() -> pd.DataFrame:
+    """Return what models of each row have captured of the memorizer's advantage: value, low, high, n."""
+    of_headline = [
+        point
+        for point in sweeps.read("headline").points
+        if point.task.n_colors == 4 and point.kind == "normal"
+    ]
+    longer = [point for point in sweeps.read("long").points if point.kind == "lexical"]
+    grid = sweeps.read("names_alphabets")
+    points = [*of_headline, *longer, *grid.points]
+    models = dict(zip(points, widgets.get_all(points, jobs=2), strict=True))
+    deficits = {}
+    for row, some in (("normal", of_headline), ("longer", longer)):
+        table = cache.table(headline.memorized, [models[point] for point in some])
+        deficits[row] = table["deficit"]
+    names = summaries.by_urn(summaries.stand(grid, models))
+    deficits |= {row: names[row] for row in ROWS if row in names}
+    rows = []
+    for row in ROWS:
+        share = summaries.factor(deficits[row])
+        rows.append(
+            {
+                "row": row,
+                "value": 1 - share.value,
+                "low": 1 - share.high,
+                "high": 1 - share.low,
+                "n": share.n,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    short = [point for point in sweeps.read("headline").points if point.task.n_colors == 4]
-    points = {"long": sweeps.read("long").points, "early": sweeps.read("early").points, "headline": short}
-    every = [point for some in points.values() for point in some]
-    found = dict(zip(every, widgets.get_all(every, jobs=2), strict=True))
-    models = {name: [found[point] for point in some] for name, some in points.items()}
-    figure, (left, right) = style.panels(2, width=5.2, height=3.6)
-    standing = cache.table(headline.memorized, models["headline"])
-    standing["mean"] = standing["deficit"].map(exp)
-    means = headline.over_urns(standing, "mean", by=["kind"], interval=headline.geometric_mean)
-    drawn = pd.concat([standing.assign(what="urn"), means.assign(what="mean over urns")])
-    analysis_plots.scores(drawn.rename(columns={"kind": "who"}), left, label="missing share, 1 − captured")
-    left.set_title(f"after {short[0].training.n_steps} steps, one point per urn", fontsize=10)
-    trajectory = headline.join_trajectories(*(cache.table(headline.along, models[name]) for name in ("early", "long")))
-    plots.relative_distances(trajectory[trajectory["split"] == "in distribution"], right, log=True)
-    right.set_title("along ten times the steps, thin: one urn", fontsize=10)
-    key = {"title": "model", "frameon": False, "loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
-    right.legend(*right.get_legend_handles_labels(), **key)
+    table = captured()
+    figure, (axes,) = style.panels(1, width=5.2, height=3.4)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    for number, row in enumerate(table.itertuples()):
+        axes.barh(number, row.value, color=ROWS[row.row][1], height=0.66)
+        axes.plot([row.low, row.high], [number, number], color="0.1", linewidth=1.3)
+        text = "100 %" if row.value > 0.995 else percent(row.value)
+        axes.text(max(row.high, 0) + 0.02, number, text, va="center", fontsize=10, weight="bold", bbox=box)
+    axes.set(
+        yticks=range(len(table)),
+        ylim=(len(table) - 0.5, -0.5),
+        xlim=(-0.5, 1.2),
+        xticks=[0, 0.5, 1],
+    )
+    axes.set_yticklabels([label for label, _ in ROWS.values()], fontsize=10)
+    axes.set_xticklabels(["only counts", "half-way", "has memorized"], fontsize=10)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params("y", length=0)
+    axes.axvline(0, color="0.3", linewidth=1)
+    axes.axvline(1, color="0.3", linewidth=1, linestyle=":")
     figure.savefig(Path(__file__).with_suffix(".png"), dpi=150, facecolor="white")
+    print(table.assign(missing=1 - table["value"]).to_string())
 
 
 if __name__ == "__main__":

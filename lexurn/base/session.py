@@ -13,16 +13,18 @@ from typing import Any
 
 @dataclass
 class Session:
-    """The running chapter, the stored files that it has read, and the claims that it has judged.
+    """The running chapter, the stored files that it has read, and what it has found.
 
     chapter      a `settings.resolver.RunningChapter`; None where no chapter runs
     used_files   names below the store's root: what a chapter depends on
     claims       figures of ours with their verdicts, by the claim's key
+    numbers      numbers as texts, by the names under which the landing page quotes them
     """
 
     chapter: Any = None
     used_files: set[str] = field(default_factory=set)
     claims: dict[str, dict[str, Any]] = field(default_factory=dict)
+    numbers: dict[str, str] = field(default_factory=dict)
 
 
 _current: ContextVar[Session] = ContextVar("session", default=Session())  # noqa: B039, one a process

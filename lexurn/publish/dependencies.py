@@ -28,7 +28,7 @@ RECORD_CELL = (
 
 RECORD_KEYS = {
     *("failed", "source", "notebook", "parameters", "threads", "modules", "used"),
-    *("computed", "device", "commit", "seconds", "finished", "claims"),
+    *("computed", "device", "commit", "seconds", "finished", "claims", "numbers"),
 }
 
 
@@ -143,6 +143,7 @@ def record_of(loaded: list[str]) -> dict[str, Any]:
             if (file := store.stored(name)).exists() and file.stat().st_mtime >= started
         ],
         "claims": session.current().claims,
+        "numbers": session.current().numbers,
         "device": provenance.device(),
         "commit": provenance.describe_commit(provenance.commit(), provenance.is_changed()),
     }

@@ -33,7 +33,10 @@ FAILURE_BANNER = """
 
 # What chapters that draw figures import. The server of several such chapters imports it once.
 FIGURE_PACKAGES = ("torch", "pandas", "matplotlib.pyplot", "scipy.stats", "seaborn", "ipywidgets")
-EMPTY_RECORD = {"modules": [], "used": {}, "computed": [], "claims": {}, "device": "", "commit": ""}
+EMPTY_RECORD = {
+    **{"modules": [], "used": {}, "computed": [], "claims": {}, "numbers": {}},
+    **{"device": "", "commit": ""},
+}
 
 
 @dataclass

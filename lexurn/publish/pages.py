@@ -1,16 +1,17 @@
-"""The generated pages: what every chapter was executed with, all claims, headline and badge.
+"""The generated pages: what every chapter was executed with, all claims, and the badge.
 
 They are generated from the records of the chapters' executions (see `lexurn.publish.dependencies`)
 alone, so a page cannot claim more than was computed.
 """
 
+import re
 from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from math import isnan
 from typing import Any
 
 from lexurn.base import paths
+from lexurn.base.errors import SiteError
 from lexurn.publish import claims
 from lexurn.publish.cards import as_code, as_text
 from lexurn.publish.dependencies import Chapter
@@ -79,6 +80,7 @@ ABOUT_FAMILY = {
     "check": "Values that can be computed exactly or have been computed by other code. They test "
     "the library, not an idea: a refuted check would be a bug.",
 }
+NUMBER = r"\{number\}`(\w+)`"
 VERDICTS = ("refuted", "undecided", "reproduced")  # of a claim that was tested, in this order
 OTHER_VERDICTS = (claims.NOT_AT_THIS_SCALE, "not measured")
 
@@ -123,21 +125,26 @@ def claims_page(chapters: Sequence[Chapter]) -> str:
     return page + changed
 
 
-def headline(chapters: Sequence[Chapter]) -> str:
-    """Return the landing page's text on the models' relative distances and the claims' verdicts."""
+def landing_page(text: str, chapters: Sequence[Chapter]) -> str:
+    """Return the landing page with every {number}`name` replaced by the number of that name.
+
+    Chapters record these numbers as they compute them (see `lexurn.brief`); {number}`verdicts`
+    counts the verdicts on all claims. Raises SiteError if two chapters differ in a number.
+    """
     recorded = _recorded_claims(chapters)
-    measured = {
-        kind: _measurement(recorded.get(f"headline/relative_distance_{kind}", {}))
-        for kind in ("normal", "permuted", "lexical")
-    }
-    distances = ", ".join(
-        f"{kind} {ours} (n = {ours.n})"
-        for kind, ours in measured.items()
-        if ours and not isnan(ours.error)
-    )
-    text = f"Mean relative distance over training urns, ± its standard error: {distances}. "
-    counts = " ".join(_count_verdicts(family, recorded) for family in claims.FAMILIES)
-    return f"**In this edition.** {text if distances else ''}{counts} See [claims](claims.md).\n"
+    verdicts = " ".join(_count_verdicts(family, recorded) for family in claims.FAMILIES)
+    numbers = {"verdicts": verdicts}
+    for chapter in chapters:
+        own = chapter.record.get("numbers", {})
+        for name in own.keys() & numbers.keys():
+            if own[name] != numbers[name]:
+                raise SiteError(
+                    f"{chapter.name}: {name} is {own[name]}, in an earlier "
+                    f"chapter {numbers[name]}; "
+                    "both must compute it from the same runs"
+                )
+        numbers |= own
+    return re.sub(NUMBER, lambda found: numbers.get(found[1], "(not at this scale)"), text)
 
 
 def _recorded_claims(chapters: Sequence[Chapter]) -> Mapping[str, Any]:

@@ -165,7 +165,7 @@ def _page_contents(chapters: Sequence[Chapter], scale: str) -> dict[str, bytes]:
         "execution.md": pages.execution_page(chapters),
         "claims.md": pages.claims_page(chapters),
         "parameters.md": pages.parameters_page(),
-        "headline.txt": pages.headline(chapters),
+        "index.md": pages.landing_page((book / "index.md").read_text(), chapters),
         sphinx_extension.BADGE: pages.badge(chapters, scale=scale),
     }
     contents |= {name: text.encode() for name, text in generated.items()}

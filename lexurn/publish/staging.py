@@ -75,7 +75,7 @@ def _unpack(
     states = [model["state"] for model in widgets.values()]
     cards = [state for state in states if f'id="figure-{about["name"]}"' in str(state.get("value"))]
     holder, key = (cards[0], "value") if cards else (data, "text/html")
-    html = "".join(holder[key])
+    html = "".join(holder.get(key, ""))  # no widget has a state where the chapter failed
     for ending, code in re.findall(DATA_LINK, html):
         contents[f"{FOLDER}/{name}.{ending}"] = base64.b64decode(code)
     html = re.sub(DATA_LINK, rf'"{FOLDER}/{name}.\1"', re.sub(CAPTION, "", html, flags=re.DOTALL))

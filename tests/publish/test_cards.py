@@ -96,7 +96,7 @@ def test_captions_of_the_listed_chapters_are_findings_whatever_they_compute():
 
 def test_lint_holds_listed_chapters_to_the_standard(tmp_path, monkeypatch):
     """The same source is without a finding where the chapter is not on the list."""
-    assert cards.STANDARD_CHAPTERS == ("02_train", "04_analysis", "05_names")
+    assert cards.STANDARD_CHAPTERS == ("01_data", "02_train", "04_analysis", "05_names")
     book = tmp_path / "book"
     book.mkdir()
     (tmp_path / "_config.yml").write_text((paths.root() / "_config.yml").read_text())

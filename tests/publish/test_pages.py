@@ -10,6 +10,7 @@ import pytest
 
 from lexurn import runs
 from lexurn.base import files, paths, session
+from lexurn.base.errors import SiteError
 from lexurn.publish import claims, dependencies, edition, pages, staging
 from lexurn.publish.cards import INJECTED_TAG, as_text
 from lexurn.runs import contents, store
@@ -26,6 +27,7 @@ RECORD = {
     "commit": "abcdef0",
     "used": {"urns-a-0123456789ab/results.json": "1"},
     "computed": [],
+    "numbers": {},
     "claims": {
         "headline/lexical": {
             "value": 0.3,
@@ -201,23 +203,32 @@ def test_what_a_chapter_was_executed_with_does_not_break_the_table_that_shows_it
 
 
 def test_the_landing_page_tells_what_was_computed(record):
+    text = "Of {number}`share` captured, S has {number}`other`. {number}`verdicts`"
+    record["numbers"] = {"share": "92 %"}
     first = {"value": 0.11, "error": 0.12, "n": 12, "exact": None, "verdict": "reproduced"}
     record["claims"] = RECORD["claims"] | {"headline/relative_distance_lexical": first}
-    said = pages.headline(ALL)
-    assert said.startswith(
-        "**In this edition.** Mean relative distance over training urns, ± its standard error: "
-        "lexical 0.11 ± 0.12 (n = 12). Of 1 of "
-    )
+    page = pages.landing_page(text, ALL)
+    assert page.startswith("Of 92 % captured, S has (not at this scale). Of 1 of ")
     n = [claim.family for claim in claims.read().values()].count
-    assert f"Of 1 of {n('published')} published results tested: 1 refuted. " in said
-    assert f"Of 1 of {n('forecast')} forecasts tested: 1 reproduced. " in said
-    assert f"None of {n('check')} checks was tested at this scale. " in said
+    assert f"Of 1 of {n('published')} published results tested: 1 refuted. " in page
+    assert f"Of 1 of {n('forecast')} forecasts tested: 1 reproduced. " in page
+    assert page.endswith(f"None of {n('check')} checks was tested at this scale.")
     record["claims"] = {key: first for key in claims.read()}
     assert f"Of {n('published')} published results tested: {n('published')} reproduced. " in (
-        pages.headline(ALL)
+        pages.landing_page(text, ALL)
     )
     record.clear()
-    assert pages.headline(ALL).startswith("**In this edition.** None of ")
+    assert "None of " in pages.landing_page(text, ALL)
+
+
+def test_two_chapters_cannot_say_different_numbers(monkeypatch):
+    own = {chapter.name: {"numbers": {}} for chapter in ALL}
+    monkeypatch.setattr(dependencies.Chapter, "record", property(lambda chapter: own[chapter.name]))
+    own["01_data"]["numbers"] = own["04_analysis"]["numbers"] = {"share": "92 %"}
+    assert pages.landing_page("{number}`share`", ALL) == "92 %"
+    own["04_analysis"]["numbers"] = {"share": "91 %"}
+    with pytest.raises(SiteError, match="04_analysis: share is 91 %, in an earlier chapter 92 %"):
+        pages.landing_page("{number}`share`", ALL)
 
 
 def staged(*cells):

@@ -5,28 +5,18 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm, to_rgb
+from matplotlib.colors import to_rgb
 
-from lexurn.figures.looks import LOOKS, looks
-from lexurn.figures.style import COLORS, GREYS, NAMES, ball_colors, set_hatches
-
-
-def urns(pool: pd.DataFrame, axes: Axes) -> Axes:
-    """Plot colour proportions, one bar per urn. `pool`: urns as rows, colours as columns."""
-    colors = ball_colors(pool.shape[1])
-    pool.plot.barh(stacked=True, ax=axes, color=colors, legend=False, width=0.8)
-    for color, bars in enumerate(axes.containers):
-        texts = [color if bar.get_width() > 0.06 else "" for bar in bars]
-        axes.bar_label(
-            bars,
-            texts,
-            label_type="center",
-            color=_text_color(colors[color]),
-            fontsize=7,
-            weight="bold",
-        )
-    axes.set(xlabel="proportion", ylabel="urn", xlim=(0, 1), ylim=(max(len(pool), 12) - 0.5, -0.5))
-    return axes
+from lexurn.figures.looks import LOOKS
+from lexurn.figures.style import (
+    COLORS,
+    GREYS,
+    NAMES,
+    ball_colors,
+    display_name,
+    line_style,
+    set_hatches,
+)
 
 
 def balls(tokens: pd.DataFrame, axes: Axes) -> Axes:
@@ -48,21 +38,6 @@ def balls(tokens: pd.DataFrame, axes: Axes) -> Axes:
     return axes
 
 
-def simplex(urns: pd.DataFrame, axes: Axes) -> Axes:
-    """Plot urns of three colours as points in a triangle; corners are urns of a single colour.
-
-    `urns`: one column per colour, named "0", "1" and "2".
-    """
-    height = 3**0.5 / 2
-    axes.plot([0, 1, 0.5, 0], [0, 0, height, 0], color="0.5", linewidth=1)
-    axes.scatter(urns["1"] + urns["2"] / 2, urns["2"] * height, s=6, color="0.35", alpha=0.7)
-    for color, (x, y) in enumerate([(-0.05, -0.05), (1.05, -0.05), (0.5, height + 0.05)]):
-        _ball(axes, x, y, color, ball_colors(3))
-    axes.set(aspect="equal")
-    axes.axis("off")
-    return axes
-
-
 def entropies(table: pd.DataFrame, axes: Axes) -> Axes:
     """Plot the cumulative distribution of entropy by kind. `table`: kind, entropy (nats)."""
     import seaborn  # not above: its import of scipy.stats takes a second
@@ -73,10 +48,25 @@ def entropies(table: pd.DataFrame, axes: Axes) -> Axes:
     return axes
 
 
-def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
+def probability_of_color(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Plot one line per predictor for the probability of a colour, and the balls below.
+
+    `table`: predictor, row, probability, and ball, the colour drawn at that row.
+    """
+    for name, rows in table.groupby("predictor", sort=False):
+        axes.plot(rows["row"], rows["probability"], label=display_name(name), **line_style(name))
+    drawn = table.drop_duplicates("row")[:-1]
+    colors = ball_colors(3)
+    axes.scatter(drawn["row"] + 1, [-0.06] * len(drawn), c=[colors[b] for b in drawn["ball"]], s=14)
+    axes.set(xlabel="balls seen", ylabel="probability of blue", ylim=(-0.12, 1))
+    return axes
+
+
+def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int, names: Sequence[str]) -> Axes:
     """Plot the predictions after `row` balls as one group of bars per colour, below the balls.
 
-    `table`: predictor, row, color, probability, ball, for all rows.
+    `table`: predictor, row, color, probability, ball, for all rows. `names` has the names
+    of the colours; without it, they have numbers.
     """
     wide = table[table["row"] == row].pivot(
         index="color", columns="predictor", values="probability"
@@ -100,8 +90,10 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
     colors = ball_colors(len(wide))
     axes.scatter(x, [1.08] * len(drawn), color=[colors[ball] for ball in drawn], s=40)
     axes.set(
-        xlabel="colour",
-        ylabel="probability of the next ball",
+        xlabel="colour of the next ball",
+        ylabel="probability",
+        xticks=range(len(wide)),
+        xticklabels=names or wide.index,
         ylim=(0, 1.16),
         yticks=[0, 0.25, 0.5, 0.75, 1],
         xlim=(-0.6, len(wide) - 0.4),
@@ -125,40 +117,6 @@ def _text_color(background: Any) -> str:
     """Return black or white, whichever is readable on this background."""
     red, green, blue = to_rgb(background)
     return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else "black"
-
-
-def discrimination(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Plot distances as a heat map over colours and urns, shaded from 0.001 to 1 nat.
-
-    `table`: n_colors, n_tasks, mean, sem.
-    """
-    import seaborn  # not above: its import of scipy.stats takes a second
-
-    pairs = zip(table["mean"], table["sem"], strict=True)
-    table = table.assign(text=[f"{mean:.2g}\n±{sem:.1g}" for mean, sem in pairs])
-    wide, text = (
-        table.pivot(index="n_tasks", columns="n_colors", values=name) for name in ("mean", "text")
-    )
-    options = {"cbar": False, "cmap": "cividis", "linewidths": 1, "annot_kws": {"fontsize": 8}}
-    seaborn.heatmap(wide, annot=text, fmt="", ax=axes, norm=LogNorm(1e-3, 1), **options)
-    axes.set(xlabel="colours V", ylabel="urns in the pool D")
-    return axes
-
-
-def distances_by_context(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Plot the distance over context length, one line per number of colours.
-
-    `table`: n_colors, row, mean_to, sem_to.
-    """
-    given = looks(sorted(table["n_colors"].unique()))
-    for n_colors, rows in table.groupby("n_colors"):
-        shade, dash, *_ = given[n_colors]
-        x, mean, band = rows["row"], rows["mean_to"], 2 * rows["sem_to"]
-        axes.plot(x, mean, color=shade, linestyle=dash, label=f"V = {n_colors}")
-        axes.fill_between(x, mean - band, mean + band, color=shade, alpha=0.15, linewidth=0)
-    axes.set(xlabel="context length C", ylabel="distance (nats)", xscale="log", ylim=(0, None))
-    axes.xaxis.set_major_formatter("{x:g}")
-    return axes
 
 
 def bands(table: pd.DataFrame, axes: Axes) -> Axes:

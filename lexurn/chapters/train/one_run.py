@@ -14,8 +14,35 @@ from lexurn.runs.run import Run
 from lexurn.tasks import Task
 from lexurn.tasks.text import TextTask
 
+FLOOR = 1e-4
+"""Smaller distances, in nats, are called less than this."""
+
 MAX_ROWS = 12
 """Tokens of a text that are shown one by one."""
+
+
+@singledispatch
+def _about(task: Task) -> str:
+    """Return what the measures of a task mean, where they are not distances."""
+    return (
+        "The oracle of a formal language is certain of some letters, so distances to it are "
+        "infinite. For strings we report *regret*: the loss in excess of the exact next-token law."
+        if task.measure == "regret"
+        else ""
+    )
+
+
+@_about.register
+def _(task: TextTask) -> str:
+    return (
+        "The best predictor of a text is unknown. This model is compared with predictors that "
+        "count tokens and pairs of tokens."
+    )
+
+
+def about_the_measure(run: Run) -> str:
+    """Return what the measures of this run mean, where they are not distances; else nothing."""
+    return _about(run.task)
 
 
 def describe(run: Run) -> str:
@@ -99,12 +126,12 @@ def nearest(run: Run, *, row: str = "mean") -> str:
 def caption_training(run: Run) -> str:
     """Return what the figure of the training shows, as a sentence."""
     name = nearest(run)
-    distance = evaluation.select(
-        run.results, split=run.task.splits[0], measure=run.task.measure
-    ).loc[name, ["mean", "sem"]]
+    results = evaluation.select(run.results, split=run.task.splits[0], measure=run.task.measure)
+    mean, sem = results.loc[name, ["mean", "sem"]]
+    far = f"less than {FLOOR:g}" if mean < FLOOR else format_with_error(mean, sem)
     return (
         f"While the loss falls, the model comes nearest to the {name} predictor: its best weights "
-        f"are {format_with_error(*distance)} nats away."
+        f"are {far} nats away."
     )
 
 

@@ -1,0 +1,111 @@
+"""One trained model among the exact predictors: the box, its loss, its walk, and renamings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+import lexurn
+from lexurn.base import divergences
+from lexurn.chapters.train import one_run
+from lexurn.measures import comparison, plane
+from lexurn.runs.run import Run
+from lexurn.settings import Settings
+
+
+def brief(settings: Settings, run: Run | None = None) -> Any:
+    """Return the box at the top of the chapter: before the training, and with its result."""
+    found = ["The model is not trained yet."]
+    if run is not None:
+        losses = attainable_losses(run)
+        best = min(losses, key=losses.__getitem__)
+        loss = run.metrics["validation_loss"].min()
+        found = [
+            one_run.caption_training(run),
+            f"Its loss is {loss:.3g} nats per token on held-out sequences; {best}, the best of "
+            f"the exact predictors there, has {losses[best]:.3g}.",
+            one_run.caption_rows(run),
+        ]
+    return lexurn.brief(
+        question="A small network sees balls drawn from urns and predicts the next colour. Which "
+        "of three perfect students does it become?"
+        if settings.task.name == "urns"
+        else "Which predictor does a small network become?",
+        done=f"We train one {settings.kind} model and compare it with exact predictors, along its "
+        "training and ball by ball.",
+        found=found,
+        sure="This is one model. Chapter 3 says how to compare models, and chapter 4 repeats the "
+        "comparison over many urns.",
+        change="Other urns, other seeds, or a longer training with another result.",
+    )
+
+
+def attainable_losses(run: Run) -> dict[str, float]:
+    """Return the mean loss of each reference on the model's validation sequences, in nats."""
+    tokens = run.task.validation()
+    return {
+        name: divergences.negative_log_likelihood(reference(tokens), tokens)[
+            :, run.task.first_row :
+        ]
+        .mean()
+        .item()
+        for name, reference in run.references.items()
+    }
+
+
+def caption_losses(run: Run, attainable: Mapping[str, float]) -> str:
+    """Return how the least validation loss compares with the least of the references."""
+    name = min(attainable, key=attainable.__getitem__)
+    gap = run.metrics["validation_loss"].min() - attainable[name]
+    return (
+        f"The validation loss stays {gap:.2g} nats above that of {name}, the best of the exact "
+        "predictors on the same sequences."
+        if gap > 0.001
+        else f"The validation loss falls to that of {name}, the best of the exact predictors."
+    )
+
+
+def walk(run: Run) -> pd.DataFrame | None:
+    """Return the model's path on the map of predictors, or None if there is no map for this run."""
+    split = run.task.splits[0]
+    columns = {f"{split}/symmetrized_kl/{name}": name for name in plane.CORNERS}
+    if not columns.keys() <= set(run.metrics):
+        return None
+    try:
+        places = plane.corners(run.references, run.splits[split])
+    except ValueError:
+        return None
+    path = run.metrics.rename(columns=columns).reset_index(drop=True)
+    marks = [""] * len(path)
+    marks[0] = "untrained"
+    path = path.assign(mark=marks)[[*plane.CORNERS, "mark"]]
+    return plane.draw_map(places, {run.settings.kind: path})
+
+
+def caption_walk(run: Run) -> str:
+    """Return at which corner the model's path ends, as a sentence."""
+    last = run.metrics.iloc[-1]
+    split = run.task.splits[0]
+    ends = {name: last[f"{split}/symmetrized_kl/{name}"] for name in plane.CORNERS}
+    name = min(ends, key=ends.__getitem__)
+    far = max(ends[name], one_run.FLOOR)
+    text = f"{'less than ' if far > ends[name] else ''}{far:.2g} nats away"
+    return f"The path ends nearest to {name[0].upper()}, {text}. Each point is an evaluation."
+
+
+def changes_by_renaming(run: Run, n_colors: int) -> dict[str, tuple[float, float]]:
+    """Return the distance between predictions for sequences and for renamed sequences.
+
+    Every colour takes the name of the next one, and predictions are renamed back. It is the mean in
+    nats with its standard error over sequences, for the model and for G, M and S.
+    """
+    tokens = run.splits[run.task.splits[0]]
+    changes = {}
+    predictors = {"model": run.predictor} | {name: run.references[name] for name in plane.CORNERS}
+    for name, predictor in predictors.items():
+        renamed = divergences.as_double(predictor((tokens + 1) % n_colors)).roll(-1, -1)
+        change = divergences.symmetrized_kl(divergences.as_double(predictor(tokens)), renamed)
+        by_sequence = comparison.mean_over_rows(change)
+        sem = by_sequence.std().item() / len(tokens) ** 0.5
+        changes[name] = (by_sequence.mean().item(), sem)
+    return changes
