@@ -185,6 +185,20 @@ def mixture_weights(
     return dict(zip(references, weights.tolist(), strict=True))
 
 
+def kl_from_mixture(
+    predictor: Predictor,
+    references: Mapping[str, Predictor],
+    tokens: Tokens,
+    *,
+    weights: Mapping[str, float],
+) -> float:
+    """Return the mean KL(predictor ‖ mixture with `weights`) over rows 1 … C, in nats."""
+    log_model, log_references = stack_log_probs(predictor, references, tokens)
+    ordered = torch.tensor([weights[name] for name in references], dtype=log_references.dtype)
+    mixed = (log_references.cpu() + ordered.log()[:, None, None, None]).logsumexp(0)
+    return divergences.kl(log_model.cpu(), mixed).mean().item()
+
+
 def stack_log_probs(
     predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens
 ) -> tuple[Tensor, Tensor]:

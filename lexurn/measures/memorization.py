@@ -23,7 +23,8 @@ from torch import Tensor
 
 from lexurn.base import divergences
 from lexurn.base.shapes import LogProbs, Pool, Predictor, Tokens
-from lexurn.predictors import Generalizing, Memorizing, SequenceMixture
+from lexurn.measures import comparison
+from lexurn.predictors import Generalizing, Memorizing, SequenceMixture, Uniform
 from lexurn.predictors.combining import log_evidence, mix_sequences
 from lexurn.predictors.symmetrized import relabelings
 
@@ -134,6 +135,29 @@ def with_doubt(doubt: Doubt, references: Mapping[str, Predictor], *, memorizing:
     parts = [references[memorizing], references["generalizing"]]
     mixture = SequenceMixture(parts, [1 - doubt.epsilon, doubt.epsilon])
     return lambda tokens: _add_uniform(mixture(tokens), doubt.uniform)
+
+
+def doubt_and_blend(
+    predictor: Predictor, ends: Mapping[str, Predictor], *, fresh: Tokens, inside: Tokens
+) -> dict[str, float | bool]:
+    """Return the B_ε and the blend of rows that are nearest to a predictor on fresh urns.
+
+    `ends` are G and the memorizer, in this order; `inside` are sequences in distribution. The
+    result has epsilon, uniform and is_bound of B_ε, and the mean KL(predictor ‖ fit) in
+    distribution, where nothing was fitted, of both: doubt and blend. The blend mixes `ends` and U
+    with the same weights in every row.
+    """
+    memorizing = list(ends)[1]
+    fit = fit_doubt(predictor, ends, fresh, memorizing=memorizing)
+    blended = dict(ends) | {"uniform": Uniform(predictor(fresh[:1]).shape[-1])}
+    weights = comparison.mixture_weights(predictor, blended, fresh)
+    return {
+        "epsilon": fit.epsilon,
+        "uniform": fit.uniform,
+        "is_bound": fit.is_bound,
+        "doubt": mean_kl(predictor, with_doubt(fit, ends, memorizing=memorizing), inside),
+        "blend": comparison.kl_from_mixture(predictor, blended, inside, weights=weights),
+    }
 
 
 def _add_uniform(log_probs: LogProbs, share: float) -> LogProbs:

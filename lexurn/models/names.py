@@ -19,6 +19,7 @@ from torch import Generator, Tensor, nn
 from lexurn.base.shapes import Hidden, Tokens
 from lexurn.models.vocabulary import Logits, RandomVocabulary, one_hot
 from lexurn.settings import NamesSettings
+from lexurn.settings.vocabulary import block_sizes
 
 Assignment = Float[Tensor, "#batch symbols names"]
 Alphabets = Int64[Tensor, "alphabets symbols"]
@@ -56,8 +57,7 @@ class NamesVocabulary(RandomVocabulary):
             vectors = torch.randn(self.names.shape, generator=generator)
             self.names.copy_(vectors / vectors.norm(dim=-1, keepdim=True))
         if not self.uses_all:
-            draw = {"random": random_sets, "groups": disjoint_groups, "design": lines}[self.kind]
-            sets = draw(self.width, self.n_symbols, self.n_alphabets, generator)
+            sets = DRAWS[self.kind](self.width, self.n_symbols, self.n_alphabets, generator)
             self.alphabets.copy_(sets)
         super().draw_fixed(generator)
 
@@ -111,6 +111,13 @@ def disjoint_groups(n_names: int, size: int, n_sets: int, generator: Generator) 
     return torch.arange(n_sets * size).view(n_sets, size)
 
 
+def blocks(n_names: int, size: int, n_sets: int, generator: Generator) -> Alphabets:
+    """Return all sets of `size` names within equal blocks of names that make `n_sets` sets."""
+    block = block_sizes(n_names, size)[n_sets]
+    sets = torch.combinations(torch.arange(block), size)
+    return torch.cat([sets + start for start in range(0, n_names, block)])
+
+
 def lines(n_names: int, size: int, n_sets: int, generator: Generator) -> Alphabets:
     """Return `n_sets` lines of the affine plane AG(2, V), all V² + V of them or a random choice.
 
@@ -141,3 +148,6 @@ def field_tables(size: int) -> tuple[list[list[int]], list[list[int]]]:
         [[(a + b) % size for b in elements] for a in elements],
         [[a * b % size for b in elements] for a in elements],
     )
+
+
+DRAWS = {"random": random_sets, "groups": disjoint_groups, "design": lines, "blocks": blocks}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from lexurn.base import paths
 from lexurn.base.errors import SiteError
 from lexurn.publish import claims
 from lexurn.publish.cards import as_code, as_text
@@ -54,7 +55,10 @@ urns, pools or sets of urns; for a published number, ± is what its source state
 *Undecided*: only a sign was claimed, and our number does not differ from zero.
 *Not at this scale*: these chapters were executed with other settings than the band applies to.
 Refuted claims stand first, with a sentence on what we saw instead.
-
+{first_edition}
+"""
+FIRST_EDITION = """What the first edition claimed and we no longer claim stands
+[at the end](#first-edition).
 """
 CLAIMS_OF_FAMILY = """## {title}
 
@@ -104,7 +108,9 @@ def parameters_page() -> str:
 def claims_page(chapters: Sequence[Chapter]) -> str:
     """Return the page of all claims, family by family, the refuted ones first."""
     recorded = _recorded_claims(chapters)
-    page = CLAIMS
+    history = paths.root() / "params" / "first_edition.md"
+    changed = history.read_text() if history.exists() else ""
+    page = CLAIMS.format(first_edition=FIRST_EDITION if changed else "")
     for family, title in claims.FAMILIES.items():
         own = [key for key, claim in claims.read().items() if claim.family == family]
         own.sort(key=lambda key: (*VERDICTS, *OTHER_VERDICTS).index(recorded[key]["verdict"]))
@@ -114,7 +120,9 @@ def claims_page(chapters: Sequence[Chapter]) -> str:
             counts=_count_verdicts(family, recorded),
             rows=_table_rows(_claim_cells(claims.get(key), recorded[key]) for key in own),
         )
-    return page
+    for key, ours in recorded.items():
+        changed = changed.replace(f"{{{key}}}", ours["verdict"])
+    return page + changed
 
 
 def landing_page(text: str, chapters: Sequence[Chapter]) -> str:

@@ -113,9 +113,10 @@ class NamesSettings(VocabularySettings):
     n_alphabets: Whole = Field(
         0, ge=0, le=1_000_000, description="sets of names that sequences use; 0: all that there are"
     )
-    alphabets: Literal["random", "groups", "design"] = Field(
+    alphabets: Literal["random", "groups", "design", "blocks"] = Field(
         "random",
-        description="random sets of names, disjoint groups, or design: every pair of names in one",
+        description="random sets of names, disjoint groups, design: every pair of names in one, or "
+        "blocks: all sets within equal blocks of names",
     )
     name_vectors: Literal["one_hot", "unit", "learned"] = Field(
         "one_hot", description="a name's vector: one_hot, a fixed random unit vector, or learned"
@@ -136,6 +137,7 @@ class NamesSettings(VocabularySettings):
             "random": comb(n_names, n_symbols),
             "groups": n_names // n_symbols,
             "design": n_symbols**2 + n_symbols,
+            "blocks": comb(n_names, n_symbols),
         }
         return sizes[self.alphabets]
 
@@ -159,12 +161,25 @@ class NamesSettings(VocabularySettings):
                 f"{', '.join(map(str, PLANES))}; got V={n_random} tokens and n_names={n_names}; "
                 "use for example n_colors 4 and n_names 16"
             )
+        sizes = block_sizes(n_names, n_random)
+        if self.alphabets == "blocks" and self.n_alphabets not in (0, *sizes):
+            raise ParameterError(
+                f"n_alphabets counts all sets of {n_random} names within equal blocks of {n_names} "
+                f"names for alphabets=blocks, got {self.n_alphabets}; use one of "
+                f"{', '.join(map(str, sizes))}"
+            )
         most = self.count_alphabets(n_random, d_model)
         if self.n_alphabets > most:
             raise ParameterError(
                 f"n_alphabets must be at most {most} for alphabets={self.alphabets} of {n_random} "
                 f"of {n_names} names, got {self.n_alphabets}; lower it, or use more names"
             )
+
+
+def block_sizes(n_names: int, n_symbols: int) -> dict[int, int]:
+    """Return how many names a block has, by the number of sets of names within equal blocks."""
+    sizes = [size for size in range(n_symbols, n_names + 1) if n_names % size == 0]
+    return {n_names // size * comb(size, n_symbols): size for size in sizes}
 
 
 PLANES = (2, 3, 4, 5, 7)

@@ -4,10 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
-from lexurn import evaluation, parameters, tasks
+from lexurn import evaluation, parameters, predictors, tasks
+from lexurn.base.seeding import generator
 from lexurn.chapters.analysis import headline
-from lexurn.measures import intervals, memorization
+from lexurn.generators.urns import Urns
+from lexurn.measures import comparison, intervals, memorization
 from lexurn.predictors import Uniform
 from lexurn.runs import Run
 
@@ -197,3 +200,20 @@ def test_means_are_over_urns_by_the_interval_that_is_given():
     )
     arithmetic = headline.over_urns(table, "value", by=["kind"], interval=intervals.t_interval)
     assert arithmetic["mean"].tolist() == pytest.approx([0.2, 1.0])
+
+
+def test_a_predictor_that_is_constant_is_nearer_to_g_the_more_even_the_balls():
+    """Why the correlation of the first edition is gone (params/first_edition.md)."""
+    task = Urns(4)
+    urns = task.sample_tasks(200, generator=generator(0, "urns"))
+    tokens = task.sample(urns, 33, generator=generator(0, "balls"))
+    shares = predictors.Empirical(4)(tokens)[:, -1].exp()
+    entropy = torch.special.entr(shares).sum(-1)
+
+    def correlation(predictor):
+        distances = comparison.distance(predictor, predictors.Generalizing(4), tokens)[:, -1]
+        return stats.spearmanr(entropy, distances).statistic
+
+    assert correlation(predictors.Uniform(4)) < -0.95
+    skewed = torch.tensor([[0.7, 0.1, 0.1, 0.1]], dtype=torch.float64)
+    assert correlation(predictors.Memorizing(skewed)) > -0.9  # the control: another constant

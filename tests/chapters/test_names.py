@@ -1,19 +1,16 @@
 """Names and alphabets: the optima of the dials by enumeration, standings, transfer, forecasts."""
 
 import itertools
-import random
-from math import exp, log
+from math import comb, log
 
 import pandas as pd
 import pytest
 import torch
-from matplotlib.figure import Figure
 from torch.testing import assert_close
 
 from lexurn import brief, models, runs
 from lexurn.base.seeding import generator
-from lexurn.chapters.names import forecasts, law, optima, standings, summaries, transfer
-from lexurn.chapters.names import plots as names_plots
+from lexurn.chapters.names import forecasts, law, optima, standings, summaries, transfer, unseen
 from lexurn.generators.urns import Urns
 from lexurn.measures import comparison, memorization
 from lexurn.publish import claims
@@ -109,7 +106,9 @@ def test_transfer_starts_from_another_urn_with_the_weights_of_the_origin():
 def test_every_forecast_has_a_number_and_every_number_a_forecast():
     """On made tables in which the deficit is ln K − 5 for every urn and cell."""
     grids = [f"names_{name}" for name in ("alphabets", "between", "controls", "vectors", "widths")]
-    grids += [f"names_{name}" for name in ("three", "rivals", "tables", "long", "repeats")]
+    grids += [
+        f"names_{name}" for name in ("three", "rivals", "tables", "long", "repeats", "blocks")
+    ]
     tables = {}
     for grid in grids:
         sweep = sweeps.read(grid)
@@ -141,60 +140,6 @@ def test_every_forecast_has_a_number_and_every_number_a_forecast():
     assert measured["names/alphabets_explain_more"].value > 0.5
 
 
-def made_deficits(formula, cells, n_urns=5):
-    """Deficits by a formula of ln K and ln N, and an effect of each urn that all cells share."""
-    numbers = {cell: law.alphabets_of(cell) for cell in cells}
-    columns = {cell: formula(log(k), log(n)) for cell, (n, k) in numbers.items()}
-    rows = [{cell: y + 0.1 * (urn - 2) for cell, y in columns.items()} for urn in range(n_urns)]
-    return pd.DataFrame(rows)
-
-
-def test_the_law_that_made_the_cells_is_found_and_predicts_others():
-    cells = ["N4", *(f"N{n} K{k}" for n in (8, 16, 32) for k in (2, 8, 32, 128)), "N16 all"]
-    others = ["N12 K4", "N12 all", "N24 K64", "N24 all"]
-    made = {
-        "two routes": lambda k, n: min(0.4 * k - 2.6, 1.1 * n - 4.0),
-        "additive": lambda k, n: 0.2 * k + 0.3 * n - 3.0,
-    }
-    for name, formula in made.items():
-        fitted, held_out = (made_deficits(formula, some) for some in (cells, others))
-        errors = law.compare(law.cells(fitted), law.cells(held_out)).set_index("law")
-        assert errors.loc[name, ["fitted", "left_out", "held_out"]].max() < 1e-3
-        wrong = errors.drop(index=name)
-        assert wrong["held_out"].min() > 0.05  # the control: the other laws do not fit
-        if name == "two routes":
-            assert law.fit(name, law.cells(fitted)) == pytest.approx([-2.6, 0.4, -4.0, 1.1])
-            ratio = law.held_out_errors(fitted, held_out)["ratio"]
-            assert len(ratio) == 5 and ratio.mean() < 0.05
-
-
-def test_distinct_triples_of_random_sets_are_counted():
-    """Against sets that are drawn; one set has four triples, and all sets have all."""
-    dice = random.Random(0)
-    for n, k in ((8, 3), (8, 20), (16, 64)):
-        every = list(itertools.combinations(range(n), 4))
-        counts = []
-        for _ in range(200):
-            triples = {t for s in dice.sample(every, k) for t in itertools.combinations(s, 3)}
-            counts.append(len(triples))
-        expected = exp(law.distinct_subsets(3, log(k), log(n)))
-        assert expected == pytest.approx(sum(counts) / len(counts), rel=0.03)  # without replacement
-    assert exp(law.distinct_subsets(3, 0.0, log(32))) == pytest.approx(4)
-    assert exp(law.distinct_subsets(3, 0.0, log(4))) == pytest.approx(4)
-    assert exp(law.distinct_subsets(3, log(35_960), log(32))) == pytest.approx(4960)
-    assert exp(law.distinct_subsets(2, 0.0, log(8))) == pytest.approx(6)
-
-
-def test_groups_and_designs_are_no_random_sets():
-    table = law.cells(
-        made_deficits(lambda k, n: k, ["N16 K8", "N16 all"]).assign(
-            **{"N16 groups": 0.0, "N16 design": 0.0}
-        )
-    )
-    assert list(table.index) == ["N16 K8", "N16 all"]
-    assert table["n_alphabets"].tolist() == [8, 1820]
-
-
 def test_weights_of_a_lexical_model_start_a_normal_one(tiny_run):
     first = tiny_run(TINY | {"lex": True, "seed": 5})
     second = runs.get(TINY | {"init_from": first.settings.key, "trainable": "outside_backbone"})
@@ -219,30 +164,28 @@ def test_gaps_are_paired_by_urn_and_leave_out_what_has_no_new_alphabets():
     new = seen + pd.DataFrame(
         {"N8 K4": [1.0, 1.0, 1.0], "N8 all": [float("nan")] * 3, "N16 groups": [1.0] * 3}
     )
-    (row,) = summaries.gaps(seen, new).to_dict("records")
-    assert (row["cell"], row["alphabets"], row["per_name"]) == ("N8 K4", 4, 2.0)
+    random, groups = summaries.gaps(seen, new).to_dict("records")
+    assert (random["cell"], random["alphabets"], random["per_name"]) == ("N8 K4", 4, 2.0)
+    assert random["trained"] == pytest.approx(1 - comb(35, 4) / comb(70, 4))  # half of all sets
+    assert (groups["names"], groups["per_name"], groups["trained"]) == ("groups, design", 1.0, 1.0)
     assert (
-        row["factor"] == pytest.approx(2.718281828) == row["low"]
+        random["factor"] == pytest.approx(2.718281828) == random["low"]
     )  # urns differ, the gap does not
 
 
-def test_the_law_is_drawn_through_the_cells_that_it_was_fitted_to():
-    cells = ["N4", *(f"N{n} K{k}" for n in (8, 16, 32) for k in (2, 8, 32, 128))]
-    made = [
-        made_deficits(lambda k, n: 0.4 * law.distinct_subsets(3, k, n) - 3.0, some)
-        for some in (cells, ["N12 K4", "N12 all"])
-    ]
-    table = summaries.alphabets_table(*made)
-    assert set(table["what"]) == {"fitted", "held out", "law"}
-    assert set(table["names"]) == {f"{n} names" for n in (4, 8, 12, 16, 32)}
-    law_of_12 = table[(table["names"] == "12 names") & (table["what"] == "law")]
-    point = table[(table["names"] == "12 names") & (table["what"] == "held out")].iloc[-1]
-    assert law_of_12["missing"].iloc[-1] == pytest.approx(point["missing"], rel=0.01)
-    axes = Figure().subplots()
-    names_plots.missing_by_alphabets(table, axes)
-    assert axes.get_xscale() == axes.get_yscale() == "log"
-    labels = axes.get_legend_handles_labels()[1]
-    assert "12 names, held out" in labels and "12 names" not in labels
+def test_new_alphabets_of_trained_names_are_told_from_others(tiny_run):
+    run = tiny_run(TINY | {"n_names": 20, "n_alphabets": 4, "n_steps": 60})
+    (row,) = unseen.on_trained_names([run]).to_dict("records")
+    assert 4 < row["n_trained"] == len(run.model.vocabulary.alphabets.unique()) < 16
+    with torch.no_grad():  # a name that was not trained may be anything
+        for name in set(range(20)) - set(run.model.vocabulary.alphabets.flatten().tolist()):
+            run.model.vocabulary.names[name] *= 1000
+    (same,) = unseen.on_trained_names([run]).to_dict("records")
+    assert same == row
+    with torch.no_grad():  # the control: a trained name counts
+        run.model.vocabulary.names[run.model.vocabulary.alphabets[0, 0]] *= 1000
+    (other,) = unseen.on_trained_names([run]).to_dict("records")
+    assert other["deficit_trained"] != row["deficit_trained"]
 
 
 def test_the_box_of_a_chapter_shows_what_it_is_given():

@@ -23,6 +23,7 @@ CHOICES = {
     "five sets": {"n_names": 9, "n_alphabets": 5},
     "groups": {"n_names": 13, "alphabets": "groups"},
     "design": {"n_names": 16, "alphabets": "design", "n_alphabets": 7},
+    "blocks": {"n_names": 12, "alphabets": "blocks", "n_alphabets": 30},
     "unit": {"n_names": 40, "name_vectors": "unit", "n_alphabets": 3},
     "learned": {"n_names": 40, "name_vectors": "learned"},
     "two tables": {"n_names": 9, "n_tables": 2},
@@ -50,7 +51,7 @@ def names_of(model, table):
     return table.argmax(-1)
 
 
-@pytest.mark.parametrize("choice", ["five sets", "groups", "design", "unit"])
+@pytest.mark.parametrize("choice", ["five sets", "groups", "design", "blocks", "unit"])
 def test_no_sequence_leaves_its_alphabet(choice):
     vocabulary = build(**CHOICES[choice]).vocabulary
     table = vocabulary.draw(3000, generator=generator(1, "tables"))
@@ -59,6 +60,13 @@ def test_no_sequence_leaves_its_alphabet(choice):
     assert drawn == known and len(known) == vocabulary.n_alphabets
     new = vocabulary.draw_new(3000, generator=generator(1, "tables"))
     assert not known & {tuple(sorted(row)) for row in names_of(None, new).tolist()}
+
+
+def test_blocks_are_all_sets_within_equal_blocks():
+    sets = build(**CHOICES["blocks"]).vocabulary.alphabets
+    assert len(sets.unique(dim=0)) == 30 and (sets // 6 == sets[:, :1] // 6).all()
+    others = build(n_names=12, n_alphabets=30).vocabulary.alphabets  # the control: random sets
+    assert not (others // 6 == others[:, :1] // 6).all()
 
 
 def test_assignments_within_an_alphabet_are_uniform():
@@ -218,6 +226,7 @@ def test_weights_of_another_vocabulary_are_taken_without_it():
         ({"n_names": 3}, "n_names must be at least the number of tokens, 4, got 3"),
         ({"n_names": 64}, "at most d_model=32 for one_hot vectors, got 64"),
         ({"n_names": 12, "alphabets": "design"}, "got V=4 tokens and n_names=12"),
+        ({"n_names": 12, "alphabets": "blocks", "n_alphabets": 31}, "use one of 3, 30, 495"),
         ({"n_names": 8, "n_alphabets": 71}, "n_alphabets must be at most 70"),
         ({"n_names": 8, "alphabets": "groups", "n_alphabets": 3}, "at most 2 for alphabets=groups"),
         ({"n_names": 8, "lex": False}, "got vocabulary=names and lex=False"),

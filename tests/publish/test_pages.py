@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 
 import pandas as pd
@@ -124,9 +125,22 @@ def test_every_claim_is_on_its_page_with_its_verdict(record):
     assert line.endswith("| 0.137 | 0.300 ± 0.020, n = 12 | 0.05 … 0.25, book, n = 12 | no |")
     line = next(line for line in lines if "`headline/normal`" in line)
     assert "| 0.75, n = 2 |" in line and line.startswith("| not at this scale |")
-    n_rows = [part.count("(`") for part in page.split("\n## ")[1:]]
+    n_rows = [part.count("(`") for part in page.split("\n## ")[1:4]]
     families = [claim.family for claim in claims.read().values()]
     assert n_rows == [families.count(family) for family in claims.FAMILIES]
+
+
+def test_what_the_first_edition_said_names_claims_and_their_verdicts(record):
+    told = (paths.root() / "params" / "first_edition.md").read_text()
+    keys = re.findall(r"`([a-z0-9_]+/\w+)`", told)
+    assert keys and not set(keys) - set(claims.read())
+    page = pages.claims_page(ALL)
+    section = page.split("\n## What the first edition said")[1]
+    assert (
+        "`headline/lexical`:\nrefuted" in section and "(#first-edition)" in page.split("\n## ")[0]
+    )
+    assert "{" not in section  # a key that no claim has would stay in braces
+    assert "{" in told.replace("{headline/lexical}", "")  # and there were others to replace
 
 
 def test_refuted_claims_stand_first_and_say_why(record):
@@ -138,7 +152,7 @@ def test_refuted_claims_stand_first_and_say_why(record):
     record["claims"] = {key: found, "headline/relative_distance_normal": first}
     page = pages.claims_page(ALL)
     assert f"(`{key}`), " in page and f". *{as_text(why)}* |" in page
-    published, forecasts, _ = page.split("\n## ")[1:]
+    published, forecasts = page.split("\n## ")[1:3]
     rows = [line for line in forecasts.splitlines() if "(`" in line]
     assert key in rows[0] and "headline/relative_distance_normal" in rows[1]
     n_forecasts = sum(claim.family == "forecast" for claim in claims.read().values())

@@ -10,15 +10,13 @@
 `doubts` read every sequence with one table, as in training; `standings` averages tables.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import log
 
 import numpy as np
 import pandas as pd
-import torch
 
 from lexurn import models
-from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.measures import comparison, evaluation, intervals, memorization
@@ -112,17 +110,9 @@ def doubts(runs: Sequence[Run]) -> pd.DataFrame:
     """
     rows = []
     for run in runs:
-        model, memorizing = as_trained(run), run.settings.memorizing
-        fresh, inside = run.splits[FRESH], run.splits["in_distribution"]
-        references = {name: run.references[name] for name in ("generalizing", memorizing)}
-        doubt = memorization.fit_doubt(model, references, fresh, memorizing=memorizing)
-        with_doubt = memorization.with_doubt(doubt, references, memorizing=memorizing)
-        row = {"epsilon": doubt.epsilon, "uniform": doubt.uniform, "is_bound": doubt.is_bound}
-        row["doubt"] = memorization.mean_kl(model, with_doubt, inside)
-        references["uniform"] = Uniform(run.settings.task.n_colors)
-        weights = comparison.mixture_weights(model, references, fresh)
-        row["blend"] = kl_from_mixture(model, references, inside, weights=weights)
-        rows.append(_identity(run) | row)
+        tokens = {"fresh": run.splits[FRESH], "inside": run.splits["in_distribution"]}
+        ends = {name: run.references[name] for name in ("generalizing", run.settings.memorizing)}
+        rows.append(_identity(run) | memorization.doubt_and_blend(as_trained(run), ends, **tokens))
     return pd.DataFrame(rows)
 
 
@@ -170,23 +160,11 @@ def nearest_mixtures(runs: Sequence[Run]) -> pd.DataFrame:
         row = {"kind": settings.kind, "n_colors": settings.task.n_colors}
         row |= {"seed": settings.training.seed, **weights}
         for column, mixture in (("left_over", weights), ("from_g", only_g)):
-            row[column] = kl_from_mixture(run.predictor, references, tokens, weights=mixture)
+            row[column] = comparison.kl_from_mixture(
+                run.predictor, references, tokens, weights=mixture
+            )
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def kl_from_mixture(
-    predictor: Predictor,
-    references: Mapping[str, Predictor],
-    tokens: Tokens,
-    *,
-    weights: Mapping[str, float],
-) -> float:
-    """Return the mean KL(predictor ‖ mixture with `weights`) over rows 1 … C, in nats."""
-    log_model, log_references = comparison.stack_log_probs(predictor, references, tokens)
-    ordered = torch.tensor([weights[name] for name in references], dtype=log_references.dtype)
-    mixed = (log_references.cpu() + ordered.log()[:, None, None, None]).logsumexp(0)
-    return divergences.kl(log_model.cpu(), mixed).mean().item()
 
 
 def distances_by_row(runs: Sequence[Run]) -> pd.DataFrame:

@@ -20,6 +20,8 @@ import pandas as pd
 from scipy import special
 from scipy.optimize import least_squares
 
+from lexurn.measures.intervals import Interval, ratio_interval
+
 Numbers = np.ndarray | float
 
 
@@ -66,12 +68,14 @@ def cells_of(names: Sequence[str], coordinates: Mapping[str, Mapping[str, object
 
 
 def alphabets_of(cell: str) -> tuple[int, int]:
-    """Return N and K of a cell of `names_alphabets` with random sets, or with all sets of 4."""
+    """Return N and K of a cell of `names_alphabets`, or of a grid of the same kind."""
+    if cell in BLOCKS:
+        n_blocks, size = BLOCKS[cell]
+        return n_blocks * size, n_blocks * comb(size, 4)
     names, _, sets = cell.partition(" ")
     n_names = int(names[1:])
-    if sets == "all":
-        return n_names, comb(n_names, 4)
-    return n_names, int(sets[1:] or 1)
+    by_design = {"all": comb(n_names, 4), "groups": n_names // 4, "design": 20}
+    return n_names, by_design.get(sets) or int(sets[1:] or 1)
 
 
 def cells(deficits: pd.DataFrame) -> pd.DataFrame:
@@ -85,7 +89,7 @@ def cells(deficits: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_random(cell: str) -> bool:
-    return not cell.endswith(("groups", "design"))
+    return not cell.endswith(("groups", "design", "blocks"))
 
 
 def predict(name: str, parameters: np.ndarray, table: pd.DataFrame) -> np.ndarray:
@@ -140,6 +144,55 @@ def _left_out(name: str, table: pd.DataFrame, groups: Sequence[np.ndarray]) -> f
         for group in groups
     ]
     return float(np.sqrt(np.mean(np.concatenate(differences) ** 2)))
+
+
+def by_urn(name: str, deficits: pd.DataFrame) -> pd.DataFrame:
+    """Return the parameters of a law that is fitted to each urn alone, one row per urn.
+
+    Where a law is linear in its parameters, their means over urns are the parameters of `fit`, so
+    that t intervals over urns are intervals of a law that is fitted to means.
+    """
+    fits = {urn: fit(name, cells(deficits.loc[[urn]])) for urn in deficits.index}
+    return pd.DataFrame(fits).T
+
+
+def held_out_ratios(fitted: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, Interval]:
+    """Return the held-out error of each law, divided by that of distinct triples, over urns.
+
+    Laws are fitted to each urn alone and predict held-out cells of the same urn, so that errors
+    are paired. The mean over urns is geometric, and its interval is a t interval of log ratios.
+    """
+    errors: dict[str, list[float]] = {name: [] for name in LAWS}
+    for urn in fitted.index.intersection(held_out.index):
+        own, others = cells(fitted.loc[[urn]]), cells(held_out.loc[[urn]])
+        for name in LAWS:
+            errors[name].append(error(name, fit(name, own), others))
+    return {name: ratio_interval(errors[name], errors["distinct triples"]) for name in LAWS}
+
+
+BLOCKS = {"30 names in 3 blocks": (3, 10), "32 names in 4 blocks": (4, 8)}
+"""The cells of `names_blocks`: the number of blocks, and the names of each.
+
+Sequences use all alphabets within a block, so that K is large and T is small.
+"""
+
+
+def foretell(deficits: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the deficits that two laws foretell for blocks, by cell: one row per urn.
+
+    The laws are fitted to each urn alone; the columns are distinct triples and two routes.
+    """
+    triples, routes = (by_urn(name, deficits) for name in ("distinct triples", "two routes"))
+    formula = LAWS["two routes"].formula
+    tables = {}
+    for cell, (n_blocks, size) in BLOCKS.items():
+        log_t, log_k, log_n = np.log([n_blocks * comb(size, m) for m in (3, 4, 1)])
+        foretold = {
+            "distinct triples": triples[0] + triples[1] * log_t,
+            "two routes": formula(routes.to_numpy().T, log_k, log_n),
+        }
+        tables[cell] = pd.DataFrame(foretold, index=deficits.index)
+    return tables
 
 
 def held_out_errors(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,11 @@ from matplotlib.ticker import PercentFormatter
 
 from lexurn.figures import plots
 
+ALL_TRAINED = 0.97
+"""The share of trained names from which new alphabets hardly have others."""
+
+TICKS = (0.5, 0.7, 1, 1.4, 2)
+
 MISSING = "missing share, 1 − captured"
 
 
@@ -45,20 +50,26 @@ def factors(table: pd.DataFrame, axes: Axes, *, x: str, label: str) -> Axes:
     plots.estimates(table, axes, x=x)
     axes.axvline(1, color="0.4", linestyle=":", linewidth=1)
     axes.set(xscale="log", xlabel=label)
+    if table["high"].max() < 5 * table["low"].min():  # labels of powers of ten would overlap
+        axes.set_xticks(TICKS, map(str, TICKS))
+        axes.xaxis.set_minor_formatter("")
     return axes
 
 
 def gap_by_repeats(table: pd.DataFrame, axes: Axes) -> Axes:
     """Draw how many times more is missing on new alphabets, against the alphabets per name.
 
-    `table` has names, what (seen first, held out), per_name, factor, low and high.
+    `table` has names, what (seen first, held out), trained, per_name, factor, low and high. Cells
+    in which some names are never trained are pale.
     """
     for name, rows, look in plots.line_groups(table, "names"):
-        for what, cells in rows.groupby("what", sort=False):
+        is_pale = rows["trained"] < ALL_TRAINED
+        for (what, pale), cells in rows.groupby(["what", is_pale], sort=False):
             bars = [cells["factor"] - cells["low"], cells["high"] - cells["factor"]]
             filling = look.color if what == "seen first" else "white"
             style = {"fmt": look.marker, "color": look.color, "mfc": filling, "ms": 6, "lw": 1}
-            label = name if what == "seen first" else f"{name}, {what}"
+            style["alpha"] = 0.35 if pale else 1
+            label = None if pale else name if what == "seen first" else f"{name}, {what}"
             axes.errorbar(cells["per_name"], cells["factor"], yerr=bars, label=label, **style)
     axes.axhline(1, color="0.4", linestyle=":", linewidth=1)
     axes.set(xscale="log", yscale="log", xlabel="alphabets in which a name occurs, V K / N")

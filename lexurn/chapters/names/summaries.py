@@ -5,7 +5,7 @@ is that of the mean deficit (t over urns).
 """
 
 from collections.abc import Mapping, Sequence
-from math import exp
+from math import exp, log
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from lexurn.runs import sweeps
 from lexurn.runs.run import Run
 from lexurn.settings import Settings, StudySettings
 
-MANY_URNS = ("alphabets", "between", "repeats", "controls", "three")
+MANY_URNS = ("alphabets", "between", "repeats", "controls", "three", "blocks")
 FEW_URNS = ("tables", "vectors", "rivals", "widths")
 
 N_COLORS = 4
@@ -65,6 +65,13 @@ def stand(grid: sweeps.Sweep, models: Mapping[Settings, Run]) -> pd.DataFrame:
     """Return the standings of a grid's runs, with their `cell`."""
     runs = [models[point] for point in grid.points]
     return stand_runs(runs, law.cells_of([run.path.name for run in runs], grid.coordinates))
+
+
+def runs_of(grid: sweeps.Sweep, models: Mapping[Settings, Run], cell: str, *, n: int) -> list[Run]:
+    """Return the runs of a grid's cell, for its first `n` seeds."""
+    cells = law.cells_of([point.name for point in grid.points], grid.coordinates)
+    points = [point for point, other in zip(grid.points, cells, strict=True) if other == cell]
+    return [models[point] for point in points[:n]]
 
 
 def stand_runs(models: Sequence[Run], cells: Sequence[str]) -> pd.DataFrame:
@@ -132,16 +139,22 @@ def gaps(seen: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Return how many times larger the missing share is on new alphabets, by cell.
 
     Columns: cell, n_names, names, alphabets, per_name (alphabets in which a name occurs, on
-    average), factor, low, high. Cells that use all alphabets have none.
+    average), trained (the expected share of names that occur in any), factor, low, high. Cells
+    that use all alphabets have none. `names` of designed alphabets says what they are.
     """
     rows = []
     for cell in seen:
         difference = (new[cell] - seen[cell]).dropna()
-        if law.is_random(cell) and len(difference):
+        if len(difference):
             names, alphabets = law.alphabets_of(cell)
             ratio = factor(difference)
-            row = {"cell": cell, "n_names": names, "names": f"{names} names"}
+            row = {"cell": cell, "n_names": names, "names": f"{names} names", "trained": 1.0}
             row |= {"alphabets": alphabets, "per_name": N_COLORS * alphabets / names}
+            if law.is_random(cell):
+                log_trained = law.distinct_subsets(1, log(alphabets), log(names))
+                row["trained"] = exp(log_trained) / names
+            else:
+                row["names"] = "blocks" if cell in law.BLOCKS else "groups, design"
             rows.append(row | {"factor": ratio.value, "low": ratio.low, "high": ratio.high})
     return pd.DataFrame(rows).sort_values(["n_names", "alphabets"], ignore_index=True)
 
@@ -170,8 +183,8 @@ def doubt_rows(doubts: pd.DataFrame) -> pd.DataFrame:
         {
             "epsilon": [f"{mid:.2g} ({low:.1g} to {high:.1g})" for mid, low, high in ranges],
             "uniform": groups["uniform"].median().round(3),
-            "doubt": groups["doubt_inside"].mean().round(4),
-            "blend": groups["blend_inside"].mean().round(4),
+            "doubt": groups["doubt"].mean().round(4),
+            "blend": groups["blend"].mean().round(4),
             "n": groups.size(),
         }
     )
