@@ -260,9 +260,9 @@ show_table(pd.DataFrame(after), columns, name="blue", caption=f"Probability of b
 
 # %% [markdown]
 # Check the second row by hand. After one blue ball, each renaming has a weight proportional to its share of blue, so
-# $p_S(\text{blue}) = (0.7^2 + 0.7^2 + 0.2^2 + 0.2^2 + 0.1^2 + 0.1^2) / 2 = 0.54$. The denominator is the sum of the six
-# shares. (S is not always bolder than G, who says $0.5$ here. If the urn were 60 % red, 30 % blue and 10 % green, S would
-# say $0.46$: the flatter the urn, the less one ball tells.)
+# $p_S(\text{blue}) = (0.7^2 + 0.7^2 + 0.2^2 + 0.2^2 + 0.1^2 + 0.1^2) / 2 = 0.54$. The denominator is the sum of the
+# six shares. (S is not always bolder than G, who says $0.5$ here. If the urn were 60 % red, 30 % blue and 10 % green,
+# S would say $0.46$: the flatter the urn, the less one ball tells.)
 #
 # What happens when more balls come? Suppose that the exam goes on and blue really is the common colour. G should move
 # slowly to the frequencies, S quickly to 70 %, and M not at all.
@@ -274,8 +274,8 @@ table = evaluation.predict_sequence(three, longer)
 lines = table[table["color"] == 1][["predictor", "row", "probability", "ball"]]
 alt = "The probability of blue by G, M and S against the balls seen, in a sequence with mostly blue balls."
 caption = (
-    "S recognizes the renamed urn after a few balls, G approaches the frequencies, and M never moves. Below: the balls. "
-    "Each stands under the prediction made before it was drawn."
+    "S recognizes the renamed urn after a few balls, G approaches the frequencies, and M never moves. Each ball below "
+    "stands under the prediction made before it was drawn."
 )
 options = {"legend": "student", "size": (5.4, 3.2)}
 words = {"alt": alt, "caption": caption, "n": "1 sequence"}
@@ -332,14 +332,15 @@ display(
 # ## A map of predictors
 #
 # A network will not be exactly one of these. So we measure how far it is from each. The *Kullback–Leibler divergence*
-# $\mathrm{KL}(p \| q) = \sum_v p(v) \ln (p(v) / q(v))$ says how much loss $-\ln q$ it costs to predict with $q$ where $p$
-# is the truth; its unit is the nat. The {term}`distance` $d(p, q) = \frac{1}{2} \mathrm{KL}(p \| q) + \frac{1}{2}
-# \mathrm{KL}(q \| p)$ is the mean of both directions, averaged over all $t \geq 1$ and over sequences.
+# $\mathrm{KL}(p \| q) = \sum_v p(v) \ln (p(v) / q(v))$ says how much greater the loss $-\ln q$ is on average if one
+# predicts with $q$ where $p$ is the truth. Its unit is the nat. The {term}`distance` $d(p, q) = \frac{1}{2}
+# \mathrm{KL}(p \| q) + \frac{1}{2} \mathrm{KL}(q \| p)$ is the mean of both directions, averaged over all $t \geq 1$
+# and over sequences.
 #
-# If $p$ and $q$ differ little, $d$ grows with the square of the difference, as a squared length does. So we draw a map on
-# which the *square* of the length between two corners is their distance. Three distances say more than a place on a
-# flat map: another predictor lies somewhere above the map, and we draw it at the point straight below. (The page on the
-# [library](api_measures) has the formula.)
+# If $p$ and $q$ differ little, $d$ grows with the square of the difference, as a squared length does. So we draw a map
+# on which the *square* of the length between two corners is their distance. Three distances say more than a place on a
+# flat map: another predictor lies somewhere above the map, and we draw it at the point straight below. (The page on
+# the [library](api_measures) has the formula.)
 
 # %% tags=["hide-input"]
 doubts = (0.0001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99)
@@ -353,8 +354,8 @@ if set(references) >= set(plane.CORNERS):
     mapped = plane.draw_map(plane.corners(references, fresh_urns), {"S with doubt": path})
     alt = "A triangle with the corners G, M and S, and a path of predictors with more and more doubt from S to G."
     caption = (
-        "On fresh urns, M is far from both G and S. A student with more and more doubt moves from S to G: the points are "
-        "students with ε from 0.0001 to 0.99. The lengths are for this pool."
+        "On fresh urns, M is far from both G and S. A student with more and more doubt moves from S to G: the points "
+        "are students with ε from 0.0001 to 0.99. The lengths are for this pool."
     )
     words = {"alt": alt, "caption": caption, "n": f"1 pool, {len(fresh_urns)} fresh urns"}
     figure(triangle.triangle, mapped, name="map", legend="", size=(6.4, 3.0), **words)
@@ -365,11 +366,10 @@ if set(references) >= set(plane.CORNERS):
 #
 # ## Where can an experiment distinguish them?
 #
-# The more urns a pool has, the more of all possible urns it covers. For S it covers them sooner: 16 urns of four colours
-# have $16 \cdot 4! = 384$ renamings. So with many urns, knowing the pool is of little use if the names are unknown, and S
-# predicts like G. We draw {term}`pools <pool>` of different sizes and measure
-# the distances. Expect $d(G, S)$ to fall with the number of urns, and
-# for many colours faster than $d(G, M)$.
+# The more urns a pool has, the more of all possible urns it covers. For S it covers them sooner: 16 urns of four
+# colours have $16 \cdot 4! = 384$ renamings. So with many urns, knowing the pool is of little use if the names are
+# unknown, and S predicts like G. We draw {term}`pools <pool>` of different sizes and measure the distances. Expect
+# $d(G, S)$ to fall with the number of urns, and for many colours faster than $d(G, M)$.
 
 # %% tags=["hide-input"]
 shown = at_end[at_end["pair"].isin(["d(G, S)", "d(G, M)"]) & at_end["n_colors"].isin([2, 4, 8])]
@@ -421,8 +421,9 @@ display(
     Markdown(
         f"So the published lexical model scored what a student scores who has memorized everything but the names: "
         f"{published['lexical']:g} against {of_s:.2g} for S, whose own score has a standard deviation of "
-        f"{headline.loc['symmetrized', 'sd']:.1g} over sets of urns. G scores {headline.loc['generalizing', 'mean']:.2g}, "
-        "far below. A comparison with M alone cannot see this. It does not follow that the model was S: a model that has learned neither can have the same score. "
+        f"{headline.loc['symmetrized', 'sd']:.1g} over sets of urns. G scores far below, "
+        f"{headline.loc['generalizing', 'mean']:.2g}. A comparison with M alone cannot see this. It does not follow "
+        "that the model was S: a model that has learned neither can have the same score. "
         "[Chapter 4](04_analysis) finds out which."
     )
 )
@@ -524,8 +525,8 @@ display(Markdown(claim_bands.summary(measured | scores)))
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# For the urn in which all colours are equally frequent: every renaming is then the same urn. (A pool of several urns can
-# also contain all renamings of its own urns; then S and M agree too.)
+# For the urn in which all colours are equally frequent: every renaming is then the same urn. (A pool of several urns
+# can also contain all renamings of its own urns; then S and M agree too.)
 # :::
 #
 # :::{admonition} Exercise 4

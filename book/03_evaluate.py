@@ -93,6 +93,8 @@ of_many = cache.table(known_predictors.scores, [point.replace(n_tasks=n_many) fo
 missing = standing.pivot(index="seed", columns="kind", values="missing")
 shares = {kind: intervals.geometric_mean(missing[kind]) for kind in kinds}
 captured = {kind: percent(1 - share.value) for kind, share in shares.items()}
+quoted = {f"captured_{kind}": captured[kind] for kind in ("permuted", "lexical")}
+quoted |= {"captured_normal": f"{100 * (1 - shares['normal'].value):.2f} %"}
 of_urns = f"{study.n_urns} training urns"
 by_name = dict(list(known.groupby("predictor")))
 
@@ -133,6 +135,7 @@ brief(
     ],
     sure=f"n = {study.n_urns} urns, one size of model.",
     change="A predictor of known truth about which the captured share is wrong.",
+    numbers=quoted if is_published else None,
 )
 
 # %% [markdown]

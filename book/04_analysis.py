@@ -137,7 +137,7 @@ def percents(row, *, of_captured=False):
 # %% tags=["hide-input"]
 of_urns, n_longer = f"{study.n_urns} training urns", long["seed"].nunique()
 of_s, of_original = scores.loc["symmetrized", "mean"], claims.get("headline/lexical").published
-quoted = {"missing_normal": percent(shares.loc["normal", "mean"])}
+quoted = {"captured_normal": f"{100 * (1 - shares.loc['normal', 'mean']):.2f} %"}
 quoted |= {"captured_lexical_long": captured["lexical", n_long]}
 quoted |= {f"captured_{kind}": captured[kind] for kind in ("permuted", "lexical")}
 if is_published:

@@ -95,6 +95,11 @@ over, under = against.values()
 n_steps = settings.training.n_steps
 
 # %% tags=["hide-input"]
+cells_quoted = {"n4": "N4", "n32": "N32 all", "equivariant": "equivariant, 2000 steps"}
+quoted = {f"captured_{name}": percent(captured[cell]) for name, cell in cells_quoted.items() if cell in captured}
+quoted |= {"new_alphabets": f"{groups['factor'].min():.0f} to {groups['factor'].max():.0f}"}
+
+# %% tags=["hide-input"]
 found = [
     f"With a single alphabet of 4 names, a model has captured {percent(captured['N4'])} of S's advantage after "
     f"{n_steps} steps; with any 4 of 32 names, {percent(captured['N32 all'])}.",
@@ -119,6 +124,7 @@ brief(
     sure=f"n = {n_urns} training urns, one setting: four colours, one urn, one layer. The law of triples was found "
     "after all cells had been trained, the rule for new alphabets after most of them.",
     change="New cells, or a deeper model, in which triples do not order the missing share.",
+    numbers=quoted if is_published else None,
 )
 
 # %% [markdown]

@@ -1,7 +1,9 @@
 """Paths: the repository root, the store of runs, the book's build, and the published results."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from lexurn.base import files
@@ -52,6 +54,20 @@ def published_results() -> Path | None:
     return None
 
 
+_is_ignored: ContextVar[bool] = ContextVar("published results are ignored", default=False)
+
+
+@contextmanager
+def ignoring_published() -> Iterator[None]:
+    """Make `roots` leave out the published edition within the block."""
+    token = _is_ignored.set(True)
+    try:
+        yield
+    finally:
+        _is_ignored.reset(token)
+
+
 def roots() -> list[Path]:
     """Return the folders that hold runs and tables: the own store first, then the published one."""
-    return [folder for folder in (runs(), published_results()) if folder is not None]
+    published = None if _is_ignored.get() else published_results()
+    return [runs()] if published is None else [runs(), published]

@@ -29,6 +29,10 @@ LOOKS = {
     "uniform": Look("#767676", (0, (1, 3)), "X", "\\\\"),
     "oracle": Look("#000000", (0, (8, 2)), "*"),
     "relabelled": Look("#6B4423", (0, (8, 2, 2, 2)), "d"),
+    # colours of balls that have names
+    "red": Look("#C0352B", "-", "o"),
+    "blue": Look("#0072B2", "-", "o"),
+    "green": Look("#00805A", "-", "o"),
     # kinds of models
     "normal": Look("#0072B2", "-", "o"),
     "lexical": Look("#D55E00", (0, (5, 1)), "s"),

@@ -166,12 +166,6 @@ def mean_and_sem(values: Tensor) -> tuple[float, float]:
     return values.mean().item(), (values.std() / n**0.5).item() if n > 1 else nan
 
 
-def is_above_zero(values: Tensor) -> bool:
-    """Return whether the mean of at least `MIN_UNITS` values is two standard errors above zero."""
-    mean, sem = mean_and_sem(values)
-    return len(values) >= MIN_UNITS and mean > 2 * sem
-
-
 def format_mean(values: Tensor) -> str:
     """Return the mean of `values` (n) with its standard error as text."""
     return format_with_error(*mean_and_sem(values))

@@ -136,15 +136,20 @@ class Run:
     def model(self) -> models.LanguageModel:
         """The network with its best weights, on the CPU.
 
-        Raises StoreError where the run was published without them.
+        A run that was published without its weights is trained again, into one's own store. Raises
+        StoreError where the weights of a run of one's own are missing.
         """
         self.require_data()
         path = self.path / store.WEIGHTS
         session.current().used_files.add(f"{self.path.name}/{store.WEIGHTS}")
         if not path.exists():
-            raise files.StoreError(
-                f"{self.path} has no weights; LEXURN_FRESH=1, or --fresh for the book, trains them"
-            )
+            if not store.is_published(self.path):
+                raise files.StoreError(
+                    f"{path} is missing; delete the run's folder, and train it again: "
+                    f"{self.provenance['command']}"
+                )
+            with paths.ignoring_published():
+                return get(self.settings).model
         model = self._new_model()
         model.load_state_dict(load_file(path))
         return model.eval()

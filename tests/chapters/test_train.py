@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lexurn.chapters.train import one_run, plots
+from lexurn.chapters.train import one_run, overview, plots
 from lexurn.chapters.train.live import LiveTraining
 from lexurn.figures import style
 
@@ -66,3 +66,22 @@ def test_the_caption_of_one_sequence_names_the_most_similar_predictor():
     assert "most like the generalizing predictor" in caption and "differ by 0.100 on" in caption
     swapped = along.replace({"generalizing": "memorizing", "memorizing": "generalizing"})
     assert "most like the memorizing predictor" in one_run.caption_sequence(swapped)
+
+
+def test_readers_are_told_that_s_is_left_out_where_it_is_too_slow(tiny_run):
+    small = {"n_steps": 2, "eval_every": 2, "n_test_samples": 4, "context_length": 4}
+    assert one_run.about_the_measure(tiny_run(small)) == ""
+    assert overview.walk(tiny_run(small)) is not None
+    without_s = tiny_run(small | {"n_colors": 15})
+    assert one_run.about_the_measure(without_s).startswith("S is left out")
+    assert overview.walk(without_s) is None
+
+
+def test_the_losses_that_exact_predictors_attain_and_a_model_that_renaming_changes(tiny_run):
+    run = tiny_run({"n_steps": 2, "eval_every": 2, "n_test_samples": 50, "context_length": 8})
+    losses = overview.attainable_losses(run)
+    assert losses["memorizing"] < min(losses["generalizing"], losses["symmetrized"])
+    changes = overview.changes_by_renaming(run, 4)
+    assert max(changes["generalizing"], changes["symmetrized"]) < 1e-9 < changes["memorizing"]
+    walk = overview.walk(run)
+    assert walk["mark"].tolist() == ["corner"] * 3 + ["untrained", ""]

@@ -70,11 +70,9 @@ def test_a_frozen_run_says_what_it_said_before(frozen):
     tokens = frozen[0].splits["out_of_distribution"]
     moved = (first.predictor(tokens) - frozen[0].predictor(tokens)).abs().max()
     assert 0 < moved < 0.01
-    with pytest.raises(
-        files.StoreError,
-        match="has no weights; LEXURN_FRESH=1, or --fresh for the book, trains them",
-    ):
-        _ = second.model
+    assert not (second.path / store.WEIGHTS).exists()
+    assert second.predictor(tokens).equal(frozen[1].predictor(tokens))  # it was trained again
+    assert (paths.runs() / second.path.name / store.WEIGHTS).exists()
 
 
 def test_the_edition_says_when_and_how_far_it_was_rounded(frozen):

@@ -11,7 +11,7 @@ typical deviation of a single pool or set.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import torch
@@ -22,7 +22,6 @@ from lexurn.base.seeding import generator
 from lexurn.base.shapes import Pool, Predictor
 from lexurn.generators.urns import Urns
 from lexurn.measures import comparison
-from lexurn.measures.intervals import is_above_zero
 from lexurn.predictors import Generalizing, Memorizing, Symmetrized
 
 
@@ -156,15 +155,6 @@ def headline(
         set_means = kl.view(n_sets, n_urns * n_sequences).mean(1)
         rows.append({"reference": name, **_summarize(set_means), "sd_sequences": kl.std().item()})
     return pd.DataFrame(rows)
-
-
-def ranking(values: Mapping[str, Tensor]) -> str:
-    """Return `a < b ≈ c` for values (batch) on the same sequences; ≈ if the order is not clear."""
-    names = sorted(values, key=lambda name: values[name].mean().item())
-    text = names[0]
-    for before, name in itertools.pairwise(names):
-        text += f" {'<' if is_above_zero(values[name] - values[before]) else '≈'} {name}"
-    return text
 
 
 def _pools(task: Urns, n_tasks: int, n_pools: int, seed: int) -> Iterator[tuple[Generator, Pool]]:

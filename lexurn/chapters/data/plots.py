@@ -1,6 +1,6 @@
 """Plots of urns, of the balls drawn from them, and of predictions along sequences."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,8 +18,8 @@ from lexurn.figures.style import (
     set_hatches,
 )
 
-NAMED = (("red", "#C0352B"), ("blue", "#0072B2"), ("green", "#00805A"))
-"""The colours of the worked example, and what they are drawn with."""
+NAMED = ("red", "blue", "green")
+"""The colours of the worked example."""
 
 
 def balls(tokens: pd.DataFrame, axes: Axes) -> Axes:
@@ -59,7 +59,7 @@ def probability_of_color(table: pd.DataFrame, axes: Axes) -> Axes:
     for name, rows in table.groupby("predictor", sort=False):
         axes.plot(rows["row"], rows["probability"], label=display_name(name), **line_style(name))
     drawn = table.drop_duplicates("row")[["row", "ball"]]
-    _named_balls(axes, drawn["row"], -0.06, drawn["ball"])
+    _named_balls(axes, drawn["row"].tolist(), -0.06, drawn["ball"].tolist())
     axes.set(xlabel="balls seen", ylabel="probability of blue", ylim=(-0.12, 1))
     return axes
 
@@ -67,7 +67,7 @@ def probability_of_color(table: pd.DataFrame, axes: Axes) -> Axes:
 def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
     """Plot the predictions after `row` balls as one group of bars per colour, below the balls.
 
-    `table`: predictor, row, color, probability, ball, for all rows and at most three colours.
+    `table`: predictor, row, color, probability, ball, for all rows.
     """
     wide = table[table["row"] == row].pivot(
         index="color", columns="predictor", values="probability"
@@ -88,12 +88,12 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
     last = table["row"].max()
     drawn = sequence[sequence.index < row]
     x = -0.45 + (len(wide) - 0.1) * drawn.index / max(last, 1)
-    _named_balls(axes, x, 1.08, drawn)
+    _named_balls(axes, x.tolist(), 1.08, drawn.tolist())
     axes.set(
         xlabel="colour of the next ball",
         ylabel="probability",
         xticks=range(len(wide)),
-        xticklabels=[NAMED[color][0] for color in wide.index],
+        xticklabels=[_name(color) for color in wide.index],
         ylim=(0, 1.16),
         yticks=[0, 0.25, 0.5, 0.75, 1],
         xlim=(-0.6, len(wide) - 0.4),
@@ -101,13 +101,18 @@ def predictions_after(table: pd.DataFrame, axes: Axes, *, row: int) -> Axes:
     return axes
 
 
-def _named_balls(axes: Axes, x: Iterable[float], y: float, colors: Iterable[int]) -> None:
+def _named_balls(axes: Axes, x: Sequence[float], y: float, colors: Sequence[int]) -> None:
     """Draw balls in a row, in their colours and with the first letters of their names."""
-    for place, color in zip(x, colors, strict=True):
-        name, paint = NAMED[color]
-        axes.scatter(place, y, color=paint, s=50)
-        style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": 6}
+    names = [_name(color) for color in colors]
+    axes.scatter(x, [y] * len(names), color=[COLORS.get(name, "0.35") for name in names], s=50)
+    style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": 6}
+    for place, name in zip(x, names, strict=True):
         axes.text(place, y, name[0], color="white", **style)
+
+
+def _name(color: int) -> str:
+    """Return the name of a colour, or its number if it has none."""
+    return NAMED[color] if color < len(NAMED) else str(color)
 
 
 def _ball(axes: Axes, x: float, y: float, color: int, colors: Sequence[Any]) -> None:

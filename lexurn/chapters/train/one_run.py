@@ -8,7 +8,7 @@ import pandas as pd
 
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.base.wording import format_number, format_with_error
-from lexurn.measures import comparison, evaluation, perplexity
+from lexurn.measures import evaluation, perplexity
 from lexurn.runs import fit
 from lexurn.runs.run import Run
 from lexurn.tasks import Task
@@ -41,7 +41,9 @@ def _(task: TextTask) -> str:
 
 
 def about_the_measure(run: Run) -> str:
-    """Return what the measures of this run mean, where they are not distances; else nothing."""
+    """Return what readers must know of the measures of this run; nothing for most runs."""
+    if "memorizing" in run.references and "symmetrized" not in run.references:
+        return "S is left out: it is too slow for so many colours or urns."
     return _about(run.task)
 
 
@@ -55,21 +57,18 @@ def describe(run: Run) -> str:
 
 @singledispatch
 def _describe_task(task: Task, run: Run) -> str:
-    """Return the distances to each reference, or regrets where distances are infinite."""
+    """Return how much the model loses more than its optimum, on its own kind of data."""
     if task.measure == "regret":
         return _describe_regrets(task, run)
     trained_on = "in_distribution" if "in_distribution" in task.splits else task.splits[0]
-    judged = task.splits[0]
-    text = comparison.describe(run.predictor, run.references, run.splits, split=judged)
-    text += " " + comparison.describe_scale(run.references, run.splits[judged])
     regret = evaluation.select(run.results, split=trained_on, measure="regret")
-    if task.optimum in regret.index:
-        lost = format_with_error(*regret.loc[task.optimum, ["mean", "sem"]])
-        text += (
-            f" The optimum on its own kind of data is **{task.optimum}**; there this model loses "
-            f"{lost} nats per token more."
-        )
-    return text
+    if task.optimum not in regret.index:
+        return ""
+    lost = format_with_error(*regret.loc[task.optimum, ["mean", "sem"]])
+    return (
+        f"The optimum on its own kind of data is **{task.optimum}**; there this model loses {lost} "
+        "nats per token more (± one standard error over sequences)."
+    )
 
 
 def _describe_regrets(task: Task, run: Run) -> str:
