@@ -339,7 +339,7 @@ display(
 
 # %% [markdown]
 # Each line is added to `papermill book/02_train.ipynb out.ipynb`, and says what to expect. The result is a notebook,
-# `out.ipynb`, after half a minute or less on a laptop. [How to install](run) takes one line.
+# `out.ipynb`, after half a minute or less on a laptop. [How to install](run.md) takes one line.
 #
 # - `-p lex True`: the same data for a lexical model. On the map it walks to the side between G and S, not to M.
 # - `-p lex True -p n_steps 10000`: trained longer, it moves from near G to S ([chapter 4](04_analysis)).

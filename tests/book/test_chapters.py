@@ -121,7 +121,7 @@ def test_the_chapter_shows_distances_with_errors_figures_and_where_the_run_is(st
     n_pictures, text = outputs_of(out)
     assert n_pictures == 5
     assert "optimum on its own kind of data is **symmetrized**; there this model loses" in text
-    assert re.search(r"After 60 steps the model is nearest to the \w+ predictor", text)
+    assert re.search(r"Best weights: step \d+. The optimum", text)
     assert next(store.iterdir()).name in text
     again = papermill(out, "-f", "params/smoke.yaml", "-p", "lex", "True")
     assert again.returncode == 0 and "already trained" in out.read_text()
@@ -136,7 +136,7 @@ def test_the_data_chapter_draws_the_predictors_and_scores_them(store, tmp_path, 
     done = papermill(out, "-f", "params/smoke.yaml", *extra, chapter="01_data")
     assert done.returncode == 0, done.stderr[-3000:]
     n_pictures, text = outputs_of(out)
-    assert n_pictures == (5 if "n_tasks" in extra else 6)
+    assert n_pictures == (6 if "n_tasks" in extra else 7)
     assert "if the urn is" in text and "20 % red, 70 % blue, 10 % green" in text
     assert "So the published lexical model scored what a student scores" in text
     assert [path.name for path in store.iterdir()] == ["tables"]  # nothing is trained
