@@ -1,6 +1,7 @@
 """Files of grids and of parameters: what is wrong in them is reported before any work."""
 
 import pytest
+import tried
 import yaml
 
 from lexurn.base import paths
@@ -9,6 +10,10 @@ from lexurn.base.yaml_files import place, read_yaml
 from lexurn.publish.dependencies import select_chapters
 from lexurn.runs import sweeps
 from lexurn.settings import resolver
+
+
+def count_refusal():
+    tried.count("YAML files with an error, refused in a line that names the place", 1)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +40,7 @@ def test_equal_names_and_unreadable_files_are_refused(tmp_path, content, message
         sweeps.read(path)
     with pytest.raises(ParameterError, match=message):
         resolver.read_parts(path, "train")
+    count_refusal()
     path.write_bytes("fixed: {'seed': 2, n_steps: 3}  # café\n".encode())
     assert read_yaml(path) == {"fixed": {"seed": 2, "n_steps": 3}}
 
@@ -58,6 +64,7 @@ def test_what_is_wrong_in_parameters_is_told_with_its_line(tmp_path, content):
     with pytest.raises(ParameterError, match=f"params.yaml, {PARAMETERS[content]}") as error:
         select_chapters(("train",), path)
     assert "\n" not in str(error.value)
+    count_refusal()
     path.write_text("lex: true\ntrain:\n  n_steps: 30\n")
     assert len(select_chapters(("train",), path)) == 1
 
@@ -82,6 +89,7 @@ def test_what_is_wrong_in_a_grid_is_told_with_its_line(tmp_path, content):
     with pytest.raises(ParameterError, match=f"grid.yaml\\b.* ?{GRIDS[content]}") as error:
         sweeps.read(path)
     assert "\n" not in str(error.value)
+    count_refusal()
 
 
 def test_a_place_is_that_of_the_last_step_that_is_there(tmp_path):
@@ -98,6 +106,7 @@ def test_too_many_seeds_are_refused_before_they_are_listed(tmp_path, n_seeds):
     path.write_text(f"seeds: {n_seeds}\n")
     with pytest.raises(ParameterError, match=f"has {n_seeds} points, more than 1000"):
         sweeps.read(path)
+    count_refusal()
 
 
 def test_only_lexical_models_of_texts_need_a_width(tmp_path):
