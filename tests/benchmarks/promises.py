@@ -77,7 +77,7 @@ def measure_tests(path: Path) -> dict:
         "date": date.today().isoformat(),
         "commit": provenance.commit(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "tried": dict(sorted(tried.items())),
+        "tried": {what: tried[what] for what in sorted(tried, key=str.casefold)},
     }
 
 
