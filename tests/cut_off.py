@@ -1,4 +1,4 @@
-"""A training that is broken off at one evaluation."""
+"""A training that is broken off at one evaluation, and what runs are compared by."""
 
 from lexurn.runs.tracking import Tracker
 
@@ -16,3 +16,12 @@ class CutAt(Tracker):
     def log(self, metrics, step):
         if step == self.step:
             raise Cut
+
+
+def contents(folder):
+    """The bytes of every file that does not tell the time, by the name of the file."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in (".lock", "provenance.json", "SHA256SUMS")
+    }

@@ -6,6 +6,7 @@ Importing torch takes seconds. Tests that kill or limit processes would wait for
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from lexurn.publish import execution, kernels
@@ -37,6 +38,15 @@ class ForkedPython:
     def returncode(self):
         """The exit code; None while the process runs."""
         return self.process.exitcode
+
+
+def wait_for(condition, seconds=60.0):
+    """Wait until `condition()` is true, and return it."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    return found
 
 
 def run_code(code, arguments, outputs, environment, folder):

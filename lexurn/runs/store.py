@@ -151,7 +151,8 @@ def delete(name: str | Path) -> None:
     """
     folder = deletable(name)
     with files.lock(folder, wait=False), files.store_errors(folder):
-        (folder / RESULTS).unlink(missing_ok=True)  # half a folder is no finished run
+        for path in (folder / RESULTS, *folder.glob("state-*")):
+            path.unlink(missing_ok=True)  # half a folder is neither finished nor resumed
         shutil.rmtree(folder)
 
 

@@ -1,9 +1,10 @@
 """Try to break what the page `book/promises.md` promises, and write the page.
 
-    python tests/benchmarks/promises.py measure      writes params/promises.json
-    python tests/benchmarks/promises.py page         writes the page from it
+    python tests/benchmarks/promises.py measure         writes params/promises.json
+    python tests/benchmarks/promises.py measure load    only its times and memory
+    python tests/benchmarks/promises.py page            writes the page from it
 
-`measure` runs the tests at their larger scale, for about a quarter of an hour.
+`measure` runs the tests at their larger scale, for about half an hour.
 
 A trial that is not survived fails its test, and nothing is written.
 """
@@ -30,6 +31,7 @@ PAGE = paths.root() / "book" / "promises.md"
 
 TESTS = (
     "runs/test_kills.py",
+    "runs/test_killed_grids.py",
     "runs/test_damage.py",
     "runs/test_checkpoints.py",
     "runs/test_sampled_settings.py",
@@ -52,28 +54,38 @@ def main() -> None:
 
 
 @main.command()
-def measure() -> None:
-    """Run the tests at their larger scale and write what was tried."""
-    with tempfile.TemporaryDirectory() as folder:
-        counts = Path(folder) / "counts"
-        names = [str(HERE.parent / name) for name in TESTS]
-        environment = os.environ | {"LEXURN_TRIED": str(counts)}
-        subprocess.run([sys.executable, "-m", "pytest", *names], env=environment, check=True)
-        tried = Counter()
-        for line in counts.read_text().splitlines():
-            row = json.loads(line)
-            tried[row["what"]] += row["n"]
-        load = Path(folder) / "load"
-        command = [sys.executable, str(HERE / "store.py"), "5000", "200", "20000", str(load)]
-        subprocess.run(command, check=True)
-        measured = {
-            "date": date.today().isoformat(),
-            "commit": provenance.commit(),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-            "tried": dict(sorted(tried.items())),
-            "load": json.loads(load.read_text()),
-        }
+@click.argument("parts", nargs=-1, type=click.Choice(["tried", "load"]))
+def measure(parts: tuple[str, ...]) -> None:
+    """Run the tests at their larger scale, and measure times and memory; or one of the two."""
+    measured = json.loads(MEASURED.read_text())
+    for part in parts or ("tried", "load"):
+        with tempfile.TemporaryDirectory() as folder:
+            measured |= {"tried": measure_tests, "load": measure_load}[part](Path(folder) / part)
     files.write(MEASURED, json.dumps(measured, indent=2) + "\n")
+
+
+def measure_tests(path: Path) -> dict:
+    """Return what the tests tried, and when and where."""
+    names = [str(HERE.parent / name) for name in TESTS]
+    environment = os.environ | {"LEXURN_TRIED": str(path)}
+    subprocess.run([sys.executable, "-m", "pytest", *names], env=environment, check=True)
+    tried = Counter()
+    for line in path.read_text().splitlines():
+        row = json.loads(line)
+        tried[row["what"]] += row["n"]
+    return {
+        "date": date.today().isoformat(),
+        "commit": provenance.commit(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "tried": {what: tried[what] for what in sorted(tried, key=str.casefold)},
+    }
+
+
+def measure_load(path: Path) -> dict:
+    """Return seconds and MB with many runs."""
+    command = [sys.executable, str(HERE / "store.py"), "5000", "200", "50000", str(path)]
+    subprocess.run(command, check=True)
+    return {"load": json.loads(path.read_text())}
 
 
 @main.command()

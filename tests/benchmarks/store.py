@@ -1,7 +1,7 @@
 """How long commands take with thousands of runs in the store, and how a process's memory grows.
 
-python tests/benchmarks/store.py 5000 200
-numbers of: runs in the store, runs that one process trains
+python tests/benchmarks/store.py 5000 200 50000 FILE
+numbers of: runs in the store, runs that one process trains, steps of one training
 """
 
 import contextlib

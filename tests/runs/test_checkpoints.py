@@ -13,10 +13,10 @@ import pytest
 import torch
 import tried
 from cut_off import Cut, CutAt
-from processes import ForkedPython
+from processes import ForkedPython, wait_for
 
 from lexurn import runs
-from lexurn.base import files
+from lexurn.base import files, paths
 from lexurn.runs import checkpoints, fit
 from lexurn.settings.resolver import check
 
@@ -114,41 +114,47 @@ def start(*arguments):
     return ForkedPython(SCRIPT.format(flat=FLAT), *arguments)
 
 
-def wait_for(condition, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.005)
-    return found
-
-
 def newest(store):
     return max((path.name for path in store.glob("*/state-*")), default="")
 
 
-@pytest.mark.parametrize("seed", tried.scale([0], range(20)))
-def test_killed_at_random_moments_a_training_ends_the_same(seed, store, tmp_path, monkeypatch):
-    """SIGKILL five times between the first and the last saved state, once of them in a save."""
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a training that was not interrupted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEXURN_RUNS", str(tmp_path_factory.mktemp("whole")))
+        patch.setattr(paths, "published_results", lambda: None)
+        return runs.get(FLAT).path
+
+
+N_KILLS = tried.scale(5, 10)
+
+
+@pytest.mark.parametrize("seed", range(tried.scale(1, 30)))
+def test_killed_at_random_moments_a_training_ends_the_same(seed, store, whole):
+    """SIGKILL within each of as many parts of the first 300 steps, once of them in a save."""
     dice, steps = random.Random(seed), []
-    for kill in range(5):
-        before = max(newest(store), "state-00000001")  # a state after the first step
-        process = start("slow") if kill == 2 else start()
-        if kill == 2:
+    slow = dice.randrange(1, N_KILLS)
+    for kill in range(N_KILLS):
+        step = 1 + int((kill + dice.random()) * 300 / N_KILLS)
+        before = max(newest(store), f"state-{step:08d}")
+        process = start("slow") if kill == slow else start()
+        if kill == slow:
             wait_for(lambda: list(store.glob("*/.half")))
         else:
             wait_for(lambda before=before: newest(store) > before)
-            time.sleep(dice.uniform(0, 0.05))
+            time.sleep(dice.uniform(0, 0.03))  # until the next state
         process.send_signal(signal.SIGKILL)
         steps += map(int, re.findall(r"resuming from step (\d+)", process.communicate()[1]))
         assert newest(store), "killed after the end"
     process = start()
     steps += map(int, re.findall(r"resuming from step (\d+)", process.communicate()[1]))
     print("resumed from", steps)
-    assert process.returncode == 0 and len(steps) == 5 and steps == sorted(steps) and steps[0] > 0
+    assert process.returncode == 0 and len(steps) == N_KILLS and steps == sorted(steps)
+    assert steps[0] > 0
     (folder,) = store.iterdir()
-    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
-    assert same(runs.get(FLAT).path, folder)
-    tried.count("killed at a random moment of a training", 5)
+    assert same(whole, folder)
+    tried.count("killed at a random moment of a training", N_KILLS)
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(store):

@@ -8,13 +8,16 @@ copied, also with half of what was written last. Then the training goes on from 
 import itertools
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import tried
+from click.testing import CliRunner
+from cut_off import Cut, CutAt, contents
 
-from lexurn import runs
-from lexurn.runs import checkpoints, tracking
+from lexurn import cli, runs
+from lexurn.runs import checkpoints, store, tracking
 from lexurn.settings.resolver import check
 
 OPERATIONS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree"}
@@ -32,7 +35,7 @@ class Watch:
             return
         folder, copies = self.active
         path, mode = arguments[0], arguments[1] if event == "open" else "w"
-        if not isinstance(path, str | Path) or not Path(path).is_relative_to(folder):
+        if not isinstance(path, str | Path) or not (folder / path).is_relative_to(folder):
             return
         if mode is not None and not set(str(mode)) & set("wax"):
             return
@@ -64,15 +67,6 @@ RUNS |= tried.scale({}, MORE)
 
 N_MOMENTS = tried.scale(16, 10**6)
 """Moments from which a training goes on: half of them the last ones, half spread evenly."""
-
-
-def contents(folder):
-    """The bytes of every file that does not tell the time, by the name of the file."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name not in (".lock", "provenance.json", "SHA256SUMS")
-    }
 
 
 def cut_last_write(folder):
@@ -109,11 +103,11 @@ def test_a_run_killed_at_any_operation_on_files_ends_the_same(name, tmp_path, mo
     monkeypatch.setattr(checkpoints, "SECONDS", 1e9)
     n_kills = 0
     for copy, is_cut in itertools.product(moments, (False, True)):
-        store = tmp_path / f"store-{copy.name}-{is_cut}"
-        shutil.copytree(copy, store / folder.name)
-        if is_cut and not cut_last_write(store / folder.name):
+        root = tmp_path / f"store-{copy.name}-{is_cut}"
+        shutil.copytree(copy, root / folder.name)
+        if is_cut and not cut_last_write(root / folder.name):
             continue
-        monkeypatch.setenv("LEXURN_RUNS", str(store))
+        monkeypatch.setenv("LEXURN_RUNS", str(root))
         run = runs.get(flat, tracker=tracking.Tracker())
         assert contents(run.path) == whole, (copy.name, is_cut)
         n_kills += 1
@@ -122,3 +116,70 @@ def test_a_run_killed_at_any_operation_on_files_ends_the_same(name, tmp_path, mo
     assert n_kills >= min(N_MOMENTS, len(copied))
     if run.settings.training.n_checkpoints:
         assert [step for step, _ in run.checkpoints()][0] == 2
+
+
+def read_all(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def delete_results_last(folder):
+    """Delete a run so that a kill leaves half of a finished run: the planted fault."""
+    for path in sorted(folder.rglob("*"), key=lambda path: path.name == "results.json"):
+        if path.is_file():
+            path.unlink()
+    shutil.rmtree(folder)
+
+
+def states_of_a_deletion(folder, copies):
+    """Delete a run and return what each kill would leave of it: a whole run, none, or half."""
+    copies.mkdir()
+    before = read_all(folder)
+    WATCH.active = folder, copies
+    try:
+        done = CliRunner().invoke(cli.main, ["runs", "delete", folder.name, "--yes"])
+    finally:
+        WATCH.active = None
+    assert done.exit_code == 0 and not folder.exists()
+    for copy in sorted(copies.iterdir())[:: tried.scale(4, 1)]:
+        is_whole = read_all(copy) == before
+        yield copy, "no run" if not store.is_finished(copy) else "whole" if is_whole else "half"
+
+
+@pytest.mark.parametrize("cut_at", [None, 8], ids=["finished", "unfinished"])
+def test_a_run_whose_deletion_is_killed_at_any_operation_is_whole_or_gone(
+    cut_at, tmp_path, monkeypatch
+):
+    flat = TINY | RUNS["checkpoints"]
+    name = check(flat).name
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "FIRST_STEP", 2)
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
+    whole = contents(runs.get(flat, tracker=tracking.Tracker()).path)
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "deleted"))
+    with suppress(Cut):
+        runs.get(flat, tracker=CutAt(cut_at))
+    folder = tmp_path / "deleted" / name
+    monkeypatch.setattr(checkpoints, "SECONDS", 1e9)
+    n_kills = 0
+    for copy, state in states_of_a_deletion(folder, tmp_path / "copies"):
+        assert state != "half" and (cut_at is None or state == "no run"), copy
+        for command in ("delete", "list", "get"):  # whichever comes next
+            root = tmp_path / f"{copy.name}-{command}"
+            shutil.copytree(copy, root / name)
+            monkeypatch.setenv("LEXURN_RUNS", str(root))
+            if command == "get":
+                assert contents(runs.get(flat, tracker=tracking.Tracker()).path) == whole
+                continue
+            arguments = ["delete", name, "--yes"] if command == "delete" else ["list"]
+            done = CliRunner().invoke(cli.main, ["runs", *arguments])
+            assert done.exit_code == 0 and (root / name).exists() == (command == "list")
+            assert command == "delete" or ("no finished run" in done.output) == (state == "no run")
+        n_kills += 1
+    assert n_kills >= 4
+    tried.count("killed at an operation of a deletion", n_kills)
+
+
+def test_a_deletion_that_removes_the_results_last_would_leave_half_a_run(tmp_path, monkeypatch):
+    folder = runs.get(TINY | SIX, tracker=tracking.Tracker()).path
+    monkeypatch.setattr(store, "delete", delete_results_last)
+    assert "half" in dict(states_of_a_deletion(folder, tmp_path / "copies")).values()

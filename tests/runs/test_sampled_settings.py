@@ -29,7 +29,7 @@ def shrink(values):
     return small
 
 
-@pytest.mark.parametrize("seed", range(tried.scale(2, 40)))
+@pytest.mark.parametrize("seed", range(tried.scale(2, 140)))
 def test_sampled_settings_train_a_step_or_are_refused_in_a_line(seed, store):
     dice = random.Random(5000 + seed)
     n_trained = 0
