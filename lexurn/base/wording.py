@@ -9,9 +9,11 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in words: `8 s`, `1 min 5 s` or `2 h 10 min`."""
+    """Return a duration in words: `8 s`, `1 min 5 s`, `2 h 10 min` or `more than a year`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes_of_hour = divmod(minutes, 60)
+    if hours > 24 * 365:
+        return "more than a year"
     if hours:
         return f"{hours} h {minutes_of_hour} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from lexurn.base.shapes import LogProbs, Pool, Tokens
+from lexurn.base.wording import duration
 from lexurn.predictors import symmetrized
 from lexurn.predictors.counting import floored_log, prefix_counts
 
@@ -21,7 +22,8 @@ def foretell_seconds(n_rows: int, n_tasks: int, n_colors: int) -> float:
     """Return about how long S takes on one core: rows · urns · V 2^V operations."""
     is_enumerated = n_colors <= symmetrized.ENUMERABLE
     per_second = ENUMERATED_PER_SECOND if is_enumerated else LOOPS_PER_SECOND
-    return n_rows * n_tasks * n_colors * 2.0**n_colors / per_second
+    # more colours than these take longer than anybody waits, and 2.0**1024 is no number
+    return n_rows * n_tasks * n_colors * 2.0 ** min(n_colors, 64) / per_second
 
 
 class Symmetrized(symmetrized.Symmetrized):
@@ -39,7 +41,7 @@ class Symmetrized(symmetrized.Symmetrized):
             raise ValueError(
                 f"Symmetrized takes at most {symmetrized.MAX_COLORS} colours, got {n_colors}, for "
                 f"which 500 sequences of 128 tokens would take about "
-                f"{foretell_seconds(64_000, 1, n_colors):.0f} s per urn and "
+                f"{duration(foretell_seconds(64_000, 1, n_colors))} per urn and "
                 f"{2**n_colors * 512 / 2**20:.0f} MiB per thread; use fewer colours"
             )
         super().__init__(urns)

@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 from lexurn import predictors
 from lexurn.base.errors import ParameterError
 from lexurn.base.shapes import Pool, Predictor, Tokens
+from lexurn.base.wording import duration
 from lexurn.generators.urns import Urns
 from lexurn.predictors import compiled
 from lexurn.settings import Settings
@@ -108,8 +109,8 @@ class UrnsTask(Task):
             raise ParameterError(
                 f"S takes too long for n_colors={urns.n_colors}, n_tasks={urns.n_tasks} and "
                 f"n_test_samples={self.settings.training.n_test_samples}, about "
-                f"{self.symmetrized_seconds():.0f} s, and this chapter compares with it; lower one "
-                f"of them (n_colors is at most {predictors.MAX_COLORS})"
+                f"{duration(self.symmetrized_seconds())}, and this chapter compares with it; lower "
+                f"one of them (n_colors is at most {predictors.MAX_COLORS})"
             )
 
     @property

@@ -128,8 +128,10 @@ def test_symmetrized_is_left_out_where_it_is_out_of_reach():
         task = tasks.build(check(flat))
         assert ("symmetrized" in task.references()) == there
     task = tasks.build(check({**at_scale, "n_tasks": 512}))
-    with pytest.raises(ParameterError, match="n_tasks=512 and n_test_samples=500, about 67 s"):
+    with pytest.raises(ParameterError, match="n_tasks=512 and n_test_samples=500, about 1 min 7 s"):
         task.require_references()
+    with pytest.raises(ParameterError, match=r"n_colors=2000, .* about more than a year, and this"):
+        tasks.build(check({"n_colors": 2000})).require_references()
 
 
 def test_held_out_sequences_are_of_the_kind_that_their_name_says():
