@@ -99,10 +99,10 @@ g, m, s = (percent(values[5]) for values in blue.values())
 found = [
     "After blue, blue, red, blue, green, and with a training urn of 70 % red, 20 % blue and 10 % green, G expects blue "
     f"with {g}, M with {m}, and S with {s}.",
-    f"Only small pools can distinguish G from S: with four colours, their distance is {few['mean']:.2g} for one "
+    f"The larger the pool, the nearer are G and S: with four colours, their distance is {few['mean']:.2g} for one "
     f"training urn, and {many['mean']:.2g} for 16.",
-    f"By the score of an earlier experiment, S gets {of_s:.2g}. A network with a similar score "
-    f"({published['lexical']:g}) was said to generalize.",
+    f"By the score of an earlier experiment, S gets {of_s:.2g} for the training urn of that experiment. A network with "
+    f"a similar score ({published['lexical']:g}) was said to generalize.",
 ]
 
 # %% tags=["hide-input"]
@@ -112,7 +112,7 @@ brief(
     done="We compute exact predictors: G counts, M remembers the training urns, and S remembers them but not the names "
     "of their colours. No network is trained.",
     found=found,
-    sure=f"The predictors are exact; averages are over {n_pools} pools or more.",
+    sure=f"The predictors are exact; distances are averages over {n_pools} pools, the score is for one training urn.",
     change="An error in a formula. Each is tested against brute force.",
     numbers=numbers if is_published else None,
 )
@@ -127,8 +127,10 @@ brief(
 #
 # An ordinary language model stores facts about each token in the token's embedding. Huang and others
 # {cite}`huang2023lexinvariant` took this away: they drew a new random embedding for every token in every sequence, so
-# that no weight can know what a token is called. Such a model is **lexically invariant**. Given enough context, their
-# models came close to ordinary ones, and they solved substitution ciphers while reading.
+# that no weight can know what a token is called. If a model gives renamed sequences the same probabilities, up to the
+# names, it is **lexically invariant** (they say *lexinvariant*). Given enough context, their models came close to
+# ordinary ones, and from a text in a substitution cipher one could read off the mapping of the letters with high
+# accuracy.
 #
 # What does a network learn if names are taken away? Does it learn rules that hold for any text, or does it still
 # memorize its training data, only without the names? For real text nobody knows the best predictions. So we generate
@@ -141,8 +143,8 @@ brief(
 # next one, for $t = 0$ to the context length $C$. Nothing tells it that urns exist.
 #
 # A {term}`pool` of $D$ training urns is drawn once, from a Dirichlet distribution with concentration $\alpha$; for
-# $\alpha = 1$ all proportions are equally likely. Every training sequence comes from an urn of the pool. A new sequence
-# from the pool is {term}`in distribution`; a sequence from a fresh urn is {term}`out of distribution`.
+# $\alpha = 1$ its density is uniform over all proportions. Every training sequence comes from an urn of the pool. A
+# new sequence from the pool is {term}`in distribution`; a sequence from a fresh urn is {term}`out of distribution`.
 
 # %% tags=["hide-input"]
 names = {"in_distribution": "new sequences from the pool", "out_of_distribution": "fresh urns, one per sequence"}
@@ -162,6 +164,9 @@ figure(
 
 # %% [markdown]
 # ## Three perfect students
+#
+# What are the best predictions? The distinction between memorizing and generalizing predictors, as Bayesian predictors
+# with different priors, is that of {cite:t}`wurgaft2025strategies`; we add a third one for lexical invariance.
 #
 # Suppose that there is a single training urn, with 70 % red, 20 % blue and 10 % green balls. In the exam, a sequence
 # begins *blue, blue, red, blue, green*. What comes next? Three students have each prepared perfectly, in three ways.
@@ -295,9 +300,9 @@ widgets.flipbook(chapter_plots.predictions_after, few_rows, label="balls seen", 
 
 # %% [markdown]
 # So each student is perfect for another exam. If the sequence comes from the training urn and the names are as they
-# were, nobody can beat M. If the urn is fresh, nobody can beat G. And if the urn is known but the names are not, nobody
-# can beat S. A lexically invariant network sees only which balls have equal colours. So the best that it can become on
-# its training data is S, and never M.
+# were, nobody can beat M. On average over fresh urns, nobody can beat G. And on average over all renamings of the
+# training urn, nobody can beat S. A lexically invariant network sees only which balls have equal colours. So the best
+# that it can become on its training data is S, which differs from M unless all colours are equally frequent.
 #
 # ### The student who doubts
 #
@@ -310,8 +315,8 @@ widgets.flipbook(chapter_plots.predictions_after, few_rows, label="balls seen", 
 # where $p_S(\text{balls})$ is the probability that S gives to the whole sequence: the product of its predictions, ball
 # after ball. For the five balls, G and S give nearly the same, $0.00238$ and $0.00252$. The next ball is expected with
 # $B_\varepsilon(\text{balls and next}) / B_\varepsilon(\text{balls})$. While the balls look like the
-# training urn, this student predicts as S does. When they cannot come from the training urn under any names, it turns
-# to G.
+# training urn, this student predicts as S does. When they are too improbable for the training urn under every renaming,
+# the student turns to G.
 
 # %% tags=["hide-input"]
 epsilon = 0.01
@@ -337,10 +342,11 @@ display(
 # \mathrm{KL}(p \| q) + \frac{1}{2} \mathrm{KL}(q \| p)$ is the mean of both directions, averaged over all $t \geq 1$
 # and over sequences.
 #
-# If $p$ and $q$ differ little, $d$ grows with the square of the difference, as a squared length does. So we draw a map
-# on which the *square* of the length between two corners is their distance. Three distances say more than a place on a
-# flat map: another predictor lies somewhere above the map, and we draw it at the point straight below. (The page on
-# the [library](api_measures) has the formula.)
+# If $p$ and $q$ differ little, $d$ grows with the square of the difference, much as a squared length does. So we draw
+# a map on which the *square* of the length between two corners is their distance. Three distances say more than a
+# place on a flat map. So we take another predictor to lie somewhere above the map, and draw it at the point straight
+# below. This is an approximation, because $d$ is not quite a squared length. (The page on the [library](api_measures)
+# has the formula.)
 
 # %% tags=["hide-input"]
 doubts = (0.0001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99)
@@ -369,27 +375,31 @@ if set(references) >= set(plane.CORNERS):
 # The more urns a pool has, the more of all possible urns it covers. For S it covers them sooner: 16 urns of four
 # colours have $16 \cdot 4! = 384$ renamings. So with many urns, knowing the pool is of little use if the names are
 # unknown, and S predicts like G. We draw {term}`pools <pool>` of different sizes and measure the distances. Expect
-# $d(G, S)$ to fall with the number of urns, and for many colours faster than $d(G, M)$.
+# $d(G, S)$ to fall with the number of urns, and faster than $d(G, M)$.
 
 # %% tags=["hide-input"]
 shown = at_end[at_end["pair"].isin(["d(G, S)", "d(G, M)"]) & at_end["n_colors"].isin([2, 4, 8])]
 shown = shown.assign(who="V = " + shown["n_colors"].astype(str))[["pair", "who", "n_tasks", "mean", "sem"]]
 alt = "d(G, M) and d(G, S) on fresh urns against the number of urns in the pool, for 2, 4 and 8 colours."
-caption = "S becomes like G as the pool grows. So only small pools can tell which of the two a network has become."
+caption = "S becomes like G as the pool grows. The smaller the pool, the easier the two are to distinguish."
 options = {"x": "n_tasks", "log": ["n_tasks", "distance"], "by": "pair", "share_y": True, "legend": "colours"}
 words = {"alt": alt, "caption": caption, "n": f"{n_pools} pools per point, 16 sequences each"}
 shown = shown.rename(columns={"mean": "distance"})
 figure(plots.curves, shown, y="distance", name="discrimination", **options, **words)
 
 # %% tags=["hide-input"]
-ratio = {pair: apart.loc[(pair, 4, 1), "mean"] / apart.loc[(pair, 4, 16), "mean"] for pair in ("d(G, S)", "d(G, M)")}
+ratio = {(pair, v): apart.loc[(pair, v, 1), "mean"] / apart.loc[(pair, v, 16), "mean"]
+         for pair in ("d(G, S)", "d(G, M)") for v in (2, 4, 8)}
 sd = few["sem"] * n_pools**0.5
 if is_published:
-    assert ratio["d(G, S)"] > 1.5 * ratio["d(G, M)"] > 6 and sd > 0.5 * few["mean"]
+    assert all(ratio["d(G, S)", v] > 1.5 * ratio["d(G, M)", v] for v in (4, 8)) and sd > 0.5 * few["mean"]
+    assert 0.5 < ratio["d(G, S)", 2] / ratio["d(G, M)", 2] < 1.5
 display(
     Markdown(
-        f"So the chapters on lexical models use one training urn. With four colours, 16 urns make *d*(G, S) "
-        f"{ratio['d(G, S)']:.2g} times smaller and *d*(G, M) {ratio['d(G, M)']:.2g} times. A warning: for one urn, "
+        "So the chapters on lexical models use one training urn. With four colours, 16 urns make *d*(G, S) "
+        f"{ratio['d(G, S)', 4]:.2g} times smaller and *d*(G, M) {ratio['d(G, M)', 4]:.2g} times; with eight colours it "
+        f"is {ratio['d(G, S)', 8]:.2g} and {ratio['d(G, M)', 8]:.2g} times. With two colours there is no such difference "
+        f"({ratio['d(G, S)', 2]:.2g} and {ratio['d(G, M)', 2]:.2g} times). A warning: for one urn, "
         f"*d*(G, S) is {few['mean']:.2g} on average, but its standard deviation over urns is {sd:.2g}. What a single "
         "training urn shows need not hold for another."
     )
@@ -398,11 +408,11 @@ display(
 # %% [markdown]
 # ## A score that misleads
 #
-# The experiment that this book began with trained a {term}`normal model` and a {term}`lexical model` on a single urn of
-# four colours. It showed them 30 balls from fresh urns, and reported the KL divergence of the observed frequencies from
-# the prediction: [0.54 for the normal model, and 0.14 for the lexical one](https://github.com/alexkstern/Lexurn)
-# (commit 197fae0). The conclusion was that lexical invariance makes models generalize. What do the perfect students
-# score?
+# The experiment that this book began with trained a {term}`normal model` and a {term}`lexical model`, larger than
+# ours, on a single urn of four colours. It showed them 30 balls from fresh urns, and reported the KL divergence of the
+# observed frequencies from the prediction: [0.54 for the normal model, and 0.14 for the lexical
+# one](https://github.com/alexkstern/Lexurn) (commit 197fae0). The conclusion was that lexical invariance makes models
+# generalize. What do the perfect students score?
 
 # %% tags=["hide-input"]
 rows = {"G, counts": "generalizing", "S, memorizes without names": "symmetrized", "M, memorizes": "memorizing"}
@@ -411,7 +421,8 @@ scores["score"] = list(zip(scores["mean"], scores["sem"], strict=True))
 columns = {"who": "student", "score": "published score (nats)", "sd": "SD of a set of ten urns"}
 caption = "By this score (less is better), S is nearer to G than to M, although it has memorized the same urn."
 assert headline["mean"]["symmetrized"] - headline["mean"]["generalizing"] < 0.5 * headline["mean"]["memorizing"]
-show_table(scores, columns, name="scores", caption=f"{caption} n = {headline['n'].max()} sets of 10 fresh urns.")
+caption += f" Training urn 41 %, 33 %, 4 %, 22 %; ± and SD are over {headline['n'].max()} sets of ten fresh urns."
+show_table(scores, columns, name="scores", caption=caption)
 
 # %% tags=["hide-input"]
 off = (published["lexical"] - headline["mean"]) / headline["sd"]
@@ -423,8 +434,8 @@ display(
         f"{published['lexical']:g} against {of_s:.2g} for S, whose own score has a standard deviation of "
         f"{headline.loc['symmetrized', 'sd']:.1g} over sets of urns. G scores far below, "
         f"{headline.loc['generalizing', 'mean']:.2g}. A comparison with M alone cannot see this. It does not follow "
-        "that the model was S: a model that has learned neither can have the same score. "
-        "[Chapter 4](04_analysis) finds out which."
+        "that the model was S: a model that has learned neither can have the same score. And this is one training urn. "
+        "[Chapter 4](04_analysis) takes twelve, and finds out what such models become."
     )
 )
 
@@ -436,9 +447,9 @@ display(
 # - S is exact for up to 14 colours. Its sums over renamings are permanents of a matrix, which are computed by sums over
 #   subsets of the colours (`lexurn.predictors.symmetrized`).
 # - The folded cells below show why G needs a prior: a few balls look more regular than their urn is. They also compare
-#   the predictors with the true urns, for which some values are known in closed form: with one training urn, M must
-#   expect exactly $1 - 1/V$ nats from a fresh urn. And they compare our numbers with bands that were written down
-#   before (`params/claims.yaml`).
+#   the predictors with the true urns, for which some values are known in closed form: with one training urn, the mean
+#   KL divergence of M from a fresh urn is exactly $1 - 1/V$ nats. And they check our code against its earlier results
+#   (`params/claims.yaml`).
 # :::
 
 # %% tags=["hide-cell"]
@@ -452,7 +463,7 @@ table = pd.concat(
 mean = table.groupby("kind")["entropy"].mean()
 assert mean["their sequences"] < mean["fresh urns"]
 alt = "How many urns, and how many of their sequences, have at most so much entropy: two rising curves."
-caption = "The curve of the sequences lies left: a short sequence looks more regular than its urn is."
+caption = "On average, a short sequence looks more regular than its urn is: its curve lies left."
 options = {"legend": "entropy of", "size": (5.4, 3.2), "n": f"{len(fresh_ones)} urns with a sequence each"}
 figure(chapter_plots.entropies, table, alt=alt, caption=caption, **options)
 
@@ -477,7 +488,8 @@ scores = {
 }
 alt = "For each check its band, the expected figure, and ours with two standard errors, on a logarithmic axis of nats."
 number = f"{n_pools} pools, and for the headline {headline['n'].max()} sets"
-words = {"alt": alt, "n": number, "caption": "The exact predictors score what was expected of them."}
+caption = "The exact predictors score what they scored before: a check of our code, and no finding."
+words = {"alt": alt, "n": number, "caption": caption}
 everything = claim_bands.numbers(measured | scores)
 figure(chapter_plots.bands, everything, name="claims", size=(7.0, 7.0), **words)
 
@@ -564,6 +576,6 @@ assert tasks.build(parameters.check({"n_tasks": 0})).optimum == "generalizing"
 #
 # - `papermill book/01_data.ipynb out.ipynb -p n_tasks 4`: four training urns. On the map, S moves towards G, and M too.
 # - `-p alpha 0.3` or `-p alpha 5`: peaked and flat urns. G and S are further apart for peaked ones.
-# - `-p n_pools 200`: the averages of this page to another digit.
+# - `-p n_pools 400`: the standard errors of this page, halved.
 #
 # Next: [training](02_train), where a network becomes one of these students, or something in between.

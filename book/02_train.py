@@ -76,8 +76,10 @@ box = display(overview.brief(settings), display_id=True)  # filled in below, onc
 #
 # - A {term}`normal model` (`lex = False`) has a learned embedding for every colour. Its weights can store that red is
 #   common, so the best that it can become is M.
-# - A {term}`lexical model` (`lex = True`) {cite}`huang2023lexinvariant` gets a new random embedding table for every
-#   sequence. Its weights cannot store anything about red, so the best that it can become is S.
+# - A {term}`lexical model` (`lex = True`) gets a new random embedding table for every sequence. Its weights cannot
+#   store anything about red, so the best that it can become is S. (The tables of {cite:t}`huang2023lexinvariant` are
+#   Gaussian vectors, `-p vocabulary gaussian`. Ours are by default four of 32 one-hot vectors, which networks learn
+#   faster.)
 # - With `n_tasks = 0` every sequence has a fresh urn. There is nothing to memorize, and the best is G.
 #
 # "The best" means the least loss, $-\ln p(\text{ball})$ on average, on new sequences like those of the training. Each
@@ -137,7 +139,8 @@ figure(chapter_plots.distances, run.metrics, name="distances_along", runs=[run],
 # ### The walk on the map
 #
 # The same three distances place the network on the map of [chapter 1](01_data), where squared lengths are distances.
-# Untrained, a network predicts something arbitrary, far above the map. Each point is an evaluation during the training.
+# Untrained, a network predicts something arbitrary: it lies far above the map, and only the point below it is drawn.
+# Each point is an evaluation during the training.
 
 # %% tags=["hide-input"]
 walk = overview.walk(run)
@@ -217,7 +220,8 @@ display(
 # %% tags=["hide-input"]
 if walk is not None:
     renaming = overview.changes_by_renaming(run, settings.task.n_colors)
-    caption = "G and S do not depend on the names of the colours; M does."
+    n_fresh = len(run.splits[data.splits[0]])
+    caption = f"G and S do not depend on the names of the colours; M does. Mean over {n_fresh} fresh urns."
     assert max(renaming["generalizing"], renaming["symmetrized"]) < 1e-9 < renaming["memorizing"]
     shown = pd.DataFrame({"who": ["this model", "G", "M", "S"], "change": list(renaming.values())})
     columns = {"who": "predictor", "change": "distance to the renamed prediction (nats)"}
@@ -281,8 +285,8 @@ if words := one_run.about_the_measure(run):
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# Not necessarily: many predictors have the same loss. Mix M with the uniform predictor in the right proportion, for
-# example. The loss is then that of G, and yet the mixture does not count at all.
+# Not necessarily: many predictors have the same loss. If the urn is not nearly flat, some mixture of M and the uniform
+# predictor has the loss of G, for example, and yet the mixture does not count at all.
 # :::
 #
 # :::{admonition} Exercise 4
@@ -339,10 +343,10 @@ display(
 
 # %% [markdown]
 # Each line is added to `papermill book/02_train.ipynb out.ipynb`, and says what to expect. The result is a notebook,
-# `out.ipynb`, after half a minute or less on a laptop. [How to install](run.md) takes one line.
+# `out.ipynb`, within a minute or two on a laptop. [How to install](run.md) takes one line.
 #
 # - `-p lex True`: the same data for a lexical model. On the map it walks to the side between G and S, not to M.
-# - `-p lex True -p n_steps 10000`: trained longer, it moves from near G to S ([chapter 4](04_analysis)).
+# - `-p lex True -p n_steps 10000`: trained longer, it comes nearer to S ([chapter 4](04_analysis)).
 # - `-p label_permuted True`: learned embeddings, but the colours of every training sequence are renamed at random. The
 #   optimum is S, and the network is there much sooner. [Chapter 5](05_names) finds out why.
 # - `-p n_tasks 16`, then `256`: with more urns, a normal model counts for longer before it remembers.

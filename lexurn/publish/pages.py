@@ -162,7 +162,7 @@ def _count_verdicts(family: str, recorded: Mapping[str, Any]) -> str:
     if not n_tested:
         return f"None of {len(own)} {title} was tested at this scale."
     of_all = f" of {len(own)}" * (n_tested < len(own))
-    return f"Of {n_tested}{of_all} {title} tested: {', '.join(results)}."
+    return f"{n_tested}{of_all} {title} were tested: {', '.join(results)}."
 
 
 def badge(chapters: Sequence[Chapter], *, scale: str) -> str:

@@ -156,7 +156,7 @@ def test_refuted_claims_stand_first_and_say_why(record):
     rows = [line for line in forecasts.splitlines() if "(`" in line]
     assert key in rows[0] and "headline/relative_distance_normal" in rows[1]
     n_forecasts = sum(claim.family == "forecast" for claim in claims.read().values())
-    assert f"of {n_forecasts} forecasts tested: 1 refuted, 1 reproduced." in forecasts
+    assert f"of {n_forecasts} forecasts were tested: 1 refuted, 1 reproduced." in forecasts
     assert "None of 34 published results was tested at this scale." in published
 
 
@@ -208,13 +208,13 @@ def test_the_landing_page_tells_what_was_computed(record):
     first = {"value": 0.11, "error": 0.12, "n": 12, "exact": None, "verdict": "reproduced"}
     record["claims"] = RECORD["claims"] | {"headline/relative_distance_lexical": first}
     page = pages.landing_page(text, ALL)
-    assert page.startswith("Of 92 % captured, S has (not at this scale). Of 1 of ")
+    assert page.startswith("Of 92 % captured, S has (not at this scale). 1 of ")
     n = [claim.family for claim in claims.read().values()].count
-    assert f"Of 1 of {n('published')} published results tested: 1 refuted. " in page
-    assert f"Of 1 of {n('forecast')} forecasts tested: 1 reproduced. " in page
+    assert f"1 of {n('published')} published results were tested: 1 refuted. " in page
+    assert f"1 of {n('forecast')} forecasts were tested: 1 reproduced. " in page
     assert page.endswith(f"None of {n('check')} checks was tested at this scale.")
     record["claims"] = {key: first for key in claims.read()}
-    assert f"Of {n('published')} published results tested: {n('published')} reproduced. " in (
+    assert f"{n('published')} published results were tested: {n('published')} reproduced. " in (
         pages.landing_page(text, ALL)
     )
     record.clear()

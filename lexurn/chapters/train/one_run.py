@@ -14,7 +14,7 @@ from lexurn.runs.run import Run
 from lexurn.tasks import Task
 from lexurn.tasks.text import TextTask
 
-FLOOR = 1e-4
+FLOOR = 1e-3
 """Smaller distances, in nats, are called less than this."""
 
 MAX_ROWS = 12
@@ -66,8 +66,8 @@ def _describe_task(task: Task, run: Run) -> str:
         return ""
     lost = format_with_error(*regret.loc[task.optimum, ["mean", "sem"]])
     return (
-        f"The optimum on its own kind of data is **{task.optimum}**; there this model loses {lost} "
-        "nats per token more (± one standard error over sequences)."
+        f"The optimum on its own kind of data is **{task.optimum}**; on the held-out sequences "
+        f"this model loses {lost} nats per token more (± one standard error over sequences)."
     )
 
 

@@ -88,7 +88,7 @@ def caption_walk(run: Run) -> str:
     split = run.task.splits[0]
     ends = {name: last[f"{split}/symmetrized_kl/{name}"] for name in plane.CORNERS}
     name = min(ends, key=ends.__getitem__)
-    return f"The path of the model leads to {name[0].upper()}, of the three corners."
+    return f"The path of the model ends nearest to {name[0].upper()}."
 
 
 def changes_by_renaming(run: Run, n_colors: int) -> dict[str, float]:
