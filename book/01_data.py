@@ -397,10 +397,10 @@ if is_published:
 display(
     Markdown(
         "So the chapters on lexical models use one training urn. With four colours, 16 urns make *d*(G, S) "
-        f"{ratio['d(G, S)', 4]:.2g} times smaller and *d*(G, M) {ratio['d(G, M)', 4]:.2g} times; with eight colours it "
-        f"is {ratio['d(G, S)', 8]:.2g} and {ratio['d(G, M)', 8]:.2g} times. With two colours there is no such difference "
-        f"({ratio['d(G, S)', 2]:.2g} and {ratio['d(G, M)', 2]:.2g} times). A warning: for one urn, "
-        f"*d*(G, S) is {few['mean']:.2g} on average, but its standard deviation over urns is {sd:.2g}. What a single "
+        f"{ratio['d(G, S)', 4]:.2g} times smaller and *d*(G, M) {ratio['d(G, M)', 4]:.2g} times; with eight colours "
+        f"it is {ratio['d(G, S)', 8]:.2g} and {ratio['d(G, M)', 8]:.2g} times. With two colours there is no such "
+        f"difference ({ratio['d(G, S)', 2]:.2g} and {ratio['d(G, M)', 2]:.2g} times). A warning: for one urn, *d*(G, "
+        f"S) is {few['mean']:.2g} on average, but its standard deviation over urns is {sd:.2g}. What a single "
         "training urn shows need not hold for another."
     )
 )

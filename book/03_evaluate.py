@@ -318,11 +318,12 @@ if is_published:
 display(
     Markdown(
         f"Normal models lack {percent(shares['normal'].value)} of M's advantage ({between(shares['normal'])}). "
-        f"Permuted models lack {percent(shares['permuted'].value)} of S's ({between(shares['permuted'])}), and lexical "
-        f"models {percent(mean.value)} ({between(mean)}). So on average, we cannot tell lexical models from the best "
-        f"counter; single ones lack {extent(one_urn['missing'], percent)}. On the same urn, they lack "
-        f"{ratio.value:.2g} times as much as permuted models ({between(ratio, '{:.2g}'.format)}, n = {ratio.n}). Missing shares differ by factors, so we average their "
-        "logarithms: means of shares and of ratios are geometric."
+        f"Permuted models lack {percent(shares['permuted'].value)} of S's ({between(shares['permuted'])}), and "
+        f"lexical models {percent(mean.value)} ({between(mean)}). So on average, we cannot distinguish lexical models "
+        f"from the best counter; single ones lack {extent(one_urn['missing'], percent)}. On the same urn, they lack "
+        f"{ratio.value:.2g} times as much as permuted models ({between(ratio, '{:.2g}'.format)}, n = {ratio.n}). "
+        "Missing shares differ by factors, so we average their logarithms: means of shares and of ratios are "
+        "geometric."
     )
 )
 

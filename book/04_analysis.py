@@ -155,7 +155,7 @@ brief(
         f"The published score cannot tell: S, which has memorized all but the names, scores {of_s:.3g}; the published "
         f"lexical model scored {of_original:g}.",
         f"After {n_short} steps, permuted models have captured {captured['permuted']} of S's advantage over the best "
-        f"counter; lexical models cannot be told from that counter on average ({captured['lexical']}).",
+        f"counter; lexical models cannot be distinguished from that counter on average ({captured['lexical']}).",
         f"On {n_longer} of the urns, ten times the steps bring lexical models from {captured['lexical', n_short]} to "
         f"{captured['lexical', n_long]}.",
     ],
@@ -306,15 +306,18 @@ lacks = {kind: f"{percent(row['mean'])} ({percents(row)})" for kind, row in shar
 if is_published:
     assert ratio.low > 5 and shares.loc["lexical", "low"] < 1 < shares.loc["lexical", "high"]
     assert shares.loc["original tables", "low"] > 1 and shares.loc["normal", "high"] < 0.01
+
+# %% tags=["hide-input"]
 display(
     Markdown(
-        f"So on average, lexical models cannot be told from the best counter: their missing share is "
-        f"{lacks['lexical']}, and single urns range from {percent(missing['lexical'].min())} to {percent(missing['lexical'].max())}. "
-        f"Permuted models, whose optimum is the same, have memorized almost everything: they lack {lacks['permuted']}. "
-        f"On the same urn, a lexical model lacks {ratio.value:.2g} times more ({ratio.low:.2g} to {ratio.high:.2g}, "
-        f"n = {ratio.n}). Normal models have become M and lack {lacks['normal']} of M's advantage. Lexical models with "
-        f"the original's tables lack {lacks['original tables']}: they predict worse than the best counter, and yet "
-        f"their published score is {of_tables['mean']:.3g}."
+        "So on average, lexical models cannot be distinguished from the best counter: their missing share is "
+        f"{lacks['lexical']}, and single urns range from {percent(missing['lexical'].min())} to "
+        f"{percent(missing['lexical'].max())}. Permuted models, whose optimum is the same, have memorized almost "
+        f"everything: they lack {lacks['permuted']}. On the same urn, a lexical model lacks {ratio.value:.2g} times "
+        f"more ({ratio.low:.2g} to {ratio.high:.2g}, n = {ratio.n}). Normal models have become M and lack "
+        f"{lacks['normal']} of M's advantage. Lexical models with the original's tables lack "
+        f"{lacks['original tables']}: they predict worse than the best counter, and yet their published score is "
+        f"{of_tables['mean']:.3g}."
     )
 )
 
