@@ -1,8 +1,9 @@
 """How long chapters take, one after the other on an idle machine: what `lexurn book` estimates.
 
     python tests/benchmarks/chapters.py smoke defaults book
+    python tests/benchmarks/chapters.py defaults 05_names      some chapters of one scale
 
-This writes params/seconds.json; all runs are trained anew.
+This writes params/seconds.json; runs that are not published are trained anew.
 """
 
 import asyncio
@@ -17,11 +18,13 @@ from lexurn.base import files, paths
 from lexurn.publish import dependencies, execution
 from lexurn.runs import provenance
 
+SCALES = ("smoke", "defaults", "book")
 
-def measure(scale: str) -> dict[str, float]:
-    """Seconds of each chapter at a scale: a file in `params/`, or the defaults."""
+
+def measure(scale: str, names: tuple[str, ...] = ()) -> dict[str, float]:
+    """Seconds of each chapter, or of some, at a scale: a file in `params/`, or the defaults."""
     params = None if scale == "defaults" else paths.root() / "params" / f"{scale}.yaml"
-    wanted = dependencies.select_chapters((), params)
+    wanted = dependencies.select_chapters(names, params)
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"LEXURN_RUNS": f"{folder}/runs", "LEXURN_BUILD": folder}
         progress = execution.Progress(
@@ -39,8 +42,10 @@ def measure(scale: str) -> dict[str, float]:
 if __name__ == "__main__":
     path: Path = paths.root() / "params" / "seconds.json"
     known = json.loads(path.read_text()) if path.exists() else {"made_with": {}}
-    for scale in sys.argv[1:]:
-        known[scale] = measure(scale)
+    chapters = tuple(name for name in sys.argv[1:] if name not in SCALES)
+    for scale in filter(SCALES.__contains__, sys.argv[1:]):
+        measured = measure(scale, chapters)
+        known[scale] = known.get(scale, {}) | measured if chapters else measured
         known["made_with"][scale] = {
             "commit": provenance.commit(),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
