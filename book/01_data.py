@@ -143,8 +143,9 @@ brief(
 # next one, for $t = 0$ to the context length $C$. Nothing tells it that urns exist.
 #
 # A {term}`pool` of $D$ training urns is drawn once, from a Dirichlet distribution with concentration $\alpha$; for
-# $\alpha = 1$ its density is uniform over all proportions. Every training sequence comes from an urn of the pool. A
-# new sequence from the pool is {term}`in distribution`; a sequence from a fresh urn is {term}`out of distribution`.
+# $\alpha = 1$ its density is uniform over all proportions, below 1 peaked urns are more frequent, above 1 flat ones.
+# Every training sequence comes from an urn of the pool. A new sequence from the pool is {term}`in distribution`; a
+# sequence from a fresh urn is {term}`out of distribution`.
 
 # %% tags=["hide-input"]
 names = {"in_distribution": "new sequences from the pool", "out_of_distribution": "fresh urns, one per sequence"}
@@ -237,8 +238,8 @@ assert abs(example["product"].sum() - blue["symmetrized"][5]) < 1e-12 and exampl
 show_table(written, columns, name="worked_example", caption=caption)
 
 # %% [markdown]
-# As a formula, with $D$ urns: a renaming $\pi$ of urn $d$ gives colour $i$ the share of another colour, $\theta_{d,
-# \pi(i)}$. All $D \cdot V!$ renamed urns are equally likely at first, and
+# As a formula, with $D$ urns: a renaming $\pi$ of urn $d$ gives colour $i$ the share of colour $\pi(i)$, which is
+# $\theta_{d,\pi(i)}$. All $D \cdot V!$ renamed urns are equally likely at first, and
 #
 # $$ \begin{gathered}
 # p_S(v) = \sum_d \sum_\pi w_{d\pi} \, \theta_{d,\pi(v)}, \\
@@ -399,9 +400,9 @@ display(
         "So the chapters on lexical models use one training urn. With four colours, 16 urns make *d*(G, S) "
         f"{ratio['d(G, S)', 4]:.2g} times smaller and *d*(G, M) {ratio['d(G, M)', 4]:.2g} times; with eight colours "
         f"it is {ratio['d(G, S)', 8]:.2g} and {ratio['d(G, M)', 8]:.2g} times. With two colours there is no such "
-        f"difference ({ratio['d(G, S)', 2]:.2g} and {ratio['d(G, M)', 2]:.2g} times). A warning: for one urn, *d*(G, "
-        f"S) is {few['mean']:.2g} on average, but its standard deviation over urns is {sd:.2g}. What a single "
-        "training urn shows need not hold for another."
+        f"difference ({ratio['d(G, S)', 2]:.2g} times for *d*(G, S), {ratio['d(G, M)', 2]:.2g} for *d*(G, M)). A "
+        f"warning: for one urn, *d*(G, S) is {few['mean']:.2g} on average, but its standard deviation over urns is "
+        f"{sd:.2g}. What a single training urn shows need not hold for another."
     )
 )
 
@@ -576,6 +577,6 @@ assert tasks.build(parameters.check({"n_tasks": 0})).optimum == "generalizing"
 #
 # - `papermill book/01_data.ipynb out.ipynb -p n_tasks 4`: four training urns. On the map, S moves towards G, and M too.
 # - `-p alpha 0.3` or `-p alpha 5`: peaked and flat urns. G and S are further apart for peaked ones.
-# - `-p n_pools 400`: the standard errors of this page, halved.
+# - `-p n_pools 400`: four times the pools of this page halve the standard errors of its distances.
 #
 # Next: [training](02_train), where a network becomes one of these students, or something in between.

@@ -152,7 +152,8 @@ if walk is not None:
 # %% [markdown]
 # ## What the network became
 #
-# From here on we look at the *best* weights, those with the least validation loss along training. Sequences are new
+# From here on we look at the *best* weights, those with the least validation loss along training (among the last
+# evaluations, this choice is within noise). Sequences are new
 # ones from the training pool (*in distribution*), from a fresh urn each (*out of distribution*), or constant (*low
 # entropy*). The unit is the nat.
 

@@ -174,8 +174,8 @@ brief(
 splits = list(standings.SPLITS.values())
 alt = "Distances of each model to G, M and S, in distribution and on fresh urns: one point per training urn."
 caption = (
-    "Normal models have become M, on fresh urns too. Permuted models are near S on most urns. Lexical models are "
-    f"ten times as far from S. Points: {of_urns}; bars: their arithmetic means."
+    "Normal models have become M, on fresh urns too. Permuted models are near S on most urns. In distribution, "
+    f"lexical models are ten times as far from S as permuted ones. Points: {of_urns}; bars: their arithmetic means."
 )
 words = {"alt": alt, "caption": caption, "n": of_urns, "runs": models}
 options = {"each": {"split": splits}, "share_y": True, "legend": "model", "size": (4.0, 3.4)}
@@ -245,7 +245,8 @@ display(
 #
 # $$ \text{captured} = 1 - \frac{\mathrm{KL}(S \,\|\, h)}{\mathrm{KL}(S \,\|\, G_{\alpha^*})}, $$ (evaluate-captured)
 #
-# in distribution, and averaged over rows $1 \dots C$ and over sequences before the division. It is 1 for S and 0 for
+# in distribution, and averaged over rows $1 \dots C$ and over sequences before the division. (The divergence is taken
+# from S because it is then the loss in excess of S's loss.) It is 1 for S and 0 for
 # the best counter. It is negative for a model that is further from S than the best counter. The rest, $1 -
 # \text{captured}$, is the **missing share**.
 #
@@ -301,7 +302,8 @@ parts = [
 alt = "The captured share of each kind of model and of a known blend: one point per urn, and means with intervals."
 caption = (
     "Normal and permuted models have captured most of their memorizer's advantage. Lexical models differ from urn to "
-    f"urn, on both sides of the best counter. Large marks: geometric means over {of_urns}, 95 % intervals."
+    f"urn, on both sides of the best counter. Large marks: 1 − geometric mean of the missing share over {of_urns}, "
+    "with 95 % intervals."
 )
 words = {"alt": alt, "caption": caption, "n": of_urns, "runs": models}
 options = {"x": "captured", "look_of": "look", "label": "captured share", "size": (6.2, 3.0)}
@@ -339,9 +341,9 @@ display(
 #
 # $$ r = \frac{d(h, G) - d(h, M)}{d(G, M)}, $$ (evaluate-relative)
 #
-# of {cite:t}`wurgaft2025strategies`. For models that know no names, we put S in M's place. It is −1 for G and +1 for
-# M. But what does a value between them mean, or beyond them? We ask predictors whose truth we know, because we
-# construct them:
+# of {cite:t}`wurgaft2025strategies`. For models that know no names, S takes M's place, also in $d(G, M)$; so it is in
+# the rest of this chapter. It is −1 for G and +1 for M. But what does a value between them mean, or beyond them? We
+# ask predictors whose truth we know, because we construct them:
 #
 # - *S with doubt* has memorized its urn. It allows one percent for a fresh urn: $B_\varepsilon$ {eq}`doubt` with
 #   $\varepsilon = 1/100$.
@@ -548,9 +550,9 @@ assert simulated.loc["percentiles"].max() < 0.9 < simulated.loc["bootstrap-t"].m
 show_table(covers.reset_index(), columns, name="coverage", caption=caption)
 
 # %% [markdown]
-# So we compare distances by $t$ intervals of log ratios, which are exact here because the simulated logarithms are
-# normal. Where we need an arithmetic mean of distances, we use the bootstrap-$t$ interval, which is a little too
-# narrow.
+# So we compare distances by $t$ intervals of log ratios, which are exact as far as logarithms are normal, as the
+# simulated ones are. Where we need an arithmetic mean of distances, we use the bootstrap-$t$ interval, which is a
+# little too narrow.
 #
 # ## What to conclude: a checklist
 #

@@ -140,6 +140,8 @@ def caption_table(run: Run) -> str:
     return (
         f"Of the exact predictors, {nearest(run)} is nearest on sequences "
         f"{run.task.splits[0].replace('_', ' ')} (in nats; the nearest of each row is bold)."
+        + f" {fit.N_TABLES} tables are averaged, in the curves above one."
+        * run.settings.vocabulary.lex
     )
 
 

@@ -49,6 +49,7 @@ def _spread_first_steps(metrics: pd.DataFrame, axes: Axes) -> Axes:
         axes.set_xscale("symlog", linthresh=first)
         axes.set_xlim(-first / 4, 1.1 * steps.iloc[-1])
         axes.xaxis.minorticks_off()
+        axes.set_xlabel(f"{axes.get_xlabel()}, logarithmic")
         ticks = [10.0**power for power in range(7) if first <= 10**power <= steps.iloc[-1]]
         axes.set_xticks([0, *ticks], labels=["0", *(f"{tick:g}" for tick in ticks)])
     if len(steps) > 60:
