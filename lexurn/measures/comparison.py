@@ -27,6 +27,8 @@ from lexurn.measures.intervals import (
     MIN_UNITS,
     Interval,
     bootstrap,
+    format_mean,
+    is_above_zero,
     mean_and_sem,
 )
 from lexurn.predictors import Empirical
@@ -93,6 +95,54 @@ def distance(first: Predictor, second: Predictor, tokens: Tokens) -> PerSequence
 def mean_over_rows(values: PerSequence) -> Tensor:
     """Return the mean over rows 1 … C (batch)."""
     return values[:, 1:].mean(-1)
+
+
+def describe(
+    predictor: Predictor,
+    references: Mapping[str, Predictor],
+    splits: Mapping[str, Tokens],
+    *,
+    split: str = "out_of_distribution",
+) -> str:
+    """Return a text: the distances to all references, and the nearest reference if one is clear."""
+    if split not in splits:
+        raise KeyError(f"split must be one of {', '.join(splits)}, got {split!r}")
+    tokens = splits[split]
+    scores = score_sequences(predictor, references, tokens)
+    distances = {name: mean_over_rows(scores[name, "symmetrized_kl"]) for name in references}
+    ranked = sorted(distances, key=lambda name: distances[name].mean().item())
+    texts = [f"{format_mean(distances[name])} from the {name}" for name in ranked]
+    text = (
+        f"On {len(tokens)} sequences {split.replace('_', ' ')}, this model is {', '.join(texts)} "
+        "predictor (nats, mean over rows 1 … C, ± one standard error over these sequences, "
+        "for one model). "
+    )
+    if "memorizing" in distances and "symmetrized" not in distances:
+        text += (
+            "The symmetrized predictor is left out: it is too slow for so many colours or urns. "
+        )
+    ranked = [name for name in ranked if distances[name].isfinite().all()]
+    if len(ranked) < 2:
+        return text
+    first, second = ranked[:2]
+    difference = distances[second] - distances[first]
+    between = mean_over_rows(distance(references[first], references[second], tokens))
+    if is_above_zero(difference):
+        text += (
+            f"**The {first} predictor is nearest**, by {format_mean(difference)} (paired); "
+            f"{second} is next. "
+        )
+    else:
+        text += (
+            f"**It is not clear whether {first} or {second} is nearer**: the paired difference is "
+            f"{format_mean(difference)}. "
+        )
+    if distances[first].mean() > between.mean():
+        text += (
+            f"But the distance between these two is only {format_mean(between)}: "
+            "the model is **far from both**. "
+        )
+    return text.rstrip()
 
 
 def headline_sequences(

@@ -181,3 +181,9 @@ def mean_over_seeds(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         seeds = t_interval(part["value"].dropna().tolist())
         rows.append((*group, seeds.value, seeds.low, seeds.high, seeds.error, seeds.n))
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "sem", "n"])
+
+
+def is_above_zero(values: Tensor) -> bool:
+    """Return whether the mean of at least `MIN_UNITS` values is two standard errors above zero."""
+    mean, sem = mean_and_sem(values)
+    return len(values) >= MIN_UNITS and mean > 2 * sem

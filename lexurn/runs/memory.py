@@ -55,7 +55,7 @@ BESIDE_MATRICES: dict[str, Callable[[Any, int, int], float]] = {
         35 * b.inner * b.d_state / rows**0.5, 10 * b.inner * b.d_state / rows**0.5 + 2e8 / n / rows
     ),
     "xlstm": lambda b, n, rows: (
-        10 * b.n_heads * rows * (b.n_layers - len(b.slstm_at)) + 15 * b.d_model * len(b.slstm_at)
+        12 * b.n_heads * rows * (b.n_layers - len(b.slstm_at)) + 15 * b.d_model * len(b.slstm_at)
     ),
     "linear": lambda b, n, rows: b.n_layers * (2 * b.d_model - 3.6 * rows),
     "equivariant": lambda b, n, rows: (

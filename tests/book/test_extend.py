@@ -37,7 +37,7 @@ PARAMETERS = {
     "eval_every": 20,
     "n_test_samples": 60,
 }
-FIGURES = {"training", "distances_by_row", "predictions"}
+FIGURES = {"losses", "distances_along", "distances_by_row", "predictions"}
 
 
 def blocks(kind):

@@ -5,7 +5,7 @@ import torch
 
 from lexurn import comparison, tasks
 from lexurn.base.seeding import generator
-from lexurn.predictors import Average, Generalizing, Uniform, cache_predictions
+from lexurn.predictors import Average, Generalizing, Memorizing, Uniform, cache_predictions
 from lexurn.settings.resolver import check
 
 OOD = "out_of_distribution"
@@ -73,3 +73,56 @@ def test_relative_distance_averages_before_it_divides(scene):
         for pair in ((model, g), (model, m), (g, m))
     )
     assert relative(model, scene).interval.value == pytest.approx((to_g - to_m) / apart)
+
+
+def test_the_nearest_is_named(scene):
+    references, held = scene
+    for name in references:
+        text = comparison.describe(references[name], references, held)
+        assert f"**The {name} predictor is nearest**" in text and text.count("nearest") == 1
+
+
+def test_what_lies_midway_is_not_told_apart_and_what_is_far_from_all_is_no_match(scene):
+    references, held = scene
+
+    def midway(tokens):
+        g, s = (references[name](tokens) for name in ("generalizing", "symmetrized"))
+        odd = (tokens[:, :1] % 2 == 0)[:, None]
+        return torch.cat([g[:, :1], torch.where(odd, g, s)[:, 1:]], 1)
+
+    assert "**It is not clear whether " in comparison.describe(midway, references, held)
+    near = comparison.describe(midway, references, held)
+    far = comparison.describe(
+        references["uniform"],
+        {name: references[name] for name in ("generalizing", "symmetrized")},
+        held,
+    )
+    assert "far from both" in far and "far from both" not in near
+    single = comparison.describe(references["generalizing"], references, {OOD: held[OOD][:1]})
+    assert "**It is not clear whether" in single
+
+
+def test_an_unknown_split_is_named(scene):
+    references, held = scene
+    with pytest.raises(
+        KeyError,
+        match="split must be one of in_distribution, out_of_distribution, low_entropy, got 'other'",
+    ):
+        comparison.describe(references["memorizing"], references, held, split="other")
+
+
+def test_words_say_that_symmetrized_was_left_out():
+    settings = check({"n_colors": 15, "n_test_samples": 5})
+    references, held = tasks.build(settings).references(), tasks.build(settings).held_out()
+    assert "The symmetrized predictor is left out" in comparison.describe(
+        Generalizing(15), references, held
+    )
+
+
+def test_words_for_a_pool_that_some_balls_cannot_come_from():
+    """A pool without a colour is infinitely far from a model that expects it, and never nearest."""
+    pool = torch.tensor([[0.5, 0.5, 0.0]], dtype=torch.float64)
+    tokens = torch.tensor([[0, 2, 1, 1], [2, 2, 0, 1]])
+    references = {"generalizing": Generalizing(3), "memorizing": Memorizing(pool)}
+    text = comparison.describe(Generalizing(3, 2.0), references, {"out_of_distribution": tokens})
+    assert "infinite from the memorizing" in text and "Nearest" not in text

@@ -76,23 +76,23 @@ PLANTED = {  # what is written in place of what, and what is then said
         "does not begin with a title; begin its first cell with `# `",
     ),
     "two titles": (
-        "# ## Training the model",
-        "# # Training the model",
+        "# ## One network",
+        "# # One network",
         "it has 2 titles; begin all but the first with `## `",
     ),
     "skipped level": (
-        "# ## Training the model",
-        "# #### Training the model",
-        "`#### Training the model` skips a level; begin it with `### `",
+        "# ## Training",
+        "# #### Training",
+        "`#### Training` skips a level; begin it with `### `",
     ),
     "two items a line": (
-        "# - **M",
-        "# so - **M",
+        "# - `-p n_tasks 0`",
+        "# so - `-p n_tasks 0`",
         "has a second item; give each item of a list its own line",
     ),
     "typed result": (
-        "# - **M",
-        "# It loses 0.37 nats.\n#\n# - **M",
+        "# - `-p lex True`",
+        "# It loses 0.37 nats.\n#\n# - `-p lex True`",
         "`It loses 0.37 nats.` has the number 0.37 typed in",
     ),
     "long cell": (
@@ -105,11 +105,15 @@ PLANTED = {  # what is written in place of what, and what is then said
         "class Own:\n    pass",
         "`class Own:` defines a class; move it into lexurn/",
     ),
-    "long line": ("# An urn holds", f"# {'An ' * 50}urn holds", "characters, over 120; break it"),
+    "long line": (
+        "# A start vector",
+        f"# {'A ' * 70}start vector",
+        "characters, over 120; break it",
+    ),
     "no tag": (TAG, "# %%", f"no cells are tagged parameters; put `{TAG}` above one cell"),
     "two tags": (
-        "# %% [markdown]\n# ## Training the model",
-        f"{TAG}\n# Parameters.\nseed: int = 0\n\n# %% [markdown]\n# ## Training the model",
+        "# %% [markdown]\n# ## Training",
+        f"{TAG}\n# Parameters.\nseed: int = 0\n\n# %% [markdown]\n# ## Training",
         "2 cells are tagged parameters",
     ),
     "no mark": (
@@ -261,7 +265,7 @@ def test_a_chapter_that_no_contents_list_is_found(root, chapter):
 
 
 def test_code_in_prose_has_no_headings(chapter):
-    heading = "# ## Training the model\n"
+    heading = "# ## Training\n"
     edit(chapter, heading, f"{heading}#\n# ```bash\n# # not a title\n# ```\n")
     pair(chapter)
     assert lint.find_lint(chapter) == []
