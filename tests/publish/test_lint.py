@@ -87,7 +87,7 @@ PLANTED = {  # what is written in place of what, and what is then said
     ),
     "two items a line": (
         "# - `-p n_tasks 0`",
-        "# so - `-p n_tasks 0`",
+        "# so - **it** `-p n_tasks 0`",
         "has a second item; give each item of a list its own line",
     ),
     "typed result": (
