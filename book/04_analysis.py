@@ -178,7 +178,7 @@ brief(
 #
 # The argument has a gap. A lexical model may have memorized everything about its urn *except the names of its colours*.
 # Suppose that the training urn is 70 % red, 20 % blue and 10 % green, and that a fresh urn gives 19 green, 8 red and 3
-# blue balls. The three predictors of [chapter 2](02_train) score:
+# blue balls. G {eq}`generalizing`, M {eq}`memorizing` and S {eq}`symmetrized` score:
 
 # %%
 import torch
@@ -445,12 +445,9 @@ display(
 # %% [markdown]
 # ## Memorizing with doubt
 #
-# What does a model that is on its way to S believe? One possibility is *doubt*: it holds that a sequence comes from its
-# training urn, up to names, with probability $1 - \varepsilon$, and from a fresh urn with probability $\varepsilon$,
-# and lets the balls decide. This is the Bayes mixture of whole sequences
-#
-# $$ B_\varepsilon(\text{balls}) = (1 - \varepsilon) S(\text{balls}) + \varepsilon G(\text{balls}). $$ (analysis-doubt)
-#
+# What does a model that is on its way to S believe? One possibility is *doubt*: it holds that a sequence comes from
+# its training urn, up to names, with probability $1 - \varepsilon$, and from a fresh urn with probability
+# $\varepsilon$, and lets the balls decide. This is $B_\varepsilon$, the Bayes mixture of whole sequences {eq}`doubt`.
 # We fit $\varepsilon$ to every model on fresh urns, together with a small uniform share per row, and score the fit on
 # the training urn, where it was not fitted.
 

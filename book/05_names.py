@@ -508,9 +508,9 @@ show_table(
 #
 # Between G and S lies more than a blend. A model may believe that a sequence comes from its training urn with
 # probability $1 - \varepsilon$, and from a fresh urn with probability $\varepsilon$, and let the balls decide. This
-# mixture of whole sequences, $B_\varepsilon$, predicts almost like S on the training urn, and moves to G on a fresh
-# urn that looks different. We fit $\varepsilon$ on fresh urns, together with a small uniform share, and score the fit
-# on the training urn, where it was not fitted.
+# mixture of whole sequences, $B_\varepsilon$ {eq}`doubt`, predicts almost like S on the training urn, and moves to G
+# on a fresh urn that looks different. We fit $\varepsilon$ on fresh urns, together with a small uniform share, and
+# score the fit on the training urn, where it was not fitted.
 
 # %% tags=["hide-input"]
 doubted = ["N4", "N32 K8", "N32 K512", "N32 all"]
