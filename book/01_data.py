@@ -46,20 +46,22 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import brief, evaluation, figure, set_threads, tasks
+from lexurn import brief, evaluation, explorable, figure, set_threads, tasks
 from lexurn import table as show_table
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.base.wording import percent
 from lexurn.chapters.data import claim_bands, discrimination, students, tables
 from lexurn.chapters.data import plots as chapter_plots
-from lexurn.figures import plots, triangle, widgets
+from lexurn.figures import plots, triangle
+from lexurn.figures.figure_card import card
+from lexurn.figures.looks import LOOKS, dark
 from lexurn.generators.urns import Urns
 from lexurn.measures import intervals, plane
-from lexurn.predictors import Generalizing, Memorizing, Symmetrized
-from lexurn.publish import claims
 
 # %% tags=["hide-input"]
+from lexurn.predictors import Generalizing, Memorizing, Symmetrized
+from lexurn.publish import claims
 from lexurn.runs import cache
 
 set_threads(settings.machine.threads)
@@ -287,17 +289,32 @@ options = {"legend": "student", "size": (5.4, 3.2)}
 words = {"alt": alt, "caption": caption, "n": "1 sequence"}
 figure(chapter_plots.probability_of_color, lines, name="exam", **options, **words)
 
+# %% [markdown]
+# Now it is your turn. The urn below is the training urn, and the balls are those of the example. The fourth student in
+# the table, $B_\varepsilon$, is introduced after it. Rename the colours, and expect that the probabilities of G and S
+# move with the names, while those of M do not. Then draw balls of your choice: when does S recognize the urn?
+
 # %% tags=["hide-input"]
-few_rows, alts = table[table["row"] <= 12], []
-for row, now in few_rows.groupby("row"):
-    by_rule = now.groupby("predictor")["probability"]
-    said = "; ".join(f"{name} {' '.join(f'{p:.2f}' for p in by_rule.get_group(name))}" for name in three)
-    alts.append(f"Balls seen: {row}. Probabilities of red, blue and green: {said}.")
-alt = "The probabilities of red, blue and green by G, M and S, as bars, after each number of balls."
-caption = "Move the slider: the same sequence, ball by ball. The bars are the probabilities of the next ball."
-pages = {"each": {"row": list(range(len(alts)))}, "titles": "", "size": (6.0, 2.8)}
-words = {"alts": alts, "alt": alt, "caption": caption, "n": "1 sequence"}
-widgets.flipbook(chapter_plots.predictions_after, few_rows, label="balls seen", **pages, **words)
+shown = table[table["row"] <= 5]
+last = shown[shown["row"] == 5].set_index(["predictor", "color"])["probability"]
+said = "; ".join(f"{name} {' '.join(f'{p:.2f}' for p in last[name])}" for name in three)
+caption = (
+    "Rename the colours: G and S follow the names, and M predicts something else. The bars are the probabilities of "
+    "the next ball, here after blue, blue, red, blue, green."
+)
+alt = f"Probabilities of red, blue and green after five balls, as bars: {said}."
+words = {"alt": alt, "caption": caption, "n": "1 sequence"}
+picture = card(chapter_plots.predictions_after, shown, row=5, name="urn", size=(6.0, 2.8), **words)
+
+# %% tags=["hide-input"]
+entities = {name: LOOKS[name].color for name in (*students.COLORS, *three)} | {"doubting": LOOKS["uniform"].color}
+looks = {name: (color, dark(color)) for name, color in entities.items()}
+for name, rule in three.items():
+    follows = torch.allclose(rule((balls + 1) % 3).roll(-1, -1), rule(balls))
+    assert follows == (name != "memorizing")
+start = {"colors": students.COLORS, "urns": urn.tolist(), "balls": balls[0, :5].tolist()}
+alt = "Draw balls from an urn, rename the colours, and see what G, M, S and a student who doubts expect next."
+explorable("urn", start | {"epsilon": 0.01, "seed": 1, "looks": looks}, fallback=picture, alt=alt)
 
 # %% [markdown]
 # So each student is perfect for another exam. If the sequence comes from the training urn and the names are as they

@@ -5,9 +5,9 @@ Nothing heavy is imported here. Start from `lexurn.runs` (train or load one mode
 is compared with) and `lexurn.models`. Some names can be imported from here:
 `lexurn.parameters` (names and values to settings), `lexurn.evaluation` and `lexurn.comparison`
 (distances between predictors), `lexurn.figure` (a picture of a table, with its card),
-`lexurn.table` (a table for readers) and `lexurn.brief` (the box at the top of a chapter).
-`lexurn.register` adds a task, a backbone or a vocabulary; `lexurn.set_threads` says how many CPU
-threads to use.
+`lexurn.explorable` (a figure that computes in the page), `lexurn.table` (a table for readers) and
+`lexurn.brief` (the box at the top of a chapter). `lexurn.register` adds a task, a backbone or a
+vocabulary; `lexurn.set_threads` says how many CPU threads to use.
 """
 
 from typing import Any
@@ -18,6 +18,7 @@ PLACES = {
     "brief": "lexurn.figures.boxes:brief",
     "comparison": "lexurn.measures.comparison",
     "evaluation": "lexurn.measures.evaluation",
+    "explorable": "lexurn.figures.explorables:explorable",
     "figure": "lexurn.figures.figure_card:figure",
     "parameters": "lexurn.settings.resolver",
     "register": "lexurn.settings.registry:register",

@@ -17,6 +17,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 
+import browsers
 import pytest
 
 from lexurn.base import files, paths, session
@@ -138,6 +139,20 @@ def site(shared_folder):
             assert done.stdout == "every chapter is up to date\nthe site is up to date\n"
             (folder / "is_built").touch()
     return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A browser without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=browsers.CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic"],
+        )
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

@@ -150,14 +150,20 @@ def record_of(loaded: list[str]) -> dict[str, Any]:
 
 
 def module_hashes() -> dict[str, str]:
-    """Return the hash of every module of the library, by the module's name."""
+    """Return the hash of every module of the library, by the module's name.
+
+    That of `lexurn.figures.explorables` also changes with the scripts that this module inserts.
+    """
     parent = paths.LIBRARY.parent
-    return {
+    hashes = {
         ".".join(path.relative_to(parent).with_suffix("").parts).removesuffix(".__init__"): (
             hash_if_exists(path)
         )
         for path in paths.LIBRARY.rglob("*.py")
     }
+    scripts = sorted((parent / "book" / "assets" / "explorables").glob("*.js"))
+    hashes["lexurn.figures.explorables"] += "".join(map(hash_if_exists, scripts))
+    return hashes
 
 
 def hash_if_exists(path: Path) -> str:

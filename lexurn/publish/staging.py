@@ -1,9 +1,10 @@
 """Stage an executed notebook for its page: quiet, with figures as files and numbered captions.
 
-An executed notebook travels, so its figures hold all their files as data links. On the site these
-are files beside the page. A caption stands directly below its picture and has a number, to which
-{numref}`02_train-training` refers: the names of the page and of the figure. Progress lines are left
-out, and one line in place of the injected cell says which parameters differ from the defaults.
+An executed notebook travels, so its figures hold all their files as data links, and explorables
+their scripts. On the site these are files beside the page. A caption stands directly below its
+picture and has a number, to which {numref}`02_train-training` refers: the names of the page and of
+the figure. Progress lines are left out, and one line in place of the injected cell says which
+parameters differ from the defaults.
 """
 
 import ast
@@ -18,6 +19,8 @@ from lexurn.publish.cards import INJECTED_TAG, WIDGETS, as_code, as_text, tags
 from lexurn.settings import names, parameter_cells
 
 FOLDER = "_static/figures"
+SCRIPTS = "_static/explorables"
+SCRIPT = re.compile(r'<script data-file="([\w.]+)">(.*?)</script>', re.DOTALL)
 DATA_LINK = r'"data:\w+/(png|csv|json);base64,([^"]*)"'
 CAPTION = r"<figcaption>.*?</figcaption>"
 MARKUP = (  # of captions: code and references, formulas, stress
@@ -78,6 +81,9 @@ def _unpack(
     html = "".join(holder.get(key, ""))  # no widget has a state where the chapter failed
     for ending, code in re.findall(DATA_LINK, html):
         contents[f"{FOLDER}/{name}.{ending}"] = base64.b64decode(code)
+    for file, code in SCRIPT.findall(html):
+        contents[f"{SCRIPTS}/{file}"] = code.encode()
+    html = SCRIPT.sub(rf'<script src="{SCRIPTS}/\1"></script>', html)
     html = re.sub(DATA_LINK, rf'"{FOLDER}/{name}.\1"', re.sub(CAPTION, "", html, flags=re.DOTALL))
     picture, end, card = html.partition("</figure>")
     holder[key] = f"{picture}{end}</div>"

@@ -5,7 +5,6 @@ import functools
 import http.server
 import json
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -14,29 +13,14 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from browsers import AXE, SERIOUS, needs_chromium, watch
 from notebooks import count_pictures, outputs_of
 
 from lexurn.base import files, paths
 from lexurn.publish import address, cards, claims
 from lexurn.publish import site as site_module
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.book,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt-get install chromium)"),
-]
-
-
-@pytest.fixture(scope="session")
-def browser(site):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
-        yield chromium
-        chromium.close()
+pytestmark = [pytest.mark.book, needs_chromium]
 
 
 def pages():
@@ -48,17 +32,6 @@ def pages():
     ]
 
 
-def watch(page):
-    """Return two lists that grow with the addresses a page asks for and with the errors it has."""
-    asked, errors = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on(
-        "console", lambda message: errors.append(message.text) if message.type == "error" else None
-    )
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    return asked, errors
-
-
 def look(browser, address, *, scheme="light"):
     """Open a page; returns it with the addresses it asked for and the errors it had."""
     page = browser.new_page(viewport={"width": 1300, "height": 900}, color_scheme=scheme)
@@ -66,14 +39,6 @@ def look(browser, address, *, scheme="light"):
     page.goto(address)
     page.wait_for_timeout(400)
     return page, asked, errors
-
-
-AXE = paths.root() / "tests" / "vendor" / "axe-core" / "axe.min.js"
-SERIOUS = """axe.run({resultTypes: ["violations"], preload: false})
-  .then(({violations}) => violations
-  .filter(({impact}) => ["serious", "critical"].includes(impact))
-  .map(({id, nodes}) => `${id}: ${nodes.length}, ${nodes[0].target} ${nodes[0].html.slice(0, 80)}`))
-"""
 
 
 @contextlib.contextmanager
@@ -280,22 +245,23 @@ def test_terms_and_sources_of_chapters_are_links(site):
     assert "[Huang et al., 2023]" in re.sub("<[^>]*>", "", (site / "01_data.html").read_text())
 
 
-def test_widgets_are_seen_and_move(site, browser):
+def test_the_live_urn_runs_in_the_page_of_the_data(site, browser):
     for scheme in ("light", "dark"):
-        page, _, errors = look(browser, (site / "01_data.html").as_uri(), scheme=scheme)
-        page.wait_for_selector(".widget-slider")
-        (first,) = page.evaluate(SHOWN)
-        assert first.startswith(
-            "Balls seen: 0. Probabilities of red, blue and green: generalizing 0.33 0.33 0.33;"
-        )
-        page.locator(".widget-slider .noUi-handle").focus()
-        for _ in range(3):
-            page.keyboard.press("ArrowRight")
-        page.wait_for_function(f"{SHOWN}[0]?.startsWith('Balls seen: 3.')", timeout=10_000)
-        page.locator(".widget-play button").first.click()
-        page.wait_for_function(f"{SHOWN}[0]?.startsWith('Balls seen: 5.')", timeout=10_000)
-        assert errors == []
+        page, asked, errors = look(browser, (site / "01_data.html").as_uri(), scheme=scheme)
+        urn = page.locator(".explorable")
+        assert not urn.locator("img").is_visible()
+        urn.get_by_role("button", name="Rename colours").click()
+        said = urn.get_by_role("status").inner_text()
+        assert "G, S, B: the same probabilities" in said and "M: other probabilities" in said
+        assert urn.get_by_role("cell", name="0.500").count() == 1  # G, of green
+        assert [url for url in asked if "_static/explorables/urn.js" in url] and errors == []
         page.close()
+    printed = browser.new_page()
+    printed.goto((site / "01_data.html").as_uri())
+    printed.emulate_media(media="print")
+    assert printed.locator(".explorable img").is_visible()
+    assert not printed.locator(".explorable button").first.is_visible()
+    printed.close()
 
 
 def test_claims_are_filtered_and_all_are_shown_without_scripts(site, browser):

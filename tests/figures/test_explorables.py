@@ -1,0 +1,287 @@
+"""Explorables compute in the page what the library computes, and everybody can use them."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from browsers import AXE, needs_chromium, watch
+from nbformat.v4 import new_code_cell, new_notebook, new_output, writes
+
+from lexurn.base.errors import ParameterError
+from lexurn.base.seeding import generator
+from lexurn.chapters.data import plots as data_plots
+from lexurn.chapters.data import students
+from lexurn.figures import explorables, figure_card
+from lexurn.figures.looks import LOOKS, dark
+from lexurn.generators.urns import Urns
+from lexurn.measures import evaluation
+from lexurn.predictors import Generalizing, Memorizing, Symmetrized
+from lexurn.publish import cards, staging
+
+EXAMPLE = [1, 1, 0, 1, 2]
+URN = [0.7, 0.2, 0.1]
+NAMES = {"G": "generalizing", "M": "memorizing", "S": "symmetrized", "B": "doubting"}
+
+
+def predictors(urns):
+    urns = torch.tensor(urns, dtype=torch.float64)
+    known = {
+        "generalizing": Generalizing(urns.shape[1]),
+        "memorizing": Memorizing(urns),
+        "symmetrized": Symmetrized(urns),
+    }
+    return known | {"doubting": students.with_doubt(known, 0.01)}
+
+
+def expected(urns, balls):
+    """The probabilities by name, row and colour. The last row has seen all balls."""
+    tokens = torch.tensor([[*balls, 0]])
+    return {name: rule(tokens)[0].exp().numpy() for name, rule in predictors(urns).items()}
+
+
+def picture():
+    known = {name: rule for name, rule in predictors([URN]).items() if name != "doubting"}
+    table = evaluation.predict_sequence(known, torch.tensor([[*EXAMPLE, 0]]))
+    words = {
+        "alt": "Bars of G, M and S.",
+        "caption": "M does not follow the names of the colours.",
+        "n": "1",
+    }
+    return figure_card.card(data_plots.predictions_after, table, name="urn", row=5, **words)
+
+
+def output(**changed):
+    named = {"red": "red", "blue": "blue", "green": "green", "doubting": "uniform"}
+    named |= {name: name for name in [*NAMES.values()][:3]}
+    data = {
+        "colors": ["red", "blue", "green"],
+        "urns": [URN],
+        "balls": EXAMPLE,
+        "epsilon": 0.01,
+        "seed": 1,
+        "looks": {name: (LOOKS[of].color, dark(LOOKS[of].color)) for name, of in named.items()},
+    }
+    return explorables.build("urn", data | changed, fallback=picture(), alt="Draw balls.")
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """A function that opens a page with the live urn as a file; no page may have an error."""
+    contexts = []
+
+    def open_page(theme="light", **options):
+        colors = {"light": "#FFFFFF; color: #222832", "dark": "#14181E; color: #CED6DD"}[theme]
+        path = tmp_path / "page.html"
+        path.write_text(
+            f'<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width"><title>Urn</title>'
+            f'<body style="background: {colors}"><main><h1>Urn</h1>{output()["text/html"]}'
+        )
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        requests, errors = watch(page)
+        page.goto(path.as_uri())
+        problems.append((requests, errors))
+        return page
+
+    problems = []
+    yield open_page
+    for context in contexts:
+        context.close()
+    for requests, errors in problems:
+        assert errors == []
+        assert all(url.startswith(("file:", "data:")) for url in requests)
+
+
+def shown(page):
+    """The numbers of the last row by the predictors' names, in full precision."""
+    numbers = page.locator(".number").evaluate_all("all => all.map(one => +one.dataset.exact)")
+    return dict(zip(NAMES.values(), np.array(numbers).reshape(4, -1), strict=True))
+
+
+def press(page, name, times=1):
+    button = page.get_by_role("button", name=name, exact=True)
+    button.evaluate("(button, times) => { while (times--) button.click(); }", times)
+
+
+def drawn(page):
+    names = page.locator("ol .ball").evaluate_all("all => all.map(one => one.ariaLabel)")
+    return [["red", "blue", "green"].index(name) for name in names]
+
+
+def difference(found, wanted):
+    return max(np.abs(np.array(found[name]) - wanted[name]).max() for name in NAMES.values())
+
+
+@pytest.mark.parametrize(
+    "urns",
+    [
+        [URN],
+        [[0.5, 0.5, 0.0]],  # the sequence has balls that this urn cannot give
+        [[1.0, 0.0, 0.0], [0.0, 0.3, 0.7]],
+        [[1 / 3, 1 / 3, 1 / 3]],
+        [[0.1, 0.9]],
+        [[0.4105, 0.3253, 0.0442, 0.22], [0.97, 0.01, 0.01, 0.01], [0.0, 0.0, 0.5, 0.5]],
+    ],
+)
+@pytest.mark.book
+@needs_chromium
+def test_the_pages_numbers_are_those_of_the_library(opened, urns):
+    n_colors = len(urns[0])
+    balls = Urns(n_colors).sample(torch.full((1, n_colors), 1 / n_colors).double(), 30,
+                                  generator=generator(3, "recorded"))[0, :30].tolist()  # fmt: skip
+    page = opened()
+    arguments = [balls, {"urns": urns, "epsilon": 0.01}]
+    found = page.evaluate("([balls, options]) => lexurn.predict(balls, options)", arguments)
+    wanted = expected(urns, balls)
+    assert len(found["doubting"]) == 31 and difference(found, wanted) < 1e-9
+    if np.ptp(urns) > 0:  # else M is S
+        assert difference(found | {"symmetrized": found["memorizing"]}, wanted) > 1e-3
+
+
+@pytest.mark.book
+@needs_chromium
+def test_a_rename_moves_what_g_and_s_expect_with_the_names_and_changes_m(opened):
+    page = opened()
+    assert drawn(page) == EXAMPLE
+    press(page, "Draw from the urn", 15)
+    press(page, "Draw from a fresh urn", 10)
+    balls = drawn(page)
+    before = shown(page)
+    assert len(balls) == 30 and len(set(balls[5:])) == 3
+    last = {name: rows[-1] for name, rows in expected([URN], balls).items()}
+    assert difference(before, last) < 1e-9
+    press(page, "Rename colours")
+    after = shown(page)
+    assert drawn(page) == [(ball + 1) % 3 for ball in balls]
+    moved = {name: np.abs(np.roll(before[name], 1) - after[name]).max() for name in before}
+    assert moved.pop("memorizing") > 0.1 and max(moved.values()) < 1e-12
+    said = page.get_by_role("status").inner_text()
+    assert "red is now called blue, blue is now called green, green is now called red" in said
+    assert "G, S, B: the same probabilities" in said and "M: other probabilities" in said
+    numbers = " ".join(f"{p:.2f}" for p in after["symmetrized"])
+    assert f"S {numbers};" in page.get_by_role("status").text_content()
+
+    page.evaluate(  # the fault: M in the place of S
+        "const right = lexurn.predict; lexurn.predict = (...given) => {"
+        "const rows = right(...given); return {...rows, symmetrized: rows.memorizing}; }; null"
+    )
+    press(page, "Rename colours")
+    assert "M, S: other probabilities" in page.get_by_role("status").inner_text()
+
+
+@pytest.mark.book
+@needs_chromium
+def test_the_urn_is_drawn_from_under_the_names_of_now_and_equally_every_time(opened):
+    sequences = []
+    for n_renames in (0, 1, 0):
+        page = opened()
+        press(page, "Start again")
+        press(page, "Rename colours", n_renames)
+        press(page, "Draw from the urn", 20)
+        sequences.append(drawn(page))
+    first, renamed, again = sequences
+    assert first == again and renamed == [(ball + 1) % 3 for ball in first]
+    assert "70 % blue, 20 % green, 10 % red" not in page.locator("main").inner_text()
+    press(page, "Rename colours")
+    assert "70 % blue, 20 % green, 10 % red" in page.locator("main").inner_text()
+
+
+@pytest.mark.book
+@needs_chromium
+def test_buttons_work_by_keyboard_and_a_full_sequence_says_so(opened):
+    page = opened()
+    page.keyboard.press("Tab")  # the figure, which scrolls where it is too wide
+    seen = []
+    while not seen or seen[-1] != "Start again":
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate("document.activeElement.textContent.trim()"))
+    assert [text.removeprefix(text[0]).strip() for text in seen[:3]] == [
+        "Draw red", "Draw blue", "Draw green"]  # fmt: skip
+    assert seen[3:-1] == ["Draw from the urn", "Draw from a fresh urn", "Rename colours", "Undo"]
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert page.evaluate(outline) == "solid"
+    page.keyboard.press("Enter")
+    assert drawn(page) == []
+    page.get_by_role("button", name="Draw green").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    assert drawn(page) == [2, 2] and "Ball 2 is green." in page.get_by_role("status").inner_text()
+    page.get_by_role("button", name="Undo").focus()
+    for wanted in ([2], [], []):
+        page.keyboard.press("Enter")
+        assert drawn(page) == wanted
+    assert "nothing to undo" in page.get_by_role("status").inner_text()
+    press(page, "Draw from the urn", 61)
+    assert len(drawn(page)) == 60
+    assert "The sequence is full" in page.get_by_role("status").inner_text()
+    wanted = {name: rows[-1] for name, rows in expected([URN], drawn(page)).items()}
+    assert difference(shown(page), wanted) < 1e-9
+    press(page, "Undo")
+    assert len(drawn(page)) == 59
+
+
+@pytest.mark.book
+@needs_chromium
+def test_the_picture_is_shown_without_scripts_and_on_paper(opened):
+    page = opened(java_script_enabled=False)
+    assert page.locator("img").is_visible() and page.locator("button").count() == 0
+    page = opened()
+    assert not page.locator("img").is_visible() and page.locator("table button").count() == 0
+    assert page.get_by_role("button", name="Undo").is_visible()
+    page.emulate_media(media="print")
+    assert page.locator("img").is_visible()
+    assert not page.locator("button").first.is_visible()
+
+
+@pytest.mark.book
+@needs_chromium
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_and_a_phone_is_wide_enough(opened, theme):
+    page = opened(theme, viewport={"width": 390, "height": 844})
+    press(page, "Draw from the urn", 55)
+    page.add_script_tag(path=AXE)
+    rules = "({violations}) => violations.map(({id}) => id)"
+    found = f"axe.run('.explorable', {{preload: false}}).then({rules})"
+    assert page.evaluate(found) == []
+    wide = "[...document.querySelectorAll('html, figure')].filter(e => e.scrollWidth > 390)"
+    assert page.evaluate(f"{wide}.length") == 0
+    bar = "getComputedStyle(document.querySelector('.bar.symmetrized')).backgroundColor"
+    color = LOOKS["symmetrized"].color if theme == "light" else dark(LOOKS["symmetrized"].color)
+    rgb = ", ".join(str(int(color[i : i + 2], 16)) for i in (1, 3, 5))
+    assert page.evaluate(bar) == f"rgb({rgb})"
+    page.locator(".live button").first.evaluate("button => button.replaceChildren()")
+    assert page.evaluate(found) == ["button-name"]
+
+
+def test_no_data_can_end_the_script_that_holds_them():
+    text = output(colors=["</script><b>", "<!--", "a"])["text/html"]
+    assert "</script><b>" not in text and "<!--" not in text
+    (data,) = re.findall(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)
+    assert json.loads(data)["colors"] == ["</script><b>", "<!--", "a"]
+    with pytest.raises(ParameterError, match="no explorable ur; did you mean urn"):
+        explorables.build("ur", {}, fallback=picture(), alt="")
+    with pytest.raises(
+        ParameterError, match="explorable urn: its data must be JSON with finite numbers, .*range"
+    ):
+        explorables.build("urn", {"a": float("nan")}, fallback=picture(), alt="")
+
+
+def test_an_explorable_belongs_to_its_card_and_its_scripts_are_files_of_the_site():
+    notebook = new_notebook(
+        cells=[new_code_cell("urn()", outputs=[new_output("display_data", output())])]
+    )
+    assert list(cards.find_lint(notebook, "01_data")) == []
+    notebook.cells[0].outputs[0]["data"]["text/html"] += '<img src="other.png">'
+    assert "without a card" in "".join(cards.find_lint(notebook))  # the control
+    contents = staging.stage("01_data", json.loads(writes(notebook)))
+    scripts = {name for name in contents if name.endswith(".js")}
+    assert scripts == {"_static/explorables/predictors.js", "_static/explorables/urn.js"}
+    first = json.loads(contents["01_data.ipynb"])["cells"][0]["outputs"][0]
+    page = "".join(first["data"]["text/html"])
+    assert page.index("predictors.js") < page.index('<script src="_static/explorables/urn.js">')
+    assert "use strict" not in page and "base64" not in page
+    assert contents["_static/explorables/urn.js"].startswith(b"/* The live urn")
+    assert sum(map(len, (contents[name] for name in scripts))) < 30_000
