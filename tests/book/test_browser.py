@@ -202,6 +202,8 @@ def test_training_is_scrubbed_in_the_page_of_vectors(site, browser):
     page.wait_for_function(f"/^Step [1-9]/.test({SHOWN}[0])", timeout=10_000)
     said = page.evaluate(f"{SHOWN}[0].match(/^Step ([0-9]+)/)[1]")
     assert page.locator(".widget-readout").first.inner_text() == said  # the step, not the page
+    page.locator(".widget-play button").first.click()
+    page.wait_for_function(f"!{SHOWN}[0].startsWith('Step {said}.')", timeout=10_000)
     assert errors == []
     page.close()
 

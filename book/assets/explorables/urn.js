@@ -122,7 +122,7 @@
       const training = percents(urns[0], same);
       urnLine.textContent = `M has learned ${isOneUrn ? "the urn" : "urns, the first of them"} `
         + `with ${training}. `
-        + (isRenamed ? `Under the names now: ${percents(urns[0], names)}. ` : "")
+        + (isRenamed ? `After renaming, you draw from ${percents(urns[0], names)}. ` : "")
         + `Balls so far: ${balls.length}.`;
       const predictions = predict(balls);
       predictions.forEach((shares, i) => shares.forEach((p, v) => {
