@@ -254,7 +254,7 @@ def test_the_live_urn_runs_in_the_page_of_the_data(site, browser):
         assert not urn.locator("img").is_visible()
         urn.get_by_role("button", name="Rename colours").click()
         said = urn.get_by_role("status").inner_text()
-        assert "G, S, B: the same probabilities" in said and "M: other probabilities" in said
+        assert "under the new names: G, S, B. Other" in said and "balls: M (by up to 0." in said
         assert urn.get_by_role("cell", name="0.500").count() == 1  # G, of green
         assert [url for url in asked if "_static/explorables/urn.js" in url] and errors == []
         page.close()

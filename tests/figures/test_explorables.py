@@ -9,6 +9,7 @@ import torch
 from browsers import AXE, needs_chromium, watch
 from nbformat.v4 import new_code_cell, new_notebook, new_output, writes
 
+from lexurn import models, parameters
 from lexurn.base.errors import ParameterError
 from lexurn.base.seeding import generator
 from lexurn.chapters.data import plots as data_plots
@@ -141,6 +142,57 @@ def test_the_pages_numbers_are_those_of_the_library(opened, urns):
         assert difference(found | {"symmetrized": found["memorizing"]}, wanted) > 1e-3
 
 
+def disturbed_model(settings):
+    """A model whose biases and norms are not the identity, with weights in half precision."""
+    model = models.build(settings, generator=generator(0, "weights"))
+    stream = generator(1, "weights")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            noise = torch.randn(parameter.shape, generator=stream)
+            parameter.copy_((parameter + 0.3 * noise).half())
+    return model
+
+
+def torch_prediction(model, tokens, *, n_tables):
+    """The probabilities that torch computes from tables in half precision, like the weights."""
+    stream = generator(0, "evaluation tables")
+    tables = model.vocabulary.draw(n_tables, generator=stream).half().float()
+    with torch.no_grad():
+        if not model.vocabulary.is_random:
+            return model(tokens)[0].exp().numpy()
+        return np.mean([model(tokens, table=one[None])[0].exp().numpy() for one in tables], axis=0)
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        {},
+        {"lex": True},
+        {"lex": True, "vocabulary": "gaussian_scaled", "logit_scale": 2.0, "n_layers": 2},
+        {"norm": "rms", "mlp": "swiglu", "n_heads": 4, "n_colors": 3},
+        {"norm": "none", "mlp": "gelu", "positions": "none", "d_head": 8},
+        {"mlp": "relu", "n_layers": 3, "d_model": 12},
+        {"mlp": "none"},
+    ],
+)
+@pytest.mark.book
+@needs_chromium
+def test_a_transformer_in_the_page_is_that_of_torch(opened, flat):
+    settings = parameters.check(flat)
+    model = disturbed_model(settings)
+    packed = explorables.pack_transformer(model, settings, n_tables=3)
+    n_colors = settings.task.n_colors
+    tokens = torch.randint(n_colors, (1, 33), generator=generator(2, "tokens"))
+    wanted = torch_prediction(model, tokens, n_tables=3)
+    run = "([model, balls]) => lexurn.transformer(model)(balls)"
+    page = opened()
+    found = np.array(page.evaluate(run, [packed, tokens[0, :32].tolist()]))
+    assert np.abs(found - wanted).max() < 1e-5
+    wrong = packed | {"heads": 2 * packed["heads"]}
+    found = np.array(page.evaluate(run, [wrong, tokens[0, :32].tolist()]))
+    assert np.abs(found - wanted).max() > 1e-4
+
+
 @pytest.mark.book
 @needs_chromium
 def test_a_rename_moves_what_g_and_s_expect_with_the_names_and_changes_m(opened):
@@ -160,7 +212,7 @@ def test_a_rename_moves_what_g_and_s_expect_with_the_names_and_changes_m(opened)
     assert moved.pop("memorizing") > 0.1 and max(moved.values()) < 1e-12
     said = page.get_by_role("status").inner_text()
     assert "red is now called blue, blue is now called green, green is now called red" in said
-    assert "G, S, B: the same probabilities" in said and "M: other probabilities" in said
+    assert "under the new names: G, S, B. Other" in said and "same balls: M (by up to 0." in said
     numbers = " ".join(f"{p:.2f}" for p in after["symmetrized"])
     assert f"S {numbers};" in page.get_by_role("status").text_content()
 
@@ -169,7 +221,7 @@ def test_a_rename_moves_what_g_and_s_expect_with_the_names_and_changes_m(opened)
         "const rows = right(...given); return {...rows, symmetrized: rows.memorizing}; }; null"
     )
     press(page, "Rename colours")
-    assert "M, S: other probabilities" in page.get_by_role("status").inner_text()
+    assert "balls: M (by up to 0.60), S (by up to 0.60)." in page.get_by_role("status").inner_text()
 
 
 @pytest.mark.book
@@ -256,6 +308,25 @@ def test_axe_finds_nothing_and_a_phone_is_wide_enough(opened, theme):
     assert page.evaluate(found) == ["button-name"]
 
 
+@pytest.mark.parametrize(
+    "flat",
+    [
+        {"backbone": "lstm"},
+        {"norm_placement": "post"},
+        {"positions": "rotary"},
+        {"bos": False},
+        {"tied": False},
+        {"lex": True, "vocabulary": "names"},
+        {"lex": True, "n_named": 1},
+        {"task": "language"},
+    ],
+)
+def test_a_model_that_the_page_cannot_run_is_not_packed(flat):
+    settings = parameters.check(flat)
+    model = models.build(settings, generator=generator(0, "weights"))
+    assert explorables.pack_transformer(model, settings, n_tables=1) is None
+
+
 def test_no_data_can_end_the_script_that_holds_them():
     text = output(colors=["</script><b>", "<!--", "a"])["text/html"]
     assert "</script><b>" not in text and "<!--" not in text
@@ -278,7 +349,7 @@ def test_an_explorable_belongs_to_its_card_and_its_scripts_are_files_of_the_site
     assert "without a card" in "".join(cards.find_lint(notebook))  # the control
     contents = staging.stage("01_data", json.loads(writes(notebook)))
     scripts = {name for name in contents if name.endswith(".js")}
-    assert scripts == {"_static/explorables/predictors.js", "_static/explorables/urn.js"}
+    assert scripts == {f"_static/explorables/{name}" for name in explorables.SCRIPTS["urn"]}
     first = json.loads(contents["01_data.ipynb"])["cells"][0]["outputs"][0]
     page = "".join(first["data"]["text/html"])
     assert page.index("predictors.js") < page.index('<script src="_static/explorables/urn.js">')

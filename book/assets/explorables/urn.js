@@ -1,15 +1,17 @@
 /* The live urn: draw balls, and see what G, M, S and B_epsilon expect next; rename the colours.
 
-   Data: colors (their names), urns (the pool; balls are drawn from the first one), balls (the
-   sequence at the beginning), epsilon, seed, and looks (name -> colours on light and dark pages). */
+   Data: colors (their names), urns (the pool; balls are drawn from the first one), alpha (1 by
+   default), balls (the sequence at the beginning), epsilon, seed, looks (name -> colours on light
+   and dark pages), and perhaps model (a trained one, see transformer.js, with its title and
+   max_balls, the most balls that it can see). */
 (() => {
   "use strict";
   const MAX_BALLS = 60;
   const TOLERANCE = 1e-12;
   const PREDICTORS = [
     ["generalizing", "G", "counts"],
-    ["memorizing", "M", "remembers the urn"],
-    ["symmetrized", "S", "remembers it without names"],
+    ["memorizing", "M", "remembers"],
+    ["symmetrized", "S", "remembers without names"],
     ["doubting", "B", "S with doubt"],
   ];
   const STYLE = `
@@ -26,7 +28,7 @@
 .explorable .balls li { margin: 0; }
 .explorable .ball { display: inline-block; width: 1.4rem; line-height: 1.4rem; font-size: 0.85rem;
   border-radius: 50%; text-align: center; color: #FFFFFF; }
-.explorable table { width: 100%; table-layout: fixed; border-collapse: collapse; margin: 0.4rem 0;
+.explorable table { width: 100%; table-layout: fixed !important; border-collapse: collapse; margin: 0.4rem 0;
   font-size: 0.9rem; }
 .explorable :is(th, td) { text-align: left; vertical-align: top; padding: 0.25rem 0.3rem;
   border: 0; border-bottom: 1px solid var(--pst-color-border, #9E9E9E); background: none;
@@ -72,12 +74,15 @@
   };
 
   const start = (root, data) => {
-    const {colors, urns, epsilon, looks} = data;
+    const {colors, urns, epsilon, looks, model} = data;
+    const network = model && lexurn.transformer(model);
+    const shown = model ? [...PREDICTORS, ["model", model.title, ""]] : PREDICTORS;
+    const maxBalls = Math.min(MAX_BALLS, model ? model.max_balls : MAX_BALLS);
     const random = randomStream(data.seed);
-    const same = colors.map((_, v) => v);
+    const unchanged = colors.map((_, v) => v);
     const isOneUrn = urns.length === 1;
     let past = []; // states that *undo* returns to
-    let state = {balls: data.balls, names: same}; // names: urn's colour -> its name now
+    let state = {balls: data.balls, names: unchanged}; // names: urn's colour -> its name now
     let fresh = null; // shares of the fresh urn that this sequence draws from
 
     const ball = (v, attributes = {"aria-hidden": "true"}) => {
@@ -89,7 +94,8 @@
       .map((share, v) => `${+(100 * share).toFixed(1)} % ${colors[names[v]]}`).join(", ");
     const predict = (balls) => {
       const rows = lexurn.predict(balls, {urns, epsilon, alpha: data.alpha});
-      return PREDICTORS.map(([name]) => rows[name].at(-1));
+      if (network) rows.model = network(balls);
+      return shown.map(([name]) => rows[name].at(-1));
     };
 
     /* The page. */
@@ -100,13 +106,13 @@
     const status = make("p", {role: "status", "aria-live": "polite"}, happened, " ", numbers);
     const head = make("tr", {}, make("th", {scope: "col"}, "next ball"),
       ...colors.map((name, v) => make("th", {scope: "col"}, ball(v), ` ${name}`)));
-    const cells = PREDICTORS.map(([name]) => colors.map(() => {
+    const cells = shown.map(([name]) => colors.map(() => {
       const bar = make("span", {class: `bar ${name}`});
       bar.style.setProperty("--light", looks[name][0]);
       bar.style.setProperty("--dark", looks[name][1]);
       return {number: make("span", {class: "number"}), bar};
     }));
-    const lines = PREDICTORS.map(([, letter, does], i) => {
+    const lines = shown.map(([, letter, does], i) => {
       const symbol = letter === "B" ? [make("em", {}, "B"), make("sub", {}, "ε")] : [letter];
       const title = make("th", {scope: "row"}, make("strong", {}, ...symbol), ` ${does}`);
       return make("tr", {}, title, ...cells[i].map(({number, bar}) => make("td", {}, number, bar)));
@@ -119,7 +125,7 @@
       list.replaceChildren(...balls.map((v) =>
         make("li", {}, ball(v, {role: "img", "aria-label": colors[v]}))));
       const isRenamed = names.some((name, v) => name !== v);
-      const training = percents(urns[0], same);
+      const training = percents(urns[0], unchanged);
       urnLine.textContent = `M has learned ${isOneUrn ? "the urn" : "urns, the first of them"} `
         + `with ${training}. `
         + (isRenamed ? `After renaming, you draw from ${percents(urns[0], names)}. ` : "")
@@ -131,7 +137,7 @@
         cells[i][v].bar.style.width = `${100 * p}%`;
       }));
       happened.textContent = text;
-      numbers.textContent = `Next ball ${colors.join(", ")}: ` + PREDICTORS.map(([, letter], i) =>
+      numbers.textContent = `Next ball ${colors.join(", ")}: ` + shown.map(([, letter], i) =>
         `${letter} ${predictions[i].map((p) => p.toFixed(2)).join(" ")}`).join("; ") + ".";
     };
 
@@ -142,8 +148,8 @@
       show(text);
     };
     const draw = (v, origin) => {
-      if (state.balls.length >= MAX_BALLS) {
-        show(`The sequence is full: it has ${MAX_BALLS} balls. Undo, or start again.`);
+      if (state.balls.length >= maxBalls) {
+        show(`The sequence is full: it has ${maxBalls} balls. Undo, or start again.`);
       } else {
         const number = state.balls.length + 1;
         change({balls: [...state.balls, v]}, `Ball ${number} is ${colors[v]}${origin}.`);
@@ -158,15 +164,15 @@
       const before = predict(state.balls);
       const balls = state.balls.map(next);
       const after = predict(balls);
-      const follows = PREDICTORS.map((_, i) => before[i].every((p, v) =>
-        Math.abs(after[i][next(v)] - p) < TOLERANCE));
-      const letters = (wanted) =>
-        PREDICTORS.filter((_, i) => follows[i] === wanted).map(([, letter]) => letter);
+      const changes = shown.map(([, letter], i) => [letter, Math.max(
+        ...before[i].map((p, v) => Math.abs(after[i][next(v)] - p)))]);
+      const same = changes.filter(([, size]) => size < TOLERANCE).map(([letter]) => letter);
+      const other = changes.filter(([, size]) => size >= TOLERANCE)
+        .map(([letter, size]) => `${letter} (by up to ${size.toPrecision(2)})`);
       const moved = colors.map((name, v) => `${name} is now called ${colors[next(v)]}`).join(", ");
-      const changed = letters(false);
       change({balls, names: state.names.map(next)}, `The same balls under other names: ${moved}. `
-        + `${letters(true).join(", ")}: the same probabilities as before, under the new names. `
-        + (changed.length ? `${changed.join(", ")}: other probabilities for the same balls.` : ""));
+        + `The same probabilities as before, under the new names: ${same.join(", ")}. `
+        + (other.length ? `Other probabilities for the same balls: ${other.join(", ")}.` : ""));
     };
     const undo = () => {
       const isLast = past.length === 0;
@@ -175,7 +181,7 @@
     };
     const restart = () => {
       past = [];
-      state = {balls: [], names: same};
+      state = {balls: [], names: unchanged};
       fresh = null;
       show("No ball has been drawn.");
     };
