@@ -48,12 +48,13 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import figure, models, runs, set_threads, tasks
+from lexurn import explorable, figure, models, runs, set_threads, tasks
 from lexurn import table as show_table
 from lexurn.base.seeding import generator
 from lexurn.chapters.train import live, one_run, overview
 from lexurn.chapters.train import plots as chapter_plots
 from lexurn.figures import plots, triangle
+from lexurn.figures.figure_card import card
 from lexurn.runs import fit
 from lexurn.runs.tracking import duration
 
@@ -227,6 +228,27 @@ if walk is not None:
     shown = pd.DataFrame({"who": ["this model", "G", "M", "S"], "change": list(renaming.values())})
     columns = {"who": "predictor", "change": "distance to the renamed prediction (nats)"}
     show_table(shown, columns, name="renaming", caption=caption)
+
+# %% [markdown]
+# ### The network, live
+#
+# You need not trust the averages. If the network is a transformer and there are at most four colours, it runs below, in
+# this page. Draw balls, and compare it with the students. Then rename the colours: expect that a normal network changes
+# its mind as M does, and a lexical one only a little, because its names are drawn at random. (Its weights are rounded
+# to half precision here.)
+
+# %% tags=["hide-input"]
+live_data = overview.live_urn(run, one) if walk is not None else None
+if live_data is not None:
+    now = one[one["row"] == len(live_data["balls"])]
+    said = now[now["predictor"] == f"this {kind} model"]["probability"]
+    alt = f"Probabilities of the next ball as bars. This model: {', '.join(f'{p:.2f}' for p in said)}."
+    caption = one_run.caption_sequence(now, f"After the first {len(live_data['balls'])} balls of the sequence above,")
+    words = {"alt": alt, "n": "1 model, 1 sequence", "caption": caption}
+    options = {"names": live_data["colors"], "runs": [run], "legend": "predictor", "size": (6.0, 2.8)}
+    picture = card(chapter_plots.next_ball, now, name="live", **options, **words)
+    alt = "Draw balls from an urn, rename the colours, and see what this network, G, M and S expect next."
+    explorable("urn", live_data, fallback=picture, alt=alt)
 
 # %% [markdown]
 # :::{admonition} Details and controls

@@ -247,15 +247,16 @@ def test_terms_and_sources_of_chapters_are_links(site):
     assert "[Huang et al., 2023]" in re.sub("<[^>]*>", "", (site / "01_data.html").read_text())
 
 
-def test_the_live_urn_runs_in_the_page_of_the_data(site, browser):
-    for scheme in ("light", "dark"):
-        page, asked, errors = look(browser, (site / "01_data.html").as_uri(), scheme=scheme)
+def test_the_live_urn_runs_in_its_pages(site, browser):
+    for name, scheme in (("01_data", "light"), ("01_data", "dark"), ("02_train", "light")):
+        page, asked, errors = look(browser, (site / f"{name}.html").as_uri(), scheme=scheme)
         urn = page.locator(".explorable")
         assert not urn.locator("img").is_visible()
         urn.get_by_role("button", name="Rename colours").click()
         said = urn.get_by_role("status").inner_text()
         assert "under the new names: G, S, B. Other" in said and "balls: M (by up to 0." in said
-        assert urn.get_by_role("cell", name="0.500").count() == 1  # G, of green
+        rows = urn.locator("tbody th").all_inner_texts()
+        assert rows[0] == "G counts" and ("this normal model" in rows) == (name == "02_train")
         assert [url for url in asked if "_static/explorables/urn.js" in url] and errors == []
         page.close()
     printed = browser.new_page()

@@ -119,7 +119,7 @@ def test_the_chapter_shows_distances_with_errors_figures_and_where_the_run_is(st
     out = tmp_path / "out.ipynb"
     assert papermill(out, "-f", "params/smoke.yaml", "-p", "lex", "True").returncode == 0
     n_pictures, text = outputs_of(out)
-    assert n_pictures == 5
+    assert n_pictures == 6
     assert "optimum on its own kind of data is **symmetrized**; on the held-out sequences" in text
     assert re.search(r"Best weights: step \d+. The optimum", text)
     assert next(store.iterdir()).name in text

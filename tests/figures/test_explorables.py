@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from browsers import AXE, needs_chromium, watch
@@ -14,6 +15,7 @@ from lexurn.base.errors import ParameterError
 from lexurn.base.seeding import generator
 from lexurn.chapters.data import plots as data_plots
 from lexurn.chapters.data import students
+from lexurn.chapters.train import overview
 from lexurn.figures import explorables, figure_card
 from lexurn.figures.looks import LOOKS, dark
 from lexurn.generators.urns import Urns
@@ -72,13 +74,14 @@ def opened(browser, tmp_path):
     """A function that opens a page with the live urn as a file; no page may have an error."""
     contexts = []
 
-    def open_page(theme="light", **options):
+    def open_page(theme="light", shown=None, **options):
+        text = (shown or output())["text/html"]
         colors = {"light": "#FFFFFF; color: #222832", "dark": "#14181E; color: #CED6DD"}[theme]
         path = tmp_path / "page.html"
         path.write_text(
             f'<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width"><title>Urn</title>'
-            f'<body style="background: {colors}"><main><h1>Urn</h1>{output()["text/html"]}'
+            f'<body style="background: {colors}"><main><h1>Urn</h1>{text}'
         )
         contexts.append(browser.new_context(**options))
         page = contexts[-1].new_page()
@@ -188,9 +191,46 @@ def test_a_transformer_in_the_page_is_that_of_torch(opened, flat):
     page = opened()
     found = np.array(page.evaluate(run, [packed, tokens[0, :32].tolist()]))
     assert np.abs(found - wanted).max() < 1e-5
+    run_again = (
+        "([model, balls]) => { const run = lexurn.transformer(model);"
+        "run([...balls.slice(0, 9), 0]); run(balls.slice(0, 20)); return [run(balls), run(balls.slice(0, 3))]; }"
+    )
+    again, short = page.evaluate(run_again, [packed, tokens[0, :32].tolist()])
+    assert np.array_equal(again, found) and np.array_equal(short, found[:4])
     wrong = packed | {"heads": 2 * packed["heads"]}
     found = np.array(page.evaluate(run, [wrong, tokens[0, :32].tolist()]))
     assert np.abs(found - wanted).max() > 1e-4
+
+
+@pytest.mark.parametrize("lex", [False, True])
+@pytest.mark.book
+@needs_chromium
+def test_a_trained_model_predicts_in_the_page_as_its_run_does(opened, tiny_run, lex):
+    flat = {"n_steps": 30, "n_colors": 3, "n_tasks": 2, "context_length": 8, "n_test_samples": 10}
+    run = tiny_run(flat | {"lex": lex, "eval_every": 30})
+    along = evaluation.predict_sequence(run.references, run.splits["out_of_distribution"][:1])
+    data = overview.live_urn(run, along)
+    live = explorables.build("urn", data, fallback=picture(), alt="Draw balls.")
+    page = opened(shown=live)
+    press(page, "Draw from the urn", 4)
+    balls = drawn(page)
+    assert len(balls) == 8 and "full" in page.get_by_role("status").inner_text()
+    numbers = page.locator(".number").evaluate_all("all => all.map(one => +one.dataset.exact)")
+    *exact, model = np.array(numbers).reshape(5, 3)
+    last = {name: rows[-1] for name, rows in expected(run.pool.tolist(), balls).items()}
+    assert difference(dict(zip(NAMES.values(), exact, strict=True)), last) < 1e-9
+    wanted = run.predictor(torch.tensor([[*balls, 0]]))[0, -1].exp().numpy()
+    assert np.abs(model - wanted).max() < 2e-3  # weights are rounded
+    assert np.abs(model - last["generalizing"]).max() > 0.02
+    press(page, "Rename colours")
+    changes = re.findall(r"model \(by up to ([\d.]+)\)", page.get_by_role("status").inner_text())
+    assert len(changes) == 1 and float(changes[0]) > 1e-4
+
+
+def test_a_run_without_four_names_or_without_a_pool_has_no_live_urn(tiny_run):
+    for flat in ({"n_colors": 5}, {"n_tasks": 0}, {"alpha": [1, 2, 3], "n_colors": 3}):
+        run = tiny_run(flat | {"n_steps": 2, "eval_every": 2, "n_test_samples": 5})
+        assert overview.live_urn(run, pd.DataFrame()) is None
 
 
 @pytest.mark.book

@@ -100,24 +100,34 @@
     while (isThere(`backbone.blocks.${blocks.length}.attention.qkv`)) {
       blocks.push(`backbone.blocks.${blocks.length}`);
     }
-    const predictWith = (table, balls) => {
+    /* Rows are computed once: what a sequence shares with the last one is kept, keys and values too. */
+    const predictorWith = (table) => {
       const pasts = blocks.map(() => []);
-      return Array.from({length: balls.length + 1}, (_, row) => {
-        let x = row === 0 ? weights.start : table[balls[row - 1]];
-        if (row > 0 && positions) x = add(x, positions[row - 1]);
-        blocks.forEach((block, i) => {
-          x = add(x, attend(norm(x, `${block}.attention_norm`), `${block}.attention`, pasts[i]));
-          if (mlp !== "none") x = add(x, transform(norm(x, `${block}.mlp_norm`), `${block}.mlp`));
-        });
-        x = norm(x, "backbone.norm");
-        return softmax(table.map((vector) => scale * dot(x, vector)));
-      });
+      const rows = [];
+      let seen = [];
+      return (balls) => {
+        const differs = balls.findIndex((ball, i) => ball !== seen[i]);
+        const nKept = (differs < 0 ? balls.length : differs) + 1;
+        for (const kept of [rows, ...pasts]) kept.length = Math.min(kept.length, nKept);
+        for (let row = rows.length; row <= balls.length; row += 1) {
+          let x = row === 0 ? weights.start : table[balls[row - 1]];
+          if (row > 0 && positions) x = add(x, positions[row - 1]);
+          blocks.forEach((block, i) => {
+            x = add(x, attend(norm(x, `${block}.attention_norm`), `${block}.attention`, pasts[i]));
+            if (mlp !== "none") x = add(x, transform(norm(x, `${block}.mlp_norm`), `${block}.mlp`));
+          });
+          x = norm(x, "backbone.norm");
+          rows.push(softmax(table.map((vector) => scale * dot(x, vector))));
+        }
+        seen = [...balls];
+        return [...rows];
+      };
     };
     const symbols = split(weights.tables);
-    const tables = Array.from({length: symbols.length / nColors}, (_, i) =>
-      symbols.slice(i * nColors, (i + 1) * nColors));
+    const predictors = Array.from({length: symbols.length / nColors}, (_, i) =>
+      predictorWith(symbols.slice(i * nColors, (i + 1) * nColors)));
     return (balls) => {
-      const all = tables.map((table) => predictWith(table, balls));
+      const all = predictors.map((predictor) => predictor(balls));
       return all[0].map((row, t) => row.map((_, v) =>
         all.reduce((sum, rows) => sum + rows[t][v], 0) / all.length));
     };

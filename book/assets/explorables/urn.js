@@ -45,6 +45,7 @@
   .explorable .bar { background-color: var(--dark); }
 .explorable .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); white-space: nowrap; }
+@media (max-width: 30rem) { .explorable table { font-size: 0.8rem; } }
 @media screen { .explorable.is-live > .fallback { display: none; } }
 @media print { .explorable > .live { display: none; } }`;
 

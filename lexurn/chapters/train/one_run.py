@@ -156,14 +156,14 @@ def caption_rows(run: Run) -> str:
     )
 
 
-def caption_sequence(along: pd.DataFrame) -> str:
+def caption_sequence(along: pd.DataFrame, where: str = "On this sequence") -> str:
     """Return whose probabilities the model's are most like on one sequence, as a sentence."""
     wide = along.pivot_table(index=["row", "color"], columns="predictor", values="probability")
     model, *references = dict.fromkeys(along["predictor"])
     gaps = {name: float((wide[model] - wide[name]).abs().mean()) for name in references}
     name = min(gaps, key=gaps.__getitem__)
     return (
-        f"On this sequence the model predicts most like the {name} predictor: their probabilities "
+        f"{where} the model predicts most like the {name} predictor: their probabilities "
         f"differ by {format_number(gaps[name])} on average."
     )
 
