@@ -193,7 +193,8 @@ def test_a_transformer_in_the_page_is_that_of_torch(opened, flat):
     assert np.abs(found - wanted).max() < 1e-5
     run_again = (
         "([model, balls]) => { const run = lexurn.transformer(model);"
-        "run([...balls.slice(0, 9), 0]); run(balls.slice(0, 20)); return [run(balls), run(balls.slice(0, 3))]; }"
+        "run([...balls.slice(0, 9), 0]); run(balls.slice(0, 20));"
+        "return [run(balls), run(balls.slice(0, 3))]; }"
     )
     again, short = page.evaluate(run_again, [packed, tokens[0, :32].tolist()])
     assert np.array_equal(again, found) and np.array_equal(short, found[:4])
