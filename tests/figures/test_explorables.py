@@ -11,6 +11,7 @@ from browsers import AXE, needs_chromium, watch
 from nbformat.v4 import new_code_cell, new_notebook, new_output, writes
 
 from lexurn import models, parameters
+from lexurn.base import paths
 from lexurn.base.errors import ParameterError
 from lexurn.base.seeding import generator
 from lexurn.chapters.data import plots as data_plots
@@ -21,7 +22,7 @@ from lexurn.figures.looks import LOOKS, dark
 from lexurn.generators.urns import Urns
 from lexurn.measures import evaluation
 from lexurn.predictors import Generalizing, Memorizing, Symmetrized
-from lexurn.publish import cards, staging
+from lexurn.publish import cards, dependencies, staging
 
 EXAMPLE = [1, 1, 0, 1, 2]
 URN = [0.7, 0.2, 0.1]
@@ -368,11 +369,52 @@ def test_a_model_that_the_page_cannot_run_is_not_packed(flat):
     assert explorables.pack_transformer(model, settings, n_tables=1) is None
 
 
+@pytest.mark.book
+@needs_chromium
+@pytest.mark.parametrize("attached", ["first", "last"])
+def test_an_output_that_jupyter_inserts_runs(opened, attached):
+    """JupyterLab sets the HTML of an element, and then puts copies in the place of its scripts."""
+    page = opened(shown={"text/html": ""})
+    page.evaluate(
+        """([text, attached]) => {
+          const host = document.createElement("div");
+          if (attached === "first") document.querySelector("main").append(host);
+          host.innerHTML = text;
+          if (host.querySelector("button")) throw new Error("scripts of innerHTML never run");
+          for (const script of host.querySelectorAll("script")) {
+            const copy = document.createElement("script");
+            for (const {name, value} of script.attributes) copy.setAttribute(name, value);
+            copy.textContent = script.textContent;
+            script.replaceWith(copy);
+          }
+          if (attached === "last") document.querySelector("main").append(host);
+        }""",
+        [output()["text/html"], attached],
+    )
+    press(page, "Draw from the urn", 2)
+    assert len(drawn(page)) == 7 and page.locator(".live").count() == 1
+
+
+def test_a_chapter_is_executed_again_after_a_change_of_a_script(monkeypatch, tmp_path):
+    module = tmp_path / "lexurn" / "figures" / "explorables.py"
+    script = tmp_path / "book" / "assets" / "explorables" / "urn.js"
+    for path in (module, script):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    monkeypatch.setattr(paths, "LIBRARY", tmp_path / "lexurn")
+    before = dependencies.module_hashes()
+    assert dependencies.module_hashes() == before
+    script.write_text("1;")
+    assert dependencies.module_hashes() != before
+
+
 def test_no_data_can_end_the_script_that_holds_them():
     text = output(colors=["</script><b>", "<!--", "a"])["text/html"]
     assert "</script><b>" not in text and "<!--" not in text
     (data,) = re.findall(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)
     assert json.loads(data)["colors"] == ["</script><b>", "<!--", "a"]
+    for script in (paths.root() / "book" / "assets" / "explorables").glob("*.js"):
+        assert not re.search("</|<!--|<script", script.read_text()), script.name
     with pytest.raises(ParameterError, match="no explorable ur; did you mean urn"):
         explorables.build("ur", {}, fallback=picture(), alt="")
     with pytest.raises(

@@ -11,6 +11,7 @@ from lexurn import evaluation, tasks
 from lexurn.base import paths
 from lexurn.chapters.analysis import plots as analysis_plots
 from lexurn.chapters.data import plots as data_plots
+from lexurn.chapters.train import plots as train_plots
 from lexurn.chapters.strategies import plots as strategies_plots
 from lexurn.figures import drawing, looks, plots, style
 from lexurn.settings.resolver import check
@@ -338,6 +339,22 @@ def test_the_legend_of_predictions_names_each_bar_by_its_own_colour(scene, axes,
     (balls,) = (points.get_offsets() for points in axes.collections)  # none is cut off
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     assert len(balls) == row and all(left < x < right and low < y < high for x, y in balls)
+
+
+def test_bars_of_the_next_ball_stand_side_by_side_and_have_its_probabilities(scene, axes):
+    references, held_out = scene
+    table = evaluation.predict_sequence(references, held_out["out_of_distribution"][:1])
+    table = table[table["row"] == 3]
+    n_colors = table["color"].nunique()
+    train_plots.next_ball(table, axes, names=[f"c{v}" for v in range(n_colors)])
+    for name, bars in zip(references, axes.containers, strict=True):
+        rows = table[table["predictor"] == name]
+        assert [bar.get_height() for bar in bars] == pytest.approx(rows["probability"].tolist())
+        assert bars[0].get_facecolor() == to_rgba(style.COLORS[name])
+        assert [round(bar.get_center()[0]) for bar in bars] == [*range(n_colors)]
+    lefts = sorted(bar.get_x() for bars in axes.containers for bar in bars)
+    width = axes.containers[0][0].get_width()
+    assert all(right - left > 0.999 * width for left, right in zip(lefts, lefts[1:], strict=False))
 
 
 def test_tokens_with_dollar_signs_are_drawn_as_they_are():

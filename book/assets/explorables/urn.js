@@ -33,6 +33,7 @@
 .explorable :is(th, td) { text-align: left; vertical-align: top; padding: 0.25rem 0.3rem;
   border: 0; border-bottom: 1px solid var(--pst-color-border, #9E9E9E); background: none;
   color: inherit; font-weight: normal; }
+.explorable thead th:first-child { width: 26%; }
 .explorable .bar { display: block; height: 0.9rem; margin-top: 0.1rem; min-width: 1px;
   background-color: var(--light); print-color-adjust: exact; }
 .explorable .bar.memorizing { background-image: repeating-linear-gradient(135deg,

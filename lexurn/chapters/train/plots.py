@@ -51,7 +51,6 @@ def next_ball(table: pd.DataFrame, axes: Axes, *, names: Sequence[str]) -> Axes:
         x = rows["color"] + 0.8 * ((number + 0.5) / len(groups) - 0.5)
         style = {"color": look.color, "hatch": look.hatch, "edgecolor": "white", "linewidth": 0}
         axes.bar(x, rows["probability"], 0.8 / len(groups), label=display_name(name), **style)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     axes.set(xlabel="colour of the next ball", ylabel="probability", ylim=(0, 1))
     axes.set_xticks(range(len(names)), labels=names)
     return axes
