@@ -11,8 +11,8 @@ from lexurn import evaluation, tasks
 from lexurn.base import paths
 from lexurn.chapters.analysis import plots as analysis_plots
 from lexurn.chapters.data import plots as data_plots
-from lexurn.chapters.train import plots as train_plots
 from lexurn.chapters.strategies import plots as strategies_plots
+from lexurn.chapters.train import plots as train_plots
 from lexurn.figures import drawing, looks, plots, style
 from lexurn.settings.resolver import check
 
