@@ -141,9 +141,9 @@ def site(shared_folder):
     return folder / "_build" / "html"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A browser without a window."""
+    """A browser without a window. It runs an event loop, so it is closed after each file."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -15,7 +15,8 @@ ROOT = paths.root()
 LOCK = (ROOT / ".ci" / "requirements.lock").read_text()
 WORKFLOWS = {path.name: path.read_text() for path in (ROOT / ".github" / "workflows").glob("*")}
 LICENCES = ROOT / "book" / "assets" / "vendor" / "LICENCES.md"
-OWN = ("book/assets/vendor", "book/assets/costs")  # folders of book/assets that nobody else made
+OWN = tuple(f"book/assets/{name}" for name in ("costs", "explorables", "vendor"))
+"""Folders of book/assets that nobody else made."""
 
 
 def canonical(name):
