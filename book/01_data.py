@@ -98,7 +98,7 @@ of_s, few, many = headline.loc["symmetrized", "mean"], apart.loc[("d(G, S)", 4, 
 numbers = {f"exact_score_{name[0]}": f"{score:.2g}" for name, score in headline["mean"].items()}
 numbers |= {"published_lexical": f"{published['lexical']:g}"}
 g, m, s = (percent(values[5]) for values in blue.values())
-found = [
+findings = [
     "After blue, blue, red, blue, green, and with a training urn of 70 % red, 20 % blue and 10 % green, G expects blue "
     f"with {g}, M with {m}, and S with {s}.",
     f"The larger the pool, the nearer are G and S: with four colours, their distance is {few['mean']:.2g} for one "
@@ -113,7 +113,7 @@ brief(
     "it could learn, and can an experiment tell which of them it has learned?",
     done="We compute exact predictors: G counts, M remembers the training urns, and S remembers them but not the names "
     "of their colours. No network is trained.",
-    found=found,
+    found=findings,
     sure=f"The predictors are exact; distances are averages over {n_pools} pools, the score is for one training urn.",
     change="An error in a formula. Each is tested against brute force.",
     numbers=numbers if is_published else None,
@@ -135,7 +135,7 @@ brief(
 # accuracy.
 #
 # What does a network learn if names are taken away? Does it learn rules that hold for any text, or does it still
-# memorize its training data, only without the names? For real text nobody knows the best predictions. So we generate
+# memorize its training data, only without the names? For real text, the best predictor is unknown. So we generate
 # the data ourselves.
 #
 # ## Urns and sequences

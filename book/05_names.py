@@ -100,7 +100,7 @@ quoted = {f"captured_{name}": percent(captured[cell]) for name, cell in cells_qu
 quoted |= {"new_alphabets": f"{groups['factor'].min():.0f} to {groups['factor'].max():.0f}"}
 
 # %% tags=["hide-input"]
-found = [
+findings = [
     f"With a single alphabet of 4 names, a model has captured {percent(captured['N4'])} of S's advantage after "
     f"{n_steps} steps; with any 4 of 32 names, {percent(captured['N32 all'])}.",
     "The missing share rises with the number of alphabets and levels off, higher for more names. The best single "
@@ -120,7 +120,7 @@ brief(
     question="A lexical model cannot store the names of colours, and yet it can memorize its urn up to the names. What "
     "decides how long that takes?",
     done=f"The embeddings of a sequence are drawn from N names in K alphabets. We train {len(points)} small models.",
-    found=found,
+    found=findings,
     sure=f"n = {n_urns} training urns, one setting: four colours, one urn, one layer. The law of triples was found "
     "after all cells had been trained, the rule for new alphabets after most of them.",
     change="New cells, or a deeper model, in which triples do not order the missing share.",

@@ -136,18 +136,15 @@ class Run:
     def model(self) -> models.LanguageModel:
         """The network with its best weights, on the CPU.
 
-        A run that was published without its weights is trained again, into one's own store. Raises
-        StoreError where the weights of a run of one's own are missing.
-        """
+        A run that was published without weights is trained again, into one's own store. Raises
+        StoreError if the weights of another run are missing."""
         self.require_data()
         path = self.path / store.WEIGHTS
         session.current().used_files.add(f"{self.path.name}/{store.WEIGHTS}")
         if not path.exists():
             if not store.is_published(self.path):
-                raise files.StoreError(
-                    f"{path} is missing; delete the run's folder, and train it again: "
-                    f"{self.provenance['command']}"
-                )
+                command = self.provenance["command"]
+                raise files.StoreError(f"{path} is missing; delete the run and repeat: {command}")
             with paths.ignoring_published():
                 return get(self.settings).model
         model = self._new_model()

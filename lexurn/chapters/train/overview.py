@@ -21,12 +21,12 @@ NAMED = {"red": "red", "blue": "blue", "green": "green", "purple": "permuted"}
 
 def brief(settings: Settings, run: Run | None = None) -> Any:
     """Return the box at the top of the chapter: before the training, and with its result."""
-    found = ["The model is not trained yet."]
+    findings = ["The model is not trained yet."]
     if run is not None:
         losses = attainable_losses(run)
         best = min(losses, key=losses.__getitem__)
         loss = run.metrics["validation_loss"].min()
-        found = [
+        findings = [
             one_run.caption_training(run),
             f"Its loss is {loss:.3g} nats per token on held-out sequences; {best}, the best of "
             f"the exact predictors there, has {losses[best]:.3g}.",
@@ -39,7 +39,7 @@ def brief(settings: Settings, run: Run | None = None) -> Any:
         else "Which predictor does a small network become?",
         done=f"We train one {settings.kind} model and compare it with exact predictors, along its "
         "training and ball by ball.",
-        found=found,
+        found=findings,
         sure="This is one model. Chapter 3 says how to compare models, and chapter 4 repeats the "
         "comparison over many urns.",
         change="Other urns, other seeds, or a longer training with another result.",
