@@ -53,9 +53,8 @@ from lexurn.base.seeding import generator
 from lexurn.base.wording import percent
 from lexurn.chapters.data import claim_bands, discrimination, students, tables
 from lexurn.chapters.data import plots as chapter_plots
-from lexurn.figures import plots, triangle
+from lexurn.figures import explorables, plots, triangle
 from lexurn.figures.figure_card import card
-from lexurn.figures.looks import LOOKS, dark
 from lexurn.generators.urns import Urns
 from lexurn.measures import intervals, plane
 
@@ -307,14 +306,13 @@ words = {"alt": alt, "caption": caption, "n": "1 sequence"}
 picture = card(chapter_plots.predictions_after, shown, row=5, name="urn", size=(6.0, 2.8), **words)
 
 # %% tags=["hide-input"]
-entities = {name: LOOKS[name].color for name in (*students.COLORS, *three)} | {"doubting": LOOKS["uniform"].color}
-looks = {name: (color, dark(color)) for name, color in entities.items()}
+entities = {name: name for name in (*students.COLORS, *three)} | {"doubting": "uniform"}
 for name, rule in three.items():
     follows = torch.allclose(rule((balls + 1) % 3).roll(-1, -1), rule(balls))
     assert follows == (name != "memorizing")
 start = {"colors": students.COLORS, "urns": urn.tolist(), "balls": balls[0, :5].tolist()}
 alt = "Draw balls from an urn, rename the colours, and see what G, M, S and a student who doubts expect next."
-explorable("urn", start | {"epsilon": 0.01, "seed": 1, "looks": looks}, fallback=picture, alt=alt)
+explorable("urn", start | {"epsilon": 0.01, "seed": 1, "looks": explorables.looks(entities)}, fallback=picture, alt=alt)
 
 # %% [markdown]
 # So each student is perfect for another exam. If the sequence comes from the training urn and the names are as they

@@ -55,6 +55,7 @@ from lexurn.chapters.train import live, one_run, overview
 from lexurn.chapters.train import plots as chapter_plots
 from lexurn.figures import plots, triangle
 from lexurn.figures.figure_card import card
+from lexurn.figures.live_urn import live_urn, next_ball
 from lexurn.runs import fit
 from lexurn.runs.tracking import duration
 
@@ -238,7 +239,8 @@ if walk is not None:
 # to half precision here.)
 
 # %% tags=["hide-input"]
-live_data = overview.live_urn(run, one) if walk is not None else None
+first_balls = one.drop_duplicates("row")["ball"].head(5).tolist()
+live_data = live_urn({f"this {kind} model": run}, first_balls) if walk is not None else None
 if live_data is not None:
     now = one[one["row"] == len(live_data["balls"])]
     said = now[now["predictor"] == f"this {kind} model"]["probability"]
@@ -246,7 +248,7 @@ if live_data is not None:
     caption = one_run.caption_sequence(now, f"After the first {len(live_data['balls'])} balls of the sequence above,")
     words = {"alt": alt, "n": "1 model, 1 sequence", "caption": caption}
     options = {"names": live_data["colors"], "runs": [run], "legend": "predictor", "size": (6.0, 2.8)}
-    picture = card(chapter_plots.next_ball, now, name="live", **options, **words)
+    picture = card(next_ball, now, name="live", **options, **words)
     alt = "Draw balls from an urn, rename the colours, and see what this network, G, M and S expect next."
     explorable("urn", live_data, fallback=picture, alt=alt)
 

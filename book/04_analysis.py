@@ -52,7 +52,7 @@ from math import exp
 import pandas as pd
 from IPython.display import Markdown, display
 
-from lexurn import brief, figure, runs, set_threads
+from lexurn import brief, explorable, figure, runs, set_threads
 from lexurn import table as show_table
 from lexurn.base.seeding import generator
 from lexurn.base.wording import percent
@@ -61,7 +61,9 @@ from lexurn.chapters.analysis import plots as chapter_plots
 
 # %% tags=["hide-input"]
 from lexurn.figures import plots, widgets
-from lexurn.measures import intervals, memorization
+from lexurn.figures.figure_card import card
+from lexurn.figures.live_urn import live_urn, next_ball
+from lexurn.measures import evaluation, intervals, memorization, plane
 from lexurn.publish import claims
 from lexurn.runs import cache, sweeps
 
@@ -483,6 +485,41 @@ display(
         "blend. So the fits say how far a model has come, and not that it computes a doubt."
     )
 )
+
+# %% [markdown]
+# ## Ask the models yourself
+#
+# Here are the models of one urn, running in this page. Rename the colours, and expect that S and the lexical models
+# keep their minds, that the normal model changes its mind as M does, and the permuted one only a little. (The vectors
+# of a lexical model are renamed along.) Draw many balls of one urn: who recognizes it, and who counts? If you think
+# that you can tell the models apart, hide one and guess.
+
+# %% tags=["hide-input"]
+of_urn = {run.settings.kind: run for run in short if run.settings.training.seed == first_seed}
+of_urn |= {f"lexical, {n_long} steps": run for run in models["long"][:1]}
+run = of_urn["normal"]
+tokens = run.splits["out_of_distribution"][:1]
+rules = {name: run.references[name] for name in plane.CORNERS}
+rules |= {title: run.predictor for title, run in of_urn.items()}
+one = evaluation.predict_sequence(rules, tokens)
+N_FIRST = 12
+first_balls = tokens[0, :N_FIRST].tolist()
+data = live_urn(of_urn, first_balls)
+now = one[one["row"] == N_FIRST]
+
+# %% tags=["hide-input"]
+if data is not None:
+    counts = ", ".join(f"{first_balls.count(v)} {name}" for v, name in enumerate(data["colors"]))
+    alt = f"Probabilities of the next ball after {counts}, as bars: G, M, S and models trained on one urn."
+    caption = (
+        "Models of one urn and the students, live in the page. Lexical models are averaged over eight tables; weights "
+        "are rounded to half precision."
+    )
+    words = {"alt": alt, "n": "4 models, 1 sequence", "caption": caption, "runs": [*of_urn.values()]}
+    options = {"names": data["colors"], "legend": "predictor", "size": (6.0, 2.8)}
+    picture = card(next_ball, now, name="live", **options, **words)
+    alt = "Draw balls, rename the colours, and see what G, M, S and trained models expect next; guess a hidden model."
+    explorable("urn", data, fallback=picture, alt=alt)
 
 # %% [markdown]
 # ## What this shows, and what it does not

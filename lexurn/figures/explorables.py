@@ -4,7 +4,8 @@
 
 The output holds its scripts and its data, so that a notebook keeps them when somebody sends it. It
 needs no kernel, no widgets and no network. Where scripts are off, and on paper, it is the picture
-of a card. On the site, the scripts are files beside the page.
+of a card. On the site, scripts and data are files beside the page, which are loaded when the
+explorable comes into view.
 """
 
 import base64
@@ -16,11 +17,14 @@ from typing import Any
 from lexurn.base import paths, seeding
 from lexurn.base.errors import ParameterError, suggestion
 from lexurn.figures.figure_card import Card
+from lexurn.figures.looks import LOOKS, dark
 from lexurn.models import LanguageModel
 from lexurn.settings import Settings, TransformerSettings, VocabularySettings
 
-SCRIPTS = {"urn": ("predictors.js", "transformer.js", "urn.js")}
+SCRIPTS = {"urn": ("parts.js", "predictors.js", "transformer.js", "urn.js")}
 """The scripts of each explorable, in their order. The last one starts it."""
+
+DASHES = {"-": "", "--": "6 3", ":": "2 3", "-.": "6 3 2 3"}
 
 HTML = """<div class="explorable tex2jax_ignore mathjax_ignore" data-name="{name}" data-alt="{alt}">
 <div class="fallback">{picture}</div>
@@ -55,15 +59,38 @@ def build(name: str, data: Mapping[str, Any], *, fallback: Card, alt: str) -> di
             f"explorable {name}: its data must be JSON with finite numbers, got {error}; "
             "use lists, numbers and texts, for example urns.tolist()"
         ) from None
-    folder = paths.root() / "book" / "assets" / "explorables"
     scripts = "".join(
-        f'<script data-file="{file}">{(folder / file).read_text()}</script>'
-        for file in SCRIPTS[name]
+        f'<script data-file="{file}">{script(file)}</script>' for file in SCRIPTS[name]
     )
     picture = fallback.picture()
     live = HTML.format(name=name, alt=html.escape(alt), picture=picture, data=text, scripts=scripts)
     page = fallback.html().replace(picture, live, 1)
     return {"text/plain": repr(fallback), "text/html": page, **fallback.bundle()}
+
+
+def script(file: str) -> str:
+    """Return the text of a script."""
+    return (paths.root() / "book" / "assets" / "explorables" / file).read_text()
+
+
+def looks(entities: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return how scripts draw things: by their names the looks of entities of `LOOKS`.
+
+    A look has its colours on light and on dark pages, its marker as Matplotlib names it, and its
+    dash as SVG has it.
+    """
+    found = {name: LOOKS[entity] for name, entity in entities.items()}
+    return {
+        name: {
+            "light": look.color,
+            "dark": dark(look.color),
+            "marker": look.marker,
+            "dash": DASHES[look.dash]
+            if isinstance(look.dash, str)
+            else " ".join(str(2 * length) for length in look.dash[1]),
+        }
+        for name, look in found.items()
+    }
 
 
 def pack_transformer(

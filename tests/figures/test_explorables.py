@@ -16,8 +16,8 @@ from lexurn.base.errors import ParameterError
 from lexurn.base.seeding import generator
 from lexurn.chapters.data import plots as data_plots
 from lexurn.chapters.data import students
-from lexurn.chapters.train import overview
 from lexurn.figures import explorables, figure_card
+from lexurn.figures.live_urn import live_urn
 from lexurn.figures.looks import LOOKS, dark
 from lexurn.generators.urns import Urns
 from lexurn.measures import evaluation
@@ -65,7 +65,7 @@ def output(**changed):
         "balls": EXAMPLE,
         "epsilon": 0.01,
         "seed": 1,
-        "looks": {name: (LOOKS[of].color, dark(LOOKS[of].color)) for name, of in named.items()},
+        "looks": explorables.looks(named),
     }
     return explorables.build("urn", data | changed, fallback=picture(), alt="Draw balls.")
 
@@ -211,7 +211,8 @@ def test_a_trained_model_predicts_in_the_page_as_its_run_does(opened, tiny_run, 
     flat = {"n_steps": 30, "n_colors": 3, "n_tasks": 2, "context_length": 8, "n_test_samples": 10}
     run = tiny_run(flat | {"lex": lex, "eval_every": 30})
     along = evaluation.predict_sequence(run.references, run.splits["out_of_distribution"][:1])
-    data = overview.live_urn(run, along)
+    balls = along.drop_duplicates("row")["ball"].head(5).tolist()
+    data = live_urn({"model": run}, balls)
     live = explorables.build("urn", data, fallback=picture(), alt="Draw balls.")
     page = opened(shown=live)
     press(page, "Draw from the urn", 4)
@@ -232,7 +233,7 @@ def test_a_trained_model_predicts_in_the_page_as_its_run_does(opened, tiny_run, 
 def test_a_run_without_four_names_or_without_a_pool_has_no_live_urn(tiny_run):
     for flat in ({"n_colors": 5}, {"n_tasks": 0}, {"alpha": [1, 2, 3], "n_colors": 3}):
         run = tiny_run(flat | {"n_steps": 2, "eval_every": 2, "n_test_samples": 5})
-        assert overview.live_urn(run, pd.DataFrame()) is None
+        assert live_urn({"model": run}, []) is None
 
 
 @pytest.mark.book
@@ -431,11 +432,20 @@ def test_an_explorable_belongs_to_its_card_and_its_scripts_are_files_of_the_site
     notebook.cells[0].outputs[0]["data"]["text/html"] += '<img src="other.png">'
     assert "without a card" in "".join(cards.find_lint(notebook))  # the control
     contents = staging.stage("01_data", json.loads(writes(notebook)))
-    scripts = {name for name in contents if name.endswith(".js")}
-    assert scripts == {f"_static/explorables/{name}" for name in explorables.SCRIPTS["urn"]}
+    scripts = {name.removeprefix("_static/explorables/"): text for name, text in contents.items()}
+    files = [*explorables.SCRIPTS["urn"], "01_data-urn.js"]
     first = json.loads(contents["01_data.ipynb"])["cells"][0]["outputs"][0]
     page = "".join(first["data"]["text/html"])
-    assert page.index("predictors.js") < page.index('<script src="_static/explorables/urn.js">')
-    assert "use strict" not in page and "base64" not in page
-    assert contents["_static/explorables/urn.js"].startswith(b"/* The live urn")
-    assert sum(map(len, (contents[name] for name in scripts))) < 30_000
+    assert f'data-files="{" ".join(files)}"' in page and page.count("<script") == 1
+    assert '<script src="_static/explorables/load.js"></script></figure>' in page
+    assert "use strict" not in page and "base64" not in page and "epsilon" not in page
+    assert (
+        scripts["urn.js"].startswith(b"/* The live urn")
+        and b'"epsilon": 0.01' in scripts[files[-1]]
+    )
+    assert sum(len(scripts[name]) for name in [*files, "load.js"]) < 60_000
+    alone = staging.insert_explorables(
+        "a {explorable}`01_data-urn` b {explorable}`none` c", contents
+    )
+    assert alone.startswith('a <div class="explorable') and alone.endswith("</script> b  c")
+    assert "\n" not in alone and '<img class="figure"' in alone

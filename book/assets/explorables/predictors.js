@@ -73,5 +73,22 @@
     return rows;
   };
 
-  globalThis.lexurn = Object.assign(globalThis.lexurn || {}, {predict});
+  /* The distance of two predictors: symmetrized KL in nats, as a mean over rows. */
+  const distance = (first, second) => first.reduce((sum, p, t) => sum + p.reduce((rest, _, v) => {
+    const [a, b] = [Math.max(p[v], FLOOR), Math.max(second[t][v], FLOOR)];
+    return rest + 0.5 * (a - b) * Math.log(a / b);
+  }, 0), 0) / first.length;
+  const corners = (G, M, S) => {
+    const [toM, toS, between] = [distance(G, M), distance(G, S), distance(M, S)];
+    const right = Math.sqrt(toM);
+    const x = (toS + toM - between) / (2 * right);
+    if (!(toS - x * x > 1e-9 * toM)) return null;
+    return [[0, 0], [right, 0], [x, Math.sqrt(toS - x * x)]];
+  };
+  const place = ([g, m, s], [, [right], [top, height]]) => {
+    const x = (g - m + right ** 2) / (2 * right);
+    return [x, ((g - s + top ** 2 + height ** 2) / 2 - x * top) / height];
+  };
+
+  globalThis.lexurn = Object.assign(globalThis.lexurn || {}, {predict, distance, corners, place});
 })();

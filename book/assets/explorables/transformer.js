@@ -133,5 +133,5 @@
     };
   };
 
-  globalThis.lexurn = Object.assign(globalThis.lexurn || {}, {transformer});
+  globalThis.lexurn = Object.assign(globalThis.lexurn || {}, {transformer, network: transformer});
 })();

@@ -1,104 +1,69 @@
-/* The live urn: draw balls, and see what G, M, S and B_epsilon expect next; rename the colours.
+/* The live urn: draw balls, and see what the students and trained models expect next; rename the
+   colours; follow the models on the map; guess which student a hidden model is.
 
    Data: colors (their names), urns (the pool; balls are drawn from the first one), alpha (1 by
-   default), balls (the sequence at the beginning), epsilon, seed, looks (name -> colours on light
-   and dark pages), and perhaps model (a trained one, see transformer.js, with its title and
-   max_balls, the most balls that it can see). */
+   default), balls (the sequence at the beginning), epsilon, seed, looks (by the names of colours,
+   students and models: {light, dark, marker, dash}), and models (trained ones as network.js reads
+   them, each with its title, max_balls, the most balls that it can see, and nearest, the student
+   that it is nearest to). */
 (() => {
   "use strict";
+  const {make, paint, button, group, map, marker, randomStream, drawFrom} =
+    lexurn.parts;
   const MAX_BALLS = 60;
   const TOLERANCE = 1e-12;
-  const PREDICTORS = [
-    ["generalizing", "G", "counts"],
-    ["memorizing", "M", "remembers"],
-    ["symmetrized", "S", "remembers without names"],
-    ["doubting", "B", "S with doubt"],
+  const LAST_STEP = 20; // of the sliders of an urn
+  const CORNERS = ["generalizing", "memorizing", "symmetrized"];
+  const PLACES = [[0, 0], [1, 0], [0.5, 0.87]]; // of G, M and S on the map
+  const STUDENTS = [
+    {name: "generalizing", letter: "G", does: "counts"},
+    {name: "memorizing", letter: "M", does: "remembers"},
+    {name: "symmetrized", letter: "S", does: "remembers without names"},
+    {name: "doubting", letter: "B", does: "S with doubt"},
   ];
   const STYLE = `
-.explorable .live { text-align: left; max-width: 40rem; }
-.explorable .live p { margin: 0.4rem 0; }
-.explorable .controls { display: flex; flex-wrap: wrap; gap: 0.4rem; margin: 0.4rem 0; }
-.explorable button { font: inherit; font-size: 0.9rem; min-height: 2.4rem; padding: 0.2rem 0.7rem;
-  color: inherit; background: transparent; border: 1px solid currentColor; border-radius: 0.4rem;
-  cursor: pointer; }
-.explorable button:focus-visible { outline: 3px solid var(--pst-color-primary, #0072B2);
-  outline-offset: 2px; }
 .explorable .balls { display: flex; flex-wrap: wrap; gap: 0.2rem; min-height: 1.5rem;
   list-style: none; margin: 0.4rem 0; padding: 0; }
 .explorable .balls li { margin: 0; }
 .explorable .ball { display: inline-block; width: 1.4rem; line-height: 1.4rem; font-size: 0.85rem;
-  border-radius: 50%; text-align: center; color: #FFFFFF; }
-.explorable table { width: 100%; table-layout: fixed !important; border-collapse: collapse; margin: 0.4rem 0;
-  font-size: 0.9rem; }
-.explorable :is(th, td) { text-align: left; vertical-align: top; padding: 0.25rem 0.3rem;
-  border: 0; border-bottom: 1px solid var(--pst-color-border, #9E9E9E); background: none;
-  color: inherit; font-weight: normal; }
-.explorable thead th:first-child { width: 26%; }
+  border-radius: 50%; text-align: center; color: #FFFFFF; background: var(--light); }
 .explorable .bar { display: block; height: 0.9rem; margin-top: 0.1rem; min-width: 1px;
-  background-color: var(--light); print-color-adjust: exact; }
+  background-color: var(--ink); print-color-adjust: exact; }
 .explorable .bar.memorizing { background-image: repeating-linear-gradient(135deg,
   transparent 0 4px, rgba(255, 255, 255, 0.7) 4px 6px); }
 .explorable .bar.symmetrized { background-image: radial-gradient(rgba(255, 255, 255, 0.8) 1.3px,
   transparent 1.6px); background-size: 6px 6px; }
 .explorable .bar.doubting { background-image: repeating-linear-gradient(90deg,
   transparent 0 4px, rgba(255, 255, 255, 0.7) 4px 6px); }
-:is(html[data-theme="dark"], html[theme="dark"], [data-jp-theme-light="false"])
-  .explorable .bar { background-color: var(--dark); }
-.explorable .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden;
-  clip-path: inset(50%); white-space: nowrap; }
-@media (max-width: 30rem) { .explorable table { font-size: 0.8rem; } }
-@media screen { .explorable.is-live > .fallback { display: none; } }
-@media print { .explorable > .live { display: none; } }`;
-
-  const make = (tag, attributes, ...children) => {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    element.append(...children);
-    return element;
-  };
-
-  /* Uniform random numbers in [0, 1) from a seed: mulberry32, by Tommy Ettinger. */
-  const randomStream = (seed) => {
-    let state = seed >>> 0;
-    return () => {
-      state = (state + 0x6d2b79f5) >>> 0;
-      let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-      return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-    };
-  };
-
-  const drawFrom = (shares, random) => {
-    const point = random() * shares.reduce((sum, share) => sum + share, 0);
-    let sum = 0;
-    const color = shares.findIndex((share) => (sum += share) > point);
-    return color >= 0 ? color : shares.findLastIndex((share) => share > 0);
-  };
+.explorable .is-hidden .bar { visibility: hidden; }`;
 
   const start = (root, data) => {
-    const {colors, urns, epsilon, looks, model} = data;
-    const network = model && lexurn.transformer(model);
-    const shown = model ? [...PREDICTORS, ["model", model.title, ""]] : PREDICTORS;
-    const maxBalls = Math.min(MAX_BALLS, model ? model.max_balls : MAX_BALLS);
+    const {colors, epsilon, looks, alpha = 1, models = []} = data;
+    const networks = models.map((model) => lexurn.network(model));
+    const trained = models.map(({title, nearest}) =>
+      ({name: title, letter: title, does: "", nearest}));
+    const shown = [...STUDENTS, ...trained];
+    const maxBalls = Math.min(MAX_BALLS, ...models.map((model) => model.max_balls));
     const random = randomStream(data.seed);
     const unchanged = colors.map((_, v) => v);
-    const isOneUrn = urns.length === 1;
     let past = []; // states that *undo* returns to
-    let state = {balls: data.balls, names: unchanged}; // names: urn's colour -> its name now
+    let state = {balls: data.balls, names: unchanged, urns: data.urns}; // names: colour -> its name
     let fresh = null; // shares of the fresh urn that this sequence draws from
+    let own = colors.map(() => LAST_STEP / 2); // sliders of the reader's own urn
+    let hidden = null; // who has to be guessed
 
-    const ball = (v, attributes = {"aria-hidden": "true"}) => {
-      const circle = make("span", {class: "ball", ...attributes}, colors[v][0]);
-      circle.style.backgroundColor = looks[colors[v]][0];
-      return circle;
-    };
-    const percents = (shares, names) => shares
+    const ball = (v, attributes = {"aria-hidden": "true"}) =>
+      paint(make("span", {class: "ball", ...attributes}, colors[v][0]), looks[colors[v]]);
+    const percents = (shares, names = unchanged) => shares
       .map((share, v) => `${+(100 * share).toFixed(1)} % ${colors[names[v]]}`).join(", ");
-    const predict = (balls) => {
-      const rows = lexurn.predict(balls, {urns, epsilon, alpha: data.alpha});
-      if (network) rows.model = network(balls);
-      return shown.map(([name]) => rows[name].at(-1));
+    const predict = ({balls, names, urns}) => {
+      const rows = lexurn.predict(balls, {urns, epsilon, alpha});
+      models.forEach(({title}, i) => { rows[title] = networks[i](balls, names); });
+      return rows;
     };
+    const last = (rows) => shown.map(({name}) => rows[name].at(-1));
+    const isCovered = ({name, nearest}) =>
+      hidden !== null && (nearest !== undefined || models.length === 0) && name !== hidden.name;
 
     /* The page. */
     const list = make("ol", {class: "balls", "aria-label": "balls so far"});
@@ -108,39 +73,75 @@
     const status = make("p", {role: "status", "aria-live": "polite"}, happened, " ", numbers);
     const head = make("tr", {}, make("th", {scope: "col"}, "next ball"),
       ...colors.map((name, v) => make("th", {scope: "col"}, ball(v), ` ${name}`)));
-    const cells = shown.map(([name]) => colors.map(() => {
-      const bar = make("span", {class: `bar ${name}`});
-      bar.style.setProperty("--light", looks[name][0]);
-      bar.style.setProperty("--dark", looks[name][1]);
-      return {number: make("span", {class: "number"}), bar};
-    }));
-    const lines = shown.map(([, letter, does], i) => {
-      const symbol = letter === "B" ? [make("em", {}, "B"), make("sub", {}, "ε")] : [letter];
-      const title = make("th", {scope: "row"}, make("strong", {}, ...symbol), ` ${does}`);
-      return make("tr", {}, title, ...cells[i].map(({number, bar}) => make("td", {}, number, bar)));
-    });
+    const cells = shown.map(({name}) => colors.map(() => ({
+      number: make("span", {class: "number"}),
+      bar: paint(make("span", {class: `bar ${name}`}), looks[name]),
+    })));
+    const titles = shown.map(() => make("th", {scope: "row"}));
+    const lines = shown.map((_, i) =>
+      make("tr", {}, titles[i], ...cells[i].map(({number, bar}) => make("td", {}, number, bar))));
     const caption = make("caption", {class: "unseen"}, "Probabilities of the next ball");
     const table = make("table", {}, caption, make("thead", {}, head), make("tbody", {}, ...lines));
+    const triangle = map(looks);
+    const write = ({name, letter, does}, i) => {
+      const symbol = letter === "B" ? [make("em", {}, "B"), make("sub", {}, "ε")] : [letter];
+      titles[i].replaceChildren(...(hidden && hidden.name === name ? [make("strong", {}, "?")]
+        : [marker(looks[name]), " ", make("strong", {}, ...symbol), ` ${does}`]));
+    };
 
+    /* A sequence has a map of its own: distances are means over the balls so far. It is drawn with
+       sides of equal length, and whoever is not at a corner is put at the same mixture of them. */
+    const way = (rows, name) => rows[name].flatMap((_, t) => {
+      const upTo = (who) => rows[who].slice(0, t + 1);
+      const corners = lexurn.corners(...CORNERS.map(upTo));
+      if (corners === null) return [];
+      const distances = CORNERS.map((corner) => lexurn.distance(upTo(name), upTo(corner)));
+      const [x, y] = lexurn.place(distances, corners);
+      const [, [right], [top, height]] = corners;
+      const ofS = y / height;
+      const ofM = (x - ofS * top) / right;
+      return [[ofM * PLACES[1][0] + ofS * PLACES[2][0], ofS * PLACES[2][1]]];
+    });
+    const nearest = ([x, y]) => {
+      const distances = PLACES.map(([a, b]) => (x - a) ** 2 + (y - b) ** 2);
+      return "GMS"[distances.indexOf(Math.min(...distances))];
+    };
+    const showMap = (rows) => {
+      const movers = shown.filter((who) => !CORNERS.includes(who.name) && !isCovered(who));
+      const paths = movers.filter(({name}) => !(hidden && hidden.name === name && !models.length))
+        .map(({name, letter}) => ({title: letter, look: looks[name], points: way(rows, name)}));
+      const ends = paths.filter(({points}) => points.length).map(({title, points}) =>
+        `${hidden && title === hidden.letter ? "the hidden model" : title} is nearest to `
+        + nearest(points.at(-1)));
+      triangle.update({corners: PLACES, paths, text: ends.length ? `Map: ${ends.join("; ")}.`
+        : "The map is empty: for these balls, G, M and S do not differ enough."});
+    };
     const show = (text) => {
-      const {balls, names} = state;
+      const {balls, names, urns} = state;
       list.replaceChildren(...balls.map((v) =>
         make("li", {}, ball(v, {role: "img", "aria-label": colors[v]}))));
       const isRenamed = names.some((name, v) => name !== v);
-      const training = percents(urns[0], unchanged);
-      urnLine.textContent = `M has learned ${isOneUrn ? "the urn" : "urns, the first of them"} `
-        + `with ${training}. `
+      urnLine.textContent = `M has learned ${urns.length === 1 ? "the urn" : "urns, the first of them"} `
+        + `with ${percents(urns[0])}. `
         + (isRenamed ? `After renaming, you draw from ${percents(urns[0], names)}. ` : "")
         + `Balls so far: ${balls.length}.`;
-      const predictions = predict(balls);
-      predictions.forEach((shares, i) => shares.forEach((p, v) => {
-        cells[i][v].number.textContent = p.toFixed(3);
-        cells[i][v].number.dataset.exact = p;
-        cells[i][v].bar.style.width = `${100 * p}%`;
-      }));
+      const rows = predict(state);
+      const predictions = last(rows);
+      shown.forEach((who, i) => {
+        write(who, i);
+        lines[i].classList.toggle("is-hidden", isCovered(who));
+        predictions[i].forEach((p, v) => {
+          const {number, bar} = cells[i][v];
+          number.textContent = isCovered(who) ? "–" : p.toFixed(3);
+          number.dataset.exact = isCovered(who) ? NaN : p;
+          bar.style.width = isCovered(who) ? 0 : `${100 * p}%`;
+        });
+      });
+      showMap(rows);
       happened.textContent = text;
-      numbers.textContent = `Next ball ${colors.join(", ")}: ` + shown.map(([, letter], i) =>
-        `${letter} ${predictions[i].map((p) => p.toFixed(2)).join(" ")}`).join("; ") + ".";
+      numbers.textContent = `Next ball ${colors.join(", ")}: ` + shown.flatMap((who, i) =>
+        isCovered(who) ? [] : [`${hidden && hidden.name === who.name ? "hidden" : who.letter} `
+          + predictions[i].map((p) => p.toFixed(2)).join(" ")]).join("; ") + ".";
     };
 
     /* What a reader can do. */
@@ -163,17 +164,19 @@
     };
     const rename = () => {
       const next = (v) => (v + 1) % colors.length;
-      const before = predict(state.balls);
-      const balls = state.balls.map(next);
-      const after = predict(balls);
-      const changes = shown.map(([, letter], i) => [letter, Math.max(
-        ...before[i].map((p, v) => Math.abs(after[i][next(v)] - p)))]);
-      const same = changes.filter(([, size]) => size < TOLERANCE).map(([letter]) => letter);
-      const other = changes.filter(([, size]) => size >= TOLERANCE)
-        .map(([letter, size]) => `${letter} (by up to ${size.toPrecision(2)})`);
+      const renamed = {balls: state.balls.map(next), names: state.names.map(next)};
+      const before = last(predict(state));
+      const after = last(predict({...state, ...renamed}));
+      const changes = shown.map((who, i) => ({who, size: Math.max(
+        ...before[i].map((p, v) => Math.abs(after[i][next(v)] - p)))}))
+        .filter(({who}) => !isCovered(who) && !(hidden && hidden.name === who.name));
+      const same = changes.filter(({size}) => size < TOLERANCE).map(({who}) => who.letter);
+      const other = changes.filter(({size}) => size >= TOLERANCE)
+        .map(({who, size}) => `${who.letter} (by up to ${size.toPrecision(2)})`);
       const moved = colors.map((name, v) => `${name} is now called ${colors[next(v)]}`).join(", ");
-      change({balls, names: state.names.map(next)}, `The same balls under other names: ${moved}. `
-        + `The same probabilities as before, under the new names: ${same.join(", ")}. `
+      change(renamed, `The same balls under other names: ${moved}. `
+        + (same.length
+          ? `The same probabilities as before, under the new names: ${same.join(", ")}. ` : "")
         + (other.length ? `Other probabilities for the same balls: ${other.join(", ")}.` : ""));
     };
     const undo = () => {
@@ -183,32 +186,74 @@
     };
     const restart = () => {
       past = [];
-      state = {balls: [], names: unchanged};
+      state = {balls: [], names: unchanged, urns: data.urns};
       fresh = null;
       show("No ball has been drawn.");
     };
-    const button = (act, ...text) => {
-      const element = make("button", {type: "button"}, ...text);
-      element.addEventListener("click", act);
-      return element;
+
+    /* The urn of the reader. */
+    const total = () => own.reduce((sum, part) => sum + part, 0);
+    const ownShares = () => own.map((part) => part / total());
+    const withOwn = (act) => () => {
+      if (total() > 0) act();
+      else show("Your urn is empty. Move at least one of its sliders.");
     };
-    const group = (label, ...buttons) =>
-      make("div", {class: "controls", role: "group", "aria-label": label}, ...buttons);
+    const ownLine = make("p", {});
+    const showOwn = () => {
+      ownLine.textContent = total() > 0 ? `Your urn: ${percents(ownShares())}.` : "Your urn is empty.";
+    };
+    const sliders = colors.map((name, v) => lexurn.parts.slider(name, LAST_STEP, own[v],
+      (part) => (part === 1 ? "1 part" : `${part} parts`), (part) => {
+        own = own.map((old, i) => (i === v ? part : old));
+        showOwn();
+      }));
+    const drawOwn = () => draw(drawFrom(ownShares(), random), ", from your urn");
+    const learn = () => change({urns: [ownShares()], names: unchanged},
+      `M, S and the doubting student have now learned your urn with ${percents(ownShares())}.`);
+    const ownUrn = make("details", {}, make("summary", {}, "An urn of your own"), ...sliders, ownLine,
+      group("Your urn", button(withOwn(drawOwn), "Draw from your urn"),
+        ...(models.length ? [] : [button(withOwn(learn), "Let them learn your urn")])));
+    showOwn();
+
+    /* The game. */
+    const candidates = () => (models.length ? trained
+      : STUDENTS.filter(({name}) => CORNERS.includes(name)));
+    const nearestOf = ({nearest: letter, letter: itself}) => letter || itself;
+    const answers = group("Who is it?", "Who is it? ",
+      ...[..."GMS"].map((letter) => button(() => guess(letter), letter)));
+    const play = () => {
+      const all = candidates();
+      hidden = all[Math.floor(random() * all.length)];
+      answers.hidden = false;
+      show(`${models.length ? "A trained model" : "A student"} is hidden behind the question mark. `
+        + "Draw balls, rename the colours, and say which student it is"
+        + `${models.length ? " nearest to" : ""}.`);
+    };
+    const guess = (letter) => {
+      const [who, answer, n] = [hidden, nearestOf(hidden), state.balls.length];
+      hidden = null;
+      answers.hidden = true;
+      show(`${letter === answer ? "Right" : "No"}: ${models.length
+        ? `it is the ${who.letter} model, which is nearest to ${answer} on fresh urns`
+        : `it is ${answer}`}. You decided after ${n} ${n === 1 ? "ball" : "balls"}.`);
+    };
+    answers.hidden = true;
+
     const live = make("div", {class: "live", role: "group", "aria-label": root.dataset.alt},
+      make("style", {}, STYLE),
       group("Draw a ball of a colour",
         ...colors.map((name, v) => button(() => draw(v, ""), ball(v), ` Draw ${name}`))),
       group("Draw a ball by chance",
-        button(() => draw(state.names[drawFrom(urns[0], random)], ", from the urn"),
+        button(() => draw(state.names[drawFrom(state.urns[0], random)], ", from the urn"),
           "Draw from the urn"),
         button(drawFresh, "Draw from a fresh urn")),
       group("Change the sequence",
-        button(rename, "Rename colours"), button(undo, "Undo"), button(restart, "Start again")),
-      urnLine, list, table, status);
+        button(rename, "Rename colours"), button(undo, "Undo"), button(restart, "Start again"),
+        button(play, "Hide one, and guess")),
+      ownUrn, urnLine, list, answers, table, triangle.svg, status);
     show("Rename the colours: which students change their minds?");
-    root.append(make("style", {}, STYLE), live);
-    root.classList.add("is-live"); // at the end: if anything fails, the picture stays
+    return live;
   };
 
-  document.querySelectorAll('.explorable[data-name="urn"]:not(.is-live)').forEach((root) =>
-    start(root, JSON.parse(root.querySelector('script[type="application/json"]').textContent)));
+  lexurn.register("urn", start);
 })();

@@ -8,15 +8,10 @@ import pandas as pd
 import lexurn
 from lexurn.base import divergences
 from lexurn.chapters.train import one_run
-from lexurn.figures import explorables
-from lexurn.figures.looks import LOOKS, dark
+from lexurn.figures.live_urn import nearest_corner
 from lexurn.measures import comparison, plane
-from lexurn.runs import fit
 from lexurn.runs.run import Run
 from lexurn.settings import Settings
-
-NAMED = {"red": "red", "blue": "blue", "green": "green", "purple": "permuted"}
-"""The colours of balls that the live urn names, each with the look that it has."""
 
 
 def brief(settings: Settings, run: Run | None = None) -> Any:
@@ -90,10 +85,7 @@ def walk(run: Run) -> pd.DataFrame | None:
 
 def caption_walk(run: Run) -> str:
     """Return at which corner the model's path ends, as a sentence."""
-    last = run.metrics.iloc[-1]
-    split = run.task.splits[0]
-    ends = {name: last[f"{split}/symmetrized_kl/{name}"] for name in plane.CORNERS}
-    name = min(ends, key=ends.__getitem__)
+    name = nearest_corner(run)
     return f"The path of the model ends nearest to {name[0].upper()}."
 
 
@@ -111,28 +103,3 @@ def changes_by_renaming(run: Run, n_colors: int) -> dict[str, float]:
         change = divergences.symmetrized_kl(divergences.as_double(predictor(tokens)), renamed)
         changes[name] = comparison.mean_over_rows(change).mean().item()
     return changes
-
-
-def live_urn(run: Run, along: pd.DataFrame) -> dict[str, Any] | None:
-    """Return what the live urn computes with, the model included; None if it cannot run in a page.
-
-    It begins with the first five balls of `along`, a table of `evaluation.predict_sequence`.
-    """
-    if run.pool is None or run.pool.shape[1] > len(NAMED):
-        return None
-    model = explorables.pack_transformer(run.model, run.settings, n_tables=fit.N_TABLES)
-    if model is None or not isinstance(run.task.target.alpha, float):
-        return None
-    kind = run.settings.kind
-    names = {name: name for name in plane.CORNERS} | {"doubting": "uniform"} | NAMED
-    names["model"] = kind if kind in LOOKS else "models"
-    return {
-        "colors": [*NAMED][: run.pool.shape[1]],
-        "urns": run.pool.tolist(),
-        "alpha": run.task.target.alpha,
-        "balls": along.drop_duplicates("row")["ball"].head(5).tolist(),
-        "epsilon": 0.01,
-        "seed": run.settings.training.seed,
-        "looks": {name: (LOOKS[of].color, dark(LOOKS[of].color)) for name, of in names.items()},
-        "model": model | {"title": f"this {kind} model", "max_balls": len(set(along["row"])) - 1},
-    }
