@@ -495,8 +495,9 @@ display(
 # that you can tell the models apart, hide one and guess.
 
 # %% tags=["hide-input"]
-of_urn = {run.settings.kind: run for run in short if run.settings.training.seed == first_seed}
-of_urn |= {f"lexical, {n_long} steps": run for run in models["long"][:1]}
+first = {run.settings.kind: run for run in short if run.settings.training.seed == first_seed}
+of_urn = {kind: first[kind] for kind in ("normal", "permuted", "lexical")}
+of_urn |= {"lexical, longer": run for run in models["long"][:1]}
 run = of_urn["normal"]
 tokens = run.splits["out_of_distribution"][:1]
 rules = {name: run.references[name] for name in plane.CORNERS}
@@ -512,8 +513,8 @@ if data is not None:
     counts = ", ".join(f"{first_balls.count(v)} {name}" for v, name in enumerate(data["colors"]))
     alt = f"Probabilities of the next ball after {counts}, as bars: G, M, S and models trained on one urn."
     caption = (
-        "Models of one urn and the students, live in the page. Lexical models are averaged over eight tables; weights "
-        "are rounded to half precision."
+        f"Models of one urn and the students, live in the page. Models were trained for {n_short} steps, the longer one "
+        f"for {n_long}. Lexical models are averaged over eight tables; weights are rounded to half precision."
     )
     words = {"alt": alt, "n": "4 models, 1 sequence", "caption": caption, "runs": [*of_urn.values()]}
     options = {"names": data["colors"], "legend": "predictor", "size": (6.0, 2.8)}

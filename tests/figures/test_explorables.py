@@ -102,7 +102,7 @@ def opened(browser, tmp_path):
 
 def shown(page):
     """The numbers of the last row by the predictors' names, in full precision."""
-    numbers = page.locator(".number").evaluate_all("all => all.map(one => +one.dataset.exact)")
+    numbers = page.locator("tr:not([hidden]) .number").evaluate_all("all => all.map(one => +one.dataset.exact)")
     return dict(zip(NAMES.values(), np.array(numbers).reshape(4, -1), strict=True))
 
 
@@ -218,7 +218,7 @@ def test_a_trained_model_predicts_in_the_page_as_its_run_does(opened, tiny_run, 
     press(page, "Draw from the urn", 4)
     balls = drawn(page)
     assert len(balls) == 8 and "full" in page.get_by_role("status").inner_text()
-    numbers = page.locator(".number").evaluate_all("all => all.map(one => +one.dataset.exact)")
+    numbers = page.locator("tr:not([hidden]) .number").evaluate_all("all => all.map(one => +one.dataset.exact)")
     *exact, model = np.array(numbers).reshape(5, 3)
     last = {name: rows[-1] for name, rows in expected(run.pool.tolist(), balls).items()}
     assert difference(dict(zip(NAMES.values(), exact, strict=True)), last) < 1e-9
@@ -286,6 +286,66 @@ def test_the_urn_is_drawn_from_under_the_names_of_now_and_equally_every_time(ope
 
 @pytest.mark.book
 @needs_chromium
+def test_an_urn_of_ones_own_can_be_drawn_from_and_learned(opened):
+    page = opened()
+    page.locator("summary", has_text="An urn of your own").click()
+    for name, parts in (("red", 0), ("blue", 3), ("green", 9)):
+        page.get_by_role("slider", name=name).fill(str(parts))
+    assert "Your urn: 0 % red, 25 % blue, 75 % green." in page.locator("main").inner_text()
+    press(page, "Draw from your urn", 20)
+    assert {*drawn(page)[5:]} == {1, 2}
+    press(page, "Let them learn your urn")
+    last = {name: rows[-1] for name, rows in expected([[0, 0.25, 0.75]], drawn(page)).items()}
+    assert difference(shown(page), last) < 1e-9
+    assert "M has learned the urn with 0 % red, 25 % blue" in page.locator("main").inner_text()
+    press(page, "Undo")
+    assert "M has learned the urn with 70 % red" in page.locator("main").inner_text()
+    for name in ("blue", "green"):
+        page.get_by_role("slider", name=name).fill("0")
+    before = drawn(page)
+    press(page, "Draw from your urn")
+    assert drawn(page) == before
+    assert "Your urn is empty." in page.get_by_role("status").inner_text()
+
+
+@pytest.mark.book
+@needs_chromium
+def test_a_student_is_hidden_until_somebody_guesses(opened):
+    page = opened()
+    assert not page.get_by_role("group", name="Who is it?").is_visible()
+    before = shown(page)
+    for letter in "GMS":
+        press(page, "Hide one, and guess")
+        numbers = page.locator("tr:not([hidden]) .number").evaluate_all(
+            "all => all.map(one => +one.dataset.exact)"
+        )
+        (who,) = (name for name in before if np.allclose(before[name], numbers, atol=1e-12))
+        press(page, letter)
+        said = page.get_by_role("status").inner_text()
+        right = who[0].upper()
+        assert f"{'Right' if letter == right else 'No'}: it is {right}. You decided after 5" in said
+        assert difference(shown(page), before) == 0
+
+
+@pytest.mark.book
+@needs_chromium
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"urns": [[0.7, 0.2, 0.3]]}, "1.2"),
+        ({"balls": [0, 3]}, "balls are whole numbers from 0 to 2"),
+        ({"models": [{"weights": {}}]}, ""),
+    ],
+)
+def test_data_that_cannot_be_shown_leave_the_picture_and_a_reason(opened, changed, reason):
+    page = opened(shown=output(**changed))
+    assert page.locator("img").is_visible() and page.locator("button").count() == 0
+    said = page.get_by_role("status").inner_text()
+    assert "This figure cannot be used here" in said and reason in said
+
+
+@pytest.mark.book
+@needs_chromium
 def test_buttons_work_by_keyboard_and_a_full_sequence_says_so(opened):
     page = opened()
     page.keyboard.press("Tab")  # the figure, which scrolls where it is too wide
@@ -295,7 +355,8 @@ def test_buttons_work_by_keyboard_and_a_full_sequence_says_so(opened):
         seen.append(page.evaluate("document.activeElement.textContent.trim()"))
     assert [text.removeprefix(text[0]).strip() for text in seen[:3]] == [
         "Draw red", "Draw blue", "Draw green"]  # fmt: skip
-    assert seen[3:-1] == ["Draw from the urn", "Draw from a fresh urn", "Rename colours", "Undo"]
+    assert seen[3:-1] == [
+        *("Draw from the urn", "Draw from a fresh urn", "Rename colours", "Undo")]
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     assert page.evaluate(outline) == "solid"
     page.keyboard.press("Enter")

@@ -10,13 +10,14 @@
     const script = document.createElement("script");
     script.src = folder + file;
     script.onload = done;
-    script.onerror = () => failed(new Error(`${file} cannot be loaded`));
+    script.onerror = () => failed(new Error(`The file ${file} cannot be loaded.`));
     document.head.append(script);
   });
   const say = (root, reason) => {
     const line = document.createElement("p");
     line.setAttribute("role", "status");
-    line.textContent = `This figure cannot be used here; its picture stands in its place: ${reason}.`;
+    line.textContent =
+      `This figure cannot be used here; its picture stands in its place. ${reason}`;
     root.append(line);
   };
   const start = async (root) => {
@@ -28,11 +29,12 @@
       say(root, error.message);
     }
   };
-  const inView = new IntersectionObserver((entries) => entries.forEach(({isIntersecting, target}) => {
-    if (!isIntersecting) return;
-    inView.unobserve(target);
-    start(target);
-  }), {rootMargin: "400px"});
+  const inView = new IntersectionObserver((entries) => {
+    for (const {target} of entries.filter(({isIntersecting}) => isIntersecting)) {
+      inView.unobserve(target);
+      start(target);
+    }
+  }, {rootMargin: "400px"});
   document.querySelectorAll(".explorable[data-files]:not([data-watched])").forEach((root) => {
     root.dataset.watched = "";
     inView.observe(root);

@@ -30,8 +30,10 @@
 .explorable thead th:first-child { width: 26%; }
 .explorable .map { display: block; width: 100%; max-width: 24rem; height: auto; margin: 0.4rem 0; }
 .explorable .map text { font-size: 13px; fill: currentColor; }
+.explorable [hidden] { display: none; }
 .explorable .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); white-space: nowrap; }
+.explorable .happened { min-height: 3.2rem; }
 .explorable [style*="--light"] { --ink: var(--light); }
 :is(html[data-theme="dark"], html[theme="dark"], [data-jp-theme-light="false"])
   .explorable [style*="--light"] { --ink: var(--dark); }
@@ -54,7 +56,7 @@
   const fail = (root, reason) => {
     root.querySelectorAll(":scope > .failure").forEach((old) => old.remove());
     root.append(make("p", {class: "failure", role: "status"},
-      `This figure cannot be used here, and its picture stands in its place. The reason: ${reason}`));
+      `This figure cannot be used here; its picture stands in its place. ${reason}`));
   };
   const register = (name, start) => {
     starts[name] = start;
@@ -90,7 +92,7 @@
   /* A slider over the whole numbers from 0 to `last`. `say` gives the text of a value. */
   const slider = (label, last, value, say, act) => {
     const input = make("input", {type: "range", min: 0, max: last, step: 1, value});
-    const text = make("output", {}, say(value));
+    const text = make("span", {}, say(value));
     const show = () => {
       text.textContent = say(+input.value);
       input.setAttribute("aria-valuetext", text.textContent);

@@ -21,6 +21,7 @@
     {name: "symmetrized", letter: "S", does: "remembers without names"},
     {name: "doubting", letter: "B", does: "S with doubt"},
   ];
+  const NOBODY = {light: "#222832", dark: "#CED6DD", marker: "o", dash: ""}; // the hidden one
   const STYLE = `
 .explorable .balls { display: flex; flex-wrap: wrap; gap: 0.2rem; min-height: 1.5rem;
   list-style: none; margin: 0.4rem 0; padding: 0; }
@@ -34,8 +35,7 @@
 .explorable .bar.symmetrized { background-image: radial-gradient(rgba(255, 255, 255, 0.8) 1.3px,
   transparent 1.6px); background-size: 6px 6px; }
 .explorable .bar.doubting { background-image: repeating-linear-gradient(90deg,
-  transparent 0 4px, rgba(255, 255, 255, 0.7) 4px 6px); }
-.explorable .is-hidden .bar { visibility: hidden; }`;
+  transparent 0 4px, rgba(255, 255, 255, 0.7) 4px 6px); }`;
 
   const start = (root, data) => {
     const {colors, epsilon, looks, alpha = 1, models = []} = data;
@@ -61,33 +61,42 @@
       models.forEach(({title}, i) => { rows[title] = networks[i](balls, names); });
       return rows;
     };
+    predict(state); // stops here if the data are wrong
     const last = (rows) => shown.map(({name}) => rows[name].at(-1));
-    const isCovered = ({name, nearest}) =>
-      hidden !== null && (nearest !== undefined || models.length === 0) && name !== hidden.name;
+    const isCovered = (who) => hidden !== null && (models.length === 0 || trained.includes(who));
 
     /* The page. */
     const list = make("ol", {class: "balls", "aria-label": "balls so far"});
     const urnLine = make("p", {});
     const happened = make("span", {});
     const numbers = make("span", {class: "unseen"});
-    const status = make("p", {role: "status", "aria-live": "polite"}, happened, " ", numbers);
+    const status = make("p", {role: "status", "aria-live": "polite", class: "happened"},
+      happened, " ", numbers);
     const head = make("tr", {}, make("th", {scope: "col"}, "next ball"),
       ...colors.map((name, v) => make("th", {scope: "col"}, ball(v), ` ${name}`)));
-    const cells = shown.map(({name}) => colors.map(() => ({
-      number: make("span", {class: "number"}),
-      bar: paint(make("span", {class: `bar ${name}`}), looks[name]),
-    })));
-    const titles = shown.map(() => make("th", {scope: "row"}));
-    const lines = shown.map((_, i) =>
-      make("tr", {}, titles[i], ...cells[i].map(({number, bar}) => make("td", {}, number, bar))));
-    const caption = make("caption", {class: "unseen"}, "Probabilities of the next ball");
-    const table = make("table", {}, caption, make("thead", {}, head), make("tbody", {}, ...lines));
-    const triangle = map(looks);
-    const write = ({name, letter, does}, i) => {
+    const makeLine = ({name, letter, does}, look) => {
       const symbol = letter === "B" ? [make("em", {}, "B"), make("sub", {}, "ε")] : [letter];
-      titles[i].replaceChildren(...(hidden && hidden.name === name ? [make("strong", {}, "?")]
-        : [marker(looks[name]), " ", make("strong", {}, ...symbol), ` ${does}`]));
+      const title = make("th", {scope: "row"},
+        marker(look), " ", make("strong", {}, ...symbol), ` ${does}`);
+      const cells = colors.map(() => ({
+        number: make("span", {class: "number"}),
+        bar: paint(make("span", {class: `bar ${name}`}), look),
+      }));
+      const row = make("tr", {}, title,
+        ...cells.map(({number, bar}) => make("td", {}, number, bar)));
+      const write = (shares) => shares.forEach((p, v) => {
+        cells[v].number.textContent = p.toFixed(3);
+        cells[v].number.dataset.exact = p;
+        cells[v].bar.style.width = `${100 * p}%`;
+      });
+      return {row, write};
     };
+    const lines = shown.map((who) => makeLine(who, looks[who.name]));
+    const hiddenLine = makeLine({name: "", letter: "?", does: "who is it?"}, NOBODY);
+    const caption = make("caption", {class: "unseen"}, "Probabilities of the next ball");
+    const rows = [...lines, hiddenLine].map(({row}) => row);
+    const table = make("table", {}, caption, make("thead", {}, head), make("tbody", {}, ...rows));
+    const triangle = map(looks);
 
     /* A sequence has a map of its own: distances are means over the balls so far. It is drawn with
        sides of equal length, and whoever is not at a corner is put at the same mixture of them. */
@@ -107,41 +116,41 @@
       return "GMS"[distances.indexOf(Math.min(...distances))];
     };
     const showMap = (rows) => {
-      const movers = shown.filter((who) => !CORNERS.includes(who.name) && !isCovered(who));
-      const paths = movers.filter(({name}) => !(hidden && hidden.name === name && !models.length))
+      const paths = shown.filter((who) => !CORNERS.includes(who.name) && !isCovered(who))
         .map(({name, letter}) => ({title: letter, look: looks[name], points: way(rows, name)}));
-      const ends = paths.filter(({points}) => points.length).map(({title, points}) =>
-        `${hidden && title === hidden.letter ? "the hidden model" : title} is nearest to `
-        + nearest(points.at(-1)));
+      if (hidden && models.length) {
+        paths.push({title: "the hidden model", look: NOBODY, points: way(rows, hidden.name)});
+      }
+      const ends = paths.filter(({points}) => points.length)
+        .map(({title, points}) => `${title} is nearest to ${nearest(points.at(-1))}`);
       triangle.update({corners: PLACES, paths, text: ends.length ? `Map: ${ends.join("; ")}.`
-        : "The map is empty: for these balls, G, M and S do not differ enough."});
+        : "The map is empty: G, M and S do not differ enough, or one of them is hidden."});
     };
     const show = (text) => {
       const {balls, names, urns} = state;
       list.replaceChildren(...balls.map((v) =>
         make("li", {}, ball(v, {role: "img", "aria-label": colors[v]}))));
       const isRenamed = names.some((name, v) => name !== v);
-      urnLine.textContent = `M has learned ${urns.length === 1 ? "the urn" : "urns, the first of them"} `
-        + `with ${percents(urns[0])}. `
+      const learned = urns.length === 1 ? "the urn" : "urns, the first of them";
+      urnLine.textContent = `M has learned ${learned} with ${percents(urns[0])}. `
         + (isRenamed ? `After renaming, you draw from ${percents(urns[0], names)}. ` : "")
         + `Balls so far: ${balls.length}.`;
-      const rows = predict(state);
-      const predictions = last(rows);
-      shown.forEach((who, i) => {
-        write(who, i);
-        lines[i].classList.toggle("is-hidden", isCovered(who));
-        predictions[i].forEach((p, v) => {
-          const {number, bar} = cells[i][v];
-          number.textContent = isCovered(who) ? "–" : p.toFixed(3);
-          number.dataset.exact = isCovered(who) ? NaN : p;
-          bar.style.width = isCovered(who) ? 0 : `${100 * p}%`;
-        });
+      const all = predict(state);
+      const said = shown.flatMap((who, i) => {
+        const shares = all[who.name].at(-1);
+        lines[i].row.hidden = isCovered(who);
+        lines[i].write(shares);
+        return isCovered(who) ? [] : [[who.letter, shares]];
       });
-      showMap(rows);
+      hiddenLine.row.hidden = hidden === null;
+      if (hidden) {
+        hiddenLine.write(all[hidden.name].at(-1));
+        said.push(["hidden", all[hidden.name].at(-1)]);
+      }
+      showMap(all);
       happened.textContent = text;
-      numbers.textContent = `Next ball ${colors.join(", ")}: ` + shown.flatMap((who, i) =>
-        isCovered(who) ? [] : [`${hidden && hidden.name === who.name ? "hidden" : who.letter} `
-          + predictions[i].map((p) => p.toFixed(2)).join(" ")]).join("; ") + ".";
+      numbers.textContent = `Next ball ${colors.join(", ")}: ` + said.map(([letter, shares]) =>
+        `${letter} ${shares.map((p) => p.toFixed(2)).join(" ")}`).join("; ") + ".";
     };
 
     /* What a reader can do. */
@@ -169,7 +178,7 @@
       const after = last(predict({...state, ...renamed}));
       const changes = shown.map((who, i) => ({who, size: Math.max(
         ...before[i].map((p, v) => Math.abs(after[i][next(v)] - p)))}))
-        .filter(({who}) => !isCovered(who) && !(hidden && hidden.name === who.name));
+        .filter(({who}) => !isCovered(who));
       const same = changes.filter(({size}) => size < TOLERANCE).map(({who}) => who.letter);
       const other = changes.filter(({size}) => size >= TOLERANCE)
         .map(({who, size}) => `${who.letter} (by up to ${size.toPrecision(2)})`);
@@ -200,7 +209,8 @@
     };
     const ownLine = make("p", {});
     const showOwn = () => {
-      ownLine.textContent = total() > 0 ? `Your urn: ${percents(ownShares())}.` : "Your urn is empty.";
+      ownLine.textContent = total() > 0
+        ? `Your urn: ${percents(ownShares())}.` : "Your urn is empty.";
     };
     const sliders = colors.map((name, v) => lexurn.parts.slider(name, LAST_STEP, own[v],
       (part) => (part === 1 ? "1 part" : `${part} parts`), (part) => {
@@ -210,8 +220,8 @@
     const drawOwn = () => draw(drawFrom(ownShares(), random), ", from your urn");
     const learn = () => change({urns: [ownShares()], names: unchanged},
       `M, S and the doubting student have now learned your urn with ${percents(ownShares())}.`);
-    const ownUrn = make("details", {}, make("summary", {}, "An urn of your own"), ...sliders, ownLine,
-      group("Your urn", button(withOwn(drawOwn), "Draw from your urn"),
+    const ownUrn = make("details", {}, make("summary", {}, "An urn of your own"),
+      ...sliders, ownLine, group("Your urn", button(withOwn(drawOwn), "Draw from your urn"),
         ...(models.length ? [] : [button(withOwn(learn), "Let them learn your urn")])));
     showOwn();
 
@@ -250,7 +260,7 @@
       group("Change the sequence",
         button(rename, "Rename colours"), button(undo, "Undo"), button(restart, "Start again"),
         button(play, "Hide one, and guess")),
-      ownUrn, urnLine, list, answers, table, triangle.svg, status);
+      ownUrn, urnLine, list, status, answers, table, triangle.svg);
     show("Rename the colours: which students change their minds?");
     return live;
   };
