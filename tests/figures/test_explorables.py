@@ -102,7 +102,9 @@ def opened(browser, tmp_path):
 
 def shown(page):
     """The numbers of the last row by the predictors' names, in full precision."""
-    numbers = page.locator("tr:not([hidden]) .number").evaluate_all("all => all.map(one => +one.dataset.exact)")
+    numbers = page.locator("tr:not([hidden]) .number").evaluate_all(
+        "all => all.map(one => +one.dataset.exact)"
+    )
     return dict(zip(NAMES.values(), np.array(numbers).reshape(4, -1), strict=True))
 
 
@@ -218,7 +220,9 @@ def test_a_trained_model_predicts_in_the_page_as_its_run_does(opened, tiny_run, 
     press(page, "Draw from the urn", 4)
     balls = drawn(page)
     assert len(balls) == 8 and "full" in page.get_by_role("status").inner_text()
-    numbers = page.locator("tr:not([hidden]) .number").evaluate_all("all => all.map(one => +one.dataset.exact)")
+    numbers = page.locator("tr:not([hidden]) .number").evaluate_all(
+        "all => all.map(one => +one.dataset.exact)"
+    )
     *exact, model = np.array(numbers).reshape(5, 3)
     last = {name: rows[-1] for name, rows in expected(run.pool.tolist(), balls).items()}
     assert difference(dict(zip(NAMES.values(), exact, strict=True)), last) < 1e-9
@@ -355,8 +359,7 @@ def test_buttons_work_by_keyboard_and_a_full_sequence_says_so(opened):
         seen.append(page.evaluate("document.activeElement.textContent.trim()"))
     assert [text.removeprefix(text[0]).strip() for text in seen[:3]] == [
         "Draw red", "Draw blue", "Draw green"]  # fmt: skip
-    assert seen[3:-1] == [
-        *("Draw from the urn", "Draw from a fresh urn", "Rename colours", "Undo")]
+    assert seen[3:-1] == [*("Draw from the urn", "Draw from a fresh urn", "Rename colours", "Undo")]
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     assert page.evaluate(outline) == "solid"
     page.keyboard.press("Enter")
