@@ -497,7 +497,8 @@ display(
 # %% tags=["hide-input"]
 first = {run.settings.kind: run for run in short if run.settings.training.seed == first_seed}
 of_urn = {kind: first[kind] for kind in ("normal", "permuted", "lexical")}
-of_urn |= {"lexical, longer": run for run in models["long"][:1]}
+if models["long"]:
+    of_urn["lexical, longer"] = models["long"][0]
 run = of_urn["normal"]
 tokens = run.splits["out_of_distribution"][:1]
 rules = {name: run.references[name] for name in plane.CORNERS}

@@ -4,7 +4,6 @@ import json
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from browsers import AXE, needs_chromium, watch
@@ -98,6 +97,11 @@ def opened(browser, tmp_path):
     for requests, errors in problems:
         assert errors == []
         assert all(url.startswith(("file:", "data:")) for url in requests)
+
+
+def exact_numbers(page):
+    numbers = page.locator("tr:not([hidden]) .number")
+    return numbers.evaluate_all("all => all.map(one => +one.dataset.exact)")
 
 
 def shown(page):
@@ -320,9 +324,7 @@ def test_a_student_is_hidden_until_somebody_guesses(opened):
     before = shown(page)
     for letter in "GMS":
         press(page, "Hide one, and guess")
-        numbers = page.locator("tr:not([hidden]) .number").evaluate_all(
-            "all => all.map(one => +one.dataset.exact)"
-        )
+        numbers = exact_numbers(page)
         (who,) = (name for name in before if np.allclose(before[name], numbers, atol=1e-12))
         press(page, letter)
         said = page.get_by_role("status").inner_text()
