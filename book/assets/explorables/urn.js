@@ -2,7 +2,7 @@
 
    Data: colors (their names), urns (the pool; balls are drawn from the first one), alpha (1 by
    default), balls (the sequence at the beginning), epsilon, seed, looks (name -> colours on light
-   and dark pages), and perhaps model (a trained one, see transformer.js, with its title and
+   and dark pages), and perhaps model (a trained one, see network.js, with its title and
    max_balls, the most balls that it can see). */
 (() => {
   "use strict";
@@ -77,7 +77,7 @@
 
   const start = (root, data) => {
     const {colors, urns, epsilon, looks, model} = data;
-    const network = model && lexurn.transformer(model);
+    const network = model && lexurn.network(model);
     const shown = model ? [...PREDICTORS, ["model", model.title, ""]] : PREDICTORS;
     const maxBalls = Math.min(MAX_BALLS, model ? model.max_balls : MAX_BALLS);
     const random = randomStream(data.seed);

@@ -8,7 +8,7 @@ import pandas as pd
 import lexurn
 from lexurn.base import divergences
 from lexurn.chapters.train import one_run
-from lexurn.figures import explorables
+from lexurn.figures import packed_models
 from lexurn.figures.looks import LOOKS, dark
 from lexurn.measures import comparison, plane
 from lexurn.runs import fit
@@ -120,7 +120,7 @@ def live_urn(run: Run, along: pd.DataFrame) -> dict[str, Any] | None:
     """
     if run.pool is None or run.pool.shape[1] > len(NAMED):
         return None
-    model = explorables.pack_transformer(run.model, run.settings, n_tables=fit.N_TABLES)
+    model = packed_models.pack(run.model, run.settings, n_tables=fit.N_TABLES)
     if model is None or not isinstance(run.task.target.alpha, float):
         return None
     kind = run.settings.kind
