@@ -8,20 +8,20 @@ of a card. On the site, scripts and data are files beside the page, which are lo
 explorable comes into view.
 """
 
-import base64
 import html
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from lexurn.base import paths, seeding
+from lexurn.base import paths
 from lexurn.base.errors import ParameterError, suggestion
 from lexurn.figures.figure_card import Card
 from lexurn.figures.looks import LOOKS, dark
-from lexurn.models import LanguageModel
-from lexurn.settings import Settings, TransformerSettings, VocabularySettings
 
-SCRIPTS = {"urn": ("parts.js", "predictors.js", "transformer.js", "urn.js")}
+NETWORK = ("network.js", "transformer.js", "lstm.js", "mamba.js")
+"""The scripts that run a trained model, packed by `lexurn.figures.packed_models`."""
+
+SCRIPTS = {"urn": ("parts.js", "predictors.js", *NETWORK, "urn.js")}
 """The scripts of each explorable, in their order. The last one starts it."""
 
 DASHES = {"-": "", "--": "6 3", ":": "2 3", "-.": "6 3 2 3"}
@@ -90,44 +90,4 @@ def looks(entities: Mapping[str, str]) -> dict[str, dict[str, str]]:
             else " ".join(str(2 * length) for length in look.dash[1]),
         }
         for name, look in found.items()
-    }
-
-
-def pack_transformer(
-    model: LanguageModel, settings: Settings, *, n_tables: int
-) -> dict[str, Any] | None:
-    """Return a model as `transformer.js` reads it, its weights rounded to half precision.
-
-    A lexical model is averaged over `n_tables` random tables, those of `models.as_predictor`.
-    Returns None for a model that `transformer.js` cannot run: it runs transformers with pre-norm,
-    a BOS, and learned positions or none, whose tokens have no special ones among them, and whose
-    embedding table, learned or random, is also the read-out.
-    """
-    backbone, vocabulary = settings.backbone, settings.vocabulary
-    if not (
-        type(backbone) is TransformerSettings
-        and type(vocabulary) is VocabularySettings
-        and {*backbone.placements} == {"pre"}
-        and backbone.positions in ("learned", "none")
-        and backbone.bos
-        and vocabulary.tied
-        and vocabulary.n_named + settings.task.n_special == 0
-    ):
-        return None
-    stream = seeding.generator(settings.training.seed, "evaluation tables")
-    weights = {
-        name: weight
-        for name, weight in model.state_dict().items()
-        if not name.startswith("vocabulary.")
-    }
-    weights["tables"] = model.vocabulary.draw(n_tables, generator=stream)
-    return {
-        "heads": backbone.n_heads,
-        "mlp": backbone.mlp,
-        "scale": vocabulary.logit_scale,
-        "n_colors": model.vocab_size,
-        "weights": {
-            name: base64.b64encode(weight.detach().half().numpy().astype("<f2").tobytes()).decode()
-            for name, weight in weights.items()
-        },
     }

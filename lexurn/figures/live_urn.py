@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from lexurn.figures import explorables
+from lexurn.figures import explorables, packed_models
 from lexurn.figures.looks import LOOKS
 from lexurn.figures.plots import line_groups
 from lexurn.figures.style import display_name
@@ -31,7 +31,7 @@ def live_urn(models: Mapping[str, Run], balls: Sequence[int]) -> dict[str, Any] 
     if run.pool is None or run.pool.shape[1] > len(COLORS):
         return None
     packed = [
-        explorables.pack_transformer(run.model, run.settings, n_tables=fit.N_TABLES)
+        packed_models.pack(run.model, run.settings, n_tables=fit.N_TABLES)
         for run in models.values()
     ]
     if None in packed or not isinstance(run.task.target.alpha, float):
