@@ -171,7 +171,9 @@ def test_what_is_kept_from_earlier_calls_changes_nothing(page):
         ({"balls": [None]}, "balls must be whole numbers from 0 to 2, got null"),
         ({"epsilon": 1.5}, "epsilon must be a number from 0 to 1, got 1.5"),
         ({"epsilon": -0.1}, "epsilon must be a number from 0 to 1, got -0.1"),
-        ({"epsilon": None, "alpha": 0}, "alpha must be a number greater than 0, got 0"),
+        ({"epsilon": None}, "epsilon must be a number from 0 to 1, got null"),
+        ({"alpha": 0}, "alpha must be a number greater than 0, got 0"),
+        ({"alpha": "1"}, "alpha must be a number greater than 0, got 1"),
     ],
 )
 def test_an_error_says_what_is_wrong(page, changed, message):

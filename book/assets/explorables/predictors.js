@@ -7,7 +7,7 @@
 (() => {
   "use strict";
   const FLOOR = 1e-300;
-  const MAX_COLORS = 6; // so that even 256 urns take about a millisecond per ball
+  const MAX_COLORS = 6; // with which 256 urns take about two milliseconds per ball
   const CORNERS = ["generalizing", "memorizing", "symmetrized"];
 
   /* The number of elements of every subset of colours; subsets are bits of whole numbers. */
@@ -145,10 +145,10 @@
       throw new RangeError(
         `balls must be whole numbers from 0 to ${counts.length - 1}, got ${balls[wrong]}`);
     }
-    if (!(alpha > 0 && alpha < Infinity)) {
+    if (!(Number.isFinite(alpha) && alpha > 0)) {
       throw new RangeError(`alpha must be a number greater than 0, got ${alpha}`);
     }
-    if (!(epsilon >= 0 && epsilon <= 1)) {
+    if (!(Number.isFinite(epsilon) && epsilon >= 0 && epsilon <= 1)) {
       throw new RangeError(`epsilon must be a number from 0 to 1, got ${epsilon}`);
     }
     const rows = {generalizing: [], memorizing: [], symmetrized: [], doubting: []};
