@@ -102,13 +102,13 @@
        sides of equal length, and whoever is not at a corner is put at the same mixture of them. */
     const way = (rows, name) => rows[name].flatMap((_, t) => {
       const upTo = (who) => rows[who].slice(0, t + 1);
-      const corners = lexurn.corners(...CORNERS.map(upTo));
+      const references = Object.fromEntries(CORNERS.map((corner) => [corner, upTo(corner)]));
+      const corners = lexurn.corners(references);
       if (corners === null) return [];
-      const distances = CORNERS.map((corner) => lexurn.distance(upTo(name), upTo(corner)));
-      const [x, y] = lexurn.place(distances, corners);
-      const [, [right], [top, height]] = corners;
+      const [x, y] = lexurn.place(lexurn.distances(upTo(name), references), corners);
+      const [top, height] = corners.symmetrized;
       const ofS = y / height;
-      const ofM = (x - ofS * top) / right;
+      const ofM = (x - ofS * top) / corners.memorizing[0];
       return [[ofM * PLACES[1][0] + ofS * PLACES[2][0], ofS * PLACES[2][1]]];
     });
     const nearest = ([x, y]) => {
