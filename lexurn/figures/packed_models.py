@@ -60,10 +60,10 @@ def pack(model: LanguageModel, settings: Settings, *, n_tables: int) -> dict[str
         "n_learned": model.n_special + vocabulary.n_named if is_random else n_tokens,
         "n_special": model.n_special,
         "vocab_size": n_tokens,
-        "weights": {name: _encode(weight) for name, weight in weights.items()},
+        "weights": {name: encode(weight) for name, weight in weights.items()},
     }
 
 
-def _encode(weight: Tensor) -> str:
+def encode(weight: Tensor) -> str:
     """Return a weight as base64 of little-endian half-precision numbers, row after row."""
     return base64.b64encode(weight.detach().half().numpy().astype("<f2").tobytes()).decode()

@@ -20,7 +20,7 @@
   const start = (root, data) => {
     const {looks, colors, cells, steps, alpha = 1} = data;
     const random = lexurn.parts.randomStream(data.seed);
-    let cell = cells[0];
+    let cell = cells.findLast((one) => one.model && one.model.tables.new) || cells[0];
     let step = steps.length - 1;
     let balls = data.balls;
     let deal = {trained: 0, new: 0}; // which table of the model is in use
@@ -41,7 +41,10 @@
     const alphabets = choose("Alphabets", (i) => pick(ofNames(cell.n_names)[i]));
     const triangle = map(looks);
     const captured = make("p", {});
-    const status = make("p", {role: "status", "aria-live": "polite"});
+    const happened = make("span", {});
+    const numbers = make("span", {class: "unseen"});
+    const status = make("p", {role: "status", "aria-live": "polite", class: "happened"},
+      happened, " ", numbers);
     const list = make("ol", {class: "balls", "aria-label": "balls so far"});
     const dealt = make("p", {});
     const table = make("table", {});
@@ -72,9 +75,8 @@
       if (!cell.model) return "";
       list.replaceChildren(...balls.map((v) =>
         make("li", {}, ball(v, {role: "img", "aria-label": colors[v]}))));
-      dealt.textContent = known.map((kind) => `${TITLES[kind]}: `
-        + colors.map((color, v) => `${color} is name ${tableOf(kind).names[v]}`).join(", ")).join(". ")
-        + ". ";
+      dealt.textContent = known.map((kind) => `In a ${TITLES[kind]}, ${colors.map((color, v) =>
+        `${color} is name ${tableOf(kind).names[v] + 1}`).join(", ")}.`).join(" ");
       const exact = lexurn.predict(balls, {urns: data.urns, alpha, epsilon: 0.01});
       const rows = [
         ["G", looks.generalizing, exact.generalizing.at(-1)],
@@ -104,7 +106,8 @@
       captured.textContent = `At the end, models of ${cell.n_names} names and ${cell.n_alphabets} `
         + `have captured ${cell.captured} on their own alphabets`
         + (cell.captured_new ? `, and ${cell.captured_new} on new ones.` : ".");
-      status.textContent = [text, showModel()].join(" ");
+      happened.textContent = text;
+      numbers.textContent = showModel();
     };
 
     /* What a reader can do. */
@@ -142,11 +145,11 @@
         step = i;
         show(`After ${steps[i]} steps.`);
       }),
-      triangle.svg, captured, buttons, list, dealt, table, status);
+      triangle.svg, captured, buttons, list, status, dealt, table);
     show();
     return live;
   };
-  const TITLES = {trained: "names of an alphabet of the training", new: "names of a new alphabet"};
+  const TITLES = {trained: "trained alphabet", new: "new alphabet"};
   const FAINT = {light: "#9E9E9E", dark: "#6E6E6E", marker: "o", dash: ""};
 
   lexurn.register("names", start);
