@@ -333,8 +333,8 @@ explorable("urn", start | {"epsilon": 0.01, "seed": 1, "looks": looks}, fallback
 # $$ B_\varepsilon(\text{balls}) = (1 - \varepsilon)\, p_S(\text{balls}) + \varepsilon\, p_G(\text{balls}), $$ (doubt)
 #
 # where $p_S(\text{balls})$ is the probability that S gives to the whole sequence: the product of its predictions, ball
-# after ball. For the five balls, G and S give nearly the same, $0.00238$ and $0.00252$. (The latter is the sum in the
-# table, $0.01512$, times $1/6$ for each renaming.) The next ball is expected with
+# after ball. For the five balls, G and S give nearly the same, $0.00238$ and $0.00252$. (The number of S is the sum in
+# the table, $0.01512$, times $1/6$ for each renaming.) The next ball is expected with
 # $B_\varepsilon(\text{balls and next}) / B_\varepsilon(\text{balls})$. While the balls look like the
 # training urn, this student predicts as S does. When they are too improbable for the training urn under every renaming,
 # the student turns to G.
