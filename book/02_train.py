@@ -141,7 +141,7 @@ figure(chapter_plots.distances, run.metrics, name="distances_along", runs=[run],
 # ### The walk on the map
 #
 # The same three distances place the network on the map of [chapter 1](01_data), where squared lengths are distances.
-# Untrained, a network predicts something arbitrary: it lies far above the map, and only the point below it is drawn.
+# Untrained, a network predicts something arbitrary: it lies far above the map, and only its shadow is drawn.
 # Each point is an evaluation during the training.
 
 # %% tags=["hide-input"]
@@ -154,9 +154,9 @@ if walk is not None:
 # %% [markdown]
 # ## What the network became
 #
-# From here on we look at the *best* weights, those with the least validation loss along training (among the last
-# evaluations, this choice is within noise). Sequences are new
-# ones from the training pool (*in distribution*), from a fresh urn each (*out of distribution*), or constant (*low
+# From here on we look at the *best* weights, those with the least validation loss along training. They may come from
+# long before the last step: once the loss is flat, noise decides which evaluation has the least. Sequences are new ones
+# from the training pool (*in distribution*), from a fresh urn each (*out of distribution*), or constant (*low
 # entropy*). The unit is the nat.
 
 # %% tags=["hide-input"]
@@ -216,9 +216,9 @@ display(
 )
 
 # %% [markdown]
-# So if we rename the colours of a sequence and rename the predictions back, nothing can change but for the choice of
-# names. We can ask the same of this network. Every colour takes the name of the next one: how far is its prediction
-# from the one for the renamed sequence?
+# If we rename the colours and rename the prediction back, a lexical network's prediction changes only because it has
+# drawn other names. On average over draws it does not change: in this sense the network is lexically invariant. And
+# this network? Every colour takes the name of the next one: how far does its prediction move?
 
 # %% tags=["hide-input"]
 if walk is not None:
@@ -367,10 +367,12 @@ display(
 )
 
 # %% [markdown]
-# Each line is added to `papermill book/02_train.ipynb out.ipynb`, and says what to expect. The result is a notebook,
-# `out.ipynb`, within a minute or two on a laptop. [How to install](run.md) takes one line.
+# Add one of these lines to `papermill book/02_train.ipynb out.ipynb`, in the folder that holds `book/`. The result is a
+# notebook, `out.ipynb`, for the first line in less than a minute ([costs](costs.md)). [How to install](run.md) takes
+# one line.
 #
-# - `-p lex True`: the same data for a lexical model. On the map it walks to the side between G and S, not to M.
+# - `-p lex True`: the same data for a lexical model. On the map it walks to the side between G and S, not to M. (The
+#   average over tables flatters it: [chapter 3](03_evaluate).)
 # - `-p lex True -p n_steps 10000`: trained longer, it comes nearer to S ([chapter 4](04_analysis)).
 # - `-p label_permuted True`: learned embeddings, but the colours of every training sequence are renamed at random. The
 #   optimum is S, and the network is there much sooner. [Chapter 5](05_names) finds out why.

@@ -21,11 +21,14 @@ def brief(settings: Settings, run: Run | None = None) -> Any:
         losses = attainable_losses(run)
         best = min(losses, key=losses.__getitem__)
         loss = run.metrics["validation_loss"].min()
+        averaged = ", averaged over tables," * settings.vocabulary.lex
+        rows = one_run.caption_rows(run).replace("The", "the", 1)
         findings = [
             one_run.caption_training(run),
-            f"Its loss is {loss:.3g} nats per token on held-out sequences; {best}, the best of "
-            f"the exact predictors there, has {losses[best]:.3g}.",
-            one_run.caption_rows(run),
+            f"Its loss on held-out sequences is least at step {int(run.results['step'].iloc[0])}: "
+            f"{loss:.3g} nats per token; {best}, the best of the exact predictors there, has "
+            f"{losses[best]:.3g}.",
+            f"For the predictions of that step{averaged or ','} {rows}",
         ]
     return lexurn.brief(
         question="A small network sees balls drawn from urns and predicts the next colour. Which "
