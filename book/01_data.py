@@ -393,8 +393,7 @@ if set(references) >= set(plane.CORNERS):
 #
 # The more urns a pool has, the more of all possible urns it covers. For S it covers them sooner: 16 urns of four
 # colours have $16 \cdot 4! = 384$ renamings. So with many urns, knowing the pool is of little use if the names are
-# unknown, and S predicts like G. We draw {term}`pools <pool>` of different sizes and measure the distances. Expect
-# $d(G, S)$ to fall with the number of urns, and faster than $d(G, M)$.
+# unknown, and S predicts like G. Expect $d(G, S)$ to fall with the number of urns, and faster than $d(G, M)$.
 
 # %% tags=["hide-input"]
 shown = at_end[at_end["pair"].isin(["d(G, S)", "d(G, M)"]) & at_end["n_colors"].isin([2, 4, 8])]
