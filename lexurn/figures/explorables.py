@@ -21,7 +21,10 @@ from lexurn.figures.looks import LOOKS, dark
 from lexurn.models import LanguageModel
 from lexurn.settings import Settings, TransformerSettings, VocabularySettings
 
-SCRIPTS = {"urn": ("parts.js", "predictors.js", "transformer.js", "urn.js")}
+SCRIPTS = {
+    "urn": ("parts.js", "predictors.js", "transformer.js", "urn.js"),
+    "training": ("parts.js", "training.js"),
+}
 """The scripts of each explorable, in their order. The last one starts it."""
 
 DASHES = {"-": "", "--": "6 3", ":": "2 3", "-.": "6 3 2 3"}
