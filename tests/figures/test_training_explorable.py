@@ -1,17 +1,21 @@
 """The page of a training shows the numbers and the places that were recorded, at every step."""
 
 import copy
+import json
 from math import floor
 
 import numpy as np
 import pandas as pd
 import pytest
 from browsers import AXE, needs_chromium, press
+from nbformat.v4 import new_code_cell, new_notebook, new_output, writes
 
+from lexurn.base import files
 from lexurn.figures import explorables, figure_card, triangle
 from lexurn.figures.looks import LOOKS
 from lexurn.figures.trainings import MAX_STEPS, _thin, draw_walks, join_records, trainings
 from lexurn.measures import plane
+from lexurn.publish import staging
 
 TINY = {
     "n_steps": 20,
@@ -62,11 +66,11 @@ def models(tiny_run):
     return {kind: early[kind] + later.get(kind, []) for kind in KINDS}
 
 
-def output(models, data=None):
+def output(models, data=None, name="training"):
     records = {title: join_records(runs) for title, runs in models.items()}
     walks = draw_walks(records, models["normal"][0], SPLITS[0])
     words = {"alt": "A map.", "caption": "Models move.", "n": "3"}
-    picture = figure_card.card(triangle.triangle, walks, name="training", **words)
+    picture = figure_card.card(triangle.triangle, walks, name=name, **words)
     data = data or trainings(models)
     return explorables.build("training", data, fallback=picture, alt="Move through trainings.")
 
@@ -272,6 +276,26 @@ def test_one_model_one_split_and_no_levels_are_enough(open_page, models):
     page = open_page(output(models, data))
     assert page.locator("select").count() == 0
     assert compare(page, {"this model": models["normal"]}, SPLITS[0])["number"] < 5e-4
+
+
+@pytest.mark.book
+@needs_chromium
+def test_trainings_on_one_page_of_the_site_share_their_scripts(open_page, models, tmp_path):
+    shown = [new_output("display_data", output(models, name=name)) for name in ("one", "two")]
+    cells = [new_code_cell("explorable()", outputs=[one]) for one in shown]
+    contents = staging.stage("page", json.loads(writes(new_notebook(cells=cells))))
+    for name, content in contents.items():
+        files.write(tmp_path / name, content)
+    outputs = [
+        one for cell in json.loads(contents["page.ipynb"])["cells"] for one in cell["outputs"]
+    ]
+    texts = ["".join(one["data"].get("text/html", "")) for one in outputs]
+    assert sum("data-files" in text for text in texts) == 2
+    page = open_page({"text/html": "".join(texts)})
+    page.wait_for_function("document.querySelectorAll('.is-live').length === 2")
+    assert page.get_by_role("slider").count() == 2
+    for file in ("parts.js", "training.js", "page-one.js", "page-two.js"):
+        assert page.locator(f'script[src$="/{file}"]').count() == 1, file
 
 
 def test_records_follow_each_other_and_long_ones_are_thinned(models):

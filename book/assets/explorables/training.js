@@ -85,8 +85,9 @@
     const chart = curves(data, steps);
     const triangle = map(looks);
     const caption = make("caption", {});
-    const head = make("tr", {}, ...["model", "loss"].map((text) => make("th", {scope: "col"}, text)),
-      ...NAMES.map((name, i) => make("th", {scope: "col"}, marker(looks[name]), ` to ${"GMS"[i]}`)));
+    const columns = [["model"], ["loss"],
+      ...NAMES.map((name, i) => [marker(looks[name]), ` to ${"GMS"[i]}`])];
+    const head = make("tr", {}, ...columns.map((words) => make("th", {scope: "col"}, ...words)));
     const lines = models.map(({title}) => ({
       note: make("small", {}),
       loss: make("span", {class: "number"}),
@@ -129,13 +130,13 @@
         points: model.places[split].slice(0, rows[i] + 1)}));
       triangle.update({corners: corners[split], paths, text: `Map at step ${step}: ${ends}.`,
         inView: [...corners[split], ...models.flatMap((model) => model.places[split])]});
-      caption.textContent = `Validation loss and distances ${splits[split]}, in nats. Bars are square `
-        + "roots of distances, as lengths on the map are.";
+      caption.textContent = `Validation loss and distances ${splits[split]}, in nats. `
+        + "Bars: square roots, like lengths on the map.";
       if (frame !== null) return; // while it plays, nothing is said
       nearest.textContent = `Step ${step}, ${splits[split]}: ${ends}.`;
-      spoken.textContent = models.map(({title}, i) => `${title}${notes[i] && ` (${notes[i]})`}: loss `
-        + `${lines[i].loss.textContent}, distances to G, M, S `
-        + `${lines[i].numbers.map((number) => number.textContent).join(", ")}`).join("; ") + ".";
+      spoken.textContent = models.map(({title}, i) => title + (notes[i] && ` (${notes[i]})`)
+        + `: loss ${lines[i].loss.textContent}, distances to G, M, S `
+        + lines[i].numbers.map((number) => number.textContent).join(", ")).join("; ") + ".";
     };
 
     /* What a reader can do. */
@@ -182,7 +183,8 @@
       move(index + by);
     };
     const playing = button(play, "Play");
-    const where = make("select", {}, ...splits.map((title, i) => make("option", {value: i}, title)));
+    const options = splits.map((title, i) => make("option", {value: i}, title));
+    const where = make("select", {}, ...options);
     where.addEventListener("change", () => {
       split = +where.value;
       show();
