@@ -51,6 +51,8 @@ from IPython.display import Markdown, display
 from lexurn import explorable, figure, models, runs, set_threads, tasks
 from lexurn import table as show_table
 from lexurn.base.seeding import generator
+
+# %% tags=["hide-input"]
 from lexurn.chapters.train import live, one_run, overview
 from lexurn.chapters.train import plots as chapter_plots
 from lexurn.figures import plots, triangle
@@ -143,8 +145,8 @@ figure(chapter_plots.distances, run.metrics, name="distances_along", runs=[run],
 #
 # The same three distances place the network on the map of [chapter 1](01_data), where squared lengths are distances.
 # Untrained, a network predicts something arbitrary: it lies far above the map, and only the point below it is drawn.
-# The path joins evaluations during the training. Move the slider to follow the network step by step, on fresh urns or on
-# those that it is trained on. Expect it to go far at the beginning, and hardly to move once its loss is low.
+# The path joins evaluations during the training. Move the slider to follow the network step by step, on fresh urns or
+# on those that it is trained on. Expect it to go far at the beginning, and hardly to move once its loss is low.
 
 # %% tags=["hide-input"]
 walk = overview.walk(run)
