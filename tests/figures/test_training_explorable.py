@@ -40,7 +40,7 @@ READ_ALL = """() => {
     input.value = position;
     input.dispatchEvent(new Event("input"));
     return {
-      step: +document.querySelector("output").textContent,
+      step: +input.getAttribute("aria-valuetext"),
       rows: [...document.querySelectorAll(".training tbody tr")].map((row) => ({
         numbers: [...row.querySelectorAll(".number")].map((one) => +one.dataset.exact),
         texts: [...row.querySelectorAll(".number")].map((one) => one.textContent),

@@ -90,7 +90,7 @@
   /* A slider over the whole numbers from 0 to `last`. `say` gives the text of a value. */
   const slider = (label, last, value, say, act) => {
     const input = make("input", {type: "range", min: 0, max: last, step: 1, value});
-    const text = make("output", {"aria-live": "off"}, say(value)); // the slider says it
+    const text = make("span", {}, say(value));
     const show = () => {
       text.textContent = say(+input.value);
       input.setAttribute("aria-valuetext", text.textContent);
