@@ -51,11 +51,14 @@ from IPython.display import Markdown, display
 from lexurn import explorable, figure, models, runs, set_threads, tasks
 from lexurn import table as show_table
 from lexurn.base.seeding import generator
+
+# %% tags=["hide-input"]
 from lexurn.chapters.train import live, one_run, overview
 from lexurn.chapters.train import plots as chapter_plots
 from lexurn.figures import plots, triangle
 from lexurn.figures.figure_card import card
 from lexurn.figures.live_urn import live_urn, next_ball
+from lexurn.figures.trainings import attainable_losses, trainings
 from lexurn.runs import fit
 from lexurn.runs.tracking import duration
 
@@ -116,7 +119,7 @@ box.update(overview.brief(settings, run))
 # the best one it can come only by chance: the held-out sequences are few.)
 
 # %% tags=["hide-input"]
-attainable = overview.attainable_losses(run)
+attainable = attainable_losses(run)
 along = run.metrics.assign(**{f"attainable/{name}": loss for name, loss in attainable.items()})
 alt = "The loss on training and validation sequences along training, and the losses that the exact predictors attain."
 words = {"alt": alt, "n": "1 model, its held-out sequences", "caption": overview.caption_losses(run, attainable)}
@@ -142,14 +145,18 @@ figure(chapter_plots.distances, run.metrics, name="distances_along", runs=[run],
 #
 # The same three distances place the network on the map of [chapter 1](01_data), where squared lengths are distances.
 # Untrained, a network predicts something arbitrary: it lies far above the map, and only its shadow is drawn.
-# Each point is an evaluation during the training.
+# The path joins evaluations during the training. Move the slider to follow the network step by step, on fresh urns or
+# on those that it is trained on. Expect it to go far at the beginning, and hardly to move once its loss is low.
 
 # %% tags=["hide-input"]
 walk = overview.walk(run)
 if walk is not None:
     alt = "A triangle with the corners G, M and S, and the path of the model along training."
     words = {"alt": alt, "n": "1 model, its held-out sequences", "caption": overview.caption_walk(run)}
-    figure(triangle.triangle, walk, name="walk", legend="model", size=(6.4, 3.2), runs=[run], **words)
+    options = {"legend": "model", "size": (6.4, 3.2), "runs": [run]}
+    picture = card(triangle.triangle, walk, name="walk", **options, **words)
+    alt = "Move through the training, and see the loss, the distances to G, M and S, and the place on the map."
+    explorable("training", trainings({kind: [run]}), fallback=picture, alt=alt)
 
 # %% [markdown]
 # ## What the network became

@@ -60,9 +60,10 @@ from lexurn.chapters.analysis import headline
 from lexurn.chapters.analysis import plots as chapter_plots
 
 # %% tags=["hide-input"]
-from lexurn.figures import plots, widgets
+from lexurn.figures import plots, triangle, widgets
 from lexurn.figures.figure_card import card
 from lexurn.figures.live_urn import live_urn, next_ball
+from lexurn.figures.trainings import draw_walks, join_records, trainings
 from lexurn.measures import evaluation, intervals, memorization, plane
 from lexurn.publish import claims
 from lexurn.runs import cache, sweeps
@@ -411,13 +412,14 @@ display(
 # times as long. If lexical invariance only delays memorizing, they should move towards S.
 
 # %% tags=["hide-input"]
-path = headline.join_trajectories(*(cache.table(headline.along, models[name]) for name in ("early", "long")))
+beginnings = [run for run in models["early"] if run.settings.kind in nameless]
+path = headline.join_trajectories(*(cache.table(headline.along, some) for some in (beginnings, models["long"])))
 alt = "Relative distance in distribution and on fresh urns along long trainings of lexical and permuted models."
 caption = (
     f"Lexical models move towards S, later than permuted models and not yet to the end. Thin: one of {n_longer} urns. "
     "Thick: their mean, with two standard errors."
 )
-words = {"alt": alt, "caption": caption, "n": f"{n_longer} urns", "runs": models["early"] + models["long"]}
+words = {"alt": alt, "caption": caption, "n": f"{n_longer} urns", "runs": beginnings + models["long"]}
 options = {"by": "split", "share_y": True, "log": True, "legend": "model", "size": (4.2, 3.4)}
 figure(plots.relative_distances, path, name="along", **options, **words)
 
@@ -443,6 +445,50 @@ display(
         f"{shrunk['lexical'].value:.2g} times what it was. They have not reached S when their training ends."
     )
 )
+
+# %% [markdown]
+# ### One urn, step by step
+#
+# A mean over urns hides how a single model gets there. Here are the models of one urn, and a normal model to compare
+# them with. Move the slider, and choose where distances are measured. Expect the normal model at M almost at once, the
+# permuted model soon near S, and the lexical model between G and S for long, while its loss hardly falls. (The level of
+# M is its loss on sequences whose colours keep their names. For permuted models, they do not.)
+
+# %% tags=["hide-input"]
+runs_of_first = [run for run in models["early"] + models["long"] if run.settings.training.seed == first_seed]
+by_kind = {kind: [] for kind in ("normal", "permuted", "lexical")}
+for run in runs_of_first:
+    by_kind[run.settings.kind].append(run)
+records = {kind: join_records(parts) for kind, parts in by_kind.items()}
+walks = draw_walks(records, by_kind["normal"][0], "out_of_distribution")
+from_s = {kind: record["in_distribution/symmetrized_kl/symmetrized"] for kind, record in records.items()}
+last_from_s = from_s["lexical"].iloc[-1]
+as_near = records["permuted"]["step"][from_s["permuted"] <= last_from_s]
+
+# %% tags=["hide-input"]
+if walks is not None:
+    alt = "A triangle with the corners G, M and S on fresh urns, and the paths of three models of one urn."
+    caption = f"The normal model goes to M, the permuted one to S; the lexical one is on its way after {n_long} steps."
+    words = {"alt": alt, "caption": caption, "n": "3 models of 1 urn", "runs": runs_of_first}
+    options = {"legend": "model", "size": (6.4, 3.2)}
+    picture = card(triangle.triangle, walks, name="trainings", **options, **words)
+    alt = "Move through the trainings, and see losses, distances to G, M and S, and places on the map."
+    explorable("training", trainings(by_kind), fallback=picture, alt=alt)
+
+# %% tags=["hide-input"]
+if is_published:
+    assert len(as_near) and as_near.iloc[0] < n_long / 10
+    prefix = "out_of_distribution/symmetrized_kl/"
+    to_g, to_m, to_s = ({kind: records[kind].iloc[-1][prefix + end] for kind in records} for end in plane.CORNERS)
+    assert to_m["normal"] < 0.01 and to_s["permuted"] < 0.1 * to_g["permuted"]
+    assert to_s["permuted"] < to_s["lexical"] < to_g["lexical"]
+if len(as_near):
+    display(
+        Markdown(
+            f"So on this urn, the permuted model is as near to S after {as_near.iloc[0]} steps as the lexical model is "
+            f"after {n_long}: {last_from_s:.2g} nats in distribution."
+        )
+    )
 
 # %% [markdown]
 # ## Memorizing with doubt
@@ -581,8 +627,8 @@ if is_published:
 # - The folded cells below have the same for three colours, distances divided by $d(G, S)$ for the same urn, the nearest
 #   mixtures, and models of the original's size.
 # - Averaging the predictions over eight tables makes a lexical model better than any single table does. All measures of
-#   this chapter read each sequence with one table, except for the curves along the long trainings, the distances row by
-#   row, the folded distances and mixtures, and the claims.
+#   this chapter read each sequence with one table, except for what is measured along the long trainings, the distances
+#   row by row, the folded distances and mixtures, and the claims.
 # - The first steps of the long trainings come from trainings of the same urns, weights and data that are looked at more
 #   often, at a constant learning rate.
 # :::

@@ -21,7 +21,11 @@ from lexurn.figures.looks import LOOKS, dark
 NETWORK = ("network.js", "transformer.js", "lstm.js", "mamba.js")
 """The scripts that run a trained model, packed by `lexurn.figures.packed_models`."""
 
-SCRIPTS = {"urn": ("parts.js", "predictors.js", *NETWORK, "urn.js")}
+SCRIPTS = {
+    "urn": ("parts.js", "predictors.js", *NETWORK, "urn.js"),
+    "names": ("parts.js", "predictors.js", *NETWORK, "names.js"),
+    "training": ("parts.js", "training.js"),
+}
 """The scripts of each explorable, in their order. The last one starts it."""
 
 DASHES = {"-": "", "--": "6 3", ":": "2 3", "-.": "6 3 2 3"}

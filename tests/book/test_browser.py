@@ -98,7 +98,7 @@ def test_the_data_are_drawn_and_the_predictors_scored(site):
 
 def test_the_analysis_says_in_words_what_its_figures_show(site):
     n_pictures, text = outputs_of(site / "_sources" / "04_analysis.ipynb")
-    assert n_pictures == 7 and "20 run(s) trained in" in text
+    assert n_pictures == 9 and "21 run(s) trained in" in text
     for sentence in (
         "the score cannot distinguish a model that counts",
         "their missing share is",
@@ -250,7 +250,7 @@ def test_terms_and_sources_of_chapters_are_links(site):
 def test_the_live_urn_runs_in_its_pages(site, browser):
     for name, scheme in (("01_data", "light"), ("01_data", "dark"), ("02_train", "light")):
         page, asked, errors = look(browser, (site / f"{name}.html").as_uri(), scheme=scheme)
-        urn = page.locator(".explorable")
+        urn = page.locator('.explorable[data-name="urn"]')
         assert not urn.locator("img").is_visible()
         urn.get_by_role("button", name="Rename colours").click()
         said = urn.get_by_role("status").inner_text()

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from browsers import AXE, needs_chromium, watch
+from browsers import AXE, needs_chromium, press
 from nbformat.v4 import new_code_cell, new_notebook, new_output, writes
 
 from lexurn.base import paths
@@ -67,33 +67,11 @@ def output(**changed):
 
 
 @pytest.fixture
-def opened(browser, tmp_path):
-    """A function that opens a page with the live urn as a file; no page may have an error."""
-    contexts = []
-
-    def open_page(theme="light", shown=None, **options):
-        text = (shown or output())["text/html"]
-        colors = {"light": "#FFFFFF; color: #222832", "dark": "#14181E; color: #CED6DD"}[theme]
-        path = tmp_path / "page.html"
-        path.write_text(
-            f'<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width"><title>Urn</title>'
-            f'<body style="background: {colors}"><main><h1>Urn</h1>{text}'
-        )
-        contexts.append(browser.new_context(**options))
-        page = contexts[-1].new_page()
-        requests, errors = watch(page)
-        page.goto(path.as_uri())
-        problems.append((requests, errors))
-        return page
-
-    problems = []
-    yield open_page
-    for context in contexts:
-        context.close()
-    for requests, errors in problems:
-        assert errors == []
-        assert all(url.startswith(("file:", "data:")) for url in requests)
+def opened(open_page):
+    """A function that opens a page with the live urn."""
+    return lambda theme="light", shown=None, **options: open_page(
+        shown or output(), theme, **options
+    )
 
 
 def exact_numbers(page):
@@ -107,11 +85,6 @@ def shown(page):
         "all => all.map(one => +one.dataset.exact)"
     )
     return dict(zip(NAMES.values(), np.array(numbers).reshape(4, -1), strict=True))
-
-
-def press(page, name, times=1):
-    button = page.get_by_role("button", name=name, exact=True)
-    button.evaluate("(button, times) => { while (times--) button.click(); }", times)
 
 
 def drawn(page):

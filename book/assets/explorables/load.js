@@ -5,7 +5,8 @@
 (() => {
   "use strict";
   const folder = document.currentScript.src.replace(/[^/]*$/, "");
-  const loading = {}; // file -> promise
+  // file -> promise; one for all explorables of a page, each of which has this script
+  const loading = globalThis.lexurnFiles ??= {};
   const load = (file) => loading[file] ??= new Promise((done, failed) => {
     const script = document.createElement("script");
     script.src = folder + file;

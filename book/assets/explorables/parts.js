@@ -116,32 +116,37 @@
     X: "M-1.1 -.7L-.7 -1.1L0 -.4L.7 -1.1L1.1 -.7L.4 0L1.1 .7L.7 1.1L0 .4L-.7 1.1L-1.1 .7L-.4 0Z",
   };
 
+  const shape = (look, attributes = {}) => paint(draw("path", {
+    d: MARKERS[look.marker] || MARKERS.o, style: "fill: var(--ink)", ...attributes}), look);
+
   /* The map of predictors: the corners G, M and S, and a path with a marker at its end per model.
      Corners and paths are in the units of the caller, whose y points upwards; `update` takes
-     {corners: [[x, y] of G, of M, of S], paths: [{title, look, points: [[x, y]]}], text}. */
+     {corners: [[x, y] of G, of M, of S], paths: [{title, look, points: [[x, y]]}], text, inView}.
+     Points of `inView` fit into the picture, and others may be drawn at its edge. */
   const map = (looks) => {
     const [width, height, edge] = [360, 250, 34];
-    const svg = draw("svg", {class: "map", viewBox: `0 0 ${width} ${height}`, role: "img"});
+    const svg = draw("svg", {class: "map", role: "img"});
     const names = ["generalizing", "memorizing", "symmetrized"];
-    const update = ({corners, paths, text}) => {
-      const xs = corners.map(([x]) => x);
-      const ys = corners.map(([, y]) => y);
+    const update = ({corners, paths, text, inView = corners}) => {
+      const xs = inView.map(([x]) => x);
+      const ys = inView.map(([, y]) => y);
       const [left, low] = [Math.min(...xs), Math.min(...ys)];
       const scale = Math.min((width - 2 * edge) / (Math.max(...xs) - left || 1),
         (height - 2 * edge) / (Math.max(...ys) - low || 1));
-      const clip = (value, size) => Math.max(6, Math.min(size - 6, value));
-      const place = ([x, y]) => [clip(edge + scale * (x - left), width),
-        clip(height - edge - scale * (y - low), height)].map((number) => number.toFixed(1));
+      const top = height - 2 * edge - scale * (Math.max(...ys) - low);
+      svg.setAttribute("viewBox", `0 ${top.toFixed(1)} ${width} ${(height - top).toFixed(1)}`);
+      const clip = (value, low, high) => Math.max(low + 6, Math.min(high - 6, value));
+      const place = ([x, y]) => [clip(edge + scale * (x - left), 0, width),
+        clip(height - edge - scale * (y - low), top, height)].map((number) => number.toFixed(1));
       const line = (points) => points.map((point) => place(point).join(",")).join(" ");
-      const mark = (point, look, size) => paint(draw("path", {
-        d: MARKERS[look.marker] || MARKERS.o, style: "fill: var(--ink)",
-        transform: `translate(${place(point)}) scale(${size})`}), look);
+      const mark = (point, look, size) =>
+        shape(look, {transform: `translate(${place(point)}) scale(${size})`});
       svg.setAttribute("aria-label", text);
       svg.replaceChildren(
         draw("polygon", {points: line(corners), fill: "none", stroke: "#8A8A8A"}),
         ...corners.flatMap((corner, i) => {
           const [x, y] = place(corner);
-          const isTop = y < height / 2;
+          const isTop = y < (top + height) / 2;
           return [mark(corner, looks[names[i]], 6),
             draw("text", {x, y: +y + (isTop ? -12 : 22), "text-anchor": "middle"}, "GMS"[i])];
         }),
@@ -153,9 +158,8 @@
     return {svg, update};
   };
   /* The marker of an entity, for legends. */
-  const marker = (look) => paint(draw("svg", {viewBox: "-1.4 -1.4 2.8 2.8", width: 12, height: 12,
-    "aria-hidden": "true"}, draw("path", {d: MARKERS[look.marker] || MARKERS.o,
-    style: "fill: var(--ink)"})), look);
+  const marker = (look) => draw("svg", {viewBox: "-1.4 -1.4 2.8 2.8", width: 12, height: 12,
+    "aria-hidden": "true"}, shape(look));
 
   /* Uniform random numbers in [0, 1) from a seed: mulberry32, by Tommy Ettinger. */
   const randomStream = (seed) => {
@@ -176,6 +180,6 @@
 
   globalThis.lexurn = Object.assign(globalThis.lexurn || {}, {
     register, run, fail,
-    parts: {make, draw, paint, button, group, slider, map, marker, randomStream, drawFrom},
+    parts: {make, draw, paint, button, group, slider, shape, map, marker, randomStream, drawFrom},
   });
 })();

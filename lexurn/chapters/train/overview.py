@@ -9,6 +9,7 @@ import lexurn
 from lexurn.base import divergences
 from lexurn.chapters.train import one_run
 from lexurn.figures.live_urn import nearest_corner
+from lexurn.figures.trainings import attainable_losses, draw_walks
 from lexurn.measures import comparison, plane
 from lexurn.runs.run import Run
 from lexurn.settings import Settings
@@ -44,19 +45,6 @@ def brief(settings: Settings, run: Run | None = None) -> Any:
     )
 
 
-def attainable_losses(run: Run) -> dict[str, float]:
-    """Return the mean loss of each reference on the model's validation sequences, in nats."""
-    tokens = run.task.validation()
-    return {
-        name: divergences.negative_log_likelihood(reference(tokens), tokens)[
-            :, run.task.first_row :
-        ]
-        .mean()
-        .item()
-        for name, reference in run.references.items()
-    }
-
-
 def caption_losses(run: Run, attainable: Mapping[str, float]) -> str:
     """Return how the least validation loss compares with the least of the references."""
     name = min(attainable, key=attainable.__getitem__)
@@ -71,19 +59,10 @@ def caption_losses(run: Run, attainable: Mapping[str, float]) -> str:
 
 def walk(run: Run) -> pd.DataFrame | None:
     """Return the model's path on the map of predictors, or None if there is no map for this run."""
-    split = run.task.splits[0]
-    columns = {f"{split}/symmetrized_kl/{name}": name for name in plane.CORNERS}
-    if not columns.keys() <= set(run.metrics):
-        return None
-    try:
-        places = plane.corners(run.references, run.splits[split])
-    except ValueError:
-        return None
-    path = run.metrics.rename(columns=columns).reset_index(drop=True)
-    marks = [""] * len(path)
-    marks[0] = "untrained"
-    path = path.assign(mark=marks)[[*plane.CORNERS, "mark"]]
-    return plane.draw_map(places, {run.settings.kind: path})
+    table = draw_walks({run.settings.kind: run.metrics}, run, run.task.splits[0])
+    if table is not None:
+        table.loc[len(plane.CORNERS), "mark"] = "untrained"
+    return table
 
 
 def caption_walk(run: Run) -> str:
