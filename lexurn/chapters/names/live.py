@@ -1,4 +1,4 @@
-"""What `book/assets/explorables/names.js` computes with: models of one urn, by names and alphabets."""
+"""What the explorable of names computes with (`names.js`): models of one urn, cell by cell."""
 
 from collections.abc import Mapping
 from math import comb
