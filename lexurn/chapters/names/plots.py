@@ -53,7 +53,7 @@ def factors(table: pd.DataFrame, axes: Axes, *, x: str, label: str) -> Axes:
     axes.axvline(1, color="0.4", linestyle=":", linewidth=1)
     axes.set(xscale="log", xlabel=label)
     low, high = axes.get_xlim()
-    if high < 5 * low:  # labels of powers of ten would overlap
+    if high < 6 * low:  # labels of powers of ten would overlap
         axes.set_xticks(TICKS, map(str, TICKS))
         axes.xaxis.set_minor_formatter("")
     return axes
