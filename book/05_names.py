@@ -752,8 +752,9 @@ display(
 # - *Other recipes.* The gap between 32 names and 4 remains with other rates, batches and read-outs.
 # - *Memorizing with doubt.* $B_\varepsilon$ {eq}`doubt` describes most of these models hardly better than S does, so
 #   its $\varepsilon$ cannot be read as their doubt. (These five urns are easier on average; chapter 4 has twelve.)
-# - *The next urn.* Trained models get learned embeddings and a new urn. They become M within a few evaluations, as new
-#   weights do. M of one urn is a constant prediction, so this does not test whether a model uses names.
+# - *The next urn.* Trained models get learned embeddings and a new urn. If all weights are trained, they become M
+#   within a few evaluations, as new weights do. M of one urn is a constant prediction, so this does not test whether a
+#   model uses names.
 # :::
 
 # %% tags=["hide-cell"]
@@ -794,6 +795,7 @@ show_table(doubts.rename(summaries.SPELLED, level="cell"), columns, name="doubt"
 
 # %% tags=["hide-cell"]
 full = transfers[transfers["trainable"] == "all"].pivot(index="seed", columns="origin", values="steps").map(log)
+assert not is_published or full.max(axis=None) < log(40)  # steps, ten per evaluation
 steps_ratio = summaries.contrasts({f"from a model of {name}": (full[origin], full["new"]) for origin, name in (
     ("normal", "one urn, normal"), ("permuted", "one urn, permuted"), ("lexical", "one urn, lexical"),
     ("fresh urns", "fresh urns"))})
