@@ -535,10 +535,12 @@ display(
 # %% [markdown]
 # ## Ask the models yourself
 #
-# Here are the models of one urn, running in this page. Rename the colours, and expect that S and the lexical models
-# keep their minds, that the normal model changes its mind as M does, and the permuted one only a little. (The vectors
-# of a lexical model are renamed along.) Draw many balls of one urn: who recognizes it, and who counts? If you think
-# that you can tell the models apart, hide one and guess.
+# Here are the models of one urn, running in this page. Rename the colours, and expect that the predictions of G, S and
+# the lexical models move with the names, that the normal model keeps expecting the old colours as M does, and that the
+# permuted one changes a little. (The vectors of a lexical model are renamed along, so its prediction must follow; this
+# is what invariance means.) Draw many balls of one colour: G expects this colour more and more, while S knows that no
+# colour is more frequent than the most frequent one of its urn. If you think that you can tell networks apart, hide one
+# and guess.
 
 # %% tags=["hide-input"]
 first = {run.settings.kind: run for run in short if run.settings.training.seed == first_seed}
@@ -552,7 +554,8 @@ rules |= {title: run.predictor for title, run in of_urn.items()}
 one = evaluation.predict_sequence(rules, tokens)
 N_FIRST = 12
 first_balls = tokens[0, :N_FIRST].tolist()
-data = live_urn(of_urn, first_balls)
+does = {"normal": "names never change", "permuted": "4 names, shuffled", "lexical": "any 4 of 32 names"}
+data = live_urn(of_urn, first_balls, does=does | {"lexical, longer": f"{n_long // n_short} times the steps"})
 now = one[one["row"] == N_FIRST]
 
 # %% tags=["hide-input"]

@@ -21,11 +21,14 @@ EPSILON = 0.01
 """The doubt of B_ε: its prior probability that a sequence comes from a fresh urn."""
 
 
-def live_urn(models: Mapping[str, Run], balls: Sequence[int]) -> dict[str, Any] | None:
+def live_urn(
+    models: Mapping[str, Run], balls: Sequence[int], *, does: Mapping[str, str] | None = None
+) -> dict[str, Any] | None:
     """Return the data of a live urn with models of one pool, by the titles that readers see.
 
-    `balls` is the sequence that it begins with. Returns None if the page cannot run a model or has
-    no name for a colour, and if the pool or the prior of fresh urns is none that G, M and S have.
+    `balls` is the sequence that it begins with; `does` says in words what a model is. Returns None
+    if the page cannot run a model or has no name for a colour, and if the pool or the prior of
+    fresh urns is none that G, M and S have.
     """
     run = next(iter(models.values()))
     if run.pool is None or run.pool.shape[1] > len(COLORS):
@@ -49,22 +52,10 @@ def live_urn(models: Mapping[str, Run], balls: Sequence[int]) -> dict[str, Any] 
         "seed": run.settings.training.seed,
         "looks": explorables.looks(names),
         "models": [
-            {
-                "title": title,
-                "nearest": nearest_corner(run)[0].upper(),
-                "max_balls": run.settings.task.context_length,
-                **model,
-            }
-            for (title, run), model in zip(models.items(), packed, strict=True)
+            {"title": title, "does": (does or {}).get(title, ""), **model}
+            for title, model in zip(models, packed, strict=True)
         ],
     }
-
-
-def nearest_corner(run: Run) -> str:
-    """Return which of G, M and S a model is nearest to at the end, on its first held-out split."""
-    last = run.metrics.iloc[-1]
-    ends = {name: last[f"{run.task.splits[0]}/symmetrized_kl/{name}"] for name in plane.CORNERS}
-    return min(ends, key=ends.__getitem__)
 
 
 def next_ball(table: pd.DataFrame, axes: Axes, *, names: Sequence[str]) -> Axes:

@@ -86,15 +86,15 @@ def test_a_model_reads_trained_and_new_names_as_torch_does(open_page, output, ru
 
 def test_readers_choose_a_cell_and_a_step(open_page, output):
     page = open_page(output)
-    assert page.get_by_label("Names").input_value() == "5"
+    assert page.get_by_role("combobox", name="Names").input_value() == "5"
     text = page.locator("main").inner_text
     assert "have captured N5 K2 captured on their own alphabets, and 7 % on new ones" in text()
-    page.get_by_label("Alphabets").select_option("all 10 alphabets")
+    page.get_by_role("combobox", name="Alphabets").select_option("all 10 alphabets")
     assert "have captured N5 all captured" in text() and "7 %" not in text()
     assert "No model of this cell runs in the page" in text()
     assert not page.locator(".live table").is_visible()
     assert not page.get_by_role("button", name="Draw from the urn").is_visible()
-    page.get_by_label("Names").select_option("3")
+    page.get_by_role("combobox", name="Names").select_option("3")
     assert numbers(page).shape == (3, 3) and "new alphabet" not in text()
     slider = page.get_by_role("slider", name="Training step")
     shapes = page.locator(".map polyline")

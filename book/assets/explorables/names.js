@@ -8,7 +8,6 @@
 (() => {
   "use strict";
   const {make, paint, button, group, slider, map, marker} = lexurn.parts;
-  const MAX_BALLS = 32;
   const STYLE = `
 .explorable .ball { display: inline-block; width: 1.4rem; line-height: 1.4rem; font-size: 0.85rem;
   border-radius: 50%; text-align: center; color: #FFFFFF; background: var(--light); }
@@ -27,7 +26,7 @@
     const networks = new Map(); // vectors -> predictor, made when it is needed
 
     const choose = (label, act) => {
-      const select = make("select", {});
+      const select = make("select", {"aria-label": label});
       select.addEventListener("change", () => act(select.selectedIndex));
       return {select, element: make("label", {class: "controls"}, `${label} `, select)};
     };
@@ -117,8 +116,8 @@
       show(`${cell.n_names} names, ${cell.n_alphabets}.`);
     };
     const draw = (v) => {
-      if (balls.length >= MAX_BALLS) {
-        show(`The sequence is full: it has ${MAX_BALLS} balls. Start again.`);
+      if (balls.length >= cell.model.context_length) {
+        show(`The sequence is full: it has ${balls.length} balls. Start again.`);
       } else {
         balls = [...balls, v];
         show(`Ball ${balls.length} is ${colors[v]}.`);
@@ -144,7 +143,7 @@
       slider("Training step", steps.length - 1, step, (i) => `${steps[i]} steps`, (i) => {
         step = i;
         show(`After ${steps[i]} steps.`);
-      }),
+      }).element,
       triangle.svg, captured, buttons, list, status, dealt, table);
     show();
     return live;

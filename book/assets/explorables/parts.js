@@ -21,6 +21,7 @@
   accent-color: #0072B2; }
 .explorable :is(button, select, input, summary):focus-visible {
   outline: 3px solid var(--pst-color-primary, #0072B2); outline-offset: 2px; }
+.explorable label .title { min-width: 4rem; }
 .explorable summary { min-height: 1.5rem; cursor: pointer; font-size: 0.9rem; }
 .explorable table { width: 100%; table-layout: fixed !important; border-collapse: collapse;
   margin: 0.4rem 0; font-size: 0.9rem; }
@@ -89,7 +90,8 @@
   };
   const group = (label, ...children) =>
     make("div", {class: "controls", role: "group", "aria-label": label}, ...children);
-  /* A slider over the whole numbers from 0 to `last`. `say` gives the text of a value. */
+  /* A slider over the whole numbers from 0 to `last`, with a function that sets its value. `say`
+     gives the text of a value. */
   const slider = (label, last, value, say, act) => {
     const input = make("input", {type: "range", min: 0, max: last, step: 1, value});
     const text = make("span", {}, say(value));
@@ -102,7 +104,12 @@
       show();
       act(+input.value);
     });
-    return make("label", {class: "controls"}, `${label} `, input, text);
+    const set = (changed) => {
+      input.value = changed;
+      show();
+    };
+    const title = make("span", {class: "title"}, label);
+    return {element: make("label", {class: "controls"}, title, input, text), set};
   };
 
   /* The shapes of markers, by their names in Matplotlib, about 0 with radius 1. */

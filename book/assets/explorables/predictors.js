@@ -170,7 +170,7 @@
     return rows;
   };
 
-  /* ½ KL(p ‖ q) + ½ KL(q ‖ p) of two predictions, in nats; infinite where only one of them is 0. */
+  /* ½ KL(p ‖ q) + ½ KL(q ‖ p) of two predictions, in nats; infinite where only one is 0. */
   const symmetrizedKL = (p, q) => p.reduce((sum, share, v) =>
     sum + (share === q[v] ? 0 : (share - q[v]) * (Math.log(share) - Math.log(q[v])) / 2), 0);
 

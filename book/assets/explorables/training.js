@@ -141,15 +141,14 @@
 
     /* What a reader can do. */
     const scrubber = slider("Step", last, index, (value) => `${steps[value]}`, (value) => {
-      if (value !== index) stop();
+      stop();
       index = value;
       show();
     });
-    const input = scrubber.querySelector("input");
     const move = (value) => {
       index = Math.max(0, Math.min(last, value));
-      input.value = index;
-      input.dispatchEvent(new Event("input"));
+      scrubber.set(index);
+      show();
     };
     const stop = () => {
       cancelAnimationFrame(frame);
@@ -191,7 +190,7 @@
     });
 
     const live = make("div", {class: "live", role: "group", "aria-label": root.dataset.alt},
-      make("style", {}, STYLE), scrubber,
+      make("style", {}, STYLE), scrubber.element,
       group("Move through the training", button(walk(-1), "One step back"),
         button(walk(1), "One step on"), playing,
         ...(splits.length > 1 ? [make("label", {}, "Distances ", where)] : [])),

@@ -4,7 +4,7 @@
   "use strict";
   const {add, layersOf, silu, softmax} = lexurn.layers;
 
-  /* The error function: 2/√π · e^(−x²) · Σ 2^n x^(2n+1) / (2n+1)!!, whose terms all have one sign. */
+  /* The error function: 2/√π · e^(−x²) · Σ 2^n x^(2n+1) / (2n+1)!!, a sum of one sign. */
   const erf = (x) => {
     if (Math.abs(x) > 6) return Math.sign(x);
     let sum = x;

@@ -4,12 +4,10 @@
    Data: colors (their names), urns (the pool; balls are drawn from the first one), alpha (1 by
    default), balls (the sequence at the beginning), epsilon, seed, looks (by the names of colours,
    students and models: {light, dark, marker, dash}), and models (trained ones as network.js reads
-   them, each with its title, max_balls, the most balls that it can see, and nearest, the student
-   that it is nearest to). */
+   them, each with its title and perhaps what it does). */
 (() => {
   "use strict";
-  const {make, paint, button, group, map, marker, randomStream, drawFrom} =
-    lexurn.parts;
+  const {make, paint, button, group, slider, map, marker, randomStream, drawFrom} = lexurn.parts;
   const MAX_BALLS = 60;
   const TOLERANCE = 1e-12;
   const LAST_STEP = 20; // of the sliders of an urn
@@ -40,16 +38,15 @@
   const start = (root, data) => {
     const {colors, epsilon, looks, alpha = 1, models = []} = data;
     const networks = models.map((model) => lexurn.network(model));
-    const trained = models.map(({title, nearest}) =>
-      ({name: title, letter: title, does: "", nearest}));
+    const trained = models.map(({title, does = ""}) => ({name: title, letter: title, does}));
     const shown = [...STUDENTS, ...trained];
-    const maxBalls = Math.min(MAX_BALLS, ...models.map((model) => model.max_balls));
+    const maxBalls = Math.min(MAX_BALLS, ...models.map((model) => model.context_length));
     const random = randomStream(data.seed);
     const unchanged = colors.map((_, v) => v);
     let past = []; // states that *undo* returns to
-    let state = {balls: data.balls, names: unchanged, urns: data.urns}; // names: colour -> its name
+    let state = { // names: colour of the urn -> its name now; own: sliders of the reader's own urn
+      balls: data.balls, names: unchanged, urns: data.urns, own: colors.map(() => LAST_STEP / 2)};
     let fresh = null; // shares of the fresh urn that this sequence draws from
-    let own = colors.map(() => LAST_STEP / 2); // sliders of the reader's own urn
     let hidden = null; // who has to be guessed
 
     const ball = (v, attributes = {"aria-hidden": "true"}) =>
@@ -72,7 +69,7 @@
     const numbers = make("span", {class: "unseen"});
     const status = make("p", {role: "status", "aria-live": "polite", class: "happened"},
       happened, " ", numbers);
-    const head = make("tr", {}, make("th", {scope: "col"}, "next ball"),
+    const head = make("tr", {}, make("th", {scope: "col"}, "who"),
       ...colors.map((name, v) => make("th", {scope: "col"}, ball(v), ` ${name}`)));
     const makeLine = ({name, letter, does}, look) => {
       const symbol = letter === "B" ? [make("em", {}, "B"), make("sub", {}, "ε")] : [letter];
@@ -97,6 +94,7 @@
     const rows = [...lines, hiddenLine].map(({row}) => row);
     const table = make("table", {}, caption, make("thead", {}, head), make("tbody", {}, ...rows));
     const triangle = map(looks);
+    const mapLine = make("p", {});
 
     /* A sequence has a map of its own: distances are means over the balls so far. It is drawn with
        sides of equal length, and whoever is not at a corner is put at the same mixture of them. */
@@ -111,6 +109,7 @@
       const ofM = (x - ofS * top) / corners.memorizing[0];
       return [[ofM * PLACES[1][0] + ofS * PLACES[2][0], ofS * PLACES[2][1]]];
     });
+    const letterOf = (name) => name[0].toUpperCase();
     const nearest = ([x, y]) => {
       const distances = PLACES.map(([a, b]) => (x - a) ** 2 + (y - b) ** 2);
       return "GMS"[distances.indexOf(Math.min(...distances))];
@@ -118,13 +117,14 @@
     const showMap = (rows) => {
       const paths = shown.filter((who) => !CORNERS.includes(who.name) && !isCovered(who))
         .map(({name, letter}) => ({title: letter, look: looks[name], points: way(rows, name)}));
-      if (hidden && models.length) {
-        paths.push({title: "the hidden model", look: NOBODY, points: way(rows, hidden.name)});
-      }
       const ends = paths.filter(({points}) => points.length)
         .map(({title, points}) => `${title} is nearest to ${nearest(points.at(-1))}`);
-      triangle.update({corners: PLACES, paths, text: ends.length ? `Map: ${ends.join("; ")}.`
-        : "The map is empty: G, M and S do not differ enough, or one of them is hidden."});
+      triangle.update({corners: PLACES, paths, inView: [[0, -0.1], [1.1, 1.05]],
+        text: `Map: ${ends.join("; ")}.`});
+      mapLine.textContent = ends.length ? "The map: who is near a corner has predicted like that "
+        + "student, on average over the balls so far. A line shows the way there."
+        : "The map shows who has predicted like which student, once there are balls for which G, M "
+          + "and S differ.";
     };
     const show = (text) => {
       const {balls, names, urns} = state;
@@ -142,12 +142,14 @@
         lines[i].write(shares);
         return isCovered(who) ? [] : [[who.letter, shares]];
       });
-      hiddenLine.row.hidden = hidden === null;
+      answers.hidden = hiddenLine.row.hidden = hidden === null;
+      play.button.hidden = hidden !== null;
       if (hidden) {
         hiddenLine.write(all[hidden.name].at(-1));
         said.push(["hidden", all[hidden.name].at(-1)]);
       }
       showMap(all);
+      showOwn();
       happened.textContent = text;
       numbers.textContent = `Next ball ${colors.join(", ")}: ` + said.map(([letter, shares]) =>
         `${letter} ${shares.map((p) => p.toFixed(2)).join(" ")}`).join("; ") + ".";
@@ -169,11 +171,13 @@
     };
     const drawFresh = () => {
       fresh = fresh || colors.map(() => -Math.log(1 - random())); // Dirichlet, all shares alike
-      draw(state.names[drawFrom(fresh, random)], ", from a fresh urn whose shares nobody knows");
+      draw(state.names[drawFrom(fresh, random)],
+        ", from a fresh urn, which no student knows; it stays the same until you start again");
     };
     const rename = () => {
       const next = (v) => (v + 1) % colors.length;
-      const renamed = {balls: state.balls.map(next), names: state.names.map(next)};
+      const renamed = {balls: state.balls.map(next), names: state.names.map(next),
+        own: colors.map((_, v) => state.own[(v + colors.length - 1) % colors.length])};
       const before = last(predict(state));
       const after = last(predict({...state, ...renamed}));
       const changes = shown.map((who, i) => ({who, size: Math.max(
@@ -181,12 +185,13 @@
         .filter(({who}) => !isCovered(who));
       const same = changes.filter(({size}) => size < TOLERANCE).map(({who}) => who.letter);
       const other = changes.filter(({size}) => size >= TOLERANCE)
-        .map(({who, size}) => `${who.letter} (by up to ${size.toPrecision(2)})`);
+        .sort((one, two) => two.size - one.size)
+        .map(({who, size}) => `${who.letter} by up to ${size.toPrecision(2)}`);
       const moved = colors.map((name, v) => `${name} is now called ${colors[next(v)]}`).join(", ");
-      change(renamed, `The same balls under other names: ${moved}. `
-        + (same.length
-          ? `The same probabilities as before, under the new names: ${same.join(", ")}. ` : "")
-        + (other.length ? `Other probabilities for the same balls: ${other.join(", ")}.` : ""));
+      change(renamed, `${state.balls.length ? "The same balls under other names" : "Other names"}: `
+        + `${moved}. `
+        + (same.length ? `Predictions that moved with the names: ${same.join("; ")}. ` : "")
+        + (other.length ? `Predictions that changed: ${other.join("; ")}.` : ""));
     };
     const undo = () => {
       const isLast = past.length === 0;
@@ -194,73 +199,79 @@
       show(isLast ? "There is nothing to undo." : "Undone.");
     };
     const restart = () => {
-      past = [];
-      state = {balls: [], names: unchanged, urns: data.urns};
       fresh = null;
-      show("No ball has been drawn.");
+      change({balls: [], names: unchanged, urns: data.urns}, "No ball has been drawn.");
     };
 
     /* The urn of the reader. */
-    const total = () => own.reduce((sum, part) => sum + part, 0);
-    const ownShares = () => own.map((part) => part / total());
+    const total = () => state.own.reduce((sum, part) => sum + part, 0);
+    const ownShares = () => state.own.map((part) => part / total());
     const withOwn = (act) => () => {
       if (total() > 0) act();
       else show("Your urn is empty. Move at least one of its sliders.");
     };
     const ownLine = make("p", {});
+    const sliders = colors.map((name, v) => slider(name, LAST_STEP, state.own[v],
+      (part) => (part === 1 ? "1 part" : `${part} parts`), (part) => {
+        state = {...state, own: state.own.map((old, i) => (i === v ? part : old))};
+        showOwn();
+      }));
     const showOwn = () => {
+      sliders.forEach(({set}, v) => set(state.own[v]));
       ownLine.textContent = total() > 0
         ? `Your urn: ${percents(ownShares())}.` : "Your urn is empty.";
     };
-    const sliders = colors.map((name, v) => lexurn.parts.slider(name, LAST_STEP, own[v],
-      (part) => (part === 1 ? "1 part" : `${part} parts`), (part) => {
-        own = own.map((old, i) => (i === v ? part : old));
-        showOwn();
-      }));
     const drawOwn = () => draw(drawFrom(ownShares(), random), ", from your urn");
     const learn = () => change({urns: [ownShares()], names: unchanged},
-      `M, S and the doubting student have now learned your urn with ${percents(ownShares())}.`);
+      `M, S and the student with doubt have now learned your urn: ${percents(ownShares())}.`);
     const ownUrn = make("details", {}, make("summary", {}, "An urn of your own"),
-      ...sliders, ownLine, group("Your urn", button(withOwn(drawOwn), "Draw from your urn"),
+      ...sliders.map(({element}) => element), ownLine,
+      group("Your urn", button(withOwn(drawOwn), "Draw from your urn"),
         ...(models.length ? [] : [button(withOwn(learn), "Let them learn your urn")])));
-    showOwn();
 
-    /* The game. */
-    const candidates = () => (models.length ? trained
-      : STUDENTS.filter(({name}) => CORNERS.includes(name)));
-    const nearestOf = ({nearest: letter, letter: itself}) => letter || itself;
-    const answers = group("Who is it?", "Who is it? ",
-      ...[..."GMS"].map((letter) => button(() => guess(letter), letter)));
+    /* The game: who is hidden, or which student a hidden network is nearest to. */
+    const candidates = models.length ? trained
+      : STUDENTS.filter(({name}) => CORNERS.includes(name));
+    const answers = group("The hidden one is",
+      models.length ? "Over these balls, it is nearest to " : "It is ",
+      ...[..."GMS"].map((letter) => button(() => guess(letter), letter)),
+      button(() => guess(""), "Give up"));
     const play = () => {
-      const all = candidates();
-      hidden = all[Math.floor(random() * all.length)];
-      answers.hidden = false;
-      show(`${models.length ? "A trained model" : "A student"} is hidden behind the question mark. `
-        + "Draw balls, rename the colours, and say which student it is"
-        + `${models.length ? " nearest to" : ""}.`);
+      hidden = candidates[Math.floor(random() * candidates.length)];
+      show(`A ${models.length ? "network" : "student"} is hidden behind the question mark. `
+        + "Draw balls and rename the colours: " + (models.length
+        ? "which student has predicted most like it, on average over the balls?" : "who is it?"));
     };
+    play.button = button(play, "Hide one, and guess");
     const guess = (letter) => {
-      const [who, answer, n] = [hidden, nearestOf(hidden), state.balls.length];
+      const rows = predict(state);
+      const far = models.length ? lexurn.distances(rows[hidden.name], rows) : null;
+      if (far && lexurn.corners(rows) === null) {
+        show("For these balls, G, M and S do not differ enough. Draw some more.");
+        return;
+      }
+      const least = far && CORNERS.reduce((one, two) => (far[two] < far[one] ? two : one));
+      const answer = far ? letterOf(least) : hidden.letter;
+      const verdict = {[answer]: "Right: ", "": ""}[letter] ?? "No: ";
+      const revealed = hidden;
       hidden = null;
-      answers.hidden = true;
-      show(`${letter === answer ? "Right" : "No"}: ${models.length
-        ? `it is the ${who.letter} model, which is nearest to ${answer} on fresh urns`
-        : `it is ${answer}`}. You decided after ${n} ${n === 1 ? "ball" : "balls"}.`);
+      show(verdict + (far
+        ? `it is the network ${revealed.letter}, nearest to ${answer}. Its distances in nats are `
+          + CORNERS.map((name) => `${far[name].toPrecision(2)} to ${letterOf(name)}`).join(", ")
+        : `it is ${answer}`) + ".");
     };
-    answers.hidden = true;
-
     const live = make("div", {class: "live", role: "group", "aria-label": root.dataset.alt},
       make("style", {}, STYLE),
       group("Draw a ball of a colour",
         ...colors.map((name, v) => button(() => draw(v, ""), ball(v), ` Draw ${name}`))),
       group("Draw a ball by chance",
-        button(() => draw(state.names[drawFrom(state.urns[0], random)], ", from the urn"),
-          "Draw from the urn"),
+        button(() => draw(state.names[drawFrom(state.urns[0], random)], ", from the urn of M"),
+          "Draw from M's urn"),
         button(drawFresh, "Draw from a fresh urn")),
       group("Change the sequence",
         button(rename, "Rename colours"), button(undo, "Undo"), button(restart, "Start again"),
-        button(play, "Hide one, and guess")),
-      ownUrn, urnLine, list, status, answers, table, triangle.svg);
+        play.button),
+      ownUrn, urnLine, list, status, answers, table, triangle.svg, mapLine);
     show("Rename the colours: which students change their minds?");
     return live;
   };

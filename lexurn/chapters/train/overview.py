@@ -8,7 +8,6 @@ import pandas as pd
 import lexurn
 from lexurn.base import divergences
 from lexurn.chapters.train import one_run
-from lexurn.figures.live_urn import nearest_corner
 from lexurn.figures.trainings import attainable_losses, draw_walks
 from lexurn.measures import comparison, plane
 from lexurn.runs.run import Run
@@ -67,7 +66,10 @@ def walk(run: Run) -> pd.DataFrame | None:
 
 def caption_walk(run: Run) -> str:
     """Return at which corner the model's path ends, as a sentence."""
-    name = nearest_corner(run)
+    last = run.metrics.iloc[-1]
+    split = run.task.splits[0]
+    ends = {name: last[f"{split}/symmetrized_kl/{name}"] for name in plane.CORNERS}
+    name = min(ends, key=ends.__getitem__)
     return f"The path of the model ends nearest to {name[0].upper()}."
 
 
