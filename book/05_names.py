@@ -46,12 +46,22 @@ from math import comb, exp, log
 import pandas as pd
 from IPython.display import Markdown, display
 
-from lexurn import brief, figure, set_threads
+from lexurn import brief, explorable, figure, set_threads
 from lexurn import table as show_table
 from lexurn.base.wording import percent
-from lexurn.chapters.names import comparisons, doubt, forecasts, law, summaries, transfer, unseen
+from lexurn.chapters.names import (
+    comparisons,
+    doubt,
+    forecasts,
+    law,
+    live,
+    summaries,
+    transfer,
+    unseen,
+)
 from lexurn.chapters.names import plots as chapter_plots
-from lexurn.figures import plots, widgets
+from lexurn.figures import plots, trainings, triangle, widgets
+from lexurn.figures.figure_card import card
 from lexurn.publish import claims
 from lexurn.runs import cache
 
@@ -500,6 +510,33 @@ display(
         "have met may count as well."
     )
 )
+
+# %% [markdown]
+# ### See it for yourself
+#
+# Here are models of one urn. Choose names and alphabets, and move through the training on the map. Some of the models
+# run in the page: draw balls, and compare what they expect under names that they know together, and under others.
+
+# %% tags=["hide-input"]
+of_one = {cell: summaries.runs_of(grids["alphabets"], models, cell, n=1)[0] for cell in cells.index}
+texts = {cell: {"captured": captured[cell]} for cell in of_one}
+for cell in of_new.index.intersection(texts):
+    texts[cell]["captured_new"] = percent(1 - of_new.loc[cell, "new"])
+data = live.live_names(of_one, texts, played=("N4", "N32 K8", "N32 K512", "N32 all"))
+shown = {"4 names": "N4", "16 names": "N16 all", "32 names": "N32 all"}
+records = {title: of_one[cell].metrics for title, cell in shown.items()}
+walks = trainings.draw_walks(records, of_one["N4"], live.SPLIT)
+
+# %% tags=["hide-input"]
+alt = "The map of G, M and S with the paths of models of 4, 16 and 32 names, each in all alphabets."
+caption = (
+    "Models of one urn on new sequences from it, step by step. What models have captured is a mean over "
+    f"{n_urns} urns. Weights that run in the page are rounded to half precision."
+)
+words = {"alt": alt, "caption": caption, "n": "1 urn", "runs": [*of_one.values()]}
+picture = card(triangle.triangle, walks, name="live", size=(6.0, 3.2), legend="model", **words)
+alt = "Choose numbers of names and alphabets, and let models predict under names of old and of new alphabets."
+explorable("names", data, fallback=picture, alt=alt)
 
 # %% [markdown]
 # [Chapter 6](06_strategies) asks the same of urns: with few of them a model memorizes each, with many it finds the rule

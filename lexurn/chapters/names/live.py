@@ -9,6 +9,7 @@ import torch
 from lexurn.base.seeding import generator
 from lexurn.figures import explorables, packed_models
 from lexurn.figures.live_urn import COLORS
+from lexurn.figures.trainings import draw_walks
 from lexurn.measures import plane
 from lexurn.runs.run import Run
 
@@ -29,11 +30,9 @@ def live_names(
     alphabets, captured_new. The models of the cells `played` run in the page.
     """
     first = next(iter(runs.values()))
-    places = plane.corners(first.references, first.splits[SPLIT])
-    columns = {f"{SPLIT}/symmetrized_kl/{name}": name for name in plane.CORNERS}
+    walks = draw_walks({cell: run.metrics for cell, run in runs.items()}, first, SPLIT)
     cells = []
     for cell, run in runs.items():
-        table = plane.draw_map(places, {cell: run.metrics.rename(columns=columns)})
         vocabulary, n_colors = run.settings.vocabulary, run.pool.shape[1]
         n_names = vocabulary.count_names(run.settings.backbone.d_model)
         n_all = comb(n_names, n_colors)
@@ -43,7 +42,7 @@ def live_names(
             {
                 "n_names": n_names,
                 "n_alphabets": f"{'all ' * (n_alphabets == n_all > 1)}{n_alphabets} {unit}",
-                "places": table.loc[table["who"] == cell, ["x", "y"]].round(5).values.tolist(),
+                "places": walks.loc[walks["who"] == cell, ["x", "y"]].round(5).values.tolist(),
                 **texts[cell],
                 **({"model": playable(run)} if cell in played else {}),
             }
@@ -57,7 +56,7 @@ def live_names(
         "balls": first.splits[SPLIT][0, :N_BALLS].tolist(),
         "seed": first.settings.training.seed,
         "steps": first.metrics["step"].tolist(),
-        "corners": [list(places[name]) for name in plane.CORNERS],
+        "corners": walks.loc[walks["mark"] == "corner", ["x", "y"]].round(5).values.tolist(),
         "looks": explorables.looks(names),
         "cells": cells,
     }
