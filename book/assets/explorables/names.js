@@ -19,7 +19,7 @@
   const start = (root, data) => {
     const {looks, colors, cells, steps, alpha = 1} = data;
     const random = lexurn.parts.randomStream(data.seed);
-    let cell = cells.findLast((one) => one.model && one.model.tables.new) || cells[0];
+    let cell = cells.find((one) => one.model && one.model.tables.new) || cells[0];
     let step = steps.length - 1;
     let balls = data.balls;
     let deal = {trained: 0, new: 0}; // which table of the model is in use
