@@ -23,6 +23,7 @@ SCRIPTS = "_static/explorables"
 SCRIPT = re.compile(r'<script data-file="([\w.]+)">(.*?)</script>', re.DOTALL)
 DATA = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL)
 LOADER = "load.js"
+FALLBACK = '<div class="fallback"'  # alone, it scrolls where it is too wide, as figures do
 EXPLORABLE, EXPLORABLE_END = '<div class="explorable tex2jax_ignore mathjax_ignore"', "\n</div>"
 DATA_LINK = r'"data:\w+/(png|csv|json);base64,([^"]*)"'
 CAPTION = r"<figcaption>.*?</figcaption>"
@@ -113,7 +114,10 @@ def _unpack_explorable(name: str, html: str, contents: dict[str, bytes]) -> str:
     before, start, rest = SCRIPT.sub("", DATA.sub("", html)).partition(EXPLORABLE)
     inside, end, after = rest.partition(EXPLORABLE_END)
     live = f'{start} data-files="{order}"{inside}</div><script src="{SCRIPTS}/{LOADER}"></script>'
-    needed[f"{name}.html"] = live.replace("\n", " ").encode()
+    alone = live.replace("\n", " ").replace(
+        FALLBACK, f'{FALLBACK} style="overflow-x: auto" tabindex="0"'
+    )
+    needed[f"{name}.html"] = alone.encode()
     contents |= {f"{SCRIPTS}/{file}": content for file, content in needed.items()}
     return f"{before}{live}{after}"
 

@@ -392,3 +392,4 @@ def test_an_explorable_belongs_to_its_card_and_its_scripts_are_files_of_the_site
     )
     assert alone.startswith('a <div class="explorable') and alone.endswith("</script> b  c")
     assert "\n" not in alone and '<img class="figure"' in alone
+    assert '<div class="fallback" style="overflow-x: auto" tabindex="0">' in alone
