@@ -114,9 +114,8 @@ def _unpack_explorable(name: str, html: str, contents: dict[str, bytes]) -> str:
     before, start, rest = SCRIPT.sub("", DATA.sub("", html)).partition(EXPLORABLE)
     inside, end, after = rest.partition(EXPLORABLE_END)
     live = f'{start} data-files="{order}"{inside}</div><script src="{SCRIPTS}/{LOADER}"></script>'
-    alone = live.replace("\n", " ").replace(
-        FALLBACK, f'{FALLBACK} style="overflow-x: auto" tabindex="0"'
-    )
+    scrolling = f'{FALLBACK} style="overflow-x: auto" tabindex="0"'
+    alone = live.replace("\n", " ").replace(FALLBACK, scrolling)
     needed[f"{name}.html"] = alone.encode()
     contents |= {f"{SCRIPTS}/{file}": content for file, content in needed.items()}
     return f"{before}{live}{after}"
