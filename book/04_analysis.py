@@ -563,8 +563,8 @@ if data is not None:
     counts = ", ".join(f"{first_balls.count(v)} {name}" for v, name in enumerate(data["colors"]))
     alt = f"Probabilities of the next ball after {counts}, as bars: G, M, S and models trained on one urn."
     caption = (
-        f"Models of one urn and the students, live in the page. Models were trained for {n_short} steps, the longer one "
-        f"for {n_long}. Lexical models are averaged over eight tables; weights are rounded to half precision."
+        f"Models of one urn and the students, live in the page. Models were trained for {n_short} steps, the longer "
+        f"one for {n_long}. Lexical models are averaged over eight tables; weights are rounded to half precision."
     )
     words = {"alt": alt, "n": "4 models, 1 sequence", "caption": caption, "runs": [*of_urn.values()]}
     options = {"names": data["colors"], "legend": "predictor", "size": (6.0, 2.8)}

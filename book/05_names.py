@@ -49,6 +49,14 @@ from IPython.display import Markdown, display
 from lexurn import brief, explorable, figure, runs, set_threads
 from lexurn import table as show_table
 from lexurn.base.wording import percent
+from lexurn.figures import plots, trainings, triangle, widgets
+from lexurn.figures.figure_card import card
+from lexurn.publish import claims
+from lexurn.runs import cache
+
+set_threads(settings.machine.threads)
+
+# %% tags=["hide-input"]
 from lexurn.chapters.names import (
     comparisons,
     doubt,
@@ -60,12 +68,6 @@ from lexurn.chapters.names import (
     unseen,
 )
 from lexurn.chapters.names import plots as chapter_plots
-from lexurn.figures import plots, trainings, triangle, widgets
-from lexurn.figures.figure_card import card
-from lexurn.publish import claims
-from lexurn.runs import cache
-
-set_threads(settings.machine.threads)
 
 # %% tags=["hide-input"]
 grids = summaries.read_grids(settings)
@@ -105,12 +107,13 @@ def in_words(interval):
     return summaries.in_words(interval.value, interval.low, interval.high)
 
 
-def minus(value):
-    return f"{value:.3g}".replace("-", "−")
-
-
 def times(first, second):
     return in_words(ratio(first, second))
+
+
+# %% tags=["hide-input"]
+def minus(value):
+    return f"{value:.3g}".replace("-", "−")
 
 
 def runs_of(*names, cells=None):
@@ -118,6 +121,7 @@ def runs_of(*names, cells=None):
     return [models[point] for cell, point in by_cell if cells is None or cell in cells]
 
 
+# %% tags=["hide-input"]
 def verdicts_of(start):
     found = [verdict for key, verdict in verdicts.items() if key.startswith(f"names/{start}")]
     return [found.count(verdict) for verdict in ("reproduced", "refuted", "undecided")]
@@ -155,9 +159,11 @@ findings = [
 # %% tags=["hide-input"]
 if is_published:
     assert of_blocks.high < 0.8 and groups["factor_low"].min() > 20
-    assert designed["n_alphabets"].tolist()[-2:] == [630, 280] and shares.loc["N32 all", "low"] < 1
-    assert shares.loc["N32 all", "high"] > 1
+    assert designed["n_alphabets"].tolist()[-2:] == [630, 280]
+    assert shares.loc["N32 all", "low"] < 1 < shares.loc["N32 all", "high"]
     assert many_of_16["factor_high"] < 1.2 and many_of_16["new_high"] < 0.7
+
+# %% tags=["hide-input"]
 brief(
     question="A lexical model cannot store the names of colours, and yet it can memorize its urn up to the names. What "
     "decides how long that takes?",
@@ -383,6 +389,8 @@ errors_of_sums = [exp(every[cell].mean() - law.predict("additive", additive, law
 apart = law.greatest_factor("two routes", "distinct triples", cells, max_names=32)
 met = law.count(["N32 K512"])["n_pairs"].iloc[0]
 of_512 = ratio(main["N32 K512"], foretold["distinct triples"]["N32 K512"])
+
+# %% tags=["hide-input"]
 if is_published:
     assert missed["triples"] == missed["routes"] == [True, True, True, True, False, True]
     assert max(found.high for found in routes[:2]) < 0.8 and min(found.low for found in triples[:2]) > 1.1
