@@ -576,16 +576,16 @@ if data is not None:
 # ## What this shows, and what it does not
 #
 # A lexical model with one-hot names does not become a model that counts. At first it predicts its urn about as well as
-# the best counter, and later it comes nearer to S, which has memorized the urn up to names. (Models with Gaussian
-# tables come later still: [chapter 5](05_names).) The published score looks at the last row of fresh urns only and
-# compares with M, which a lexical model cannot become; by that score, a model that has memorized all but the names
-# seems to generalize.
+# the best counter, and later it comes nearer to S, which has memorized the urn up to names. (With Gaussian
+# tables, models do not reach the best counter in these numbers of steps: [chapter 5](05_names).) The published score
+# looks at the last row of fresh urns only and compares with M, which a lexical model cannot become; by that score, a
+# model that has memorized all but the names seems to generalize.
 #
 # **Lexical against permuted is not architecture against data.** It is tempting to conclude that learned embeddings make
 # permuted models fast, since both kinds have the same optimum. But the two differ in something else. A permuted model
 # sees $N = 4$ names, always the same four, in a single alphabet. Our lexical models take four of 32 one-hot vectors for
 # every sequence: 32 names, and $\binom{32}{4} = 35\,960$ alphabets. [Chapter 5](05_names) changes the numbers of names
-# and of alphabets and nothing else, and finds that they make the difference.
+# and of alphabets and nothing else, and finds that they make most of the difference, though not alone.
 #
 # What this chapter does not show:
 #
