@@ -406,11 +406,11 @@ display(
         "times what triples foretell. For 8 groups and 128 random alphabets, both laws foretell too little, by factors "
         f"of {min(short):.3g} to {max(short):.3g}. So these cells refute both as exact laws; triples err less on "
         "blocks. (For random alphabets of up to 32 names, both laws never differ by more than a factor of "
-        f"{apart:.3g}.) The additive law is the best of six for blocks, groups and lines, off by at most "
-        f"{max(errors_of_sums[2:]):.3g}, but it is off by {errors_of_sums[0]:.3g} and {errors_of_sums[1]:.3g} for 32 "
-        "names in 128 and 512 random alphabets. So no law describes both kinds of cells. Nor are names that never meet "
-        f"to blame alone: in 512 random alphabets of 32 names, {met:.0f} of {comb(32, 2)} pairs meet, and triples "
-        f"foretell too little by {in_words(of_512)}, although their law is fitted to this cell as well."
+        f"{apart:.3g}.) Over blocks, groups and lines together, the additive law is the best, off by a factor of "
+        f"at most {max(errors_of_sums[2:]):.3g}, but it is off by {errors_of_sums[0]:.3g} and {errors_of_sums[1]:.3g} "
+        "for 32 names in 128 and 512 random alphabets. So no law describes both kinds of cells. Nor are names that "
+        f"never meet to blame alone: in 512 random alphabets of 32 names, {met:.0f} of {comb(32, 2)} pairs meet, and "
+        f"models lack {in_words(of_512)} times what triples foretell, though their law is fitted to this cell, too."
     )
 )
 
