@@ -50,12 +50,11 @@ from lexurn import brief, evaluation, explorable, figure, set_threads, tasks
 from lexurn import table as show_table
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
-from lexurn.base.wording import percent
+from lexurn.base.wording import format_with_error, percent
 from lexurn.chapters.data import claim_bands, discrimination, students, tables
 from lexurn.chapters.data import plots as chapter_plots
-from lexurn.figures import plots, triangle
+from lexurn.figures import explorables, plots, triangle
 from lexurn.figures.figure_card import card
-from lexurn.figures.looks import LOOKS, dark
 from lexurn.generators.urns import Urns
 from lexurn.measures import intervals, plane
 
@@ -95,14 +94,15 @@ assert abs(blue["generalizing"][5] - 0.5) < 1e-12 and abs(blue["memorizing"][5] 
 
 # %% tags=["hide-input"]
 of_s, few, many = headline.loc["symmetrized", "mean"], apart.loc[("d(G, S)", 4, 1)], apart.loc[("d(G, S)", 4, 16)]
-numbers = {f"exact_score_{name[0]}": f"{score:.2g}" for name, score in headline["mean"].items()}
-numbers |= {"published_lexical": f"{published['lexical']:g}"}
+spread = headline[["mean", "sd"]].itertuples()
+numbers = {f"exact_score_{name[0]}": format_with_error(score, sd) for name, score, sd in spread}
+numbers |= {f"published_{kind}": f"{score:g}" for kind, score in published.items()}
 g, m, s = (percent(values[5]) for values in blue.values())
 findings = [
     "After blue, blue, red, blue, green, and with a training urn of 70 % red, 20 % blue and 10 % green, G expects blue "
     f"with {g}, M with {m}, and S with {s}.",
-    f"The larger the pool, the nearer are G and S: with four colours, their distance is {few['mean']:.2g} for one "
-    f"training urn, and {many['mean']:.2g} for 16.",
+    f"The larger the pool, the nearer are G and S: with four colours, their distance is {few['mean']:.3g} for one "
+    f"training urn, and {many['mean']:.3g} for 16.",
     f"By the score of an earlier experiment, S gets {of_s:.2g} for the training urn of that experiment. A network with "
     f"a similar score ({published['lexical']:g}) was said to generalize.",
 ]
@@ -195,18 +195,19 @@ G = (counts + 1) / (counts + 1).sum(-1, keepdim=True)
 # ### M has learned the urns by heart
 #
 # M, the {term}`memorizing predictor`, knows that the sequence comes from one of the $D$ urns $\theta_1, \dots,
-# \theta_D$ of the pool. It has to find out from which, and weighs each urn by how likely this urn makes the balls:
+# \theta_D$ of the pool. It has to find out from which, and weighs each urn by how likely this urn makes the balls
+# ($\propto$: divided by the sum of the weights):
 #
 # $$ p_M(v) = \sum_d w_d \, \theta_{dv}, \qquad w_d \propto \prod_i \theta_{di}^{\,n_i}. $$ (memorizing)
 #
 # With a single urn there is nothing to find out: M says $p_M(\text{blue}) = 0.2$ before the first ball, and after three
 # blue ones too. It believes that they were bad luck. With a second urn in the pool, say 10 % red, 60 % blue and 30 %
 # green, one blue ball has probability $0.2$ under the first urn and $0.6$ under the second. So M gives them the weights
-# $1/4$ and $3/4$, and expects blue with $\frac{1}{4} \cdot 0.2 + \frac{3}{4} \cdot 0.6 = 0.5$.
+# $0.2 / 0.8 = 1/4$ and $0.6 / 0.8 = 3/4$, and expects blue with $\frac{1}{4} \cdot 0.2 + \frac{3}{4} \cdot 0.6 = 0.5$.
 
 # %%
 urns = torch.tensor([[0.7, 0.2, 0.1]], dtype=torch.float64)  # an urn per row
-log_likelihood = counts @ urns.log().T  # sequence, balls seen, urn
+log_likelihood = torch.xlogy(counts[:, :, None], urns).sum(-1)  # sequence, seen, urn
 M = log_likelihood.softmax(-1) @ urns
 
 # %% [markdown]
@@ -217,7 +218,7 @@ M = log_likelihood.softmax(-1) @ urns
 # treats them as M treats the urns of its pool: it weighs each by how likely it makes the balls.
 #
 # In the example, $n_{\text{red}} = 1$, $n_{\text{blue}} = 3$ and $n_{\text{green}} = 1$. If the urn is 20 % red, 70 %
-# blue and 10 % green, for example, the balls have probability $0.2 \cdot 0.7^3 \cdot 0.1 = 0.00686$. Here is the whole
+# blue and 10 % green, the balls have probability $0.2 \cdot 0.7^3 \cdot 0.1 = 0.00686$. Here is the whole
 # calculation:
 
 # %% tags=["hide-input"]
@@ -241,7 +242,8 @@ show_table(written, columns, name="worked_example", caption=caption)
 
 # %% [markdown]
 # As a formula, with $D$ urns: a renaming $\pi$ of urn $d$ gives colour $i$ the share of colour $\pi(i)$, which is
-# $\theta_{d,\pi(i)}$. All $D \cdot V!$ renamed urns are equally likely at first, and
+# $\theta_{d,\pi(i)}$. (In the third row of the table, red gets blue's 20 % and blue gets red's 70 %.) All $D \cdot V!$
+# renamed urns are equally likely at first, and
 #
 # $$ \begin{gathered}
 # p_S(v) = \sum_d \sum_\pi w_{d\pi} \, \theta_{d,\pi(v)}, \\
@@ -254,7 +256,7 @@ from itertools import permutations
 
 orders = list(permutations(range(3)))
 renamed = urns[:, orders].flatten(0, 1)  # every renaming of every urn
-S = (counts @ renamed.log().T).softmax(-1) @ renamed
+S = torch.xlogy(counts[:, :, None], renamed).sum(-1).softmax(-1) @ renamed
 
 # %% tags=["hide-input"]
 for ours, rule in zip((G, M, S), three.values(), strict=True):
@@ -269,8 +271,8 @@ show_table(pd.DataFrame(after), columns, name="blue", caption=f"Probability of b
 # %% [markdown]
 # Check the second row by hand. After one blue ball, each renaming has a weight proportional to its share of blue, so
 # $p_S(\text{blue}) = (0.7^2 + 0.7^2 + 0.2^2 + 0.2^2 + 0.1^2 + 0.1^2) / 2 = 0.54$. The denominator is the sum of the
-# six shares. (S is not always bolder than G, who says $0.5$ here. If the urn were 60 % red, 30 % blue and 10 % green,
-# S would say $0.46$: the flatter the urn, the less one ball tells.)
+# six shares. (S is not always bolder than G, who says $0.5$ here. If the urn were 50 % red, 30 % blue and 20 % green,
+# S would say $0.38$: the flatter the urn, the less one ball tells.)
 #
 # What happens when more balls come? Suppose that the exam goes on and blue really is the common colour. G should move
 # slowly to the frequencies, S quickly to 70 %, and M not at all.
@@ -307,14 +309,13 @@ words = {"alt": alt, "caption": caption, "n": "1 sequence"}
 picture = card(chapter_plots.predictions_after, shown, row=5, name="urn", size=(6.0, 2.8), **words)
 
 # %% tags=["hide-input"]
-entities = {name: LOOKS[name].color for name in (*students.COLORS, *three)} | {"doubting": LOOKS["uniform"].color}
-looks = {name: (color, dark(color)) for name, color in entities.items()}
+entities = {name: name for name in (*students.COLORS, *three)} | {"doubting": "uniform"}
 for name, rule in three.items():
     follows = torch.allclose(rule((balls + 1) % 3).roll(-1, -1), rule(balls))
     assert follows == (name != "memorizing")
 start = {"colors": students.COLORS, "urns": urn.tolist(), "balls": balls[0, :5].tolist()}
 alt = "Draw balls from an urn, rename the colours, and see what G, M, S and a student who doubts expect next."
-explorable("urn", start | {"epsilon": 0.01, "seed": 1, "looks": looks}, fallback=picture, alt=alt)
+explorable("urn", start | {"epsilon": 0.01, "seed": 1, "looks": explorables.looks(entities)}, fallback=picture, alt=alt)
 
 # %% [markdown]
 # So each student is perfect for another exam. If the sequence comes from the training urn and the names are as they
@@ -325,13 +326,13 @@ explorable("urn", start | {"epsilon": 0.01, "seed": 1, "looks": looks}, fallback
 # ### The student who doubts
 #
 # There are students in between. Suppose that a fourth one has memorized as S has, but also thinks it possible, with a
-# small probability $\varepsilon$, that the whole sequence comes from a fresh urn. Such a student reads the balls in
-# both ways and lets them decide:
+# small probability $\varepsilon$, that the whole sequence comes from a fresh urn. The balls decide:
 #
 # $$ B_\varepsilon(\text{balls}) = (1 - \varepsilon)\, p_S(\text{balls}) + \varepsilon\, p_G(\text{balls}), $$ (doubt)
 #
 # where $p_S(\text{balls})$ is the probability that S gives to the whole sequence: the product of its predictions, ball
-# after ball. For the five balls, G and S give nearly the same, $0.00238$ and $0.00252$. The next ball is expected with
+# after ball. For the five balls, G and S give nearly the same, $0.00238$ and $0.00252$. (The number of S is the sum in
+# the table, $0.01512$, times $1/6$ for each renaming.) The next ball is expected with
 # $B_\varepsilon(\text{balls and next}) / B_\varepsilon(\text{balls})$. While the balls look like the
 # training urn, this student predicts as S does. When they are too improbable for the training urn under every renaming,
 # the student turns to G.
@@ -361,10 +362,10 @@ display(
 # and over sequences.
 #
 # If $p$ and $q$ differ little, $d$ grows with the square of the difference, much as a squared length does. So we draw
-# a map on which the *square* of the length between two corners is their distance. Three distances say more than a
-# place on a flat map. So we take another predictor to lie somewhere above the map, and draw it at the point straight
-# below. This is an approximation, because $d$ is not quite a squared length. (The page on the [library](api_measures)
-# has the formula.)
+# a map on which the *square* of the length between two corners is their distance. Another predictor's three distances
+# to the corners fix a point in space, not in the plane. So we draw its shadow on the plane of G, M and S; how high it
+# floats is not shown. This is an approximation, because $d$ is not quite a squared length. (The page on the
+# [library](api_measures) has the formula.)
 
 # %% tags=["hide-input"]
 doubts = (0.0001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99)
@@ -392,8 +393,7 @@ if set(references) >= set(plane.CORNERS):
 #
 # The more urns a pool has, the more of all possible urns it covers. For S it covers them sooner: 16 urns of four
 # colours have $16 \cdot 4! = 384$ renamings. So with many urns, knowing the pool is of little use if the names are
-# unknown, and S predicts like G. We draw {term}`pools <pool>` of different sizes and measure the distances. Expect
-# $d(G, S)$ to fall with the number of urns, and faster than $d(G, M)$.
+# unknown, and S predicts like G. Expect $d(G, S)$ to fall with the number of urns, and faster than $d(G, M)$.
 
 # %% tags=["hide-input"]
 shown = at_end[at_end["pair"].isin(["d(G, S)", "d(G, M)"]) & at_end["n_colors"].isin([2, 4, 8])]
@@ -418,7 +418,7 @@ display(
         f"{ratio['d(G, S)', 4]:.2g} times smaller and *d*(G, M) {ratio['d(G, M)', 4]:.2g} times; with eight colours "
         f"it is {ratio['d(G, S)', 8]:.2g} and {ratio['d(G, M)', 8]:.2g} times. With two colours there is no such "
         f"difference ({ratio['d(G, S)', 2]:.2g} times for *d*(G, S), {ratio['d(G, M)', 2]:.2g} for *d*(G, M)). A "
-        f"warning: for one urn, *d*(G, S) is {few['mean']:.2g} on average, but its standard deviation over urns is "
+        f"warning: for one urn, *d*(G, S) is {few['mean']:.3g} on average, but its standard deviation over urns is "
         f"{sd:.2g}. What a single training urn shows need not hold for another."
     )
 )
@@ -465,9 +465,10 @@ display(
 # - S is exact for up to 14 colours. Its sums over renamings are permanents of a matrix, which are computed by sums over
 #   subsets of the colours (`lexurn.predictors.symmetrized`).
 # - The folded cells below show why G needs a prior: a few balls look more regular than their urn is. They also compare
-#   the predictors with the true urns, for which some values are known in closed form: with one training urn, the mean
-#   KL divergence of M from a fresh urn is exactly $1 - 1/V$ nats. And they check our code against its earlier results
-#   (`params/claims.yaml`).
+#   the predictors with the true urns, and our code with its earlier results (`params/claims.yaml`).
+# - With one training urn and $\alpha = 1$, the KL divergence of M from a fresh urn is exactly $1 - 1/V$ nats on average
+#   over both urns, and $0.58$ for the training urn above (unrounded). M's score is larger, because it compares M with
+#   the frequencies of 30 balls instead of their urn.
 # :::
 
 # %% tags=["hide-cell"]
@@ -518,8 +519,7 @@ display(Markdown(claim_bands.summary(measured | scores)))
 # ## What this does not show
 #
 # It does not show what a network becomes, or how fast. The students know exactly what kind of data to expect; a network
-# has to find that out too. And the perfect predictor is a limit: with endless data the loss is least there, but no
-# training is endless.
+# has to find that out too. And the perfect predictor is the best that endless data could teach; no training is endless.
 #
 # ## Exercises
 #
@@ -578,9 +578,9 @@ assert torch.allclose(torch.tensor(answers), torch.tensor([0.6, 0.2, 0.352 / 0.5
 after_blue, after_two = Symmetrized(half)(torch.tensor([[1, 0, 0]]))[0, 1:].exp()
 assert torch.allclose(after_blue, torch.tensor([0.25, 0.5, 0.25]).double()) and after_two[2] < 1e-12
 two_urns = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3]], dtype=torch.float64)
-flat = torch.tensor([[0.6, 0.3, 0.1]], dtype=torch.float64)
+flat = torch.tensor([[0.5, 0.3, 0.2]], dtype=torch.float64)
 assert abs(Memorizing(two_urns)(twice)[0, 1, 1].exp() - 0.5) < 1e-9
-assert abs(Symmetrized(flat)(twice)[0, 1, 1].exp() - 0.46) < 1e-9
+assert abs(Symmetrized(flat)(twice)[0, 1, 1].exp() - 0.38) < 1e-9
 evidence = [rule(balls)[0, :5].gather(1, balls[0, :5, None]).sum().exp().item() for rule in three.values()]
 assert [round(value, 5) for value in (evidence[0], evidence[2])] == [0.00238, 0.00252]
 even = torch.full((1, 3), 1 / 3, dtype=torch.float64)
@@ -588,6 +588,14 @@ all_renamed = torch.tensor([[0.7, 0.3], [0.3, 0.7]], dtype=torch.float64)
 assert torch.allclose(Memorizing(all_renamed)(twice), Symmetrized(all_renamed)(twice))
 assert torch.allclose(Memorizing(even)(balls), Symmetrized(even)(balls))
 assert tasks.build(parameters.check({"n_tasks": 0})).optimum == "generalizing"
+
+# %% tags=["remove-cell"]
+assert abs(example["likelihood"].sum() / 6 - 0.00252) < 5e-6 and "20 % red, 70 % blue" in example["urn"][2]
+of_this_urn = -(1 / 2 + 1 / 3 + 1 / 4) - urn_of_original.log().mean()  # ψ(2) − ψ(5) − mean of ln θ
+assert abs(of_this_urn - 0.58) < 0.005 and (not is_published or of_this_urn < headline.loc["memorizing", "mean"])
+renamed = half[:, orders].flatten(0, 1)  # the page's own code, with a share of 0
+log_likelihood = torch.xlogy(prefix_counts(torch.tensor([[1, 0, 0]]), 3)[:, :, None], renamed).sum(-1)
+assert torch.allclose((log_likelihood.softmax(-1) @ renamed)[0, 1:], torch.stack([after_blue, after_two]))
 
 # %% [markdown]
 # ## What to try next

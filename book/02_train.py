@@ -51,10 +51,14 @@ from IPython.display import Markdown, display
 from lexurn import explorable, figure, models, runs, set_threads, tasks
 from lexurn import table as show_table
 from lexurn.base.seeding import generator
+
+# %% tags=["hide-input"]
 from lexurn.chapters.train import live, one_run, overview
 from lexurn.chapters.train import plots as chapter_plots
 from lexurn.figures import plots, triangle
 from lexurn.figures.figure_card import card
+from lexurn.figures.live_urn import live_urn, next_ball
+from lexurn.figures.trainings import attainable_losses, trainings
 from lexurn.runs import fit
 from lexurn.runs.tracking import duration
 
@@ -115,7 +119,7 @@ box.update(overview.brief(settings, run))
 # the best one it can come only by chance: the held-out sequences are few.)
 
 # %% tags=["hide-input"]
-attainable = overview.attainable_losses(run)
+attainable = attainable_losses(run)
 along = run.metrics.assign(**{f"attainable/{name}": loss for name, loss in attainable.items()})
 alt = "The loss on training and validation sequences along training, and the losses that the exact predictors attain."
 words = {"alt": alt, "n": "1 model, its held-out sequences", "caption": overview.caption_losses(run, attainable)}
@@ -140,22 +144,26 @@ figure(chapter_plots.distances, run.metrics, name="distances_along", runs=[run],
 # ### The walk on the map
 #
 # The same three distances place the network on the map of [chapter 1](01_data), where squared lengths are distances.
-# Untrained, a network predicts something arbitrary: it lies far above the map, and only the point below it is drawn.
-# Each point is an evaluation during the training.
+# Untrained, a network predicts something arbitrary: it lies far above the map, and only its shadow is drawn.
+# The path joins evaluations during the training. Move the slider to follow the network step by step, on fresh urns or
+# on those that it is trained on. Expect it to go far at the beginning, and hardly to move once its loss is low.
 
 # %% tags=["hide-input"]
 walk = overview.walk(run)
 if walk is not None:
     alt = "A triangle with the corners G, M and S, and the path of the model along training."
     words = {"alt": alt, "n": "1 model, its held-out sequences", "caption": overview.caption_walk(run)}
-    figure(triangle.triangle, walk, name="walk", legend="model", size=(6.4, 3.2), runs=[run], **words)
+    options = {"legend": "model", "size": (6.4, 3.2), "runs": [run]}
+    picture = card(triangle.triangle, walk, name="walk", **options, **words)
+    alt = "Move through the training, and see the loss, the distances to G, M and S, and the place on the map."
+    explorable("training", trainings({kind: [run]}), fallback=picture, alt=alt)
 
 # %% [markdown]
 # ## What the network became
 #
-# From here on we look at the *best* weights, those with the least validation loss along training (among the last
-# evaluations, this choice is within noise). Sequences are new
-# ones from the training pool (*in distribution*), from a fresh urn each (*out of distribution*), or constant (*low
+# From here on we look at the *best* weights, those with the least validation loss along training. They may come from
+# long before the last step: once the loss is flat, noise decides which evaluation has the least. Sequences are new ones
+# from the training pool (*in distribution*), from a fresh urn each (*out of distribution*), or constant (*low
 # entropy*). The unit is the nat.
 
 # %% tags=["hide-input"]
@@ -215,9 +223,9 @@ display(
 )
 
 # %% [markdown]
-# So if we rename the colours of a sequence and rename the predictions back, nothing can change but for the choice of
-# names. We can ask the same of this network. Every colour takes the name of the next one: how far is its prediction
-# from the one for the renamed sequence?
+# If we rename the colours and rename the prediction back, a lexical network's prediction changes only because it has
+# drawn other names. On average over draws it does not change: in this sense the network is lexically invariant. And
+# this network? Every colour takes the name of the next one: how far does its prediction move?
 
 # %% tags=["hide-input"]
 if walk is not None:
@@ -238,7 +246,8 @@ if walk is not None:
 # to half precision here.)
 
 # %% tags=["hide-input"]
-live_data = overview.live_urn(run, one) if walk is not None else None
+first_balls = one.drop_duplicates("row")["ball"].head(5).tolist()
+live_data = live_urn({f"this {kind} model": run}, first_balls) if walk is not None else None
 if live_data is not None:
     now = one[one["row"] == len(live_data["balls"])]
     said = now[now["predictor"] == f"this {kind} model"]["probability"]
@@ -246,7 +255,7 @@ if live_data is not None:
     caption = one_run.caption_sequence(now, f"After the first {len(live_data['balls'])} balls of the sequence above,")
     words = {"alt": alt, "n": "1 model, 1 sequence", "caption": caption}
     options = {"names": live_data["colors"], "runs": [run], "legend": "predictor", "size": (6.0, 2.8)}
-    picture = card(chapter_plots.next_ball, now, name="live", **options, **words)
+    picture = card(next_ball, now, name="live", **options, **words)
     alt = "Draw balls from an urn, rename the colours, and see what this network, G, M and S expect next."
     explorable("urn", live_data, fallback=picture, alt=alt)
 
@@ -365,10 +374,12 @@ display(
 )
 
 # %% [markdown]
-# Each line is added to `papermill book/02_train.ipynb out.ipynb`, and says what to expect. The result is a notebook,
-# `out.ipynb`, within a minute or two on a laptop. [How to install](run.md) takes one line.
+# Add one of these lines to `papermill book/02_train.ipynb out.ipynb`, in the folder that holds `book/`. The result is a
+# notebook, `out.ipynb`, for the first line in less than a minute ([costs](costs.md)). [How to install](run.md) takes
+# one line.
 #
-# - `-p lex True`: the same data for a lexical model. On the map it walks to the side between G and S, not to M.
+# - `-p lex True`: the same data for a lexical model. On the map it walks to the side between G and S, not to M. (The
+#   average over tables flatters it: [chapter 3](03_evaluate).)
 # - `-p lex True -p n_steps 10000`: trained longer, it comes nearer to S ([chapter 4](04_analysis)).
 # - `-p label_permuted True`: learned embeddings, but the colours of every training sequence are renamed at random. The
 #   optimum is S, and the network is there much sooner. [Chapter 5](05_names) finds out why.

@@ -151,8 +151,8 @@ brief(
 #
 # Each training urn has one model of each kind, with the same number of steps, and all three see the same held-out
 # sequences. The comparison is {term}`paired`: what makes an urn hard for all kinds does not count as a difference
-# between the kinds. One more thing differs, the number of names: permuted models have four, lexical models 32.
-# [Chapter 5](05_names) separates the two.
+# between the kinds. Two more things differ: permuted models have four names, which are learned vectors, lexical
+# models 32, which are one-hot. [Chapter 5](05_names) separates these.
 #
 # There are two sorts of held-out sequences, and they answer different questions:
 #
@@ -189,7 +189,7 @@ if is_published:
     assert inside["normal", "memorizing"] < 1e-3 and times["permuted"] > 10 and 1.2 < times["lexical"] < 2
 display(
     Markdown(
-        "So distances settle two of the three cases. In distribution, normal models are "
+        "So distances settle two of the three cases. In distribution (arithmetic means), normal models are "
         f"{format_number(inside['normal', 'memorizing'])} nats a ball from M. Permuted models are "
         f"{to_s['permuted']:.2g} nats from S, and {times['permuted']:.2g} times as far from G. Lexical models are "
         f"{to_s['lexical']:.2g} nats from S, and {times['lexical']:.2g} times as far from G. Is this near S? We need "
@@ -245,10 +245,10 @@ display(
 #
 # $$ \text{captured} = 1 - \frac{\mathrm{KL}(S \,\|\, h)}{\mathrm{KL}(S \,\|\, G_{\alpha^*})}, $$ (evaluate-captured)
 #
-# in distribution, and averaged over rows $1 \dots C$ and over sequences before the division. (The divergence is taken
-# from S because it is then the loss in excess of S's loss.) It is 1 for S and 0 for
-# the best counter. It is negative for a model that is further from S than the best counter. The rest, $1 -
-# \text{captured}$, is the **missing share**.
+# in distribution, and averaged over rows $1 \dots C$ and over sequences before the division. (Someone who does
+# not know the names expects the next ball exactly as S does. So on average over renamings, $h$ loses
+# $\mathrm{KL}(S \,\|\, h)$ more than S.) It is 1 for S, 0 for the best counter, and negative for a model further from S
+# than that. The rest, $1 - \text{captured}$, is the **missing share**.
 #
 # Here is a single row by hand. Suppose that S expects red with probability $0.6$ and the best counter with $0.5$. A
 # predictor that mixes the two half and half says $0.55$. How much has it captured?
@@ -339,11 +339,10 @@ display(
 # Another measure needs no best counter and works on all sequences, fresh urns included. It is the {term}`relative
 # distance`
 #
-# $$ r = \frac{d(h, G) - d(h, M)}{d(G, M)}, $$ (evaluate-relative)
+# $$ r = \frac{d(h, G) - d(h, S)}{d(G, S)}, $$ (evaluate-relative)
 #
-# of {cite:t}`wurgaft2025strategies`. For models that know no names, S takes M's place, also in $d(G, M)$; so it is in
-# the rest of this chapter. It is −1 for G and +1 for M. But what does a value between them mean, or beyond them? We
-# ask predictors whose truth we know, because we construct them:
+# of {cite:t}`wurgaft2025strategies`; for normal models put M for S, as they do. It is −1 for G and +1 for S. But what
+# does a value between them mean, or beyond them? We ask predictors whose truth we know, because we construct them:
 #
 # - *S with doubt* has memorized its urn. It allows one percent for a fresh urn: $B_\varepsilon$ {eq}`doubt` with
 #   $\varepsilon = 1/100$.
@@ -415,7 +414,7 @@ display(
         f"**Undetermined.** With {n_many} urns in the pool, G and S are only {hedged['apart'].mean():.1g} nats apart, "
         "and *r* divides every small error by this distance. The hedged G has *r* between "
         f"{extent(hedged['inside'], word='and')} there, but between {extent(hedge['inside'], word='and')} with one "
-        "urn. The library calls *r* undetermined where *d*(*G*, *M*) is within two standard errors of zero. This does "
+        "urn. The library calls *r* undetermined where *d*(G, S) is within two standard errors of zero. This does "
         "not catch all such cases."
     )
 )
@@ -475,9 +474,9 @@ display(
 # ## One table, or the average of eight?
 #
 # A lexical model gives another prediction for every embedding table that it draws. We can evaluate it with one table
-# per sequence, as it was trained. Or we can average its predictions over several tables. The KL divergence is convex,
-# so the average is at least as near to *every* predictor as its members are on average. Averaging makes a model look
-# better without any training.
+# per sequence, as it was trained. Or we can average its predictions over several tables. This can only bring it
+# nearer, to *every* predictor: the divergence of the average is at most the average of the divergences (Exercise 3).
+# So a model looks better without any training.
 
 # %% tags=["hide-input"]
 of_average = intervals.geometric_mean(one_urn["averaged"])
@@ -556,7 +555,7 @@ show_table(covers.reset_index(), columns, name="coverage", caption=caption)
 #
 # ## What to conclude: a checklist
 #
-# The main results of the following chapters keep to these five points. Where a figure averages tables or shows $r$
+# The main results of the following chapters keep to these points. Where a figure averages tables or shows $r$
 # alone, it says so.
 #
 # 1. **Judge in distribution**, where training can reward memory. Report fresh urns separately, as extrapolation.
@@ -651,7 +650,7 @@ if is_published:
 # %% [markdown]
 # ## What to try next
 #
-# - `papermill book/03_evaluate.ipynb out.ipynb -p n_urns 12 -p n_steps 2000`: the published scale.
+# - `papermill book/03_evaluate.ipynb out.ipynb -p n_urns 12 -p n_steps 2000 -p eval_every 500`: the published scale.
 # - `papermill book/03_evaluate.ipynb out.ipynb -p n_tasks 4`: which measures still work with four urns in the pool?
 # - `papermill book/03_evaluate.ipynb out.ipynb -p vocabulary gaussian`: how much more does averaging gain?
 # - `papermill book/03_evaluate.ipynb out.ipynb -p n_steps 5000`: what have lexical models captured by then?

@@ -52,7 +52,7 @@ from math import exp
 import pandas as pd
 from IPython.display import Markdown, display
 
-from lexurn import brief, figure, runs, set_threads
+from lexurn import brief, explorable, figure, runs, set_threads
 from lexurn import table as show_table
 from lexurn.base.seeding import generator
 from lexurn.base.wording import percent
@@ -60,8 +60,11 @@ from lexurn.chapters.analysis import headline
 from lexurn.chapters.analysis import plots as chapter_plots
 
 # %% tags=["hide-input"]
-from lexurn.figures import plots, widgets
-from lexurn.measures import intervals, memorization
+from lexurn.figures import plots, triangle, widgets
+from lexurn.figures.figure_card import card
+from lexurn.figures.live_urn import live_urn, next_ball
+from lexurn.figures.trainings import draw_walks, join_records, trainings
+from lexurn.measures import evaluation, intervals, memorization, plane
 from lexurn.publish import claims
 from lexurn.runs import cache, sweeps
 
@@ -409,13 +412,14 @@ display(
 # times as long. If lexical invariance only delays memorizing, they should move towards S.
 
 # %% tags=["hide-input"]
-path = headline.join_trajectories(*(cache.table(headline.along, models[name]) for name in ("early", "long")))
+beginnings = [run for run in models["early"] if run.settings.kind in nameless]
+path = headline.join_trajectories(*(cache.table(headline.along, some) for some in (beginnings, models["long"])))
 alt = "Relative distance in distribution and on fresh urns along long trainings of lexical and permuted models."
 caption = (
     f"Lexical models move towards S, later than permuted models and not yet to the end. Thin: one of {n_longer} urns. "
     "Thick: their mean, with two standard errors."
 )
-words = {"alt": alt, "caption": caption, "n": f"{n_longer} urns", "runs": models["early"] + models["long"]}
+words = {"alt": alt, "caption": caption, "n": f"{n_longer} urns", "runs": beginnings + models["long"]}
 options = {"by": "split", "share_y": True, "log": True, "legend": "model", "size": (4.2, 3.4)}
 figure(plots.relative_distances, path, name="along", **options, **words)
 
@@ -441,6 +445,50 @@ display(
         f"{shrunk['lexical'].value:.2g} times what it was. They have not reached S when their training ends."
     )
 )
+
+# %% [markdown]
+# ### One urn, step by step
+#
+# A mean over urns hides how a single model gets there. Here are the models of one urn, and a normal model to compare
+# them with. Move the slider, and choose where distances are measured. Expect the normal model at M almost at once, the
+# permuted model soon near S, and the lexical model between G and S for long, while its loss hardly falls. (The level of
+# M is its loss on sequences whose colours keep their names. For permuted models, they do not.)
+
+# %% tags=["hide-input"]
+runs_of_first = [run for run in models["early"] + models["long"] if run.settings.training.seed == first_seed]
+by_kind = {kind: [] for kind in ("normal", "permuted", "lexical")}
+for run in runs_of_first:
+    by_kind[run.settings.kind].append(run)
+records = {kind: join_records(parts) for kind, parts in by_kind.items()}
+walks = draw_walks(records, by_kind["normal"][0], "out_of_distribution")
+from_s = {kind: record["in_distribution/symmetrized_kl/symmetrized"] for kind, record in records.items()}
+last_from_s = from_s["lexical"].iloc[-1]
+as_near = records["permuted"]["step"][from_s["permuted"] <= last_from_s]
+
+# %% tags=["hide-input"]
+if walks is not None:
+    alt = "A triangle with the corners G, M and S on fresh urns, and the paths of three models of one urn."
+    caption = f"The normal model goes to M, the permuted one to S; the lexical one is on its way after {n_long} steps."
+    words = {"alt": alt, "caption": caption, "n": "3 models of 1 urn", "runs": runs_of_first}
+    options = {"legend": "model", "size": (6.4, 3.2)}
+    picture = card(triangle.triangle, walks, name="trainings", **options, **words)
+    alt = "Move through the trainings, and see losses, distances to G, M and S, and places on the map."
+    explorable("training", trainings(by_kind), fallback=picture, alt=alt)
+
+# %% tags=["hide-input"]
+if is_published:
+    assert len(as_near) and as_near.iloc[0] < n_long / 10
+    prefix = "out_of_distribution/symmetrized_kl/"
+    to_g, to_m, to_s = ({kind: records[kind].iloc[-1][prefix + end] for kind in records} for end in plane.CORNERS)
+    assert to_m["normal"] < 0.01 and to_s["permuted"] < 0.1 * to_g["permuted"]
+    assert to_s["permuted"] < to_s["lexical"] < to_g["lexical"]
+if len(as_near):
+    display(
+        Markdown(
+            f"So on this urn, the permuted model is as near to S after {as_near.iloc[0]} steps as the lexical model is "
+            f"after {n_long}: {last_from_s:.2g} nats in distribution."
+        )
+    )
 
 # %% [markdown]
 # ## Memorizing with doubt
@@ -485,19 +533,59 @@ display(
 )
 
 # %% [markdown]
+# ## Ask the models yourself
+#
+# Here are the models of one urn, running in this page. Rename the colours, and expect that the predictions of G, S and
+# the lexical models move with the names, that the normal model keeps expecting the old colours as M does, and that the
+# permuted one changes a little. (The vectors of a lexical model are renamed along, so its prediction must follow; this
+# is what invariance means.) Draw many balls of one colour: G expects this colour more and more, while S knows that no
+# colour is more frequent than the most frequent one of its urn. If you think that you can tell networks apart, hide one
+# and guess.
+
+# %% tags=["hide-input"]
+first = {run.settings.kind: run for run in short if run.settings.training.seed == first_seed}
+of_urn = {kind: first[kind] for kind in ("normal", "permuted", "lexical")}
+if models["long"]:
+    of_urn["lexical, longer"] = models["long"][0]
+run = of_urn["normal"]
+tokens = run.splits["out_of_distribution"][:1]
+rules = {name: run.references[name] for name in plane.CORNERS}
+rules |= {title: run.predictor for title, run in of_urn.items()}
+one = evaluation.predict_sequence(rules, tokens)
+N_FIRST = 12
+first_balls = tokens[0, :N_FIRST].tolist()
+does = {"normal": "names never change", "permuted": "4 names, shuffled", "lexical": "any 4 of 32 names"}
+data = live_urn(of_urn, first_balls, does=does | {"lexical, longer": f"{n_long // n_short} times the steps"})
+now = one[one["row"] == N_FIRST]
+
+# %% tags=["hide-input"]
+if data is not None:
+    counts = ", ".join(f"{first_balls.count(v)} {name}" for v, name in enumerate(data["colors"]))
+    alt = f"Probabilities of the next ball after {counts}, as bars: G, M, S and models trained on one urn."
+    caption = (
+        f"Models of one urn and the students, live in the page. Models were trained for {n_short} steps, the longer "
+        f"one for {n_long}. Lexical models are averaged over eight tables; weights are rounded to half precision."
+    )
+    words = {"alt": alt, "n": "4 models, 1 sequence", "caption": caption, "runs": [*of_urn.values()]}
+    options = {"names": data["colors"], "legend": "predictor", "size": (6.0, 2.8)}
+    picture = card(next_ball, now, name="live", **options, **words)
+    alt = "Draw balls, rename the colours, and see what G, M, S and trained models expect next; guess a hidden model."
+    explorable("urn", data, fallback=picture, alt=alt)
+
+# %% [markdown]
 # ## What this shows, and what it does not
 #
 # A lexical model with one-hot names does not become a model that counts. At first it predicts its urn about as well as
-# the best counter, and later it comes nearer to S, which has memorized the urn up to names. (Models with Gaussian
-# tables come later still: [chapter 5](05_names).) The published score looks at the last row of fresh urns only and
-# compares with M, which a lexical model cannot become; by that score, a model that has memorized all but the names
-# seems to generalize.
+# the best counter, and later it comes nearer to S, which has memorized the urn up to names. (With Gaussian
+# tables, models do not reach the best counter in these numbers of steps: [chapter 5](05_names).) The published score
+# looks at the last row of fresh urns only and compares with M, which a lexical model cannot become; by that score, a
+# model that has memorized all but the names seems to generalize.
 #
 # **Lexical against permuted is not architecture against data.** It is tempting to conclude that learned embeddings make
 # permuted models fast, since both kinds have the same optimum. But the two differ in something else. A permuted model
 # sees $N = 4$ names, always the same four, in a single alphabet. Our lexical models take four of 32 one-hot vectors for
 # every sequence: 32 names, and $\binom{32}{4} = 35\,960$ alphabets. [Chapter 5](05_names) changes the numbers of names
-# and of alphabets and nothing else, and finds that they make the difference.
+# and of alphabets and nothing else, and finds that they make most of the difference, though not alone.
 #
 # What this chapter does not show:
 #
@@ -542,8 +630,8 @@ if is_published:
 # - The folded cells below have the same for three colours, distances divided by $d(G, S)$ for the same urn, the nearest
 #   mixtures, and models of the original's size.
 # - Averaging the predictions over eight tables makes a lexical model better than any single table does. All measures of
-#   this chapter read each sequence with one table, except for the curves along the long trainings, the distances row by
-#   row, the folded distances and mixtures, and the claims.
+#   this chapter read each sequence with one table, except for what is measured along the long trainings, the distances
+#   row by row, the folded distances and mixtures, and the claims.
 # - The first steps of the long trainings come from trainings of the same urns, weights and data that are looked at more
 #   often, at a constant learning rate.
 # :::

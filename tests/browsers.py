@@ -1,4 +1,4 @@
-"""Pages in a browser: what they ask for, which errors they have, and what axe finds."""
+"""Pages in a browser: what they ask for, which errors they have, what axe finds, and clicks."""
 
 import shutil
 
@@ -28,3 +28,9 @@ def watch(page):
     )
     page.on("pageerror", lambda error: errors.append(str(error)))
     return asked, errors
+
+
+def press(page, name, times=1):
+    """Click the button with this name."""
+    button = page.get_by_role("button", name=name, exact=True)
+    button.evaluate("(button, times) => { while (times--) button.click(); }", times)

@@ -4,23 +4,31 @@
 
 The output holds its scripts and its data, so that a notebook keeps them when somebody sends it. It
 needs no kernel, no widgets and no network. Where scripts are off, and on paper, it is the picture
-of a card. On the site, the scripts are files beside the page.
+of a card. On the site, scripts and data are files beside the page, which are loaded when the
+explorable comes into view.
 """
 
-import base64
 import html
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from lexurn.base import paths, seeding
+from lexurn.base import paths
 from lexurn.base.errors import ParameterError, suggestion
 from lexurn.figures.figure_card import Card
-from lexurn.models import LanguageModel
-from lexurn.settings import Settings, TransformerSettings, VocabularySettings
+from lexurn.figures.looks import LOOKS, dark
 
-SCRIPTS = {"urn": ("predictors.js", "transformer.js", "urn.js")}
+NETWORK = ("network.js", "transformer.js", "lstm.js", "mamba.js")
+"""The scripts that run a trained model, packed by `lexurn.figures.packed_models`."""
+
+SCRIPTS = {
+    "urn": ("parts.js", "predictors.js", *NETWORK, "urn.js"),
+    "names": ("parts.js", "predictors.js", *NETWORK, "names.js"),
+    "training": ("parts.js", "training.js"),
+}
 """The scripts of each explorable, in their order. The last one starts it."""
+
+DASHES = {"-": "", "--": "6 3", ":": "2 3", "-.": "6 3 2 3"}
 
 HTML = """<div class="explorable tex2jax_ignore mathjax_ignore" data-name="{name}" data-alt="{alt}">
 <div class="fallback">{picture}</div>
@@ -55,10 +63,8 @@ def build(name: str, data: Mapping[str, Any], *, fallback: Card, alt: str) -> di
             f"explorable {name}: its data must be JSON with finite numbers, got {error}; "
             "use lists, numbers and texts, for example urns.tolist()"
         ) from None
-    folder = paths.root() / "book" / "assets" / "explorables"
     scripts = "".join(
-        f'<script data-file="{file}">{(folder / file).read_text()}</script>'
-        for file in SCRIPTS[name]
+        f'<script data-file="{file}">{script(file)}</script>' for file in SCRIPTS[name]
     )
     picture = fallback.picture()
     live = HTML.format(name=name, alt=html.escape(alt), picture=picture, data=text, scripts=scripts)
@@ -66,41 +72,26 @@ def build(name: str, data: Mapping[str, Any], *, fallback: Card, alt: str) -> di
     return {"text/plain": repr(fallback), "text/html": page, **fallback.bundle()}
 
 
-def pack_transformer(
-    model: LanguageModel, settings: Settings, *, n_tables: int
-) -> dict[str, Any] | None:
-    """Return a model as `transformer.js` reads it, its weights rounded to half precision.
+def script(file: str) -> str:
+    """Return the text of a script."""
+    return (paths.root() / "book" / "assets" / "explorables" / file).read_text()
 
-    A lexical model is averaged over `n_tables` random tables, those of `models.as_predictor`.
-    Returns None for a model that `transformer.js` cannot run: it runs transformers with pre-norm,
-    a BOS, and learned positions or none, whose tokens have no special ones among them, and whose
-    embedding table, learned or random, is also the read-out.
+
+def looks(entities: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return how scripts draw things: by their names the looks of entities of `LOOKS`.
+
+    A look has its colours on light and on dark pages, its marker as Matplotlib names it, and its
+    dash as SVG has it.
     """
-    backbone, vocabulary = settings.backbone, settings.vocabulary
-    if not (
-        type(backbone) is TransformerSettings
-        and type(vocabulary) is VocabularySettings
-        and {*backbone.placements} == {"pre"}
-        and backbone.positions in ("learned", "none")
-        and backbone.bos
-        and vocabulary.tied
-        and vocabulary.n_named + settings.task.n_special == 0
-    ):
-        return None
-    stream = seeding.generator(settings.training.seed, "evaluation tables")
-    weights = {
-        name: weight
-        for name, weight in model.state_dict().items()
-        if not name.startswith("vocabulary.")
-    }
-    weights["tables"] = model.vocabulary.draw(n_tables, generator=stream)
+    found = {name: LOOKS[entity] for name, entity in entities.items()}
     return {
-        "heads": backbone.n_heads,
-        "mlp": backbone.mlp,
-        "scale": vocabulary.logit_scale,
-        "n_colors": model.vocab_size,
-        "weights": {
-            name: base64.b64encode(weight.detach().half().numpy().astype("<f2").tobytes()).decode()
-            for name, weight in weights.items()
-        },
+        name: {
+            "light": look.color,
+            "dark": dark(look.color),
+            "marker": look.marker,
+            "dash": DASHES[look.dash]
+            if isinstance(look.dash, str)
+            else " ".join(str(2 * length) for length in look.dash[1]),
+        }
+        for name, look in found.items()
     }

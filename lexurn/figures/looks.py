@@ -36,6 +36,7 @@ LOOKS = {
     # kinds of models
     "normal": Look("#0072B2", "-", "o"),
     "lexical": Look("#D55E00", (0, (5, 1)), "s"),
+    "lexical, longer": Look("#8C4A00", ":", "D"),
     "permuted": Look("#7B3FA0", (0, (3, 1, 1, 1, 1, 1)), "^"),
     "original tables": Look("#8C2D19", "--", "X"),
     # architectures and positional encodings

@@ -31,7 +31,7 @@ def triangle(table: pd.DataFrame, axes: Axes) -> Axes:
     for corner in corners.itertuples():
         style = {"color": look(corner.who).color, "marker": look(corner.who).marker}
         axes.scatter(corner.x, corner.y, s=70, zorder=3, **style)
-        is_side = abs(corner.x - middle["x"]) > abs(corner.y - middle["y"])
+        is_side = bool(abs(corner.x - middle["x"]) > abs(corner.y - middle["y"]))
         place = _beside(middle, corner.x, corner.y, is_side, points=11)
         axes.annotate(corner.who[0].upper(), weight="bold", **place)
     for who, path, its in line_groups(table.drop(corners.index), "who"):

@@ -97,9 +97,10 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
         if missing := [name for name in names if not (rendered / f"{name}.html").exists()]:
             reason = [*problems, f"pages missing: {', '.join(missing)}"][0]
             raise SiteError(f"jupyter-book failed: {reason}; {log}")
-        for path in (rendered / staging.FOLDER).glob("*"):
-            if f"{staging.FOLDER}/{path.name}" not in contents:
-                path.unlink()  # of a figure that was shown before
+        for folder in (staging.FOLDER, staging.SCRIPTS):
+            for path in (rendered / folder).glob("*"):
+                if f"{folder}/{path.name}" not in contents:
+                    path.unlink()  # of a figure that was shown before
         for originals in ("stage", "executed"):  # executed notebooks travel
             _link_sources(rendered / "_sources", build / originals)
         files.replace_folder(html, rendered)
@@ -165,14 +166,14 @@ def _page_contents(chapters: Sequence[Chapter], scale: str) -> dict[str, bytes]:
         "execution.md": pages.execution_page(chapters),
         "claims.md": pages.claims_page(chapters),
         "parameters.md": pages.parameters_page(),
-        "index.md": pages.landing_page((book / "index.md").read_text(), chapters),
         sphinx_extension.BADGE: pages.badge(chapters, scale=scale),
     }
     contents |= {name: text.encode() for name, text in generated.items()}
     for chapter in chapters:
         notebook = chapter.executed.read_text() if chapter.record else _convert(chapter.source)
         contents |= staging.stage(chapter.name, json.loads(notebook))
-    return contents
+    landing = pages.landing_page((book / "index.md").read_text(), chapters)
+    return contents | {"index.md": staging.insert_explorables(landing, contents).encode()}
 
 
 def _convert(source: Path) -> str:

@@ -43,7 +43,7 @@ def setup(app: Any) -> dict[str, bool]:
         ("build-finished", write_texts),
     ):
         app.connect(event, handler)
-    app.connect("html-page-context", remove_thebe, priority=900)  # after the scripts are added
+    app.connect("html-page-context", remove_scripts, priority=900)  # after scripts are added
     app.connect("env-get-updated", find_outdated, priority=900)  # after numbers are given
     widgets = (Path(app.srcdir) / "assets" / "widgets.js").read_text()
     app.add_js_file(None, body=widgets, priority=900)  # after the configuration of MathJax
@@ -68,13 +68,19 @@ def remove_launch_buttons(app: Any, config: Any) -> None:
         config.html_theme_options["launch_buttons"] = {}
 
 
-def remove_thebe(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Remove scripts that name Thebe from a page."""
+def remove_scripts(
+    app: Any, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Remove scripts that name Thebe, and those of explorables, which are loaded when in view."""
+    unwanted = ("thebe", "explorables/")  # Jupyter Book adds all scripts below _static
     context["script_files"] = [
         script
         for script in context["script_files"]
-        if "thebe"
-        not in f"{getattr(script, 'filename', script)}{getattr(script, 'attributes', '')}".lower()
+        if not any(
+            text
+            in f"{getattr(script, 'filename', script)}{getattr(script, 'attributes', '')}".lower()
+            for text in unwanted
+        )
     ]
 
 

@@ -1,9 +1,9 @@
 """Stage an executed notebook for its page: quiet, with figures as files and numbered captions.
 
 An executed notebook travels, so its figures hold all their files as data links, and explorables
-their scripts. On the site these are files beside the page. A caption stands directly below its
-picture and has a number, to which {numref}`02_train-training` refers: the names of the page and of
-the figure. Progress lines are left out, and one line in place of the injected cell says which
+their scripts and data. On the site these are files beside the page. A caption stands directly below
+its picture and has a number, to which {numref}`02_train-training` refers: the names of the page and
+of the figure. Progress lines are left out, and one line in place of the injected cell says which
 parameters differ from the defaults.
 """
 
@@ -13,7 +13,7 @@ import json
 import re
 from typing import Any
 
-from lexurn.base import files
+from lexurn.base import files, paths
 from lexurn.figures import CARD_TYPE
 from lexurn.publish.cards import INJECTED_TAG, WIDGETS, as_code, as_text, tags
 from lexurn.settings import names, parameter_cells
@@ -21,11 +21,19 @@ from lexurn.settings import names, parameter_cells
 FOLDER = "_static/figures"
 SCRIPTS = "_static/explorables"
 SCRIPT = re.compile(r'<script data-file="([\w.]+)">(.*?)</script>', re.DOTALL)
+DATA = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL)
+LOADER = "load.js"
+FALLBACK = '<div class="fallback"'  # alone, it scrolls where it is too wide, as figures do
+EXPLORABLE, EXPLORABLE_END = '<div class="explorable tex2jax_ignore mathjax_ignore"', "\n</div>"
 DATA_LINK = r'"data:\w+/(png|csv|json);base64,([^"]*)"'
 CAPTION = r"<figcaption>.*?</figcaption>"
 MARKUP = (  # of captions: code and references, formulas, stress
     r"((?:\{(?:numref|eq|term|cite(?::\w+)?)\})?`[^`]+`"
     r"|\$(?! )(?:(?!\{\{)[^$`<])+(?<! )\$|\*\w[\w ]*\*)"
+)
+DATA_FILE = (  # a script, because a page that is opened as a file cannot fetch data
+    "globalThis.lexurn = globalThis.lexurn || {{}};\n"
+    "(lexurn.data = lexurn.data || {{}})['{name}'] = {data};\n"
 )
 CODE = "# shown by the cell above"  # Sphinx leaves out cells without code
 
@@ -81,10 +89,8 @@ def _unpack(
     html = "".join(holder.get(key, ""))  # no widget has a state where the chapter failed
     for ending, code in re.findall(DATA_LINK, html):
         contents[f"{FOLDER}/{name}.{ending}"] = base64.b64decode(code)
-    for file, code in SCRIPT.findall(html):
-        contents[f"{SCRIPTS}/{file}"] = code.encode()
-    html = SCRIPT.sub(rf'<script src="{SCRIPTS}/\1"></script>', html)
     html = re.sub(DATA_LINK, rf'"{FOLDER}/{name}.\1"', re.sub(CAPTION, "", html, flags=re.DOTALL))
+    html = _unpack_explorable(name, html, contents)
     picture, end, card = html.partition("</figure>")
     holder[key] = f"{picture}{end}</div>"
     figure = {"name": name, "caption": _caption(about["caption"])}
@@ -92,6 +98,40 @@ def _unpack(
         output | {"data": data, "metadata": {"figure": figure} if about["caption"] else {}},
         output | {"data": {"text/html": f'<div class="lexurn-card">{card}'}},
     ]
+
+
+def _unpack_explorable(name: str, html: str, contents: dict[str, bytes]) -> str:
+    """Return an output whose explorable, if there is one, has its scripts and data in files.
+
+    The explorable alone is a file too, so that another page can show it.
+    """
+    if not (data := DATA.search(html)):
+        return html
+    needed = {file: code.encode() for file, code in SCRIPT.findall(html)}
+    needed[f"{name}.js"] = DATA_FILE.format(name=f"{name}.js", data=data[1]).encode()
+    order = " ".join(needed)
+    needed[LOADER] = (paths.root() / "book" / "assets" / "explorables" / LOADER).read_bytes()
+    before, start, rest = SCRIPT.sub("", DATA.sub("", html)).partition(EXPLORABLE)
+    inside, end, after = rest.partition(EXPLORABLE_END)
+    live = f'{start} data-files="{order}"{inside}</div><script src="{SCRIPTS}/{LOADER}"></script>'
+    scrolling = f'{FALLBACK} style="overflow-x: auto" tabindex="0"'
+    alone = live.replace("\n", " ").replace(FALLBACK, scrolling)
+    needed[f"{name}.html"] = alone.encode()
+    contents |= {f"{SCRIPTS}/{file}": content for file, content in needed.items()}
+    return f"{before}{live}{after}"
+
+
+def insert_explorables(text: str, contents: dict[str, bytes]) -> str:
+    """Return a page with every {explorable}`name` replaced by the explorable of that name.
+
+    Names are those of a chapter and of its figure, as in `04_analysis-live`. An explorable that the
+    chapter does not show at this scale is left out.
+    """
+    return re.sub(
+        r"\{explorable\}`([\w-]+)`",
+        lambda found: contents.get(f"{SCRIPTS}/{found[1]}.html", b"").decode(),
+        text,
+    )
 
 
 def _caption(text: str) -> str:

@@ -98,7 +98,7 @@ def test_the_data_are_drawn_and_the_predictors_scored(site):
 
 def test_the_analysis_says_in_words_what_its_figures_show(site):
     n_pictures, text = outputs_of(site / "_sources" / "04_analysis.ipynb")
-    assert n_pictures == 7 and "20 run(s) trained in" in text
+    assert n_pictures == 9 and "21 run(s) trained in" in text
     for sentence in (
         "the score cannot distinguish a model that counts",
         "their missing share is",
@@ -247,24 +247,44 @@ def test_terms_and_sources_of_chapters_are_links(site):
     assert "[Huang et al., 2023]" in re.sub("<[^>]*>", "", (site / "01_data.html").read_text())
 
 
-def test_the_live_urn_runs_in_its_pages(site, browser):
-    for name, scheme in (("01_data", "light"), ("01_data", "dark"), ("02_train", "light")):
-        page, asked, errors = look(browser, (site / f"{name}.html").as_uri(), scheme=scheme)
-        urn = page.locator(".explorable")
-        assert not urn.locator("img").is_visible()
-        urn.get_by_role("button", name="Rename colours").click()
-        said = urn.get_by_role("status").inner_text()
-        assert "under the new names: G, S, B. Other" in said and "balls: M (by up to 0." in said
-        rows = urn.locator("tbody th").all_inner_texts()
-        assert rows[0] == "G counts" and ("this normal model" in rows) == (name == "02_train")
-        assert [url for url in asked if "_static/explorables/urn.js" in url] and errors == []
-        page.close()
-    printed = browser.new_page()
-    printed.goto((site / "01_data.html").as_uri())
-    printed.emulate_media(media="print")
-    assert printed.locator(".explorable img").is_visible()
-    assert not printed.locator(".explorable button").first.is_visible()
-    printed.close()
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_explorables_are_loaded_when_they_come_into_view_and_run(site, browser, scheme):
+    """From files in the light on a screen, and from a server in the dark on a phone."""
+    with served(site) as server:
+        home = site.as_uri() if scheme == "light" else server
+        for name, kinds in EXPLORABLES.items():
+            page, asked, errors = look(browser, f"{home}/{name}.html", scheme=scheme)
+            if scheme == "dark":
+                page.set_viewport_size({"width": 390, "height": 844})
+            if name != "index":  # where it stands near the top
+                scripts = [url for url in asked if "_static/explorables/" in url]
+                assert {Path(url).name.partition("?")[0] for url in scripts} == {"load.js"}, name
+            for kind in kinds:
+                shown = page.locator(f'.explorable[data-name="{kind}"]')
+                shown.scroll_into_view_if_needed()
+                shown.locator(".live").wait_for()
+                assert not shown.locator("img").is_visible(), name
+                shown.get_by_role("button", name=BUTTONS[kind]).click()
+                said = shown.locator("p[role=status]").inner_text()
+                assert SAID[kind] in said, name
+            loaded = [Path(url).name for url in asked if "_static/explorables/" in url]
+            assert len(loaded) == len({*loaded}) and errors == [], name
+            assert page.evaluate("document.documentElement.scrollWidth") <= 1300
+            page.emulate_media(media="print")
+            assert page.locator(".explorable img").first.is_visible()
+            assert not page.locator(".explorable button").first.is_visible()
+            page.close()
+
+
+EXPLORABLES = {
+    "index": ["urn"],
+    "01_data": ["urn"],
+    "02_train": ["training", "urn"],
+    "04_analysis": ["training", "urn"],
+    "05_names": ["names"],
+}
+BUTTONS = {"urn": "Rename colours", "training": "One step back", "names": "Draw from the urn"}
+SAID = {"urn": "moved with the names: G; S; B", "training": "Step ", "names": "Ball 9 is "}
 
 
 def test_claims_are_filtered_and_all_are_shown_without_scripts(site, browser):

@@ -1,7 +1,7 @@
 """Names and alphabets: the optima of the dials by enumeration, standings, transfer, forecasts."""
 
 import itertools
-from math import comb, log
+from math import comb, exp, log, nan
 
 import pandas as pd
 import pytest
@@ -51,22 +51,17 @@ def test_the_optimum_of_shared_tables_by_enumeration():
         check_against_enumeration(optima.shared_tables(POOL, tables[:2], n_names=4), joint, 4)
 
 
-def test_the_optimum_of_a_table_that_is_sometimes_redrawn_by_enumeration():
-    def joint(names):
-        fixed = POOL[:, names].prod(-1).mean().item()
-        orders = [list(order) for order in itertools.permutations(range(3))]
-        any_order = sum(POOL[:, order][:, names].prod(-1).mean().item() for order in orders) / 6
-        return 0.7 * fixed + 0.3 * any_order
+def test_a_predictor_that_knows_all_tables_is_m_for_one_table_and_falls_behind_with_many():
+    urn = POOL[:1]
+    tokens = torch.multinomial(urn.repeat(200, 1), 12, True, generator=generator(0, "balls"))
 
-    check_against_enumeration(optima.redrawing(POOL, 0.3), joint, 3)
+    def position(n_tables):
+        stream = generator(1, "tables")
+        return optima.position(urn, tokens, n_tables=n_tables, n_names=9, stream=stream)
 
-
-def test_the_optimum_with_kept_names_by_enumeration():
-    def joint(names):
-        orders = [[0, *order] for order in itertools.permutations([1, 2])]
-        return sum(POOL[:, order][:, names].prod(-1).mean().item() for order in orders) / 2
-
-    check_against_enumeration(optima.keeping_names(POOL, 1), joint, 3)
+    assert position(1) == pytest.approx(1)
+    few, many = position(4), position(400)
+    assert 1 > few > many + 0.2 and many > -1.5
 
 
 def test_standings_from_stored_results_agree_with_the_models(tiny_run):
@@ -80,12 +75,13 @@ def test_standings_from_stored_results_agree_with_the_models(tiny_run):
     new = models.as_trained_predictor(run.model, seed=0, new_tables=True)
     captured_new = memorization.captured(new, s, run.pool, tokens)
     assert row["deficit_new"] == pytest.approx(log(1 - captured_new))
-    ends = {"generalizing": run.references["generalizing"], "symmetrized": s}
-
+    m = run.references["memorizing"]
+    ends = {"generalizing": s, "memorizing": m}
     relative = comparison.relative_distance(
-        as_trained, ends, tokens, generator=generator(0, "r"), memorizing="symmetrized"
+        as_trained, ends, tokens, generator=generator(0, "r"), memorizing="memorizing"
     )
-    assert row["relative"] == pytest.approx(relative.interval.value)
+    assert row["toward_m"] == pytest.approx(relative.interval.value)
+    assert row["kl_to_s"] == pytest.approx(memorization.mean_kl(as_trained, s, tokens))
 
 
 def test_steps_to_m_are_interpolated():
@@ -167,10 +163,17 @@ def test_gaps_are_paired_by_urn_and_leave_out_what_has_no_new_alphabets():
     random, groups = summaries.gaps(seen, new).to_dict("records")
     assert (random["cell"], random["alphabets"], random["per_name"]) == ("N8 K4", 4, 2.0)
     assert random["trained"] == pytest.approx(1 - comb(35, 4) / comb(70, 4))  # half of all sets
-    assert (groups["names"], groups["per_name"], groups["trained"]) == ("groups, design", 1.0, 1.0)
+    assert (groups["names"], groups["per_name"], groups["trained"]) == ("groups, lines", 1.0, 1.0)
     assert (
-        random["factor"] == pytest.approx(2.718281828) == random["low"]
+        random["factor"] == pytest.approx(exp(1)) == random["factor_low"]
     )  # urns differ, the gap does not
+    assert (random["seen"], random["new"]) == pytest.approx((exp(-2), exp(-1)))
+    assert random["new_low"] < random["new"] < random["new_high"]
+
+
+def test_numbers_have_three_digits_in_words():
+    assert summaries.in_words(1.0, 0.9, 134.2) == "1.00 (0.900 to 134)"
+    assert summaries.in_words(-0.5, nan, nan) == "−0.500"
 
 
 def test_new_alphabets_of_trained_names_are_told_from_others(tiny_run):

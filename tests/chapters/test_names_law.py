@@ -10,9 +10,12 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
+from lexurn import models
+from lexurn.base.seeding import generator
 from lexurn.chapters.names import law, summaries
 from lexurn.chapters.names import plots as names_plots
 from lexurn.measures import intervals
+from lexurn.settings import Settings
 
 
 def made_deficits(formula, cells, n_urns=5):
@@ -32,8 +35,9 @@ def test_the_law_that_made_the_cells_is_found_and_predicts_others():
     }
     for name, formula in made.items():
         fitted, held_out = (made_deficits(formula, some) for some in (cells, others))
-        errors = law.compare(law.cells(fitted), law.cells(held_out)).set_index("law")
-        assert errors.loc[name, ["fitted", "left_out", "held_out"]].max() < 1e-3
+        errors = law.compare(law.cells(fitted), {"held_out": law.cells(held_out)})
+        errors = errors.set_index("law")
+        assert errors.loc[name, ["left_out", "held_out"]].max() < 1e-3
         wrong = errors.drop(index=name)
         assert wrong["held_out"].min() > 0.05  # the control: the other laws do not fit
         if name == "two routes":
@@ -76,18 +80,24 @@ def test_held_out_errors_of_laws_are_compared_by_urn():
         table = made_deficits(lambda k, n: 0.4 * law.distinct_subsets(3, k, n) - 3.0, some)
         return table + dice.normal(0, 0.03, table.shape)
 
-    ratios = law.held_out_ratios(made(cells), made(["N12 K4", "N12 all", "N24 K64", "N24 all"]))
-    assert ratios["distinct triples"].low == ratios["distinct triples"].high == 1
-    assert ratios["K alone"].low > 2 and ratios["K alone"].n == 5  # a law that is wrong
+    others = ["N12 K4", "N12 all", "N24 K64", "N24 all"]
+    fitted, measured = made(cells), made([*others, "N24 K8"])
+    foretold = law.foretell(fitted, others)
+    same, wrong = (
+        law.ratio_of_errors(foretold, measured, name, "distinct triples")
+        for name in ("distinct triples", "K alone")
+    )
+    assert same.low == same.high == 1 and wrong.low > 2 and wrong.n == 5
 
 
-def test_both_laws_are_foretold_for_blocks():
+def test_laws_foretell_the_deficits_of_blocks():
     cells = ["N4", *(f"N{n} K{k}" for n in (8, 16, 32) for k in (2, 8, 32, 128)), "N16 all"]
     triples = made_deficits(lambda k, n: 0.4 * law.distinct_subsets(3, k, n) - 3.0, cells)
-    foretold = law.foretell(triples)["30 names in 3 blocks"]
+    blocks = ["30 names in 3 blocks", "32 names in 4 blocks"]
+    foretold = {name: table[blocks[0]] for name, table in law.foretell(triples, blocks).items()}
     assert foretold["distinct triples"].mean() == pytest.approx(0.4 * log(3 * 120) - 3.0)
     routes = made_deficits(lambda k, n: min(0.4 * k - 2.6, 1.1 * n - 4.0), cells)
-    foretold = law.foretell(routes)["30 names in 3 blocks"]
+    foretold = {name: table[blocks[0]] for name, table in law.foretell(routes, blocks).items()}
     assert foretold["two routes"].mean() == pytest.approx(
         min(0.4 * log(630) - 2.6, 1.1 * log(30) - 4)
     )
@@ -119,6 +129,37 @@ def test_groups_and_designs_are_no_random_sets():
     )
     assert list(table.index) == ["N16 K8", "N16 all"]
     assert table["n_alphabets"].tolist() == [8, 1820]
+
+
+@pytest.mark.parametrize(
+    ("cell", "settings"),
+    [
+        ("N16 groups", {"n_names": 16, "alphabets": "groups"}),
+        ("N16 design", {"n_names": 16, "alphabets": "design"}),
+        ("30 names in 3 blocks", {"n_names": 30, "n_alphabets": 630, "alphabets": "blocks"}),
+        ("32 names in 4 blocks", {"n_names": 32, "n_alphabets": 280, "alphabets": "blocks"}),
+    ],
+)
+def test_alphabets_pairs_and_triples_of_cells_by_design_are_those_of_models(cell, settings):
+    flat = {"lex": True, "vocabulary": "names"} | settings
+    model = models.build(Settings.from_flat(flat), generator=generator(0, "weights"))
+    sets = [tuple(sorted(one)) for one in model.vocabulary.alphabets.tolist()]
+    counted = [
+        len({s for one in sets for s in itertools.combinations(one, m)}) for m in (1, 4, 2, 3)
+    ]
+    numbers = law.count([cell]).loc[cell]
+    assert numbers[["n_names", "n_alphabets", "n_pairs", "n_triples"]].tolist() == counted
+    assert numbers["n_triples"] < law.count([f"N{numbers['n_names']:.0f} all"])["n_triples"].iloc[0]
+
+
+def test_two_laws_are_compared_over_all_numbers_of_random_alphabets():
+    cells = ["N4", *(f"N{n} K{k}" for n in (8, 16, 32) for k in (2, 32, 64)), "N16 all"]
+    table = law.cells(made_deficits(lambda k, n: 0.4 * k - 2.0, cells))
+    same = law.greatest_factor("K alone", "additive", table, max_names=8)
+    assert (
+        same == pytest.approx(1)
+        and law.greatest_factor("K alone", "N alone", table, max_names=8) > 2
+    )
 
 
 def test_the_law_is_drawn_through_the_cells_that_it_was_fitted_to():

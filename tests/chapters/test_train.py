@@ -6,6 +6,7 @@ import pandas as pd
 from lexurn.chapters.train import one_run, overview, plots
 from lexurn.chapters.train.live import LiveTraining
 from lexurn.figures import style
+from lexurn.figures.trainings import attainable_losses
 
 
 def test_training_curves_are_drawn_as_they_were_logged():
@@ -79,7 +80,7 @@ def test_readers_are_told_that_s_is_left_out_where_it_is_too_slow(tiny_run):
 
 def test_the_losses_that_exact_predictors_attain_and_a_model_that_renaming_changes(tiny_run):
     run = tiny_run({"n_steps": 2, "eval_every": 2, "n_test_samples": 50, "context_length": 8})
-    losses = overview.attainable_losses(run)
+    losses = attainable_losses(run)
     assert losses["memorizing"] < min(losses["generalizing"], losses["symmetrized"])
     changes = overview.changes_by_renaming(run, 4)
     assert max(changes["generalizing"], changes["symmetrized"]) < 1e-9 < changes["memorizing"]

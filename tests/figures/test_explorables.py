@@ -4,22 +4,18 @@ import json
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from browsers import AXE, needs_chromium, watch
+from browsers import AXE, needs_chromium, press
 from nbformat.v4 import new_code_cell, new_notebook, new_output, writes
 
-from lexurn import models, parameters
 from lexurn.base import paths
 from lexurn.base.errors import ParameterError
-from lexurn.base.seeding import generator
 from lexurn.chapters.data import plots as data_plots
 from lexurn.chapters.data import students
-from lexurn.chapters.train import overview
 from lexurn.figures import explorables, figure_card
+from lexurn.figures.live_urn import live_urn
 from lexurn.figures.looks import LOOKS, dark
-from lexurn.generators.urns import Urns
 from lexurn.measures import evaluation
 from lexurn.predictors import Generalizing, Memorizing, Symmetrized
 from lexurn.publish import cards, dependencies, staging
@@ -65,50 +61,30 @@ def output(**changed):
         "balls": EXAMPLE,
         "epsilon": 0.01,
         "seed": 1,
-        "looks": {name: (LOOKS[of].color, dark(LOOKS[of].color)) for name, of in named.items()},
+        "looks": explorables.looks(named),
     }
     return explorables.build("urn", data | changed, fallback=picture(), alt="Draw balls.")
 
 
 @pytest.fixture
-def opened(browser, tmp_path):
-    """A function that opens a page with the live urn as a file; no page may have an error."""
-    contexts = []
+def opened(open_page):
+    """A function that opens a page with the live urn."""
+    return lambda theme="light", shown=None, **options: open_page(
+        shown or output(), theme, **options
+    )
 
-    def open_page(theme="light", shown=None, **options):
-        text = (shown or output())["text/html"]
-        colors = {"light": "#FFFFFF; color: #222832", "dark": "#14181E; color: #CED6DD"}[theme]
-        path = tmp_path / "page.html"
-        path.write_text(
-            f'<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width"><title>Urn</title>'
-            f'<body style="background: {colors}"><main><h1>Urn</h1>{text}'
-        )
-        contexts.append(browser.new_context(**options))
-        page = contexts[-1].new_page()
-        requests, errors = watch(page)
-        page.goto(path.as_uri())
-        problems.append((requests, errors))
-        return page
 
-    problems = []
-    yield open_page
-    for context in contexts:
-        context.close()
-    for requests, errors in problems:
-        assert errors == []
-        assert all(url.startswith(("file:", "data:")) for url in requests)
+def exact_numbers(page):
+    numbers = page.locator("tr:not([hidden]) .number")
+    return numbers.evaluate_all("all => all.map(one => +one.dataset.exact)")
 
 
 def shown(page):
     """The numbers of the last row by the predictors' names, in full precision."""
-    numbers = page.locator(".number").evaluate_all("all => all.map(one => +one.dataset.exact)")
+    numbers = page.locator("tr:not([hidden]) .number").evaluate_all(
+        "all => all.map(one => +one.dataset.exact)"
+    )
     return dict(zip(NAMES.values(), np.array(numbers).reshape(4, -1), strict=True))
-
-
-def press(page, name, times=1):
-    button = page.get_by_role("button", name=name, exact=True)
-    button.evaluate("(button, times) => { while (times--) button.click(); }", times)
 
 
 def drawn(page):
@@ -121,103 +97,25 @@ def difference(found, wanted):
 
 
 @pytest.mark.parametrize(
-    "urns",
-    [
-        [URN],
-        [[0.5, 0.5, 0.0]],  # the sequence has balls that this urn cannot give
-        [[1.0, 0.0, 0.0], [0.0, 0.3, 0.7]],
-        [[1 / 3, 1 / 3, 1 / 3]],
-        [[0.1, 0.9]],
-        [[0.4105, 0.3253, 0.0442, 0.22], [0.97, 0.01, 0.01, 0.01], [0.0, 0.0, 0.5, 0.5]],
-    ],
+    "flat", [{}, {"lex": True}, {"backbone": "lstm"}, {"backbone": "mamba"}, {"tied": False}]
 )
 @pytest.mark.book
 @needs_chromium
-def test_the_pages_numbers_are_those_of_the_library(opened, urns):
-    n_colors = len(urns[0])
-    balls = Urns(n_colors).sample(torch.full((1, n_colors), 1 / n_colors).double(), 30,
-                                  generator=generator(3, "recorded"))[0, :30].tolist()  # fmt: skip
-    page = opened()
-    arguments = [balls, {"urns": urns, "epsilon": 0.01}]
-    found = page.evaluate("([balls, options]) => lexurn.predict(balls, options)", arguments)
-    wanted = expected(urns, balls)
-    assert len(found["doubting"]) == 31 and difference(found, wanted) < 1e-9
-    if np.ptp(urns) > 0:  # else M is S
-        assert difference(found | {"symmetrized": found["memorizing"]}, wanted) > 1e-3
-
-
-def disturbed_model(settings):
-    """A model whose biases and norms are not the identity, with weights in half precision."""
-    model = models.build(settings, generator=generator(0, "weights"))
-    stream = generator(1, "weights")
-    with torch.no_grad():
-        for parameter in model.parameters():
-            noise = torch.randn(parameter.shape, generator=stream)
-            parameter.copy_((parameter + 0.3 * noise).half())
-    return model
-
-
-def torch_prediction(model, tokens, *, n_tables):
-    """The probabilities that torch computes from tables in half precision, like the weights."""
-    stream = generator(0, "evaluation tables")
-    tables = model.vocabulary.draw(n_tables, generator=stream).half().float()
-    with torch.no_grad():
-        if not model.vocabulary.is_random:
-            return model(tokens)[0].exp().numpy()
-        return np.mean([model(tokens, table=one[None])[0].exp().numpy() for one in tables], axis=0)
-
-
-@pytest.mark.parametrize(
-    "flat",
-    [
-        {},
-        {"lex": True},
-        {"lex": True, "vocabulary": "gaussian_scaled", "logit_scale": 2.0, "n_layers": 2},
-        {"norm": "rms", "mlp": "swiglu", "n_heads": 4, "n_colors": 3},
-        {"norm": "none", "mlp": "gelu", "positions": "none", "d_head": 8},
-        {"mlp": "relu", "n_layers": 3, "d_model": 12},
-        {"mlp": "none"},
-    ],
-)
-@pytest.mark.book
-@needs_chromium
-def test_a_transformer_in_the_page_is_that_of_torch(opened, flat):
-    settings = parameters.check(flat)
-    model = disturbed_model(settings)
-    packed = explorables.pack_transformer(model, settings, n_tables=3)
-    n_colors = settings.task.n_colors
-    tokens = torch.randint(n_colors, (1, 33), generator=generator(2, "tokens"))
-    wanted = torch_prediction(model, tokens, n_tables=3)
-    run = "([model, balls]) => lexurn.transformer(model)(balls)"
-    page = opened()
-    found = np.array(page.evaluate(run, [packed, tokens[0, :32].tolist()]))
-    assert np.abs(found - wanted).max() < 1e-5
-    run_again = (
-        "([model, balls]) => { const run = lexurn.transformer(model);"
-        "run([...balls.slice(0, 9), 0]); run(balls.slice(0, 20));"
-        "return [run(balls), run(balls.slice(0, 3))]; }"
-    )
-    again, short = page.evaluate(run_again, [packed, tokens[0, :32].tolist()])
-    assert np.array_equal(again, found) and np.array_equal(short, found[:4])
-    wrong = packed | {"heads": 2 * packed["heads"]}
-    found = np.array(page.evaluate(run, [wrong, tokens[0, :32].tolist()]))
-    assert np.abs(found - wanted).max() > 1e-4
-
-
-@pytest.mark.parametrize("lex", [False, True])
-@pytest.mark.book
-@needs_chromium
-def test_a_trained_model_predicts_in_the_page_as_its_run_does(opened, tiny_run, lex):
-    flat = {"n_steps": 30, "n_colors": 3, "n_tasks": 2, "context_length": 8, "n_test_samples": 10}
-    run = tiny_run(flat | {"lex": lex, "eval_every": 30})
+def test_a_trained_model_predicts_in_the_page_as_its_run_does(opened, tiny_run, flat):
+    is_lexical = flat.get("lex", False)
+    flat = {"n_steps": 30, "n_colors": 3, "n_tasks": 2, "context_length": 8} | flat
+    run = tiny_run(flat | {"n_test_samples": 10, "eval_every": 30})
     along = evaluation.predict_sequence(run.references, run.splits["out_of_distribution"][:1])
-    data = overview.live_urn(run, along)
+    balls = along.drop_duplicates("row")["ball"].head(5).tolist()
+    data = live_urn({"model": run}, balls)
     live = explorables.build("urn", data, fallback=picture(), alt="Draw balls.")
     page = opened(shown=live)
-    press(page, "Draw from the urn", 4)
+    press(page, "Draw from M's urn", 4)
     balls = drawn(page)
     assert len(balls) == 8 and "full" in page.get_by_role("status").inner_text()
-    numbers = page.locator(".number").evaluate_all("all => all.map(one => +one.dataset.exact)")
+    numbers = page.locator("tr:not([hidden]) .number").evaluate_all(
+        "all => all.map(one => +one.dataset.exact)"
+    )
     *exact, model = np.array(numbers).reshape(5, 3)
     last = {name: rows[-1] for name, rows in expected(run.pool.tolist(), balls).items()}
     assert difference(dict(zip(NAMES.values(), exact, strict=True)), last) < 1e-9
@@ -225,14 +123,20 @@ def test_a_trained_model_predicts_in_the_page_as_its_run_does(opened, tiny_run, 
     assert np.abs(model - wanted).max() < 2e-3  # weights are rounded
     assert np.abs(model - last["generalizing"]).max() > 0.02
     press(page, "Rename colours")
-    changes = re.findall(r"model \(by up to ([\d.]+)\)", page.get_by_role("status").inner_text())
-    assert len(changes) == 1 and float(changes[0]) > 1e-4
+    said = page.get_by_role("status").inner_text()
+    changes = re.findall(r"model by up to (\d[\d.e-]*\d)", said)
+    if is_lexical:  # its names are renamed along, so that nothing can change
+        assert not changes and "moved with the names: G; S; B; model." in said
+        *_, renamed = np.array(exact_numbers(page)).reshape(5, 3)
+        assert np.abs(np.roll(model, 1) - renamed).max() < 1e-12
+    else:
+        assert len(changes) == 1 and float(changes[0]) > 1e-4
 
 
 def test_a_run_without_four_names_or_without_a_pool_has_no_live_urn(tiny_run):
     for flat in ({"n_colors": 5}, {"n_tasks": 0}, {"alpha": [1, 2, 3], "n_colors": 3}):
         run = tiny_run(flat | {"n_steps": 2, "eval_every": 2, "n_test_samples": 5})
-        assert overview.live_urn(run, pd.DataFrame()) is None
+        assert live_urn({"model": run}, []) is None
 
 
 @pytest.mark.book
@@ -240,7 +144,7 @@ def test_a_run_without_four_names_or_without_a_pool_has_no_live_urn(tiny_run):
 def test_a_rename_moves_what_g_and_s_expect_with_the_names_and_changes_m(opened):
     page = opened()
     assert drawn(page) == EXAMPLE
-    press(page, "Draw from the urn", 15)
+    press(page, "Draw from M's urn", 15)
     press(page, "Draw from a fresh urn", 10)
     balls = drawn(page)
     before = shown(page)
@@ -254,7 +158,8 @@ def test_a_rename_moves_what_g_and_s_expect_with_the_names_and_changes_m(opened)
     assert moved.pop("memorizing") > 0.1 and max(moved.values()) < 1e-12
     said = page.get_by_role("status").inner_text()
     assert "red is now called blue, blue is now called green, green is now called red" in said
-    assert "under the new names: G, S, B. Other" in said and "same balls: M (by up to 0." in said
+    assert "Predictions that moved with the names: G; S; B. Predictions" in said
+    assert "Predictions that changed: M by up to 0." in said
     numbers = " ".join(f"{p:.2f}" for p in after["symmetrized"])
     assert f"S {numbers};" in page.get_by_role("status").text_content()
 
@@ -263,7 +168,7 @@ def test_a_rename_moves_what_g_and_s_expect_with_the_names_and_changes_m(opened)
         "const rows = right(...given); return {...rows, symmetrized: rows.memorizing}; }; null"
     )
     press(page, "Rename colours")
-    assert "balls: M (by up to 0.60), S (by up to 0.60)." in page.get_by_role("status").inner_text()
+    assert "changed: M by up to 0.60; S by up to 0.60." in page.get_by_role("status").inner_text()
 
 
 @pytest.mark.book
@@ -274,13 +179,71 @@ def test_the_urn_is_drawn_from_under_the_names_of_now_and_equally_every_time(ope
         page = opened()
         press(page, "Start again")
         press(page, "Rename colours", n_renames)
-        press(page, "Draw from the urn", 20)
+        press(page, "Draw from M's urn", 20)
         sequences.append(drawn(page))
     first, renamed, again = sequences
     assert first == again and renamed == [(ball + 1) % 3 for ball in first]
     assert "70 % blue, 20 % green, 10 % red" not in page.locator("main").inner_text()
     press(page, "Rename colours")
     assert "70 % blue, 20 % green, 10 % red" in page.locator("main").inner_text()
+
+
+@pytest.mark.book
+@needs_chromium
+def test_an_urn_of_ones_own_can_be_drawn_from_and_learned(opened):
+    page = opened()
+    page.locator("summary", has_text="An urn of your own").click()
+    for name, parts in (("red", 0), ("blue", 3), ("green", 9)):
+        page.get_by_role("slider", name=name).fill(str(parts))
+    assert "Your urn: 0 % red, 25 % blue, 75 % green." in page.locator("main").inner_text()
+    press(page, "Draw from your urn", 20)
+    assert {*drawn(page)[5:]} == {1, 2}
+    press(page, "Let them learn your urn")
+    last = {name: rows[-1] for name, rows in expected([[0, 0.25, 0.75]], drawn(page)).items()}
+    assert difference(shown(page), last) < 1e-9
+    assert "M has learned the urn with 0 % red, 25 % blue" in page.locator("main").inner_text()
+    press(page, "Undo")
+    assert "M has learned the urn with 70 % red" in page.locator("main").inner_text()
+    for name in ("blue", "green"):
+        page.get_by_role("slider", name=name).fill("0")
+    before = drawn(page)
+    press(page, "Draw from your urn")
+    assert drawn(page) == before
+    assert "Your urn is empty." in page.get_by_role("status").inner_text()
+
+
+@pytest.mark.book
+@needs_chromium
+def test_a_student_is_hidden_until_somebody_guesses(opened):
+    page = opened()
+    assert not page.get_by_role("group", name="The hidden one is").is_visible()
+    before = shown(page)
+    for letter in "GMS":
+        press(page, "Hide one, and guess")
+        numbers = exact_numbers(page)
+        (who,) = (name for name in before if np.allclose(before[name], numbers, atol=1e-12))
+        press(page, letter)
+        said = page.get_by_role("status").inner_text()
+        right = who[0].upper()
+        assert f"{'Right' if letter == right else 'No'}: it is {right}." in said
+        assert difference(shown(page), before) == 0
+
+
+@pytest.mark.book
+@needs_chromium
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"urns": [[0.7, 0.2, 0.3]]}, "1.2"),
+        ({"balls": [0, 3]}, "balls must be whole numbers from 0 to 2, got 3"),
+        ({"models": [{"weights": {}}]}, ""),
+    ],
+)
+def test_data_that_cannot_be_shown_leave_the_picture_and_a_reason(opened, changed, reason):
+    page = opened(shown=output(**changed))
+    assert page.locator("img").is_visible() and page.locator("button").count() == 0
+    said = page.get_by_role("status").inner_text()
+    assert "This figure cannot be used here" in said and reason in said
 
 
 @pytest.mark.book
@@ -294,7 +257,7 @@ def test_buttons_work_by_keyboard_and_a_full_sequence_says_so(opened):
         seen.append(page.evaluate("document.activeElement.textContent.trim()"))
     assert [text.removeprefix(text[0]).strip() for text in seen[:3]] == [
         "Draw red", "Draw blue", "Draw green"]  # fmt: skip
-    assert seen[3:-1] == ["Draw from the urn", "Draw from a fresh urn", "Rename colours", "Undo"]
+    assert seen[3:-1] == [*("Draw from M's urn", "Draw from a fresh urn", "Rename colours", "Undo")]
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     assert page.evaluate(outline) == "solid"
     page.keyboard.press("Enter")
@@ -304,11 +267,11 @@ def test_buttons_work_by_keyboard_and_a_full_sequence_says_so(opened):
     page.keyboard.press("Enter")
     assert drawn(page) == [2, 2] and "Ball 2 is green." in page.get_by_role("status").inner_text()
     page.get_by_role("button", name="Undo").focus()
-    for wanted in ([2], [], []):
+    for wanted in ([2], [], EXAMPLE, EXAMPLE):
         page.keyboard.press("Enter")
         assert drawn(page) == wanted
     assert "nothing to undo" in page.get_by_role("status").inner_text()
-    press(page, "Draw from the urn", 61)
+    press(page, "Draw from M's urn", 61)
     assert len(drawn(page)) == 60
     assert "The sequence is full" in page.get_by_role("status").inner_text()
     wanted = {name: rows[-1] for name, rows in expected([URN], drawn(page)).items()}
@@ -335,7 +298,7 @@ def test_the_picture_is_shown_without_scripts_and_on_paper(opened):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_and_a_phone_is_wide_enough(opened, theme):
     page = opened(theme, viewport={"width": 390, "height": 844})
-    press(page, "Draw from the urn", 55)
+    press(page, "Draw from M's urn", 55)
     page.add_script_tag(path=AXE)
     rules = "({violations}) => violations.map(({id}) => id)"
     found = f"axe.run('.explorable', {{preload: false}}).then({rules})"
@@ -348,25 +311,6 @@ def test_axe_finds_nothing_and_a_phone_is_wide_enough(opened, theme):
     assert page.evaluate(bar) == f"rgb({rgb})"
     page.locator(".live button").first.evaluate("button => button.replaceChildren()")
     assert page.evaluate(found) == ["button-name"]
-
-
-@pytest.mark.parametrize(
-    "flat",
-    [
-        {"backbone": "lstm"},
-        {"norm_placement": "post"},
-        {"positions": "rotary"},
-        {"bos": False},
-        {"tied": False},
-        {"lex": True, "vocabulary": "names"},
-        {"lex": True, "n_named": 1},
-        {"task": "language"},
-    ],
-)
-def test_a_model_that_the_page_cannot_run_is_not_packed(flat):
-    settings = parameters.check(flat)
-    model = models.build(settings, generator=generator(0, "weights"))
-    assert explorables.pack_transformer(model, settings, n_tables=1) is None
 
 
 @pytest.mark.book
@@ -391,7 +335,7 @@ def test_an_output_that_jupyter_inserts_runs(opened, attached):
         }""",
         [output()["text/html"], attached],
     )
-    press(page, "Draw from the urn", 2)
+    press(page, "Draw from M's urn", 2)
     assert len(drawn(page)) == 7 and page.locator(".live").count() == 1
 
 
@@ -431,11 +375,21 @@ def test_an_explorable_belongs_to_its_card_and_its_scripts_are_files_of_the_site
     notebook.cells[0].outputs[0]["data"]["text/html"] += '<img src="other.png">'
     assert "without a card" in "".join(cards.find_lint(notebook))  # the control
     contents = staging.stage("01_data", json.loads(writes(notebook)))
-    scripts = {name for name in contents if name.endswith(".js")}
-    assert scripts == {f"_static/explorables/{name}" for name in explorables.SCRIPTS["urn"]}
+    scripts = {name.removeprefix("_static/explorables/"): text for name, text in contents.items()}
+    files = [*explorables.SCRIPTS["urn"], "01_data-urn.js"]
     first = json.loads(contents["01_data.ipynb"])["cells"][0]["outputs"][0]
     page = "".join(first["data"]["text/html"])
-    assert page.index("predictors.js") < page.index('<script src="_static/explorables/urn.js">')
-    assert "use strict" not in page and "base64" not in page
-    assert contents["_static/explorables/urn.js"].startswith(b"/* The live urn")
-    assert sum(map(len, (contents[name] for name in scripts))) < 30_000
+    assert f'data-files="{" ".join(files)}"' in page and page.count("<script") == 1
+    assert '<script src="_static/explorables/load.js"></script></figure>' in page
+    assert "use strict" not in page and "base64" not in page and "epsilon" not in page
+    assert (
+        scripts["urn.js"].startswith(b"/* The live urn")
+        and b'"epsilon": 0.01' in scripts[files[-1]]
+    )
+    assert sum(len(scripts[name]) for name in [*files, "load.js"]) < 60_000
+    alone = staging.insert_explorables(
+        "a {explorable}`01_data-urn` b {explorable}`none` c", contents
+    )
+    assert alone.startswith('a <div class="explorable') and alone.endswith("</script> b  c")
+    assert "\n" not in alone and '<img class="figure"' in alone
+    assert '<div class="fallback" style="overflow-x: auto" tabindex="0">' in alone

@@ -12,8 +12,8 @@ from lexurn.base import paths
 from lexurn.chapters.analysis import plots as analysis_plots
 from lexurn.chapters.data import plots as data_plots
 from lexurn.chapters.strategies import plots as strategies_plots
-from lexurn.chapters.train import plots as train_plots
 from lexurn.figures import drawing, looks, plots, style
+from lexurn.figures.live_urn import next_ball
 from lexurn.settings.resolver import check
 
 
@@ -346,7 +346,7 @@ def test_bars_of_the_next_ball_stand_side_by_side_and_have_its_probabilities(sce
     table = evaluation.predict_sequence(references, held_out["out_of_distribution"][:1])
     table = table[table["row"] == 3]
     n_colors = table["color"].nunique()
-    train_plots.next_ball(table, axes, names=[f"c{v}" for v in range(n_colors)])
+    next_ball(table, axes, names=[f"c{v}" for v in range(n_colors)])
     for name, bars in zip(references, axes.containers, strict=True):
         rows = table[table["predictor"] == name]
         assert [bar.get_height() for bar in bars] == pytest.approx(rows["probability"].tolist())

@@ -1,146 +1,158 @@
-/* The live urn: draw balls, and see what G, M, S and B_epsilon expect next; rename the colours.
+/* The live urn: draw balls, and see what the students and trained models expect next; rename the
+   colours; follow the models on the map; guess which student a hidden model is.
 
    Data: colors (their names), urns (the pool; balls are drawn from the first one), alpha (1 by
-   default), balls (the sequence at the beginning), epsilon, seed, looks (name -> colours on light
-   and dark pages), and perhaps model (a trained one, see transformer.js, with its title and
-   max_balls, the most balls that it can see). */
+   default), balls (the sequence at the beginning), epsilon, seed, looks (by the names of colours,
+   students and models: {light, dark, marker, dash}), and models (trained ones as network.js reads
+   them, each with its title and perhaps what it does). */
 (() => {
   "use strict";
+  const {make, paint, button, group, slider, map, marker, randomStream, drawFrom} = lexurn.parts;
   const MAX_BALLS = 60;
   const TOLERANCE = 1e-12;
-  const PREDICTORS = [
-    ["generalizing", "G", "counts"],
-    ["memorizing", "M", "remembers"],
-    ["symmetrized", "S", "remembers without names"],
-    ["doubting", "B", "S with doubt"],
+  const LAST_STEP = 20; // of the sliders of an urn
+  const CORNERS = ["generalizing", "memorizing", "symmetrized"];
+  const PLACES = [[0, 0], [1, 0], [0.5, 0.87]]; // of G, M and S on the map
+  const STUDENTS = [
+    {name: "generalizing", letter: "G", does: "counts"},
+    {name: "memorizing", letter: "M", does: "remembers"},
+    {name: "symmetrized", letter: "S", does: "remembers without names"},
+    {name: "doubting", letter: "B", does: "S with doubt"},
   ];
+  const NOBODY = {light: "#222832", dark: "#CED6DD", marker: "o", dash: ""}; // the hidden one
   const STYLE = `
-.explorable .live { text-align: left; max-width: 40rem; }
-.explorable .live p { margin: 0.4rem 0; }
-.explorable .controls { display: flex; flex-wrap: wrap; gap: 0.4rem; margin: 0.4rem 0; }
-.explorable button { font: inherit; font-size: 0.9rem; min-height: 2.4rem; padding: 0.2rem 0.7rem;
-  color: inherit; background: transparent; border: 1px solid currentColor; border-radius: 0.4rem;
-  cursor: pointer; }
-.explorable button:focus-visible { outline: 3px solid var(--pst-color-primary, #0072B2);
-  outline-offset: 2px; }
 .explorable .balls { display: flex; flex-wrap: wrap; gap: 0.2rem; min-height: 1.5rem;
   list-style: none; margin: 0.4rem 0; padding: 0; }
 .explorable .balls li { margin: 0; }
 .explorable .ball { display: inline-block; width: 1.4rem; line-height: 1.4rem; font-size: 0.85rem;
-  border-radius: 50%; text-align: center; color: #FFFFFF; }
-.explorable table { width: 100%; table-layout: fixed !important; border-collapse: collapse; margin: 0.4rem 0;
-  font-size: 0.9rem; }
-.explorable :is(th, td) { text-align: left; vertical-align: top; padding: 0.25rem 0.3rem;
-  border: 0; border-bottom: 1px solid var(--pst-color-border, #9E9E9E); background: none;
-  color: inherit; font-weight: normal; }
-.explorable thead th:first-child { width: 26%; }
+  border-radius: 50%; text-align: center; color: #FFFFFF; background: var(--light); }
 .explorable .bar { display: block; height: 0.9rem; margin-top: 0.1rem; min-width: 1px;
-  background-color: var(--light); print-color-adjust: exact; }
+  background-color: var(--ink); print-color-adjust: exact; }
 .explorable .bar.memorizing { background-image: repeating-linear-gradient(135deg,
   transparent 0 4px, rgba(255, 255, 255, 0.7) 4px 6px); }
 .explorable .bar.symmetrized { background-image: radial-gradient(rgba(255, 255, 255, 0.8) 1.3px,
   transparent 1.6px); background-size: 6px 6px; }
 .explorable .bar.doubting { background-image: repeating-linear-gradient(90deg,
-  transparent 0 4px, rgba(255, 255, 255, 0.7) 4px 6px); }
-:is(html[data-theme="dark"], html[theme="dark"], [data-jp-theme-light="false"])
-  .explorable .bar { background-color: var(--dark); }
-.explorable .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden;
-  clip-path: inset(50%); white-space: nowrap; }
-@media (max-width: 30rem) { .explorable table { font-size: 0.8rem; } }
-@media screen { .explorable.is-live > .fallback { display: none; } }
-@media print { .explorable > .live { display: none; } }`;
-
-  const make = (tag, attributes, ...children) => {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    element.append(...children);
-    return element;
-  };
-
-  /* Uniform random numbers in [0, 1) from a seed: mulberry32, by Tommy Ettinger. */
-  const randomStream = (seed) => {
-    let state = seed >>> 0;
-    return () => {
-      state = (state + 0x6d2b79f5) >>> 0;
-      let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-      return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-    };
-  };
-
-  const drawFrom = (shares, random) => {
-    const point = random() * shares.reduce((sum, share) => sum + share, 0);
-    let sum = 0;
-    const color = shares.findIndex((share) => (sum += share) > point);
-    return color >= 0 ? color : shares.findLastIndex((share) => share > 0);
-  };
+  transparent 0 4px, rgba(255, 255, 255, 0.7) 4px 6px); }`;
 
   const start = (root, data) => {
-    const {colors, urns, epsilon, looks, model} = data;
-    const network = model && lexurn.transformer(model);
-    const shown = model ? [...PREDICTORS, ["model", model.title, ""]] : PREDICTORS;
-    const maxBalls = Math.min(MAX_BALLS, model ? model.max_balls : MAX_BALLS);
+    const {colors, epsilon, looks, alpha = 1, models = []} = data;
+    const networks = models.map((model) => lexurn.network(model));
+    const trained = models.map(({title, does = ""}) => ({name: title, letter: title, does}));
+    const shown = [...STUDENTS, ...trained];
+    const maxBalls = Math.min(MAX_BALLS, ...models.map((model) => model.context_length));
     const random = randomStream(data.seed);
     const unchanged = colors.map((_, v) => v);
-    const isOneUrn = urns.length === 1;
     let past = []; // states that *undo* returns to
-    let state = {balls: data.balls, names: unchanged}; // names: urn's colour -> its name now
+    let state = { // names: colour of the urn -> its name now; own: sliders of the reader's own urn
+      balls: data.balls, names: unchanged, urns: data.urns, own: colors.map(() => LAST_STEP / 2)};
     let fresh = null; // shares of the fresh urn that this sequence draws from
+    let hidden = null; // who has to be guessed
 
-    const ball = (v, attributes = {"aria-hidden": "true"}) => {
-      const circle = make("span", {class: "ball", ...attributes}, colors[v][0]);
-      circle.style.backgroundColor = looks[colors[v]][0];
-      return circle;
-    };
-    const percents = (shares, names) => shares
+    const ball = (v, attributes = {"aria-hidden": "true"}) =>
+      paint(make("span", {class: "ball", ...attributes}, colors[v][0]), looks[colors[v]]);
+    const percents = (shares, names = unchanged) => shares
       .map((share, v) => `${+(100 * share).toFixed(1)} % ${colors[names[v]]}`).join(", ");
-    const predict = (balls) => {
-      const rows = lexurn.predict(balls, {urns, epsilon, alpha: data.alpha});
-      if (network) rows.model = network(balls);
-      return shown.map(([name]) => rows[name].at(-1));
+    const predict = ({balls, names, urns}) => {
+      const rows = lexurn.predict(balls, {urns, epsilon, alpha});
+      models.forEach(({title}, i) => { rows[title] = networks[i](balls, names); });
+      return rows;
     };
+    predict(state); // stops here if the data are wrong
+    const last = (rows) => shown.map(({name}) => rows[name].at(-1));
+    const isCovered = (who) => hidden !== null && (models.length === 0 || trained.includes(who));
 
     /* The page. */
     const list = make("ol", {class: "balls", "aria-label": "balls so far"});
     const urnLine = make("p", {});
     const happened = make("span", {});
     const numbers = make("span", {class: "unseen"});
-    const status = make("p", {role: "status", "aria-live": "polite"}, happened, " ", numbers);
-    const head = make("tr", {}, make("th", {scope: "col"}, "next ball"),
+    const status = make("p", {role: "status", "aria-live": "polite", class: "happened"},
+      happened, " ", numbers);
+    const head = make("tr", {}, make("th", {scope: "col"}, "who"),
       ...colors.map((name, v) => make("th", {scope: "col"}, ball(v), ` ${name}`)));
-    const cells = shown.map(([name]) => colors.map(() => {
-      const bar = make("span", {class: `bar ${name}`});
-      bar.style.setProperty("--light", looks[name][0]);
-      bar.style.setProperty("--dark", looks[name][1]);
-      return {number: make("span", {class: "number"}), bar};
-    }));
-    const lines = shown.map(([, letter, does], i) => {
+    const makeLine = ({name, letter, does}, look) => {
       const symbol = letter === "B" ? [make("em", {}, "B"), make("sub", {}, "ε")] : [letter];
-      const title = make("th", {scope: "row"}, make("strong", {}, ...symbol), ` ${does}`);
-      return make("tr", {}, title, ...cells[i].map(({number, bar}) => make("td", {}, number, bar)));
-    });
+      const title = make("th", {scope: "row"},
+        marker(look), " ", make("strong", {}, ...symbol), ` ${does}`);
+      const cells = colors.map(() => ({
+        number: make("span", {class: "number"}),
+        bar: paint(make("span", {class: `bar ${name}`}), look),
+      }));
+      const row = make("tr", {}, title,
+        ...cells.map(({number, bar}) => make("td", {}, number, bar)));
+      const write = (shares) => shares.forEach((p, v) => {
+        cells[v].number.textContent = p.toFixed(3);
+        cells[v].number.dataset.exact = p;
+        cells[v].bar.style.width = `${100 * p}%`;
+      });
+      return {row, write};
+    };
+    const lines = shown.map((who) => makeLine(who, looks[who.name]));
+    const hiddenLine = makeLine({name: "", letter: "?", does: "who is it?"}, NOBODY);
     const caption = make("caption", {class: "unseen"}, "Probabilities of the next ball");
-    const table = make("table", {}, caption, make("thead", {}, head), make("tbody", {}, ...lines));
+    const rows = [...lines, hiddenLine].map(({row}) => row);
+    const table = make("table", {}, caption, make("thead", {}, head), make("tbody", {}, ...rows));
+    const triangle = map(looks);
+    const mapLine = make("p", {});
 
+    /* A sequence has a map of its own: distances are means over the balls so far. It is drawn with
+       sides of equal length, and whoever is not at a corner is put at the same mixture of them. */
+    const way = (rows, name) => rows[name].flatMap((_, t) => {
+      const upTo = (who) => rows[who].slice(0, t + 1);
+      const references = Object.fromEntries(CORNERS.map((corner) => [corner, upTo(corner)]));
+      const corners = lexurn.corners(references);
+      if (corners === null) return [];
+      const [x, y] = lexurn.place(lexurn.distances(upTo(name), references), corners);
+      const [top, height] = corners.symmetrized;
+      const ofS = y / height;
+      const ofM = (x - ofS * top) / corners.memorizing[0];
+      return [[ofM * PLACES[1][0] + ofS * PLACES[2][0], ofS * PLACES[2][1]]];
+    });
+    const letterOf = (name) => name[0].toUpperCase();
+    const nearest = ([x, y]) => {
+      const distances = PLACES.map(([a, b]) => (x - a) ** 2 + (y - b) ** 2);
+      return "GMS"[distances.indexOf(Math.min(...distances))];
+    };
+    const showMap = (rows) => {
+      const paths = shown.filter((who) => !CORNERS.includes(who.name) && !isCovered(who))
+        .map(({name, letter}) => ({title: letter, look: looks[name], points: way(rows, name)}));
+      const ends = paths.filter(({points}) => points.length)
+        .map(({title, points}) => `${title} is nearest to ${nearest(points.at(-1))}`);
+      triangle.update({corners: PLACES, paths, inView: [[0, -0.1], [1.1, 1.05]],
+        text: `Map: ${ends.join("; ")}.`});
+      mapLine.textContent = ends.length ? "The map: who is near a corner has predicted like that "
+        + "student, on average over the balls so far. A line shows the way there."
+        : "The map shows who has predicted like which student, once there are balls for which G, M "
+          + "and S differ.";
+    };
     const show = (text) => {
-      const {balls, names} = state;
+      const {balls, names, urns} = state;
       list.replaceChildren(...balls.map((v) =>
         make("li", {}, ball(v, {role: "img", "aria-label": colors[v]}))));
       const isRenamed = names.some((name, v) => name !== v);
-      const training = percents(urns[0], unchanged);
-      urnLine.textContent = `M has learned ${isOneUrn ? "the urn" : "urns, the first of them"} `
-        + `with ${training}. `
+      const learned = urns.length === 1 ? "the urn" : "urns, the first of them";
+      urnLine.textContent = `M has learned ${learned} with ${percents(urns[0])}. `
         + (isRenamed ? `After renaming, you draw from ${percents(urns[0], names)}. ` : "")
         + `Balls so far: ${balls.length}.`;
-      const predictions = predict(balls);
-      predictions.forEach((shares, i) => shares.forEach((p, v) => {
-        cells[i][v].number.textContent = p.toFixed(3);
-        cells[i][v].number.dataset.exact = p;
-        cells[i][v].bar.style.width = `${100 * p}%`;
-      }));
+      const all = predict(state);
+      const said = shown.flatMap((who, i) => {
+        const shares = all[who.name].at(-1);
+        lines[i].row.hidden = isCovered(who);
+        lines[i].write(shares);
+        return isCovered(who) ? [] : [[who.letter, shares]];
+      });
+      answers.hidden = hiddenLine.row.hidden = hidden === null;
+      play.button.hidden = hidden !== null;
+      if (hidden) {
+        hiddenLine.write(all[hidden.name].at(-1));
+        said.push(["hidden", all[hidden.name].at(-1)]);
+      }
+      showMap(all);
+      showOwn();
       happened.textContent = text;
-      numbers.textContent = `Next ball ${colors.join(", ")}: ` + shown.map(([, letter], i) =>
-        `${letter} ${predictions[i].map((p) => p.toFixed(2)).join(" ")}`).join("; ") + ".";
+      numbers.textContent = `Next ball ${colors.join(", ")}: ` + said.map(([letter, shares]) =>
+        `${letter} ${shares.map((p) => p.toFixed(2)).join(" ")}`).join("; ") + ".";
     };
 
     /* What a reader can do. */
@@ -159,22 +171,27 @@
     };
     const drawFresh = () => {
       fresh = fresh || colors.map(() => -Math.log(1 - random())); // Dirichlet, all shares alike
-      draw(state.names[drawFrom(fresh, random)], ", from a fresh urn whose shares nobody knows");
+      draw(state.names[drawFrom(fresh, random)],
+        ", from a fresh urn, which no student knows; it stays the same until you start again");
     };
     const rename = () => {
       const next = (v) => (v + 1) % colors.length;
-      const before = predict(state.balls);
-      const balls = state.balls.map(next);
-      const after = predict(balls);
-      const changes = shown.map(([, letter], i) => [letter, Math.max(
-        ...before[i].map((p, v) => Math.abs(after[i][next(v)] - p)))]);
-      const same = changes.filter(([, size]) => size < TOLERANCE).map(([letter]) => letter);
-      const other = changes.filter(([, size]) => size >= TOLERANCE)
-        .map(([letter, size]) => `${letter} (by up to ${size.toPrecision(2)})`);
+      const renamed = {balls: state.balls.map(next), names: state.names.map(next),
+        own: colors.map((_, v) => state.own[(v + colors.length - 1) % colors.length])};
+      const before = last(predict(state));
+      const after = last(predict({...state, ...renamed}));
+      const changes = shown.map((who, i) => ({who, size: Math.max(
+        ...before[i].map((p, v) => Math.abs(after[i][next(v)] - p)))}))
+        .filter(({who}) => !isCovered(who));
+      const same = changes.filter(({size}) => size < TOLERANCE).map(({who}) => who.letter);
+      const other = changes.filter(({size}) => size >= TOLERANCE)
+        .sort((one, two) => two.size - one.size)
+        .map(({who, size}) => `${who.letter} by up to ${size.toPrecision(2)}`);
       const moved = colors.map((name, v) => `${name} is now called ${colors[next(v)]}`).join(", ");
-      change({balls, names: state.names.map(next)}, `The same balls under other names: ${moved}. `
-        + `The same probabilities as before, under the new names: ${same.join(", ")}. `
-        + (other.length ? `Other probabilities for the same balls: ${other.join(", ")}.` : ""));
+      change(renamed, `${state.balls.length ? "The same balls under other names" : "Other names"}: `
+        + `${moved}. `
+        + (same.length ? `Predictions that moved with the names: ${same.join("; ")}. ` : "")
+        + (other.length ? `Predictions that changed: ${other.join("; ")}.` : ""));
     };
     const undo = () => {
       const isLast = past.length === 0;
@@ -182,33 +199,82 @@
       show(isLast ? "There is nothing to undo." : "Undone.");
     };
     const restart = () => {
-      past = [];
-      state = {balls: [], names: unchanged};
       fresh = null;
-      show("No ball has been drawn.");
+      change({balls: [], names: unchanged, urns: data.urns}, "No ball has been drawn.");
     };
-    const button = (act, ...text) => {
-      const element = make("button", {type: "button"}, ...text);
-      element.addEventListener("click", act);
-      return element;
+
+    /* The urn of the reader. */
+    const total = () => state.own.reduce((sum, part) => sum + part, 0);
+    const ownShares = () => state.own.map((part) => part / total());
+    const withOwn = (act) => () => {
+      if (total() > 0) act();
+      else show("Your urn is empty. Move at least one of its sliders.");
     };
-    const group = (label, ...buttons) =>
-      make("div", {class: "controls", role: "group", "aria-label": label}, ...buttons);
+    const ownLine = make("p", {});
+    const sliders = colors.map((name, v) => slider(name, LAST_STEP, state.own[v],
+      (part) => (part === 1 ? "1 part" : `${part} parts`), (part) => {
+        state = {...state, own: state.own.map((old, i) => (i === v ? part : old))};
+        showOwn();
+      }));
+    const showOwn = () => {
+      sliders.forEach(({set}, v) => set(state.own[v]));
+      ownLine.textContent = total() > 0
+        ? `Your urn: ${percents(ownShares())}.` : "Your urn is empty.";
+    };
+    const drawOwn = () => draw(drawFrom(ownShares(), random), ", from your urn");
+    const learn = () => change({urns: [ownShares()], names: unchanged},
+      `M, S and the student with doubt have now learned your urn: ${percents(ownShares())}.`);
+    const ownUrn = make("details", {}, make("summary", {}, "An urn of your own"),
+      ...sliders.map(({element}) => element), ownLine,
+      group("Your urn", button(withOwn(drawOwn), "Draw from your urn"),
+        ...(models.length ? [] : [button(withOwn(learn), "Let them learn your urn")])));
+
+    /* The game: who is hidden, or which student a hidden network is nearest to. */
+    const candidates = models.length ? trained
+      : STUDENTS.filter(({name}) => CORNERS.includes(name));
+    const answers = group("The hidden one is",
+      models.length ? "Over these balls, it is nearest to " : "It is ",
+      ...[..."GMS"].map((letter) => button(() => guess(letter), letter)),
+      button(() => guess(""), "Give up"));
+    const play = () => {
+      hidden = candidates[Math.floor(random() * candidates.length)];
+      show(`A ${models.length ? "network" : "student"} is hidden behind the question mark. `
+        + "Draw balls and rename the colours: " + (models.length
+        ? "which student has predicted most like it, on average over the balls?" : "who is it?"));
+    };
+    play.button = button(play, "Hide one, and guess");
+    const guess = (letter) => {
+      const rows = predict(state);
+      const far = models.length ? lexurn.distances(rows[hidden.name], rows) : null;
+      if (far && lexurn.corners(rows) === null) {
+        show("For these balls, G, M and S do not differ enough. Draw some more.");
+        return;
+      }
+      const least = far && CORNERS.reduce((one, two) => (far[two] < far[one] ? two : one));
+      const answer = far ? letterOf(least) : hidden.letter;
+      const verdict = {[answer]: "Right: ", "": ""}[letter] ?? "No: ";
+      const revealed = hidden;
+      hidden = null;
+      show(verdict + (far
+        ? `it is the network ${revealed.letter}, nearest to ${answer}. Its distances in nats are `
+          + CORNERS.map((name) => `${far[name].toPrecision(2)} to ${letterOf(name)}`).join(", ")
+        : `it is ${answer}`) + ".");
+    };
     const live = make("div", {class: "live", role: "group", "aria-label": root.dataset.alt},
+      make("style", {}, STYLE),
       group("Draw a ball of a colour",
         ...colors.map((name, v) => button(() => draw(v, ""), ball(v), ` Draw ${name}`))),
       group("Draw a ball by chance",
-        button(() => draw(state.names[drawFrom(urns[0], random)], ", from the urn"),
-          "Draw from the urn"),
+        button(() => draw(state.names[drawFrom(state.urns[0], random)], ", from the urn of M"),
+          "Draw from M's urn"),
         button(drawFresh, "Draw from a fresh urn")),
       group("Change the sequence",
-        button(rename, "Rename colours"), button(undo, "Undo"), button(restart, "Start again")),
-      urnLine, list, table, status);
+        button(rename, "Rename colours"), button(undo, "Undo"), button(restart, "Start again"),
+        play.button),
+      ownUrn, urnLine, list, status, answers, table, triangle.svg, mapLine);
     show("Rename the colours: which students change their minds?");
-    root.append(make("style", {}, STYLE), live);
-    root.classList.add("is-live"); // at the end: if anything fails, the picture stays
+    return live;
   };
 
-  document.querySelectorAll('.explorable[data-name="urn"]:not(.is-live)').forEach((root) =>
-    start(root, JSON.parse(root.querySelector('script[type="application/json"]').textContent)));
+  lexurn.register("urn", start);
 })();

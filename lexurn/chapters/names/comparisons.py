@@ -12,16 +12,18 @@ def compared_settings(
     main, vectors, widths = (deficits[name] for name in ("alphabets", "vectors", "widths"))
     three = deficits["three"]
     return {
-        "16 names: design of 20 lines / 4 groups": (main["N16 design"], main["N16 groups"]),
-        "16 names: design of 20 lines / 16 random": (main["N16 design"], main["N16 K16"]),
-        "32 names: 8 groups / 8 random": (main["N32 groups"], main["N32 K8"]),
-        "32 names: learned / one-hot": (vectors["learned N32"], main["N32 all"]),
-        "32 names: fixed unit vectors / one-hot": (vectors["unit N32"], main["N32 all"]),
-        "32 names, 8 alphabets: learned / one-hot": (vectors["learned N32 K8"], main["N32 K8"]),
-        "orthonormal tables / any 4 of 32 one-hot": (vectors["orthonormal"], main["N32 all"]),
-        "Gaussian tables / any 4 of 32 one-hot": (vectors["gaussian"], main["N32 all"]),
-        "16 names: width 64 / width 16": (widths["0 64"], widths["0 16"]),
-        "16 names, 8 alphabets: width 64 / width 16": (widths["8 64"], widths["8 16"]),
+        "20 lines / 4 groups of 16 names": (main["N16 design"], main["N16 groups"]),
+        "20 lines / 16 random of 16 names": (main["N16 design"], main["N16 K16"]),
+        "8 groups / 8 random of 32 names": (main["N32 groups"], main["N32 K8"]),
+        "learned / one-hot, any 4 of 32": (vectors["learned N32"], main["N32 all"]),
+        "fixed unit / one-hot, any 4 of 32": (vectors["unit N32"], main["N32 all"]),
+        "learned / one-hot, 8 alphabets": (vectors["learned N32 K8"], main["N32 K8"]),
+        "128 / 32 learned names": (vectors["learned N128"], vectors["learned N32"]),
+        "128 / 32 fixed unit names": (vectors["unit N128"], vectors["unit N32"]),
+        "orthonormal tables / any 4 of 32": (vectors["orthonormal"], main["N32 all"]),
+        "Gaussian tables / any 4 of 32": (vectors["gaussian"], main["N32 all"]),
+        "width 64 / 16, any 4 of 16": (widths["0 64"], widths["0 16"]),
+        "width 64 / 16, 8 alphabets of 16": (widths["8 64"], widths["8 16"]),
         "three colours: any of 32 / 3 names": (three["N32 all"], three["N3"]),
     }
 

@@ -39,7 +39,8 @@ def measurements(
         for grid in ("names_between", "names_repeats")
     }
     errors = law.held_out_errors(main, deficits["names_between"])
-    foretold = law.foretell(main)
+    blocks = deficits["names_blocks"]
+    foretold = law.foretell(main, list(blocks))["distinct triples"]
     groups, design, every = (main[f"N16 {name}"] for name in ("groups", "design", "all"))
     recipes = sorted({cell.partition(" ")[2] for cell in rivals})
     by_recipe = pd.DataFrame({name: rivals[f"32 {name}"] - rivals[f"4 {name}"] for name in recipes})
@@ -75,12 +76,7 @@ def measurements(
             f"repeats_{cell[1:].replace(' K', '_')}": gaps["names_repeats"][cell]
             for cell in gaps["names_repeats"]
         },
-        **{
-            f"blocks_of_{cell.partition(' ')[0]}": (
-                deficits["names_blocks"][cell] - foretold[cell]["distinct triples"]
-            )
-            for cell in law.BLOCKS
-        },
+        **{f"blocks_of_{cell.partition(' ')[0]}": blocks[cell] - foretold[cell] for cell in blocks},
         "transfer_lexical": _log_ratio(transfers, "lexical", "new"),
         "transfer_permuted": _log_ratio(transfers, "permuted", "lexical"),
         "transfer_fresh": _log_ratio(transfers, "fresh urns", "new"),

@@ -1,19 +1,17 @@
-"""How much of S a model lacks, by the numbers of names N and of alphabets K: laws and their tests.
+"""How much of S a model lacks: laws of the numbers of names and alphabets, and their tests.
 
-    additive     y = a + b ln K + c ln N
-    two routes   y = min(a + b ln K, c + d ln N)
-    triples      y = a + b ln T, with T the expected number of distinct triples of names in K sets
+    one number     y = a + b ln x, with x the number of names N, of alphabets K, of distinct pairs
+                   or of distinct triples T of names that occur together in some alphabet
+    additive       y = a + b ln K + c ln N
+    two routes     y = min(a + b ln K, c + d ln N)
 
-y is the deficit ln(1 − captured) (`standings`). By the second law a model either learns its
-alphabets one by one, which costs more the more there are, or learns every name for itself, which
-costs more the more names there are, and it takes the cheaper route. By the third law a model learns
-combinations of three names. Every alphabet has four of them, and different alphabets may share
-some. Laws are fitted to means over urns by least squares.
+y is the deficit ln(1 − captured) (`standings`). A *cell* is one choice of names and alphabets. For
+random alphabets, the numbers of pairs and triples are expected ones. Laws are fitted by least
+squares to cells of random alphabets: to means over urns, or to each urn alone.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import comb
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,12 +22,28 @@ from lexurn.measures.intervals import Interval, ratio_interval
 
 Numbers = np.ndarray | float
 
+LAWS = {
+    "N alone": ("n_names",),
+    "K alone": ("n_alphabets",),
+    "additive": ("n_alphabets", "n_names"),
+    "distinct pairs": ("n_pairs",),
+    "distinct triples": ("n_triples",),
+    "two routes": ("n_alphabets", "n_names"),
+}
+"""The numbers whose logarithms a law is about."""
 
-class Law(NamedTuple):
-    """A formula (parameters, ln K, ln N) → y, and the parameters that its fits start from."""
+PARTS = {
+    "N16 groups": (16, 4, 4),
+    "N16 design": (16, 20, 4),
+    "N32 groups": (32, 8, 4),
+    "30 names in 3 blocks": (30, 3, 10),
+    "32 names in 4 blocks": (32, 4, 8),
+}
+"""Cells whose alphabets are not random: all names, parts, and names of each part.
 
-    formula: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-    starts: tuple[tuple[float, ...], ...]
+Sequences use every alphabet within a part. No two parts share a pair of names, and those of groups
+and blocks share no name.
+"""
 
 
 def distinct_subsets(size: int, log_k: Numbers, log_n: Numbers) -> Numbers:
@@ -46,22 +60,6 @@ def distinct_subsets(size: int, log_k: Numbers, log_n: Numbers) -> Numbers:
     return np.log(-special.binom(n, size) * np.expm1(np.minimum(log_missed, 0)))
 
 
-LAWS = {
-    "K alone": Law(lambda p, k, n: p[0] + p[1] * k, ((-2.5, 0.2),)),
-    "N alone": Law(lambda p, k, n: p[0] + p[1] * n, ((-2.5, 0.2),)),
-    "additive": Law(lambda p, k, n: p[0] + p[1] * k + p[2] * n, ((-2.5, 0.2, 0.0),)),
-    "distinct pairs": Law(lambda p, k, n: p[0] + p[1] * distinct_subsets(2, k, n), ((-3.0, 0.4),)),
-    "distinct triples": Law(
-        lambda p, k, n: p[0] + p[1] * distinct_subsets(3, k, n), ((-3.0, 0.4),)
-    ),
-    "two routes": Law(
-        lambda p, k, n: np.minimum(p[0] + p[1] * k, p[2] + p[3] * n),
-        tuple((-2.5, b, -1.5 - 2 * d, d) for b in (0.2, 0.4, 0.8) for d in (0.5, 1.0, 1.5)),
-    ),
-}
-"""A minimum has kinks, so its fit starts several times, and the best fit counts."""
-
-
 def cells_of(names: Sequence[str], coordinates: Mapping[str, Mapping[str, object]]) -> list[str]:
     """Return the cell of each run: its values on the axes of the grid, joined by a space."""
     return [" ".join(map(str, coordinates[name].values())) for name in names]
@@ -69,41 +67,69 @@ def cells_of(names: Sequence[str], coordinates: Mapping[str, Mapping[str, object
 
 def alphabets_of(cell: str) -> tuple[int, int]:
     """Return N and K of a cell of `names_alphabets`, or of a grid of the same kind."""
-    if cell in BLOCKS:
-        n_blocks, size = BLOCKS[cell]
-        return n_blocks * size, n_blocks * comb(size, 4)
+    if cell in PARTS:
+        n_names, n_parts, size = PARTS[cell]
+        return n_names, n_parts * comb(size, 4)
     names, _, sets = cell.partition(" ")
     n_names = int(names[1:])
-    by_design = {"all": comb(n_names, 4), "groups": n_names // 4, "design": 20}
-    return n_names, by_design.get(sets) or int(sets[1:] or 1)
-
-
-def cells(deficits: pd.DataFrame) -> pd.DataFrame:
-    """Return n_names, n_alphabets and the mean deficit of each cell of random sets, or all sets.
-
-    `deficits` has one row per urn and one column per cell of `names_alphabets` or `names_between`.
-    """
-    numbers = {cell: alphabets_of(cell) for cell in deficits if is_random(cell)}
-    table = pd.DataFrame(numbers, index=["n_names", "n_alphabets"]).T
-    return table.assign(deficit=deficits[list(numbers)].mean())
+    return n_names, comb(n_names, 4) if sets == "all" else int(sets[1:] or 1)
 
 
 def is_random(cell: str) -> bool:
-    return not cell.endswith(("groups", "design", "blocks"))
+    return cell not in PARTS
+
+
+def count_random(n_names: Numbers, n_alphabets: Numbers) -> pd.DataFrame:
+    """Return n_names, n_alphabets, n_pairs and n_triples for random alphabets."""
+    logs = np.log(n_alphabets), np.log(n_names)
+    subsets = {
+        f"n_{name}": np.exp(distinct_subsets(size, *logs))
+        for name, size in (("pairs", 2), ("triples", 3))
+    }
+    return pd.DataFrame({"n_names": n_names, "n_alphabets": n_alphabets, **subsets})
+
+
+def count(cells: Sequence[str]) -> pd.DataFrame:
+    """Return n_names, n_alphabets, n_pairs and n_triples of some cells, random or not."""
+    table = count_random(*np.array([alphabets_of(cell) for cell in cells], dtype=float).T)
+    table.index = list(cells)
+    for cell in table.index.intersection(list(PARTS)):
+        _, n_parts, size = PARTS[cell]
+        table.loc[cell, ["n_pairs", "n_triples"]] = [n_parts * comb(size, m) for m in (2, 3)]
+    return table
+
+
+def cells(deficits: pd.DataFrame, *, random: bool = True) -> pd.DataFrame:
+    """Return the numbers of each cell (`count`) and its mean deficit.
+
+    `deficits` has one row per urn and one column per cell. Only cells of random alphabets are
+    returned, or only the others.
+    """
+    chosen = [cell for cell in deficits if is_random(cell) == random]
+    return count(chosen).assign(deficit=deficits[chosen].mean())
 
 
 def predict(name: str, parameters: np.ndarray, table: pd.DataFrame) -> np.ndarray:
-    """Return the deficits that a law predicts for cells (cells)."""
-    logs = [np.log(table[column].to_numpy(float)) for column in ("n_alphabets", "n_names")]
-    return LAWS[name].formula(parameters, *logs)
+    """Return the deficits that a law predicts for cells (`count`)."""
+    logs = np.log(table[[*LAWS[name]]].to_numpy(float)).T
+    if name == "two routes":
+        ends = np.reshape(parameters, (2, 2))  # a b, c d
+        return np.min([end[0] + end[1] * log for end, log in zip(ends, logs, strict=True)], axis=0)
+    return parameters[0] + np.dot(parameters[1:], logs)
 
 
 def fit(name: str, table: pd.DataFrame) -> np.ndarray:
-    """Return the parameters of a law that fit the cells of a table best."""
+    """Return the parameters of a law that fit the cells of a table best.
+
+    A minimum has kinks, so its fit starts several times, and the best fit counts.
+    """
     observed = table["deficit"].to_numpy()
+    if name != "two routes":
+        logs = np.log(table[[*LAWS[name]]].to_numpy(float))
+        return np.linalg.lstsq(np.column_stack([np.ones(len(logs)), logs]), observed)[0]
+    starts = [(-2.5, b, -1.5 - 2 * d, d) for b in (0.2, 0.4, 0.8) for d in (0.5, 1.0, 1.5)]
     solutions = [
-        least_squares(lambda p: predict(name, p, table) - observed, start)
-        for start in LAWS[name].starts
+        least_squares(lambda p: predict(name, p, table) - observed, start) for start in starts
     ]
     return min(solutions, key=lambda solution: solution.cost).x
 
@@ -114,26 +140,26 @@ def error(name: str, parameters: np.ndarray, table: pd.DataFrame) -> float:
     return float(np.sqrt(np.mean(differences**2)))
 
 
-def compare(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per law: its errors on the cells fitted to, on left-out ones, and beyond.
+def compare(fitted: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return one row per law: its errors on cells that it was not fitted to.
 
-    Columns: law, parameters (their number), fitted, left_out (each cell predicted from the others),
-    left_out_names (all cells of each number of names predicted from those of the others), held_out.
+    Columns: law, parameters (their number), left_out (each cell predicted from the others),
+    left_out_names (all cells of each number of names predicted from those of the others), and one
+    for each table of other cells.
     """
+    each_cell = [fitted.index == cell for cell in fitted.index]
+    each_n = [(fitted["n_names"] == n).to_numpy() for n in sorted(set(fitted["n_names"]))[1:]]
     rows = []
-    for name, law in LAWS.items():
-        each_cell = [fitted.index == cell for cell in fitted.index]
-        each_n = [(fitted["n_names"] == n).to_numpy() for n in sorted(set(fitted["n_names"]))[1:]]
-        rows.append(
-            {
-                "law": name,
-                "parameters": len(law.starts[0]),
-                "fitted": error(name, fit(name, fitted), fitted),
-                "left_out": _left_out(name, fitted, each_cell),
-                "left_out_names": _left_out(name, fitted, each_n),
-                "held_out": error(name, fit(name, fitted), held_out),
-            }
-        )
+    for name in LAWS:
+        parameters = fit(name, fitted)
+        row = {
+            "law": name,
+            "parameters": len(parameters),
+            "left_out": _left_out(name, fitted, each_cell),
+            "left_out_names": _left_out(name, fitted, each_n),
+        }
+        beyond = {key: error(name, parameters, table) for key, table in others.items()}
+        rows.append(row | beyond)
     return pd.DataFrame(rows)
 
 
@@ -156,43 +182,43 @@ def by_urn(name: str, deficits: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(fits).T
 
 
-def held_out_ratios(fitted: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, Interval]:
-    """Return the held-out error of each law, divided by that of distinct triples, over urns.
+def foretell(deficits: pd.DataFrame, others: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return the deficits that each law foretells for other cells: one row per urn.
 
-    Laws are fitted to each urn alone and predict held-out cells of the same urn, so that errors
-    are paired. The mean over urns is geometric, and its interval is a t interval of log ratios.
+    Laws are fitted to each urn alone.
     """
-    errors: dict[str, list[float]] = {name: [] for name in LAWS}
-    for urn in fitted.index.intersection(held_out.index):
-        own, others = cells(fitted.loc[[urn]]), cells(held_out.loc[[urn]])
-        for name in LAWS:
-            errors[name].append(error(name, fit(name, own), others))
-    return {name: ratio_interval(errors[name], errors["distinct triples"]) for name in LAWS}
-
-
-BLOCKS = {"30 names in 3 blocks": (3, 10), "32 names in 4 blocks": (4, 8)}
-"""The cells of `names_blocks`: the number of blocks, and the names of each.
-
-Sequences use all alphabets within a block, so that K is large and T is small.
-"""
-
-
-def foretell(deficits: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the deficits that two laws foretell for blocks, by cell: one row per urn.
-
-    The laws are fitted to each urn alone; the columns are distinct triples and two routes.
-    """
-    triples, routes = (by_urn(name, deficits) for name in ("distinct triples", "two routes"))
-    formula = LAWS["two routes"].formula
-    tables = {}
-    for cell, (n_blocks, size) in BLOCKS.items():
-        log_t, log_k, log_n = np.log([n_blocks * comb(size, m) for m in (3, 4, 1)])
-        foretold = {
-            "distinct triples": triples[0] + triples[1] * log_t,
-            "two routes": formula(routes.to_numpy().T, log_k, log_n),
-        }
-        tables[cell] = pd.DataFrame(foretold, index=deficits.index)
+    numbers, tables = count(others), {}
+    for name in LAWS:
+        parameters = by_urn(name, deficits)
+        rows = [predict(name, own, numbers) for own in parameters.to_numpy()]
+        tables[name] = pd.DataFrame(rows, index=parameters.index, columns=numbers.index)
     return tables
+
+
+def ratio_of_errors(
+    foretold: Mapping[str, pd.DataFrame], measured: pd.DataFrame, first: str, second: str
+) -> Interval:
+    """Return the error of one law divided by that of another, a geometric mean over urns.
+
+    Each urn has its own forecasts (`foretell`) and its own root mean square errors over cells. The
+    interval is over urns; it says nothing about other cells.
+    """
+    errors = {
+        name: np.sqrt(((foretold[name] - measured[[*foretold[name]]]) ** 2).mean(axis=1)).tolist()
+        for name in (first, second)
+    }
+    return ratio_interval(errors[first], errors[second])
+
+
+def greatest_factor(first: str, second: str, fitted: pd.DataFrame, *, max_names: int) -> float:
+    """Return the largest factor between missing shares that two laws foretell for random alphabets.
+
+    It is the largest over all numbers of alphabets and all numbers of names up to `max_names`.
+    """
+    numbers = [(n, k) for n in range(5, max_names + 1) for k in range(1, comb(n, 4) + 1)]
+    table = count_random(*np.array(numbers, dtype=float).T)
+    foretold = [predict(name, fit(name, fitted), table) for name in (first, second)]
+    return float(np.exp(np.abs(foretold[0] - foretold[1]).max()))
 
 
 def held_out_errors(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
@@ -222,6 +248,5 @@ def held_out_errors(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFram
 def curves(name: str, parameters: np.ndarray, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yield a law as a curve over K for every number of names in a table."""
     for n_names, part in table.groupby("n_names"):
-        grid = np.geomspace(1, part["n_alphabets"].max(), 60)
-        curve = pd.DataFrame({"n_names": n_names, "n_alphabets": grid})
+        curve = count_random(n_names, np.geomspace(1, part["n_alphabets"].max(), 60))
         yield curve.assign(deficit=predict(name, parameters, curve))

@@ -1,34 +1,30 @@
-"""The best predictions for the dials between learned embeddings and a table for every sequence.
+"""What a predictor can do that knows all shared one-hot tables, and where it stands.
 
-    some names kept    M over the renamings of the other colours               keeping_names
-    K shared tables    M in terms of names: a table makes an urn over names    shared_tables
-    redrawn, share p   the table is the shared one or any: a mixture of        redrawing
-                       whole sequences from M (1 − p) and from S (p)
-
-With K tables of vectors that no two of them share, the first token tells the table and all names,
-so that the optimum is M from row 1 on for every finite K. `shared_tables` is for one-hot tables,
-which share their vectors, and does not know which names a sequence uses before it sees them.
+If no two tables share a vector, the first token tells the table and all names, so that the optimum
+is M from row 1 on. One-hot tables share their vectors, and it takes a few tokens to recognize one.
 """
 
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
 from jaxtyping import Int64
-from torch import Tensor
+from torch import Generator, Tensor
 
-from lexurn.base.shapes import Pool
-from lexurn.predictors import Memorizing, RenamingMixture, SequenceMixture, Symmetrized
-
-
-def keeping_names(pool: Pool, n_named: int) -> RenamingMixture:
-    """Return the optimum where the first `n_named` colours keep their names."""
-    n_permuted = pool.shape[1] - n_named
-    return RenamingMixture(Memorizing(pool), n_permuted=n_permuted, n_special=n_named)
+from lexurn.base import divergences
+from lexurn.base.seeding import generator
+from lexurn.base.shapes import Pool, Tokens
+from lexurn.predictors import Memorizing, Symmetrized
+from lexurn.runs.run import Run
 
 
 def shared_tables(
     pool: Pool, tables: Int64[Tensor, "tables colors"], *, n_names: int
 ) -> Memorizing:
-    """Return the optimum as a predictor of names, where `tables[k, v]` is colour v's name.
+    """Return the best predictor of names, where `tables[k, v]` is colour v's name.
 
-    Its tokens are names 0 … n_names − 1.
+    Its tokens are names 0 … n_names − 1. It does not know which names a sequence uses before it
+    sees them.
     """
     n_tasks, n_colors = pool.shape
     urns = pool.new_zeros(len(tables), n_tasks, n_names)
@@ -36,7 +32,35 @@ def shared_tables(
     return Memorizing(urns.scatter(2, index, pool.expand(len(tables), -1, -1)).flatten(0, 1))
 
 
-def redrawing(pool: Pool, redraw: float) -> SequenceMixture:
-    """Return the optimum in terms of names, where colour v has name v or, with probability
-    `redraw`, the names of the colours are any permutation."""
-    return SequenceMixture([Memorizing(pool), Symmetrized(pool)], [1 - redraw, redraw])
+def position(
+    pool: Pool, tokens: Tokens, *, n_tables: int, n_names: int, stream: Generator
+) -> float:
+    """Return where a predictor that knows `n_tables` random tables stands between S −1 and M +1.
+
+    It predicts by `shared_tables`, and gives all probability to the names of the sequence's own
+    table, as a model does whose logits are read out by that table. A model may do better still, by
+    logits that are made for this read-out.
+    """
+    tables = torch.rand(n_tables, n_names, generator=stream).argsort(1)[:, : pool.shape[1]]
+    own = tables[torch.randint(n_tables, (len(tokens),), generator=stream)]  # batch colors
+    log_probs = shared_tables(pool, tables, n_names=n_names)(own.gather(1, tokens))
+    readout = own[:, None].expand(-1, log_probs.shape[1], -1)
+    known = log_probs.gather(2, readout).log_softmax(-1)  # batch time colors
+    s, m = Symmetrized(pool)(tokens), Memorizing(pool)(tokens)
+
+    def distance(first: Tensor, second: Tensor) -> float:
+        return divergences.symmetrized_kl(first, second)[:, 1:].mean().item()
+
+    return (distance(known, s) - distance(known, m)) / distance(s, m)
+
+
+def positions(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return the `position` with the number of one-hot tables of each run: tables, toward_m."""
+    rows = []
+    for run in runs:
+        n_tables = run.settings.vocabulary.n_tables
+        options = {"n_names": run.settings.backbone.d_model, "n_tables": n_tables}
+        stream = generator(run.settings.training.seed, "known tables")
+        place = position(run.pool, run.splits["in_distribution"], stream=stream, **options)
+        rows.append({"tables": n_tables, "toward_m": place})
+    return pd.DataFrame(rows)

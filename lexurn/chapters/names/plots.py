@@ -14,18 +14,20 @@ TICKS = (0.5, 0.7, 1, 1.4, 2)
 MISSING = "missing share, 1 − captured"
 
 
-def missing_by_alphabets(table: pd.DataFrame, axes: Axes, *, names: str = "names") -> Axes:
+def missing_by_alphabets(table: pd.DataFrame, axes: Axes) -> Axes:
     """Draw the missing share against the number of alphabets, one colour per number of names.
 
-    `table` has what (fitted, held out, law), the column `names`, alphabets, missing, low and high.
+    `table` has what (fitted, held out, law), names, alphabets, missing, low and high.
     Cells that the law was fitted to are full points, held-out cells are empty ones.
     """
-    for name, rows, look in plots.line_groups(table, names):
+    for name, rows, look in plots.line_groups(table, "names"):
         law = rows[rows["what"] == "law"]
         axes.plot(law["alphabets"], law["missing"], color=look.color, linestyle=look.dash, lw=1.2)
+        has_fitted = (rows["what"] == "fitted").any()
         for what, filling in (("fitted", look.color), ("held out", "white")):
             cells = rows[rows["what"] == what]
             if len(cells):
+                label = name if what == "fitted" else None if has_fitted else f"{name}, held out"
                 bars = [cells["missing"] - cells["low"], cells["high"] - cells["missing"]]
                 axes.errorbar(
                     cells["alphabets"],
@@ -36,7 +38,7 @@ def missing_by_alphabets(table: pd.DataFrame, axes: Axes, *, names: str = "names
                     mfc=filling,
                     ms=6,
                     lw=1,
-                    label=f"{name}{', held out' * (what == 'held out')}",
+                    label=label,
                 )
     axes.set(xscale="log", yscale="log", xlabel="alphabets K", ylabel=MISSING)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -50,28 +52,35 @@ def factors(table: pd.DataFrame, axes: Axes, *, x: str, label: str) -> Axes:
     plots.estimates(table, axes, x=x)
     axes.axvline(1, color="0.4", linestyle=":", linewidth=1)
     axes.set(xscale="log", xlabel=label)
-    if table["high"].max() < 5 * table["low"].min():  # labels of powers of ten would overlap
+    low, high = axes.get_xlim()
+    if high < 6 * low:  # labels of powers of ten would overlap
         axes.set_xticks(TICKS, map(str, TICKS))
         axes.xaxis.set_minor_formatter("")
     return axes
 
 
-def gap_by_repeats(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Draw how many times more is missing on new alphabets, against the alphabets per name.
+ON_NEW = {
+    "factor": "missing share, new / seen alphabets",
+    "new": "missing share on new alphabets",
+}
 
-    `table` has names, what (seen first, held out), trained, per_name, factor, low and high. Cells
-    in which some names are never trained are pale.
+
+def on_new_alphabets(table: pd.DataFrame, axes: Axes, *, y: str) -> Axes:
+    """Draw a column of `ON_NEW` against the alphabets in which a name occurs.
+
+    `table` has names, what (seen first, held out), trained, per_name, and `y` with its bounds. Held
+    out cells are empty points, and cells in which some names are never trained are pale.
     """
     for name, rows, look in plots.line_groups(table, "names"):
         is_pale = rows["trained"] < ALL_TRAINED
         for (what, pale), cells in rows.groupby(["what", is_pale], sort=False):
-            bars = [cells["factor"] - cells["low"], cells["high"] - cells["factor"]]
+            bars = [cells[y] - cells[f"{y}_low"], cells[f"{y}_high"] - cells[y]]
             filling = look.color if what == "seen first" else "white"
             style = {"fmt": look.marker, "color": look.color, "mfc": filling, "ms": 6, "lw": 1}
             style["alpha"] = 0.35 if pale else 1
-            label = None if pale else name if what == "seen first" else f"{name}, {what}"
-            axes.errorbar(cells["per_name"], cells["factor"], yerr=bars, label=label, **style)
+            label = None if pale or what == "held out" else name
+            axes.errorbar(cells["per_name"], cells[y], yerr=bars, label=label, **style)
     axes.axhline(1, color="0.4", linestyle=":", linewidth=1)
-    axes.set(xscale="log", yscale="log", xlabel="alphabets in which a name occurs, V K / N")
-    axes.set(ylabel="missing share, new / seen alphabets")
+    axes.set(xscale="log", yscale="log", xlabel="alphabets in which a name occurs, 4 K / N")
+    axes.set(ylabel=ON_NEW[y])
     return axes

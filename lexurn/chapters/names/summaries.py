@@ -24,6 +24,15 @@ FEW_URNS = ("tables", "vectors", "rivals", "widths")
 
 N_COLORS = 4
 
+SPELLED = {
+    "N4": "4 names",
+    "N32 K8": "32 names, 8 alphabets",
+    "N32 K512": "32 names, 512 alphabets",
+    "N32 all": "any 4 of 32 names",
+    "gaussian": "Gaussian tables",
+}
+"""The long names of cells."""
+
 N_STEPS = 2000
 """Steps of the models in the files of the grids, but for the long ones and some controls."""
 
@@ -91,6 +100,12 @@ def factor(differences: pd.Series) -> Interval:
     return Interval(exp(mean.value), exp(mean.low), exp(mean.high), mean.n)
 
 
+def in_words(value: float, low: float, high: float) -> str:
+    """Return a number with its interval, or without one if there is none, to three digits."""
+    texts = [f"{number:#.3g}".rstrip(".").replace("-", "−") for number in (value, low, high)]
+    return texts[0] + f" ({texts[1]} to {texts[2]})" * (low == low)
+
+
 def shares(deficits: pd.DataFrame) -> pd.DataFrame:
     """Return the missing share of each cell: cell, missing, low, high, n."""
     rows = []
@@ -112,16 +127,12 @@ def alphabets_table(fitted: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFram
     parameters = law.fit("distinct triples", cells)
     every = pd.concat([cells, law.cells(held_out)])
     for curve in law.curves("distinct triples", parameters, every):
-        curve = curve.assign(missing=curve["deficit"].map(exp), what="law")
-        parts.append(curve[curve["n_alphabets"] <= MAX_SHOWN])
+        parts.append(curve.assign(missing=curve["deficit"].map(exp), what="law"))
     table = pd.concat(parts, ignore_index=True)
     names = table["n_names"].astype(int).map("{} names".format)
     table = table.assign(names=names).rename(columns={"n_alphabets": "alphabets"})
     table = table.sort_values(["n_names", "alphabets"])
     return table[["names", "what", "alphabets", "missing", "low", "high"]]
-
-
-MAX_SHOWN = 40_000
 
 
 def captured_table(shares_by_column: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -139,23 +150,28 @@ def gaps(seen: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Return how many times larger the missing share is on new alphabets, by cell.
 
     Columns: cell, n_names, names, alphabets, per_name (alphabets in which a name occurs, on
-    average), trained (the expected share of names that occur in any), factor, low, high. Cells
-    that use all alphabets have none. `names` of designed alphabets says what they are.
+    average), trained (the expected share of names that occur in any), seen (the missing share on
+    alphabets of the training), new (on new ones) and factor (new / seen), the latter two with
+    bounds. Cells that use all alphabets have none. `names` of designed alphabets says what they
+    are.
     """
     rows = []
     for cell in seen:
         difference = (new[cell] - seen[cell]).dropna()
         if len(difference):
             names, alphabets = law.alphabets_of(cell)
-            ratio = factor(difference)
             row = {"cell": cell, "n_names": names, "names": f"{names} names", "trained": 1.0}
             row |= {"alphabets": alphabets, "per_name": N_COLORS * alphabets / names}
             if law.is_random(cell):
                 log_trained = law.distinct_subsets(1, log(alphabets), log(names))
                 row["trained"] = exp(log_trained) / names
             else:
-                row["names"] = "blocks" if cell in law.BLOCKS else "groups, design"
-            rows.append(row | {"factor": ratio.value, "low": ratio.low, "high": ratio.high})
+                row["names"] = "blocks" if cell.endswith("blocks") else "groups, lines"
+            row["seen"] = factor(seen[cell]).value
+            for name, logs in (("new", new[cell].dropna()), ("factor", difference)):
+                mean = factor(logs)
+                row |= {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high}
+            rows.append(row)
     return pd.DataFrame(rows).sort_values(["n_names", "alphabets"], ignore_index=True)
 
 
@@ -173,18 +189,20 @@ def contrasts(pairs: Mapping[str, tuple[pd.Series, pd.Series]]) -> pd.DataFrame:
 
 
 def doubt_rows(doubts: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per cell and number of steps of `doubt.doubts`: ε, u, and both distances.
+    """Return one row per cell and number of steps of `doubt.doubts`, joined to `standings`.
 
-    ε is a median, with its range.
+    Columns: epsilon (the median, with its range), bounds (fits that ended at the end of the range),
+    doubt and blend (the mean divergence that each fit leaves, divided by that from S), n.
     """
     groups = doubts.groupby(["cell", "steps"], sort=False)
     ranges = groups["epsilon"].agg(["median", "min", "max"]).itertuples(index=False)
+    means = groups[["doubt", "blend", "kl_to_s"]].mean()
     return pd.DataFrame(
         {
             "epsilon": [f"{mid:.2g} ({low:.1g} to {high:.1g})" for mid, low, high in ranges],
-            "uniform": groups["uniform"].median().round(3),
-            "doubt": groups["doubt"].mean().round(4),
-            "blend": groups["blend"].mean().round(4),
+            "bounds": groups["is_bound"].sum(),
+            "doubt": means["doubt"] / means["kl_to_s"],
+            "blend": means["blend"] / means["kl_to_s"],
             "n": groups.size(),
         }
     )

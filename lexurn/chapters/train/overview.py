@@ -8,15 +8,10 @@ import pandas as pd
 import lexurn
 from lexurn.base import divergences
 from lexurn.chapters.train import one_run
-from lexurn.figures import explorables
-from lexurn.figures.looks import LOOKS, dark
+from lexurn.figures.trainings import attainable_losses, draw_walks
 from lexurn.measures import comparison, plane
-from lexurn.runs import fit
 from lexurn.runs.run import Run
 from lexurn.settings import Settings
-
-NAMED = {"red": "red", "blue": "blue", "green": "green", "purple": "permuted"}
-"""The colours of balls that the live urn names, each with the look that it has."""
 
 
 def brief(settings: Settings, run: Run | None = None) -> Any:
@@ -26,11 +21,14 @@ def brief(settings: Settings, run: Run | None = None) -> Any:
         losses = attainable_losses(run)
         best = min(losses, key=losses.__getitem__)
         loss = run.metrics["validation_loss"].min()
+        averaged = ", averaged over tables," * settings.vocabulary.lex
+        rows = one_run.caption_rows(run).replace("The", "the", 1)
         findings = [
             one_run.caption_training(run),
-            f"Its loss is {loss:.3g} nats per token on held-out sequences; {best}, the best of "
-            f"the exact predictors there, has {losses[best]:.3g}.",
-            one_run.caption_rows(run),
+            f"Its loss on held-out sequences is least at step {int(run.results['step'].iloc[0])}: "
+            f"{loss:.3g} nats per token; {best}, the best of the exact predictors there, has "
+            f"{losses[best]:.3g}.",
+            f"For the predictions of that step{averaged or ','} {rows}",
         ]
     return lexurn.brief(
         question="A small network sees balls drawn from urns and predicts the next colour. Which "
@@ -44,19 +42,6 @@ def brief(settings: Settings, run: Run | None = None) -> Any:
         "comparison over many urns.",
         change="Other urns, other seeds, or a longer training with another result.",
     )
-
-
-def attainable_losses(run: Run) -> dict[str, float]:
-    """Return the mean loss of each reference on the model's validation sequences, in nats."""
-    tokens = run.task.validation()
-    return {
-        name: divergences.negative_log_likelihood(reference(tokens), tokens)[
-            :, run.task.first_row :
-        ]
-        .mean()
-        .item()
-        for name, reference in run.references.items()
-    }
 
 
 def caption_losses(run: Run, attainable: Mapping[str, float]) -> str:
@@ -73,19 +58,10 @@ def caption_losses(run: Run, attainable: Mapping[str, float]) -> str:
 
 def walk(run: Run) -> pd.DataFrame | None:
     """Return the model's path on the map of predictors, or None if there is no map for this run."""
-    split = run.task.splits[0]
-    columns = {f"{split}/symmetrized_kl/{name}": name for name in plane.CORNERS}
-    if not columns.keys() <= set(run.metrics):
-        return None
-    try:
-        places = plane.corners(run.references, run.splits[split])
-    except ValueError:
-        return None
-    path = run.metrics.rename(columns=columns).reset_index(drop=True)
-    marks = [""] * len(path)
-    marks[0] = "untrained"
-    path = path.assign(mark=marks)[[*plane.CORNERS, "mark"]]
-    return plane.draw_map(places, {run.settings.kind: path})
+    table = draw_walks({run.settings.kind: run.metrics}, run, run.task.splits[0])
+    if table is not None:
+        table.loc[len(plane.CORNERS), "mark"] = "untrained"
+    return table
 
 
 def caption_walk(run: Run) -> str:
@@ -111,28 +87,3 @@ def changes_by_renaming(run: Run, n_colors: int) -> dict[str, float]:
         change = divergences.symmetrized_kl(divergences.as_double(predictor(tokens)), renamed)
         changes[name] = comparison.mean_over_rows(change).mean().item()
     return changes
-
-
-def live_urn(run: Run, along: pd.DataFrame) -> dict[str, Any] | None:
-    """Return what the live urn computes with, the model included; None if it cannot run in a page.
-
-    It begins with the first five balls of `along`, a table of `evaluation.predict_sequence`.
-    """
-    if run.pool is None or run.pool.shape[1] > len(NAMED):
-        return None
-    model = explorables.pack_transformer(run.model, run.settings, n_tables=fit.N_TABLES)
-    if model is None or not isinstance(run.task.target.alpha, float):
-        return None
-    kind = run.settings.kind
-    names = {name: name for name in plane.CORNERS} | {"doubting": "uniform"} | NAMED
-    names["model"] = kind if kind in LOOKS else "models"
-    return {
-        "colors": [*NAMED][: run.pool.shape[1]],
-        "urns": run.pool.tolist(),
-        "alpha": run.task.target.alpha,
-        "balls": along.drop_duplicates("row")["ball"].head(5).tolist(),
-        "epsilon": 0.01,
-        "seed": run.settings.training.seed,
-        "looks": {name: (LOOKS[of].color, dark(LOOKS[of].color)) for name, of in names.items()},
-        "model": model | {"title": f"this {kind} model", "max_balls": len(set(along["row"])) - 1},
-    }

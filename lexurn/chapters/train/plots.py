@@ -1,11 +1,9 @@
 """Plots of one training: its losses, its distances to the exact predictors, and one prediction."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 from matplotlib.axes import Axes
 
-from lexurn.figures.plots import distances_along_training, line_groups
+from lexurn.figures.plots import distances_along_training
 from lexurn.figures.style import display_name, line_style
 
 
@@ -39,21 +37,6 @@ def losses(metrics: pd.DataFrame, axes: Axes) -> Axes:
     axes.set(xlabel="step", ylabel="loss (nats per token)")
     axes.legend(frameon=False)
     return _spread_first_steps(metrics, axes)
-
-
-def next_ball(table: pd.DataFrame, axes: Axes, *, names: Sequence[str]) -> Axes:
-    """Draw the probabilities of the next ball as one group of bars per colour.
-
-    `table` has the columns predictor, color and probability; `names` has a name per colour.
-    """
-    groups = line_groups(table, "predictor")
-    for number, (name, rows, look) in enumerate(groups):
-        x = rows["color"] + 0.8 * ((number + 0.5) / len(groups) - 0.5)
-        style = {"color": look.color, "hatch": look.hatch, "edgecolor": "white", "linewidth": 0}
-        axes.bar(x, rows["probability"], 0.8 / len(groups), label=display_name(name), **style)
-    axes.set(xlabel="colour of the next ball", ylabel="probability", ylim=(0, 1))
-    axes.set_xticks(range(len(names)), labels=names)
-    return axes
 
 
 def _spread_first_steps(metrics: pd.DataFrame, axes: Axes) -> Axes:

@@ -1,0 +1,58 @@
+"""The published chapters that share numbers, and the landing page that quotes them."""
+
+import asyncio
+import re
+from collections import ChainMap
+
+import pytest
+
+from lexurn.base import paths
+from lexurn.base.errors import SiteError
+from lexurn.publish import dependencies, execution, pages
+
+SHARED = ("01_data", "03_evaluate", "04_analysis", "05_names")
+"""The chapters whose numbers the landing page quotes."""
+
+pytestmark = pytest.mark.book
+
+
+@pytest.fixture(scope="module")
+def chapters(tmp_path_factory):
+    """The chapters as they are published: executed from frozen runs and tables."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("LEXURN_RUNS", "LEXURN_BUILD"):
+            patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        wanted = dependencies.select_chapters(SHARED, paths.root() / "params" / "book.yaml")
+        progress = execution.Progress(
+            dict.fromkeys((chapter.name for chapter in wanted), None),
+            lambda text, last: None,
+            every=60.0,
+        )
+        execution.import_ahead(wanted)
+        asyncio.run(execution.execute_all(wanted, progress, jobs=2, timeout=600))
+        assert [chapter.record["failed"] for chapter in wanted] == [""] * len(SHARED)
+        records = {chapter.name: dict(chapter.record) for chapter in wanted}
+        patch.setattr(dependencies.Chapter, "record", property(lambda one: records[one.name]))
+        yield wanted
+
+
+def test_published_chapters_compute_nothing_that_is_frozen(chapters):
+    assert {chapter.name: chapter.record["computed"] for chapter in chapters} == {
+        name: [] for name in SHARED
+    }
+
+
+def test_every_number_of_the_landing_page_is_computed_and_chapters_agree(chapters):
+    text = (paths.root() / "book" / "index.md").read_text()
+    quoted = {*re.findall(pages.NUMBER, text)} - {"verdicts"}
+    numbers = {chapter.name: chapter.record["numbers"] for chapter in chapters}
+    assert len(quoted) > 10 and quoted <= {*ChainMap(*numbers.values())}
+    third, fourth = numbers["03_evaluate"], numbers["04_analysis"]
+    shared = third.keys() & fourth.keys()
+    assert len(shared) >= 3 and all(third[name] == fourth[name] for name in shared)
+    page = pages.landing_page(text, chapters)
+    assert "{number}" not in page and "not at this scale" not in page
+    name = next(iter(shared))  # the fault: chapters that differ
+    chapters[1].record["numbers"] = third | {name: "7 %"}
+    with pytest.raises(SiteError, match=f"{name} is .*, in an earlier chapter 7 %"):
+        pages.landing_page(text, chapters)
