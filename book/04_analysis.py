@@ -142,8 +142,7 @@ of_urns, n_longer = f"{study.n_urns} training urns", long["seed"].nunique()
 of_s, of_original = scores.loc["symmetrized", "mean"], claims.get("headline/lexical").published
 quoted = {"captured_normal": f"{100 * (1 - shares.loc['normal', 'mean']):.2f} %"}
 quoted |= {"captured_lexical_long": captured["lexical", n_long]}
-single = [percent(1 - missing["lexical"].agg(end)) for end in ("max", "min")]
-quoted |= {"single_lexical": " and ".join(single), "captured_lexical_early": captured["lexical", n_short]}
+quoted |= {"captured_lexical_early": captured["lexical", n_short]}
 quoted |= {f"interval_{kind}": percents(shares.loc[kind], of_captured=True) for kind in ("permuted", "lexical")}
 quoted |= {f"captured_{kind}": captured[kind] for kind in ("permuted", "lexical")}
 if is_published:

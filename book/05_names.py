@@ -132,11 +132,10 @@ of_blocks = ratio(every["32 names in 4 blocks"], every["N32 K128"])
 of_random = ratio(every["N32 K128"], every["N16 all"])
 many_of_16 = of_new.loc["N16 K512"]
 quoted = {
-    "captured_n4": captured["N4"], "captured_n32": captured["N32 all"],
     "captured_canonical": captured["canonical, 2000 steps"],
     "new_alphabets": f"{groups['factor'].min():.0f} to {groups['factor'].max():.0f}",
     "captured_seen_512": percent(1 - many_of_16["seen"]), "captured_new_512": percent(1 - many_of_16["new"]),
-    "blocks_to_random": f"{of_blocks.value:.2g}",
+    "captured_blocks": captured["32 names in 4 blocks"], "captured_128_random": captured["N32 K128"],
 }
 
 # %% tags=["hide-input"]
