@@ -368,8 +368,8 @@ against = {
 # %% tags=["hide-input"]
 alt = "Missing shares in six cells, divided by what each of six laws foretells."
 caption = (
-    "Triples and two routes both miss five of these six cells; two routes miss blocks by more, and in the other "
-    f"direction. Bars: 95 % intervals over {n_urns} urns, each with its own forecasts."
+    "Triples and two routes are both wrong for five of these six cells; for blocks, two routes are further from 1, and "
+    f"on the other side. Bars: 95 % intervals over {n_urns} urns, each with its own forecasts."
 )
 words = {"alt": alt, "caption": caption, "n": f"{n_urns} urns"}
 words["runs"] = runs_of("alphabets", "repeats", "blocks", cells=[*cells.index, *rows])
