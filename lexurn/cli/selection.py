@@ -165,7 +165,7 @@ def format_table(table: pd.DataFrame, n_rows: int, columns: list[str], sorted_by
         if sum(widths.values()) > width:
             omitted.append(HEADERS.get(name, name))
             del widths[omitted[-1]]
-    more = f"and {len(table) - n_rows:,} more (--all shows all of them, --limit N so many rows)"
+    more = f"and {len(table) - n_rows:,} more (--all shows all of them, --limit N shows N)"
     note = f"no room for {', '.join(omitted)} (--columns a,b chooses, --csv has everything)"
     notes = [more] * (len(table) > n_rows) + [textwrap.fill(note, width)] * bool(omitted)
     return "\n".join([pd.DataFrame(texts)[list(widths)].to_string(index=False), *notes])

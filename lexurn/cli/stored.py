@@ -38,7 +38,7 @@ def stored() -> None:
 @click.option("--since", metavar="TIME", help="Finished since a date, or 2d or 3h ago.")
 @click.option("--sort", metavar="COLUMN", help="Smallest first; -COLUMN: largest first.")
 @click.option("--columns", default="", metavar="A,B", help="These columns or settings instead.")
-@click.option("--limit", type=click.IntRange(min=1), help=f"So many rows instead of {N_ROWS}.")
+@click.option("--limit", type=click.IntRange(min=1), help=f"Number of rows instead of {N_ROWS}.")
 @click.option("--all", "is_all", is_flag=True, help="All rows.")
 @click.option("--csv", "form", flag_value="csv", help="All rows and columns, as CSV.")
 @click.option("--json", "form", flag_value="json", help="All rows and columns, as JSON.")
