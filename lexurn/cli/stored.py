@@ -1,50 +1,102 @@
 """`lexurn runs`: list, show, compare and delete stored runs."""
 
 import json
-import shutil
 from typing import Any
 
 import click
 
 from lexurn import runs
-from lexurn.base.errors import ParameterError
-
-KL_PREFIX = "out_of_distribution/symmetrized_kl/"
 
 N_DIGITS = 6  # of a key: enough to name one run among thousands
 
+N_ROWS = 20  # of a listing where nothing else is asked for
 
-@click.group("runs", invoke_without_command=True)
-@click.pass_context
-def stored(ctx: click.Context) -> None:
+
+class ListByDefault(click.Group):
+    """Commands of which `list` is meant unless the first argument names one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        is_command = args[:1] and args[0] in (*self.commands, "--help")
+        return super().parse_args(ctx, args if is_command else ["list", *args])
+
+
+@click.group("runs", cls=ListByDefault)
+def stored() -> None:
     """List, show, compare and delete stored runs.
+
+    Without a command, runs are listed: lexurn runs --mine 'n_steps>100' --sort d_G. All options of
+    a listing: lexurn runs list --help.
 
     A run is named by its folder, its key, or the beginning of its key.
     """
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_runs)
 
 
 @stored.command("list")
-@click.argument("settings", nargs=-1, metavar="[NAME=VALUE]...")
-@click.option("--csv", "form", flag_value="csv", help="Every column, as CSV.")
-@click.option("--json", "form", flag_value="json", help="Every column, as JSON.")
-def list_runs(settings: tuple[str, ...] = (), form: str | None = None) -> None:
-    """List the finished runs with these settings, e.g. lexurn runs list lex=True n_tasks=1.
+@click.argument("conditions", nargs=-1, metavar="[CONDITION]...")
+@click.option("--mine", is_flag=True, help="Only the own store, without published runs.")
+@click.option("--unfinished", "only_unfinished", is_flag=True, help="Only unfinished runs.")
+@click.option("--since", metavar="TIME", help="Finished since a date, or 2d or 3h ago.")
+@click.option("--sort", metavar="COLUMN", help="Smallest first; -COLUMN: largest first.")
+@click.option("--columns", default="", metavar="A,B", help="These columns or settings instead.")
+@click.option("--limit", type=click.IntRange(min=1), help=f"Number of rows instead of {N_ROWS}.")
+@click.option("--all", "is_all", is_flag=True, help="All rows.")
+@click.option("--csv", "form", flag_value="csv", help="All rows and columns, as CSV.")
+@click.option("--json", "form", flag_value="json", help="All rows and columns, as JSON.")
+def list_runs(
+    conditions: tuple[str, ...],
+    mine: bool,
+    only_unfinished: bool,
+    since: str | None,
+    sort: str | None,
+    columns: str,
+    limit: int | None,
+    is_all: bool,
+    form: str | None,
+) -> None:
+    """List the runs that meet all conditions: own ones, then published ones, newest first.
 
-    Only settings that differ between the runs are shown. d is the distance to a reference out of
-    distribution (symmetrized KL in nats, with its standard error).
+    A condition compares a setting or a result with a value by =, !=, <, <=, > or >=, for example
+    lex=True 'n_steps>10' (in quotes, because the shell takes < and > for itself).
+
+    d_G, d_M and d_S are distances to the references out of distribution (symmetrized KL in nats,
+    with its standard error). For strings, regret_<reference> is the loss in excess of the
+    reference's. Of the settings, those that differ between the runs are shown.
     """
-    table = runs.table(**_parse_settings(settings))
+    from lexurn.cli import selection
+    from lexurn.runs import listing
+
+    table = runs.table()
+    column_names = list(
+        dict.fromkeys(selection.find_column(name, table) for name in columns.split(",") if name)
+    )
+    sort_column = selection.find_column(sort.removeprefix("-"), table) if sort else ""
+    start = selection.parse_time(since) if since else ""
+    unfinished = listing.unfinished_table(table)
+    for condition in conditions:
+        table = selection.filter_runs(table, condition)
+        unfinished = selection.filter_runs(unfinished, condition)
+    table = table[(table["finished"] >= start) & ~(table["published"].astype(bool) & mine)]
+    if sort:
+        table = selection.sort_runs(table, sort_column, descending=sort[0] == "-")
+    output = (
+        unfinished[["name", "state"]] if only_unfinished else table[column_names or list(table)]
+    )[:limit]
     if form == "csv":
-        click.echo(table.to_csv(index=False), nl=False)
+        click.echo(output.to_csv(index=False), nl=False)
     elif form == "json":
-        click.echo(json.dumps(table.astype(object).where(table.notna(), None).to_dict("records")))
+        click.echo(json.dumps(output.astype(object).where(output.notna(), None).to_dict("records")))
     else:
-        nothing = "no finished run" + (" with these settings" if settings else "")
-        click.echo(_format_table(table) if len(table) else nothing)
-        for name, state in {} if settings else runs.unfinished().items():
-            click.echo(f"unfinished: {name} ({state})")
+        states = zip(unfinished["name"], unfinished["state"], strict=True)
+        lines = [f"unfinished: {name} ({state})" for name, state in states]
+        if not only_unfinished:
+            limit = limit or (len(table) if is_all else N_ROWS)
+            lines.insert(
+                0,
+                selection.format_table(table, limit, column_names, sort_column)
+                if len(table)
+                else "no finished run" + " matches" * bool(conditions or mine or since),
+            )
+        click.echo("\n".join(lines) or "no unfinished run")
 
 
 @stored.command()
@@ -52,19 +104,23 @@ def list_runs(settings: tuple[str, ...] = (), form: str | None = None) -> None:
 @click.option("--metrics", is_flag=True, help="All steps and columns of the metrics.")
 def show(name: str, metrics: bool) -> None:
     """Show settings, distances, provenance and metrics of one run."""
-    from lexurn.measures import evaluation
+    from lexurn.runs import listing
 
     run = runs.load(name)
     facts = run.provenance
+    measure = run.task.measure
     changed = " ".join(f"{name}={value}" for name, value in run.settings.changed().items())
     device = f"{facts['device']}, {facts['threads']} thread(s), {facts['precision']}"
     table = run.metrics
     if not metrics:
-        names = [name for name in table if name.startswith(KL_PREFIX) and name[-5:] != "/last"]
+        prefix = f"{run.task.splits[0]}/{measure}/"
+        names = [name for name in table if name.startswith(prefix) and name[-5:] != "/last"]
         table = table[["step", "train_loss", "validation_loss", *names]].rename(
-            columns=lambda name: name.replace(KL_PREFIX, "d_")
+            columns=lambda name: name.replace(prefix, listing.column_name(measure, ""))
         )
-    along_training = table.to_string(index=False, na_rep="", max_rows=None if metrics else 20)
+    along_training = table.replace(-float("inf"), "impossible").to_string(
+        index=False, na_rep="", max_rows=None if metrics else 20
+    )
     click.echo(
         f"{run.path.name}\n{run.path}\n\n"
         f"settings    {changed or 'the defaults'}\n"
@@ -73,9 +129,8 @@ def show(name: str, metrics: bool) -> None:
         f"commit      {facts['commit'] or 'unknown'}{' with changes' * bool(facts['dirty'])}\n"
         f"trained     in {facts['duration']} on {device}\n"
         f"again with  {facts['command']}\n\n"
-        f"{run.task.measure.replace('_', ' ')} to the references, in nats\n"
-        f"{evaluation.summary(run.results, measure=run.task.measure).to_string()}"
-        f"\n\nalong training\n{along_training}"
+        f"{measure.replace('_', ' ')} to the references, in nats\n"
+        f"{_distances(run).to_string()}\n\nalong training\n{along_training}"
     )
 
 
@@ -85,8 +140,6 @@ def compare(names: tuple[str, ...]) -> None:
     """Show the differing settings and the distances of several runs side by side."""
     import pandas as pd
 
-    from lexurn.measures import evaluation
-
     compared = {run.settings.key[:N_DIGITS]: run for run in map(runs.load, names)}
     settings = pd.DataFrame(
         {key: pd.Series(run.settings.flat(), dtype=object) for key, run in compared.items()}
@@ -94,17 +147,14 @@ def compare(names: tuple[str, ...]) -> None:
     differing = settings[settings.astype(str).nunique(axis=1) > 1].copy()
     differing.loc["best_step"] = list(map(_best_step, compared.values()))
     differing.loc["validation_loss"] = [f"{_validation_loss(run):.4f}" for run in compared.values()]
+    differing.loc["measure"] = [run.task.measure for run in compared.values()]
     distances = pd.concat(
-        {
-            key: evaluation.summary(run.results, measure=run.task.measure).T.unstack()
-            for key, run in compared.items()
-        },
-        axis=1,
+        {key: _distances(run).T.unstack() for key, run in compared.items()}, axis=1
     )
     for key, run in compared.items():
         click.echo(f"{key}  {run.path.name}")
     click.echo(f"\n{differing.to_string()}")
-    click.echo(f"\nsymmetrized KL to the references, in nats\n{distances.to_string(na_rep='')}")
+    click.echo(f"\ndistances to the references, in nats\n{distances.to_string(na_rep='')}")
 
 
 @stored.command()
@@ -126,57 +176,15 @@ def delete(names: tuple[str, ...], yes: bool) -> None:
         click.echo(f"deleted {folder.name}")
 
 
-def _parse_settings(texts: tuple[str, ...]) -> dict[str, str]:
-    if wrong := [text for text in texts if "=" not in text]:
-        raise ParameterError(
-            f"a setting is given as name=value, for example lex=True, got {wrong[0]}"
-        )
-    return dict(text.split("=", 1) for text in texts)
+def _distances(run: "runs.Run") -> Any:
+    """Return the measure by which the run's task judges, as text; see `evaluation.summary`.
 
+    A regret that is −∞, because the reference holds some sequence for impossible, says so.
+    """
+    from lexurn.measures import evaluation
 
-def _format_table(table: Any) -> str:
-    """Return one line per run, no wider than the terminal, and the names of omitted columns."""
-    import pandas as pd
-
-    from lexurn.measures.intervals import format_with_error
-    from lexurn.runs import tracking
-    from lexurn.settings import flat_names
-
-    differing = [
-        name
-        for name in flat_names()
-        if name not in ("seed", "lex", "label_permuted") and table[name].astype(str).nunique() > 1
-    ]
-    distances = {}
-    for column in ("d_generalizing", "d_memorizing", "d_symmetrized"):
-        numbers = table[[column, f"{column}_sem"]].itertuples(index=False)
-        texts = ["" if pd.isna(mean) else format_with_error(mean, sem) for mean, sem in numbers]
-        distances[f"d {column[2].upper()}"] = texts
-    shown = pd.DataFrame(
-        {
-            "run": table["name"].str[-12:].str[:N_DIGITS],
-            "kind": table["kind"],
-            "seed": table["seed"],
-            **table[differing].where(table[differing].notna(), ""),
-            "best step": table["best_step"],
-            "loss": table["validation_loss"].map("{:.4f}".format),
-            **distances,
-            "duration": table["seconds"].map(tracking.duration),
-            "published": table["published"].map({True: "yes", False: ""}),
-        }
-    )
-    if not table["published"].any():
-        shown = shown.drop(columns="published")
-    shown = shown.astype(str)
-    widths = {name: max(len(name), *map(len, shown[name])) + 1 for name in shown}
-    omitted: list[str] = []
-    for column in ("duration", "best step", "loss", *reversed(differing)):
-        if sum(widths.values()) > shutil.get_terminal_size((140, 24)).columns:
-            omitted.append(column)
-            del widths[column]
-    shown = shown[list(widths)]
-    note = f"\n(no room for {', '.join(omitted)}; lexurn runs list --csv has everything)"
-    return shown.to_string(index=False) + (note if omitted else "")
+    infinity = "impossible" if run.task.measure == "regret" else "infinite"
+    return evaluation.summary(run.results, measure=run.task.measure).replace("infinite", infinity)
 
 
 def _best_step(run: "runs.Run") -> int:

@@ -28,11 +28,13 @@ SIGNING = (store.RESULTS, "settings.json", "metrics.jsonl", "provenance.json", c
 def table(**flat: Any) -> pd.DataFrame:
     """Return the finished runs with these settings, one per row, e.g. `table(n_tasks=1)`.
 
-    Columns: name (for `load`), published, kind, every flat setting (missing where the run's task or
-    backbone has none), best_step, validation_loss there, seconds of training, and the distances to
-    references where the task judges a model: `d_<reference>`, with standard error `…_sem`. A run
-    that cannot be read, or was altered, is named on stderr. Raises ParameterError for an unknown
-    name or value.
+    One's own runs come first and then published ones, the newest first within each. Columns: name
+    (for `load`), published, kind, every flat setting (missing where the run's task or backbone has
+    none), best_step, validation_loss there, seconds of training, `finished` (UTC, ISO 8601), and
+    the distances to references where the task judges a model, with standard error `…_sem`:
+    `d_<reference>` is the symmetrized KL, `regret_<reference>` the regret where the task's measure
+    is that. A run that cannot be read, or was altered, is named on stderr. Raises ParameterError
+    for an unknown name or value.
     """
     kind = flat.pop("kind", None)
     wanted = json.loads(json.dumps(resolver.check_each(flat)))
@@ -49,10 +51,33 @@ def table(**flat: Any) -> pd.DataFrame:
         "best_step",
         "validation_loss",
         "seconds",
+        "finished",
         *("d_generalizing", "d_generalizing_sem", "d_memorizing", "d_memorizing_sem"),
         *("d_symmetrized", "d_symmetrized_sem"),
     ]
-    return pd.DataFrame(rows, columns=columns)
+    rows.sort(key=lambda row: (not row["published"], row["finished"]), reverse=True)
+    columns += [name for row in rows for name in row]  # regrets, and other tasks' references
+    return pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
+
+
+def unfinished_table(like: pd.DataFrame) -> pd.DataFrame:
+    """Return the unfinished runs, one per row, with the columns of `like` and `state`.
+
+    Only name, kind and settings have values, except for a run whose settings cannot be read.
+    """
+    rows = []
+    for name, state in store.unfinished().items():
+        rows.append({"name": name, "state": state})
+        with suppress(OSError, ValueError, LookupError):
+            settings = store.settings_of(paths.runs() / name)
+            rows[-1] |= {"kind": settings.kind, **settings.flat()}
+    return pd.DataFrame(rows, columns=["state", *like])
+
+
+def column_name(measure: str, reference: str) -> str:
+    """Return the column of a distance: `d_<reference>` for the symmetrized KL, or for example
+    `regret_<reference>`."""
+    return f"{'d' if measure == 'symmetrized_kl' else measure}_{reference}"
 
 
 def _read_rows() -> dict[str, dict[str, Any]]:
@@ -83,7 +108,11 @@ def _read_rows() -> dict[str, dict[str, Any]]:
 def _signature(folder: Path) -> list[str | int]:
     paths_in_folder = (folder / name for name in SIGNING)
     stats = [path.stat() for path in paths_in_folder if path.exists()]
-    return [str(folder), *(number for stat in stats for number in (stat.st_size, stat.st_mtime_ns))]
+    return [
+        2,  # raised when rows hold something else, so that those of an older index are not used
+        str(folder),
+        *(number for stat in stats for number in (stat.st_size, stat.st_mtime_ns)),
+    ]
 
 
 def _read_row(run: Run) -> dict[str, Any]:
@@ -95,8 +124,10 @@ def _read_row(run: Run) -> dict[str, Any]:
         "best_step": int(best_step),
         "validation_loss": run.metrics.set_index("step").loc[best_step, "validation_loss"],
         "seconds": run.provenance["seconds"],
+        "finished": run.provenance["date"],
     }
-    distances = evaluation.select(run.results, split=run.task.splits[0])
+    distances = evaluation.select(run.results, split=run.task.splits[0], measure=run.task.measure)
     for reference, mean, sem in distances[["mean", "sem"]].itertuples():
-        results |= {f"d_{reference}": mean, f"d_{reference}_sem": sem}
+        name = column_name(run.task.measure, reference)
+        results |= {name: mean, f"{name}_sem": sem}
     return {"settings": run.settings.flat(), "results": results}
