@@ -1,4 +1,8 @@
-"""A training that is broken off at one evaluation, and what runs are compared by."""
+"""Trainings that are broken off, copies of what a kill leaves, and what runs are compared by."""
+
+import shutil
+import sys
+from pathlib import Path
 
 from lexurn.runs.tracking import Tracker
 
@@ -25,3 +29,31 @@ def contents(folder):
         for path in folder.rglob("*")
         if path.is_file() and path.name not in (".lock", "provenance.json", "SHA256SUMS")
     }
+
+
+OPERATIONS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree"}
+
+
+class Watch:
+    """Copies of a folder from before each operation on files in it, while `active`."""
+
+    def __init__(self):
+        self.active = None
+        sys.addaudithook(self)  # there is no way to remove it
+
+    def __call__(self, event, arguments):
+        if self.active is None or event not in OPERATIONS:
+            return
+        folder, copies = self.active
+        path, mode = arguments[0], arguments[1] if event == "open" else "w"
+        if not isinstance(path, str | Path) or not (folder / path).is_relative_to(folder):
+            return
+        if mode is not None and not set(str(mode)) & set("wax"):
+            return
+        self.active = None  # copying opens files too
+        copy = copies / f"{len(list(copies.iterdir())):04d}"
+        shutil.copytree(folder, copy)
+        self.active = folder, copies
+
+
+WATCH = Watch()

@@ -21,8 +21,22 @@ def write(folder: Path, names: Iterable[str], *, to_come: Mapping[str, str]) -> 
     hashes = {name: files.hash_bytes((folder / name).read_bytes()) for name in names}
     hashes.pop(NAME, None)  # of a training that was killed right after it had written them
     hashes |= {name: files.hash_bytes(content.encode()) for name, content in to_come.items()}
-    lines = (f"{digest}  {name}\n" for name, digest in sorted(hashes.items()))
-    files.write(folder / NAME, "".join(lines))
+    files.write(folder / NAME, to_text(hashes))
+
+
+def to_text(hashes: Mapping[str, str]) -> str:
+    """Return the text of `SHA256SUMS` for files with these hashes, by name."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(hashes.items()))
+
+
+def read(folder: Path) -> dict[str, str]:
+    """Return the hashes of a folder's files by name; none if `SHA256SUMS` is missing or damaged."""
+    try:
+        lines = (folder / NAME).read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        lines = []
+    matches = [LINE.fullmatch(line) for line in lines]
+    return {} if None in matches else {match[2]: match[1] for match in matches if match}
 
 
 def verify(folder: Path, *, required: str, remedy: str) -> None:
@@ -30,13 +44,8 @@ def verify(folder: Path, *, required: str, remedy: str) -> None:
 
     The file named `required` must have a checksum.
     """
-    try:
-        lines = (folder / NAME).read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
-        lines = [""]
-    matches = [LINE.fullmatch(line) for line in lines]
-    hashes = {match[2]: match[1] for match in matches if match}
-    if None in matches or required not in hashes:
+    hashes = read(folder)
+    if required not in hashes:
         raise StoreError(f"{folder / NAME} is missing or damaged; {remedy}")
     for name, digest in hashes.items():
         path = folder / name

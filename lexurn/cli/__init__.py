@@ -1,6 +1,8 @@
 """The command line.
 
     lexurn runs         list, show, compare and delete stored runs    lexurn.cli.stored
+    lexurn export       write runs into a zip file                    lexurn.cli.stored
+    lexurn import       put such runs into the own store              lexurn.cli.stored
     lexurn book         execute the book and render its site          lexurn.cli.making
     lexurn freeze       publish what the book uses                    lexurn.cli.making
     lexurn parameters   list what can be set by -p, -f and runs.get   lexurn.cli.making
@@ -18,7 +20,7 @@ from lexurn.base.errors import ClusterError, ParameterError, SiteError
 from lexurn.base.version import __version__
 from lexurn.cli.grids import sweep
 from lexurn.cli.making import address, book, freeze, parameters, redraw
-from lexurn.cli.stored import stored
+from lexurn.cli.stored import export, import_, stored
 
 
 class Commands(click.Group):
@@ -35,7 +37,10 @@ class Commands(click.Group):
             raise message from None
 
 
-@click.group(cls=Commands, commands=[stored, book, freeze, parameters, sweep, redraw, address])
+@click.group(
+    cls=Commands,
+    commands=[stored, export, import_, book, freeze, parameters, sweep, redraw, address],
+)
 @click.version_option(__version__)
 def main() -> None:
     """Small autoregressive models on data whose generator is known."""

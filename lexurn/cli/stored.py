@@ -1,6 +1,7 @@
-"""`lexurn runs`: list, show, compare and delete stored runs."""
+"""`lexurn runs`, `export`, `import`: list, show, compare, delete and share stored runs."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -174,6 +175,42 @@ def delete(names: tuple[str, ...], yes: bool) -> None:
     for folder in folders:
         store.delete(folder)
         click.echo(f"deleted {folder.name}")
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option(
+    "--to",
+    "path",
+    default="runs.zip",
+    show_default=True,
+    metavar="FILE.zip",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; an existing one is replaced.",
+)
+def export(names: tuple[str, ...], path: Path) -> None:
+    """Write finished runs into one zip file, each with its weights and a model card.
+
+    A run is named by its folder, its key, or the beginning of its key. `lexurn import` reads the
+    file.
+    """
+    for name, has_weights in runs.export(names, path).items():
+        click.echo(name if has_weights else f"{name} (without weights)")
+    click.echo(f"{path}: {path.stat().st_size:,} bytes")
+
+
+@click.command("import")
+@click.argument(
+    "path", metavar="FILE.zip", type=click.Path(dir_okay=False, exists=True, path_type=Path)
+)
+def import_(path: Path) -> None:
+    """Put the runs of a file that `lexurn export` wrote into the own store.
+
+    Every file is compared with its checksum. If anything is unexpected, no run is imported. A run
+    that is here already with the same files is skipped.
+    """
+    for name, is_new in runs.import_(path).items():
+        click.echo(f"imported {name}" if is_new else f"skipped {name}: it is here already")
 
 
 def _distances(run: "runs.Run") -> Any:

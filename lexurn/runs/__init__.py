@@ -4,8 +4,9 @@
     run.settings, run.metrics, run.results, run.predictor
 
 `run` defines a run, `fit` trains one, `recording` writes it, `store` finds it, `listing` lists all,
-`tables` and `cache` keep tables beside the runs, and `sweeps` trains grids of runs. Modules are
-imported when they are used, because the store can be read without torch.
+`sharing` takes runs from one store to another, `tables` and `cache` keep tables beside the runs,
+and `sweeps` trains grids of runs. Modules are imported when they are used, because the store can be
+read without torch.
 """
 
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 __all__ = [
     "Run",
     "delete",
+    "export",
     "find",
     "get",
+    "import_",
     "is_stored",
     "load",
     "read_table",
@@ -27,6 +30,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'lexurn.runs' has no attribute {name!r}")
-    from lexurn.runs import listing, run, store, tables
+    from lexurn.runs import listing, run, sharing, store, tables
 
-    return (vars(store) | vars(tables) | vars(listing) | vars(run))[name]
+    return (vars(store) | vars(tables) | vars(listing) | vars(sharing) | vars(run))[name]

@@ -7,45 +7,16 @@ copied, also with half of what was written last. Then the training goes on from 
 
 import itertools
 import shutil
-import sys
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 import tried
 from click.testing import CliRunner
-from cut_off import Cut, CutAt, contents
+from cut_off import WATCH, Cut, CutAt, contents
 
 from lexurn import cli, runs
 from lexurn.runs import checkpoints, store, tracking
 from lexurn.settings.resolver import check
-
-OPERATIONS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree"}
-
-
-class Watch:
-    """Copies of a folder from before each operation on files in it, while `active`."""
-
-    def __init__(self):
-        self.active = None
-        sys.addaudithook(self)  # there is no way to remove it
-
-    def __call__(self, event, arguments):
-        if self.active is None or event not in OPERATIONS:
-            return
-        folder, copies = self.active
-        path, mode = arguments[0], arguments[1] if event == "open" else "w"
-        if not isinstance(path, str | Path) or not (folder / path).is_relative_to(folder):
-            return
-        if mode is not None and not set(str(mode)) & set("wax"):
-            return
-        self.active = None  # copying opens files too
-        copy = copies / f"{len(list(copies.iterdir())):04d}"
-        shutil.copytree(folder, copy)
-        self.active = folder, copies
-
-
-WATCH = Watch()
 
 TINY = {"n_test_samples": 8, "context_length": 4, "d_model": 8, "batch_size": 4, "warmup": 0}
 
