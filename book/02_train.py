@@ -241,9 +241,9 @@ if walk is not None:
 # ### The network, live
 #
 # You need not trust the averages. If the network is a transformer and there are at most four colours, it runs below, in
-# this page. Draw balls, and compare it with the students. Then rename the colours: expect that a normal network changes
-# its mind as M does, and a lexical one only a little, because its names are drawn at random. (Its weights are rounded
-# to half precision here.)
+# this page. Draw balls, and compare it with the students. Then rename the colours: expect that a normal network keeps
+# expecting the old colours, as M does, while the predictions of G, S and a lexical network move with the names. (The
+# vectors of a lexical network are renamed along. Weights are rounded to half precision here.)
 
 # %% tags=["hide-input"]
 first_balls = one.drop_duplicates("row")["ball"].head(5).tolist()

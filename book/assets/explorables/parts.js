@@ -128,7 +128,7 @@
 
   /* The map of predictors: the corners G, M and S, and a path with a marker at its end per model.
      Corners and paths are in the units of the caller, whose y points upwards; `update` takes
-     {corners: [[x, y] of G, of M, of S], paths: [{title, look, points: [[x, y]]}], text, inView}.
+     {corners: [[x, y] of G, of M, of S], paths: [{look, points: [[x, y]]}], text, inView}.
      Points of `inView` fit into the picture, and others may be drawn at its edge. */
   const map = (looks) => {
     const [width, height, edge] = [360, 250, 34];

@@ -110,15 +110,13 @@
       return [[ofM * PLACES[1][0] + ofS * PLACES[2][0], ofS * PLACES[2][1]]];
     });
     const letterOf = (name) => name[0].toUpperCase();
-    const nearest = ([x, y]) => {
-      const distances = PLACES.map(([a, b]) => (x - a) ** 2 + (y - b) ** 2);
-      return "GMS"[distances.indexOf(Math.min(...distances))];
-    };
+    const nearest = (distances) => letterOf(
+      CORNERS.reduce((one, two) => (distances[two] < distances[one] ? two : one)));
     const showMap = (rows) => {
-      const paths = shown.filter((who) => !CORNERS.includes(who.name) && !isCovered(who))
-        .map(({name, letter}) => ({title: letter, look: looks[name], points: way(rows, name)}));
-      const ends = paths.filter(({points}) => points.length)
-        .map(({title, points}) => `${title} is nearest to ${nearest(points.at(-1))}`);
+      const movers = shown.filter((who) => !CORNERS.includes(who.name) && !isCovered(who));
+      const paths = movers.map(({name}) => ({look: looks[name], points: way(rows, name)}));
+      const ends = movers.filter((_, i) => paths[i].points.length).map(({name, letter}) =>
+        `${letter} is nearest to ${nearest(lexurn.distances(rows[name], rows))}`);
       triangle.update({corners: PLACES, paths, inView: [[0, -0.1], [1.1, 1.05]],
         text: `Map: ${ends.join("; ")}.`});
       mapLine.textContent = ends.length ? "The map: who is near a corner has predicted like that "
@@ -250,8 +248,7 @@
         show("For these balls, G, M and S do not differ enough. Draw some more.");
         return;
       }
-      const least = far && CORNERS.reduce((one, two) => (far[two] < far[one] ? two : one));
-      const answer = far ? letterOf(least) : hidden.letter;
+      const answer = far ? nearest(far) : hidden.letter;
       const verdict = {[answer]: "Right: ", "": ""}[letter] ?? "No: ";
       const revealed = hidden;
       hidden = null;
