@@ -85,7 +85,7 @@ def measure(n_stored: int, n_trained: int, n_steps: int) -> dict[str, float]:
     fill(n_stored)
 
     def list_runs() -> None:
-        stored.commands["list"].callback((), None)
+        stored.main(["list"], standalone_mode=False)
 
     last = check(TINY | {"seed": n_stored - 1})
     n_points = min(n_stored, 1000)
