@@ -1,4 +1,4 @@
-"""Which runs of a table a person means, and the text of that table."""
+"""Select and sort the runs of a table by what was typed, and write the table as text."""
 
 import operator
 import re

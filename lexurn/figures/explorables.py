@@ -83,7 +83,7 @@ def looks(entities: Mapping[str, str]) -> dict[str, dict[str, str]]:
     A look has its colours on light and on dark pages, its marker as Matplotlib names it, and its
     dash as SVG has it.
     """
-    found = {name: LOOKS[entity] for name, entity in entities.items()}
+    own_looks = {name: LOOKS[entity] for name, entity in entities.items()}
     return {
         name: {
             "light": look.color,
@@ -93,5 +93,5 @@ def looks(entities: Mapping[str, str]) -> dict[str, dict[str, str]]:
             if isinstance(look.dash, str)
             else " ".join(str(2 * length) for length in look.dash[1]),
         }
-        for name, look in found.items()
+        for name, look in own_looks.items()
     }
