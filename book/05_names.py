@@ -786,7 +786,8 @@ display(
         f"−{-claims.get('names/tables_256').high:g}, failed. A predictor that knows the same number of "
         f"random tables stands at {best_known:.2f}. It is no bound: with 16 or 64 tables, networks are nearer to M "
         "than it is. The best predictor for one-hot tables is not M, and its distance from M is unknown. For the same "
-        f"number of Gaussian tables, M is the best predictor, and networks are at {gaussian:.2f}; training used each table for {n_seen:.0f} sequences."
+        f"number of Gaussian tables, M is the best predictor, and networks are at {gaussian:.2f}; training used each "
+        f"table for {n_seen:.0f} sequences."
     )
 )
 
