@@ -393,8 +393,8 @@ values = {
     "laplace_no_convolution": of(smoothed, model="mamba without convolution")["to_laplace"],
 }
 for kind in ("permuted", "lexical"):
-    for model in ("transformer", "lstm", "mamba", "xlstm"):
-        values[f"relabelled_{kind}_{model}"] = of(final, data="relabelled", kind=kind, model=model)["value"]
+    for learner in ("transformer", "lstm", "mamba", "xlstm"):
+        values[f"relabelled_{kind}_{learner}"] = of(final, data="relabelled", kind=kind, model=learner)["value"]
 measured = {
     f"architectures/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()
 }

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import symtable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,18 @@ def _check_code(text: str, cells: list[Any]) -> Checks:
         yield (
             bool(re.search(r"^\s*class \w+.*:", cell.source, re.MULTILINE)),
             f"the cell `{lines[0]}` defines a class; move it into lexurn/",
+        )
+    others = [
+        cell.source
+        for cell in cells
+        if "parameters" not in cards.tags(cell)
+        and not cell.source.startswith(parameter_cells.INJECTED)
+    ]
+    for symbol in symtable.symtable("\n".join(others), "chapter", "exec").get_symbols():
+        yield (
+            symbol.get_name() in flat_names() and (symbol.is_assigned() or symbol.is_imported()),
+            f"it binds {symbol.get_name()} outside its parameters cell, which would set this "
+            "parameter when the chapter resolves its settings again; call the variable otherwise",
         )
 
 

@@ -105,6 +105,21 @@ PLANTED = {  # what is written in place of what, and what is then said
         "class Own:\n    pass",
         "`class Own:` defines a class; move it into lexurn/",
     ),
+    "assigned parameter": (
+        "spare = models",
+        "d_model = 32; spare = models",
+        "it binds d_model outside its parameters cell, which would set this parameter",
+    ),
+    "imported parameter": (
+        "spare = models",
+        "import numpy as norm; spare = models",
+        "it binds norm outside its parameters cell",
+    ),
+    "looped parameter": (
+        "spare = models",
+        "for seed in (): pass\nspare = models",
+        "it binds seed outside its parameters cell",
+    ),
     "long line": (
         "# A start vector",
         f"# {'A ' * 70}start vector",
@@ -253,6 +268,13 @@ def test_a_notebook_with_outputs_or_missing_or_broken_is_found_and_fixed_as_the_
         assert said in finding
         apply_fix(root, finding)
         assert lint.find_lint(chapter) == []
+
+
+def test_names_of_parameters_may_stand_where_they_bind_nothing_in_the_notebook(chapter):
+    inside = "def f(seed=0, **more):\n    norm = seed\n    return [lex for lex in f(lex=norm)]\n\n"
+    edit(chapter, "spare = models", f"{inside}\nspare = models")
+    pair(chapter)
+    assert lint.find_lint(chapter) == []
 
 
 def test_a_chapter_as_it_is_has_no_findings(chapter):
