@@ -3,12 +3,13 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -422,9 +423,9 @@ display(Markdown(text))
 
 # %% tags=["hide-input"]
 empty = torch.zeros(0, dtype=torch.float64)
-longer = strategies.complexity("symmetrized, fast", empty) - strategies.complexity("symmetrized", empty)
+extra_bits = strategies.complexity("symmetrized, fast", empty) - strategies.complexity("symmetrized", empty)
 distances, mine = near["lexical"], late["lexical"]
-programs = {"the shortest program": mine, "the fast program": mine.assign(k_m=mine["k_m"] + longer)}
+programs = {"the shortest program": mine, "the fast program": mine.assign(k_m=mine["k_m"] + extra_bits)}
 told, is_last = [], (mine["step"] == mine["step"].max()) & mine["share"].notna()
 for program, given in programs.items():
     weights = strategies.memorizer_weights(given, normal=fits["normal"].account)

@@ -19,9 +19,7 @@ from lexurn.settings.parameter_cells import report_similar_names
 OWN = "# Parameters of this chapter.\nlex: bool = False  # help\nn_steps: int = 1000  # help\n"
 INJECTED = "# Parameters\nn_steps = 50\n"
 THETAS = {"thetas": [0.2, 0.7], "n_colors": 2}
-TAKEN = (
-    "n_steps = 300, set in another cell, is taken instead of {}, which the parameters cell says."
-)
+TAKEN = "n_steps = 300, set in another cell, is taken instead of 1000, which the parameters cell "
 
 
 @pytest.fixture
@@ -68,7 +66,7 @@ def test_a_line_says_what_is_taken_and_how_to_undo_it(resolved, capsys):
     assert capsys.readouterr().out == ""  # where nothing is set elsewhere, nothing is said
     resolved("n_steps = 300")
     undo = "To undo it, run the parameters cell again."
-    assert capsys.readouterr().out == f"{TAKEN}. {undo}\n"
+    assert capsys.readouterr().out == f"{TAKEN}says. {undo}\n"
     resolved(OWN, "learning_rate = 0.01")
     assert capsys.readouterr().out == (
         "learning_rate = 0.01, set in another cell, is taken. To undo it, run `del learning_rate`."
