@@ -22,7 +22,7 @@ from lexurn.base.errors import StoreError
 from lexurn.publish import cards
 
 FORMAT = {"extension": ".py", "format_name": "percent", "cell_metadata_filter": "tags,-all"}
-HEADER = re.compile(r"\A# ---\n.*?^# ---\n", re.DOTALL | re.MULTILINE)
+HEADER = re.compile(r"\A# ---\n.*?^# ---\n+", re.DOTALL | re.MULTILINE)
 
 PAPERMILL_TAGS = {cards.INJECTED_TAG, "papermill-error-cell-tag"}
 """Tags of the cells that papermill adds to a notebook."""
@@ -42,7 +42,7 @@ def pair(source: Path, *, discard: bool = False) -> bool:
     path = source.with_suffix(".ipynb")
     paired = jupytext.read(source)
     body = cells_as_text(paired)
-    with suppress(StoreError if discard else FileNotFoundError):
+    with suppress(FileNotFoundError, *[StoreError] * discard):
         notebook = _read_notebook(path)
         text = cells_as_text(notebook)
         if not discard and text != body and text not in _known_texts(source):
@@ -55,7 +55,7 @@ def pair(source: Path, *, discard: bool = False) -> bool:
         paired = combine_inputs_with_outputs(paired, _without_outputs(notebook), FORMAT)
     files.write(_record(source), body)
     text = jupytext.writes(paired, "ipynb") + "\n"
-    has_changed = not path.exists() or path.read_text() != text
+    has_changed = not path.exists() or path.read_bytes() != text.encode()
     if has_changed:
         files.write(path, text)
     return has_changed
@@ -106,14 +106,17 @@ def cells_as_text(notebook: Any) -> str:
 
 
 def _read_notebook(path: Path) -> Any:
-    """Raises FileNotFoundError, and StoreError for a file that is no notebook."""
+    """Return a notebook. Raises FileNotFoundError, and StoreError for a file that is none."""
+    content = path.read_bytes()
     try:
-        notebook = jupytext.reads(path.read_text(), "ipynb")
-        return nbformat.v4.upgrade(notebook, notebook.nbformat, notebook.nbformat_minor)
-    except ValueError as error:  # of JSON, of Unicode, and of nbformat
+        notebook = jupytext.reads(content.decode(), "ipynb")
+        notebook = nbformat.v4.upgrade(notebook, notebook.nbformat, notebook.nbformat_minor)
+        nbformat.validate(notebook, relax_add_props=True)
+        return notebook
+    except Exception as error:  # of many classes: JSON's, Unicode's, nbformat's, and built-in ones
         raise StoreError(
-            f"{path.name} cannot be read as a notebook ({str(error).splitlines()[0]}); repair it, "
-            f"or write it anew from {path.stem}.py by `lexurn pair --discard {path.stem}`"
+            f"{path.name} cannot be read as a notebook ({str(error).partition(chr(10))[0]}); "
+            f"repair it, or write it anew from its source by `lexurn pair --discard {path.stem}`"
         ) from None
 
 
