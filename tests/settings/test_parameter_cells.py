@@ -7,6 +7,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from papermill.cli import papermill
 
 from lexurn import parameters
 from lexurn.base import paths
@@ -123,6 +124,35 @@ def test_names_that_are_nearly_a_parameters_are_reported_only_with_plain_values(
         others | {"model": object(), "steps": [1, 2]} | dict.fromkeys(flat_names())
     )
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "injected", "changed"),
+    [
+        (["-p", "learning_rate", "1e-3"], "learning_rate = 0.001", {"learning_rate": 0.001}),
+        (["-y", "learning_rate: 1e-3"], 'learning_rate = "1e-3"', {"learning_rate": 0.001}),
+        (["-f", "learning_rate: 1e-3"], 'learning_rate = "1e-3"', {"learning_rate": 0.001}),
+        (["-p", "thetas", "[2e-1, 0.7]", "-p", "n_colors", "2"], '"[2e-1, 0.7]"', THETAS),
+        (["-y", "thetas: [2e-1, 0.7]\nn_colors: 2"], '["2e-1", 0.7]', THETAS),
+        (
+            ["-f", "train: {learning_rate: 1e-3}"],
+            '{"learning_rate": "1e-3"}',
+            {"learning_rate": 0.001},
+        ),
+    ],
+)
+def test_a_number_with_an_exponent_is_a_number_however_papermill_hands_it_over(
+    resolved, tmp_path, arguments, injected, changed
+):
+    """Papermill reads YAML 1.1, where 1e-3 is a text."""
+    if arguments[0] == "-f":
+        (tmp_path / "params.yaml").write_text(arguments[1])
+        arguments = ["-f", str(tmp_path / "params.yaml")]
+    chapter, out = paths.root() / "book" / "02_train.ipynb", tmp_path / "out.ipynb"
+    papermill([str(chapter), str(out), "--prepare-only", *arguments], standalone_mode=False)
+    (cell,) = [cell for cell in nbformat.read(out, 4).cells if "injected" in str(cell.metadata)]
+    assert injected in cell.source
+    assert resolved(OWN, cell.source) == changed
 
 
 @pytest.mark.book
