@@ -80,7 +80,7 @@ def adopt(source: Path, *, discard: bool = False) -> str:
     is_edited = text != body and (discard or text not in _known_texts(source))
     changed = _changed_cells(text, body) if is_edited else ""
     if changed and not discard and body != (origin := _origin(text, source)):
-        reason = "has been edited too" if origin else "may have been too, as git does not know it"
+        reason = "has been edited too" if origin else "may have been too: git has no commit of it"
         raise StoreError(
             f"{path.name} has been edited ({changed}), but {source.name} {reason}; drop its own "
             f"edits by `lexurn adopt --discard {source.stem}`, or merge them: `git stash push "

@@ -193,7 +193,7 @@ def test_without_git_and_an_earlier_pairing_nothing_is_overwritten_unasked(paire
     edit_source(paired)
     before = [path.read_bytes() for path in paired.parent.iterdir()]
     assert "01_good.ipynb has edits" in lexurn("pair", code=1)
-    assert "may have been too, as git does not know it" in lexurn("adopt", "good", code=1)
+    assert "may have been too: git has no commit of it" in lexurn("adopt", "good", code=1)
     assert [path.read_bytes() for path in paired.parent.iterdir()] == before
     lexurn("adopt", "--discard", "good")
     assert paired.read_text() == SOURCE
