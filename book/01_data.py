@@ -3,12 +3,13 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -64,15 +65,15 @@ from lexurn.publish import claims
 from lexurn.runs import cache
 
 set_threads(settings.machine.threads)
-seed, n_pools = settings.training.seed, settings.study.n_pools
+chapter_seed, n_drawn = settings.training.seed, settings.study.n_pools
 data = tasks.build(settings)
 splits, references = data.held_out(), data.references()
-is_published = n_pools >= 100 and not settings.changed().keys() - {"n_pools", "threads"}
+is_published = n_drawn >= 100 and not settings.changed().keys() - {"n_pools", "threads"}
 
 # %% tags=["hide-input"]
 concentration = settings.task.alpha if isinstance(settings.task.alpha, float) else 1.0
 colors, sizes, length = [2, 3, 4, 5, 6, 8], [1, 2, 4, 16], settings.task.context_length
-pairwise = cache.table(discrimination.pairwise_grid, colors, sizes, concentration, length, n_pools, seed)
+pairwise = cache.table(discrimination.pairwise_grid, colors, sizes, concentration, length, n_drawn, chapter_seed)
 at_end = pairwise[pairwise["row"] == length].drop(columns=["mean", "sem"])
 at_end = at_end.rename(columns={"mean_to": "mean", "sem_to": "sem"})
 apart = at_end.set_index(["pair", "n_colors", "n_tasks"])
@@ -81,7 +82,7 @@ apart = at_end.set_index(["pair", "n_colors", "n_tasks"])
 urn_of_original = torch.tensor([0.4105, 0.3253, 0.0443, 0.2200], dtype=torch.float64)
 urn_of_original /= urn_of_original.sum()
 headline = discrimination.headline(
-    urn_of_original, n_balls=30, n_sets=2 * n_pools, generator=generator(seed, "headline")
+    urn_of_original, n_balls=30, n_sets=2 * n_drawn, generator=generator(chapter_seed, "headline")
 ).set_index("reference")
 published = {kind: claims.get(f"headline/{kind}").published for kind in ("normal", "lexical")}
 
@@ -114,7 +115,7 @@ brief(
     done="We compute exact predictors: G counts, M remembers the training urns, and S remembers them but not the names "
     "of their colours. No network is trained.",
     found=findings,
-    sure=f"The predictors are exact; distances are averages over {n_pools} pools, the score is for one training urn.",
+    sure=f"The predictors are exact; distances are averages over {n_drawn} pools, the score is for one training urn.",
     change="An error in a formula. Each is tested against brute force.",
     numbers=numbers if is_published else None,
 )
@@ -401,14 +402,14 @@ shown = shown.assign(who="V = " + shown["n_colors"].astype(str))[["pair", "who",
 alt = "d(G, M) and d(G, S) on fresh urns against the number of urns in the pool, for 2, 4 and 8 colours."
 caption = "S becomes like G as the pool grows. The smaller the pool, the easier the two are to distinguish."
 options = {"x": "n_tasks", "log": ["n_tasks", "distance"], "by": "pair", "share_y": True, "legend": "colours"}
-words = {"alt": alt, "caption": caption, "n": f"{n_pools} pools per point, 16 sequences each"}
+words = {"alt": alt, "caption": caption, "n": f"{n_drawn} pools per point, 16 sequences each"}
 shown = shown.rename(columns={"mean": "distance"})
 figure(plots.curves, shown, y="distance", name="discrimination", **options, **words)
 
 # %% tags=["hide-input"]
 ratio = {(pair, v): apart.loc[(pair, v, 1), "mean"] / apart.loc[(pair, v, 16), "mean"]
          for pair in ("d(G, S)", "d(G, M)") for v in (2, 4, 8)}
-sd = few["sem"] * n_pools**0.5
+sd = few["sem"] * n_drawn**0.5
 if is_published:
     assert all(ratio["d(G, S)", v] > 1.5 * ratio["d(G, M)", v] for v in (4, 8)) and sd > 0.5 * few["mean"]
     assert 0.5 < ratio["d(G, S)", 2] / ratio["d(G, M)", 2] < 1.5
@@ -472,8 +473,8 @@ display(
 # :::
 
 # %% tags=["hide-cell"]
-fresh_ones = data.prior.sample_tasks(settings.training.n_test_samples, generator=generator(seed, "entropies"))
-drawn = data.prior.sample(fresh_ones, length, generator=generator(seed, "entropies", "balls"))
+fresh_ones = data.prior.sample_tasks(settings.training.n_test_samples, generator=generator(chapter_seed, "entropies"))
+drawn = data.prior.sample(fresh_ones, length, generator=generator(chapter_seed, "entropies", "balls"))
 frequencies = torch.nn.functional.one_hot(drawn, data.prior.n_colors).double().mean(1)
 table = pd.concat(
     pd.DataFrame({"kind": kind, "entropy": divergences.entropy(each.log())})
@@ -488,25 +489,25 @@ figure(chapter_plots.entropies, table, alt=alt, caption=caption, **options)
 
 # %% tags=["hide-cell"]
 cells = [(4, 64, 1, 24), (4, 64, 4, 24), (8, 128, 1, 16), (8, 128, 16, 6)]  # V, C, D, sequences per pool
-exact = cache.table(discrimination.kl_grid, cells, n_pools, seed)
+exact = cache.table(discrimination.kl_grid, cells, n_drawn, chapter_seed)
 exact["KL"] = [intervals.format_with_error(*pair) for pair in exact[["mean", "sem"]].values]
 exact["design"] = [f"V {v}, C {c}, D {d}" for v, c, d in exact[["n_colors", "context_length", "n_tasks"]].values]
 wide = exact.assign(where=exact["split"].map({"in_distribution": "pool", "out_of_distribution": "fresh"}))
 wide = wide.pivot(index=["design", "where"], columns="reference", values="KL").reset_index()
 columns = {"design": "design", "where": "urns", "generalizing": "G", "memorizing": "M", "symmetrized": "S"}
-caption = f"G is as good on fresh urns as on the pool; M and S are not. KL from the true urn, in nats, {n_pools} pools."
+caption = f"G is as good on fresh urns as on the pool; M and S are not. KL from the true urn, in nats, {n_drawn} pools."
 show_table(wide, columns, name="from_truth", caption=caption)
 
 # %% tags=["hide-cell"]
 cells_of = exact.assign(cell=[f"V{v}_C{c}_D{d}" for v, c, d in exact[["n_colors", "context_length", "n_tasks"]].values])
 lines = cells_of[cells_of["mean"] > 1e-12].set_index(["cell", "split", "reference"])[["mean", "sem"]]
-measured = {"exact/" + "/".join(key): claims.Measurement(mean, sem, n_pools) for key, mean, sem in lines.itertuples()}
+measured = {"exact/" + "/".join(key): claims.Measurement(mean, sem, n_drawn) for key, mean, sem in lines.itertuples()}
 scores = {
     f"headline/exact_{name}": claims.Measurement(mean, sem, n)
     for name, mean, sem, n in headline[["mean", "sem", "n"]].itertuples()
 }
 alt = "For each check its band, the expected figure, and ours with two standard errors, on a logarithmic axis of nats."
-number = f"{n_pools} pools, and for the headline {headline['n'].max()} sets"
+number = f"{n_drawn} pools, and for the headline {headline['n'].max()} sets"
 caption = "The exact predictors score what they scored before: a check of our code, and no finding."
 words = {"alt": alt, "n": number, "caption": caption}
 everything = claim_bands.numbers(measured | scores)

@@ -3,12 +3,13 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -108,8 +109,8 @@ display(
 
 # %%
 judged = {"split": data.splits[0], "measure": data.measure}
-tracker = live.LiveTraining(settings.training.n_steps, **judged)
-run = runs.get(settings, tracker=tracker)
+live_tracker = live.LiveTraining(settings.training.n_steps, **judged)
+run = runs.get(settings, tracker=live_tracker)
 
 # %% tags=["hide-input"]
 box.update(overview.brief(settings, run))
@@ -211,8 +212,8 @@ figure(plots.predictions, one, runs=[run], **words, **panels)
 a_lexical_model = models.build(
     parameters.check({"lex": True}), generator=generator(0, "weights")
 )
-vocabulary = a_lexical_model.vocabulary
-table = vocabulary.draw(2, generator=generator(0, "tables"))  # sequence, colour, vector
+embedding = a_lexical_model.vocabulary
+table = embedding.draw(2, generator=generator(0, "tables"))  # sequence, colour, vector
 names_of_two_sequences = table.argmax(-1).tolist()
 
 # %% tags=["hide-input"]
@@ -342,11 +343,11 @@ first_ball = Symmetrized(urn)(any_ball)[0, 0].exp()
 assert abs(divergences.entropy(urn.log()).item() - 0.80) < 0.005
 assert torch.allclose(first_ball, torch.full((3,), 1 / 3, dtype=torch.float64))
 gaps = {}
-for n_tasks in (1, 256):
-    large = tasks.build(parameters.check({"n_tasks": n_tasks, "n_test_samples": 100}))
+for pool_size in (1, 256):
+    large = tasks.build(parameters.check({"n_tasks": pool_size, "n_test_samples": 100}))
     m, g = (large.references()[name] for name in ("memorizing", "generalizing"))
     apart = comparison.distance(m, g, large.held_out()["in_distribution"])
-    gaps[n_tasks] = comparison.mean_over_rows(apart).mean().item()
+    gaps[pool_size] = comparison.mean_over_rows(apart).mean().item()
 assert gaps[256] < 0.1 * gaps[1]
 
 # %% tags=["remove-cell"]

@@ -3,12 +3,13 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -138,7 +139,7 @@ def percents(row, *, of_captured=False):
 
 
 # %% tags=["hide-input"]
-of_urns, n_longer = f"{study.n_urns} training urns", long["seed"].nunique()
+of_urns, n_tenfold = f"{study.n_urns} training urns", long["seed"].nunique()
 of_s, of_original = scores.loc["symmetrized", "mean"], claims.get("headline/lexical").published
 quoted = {"captured_normal": f"{100 * (1 - shares.loc['normal', 'mean']):.2f} %"}
 quoted |= {"captured_lexical_long": captured["lexical", n_long]}
@@ -158,10 +159,10 @@ brief(
         f"lexical model scored {of_original:g}.",
         f"After {n_short} steps, permuted models have captured {captured['permuted']} of S's advantage over the best "
         f"counter; lexical models cannot be distinguished from that counter on average ({captured['lexical']}).",
-        f"On {n_longer} of the urns, ten times the steps bring lexical models from {captured['lexical', n_short]} to "
+        f"On {n_tenfold} of the urns, ten times the steps bring lexical models from {captured['lexical', n_short]} to "
         f"{captured['lexical', n_long]}.",
     ],
-    sure=f"n = {study.n_urns} urns, {n_longer} of them trained longer; four colours, one layer.",
+    sure=f"n = {study.n_urns} urns, {n_tenfold} of them trained longer; four colours, one layer.",
     change="Lexical models that keep counting however long they train.",
     numbers=quoted if is_published else None,
 )
@@ -415,10 +416,10 @@ beginnings = [run for run in models["early"] if run.settings.kind in nameless]
 path = headline.join_trajectories(*(cache.table(headline.along, some) for some in (beginnings, models["long"])))
 alt = "Relative distance in distribution and on fresh urns along long trainings of lexical and permuted models."
 caption = (
-    f"Lexical models move towards S, later than permuted models and not yet to the end. Thin: one of {n_longer} urns. "
+    f"Lexical models move towards S, later than permuted models and not yet to the end. Thin: one of {n_tenfold} urns. "
     "Thick: their mean, with two standard errors."
 )
-words = {"alt": alt, "caption": caption, "n": f"{n_longer} urns", "runs": beginnings + models["long"]}
+words = {"alt": alt, "caption": caption, "n": f"{n_tenfold} urns", "runs": beginnings + models["long"]}
 options = {"by": "split", "share_y": True, "log": True, "legend": "model", "size": (4.2, 3.4)}
 figure(plots.relative_distances, path, name="along", **options, **words)
 
@@ -440,7 +441,7 @@ if is_published:
 display(
     Markdown(
         f"So lexical models do memorize: after {n_long} steps they have captured {captured['lexical', n_long]} of S's "
-        f"advantage ({percents(at_end, of_captured=True)}, n = {n_longer} urns), and their missing share is "
+        f"advantage ({percents(at_end, of_captured=True)}, n = {n_tenfold} urns), and their missing share is "
         f"{shrunk['lexical'].value:.2g} times what it was. They have not reached S when their training ends."
     )
 )
@@ -524,7 +525,7 @@ if is_published:
 display(
     Markdown(
         f"So the ε that fits the median lexical model after {n_short} steps is "
-        f"{epsilon['lexical', n_short]:.2g}. On the {n_longer} urns of the long trainings, the median ε falls from "
+        f"{epsilon['lexical', n_short]:.2g}. On the {n_tenfold} urns of the long trainings, the median ε falls from "
         f"{before:.1g} to {epsilon['lexical', n_long]:.1g}. A blend that mixes S, G and U with the same weights in "
         f"every row fits about as well: the divergence from B_ε is {fits.value:.2g} times that from the "
         "blend. So the fits say how far a model has come, and not that it computes a doubt."

@@ -3,12 +3,13 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -65,9 +66,9 @@ from lexurn.chapters.names import (
     live,
     summaries,
     transfer,
-    unseen,
 )
 from lexurn.chapters.names import plots as chapter_plots
+from lexurn.chapters.names import unseen as unseen_names
 
 # %% tags=["hide-input"]
 grids = summaries.read_grids(settings)
@@ -78,11 +79,11 @@ deficits = {name: summaries.by_urn(table) for name, table in standing.items()}
 main, controls, vectors = (deficits[name] for name in ("alphabets", "controls", "vectors"))
 with_new = ("alphabets", "between", "repeats", "blocks")
 every = pd.concat([deficits[name] for name in with_new], axis=1)
-n_urns, n_few, n_longer = len(main), summaries.few_urns(settings.study), settings.study.n_longer
-n_steps = settings.training.n_steps
-is_published = n_urns >= 12 and n_longer >= 5 and n_steps == summaries.N_STEPS
+n_main, n_few, n_tenfold = len(main), summaries.few_urns(settings.study), settings.study.n_longer
+n_short = settings.training.n_steps
+is_published = n_main >= 12 and n_tenfold >= 5 and n_short == summaries.N_STEPS
 few_seeds = range(settings.training.seed, settings.training.seed + n_few)
-scale = n_steps / summaries.N_STEPS
+scale = n_short / summaries.N_STEPS
 transfers = transfer.steps_to_m(few_seeds, scale=scale)
 
 # %% tags=["hide-input"]
@@ -140,7 +141,7 @@ quoted = {
 
 # %% tags=["hide-input"]
 findings = [
-    f"With a single alphabet of 4 names, a model has captured {captured['N4']} of S's advantage after {n_steps} steps; "
+    f"With a single alphabet of 4 names, a model has captured {captured['N4']} of S's advantage after {n_short} steps; "
     f"with any 4 of 32 names, {captured['N32 all']}, which on average cannot be distinguished from the best counter.",
     "Numbers of names and alphabets do not decide alone. With 32 names, the 280 alphabets within four blocks of 8 "
     f"lack {of_blocks.value:.2g} times what 128 random alphabets lack. Of four single numbers, that of "
@@ -168,7 +169,7 @@ brief(
     "decides how long that takes?",
     done=f"The embeddings of a sequence are drawn from N names in K alphabets. We train {len(points)} small models.",
     found=findings,
-    sure=f"n = {n_urns} training urns, one setting: four colours, one urn, one layer. Intervals are over urns, each "
+    sure=f"n = {n_main} training urns, one setting: four colours, one urn, one layer. Intervals are over urns, each "
     "with its own weights and random alphabets, and cover no other designs. The law of triples was found after all "
     "cells of random alphabets had been trained.",
     change="630 random alphabets of 30 names that lack no more than three blocks of 10 names. Or models of "
@@ -216,7 +217,7 @@ counting = Generalizing(4, best)
 zero = memorization.captured(counting, memorizer, run.pool, tokens)
 
 # %% tags=["hide-input"]
-assert not is_published or n_steps * run.settings.training.batch_size == 64_000 < 2 * comb(32, 4)
+assert not is_published or n_short * run.settings.training.batch_size == 64_000 < 2 * comb(32, 4)
 assert abs(zero) < 1e-9 and memorization.captured(memorizer, memorizer, run.pool, tokens) == 1
 text = ", ".join(f"{100 * share:.0f} %" for share in run.pool[0].sort(descending=True).values.tolist())
 display(
@@ -241,9 +242,9 @@ alt = "Missing share against the number of alphabets, one colour per number of n
 caption = (
     "A model lacks more of S the more alphabets it has, and with many alphabets, the more names. Lines: the law of "
     "distinct triples, explained below, fitted to the full points. It was chosen after all points were known, so the "
-    f"empty points do not test it. Bars: 95 % intervals over {n_urns} urns."
+    f"empty points do not test it. Bars: 95 % intervals over {n_main} urns."
 )
-words = {"alt": alt, "caption": caption, "n": f"{n_urns} urns per point"}
+words = {"alt": alt, "caption": caption, "n": f"{n_main} urns per point"}
 words["runs"] = runs_of("alphabets", "between", "repeats", cells=[*cells.index, *held_out])
 figure(chapter_plots.missing_by_alphabets, drawn, name="routes", legend="", size=(6.4, 4.2), **words)
 
@@ -369,9 +370,9 @@ against = {
 alt = "Missing shares in six cells, divided by what each of six laws foretells."
 caption = (
     "Triples and two routes are both wrong for five of these six cells; for blocks, two routes are further from 1, and "
-    f"on the other side. Bars: 95 % intervals over {n_urns} urns, each with its own forecasts."
+    f"on the other side. Bars: 95 % intervals over {n_main} urns, each with its own forecasts."
 )
-words = {"alt": alt, "caption": caption, "n": f"{n_urns} urns"}
+words = {"alt": alt, "caption": caption, "n": f"{n_main} urns"}
 words["runs"] = runs_of("alphabets", "repeats", "blocks", cells=[*cells.index, *rows])
 options = {"x": "factor", "label": "missing share, measured / foretold", "size": (6.0, 4.8)}
 drawn = pd.concat([table.assign(what=name) for name, table in against.items()])
@@ -476,9 +477,9 @@ alt = "The missing share on new alphabets, as a multiple and itself, against the
 caption = (
     "With the same number of names, a model predicts new alphabets better the more random alphabets a name occurs in; "
     "groups, lines and blocks deviate. Pale points: some names were never trained. Empty points: forecast before they "
-    f"were trained. Bars: 95 % intervals over {n_urns} urns."
+    f"were trained. Bars: 95 % intervals over {n_main} urns."
 )
-words = {"alt": alt, "caption": caption, "n": f"{n_urns} urns per point"}
+words = {"alt": alt, "caption": caption, "n": f"{n_main} urns per point"}
 words["runs"] = runs_of(*with_new, cells=of_new.index)
 options = {"each": {"y": list(chapter_plots.ON_NEW)}, "titles": "", "legend": "", "size": (4.4, 4.0)}
 figure(chapter_plots.on_new_alphabets, drawn, name="new_alphabets", **options, **words)
@@ -507,8 +508,8 @@ display(
 )
 
 # %% tags=["hide-input"]
-few = summaries.runs_of(grids["alphabets"], models, "N32 K8", n=n_longer)
-again = cache.table(unseen.on_trained_names, few).set_index("seed")
+few = summaries.runs_of(grids["alphabets"], models, "N32 K8", n=n_tenfold)
+again = cache.table(unseen_names.on_trained_names, few).set_index("seed")
 on_trained, on_any = again["deficit_trained"], on_new.loc[again.index, "N32 K8"]
 seen = main.loc[again.index, "N32 K8"]
 per_trained = 32 / again["n_trained"].mean()
@@ -568,7 +569,7 @@ walks = trainings.draw_walks(records, of_one["N4"], live.SPLIT)
 alt = "The map of G, M and S with the paths of models of 4, 16 and 32 names, each in all alphabets."
 caption = (
     "Models of one urn on new sequences from it, step by step. What models have captured is a mean over "
-    f"{n_urns} urns. Weights that run in the page are rounded to half precision."
+    f"{n_main} urns. Weights that run in the page are rounded to half precision."
 )
 words = {"alt": alt, "caption": caption, "n": "1 urn", "runs": [*of_one.values()]}
 picture = card(triangle.triangle, walks, name="live", size=(6.0, 3.2), legend="model", **words)
@@ -592,10 +593,10 @@ contrast = summaries.contrasts(compared)
 alt = "Factors by which the missing share differs between two settings: alphabets, vectors, width, colours."
 caption = (
     "Most choices matter little beside the number of names; Gaussian tables are harder, and wider models lack less. "
-    f"Right of 1, the first setting lacks more of S. Bars: 95 % intervals, paired by urn, over {n_few} to {n_urns} "
+    f"Right of 1, the first setting lacks more of S. Bars: 95 % intervals, paired by urn, over {n_few} to {n_main} "
     f"urns, not corrected for {len(contrast)} comparisons."
 )
-words = {"alt": alt, "caption": caption, "n": f"{n_few} to {n_urns} urns"}
+words = {"alt": alt, "caption": caption, "n": f"{n_few} to {n_main} urns"}
 compared_cells = {deficit.name for pair in compared.values() for deficit in pair}
 words["runs"] = runs_of("alphabets", "vectors", "widths", "three", cells=compared_cells)
 options = {"x": "factor", "label": "missing share, first / second", "size": (5.4, 5.0)}
@@ -644,12 +645,12 @@ display(
 alt = "Missing shares of the equivariant network, canonical renaming, models of 4 and 32 names, and the bag."
 caption = (
     "Models that need not learn invariance come near S in the same number of steps, and so does a model of a single "
-    f"alphabet. Bars: 95 % intervals over {n_urns} urns."
+    f"alphabet. Bars: 95 % intervals over {n_main} urns."
 )
-words = {"alt": alt, "caption": caption, "n": f"{n_urns} urns"}
+words = {"alt": alt, "caption": caption, "n": f"{n_main} urns"}
 words["runs"] = runs_of("alphabets", "controls", cells=sum(comparisons.CONTROLS.values(), ()))
 options = {"x": "missing", "label": chapter_plots.MISSING, "size": (5.6, 3.2)}
-drawn = comparisons.controls_table(shares, n_steps)
+drawn = comparisons.controls_table(shares, n_short)
 figure(chapter_plots.factors, drawn, name="controls", legend="", **options, **words)
 
 # %% tags=["hide-input"]
@@ -664,7 +665,7 @@ if is_published:
 # %% tags=["hide-input"]
 display(
     Markdown(
-        f"So S itself is not what is hard: after {n_steps} steps the two controls lack "
+        f"So S itself is not what is hard: after {n_short} steps the two controls lack "
         f"{lacks['equivariant, 2000 steps']} and {lacks['canonical, 2000 steps']}, and models of any 4 of 32 names "
         f"{lacks['N32 all']}. Models of 4 shuffled names lack somewhat more, {lacks['N4']}: "
         f"{in_words(to_controls[0])} times what canonical renaming lacks, which also has learned embeddings, and "
@@ -689,9 +690,9 @@ last = curves["step"].max()
 alt = f"Distance from S along {last} steps, as a share of the best counter's, one line for each kind of vocabulary."
 caption = (
     "Models of 32 names move towards S, more slowly if they have more alphabets; Gaussian tables do not reach the best "
-    f"counter, which is at 1. Geometric mean over {n_longer} urns, bands of two standard errors."
+    f"counter, which is at 1. Geometric mean over {n_tenfold} urns, bands of two standard errors."
 )
-words = {"alt": alt, "caption": caption, "n": f"{n_longer} urns", "runs": long_runs}
+words = {"alt": alt, "caption": caption, "n": f"{n_tenfold} urns", "runs": long_runs}
 options = {"x": "step", "y": "from_s", "line": "names", "log": ["step", "from_s"], "size": (6.4, 3.8), "legend": ""}
 figure(plots.curves, curves, name="long", **options, **words)
 
@@ -701,7 +702,7 @@ after = summaries.by_urn(summaries.stand_runs(annealed, long_cells))
 early = pd.concat([main, vectors[["gaussian"]]], axis=1).reindex(after.index)[list(after)]
 parts = {"early": early, "constant": deficits["long"], "after": after}
 table = summaries.captured_table({name: summaries.shares(part).set_index("cell") for name, part in parts.items()})
-columns = {"names": "names", "early": f"captured after {n_steps} steps [95 %]", "constant": f"after {last} [95 %]",
+columns = {"names": "names", "early": f"captured after {n_short} steps [95 %]", "constant": f"after {last} [95 %]",
            "after": "and with a falling rate [95 %]", "n": "urns"}
 caption = "With ten times the steps, models of 32 names come nearer to S. Gaussian tables stay behind the best counter."
 show_table(table.rename(summaries.SPELLED).rename_axis("names"), columns, name="long_table", caption=caption)
@@ -724,9 +725,9 @@ if is_published:
 display(
     Markdown(
         "So many alphabets slow memorizing. With ten times the steps, models of any 4 of 32 names lack "
-        f"{percent(of_all.value)}, less than before on each of these {gained.n} urns. After {n_steps} steps they "
+        f"{percent(of_all.value)}, less than before on each of these {gained.n} urns. After {n_short} steps they "
         f"lacked {in_words(gained)} times as much. Long trainings use rate {rates[1]:g} instead of {rates[0]:g}. At "
-        f"{n_steps} steps this rate alone is worse (× {in_words(slower)}, n = {slower.n}), so the gain comes from the "
+        f"{n_short} steps this rate alone is worse (× {in_words(slower)}, n = {slower.n}), so the gain comes from the "
         "steps. Whether many alphabets only delay memorizing, or also stop it short of S, these trainings do not show: "
         "in the last 30 % of the constant trainings the curve moves between "
         f"{on_the_way.min():.2f} and {on_the_way.max():.2f}. Our forecast of less than 30 % missing there is open. "
@@ -771,7 +772,7 @@ figure(plots.curves, toward, name="tables", **options, **words)
 # %% tags=["hide-input"]
 most = toward[toward["tables"] == toward["tables"].max()].set_index("family")
 one_hot, best_known, gaussian = most.loc[["one-hot", "one-hot, tables known", "Gaussian"], "toward_m"]
-n_seen = n_steps * shared[-1].settings.training.batch_size / most["tables"].iloc[0]
+n_seen = n_short * shared[-1].settings.training.batch_size / most["tables"].iloc[0]
 if is_published:
     assert 2.58 * most.loc["one-hot", "sem"] < one_hot < best_known < gaussian < 0.8
     assert toward["toward_m"].min() == one_hot and verdicts["names/tables_256"] == "refuted"
@@ -846,10 +847,10 @@ figure(chapter_plots.factors, by_recipe.assign(what=""), name="recipes", **optio
 
 # %% tags=["hide-cell"]
 parts = []
-for name, steps in (("alphabets", n_steps), ("long", last)):
+for name, n_trained in (("alphabets", n_short), ("long", last)):
     for cell in ("N4", "N32 K8", "N32 K512", "N32 all"):
-        some = summaries.runs_of(grids[name], models, cell, n=n_longer)
-        parts.append(cache.table(doubt.doubts, some).assign(cell=cell, steps=steps))
+        some = summaries.runs_of(grids[name], models, cell, n=n_tenfold)
+        parts.append(cache.table(doubt.doubts, some).assign(cell=cell, steps=n_trained))
 fitted = pd.concat(parts, ignore_index=True)
 to_s = pd.concat([standing["alphabets"], standing["long"]]).rename(columns={"n_steps": "steps"})
 fitted = fitted.merge(to_s[["seed", "cell", "steps", "kl_to_s"]])
@@ -859,7 +860,7 @@ doubts = summaries.doubt_rows(fitted)
 by_doubt = doubts["doubt"].sort_values()
 if is_published:
     assert by_doubt.iloc[0] > 0.5 and by_doubt.iloc[2] > 0.85 and doubts["bounds"].sum() > 5
-    assert summaries.factor(main["N32 all"].iloc[:n_longer]).value < shares.loc["N32 all", "missing"]
+    assert summaries.factor(main["N32 all"].iloc[:n_tenfold]).value < shares.loc["N32 all", "missing"]
 caption = (
     f"In {len(by_doubt) - 2} of {len(by_doubt)} rows, B_ε leaves at least {percent(by_doubt.iloc[2])} of a model's "
     "divergence from S. Fitted on fresh urns, scored on the training urn. Blend: of S, G and U, equal in all rows."

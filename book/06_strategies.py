@@ -3,12 +3,13 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -171,9 +172,9 @@ for value, where in (("kl_in", "against the memorizer in distribution"), ("kl_ou
 last = cells[cells["step"] == cells["step"].max()]
 for kind, mine in last.groupby("kind", sort=False):
     texts = [
-        f"D = {n_tasks}: {in_words(of['kl_in'].mean(), of['kl_in'].sem())} and "
+        f"D = {pool_size}: {in_words(of['kl_in'].mean(), of['kl_in'].sem())} and "
         f"{in_words(of['kl_out'].mean(), of['kl_out'].sem())}"
-        for n_tasks, of in mine.groupby("n_tasks")
+        for pool_size, of in mine.groupby("n_tasks")
     ]
     display(Markdown(f"**{kind}**, lost in distribution and on fresh urns at the last step: {'; '.join(texts)}."))
 
@@ -194,11 +195,11 @@ figure(plots.curves, curves, name="transience", alt=alt, **options)
 # %% tags=["hide-input"]
 risen = strategies.dips(cells)
 rows, transient = {}, {kind: [] for kind in kinds}
-for (kind, n_tasks), mine in risen.groupby(["kind", "n_tasks"], sort=False):
+for (kind, pool_size), mine in risen.groupby(["kind", "n_tasks"], sort=False):
     fall, rise = (intervals.t_interval(mine[name].tolist()) for name in ("fall", "rise"))
-    rows[kind, n_tasks] = {"step": mine["step"].median(), "least": mine["least"].mean(), "fall": fall, "rise": rise}
+    rows[kind, pool_size] = {"step": mine["step"].median(), "least": mine["least"].mean(), "fall": fall, "rise": rise}
     if fall.sign == rise.sign == 1:
-        transient[kind].append(n_tasks)
+        transient[kind].append(pool_size)
 shown = pd.DataFrame(rows).T.rename_axis(["kind", "n_tasks"])
 shown["KL(urn ‖ model), least"] = (shown["least"] + cells["kl_g"].mean()).astype(float).round(4)
 shown.astype({"least": float}).sort_index(level=0, ascending=False, sort_remaining=False).round(4)
@@ -319,7 +320,7 @@ beyond = told[told["part"] == "more urns"].assign(off=lambda table: table["w_m"]
 by_seed = beyond.groupby(["who", "n_tasks", "seed"], sort=False)["off"].mean().groupby(["who", "n_tasks"], sort=False)
 missed = {of: in_words(values.mean(), values.sem()) for of, values in by_seed}
 for who in ("account", "baseline"):
-    texts = [f"D = {n_tasks}: {off}" for (whose, n_tasks), off in missed.items() if whose == who]
+    texts = [f"D = {pool_size}: {off}" for (whose, pool_size), off in missed.items() if whose == who]
     display(Markdown(f"**Held out, {who}**: mean weight less share {'; '.join(texts)} (n = {study.n_seeds} seed(s))."))
 
 # %% [markdown]
@@ -422,9 +423,9 @@ display(Markdown(text))
 
 # %% tags=["hide-input"]
 empty = torch.zeros(0, dtype=torch.float64)
-longer = strategies.complexity("symmetrized, fast", empty) - strategies.complexity("symmetrized", empty)
+extra_bits = strategies.complexity("symmetrized, fast", empty) - strategies.complexity("symmetrized", empty)
 distances, mine = near["lexical"], late["lexical"]
-programs = {"the shortest program": mine, "the fast program": mine.assign(k_m=mine["k_m"] + longer)}
+programs = {"the shortest program": mine, "the fast program": mine.assign(k_m=mine["k_m"] + extra_bits)}
 told, is_last = [], (mine["step"] == mine["step"].max()) & mine["share"].notna()
 for program, given in programs.items():
     weights = strategies.memorizer_weights(given, normal=fits["normal"].account)
@@ -460,7 +461,7 @@ off = pd.DataFrame({name: distances.at(values) for name, values in odds.items()}
 off = off.assign(**{"best with U": mine["left_over"]}, D=mine["n_tasks"], seed=mine["seed"])
 by_seed = off.groupby(["D", "seed"]).mean().groupby("D").agg(["mean", "sem"])
 names = [name for name in off if name not in ("D", "seed")]
-rows = {n_tasks: {name: in_words(*line[name]) for name in names} for n_tasks, line in by_seed.iterrows()}
+rows = {pool_size: {name: in_words(*line[name]) for name in names} for pool_size, line in by_seed.iterrows()}
 pd.DataFrame(rows).T.rename_axis("D, KL (nats)")
 
 # %% [markdown]

@@ -3,12 +3,13 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -83,8 +84,8 @@ from lexurn.publish import claims
 
 # %%
 set_threads(settings.machine.threads)
-seed, train, exact, uniform = settings.training.seed, settings.training, Generalizing(2), [1.0, 1.0]
-fresh = Urns(2).out_of_distribution(10_000, 21, generator=generator(seed, "coins"))
+chapter_seed, train, exact, uniform = settings.training.seed, settings.training, Generalizing(2), [1.0, 1.0]
+fresh = Urns(2).out_of_distribution(10_000, 21, generator=generator(chapter_seed, "coins"))
 in_words = intervals.format_mean
 
 # %% [markdown]
@@ -100,13 +101,13 @@ flat = settings.changed()
 tiny = {"d_model": 2, "n_layers": 1, "n_heads": 1, "d_head": 1, "d_mlp": 16, "mlp": "relu", "norm": "none"}
 tiny |= {"positions": "log", "positions_trained": False, "bos": False, "tied": False}
 longer = {"n_steps": 4 * train.n_steps, "eval_every": 4 * train.eval_every}
-seeds = range(seed, seed + max(3, settings.study.n_seeds))
+seeds = range(chapter_seed, chapter_seed + max(3, settings.study.n_seeds))
 wanted = {"default": flat, "no BOS": flat | {"bos": False}, "lexical": flat | {"lex": True}}
 wanted |= {f"tiny, seed {each}": flat | tiny | longer | {"seed": each} for each in seeds}
 settings_of = {who: parameters.check(values) for who, values in wanted.items()}
 runs = dict(zip(wanted, widgets.get_all(list(settings_of.values()), jobs=settings.study.jobs), strict=True))
 tiny_runs = [runs[f"tiny, seed {each}"] for each in seeds]
-parts = {who: models.summary(runs[who].model) for who in ("default", "tiny, seed " + str(seed))}
+parts = {who: models.summary(runs[who].model) for who in ("default", "tiny, seed " + str(chapter_seed))}
 show_table(pd.DataFrame(parts).T.rename_axis("model"))
 
 # %% [markdown]
@@ -159,9 +160,9 @@ for who, values in left.items():
 # often seen; after twenty there are many, and those of coins that nearly always fall on one side are rare.
 
 # %% tags=["hide-input"]
-thetas = [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0]
-options = {"length": 21, "n_sequences": 400, "generator": generator(seed, "thetas")}
-maps = coin_losses.errors_by_theta(predictors["default"], exact, thetas, **options)
+theta_grid = [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0]
+options = {"length": 21, "n_sequences": 400, "generator": generator(chapter_seed, "thetas")}
+maps = coin_losses.errors_by_theta(predictors["default"], exact, theta_grid, **options)
 for measure, name, low, high in (("|p − exact|", "off", 1e-3, 0.1), ("kl", "kl", 1e-6, 1e-2)):
     alt = f"A map of {measure} of the default model, coins down, flips seen across."
     options = {"title": measure, "size": (7.0, 3.6), "low": low, "high": high, "runs": [runs["default"]]}
@@ -181,7 +182,7 @@ parts = [
 display(Markdown(f"Mean |p − exact| (± over coins and rows): {'; '.join(parts)}."))
 
 # %% tags=["hide-input"]
-shown = {who: runs[who] for who in ("default", "no BOS", f"tiny, seed {seed}")}
+shown = {who: runs[who] for who in ("default", "no BOS", f"tiny, seed {chapter_seed}")}
 sides = {"exact": exact} | {who: run.predictor for who, run in shown.items()}
 predict_constant = coin_losses.constant_sequence_predictions
 ends = pd.concat(predict_constant(each, length=21).assign(who=who) for who, each in sides.items())
@@ -203,7 +204,7 @@ show_table(after.pivot(index="who", columns="row", values="probability").loc[lis
 # %% tags=["hide-input"]
 rows, moves = [], {}
 for who, predictor in {"exact": exact, "forgetting": coin_losses.forgetting_predictor, **predictors}.items():
-    order = symmetry.permutation_error(predictor, fresh[:1000], generator=generator(seed, "orders"))
+    order = symmetry.permutation_error(predictor, fresh[:1000], generator=generator(chapter_seed, "orders"))
     moves[who] = order, symmetry.flip_error(predictor, fresh[:1000])
     row = dict(zip(("moved by order", "moved by exchange"), map(in_words, moves[who]), strict=True))
     rows.append({"predictor": who, **row})
@@ -216,7 +217,7 @@ show_table(pd.DataFrame(rows).set_index("predictor"))
 
 # %% tags=["hide-input"]
 for what, flip_table in (("and the rows of its table", True), ("alone", False)):
-    options = {"generator": generator(seed, "renamed"), "flip_table": flip_table}
+    options = {"generator": generator(chapter_seed, "renamed"), "flip_table": flip_table}
     values = coin_losses.relabelling_error(runs["lexical"].model, fresh[:1000], **options)
     display(Markdown(f"Lexical, the sides exchanged {what}: moved by {in_words(values)} (n = {len(values)})."))
 
@@ -229,7 +230,7 @@ for what, flip_table in (("and the rows of its table", True), ("alone", False)):
 place = f"{settings.backbone.n_layers - 1}.resid_post"
 vectors = activations.read(runs["default"].model, fresh, place)[place][:, -1]
 pairs, plain = (
-    symmetry.pair_cosines(vectors - away, fresh[:, :-1], generator=generator(seed, "pairs"))
+    symmetry.pair_cosines(vectors - away, fresh[:, :-1], generator=generator(chapter_seed, "pairs"))
     for away in (vectors.mean(0), 0.0)
 )
 cosines = pairs.groupby(["pair", "heads"])["cosine"].agg(cosine="mean", sem="sem").reset_index()
@@ -270,7 +271,7 @@ for color, what in (("share", "share of heads"), ("n", "number of flips seen")):
 
 # %% tags=["hide-input"]
 stages = [max(longer["n_steps"] // part, 1) for part in (80, 20, 5)]
-base = flat | tiny | {"seed": seed}
+base = flat | tiny | {"seed": chapter_seed}
 sooner = [parameters.check(base | {"n_steps": stage, "eval_every": stage}) for stage in stages]
 early = widgets.get_all(sooner, jobs=settings.study.jobs) + tiny_runs[:1]
 shown = pd.concat(
@@ -434,7 +435,7 @@ display(Markdown(f"{text}, {gains[first]:.4f} nats a flip."))
 
 # %%
 place, seen = "0.resid_mid", fresh[: 1500 if train.n_steps >= 1000 else 300]
-untrained = models.build(settings_of["default"], generator=generator(seed, "untrained")).eval()
+untrained = models.build(settings_of["default"], generator=generator(chapter_seed, "untrained")).eval()
 values = {
     who: activations.read(model, seen, place)[place][:, 1:]
     for who, model in (("trained", runs["default"].model), ("untrained", untrained))
@@ -448,7 +449,7 @@ targets = {shown: torch.tensor(written[name].values).view(shape).double() for sh
 rows, found = [], {}
 for shown, target in targets.items():
     for kind, who in itertools.product(("linear", "mlp"), values):
-        probe = probing.probe(values[who], target, generator=generator(seed, "probe"), kind=kind)
+        probe = probing.probe(values[who], target, generator=generator(chapter_seed, "probe"), kind=kind)
         found[shown, kind, who] = probe
         marks = {f"{who}, {kind}": probe.r2} | (
             {f"{who}, {kind}, between": probe.r2_elsewhere} if who == "trained" else {}
@@ -475,13 +476,13 @@ figure(plots.estimates, near, name="probes", alt=alt, n=f"{len(seen) // 2} seque
 row, few, shifts, model = 20, fresh[:400], [-4.0, -2.0, 2.0, 4.0], runs["default"].model
 place = "0.resid_mid"
 direction = counts.count_direction(model, fresh[400:4400], place, row=row)
-chance = torch.randn(direction.shape, generator=generator(seed, "chance"), dtype=torch.float64)
+chance = torch.randn(direction.shape, generator=generator(chapter_seed, "chance"), dtype=torch.float64)
 ways = {"steered, as written": direction, "steered, at random": chance * direction.norm() / chance.norm()}
 both = [
     counts.steering_effects(model, few, place, way, row=row, shifts=shifts).assign(done=done)
     for done, way in ways.items()
 ]
-patched = counts.patching_effects(model, few, "0.attn.z", row=row, generator=generator(seed, "patched"))
+patched = counts.patching_effects(model, few, "0.attn.z", row=row, generator=generator(chapter_seed, "patched"))
 both = pd.concat([*both, patched.assign(done="attention of another")])
 alt = "Changes of the predicted probability by steering and patching against what the formula says, each a panel."
 options = {"by": "done", "size": (4.0, 4.0), "runs": [runs["default"]]}
@@ -502,7 +503,7 @@ for done, mine in both.groupby("done", sort=False):
 
 # %% tags=["hide-input"]
 drawn = {
-    who: coin_losses.sample_head_counts(each, 1000, 20, generator=generator(seed, who))
+    who: coin_losses.sample_head_counts(each, 1000, 20, generator=generator(chapter_seed, who))
     for who, each in {"exact": exact, "default": predictors["default"], "tiny": tiny_runs[0].predictor}.items()
 }
 shares = pd.concat(pd.DataFrame({"who": who, "share": (heads / 20).tolist()}) for who, heads in drawn.items())
@@ -510,8 +511,9 @@ alt = "How often the share of heads in sequences that predictors draw from thems
 options = {"legend": "predictor", "size": (6.5, 3.2), "x": "share", "runs": [runs["default"], tiny_runs[0]]}
 figure(chapter_plots.cumulative, shares, name="resampled", alt=alt, n="1000 sequences each", **options)
 for who, heads in drawn.items():
-    alpha, beta = (intervals.format_with_error(*line) for line in coin_losses.fit_beta_prior(heads, length=20).values)
-    display(Markdown(f"**{who}**: α = {alpha}, β = {beta} (n = {len(heads)} sequences)."))
+    fitted = coin_losses.fit_beta_prior(heads, length=20).values
+    fitted_alpha, fitted_beta = (intervals.format_with_error(*line) for line in fitted)
+    display(Markdown(f"**{who}**: α = {fitted_alpha}, β = {fitted_beta} (n = {len(heads)} sequences)."))
 
 # %% [markdown]
 # ## Moving a prior
@@ -535,7 +537,7 @@ others = dict(zip(ways, widgets.get_all(asked, jobs=1), strict=True)) | {"as it 
 
 # %% tags=["hide-input"]
 skewed, target = (
-    Urns(2, moved).out_of_distribution(10_000, 21, generator=generator(seed, "skewed")),
+    Urns(2, moved).out_of_distribution(10_000, 21, generator=generator(chapter_seed, "skewed")),
     Generalizing(2, moved),
 )
 off, costs_of = [], {}
@@ -567,7 +569,7 @@ display(Markdown(f"Embeddings alone lose {in_words(gap)} nats a flip more than a
 # %% tags=["hide-input"]
 order, exchange = moves["default"]
 drop = torch.tensor((wide["r2", "sorted"] - wide["r2", "random"]).dropna().tolist())
-heads, nothing = (found["heads H", "linear", who].r2 for who in ("trained", "untrained"))
+of_heads, nothing = (found["heads H", "linear", who].r2 for who in ("trained", "untrained"))
 slopes = {done: in_words(counts.agreement(mine)[1]) for done, mine in both.groupby("done")}
 tiny_left = [left[f"tiny, seed {each}"].mean().item() for each in seeds if each not in stuck]
 lines = [
@@ -575,7 +577,7 @@ lines = [
     f"{len(tiny_left)} of {len(seeds)} tiny ones {min(tiny_left, default=0):.5f} to {max(tiny_left, default=0):.5f}.",
     f"Order moves it by {in_words(order)}, and exchanging the sides by {in_words(exchange)} (total variation).",
     f"R² of z against H/N is less by {in_words(drop)} on random than sorted sequences (n = {len(drop)} tiny models).",
-    f"A line reads H with R² {heads}, and from an untrained model with {nothing}: attention alone gives most of it.",
+    f"A line reads H with R² {of_heads}, and from an untrained model with {nothing}: attention alone gives most of it.",
     f"Steering along H moves predictions by {slopes['steered, as written']} of what the formula says, a random",
 ]
 lines[-1] += f" direction by {slopes['steered, at random']}, another's attention by {slopes['attention of another']}."

@@ -3,12 +3,13 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -408,16 +409,16 @@ def rate(what, language, model):
 
 # %% tags=["hide-input"]
 lines = []
-for language, of_theirs in keys:
-    model, theirs = of[of_theirs], claims.get(f"rules/best_{language}_{of_theirs}").published
-    ours = rate("best ever, finished only", language, model)
+for grammar, of_theirs in keys:
+    learner, theirs = of[of_theirs], claims.get(f"rules/best_{grammar}_{of_theirs}").published
+    ours = rate("best ever, finished only", grammar, learner)
     held = "inside" if ours.low <= theirs <= ours.high else "outside"
     held = "with too few seeds for an interval" if np.isnan(ours.low) else f"{held} our 95 % interval"
     others = " and ".join(
-        in_words(each.value, each.error) for what in ("greedy", "sampled") for each in [rate(what, language, model)]
+        in_words(each.value, each.error) for what in ("greedy", "sampled") for each in [rate(what, grammar, learner)]
     )
     lines.append(
-        f"**{language}, {model}.** By the published protocol {in_words(ours.value, ours.error)} ({ours.n} seed(s)), "
+        f"**{grammar}, {learner}.** By the published protocol {in_words(ours.value, ours.error)} ({ours.n} seed(s)), "
         f"published {theirs}, {held}. By validation loss, greedy and sampled: {others}."
     )
 display(Markdown("\n".join(f"- {line}" for line in lines)))
@@ -473,9 +474,9 @@ display(Markdown("\n".join(f"- {line}" for line in lines) + f"\n\n(± one standa
 
 # %% tags=["hide-input"]
 values = {}
-for language, name in keys:
-    mine = ever[(ever["language"] == language) & (ever["model"] == of[name])]
-    values[f"best_{language}_{name}"] = mine["value"].dropna()
+for grammar, name in keys:
+    mine = ever[(ever["language"] == grammar) & (ever["model"] == of[name])]
+    values[f"best_{grammar}_{name}"] = mine["value"].dropna()
 drawn = every[(every["what"] == "sampled") & (every["language"] == "aNbN")]
 values |= {f"sampled_aNbN_{name}": drawn[drawn["model"] == of[name]]["value"] for name in ("transformer", "lstm")}
 values["rule_2_first"] = first[first["model"] == "no positions"]["value"]

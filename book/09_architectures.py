@@ -3,12 +3,13 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -393,8 +394,8 @@ values = {
     "laplace_no_convolution": of(smoothed, model="mamba without convolution")["to_laplace"],
 }
 for kind in ("permuted", "lexical"):
-    for model in ("transformer", "lstm", "mamba", "xlstm"):
-        values[f"relabelled_{kind}_{model}"] = of(final, data="relabelled", kind=kind, model=model)["value"]
+    for learner in ("transformer", "lstm", "mamba", "xlstm"):
+        values[f"relabelled_{kind}_{learner}"] = of(final, data="relabelled", kind=kind, model=learner)["value"]
 measured = {
     f"architectures/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()
 }

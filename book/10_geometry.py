@@ -3,12 +3,13 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -98,8 +99,8 @@ data = {name: value for name, value in settings.changed().items() if name in ("c
 seeds = range(settings.training.seed, settings.training.seed + study.n_seeds)
 grid = sweeps.read("geometry", changes=machine | data, seeds=seeds, scale=scale)
 known = sweeps.read("geometry_known", changes=machine, seeds=seeds, scale=scale)
-prompts = list(study.prompts) or asked.default_prompts(grid.points[0])
-asked.encode_prompts(grid.points[0], prompts)  # bad ones stop here
+compared_prompts = list(study.prompts) or asked.default_prompts(grid.points[0])
+asked.encode_prompts(grid.points[0], compared_prompts)  # bad ones stop here
 texts = token_geometry.held_out_sequences(grid.points[0])
 number = f"{len(texts)} texts, the same for all; {study.n_seeds} seed(s) a line"
 
@@ -179,13 +180,13 @@ display(Markdown(f"The guess is {guess}; {lengths}, models with pre-norm have a 
 # Four models with one learning rate, chosen so that all four learn (at three times that rate post-norm did not).
 
 # %% tags=["hide-input"]
-whole, tokenizer = text.load(grid.points[0].task), text.load(grid.points[0].task).tokenizer
+whole, encoder = text.load(grid.points[0].task), text.load(grid.points[0].task).tokenizer
 sizes = {split: len(whole.tokens(split)) for split in ("train", "valid", "test")}
-per_token = sum(tokenizer.n_bytes[whole.tokens("test")]) / sizes["test"]
+per_token = sum(encoder.n_bytes[whole.tokens("test")]) / sizes["test"]
 display(
     Markdown(
         f"Tokens: {sizes['train']:,} to learn from, {sizes['valid']:,} to choose the best weights by, and "
-        f"{sizes['test']:,} for the test, of {len(tokenizer.pieces):,} kinds, {per_token:.2f} bytes each on average."
+        f"{sizes['test']:,} for the test, of {len(encoder.pieces):,} kinds, {per_token:.2f} bytes each on average."
     )
 )
 
@@ -302,8 +303,8 @@ display(Markdown(f"The first eight places less the others: {', '.join(f'{s} {v:+
 
 # %%
 pair = {name: found[grid.where(system=name)[0]] for name in ("pre SwiGLU", "post SwiGLU")}
-make = partial(token_geometry.prompt_cosines, prompts=prompts)
-name = f"prompts-1-{asked.fingerprint(prompts)}"
+make = partial(token_geometry.prompt_cosines, prompts=compared_prompts)
+name = f"prompts-1-{asked.fingerprint(compared_prompts)}"
 tables = cache.tables(list(pair.values()), make, name=name, jobs=study.jobs, say=widgets.status_line())
 maps = dict(zip(pair, tables, strict=True))
 different = maps["post SwiGLU"].assign(value=maps["post SwiGLU"]["value"] - maps["pre SwiGLU"]["value"])
@@ -312,10 +313,10 @@ every = every[every["layer"].isin([0, 1, 2, 4])]
 every["what"] = every["who"] + ", layer " + every["layer"].astype(str)
 
 # %% tags=["hide-input"]
-for place, prompt in enumerate(prompts):
+for place, one_prompt in enumerate(compared_prompts):
     mine = every[every["prompt"] == place]
-    options = {"by": "what", "size": (3.1, 2.7), "names": asked.token_texts(grid.points[0], prompt)}
-    alt = f"Cosines of all pairs of tokens of '{prompt}' in two models at four depths, and their differences."
+    options = {"by": "what", "size": (3.1, 2.7), "names": asked.token_texts(grid.points[0], one_prompt)}
+    alt = f"Cosines of all pairs of tokens of '{one_prompt}' in two models at four depths, and their differences."
     options |= {"runs": list(pair.values()), "n": "1 text, 1 seed", "name": f"prompt_{place + 1}"}
     figure(chapter_plots.similarities, mine, alt=alt, **options)
 

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import symtable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,7 @@ def parameter_line(name: str, *, help_text: str = "") -> str:
 
 def _check_notebook(source: Path, chapter: Any) -> Checks:
     path = source.with_suffix(".ipynb")
-    convert = f"jupytext --to ipynb book/{source.name}"
-    update = f"jupytext --to ipynb --update book/{source.name}"
+    write = f"lexurn pair {source.stem}"
     yield (
         chapter.metadata.get("kernelspec", {}).get("name") != "python3",
         f"{source.name} has no kernelspec python3 in its header; "
@@ -84,7 +84,7 @@ def _check_notebook(source: Path, chapter: Any) -> Checks:
         notebook = jupytext.read(path)
         yield (
             any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells),
-            f"{path.name} has outputs or execution counts; {convert}",
+            f"{path.name} has outputs or execution counts; {write}",
         )
         compare_notebooks(
             notebook,
@@ -94,11 +94,11 @@ def _check_notebook(source: Path, chapter: Any) -> Checks:
             raise_on_first_difference=False,
         )
     except NotebookDifference as difference:
-        yield True, f"{path.name} differs from {source.name} ({difference}); {update}"
+        yield True, f"{path.name} differs from {source.name} ({difference}); {write}"
     except FileNotFoundError:
-        yield True, f"{path.name} is missing; {update}"
+        yield True, f"{path.name} is missing; {write}"
     except ValueError:
-        yield True, f"{path.name} cannot be read as a notebook; {convert}"
+        yield True, f"{path.name} cannot be read as a notebook; lexurn pair --discard {source.stem}"
 
 
 def _check_prose(prose: str) -> Checks:
@@ -149,6 +149,18 @@ def _check_code(text: str, cells: list[Any]) -> Checks:
         yield (
             bool(re.search(r"^\s*class \w+.*:", cell.source, re.MULTILINE)),
             f"the cell `{lines[0]}` defines a class; move it into lexurn/",
+        )
+    others = [
+        cell.source
+        for cell in cells
+        if "parameters" not in cards.tags(cell)
+        and not cell.source.startswith(parameter_cells.INJECTED)
+    ]
+    for symbol in symtable.symtable("\n".join(others), "chapter", "exec").get_symbols():
+        yield (
+            symbol.get_name() in flat_names() and (symbol.is_assigned() or symbol.is_imported()),
+            f"it binds {symbol.get_name()} outside its parameters cell, which would set this "
+            "parameter when the chapter resolves its settings again; call the variable otherwise",
         )
 
 

@@ -7,6 +7,8 @@
     lexurn freeze       publish what the book uses                    lexurn.cli.making
     lexurn parameters   list what can be set by -p, -f and runs.get   lexurn.cli.making
     lexurn sweep        train a grid of runs                          lexurn.cli.grids
+    lexurn pair         write notebooks from the chapters' sources    lexurn.cli.pairing
+    lexurn adopt        take a notebook's edits into its source       lexurn.cli.pairing
     lexurn redraw       draw a figure again from its card's data      lexurn.cli.making
 
 Slow imports are inside the commands, so that `lexurn --help` answers at once.
@@ -20,6 +22,7 @@ from lexurn.base.errors import ClusterError, ParameterError, SiteError
 from lexurn.base.version import __version__
 from lexurn.cli.grids import sweep
 from lexurn.cli.making import address, book, freeze, parameters, redraw
+from lexurn.cli.pairing import adopt, pair
 from lexurn.cli.stored import export, import_, stored
 
 
@@ -39,7 +42,9 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
-    commands=[stored, export, import_, book, freeze, parameters, sweep, redraw, address],
+    commands=[
+        *(stored, export, import_, book, freeze, parameters, sweep, pair, adopt, redraw, address)
+    ],
 )
 @click.version_option(__version__)
 def main() -> None:

@@ -90,10 +90,10 @@ class Chapter:
         return record.get("failed") == "" and record["parameters"] == dict(self.parameters)
 
 
-def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter]:
-    """Return the chapters with these names, or all chapters, with their part of a params file.
+def select_sources(names: tuple[str, ...]) -> list[Path]:
+    """Return the sources of the chapters with these names, such as `02_train` or `train`, or all.
 
-    Raises ParameterError for an unknown chapter and for anything wrong in the file.
+    Raises ParameterError for an unknown chapter.
     """
     sources = {path.stem: path for path in sorted((paths.root() / "book").glob("[0-9][0-9]_*.py"))}
     short_names = {stem: stem.partition("_")[2] for stem in sources}
@@ -102,11 +102,19 @@ def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter
             f"no chapter {min(unknown)}; {errors.suggestion(min(unknown), sources)}"
             f"there are {', '.join(sources)}"
         )
+    selected = [stem for stem in sources if not names or {stem, short_names[stem]} & set(names)]
+    return [sources[stem] for stem in selected]
+
+
+def select_chapters(names: tuple[str, ...], params: Path | None) -> list[Chapter]:
+    """Return the chapters with these names, or all chapters, with their part of a params file.
+
+    Raises ParameterError for an unknown chapter and for anything wrong in the file.
+    """
     chapters = []
-    for stem, short in short_names.items():
-        if names and not {stem, short} & set(names):
-            continue
-        own = _parameter_names(sources[stem])
+    for source in select_sources(names):
+        stem, short = source.stem, source.stem.partition("_")[2]
+        own = _parameter_names(source)
         common, specific = resolver.read_parts(params, short) if params else ({}, {})
         values = common | specific
         try:

@@ -2,9 +2,10 @@
 
 A chapter's values come from its cells that start with `# Parameters`: its own cell (the defaults,
 perhaps edited) and the one that papermill injects behind it. Both are read as text from IPython's
-history, because papermill only warns about unknown names and because scanning globals breaks when a
-cell is run again. A later cell wins, as in Python. The own cell shows ten names at most; every
-other flat name of `lexurn parameters` is taken all the same.
+history, because papermill only warns about unknown names. Where a variable of the notebook differs
+from them, another cell has set it; its value is taken too, and a line says so. A later cell wins,
+as in Python. The own cell shows ten names at most; every other flat name of `lexurn parameters` is
+taken all the same.
 
     settings = parameters.resolve("train")                        # in a chapter
     settings = parameters.check({"lex": True, "n_steps": 200})    # in a script

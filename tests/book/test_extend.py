@@ -93,7 +93,7 @@ def test_the_chapter_of_the_page_has_no_lint(tmp_path):
     assert lint.find_lint(source) == []
     command = [sys.executable, "-m", "ruff", "check", source.parent]
     subprocess.run(command, check=True, capture_output=True)
-    for command in ("jupytext --to ipynb", "lexurn book --chapter"):
+    for command in ("lexurn pair", "lexurn book --chapter"):
         assert re.search(rf"^{command} .*{source.stem}", PAGE.read_text(), re.MULTILINE)
 
 

@@ -1,7 +1,6 @@
 """Lint finds what is wrong with a chapter, and says how to fix it."""
 
 import ast
-import contextlib
 import re
 import shutil
 
@@ -9,8 +8,9 @@ import jupytext
 import lint
 import pytest
 import yaml
-from jupytext.cli import jupytext as jupytext_command
+from click.testing import CliRunner
 
+from lexurn import cli
 from lexurn.base import paths
 from lexurn.settings import Settings, parameter_cells
 
@@ -31,6 +31,7 @@ def root(tmp_path, monkeypatch):
         if path.stem > "04":  # the tests add to the first three
             forget(root, path)
     monkeypatch.setattr(paths, "root", lambda: root)
+    monkeypatch.setenv("LEXURN_BUILD", str(root))
     return root
 
 
@@ -67,7 +68,8 @@ def pair(path):
 LINE = "n_tasks: int = 1  # urns in the training pool; 0: a fresh urn for every sequence"
 TAG = '# %% tags=["parameters"]'
 KERNEL = (
-    "#   kernelspec:\n#     display_name: Python 3\n#     language: python\n#     name: python3\n"
+    "#   kernelspec:\n#     display_name: Python 3 (ipykernel)\n#     language: python\n"
+    "#     name: python3\n"
 )
 PLANTED = {  # what is written in place of what, and what is then said
     "no title": (
@@ -104,6 +106,21 @@ PLANTED = {  # what is written in place of what, and what is then said
         "kind = settings.kind",
         "class Own:\n    pass",
         "`class Own:` defines a class; move it into lexurn/",
+    ),
+    "assigned parameter": (
+        "spare = models",
+        "d_model = 32; spare = models",
+        "it binds d_model outside its parameters cell, which would set this parameter",
+    ),
+    "imported parameter": (
+        "spare = models",
+        "import numpy as norm; spare = models",
+        "it binds norm outside its parameters cell",
+    ),
+    "looped parameter": (
+        "spare = models",
+        "for seed in (): pass\nspare = models",
+        "it binds seed outside its parameters cell",
     ),
     "long line": (
         "# A start vector",
@@ -203,7 +220,7 @@ def test_a_planted_fault_is_found_and_no_other(chapter, what):
     assert said in finding and "\n" not in finding
 
 
-FIX = "jupytext --to ipynb --update book/02_train.py"
+FIX = "lexurn pair 02_train"
 
 
 @pytest.mark.parametrize(
@@ -221,20 +238,21 @@ FIX = "jupytext --to ipynb --update book/02_train.py"
 def test_a_notebook_that_is_not_up_to_date_is_found_and_fixed_as_the_finding_says(
     root, chapter, old, new
 ):
+    assert CliRunner().invoke(cli.main, FIX.split()[1:]).exit_code == 0
     edit(chapter, old, new)
     (finding,) = lint.find_lint(chapter)
     assert finding.startswith("02_train.ipynb differs from 02_train.py (") and finding.endswith(
         f"; {FIX}"
     )
-    apply_fix(root, finding)
+    apply_fix(finding)
     assert lint.find_lint(chapter) == []
 
 
-def apply_fix(root, finding):
+def apply_fix(finding):
     program, *arguments = finding.rpartition("; ")[2].split()
-    assert program == "jupytext"
-    with contextlib.chdir(root):
-        assert jupytext_command(arguments) == 0
+    assert program == "lexurn"
+    result = CliRunner().invoke(cli.main, arguments)
+    assert result.exit_code == 0, result.output
 
 
 def test_a_notebook_with_outputs_or_missing_or_broken_is_found_and_fixed_as_the_finding_says(
@@ -251,8 +269,15 @@ def test_a_notebook_with_outputs_or_missing_or_broken_is_found_and_fixed_as_the_
             path.write_text("{")
         (finding,) = lint.find_lint(chapter)
         assert said in finding
-        apply_fix(root, finding)
+        apply_fix(finding)
         assert lint.find_lint(chapter) == []
+
+
+def test_names_of_parameters_may_stand_where_they_bind_nothing_in_the_notebook(chapter):
+    inside = "def f(seed=0, **more):\n    norm = seed\n    return [lex for lex in f(lex=norm)]\n\n"
+    edit(chapter, "spare = models", f"{inside}\nspare = models")
+    pair(chapter)
+    assert lint.find_lint(chapter) == []
 
 
 def test_a_chapter_as_it_is_has_no_findings(chapter):

@@ -349,11 +349,6 @@ def test_one_concentration_per_color_can_be_typed_on_the_command_line():
     assert check({"alpha": "[1, 2, 3, 4]"}) == check({"alpha": [1.0, 2.0, 3.0, 4.0]})
 
 
-def test_other_variables_of_the_notebook_are_no_parameters(cells):
-    cells(DEFAULTS, "seed = 99\nn_task = 4")
-    assert parameters.resolve("train") == Settings()
-
-
 @pytest.mark.parametrize(
     ("injected", "message"),
     [
