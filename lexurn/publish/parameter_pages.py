@@ -1,13 +1,12 @@
-"""The generated pages on parameters: all of them, and the cheat sheet of those that people change."""
+"""The generated pages on parameters: all of them, and a cheat sheet of those that people change."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lexurn.publish import dependencies
 from lexurn.publish.cards import as_code, as_text
 from lexurn.publish.pages import table_rows
-from lexurn.settings import names
+from lexurn.settings import flat_names, names
 
 PARAMETERS = """# Parameters
 
@@ -21,7 +20,7 @@ Unknown names, and values that are not allowed, are refused before anything runs
 
 CHEAT_SHEET = """# Cheat sheet
 
-The parameters that chapters show, in the order of how many chapters show them. Every chapter accepts
+The parameters that chapters show, because readers are likely to change them. Every chapter accepts
 the other parameters of the page [Parameters](parameters.md) too, if they make sense there. All
 commands have the form
 
@@ -35,6 +34,16 @@ papermill book/02_train.ipynb out.ipynb -p lex True -p n_steps 2000
 
 """
 
+TITLES = {
+    "task": "What a model learns from",
+    "backbone": "The model",
+    "vocabulary": "The model",
+    "training": "Training",
+    "machine": "The machine",
+    "study": "The size of an experiment",
+}
+"""Headings of the cheat sheet, by the section of the settings that a parameter belongs to."""
+
 
 def parameters_page() -> str:
     """Return the page that lists all parameters."""
@@ -44,21 +53,13 @@ def parameters_page() -> str:
 def cheat_sheet_page(sources: Sequence[Path]) -> str:
     """Return the page of the parameters that chapters show; `sources` are the chapters' files."""
     shown = {source.stem: dependencies.shown_parameters(source) for source in sources}
-    chapters = Counter(name for cell in shown.values() for name in cell)
-    rows = sorted(
-        (row for row in names.parameters() if row["name"] in chapters),
-        key=lambda row: -chapters[row["name"]],
-    )
-    return CHEAT_SHEET + _table(
-        {
-            "name": row["name"],
-            "meaning": row["meaning"],
-            "allowed": row["allowed"],
-            "default": row["default"],
-            "shown in": ", ".join(stem[:2] for stem in shown if row["name"] in shown[stem]),
-        }
-        for row in rows
-    )
+    rows: dict[str, list[dict[str, str]]] = {title: [] for title in TITLES.values()}
+    for row in names.parameters():
+        if chapters := [stem[:2] for stem, cell in shown.items() if row["name"] in cell]:
+            columns = {name: row[name] for name in ("name", "meaning", "allowed", "default")}
+            columns["shown in chapter"] = ", ".join(chapters)
+            rows[TITLES[flat_names()[row["name"]]]].append(columns)
+    return CHEAT_SHEET + "\n".join(f"## {title}\n\n{_table(rows[title])}" for title in rows)
 
 
 def _table(rows: Iterable[Mapping[str, str]]) -> str:

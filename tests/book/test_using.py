@@ -75,6 +75,11 @@ def test_the_python_of_the_tutorial_runs(store, monkeypatch):
     assert "**The generalizing predictor is nearest**" in output.splitlines()[0]
 
 
+def constants(text):
+    """Return the parts of an f-string, with None in place of what it inserts."""
+    return [part if isinstance(part, ast.Constant) else None for part in text.values]
+
+
 def messages_of_the_library():
     """Return the texts in the library's source, with … for what an f-string inserts."""
     texts = []
