@@ -192,8 +192,27 @@ def work_folder(name: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def shown_parameters(source: Path) -> dict[str, Any]:
+    """Return the names and defaults in a chapter's parameters cell, whose path is `source`.
+
+    Raises ParameterError if there is no such cell, or if it holds anything else.
+    """
+    cell = _parameters_cell(source)
+    try:
+        return parameter_cells.assignments(ast.parse(cell))
+    except SyntaxError as error:
+        raise errors.ParameterError(
+            f"the parameters cell of {source.name} cannot be read: "
+            f"{error.msg}, line {error.lineno} of the cell"
+        ) from None
+
+
 def _parameter_names(source: Path) -> set[str]:
     """Return the names that a chapter takes: those of its parameters cell, and further ones."""
+    return {*shown_parameters(source), *parameter_cells.further_names(_parameters_cell(source))}
+
+
+def _parameters_cell(source: Path) -> str:
     cells = re.split(r"^# %%", source.read_text(), flags=re.MULTILINE)
     tagged = [cell.partition("\n")[2] for cell in cells if '"parameters"' in cell.split("\n")[0]]
     if not tagged or not tagged[0].startswith(parameter_cells.INJECTED):
@@ -201,16 +220,7 @@ def _parameter_names(source: Path) -> set[str]:
             f"{source.name} has no parameters cell; add a code cell tagged parameters that starts "
             f"with `{parameter_cells.INJECTED}`"
         )
-    try:
-        return {
-            *parameter_cells.assignments(ast.parse(tagged[0])),
-            *parameter_cells.further_names(tagged[0]),
-        }
-    except SyntaxError as error:
-        raise errors.ParameterError(
-            f"the parameters cell of {source.name} cannot be read: "
-            f"{error.msg}, line {error.lineno} of the cell"
-        ) from None
+    return tagged[0]
 
 
 def _hashes_of_stored(names: Iterable[str]) -> dict[str, str]:

@@ -17,7 +17,6 @@ from lexurn.publish.cards import as_code, as_text
 from lexurn.publish.dependencies import Chapter
 from lexurn.runs import integrity, store
 from lexurn.runs.contents import ROWS
-from lexurn.settings import names
 
 EXECUTION = """# Execution
 
@@ -27,17 +26,6 @@ computed; all others were read back, after their hashes were compared.
 
 | chapter | result | parameters | device | seconds | finished | commit | used | computed now |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
-"""
-
-PARAMETERS = """# Parameters
-
-Every parameter of chapters and runs. A chapter shows the few that its readers are likely to change;
-all others are accepted in the same ways: `-p name value` and `-f file.yaml` of papermill, and
-`runs.get({{"name": value}})` in Python. `lexurn parameters --task urns` lists them in a terminal.
-Unknown names, and values that are not allowed, are refused before anything runs.
-
-| {columns} |
-|{rule}
 """
 
 CLAIMS = """# Claims
@@ -91,18 +79,7 @@ def execution_page(chapters: Sequence[Chapter]) -> str:
         [f"[{chapter.name}]({chapter.name})", *_execution_cells(chapter.record)]
         for chapter in chapters
     ]
-    return EXECUTION + _table_rows(rows)
-
-
-def parameters_page() -> str:
-    """Return the page that lists all parameters."""
-    rows = names.parameters()
-    text = PARAMETERS.format(columns=" | ".join(rows[0]), rule=" --- |" * len(rows[0]))
-    codes = ("name", "type", "default")
-    return text + _table_rows(
-        [as_code(cell) if name in codes else as_text(cell) for name, cell in row.items()]
-        for row in rows
-    )
+    return EXECUTION + table_rows(rows)
 
 
 def claims_page(chapters: Sequence[Chapter]) -> str:
@@ -118,7 +95,7 @@ def claims_page(chapters: Sequence[Chapter]) -> str:
             title=title.capitalize(),
             about=ABOUT_FAMILY[family],
             counts=_count_verdicts(family, recorded),
-            rows=_table_rows(_claim_cells(claims.get(key), recorded[key]) for key in own),
+            rows=table_rows(_claim_cells(claims.get(key), recorded[key]) for key in own),
         )
     for key, ours in recorded.items():
         changed = changed.replace(f"{{{key}}}", ours["verdict"])
@@ -192,7 +169,8 @@ def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
     )
 
 
-def _table_rows(rows: Iterable[Sequence[str]]) -> str:
+def table_rows(rows: Iterable[Sequence[str]]) -> str:
+    """Return the lines of a Markdown table, one per row of cells."""
     escaped = ([cell.replace("|", "\\|") for cell in cells] for cells in rows)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in escaped)
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from lexurn.base import files, paths
 from lexurn.base.errors import SiteError
-from lexurn.publish import pages, sphinx_extension, staging
+from lexurn.publish import pages, parameter_pages, sphinx_extension, staging
 from lexurn.publish.dependencies import Chapter, work_folder
 
 # What stays in `book/`; pages generated from it are staged.
@@ -165,7 +165,10 @@ def _page_contents(chapters: Sequence[Chapter], scale: str) -> dict[str, bytes]:
     generated = {
         "execution.md": pages.execution_page(chapters),
         "claims.md": pages.claims_page(chapters),
-        "parameters.md": pages.parameters_page(),
+        "parameters.md": parameter_pages.parameters_page(),
+        "cheat_sheet.md": parameter_pages.cheat_sheet_page(
+            [chapter.source for chapter in chapters]
+        ),
         sphinx_extension.BADGE: pages.badge(chapters, scale=scale),
     }
     contents |= {name: text.encode() for name, text in generated.items()}

@@ -19,7 +19,7 @@ from myst_parser.parsers.mdit import create_md_parser
 from lexurn.base import paths
 from lexurn.chapters.data import plots
 from lexurn.figures import drawing, figure_card, tables
-from lexurn.publish import claims, dependencies, pages, sphinx_extension, staging
+from lexurn.publish import claims, dependencies, pages, parameter_pages, sphinx_extension, staging
 
 PLAIN = "PLAIN"
 PARTS = (
@@ -103,15 +103,15 @@ def claims_page(text):
     claim = CLAIM.model_copy(
         update={"quantity": text, "source": text, "why": text, "published": 1.0}
     )
-    rows = pages._table_rows([pages._claim_cells(claim, MEASURED)])
+    rows = pages.table_rows([pages._claim_cells(claim, MEASURED)])
     return markdown("| a " * 7 + "|\n" + "| - " * 7 + f"|\n{rows}")
 
 
 def parameters_page(text):
     with pytest.MonkeyPatch.context() as patch:
         row = dict.fromkeys(("name", "type", "allowed", "meaning"), text)
-        patch.setattr(pages.names, "parameters", lambda: [row])
-        return markdown(pages.parameters_page().replace("`name`", "name"))
+        patch.setattr(parameter_pages.names, "parameters", lambda: [row])
+        return markdown(parameter_pages.parameters_page().replace("`name`", "name"))
 
 
 def injected_parameters(text):
@@ -212,7 +212,7 @@ def test_a_caption_keeps_its_markup():
         (pages, "as_text", execution_page),
         (pages, "as_code", execution_page),
         (pages, "as_text", claims_page),
-        (pages, "as_text", parameters_page),
+        (parameter_pages, "as_text", parameters_page),
         (staging, "as_code", injected_parameters),
         (sphinx_extension, "escape", links_to_other_pages),
         (tables.html, "escape", lexurn_table),

@@ -11,7 +11,7 @@ import pytest
 from lexurn import runs
 from lexurn.base import files, paths, session
 from lexurn.base.errors import SiteError
-from lexurn.publish import claims, dependencies, edition, pages, staging
+from lexurn.publish import claims, dependencies, edition, pages, parameter_pages, staging
 from lexurn.publish.cards import INJECTED_TAG, as_text
 from lexurn.runs import contents, store
 from lexurn.settings import Settings, flat_names
@@ -266,7 +266,7 @@ def test_progress_lines_are_not_on_a_page_and_other_outputs_are():
 
 
 def test_the_page_of_parameters_lists_every_one():
-    lines = pages.parameters_page().splitlines()
+    lines = parameter_pages.parameters_page().splitlines()
     rows = [line for line in lines if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == list(flat_names())
     assert all(row.count(" | ") == 5 for row in rows)
