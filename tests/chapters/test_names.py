@@ -1,7 +1,7 @@
 """Names and alphabets: the optima of the dials by enumeration, standings, transfer, forecasts."""
 
 import itertools
-from math import comb, exp, log, nan
+from math import comb, exp, log, nan, prod
 
 import pandas as pd
 import pytest
@@ -13,6 +13,7 @@ from lexurn.base.seeding import generator
 from lexurn.chapters.names import forecasts, law, optima, standings, summaries, transfer, unseen
 from lexurn.generators.urns import Urns
 from lexurn.measures import comparison, memorization
+from lexurn.predictors import Memorizing, RenamingMixture, SequenceMixture, Symmetrized
 from lexurn.publish import claims
 from lexurn.runs import sweeps
 
@@ -49,6 +50,71 @@ def test_the_optimum_of_shared_tables_by_enumeration():
     check_against_enumeration(optima.shared_tables(POOL, tables, n_names=4), joint, 4)
     with pytest.raises(AssertionError):  # the planted fault: one table too few
         check_against_enumeration(optima.shared_tables(POOL, tables[:2], n_names=4), joint, 4)
+
+
+def every_table(names):
+    """All assignments of these names to the three colours."""
+    return torch.tensor(list(itertools.permutations(names, 3)))
+
+
+@pytest.mark.parametrize("n_names", [3, 4])
+def test_the_optimum_with_redrawn_tables_by_enumeration(n_names):
+    """A sequence has the fixed table, or with probability `redraw` any table of one-hot names."""
+    fixed, redraw = torch.tensor([[1, 2, 0]]), 0.3
+    by_table = [(1 - redraw, fixed), (redraw, every_table(range(n_names)))]
+
+    def joint(names):
+        total = 0.0
+        for weight, tables in by_table:
+            for table, urn in itertools.product(tables.tolist(), POOL.tolist()):
+                theta = dict(zip(table, urn, strict=True))
+                factors = [theta.get(name, 0.0) for name in names.tolist()]
+                total += weight * prod(factors) / (len(tables) * len(POOL))
+        return total
+
+    m, s = (optima.shared_tables(POOL, tables, n_names=n_names) for _, tables in by_table)
+    if n_names == 3:  # one alphabet: the second part is S
+        assert_close(s(fixed), Symmetrized(POOL)(fixed))
+        s = Symmetrized(POOL)
+    check_against_enumeration(SequenceMixture([m, s], [1 - redraw, redraw]), joint, n_names)
+    with pytest.raises(AssertionError):  # the planted fault: a blend of rows with fixed weights
+        blend = lambda tokens: ((1 - redraw) * m(tokens).exp() + redraw * s(tokens).exp()).log()  # noqa: E731
+        check_against_enumeration(blend, joint, n_names)
+
+
+def test_where_tables_share_no_vectors_the_first_token_tells_the_table():
+    """Then the optimum is M for shared tables, and S for redrawn ones, from row 1 on."""
+    tables, new = torch.tensor([[0, 1, 2], [5, 3, 4]]), every_table([6, 7, 8])
+    parts = [optima.shared_tables(POOL, each, n_names=9) for each in (tables, new)]
+    optimum = SequenceMixture(parts, [0.9, 0.1])
+    tokens = torch.tensor(list(itertools.product(range(3), repeat=4)))
+
+    def predict_with(predictor, table):
+        return predictor(table[tokens])[:, 1:, table]
+
+    m, s = (predictor(tokens)[:, 1:] for predictor in (Memorizing(POOL), Symmetrized(POOL)))
+    for table in tables:
+        assert_close(predict_with(optimum, table), m)
+    assert_close(predict_with(optimum, new[4]), s)
+    shared = optima.shared_tables(POOL, torch.tensor([[0, 1, 2], [2, 0, 3]]), n_names=4)
+    with pytest.raises(AssertionError):  # the control: one-hot tables that share names
+        assert_close(predict_with(shared, torch.tensor([0, 1, 2])), m)
+
+
+def test_the_optimum_with_a_named_colour_by_enumeration():
+    """Colour 0 keeps its name; the others exchange theirs."""
+
+    def joint(names):
+        total = 0.0
+        for order, urn in itertools.product(([0, 1, 2], [0, 2, 1]), POOL):
+            total += urn[torch.tensor(order)][names].prod().item() / (2 * len(POOL))
+        return total
+
+    mixture = RenamingMixture(Memorizing(POOL), n_permuted=2, n_special=1)
+    check_against_enumeration(mixture, joint, 3)
+    for other in (Memorizing(POOL), Symmetrized(POOL)):  # the controls: all names, and none
+        with pytest.raises(AssertionError):
+            check_against_enumeration(other, joint, 3)
 
 
 def test_a_predictor_that_knows_all_tables_is_m_for_one_table_and_falls_behind_with_many():
