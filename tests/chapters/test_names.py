@@ -1,7 +1,7 @@
 """Names and alphabets: the optima of the dials by enumeration, standings, transfer, forecasts."""
 
 import itertools
-from math import comb, exp, log, nan, prod
+from math import comb, exp, isnan, log, nan, prod
 
 import pandas as pd
 import pytest
@@ -217,6 +217,17 @@ def test_missing_shares_are_geometric_means_over_urns_with_intervals():
     assert table.loc["N8 all", "low"] == pytest.approx(0.5) == table.loc["N8 all", "high"]
     ratio = summaries.contrasts({"half": (deficits["N8 all"], deficits["N4"])}).iloc[0]
     assert ratio["factor"] == pytest.approx(0.5 / 0.16) and ratio["n"] == 3
+
+
+def test_two_urns_have_no_error_and_no_interval():
+    two, three = (pd.Series([0.0, 1.0, 2.0][:n]) for n in (2, 3))
+    foretold = {name: pd.DataFrame({"N4": two + size}) for name, size in (("a", 1.0), ("b", 2.0))}
+    errors = law.ratio_of_errors(foretold, pd.DataFrame({"N4": two * 0.5}), "a", "b")
+    for found in (law.mean_over_urns(two), summaries.factor(two), errors):
+        assert found.n == 2 and isnan(found.low) and isnan(found.error) and found.value > 0
+    assert str(law.mean_over_urns(two)) == "0.5 [too few for an interval]"
+    assert summaries.factor(three).low < summaries.factor(three).high  # the control
+    assert law.mean_over_urns(three).error == pytest.approx(3**-0.5)
 
 
 def test_gaps_are_paired_by_urn_and_leave_out_what_has_no_new_alphabets():
