@@ -759,7 +759,7 @@ known = optima.positions(shared).assign(family="one-hot, tables known")
 
 # %% tags=["hide-input"]
 toward = pd.concat([ordered, known]).groupby(["family", "tables"], sort=False)["toward_m"]
-toward = toward.agg(toward_m="mean", sem="sem").reset_index()
+toward = toward.agg(toward_m="mean", sem=lambda values: law.mean_over_urns(values).error).reset_index()
 alt = "Position between S and M against the number of fixed tables, for one-hot and for Gaussian tables."
 caption = (
     "Networks use names with every number of tables that we tried; with many one-hot tables, a predictor that knows "

@@ -5,6 +5,7 @@ import random
 from lexurn.settings import LETTERS, flat_names, names
 from lexurn.settings.registry import CHOICES as SECTIONS
 from lexurn.settings.registry import entries, owners, settings_classes
+from lexurn.settings.vocabulary import PLANES
 
 CHOICES = {
     "task": ["urns", "language", "text"],
@@ -95,6 +96,7 @@ def valid(dice: random.Random) -> dict:
         "logit_scale": dice.choice([1, 0.125]),
         "warmup": dice.randint(0, 100),
         "tied": dice.choice([True, False]),
+        "label_permuted": dice.choice([True, False]),
         "patience": dice.choice([0, 10]),
         "min_delta": dice.choice([0, 0.001]),
         "n_names": dice.randint(12, 40),
@@ -132,11 +134,10 @@ def valid(dice: random.Random) -> dict:
         values.pop("lex", None)
     if str(values.get("lex")) not in ("True", "true", "yes"):
         values.pop("vocabulary", None)
+    elif dice.random() < 0.3:
+        values["vocabulary"] = "names"
     if values.get("vocabulary") == "names":  # the default, one-hot vectors, have room in the width
-        values |= {
-            "n_names": dice.randint(12, 40),
-            "name_vectors": dice.choice(["unit", "learned"]),
-        }
+        values |= of_names(dice, values)
     if values.get("vocabulary") == "canonical" or "lex" not in values or "vocabulary" not in values:
         values.pop("n_tables", None), values.pop("n_named", None)
     if not values.get("n_tables"):
@@ -154,6 +155,22 @@ def valid(dice: random.Random) -> dict:
     return of_one_class(
         values, {name: values.get(name, classes[0]().name) for name, classes in NAMED.items()}
     )
+
+
+def of_names(dice: random.Random, values: dict) -> dict:
+    """Return values for a vocabulary of names that go together, and with the other values."""
+    n_names, n_colors = dice.randint(12, 40), values.get("n_colors", 4)
+    kinds = {"random": {}, "groups": {}}
+    if values.get("task", "urns") == "urns" and n_colors in PLANES:
+        n_lines = n_colors**2 + n_colors
+        kinds["design"] = {"n_names": n_colors**2, "n_alphabets": dice.randint(0, n_lines)}
+        kinds["blocks"] = {"n_names": 2 * n_colors, "n_alphabets": 2}
+    kind = dice.choice(sorted(kinds))
+    chosen = {"n_alphabets": dice.choice([0, 1]), "n_names": n_names} | kinds[kind]
+    if kind in ("design", "blocks"):  # of all colours
+        chosen["n_named"] = 0
+    vectors = ["unit", "learned"] + ["one_hot"] * (chosen["n_names"] <= values.get("d_model", 32))
+    return chosen | {"alphabets": kind, "name_vectors": dice.choice(vectors)}
 
 
 NAMED = {name: settings_classes(name) for name in SECTIONS if len(settings_classes(name)) > 1}

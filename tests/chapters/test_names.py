@@ -1,7 +1,6 @@
-"""Names and alphabets: the optima of the dials by enumeration, standings, transfer, forecasts."""
+"""Names and alphabets: standings, transfer, forecasts, and what the chapter shows of them."""
 
-import itertools
-from math import comb, exp, log, nan
+from math import comb, exp, isnan, log, nan
 
 import pandas as pd
 import pytest
@@ -10,58 +9,12 @@ from torch.testing import assert_close
 
 from lexurn import brief, models, runs
 from lexurn.base.seeding import generator
-from lexurn.chapters.names import forecasts, law, optima, standings, summaries, transfer, unseen
-from lexurn.generators.urns import Urns
+from lexurn.chapters.names import forecasts, law, standings, summaries, transfer, unseen
 from lexurn.measures import comparison, memorization
 from lexurn.publish import claims
 from lexurn.runs import sweeps
 
-POOL = Urns(3).sample_tasks(2, generator=generator(0, "urns"))
 TINY = {"n_steps": 6, "eval_every": 3, "n_test_samples": 20, "context_length": 6}
-
-
-def check_against_enumeration(predictor, joint, n_names, length=4):
-    """`joint(names)` is the probability of a sequence of names; compare all conditionals."""
-    sequences = torch.tensor(list(itertools.product(range(n_names), repeat=length)))
-    probabilities = torch.tensor([joint(names) for names in sequences]).double()
-    assert probabilities.sum().item() == pytest.approx(1)
-    log_probs = predictor(sequences)
-    for number, names in enumerate(sequences):
-        prefix = (sequences[:, :-1] == names[:-1]).all(1)
-        if probabilities[prefix].sum() > 0:
-            expected = probabilities[prefix] / probabilities[prefix].sum()
-            assert_close(log_probs[number, -1].exp(), expected)
-
-
-def test_the_optimum_of_shared_tables_by_enumeration():
-    tables = torch.tensor([[0, 1, 2], [2, 0, 3], [1, 2, 0]])
-
-    def joint(names):
-        total = 0.0
-        for table, urn in itertools.product(tables.tolist(), POOL.tolist()):
-            theta = dict(zip(table, urn, strict=True))
-            product = 1.0
-            for name in names.tolist():
-                product *= theta.get(name, 0.0)
-            total += product / (len(tables) * len(POOL))
-        return total
-
-    check_against_enumeration(optima.shared_tables(POOL, tables, n_names=4), joint, 4)
-    with pytest.raises(AssertionError):  # the planted fault: one table too few
-        check_against_enumeration(optima.shared_tables(POOL, tables[:2], n_names=4), joint, 4)
-
-
-def test_a_predictor_that_knows_all_tables_is_m_for_one_table_and_falls_behind_with_many():
-    urn = POOL[:1]
-    tokens = torch.multinomial(urn.repeat(200, 1), 12, True, generator=generator(0, "balls"))
-
-    def position(n_tables):
-        stream = generator(1, "tables")
-        return optima.position(urn, tokens, n_tables=n_tables, n_names=9, stream=stream)
-
-    assert position(1) == pytest.approx(1)
-    few, many = position(4), position(400)
-    assert 1 > few > many + 0.2 and many > -1.5
 
 
 def test_standings_from_stored_results_agree_with_the_models(tiny_run):
@@ -151,6 +104,17 @@ def test_missing_shares_are_geometric_means_over_urns_with_intervals():
     assert table.loc["N8 all", "low"] == pytest.approx(0.5) == table.loc["N8 all", "high"]
     ratio = summaries.contrasts({"half": (deficits["N8 all"], deficits["N4"])}).iloc[0]
     assert ratio["factor"] == pytest.approx(0.5 / 0.16) and ratio["n"] == 3
+
+
+def test_two_urns_have_no_error_and_no_interval():
+    two, three = (pd.Series([0.0, 1.0, 2.0][:n]) for n in (2, 3))
+    foretold = {name: pd.DataFrame({"N4": two + size}) for name, size in (("a", 1.0), ("b", 2.0))}
+    errors = law.ratio_of_errors(foretold, pd.DataFrame({"N4": two * 0.5}), "a", "b")
+    for found in (law.mean_over_urns(two), summaries.factor(two), errors):
+        assert found.n == 2 and isnan(found.low) and isnan(found.error) and found.value > 0
+    assert str(law.mean_over_urns(two)) == "0.5 [too few for an interval]"
+    assert summaries.factor(three).low < summaries.factor(three).high  # the control
+    assert law.mean_over_urns(three).error == pytest.approx(3**-0.5)
 
 
 def test_gaps_are_paired_by_urn_and_leave_out_what_has_no_new_alphabets():

@@ -1,7 +1,7 @@
 """What a model has memorized: the best rule without memory, captured shares, doubt, and names."""
 
 import itertools
-from math import factorial, log
+from math import factorial, log, prod
 
 import pytest
 import torch
@@ -11,13 +11,14 @@ from lexurn import predictors
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.generators.urns import Urns
-from lexurn.measures import memorization
+from lexurn.measures import comparison, memorization
 from lexurn.predictors.combining import log_evidence
 
 URNS = Urns(3)
 POOL = URNS.sample_tasks(2, generator=generator(0, "urns"))
 S = predictors.Symmetrized(POOL)
 G = predictors.Generalizing(3)
+ORDERS = list(itertools.permutations(range(3)))
 REFERENCES = {"symmetrized": S, "generalizing": G}
 
 
@@ -54,6 +55,47 @@ def test_captured_is_one_for_the_memorizer_and_zero_for_the_best_rule():
     assert memorization.captured(S, S, POOL, tokens) == 1
     assert memorization.captured(best, S, POOL, tokens) == pytest.approx(0, abs=1e-12)
     assert memorization.captured(G, S, POOL, tokens) < 0  # a rule for other urns has less
+
+
+def test_captured_and_the_relative_distance_by_plain_loops():
+    """S by its sum over all renamings, G by counting, divergences term by term."""
+    tokens, rows = inside(6, 5), range(1, 5)
+    renamed = [[urn[i] for i in order] for urn in POOL.tolist() for order in ORDERS]
+
+    def s(seen):
+        weights = [prod(urn[ball] for ball in seen) for urn in renamed]
+        products = [[w * p for p in urn] for w, urn in zip(weights, renamed, strict=True)]
+        return [sum(column) / sum(weights) for column in zip(*products, strict=True)]
+
+    def counting(alpha):
+        return lambda seen: [(seen.count(v) + alpha) / (len(seen) + 3 * alpha) for v in range(3)]
+
+    def between(seen):
+        return [0.7 * p + 0.3 * q for p, q in zip(s(seen), counting(1.0)(seen), strict=True)]
+
+    def mean_kl(first, second):
+        seen = [sequence[:row] for sequence in tokens.tolist() for row in rows]
+        pairs = [zip(first(each), second(each), strict=True) for each in seen]
+        return sum(p * log(p / q) for pair in pairs for p, q in pair) / len(seen)
+
+    def distance(first, second):
+        return (mean_kl(first, second) + mean_kl(second, first)) / 2
+
+    model = lambda tokens: (0.7 * S(tokens).exp() + 0.3 * G(tokens).exp()).log()  # noqa: E731
+    best = counting(memorization.best_alpha(POOL, 5))
+    captured = 1 - mean_kl(s, between) / mean_kl(s, best)
+    assert memorization.captured(model, S, POOL, tokens) == pytest.approx(captured, rel=1e-9)
+    g = counting(1.0)
+    relative = (distance(between, g) - distance(between, s)) / distance(g, s)
+    stream = generator(0, "r")
+    found = comparison.relative_distance(
+        model, REFERENCES, tokens, generator=stream, memorizing="symmetrized"
+    )
+    assert found.interval.value == pytest.approx(relative, rel=1e-9)
+    by_g_1 = 1 - mean_kl(s, between) / mean_kl(
+        s, g
+    )  # the control: against G_1 it is another number
+    assert by_g_1 != pytest.approx(captured, rel=0.01)
 
 
 def test_a_mixture_of_sequences_by_brute_force():

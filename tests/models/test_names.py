@@ -126,6 +126,35 @@ def test_fresh_unit_vectors_have_norm_one_and_alphabets_are_stored_with_the_weig
     assert torch.equal(model.vocabulary.alphabets, other.vocabulary.alphabets)
 
 
+@pytest.mark.parametrize("family", ["gaussian", "gaussian_scaled", "orthonormal"])
+def test_without_a_fixed_set_of_names_no_vector_comes_twice(family):
+    def count_vectors(**flat):
+        vocabulary = build(**flat).vocabulary
+        tokens = torch.arange(4).expand(3000, -1)
+        vectors = vocabulary.embed(tokens, vocabulary.draw(3000, generator=generator(1, "tables")))
+        return len(vectors.detach().flatten(0, 1).unique(dim=0))
+
+    assert count_vectors(lex=True, vocabulary=family) == 4 * 3000
+    assert count_vectors(n_names=40, name_vectors="unit") == 40  # the control: names come again
+
+
+@pytest.mark.parametrize("choice", [name for name in CHOICES if name != "canonical"])
+def test_row_by_row_is_all_at_once(choice):
+    model, tokens = build(**CHOICES[choice]), some_tokens(8)
+    table = model.vocabulary.draw(8, generator=generator(1, "tables"))
+
+    def predict_by_row(row_of_loss=None):
+        state, rows = {}, []
+        for row in range(12):
+            state = {} if row == row_of_loss else state
+            before = tokens[:, max(row - 1, 0)][:, None]
+            rows.append(model.step(before, row, state, table=table))
+        return torch.cat(rows, 1)
+
+    assert_close(predict_by_row(), model(tokens, table=table))
+    assert not torch.allclose(predict_by_row(6), model(tokens, table=table))  # a state that is lost
+
+
 @pytest.mark.parametrize("choice", CHOICES)
 def test_rows_see_only_the_past(choice):
     model = build(**CHOICES[choice])

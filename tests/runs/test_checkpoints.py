@@ -38,6 +38,10 @@ def same(first, second):
         {"lex": True, "vocabulary": "gaussian"},
         {"n_names": 9, "n_alphabets": 3, "name_vectors": "learned"},
         {"lex": True, "n_tables": 2, "redraw": 0.5, "n_named": 1},
+        {"n_names": 16, "alphabets": "design", "n_alphabets": 7, "name_vectors": "unit"},
+        {"vocabulary": "canonical", "test_alpha": [0.5, 0.5, 1, 2]},
+        {"lex": True, "backbone": "equivariant"},
+        {"lex": True, "backbone": "bag"},
         {"n_train_samples": 100, "n_epochs": 4},
         {"optimizer": "muon"},
     ],
@@ -46,7 +50,8 @@ def test_a_training_goes_on_to_the_same_result(tmp_path, monkeypatch, flat, caps
     flat = {
         name: value
         for name, value in (TINY | flat).items()
-        if name != "n_steps" or "n_epochs" not in flat
+        if (name != "n_steps" or "n_epochs" not in flat)
+        and (name != "dropout" or "backbone" not in flat)  # which have none
     }
     monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "whole"))
     whole = runs.get(flat)
@@ -59,6 +64,29 @@ def test_a_training_goes_on_to_the_same_result(tmp_path, monkeypatch, flat, caps
     again = runs.get(flat)
     assert re.findall(r"resuming from step (\d+)", capsys.readouterr().err) == ["7", "11"]
     assert same(whole.path, again.path) and not list(again.path.glob("state-*"))
+
+
+@pytest.mark.parametrize("trainable", ["all", "vocabulary", "outside_backbone"])
+def test_a_training_from_other_weights_goes_on_to_the_same_result(
+    store, tmp_path, monkeypatch, trainable
+):
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    origin = runs.get(TINY | {"lex": True, "seed": 1})
+    flat = TINY | {"init_from": origin.settings.key, "trainable": trainable}
+    whole = runs.get(flat)
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "cut"))
+    shutil.copytree(origin.path, tmp_path / "cut" / origin.path.name)
+    with pytest.raises(Cut):
+        runs.get(flat, tracker=CutAt(8))
+    again = runs.get(flat)
+    assert same(whole.path, again.path)
+    moved = {
+        name.partition(".")[0]
+        for name, weight in again.model.state_dict().items()
+        if not name.startswith("vocabulary.") and not weight.equal(origin.model.state_dict()[name])
+    }
+    expected = {"vocabulary": {"start"}, "outside_backbone": {"start", "positions"}}
+    assert moved == expected.get(trainable, {"start", "positions", "backbone"})
 
 
 def test_without_a_generators_state_the_result_would_differ(tmp_path, monkeypatch):

@@ -7,10 +7,12 @@ from math import log
 
 import pytest
 import torch
+from torch.testing import assert_close
 
 from lexurn import models, tasks, training
 from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
+from lexurn.models.names import NamesVocabulary
 from lexurn.runs import fit
 from lexurn.settings import TRAINING_VERSION
 from lexurn.settings.resolver import check
@@ -87,6 +89,31 @@ def test_a_lexical_model_cannot_learn_names_by_heart():
     loss = negative_log_likelihood(model(tokens, generator=generator(1, "tables")), tokens)
     assert loss[:, 0].mean().item() > 0.9 * log(4)
     assert loss.mean().item() > prefix_entropy(tokens) + 0.05
+
+
+def test_as_many_learned_names_as_colours_train_like_renamed_sequences(monkeypatch):
+    """Vectors and losses are the same if the drawn tables rename the sequences instead."""
+    tables, draw = [], NamesVocabulary.draw
+
+    def draw_and_keep(*args, **options):
+        tables.append(draw(*args, **options))
+        return tables[-1]
+
+    monkeypatch.setattr(NamesVocabulary, "draw", draw_and_keep)
+    flat = {"n_steps": 20, "eval_every": 20, "learning_rate": 3e-3}
+    named, _, of_named = train_model(flat | {"n_names": 4, "name_vectors": "learned"})
+
+    def train_renamed(tables):
+        batches = fit.training_batches(tasks.build(check(flat)))
+        renamed = (table.argmax(-1).gather(1, next(batches)) for table in tables)
+        learned, _, of_learned = train_model(flat, renamed)
+        return learned, of_learned[20]["train_loss"]
+
+    learned, loss = train_renamed(tables)
+    assert_close(learned.vocabulary.embedding, named.vocabulary.names, atol=1e-4, rtol=0)
+    assert loss == pytest.approx(of_named[20]["train_loss"], abs=1e-5)
+    _, other_loss = train_renamed(tables[::-1])  # the control: other names for each sequence
+    assert other_loss != pytest.approx(loss, abs=1e-4)
 
 
 def test_a_single_sequence_repeated_is_learned_by_heart():

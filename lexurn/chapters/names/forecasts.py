@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from lexurn.chapters.names import law
-from lexurn.measures.intervals import t_interval
 from lexurn.publish.claims import Measurement
 
 
@@ -83,7 +82,7 @@ def measurements(
     }
     measured = {}
     for key, values in values_by_key.items():
-        interval = t_interval(values.tolist())
+        interval = law.mean_over_urns(values)
         measured[f"names/{key}"] = Measurement(interval.value, interval.error, interval.n)
     return measured
 

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import special
 from scipy.optimize import least_squares
 
-from lexurn.measures.intervals import Interval, ratio_interval
+from lexurn.measures.intervals import Interval, t_interval, t_interval_of_mean
 
 Numbers = np.ndarray | float
 
@@ -97,6 +97,12 @@ def count(cells: Sequence[str]) -> pd.DataFrame:
         _, n_parts, size = PARTS[cell]
         table.loc[cell, ["n_pairs", "n_triples"]] = [n_parts * comb(size, m) for m in (2, 3)]
     return table
+
+
+def mean_over_urns(values: Sequence[float] | pd.Series) -> Interval:
+    """Return the mean with its 95 % t interval; without error and interval for fewer than three."""
+    mean = t_interval(list(values))
+    return mean if mean.n >= 3 else t_interval_of_mean(mean.value, np.nan, mean.n)
 
 
 def cells(deficits: pd.DataFrame, *, random: bool = True) -> pd.DataFrame:
@@ -204,10 +210,11 @@ def ratio_of_errors(
     interval is over urns; it says nothing about other cells.
     """
     errors = {
-        name: np.sqrt(((foretold[name] - measured[[*foretold[name]]]) ** 2).mean(axis=1)).tolist()
+        name: np.sqrt(((foretold[name] - measured[[*foretold[name]]]) ** 2).mean(axis=1))
         for name in (first, second)
     }
-    return ratio_interval(errors[first], errors[second])
+    logs = mean_over_urns(np.log(errors[first] / errors[second]))
+    return Interval(*np.exp([logs.value, logs.low, logs.high]).tolist(), logs.n)
 
 
 def greatest_factor(first: str, second: str, fitted: pd.DataFrame, *, max_names: int) -> float:

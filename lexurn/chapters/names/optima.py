@@ -2,6 +2,11 @@
 
 If no two tables share a vector, the first token tells the table and all names, so that the optimum
 is M from row 1 on. One-hot tables share their vectors, and it takes a few tokens to recognize one.
+
+If a share p of the sequences has a redrawn table, the optimum is the mixture of whole sequences
+(`SequenceMixture`) from the fixed tables (1 − p) and from all tables (p), where the second part is
+S for one alphabet. It switches at the first token only where vectors tell redrawn tables from fixed
+ones.
 """
 
 from collections.abc import Sequence

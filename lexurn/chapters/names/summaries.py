@@ -13,7 +13,7 @@ import pandas as pd
 
 from lexurn.base.wording import percent
 from lexurn.chapters.names import law, standings
-from lexurn.measures.intervals import Interval, t_interval
+from lexurn.measures.intervals import Interval
 from lexurn.publish import claims
 from lexurn.runs import sweeps
 from lexurn.runs.run import Run
@@ -96,7 +96,7 @@ def by_urn(table: pd.DataFrame, column: str = "deficit") -> pd.DataFrame:
 
 def factor(differences: pd.Series) -> Interval:
     """Return exp of the mean of some log ratios, or deficits, over urns, with its interval."""
-    mean = t_interval(differences.tolist())
+    mean = law.mean_over_urns(differences)
     return Interval(exp(mean.value), exp(mean.low), exp(mean.high), mean.n)
 
 
