@@ -41,7 +41,7 @@ def train(
     """Train points and return the tracebacks of those that failed.
 
     When a point has ended, `report` receives it with its traceback, which is empty if it succeeded.
-    Every second `say` receives a text such as `2 of 6 runs done, 2 running, about 1 min 5 s left`;
+    Every second `say` receives a text such as `2 of 6 runs done, about 1 min 5 s left, 2 running`;
     the time is from a `clock` of these points, which by default counts their steps.
     """
     points = list(points)
@@ -80,7 +80,7 @@ def _status(shares: dict[Settings, float], clock: Clock) -> str:
     clock.n_processes = max(clock.n_processes, len(running))  # of a cluster, nobody knows it before
     is_started = n_done or any(step is not None for step in steps.values())
     time_left = clock.remaining(list(shares.values())) if is_started else "starting"
-    return f"{n_done} of {len(shares)} runs done, {len(running)} running, {time_left}"
+    return f"{n_done} of {len(shares)} runs done, {time_left}, {len(running)} running"
 
 
 def wait(waiting: Iterable[futures.Future]) -> Iterator[list[futures.Future]]:

@@ -91,15 +91,17 @@ def test_a_tracker_that_raises_does_not_keep_others_from_finishing():
 
 
 NOTEBOOK_CELL = """
-from lexurn.base import terminal
+from lexurn.figures import widgets
 
-terminal.print_where_papermill_runs("step 10/100")
+widgets.status_line()("step 10/100")
 """
 
 
 @pytest.mark.book
-@pytest.mark.parametrize("session", [None, "notebook.ipynb"])
-@pytest.mark.parametrize("option", ["--no-progress-bar", "--log-output"])
+@pytest.mark.parametrize(
+    ("session", "option"),
+    [(None, "--progress-bar"), (None, "--log-output"), ("notebook.ipynb", "--no-progress-bar")],
+)
 def test_progress_appears_once_in_the_terminal_of_papermill(tmp_path, session, option):
     """But not where a Jupyter server runs the kernel: there the notebook shows it."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(NOTEBOOK_CELL)])
