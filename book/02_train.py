@@ -54,6 +54,7 @@ from lexurn import table as show_table
 from lexurn.base.seeding import generator
 
 # %% tags=["hide-input"]
+from lexurn.base.wording import duration
 from lexurn.chapters.train import live, one_run, overview
 from lexurn.chapters.train import plots as chapter_plots
 from lexurn.figures import plots, triangle
@@ -61,7 +62,6 @@ from lexurn.figures.figure_card import card
 from lexurn.figures.live_urn import live_urn, next_ball
 from lexurn.figures.trainings import attainable_losses, trainings
 from lexurn.runs import fit
-from lexurn.runs.tracking import duration
 
 set_threads(settings.machine.threads)
 

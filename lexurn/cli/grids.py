@@ -1,11 +1,12 @@
 """`lexurn sweep`: train a grid of runs here or on a cluster."""
 
-from collections import Counter
-from contextlib import suppress
+import sys
+import time
 from pathlib import Path
 
 import click
 
+from lexurn.base import terminal
 from lexurn.cli.making import COUNT, say
 
 
@@ -25,7 +26,8 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
     from lexurn import runs
     from lexurn.base import paths
     from lexurn.base.wording import duration
-    from lexurn.runs import fit, sweeps, workers
+    from lexurn.runs import sweeps, tracking, workers
+    from lexurn.runs.tracking.clock import makespan
 
     grid = sweeps.read(file, max_points=max_points)
     n_points = len(grid.points)
@@ -37,25 +39,35 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
             click.echo(f"{'missing' if point.name in names else 'done':8} {point.name}")
         return
 
+    start = time.monotonic()
+    pause = terminal.Pause(0.5 if sys.stderr.isatty() else 10.0)
+
+    def tell(text: str) -> None:
+        if pause.is_over():
+            say(text, False)
+
+    def report(point: object, trace: str) -> None:
+        if trace:
+            say(f"{point.name}: FAILED", True)
+
+    n_processes = 1 if cluster else jobs  # only the cluster knows its number of workers
+    seconds = workers.expected_seconds(missing, say=tell)
+    clock = tracking.Clock(seconds, n_processes=n_processes, speed=1.0)
     if missing:
-        n_processes = 1 if cluster else jobs  # only the cluster knows its number of workers
-        seconds = 0.0  # a few steps of each point show it; the seed changes nothing
-        for point, n in Counter(point.of_kind(point.kind, seed=0) for point in missing).items():
-            with suppress(Exception):  # the error is reported when the point is trained
-                seconds += n * fit.estimate(point)
-        click.echo(f"about {duration(seconds / n_processes)} with {n_processes} process(es)")
-
-    def report(point: object, trace: str, count: str, time_left: str) -> None:
-        say(f"{count}, {point.name}: {'FAILED' if trace else 'done'}; {time_left}", bool(trace))
-
+        expected = duration(makespan(seconds, n_processes))
+        say(f"about {expected} with {n_processes} process(es)", True)
     executor = workers.cluster(cluster) if cluster and missing else workers.Processes(jobs)
     try:
-        failed = workers.train(missing, executor, report=report)
+        failed = workers.train(missing, executor, report=report, say=tell, clock=clock)
     except KeyboardInterrupt:
         executor.shutdown(wait=False, cancel_futures=True)
         click.echo("stopped; trained runs are stored, the same command continues", err=True)
         raise SystemExit(130) from None
     executor.shutdown()
+    if missing:
+        n_trained = len(missing) - len(failed)
+        took = duration(time.monotonic() - start)
+        say(f"{n_trained} of {len(missing)} missing points trained in {took}", True)
     for trace in dict.fromkeys(failed.values()):
         names = ", ".join(point.name for point in failed if failed[point] == trace)
         click.echo(f"\nfailed: {names}\n{trace.strip()}", err=True)

@@ -11,27 +11,15 @@ from IPython.display import Markdown, display
 from matplotlib.axes import Axes
 
 from lexurn import runs
-from lexurn.base import files
+from lexurn.base import files, terminal
+from lexurn.base.wording import duration
 from lexurn.figures import figure_card
-from lexurn.runs import workers
+from lexurn.runs import tracking, workers
 from lexurn.runs.run import Run
-from lexurn.runs.tracking import Clock, Tracker, duration
 from lexurn.settings import Settings
 
-
-class StatusTracker(Tracker):
-    """A tracker that reports the step and the time left of one run through `say`."""
-
-    def __init__(self, title: str, n_steps: int, say: Callable[[str], None]):
-        self.title = title
-        self.clock = Clock(n_steps)
-        self.say = say
-
-    def report_wait(self, text: str) -> None:
-        self.say(f"{self.title}: {text}")
-
-    def log(self, metrics: dict[str, float], step: int) -> None:
-        self.say(f"{self.title}: step {step} of {self.clock.n_steps}, {self.clock.remaining(step)}")
+MIN_STEPS_TO_MEASURE = 1000
+"""Runs of fewer steps for each of their kinds are not measured before they are trained."""
 
 
 def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
@@ -42,17 +30,17 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
     """
     start = time.monotonic()
     say = status_line()
+    pause = terminal.Pause(tracking.INTERVAL)
+
+    def say_sometimes(text: str) -> None:
+        if pause.is_over():
+            say(text)
+
     missing = [settings for settings in dict.fromkeys(wanted) if not runs.is_stored(settings)]
+    clock = _clock(missing, say_sometimes, n_processes=min(jobs, len(missing)))
     if missing and jobs > 1:
-        say(f"{len(missing)} runs to train by {jobs} processes")
-        with workers.Processes(min(jobs, len(missing))) as executor:
-            failed = workers.train(
-                missing,
-                executor,
-                report=lambda _, __, count, time_left: say(
-                    f"{count} runs trained by {jobs} processes, {time_left}"
-                ),
-            )
+        with workers.Processes(clock.n_processes) as executor:
+            failed = workers.train(missing, executor, say=say_sometimes, clock=clock)
         if failed:
             names = ", ".join(point.name for point in failed)
             first = next(iter(failed.values())).strip()
@@ -60,7 +48,13 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
     results = []
     for number, settings in enumerate(wanted, 1):
         title = f"run {number} of {len(wanted)}, {settings.kind}, seed {settings.training.seed}"
-        tracker = StatusTracker(title, settings.training.n_steps, say)
+        tracker = tracking.ProgressLines(
+            settings.training.n_steps,
+            say=lambda text, title=title: say(f"{title}: {text}"),
+            pause=pause,
+            clock=clock,
+            number=missing.index(settings) if settings in missing else 0,
+        )
         results.append(runs.get(settings, tracker=tracker))
     say(
         f"{len(missing)} run(s) trained in {duration(time.monotonic() - start)}, "
@@ -69,12 +63,33 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
     return results
 
 
-def status_line() -> Callable[[str], None]:
-    """Return a function that replaces its last text in a notebook, and elsewhere prints lines."""
+def _clock(missing: Sequence[Settings], say: terminal.Say, *, n_processes: int) -> tracking.Clock:
+    """Return a clock of the runs to train, which knows how long each takes if they are long.
+
+    Measuring one kind of run takes as long as a few dozen of its steps.
+    """
+    n_steps = [float(settings.training.n_steps) for settings in missing]
+    n_kinds = len({settings.of_kind(settings.kind, seed=0) for settings in missing})
+    if n_kinds < 2 or sum(n_steps) < MIN_STEPS_TO_MEASURE * n_kinds:
+        return tracking.Clock(n_steps, n_processes=n_processes)
+    seconds = workers.expected_seconds(missing, say=say)
+    return tracking.Clock(seconds, n_processes=n_processes, speed=1.0)
+
+
+def status_line() -> terminal.Say:
+    """Return a function that replaces its last text in a notebook, and elsewhere prints lines.
+
+    If papermill runs the notebook, the function also prints the lines where papermill runs.
+    """
     if not hasattr(get_ipython(), "kernel"):  # not in a notebook
         return files.print_to_stderr
     handle = display(Markdown("preparing"), display_id=True, metadata=files.PROGRESS)
-    return lambda text: handle.update(Markdown(text), metadata=files.PROGRESS)
+
+    def say(text: str) -> None:
+        handle.update(Markdown(text), metadata=files.PROGRESS)
+        terminal.print_where_papermill_runs(text)
+
+    return say
 
 
 class Flipbook(ipywidgets.VBox):

@@ -12,14 +12,13 @@ name and the key of their run: change the number at the end of the name when the
 
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import pandas as pd
 from torch import Tensor
 
 from lexurn import runs, tasks
-from lexurn.base import files, session, sources
+from lexurn.base import files, session, sources, terminal
 from lexurn.base.threads import threads
 from lexurn.runs import store, sweeps, tracking, workers
 from lexurn.settings import Settings
@@ -99,13 +98,27 @@ def tables(
         if not store.stored(f"tables/{_table_name(run, name)}.csv").exists()
     ]
     if missing:
-        say(f"{len(missing)} tables to compute, estimating")
         n_processes = min(jobs, len(missing), workers.cores())
-        make = partial(make_table, compute, name)
-        with workers.Processes(n_processes) as executor:
-            computed = executor.map(make, missing) if n_processes > 1 else map(make, missing)
-            for count, left, _ in tracking.countdown(computed, len(missing)):
-                say(f"{count} tables computed, {left}")
+        clock = tracking.Clock([1.0] * len(missing), n_processes=n_processes)
+        pause = terminal.Pause(tracking.INTERVAL)
+
+        def tell(n_done: int) -> None:
+            time_left = clock.remaining([float(n < n_done) for n in range(len(missing))])
+            if not n_done or pause.is_over():
+                say(f"{n_done} of {len(missing)} tables computed, {time_left}")
+
+        tell(0)
+        if n_processes == 1:
+            for count, run_name in enumerate(missing, 1):
+                make_table(compute, name, run_name)
+                tell(count)
+        else:
+            with workers.Processes(n_processes) as executor:
+                submitted = [executor.submit(make_table, compute, name, each) for each in missing]
+                for ended in workers.wait(submitted):
+                    for future in ended:
+                        future.result()
+                    tell(sum(future.done() for future in submitted))
     say(f"{len(missing)} table(s) computed, {len(of_runs) - len(missing)} loaded from the store.")
     return [runs.read_table(_table_name(run, name)) for run in of_runs]
 

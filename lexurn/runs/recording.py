@@ -22,6 +22,7 @@ from lexurn import models, predictors, training
 from lexurn.base import checksums, files
 from lexurn.base.shapes import Predictor, State, check_causal
 from lexurn.base.threads import threads
+from lexurn.base.wording import duration
 from lexurn.measures import comparison, evaluation
 from lexurn.runs import checkpoints, fit, integrity, provenance, store, tracking
 from lexurn.runs.tracking.weights_and_biases import Wandb
@@ -119,6 +120,8 @@ def train(
         with checkpoints.Saver(folder, settings.key) as saver:
 
             def checkpoint(step: int, snapshot: Callable[[], State]) -> None:
+                for tracker in trackers:
+                    tracker.report_step(step)
                 if step in snapshot_steps:
                     checkpoints.write_snapshot(folder, step, lambda: training.copy_weights(model))
                 saver(
@@ -167,7 +170,7 @@ def train(
     origin |= {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds(), 1),
-        "duration": tracking.duration(seconds()),
+        "duration": duration(seconds()),
     }
     files.write(folder / "provenance.json", json.dumps(origin, indent=2))
     results = {

@@ -194,7 +194,7 @@ def get(
 
     Flat names are checked strictly. One process trains a run; another that asks for it waits, says
     so, and loads it. `tracker` gets the metrics in addition to the run's own files (default:
-    progress lines on stderr); with the setting `tracker=wandb` Weights & Biases gets them too, by
+    `tracking.ProgressLines`); with the setting `tracker=wandb` Weights & Biases gets them too, by
     `wandb_key` or a key that is found elsewhere. Raises ParameterError for bad settings, for a
     device that is not available, and where memory does not suffice; and StoreError where the store
     cannot be written. All of this is tried before anything is trained.
@@ -209,13 +209,12 @@ def get(
         memory.require(settings, free)
         tasks.build(settings)  # raises if there is nothing to train on
         folder = paths.runs() / settings.name
-        n_steps = settings.training.n_steps
-        tracker = tracker or tracking.ProgressLines(n_steps)
+        tracker = tracker or tracking.ProgressLines(settings.training.n_steps)
         with files.lock(folder, notify=tracker.report_wait):
             if not is_stored(settings):  # no other process has trained it in the meantime
                 files.remove_leftovers(folder)
                 files.write(folder / "settings.json", settings.model_dump_json(indent=2))
-                trackers = [tracker, *tracking.terminal_progress(n_steps)]
+                trackers = [tracker]
                 try:
                     with memory.explain_shortage(settings, free):
                         evaluated = recording.train(settings, folder, trackers, wandb_key=wandb_key)

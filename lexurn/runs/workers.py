@@ -8,16 +8,18 @@ import asyncio
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from typing import Any
 
 from lexurn import runs
-from lexurn.base import errors, paths
+from lexurn.base import errors, files, paths, terminal
 from lexurn.base.version import __version__
-from lexurn.runs import tracking
+from lexurn.runs import fit, tracking
+from lexurn.runs.tracking import Clock
 from lexurn.settings import Settings, registry
 
 SECONDS_TO_ANSWER = 10.0  # of a cluster
@@ -32,27 +34,79 @@ def train(
     points: Iterable[Settings],
     executor: futures.Executor,
     *,
-    report: Callable[[Settings, str, str, str], None],
+    report: Callable[[Settings, str], None] = lambda *_: None,
+    say: terminal.Say = lambda _: None,
+    clock: Clock | None = None,
 ) -> dict[Settings, str]:
     """Train points and return the tracebacks of those that failed.
 
-    When a point has ended, `report` receives it with its traceback, which is empty if it succeeded,
-    with for example `2 of 3`, and with the time left in words.
+    When a point has ended, `report` receives it with its traceback, which is empty if it succeeded.
+    Every second `say` receives a text such as `2 of 6 runs done, about 1 min 5 s left, 2 running`;
+    the time is from a `clock` of these points, which by default counts their steps.
     """
+    points = list(points)
+    clock = clock or Clock([float(point.training.n_steps) for point in points])
     failed = {}
+    shares = dict.fromkeys(points, 0.0)
     outside = registry.outside_entries()
     submitted = {
         executor.submit(train_one, point.model_dump_json(), outside): point for point in points
     }
-    ended = futures.as_completed(submitted)
-    for count, time_left, future in tracking.countdown(ended, len(submitted)):
-        point = submitted[future]
-        error = future.exception()
-        trace = "".join(traceback.format_exception(error)) if error else ""
-        if trace:
-            failed[point] = trace
-        report(point, trace, count, time_left)
+    for ended in wait(submitted):
+        for future in ended:
+            point = submitted.pop(future)
+            shares[point] = 1.0
+            error = future.exception()
+            trace = "".join(traceback.format_exception(error)) if error else ""
+            if trace:
+                failed[point] = trace
+            report(point, trace)
+        say(_status(shares, clock) + f", {len(failed)} failed" * bool(failed))
     return failed
+
+
+def _status(shares: dict[Settings, float], clock: Clock) -> str:
+    """Return how many points are done, how many are running, and the time left.
+
+    Running points note their progress in their folders. The clock starts with the first evaluation
+    of the first one, because processes take some seconds to start.
+    """
+    n_done = sum(share == 1.0 for share in shares.values())
+    folders = {point: paths.runs() / point.name for point in shares if shares[point] < 1.0}
+    running = [point for point in folders if files.is_locked(folders[point])]
+    steps = {point: tracking.last_step(folders[point]) for point in running}
+    for point, step in steps.items():
+        shares[point] = (step or 0) / (point.training.n_steps + 1)
+    clock.n_processes = max(clock.n_processes, len(running))  # of a cluster, nobody knows it before
+    is_started = n_done or any(step is not None for step in steps.values())
+    time_left = clock.remaining(list(shares.values())) if is_started else "starting"
+    return f"{n_done} of {len(shares)} runs done, {time_left}, {len(running)} running"
+
+
+def wait(waiting: Iterable[futures.Future]) -> Iterator[list[futures.Future]]:
+    """Yield the calls that have ended, every second and when one ends, until all have ended."""
+    waiting = list(waiting)
+    while waiting:
+        ended = futures.wait(waiting, timeout=1.0, return_when=futures.FIRST_COMPLETED).done
+        yield [future for future in waiting if future in ended]
+        waiting = [future for future in waiting if future not in ended]
+
+
+def expected_seconds(
+    points: Sequence[Settings], *, say: terminal.Say = lambda _: None
+) -> list[float]:
+    """Return about how long each point trains here in one process; the seed changes nothing.
+
+    A few steps of each kind of point show it. Where that fails, training the point will tell why;
+    it counts as 0.
+    """
+    kinds = [point.of_kind(point.kind, seed=0) for point in points]
+    seconds = dict.fromkeys(kinds, 0.0)
+    for number, kind in enumerate(seconds, 1):
+        say(f"measuring how long a run takes: {number} of {len(seconds)} kinds of runs")
+        with suppress(Exception):
+            seconds[kind] = fit.estimate(kind)
+    return [seconds[kind] for kind in kinds]
 
 
 def train_one(point: str, outside: list[tuple[str, str, str]]) -> None:

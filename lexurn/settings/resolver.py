@@ -11,9 +11,7 @@ taken all the same.
     settings = parameters.check({"lex": True, "n_steps": 200})    # in a script
 """
 
-import os
 import shlex
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from lexurn.base import paths, session
+from lexurn.base import paths, session, terminal
 from lexurn.base.errors import ParameterError
 from lexurn.base.yaml_files import place, read_yaml
 from lexurn.settings import parameter_cells
@@ -70,7 +68,8 @@ def resolve(chapter: str, *, fixed: Mapping[str, Any] | None = None) -> Settings
             )
         given |= own | common
         if is_injected and (others := [name for name in values if name not in shown]):
-            _report_accepted(others)
+            # There, papermill has just warned that it does not know these names.
+            terminal.print_where_papermill_runs(f"accepted: {', '.join(others)}")
         shown |= values.keys()
         if not is_injected:  # a default that stands in the chapter's own cell was not asked for
             before = {name: value for name, value in given.items() if name not in common}
@@ -156,17 +155,6 @@ def papermill_command(chapter: str, given: Mapping[str, Any]) -> str:
     """Return the command that executes a chapter, by its file's name, with the given values."""
     words = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in given.items())
     return f"papermill book/{chapter}.ipynb out.ipynb {words}".rstrip()
-
-
-def _report_accepted(names: list[str]) -> None:
-    """Print where papermill warns, in its terminal, that unknown names have been accepted.
-
-    ipykernel keeps a copy of this descriptor when it redirects stderr into the notebook. A kernel
-    of a Jupyter server has a session name; there nobody has been warned.
-    """
-    descriptor = getattr(sys.stderr, "_original_stdstream_copy", None)
-    if descriptor is not None and "JPY_SESSION_NAME" not in os.environ:
-        os.write(descriptor, f"accepted: {', '.join(names)}\n".encode())
 
 
 def _chapters() -> dict[str, str]:

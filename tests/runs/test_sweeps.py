@@ -7,8 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 import pandas as pd
@@ -18,7 +19,7 @@ from dask.distributed import Client
 from processes import fork_workers
 
 from lexurn import cli, parameters, runs
-from lexurn.base import paths
+from lexurn.base import files, paths
 from lexurn.figures import widgets
 from lexurn.runs import store, sweeps, workers
 
@@ -439,6 +440,33 @@ def test_chapters_train_side_by_side_what_they_would_train_in_turn(grid, monkeyp
         RuntimeError, match="(?s)1 run.s. failed: urns-.*the training loss became nan"
     ):
         widgets.get_all([parameters.check(bad)], jobs=2)
+
+
+def test_a_grid_tells_what_runs_while_the_first_point_trains(grid, store, monkeypatch):
+    """Before the first evaluation there is no time left, which is the negative control."""
+    points = sweeps.read(grid).points[:2]
+    folder, told, has_ended = store / points[0].name, [], threading.Event()
+
+    def train_slowly(*_):
+        with files.lock(folder):
+            has_ended.wait(60)
+
+    def say(text):
+        told.append(text)
+        n = len(told)
+        files.write(
+            folder / "metrics.jsonl", "".join(f'{{"step": {k}, "a": 1}}\n' for k in range(n))
+        )
+        if n == 4:
+            has_ended.set()
+
+    monkeypatch.setattr(workers, "train_one", train_slowly)
+    with ThreadPoolExecutor(1) as executor:
+        workers.train(points, executor, say=say)
+    assert told[0] == "0 of 2 runs done, starting, 1 running"
+    assert told[1] == "0 of 2 runs done, estimating, 1 running"
+    assert re.fullmatch("0 of 2 runs done, about .* left, 1 running", told[3])
+    assert told[-1] == "2 of 2 runs done, almost done, 0 running"
 
 
 def test_a_grid_that_is_not_there_names_those_that_are(tmp_path):

@@ -5,20 +5,24 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 
 import lexurn
+from lexurn.base import terminal
+from lexurn.base.wording import duration
 from lexurn.runs import tracking
-from lexurn.runs.tracking import (
-    Clock,
-    Files,
-    ProgressLines,
-    Tracker,
-    duration,
-    terminal_progress,
-)
+from lexurn.runs.tracking import Files, ProgressLines, Tracker
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """The time that progress lines and clocks read, which a test moves."""
+    time = SimpleNamespace(seconds=100.0)
+    monkeypatch.setattr("time.monotonic", lambda: time.seconds)
+    return time
 
 
 def test_json_lines_are_flushed_one_by_one(tmp_path):
@@ -40,28 +44,37 @@ def test_durations_in_words(seconds, text):
     assert duration(seconds) == text
 
 
-def test_the_remaining_time_counts_the_remaining_steps(monkeypatch):
-    """Also when a training goes on from a late step."""
-    now = iter([100.0, 130.0, 5.0, 35.0])
-    monkeypatch.setattr(tracking.time, "monotonic", lambda: next(now))
-    for first, second in ((0, 10), (5010, 5020)):
-        clock = Clock(second + 20)
-        assert clock.remaining(first) == "estimating"
-        assert clock.remaining(second) == "about 1 min 0 s left"
-
-
-def test_progress_lines_show_step_loss_and_remaining_time(monkeypatch, capsys):
-    """At most one line per interval, whatever the number of evaluations."""
-    seconds = 0.0
-    monkeypatch.setattr(tracking.time, "monotonic", lambda: seconds)
-    lines = ProgressLines(100, interval=5.0)
+def test_progress_lines_show_step_loss_and_remaining_time(at, capsys):
+    """At most one line per pause, whatever the number of evaluations."""
+    lines = ProgressLines(100)
     for step in range(0, 50, 10):
         lines.log({"validation_loss": 1.25}, step)
-        seconds += 3.0
+        at.seconds += 3.0
     assert capsys.readouterr().err.splitlines() == [
         "step 20/100  validation loss 1.2500  about 24 s left",
         "step 40/100  validation loss 1.2500  about 18 s left",
     ]
+
+
+def test_slow_steps_are_told_between_evaluations(at):
+    told = []
+    lines = ProgressLines(100, say=told.append)
+    lines.log({"validation_loss": 1.25}, 0)
+    for step in range(1, 4):
+        at.seconds += 20.0
+        lines.report_step(step)
+    assert told[-1] == "step 3/100  validation loss 1.2500  about 32 min 40 s left"
+    assert len(told) == 3
+
+
+def test_the_last_step_that_a_training_has_written_is_read_from_its_file(tmp_path):
+    assert tracking.last_step(tmp_path) is None
+    tracker = Files(tmp_path, [])
+    assert tracking.last_step(tmp_path) is None
+    for step in range(0, 200, 10):
+        tracker.log({"loss": 1.5} | {f"measure {n}": 0.125 for n in range(300)}, step)
+        assert tracking.last_step(tmp_path) == step
+    assert tracker.metrics.stat().st_size > tracking.MAX_LINE  # only the end of the file was read
 
 
 def test_a_tracker_that_raises_does_not_keep_others_from_finishing():
@@ -78,17 +91,18 @@ def test_a_tracker_that_raises_does_not_keep_others_from_finishing():
 
 
 NOTEBOOK_CELL = """
-from lexurn.runs.tracking import terminal_progress
+from lexurn.figures import widgets
 
-for lines in terminal_progress(100):
-    lines.interval = 0.0
-    lines.log({"validation_loss": 1.25}, 10)
+widgets.status_line()("step 10/100")
 """
 
 
 @pytest.mark.book
-@pytest.mark.parametrize("session", [None, "notebook.ipynb"])
-def test_progress_appears_in_the_terminal_of_papermill(tmp_path, session):
+@pytest.mark.parametrize(
+    ("session", "option"),
+    [(None, "--progress-bar"), (None, "--log-output"), ("notebook.ipynb", "--no-progress-bar")],
+)
+def test_progress_appears_once_in_the_terminal_of_papermill(tmp_path, session, option):
     """But not where a Jupyter server runs the kernel: there the notebook shows it."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(NOTEBOOK_CELL)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python"}
@@ -96,12 +110,34 @@ def test_progress_appears_in_the_terminal_of_papermill(tmp_path, session):
     environment = os.environ | {"PYTHONPATH": str(Path(lexurn.__file__).parent.parent)}
     environment |= {"JPY_SESSION_NAME": session} if session else {}
     environment.pop("PYTEST_CURRENT_TEST")  # in tests ipykernel does not redirect stderr
-    reader, terminal = os.openpty()
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "in.ipynb", "out.ipynb"]
-    subprocess.run(command, cwd=tmp_path, env=environment, stderr=terminal, check=True)
+    reader, end = os.openpty()
+    command = [sys.executable, "-m", "papermill", option, "in.ipynb", "out.ipynb"]
+    subprocess.run(command, cwd=tmp_path, env=environment, stderr=end, check=True)
     shown = os.read(reader, 100_000).decode()
-    assert ("step 10/100  validation loss 1.2500" in shown) == (session is None)
+    assert shown.count("\r\x1b[Kstep 10/100\r\n") == shown.count("step 10/100")
+    assert shown.count("step 10/100") == (session is None)
 
 
-def test_without_a_kernel_there_is_no_terminal_to_find():
-    assert terminal_progress(100) == []
+def test_without_a_kernel_there_is_no_terminal_to_find(capfd):
+    terminal.print_where_papermill_runs("step 10/100")
+    assert capfd.readouterr().err == ""
+
+
+def test_lines_in_a_log_file_have_no_control_characters(tmp_path, monkeypatch):
+    with (tmp_path / "log").open("wb") as log, monkeypatch.context() as patch:
+        stream = type("Stream", (), {"_original_stdstream_copy": log.fileno()})
+        patch.setattr(terminal.sys, "stderr", stream)
+        patch.delenv("JPY_SESSION_NAME", raising=False)
+        terminal.print_where_papermill_runs("step 10/100")
+    assert (tmp_path / "log").read_bytes() == b"step 10/100\n"
+
+
+def test_a_closed_terminal_does_not_stop_the_work(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with monkeypatch.context() as patch:
+        stream = type("Stream", (), {"_original_stdstream_copy": writer})
+        patch.setattr(terminal.sys, "stderr", stream)
+        with pytest.raises(BrokenPipeError):
+            os.write(writer, b"step 10/100")
+        terminal.print_where_papermill_runs("step 10/100")

@@ -1,4 +1,4 @@
-"""Live progress of one training: a picture in a notebook, lines elsewhere."""
+"""Live progress of one training: a picture in a notebook, and lines in a terminal."""
 
 import time
 from typing import Any
@@ -7,17 +7,18 @@ import pandas as pd
 from IPython import get_ipython
 from IPython.display import Image, Markdown, display
 
-from lexurn.base import files
+from lexurn.base import files, terminal
+from lexurn.base.wording import duration
 from lexurn.chapters.train import plots
 from lexurn.figures import drawing
-from lexurn.runs.tracking import Clock, ProgressLines, Tracker, duration
+from lexurn.runs.tracking import ProgressLines, Tracker
 
 
 class LiveTraining(Tracker):
     """A tracker that redraws losses and distances during training, with the time left.
 
     In a notebook it shows one picture, which it replaces at most every `interval` seconds and
-    finally by one line of text. Elsewhere it prints lines.
+    finally by one line of text; papermill's terminal gets lines. Elsewhere it prints lines.
     """
 
     def __init__(
@@ -30,36 +31,40 @@ class LiveTraining(Tracker):
     ):
         self.judged = {"split": split, "measure": measure}
         self.interval = interval
-        self.clock = Clock(n_steps)
         self.start = time.monotonic()
         self.last_drawn = float("-inf")
         self.rows: list[dict[str, float]] = []
         self.handle: Any = None
-        is_notebook = hasattr(get_ipython(), "kernel")
-        self.lines = None if is_notebook else ProgressLines(n_steps)
+        self.is_notebook = hasattr(get_ipython(), "kernel")
+        say = terminal.print_where_papermill_runs if self.is_notebook else files.print_to_stderr
+        self.lines = ProgressLines(n_steps, say=say)
 
     def report_wait(self, text: str) -> None:
-        if self.lines:
-            self.lines.report_wait(text)
-        elif self.handle is None:  # this text stays if the run is then loaded, so it must fit both
-            self._show(
+        self.lines.report_wait(text)
+        if self.is_notebook and self.handle is None:
+            self._show(  # this text stays if the run is then loaded, so it must fit both
                 "Another process is training this run; it is loaded when training has ended."
             )
 
     def resume(self, past: list[dict[str, Any]]) -> None:
         self.rows = list(past)
+        self.lines.resume(past)
+
+    def report_step(self, step: int) -> None:
+        self.lines.report_step(step)
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        if self.lines:
-            return self.lines.log(metrics, step)
+        self.lines.log(metrics, step)
+        if not self.is_notebook:
+            return
         self.rows.append({"step": step, **metrics})
-        time_left = self.clock.remaining(step)
+        time_left = self.lines.time_left(step)
         if time.monotonic() - self.last_drawn > self.interval:
             how = drawing.Drawing(
                 plot=drawing.plot_name(plots.training),
                 keywords=self.judged,
                 each={"view": ["losses", "distances"]},
-                title=f"step {step} of {self.clock.n_steps}, {time_left}",
+                title=f"step {step} of {self.lines.n_steps}, {time_left}",
                 legend="distance to",
             )
             (picture,) = drawing.draw(how, pd.DataFrame(self.rows))
@@ -67,7 +72,7 @@ class LiveTraining(Tracker):
             self.last_drawn = time.monotonic()
 
     def finish(self) -> None:
-        if self.rows and not self.lines:
+        if self.rows and self.is_notebook:
             seconds = duration(time.monotonic() - self.start)
             self._show(f"Trained for {self.rows[-1]['step']:.0f} steps, {seconds} in all.")
 

@@ -6,17 +6,21 @@ progress lines on stderr, or record to Weights & Biases (`lexurn.runs.tracking.w
 
 import json
 import os
-import sys
-import time
-from collections.abc import Iterable, Iterator
+import re
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pandas as pd
 
-from lexurn.base import files
-from lexurn.base.wording import duration
+from lexurn.base import files, terminal
+from lexurn.runs.tracking.clock import Clock
+
+INTERVAL = 5.0
+"""Seconds between two lines about the progress of a training or of a grid."""
+
+MAX_LINE = 2**16
+"""The most bytes that the metrics of one evaluation take in a file."""
 
 
 class Tracker:
@@ -28,6 +32,9 @@ class Tracker:
 
     def resume(self, past: list[dict[str, Any]]) -> None:
         """Receive the metrics, each with its `step`, from before the training was cut off."""
+
+    def report_step(self, step: int) -> None:
+        """Report that this number of steps is done; called before every step but not at the end."""
 
     def log(self, metrics: dict[str, float], step: int) -> None:
         """Receive the metrics of one evaluation."""
@@ -70,66 +77,60 @@ class Files(Tracker):
         files.write(self.folder / "tables" / f"{name}.csv", table.to_csv(index=False))
 
 
-class ProgressLines(Tracker):
-    """Print a line with step, loss and time left, at most one per `interval` seconds.
+def last_step(folder: Path) -> int | None:
+    """Return the last step whose metrics a training has written, or None before the first ones."""
+    try:
+        with (folder / "metrics.jsonl").open("rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - MAX_LINE, 0))
+            steps = re.findall(rb'{"step": (\d+),', file.read())
+    except FileNotFoundError:
+        return None
+    return int(steps[-1]) if steps else None
 
-    The lines go to stderr, or to a `terminal`, where they replace papermill's progress bar.
+
+class ProgressLines(Tracker):
+    """Say a line with step, loss and time left in every `pause`, by default five seconds.
+
+    `say` is by default `terminal.print_everywhere`. The time left is for all trainings of a `clock`
+    of which this one has a `number`; by default there is no other one.
     """
 
-    def __init__(self, n_steps: int, *, interval: float = 5.0, terminal: TextIO | None = None):
-        self.interval = interval
-        self.terminal = terminal
-        self.clock = Clock(n_steps)
-        self.last_printed = time.monotonic()
+    def __init__(
+        self,
+        n_steps: int,
+        *,
+        say: terminal.Say = terminal.print_everywhere,
+        pause: terminal.Pause | None = None,
+        clock: Clock | None = None,
+        number: int = 0,
+    ):
+        self.n_steps = n_steps
+        self.say = say
+        self.pause = pause or terminal.Pause(INTERVAL)
+        self.clock = clock or Clock([float(n_steps)])
+        self.number = number
+        self.loss = "to come"
+
+    def report_wait(self, text: str) -> None:
+        self.say(text)
+
+    def resume(self, past: list[dict[str, Any]]) -> None:
+        if past:
+            self.loss = f"{past[-1]['validation_loss']:.4f}"
+
+    def report_step(self, step: int) -> None:
+        if self.pause.is_over():
+            text = f"step {step}/{self.n_steps}  validation loss {self.loss}"
+            self.say(f"{text}  {self.time_left(step)}")
 
     def log(self, metrics: dict[str, float], step: int) -> None:
-        remaining = self.clock.remaining(step)
-        if time.monotonic() - self.last_printed < self.interval:
-            return
-        self.last_printed = time.monotonic()
-        loss = metrics["validation_loss"]
-        text = f"step {step}/{self.clock.n_steps}  validation loss {loss:.4f}  {remaining}"
-        clear_line = "\r\x1b[K" if self.terminal else ""
-        print(clear_line + text, file=self.terminal or sys.stderr, flush=True)
+        self.loss = f"{metrics['validation_loss']:.4f}"
+        self.time_left(step)  # the clock learns the speed
+        self.report_step(step)
 
-
-def terminal_progress(n_steps: int) -> list[ProgressLines]:
-    """Return progress lines for the terminal where papermill runs, or an empty list elsewhere.
-
-    papermill shows nothing of a cell that is running. Its kernel inherits the terminal as stderr,
-    and ipykernel keeps a copy of this descriptor when it redirects stderr into the notebook. A
-    kernel of a Jupyter server has a session name; there a person sees the notebook itself.
-    """
-    descriptor = getattr(sys.stderr, "_original_stdstream_copy", None)
-    if descriptor is None or "JPY_SESSION_NAME" in os.environ or not os.isatty(descriptor):
-        return []
-    terminal = open(descriptor, "w", closefd=False)  # noqa: SIM115
-    return [ProgressLines(n_steps, terminal=terminal)]
-
-
-class Clock:
-    """Estimate the remaining time from the mean time per step since the first step it is given."""
-
-    def __init__(self, n_steps: int):
-        self.n_steps = n_steps
-        self.first: tuple[int, float] | None = None
-
-    def remaining(self, step: int) -> str:
-        """Return for example `about 1 min 5 s left`, or `estimating` at the first step."""
-        now = time.monotonic()
-        if self.first is None:
-            self.first = (step, now)
-        first_step, start = self.first
-        if step == first_step:
-            return "estimating"
-        seconds = (now - start) / (step - first_step) * (self.n_steps - step)
-        return f"about {duration(seconds)} left"
-
-
-def countdown(items: Iterable[Any], n: int) -> Iterator[tuple[str, str, Any]]:
-    """Yield each of `n` items as it comes, with for example `2 of 3` and `about 5 s left`."""
-    clock = Clock(n)
-    clock.remaining(0)
-    for number, item in enumerate(items, 1):
-        left = clock.remaining(number) if number < n else "that was the last"
-        yield f"{number} of {n}", left, item
+    def time_left(self, step: int) -> str:
+        """Return how long all trainings take after this step of this one: `about 5 s left`."""
+        others = len(self.clock.work) - self.number - 1
+        return self.clock.remaining(
+            [1.0] * self.number + [step / (self.n_steps + 1)] + [0.0] * others
+        )
