@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -110,6 +109,7 @@ def show(name: str, metrics: bool) -> None:
     run = runs.load(name)
     facts = run.provenance
     measure = run.task.measure
+    step, loss = listing.best(run)
     changed = " ".join(f"{name}={value}" for name, value in run.settings.changed().items())
     device = f"{facts['device']}, {facts['threads']} thread(s), {facts['precision']}"
     table = run.metrics
@@ -125,13 +125,12 @@ def show(name: str, metrics: bool) -> None:
     click.echo(
         f"{run.path.name}\n{run.path}\n\n"
         f"settings    {changed or 'the defaults'}\n"
-        f"best step   {_best_step(run)} of {run.metrics['step'].iloc[-1]}, "
-        f"validation loss {_validation_loss(run):.4f}\n"
+        f"best step   {step} of {run.metrics['step'].iloc[-1]}, validation loss {loss:.4f}\n"
         f"commit      {facts['commit'] or 'unknown'}{' with changes' * bool(facts['dirty'])}\n"
         f"trained     in {facts['duration']} on {device}\n"
         f"again with  {facts['command']}\n\n"
-        f"{measure.replace('_', ' ')} to the references, in nats\n"
-        f"{_distances(run).to_string()}\n\nalong training\n{along_training}"
+        f"{listing.measure_name(run)} to the references, in nats\n"
+        f"{listing.distances(run).to_string()}\n\nalong training\n{along_training}"
     )
 
 
@@ -141,16 +140,19 @@ def compare(names: tuple[str, ...]) -> None:
     """Show the differing settings and the distances of several runs side by side."""
     import pandas as pd
 
+    from lexurn.runs import listing
+
     compared = {run.settings.key[:N_DIGITS]: run for run in map(runs.load, names)}
     settings = pd.DataFrame(
         {key: pd.Series(run.settings.flat(), dtype=object) for key, run in compared.items()}
     )
     differing = settings[settings.astype(str).nunique(axis=1) > 1].copy()
-    differing.loc["best_step"] = list(map(_best_step, compared.values()))
-    differing.loc["validation_loss"] = [f"{_validation_loss(run):.4f}" for run in compared.values()]
+    steps, losses = zip(*map(listing.best, compared.values()), strict=True)
+    differing.loc["best_step"] = list(steps)
+    differing.loc["validation_loss"] = [f"{loss:.4f}" for loss in losses]
     differing.loc["measure"] = [run.task.measure for run in compared.values()]
     distances = pd.concat(
-        {key: _distances(run).T.unstack() for key, run in compared.items()}, axis=1
+        {key: listing.distances(run).T.unstack() for key, run in compared.items()}, axis=1
     )
     for key, run in compared.items():
         click.echo(f"{key}  {run.path.name}")
@@ -211,22 +213,3 @@ def import_(path: Path) -> None:
     """
     for name, is_new in runs.import_(path).items():
         click.echo(f"imported {name}" if is_new else f"skipped {name}: it is here already")
-
-
-def _distances(run: "runs.Run") -> Any:
-    """Return the measure by which the run's task judges, as text; see `evaluation.summary`.
-
-    A regret that is −∞, because the reference holds some sequence for impossible, says so.
-    """
-    from lexurn.measures import evaluation
-
-    infinity = "impossible" if run.task.measure == "regret" else "infinite"
-    return evaluation.summary(run.results, measure=run.task.measure).replace("infinite", infinity)
-
-
-def _best_step(run: "runs.Run") -> int:
-    return int(run.results["step"].iloc[0])
-
-
-def _validation_loss(run: "runs.Run") -> float:
-    return run.metrics.set_index("step").loc[_best_step(run), "validation_loss"]

@@ -21,8 +21,7 @@ from pathlib import Path
 
 from lexurn.base import checksums, files, paths
 from lexurn.base.wording import duration
-from lexurn.measures import evaluation
-from lexurn.runs import contents, integrity, store
+from lexurn.runs import contents, integrity, listing, store
 from lexurn.runs.run import Run, load
 
 CARD = "README.md"
@@ -101,8 +100,7 @@ def card(run: Run) -> str:
     """
     settings = run.settings
     facts = run.provenance
-    best_step = int(run.results["step"].iloc[0])
-    losses = run.metrics.set_index("step")["validation_loss"]
+    best_step, loss = listing.best(run)
     return "\n".join(
         [
             "---\nlibrary_name: lexurn\ntags: [lexurn]\n---\n",
@@ -110,16 +108,15 @@ def card(run: Run) -> str:
             f"A {settings.kind} model with the backbone {settings.backbone.name}, trained on the "
             f"task {settings.task.name} in {duration(facts['seconds'])} on {facts['device']}, "
             f"finished on {facts['date'][:10]}. "
-            f"Step {best_step} of {losses.index[-1]} has the lowest validation loss, "
-            f"{losses.loc[best_step]:.4f} nats. To train it again: `{facts['command']}`.\n",
+            f"Step {best_step} of {run.metrics['step'].iloc[-1]} has the lowest validation loss, "
+            f"{loss:.4f} nats. To train it again: `{facts['command']}`.\n",
             *(() if (run.path / store.WEIGHTS).exists() else (NO_WEIGHTS,)),
             "## Settings\n\nSettings that are not listed have their default values.\n\n```",
             *(f"{name} = {value}" for name, value in settings.changed().items()),
             "```\n\n## Distances to the references\n",
-            f"The {run.task.measure.replace('_', ' ')} in nats, ± its standard error over n "
-            "sequences.\n",
+            f"The {listing.measure_name(run)} in nats, ± its standard error over n sequences.\n",
             "```",
-            evaluation.summary(run.results, measure=run.task.measure).to_string(na_rep=""),
+            listing.distances(run).to_string(na_rep=""),
             "```\n",
             "## How to load it\n\n```\nlexurn import FILE.zip\n```\n",
             f'```python\nfrom lexurn import runs\n\nrun = runs.load("{settings.name}")\n```\n',
