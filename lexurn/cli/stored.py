@@ -193,8 +193,9 @@ def delete(names: tuple[str, ...], yes: bool) -> None:
 def export(names: tuple[str, ...], path: Path) -> None:
     """Write finished runs into one zip file, each with its weights and a model card.
 
-    A run is named by its folder, its key, or the beginning of its key. `lexurn import` reads the
-    file.
+    A run is named by its folder, its key, the beginning of its key, or as a pretrained model, such
+    as urns/lexical. `lexurn import` reads the file. Each folder in it can be uploaded to the
+    Hugging Face Hub; its card gives the MIT licence, for you to change.
     """
     for name, has_weights in runs.export(names, path).items():
         click.echo(name if has_weights else f"{name} (without weights)")
@@ -202,11 +203,12 @@ def export(names: tuple[str, ...], path: Path) -> None:
 
 
 @click.command("import")
-@click.argument(
-    "path", metavar="FILE.zip", type=click.Path(dir_okay=False, exists=True, path_type=Path)
-)
+@click.argument("path", metavar="FILE.zip|FOLDER", type=click.Path(exists=True, path_type=Path))
 def import_(path: Path) -> None:
     """Put the runs of a file that `lexurn export` wrote into the own store.
+
+    A folder is imported too: what was in such a file, an artifact of Weights & Biases, or a model
+    repository of the Hugging Face Hub.
 
     Every file is compared with its checksum. If anything is unexpected, no run is imported. A run
     that is here already with the same files is skipped.
