@@ -81,13 +81,17 @@ def list_runs(
     output = (
         unfinished[["name", "state"]] if only_unfinished else table[column_names or list(table)]
     )[:limit]
-    if form == "csv":
-        click.echo(output.to_csv(index=False), nl=False)
-    elif form == "json":
-        click.echo(json.dumps(output.astype(object).where(output.notna(), None).to_dict("records")))
+    states = zip(unfinished["name"], unfinished["state"], strict=True)
+    lines = [f"unfinished: {name} ({state})" for name, state in states]
+    if form:
+        if lines and not only_unfinished:
+            click.echo("\n".join(lines), err=True)
+        click.echo(
+            output.to_csv(index=False).removesuffix("\n")
+            if form == "csv"
+            else json.dumps(output.astype(object).where(output.notna(), None).to_dict("records"))
+        )
     else:
-        states = zip(unfinished["name"], unfinished["state"], strict=True)
-        lines = [f"unfinished: {name} ({state})" for name, state in states]
         if not only_unfinished:
             limit = limit or (len(table) if is_all else N_ROWS)
             lines.insert(

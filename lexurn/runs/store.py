@@ -144,7 +144,8 @@ def find(name: str | Path) -> Path:
         )
     known = [text for folder in folders() for text in (folder.name, key(folder))]
     raise FileNotFoundError(
-        f"no run {name} in {paths.runs()}; {suggestion(Path(name).name, known)}"
+        f"no run {name} in {paths.runs()}; "
+        f"{suggestion(Path(name).name, [*known, *pretrained_entries()])}"
         "`lexurn runs` lists those there are"
     )
 

@@ -84,6 +84,8 @@ def test_without_a_name_all_models_are_listed():
 def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(ParameterError, match=r"'urns/lexicl'; did you mean urns/lexical\?"):
         runs.pretrained("urns/lexicl")
+    with pytest.raises(FileNotFoundError, match=r"did you mean urns/lexical\?"):
+        runs.load("urns/lexicl")
     with pytest.raises(ParameterError, match=r"'x'; runs.pretrained\(\) lists those there are"):
         runs.pretrained("x")
 
