@@ -143,9 +143,9 @@ def find(name: str | Path) -> Path:
             f"{name} begins the keys of several runs: {names}; give more digits"
         )
     known = [text for folder in folders() for text in (folder.name, key(folder))]
+    known += pretrained_entries() if "/" in str(name) else ()
     raise FileNotFoundError(
-        f"no run {name} in {paths.runs()}; "
-        f"{suggestion(Path(name).name, [*known, *pretrained_entries()])}"
+        f"no run {name} in {paths.runs()}; {suggestion(Path(name).name, known)}"
         "`lexurn runs` lists those there are"
     )
 

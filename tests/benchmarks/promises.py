@@ -67,7 +67,7 @@ def measure(parts: tuple[str, ...], tests: tuple[str, ...]) -> None:
     measured = json.loads(MEASURED.read_text())
     with tempfile.TemporaryDirectory() as folder:
         if tests:
-            measured["added"] = measure_tests(Path(folder) / "tried", tests)
+            measured["added"] = {"tests": tests} | measure_tests(Path(folder) / "tried", tests)
         elif parts != ("load",):
             measured |= measure_tests(Path(folder) / "tried") | {"added": None}
         if not tests and parts != ("tried",):
@@ -113,7 +113,8 @@ def render(measured: dict) -> str:
     table = "\n".join(["| trial | tried | lost |", "|---|---:|---:|", *rows])
     stamp = f"Tried on {measured['date']} ({measured['machine']}), commit {measured['commit'][:8]}"
     if added["tried"]:
-        stamp += f"; {', '.join(added['tried'])}: on {added['date']}, commit {added['commit'][:8]}"
+        names = ", ".join(added["tests"])
+        stamp += f"; {names} on {added['date']}, commit {added['commit'][:8]}"
     return TEMPLATE.read_text().format(stamp=stamp, table=table, kinds=KINDS, **measured["load"])
 
 
