@@ -94,6 +94,9 @@ if not all(map(find_spec, ("transformers", "xlstm"))):  # CI runs them again wit
     }
 
 
+if not find_spec("huggingface_hub"):  # comes with the extra `text`
+    MAY_SKIP |= {"runs/test_hub.py::test_a_run_that_is_uploaded_and_downloaded_can_be_imported"}
+
 if not os.environ.get("LEXURN_TEST_DATA"):  # real texts, which are not part of the repository
     MAY_SKIP |= {
         "tasks/test_text.py::test_gpt2s_encoding_is_its_own",

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -82,13 +81,17 @@ def list_runs(
     output = (
         unfinished[["name", "state"]] if only_unfinished else table[column_names or list(table)]
     )[:limit]
-    if form == "csv":
-        click.echo(output.to_csv(index=False), nl=False)
-    elif form == "json":
-        click.echo(json.dumps(output.astype(object).where(output.notna(), None).to_dict("records")))
+    states = zip(unfinished["name"], unfinished["state"], strict=True)
+    lines = [f"unfinished: {name} ({state})" for name, state in states]
+    if form:
+        if lines and not only_unfinished:
+            click.echo("\n".join(lines), err=True)
+        click.echo(
+            output.to_csv(index=False).removesuffix("\n")
+            if form == "csv"
+            else json.dumps(output.astype(object).where(output.notna(), None).to_dict("records"))
+        )
     else:
-        states = zip(unfinished["name"], unfinished["state"], strict=True)
-        lines = [f"unfinished: {name} ({state})" for name, state in states]
         if not only_unfinished:
             limit = limit or (len(table) if is_all else N_ROWS)
             lines.insert(
@@ -110,6 +113,7 @@ def show(name: str, metrics: bool) -> None:
     run = runs.load(name)
     facts = run.provenance
     measure = run.task.measure
+    step, loss = listing.best(run)
     changed = " ".join(f"{name}={value}" for name, value in run.settings.changed().items())
     device = f"{facts['device']}, {facts['threads']} thread(s), {facts['precision']}"
     table = run.metrics
@@ -125,13 +129,12 @@ def show(name: str, metrics: bool) -> None:
     click.echo(
         f"{run.path.name}\n{run.path}\n\n"
         f"settings    {changed or 'the defaults'}\n"
-        f"best step   {_best_step(run)} of {run.metrics['step'].iloc[-1]}, "
-        f"validation loss {_validation_loss(run):.4f}\n"
+        f"best step   {step} of {run.metrics['step'].iloc[-1]}, validation loss {loss:.4f}\n"
         f"commit      {facts['commit'] or 'unknown'}{' with changes' * bool(facts['dirty'])}\n"
         f"trained     in {facts['duration']} on {device}\n"
         f"again with  {facts['command']}\n\n"
-        f"{measure.replace('_', ' ')} to the references, in nats\n"
-        f"{_distances(run).to_string()}\n\nalong training\n{along_training}"
+        f"{listing.measure_name(run)} to the references, in nats\n"
+        f"{listing.distances(run).to_string()}\n\nalong training\n{along_training}"
     )
 
 
@@ -141,16 +144,19 @@ def compare(names: tuple[str, ...]) -> None:
     """Show the differing settings and the distances of several runs side by side."""
     import pandas as pd
 
+    from lexurn.runs import listing
+
     compared = {run.settings.key[:N_DIGITS]: run for run in map(runs.load, names)}
     settings = pd.DataFrame(
         {key: pd.Series(run.settings.flat(), dtype=object) for key, run in compared.items()}
     )
     differing = settings[settings.astype(str).nunique(axis=1) > 1].copy()
-    differing.loc["best_step"] = list(map(_best_step, compared.values()))
-    differing.loc["validation_loss"] = [f"{_validation_loss(run):.4f}" for run in compared.values()]
+    steps, losses = zip(*map(listing.best, compared.values()), strict=True)
+    differing.loc["best_step"] = list(steps)
+    differing.loc["validation_loss"] = [f"{loss:.4f}" for loss in losses]
     differing.loc["measure"] = [run.task.measure for run in compared.values()]
     distances = pd.concat(
-        {key: _distances(run).T.unstack() for key, run in compared.items()}, axis=1
+        {key: listing.distances(run).T.unstack() for key, run in compared.items()}, axis=1
     )
     for key, run in compared.items():
         click.echo(f"{key}  {run.path.name}")
@@ -191,8 +197,9 @@ def delete(names: tuple[str, ...], yes: bool) -> None:
 def export(names: tuple[str, ...], path: Path) -> None:
     """Write finished runs into one zip file, each with its weights and a model card.
 
-    A run is named by its folder, its key, or the beginning of its key. `lexurn import` reads the
-    file.
+    A run is named by its folder, its key, the beginning of its key, or as a pretrained model, such
+    as urns/lexical. `lexurn import` reads the file. Each folder in it can be uploaded to the
+    Hugging Face Hub; its card gives the MIT licence, for you to change.
     """
     for name, has_weights in runs.export(names, path).items():
         click.echo(name if has_weights else f"{name} (without weights)")
@@ -200,33 +207,15 @@ def export(names: tuple[str, ...], path: Path) -> None:
 
 
 @click.command("import")
-@click.argument(
-    "path", metavar="FILE.zip", type=click.Path(dir_okay=False, exists=True, path_type=Path)
-)
+@click.argument("path", metavar="FILE.zip|FOLDER", type=click.Path(exists=True, path_type=Path))
 def import_(path: Path) -> None:
     """Put the runs of a file that `lexurn export` wrote into the own store.
+
+    A folder is imported too: what was in such a file, an artifact of Weights & Biases, or a model
+    repository of the Hugging Face Hub.
 
     Every file is compared with its checksum. If anything is unexpected, no run is imported. A run
     that is here already with the same files is skipped.
     """
     for name, is_new in runs.import_(path).items():
         click.echo(f"imported {name}" if is_new else f"skipped {name}: it is here already")
-
-
-def _distances(run: "runs.Run") -> Any:
-    """Return the measure by which the run's task judges, as text; see `evaluation.summary`.
-
-    A regret that is −∞, because the reference holds some sequence for impossible, says so.
-    """
-    from lexurn.measures import evaluation
-
-    infinity = "impossible" if run.task.measure == "regret" else "infinite"
-    return evaluation.summary(run.results, measure=run.task.measure).replace("infinite", infinity)
-
-
-def _best_step(run: "runs.Run") -> int:
-    return int(run.results["step"].iloc[0])
-
-
-def _validation_loss(run: "runs.Run") -> float:
-    return run.metrics.set_index("step").loc[_best_step(run), "validation_loss"]

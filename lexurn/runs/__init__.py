@@ -4,9 +4,9 @@
     run.settings, run.metrics, run.results, run.predictor
 
 `run` defines a run, `fit` trains one, `recording` writes it, `store` finds it, `listing` lists all,
-`sharing` takes runs from one store to another, `tables` and `cache` keep tables beside the runs,
-and `sweeps` trains grids of runs. Modules are imported when they are used, because the store can be
-read without torch.
+`sharing` takes runs from one store to another, `pretrained_models` names published ones, `tables`
+and `cache` keep tables beside the runs, and `sweeps` trains grids of runs. Modules are imported
+when they are used, because the store can be read without torch.
 """
 
 from typing import Any
@@ -20,6 +20,7 @@ __all__ = [
     "import_",
     "is_stored",
     "load",
+    "pretrained",
     "read_table",
     "table",
     "unfinished",
@@ -30,6 +31,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'lexurn.runs' has no attribute {name!r}")
-    from lexurn.runs import listing, run, sharing, store, tables
+    from lexurn.runs import listing, pretrained_models, run, sharing, store, tables
 
-    return (vars(store) | vars(tables) | vars(listing) | vars(sharing) | vars(run))[name]
+    sources = vars(store) | vars(tables) | vars(listing) | vars(sharing) | vars(pretrained_models)
+    return (sources | vars(run))[name]

@@ -80,6 +80,26 @@ def column_name(measure: str, reference: str) -> str:
     return f"{'d' if measure == 'symmetrized_kl' else measure}_{reference}"
 
 
+def best(run: Run) -> tuple[int, float]:
+    """Return the step with the lowest validation loss, whose weights a run has, and that loss."""
+    step = int(run.results["step"].iloc[0])
+    return step, float(run.metrics.set_index("step").loc[step, "validation_loss"])
+
+
+def measure_name(run: Run) -> str:
+    """Return the measure by which a run's task judges, as text: `symmetrized KL` or `regret`."""
+    return run.task.measure.replace("_kl", " KL")
+
+
+def distances(run: Run) -> pd.DataFrame:
+    """Return that measure to every reference, as text; see `evaluation.summary`.
+
+    A regret that is −∞, because the reference holds some sequence for impossible, says so.
+    """
+    infinity = "impossible" if run.task.measure == "regret" else "infinite"
+    return evaluation.summary(run.results, measure=run.task.measure).replace("infinite", infinity)
+
+
 def _read_rows() -> dict[str, dict[str, Any]]:
     """Return the rows of all finished runs by their names, from the index or from the runs."""
     path = paths.runs() / INDEX
@@ -117,17 +137,17 @@ def _signature(folder: Path) -> list[str | int]:
 
 def _read_row(run: Run) -> dict[str, Any]:
     """Return the settings and the results of a run, as they stand in the table."""
-    best_step = run.results["step"].iloc[0]
+    best_step, loss = best(run)
     results = {
         "published": store.is_published(run.path),
         "kind": run.settings.kind,
-        "best_step": int(best_step),
-        "validation_loss": run.metrics.set_index("step").loc[best_step, "validation_loss"],
+        "best_step": best_step,
+        "validation_loss": loss,
         "seconds": run.provenance["seconds"],
         "finished": run.provenance["date"],
     }
-    distances = evaluation.select(run.results, split=run.task.splits[0], measure=run.task.measure)
-    for reference, mean, sem in distances[["mean", "sem"]].itertuples():
+    judged = evaluation.select(run.results, split=run.task.splits[0], measure=run.task.measure)
+    for reference, mean, sem in judged[["mean", "sem"]].itertuples():
         name = column_name(run.task.measure, reference)
         results |= {name: mean, f"{name}_sem": sem}
     return {"settings": run.settings.flat(), "results": results}

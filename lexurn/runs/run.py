@@ -143,8 +143,8 @@ class Run:
         session.current().used_files.add(f"{self.path.name}/{store.WEIGHTS}")
         if not path.exists():
             if not store.is_published(self.path):
-                command = self.provenance["command"]
-                raise files.StoreError(f"{path} is missing; delete the run and repeat: {command}")
+                remedy = contents.remedy(self.path)
+                raise files.StoreError(f"{path} is missing; {remedy}: {self.provenance['command']}")
             with paths.ignoring_published():
                 return get(self.settings).model
         model = self._new_model()

@@ -5,7 +5,9 @@
 
 Each run is a folder in the zip file, named like the run. It holds the files that `lexurn.runs.run`
 lists, a model card `README.md`, and `SHA256SUMS` with a checksum of every other file. A published
-run has JSON files there, as an own run does. The file holds no code, and an import trusts nothing
+run has JSON files there, as an own run does. A folder of a run is also a model repository for the
+Hugging Face Hub, and a folder that was downloaded from there, or from Weights & Biases, can be
+imported like a file (see `import_`). The file holds no code, and an import trusts nothing
 in it: names, kinds and sizes are checked before anything is unpacked, and what is unpacked is
 checked in a hidden folder before it becomes a run of the store.
 """
@@ -21,9 +23,9 @@ from pathlib import Path
 
 from lexurn.base import checksums, files, paths
 from lexurn.base.wording import duration
-from lexurn.measures import evaluation
-from lexurn.runs import contents, integrity, store
+from lexurn.runs import contents, integrity, listing, store
 from lexurn.runs.run import Run, load
+from lexurn.settings import Settings
 
 CARD = "README.md"
 MAX_BYTES = 2_000_000_000  # of all files of a zip file together, unpacked
@@ -70,6 +72,9 @@ def export(names: Iterable[str | Path], path: Path) -> dict[str, bool]:
 def import_(path: Path) -> dict[str, bool]:
     """Put the runs of a zip file into the own store, and return whether each run is new, by name.
 
+    A folder is imported too: of one run, under any name, or of folders of runs. Files that do not
+    belong to a run are left out there, and so is the model card, which people edit.
+
     A run that is stored or published with the same files is skipped. Raises StoreError, and stores
     no run, if the file is not what `export` writes, or if the own store has one of its runs
     unfinished or with other files. An imported run comes before a published one of its name. A
@@ -80,7 +85,7 @@ def import_(path: Path) -> dict[str, bool]:
         try:
             for leftover in stage.glob("*/"):  # of an import that was killed
                 shutil.rmtree(leftover)
-            _unpack(path, stage)
+            _unpack(_pack(path) if path.is_dir() else path, stage)
             is_new = {folder.name: _check_run(folder) for folder in sorted(stage.glob("*/"))}
             for name in filter(is_new.get, is_new):
                 (stage / name).rename(paths.runs() / name)
@@ -101,27 +106,27 @@ def card(run: Run) -> str:
     """
     settings = run.settings
     facts = run.provenance
-    best_step = int(run.results["step"].iloc[0])
-    losses = run.metrics.set_index("step")["validation_loss"]
+    best_step, loss = listing.best(run)
     return "\n".join(
         [
-            "---\nlibrary_name: lexurn\ntags: [lexurn]\n---\n",
+            "---\nlibrary_name: lexurn\nlicense: mit",
+            f"tags: [lexurn, {settings.task.name}, {settings.kind}, {settings.backbone.name}]",
+            "---\n",
             f"# {settings.name}\n",
             f"A {settings.kind} model with the backbone {settings.backbone.name}, trained on the "
             f"task {settings.task.name} in {duration(facts['seconds'])} on {facts['device']}, "
             f"finished on {facts['date'][:10]}. "
-            f"Step {best_step} of {losses.index[-1]} has the lowest validation loss, "
-            f"{losses.loc[best_step]:.4f} nats. To train it again: `{facts['command']}`.\n",
+            f"Step {best_step} of {run.metrics['step'].iloc[-1]} has the lowest validation loss, "
+            f"{loss:.4f} nats. To train it again: `{facts['command']}`.\n",
             *(() if (run.path / store.WEIGHTS).exists() else (NO_WEIGHTS,)),
             "## Settings\n\nSettings that are not listed have their default values.\n\n```",
             *(f"{name} = {value}" for name, value in settings.changed().items()),
             "```\n\n## Distances to the references\n",
-            f"The {run.task.measure.replace('_', ' ')} in nats, ± its standard error over n "
-            "sequences.\n",
+            f"The {listing.measure_name(run)} in nats, ± its standard error over n sequences.\n",
             "```",
-            evaluation.summary(run.results, measure=run.task.measure).to_string(na_rep=""),
+            listing.distances(run).to_string(na_rep=""),
             "```\n",
-            "## How to load it\n\n```\nlexurn import FILE.zip\n```\n",
+            "## How to load it\n\n```\nlexurn import FILE.zip    # or this folder\n```\n",
             f'```python\nfrom lexurn import runs\n\nrun = runs.load("{settings.name}")\n```\n',
         ]
     )
@@ -151,7 +156,23 @@ def _read_shared(run: Run) -> dict[str, bytes]:
     return shared | {name: text.encode() for name, text in texts.items()}
 
 
-def _unpack(path: Path, stage: Path) -> None:
+def _pack(folder: Path) -> io.BytesIO:
+    """Return a zip file of the runs in a folder, without their cards."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", strict_timestamps=False) as archive:
+        for settings in (*folder.glob("settings.json"), *folder.glob("*/settings.json")):
+            name = Settings.from_stored(json.loads(settings.read_bytes())).name
+            for path in settings.parent.rglob("*"):
+                file = path.relative_to(settings.parent).as_posix()
+                if FILE.fullmatch(file) and path.is_file():
+                    archive.write(path, f"{name}/{file}")
+            hashes = checksums.read(settings.parent)
+            hashes.pop(CARD, None)
+            archive.writestr(f"{name}/{checksums.NAME}", checksums.to_text(hashes))
+    return buffer
+
+
+def _unpack(path: Path | io.BytesIO, stage: Path) -> None:
     """Unpack a zip file of runs. Raises an error, before that, if it holds anything else."""
     with zipfile.ZipFile(path) as archive:
         members = [member for member in archive.infolist() if not member.is_dir()]

@@ -10,9 +10,11 @@ import shutil
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from lexurn.base import files, paths
 from lexurn.base.errors import suggestion
+from lexurn.base.yaml_files import read_yaml
 from lexurn.runs.contents import PACKED, read
 from lexurn.settings import TRAINING_VERSION, Settings
 
@@ -121,8 +123,9 @@ def unfinished() -> dict[str, str]:
 def find(name: str | Path) -> Path:
     """Return the folder that a name, a path, a key or the beginning of a key means.
 
-    A finished run comes before an unfinished one. Raises FileNotFoundError, with near names, where
-    there is none or more than one.
+    The name of a pretrained model, such as `urns/lexical`, means its run. A finished run comes
+    before an unfinished one. Raises FileNotFoundError, with near names, where there is none or more
+    than one.
     """
     candidates = [*(root / name for root in paths.roots()), Path(name).resolve()]
     candidates = [path for path in candidates if path.is_dir() and (key(path) or is_finished(path))]
@@ -130,6 +133,8 @@ def find(name: str | Path) -> Path:
         candidates = [folder]
     if not candidates and name:
         candidates = [folder for folder in folders() if key(folder).startswith(str(name))]
+    if not candidates and (entry := pretrained_entries().get(str(name))):
+        return find(Settings.from_flat(entry["settings"]).name)
     if len({key(folder) for folder in candidates}) == 1:
         return min(candidates, key=lambda folder: not is_finished(folder))
     if candidates:
@@ -138,10 +143,18 @@ def find(name: str | Path) -> Path:
             f"{name} begins the keys of several runs: {names}; give more digits"
         )
     known = [text for folder in folders() for text in (folder.name, key(folder))]
+    known += pretrained_entries() if "/" in str(name) else ()
     raise FileNotFoundError(
         f"no run {name} in {paths.runs()}; {suggestion(Path(name).name, known)}"
         "`lexurn runs` lists those there are"
     )
+
+
+def pretrained_entries() -> dict[str, dict[str, Any]]:
+    """Return the entries of `params/pretrained.yaml` by name; none without a repository."""
+    with suppress(FileNotFoundError):
+        return read_yaml(paths.root() / "params" / "pretrained.yaml")
+    return {}
 
 
 def delete(name: str | Path) -> None:

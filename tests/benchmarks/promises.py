@@ -2,6 +2,7 @@
 
     python tests/benchmarks/promises.py measure         writes params/promises.json
     python tests/benchmarks/promises.py measure load    only its times and memory
+    python tests/benchmarks/promises.py measure --test runs/test_sharing.py    only a new test
     python tests/benchmarks/promises.py page            writes the page from it
 
 `measure` runs the tests at their larger scale, for about half an hour.
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -33,6 +35,7 @@ TESTS = (
     "runs/test_kills.py",
     "runs/test_killed_grids.py",
     "runs/test_damage.py",
+    "runs/test_sharing.py",
     "runs/test_checkpoints.py",
     "runs/test_sampled_settings.py",
     "settings/test_resolver.py",
@@ -55,18 +58,26 @@ def main() -> None:
 
 @main.command()
 @click.argument("parts", nargs=-1, type=click.Choice(["tried", "load"]))
-def measure(parts: tuple[str, ...]) -> None:
-    """Run the tests at their larger scale, and measure times and memory; or one of the two."""
+@click.option("--test", "tests", multiple=True, type=click.Choice(TESTS))
+def measure(parts: tuple[str, ...], tests: tuple[str, ...]) -> None:
+    """Run the tests at their larger scale, and measure times and memory; or one of the two.
+
+    With `--test`, only these tests run. Their counts are added, with a date of their own.
+    """
     measured = json.loads(MEASURED.read_text())
-    for part in parts or ("tried", "load"):
-        with tempfile.TemporaryDirectory() as folder:
-            measured |= {"tried": measure_tests, "load": measure_load}[part](Path(folder) / part)
+    with tempfile.TemporaryDirectory() as folder:
+        if tests:
+            measured["added"] = {"tests": tests} | measure_tests(Path(folder) / "tried", tests)
+        elif parts != ("load",):
+            measured |= measure_tests(Path(folder) / "tried") | {"added": None}
+        if not tests and parts != ("tried",):
+            measured |= measure_load(Path(folder) / "load")
     files.write(MEASURED, json.dumps(measured, indent=2) + "\n")
 
 
-def measure_tests(path: Path) -> dict:
+def measure_tests(path: Path, tests: Sequence[str] = TESTS) -> dict:
     """Return what the tests tried, and when and where."""
-    names = [str(HERE.parent / name) for name in TESTS]
+    names = [str(HERE.parent / name) for name in tests]
     environment = os.environ | {"LEXURN_TRIED": str(path)}
     subprocess.run([sys.executable, "-m", "pytest", *names], env=environment, check=True)
     tried = Counter()
@@ -96,9 +107,14 @@ def page() -> None:
 
 def render(measured: dict) -> str:
     """Return the page's text."""
-    rows = (f"| {what} | {n:,} | 0 |" for what, n in measured["tried"].items())
+    added = measured.get("added") or {"tried": {}}
+    tried = measured["tried"] | added["tried"]
+    rows = (f"| {what} | {tried[what]:,} | 0 |" for what in sorted(tried, key=str.casefold))
     table = "\n".join(["| trial | tried | lost |", "|---|---:|---:|", *rows])
     stamp = f"Tried on {measured['date']} ({measured['machine']}), commit {measured['commit'][:8]}"
+    if added["tried"]:
+        names = ", ".join(added["tests"])
+        stamp += f"; {names} on {added['date']}, commit {added['commit'][:8]}"
     return TEMPLATE.read_text().format(stamp=stamp, table=table, kinds=KINDS, **measured["load"])
 
 

@@ -4,6 +4,7 @@ import json
 import operator
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from lexurn import runs
 from lexurn.base import files, paths
 from lexurn.cli import main
 from lexurn.measures import evaluation
-from lexurn.runs import listing
+from lexurn.runs import listing, sharing
 from lexurn.settings.resolver import check
 
 TINY = {"n_steps": 4, "eval_every": 2, "n_test_samples": 20, "context_length": 8}
@@ -106,6 +107,22 @@ def test_a_run_is_shown(made):
     assert "low_entropy/loss/last" in lexurn("runs", "show", run.path, "--metrics")
     said = lexurn("runs", "show", run.path.name[:-3], code=1)
     assert "no run urns-" in said and f"did you mean {run.path.name}?" in said
+
+
+def test_unfinished_runs_are_told_beside_what_machines_read(made, tmp_path, monkeypatch):
+    shutil.copytree(made[0].path.parent, tmp_path / "copy")
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "copy"))
+    (tmp_path / "copy" / made[0].path.name / "results.json").unlink()
+    told = f"unfinished: {made[0].path.name} (no saved state)\n"
+    for form, read in {
+        "--csv": lambda text: pd.read_csv(StringIO(text)),
+        "--json": json.loads,
+    }.items():
+        done = CliRunner().invoke(main, ["runs", form])
+        assert len(read(done.stdout)) == 2 and done.stderr == told
+        done = CliRunner().invoke(main, ["runs", "--unfinished", form])
+        assert len(read(done.stdout)) == 1 and done.stderr == ""
+    assert told in lexurn("runs")
 
 
 def test_runs_are_compared_side_by_side(made):
@@ -365,11 +382,15 @@ def test_runs_on_strings_and_texts_are_listed_and_shown_under_their_own_measures
         assert table.loc[run.path.name, f"{column}_sem"] == expected["sem"]
         assert table[column].notna().sum() == 1
         assert re.search(rf"{reference}", shown := lexurn("runs", "show", run.path))
-        assert f"{measure.replace('_', ' ')} to the references" in shown
+        measure_name = "regret" if run is strings else "symmetrized KL"
+        assert f"\n{measure_name} to the references, in nats\n" in shown
         along = shown.partition("along training")[2]
         assert f"{listing.column_name(measure, reference)}" in along
         assert "inf" not in shown.replace("infinite", "")
         assert ("regret" in shown) == ("impossible" in shown) == (run is strings)
+        card = sharing.card(run)
+        assert f"\nThe {measure_name} in nats, ±" in card and "inf" not in card
+        assert ("impossible" in card) == (run is strings)
     assert "inf" not in lexurn("runs", "show", strings.path, "--metrics").partition("along")[2]
     for both in ((urns, strings), (strings, text)):
         compared = lexurn("runs", "compare", *(run.path for run in both))

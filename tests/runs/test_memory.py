@@ -70,7 +70,7 @@ def published_settings():
             steps = train.batch_size, train.eval_every, train.n_test_samples, train.n_checkpoints
             settings[point.task, point.vocabulary, point.backbone, steps] = point, file.stem
     for file in (paths.root() / "params").glob("*.yaml"):
-        if file.stem != "claims":
+        if file.stem not in ("claims", "pretrained"):
             flat = resolver.read(file, "train")
             settings |= {(file, kind): (check(flat | KINDS[kind]), file.stem) for kind in KINDS}
     return list(settings.values())

@@ -329,6 +329,101 @@ def test_a_file_with_anything_unexpected_is_refused_and_nothing_is_written(
     tried.count("files of shared runs that were forged", 1)
 
 
+def test_a_file_with_one_bit_changed_is_refused_or_the_same_runs(shared, tmp_path):
+    """It is the same where the bit is one that says nothing about a run, such as a file's time."""
+    whole = shared.read_bytes()
+    n_places = tried.scale(12, 1000)
+    path = tmp_path / "changed.zip"
+    n_refused = 0
+    for number, place in enumerate(range(0, len(whole), len(whole) // n_places)):
+        changed = bytes([whole[place] ^ (1 << number % 8)])
+        path.write_bytes(whole[:place] + changed + whole[place + 1 :])
+        try:
+            runs.import_(path)
+        except files.StoreError as error:
+            n_refused += 1
+            assert "\n" not in str(error) and list(paths.runs().iterdir()) == []
+        else:
+            assert read_all(paths.runs()) == members_of(shared)
+            shutil.rmtree(paths.runs())
+        tried.count("files of shared runs with one bit changed", 1)
+    assert n_refused > n_places // 2
+
+
+def test_runs_that_are_folders_are_imported(own, shared, tmp_path, monkeypatch):
+    """What was unpacked, one run of it under another name, links as in a cache, and a store."""
+    names = sorted(run.path.name for run in own)
+    zipfile.ZipFile(shared).extractall(tmp_path / "unpacked")
+    one, several = tmp_path / "one", tmp_path / "several"
+    shutil.copytree(tmp_path / "unpacked" / names[0], one)
+    (one / sharing.CARD).write_text("edited")
+    (one / "state-00000500-1f0d8b602e4c.safetensors").write_bytes(b"x")
+    (one / ".cache").mkdir()
+    for path in (tmp_path / "unpacked").rglob("*"):
+        link = several / path.relative_to(tmp_path / "unpacked")
+        link.mkdir(parents=True) if path.is_dir() else link.symlink_to(path)
+    expected = {
+        name: content
+        for name, content in members_of(shared).items()
+        if not name.endswith((sharing.CARD, checksums.NAME))
+    }
+    for folder, imported in {one: names[:1], several: names, own[0].path.parent: names}.items():
+        assert lexurn("import", folder).splitlines() == [f"imported {name}" for name in imported]
+        present = read_all(paths.runs())
+        stored = {name: present[name] for name in present if checksums.NAME not in name}
+        assert stored == {
+            name: content for name, content in expected.items() if name.startswith(tuple(imported))
+        }
+        assert all(runs.load(name).predictor for name in imported)
+        shutil.rmtree(paths.runs())
+
+
+FOLDERS = {
+    "no run": lambda folder: shutil.rmtree(folder),
+    "an unfinished run": lambda folder: (folder / RESULTS).unlink(),
+    "a file that was altered": lambda folder: (folder / MODEL).write_bytes(b"x"),
+    "a file that is missing": lambda folder: (folder / MODEL).unlink(),
+    "a file without a checksum": lambda folder: (folder / "more.safetensors").touch(),
+    "no checksums": lambda folder: (folder / checksums.NAME).unlink(),
+    "settings of another key": lambda folder: (folder / "settings.json").write_bytes(
+        other_seed((folder / "settings.json").read_bytes())
+    ),
+    "settings that are no settings": lambda folder: (folder / "settings.json").write_text("[]"),
+    "a link to a device": lambda folder: (
+        (folder / MODEL).unlink(),
+        (folder / MODEL).symlink_to("/dev/zero"),
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", FOLDERS)
+def test_a_folder_with_a_damaged_run_is_refused(damage, shared, tmp_path):
+    zipfile.ZipFile(shared).extractall(tmp_path / "unpacked")
+    FOLDERS[damage](min((tmp_path / "unpacked").iterdir()))
+    if damage == "no run":
+        shutil.rmtree(next((tmp_path / "unpacked").iterdir()))
+    said = lexurn("import", tmp_path / "unpacked", code=1)
+    assert said.startswith("Error: nothing was imported from ") and said.count("\n") == 1
+    assert list(paths.runs().iterdir()) == []
+
+
+def test_a_store_or_a_file_that_cannot_be_written_is_told_in_one_line(
+    shared, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    runs.import_(shared)
+    name = min(path.name for path in paths.runs().iterdir() if store.key(path))
+    said = lexurn("export", name, "--to", tmp_path / "file" / "runs.zip", code=1)
+    assert said.startswith("Error: cannot write ") and said.count("\n") == 1
+    (paths.runs() / name / RESULTS).unlink()
+    said = lexurn("export", name, "--to", tmp_path / "none.zip", code=1)
+    assert f"{name} holds no finished run" in said and said.count("\n") == 1
+    assert not (tmp_path / "none.zip").exists()
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "file" / "runs"))
+    said = lexurn("import", shared, code=1)
+    assert said.startswith("Error: cannot write ") and said.count("\n") == 1
+
+
 @pytest.mark.parametrize("content", [b"", b"PK", b"x" * 1000, "empty", "cut"])
 def test_a_file_that_is_no_zip_file_of_runs_is_refused(content, shared, tmp_path):
     path = tmp_path / "other.zip"

@@ -7,6 +7,7 @@ import base64
 import getpass
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -24,6 +25,7 @@ from processes import ForkedPython
 
 import lexurn
 from lexurn import runs
+from lexurn.base import files, paths
 from lexurn.runs import checkpoints
 from lexurn.runs.tracking import Tracker, weights_and_biases
 from lexurn.runs.tracking.weights_and_biases import Wandb, find_key
@@ -154,14 +156,43 @@ def test_an_offline_run_holds_everything_and_touches_no_network(monkeypatch, cap
         values = [None if pd.isna(value) else value for value in run.metrics[name]]
         assert [row.get(name) for row in rows] == pytest.approx(values), name
     assert sorted(tables) == sorted(f"predictions/{name}" for name in run.splits)
-    (model,) = [record.artifact for record in records if record.artifact.type == "model"]
-    assert model.manifest.contents[0].local_path == str(run.path / "model.safetensors")
+    downloaded = artifact_files(records)
+    assert downloaded["model.safetensors"] == run.path / "model.safetensors"
+    texts = "".join(
+        path.read_text() for path in downloaded.values() if path.suffix != ".safetensors"
+    )
+    assert leaks(texts, run.path.parent) == []
     (folder,) = (run.path / "wandb").glob("offline-run-*")
     message = f"W&B: recorded offline; upload it at any time with: wandb sync {folder}\n"
     assert capfd.readouterr().err == message
     assert not any(Path().iterdir())
     runs.get(TINY | {"n_tasks": 2})  # loaded, so nothing is recorded again
     assert len(read_offline_runs(run.path)) == 1 and not capfd.readouterr().err
+
+
+def artifact_files(records):
+    """Return the files of the one model that was recorded, by their names in the artifact."""
+    (model,) = [record.artifact for record in records if record.artifact.type == "model"]
+    return {entry.path: Path(entry.local_path) for entry in model.manifest.contents}
+
+
+def test_a_downloaded_artifact_can_be_imported(tmp_path, monkeypatch):
+    run = runs.get(TINY | {"lex": True, "n_checkpoints": 1}, tracker=Tracker())
+    (records,) = read_offline_runs(run.path)
+    folder = tmp_path / f"{run.path.name}:v0"  # as wandb names a download
+    for name, path in artifact_files(records).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
+    monkeypatch.setenv("LEXURN_RUNS", str(tmp_path / "another"))
+    assert runs.import_(folder) == {run.path.name: True}
+    again = runs.load(run.path.name)
+    assert again.path.parent == paths.runs() and again.results.equals(run.results)
+    assert again.predictor and [step for step, _ in again.checkpoints()] == [6]
+    assert runs.import_(folder) == {run.path.name: False}
+    runs.delete(run.path.name)
+    (folder / "last.safetensors").unlink()  # the control
+    with pytest.raises(files.StoreError, match="last.safetensors is missing"):
+        runs.import_(folder)
 
 
 def test_tables_are_files_too():

@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from lexurn.base import files, paths
-from lexurn.runs import store
+from lexurn.runs import integrity, store
 from lexurn.runs.tracking import Tracker
 
 VARIABLE = "WANDB_API_KEY"
@@ -86,11 +86,13 @@ class Wandb(Tracker):
             self._try(self.run.log, {name: content})
 
     def finish(self) -> None:
-        """Send the best weights of a finished training, and wait for uploads, but not for long."""
+        """Send the files of a finished run, as one artifact, and wait for uploads, but not for
+        long. The folder of a downloaded artifact can be imported (`lexurn import`)."""
         is_complete = (self.folder / "results.json").exists()
         if self.run and is_complete:
             artifact = self.wandb.Artifact(self.folder.name, type="model")
-            artifact.add_file(str(self.folder / store.WEIGHTS), policy="immutable")  # not copied
+            for name in (*integrity.final_files(self.folder), store.RESULTS):
+                artifact.add_file(str(self.folder / name), name, policy="immutable")  # not copied
             self._try(self.run.log_artifact, artifact)
         if self.run:
             self._try(self.run.finish, exit_code=0 if is_complete else 1)
