@@ -109,7 +109,7 @@ def card(run: Run) -> str:
     best_step, loss = listing.best(run)
     return "\n".join(
         [
-            "---\nlibrary_name: lexurn\nlicense: mit",
+            "---\nlibrary_name: lexurn",
             f"tags: [lexurn, {settings.task.name}, {settings.kind}, {settings.backbone.name}]",
             "---\n",
             f"# {settings.name}\n",
