@@ -1,4 +1,4 @@
-"""The Dockerfile of the page `run.md`: its files and commands exist, and its command runs."""
+"""The Dockerfile of the page `how_to.md`: its files and commands exist, and its command runs."""
 
 import ast
 import json
@@ -14,7 +14,7 @@ from lexurn import runs
 from lexurn.base import paths
 
 ROOT = paths.root()
-PAGE = (ROOT / "book" / "run.md").read_text()
+PAGE = (ROOT / "book" / "how_to.md").read_text()
 TINY = {"n_steps": 6, "eval_every": 3, "n_test_samples": 20, "context_length": 8}
 
 
