@@ -25,20 +25,30 @@ def root() -> Path:
         if (folder / "_config.yml").exists() and (folder / "lexurn").is_dir():
             return folder
     raise FileNotFoundError(
-        f"no Lexurn repository at {LIBRARY.parent} nor above {working}; "
-        "run inside a clone, or set LEXURN_RUNS and LEXURN_BUILD"
+        f"no Lexurn repository at {LIBRARY.parent} nor above {working}; run this inside a clone"
     )
+
+
+def _root_unless_set(variable: str) -> Path:
+    """Return the repository root; the error names the environment variable to set instead."""
+    try:
+        return root()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}, or set {variable} to a folder of your own") from None
 
 
 def runs() -> Path:
     """Return the store of runs: `LEXURN_RUNS` if it is set, else `runs/` in the repository root."""
     configured = os.environ.get("LEXURN_RUNS")
-    return Path(configured).expanduser() if configured else root() / "runs"
+    if configured:
+        return Path(configured).expanduser()
+    return _root_unless_set("LEXURN_RUNS") / "runs"
 
 
 def build_folder() -> Path:
     """Return the folder of the book's build: `_build/` in `LEXURN_BUILD` or the repository root."""
-    return Path(os.environ.get("LEXURN_BUILD") or root()).expanduser().resolve() / "_build"
+    folder = os.environ.get("LEXURN_BUILD") or _root_unless_set("LEXURN_BUILD")
+    return Path(folder).expanduser().resolve() / "_build"
 
 
 def published_results() -> Path | None:
