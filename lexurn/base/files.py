@@ -18,13 +18,21 @@ from pathlib import Path
 
 from lexurn.base.errors import StoreError
 
-FIXES = dict.fromkeys(
-    (errno.ENOSPC, errno.EDQUOT),
-    "; free some space, or move the store (LEXURN_RUNS) or the book's build (LEXURN_BUILD) to "
-    "another disk; the same command then resumes from the last save",
-) | dict.fromkeys(
-    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EFBIG),
-    "; set LEXURN_RUNS, or LEXURN_BUILD for the book, to a writable folder",
+FIXES = (
+    dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT),
+        "; free some space, or move the store (LEXURN_RUNS) or the book's build (LEXURN_BUILD) to "
+        "another disk; the same command then resumes from the last save",
+    )
+    | dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EFBIG),
+        "; set LEXURN_RUNS, or LEXURN_BUILD for the book, to a writable folder",
+    )
+    | dict.fromkeys(
+        (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP),
+        "; this file system cannot lock files: set LEXURN_RUNS, or LEXURN_BUILD for the book, to a "
+        "folder on another one, or have it mounted with locks (`-o flock` for Lustre)",
+    )
 )
 
 
@@ -181,7 +189,7 @@ def _try_lock(folder: Path) -> int | None:
     with store_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    with suppress(BlockingIOError, FileNotFoundError):
+    with store_errors(path), suppress(BlockingIOError, FileNotFoundError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), path.stat()):
             return descriptor  # otherwise the folder was deleted in the meantime

@@ -58,6 +58,27 @@ def test_on_a_full_disk_nothing_is_lost_and_one_line_says_what_to_do(tmp_path, m
     assert [row["step"] for row in rows] == [0, 9]
 
 
+def test_a_file_system_without_locks_is_named_with_what_to_do(tmp_path, monkeypatch):
+    """Lustre has no locks unless it is mounted with `-o flock`."""
+
+    def fail(code):
+        def flock(*_):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(files.fcntl, "flock", flock)
+
+    for code in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+        fail(code)
+        with (
+            pytest.raises(files.StoreError, match=r"cannot lock files: set LEXURN_RUNS"),
+            files.lock(tmp_path),
+        ):
+            pass
+    fail(errno.EAGAIN)  # the control: another process has the lock
+    with pytest.raises(files.StoreError, match="another process"), files.lock(tmp_path, wait=False):
+        pass
+
+
 class Recorder:
     """What is asked of the operating system, in its order: (`sync` or `rename`, name)."""
 
