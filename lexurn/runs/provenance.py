@@ -69,9 +69,11 @@ def processor() -> str:
 
 
 def _git(*command: str) -> str | None:
+    clone = paths.LIBRARY.parent
+    trusted = f"safe.directory={clone}"  # its owner may be another user: its code runs anyway
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.check_output(
-            ["git", "-C", str(paths.LIBRARY), *command],
+            ["git", "-c", trusted, "-C", str(clone), *command],
             stderr=subprocess.DEVNULL,
             text=True,
             timeout=10,

@@ -4,6 +4,7 @@ What the folder holds stands in `lexurn.runs.run`. `results.json` is written las
 holds a whole run or none.
 """
 
+import getpass
 import json
 import os
 import sys
@@ -43,6 +44,7 @@ def train(
     These are the `splits` and `references` of a `Run`. The references remember their answers on the
     splits. The trackers of the settings are added to `trackers`.
     """
+    _name_user()
     state = checkpoints.load_state(folder, key=settings.key) or {}
     start_time = time.monotonic() - float(state.get("seconds", 0.0))
     start = int(state.get("step", 0))
@@ -183,3 +185,15 @@ def train(
     files.commit(folder / store.RESULTS, content)
     checkpoints.remove_states(folder)
     return {"splits": splits, "references": references}
+
+
+def _name_user() -> None:
+    """Set USER where the system has no name for the user, as in a container that runs as any uid.
+
+    torch before 2.13 asks for a name when it builds an optimizer of its own, such as Muon
+    (pytorch issue 140765).
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # OSError from Python 3.13 on
+        os.environ["USER"] = f"uid{os.getuid()}"
