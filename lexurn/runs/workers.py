@@ -115,8 +115,9 @@ def exit_with_parent() -> None:
 def cluster(address: str) -> futures.Executor:
     """Return the workers of the Dask scheduler at an address, each with this version of lexurn.
 
-    They share a file system, on which `LEXURN_RUNS` is the same folder for all. Raises
-    ClusterError.
+    They share a file system, on which `LEXURN_RUNS` is the same folder for all. Each worker has one
+    thread: runs that are trained by threads of one process share the random numbers of dropout, so
+    they could not be repeated. Raises ClusterError.
     """
     try:
         from dask.distributed import Client
@@ -130,7 +131,8 @@ def cluster(address: str) -> futures.Executor:
     except (OSError, TimeoutError, ValueError) as error:
         raise errors.ClusterError(
             f"no cluster answers at {address} ({type(error).__name__} {error}); start one with "
-            "`dask scheduler` and `dask worker`, and give the address that the scheduler prints"
+            "`dask scheduler` and `dask worker ADDRESS --nthreads 1`, and give the address "
+            "that the scheduler prints"
         ) from None
     client = Client(address)
     own = version_and_store()
@@ -141,7 +143,13 @@ def cluster(address: str) -> futures.Executor:
         raise errors.ClusterError(
             f"the workers at {address} need lexurn {own[0]} and the store {own[1]}, got "
             f"{'; '.join(others) or 'no workers'}; install lexurn in their environment, set "
-            f"LEXURN_RUNS, and start them with `dask worker {address}`"
+            f"LEXURN_RUNS, and start them with `dask worker {address} --nthreads 1`"
+        )
+    if crowded := [worker for worker, n_threads in client.nthreads().items() if n_threads > 1]:
+        client.close()
+        raise errors.ClusterError(
+            f"a worker must train one run at a time, got more threads at {', '.join(crowded)}; "
+            f"start 8 workers with `dask worker {address} --nworkers 8 --nthreads 1`"
         )
     return client.get_executor(pure=False, retries=2)
 

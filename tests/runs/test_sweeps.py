@@ -19,6 +19,7 @@ from processes import fork_workers
 
 from lexurn import cli, parameters, runs
 from lexurn.base import paths
+from lexurn.base.errors import ClusterError
 from lexurn.figures import widgets
 from lexurn.runs import store, sweeps, workers
 
@@ -168,10 +169,10 @@ class Cluster:
         with Client(self.address) as client:
             until(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == n_workers)
 
-    def worker(self, **environment):
+    def worker(self, n_threads=1, **environment):
         options = [
             "--nthreads",
-            "1",
+            n_threads,
             "--no-nanny",
             "--local-directory",
             self.folder,
@@ -217,7 +218,7 @@ def test_a_cluster_that_cannot_train_is_refused_in_a_line(grid, tmp_path):
     with Cluster(tmp_path, 0) as cluster:
         text = said(cluster.address)
         assert "got no workers; install lexurn in their environment, set LEXURN_RUNS" in text
-        assert f"start them with `dask worker {cluster.address}`" in text
+        assert f"start them with `dask worker {cluster.address} --nthreads 1`" in text
         other = tmp_path / "other" / "lexurn"
         shutil.copytree(paths.root() / "lexurn", other)
         version = other / "base" / "version.py"
@@ -233,6 +234,17 @@ def test_a_cluster_that_cannot_train_is_refused_in_a_line(grid, tmp_path):
         assert "no lexurn here" in until(
             lambda: "no lexurn here" in (text := said(cluster.address)) and text
         )
+
+
+def test_workers_that_would_train_two_runs_in_one_process_are_refused(tmp_path):
+    with Cluster(tmp_path, 1) as cluster:
+        workers.cluster(cluster.address).shutdown()  # one thread is accepted
+        cluster.workers.append(cluster.worker(n_threads=2))
+        with Client(cluster.address) as client:
+            until(lambda: sorted(client.nthreads().values()) == [1, 2])
+        fix = f"dask worker {cluster.address} --nworkers 8 --nthreads 1"
+        with pytest.raises(ClusterError, match=f"one run at a time, got more threads at .*{fix}"):
+            workers.cluster(cluster.address)
 
 
 def test_an_address_that_answers_nothing_is_given_up_in_time(grid, monkeypatch):
