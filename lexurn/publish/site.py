@@ -176,6 +176,7 @@ def _page_contents(chapters: Sequence[Chapter], scale: str) -> dict[str, bytes]:
         notebook = chapter.executed.read_text() if chapter.record else _convert(chapter.source)
         contents |= staging.stage(chapter.name, json.loads(notebook))
     landing = pages.landing_page((book / "index.md").read_text(), chapters)
+    landing = staging.link_missing_figures(landing, contents)
     return contents | {"index.md": staging.insert_explorables(landing, contents).encode()}
 
 

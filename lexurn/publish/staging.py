@@ -134,6 +134,22 @@ def insert_explorables(text: str, contents: dict[str, bytes]) -> str:
     )
 
 
+def link_missing_figures(text: str, contents: dict[str, bytes]) -> str:
+    """Return a page with every {numref}`name` of a figure that is not shown now as a link.
+
+    Names are those of a chapter and of its figure, as in `04_analysis-missing`; the link leads to
+    the chapter. A chapter that has not been executed at this scale, or has failed, has no figure.
+    """
+
+    def link(found: re.Match[str]) -> str:
+        page, figure = found.groups()
+        label = f'"name": "{page}-{figure}"'.encode()
+        is_shown = label in contents.get(f"{page}.ipynb", label)  # other pages show all they have
+        return found[0] if is_shown else f"[{page}]({page})"
+
+    return re.sub(r"\{numref\}`(\w+)-([\w-]+)`", link, text)
+
+
 def _caption(text: str) -> str:
     """Return a caption in Markdown: `code`, *stress*, $formulas$ and references, and plain text."""
     parts = re.split(MARKUP, " ".join(text.split()))

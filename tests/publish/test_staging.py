@@ -120,3 +120,15 @@ def test_the_site_numbers_captions_refers_to_them_and_shows_files(tmp_path):
     for name in contents:
         if name.startswith("_static"):
             assert f'"{name}"' in text and (html / name).read_bytes() == contents[name]
+
+
+def test_a_reference_to_a_figure_that_is_not_shown_is_a_link_to_its_chapter():
+    """Otherwise Sphinx warns of an unknown label, and a site with one chapter is refused."""
+    figure = {"mystnb": {"figure": {"name": "01_data-map", "caption": "A map."}}}
+    contents = {
+        "01_data.ipynb": json.dumps({"cells": [{"metadata": figure}]}).encode(),
+        "02_train.ipynb": b"{}",
+    }
+    text = "{numref}`01_data-map`, {numref}`02_train-walk`, {numref}`index-own`"
+    linked = staging.link_missing_figures(text, contents)
+    assert linked == "{numref}`01_data-map`, [02_train](02_train), {numref}`index-own`"
