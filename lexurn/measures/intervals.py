@@ -18,6 +18,9 @@ from lexurn.base.wording import decimals_for, format_with_error
 
 N_RESAMPLES = 4999
 
+MIN_FOR_ERROR = 3
+"""The smallest number of values that have a standard error."""
+
 MIN_UNITS = 5
 """The smallest number of units from which resampling gives a useful interval."""
 
@@ -97,13 +100,14 @@ def bootstrap(
 
 
 def t_interval(values: Sequence[float]) -> Interval:
-    """Return the mean of at least two values with its 95 % t interval.
+    """Return the mean of values with its 95 % t interval.
 
-    It suits a few values that are roughly normal, such as fits of single seeds.
+    It suits a few values that are roughly normal, such as fits of single seeds. Fewer than three
+    values have no error and no interval (NaN): two say next to nothing about their spread.
     """
     values = np.asarray(values, dtype=float)
     n = len(values)
-    error = float(values.std(ddof=1) / n**0.5) if n > 1 else nan
+    error = float(values.std(ddof=1) / n**0.5) if n >= MIN_FOR_ERROR else nan
     return t_interval_of_mean(float(values.mean()) if n else nan, error, n)
 
 
@@ -161,9 +165,9 @@ def adjust_by_holm(p_values: Sequence[float]) -> list[float]:
 
 
 def mean_and_sem(values: Tensor) -> tuple[float, float]:
-    """Return the mean and the standard error of `values` (n)."""
+    """Return the mean and the standard error of `values` (n); NaN for fewer than three values."""
     n = len(values)
-    return values.mean().item(), (values.std() / n**0.5).item() if n > 1 else nan
+    return values.mean().item(), (values.std() / n**0.5).item() if n >= MIN_FOR_ERROR else nan
 
 
 def format_mean(values: Tensor) -> str:

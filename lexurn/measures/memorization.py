@@ -98,9 +98,14 @@ class Doubt:
 
 
 def fit_doubt(
-    predictor: Predictor, references: Mapping[str, Predictor], tokens: Tokens, *, memorizing: str
+    predictor: Predictor,
+    references: Mapping[str, Predictor],
+    tokens: Tokens,
+    *,
+    memorizing: str,
+    max_uniform: float = 1.0,
 ) -> Doubt:
-    """Return the B_ε with a uniform share u that is nearest to a predictor.
+    """Return the B_ε with a uniform share u of at most `max_uniform` nearest to a predictor.
 
     It minimizes the mean KL(model ‖ B) over rows 1 … C: a grid of logit ε, then a bounded search,
     with the best u for each ε. `tokens` should be of fresh urns: in distribution, an ε below .01
@@ -115,8 +120,10 @@ def fit_doubt(
         """Return the distance of the best B_ε of this ε, and its uniform share."""
         log_weights = torch.tensor([0.0, logit], dtype=torch.float64)
         mixture = mix_sequences(parts, log_weights, evidence)
+        if max_uniform == 0:
+            return _distance(log_model, mixture, 0.0), 0.0
         optimum = optimize.minimize_scalar(
-            lambda u: _distance(log_model, mixture, u), bounds=(0.0, 1.0), method="bounded"
+            lambda u: _distance(log_model, mixture, u), bounds=(0.0, max_uniform), method="bounded"
         )
         return float(optimum.fun), float(optimum.x)
 
@@ -145,10 +152,12 @@ def doubt_and_blend(
     `ends` are G and the memorizer, in this order; `inside` are sequences in distribution. The
     result has epsilon, uniform and is_bound of B_ε, and the mean KL(predictor ‖ fit) in
     distribution, where nothing was fitted, of both: doubt and blend. The blend mixes `ends` and U
-    with the same weights in every row.
+    with the same weights in every row. `epsilon_alone` and `doubt_alone` are those of the B_ε
+    without a uniform share.
     """
     memorizing = list(ends)[1]
     fit = fit_doubt(predictor, ends, fresh, memorizing=memorizing)
+    alone = fit_doubt(predictor, ends, fresh, memorizing=memorizing, max_uniform=0.0)
     blended = dict(ends) | {"uniform": Uniform(predictor(fresh[:1]).shape[-1])}
     weights = comparison.mixture_weights(predictor, blended, fresh)
     return {
@@ -156,6 +165,8 @@ def doubt_and_blend(
         "uniform": fit.uniform,
         "is_bound": fit.is_bound,
         "doubt": mean_kl(predictor, with_doubt(fit, ends, memorizing=memorizing), inside),
+        "epsilon_alone": alone.epsilon,
+        "doubt_alone": mean_kl(predictor, with_doubt(alone, ends, memorizing=memorizing), inside),
         "blend": comparison.kl_from_mixture(predictor, blended, inside, weights=weights),
     }
 

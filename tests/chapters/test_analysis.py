@@ -189,17 +189,17 @@ def test_rows_are_averaged_over_runs(runs):
 
 
 def test_means_are_over_urns_by_the_interval_that_is_given():
-    table = pd.DataFrame({"kind": ["a"] * 3 + ["b"], "value": [0.08, 0.32, np.nan, 1.0]})
+    table = pd.DataFrame({"kind": ["a"] * 4 + ["b"] * 2, "value": [0.08, 0.16, 0.32, np.nan, 1.0, 4.0]})
     summary = headline.over_urns(
         table, "value", by=["kind"], interval=intervals.geometric_mean
     ).set_index("kind")
-    assert summary.loc["a", "mean"] == pytest.approx(0.16) and summary["n"].tolist() == [2, 1]
-    logs = intervals.t_interval(np.log([0.08, 0.32]).tolist())
+    assert summary.loc["a", "mean"] == pytest.approx(0.16) and summary["n"].tolist() == [3, 2]
+    logs = intervals.t_interval(np.log([0.08, 0.16, 0.32]).tolist())
     assert summary.loc["a", "low"] == pytest.approx(np.exp(logs.low)) and np.isnan(
         summary.loc["b", "low"]
     )
     arithmetic = headline.over_urns(table, "value", by=["kind"], interval=intervals.t_interval)
-    assert arithmetic["mean"].tolist() == pytest.approx([0.2, 1.0])
+    assert arithmetic["mean"].tolist() == pytest.approx([0.56 / 3, 2.5])  # two have no interval
 
 
 def test_a_predictor_that_is_constant_is_nearer_to_g_the_more_even_the_balls():

@@ -146,6 +146,16 @@ def test_a_fit_finds_the_doubt_of_a_predictor(epsilon, uniform):
     assert_close(again(inside(50)), with_uniform(inside(50)), atol=2e-3, rtol=0)
 
 
+def test_a_fit_without_a_uniform_share_leaves_what_the_share_explains():
+    mixture = predictors.SequenceMixture([S, G], [0.7, 0.3])
+    with_uniform = lambda tokens: (0.9 * mixture(tokens).exp() + 0.1 / 3).log()  # noqa: E731
+    options = {"memorizing": "symmetrized", "max_uniform": 0.0}
+    alone = memorization.fit_doubt(mixture, REFERENCES, fresh(200), **options)
+    assert alone.epsilon == pytest.approx(0.3, rel=0.02) and alone.kl < 1e-6
+    left = memorization.fit_doubt(with_uniform, REFERENCES, fresh(200), **options)
+    assert left.uniform == 0.0 and left.kl > 1e-4
+
+
 def test_no_doubt_at_all_is_a_bound():
     assert memorization.fit_doubt(S, REFERENCES, fresh(100), memorizing="symmetrized").is_bound
 

@@ -105,8 +105,7 @@ def doubts(runs: Sequence[Run]) -> pd.DataFrame:
     """Return one row per run: the B_ε and the blend of rows nearest to it on fresh urns.
 
     Both are fitted on fresh urns and scored in distribution. Columns: name, kind, n_colors, seed,
-    epsilon, uniform, is_bound, and the mean KL(model ‖ fit) in distribution of each, `doubt` and
-    `blend`. The blend mixes G, the memorizer and U with the same weights in every row.
+    and those of `memorization.doubt_and_blend`.
     """
     rows = []
     for run in runs:
