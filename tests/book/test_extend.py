@@ -4,22 +4,22 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import jupytext
 import lint
 import pytest
+from click.testing import CliRunner
+from code_blocks import python_blocks
 from notebooks import outputs_of, papermill
 
+from lexurn import cli
 from lexurn.base import paths
 
 ROOT = paths.root()
 PAGE = ROOT / "book" / "extend.md"
-IMPORTS = (
-    "from typing import Literal\n\nfrom pydantic import Field\n\nfrom lexurn import register\n"
-    "from lexurn.settings import PositionFreeSettings, TaskSettings, VocabularySettings\n"
-    "from lexurn.settings.fields import Real, Whole\n\n\n"
-)
+PYTHON_BLOCKS = python_blocks(PAGE.read_text())
 RECIPES = {
     "backbone": ("backbones", "models/gru.py"),
     "task": ("tasks", "tasks/chains.py"),
@@ -41,8 +41,8 @@ FIGURES = {"losses", "distances_along", "distances_by_row", "predictions"}
 
 def blocks(kind):
     """The code blocks of the page that begin with `# kind: name`, by that name."""
-    found = re.findall(rf"```python\n# {kind}: (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    return dict(found)
+    headed = (re.fullmatch(rf"# {kind}: (\S+)\n(.*)", block, re.DOTALL) for block in PYTHON_BLOCKS)
+    return dict(match.groups() for match in headed if match)
 
 
 def execute_chapter(repository, build, *packages):
@@ -137,21 +137,35 @@ def test_recipes_work_inside_the_repository(tmp_path):
 @pytest.mark.book
 def test_recipes_work_from_a_package_beside_the_repository(tmp_path):
     packages = tmp_path / "site"
-    package = packages / "lexurn_more"
+    ((name, text),) = blocks("imports").items()
+    package = packages / name
     package.mkdir(parents=True)
-    text = IMPORTS
     for recipe, (settings, module) in RECIPES.items():
-        own = f"lexurn_more.{Path(module).stem}"
+        own = f"{name}.{Path(module).stem}"
         inside = "lexurn." + module.removesuffix(".py").replace("/", ".")
         (package / Path(module).name).write_text(blocks("module")[module])
-        text += blocks("settings")[settings] + "\n\n"
+        text += "\n\n" + blocks("settings")[settings] + "\n\n"
         text += blocks("register")[recipe].replace(inside, own) + "\n"
     (package / "__init__.py").write_text(text)
-    info = packages / "lexurn_more-1.0.dist-info"
+    (toml,) = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    project = tomllib.loads(toml)["project"]
+    title, version = project["name"], project["version"]
+    info = packages / f"{name}-{version}.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lexurn-more\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[lexurn]\nmore = lexurn_more\n")
+    points = "".join(
+        f"{key} = {value}\n" for key, value in project["entry-points"]["lexurn"].items()
+    )
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {title}\nVersion: {version}\n")
+    lines = [f"{key} = {value}" for key, value in points]
+    (info / "entry_points.txt").write_text("\n".join(["[lexurn]", *lines]))
+    (info / "top_level.txt").write_text(f"{name}\n")
     execute_chapter(ROOT, tmp_path, packages, ROOT)
+    (run,) = paths.runs().glob(f"{PARAMETERS['task']}-*")
+    done = CliRunner().invoke(cli.main, ["runs", "show", run.name])  # without the package
+    assert done.exit_code == 2
+    parts = "task 'chains' or vocabulary 'partly_lexical' or backbone 'gru'"
+    assert f"{run.name}: no {parts} here; install" in done.output
+    assert f"{title} {version}" in done.output
 
 
 def test_a_class_in_place_of_a_target_is_refused():
