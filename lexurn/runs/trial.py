@@ -15,9 +15,13 @@ from lexurn import models, tasks
 from lexurn.base import seeding
 from lexurn.base.errors import ParameterError
 from lexurn.base.shapes import check_causal, check_log_probs, check_tokens
+from lexurn.models.backbone import Backbone
 from lexurn.settings import Settings, registry
 
 N_SEQUENCES = 4
+
+VOCABULARY_NAMES = {"is_random", "draw", "row", "embed", "unembed"}
+"""What every vocabulary has; one that is random also has `has_new_tables`."""
 
 TOLERANCE = 1e-3
 """The largest difference between equal outputs of a backbone, which are about of unit size."""
@@ -82,11 +86,20 @@ def _try_task(settings: Settings, part: str) -> None:
 
 
 def _try_model(settings: Settings, part: str) -> None:
+    section = part.partition(" ")[0]
+    built = registry.load_target(section, settings.part_names[section])
+    if section == "backbone" and not (isinstance(built, type) and issubclass(built, Backbone)):
+        raise ParameterError(f"{part}: derive it from lexurn.models.backbone.Backbone")
     task = tasks.build(settings)
     model = models.build(settings, generator=seeding.generator(0, "trial")).eval()
+    if missing := VOCABULARY_NAMES - {*dir(model.vocabulary)}:
+        raise ParameterError(
+            f"vocabulary {settings.vocabulary.name} needs {', '.join(sorted(missing))}; see "
+            "lexurn.models.vocabulary"
+        )
     sample = task.sample(N_SEQUENCES, task.length, generator=task.stream("trial"))
     with torch.no_grad():
-        if part.startswith("backbone"):
+        if section == "backbone":
             _try_backbone(model.backbone, settings, part)
         predicted = model(sample, generator=seeding.generator(0, "tables"))
     _check(part, check_log_probs, predicted, {"": torch.empty(*sample.shape, model.vocab_size)})

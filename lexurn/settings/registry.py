@@ -183,10 +183,8 @@ def register_again(outside: list[tuple[str, str, str]]) -> None:
         try:
             register(section, load_object(settings), target)
         except (ImportError, AttributeError, ParameterError) as error:
-            UNAVAILABLE[settings] = (
-                f"{settings} is not available in this process ({type(error).__name__}: {error}); "
-                "define it in a module of a package that is installed wherever runs are trained"
-            )
+            reason = f"{type(error).__name__}: {error}"
+            UNAVAILABLE[settings] = f"{settings} is not available in this process ({reason})"
 
 
 @cache

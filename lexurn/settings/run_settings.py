@@ -112,10 +112,9 @@ class Settings(Section):
             if upgraded.get(section, {}).get("name", "") not in ("", *entries(section))
         ]
         if unknown:
-            raise ParameterError(
-                f"no {' or '.join(unknown)} here; "
-                + "; ".join(UNAVAILABLE.values() or ["install the package that registers it"])
-            )
+            remedy = "install the package that registers it, or define it in a module found here"
+            reasons = "; ".join([remedy, *UNAVAILABLE.values()])
+            raise ParameterError(f"no {' or '.join(unknown)} here; {reasons}")
         try:
             return cls.model_validate(upgraded)
         except ValidationError as error:

@@ -6,13 +6,21 @@ from typing import Literal
 
 import pytest
 import torch
+from pydantic import Field
 from torch import nn
 
 from lexurn.base.errors import ParameterError
 from lexurn.models.backbone import Backbone
+from lexurn.models.vocabulary import RandomVocabulary
 from lexurn.predictors import Generalizing
 from lexurn.runs import trial
-from lexurn.settings import PositionFreeSettings, TaskSettings, registry, resolver
+from lexurn.settings import (
+    PositionFreeSettings,
+    TaskSettings,
+    VocabularySettings,
+    registry,
+    resolver,
+)
 from lexurn.tasks import Task
 
 SMALL = {"n_steps": 2, "eval_every": 1, "n_test_samples": 8, "context_length": 8}
@@ -135,6 +143,55 @@ def test_a_task_that_breaks_its_contract_is_refused(outside, methods, message):
 def test_a_backbone_that_breaks_its_contract_is_refused(outside, forward, message):
     with pytest.raises(ParameterError, match=f"backbone sums .*{message}"):
         trial.require(outside(backbone=with_method(Sums, forward=forward)))
+
+
+def test_a_backbone_that_is_any_module_is_refused(outside):
+    with pytest.raises(ParameterError, match="backbone sums .*: derive it from .*Backbone"):
+        trial.require(outside(backbone=nn.Linear))
+
+
+class SignsSettings(VocabularySettings):
+    name: Literal["signs"] = "signs"
+    lex: bool = Field(True, description="lexical invariance")
+
+
+class Signs(RandomVocabulary):
+    has_new_tables = False
+
+    def draw(self, n_sequences, *, generator):
+        shape = (n_sequences, self.n_symbols, self.width)
+        return 2.0 * torch.randint(2, shape, generator=generator) - 1
+
+
+class Unreadable(Signs):
+    """A vocabulary with a logit too few."""
+
+    def unembed(self, hidden, table):
+        return super().unembed(hidden, table)[..., 1:]
+
+
+class Incomplete(nn.Module):
+    """A vocabulary without `is_random` and `row`."""
+
+    draw, embed, unembed = Signs.draw, Signs.embed, Signs.unembed
+
+    def __init__(self, vocab_size, d_model, settings, *, n_special, d_out):
+        super().__init__()
+
+
+def test_a_vocabulary_that_breaks_its_contract_is_refused(outside):
+    settings = outside()
+    registry.register("vocabulary", SignsSettings, "somewhere_else:Vocabulary")
+    settings = settings.replace(vocabulary="signs", lex=True)
+    module = sys.modules["somewhere_else"]
+    module.Vocabulary = Signs
+    trial.require(settings)
+    module.Vocabulary = Unreadable
+    with pytest.raises(ParameterError, match=r"vocabulary signs .*= \(4, 9, 3\) here, got"):
+        trial.require(settings)
+    module.Vocabulary = Incomplete
+    with pytest.raises(ParameterError, match="vocabulary signs needs is_random, row; see"):
+        trial.require(settings)
 
 
 @pytest.mark.parametrize(
