@@ -225,10 +225,10 @@ def _load_entry_points() -> None:
         try:
             point.load()
         except Exception as error:
-            package = f"{point.dist.name} {point.dist.version}" if point.dist else "of this name"
+            package = f"{point.dist.name} {point.dist.version}" if point.dist else "without a name"
             UNAVAILABLE[point.value] = (
-                f"the package {package} is unusable: its entry point {point.name} = {point.value} "
-                f"raises {type(error).__name__}: {error}; mend or uninstall that package"
+                f"package {package}: the entry point {point.name} = {point.value} of the group "
+                f"lexurn cannot be loaded ({type(error).__name__}: {error}); mend or uninstall it"
             )
             print(f"warning: {UNAVAILABLE[point.value]}", file=sys.stderr)
 

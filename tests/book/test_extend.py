@@ -152,9 +152,7 @@ def test_recipes_work_from_a_package_beside_the_repository(tmp_path):
     title, version = project["name"], project["version"]
     info = packages / f"{name}-{version}.dist-info"
     info.mkdir()
-    points = "".join(
-        f"{key} = {value}\n" for key, value in project["entry-points"]["lexurn"].items()
-    )
+    points = project["entry-points"]["lexurn"].items()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {title}\nVersion: {version}\n")
     lines = [f"{key} = {value}" for key, value in points]
     (info / "entry_points.txt").write_text("\n".join(["[lexurn]", *lines]))

@@ -163,7 +163,7 @@ def test_a_package_that_cannot_be_loaded_is_named_and_everything_else_works(tmp_
 
     listed = run("parameters")
     assert listed.returncode == 0 and "n_colors" in listed.stdout
-    assert listed.stderr.count("warning: the package broken-package 1.0 is unusable") == 1
+    assert listed.stderr.count("warning: package broken-package 1.0: the entry point broken") == 1
     assert "RuntimeError: half written" in listed.stderr
     assert run("--help").stderr == ""
     unknown = run("parameters", "--task", "broken")
