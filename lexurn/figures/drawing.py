@@ -123,9 +123,13 @@ def load_plot(name: str) -> Callable[..., Any]:
     module, _, function = name.rpartition(".")
     try:
         return load_object(f"{module}:{function}")
-    except (ImportError, AttributeError, ValueError):
-        hint = suggestion(function, vars(plots)) if module.startswith("lexurn") else ""
-        raise ParameterError(f"no plot function {name}; {hint}see lexurn.figures.plots") from None
+    except (ImportError, AttributeError, ValueError) as error:
+        hint = f"see lexurn.figures.plots ({error})"
+        if module.startswith("lexurn"):
+            hint = suggestion(function, vars(plots)) + hint
+        elif isinstance(error, ModuleNotFoundError):
+            hint = f"{error} here; set PYTHONPATH to the folder of the module"
+        raise ParameterError(f"no plot function {name}; {hint}") from None
 
 
 def require_own_plot(name: str) -> None:

@@ -3,13 +3,13 @@
 import contextlib
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
 from lexurn.base import paths
 from lexurn.base.version import __version__
-from lexurn.settings import TRAINING_VERSION, Settings, resolver
+from lexurn.settings import TRAINING_VERSION, Settings, registry, resolver
 
 
 def record(settings: Settings, device: str, bf16: bool) -> dict[str, Any]:
@@ -32,8 +32,17 @@ def record(settings: Settings, device: str, bf16: bool) -> dict[str, Any]:
             "lexurn": __version__,
             "torch": torch.__version__,
             "numpy": version("numpy"),
+            **packages(settings),
         },
     }
+
+
+def packages(settings: Settings) -> dict[str, str]:
+    """Return the versions of the packages that registered the parts of a run, without lexurn's."""
+    modules = registry.outside_modules(settings.part_names)
+    distributions = packages_distributions() if modules else {}
+    names = {name for module in modules for name in distributions.get(module, ())}
+    return {name: version(name) for name in sorted(names)}
 
 
 def commit() -> str | None:

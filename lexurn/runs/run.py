@@ -42,6 +42,7 @@ from lexurn.runs import (
     recording,
     store,
     tracking,
+    trial,
 )
 from lexurn.settings import Settings, StudySettings, resolver
 
@@ -196,8 +197,9 @@ def get(
     so, and loads it. `tracker` gets the metrics in addition to the run's own files (default:
     `tracking.ProgressLines`); with the setting `tracker=wandb` Weights & Biases gets them too, by
     `wandb_key` or a key that is found elsewhere. Raises ParameterError for bad settings, for a
-    device that is not available, and where memory does not suffice; and StoreError where the store
-    cannot be written. All of this is tried before anything is trained.
+    device that is not available, for a part from outside this library that fails its trial
+    (`lexurn.runs.trial`), and where memory does not suffice; and StoreError where the store cannot
+    be written. All of this is tried before anything is trained.
     """
     settings = settings if isinstance(settings, Settings) else resolver.check(settings)
     # What a chapter averages over does not belong to a single run.
@@ -205,6 +207,7 @@ def get(
     device = fit.resolve_device(settings.machine.device)
     evaluated: dict[str, Any] = {}
     if not is_stored(settings):
+        trial.require(settings)
         free = memory.free_memory(device)
         memory.require(settings, free)
         tasks.build(settings)  # raises if there is nothing to train on

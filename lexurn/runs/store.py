@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lexurn.base import files, paths
-from lexurn.base.errors import suggestion
+from lexurn.base.errors import ParameterError, suggestion
 from lexurn.base.yaml_files import read_yaml
 from lexurn.runs.contents import PACKED, read
 from lexurn.settings import TRAINING_VERSION, Settings
@@ -54,8 +54,21 @@ def stored(name: str) -> Path:
 
 
 def settings_of(folder: Path) -> Settings:
-    """Return the settings of a stored run, also of one that an older version has stored."""
-    settings = Settings.from_stored(read(folder, "settings"))
+    """Return the settings of a stored run, also of one that an older version has stored.
+
+    Raises ParameterError, with the versions that the run was trained with, if a part of the run is
+    not here.
+    """
+    try:
+        settings = Settings.from_stored(read(folder, "settings"))
+    except ParameterError as error:
+        versions: dict[str, str] = {}
+        with suppress(OSError, LookupError):  # an unfinished run has none
+            versions = read(folder, "provenance")["versions"]
+        trained = ", ".join(f"{name} {version}" for name, version in versions.items())
+        raise ParameterError(
+            f"{folder.name}: {error}" + f"; it was trained with {trained!r}" * bool(trained)
+        ) from None
     source = settings.training.init_from
     for other in folders(folder.parent) if source else ():
         if key(other) == source and (new := settings_of(other).key) != source:

@@ -5,6 +5,7 @@ fails, the other points are trained all the same.
 """
 
 import asyncio
+import json
 import os
 import threading
 import traceback
@@ -115,7 +116,7 @@ def train_one(point: str, outside: list[tuple[str, str, str]]) -> None:
     `outside` is what the caller has registered (`registry.outside_entries`).
     """
     registry.register_again(outside)
-    runs.get(Settings.model_validate_json(point), tracker=tracking.Tracker())
+    runs.get(Settings.from_stored(json.loads(point)), tracker=tracking.Tracker())
 
 
 class Processes(futures.ThreadPoolExecutor):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from lexurn.base.errors import ParameterError, suggestion
 from lexurn.settings.fields import default_of
-from lexurn.settings.registry import CHOICES, HELP, entries, flat_names, owners
+from lexurn.settings.registry import CHOICES, HELP, UNAVAILABLE, entries, flat_names, owners
 
 RENAMED = {"initial": "init_from", "trained": "trainable", "trained_on": "train_split"}
 """Former flat names of settings, with the names of today."""
@@ -54,7 +54,8 @@ def check_names(
             known = sorted([*flat_names(), *also])
             raise ParameterError(
                 f"{where}{name} is no parameter of any chapter; "
-                f"{suggestion(ABBREVIATIONS.get(name, name), known)}known: {', '.join(known)}"
+                f"{suggestion(ABBREVIATIONS.get(name, name), known)}known: "
+                + "; ".join([", ".join(known), *UNAVAILABLE.values()])
             )
         checked[new] = value
     return checked
@@ -88,7 +89,8 @@ def error_message(name: str, value: Any) -> str:
     if "enum" in schema and (hint := suggestion(value, schema["enum"])):
         remedy = hint.rstrip()
     wanted = f"{name} ({schema['description']}) must be {allowed_values(schema)}"
-    return f"{wanted}, got {value!r}; {remedy}"
+    unavailable = UNAVAILABLE.values() if name in CHOICES else ()
+    return "; ".join([f"{wanted}, got {value!r}", remedy, *unavailable])
 
 
 def allowed_values(schema: Mapping[str, Any]) -> str:
@@ -106,7 +108,7 @@ def allowed_values(schema: Mapping[str, Any]) -> str:
         "": "a positive number or a list of them, one per colour",
     }
     kind = schema.get("type", "")
-    kind = f"list of {schema['items']['type']}" if kind == "array" else kind
+    kind = f"list of {schema.get('items', {}).get('type')}" if kind == "array" else kind
     words = {
         "minimum": "at least",
         "exclusiveMinimum": "greater than",
@@ -114,7 +116,7 @@ def allowed_values(schema: Mapping[str, Any]) -> str:
         "exclusiveMaximum": "less than",
     }
     bounds = [f"{word} {schema[bound]:,}" for bound, word in words.items() if bound in schema]
-    return f"{kinds[kind]} {' and '.join(bounds)}".strip()
+    return f"{kinds.get(kind, 'a value of this type')} {' and '.join(bounds)}".strip()
 
 
 def parameters(*, task: str = "") -> list[dict[str, str]]:

@@ -5,10 +5,11 @@ A new one is a settings class, a module with its code, and one registration:
     lexurn.register("backbone", GRUSettings, "my_package.gru:GRU")
 
 A package that is installed beside this one names the module that registers in an entry point of the
-group `lexurn`; it is loaded before any settings are read, in every process. This is the one module
-that imports by a string.
+group `lexurn`; it is loaded before any settings are read, in every process. Where that fails, the
+package is named on stderr. This is the one module that imports by a string.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -64,6 +65,9 @@ class Entry:
 
 _ENTRIES: dict[str, dict[str, Entry]] = {section: {} for section in CHOICES}
 
+UNAVAILABLE: dict[str, str] = {}
+"""Why modules and classes from outside could not be loaded; messages about unknown names say it."""
+
 
 def register(section: str, settings: type[Section], target: str) -> None:
     """Add a task, a backbone or a vocabulary under the name, or names, that its settings class has.
@@ -74,15 +78,41 @@ def register(section: str, settings: type[Section], target: str) -> None:
     vocabulary as `models.vocabulary` says. Raises ParameterError for anything else, and for a name
     that belongs to another class.
     """
-    base = CHOICES.get(section, ())
+    base = CHOICES.get(section, Section)
     is_derived = isinstance(settings, type) and issubclass(settings, base)
-    names = get_args(settings.model_fields["name"].annotation) if is_derived else ()
-    if not names or ":" not in target:
-        bases = ", ".join(f"{name} ({cls.__name__})" for name, cls in CHOICES.items())
+    fields = settings.model_fields if is_derived else {}
+    names = get_args(fields["name"].annotation) if "name" in fields else ()
+    settable = {name: field for name, field in fields.items() if name != "name"}
+    bare = [
+        name for name, field in settable.items() if field.is_required() or not field.description
+    ]
+    needs = {
+        "a section: " + " or ".join(CHOICES): section in CHOICES,
+        f"a settings class derived from {base.__name__}": is_derived,
+        'a settings class with a field `name: Literal["my_name"] = "my_name"`': (
+            names and fields["name"].default in names
+        ),
+        "a default and a description for every setting, for example "
+        f"`{''.join(bare[:1])}: Whole = Field(3, ge=1, description='...')`": not bare,
+        "a settings class with a property vocab_size": (
+            section != "task" or not is_derived or settings.vocab_size != TaskSettings.vocab_size
+        ),
+        "a settings class derived from PositionFreeSettings, or with fields positions, "
+        "positions_trained and bos": (
+            section != "backbone"
+            or {"positions", "positions_trained", "bos"} <= {*dir(settings), *fields}
+        ),
+        "a target as text, `module:attribute`": isinstance(target, str) and ":" in target,
+    }
+    if need := next((need for need, is_met in needs.items() if not is_met), ""):
         raise ParameterError(
-            f"a registration needs a section with its base class, one of {bases}; settings derived "
-            'from that class with a field `name: Literal["my_name"] = "my_name"`; and a target '
-            f"`module:attribute`; got {section!r}, {settings!r}, {target!r}"
+            f"a registration needs {need}; got {section!r}, {settings!r}, {target!r}"
+        )
+    owners = _owners()
+    if clash := next((name for name in fields if owners.get(name, section) != section), ""):
+        raise ParameterError(
+            f"{section} {names[0]}: {clash} is a setting of {owners[clash]} already; rename it in "
+            f"{settings.__qualname__}"
         )
     for name in names:
         present = _ENTRIES[section].get(name)
@@ -108,8 +138,18 @@ def settings_classes(section: str) -> list[type[Section]]:
 
 
 def load_target(section: str, name: str) -> Any:
-    """Return the class or function that a task, backbone or vocabulary is built by."""
-    return load_object(entries(section)[name].target)
+    """Return the class or function that a task, backbone or vocabulary is built by.
+
+    Raises ParameterError where there is none under its target.
+    """
+    target = entries(section)[name].target
+    try:
+        return load_object(target)
+    except (ImportError, AttributeError) as error:
+        raise ParameterError(
+            f"{section} {name} was registered with the target {target}, which cannot be imported "
+            f"({type(error).__name__}: {error}); give the module and the class that exist"
+        ) from error
 
 
 def load_object(name: str) -> Any:
@@ -128,10 +168,23 @@ def outside_entries() -> list[tuple[str, str, str]]:
     ]
 
 
+def outside_modules(names: Mapping[str, str]) -> set[str]:
+    """Return the packages outside this one that parts are built by, from names by section."""
+    targets = (entries(section)[name].target for section, name in names.items())
+    return {target.partition(":")[0].partition(".")[0] for target in targets} - {"lexurn"}
+
+
 def register_again(outside: list[tuple[str, str, str]]) -> None:
-    """Register in this process what `outside_entries` has named in another one."""
+    """Register in this process what `outside_entries` has named in another one.
+
+    What cannot be imported here is missing only if a run needs it; see `UNAVAILABLE`.
+    """
     for section, settings, target in outside:
-        register(section, load_object(settings), target)
+        try:
+            register(section, load_object(settings), target)
+        except (ImportError, AttributeError, ParameterError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            UNAVAILABLE[settings] = f"{settings} is not available in this process ({reason})"
 
 
 @cache
@@ -140,16 +193,20 @@ def flat_names() -> dict[str, str]:
 
     The flat name of a section with a choice of classes says which of them is meant.
     """
+    _load_entry_points()
+    return _owners()
+
+
+def _owners() -> dict[str, str]:
+    """Return `flat_names` of what is registered so far."""
     owners: dict[str, str] = {}
-    for section in (*CHOICES, *FIXED):
-        names = [section] if section in CHOICES else []
-        for settings in settings_classes(section):
-            names += [field for field in settings.model_fields if field != "name"]
-        for name in names:
-            if owners.setdefault(name, section) != section:
-                raise ParameterError(
-                    f"{name} is a setting of {owners[name]} and of {section}; rename one of the two"
-                )
+    for section, entries in _ENTRIES.items():
+        classes = (entry.settings for entry in entries.values())
+        fields = [name for settings in classes for name in settings.model_fields]
+        owners |= dict.fromkeys([section, *fields], section)
+    for section, settings in FIXED.items():
+        owners |= dict.fromkeys(settings.model_fields, section)
+    owners.pop("name", None)
     return owners
 
 
@@ -168,10 +225,12 @@ def _load_entry_points() -> None:
         try:
             point.load()
         except Exception as error:
-            raise ParameterError(
-                f"the entry point {point.name} = {point.value} of the group lexurn cannot be "
-                f"loaded ({type(error).__name__}: {error}); mend or uninstall that package"
-            ) from error
+            package = f"{point.dist.name} {point.dist.version}" if point.dist else "without a name"
+            UNAVAILABLE[point.value] = (
+                f"package {package}: the entry point {point.name} = {point.value} of the group "
+                f"lexurn cannot be loaded ({type(error).__name__}: {error}); mend or uninstall it"
+            )
+            print(f"warning: {UNAVAILABLE[point.value]}", file=sys.stderr)
 
 
 register("task", UrnsSettings, "lexurn.tasks.urns:UrnsTask")

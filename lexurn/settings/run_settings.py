@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from pydantic import SerializeAsAny, field_validator, model_validator
+from pydantic import SerializeAsAny, ValidationError, field_validator, model_validator
 
 from lexurn.base import files
 from lexurn.base.errors import ParameterError
@@ -15,6 +15,7 @@ from lexurn.settings.names import RENAMED, error_message
 from lexurn.settings.registry import (
     CHOICES,
     FIXED,
+    UNAVAILABLE,
     entries,
     flat_names,
     settings_classes,
@@ -97,12 +98,29 @@ class Settings(Section):
 
     @classmethod
     def from_stored(cls, nested: Mapping[str, Mapping[str, Any]]) -> "Settings":
-        """Return the settings that a `settings.json` holds, also one with names of former times."""
+        """Return the settings that a `settings.json` holds, also one with names of former times.
+
+        Raises ParameterError for a task, vocabulary, backbone or setting that does not exist here.
+        """
         renamed = RENAMED | {"vocabulary": "name"}
         upgraded = {}
         for section, values in nested.items():
             upgraded[section] = {renamed.get(name, name): value for name, value in values.items()}
-        return cls.model_validate(upgraded)
+        unknown = [
+            f"{section} {upgraded[section]['name']!r}"
+            for section in CHOICES
+            if upgraded.get(section, {}).get("name", "") not in ("", *entries(section))
+        ]
+        if unknown:
+            remedy = "install the package that registers it, or define it in a module found here"
+            reasons = "; ".join([remedy, *UNAVAILABLE.values()])
+            raise ParameterError(f"no {' or '.join(unknown)} here; {reasons}")
+        try:
+            return cls.model_validate(upgraded)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ParameterError(f"stored settings: {place}: {first['msg']}") from None
 
     def flat(self) -> dict[str, Any]:
         """Return every flat name that counts here with its value, which `from_flat` takes back."""
@@ -165,6 +183,11 @@ class Settings(Section):
                 if name != "name" and values[name] != key_default_of(field):
                     content[f"{section}.{name}"] = values[name]
         return files.hash_bytes(json.dumps(content, sort_keys=True).encode(), 12)
+
+    @property
+    def part_names(self) -> dict[str, str]:
+        """The names of the task, the vocabulary and the backbone, by section."""
+        return {section: getattr(self, section).name for section in CHOICES}
 
     @property
     def kind(self) -> str:

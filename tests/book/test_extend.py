@@ -1,26 +1,25 @@
 """The recipes of book/extend.md work inside a copy of the repository and in a package beside it."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import jupytext
 import lint
 import pytest
+from click.testing import CliRunner
+from code_blocks import python_blocks
 from notebooks import outputs_of, papermill
 
+from lexurn import cli
 from lexurn.base import paths
 
 ROOT = paths.root()
 PAGE = ROOT / "book" / "extend.md"
-IMPORTS = (
-    "from typing import Literal\n\nfrom pydantic import Field\n\nfrom lexurn import register\n"
-    "from lexurn.settings import PositionFreeSettings, TaskSettings, VocabularySettings\n"
-    "from lexurn.settings.fields import Real, Whole\n\n\n"
-)
+PYTHON_BLOCKS = python_blocks(PAGE.read_text())
 RECIPES = {
     "backbone": ("backbones", "models/gru.py"),
     "task": ("tasks", "tasks/chains.py"),
@@ -42,8 +41,8 @@ FIGURES = {"losses", "distances_along", "distances_by_row", "predictions"}
 
 def blocks(kind):
     """The code blocks of the page that begin with `# kind: name`, by that name."""
-    found = re.findall(rf"```python\n# {kind}: (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    return dict(found)
+    headed = (re.fullmatch(rf"# {kind}: (\S+)\n(.*)", block, re.DOTALL) for block in PYTHON_BLOCKS)
+    return dict(match.groups() for match in headed if match)
 
 
 def execute_chapter(repository, build, *packages):
@@ -138,67 +137,50 @@ def test_recipes_work_inside_the_repository(tmp_path):
 @pytest.mark.book
 def test_recipes_work_from_a_package_beside_the_repository(tmp_path):
     packages = tmp_path / "site"
-    package = packages / "lexurn_more"
+    ((name, text),) = blocks("imports").items()
+    package = packages / name
     package.mkdir(parents=True)
-    text = IMPORTS
     for recipe, (settings, module) in RECIPES.items():
-        own = f"lexurn_more.{Path(module).stem}"
+        own = f"{name}.{Path(module).stem}"
         inside = "lexurn." + module.removesuffix(".py").replace("/", ".")
         (package / Path(module).name).write_text(blocks("module")[module])
-        text += blocks("settings")[settings] + "\n\n"
+        text += "\n\n" + blocks("settings")[settings] + "\n\n"
         text += blocks("register")[recipe].replace(inside, own) + "\n"
     (package / "__init__.py").write_text(text)
-    info = packages / "lexurn_more-1.0.dist-info"
+    (toml,) = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    project = tomllib.loads(toml)["project"]
+    title, version = project["name"], project["version"]
+    info = packages / f"{name}-{version}.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lexurn-more\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[lexurn]\nmore = lexurn_more\n")
+    points = project["entry-points"]["lexurn"].items()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {title}\nVersion: {version}\n")
+    lines = [f"{key} = {value}" for key, value in points]
+    (info / "entry_points.txt").write_text("\n".join(["[lexurn]", *lines]))
+    (info / "top_level.txt").write_text(f"{name}\n")
     execute_chapter(ROOT, tmp_path, packages, ROOT)
+    (run,) = paths.runs().glob(f"{PARAMETERS['task']}-*")
+    done = CliRunner().invoke(cli.main, ["runs", "show", run.name])  # without the package
+    assert done.exit_code == 2
+    parts = "task 'chains' or vocabulary 'partly_lexical' or backbone 'gru'"
+    assert f"{run.name}: no {parts} here; install" in done.output
+    assert f"{title} {version}" in done.output
 
 
-def test_what_cannot_be_registered_is_refused():
+def test_a_class_in_place_of_a_target_is_refused():
     code = """
 from typing import Literal
 import pytest
 import lexurn
 from lexurn.base.errors import ParameterError
-from lexurn.settings import PositionFreeSettings, UrnsSettings, Whole, flat_names
+from lexurn.settings import PositionFreeSettings
 
 class Mine(PositionFreeSettings):
     name: Literal["mine"] = "mine"
 
-class Clash(PositionFreeSettings):
-    name: Literal["clash"] = "clash"
-    n_colors: Whole = 3
-
-class Other(PositionFreeSettings):
-    name: Literal["lstm"] = "lstm"
-
-for arguments, message in [
-    (("backbones", Mine, "a:B"), "one of task .TaskSettings.*got 'backbones'"),
-    (("backbone", UrnsSettings, "a:B"), "a registration needs a section with its base class"),
-    (("backbone", Mine, "a.B"), "and a target `module:attribute`"),
-    (("backbone", Other, "a:B"), "backbone lstm is registered already"),
-]:
+for settings, target, message in [(int, "a:B", "derived from Backbone"), (Mine, Mine, "as text")]:
     with pytest.raises(ParameterError, match=message):
-        lexurn.register(*arguments)
+        lexurn.register("backbone", settings, target)
 lexurn.register("backbone", Mine, "a:B")
-lexurn.register("backbone", Mine, "a:B")  # a cell that is run again
-assert "mine" in lexurn.settings.names.schema_of("backbone")["enum"]
-lexurn.register("backbone", Clash, "a:B")
-with pytest.raises(ParameterError, match="n_colors .*task"):
-    flat_names()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def test_an_entry_point_that_cannot_be_loaded_is_named(tmp_path):
-    info = tmp_path / "broken-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[lexurn]\nbroken = not_installed\n")
-    code = "from lexurn import parameters; parameters.check({'n_tasks': 2})"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert "the entry point broken = not_installed of the group lexurn cannot be" in done.stderr

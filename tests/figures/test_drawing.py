@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from lexurn.base.errors import ParameterError
 from lexurn.chapters.geometry import plots as geometry_plots
 from lexurn.figures import drawing, plots
 
@@ -138,3 +139,12 @@ def test_empty_margins_are_trimmed_except_those_of_pages():
 def test_the_plots_above_are_plot_functions():
     assert drawing.load_plot(SIMILARITIES["plot"]) is geometry_plots.similarities
     assert drawing.load_plot(CURVES["plot"]) is plots.curves
+
+
+def test_a_plot_function_that_cannot_be_imported_is_explained():
+    with pytest.raises(ParameterError, match="No module named 'nowhere_at_all' here; set PYTHONP"):
+        drawing.load_plot("nowhere_at_all.mine")
+    with pytest.raises(ParameterError, match="did you mean curves") as caught:
+        drawing.load_plot("lexurn.figures.plots.curve")
+    assert "PYTHONPATH" not in str(caught.value)
+    assert drawing.load_plot("lexurn.figures.plots.curves") is plots.curves
