@@ -164,6 +164,24 @@ def test_the_library_takes_every_version_that_colab_has():
     assert list(replaced_in_colab(PYPROJECT, older)) == ["numpy>=1.26"]
 
 
+ONLY_IN_8 = (
+    "ColorsInput DatetimePicker FloatsInput IntsInput NaiveDatetimePicker Stack TagsInput "
+    "TimePicker TypedTuple"
+).split()
+"""What ipywidgets 8.1 has and 7.7, Colab's version, has not."""
+
+
+def widgets_of_8(code):
+    return re.findall(rf"ipywidgets\.({'|'.join(ONLY_IN_8)})\b", code)
+
+
+def test_no_widget_is_used_that_colab_lacks():
+    paths_of_code = [*ROOT.glob("lexurn/**/*.py"), *ROOT.glob("book/*.py")]
+    code = "\n".join(path.read_text() for path in paths_of_code)
+    assert "ipywidgets.Tab(" in code and widgets_of_8(code) == []
+    assert widgets_of_8(code.replace("ipywidgets.Tab(", "ipywidgets.Stack(")) == ["Stack"]
+
+
 def test_colab_lacks_few_packages_and_none_that_is_large():
     names = [colab_session.canonical(Requirement(each).name) for each in DEPENDENCIES]
     assert set(names) - set(COLAB_HAS) == {"papermill", "jaxtyping"}
