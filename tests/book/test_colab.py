@@ -164,15 +164,12 @@ def test_the_library_takes_every_version_that_colab_has():
     assert list(replaced_in_colab(PYPROJECT, older)) == ["numpy>=1.26"]
 
 
-ONLY_IN_8 = (
-    "ColorsInput DatetimePicker FloatsInput IntsInput NaiveDatetimePicker Stack TagsInput "
-    "TimePicker TypedTuple"
-).split()
-"""What ipywidgets 8.1 has and 7.7, Colab's version, has not."""
+ONLY_IN_8 = "ColorsInput|DatetimePicker|FloatsInput|IntsInput|NaiveDatetimePicker|Stack|TagsInput"
+"""What ipywidgets 8.1 has and Colab's 7.7 lacks, as a pattern."""
 
 
 def widgets_of_8(code):
-    return re.findall(rf"ipywidgets\.({'|'.join(ONLY_IN_8)})\b", code)
+    return re.findall(rf"ipywidgets\.({ONLY_IN_8})\b", code)
 
 
 def test_no_widget_is_used_that_colab_lacks():
