@@ -69,7 +69,7 @@ class Wandb(Tracker):
         if self.run:
             self._say(f"this run is at {self.run.url}")
         else:
-            # Else the id of a run that did not begin is in use. wandb 0.28 waits for a silent server.
+            # Else the id of a run that did not begin is in use. wandb 0.28 may wait for minutes.
             teardown = Thread(target=wandb.teardown, daemon=True)
             teardown.start()
             teardown.join(SECONDS_TO_BEGIN)
