@@ -7,6 +7,7 @@ Plot functions compute no results. A plot that only one chapter uses is in
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib import ticker
 from matplotlib.axes import Axes
@@ -88,7 +89,7 @@ def estimates(table: pd.DataFrame, axes: Axes, *, x: str) -> Axes:
     for number, (what, rows, look) in enumerate(groups):
         shift = 0.7 * ((number + 0.5) / len(groups) - 0.5)
         y = [order.index(name) + shift for name in rows["of"]]
-        bars = [rows[x] - rows["low"], rows["high"] - rows[x]]
+        bars = np.array([rows[x] - rows["low"], rows["high"] - rows[x]])
         style = {"fmt": look.marker, "color": look.color, "ms": 5, "lw": 1}
         axes.errorbar(rows[x], y, xerr=bars, label=what, **style)
     axes.set(

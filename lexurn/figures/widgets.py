@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
@@ -17,6 +18,8 @@ from lexurn.figures import figure_card
 from lexurn.runs import tracking, workers
 from lexurn.runs.run import Run
 from lexurn.settings import Settings
+
+VIEW = "application/vnd.jupyter.widget-view+json"
 
 MIN_STEPS_TO_MEASURE = 1000
 """Runs of fewer steps for each of their kinds are not measured before they are trained."""
@@ -92,13 +95,23 @@ def status_line() -> terminal.Say:
     return say
 
 
-class Flipbook(ipywidgets.VBox):
+PAGES_ONLY = """<style>
+.lexurn-pages :is(.lm-TabBar, .p-TabBar) {display: none !important}
+.lexurn-pages .widget-tab-contents {border: none !important; padding: 0 !important}
+</style>"""
+"""Style that hides the headings of tabs, in the versions 8 and 7 of ipywidgets."""
+
+
+@dataclass(frozen=True)
+class Flipbook:
     """Widgets that are shown together with the card of their figure."""
 
+    box: ipywidgets.VBox
     card: figure_card.Card
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return super()._repr_mimebundle_(**options) | self.card.bundle()
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        views = {"text/plain": repr(self.card), VIEW: self.box.get_view_spec()}
+        return views | self.card.bundle()
 
 
 def flipbook(
@@ -119,15 +132,17 @@ def flipbook(
     card = figure_card.card(plot, table, each=each, pages=True, **options)
     (values,) = each.values()
     pages = [card.picture(number, alt=alt) for number, alt in enumerate(alts)]
-    stack = ipywidgets.Stack([ipywidgets.HTML(page) for page in pages], selected_index=0)
+    # Tabs, because `Stack` came with ipywidgets 8, and Colab has 7.
+    shown = ipywidgets.Tab([ipywidgets.HTML(page) for page in pages], selected_index=0)
+    shown.add_class("lexurn-pages")
     last = len(pages) - 1
     slider = ipywidgets.SelectionSlider(
         options=list(values), description=label, style={"description_width": "initial"}
     )
     player = ipywidgets.Play(value=0, min=0, max=last, interval=700)
     ipywidgets.jslink((player, "value"), (slider, "index"))
-    ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
+    ipywidgets.jslink((slider, "index"), (shown, "selected_index"))
     details = ipywidgets.HTML(card.html(with_picture=False))
-    book = Flipbook([ipywidgets.HBox([player, slider]), stack, details])
-    book.card = card
-    return book
+    style = ipywidgets.HTML(PAGES_ONLY)
+    box = ipywidgets.VBox([style, ipywidgets.HBox([player, slider]), shown, details])
+    return Flipbook(box, card)

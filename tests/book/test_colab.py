@@ -7,6 +7,7 @@ look nowhere else.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -17,6 +18,7 @@ import jupytext
 import pytest
 import torch
 import yaml
+from benchmarks import colab as colab_session
 from packaging.requirements import Requirement
 
 from lexurn.base import paths
@@ -45,25 +47,7 @@ print(json.dumps({{"lexurn": lexurn.__file__, "torch": torch.__file__, "seconds"
 def hosted(tmp_path_factory):
     """A repository with the files of the working tree, under the tag that the first cell names."""
     folder = tmp_path_factory.mktemp("hosted") / "lexurn.git"
-    where = os.environ | {"GIT_DIR": str(folder), "GIT_WORK_TREE": str(ROOT)}
-    commit = [
-        "-c",
-        "user.name=A",
-        "-c",
-        "user.email=a@example.org",
-        "commit",
-        "-q",
-        "--no-verify",
-        "-m",
-        "all",
-    ]
-    for arguments in (
-        ["init", "-q"],
-        ["add", "-A", str(ROOT)],
-        commit,
-        ["tag", REPOSITORY["branch"]],
-    ):
-        subprocess.run(["git", *arguments], check=True, capture_output=True, env=where, cwd=ROOT)
+    colab_session.host(folder, REPOSITORY["branch"])
     return folder
 
 
@@ -86,12 +70,12 @@ class Colab:
             for name, value in os.environ.items()
             if not name.startswith(("PIP_", "PYTHON"))
         }
-        of_git = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{hosted}.insteadOf"}
+        of_git = colab_session.instead_of(REPOSITORY["url"], hosted)
         of_pip = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
         of_pip["PIP_NO_BUILD_ISOLATION"] = (
             "0"  # as pip spells "none": setuptools is there, torch needs it
         )
-        self.environment = here | of_git | {"GIT_CONFIG_VALUE_0": REPOSITORY["url"]} | of_pip
+        self.environment = here | of_git | of_pip
 
     def run(self, *, times=1, in_colab=True):
         """The first cell, so many times in one process; then what it makes ready is imported."""
@@ -155,12 +139,84 @@ def test_elsewhere_the_first_cell_installs_nothing_and_says_what_to_do(colab):
     assert list(colab.content.iterdir()) == [] and colab.installed() == set()
 
 
-COLAB = {"ipykernel": "6.17.1", "pandas": "2.2.2"}
-"""What google-colab 1.0.0 requires by exact version: a running chapter's kernel must stay."""
+PYPROJECT = (ROOT / "pyproject.toml").read_text()
+DEPENDENCIES = tomllib.loads(PYPROJECT)["project"]["dependencies"]
+COLAB_HAS = colab_session.published_versions(colab_session.LIST.read_text())
 
 
-def test_the_library_takes_what_colab_itself_depends_on():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = {each.name: each.specifier for each in map(Requirement, project["dependencies"])}
-    for name, version in COLAB.items():
-        assert version in wanted[name], f"{name} {version} would be replaced; loosen pyproject.toml"
+def replaced_in_colab(pyproject, versions=COLAB_HAS):
+    """Yield the requirements for which pip would replace a package that Colab has."""
+    project = tomllib.loads(pyproject)["project"]
+    extras = project["optional-dependencies"]
+    wanted = project["dependencies"] + extras["text"] + extras["cluster"]
+    found = [
+        (each, versions.get(colab_session.canonical(each.name)))
+        for each in map(Requirement, wanted)
+    ]
+    return [str(each) for each, version in found if version and version not in each.specifier]
+
+
+def test_the_library_takes_every_version_that_colab_has():
+    assert list(replaced_in_colab(PYPROJECT)) == []
+    newer = PYPROJECT.replace("ipywidgets>=7.7", "ipywidgets>=8.1")
+    assert list(replaced_in_colab(newer)) == ["ipywidgets>=8.1"]  # Colab's front end has 7 only
+    older = COLAB_HAS | {"numpy": "1.25"}
+    assert list(replaced_in_colab(PYPROJECT, older)) == ["numpy>=1.26"]
+
+
+ONLY_IN_8 = "ColorsInput|DatetimePicker|FloatsInput|IntsInput|NaiveDatetimePicker|Stack|TagsInput"
+"""What ipywidgets 8.1 has and Colab's 7.7 lacks, as a pattern."""
+
+
+def widgets_of_8(code):
+    return re.findall(rf"ipywidgets\.({ONLY_IN_8})\b", code)
+
+
+def test_no_widget_is_used_that_colab_lacks():
+    paths_of_code = [*ROOT.glob("lexurn/**/*.py"), *ROOT.glob("book/*.py")]
+    code = "\n".join(path.read_text() for path in paths_of_code)
+    assert "ipywidgets.Tab(" in code and widgets_of_8(code) == []
+    assert widgets_of_8(code.replace("ipywidgets.Tab(", "ipywidgets.Stack(")) == ["Stack"]
+
+
+def test_colab_lacks_few_packages_and_none_that_is_large():
+    names = [colab_session.canonical(Requirement(each).name) for each in DEPENDENCIES]
+    assert set(names) - set(COLAB_HAS) == {"papermill", "jaxtyping"}
+
+
+def test_versions_are_read_from_every_form_of_line():
+    freeze = """# a comment
+PyYAML==6.0.3
+torch==2.11.0+cu128
+torchvision @ https://download.pytorch.org/whl/cpu/torchvision-0.26.0%2Bcpu-cp313-cp313-x.whl
+google-colab @ file:///colabtools/dist/google_colab-1.0.0.tar.gz
+"""
+    versions = {"pyyaml": "6.0.3", "torch": "2.11.0", "torchvision": "0.26.0"}
+    assert colab_session.published_versions(freeze) == versions
+
+
+def test_a_list_becomes_what_pip_installs(tmp_path):
+    later = colab_session.LIST.read_text().replace("numpy==2.1.3", "numpy==2.2.0") + "keras==3.0\n"
+    (tmp_path / "later.txt").write_text(later)
+    colab_session.require(tmp_path / "later.txt", tmp_path / "made")
+    required, constrained = (
+        (tmp_path / "made" / name).read_text().splitlines()
+        for name in ("requirements.txt", "constraints.txt")
+    )
+    assert "numpy==2.2.0" in required and "keras==3.0" in constrained
+    assert not any(line.startswith(("keras", "papermill")) for line in required)
+    (tmp_path / "later.txt").write_text(later.replace("torch==", "flash=="))
+    with pytest.raises(SystemExit, match="has no version of torch; is it whole?"):
+        colab_session.require(tmp_path / "later.txt", tmp_path / "made")
+
+
+def test_the_weekly_workflow_calls_what_there_is():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "colab.yml").read_text())
+    events, (job,) = workflow[True], workflow["jobs"].values()  # True: on
+    assert set(events) == {"schedule", "workflow_dispatch"}
+    assert workflow["permissions"] == {"contents": "read"} and "permissions" not in job
+    commands = "\n".join(step.get("run", "") for step in job["steps"])
+    calls = re.findall(r"tests/benchmarks/colab\.py (\w+) (.*)", commands)
+    assert [name for name, _ in calls] == ["require", "run"]
+    _, *chapters = calls[1][1].split()
+    assert chapters == [path.stem for path in sorted((ROOT / "book").glob("0[123]_*.ipynb"))]

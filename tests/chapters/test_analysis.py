@@ -189,7 +189,9 @@ def test_rows_are_averaged_over_runs(runs):
 
 
 def test_means_are_over_urns_by_the_interval_that_is_given():
-    table = pd.DataFrame({"kind": ["a"] * 4 + ["b"] * 2, "value": [0.08, 0.16, 0.32, np.nan, 1.0, 4.0]})
+    table = pd.DataFrame(
+        {"kind": ["a"] * 4 + ["b"] * 2, "value": [0.08, 0.16, 0.32, np.nan, 1.0, 4.0]}
+    )
     summary = headline.over_urns(
         table, "value", by=["kind"], interval=intervals.geometric_mean
     ).set_index("kind")

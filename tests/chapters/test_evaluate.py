@@ -1,5 +1,7 @@
 """Measures of the evaluation chapter, for models that are exact predictors."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,8 +93,10 @@ def test_the_relative_distance_is_that_of_the_library(run):
         assert found == pytest.approx(wanted)
 
 
-def test_strips_have_one_row_per_predictor_and_bars_only_for_means():
+def test_strips_have_one_row_per_predictor_and_bars_only_for_means(monkeypatch):
     axes = Figure().subplots()
+    errorbar = Mock(wraps=axes.errorbar)
+    monkeypatch.setattr(axes, "errorbar", errorbar)
     pools = pd.DataFrame({"predictor": ["a", "b"] * 3, "truth": "half", "r": range(6)})
     mean = pd.DataFrame({"predictor": ["a"], "truth": "half", "r": 2.0, "low": 1.0, "high": 3.0})
     table = pd.concat([pools, mean], ignore_index=True)
@@ -102,4 +106,8 @@ def test_strips_have_one_row_per_predictor_and_bars_only_for_means():
     assert np.round(points.get_ydata()).tolist() == [0, 1, 0, 1, 0, 1]
     (bars,) = axes.containers
     assert bars.lines[0].get_xdata().tolist() == [2.0]
+    assert errorbar.call_args.args[3].tolist() == [
+        [1.0],
+        [1.0],
+    ]  # pandas 2 warns of two columns
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]

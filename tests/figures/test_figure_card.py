@@ -373,6 +373,11 @@ def test_a_flipbook_is_shown_with_its_card():
     book = widgets.flipbook(drawn_split, TABLE, each={"split": ["x", "y"]}, n="2", alt="a", **text)
     (read,) = cards.read_cards(notebook(book._repr_mimebundle_()))
     assert read["about"]["caption"] == "a caption" and len(read["about"]["pictures"]) == 2
+    assert book._repr_mimebundle_()[widgets.VIEW]["model_id"] == book.box.model_id
+    pages = book.box.children[2]
+    assert (
+        pages.selected_index == 0 and ["alt" in page.value for page in pages.children] == [True] * 2
+    )
 
 
 def drawn_split(table, axes, *, split):

@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -344,6 +345,21 @@ def test_without_an_answer_of_the_server_the_run_is_recorded_offline(monkeypatch
     lines = capfd.readouterr().err.splitlines()
     first, second = [line for line in lines if line.startswith("W&B")]
     assert first.startswith("W&B: CommError: ") and second.startswith("W&B: recorded offline; ")
+
+
+def test_a_service_of_wandb_that_does_not_end_is_left_behind(folder, monkeypatch, capfd):
+    """The service of wandb 0.28, Colab's version, waits for minutes for a server that is silent."""
+    monkeypatch.setattr(weights_and_biases, "SECONDS_TO_BEGIN", 0.2)
+    may_end = threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(wandb, "teardown", lambda: may_end.wait(60))
+        start = time.monotonic()
+        tracker = Wandb(folder, config={})
+        assert time.monotonic() - start < 20 and not may_end.is_set()
+    may_end.set()
+    tracker.log({"loss": 1.0}, 7)
+    tracker.finish()
+    assert "W&B: recorded offline; " in capfd.readouterr().err
 
 
 def test_uploads_are_waited_for_until_their_time_is_over(folder, monkeypatch, capfd):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -28,7 +29,9 @@ def scores(table: pd.DataFrame, axes: Axes, *, label: str, log: bool = True) -> 
         _interval(axes, x + 0.2, means, who)
     if len(published):
         x = [order.index(who) - 0.22 for who in published["who"]]
-        bars = [published["spread"].clip(upper=0.9 * published["mean"]), published["spread"]]
+        bars = np.array(
+            [published["spread"].clip(upper=0.9 * published["mean"]), published["spread"]]
+        )
         style = {"fmt": "D", "mfc": "none", "color": "0.25", "ms": 6, "capsize": 2}
         axes.errorbar(x, published["mean"], bars, label="published", **style)
         axes.legend(frameon=False, loc="lower left", title="± over sequences")

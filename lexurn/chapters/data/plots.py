@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -152,7 +153,7 @@ def bands(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.plot(
         table["published"], rows, "D", mfc="none", color="0.25", ms=6, ls="", label="expected"
     )
-    bars = [(2 * table["error"]).clip(upper=0.9 * table["ours"]), 2 * table["error"]]
+    bars = np.array([(2 * table["error"]).clip(upper=0.9 * table["ours"]), 2 * table["error"]])
     axes.errorbar(
         table["ours"],
         rows,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
@@ -54,7 +55,7 @@ def strips(
         y = [order.index(row) + 0.09 * (n % 5 - 2) for n, row in enumerate(pools["predictor"])]
         points = {"color": style.color, "ms": 5, "alpha": 0.55, "mew": 1, "ls": ""}
         axes.plot(pools[x], y, style.marker, label=name, **points)
-        bars = [means[x] - means["low"], means["high"] - means[x]]
+        bars = np.array([means[x] - means["low"], means["high"] - means[x]])
         bar = {"fmt": style.marker, "color": style.color, "mec": "black", "ms": 8, "capsize": 3}
         axes.errorbar(
             means[x], [order.index(row) + 0.32 for row in means["predictor"]], None, bars, **bar
@@ -93,7 +94,7 @@ def intervals(table: pd.DataFrame, axes: Axes) -> Axes:
     """
     urns, mean = (table[table["what"] == what] for what in ("urn", "mean"))
     style = {"color": look("lexical").color, "lw": 2.5, "fmt": "|", "ms": 9}
-    bars = [urns["missing"] - urns["low"], urns["high"] - urns["missing"]]
+    bars = np.array([urns["missing"] - urns["low"], urns["high"] - urns["missing"]])
     axes.errorbar(urns["missing"], urns["of"], None, bars, label="one urn, over sequences", **style)
     for middle, low, high in mean[["missing", "low", "high"]].to_numpy():
         axes.axvspan(low, high, color="0.85", lw=0, zorder=0, label="mean, over urns")

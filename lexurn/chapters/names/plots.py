@@ -1,5 +1,6 @@
 """The chapter's own figures."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
@@ -28,7 +29,7 @@ def missing_by_alphabets(table: pd.DataFrame, axes: Axes) -> Axes:
             cells = rows[rows["what"] == what]
             if len(cells):
                 label = name if what == "fitted" else None if has_fitted else f"{name}, held out"
-                bars = [cells["missing"] - cells["low"], cells["high"] - cells["missing"]]
+                bars = np.array([cells["missing"] - cells["low"], cells["high"] - cells["missing"]])
                 axes.errorbar(
                     cells["alphabets"],
                     cells["missing"],
@@ -74,7 +75,7 @@ def on_new_alphabets(table: pd.DataFrame, axes: Axes, *, y: str) -> Axes:
     for name, rows, look in plots.line_groups(table, "names"):
         is_pale = rows["trained"] < ALL_TRAINED
         for (what, pale), cells in rows.groupby(["what", is_pale], sort=False):
-            bars = [cells[y] - cells[f"{y}_low"], cells[f"{y}_high"] - cells[y]]
+            bars = np.array([cells[y] - cells[f"{y}_low"], cells[f"{y}_high"] - cells[y]])
             filling = look.color if what == "seen first" else "white"
             style = {"fmt": look.marker, "color": look.color, "mfc": filling, "ms": 6, "lw": 1}
             style["alpha"] = 0.35 if pale else 1

@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import cache
 from getpass import getpass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -68,7 +69,10 @@ class Wandb(Tracker):
         if self.run:
             self._say(f"this run is at {self.run.url}")
         else:
-            wandb.teardown()  # else the id of a run that did not begin is in use
+            # Else the id of a run that did not begin is in use. wandb 0.28 may wait for minutes.
+            teardown = Thread(target=wandb.teardown, daemon=True)
+            teardown.start()
+            teardown.join(SECONDS_TO_BEGIN)
             self.run = self._try(self._init, "offline", config)
 
     def resume(self, past: list[dict[str, Any]]) -> None:
