@@ -47,6 +47,7 @@ BESIDE_MATRICES: dict[str, Callable[[Any, int, int], float]] = {
     "transformer": lambda b, n, rows: (
         4 * b.n_layers * b.d_model * (b.norm == "rms")
         + 4 * b.n_layers * b.n_heads * b.head_width * (b.positions == "rotary")
+        + 4 * b.n_layers * b.n_heads * rows * (b.attention_dropout > 0)  # patterns are stored
         - 2 * b.n_layers * b.mlp_width * (b.mlp in ("relu", "gelu"))
     ),
     "lstm": lambda b, n, rows: -8 * b.n_layers * b.d_out,

@@ -26,6 +26,7 @@ SETTINGS = {
     "orthonormal": {"lex": True, "vocabulary": "orthonormal", "grad_clip": 0.0},
     "weighted": {"n_tasks": 0, "target_alpha": [3.0] * 4},
     "lexical strings": {**STRINGS, "lex": True},
+    "alibi": {"positions": "alibi", "attention_dropout": 0.1, "embedding_dropout": 0.1},
     "mamba": {"backbone": "mamba"},
     "xlstm": {"backbone": "xlstm", "slstm_at": [0]},
     "linear": {"backbone": "linear"},
