@@ -28,7 +28,7 @@ CHOICES = {
     "norm_placement": ["pre", "post", "peri"],
     "mlp": ["gated", "swiglu", "gelu", "relu", "none"],
     "norm": ["layer", "rms", "none"],
-    "optimizer": ["adamw", "muon"],
+    "optimizer": ["adamw", "muon", "sgd"],
     "schedule": ["constant", "cosine", "inverse_sqrt"],
     "device": ["auto", "cpu", "cuda", "mps"],
     "tracker": ["files", "wandb"],

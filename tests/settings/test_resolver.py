@@ -44,8 +44,8 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
     [
         (
             {"n_task": 4},
-            "n_task is no parameter of any chapter; did you mean n_tasks? known: alpha, "
-            "alphabets, b",
+            "n_task is no parameter of any chapter; did you mean n_tasks? known: "
+            "activation_dropout, alpha, alphabets, a",
         ),
         (
             {"n_colors": 1},
