@@ -39,6 +39,7 @@ SMALLEST = {
     "n_alphabets": 0,
     "n_tables": 0,
     "n_named": 0,
+    "n_completed": 0,
     "d_head": 0,
     "d_mlp": 0,
     "d_hidden": 0,
@@ -69,6 +70,7 @@ REALS = {
     "positions_norm": (0, None),
     "input_scale": (0, None),
     "unseen": (-1e-9, 1.0),
+    "completed_share": (0.001, 1.0),
     "initial_std": (-1e-9, None),
     "redraw": (-1e-9, 1.0),
 }
@@ -103,6 +105,8 @@ def valid(dice: random.Random) -> dict:
         "norm_eps": dice.choice([1e-5, "2e-4"]),
         "input_scale": dice.choice([1, 64]),
         "unseen": dice.choice([0, 0.1]),
+        "n_completed": dice.choice([0, 3]),
+        "completed_share": dice.choice([0.1, "0.3"]),
         "n_tasks": dice.choice([0, 1, 16, 4096]),
         "weight_decay": dice.choice([0, 0.01]),
         "logit_scale": dice.choice([1, 0.125]),
@@ -162,6 +166,8 @@ def valid(dice: random.Random) -> dict:
         values.pop("n_epochs", None)
     if values.get("unseen"):
         values.pop("completions", None)
+    if values.get("completions", "none") == "none":
+        values.pop("n_completed", None), values.pop("completed_share", None)
     if values.get("norm") == "none":
         values.pop("norm_placement", None), values.pop("norm_eps", None)
     return of_one_class(

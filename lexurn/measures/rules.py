@@ -85,13 +85,18 @@ def immediate_eos(language: Language, prompts: Tokens) -> pd.DataFrame:
     return judge_completions(language, prompts, ended)
 
 
-def prompt_sets(language: str, *, completions: str = "none") -> dict[str, Tokens]:
+def prompt_sets(
+    language: str, *, completions: str = "none", n_completed: int = 0, seed: int = 0
+) -> dict[str, Tokens]:
     """Return the prompts that a model has to complete, by the name of their set.
 
-    If training contains completions of half of the out-of-distribution prompts, this half is called
-    `trained_on` and the other half `out_of_distribution`.
+    If training contains completions of out-of-distribution prompts, these prompts are called
+    `trained_on`, and the half that no training sees `out_of_distribution` (see
+    `lexurn.generators.prompts.split_prompts`).
     """
     sets = prompts(language)
     if completions != "none":
-        sets["trained_on"], sets["out_of_distribution"] = split_prompts(sets["out_of_distribution"])
+        sets["trained_on"], sets["out_of_distribution"] = split_prompts(
+            sets["out_of_distribution"], n_completed=n_completed, seed=seed
+        )
     return sets
