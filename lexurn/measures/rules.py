@@ -3,8 +3,8 @@
 All measures except `rule_1_of_finished` are shares of prompts. For rule 1 there are three: `rule_1`
 (the string up to the limit obeys it), `rule_1_and_finished` (the string also ends with EOS) and
 `rule_1_of_finished` (the share among finished strings, as published). Rule 2, which a prompt may
-already violate, is judged on the completion alone. `grammatical`: the whole finished string is in
-the language.
+already violate, is judged on the completion alone: `rule_2_of_completion` and
+`rule_2_and_finished`. `grammatical`: the whole finished string is in the language.
 """
 
 import pandas as pd
@@ -72,6 +72,7 @@ def judge_completions(language: Language, prompts: Tokens, strings: Strings) -> 
         "rule_1_and_finished": obeys_1 & is_finished,
         "rule_1_of_finished": obeys_1[is_finished],
         "rule_2_of_completion": obeys_2,
+        "rule_2_and_finished": obeys_2 & is_finished,
         "grammatical": language.contains(strings) & is_finished,
         "finished": is_finished,
     }
