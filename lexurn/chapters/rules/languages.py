@@ -5,11 +5,11 @@ from math import log
 import pandas as pd
 
 from lexurn.base.seeding import generator
-from lexurn.chapters.rules.string_probs import string_entropy
+from lexurn.chapters.rules.string_probs import count_strings, string_entropy
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.strings import string_lengths
 from lexurn.measures import evaluation
-from lexurn.predictors.grammars import CountingOracle, oracle
+from lexurn.predictors.grammars import InterleavedOracle, oracle
 from lexurn.runs.run import Run
 
 N_STRINGS = 2000
@@ -28,15 +28,16 @@ def entropies(names: list[str], max_length: int) -> pd.DataFrame:
     """Return the loss of each language's oracle in nats.
 
     Columns: language, max_length, word (per string with its EOS), sem, position (per letter or
-    EOS), original (per row of a padded sequence, the convention of the originals), n. Where there
-    is a closed form it is exact, and n and sem are 0; else it is a mean over n drawn strings.
+    EOS), original (per row of a padded sequence, the convention of the originals), n, strings (how
+    many there are). Where there is a closed form it is exact, and n and sem are 0; for interleaved
+    brackets it is a mean over n drawn strings.
     """
     rows = []
     for name in names:
         exact = oracle(name, max_length=max_length)
         n = 0
         sem = 0.0
-        if isinstance(exact, CountingOracle):
+        if not isinstance(exact, InterleavedOracle):
             total, length = string_entropy(exact)
         else:
             n = N_STRINGS
@@ -46,10 +47,9 @@ def entropies(names: list[str], max_length: int) -> pd.DataFrame:
             total = losses.mean().item()
             length = string_lengths(tokens).double().mean().item()
             sem = losses.std().item() / n**0.5
-        rows.append(
-            (name, max_length, total, sem, total / (length + 1), total / (max_length + 1), n)
-        )
-    columns = ["language", "max_length", "word", "sem", "position", "original", "n"]
+        per_token = (total / (length + 1), total / (max_length + 1))
+        rows.append((name, max_length, total, sem, *per_token, n, float(count_strings(exact))))
+    columns = ["language", "max_length", "word", "sem", "position", "original", "n", "strings"]
     return pd.DataFrame(rows, columns=columns)
 
 
