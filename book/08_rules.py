@@ -60,7 +60,7 @@ d_model: int = 32  # width of embedded tokens and between layers
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 batch_size: int = 32  # sequences per step
 learning_rate: float = 0.01  # peak learning rate
-optimizer: str = "adamw"  # adamw, or muon: Muon for the backbone's matrices, AdamW for the rest
+optimizer: str = "adamw"  # adamw, sgd (no momentum), or muon (for the backbone's matrices, AdamW for the rest)
 seed: int = 0  # the seed that every random stream is derived from
 jobs: int = 2  # processes that train side by side
 device: str = "auto"  # auto: cuda, else mps, else cpu
@@ -99,7 +99,8 @@ in_words = intervals.format_with_error
 # Words are drawn by generators (`lexurn.generators.languages`), and judged by predicates that know nothing of the
 # generators. The oracles (`lexurn.predictors.grammars`) are the generators' exact next-token laws: where counts decide,
 # the probabilities of all words are added up from the longest down; for brackets the law of the next token has a closed
-# form, and its entropy is a mean over words. What an oracle loses is the *entropy* of the language, in nats a word;
+# form. The entropy of nested brackets is a sum over words that are equally probable, and that of interleaved brackets
+# (`cs_dyck`) a mean over words. What an oracle loses is the *entropy* of the language, in nats a word;
 # divided by letters and EOS, a position. The originals divide by all rows of a padded sequence, and let the model
 # predict the padding too: our models never do, it is certain.
 
@@ -108,6 +109,9 @@ names = ["baN", "bbaN", "aNbN", "dyck", "aNbNcN", "cs_dyck"]
 table = pd.concat([cache.table(languages.entropies, names, most) for most in (32, 256)])
 exact = ["exact" if n == 0 else f"mean of {n:.0f} words, ± {sem:.2g} a word" for n, sem in table[["n", "sem"]].values]
 columns = {"word": "nats a word", "position": "a position", "original": "by the originals' convention"}
+columns["strings"] = "different words"
+n_words = table[table["max_length"] == 32].set_index("language")["strings"]
+assert n_words[["baN", "aNbN"]].tolist() == [2**31, 16]  # the numbers that the text below gives
 show_table(
     table.assign(known=exact).rename(columns=columns).drop(columns=["sem", "n"]).set_index(
         ["language", "max_length"]
@@ -138,7 +142,7 @@ show_table(wide.rename_axis(columns="share of prompts with rule 1 kept").reset_i
 
 # %% [markdown]
 # From here on three of them: $a^nb^n$ (context-free; sixteen words of at most 32 letters), baN (regular: it begins with
-# b and has an even number of a's; some $2^{30}$ words) and dyck (context-free: nested brackets of two kinds).
+# b and has an even number of a's; $2^{31}$ words) and dyck (context-free: nested brackets of two kinds).
 #
 # ## The models
 #

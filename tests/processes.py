@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import time
+from concurrent.futures import Executor, Future
 from pathlib import Path
 
 from lexurn.publish import execution, kernels
@@ -58,6 +59,18 @@ def run_code(code, arguments, outputs, environment, folder):
     os.chdir(folder)
     sys.argv = ["-c", *arguments]
     exec(compile(code, "<code>", "exec"), {"__name__": "__main__"})
+
+
+class Here(Executor):
+    """An executor that does everything at once, one by one: the interface and nothing else."""
+
+    def submit(self, function, /, *arguments):
+        future = Future()
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
 
 
 def fork_workers(monkeypatch):

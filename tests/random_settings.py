@@ -24,11 +24,11 @@ CHOICES = {
     ],
     "alphabets": ["random", "groups"],
     "name_vectors": ["unit", "learned"],
-    "positions": ["learned", "rotary", "none", "integer", "linear", "log", "sinusoidal"],
+    "positions": ["learned", "rotary", "alibi", "none", "integer", "linear", "log", "sinusoidal"],
     "norm_placement": ["pre", "post", "peri"],
     "mlp": ["gated", "swiglu", "gelu", "relu", "none"],
     "norm": ["layer", "rms", "none"],
-    "optimizer": ["adamw", "muon"],
+    "optimizer": ["adamw", "muon", "sgd"],
     "schedule": ["constant", "cosine", "inverse_sqrt"],
     "device": ["auto", "cpu", "cuda", "mps"],
     "tracker": ["files", "wandb"],
@@ -39,6 +39,7 @@ SMALLEST = {
     "n_alphabets": 0,
     "n_tables": 0,
     "n_named": 0,
+    "n_completed": 0,
     "d_head": 0,
     "d_mlp": 0,
     "d_hidden": 0,
@@ -61,7 +62,15 @@ REALS = {
     "min_delta": (-1e-9, None),
     "dropout": (-1e-9, 1.0),
     "mlp_dropout": (-1e-9, 1.0),
+    "embedding_dropout": (-1e-9, 1.0),
+    "attention_dropout": (-1e-9, 1.0),
+    "activation_dropout": (-1e-9, 1.0),
+    "output_dropout": (-1e-9, 1.0),
+    "norm_eps": (0, 1 + 1e-9),
+    "positions_norm": (0, None),
+    "input_scale": (0, None),
     "unseen": (-1e-9, 1.0),
+    "completed_share": (0.001, 1.0),
     "initial_std": (-1e-9, None),
     "redraw": (-1e-9, 1.0),
 }
@@ -90,7 +99,14 @@ def valid(dice: random.Random) -> dict:
         "learning_rate": dice.choice([1e-4, "1e-4", "3e-3", 0.01]),
         "seed": dice.randint(0, 10**6),
         "dropout": dice.choice([0, 0.1, "0.5"]),
+        "embedding_dropout": dice.choice([0, 0.1]),
+        "attention_dropout": dice.choice([0, 0.1]),
+        "output_dropout": dice.choice([0, "0.4"]),
+        "norm_eps": dice.choice([1e-5, "2e-4"]),
+        "input_scale": dice.choice([1, 64]),
         "unseen": dice.choice([0, 0.1]),
+        "n_completed": dice.choice([0, 3]),
+        "completed_share": dice.choice([0.1, "0.3"]),
         "n_tasks": dice.choice([0, 1, 16, 4096]),
         "weight_decay": dice.choice([0, 0.01]),
         "logit_scale": dice.choice([1, 0.125]),
@@ -150,8 +166,10 @@ def valid(dice: random.Random) -> dict:
         values.pop("n_epochs", None)
     if values.get("unseen"):
         values.pop("completions", None)
+    if values.get("completions", "none") == "none":
+        values.pop("n_completed", None), values.pop("completed_share", None)
     if values.get("norm") == "none":
-        values.pop("norm_placement", None)
+        values.pop("norm_placement", None), values.pop("norm_eps", None)
     return of_one_class(
         values, {name: values.get(name, classes[0]().name) for name, classes in NAMED.items()}
     )

@@ -13,6 +13,8 @@ TRANSFORMERS = {
     "attention only": {"mlp": "none", "norm": "none"},
     "no BOS": {"bos": False},
     "no BOS, rotary": {"bos": False, "positions": "rotary", "d_head": 6},
+    "alibi": {"positions": "alibi", "n_heads": 4},
+    "no BOS, alibi": {"bos": False, "positions": "alibi"},
     "relu, log positions": {
         "mlp": "relu",
         "norm": "none",

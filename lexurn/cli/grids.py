@@ -19,9 +19,9 @@ from lexurn.cli.making import COUNT, say
 def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points: int) -> None:
     """Train the points of a grid that are missing, and write all results to one table.
 
-    A point is a run, identified by its settings, so an interrupted grid continues. Points that fail
-    are reported at the end with their tracebacks, and the exit code is 1; the same command tries
-    them again.
+    A point is a run, identified by its settings, so an interrupted grid continues. A grid may name
+    a scorer, a function of a run, whose rows join the table. Points that fail are reported at the
+    end with their tracebacks, and the exit code is 1; the same command tries them again.
     """
     from lexurn import runs
     from lexurn.base import paths
@@ -58,7 +58,9 @@ def sweep(file: Path, dry_run: bool, jobs: int, cluster: str | None, max_points:
         say(f"about {expected} with {n_processes} process(es)", True)
     executor = workers.cluster(cluster) if cluster and missing else workers.Processes(jobs)
     try:
-        failed = workers.train(missing, executor, report=report, say=tell, clock=clock)
+        failed = workers.train(
+            missing, executor, report=report, say=tell, clock=clock, score=grid.score
+        )
     except KeyboardInterrupt:
         executor.shutdown(wait=False, cancel_futures=True)
         click.echo("stopped; trained runs are stored, the same command continues", err=True)

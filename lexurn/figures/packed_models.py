@@ -25,6 +25,8 @@ from lexurn.settings import (
 )
 
 BACKBONES = (TransformerSettings, LSTMSettings, MambaSettings)
+PAGE_VALUES = {"norm_eps": 1e-5, "input_scale": 1.0}
+"""Settings of backbones that a page knows with these values alone."""
 VOCABULARIES = (VocabularySettings, NamesSettings, CanonicalSettings)
 
 
@@ -36,6 +38,9 @@ def pack(model: LanguageModel, settings: Settings, *, n_tables: int) -> dict[str
     """
     backbone, vocabulary = settings.backbone, settings.vocabulary
     if type(backbone) not in BACKBONES or type(vocabulary) not in VOCABULARIES:
+        return None
+    flat = PAGE_VALUES | backbone.model_dump(mode="json")
+    if flat | PAGE_VALUES != flat or backbone.positions == "alibi":
         return None
     n_tokens = model.vocab_size
     is_random = model.vocabulary.is_random

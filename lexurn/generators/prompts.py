@@ -47,14 +47,19 @@ def prompts(name: str) -> dict[str, Tokens]:
 
 
 def split_prompts(
-    prompts: Tokens,
+    prompts: Tokens, *, n_completed: int = 0, seed: int = 0
 ) -> tuple[Int64[torch.Tensor, "some time"], Int64[torch.Tensor, "rest time"]]:
-    """Split prompts into the half that training may complete and the half that it never sees.
+    """Return the prompts that training may complete, and the half that it never sees.
 
-    The two halves are always the same.
+    The two halves are always the same. Training may complete the whole first half or, if it is not
+    0, `n_completed` prompts of it. The seed chooses these; more of them include the fewer.
     """
     order = torch.randperm(len(prompts), generator=generator(0, "halves of prompts"))
-    return prompts[order[: len(prompts) // 2]], prompts[order[len(prompts) // 2 :]]
+    first, second = order[: len(prompts) // 2], order[len(prompts) // 2 :]
+    if n_completed:
+        shuffled = torch.randperm(len(first), generator=generator(seed, "completed prompts"))
+        first = first[shuffled[:n_completed]]
+    return prompts[first], prompts[second]
 
 
 def _split_all(letters: str, length: int, prefixes: set[str]) -> tuple[list[str], list[str]]:

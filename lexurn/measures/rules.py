@@ -3,8 +3,8 @@
 All measures except `rule_1_of_finished` are shares of prompts. For rule 1 there are three: `rule_1`
 (the string up to the limit obeys it), `rule_1_and_finished` (the string also ends with EOS) and
 `rule_1_of_finished` (the share among finished strings, as published). Rule 2, which a prompt may
-already violate, is judged on the completion alone. `grammatical`: the whole finished string is in
-the language.
+already violate, is judged on the completion alone: `rule_2_of_completion` and
+`rule_2_and_finished`. `grammatical`: the whole finished string is in the language.
 """
 
 import pandas as pd
@@ -72,6 +72,7 @@ def judge_completions(language: Language, prompts: Tokens, strings: Strings) -> 
         "rule_1_and_finished": obeys_1 & is_finished,
         "rule_1_of_finished": obeys_1[is_finished],
         "rule_2_of_completion": obeys_2,
+        "rule_2_and_finished": obeys_2 & is_finished,
         "grammatical": language.contains(strings) & is_finished,
         "finished": is_finished,
     }
@@ -85,13 +86,18 @@ def immediate_eos(language: Language, prompts: Tokens) -> pd.DataFrame:
     return judge_completions(language, prompts, ended)
 
 
-def prompt_sets(language: str, *, completions: str = "none") -> dict[str, Tokens]:
+def prompt_sets(
+    language: str, *, completions: str = "none", n_completed: int = 0, seed: int = 0
+) -> dict[str, Tokens]:
     """Return the prompts that a model has to complete, by the name of their set.
 
-    If training contains completions of half of the out-of-distribution prompts, this half is called
-    `trained_on` and the other half `out_of_distribution`.
+    If training contains completions of out-of-distribution prompts, these prompts are called
+    `trained_on`, and the half that no training sees `out_of_distribution` (see
+    `lexurn.generators.prompts.split_prompts`).
     """
     sets = prompts(language)
     if completions != "none":
-        sets["trained_on"], sets["out_of_distribution"] = split_prompts(sets["out_of_distribution"])
+        sets["trained_on"], sets["out_of_distribution"] = split_prompts(
+            sets["out_of_distribution"], n_completed=n_completed, seed=seed
+        )
     return sets

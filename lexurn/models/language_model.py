@@ -60,9 +60,8 @@ class LanguageModel(nn.Module):
         encoding = settings.backbone.positions
         self.scalar_position = SCALAR_POSITIONS.get(encoding)
         if encoding == "sinusoidal":
-            self.register_buffer(
-                "positions", sinusoids(self.context_length, d_model), persistent=False
-            )
+            sines = settings.backbone.sinusoid_norm * sinusoids(self.context_length, d_model)
+            self.register_buffer("positions", sines, persistent=False)
         elif encoding == "learned" or self.scalar_position:
             table = torch.empty(self.context_length, d_model)
             self.positions = nn.Parameter(table, requires_grad=settings.backbone.positions_trained)

@@ -21,9 +21,10 @@ class LSTM(Backbone):
         self.layers = nn.LSTM(settings.d_model, settings.d_out, settings.n_layers, batch_first=True)
         self.first = HookPoint("0.resid_pre")
         self.last = HookPoint(f"{settings.n_layers - 1}.resid_post")
+        self.dropout = nn.Dropout(settings.output_dropout)
 
     def forward(self, x: Hidden, state: State | None = None) -> Float[Tensor, "batch time d_out"]:
         """Map all rows or, with a state, the next row; `state["layers"]` keeps what LSTMs keep."""
         state = {} if state is None else state
         out, state["layers"] = self.layers(self.first(x), state.get("layers"))
-        return self.last(out)
+        return self.dropout(self.last(out))

@@ -13,17 +13,18 @@ A gated MLP is down(σ(up x) · gate x) without biases, where σ is GELU or SiLU
 `scaled_dot_product_attention(is_causal=True)`. Row by row, the state of a block keeps the keys `k`
 and values `v` (batch heads rows d_head) so far, and the new row's query attends to them.
 
-Row 0 is the start vector and row i + 1 is token i. The rotary position of token i is i, and the
-start vector is not rotated. Without a BOS, the rows of the tokens come without the start vector.
+Row 0 is the start vector and row i + 1 is token i. Rotary embeddings and ALiBi give token i the
+position i, and the start vector position 0. Without a BOS, the rows of the tokens come without the
+start vector.
 """
 
 from collections.abc import Callable
 from functools import partial
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn.functional import gelu, relu, scaled_dot_product_attention, silu
+from torch.nn.functional import dropout, gelu, relu, scaled_dot_product_attention, silu
 
 from lexurn.base.shapes import Hidden
 from lexurn.models.backbone import HookPoint, Stack, State, append_rows
@@ -32,9 +33,9 @@ from lexurn.settings import TransformerSettings
 Map = Callable[[Tensor], Tensor]
 Heads = Float[Tensor, "batch heads time d_head"]
 
-NORMS: dict[str, Callable[[int], nn.Module]] = {
+NORMS: dict[str, Callable[[int, float], nn.Module]] = {
     "layer": nn.LayerNorm,
-    "rms": lambda width: nn.RMSNorm(width, eps=1e-5),
+    "rms": nn.RMSNorm,
     "none": nn.Identity,
 }
 
@@ -49,7 +50,9 @@ class Attention(nn.Module):
         width = settings.n_heads * settings.head_width
         self.qkv = nn.Linear(settings.d_model, 3 * width)
         self.out = nn.Linear(width, settings.d_model)
+        self.dropout = settings.attention_dropout
         self.is_rotary = settings.positions == "rotary"
+        self.has_alibi = settings.positions == "alibi"
         self.first_token_row = 1 if settings.bos else 0
         names = ("attn.q", "attn.k", "attn.v", "attn.pattern", "attn.z")
         self.q, self.k, self.v, self.pattern, self.z = map(HookPoint, names)
@@ -63,12 +66,22 @@ class Attention(nn.Module):
             n_earlier = k.shape[2] - q.shape[2]
             q = rotate(q, first_token_row=self.first_token_row - n_earlier)
             k = rotate(k, first_token_row=self.first_token_row)
+        bias = None
+        if self.has_alibi:
+            bias = alibi(q, n_rows=k.shape[2], first_token_row=self.first_token_row)
         if state is None and self.pattern.has_hooks:  # the fused attention does not return it
             scores = q @ k.mT / q.shape[-1] ** 0.5  # batch heads time time
+            scores = scores if bias is None else scores + bias
             future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
-            z = self.pattern(scores.masked_fill(future, -torch.inf).softmax(-1)) @ v
+            pattern = self.pattern(scores.masked_fill(future, -torch.inf).softmax(-1))
+            z = dropout(pattern, self.dropout, self.training) @ v
         else:
-            z = scaled_dot_product_attention(q, k, v, is_causal=state is None)
+            z = scaled_dot_product_attention(
+                *(q, k, v),
+                attn_mask=bias,
+                dropout_p=self.dropout if self.training else 0.0,
+                is_causal=state is None and bias is None,
+            )
         return self.out(self.z(z.transpose(1, 2)).flatten(2))
 
 
@@ -77,6 +90,7 @@ class MLP(nn.Module):
         super().__init__()
         is_gated = settings.mlp in GATED_ACTIVATIONS
         self.activation = ACTIVATIONS[settings.mlp]
+        self.dropout = nn.Dropout(settings.activation_dropout)
         self.up = nn.Linear(settings.d_model, settings.mlp_width, bias=not is_gated)
         self.gate = (
             nn.Linear(settings.d_model, settings.mlp_width, bias=False) if is_gated else None
@@ -89,14 +103,14 @@ class MLP(nn.Module):
         hidden = self.activation(self.pre(self.up(x)))
         if self.gate is not None:
             hidden = hidden * self.gate(x)
-        return self.down(self.post(hidden))
+        return self.down(self.dropout(self.post(hidden)))
 
 
 class Block(nn.Module):
     def __init__(self, settings: TransformerSettings, placement: str):
         super().__init__()
         self.placement = placement
-        norm = partial(NORMS[settings.norm], settings.d_model)
+        norm = partial(NORMS[settings.norm], settings.d_model, settings.norm_eps)
         out_norm = norm if placement == "peri" else nn.Identity
         self.resid_pre = HookPoint("resid_pre")
         self.attention_norm = norm()
@@ -143,7 +157,34 @@ class Transformer(Stack):
         placements = settings.placements
         self.blocks = nn.Sequential(*(Block(settings, placement) for placement in placements))
         last_norm = "none" if placements[-1] == "post" else settings.norm
-        self.norm = NORMS[last_norm](settings.d_model)
+        self.norm = NORMS[last_norm](settings.d_model, settings.norm_eps)
+        self.input_scale = settings.input_scale
+        self.dropout = settings.embedding_dropout
+
+    def forward(self, x: Hidden, state: State | None = None) -> Hidden:
+        return super().forward(dropout(self.input_scale * x, self.dropout, self.training), state)
+
+
+def token_positions(
+    n_rows: int, *, first_token_row: int, device: torch.device
+) -> Int64[Tensor, "rows"]:
+    """Return the position of each row: i for token i, and 0 for a start vector in front of them."""
+    return (torch.arange(n_rows, device=device) - first_token_row).clamp_min(0)
+
+
+def alibi(q: Heads, *, n_rows: int, first_token_row: int) -> Float[Tensor, "1 heads time rows"]:
+    """Return what ALiBi (Press et al. 2022, arXiv 2108.12409) adds to the scores of all `n_rows`
+    keys, for the last queries: −2^(−8h/H) times the distance, for the heads h = 1 … H.
+
+    The score of a later row is −∞.
+    """
+    n_heads, n_queries = q.shape[1:3]
+    rows = torch.arange(n_rows, device=q.device)
+    positions = token_positions(n_rows, first_token_row=first_token_row, device=q.device)
+    distances = positions[-n_queries:, None] - positions  # time rows
+    slopes = 2.0 ** (-8 * torch.arange(1, n_heads + 1, device=q.device) / n_heads)
+    biases = -slopes[:, None, None] * distances  # heads time rows
+    return biases.masked_fill(rows > rows[-n_queries:, None], -torch.inf).to(q.dtype)[None]
 
 
 def rotate(x: Heads, *, first_token_row: int = 1) -> Heads:
@@ -153,7 +194,7 @@ def rotate(x: Heads, *, first_token_row: int = 1) -> Heads:
     `first_token_row` is the row of token 0; a start vector in front of it is not rotated.
     """
     half = x.shape[-1] // 2
-    positions = (torch.arange(x.shape[-2], device=x.device) - first_token_row).clamp_min(0)
+    positions = token_positions(x.shape[-2], first_token_row=first_token_row, device=x.device)
     frequencies = 10_000 ** -(torch.arange(half, device=x.device) / half)
     angles = positions[:, None] * frequencies  # time half
     cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)

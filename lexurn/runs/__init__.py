@@ -4,9 +4,9 @@
     run.settings, run.metrics, run.results, run.predictor
 
 `run` defines a run, `fit` trains one, `recording` writes it, `store` finds it, `listing` lists all,
-`sharing` takes runs from one store to another, `pretrained_models` names published ones, `tables`
-and `cache` keep tables beside the runs, and `sweeps` trains grids of runs. Modules are imported
-when they are used, because the store can be read without torch.
+`sharing` takes runs from one store to another, `pretrained_models` names published ones, `tables`,
+`scoring` and `cache` keep tables beside the runs, and `sweeps` trains grids of runs. Modules are
+imported when they are used, because the store can be read without torch.
 """
 
 from typing import Any

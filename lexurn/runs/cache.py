@@ -19,16 +19,13 @@ from torch import Tensor
 
 from lexurn import runs, tasks
 from lexurn.base import files, session, sources, terminal
-from lexurn.base.threads import threads
 from lexurn.runs import store, sweeps, tracking, workers
+from lexurn.runs.scoring import Compute, is_cached, make_table, table_name
 from lexurn.settings import Settings
 from lexurn.settings.registry import CHOICES, entries
 
 RUN_CODE = ("lexurn.runs.fit:as_predictor", "lexurn.models:build", "lexurn.predictors:Predictor")
 """Code that every table of runs depends on, beside the code of the run's task and model."""
-
-Compute = Callable[[runs.Run], pd.DataFrame]
-"""A function that other processes can import."""
 
 
 def table(compute: Callable[..., pd.DataFrame], *inputs: Any) -> pd.DataFrame:
@@ -92,11 +89,7 @@ def tables(
     """
     for run in of_runs:
         run.require_data()
-    missing = [
-        run.path.name
-        for run in of_runs
-        if not store.stored(f"tables/{_table_name(run, name)}.csv").exists()
-    ]
+    missing = [run.path.name for run in of_runs if not is_cached(name, run.settings)]
     if missing:
         n_processes = min(jobs, len(missing), workers.cores())
         clock = tracking.Clock([1.0] * len(missing), n_processes=n_processes)
@@ -120,7 +113,7 @@ def tables(
                         future.result()
                     tell(sum(future.done() for future in submitted))
     say(f"{len(missing)} table(s) computed, {len(of_runs) - len(missing)} loaded from the store.")
-    return [runs.read_table(_table_name(run, name)) for run in of_runs]
+    return [runs.read_table(table_name(name, run.settings)) for run in of_runs]
 
 
 def grid_table(
@@ -145,22 +138,3 @@ def concat_tables(grid: sweeps.Sweep, by_point: Sequence[pd.DataFrame]) -> pd.Da
         ],
         ignore_index=True,
     )
-
-
-def make_table(compute: Compute, name: str, run_name: str) -> None:
-    """Compute the table of a run and cache it, with five significant digits.
-
-    It has a session of its own, so that the caller's session does not count the run's files as
-    used: the caller's results depend on the table alone.
-    """
-    with session.fresh():
-        run = runs.load(run_name)
-        with threads(run.settings.machine.threads):
-            table = compute(run)
-    numbers = table.select_dtypes("float")
-    table[numbers.columns] = numbers.map(lambda value: float(f"{value:.5g}"))
-    runs.write_table(_table_name(run, name), table)
-
-
-def _table_name(run: runs.Run, name: str) -> str:
-    return f"{name}-{run.settings.key}"

@@ -38,7 +38,7 @@ from lexurn.tasks.urns import MAX_SECONDS
 from lexurn.training.batches import BLOCK_SIZE
 
 LIBRARIES = 60_000_000
-"""Bytes of what is loaded during a training, and of workspaces; Muon loads twice as much."""
+"""Bytes of what is loaded during a training, and of workspaces; twice as much with Muon or SGD."""
 
 NUMBA = 130_000_000
 """Bytes of the compiler for the loops that S is computed with."""
@@ -47,6 +47,7 @@ BESIDE_MATRICES: dict[str, Callable[[Any, int, int], float]] = {
     "transformer": lambda b, n, rows: (
         4 * b.n_layers * b.d_model * (b.norm == "rms")
         + 4 * b.n_layers * b.n_heads * b.head_width * (b.positions == "rotary")
+        + 4 * b.n_layers * b.n_heads * rows * (b.attention_dropout > 0)  # patterns are stored
         - 2 * b.n_layers * b.mlp_width * (b.mlp in ("relu", "gelu"))
     ),
     "lstm": lambda b, n, rows: -8 * b.n_layers * b.d_out,
@@ -144,7 +145,7 @@ def estimate(settings: Settings, memory: str = "RAM") -> dict[str, int]:
     predicting = activations(n_predicted, 1) + tables(n_scored) + 8 * numbers * (1 + 8 * lex)
     scoring = 8 * numbers * (8 + 28 * lex) + 8 * n_longest * rows * 33
     parts = {
-        "libraries": LIBRARIES * (1 + (flat["optimizer"] == "muon")),
+        "libraries": LIBRARIES * (1 + (flat["optimizer"] != "adamw")),
         "weights and moments": on_gpu * (weights + 2 * trained),
         "best weights": beside_gpu * weights,
         "losses between two evaluations": on_gpu * 4 * every,

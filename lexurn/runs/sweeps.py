@@ -9,9 +9,11 @@
         rotary: {positions: rotary}             has a name and stands for several settings
         lstm: {backbone: lstm, d_hidden: 64, tied: false}
     seeds: 4                                    0 … 3 for each combination, or a list
+    score: my_package.scores:rates              a function that returns a table of a trained point
 
 A point is a run like any other and is identified by its settings. An interrupted grid therefore
-continues, and grids share their common points. `lexurn.runs.workers` trains them.
+continues, and grids share their common points. `lexurn.runs.workers` trains them, and
+`lexurn.runs.scoring` says what `score` may name.
 """
 
 import itertools
@@ -29,6 +31,7 @@ from pydantic import Field, PositiveInt, StrictInt, ValidationError
 from lexurn import runs
 from lexurn.base import paths, yaml_files
 from lexurn.base.errors import ParameterError
+from lexurn.runs import scoring
 from lexurn.settings import KINDS, Section, Settings, resolver
 
 MIN_SCALED = {"n_steps": 1, "eval_every": 16}
@@ -40,12 +43,14 @@ Choices = dict[str, dict[str, Any] | None]
 
 @dataclass(frozen=True)
 class Sweep:
-    """A grid: its name, its axes, its points, and by a point's name its value on every axis."""
+    """A grid: its name, its axes, its points, by a point's name its value on every axis, and the
+    name of its scorer, if there is one."""
 
     name: str
     axes: tuple[str, ...]
     points: tuple[Settings, ...]
     coordinates: Mapping[str, Mapping[str, Any]]
+    score: str = ""
 
     def where(self, **values: Any) -> list[Settings]:
         """Return the points with these values: `where(model="lstm", language="dyck")`."""
@@ -54,17 +59,22 @@ class Sweep:
         ]
 
     def done(self) -> list[Settings]:
-        return [point for point in self.points if runs.is_stored(point)]
+        """Return the points that are trained and, if the grid has a scorer, scored."""
+        return [point for point in self.points if self._is_done(point)]
 
     def missing(self) -> list[Settings]:
-        """Return the points that are not trained yet."""
-        return [point for point in self.points if not runs.is_stored(point)]
+        """Return the other points."""
+        return [point for point in self.points if not self._is_done(point)]
+
+    def _is_done(self, point: Settings) -> bool:
+        return runs.is_stored(point) and (not self.score or scoring.is_scored(self.score, point))
 
     def table(self) -> pd.DataFrame:
         """Return the results of the finished points as a tidy table, in the order of the points.
 
         Columns: name, kind, seed, the axes, and the columns of `Run.results`, with the mean over
-        rows and the last row only.
+        rows and the last row only. The rows of a scorer follow those of each point; a column that
+        one of the two lacks is missing in its rows.
         """
         return pd.concat([self._results(point) for point in self.done()], ignore_index=True)
 
@@ -74,7 +84,11 @@ class Sweep:
         for axis, value in self.coordinates[point.name].items():  # alpha is a number or a list
             columns[axis] = json.dumps(flat[axis]) if axis == "alpha" else flat.get(axis, value)
         results = runs.load(point.name).results
-        return results.assign(**columns)[[*columns, *results]]
+        if self.score:
+            scores = scoring.read_scores(self.score, point)
+            results = pd.concat([results, scores], ignore_index=True)
+        others = [column for column in results if column not in columns]
+        return results.assign(**columns)[[*columns, *others]]
 
 
 def read(
@@ -89,8 +103,9 @@ def read(
 
     `changes` replaces some of its fixed settings and `seeds` its seeds; `scale` multiplies its
     numbers of steps, with evaluations at the same shares of the training. Raises ParameterError
-    before any work: for an unknown name, an axis without values or of a fixed setting, settings
-    that do not go together, two equal points, and more than `max_points` points.
+    before any work: for an unknown name, a scorer that is not allowed, an axis without values or of
+    a fixed setting, settings that do not go together, two equal points, and more than `max_points`
+    points.
     """
     folder = paths.root() / "params" / "sweeps"
     path = Path(path)
@@ -107,8 +122,14 @@ def read(
         part = "".join(map(str, first["loc"][:1]))
         raise ParameterError(
             f"{place}: {part}: {first['msg']}, got {first['input']!r}; a grid holds fixed (names "
-            "with values), axes (names with lists of values) and seeds (a number or a list)"
+            "with values), axes (names with lists of values), seeds (a number or a list) and score "
+            "(module:function)"
         ) from None
+    if grid.score:
+        try:
+            scoring.load_scorer(grid.score)
+        except ParameterError as error:
+            raise ParameterError(f"{yaml_files.place(path, 'score')}: {error}") from None
     fixed = grid.fixed | (changes or {})
     axes = {axis: _choices(axis, values) for axis, values in grid.axes.items()}
     on_axes = [{name for _, given in choices for name in given} for choices in axes.values()]
@@ -150,7 +171,7 @@ def read(
             raise ParameterError(f"{path}: the point {text} comes twice; give each value once")
         points.append(point)
         coordinates[point.name] = values
-    return Sweep(path.stem, tuple(axes), tuple(points), coordinates)
+    return Sweep(path.stem, tuple(axes), tuple(points), coordinates, grid.score)
 
 
 class _Grid(Section):
@@ -159,6 +180,7 @@ class _Grid(Section):
     fixed: dict[str, Any] = {}
     axes: dict[str, Annotated[list[Any] | Choices, Field(min_length=1)]] = {}
     seeds: PositiveInt | Annotated[list[StrictInt], Field(min_length=1)] = 1
+    score: str = ""
 
 
 def _choices(axis: str, values: list[Any] | Choices) -> list[tuple[Any, dict[str, Any]]]:

@@ -19,7 +19,7 @@ from typing import Any
 from lexurn import runs
 from lexurn.base import errors, files, paths, terminal
 from lexurn.base.version import __version__
-from lexurn.runs import fit, tracking
+from lexurn.runs import fit, scoring, tracking
 from lexurn.runs.tracking import Clock
 from lexurn.settings import Settings, registry
 
@@ -38,8 +38,9 @@ def train(
     report: Callable[[Settings, str], None] = lambda *_: None,
     say: terminal.Say = lambda _: None,
     clock: Clock | None = None,
+    score: str = "",
 ) -> dict[Settings, str]:
-    """Train points and return the tracebacks of those that failed.
+    """Train points, and score them if a scorer is named; return the tracebacks of failed points.
 
     When a point has ended, `report` receives it with its traceback, which is empty if it succeeded.
     Every second `say` receives a text such as `2 of 6 runs done, about 1 min 5 s left, 2 running`;
@@ -51,7 +52,8 @@ def train(
     shares = dict.fromkeys(points, 0.0)
     outside = registry.outside_entries()
     submitted = {
-        executor.submit(train_one, point.model_dump_json(), outside): point for point in points
+        executor.submit(train_one, point.model_dump_json(), outside, score): point
+        for point in points
     }
     for ended in wait(submitted):
         for future in ended:
@@ -99,24 +101,28 @@ def expected_seconds(
     """Return about how long each point trains here in one process; the seed changes nothing.
 
     A few steps of each kind of point show it. Where that fails, training the point will tell why;
-    it counts as 0.
+    it counts as 0, as does a trained point that is only scored.
     """
-    kinds = [point.of_kind(point.kind, seed=0) for point in points]
-    seconds = dict.fromkeys(kinds, 0.0)
+    untrained = [point for point in points if not runs.is_stored(point)]
+    kinds = {point: point.of_kind(point.kind, seed=0) for point in untrained}
+    seconds = dict.fromkeys(kinds.values(), 0.0)
     for number, kind in enumerate(seconds, 1):
         say(f"measuring how long a run takes: {number} of {len(seconds)} kinds of runs")
         with suppress(Exception):
             seconds[kind] = fit.estimate(kind)
-    return [seconds[kind] for kind in kinds]
+    return [seconds[kinds[point]] if point in kinds else 0.0 for point in points]
 
 
-def train_one(point: str, outside: list[tuple[str, str, str]]) -> None:
-    """Train the point with these settings (JSON) in a worker.
+def train_one(point: str, outside: list[tuple[str, str, str]], score: str = "") -> None:
+    """Train the point with these settings (JSON) in a worker, and score it if there is a scorer.
 
-    `outside` is what the caller has registered (`registry.outside_entries`).
+    `outside` is what the caller has registered (`registry.outside_entries`), and `score` the name
+    of the scorer (`lexurn.runs.scoring`).
     """
     registry.register_again(outside)
-    runs.get(Settings.from_stored(json.loads(point)), tracker=tracking.Tracker())
+    run = runs.get(Settings.from_stored(json.loads(point)), tracker=tracking.Tracker())
+    if score:
+        scoring.score_run(score, run)
 
 
 class Processes(futures.ThreadPoolExecutor):

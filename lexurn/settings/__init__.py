@@ -2,7 +2,8 @@
 
     task        what is sampled                                TaskSettings …       tasks.py
     vocabulary  how tokens are embedded and read out           VocabularySettings   vocabulary.py
-    backbone    what computes in between                       BackboneSettings …   backbones.py
+    backbone    what computes in between                       BackboneSettings …   backbones.py,
+                                                                                   transformer.py
     training    how the weights are found                      TrainingSettings     training.py
     machine     where it runs; not in the key                  MachineSettings      training.py
     study       what a chapter averages over; not in the key   StudySettings        training.py
@@ -22,7 +23,6 @@ from lexurn.settings.backbones import (
     LSTMSettings,
     MambaSettings,
     PositionFreeSettings,
-    TransformerSettings,
     XLSTMSettings,
 )
 from lexurn.settings.fields import Real, Section, Whole
@@ -36,6 +36,7 @@ from lexurn.settings.tasks import (
     UrnsSettings,
 )
 from lexurn.settings.training import MachineSettings, StudySettings, TrainingSettings
+from lexurn.settings.transformer import TransformerSettings
 from lexurn.settings.vocabulary import CanonicalSettings, NamesSettings, VocabularySettings
 
 __all__ = [

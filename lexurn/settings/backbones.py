@@ -1,4 +1,7 @@
-"""What computes between the embeddings and the logits: a class of settings for each backbone."""
+"""What computes between the embeddings and the logits: a class of settings for each backbone.
+
+The settings of the transformer are in `lexurn.settings.transformer`.
+"""
 
 from math import ceil, gcd
 from typing import ClassVar, Literal
@@ -26,99 +29,10 @@ class BackboneSettings(Section):
         """The width of the output."""
         return self.d_model
 
-
-class TransformerSettings(BackboneSettings):
-    """A causal transformer, with norms before or after its sums, or without norms."""
-
-    name: Literal["transformer"] = "transformer"
-    n_heads: Whole = Field(
-        2, ge=1, le=65_536, description="attention heads, each of width d_model / n_heads"
-    )
-    d_head: Whole = Field(0, ge=0, le=65_536, description="width of a head; 0: d_model / n_heads")
-    mlp: Literal["gated", "swiglu", "gelu", "relu", "none"] = Field(
-        "gated",
-        description="gated (by GELU), swiglu (by SiLU), gelu, relu, or none: attention only",
-    )
-    d_mlp: Whole = Field(0, ge=0, le=262_144, description="width of the MLP; 0: four times d_model")
-    norm: Literal["layer", "rms", "none"] = Field(
-        "layer", description="LayerNorm (layer), RMSNorm (rms), or none"
-    )
-    norm_placement: Literal["pre", "post", "peri", "mix"] = Field(
-        "pre",
-        description="norm of: pre (input), post (sum), peri (input and output), mix "
-        "(a quarter post, then pre)",
-    )
-    positions: Literal["learned", "rotary", "none", "integer", "linear", "log", "sinusoidal"] = (
-        Field("learned", description="positional encoding")
-    )
-    positions_trained: bool = Field(
-        True, description="positional encodings that are a table are trained, not fixed"
-    )
-    bos: bool = Field(
-        True, description="all rows see the start vector, a BOS; without it, only row 0 does"
-    )
-    dropout: Real = Field(0.0, ge=0, lt=1, description="dropout after attention")
-    mlp_dropout: Real = Field(0.0, ge=0, lt=1, description="dropout after the MLP")
-
     @property
-    def head_width(self) -> int:
-        return self.d_head or self.d_model // self.n_heads
-
-    @property
-    def mlp_width(self) -> int:
-        return self.d_mlp or 4 * self.d_model
-
-    @property
-    def placements(self) -> tuple[str, ...]:
-        """The norm placement of each block: pre, post, or peri."""
-        if self.norm_placement != "mix":
-            return (self.norm_placement,) * self.n_layers
-        n_post = self.n_layers // 4
-        return ("post",) * n_post + ("pre",) * (self.n_layers - n_post)
-
-    def conflicts(self) -> list[tuple[bool, str]]:
-        is_rotary = self.positions == "rotary"
-        step = self.n_heads * (2 if is_rotary else 1)
-        divisor = "twice n_heads (rotary positions rotate pairs)" if is_rotary else "n_heads"
-        below = max(self.d_model // step, 1) * step
-        return [
-            (
-                self.mlp == "none" and self.d_mlp > 0,
-                f"d_mlp counts only with an MLP, got d_mlp={self.d_mlp} and mlp=none; "
-                "leave d_mlp out",
-            ),
-            (
-                self.mlp == "none" and self.mlp_dropout > 0,
-                f"mlp_dropout counts only with an MLP, got mlp_dropout={self.mlp_dropout} and "
-                "mlp=none; leave it out",
-            ),
-            (
-                self.norm == "none" and self.norm_placement != "pre",
-                "norm_placement counts only with norms, got norm_placement="
-                f"{self.norm_placement} and norm=none; leave norm_placement out, or use norm layer",
-            ),
-            (
-                self.norm_placement == "mix" and self.n_layers < 4,
-                "n_layers must be 4 or more for norm_placement=mix, post in the first quarter, got "
-                f"{self.n_layers}; use n_layers 4, or another norm_placement",
-            ),
-            (
-                self.positions in ("rotary", "none", "sinusoidal") and not self.positions_trained,
-                "positions_trained counts only for positions that are a table, got positions="
-                f"{self.positions}; leave positions_trained out, or use positions learned, "
-                "integer, linear or log",
-            ),
-            (
-                is_rotary and self.d_head % 2 == 1,
-                "d_head must be even with rotary positions, which rotate pairs, got "
-                f"{self.d_head}; use d_head {self.d_head + 1}",
-            ),
-            (
-                self.d_head == 0 and self.d_model % step > 0,
-                f"d_model must be a multiple of {divisor}, got d_model={self.d_model} and "
-                f"n_heads={self.n_heads}; use d_model {below} or {below + step}",
-            ),
-        ]
+    def sinusoid_norm(self) -> float:
+        """The norm of sinusoidal positions, at every position."""
+        return 1.0
 
 
 class PositionFreeSettings(BackboneSettings):
@@ -136,6 +50,8 @@ class LSTMSettings(PositionFreeSettings):
     d_hidden: Whole = Field(
         0, ge=0, le=65_536, description="width of the recurrent state and of the output; 0: d_model"
     )
+
+    output_dropout: Real = Field(0.0, ge=0, lt=1, description="dropout of the last layer's output")
 
     @property
     def d_out(self) -> int:

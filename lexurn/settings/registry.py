@@ -25,12 +25,12 @@ from lexurn.settings.backbones import (
     LinearSettings,
     LSTMSettings,
     MambaSettings,
-    TransformerSettings,
     XLSTMSettings,
 )
 from lexurn.settings.fields import Section
 from lexurn.settings.tasks import LanguageSettings, TaskSettings, TextSettings, UrnsSettings
 from lexurn.settings.training import MachineSettings, StudySettings, TrainingSettings
+from lexurn.settings.transformer import TransformerSettings
 from lexurn.settings.vocabulary import CanonicalSettings, NamesSettings, VocabularySettings
 
 CHOICES: dict[str, type[Section]] = {

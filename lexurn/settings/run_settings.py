@@ -9,7 +9,7 @@ from pydantic import SerializeAsAny, ValidationError, field_validator, model_val
 
 from lexurn.base import files
 from lexurn.base.errors import ParameterError
-from lexurn.settings.backbones import BackboneSettings, TransformerSettings
+from lexurn.settings.backbones import BackboneSettings
 from lexurn.settings.fields import Section, default_of, key_default_of
 from lexurn.settings.names import RENAMED, error_message
 from lexurn.settings.registry import (
@@ -22,6 +22,7 @@ from lexurn.settings.registry import (
 )
 from lexurn.settings.tasks import TaskSettings, UrnsSettings
 from lexurn.settings.training import MachineSettings, StudySettings, TrainingSettings
+from lexurn.settings.transformer import TransformerSettings
 from lexurn.settings.vocabulary import VocabularySettings
 
 TRAINING_VERSION = 1

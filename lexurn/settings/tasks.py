@@ -150,6 +150,15 @@ class LanguageSettings(TaskSettings):
         description="prompts in training: none, completed by rule 1 (oracle), or against it "
         "(adversarial)",
     )
+    n_completed: Whole = Field(
+        0,
+        ge=0,
+        le=1_000,
+        description="distinct prompts that training completes, each time anew; 0: half of all",
+    )
+    completed_share: Real = Field(
+        0.1, ge=0.001, lt=1, description="share of training sequences that are completed prompts"
+    )
 
     def conflicts(self) -> list[tuple[bool, str]]:
         return [
@@ -162,6 +171,14 @@ class LanguageSettings(TaskSettings):
                 self.unseen > 0 and self.completions != "none",
                 f"unseen and completions do not go together, got unseen={self.unseen} and "
                 f"completions={self.completions}; keep one of the two",
+            ),
+            *(
+                (
+                    self.completions == "none" and getattr(self, name) != default,
+                    f"{name} counts only with completions, got {name}={getattr(self, name)} and "
+                    "completions=none; use completions oracle or adversarial",
+                )
+                for name, default in (("n_completed", 0), ("completed_share", 0.1))
             ),
         ]
 

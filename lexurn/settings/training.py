@@ -36,8 +36,10 @@ class TrainingSettings(Section):
         le=MAX_STEPS,
         description="optimizer updates; follows from the data where they are finite",
     )
-    optimizer: Literal["adamw", "muon"] = Field(
-        "adamw", description="adamw, or muon: Muon for the backbone's matrices, AdamW for the rest"
+    optimizer: Literal["adamw", "muon", "sgd"] = Field(
+        "adamw",
+        description="adamw, sgd (no momentum), or muon (for the backbone's matrices, AdamW for "
+        "the rest)",
     )
     learning_rate: Real = Field(1e-2, gt=0, description="peak learning rate")
     warmup: Whole = Field(50, ge=0, le=MAX_STEPS, description="steps of linear warm-up")

@@ -23,10 +23,10 @@ from lexurn.predictors.grammars import oracle
 from lexurn.tasks.base import Task
 
 MIN_HELD_LETTERS = 8  # of the shortest strings that may be kept from training
-COMPLETED_SHARE = 0.1  # of the training sequences, where completed prompts are asked for
 N_CHECKED = 50  # strings of each kind that a task must be able to draw
-MAX_DRAWS = 200  # attempts to draw enough strings, or completions, of a kind
+MAX_DRAWS = 200  # attempts to draw enough strings of a kind
 N_COMPLETIONS = 4096  # drawn in one attempt; most of them are of the other kind
+MAX_COMPLETION_DRAWS = 2000  # attempts to draw enough completions
 
 
 class LanguageTask(Task):
@@ -59,7 +59,7 @@ class LanguageTask(Task):
         """Return `n` strings as training has them, some of them perhaps completed prompts."""
         tokens = self._strings(n, generator)
         if self.settings.task.completions != "none":
-            n_completed = int(COMPLETED_SHARE * n)
+            n_completed = int(self.settings.task.completed_share * n)
             completed = self.completed_prompts(n_completed, generator)
             tokens[:n_completed, : completed.shape[1]] = completed
             tokens = tokens[torch.randperm(n, generator=generator)]
@@ -68,15 +68,20 @@ class LanguageTask(Task):
     def completed_prompts(self, n: int, generator: Generator) -> Tokens:
         """Return `n` prompts that begin no string, each with a random completion.
 
-        The prompts are from the half that may be trained on. With the completion rule 1 holds
-        (`oracle`), or it does not (`adversarial`).
+        The prompts are from those that may be trained on (`split_prompts`). With the completion,
+        which is drawn anew each time, rule 1 holds (`oracle`), or it does not (`adversarial`).
+        Prompts are as frequent as their random completions are of this kind.
         """
         task = self.settings.task
-        known, _ = split_prompts(prompts(task.language)["out_of_distribution"])
+        known, _ = split_prompts(
+            prompts(task.language)["out_of_distribution"],
+            n_completed=task.n_completed,
+            seed=self.settings.training.seed,
+        )
         n_free = task.longest - known.shape[1]
         positions = torch.arange(n_free + 1).expand(N_COMPLETIONS, -1)
         accepted = []
-        for _ in range(MAX_DRAWS):
+        for _ in range(MAX_COMPLETION_DRAWS):
             chosen = known[torch.randint(len(known), (N_COMPLETIONS,), generator=generator)]
             completions = torch.randint(
                 FIRST_LETTER, self.vocab_size, positions.shape, generator=generator
@@ -90,9 +95,9 @@ class LanguageTask(Task):
             if sum(map(len, accepted)) >= n:
                 return torch.cat(accepted)[:n]
         raise ParameterError(
-            f"completions={task.completions}: of {MAX_DRAWS * N_COMPLETIONS} drawn only "
-            f"{sum(map(len, accepted))} can be used for {task.language}, and {n} are needed; use "
-            "fewer training samples"
+            f"completions={task.completions}: of {MAX_COMPLETION_DRAWS * N_COMPLETIONS} drawn only "
+            f"{sum(map(len, accepted))} can be used for {task.language}, and {n} are needed; lower "
+            "completed_share, or raise n_completed or max_length"
         )
 
     def held_out(self) -> dict[str, Tokens]:
@@ -134,7 +139,13 @@ class LanguageTask(Task):
         super().check()
         task = self.settings.task
         if task.completions != "none":
-            n_prompt = prompts(task.language)["out_of_distribution"].shape[1]
+            n_prompts, n_prompt = prompts(task.language)["out_of_distribution"].shape
+            if task.n_completed > n_prompts // 2:
+                raise ParameterError(
+                    f"n_completed must be at most {n_prompts // 2}, half of the {n_prompts} "
+                    f"prompts that begin no string of {task.language}, got {task.n_completed}; "
+                    "use 0 for this half"
+                )
             if task.longest <= n_prompt:
                 raise ParameterError(
                     f"completions={task.completions} needs strings longer than the prompts' "
@@ -143,6 +154,8 @@ class LanguageTask(Task):
                 )
         name = "max_length" if task.max_length else "context_length"
         self.language.check_length(task.longest, name=name)
+        if task.completions != "none":
+            self.completed_prompts(N_CHECKED, self.stream("check", "completed prompts"))
         if task.unseen:
             for part in ("in_distribution", "validation", "unseen"):
                 self._strings(N_CHECKED, self.stream("check", part), part=part)

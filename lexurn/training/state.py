@@ -63,10 +63,11 @@ Optimizer = FusedAdamW | torch.optim.Optimizer
 
 
 def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[Optimizer]:
-    """Return AdamW, or AdamW and Muon (Jordan et al. 2024), for a model's trainable parameters.
+    """Return AdamW, SGD, or AdamW and Muon (Jordan et al. 2024) for a model's trainable parameters.
 
-    Muon updates the backbone's matrices, scaled to the size of AdamW's updates, and AdamW the rest.
-    Only matrices have weight decay: biases, norms and the backbone's `NO_WEIGHT_DECAY` do not.
+    SGD has no momentum, so that its weight decay is decoupled as AdamW's is. Muon updates the
+    backbone's matrices, scaled to the size of AdamW's updates, and AdamW the rest. Only matrices
+    have weight decay: biases, norms and the backbone's `NO_WEIGHT_DECAY` do not.
     """
     backbone = dict(model.backbone.named_parameters())
     exempt = {p for name, p in backbone.items() if name.endswith(model.backbone.NO_WEIGHT_DECAY)}
@@ -81,7 +82,7 @@ def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[Optim
         for params, weight_decay in ((other_decayed, settings.weight_decay), (not_decayed, 0.0))
         if params
     ]
-    optimizer = FusedAdamW(groups)
+    optimizer = torch.optim.SGD(groups) if settings.optimizer == "sgd" else FusedAdamW(groups)
     if not muon_matrices:
         return [optimizer]
     muon = torch.optim.Muon(

@@ -105,9 +105,9 @@ def record_graph(step: Callable[[], Tensor]) -> Iterator[Tensor]:
 
 
 def can_record(state: TrainState) -> bool:
-    """Return whether steps are recorded: on a GPU, with LEXURN_GRAPH=1, unless Muon is used.
+    """Return whether steps are recorded: on a GPU, with LEXURN_GRAPH=1, by AdamW.
 
-    Muon reads the learning rate as a number of Python, which a graph would keep.
+    Muon and SGD read the learning rate as a number of Python, which a graph would keep.
     """
     is_adamw = all(isinstance(optimizer, FusedAdamW) for optimizer in state.optimizers)
     return state.rate.is_cuda and is_adamw and os.environ.get("LEXURN_GRAPH") == "1"

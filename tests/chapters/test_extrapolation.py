@@ -143,14 +143,16 @@ def test_renamed_words_are_measured_where_training_has_them():
 
 
 def test_entropies_are_exact_or_say_how_sure_they_are():
-    table = languages.entropies(["aNbN", "dyck"], 32).set_index("language")
-    assert (
-        table.loc["aNbN", "word"] == pytest.approx(2.7726, abs=1e-4) and table.loc["aNbN", "n"] == 0
-    )
-    assert (
-        abs(table.loc["dyck", "word"] - 8.755) < 4 * table.loc["dyck", "sem"]
-        and table.loc["dyck", "n"] == 2000
-    )
+    short = languages.entropies(["aNbN", "dyck", "cs_dyck"], 32).set_index("language")
+    assert short.loc["aNbN", "word"] == pytest.approx(2.7726, abs=1e-4)
+    assert short.loc["dyck", "word"] == pytest.approx(8.748054, abs=1e-6)
+    assert short.loc["dyck", "position"] == pytest.approx(0.77688, abs=1e-5)
+    assert short.loc["dyck", "original"] == pytest.approx(0.26509, abs=1e-5)
+    assert short["n"].tolist() == [0, 0, 2000] and (short["sem"] > 0).tolist() == [0, 0, 1]
+    long = languages.entropies(["dyck"], 256).set_index("language")
+    assert long.loc["dyck", "word"] == pytest.approx(56.171199, abs=1e-6)
+    assert short["strings"].tolist() == [16, 737_154_146_214, 4_954_807_791_957_262]
+    assert languages.entropies(["baN"], 32)["strings"].item() == 2**31
 
 
 GRID = """

@@ -321,11 +321,21 @@ def test_what_a_model_cannot_read_is_an_error(page):
         assert page.evaluate(message, [packed, *given]) == wanted
 
 
-@pytest.mark.parametrize("backbone", ["linear", "xlstm", "bag", "equivariant"])
-def test_a_model_that_the_page_cannot_run_is_not_packed(backbone):
-    settings = parameters.check({"backbone": backbone, "d_model": 64})
-    model = models.build(settings, generator=generator(0, "weights"))
-    assert packed_models.pack(model, settings, n_tables=1) is None
+@pytest.mark.parametrize(
+    "flat",
+    [
+        *({"backbone": name} for name in ("linear", "xlstm", "bag", "equivariant")),
+        *({"positions": "alibi"}, {"norm_eps": 0.006}, {"input_scale": 2.0}),
+    ],
+    ids=str,
+)
+def test_a_model_that_the_page_cannot_run_is_not_packed(flat):
+    def is_packed(flat):
+        settings = parameters.check({"d_model": 64} | flat)
+        model = models.build(settings, generator=generator(0, "weights"))
+        return packed_models.pack(model, settings, n_tables=1) is not None
+
+    assert not is_packed(flat) and is_packed({"norm_eps": 1e-5, "attention_dropout": 0.1})
 
 
 @pytest.mark.book

@@ -21,6 +21,13 @@ BACKBONES = {
     "transformer": {},
     **TRANSFORMERS,
     "post-norm": {"norm_placement": "post", "mlp": "relu", "positions": "sinusoidal"},
+    "post-norm, scaled": {
+        "norm_placement": "post",
+        "positions": "sinusoidal",
+        "positions_norm": 0.1,
+        "input_scale": 4.0,
+        "norm_eps": 0.006,
+    },
     "peri, SwiGLU": {
         "norm_placement": "peri",
         "mlp": "swiglu",
@@ -223,7 +230,7 @@ def test_a_state_that_is_lost_on_the_way_is_found(model):
 def test_an_anti_causal_model_is_found(monkeypatch):
     real = transformer.scaled_dot_product_attention
     monkeypatch.setattr(
-        transformer, "scaled_dot_product_attention", lambda q, k, v, is_causal: real(q, k, v)
+        transformer, "scaled_dot_product_attention", lambda q, k, v, **_: real(q, k, v)
     )
     for task in TASKS.values():
         model = build(**task)

@@ -7,6 +7,7 @@ import pytest
 from lexurn import parameters
 from lexurn.base import paths, session
 from lexurn.chapters.data import claim_bands, discrimination
+from lexurn.chapters.rules import baselines
 from lexurn.generators.urns import Urns
 from lexurn.publish import claims
 
@@ -72,6 +73,25 @@ def test_a_verdict_other_than_the_written_one_is_reported(monkeypatch):
     assert second.endswith("is reproduced, not refuted: 0.01 is in its band -0.05 … 0.05")
 
 
+def test_no_level_without_a_model_agrees_with_a_published_share():
+    """The tolerance is 0.4 times the distance to the nearest such level, but at most 0.15."""
+    levels = baselines.baseline_levels(["aNbN", "baN", "dyck"], 33).groupby("language")["value"]
+    shares = [key for key in claims.read() if key.startswith(("rules/best_", "rules/sampled_"))]
+    assert len(shares) == 14
+    for key in shares:
+        claim = claims.get(key)
+        of_language = levels.get_group(key.split("_")[1])
+        distance = (of_language - claim.published).abs().min()
+        tolerance = min(0.4 * distance, 0.15)
+        assert claim.low == pytest.approx(claim.published - tolerance, abs=6e-6)
+        assert claim.high == pytest.approx(claim.published + tolerance, abs=6e-6)
+        exact = claims.Measurement(claim.published, 0.0, claim.n)
+        assert claim.judge(exact) == "reproduced"
+        for level in of_language:
+            without_a_model = claims.Measurement(level, 0.0, claim.n)
+            assert claim.judge(without_a_model) == "refuted" or claim.published == 0.154
+
+
 def test_an_unknown_claim_is_refused_by_the_nearest_name():
     with pytest.raises(parameters.ParameterError, match="did you mean headline/lexical"):
         claims.get("headline/lexica")
@@ -79,7 +99,7 @@ def test_an_unknown_claim_is_refused_by_the_nearest_name():
 
 def test_every_refuted_claim_says_why_in_a_sentence_without_typed_in_numbers():
     refuted = [claim for claim in claims.read().values() if claim.verdict == "refuted"]
-    assert len(refuted) == 18
+    assert len(refuted) == 22
     for claim in refuted:
         assert claim.why.endswith(".") and 30 < len(claim.why) < 400, claim.key
         assert not re.search(r"\d\.\d", claim.why), claim.key  # numbers stand in the row

@@ -44,6 +44,7 @@ def same(first, second):
         {"lex": True, "backbone": "bag"},
         {"n_train_samples": 100, "n_epochs": 4},
         {"optimizer": "muon"},
+        {"optimizer": "sgd", "attention_dropout": 0.2},
     ],
 )
 def test_a_training_goes_on_to_the_same_result(tmp_path, monkeypatch, flat, capsys):
@@ -320,7 +321,7 @@ import resource
 from lexurn.runs import checkpoints
 from lexurn.base import files
 from lexurn import runs
-for limit, seconds in ((1500, 30.0), (100_000, 0.0)):
+for limit, seconds in ((2000, 30.0), (100_000, 0.0)):
     checkpoints.SECONDS = seconds
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:

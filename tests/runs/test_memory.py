@@ -48,6 +48,7 @@ print(read("VmHWM") - before)
         {"backbone": "mamba", "d_model": 64, "n_layers": 2, "context_length": 127},
         {"backbone": "xlstm", "d_model": 64, "context_length": 127, "n_heads": 4},
         {"d_model": 384, "n_layers": 3, "batch_size": 2},  # a state is saved
+        {"attention_dropout": 0.1, "d_model": 64, "n_heads": 8, "context_length": 127},
     ],
     ids=str,
 )

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 from dask.distributed import Client
-from processes import fork_workers
+from processes import Here, fork_workers
 
 from lexurn import cli, parameters, runs
 from lexurn.base import files, paths
@@ -38,18 +38,6 @@ def grid(tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(GRID)
     return path
-
-
-class Here(Executor):
-    """An executor that does everything at once, one by one: the interface and nothing else."""
-
-    def submit(self, function, /, *arguments):
-        future = Future()
-        try:
-            future.set_result(function(*arguments))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
 
 
 def command(*arguments, **options):

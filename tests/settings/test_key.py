@@ -68,9 +68,10 @@ def changed_library(folder, *, keep_old_default):
     """A copy with one more field in every settings class, and with another learning rate."""
     library = folder / "lexurn"
     shutil.copytree(LIBRARY, library, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("tasks", "backbones", "vocabulary", "training"):
+    for name in ("tasks", "backbones", "transformer", "vocabulary", "training"):
         path = library / "settings" / f"{name}.py"
-        field = f'    added_{name}: Whole = Field(7, ge=0, description="added")\n'
+        added = "backbones" if name == "transformer" else name
+        field = f'    added_{added}: Whole = Field(7, ge=0, description="added")\n'
         text = re.sub(
             r"^    (name: Literal|n_train_samples: )",
             field + r"    \1",

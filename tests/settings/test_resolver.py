@@ -44,8 +44,8 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
     [
         (
             {"n_task": 4},
-            "n_task is no parameter of any chapter; did you mean n_tasks? known: alpha, "
-            "alphabets, b",
+            "n_task is no parameter of any chapter; did you mean n_tasks? known: "
+            "activation_dropout, alpha, alphabets, a",
         ),
         (
             {"n_colors": 1},
@@ -222,6 +222,24 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
             {"mlp": "none", "mlp_dropout": 0.1},
             "mlp_dropout counts only with an MLP, got mlp_dropout=0.1 and mlp=none",
         ),
+        (
+            {"mlp": "none", "activation_dropout": 0.1},
+            "activation_dropout counts only with an MLP, got activation_dropout=0.1 and mlp=none",
+        ),
+        (
+            {"norm": "none", "norm_eps": 2e-4},
+            "norm_eps counts only with norms, got norm_eps=0.0002 and norm=none",
+        ),
+        (
+            {"positions_norm": 0.1},
+            "positions_norm counts only with positions sinusoidal, got positions_norm=0.1 and "
+            "positions=learned",
+        ),
+        (
+            {"positions": "alibi", "positions_trained": False},
+            "positions_trained counts only for positions that are a table, got positions=alibi",
+        ),
+        ({"norm_eps": 0}, "must be a finite number greater than 0 and at most 1, got 0"),
         (
             {"language": "dyck", "lex": True, "d_model": 2},
             "d_model must be at least the 4 letters of dyck for one_hot",

@@ -102,7 +102,7 @@ def test_a_tenth_of_training_are_prompts_completed_by_rule_1_or_against_it(compl
     settings = check({"language": "aNbN", "context_length": 20, "completions": completions})
     tokens, anbn = some_training(settings), LANGUAGES["aNbN"]
     foreign = ~anbn.contains(tokens)
-    assert foreign.double().mean() == pytest.approx(language.COMPLETED_SHARE)
+    assert foreign.double().mean() == pytest.approx(settings.task.completed_share)
     assert (anbn.obeys_rules(tokens[foreign])[:, 0] == (completions == "oracle")).all()
     trained, kept = (
         string_set(each) for each in split_prompts(prompts("aNbN")["out_of_distribution"])
@@ -117,6 +117,53 @@ def test_a_tenth_of_training_are_prompts_completed_by_rule_1_or_against_it(compl
     assert places.mean() == pytest.approx(
         1000, abs=6 * 2000 / 12**0.5 / len(places) ** 0.5
     )  # in no order
+
+
+def completed(settings, n=4000):
+    """The completed prompts among `n` training sequences."""
+    tokens = some_training(settings, n)
+    known = LANGUAGES[settings.task.language]
+    return tokens[~known.contains(tokens)]
+
+
+@pytest.mark.parametrize(
+    ("name", "n_prompts", "share"), [("aNbN", 1, 0.02), ("aNbN", 30, 0.5), ("dyck", 10, 0.1)]
+)
+def test_so_many_prompts_are_completed_and_so_often(name, n_prompts, share):
+    flat = {"language": name, "context_length": 20, "completions": "oracle"}
+    settings = check(flat | {"n_completed": n_prompts, "completed_share": share, "seed": 3})
+    tokens = completed(settings)
+    given = prompts(name)["out_of_distribution"]
+    used = string_set(tokens[:, : given.shape[1]])
+    assert len(used) == n_prompts
+    _, kept = split_prompts(given)
+    assert not used & string_set(kept)
+    assert abs(len(tokens) / 4000 - share) < 4 * (share * (1 - share) / 4000) ** 0.5
+    assert (LANGUAGES[name].obeys_rules(tokens)[:, 0]).all()
+    assert len(string_set(tokens)) > 3 * n_prompts  # completions are drawn anew
+    whole = completed(check(flat))
+    assert len(string_set(whole[:, : given.shape[1]])) > n_prompts  # the control
+
+
+def test_fewer_completed_prompts_are_among_more_and_seeds_choose_others():
+    given = prompts("aNbN")["out_of_distribution"]
+
+    def chosen(n, seed=0):
+        known, kept = split_prompts(given, n_completed=n, seed=seed)
+        assert kept.equal(split_prompts(given)[1])  # held out whatever is trained on
+        return string_set(known)
+
+    for few, more in itertools.pairwise((1, 3, 10, 30, 125)):
+        assert len(chosen(few)) == few and chosen(few) < chosen(more)
+    assert chosen(125) == chosen(0) == chosen(125, seed=1) and chosen(10) != chosen(10, seed=1)
+
+
+def test_how_many_prompts_are_completed_is_part_of_the_key_only_where_it_is_set():
+    plain = check({"language": "aNbN", "completions": "oracle"})
+    named = check(plain.flat() | {"n_completed": 0, "completed_share": 0.1})
+    assert named.key == plain.key == "e84ef3cefb24"
+    assert check(plain.flat() | {"n_completed": 125}).key != plain.key
+    assert check(plain.flat() | {"completed_share": 0.2}).key != plain.key
 
 
 def test_renaming_letters_makes_every_word_a_random_one_and_leaves_its_shape():
@@ -243,6 +290,23 @@ def test_an_oracle_as_the_model_has_no_excess():
         (
             {"language": "abN", "completions": "oracle"},
             "abN has no prompts, because prompts break one of two rules; use a language with two",
+        ),
+        (
+            {"language": "bbaN", "completions": "oracle", "n_completed": 4},
+            "n_completed must be at most 3, half of the 6 prompts that begin no string of bbaN, "
+            "got 4; use 0",
+        ),
+        (
+            {"language": "aNbN", "n_completed": 3},
+            "n_completed counts only with completions, got n_completed=3 and completions=none",
+        ),
+        (
+            {"language": "aNbN", "completed_share": 0.2},
+            "completed_share counts only with completions, got completed_share=0.2",
+        ),
+        (
+            {"language": "aNbN", "completions": "oracle", "completed_share": 1.0},
+            "must be a finite number at least 0.001 and less than 1, got 1.0",
         ),
         (
             {"language": "aNbN", "context_length": 8, "completions": "oracle"},

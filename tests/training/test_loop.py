@@ -339,6 +339,23 @@ def test_muon_is_for_the_matrices_of_the_backbone_and_moves_as_far_as_adamw():
     assert check({"optimizer": "adamw"}).key == check({}).key != settings.key
 
 
+def test_sgd_moves_against_the_gradient_and_decays_matrices_alone():
+    rate, decay = 0.1, 0.5
+    flat = {"n_steps": 1, "warmup": 0, "learning_rate": rate, "grad_clip": 0.0}
+    flat |= {"optimizer": "sgd", "weight_decay": decay, "schedule": "constant"}
+    batch = torch.randint(4, (8, 33), generator=generator(0, "batch"))
+    before = models.build(check(flat), generator=generator(0, "weights"))
+    negative_log_likelihood(before(batch), batch).mean().backward()
+    after = dict(train_model(flat, itertools.repeat(batch))[0].named_parameters())
+    for name, parameter in before.named_parameters():
+        gradient = parameter.grad + decay * parameter * (parameter.ndim > 1)
+        assert torch.allclose(after[name], parameter - rate * gradient, atol=1e-6), name
+    adamw = train_model(flat | {"optimizer": "adamw"}, itertools.repeat(batch))[0]
+    moved = (adamw.vocabulary.embedding - before.vocabulary.embedding).abs()
+    assert moved.max() > 0.09  # the control: AdamW moves by the rate, however small the gradient
+    assert (after["vocabulary.embedding"] - before.vocabulary.embedding).abs().max() < 0.09
+
+
 def test_gradients_are_clipped_to_their_largest_norm(monkeypatch):
     norms = []
     real = torch.nn.utils.clip_grad_norm_

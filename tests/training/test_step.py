@@ -26,6 +26,7 @@ SETTINGS = {
     "orthonormal": {"lex": True, "vocabulary": "orthonormal", "grad_clip": 0.0},
     "weighted": {"n_tasks": 0, "target_alpha": [3.0] * 4},
     "lexical strings": {**STRINGS, "lex": True},
+    "alibi": {"positions": "alibi", "attention_dropout": 0.1, "embedding_dropout": 0.1},
     "mamba": {"backbone": "mamba"},
     "xlstm": {"backbone": "xlstm", "slstm_at": [0]},
     "linear": {"backbone": "linear"},
@@ -157,7 +158,7 @@ def test_a_step_that_waits_for_the_device_is_refused_with_a_remedy(wait, imitate
     assert "LEXURN_GRAPH=0" in error.value.__notes__[0]
 
 
-def test_a_step_is_recorded_on_a_gpu_alone_where_asked_for_and_not_with_muon(monkeypatch):
+def test_a_step_is_recorded_on_a_gpu_alone_where_asked_for_and_with_adamw_alone(monkeypatch):
     def can_record(flat, device):
         model = models.build(check(flat), generator=generator(0, "weights"))
         state = training.TrainState(model, check(flat).training)
@@ -169,6 +170,7 @@ def test_a_step_is_recorded_on_a_gpu_alone_where_asked_for_and_not_with_muon(mon
     monkeypatch.setenv("LEXURN_GRAPH", "1")
     assert can_record({}, "cuda") and not can_record({}, "cpu")
     assert not can_record({"optimizer": "muon"}, "cuda")
+    assert not can_record({"optimizer": "sgd"}, "cuda")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

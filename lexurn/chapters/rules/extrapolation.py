@@ -96,6 +96,17 @@ def rational_rates(names: list[str], numbers: list[int], limit: int) -> pd.DataF
     return table[["language", "n_words", "value", "n"]].assign(sem=sem)
 
 
+def prompts_of(run: Run) -> dict[str, Tokens]:
+    """Return the sets of prompts of a run's language, split as its training was."""
+    task = run.settings.task
+    return prompt_sets(
+        task.language,
+        completions=task.completions,
+        n_completed=task.n_completed,
+        seed=run.settings.training.seed,
+    )
+
+
 def complete_prompts(
     model: LanguageModel, prompts: Tokens, *, seed: int, sampled: bool = False
 ) -> Strings:
@@ -117,7 +128,7 @@ def rates_along_training(run: Run) -> pd.DataFrame:
     """
     settings = run.settings
     language = LANGUAGES[settings.task.language]
-    sets = prompt_sets(language.name, completions=settings.task.completions)
+    sets = prompts_of(run)
     best_step = int(run.results["step"].iloc[0])
     tables = []
     # The checkpoints share one model, whose weights change from step to step.
@@ -141,9 +152,8 @@ def rates_by_prompt(run: Run) -> pd.DataFrame:
     Columns: decoding, prompt (its letters), value (a share of one greedy or several sampled
     completions). The means over prompts are those of `rates_along_training`.
     """
-    task = run.settings.task
-    language = LANGUAGES[task.language]
-    prompts = prompt_sets(language.name, completions=task.completions)["out_of_distribution"]
+    language = LANGUAGES[run.settings.task.language]
+    prompts = prompts_of(run)["out_of_distribution"]
     tables = []
     for decoding in ("greedy", "sampled"):
         sampled = decoding == "sampled"

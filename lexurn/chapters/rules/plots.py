@@ -42,3 +42,27 @@ def extrapolation(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.set(xlabel="share of prompts with rule 1 kept", xlim=(-0.03, 1.03))
     axes.label_outer()
     return axes
+
+
+def typical_changes(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Plot the typical change of the rate by each factor: a dot, its interval, and its number.
+
+    `table`: factor, method, value, low, high, n, as `variation.typical_changes` returns them; other
+    columns are ignored. The first method is a dot, the second an open diamond without an interval.
+    """
+    factors = list(table["factor"].unique())
+    first, second = (rows for _, rows in table.groupby("method", sort=False))
+    heights = first["factor"].map(factors.index)
+    color = LOOKS["models"].color
+    axes.hlines(heights, first["low"], first["high"], color=color, lw=2)
+    axes.plot(first["value"], heights, "o", color=color, ms=6)
+    axes.plot(second["value"], heights, "D", mfc="none", color="0.25", ms=8, zorder=1)
+    for value, height in zip(first["value"], heights, strict=True):
+        text = f"{value:.2f}" if pd.notna(value) else "–"
+        axes.annotate(
+            text, (value, height), (0, 6), textcoords="offset points", ha="center", fontsize=9
+        )
+    axes.set(yticks=range(len(factors)), yticklabels=factors, ylim=(len(factors) - 0.5, -0.7))
+    axes.set(xlabel="typical change", xlim=(-0.06, 0.74), xticks=[0, 0.2, 0.4, 0.6])
+    axes.label_outer()
+    return axes
