@@ -10,13 +10,18 @@ from lexurn.chapters.rules.programs import IMMEDIATE_EOS, agreement, program_out
 
 
 def forecast_values(
-    by_prompt: pd.DataFrame, three_letters: pd.DataFrame, maps: pd.DataFrame, *, max_length: int
+    by_prompt: pd.DataFrame,
+    three_letters: pd.DataFrame,
+    *,
+    maps: pd.DataFrame,
+    steered: pd.DataFrame,
+    max_length: int,
 ) -> dict[str, pd.Series]:
     """Return the values of each forecast by seed.
 
     `by_prompt` and `three_letters` are the tables of `rates_by_prompt` of the grids
-    `rules_positions` and `rules_three_letters`, `maps` is the table of `ending_map` of the first.
-    Strings have at most `max_length` letters.
+    `rules_positions` and `rules_three_letters`; `maps` and `steered` are the tables of `ending_map`
+    and of `steered_endings` of the first. Strings have at most `max_length` letters.
     """
     texts = by_prompt["prompt"].tolist()
     table = by_prompt.reset_index(drop=True).join(describe_prefixes(texts)[["last", "surplus"]])
@@ -36,6 +41,8 @@ def forecast_values(
     of_three = _by_seed(of_three[of_three["program"] == "by last letter, by letters"])
     variance = _by_seed(explained(maps), "explanation")
     by_catching_up = variance.unstack("explanation")["whether b's have caught up"]
+    steered = steered[steered["prompts"] == "out_of_distribution"]
+    steered = _by_seed(steered, "direction").unstack("direction")
     return {
         "rotary_agreement": by_letters["rotary"],
         "rotary_from_zero": _by_seed(from_zero)["rotary"],
@@ -52,6 +59,10 @@ def forecast_values(
         "no_positions_explained": by_catching_up["no positions"],
         "learned_explained": by_catching_up["transformer"],
         "sinusoidal_explained": by_catching_up["sinusoidal"],
+        "rotary_steered": steered["surplus"]["rotary"],
+        "no_positions_steered": steered["surplus"]["no positions"],
+        "learned_steered": steered["surplus"]["transformer"],
+        "rotary_steered_randomly": steered["random"]["rotary"],
         "three_letters_rotary": kept_of_three["rotary"],
         "three_letters_rotary_agreement": of_three["rotary"],
         "three_letters_rotary_minus_learned": (
