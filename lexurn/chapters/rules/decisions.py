@@ -14,6 +14,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from lexurn.base.shapes import Predictor
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.strings import EOS, FIRST_LETTER
 from lexurn.runs.run import Run
@@ -59,6 +60,11 @@ def kept_by_surplus(by_prompt: pd.DataFrame) -> pd.DataFrame:
 
 
 def ending_map(run: Run) -> pd.DataFrame:
+    """Return the `predictor_map` of a run's best weights."""
+    return predictor_map(run.predictor)
+
+
+def predictor_map(predictor: Predictor) -> pd.DataFrame:
     """Return the probabilities of the next token after all strings of 1 … `MAX_LETTERS` letters.
 
     One row per combination of letters, surplus, last and begins_string (see `describe_prefixes`),
@@ -66,14 +72,13 @@ def ending_map(run: Run) -> pd.DataFrame:
     """
     longest = list(map("".join, product(LANGUAGE.letters, repeat=MAX_LETTERS)))
     tokens = LANGUAGE.encode(longest, length=MAX_LETTERS + 1)
-    probs = run.predictor(tokens).exp()
+    probs = predictor(tokens).exp()
     tables = []
     for letters in range(1, MAX_LETTERS + 1):
         every = slice(None, None, 2 ** (MAX_LETTERS - letters))  # each prefix once
         table = describe_prefixes([string[:letters] for string in longest[every]])
-        table["eos"] = probs[every, letters, EOS]
-        table["a"] = probs[every, letters, FIRST_LETTER]
-        table["b"] = probs[every, letters, FIRST_LETTER + 1]
+        for name, token in (("eos", EOS), ("a", FIRST_LETTER), ("b", FIRST_LETTER + 1)):
+            table[name] = probs[every, letters, token].tolist()
         tables.append(table)
     groups = pd.concat(tables).groupby(CELL)
     table = groups[["eos", "a", "b"]].mean()

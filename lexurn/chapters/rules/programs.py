@@ -91,7 +91,11 @@ def program_outcomes(language: str, max_length: int) -> pd.DataFrame:
     tables = []
     for name, strings in completed.items():
         is_kept = grammar.obeys_rules(strings)[:, 0] & (strings == EOS).any(-1)
-        columns = {"program": name, "prompt": grammar.decode(prompts), "kept": is_kept.double()}
+        columns = {
+            "program": name,
+            "prompt": grammar.decode(prompts),
+            "kept": is_kept.double().tolist(),
+        }
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
 

@@ -97,7 +97,7 @@ def flattened_endings(run: Run) -> pd.DataFrame:
             change = -(excess * is_after_b)[..., None] * unit
             interventions = {site: activations.steer(change)}
         log_probs = activations.intervene(model, prefixes.tokens, interventions)
-        table = prefixes.table.assign(eos=prefixes.pick(log_probs)[:, EOS].exp())
+        table = prefixes.table.assign(eos=prefixes.pick(log_probs)[:, EOS].exp().tolist())
         table["caught_up"] = table["surplus"] == 0
         names = {True: "in_distribution", False: "out_of_distribution"}
         table = table.assign(prompts=table["begins_string"].map(names), direction=direction)
