@@ -1,4 +1,4 @@
-"""What the forecasts on the programs of a^n b^n measure: one value per seed.
+"""What the forecasts on aNbN measure: one value per seed.
 
 The claims `rules/<name>` in `params/claims.yaml` have the names of `forecast_values`.
 """
@@ -69,6 +69,27 @@ def forecast_values(
             kept_of_three["rotary"] - kept_of_three["transformer"]
         ),
     }
+
+
+DOSES = {
+    "dose_oracle_lstm_1": ("oracle", "lstm", 1),
+    "dose_oracle_lstm_30": ("oracle", "lstm", 30),
+    "dose_oracle_rotary_30": ("oracle", "rotary", 30),
+    "dose_oracle_learned_30": ("oracle", "transformer", 30),
+    "dose_adversarial_rotary_1": ("adversarial", "rotary", 1),
+    "dose_adversarial_rotary_30": ("adversarial", "rotary", 30),
+}
+"""The forecasts on the grid `rules_doses`: completions shown, model, and number of prompts."""
+
+
+def dose_values(rates: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return the values of each forecast in `DOSES` by seed.
+
+    `rates` has the columns shown, model, n_completed, seed and value (the share of unseen prompts
+    whose completion keeps rule 1).
+    """
+    by_cell = rates.set_index(["shown", "model", "n_completed"]).sort_index()["value"]
+    return {name: by_cell.loc[[cell]] for name, cell in DOSES.items()}
 
 
 def _by_seed(table: pd.DataFrame, *by: str) -> pd.Series:
