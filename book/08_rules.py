@@ -59,7 +59,7 @@ from IPython.display import Markdown, display
 
 from lexurn import brief, figure, set_threads
 from lexurn import table as show_table
-from lexurn.chapters.rules import baselines, best_of_looks, decisions, extrapolation, forecasts, grids
+from lexurn.chapters.rules import baselines, best_of_looks, decisions, extrapolation, grids
 from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.figures import plots, widgets
 from lexurn.generators.languages import LANGUAGES
@@ -69,10 +69,12 @@ from lexurn.runs import cache, sweeps
 
 # %% tags=["hide-input"]
 set_threads(settings.machine.threads)
-from lexurn.chapters.rules import languages, lengths, programs, steering, surplus_probe, variation
+from lexurn.chapters.rules import forecasts, languages, lengths, programs
 
 study, first_seed, limit = settings.study, settings.training.seed, settings.task.context_length + 1
 in_words = intervals.format_with_error
+from lexurn.chapters.rules import steering, surplus_probe, variation
+
 box = display(Markdown("(The box *In brief* is filled in below.)"), display_id=True)
 
 # %% [markdown]
@@ -665,7 +667,7 @@ anbn = LANGUAGES["aNbN"]
 balanced = anbn.encode(["abba", "bbaa", "baab", "abab"], length=5)
 assert anbn.obeys_rules(balanced)[:, 0].all()
 program = programs.Program(2, 32, **programs.PROGRAMS["by last letter, by letters"])
-completed_string = complete_with_predictor(program, anbn.encode(["abaab"], length=5), limit=9)
+completed_string = complete_with_predictor(program, anbn.encode(["abaab"], length=6)[:, :5], limit=9)
 assert anbn.decode(completed_string) == ["abaabb"]
 
 # %% [markdown]
