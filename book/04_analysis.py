@@ -530,8 +530,8 @@ display(
         f"every row fits about as well: the divergence from B_ε is {fits.value:.2g} times that from the "
         "blend. The ε also depends on the uniform share: without one, it is "
         f"{alone['lexical', n_short]:.2g} after {n_short} steps, and leaves "
-        f"{doubt['doubt_alone'].mean() / doubt['doubt'].mean():.2g} times the divergence. So the fits say how far a model has come, and not that "
-        "it computes a doubt."
+        f"{doubt['doubt_alone'].mean() / doubt['doubt'].mean():.2g} times the divergence. So the fits say how far a "
+        "model has come, and not that it computes a doubt."
     )
 )
 
