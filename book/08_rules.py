@@ -354,8 +354,8 @@ options = {"x": "ends_where_steered", "legend": "direction", "size": (5.6, 3.2),
 figure(plots.estimates, table, name="steering", alt=alt, n=n_new, caption=caption, **options)
 
 # %% [markdown]
-# The program also says what should happen in a language that it was not made for. In $a^nb^nc^n$ only the last letter
-# can be added once a c was written, so the program keeps rule 1 on few prompts.
+# The program also says what should happen in a language that it was not made for. In $a^nb^nc^n$ only c's can follow a
+# c, so the program keeps rule 1 on fewer prompts.
 
 # %% tags=["hide-input"]
 of_three = cache.grid_table(
@@ -374,7 +374,7 @@ kept_by_program = foretold["kept"].mean()
 
 # %% tags=["hide-input"]
 alt = "For aNbNcN: share of prompts with rule 1 kept, and share on which a model agrees with the program."
-caption = f"In aNbNcN, rotary transformers keep rule 1 more often than learned positions (program: {kept_by_program:.2f})."
+caption = f"In aNbNcN, rotary positions keep rule 1 more often than learned ones do (program: {kept_by_program:.2f})."
 runs_of_three = [found[point] for point in three.points]
 options = {"x": "share of prompts", "legend": "what", "size": (5.6, 2.6), "runs": runs_of_three}
 n_few = f"{len(few)} seed(s) per line or point"
@@ -387,6 +387,8 @@ mechanism = {f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(ea
 verdicts = claims.record(mechanism, at_scale=is_published)
 n_held = sum(verdict == "reproduced" for verdict in verdicts.values())
 n_failed = sum(verdict == "refuted" for verdict in verdicts.values())
+
+# %% tags=["hide-input"]
 variance = decisions.explained(maps).groupby(["model", "explanation"], sort=False)["value"].mean()
 of_rotary, of_learned = (variance[model, "whether b's have caught up"] for model in ("rotary", "transformer"))
 display(
@@ -564,7 +566,7 @@ scores["text"] = [f"{max(mean, -9.99):.2f}" for mean in scores["mean"]]
 wide = scores.pivot(index="model", columns=["weights", "target"], values="text")
 wide.columns = [f"{weights}: {target}" for weights, target in wide]
 wide = wide.reset_index()[["model", *[name for name in wide if name.startswith("trained") or "surplus" in name]]]
-caption = "Probes read the surplus also from untrained networks, so that alone they prove little (R² at the best site)."
+caption = "Probes read the surplus also from untrained networks, so alone they prove little (R² at the best site)."
 show_table(wide, {name: name for name in wide}, caption=caption, name="probes")
 
 # %% [markdown]
@@ -614,7 +616,7 @@ found_out = [
     f"In aNbN, changing the positional encoding changes the rate by {of_anbn.loc['positions', 'value']:.2f}, "
     f"another seed by {of_anbn.loc['seed', 'value']:.2f}.",
     "After a b, transformers with rotary or without positions end a string as soon as the b's have caught up with the "
-    f"a's: this explains {of_rotary:.0%} of the variance of P(EOS) for rotary and {of_learned:.0%} for learned positions.",
+    f"a's. This explains {of_rotary:.0%} of the variance of P(EOS) for rotary, {of_learned:.0%} for learned positions.",
     f"Moving the count inside the network by one or two letters moves the end of {by_surplus.value:.0%} of the "
     f"strings as far; a random direction moves {by_chance.value:.0%}.",
     f"Completions of 30 prompts bring an LSTM from {dose['oracle', 'lstm', 0]:.2f} to "
