@@ -423,19 +423,34 @@ never = never.groupby(["model", "seed"], sort=False)["value"].mean().reset_index
 base = pd.concat([never.assign(shown=name) for name in ("oracle", "adversarial")])
 table = pd.concat([table_of_doses, base[base["model"].isin(dosed["model"])]], ignore_index=True)
 table = table[~((table["shown"] == "adversarial") & (table["model"] == "transformer"))]
-lines = intervals.mean_over_seeds(table, ["shown", "model", "n_completed"]).sort_values("n_completed", kind="stable")
+table = table.sort_values(["shown", "n_completed"], kind="stable")
+lines = intervals.mean_over_seeds(table, ["shown", "model", "n_completed"])
 lines = lines.rename(columns={"mean": "kept", "n_completed": "prompts_shown"})
 dose = lines.set_index(["shown", "model", "prompts_shown"])["kept"]
 alt = "Share of unseen prompts with rule 1 kept against the number of prompts shown in training, by model."
 caption = (
-    f"Completions of 30 prompts bring an LSTM from {dose['oracle', 'lstm', 0]:.2f} to "
-    f"{dose['oracle', 'lstm', 30]:.2f} of the prompts never seen; adversarial ones bring a rotary transformer from "
-    f"{dose['adversarial', 'rotary', 0]:.2f} to {dose['adversarial', 'rotary', 30]:.2f}."
+    "Adversarial completions of a single prompt end rule 1 almost everywhere; oracle completions of 30 prompts do not "
+    "make LSTMs or learned positions keep it."
 )
 runs_of_doses = [found[point] for point in doses.points]
 options = {"x": "prompts_shown", "y": "kept", "line": "model", "within": [0.0, 1.0], "by": "shown"}
 options |= {"share_y": True, "legend": "model", "size": (3.6, 3.2), "runs": runs_of_doses}
 figure(plots.curves, lines, name="doses", alt=alt, n=n_few, caption=caption, **options)
+
+# %% tags=["hide-input"]
+if is_published and study.n_seeds >= 5:
+    assert dose["adversarial", "rotary", 1] < 0.5 * dose["adversarial", "rotary", 0]
+    assert max(dose["oracle", "lstm", 30], dose["oracle", "transformer", 30]) < 0.5
+display(
+    Markdown(
+        "So rule 1 is given up more easily than it is taken up. Adversarial completions of one prompt bring rotary "
+        f"transformers from {dose['adversarial', 'rotary', 0]:.2f} to {dose['adversarial', 'rotary', 1]:.2f} of the "
+        f"prompts never seen. With oracle completions of 30 prompts, LSTMs keep rule 1 on "
+        f"{dose['oracle', 'lstm', 30]:.2f} and learned positions on {dose['oracle', 'transformer', 30]:.2f} of them. "
+        "(We had forecast the opposite for LSTMs. Five seeds of an LSTM or of rotary positions differ so much that "
+        "their verdicts are open.)"
+    )
+)
 
 # %% [markdown]
 # What should one conclude from strings of the language alone? A *rational learner* holds four hypotheses: strings
@@ -602,12 +617,14 @@ values["rule_2_first"] = first[first["model"] == "no positions"]["value"]
 
 # %% tags=["hide-input"]
 inside = excess[(excess["split"] == "in_distribution") & (excess["language"] == "dyck")]
+inside = inside[inside["reference"] == "oracle"]
 values |= {"excess_dyck_lstm": inside[inside["model"] == "lstm"]["value"], "relabelled_lexical": nameless["lexical"]}
 values |= forecasts.dose_values(table_of_doses)
 measured = {f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()}
 listed = claims.table(measured | mechanism, at_scale=is_published).reset_index()
 columns = {name: name for name in ("quantity", "published", "ours", "n", "band", "verdict")}
-caption = "Published shares mostly differ from ours or cannot be told apart from them; most forecasts held."
+n_of = listed.groupby(["published", "verdict"])["n"].size().drop("", errors="ignore").groupby("verdict").sum()
+caption = f"Of the published shares, {n_of.get('reproduced', 0)} agree with ours and {n_of.get('refuted', 0)} differ."
 show_table(listed, columns, caption=caption, name="claims")
 
 # %% tags=["hide-input"]
@@ -619,8 +636,9 @@ found_out = [
     f"a's. This explains {of_rotary:.0%} of the variance of P(EOS) for rotary, {of_learned:.0%} for learned positions.",
     f"Moving the count inside the network by one or two letters moves the end of {by_surplus.value:.0%} of the "
     f"strings as far; a random direction moves {by_chance.value:.0%}.",
-    f"Completions of 30 prompts bring an LSTM from {dose['oracle', 'lstm', 0]:.2f} to "
-    f"{dose['oracle', 'lstm', 30]:.2f} of the prompts never seen.",
+    f"Examples that break rule 1, of one prompt, bring rotary transformers from {dose['adversarial', 'rotary', 0]:.2f} "
+    f"to {dose['adversarial', 'rotary', 1]:.2f} of the prompts never seen; examples that keep it, of 30 prompts, leave "
+    f"LSTMs at {dose['oracle', 'lstm', 30]:.2f}.",
 ]
 
 # %% tags=["hide-input"]
