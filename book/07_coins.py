@@ -74,11 +74,12 @@ from IPython.display import Markdown, display
 from lexurn import figure, models, set_threads
 from lexurn import table as show_table
 from lexurn.base.seeding import generator
-from lexurn.chapters.coins import activations, coin_losses, counts, probing, symmetry
+from lexurn.chapters.coins import coin_losses, counts, probing, symmetry
 from lexurn.chapters.coins import plots as chapter_plots
 from lexurn.figures import plots, widgets
 from lexurn.generators.urns import Urns
 from lexurn.measures import intervals
+from lexurn.models import activations
 from lexurn.predictors import Generalizing
 from lexurn.publish import claims
 

@@ -52,7 +52,7 @@ class Stack(Backbone):
 class HookPoint(nn.Identity):
     """A named activation, which forward hooks registered on this module can read and change.
 
-    `lexurn.chapters.coins.activations` does so by name.
+    `lexurn.models.activations` does so by name.
     """
 
     def __init__(self, name: str):

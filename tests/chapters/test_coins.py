@@ -8,9 +8,10 @@ import torch
 from lexurn import models, predictors, runs, tasks
 from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
-from lexurn.chapters.coins import activations, coin_losses, counts, plots
+from lexurn.chapters.coins import coin_losses, counts, plots
 from lexurn.figures import style
 from lexurn.generators.urns import Urns
+from lexurn.models import activations
 from lexurn.models.backbone import HookPoint
 from lexurn.runs import fit
 from lexurn.settings.resolver import ParameterError, check

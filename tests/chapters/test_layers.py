@@ -6,9 +6,9 @@ import torch
 from lexurn import models
 from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
-from lexurn.chapters.coins import activations
 from lexurn.chapters.geometry import layers, vector_geometry
 from lexurn.chapters.geometry.shuffling import shuffle_blocks
+from lexurn.models import activations
 from lexurn.settings.resolver import check
 
 BACKBONES = {

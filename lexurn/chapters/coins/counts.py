@@ -14,8 +14,7 @@ from scipy import stats
 from torch import Generator, Tensor
 
 from lexurn.base.shapes import Tokens
-from lexurn.chapters.coins import activations
-from lexurn.models import LanguageModel
+from lexurn.models import LanguageModel, activations
 
 
 def activation_table(

@@ -66,3 +66,17 @@ def typical_changes(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.set(xlabel="typical change", xlim=(-0.06, 0.74), xticks=[0, 0.2, 0.4, 0.6])
     axes.label_outer()
     return axes
+
+
+def endings(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Draw the probability of EOS as a heat map, letters of the prefix down and surplus across.
+
+    `table`: letters, surplus, eos.
+    """
+    import seaborn  # not above: its import of scipy.stats takes a second
+
+    wide = table.pivot_table(index="letters", columns="surplus", values="eos")
+    colors = {"cmap": "cividis", "vmin": 0.0, "vmax": 1.0, "cbar_kws": {"label": "P(EOS)"}}
+    seaborn.heatmap(wide, ax=axes, **colors)
+    axes.set(xlabel="#a − #b", ylabel="letters")
+    return axes

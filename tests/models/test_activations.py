@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from lexurn import models
 from lexurn.base.seeding import generator
-from lexurn.chapters.coins import activations
+from lexurn.models import activations
 from lexurn.models.backbone import HookPoint, hook_points
 from lexurn.settings.resolver import check
 

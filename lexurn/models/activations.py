@@ -20,9 +20,8 @@ from torch import Tensor
 
 from lexurn.base.errors import suggestion
 from lexurn.base.shapes import LogProbs, Table, Tokens, check_tokens
-from lexurn.models import LanguageModel
 from lexurn.models.backbone import hook_points
-from lexurn.models.language_model import evaluating
+from lexurn.models.language_model import LanguageModel, evaluating
 
 Intervention = Callable[[Tensor], Tensor]
 """A function from all rows of an activation to the tensor that replaces it."""

@@ -1,0 +1,106 @@
+"""Does a model of a^n b^n end strings by the surplus that a probe reads from its activations?
+
+    steered_endings(run)   move the surplus while the model completes prompts: when does it end?
+    flattened_endings(run) replace the surplus by its mean: does it still end at the right places?
+
+The first attention writes the surplus into the residual stream, so both change the activation
+behind it (in a recurrent model, the output of the last layer). A random direction of the same norm
+is the control.
+"""
+
+import pandas as pd
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from lexurn.base.seeding import generator
+from lexurn.chapters.rules.decisions import LANGUAGE, describe_prefixes
+from lexurn.chapters.rules.surplus_probe import Prefixes, sites, surplus_direction
+from lexurn.generators.prompts import prompts
+from lexurn.generators.strings import EOS
+from lexurn.measures.rules import complete_with_predictor
+from lexurn.models import LanguageModel, activations
+from lexurn.runs.run import Run
+
+SHIFTS = (-1, 1, 2)
+
+BEGINNINGS = ["aaaaaaab", "aaaaaabb", "aaaaabbb"]
+"""Prompts of the language, of eight letters, with two more a's than b's or more."""
+
+
+def steering_site(model: LanguageModel) -> str:
+    """Return the activation behind the first attention, or a recurrent model's last output."""
+    return next((name for name in sites(model) if name.endswith("resid_mid")), sites(model)[-1])
+
+
+def directions(model: LanguageModel, site: str) -> dict[str, Float64[Tensor, "d"]]:
+    """Return the direction of the surplus, and a random direction of the same norm."""
+    surplus = surplus_direction(model, site)
+    noise = torch.randn(surplus.shape, generator=generator(0, "direction"), dtype=surplus.dtype)
+    return {"surplus": surplus, "random": noise * (surplus.norm() / noise.norm())}
+
+
+def steered_endings(run: Run) -> pd.DataFrame:
+    """Return how often EOS comes as many letters later as an activation is steered by.
+
+    The prompts have eight letters, end with b, and have two more a's than b's or more. Activations
+    are steered by `SHIFTS` letters from the prompt's last letter on. Columns: prompts
+    (`in_distribution` or `out_of_distribution`), direction (`surplus` or `random`), shift, value
+    (share of prompts that end with a surplus of −shift), n.
+    """
+    model = run.model
+    site = steering_site(model)
+    outside = LANGUAGE.decode(prompts("aNbN")["out_of_distribution"])
+    described = describe_prefixes(outside).assign(prompt=outside)
+    is_used = (described["last"] == "b") & (described["surplus"] >= 2)
+    given = {"in_distribution": BEGINNINGS}
+    given["out_of_distribution"] = described.loc[is_used, "prompt"].tolist()
+    rows = []
+    for name, strings in given.items():
+        tokens = LANGUAGE.encode(strings, length=9)[:, :-1]
+        for direction, vector in directions(model, site).items():
+            for shift in SHIFTS:
+                steering = {site: activations.steer(shift * vector, rows=slice(8, None))}
+                completed = complete_with_predictor(
+                    lambda seen, steering=steering: activations.intervene(model, seen, steering),
+                    tokens,
+                    limit=model.context_length + 1,
+                )
+                surplus = describe_prefixes(LANGUAGE.decode(completed))["surplus"]
+                is_right = (surplus == -shift) & (completed == EOS).any(-1).numpy()
+                rows.append((name, direction, shift, is_right.mean(), len(strings)))
+    return pd.DataFrame(rows, columns=["prompts", "direction", "shift", "value", "n"])
+
+
+def flattened_endings(run: Run) -> pd.DataFrame:
+    """Return P(EOS) when an activation after every b lacks one direction.
+
+    Its coordinate along the direction is replaced by the mean over prefixes of the language.
+    Columns: prompts (`in_distribution` or `out_of_distribution`), direction (`none`, `surplus` or
+    `random`), caught_up (whether the surplus is 0, so that rule 1 holds), value (mean P(EOS) over
+    the prefixes of `surplus_probe.Prefixes`), n.
+    """
+    model = run.model
+    site = steering_site(model)
+    prefixes = Prefixes.of(model)
+    is_b = prefixes.tokens == LANGUAGE.encode(["b"], length=2)[0, 0]
+    is_after_b = torch.nn.functional.pad(is_b[:, :-1], (1, 0))
+    activation = activations.read(model, prefixes.tokens, site)[site]
+    inside = torch.tensor(prefixes.table["begins_string"].tolist())
+    mean = prefixes.pick(activation)[inside].mean(0)
+    tables = []
+    for direction, vector in {"none": None, **directions(model, site)}.items():
+        interventions = {}
+        if vector is not None:
+            unit = (vector / vector.norm()).to(activation)
+            excess = (activation - mean) @ unit  # batch time
+            change = -(excess * is_after_b)[..., None] * unit
+            interventions = {site: activations.steer(change)}
+        log_probs = activations.intervene(model, prefixes.tokens, interventions)
+        table = prefixes.table.assign(eos=prefixes.pick(log_probs)[:, EOS].exp().tolist())
+        table["caught_up"] = table["surplus"] == 0
+        names = {True: "in_distribution", False: "out_of_distribution"}
+        table = table.assign(prompts=table["begins_string"].map(names), direction=direction)
+        groups = table.groupby(["prompts", "direction", "caught_up"])["eos"]
+        tables.append(groups.agg(value="mean", n="size").reset_index())
+    return pd.concat(tables, ignore_index=True)
