@@ -30,8 +30,8 @@ import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/
 #
 # Change a value and run everything again, or from a terminal: `papermill book/08_rules.ipynb out.ipynb -p n_seeds 3`.
 # What the models share stands in the grids `params/sweeps/rules*.yaml`: two layers of width 32, strings of at most 32
-# letters, batches of 32. Trainings have a sixteenth of `n_steps`, or half as many steps. `-f params/book.yaml` is the
-# scale of this book.
+# letters, batches of 32. Every training has a sixteenth of `n_steps` (new seeds: half of that). `-f params/book.yaml`
+# is the scale of this book.
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
@@ -203,17 +203,18 @@ cited = [{"language": name, "model": of[model], "what": "published"} for name, m
 cited = pd.DataFrame(cited).assign(value=[claims.get(f"rules/best_{name}_{model}").published for name, model in keys])
 drawn = pd.concat([every, cited, without[without["language"].isin(names)]], ignore_index=True)
 alt = "Share of prompts with rule 1 kept, by language and model: greedy, sampled, by the published protocol, published."
-caption = "In aNbN, rotary positions keep rule 1 most often by far. Dashed: chance; dotted: EOS at once."
+caption = "In aNbN, rotary positions keep rule 1 most often. Dashed: chance; dotted: EOS at once."
 options = {"by": "language", "share_y": True, "size": (3.6, 4.6), "legend": "rule 1", "runs": trained}
 figure(chapter_plots.extrapolation, drawn, name="extrapolation", alt=alt, n=n_text, caption=caption, **options)
 
 # %% [markdown]
 # Small points are seeds, large ones their means. The published transformer adds its sines along the batch instead of
-# along the string, so that it knows no positions but by causality: ours without positions is the one to compare with.
+# along the string, so that it knows the order of letters only by its causal mask: ours without positions is the one
+# to compare with.
 #
 # What makes the difference: the architecture, the positions, or chance? We change one thing at a time and keep all
-# others. The *typical change* is the root of the mean of half the squared difference: what the rate varies by if this
-# one thing is drawn anew.
+# others. The *typical change* is the standard deviation of the rate if this one thing alone is drawn anew: the root
+# of the mean of half the squared difference.
 
 # %% tags=["hide-input"]
 by_prompt = cache.grid_table(
@@ -267,8 +268,9 @@ display(
 # ```
 #
 # Programs differ in two things. The phase may be that of the *last letter*, or it may never return to a's once there
-# was a b (*latest letter*). And the a's may end after sixteen letters, half of the longest string, or at a surplus of
-# sixteen. On strings of the language all of them do the same.
+# was a b (*latest letter*). And the a's may end once sixteen letters have been written, whatever they are (*by
+# letters*; the longest string has 32), or once the surplus is sixteen (*by surplus*). On strings of the language all
+# of them do the same.
 #
 # Expect that the share of prompts on which rule 1 is kept jumps at $d = 0$ for a network that compares counts.
 
@@ -296,9 +298,9 @@ lines = lines.sort_values(["model", "last", "surplus"])
 figure(plots.curves, lines, name="surplus", alt=alt, n=n_new, caption=caption, **options)
 
 # %% [markdown]
-# After an a the picture is less clear. What ends the a's, once a prompt has broken the order, the training leaves open,
-# and it differs from seed to seed. Our forecast that rotary transformers keep rule 1 on *all* prompts with $d \ge 0$,
-# made from the first five seeds, has failed.
+# After an a the picture is less clear. Training does not determine when the a's stop once a prompt has broken the
+# order, and seeds differ in it. Our forecast that rotary transformers keep rule 1 on *all* prompts with $d \ge 0$,
+# made from the first five seeds, has failed. (The new seeds were trained for half as many steps.)
 #
 # The outcome depends on many decisions, so let us look at a single one: does the string end here? After all prefixes
 # of up to twelve letters that begin no string and end with a b, what is the probability of EOS? A network that
@@ -329,7 +331,7 @@ table = table.rename(columns={"model": "of", "program": "what", "mean": "agreeme
 alt = "Share of prompts on which a model and a program agree, with intervals, one row per model."
 caption = (
     "Transformers without positions follow the program that ends the a's at a surplus, LSTMs end at once, and the "
-    "others follow no program closely. Agreement has a floor: the last row never keeps rule 1."
+    "others follow no program closely. The last row is the agreement of a model that never keeps rule 1."
 )
 options = {"x": "agreement", "legend": "program", "size": (5.6, 4.0), "runs": runs_of_places}
 figure(plots.estimates, table, name="programs", alt=alt, n=n_new, caption=caption, **options)
@@ -354,8 +356,8 @@ options = {"x": "ends_where_steered", "legend": "direction", "size": (5.6, 3.2),
 figure(plots.estimates, table, name="steering", alt=alt, n=n_new, caption=caption, **options)
 
 # %% [markdown]
-# The program also says what should happen in a language that it was not made for. In $a^nb^nc^n$ only c's can follow a
-# c, so the program keeps rule 1 on fewer prompts.
+# The program also says what should happen in a language that it was not made for. In $a^nb^nc^n$ only c's can follow
+# a c, so the program keeps rule 1 on fewer prompts.
 
 # %% tags=["hide-input"]
 of_three = cache.grid_table(
@@ -429,8 +431,8 @@ lines = lines.rename(columns={"mean": "kept", "n_completed": "prompts_shown"})
 dose = lines.set_index(["shown", "model", "prompts_shown"])["kept"]
 alt = "Share of unseen prompts with rule 1 kept against the number of prompts shown in training, by model."
 caption = (
-    "Adversarial completions of a single prompt end rule 1 almost everywhere; oracle completions of 30 prompts do not "
-    "make LSTMs or learned positions keep it."
+    "Adversarial completions of a single prompt end rule 1 on most prompts never seen; oracle completions of 30 "
+    "prompts do not make LSTMs or learned positions keep it, while rotary positions keep it more often."
 )
 runs_of_doses = [found[point] for point in doses.points]
 options = {"x": "prompts_shown", "y": "kept", "line": "model", "within": [0.0, 1.0], "by": "shown"}
@@ -480,9 +482,9 @@ n_outside = len(outside["aNbN"])
 display(
     Markdown(
         f"(It does not reach 1 in aNbN, because {rule_2_alone} of the {n_outside} prompts have more b's than a's, all "
-        "behind the a's. They keep rule 2 and can keep rule 1 only by breaking it.) So a learner that weighs rules by "
-        "the strings that speak for them keeps rule 1 after some ten strings; our networks see tens of thousands, and "
-        "most of them do not."
+        "behind the a's, such as `aaabbbbb`. To keep rule 1 there, an a would have to follow a b, which breaks rule 2.) "
+        "So a learner that weighs rules by the strings that speak for them keeps rule 1 after some ten strings; our "
+        "networks see tens of thousands, and most of them do not."
     )
 )
 
@@ -500,7 +502,7 @@ asked = cache.grid_table(
 lines = intervals.mean_over_seeds(asked, ["language", "model", "length"]).rename(columns={"mean": "right"})
 options = {"x": "length", "y": "right", "line": "model", "within": [0.0, 1.0], "by": "language", "share_y": True}
 alt = "Share of strings completed rightly against their length, up to twice the length in training, by language."
-caption = "Beyond the 16 letters of training, fewer strings are completed rightly, and models differ."
+caption = "Beyond the 16 letters of training, models complete fewer strings rightly, and seeds differ widely in aNbN."
 asked_of = [found[point] for point in longer.points]
 options |= {"runs": asked_of, "legend": "model"}
 figure(plots.curves, lines, name="lengths", alt=alt, n=number, caption=caption, **options)
@@ -563,7 +565,7 @@ lines = intervals.mean_over_seeds(progress, ["model", "rule", "step"]).rename(co
 options = {"x": "step", "y": "progress", "line": "rule", "log": ["step"], "within": [-1.0, 1.0], "share_y": True}
 options |= {"by": "model", "size": (3.2, 3.2), "runs": trained, "legend": "rule"}
 alt = "Progress in rule 1 and in rule 2 along training, from what chance does to strings that all obey it, by model."
-caption = "Rule 2 is learned before rule 1 by every kind of model."
+caption = "In aNbN, rule 2 is learned before rule 1 by nearly every kind of model."
 figure(plots.curves, lines, name="along", alt=alt, n=number, caption=caption, **options)
 
 # %% [markdown]
@@ -601,9 +603,9 @@ show_table(both[list(columns)], columns, caption=caption, name="crossed")
 
 # %% [markdown]
 # *Published results, forecasts and checks.* Published are the best over training among finished completions, of
-# models of other sizes on strings of up to 256 letters. Our band around a published share is less than half as wide
-# as its distance to what needs no model (chance, EOS at once). We judge by intervals, and only models that have
-# learned their language.
+# models of other sizes on strings of up to 256 letters. The band reaches from a published share by less than half of
+# its distance to what needs no model (chance, EOS at once). We judge by intervals, and only models that have learned
+# their language.
 
 # %% tags=["hide-input"]
 values = {}
@@ -693,8 +695,8 @@ box.update(
 # :::{admonition} Answer
 # :class: answer dropdown
 # After an a, another a is more probable than a b, because strings with many a's are as frequent as strings with few.
-# Greedy decoding therefore never leaves the phase of a's. Sampling leaves it sooner or later, and then the b's catch
-# up.
+# If only a surplus of sixteen ends the a's, greedy decoding has written 18 letters by then, and sixteen b's no longer
+# fit into 32 letters. Sampling leaves the a's sooner, and then the b's catch up.
 # :::
 
 # %% tags=["remove-cell"]
