@@ -21,8 +21,8 @@ Unknown names, and values that are not allowed, are refused before anything runs
 CHEAT_SHEET = """# Cheat sheet
 
 The parameters that chapters show, because readers are likely to change them. Every chapter accepts
-the other parameters of the page [Parameters](parameters.md) too, if they make sense there. All
-commands have the form
+the other parameters of the page [Parameters](parameters.md) too, if they make sense there. That
+page also says which values are allowed. All commands have the form
 
 ```bash
 papermill book/02_train.ipynb out.ipynb -p lex True -p n_steps 2000
@@ -56,8 +56,8 @@ def cheat_sheet_page(sources: Sequence[Path]) -> str:
     rows: dict[str, list[dict[str, str]]] = {title: [] for title in TITLES.values()}
     for row in names.parameters():
         if chapters := [stem[:2] for stem, cell in shown.items() if row["name"] in cell]:
-            columns = {name: row[name] for name in ("name", "meaning", "allowed", "default")}
-            columns["shown in chapter"] = ", ".join(chapters)
+            columns = {name: row[name] for name in ("name", "meaning", "default")}
+            columns["chapters"] = ", ".join(chapters)
             rows[TITLES[flat_names()[row["name"]]]].append(columns)
     return CHEAT_SHEET + "\n".join(f"## {title}\n\n{_table(rows[title])}" for title in rows)
 
