@@ -522,6 +522,8 @@ fits = intervals.ratio_interval(doubt["doubt"], doubt["blend"])
 if is_published:
     assert epsilon["lexical", n_short] > 0.1 > 0.01 > epsilon["lexical", n_long] and epsilon["permuted", n_short] < 0.01
     assert 0.75 < fits.value < 1.05 and before > 0.1
+
+# %% tags=["hide-input"]
 display(
     Markdown(
         f"So the ε that fits the median lexical model after {n_short} steps is "

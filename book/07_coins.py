@@ -79,12 +79,13 @@ from lexurn.chapters.coins import plots as chapter_plots
 from lexurn.figures import plots, widgets
 from lexurn.generators.urns import Urns
 from lexurn.measures import intervals
-from lexurn.models import activations
 from lexurn.predictors import Generalizing
 from lexurn.publish import claims
 
 # %%
 set_threads(settings.machine.threads)
+from lexurn.models import activations
+
 chapter_seed, train, exact, uniform = settings.training.seed, settings.training, Generalizing(2), [1.0, 1.0]
 fresh = Urns(2).out_of_distribution(10_000, 21, generator=generator(chapter_seed, "coins"))
 in_words = intervals.format_mean

@@ -59,7 +59,8 @@ def cheat_sheet_page(sources: Sequence[Path]) -> str:
             columns = {name: row[name] for name in ("name", "meaning", "default")}
             columns["chapters"] = ", ".join(chapters)
             rows[TITLES[flat_names()[row["name"]]]].append(columns)
-    return CHEAT_SHEET + "\n".join(f"## {title}\n\n{_table(rows[title])}" for title in rows)
+    tables = (f"## {title}\n\n{_table(part)}" for title, part in rows.items() if part)
+    return CHEAT_SHEET + "\n".join(tables)
 
 
 def _table(rows: Iterable[Mapping[str, str]]) -> str:

@@ -103,7 +103,7 @@ def test_lint_holds_listed_chapters_to_the_standard(tmp_path, monkeypatch):
     (book / "_toc.yml").write_text("- file: 02_train\n")
     source = (paths.root() / "book" / "02_train.py").read_text()
     path = book / "02_train.py"
-    path.write_text(source.replace("\nvocabulary =", f"\nlong = {'1' * 100}\nvocabulary ="))
+    path.write_text(source.replace("\nembedding =", f"\nlong = {'1' * 100}\nembedding ="))
     (said,) = [line for line in lint.find_lint(path) if "over 88" in line]
     assert re.match(
         r"cell \d+ of \d+, `a_lexical_model = models.build\(`: `long = 1+` has 107 columns", said

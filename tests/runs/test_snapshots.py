@@ -92,7 +92,7 @@ def test_a_training_that_is_killed_at_its_end_keeps_the_same_weights(tmp_path, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(recording.tracking, "duration", kill)  # behind the joining of snapshots
+        patch.setattr(recording, "duration", kill)  # behind the joining of snapshots
         runs.get(flat)
     again = runs.get(flat)
     one, two = ((run.path / checkpoints.SNAPSHOTS).read_bytes() for run in (whole, again))
