@@ -98,6 +98,7 @@ def status_line() -> terminal.Say:
 PAGES_ONLY = """<style>
 .lexurn-pages :is(.lm-TabBar, .p-TabBar) {display: none !important}
 .lexurn-pages .widget-tab-contents {border: none !important; padding: 0 !important}
+.lexurn-pages .widget-tab-contents {overflow: visible !important}
 </style>"""
 """Style that hides the headings of tabs, in the versions 8 and 7 of ipywidgets."""
 
