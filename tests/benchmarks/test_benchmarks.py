@@ -182,7 +182,7 @@ def test_the_benchmark_of_the_book_runs(tmp_path):
     (tmp_path / "book" / "index.md").write_text("# The book\n")
     (tmp_path / "book" / "_toc.yml").write_text(
         "format: jb-book\nroot: index\nchapters:\n  - file: 02_other\n"
-        "  - file: parameters\n  - file: execution\n  - file: claims\n"
+        "  - file: parameters\n  - file: cheat_sheet\n  - file: execution\n  - file: claims\n"
     )
     script = str(Path(__file__).with_name("book.py"))
     command = [sys.executable, script, "--root", str(tmp_path), "--repeats", "1"]

@@ -60,7 +60,7 @@ def root(tmp_path, monkeypatch):
     monkeypatch.setenv("LEXURN_BUILD", str(copy))
     (copy / "book" / "_toc.yml").write_text(
         "format: jb-book\nroot: index\nchapters:\n"
-        "  - file: parameters\n  - file: execution\n  - file: claims\n"
+        "  - file: parameters\n  - file: cheat_sheet\n  - file: execution\n  - file: claims\n"
     )
     for name, body in BODIES.items():
         add_chapter(copy, name, body)

@@ -86,7 +86,10 @@ def root(tmp_path, monkeypatch):
     for name, body in BODIES.items():
         (book / f"{name}.py").write_text(HEADER + body)
     contents = ["format: jb-book", "root: index", "options: {numbered: true}", "chapters:"]
-    contents += [f"  - file: {name}" for name in [*BODIES, "parameters", "execution", "claims"]]
+    contents += [
+        f"  - file: {name}"
+        for name in [*BODIES, "parameters", "cheat_sheet", "execution", "claims"]
+    ]
     (book / "_toc.yml").write_text("\n".join(contents) + "\n")
     monkeypatch.setattr(paths, "root", lambda: book.parent)
     monkeypatch.setenv("LEXURN_BUILD", str(book.parent))
@@ -330,7 +333,15 @@ def pages_written():
 @pytest.mark.book
 def test_a_changed_sentence_is_rendered_without_execution_and_no_other_page_is_made_anew(root):
     assert run().exit_code == 0 and pages_read() == [6]
-    every_page = {"index", "01_good", "02_other", "parameters", "execution", "claims"}
+    every_page = {
+        "index",
+        "01_good",
+        "02_other",
+        "parameters",
+        "cheat_sheet",
+        "execution",
+        "claims",
+    }
     assert pages_written() == every_page
     path = root / "book" / "02_other.py"
     html = root / "_build" / "html"
