@@ -332,7 +332,7 @@ def pages_written():
 
 @pytest.mark.book
 def test_a_changed_sentence_is_rendered_without_execution_and_no_other_page_is_made_anew(root):
-    assert run().exit_code == 0 and pages_read() == [6]
+    assert run().exit_code == 0 and pages_read() == [7]
     every_page = {
         "index",
         "01_good",
@@ -429,7 +429,7 @@ def test_a_rendering_that_warns_or_is_stopped_warns_again_and_leaves_the_last_si
         result = run("--chapter", "other")
         assert result.exit_code == 1 and "but jupyter-book warned: " in result.output
         assert "missing.md" in result.output and "jupyter-book.log" in result.output
-        assert pages_read() == [6]
+        assert pages_read() == [7]
     assert html.read_text() != before and (html.parent / "02_other.html").exists()
     index.write_text("# The book\n")
     assert run("--chapter", "other").exit_code == 0
