@@ -143,7 +143,7 @@ def test_rules_are_asked_for_and_compared_with_what_was_published(site):
     assert n_cards == 13 and "59 trainings of 4 steps or fewer." in text
     assert "4 of the 251 prompts have more b's than a's" in text
     assert re.search(r"Of 22 forecasts on these seeds, .* 0 held and 0 failed", text)
-    assert "2000 steps" not in text and "In brief" in text
+    assert "not at this scale" in text
 
 
 def test_architectures_are_set_side_by_side(site):
