@@ -464,16 +464,21 @@ figure(plots.curves, lines, name="doses", alt=alt, n=n_few, caption=caption, **o
 if is_published and study.n_seeds >= 5:
     assert dose["adversarial", "rotary", 1] < 0.5 * dose["adversarial", "rotary", 0]
     assert max(dose["oracle", "lstm", 30], dose["oracle", "transformer", 30]) < 0.5
+of_lstm = forecasts.dose_values(table_of_doses)["dose_oracle_lstm_30"]
+n_up = (of_lstm > 0.5).sum()
+
+# %% tags=["hide-input"]
 display(
     Markdown(
         "So completions of a single prompt move rotary transformers either way: they keep rule 1 on "
         f"{dose['oracle', 'rotary', 0]:.2f} of the prompts never seen without any, on "
         f"{dose['oracle', 'rotary', 1]:.2f} if the completions keep rule 1, and on "
         f"{dose['adversarial', 'rotary', 1]:.2f} if they break it. With oracle completions of 30 prompts, LSTMs keep "
-        f"rule 1 on {dose['oracle', 'lstm', 30]:.2f} (one of five takes it up) and learned positions on "
+        f"rule 1 on {dose['oracle', 'lstm', 30]:.2f} ({n_up} of {len(of_lstm)} seeds on more than half) and learned "
+        "positions on "
         f"{dose['oracle', 'transformer', 30]:.2f}. We had forecast that 30 prompts suffice for LSTMs and that one "
         "adversarial prompt does not matter. Oracle completions are random, so greedy decoding may understate what was "
-        "learned. (n is five, and five seeds differ widely: most of these verdicts are open.)"
+        f"learned. (n is {len(few)}, and seeds differ widely: several of these verdicts are open.)"
     )
 )
 
@@ -507,7 +512,7 @@ display(
         f"(It does not reach 1 in aNbN, because {rule_2_alone} of the {n_outside} prompts have more b's than a's, all "
         "behind the a's, such as `aaabbbbb`. To keep rule 1 there, an a would have to follow a b, which breaks rule "
         "2.) So a learner with these hypotheses keeps rule 1 after some ten strings. That is built into them: once a "
-        "prompt has broken rule 2, only rule 1 or no rule are left. Our networks show that they reason otherwise."
+        "prompt has broken rule 2, only rule 1 or no rule are left. In aNbN, most of our networks do otherwise."
     )
 )
 
