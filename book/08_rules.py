@@ -69,7 +69,7 @@ from lexurn.runs import cache, sweeps
 
 # %% tags=["hide-input"]
 set_threads(settings.machine.threads)
-from lexurn.chapters.rules import forecasts, languages, lengths, programs
+from lexurn.chapters.rules import forecasts, languages, lengths, programs, sizes
 
 study, first_seed, limit = settings.study, settings.training.seed, settings.task.context_length + 1
 in_words = intervals.format_with_error
@@ -142,15 +142,22 @@ changes = {name: value for name, value in settings.changed().items() if name not
 seeds = range(first_seed, first_seed + study.n_seeds)
 new_seeds = range(first_seed + 5, first_seed + 5 + max(1, 2 * study.n_seeds if study.n_seeds > 1 else 1))
 options = {"changes": changes, "scale": scale}
-parts = ("", "_relabelled", "_longer")
-grid, relabelled, longer = (sweeps.read(f"rules{part}", seeds=seeds, **options) for part in parts)
+grid, relabelled = (sweeps.read(f"rules{part}", seeds=seeds, **options) for part in ("", "_relabelled"))
 grid = grids.join_grids(grid, sweeps.read("rules_architectures", seeds=seeds[:3], **options))
 places = sweeps.read("rules_positions", seeds=new_seeds, **options)
 few = new_seeds[: study.n_seeds]
 three, doses = (sweeps.read(f"rules_{part}", seeds=few, **options) for part in ("three_letters", "doses"))
 
 # %% tags=["hide-input"]
-points = [point for each in (grid, relabelled, longer, places, three, doses) for point in each.points]
+longer = sweeps.read("rules_longer", seeds=few[:3], **options)
+shared = {name: value for name, value in changes.items() if name not in sizes.VARIED}
+options |= {"changes": shared}
+sized = sweeps.read("rules_sizes", seeds=range(first_seed + 21, first_seed + 21 + len(few[:3])), **options)
+tuned = [sweeps.read("rules_rates", seeds=[first_seed + 20], **options)] if scale == 1 else []
+
+# %% tags=["hide-input"]
+all_grids = (grid, relabelled, longer, places, three, doses, sized, *tuned)
+points = [point for each in all_grids for point in each.points]
 found = dict(zip(points, widgets.get_all(points, jobs=study.jobs), strict=True))
 trained = [found[point] for point in grid.points]
 display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} steps or fewer."))
@@ -520,20 +527,27 @@ display(
 # ## Longer strings, and strings without names
 #
 # Two more ways to leave the training behind. First, length: trained on strings of at most 16 letters and asked about
-# strings of up to 32. Given a little more than half of a string, does the greedy completion end, and is the whole a
-# string of the language?
+# strings of up to 64. Given a little more than half of a string, does the greedy completion end, and is the whole a
+# string of the language? We ask every architecture and every positional encoding. Learned positions and linear layers
+# have weights for each position, and none for a 17th letter, so nothing can be asked of them there.
 
 # %% tags=["hide-input"]
 asked = cache.grid_table(
-    longer, lengths.completion_accuracy, name="lengths-1", jobs=study.jobs, say=widgets.status_line()
+    longer, lengths.completion_accuracy, name="lengths-2", jobs=study.jobs, say=widgets.status_line()
 )
-lines = intervals.mean_over_seeds(asked, ["language", "model", "length"]).rename(columns={"mean": "right"})
-options = {"x": "length", "y": "right", "line": "model", "within": [0.0, 1.0], "by": "language", "share_y": True}
-alt = "Share of strings completed rightly against their length, up to twice the length in training, by language."
-caption = "Beyond the 16 letters of training, models complete fewer strings rightly, and seeds differ widely in aNbN."
+cells = asked.groupby(["language", "model", "length", "trained"], sort=False)["value"].mean()
+cells = cells.rename("right").reset_index()
+alt = "Heat maps of the share of strings completed rightly, models against the length of the string, by language."
+caption = "CAPTION"
 asked_of = [found[point] for point in longer.points]
-options |= {"runs": asked_of, "legend": "model"}
-figure(plots.curves, lines, name="lengths", alt=alt, n=number, caption=caption, **options)
+n_lengths = f"{len(few[:3])} seed(s) per row"
+options = {"by": "language", "size": (4.4, 3.4), "share_y": True, "runs": asked_of}
+figure(chapter_plots.lengths, cells, name="lengths", alt=alt, n=n_lengths, caption=caption, **options)
+
+# %% tags=["hide-input"]
+ranges = lengths.by_range(asked)
+values = {f"rules/{name}": each for name, each in lengths.length_values(ranges).items()}
+of_lengths = {name: claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()}
 
 # %% [markdown]
 # Second, names. Let the two letters of $a^nb^n$ change places at random from string to string. A {term}`lexical
@@ -630,6 +644,38 @@ caption = f"Of {len(both)} rates, {len(above)} exceed chance and EOS at once, fo
 show_table(both[list(columns)], columns, caption=caption, name="crossed")
 
 # %% [markdown]
+# *Transformers of other sizes.* All networks above have two layers of width 32 with two heads. Here we change one of
+# these numbers at a time. Each size is trained for 400 steps with its own learning rate for each positional encoding:
+# of three rates, the one with the least validation loss on a seed that is not evaluated.
+
+# %% tags=["hide-input"]
+maps_of_sizes = cache.grid_table(
+    sized, decisions.ending_map, name="endings-1", jobs=study.jobs, say=widgets.status_line()
+)
+kept_of_sizes = cache.grid_table(
+    sized, extrapolation.rates_by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.status_line()
+)
+by_size = sizes.shares_by_size(maps_of_sizes, kept_of_sizes)
+alt = "Two panels by size of the transformer: variance of P(EOS) explained, and share of prompts with rule 1 kept."
+caption = "CAPTION"
+options = {"by": "what", "share_y": True, "size": (3.4, 3.2), "legend": "positions"}
+options |= {"runs": [found[point] for point in sized.points]}
+n_sizes = f"{len(few[:3])} seed(s) per size"
+figure(chapter_plots.sizes, by_size, name="sizes", alt=alt, n=n_sizes, caption=caption, **options)
+
+# %% tags=["hide-input"]
+values = sizes.size_values(by_size, "2 layers, width 32, 2 heads", "7 layers")
+of_sizes = {
+    f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()
+}
+lost_by_size = cache.concat_tables(sized, [languages.excess(found[point]) for point in sized.points])
+lost_by_size = lost_by_size[lost_by_size["reference"] == "oracle"]["value"]
+of_size = by_size.groupby(["what", "model", "size"], sort=False)["value"].mean()
+if is_published:
+    assert sizes.rate_mistakes(sizes.validation_losses(tuned[0]), sized) == []
+    assert lost_by_size.max() < languages.MAX_EXCESS
+
+# %% [markdown]
 # *Published results, forecasts and checks.* Published are the best over training among finished completions, of
 # models of other sizes on strings of up to 256 letters. The band reaches from a published share by less than half of
 # its distance to what needs no model (chance, EOS at once). We judge by intervals, and only models that have learned
@@ -652,7 +698,7 @@ inside = inside[inside["reference"] == "oracle"]
 values |= {"excess_dyck_lstm": inside[inside["model"] == "lstm"]["value"], "relabelled_lexical": nameless["lexical"]}
 values |= forecasts.dose_values(table_of_doses)
 measured = {f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()}
-listed = claims.table(measured | mechanism, at_scale=is_published).reset_index()
+listed = claims.table(measured | mechanism | of_lengths | of_sizes, at_scale=is_published).reset_index()
 columns = {name: name for name in ("quantity", "published", "ours", "n", "band", "verdict")}
 n_of = listed.groupby(["published", "verdict"])["n"].size().drop("", errors="ignore").groupby("verdict").sum()
 caption = f"Of the published shares, {n_of.get('reproduced', 0)} agree with ours and {n_of.get('refuted', 0)} differ."

@@ -7,8 +7,10 @@ from matplotlib.figure import Figure
 
 from lexurn import runs
 from lexurn.chapters.rules import lengths, plots
+from lexurn.chapters.rules.completion import complete
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.strings import string_lengths
+from lexurn.publish import claims
 
 FLAT = {
     "language": "aNbN",
@@ -65,6 +67,21 @@ def test_the_accuracy_by_length_counts_every_length():
         assert len(tokens.unique(dim=0)) == len(tokens) <= lengths.MAX_STRINGS
 
 
+@pytest.mark.parametrize("given", [{"positions": "rotary"}, {"backbone": "lstm"}, {"lex": True}])
+def test_prompts_of_different_lengths_are_completed_as_one_by_one(given):
+    run = runs.get(FLAT | {"language": "dyck", "context_length": 16} | given)
+    strings = lengths.strings_by_length(LANGUAGES["dyck"], 16)
+    tokens = torch.cat([each[:5] for each in strings.values()])
+    n_given = torch.tensor([length // 2 + 1 for length, each in strings.items() for _ in each[:5]])
+    table = run.model.vocabulary.draw(len(tokens), generator=torch.manual_seed(0))
+    completed = lengths.complete_beginnings(run.model, tokens, n_given, table=table)
+    for number, (string, n) in enumerate(zip(tokens, n_given.tolist(), strict=True)):
+        own = table[number : number + 1] if table.ndim == 3 else table
+        alone = complete(run.model, string[None, :n], limit=17, table=own)[0]
+        assert completed[number].tolist() == alone.tolist()
+    assert (completed != tokens).any()  # so that the models did complete
+
+
 def a_table():
     """Return a table of two models, one without positions beyond 4, the other right up to 8."""
     rows = [
@@ -79,6 +96,25 @@ def a_table():
 def test_ranges_count_only_strings_longer_than_in_training():
     table = lengths.by_range(a_table()).set_index(["model", "range"])["value"]
     assert table.to_dict() == {("rotary", "6 … 8"): 1.0, ("rotary", "10 … 16"): 0.0}
+
+
+def test_the_forecasts_on_longer_strings_have_values_by_seed():
+    models = ["rotary", "no positions", "sinusoidal", "alibi", "lstm", "xlstm"]
+    rows = [
+        (language, model, seed, name, 0.1 * number + share)
+        for language in ("aNbN", "dyck")
+        for number, model in enumerate(models)
+        for seed in (5, 6)
+        for name, share in (("18 … 32", 0.4), ("34 … 64", 0.0))
+    ]
+    columns = ["language", "model", "seed", "range", "value"]
+    values = lengths.length_values(pd.DataFrame(rows, columns=columns))
+    assert {f"rules/{name}" for name in values} <= claims.read().keys()
+    assert all(list(value.index) == [5, 6] for value in values.values())
+    means = {name: round(value.mean(), 6) for name, value in values.items()}
+    assert means["longer_no_positions_64"] == 0.1 and means["longer_alibi_32"] == 0.7
+    assert means["longer_xlstm_minus_lstm_32"] == 0.1
+    assert means["longer_dyck_lstm_minus_rotary_64"] == 0.4
 
 
 def test_the_heat_map_leaves_lengths_without_positions_empty():

@@ -10,14 +10,16 @@ beyond those they were built with.
 
 import pandas as pd
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
 from lexurn import models
 from lexurn.base.seeding import generator
-from lexurn.base.shapes import Tokens
-from lexurn.chapters.rules.completion import complete
+from lexurn.base.shapes import Table, Tokens
 from lexurn.generators.languages import LANGUAGES, Language
-from lexurn.generators.strings import EOS, string_lengths
-from lexurn.models import LanguageModel
+from lexurn.generators.strings import EOS, PAD, string_lengths
+from lexurn.measures.rules import Strings, choose_tokens
+from lexurn.models.language_model import LanguageModel, evaluating
 from lexurn.runs.run import Run
 
 MAX_STRINGS = 50
@@ -40,18 +42,41 @@ def completion_accuracy(run: Run) -> pd.DataFrame:
     language = LANGUAGES[settings.task.language]
     max_length = FACTOR * settings.task.longest
     model = lengthen_model(run, max_length)
+    limit = model.context_length + 1
+    strings = strings_by_length(language, max_length)
+    strings = {length: each[:, :limit] for length, each in strings.items() if length < limit}
+    lengths = torch.tensor([length for length, each in strings.items() for _ in each])
+    stream = generator(settings.training.seed, "completions")
+    table = model.vocabulary.draw(len(lengths), generator=stream)
+    tokens = torch.cat(list(strings.values()))
+    completed = complete_beginnings(model, tokens, lengths // 2 + 1, table=table)
+    is_right = language.contains(completed) & (completed == EOS).any(-1)
     rows = []
-    for length, strings in strings_by_length(language, max_length).items():
-        if length > model.context_length:
-            continue
-        prompts = strings[:, : -(-(length + 1) // 2)]
-        stream = generator(settings.training.seed, "completions")
-        table = model.vocabulary.draw(len(prompts), generator=stream)
-        completed = complete(model, prompts, limit=model.context_length + 1, table=table)
-        is_right = language.contains(completed) & (completed == EOS).any(-1)
-        is_trained = length <= settings.task.longest
-        rows.append((length, is_trained, is_right.double().mean().item(), len(strings)))
+    for length, each in strings.items():
+        value = is_right[lengths == length].double().mean().item()
+        rows.append((length, length <= settings.task.longest, value, len(each)))
     return pd.DataFrame(rows, columns=["length", "trained", "value", "n"])
+
+
+def complete_beginnings(
+    model: LanguageModel, strings: Tokens, n_given: Int64[Tensor, " batch"], *, table: Table
+) -> Strings:
+    """Return strings of which the model keeps the first `n_given` letters and completes the rest.
+
+    This is greedy decoding as in `lexurn.chapters.rules.completion`, for prompts of different
+    lengths at once. A model with a random vocabulary uses the `table`.
+    """
+    tokens = strings.clone()
+    state = {}
+    has_ended = torch.zeros(len(tokens), dtype=torch.bool)
+    with evaluating(model):
+        for row in range(tokens.shape[1]):
+            previous = tokens[:, max(row - 1, 0)][:, None]
+            chosen = choose_tokens(model.step(previous, row, state, table=table)[:, 0], None)[:, 0]
+            chosen = torch.where(has_ended, PAD, chosen)
+            tokens[:, row] = torch.where(row < n_given, tokens[:, row], chosen)
+            has_ended |= tokens[:, row] == EOS
+    return tokens
 
 
 def lengthen_model(run: Run, max_length: int) -> LanguageModel:
@@ -102,3 +127,22 @@ def by_range(accuracy: pd.DataFrame) -> pd.DataFrame:
     groups = beyond.assign(range=is_near.map(names))
     groups = groups.groupby(["language", "model", "seed", "range"], sort=False)
     return groups["value"].mean().reset_index()
+
+
+def length_values(ranges: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return the values of the forecasts on longer strings by seed.
+
+    `ranges` is the table of `by_range`.
+    """
+    near, far = ranges["range"].unique()
+    table = ranges.set_index(["language", "range", "model", "seed"])["value"].sort_index()
+    xlstm, lstm = (table["aNbN", near, model] for model in ("xlstm", "lstm"))
+    dyck_lstm, dyck_rotary = (table["dyck", far, model] for model in ("lstm", "rotary"))
+    return {
+        "longer_no_positions_64": table["aNbN", far, "no positions"],
+        "longer_rotary_64": table["aNbN", far, "rotary"],
+        "longer_sinusoidal_32": table["aNbN", near, "sinusoidal"],
+        "longer_alibi_32": table["aNbN", near, "alibi"],
+        "longer_xlstm_minus_lstm_32": xlstm - lstm,
+        "longer_dyck_lstm_minus_rotary_64": dyck_lstm - dyck_rotary,
+    }
