@@ -137,12 +137,10 @@ def length_values(ranges: pd.DataFrame) -> dict[str, pd.Series]:
     near, far = ranges["range"].unique()
     table = ranges.set_index(["language", "range", "model", "seed"])["value"].sort_index()
     xlstm, lstm = (table["aNbN", near, model] for model in ("xlstm", "lstm"))
-    dyck_lstm, dyck_rotary = (table["dyck", far, model] for model in ("lstm", "rotary"))
     return {
         "longer_no_positions_64": table["aNbN", far, "no positions"],
         "longer_rotary_64": table["aNbN", far, "rotary"],
         "longer_sinusoidal_32": table["aNbN", near, "sinusoidal"],
         "longer_alibi_32": table["aNbN", near, "alibi"],
         "longer_xlstm_minus_lstm_32": xlstm - lstm,
-        "longer_dyck_lstm_minus_rotary_64": dyck_lstm - dyck_rotary,
     }
