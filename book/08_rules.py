@@ -150,7 +150,7 @@ three, doses = (sweeps.read(f"rules_{part}", seeds=few, **options) for part in (
 
 # %% tags=["hide-input"]
 longer = sweeps.read("rules_lengths", seeds=few[:3], **options)
-longer = grids.join_grids(longer, sweeps.read("rules_longer", seeds=seeds, **options))
+longer = grids.join_grids(longer, sweeps.read("rules_longer", seeds=few[:3], **options))
 shared = {name: value for name, value in changes.items() if name not in sizes.VARIED}
 options |= {"changes": shared}
 sized = sweeps.read("rules_sizes", seeds=range(first_seed + 21, first_seed + 21 + len(few[:3])), **options)
@@ -542,8 +542,8 @@ cells = cells.rename("right").reset_index()
 alt = "Heat maps of the share of strings completed rightly, models against the length of the string, by language."
 caption = "CAPTION"
 asked_of = [found[point] for point in longer.points]
-n_lengths = f"{len(few[:3])} seed(s) per row for aNbN, {study.n_seeds} for dyck"
-options = {"by": "language", "size": (4.4, 3.4), "share_y": True, "runs": asked_of}
+n_lengths = f"{len(few[:3])} seed(s) per row"
+options = {"by": "language", "size": (4.4, 3.4), "runs": asked_of}
 figure(chapter_plots.lengths, cells, name="lengths", alt=alt, n=n_lengths, caption=caption, **options)
 
 # %% tags=["hide-input"]
@@ -660,7 +660,7 @@ kept_of_sizes = cache.grid_table(
 by_size = sizes.shares_by_size(maps_of_sizes, kept_of_sizes)
 
 # %% tags=["hide-input"]
-alt = "Two panels by size of the transformer: variance of P(EOS) explained, and share of prompts with rule 1 kept."
+alt = "By size of the transformer: share of the variance of P(EOS) explained, and of prompts with rule 1 kept."
 after_count = by_size[by_size["what"] == sizes.EXPLAINED].groupby("model", sort=False)["value"]
 n_after_count = after_count.apply(lambda values: (values > 0.5).sum())
 n_of_kind = len(by_size) // 4

@@ -20,8 +20,8 @@ VARIED = ("n_layers", "d_model", "n_heads", "learning_rate")
 
 CELL = ["n_layers", "d_model", "n_heads", "positions"]
 
-EXPLAINED = "variance of P(EOS) explained"
-KEPT = "rule 1 kept, greedy"
+EXPLAINED = "P(EOS) explained"
+KEPT = "rule 1 kept"
 
 
 def describe_point(point: Settings) -> dict[str, int | float | str]:
