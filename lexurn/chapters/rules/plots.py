@@ -109,7 +109,7 @@ def lengths(table: pd.DataFrame, axes: Axes) -> Axes:
     """Draw the share of right completions as a heat map, models down and string lengths across.
 
     `table`: model, length, trained (whether training had this length), right. Lengths that a model
-    has no positions for are missing, and left grey. A line separates longer strings from trained.
+    has no positions for are missing, and left empty. A line separates longer strings from trained.
     """
     import seaborn  # not above: its import of scipy.stats takes a second
 
@@ -120,5 +120,5 @@ def lengths(table: pd.DataFrame, axes: Axes) -> Axes:
     named = {length: number + 0.5 for number, length in enumerate(wide) if length % 8 == 0}
     axes.set_xticks(list(named.values()), list(named), rotation=0)
     axes.axvline(table.loc[table["trained"], "length"].nunique(), color="0.9", lw=2)
-    axes.set(xlabel="letters of the string", ylabel="", facecolor="0.75")
+    axes.set(xlabel="letters of the string", ylabel="")
     return axes
