@@ -541,8 +541,8 @@ cells = asked.groupby(["language", "model", "length", "trained"], sort=False)["v
 cells = cells.rename("right").reset_index()
 alt = "Heat maps of the share of strings completed rightly, models against the length of the string, by language."
 caption = (
-    "In aNbN, only transformers without positions go on completing strings at three and four times the trained length. "
-    "The line is behind the longest strings of training."
+    "In aNbN, only transformers without positions complete all strings of up to twice the trained length; beyond, "
+    "seeds differ. The line is behind the longest strings of training."
 )
 asked_of = [found[point] for point in longer.points]
 n_lengths = f"{len(few[:3])} seed(s) per row"
@@ -560,24 +560,26 @@ near, far = ranges["range"].unique()
 over_seeds = intervals.mean_over_seeds(ranges, ["language", "range", "model"])
 over_seeds["text"] = [in_words(*each) for each in over_seeds[["mean", "sem"]].values]
 over_seeds = over_seeds.set_index(["language", "range", "model"]).sort_index()
-right_far = over_seeds.loc["aNbN", far]["mean"]
-others = right_far.drop("no positions")
+near_means, far_means = (over_seeds.loc["aNbN", each]["mean"] for each in (near, far))
+others = far_means.drop(["no positions", "rotary"])
 if is_published:
-    assert right_far["no positions"] > 0.5 > 0.2 > others.max()
-right = over_seeds["text"].to_dict()
+    assert near_means["no positions"] == 1 > 0.5 > near_means.drop("no positions").max()
+    assert far_means["no positions"] > far_means["rotary"] > 0.1 > others.max()
+texts = over_seeds["text"]
+at_near, at_far, dyck_far = texts["aNbN", near], texts["aNbN", far], texts["dyck", far]
 
 # %% tags=["hide-input"]
 display(
     Markdown(
-        f"So in aNbN, transformers without positions complete {right['aNbN', far, 'no positions']} of the strings of "
-        f"{far} letters, and no other model more than {others.max():.2f} (means over seeds ± one standard error). At "
-        f"{near} letters, rotary positions complete {right['aNbN', near, 'rotary']}, ALiBi "
-        f"{right['aNbN', near, 'alibi']}, LSTMs {right['aNbN', near, 'lstm']}, Mamba "
-        f"{right['aNbN', near, 'mamba']} and xLSTM {right['aNbN', near, 'xlstm']}. Comparing counts within the "
-        f"trained length does not mean to compare them beyond. Of dyck at {far} letters, LSTMs complete "
-        f"{right['dyck', far, 'lstm']}, rotary positions {right['dyck', far, 'rotary']}, no positions "
-        f"{right['dyck', far, 'no positions']}. Of {len(of_lengths)} forecasts, "
-        f"{judged_lengths.count('reproduced')} held and {judged_lengths.count('refuted')} failed."
+        f"So at {near} letters of aNbN, transformers without positions complete {near_means['no positions']:.0%} of "
+        f"the strings. Rotary positions complete {at_near['rotary']}, ALiBi {at_near['alibi']}, LSTMs "
+        f"{at_near['lstm']}, Mamba {at_near['mamba']} and xLSTM {at_near['xlstm']} (means over seeds ± one standard "
+        f"error). At {far} letters, models without positions complete {at_far['no positions']}, rotary ones "
+        f"{at_far['rotary']}, and no others more than {others.max():.2f}; seeds differ widely. Comparing counts within "
+        f"the trained length does not mean to compare them beyond. Of dyck at {far} letters, LSTMs complete "
+        f"{dyck_far['lstm']}, rotary positions {dyck_far['rotary']}, no positions {dyck_far['no positions']}. Of "
+        f"{len(of_lengths)} forecasts, {judged_lengths.count('reproduced')} held and "
+        f"{judged_lengths.count('refuted')} failed; the others are open."
     )
 )
 
@@ -808,9 +810,10 @@ box.update(
 # learned ones mostly do not, we have not shown. Learned positions follow neither the surplus closely nor the number of
 # letters, and we have no program for them, nor for dyck and baN. Comparing counts is not yet rule extrapolation:
 # without positions, greedy completions keep rule 1 less often than ending at once does, because they never leave the
-# a's. Steering was at one place of the network, along one direction. All prefixes have at most twelve letters. The
-# published sizes (strings of 256 letters, six layers and more), and the languages bbaN and cs_dyck, are not reproduced
-# here; grids for a GPU stand ready in `params/sweeps`.
+# a's. Steering was at one place of the network, along one direction. All prefixes have at most twelve letters. Longer
+# strings were asked of models trained for 600 steps, and in dyck of three kinds of models only. The published sizes
+# (strings of 256 letters, six layers and more), and the languages bbaN and cs_dyck, are not reproduced here; grids for
+# a GPU stand ready in `params/sweeps`.
 #
 # ## Exercises
 #

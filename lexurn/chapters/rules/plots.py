@@ -120,5 +120,6 @@ def lengths(table: pd.DataFrame, axes: Axes) -> Axes:
     named = {length: number + 0.5 for number, length in enumerate(wide) if length % 8 == 0}
     axes.set_xticks(list(named.values()), list(named), rotation=0)
     axes.axvline(table.loc[table["trained"], "length"].nunique(), color="0.9", lw=2)
+    axes.tick_params(axis="y", rotation=0)
     axes.set(xlabel="letters of the string", ylabel="")
     return axes
