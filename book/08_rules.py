@@ -250,9 +250,10 @@ display(
 # %% [markdown]
 # ## Try prompts of your own
 #
-# Type a prompt, and see how four networks complete it, greedily and four times sampled. Begin with `ba`, and compare
-# rotary with learned positions; then try `abaab`, where one b is missing. Expect that all four complete prompts of the
-# language rightly, and go different ways once a prompt has broken rule 2.
+# Type a prompt, and see how four networks complete it, greedily and four times sampled: transformers with rotary and
+# with learned positions, an LSTM, and Mamba. Begin with `ba`, and compare where rotary and learned positions end; then
+# try `abaab`, where one b is missing. Expect that all four complete prompts of the language rightly, and go different
+# ways once a prompt has broken rule 2.
 
 # %% tags=["hide-input"]
 played = {kind: found[grid.where(words="aNbN", model=kind)[0]] for kind in live.TITLES}

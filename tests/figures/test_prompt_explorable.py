@@ -264,6 +264,7 @@ def test_readers_type_tap_and_use_the_keyboard(open_page, output):
     field = page.get_by_role("textbox", name="Prompt")
     status = page.get_by_role("status")
     assert field.input_value() == "ba"
+    assert f"without EOS after {LENGTH} letters" in page.locator("main").inner_text()
     page.keyboard.press("Tab")
     while page.evaluate("document.activeElement.tagName") != "INPUT":
         page.keyboard.press("Tab")

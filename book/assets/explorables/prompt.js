@@ -231,6 +231,9 @@
         button(() => write(""), "Start again"), button(sampleAgain, "Sample again")),
       group("Prompts to try", "Try", ...choices),
       advice, status,
+      make("p", {}, "Rule 1: as many a's as b's. Rule 2: every a before every b. A string without "
+        + `EOS after ${maxLength} letters (${NO_END}) keeps no rule. Samples of all networks are `
+        + "drawn with the same random numbers."),
       make("p", {}, "Bars show what was expected in the place of the letter above; the prompt "
         + "ends at the dashed line. From the bottom: ",
       ...swatch("EOS", `EOS (${END}),`), ...swatch("a", "a,"), ...swatch("b", "b.")),
