@@ -57,11 +57,12 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import brief, figure, set_threads
+from lexurn import brief, explorable, figure, set_threads
 from lexurn import table as show_table
-from lexurn.chapters.rules import baselines, best_of_looks, decisions, extrapolation, grids
+from lexurn.chapters.rules import baselines, best_of_looks, decisions, extrapolation, grids, live
 from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.figures import plots, widgets
+from lexurn.figures.figure_card import card
 from lexurn.generators.languages import LANGUAGES
 from lexurn.measures import intervals, rules
 from lexurn.publish import claims
@@ -245,6 +246,28 @@ display(
         f"{of_anbn.loc['prompt', 'value']:.2f}. Which prompts go well?"
     )
 )
+
+# %% [markdown]
+# ## Try prompts of your own
+#
+# Type a prompt, and see how four networks complete it, greedily and four times sampled: transformers with rotary and
+# with learned positions, an LSTM, and Mamba. Begin with `ba`, and compare where rotary and learned positions end; then
+# try `abaab`, where one b is missing. Expect that all four complete prompts of the language rightly, and go different
+# ways once a prompt has broken rule 2.
+
+# %% tags=["hide-input"]
+played = {kind: found[grid.where(words="aNbN", model=kind)[0]] for kind in live.TITLES}
+by_network = live.greedy_completions(played)
+caption = f"Greedy completions by one network of each kind, of seed {first_seed}; ■ is EOS. They keep rule 1 on "
+caption += f"{live.count_kept(by_network)} of these prompts. Seeds differ: on the 251 prompts of eight letters, "
+caption += f"rates go from {live.rate_ranges(every)}. Weights are rounded to half precision."
+words = {"alt": live.ALT, "caption": caption, "n": "4 models, 8 prompts", "runs": [*played.values()]}
+picture = card(chapter_plots.completions, by_network, name="live", size=(8.0, 3.2), **words)
+explorable("prompt", live.live_prompt(played), fallback=picture, alt="Type a prompt, and see who keeps which rule.")
+
+# %% tags=["remove-cell"]
+in_language = by_network["prompt"].isin(["ab", "aab", "aaab"])
+assert not is_published or (by_network.loc[in_language, "verdict"] == "kept").all()
 
 # %% [markdown]
 # ## Why rotary positions? What the models compute
