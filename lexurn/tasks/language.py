@@ -69,22 +69,21 @@ class LanguageTask(Task):
         """Return `n` prompts that begin no string, each with a random completion.
 
         The prompts are from those that may be trained on (`split_prompts`). With the completion,
-        which is drawn anew each time, rule 1 holds (`oracle`), or it does not (`adversarial`).
+        of the letters that prompts have, rule 1 holds (`oracle`), or it does not (`adversarial`).
         Prompts are as frequent as their random completions are of this kind.
         """
         task = self.settings.task
-        known, _ = split_prompts(
-            prompts(task.language)["out_of_distribution"],
-            n_completed=task.n_completed,
-            seed=self.settings.training.seed,
-        )
+        outside = prompts(task.language)["out_of_distribution"]
+        seed = self.settings.training.seed
+        known, _ = split_prompts(outside, n_completed=task.n_completed, seed=seed)
+        n_tokens = int(outside.max()) + 1
         n_free = task.longest - known.shape[1]
         positions = torch.arange(n_free + 1).expand(N_COMPLETIONS, -1)
         accepted = []
         for _ in range(MAX_COMPLETION_DRAWS):
             chosen = known[torch.randint(len(known), (N_COMPLETIONS,), generator=generator)]
             completions = torch.randint(
-                FIRST_LETTER, self.vocab_size, positions.shape, generator=generator
+                FIRST_LETTER, n_tokens, positions.shape, generator=generator
             )
             ends = torch.randint(n_free + 1, (N_COMPLETIONS, 1), generator=generator)
             completions[positions == ends] = EOS
