@@ -70,7 +70,7 @@ from lexurn.runs import cache, sweeps
 
 # %% tags=["hide-input"]
 set_threads(settings.machine.threads)
-from lexurn.chapters.rules import forecasts, languages, lengths, programs
+from lexurn.chapters.rules import forecasts, languages, lengths, programs, rational
 
 study, first_seed, limit = settings.study, settings.training.seed, settings.task.context_length + 1
 in_words = intervals.format_with_error
@@ -513,31 +513,75 @@ display(
 # nothing.
 
 # %% tags=["hide-input"]
-outside = {name: rules.prompt_sets(name)["out_of_distribution"] for name in ("aNbN", "baN")}
-numbers = [0, 1, 2, 3, 5, 10, 30] if scale > 0.01 else [0, 30]
-rational = cache.table(extrapolation.rational_rates, list(outside), numbers, limit)
-rational = rational.rename(columns={"value": "kept", "n_words": "strings_seen"})
-at = rational.set_index(["language", "strings_seen"])["kept"]
-alt = "Share of prompts with rule 1 kept by a rational learner, against the strings of the language that it has seen."
-caption = (
-    f"After 30 strings, a rational learner keeps rule 1 on {at['aNbN', 30]:.2f} of the prompts of aNbN, and on "
-    f"{at['baN', 30]:.2f} of those of baN."
-)
-options = {"x": "strings_seen", "y": "kept", "line": "language", "within": [0.0, 1.0], "legend": "language"}
-n_sampled = "1000 sampled completions or a few more"
-figure(plots.curves, rational, name="normative", alt=alt, n=n_sampled, caption=caption, **options)
+numbers = [0, 1, 3, 10, 30] if scale > 0.01 else [0, 30]
+taught = [cache.table(rational.sensitivity, name, numbers, limit).assign(language=name) for name in ("aNbN", "baN")]
+taught = pd.concat(taught, ignore_index=True)
+by_learner = taught.set_index(["language", "hypotheses", "bits", "n_strings"])["value"]
+usual, _, by_first_run, _, without_rule_1 = rational.hypothesis_sets("aNbN")
+outside = rules.prompt_sets("aNbN")["out_of_distribution"]
+rule_2_alone = LANGUAGES["aNbN"].obeys_rules(outside)[:, 1].sum().item()
 
 # %% tags=["hide-input"]
-rule_2_alone = LANGUAGES["aNbN"].obeys_rules(outside["aNbN"])[:, 1].sum().item()
-n_outside = len(outside["aNbN"])
+most, fewest = (by_learner["aNbN", each, 8, 30] for each in (usual, without_rule_1))
+misled, of_parity = by_learner["aNbN", by_first_run, 8, 30], by_learner["baN", "", 8, 30]
 display(
     Markdown(
-        f"(It does not reach 1 in aNbN, because {rule_2_alone} of the {n_outside} prompts have more b's than a's, all "
-        "behind the a's, such as `aaabbbbb`. To keep rule 1 there, an a would have to follow a b, which breaks rule "
-        "2.) So a learner with these hypotheses keeps rule 1 after some ten strings. That is built into them: once a "
-        "prompt has broken rule 2, only rule 1 or no rule are left. In aNbN, most of our networks do otherwise."
+        f"So after 30 strings this learner keeps rule 1 on {most:.2f} of the prompts of aNbN and on {of_parity:.2f} of "
+        f"those of baN. (It does not reach 1 in aNbN, because {rule_2_alone} of the {len(outside)} prompts have more "
+        "b's than a's, all behind the a's, such as `aaabbbbb`. To keep rule 1 there, an a would have to follow a b, "
+        "which breaks rule 2.) This is built in: once rule 2 is broken, only rule 1 or no rule are left. Without the "
+        f"hypothesis *rule 1 alone*, the learner stays at {fewest:.2f}; and if strings might also have as many b's as "
+        f"a's *before the first b*, it ends at {misled:.2f}. Fewer or more bits per rule change only how many strings "
+        "it needs (Details and controls)."
     )
 )
+if is_published:
+    assert most > 0.98 and of_parity > 0.98 and fewest < 0.2 and 0.8 < misled < 0.9
+
+# %% [markdown]
+# What does such a learner make of examples? That depends on how far it takes an example to reach. If *one law* holds
+# for all strings, a single string that breaks both rules refutes rule 1 everywhere. If strings that break rule 2 have
+# *a law of their own*, unknown but common to all of them (rule 1, its opposite, or none), examples teach it step by
+# step. And if *each prompt* has its own law, examples teach nothing about other prompts. We show these three learners
+# one completion of each of the networks' prompts.
+
+# %% tags=["hide-input"]
+rational_doses = cache.table(rational.dose_response, numbers, list(few), limit)
+of_learners = rational_doses.assign(learner="learner, " + rational_doses["learner"])
+both_kinds = pd.concat([of_learners, table.rename(columns={"model": "learner"})], ignore_index=True)
+both_kinds = both_kinds[both_kinds["n_completed"].isin(numbers)]
+response = both_kinds.groupby(["shown", "learner", "n_completed"], sort=False)["value"].mean()
+wide = response.unstack()[numbers].map("{:.2f}".format).sort_index(level=0, ascending=False, sort_remaining=False)
+wide.columns = [str(number) for number in numbers]
+wide = wide.reset_index()
+wide["who"] = wide["shown"] + ": " + wide["learner"]
+n_completions = int(doses.points[0].task.completed_share * doses.points[0].training.batch_size)
+n_completions *= doses.points[0].training.n_steps
+
+# %% tags=["hide-input"]
+columns = {"who": "completions: who"} | {str(number): f"{number} prompts" for number in numbers}
+caption = (
+    "Rotary transformers respond to one prompt like a learner with one law for all strings, LSTMs and learned "
+    "positions like a learner with a law for each prompt (share of unseen prompts with rule 1 kept)."
+)
+show_table(wide[list(columns)], columns, caption=caption, name="learners")
+
+# %% tags=["hide-input"]
+common = response["oracle", "learner, a law for broken ones"]
+display(
+    Markdown(
+        f"So one oracle prompt brings rotary networks to {response['oracle', 'rotary'].iloc[1]:.2f}, where a law for "
+        f"broken strings gives {common.iloc[1]:.2f} after one and {common.iloc[-2]:.2f} after {numbers[-2]} "
+        "completions, and a law for all strings has nothing left to learn. LSTMs and learned positions stay where they "
+        f"were, although the networks see about {n_completions} completions in all and the learners one per prompt. "
+        "(Completions of learners are sampled, those of networks greedy. With no prompt shown, no learner is like a "
+        "network: a law for all strings keeps rule 1 nearly always, a law for broken strings by chance.)"
+    )
+)
+if is_published and study.n_seeds >= 5:
+    one_law = response["oracle", "learner, one law for all strings"]
+    assert one_law.iloc[0] > 0.95 and common.iloc[0] < 0.15 and common.iloc[1] < 0.2 < 0.95 < common.iloc[-2]
+    assert response["oracle", "rotary"].iloc[1] > 0.7
 
 # %% [markdown]
 # ## Longer strings, and strings without names

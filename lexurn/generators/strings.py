@@ -163,7 +163,7 @@ def all_of(text: str, *rules: Rule) -> Rule:
 
     def accepts(states: tuple[Any, ...]) -> Any:
         return reduce(
-            and_, (rule.accepts(state) for rule, state in zip(rules, states, strict=True))
+            and_, (rule.accepts(state) for rule, state in zip(rules, states, strict=True)), True
         )
 
     return Rule(text, tuple(rule.start for rule in rules), step, accepts)
