@@ -588,7 +588,7 @@ if is_published and study.n_seeds >= 5:
     one_law = response["oracle", "learner, one law for all strings"]
     assert one_law.iloc[0] > 0.95 and common.iloc[0] < 0.15 and common.iloc[1] < 0.2 < 0.95 < common.iloc[-2]
     assert response["oracle", "rotary"].iloc[1] > 0.7
-    assert response["adversarial", ["lstm", "rotary"], 30].max() < 0.02 < lowest
+    assert max(response["adversarial", model, 30] for model in ("lstm", "rotary")) < 0.02 < lowest
 
 # %% [markdown]
 # ## Longer strings, and strings without names
@@ -687,7 +687,7 @@ wide = by_letters.pivot(index=["model", "alphabet"], columns="given", values="te
 wide["who"] = wide["model"] + ", prompts of " + wide["alphabet"]
 columns = {"who": "model and letters", "none": "no completions", "30 prompts": "of 30 prompts of a, b"}
 columns |= {"difference": "difference"}
-caption = "Completions in a and b make rotary transformers keep rule 1 in a and b, and hardly change it in c and d."
+caption = "Completions in a and b make rotary transformers keep rule 1 there, and change nothing clearly in c and d."
 caption = caption if is_published else "In so few steps, completions change little in either alphabet."
 show_table(wide, columns, caption=caption, name="two_alphabets")
 
@@ -700,12 +700,13 @@ display(
         f"So completions in a and b change the rate of rotary networks by {told['rotary', 'a, b']} in a and b, and by "
         f"{told['rotary', 'c, d']} in c and d; that of LSTMs by {told['lstm', 'a, b']} and {told['lstm', 'c, d']}; and "
         f"that of learned positions by {told['transformer', 'a, b']} and {told['transformer', 'c, d']} (± one standard "
-        f"error over {len(few)} seed(s)). What rotary networks and LSTMs learn from completions is bound to the "
-        "letters: rule 1 does not carry over. We had forecast that for rotary networks a part of it would."
+        f"error over {len(few)} seed(s)). What these networks learn from completions is bound to the letters: rule 1 "
+        "does not carry over. We had forecast that for rotary networks a part of it would, and cannot exclude a small "
+        "part."
     )
 )
 if is_published and study.n_seeds >= 5:
-    carried_by = change["mean"].xs("c, d", level="alphabet")[["rotary", "lstm"]]
+    carried_by = change["mean"].xs("c, d", level="alphabet")
     assert change["mean"]["rotary", "a, b"] > 0.3 > 0.15 > carried_by.abs().max()
 
 # %% [markdown]
