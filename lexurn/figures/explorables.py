@@ -25,6 +25,7 @@ SCRIPTS = {
     "urn": ("parts.js", "predictors.js", *NETWORK, "urn.js"),
     "names": ("parts.js", "predictors.js", *NETWORK, "names.js"),
     "training": ("parts.js", "training.js"),
+    "prompt": ("parts.js", "languages.js", *NETWORK, "prompt.js"),
 }
 """The scripts of each explorable, in their order. The last one starts it."""
 

@@ -9,6 +9,7 @@
     abN         equally many a's and b's, in any order
     aNbM        a's, then b's
     parentheses, brackets    one bracket type, balanced
+    aNbN_cNdN   aNbN in two alphabets: every string is of a's and b's, or of c's and d's
 
 Sequences (batch, max_length + 1) are letters, EOS and PAD, see `lexurn.generators.strings`. The
 generators follow Mészáros et al. 2024 (arXiv 2409.13728); `lexurn.predictors.grammars` gives
@@ -30,11 +31,13 @@ from lexurn.generators.strings import (
     Letters,
     Mask,
     Rule,
+    all_of,
     balanced,
     equal_counts,
     even_count,
     even_final_run,
     in_order,
+    in_order_of_one_pair,
     is_well_nested,
     starts_with,
     to_letters,
@@ -127,6 +130,20 @@ def _draw_blocks(n_blocks: int) -> StringSampler:
         np.repeat(letters, size).tolist()
         for size in rng.integers(1, max_length // n_blocks, n, endpoint=True)
     ]
+
+
+def _draw_from_two_alphabets(draw: StringSampler, n_letters: int) -> StringSampler:
+    """Draw strings of `n_letters` letters, and write half of them, by chance, in other letters."""
+
+    def draw_in_either(n: int, max_length: int, rng: np.random.Generator) -> list[list[int]]:
+        strings = draw(n, max_length, rng)
+        shifts = (n_letters * rng.integers(2, size=n)).tolist()
+        return [
+            [letter + shift for letter in string]
+            for string, shift in zip(strings, shifts, strict=True)
+        ]
+
+    return draw_in_either
 
 
 def _draw_even_counts(n: int, max_length: int, rng: np.random.Generator) -> list[list[int]]:
@@ -226,5 +243,14 @@ LANGUAGES = {
         Language("aNbM", (in_order("a's before b's", 0, 1),), _draw_anbm, 4),
         Language("parentheses", (ROUND,), _draw_brackets(1, nested=True), 2),
         Language("brackets", (balanced("[ ] matched", 0),), _draw_brackets(1, nested=True), 2),
+        Language(
+            "aNbN_cNdN",
+            (
+                all_of("#a = #b, #c = #d", equal_counts("", 0, 1), equal_counts("", 2, 3)),
+                in_order_of_one_pair("a's before b's, or c's before d's"),
+            ),
+            _draw_from_two_alphabets(_draw_blocks(2), 2),
+            2,
+        ),
     )
 }

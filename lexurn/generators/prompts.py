@@ -3,6 +3,7 @@
     baN, aNbN        all 2^8 strings of eight letters: 128 and 5 of them are prefixes
     aNbNcN           all 3^5 strings of five letters: 4 of them are prefixes
     bbaN             b^k a^(8−k), k = 1 … 8; and a b^k a^(7−k), k = 1 … 6
+    aNbN_cNdN        those of aNbN, so no prompt has a c or a d
     dyck, cs_dyck    ( [ and one of the 40 strings of six letters; and ) [ and the same string
 
 No completion brings an out-of-distribution prompt into the language. Most of these prompts break
@@ -71,6 +72,10 @@ def _split_all(letters: str, length: int, prefixes: set[str]) -> tuple[list[str]
     )
 
 
+def _anbn_prompts() -> tuple[list[str], list[str]]:
+    return _split_all("ab", 8, {("a" * n + "b" * n)[:8] for n in range(4, 9)})
+
+
 def _bracket_prompts() -> tuple[list[str], list[str]]:
     strings = ["".join(string) for string in product("()[]", repeat=6)]
     is_dyck = LANGUAGES["dyck"].contains(LANGUAGES["dyck"].encode(strings, length=7)).tolist()
@@ -84,7 +89,8 @@ PROMPTS = {
         ["b" * k + "a" * (8 - k) for k in range(1, 9)],
         ["a" + "b" * k + "a" * (7 - k) for k in range(1, 7)],
     ),
-    "aNbN": lambda: _split_all("ab", 8, {("a" * n + "b" * n)[:8] for n in range(4, 9)}),
+    "aNbN": _anbn_prompts,
+    "aNbN_cNdN": _anbn_prompts,
     "aNbNcN": lambda: _split_all(
         "abc", 5, {("a" * n + "b" * n + "c" * n)[:5] for n in range(2, 6)}
     ),

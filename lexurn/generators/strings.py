@@ -11,7 +11,9 @@ one length pass through few states, so sums over all strings become sums over st
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import chain
+from operator import and_
 from typing import Any
 
 import numpy as np
@@ -138,6 +140,33 @@ def in_order(text: str, *alphabet: int) -> Rule:
         return (next_rank + 1) * (rank >= 0) * (rank <= next_rank) - 1
 
     return Rule(text, 0, step, lambda rank: rank >= 0)
+
+
+def in_order_of_one_pair(text: str) -> Rule:
+    """Require letters 0, then 1, or letters 2, then 3, and so on, of one pair alone; the state is 0
+    before the first letter, then 1 + the last letter, or −1 after an error."""
+
+    def step(state: Any, read: Any) -> Any:
+        follows = (read == state - 1) | ((read == state) & (state % 2 == 1)) | (state == 0)
+        follows = (follows & (state >= 0)) | (read == -1)
+        next_state = (read + 1) * (read >= 0) + state * (read == -1)
+        return (next_state + 1) * follows - 1
+
+    return Rule(text, 0, step, lambda state: state >= 0)
+
+
+def all_of(text: str, *rules: Rule) -> Rule:
+    """Require what all rules require; the state is the tuple of their states."""
+
+    def step(states: tuple[Any, ...], read: Any) -> tuple[Any, ...]:
+        return tuple(rule.step(state, read) for rule, state in zip(rules, states, strict=True))
+
+    def accepts(states: tuple[Any, ...]) -> Any:
+        return reduce(
+            and_, (rule.accepts(state) for rule, state in zip(rules, states, strict=True)), True
+        )
+
+    return Rule(text, tuple(rule.start for rule in rules), step, accepts)
 
 
 def balanced(text: str, opening: int) -> Rule:

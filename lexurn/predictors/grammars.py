@@ -3,6 +3,7 @@
 CountingOracle      baN, bbaN, aNbN, aNbNcN, abN, aNbM: letter counts decide
 NestedOracle        dyck, parentheses, brackets
 InterleavedOracle   cs_dyck
+TwoAlphabetsOracle  aNbN_cNdN
 
 Row t has seen tokens[:, :t]. Before EOS, SOS and PAD have probability 0; after EOS, PAD has
 probability 1. So the rows of a sequence add up to the log-probability of its string. After a prefix
@@ -143,6 +144,29 @@ class InterleavedOracle(Oracle):
         return torch.cat([brackets, ends[..., None]], -1) * is_prefix[..., None]
 
 
+class TwoAlphabetsOracle(Oracle):
+    """The oracle of a language whose strings are written in one of two alphabets, by chance.
+
+    `part` is the oracle in the first alphabet. The first letter tells the alphabet.
+    """
+
+    def __init__(self, name: str, part: Oracle):
+        super().__init__(name, part.max_length)
+        self.part = part
+
+    def law(self, letters: Letters) -> Probs:
+        n = self.part.n_letters
+        alphabet = letters[:, :1].clamp_min(0) // n
+        own = letters - n * alphabet
+        is_own = pad(((own >= 0) & (own < n)).long().cumprod(-1), (1, 0), value=1)[..., None]
+        law = self.part.law(own.clamp(0, n - 1)) * is_own
+        is_second = pad(alphabet.expand_as(letters), (1, 0))[..., None] == 1
+        first, end = law[..., :n], law[..., n:]
+        law = torch.cat([first * ~is_second, first * is_second, end], -1)
+        law[:, 0, n : 2 * n] = law[:, 0, :n]  # the alphabet is not known yet
+        return law
+
+
 def oracle(name: str, *, max_length: int) -> Oracle:
     """Return the oracle of a language for strings of at most `max_length` letters.
 
@@ -162,6 +186,8 @@ def oracle(name: str, *, max_length: int) -> Oracle:
                 may_follow=lambda letter, counts: (counts[letter + 1 :] == 0).all(0),
                 string_probs=lambda counts: _equal_count_probs(counts, max_length),
             )
+        case "aNbN_cNdN":
+            return TwoAlphabetsOracle(name, oracle("aNbN", max_length=max_length))
         case "abN":
             return CountingOracle(
                 name,

@@ -125,6 +125,7 @@ LETTERS = {
     "aNbM": "ab",
     "parentheses": "()",
     "brackets": "[]",
+    "aNbN_cNdN": "abcd",
 }
 """The letters of each language (see `lexurn.generators.languages`)."""
 

@@ -26,6 +26,7 @@ MIN_HELD_LETTERS = 8  # of the shortest strings that may be kept from training
 N_CHECKED = 50  # strings of each kind that a task must be able to draw
 MAX_DRAWS = 200  # attempts to draw enough strings of a kind
 N_COMPLETIONS = 4096  # drawn in one attempt; most of them are of the other kind
+N_JUDGED = 256  # of these at a time, until there are enough
 MAX_COMPLETION_DRAWS = 2000  # attempts to draw enough completions
 
 
@@ -69,31 +70,31 @@ class LanguageTask(Task):
         """Return `n` prompts that begin no string, each with a random completion.
 
         The prompts are from those that may be trained on (`split_prompts`). With the completion,
-        which is drawn anew each time, rule 1 holds (`oracle`), or it does not (`adversarial`).
+        of the letters that prompts have, rule 1 holds (`oracle`), or it does not (`adversarial`).
         Prompts are as frequent as their random completions are of this kind.
         """
         task = self.settings.task
-        known, _ = split_prompts(
-            prompts(task.language)["out_of_distribution"],
-            n_completed=task.n_completed,
-            seed=self.settings.training.seed,
-        )
+        outside = prompts(task.language)["out_of_distribution"]
+        seed = self.settings.training.seed
+        known, _ = split_prompts(outside, n_completed=task.n_completed, seed=seed)
+        n_tokens = int(outside.max()) + 1
         n_free = task.longest - known.shape[1]
-        positions = torch.arange(n_free + 1).expand(N_COMPLETIONS, -1)
+        positions = torch.arange(n_free + 1)
         accepted = []
         for _ in range(MAX_COMPLETION_DRAWS):
-            chosen = known[torch.randint(len(known), (N_COMPLETIONS,), generator=generator)]
-            completions = torch.randint(
-                FIRST_LETTER, self.vocab_size, positions.shape, generator=generator
-            )
-            ends = torch.randint(n_free + 1, (N_COMPLETIONS, 1), generator=generator)
-            completions[positions == ends] = EOS
-            completions[positions > ends] = PAD
-            strings = torch.cat([chosen, completions], 1)
-            obeys_rule_1 = self.language.obeys_rules(strings)[:, 0]
-            accepted.append(strings[obeys_rule_1 == (task.completions == "oracle")])
-            if sum(map(len, accepted)) >= n:
-                return torch.cat(accepted)[:n]
+            size = (N_COMPLETIONS, n_free + 1)
+            numbers = torch.randint(len(known), size[:1], generator=generator)
+            letters = torch.randint(FIRST_LETTER, n_tokens, size, generator=generator)
+            lengths = torch.randint(n_free + 1, (N_COMPLETIONS, 1), generator=generator)
+            parts = (drawn.split(N_JUDGED) for drawn in (numbers, letters, lengths))
+            for chosen, completions, ends in zip(*parts, strict=True):
+                completions = completions.where(positions != ends, EOS)
+                completions = completions.where(positions <= ends, PAD)
+                strings = torch.cat([known[chosen], completions], 1)
+                obeys_rule_1 = self.language.obeys_rules(strings)[:, 0]
+                accepted.append(strings[obeys_rule_1 == (task.completions == "oracle")])
+                if sum(map(len, accepted)) >= n:
+                    return torch.cat(accepted)[:n]
         raise ParameterError(
             f"completions={task.completions}: of {MAX_COMPLETION_DRAWS * N_COMPLETIONS} drawn only "
             f"{sum(map(len, accepted))} can be used for {task.language}, and {n} are needed; lower "

@@ -278,9 +278,20 @@ EXPLORABLES = {
     "02_train": ["training", "urn"],
     "04_analysis": ["training", "urn"],
     "05_names": ["names"],
+    "08_rules": ["prompt"],
 }
-BUTTONS = {"urn": "Rename colours", "training": "One step back", "names": "Draw from the urn"}
-SAID = {"urn": "moved with the names: G; S; B", "training": "Step ", "names": "Ball 9 is "}
+BUTTONS = {
+    "urn": "Rename colours",
+    "training": "One step back",
+    "names": "Draw from the urn",
+    "prompt": "abaab",
+}
+SAID = {
+    "urn": "moved with the names: G; S; B",
+    "training": "Step ",
+    "names": "Ball 9 is ",
+    "prompt": "in greedy completions of abaab: ",
+}
 
 
 def test_claims_are_filtered_and_all_are_shown_without_scripts(site, browser):

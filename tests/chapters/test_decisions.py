@@ -51,6 +51,42 @@ def test_the_variance_of_eos_is_explained_by_what_a_predictor_goes_by():
     assert table["letters", "whether b's have caught up"] < 0.3
 
 
+def ends_like_the_first_run(tokens):
+    """A predictor that ends once there are as many b's as a's before the first b."""
+    is_b = tokens == 4
+    first_run = ((tokens == 3) & (is_b.cumsum(1) == 0)).cumsum(1)
+    is_over = torch.nn.functional.pad((is_b.cumsum(1) >= first_run)[:, :-1], (1, 0))
+    return torch.nn.functional.one_hot(torch.where(is_over, EOS, 4), 5).double().log()
+
+
+def test_runs_are_those_of_the_string():
+    texts = ["abaab", "aab", "baabb", "aababb"]
+    table = decisions.describe_runs(texts)
+    assert table["like_first_run"].tolist() == [True, False, True, True]
+    assert table["like_last_run"].tolist() == [False, False, True, True]
+
+
+def test_rivals_explain_what_goes_by_them_also_after_longer_strings():
+    followed = {"counts": Program(2, 32), "first run": ends_like_the_first_run}
+    maps = [
+        decisions.rival_table(predictor).assign(model=name, seed=0)
+        for name, predictor in followed.items()
+    ]
+    letters = maps[0].groupby(["is_long", "letters"])["n"].sum()
+    assert tuple(letters[True].index) == decisions.LONG_LETTERS
+    assert letters[True].between(900, decisions.N_LONG).all()
+    assert letters[False].idxmax() == 12 and (maps[0]["surplus"] >= 0).all()
+    table = decisions.rivals(pd.concat(maps))
+    value = table.set_index(["is_long", "model", "explanation"])["value"]
+    caught_up, first_run, last_run = decisions.RIVALS
+    for is_long in (True, False):
+        assert value[is_long, "counts", caught_up] == pytest.approx(1)
+        assert value[is_long, "counts", first_run] < 0.3
+        assert value[is_long, "first run", first_run] == pytest.approx(1)
+        assert value[is_long, "first run", caught_up] < 0.3
+        assert value[is_long, "counts", last_run] < 0.3
+
+
 def test_rates_by_surplus_are_means_over_prompts():
     prompts = ["abab", "baab", "bbba", "bbab"]
     by_prompt = pd.DataFrame({"prompt": prompts, "value": [1.0, 0.5, 0.0, 1.0]})

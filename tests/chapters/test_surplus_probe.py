@@ -88,6 +88,29 @@ def test_a_model_that_counts_ends_where_it_is_steered_to(run, monkeypatch):
     assert set(table["prompts"]) == {"in_distribution", "out_of_distribution"}
 
 
+def test_controls_of_steering_are_right_only_by_chance(run, monkeypatch):
+    """The stand-in ends after a b whose surplus, in one of 64 coordinates, is 0 or less."""
+    axis = torch.nn.functional.one_hot(torch.tensor(0), 64).double()
+
+    def intervene(model, tokens, interventions, *, table=None):
+        n_a, n_b = ((tokens == letter).cumsum(1) for letter in (3, 4))
+        surplus = torch.nn.functional.pad((n_a - n_b)[:, :-1], (1, 0)).double()
+        hidden = surplus[..., None] * axis
+        for change in interventions.values():
+            hidden = change(hidden)
+        chosen = torch.where(hidden[..., 0] <= 0.5, 1, 4)
+        return torch.nn.functional.one_hot(chosen, 5).double().log()
+
+    monkeypatch.setattr(activations, "intervene", intervene)
+    monkeypatch.setattr(steering, "surplus_direction", lambda model, site: axis)
+    value = steering.steering_controls(run).set_index("what")["value"]
+    surpluses = [string.count("a") - string.count("b") for string in steering.outside_prompts()]
+    n = len(surpluses)
+    same = sum(x == y for x in surpluses for y in surpluses) - n
+    assert value["surplus"] == 1 and value["random directions"] < 0.1
+    assert value["other prompts"] == pytest.approx(same / (n * (n - 1)))  # ends of equal surplus
+
+
 def test_flattening_removes_one_coordinate_and_nothing_without_a_direction(run, monkeypatch):
     table = steering.flattened_endings(run).set_index(["prompts", "direction", "caught_up"])
     prefixes = Prefixes.of(run.model)

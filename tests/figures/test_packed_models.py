@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from browsers import needs_chromium, watch
+from half_precision import TOLERANCE, torch_prediction
 
 from lexurn import models, parameters
 from lexurn.base import paths
@@ -15,7 +16,6 @@ from lexurn.figures import explorables, packed_models
 from lexurn.runs import fit, store
 from lexurn.runs.run import Run
 
-TOLERANCE = 1e-5
 NAMES = {"vocabulary": "names", "n_names": 7}
 LANGUAGE = {"task": "language", "context_length": 12}
 MODELS = {
@@ -95,15 +95,6 @@ def page(browser):
     page.close()
 
 
-def half_rounded(model):
-    """The model in double precision, with all weights and fixed tensors in half precision."""
-    rounded = copy.deepcopy(model)
-    with torch.no_grad():
-        for tensor in (*rounded.parameters(), *rounded.buffers()):
-            tensor.copy_(tensor.half())
-    return rounded.double().eval()
-
-
 def disturbed_model(settings):
     """A model whose biases and norms are not the identity."""
     model = models.build(settings, generator=generator(0, "weights"))
@@ -112,18 +103,6 @@ def disturbed_model(settings):
         for parameter in model.parameters():
             parameter += 0.3 * torch.randn(parameter.shape, generator=stream)
     return model
-
-
-def torch_prediction(model, settings, tokens, *, n_tables, order=None):
-    """The probabilities that torch computes; `order` says which row of a random table is where."""
-    rounded = half_rounded(model)
-    stream = generator(settings.training.seed, "evaluation tables")
-    tables = model.vocabulary.draw(n_tables, generator=stream).half().double()
-    with torch.no_grad():
-        if not model.vocabulary.is_random:
-            return rounded(tokens)[0].exp().numpy()
-        tables = tables if order is None else tables[:, order]
-        return np.mean([rounded(tokens, table=one[None])[0].exp() for one in tables], axis=0)
 
 
 def example(flat):

@@ -75,6 +75,11 @@ DEFINITIONS = {
     "aNbM": (lambda w: re.fullmatch("a*b*", w), None, lambda w: w and re.fullmatch("a*b*", w)),
     "parentheses": (lambda w: reduces(w, "()"), None, lambda w: w and reduces(w, "()")),
     "brackets": (lambda w: reduces(w, "[]"), None, lambda w: w and reduces(w, "[]")),
+    "aNbN_cNdN": (
+        lambda w: w.count("a") == w.count("b") and w.count("c") == w.count("d"),
+        lambda w: re.fullmatch("a*b*|c*d*", w),
+        lambda w: w and w in ("".join(x * (len(w) // 2) for x in pair) for pair in ("ab", "cd")),
+    ),
 }
 
 

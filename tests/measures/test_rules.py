@@ -56,6 +56,7 @@ SIZES = {
     "baN": (128, 128),
     "bbaN": (8, 6),
     "aNbN": (5, 251),
+    "aNbN_cNdN": (5, 251),
     "aNbNcN": (4, 239),
     "dyck": (40, 40),
     "cs_dyck": (40, 40),
@@ -85,6 +86,7 @@ def test_halves_are_disjoint_and_together_all():
 
 
 IMMEDIATE = {"aNbN": 69 / 251, "baN": 0.5, "bbaN": 0.5, "aNbNcN": 0.0, "dyck": 0.0, "cs_dyck": 0.0}
+IMMEDIATE["aNbN_cNdN"] = IMMEDIATE["aNbN"]
 
 
 @pytest.mark.parametrize("name", PROMPTS)

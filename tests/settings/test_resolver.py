@@ -132,7 +132,8 @@ def test_sets_with_a_planted_fault_are_refused_by_its_name(seed):
         ),
         (
             {"language": "dik"},
-            "baN, bbaN, aNbN, dyck, aNbNcN, cs_dyck, abN, aNbM, parentheses, brackets, got "
+            "baN, bbaN, aNbN, dyck, aNbNcN, cs_dyck, abN, aNbM, parentheses, brackets, "
+            "aNbN_cNdN, got "
             "'dik'; did you",
         ),
         (

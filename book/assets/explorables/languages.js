@@ -16,6 +16,8 @@
   const withEqualPriors = (plans) => plans.map((plan) => [plan, 1]);
   const equalCounts = (nLetters) => (maxLength) => withEqualPriors(
     range(1, Math.floor(maxLength / nLetters)).map((count) => Array(nLetters).fill(count)));
+  const equalCountsOfTwo = (maxLength) => withEqualPriors(
+    range(1, Math.floor(maxLength / 2)).flatMap((n) => [[n, n, 0, 0], [0, 0, n, n]]));
   const fixedLength = (maxLength) => withEqualPriors(
     range(1, maxLength - 3).map((count) => [count, maxLength - 2 - count]));
   const evenCounts = (maxLength) => range(1, maxLength).flatMap((length) => {
@@ -27,7 +29,7 @@
 
   /* Laws: a prefix, and then a plan -> the weight of every letter. Without any, the string ends. */
   const inAnyOrder = (prefix) => {
-    const counts = [0, 1, 2].map((letter) => prefix.filter((seen) => seen === letter).length);
+    const counts = [0, 1, 2, 3].map((letter) => prefix.filter((seen) => seen === letter).length);
     return (plan) => plan.map((count, letter) => count - counts[letter]);
   };
   const inOrder = (...order) => (prefix) => {
@@ -67,6 +69,7 @@
     aNbM: ["ab", fixedLength, inOrder(0, 1)],
     parentheses: ["()", evenLengths, brackets({nTypes: 1, isNested: true})],
     brackets: ["[]", evenLengths, brackets({nTypes: 1, isNested: true})],
+    aNbN_cNdN: ["abcd", equalCountsOfTwo, inOrder(0, 1, 2, 3)],
   };
   const letters = Object.fromEntries(
     Object.entries(LANGUAGES).map(([name, [alphabet]]) => [name, alphabet]));

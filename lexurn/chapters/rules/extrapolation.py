@@ -20,7 +20,6 @@ from lexurn.base.seeding import generator
 from lexurn.base.shapes import Predictor, Tokens
 from lexurn.chapters.rules.completion import complete
 from lexurn.chapters.rules.masses import MASSES, rule_masses, uniform_strings
-from lexurn.chapters.rules.normative import Normative
 from lexurn.chapters.rules.two_way import two_way_interval
 from lexurn.generators.languages import LANGUAGES, Language
 from lexurn.generators.strings import EOS
@@ -74,26 +73,6 @@ def predictor_rates(predictor: Predictor, language: Language, *, limit: int) -> 
             predictor, prompts, limit=limit, generator=generator(0, "sampled completions")
         ),
     )
-
-
-def rational_rates(names: list[str], numbers: list[int], limit: int) -> pd.DataFrame:
-    """Return how often a rational learner keeps rule 1 after some numbers of strings it has seen.
-
-    The completions are sampled, out of distribution. Columns: language, n_words, value, sem, n.
-    """
-    tables = []
-    for name in names:
-        prompts = repeat_prompts(prompt_sets(name)["out_of_distribution"])
-        for n_words in numbers:
-            learner = Normative(name, max_length=limit - 1, n_strings=n_words)
-            stream = generator(0, "rational", name, n_words)
-            strings = complete_with_predictor(learner, prompts, limit=limit, generator=stream)
-            table = judge_completions(LANGUAGES[name], prompts, strings)
-            table = table[table["measure"] == MAIN_MEASURE]
-            tables.append(table.assign(language=name, n_words=n_words))
-    table = pd.concat(tables, ignore_index=True)
-    sem = (table["value"] * (1 - table["value"]) / table["n"]) ** 0.5
-    return table[["language", "n_words", "value", "n"]].assign(sem=sem)
 
 
 def prompts_of(run: Run) -> dict[str, Tokens]:

@@ -1,6 +1,7 @@
 """The grids of this chapter."""
 
 import dataclasses
+from collections.abc import Collection
 
 from lexurn.base.errors import ParameterError
 from lexurn.runs.sweeps import Sweep
@@ -17,3 +18,9 @@ def join_grids(first: Sweep, second: Sweep) -> Sweep:
     return dataclasses.replace(
         first, points=points, coordinates={**first.coordinates, **second.coordinates}
     )
+
+
+def select_models(grid: Sweep, models: Collection[str]) -> Sweep:
+    """Return the points of a grid whose value on the axis `model` is one of `models`."""
+    points = [point for point in grid.points if grid.coordinates[point.name]["model"] in models]
+    return dataclasses.replace(grid, points=tuple(points))

@@ -1,20 +1,23 @@
-"""A rational learner: a Bayes mixture over the subsets of a language's two rules.
+"""A rational learner: a Bayes mixture over hypotheses about which rules strings obey.
 
-The hypotheses are the strings that obey both rules, the first rule, the second rule, or no rule.
-Under each hypothesis, the length of a string has the law of the language, and all strings of this
-length that obey the rules are equally probable. A hypothesis S of k rules has the prior weight
-2^(−k · bits). After n strings of the language, which count as they do on average, and after the
-prefix x, its log weight is, up to a constant,
+Those of the source are that strings obey both rules of a language, the first rule, the second rule,
+or no rule; others can be given. Under each hypothesis, the length of a string has a given law,
+usually that of the language, and all strings of this length that obey the rules are equally
+probable. A hypothesis S of k rules has the prior weight 2^(−k · bits). After n strings of the
+language, which count as they do on average, after other strings s, and after the prefix x, its log
+weight is, up to a constant,
 
-    ln w_S(x) = −k_S bits ln 2 − n E_l[ln N_S(l)] + ln p_S(x)
+    ln w_S(x) = −k_S bits ln 2 − n E_l[ln N_S(l)] + Σ_s ln p_S(s) + ln p_S(x)
 
 where N_S(l) is the number of strings of l letters that obey S. The fewer strings a rule allows, the
 more every string of the language supports it. After a prefix of no string of the language, the
 rules that it has not broken decide. Source: Mészáros et al. 2024 (arXiv 2409.13728), section 6.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+import copy
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import cache, reduce
+from itertools import chain
 from math import inf, log
 
 import numpy as np
@@ -23,24 +26,52 @@ import torch
 from lexurn.base.shapes import LogProbs, Tokens, check_tokens
 from lexurn.chapters.rules.string_probs import length_probs
 from lexurn.generators.languages import LANGUAGES
-from lexurn.generators.strings import EOS, FIRST_LETTER, Rule, force_padding
+from lexurn.generators.strings import (
+    EOS,
+    FIRST_LETTER,
+    Rule,
+    all_of,
+    force_padding,
+    to_letters,
+)
 from lexurn.predictors.grammars import CountingOracle, oracle
 
-ALL_STRINGS = Rule("any string", None, lambda state, read: None, lambda state: True)
+EVEN_LENGTH = Rule(
+    "an even number of letters",
+    0,
+    lambda parity, read: parity ^ (read >= 0),
+    lambda parity: parity == 0,
+)
+
+LIKE_FIRST_RUN = Rule(
+    "as many b's as a's before the first b",
+    (0, 1),
+    lambda state, read: (
+        state[0] + state[1] * (read == 0) - 1 * (read == 1),
+        state[1] * (read != 1),
+    ),
+    lambda state: state[0] == 0,
+)
+"""Its state is the a's before the first b minus the b's, and whether no b was read yet."""
 
 
-def intersection(first: Rule, second: Rule) -> Rule:
-    """Return a rule that requires what both require; its state is the pair of their states."""
-    return Rule(
-        f"{first.text} and {second.text}",
-        (first.start, second.start),
-        lambda states, read: (first.step(states[0], read), second.step(states[1], read)),
-        lambda states: first.accepts(states[0]) and second.accepts(states[1]),
-    )
+def opposite(rule: Rule) -> Rule:
+    """Return the rule that the strings obey which do not obey `rule`."""
+    return Rule(f"not: {rule.text}", rule.start, rule.step, lambda state: rule.accepts(state) == 0)
+
+
+Hypotheses = Mapping[str, Sequence[Rule]]
+"""The rules that strings obey under each hypothesis, by its name."""
+
+
+def rule_subsets(name: str) -> dict[str, tuple[Rule, ...]]:
+    """Return the hypotheses `both`, `rule_1`, `rule_2` and `none` of a language with two rules."""
+    first, second = LANGUAGES[name].rules
+    return {"both": (first, second), "rule_1": (first,), "rule_2": (second,), "none": ()}
 
 
 class Hypothesis:
-    """The law under one hypothesis: lengths as in the language, then all accepted strings alike.
+    """The law under one hypothesis: a length that has strings, then all accepted strings alike.
 
     `count(state, n)` is the number of ways to go from a state to acceptance by n letters.
     `mass(state, n)` is the probability of one prefix of n letters that leads to a state.
@@ -52,10 +83,11 @@ class Hypothesis:
         self.count = cache(self._count)
         self.mass = cache(self._mass)
         self.next_masses = cache(self._next_masses)
-        n_strings = [self.count(automaton.start, length) for length in range(len(length_probs))]
-        pairs = list(zip(length_probs, n_strings, strict=True))
-        self.string_probs = [p / n if n else 0.0 for p, n in pairs]  # by length
-        self.mean_log_count = sum(p * log(n) for p, n in pairs if p and n)
+        lengths = range(len(length_probs))
+        self.n_strings = [self.count(automaton.start, length) for length in lengths]
+        pairs = list(zip(length_probs, self.n_strings, strict=True))
+        total = sum(p for p, n in pairs if n)
+        self.string_probs = [p / total / n if n else 0.0 for p, n in pairs]  # by length
 
     def _count(self, state: Hashable, n: int) -> int:
         if n == 0:
@@ -81,12 +113,20 @@ class Hypothesis:
 class Normative:
     """The mixture after `n_strings` training strings, with `bits` per rule, as a predictor.
 
-    Raises ValueError for a language with one rule, or with bracket rules, whose string lengths have
-    no closed form.
+    `hypotheses` are by default the `rule_subsets`. `lengths` are the probabilities of strings of 0,
+    1, … letters, by default those of the language. Raises ValueError for a language with one rule,
+    or with bracket rules, whose string lengths have no closed form.
     """
 
     def __init__(
-        self, name: str, *, max_length: int, n_strings: int | float, bits: int | float = 8.0
+        self,
+        name: str,
+        *,
+        max_length: int,
+        n_strings: int | float,
+        bits: int | float = 8.0,
+        hypotheses: Hypotheses | None = None,
+        lengths: np.ndarray | None = None,
     ):
         exact = oracle(name, max_length=max_length)
         language = LANGUAGES[name]
@@ -96,17 +136,47 @@ class Normative:
             )
         self.vocab_size = language.vocab_size
         self.letters = language.letters
-        first, second = language.rules
-        self.automaton = intersection(first, second)
-        self.hypotheses = [
-            Hypothesis(automaton, len(self.letters), length_probs(exact))
-            for automaton in (self.automaton, first, second, ALL_STRINGS)
-        ]
-        self.log_priors = [
-            -bits * log(2) * n_rules - n_strings * hypothesis.mean_log_count
-            for n_rules, hypothesis in zip((2, 1, 1, 0), self.hypotheses, strict=True)
-        ]
+        self.max_length = max_length
+        self.first_rule = language.rules[0]
+        self.rule_sets = dict(hypotheses or rule_subsets(name))
+        # the first rule comes first in the state, so that it can be judged
+        rules = [*dict.fromkeys([self.first_rule, *chain(*self.rule_sets.values())])]
+        self.automaton = all_of("all rules", *rules)
+        self.places = [tuple(map(rules.index, each)) for each in self.rule_sets.values()]
+        own_lengths = length_probs(exact)
+        lengths = own_lengths if lengths is None else lengths
+        options = {"n_letters": len(self.letters), "length_probs": lengths}
+        n_members = Hypothesis(all_of("", *language.rules), **options).n_strings
+        self.hypotheses = []
+        self.log_priors = []
+        for each in self.rule_sets.values():
+            hypothesis = Hypothesis(all_of("", *each), **options)
+            pairs = list(zip(own_lengths, hypothesis.string_probs, strict=True))
+            evidence = n_strings * sum(p * log(of_one) for p, of_one in pairs if p and of_one)
+            common = Hypothesis(all_of("", *language.rules, *each), **options)
+            if n_strings and common.n_strings != n_members:  # it excludes strings of the language
+                evidence = -inf
+            self.hypotheses.append(hypothesis)
+            self.log_priors.append(evidence - bits * log(2) * len(each))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Start the caches of what depends on the weights of the hypotheses."""
         self.law = cache(self._law)
+        self._keeps = cache(self._keeps_rule_1)
+
+    def after(self, strings: Tokens) -> "Normative":
+        """Return the learner that has also seen these strings (batch time)."""
+        learner = copy.copy(self)
+        learner.log_priors = list(self.log_priors)
+        learner._forget()
+        for letters in to_letters(strings, n_letters=len(self.letters)).tolist():
+            string = [letter for letter in letters if letter >= 0]
+            state = reduce(self.automaton.step, string, self.automaton.start)
+            for number, (hypothesis, own) in enumerate(self._own_states(state)):
+                p = hypothesis.next_masses(own, len(string))[-1]
+                learner.log_priors[number] += log(p) if p else -inf
+        return learner
 
     def __call__(self, tokens: Tokens) -> LogProbs:
         check_tokens(tokens, self.vocab_size)
@@ -117,10 +187,29 @@ class Normative:
         return force_padding(log_probs, tokens)
 
     def weights(self, prefix: str) -> dict[str, float]:
-        """Return the posterior weights of `both`, `rule_1`, `rule_2` and `none` after a prefix."""
-        state = reduce(self.automaton.step, map(self.letters.index, prefix), self.automaton.start)
-        weights = self._weights(state, len(prefix)).tolist()
-        return dict(zip(("both", "rule_1", "rule_2", "none"), weights, strict=True))
+        """Return the posterior weights of the hypotheses after a prefix, by name."""
+        weights = self._weights(self._state(prefix), len(prefix)).tolist()
+        return dict(zip(self.rule_sets, weights, strict=True))
+
+    def keeps_rule_1(self, prompt: str) -> float:
+        """Return the probability that a sampled completion of a prompt ends and obeys rule 1."""
+        return self._keeps(self._state(prompt), len(prompt))
+
+    def _keeps_rule_1(self, state: Hashable, n_seen: int) -> float:
+        *of_letters, of_end = self.law(state, n_seen)
+        kept = of_end * bool(self.first_rule.accepts(state[0]))
+        if n_seen < self.max_length:
+            for letter, p in enumerate(of_letters):
+                kept += p * self._keeps(self.automaton.step(state, letter), n_seen + 1) if p else 0
+        return kept
+
+    def _state(self, prefix: str) -> Hashable:
+        return reduce(self.automaton.step, map(self.letters.index, prefix), self.automaton.start)
+
+    def _own_states(self, state: tuple[Hashable, ...]) -> Iterator[tuple[Hypothesis, Hashable]]:
+        """Yield each hypothesis with its own part of a state."""
+        for hypothesis, places in zip(self.hypotheses, self.places, strict=True):
+            yield hypothesis, tuple(state[place] for place in places)
 
     def _states(self, tokens: Sequence[int]) -> Iterator[Hashable]:
         """Yield the state at each row, before its token; None after a token that is no letter."""
@@ -131,8 +220,7 @@ class Normative:
             state = self.automaton.step(state, token - FIRST_LETTER) if is_known else None
 
     def _weights(self, state: Hashable, n_seen: int) -> np.ndarray:
-        states = (state, *state, None)
-        masses = [h.mass(s, n_seen) for h, s in zip(self.hypotheses, states, strict=True)]
+        masses = [hypothesis.mass(own, n_seen) for hypothesis, own in self._own_states(state)]
         log_weights = np.array(
             [
                 log_prior + log(mass) if mass > 0 else -inf
@@ -149,8 +237,7 @@ class Normative:
         law = np.zeros(len(self.letters) + 1)
         if state is not None:
             weights = self._weights(state, n_seen)
-            states = (state, *state, None)
-            for weight, hypothesis, own in zip(weights, self.hypotheses, states, strict=True):
+            for weight, (hypothesis, own) in zip(weights, self._own_states(state), strict=True):
                 if weight:
                     next_masses = np.array(hypothesis.next_masses(own, n_seen))
                     law += weight * next_masses / hypothesis.mass(own, n_seen)

@@ -1,5 +1,6 @@
 """Plots of rule extrapolation: how often models keep rule 1 after a prompt has broken rule 2."""
 
+from itertools import groupby
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,13 @@ LEVEL_STYLES: dict[str, dict[str, Any]] = {
     "immediate EOS": {"color": "0.45", "linestyle": ":"},
 }
 """The lines of the levels that are reached without a model."""
+
+VERDICT_STYLES = {
+    "kept": ("✓", LOOKS["generalizing"].color),
+    "broken": ("✗", LOOKS["red"].color),
+    "not ended": ("…", LOOKS["uniform"].color),
+}
+"""The sign and the colour of what becomes of a rule."""
 
 
 def extrapolation(table: pd.DataFrame, axes: Axes) -> Axes:
@@ -123,3 +131,36 @@ def lengths(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.tick_params(axis="y", rotation=0)
     axes.set(xlabel="letters of the string", ylabel="")
     return axes
+
+
+def completions(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Write the completions of prompts as a grid of texts, prompts down and models across.
+
+    `table`: model, prompt, completion, verdict (a key of `VERDICT_STYLES`), as
+    `live.greedy_completions` returns them. A square is EOS.
+    """
+    prompts = list(table["prompt"].unique())
+    models = list(table["model"].unique())
+    places = zip(table["model"].map(models.index), table["prompt"].map(prompts.index), strict=True)
+    for (x, y), string, verdict in zip(places, table["completion"], table["verdict"], strict=True):
+        sign, color = VERDICT_STYLES[verdict]
+        end = "" if verdict == "not ended" else "■"
+        axes.text(x, y, f"{sign}  {shorten(string)}{end}", color=color, va="center", fontsize=9)
+    axes.set(xlim=(-0.05, len(models)), ylim=(len(prompts) - 0.5, -0.5), ylabel="prompt")
+    axes.set(yticks=range(len(prompts)), yticklabels=prompts)
+    axes.set(xticks=range(len(models)))
+    axes.set_xticklabels(models, ha="left")
+    axes.tick_params(length=0, labeltop=True, labelbottom=False)
+    axes.grid(False)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    return axes
+
+
+def shorten(string: str) -> str:
+    """Return a string with runs of more than three equal letters as powers, such as a¹²bb."""
+    superscript = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+    runs = [(letter, len(list(run))) for letter, run in groupby(string)]
+    return "".join(
+        letter * n if n <= 3 else f"{letter}{str(n).translate(superscript)}" for letter, n in runs
+    )

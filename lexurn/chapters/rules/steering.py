@@ -1,6 +1,7 @@
 """Does a model of a^n b^n end strings by the surplus that a probe reads from its activations?
 
     steered_endings(run)   move the surplus while the model completes prompts: when does it end?
+    steering_controls(run) how often strings would end there by chance
     flattened_endings(run) replace the surplus by its mean: does it still end at the right places?
 
 The first attention writes the surplus into the residual stream, so both change the activation
@@ -10,19 +11,22 @@ is the control.
 
 import pandas as pd
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from lexurn.base.seeding import generator
 from lexurn.chapters.rules.decisions import LANGUAGE, describe_prefixes
 from lexurn.chapters.rules.surplus_probe import Prefixes, sites, surplus_direction
 from lexurn.generators.prompts import prompts
-from lexurn.generators.strings import EOS
+from lexurn.generators.strings import EOS, string_lengths
 from lexurn.measures.rules import complete_with_predictor
 from lexurn.models import LanguageModel, activations
 from lexurn.runs.run import Run
 
 SHIFTS = (-1, 1, 2)
+
+N_RANDOM = 5
+"""Random directions for each shift in `steering_controls`."""
 
 BEGINNINGS = ["aaaaaaab", "aaaaaabb", "aaaaabbb"]
 """Prompts of the language, of eight letters, with two more a's than b's or more."""
@@ -40,6 +44,63 @@ def directions(model: LanguageModel, site: str) -> dict[str, Float64[Tensor, "d"
     return {"surplus": surplus, "random": noise * (surplus.norm() / noise.norm())}
 
 
+def outside_prompts() -> list[str]:
+    """Return the prompts of no string that end with b and have two more a's than b's or more."""
+    outside = LANGUAGE.decode(prompts("aNbN")["out_of_distribution"])
+    described = describe_prefixes(outside).assign(prompt=outside)
+    is_used = (described["last"] == "b") & (described["surplus"] >= 2)
+    return described.loc[is_used, "prompt"].tolist()
+
+
+def steered_lengths(
+    model: LanguageModel, site: str, vector: Float64[Tensor, "d"], strings: list[str]
+) -> Int64[Tensor, "strings"]:
+    """Return the numbers of letters of greedy completions, from −1000 on where they never end.
+
+    The vector is added to an activation from the prompts' last letter on.
+    """
+    tokens = LANGUAGE.encode(strings, length=len(strings[0]) + 1)[:, :-1]
+    steering = {site: activations.steer(vector, rows=slice(tokens.shape[1], None))}
+    completed = complete_with_predictor(
+        lambda seen: activations.intervene(model, seen, steering),
+        tokens,
+        limit=model.context_length + 1,
+    )
+    never = -1000 * ~(completed == EOS).any(-1)
+    return string_lengths(completed) + never
+
+
+def steering_controls(run: Run) -> pd.DataFrame:
+    """Return how often strings end as many letters later as steered, and how often by chance.
+
+    Ends are compared with those of the same prompts without steering. Chance: `N_RANDOM` random
+    directions of the same norm, and the ends of *other* prompts without steering, all pairs of two
+    prompts. The prompts are `outside_prompts`, and the shifts `SHIFTS`. Columns: what (`surplus`,
+    `random directions`, `other prompts`), value (share), n.
+    """
+    model = run.model
+    site = steering_site(model)
+    surplus = surplus_direction(model, site)
+    strings = outside_prompts()
+    unsteered = steered_lengths(model, site, 0 * surplus, strings)
+    is_other = ~torch.eye(len(strings), dtype=torch.bool)
+    draws = generator(0, "random directions")
+    shares = {"surplus": [], "random directions": [], "other prompts": []}
+    for shift in SHIFTS:
+        ends = steered_lengths(model, site, shift * surplus, strings)
+        later = ends[:, None] - unsteered  # of prompt i, steered, after prompt j
+        is_right = (later == shift) & (ends[:, None] > 0)
+        shares["surplus"].append(is_right.diagonal())
+        shares["other prompts"].append(is_right[is_other])
+        for _ in range(N_RANDOM):
+            noise = torch.randn(surplus.shape, generator=draws, dtype=surplus.dtype)
+            noise *= shift * surplus.norm() / noise.norm()
+            ends = steered_lengths(model, site, noise, strings)
+            shares["random directions"].append((ends - unsteered == shift) & (ends > 0))
+    rows = [(what, torch.cat(each).double().mean().item()) for what, each in shares.items()]
+    return pd.DataFrame(rows, columns=["what", "value"]).assign(n=len(strings))
+
+
 def steered_endings(run: Run) -> pd.DataFrame:
     """Return how often EOS comes as many letters later as an activation is steered by.
 
@@ -50,11 +111,7 @@ def steered_endings(run: Run) -> pd.DataFrame:
     """
     model = run.model
     site = steering_site(model)
-    outside = LANGUAGE.decode(prompts("aNbN")["out_of_distribution"])
-    described = describe_prefixes(outside).assign(prompt=outside)
-    is_used = (described["last"] == "b") & (described["surplus"] >= 2)
-    given = {"in_distribution": BEGINNINGS}
-    given["out_of_distribution"] = described.loc[is_used, "prompt"].tolist()
+    given = {"in_distribution": BEGINNINGS, "out_of_distribution": outside_prompts()}
     rows = []
     for name, strings in given.items():
         tokens = LANGUAGE.encode(strings, length=9)[:, :-1]
