@@ -9,7 +9,7 @@ from processes import fork_workers
 from lexurn import runs
 from lexurn.base import session
 from lexurn.base.seeding import generator
-from lexurn.chapters.rules import baselines, extrapolation, languages, lengths
+from lexurn.chapters.rules import baselines, extrapolation, languages
 from lexurn.chapters.rules import plots as rules_plots
 from lexurn.chapters.rules.completion import complete
 from lexurn.chapters.rules.masses import rule_masses, uniform_strings
@@ -17,7 +17,6 @@ from lexurn.chapters.train import one_run
 from lexurn.figures import plots
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.prompts import prompts
-from lexurn.generators.strings import string_lengths as sizes
 from lexurn.measures import intervals, rules
 from lexurn.predictors.grammars import oracle
 from lexurn.runs import cache, checkpoints, store, sweeps, workers
@@ -88,17 +87,6 @@ def test_the_published_protocol_takes_the_best_rate_of_finished_completions():
     assert pd.isna(best.loc[1, "value"])
     over = intervals.mean_over_seeds(extrapolation.best_rates(table), ["language", "model"])
     assert over["mean"].item() == 0.9 and over["n"].item() == 1 and over["sem"].isna().all()
-
-
-def test_the_accuracy_by_length_counts_every_length(run):
-    table = lengths.completion_accuracy(run)
-    assert table["length"].tolist() == [2, 4, 6, 8, 10, 12]
-    assert table["trained"].tolist() == [True] * 4 + [False] * 2
-    assert table["n"].tolist() == [1] * 6 and table["value"].isin([0.0, 1.0]).all()
-    words = lengths.strings_by_length(LANGUAGES["dyck"], 8)
-    for length, tokens in words.items():
-        assert (sizes(tokens) == length).all()
-        assert len(tokens.unique(dim=0)) == len(tokens) <= lengths.MAX_STRINGS
 
 
 def test_excess_is_in_nats_a_word(run):

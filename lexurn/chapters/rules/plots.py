@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from lexurn.figures.looks import LOOKS
+from lexurn.figures.plots import line_groups
+from lexurn.figures.style import display_name
 
 RATE_STYLES: dict[str, dict[str, Any]] = {
     name: {"marker": LOOKS[name].marker, "color": LOOKS[name].color, "mfc": LOOKS[name].color}
@@ -87,6 +89,47 @@ def endings(table: pd.DataFrame, axes: Axes) -> Axes:
     colors = {"cmap": "cividis", "vmin": 0.0, "vmax": 1.0, "cbar_kws": {"label": "P(EOS)"}}
     seaborn.heatmap(wide, ax=axes, **colors)
     axes.set(xlabel="#a − #b", ylabel="letters")
+    return axes
+
+
+def sizes(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Plot a share for each size and model, small points for seeds and large ones for means.
+
+    `table`: size, model, seed, value.
+    """
+    order = list(table["size"].unique())
+    groups = line_groups(table, "model")
+    for number, (model, rows, look) in enumerate(groups):
+        shift = 0.5 * ((number + 0.5) / len(groups) - 0.5)
+        style = {"marker": look.marker, "color": look.color, "ls": ""}
+        axes.plot(rows["value"], rows["size"].map(order.index) + shift, ms=3, alpha=0.5, **style)
+        means = rows.groupby("size", sort=False)["value"].mean()
+        heights = means.index.map(order.index) + shift
+        axes.plot(means, heights, ms=7, label=display_name(model), **style)
+    axes.set(yticks=range(len(order)), yticklabels=order, ylim=(len(order) - 0.5, -0.5))
+    axes.set(xlabel="share", xlim=(-0.03, 1.03))
+    axes.grid(axis="y", color="0.9", linewidth=0.8)
+    axes.label_outer()
+    return axes
+
+
+def lengths(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Draw the share of right completions as a heat map, models down and string lengths across.
+
+    `table`: model, length, trained (whether training had this length), right. Lengths that a model
+    has no positions for are missing, and left empty. A line separates longer strings from trained.
+    """
+    import seaborn  # not above: its import of scipy.stats takes a second
+
+    models = table["model"].unique()
+    wide = table.pivot(index="model", columns="length", values="right").loc[models]
+    colors = {"cmap": "cividis", "vmin": 0.0, "vmax": 1.0, "cbar_kws": {"label": "share right"}}
+    seaborn.heatmap(wide.rename(index=display_name), ax=axes, **colors)
+    named = {length: number + 0.5 for number, length in enumerate(wide) if length % 8 == 0}
+    axes.set_xticks(list(named.values()), list(named), rotation=0)
+    axes.axvline(table.loc[table["trained"], "length"].nunique(), color="0.9", lw=2)
+    axes.tick_params(axis="y", rotation=0)
+    axes.set(xlabel="letters of the string", ylabel="")
     return axes
 
 
