@@ -120,6 +120,7 @@ rows = pd.DataFrame(lines).set_index("language").join(levels[["chance", "immedia
 caption = "In aNbN, ending at once keeps rule 1 on more than a quarter of the prompts, without any computation."
 columns = {"language": "language", "rule 1": "rule 1", "rule 2": "rule 2", "strings": "strings"}
 columns |= {"chance": "rule 1 kept by chance", "immediate EOS": "by ending at once"}
+assert rows.loc["aNbN", "immediate EOS"] > 0.25
 show_table(rows.reset_index(), columns, caption=caption, name="languages")
 
 # %% [markdown]
@@ -140,6 +141,7 @@ show_table(rows.reset_index(), columns, caption=caption, name="languages")
 scale = settings.training.n_steps / (16 * sweeps.read("rules").points[0].training.n_steps)
 taken = ("task", "language", "lex", "label_permuted", "seed", "n_steps", "eval_every")
 changes = {name: value for name, value in settings.changed().items() if name not in taken}
+is_published = scale == 1 and not changes.keys() - {"device", "threads", "tracker"}
 seeds = range(first_seed, first_seed + study.n_seeds)
 new_seeds = range(first_seed + 5, first_seed + 5 + max(1, 2 * study.n_seeds if study.n_seeds > 1 else 1))
 options = {"changes": changes, "scale": scale}
@@ -147,6 +149,7 @@ grid, relabelled = (sweeps.read(f"rules{part}", seeds=seeds, **options) for part
 grid = grids.join_grids(grid, sweeps.read("rules_architectures", seeds=seeds[:3], **options))
 places = sweeps.read("rules_positions", seeds=new_seeds, **options)
 few = new_seeds[: study.n_seeds]
+recurrent = sweeps.read("rules_positions_recurrent", seeds=few, **options)
 parts = ("three_letters", "doses", "two_alphabets")
 three, doses, twins = (sweeps.read(f"rules_{part}", seeds=few, **options) for part in parts)
 
@@ -159,7 +162,7 @@ sized = sweeps.read("rules_sizes", seeds=range(first_seed + 21, first_seed + 21 
 tuned = [sweeps.read("rules_rates", seeds=[first_seed + 20], **options)] if scale == 1 else []
 
 # %% tags=["hide-input"]
-all_grids = (grid, relabelled, longer, places, three, doses, twins, sized, *tuned)
+all_grids = (grid, relabelled, longer, places, recurrent, three, doses, twins, sized, *tuned)
 points = [point for each in all_grids for point in each.points]
 found = dict(zip(points, widgets.get_all(points, jobs=study.jobs), strict=True))
 trained = [found[point] for point in grid.points]
@@ -181,6 +184,8 @@ by_kind = learned.groupby(["language", "model"], sort=False)["has_learned"].sum(
 of_ban = [name for name in by_kind["baN"].index if by_kind["baN", name]]
 caption = f"Linear layers do not learn dyck, and only {' and '.join(of_ban)} learn the parity of baN."
 caption = caption if of_ban else "In so few steps, nobody learns the parity of baN."
+if is_published:
+    assert by_kind["dyck", "linear"] == 0 and set(of_ban) == {"lstm", "xlstm"}
 figure(plots.curves, lines, name="learning", alt=alt, n=number, caption=caption, **options)
 
 # %% [markdown]
@@ -240,7 +245,6 @@ options = {"by": "language", "share_y": True, "size": (2.6, 3.5), "runs": traine
 figure(chapter_plots.typical_changes, changed, name="variation", alt=alt, n=n_text, caption=caption, **options)
 
 # %% tags=["hide-input"]
-is_published = scale == 1 and not changes.keys() - {"device", "threads", "tracker"}
 first_method = changed[changed["method"] == changed["method"].iloc[0]].set_index(["language", "factor"])
 of_anbn = first_method.loc["aNbN"]
 if is_published and study.n_seeds >= 5:
@@ -303,7 +307,7 @@ assert not is_published or (by_network.loc[in_language, "verdict"] == "kept").al
 # Programs differ in two things. The phase may be that of the *last letter*, or it may never return to a's once there
 # was a b (*latest letter*). And the a's may end once sixteen letters have been written, whatever they are (*by
 # letters*; the longest string has 32), or once the surplus is sixteen (*by surplus*). On strings of the language all
-# of them do the same.
+# of them do the same. (*Details and controls* compares them with networks.)
 #
 # Expect that the share of prompts on which rule 1 is kept jumps at $d = 0$ for a network that compares counts.
 
@@ -340,7 +344,8 @@ figure(plots.curves, lines, name="surplus", alt=alt, n=n_new, caption=caption, *
 # compares counts should decide by columns, and a network that goes by the number of letters by rows.
 
 # %% tags=["hide-input"]
-maps = cache.grid_table(places, decisions.ending_map, name="endings-1", jobs=study.jobs, say=widgets.status_line())
+deciders = grids.join_grids(places, recurrent)
+maps = cache.grid_table(deciders, decisions.ending_map, name="endings-1", jobs=study.jobs, say=widgets.status_line())
 is_drawn = maps["model"].isin(["rotary", "no positions", "transformer"])
 shown = maps[(maps["last"] == "b") & ~maps["begins_string"] & is_drawn]
 shown = shown[shown["surplus"].between(-6, 6) & (shown["letters"] % 2 == 0)]
@@ -369,27 +374,12 @@ lowest = accounts[accounts["explanation"] == "whether b's have caught up"].group
 wide["lowest seed"] = [f"{100 * lowest[model]:.0f} %" for model in wide.index]
 caption = (
     "Whether the b's have caught up decides for rotary, faint and no positions and ALiBi, and hardly for learned ones. "
-    "The last column is the seed of which it explains least."
+    "The last column is the seed of which it explains least (Mamba and xLSTM: five seeds)."
 )
 show_table(wide.reset_index(), {name: name for name in ["model", *wide]}, caption=caption, name="explained")
 
-# %% tags=["hide-input"]
-outcomes = programs.program_outcomes("aNbN", limit - 1)
-agreeing = programs.agreement(placed, outcomes)
-table = intervals.mean_over_seeds(agreeing, ["model", "program"])
-floor = (1 - outcomes.groupby("program", sort=False)["kept"].mean()).rename("mean").reset_index()
-table = pd.concat([table, floor.assign(model="(never keeps rule 1)")], ignore_index=True)
-table = table.rename(columns={"model": "of", "program": "what", "mean": "agreement"})
-alt = "Share of prompts on which a model and a program agree, with intervals, one row per model."
-caption = (
-    "Transformers without positions follow the program that ends the a's at a surplus; LSTMs keep rule 1 where EOS at "
-    "once does; the others follow no program closely. The last row is a model that never keeps rule 1."
-)
-options = {"x": "agreement", "legend": "program", "size": (5.6, 4.0), "runs": runs_of_places}
-figure(plots.estimates, table, name="programs", alt=alt, n=n_new, caption=caption, **options)
-
 # %% [markdown]
-# Agreement could be an accident of the prompts. If a network really goes by the surplus, the surplus should be
+# The agreement could be an accident of the prefixes. If a network really goes by the surplus, the surplus should be
 # written somewhere in its activations, and changing it there should change where strings end. We fit the direction of
 # the surplus behind the first attention, on strings of the language only, and move the activation along it by one or
 # two letters while the network completes prompts that begin no string. Does the string then end exactly so many
@@ -397,7 +387,7 @@ figure(plots.estimates, table, name="programs", alt=alt, n=n_new, caption=captio
 
 # %% tags=["hide-input"]
 steered = cache.grid_table(
-    places, steering.steered_endings, name="steered-1", jobs=study.jobs, say=widgets.status_line()
+    deciders, steering.steered_endings, name="steered-1", jobs=study.jobs, say=widgets.status_line()
 )
 outside = steered[steered["prompts"] == "out_of_distribution"].groupby(["model", "direction", "seed"], sort=False)
 table = intervals.mean_over_seeds(outside["value"].mean().reset_index(), ["model", "direction"])
@@ -406,10 +396,6 @@ alt = "Share of prompts that end as many letters later as the surplus was moved,
 caption = "Moving the surplus moves the end of the string by as much in rotary transformers, ALiBi and no positions."
 options = {"x": "ends_where_steered", "legend": "direction", "size": (5.6, 3.2), "runs": runs_of_places}
 figure(plots.estimates, table, name="steering", alt=alt, n=n_new, caption=caption, **options)
-
-# %% [markdown]
-# The program also says what should happen in a language that it was not made for. In $a^nb^nc^n$ only c's can follow
-# a c, so the program keeps rule 1 on fewer prompts.
 
 # %% tags=["hide-input"]
 of_three = cache.grid_table(
@@ -425,14 +411,7 @@ table = pd.concat([part.rename("value").reset_index().assign(what=what) for what
 table = intervals.mean_over_seeds(table, ["model", "what"])
 table = table.rename(columns={"model": "of", "mean": "share of prompts"})
 kept_by_program = foretold["kept"].mean()
-
-# %% tags=["hide-input"]
-alt = "For aNbNcN: share of prompts with rule 1 kept, and share on which a model agrees with the program."
-caption = f"In aNbNcN, rotary positions keep rule 1 more often than learned ones do (program: {kept_by_program:.2f})."
-runs_of_three = [found[point] for point in three.points]
-options = {"x": "share of prompts", "legend": "what", "size": (5.6, 2.6), "runs": runs_of_three}
 n_few = f"{len(few)} seed(s) per line or point"
-figure(plots.estimates, table, name="three_letters", alt=alt, n=n_few, caption=caption, **options)
 
 # %% tags=["hide-input"]
 given = {"maps": maps, "steered": steered, "max_length": limit - 1}
@@ -600,9 +579,9 @@ if is_published and study.n_seeds >= 5:
     assert max(response["adversarial", model, 30] for model in ("lstm", "rotary")) < 0.02 < lowest
 
 # %% [markdown]
-# ## Longer strings, and strings without names
+# ## Longer strings
 #
-# Two more ways to leave the training behind. First, length: trained on strings of at most 16 letters and asked about
+# Length is another way to leave the training behind. Models are trained on strings of at most 16 letters and asked about
 # strings of up to 64. Given a little more than half of a string, does the greedy completion end, and is the whole a
 # string of the language? In aNbN we ask every architecture and every positional encoding. Learned positions and linear
 # layers have weights for each position, and none for a 17th letter, so nothing can be asked of them there (empty).
@@ -658,38 +637,15 @@ display(
 )
 
 # %% [markdown]
-# Second, names. Let the two letters of $a^nb^n$ change places at random from string to string. A {term}`lexical
-# model` knows no names anyway; a model with learned embeddings can be trained on such strings (*permuted*). The best
-# predictor is the mixture of two oracles, weighted by what has been seen. It loses $\ln 2$ at the first letter, which
-# nobody can know, and nothing from the second letter on.
-
-# %% tags=["hide-input"]
-renamed = [found[point] for point in relabelled.points]
-lines = cache.concat_tables(relabelled, [languages.by_row(run) for run in renamed])
-lines = intervals.mean_over_seeds(lines, ["model", "row"]).rename(columns={"mean": "regret_per_row", "row": "letters"})
-ideal = pd.DataFrame({"model": "mixture over names", "letters": range(limit), "regret_per_row": 0.0})
-lines = pd.concat([lines, ideal], ignore_index=True)
-lines.loc[lines["letters"] == 0, "regret_per_row"] += np.log(2)  # from the mixture to the oracle that knows the names
-options = {"x": "letters", "y": "regret_per_row", "line": "model", "legend": "model", "size": (6.4, 3.2)}
-alt = "Regret to the oracle that knows the names, row by row, for models without names and for the mixture."
-caption = "A lexical transformer is close to the best mixture. At row 0, ln 2 is the price of not knowing the names."
-figure(plots.curves, lines, name="relabelled", alt=alt, n=number, runs=renamed, caption=caption, **options)
-
-# %% tags=["hide-input"]
-lost = cache.concat_tables(relabelled, [languages.excess(run) for run in renamed])
-lost = lost[(lost["split"] == "relabelled") | (lost["model"] != "permuted")]  # strings as the model is trained on
-nameless = {model: each["value"] for model, each in lost[lost["reference"] == "relabelled"].groupby("model")}
-told = ", ".join(f"{model} {in_words(each.mean(), each.sem())}" for model, each in nameless.items())
-display(Markdown(f"So in nats per string above the mixture (± one standard error over {n_text}): {told}."))
-
-# %% [markdown]
 # ## Details and controls
+#
+# The cells below are folded; open the ones that you want to check.
 #
 # *How much the published protocol adds.* The best of more looks is larger, also if nothing changes but noise. The
 # table gives the expected best of 1, 2, 5 and 10 looks, drawn at random from the ten kept steps. The published value
 # is the best of about 200 looks, which lies outside of what we have.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 ever = extrapolation.best_rates(rates)
 looks = intervals.mean_over_seeds(best_of_looks.expected_best(rates), ["language", "model", "looks"])
 looks["text"] = [in_words(*each) for each in looks[["mean", "sem"]].values]
@@ -707,7 +663,7 @@ show_table(wide.drop(columns="language"), columns, caption=caption, name="looks"
 # 1, and strings of the language refute this hypothesis soon, because it allows many more strings. But few strings
 # have as many b's as a's *before the first b*, and so strings of the language support this hypothesis even more.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 assumed = taught[taught["language"] == "aNbN"].assign(text=taught["value"].map("{:.2f}".format))
 assumed["who"] = assumed["hypotheses"] + ", " + assumed["bits"].astype(str) + " bits"
 wide = assumed.pivot(index="who", columns="n_strings", values="text").loc[assumed["who"].unique()]
@@ -722,7 +678,7 @@ show_table(wide.reset_index(), columns, caption=caption, name="hypotheses")
 # in a and b alone. If networks learn from them that counts are compared, whatever the letters, they should also keep
 # rule 1 on prompts of c's and d's. A completion must stay in its own letters.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 of_letters = cache.grid_table(
     twins, two_alphabets.rates_by_alphabet, name="alphabets-1", jobs=study.jobs, say=widgets.status_line()
 )
@@ -739,7 +695,7 @@ caption = "Completions in a and b make rotary transformers keep rule 1 there, an
 caption = caption if is_published else "In so few steps, completions change little in either alphabet."
 show_table(wide, columns, caption=caption, name="two_alphabets")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 change = by_letters[by_letters["given"] == "difference"].set_index(["model", "alphabet"]).sort_index()
 pairs = [(model, letters) for model in ("rotary", "lstm", "transformer") for letters in two_alphabets.ALPHABETS]
 told = {pair: in_words(*change.loc[pair, ["mean", "sem"]]) for pair in pairs}
@@ -758,11 +714,65 @@ if is_published and study.n_seeds >= 5:
     assert change["mean"]["rotary", "a, b"] > 0.3 > 0.15 > carried_by.abs().max()
 
 # %% [markdown]
+# *Networks and programs.* On how many prompts do a network and a program agree about keeping rule 1?
+
+# %% tags=["hide-cell"]
+outcomes = programs.program_outcomes("aNbN", limit - 1)
+agreeing = programs.agreement(placed, outcomes)
+table = intervals.mean_over_seeds(agreeing, ["model", "program"])
+floor = (1 - outcomes.groupby("program", sort=False)["kept"].mean()).rename("mean").reset_index()
+table = pd.concat([table, floor.assign(model="(never keeps rule 1)")], ignore_index=True)
+table = table.rename(columns={"model": "of", "program": "what", "mean": "agreement"})
+alt = "Share of prompts on which a model and a program agree, with intervals, one row per model."
+caption = (
+    "Transformers without positions follow the program that ends the a's at a surplus; LSTMs keep rule 1 where EOS at "
+    "once does; the others follow no program closely. The last row is a model that never keeps rule 1."
+)
+options = {"x": "agreement", "legend": "program", "size": (5.6, 4.0), "runs": runs_of_places}
+figure(plots.estimates, table, name="programs", alt=alt, n=n_new, caption=caption, **options)
+
+# %% [markdown]
+# *A language of three letters.* The programs also say what should happen in a language that they were not made for. In
+# $a^nb^nc^n$ only c's can follow a c, so the program *by last letter, by letters* keeps rule 1 on fewer prompts.
+
+# %% tags=["hide-cell"]
+alt = "For aNbNcN: share of prompts with rule 1 kept, and share on which a model agrees with the program."
+caption = f"In aNbNcN, rotary positions keep rule 1 more often than learned ones do (program: {kept_by_program:.2f})."
+runs_of_three = [found[point] for point in three.points]
+options = {"x": "share of prompts", "legend": "what", "size": (5.6, 2.6), "runs": runs_of_three}
+figure(plots.estimates, table, name="three_letters", alt=alt, n=n_few, caption=caption, **options)
+
+# %% [markdown]
+# *Strings without names.* Let the two letters of $a^nb^n$ change places at random from string to string. A {term}`lexical
+# model` knows no names anyway; a model with learned embeddings can be trained on such strings (*permuted*). The best
+# predictor is the mixture of two oracles, weighted by what has been seen. It loses $\ln 2$ at the first letter, which
+# nobody can know, and nothing from the second letter on.
+
+# %% tags=["hide-cell"]
+renamed = [found[point] for point in relabelled.points]
+lines = cache.concat_tables(relabelled, [languages.by_row(run) for run in renamed])
+lines = intervals.mean_over_seeds(lines, ["model", "row"]).rename(columns={"mean": "regret_per_row", "row": "letters"})
+ideal = pd.DataFrame({"model": "mixture over names", "letters": range(limit), "regret_per_row": 0.0})
+lines = pd.concat([lines, ideal], ignore_index=True)
+lines.loc[lines["letters"] == 0, "regret_per_row"] += np.log(2)  # from the mixture to the oracle that knows the names
+options = {"x": "letters", "y": "regret_per_row", "line": "model", "legend": "model", "size": (6.4, 3.2)}
+alt = "Regret to the oracle that knows the names, row by row, for models without names and for the mixture."
+caption = "A lexical transformer is close to the best mixture. At row 0, ln 2 is the price of not knowing the names."
+figure(plots.curves, lines, name="relabelled", alt=alt, n=number, runs=renamed, caption=caption, **options)
+
+# %% tags=["hide-cell"]
+lost = cache.concat_tables(relabelled, [languages.excess(run) for run in renamed])
+lost = lost[(lost["split"] == "relabelled") | (lost["model"] != "permuted")]  # strings as the model is trained on
+nameless = {model: each["value"] for model, each in lost[lost["reference"] == "relabelled"].groupby("model")}
+told = ", ".join(f"{model} {in_words(each.mean(), each.sem())}" for model, each in nameless.items())
+display(Markdown(f"So in nats per string above the mixture (± one standard error over {n_text}): {told}."))
+
+# %% [markdown]
 # *Which rule is learned first?* We add up the probability that a model gives to all 510 strings of two letters with
 # up to eight letters, by the rules that they obey. *Progress* in a rule is the share of that probability whose
 # strings obey it, from 0, where letters and EOS are all alike, to 1.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 progress = extrapolation.rule_progress(rates)
 progress = progress[progress["language"] == "aNbN"]
 wide = progress.pivot_table(index=["model", "seed"], columns="rule", values="value", sort=False)
@@ -779,9 +789,9 @@ figure(plots.curves, lines, name="along", alt=alt, n=number, caption=caption, **
 # reads prefixes of no string. It can succeed there only if the network computes the surplus in the same way whatever
 # the order of the letters. Controls: an untrained network, and random values in place of the surplus.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 probes = cache.grid_table(
-    places, surplus_probe.probe_scores, name="probes-1", jobs=study.jobs, say=widgets.status_line()
+    deciders, surplus_probe.probe_scores, name="probes-1", jobs=study.jobs, say=widgets.status_line()
 )
 best_site = probes.groupby(["model", "weights", "target", "seed"], sort=False)["value"].max().reset_index()
 scores = intervals.mean_over_seeds(best_site, ["model", "weights", "target"])
@@ -789,6 +799,10 @@ scores["text"] = [f"{max(mean, -9.99):.2f}" for mean in scores["mean"]]
 wide = scores.pivot(index="model", columns=["weights", "target"], values="text")
 wide.columns = [f"{weights}: {target}" for weights, target in wide]
 wide = wide.reset_index()[["model", *[name for name in wide if name.startswith("trained") or "surplus" in name]]]
+of_recurrent = forecasts.recurrent_values(accounts, steered, best_site)
+recurrent_numbers = {
+    f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in of_recurrent.items()
+}
 caption = "Probes read the surplus also from untrained networks, so alone they prove little (R² at the best site)."
 show_table(wide, {name: name for name in wide}, caption=caption, name="probes")
 
@@ -799,7 +813,7 @@ show_table(wide, {name: name for name in wide}, caption=caption, name="probes")
 # for each length? (For this table the models were trained again. On another machine, the same seed may give another
 # network, so that numbers differ a little from those above.)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 read_again = grids.select_models(places, ["transformer", "rotary"])
 options = {"jobs": study.jobs, "say": widgets.status_line()}
 rival_maps = cache.grid_table(read_again, decisions.rival_map, name="rivals-1", **options)
@@ -814,7 +828,7 @@ wide = wide.map(lambda share: f"{100 * share:.0f} %").loc[["transformer", "rotar
 caption = "The surplus explains P(EOS) of rotary transformers, also after longer strings; runs of letters do not."
 show_table(wide, {name: name for name in wide}, caption=caption, name="rivals")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 ahead = rival_maps[(rival_maps["surplus"] > 0) & rival_maps["like_first_run"] & (rival_maps["model"] == "rotary")]
 too_early = np.average(ahead["eos"], weights=ahead["n"])
 explained_by = {name: short["mean"]["rotary", name] for name in decisions.RIVALS}
@@ -836,7 +850,7 @@ if is_published:
 # surplus? We compare the end of each steered prompt with its own end without steering, take five random directions
 # for each shift, and exchange prompts: a steered prompt is then compared with the ends of all *others*.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 chance_ends = cache.grid_table(read_again, steering.steering_controls, name="steering-controls-1", **options)
 ends_as_steered = chance_ends.groupby(["model", "what"], sort=False)["value"].agg(["mean", "sem"])
 right = {what: in_words(*ends_as_steered.loc[("rotary", what)]) for what in chance_ends["what"].unique()}
@@ -856,7 +870,7 @@ if is_published:
 # *Intervals over seeds and prompts.* Some prompts are easy for all models. If one asks about other seeds *and* other
 # prompts like these, both must be taken as drawn, and intervals are wider.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 both = extrapolation.crossed_intervals(by_prompt.rename(columns=named), ["language", "model", "decoding"])
 both["range"] = [str(intervals.Interval(*each)) for each in both[["mean", "low", "high", "n"]].values]
 both = both.join(without.pivot(index="language", columns="what", values="value"), on="language")
@@ -872,7 +886,7 @@ show_table(both[list(columns)], columns, caption=caption, name="crossed")
 # these numbers at a time. Each size is trained for 400 steps with its own learning rate for each positional encoding:
 # of three rates, the one with the least validation loss on a seed that is not evaluated.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 maps_of_sizes = cache.grid_table(
     sized, decisions.ending_map, name="endings-1", jobs=study.jobs, say=widgets.status_line()
 )
@@ -881,7 +895,7 @@ kept_of_sizes = cache.grid_table(
 )
 by_size = sizes.shares_by_size(maps_of_sizes, kept_of_sizes)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 alt = "By size of the transformer: share of the variance of P(EOS) explained, and of prompts with rule 1 kept."
 after_count = by_size[by_size["what"] == sizes.EXPLAINED].groupby("model", sort=False)["value"]
 n_after_count = after_count.apply(lambda values: (values > 0.5).sum())
@@ -895,7 +909,7 @@ options |= {"runs": [found[point] for point in sized.points]}
 n_sizes = f"{len(few[:3])} seed(s) per size"
 figure(chapter_plots.sizes, by_size, name="sizes", alt=alt, n=n_sizes, caption=caption, **options)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 values = sizes.size_values(by_size, "2 layers, width 32, 2 heads", "7 layers")
 of_sizes = {
     f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()
@@ -909,12 +923,12 @@ if is_published:
     assert lost_by_size.max() < 0.1 * languages.MAX_EXCESS
     assert (accounted["rotary"] > accounted["transformer"]).all() and (kept_at["rotary"] > kept_at["transformer"]).all()
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 n_edges = sizes.chosen_rates(sizes.validation_losses(tuned[0]))["is_edge"].sum() if tuned else 0
 judged_sizes = list(claims.record(of_sizes, at_scale=is_published).values())
 least, most = (kept_at["rotary"].sort_values().index[end] for end in (0, -1))
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 display(
     Markdown(
         "So at all five sizes, whether the b's have caught up explains more of the variance of P(EOS) for rotary "
@@ -929,7 +943,7 @@ display(
     )
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 is_after_b = (maps_of_sizes["last"] == "b") & ~maps_of_sizes["begins_string"] & (maps_of_sizes["letters"] % 2 == 0)
 ends_at = maps_of_sizes[is_after_b].groupby(["model", "surplus", "seed"])["eos"].mean()
 ends_late = ends_at["rotary, 7 layers", 0] < 0.5  # one value per seed
@@ -960,7 +974,7 @@ inside = inside[inside["reference"] == "oracle"]
 values |= {"excess_dyck_lstm": inside[inside["model"] == "lstm"]["value"], "relabelled_lexical": nameless["lexical"]}
 values |= forecasts.dose_values(table_of_doses) | two_alphabets.forecast_values(of_letters)
 measured = {f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()}
-listed = claims.table(measured | mechanism | of_lengths | of_sizes, at_scale=is_published).reset_index()
+listed = claims.table(measured | mechanism | of_lengths | of_sizes | recurrent_numbers, at_scale=is_published).reset_index()
 columns = {name: name for name in ("quantity", "published", "ours", "n", "band", "verdict")}
 n_of = listed.groupby(["published", "verdict"])["n"].size().drop("", errors="ignore").groupby("verdict").sum()
 caption = f"Of the published shares, {n_of.get('reproduced', 0)} agree with ours and {n_of.get('refuted', 0)} differ."

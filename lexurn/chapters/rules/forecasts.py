@@ -71,6 +71,29 @@ def forecast_values(
     }
 
 
+def recurrent_values(
+    accounts: pd.DataFrame, steered: pd.DataFrame, probed: pd.DataFrame
+) -> dict[str, pd.Series]:
+    """Return the values of the forecasts on Mamba and xLSTM by seed.
+
+    `accounts` is the table of `explained`, `steered` that of `steered_endings`, and `probed` has
+    the R² of the best site by model, weights, target and seed.
+    """
+    is_caught_up = accounts["explanation"] == "whether b's have caught up"
+    is_steered = (steered["prompts"] == "out_of_distribution") & (steered["direction"] == "surplus")
+    is_probed = (probed["weights"] == "trained") & (probed["target"] == "surplus")
+    tables = {
+        "explained": accounts[is_caught_up],
+        "steered": steered[is_steered],
+        "probed": probed[is_probed],
+    }
+    return {
+        f"{model}_{name}": _by_seed(table)[model]
+        for name, table in tables.items()
+        for model in ("mamba", "xlstm")
+    }
+
+
 DOSES = {
     "dose_oracle_lstm_1": ("oracle", "lstm", 1),
     "dose_oracle_lstm_30": ("oracle", "lstm", 30),
