@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import pandas as pd
 
 from lexurn.chapters.coins import tiny
 from lexurn.models import LanguageModel
@@ -111,3 +112,31 @@ def kl_from_exact(row: Row) -> Array:
     p = (row.heads + 1) / (row.n + 2)
     log_heads, log_tails = -np.logaddexp(0, -row.log_odds), -np.logaddexp(0, row.log_odds)
     return p * (np.log(p) - log_heads) + (1 - p) * (np.log1p(-p) - log_tails)
+
+
+def context_table(weights: Weights, *, max_flips: int = 0, uniform: bool = False) -> pd.DataFrame:
+    """Return one row per number of flips, number of heads and last flip: means over all orders.
+
+    Columns: n, heads, last, probability (adds up to 1 for each n), z (of the first dimension of the
+    head), log_odds, order (the standard deviation of the log odds over the orders), kl (nats, of
+    the model from Laplace's rule), exact (its log odds). With `uniform`, attention is a plain mean.
+    """
+    tables = []
+    for row in rows(weights, max_flips=max_flips, uniform=uniform):
+        context, place = np.unique(2 * row.heads + row.last, return_inverse=True)
+        n_orders = np.bincount(place)
+        columns = {"z": row.z[:, 0], "log_odds": row.log_odds}
+        columns |= {"kl": kl_from_exact(row), "exact": row.exact}
+        means = {name: np.bincount(place, values) / n_orders for name, values in columns.items()}
+        apart = row.log_odds - means["log_odds"][place]
+        heads, last = np.divmod(context, 2)
+        means |= {"n": row.n, "heads": heads, "last": last}
+        means["probability"] = np.bincount(place, row.probability)
+        means["order"] = np.sqrt(np.bincount(place, apart**2) / n_orders)
+        tables.append(pd.DataFrame(means))
+    return pd.concat(tables, ignore_index=True)
+
+
+def mean_kl(table: pd.DataFrame) -> float:
+    """Return the mean of `kl` over contexts and numbers of flips: the excess loss, nats a flip."""
+    return float((table["kl"] * table["probability"]).sum() / table["n"].nunique())

@@ -13,8 +13,11 @@ from jaxtyping import Float64
 from scipy import stats
 from torch import Generator, Tensor
 
+from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
+from lexurn.generators.urns import Urns
 from lexurn.models import LanguageModel, activations
+from lexurn.runs.run import Run
 
 
 def activation_table(
@@ -139,24 +142,27 @@ def steering_effects(
     *,
     row: int,
     shifts: Sequence[float],
+    read_row: int | None = None,
 ) -> pd.DataFrame:
     """Steer an activation at one row by multiples of a direction such as `count_direction`.
 
     Columns: sequence, shift (in heads), formula, model. `formula` and `model` are the changes of
-    the probability of heads by (H + 1) / (N + 2) and by the model. A sequence is omitted where the
-    shift leaves fewer than 0 or more than N heads.
+    the probability of heads by (H + 1) / (N + 2) and by the model, at `read_row`, which is `row`
+    unless it is given. A sequence is omitted where the shift leaves fewer than 0 or more than N
+    heads at `row`.
     """
+    read_row = row if read_row is None else read_row
     heads = tokens[:, :row].sum(-1)
-    before = activations.intervene(model, tokens, {})[:, row, 1].exp()
+    before = activations.intervene(model, tokens, {})[:, read_row, 1].exp()
     tables = []
     for shift in shifts:
         steering = {name: activations.steer(shift * direction, rows=[row])}
-        after = activations.intervene(model, tokens, steering)[:, row, 1].exp()
+        after = activations.intervene(model, tokens, steering)[:, read_row, 1].exp()
         is_possible = (heads + shift >= 0) & (heads + shift <= row)
         columns = {
             "sequence": is_possible.nonzero().squeeze(-1).tolist(),
             "shift": shift,
-            "formula": shift / (row + 2),
+            "formula": shift / (read_row + 2),
             "model": (after - before)[is_possible].tolist(),
         }
         tables.append(pd.DataFrame(columns))
@@ -180,3 +186,41 @@ def agreement(table: pd.DataFrame) -> tuple[Tensor, Tensor]:
     residuals = means["products"] - slope * means["squares"]
     slopes = slope + residuals / means["squares"].mean()
     return torch.tensor(means["differences"].to_numpy()), torch.tensor(slopes.to_numpy())
+
+
+def steering_slopes(of_runs: Sequence[Run], *, earlier: int = 10) -> pd.DataFrame:
+    """Steer between the layers of models of two layers, and return slopes: seed, what, value.
+
+    A slope is that of the model's change on the formula's change, at the last row: by steering
+    there, by steering `earlier` rows before, and by steering there along random directions of the
+    same length. The direction of one more head is found on sequences of fair coins, and used on
+    others.
+    """
+    rows = []
+    for run in of_runs:
+        seed, last = run.settings.training.seed, run.settings.task.context_length
+        fair = torch.randint(2, (4000, last + 1), generator=generator(seed, "fair coins"))
+        length = last + 1
+        others = Urns(2).out_of_distribution(400, length, generator=generator(seed, "steered"))
+        site = "0.resid_post"
+        noise = torch.randn(8, run.settings.backbone.d_model, generator=generator(seed, "random"))
+        noise = noise.double()
+        here = count_direction(run.model, fair, site, row=last)
+        before = count_direction(run.model, fair, site, row=last - earlier)
+        ways = {
+            "at the row that predicts": [(last, here)],
+            "ten rows before": [(last - earlier, before)],
+            "random direction": [(last, each * here.norm() / each.norm()) for each in noise],
+        }
+        for what, steps in ways.items():
+            effects = pd.concat(
+                steering_effects(
+                    *(run.model, others, site, direction),
+                    row=row,
+                    shifts=[-4.0, -2.0, 2.0, 4.0],
+                    read_row=last,
+                )
+                for row, direction in steps
+            )
+            rows.append((seed, what, agreement(effects)[1].mean().item()))
+    return pd.DataFrame(rows, columns=["seed", "what", "value"])

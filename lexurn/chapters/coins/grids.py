@@ -23,7 +23,7 @@ TINY = {
 }
 """The shape of the source's smallest model: 145 parameters, of which 40 are fixed positions."""
 
-N_CENSUS, N_POSITIONS = 20, 2
+N_CENSUS, N_POSITIONS = 20, 1
 """Tiny models per seed of the chapter: of the source's shape, and of every other encoding."""
 
 N_FEW = 3
@@ -80,7 +80,7 @@ def shapes(flat: Flat, n_shapes: int, n_seeds: int) -> Points:
         tuple(widths[at] for widths, at in zip(WIDTHS.values(), place, strict=True))
         for place in places[:n_shapes]
     ]
-    shorter = {"n_steps": shorten(flat, 2), "eval_every": shorten(flat, 2)}
+    shorter = {"n_steps": shorten(flat, 2.0), "eval_every": shorten(flat, 2.0)}
     return {
         (*shape, seed): check(
             {**flat, **TINY, **shorter, **dict(zip(WIDTHS, shape, strict=True)), "seed": seed}
@@ -92,10 +92,10 @@ def shapes(flat: Flat, n_shapes: int, n_seeds: int) -> Points:
 
 def larger(flat: Flat, n_seeds: int) -> Points:
     """Return the models that are runs: default, of two layers, and the source's default."""
-    brief = {"n_steps": shorten(flat, 2.5), "eval_every": shorten(flat, 2.5)}
+    brief = {"n_steps": shorten(flat, 5.0), "eval_every": shorten(flat, 5.0)}
     kinds = {
         "default": (few(n_seeds), {}),
-        "lexical": (few(n_seeds), {"lex": True, **brief}),
+        "lexical": (1, {"lex": True}),
         "two layers": (min(n_seeds, 5), {"n_layers": 2, **brief}),
         "width 64": (few(n_seeds), {"d_model": 64, "n_layers": 2, **brief}),
     }
@@ -108,7 +108,7 @@ def larger(flat: Flat, n_seeds: int) -> Points:
 
 def moved(defaults: Mapping[int, Settings], flat: Flat) -> Points:
     """Return models that begin as the default models (by seed) and see coins of another prior."""
-    brief = {"n_steps": shorten(flat, 5), "eval_every": shorten(flat, 5)}
+    brief = {"n_steps": shorten(flat, 10.0), "eval_every": shorten(flat, 10.0)}
     return {
         (prior, way, seed): check(
             {

@@ -4,36 +4,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from lexurn.figures.looks import LOOKS
-from lexurn.figures.plots import curves, heat_map, line_groups
+from lexurn.figures.plots import heat_map, line_groups
 from lexurn.figures.style import label
 
 TOKENS = {0: "tails", 1: "heads"}
 """The name of a point by its last flip; its look is in `LOOKS`."""
-
-
-def bounds(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Plot the loss against the step, one line per model, with labelled reference levels.
-
-    `table`: who, step, loss; rows of levels have only their loss and a label in `attained by`,
-    which is missing in all other rows.
-    """
-    levels = table.dropna(subset="attained by")
-    curves(table[table["attained by"].isna()], axes, x="step", y="loss")
-    labelled = levels[["attained by", "loss"]].values
-    for (name, value), style in zip(labelled, ("--", ":"), strict=False):
-        axes.axhline(value, color="0.4", linestyle=style, linewidth=1)
-        axes.text(
-            1,
-            value,
-            f"{name} {value:.4f} ",
-            transform=axes.get_yaxis_transform(),
-            ha="right",
-            va="bottom",
-            fontsize=8,
-        )
-    limits = (levels["loss"].min() - 0.02, levels["loss"].max() + 0.16)
-    axes.set(ylabel="loss, rows 1 … C (nats)", ylim=limits)
-    return axes
 
 
 def over_theta(table: pd.DataFrame, axes: Axes, *, low: float, high: float) -> Axes:

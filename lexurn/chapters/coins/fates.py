@@ -1,0 +1,111 @@
+"""Stuck or learned: what becomes of tiny models, one row per model.
+
+A model is stuck if it loses more than `STUCK` nats a flip to Laplace's rule. Only models that have
+learned say how a model counts.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from scipy import stats
+
+from lexurn import models
+from lexurn.base.seeding import generator
+from lexurn.chapters.coins import coin_losses, contexts, counts, mechanism, tiny
+from lexurn.generators.urns import Urns
+from lexurn.measures.intervals import Interval
+from lexurn.predictors import Generalizing
+from lexurn.settings import Settings
+
+STUCK = 0.01
+MAX_FLIPS = 12
+"""The longest contexts that are enumerated for every model; excess losses have all lengths."""
+
+N_SEQUENCES = 4000
+
+
+def excesses(points: Sequence[Settings]) -> pd.DataFrame:
+    """Return the expected excess loss of tiny models: seed, excess (nats a flip), sem, n."""
+    length = points[0].task.context_length + 1
+    tokens = Urns(2).out_of_distribution(N_SEQUENCES, length, generator=generator(0, "excess"))
+    rows = []
+    for point, model in zip(points, tiny.train_all(points), strict=True):
+        predictor = models.as_predictor(model, batch_size=N_SEQUENCES)
+        values = coin_losses.excess_loss(predictor, Generalizing(2), tokens)
+        sem = (values.std() / len(values) ** 0.5).item()
+        rows.append((point.training.seed, values.mean().item(), sem, len(values)))
+    return pd.DataFrame(rows, columns=["seed", "excess", "sem", "n"])
+
+
+def fates(points: Sequence[Settings]) -> pd.DataFrame:
+    """Return the excess losses of tiny models of the source's shape, with how they compute.
+
+    Over all contexts of up to `MAX_FLIPS` flips: by_last, by_counts, by_all (shares of the variance
+    of the log odds that the last flip, the counts, and both determine), kl, kl_uniform (with plain
+    means as attention), kl_without_last (`mechanism.without_last`), the effects of the last flip,
+    ratio (the geometric mean of `mechanism.opposite_weights`), z_r2 (`mechanism.fit_z`), and errors
+    of symmetry. Over sorted and random sequences: R² of z against H/N, by the last flip.
+    """
+    rows = []
+    for point, model in zip(points, tiny.train_all(points), strict=True):
+        weights = contexts.read_weights(model, point)
+        options = {"max_flips": min(MAX_FLIPS, point.task.context_length)}
+        table = contexts.context_table(weights, **options)
+        uniform = contexts.context_table(weights, uniform=True, **options)
+        ratio = mechanism.opposite_weights(weights)["ratio"]
+        rows.append(
+            {
+                "by_last": mechanism.explained(table, "n", "last"),
+                "by_counts": mechanism.explained(table, "n", "heads"),
+                "by_all": mechanism.explained(table, "n", "heads", "last"),
+                "kl": contexts.mean_kl(table),
+                "kl_uniform": contexts.mean_kl(uniform),
+                "kl_without_last": contexts.mean_kl(mechanism.without_last(table)),
+                "z_r2": mechanism.fit_z(table)[2],
+                "ratio": float(stats.gmean(ratio)),
+                **mechanism.last_flip_effects(weights, table),
+                **mechanism.symmetry_errors(weights, table),
+                **line_fits(model, point),
+            }
+        )
+    return excesses(points).join(pd.DataFrame(rows))
+
+
+def line_fits(model: models.LanguageModel, point: Settings) -> dict[str, float]:
+    """Return R² of z against H/N: sorted or random sequences, all or mixed ones, by last flip."""
+    length = point.task.context_length + 1
+    stream = generator(0, "lines")
+    kinds = {
+        "sorted": coin_losses.sorted_sequences(length),
+        "random": Urns(2).out_of_distribution(1000, length, generator=stream),
+    }
+    found = {}
+    for kind, tokens in kinds.items():
+        table = counts.activation_table(model, tokens, "0.attn.z")
+        for line in counts.fit_lines(table).itertuples():
+            last = "heads" if line.token else "tails"
+            found[f"{kind}_{last}"] = line.r2
+            found[f"{kind}_mixed_{last}"] = line.r2_mixed
+    return found
+
+
+def share_interval(n_stuck: int, n: int) -> Interval:
+    """Return a share with its 95 % interval (Wilson 1927)."""
+    share = n_stuck / n
+    interval = stats.binomtest(n_stuck, n).proportion_ci(method="wilson")
+    error = (share * (1 - share) / n) ** 0.5
+    return Interval(share, float(interval.low), float(interval.high), n, error)
+
+
+def reference_excesses(n_rows: int) -> dict[str, float]:
+    """Return the excess loss (nats a flip) of the best predictors that know less than the counts.
+
+    The mean is over rows 1 … n_rows: without any flip (½ always), and with the last flip (⅔ for its
+    side).
+    """
+    attainable = coin_losses.attainable_loss([1.0, 1.0], n_rows + 1)[1:].mean().item()
+    entropies = {name: float(stats.bernoulli(p).entropy()) for name, p in KNOWING_LESS.items()}
+    return {name: entropy - attainable for name, entropy in entropies.items()}
+
+
+KNOWING_LESS = {"last flip alone": 2 / 3, "constant ½": 1 / 2}
