@@ -427,13 +427,34 @@ def test_the_optimum_of_a_lexical_model_under_a_skewed_target_is_not_g():
     assert tasks.build(check(COIN | {"lex": True})).optimum == "generalizing"
 
 
-def test_shades_of_a_plane_have_a_bar_and_the_legend_has_none_of_them():
-    rows = [(x, -x, x % 2, x / 10) for x in range(10)]
-    table = pd.DataFrame(rows, columns=["x", "y", "token", "share"])
-    figure, (axes,) = style.panels(1)
-    plots.plane(table, axes, color="share")
-    handles, labels = axes.get_legend_handles_labels()
-    assert labels == ["after tails", "after heads"]
-    assert {tuple(handle.get_facecolor()[0]) for handle in handles} == {(0.4, 0.4, 0.4, 1.0)}
-    (bar,) = [other for other in figure.axes if other is not axes]
-    assert bar.get_xlabel() == style.label("share") and bar.get_xlim() == (0.0, 0.9)
+def test_medians_of_strips_and_bars_of_fates_are_those_of_the_table():
+    rows = [("none", "tiny", value) for value in (0.001, 0.004, 0.1)] + [("log", "tiny", 0.002)]
+    table = pd.DataFrame(rows, columns=["of", "what", "excess"])
+    _, (axes,) = style.panels(1)
+    plots.strips(table, axes, x="excess")
+    medians = [line.get_xdata()[0] for line in axes.lines if len(set(line.get_xdata())) == 1]
+    assert {0.004, 0.002} <= set(medians) and axes.get_xscale() == "log"
+    counted = pd.DataFrame(
+        {
+            "excess": [0.001, 0.0012, 0.03, 0.09, 0.14],
+            "fate": ["learned", "learned", "stuck", None, None],
+            "level": [None, None, None, "last", "constant"],
+        }
+    )
+    _, (axes,) = style.panels(1)
+    plots.fate_counts(counted, axes)
+    assert sum(patch.get_height() for patch in axes.patches) == 3
+    assert {0.09, 0.14} <= {line.get_xdata()[0] for line in axes.lines}
+
+
+def test_the_plane_has_the_contexts_and_the_levels_of_its_table():
+    grid = [("grid", x, y, x + y, None) for x in range(3) for y in range(3)]
+    points = [("context", 1.0, 0.5, None, token) for token in (0, 1)]
+    table = pd.DataFrame(grid + points, columns=["what", "x", "y", "log_odds", "token"])
+    _, (axes,) = style.panels(1)
+    plots.levels_of_plane(table, axes)
+    assert axes.get_legend_handles_labels()[1] == ["after tails", "after heads"]
+    direct = pd.DataFrame({"direct": [0.5, 1.0], "head": [-0.5, 0.2], "fate": ["learned", "stuck"]})
+    _, (axes,) = style.panels(1)
+    plots.effects(direct, axes)
+    assert axes.get_legend_handles_labels()[1] == ["they cancel", "learned", "stuck"]

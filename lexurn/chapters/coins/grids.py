@@ -23,8 +23,9 @@ TINY = {
 }
 """The shape of the source's smallest model: 145 parameters, of which 40 are fixed positions."""
 
-N_CENSUS, N_POSITIONS = 20, 1
-"""Tiny models per seed of the chapter: of the source's shape, and of every other encoding."""
+N_CENSUS, N_LONGER, N_POSITIONS = 20, 2, 1
+"""Tiny models per seed of the chapter: of the source's shape, the same for four times the steps,
+and of every other encoding."""
 
 N_FEW = 3
 """The largest number of seeds of a shape, of a larger model and of a prior."""
@@ -58,6 +59,14 @@ def census(flat: Flat, n_seeds: int) -> Points:
     """Return the tiny models whose fate is counted."""
     every = seeds(flat, N_CENSUS * n_seeds)
     return {(seed,): check({**flat, **TINY, "seed": seed}) for seed in every}
+
+
+def longer(flat: Flat, n_seeds: int) -> Points:
+    """Return tiny models for which the source's figures are claimed: four times the steps."""
+    n_steps = 4 * flat.get("n_steps", 1000)
+    steps = {"n_steps": n_steps, "eval_every": 4 * flat.get("eval_every", 100)}
+    every = seeds(flat, N_LONGER * n_seeds)
+    return {(seed,): check({**flat, **TINY, **steps, "seed": seed}) for seed in every}
 
 
 def positions(flat: Flat, n_seeds: int) -> Points:

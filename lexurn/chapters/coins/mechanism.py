@@ -113,6 +113,24 @@ def symmetry_errors(weights: Weights, table: pd.DataFrame) -> dict[str, float]:
     return {name: float((share * values.abs()).sum()) for name, values in apart.items()}
 
 
+def plane_table(weights: Weights, table: pd.DataFrame, *, n_points: int = 41) -> pd.DataFrame:
+    """Return the plane before the MLP of a model of width 2: a grid with log odds, and contexts.
+
+    Columns: what (grid or context), x, y, log_odds (missing for contexts), token (the last flip,
+    missing for the grid). A context lies where its mean z puts it.
+    """
+    last, n = table["last"].to_numpy(), table["n"].to_numpy()
+    mid = contexts.residual(weights, last, n, table["z"].to_numpy()[:, None])
+    points = pd.DataFrame({"what": "context", "x": mid[:, 0], "y": mid[:, 1], "token": last})
+    margin = 0.05 * np.ptp(mid, axis=0)
+    ends = np.stack([mid.min(0) - margin, mid.max(0) + margin])
+    x, y = (np.linspace(*ends[:, axis], n_points).round(6) for axis in (0, 1))
+    pairs = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
+    log_odds = contexts.read_out(weights, pairs)
+    grid = pd.DataFrame({"what": "grid", "x": pairs[:, 0], "y": pairs[:, 1], "log_odds": log_odds})
+    return pd.concat([grid, points], ignore_index=True)
+
+
 def without_last(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table of a model that says, whatever the last flip, the mean of its log odds.
 
