@@ -127,6 +127,20 @@ def test_a_linear_read_out_without_offset_is_symmetric_by_negation(barely_traine
     assert max(found.values()) < 1e-3
 
 
+def test_saturated_sides_are_told_from_free_ones_with_their_losses():
+    ratios = pd.DataFrame({"n": [1, 2, 1, 2], "last": [0, 0, 1, 1], "ratio": [1e4, 1e2, 0.5, 2.0]})
+    table = pd.DataFrame(
+        {"last": [0, 0, 1], "probability": [0.3, 0.1, 0.6], "kl": [0.1, 0.5, 0.01]}
+    )
+    found = fates.sides(ratios, table)
+    assert found["saturated"] == 1 and found["factor"] == pytest.approx(1e3)
+    assert found["kl_saturated"] == pytest.approx(0.2) and found["kl_free"] == pytest.approx(0.01)
+    inverse = fates.sides(ratios.assign(ratio=1 / ratios["ratio"]), table)
+    assert inverse["saturated"] == 1 and inverse["factor"] == pytest.approx(1e3)
+    free = fates.sides(ratios.assign(ratio=1.5), table)
+    assert free["saturated"] == 0 and np.isnan(free["kl_saturated"])
+
+
 def test_shares_have_wilson_intervals():
     found = fates.share_interval(20, 120)
     z, p, n = 1.959964, 1 / 6, 120

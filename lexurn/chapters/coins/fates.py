@@ -6,6 +6,7 @@ learned say how a model counts.
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -18,6 +19,7 @@ from lexurn.predictors import Generalizing
 from lexurn.settings import Settings
 
 STUCK = 0.01
+ALL_OR_NOTHING = 100
 MAX_FLIPS = 12
 """The longest contexts that are enumerated for every model; excess losses have all lengths."""
 
@@ -40,11 +42,11 @@ def excesses(points: Sequence[Settings]) -> pd.DataFrame:
 def fates(points: Sequence[Settings]) -> pd.DataFrame:
     """Return the excess losses of tiny models of the source's shape, with how they compute.
 
-    Over all contexts of up to `MAX_FLIPS` flips: by_last, by_counts, by_all (shares of the variance
-    of the log odds that the last flip, the counts, and both determine), kl, kl_uniform (with plain
+    Over all contexts of up to `MAX_FLIPS` flips: by_counts, by_all (shares of the variance of the
+    log odds that the counts determine, without and with the last flip), kl, kl_uniform (with plain
     means as attention), kl_without_last (`mechanism.without_last`), the effects of the last flip,
-    ratio (the geometric mean of `mechanism.opposite_weights`), z_r2 (`mechanism.fit_z`), and errors
-    of symmetry. Over sorted and random sequences: R² of z against H/N, by the last flip.
+    ratio (the geometric mean of `mechanism.opposite_weights`), `sides`, and errors of symmetry.
+    Over sorted and random sequences: R² of z against H/N, by the last flip.
     """
     rows = []
     for point, model in zip(points, tiny.train_all(points), strict=True):
@@ -52,23 +54,42 @@ def fates(points: Sequence[Settings]) -> pd.DataFrame:
         options = {"max_flips": min(MAX_FLIPS, point.task.context_length)}
         table = contexts.context_table(weights, **options)
         uniform = contexts.context_table(weights, uniform=True, **options)
-        ratio = mechanism.opposite_weights(weights)["ratio"]
+        ratios = mechanism.opposite_weights(weights)
         rows.append(
             {
-                "by_last": mechanism.explained(table, "n", "last"),
                 "by_counts": mechanism.explained(table, "n", "heads"),
                 "by_all": mechanism.explained(table, "n", "heads", "last"),
                 "kl": contexts.mean_kl(table),
                 "kl_uniform": contexts.mean_kl(uniform),
                 "kl_without_last": contexts.mean_kl(mechanism.without_last(table)),
-                "z_r2": mechanism.fit_z(table)[2],
-                "ratio": float(stats.gmean(ratio)),
+                "ratio": float(stats.gmean(ratios["ratio"])),
+                **sides(ratios, table),
                 **mechanism.last_flip_effects(weights, table),
                 **mechanism.symmetry_errors(weights, table),
                 **line_fits(model, point),
             }
         )
     return excesses(points).join(pd.DataFrame(rows))
+
+
+def sides(ratios: pd.DataFrame, table: pd.DataFrame) -> dict[str, int | float]:
+    """Return after how many sides a model's attention is saturated, and what it loses there.
+
+    It is `saturated` after a side if flips unlike it get at least `ALL_OR_NOTHING` times the
+    attention of flips like it, or the reverse (geometric mean over rows). `kl_saturated` and
+    `kl_free` are the mean divergences after these sides and after the others, missing if there are
+    none. `factor` is the largest of the two factors.
+    """
+    factors = np.exp(np.log(ratios["ratio"]).groupby(ratios["last"]).mean().abs())
+    is_saturated = factors > ALL_OR_NOTHING
+    share = table["probability"] / table["probability"].groupby(table["last"]).transform("sum")
+    by_side = (share * table["kl"]).groupby(table["last"]).sum()
+    return {
+        "saturated": int(is_saturated.sum()),
+        "factor": float(factors.max()),
+        "kl_saturated": by_side[is_saturated].mean(),
+        "kl_free": by_side[~is_saturated].mean(),
+    }
 
 
 def line_fits(model: models.LanguageModel, point: Settings) -> dict[str, float]:
