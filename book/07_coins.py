@@ -40,12 +40,11 @@ n_seeds: int = 1  # seeds, each with its own pool, to train with
 d_model: int = 32  # width of embedded tokens and between layers
 n_layers: int = 1  # blocks, or recurrent layers
 n_heads: int = 2  # attention heads, each of width d_model / n_heads
-mlp: str = "gated"  # gated (by GELU), swiglu (by SiLU), gelu, relu, or none: attention only
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 seed: int = 0  # the seed that every random stream is derived from
 jobs: int = 2  # processes that train side by side
 threads: int = 1  # CPU threads
-# Also: d_head, d_mlp, norm, positions, batch_size, optimizer, learning_rate, warmup,
+# Also: d_head, d_mlp, mlp, norm, positions, batch_size, optimizer, learning_rate, warmup,
 #   schedule, weight_decay, grad_clip, n_test_samples, eval_every, device (see the
 #   page Parameters).
 
@@ -60,13 +59,14 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from lexurn import brief, figure, models, runs, set_threads
+from lexurn import brief, explorable, figure, models, runs, set_threads
 from lexurn import table as show_table
 from lexurn.base.seeding import generator
 from lexurn.base.wording import percent
-from lexurn.chapters.coins import coin_losses, counts, fates, grids, probing, symmetry, tiny
+from lexurn.chapters.coins import coin_losses, counts, fates, grids, live, probing, symmetry, tiny
 from lexurn.chapters.coins import plots as chapter_plots
 from lexurn.figures import plots, widgets
+from lexurn.figures.figure_card import card
 from lexurn.generators.urns import Urns
 
 # %% tags=["hide-input"]
@@ -348,25 +348,44 @@ figure(chapter_plots.levels_of_plane, drawn, name="plane", alt=alt, **options)
 
 # %% [markdown]
 # One more flip moves the point, and so the log odds. By Laplace's rule, one more head after $H$ heads adds
-# $\ln \frac{H+2}{H+1}$, whatever $N$ is. Do the models update like that?
+# $\ln \frac{H+2}{H+1}$, whatever $N$ is. Do the models update like that? Flip yourself: the models run in the page. The
+# bars are the attention of the last row, and the lines are log odds.
 
 # %% tags=["hide-input"]
-moved_by = pd.concat(
-    mechanism.updates(table).rename(columns={"exact": "formula"}).assign(of=name)
-    for name, (_, table) in planes.items()
+flips = [1, 1, 0, 1, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1]
+of_stuck = every.sort_values(["saturated", "excess"]).index[-1]
+played = {
+    "typical, trained": ("It has learned, with the median excess loss.", weights),
+    "stuck": (f"It loses {every['excess'][of_stuck]:.2g} nats a flip beyond the rule.",
+              contexts.read_weights(tiny_models[of_stuck], census[of_stuck])),
+    "16 ReLUs, by hand": ("Its weights are written down, not trained.", hand[16]),
+}
+curves = [("exact", np.log(np.cumsum(flips) + 1) - np.log(np.arange(1, 21) - np.cumsum(flips) + 1))]
+curves += [(name, mechanism.log_odds_along(head, flips)) for name, (_, head) in played.items()]
+drawn = pd.concat([pd.DataFrame({"who": name, "n": range(1, 21), "log_odds": y}) for name, y in curves])
+
+# %% tags=["hide-input"]
+alt = "Log odds of heads along one sequence: Laplace's rule, a trained model, a stuck one, and one by hand."
+caption = at_scale(
+    "Flip by flip, the trained model follows Laplace's rule, the stuck one loses count, and the one by hand cannot "
+    "be told from the rule."
 )
-alt = "Changes of the log odds by one more head against those of Laplace's rule, for a trained model and one by hand."
-apart = (moved_by["model"] - moved_by["formula"]).abs().groupby(moved_by["of"]).mean()
-caption = at_scale("One more head moves the log odds about as Laplace's rule says; by hand, it does so almost exactly.")
-options = {"by": "of", "size": (3.6, 3.6), "caption": caption, "n": "all counts of up to 19 flips"}
-figure(plots.agreement, moved_by[["of", "formula", "model"]], name="updates", alt=alt, **options)
+options = {"x": "n", "y": "log_odds", "legend": "", "size": (6.0, 3.4), "caption": caption, "n": "one sequence"}
+picture = card(plots.curves, drawn, name="live", alt=alt, **options)
+alt = "Choose a model, flip heads or tails, and see attention, z, and log odds beside those of Laplace's rule."
+explorable("coins", live.live_coins(played, flips=flips[:8], seed=chapter_seed), fallback=picture, alt=alt)
 
 # %% tags=["hide-input"]
+apart = {}
+for name, (_, table) in planes.items():
+    update = mechanism.updates(table)
+    apart[name] = (update["model"] - update["exact"]).abs().mean()
 assert apart["16 ReLUs, by hand"] < apart["typical, trained"]
 display(
     Markdown(
-        f"So the typical model is off by {apart['typical, trained']:.2g} per update on average, and the model by hand "
-        f"by {apart['16 ReLUs, by hand']:.2g}."
+        "So a trained model updates about right, over all counts: the typical one is off by "
+        f"{apart['typical, trained']:.2g} per head on average (log odds), the one by hand by "
+        f"{apart['16 ReLUs, by hand']:.2g}."
     )
 )
 
@@ -384,12 +403,11 @@ display(
 # regression, which is a convex problem. Nothing is trained by gradient descent. In code:
 
 # %%
-pairs, (a, *b) = by_hand.choose(2, max_flips=20)  # four ReLUs
+pairs, (a, b_1, b_2) = by_hand.choose(2, max_flips=20)  # four ReLUs
 N, H, _ = by_hand.counts(20)
 m = (2 * H - N) / N
-log_odds = a * m + sum(
-    b_k * by_hand.hinge_pair(m, np.log(N), *pair) for b_k, pair in zip(b, pairs, strict=True)
-)
+first, second = (by_hand.hinge_pair(m, np.log(N), *pair) for pair in pairs)
+log_odds = a * m + b_1 * first + b_2 * second
 
 # %% tags=["hide-input"]
 first_odds = tables[4].drop_duplicates(["n", "heads"])["log_odds"].to_numpy()

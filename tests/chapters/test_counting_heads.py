@@ -107,6 +107,16 @@ def test_attention_to_opposite_flips_is_a_ratio_of_the_pattern(barely_trained):
         assert other / same == pytest.approx(ratios[6, last])
 
 
+def test_log_odds_along_a_sequence_are_those_of_its_contexts(barely_trained):
+    weights, _ = barely_trained
+    flips = [1, 1, 0, 1, 0, 0, 1, 1]
+    along = mechanism.log_odds_along(weights, flips)
+    for row in contexts.rows(weights):
+        place = sum(flip << i for i, flip in enumerate(flips[: row.n]))
+        assert along[row.n - 1] == pytest.approx(row.log_odds[place])
+    assert np.abs(np.diff(along)).min() > 1e-3
+
+
 def test_updates_are_those_of_laplace_for_a_head_that_counts(by_hand_table, barely_trained):
     found = mechanism.updates(by_hand_table)
     assert (found["model"] - found["exact"]).abs().max() < 0.1

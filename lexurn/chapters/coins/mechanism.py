@@ -41,6 +41,19 @@ def attention_pattern(weights: Weights, flips: list[int]) -> np.ndarray:
     return pattern / pattern.sum()
 
 
+def log_odds_along(weights: Weights, flips: list[int]) -> np.ndarray:
+    """Return the log odds of heads after each flip of one sequence."""
+    d_head = len(weights["qkv_bias"]) // 3
+    stream = weights["embedding"][flips] + weights["positions"][: len(flips)]
+    values = (stream @ weights["qkv"].T + weights["qkv_bias"])[:, 2 * d_head :]
+    log_odds = []
+    for n in range(1, len(flips) + 1):
+        z = attention_pattern(weights, flips[:n]) @ values[:n]
+        mid = contexts.residual(weights, np.array(flips[n - 1 : n]), n, z[None])
+        log_odds.append(contexts.read_out(weights, mid)[0])
+    return np.array(log_odds)
+
+
 def explained(table: pd.DataFrame, *columns: str, value: str = "log_odds") -> float:
     """Return the share of the variance of a column that the context's `columns` determine.
 
