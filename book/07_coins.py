@@ -44,9 +44,9 @@ n_steps: int = 1000  # optimizer updates; follows from the data where they are f
 seed: int = 0  # the seed that every random stream is derived from
 jobs: int = 2  # processes that train side by side
 threads: int = 1  # CPU threads
-# Also: d_head, d_mlp, mlp, norm, positions, batch_size, optimizer, learning_rate, warmup,
-#   schedule, weight_decay, grad_clip, n_test_samples, eval_every, device (see the
-#   page Parameters).
+# Also: d_head, d_mlp, mlp, norm, positions, batch_size, optimizer, learning_rate,
+#   warmup, schedule, weight_decay, grad_clip, n_test_samples, eval_every, device (see
+#   the page Parameters).
 
 # %% tags=["hide-input"]
 from lexurn import parameters

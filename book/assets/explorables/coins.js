@@ -64,6 +64,7 @@
 
     const showBars = (attention) => {
       const step = x(1) - x(0);
+      const scale = 80 / Math.max(0.25, ...attention);
       bars.setAttribute("aria-label", `Attention to ${flips.length} flips: ` + flips.map((flip, i) =>
         `${NAMES[flip]} ${attention[i].toFixed(2)}`).join(", "));
       bars.replaceChildren(
@@ -71,7 +72,7 @@
         draw("line", {x1: LEFT, x2: WIDTH - RIGHT, y1: 100, y2: 100, stroke: "#8A8A8A"}),
         ...flips.flatMap((flip, i) => [
           paint(draw("rect", {x: x(i + 1) - 0.35 * step, width: 0.7 * step,
-            y: 100 - 80 * attention[i], height: 80 * attention[i], style: "fill: var(--ink)"}),
+            y: 100 - scale * attention[i], height: scale * attention[i], style: "fill: var(--ink)"}),
           looks[NAMES[flip]]),
           draw("text", {x: x(i + 1), y: 114, "text-anchor": "middle"}, NAMES[flip][0].toUpperCase()),
         ]));
