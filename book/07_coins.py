@@ -714,6 +714,19 @@ options = {"size": (7.0, 3.6), "low": 1e-3, "high": 0.1, "runs": [found["default
 figure(chapter_plots.over_theta, maps, name="theta", alt=alt, n="400 sequences a coin", **options)
 
 # %% [markdown]
+# *All heads, all tails.* Along constant sequences Laplace's rule says $2/3$, $3/4$, $4/5$ and so on.
+
+# %% tags=["hide-cell"]
+sides = {"exact": laplace, "tiny": shown["tiny, typical"], "default": shown["width 32"]}
+ends = [coin_losses.constant_sequence_predictions(each, length=21).assign(who=who) for who, each in sides.items()]
+ends = pd.concat(ends)
+furthest = (ends["probability"] - np.tile(ends.loc[ends["who"] == "exact", "probability"], 3)).abs().max()
+alt = "The probability of heads along all heads and along all tails: the rule, a tiny model, and width 32."
+caption = f"Along constant sequences, both models are off by at most {furthest:.2g}. Default: width 32."
+options = {"by": "side", "share_y": True, "legend": "predictor", "x": "row", "y": "probability", "caption": caption}
+figure(plots.curves, ends, name="constant", alt=alt, n="2 sequences, one model each", **options)
+
+# %% [markdown]
 # *What a probe reads.* A linear probe reads counts from the stream of width 32 before the MLP, but nearly as well from
 # a model that was never trained: what an untrained model lets a probe read, the architecture gives away. That is why
 # this chapter does not rest on probes.

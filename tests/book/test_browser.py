@@ -127,7 +127,7 @@ def test_strategies_are_fitted_and_compared_with_what_was_published(site):
 
 def test_the_coins_are_compared_with_what_can_be_attained(site):
     n_cards, text = outputs_of(site / "_sources" / "07_coins.ipynb")
-    assert n_cards == 11 and "20 tiny models, 60 steps of 32 sequences each." in text
+    assert n_cards == 12 and "20 tiny models, 60 steps of 32 sequences each." in text
     for sentence in (
         "this predictor loses 0.549 nats a flip",
         "In the published edition: What the last flip's embedding does",

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from jaxtyping import Float64
 from scipy import stats
-from torch import Generator, Tensor
+from torch import Tensor
 
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
@@ -98,26 +98,6 @@ def points_and_lines(
     ]
     points = table[["token", x, y]].assign(what="point")
     return pd.concat([points, pd.DataFrame(ends)], ignore_index=True)
-
-
-def patching_effects(
-    model: LanguageModel, tokens: Tokens, name: str, *, row: int, generator: Generator
-) -> pd.DataFrame:
-    """Patch an activation of each sequence, at one row, with the activation of another sequence.
-
-    Columns: sequence, formula, model. Both are changes of the probability of heads: `formula`
-    applies (H + 1) / (N + 2) to the donor's heads minus the sequence's own heads, and `model` is
-    the prediction after the patch minus the prediction before it.
-    """
-    order = torch.randperm(len(tokens), generator=generator)
-    values = activations.read(model, tokens, name)[name][order]
-    patches = {name: activations.patch(values, rows=[row])}
-    before = activations.intervene(model, tokens, {})[:, row, 1].exp()
-    after = activations.intervene(model, tokens, patches)[:, row, 1].exp()
-    heads = tokens[:, :row].sum(-1)
-    formula = (heads[order] - heads).double() / (row + 2)
-    columns = {"formula": formula.tolist(), "model": (after - before).tolist()}
-    return pd.DataFrame({"sequence": range(len(tokens)), **columns})
 
 
 def count_direction(

@@ -5,7 +5,7 @@ parameter with that name. Tiny models cost seconds, so that there are more seeds
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from lexurn.chapters.coins.coin_losses import beta_prior
@@ -143,8 +143,3 @@ def shorten(flat: Flat, factor: float) -> int:
 def names(points: Points, *columns: str) -> list[dict[str, Any]]:
     """Return one row per point, with its name under these columns."""
     return [dict(zip(columns, name, strict=True)) for name in points]
-
-
-def settings_of(*groups: Points) -> Sequence[Settings]:
-    """Return all settings, each once."""
-    return list(dict.fromkeys(point for group in groups for point in group.values()))

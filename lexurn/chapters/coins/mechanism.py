@@ -71,19 +71,6 @@ def explained(table: pd.DataFrame, *columns: str, value: str = "log_odds") -> fl
     return float((means**2 / shares).sum() / total)
 
 
-def fit_z(table: pd.DataFrame) -> tuple[float, float, float]:
-    """Fit z = a_N + b · [last flip is heads] + c · H/N, and return b, c and R² (within each N)."""
-    share = table["probability"]
-    regressors = np.column_stack([table["last"], table["heads"] / table["n"]])
-    together = pd.DataFrame(np.column_stack([regressors, table["z"]]))
-    means = together.mul(share, axis=0).groupby(table["n"]).transform("sum")
-    centred = (together - means).to_numpy() * np.sqrt(share.to_numpy())[:, None]
-    solution = np.linalg.lstsq(centred[:, :2], centred[:, 2], rcond=None)[0]
-    residual = centred[:, 2] - centred[:, :2] @ solution
-    r_squared = 1 - (residual**2).sum() / (centred[:, 2] ** 2).sum()
-    return float(solution[0]), float(solution[1]), float(r_squared)
-
-
 def last_flip_effects(weights: Weights, table: pd.DataFrame) -> dict[str, float]:
     """Return how the last flip moves the log odds of equal counts: `direct`, and by the `head`.
 

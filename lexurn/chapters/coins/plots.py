@@ -113,14 +113,3 @@ def against_share(table: pd.DataFrame, axes: Axes, *, x: str = "share", y: str =
         axes.plot(ends[x], ends[y], color=color, linewidth=1.5)
     axes.set(xlabel=label(x), ylabel=label(y))
     return axes
-
-
-def cumulative(table: pd.DataFrame, axes: Axes, *, x: str, line: str = "who") -> Axes:
-    """Plot the empirical distribution function of column `x`, one line per value of `line`."""
-    import seaborn  # not above: its import of scipy.stats takes a second
-
-    for value, group, look in line_groups(table, line):
-        style = {"color": look.color, "linestyle": look.dash, "label": str(value)}
-        seaborn.ecdfplot(group, x=x, ax=axes, **style)
-    axes.set(xlabel=label(x), ylabel="share at most as large")
-    return axes
