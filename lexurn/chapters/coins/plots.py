@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from lexurn.figures.looks import LOOKS
 from lexurn.figures.plots import heat_map, line_groups
@@ -40,6 +41,7 @@ def fate_counts(table: pd.DataFrame, axes: Axes) -> Axes:
     for (_, level), style in zip(table.dropna(subset="level").iterrows(), ("--", ":"), strict=True):
         axes.axvline(level["excess"], color="0.3", linestyle=style, lw=1.4, label=level["level"])
     axes.set(xscale="log", xlabel=label("excess"), ylabel="models")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     return axes
 
 
