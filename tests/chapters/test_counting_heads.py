@@ -1,5 +1,7 @@
 """How tiny models of coins count: heads built by hand, effects of the last flip, and fates."""
 
+from math import comb
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -171,6 +173,31 @@ def test_the_reference_losses_are_those_of_predictors_that_know_less():
     short = fates.reference_excesses(7)["last flip alone"]
     assert (weights[:, None] * kl).sum(0).mean().item() == pytest.approx(short, abs=1e-5)
     assert levels["constant ½"] > levels["last flip alone"] > 0.05
+
+
+def test_the_first_heads_and_the_last_flip_say_as_much_as_enumeration_finds():
+    for n in (1, 2, 5, 9):
+        sequences = np.array([[code >> k & 1 for k in range(n)] for code in range(2**n)])
+        heads = sequences.sum(1)
+        probability = np.array([1 / ((n + 1) * comb(n, int(h))) for h in heads])
+        first = np.where(heads > 0, sequences.argmax(1), n)
+        groups = 2 * first + sequences[:, -1]
+        known = np.bincount(groups, probability)
+        p = np.bincount(groups, probability * (heads + 1) / (n + 2))
+        is_possible = known > 0
+        entropies = [fates.entropy(each) for each in p[is_possible] / known[is_possible]]
+        assert fates.first_and_last_loss(n) == pytest.approx(known[is_possible] @ entropies)
+    levels = list(fates.reference_excesses(12).values())
+    assert 0 < levels[0] < levels[1] < levels[2]
+
+
+def test_attention_to_the_first_flip_of_a_side_is_that_of_a_pattern():
+    weights = by_hand.build(2, context_length=8)
+    sequences = [[0, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 1]]
+    assert mechanism.first_flip_attention(weights, sequences) == pytest.approx(0.25)
+    eager = {**weights, "qkv": weights["qkv"].copy(), "qkv_bias": np.array([1.0, 0.0, 0.0])}
+    eager["qkv"][1] = [1e6, -30.0]  # keys: heads above tails, early above late
+    assert mechanism.first_flip_attention(eager, sequences) > 0.99
 
 
 def test_the_fates_of_tiny_models_have_one_row_each():

@@ -46,9 +46,12 @@ def fates(points: Sequence[Settings]) -> pd.DataFrame:
     log odds that the counts determine, without and with the last flip), kl, kl_uniform (with plain
     means as attention), kl_without_last (`mechanism.without_last`), the effects of the last flip,
     ratio (the geometric mean of `mechanism.opposite_weights`), `sides`, and errors of symmetry.
-    Over sorted and random sequences: R² of z against H/N, by the last flip.
+    Over random sequences: first_flip (`mechanism.first_flip_attention`). Over sorted and random
+    sequences: R² of z against H/N, by the last flip.
     """
     rows = []
+    length = points[0].task.context_length
+    tokens = Urns(2).out_of_distribution(200, length, generator=generator(0, "first flips"))
     for point, model in zip(points, tiny.train_all(points), strict=True):
         weights = contexts.read_weights(model, point)
         options = {"max_flips": min(MAX_FLIPS, point.task.context_length)}
@@ -64,6 +67,7 @@ def fates(points: Sequence[Settings]) -> pd.DataFrame:
                 "kl_without_last": contexts.mean_kl(mechanism.without_last(table)),
                 "ratio": float(stats.gmean(ratios["ratio"])),
                 **sides(ratios, table),
+                "first_flip": mechanism.first_flip_attention(weights, tokens.tolist()),
                 **mechanism.last_flip_effects(weights, table),
                 **mechanism.symmetry_errors(weights, table),
                 **line_fits(model, point),
@@ -121,12 +125,32 @@ def share_interval(n_stuck: int, n: int) -> Interval:
 def reference_excesses(n_rows: int) -> dict[str, float]:
     """Return the excess loss (nats a flip) of the best predictors that know less than the counts.
 
-    The mean is over rows 1 … n_rows: without any flip (½ always), and with the last flip (⅔ for its
-    side).
+    The mean is over rows 1 … n_rows: without any flip (½ always), with the last flip (⅔ for its
+    side), and with the last flip, the number of flips and the position of the first heads.
     """
     attainable = coin_losses.attainable_loss([1.0, 1.0], n_rows + 1)[1:].mean().item()
-    entropies = {name: float(stats.bernoulli(p).entropy()) for name, p in KNOWING_LESS.items()}
-    return {name: entropy - attainable for name, entropy in entropies.items()}
+    losses = {name: entropy(p) for name, p in KNOWING_LESS.items()}
+    first = [first_and_last_loss(n) for n in range(1, n_rows + 1)]
+    losses = {"first heads and last flip": sum(first) / n_rows, **losses}
+    return {name: loss - attainable for name, loss in losses.items()}
+
+
+def first_and_last_loss(n: int) -> float:
+    """Return the expected loss at row `n` of the best predictor that knows when heads came first.
+
+    It also knows the last flip. If f tails came before the first heads, which is not the last flip,
+    f + 2 flips are known, and Laplace's rule holds for these.
+    """
+    loss = entropy(2 / (n + 2)) / (n * (n + 1)) + entropy(1 / (n + 2)) / (n + 1)
+    for f in range(n - 1):
+        last_is_heads = 2 / (f + 3)
+        known = last_is_heads * entropy(3 / (f + 4)) + (1 - last_is_heads) * entropy(2 / (f + 4))
+        loss += known / ((f + 1) * (f + 2))
+    return loss
+
+
+def entropy(p: float) -> float:
+    return float(stats.bernoulli(p).entropy())
 
 
 KNOWING_LESS = {"last flip alone": 2 / 3, "constant ½": 1 / 2}

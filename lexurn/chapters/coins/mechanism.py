@@ -41,6 +41,20 @@ def attention_pattern(weights: Weights, flips: list[int]) -> np.ndarray:
     return pattern / pattern.sum()
 
 
+def first_flip_attention(weights: Weights, sequences: list[list[int]]) -> float:
+    """Return the mean attention to the first flip of a side, of the side where it is larger.
+
+    The mean is over sequences that have both sides, at their last row.
+    """
+    found: dict[int, list[float]] = {0: [], 1: []}
+    for flips in sequences:
+        if len(set(flips)) == 2:
+            pattern = attention_pattern(weights, flips)
+            for side, shares in found.items():
+                shares.append(float(pattern[flips.index(side)]))
+    return max(float(np.mean(shares)) for shares in found.values())
+
+
 def log_odds_along(weights: Weights, flips: list[int]) -> np.ndarray:
     """Return the log odds of heads after each flip of one sequence."""
     d_head = len(weights["qkv_bias"]) // 3

@@ -38,7 +38,8 @@ def fate_counts(table: pd.DataFrame, axes: Axes) -> Axes:
         chosen = models.loc[models["fate"] == fate, "excess"]
         hatch = {"learned": "", "stuck": "//"}[fate]
         axes.hist(chosen, bins, color=color, label=fate, hatch=hatch, edgecolor="white", lw=0.5)
-    for (_, level), style in zip(table.dropna(subset="level").iterrows(), ("--", ":"), strict=True):
+    levels = table.dropna(subset="level").iterrows()
+    for (_, level), style in zip(levels, ("-.", "--", ":"), strict=False):
         axes.axvline(level["excess"], color="0.3", linestyle=style, lw=1.4, label=level["level"])
     axes.set(xscale="log", xlabel=label("excess"), ylabel="models")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
