@@ -198,7 +198,7 @@ caption = at_scale(
     "In all stuck models, attention is all or nothing after one side or both. Medians; nats a flip, and the share of "
     "the log odds' variance that counts and last flip determine."
 )
-table = pd.DataFrame(rows).fillna({"all": "–", "free": "–"})
+table = pd.DataFrame(rows).astype({"all": object, "free": object}).fillna("–")
 show_table(table, columns, name="fates", caption=caption)
 
 # %% tags=["hide-input"]
@@ -317,7 +317,7 @@ ratios = mechanism.opposite_weights(weights).rename(columns={"n": "row", "ratio"
 ratios["who"] = ratios["last"].map({0: "tails", 1: "heads"})
 alt = "The attention to a flip unlike the last one, divided by that to a flip like it, by the number of flips."
 opposite = learned["ratio"]
-caption = at_scale("After either side, the typical model attends more to flips of the other side.")
+caption = at_scale("After either side, the typical model gives more attention to flips of the other side.")
 options = {"x": "row", "y": "attention unlike / like", "legend": "after", "size": (5.6, 2.9), "caption": caption}
 figure(plots.curves, ratios, name="opposite", alt=alt, n="one model, exact", **options)
 
@@ -327,7 +327,7 @@ if is_published:
     assert n_opposite > 0.8 * len(learned) and ratios["attention unlike / like"].min() > 1
 display(
     Markdown(
-        f"So this weight is above 1 in {n_opposite} of {len(learned)} models (geometric mean over rows; median "
+        f"So this factor is above 1 in {n_opposite} of {len(learned)} models (geometric mean over rows; median "
         f"{opposite.median():.2g}). And the models need it: if we replace the attention of a trained model by the "
         f"plain mean over all flips, its excess loss is {span(plain)} times as large."
     )
@@ -379,8 +379,8 @@ drawn = pd.concat([pd.DataFrame({"who": name, "row": range(1, 21), "log odds": y
 # %% tags=["hide-input"]
 alt = "Log odds of heads along one sequence: Laplace's rule, a trained model, a stuck one, and one by hand."
 caption = at_scale(
-    "Flip by flip, the trained model follows Laplace's rule, the stuck one loses count, and the one by hand cannot "
-    "be told from the rule."
+    "Flip by flip, the trained model follows Laplace's rule, the stuck one does not, and the one by hand cannot "
+    "be distinguished from the rule."
 )
 options = {"x": "row", "y": "log odds", "legend": "", "size": (6.0, 3.4), "caption": caption, "n": "one sequence"}
 picture = card(plots.curves, drawn, name="live", alt=alt, **options)
@@ -451,10 +451,10 @@ if is_published:
 display(
     Markdown(
         "So the architecture is not what limits the trained models. By hand, the same 145 numbers lose "
-        f"{excess_of['by hand, 16 ReLUs']:.1g} nats a flip; the typical trained model loses {shorter:.0f} times as "
-        f"much, and a model that is trained four times as long {excess_of.iloc[1] / excess_of.iloc[-1]:.0f} times. The "
-        f"probabilities of the typical model and of the head by hand differ by "
-        f"{by_model.loc['by hand, 16 ReLUs', 'to_typical']:.2g} on average over all contexts."
+        f"{1e6 * excess_of['by hand, 16 ReLUs']:.1g} millionths of a nat a flip; the typical trained model loses "
+        f"{shorter:.0f} times as much, and a model that is trained four times as long "
+        f"{excess_of.iloc[1] / excess_of.iloc[-1]:.0f} times. The probabilities of the typical model and of the head "
+        f"by hand differ by {by_model.loc['by hand, 16 ReLUs', 'to_typical']:.2g} on average over all contexts."
     )
 )
 
@@ -508,9 +508,9 @@ figure(plots.estimates, steered, name="causal", alt=alt, n=f"{len(of_two)} model
 
 # %% tags=["hide-input"]
 by_way = steered.set_index("of")
-at_row, before, at_random = (by_way.loc[name] for name in by_way.index)
+at_row, ten_before, at_random = (by_way.loc[name] for name in by_way.index)
 if is_published:
-    assert at_row["low"] > max(0, at_random["high"]) and at_row["high"] < 1 and abs(before["high"]) < 0.1
+    assert at_row["low"] > max(0, at_random["high"]) and at_row["high"] < 1 and abs(ten_before["high"]) < 0.1
 keys = ("coins/steered", "coins/steered_earlier", "coins/steered_randomly")
 measured = {
     key: claims.Measurement(row["slope"], row["sem"], int(row["n"]))
@@ -521,10 +521,11 @@ measured = {
 display(
     Markdown(
         f"So at the row that predicts, the slope is {in_words(at_row['slope'], at_row['sem'])} (± one standard error, "
-        f"n = {int(at_row['n'])} models); ten rows before, it is {in_words(before['slope'], before['sem'])}, and in "
-        f"random directions {in_words(at_random['slope'], at_random['sem'])}. The direction is used, but it does not "
-        "carry the whole count: either the second layer counts again, or the count is written along other directions, "
-        "too. Our forecast of at least half remains open; the other two held. (Ten rows before, we move one row of 20.)"
+        f"n = {int(at_row['n'])} models); ten rows before, it is {in_words(ten_before['slope'], ten_before['sem'])}, "
+        f"and in random directions {in_words(at_random['slope'], at_random['sem'])}. The direction is used, but it "
+        "does not carry the whole count: either the second layer counts again, or the count is written along other "
+        "directions, too. Our forecast of at least half remains open; the other two held. (Ten rows before, we move "
+        "one row of 20.)"
     )
 )
 
@@ -680,12 +681,22 @@ for name in names:
     measured[f"coins/r2_{name}"] = claims.Measurement(values.mean(), values.sem(), len(values))
 
 # %% tags=["hide-input"]
+stuck_longer = set(trained_longer["seed"]) - set(long_learned["seed"])
+before = stuck[stuck["seed"].isin(trained_longer["seed"])]
+display(
+    Markdown(
+        f"Of {len(trained_longer)} models trained four times as long, {len(stuck_longer)} are stuck; after the shorter "
+        f"training, {len(before)} of these seeds were, and {len(stuck_longer & set(before['seed']))} are still."
+    )
+)
+
+# %% tags=["hide-input"]
 listed = claims.table(measured, at_scale=is_published).reset_index()
 columns = {name: name for name in ("quantity", "published", "ours", "n", "band", "verdict")}
 n_of = listed.loc[listed["quantity"].str.startswith("R²"), "verdict"].value_counts()
 caption = (
     f"Of the four published R², {n_of.get('reproduced', 0)} agree with ours, {n_of.get('refuted', 0)} differ, and "
-    f"{n_of.get('undecided', 0)} cannot be told."
+    f"{n_of.get('undecided', 0)} are open (undecided): our intervals reach over the edges of the bands."
 )
 caption = caption if is_published else "The bands are written for the scale of the book and cannot be judged here."
 exact = listed["quantity"].str.startswith("attainable")
@@ -795,8 +806,9 @@ found_out = [
     f"{len(both_sides)} of these look at the first heads, or the first tails, alone.",
     "In the others, the head fetches the share of heads and takes the last flip out: through it, log odds move by "
     f"{span(slope)} times what the last flip's embedding adds.",
-    f"By hand, four ReLUs lose {excess_of['by hand, 4 ReLUs']:.2g} nats, as little as a typical trained model "
-    f"({excess_of['trained, typical']:.2g}); sixteen lose {1e6 * excess_of['by hand, 16 ReLUs']:.1g} millionths.",
+    f"The typical trained model loses {excess_of['trained, typical']:.2g} nats beyond the rule. Built by hand, four "
+    f"ReLUs lose {excess_of['by hand, 4 ReLUs']:.2g}, and sixteen {1e6 * excess_of['by hand, 16 ReLUs']:.1g} "
+    "millionths.",
     f"Moving the count between two layers moves predictions by {in_words(at_row['slope'], at_row['sem'])} of what it "
     f"should; random directions by {in_words(at_random['slope'], at_random['sem'])}.",
 ]

@@ -130,7 +130,7 @@ def test_the_coins_are_compared_with_what_can_be_attained(site):
     assert n_cards == 12 and "20 tiny models, 60 steps of 32 sequences each." in text
     for sentence in (
         "this predictor loses 0.549 nats a flip",
-        "In the published edition: What the last flip's embedding does",
+        "So the head takes the last flip out",
         "without the offset it is off by exactly 0",
         "Patched and donor predictions are equal",
         "With so few shapes, we do not rank the widths.",
