@@ -24,6 +24,7 @@ NETWORK = ("network.js", "transformer.js", "lstm.js", "mamba.js")
 SCRIPTS = {
     "urn": ("parts.js", "predictors.js", *NETWORK, "urn.js"),
     "names": ("parts.js", "predictors.js", *NETWORK, "names.js"),
+    "coins": ("parts.js", "coins.js"),
     "training": ("parts.js", "training.js"),
     "prompt": ("parts.js", "languages.js", *NETWORK, "prompt.js"),
 }

@@ -127,15 +127,16 @@ def test_strategies_are_fitted_and_compared_with_what_was_published(site):
 
 def test_the_coins_are_compared_with_what_can_be_attained(site):
     n_cards, text = outputs_of(site / "_sources" / "07_coins.ipynb")
-    assert n_cards == 17 and "1 … 20           0.549" in text and "0 … 98           0.519" in text
-    assert "Lexical, the sides exchanged and the rows of its table: moved by 0 (n = 1000)." in text
-    assert (
-        "forgetting" in text
-        and "tiny models are stuck" in text
-        and text.count("not at this scale") >= 4
-    )
-    for done in ("steered, as written", "steered, at random", "attention of another"):
-        assert f"**{done}**: off by 0." in text
+    assert n_cards == 12 and "20 tiny models, 60 steps of 32 sequences each." in text
+    for sentence in (
+        "this predictor loses 0.549 nats a flip",
+        "So the head takes the last flip out",
+        "without the offset it is off by exactly 0",
+        "Patched and donor predictions are equal",
+        "With so few shapes, we do not rank the widths.",
+    ):
+        assert sentence in text, sentence
+    assert "forgetting" in text and text.count("not at this scale") >= 12
 
 
 def test_rules_are_asked_for_and_compared_with_what_was_published(site):
@@ -278,18 +279,21 @@ EXPLORABLES = {
     "02_train": ["training", "urn"],
     "04_analysis": ["training", "urn"],
     "05_names": ["names"],
+    "07_coins": ["coins"],
     "08_rules": ["prompt"],
 }
 BUTTONS = {
     "urn": "Rename colours",
     "training": "One step back",
     "names": "Draw from the urn",
+    "coins": "Heads",
     "prompt": "abaab",
 }
 SAID = {
     "urn": "moved with the names: G; S; B",
     "training": "Step ",
     "names": "Ball 9 is ",
+    "coins": "Flip 9 is heads.",
     "prompt": "in greedy completions of abaab: ",
 }
 

@@ -302,7 +302,7 @@ def flips():
     return Urns(2).out_of_distribution(300, 13, generator=generator(0, "flips"))
 
 
-def test_steering_and_patching_a_counting_model_agree_with_the_formula(flips):
+def test_steering_a_counting_model_agrees_with_the_formula(flips):
     model = counting_model()
     name = "0.resid_mid"
     exact = predictors.Generalizing(2)
@@ -310,13 +310,16 @@ def test_steering_and_patching_a_counting_model_agree_with_the_formula(flips):
     direction = counts.count_direction(model, flips, name, row=12)
     torch.testing.assert_close(direction, torch.nn.functional.one_hot(torch.tensor(2), 8).double())
     steered = counts.steering_effects(model, flips, name, direction, row=12, shifts=[-2.0, 1.0])
-    patched = counts.patching_effects(model, flips, name, row=12, generator=generator(0, "patched"))
-    for table in (steered, patched):
-        difference, slope = counts.agreement(table)
-        assert difference.max() < 1e-12 and slope.mean() == pytest.approx(1)
-        assert table["formula"].std() > 0.02
+    difference, slope = counts.agreement(steered)
+    assert difference.max() < 1e-12 and slope.mean() == pytest.approx(1)
+    assert steered["formula"].std() > 0.02
     heads = flips[:, :12].sum(-1)
     assert len(steered) == (heads >= 2).sum() + (heads <= 11).sum()  # only possible counts
+    # What is read at a later row does not depend on this row, since the model counts afresh.
+    later = counts.steering_effects(
+        model, flips, name, direction, row=6, shifts=[-2.0, 1.0], read_row=12
+    )
+    assert later["model"].abs().max() < 1e-12 and later["formula"].abs().min() > 0.05
     # The control: another direction does not change the prediction.
     other = torch.nn.functional.one_hot(torch.tensor(3), 8).double()
     control = counts.steering_effects(model, flips, name, other, row=12, shifts=[-2.0, 1.0])
@@ -386,14 +389,18 @@ def test_the_forgetting_predictor_weighs_recent_flips_more(flips):
     assert torch.allclose(everything, predictors.Generalizing(2)(flips))
 
 
-def test_the_excess_along_training_is_the_logged_loss_minus_the_exact_loss(tiny_run):
-    run = tiny_run(COIN | SMALL)
-    table = coin_losses.losses_along_training(run, "model")
-    fresh = run.splits["out_of_distribution"]
-    best = coin_losses.mean_loss(predictors.Generalizing(2), fresh)
-    assert (table["loss"] - table["excess"]).tolist() == pytest.approx([best] * len(table))
-    last = coin_losses.excess_loss(run.predictor, predictors.Generalizing(2), fresh).mean().item()
-    assert (table["excess"] - last).abs().min() < 1e-5
+def test_the_excess_is_the_expected_difference_of_losses():
+    exact, other = predictors.Generalizing(2), predictors.Generalizing(2, [3.0, 1.0])
+    tokens = Urns(2).out_of_distribution(20_000, 13, generator=generator(0, "excess"))
+    excess = coin_losses.excess_loss(other, exact, tokens)
+    losses = [
+        negative_log_likelihood(each(tokens), tokens)[:, 1:].mean(-1) for each in (other, exact)
+    ]
+    noisy = losses[0] - losses[1]
+    error = noisy.std() / len(noisy) ** 0.5
+    assert abs(excess.mean() - noisy.mean()) < 5 * error < 0.5 * excess.mean()
+    assert excess.std() < 0.5 * noisy.std()
+    assert coin_losses.excess_loss(exact, exact, tokens).abs().max() < 1e-12
 
 
 def test_impossible_priors_and_thetas_are_errors():
@@ -418,13 +425,34 @@ def test_the_optimum_of_a_lexical_model_under_a_skewed_target_is_not_g():
     assert tasks.build(check(COIN | {"lex": True})).optimum == "generalizing"
 
 
-def test_shades_of_a_plane_have_a_bar_and_the_legend_has_none_of_them():
-    rows = [(x, -x, x % 2, x / 10) for x in range(10)]
-    table = pd.DataFrame(rows, columns=["x", "y", "token", "share"])
-    figure, (axes,) = style.panels(1)
-    plots.plane(table, axes, color="share")
-    handles, labels = axes.get_legend_handles_labels()
-    assert labels == ["after tails", "after heads"]
-    assert {tuple(handle.get_facecolor()[0]) for handle in handles} == {(0.4, 0.4, 0.4, 1.0)}
-    (bar,) = [other for other in figure.axes if other is not axes]
-    assert bar.get_xlabel() == style.label("share") and bar.get_xlim() == (0.0, 0.9)
+def test_medians_of_strips_and_bars_of_fates_are_those_of_the_table():
+    rows = [("none", "tiny", value) for value in (0.001, 0.004, 0.1)] + [("log", "tiny", 0.002)]
+    table = pd.DataFrame(rows, columns=["of", "what", "excess"])
+    _, (axes,) = style.panels(1)
+    plots.strips(table, axes, x="excess")
+    medians = [line.get_xdata()[0] for line in axes.lines if len(set(line.get_xdata())) == 1]
+    assert {0.004, 0.002} <= set(medians) and axes.get_xscale() == "log"
+    counted = pd.DataFrame(
+        {
+            "excess": [0.001, 0.0012, 0.03, 0.09, 0.14],
+            "fate": ["learned", "learned", "stuck", None, None],
+            "level": [None, None, None, "last", "constant"],
+        }
+    )
+    _, (axes,) = style.panels(1)
+    plots.fate_counts(counted, axes)
+    assert sum(patch.get_height() for patch in axes.patches) == 3
+    assert {0.09, 0.14} <= {line.get_xdata()[0] for line in axes.lines}
+
+
+def test_the_plane_has_the_contexts_and_the_levels_of_its_table():
+    grid = [("grid", x, y, x + y, None) for x in range(3) for y in range(3)]
+    points = [("context", 1.0, 0.5, None, token) for token in (0, 1)]
+    table = pd.DataFrame(grid + points, columns=["what", "x", "y", "log_odds", "token"])
+    _, (axes,) = style.panels(1)
+    plots.levels_of_plane(table, axes)
+    assert axes.get_legend_handles_labels()[1] == ["after tails", "after heads"]
+    direct = pd.DataFrame({"direct": [0.5, 1.0], "head": [-0.5, 0.2], "fate": ["learned", "stuck"]})
+    _, (axes,) = style.panels(1)
+    plots.effects(direct, axes)
+    assert axes.get_legend_handles_labels()[1] == ["they cancel", "learned", "stuck"]

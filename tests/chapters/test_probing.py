@@ -23,7 +23,7 @@ def encoded_quantity(n=200, n_rows=8, d=6, noise=0.0):
 def test_a_linear_probe_reads_a_quantity_along_a_direction_and_finds_the_direction():
     x, target = encoded_quantity()
     probe = probing.probe(x, target, generator=generator(1, "fit"))
-    assert min(probe.r2.value, probe.r2_elsewhere.value) > 1 - 1e-9 and probe.r2.n == 100
+    assert probe.r2.value > 1 - 1e-9 and probe.r2.n == 100
     prediction = x.numpy() @ probe.weights + probe.offset
     np.testing.assert_allclose(prediction, target.numpy(), atol=1e-9)
     assert probe.shuffled.high < 0.1  # no probe reads shuffled targets
@@ -71,26 +71,10 @@ def test_probes_are_scored_on_other_sequences():
     assert probing.probe(x, target, generator=generator(1, "fit")).r2.value < 0.2
 
 
-def test_a_probe_fails_at_other_rows_if_it_memorizes_rows():
-    """Each row shifts the quantity by its own feature: known at even rows, unknown at odd rows."""
-    stream = generator(6, "rows")
-    target = torch.randn(300, 8, generator=stream, dtype=torch.float64) + 3 * torch.randn(
-        8, generator=stream
-    )
-    rows = torch.eye(8, dtype=torch.float64).expand(300, -1, -1)
-    noise = torch.randn(300, 8, generator=stream, dtype=torch.float64)
-    shifted = target + 10 * torch.randn(8, generator=stream)
-    x = torch.cat([(shifted + 0.1 * noise)[..., None], rows], -1)
-    probe = probing.probe(x, target, generator=generator(1, "fit"))
-    assert probe.r2.value > 0.98 and probe.r2_elsewhere.value < 0.5
-
-
 def test_too_few_examples_are_an_error():
-    x, target = encoded_quantity(n=4, n_rows=4)
+    x, target = encoded_quantity(n=4, n_rows=2)
     with pytest.raises(
         ValueError,
-        match="a probe of 6 features needs .* more than 6 examples.*got 4 examples from 4 seq",
+        match="a probe of 6 features needs more than 6 examples.*got 4 examples from 4 sequences",
     ):
         probing.probe(x, target, generator=generator(1, "fit"))
-    with pytest.raises(ValueError, match="use more sequences"):
-        probing.probe(x[:, :1], target[:, :1], generator=generator(1, "fit"))

@@ -21,7 +21,6 @@ from lexurn.chapters.coins.symmetry import total_variation
 from lexurn.generators.urns import Urns
 from lexurn.models import LanguageModel
 from lexurn.models.language_model import evaluating
-from lexurn.runs.run import Run
 
 
 def beta_prior(alpha: float, beta: float) -> list[float]:
@@ -163,28 +162,14 @@ def relabelling_error(
 
 
 def excess_loss(predictor: Predictor, exact: Predictor, tokens: Tokens) -> Float64[Tensor, "batch"]:
-    """Return the excess loss over the exact predictor per sequence: nats, mean over rows 1 … C."""
-    loss = divergences.negative_log_likelihood(predictor(tokens), tokens)
-    exact_loss = divergences.negative_log_likelihood(exact(tokens), tokens)
-    return (loss.double() - exact_loss)[:, 1:].mean(-1)
+    """Return the expected excess loss over the exact predictor, given the flips seen so far.
 
-
-def mean_loss(predictor: Predictor, tokens: Tokens) -> float:
-    """Return the mean loss (nats) of a predictor over rows 1 … C of these sequences."""
-    return divergences.negative_log_likelihood(predictor(tokens), tokens)[:, 1:].mean().item()
-
-
-def losses_along_training(run: Run, label: str) -> pd.DataFrame:
-    """Return the losses of a run on its fresh coins along training.
-
-    Columns: step, n_tables, who, loss, excess. `who` is the label; `excess` is the
-    loss minus the exact predictor's loss on the same flips.
+    It is KL(exact ‖ predictor) in nats, mean over rows 1 … C of each sequence. Its expectation is
+    that of the difference of the losses, and it has no noise of the flips to come.
     """
-    fresh = run.splits["out_of_distribution"]
-    exact_loss = mean_loss(run.references["generalizing"], fresh)
-    loss = run.metrics["out_of_distribution/loss"]
-    columns = {"who": label, "loss": loss, "excess": loss - exact_loss}
-    return run.metrics[["step", "n_tables"]].assign(**columns)
+    exact_log_probs = exact(tokens)
+    log_probs = divergences.as_double(predictor(tokens)).cpu()
+    return divergences.kl(exact_log_probs, log_probs)[:, 1:].mean(-1)
 
 
 def forgetting_predictor(tokens: Tokens, *, rate: float = 0.8) -> LogProbs:

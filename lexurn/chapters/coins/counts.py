@@ -11,10 +11,13 @@ import pandas as pd
 import torch
 from jaxtyping import Float64
 from scipy import stats
-from torch import Generator, Tensor
+from torch import Tensor
 
+from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
+from lexurn.generators.urns import Urns
 from lexurn.models import LanguageModel, activations
+from lexurn.runs.run import Run
 
 
 def activation_table(
@@ -97,26 +100,6 @@ def points_and_lines(
     return pd.concat([points, pd.DataFrame(ends)], ignore_index=True)
 
 
-def patching_effects(
-    model: LanguageModel, tokens: Tokens, name: str, *, row: int, generator: Generator
-) -> pd.DataFrame:
-    """Patch an activation of each sequence, at one row, with the activation of another sequence.
-
-    Columns: sequence, formula, model. Both are changes of the probability of heads: `formula`
-    applies (H + 1) / (N + 2) to the donor's heads minus the sequence's own heads, and `model` is
-    the prediction after the patch minus the prediction before it.
-    """
-    order = torch.randperm(len(tokens), generator=generator)
-    values = activations.read(model, tokens, name)[name][order]
-    patches = {name: activations.patch(values, rows=[row])}
-    before = activations.intervene(model, tokens, {})[:, row, 1].exp()
-    after = activations.intervene(model, tokens, patches)[:, row, 1].exp()
-    heads = tokens[:, :row].sum(-1)
-    formula = (heads[order] - heads).double() / (row + 2)
-    columns = {"formula": formula.tolist(), "model": (after - before).tolist()}
-    return pd.DataFrame({"sequence": range(len(tokens)), **columns})
-
-
 def count_direction(
     model: LanguageModel, tokens: Tokens, name: str, *, row: int
 ) -> Float64[Tensor, "d"]:
@@ -139,24 +122,27 @@ def steering_effects(
     *,
     row: int,
     shifts: Sequence[float],
+    read_row: int | None = None,
 ) -> pd.DataFrame:
     """Steer an activation at one row by multiples of a direction such as `count_direction`.
 
     Columns: sequence, shift (in heads), formula, model. `formula` and `model` are the changes of
-    the probability of heads by (H + 1) / (N + 2) and by the model. A sequence is omitted where the
-    shift leaves fewer than 0 or more than N heads.
+    the probability of heads by (H + 1) / (N + 2) and by the model, at `read_row`, which is `row`
+    unless it is given. A sequence is omitted where the shift leaves fewer than 0 or more than N
+    heads at `row`.
     """
+    read_row = row if read_row is None else read_row
     heads = tokens[:, :row].sum(-1)
-    before = activations.intervene(model, tokens, {})[:, row, 1].exp()
+    before = activations.intervene(model, tokens, {})[:, read_row, 1].exp()
     tables = []
     for shift in shifts:
         steering = {name: activations.steer(shift * direction, rows=[row])}
-        after = activations.intervene(model, tokens, steering)[:, row, 1].exp()
+        after = activations.intervene(model, tokens, steering)[:, read_row, 1].exp()
         is_possible = (heads + shift >= 0) & (heads + shift <= row)
         columns = {
             "sequence": is_possible.nonzero().squeeze(-1).tolist(),
             "shift": shift,
-            "formula": shift / (row + 2),
+            "formula": shift / (read_row + 2),
             "model": (after - before)[is_possible].tolist(),
         }
         tables.append(pd.DataFrame(columns))
@@ -180,3 +166,41 @@ def agreement(table: pd.DataFrame) -> tuple[Tensor, Tensor]:
     residuals = means["products"] - slope * means["squares"]
     slopes = slope + residuals / means["squares"].mean()
     return torch.tensor(means["differences"].to_numpy()), torch.tensor(slopes.to_numpy())
+
+
+def steering_slopes(of_runs: Sequence[Run], *, earlier: int = 10) -> pd.DataFrame:
+    """Steer between the layers of models of two layers, and return slopes: seed, what, value.
+
+    A slope is that of the model's change on the formula's change, at the last row: by steering
+    there, by steering `earlier` rows before, and by steering there along random directions of the
+    same length. The direction of one more head is found on sequences of fair coins, and used on
+    others.
+    """
+    rows = []
+    for run in of_runs:
+        seed, last = run.settings.training.seed, run.settings.task.context_length
+        fair = torch.randint(2, (4000, last + 1), generator=generator(seed, "fair coins"))
+        length = last + 1
+        others = Urns(2).out_of_distribution(400, length, generator=generator(seed, "steered"))
+        site = "0.resid_post"
+        noise = torch.randn(8, run.settings.backbone.d_model, generator=generator(seed, "random"))
+        noise = noise.double()
+        here = count_direction(run.model, fair, site, row=last)
+        before = count_direction(run.model, fair, site, row=last - earlier)
+        ways = {
+            "at the row that predicts": [(last, here)],
+            "ten rows before": [(last - earlier, before)],
+            "random direction": [(last, each * here.norm() / each.norm()) for each in noise],
+        }
+        for what, steps in ways.items():
+            effects = pd.concat(
+                steering_effects(
+                    *(run.model, others, site, direction),
+                    row=row,
+                    shifts=[-4.0, -2.0, 2.0, 4.0],
+                    read_row=last,
+                )
+                for row, direction in steps
+            )
+            rows.append((seed, what, agreement(effects)[1].mean().item()))
+    return pd.DataFrame(rows, columns=["seed", "what", "value"])

@@ -1,10 +1,9 @@
 """Probes: can a quantity be read from activations by a linear map or by a small network?
 
-A probe is trained on some sequences at some rows, and scored by R² on other sequences, at the same
-rows and at rows in between. It reads the rows in between only if all rows encode the quantity in
-the same way. R² is 1 for an exact probe, 0 for a probe as good as the mean, and negative for a
-worse one; its interval is over sequences. Two controls belong beside it: shuffled targets, which no
-probe can read, and an untrained model, which shows what the architecture alone provides.
+A probe is trained on some sequences, and scored by R² on other sequences, at the same rows. R² is 1
+for an exact probe, 0 for a probe as good as the mean, and negative for a worse one; its interval is
+over sequences. Two controls belong beside it: shuffled targets, which no probe can read, and an
+untrained model, which shows what the architecture alone provides.
 """
 
 from dataclasses import dataclass
@@ -30,13 +29,11 @@ N_HIDDEN = 32
 class Probe:
     """The scores of a fitted probe: R² on held-out sequences.
 
-    `r2` is at the rows of training, `r2_elsewhere` at the other rows, and `shuffled` is the control
-    with shuffled targets. A linear probe also has `weights` (d) and `offset`: it computes
-    weights · activation + offset.
+    `shuffled` is the control with shuffled targets. A linear probe also has `weights` (d) and
+    `offset`: it computes weights · activation + offset.
     """
 
     r2: Interval
-    r2_elsewhere: Interval
     shuffled: Interval
     weights: np.ndarray | None = None
     offset: float = float("nan")
@@ -49,9 +46,9 @@ def probe(
     generator: Generator,
     kind: Literal["linear", "mlp"] = "linear",
 ) -> Probe:
-    """Train a probe on the even rows of half the sequences and score it on the other half.
+    """Train a probe on half of the sequences and score it on the other half.
 
-    Raises ValueError if there are fewer than two rows, or no more examples than features.
+    Raises ValueError if there are no more examples than features.
     """
     x = activations.cpu().double().numpy()
     y = targets.cpu().double().numpy()
@@ -59,26 +56,24 @@ def probe(
     order = numpy_generator(generator).permutation(n)
     half = n // 2
     train, test = order[:half], order[half:]
-    n_examples = half * len(range(0, n_rows, 2))
-    if n_rows < 2 or n_examples <= d:
+    n_examples = half * n_rows
+    if n_examples <= d:
         raise ValueError(
-            f"a probe of {d} features needs at least 2 rows, and more than {d} examples on the "
-            f"even rows of half the sequences, got {n_examples} examples from {n} sequences of "
-            f"{n_rows} rows; use more sequences"
+            f"a probe of {d} features needs more than {d} examples in half of the sequences, got "
+            f"{n_examples} examples from {n} sequences of {n_rows} rows; use more sequences"
         )
-    inputs = x[train][:, ::2].reshape(-1, d)
-    outputs = y[train][:, ::2].ravel()
+    inputs = x[train].reshape(-1, d)
+    outputs = y[train].ravel()
     model = _fit(kind, inputs, outputs, generator)
     control = _fit(kind, inputs, numpy_generator(generator).permutation(outputs), generator)
-    r2 = _r_squared(model, x[test][:, ::2], y[test][:, ::2], generator)
-    r2_elsewhere = _r_squared(model, x[test][:, 1::2], y[test][:, 1::2], generator)
-    shuffled = _r_squared(control, x[test][:, ::2], y[test][:, ::2], generator)
+    r2 = _r_squared(model, x[test], y[test], generator)
+    shuffled = _r_squared(control, x[test], y[test], generator)
     if kind == "mlp":
-        return Probe(r2, r2_elsewhere, shuffled)
+        return Probe(r2, shuffled)
     scaler, regression = model
     weights = regression.coef_ / scaler.scale_
     offset = float(regression.intercept_ - weights @ scaler.mean_)
-    return Probe(r2, r2_elsewhere, shuffled, weights, offset)
+    return Probe(r2, shuffled, weights, offset)
 
 
 def _fit(kind: str, inputs: np.ndarray, outputs: np.ndarray, generator: Generator) -> Any:
