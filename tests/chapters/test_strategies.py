@@ -366,7 +366,14 @@ def test_crossings_lie_between_steps_and_say_why_there_is_none():
         5: [0.9, 0.2, 0.8],
     }
     lines = [
-        {"kind": "normal", "n_tasks": n_tasks, "seed": 0, "step": step, "share": share}
+        {
+            "kind": "normal",
+            "n_tasks": n_tasks,
+            "seed": 0,
+            "step": step,
+            "share": share,
+            "weight_u": 0.0,
+        }
         for n_tasks, of in shares.items()
         for step, share in zip(steps, of, strict=True)
     ]
@@ -379,8 +386,51 @@ def test_crossings_lie_between_steps_and_say_why_there_is_none():
         5: "sooner",
     }
     assert found.loc[2, "step"] == pytest.approx(10**2.5)
-    late = strategies.crossings(pd.DataFrame(lines), since=100).set_index("n_tasks")
-    assert late.loc[5, "step"] == pytest.approx(10**2.5) and late["step"].notna().sum() == 2
+
+
+def passage(n_tasks, *, half_way, kl_out=0.1):
+    """Return the cells of one run that leaves U at step 80 and is half way to M at a given step."""
+    steps = np.arange(10, 400, 10)
+    return pd.DataFrame(
+        {
+            "kind": "normal",
+            "n_tasks": n_tasks,
+            "seed": 0,
+            "step": steps,
+            "share": np.where(steps < half_way, 0.2, 0.8),
+            "weight_u": np.where(steps < 80, 0.4, 0.02),
+            "kl_out": np.where(steps < 80, 0.5 + 40 / steps, kl_out),
+        }
+    )
+
+
+def test_a_passage_from_uniform_to_the_memorizer_is_no_transition():
+    """The slope of transitions is 2 by construction, and half of that with a passage from U."""
+    made = {8: 35, 16: 100, 32: 380}
+    table = pd.concat([passage(n_tasks, half_way=step) for n_tasks, step in made.items()])
+    table = table.reset_index(drop=True)
+    found = strategies.crossings(table).set_index("n_tasks")
+    assert found["why"].to_dict() == {8: "sooner", 16: "", 32: ""}
+    slope = strategies.slopes(found.reset_index())[0]
+    assert slope == pytest.approx(np.log2(380 / 100), abs=0.1)
+    naive = strategies.crossings(table.assign(weight_u=0.0))
+    assert naive["step"].notna().all() and strategies.slopes(naive)[0] < slope - 0.15
+
+
+def test_losses_that_fall_while_a_model_leaves_uniform_are_no_dip():
+    flat = passage(8, half_way=35)
+    rising = flat.assign(
+        n_tasks=16, kl_out=flat["kl_out"] + 1e-3 * np.maximum(flat["step"] - 150, 0)
+    )
+    dipping = rising.assign(
+        n_tasks=32, kl_out=rising["kl_out"] + 1e-3 * np.maximum(150 - rising["step"], 0)
+    )
+    table = pd.concat([flat, rising, dipping], ignore_index=True)
+    found = strategies.dips(table).set_index("n_tasks")
+    assert found.loc[[8, 16], "fall"].tolist() == pytest.approx([0.0, 0.0])
+    assert found.loc[32, "fall"] == pytest.approx(0.07) and found.loc[32, "rise"] > 0.2
+    naive = strategies.dips(table.assign(weight_u=0.0)).set_index("n_tasks")
+    assert naive["fall"].min() > 0.5  # by which all three would have been transient
 
 
 def test_half_way_needs_every_seed_and_slopes_are_each_seeds_own():
@@ -412,6 +462,7 @@ def test_a_rise_is_measured_where_others_were_least():
                 "n_tasks": 16,
                 "seed": seed,
                 "step": step,
+                "weight_u": 0.0,
                 "kl_out": value + noise * stream.normal(),
             }
             for seed in range(seeds)

@@ -60,6 +60,7 @@ from lexurn.chapters.strategies.transitions import (
     dips,
     first_settled_step,
     mean_crossings,
+    settled_cells,
     slopes,
 )
 
@@ -100,6 +101,7 @@ __all__ = [
     "read_curves",
     "refit_resampled",
     "run_cells",
+    "settled_cells",
     "share_correlation",
     "simulate_curves",
     "simulation_table",
