@@ -185,7 +185,8 @@ def test_ablations_fit_no_better_and_miss_where_what_they_leave_out_matters():
     near = made_by(TRUE.log_odds(table))
     table["share"] = table["share_out"] = 1 / (1 + np.exp(-TRUE.log_odds(table)))
     found = strategies.ablations(table, {**near, "tv_out": near["tv"]}).set_index("who")
-    n_parameters = {"account": 3, "α = 0": 2, "β = 1": 2, "γ = 1": 2, "linear K": 2, "baseline": 3}
+    n_parameters = {"account": 3, "α = 0": 2, "β = 1": 2, "γ = 1": 2, "linear K": 2}
+    n_parameters |= {"source × 5": 3, "baseline": 3}
     assert (
         found["parameters"].to_dict() == n_parameters
         and found["alpha"].isna().to_dict()["baseline"]
@@ -607,3 +608,34 @@ def test_cached_fits_are_those_that_are_computed(monkeypatch):
         assert draws == strategies.refit_resampled(table, curves, fitted) and len(draws) == 2
         assert strategies.cached_baseline(table) == strategies.fit_baseline(table, curves)
         monkeypatch.setattr(strategies.cached, "fit", None)  # nothing is fitted again
+
+
+def test_delays_are_factors_of_steps_at_a_level_that_all_reach():
+    steps = np.geomspace(20, 2000, 15)
+    curves = {"N3": 10 / steps, "N32 K8": 20 / steps, "N32 all": 40 / steps}
+    table = pd.concat(
+        pd.DataFrame({"seed": 0, "alphabet": name, "step": steps, "kl_in": losses})
+        for name, losses in curves.items()
+    )
+    found = strategies.delays(table, base="N3").set_index("alphabet")["factor"]
+    assert found.to_dict() == pytest.approx({"N32 K8": 2.0, "N32 all": 4.0}, rel=1e-6)
+    same = strategies.delays(table.assign(kl_in=np.tile(10 / steps, 3)), base="N3")
+    assert same["factor"].tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_the_excess_is_zero_for_the_account_that_made_the_map():
+    table = cells()
+    curves = made_by(TRUE.log_odds(table))["kl"]
+    columns = {f"kl_{number}": values for number, values in enumerate(curves.values.T)}
+    table = pd.concat([table, pd.DataFrame(columns)], axis=1)
+    worse = Account(alpha=0.2, beta=0.3, gamma=2.0)
+    found = strategies.excess_by_step(table, right=TRUE, wrong=worse).groupby("who")["excess"]
+    assert abs(found.get_group("right")).max() < 0.002 < 0.02 < found.get_group("wrong").mean()
+    assert len(found.get_group("right")) == len(table)
+
+
+def test_longer_sources_count_for_every_strategy():
+    empty = torch.zeros(0, dtype=torch.float64)
+    data_bits = strategies.complexity("memorizing", empty) - strategies.source_bits("memorizing")
+    assert data_bits == strategies.compressed_bits(b"")
+    assert strategies.source_bits("symmetrized, fast") > strategies.source_bits("symmetrized")

@@ -16,6 +16,7 @@ from lexurn.chapters.strategies.account import (
     complexity,
     compressed_bits,
     losses,
+    source_bits,
 )
 from lexurn.chapters.strategies.cached import (
     ablation_table,
@@ -40,6 +41,7 @@ from lexurn.chapters.strategies.fitting import (
 from lexurn.chapters.strategies.judging import (
     ablations,
     compositions,
+    excess_by_step,
     fit_simulated_map,
     memorizer_weights,
     misplaced_weight,
@@ -57,6 +59,7 @@ from lexurn.chapters.strategies.maps import (
 )
 from lexurn.chapters.strategies.transitions import (
     crossings,
+    delays,
     dips,
     first_settled_step,
     mean_crossings,
@@ -86,7 +89,9 @@ __all__ = [
     "compositions",
     "compressed_bits",
     "crossings",
+    "delays",
     "dips",
+    "excess_by_step",
     "first_settled_step",
     "fit",
     "fit_baseline",
@@ -106,5 +111,6 @@ __all__ = [
     "simulate_curves",
     "simulation_table",
     "slopes",
+    "source_bits",
     "split_cells",
 ]

@@ -68,9 +68,13 @@ PROGRAMS: dict[str, tuple[Callable, ...]] = {
 
 def complexity(program: str, prior: Float64[Tensor, "..."]) -> int:
     """Return K: the bits of the prior that a strategy stores, as float64, and of its source."""
+    return compressed_bits(prior.double().numpy().tobytes()) + source_bits(program)
+
+
+def source_bits(program: str) -> int:
+    """Return the compressed bits of a program's source."""
     source = "".join(normalized_source(part) for part in PROGRAMS[program])
-    prior_bits = compressed_bits(prior.double().numpy().tobytes())
-    return prior_bits + compressed_bits(source.encode())
+    return compressed_bits(source.encode())
 
 
 def normalized_source(code: Callable) -> str:

@@ -92,3 +92,32 @@ def dips(cells: pd.DataFrame) -> pd.DataFrame:
             rows.append((kind, n_tasks, seed, step, least, last, first - least, last - least))
     columns = ["kind", "n_tasks", "seed", "step", "least", "last", "fall", "rise"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def delays(cells: pd.DataFrame, *, base: str) -> pd.DataFrame:
+    """Return by which factor other alphabets reach a loss later than `base` does.
+
+    Columns: seed, alphabet, factor. `cells` are maps with the column alphabet. The loss is `kl_in`,
+    at the lowest level that every alphabet of a seed reaches. A curve passes a level where a line
+    between checkpoints first does, on logarithmic axes.
+    """
+    rows = []
+    for seed, own in cells.groupby("seed"):
+        wide = own.pivot(index="step", columns="alphabet", values="kl_in").sort_index()
+        level = float(wide.min().max())
+        steps = {name: _first_passage(wide[name], level) for name in wide}
+        factors = {name: step / steps[base] for name, step in steps.items() if name != base}
+        rows += [(seed, name, factor) for name, factor in factors.items()]
+    return pd.DataFrame(rows, columns=["seed", "alphabet", "factor"])
+
+
+def _first_passage(losses: pd.Series, level: float) -> float:
+    """Return the step at which losses, indexed by step, first fall to a level; NaN if never."""
+    is_reached = (losses <= level).to_numpy()
+    if not is_reached.any():
+        return float("nan")
+    i = int(is_reached.argmax())
+    if i == 0:
+        return float(losses.index[0])
+    log_steps, log_losses = np.log(losses.index[i - 1 : i + 1]), np.log(losses.iloc[i - 1 : i + 1])
+    return float(np.exp(np.interp(-np.log(level), -log_losses.to_numpy(), log_steps.to_numpy())))
