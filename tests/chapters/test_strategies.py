@@ -185,15 +185,19 @@ def test_ablations_fit_no_better_and_miss_where_what_they_leave_out_matters():
     near = made_by(TRUE.log_odds(table))
     table["share"] = table["share_out"] = 1 / (1 + np.exp(-TRUE.log_odds(table)))
     found = strategies.ablations(table, {**near, "tv_out": near["tv"]}).set_index("who")
-    n_parameters = {"account": 3, "α = 0": 2, "β = 1": 2, "γ = 1": 2, "linear K": 2, "baseline": 3}
+    n_parameters = {"account": 3, "α = 0": 2, "β = 1": 2, "γ = 1": 2, "linear K": 2}
+    n_parameters |= {"source × 5": 3, "baseline": 3}
     assert (
         found["parameters"].to_dict() == n_parameters
         and found["alpha"].isna().to_dict()["baseline"]
     )
-    assert (found["fitted"].dropna() >= found.loc["account", "fitted"] - 1e-9).all()
     assert (
-        found.loc["β = 1"].drop("parameters").isna().all()
+        found["fitted"].drop("source × 5").dropna() >= found.loc["account", "fitted"] - 1e-9
+    ).all()
+    assert (
+        found.loc["β = 1"].drop(["parameters", "problem"]).isna().all()
     )  # all starts lie on plateaus: K as it is decides all
+    assert "no" in found.loc["β = 1", "problem"] and found.loc["account", "problem"] == ""
     assert found.loc["account", ["r", "r more urns", "r_out"]].min() > 0.999
     assert found.loc["α = 0", "r"] < 0.99
     assert (
@@ -366,7 +370,14 @@ def test_crossings_lie_between_steps_and_say_why_there_is_none():
         5: [0.9, 0.2, 0.8],
     }
     lines = [
-        {"kind": "normal", "n_tasks": n_tasks, "seed": 0, "step": step, "share": share}
+        {
+            "kind": "normal",
+            "n_tasks": n_tasks,
+            "seed": 0,
+            "step": step,
+            "share": share,
+            "weight_u": 0.0,
+        }
         for n_tasks, of in shares.items()
         for step, share in zip(steps, of, strict=True)
     ]
@@ -379,8 +390,51 @@ def test_crossings_lie_between_steps_and_say_why_there_is_none():
         5: "sooner",
     }
     assert found.loc[2, "step"] == pytest.approx(10**2.5)
-    late = strategies.crossings(pd.DataFrame(lines), since=100).set_index("n_tasks")
-    assert late.loc[5, "step"] == pytest.approx(10**2.5) and late["step"].notna().sum() == 2
+
+
+def passage(n_tasks, *, half_way, kl_out=0.1):
+    """Return the cells of one run that leaves U at step 80 and is half way to M at a given step."""
+    steps = np.arange(10, 400, 10)
+    return pd.DataFrame(
+        {
+            "kind": "normal",
+            "n_tasks": n_tasks,
+            "seed": 0,
+            "step": steps,
+            "share": np.where(steps < half_way, 0.2, 0.8),
+            "weight_u": np.where(steps < 80, 0.4, 0.02),
+            "kl_out": np.where(steps < 80, 0.5 + 40 / steps, kl_out),
+        }
+    )
+
+
+def test_a_passage_from_uniform_to_the_memorizer_is_no_transition():
+    """The slope of transitions is 2 by construction, and half of that with a passage from U."""
+    made = {8: 35, 16: 100, 32: 380}
+    table = pd.concat([passage(n_tasks, half_way=step) for n_tasks, step in made.items()])
+    table = table.reset_index(drop=True)
+    found = strategies.crossings(table).set_index("n_tasks")
+    assert found["why"].to_dict() == {8: "sooner", 16: "", 32: ""}
+    slope = strategies.slopes(found.reset_index())[0]
+    assert slope == pytest.approx(np.log2(380 / 100), abs=0.1)
+    naive = strategies.crossings(table.assign(weight_u=0.0))
+    assert naive["step"].notna().all() and strategies.slopes(naive)[0] < slope - 0.15
+
+
+def test_losses_that_fall_while_a_model_leaves_uniform_are_no_dip():
+    flat = passage(8, half_way=35)
+    rising = flat.assign(
+        n_tasks=16, kl_out=flat["kl_out"] + 1e-3 * np.maximum(flat["step"] - 150, 0)
+    )
+    dipping = rising.assign(
+        n_tasks=32, kl_out=rising["kl_out"] + 1e-3 * np.maximum(150 - rising["step"], 0)
+    )
+    table = pd.concat([flat, rising, dipping], ignore_index=True)
+    found = strategies.dips(table).set_index("n_tasks")
+    assert found.loc[[8, 16], "fall"].tolist() == pytest.approx([0.0, 0.0])
+    assert found.loc[32, "fall"] == pytest.approx(0.07) and found.loc[32, "rise"] > 0.2
+    naive = strategies.dips(table.assign(weight_u=0.0)).set_index("n_tasks")
+    assert naive["fall"].min() > 0.5  # by which all three would have been transient
 
 
 def test_half_way_needs_every_seed_and_slopes_are_each_seeds_own():
@@ -412,6 +466,7 @@ def test_a_rise_is_measured_where_others_were_least():
                 "n_tasks": 16,
                 "seed": seed,
                 "step": step,
+                "weight_u": 0.0,
                 "kl_out": value + noise * stream.normal(),
             }
             for seed in range(seeds)
@@ -556,3 +611,34 @@ def test_cached_fits_are_those_that_are_computed(monkeypatch):
         assert draws == strategies.refit_resampled(table, curves, fitted) and len(draws) == 2
         assert strategies.cached_baseline(table) == strategies.fit_baseline(table, curves)
         monkeypatch.setattr(strategies.cached, "fit", None)  # nothing is fitted again
+
+
+def test_delays_are_factors_of_steps_at_a_level_that_all_reach():
+    steps = np.geomspace(20, 2000, 15)
+    curves = {"N3": 10 / steps, "N32 K8": 20 / steps, "N32 all": 40 / steps}
+    table = pd.concat(
+        pd.DataFrame({"seed": 0, "alphabet": name, "step": steps, "kl_in": losses})
+        for name, losses in curves.items()
+    )
+    found = strategies.delays(table, base="N3").set_index("alphabet")["factor"]
+    assert found.to_dict() == pytest.approx({"N32 K8": 2.0, "N32 all": 4.0}, rel=1e-6)
+    same = strategies.delays(table.assign(kl_in=np.tile(10 / steps, 3)), base="N3")
+    assert same["factor"].tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_the_excess_is_zero_for_the_account_that_made_the_map():
+    table = cells()
+    curves = made_by(TRUE.log_odds(table))["kl"]
+    columns = {f"kl_{number}": values for number, values in enumerate(curves.values.T)}
+    table = pd.concat([table, pd.DataFrame(columns)], axis=1)
+    worse = Account(alpha=0.2, beta=0.3, gamma=2.0)
+    found = strategies.excess_by_step(table, right=TRUE, wrong=worse).groupby("who")["excess"]
+    assert abs(found.get_group("right").mean()) < 1e-3 < 0.02 < found.get_group("wrong").mean()
+    assert len(found.get_group("right")) == len(table)
+
+
+def test_longer_sources_count_for_every_strategy():
+    empty = torch.zeros(0, dtype=torch.float64)
+    data_bits = strategies.complexity("memorizing", empty) - strategies.source_bits("memorizing")
+    assert data_bits == strategies.compressed_bits(b"")
+    assert strategies.source_bits("symmetrized, fast") > strategies.source_bits("symmetrized")

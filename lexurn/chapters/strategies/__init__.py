@@ -16,6 +16,7 @@ from lexurn.chapters.strategies.account import (
     complexity,
     compressed_bits,
     losses,
+    source_bits,
 )
 from lexurn.chapters.strategies.cached import (
     ablation_table,
@@ -40,6 +41,7 @@ from lexurn.chapters.strategies.fitting import (
 from lexurn.chapters.strategies.judging import (
     ablations,
     compositions,
+    excess_by_step,
     fit_simulated_map,
     memorizer_weights,
     misplaced_weight,
@@ -57,9 +59,11 @@ from lexurn.chapters.strategies.maps import (
 )
 from lexurn.chapters.strategies.transitions import (
     crossings,
+    delays,
     dips,
     first_settled_step,
     mean_crossings,
+    settled_cells,
     slopes,
 )
 
@@ -85,7 +89,9 @@ __all__ = [
     "compositions",
     "compressed_bits",
     "crossings",
+    "delays",
     "dips",
+    "excess_by_step",
     "first_settled_step",
     "fit",
     "fit_baseline",
@@ -100,9 +106,11 @@ __all__ = [
     "read_curves",
     "refit_resampled",
     "run_cells",
+    "settled_cells",
     "share_correlation",
     "simulate_curves",
     "simulation_table",
     "slopes",
+    "source_bits",
     "split_cells",
 ]

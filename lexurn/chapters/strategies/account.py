@@ -39,6 +39,10 @@ COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+Columns = pd.DataFrame | Mapping[str, np.ndarray]
+"""Columns of cells: a table, or arrays by name, from which a fit reads them much faster."""
+
+
 def compressed_bits(data: bytes) -> int:
     """Return the size of `data` in bits under the best of several compressors."""
     return 8 * min(len(compress(data)) for compress in COMPRESSORS.values())
@@ -64,9 +68,13 @@ PROGRAMS: dict[str, tuple[Callable, ...]] = {
 
 def complexity(program: str, prior: Float64[Tensor, "..."]) -> int:
     """Return K: the bits of the prior that a strategy stores, as float64, and of its source."""
+    return compressed_bits(prior.double().numpy().tobytes()) + source_bits(program)
+
+
+def source_bits(program: str) -> int:
+    """Return the compressed bits of a program's source."""
     source = "".join(normalized_source(part) for part in PROGRAMS[program])
-    prior_bits = compressed_bits(prior.double().numpy().tobytes())
-    return prior_bits + compressed_bits(source.encode())
+    return compressed_bits(source.encode())
 
 
 def normalized_source(code: Callable) -> str:
@@ -107,17 +115,19 @@ class Account:
     gamma: float
 
     def log_weights(
-        self, cells: pd.DataFrame, strategies: str = "ugm"
+        self, cells: Columns, strategies: str = "ugm"
     ) -> Float[np.ndarray, "cells strategies"]:
-        """Return the normalized ln w of some strategies. `cells`: step, l_<letter>, k_<letter>."""
-        # column by column, which pandas selects much faster; a fit does it thousands of times
+        """Return the normalized ln w of some strategies.
+
+        `cells` are the columns step, l_<letter> and k_<letter>, as a table or as arrays by name.
+        """
         losses = np.stack([cells[f"l_{letter}"] for letter in strategies], -1, dtype=float)
         complexities = np.stack([cells[f"k_{letter}"] for letter in strategies], -1, dtype=float)
-        effective_steps = cells["step"].to_numpy(float)[:, None] ** (1 - self.alpha)
+        effective_steps = np.asarray(cells["step"], float)[:, None] ** (1 - self.alpha)
         scores = -log(2) * complexities**self.beta - self.gamma * effective_steps * losses
         return scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True)
 
-    def log_odds(self, cells: pd.DataFrame) -> Float[np.ndarray, "cells"]:
+    def log_odds(self, cells: Columns) -> Float[np.ndarray, "cells"]:
         """Return the log odds of the memorizer against G."""
         scores = self.log_weights(cells, "gm")
         return scores[:, 1] - scores[:, 0]

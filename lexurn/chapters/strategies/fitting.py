@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import OptimizeResult, minimize
 
-from lexurn.chapters.strategies.account import STRATEGIES, Account
+from lexurn.chapters.strategies.account import STRATEGIES, Account, Columns
 from lexurn.chapters.strategies.maps import Curves
 
 FITTED_SHARE = 0.8
@@ -63,7 +63,8 @@ def fit(cells: pd.DataFrame, curves: Curves, *, fixed: Mapping[str, float] | Non
     (ablations: alpha 0, beta 1, gamma 1). Raises FitError if there are too few diversities or
     checkpoints, or if no start leads to a minimum.
     """
-    return _fit(cells, lambda account: curves.at(account.log_odds(cells)), dict(fixed or {}))
+    columns = read_columns(cells)
+    return _fit(cells, lambda account: curves.at(account.log_odds(columns)), dict(fixed or {}))
 
 
 def fit_three(cells: pd.DataFrame) -> Fit:
@@ -74,9 +75,10 @@ def fit_three(cells: pd.DataFrame) -> Fit:
     """
     nearest = cells[[f"weight_{letter}" for letter in STRATEGIES]].to_numpy(float)
     negative_entropy = (nearest * np.log(np.maximum(nearest, 1e-300))).sum(-1)
+    columns = read_columns(cells)
     return _fit(
         cells,
-        lambda account: negative_entropy - (nearest * account.log_weights(cells)).sum(-1),
+        lambda account: negative_entropy - (nearest * account.log_weights(columns)).sum(-1),
         {},
     )
 
@@ -162,8 +164,10 @@ def refit_resampled(cells: pd.DataFrame, curves: Curves, fitted: Fit) -> list[Ac
     if len(distinct) < 2:
         return []
 
+    columns = read_columns(cells)
+
     def distance(candidate: Account) -> np.ndarray:
-        return curves.at(candidate.log_odds(cells))
+        return curves.at(candidate.log_odds(columns))
 
     accounts = []
     for drawn in itertools.product(distinct, repeat=len(distinct) - 1):
@@ -200,9 +204,11 @@ class Baseline:
     b: float
     c: float
 
-    def log_odds(self, cells: pd.DataFrame) -> np.ndarray:
+    def log_odds(self, cells: Columns) -> np.ndarray:
         """Return the log odds of the memorizer against G."""
-        log_steps, log_tasks = (np.log(cells[name]).to_numpy() for name in ("step", "n_tasks"))
+        log_steps, log_tasks = (
+            np.log(np.asarray(cells[name], float)) for name in ("step", "n_tasks")
+        )
         return self.a + self.b * log_steps + self.c * log_tasks
 
     def transition(self, cells: pd.DataFrame) -> np.ndarray:
@@ -215,8 +221,10 @@ def fit_baseline(cells: pd.DataFrame, curves: Curves) -> Baseline:
     _require_enough(cells)
     is_fitted = split_cells(cells)["fitted"]
 
+    columns = read_columns(cells)
+
     def distance(x: np.ndarray) -> float:
-        return float(curves.at(Baseline(*x).log_odds(cells))[is_fitted].mean())
+        return float(curves.at(Baseline(*x).log_odds(columns))[is_fitted].mean())
 
     starts = list(itertools.product((-4.0, 0.0, 4.0), (0.5, 1.5), (-2.0, 0.0)))
     ends = [minimize(distance, start, method="L-BFGS-B") for start in starts]
@@ -224,6 +232,15 @@ def fit_baseline(cells: pd.DataFrame, curves: Curves) -> Baseline:
     if not minima:
         raise FitError(f"none of {len(starts)} starts of the baseline led to a minimum")
     return Baseline(*map(float, min(minima, key=lambda end: end.fun).x))
+
+
+def read_columns(cells: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return what accounts and baselines read of a map, as arrays by name.
+
+    A fit reads them thousands of times, and pandas would take most of its time.
+    """
+    names = ["step", "n_tasks", *(f"{what}_{letter}" for what in "lk" for letter in STRATEGIES)]
+    return {name: cells[name].to_numpy(float) for name in names if name in cells}
 
 
 def _require_enough(cells: pd.DataFrame) -> None:

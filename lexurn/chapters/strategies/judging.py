@@ -1,6 +1,5 @@
 """How good a fitted account is: against models, ablations, the baseline, and simulated maps."""
 
-import contextlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 from scipy.special import expit
 from torch import Generator
 
-from lexurn.chapters.strategies.account import STRATEGIES, Account
+from lexurn.chapters.strategies.account import STRATEGIES, Account, source_bits
 from lexurn.chapters.strategies.fitting import (
     BOUNDS,
     Baseline,
@@ -17,7 +16,7 @@ from lexurn.chapters.strategies.fitting import (
     fit_baseline,
     split_cells,
 )
-from lexurn.chapters.strategies.maps import Curves, simulate_curves
+from lexurn.chapters.strategies.maps import Curves, read_curves, simulate_curves
 from lexurn.measures import intervals
 from lexurn.measures.intervals import Interval
 
@@ -66,6 +65,7 @@ def ablations(cells: pd.DataFrame, curves: Mapping[str, Curves]) -> pd.DataFrame
     """Return the scores of the account, of its ablations and of the baseline on the same cells.
 
     who, parameters (their number), alpha, beta, gamma
+    problem                            why there is no fit, empty otherwise
     fitted, later steps, more urns     KL of models from mixtures minus the KL from each cell's best
                                        mixture, on the parts of `split_cells` (nats)
     held out                           the same on the two held-out parts together
@@ -74,25 +74,31 @@ def ablations(cells: pd.DataFrame, curves: Mapping[str, Curves]) -> pd.DataFrame
     tv, tv_out                         mean total variation from mixtures, all cells
 
     Values are missing if no start led to a minimum. With "linear K", the memorizer has 64 · D · V
-    bits (its numbers alone), the generalizer has none, and β is 1. `curves`: `kl`, `tv` and
-    `tv_out` of the same cells.
+    bits (its numbers alone), the generalizer has none, and β is 1. With "source × 5", source code
+    counts five times, as if it were written at greater length. `curves`: `kl`, `tv` and `tv_out` of
+    the same cells.
     """
     linear = cells.assign(k_m=64.0 * cells["n_tasks"] * cells["n_colors"], k_g=0.0)
+    sources = {letter: source_bits(name) for letter, name in STRATEGIES.items()}
+    longer = {f"k_{letter}": cells[f"k_{letter}"] + 4 * bits for letter, bits in sources.items()}
     variants = {
         "account": (cells, {}),
         "α = 0": (cells, {"alpha": 0.0}),
         "β = 1": (cells, {"beta": 1.0}),
         "γ = 1": (cells, {"gamma": 1.0}),
         "linear K": (linear, {"beta": 1.0}),
+        "source × 5": (cells.assign(**longer), {}),
     }
     rows, odds = [], []
     for who, (variant_cells, fixed) in variants.items():
         row = {"who": who, "parameters": 3 - len(fixed)}
         variant_odds = None
-        with contextlib.suppress(FitError):
+        try:
             account = fit(variant_cells, curves["kl"], fixed=fixed).account
             variant_odds = account.log_odds(variant_cells)
             row |= {name: getattr(account, name) for name in BOUNDS}
+        except FitError as error:
+            row["problem"] = str(error).split(":")[0]
         rows.append(row)
         odds.append(variant_odds)
     rows.append({"who": "baseline", "parameters": 3})
@@ -110,7 +116,20 @@ def ablations(cells: pd.DataFrame, curves: Mapping[str, Curves]) -> pd.DataFrame
         row["r more urns"] = share_correlation(row_odds, share, masks["more urns"])
         row["r_out"] = share_correlation(row_odds, share_out, all_cells)
         row |= {name: curves[name].at(row_odds).mean() for name in ("tv", "tv_out")}
-    return pd.DataFrame(rows)
+    return pd.DataFrame([{"problem": "", **row} for row in rows])
+
+
+def excess_by_step(cells: pd.DataFrame, **accounts: Account | Baseline) -> pd.DataFrame:
+    """Return what accounts lose beyond the best mixture for each cell.
+
+    Columns: n_tasks, seed, step, who, excess (nats).
+    """
+    curves = read_curves(cells)
+    best = curves.values.min(-1)
+    table = cells[["n_tasks", "seed", "step"]]
+    excess = {who: curves.at(account.log_odds(cells)) - best for who, account in accounts.items()}
+    tables = [table.assign(who=who, excess=values) for who, values in excess.items()]
+    return pd.concat(tables, ignore_index=True)
 
 
 def fit_simulated_map(

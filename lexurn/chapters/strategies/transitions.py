@@ -16,16 +16,30 @@ def first_settled_step(cells: pd.DataFrame, *, max_weight: float = 0.1, min_step
     return int(min(is_settled.idxmax(), latest) if is_settled.any() else latest)
 
 
-def crossings(cells: pd.DataFrame, *, since: int = 0) -> pd.DataFrame:
+def settled_cells(cells: pd.DataFrame, *, max_weight: float = 0.1) -> pd.DataFrame:
+    """Return the cells of each kind and task diversity from its `first_settled_step` on.
+
+    Early in training a model passes from U to wherever it goes. On this way it may stand nearer to
+    the memorizer than to G without ever having been near G, so no transition from G to the
+    memorizer may be read there.
+    """
+    groups = cells.groupby(["kind", "n_tasks"], sort=False)
+    settled = [
+        group[group["step"] >= first_settled_step(group, max_weight=max_weight)]
+        for _, group in groups
+    ]
+    return pd.concat(settled).sort_index()
+
+
+def crossings(cells: pd.DataFrame) -> pd.DataFrame:
     """Return where models turn from G to the memorizer: kind, n_tasks, seed, step, why.
 
-    `step` is the first step after `since` at which the share reaches one half, interpolated between
-    logarithms of checkpoints. It is NaN if the share is above one half from the start (`why`:
-    sooner), stays below (later), or is undetermined.
+    `step` is the first of the `settled_cells` at which the share reaches one half, interpolated
+    between logarithms of checkpoints. It is NaN if the share is above one half when the model
+    leaves U (`why`: sooner), stays below (later), or is undetermined.
     """
     rows = []
-    groups = cells[cells["step"] >= since].groupby(["kind", "n_tasks", "seed"], sort=False)
-    for group, run_cells in groups:
+    for group, run_cells in settled_cells(cells).groupby(["kind", "n_tasks", "seed"], sort=False):
         run_cells = run_cells.sort_values("step").dropna(subset="share")
         is_above = (run_cells["share"] >= 0.5).to_numpy()
         log_steps, shares = np.log(run_cells["step"].to_numpy()), run_cells["share"].to_numpy()
@@ -63,12 +77,13 @@ def slopes(crossings: pd.DataFrame) -> pd.Series:
 def dips(cells: pd.DataFrame) -> pd.DataFrame:
     """Return whether generalizing is transient: it is if `kl_out` first falls and then rises.
 
+    Only `settled_cells` count, because what a model loses falls in any case while it leaves U.
     Columns: kind, n_tasks, seed, step, least, last, fall (first − least), rise (last − least). We
     locate the minimum on the *other* seeds (leave-one-out), so that noise alone cannot produce a
     rise. With a single seed, its own minimum is used, and every rise is positive.
     """
     rows = []
-    for (kind, n_tasks), group in cells.groupby(["kind", "n_tasks"], sort=False):
+    for (kind, n_tasks), group in settled_cells(cells).groupby(["kind", "n_tasks"], sort=False):
         wide = group.pivot(index="step", columns="seed", values="kl_out")
         for seed in wide:
             others = wide.drop(columns=seed) if wide.shape[1] > 1 else wide
@@ -77,3 +92,32 @@ def dips(cells: pd.DataFrame) -> pd.DataFrame:
             rows.append((kind, n_tasks, seed, step, least, last, first - least, last - least))
     columns = ["kind", "n_tasks", "seed", "step", "least", "last", "fall", "rise"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def delays(cells: pd.DataFrame, *, base: str) -> pd.DataFrame:
+    """Return by which factor other alphabets reach a loss later than `base` does.
+
+    Columns: seed, alphabet, factor. `cells` are maps with the column alphabet. The loss is `kl_in`,
+    at the lowest level that every alphabet of a seed reaches. A curve passes a level where a line
+    between checkpoints first does, on logarithmic axes.
+    """
+    rows = []
+    for seed, own in cells.groupby("seed"):
+        wide = own.pivot(index="step", columns="alphabet", values="kl_in").sort_index()
+        level = float(wide.min().max())
+        steps = {name: _first_passage(wide[name], level) for name in wide}
+        factors = {name: step / steps[base] for name, step in steps.items() if name != base}
+        rows += [(seed, name, factor) for name, factor in factors.items()]
+    return pd.DataFrame(rows, columns=["seed", "alphabet", "factor"])
+
+
+def _first_passage(losses: pd.Series, level: float) -> float:
+    """Return the step at which losses, indexed by step, first fall to a level; NaN if never."""
+    is_reached = (losses <= level).to_numpy()
+    if not is_reached.any():
+        return float("nan")
+    i = int(is_reached.argmax())
+    if i == 0:
+        return float(losses.index[0])
+    log_steps, log_losses = np.log(losses.index[i - 1 : i + 1]), np.log(losses.iloc[i - 1 : i + 1])
+    return float(np.exp(np.interp(-np.log(level), -log_losses.to_numpy(), log_steps.to_numpy())))
