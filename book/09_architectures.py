@@ -314,9 +314,10 @@ figure(chapter_plots.seeds_and_means, drawn, name="laplace", alt=alt, n=number, 
 # %% [markdown]
 # ## Two published models, and what was wrong with them
 #
-# The published linear model maps all embeddings of a word to all of its logits, so row $t$ sees the very token that it
-# is to predict, and can copy it. Asked to go on with a prompt, there is nothing to copy: what does it say then? Below,
-# ours of that kind, as published, and masked, so that a row sees the rows before it alone.
+# The published linear model maps all embeddings of a string to all of its logits, and its causal mask is transposed:
+# row $t$ sees the token that it has to predict, and all that follows, but never what came before its last token. Asked
+# to continue a prompt, it sees the last token and its position alone. Below, the model as published, without a mask,
+# and with a causal mask.
 
 # %% tags=["hide-input"]
 flat = {"language": "aNbN", "context_length": 32, "n_test_samples": 200}
@@ -339,7 +340,7 @@ show_table(wide.rename_axis(columns=f"{linear['parameters'][0]:,} weights, {stud
 drawn = linear.assign(kept=linear["rule 1"]).assign(mark="ours")
 drawn = pd.concat([drawn, pd.DataFrame({"model": "EOS at once", "mark": "exact", "kept": [at_once]})])
 options = {"x": "kept", "line": "model", "mark": "mark", "legend": "rule 1", "size": (5.4, 2.2)}
-alt = "Share of prompts with rule 1 kept by the linear model as published and masked, and by saying EOS at once."
+alt = "Share of prompts with rule 1 kept by the linear model with three masks, and by saying EOS at once."
 figure(chapter_plots.seeds_and_means, drawn, name="published", alt=alt, n=f"{study.n_seeds} seed(s)", **options)
 
 # %% tags=["hide-input"]
@@ -389,7 +390,7 @@ display(Markdown("\n".join(f"- {line}" for line in lines)))
 # %% tags=["hide-input"]
 values = {
     "linear_published": of(linear, model="as published")["rule 1"],
-    "linear_masked": of(linear, model="masked")["excess"],
+    "linear_masked": of(linear, model="causal")["excess"],
     "laplace_mamba": of(smoothed, model="mamba")["ln_alpha"],
     "laplace_no_convolution": of(smoothed, model="mamba without convolution")["to_laplace"],
 }

@@ -1,5 +1,6 @@
 """Backbones compared: the measures are right for exact predictors and for known tables."""
 
+import itertools
 from math import log
 
 import pandas as pd
@@ -11,8 +12,8 @@ from lexurn import evaluation, models, runs
 from lexurn.base.seeding import generator
 from lexurn.chapters.architectures import costs, learning, published
 from lexurn.chapters.architectures import plots as architectures_plots
-from lexurn.chapters.architectures.published_models import BatchPositions, PositionPairs
-from lexurn.generators.strings import EOS, FIRST_LETTER, PAD
+from lexurn.chapters.architectures.published_models import MASKS, BatchPositions, PositionPairs
+from lexurn.generators.strings import EOS, FIRST_LETTER, PAD, SOS
 from lexurn.predictors import Generalizing
 from lexurn.settings.resolver import check
 
@@ -95,47 +96,121 @@ def test_memory_is_what_autograd_stores():
     assert stored[2] - stored[1] == stored[1] - stored[0] > 0 and stored[0] < weights
 
 
-def pairs(is_causal, vocab_size=7):
-    return PositionPairs(
-        vocab_size, n_rows=33, is_causal=is_causal, generator=generator(0, "weights")
-    ).eval()
+def pairs(mask, *, vocab_size=7, n_rows=33):
+    stream = generator(0, "weights")
+    return PositionPairs(vocab_size, n_rows=n_rows, mask=mask, generator=stream).eval()
 
 
-def words(n=4, length=33):
-    tokens = torch.randint(FIRST_LETTER, 7, (n, length), generator=generator(1, "words"))
-    tokens[:, 20], tokens[:, 21:] = EOS, PAD
+def strings(n=4, length=33):
+    tokens = torch.randint(FIRST_LETTER, 7, (n, length), generator=generator(1, "strings"))
+    tokens[:, 20:21], tokens[:, 21:] = EOS, PAD
     return tokens
 
 
+def logits_by_loops(model, tokens, sees):
+    """Return the logits of each row as plain sums over the inputs that `sees(row, input)`."""
+    n_strings, length = tokens.shape
+    longest = max((row.tolist() + [EOS]).index(EOS) + 1 for row in tokens)
+    logits = torch.zeros(n_strings, length, model.bias.shape[1])
+    for number, row in itertools.product(range(n_strings), range(length)):
+        total = model.bias[row].clone()
+        for seen in range(min(longest, length)):
+            token = SOS if seen == 0 else tokens[number, seen - 1]
+            if sees(row, seen):
+                total += model.weight[row, :, seen] @ model.embedding[token]
+        logits[number, row] = total
+    return logits
+
+
+SEES = {
+    "as published": lambda row, seen: seen >= row,
+    "no mask": lambda row, seen: True,
+    "causal": lambda row, seen: seen <= row,
+}
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_linear_models_are_sums_over_the_inputs_that_their_masks_leave(mask):
+    model = pairs(mask, n_rows=9)
+    tokens = strings(3, 9)
+    tokens[0, 4], tokens[0, 5:] = EOS, PAD
+    tokens[1:, 6], tokens[1:, 7:] = EOS, PAD
+    with torch.no_grad():
+        logits = model.logits(model.embed(tokens))
+        for name, sees in SEES.items():
+            is_equal = torch.allclose(logits, logits_by_loops(model, tokens, sees), atol=1e-5)
+            assert is_equal == (name == mask)
+    assert (model.embed(tokens)[:, 7:] == 0).all()  # the longest string has 7 tokens
+    assert torch.equal(model.embed(tokens)[0, 6], model.embedding[PAD])  # the first has 5
+
+
+def test_the_published_mask_is_that_of_the_original_expression():
+    model, tokens = pairs("as published"), strings()
+    with torch.no_grad():
+        lower = torch.ones(33, 33).tril()
+        weight = model.weight.permute(2, 3, 0, 1)  # input d_model row vocab
+        original = torch.einsum("bsw,swtv,st->btv", model.embed(tokens), weight, lower)
+        assert torch.allclose(model.logits(model.embed(tokens)), original + model.bias, atol=1e-5)
+        other = torch.einsum("bsw,swtv,st->btv", model.embed(tokens), weight, lower.T)
+        assert not torch.allclose(original, other, atol=1e-2)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_gradients_show_which_inputs_a_row_depends_on(mask):
+    model = pairs(mask, n_rows=9)
+    assert sum(parameter.numel() for parameter in pairs(mask).parameters()) == 976_871
+    values = published.input_gradients(model, strings(1, 9))
+    for row, seen in itertools.product(range(9), range(9)):
+        assert (values[row, seen] > 0) == SEES[mask](row, seen)
+        expected = model.weight[row, :, seen].norm().item() if SEES[mask](row, seen) else 0.0
+        assert values[row, seen] == pytest.approx(expected, rel=1e-5)
+
+
 def change_by_row(model):
-    """Return how far changing the token at row 9 moves the prediction of each row."""
-    tokens = words()
+    """Return how far changing the token that row 9 predicts moves the prediction of each row."""
+    tokens = strings()
     changed = tokens.clone()
     changed[:, 9] = (tokens[:, 9] - FIRST_LETTER + 1) % 4 + FIRST_LETTER
-    return (model(changed).exp() - model(tokens).exp()).abs().amax((0, 2))
-
-
-def test_the_published_linear_model_sees_its_target_and_the_causal_one_does_not():
-    assert sum(parameter.numel() for parameter in pairs(True).parameters()) == 976_871
     with torch.no_grad():
-        full = change_by_row(pairs(False))
-        causal = change_by_row(pairs(True))
+        return (model(changed).exp() - model(tokens).exp()).abs().amax((0, 2))
+
+
+def test_the_published_model_sees_its_target_and_never_the_past():
+    causal, full, transposed = (
+        change_by_row(pairs(name)) for name in ("causal", "no mask", "as published")
+    )
     assert (causal[:10] == 0).all() and (causal[10:21] > 0).all()
     assert (full[:21] > 0).all()
-    log_probs = pairs(True)(words())
+    assert (transposed[:11] > 0).all() and (transposed[11:] == 0).all()
+    log_probs = pairs("causal")(strings())
     assert torch.allclose(log_probs.exp().sum(-1), torch.ones(4, 33))
     assert (log_probs[:, 21:, PAD] == 0).all()
     with pytest.raises(ValueError, match="n_rows=33 tokens with EOS and PAD, got 34; raise n_rows"):
-        pairs(True)(words(length=34))
+        causal_model = pairs("causal")
+        causal_model(strings(length=34))
 
 
-def test_the_published_linear_model_learns_to_copy_and_completes_by_immediate_eos():
+def test_in_generation_the_published_model_sees_its_last_token_alone():
+    prompts = torch.randint(FIRST_LETTER, 7, (6, 9), generator=generator(2, "prompts"))
+    prompts[:, 7] = FIRST_LETTER
+    unknown = torch.full((6, 1), PAD)
+    with torch.no_grad():
+        last, full = (
+            pairs(name)(torch.cat([prompts[:, :8], unknown], 1))[:, 8]
+            for name in ("as published", "no mask")
+        )
+    assert torch.allclose(last, last[:1].expand_as(last))
+    assert not torch.allclose(full, full[:1].expand_as(full), atol=1e-2)
+
+
+def test_the_published_linear_model_learns_to_copy_and_the_causal_one_does_not():
     settings = check(
         {"language": "aNbN", "context_length": 20, "n_steps": 150, "n_test_samples": 50}
     )
     table = published.compare_linear(settings).set_index("model")
-    assert table.loc["as published", "excess"] < -1 and table.loc["masked", "excess"] > -0.3
-    assert table.loc["as published", "EOS at once"] > 0.7
+    assert list(table.index) == list(MASKS)
+    assert (table.loc[["as published", "no mask"], "excess"] < -1).all()
+    assert table.loc["causal", "excess"] > -0.3
 
 
 def test_positions_along_the_batch_make_predictions_depend_on_the_batch():
