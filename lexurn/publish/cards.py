@@ -27,7 +27,14 @@ PNG = r'"data:image/png;base64,([^"]*)"'
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 NOT_HTML = ("text/plain", "text/latex", WIDGETS, CARD_TYPE)
 
-STANDARD_CHAPTERS = ("01_data", "02_train", "03_evaluate", "04_analysis", "05_names")
+STANDARD_CHAPTERS = (
+    "01_data",
+    "02_train",
+    "03_evaluate",
+    "04_analysis",
+    "05_names",
+    "09_architectures",
+)
 """The chapters that meet the standard. A chapter is added once it does."""
 
 MAX_COLUMNS = 6
