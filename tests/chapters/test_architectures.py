@@ -67,6 +67,8 @@ def test_regret_is_that_of_the_evaluation_and_per_string_for_formal_languages():
 def test_the_share_of_laplaces_rule_is_one_for_it_and_zero_for_linear_log_odds(tiny_run):
     run = tiny_run(FLAT | {"n_tasks": 0, "n_colors": 2, "context_length": 20})
     table = learning.log_odds([run], ["a model"])
+    alone = table[table["who"] == "a model"][["heads", "value"]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(learning.run_log_odds(run), alone)
     laplace = table[table["who"] == "Laplace's rule"]
     expected = [log((heads + 1) / (21 - heads)) for heads in range(21)]
     assert laplace["value"].tolist() == pytest.approx(expected)

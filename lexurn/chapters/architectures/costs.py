@@ -113,7 +113,10 @@ def training_time(settings: Settings) -> pd.DataFrame:
     optimizers = training.build_optimizers(model, train)
     tokens = next(iter(tasks.build(settings).held_out().values()))[: train.batch_size]
     seconds, _ = measure_step(
-        model, tokens, optimizer_step=lambda: [optimizer.step() for optimizer in optimizers]
+        model,
+        tokens,
+        n_rounds=20,  # a step of a small model takes a millisecond, and its time varies
+        optimizer_step=lambda: [optimizer.step() for optimizer in optimizers],
     )
     row = {"seconds": train.n_steps * seconds, "processor": provenance.processor()}
     return pd.DataFrame([row])

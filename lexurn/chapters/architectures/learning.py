@@ -104,6 +104,13 @@ def log_odds(runs: Sequence[Run], names: Sequence[str]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def run_log_odds(run: Run) -> pd.DataFrame:
+    """Return heads and value of `log_odds` for the model of one run."""
+    length = run.settings.task.context_length
+    values = predict_log_odds(run.predictor, flips_by_heads(length))
+    return pd.DataFrame({"heads": range(length + 1), "value": values})
+
+
 def flips_by_heads(length: int) -> Tokens:
     """Return sequences of `length` flips and one more: `N_ORDERS` for each number of heads."""
     stream = generator(0, "orders")
