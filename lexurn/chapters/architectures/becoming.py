@@ -76,7 +76,7 @@ def verdicts(table: pd.DataFrame) -> pd.DataFrame:
     """Return the nearest candidate of each cell and those that cannot be told from it.
 
     `table` has data, model, where, candidate, seed and value. Columns: data, model, where, nearest,
-    rivals (names, joined by ` or `), value (geometric mean distance of the nearest), n. A rival is
+    rivals (names, joined by `or`), value (geometric mean distance of the nearest), n. A rival is
     a candidate for which the 95 % t interval of the mean of ln(distance / distance of the nearest),
     paired by seeds, contains zero. With fewer than three seeds, every candidate is a rival.
     """
