@@ -27,7 +27,17 @@ PNG = r'"data:image/png;base64,([^"]*)"'
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 NOT_HTML = ("text/plain", "text/latex", WIDGETS, CARD_TYPE)
 
-STANDARD_CHAPTERS = ("01_data", "02_train", "03_evaluate", "04_analysis", "05_names", "07_coins")
+STANDARD_CHAPTERS = (
+    "01_data",
+    "02_train",
+    "03_evaluate",
+    "04_analysis",
+    "05_names",
+    "06_strategies",
+    "07_coins",
+    "08_rules",
+    "09_architectures",
+)
 """The chapters that meet the standard. A chapter is added once it does."""
 
 MAX_COLUMNS = 6

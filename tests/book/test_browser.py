@@ -149,17 +149,10 @@ def test_rules_are_asked_for_and_compared_with_what_was_published(site):
 
 def test_architectures_are_set_side_by_side(site):
     n_cards, text = outputs_of(site / "_sources" / "09_architectures.ipynb")
-    assert (
-        n_cards == 6
-        and "57 trainings of 4 steps." in text
-        and text.count("not at this scale") == 12
-    )
-    assert "33,344" in text and "33,120" in text and "34,100" in text and "697,765 weights" in text
-    assert (
-        "keeps rule 1 on 0.2749 of the prompts. Published for the linear model, "
-        "the best over training: 0.2749" in text
-    )
-    assert "**relabelled, permuted.** From the best:" in text and "along the batch" in text
+    assert n_cards == 8 and "47 trainings, 20 of which are evaluated, after 4 steps." in text
+    assert text.count("not at this scale") == 8 and "a model of 976,871 weights" in text
+    assert "the share that *ending at once* keeps (0.2749)" in text
+    assert "lose at least 0.00155 nats per flip on coins" in text
 
 
 def test_vectors_are_measured_and_the_instruments_tried(site):

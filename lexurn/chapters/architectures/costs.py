@@ -5,6 +5,8 @@
     model_costs(settings, lengths)      the same, and the processor
     training_time(settings)             the duration of a training
     growth_exponents(table, "ms")       the exponent of a cost's growth over the longest contexts
+    state_size(backbone, n_rows)        numbers that a model keeps to go on after so many rows
+    crossover(table, first, second)     the context length at which two costs are equal
 
 Times are CPU times of the machine that measures them, with the number of threads that torch is set
 to.
@@ -24,7 +26,7 @@ from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
 from lexurn.models import LanguageModel
 from lexurn.runs import provenance
-from lexurn.settings import Settings
+from lexurn.settings import BackboneSettings, MambaSettings, Settings, XLSTMSettings
 from lexurn.settings.resolver import check
 
 Flat = dict[str, object]
@@ -111,7 +113,10 @@ def training_time(settings: Settings) -> pd.DataFrame:
     optimizers = training.build_optimizers(model, train)
     tokens = next(iter(tasks.build(settings).held_out().values()))[: train.batch_size]
     seconds, _ = measure_step(
-        model, tokens, optimizer_step=lambda: [optimizer.step() for optimizer in optimizers]
+        model,
+        tokens,
+        n_rounds=20,  # a step of a small model takes a millisecond, and its time varies
+        optimizer_step=lambda: [optimizer.step() for optimizer in optimizers],
     )
     row = {"seconds": train.n_steps * seconds, "processor": provenance.processor()}
     return pd.DataFrame([row])
@@ -133,3 +138,47 @@ def growth_exponents(table: pd.DataFrame, cost: str, *, n_last: int = 3) -> pd.S
         return float(np.polyfit(np.log(longest["context_length"]), np.log(longest[cost]), 1)[0])
 
     return pd.Series({name: slope(group) for name, group in table.groupby("model", sort=False)})
+
+
+def n_weights(settings: Settings) -> int:
+    """Return the number of weights of a backbone, without its vocabulary."""
+    return models.summary(models.build(settings, generator=generator(0, "weights")))["backbone"]
+
+
+def state_size(backbone: BackboneSettings, n_rows: int) -> int:
+    """Return how many numbers a layer has to keep to go on after `n_rows` rows.
+
+    A transformer keeps keys and values, a linear layer its inputs, an LSTM its cells and output;
+    Mamba and the mLSTM of xLSTM keep the last rows of their convolution; Mamba also `d_state`
+    numbers per channel, and the mLSTM a matrix, a vector and a scale per head. (Our mLSTM computes
+    all rows in parallel, and keeps no such state.)
+    """
+    d = backbone.d_model
+    if isinstance(backbone, MambaSettings):
+        return backbone.inner * (backbone.d_state + min(backbone.d_conv - 1, n_rows))
+    if isinstance(backbone, XLSTMSettings):
+        width = backbone.inner // backbone.n_heads
+        head = width**2 + width + 1
+        return backbone.n_heads * head + backbone.inner * min(backbone.d_conv - 1, n_rows)
+    sizes = {"transformer": 2 * d * n_rows, "linear": d * n_rows, "lstm": 2 * d}
+    return sizes[backbone.name]
+
+
+def crossover(table: pd.DataFrame, first: str, second: str, *, cost: str = "ms") -> float:
+    """Return the context length from which on `first` costs more than `second`.
+
+    Between two lengths, the logarithm of the ratio is taken as linear in that of the length. It is
+    infinite if `first` is still cheaper at the longest length, and the shortest length if it always
+    costs more.
+    """
+    wide = table.pivot(index="context_length", columns="model", values=cost).sort_index()
+    ratios = np.log(wide[first] / wide[second]).to_numpy()
+    lengths = np.log(wide.index.to_numpy(dtype=float))
+    cheaper = np.flatnonzero(ratios <= 0)
+    if not len(cheaper):
+        return float(wide.index[0])
+    last = cheaper[-1]
+    if last == len(ratios) - 1:
+        return np.inf
+    between = np.interp(0.0, ratios[[last, last + 1]], lengths[[last, last + 1]])
+    return float(np.exp(between))

@@ -1,10 +1,9 @@
-"""Backbones compared: their regret along training and at the end, and what they have learned.
+"""Backbones compared: their regret along training, and what they have learned.
 
-    regret_along_training(run)       excess loss over the optimum along training
-    final_regret(run)                excess loss over the optimum with the best weights
-    predictor_distances(run)         for urns: distances to G, M and S
-    token_influence(predictor, …)    how far each token moves each later prediction
-    nearest_smoothing(predictor, …)  for coins: the nearest add-α rule
+    regret_along_training(run)     excess loss over the optimum along training
+    token_influence(predictor, …)  how far each token moves each later prediction
+    log_odds(runs, names)          for coins: predicted log odds by the number of heads
+    laplace_shares(table)          whether they are those of Laplace's rule, or linear
 
 Losses are in nats per ball, per flip, or per string.
 """
@@ -14,14 +13,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
-from scipy.optimize import minimize_scalar
 
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Predictor, Tokens
+from lexurn.chapters.architectures import floors
+from lexurn.chapters.architectures.simple_predictors import LinearCounts
 from lexurn.measures import evaluation
 from lexurn.predictors import Generalizing
 from lexurn.runs.run import Run
+
+N_ORDERS = 20
+"""Random orders of the same flips that predictions are averaged over."""
 
 
 def eval_split(run: Run) -> str:
@@ -44,24 +47,6 @@ def regret_along_training(run: Run) -> pd.DataFrame:
     of_optimum = loss - regret[run.task.optimum]  # on the same sequences
     value = _n_rows(run) * (run.metrics[f"{split}/loss"] - of_optimum)
     return run.metrics[["step", "n_tables"]].assign(value=value)
-
-
-def final_regret(run: Run) -> pd.DataFrame:
-    """Return the excess loss over the optimum with the best weights: value, sem, n (sequences)."""
-    chosen = evaluation.select(run.results, split=eval_split(run), measure="regret").loc[
-        [run.task.optimum]
-    ]
-    regret = chosen[["mean", "sem"]] * _n_rows(run)
-    return regret.rename(columns={"mean": "value"}).assign(n=chosen["n"])
-
-
-def predictor_distances(run: Run) -> pd.DataFrame:
-    """Return the symmetrized KL (nats) to each exact predictor on urns never seen in training.
-
-    Columns: reference, value, sem, n.
-    """
-    rows = evaluation.select(run.results, split="out_of_distribution", measure="symmetrized_kl")
-    return rows.reset_index()[["reference", "mean", "sem", "n"]].rename(columns={"mean": "value"})
 
 
 def token_influence(predictor: Predictor, tokens: Tokens, vocab_size: int) -> pd.DataFrame:
@@ -98,29 +83,68 @@ def influences(runs: Sequence[Run], names: Sequence[str]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def smoothings(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return `nearest_smoothing` of the models of runs on 200 sequences each, one row per run."""
-    tables = [
-        nearest_smoothing(run.predictor, run.splits["out_of_distribution"][:200]) for run in runs
+def log_odds(runs: Sequence[Run], names: Sequence[str]) -> pd.DataFrame:
+    """Return the predicted log odds of heads after all C flips, by the number of heads.
+
+    Columns: who, run (the place among `runs`), heads, value (mean over `N_ORDERS` random orders).
+    `who` is also `Laplace's rule` and `linear logits`, the best rule whose log odds are linear in
+    the number of heads. All predictors see the same sequences.
+    """
+    length = runs[0].settings.task.context_length
+    tokens = flips_by_heads(length)
+    predictors = [
+        ("Laplace's rule", -1, Generalizing(2)),
+        ("linear logits", -1, LinearCounts(floors.coins(length))),
+        *((name, number, runs[number].predictor) for number, name in enumerate(names)),
     ]
+    tables = []
+    for who, number, predictor in predictors:
+        columns = {"who": who, "run": number, "heads": range(length + 1)}
+        tables.append(pd.DataFrame(columns | {"value": predict_log_odds(predictor, tokens)}))
     return pd.concat(tables, ignore_index=True)
 
 
-def nearest_smoothing(predictor: Predictor, tokens: Tokens) -> pd.DataFrame:
-    """Return the rule (H + α) / (n + 2 α) that is nearest to a predictor of coins, in one row.
+def run_log_odds(run: Run) -> pd.DataFrame:
+    """Return heads and value of `log_odds` for the model of one run."""
+    length = run.settings.task.context_length
+    values = predict_log_odds(run.predictor, flips_by_heads(length))
+    return pd.DataFrame({"heads": range(length + 1), "value": values})
 
-    The distance is KL(predictor ‖ rule), mean over rows 1 … C. Columns: ln_alpha (from −4 to 4), kl
-    (to that rule), to_laplace (to α = 1), n (sequences).
+
+def flips_by_heads(length: int) -> Tokens:
+    """Return sequences of `length` flips and one more: `N_ORDERS` for each number of heads."""
+    stream = generator(0, "orders")
+    rows = []
+    for heads in range(length + 1):
+        for _ in range(N_ORDERS):
+            order = torch.randperm(length, generator=stream)
+            rows.append((order < heads).long())
+    return torch.nn.functional.pad(torch.stack(rows), (0, 1))
+
+
+def predict_log_odds(predictor: Predictor, tokens: Tokens) -> list[float]:
+    """Return the mean log odds in the last row for each number of heads of `flips_by_heads`."""
+    last = divergences.as_double(predictor(tokens))[:, -1]
+    return (last[:, 1] - last[:, 0]).reshape(-1, N_ORDERS).mean(1).tolist()
+
+
+def laplace_shares(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how far each model is on the way from linear log odds to those of Laplace's rule.
+
+    The model's log odds are fitted, by least squares over all numbers of heads, as
+    (1 − λ) linear + λ Laplace. Columns: who, run, value (λ), error (root mean square of what is
+    left). `table` is that of `log_odds`.
     """
-    log_probs = divergences.as_double(predictor(tokens))
-
-    def kl(log_alpha: float) -> float:
-        rule = Generalizing(2, float(np.exp(log_alpha)))
-        return divergences.kl(log_probs, rule(tokens))[:, 1:].mean().item()
-
-    nearest = minimize_scalar(kl, bounds=(-4.0, 4.0), method="bounded", options={"xatol": 1e-4})
-    row = {"ln_alpha": float(nearest.x), "kl": float(nearest.fun)}
-    return pd.DataFrame([row | {"to_laplace": kl(0.0), "n": len(tokens)}])
+    wide = table.pivot(index=["who", "run"], columns="heads", values="value")
+    linear, laplace = (wide.loc[who].to_numpy()[0] for who in ("linear logits", "Laplace's rule"))
+    way = laplace - linear
+    rows = []
+    for (who, run), values in wide.iterrows():
+        rest = values.to_numpy() - linear
+        share = float(rest @ way / (way @ way))
+        error = float(np.sqrt(np.mean((rest - share * way) ** 2)))
+        rows.append((who, run, share, error))
+    return pd.DataFrame(rows, columns=["who", "run", "value", "error"])
 
 
 def _n_rows(run: Run) -> int:

@@ -6,13 +6,14 @@ table, and their weights are not stored.
 
 import pandas as pd
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from lexurn import models, tasks, training
 from lexurn.base.divergences import as_double, negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import LogProbs, Predictor, Tokens
-from lexurn.chapters.architectures.published_models import BatchPositions, PositionPairs
+from lexurn.chapters.architectures.published_models import MASKS, BatchPositions, PositionPairs
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.strings import EOS
 from lexurn.measures import rules
@@ -20,6 +21,9 @@ from lexurn.measures.rules import complete_with_predictor
 from lexurn.runs import fit
 from lexurn.settings import Settings
 from lexurn.tasks.language import LanguageTask
+
+VOCAB_SIZE = 7
+"""Tokens of the published linear model: SOS, EOS, PAD and four letters."""
 
 
 def train_model(model: nn.Module, settings: Settings) -> nn.Module:
@@ -35,35 +39,73 @@ def train_model(model: nn.Module, settings: Settings) -> nn.Module:
 
 
 def compare_linear(settings: Settings) -> pd.DataFrame:
-    """Train the published linear model, and a causal one that does not see the token it predicts.
+    """Train the published linear model with its own mask, without a mask, and with a causal one.
 
-    Columns: model (`as published`, `masked`), parameters, seed, `rule 1` (the share of
-    out-of-distribution prompts that are completed without looking ahead and keep rule 1),
-    `EOS at once` (the share with immediate EOS), excess (nats per string).
+    Columns: model (a name of `MASKS`), parameters, seed, `rule 1` (the share of out-of-distribution
+    prompts that are completed without looking ahead and keep rule 1), `EOS at once` (the share with
+    immediate EOS), `EOS ever` (the share that ends), excess (nats per string, with the string given
+    as a whole).
     """
-    task = settings.task
-    seed = settings.training.seed
-    language = LANGUAGES[task.language]
-    n_rows = task.context_length + 1
-    prompts = rules.prompt_sets(task.language)["out_of_distribution"]
+    language = LANGUAGES[settings.task.language]
+    prompts = rules.prompt_sets(settings.task.language)["out_of_distribution"]
     words = tasks.build(settings).held_out()["in_distribution"]
     rows = []
-    for name, is_causal in (("as published", False), ("masked", True)):
-        model = PositionPairs(
-            language.vocab_size,
-            n_rows=n_rows,
-            is_causal=is_causal,
-            generator=generator(seed, "position pairs"),
-        )
-        predictor = _predictor(train_model(model, settings))
-        completed = complete_with_predictor(predictor, prompts, limit=n_rows)
+    for name in MASKS:
+        model = train_linear(name, settings)
+        predictor = _predictor(model)
+        completed = complete_with_predictor(predictor, prompts, limit=model.n_rows)
         rates = rules.judge_completions(language, prompts, completed).set_index("measure")["value"]
-        immediate_eos = (completed[:, prompts.shape[1]] == EOS).double().mean().item()
-        n_parameters = sum(parameter.numel() for parameter in model.parameters())
-        excess = _mean_excess(predictor, settings, words)
-        rows.append((name, n_parameters, seed, rates[rules.MAIN_MEASURE], immediate_eos, excess))
-    columns = ["model", "parameters", "seed", "rule 1", "EOS at once", "excess"]
-    return pd.DataFrame(rows, columns=columns)
+        new = completed[:, prompts.shape[1] :]
+        row = {
+            "model": name,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "seed": settings.training.seed,
+            "rule 1": rates[rules.MAIN_MEASURE],
+            "EOS at once": (new[:, 0] == EOS).double().mean().item(),
+            "EOS ever": (new == EOS).any(1).double().mean().item(),
+            "excess": _mean_excess(predictor, settings, words),
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def train_linear(mask: str, settings: Settings) -> PositionPairs:
+    """Return the published linear model, with this mask, trained on the strings of `settings`.
+
+    It has the published vocabulary of `VOCAB_SIZE` tokens, of which strings may use fewer.
+    """
+    model = PositionPairs(
+        VOCAB_SIZE,
+        n_rows=settings.task.context_length + 1,
+        mask=mask,
+        generator=generator(settings.training.seed, "position pairs"),
+    )
+    train_model(model, settings)
+    return model
+
+
+def dependencies(settings: Settings) -> pd.DataFrame:
+    """Return how much the logits of each row depend on each input, for the model with each mask.
+
+    Columns: model, row, input, value: the norm of the gradient of the row's logits with respect to
+    the embedded input, after training.
+    """
+    tokens = tasks.build(settings).held_out()["in_distribution"][:1]
+    tables = []
+    for name in MASKS:
+        values = input_gradients(train_linear(name, settings), tokens)
+        wide = pd.DataFrame(values.numpy()).rename_axis("row").reset_index()
+        table = wide.melt("row", var_name="input").astype({"input": int})
+        tables.append(table.assign(model=name))
+    return pd.concat(tables, ignore_index=True)
+
+
+def input_gradients(model: PositionPairs, tokens: Tokens) -> Float[Tensor, "rows inputs"]:
+    """Return the norms of ∂ logits_t / ∂ input_s at one string (1 time), by automatic gradients."""
+    with torch.no_grad():
+        inputs = model.embed(tokens)
+    jacobian = torch.autograd.functional.jacobian(model.logits, inputs)  # 1 rows vocab 1 inputs d
+    return jacobian[0, :, :, 0].square().sum((1, 3)).sqrt()
 
 
 def compare_positions(settings: Settings) -> pd.DataFrame:
