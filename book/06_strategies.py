@@ -194,8 +194,8 @@ common = strategies.slopes(strategies.crossings(normal[normal["step"] >= since].
 of_common = intervals.t_interval(common.tolist())
 text = (
     f"So the step half way grows as $D$ to the power of {spread} (95 % t interval, n = {spread.n} seeds); published is "
-    f"{published_slope:g}. If U must have gone on average over all $D$, at step {since}, and not for each $D$ alone, the "
-    f"power is {of_common}. The order is as published; whether the power is, depends on this choice."
+    f"{published_slope:g}. If U must have gone on average over all $D$, at step {since}, and not for each $D$ alone, "
+    f"the power is {of_common}. The order is as published; whether the power is, depends on this choice."
 )
 display(Markdown(text if study.n_seeds > 2 else "So one seed does not tell the slope."))
 if is_published:
@@ -214,7 +214,7 @@ if is_published:
 curves = normal.groupby(["n_tasks", "step"])["kl_out"].agg(["mean", "sem"]).reset_index()
 curves = curves.rename(columns={"mean": "kl_out", "n_tasks": "D"})
 alt = "What normal models lose against G on fresh urns along training, one line per task diversity."
-caption = "With 16 urns and more, what networks lose on fresh urns has a minimum early in training and rises again."
+caption = "With 16 urns and more, what networks lose on fresh urns has a minimum early on and rises again."
 options = {"x": "step", "y": "kl_out", "line": "D", "log": ["step", "kl_out"], "legend": "urns D", "size": (6.2, 3.8)}
 options |= {"n": f"{study.n_seeds} seed(s) per line", "runs": runs, "caption": caption}
 figure(plots.curves, curves, name="transience", alt=alt, **options)
@@ -308,8 +308,8 @@ show_table(pd.DataFrame(rows), columns, caption=caption, name="lexical")
 
 # %% tags=["hide-input"]
 is_known = lexical["share"].notna().mean()
-text = f"So the relative distance of lexical models is determined in {is_known:.0%} of the cells of the map, and we draw "
-text += "no conclusion about the account from them. With three colours S and G differ more; the grids "
+text = f"So the relative distance of lexical models is determined in {is_known:.0%} of the cells of the map, and we "
+text += "draw no conclusion about the account from them. With three colours S and G differ more; the grids "
 display(Markdown(f"{text}`strategies_lexical` and `strategies_alphabets` stand ready."))
 if is_published:
     assert is_known < 0.5

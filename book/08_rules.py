@@ -182,6 +182,8 @@ excess = cache.concat_tables(grid, [languages.excess(run) for run in trained]).r
 learned = languages.has_learned(excess)
 by_kind = learned.groupby(["language", "model"], sort=False)["has_learned"].sum()
 of_ban = [name for name in by_kind["baN"].index if by_kind["baN", name]]
+
+# %% tags=["hide-input"]
 caption = f"Linear layers do not learn dyck, and only {' and '.join(of_ban)} learn the parity of baN."
 caption = caption if of_ban else "In so few steps, nobody learns the parity of baN."
 if is_published:
@@ -394,6 +396,9 @@ table = intervals.mean_over_seeds(outside["value"].mean().reset_index(), ["model
 table = table.rename(columns={"model": "of", "direction": "what", "mean": "ends_where_steered"})
 alt = "Share of prompts that end as many letters later as the surplus was moved, for two directions, by model."
 caption = "Moving the surplus moves the end of the string by as much in rotary transformers, ALiBi and no positions."
+ends = table[table["what"] == "surplus"].set_index("of")["ends_where_steered"]
+if is_published:
+    assert ends[["rotary", "alibi", "no positions"]].min() > 0.7 > 0.3 > ends["transformer"]
 options = {"x": "ends_where_steered", "legend": "direction", "size": (5.6, 3.2), "runs": runs_of_places}
 figure(plots.estimates, table, name="steering", alt=alt, n=n_new, caption=caption, **options)
 
@@ -581,8 +586,8 @@ if is_published and study.n_seeds >= 5:
 # %% [markdown]
 # ## Longer strings
 #
-# Length is another way to leave the training behind. Models are trained on strings of at most 16 letters and asked about
-# strings of up to 64. Given a little more than half of a string, does the greedy completion end, and is the whole a
+# Length is another way to leave the training behind. Models are trained on strings of at most 16 letters and asked
+# about strings of up to 64. Given a little more than half of a string, does the greedy completion end, and is the whole a
 # string of the language? In aNbN we ask every architecture and every positional encoding. Learned positions and linear
 # layers have weights for each position, and none for a 17th letter, so nothing can be asked of them there (empty).
 
@@ -721,6 +726,11 @@ outcomes = programs.program_outcomes("aNbN", limit - 1)
 agreeing = programs.agreement(placed, outcomes)
 table = intervals.mean_over_seeds(agreeing, ["model", "program"])
 floor = (1 - outcomes.groupby("program", sort=False)["kept"].mean()).rename("mean").reset_index()
+agreed = table.pivot(index="model", columns="program", values="mean")
+if is_published:
+    assert agreed.loc["no positions"].idxmax() == "by last letter, by surplus"
+    assert agreed.loc["lstm"].idxmax() == programs.IMMEDIATE_EOS
+    assert agreed.drop(index=["no positions", "lstm"]).max(axis=None) < 0.9
 table = pd.concat([table, floor.assign(model="(never keeps rule 1)")], ignore_index=True)
 table = table.rename(columns={"model": "of", "program": "what", "mean": "agreement"})
 alt = "Share of prompts on which a model and a program agree, with intervals, one row per model."
@@ -743,8 +753,8 @@ options = {"x": "share of prompts", "legend": "what", "size": (5.6, 2.6), "runs"
 figure(plots.estimates, table, name="three_letters", alt=alt, n=n_few, caption=caption, **options)
 
 # %% [markdown]
-# *Strings without names.* Let the two letters of $a^nb^n$ change places at random from string to string. A {term}`lexical
-# model` knows no names anyway; a model with learned embeddings can be trained on such strings (*permuted*). The best
+# *Strings without names.* Let the two letters of $a^nb^n$ change places at random from string to string. A
+# {term}`lexical model` knows no names anyway; a model with learned embeddings can be trained on such strings (*permuted*). The best
 # predictor is the mixture of two oracles, weighted by what has been seen. It loses $\ln 2$ at the first letter, which
 # nobody can know, and nothing from the second letter on.
 
@@ -810,8 +820,7 @@ show_table(wide, {name: name for name in wide}, caption=caption, name="probes")
 # *Rivals of the surplus.* In the language, other conditions hold whenever the b's have caught up: there are as many
 # b's as a's *before the first b*, or the *last* run of b's is as long as the run of a's before it. Which of them
 # explains P(EOS) best? And does the answer change after 14 to 20 letters, of which we draw up to a thousand prefixes
-# for each length? (For this table the models were trained again. On another machine, the same seed may give another
-# network, so that numbers differ a little from those above.)
+# for each length?
 
 # %% tags=["hide-cell"]
 read_again = grids.select_models(places, ["transformer", "rotary"])
@@ -974,7 +983,8 @@ inside = inside[inside["reference"] == "oracle"]
 values |= {"excess_dyck_lstm": inside[inside["model"] == "lstm"]["value"], "relabelled_lexical": nameless["lexical"]}
 values |= forecasts.dose_values(table_of_doses) | two_alphabets.forecast_values(of_letters)
 measured = {f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()}
-listed = claims.table(measured | mechanism | of_lengths | of_sizes | recurrent_numbers, at_scale=is_published).reset_index()
+measured |= mechanism | of_lengths | of_sizes | recurrent_numbers
+listed = claims.table(measured, at_scale=is_published).reset_index()
 columns = {name: name for name in ("quantity", "published", "ours", "n", "band", "verdict")}
 n_of = listed.groupby(["published", "verdict"])["n"].size().drop("", errors="ignore").groupby("verdict").sum()
 caption = f"Of the published shares, {n_of.get('reproduced', 0)} agree with ours and {n_of.get('refuted', 0)} differ."
