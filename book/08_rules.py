@@ -587,9 +587,10 @@ if is_published and study.n_seeds >= 5:
 # ## Longer strings
 #
 # Length is another way to leave the training behind. Models are trained on strings of at most 16 letters and asked
-# about strings of up to 64. Given a little more than half of a string, does the greedy completion end, and is the whole a
-# string of the language? In aNbN we ask every architecture and every positional encoding. Learned positions and linear
-# layers have weights for each position, and none for a 17th letter, so nothing can be asked of them there (empty).
+# about strings of up to 64. Given a little more than half of a string, does the greedy completion end, and is the
+# whole a string of the language? In aNbN we ask every architecture and every positional encoding. Learned positions
+# and linear layers have weights for each position, and none for a 17th letter, so nothing can be asked of them there
+# (empty).
 
 # %% tags=["hide-input"]
 asked = cache.grid_table(
@@ -726,6 +727,8 @@ outcomes = programs.program_outcomes("aNbN", limit - 1)
 agreeing = programs.agreement(placed, outcomes)
 table = intervals.mean_over_seeds(agreeing, ["model", "program"])
 floor = (1 - outcomes.groupby("program", sort=False)["kept"].mean()).rename("mean").reset_index()
+
+# %% tags=["hide-cell"]
 agreed = table.pivot(index="model", columns="program", values="mean")
 if is_published:
     assert agreed.loc["no positions"].idxmax() == "by last letter, by surplus"
@@ -754,9 +757,9 @@ figure(plots.estimates, table, name="three_letters", alt=alt, n=n_few, caption=c
 
 # %% [markdown]
 # *Strings without names.* Let the two letters of $a^nb^n$ change places at random from string to string. A
-# {term}`lexical model` knows no names anyway; a model with learned embeddings can be trained on such strings (*permuted*). The best
-# predictor is the mixture of two oracles, weighted by what has been seen. It loses $\ln 2$ at the first letter, which
-# nobody can know, and nothing from the second letter on.
+# {term}`lexical model` knows no names anyway; a model with learned embeddings can be trained on such strings
+# (*permuted*). The best predictor is the mixture of two oracles, weighted by what has been seen. It loses $\ln 2$ at
+# the first letter, which nobody can know, and nothing from the second letter on.
 
 # %% tags=["hide-cell"]
 renamed = [found[point] for point in relabelled.points]

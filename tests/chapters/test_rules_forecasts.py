@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from lexurn.chapters.rules import decisions
-from lexurn.chapters.rules.forecasts import forecast_values
+from lexurn.chapters.rules.forecasts import forecast_values, recurrent_values
 from lexurn.chapters.rules.programs import IMMEDIATE_EOS, Program, program_outcomes
 from lexurn.publish import claims
 
@@ -68,3 +68,34 @@ def test_every_value_has_a_forecast(values):
     forecasts = [claims.get(f"rules/{name}") for name in values]
     assert all(claim.family == "forecast" and claim.by_interval for claim in forecasts)
     assert {claim.n for claim in forecasts} == {5, 10}
+
+
+def test_recurrent_models_have_their_own_values_by_seed():
+    accounts = pd.DataFrame(
+        [
+            (model, seed, explanation, value)
+            for model, base in (("mamba", 0.2), ("xlstm", 0.6), ("rotary", 0.9))
+            for seed in (5, 6)
+            for explanation, value in (
+                ("whether b's have caught up", base + seed / 100),
+                ("surplus", 0.0),
+            )
+        ],
+        columns=["model", "seed", "explanation", "value"],
+    )
+    steered = accounts.assign(
+        prompts=["out_of_distribution", "in_distribution"] * 6, direction="surplus"
+    )
+    probed = accounts.assign(weights=["trained", "untrained"] * 6, target="surplus")
+    values = recurrent_values(accounts, steered, probed)
+    assert sorted(values) == sorted(
+        f"{model}_{name}"
+        for model in ("mamba", "xlstm")
+        for name in ("explained", "probed", "steered")
+    )
+    for name, each in values.items():
+        base = {"mamba": 0.2, "xlstm": 0.6}[name.split("_")[0]]
+        assert each.to_dict() == pytest.approx({5: base + 0.05, 6: base + 0.06})
+    inside = steered.assign(prompts="in_distribution")
+    with pytest.raises(KeyError):  # nothing is steered outside the language
+        recurrent_values(accounts, inside, probed)
