@@ -420,7 +420,7 @@ composed = strategies.compositions(normal.reset_index(drop=True), three)
 some = sorted(set(chosen) & {1, 8, 32, 128})
 alt = "The nearest mixture of U, G and M for normal models along training, with the account's lines."
 caption = "At first there is more of U in the networks than in the account, and it goes more suddenly."
-options = {"by": "n_tasks", "titles": "D = {}", "size": (2.6, 2.8), "legend": "weight of", "n": number, "runs": runs}
+options = {"by": "n_tasks", "titles": "D = {}", "size": (3.4, 2.8), "legend": "weight of", "n": number, "runs": runs}
 shown = composed[composed["n_tasks"].isin(some)]
 figure(chapter_plots.compositions, shown, name="three", alt=alt, caption=caption, **options)
 
@@ -435,12 +435,15 @@ for name, what in (("d_mlp", "width"), ("context_length", "context")):
     shares = table.groupby([name, "step"])["to_memorizer"]
     line = shares.agg(["mean", "sem"]).where(shares.agg(lambda each: each.notna().all())).reset_index()
     alt = f"Relative distance along training of normal models of 32 urns with different values of {name}."
-    caption = {"width": "Networks with wider MLPs turn to M sooner.", "context": "Contexts of 16 balls turn sooner."}
+    caption = {"width": "Networks with wider MLPs turn to M sooner.", "context": "Shorter contexts turn no later."}
     options = {"x": "step", "y": "to_memorizer", "line": name, "log": ["step"], "legend": name, "size": (5.5, 3.2)}
     options |= {"n": f"{study.n_seeds} seed(s) per line", "runs": some_models, "caption": caption[what] + " (32 urns.)"}
     figure(plots.curves, line.rename(columns={"mean": "to_memorizer"}), name=f"titration-{what}", alt=alt, **options)
 
 # %% tags=["hide-cell"]
+by_width = titrations["width"].groupby(["d_mlp", "step"])["to_memorizer"].mean().unstack("step")
+if is_published:
+    assert by_width[by_width.columns[-1]].is_monotonic_increasing
 ratio = values["annealed_delay"]
 text = "With a learning rate that falls as the inverse square root of the step, networks of 32 urns turn later by a "
 text += f"factor of {intervals.geometric_mean(ratio.tolist())}." if len(ratio) > 2 else "factor that is not known here."
