@@ -140,7 +140,7 @@ display(
 # known. Later rows do not see it.)
 #
 # In the first edition of this book, one of six such models remained at a high loss, and its numbers entered all means.
-# Is that an accident, or what one has to expect? We train more of them, from other initial weights and on other coins.
+# Is that an accident, or what one has to expect? We train many more, from other initial weights and on other coins.
 
 # %% tags=["hide-input"]
 census = list(grids.census(flat, study.n_seeds).values())
@@ -158,8 +158,8 @@ display(Markdown(f"{n_every} tiny models, {train.n_steps} steps of {train.batch_
 drawn = pd.concat([every[["excess", "fate"]], pd.DataFrame({"level": list(levels), "excess": list(levels.values())})])
 alt = "Histogram of excess losses of tiny models on a logarithmic scale: most are low, some are far above."
 caption = (
-    f"{len(stuck)} of {n_every} tiny models stay far above the others. Lines: what the best predictors lose that know "
-    "the last flip and when heads first came, the last flip alone, or nothing."
+    f"{len(stuck)} of {n_every} tiny models stay far above the others. Each line is the excess of a best predictor "
+    "that knows little: the last flip and the first heads, the last flip alone, or nothing."
 )
 options = {"size": (6.4, 3.2), "legend": "", "caption": caption}
 figure(chapter_plots.fate_counts, drawn, name="stuck", alt=alt, n=f"{n_every} models", **options)
@@ -175,15 +175,16 @@ display(
         f"{percent(share_stuck.high)}): they lose more than a hundredth of a nat a flip. The limit was set in the "
         f"first edition; here the least stuck model loses {gap:.3g} times as much as the worst of the others, whose "
         f"median is {learned['excess'].median():.2g} nats. (At this rate, six models have a stuck one among them in "
-        f"{percent(by_chance)} of cases.) Our forecast, a share of 5 to 30 %, is open."
+        f"{percent(by_chance)} of cases.) Our forecast, a share of 5 to 30 %, is open. (Ten of "
+        "these models, one of them stuck, were known before the forecast.)"
     )
 )
 
 # %% [markdown]
-# What do the stuck ones compute? A tiny model can be asked about *all* sequences, so that we need no sample, and its
-# attention can be read off its weights: it depends on the last flip how much more of it a flip gets that differs from
-# the last one. In models that have learned, this factor is moderate. We call attention *all or nothing* after a side if
-# the factor is above 100, in either direction.
+# What do the stuck ones compute? We can compute a tiny model's prediction for every sequence (here of up to 12 flips),
+# and its attention from its weights. For each last flip there is one factor: the attention to a flip that differs from
+# it, divided by the attention to a flip that equals it. In models that have learned, this factor is moderate. We call
+# attention *all or nothing* after a side if the factor is above 100, in either direction.
 
 # %% tags=["hide-input"]
 kinds = {0: "moderate", 1: "all or nothing after one side", 2: "all or nothing after both sides"}
@@ -195,8 +196,8 @@ rows = [
 columns = {"kind": "models, by attention", "n": "n", "excess": "excess (nats)", "all": "after these sides",
            "free": "after other sides", "by_all": "share by H, N, last"}
 caption = at_scale(
-    "In all stuck models, attention is all or nothing after one side or both. Medians; nats a flip, and the share of "
-    "the log odds' variance that counts and last flip determine."
+    "In all stuck models, attention is all or nothing after one side or both. Medians; nats per flip, by side up to 12 "
+    "flips, and the share of the log odds' variance that counts and last flip determine."
 )
 table = pd.DataFrame(rows).astype({"all": object, "free": object}).fillna("–")
 show_table(table, columns, name="fates", caption=caption)
@@ -250,7 +251,7 @@ for kind, tokens in some.items():
 # %% tags=["hide-input"]
 alt = "The output z of the head against the share of heads: two lines, after heads and after tails."
 after = {last: learned[f"sorted_{last}"].mean() for last in ("tails", "heads")}
-caption = at_scale("The head's output is nearly a line in the share of heads, and there is a line for each last flip.")
+caption = at_scale("The head's output changes roughly in proportion to the share of heads, shifted by the last flip.")
 options = {"by": "sequences", "titles": "{} sequences", "size": (3.4, 3.2), "share_y": True, "legend": "", "y": "z"}
 options |= {"caption": caption, "n": "one model, 40 sorted and 60 random sequences"}
 figure(chapter_plots.against_share, pd.concat(points), name="attention", alt=alt, **options)
@@ -261,7 +262,7 @@ r_squared = {name: span(intervals.t_interval(learned[f"sorted_{name}"].tolist())
 on_random = intervals.t_interval((learned["random_tails"] + learned["random_heads"]).div(2).tolist())
 display(
     Markdown(
-        f"So it is nearly a line. On sorted sequences, R² is {r_squared['tails']} after tails and "
+        f"So it is roughly a line for each last flip. On sorted sequences, R² is {r_squared['tails']} after tails and "
         f"{r_squared['heads']} after heads (mean over the n = {len(learned)} models that have learned, 95 % "
         f"interval); without sequences of one side only, {r_squared['mixed_tails']} and {r_squared['mixed_heads']}. On "
         f"random sequences it is {span(on_random)}. But why are there two lines?"
@@ -272,8 +273,8 @@ display(
 # ## The last flip has to go
 #
 # Laplace's rule does not care about the last flip. The residual stream does: at every row it *begins* with the
-# embedding of the last flip, because that is what the row has read. In two dimensions there is no room to put it aside.
-# Before the MLP, the stream is
+# embedding of the last flip, because that is what the row has read. In two dimensions there is little room to put it
+# aside. Before the MLP, the stream is
 #
 # $$ x_N = e_{\text{last}} + (0, \ln N) + z \, o, $$ (coins-stream)
 #
@@ -301,9 +302,9 @@ if is_published:
 display(
     Markdown(
         f"So the head takes the last flip out: through it, the log odds move by {span(slope)} times what the "
-        f"embedding adds (n = {len(learned)}, 95 % interval; −1 cancels fully). What remains is most of a model's "
-        "error. If a model said the mean of its log odds over both last flips, its excess loss would be "
-        f"{span(rest)} times what it is (geometric mean)."
+        f"embedding adds (n = {len(learned)}, 95 % interval; −1 cancels fully). For each pair of counts, let us "
+        "replace a model's log odds by their mean over both last flips and all orders. This multiplies the excess loss "
+        f"by {span(rest)} (geometric mean, up to 12 flips)."
     )
 )
 
@@ -328,8 +329,8 @@ if is_published:
 display(
     Markdown(
         f"So this factor is above 1 in {n_opposite} of {len(learned)} models (geometric mean over rows; median "
-        f"{opposite.median():.2g}). And the models need it: if we replace the attention of a trained model by the "
-        f"plain mean over all flips, its excess loss is {span(plain)} times as large."
+        f"{opposite.median():.2g}). The other weights are fitted to this attention: if we replace it by the plain mean "
+        f"over all flips, the excess loss is {span(plain)} times as large."
     )
 )
 
@@ -352,8 +353,8 @@ drawn = pd.concat([mechanism.plane_table(*pair).assign(model=name) for name, pai
 # %% tags=["hide-input"]
 alt = "The plane before the MLP with lines of equal log odds and all contexts, of a trained model and one by hand."
 caption = at_scale(
-    "MLP and read-out are a map from the plane to log odds (lines). Contexts after heads and after tails lie apart in "
-    "the trained model, and so that equal counts have nearly equal log odds."
+    "MLP and read-out are a map from the plane to log odds (lines). In the trained model, contexts that end in "
+    "heads and in tails lie apart, but equal counts have nearly equal log odds."
 )
 options = {"by": "model", "size": (4.4, 3.8), "legend": "", "caption": caption, "n": "all contexts of up to 20 flips"}
 figure(chapter_plots.levels_of_plane, drawn, name="plane", alt=alt, **options)
@@ -392,12 +393,13 @@ apart = {}
 for name, (_, table) in planes.items():
     update = mechanism.updates(table)
     apart[name] = (update["model"] - update["exact"]).abs().mean()
+    rule_update = update["exact"].abs().mean()
 assert apart["16 ReLUs, by hand"] < apart["typical, trained"]
 display(
     Markdown(
-        "So a trained model updates about right, over all counts: the typical one is off by "
-        f"{apart['typical, trained']:.2g} per head on average (log odds), the one by hand by "
-        f"{apart['16 ReLUs, by hand']:.2g}."
+        f"So over all counts, the typical model's updates are off by {apart['typical, trained']:.2g} per head on "
+        f"average (log odds), and those of the one by hand by {apart['16 ReLUs, by hand']:.2g}. The rule's own updates are "
+        f"{rule_update:.2g} on average."
     )
 )
 
@@ -405,9 +407,10 @@ display(
 # ## A counting head built by hand
 #
 # Can we write the weights down? The head is easy. Let the query be zero, so that attention is the plain mean. Let heads
-# and tails have the values $+1$ and $-1$, so that $z = m$. And let the two embeddings differ by so little that the last
-# flip disappears: the value's weight makes up for it. With $T = N - H$, the log odds are a difference of two softplus
-# functions, $\ln(1 + e^{\ln H}) - \ln(1 + e^{\ln T})$, so they are odd in $m$, and ReLUs come in pairs:
+# and tails have the values $+1$ and $-1$, so that $z = m$. And let the two embeddings differ by very little, so that
+# the last flip adds almost nothing to the stream; a large weight of the value makes up for it in $z$. With $T = N - H$,
+# the log odds are a difference of two softplus functions, $\ln(1 + e^{\ln H}) - \ln(1 + e^{\ln T})$, so they are odd in
+# $m$, and ReLUs come in pairs:
 #
 # $$ \ln \tfrac{p}{1 - p} \approx a m + \sum_k b_k [(m + u_k \ln N + c_k)_+ - (-m + u_k \ln N + c_k)_+] $$ (coins-hand)
 #
@@ -523,8 +526,9 @@ display(
         f"So at the row that predicts, the slope is {in_words(at_row['slope'], at_row['sem'])} (± one standard error, "
         f"n = {int(at_row['n'])} models); ten rows before, it is {in_words(ten_before['slope'], ten_before['sem'])}, "
         f"and in random directions {in_words(at_random['slope'], at_random['sem'])}. The direction is used, but it "
-        "does not carry the whole count: either the second layer counts again, or the count is written along other "
-        "directions, too. Our forecast of at least half remains open; the other two held. (Ten rows before, we move "
+        "does not carry the whole count. The second layer may count again, the count may be written along other "
+        "directions too, or the second layer may not be linear; we have not separated these. "
+        "Our forecast of at least half remains open; the other two held. (Ten rows before, we move "
         "one row of 20.)"
     )
 )
@@ -587,7 +591,7 @@ narrow, wide = ({name: by_shape.loc[by_shape[name] == widths[end], "excess"].tol
 gains = {name: intervals.ratio_interval(narrow[name], wide[name]) for name in narrow} if study.n_shapes == 27 else {}
 
 # %% tags=["hide-input"]
-caption = at_scale("The width of the stream gains most on average, and only narrow streams get stuck. Half the steps.")
+caption = at_scale("Wider streams and MLPs lose less; wider heads hardly do; all stuck models have narrow streams.")
 assert not is_published or max(gains, key=lambda name: gains[name].value) == "d_model"
 alt = "Excess loss of tiny models by the widths of stream, head and MLP, one point per model."
 options = {"x": "excess", "legend": "", "size": (6.0, 1.2 + 0.4 * costs["of"].nunique()), "caption": caption}
@@ -653,9 +657,9 @@ if is_published:
     assert embeddings.low > 1 and as_before.low > embeddings.value
 display(
     Markdown(
-        f"So models with new embeddings lose {span(embeddings)} times what models lose whose weights are all "
-        f"retrained, and models that are not retrained {span(as_before)} times (geometric means over "
-        f"n = {embeddings.n} priors, 95 % intervals)."
+        "So we divide each excess loss by that of models with all weights retrained. The ratio is "
+        f"{span(embeddings)} if the embeddings alone are retrained, and {span(as_before)} if nothing is (geometric "
+        f"means over n = {embeddings.n} priors, 95 % intervals)."
     )
 )
 
@@ -685,8 +689,9 @@ stuck_longer = set(trained_longer["seed"]) - set(long_learned["seed"])
 before = stuck[stuck["seed"].isin(trained_longer["seed"])]
 display(
     Markdown(
-        f"Of {len(trained_longer)} models trained four times as long, {len(stuck_longer)} are stuck; after the shorter "
-        f"training, {len(before)} of these seeds were, and {len(stuck_longer & set(before['seed']))} are still."
+        f"We trained {len(trained_longer)} seeds four times as long. After the shorter training, {len(before)} of them "
+        f"stuck; after the longer one {len(stuck_longer)}, {len(stuck_longer & set(before['seed']))} of which had been "
+        "stuck before. (The source does not say which of its R² belongs to which side; the pairing is ours.)"
     )
 )
 
@@ -696,7 +701,7 @@ columns = {name: name for name in ("quantity", "published", "ours", "n", "band",
 n_of = listed.loc[listed["quantity"].str.startswith("R²"), "verdict"].value_counts()
 caption = (
     f"Of the four published R², {n_of.get('reproduced', 0)} agree with ours, {n_of.get('refuted', 0)} differ, and "
-    f"{n_of.get('undecided', 0)} are open (undecided): our intervals reach over the edges of the bands."
+    f"{n_of.get('undecided', 0)} are open: our intervals reach over the edges of the bands, and stay below the figures."
 )
 caption = caption if is_published else "The bands are written for the scale of the book and cannot be judged here."
 exact = listed["quantity"].str.startswith("attainable")
@@ -765,8 +770,8 @@ figure(plots.curves, ends, name="constant", alt=alt, n="2 sequences, one model e
 
 # %% [markdown]
 # *What a probe reads.* A linear probe reads counts from the stream of width 32 before the MLP, but nearly as well from
-# a model that was never trained: what an untrained model lets a probe read, the architecture gives away. That is why
-# this chapter does not rest on probes.
+# a model that was never trained. Reading the counts therefore does not show that training has created them. That is
+# why this chapter does not rest on probes.
 
 # %% tags=["hide-cell"]
 site, seen = "0.resid_mid", fresh[:1500]
@@ -804,8 +809,8 @@ display(Markdown(f"Fitted priors from 1000 sequences each (± jackknife): {'; '.
 found_out = [
     f"{len(stuck)} of {n_every} are stuck (95 % interval {percent(share_stuck.low)} to {percent(share_stuck.high)}). "
     f"{len(both_sides)} of these look at the first heads, or the first tails, alone.",
-    "In the others, the head fetches the share of heads and takes the last flip out: through it, log odds move by "
-    f"{span(slope)} times what the last flip's embedding adds.",
+    "In the others, the head returns a number that rises with the share of heads, and cancels most of the last flip: "
+    f"through it, log odds move by {span(slope)} times what the last flip's embedding adds.",
     f"The typical trained model loses {excess_of['trained, typical']:.2g} nats beyond the rule. Built by hand, four "
     f"ReLUs lose {excess_of['by hand, 4 ReLUs']:.2g}, and sixteen {1e6 * excess_of['by hand, 16 ReLUs']:.1g} "
     "millionths.",
@@ -817,10 +822,10 @@ found_out = [
 box.update(
     brief(
         question="How does a transformer of 145 parameters compute Laplace's rule?",
-        done=f"We train {n_every}, ask them about all sequences, and build one by hand.",
+        done=f"We train {n_every}, ask them about all sequences of up to 12 flips, and build one by hand.",
         found=found_out,
         sure=f"n = {len(learned)} that have learned, {len(of_two)} of two layers; one task.",
-        change="A model of this shape that counts although its head does not take the last flip out.",
+        change="Trained models of this shape with distinct embeddings that count without cancelling the last flip.",
     )
 )
 

@@ -731,15 +731,15 @@ floor = (1 - outcomes.groupby("program", sort=False)["kept"].mean()).rename("mea
 # %% tags=["hide-cell"]
 agreed = table.pivot(index="model", columns="program", values="mean")
 if is_published:
-    assert agreed.loc["no positions"].idxmax() == "by last letter, by surplus"
+    assert agreed.loc[["no positions", "alibi"], "by last letter, by surplus"].min() > 0.9
     assert agreed.loc["lstm"].idxmax() == programs.IMMEDIATE_EOS
-    assert agreed.drop(index=["no positions", "lstm"]).max(axis=None) < 0.9
+    assert agreed.drop(index=["no positions", "alibi", "lstm"]).max(axis=None) < 0.9
 table = pd.concat([table, floor.assign(model="(never keeps rule 1)")], ignore_index=True)
 table = table.rename(columns={"model": "of", "program": "what", "mean": "agreement"})
 alt = "Share of prompts on which a model and a program agree, with intervals, one row per model."
 caption = (
-    "Transformers without positions follow the program that ends the a's at a surplus; LSTMs keep rule 1 where EOS at "
-    "once does; the others follow no program closely. The last row is a model that never keeps rule 1."
+    "Transformers without positions and with ALiBi follow the program that ends the a's at a surplus; LSTMs keep rule "
+    "1 where EOS at once does; the others follow no program closely. The last row never keeps rule 1."
 )
 options = {"x": "agreement", "legend": "program", "size": (5.6, 4.0), "runs": runs_of_places}
 figure(plots.estimates, table, name="programs", alt=alt, n=n_new, caption=caption, **options)
