@@ -398,8 +398,8 @@ assert apart["16 ReLUs, by hand"] < apart["typical, trained"]
 display(
     Markdown(
         f"So over all counts, the typical model's updates are off by {apart['typical, trained']:.2g} per head on "
-        f"average (log odds), and those of the one by hand by {apart['16 ReLUs, by hand']:.2g}. The rule's own updates are "
-        f"{rule_update:.2g} on average."
+        f"average (log odds), and those of the one by hand by {apart['16 ReLUs, by hand']:.2g}. The rule's own "
+        f"updates are {rule_update:.2g} on average."
     )
 )
 
