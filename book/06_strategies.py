@@ -444,7 +444,7 @@ for name, what in (("d_mlp", "width"), ("context_length", "context")):
     shares = table.groupby([name, "step"])["to_memorizer"]
     line = shares.agg(["mean", "sem"]).where(shares.agg(lambda each: each.notna().all())).reset_index()
     alt = f"Relative distance along training of normal models of 32 urns with different values of {name}."
-    caption = {"width": "Networks with wider MLPs turn to M sooner.", "context": "Shorter contexts turn no later."}
+    caption = {"width": "The wider the MLP is, the sooner networks are M.", "context": "Shorter contexts are no later."}
     options = {"x": "step", "y": "to_memorizer", "line": name, "log": ["step"], "legend": name, "size": (5.5, 3.2)}
     options |= {"n": f"{study.n_seeds} seed(s) per line", "runs": some_models, "caption": caption[what] + " (32 urns.)"}
     figure(plots.curves, line.rename(columns={"mean": "to_memorizer"}), name=f"titration-{what}", alt=alt, **options)

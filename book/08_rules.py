@@ -412,9 +412,9 @@ parts = {
     "rule 1 kept": of_three[of_three["decoding"] == "greedy"].groupby(["model", "seed"], sort=False)["value"].mean(),
     "agreement with the program": programs.agreement(of_three, foretold).set_index(["model", "seed"])["value"],
 }
-table = pd.concat([part.rename("value").reset_index().assign(what=what) for what, part in parts.items()])
-table = intervals.mean_over_seeds(table, ["model", "what"])
-table = table.rename(columns={"model": "of", "mean": "share of prompts"})
+letters_table = pd.concat([part.rename("value").reset_index().assign(what=what) for what, part in parts.items()])
+letters_table = intervals.mean_over_seeds(letters_table, ["model", "what"])
+letters_table = letters_table.rename(columns={"model": "of", "mean": "share of prompts"})
 kept_by_program = foretold["kept"].mean()
 n_few = f"{len(few)} seed(s) per line or point"
 
@@ -753,7 +753,7 @@ alt = "For aNbNcN: share of prompts with rule 1 kept, and share on which a model
 caption = f"In aNbNcN, rotary positions keep rule 1 more often than learned ones do (program: {kept_by_program:.2f})."
 runs_of_three = [found[point] for point in three.points]
 options = {"x": "share of prompts", "legend": "what", "size": (5.6, 2.6), "runs": runs_of_three}
-figure(plots.estimates, table, name="three_letters", alt=alt, n=n_few, caption=caption, **options)
+figure(plots.estimates, letters_table, name="three_letters", alt=alt, n=n_few, caption=caption, **options)
 
 # %% [markdown]
 # *Strings without names.* Let the two letters of $a^nb^n$ change places at random from string to string. A
