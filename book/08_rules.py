@@ -434,11 +434,12 @@ display(
     Markdown(
         "So transformers without learned positions or strong sines mostly compare counts to decide to end after a b: "
         f"this explains {of_rotary:.0%} of the variance of P(EOS) for rotary positions, and {of_learned:.0%} for "
-        "learned ones, which follow the number of letters hardly more. In recurrent networks it explains less than half "
-        f"({of_others}). (A network that fails the steering may keep the count elsewhere.) Of {len(verdicts)} forecasts "
-        f"on these seeds, of which four were written while the seeds were training, {n_held} held and {n_failed} failed; "
-        "the others are open. Some of their bands are wide ([claims](claims.md)). Most transformers with more layers, "
-        "more heads, or another width do the same (*Details and controls*)."
+        "learned ones, which follow the number of letters hardly more. In recurrent networks it explains less than "
+        f"half ({of_others}). (A network that fails the steering may keep the count elsewhere.) Of {len(verdicts)} "
+        "forecasts on these seeds, of which four were written while the seeds were training, "
+        f"{n_held} held and {n_failed} failed; the others are open. Some of their bands are wide "
+        "([claims](claims.md)). Most transformers with more layers, more heads, or another width do the same "
+        "(*Details and controls*)."
     )
 )
 if is_published:
