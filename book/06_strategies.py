@@ -179,8 +179,10 @@ wide = crossed.assign(text=[why or f"{step:.0f}" for why, step in zip(crossed["w
 wide = wide.pivot(index="n_tasks", columns="seed", values="text").add_prefix("seed ")
 steps = np.array([draw.transition(lines) for draw in draws]).reshape(-1, len(lines))
 ends = np.quantile(steps, [0.025, 0.975], axis=0) if len(steps) else np.full((2, len(lines)), np.nan)
-texts = [str(intervals.Interval(*each, study.n_seeds)) for each in zip(drawn["account"], *ends, strict=True)]
-wide = wide.assign(**{"account": texts, "baseline": [f"{n:.3g}" for n in drawn["baseline"]]}).reset_index()
+values = np.array([drawn["account"], *ends, drawn["baseline"]])
+due, low, high, of_rule = ([f"{float(f'{n:.3g}'):.7g}" for n in row] for row in values)
+texts = [f"{n} [{first}, {last}]" for n, first, last in zip(due, low, high, strict=True)]
+wide = wide.assign(account=texts, baseline=of_rule).reset_index()
 columns = {"n_tasks": "urns D"} | {name: name for name in wide if name != "n_tasks"}
 caption = "With 1 to 8 urns, networks are nearer to M than to G when they leave U; with 128 they do not turn."
 caption = caption if is_published else "The step half way from G to M is shown beside what account and baseline say."
@@ -194,9 +196,9 @@ since = strategies.first_settled_step(normal)
 common = strategies.slopes(strategies.crossings(normal[normal["step"] >= since].assign(weight_u=0.0)))
 of_common = intervals.t_interval(common.tolist())
 text = (
-    f"So the step half way grows as $D$ to the power of {spread} (95 % t interval, n = {spread.n} seeds); published is "
-    f"{published_slope:g}. We can also use one starting step for all $D$: step {since}, where the mean weight of U "
-    f"over all $D$ falls below a tenth. The power is then {of_common}. The order is as published; whether the interval "
+    f"So the step half way grows as D to the power of {spread} (95 % t interval, n = {spread.n} seeds); published is "
+    f"{published_slope:g}. We can also use one starting step for all D: step {since}, where the mean weight of U "
+    f"over all D falls below a tenth. The power is then {of_common}. The order is as published; whether the interval "
     "excludes the published power depends on this choice. (Seed 0 has no step at 16 urns.)"
 )
 display(Markdown(text if study.n_seeds > 2 else "So one seed does not tell the slope."))
@@ -462,7 +464,7 @@ display(Markdown(text))
 # %% tags=["hide-input"]
 found_out = [
     "Networks turn from counting to memorizing later the more urns there are: the step half way grows as D to the "
-    f"power of {spread} from 16 to 64 urns.",
+    f"power of {spread} or {of_common}, depending on when U has gone (16 to 64 urns).",
     f"With more urns than were fitted, the account loses {apart} nats more than a rule of ln N and ln D with the same "
     "number of parameters.",
     "Once networks no longer predict all colours alike, their loss on fresh urns rises for "
