@@ -566,10 +566,10 @@ where = {
 }
 display(
     Markdown(
-        "So over the three longest contexts, the transformer's time grows as "
-        f"$C^{{{growth['ms']['transformer']:.2f}}}$ and its memory as "
-        f"$C^{{{growth['megabytes']['transformer']:.2f}}}$; Mamba's as $C^{{{growth['ms']['mamba']:.2f}}}$ and "
-        f"$C^{{{growth['megabytes']['mamba']:.2f}}}$. In our implementations, "
+        "So over the three longest contexts, the transformer's time grows as the context length to the power of "
+        f"{growth['ms']['transformer']:.2f}, and its memory to the power of {growth['megabytes']['transformer']:.2f}; "
+        f"Mamba's to the powers of {growth['ms']['mamba']:.2f} and {growth['megabytes']['mamba']:.2f}. In our "
+        "implementations, "
         f"Mamba {where['mamba']}, and xLSTM, which we compute in its parallel form, {where['xlstm']}. So at these "
         "lengths and this width the square has not come into sight. (Our attention is fused: it does not store the "
         "weights of all pairs.)"
