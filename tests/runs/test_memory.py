@@ -83,7 +83,7 @@ def test_everything_in_params_fits_into_16_gb_or_a_gpu_of_40_gb():
     total(settings[0][0])  # imports take a second, whatever is estimated
     start = time.process_time()
     totals = [total(each) for each, _ in settings]
-    assert time.process_time() - start < 3
+    assert time.process_time() - start < 0.009 * len(settings)
     for (each, name), n_bytes in zip(settings, totals, strict=True):
         if name.startswith("gpu_"):
             memory.require(each, {"GPU memory": 40 * GB, "RAM beside the GPU": 16 * GB})
