@@ -125,7 +125,7 @@ assert known < attained["coins/attainable_20"] - 0.04
 display(
     Markdown(
         f"Over 20 flips, this predictor loses {attained['coins/attainable_20']:.3f} nats a flip. (The source compares "
-        f"its models with {known:.2g}, which somebody would lose who knows the coin. No predictor can reach that.) So "
+        f"its models with {known:.2g}, the loss of a predictor that knows the coin. No predictor can reach that.) So "
         "we report the *excess loss*: what a model loses beyond Laplace's rule, computed as the divergence of its "
         "prediction from the rule's."
     )

@@ -340,8 +340,12 @@ figure(plots.curves, lines, name="surplus", alt=alt, n=n_new, caption=caption, *
 # %% [markdown]
 # After an a the picture is less clear. Training does not determine when the a's stop once a prompt has broken the
 # order, and seeds differ in it. Our forecast that rotary transformers keep rule 1 on *all* prompts with $d \ge 0$,
-# made from the first five seeds, has failed. (The new seeds were trained for half as many steps, so we cannot say which
-# of the two made the difference; the grid `rules_positions_2000` would tell.)
+# made from the first five seeds, has failed. (The new seeds were trained for half as many steps. We
+# cannot say whether the seeds or the steps made the difference; the grid `rules_positions_2000` would tell.)
+#
+# For this edition all of the new seeds were trained once more, on one machine. On another machine the same seed may
+# give another network, as it did for six of twenty. The forecasts are older than both trainings, and are judged by the
+# second.
 #
 # The outcome depends on many decisions, so let us look at a single one: does the string end here? After all prefixes
 # of up to twelve letters that begin no string and end with a b, what is the probability of EOS? Each
