@@ -80,10 +80,12 @@ def published_settings():
 def test_everything_in_params_fits_into_16_gb_or_a_gpu_of_40_gb():
     settings = published_settings()
     assert len(settings) > 300
-    total(settings[0][0])  # imports take a second, whatever is estimated
-    start = time.process_time()
-    totals = [total(each) for each, _ in settings]
-    assert time.process_time() - start < 0.009 * len(settings)
+    seconds = []
+    for _ in range(2):  # the first time also imports, which is no part of an estimate
+        start = time.process_time()
+        totals = [total(each) for each, _ in settings]
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 3
     for (each, name), n_bytes in zip(settings, totals, strict=True):
         if name.startswith("gpu_"):
             memory.require(each, {"GPU memory": 40 * GB, "RAM beside the GPU": 16 * GB})
