@@ -55,7 +55,7 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
             _freeze_run(run, folder)
             if f"{name}/{contents.ROWS}" in used:
                 rows = columns.pack(run.results_by_row.to_dict("list"))
-                files.write(folder / contents.ROWS, rows)
+                files.write(contents.locate(folder, contents.ROWS), rows)
             if f"{name}/{store.WEIGHTS}" in used:
                 is_rounded = run.settings.key not in initial_keys
                 changes.append(_freeze_weights(run, folder, is_rounded=is_rounded))
@@ -75,13 +75,14 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
 def weigh(used: Iterable[str]) -> int:
     """Return the number of bytes that the runs and tables in `used` have in `book/results`."""
     results = paths.root() / "book" / "results"
-    parts = {
-        f"{name}.gz" if name.startswith("tables/") else name.partition("/")[0] for name in used
-    }
-    return sum(
-        path.stat().st_size if path.is_file() else store.size(path)
-        for path in (results / part for part in parts)
-    )
+    places = set()
+    for name in used:
+        if name.startswith("tables/"):
+            places.add(results / f"{name}.gz")
+        else:
+            run = results / name.partition("/")[0]
+            places |= {contents.locate(run, part) for part in store.PUBLISHED}
+    return sum(path.stat().st_size for path in places if path.exists())
 
 
 def seal(root: Path, **about: Any) -> dict[str, Any]:
@@ -117,9 +118,10 @@ def _freeze_run(run: runs.Run, folder: Path) -> None:
         "metrics": run.metrics.to_dict("list"),
         "settings": run.settings.model_dump(mode="json"),
     }
-    files.write(folder / contents.PACKED, columns.pack(parts))
-    if (tensors := run.path / store.TASK_TENSORS).exists():
-        files.write(folder / tensors.name, tensors.read_bytes())
+    files.write(contents.locate(folder, contents.PACKED), columns.pack(parts))
+    tensors = contents.locate(run.path, store.TASK_TENSORS)
+    if tensors.exists():
+        files.write(contents.locate(folder, store.TASK_TENSORS), tensors.read_bytes())
 
 
 def _freeze_weights(run: runs.Run, folder: Path, *, is_rounded: bool) -> float:
@@ -128,10 +130,10 @@ def _freeze_weights(run: runs.Run, folder: Path, *, is_rounded: bool) -> float:
     The change is a mean symmetrized KL in nats. Weights that other runs start from are not rounded,
     so that these runs can be reproduced.
     """
-    weights = load((run.path / store.WEIGHTS).read_bytes())
+    weights = load(contents.locate(run.path, store.WEIGHTS).read_bytes())
     if is_rounded:
         weights = {name: tensor.half() for name, tensor in weights.items()}
-    files.write(folder / store.WEIGHTS, save(weights))
+    files.write(contents.locate(folder, store.WEIGHTS), save(weights))
     tokens = run.task.held_out()[run.task.splits[0]][:N_ROUNDING_SEQUENCES]
     with torch.no_grad():
         change = divergences.symmetrized_kl(

@@ -15,8 +15,7 @@ from lexurn.base.errors import SiteError
 from lexurn.publish import claims
 from lexurn.publish.cards import as_code, as_text
 from lexurn.publish.dependencies import Chapter
-from lexurn.runs import integrity, store
-from lexurn.runs.contents import ROWS
+from lexurn.runs import contents, integrity, store
 
 EXECUTION = """# Execution
 
@@ -155,7 +154,7 @@ def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
     used = {name for record in executed for name in record["used"]}
     is_complete = all(record and not record["failed"] for record in records)
     is_at_scale = edition is not None and edition["scale"] == scale
-    is_published = used and all(store.is_published(store.stored(name).parent) for name in used)
+    is_published = used and all(store.is_published(store.stored(name)) for name in used)
     if is_complete and is_at_scale and is_published:
         return (
             f"Published edition · scale {scale} · "
@@ -194,7 +193,9 @@ def _execution_cells(record: Mapping[str, Any]) -> list[str]:
 def _counts(names: Iterable[str]) -> str:
     """Return how many models and tables some names of stored files stand for."""
     numbers = Counter(
-        name.startswith("tables/") for name in names if not name.endswith((store.WEIGHTS, ROWS))
+        name.startswith("tables/")
+        for name in names
+        if not name.endswith((store.WEIGHTS, contents.ROWS))
     )
     parts = ((numbers[False], "model(s)"), (numbers[True], "table(s)"))
     return ", ".join(f"{number} {what}" for number, what in parts if number) or "nothing"

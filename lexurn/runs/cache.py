@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lexurn import runs, tasks
 from lexurn.base import files, session, sources, terminal
-from lexurn.runs import store, sweeps, tracking, workers
+from lexurn.runs import contents, store, sweeps, tracking, workers
 from lexurn.runs.scoring import Compute, is_cached, make_table, table_name
 from lexurn.settings import Settings
 from lexurn.settings.registry import CHOICES, entries
@@ -58,7 +58,8 @@ def _describe(value: Any) -> tuple[Any, set[str]]:
         return [value.key, tasks.build(value).fingerprint], {entry.target for entry in built}
     if isinstance(value, runs.Run):
         described, targets = _describe(value.settings)
-        if (value.path / store.WEIGHTS).exists():  # needed again when the code changes
+        if contents.locate(value.path, store.WEIGHTS).exists():
+            # They are needed again when the code changes.
             session.current().used_files.add(f"{value.path.name}/{store.WEIGHTS}")
         return [described, value.results_hash], targets | set(RUN_CODE)
     if isinstance(value, Tensor):

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from timeit import timeit
 
 import torch
-from safetensors.torch import load_file
 
 from lexurn import models, tasks, training
 from lexurn.base import errors, seeding, session
 from lexurn.base.shapes import Predictor, State, Tokens
 from lexurn.base.threads import threads
 from lexurn.runs import integrity, store
+from lexurn.runs.contents import load_file
 from lexurn.settings import Settings, TrainingSettings
 from lexurn.training.batches import endless_batches, finite_batches
 

@@ -57,36 +57,25 @@ def check_run(folder: Path) -> None:
     One's own run that an older version has stored without checksums passes.
     """
     if store.is_published(folder):
-        check_published(folder)
+        for name in store.PUBLISHED:
+            check_published(contents.locate(folder, name))
     elif contents.read(folder, "results").get(HAS_CHECKSUMS) or (folder / checksums.NAME).exists():
         checksums.verify(folder, required=store.RESULTS, remedy=contents.remedy(folder))
 
 
 def check_published(path: Path) -> None:
-    """Raise StoreError where a published run, or a published table, is not what was frozen.
+    """Raise StoreError where a published file is not what was frozen, or is missing.
 
-    What is not published passes.
+    A file that is not published passes.
     """
-    root = paths.published_results()
-    if root is None or not path.resolve().is_relative_to(root.resolve()):
+    if not store.is_published(path):
         return
-    place = path.resolve().relative_to(root.resolve()).as_posix()
-    inside = "" if place == "." else f"{place}/"
-    frozen = {
-        name: digest
-        for name, digest in (edition() or {}).get("files", {}).items()
-        if name == place or name.startswith(inside)
-    }
-    present = {
-        file.resolve().relative_to(root.resolve()).as_posix(): files.hash_bytes(file.read_bytes())
-        for file in (path, *path.rglob("*"))
-        if file.is_file() and file != root / EDITION
-    }
-    for name in sorted(frozen | present):
-        if frozen.get(name) != present.get(name):
-            raise files.StoreError(
-                f"{root / name} is missing, was altered, or was never published: {REMEDY}"
-            )
+    root = paths.published_results().resolve()
+    name = path.resolve().relative_to(root).as_posix()
+    frozen = (edition() or {}).get("files", {}).get(name)
+    present = files.hash_bytes(path.read_bytes()) if path.is_file() else None
+    if frozen != present:
+        raise files.StoreError(f"{path} is missing, was altered, or was never published: {REMEDY}")
 
 
 def require_same(stored: Settings, wanted: Settings, folder: Path) -> None:

@@ -126,8 +126,8 @@ def _read_rows() -> dict[str, dict[str, Any]]:
 
 
 def _signature(folder: Path) -> list[str | int]:
-    paths_in_folder = (folder / name for name in SIGNING)
-    stats = [path.stat() for path in paths_in_folder if path.exists()]
+    located = (contents.locate(folder, name) for name in SIGNING)
+    stats = [path.stat() for path in located if path.exists()]
     return [
         2,  # raised when rows hold something else, so that those of an older index are not used
         str(folder),

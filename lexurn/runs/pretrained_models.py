@@ -16,7 +16,7 @@ import pandas as pd
 from lexurn import models
 from lexurn.base import files, paths
 from lexurn.base.errors import ParameterError, suggestion
-from lexurn.runs import listing, store
+from lexurn.runs import contents, listing, store
 from lexurn.runs.run import Run, load
 from lexurn.settings import Settings
 
@@ -39,7 +39,7 @@ def pretrained(name: str | None = None) -> Run | pd.DataFrame:
         )
     flat = entries[name]["settings"]
     folder = store.finished_folder(Settings.from_flat(flat).name)
-    if folder is None or not (folder / store.WEIGHTS).exists():
+    if folder is None or not contents.locate(folder, store.WEIGHTS).exists():
         raise files.StoreError(
             f"the weights of {name} are not in {' or '.join(map(str, paths.roots()))}; this trains "
             f"the model: runs.get({flat}).model"

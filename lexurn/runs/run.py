@@ -18,7 +18,7 @@ The folder `RUNS/<name>-<key>/` holds
 
 `results.json` is written last: a folder without it holds no run yet, and `get` resumes its training
 (see `lexurn.runs.recording`). Published runs (`book/results/`) are found like one's own, and never
-written; they have `run.zst` in place of the JSON files (see `lexurn.runs.contents`).
+written; they have one packed file in place of a folder (see `lexurn.runs.contents`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -92,7 +92,7 @@ class Run:
         results = contents.read(self.path, "results")
         if "left_out" not in results:
             return pd.DataFrame(results["table"])
-        packed = self.path / contents.ROWS
+        packed = contents.locate(self.path, contents.ROWS)
         if not packed.exists():
             raise files.StoreError(
                 f"{self.path} was published without {results['left_out']}; train it: "
@@ -115,7 +115,7 @@ class Run:
     @cached_property
     def task(self) -> tasks.Task:
         """The task, with the tensors that the run was trained with, such as its pool of urns."""
-        path = self.path / store.TASK_TENSORS
+        path = contents.locate(self.path, store.TASK_TENSORS)
         return tasks.build(self.settings, tensors=load_file(path) if path.exists() else {})
 
     def require_data(self) -> None:
@@ -140,7 +140,7 @@ class Run:
         A run that was published without weights is trained again, into one's own store. Raises
         StoreError if the weights of another run are missing."""
         self.require_data()
-        path = self.path / store.WEIGHTS
+        path = contents.locate(self.path, store.WEIGHTS)
         session.current().used_files.add(f"{self.path.name}/{store.WEIGHTS}")
         if not path.exists():
             if not store.is_published(self.path):

@@ -66,7 +66,7 @@ def export(names: Iterable[str | Path], path: Path) -> dict[str, bool]:
                 f"these runs have {n_bytes:,} bytes, more than {MAX_BYTES:,}; export fewer at once"
             )
     files.write(path, buffer.getvalue())
-    return {name: (run.path / store.WEIGHTS).exists() for name, run in exported.items()}
+    return {name: _has_weights(run) for name, run in exported.items()}
 
 
 def import_(path: Path) -> dict[str, bool]:
@@ -118,7 +118,7 @@ def card(run: Run) -> str:
             f"finished on {facts['date'][:10]}. "
             f"Step {best_step} of {run.metrics['step'].iloc[-1]} has the lowest validation loss, "
             f"{loss:.4f} nats. To train it again: `{facts['command']}`.\n",
-            *(() if (run.path / store.WEIGHTS).exists() else (NO_WEIGHTS,)),
+            *(() if _has_weights(run) else (NO_WEIGHTS,)),
             "## Settings\n\nSettings that are not listed have their default values.\n\n```",
             *(f"{name} = {value}" for name, value in settings.changed().items()),
             "```\n\n## Distances to the references\n",
@@ -132,18 +132,22 @@ def card(run: Run) -> str:
     )
 
 
+def _has_weights(run: Run) -> bool:
+    return contents.locate(run.path, store.WEIGHTS).exists()
+
+
 def _read_shared(run: Run) -> dict[str, bytes]:
     """Return the files of a stored run that are shared, without its card and checksums, by name."""
     folder = run.path
     shared = {
-        name: (folder / name).read_bytes()
-        for name in (*integrity.final_files(folder), store.RESULTS)
-        if FILE.fullmatch(name) and (folder / name).exists()
+        name: contents.locate(folder, name).read_bytes()
+        for name in (*integrity.final_files(folder), store.RESULTS, *store.PUBLISHED)
+        if FILE.fullmatch(name) and contents.locate(folder, name).exists()
     }
     texts = {"settings.json": run.settings.model_dump_json(indent=2)}  # with the names of today
-    if (folder / contents.PACKED).exists():
+    if contents.locate(folder, contents.PACKED).exists():
         results = contents.read(folder, "results")
-        if (folder / contents.ROWS).exists():
+        if contents.locate(folder, contents.ROWS).exists():
             results = {name: part for name, part in results.items() if name != "left_out"}
             results["table"] = run.results_by_row.to_dict("list")
         texts |= {

@@ -2,7 +2,7 @@
 
 A run's folder ends in its key and holds `results.json` once it is finished. Everything is looked
 for in one's own store first and then among the published runs (`paths.roots`); only one's own runs
-are ever written or deleted. A published run is one packed file (`lexurn.runs.contents`).
+are ever written or deleted. A published run has files but no folder (`lexurn.runs.contents`).
 """
 
 import re
@@ -15,7 +15,7 @@ from typing import Any
 from lexurn.base import files, paths
 from lexurn.base.errors import ParameterError, suggestion
 from lexurn.base.yaml_files import read_yaml
-from lexurn.runs.contents import PACKED, read
+from lexurn.runs.contents import PACKED, ROWS, locate, read
 from lexurn.settings import TRAINING_VERSION, Settings
 
 RESULTS = "results.json"
@@ -26,6 +26,9 @@ WEIGHTS = "model.safetensors"
 TASK_TENSORS = "urns.safetensors"
 """What a task keeps with a run (`Task.tensors`), such as its pool of urns."""
 
+PUBLISHED = (PACKED, ROWS, TASK_TENSORS, WEIGHTS)
+"""The files that a published run may have."""
+
 
 def key(folder: Path) -> str:
     """Return the twelve digits at the end of a run folder's name; empty for any other folder."""
@@ -34,12 +37,13 @@ def key(folder: Path) -> str:
 
 
 def is_finished(folder: Path) -> bool:
-    return (folder / RESULTS).exists() or (folder / PACKED).exists()
+    return (folder / RESULTS).exists() or locate(folder, PACKED).exists()
 
 
-def is_published(folder: Path) -> bool:
+def is_published(path: Path) -> bool:
+    """Return whether a run or a file belongs to the published edition."""
     published = paths.published_results()
-    return published is not None and folder.resolve().parent == published.resolve()
+    return published is not None and path.resolve().is_relative_to(published.resolve())
 
 
 def stored(name: str) -> Path:
@@ -48,8 +52,11 @@ def stored(name: str) -> Path:
     It is one's own, else a published one, else the path where one's own would be. The results of a
     published run are `PACKED`.
     """
-    names = (name, f"{name}.gz", re.sub(r"results\.json$", PACKED, name))
-    candidates = [root / each for root in paths.roots() for each in names]
+    run, _, part = name.partition("/")
+    candidates = []
+    for root in paths.roots():
+        packed = locate(root / run, PACKED if part == RESULTS else part)
+        candidates += [root / name, root / f"{name}.gz", packed]
     return next((path for path in candidates if path.exists()), candidates[0])
 
 
@@ -103,12 +110,15 @@ def _finished_by_key(root: Path, changed_at: int) -> dict[str, Path]:
 
 
 def folders(*roots: Path) -> list[Path]:
-    """Return the folders of all runs, finished or not, in some roots, sorted by name in each root.
+    """Return the paths of all runs, finished or not, in some roots, sorted by name in each root.
 
     Without roots: one's own runs, then the published ones.
     """
-    roots = roots or paths.roots()
-    return [folder for root in roots for folder in sorted(root.glob("*/")) if key(folder)]
+    found: list[Path] = []
+    for root in roots or paths.roots():
+        packed = [path.name.removesuffix(f".{PACKED}") for path in root.glob(f"*.{PACKED}")]
+        found += sorted({*root.glob("*/"), *(root / name for name in packed)})
+    return [folder for folder in found if key(folder)]
 
 
 def finished() -> list[Path]:
@@ -141,7 +151,7 @@ def find(name: str | Path) -> Path:
     than one.
     """
     candidates = [*(root / name for root in paths.roots()), Path(name).resolve()]
-    candidates = [path for path in candidates if path.is_dir() and (key(path) or is_finished(path))]
+    candidates = [path for path in candidates if is_finished(path) or (path.is_dir() and key(path))]
     if not candidates and name and (folder := finished_folder(Path(name).name)):
         candidates = [folder]
     if not candidates and name:

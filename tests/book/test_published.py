@@ -19,7 +19,10 @@ def results(monkeypatch):
 def test_the_published_edition_is_whole_and_small(results):
     manifest = integrity.edition()
     assert manifest["scale"] == "book" and manifest["rounding"] < 1e-4
-    integrity.check_published(results)  # nothing is missing, altered or added
+    present = {path.relative_to(results).as_posix() for path in results.rglob("*.*")}
+    assert present == {*manifest["files"], integrity.EDITION}  # nothing is missing or added
+    for name in manifest["files"]:
+        integrity.check_published(results / name)
     assert store.size(results) < edition.MAX_BYTES
     for folder in store.finished():
         run = runs.load(folder)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from lexurn import cli, runs
 from lexurn.base import files, paths, session
 from lexurn.publish import dependencies, edition
-from lexurn.runs import contents, integrity, store, sweeps
+from lexurn.runs import contents, fit, integrity, store, sweeps
 from lexurn.settings import TRAINING_VERSION, run_settings
 from lexurn.settings.resolver import check
 
@@ -65,14 +65,24 @@ def test_a_frozen_run_says_what_it_said_before(frozen):
     left_out = "without its results at single rows; train it: LEXURN_FRESH=1 papermill book/02_tr"
     with pytest.raises(files.StoreError, match=left_out):
         _ = second.results_by_row
-    weights = load_file(first.path / store.WEIGHTS)
+    weights = load_file(contents.locate(first.path, store.WEIGHTS))
     assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
     tokens = frozen[0].splits["out_of_distribution"]
     moved = (first.predictor(tokens) - frozen[0].predictor(tokens)).abs().max()
     assert 0 < moved < 0.01
-    assert not (second.path / store.WEIGHTS).exists()
+    assert not contents.locate(second.path, store.WEIGHTS).exists()
     assert second.predictor(tokens).equal(frozen[1].predictor(tokens))  # it was trained again
     assert (paths.runs() / second.path.name / store.WEIGHTS).exists()
+
+
+def test_a_training_starts_from_a_published_run(frozen):
+    settings = check(TINY | {"seed": 2, "init_from": frozen[0].settings.key})
+    started, published = (
+        torch.cat([weight.flatten() for weight in model.parameters()])
+        for model in (fit.init_model(settings), runs.get(frozen[0].settings).model)
+    )
+    assert started.equal(published) and not paths.runs().exists()
+    assert not started.equal(torch.cat([w.flatten() for w in frozen[1].model.parameters()]))
 
 
 def test_the_edition_says_when_and_how_far_it_was_rounded(frozen):
@@ -84,12 +94,9 @@ def test_the_edition_says_when_and_how_far_it_was_rounded(frozen):
     ]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [contents.PACKED, contents.ROWS, store.TASK_TENSORS, store.WEIGHTS],
-)
+@pytest.mark.parametrize("name", store.PUBLISHED)
 def test_one_altered_byte_is_refused(frozen, name):
-    path = paths.published_results() / frozen[0].path.name / name
+    path = contents.locate(paths.published_results() / frozen[0].path.name, name)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -102,18 +109,17 @@ def test_one_altered_byte_is_refused(frozen, name):
 
 
 def test_what_is_missing_or_was_added_is_refused(frozen):
-    folder = paths.published_results() / frozen[0].path.name
-    (folder / "notes.txt").write_text("mine")
-    with pytest.raises(
-        files.StoreError, match=r"notes.txt is missing, was altered, or was never published"
-    ):
-        runs.load(folder.name)
-    (folder / "notes.txt").unlink()
-    (folder / store.TASK_TENSORS).unlink()
-    with pytest.raises(
-        files.StoreError, match=r"urns.safetensors is missing, was altered, or was never published"
-    ):
-        runs.load(folder.name)
+    refused = r"{} is missing, was altered, or was never published"
+    first, second = (paths.published_results() / made.path.name for made in frozen)
+    added = contents.locate(second, store.WEIGHTS)
+    added.write_bytes(contents.locate(first, store.WEIGHTS).read_bytes())
+    with pytest.raises(files.StoreError, match=refused.format(added.name)):
+        runs.load(second.name)
+    added.unlink()
+    assert runs.load(second.name)
+    contents.locate(first, contents.ROWS).unlink()
+    with pytest.raises(files.StoreError, match=refused.format(contents.ROWS)):
+        runs.load(first.name)
     (paths.published_results() / integrity.EDITION).unlink()
     with pytest.raises(files.StoreError, match=r"was never published"):
         runs.load(frozen[1].path.name)
@@ -185,7 +191,7 @@ def test_weights_that_others_begin_with_are_not_rounded(store, tmp_path, monkeyp
         run.path.name: {
             str(weight.dtype)
             for weight in load_file(
-                root / "book" / "results" / run.path.name / "model.safetensors"
+                root / "book" / "results" / f"{run.path.name}.model.safetensors"
             ).values()
         }
         for run in (first, second)

@@ -24,7 +24,7 @@ def test_a_run_is_frozen_with_its_weights(flat, tmp_path, monkeypatch):
     before = run.predictor(run.splits[run.task.splits[0]])
     frozen = edition.freeze(session.current().used_files, scale="smoke")
     assert frozen["rounding"] < 1e-4
-    assert f"{run.path.name}/model.safetensors" in frozen["files"]
+    assert f"{run.path.name}.model.safetensors" in frozen["files"]
     published = runs.Run(root / "book" / "results" / run.path.name)
     after = published.predictor(published.splits[published.task.splits[0]])
     assert torch.allclose(before.exp(), after.exp(), atol=1e-2)

@@ -94,17 +94,18 @@ def test_a_folder_that_was_renamed_is_not_taken_for_the_run_of_its_name(tiny_run
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_every_damaged_published_file_is_named(damage, published, monkeypatch, capsys, tmp_path):
     with monkeypatch.context() as patch:
-        patch.setenv("LEXURN_RUNS", str(published))
-        patch.setattr(paths, "published_results", lambda: None)
+        patch.setattr(paths, "root", lambda: tmp_path)
+        patch.setattr(edition.provenance, "is_changed", lambda: False)
         run = runs.get(TINY)
         runs.write_table("numbers", run.metrics)
-    edition.seal(published)
-    whole = tmp_path / "whole"
-    shutil.copytree(published, whole)
-    for path in sorted(whole.rglob("*")):
-        name = path.relative_to(whole).as_posix()
-        if path.is_dir() or path.name.startswith(".") or name.endswith("lock"):
-            continue
+        used = {f"{run.path.name}/{name}" for name in store.PUBLISHED} | {"tables/numbers.csv"}
+        edition.freeze(used, scale="smoke")
+    shutil.rmtree(paths.runs())
+    whole = tmp_path / "book" / "results"
+    names = sorted(path.relative_to(whole).as_posix() for path in whole.rglob("*.*"))
+    parts = {name.removeprefix(f"{run.path.name}.") for name in names}
+    assert parts == {*store.PUBLISHED, "tables/numbers.csv.gz", integrity.EDITION}
+    for name in names:
         shutil.rmtree(published)
         shutil.copytree(whole, published)
         DAMAGES[damage](published / name)

@@ -9,7 +9,7 @@ from lexurn.base import files, paths
 from lexurn.base.errors import ParameterError
 from lexurn.cli import main
 from lexurn.measures import evaluation
-from lexurn.runs import integrity, listing, store
+from lexurn.runs import contents, integrity, listing, store
 
 NAMES = list(store.pretrained_entries())
 
@@ -42,7 +42,8 @@ def band():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_is_a_run_whose_weights_have_the_stored_losses(name):
     run = runs.pretrained(name)
-    assert store.is_published(run.path) and (run.path / store.WEIGHTS).exists()
+    weights = contents.locate(run.path, store.WEIGHTS)
+    assert store.is_published(run.path) and weights.exists()
     tokens = run.splits[run.task.splits[0]][:2]
     log_probs = run.predictor(tokens)
     assert log_probs.shape == (*tokens.shape, run.task.vocab_size)

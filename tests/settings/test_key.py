@@ -24,9 +24,9 @@ TINY = {"n_steps": 4, "eval_every": 2, "n_test_samples": 10, "context_length": 4
 
 
 def published_settings():
-    folders = sorted(path.parent for path in PUBLISHED.glob(f"*/{contents.PACKED}"))
     return {
-        folder.name: Settings.from_stored(contents.read(folder, "settings")) for folder in folders
+        folder.name: Settings.from_stored(contents.read(folder, "settings"))
+        for folder in store.folders(PUBLISHED)
     }
 
 
@@ -52,11 +52,11 @@ def test_key_defaults_never_change():
 
 COUNT_MOVED = """
 import pathlib, sys
-from lexurn.runs import contents
+from lexurn.runs import contents, store
 from lexurn.settings import Settings
 assert Settings().training.learning_rate == 3e-3 and Settings().training.added_training == 7
 moved = 0
-for folder in pathlib.Path(sys.argv[1]).glob("*-*/"):
+for folder in store.folders(pathlib.Path(sys.argv[1])):
     settings = Settings.from_stored(contents.read(folder, "settings"))
     assert settings.task.added_tasks == settings.backbone.added_backbones == 7
     moved += settings.name != folder.name
