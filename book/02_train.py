@@ -198,7 +198,7 @@ one, names = one_run.along_one_sequence(run, who)
 alt = "The probability of each token, one by one, on one sequence: one panel for the model and each exact predictor."
 panels = {"by": "predictor", "share_y": True, "size": (3.2, 3.2), "names": names}
 words = {"alt": alt, "n": "1 sequence", "caption": one_run.caption_sequence(one)}
-figure(plots.predictions, one, runs=[run], **words, **panels)
+figure(chapter_plots.predictions, one, runs=[run], **words, **panels)
 
 # %% [markdown]
 # ## What `lex` changes

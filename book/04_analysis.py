@@ -421,7 +421,7 @@ caption = (
 )
 words = {"alt": alt, "caption": caption, "n": f"{n_tenfold} urns", "runs": beginnings + models["long"]}
 options = {"by": "split", "share_y": True, "log": True, "legend": "model", "size": (4.2, 3.4)}
-figure(plots.relative_distances, path, name="along", **options, **words)
+figure(chapter_plots.relative_distances, path, name="along", **options, **words)
 
 # %% tags=["hide-input"]
 rows = {}

@@ -15,16 +15,12 @@ from matplotlib.colors import LogNorm
 
 from lexurn.figures.looks import Look, looks
 from lexurn.figures.style import (
-    RELATIVE,
-    ball_colors,
     display_name,
-    draw_reference_ends,
     label,
     label_outer_if_shared,
     line_style,
     order_names,
     set_distance_axis,
-    set_log_steps,
     step_label,
 )
 
@@ -124,63 +120,6 @@ def line_groups(table: pd.DataFrame, column: str) -> list[tuple[Any, pd.DataFram
     return [(value, rows, given[value]) for value, rows in groups]
 
 
-def distances_along_training(
-    metrics: pd.DataFrame,
-    axes: Axes,
-    *,
-    split: str = "out_of_distribution",
-    measure: str = "symmetrized_kl",
-) -> Axes:
-    """Draw the distance to every reference against the step, and mark `best_step` if it is given.
-
-    `metrics` has the columns step and `<split>/<measure>/<reference>`; `Task.splits` and
-    `Task.measure` say where, and by which measure, a task judges a model.
-    """
-    prefix = f"{split}/{measure}/"
-    for best_step in metrics.get("best_step", [])[:1]:
-        axes.axvline(best_step, color="0.55", linewidth=2, zorder=0)
-    columns = [column.removeprefix(prefix) for column in metrics if column.startswith(prefix)]
-    for name in order_names(column for column in columns if "/" not in column):
-        style = {"marker": ".", "label": display_name(name), **line_style(name)}
-        axes.plot(metrics["step"], metrics[prefix + name], **style)
-    axes.set(xlabel=step_label(metrics))
-    return set_distance_axis(axes) if measure == "symmetrized_kl" else _set_regret_axis(axes)
-
-
-def relative_distances(
-    histories: pd.DataFrame, axes: Axes, *, y: str = "relative_distance", log: bool = False
-) -> Axes:
-    """Draw relative distance along training: one thin line per seed, one thick mean per kind.
-
-    `histories` has kind, step, seed, perhaps n_tables, and `y`, which may also be a regret. Means
-    are over runs with equal n_tables; over at least five seeds, they have a band of two standard
-    errors. `log` gives a logarithmic step axis.
-    """
-    import seaborn  # not above: its import of scipy.stats takes a second
-
-    by = [column for column in ("kind", "n_tables") if column in histories]
-    for (kind, *_), rows in histories.groupby(by, sort=False):
-        style = line_style(kind)
-        for _, run in rows.groupby("seed"):
-            axes.plot(run["step"], run[y], color=style["color"], alpha=0.25, linewidth=0.8)
-        seaborn.lineplot(
-            rows,
-            x="step",
-            y=y,
-            errorbar=("se", 2) if rows["seed"].nunique() >= 5 else None,
-            legend=False,
-            label=kind,
-            linewidth=2.2,
-            ax=axes,
-            **style,
-        )
-    ylabel = label(y) if y in RELATIVE else f"{label(y)} (nats)"
-    axes.set(xlabel=step_label(histories), ylabel=ylabel)
-    if log:
-        set_log_steps(axes)
-    return draw_reference_ends(axes) if y in RELATIVE else _draw_zero(axes)
-
-
 def distances_by_row(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
     """Draw the distance to every reference against the tokens seen, with two standard errors.
 
@@ -204,38 +143,4 @@ def distances_by_row(results: pd.DataFrame, axes: Axes, *, split: str) -> Axes:
             low = low.clip(lower=rows["mean"] / 10)  # a log axis excludes zero
         axes.fill_between(n_seen, low, high, color=style["color"], alpha=0.2, linewidth=0)
     axes.set(xlabel="balls seen" if has_kl else "letters seen")
-    return set_distance_axis(axes) if has_kl else _set_regret_axis(axes)
-
-
-def _set_regret_axis(axes: Axes) -> Axes:
-    _draw_zero(axes).set(ylabel="regret (nats a row)")
-    return label_outer_if_shared(axes)
-
-
-def _draw_zero(axes: Axes) -> Axes:
-    axes.axhline(0, color="0.4", linestyle=":", linewidth=1)
-    return axes
-
-
-def predictions(table: pd.DataFrame, axes: Axes, *, names: Sequence[str] = ()) -> Axes:
-    """Draw the predictions for one sequence: one line per colour, and the drawn balls below.
-
-    `table` has the columns row, color, probability and ball (the colour drawn at that row). With
-    `names`, one name per token, the tokens are shown by their names.
-    """
-    colors = ball_colors(table["color"].nunique())
-    for color, rows in table.groupby("color"):
-        axes.plot(rows["row"], rows["probability"], color=colors[color], drawstyle="steps-mid")
-        if not names:
-            end = rows.iloc[-1]
-            axes.text(end["row"] + 1, end["probability"], color, va="center", fontsize=7)
-    balls = table.drop_duplicates("row")
-    for row, ball in balls[["row", "ball"]].values if names else ():
-        axes.text(row, -0.16, names[ball], ha="center", va="center", fontsize=8)
-    axes.scatter(balls["row"], [-0.06] * len(balls), c=[colors[i] for i in balls["ball"]], s=14)
-    axes.set(
-        xlabel="letters seen" if names else "balls seen",
-        ylim=(-0.22 if names else -0.12, 1),
-        ylabel="probability",
-    )
-    return axes
+    return set_distance_axis(axes) if has_kl else set_regret_axis(axes)

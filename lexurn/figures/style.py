@@ -79,8 +79,6 @@ LABELS = {  # of axes, by the column of the table
     "value": "",
 }
 
-RELATIVE = ("r", "relative_distance")  # columns that hold relative distances
-
 MAX_COLUMNS = 2  # panels in one row of a figure at most
 
 
@@ -206,13 +204,15 @@ def set_distance_axis(axes: Axes) -> Axes:
     return axes
 
 
-def draw_reference_ends(axes: Axes) -> Axes:
-    """Draw and name the values −1 and +1 of the relative distance, after everything else."""
-    ends = {-1: "generalizing (G)", 1: "memorizing (M for normal, S for the others)"}
-    for value, name in ends.items():
-        axes.axhline(value, color="0.4", linestyle=":", linewidth=1)
-        right = axes.get_xlim()[1]
-        axes.text(right, value + 0.05, name, ha="right", va="bottom", fontsize=8, color="0.3")
+def set_regret_axis(axes: Axes) -> Axes:
+    """Use a linear y axis for regrets, with a line at zero, and return the axes."""
+    draw_zero(axes).set(ylabel="regret (nats a row)")
+    return label_outer_if_shared(axes)
+
+
+def draw_zero(axes: Axes) -> Axes:
+    """Draw a dotted line at zero, and return the axes."""
+    axes.axhline(0, color="0.4", linestyle=":", linewidth=1)
     return axes
 
 

@@ -12,9 +12,12 @@ from lexurn.base import paths
 from lexurn.chapters.analysis import plots as analysis_plots
 from lexurn.chapters.data import plots as data_plots
 from lexurn.chapters.strategies import plots as strategies_plots
+from lexurn.chapters.train import plots as train_plots
 from lexurn.figures import drawing, looks, plots, style
 from lexurn.figures.live_urn import next_ball
 from lexurn.settings.resolver import check
+
+JUDGED = {"split": "out_of_distribution", "measure": "symmetrized_kl"}
 
 
 @pytest.fixture
@@ -93,7 +96,7 @@ def test_rows_are_drawn_as_they_stand_in_the_table(axes, scene):
 def test_distances_along_training_are_drawn_as_they_were_logged(axes):
     metrics = pd.DataFrame({"step": [0, 5], "validation_loss": [2.0, 1.0]})
     metrics["out_of_distribution/symmetrized_kl/memorizing"] = [0.3, 0.2]
-    plots.distances_along_training(metrics.assign(best_step=5), axes)
+    train_plots.distances(metrics.assign(best_step=5), axes, **JUDGED)
     mark, line = axes.lines
     assert list(mark.get_xdata()) == [5, 5] and line.get_ydata().tolist() == [0.3, 0.2]
 
@@ -115,7 +118,7 @@ def test_claims_are_drawn_with_their_bands_and_what_was_published(axes):
 def test_predictions_are_drawn_with_one_line_per_color(axes, scene):
     references, held = scene
     table = evaluation.predict_sequence(references, held["out_of_distribution"][:1])
-    plots.predictions(table[table["predictor"] == "memorizing"], axes)
+    train_plots.predictions(table[table["predictor"] == "memorizing"], axes)
     assert len(axes.lines) == 4
     for line, probability in zip(axes.lines, references["memorizing"].urns[0], strict=True):
         np.testing.assert_allclose(line.get_ydata(), probability)
@@ -216,7 +219,7 @@ def test_references_of_unknown_name_are_drawn_after_the_known_ones(axes):
     for number, name in enumerate(names):
         metrics[f"out_of_distribution/symmetrized_kl/{name}"] = [0.3 + number, 0.2]
         metrics[f"out_of_distribution/symmetrized_kl/{name}/last"] = 9.0
-    plots.distances_along_training(metrics, axes)
+    train_plots.distances(metrics, axes, **JUDGED)
     shown = ["generalizing (G)", "independent", "chain"]
     assert [line.get_label() for line in axes.lines] == shown
     assert [line.get_ydata()[0] for line in axes.lines] == [1.3, 0.3, 2.3]
@@ -236,7 +239,7 @@ def test_references_of_unknown_name_are_drawn_after_the_known_ones(axes):
     assert axes.lines[2].get_ydata().tolist() == [3.0, 3.0]
     axes.clear()
     rows = [{"kind": "renamed", "seed": 0, "step": step, "regret": 0.5} for step in (0, 10)]
-    plots.relative_distances(pd.DataFrame(rows), axes, y="regret")
+    analysis_plots.relative_distances(pd.DataFrame(rows), axes, y="regret")
     assert axes.lines[0].get_color() == style.line_style("renamed")["color"]
 
 
@@ -361,7 +364,9 @@ def test_tokens_with_dollar_signs_are_drawn_as_they_are():
     rows = [(row, color, 0.5, row % 2) for row in (0, 1) for color in (0, 1)]
     table = pd.DataFrame(rows, columns=["row", "color", "probability", "ball"])
     names = {"names": ["$x_{", "$\\frac$"]}
-    how = drawing.Drawing(plot="lexurn.figures.plots.predictions", keywords=names, title="$$")
+    how = drawing.Drawing(
+        plot="lexurn.chapters.train.plots.predictions", keywords=names, title="$$"
+    )
     assert drawing.draw(how, table)
     with pytest.raises(ValueError, match="frac"):  # by the settings of matplotlib
-        drawing.as_png(drawing.plot_page(how, plots.predictions, [("", table, names)]))
+        drawing.as_png(drawing.plot_page(how, train_plots.predictions, [("", table, names)]))

@@ -6,7 +6,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from lexurn.figures.style import draw_reference_ends, label_outer_if_shared, look
+from lexurn.figures.style import (
+    draw_zero,
+    label,
+    label_outer_if_shared,
+    line_style,
+    look,
+    set_log_steps,
+    step_label,
+)
+
+RELATIVE = ("r", "relative_distance")  # columns that hold relative distances
 
 KINDS = ("normal", "permuted", "lexical", "original tables")
 SHORT = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}
@@ -108,3 +118,47 @@ def _interval(axes: Axes, x: float, means: pd.DataFrame, who: str) -> None:
     for value, low, high in means[["mean", "low", "high"]].values:
         bars = None if pd.isna(low) else [[value - low], [high - value]]
         axes.errorbar(x, value, bars, **style)
+
+
+def relative_distances(
+    histories: pd.DataFrame, axes: Axes, *, y: str = "relative_distance", log: bool = False
+) -> Axes:
+    """Draw relative distance along training: one thin line per seed, one thick mean per kind.
+
+    `histories` has kind, step, seed, perhaps n_tables, and `y`, which may also be a regret. Means
+    are over runs with equal n_tables; over at least five seeds, they have a band of two standard
+    errors. `log` gives a logarithmic step axis.
+    """
+    import seaborn  # not above: its import of scipy.stats takes a second
+
+    by = [column for column in ("kind", "n_tables") if column in histories]
+    for (kind, *_), rows in histories.groupby(by, sort=False):
+        style = line_style(kind)
+        for _, run in rows.groupby("seed"):
+            axes.plot(run["step"], run[y], color=style["color"], alpha=0.25, linewidth=0.8)
+        seaborn.lineplot(
+            rows,
+            x="step",
+            y=y,
+            errorbar=("se", 2) if rows["seed"].nunique() >= 5 else None,
+            legend=False,
+            label=kind,
+            linewidth=2.2,
+            ax=axes,
+            **style,
+        )
+    ylabel = label(y) if y in RELATIVE else f"{label(y)} (nats)"
+    axes.set(xlabel=step_label(histories), ylabel=ylabel)
+    if log:
+        set_log_steps(axes)
+    return draw_reference_ends(axes) if y in RELATIVE else draw_zero(axes)
+
+
+def draw_reference_ends(axes: Axes) -> Axes:
+    """Draw and name the values −1 and +1 of the relative distance, after everything else."""
+    ends = {-1: "generalizing (G)", 1: "memorizing (M for normal, S for the others)"}
+    for value, name in ends.items():
+        axes.axhline(value, color="0.4", linestyle=":", linewidth=1)
+        right = axes.get_xlim()[1]
+        axes.text(right, value + 0.05, name, ha="right", va="bottom", fontsize=8, color="0.3")
+    return axes

@@ -1,10 +1,19 @@
 """Plots of one training: its losses, its distances to the exact predictors, and one prediction."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 
-from lexurn.figures.plots import distances_along_training
-from lexurn.figures.style import display_name, line_style
+from lexurn.figures.style import (
+    ball_colors,
+    display_name,
+    line_style,
+    order_names,
+    set_distance_axis,
+    set_regret_axis,
+    step_label,
+)
 
 
 def training(metrics: pd.DataFrame, axes: Axes, *, view: str, split: str, measure: str) -> Axes:
@@ -15,8 +24,20 @@ def training(metrics: pd.DataFrame, axes: Axes, *, view: str, split: str, measur
 
 
 def distances(metrics: pd.DataFrame, axes: Axes, *, split: str, measure: str) -> Axes:
-    """Draw the distance to every reference against the step; see `distances_along_training`."""
-    axes = distances_along_training(metrics, axes, split=split, measure=measure)
+    """Draw the distance to every reference against the step, and mark `best_step` if it is given.
+
+    `metrics` has the columns step and `<split>/<measure>/<reference>`; `Task.splits` and
+    `Task.measure` say where, and by which measure, a task judges a model.
+    """
+    prefix = f"{split}/{measure}/"
+    for best_step in metrics.get("best_step", [])[:1]:
+        axes.axvline(best_step, color="0.55", linewidth=2, zorder=0)
+    columns = [column.removeprefix(prefix) for column in metrics if column.startswith(prefix)]
+    for name in order_names(column for column in columns if "/" not in column):
+        style = {"marker": ".", "label": display_name(name), **line_style(name)}
+        axes.plot(metrics["step"], metrics[prefix + name], **style)
+    axes.set(xlabel=step_label(metrics))
+    (set_distance_axis if measure == "symmetrized_kl" else set_regret_axis)(axes)
     return _spread_first_steps(metrics, axes)
 
 
@@ -55,4 +76,28 @@ def _spread_first_steps(metrics: pd.DataFrame, axes: Axes) -> Axes:
     if len(steps) > 60:
         for line in axes.lines:
             line.set_marker("")
+    return axes
+
+
+def predictions(table: pd.DataFrame, axes: Axes, *, names: Sequence[str] = ()) -> Axes:
+    """Draw the predictions for one sequence: one line per colour, and the drawn balls below.
+
+    `table` has the columns row, color, probability and ball (the colour drawn at that row). With
+    `names`, one name per token, the tokens are shown by their names.
+    """
+    colors = ball_colors(table["color"].nunique())
+    for color, rows in table.groupby("color"):
+        axes.plot(rows["row"], rows["probability"], color=colors[color], drawstyle="steps-mid")
+        if not names:
+            end = rows.iloc[-1]
+            axes.text(end["row"] + 1, end["probability"], color, va="center", fontsize=7)
+    balls = table.drop_duplicates("row")
+    for row, ball in balls[["row", "ball"]].values if names else ():
+        axes.text(row, -0.16, names[ball], ha="center", va="center", fontsize=8)
+    axes.scatter(balls["row"], [-0.06] * len(balls), c=[colors[i] for i in balls["ball"]], s=14)
+    axes.set(
+        xlabel="letters seen" if names else "balls seen",
+        ylim=(-0.22 if names else -0.12, 1),
+        ylabel="probability",
+    )
     return axes
