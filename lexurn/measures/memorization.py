@@ -17,16 +17,13 @@ from math import log
 
 import numpy as np
 import torch
-from jaxtyping import Float64
 from scipy import optimize, stats
-from torch import Tensor
 
 from lexurn.base import divergences
 from lexurn.base.shapes import LogProbs, Pool, Predictor, Tokens
 from lexurn.measures import comparison
-from lexurn.predictors import Generalizing, Memorizing, SequenceMixture, Uniform
+from lexurn.predictors import Generalizing, SequenceMixture, Uniform
 from lexurn.predictors.combining import log_evidence, mix_sequences
-from lexurn.predictors.symmetrized import relabelings
 
 LOG_ALPHAS = (-5.0, 12.0)
 """Bounds of ln α in the search for the best add-α rule."""
@@ -177,20 +174,6 @@ def _add_uniform(log_probs: LogProbs, share: float) -> LogProbs:
 
 def _distance(log_model: LogProbs, log_mixture: LogProbs, share: float) -> float:
     return divergences.kl(log_model, _add_uniform(log_mixture, share))[:, 1:].mean().item()
-
-
-def relabeling_entropy(pool: Pool, tokens: Tokens) -> Float64[Tensor, "batch time"]:
-    """Return the entropy of S's posterior over the V! relabelings, in nats, at every row.
-
-    It is ln V! in row 0 (less if colours of the urns are equally probable, which is not seen) and
-    falls as the balls say which colour is which: how far names can be recovered in context. It sums
-    over all V! relabelings (Huang et al. 2023, arXiv 2305.16349).
-    """
-    n_tasks, n_colors = pool.shape
-    every = relabelings(pool)  # tasks · V! colors
-    evidence = torch.stack([log_evidence(Memorizing(each[None])(tokens), tokens) for each in every])
-    posterior = evidence.softmax(0).unflatten(0, (n_tasks, -1)).sum(0)  # relabelings batch time
-    return -torch.special.xlogy(posterior, posterior).sum(0)
 
 
 def deficit(kl_to_model: float, kl_to_best: float) -> float:

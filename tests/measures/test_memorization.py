@@ -1,7 +1,7 @@
 """What a model has memorized: the best rule without memory, captured shares, doubt, and names."""
 
 import itertools
-from math import factorial, log, prod
+from math import log, prod
 
 import pytest
 import torch
@@ -164,21 +164,3 @@ def test_doubt_explains_a_model_in_between_that_a_blend_of_rows_does_not():
     """A blend of rows is no mixture of sequences: the fit to it leaves a distance."""
     blend = lambda tokens: (0.5 * S(tokens).exp() + 0.5 * G(tokens).exp()).log()  # noqa: E731
     assert memorization.fit_doubt(blend, REFERENCES, fresh(200), memorizing="symmetrized").kl > 1e-4
-
-
-def test_the_entropy_of_names_by_brute_force():
-    tokens = inside(10, 9)
-    entropy = memorization.relabeling_entropy(POOL, tokens)
-    for sequence, row in ((0, 0), (3, 4), (9, 8)):
-        seen = tokens[sequence, :row]
-        weights = torch.tensor(
-            [
-                sum(urn[list(order)][seen].prod().item() for urn in POOL)
-                for order in itertools.permutations(range(3))
-            ]
-        ).double()
-        weights = weights / weights.sum()
-        assert entropy[sequence, row].item() == pytest.approx(
-            -(weights * weights.log()).sum().item()
-        )
-    assert_close(entropy[:, 0], torch.full((10,), log(factorial(3)), dtype=torch.float64))
