@@ -116,8 +116,9 @@ def folders(*roots: Path) -> list[Path]:
     """
     found: list[Path] = []
     for root in roots or paths.roots():
-        packed = [path.name.removesuffix(f".{PACKED}") for path in root.glob(f"*.{PACKED}")]
-        found += sorted({*root.glob("*/"), *(root / name for name in packed)})
+        names = {path.name for path in root.glob("*/")}
+        names |= {path.name.removesuffix(f".{PACKED}") for path in root.glob(f"*.{PACKED}")}
+        found += [root / name for name in sorted(names)]
     return [folder for folder in found if key(folder)]
 
 
