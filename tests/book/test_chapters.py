@@ -87,12 +87,12 @@ def papermill(out, *arguments, chapter="02_train"):
 
 
 @pytest.mark.book
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("lex", [False, True])
 def test_a_normal_model_memorizes_and_a_lexical_one_does_not(store, tmp_path, seed, lex):
     """At the defaults, normal ends < .05 and lexical > .25 of d(G, M) from M out of distribution.
 
-    Seed 0 is trained by the chapter, the others by the library, evaluated less often.
+    Seed 0 is trained by the chapter, seed 1 by the library, evaluated less often.
     """
     if seed == 0:
         done = papermill(tmp_path / "out.ipynb", "-p", "lex", str(lex), "-p", "seed", str(seed))
@@ -129,7 +129,7 @@ def test_the_chapter_shows_distances_with_errors_figures_and_where_the_run_is(st
 
 @pytest.mark.book
 @pytest.mark.parametrize(
-    "extra", [["-p", "n_tasks", "0"], ["-p", "n_colors", "13", "-p", "alpha", "0.5"]]
+    "extra", [["-p", "n_tasks", "0"], ["-p", "n_colors", "11", "-p", "alpha", "0.5"]]
 )
 def test_the_data_chapter_draws_the_predictors_and_scores_them(store, tmp_path, extra):
     out = tmp_path / "out.ipynb"

@@ -35,9 +35,9 @@ def test_the_published_edition_is_whole_and_small(results):
 @pytest.mark.parametrize("kind", ["normal", "lexical", "permuted"])
 def test_a_published_run_computed_anew_begins_the_same(results, kind):
     name = next(
-        name
-        for name in runs.table(kind=kind)["name"]
-        if runs.load(name).provenance["device"] == "cpu"
+        folder.name
+        for folder in store.folders(results)
+        if f"-{kind}-" in folder.name and runs.Run(folder).provenance["device"] == "cpu"
     )
     stored = stored_first_losses(runs.load(name))
     assert recompute_first_losses(name) == pytest.approx(stored, rel=1e-4)
