@@ -839,7 +839,7 @@ show_table(wide, {name: name for name in wide}, caption=caption, name="probes")
 # for each length?
 
 # %% tags=["hide-cell"]
-read_again = grids.select_models(places, ["transformer", "rotary"])
+read_again = grids.select_points(places, model=["transformer", "rotary"])
 options = {"jobs": study.jobs, "say": widgets.status_line()}
 rival_maps = cache.grid_table(read_again, decisions.rival_map, name="rivals-1", **options)
 rivals = decisions.rivals(rival_maps)
@@ -876,7 +876,7 @@ if is_published:
 # for each shift, and exchange prompts: a steered prompt is then compared with the ends of all *others*.
 
 # %% tags=["hide-cell"]
-chance_ends = cache.grid_table(read_again, steering.steering_controls, name="steering-controls-1", **options)
+chance_ends = cache.grid_table(read_again, steering.steering_controls, name="steering-controls-2", **options)
 ends_as_steered = chance_ends.groupby(["model", "what"], sort=False)["value"].agg(["mean", "sem"])
 right = {what: in_words(*ends_as_steered.loc[("rotary", what)]) for what in chance_ends["what"].unique()}
 display(
