@@ -30,15 +30,17 @@ OPENING = {")": "(", "]": "["}
 NUMBERS_OF_LETTERS = (2, 4, 6, 8)
 """Numbers of letters of the prefixes: the even ones, because strings of dyck have no other."""
 
+BY_TYPE = "all closed, by type"
+
 EXPLANATIONS = {
-    "all closed, by type": "closed_by_type",
+    BY_TYPE: "closed_by_type",
     "all closed, any type": "closed",
     "last type closed": "last_type_closed",
     "number of letters": "letters",
 }
 """What may explain P(EOS) after a closing bracket."""
 
-CASES = ("all closed, by type", "all closed, wrong types", "some open")
+CASES = (BY_TYPE, "all closed, wrong types", "some open")
 
 
 def describe_prefix(prefix: str) -> dict[str, object]:
@@ -125,3 +127,10 @@ def mean_endings(endings: pd.DataFrame) -> pd.DataFrame:
     weighted = endings.assign(case=case, total=endings["eos"] * endings["n"])
     groups = weighted.groupby(["model", "seed", "case"], sort=False)[["total", "n"]].sum()
     return groups.assign(value=groups["total"] / groups["n"]).drop(columns="total").reset_index()
+
+
+def forecast_values(shares: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return the values of each forecast on dyck by seed; `shares` is the table of `explained`."""
+    by_type = shares[shares["explanation"] == BY_TYPE].set_index("model")["value"]
+    kinds = {"rotary": "rotary", "no_positions": "no positions", "learned": "transformer"}
+    return {f"dyck_{name}_by_type": by_type.loc[[model]] for name, model in kinds.items()}
