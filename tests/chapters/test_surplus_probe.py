@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from lexurn import runs
 from lexurn.base.seeding import generator
 from lexurn.chapters.rules import steering
-from lexurn.chapters.rules.surplus_probe import Prefixes, probe_scores, surplus_direction
+from lexurn.chapters.rules.surplus_probe import Prefixes, feature_directions, probe_scores
 from lexurn.models import activations
 
 FLAT = {"language": "aNbN", "context_length": 16, "d_model": 16, "n_steps": 60, "eval_every": 60}
@@ -49,7 +49,9 @@ def plant(monkeypatch, directions):
 def test_a_planted_direction_is_found_and_read_whatever_the_order(run, monkeypatch):
     directions = torch.randn(2, 16, generator=generator(0, "plant"), dtype=torch.float64)
     plant(monkeypatch, directions)
-    assert_close(surplus_direction(run.model, "0.resid_mid"), directions[0])
+    of_features = feature_directions(run.model, "0.resid_mid")
+    assert_close(of_features["surplus"], directions[0])
+    assert_close(of_features["letters"], directions[1])
     scores = probe_scores(run).set_index(["weights", "site", "target"])["value"]
     assert scores["trained", "0.resid_mid", "surplus"] > 0.99
     assert scores["trained", "0.resid_mid", "letters"] > 0.99
@@ -90,7 +92,7 @@ def test_a_model_that_counts_ends_where_it_is_steered_to(run, monkeypatch):
 
 def test_controls_of_steering_are_right_only_by_chance(run, monkeypatch):
     """The stand-in ends after a b whose surplus, in one of 64 coordinates, is 0 or less."""
-    axis = torch.nn.functional.one_hot(torch.tensor(0), 64).double()
+    axis, another = torch.eye(64, dtype=torch.float64)[:2]
 
     def intervene(model, tokens, interventions, *, table=None):
         n_a, n_b = ((tokens == letter).cumsum(1) for letter in (3, 4))
@@ -102,12 +104,14 @@ def test_controls_of_steering_are_right_only_by_chance(run, monkeypatch):
         return torch.nn.functional.one_hot(chosen, 5).double().log()
 
     monkeypatch.setattr(activations, "intervene", intervene)
-    monkeypatch.setattr(steering, "surplus_direction", lambda model, site: axis)
+    axes = {"surplus": axis, "letters": another}
+    monkeypatch.setattr(steering, "feature_directions", lambda model, site: axes)
     value = steering.steering_controls(run).set_index("what")["value"]
     surpluses = [string.count("a") - string.count("b") for string in steering.outside_prompts()]
     n = len(surpluses)
     same = sum(x == y for x in surpluses for y in surpluses) - n
     assert value["surplus"] == 1 and value["random directions"] < 0.1
+    assert value["number of letters"] == 0
     assert value["other prompts"] == pytest.approx(same / (n * (n - 1)))  # ends of equal surplus
 
 

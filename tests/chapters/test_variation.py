@@ -116,7 +116,7 @@ def test_regrets_leave_a_gap_around_the_limit_and_only_gated_states_learn_the_pa
     monkeypatch.setattr(paths, "published_results", lambda: root)
     four = sweeps.read("rules", seeds=range(5))
     grid = grids.join_grids(four, sweeps.read("rules_architectures", seeds=range(3)))
-    some = grids.select_models(grid, ["mamba", "rotary"])
+    some = grids.select_points(grid, model=["mamba", "rotary"])
     assert list(some.points) == [*grid.where(model="rotary"), *grid.where(model="mamba")]
     table = [languages.excess(runs.load(point.name)) for point in grid.points]
     table = cache.concat_tables(grid, table).rename(columns={"words": "language"})

@@ -181,10 +181,20 @@ def explained(
     """
     is_after_b = (maps["last"] == "b") & ~maps["begins_string"]
     counted = maps[is_after_b & (maps["surplus"] >= 0) & (maps["letters"] % 2 == 0)]
+    return shares_of_variance(counted.assign(caught_up=counted["surplus"] == 0), explanations)
+
+
+def shares_of_variance(counted: pd.DataFrame, explanations: Mapping[str, str]) -> pd.DataFrame:
+    """Return the share of the variance of P(EOS) between the groups of each explanation.
+
+    `counted` has one row per cell of prefixes of a model: model, seed, letters, eos (mean),
+    eos_std, n, and the columns that `explanations` name. Every number of letters has the same
+    weight. Columns: model, seed, explanation, value, n (prefixes).
+    """
     rows = []
     for (model, seed), cells in counted.groupby(["model", "seed"], sort=False):
         sizes = cells["n"] / cells.groupby("letters")["n"].transform("sum")
-        cells = cells.assign(weight=sizes / sizes.sum(), caught_up=cells["surplus"] == 0)
+        cells = cells.assign(weight=sizes / sizes.sum())
         mean = np.average(cells["eos"], weights=cells["weight"])
         squares = (cells["eos"] - mean) ** 2 + cells["eos_std"] ** 2
         variance = np.average(squares, weights=cells["weight"])

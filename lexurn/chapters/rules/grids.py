@@ -20,7 +20,11 @@ def join_grids(first: Sweep, second: Sweep) -> Sweep:
     )
 
 
-def select_models(grid: Sweep, models: Collection[str]) -> Sweep:
-    """Return the points of a grid whose value on the axis `model` is one of `models`."""
-    points = [point for point in grid.points if grid.coordinates[point.name]["model"] in models]
+def select_points(grid: Sweep, **values: Collection[str]) -> Sweep:
+    """Return the points of a grid with the given values on some axes, as in `model=["lstm"]`."""
+    points = [
+        point
+        for point in grid.points
+        if all(grid.coordinates[point.name][axis] in chosen for axis, chosen in values.items())
+    ]
     return dataclasses.replace(grid, points=tuple(points))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lexurn.base.seeding import generator
 from lexurn.chapters.rules.decisions import LANGUAGE, describe_prefixes
-from lexurn.chapters.rules.surplus_probe import Prefixes, sites, surplus_direction
+from lexurn.chapters.rules.surplus_probe import Prefixes, feature_directions, sites
 from lexurn.generators.prompts import prompts
 from lexurn.generators.strings import EOS, string_lengths
 from lexurn.measures.rules import complete_with_predictor
@@ -39,7 +39,7 @@ def steering_site(model: LanguageModel) -> str:
 
 def directions(model: LanguageModel, site: str) -> dict[str, Float64[Tensor, "d"]]:
     """Return the direction of the surplus, and a random direction of the same norm."""
-    surplus = surplus_direction(model, site)
+    surplus = feature_directions(model, site)["surplus"]
     noise = torch.randn(surplus.shape, generator=generator(0, "direction"), dtype=surplus.dtype)
     return {"surplus": surplus, "random": noise * (surplus.norm() / noise.norm())}
 
@@ -73,20 +73,24 @@ def steered_lengths(
 def steering_controls(run: Run) -> pd.DataFrame:
     """Return how often strings end as many letters later as steered, and how often by chance.
 
-    Ends are compared with those of the same prompts without steering. Chance: `N_RANDOM` random
-    directions of the same norm, and the ends of *other* prompts without steering, all pairs of two
-    prompts. The prompts are `outside_prompts`, and the shifts `SHIFTS`. Columns: what (`surplus`,
-    `random directions`, `other prompts`), value (share), n.
+    Ends are compared with those of the same prompts without steering. Controls: the direction of
+    the number of letters and `N_RANDOM` random directions, all of the same norm; and the ends of
+    *other* prompts without steering, all pairs of two prompts. The prompts are `outside_prompts`,
+    and the shifts `SHIFTS`. Columns: what (`surplus`, `number of letters`, `random directions`,
+    `other prompts`), value (share), n.
     """
     model = run.model
     site = steering_site(model)
-    surplus = surplus_direction(model, site)
+    surplus, per_letter = feature_directions(model, site).values()
+    per_letter = per_letter * surplus.norm() / per_letter.norm()
     strings = outside_prompts()
     unsteered = steered_lengths(model, site, 0 * surplus, strings)
     is_other = ~torch.eye(len(strings), dtype=torch.bool)
     draws = generator(0, "random directions")
-    shares = {"surplus": [], "random directions": [], "other prompts": []}
+    shares = {"surplus": [], "number of letters": [], "random directions": [], "other prompts": []}
     for shift in SHIFTS:
+        by_letters = steered_lengths(model, site, shift * per_letter, strings)
+        shares["number of letters"].append((by_letters - unsteered == shift) & (by_letters > 0))
         ends = steered_lengths(model, site, shift * surplus, strings)
         later = ends[:, None] - unsteered  # of prompt i, steered, after prompt j
         is_right = (later == shift) & (ends[:, None] > 0)

@@ -7,7 +7,8 @@ more, in and out of the language: there rule 1 says whether to end.
 
     Prefixes.of(model)                   the prefixes, and the rows of sequences that have seen them
     probe_scores(run)                    R² of probes for three targets at every site
-    surplus_direction(model, site)       the change of an activation per letter of surplus
+    feature_directions(model, site)      the change of an activation per letter of surplus, and of
+                                         the number of letters
 """
 
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ RIDGE_PENALTIES = np.logspace(-2, 4, 7)
 TARGETS = ("surplus", "letters", "random")
 
 MAX_SURPLUS = 4
-"""The largest surplus for `surplus_direction`: the decision to end is made near 0."""
+"""The largest surplus for `feature_directions`: the decision to end is made near 0."""
 
 
 @dataclass(frozen=True)
@@ -107,16 +108,18 @@ def probe_scores(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["weights", "site", "target", "inside", "value", "n"])
 
 
-def surplus_direction(model: LanguageModel, site: str) -> Float64[Tensor, "d"]:
-    """Return the least-squares change of an activation per letter of surplus, in the language.
+def feature_directions(model: LanguageModel, site: str) -> dict[str, Float64[Tensor, "d"]]:
+    """Return the least-squares change of an activation per letter of surplus, and per letter.
 
-    The regression is over prefixes with a surplus of at most `MAX_SURPLUS`, and controls for the
-    number of letters.
+    The regression is over prefixes of the language with a surplus of at most `MAX_SURPLUS`; each
+    feature is controlled for the other. Keys: surplus, letters.
     """
     prefixes = Prefixes.of(model)
     table = prefixes.table
     is_used = table["begins_string"] & (table["surplus"] <= MAX_SURPLUS)
-    regressors = table.loc[is_used, ["surplus", "letters"]].assign(constant=1.0)
+    features = ["surplus", "letters"]
+    regressors = table.loc[is_used, features].assign(constant=1.0)
     values = prefixes.pick(activations.read(model, prefixes.tokens, site)[site])
     values = values[torch.tensor(is_used.tolist())].double()
-    return torch.linalg.lstsq(torch.tensor(regressors.to_numpy(float)), values).solution[0]
+    coefficients = torch.linalg.lstsq(torch.tensor(regressors.to_numpy(float)), values).solution
+    return dict(zip(features, coefficients, strict=False))
