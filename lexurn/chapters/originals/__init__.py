@@ -1,0 +1,16 @@
+"""What did the originals get wrong? Each defect, isolated in this library's terms, and its correction.
+
+A module isolates one defect. Its function returns a table of pairs (`effects.PAIRS`): for every
+unit, such as an urn or a seed, the number with the defect and the number without it.
+
+    audit, effects      the list of defects (`defects.yaml`) and features (`features.yaml`), and how
+                        large an effect is
+    urns                untrained_row, one_more_ball, lexical_mode, table_draws, spreads, clamping,
+                        recipe
+    rules               batch_axis, transposed_mask, looks, pseudo_kl, same_data, pad_loss,
+                        length_limit, schedule, descriptions, brackets
+    coins               one_theta, first_orders, missing_bos, negation
+    geometry            padding, word_pieces, norm_of_sum
+
+No code of the originals is used; the repositories and commits are in `defects.yaml`.
+"""
