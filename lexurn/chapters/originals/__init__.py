@@ -1,4 +1,4 @@
-"""What did the originals get wrong? Each defect, isolated in this library's terms, and its correction.
+"""What did the originals get wrong? Each defect in this library's terms, and its correction.
 
 A module isolates one defect. Its function returns a table of pairs (`effects.PAIRS`): for every
 unit, such as an urn or a seed, the number with the defect and the number without it.

@@ -49,9 +49,7 @@ class Defect(BaseModel):
     claim: str
     right: str
     defect: str
-    verdict: Literal[
-        "stands", "weaker", "reversed", "undecidable", "not reproducible here"
-    ]
+    verdict: Literal["stands", "weaker", "reversed", "undecidable", "not reproducible here"]
     because: str
     test: str
     where: str = Field(pattern=r"^[0-9]{2}_[a-z]+$|^[a-z_]+$")

@@ -50,7 +50,7 @@ def effect_of(pairs: pd.DataFrame, what: str) -> Effect:
 
 
 def both_versions(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return the means with and without a defect, with 95 % t intervals: of, value, low, high, n."""
+    """Return the means with and without a defect (95 % t): of, value, low, high, n."""
     rows = []
     for column, name in (("published", "as published"), ("corrected", "corrected")):
         mean = intervals.t_interval(pairs[column].tolist())

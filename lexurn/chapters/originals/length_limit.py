@@ -3,8 +3,8 @@
 One asks whether the model is "linear" `or "xlstm"`: a text that is not empty is true, so the answer
 is always yes, and the limit of the length is replaced for every model. The other asks whether a
 tensor `is True`: no tensor is that object, so the answer is always no, and generation never stops
-before its limit. Completions are cut at their first EOS later, so that the cost is time, and strings
-that may be longer than the limit says.
+before its limit. Completions are cut at their first EOS later, so that the cost is time, and
+strings that may be longer than the limit says.
 """
 
 import pandas as pd

@@ -20,7 +20,10 @@ from lexurn.settings.resolver import check
 STEPS: Mapping[str, Mapping[str, Any]] = {
     "normal: learned table, own read-out": {"tied": False},
     "tied: the learned table is the read-out": {},
-    "lexical, small: random vectors of norm 1, tied": {"lex": True, "vocabulary": "gaussian_scaled"},
+    "lexical, small: random vectors of norm 1, tied": {
+        "lex": True,
+        "vocabulary": "gaussian_scaled",
+    },
     "lexical, published: random vectors of norm √d, tied": {"lex": True, "vocabulary": "original"},
 }
 """What is changed, step by step, from the published normal model to the published lexical one."""
@@ -52,6 +55,8 @@ def _measure(changes: Mapping[str, Any], d_model: int, seed: int) -> tuple[float
 
 def loss_pairs(losses: pd.DataFrame, d_model: int) -> pd.DataFrame:
     """Return pairs per seed: the initial loss of the published lexical model, and with norm 1."""
-    wide = losses[losses["d_model"] == d_model].pivot(index="seed", columns="version", values="loss")
+    wide = losses[losses["d_model"] == d_model].pivot(
+        index="seed", columns="version", values="loss"
+    )
     columns = {"unit": wide.index, "published": wide[[*STEPS][3]], "corrected": wide[[*STEPS][2]]}
     return pd.DataFrame(columns).reset_index(drop=True)

@@ -44,7 +44,9 @@ def best_pairs(rates: pd.DataFrame) -> pd.DataFrame:
     best = best[best["looks"] == best["looks"].max()].set_index(["model", "seed"])["value"]
     is_ours = rates["best"] & (rates["measure"] == MAIN_MEASURE) & (rates["decoding"] == "greedy")
     ours = rates[is_ours & (rates["prompts"] == "out_of_distribution")]
-    both = pd.DataFrame({"published": best, "corrected": ours.set_index(["model", "seed"])["value"]})
+    both = pd.DataFrame(
+        {"published": best, "corrected": ours.set_index(["model", "seed"])["value"]}
+    )
     both = both.dropna().reset_index()
     return both.assign(unit=both["model"] + " " + both["seed"].astype(str))
 

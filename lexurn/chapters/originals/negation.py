@@ -1,8 +1,8 @@
 """A symmetry that is an identity.
 
 With two tokens and no bias, negating the input of the read-out exchanges the two probabilities,
-whatever the weights are. So the symmetry holds in a model that has learned nothing. What can fail is
-that exchanged *flips* exchange the probabilities.
+whatever the weights are. So the symmetry holds in a model that has learned nothing. What can fail
+is that exchanged *flips* exchange the probabilities.
 """
 
 import pandas as pd

@@ -7,6 +7,7 @@ optimum, a = b = 1, is known exactly.
 """
 
 from functools import partial
+from math import log
 
 import pandas as pd
 import torch
@@ -16,6 +17,8 @@ from torch import Generator, Tensor
 from lexurn.base.seeding import generator
 
 VERSIONS = ("one coin for a batch, as published", "one coin for a sequence")
+
+START = log(4)
 
 Flips = Float64[Tensor, "seeds batch time"]
 
@@ -31,7 +34,7 @@ def draw_flips(
 
 
 def losses(log_added: Float64[Tensor, "seeds 2"], flips: Flips) -> Float64[Tensor, "seeds batch"]:
-    """Return the loss per flip (nats) of every sequence if exp(log_added) is added to both counts."""
+    """Return the loss per flip (nats) of each sequence with exp(log_added) added to both counts."""
     heads = flips.cumsum(-1) - flips  # before each flip
     n = torch.arange(flips.shape[-1], dtype=torch.float64)
     added = log_added.exp()[:, None, None]  # seeds 1 1 2
@@ -39,7 +42,9 @@ def losses(log_added: Float64[Tensor, "seeds 2"], flips: Flips) -> Float64[Tenso
     return -torch.where(flips > 0, p, 1 - p).log().mean(-1)
 
 
-def effective_sizes(batch_sizes: list[int], *, n_batches: int, length: int, seed: int):
+def effective_sizes(
+    batch_sizes: list[int], *, n_batches: int, length: int, seed: int
+) -> pd.DataFrame:
     """Return how many independent sequences a batch of one coin is worth: batch_size, value, low,
     high.
 
@@ -63,14 +68,18 @@ def effective_sizes(batch_sizes: list[int], *, n_batches: int, length: int, seed
 
 def _ratio_interval(above: Tensor, below: Tensor, n_groups: int = 10) -> tuple[float, float, float]:
     groups = torch.arange(len(above)) % n_groups
-    parts = [(above[groups != g].mean() / below[groups != g].mean()).item() for g in range(n_groups)]
+    parts = [
+        (above[groups != g].mean() / below[groups != g].mean()).item() for g in range(n_groups)
+    ]
     value = (above.mean() / below.mean()).item()
     error = (n_groups - 1) ** 0.5 * torch.tensor(parts).std(correction=0).item()
     return value, value - 2.26 * error, value + 2.26 * error  # t with nine degrees of freedom
 
 
-def train(n_seeds: int, *, n_steps: int, batch_size: int, length: int, rate: float, seed: int):
-    """Train the added counts by SGD on both kinds of batches: version, step, excess, unit.
+def train(
+    n_seeds: int, *, n_steps: int, batch_size: int, length: int, rate: float, seed: int
+) -> pd.DataFrame:
+    """Train the added counts from 4 by SGD on both kinds of batches: version, step, excess, unit.
 
     `excess` is the expected loss beyond Laplace's rule, nats per flip, on the same 4000 sequences.
     """
@@ -79,7 +88,7 @@ def train(n_seeds: int, *, n_steps: int, batch_size: int, length: int, rate: flo
     rows = []
     for version in VERSIONS:
         stream = generator(seed, "training", version)
-        log_added = torch.zeros(n_seeds, 2, dtype=torch.float64, requires_grad=True)
+        log_added = torch.full((n_seeds, 2), START, dtype=torch.float64, requires_grad=True)
         for step in range(1, n_steps + 1):
             flips = draw_flips(version, n_seeds, batch_size, length, generator=stream)
             gradient = torch.autograd.grad(losses(log_added, flips).mean(-1).sum(), log_added)[0]

@@ -1,8 +1,8 @@
 """Padding that enters a mean cosine.
 
-If prompts of several lengths share a batch, the short ones are filled up with one token. The vectors
-of that token at many positions resemble each other, so that the mean cosine over *all* positions
-rises with the share of padding. It then measures the lengths of the prompts.
+If prompts of several lengths share a batch, the short ones are filled up with one token. The
+vectors of that token at many positions resemble each other, so that the mean cosine over *all*
+positions rises with the share of padding. It then measures the lengths of the prompts.
 """
 
 import pandas as pd

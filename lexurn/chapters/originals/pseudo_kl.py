@@ -2,8 +2,8 @@
 
 The published "KL" of a validation batch is its loss minus ln(n) / n, where n is half of the longest
 string. The entropy of a^n b^n is ln(n) nats per string; per predicted token of a padded string it
-is ln(n) / (2n + 1). So the constant is about twice the entropy of a^n b^n, and it is not the entropy
-of any other language. Even the exact law, whose divergence is 0, gets other numbers.
+is ln(n) / (2n + 1). So the constant is about twice the entropy of a^n b^n, and it is not the
+entropy of any other language. Even the exact law, whose divergence is 0, gets other numbers.
 """
 
 from math import log

@@ -21,7 +21,17 @@ from lexurn.settings import Settings
 
 N_URNS, N_SEQUENCES = 40, 25
 
-COLUMNS = ("name", "kind", "unit", "published", "corrected", "symmetrized", "deficit", "to_g", "to_s")
+COLUMNS = (
+    "name",
+    "kind",
+    "unit",
+    "published",
+    "corrected",
+    "symmetrized",
+    "deficit",
+    "to_g",
+    "to_s",
+)
 
 
 def stored_runs(points: Sequence[Settings]) -> list[Run]:

@@ -1,8 +1,8 @@
 """A learning rate that moves once an epoch, with a warm-up that is counted in steps.
 
 An inverse-square-root schedule rises over `warmup` updates and falls as √(warmup / n) after them.
-If n counts epochs, a training of a few hundred epochs never ends its warm-up of 1000. With one batch
-an epoch, epochs are steps and nothing is wrong.
+If n counts epochs, a training of a few hundred epochs never ends its warm-up of 1000. With one
+batch an epoch, epochs are steps and nothing is wrong.
 """
 
 import pandas as pd

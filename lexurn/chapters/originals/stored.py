@@ -75,7 +75,9 @@ def coin_fates(*, is_small: bool) -> pd.DataFrame:
 def coin_runs(*, is_small: bool, jobs: int) -> list[Run]:
     """Return the models of width 32 of chapter 7, one per seed."""
     flat, n_seeds = coin_settings(is_small=is_small)
-    points = [point for (kind, _), point in grids.larger(flat, n_seeds).items() if kind == "default"]
+    points = [
+        point for (kind, _), point in grids.larger(flat, n_seeds).items() if kind == "default"
+    ]
     return widgets.get_all(points, jobs=jobs)
 
 
@@ -98,7 +100,7 @@ def string_settings(seeds: Sequence[int], n_steps: int) -> list[Settings]:
 
 
 def linear_models(points: Sequence[Settings]) -> pd.DataFrame:
-    """Return pairs per seed of the published linear model: excess with its own and a causal mask."""
+    """Return pairs per seed of the published linear model: excess with its and a causal mask."""
     tables = [cache.table(published.compare_linear, point) for point in points]
     table = pd.concat(tables, ignore_index=True)
     return _pairs(table, "as published", "causal", "excess")
@@ -117,7 +119,7 @@ def _pairs(table: pd.DataFrame, first: str, second: str, value: str) -> pd.DataF
 
 
 def seed_ranges(seeds: Sequence[int], *, jobs: int) -> pd.DataFrame:
-    """Return pairs per task diversity of chapter 6: the range of r over seeds, of one and of all."""
+    """Return pairs per task diversity of chapter 6: the range of r over one seed, and over all."""
     grid = sweeps.read("strategies", seeds=seeds)
     rows = []
     for n_tasks in STRATEGIES_D:

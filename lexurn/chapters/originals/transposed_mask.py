@@ -34,7 +34,7 @@ def dependence(n_letters: int, seed: int) -> pd.DataFrame:
 
 
 def future_share(table: pd.DataFrame) -> pd.Series:
-    """Return, by model, the share of the gradients that come from a row's target or later tokens."""
+    """Return, by model, the share of gradients that come from a row's target or later tokens."""
     is_future = table["input"] > table["row"]
     total = table.groupby("model", sort=False)["value"].sum()
     return table[is_future].groupby("model", sort=False)["value"].sum().reindex(total.index) / total

@@ -1,8 +1,8 @@
 """A tokenizer that is called BPE and merges nothing, and that replaces what it does not know.
 
-It looks every word up as a whole, and spells a word that it does not find letter by letter. A letter
-that it does not find becomes a question mark, without a word. Spaces between words are lost. A byte
-pair encoding merges pairs, knows every byte, and gives the text back.
+It looks every word up as a whole, and spells a word that it does not find letter by letter. A
+letter that it does not find becomes a question mark, without a warning. Spaces between words are
+lost. A byte pair encoding merges pairs, knows every byte, and gives the text back.
 """
 
 import pandas as pd
@@ -58,4 +58,6 @@ def distinct_encodings(tokenizer: Tokenizer, words: list[str]) -> pd.DataFrame:
     pieces = known_pieces(tokenizer)
     looked_up = {tuple(encode_words(word, pieces)) for word in words}
     merged = {tuple(tokenizer.encode(word)) for word in words}
-    return pd.DataFrame({"unit": ["words"], "published": [len(looked_up)], "corrected": [len(merged)]})
+    return pd.DataFrame(
+        {"unit": ["words"], "published": [len(looked_up)], "corrected": [len(merged)]}
+    )
