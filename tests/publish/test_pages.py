@@ -78,6 +78,7 @@ ALL = [
         "08_rules",
         "09_architectures",
         "10_geometry",
+        "11_originals",
     )
 ]
 

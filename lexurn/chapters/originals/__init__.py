@@ -8,7 +8,7 @@ unit, such as an urn or a seed, the number with the defect and the number withou
     urns                untrained_row, one_more_ball, lexical_mode, table_draws, spreads, clamping,
                         recipe
     rules               batch_axis, transposed_mask, looks, pseudo_kl, same_data, pad_loss,
-                        length_limit, schedule, descriptions, brackets
+                        length_limit, epoch_schedule, descriptions, brackets
     coins               one_theta, first_orders, missing_bos, negation
     geometry            padding, word_pieces, norm_of_sum
 

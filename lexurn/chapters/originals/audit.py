@@ -56,6 +56,11 @@ class Defect(BaseModel):
     what: str = ""
     not_here: str = ""
 
+    @property
+    def lesson(self) -> str:
+        """The verdict with its reason, and the test, as Markdown."""
+        return f"*Verdict: {self.verdict}*, because {self.because}. *The test:* {self.test}"
+
     @model_validator(mode="after")
     def _check(self) -> "Defect":
         if bool(self.what) == bool(self.not_here):

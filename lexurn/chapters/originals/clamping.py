@@ -33,7 +33,7 @@ def relative_distance(
     return difference / distance(generalizing, memorizing)
 
 
-def of_symmetrized(n_urns: int, *, context_length: int, seed: int) -> pd.DataFrame:
+def of_symmetrized(n_urns: int, context_length: int, seed: int) -> pd.DataFrame:
     """Return pairs per training urn for S on fresh urns: r as it is cut off, and as it is."""
     rows = []
     for number in range(n_urns):

@@ -7,9 +7,14 @@ lost. A byte pair encoding merges pairs, knows every byte, and gives the text ba
 
 import pandas as pd
 
-from lexurn.generators.text import Tokenizer
+from lexurn.generators import corpora
+from lexurn.generators.text import Text, Tokenizer
+from lexurn.settings import Settings
 
 UNKNOWN = "?"
+
+MIN_WORDS = 5
+"""The least number of words of a line that is encoded."""
 
 
 def encode_words(text: str, pieces: set[str]) -> list[str]:
@@ -61,3 +66,10 @@ def distinct_encodings(tokenizer: Tokenizer, words: list[str]) -> pd.DataFrame:
     return pd.DataFrame(
         {"unit": ["words"], "published": [len(looked_up)], "corrected": [len(merged)]}
     )
+
+
+def of_corpus(settings: Settings, n_texts: int) -> tuple[Tokenizer, list[str]]:
+    """Return the tokenizer of these settings, and lines of their test text with several words."""
+    lines = corpora.read(settings.task.corpus, "test").splitlines()
+    texts = [line for line in lines if len(line.split()) >= MIN_WORDS]
+    return Text(settings.task).tokenizer, texts[:n_texts]
