@@ -41,12 +41,12 @@ def stored_runs(points: Sequence[Settings]) -> list[Run]:
 
 def progress(points: Sequence[Settings]) -> str:
     """Return in a sentence how many models of the recipe are trained."""
-    n = len(stored_runs(points))
+    n, of_recipe = len(stored_runs(points)), f"the {len(points)} models of the published recipe"
     if n == 0:
-        return f"None of its {len(points)} models has been trained yet, so there is no number."
+        return f"None of {of_recipe} has been trained yet, so they have no number here."
     if n < len(points):
-        return f"{n} of its {len(points)} models have been trained so far."
-    return f"All of its {n} models have been trained."
+        return f"{n} of {of_recipe} have been trained so far."
+    return f"All of {of_recipe} have been trained."
 
 
 @torch.no_grad()
