@@ -442,7 +442,7 @@ worth = one_theta.effective_sizes([16, 64], **sizes)
 
 # %% tags=["hide-input"]
 n_models = 4 if is_small else 20
-by_sgd = one_theta.train(n_models, n_steps=20 if is_small else 300, batch_size=64, length=20, rate=1.0, seed=first_seed)
+by_sgd = one_theta.train(n_models, n_steps=20 if is_small else 300, batch_size=64, length=20, rate=2.0, seed=first_seed)
 along_sgd = by_sgd.groupby(["version", "step"], sort=False)["excess"].agg(["mean", "sem"]).reset_index()
 along_sgd = along_sgd.rename(columns={"mean": "excess"})
 alt = "Excess over Laplace's rule along training, log scale, for one coin per batch and one coin per sequence."
