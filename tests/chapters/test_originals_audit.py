@@ -4,10 +4,9 @@ import re
 
 import pandas as pd
 import pytest
-import yaml
 
 from lexurn.base import paths
-from lexurn.chapters.originals import audit
+from lexurn.chapters.originals import audit, records
 from lexurn.chapters.originals.effects import Effect, both_versions, effect_of
 from lexurn.figures.tables import Link, build
 
@@ -58,7 +57,7 @@ def test_an_entry_runs_or_says_why_not():
     entry = audit.defects()["pseudo_kl"].model_dump()
     for changes in ({"what": ""}, {"not_here": "a reason"}, {"verdict": "not reproducible here"}):
         with pytest.raises(ValueError, match="pseudo_kl"):
-            audit.Defect.model_validate(entry | changes)
+            records.Defect.model_validate(entry | changes)
 
 
 def test_texts_of_defects_are_short_and_have_a_chapter_that_computes_them():
@@ -92,10 +91,3 @@ def test_effects_are_paired_and_exact_numbers_have_no_interval():
     with pytest.raises(ValueError, match="corrected"):
         effect_of(pairs[["unit", "published"]], "score")
     assert isinstance(effect, Effect)
-
-
-def test_the_files_are_yaml_of_plain_texts():
-    folder = paths.LIBRARY / "chapters" / "originals"
-    for name in ("defects.yaml", "features.yaml"):
-        entries = yaml.safe_load((folder / name).read_text())
-        assert all(isinstance(value, str) for entry in entries for value in entry.values())

@@ -26,9 +26,11 @@ STRINGS = check({"language": "aNbN", "context_length": 16, "n_steps": 3, "n_test
 
 
 def test_with_sines_along_the_batch_a_prediction_depends_on_its_place():
-    places = batch_axis.by_place(STRINGS, 5).groupby("version", sort=False)["eos"]
+    table = batch_axis.by_place(STRINGS, 5)
+    places = table.groupby("version", sort=False)["next_b"]
     published, ours = places.agg(lambda values: values.max() - values.min())
     assert published > 1e-4 > 1e-6 > ours
+    assert table["exact"].tolist() == pytest.approx([1 / 5] * 10)  # of 4 … 8 pairs, one ends here
 
 
 def test_with_sines_along_the_batch_one_layer_sees_a_set_of_letters():

@@ -1,23 +1,26 @@
-"""The list of defects, and the list of features: two files that a page shows as tables.
+"""The list of defects, and the list of features, as tables with the effects that are computed.
 
-`defects.yaml` has one entry per defect, in our own words: what the source claims, what is right
-about it, the defect, the verdict and its reason, the one test that would have caught it, and where
-the correction works. An entry either names a number that the chapter computes (`what`), or says why
-it is not reproduced (`not_here`). `features.yaml` lists what the originals can do, and where the
-book does it.
+The lists are in `urns_defects`, `rules_defects`, `description_defects`, `coins_defects` and
+`geometry_defects`, and in `features_urns_rules` and `features_others`; `records` says what an entry
+holds.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from lexurn.base import yaml_files
+from lexurn.chapters.originals import (
+    coins_defects,
+    description_defects,
+    features_others,
+    features_urns_rules,
+    geometry_defects,
+    rules_defects,
+    urns_defects,
+)
 from lexurn.chapters.originals.effects import Effect
+from lexurn.chapters.originals.records import Defect, Feature
 from lexurn.figures.tables import Link
 
 VERDICTS = ("stands", "weaker", "reversed", "undecidable", "not reproducible here")
@@ -39,64 +42,25 @@ COMMITS = {
 }
 
 
-class Defect(BaseModel):
-    """One defect of one source; texts are ours."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    key: str = Field(pattern=r"^[a-z0-9_]+$")
-    source: Literal["urns", "rules", "coins", "geometry", "strategies"]
-    claim: str
-    right: str
-    defect: str
-    verdict: Literal["stands", "weaker", "reversed", "undecidable", "not reproducible here"]
-    because: str
-    test: str
-    where: str = Field(pattern=r"^[0-9]{2}_[a-z]+$|^[a-z_]+$")
-    what: str = ""
-    not_here: str = ""
-
-    @property
-    def lesson(self) -> str:
-        """The verdict with its reason, and the test, as Markdown."""
-        return f"*Verdict: {self.verdict}*, because {self.because}. *The test:* {self.test}"
-
-    @model_validator(mode="after")
-    def _check(self) -> "Defect":
-        if bool(self.what) == bool(self.not_here):
-            raise ValueError(f"{self.key} needs either `what` is computed or `not_here`, why not")
-        if bool(self.not_here) != (self.verdict == "not reproducible here"):
-            raise ValueError(f"{self.key}: `not_here` belongs to `not reproducible here`")
-        return self
-
-
-class Feature(BaseModel):
-    """What an original can do, and where the book does it; `where` is empty if nowhere yet."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: Literal["urns", "rules", "coins", "geometry", "strategies"]
-    feature: str
-    state: Literal["works", "in part", "lacking"]
-    where: str = ""
-    how: str
-
-
-@cache
 def defects() -> dict[str, Defect]:
-    """Return all defects by key, in the order of the file."""
-    entries = TypeAdapter(list[Defect]).validate_python(_read("defects.yaml"))
-    return {entry.key: entry for entry in entries}
+    """Return all defects by key, in their order. Raises ValueError if a key stands twice."""
+    modules = (
+        urns_defects,
+        rules_defects,
+        description_defects,
+        coins_defects,
+        geometry_defects,
+    )
+    entries = [entry for module in modules for entry in module.DEFECTS]
+    by_key = {entry.key: entry for entry in entries}
+    if len(by_key) < len(entries):
+        raise ValueError("two defects have the same key; give each its own")
+    return by_key
 
 
-@cache
 def features() -> tuple[Feature, ...]:
-    """Return all features in the order of the file."""
-    return tuple(TypeAdapter(list[Feature]).validate_python(_read("features.yaml")))
-
-
-def _read(name: str) -> object:
-    return yaml_files.read_yaml(Path(__file__).with_name(name))
+    """Return all features in their order."""
+    return features_urns_rules.FEATURES + features_others.FEATURES
 
 
 @dataclass(frozen=True)
@@ -108,7 +72,7 @@ class Audit:
     def __post_init__(self) -> None:
         wanted = {key for key, each in defects().items() if each.what}
         if wanted != self.effects.keys():
-            raise ValueError(f"effects differ from defects.yaml in {wanted ^ self.effects.keys()}")
+            raise ValueError(f"effects differ from the defects in {wanted ^ self.effects.keys()}")
 
     def table(self) -> pd.DataFrame:
         """Return one row per defect: claim, defect, effect, verdict, test, where (a link)."""

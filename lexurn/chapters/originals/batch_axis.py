@@ -32,20 +32,22 @@ def build(version: str, settings: Settings) -> models.LanguageModel:
 
 
 def by_place(settings: Settings, n_places: int) -> pd.DataFrame:
-    """Train both models, and ask for the end of a^n b^n at every place of a batch.
+    """Train both models, and ask them how often a^4 is followed by b, at every place of a batch.
 
-    Columns: version, place, eos. `eos` is P(EOS) after `N_PAIRS` a's and b's, where the prediction
-    should be certain, with this string alone in a batch that holds it `n_places` times.
+    Columns: version, place, next_b, exact: P(b) after `N_PAIRS` a's, of the model and of the law of
+    the language. The batch holds the same string `n_places` times.
     """
     letters = [FIRST_LETTER] * N_PAIRS + [FIRST_LETTER + 1] * N_PAIRS + [EOS]
     string = torch.tensor([letters]).expand(n_places, -1)
+    oracle = tasks.build(settings).references()["oracle"]
+    exact = oracle(string[:1])[0, N_PAIRS, FIRST_LETTER + 1].exp().item()
     rows = []
     for version in VERSIONS:
         model = train_model(build(version, settings), settings)
         with torch.no_grad():
-            eos = model(string)[:, 2 * N_PAIRS, EOS].exp()
-        rows += [(version, place, value) for place, value in enumerate(eos.tolist())]
-    return pd.DataFrame(rows, columns=["version", "place", "eos"])
+            next_b = model(string)[:, N_PAIRS, FIRST_LETTER + 1].exp()
+        rows += [(version, place, value, exact) for place, value in enumerate(next_b.tolist())]
+    return pd.DataFrame(rows, columns=["version", "place", "next_b", "exact"])
 
 
 def order_blindness(settings: Settings) -> pd.DataFrame:

@@ -28,3 +28,8 @@ def of_exact_law(entropies: pd.DataFrame) -> pd.DataFrame:
         for loss, length in zip(entropies["original"], entropies["max_length"], strict=True)
     ]
     return pd.DataFrame({"unit": entropies["language"], "published": values, "corrected": 0.0})
+
+
+def size_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return pairs of sizes without their signs, which differ from language to language."""
+    return pairs.assign(published=pairs["published"].abs())
