@@ -617,7 +617,7 @@ show_table(exact, columns, caption=caption, name="pseudo_kl")
 
 # %% tags=["hide-input"]
 from lexurn.chapters.coins import coin_losses
-from lexurn.chapters.originals import brackets, descriptions, epoch_schedule, length_limit, missing_bos
+from lexurn.chapters.originals import brackets, descriptions, epoch_schedule, length_limit
 from lexurn.chapters.rules.programs import PROGRAMS, Program
 from lexurn.measures.rules import prompt_sets
 
@@ -629,7 +629,7 @@ lstm = one_row({"unit": "LSTM", "published": 1e6, "corrected": descriptions.lstm
 linear = [descriptions.linear_weights(n, 33) for n in (5, 7)]
 
 # %% tags=["hide-input"]
-from lexurn.chapters.originals import negation, same_data, table_draws, word_pieces
+from lexurn.chapters.originals import missing_bos, negation, same_data, table_draws, word_pieces
 
 norms = pd.DataFrame([
     {"unit": at, **{name: descriptions.stream_norm(name, at) for name in ("pre", "post", "peri")}} for at in range(3)
