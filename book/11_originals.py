@@ -84,9 +84,9 @@ box = display(Markdown("(The box *In brief* is filled in below.)"), display_id=T
 # %% [markdown]
 # ## Why look for mistakes in the work of others?
 #
-# Each of the five repositories asked a question that we found worth a book. None of them was a finished product: they
-# are research code, and research code has errors, ours included ([what we had to withdraw](claims)). An error in public
-# code has a use that an error in private has not: others can learn which test would have caught it.
+# Each of the five repositories asked a question that we found worth a book. They are research code, as ours is, and
+# research code has errors ([what we had to withdraw ourselves](claims)). An error in public code has a use that an
+# error in private has not: others can learn which test would have caught it.
 #
 # We cite a repository at one commit, and say what is right first. Then we isolate the defect: we build it into our own
 # library, with nothing copied, and compute the same number with it and without it. If the number hardly changes, the
@@ -120,12 +120,13 @@ show_table(pd.DataFrame(lines), columns, caption=caption, name="sources")
 # [0.54, the lexical one 0.14](https://github.com/alexkstern/Lexurn), so lexical invariance makes models generalize.
 #
 # *What is right.* Both models are scored on the same fresh sequences, and the difference is large. It comes out in our
-# models as well.
+# models as well. The code also prints the divergence from the fresh urn itself.
 #
 # *What is wrong.* Three things. The position of the 30th ball was never trained, because training only predicts that
-# ball. The frequencies count 29 balls, while the model has read 30. And S, which has memorized everything about its urn
-# but the names of the colours {eq}`symmetrized`, was never scored. Which of them matters? Here are models of the same
-# urns, and the exact predictors.
+# ball. The frequencies count 29 balls, while the model has read 30. And one student is missing. Recall the three exact
+# predictors: G counts balls {eq}`generalizing`, M knows the training urn {eq}`memorizing`, and S knows it up to the
+# names of the colours {eq}`symmetrized`. S was never scored. Which of the three things matters? Here are the exact
+# predictors, and small models of [chapter 4](04_analysis): one layer, and larger learning rates than in the source.
 
 # %% tags=["hide-input"]
 models = stored.headline_runs(urn_seeds, jobs=study.jobs)
@@ -185,9 +186,10 @@ display(Markdown(defects["missing_reference"].lesson + " [Chapter 4](04_analysis
 #
 # *Claim.* The two models differ by lexical invariance. *What is right.* Every sequence does get its own random table,
 # as in {cite:t}`huang2023lexinvariant`. *What is wrong.* The same switch makes the table the read-out as well, and
-# drops its bias. The vectors of the table are $N(0, 1)$, so their norm is $\sqrt{d}$, and the logits of an untrained
-# model have a standard deviation of that order or more. Uniform predictions of four colours lose $\ln 4$ nats a ball.
-# What does an untrained model lose? We change one thing at a time.
+# drops its bias. (A read-out is *tied* if it uses the embedding table itself.) The vectors of the table are $N(0, 1)$,
+# so their norm is $\sqrt{d}$, and the logits of an untrained model have a standard deviation of that order or more.
+# Uniform predictions of four colours lose $\ln 4$ nats a ball. What does an untrained model lose? We change one thing
+# at a time.
 
 # %%
 from lexurn.chapters.originals import lexical_mode
@@ -263,9 +265,9 @@ display(Markdown(defects["spread_as_error"].lesson))
 #
 # $$ r = \frac{d(h, G) - d(h, M)}{d(G, M)}. $$ (originals-relative)
 #
-# *What is right.* The division makes urns comparable, and two of the five repositories define it. *What is wrong.* The
-# value is cut off at $-1$ and $1$. Symmetrized KL is no metric, so values beyond the ends are ordinary. Let us ask
-# {eq}`originals-relative` about S, on fresh urns.
+# Here $d$ is the symmetrized KL divergence. *What is right.* The division makes urns comparable, and two of the five
+# repositories define it. *What is wrong.* The value is cut off at $-1$ and $1$. Symmetrized KL is no metric, so values
+# beyond the ends are ordinary. Let us ask {eq}`originals-relative` about S, on fresh urns.
 
 # %%
 from lexurn.chapters.originals import clamping
@@ -379,7 +381,7 @@ display(Markdown(defects["transposed_mask"].lesson + " [Chapter 9](09_architectu
 # %% [markdown]
 # ### 7. The best of many looks
 #
-# *Claim.* On $a^nb^n$, transformers keep rule 1 after broken prompts
+# *Claim.* On $a^nb^n$, transformers keep rule 1, as many b's as a's, after prompts that break the order of letters
 # [more often than LSTMs, .657 against .376](https://arxiv.org/abs/2409.13728). *What is right.* All architectures are
 # treated alike, and there are many seeds. *What is wrong.* A rate is the largest over about 200 evaluations of one
 # training, and it is a share of the completions that have ended. Both favour models whose rates jump about, or that
@@ -433,9 +435,9 @@ display(Markdown(defects["best_of_looks"].lesson))
 #
 # *Claim.* A small transformer learns Laplace's rule {eq}`coins-laplace` from coins of a prior. *What is right.* Every
 # sequence alone is drawn as it should be, so the expected gradient, and with it the optimum, are right. *What is
-# wrong.* One coin serves all sequences of a batch. How much information does such a batch carry? Take the smallest
-# model of coins there is, which adds $a$ to the heads and $b$ to the tails before it divides. Its optimum is
-# $a = b = 1$.
+# wrong.* One coin serves all sequences of a batch. How much is such a batch worth? We compare the variance of its
+# gradient with that of independent sequences. Take the smallest model of coins there is, which adds $a$ to the heads
+# and $b$ to the tails before it divides. Its optimum is $a = b = 1$.
 
 # %%
 from lexurn.chapters.originals import one_theta
@@ -470,7 +472,7 @@ display(
         f"(95 % interval {of_64['low']:.2g} to {of_64['high']:.2g}, {n_batches} batches). After the same number of "
         f"steps, the excess is {farther.value:.2g} times as large ({farther.low:.2g} to {farther.high:.2g}, n = "
         f"{farther.n}). But both kinds of training move towards the same rule. Averaging over many batches, or a small "
-        "rate, removes the noise, and that is how the source could find the rule all the same."
+        "rate, reduces the noise, which may be why the source finds the rule all the same."
     )
 )
 display(Markdown(defects["one_coin_per_batch"].lesson))
@@ -516,7 +518,8 @@ display(
     Markdown(
         "So a predictor that reads the first five flips and ignores the rest passes the published test without any "
         f"spread, although its P(heads) varies by {order_blind['corrected']:.2g} (standard deviation) over random "
-        "orders. The test could not fail. Does the claim? Our trained models of width 32 have a spread of "
+        "orders. The test could not fail. Does the claim? We ask the predictions, "
+        "not the residual stream. Our trained models of width 32 have a spread of "
         f"{told['corrected'].value:.2g} over random orders and {told['published'].value:.2g} over the first ones "
         f"(means of {told['corrected'].n} models). They pass a test that can fail: nearly, not exactly, invariant."
     )
@@ -690,11 +693,12 @@ display(
         f"**Bounds and baselines.** The *lower bound* of the coins' loss ({smaller['lower_bound'].published:.2g} nats) "
         f"cannot be reached; {smaller['lower_bound'].corrected:.3f} can (20 flips). **Untrained models** are symmetric "
         "under negation like trained ones, because for two tokens without a bias this is an identity. **Sorted "
-        f"sequences** flatter the head of tiny models: R² is {smaller['sorted_only'].published:.2f} on them and "
-        f"{smaller['sorted_only'].corrected:.2f} on random ones (n = {smaller['sorted_only'].n} models). A model that "
-        f"was trained with a **start token** loses {smaller['missing_bos'].published:.2g} nats a flip beyond Laplace's "
-        f"rule without it, and {smaller['missing_bos'].corrected:.1g} with it. And a **condition that is always true** "
-        f"lets a program that counts write {smaller['length_limit'].published:.0f} tokens after every prompt, where "
+        f"sequences** make the output of the attention head look more like a line in the share of heads: R² is "
+        f"{smaller['sorted_only'].published:.2f} on them and {smaller['sorted_only'].corrected:.2f} on random ones (n "
+        f"= {smaller['sorted_only'].n} models). A model that was trained with a **start token** loses "
+        f"{smaller['missing_bos'].published:.2g} nats a flip beyond Laplace's rule without it, and "
+        f"{smaller['missing_bos'].corrected:.1g} with it. And a **condition that is always true** lets a program that "
+        f"counts write {smaller['length_limit'].published:.0f} tokens after every prompt, where "
         f"{smaller['length_limit'].corrected:.0f} would do."
     )
 )
@@ -754,9 +758,10 @@ box.update(
 # Verdicts are about claims at one commit each, and our models are small. That a defect hardly moves a score in our
 # models does not prove that it hardly moved the published one. Effects were computed one at a time; several defects
 # together may do more, or less. We read the code of the sources, and may have misread it; three defects concern
-# programs that stop, for which there is nothing to compute. Pairs of numbers with an exact predictor have no error, but
-# they are about the protocol, not about the models that were published. And the list is not complete: it holds what we
-# came upon while we rebuilt these experiments.
+# programs that stop, for which there is nothing to compute. Five entries (two sizes, a cost, the place of a norm, a
+# direction) concern a written description of the architectures, and no result. Pairs of numbers with an exact predictor
+# have no error, but they are about the protocol, not about the models that were published. And the list is not
+# complete: it holds what we came upon while we rebuilt these experiments.
 #
 # ## Exercises
 #
