@@ -150,7 +150,7 @@ DEFECTS = (
         ),
         verdict="weaker",
         because=(
-            "S, which has memorized all but names, is often below −1 and then counts as exactly G"
+            "on many urns S, which has memorized all but names, is below −1 and counts as exactly G"
         ),
         test="Count how often a value is at the limit.",
         where="04_analysis",
