@@ -85,7 +85,7 @@ box = display(Markdown("(The box *In brief* is filled in below.)"), display_id=T
 # ## Why look for mistakes in the work of others?
 #
 # Each of the five repositories asked a question that we found worth a book. They are research code, as ours is, and
-# research code has errors ([what we had to withdraw ourselves](claims)). An error in public code has a use that an
+# research code has errors ([what we had to withdraw ourselves](claims.md)). An error in public code has a use that an
 # error in private has not: others can learn which test would have caught it.
 #
 # We cite a repository at one commit, and say what is right first. Then we isolate the defect: we build it into our own
