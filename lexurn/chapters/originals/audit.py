@@ -82,7 +82,7 @@ class Audit:
             rows.append(
                 {
                     "claim": f"{each.source}: {each.claim}",
-                    "defect": f"{each.defect} Right is: {each.right}",
+                    "defect": f"{each.defect} What is right: {each.right}",
                     "effect": effect,
                     "verdict": f"{each.verdict}: {each.because}",
                     "test": each.test,
