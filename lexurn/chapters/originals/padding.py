@@ -38,9 +38,10 @@ def cosines(settings: Settings, lengths: list[int]) -> pd.DataFrame:
     rows = []
     for length in lengths:
         tokens = fill(sequences, [length] * len(sequences))
-        ((vectors, _, everything),) = layers._batches(model, tokens, len(tokens))
+        everything = torch.ones_like(tokens[:, :-1], dtype=torch.bool)
         valid = torch.arange(everything.shape[1]) < length
-        for layer, x in enumerate(vectors):
+        for layer, flat in enumerate(layers.token_vectors(model, tokens)):
+            x = flat.unflatten(0, everything.shape)
             means = [
                 vector_geometry.cosines(x, mask).mean().item()
                 for mask in (everything, valid.expand_as(everything))
