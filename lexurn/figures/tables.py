@@ -24,6 +24,18 @@ MAX_COLUMNS = 6
 MAX_ROWS = 12
 """The number of rows from which on a table is folded."""
 
+
+@dataclass(frozen=True)
+class Link:
+    """A cell that is a link to a page of the book, such as `04_analysis`."""
+
+    text: str
+    page: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
 FILTER = (
     '<label>Filter rows: <input type="search" oninput="for (const row of this.closest(\'details\')'
     ".querySelectorAll('tbody tr')) row.hidden = !row.textContent.toLowerCase()"
@@ -46,7 +58,7 @@ class Table:
         rows = ""
         for texts, marks in zip(self.texts.to_numpy(), self.is_best.to_numpy(), strict=True):
             cells = [
-                f"<strong>{html.escape(text)}</strong>" if is_best else html.escape(text)
+                f"<strong>{_as_html(text)}</strong>" if is_best else _as_html(text)
                 for text, is_best in zip(texts, marks, strict=True)
             ]
             values = "".join(f"<td>{cell}</td>" for cell in cells[1:])
@@ -85,7 +97,7 @@ def build(
     floor: float = -inf,
     name: str = "table",
 ) -> Table:
-    """Return a table for readers. Its cells are numbers, texts, or pairs (mean, standard error).
+    """Return a table for readers. Cells are numbers, texts, links, or pairs (mean, standard error).
 
     columns    the columns that are shown, each with its label; by default all, and the index if it
                has a name or texts
@@ -123,11 +135,17 @@ def build(
         texts[label] = [
             f"below {format_number(floor)}"
             if isinstance(number, Real) and number < floor
-            else _format(cell)
+            else (cell if isinstance(cell, Link) else _format(cell))
             for cell, number in zip(table[column], numbers[column], strict=True)
         ]
     exact = numbers.rename(columns=columns)
     return Table(pd.DataFrame(texts), is_best, caption, name, exact.to_csv(index=False))
+
+
+def _as_html(cell: str | Link) -> str:
+    text = html.escape(str(cell))
+    is_link = isinstance(cell, Link)
+    return f'<a href="{html.escape(cell.page)}.html">{text}</a>' if is_link else text
 
 
 def _format(cell: Any) -> str:

@@ -81,7 +81,7 @@ def add_chapter(repository):
     ).groups()
     for path, line in (("book/_toc.yml", contents), ("params/smoke.yaml", smoke)):
         text = (repository / path).read_text()
-        last = "      - file: 10_geometry\n"
+        last = "      - file: 11_originals\n"
         text = text.replace(last, last + line) if last in text else text + line
         (repository / path).write_text(text)
     return source

@@ -78,6 +78,7 @@ ALL = [
         "08_rules",
         "09_architectures",
         "10_geometry",
+        "11_originals",
     )
 ]
 
@@ -157,7 +158,7 @@ def test_refuted_claims_stand_first_and_say_why(record):
     assert key in rows[0] and "headline/relative_distance_normal" in rows[1]
     n_forecasts = sum(claim.family == "forecast" for claim in claims.read().values())
     assert f"of {n_forecasts} forecasts were tested: 1 refuted, 1 reproduced." in forecasts
-    assert "None of 34 published results was tested at this scale." in published
+    assert "None of 36 published results was tested at this scale." in published
 
 
 def test_the_page_on_execution_counts_runs(record):
