@@ -70,11 +70,11 @@ from lexurn.runs import cache, sweeps
 
 # %% tags=["hide-input"]
 set_threads(settings.machine.threads)
-from lexurn.chapters.rules import dyck_endings, forecasts, languages, lengths, programs, rational, sizes
+from lexurn.chapters.rules import dyck_endings, forecasts, languages, lengths, programs, rational
 
 study, first_seed, limit = settings.study, settings.training.seed, settings.task.context_length + 1
 in_words = intervals.format_with_error
-from lexurn.chapters.rules import steering, surplus_probe, two_alphabets, variation
+from lexurn.chapters.rules import sizes, steering, surplus_probe, two_alphabets, variation
 
 box = display(Markdown("(The box *In brief* is filled in below.)"), display_id=True)
 
