@@ -585,6 +585,29 @@ def test_a_trial_tells_the_account_from_the_baseline_by_what_they_make():
     )
     assert own["KL more urns, account"].value < own["KL more urns, baseline"].value / 100
     assert other["KL more urns, baseline"].high < other["KL more urns, account"].low
+    paired = "account − baseline"  # on the same map
+    assert own[paired].value < 0 < other[paired].low
+    for trial in (own, other):
+        means = [trial[f"KL more urns, {who}"].value for who in ("account", "baseline")]
+        assert trial[paired].value == pytest.approx(means[0] - means[1])
+
+
+def test_maps_of_a_simulation_have_pools_and_noise_of_their_own(monkeypatch):
+    drawn = []
+
+    def count(table, truth, *, noise, generator):
+        drawn.append((truth, noise, torch.rand((), generator=generator).item()))
+        return pd.DataFrame({"alpha": [0.1, 0.2], "beta": [0.3, 0.4]})
+
+    monkeypatch.setattr(strategies.cached, "simulated_fits", count)
+    found = strategies.simulation_table(cells(), "an account", [0.7, 0.3, 2.0], 0, 3)
+    assert len({number for *_, number in drawn}) == 3 and {each[:2] for each in drawn} == {
+        (TRUE, 0.2)
+    }
+    assert found.groupby("name")["value"].agg(list).to_dict() == {
+        "alpha": 3 * [0.1, 0.2],
+        "beta": 3 * [0.3, 0.4],
+    }
 
 
 def test_weight_in_the_wrong_place_is_a_total_variation():
@@ -642,3 +665,54 @@ def test_longer_sources_count_for_every_strategy():
     data_bits = strategies.complexity("memorizing", empty) - strategies.source_bits("memorizing")
     assert data_bits == strategies.compressed_bits(b"")
     assert strategies.source_bits("symmetrized, fast") > strategies.source_bits("symmetrized")
+
+
+def test_names_are_recovered_as_steps_or_as_complexity():
+    """Of maps that one way has made, the other way explains later steps worse."""
+    table = cells(diversities=(4,), n_steps=16, seeds=2).assign(alphabet="N32")
+    for way, truth in (("as steps", np.log(5.0)), ("as complexity", 3.0)):
+        odds = strategies.log_odds_with_names(table, TRUE, way, truth)
+        curves = made_by(odds)["kl"]
+        columns = {f"kl_{number}": values for number, values in enumerate(curves.values.T)}
+        made = pd.concat([table, pd.DataFrame(columns)], axis=1)
+        found = strategies.fit_names(made, TRUE).set_index("way")
+        assert found.loc[way, "value"].tolist() == pytest.approx([truth] * 2, abs=0.05)
+        assert found.loc[way, "later steps"].max() < 1e-4
+        assert found.drop(way)["later steps"].min() > 10 * found.loc[way, "later steps"].max()
+    unmade = table.assign(**{f"kl_{i}": float(len(LOG_ODDS) - i) for i in range(len(LOG_ODDS))})
+    assert strategies.fit_names(unmade, TRUE)["value"].isna().all()  # at a bound
+
+
+def test_names_change_a_slope_or_an_intercept():
+    table = cells(diversities=(8,))
+    plain = TRUE.log_odds(table)
+    shifted = strategies.log_odds_with_names(table, TRUE, "as complexity", 2.0)
+    np.testing.assert_allclose(plain - shifted, 2.0)
+    slowed = strategies.log_odds_with_names(table, TRUE, "as steps", np.log(4.0))
+    later = table.assign(step=4 * table["step"])
+    again = strategies.log_odds_with_names(later, TRUE, "as steps", np.log(4.0))
+    np.testing.assert_allclose(again, plain)
+    assert np.ptp(plain - slowed) > 0.1
+
+
+def test_lexical_models_are_scored_by_fits_of_their_own_and_of_normal_models():
+    """Of a map that the account made, the account is nearest on every held-out part."""
+    tables, normal = [], cells(diversities=(4, 8, 16), seeds=2)
+    for n_colors, diversities in ((3, (4, 8, 16, 32)), (4, (8, 16))):
+        table = cells(diversities, seeds=2).assign(kind="lexical", n_colors=n_colors)
+        tables.append(table.assign(k_m=table["k_m"] + 900 * (n_colors - 3)))
+    others = Account(alpha=0.3, beta=0.45, gamma=1.0)
+    made = []
+    for table, maker in ((tables[0], TRUE), (tables[1], TRUE), (normal, others)):
+        values = made_by(maker.log_odds(table))["kl"].values
+        columns = {f"kl_{number}": each for number, each in enumerate(values.T)}
+        made.append(pd.concat([table, pd.DataFrame(columns)], axis=1))
+    found = strategies.lexical_scores(*made)
+    parts = ["fitted", "later steps", "more urns", "four colours"]
+    assert found["part"].unique().tolist() == parts and set(found["seed"]) == {0, 1}
+    wide = found.groupby(["who", "part"])["kl"].max().unstack()
+    assert wide.loc["account"].max() < 1e-4 < wide.loc["account of normal models"].min()
+    assert wide.loc["baseline", "four colours"] > 10 * wide.loc["account", "four colours"]
+    few = made[0][made[0]["n_tasks"] < 16]  # too few diversities for a fit
+    scores = strategies.lexical_scores(few, *made[1:])
+    assert set(scores["who"]) == {"account of normal models"}
