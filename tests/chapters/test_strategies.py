@@ -716,3 +716,11 @@ def test_lexical_models_are_scored_by_fits_of_their_own_and_of_normal_models():
     few = made[0][made[0]["n_tasks"] < 16]  # too few diversities for a fit
     scores = strategies.lexical_scores(few, *made[1:])
     assert set(scores["who"]) == {"account of normal models"}
+
+
+def test_late_changes_are_from_half_of_the_steps_to_the_last():
+    steps = [100, 400, 1600]
+    rising = pd.DataFrame({"n_tasks": 8, "seed": 0, "step": steps, "kl_out": [0.0, 1.0, 2.0]})
+    flat = rising.assign(seed=1, kl_out=1.0)
+    found = strategies.late_changes(pd.concat([rising, flat]), "kl_out").set_index("seed")
+    assert found["change"].to_dict() == pytest.approx({0: 0.5, 1: 0.0})  # 800 is half way up

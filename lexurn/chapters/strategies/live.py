@@ -41,6 +41,9 @@ N_SHADES = 21
 
 DIGITS = 5
 
+TABLES = "strategies-live-1"
+"""Name and version of the cached tables of `live_predictions`."""
+
 
 def live_contexts(run: Run) -> tuple[Tokens, list[int]]:
     """Return the contexts of a run, one per row and padded to the same length, and their lengths.
