@@ -27,6 +27,8 @@ READ_ALL = """() => [...document.querySelectorAll(".cells button")].map((button)
   const exact = (line, name) => [...line.querySelectorAll(name)].map((one) => +one.dataset.exact);
   return {label: button.getAttribute("aria-label"), letter: button.textContent,
     color: getComputedStyle(button).backgroundColor,
+    bars: [...document.querySelectorAll(".bar")].map((bar) =>
+      bar.getBoundingClientRect().width / bar.parentElement.clientWidth),
     lines: [...document.querySelectorAll(".at-cell tbody tr")].map((line) =>
       [...exact(line, ".number"), ...exact(line, ".distance")])};
 })"""
@@ -122,6 +124,10 @@ def test_cells_have_the_letter_and_the_colour_of_their_numbers(open_page, runs, 
     row["weights"][:3] = [[0.2, 0.5, 0.3], [0.9, 0.1, 0.0], [0.1, 0.3, 0.6]]
     page = open_page(output(data))
     shown = page.evaluate(READ_ALL)[:3]
+    for cell in shown:
+        probs = [p for line in cell["lines"] for p in line[:3]]
+        widths = np.array(cell["bars"]) / max(cell["bars"])
+        np.testing.assert_allclose(widths, np.array(probs) / max(probs), atol=0.03)
     assert [cell["letter"] for cell in shown] == ["G", "U", "M"]
     assert shown[0]["color"] == "rgb(0, 34, 78)" and shown[2]["color"] == "rgb(254, 232, 56)"
     assert shown[1]["color"] == "rgba(0, 0, 0, 0)" and "distance undetermined" in shown[1]["label"]

@@ -86,7 +86,8 @@
         make("th", {scope: "row"}, row.n_tasks),
         ...buttons[d].map((one) => make("td", {}, one))));
       map.replaceChildren(make("caption", {}, `Map of ${kind.name} models: training urns and `
-        + "steps. Letters: the strategy with the largest weight."),
+        + `steps. Dark cells are near G, bright cells near ${kind.memorizer}; in dashed cells, the `
+        + "relative distance is undetermined. Letters: the strategy with the largest weight."),
       make("thead", {}, head), make("tbody", {}, ...lines.reverse()));
     };
     map.addEventListener("keydown", (event) => {
@@ -105,7 +106,7 @@
       make("th", {scope: "row"}, marker(look), ` ${title}`),
       ...probs.map((p, i) => {
         const bar = paint(make("span", {class: "bar"}), looks[colors[i]]);
-        bar.style.width = percent(p);
+        bar.style.width = `${100 * p}%`;
         return make("td", {}, make("span", {class: "number", "data-exact": p}, p.toFixed(3)), bar);
       }),
       make("td", {}, distance === null ? "–"

@@ -27,8 +27,8 @@ N_BALLS, N_FIRST = 32, 4
 
 CONTEXTS = {
     "first": f"{N_FIRST} balls from a training urn",
-    "training": f"{N_BALLS} balls from it",
-    "renamed": "the same balls, colours renamed",
+    "training": f"{N_BALLS} balls from the same urn",
+    "renamed": f"these {N_BALLS} balls, colours renamed",
     "fresh": f"{N_BALLS} balls from a fresh urn",
 }
 """The contexts, by the names in the tables, in words."""
