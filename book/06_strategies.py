@@ -469,8 +469,8 @@ display(Markdown(text if texts else "So one seed does not rank account and basel
 of_names = {}
 for run in found["alphabets"]:
     drawn_names = run.settings.vocabulary
-    count = f" K{drawn_names.n_alphabets}" if drawn_names.n_alphabets else " all"
-    of_names.setdefault(f"N{drawn_names.n_names}" + count * (drawn_names.n_names > 3), []).append(run)
+    count = f", {drawn_names.n_alphabets or 'all'} alphabets" * (drawn_names.n_names > 3)
+    of_names.setdefault(f"{drawn_names.n_names} names{count}", []).append(run)
 of_alphabets = pd.concat(
     strategies.build_map(runs_n, jobs=study.jobs, say=widgets.status_line()).assign(alphabet=name)
     for name, runs_n in of_names.items()
@@ -496,11 +496,11 @@ except strategies.FitError:  # too few urns at a small scale
     own_account = fitted_three
 settled = [strategies.settled_cells(own) for _, own in of_alphabets.groupby("alphabet", sort=False)]
 ways = strategies.fit_names(pd.concat(settled, ignore_index=True), own_account)
-delays = strategies.delays(of_alphabets, base="N3").dropna()
+delays = strategies.delays(of_alphabets, base="3 names").dropna()
 later = {name: intervals.geometric_mean(own["factor"].tolist()) for name, own in delays.groupby("alphabet")}
 rows = []
 for name, own in ways.groupby("alphabet", sort=False):
-    row = {"alphabet": name, "delay": str(later.get(name, "1" if name == "N3" else "–"))}
+    row = {"alphabet": name, "delay": str(later.get(name, "1" if name == "3 names" else "–"))}
     for way, of_way in own.groupby("way"):
         values = of_way["value"] if way == "as complexity" else np.exp(of_way["value"])
         row[way] = str(intervals.t_interval(values.dropna().tolist())) if values.notna().sum() > 1 else "–"
@@ -508,7 +508,7 @@ for name, own in ways.groupby("alphabet", sort=False):
     rows.append(row)
 
 # %% tags=["hide-input"]
-columns = {"alphabet": "names", "delay": "later by a factor", "as steps": "f", "KL as steps": "KL, as steps"}
+columns = {"alphabet": "names and alphabets", "delay": "later by a factor", "as steps": "f", "KL as steps": "KL, as steps"}
 columns |= {"as complexity": "c (nats)", "KL as complexity": "KL, as complexity"}
 caption = "Names and alphabets are compared as fewer steps and as more complexity (KL on later steps, nats)."
 show_table(pd.DataFrame(rows), columns, caption=caption, name="names")
@@ -530,7 +530,7 @@ alone = scores[scores["who"] == "account"]
 values |= {"alpha": alone["alpha"], "correlation_in": alone["r"], "correlation_out": alone["r_out"]}
 values |= {"tv_in": alone["tv"], "tv_out": alone["tv_out"], "lexical_surplus": of_seeds.dropna()}
 values |= {"long_order": gain, "long_crossing": of_128}
-values["alphabets_order"] = (by_end["N3"] - by_end["N32 all"]).dropna()
+values["alphabets_order"] = (by_end["3 names"] - by_end["32 names, all alphabets"]).dropna()
 values["long_rise"] = long_dips[long_dips["n_tasks"] == 64]["rise"]
 sixteen = 16 if 16 in chosen else 32
 values["rise_normal"] = dips[dips["n_tasks"] == sixteen]["rise"]
