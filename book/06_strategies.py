@@ -336,10 +336,11 @@ display(Markdown(text if study.n_seeds > 2 else "So one seed does not rank accou
 # %% [markdown]
 # ## And models without names?
 #
-# A lexical model cannot become M, because it does not know the colours. It can become S. If the account is right about
-# *why* networks turn, the same three parameters should hold for lexical models: only the losses and the bits of what
-# they can memorize are others. Complexity depends on the program that is counted. The shortest program for S applies M
-# to all relabelings of the pool, which is slow. A faster program for S is longer.
+# A lexical model cannot become M, because it does not know the colours. It can become S. In a strong reading of the
+# account, the same three parameters hold for lexical models, and only losses and complexities differ. In a weak
+# reading, lexical models have parameters of their own, because they learn at another speed. We test both. Complexity
+# depends on the program that is counted. The shortest program for S applies M to all relabelings of the pool, which is
+# slow. A faster program for S is longer.
 #
 # With eight colours this can hardly be asked: a few urns under all renamings cover the simplex nearly as well as the
 # prior does, so S and G say nearly the same ("Details and controls"). So we train networks on urns of three and four
@@ -376,9 +377,9 @@ data = live.live_map(played, tables, by_kind, chosen=("normal", 8))
 explorable("strategies", data, fallback=picture, alt="Click a cell of the map, and see what the model predicts there.")
 
 # %% [markdown]
-# Now all seeds. The account's parameters are fitted to *normal* models of three colours, and then asked for the weight
-# of S in lexical models. Our forecast was that lexical models would have less of S than this account says. A relative
-# distance is *undetermined* if a network is further from S and from G than they are from each other.
+# First the strong reading, with all seeds. We fit the parameters to *normal* models of three colours, and compute from
+# them the weight of S in lexical models. Our forecast was that lexical models would have less of S than this account
+# says. A relative distance is *undetermined* if a network is further from S and from G than they are from each other.
 
 # %% tags=["hide-input"]
 late_three = strategies.settled_cells(of_three).reset_index(drop=True)
@@ -436,9 +437,9 @@ text = (
 display(Markdown(text if study.n_seeds > 2 else "So one seed does not test the account on lexical models."))
 
 # %% [markdown]
-# Perhaps the account is right for lexical models, with parameters of their own. So we fit account and baseline to
-# lexical models of three colours, with S as what they can memorize, again on the first four fifths of steps and of task
-# diversities. Held out are the later steps, eight urns, and all urns of four colours.
+# Now the weak reading. We fit account and baseline to lexical models of three colours, with S as what they can memorize,
+# again on the first four fifths of steps and of task diversities. Held out are the later steps, eight urns, and all
+# urns of four colours.
 
 # %% tags=["hide-input"]
 late_lexical, late_four = (strategies.settled_cells(each).reset_index(drop=True) for each in maps)
@@ -487,7 +488,9 @@ figure(plots.curves, curves, name="alphabets", alt=alt, caption=caption, **optio
 # In the account, more alphabets may act in two ways. If they act *as steps*, models learn $f$ times more slowly, and
 # $N$ becomes $N / f$: the curve is stretched. If they act *as complexity*, S costs more bits, and a constant $c$ is
 # subtracted from the log odds of S: the curve is shifted. We keep the account of the lexical models above, fit $f$ or
-# $c$ to the first four fifths of the steps of each seed, and compare both on the later steps.
+# $c$ to the first four fifths of the steps of each seed, and compare both on the later steps. One row is a control: the
+# models above have one-hot vectors of length 32, which are 32 names in all alphabets, so there $f$ should be about one
+# and $c$ about zero.
 
 # %% tags=["hide-input"]
 try:
