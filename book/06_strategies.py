@@ -439,7 +439,7 @@ display(Markdown(text if study.n_seeds > 2 else "So one seed does not test the a
 # %% [markdown]
 # Now the weak reading. We fit account and baseline to lexical models of three colours, with S as what they can memorize,
 # again on the first four fifths of steps and of task diversities. Held out are the later steps, eight urns, and all
-# urns of four colours.
+# urns of four colours. For these the baseline says the same as for three colours, because it does not know $V$.
 
 # %% tags=["hide-input"]
 late_lexical, late_four = (strategies.settled_cells(each).reset_index(drop=True) for each in maps)
