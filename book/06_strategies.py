@@ -122,13 +122,13 @@ changes = {name: value for name, value in settings.changed().items() if name not
 options = {"changes": changes, "seeds": range(first_seed, first_seed + study.n_seeds)}
 chosen = [1, 32, 128, 8, 64, 16, 4, 2][: study.n_diversities]  # the first three span the map
 is_small = study.n_diversities < 8
-names = ("width", "context", "annealed", "three_colors", "lexical", "alphabets", "long")
+names = ("width", "context", "annealed", "three_colors", "lexical", "long")
 scales = dict.fromkeys(names, scale)
 if is_small:  # a taste of the rest
-    scales |= {"long": max(scale / 20, 0.0015), "lexical": max(scale / 4, 0.0075), "alphabets": max(scale / 4, 0.0075)}
+    scales |= {"long": max(scale / 20, 0.0015), "lexical": max(scale / 4, 0.0075)}
 grids = {n: list(sweeps.read(f"strategies_{n}", **options, scale=scales[n]).points) for n in names}
 if is_small:
-    grids |= {name: [grids[name][0], grids[name][-1]] for name in ("width", "alphabets")}
+    grids["width"] = [grids["width"][0], grids["width"][-1]]
     grids["three_colors"] = [p for p in grids["three_colors"] if p.task.n_tasks in (1, 8, 32)]
     grids["lexical"] = grids["lexical"][: 3 * study.n_seeds] + grids["lexical"][4 * study.n_seeds : 5 * study.n_seeds]
 grids["main"] = [p for p in sweeps.read("strategies", **options, scale=scale).points if p.task.n_tasks in chosen]
@@ -461,79 +461,12 @@ text = f"So on held-out cells the baseline loses more than the account by {', '.
 text += f"{study.n_seeds} seeds; below zero, the baseline is nearer)."
 display(Markdown(text if texts else "So one seed does not rank account and baseline for lexical models."))
 
-# %% [markdown]
-# How do names enter? A model that knows $V$ names only, all of which come in every sequence, sees six renamings of its
-# urns. A model of 32 names sees thousands. We train models on the same two urns of three colours that know three
-# names, or see 8 or 512 alphabets of 32 names, or all of them.
-
-# %% tags=["hide-input"]
-of_names = {}
-for run in found["alphabets"]:
-    drawn_names = run.settings.vocabulary
-    count = f", {drawn_names.n_alphabets or 'all'} alphabets" * (drawn_names.n_names > 3)
-    of_names.setdefault(f"{drawn_names.n_names} names{count}", []).append(run)
-of_alphabets = pd.concat(
-    strategies.build_map(runs_n, jobs=study.jobs, say=widgets.status_line()).assign(alphabet=name)
-    for name, runs_n in of_names.items()
-)
-curves = of_alphabets.groupby(["alphabet", "step"], sort=False)["kl_in"].agg(["mean", "sem"]).reset_index()
-curves = curves.rename(columns={"mean": "kl_in"})
-alt = "What lexical models lose to S along training, one line per number of names and alphabets."
-caption = "The number of names and of alphabets decides when a model comes near S (two urns of three colours)."
-options = {"x": "step", "y": "kl_in", "line": "alphabet", "log": ["step", "kl_in"], "legend": "names and alphabets"}
-options |= {"size": (6.2, 3.4), "n": f"{study.n_seeds} seed(s) per line", "runs": found["alphabets"]}
-figure(plots.curves, curves, name="alphabets", alt=alt, caption=caption, **options)
-
-# %% [markdown]
-# In the account, more alphabets may act in two ways. If they act *as steps*, models learn $f$ times more slowly, and
-# $N$ becomes $N / f$: the curve is stretched. If they act *as complexity*, S costs more bits, and a constant $c$ is
-# subtracted from the log odds of S: the curve is shifted. We keep the account of the lexical models above, fit $f$ or
-# $c$ to the first four fifths of the steps of each seed, and compare both on the later steps. One row is a control: the
-# models above have one-hot vectors of length 32, which are 32 names in all alphabets, so there $f$ should be about one
-# and $c$ about zero.
-
-# %% tags=["hide-input"]
-try:
-    own_account = strategies.cached_fit(late_lexical)[0].account
-except strategies.FitError:  # too few urns at a small scale
-    own_account = fitted_three
-settled = [strategies.settled_cells(own) for _, own in of_alphabets.groupby("alphabet", sort=False)]
-ways = strategies.fit_names(pd.concat(settled, ignore_index=True), own_account)
-delays = strategies.delays(of_alphabets, base="3 names").dropna()
-later = {name: intervals.geometric_mean(own["factor"].tolist()) for name, own in delays.groupby("alphabet")}
-rows = []
-for name, own in ways.groupby("alphabet", sort=False):
-    row = {"alphabet": name, "delay": str(later.get(name, "1" if name == "3 names" else "–"))}
-    for way, of_way in own.groupby("way"):
-        values = of_way["value"] if way == "as complexity" else np.exp(of_way["value"])
-        row[way] = str(intervals.t_interval(values.dropna().tolist())) if values.notna().sum() > 1 else "–"
-        row[f"KL {way}"] = in_words(of_way["later steps"].mean(), of_way["later steps"].sem())
-    rows.append(row)
-
-# %% tags=["hide-input"]
-columns = {"alphabet": "names and alphabets", "delay": "later by a factor", "as steps": "f", "KL as steps": "KL, as steps"}
-columns |= {"as complexity": "c (nats)", "KL as complexity": "KL, as complexity"}
-caption = "Names and alphabets are compared as fewer steps and as more complexity (KL on later steps, nats)."
-show_table(pd.DataFrame(rows), columns, caption=caption, name="names")
-
-# %% tags=["hide-input"]
-by_way = ways.pivot_table(index="seed", columns="way", values="later steps")
-paired = intervals.t_interval((by_way["as complexity"] - by_way["as steps"]).tolist())
-text = f"So on later steps, complexity loses {paired} nats more than steps (95 % t interval, n = {study.n_seeds}; "
-text += "below zero, complexity is nearer)."
-display(Markdown(text if study.n_seeds > 2 else "So one seed does not tell how names enter the account."))
-
-# %% tags=["hide-input"]
-last_names = of_alphabets[of_alphabets["step"] == of_alphabets["step"].max()].set_index(["seed", "alphabet"])
-by_end = last_names["share"].unstack()
-
 # %% tags=["hide-input"]
 values = {"against_baseline": worse["held out"], "crossing_slope": slopes}
 alone = scores[scores["who"] == "account"]
 values |= {"alpha": alone["alpha"], "correlation_in": alone["r"], "correlation_out": alone["r_out"]}
 values |= {"tv_in": alone["tv"], "tv_out": alone["tv_out"], "lexical_surplus": of_seeds.dropna()}
 values |= {"long_order": gain, "long_crossing": of_128}
-values["alphabets_order"] = (by_end["3 names"] - by_end["32 names, all alphabets"]).dropna()
 values["long_rise"] = long_dips[long_dips["n_tasks"] == 64]["rise"]
 sixteen = 16 if 16 in chosen else 32
 values["rise_normal"] = dips[dips["n_tasks"] == sixteen]["rise"]
@@ -555,7 +488,7 @@ measured = {
 # Published are maps at 100 000 steps, with width 64 and contexts of 128 balls. A published figure is judged by
 # intervals: it is *reproduced* if our 90 % interval lies inside the band, and *refuted* if our 95 % interval lies
 # outside. Three bands (the rises and the power) were written when the result of one seed was known; forecasts about
-# longer trainings, three colours and alphabets were written before their runs. Lexical models of 16 urns have hardly
+# longer trainings and three colours were written before their runs. Lexical models of 16 urns have hardly
 # left U, so their rise, over the last five checkpoints, says little.
 
 # %% tags=["hide-input"]
@@ -737,6 +670,8 @@ box.update(
 #   GPU, `params/sweeps/gpu_06_strategies.yaml`.
 # - *Why* the account works where it works. Whatever grows with $N$ and falls with $D$ in the right proportion is
 #   correlated with the networks.
+# - How names enter the account: whether models of few names, or of few alphabets of names, behave as if they had been
+#   trained for more steps. The grid `params/sweeps/strategies_alphabets.yaml` stands ready, with a forecast.
 # - Which bits count. A program's length is not unique, and a difference of a few thousand bits decides about S.
 # - The intervals of the account's parameters are from resampled seeds. With three seeds there are six ways to
 #   resample.
