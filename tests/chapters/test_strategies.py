@@ -707,15 +707,19 @@ def test_lexical_models_are_scored_by_fits_of_their_own_and_of_normal_models():
         values = made_by(maker.log_odds(table))["kl"].values
         columns = {f"kl_{number}": each for number, each in enumerate(values.T)}
         made.append(pd.concat([table, pd.DataFrame(columns)], axis=1))
-    found = strategies.lexical_scores(*made)
+    found = strategies.lexical_scores(*made, 0)
     parts = ["fitted", "later steps", "more urns", "four colours"]
     assert found["part"].unique().tolist() == parts and set(found["seed"]) == {0, 1}
     wide = found.groupby(["who", "part"])["kl"].max().unstack()
-    assert wide.loc["account"].max() < 1e-4 < wide.loc["account of normal models"].min()
+    borrowed = ["normal models' account", "the same, fast program"]
+    assert wide.loc["account"].max() < 1e-4 < wide.loc[borrowed[0]].min()
+    assert wide.loc[borrowed[0]].tolist() == wide.loc[borrowed[1]].tolist()  # no bits are added
     assert wide.loc["baseline", "four colours"] > 10 * wide.loc["account", "four colours"]
     few = made[0][made[0]["n_tasks"] < 16]  # too few diversities for a fit
-    scores = strategies.lexical_scores(few, *made[1:])
-    assert set(scores["who"]) == {"account of normal models"}
+    scores = strategies.lexical_scores(few, *made[1:], 2000)
+    assert set(scores["who"]) == set(borrowed)
+    slow, fast = (scores[scores["who"] == who]["kl"].to_numpy() for who in borrowed)
+    assert abs(slow - fast).min() > 1e-5  # now some are
 
 
 def test_late_changes_are_from_half_of_the_steps_to_the_last():
