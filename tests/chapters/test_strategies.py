@@ -728,3 +728,18 @@ def test_late_changes_are_from_half_of_the_steps_to_the_last():
     flat = rising.assign(seed=1, kl_out=1.0)
     found = strategies.late_changes(pd.concat([rising, flat]), "kl_out").set_index("seed")
     assert found["change"].to_dict() == pytest.approx({0: 0.5, 1: 0.0})  # 800 is half way up
+
+
+def test_fits_are_as_late_as_networks_are_early():
+    """A map that the account made, of networks that turn when it says, or four times sooner."""
+    table = cells(diversities=(4, 8, 16, 32, 64), seeds=2)
+    curves = made_by(TRUE.log_odds(table))["kl"]
+    columns = {f"kl_{number}": values for number, values in enumerate(curves.values.T)}
+    made = pd.concat([table, pd.DataFrame(columns)], axis=1)
+    due = TRUE.transition(table[table["n_tasks"] == 64].head(1))[0]
+    turned = pd.DataFrame({"n_tasks": 64, "seed": [0, 1], "step": [due, due / 4]})
+    found = strategies.lateness(made, turned, 64).set_index("seed")
+    assert found["account"].tolist() == pytest.approx([1, 4], rel=0.2)
+    for who in ("account", "baseline"):
+        assert found.loc[1, who] == pytest.approx(4 * found.loc[0, who])
+    assert found.loc[0, "baseline"] > 2  # where the account is true, the baseline is late

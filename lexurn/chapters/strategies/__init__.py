@@ -6,6 +6,7 @@ maps          the data: where models lie between strategies at every checkpoint
 transitions   what a map shows without a fit
 fitting       the fit of the theory to a map, and the uncertainty of its parameters
 judging       how good a fitted account is, on held-out cells and on simulated maps
+lateness      by which factor fits are late for more urns than were fitted
 lexical       which fit predicts lexical models
 names         names and alphabets as fewer effective steps, or as more complexity
 cached        the fits of a chapter, kept as cached tables
@@ -50,6 +51,7 @@ from lexurn.chapters.strategies.judging import (
     misplaced_weight,
     share_correlation,
 )
+from lexurn.chapters.strategies.lateness import lateness
 from lexurn.chapters.strategies.lexical import lexical_scores
 from lexurn.chapters.strategies.maps import (
     LOG_ODDS,
@@ -106,6 +108,7 @@ __all__ = [
     "fit_simulated_map",
     "fit_three",
     "late_changes",
+    "lateness",
     "lexical_scores",
     "log_odds_with_names",
     "losses",
