@@ -304,6 +304,7 @@ bars = bars.assign(low=bars["mean"] - 2 * bars["sem"], high=bars["mean"] + 2 * b
 bars = bars.rename(columns={"mean": "kl"}).drop(columns="sem")
 alt = "KL beyond the best mixture of account, its ablations and the baseline: fitted cells, later steps, more urns."
 caption = "For 64 and 128 urns, the baseline predicts better than the account does, and than its ablations on average."
+caption += " (Bars: ± two standard errors.)"
 options = {"x": "kl", "legend": "cells", "size": (6.0, 3.2), "n": f"{study.n_seeds} seed(s)", "runs": runs}
 figure(plots.estimates, bars, name="ablations", alt=alt, caption=caption, **options)
 
@@ -494,6 +495,7 @@ bars = bars.assign(low=bars["mean"] - 2 * bars["sem"], high=bars["mean"] + 2 * b
 bars = bars.rename(columns={"who": "of", "part": "what", "mean": "kl"}).drop(columns="sem")
 alt = "KL beyond the best mixture of three fits to lexical models: fitted cells, later steps, more urns, four colours."
 caption = "On average, the account of normal models is further from lexical models than fits to them are."
+caption += " (Bars: ± two standard errors.)"
 options = {"x": "kl", "legend": "cells", "size": (6.6, 3.2), "n": f"{study.n_seeds} seed(s)", "runs": found["lexical"]}
 figure(plots.estimates, bars, name="lexical-fits", alt=alt, caption=caption, **options)
 
