@@ -405,7 +405,8 @@ tables = cache.tables(
 
 # %% tags=["hide-input"]
 by_kind = pd.concat([of_three, lexical], ignore_index=True)
-own = by_kind[by_kind["seed"] == first_seed].assign(what="cell").rename(columns={"share": "to_memorizer"})
+own = by_kind.loc[by_kind["seed"] == first_seed, ["kind", "n_tasks", "step", "share"]]
+own = own.assign(what="cell").rename(columns={"share": "to_memorizer"})
 alt = "Relative distance of normal and lexical models of three colours over steps and urns."
 caption = "Of three colours, normal models of few urns are M early; lexical models move from G towards S (one seed)."
 options = {"by": "kind", "value": "to_memorizer", "low": 0.0, "high": 1.0, "ticks": [0.0, 0.5, 1.0]}
