@@ -59,6 +59,7 @@ LABELS = {  # of axes, by the column of the table
     "quartile": "entropy of the balls seen, quartile",
     "r": "relative distance",
     "to_memorizer": "rescaled relative distance",
+    "share_of_s": "relative distance, weight of S",
     "w_s": "weight of S by the account",
     "w_m": "share, or weight of M",
     "weight_of_m": "weight of M",

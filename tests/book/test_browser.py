@@ -112,11 +112,12 @@ def test_the_analysis_says_in_words_what_its_figures_show(site):
 
 def test_strategies_are_fitted_and_compared_with_what_was_published(site):
     n_cards, text = outputs_of(site / "_sources" / "06_strategies.ipynb")
-    assert n_cards == 8 and "12 trainings, most of 30 steps; D = 1, 32, 128." in text
+    assert n_cards == 12 and "20 trainings, most of 30 steps; D = 1, 32, 128." in text
     assert "So one seed does not tell the slope." in text
     assert "So one seed does not tell where generalizing was transient." in text
     assert "Fits that failed: β = 1: none of 12 starts led to a minimum" in text
-    assert "0.7778" in text and text.count("not at this scale") == 10
+    assert "So one seed does not test the two readings." in text
+    assert "0.7778" in text and text.count("not at this scale") == 14
 
 
 def test_the_coins_are_compared_with_what_can_be_attained(site):
@@ -276,6 +277,7 @@ EXPLORABLES = {
     "02_train": ["training", "urn"],
     "04_analysis": ["training", "urn"],
     "05_names": ["names"],
+    "06_strategies": ["strategies"],
     "07_coins": ["coins"],
     "08_rules": ["prompt"],
 }
@@ -283,6 +285,7 @@ BUTTONS = {
     "urn": "Rename colours",
     "training": "One step back",
     "names": "Draw from the urn",
+    "strategies": "lexical models",
     "coins": "Heads",
     "prompt": "abaab",
 }
@@ -290,6 +293,7 @@ SAID = {
     "urn": "moved with the names: G; S; B",
     "training": "Step ",
     "names": "Ball 9 is ",
+    "strategies": "(0 is G, 1 is S); nearest mixture U ",
     "coins": "Flip 9 is heads.",
     "prompt": "in greedy completions of abaab: ",
 }

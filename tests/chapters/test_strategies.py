@@ -585,6 +585,29 @@ def test_a_trial_tells_the_account_from_the_baseline_by_what_they_make():
     )
     assert own["KL more urns, account"].value < own["KL more urns, baseline"].value / 100
     assert other["KL more urns, baseline"].high < other["KL more urns, account"].low
+    paired = "account − baseline"  # on the same map
+    assert own[paired].value < 0 < other[paired].low
+    for trial in (own, other):
+        means = [trial[f"KL more urns, {who}"].value for who in ("account", "baseline")]
+        assert trial[paired].value == pytest.approx(means[0] - means[1])
+
+
+def test_maps_of_a_simulation_have_pools_and_noise_of_their_own(monkeypatch):
+    drawn = []
+
+    def count(table, truth, *, noise, generator):
+        drawn.append((truth, noise, torch.rand((), generator=generator).item()))
+        return pd.DataFrame({"alpha": [0.1, 0.2], "beta": [0.3, 0.4]})
+
+    monkeypatch.setattr(strategies.cached, "simulated_fits", count)
+    found = strategies.simulation_table(cells(), "an account", [0.7, 0.3, 2.0], 0, 3)
+    assert len({number for *_, number in drawn}) == 3 and {each[:2] for each in drawn} == {
+        (TRUE, 0.2)
+    }
+    assert found.groupby("name")["value"].agg(list).to_dict() == {
+        "alpha": 3 * [0.1, 0.2],
+        "beta": 3 * [0.3, 0.4],
+    }
 
 
 def test_weight_in_the_wrong_place_is_a_total_variation():
@@ -642,3 +665,81 @@ def test_longer_sources_count_for_every_strategy():
     data_bits = strategies.complexity("memorizing", empty) - strategies.source_bits("memorizing")
     assert data_bits == strategies.compressed_bits(b"")
     assert strategies.source_bits("symmetrized, fast") > strategies.source_bits("symmetrized")
+
+
+def test_names_are_recovered_as_steps_or_as_complexity():
+    """Of maps that one way has made, the other way explains later steps worse."""
+    table = cells(diversities=(4,), n_steps=16, seeds=2).assign(alphabet="N32")
+    for way, truth in (("as steps", np.log(5.0)), ("as complexity", 3.0)):
+        odds = strategies.log_odds_with_names(table, TRUE, way, truth)
+        curves = made_by(odds)["kl"]
+        columns = {f"kl_{number}": values for number, values in enumerate(curves.values.T)}
+        made = pd.concat([table, pd.DataFrame(columns)], axis=1)
+        found = strategies.fit_names(made, TRUE).set_index("way")
+        assert found.loc[way, "value"].tolist() == pytest.approx([truth] * 2, abs=0.05)
+        assert found.loc[way, "later steps"].max() < 1e-4
+        assert found.drop(way)["later steps"].min() > 10 * found.loc[way, "later steps"].max()
+    unmade = table.assign(**{f"kl_{i}": float(len(LOG_ODDS) - i) for i in range(len(LOG_ODDS))})
+    assert strategies.fit_names(unmade, TRUE)["value"].isna().all()  # at a bound
+
+
+def test_names_change_a_slope_or_an_intercept():
+    table = cells(diversities=(8,))
+    plain = TRUE.log_odds(table)
+    shifted = strategies.log_odds_with_names(table, TRUE, "as complexity", 2.0)
+    np.testing.assert_allclose(plain - shifted, 2.0)
+    slowed = strategies.log_odds_with_names(table, TRUE, "as steps", np.log(4.0))
+    later = table.assign(step=4 * table["step"])
+    again = strategies.log_odds_with_names(later, TRUE, "as steps", np.log(4.0))
+    np.testing.assert_allclose(again, plain)
+    assert np.ptp(plain - slowed) > 0.1
+
+
+def test_lexical_models_are_scored_by_fits_of_their_own_and_of_normal_models():
+    """Of a map that the account made, the account is nearest on every held-out part."""
+    tables, normal = [], cells(diversities=(4, 8, 16), seeds=2)
+    for n_colors, diversities in ((3, (4, 8, 16, 32)), (4, (8, 16))):
+        table = cells(diversities, seeds=2).assign(kind="lexical", n_colors=n_colors)
+        tables.append(table.assign(k_m=table["k_m"] + 900 * (n_colors - 3)))
+    others = Account(alpha=0.3, beta=0.45, gamma=1.0)
+    made = []
+    for table, maker in ((tables[0], TRUE), (tables[1], TRUE), (normal, others)):
+        values = made_by(maker.log_odds(table))["kl"].values
+        columns = {f"kl_{number}": each for number, each in enumerate(values.T)}
+        made.append(pd.concat([table, pd.DataFrame(columns)], axis=1))
+    found = strategies.lexical_scores(*made, 0)
+    parts = ["fitted", "later steps", "more urns", "four colours"]
+    assert found["part"].unique().tolist() == parts and set(found["seed"]) == {0, 1}
+    wide = found.groupby(["who", "part"])["kl"].max().unstack()
+    borrowed = ["normal models' account", "the same, fast program"]
+    assert wide.loc["account"].max() < 1e-4 < wide.loc[borrowed[0]].min()
+    assert wide.loc[borrowed[0]].tolist() == wide.loc[borrowed[1]].tolist()  # no bits are added
+    assert wide.loc["baseline", "four colours"] > 10 * wide.loc["account", "four colours"]
+    few = made[0][made[0]["n_tasks"] < 16]  # too few diversities for a fit
+    scores = strategies.lexical_scores(few, *made[1:], 2000)
+    assert set(scores["who"]) == set(borrowed)
+    slow, fast = (scores[scores["who"] == who]["kl"].to_numpy() for who in borrowed)
+    assert abs(slow - fast).min() > 1e-5  # now some are
+
+
+def test_late_changes_are_from_half_of_the_steps_to_the_last():
+    steps = [100, 400, 1600]
+    rising = pd.DataFrame({"n_tasks": 8, "seed": 0, "step": steps, "kl_out": [0.0, 1.0, 2.0]})
+    flat = rising.assign(seed=1, kl_out=1.0)
+    found = strategies.late_changes(pd.concat([rising, flat]), "kl_out").set_index("seed")
+    assert found["change"].to_dict() == pytest.approx({0: 0.5, 1: 0.0})  # 800 is half way up
+
+
+def test_fits_are_as_late_as_networks_are_early():
+    """A map that the account made, of networks that turn when it says, or four times sooner."""
+    table = cells(diversities=(4, 8, 16, 32, 64), seeds=2)
+    curves = made_by(TRUE.log_odds(table))["kl"]
+    columns = {f"kl_{number}": values for number, values in enumerate(curves.values.T)}
+    made = pd.concat([table, pd.DataFrame(columns)], axis=1)
+    due = TRUE.transition(table[table["n_tasks"] == 64].head(1))[0]
+    turned = pd.DataFrame({"n_tasks": 64, "seed": [0, 1], "step": [due, due / 4]})
+    found = strategies.lateness(made, turned, 64).set_index("seed")
+    assert found["account"].tolist() == pytest.approx([1, 4], rel=0.2)
+    for who in ("account", "baseline"):
+        assert found.loc[1, who] == pytest.approx(4 * found.loc[0, who])
+    assert found.loc[0, "baseline"] > 2  # where the account is true, the baseline is late

@@ -2,6 +2,7 @@
 
 import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -282,6 +283,19 @@ def test_a_map_has_a_cell_for_each_step_and_diversity_and_its_transitions_on_the
     assert text.get_text() == "undetermined" and axes.patch.get_hatch() is None
     (half,) = axes.lines  # 64 urns have no row
     assert (half.get_xdata()[0], half.get_ydata()[0], half.get_label()) == (90, 1, "half way")
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_panels_of_other_diversities_have_labels_of_their_own(is_shared):
+    _, both = plt.subplots(1, 2, sharey=is_shared)
+    for axes, pools in zip(both, ((1, 8), (1, 8) if is_shared else (2, 4)), strict=True):
+        table = pd.DataFrame({"n_tasks": pools * 2, "step": [20, 20, 60, 60], "v": 0.5})
+        table = table.assign(what="cell")
+        strategies_plots.diversity_map(table, axes, value="v", low=0.0, high=1.0)
+    texts = [label.get_text() for label in both[1].get_yticklabels() if label.get_visible()]
+    is_labelled = both[1].yaxis.get_major_ticks()[0].label1.get_visible()
+    assert is_labelled != is_shared and (is_shared or texts == ["2", "4"])
+    plt.close()
 
 
 def test_compositions_are_stacked_and_the_account_draws_their_bounds(axes):

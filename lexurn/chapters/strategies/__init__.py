@@ -6,7 +6,11 @@ maps          the data: where models lie between strategies at every checkpoint
 transitions   what a map shows without a fit
 fitting       the fit of the theory to a map, and the uncertainty of its parameters
 judging       how good a fitted account is, on held-out cells and on simulated maps
+lateness      by which factor fits are late for more urns than were fitted
+lexical       which fit predicts lexical models
+names         names and alphabets as fewer effective steps, or as more complexity
 cached        the fits of a chapter, kept as cached tables
+live          what the explorable of the map shows
 """
 
 from lexurn.chapters.strategies.account import (
@@ -47,6 +51,8 @@ from lexurn.chapters.strategies.judging import (
     misplaced_weight,
     share_correlation,
 )
+from lexurn.chapters.strategies.lateness import lateness
+from lexurn.chapters.strategies.lexical import lexical_scores
 from lexurn.chapters.strategies.maps import (
     LOG_ODDS,
     Curves,
@@ -57,11 +63,13 @@ from lexurn.chapters.strategies.maps import (
     run_cells,
     simulate_curves,
 )
+from lexurn.chapters.strategies.names import WAYS, fit_names, log_odds_with_names
 from lexurn.chapters.strategies.transitions import (
     crossings,
     delays,
     dips,
     first_settled_step,
+    late_changes,
     mean_crossings,
     settled_cells,
     slopes,
@@ -74,6 +82,7 @@ __all__ = [
     "MIN_CHECKPOINTS",
     "MIN_DIVERSITIES",
     "STRATEGIES",
+    "WAYS",
     "Account",
     "Baseline",
     "Curves",
@@ -95,8 +104,13 @@ __all__ = [
     "first_settled_step",
     "fit",
     "fit_baseline",
+    "fit_names",
     "fit_simulated_map",
     "fit_three",
+    "late_changes",
+    "lateness",
+    "lexical_scores",
+    "log_odds_with_names",
     "losses",
     "mean_crossings",
     "measure_cell",

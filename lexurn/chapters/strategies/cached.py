@@ -68,13 +68,15 @@ def ablation_table(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def simulation_table(
-    cells: pd.DataFrame, maker: str, parameters: Sequence[float], seed: int
+    cells: pd.DataFrame, maker: str, parameters: Sequence[float], seed: int, n_maps: int = 1
 ) -> pd.DataFrame:
-    """Return `simulated_fits` to a map made by an account or by a baseline with these parameters.
+    """Return `simulated_fits` to maps made by an account or by a baseline with these parameters.
 
-    `maker` is `an account` or `the baseline`; it also names the random stream of the seed. Columns:
-    name (of the number), value (of one seed).
+    `maker` is `an account` or `the baseline`; it also names the random stream of the seed. Each of
+    the `n_maps` maps has pools and noise of its own. Columns: name (of the number), value (of one
+    seed of one map).
     """
     truth = {"an account": Account, "the baseline": Baseline}[maker](*parameters)
     stream = generator(seed, "made by", maker)
-    return simulated_fits(cells, truth, noise=0.2, generator=stream).melt(var_name="name")
+    tables = [simulated_fits(cells, truth, noise=0.2, generator=stream) for _ in range(n_maps)]
+    return pd.concat(tables, ignore_index=True).melt(var_name="name")

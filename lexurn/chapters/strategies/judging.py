@@ -146,9 +146,9 @@ def simulated_fits(
     """Fit account and baseline to a simulated map: mixtures of M and G with the log odds of
     `truth`.
 
-    Return one row per seed: alpha, beta and ln gamma, fitted to each seed alone, and the excess KL
-    (nats) of account and baseline over the best mixtures for the large diversities.
-    `simulate_curves` draws the map.
+    Return one row per seed: alpha, beta and ln gamma, fitted to each seed alone, the excess KL
+    (nats) of account and baseline over the best mixtures for the large diversities, and the paired
+    difference of the two on the same map. `simulate_curves` draws the map.
     """
     simulated = simulate_curves(cells, truth.log_odds(cells), noise=noise, generator=generator)
     by_seed = []
@@ -166,6 +166,8 @@ def simulated_fits(
             excess = curves.at(fitted.log_odds(seed_cells)) - curves.values.min(-1)
             mask = split_cells(seed_cells)["more urns"]
             values[f"KL more urns, {who}"] = float(excess[mask].mean())
+        of_account, of_baseline = (values[f"KL more urns, {who}"] for who in fits)
+        values["account − baseline"] = of_account - of_baseline
         by_seed.append(values)
     return pd.DataFrame(by_seed)
 

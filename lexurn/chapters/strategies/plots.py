@@ -41,7 +41,8 @@ def diversity_map(
     transitions.
 
     `table`: n_tasks, step, what (`cell`, with the column `value`, or one of `TRANSITIONS`). Cells
-    without a value are light grey. All panels have one scale; the last has its colour bar.
+    without a value are light grey. All panels have one scale; the last has its colour bar. Panels
+    that do not share their task diversities have labels of their own.
     """
     cells = table[table["what"] == "cell"]
     wide = cells.pivot(index="n_tasks", columns="step", values=value)
@@ -79,6 +80,8 @@ def diversity_map(
     )
     set_log_steps(axes).set(xlim=(edges[0], edges[-1]), ylim=(-0.5, len(wide) - 0.5))
     axes.label_outer()
+    if len(axes.get_shared_y_axes().get_siblings(axes)) == 1:
+        axes.tick_params(labelleft=True)
     return axes
 
 

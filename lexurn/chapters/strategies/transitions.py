@@ -94,6 +94,20 @@ def dips(cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def late_changes(cells: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return how a column changes from half of the steps to the last: n_tasks, seed, change.
+
+    The value at half of the steps is interpolated between logarithms of checkpoints.
+    """
+    rows = []
+    for (n_tasks, seed), own in cells.groupby(["n_tasks", "seed"]):
+        own = own.sort_values("step")
+        steps, values = own["step"].to_numpy(float), own[column].to_numpy(float)
+        half = np.interp(np.log(steps[-1] / 2), np.log(steps), values)
+        rows.append((n_tasks, seed, values[-1] - half))
+    return pd.DataFrame(rows, columns=["n_tasks", "seed", "change"])
+
+
 def delays(cells: pd.DataFrame, *, base: str) -> pd.DataFrame:
     """Return by which factor other alphabets reach a loss later than `base` does.
 
