@@ -99,7 +99,8 @@ is_published = scale == 1 and study.n_seeds >= 5 and not changes.keys() - {"devi
 seeds = range(settings.training.seed, settings.training.seed + study.n_seeds)
 grid = sweeps.read("architectures_evaluated", changes=changes, seeds=seeds, scale=scale)
 one_layer = sweeps.read("architectures_one_layer", changes=changes, seeds=seeds[:3], scale=scale)
-tried = [sweeps.read(f"architectures_tuning{part}", changes=changes, scale=scale) for part in ("", "_more")]
+tuning_grids = [f"architectures_tuning{part}" for part in ("", "_more")]
+tried = [sweeps.read(name, changes=changes, seeds=[100], scale=scale) for name in tuning_grids]
 with_rates = [(point, tuning.cell_of(each.coordinates[point.name])[0]) for each in tried for point in each.points]
 tuned_points = [point for point, data in with_rates if is_published or data == "coins"]
 
