@@ -21,8 +21,13 @@
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
-"google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn")
-sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
+
+"google.colab" in sys.modules and os.system(
+    "cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.1.0 https://github.com/OWNER/lexurn"
+)
+sys.path[:0] = [
+    str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()
+] or ["/content/lexurn"]
 import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
 
 # %% [markdown]
@@ -55,7 +60,7 @@ from IPython.display import Markdown, display
 
 from lexurn import brief, figure, set_threads
 from lexurn import table as show_table
-from lexurn.chapters.architectures import costs, floors, learning, published
+from lexurn.chapters.architectures import costs, floors, histories, learning, published
 from lexurn.chapters.architectures import plots as chapter_plots
 from lexurn.figures import plots, widgets
 from lexurn.measures import intervals
@@ -95,24 +100,39 @@ evaluated = sweeps.read("architectures_evaluated")
 scale = settings.training.n_steps / (16 * evaluated.points[0].training.n_steps)
 taken = ("seed", "n_steps", "eval_every")
 changes = {name: value for name, value in settings.changed().items() if name not in taken}
-is_published = scale == 1 and study.n_seeds >= 5 and not changes.keys() - {"device", "threads", "tracker"}
+is_published = (
+    scale == 1 and study.n_seeds >= 5 and not changes.keys() - {"device", "threads", "tracker"}
+)
 seeds = range(settings.training.seed, settings.training.seed + study.n_seeds)
 grid = sweeps.read("architectures_evaluated", changes=changes, seeds=seeds, scale=scale)
 one_layer = sweeps.read("architectures_one_layer", changes=changes, seeds=seeds[:3], scale=scale)
 tuning_grids = [f"architectures_tuning{part}" for part in ("", "_more")]
 tried = [sweeps.read(name, changes=changes, seeds=[100], scale=scale) for name in tuning_grids]
-with_rates = [(point, tuning.cell_of(each.coordinates[point.name])[0]) for each in tried for point in each.points]
+with_rates = [
+    (point, tuning.cell_of(each.coordinates[point.name])[0])
+    for each in tried
+    for point in each.points
+]
 tuned_points = [point for point, data in with_rates if is_published or data == "coins"]
 
 # %% tags=["hide-input"]
 points = list(dict.fromkeys([*grid.points, *one_layer.points, *tuned_points]))
 found = dict(zip(points, widgets.get_all(points, jobs=study.jobs), strict=True))
 trained = [found[point] for point in grid.points]
-cells = tuning.concat_cells(grid, [pd.DataFrame({"point": [number]}) for number in range(len(trained))])
+cells = tuning.concat_cells(
+    grid, [pd.DataFrame({"point": [number]}) for number in range(len(trained))]
+)
 order, kinds = list(dict.fromkeys(cells["data"])), list(dict.fromkeys(cells["model"]))
-first_of = {(row.data, row.model): trained[row.point] for row in cells[cells["seed"] == seeds[0]].itertuples()}
+first_of = {
+    (row.data, row.model): trained[row.point]
+    for row in cells[cells["seed"] == seeds[0]].itertuples()
+}
 horizon = trained[0].settings.training.n_steps
-display(Markdown(f"{len(points)} trainings, {len(trained)} of which are evaluated, after {horizon} steps."))
+display(
+    Markdown(
+        f"{len(points)} trainings, {len(trained)} of which are evaluated, after {horizon} steps."
+    )
+)
 
 # %% [markdown]
 # ## Five ways to read a sequence
@@ -195,7 +215,7 @@ if is_published:
 # solution: set $W$ to the identity, and $M_{ts}$ to the weight of position $s$.
 
 # %%
-rows = floors.coins(20)
+rows = histories.coins(20)
 by_newton = floors.linear_floor(rows, "symmetric", "Newton")
 by_lbfgs = floors.linear_floor(rows, "full", "L-BFGS")
 
@@ -208,7 +228,11 @@ by_lbfgs = floors.linear_floor(rows, "full", "L-BFGS")
 
 # %% tags=["hide-input"]
 first_point = {data: first_of[data, kinds[0]].settings for data in order}
-of_urns = [trained[row.point].settings for row in cells.itertuples() if [row.data, row.model] == [urns_data, kinds[0]]]
+of_urns = [
+    trained[row.point].settings
+    for row in cells.itertuples()
+    if [row.data, row.model] == [urns_data, kinds[0]]
+]
 asked = [first_point[order[0]], *of_urns, *(first_point[data] for data in order[2:])]
 of_data = [order[0], *[urns_data] * len(of_urns), *order[2:]]
 least = cache.table(floors.floors, asked)
@@ -222,13 +246,19 @@ largest_gap = (by_method["Newton"] - by_method["L-BFGS"]).abs().max()
 # %% tags=["hide-input"]
 exact = floor.xs("exact", level="method").clip(lower=0).round(9)
 memory = {
-    data: ", ".join(f"{name}: {value:.3g}" for name, value in exact[data].items() if name != "row") for data in order
+    data: ", ".join(f"{name}: {value:.3g}" for name, value in exact[data].items() if name != "row")
+    for data in order
 }
 shown = pd.DataFrame({"data": order, "row": [floor[data, "row", "exact"] for data in order]})
 shown["memory"] = [memory[data] for data in order]
 shown["newton"] = [max(floor[data, "linear logits", "Newton"], 0) for data in order]
 shown["lbfgs"] = [max(floor[data, "linear logits", "L-BFGS"], 0) for data in order]
-columns = {"data": "task", "row": "knows the row alone", "memory": "remembers", "newton": "linear, by Newton"}
+columns = {
+    "data": "task",
+    "row": "knows the row alone",
+    "memory": "remembers",
+    "newton": "linear, by Newton",
+}
 columns |= {"lbfgs": "linear, by L-BFGS"}
 caption = "Linear logits must lose on all tasks but strings with names (nats per flip, per ball, or per string)."
 show_table(shown, columns, caption=caption, name="floors", floor=1e-6)
@@ -277,18 +307,32 @@ def linear_floor_of(data, each):
 
 
 # %% tags=["hide-input"]
-too_high = [each for each in seeds if of_seed[urns_data, each, "linear logits"] > epsilons[urns_data, each]]
+too_high = [
+    each for each in seeds if of_seed[urns_data, each, "linear logits"] > epsilons[urns_data, each]
+]
 by_steps = speeds.summary(to_close, dict.fromkeys(first_of, float(horizon)))
-by_time = speeds.summary(speeds.scale(to_close, ratios), {cell: horizon * ratios[cell] for cell in first_of})
+by_time = speeds.summary(
+    speeds.scale(to_close, ratios), {cell: horizon * ratios[cell] for cell in first_of}
+)
 told = by_steps.set_index(["data", "model"])
 n_late = sum(row.n_arrived == 0 for row in by_steps.itertuples())
-reached = {data: [model for model in kinds if np.isfinite(told.loc[(data, model), "median"])] for data in order}
+reached = {
+    data: [model for model in kinds if np.isfinite(told.loc[(data, model), "median"])]
+    for data in order
+}
 
 # %% tags=["hide-input"]
 alt = "Excess over the optimum along training on a log scale, one panel per task, one line per backbone."
 named_late = " and ".join(f"the {model}" for model in reached[order[3]]) or "no backbone"
 caption = f"Backbones differ most on strings without names: there, only {named_late} comes close in most seeds."
-options = {"x": "step", "y": "excess", "line": "model", "log": ["excess"], "by": "data", "legend": "model"}
+options = {
+    "x": "step",
+    "y": "excess",
+    "line": "model",
+    "log": ["excess"],
+    "by": "data",
+    "legend": "model",
+}
 options |= {"size": (3.6, 2.9), "n": f"{n_text} per line", "runs": trained}
 figure(plots.curves, lines, name="steps", alt=alt, caption=caption, **options)
 
@@ -298,24 +342,37 @@ figure(plots.curves, lines, name="steps", alt=alt, caption=caption, **options)
 # same machine.
 
 # %% tags=["hide-input"]
-timed_lines = speeds.scale(lines.astype({"step": float}), ratios).rename(columns={"step": "transformer_steps"})
+timed_lines = speeds.scale(lines.astype({"step": float}), ratios).rename(
+    columns={"step": "transformer_steps"}
+)
 alt = "The same curves against training time, in units of a transformer's step."
-first_in_time = by_time.loc[by_time.groupby("data", sort=False)["median"].idxmin()].set_index("data")["model"]
+first_in_time = by_time.loc[by_time.groupby("data", sort=False)["median"].idxmin()].set_index(
+    "data"
+)["model"]
 caption = "Time moves linear layers and LSTMs to the left, and xLSTM and Mamba to the right: their steps take longer."
 if is_published:
-    assert all(ratios[data, "lstm"] < 1 < min(ratios[data, "xlstm"], ratios[data, "mamba"]) for data in order)
+    assert all(
+        ratios[data, "lstm"] < 1 < min(ratios[data, "xlstm"], ratios[data, "mamba"])
+        for data in order
+    )
 options |= {"x": "transformer_steps", "log": ["excess", "transformer_steps"]}
 figure(plots.curves, timed_lines, name="time", alt=alt, caption=caption, **options)
 
 # %% tags=["hide-input"]
 final = along[along["step"] == horizon].set_index(["data", "model", "seed"])["value"]
 over_floor = {
-    data: intervals.t_interval([final[data, "linear", one] - linear_floor_of(data, one) for one in seeds])
+    data: intervals.t_interval(
+        [final[data, "linear", one] - linear_floor_of(data, one) for one in seeds]
+    )
     for data in (urns_data, order[3])
 }
-first_in_steps = by_steps.loc[by_steps.groupby("data", sort=False)["median"].idxmin()].set_index("data")["model"]
+first_in_steps = by_steps.loc[by_steps.groupby("data", sort=False)["median"].idxmin()].set_index(
+    "data"
+)["model"]
 order_told = "; ".join(
-    f"{data}: {first_in_steps[data]} by steps, {first_in_time[data]} by time" for data in order if reached[data]
+    f"{data}: {first_in_steps[data]} by steps, {first_in_time[data]} by time"
+    for data in order
+    if reached[data]
 )
 
 # %% tags=["hide-input"]
@@ -346,7 +403,13 @@ away = tuning.concat_cells(
     grid, cache.tables(trained, becoming.distances, name="becoming-1", jobs=study.jobs, say=say)
 )
 verdicts = becoming.verdicts(away).set_index(["data", "model", "where"])
-short = {"generalizing": "G", "symmetrized": "S", "doubt": "B_ε", "linear logits": "linear", "uniform": "U"}
+short = {
+    "generalizing": "G",
+    "symmetrized": "S",
+    "doubt": "B_ε",
+    "linear logits": "linear",
+    "uniform": "U",
+}
 short |= {"oracle": "oracle", "relabelled": "mixture", "last letter": "last letter"}
 
 
@@ -359,11 +422,20 @@ def as_text(verdict):
 
 # %% tags=["hide-input"]
 answer = by_steps[["data", "model"]].copy()
-linear_text = {data: f"{value:.2g}" if value > 1e-6 else "0" for data, value in linear_floors.items()}
-answer["floor"] = [linear_text[data] if model == "linear" else "none known" for data, model in first_of]
+linear_text = {
+    data: f"{value:.2g}" if value > 1e-6 else "0" for data, value in linear_floors.items()
+}
+answer["floor"] = [
+    linear_text[data] if model == "linear" else "none known" for data, model in first_of
+]
 answer["steps"], answer["time"] = by_steps["text"], by_time["text"]
 answer["becomes"] = [as_text(verdicts.loc[(*cell, "in distribution")]) for cell in first_of]
-columns = {"cell": "task, backbone", "floor": "floor (nats)", "steps": "steps to ε", "time": "time to ε"}
+columns = {
+    "cell": "task, backbone",
+    "floor": "floor (nats)",
+    "steps": "steps to ε",
+    "time": "time to ε",
+}
 columns |= {"becomes": "nearest predictor (distance, nats)"}
 answer["cell"] = answer["data"] + ", " + answer["model"]
 balls = answer["data"].isin(order[:2])
@@ -380,7 +452,9 @@ if is_published:
     assert set(nearest.loc[order[0]].loc[["lstm", "mamba"], "nearest"]) == {"generalizing"}
     of_linear = [nearest.loc[(data, "linear"), "nearest"] for data in order]
     assert of_linear == ["linear logits", "linear logits", "oracle", "linear logits"]
-    assert reached[order[3]] == ["transformer"] and n_close[order[0]] == n_close[order[2]] == len(kinds)
+    assert reached[order[3]] == ["transformer"] and n_close[order[0]] == n_close[order[2]] == len(
+        kinds
+    )
     assert nearest.loc[urns_data].drop("linear").eq(["doubt", "symmetrized"]).all(axis=None)
 show_table(answer[~balls], columns, caption=caption, name="strings")
 
@@ -391,14 +465,27 @@ show_table(answer[~balls], columns, caption=caption, name="strings")
 
 # %% tags=["hide-input"]
 drawn = away[(away["data"] == urns_data) & (away["candidate"] != "uniform")]
-drawn = drawn.assign(distance=drawn["value"], candidate=drawn["candidate"].replace({"doubt": "S with doubt (B_ε)"}))
+drawn = drawn.assign(
+    distance=drawn["value"], candidate=drawn["candidate"].replace({"doubt": "S with doubt (B_ε)"})
+)
 alt = "KL from S, G, S with doubt and linear logits to the models, on the training urn and on fresh urns, by backbone."
 caption = (
     "Linear layers become the best linear predictor. The others are nearest to S with doubt, whose one parameter is "
     "fitted to them, and which is not distinguished from S on the training urn."
 )
-options = {"x": "distance", "line": "model", "mark": "candidate", "by": "where", "log": True, "size": (3.6, 3.4)}
-options |= {"legend": "KL from", "n": n_text, "runs": [run for run in trained if run.settings.task == of_urns[0].task]}
+options = {
+    "x": "distance",
+    "line": "model",
+    "mark": "candidate",
+    "by": "where",
+    "log": True,
+    "size": (3.6, 3.4),
+}
+options |= {
+    "legend": "KL from",
+    "n": n_text,
+    "runs": [run for run in trained if run.settings.task == of_urns[0].task],
+}
 figure(chapter_plots.seeds_and_means, drawn, name="become", alt=alt, caption=caption, **options)
 
 # %% [markdown]
@@ -431,7 +518,13 @@ lines = beyond.stack().rename("log_odds_beyond_linear").reset_index()
 # %% tags=["hide-input"]
 alt = "Log odds after 20 flips minus the best linear ones, against the number of heads: Laplace's rule and models."
 caption = "Laplace's rule leaves linear log odds where nearly all flips are equal. Mamba follows part of the way."
-options = {"x": "heads", "y": "log_odds_beyond_linear", "line": "who", "legend": "log odds of", "size": (6.4, 3.6)}
+options = {
+    "x": "heads",
+    "y": "log_odds_beyond_linear",
+    "line": "who",
+    "legend": "log odds of",
+    "size": (6.4, 3.6),
+}
 options |= {"n": f"{len(seeds[:3])} seed(s)", "runs": of_coins}
 figure(plots.curves, lines, name="laplace", alt=alt, caption=caption, **options)
 
@@ -454,7 +547,8 @@ more_odds = [
 exact_odds = odds[odds["run"] == -1]
 chosen_shares = learning.laplace_shares(pd.concat([exact_odds, *more_odds], ignore_index=True))
 of_chosen = {
-    who: intervals.t_interval(group["value"].tolist()) for who, group in chosen_shares.groupby("who", sort=False)
+    who: intervals.t_interval(group["value"].tolist())
+    for who, group in chosen_shares.groupby("who", sort=False)
 }
 
 # %% tags=["hide-input"]
@@ -462,7 +556,10 @@ if is_published:
     assert min(of_share["mamba"].low, of_share["lstm"].low) > 0 > of_share["linear"].low
     assert of_share["linear"].high > 0 and of_share["mamba"].high < 1
     bent = [of_chosen[model] for model in kinds if model != "linear"]
-    assert min(each.low for each in bent) > of_chosen["linear"].high and max(each.high for each in bent) < 1
+    assert (
+        min(each.low for each in bent) > of_chosen["linear"].high
+        and max(each.high for each in bent) < 1
+    )
 
 # %% tags=["hide-input"]
 display(
@@ -497,9 +594,13 @@ display(
 # %% tags=["hide-input"]
 flat = {"language": "aNbN", "context_length": 32, "n_test_samples": 200, "n_steps": horizon}
 string_settings = [check(flat | changes).of_kind("normal", seed=each) for each in seeds]
-linear = pd.concat([cache.table(published.compare_linear, each) for each in string_settings], ignore_index=True)
+linear = pd.concat(
+    [cache.table(published.compare_linear, each) for each in string_settings], ignore_index=True
+)
 depends = cache.table(published.dependencies, string_settings[0])
-target = depends[depends["input"] == depends["row"] + 1].groupby("model", sort=False)["value"].mean()
+target = (
+    depends[depends["input"] == depends["row"] + 1].groupby("model", sort=False)["value"].mean()
+)
 
 # %% tags=["hide-input"]
 alt = "Norm of the gradient of each row's logits by each input, for the published mask, no mask, and a causal mask."
@@ -512,8 +613,14 @@ at_once = published.immediate_eos_rate("aNbN")
 rows = []
 for model, group in linear.groupby("model", sort=False):
     asked_for = ("excess", "rule 1", "EOS at once", "EOS ever")
-    rows.append({"model": model, **{name: (group[name].mean(), group[name].sem()) for name in asked_for}})
-columns = {"model": "mask", "excess": "excess over the oracle, string given (nats)", "rule 1": "rule 1 kept"}
+    rows.append(
+        {"model": model, **{name: (group[name].mean(), group[name].sem()) for name in asked_for}}
+    )
+columns = {
+    "model": "mask",
+    "excess": "excess over the oracle, string given (nats)",
+    "rule 1": "rule 1 kept",
+}
 columns |= {"EOS at once": "ends at once", "EOS ever": "ends"}
 caption = "Both models that see their target lose less than the oracle, and rarely keep rule 1 when they continue."
 show_table(pd.DataFrame(rows), columns, caption=caption, name="published")
@@ -542,11 +649,15 @@ display(
 
 # %% tags=["hide-input"]
 lengths = [16, 32, 64, 128, 256] if scale < 1 else [16, 32, 64, 128, 256, 512]
-priced = cache.table(costs.model_costs, [first_of[urns_data, model].settings for model in kinds], lengths)
+priced = cache.table(
+    costs.model_costs, [first_of[urns_data, model].settings for model in kinds], lengths
+)
 priced["model"] = priced["model"].map(dict(enumerate(kinds)))
 names = {"ms": "time (ms)", "megabytes": "memory (MB)"}
 long = priced.rename(columns=names)
-long = long.melt(["model", "context_length"], [*names.values()], var_name="cost", value_name="a_step")
+long = long.melt(
+    ["model", "context_length"], [*names.values()], var_name="cost", value_name="a_step"
+)
 growth = {name: costs.growth_exponents(priced, name) for name in names}
 crossings = {model: costs.crossover(priced, "transformer", model) for model in ("mamba", "xlstm")}
 
@@ -554,15 +665,25 @@ crossings = {model: costs.crossover(priced, "transformer", model) for model in (
 alt = "Time of a training step, and memory that it keeps, against the context length, one line per backbone."
 caption = f"Up to {lengths[-1]} tokens, attention stays cheaper than Mamba and xLSTM in our implementations."
 if is_published:
-    assert all(np.isinf(value) for value in crossings.values()) and growth["ms"]["transformer"] < 1.7
-options = {"x": "context_length", "y": "a_step", "line": "model", "log": ["context_length", "a_step"], "by": "cost"}
+    assert (
+        all(np.isinf(value) for value in crossings.values()) and growth["ms"]["transformer"] < 1.7
+    )
+options = {
+    "x": "context_length",
+    "y": "a_step",
+    "line": "model",
+    "log": ["context_length", "a_step"],
+    "by": "cost",
+}
 options |= {"n": f"fastest of 3 steps, {priced['processor'][0]}", "legend": "model"}
 figure(plots.curves, long, name="costs", alt=alt, caption=caption, **options)
 
 # %% tags=["hide-input"]
 longest = {model: lengths[-1] if np.isinf(value) else value for model, value in crossings.items()}
 where = {
-    model: f"is still slower at {lengths[-1]} tokens" if np.isinf(value) else f"is faster from {value:.0f} tokens on"
+    model: f"is still slower at {lengths[-1]} tokens"
+    if np.isinf(value)
+    else f"is faster from {value:.0f} tokens on"
     for model, value in crossings.items()
 }
 display(
@@ -586,10 +707,14 @@ display(
 # %% tags=["hide-input"]
 losses = tuning.validation_losses(tried, tuned_points)
 chosen = tuning.chosen_rates(losses)
-above = tuning.sensitivity(losses).sort_values("data", key=lambda column: column.map(order.index), kind="stable")
+above = tuning.sensitivity(losses).sort_values(
+    "data", key=lambda column: column.map(order.index), kind="stable"
+)
 above["loss_above_the_best"] = above["value"].clip(lower=1e-4)
 if is_published:
-    rates = [first_of[row.data, row.model].settings.training.learning_rate for row in chosen.itertuples()]
+    rates = [
+        first_of[row.data, row.model].settings.training.learning_rate for row in chosen.itertuples()
+    ]
     assert not chosen["is_edge"].any() and rates == chosen["learning_rate"].tolist()
 worst = above.groupby("data", sort=False)["value"].max()
 
@@ -608,12 +733,23 @@ figure(plots.curves, above, name="rates", alt=alt, caption=caption, **options)
 # %% tags=["hide-input"]
 coin_runs = [first_of[order[0], model] for model in kinds]
 moved = cache.table(learning.influences, coin_runs, kinds)
-last = moved[moved["predicted"] == moved["predicted"].max()].set_index(["who", "seen"])["value"].unstack()
+last = (
+    moved[moved["predicted"] == moved["predicted"].max()]
+    .set_index(["who", "seen"])["value"]
+    .unstack()
+)
 recency = last.iloc[:, -4:].mean(axis=1) / last.iloc[:, :4].mean(axis=1)
 told_recency = ", ".join(f"{who} {recency[who]:.2g}" for who in ("exact", *kinds))
 alt = "Maps of how far each flip moves each later prediction, for the exact predictor and for the five backbones."
 caption = f"How often the last four flips count as much as the first four differs by model: {told_recency}."
-options = {"by": "who", "size": (3.4, 2.9), "low": 1e-2, "high": 0.5, "runs": coin_runs, "n": "100 sequences, one seed"}
+options = {
+    "by": "who",
+    "size": (3.4, 2.9),
+    "low": 1e-2,
+    "high": 0.5,
+    "runs": coin_runs,
+    "n": "100 sequences, one seed",
+}
 figure(chapter_plots.influence, moved, name="influence", alt=alt, caption=caption, **options)
 
 # %% [markdown]
@@ -622,13 +758,21 @@ figure(chapter_plots.influence, moved, name="influence", alt=alt, caption=captio
 # is the largest change of a probability if the string stands elsewhere in the batch.
 
 # %% tags=["hide-input"]
-sines = pd.concat([cache.table(published.compare_positions, each) for each in string_settings[:3]], ignore_index=True)
+sines = pd.concat(
+    [cache.table(published.compare_positions, each) for each in string_settings[:3]],
+    ignore_index=True,
+)
 rows = [
-    {"model": name, **{what: (group[what].mean(), group[what].sem()) for what in ("moved", "excess")}}
+    {
+        "model": name,
+        **{what: (group[what].mean(), group[what].sem()) for what in ("moved", "excess")},
+    }
     for name, group in sines.groupby("model", sort=False)
 ]
 columns = {"model": "sines", "moved": "moved", "excess": "excess, each string alone (nats)"}
-caption = "With sines along the batch, a probability changes if its string stands elsewhere in the batch."
+caption = (
+    "With sines along the batch, a probability changes if its string stands elsewhere in the batch."
+)
 show_table(pd.DataFrame(rows), columns, caption=caption, name="sines")
 
 # %% [markdown]
@@ -648,7 +792,8 @@ values = {
 for model in ("lstm", "mamba", "xlstm"):
     values[f"nameless_{model}"] = np.log(nameless[model] / nameless["transformer"])
 measured = {
-    f"architectures/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in values.items()
+    f"architectures/{name}": claims.Measurement(each.mean(), each.sem(), len(each))
+    for name, each in values.items()
 }
 
 # %% tags=["hide-input"]
@@ -662,7 +807,10 @@ caption = (
 show_table(listed, columns, caption=caption, name="claims")
 
 # %% tags=["hide-input"]
-more_of = [intervals.t_interval(values[f"nameless_{model}"].tolist()) for model in ("lstm", "mamba", "xlstm")]
+more_of = [
+    intervals.t_interval(values[f"nameless_{model}"].tolist())
+    for model in ("lstm", "mamba", "xlstm")
+]
 more = [float(np.exp(each.value)) for each in more_of]
 least_more = min(float(np.exp(each.low)) for each in more_of)
 slowest_coins = told.loc[order[0], "median"].max()
@@ -761,7 +909,7 @@ import torch
 from lexurn.chapters.architectures.published_models import PositionPairs
 from lexurn.generators.languages import LANGUAGES
 
-assert floors.coins(5)[4].symmetric.shape[-1] == 1
+assert histories.coins(5)[4].symmetric.shape[-1] == 1
 zero = [value < 1e-9 for value in by_newton[:3]]
 assert zero == [True, True, False]
 pairs = PositionPairs(7, n_rows=9, mask="as published", generator=torch.Generator().manual_seed(0))

@@ -15,6 +15,7 @@ from lexurn.chapters.architectures import (
     becoming,
     costs,
     floors,
+    histories,
     learning,
     published,
     simple_predictors,
@@ -85,7 +86,7 @@ def test_the_share_of_laplaces_rule_is_one_for_it_and_zero_for_linear_log_odds(t
 
 def test_a_rule_near_laplaces_in_divergence_differs_in_log_odds():
     """The best linear rule is within 0.002 nats of Laplace's rule, and far away in log odds."""
-    rows = floors.coins(20)
+    rows = histories.coins(20)
     assert np.mean(floors.linear_floor(rows, "symmetric", "Newton")) < 0.002
     tokens = learning.flips_by_heads(20)
     linear, laplace = (
@@ -230,9 +231,16 @@ def count_numbers(state):
     return sum(map(count_numbers, parts))
 
 
-@pytest.mark.parametrize("name", ["transformer", "lstm", "mamba", "linear"])
-def test_a_layer_keeps_as_many_numbers_as_its_state_has(name):
-    settings = check({"backbone": name})
+@pytest.mark.parametrize(
+    "flat",
+    [
+        *({"backbone": name} for name in ("transformer", "lstm", "mamba", "linear")),
+        {"backbone": "lstm", "d_hidden": 2, "tied": False},
+        {"backbone": "mamba", "expand": 1, "d_state": 1},
+    ],
+)
+def test_a_layer_keeps_as_many_numbers_as_its_state_has(flat):
+    name, settings = flat["backbone"], check(flat)
     model, state = models.build(settings, generator=generator(0, "weights")), {}
     with torch.no_grad():
         for n_rows in range(1, 9):

@@ -17,7 +17,7 @@ import torch
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Predictor, Tokens
-from lexurn.chapters.architectures import floors
+from lexurn.chapters.architectures import histories
 from lexurn.chapters.architectures.simple_predictors import LinearCounts
 from lexurn.measures import evaluation
 from lexurn.predictors import Generalizing
@@ -94,7 +94,7 @@ def log_odds(runs: Sequence[Run], names: Sequence[str]) -> pd.DataFrame:
     tokens = flips_by_heads(length)
     predictors = [
         ("Laplace's rule", -1, Generalizing(2)),
-        ("linear logits", -1, LinearCounts(floors.coins(length))),
+        ("linear logits", -1, LinearCounts(histories.coins(length))),
         *((name, number, runs[number].predictor) for number, name in enumerate(names)),
     ]
     tables = []
