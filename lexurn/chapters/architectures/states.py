@@ -52,11 +52,14 @@ def shares_left(grid: Sweep, trained: Sequence[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def differences(table: pd.DataFrame, small: int, large: int) -> pd.Series:
-    """Return by n_colors, alphabets and seed what a small state leaves more than a large one.
+def differences(
+    table: pd.DataFrame, small: int, large: int, *, n_colors: int, alphabets: str
+) -> pd.Series:
+    """Return by seed what a state of `small` numbers leaves more than one of `large` numbers.
 
-    `table` is that of `shares_left` for one model.
+    `table` is that of `shares_left` for one model. Seeds that lack one of the two are left out.
     """
-    by = ["n_colors", "alphabets", "seed"]
-    wide = table.pivot(index=by, columns="numbers", values="value")
+    part = table[(table["n_colors"] == n_colors) & (table["alphabets"] == alphabets)]
+    wide = part.pivot(index="seed", columns="numbers", values="value")
+    wide = wide.reindex(columns=[small, large]).dropna()
     return (wide[small] - wide[large]).rename("value")

@@ -73,3 +73,20 @@ def sensitivity(losses: pd.DataFrame) -> pd.DataFrame:
     means = losses.groupby([*CELL, "learning_rate"], sort=False)["value"].mean()
     least = means.groupby(CELL, sort=False).transform("min")
     return (means - least).rename("value").reset_index().sort_values("learning_rate", kind="stable")
+
+
+def compare_choices(losses: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
+    """Return the rates that two tables of losses choose: data, model, first, second and cost.
+
+    `cost` is how much the validation loss of the second table is higher with the first choice than
+    with its own, in nats per token. Cells that only one of the tables has are left out.
+    """
+    first = chosen_rates(losses).set_index(CELL)["learning_rate"]
+    second = chosen_rates(again).set_index(CELL)["learning_rate"]
+    means = again.groupby([*CELL, "learning_rate"])["value"].mean()
+    rows = [
+        (*cell, rate, second[cell], means[(*cell, rate)] - means[(*cell, second[cell])])
+        for cell, rate in first.items()
+        if cell in second.index
+    ]
+    return pd.DataFrame(rows, columns=[*CELL, "first", "second", "cost"])

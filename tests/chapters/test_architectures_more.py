@@ -1,0 +1,108 @@
+"""States of fixed size, default models, second choices of rates, and the time of trainings."""
+
+import pandas as pd
+import pytest
+import torch
+
+from lexurn import evaluation, models
+from lexurn.base.seeding import generator
+from lexurn.chapters.architectures import costs, defaults, published, states, tuning
+from lexurn.runs import sweeps
+
+FLAT = {"n_steps": 20, "eval_every": 20, "n_test_samples": 30, "context_length": 6}
+NAMES = {"lex": True, "vocabulary": "names", "n_names": 12, "tied": False, "d_model": 16}
+LSTM = {"backbone": "lstm", "d_hidden": 2, "n_colors": 3, "alpha": 0.5}
+
+
+def test_the_share_left_is_zero_for_the_optimum_and_one_for_the_uniform_predictor(tiny_run):
+    run = tiny_run(FLAT | NAMES | LSTM)
+    share = states.share_left(run)
+    split = "in_distribution"
+    loss = evaluation.select(run.results, split=split, measure="loss")["mean"].item()
+    of_optimum = (
+        loss
+        - evaluation.select(run.results, split=split, measure="regret").loc["symmetrized", "mean"]
+    )
+    tokens = run.splits[split]
+    log_probs = run.references["symmetrized"](tokens).gather(-1, tokens[..., None])
+    of_s = -log_probs[:, 1:].mean().item()  # row 0 is reported apart
+    assert of_optimum == pytest.approx(of_s, abs=1e-6)
+    one_table = run.metrics[f"{split}/loss"].iloc[-1]
+    log_3 = torch.tensor(3.0).log().item()
+    assert share == pytest.approx((one_table - of_s) / (log_3 - of_s), abs=1e-5)
+    assert 0.5 < share < 1.5  # twenty steps teach nothing: it is not S
+
+
+def test_differences_are_paired_by_seeds_and_leave_out_what_is_missing():
+    cells = [(4, 0, 0.5), (4, 1, 0.7), (64, 0, 0.1), (64, 1, 0.2), (4, 2, 0.9)]
+    table = pd.DataFrame(cells, columns=["numbers", "seed", "value"])
+    table = table.assign(n_colors=3, alphabets="all alphabets")
+    found = states.differences(table, 4, 64, n_colors=3, alphabets="all alphabets")
+    assert found.to_dict() == pytest.approx({0: 0.4, 1: 0.5})
+    assert states.differences(table, 4, 16, n_colors=3, alphabets="all alphabets").empty
+    assert states.differences(table, 4, 64, n_colors=6, alphabets="all alphabets").empty
+
+
+def test_states_have_the_numbers_that_their_grids_say():
+    for name in ("states", "states_mamba", "states_longer", "states_tuning"):
+        grid = sweeps.read(f"architectures_{name}")
+        for point in grid.points:
+            where = grid.coordinates[point.name]
+            told = int(where.get("cell", where.get("state")).split()[-1])
+            assert costs.state_size(point.backbone, 16) == told
+            assert point.vocabulary.n_names == 12 and point.task.alpha == 0.5
+
+
+def test_rates_of_states_are_tuned_with_a_seed_that_is_not_evaluated():
+    tuned = sweeps.read("architectures_states_tuning")
+    seeds = {point.training.seed for point in tuned.points}
+    rates = {point.training.learning_rate for point in tuned.points}
+    for name in ("states", "states_mamba", "states_longer"):
+        for point in sweeps.read(f"architectures_{name}").points:
+            assert point.training.seed not in seeds and point.training.learning_rate in rates
+
+
+def test_default_models_have_the_weights_of_the_source_and_are_trained_a_little():
+    short = {"context_length": 32, "n_steps": 2, "eval_every": 2, "warmup": 0, "batch_size": 2}
+    settings = defaults.default_settings(short | {"n_test_samples": 10, "n_checkpoints": 0})
+    assert {each.task.vocab_size for each in settings} == {7}
+    light = [each for each in settings if each.backbone.name in ("transformer", "linear")]
+    table = defaults.compare_defaults(light).set_index("model")
+    assert table.loc["transformer", "weights"] == 498_951
+    assert table.loc[defaults.PUBLISHED_LINEAR, "weights"] == 976_871
+    assert (table["before"] != table["after"]).all()
+    counts = {
+        each.backbone.name: models.summary(models.build(each, generator=generator(0, "weights")))
+        for each in settings
+    }
+    wanted = {"lstm": 2_963_655, "mamba": 315_392, "xlstm": 766_640}
+    assert {name: counts[name]["all"] for name in wanted} == wanted
+    assert published.VOCAB_SIZE == 7
+
+
+def test_two_choices_of_a_rate_are_compared_at_the_price_of_the_second_seed():
+    columns = ["data", "model", "learning_rate", "seed", "value"]
+    first, second = (
+        pd.DataFrame([("coins", "a", rate, seed, loss) for rate, loss in losses], columns=columns)
+        for seed, losses in (
+            (100, [(0.1, 3.0), (0.01, 1.0), (0.001, 2.0)]),
+            (101, [(0.1, 3.0), (0.01, 1.5), (0.001, 1.2)]),
+        )
+    )
+    row = tuning.compare_choices(first, second).iloc[0]
+    assert (row["first"], row["second"]) == (0.01, 0.001)
+    assert row["cost"] == pytest.approx(0.3)
+    same = tuning.compare_choices(first, first).iloc[0]
+    assert same["first"] == same["second"] and same["cost"] == 0
+    assert tuning.compare_choices(first, second.assign(model="b")).empty
+
+
+def test_runs_of_one_shape_get_the_shortest_time_of_any(tiny_run):
+    one = tiny_run(FLAT | {"n_colors": 2})
+    other = tiny_run(FLAT | {"n_colors": 2, "seed": 1, "learning_rate": 0.01})
+    third = tiny_run(FLAT | {"n_colors": 3})
+    table = costs.recorded_times([one, other, third])
+    assert table["n"].tolist() == [2, 1]
+    seconds = [run.provenance["seconds"] for run in (one, other, third)]
+    assert table["recorded"].tolist() == pytest.approx([seconds[0] + seconds[1], seconds[2]])
+    assert table["undisturbed"].tolist() == pytest.approx([2 * min(seconds[:2]), seconds[2]])
