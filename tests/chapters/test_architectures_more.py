@@ -1,4 +1,4 @@
-"""States of fixed size, default models, second choices of rates, and the time of trainings."""
+"""States of fixed size, default models, and second choices of rates."""
 
 import pandas as pd
 import pytest
@@ -53,13 +53,17 @@ def test_states_have_the_numbers_that_their_grids_say():
             assert point.vocabulary.n_names == 12 and point.task.alpha == 0.5
 
 
-def test_rates_of_states_are_tuned_with_a_seed_that_is_not_evaluated():
-    tuned = sweeps.read("architectures_states_tuning")
-    seeds = {point.training.seed for point in tuned.points}
-    rates = {point.training.learning_rate for point in tuned.points}
+def test_rates_of_states_are_tuned_with_a_seed_that_is_not_evaluated_and_never_at_an_end():
+    rates, seeds = {}, set()
+    for name in ("states_tuning", "states_tuning_more"):
+        for point in sweeps.read(f"architectures_{name}").points:
+            rates.setdefault((point.task, point.backbone), set()).add(point.training.learning_rate)
+            seeds.add(point.training.seed)
     for name in ("states", "states_mamba", "states_longer"):
         for point in sweeps.read(f"architectures_{name}").points:
-            assert point.training.seed not in seeds and point.training.learning_rate in rates
+            tried = rates[point.task, point.backbone]
+            assert point.training.seed not in seeds and point.training.learning_rate in tried
+            assert min(tried) < point.training.learning_rate < max(tried)
 
 
 def test_default_models_have_the_weights_of_the_source_and_are_trained_a_little():
@@ -95,14 +99,3 @@ def test_two_choices_of_a_rate_are_compared_at_the_price_of_the_second_seed():
     same = tuning.compare_choices(first, first).iloc[0]
     assert same["first"] == same["second"] and same["cost"] == 0
     assert tuning.compare_choices(first, second.assign(model="b")).empty
-
-
-def test_runs_of_one_shape_get_the_shortest_time_of_any(tiny_run):
-    one = tiny_run(FLAT | {"n_colors": 2})
-    other = tiny_run(FLAT | {"n_colors": 2, "seed": 1, "learning_rate": 0.01})
-    third = tiny_run(FLAT | {"n_colors": 3})
-    table = costs.recorded_times([one, other, third])
-    assert table["n"].tolist() == [2, 1]
-    seconds = [run.provenance["seconds"] for run in (one, other, third)]
-    assert table["recorded"].tolist() == pytest.approx([seconds[0] + seconds[1], seconds[2]])
-    assert table["undisturbed"].tolist() == pytest.approx([2 * min(seconds[:2]), seconds[2]])

@@ -4,7 +4,6 @@
     costs_by_length(flats, lengths)     both by context length: a tidy table
     model_costs(settings, lengths)      the same, and the processor
     training_time(settings)             the duration of a training
-    recorded_times(runs)                what trainings took, as recorded and undisturbed
     growth_exponents(table, "ms")       the exponent of a cost's growth over the longest contexts
     state_size(backbone, n_rows)        numbers that a model keeps to go on after so many rows
     crossover(table, first, second)     the context length at which two costs are equal
@@ -27,7 +26,6 @@ from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
 from lexurn.models import LanguageModel
 from lexurn.runs import provenance
-from lexurn.runs.run import Run
 from lexurn.settings import BackboneSettings, MambaSettings, Settings, XLSTMSettings
 from lexurn.settings.resolver import check
 
@@ -127,21 +125,6 @@ def training_time(settings: Settings) -> pd.DataFrame:
 def training_times(settings: Sequence[Settings]) -> pd.DataFrame:
     """Return `training_time` of several trainings, one row each."""
     return pd.concat(map(training_time, settings), ignore_index=True)
-
-
-def recorded_times(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return what the trainings of runs took, by shape: n, recorded and undisturbed (seconds).
-
-    Runs of one shape differ in the seed and the learning rate alone, and cost the same.
-    `undisturbed` gives all of them the shortest time that one of them has recorded, since other
-    programs on the same cores can only make a training longer.
-    """
-    seconds: dict[Settings, list[float]] = {}
-    for run in runs:
-        shape = run.settings.replace(seed=0, learning_rate=1.0)
-        seconds.setdefault(shape, []).append(run.provenance["seconds"])
-    table = [(len(each), sum(each), len(each) * min(each)) for each in seconds.values()]
-    return pd.DataFrame(table, columns=["n", "recorded", "undisturbed"])
 
 
 def growth_exponents(table: pd.DataFrame, cost: str, *, n_last: int = 3) -> pd.Series:

@@ -28,6 +28,7 @@ from lexurn.settings.resolver import check
 GRIDS = ("07_rules_transformer", "08_rules_lstm", "09_rules_mamba", "10_rules_xlstm")
 LINEAR_GRID = "11_rules_linear"
 PUBLISHED_LINEAR = "linear, as published"
+GRID_LINEAR = "linear, of the grid"
 
 
 def default_settings(changes: Mapping[str, Any]) -> list[Settings]:
@@ -45,7 +46,8 @@ def compare_defaults(settings: Sequence[Settings]) -> pd.DataFrame:
     rows = []
     for each in settings:
         stream = generator(each.training.seed, "weights")
-        rows.append((each.backbone.name, *_train(models.build(each, generator=stream), each)))
+        name = GRID_LINEAR if each.backbone.name == "linear" else each.backbone.name
+        rows.append((name, *_train(models.build(each, generator=stream), each)))
     linear = PositionPairs(
         published.VOCAB_SIZE,
         n_rows=settings[-1].task.context_length + 1,
