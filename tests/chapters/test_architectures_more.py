@@ -99,3 +99,19 @@ def test_two_choices_of_a_rate_are_compared_at_the_price_of_the_second_seed():
     same = tuning.compare_choices(first, first).iloc[0]
     assert same["first"] == same["second"] and same["cost"] == 0
     assert tuning.compare_choices(first, second.assign(model="b")).empty
+
+
+def test_neighbours_of_a_rate_are_the_next_lower_and_the_next_higher_one():
+    grids = [sweeps.read(f"architectures_tuning{part}", seeds=[101]) for part in ("", "_more")]
+    evaluated = sweeps.read("architectures_evaluated")
+    rates = {
+        tuple(tuning.cell_of(evaluated.coordinates[point.name])): point.training.learning_rate
+        for point in evaluated.points
+    }
+    points = tuning.neighbours(grids, rates, data="aNbN without names")
+    by_model = {}
+    for point in points:
+        by_model.setdefault(point.backbone.name, []).append(point.training.learning_rate)
+    assert by_model["lstm"] == [0.03, 0.1, 0.3] and by_model["xlstm"] == [0.003, 0.01, 0.03]
+    assert len(points) == 15 and {point.training.seed for point in points} == {101}
+    assert len(tuning.neighbours(grids, rates | {("coins", "lstm"): 0.1}, data="coins")) == 14
