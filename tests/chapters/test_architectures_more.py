@@ -31,16 +31,22 @@ def test_the_share_left_is_zero_for_the_optimum_and_one_for_the_uniform_predicto
     log_3 = torch.tensor(3.0).log().item()
     assert share == pytest.approx((one_table - of_s) / (log_3 - of_s), abs=1e-5)
     assert 0.5 < share < 1.5  # twenty steps teach nothing: it is not S
+    row = states.shares_left([run]).iloc[0]
+    assert row["value"] == share and row["alphabets"] == "all alphabets"
+    assert row[["model", "n_colors", "numbers", "rate"]].tolist() == ["lstm", 3, 4, 0.01]
 
 
-def test_differences_are_paired_by_seeds_and_leave_out_what_is_missing():
-    cells = [(4, 0, 0.5), (4, 1, 0.7), (64, 0, 0.1), (64, 1, 0.2), (4, 2, 0.9)]
+def test_shares_are_compared_by_seeds_that_both_sizes_have():
+    cells = [(4, 0, 0.5), (4, 1, 0.8), (64, 1, 0.2), (64, 0, 0.1), (4, 2, 0.9)]
     table = pd.DataFrame(cells, columns=["numbers", "seed", "value"])
     table = table.assign(n_colors=3, alphabets="all alphabets")
-    found = states.differences(table, 4, 64, n_colors=3, alphabets="all alphabets")
-    assert found.to_dict() == pytest.approx({0: 0.4, 1: 0.5})
-    assert states.differences(table, 4, 16, n_colors=3, alphabets="all alphabets").empty
-    assert states.differences(table, 4, 64, n_colors=6, alphabets="all alphabets").empty
+    where = {"n_colors": 3, "alphabets": "all alphabets"}
+    small, large = (states.by_seed(table, numbers, **where) for numbers in (4, 64))
+    assert (small - large).dropna().to_dict() == pytest.approx({0: 0.4, 1: 0.6})
+    found = states.ratio(small, large)
+    assert found.value == pytest.approx(20**0.5) and found.n == 2
+    assert states.by_seed(table, 16, **where).empty
+    assert states.by_seed(table, 4, n_colors=6, alphabets="all alphabets").empty
 
 
 def test_states_have_the_numbers_that_their_grids_say():

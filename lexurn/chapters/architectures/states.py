@@ -1,8 +1,9 @@
 """What a state of fixed size leaves to be known, on urns whose colours have no names.
 
     share_left(run)                the excess of a model over S, as a share of the uniform excess
-    shares_left(grid, trained)     the same for a grid, with the numbers that a state keeps
-    differences(table, …)          of two states, paired by seeds
+    shares_left(runs)              the same for many runs, with the numbers that a state keeps
+    by_seed(table, numbers, …)     the shares of one size of state
+    ratio(first, second)           of two such series, paired by seeds
 
 The share is 0 for S and 1 for a predictor that knows nothing but the number of colours. It makes
 urns comparable, for which S gains more or less.
@@ -15,12 +16,14 @@ import pandas as pd
 
 from lexurn.chapters.architectures import costs
 from lexurn.chapters.architectures.learning import eval_split, regret_along_training
-from lexurn.measures import evaluation
+from lexurn.measures import evaluation, intervals
+from lexurn.measures.intervals import Interval
 from lexurn.runs.run import Run
-from lexurn.runs.sweeps import Sweep
 
 ALPHABETS = {1: "one alphabet", 0: "all alphabets"}
 """What numbers of alphabets are called; the others are called by the number."""
+
+MIN_SHARE = 1e-4
 
 
 def share_left(run: Run) -> float:
@@ -35,31 +38,37 @@ def share_left(run: Run) -> float:
     return float(regret_along_training(run)["value"].iloc[-1] / of_uniform)
 
 
-def shares_left(grid: Sweep, trained: Sequence[Run]) -> pd.DataFrame:
-    """Return model, n_colors, numbers (kept by a layer), alphabets, seed and value (the share).
+def shares_left(trained: Sequence[Run]) -> pd.DataFrame:
+    """Return the share left of every run, with what it was trained on.
 
-    `trained` are runs of points of the grid, in any number.
+    Columns: model, n_colors, numbers (that a layer keeps), alphabets, rate, seed, and value.
     """
     rows = []
     for run in trained:
         settings = run.settings
-        n_sets = grid.coordinates[settings.name]["n_alphabets"]
+        n_sets = settings.vocabulary.n_alphabets
         numbers = costs.state_size(settings.backbone, settings.task.context_length)
         cell = (settings.backbone.name, settings.task.n_colors, numbers)
         name = ALPHABETS.get(n_sets, f"{n_sets} alphabets")
-        rows.append((*cell, name, settings.training.seed, share_left(run)))
-    columns = ["model", "n_colors", "numbers", "alphabets", "seed", "value"]
+        train = settings.training
+        rows.append((*cell, name, train.learning_rate, train.seed, share_left(run)))
+    columns = ["model", "n_colors", "numbers", "alphabets", "rate", "seed", "value"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def differences(
-    table: pd.DataFrame, small: int, large: int, *, n_colors: int, alphabets: str
-) -> pd.Series:
-    """Return by seed what a state of `small` numbers leaves more than one of `large` numbers.
+def by_seed(table: pd.DataFrame, numbers: int, *, n_colors: int, alphabets: str) -> pd.Series:
+    """Return by seed the share that a state of so many numbers leaves; empty if none was trained.
 
-    `table` is that of `shares_left` for one model. Seeds that lack one of the two are left out.
+    `table` is that of `shares_left` for one model and one rate of each size.
     """
     part = table[(table["n_colors"] == n_colors) & (table["alphabets"] == alphabets)]
-    wide = part.pivot(index="seed", columns="numbers", values="value")
-    wide = wide.reindex(columns=[small, large]).dropna()
-    return (wide[small] - wide[large]).rename("value")
+    return part[part["numbers"] == numbers].set_index("seed")["value"]
+
+
+def ratio(first: pd.Series, second: pd.Series) -> Interval:
+    """Return the geometric mean of first / second over the seeds that both have.
+
+    A share below `MIN_SHARE` counts as `MIN_SHARE`: a sample may leave a model less than S.
+    """
+    both = pd.concat([first, second], axis=1, join="inner").clip(lower=MIN_SHARE)
+    return intervals.ratio_interval(both.iloc[:, 0].tolist(), both.iloc[:, 1].tolist())
