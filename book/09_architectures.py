@@ -55,6 +55,7 @@ from IPython.display import Markdown, display
 
 from lexurn import brief, figure, set_threads
 from lexurn import table as show_table
+from lexurn.base.wording import format_number
 from lexurn.chapters.architectures import costs, floors, histories, learning, published
 from lexurn.chapters.architectures import plots as chapter_plots
 from lexurn.figures import plots, widgets
@@ -441,7 +442,7 @@ left = {
 state_lines = intervals.mean_over_seeds(left["states"], ["n_colors", "alphabets", "numbers"])
 state_lines["colours"] = state_lines["n_colors"].astype(str) + " colours"
 state_lines = state_lines.rename(columns={"mean": "share_left", "numbers": "numbers_in_the_state"})
-n_states = f"{len(seeds[:3])} seed(s)"
+n_states, n_state_steps = f"{len(seeds[:3])} seed(s)", state_grids["states"].points[0].training.n_steps
 
 one, eight, every = "one alphabet", "8 alphabets", "all alphabets"
 
@@ -462,7 +463,7 @@ slower = {n: states.ratio(left_of(n, every, "states_longer"), left_of(n, every))
 
 # %% tags=["hide-input"]
 alt = "Share of the excess left against the numbers in an LSTM's state, one line per number of alphabets, by colours."
-caption = "A state of 4 numbers suffices for one alphabet, and leaves much if sequences use all alphabets."
+caption = "With three colours, a state of 4 numbers suffices for one alphabet, and leaves much with all alphabets."
 caption = caption if is_published else "With so few seeds and steps, nothing can be said of the size of states."
 options = {"x": "numbers_in_the_state", "y": "share_left", "line": "alphabets", "log": ["numbers_in_the_state"]}
 options |= {"by": "colours", "legend": "alphabets", "size": (3.6, 2.9), "n": n_states}
@@ -477,6 +478,12 @@ state_texts = {
 
 def left_text(numbers, alphabets, n_colors=3):
     return state_texts.get((n_colors, alphabets, numbers), "not trained")
+
+
+# %% tags=["hide-input"]
+def times(ratio):
+    value, low, high = map(format_number, (ratio.value, ratio.low, ratio.high))
+    return f"{value} [{low}, {high}] times"
 
 
 n_used = 12 * (1 - (1 - 3 / 12) ** 8)
@@ -513,19 +520,20 @@ of_small = pd.concat([left["states_longer"], left["states_lower_rate"]])
 of_small = of_small[of_small["numbers"] == 4]
 by_rate = {rate: each.set_index("seed")["value"] for rate, each in of_small.groupby("rate")}
 lower = {rate: states.ratio(each, left_of(4, every)) for rate, each in by_rate.items()}
-rates_text = ", ".join(f"{each} times at a rate of {rate:g}" for rate, each in lower.items())
+rates_text = ", ".join(f"{times(each)} at a rate of {rate:g}" for rate, each in lower.items())
 if is_published:
     assert slower[64].high < 1 and harder[64].low > 1 and all(each.high > 1 for each in lower.values())
 
 # %% tags=["hide-input"]
 display(
     Markdown(
-        f"All alphabets are harder for every state: they leave {harder[4]} times as much as one alphabet at 4 numbers, "
-        f"and {harder[64]} times at 64. But with four times as many steps, 64 numbers leave {slower[64]} times as much "
-        f"as before. For 4 numbers we do not see this: {rates_text or 'not trained'}. So 64 numbers are slow with all "
-        "alphabets, and 4 numbers seem to be too few. Within these budgets, a state of fixed size suffices for names "
-        "that vary if it is large enough, and how large it has to be depends on how many alphabets there are. This is "
-        "no bound: one number can code several counts, and other trainings may find such a code."
+        f"All alphabets are harder for every state: they leave {times(harder[4])} the share of one alphabet at 4 "
+        f"numbers, and {times(harder[64])} at 64. But with four times the steps, 64 numbers leave {times(slower[64])} "
+        f"the share that they left before. For 4 numbers we do not see this: {rates_text or 'not trained'}. So 64 "
+        "numbers are slow with all alphabets, and 4 numbers seem to be too few. Within these budgets, a state of fixed "
+        "size suffices for names that vary if it is large enough, and how large it has to be depends on how many "
+        "alphabets there are. This is no bound: one number can code several counts, and other trainings may find such "
+        "a code."
     )
 )
 
@@ -609,8 +617,9 @@ display(
         f"{horizon} steps ({n_text}): Mamba {of_chosen['mamba']}, LSTM {of_chosen['lstm']}, transformer "
         f"{of_chosen['transformer']}, xLSTM {of_chosen['xlstm']}, linear {of_chosen['linear']}. So after so few "
         "steps, all but the linear layer lie between linear log odds and the rule. But λ is not the whole description: "
-        f"for Mamba it leaves {of_fit['left']['mamba']} of the squared deviation from linear log odds, and the order "
-        "of the flips matters too, which is the case for neither end of the scale (details below)."
+        f"for Mamba it leaves {of_fit['left']['mamba']} of the squared deviation from linear log odds. And the order "
+        "of the same flips changes Mamba's log odds, but neither Laplace's rule nor the best linear one (see the "
+        "details)."
     )
 )
 
@@ -752,6 +761,8 @@ if len(changed):
     second_text += f", by a factor of {factors.max():.1f} at most: " + "; ".join(
         f"{row.data}, {row.model}: {row.first:g} to {row.second:g}" for row in changed.itertuples()
     )
+
+# %% tags=["hide-input"]
 display(
     Markdown(
         f"The chosen rate {second_text}. With the second seed, the rates of this chapter cost at most {cost_text} nats "
@@ -799,7 +810,9 @@ if rows:
 rows = [{"model": model, **{name: str(each[model]) for name, each in of_fit.items()}} for model in kinds]
 columns = {"model": "backbone", "value": "λ", "left": "share left by λ", "error": "left (log odds)"}
 columns |= {"free": "λ with constant and slope", "orders": "order of flips (log odds)"}
-caption = "A single number leaves a part of what differs from linear log odds, and all of it for the linear layer."
+caption = "λ leaves a part of the deviation from linear log odds, and for the linear layer it leaves most of it."
+if is_published:
+    assert of_fit["left"]["linear"].low > 0.5 > of_fit["left"]["mamba"].high > of_fit["left"]["mamba"].low > 0
 show_table(pd.DataFrame(rows), columns, caption=caption, name="residuals")
 
 # %% [markdown]
@@ -839,7 +852,7 @@ show_table(pd.DataFrame(rows), columns, caption=caption, name="sines")
 # a GPU (`gpu_11_rules_linear`) does not, and has one map for all pairs of positions.
 
 # %% tags=["hide-input"]
-n_short = min(horizon, 50)
+n_short = min(horizon, 20)
 flat = {"context_length": 32, "batch_size": 16, "n_steps": n_short, "eval_every": n_short, "warmup": n_short // 10}
 flat |= {"n_checkpoints": 0, "n_test_samples": 100} | changes
 side_settings = defaults.default_settings(flat)
@@ -921,8 +934,8 @@ box.update(
         question="What can five architectures represent, how fast do they learn, and what do they become?",
         done=f"We train {len(trained)} small models on four tasks whose best predictions are known.",
         found=found_out,
-        sure=f"{n_text} per cell, one layer, {horizon} steps, learning rates chosen per cell with another seed. Times: "
-        "one core, our implementations.",
+        sure=f"{n_text} per cell ({n_states} for states), one layer, {horizon} steps (states: {n_state_steps}), "
+        "learning rates chosen per cell with another seed.",
         change="A cell whose order changes with a finer choice of learning rates, or with more layers.",
     )
 )
@@ -1005,7 +1018,7 @@ assert torch.allclose(first, second)
 # %% [markdown]
 # ## What to try next
 #
-# - `-f params/book.yaml`: the scale of this book, about twenty minutes by two processes.
+# - `-f params/book.yaml`: the scale of this book, about a quarter of an hour by two processes on idle cores.
 # - `papermill book/02_train.ipynb out.ipynb -p backbone mamba -p lex True`: one model, with everything said of it.
 # - `python tests/benchmarks/learning.py`: our Mamba and xLSTM against those of `transformers` and `xlstm`.
 # - `runs.get({"backbone": "xlstm", "n_layers": 2, "slstm_at": [0, 1]})`: sLSTM alone.
