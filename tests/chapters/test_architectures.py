@@ -15,6 +15,7 @@ from lexurn.chapters.architectures import (
     becoming,
     costs,
     floors,
+    histories,
     learning,
     published,
     simple_predictors,
@@ -68,7 +69,10 @@ def test_the_share_of_laplaces_rule_is_one_for_it_and_zero_for_linear_log_odds(t
     run = tiny_run(FLAT | {"n_tasks": 0, "n_colors": 2, "context_length": 20})
     table = learning.log_odds([run], ["a model"])
     alone = table[table["who"] == "a model"][["heads", "value"]].reset_index(drop=True)
-    pd.testing.assert_frame_equal(learning.run_log_odds(run), alone)
+    of_run = learning.run_log_odds(run)
+    pd.testing.assert_frame_equal(of_run[["heads", "value"]], alone)
+    assert (of_run["spread"].iloc[[0, -1]] < 1e-6).all()  # all flips are equal: one order
+    assert of_run["spread"].iloc[10] > 1e-4
     laplace = table[table["who"] == "Laplace's rule"]
     expected = [log((heads + 1) / (21 - heads)) for heads in range(21)]
     assert laplace["value"].tolist() == pytest.approx(expected)
@@ -80,12 +84,17 @@ def test_the_share_of_laplaces_rule_is_one_for_it_and_zero_for_linear_log_odds(t
         pytest.approx([1, 0, 0.5])
     )
     assert shares.loc["half", "error"] < 1e-9 < 0.1 < shares.loc["a model", "error"]
+    assert shares.loc["half", "left"] < 1e-9 < 0.5 < shares.loc["a model", "left"]
+    tilted = half.assign(value=half["value"] + 0.1 * half["heads"] - 1, who="tilted")
+    shares = learning.laplace_shares(pd.concat([table, tilted])).set_index("who")
+    assert shares.loc["tilted", "free"] == pytest.approx(0.5)
+    assert abs(shares.loc["tilted", "value"] - 0.5) > 0.1 and shares.loc["tilted", "left"] > 0.1
     assert learning.flips_by_heads(20).sum(1)[:: learning.N_ORDERS].tolist() == list(range(21))
 
 
 def test_a_rule_near_laplaces_in_divergence_differs_in_log_odds():
     """The best linear rule is within 0.002 nats of Laplace's rule, and far away in log odds."""
-    rows = floors.coins(20)
+    rows = histories.coins(20)
     assert np.mean(floors.linear_floor(rows, "symmetric", "Newton")) < 0.002
     tokens = learning.flips_by_heads(20)
     linear, laplace = (
@@ -230,9 +239,16 @@ def count_numbers(state):
     return sum(map(count_numbers, parts))
 
 
-@pytest.mark.parametrize("name", ["transformer", "lstm", "mamba", "linear"])
-def test_a_layer_keeps_as_many_numbers_as_its_state_has(name):
-    settings = check({"backbone": name})
+@pytest.mark.parametrize(
+    "flat",
+    [
+        *({"backbone": name} for name in ("transformer", "lstm", "mamba", "linear")),
+        {"backbone": "lstm", "d_hidden": 2, "tied": False},
+        {"backbone": "mamba", "expand": 1, "d_state": 1},
+    ],
+)
+def test_a_layer_keeps_as_many_numbers_as_its_state_has(flat):
+    name, settings = flat["backbone"], check(flat)
     model, state = models.build(settings, generator=generator(0, "weights")), {}
     with torch.no_grad():
         for n_rows in range(1, 9):

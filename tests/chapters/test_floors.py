@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lexurn.base import divergences
-from lexurn.chapters.architectures import floors
+from lexurn.chapters.architectures import floors, histories
 from lexurn.chapters.architectures.simple_predictors import LastLetter, LinearCounts, LinearStrings
 from lexurn.generators.languages import LANGUAGES
 from lexurn.generators.strings import FIRST_LETTER
@@ -45,17 +45,17 @@ def string_optimum(max_letters, *, has_names):
 
 
 def test_rows_are_the_probabilities_of_all_histories():
-    for row in [*floors.coins(5), *floors.urns(URN, 5)]:
+    for row in [*histories.coins(5), *histories.urns(URN, 5)]:
         assert row.probs.sum() == pytest.approx(1)
         assert row.targets.sum(1) == pytest.approx(np.ones(len(row.probs)))
-    lives = [row.probs.sum() for row in floors.strings(6, has_names=False)]
+    lives = [row.probs.sum() for row in histories.strings(6, has_names=False)]
     assert lives == pytest.approx([1, 1, 1, 2 / 3, 2 / 3, 1 / 3, 1 / 3])
 
 
 def test_coins_and_urns_agree_with_brute_force():
     for optimum, rows, n_tokens in (
-        (Generalizing(2), floors.coins(5), 2),
-        (Symmetrized(URN), floors.urns(URN, 5), 3),
+        (Generalizing(2), histories.coins(5), 2),
+        (Symmetrized(URN), histories.urns(URN, 5), 3),
     ):
         predictor = LinearCounts(rows)
         expected = brute_force(optimum, predictor, all_sequences(n_tokens, 6))
@@ -72,7 +72,7 @@ def test_coins_and_urns_agree_with_brute_force():
 
 @pytest.mark.parametrize("has_names", [True, False])
 def test_strings_agree_with_brute_force(has_names):
-    rows = floors.strings(6, has_names=has_names)
+    rows = histories.strings(6, has_names=has_names)
     optimum = string_optimum(6, has_names=has_names)
     tokens = all_strings(6, orders=["ab"] if has_names else ["ab", "ba"])
     assert evidence(optimum, tokens).sum() == pytest.approx(1)
@@ -85,7 +85,7 @@ def test_strings_agree_with_brute_force(has_names):
 
 
 @pytest.mark.parametrize(
-    "rows", [floors.coins(6), floors.urns(URN, 6), floors.strings(8, has_names=False)]
+    "rows", [histories.coins(6), histories.urns(URN, 6), histories.strings(8, has_names=False)]
 )
 def test_two_methods_find_one_floor(rows):
     few = floors.linear_floor(rows, "symmetric", "Newton")
@@ -99,8 +99,8 @@ def test_two_methods_find_one_floor(rows):
 
 
 def test_with_names_linear_logits_can_predict_strings_and_without_names_they_cannot():
-    named = floors.linear_floor(floors.strings(8, has_names=True), "full", "L-BFGS")
-    nameless = floors.linear_floor(floors.strings(8, has_names=False), "full", "L-BFGS")
+    named = floors.linear_floor(histories.strings(8, has_names=True), "full", "L-BFGS")
+    nameless = floors.linear_floor(histories.strings(8, has_names=False), "full", "L-BFGS")
     assert sum(named) < 1e-5 and sum(nameless) > 0.1
 
 
@@ -113,14 +113,14 @@ def test_the_sum_rule_holds_for_linear_logits_and_not_for_the_optimum():
         f = log_probs[:, 1] - log_probs[:, FIRST_LETTER:].mean(-1)
         return float(f[:2].sum() - f[2:].sum())
 
-    assert gaps(LinearStrings(floors.strings(8, has_names=False))) == pytest.approx(0, abs=1e-9)
-    smooth = LastLetter(floors.strings(8, has_names=True))
+    assert gaps(LinearStrings(histories.strings(8, has_names=False))) == pytest.approx(0, abs=1e-9)
+    smooth = LastLetter(histories.strings(8, has_names=True))
     assert not abs(gaps(smooth)) < 1e-3
 
 
 def test_every_count_that_is_remembered_lowers_the_floor_until_all_are_known():
     urn = torch.tensor([[0.4, 0.3, 0.2, 0.1]], dtype=torch.float64)
-    rows = floors.urns(urn, 6)
+    rows = histories.urns(urn, 6)
     costs = [sum(floors.memory_floor(rows, name)) for name in rows[0].memories]
     assert list(rows[0].memories) == ["row", "1 count", "2 counts", "3 counts"]
     assert costs == sorted(costs, reverse=True) and costs[-1] == pytest.approx(0, abs=1e-12)

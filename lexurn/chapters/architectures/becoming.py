@@ -18,7 +18,7 @@ import pandas as pd
 from lexurn import models
 from lexurn.base import divergences
 from lexurn.base.shapes import Predictor
-from lexurn.chapters.architectures import floors
+from lexurn.chapters.architectures import histories
 from lexurn.chapters.architectures.learning import eval_split
 from lexurn.chapters.architectures.simple_predictors import LastLetter, LinearCounts, LinearStrings
 from lexurn.measures import intervals, memorization
@@ -33,7 +33,7 @@ def candidates(run: Run, model: Predictor) -> dict[str, Predictor]:
 
     `model` is the run's model; B_ε (`doubt`) is fitted to it.
     """
-    rows = floors.task_rows(run.settings)
+    rows = histories.task_rows(run.settings)
     named = {name: run.references[name] for name in OPTIMA if name in run.references}
     if run.settings.task.n_special:
         named = {run.task.optimum: run.references[run.task.optimum]}

@@ -160,7 +160,7 @@ def state_size(backbone: BackboneSettings, n_rows: int) -> int:
         width = backbone.inner // backbone.n_heads
         head = width**2 + width + 1
         return backbone.n_heads * head + backbone.inner * min(backbone.d_conv - 1, n_rows)
-    sizes = {"transformer": 2 * d * n_rows, "linear": d * n_rows, "lstm": 2 * d}
+    sizes = {"transformer": 2 * d * n_rows, "linear": d * n_rows, "lstm": 2 * backbone.d_out}
     return sizes[backbone.name]
 
 

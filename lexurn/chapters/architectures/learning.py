@@ -13,11 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float64
+from torch import Tensor
 
 from lexurn.base import divergences
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Predictor, Tokens
-from lexurn.chapters.architectures import floors
+from lexurn.chapters.architectures import histories
 from lexurn.chapters.architectures.simple_predictors import LinearCounts
 from lexurn.measures import evaluation
 from lexurn.predictors import Generalizing
@@ -94,7 +96,7 @@ def log_odds(runs: Sequence[Run], names: Sequence[str]) -> pd.DataFrame:
     tokens = flips_by_heads(length)
     predictors = [
         ("Laplace's rule", -1, Generalizing(2)),
-        ("linear logits", -1, LinearCounts(floors.coins(length))),
+        ("linear logits", -1, LinearCounts(histories.coins(length))),
         *((name, number, runs[number].predictor) for number, name in enumerate(names)),
     ]
     tables = []
@@ -105,10 +107,14 @@ def log_odds(runs: Sequence[Run], names: Sequence[str]) -> pd.DataFrame:
 
 
 def run_log_odds(run: Run) -> pd.DataFrame:
-    """Return heads and value of `log_odds` for the model of one run."""
+    """Return heads, value and spread of one run's model: `log_odds` and how the order changes it.
+
+    `spread` is the standard deviation over random orders of the same flips.
+    """
     length = run.settings.task.context_length
-    values = predict_log_odds(run.predictor, flips_by_heads(length))
-    return pd.DataFrame({"heads": range(length + 1), "value": values})
+    by_order = log_odds_by_order(run.predictor, flips_by_heads(length))
+    columns = {"heads": range(length + 1), "value": by_order.mean(1), "spread": by_order.std(1)}
+    return pd.DataFrame(columns)
 
 
 def flips_by_heads(length: int) -> Tokens:
@@ -124,8 +130,13 @@ def flips_by_heads(length: int) -> Tokens:
 
 def predict_log_odds(predictor: Predictor, tokens: Tokens) -> list[float]:
     """Return the mean log odds in the last row for each number of heads of `flips_by_heads`."""
+    return log_odds_by_order(predictor, tokens).mean(1).tolist()
+
+
+def log_odds_by_order(predictor: Predictor, tokens: Tokens) -> Float64[Tensor, "heads orders"]:
+    """Return the log odds in the last row for each sequence of `flips_by_heads`."""
     last = divergences.as_double(predictor(tokens))[:, -1]
-    return (last[:, 1] - last[:, 0]).reshape(-1, N_ORDERS).mean(1).tolist()
+    return (last[:, 1] - last[:, 0]).reshape(-1, N_ORDERS)
 
 
 def laplace_shares(table: pd.DataFrame) -> pd.DataFrame:
@@ -133,18 +144,22 @@ def laplace_shares(table: pd.DataFrame) -> pd.DataFrame:
 
     The model's log odds are fitted, by least squares over all numbers of heads, as
     (1 − λ) linear + λ Laplace. Columns: who, run, value (λ), error (root mean square of what is
-    left). `table` is that of `log_odds`.
+    left), left (the same as a share of the squared deviation from linear log odds), and free (λ if
+    a constant and a slope are fitted too). `table` is that of `log_odds`.
     """
     wide = table.pivot(index=["who", "run"], columns="heads", values="value")
     linear, laplace = (wide.loc[who].to_numpy()[0] for who in ("linear logits", "Laplace's rule"))
     way = laplace - linear
+    terms = np.stack([way, np.ones_like(way), np.arange(len(way))], 1)
     rows = []
     for (who, run), values in wide.iterrows():
         rest = values.to_numpy() - linear
         share = float(rest @ way / (way @ way))
-        error = float(np.sqrt(np.mean((rest - share * way) ** 2)))
-        rows.append((who, run, share, error))
-    return pd.DataFrame(rows, columns=["who", "run", "value", "error"])
+        squares = float(np.sum((rest - share * way) ** 2))
+        free = float(np.linalg.lstsq(terms, rest, rcond=None)[0][0])
+        left = squares / float(rest @ rest) if rest.any() else 0.0
+        rows.append((who, run, share, (squares / len(way)) ** 0.5, left, free))
+    return pd.DataFrame(rows, columns=["who", "run", "value", "error", "left", "free"])
 
 
 def _n_rows(run: Run) -> int:

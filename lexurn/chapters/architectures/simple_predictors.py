@@ -1,6 +1,6 @@
 """Predictors that know less than the optimum: linear logits, and the row with the last letter.
 
-Each is the best of its kind for a task given by its rows (`floors.Row`), and has the excess that
+Each is the best of its kind for a task given by its rows (`histories.Row`), and has the excess that
 `floors` computes.
 """
 
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lexurn.base.shapes import LogProbs, Tokens
-from lexurn.chapters.architectures import floors
+from lexurn.chapters.architectures import floors, histories
 from lexurn.generators.strings import EOS, FIRST_LETTER, force_padding
 from lexurn.predictors.counting import prefix_counts
 
@@ -20,7 +20,7 @@ from lexurn.predictors.counting import prefix_counts
 class LinearCounts:
     """The best predictor of exchangeable tokens whose logits are linear: softmax(a_t · counts)."""
 
-    def __init__(self, rows: Sequence[floors.Row]):
+    def __init__(self, rows: Sequence[histories.Row]):
         fits = floors.linear_fits(rows, "symmetric", "Newton")
         self.n_tokens = rows[0].targets.shape[1]
         self.slopes = torch.tensor([0.0, *(fit.item() for fit in fits)], dtype=torch.float64)
@@ -37,7 +37,7 @@ class LinearStrings:
     of EOS depends on the row alone.
     """
 
-    def __init__(self, rows: Sequence[floors.Row]):
+    def __init__(self, rows: Sequence[histories.Row]):
         self.weights = torch.zeros(len(rows), len(rows), dtype=torch.float64)  # row position
         self.ends = torch.zeros(len(rows), dtype=torch.float64)
         fits = floors.linear_fits(rows, "symmetric", "Newton")
@@ -55,7 +55,7 @@ class LinearStrings:
 class LastLetter:
     """The best predictor of strings that knows the row and the last letter alone."""
 
-    def __init__(self, rows: Sequence[floors.Row]):
+    def __init__(self, rows: Sequence[histories.Row]):
         probs = torch.full((len(rows), 3, 3), 1 / 3, dtype=torch.float64)  # row last token
         for number, row in enumerate(rows):
             for last in np.unique(row.memories["last letter"]):

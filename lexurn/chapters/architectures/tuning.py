@@ -73,3 +73,41 @@ def sensitivity(losses: pd.DataFrame) -> pd.DataFrame:
     means = losses.groupby([*CELL, "learning_rate"], sort=False)["value"].mean()
     least = means.groupby(CELL, sort=False).transform("min")
     return (means - least).rename("value").reset_index().sort_values("learning_rate", kind="stable")
+
+
+def compare_choices(losses: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
+    """Return the rates that two tables of losses choose: data, model, first, second and cost.
+
+    `cost` is how much the validation loss of the second table is higher with the first choice than
+    with its own, in nats per token. Cells that only one of the tables has are left out.
+    """
+    first = chosen_rates(losses).set_index(CELL)["learning_rate"]
+    second = chosen_rates(again).set_index(CELL)["learning_rate"]
+    means = again.groupby([*CELL, "learning_rate"])["value"].mean()
+    rows = [
+        (*cell, rate, second[cell], means[(*cell, rate)] - means[(*cell, second[cell])])
+        for cell, rate in first.items()
+        if cell in second.index
+    ]
+    return pd.DataFrame(rows, columns=[*CELL, "first", "second", "cost"])
+
+
+def neighbours(
+    grids: Sequence[Sweep], rates: Mapping[tuple[str, str], float], *, data: str
+) -> list[Settings]:
+    """Return the points of one task with the given rate of their cell, and the next of the others.
+
+    `rates` are by data and model. Of the rates that the grids try for a cell, the next lower and
+    the next higher one are taken.
+    """
+    by_cell: dict[tuple[str, str], list[Settings]] = {}
+    for grid in grids:
+        for point in grid.points:
+            by_cell.setdefault(tuple(cell_of(grid.coordinates[point.name])), []).append(point)
+    chosen = []
+    for cell, points in by_cell.items():
+        if cell[0] == data:
+            ordered = sorted(points, key=lambda point: point.training.learning_rate)
+            at = [point.training.learning_rate for point in ordered].index(rates[cell])
+            chosen += ordered[max(at - 1, 0) : at + 2]
+    return chosen
