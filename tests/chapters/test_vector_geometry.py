@@ -132,12 +132,3 @@ def test_cka_and_procrustes_recognize_a_rotation_and_not_another_cloud():
     assert vector_geometry.cka(x, other) == pytest.approx(expected.item())
     stretched = x * torch.tensor([9.0, 1, 1, 1, 1, 1], dtype=torch.float64)
     assert vector_geometry.cka(x, stretched) < 0.9
-
-
-def test_the_dimension_of_a_flat_manifold_is_estimated_and_too_few_points_are_an_error():
-    flat = normal(1000, 3) @ normal(3, 20, seed=4)
-    values = vector_geometry.intrinsic_dimension(flat)
-    assert abs(values["twonn"] - 3) < 0.5 and abs(values["mle"] - 3) < 0.5
-    assert vector_geometry.intrinsic_dimension(normal(1000, 8))["twonn"] > 5
-    with pytest.raises(ValueError, match="at least 50 different points, got 3; use more"):
-        vector_geometry.intrinsic_dimension(flat[:3].repeat(40, 1))

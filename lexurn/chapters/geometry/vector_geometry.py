@@ -6,26 +6,17 @@
     norms(x, valid)                mean norm of the vectors of a sequence
     updates(before, after, …)      norm of what a layer adds, and its cosine with the input
     effective_rank(x)              the number of directions that the vectors use
-    intrinsic_dimension(x)         of the manifold that the vectors lie on, by two estimators
     neighbour_overlap(x, y)        the share of nearest neighbours that stay nearest neighbours
     cka(x, y), procrustes(x, y)    similarity of two representations of the same tokens
 
 `x` is (batch time d), and `valid` (batch time) marks the tokens that are not padding. Measures of
-point clouds take (points d). Everything is computed in double precision.
+point clouds take (points d). Everything is computed in double precision. Isotropy, dimensions and
+controls of CKA are in `isotropy`, `dimensions` and `similarity`.
 """
 
-from collections.abc import Sequence
-from functools import partial
-
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-
-MIN_POINTS = 50
-"""The smallest number of different points that a dimension is estimated from."""
-
-ESTIMATORS = ("twonn", "mle")
 
 Vectors = Float[Tensor, "batch time d"]
 Valid = Bool[Tensor, "batch time"]
@@ -91,29 +82,6 @@ def effective_rank(x: Points) -> float:
     values = torch.linalg.svdvals(x.double())
     shares = values / values.sum()
     return float(torch.special.entr(shares).sum().exp())
-
-
-def intrinsic_dimension(x: Points, *, estimators: Sequence[str] = ESTIMATORS) -> dict[str, float]:
-    """Estimate the intrinsic dimension from the distances to nearest neighbours.
-
-    The estimators are TwoNN (Facco et al. 2017) and maximum likelihood (Levina & Bickel 2004), both
-    from scikit-dimension. Repeated points count once. Raises ValueError for fewer than `MIN_POINTS`
-    different points, and ImportError without scikit-dimension.
-    """
-    try:
-        import skdim
-    except ImportError:
-        raise ImportError(
-            'intrinsic dimensions need scikit-dimension; install it by pip install -e ".[text]"'
-        ) from None
-    points = np.unique(x.double().cpu().numpy(), axis=0)
-    if len(points) < MIN_POINTS:
-        raise ValueError(
-            f"an intrinsic dimension needs at least {MIN_POINTS} different points, "
-            f"got {len(points)}; use more points"
-        )
-    builders = {"twonn": skdim.id.TwoNN, "mle": partial(skdim.id.MLE, K=20)}
-    return {name: float(np.mean(builders[name]().fit(points).dimension_)) for name in estimators}
 
 
 def neighbour_overlap(x: Points, y: Points, *, k: int = 10) -> float:
