@@ -27,6 +27,7 @@ SCRIPTS = {
     "coins": ("parts.js", "coins.js"),
     "training": ("parts.js", "training.js"),
     "prompt": ("parts.js", "languages.js", *NETWORK, "prompt.js"),
+    "tokens": ("parts.js", "tokens.js"),
 }
 """The scripts of each explorable, in their order. The last one starts it."""
 

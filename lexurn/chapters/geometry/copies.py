@@ -13,6 +13,8 @@ from jaxtyping import Int64
 from torch import Generator, Tensor
 
 from lexurn.base.shapes import Tokens
+from lexurn.generators.strings import PAD
+from lexurn.models import LanguageModel
 
 LENGTH = 4
 """The number of last tokens that copies share, unless said otherwise."""
@@ -30,6 +32,12 @@ def gram_types(tokens: Tokens, length: int) -> Int64[Tensor, "batch seen"]:
     grams = torch.stack([padded[:, i : i + n_rows] for i in range(length)], -1)
     _, numbers = torch.unique(grams.flatten(0, 1), dim=0, return_inverse=True)
     return numbers.view(seen.shape)
+
+
+def token_grams(model: LanguageModel, tokens: Tokens, length: int) -> Int64[Tensor, "points"]:
+    """Return the number of each token's k-gram, in the order of `layers.token_vectors`."""
+    numbers = gram_types(tokens, length)
+    return numbers[tokens[:, :-1] != PAD] if model.has_special_tokens else numbers.flatten()
 
 
 def repeated_share(types: Int64[Tensor, "points"]) -> float:

@@ -6,15 +6,15 @@
     token_types(model, tokens)         the vocabulary index of each of these tokens
     sample_points(types, n, …)         a random subset of the tokens: any, or one per type
     cloud_measures(clouds)             isotropy, effective rank and intrinsic dimensions
-    layer_overlap, same_type_share     nearest neighbours
-    layer_similarity(clouds, others)   CKA of every layer of one model with every layer of another
+    same_type_share(clouds, types)     nearest neighbours of the same type
+    cosine_matrices(model, tokens)     cosines of all pairs of tokens of one sequence
 
 Layer 0 is the input of the first block, layer l the output of block l; an LSTM shows only two.
 With `last_norm`, the output of the norm behind the last block is one more layer, if there is one.
 The start vector and padding are left out. A lexical model uses one table.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -149,39 +149,11 @@ def cloud_measures(
     return pd.DataFrame(rows, columns=["layer", "measure", "value"])
 
 
-def layer_overlap(clouds: Clouds, *, k: int = 10) -> pd.DataFrame:
-    """Return the neighbour overlap of each layer with the layer before it: layer, measure, value.
-
-    The measure is named `overlap`; its value is NaN if there are too few points for `k` neighbours.
-    """
-    values = [
-        vector_geometry.neighbour_overlap(x, y, k=k) if len(x) > k else np.nan
-        for x, y in zip(clouds, clouds[1:], strict=False)
-    ]
-    layers = range(1, len(values) + 1)
-    return pd.DataFrame({"layer": layers, "measure": "overlap", "value": values})
-
-
 def same_type_share(clouds: Clouds, types: Tensor) -> pd.DataFrame:
     """Return the share of tokens whose nearest neighbour has the same type: layer, value."""
     nearest = [vector_geometry.neighbours(x, 1)[:, 0] for x in clouds]
     values = [float((types[indices] == types).double().mean()) for indices in nearest]
     return pd.DataFrame({"layer": range(len(values)), "value": values})
-
-
-def layer_similarity(
-    clouds: Clouds, others: Clouds, *, measure: Callable[..., float] = vector_geometry.cka
-) -> pd.DataFrame:
-    """Compare every layer of one model with every layer of another: layer, other, value.
-
-    Both lists hold the vectors of the same tokens.
-    """
-    rows = [
-        {"layer": layer, "other": other, "value": measure(x, y)}
-        for layer, x in enumerate(clouds)
-        for other, y in enumerate(others)
-    ]
-    return pd.DataFrame(rows)
 
 
 def cosine_matrices(model: LanguageModel, tokens: Tokens) -> pd.DataFrame:
@@ -222,7 +194,7 @@ def _batches(
     names = [name for name in points if name.endswith("resid_pre")]
     names += [name for name in points if name.endswith("resid_post")][-1:]
     if last_norm and isinstance(model.backbone, Stack):
-        _, norm = model.backbone.children()
+        _, norm, *_ = model.backbone.children()
         points["norm"] = norm
         names += [] if isinstance(norm, nn.Identity) else ["norm"]
     for batch in tokens.to(model.device).split(batch_size):

@@ -1,0 +1,61 @@
+"""Matched loss: runs are compared where their losses are equal; a difference can vanish there."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lexurn.chapters.geometry import matched, trajectories
+
+
+def trajectory(system, seed, speed, shift):
+    """A run whose measure is its loss plus a shift; losses fall at a speed."""
+    rows = []
+    for step in (0, 10, 20, 40, 80):
+        loss = 4 - np.log1p(speed * step)
+        rows += [(step, 0, "loss", loss), (step, 1, "spread", loss + shift)]
+    table = pd.DataFrame(rows, columns=["step", "layer", "measure", "value"])
+    return table.assign(system=system, seed=seed)
+
+
+def runs(shift):
+    noise = (0.0, 0.01, -0.01)
+    parts = [trajectory("slow", s, 0.1 + 0.001 * s, noise[s]) for s in range(3)]
+    parts += [trajectory("fast", s, 0.3, shift + noise[s] / 2) for s in range(3)]
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize(("shift", "holds"), [(0, "at equal steps only"), (-0.3, "at both")])
+def test_what_loss_explains_vanishes_at_matched_loss_and_the_rest_stays(shift, holds):
+    along = runs(shift)
+    loss = matched.matched_loss(along)
+    assert loss == pytest.approx(4 - np.log1p(8))
+    at_loss = matched.at_loss(along, loss)
+    reached = at_loss[at_loss["measure"] == "loss"]["value"]
+    assert reached.tolist() == pytest.approx([loss] * 6)
+    steps = at_loss.groupby("system")["step"].max()
+    assert steps["fast"] < 30 < steps["slow"] <= 80
+    pairs = {"fast minus slow": (["fast"], ["slow"])}
+    tables = [matched.differences(t, pairs, 1) for t in (matched.at_end(along), at_loss)]
+    (row,) = matched.verdicts(*tables, {"spread": "spread"}).to_dict("records")
+    assert row["holds"] == holds
+    assert row["matched"][0] == pytest.approx(shift, abs=0.02)
+    assert row["steps"][0] < shift - 0.5
+
+
+def test_a_loss_that_a_run_never_has_is_an_error():
+    with pytest.raises(ValueError, match="slow, seed 0: its loss does not pass 0.5"):
+        matched.at_loss(runs(0), 0.5)
+
+
+def test_turning_points_are_found_between_checkpoints():
+    steps = np.array([0, 1, 4, 9, 16, 25, 36])
+    values = pd.Series(-((np.sqrt(steps) - 3.4) ** 2), index=steps)
+    assert trajectories.vertex(values) == pytest.approx(3.4**2)
+    assert trajectories.vertex(-values) == 0  # at the end there is nothing to fit
+    table = [(s, 1, "cosine", v) for s, v in values.items()]
+    table += [(s, 0, "from unigram", np.exp((np.sqrt(s) - 2.7) ** 2)) for s in steps]
+    early = pd.DataFrame(table, columns=["step", "layer", "measure", "value"])
+    found = trajectories.turning_points(early.assign(seed=4, warmup=50))
+    assert found.to_dict("records") == [
+        {"seed": 4, "warmup": 50, "collapse": pytest.approx(11.56), "unigram": pytest.approx(7.29)}
+    ]
