@@ -37,8 +37,6 @@ import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
-corpus: str = "plays"  # plays, wikitext-2, or a folder with train.txt, valid.txt, test.txt
-train_split: str = "train"  # split to train on: train, or valid (its last tenth then chooses the weights)
 n_steps: int = 1000  # optimizer updates; follows from the data where they are finite
 seed: int = 0  # the seed that every random stream is derived from
 n_seeds: int = 1  # seeds, each with its own pool, to train with
@@ -46,11 +44,12 @@ prompts: list = []  # texts whose tokens are compared; []: two of ours
 jobs: int = 2  # processes that train side by side
 device: str = "auto"  # auto: cuda, else mps, else cpu
 threads: int = 1  # CPU threads
+# Also: corpus, train_split (see the page Parameters).
 
 # %% tags=["hide-input"]
 from lexurn import parameters
 
-settings = parameters.resolve("geometry")
+settings = parameters.resolve("geometry", fixed={"task": "text", "tokenizer": "char"})
 
 # %% tags=["hide-input"]
 from functools import partial
@@ -63,35 +62,29 @@ from IPython.display import Markdown, display
 from lexurn import brief, explorable, figure, set_threads
 from lexurn import table as show_table
 from lexurn.base.seeding import generator
-from lexurn.chapters.geometry import (
-    calibration,
-    isotropy,
-    live,
-    matched,
-    predictions,
-    shuffling,
-    summaries,
-)
-from lexurn.chapters.geometry import plots as chapter_plots
-from lexurn.chapters.geometry import prompts as compared
 from lexurn.figures import plots, widgets
-
-# %% tags=["hide-input"]
-set_threads(settings.machine.threads)
-from lexurn.chapters.geometry import token_geometry, trajectories
-from lexurn.chapters.geometry.vector_geometry import cosines
 from lexurn.figures.figure_card import card
 from lexurn.measures import intervals
 from lexurn.publish import claims
 from lexurn.runs import cache, sweeps
 
-study, in_words, names = settings.study, intervals.format_with_error, summaries.MEASURE_NAMES
+# %% tags=["hide-input"]
+set_threads(settings.machine.threads)
+from lexurn.chapters.geometry import calibration, isotropy, live, matched, predictions
+from lexurn.chapters.geometry import plots as chapter_plots
+from lexurn.chapters.geometry import prompts as compared
+
+study, in_words = settings.study, intervals.format_with_error
+from lexurn.chapters.geometry import shuffling, summaries, token_geometry, trajectories
+from lexurn.chapters.geometry.vector_geometry import cosines
+
+names = summaries.MEASURE_NAMES
 scale = settings.training.n_steps / (4 * sweeps.read("geometry").points[0].training.n_steps)
 machine = {name: value for name, value in settings.changed().items() if name in ("device", "threads")}
 data = {name: value for name, value in settings.changed().items() if name in ("corpus", "train_split")}
-seeds = range(settings.training.seed, settings.training.seed + study.n_seeds)
 
 # %% tags=["hide-input"]
+seeds = range(settings.training.seed, settings.training.seed + study.n_seeds)
 read = partial(sweeps.read, seeds=seeds)
 grid = read("geometry", changes=machine | data, scale=scale)
 norms = read("geometry_norms", changes=machine | data, scale=scale)
@@ -210,10 +203,10 @@ show_table(wide, columns, caption=caption, name="simplexes")
 # %% [markdown]
 # The table asks the same of clouds that this book knows exactly. The best prediction on a fresh urn with $V$ colours
 # depends on shares that lie on a simplex of $V - 1$ dimensions. Points *spread evenly* over it are read correctly. The
-# predictions of the exact predictor G are not: after a few balls, counts are small whole numbers, and what TwoNN sees is
-# their lattice. (Strings of $a^nb^n$ have still fewer
-# different states, too few for any estimate.) So a single dimension of a model's vectors says little. Comparisons of
-# equal clouds can say something, if nothing else changes. One thing that does change is *copies*.
+# predictions of the exact predictor G are not: after a few balls, counts are small whole numbers, and what TwoNN sees
+# is their lattice. (Strings of $a^nb^n$ have still fewer different states, too few for any estimate.) So a single
+# dimension of a model's vectors says little. Comparisons of equal clouds can say something, if nothing else changes.
+# One thing that does change is *copies*.
 #
 # **Copies.** Two tokens that share their last characters have almost the same vectors for that reason alone, and are
 # each other's nearest neighbours. So we measure every dimension twice: with copies, and *without copies*, on clouds in
@@ -279,8 +272,8 @@ if is_published:
     assert scores["nats"].max() < five
 display(
     Markdown(
-        f"(The whole test text, {int(scores['n_tokens'].iloc[0]):,} characters, in sequences that do not overlap; ± is "
-        f"the standard error over seeds.) So the worst model has {ratio:.0%} of the bigram's loss, and its vectors must "
+        f"(The whole test text, {int(scores['n_tokens'].iloc[0]):,} characters, in sequences that do not overlap; ± "
+        f"is the standard error over seeds.) So the worst model has {ratio:.0%} of the bigram's loss, and its vectors must "
         f"carry more than the last few characters. On average the four systems lose {span(below_five)} nats relative "
         "to the 5-gram."
     )
@@ -395,7 +388,7 @@ shown = ["twonn", "twonn_once", "cosine", "loss"]
 drawn = pd.concat([lines[lines["measure"] == measure].assign(measure=names[measure]) for measure in shown])
 caption = at_scale("ORDERS")
 options = {"x": "order", "y": "value", "line": "system", "by": "measure", "size": (3.2, 2.6), "legend": "system"}
-alt = "Largest dimensions over layers with and without copies, mean cosine and loss, against how finely text is shuffled."
+alt = "Largest dimensions with and without copies, mean cosine and loss, against how finely text is shuffled."
 figure(plots.curves, drawn, name="orders", alt=alt, n=number, runs=runs, caption=caption, **options)
 
 # %% tags=["hide-input"]
@@ -406,7 +399,7 @@ cells = intervals.mean_over_seeds(per_seed, ["text", "length"]).rename(columns={
 left_out = cells[cells["length"] > 0].rename(columns={"length": "copies"})
 caption = at_scale("COPIES")
 options = {"x": "copies", "y": "dimension", "line": "text", "legend": "", "size": (5.0, 3.2), "log": ["copies"]}
-alt = "Largest dimension over layers against the length of copies that are left out, for text, cipher and shuffled text."
+alt = "Largest dimension against the length of copies that are left out, for text, cipher and shuffled text."
 figure(plots.curves, left_out, name="copies", alt=alt, n=f"4 systems, {number}", runs=runs, caption=caption, **options)
 
 # %% tags=["hide-input"]
@@ -481,7 +474,7 @@ minus = maps["post SwiGLU"].set_index(keys)["value"] - maps["pre SwiGLU"].set_in
 drawn = pd.concat([table.assign(who=who) for who, table in [*maps.items(), ("post minus pre", minus.reset_index())]])
 
 # %% tags=["hide-input"]
-caption = "The vectors of a text's characters in the last layer differ between the two norm placements. Violet is alike."
+caption = "In the last layer, the vectors of a text's characters differ between norm placements. Violet is alike."
 words = {"alt": "Cosines of all pairs of characters in two models, and their difference.", "n": "1 text, 1 seed"}
 options = {"by": "who", "size": (3.1, 2.7), "names": texts[0], "runs": list(pair.values()), "caption": caption}
 picture = card(chapter_plots.similarities, drawn, name="prompt", **words, **options)
@@ -506,8 +499,8 @@ deep = begin[begin["what"].str.startswith(f"{depths[-1]}")].rename(columns={"mea
 ends = deep.groupby(["what", "system"])["cosine"].last().unstack("what")
 of_pre = ends.loc[["pre SwiGLU", "pre GELU"]].mean()
 caption = (
-    f"Untrained, {depths[-1]} layers: with pre-norm the mean cosine ends at {of_pre[f'{depths[-1]} layers']:.2f}, behind "
-    f"long embeddings at {of_pre[f'{depths[-1]}, long embeddings']:.2f}, and with those times 1/√d at "
+    f"Untrained, {depths[-1]} layers: with pre-norm the mean cosine ends at {of_pre[f'{depths[-1]} layers']:.2f}, "
+    f"behind long embeddings at {of_pre[f'{depths[-1]}, long embeddings']:.2f}, and with those times 1/√d at "
     f"{of_pre[f'{depths[-1]}, long, times 1/√d']:.2f}."
 )
 options = {"x": "layer", "y": "cosine", "line": "system", "by": "what", "legend": "untrained", "size": (3.6, 2.8)}
@@ -568,7 +561,7 @@ coordinates = [known.coordinates[point.name] | {"seed": point.training.seed} for
 vectors = pd.concat([table.assign(**own) for table, own in zip(of_urns, coordinates, strict=True)])
 dims = vectors[(vectors["measure"] == "twonn") & (vectors["layer"] > 0)]
 lines = intervals.mean_over_seeds(dims, ["data", "kind", "layer"]).rename(columns={"mean": "dimension"})
-exact = [{"data": each, "kind": "V − 1", "layer": layer, "dimension": n} for each, n in free.items() for layer in (1, 2)]
+exact = [{"data": each, "kind": "V − 1", "layer": k, "dimension": n} for each, n in free.items() for k in (1, 2)]
 drawn = pd.concat([lines, pd.DataFrame(exact)]).dropna(subset=["dimension"])
 caption = "The dimension of a model's vectors is not that of the simplex that its predictions lie on."
 options = {"x": "layer", "y": "dimension", "line": "kind", "by": "data", "size": (3.2, 2.7), "legend": "embeddings"}
@@ -680,14 +673,14 @@ show_table(listed, columns, caption=caption, name="claims")
 #
 # :::{admonition} Exercise 4
 # :class: exercise
-# Two models have a CKA of 0.9 in a layer, and still 0.85 after the vectors of one have been exchanged among equal
+# Two models have a CKA of $0.9$ in a layer, and still $0.85$ after the vectors of one have been exchanged among equal
 # characters. What have they in common?
 # :::
 #
 # :::{admonition} Answer
 # :class: answer dropdown
 # Nearly all of it is which character they look at, which both get as their input. What they make of the context adds
-# at most 0.05.
+# at most $0.05$.
 # :::
 
 # %% tags=["remove-cell"]
@@ -707,8 +700,8 @@ assert estimates[0] < 1 and estimates[1] > 10
 box.update(
     brief(
         question="What do the directions of token vectors say about a transformer, and what about the measure?",
-        done=f"We train {len(every_run)} models of characters, calibrate each measure on known clouds, and compare models "
-        "at equal steps and at matched loss.",
+        done=f"We train {len(every_run)} models of characters, calibrate each measure on known clouds, and compare "
+        "models at equal steps and at matched loss.",
         found=["FOUND1", "FOUND2", "FOUND3"],
         sure=f"n = {study.n_seeds} seeds per system, 95 % intervals; one corpus and one size.",
         change="CHANGE",

@@ -154,7 +154,7 @@ def test_the_geometry_along_training_has_the_first_weights_and_the_last():
 
 
 def test_a_model_is_similar_to_itself(tiny_run):
-    run = tiny_run(TEXT)
+    run = tiny_run(TEXT | {"positions": "rotary"})
     table = token_geometry.model_similarity(run, others=[run.path.name])
     own = table[(table["who"] == run.path.name) & (table["layer"] == table["other"])]
     assert own["debiased"].tolist() == pytest.approx([1.0, 1.0])
