@@ -116,7 +116,7 @@ def span(values):
 # ## A measure that cannot say no
 #
 # Three tokens of a text have the vectors (4, 1), (4, −1) and (5, 0). All point almost the same way, and their mean
-# {term}`cosine` is near 1. Is the model unable to distinguish them? No: they share one large component, and differ in
+# {term}`cosine <mean cosine>` is near 1. Is the model unable to distinguish them? No: they share one large component, and differ in
 # the rest. So one subtracts their mean, and is left with (−⅓, 1), (−⅓, −1) and (⅔, 0). The mean cosine of these is
 # negative. That looks like a finding, and is none: for $n$ centred vectors of equal length,
 #
@@ -240,13 +240,12 @@ number = f"{study.n_seeds} seed(s) per line"
 
 # %% tags=["hide-input"]
 five = counted.loc["5-gram (Kneser–Ney)", "nats"]
-losses = scores.groupby("system", sort=False)["nats"].mean()
 below_five = scores[scores["system"].isin(SYSTEMS)]
 below_five = below_five.groupby("seed")["nats"].mean() - five
 learned = along[(along["measure"] == "loss") & (along["step"] > 0)].assign(what="models")
 lines = intervals.mean_over_seeds(learned, ["system", "step"]).rename(columns={"mean": "test_loss"})
 lines = lines[lines["system"].isin(SYSTEMS)]
-of_counts = {"bigram": counted.loc["bigram", "nats"], "5-gram": five}
+of_counts = cache.table(trajectories.n_gram_losses, grid.points[0]).set_index("who")["loss"].loc[["bigram", "5-gram"]]
 levels = pd.DataFrame(
     [{"system": who, "step": s, "test_loss": level} for who, level in of_counts.items() for s in lines["step"].unique()]
 )
@@ -268,13 +267,13 @@ columns |= {"bits_per_byte": "bits per byte"}
 show_table(pd.DataFrame(rows), columns, caption=caption, name="losses")
 
 # %% tags=["hide-input"]
-ratio = scores["nats"].max() / counted.loc["bigram", "nats"]
+worst = scores["nats"].max() / counted.loc["bigram", "nats"]
 if is_published:
     assert scores["nats"].max() < five
 display(
     Markdown(
         f"(The whole test text, {int(scores['n_tokens'].iloc[0]):,} characters, in sequences that do not overlap; ± "
-        f"is the standard error over seeds.) So the worst model has {ratio:.0%} of the bigram's loss, and its vectors must "
+        f"is the standard error over seeds.) So the worst model has {worst:.0%} of the bigram's loss, and its vectors must "
         f"carry more than the last few characters. On average the four systems lose {span(below_five)} nats relative "
         "to the 5-gram."
     )
@@ -589,6 +588,20 @@ wide.index = [names.get(name, "dimension (MLE), without copies") for name in wid
 copies_near = deepest[(deepest["measure"] == "same_gram") & (deepest["layer"] == 4)]["value"].mean()
 caption = f"In the last layer the nearest neighbour is a copy for {copies_near:.0%} of the tokens."
 show_table(wide.rename_axis("measure", axis=0), caption=caption, name="details")
+
+# %% [markdown]
+# *By position.* The mean cosine of the character at a position with all others of its text: does the first one stand
+# apart? (Where all lines move together, it is the texts.)
+
+# %% tags=["hide-cell"]
+placed = tables_of(token_geometry.position_table, "places-3", grid)
+placed = placed[placed["layer"].isin([1, 4])].assign(value=lambda table: table["cosine"])
+places = intervals.mean_over_seeds(placed, ["layer", "system", "position"]).rename(columns={"mean": "cosine"})
+early_ones, later_ones = (placed[placed["position"].between(*ends)]["value"].mean() for ends in ((0, 7), (8, 63)))
+caption = f"The first eight characters have a mean cosine of {early_ones:.2f} with the others, later ones {later_ones:.2f}."
+options = {"x": "position", "y": "cosine", "line": "system", "by": "layer", "titles": "layer {}", "legend": "trained"}
+alt = "Mean cosine of a character with the others of its text, by position: a panel per layer, a line per system."
+figure(plots.curves, places, name="places", alt=alt, n=number, share_y=True, caption=caption, **options)
 
 # %% [markdown]
 # *Peri and mix.* The comparisons of the table above for the two other placements.

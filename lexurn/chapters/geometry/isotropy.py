@@ -75,8 +75,10 @@ def centred_cosine_spread(x: Vectors, valid: Valid) -> PerSequence:
 
 def cloud_isotropy(x: Points) -> dict[str, float]:
     """Return the measures of one cloud by name."""
+    values = variances(x)
+    ratio = values.sum() ** 2 / values.square().sum()
     return {
-        "isotropy": isotropy(x),
-        "first": first_direction_share(x),
+        "isotropy": float((ratio - 1) / (x.shape[1] - 1)),
+        "first": float(values[0] / values.sum()),
         "common": common_direction_share(x),
     }

@@ -94,7 +94,7 @@ def _measure(run: Run, tokens: Tokens) -> pd.DataFrame:
     """Return `MEASURES` and the loss on these sequences: layer, measure, value."""
     seed = run.settings.training.seed
     measures = layers.layer_measures(run.model, tokens, backward=False)
-    clouds = token_geometry.cloud_dimensions(run.model, tokens, seed=seed)
+    clouds = token_geometry.cloud_dimensions(run.model, tokens, seed=seed, n_clouds=1)
     table = pd.concat([measures, clouds], ignore_index=True).rename(columns={"mean": "value"})
     table = table[table["measure"].isin(MEASURES) & (table["layer"] <= measures["layer"].max())]
     loss = pd.DataFrame([{"layer": 0, "measure": "loss", "value": _loss(run, tokens)}])

@@ -12,8 +12,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from lexurn import tasks
 from lexurn.base.divergences import negative_log_likelihood, symmetrized_kl
-from lexurn.base.shapes import Predictor, Tokens
+from lexurn.base.shapes import LogProbs, Tokens
 from lexurn.chapters.geometry import layers
 from lexurn.chapters.geometry.ngrams import KneserNey
 from lexurn.chapters.geometry.token_geometry import cloud_dimensions, held_out_sequences
@@ -22,7 +23,7 @@ from lexurn.models import LanguageModel
 from lexurn.models.language_model import evaluating
 from lexurn.runs import fit
 from lexurn.runs.run import Run
-from lexurn.settings import TextSettings
+from lexurn.settings import Settings, TextSettings
 
 ORDER = 5
 """The order of the n-grams that text models are compared with."""
@@ -38,7 +39,8 @@ def five_gram(task: TextSettings) -> KneserNey:
 def along_training(run: Run) -> pd.DataFrame:
     """Return step, layer, measure, value. Measures of predictions are in the rows of layer 0."""
     tokens = held_out_sequences(run.settings)
-    references = run.references | {"5-gram": five_gram(run.settings.task)}
+    rules = run.references | {"5-gram": five_gram(run.settings.task)}
+    references = {name: rule(tokens)[:, 1:] for name, rule in rules.items()}
     parts = []
     for step, model in snapshots(run):
         measures = layers.layer_measures(model, tokens, backward=False, last_norm=True)
@@ -53,11 +55,12 @@ def along_training(run: Run) -> pd.DataFrame:
 def early_training(run: Run) -> pd.DataFrame:
     """Return step, layer, measure, value, without the measures that take longer."""
     tokens = held_out_sequences(run.settings)
+    references = {name: rule(tokens)[:, 1:] for name, rule in run.references.items()}
     parts = []
     for step, model in snapshots(run):
         measures = layers.layer_measures(model, tokens, backward=False)
         measures = measures[measures["measure"].isin(["cosine", "norm", "spread"])]
-        predicted = prediction_measures(model, tokens, run.references)
+        predicted = prediction_measures(model, tokens, references)
         table = pd.concat([measures, predicted], ignore_index=True)
         parts.append(table.rename(columns={"mean": "value"}).assign(step=step))
     columns = ["step", "layer", "measure", "value"]
@@ -65,20 +68,31 @@ def early_training(run: Run) -> pd.DataFrame:
 
 
 def prediction_measures(
-    model: LanguageModel, tokens: Tokens, references: dict[str, Predictor]
+    model: LanguageModel, tokens: Tokens, references: dict[str, LogProbs]
 ) -> pd.DataFrame:
     """Return `loss` (nats a token) and `from <reference>`: layer (0), measure, mean.
 
-    Row 0, which has seen nothing, is left out.
+    Row 0, which has seen nothing, is left out. `references` are predictions from row 1 on.
     """
     with evaluating(model):
         log_probs = model(tokens)[:, 1:].double()
     loss = negative_log_likelihood(log_probs, tokens[:, 1:]).mean()
     values = {"loss": float(loss)}
     for name, reference in references.items():
-        distances = symmetrized_kl(log_probs, reference(tokens)[:, 1:])
+        distances = symmetrized_kl(log_probs, reference)
         values[f"from {name}"] = float(distances.mean())
     return pd.DataFrame({"layer": 0, "measure": list(values), "mean": list(values.values())})
+
+
+def n_gram_losses(settings: Settings) -> pd.DataFrame:
+    """Return who, loss: the losses of n-grams on the same sequences and rows as a model's loss."""
+    tokens = held_out_sequences(settings)
+    references = tasks.build(settings).references() | {"5-gram": five_gram(settings.task)}
+    losses = {
+        name: float(negative_log_likelihood(rule(tokens)[:, 1:], tokens[:, 1:]).mean())
+        for name, rule in references.items()
+    }
+    return pd.DataFrame({"who": list(losses), "loss": list(losses.values())})
 
 
 def snapshots(run: Run) -> Iterator[tuple[int, LanguageModel]]:

@@ -6,8 +6,8 @@
     norms(x, valid)                mean norm of the vectors of a sequence
     updates(before, after, …)      norm of what a layer adds, and its cosine with the input
     effective_rank(x)              the number of directions that the vectors use
-    neighbour_overlap(x, y)        the share of nearest neighbours that stay nearest neighbours
-    cka(x, y), procrustes(x, y)    similarity of two representations of the same tokens
+    cka(x, y)                      similarity of two representations of the same tokens
+    neighbours(x, k)               the nearest neighbours of each point
 
 `x` is (batch time d), and `valid` (batch time) marks the tokens that are not padding. Measures of
 point clouds take (points d). Everything is computed in double precision. Isotropy, dimensions and
@@ -79,21 +79,10 @@ def effective_rank(x: Points) -> float:
 
     The mean of the points is not subtracted. Source: Roy & Vetterli 2007.
     """
-    values = torch.linalg.svdvals(x.double())
+    x = x.double()
+    values = torch.linalg.eigvalsh(x.T @ x).clamp_min(0).sqrt()  # the singular values
     shares = values / values.sum()
     return float(torch.special.entr(shares).sum().exp())
-
-
-def neighbour_overlap(x: Points, y: Points, *, k: int = 10) -> float:
-    """Return the mean share of the k nearest neighbours in x that are among the k nearest in y."""
-    if len(x) <= k:
-        raise ValueError(
-            f"k={k} neighbours need more than {k} points, got {len(x)}; "
-            "use more points or a smaller k"
-        )
-    near_x = neighbours(x, k)
-    near_y = neighbours(y, k)
-    return float((near_x[:, :, None] == near_y[:, None]).any(-1).double().mean())
 
 
 def cka(x: Points, y: Float[Tensor, "points e"]) -> float:
@@ -105,16 +94,6 @@ def cka(x: Points, y: Float[Tensor, "points e"]) -> float:
     x = _centre(x)
     y = _centre(y)
     return float((x.T @ y).square().sum() / ((x.T @ x).norm() * (y.T @ y).norm()))
-
-
-def procrustes(x: Points, y: Points) -> float:
-    """Return the squared Procrustes distance of two clouds, centred and scaled to norm 1.
-
-    It is the minimum over all rotations and reflections, from 0 to 2. Source: Schönemann 1966.
-    """
-    x = _centre(x)
-    y = _centre(y)
-    return float(2 - 2 * torch.linalg.svdvals((x / x.norm()).T @ (y / y.norm())).sum())
 
 
 def neighbours(x: Points, k: int) -> Int64[Tensor, "points k"]:
