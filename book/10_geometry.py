@@ -615,7 +615,7 @@ show_table(other, columns_of_pairs, caption=caption, name="peri")
 # %% [markdown]
 # *From the first weights to the last.* Draw the slider, or play.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-input"]
 moving = along[(along["measure"] == "cosine") & along["system"].isin(four["system"].unique())]
 moving = intervals.mean_over_seeds(moving, ["step", "system", "layer"]).rename(columns={"mean": "cosine"})
 steps = sorted(moving["step"].unique().tolist())
