@@ -1,6 +1,6 @@
 """The geometry of a run along its training, beside what the model predicts at that time.
 
-    along_training(run)    every measure of the layers, the loss, and distances from n-gram models
+    along_training(run)    measures of the layers, the loss, and distances from n-gram models
     early_training(run)    the mean cosine, isotropy, and the same distances
 
 At the beginning, and at every checkpoint. Distances are symmetrized KL divergences in nats a token.
@@ -37,16 +37,21 @@ def five_gram(task: TextSettings) -> KneserNey:
 
 
 def along_training(run: Run) -> pd.DataFrame:
-    """Return step, layer, measure, value. Measures of predictions are in the rows of layer 0."""
+    """Return step, layer, measure, value. Measures of predictions are in the rows of layer 0.
+
+    Clouds take long, so they are measured in the second half of the training and at its beginning.
+    """
     tokens = held_out_sequences(run.settings)
     rules = run.references | {"5-gram": five_gram(run.settings.task)}
     references = {name: rule(tokens)[:, 1:] for name, rule in rules.items()}
     parts = []
     for step, model in snapshots(run):
         measures = layers.layer_measures(model, tokens, backward=False, last_norm=True)
-        clouds = cloud_dimensions(model, tokens, seed=run.settings.training.seed, n_clouds=1)
         predicted = prediction_measures(model, tokens, references)
-        table = pd.concat([measures, clouds, predicted], ignore_index=True)
+        table = pd.concat([measures, predicted], ignore_index=True)
+        if step == 0 or 2 * step >= run.settings.training.n_steps:
+            clouds = cloud_dimensions(model, tokens, seed=run.settings.training.seed, n_clouds=1)
+            table = pd.concat([table, clouds], ignore_index=True)
         parts.append(table.rename(columns={"mean": "value"}).assign(step=step))
     columns = ["step", "layer", "measure", "value"]
     return pd.concat(parts, ignore_index=True)[columns]
