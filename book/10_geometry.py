@@ -284,7 +284,9 @@ display(
 #
 # The same 64 texts of 64 characters in every model, from the embeddings (layer 0) to the output of the last block
 # (layer 4) and of the norm behind it (layer 5, which post-norm models do not have). A mean cosine near 1 means that
-# the vectors share a direction. *Share of the mean vector* is that direction's share of the squared length.
+# the vectors share a direction. *Share of the mean vector* is that direction's share of the squared length. Our forecast:
+# a norm after every sum keeps vectors of one length, so that no direction can grow for long, and post-norm models should
+# be more isotropic.
 
 # %% tags=["hide-input"]
 best = matched.at_end(along)
@@ -352,11 +354,11 @@ display(
 # explanation in the first edition was that a model first learns how often characters come at all, for which one vector
 # suffices. That can be tested: at the moment of the collapse, the model's predictions should be nearest to the
 # *unigram*. And if the collapse belongs to the learning and not to the step, a longer warm-up of the learning rate
-# should delay both by the same factor.
+# should delay both by the same factor. We train the first 80 steps, and look after every second one.
 
 # %% tags=["hide-input"]
-widgets.get_all(first_steps.points, jobs=study.jobs)
-early = tables_of(trajectories.early_training, "early-1", first_steps)
+parts = [cache.table(trajectories.early_training, point) for point in first_steps.points]
+early = cache.concat_tables(first_steps, parts)
 turning = trajectories.turning_points(early)
 last = early[early["layer"] == early["layer"].max()]
 cosine = last[last["measure"] == "cosine"].assign(what="mean cosine, last layer")
@@ -387,8 +389,8 @@ rows = [
 ]
 columns = {"norms": "norms", "warm-up (steps)": "warm-up (steps)"}
 columns |= {"collapse": "step of the largest cosine", "unigram": "step nearest to the unigram"}
-factors = {name: intervals.t_interval(each.tolist()) for name, each in
-           {"ratio": ratio, "later": later, "follows": follows}.items()}
+by_name = {"ratio": ratio, "later": later, "follows": follows}
+factors = {name: intervals.t_interval(each.tolist()) for name, each in by_name.items()}
 caption = f"The largest cosine comes at {np.exp(ratio.mean()):.2g} times the step nearest to the unigram."
 show_table(pd.DataFrame(rows), columns, caption=caption, name="turning")
 
@@ -463,7 +465,7 @@ display(
         f"largest mean cosine by {span(rises['cosine'])}. The largest dimension changes by {span(rises['twonn'])} with "
         f"copies, and by {span(rises['twonn_once'])} without. The cipher, which keeps every repetition, changes the "
         f"largest dimension with copies by {span(by_cipher['twonn'])}, which is {span(share)} of what shuffling does. "
-        "(Means over systems; n seeds, 95 % intervals.)"
+        f"(Means over four systems; n = {len(share)} seeds, 95 % intervals.)"
     )
 )
 
@@ -555,7 +557,8 @@ explorable("tokens", live.similarity_data(packed, texts), fallback=picture, alt=
 # one fiftieth, as in the source. With norms before, the stream begins as short as the embeddings are, is turned by all
 # that attention adds, and attention adds the same to many tokens. We can test this reading: a norm behind the
 # embeddings (`input_norm`, the source's `use_initial_ln`) makes them $\sqrt{d}$ long, and a factor $1/\sqrt{d}$
-# (`input_scale`) makes them short again.
+# (`input_scale`) makes them short again. (The source scales the initial weights of the MLP's output projection alone, in
+# the version that we read; here the output of attention is scaled as well.)
 
 # %% tags=["hide-cell"]
 depths = [6, 12, 24] if scale > 0.1 else [1, 2, 3]

@@ -47,15 +47,11 @@ def test_a_loss_that_a_run_never_has_is_an_error():
         matched.at_loss(runs(0), 0.5)
 
 
-def test_turning_points_are_found_between_checkpoints():
-    steps = np.array([0, 1, 4, 9, 16, 25, 36])
-    values = pd.Series(-((np.sqrt(steps) - 3.4) ** 2), index=steps)
-    assert trajectories.vertex(values) == pytest.approx(3.4**2)
-    assert trajectories.vertex(-values) == 0  # at the end there is nothing to fit
-    table = [(s, 1, "cosine", v) for s, v in values.items()]
-    table += [(s, 0, "from unigram", np.exp((np.sqrt(s) - 2.7) ** 2)) for s in steps]
-    early = pd.DataFrame(table, columns=["step", "layer", "measure", "value"])
+def test_turning_points_are_the_extremes_of_each_run():
+    steps = np.array([0, 2, 4, 6, 8])
+    rows = [(s, 1, "cosine", 1 - abs(s - 4)) for s in steps]
+    rows += [(s, 0, "cosine", s) for s in steps]  # of another layer
+    rows += [(s, 0, "from unigram", (s - 6) ** 2) for s in steps]
+    early = pd.DataFrame(rows, columns=["step", "layer", "measure", "value"])
     found = trajectories.turning_points(early.assign(seed=4, warmup=50))
-    assert found.to_dict("records") == [
-        {"seed": 4, "warmup": 50, "collapse": pytest.approx(11.56), "unigram": pytest.approx(7.29)}
-    ]
+    assert found.to_dict("records") == [{"seed": 4, "warmup": 50, "collapse": 4, "unigram": 6}]

@@ -148,9 +148,20 @@ def test_the_geometry_along_training_has_the_first_weights_and_the_last():
     assert last[0, "loss"] < first[0, "loss"] - 1
     assert last[0, "from unigram"] < 0.5 * first[0, "from unigram"]
     assert last[0, "from 5-gram"] > last[0, "from unigram"]  # 60 steps do not suffice for more
-    early = trajectories.early_training(run)
-    point = early[(early["step"] == 60) & (early["layer"] == 1)].set_index("measure")["value"]
-    assert point["cosine"] == pytest.approx(last[1, "cosine"])
+
+
+def test_early_steps_are_those_of_a_run():
+    flat = TEXT | {"tokenizer": "char", "n_tokens": 1024} | ALONG | {"schedule": "constant"}
+    run = runs.get(check(flat | {"n_steps": 20, "n_checkpoints": 1}))
+    early = trajectories.early_training(check(flat | {"n_steps": 200}))
+    assert early["step"].max() == trajectories.LAST_EARLY and early["step"].nunique() == 41
+    *_, (step, model) = run.checkpoints()
+    tokens = token_geometry.held_out_sequences(run.settings)[: trajectories.N_EARLY]
+    expected = layers.layer_measures(model, tokens).set_index(["layer", "measure"])["mean"]
+    found = early[early["step"] == step].set_index(["layer", "measure"])["value"]
+    assert found[1, "cosine"] == pytest.approx(expected[1, "cosine"], abs=1e-6)
+    other = early[early["step"] == step - 4].set_index(["layer", "measure"])["value"]
+    assert abs(other[1, "cosine"] - expected[1, "cosine"]) > 1e-4  # the control
 
 
 def test_a_model_is_similar_to_itself(tiny_run):

@@ -1,20 +1,23 @@
 """The geometry of a run along its training, beside what the model predicts at that time.
 
-    along_training(run)    measures of the layers, the loss, and distances from n-gram models
-    early_training(run)    the mean cosine, isotropy, and the same distances
+    along_training(run)         measures of the layers, the loss, and distances from n-gram models,
+                                at the beginning and at every checkpoint
+    early_training(settings)    the mean cosine and the same distances after every second step, in a
+                                training of its own: checkpoints begin too late for that
 
-At the beginning, and at every checkpoint. Distances are symmetrized KL divergences in nats a token.
+Distances are symmetrized KL divergences in nats a token.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import numpy as np
 import pandas as pd
+from torch import nn
 
-from lexurn import tasks
+from lexurn import tasks, training
 from lexurn.base.divergences import negative_log_likelihood, symmetrized_kl
-from lexurn.base.shapes import LogProbs, Tokens
+from lexurn.base.shapes import LogProbs, State, Tokens
 from lexurn.chapters.geometry import layers
 from lexurn.chapters.geometry.ngrams import KneserNey
 from lexurn.chapters.geometry.token_geometry import cloud_dimensions, held_out_sequences
@@ -27,6 +30,12 @@ from lexurn.settings import Settings, TextSettings
 
 ORDER = 5
 """The order of the n-grams that text models are compared with."""
+
+LAST_EARLY = 80
+"""The number of steps that count as early."""
+
+N_EARLY = 32
+"""The number of sequences that are looked at early."""
 
 
 @cache
@@ -57,19 +66,38 @@ def along_training(run: Run) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[columns]
 
 
-def early_training(run: Run) -> pd.DataFrame:
-    """Return step, layer, measure, value, without the measures that take longer."""
-    tokens = held_out_sequences(run.settings)
-    references = {name: rule(tokens)[:, 1:] for name, rule in run.references.items()}
+def early_training(settings: Settings) -> pd.DataFrame:
+    """Train the first `LAST_EARLY` steps; return step, layer, measure, value after every second.
+
+    The training is that of a run with these settings, if its rate does not depend on its length.
+    """
+    n_steps = min(LAST_EARLY, settings.training.n_steps)
+    settings = settings.replace(n_steps=n_steps, eval_every=n_steps, n_checkpoints=0)
+    setup = fit.prepare(settings)
+    tokens = held_out_sequences(settings)[:N_EARLY]
+    rules = setup.task.references()
+    references = {name: rule(tokens)[:, 1:] for name, rule in rules.items()}
     parts = []
-    for step, model in snapshots(run):
-        measures = layers.layer_measures(model, tokens, backward=False)
+
+    def measure(step: int) -> None:
+        measures = layers.layer_measures(setup.model, tokens, backward=False)
         measures = measures[measures["measure"].isin(["cosine", "norm", "spread"])]
-        predicted = prediction_measures(model, tokens, references)
+        predicted = prediction_measures(setup.model, tokens, references)
         table = pd.concat([measures, predicted], ignore_index=True)
         parts.append(table.rename(columns={"mean": "value"}).assign(step=step))
-    columns = ["step", "layer", "measure", "value"]
-    return pd.concat(parts, ignore_index=True)[columns]
+
+    def evaluate(_: nn.Module) -> dict[str, float]:
+        return {"validation_loss": 0.0}  # nothing is chosen by it
+
+    def checkpoint(step: int, _: Callable[[], State]) -> None:
+        if step % 2 == 0:
+            measure(step)
+
+    batches = fit.training_batches(setup.task, device=setup.device)
+    callbacks = training.Callbacks(evaluate, lambda metrics, step: None, checkpoint)
+    fit.fit(setup, settings.training, batches, callbacks)
+    measure(n_steps)
+    return pd.concat(parts, ignore_index=True)[["step", "layer", "measure", "value"]]
 
 
 def prediction_measures(
@@ -110,9 +138,7 @@ def turning_points(early: pd.DataFrame) -> pd.DataFrame:
     """Return `collapse` and `unigram` of each run: the steps of the largest mean cosine in the last
     layer and of the least distance from the unigram.
 
-    `early` holds tables of `early_training` with columns that identify the run. Between checkpoints
-    a step is where a parabola through the extreme and its two neighbours, in the root of the step,
-    has its vertex.
+    `early` holds tables of `early_training` with columns that identify the run.
     """
     keys = [c for c in early if c not in ("step", "layer", "measure", "value")]
     rows = []
@@ -120,18 +146,6 @@ def turning_points(early: pd.DataFrame) -> pd.DataFrame:
         last = part[part["layer"] == part["layer"].max()]
         cosine = last[last["measure"] == "cosine"].set_index("step")["value"]
         distance = part[part["measure"] == "from unigram"].set_index("step")["value"]
-        steps = {"collapse": vertex(cosine), "unigram": vertex(-distance.map(np.log))}
+        steps = {"collapse": cosine.idxmax(), "unigram": distance.idxmin()}
         rows.append(dict(zip(keys, group, strict=True)) | steps)
     return pd.DataFrame(rows)
-
-
-def vertex(values: pd.Series) -> float:
-    """Return the step at which values by step are largest, between checkpoints by a parabola."""
-    place = int(values.argmax())
-    steps = values.index.to_numpy(float)
-    if not 0 < place < len(values) - 1:
-        return float(steps[place])
-    near = slice(place - 1, place + 2)
-    x = np.sqrt(steps[near])
-    a, b, _ = np.polyfit(x - x[1], values.to_numpy()[near], 2)
-    return float((x[1] - b / (2 * a)) ** 2) if a < 0 else float(steps[place])
