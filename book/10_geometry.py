@@ -195,7 +195,13 @@ simplexes = pd.concat(
 free = {"coins": 1, "urns of 4": 3, "urns of 8": 7}
 wide = simplexes.pivot(index=["data", "cloud"], columns="measure", values="value").reset_index()
 wide.insert(1, "truth", wide["data"].map(free))
-caption = "Exact predictions lie on a lattice of counts, where neighbours say little about the surface."
+at_rows = wide.set_index(["data", "cloud"])["twonn"]
+assert all(abs(at_rows[name, "spread evenly"] / truth - 1) < 0.1 for name, truth in free.items())
+assert at_rows["coins", "all rows"] > 2 and at_rows["urns of 8", "all rows"] < 5
+caption = (
+    f"Exact predictions lie on a lattice of counts: TwoNN gives {at_rows['coins', 'all rows']:.2g} for coins instead of "
+    f"1, and {at_rows['urns of 8', 'all rows']:.2g} for eight colours instead of 7."
+)
 columns = {"data": "predictions on", "cloud": "cloud", "truth": "V − 1", "twonn": "TwoNN", "mle": "MLE"}
 columns |= {"participation": "directions (PR)"}
 wide = wide.astype({"twonn": object, "mle": object}).fillna("too few points")
@@ -204,10 +210,11 @@ show_table(wide, columns, caption=caption, name="simplexes")
 # %% [markdown]
 # The table asks the same of clouds that this book knows exactly. The best prediction on a fresh urn with $V$ colours
 # depends on shares that lie on a simplex of $V - 1$ dimensions. Points *spread evenly* over it are read correctly. The
-# predictions of the exact predictor G are not: after a few balls, counts are small whole numbers, and what TwoNN sees
-# is their lattice. (Strings of $a^nb^n$ have still fewer different states, too few for any estimate.) So a single
-# dimension of a model's vectors says little. Comparisons of equal clouds can say something, if nothing else changes.
-# One thing that does change is *copies*.
+# predictions of the exact predictor G, at all rows of sequences, are read as too many dimensions for coins and too few
+# for eight colours: after a few balls, counts are small whole numbers, and what TwoNN sees is their lattice. (After the
+# last flip, a coin has too few different counts for any estimate, and so has a string of $a^nb^n$.) So a single
+# dimension of a model's vectors says little. Comparisons of equal clouds can say something, if nothing else changes. One
+# thing that does change is *copies*.
 #
 # **Copies.** Two tokens that share their last characters have almost the same vectors for that reason alone, and are
 # each other's nearest neighbours. So we measure every dimension twice: with copies, and *without copies*, on clouds in
@@ -582,7 +589,7 @@ figure(plots.curves, deep, name="untrained", alt=alt, n=number, **options)
 # *Norms, updates, neighbours.* What each block adds, and how often the nearest neighbour of a token is a copy.
 
 # %% tags=["hide-cell"]
-deepest = tables_of(token_geometry.final_geometry, "geometry-end-4", grid).rename(columns={"mean": "value"})
+deepest = tables_of(token_geometry.final_geometry, "geometry-end-5", grid).rename(columns={"mean": "value"})
 kept = ["norm", "update", "update_cosine", "gradient", "effective_rank", "same_kind", "same_gram", "mle", "mle_once"]
 cells = deepest[deepest["layer"].isin([1, 4]) & deepest["measure"].isin(kept)].copy()
 cells["placement"] = cells["system"].str.split(" ").str[0] + ", layer " + cells["layer"].astype(str)
@@ -674,7 +681,7 @@ figure(plots.curves, drawn, name="known_orders", alt=alt, **options)
 
 # %% tags=["remove-cell"]
 values = summaries.summary(starts, four[four["layer"] <= 4], orders)
-all_tokens = tables_of(token_geometry.final_geometry, "geometry-end-4", known)
+all_tokens = tables_of(token_geometry.final_geometry, "geometry-end-5", known)
 ends = all_tokens[(all_tokens["measure"] == "twonn") & (all_tokens["layer"] == 2)].set_index(["data", "kind"])["mean"]
 values |= {f"urns_{kind}": ends.loc[[("urns of 4", kind)]] for kind in ("normal", "lexical")}
 at_the_end = moved[(moved["measure"] == "cosine") & (moved["layer"] == 2)].set_index("data")["value"]

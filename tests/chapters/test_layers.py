@@ -145,6 +145,7 @@ def test_the_last_norm_is_one_more_layer_unless_there_is_none():
             assert torch.allclose(vectors[3], model.backbone.norm(vectors[2].float()).double())
     table = layers.layer_measures(build(), tokens, last_norm=True)
     assert table["layer"].max() == 2 and table["mean"].notna().all()
+    assert table.query("measure == 'update'")["layer"].tolist() == [0]  # a norm is no update
 
 
 def test_one_random_occurrence_represents_each_type():

@@ -55,6 +55,7 @@ def layer_measures(
     """
     parts: dict[tuple[int, str], list[Tensor]] = {}
     options = {"backward": backward, "last_norm": last_norm}
+    n_layers = len(_layer_points(model, last_norm=False))
     for vectors, gradients, valid in _batches(model, tokens, batch_size, **options):
         for layer, x in enumerate(vectors):
             measures = {
@@ -65,7 +66,8 @@ def layer_measures(
             }
             if backward:
                 measures["gradient"] = vector_geometry.norms(gradients[layer], valid)
-            if layer + 1 < len(vectors) and vectors[layer + 1].shape == x.shape:
+            is_block = layer + 1 < n_layers  # and not the last norm
+            if is_block and vectors[layer + 1].shape == x.shape:
                 measures |= vector_geometry.updates(x, vectors[layer + 1], valid)
             for name, values in measures.items():
                 parts.setdefault((layer, name), []).append(values.cpu())
@@ -190,18 +192,12 @@ def _batches(
     (batch time) is False for padding.
     """
     table = model.vocabulary.draw(1, generator=stream(0, "geometry table"))
-    points: dict[str, nn.Module] = dict(hook_points(model.backbone))
-    names = [name for name in points if name.endswith("resid_pre")]
-    names += [name for name in points if name.endswith("resid_post")][-1:]
-    if last_norm and isinstance(model.backbone, Stack):
-        _, norm, *_ = model.backbone.children()
-        points["norm"] = norm
-        names += [] if isinstance(norm, nn.Identity) else ["norm"]
+    points = _layer_points(model, last_norm=last_norm)
     for batch in tokens.to(model.device).split(batch_size):
-        parts: dict[str, list[Tensor]] = {name: [] for name in names}
+        parts: dict[str, list[Tensor]] = {name: [] for name in points}
         with ExitStack() as stack, evaluating(model), torch.set_grad_enabled(backward):
-            for name in names:
-                hook = points[name].register_forward_hook(
+            for name, point in points.items():
+                hook = point.register_forward_hook(
                     lambda module, inputs, output, own=parts[name]: own.append(output)
                 )
                 stack.callback(hook.remove)
@@ -217,6 +213,18 @@ def _batches(
         seen = batch[:, :-1]
         valid = seen != PAD if model.has_special_tokens else torch.ones_like(seen, dtype=torch.bool)
         yield [_without_start(tensors).detach() for tensors in parts.values()], gradients, valid
+
+
+def _layer_points(model: LanguageModel, *, last_norm: bool) -> dict[str, nn.Module]:
+    """Return the modules whose outputs are the vectors of the layers, by name, in their order."""
+    points = hook_points(model.backbone)
+    names = [name for name in points if name.endswith("resid_pre")]
+    names += [name for name in points if name.endswith("resid_post")][-1:]
+    layer_points: dict[str, nn.Module] = {name: points[name] for name in names}
+    if last_norm and isinstance(model.backbone, Stack):
+        _, norm, *_ = model.backbone.children()
+        layer_points |= {} if isinstance(norm, nn.Identity) else {"norm": norm}
+    return layer_points
 
 
 def _without_start(parts: list[Tensor]) -> Tensor:
