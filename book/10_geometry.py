@@ -116,9 +116,9 @@ def span(values):
 # ## A measure that cannot say no
 #
 # Three tokens of a text have the vectors (4, 1), (4, −1) and (5, 0). All point almost the same way, and their mean
-# {term}`cosine <mean cosine>` is near 1. Is the model unable to distinguish them? No: they share one large component, and differ in
-# the rest. So one subtracts their mean, and is left with (−⅓, 1), (−⅓, −1) and (⅔, 0). The mean cosine of these is
-# negative. That looks like a finding, and is none: for $n$ centred vectors of equal length,
+# {term}`cosine <mean cosine>` is near 1. Is the model unable to distinguish them? No: they share one large component,
+# and differ in the rest. So one subtracts their mean, and is left with (−⅓, 1), (−⅓, −1) and (⅔, 0). The mean cosine
+# of these is negative. That looks like a finding, and is none: for $n$ centred vectors of equal length,
 #
 # $$ \Big\| \sum_i u_i \Big\|^2 = n + \sum_{i \neq j} \cos(u_i, u_j) = 0
 #    \quad\Rightarrow\quad \text{mean cosine} = -\frac{1}{n - 1}, $$ (geometry-centred)
@@ -192,6 +192,8 @@ simplexes = pd.concat(
         for name in ("coins", "urns of 4", "urns of 8")
     ]
 )
+
+# %% tags=["hide-input"]
 free = {"coins": 1, "urns of 4": 3, "urns of 8": 7}
 wide = simplexes.pivot(index=["data", "cloud"], columns="measure", values="value").reset_index()
 wide.insert(1, "truth", wide["data"].map(free))
@@ -199,8 +201,8 @@ at_rows = wide.set_index(["data", "cloud"])["twonn"]
 assert all(abs(at_rows[name, "spread evenly"] / truth - 1) < 0.1 for name, truth in free.items())
 assert at_rows["coins", "all rows"] > 2 and at_rows["urns of 8", "all rows"] < 5
 caption = (
-    f"Exact predictions lie on a lattice of counts: TwoNN gives {at_rows['coins', 'all rows']:.2g} for coins instead of "
-    f"1, and {at_rows['urns of 8', 'all rows']:.2g} for eight colours instead of 7."
+    f"Exact predictions lie on a lattice of counts: TwoNN gives {at_rows['coins', 'all rows']:.2g} for coins instead "
+    f"of 1, and {at_rows['urns of 8', 'all rows']:.2g} for eight colours instead of 7."
 )
 columns = {"data": "predictions on", "cloud": "cloud", "truth": "V − 1", "twonn": "TwoNN", "mle": "MLE"}
 columns |= {"participation": "directions (PR)"}
@@ -209,12 +211,12 @@ show_table(wide, columns, caption=caption, name="simplexes")
 
 # %% [markdown]
 # The table asks the same of clouds that this book knows exactly. The best prediction on a fresh urn with $V$ colours
-# depends on shares that lie on a simplex of $V - 1$ dimensions. Points *spread evenly* over it are read correctly. The
-# predictions of the exact predictor G, at all rows of sequences, are read as too many dimensions for coins and too few
-# for eight colours: after a few balls, counts are small whole numbers, and what TwoNN sees is their lattice. (After the
-# last flip, a coin has too few different counts for any estimate, and so has a string of $a^nb^n$.) So a single
-# dimension of a model's vectors says little. Comparisons of equal clouds can say something, if nothing else changes. One
-# thing that does change is *copies*.
+# depends on shares that lie on a simplex of $V - 1$ dimensions. Points *spread evenly* over it are read correctly.
+# The predictions of the exact predictor G, at all rows of sequences, are read as too many dimensions for coins and
+# too few for eight colours: after a few balls, counts are small whole numbers, and what TwoNN sees is their lattice.
+# (After the last flip, a coin has too few different counts for any estimate, and so has a string of $a^nb^n$.) So a
+# single dimension of a model's vectors says little. Comparisons of equal clouds can say something, if nothing else
+# changes. One thing that does change is *copies*.
 #
 # **Copies.** Two tokens that share their last characters have almost the same vectors for that reason alone, and are
 # each other's nearest neighbours. So we measure every dimension twice: with copies, and *without copies*, on clouds in
@@ -280,9 +282,9 @@ if is_published:
 display(
     Markdown(
         f"(The whole test text, {int(scores['n_tokens'].iloc[0]):,} characters, in sequences that do not overlap; ± "
-        f"is the standard error over seeds.) So the worst model has {worst:.0%} of the bigram's loss, and its vectors must "
-        f"carry more than the last few characters. On average the four systems lose {span(below_five)} nats relative "
-        "to the 5-gram."
+        f"is the standard error over seeds.) So the worst model has {worst:.0%} of the bigram's loss. Per character, the "
+        f"four systems differ from the 5-gram by {span(below_five)} nats: their vectors carry more than the last few "
+        "characters."
     )
 )
 
@@ -291,9 +293,9 @@ display(
 #
 # The same 64 texts of 64 characters in every model, from the embeddings (layer 0) to the output of the last block
 # (layer 4) and of the norm behind it (layer 5, which post-norm models do not have). A mean cosine near 1 means that
-# the vectors share a direction. *Share of the mean vector* is that direction's share of the squared length. Our forecast:
-# a norm after every sum keeps vectors of one length, so that no direction can grow for long, and post-norm models should
-# be more isotropic.
+# the vectors share a direction. *Share of the mean vector* is that direction's share of the squared length. Our
+# forecast: a norm after every sum keeps vectors of one length, so that no direction can grow for long, and post-norm
+# models should be more isotropic.
 
 # %% tags=["hide-input"]
 best = matched.at_end(along)
@@ -301,7 +303,8 @@ shown = ["cosine", "common", "isotropy", "spread", "twonn", "twonn_once"]
 four = best[best["system"].isin(SYSTEMS)]
 over = intervals.mean_over_seeds(four, ["measure", "system", "layer"]).rename(columns={"mean": "value"})
 drawn = pd.concat([over[over["measure"] == measure].assign(measure=names[measure]) for measure in shown])
-at_last = best[best["layer"] == 4].set_index(["measure", "system"])["value"]
+
+# %% tags=["hide-input"]
 ends = {
     name: best[(best["layer"] == 4) & best["system"].str.startswith(name)].groupby("measure")["value"].mean()
     for name in ("pre", "post")
@@ -330,6 +333,8 @@ pairs = {
     "peri minus pre": (["peri SwiGLU"], ["pre SwiGLU"]),
     "mix minus pre": (["mix SwiGLU"], ["pre SwiGLU"]),
 }
+
+# %% tags=["hide-input"]
 both = [matched.differences(table, pairs, 4) for table in (best, matched.at_loss(along, loss))]
 measures = {name: names[name] for name in ("cosine", "isotropy", "spread", "twonn", "twonn_once")}
 judged = matched.verdicts(*both, measures)
@@ -373,6 +378,8 @@ distance = early[early["measure"] == "from unigram"].assign(what="distance from 
 drawn = pd.concat([cosine, distance])
 drawn["line"] = drawn["norm_placement"] + ", warm-up " + drawn["warmup"].astype(str)
 lines = intervals.mean_over_seeds(drawn[drawn["step"] > 0], ["what", "line", "step"]).rename(columns={"mean": "value"})
+
+# %% tags=["hide-input"]
 middle = turning.groupby("warmup")[["collapse", "unigram"]].mean()
 caption = at_scale(
     f"With a warm-up of 50 steps, the mean cosine is largest at step {middle['collapse'][50]:.0f} and predictions are "
@@ -522,8 +529,8 @@ figure(plots.curves, lines, name="alike", alt=alt, n=f"1000 tokens, {study.n_see
 plain, chance = of_post["cka"], of_post["other_tokens"]
 display(
     Markdown(
-        f"So the alphabet alone explains a CKA of {span(of_post['same_type'])} between the last layers of pre and post. "
-        f"What the models share beyond it is {span(beyond)}. Unrelated vectors have {span(chance)}, and without the "
+        f"So the alphabet alone explains a CKA of {span(of_post['same_type'])} between the last layers of pre and "
+        f"post. What the models share beyond it is {span(beyond)}. Unrelated vectors have {span(chance)}, and without the "
         f"direction of the largest variance {span(of_post['without_first'])} is left (plain CKA: {span(plain)})."
     )
 )
@@ -561,11 +568,11 @@ explorable("tokens", live.similarity_data(packed, texts), fallback=picture, alt=
 # ## Details and controls
 #
 # *Before training.* Weights are random, and the architecture decides. All weights begin with a standard deviation of
-# one fiftieth, as in the source. With norms before, the stream begins as short as the embeddings are, is turned by all
-# that attention adds, and attention adds the same to many tokens. We can test this reading: a norm behind the
+# one fiftieth, as in the source. With norms before, the stream begins as short as the embeddings are, is turned by
+# all that attention adds, and attention adds the same to many tokens. We can test this reading: a norm behind the
 # embeddings (`input_norm`, the source's `use_initial_ln`) makes them $\sqrt{d}$ long, and a factor $1/\sqrt{d}$
-# (`input_scale`) makes them short again. (The source scales the initial weights of the MLP's output projection alone, in
-# the version that we read; here the output of attention is scaled as well.)
+# (`input_scale`) makes them short again. (The source scales the initial weights of the MLP's output projection alone,
+# in the version that we read; here the output of attention is scaled as well.)
 
 # %% tags=["hide-cell"]
 depths = [6, 12, 24] if scale > 0.1 else [1, 2, 3]
@@ -608,7 +615,8 @@ placed = tables_of(token_geometry.position_table, "places-3", grid)
 placed = placed[placed["layer"].isin([1, 4])].assign(value=lambda table: table["cosine"])
 places = intervals.mean_over_seeds(placed, ["layer", "system", "position"]).rename(columns={"mean": "cosine"})
 early_ones, later_ones = (placed[placed["position"].between(*ends)]["value"].mean() for ends in ((0, 7), (8, 63)))
-caption = f"The first eight characters have a mean cosine of {early_ones:.2f} with the others, later ones {later_ones:.2f}."
+caption = f"The first eight characters have a mean cosine of {early_ones:.2f} with the others, later ones "
+caption += f"have {later_ones:.2f}."
 options = {"x": "position", "y": "cosine", "line": "system", "by": "layer", "titles": "layer {}", "legend": "trained"}
 alt = "Mean cosine of a character with the others of its text, by position: a panel per layer, a line per system."
 figure(plots.curves, places, name="places", alt=alt, n=number, share_y=True, caption=caption, **options)
@@ -712,11 +720,11 @@ caption = f"Of {len(listed)} claims, {n_held} hold, {n_failed} are refuted, and 
 show_table(listed, columns, caption=caption, name="claims")
 
 # %% [markdown]
-# **What the first edition said, and what we say now.** Its models of 1024 tokens were little better than
-# counted pairs, so that its figures said little about transformers; they are replaced. *Once the mean is taken away,
-# cosines are about zero* was a tautology ({eq}`geometry-centred`) and is withdrawn. *Shuffling raises the dimension* was
-# judged with copies; it is now judged without. *What shuffling breaks is repetition* and *the unigram first* were guesses
-# without a test, and now have one each. CKA was of one pair of models without controls.
+# **What the first edition said, and what we say now.** Its models of 1024 tokens were little better than counted
+# pairs, so that its figures said little about transformers; they are replaced. *Once the mean is taken away, cosines
+# are about zero* was a tautology ({eq}`geometry-centred`) and is withdrawn. *Shuffling raises the dimension* was
+# judged with copies; it is now judged without. *What shuffling breaks is repetition* and *the unigram first* were
+# guesses without a test, and now have one each. CKA was of one pair of models without controls.
 #
 # ## What this does not show
 #

@@ -32,9 +32,7 @@ from lexurn.models import LanguageModel
 from lexurn.models.backbone import Stack, hook_points
 from lexurn.models.language_model import evaluating
 
-LayerVectors = list[Tensor]
-"""The token vectors of each layer (batch time d)."""
-
+LayerVectors = list[Tensor]  # the token vectors of each layer (batch time d)
 Clouds = list[vector_geometry.Points]
 
 
