@@ -282,8 +282,8 @@ if is_published:
 display(
     Markdown(
         f"(The whole test text, {int(scores['n_tokens'].iloc[0]):,} characters, in sequences that do not overlap; ± "
-        f"is the standard error over seeds.) So the worst model has {worst:.0%} of the bigram's loss. Per character, the "
-        f"four systems differ from the 5-gram by {span(below_five)} nats: their vectors carry more than the last few "
+        f"is the standard error over seeds.) So the worst model has {worst:.0%} of the bigram's loss. Per character, "
+        f"the four systems differ from the 5-gram by {span(below_five)} nats: their vectors carry more than the last few "
         "characters."
     )
 )
@@ -530,8 +530,8 @@ plain, chance = of_post["cka"], of_post["other_tokens"]
 display(
     Markdown(
         f"So the alphabet alone explains a CKA of {span(of_post['same_type'])} between the last layers of pre and "
-        f"post. What the models share beyond it is {span(beyond)}. Unrelated vectors have {span(chance)}, and without the "
-        f"direction of the largest variance {span(of_post['without_first'])} is left (plain CKA: {span(plain)})."
+        f"post. What the models share beyond it is {span(beyond)}. Unrelated vectors have {span(chance)}, and without "
+        f"the direction of the largest variance {span(of_post['without_first'])} is left (plain CKA: {span(plain)})."
     )
 )
 

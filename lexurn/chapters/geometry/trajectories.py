@@ -8,16 +8,16 @@
 Distances are symmetrized KL divergences in nats a token.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 import numpy as np
 import pandas as pd
-from torch import nn
+from torch import Tensor, nn
 
 from lexurn import tasks, training
 from lexurn.base.divergences import negative_log_likelihood, symmetrized_kl
-from lexurn.base.shapes import LogProbs, State, Tokens
+from lexurn.base.shapes import State, Tokens
 from lexurn.chapters.geometry import layers
 from lexurn.chapters.geometry.ngrams import KneserNey
 from lexurn.chapters.geometry.token_geometry import cloud_dimensions, held_out_sequences
@@ -101,11 +101,11 @@ def early_training(settings: Settings) -> pd.DataFrame:
 
 
 def prediction_measures(
-    model: LanguageModel, tokens: Tokens, references: dict[str, LogProbs]
+    model: LanguageModel, tokens: Tokens, references: Mapping[str, Tensor]
 ) -> pd.DataFrame:
     """Return `loss` (nats a token) and `from <reference>`: layer (0), measure, mean.
 
-    Row 0, which has seen nothing, is left out. `references` are predictions from row 1 on.
+    Row 0, which has seen nothing, is left out. `references` are log-probabilities from row 1 on.
     """
     with evaluating(model):
         log_probs = model(tokens)[:, 1:].double()
