@@ -59,7 +59,7 @@ def shown(page):
 
 
 def move(page, label, value):
-    page.get_by_label(label).evaluate(
+    page.get_by_role("slider", name=label).evaluate(
         "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", value
     )
 
@@ -70,9 +70,9 @@ def test_every_layer_step_model_and_token_shows_its_cosines(open_page):
     page = open_page(output())
     minus = {key: SECOND[1][key] - FIRST[1][key] for key in FIRST[1]}
     for prompt, names in enumerate(NAMES):
-        page.get_by_label("Text").select_option(str(prompt))
+        page.get_by_role("combobox", name="Text").select_option(str(prompt))
         for title, matrices in {"pre": FIRST[1], "post minus pre": minus}.items():
-            page.get_by_label("Model").select_option(title)
+            page.get_by_role("combobox", name="Model").select_option(title)
             for place, step in enumerate(STEPS):
                 move(page, "Step", place)
                 for layer in range(N_LAYERS):
@@ -106,7 +106,7 @@ def test_tokens_are_reached_by_keyboard_and_pointer(open_page):
     assert f"Pointed at: b (4): {value:.2f}" in status.inner_text()
     tabs = page.locator(".letters button").evaluate_all("all => all.map(one => one.tabIndex)")
     assert tabs == [-1, 0, -1, -1, -1]
-    page.get_by_label("Layer").focus()
+    page.get_by_role("slider", name="Layer").focus()
     page.keyboard.press("ArrowLeft")
     assert "block 1" in status.inner_text()
 
@@ -116,7 +116,7 @@ def test_tokens_are_reached_by_keyboard_and_pointer(open_page):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_map_is_accessible_and_texts_are_no_markup(open_page, theme):
     page = open_page(output(), theme)
-    page.get_by_label("Text").select_option("1")
+    page.get_by_role("combobox", name="Text").select_option("1")
     assert page.locator(".letters button").all_inner_texts() == NAMES[1]
     page.add_script_tag(path=AXE)
     violations = page.evaluate("axe.run().then(found => found.violations.map(one => one.id))")

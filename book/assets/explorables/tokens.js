@@ -69,7 +69,7 @@
         });
         return one;
       });
-      letters.setAttribute("aria-label", "Tokens of the text: move by the arrow keys");
+      letters.setAttribute("aria-label", "Tokens: move by the arrow keys");
       letters.replaceChildren(...buttons);
       show();
     };
@@ -84,7 +84,7 @@
       mark.setAttribute("y", chosen);
       buttons.forEach((one, j) => {
         color(one, numbers[j]);
-        one.style.setProperty("--share", `${Math.round(100 * Math.min(1, Math.abs(numbers[j])))}%`);
+        one.style.setProperty("--share", `${Math.round(40 * Math.min(1, Math.abs(numbers[j])))}%`);
         one.classList.toggle("is-chosen", j === chosen);
         one.tabIndex = j === chosen ? 0 : -1;
         one.setAttribute("aria-label", `${tokens[j]}, token ${j + 1}`);
