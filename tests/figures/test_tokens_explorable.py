@@ -119,7 +119,10 @@ def test_the_map_is_accessible_and_texts_are_no_markup(open_page, theme):
     page.get_by_role("combobox", name="Text").select_option("1")
     assert page.locator(".letters button").all_inner_texts() == NAMES[1]
     page.add_script_tag(path=AXE)
-    violations = page.evaluate("axe.run().then(found => found.violations.map(one => one.id))")
+    violations = page.evaluate(
+        "axe.run('.explorable').then(found => found.violations.flatMap("
+        "one => one.nodes.map(node => one.id + ': ' + node.any.map(check => check.message))))"
+    )
     assert violations == []
     assert "mean cosine of all pairs" in page.locator("svg.pairs").get_attribute("aria-label")
 
