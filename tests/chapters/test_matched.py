@@ -42,6 +42,14 @@ def test_what_loss_explains_vanishes_at_matched_loss_and_the_rest_stays(shift, h
     assert row["steps"][0] < shift - 0.5
 
 
+def test_layer_minus_one_is_the_last_one_of_each_system():
+    rows = [("a", 4, 1.0), ("a", 5, 7.0), ("b", 4, 2.0)]
+    table = pd.DataFrame(rows, columns=["system", "layer", "value"]).assign(measure="m", seed=0)
+    pairs = {"a minus b": (["a"], ["b"])}
+    found = [matched.differences(table, pairs, layer)["value"].item() for layer in (4, -1)]
+    assert found == [-1.0, 5.0]
+
+
 def test_a_loss_that_a_run_never_has_is_an_error():
     with pytest.raises(ValueError, match="slow, seed 0: its loss does not pass 0.5"):
         matched.at_loss(runs(0), 0.5)

@@ -9,7 +9,7 @@ import torch
 
 from lexurn.base.seeding import generator
 from lexurn.chapters.geometry import ngrams
-from lexurn.chapters.geometry.ngrams import KneserNey
+from lexurn.chapters.geometry.ngrams import KneserNey, WittenBell
 
 TEXT = "the cat sat on the mat; the rat sat on the cat; a mat, a rat, a hat; the hat sat"
 LETTERS = sorted({*TEXT})
@@ -64,6 +64,34 @@ def test_kneser_ney_is_what_a_naive_count_gives(order):
             assert torch.allclose(found[b, t], expected, atol=1e-12)
     assert torch.allclose(found.sum(-1), torch.ones(3, 7, dtype=torch.float64))
     assert (found > 0).all()
+
+
+def naive_witten_bell(context, order):
+    text = [int(token) for token in TOKENS]
+
+    def p(w, h):
+        if h is None:
+            return 1 / SIZE
+        n = len(h)
+        after = Counter(text[i + n] for i in range(len(text) - n) if tuple(text[i : i + n]) == h)
+        lower = p(w, h[1:] if h else None)
+        total, n_types = sum(after.values()), len(after)
+        return (after[w] + n_types * lower) / (total + n_types) if total else lower
+
+    h = tuple(context[max(len(context) - order + 1, 0) :])
+    return [p(w, h) for w in range(SIZE)]
+
+
+@pytest.mark.parametrize("order", [1, 3, 5])
+def test_witten_bell_is_what_a_naive_count_gives_and_not_kneser_ney(order):
+    sequences = torch.from_numpy(TOKENS[:24].astype(np.int64)).view(3, 8)
+    found = WittenBell(TOKENS, SIZE, order=order)(sequences).exp()
+    for b, sequence in enumerate(sequences.tolist()):
+        for t in range(8):
+            expected = torch.tensor(naive_witten_bell(sequence[:t], order), dtype=torch.float64)
+            assert torch.allclose(found[b, t], expected, atol=1e-12)
+    other = KneserNey(TOKENS, SIZE, order=order)(sequences).exp()
+    assert (found - other).abs().max() > 0.01
 
 
 def test_a_longer_context_helps_on_the_text_and_not_on_its_letters_in_any_order():

@@ -63,9 +63,11 @@ def differences(
 ) -> pd.DataFrame:
     """Return comparison, measure, seed, value: the first systems' mean minus the second systems'.
 
-    `pairs` names each comparison; seeds pair the systems. Only one layer is compared.
+    `pairs` names each comparison; seeds pair the systems. Only one layer is compared. Layer −1 is
+    the last one of each system, which is read out: behind the last norm, if it has one.
     """
-    of_layer = table[table["layer"] == layer]
+    wanted = table.groupby("system")["layer"].transform("max") if layer == -1 else layer
+    of_layer = table[table["layer"] == wanted]
     parts = []
     for name, (first, second) in pairs.items():
         means = [

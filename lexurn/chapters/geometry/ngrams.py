@@ -1,4 +1,6 @@
-"""N-grams of a text with modified Kneser–Ney smoothing: what a text model has to beat.
+"""Smoothed n-grams of a text: what a text model has to beat.
+
+Modified Kneser–Ney, the better smoothing:
 
     p(w | h) = (c(h w) − D(c(h w))) / c(h) + γ(h) p(w | h'),    γ(h) = Σ_w D(c(h w)) / c(h)
 
@@ -6,8 +8,13 @@ h' is the context h without its first token. Below the longest context, counts a
 counts*: c(h w) is the number of different tokens that precede h w in the text. The last step mixes
 with the uniform distribution. Each order has three discounts D, for counts of 1, 2, and 3 or more,
 from its numbers of n-grams with the counts 1 … 4.
+
+Witten–Bell, the simpler one, with the counts of the text at every order:
+
+    p(w | h) = (c(h w) + T(h) p(w | h')) / (c(h) + T(h)),    T(h) = number of different w after h
+
 Source: Chen and Goodman 1999, "An empirical study of smoothing techniques for language modeling",
-section 3.2.
+sections 2.5 and 3.2.
 """
 
 import numpy as np
@@ -55,10 +62,25 @@ class KneserNey:
         n = contexts.shape[1]
         probs = np.full((len(contexts), self.vocab_size), 1 / self.vocab_size)
         for length in range(n + 1):
-            level = self.top[n] if length == n else self.continuation[length]
+            level = self._level(length, n)
             codes = _encode(contexts[:, n - length :], self.vocab_size)
             probs = level.interpolate(codes, probs)
         return probs
+
+    def _level(self, length: int, longest: int) -> "_Level":
+        return self.top[longest] if length == longest else self.continuation[length]
+
+
+class WittenBell(KneserNey):
+    """The same with Witten–Bell smoothing."""
+
+    def __init__(self, tokens: np.ndarray, vocab_size: int, *, order: int):
+        super().__init__(tokens, vocab_size, order=order)
+        for level in self.top:
+            level.smooth_by_types()
+
+    def _level(self, length: int, longest: int) -> "_Level":
+        return self.top[length]
 
 
 class _Level:
@@ -69,6 +91,14 @@ class _Level:
         self.counts = counts.astype(float)
         self.discounts = _discounts(counts)[np.minimum(counts, 3) - 1]
         self.vocab_size = vocab_size
+
+    def smooth_by_types(self) -> None:
+        """Make each discount c T(h) / (c(h) + T(h)), which is Witten–Bell smoothing."""
+        _, numbers, n_types = np.unique(
+            self.grams // self.vocab_size, return_inverse=True, return_counts=True
+        )
+        totals = np.bincount(numbers, self.counts)
+        self.discounts = self.counts * (n_types / (totals + n_types))[numbers]
 
     def interpolate(
         self, contexts: Int64[np.ndarray, "batch"], lower: Float[np.ndarray, "batch vocab"]

@@ -5,7 +5,7 @@ import pandas as pd
 
 from lexurn import tasks
 from lexurn.base.shapes import Predictor
-from lexurn.chapters.geometry.ngrams import KneserNey
+from lexurn.chapters.geometry.ngrams import KneserNey, WittenBell
 from lexurn.measures import perplexity
 from lexurn.runs import fit
 from lexurn.runs.run import Run
@@ -24,9 +24,9 @@ def perplexities(run: Run) -> pd.DataFrame:
 
 
 def n_gram_perplexities(settings: Settings) -> pd.DataFrame:
-    """Return the same of n-grams of the training text: those of the task, and Kneser–Ney n-grams.
+    """Return the same of n-grams of the training text: those of the task, and smoothed ones.
 
-    The Kneser–Ney n-grams have the orders 3 … 6.
+    Kneser–Ney n-grams have the orders 3 … 6, and one of order 5 has Witten–Bell smoothing.
     """
     task = tasks.build(settings)
     tokens = np.asarray(task.text.tokens("train"))
@@ -34,6 +34,7 @@ def n_gram_perplexities(settings: Settings) -> pd.DataFrame:
         f"{order}-gram (Kneser–Ney)": KneserNey(tokens, task.vocab_size, order=order)
         for order in ORDERS
     }
+    smoothed |= {"5-gram (Witten–Bell)": WittenBell(tokens, task.vocab_size, order=5)}
     return _scores(task, task.references() | smoothed)
 
 
