@@ -606,12 +606,12 @@ if is_published:
 # %% tags=["hide-input"]
 display(
     Markdown(
-        f"So half of what the last layers of pre and post have in common is the alphabet: "
-        f"{span(of_post['same_type'])} is left when vectors are exchanged within a character, and {span(beyond)} "
-        f"goes beyond it. In the first layer only {span(first_layer['debiased'] - first_layer['same_type'])} goes "
-        "beyond: what they share about the context grows with depth. An untrained model shares the alphabet and "
-        f"nothing else ({untrained['debiased'].mean():.2f} and {untrained['same_type'].mean():.2f}). Unrelated "
-        f"vectors have {chance.abs().max():.1g} at most, and without the direction of the largest variance "
+        f"So the alphabet alone gives a CKA of {span(of_post['same_type'])} between the last layers of pre and post, "
+        f"about half of what there is, and {span(beyond)} goes beyond it. In the first layer only "
+        f"{span(first_layer['debiased'] - first_layer['same_type'])} goes beyond: what they share about the context "
+        "grows with depth. An untrained model shares the alphabet and nothing else "
+        f"({untrained['debiased'].mean():.2f} and {untrained['same_type'].mean():.2f}). Unrelated vectors have "
+        f"{chance.abs().max():.1g} at most, and without the direction of the largest variance "
         f"{span(of_post['without_first'])} is left."
     )
 )
