@@ -214,12 +214,12 @@ show_table(wide, columns, caption=caption, name="simplexes")
 # depends on shares that lie on a simplex of $V - 1$ dimensions. Points *spread evenly* over it are read correctly.
 # The predictions of the exact predictor G, at all rows of sequences, are read as too many dimensions for coins and
 # too few for eight colours: after a few balls, counts are small whole numbers, and what TwoNN sees is their lattice.
-# (After the last flip, a coin has too few different counts for any estimate, and so has a string of $a^nb^n$.) So a
-# single dimension of a model's vectors says little. Comparisons of equal clouds can say something, if nothing else
-# changes. One thing that does change is *copies*.
+# (After the last flip, a coin has 33 different counts, and the oracle of $a^nb^n$ makes fewer than 20 different
+# predictions: too few for an estimate.) So a single dimension of a model's vectors says little. Comparisons of equal
+# clouds can say something, if nothing else changes. One thing that does change is *copies*.
 #
 # **Copies.** Two tokens that share their last characters have almost the same vectors for that reason alone, and are
-# each other's nearest neighbours. So we measure every dimension twice: with copies, and *without copies*, on clouds in
+# often each other's nearest neighbours. So we measure every dimension twice: with copies, and *without copies*, on clouds in
 # which no two tokens share their last four characters.
 #
 # ## Models that have learned something
@@ -874,6 +874,8 @@ show_table(listed, columns, caption=caption, name="claims")
 # :::
 
 # %% tags=["remove-cell"]
+assert calibration.count_predictions(known.where(data="aNbN", kind="normal")[0]) < 20
+assert known.where(data="coins", kind="normal")[0].task.context_length == 32
 three = torch.tensor([[4.0, 1], [4, -1], [5, 0]])
 unit = torch.nn.functional.normalize(three - three.mean(0), dim=-1)
 pairs_of_three = (unit @ unit.T)[[0, 0, 1], [1, 2, 2]]

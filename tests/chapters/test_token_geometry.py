@@ -277,6 +277,13 @@ def test_calibration_recovers_simplexes_that_are_sampled_evenly(tiny_run):
     assert vectors[vectors["layer"] == 1]["n"].max() > 100
 
 
+def test_the_oracle_of_strings_makes_few_predictions():
+    strings = check({"language": "aNbN", "context_length": 32, "n_test_samples": 64})
+    assert 10 < calibration.count_predictions(strings) < 25  # lengths up to 16
+    longer = check({"language": "aNbN", "context_length": 64, "n_test_samples": 64})
+    assert calibration.count_predictions(longer) > calibration.count_predictions(strings)
+
+
 def test_synthetic_clouds_have_their_dimension_without_noise(monkeypatch):
     small = {"DIMENSIONS": (1, 3), "SIZES": (300,), "NOISES": (0.0, 0.1), "N_REPEATS": 2}
     for name, value in small.items():

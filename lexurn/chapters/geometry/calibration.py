@@ -3,6 +3,7 @@
     synthetic_dimensions(seed)     Gaussian clouds of d dimensions in 64, by n and by noise
     known_dimensions(settings)     exact predictions on urns and coins, whose shares have V − 1
                                    degrees of freedom
+    count_predictions(settings)    of the oracle of a language, which are too few for an estimate
     vector_dimensions(run)         the vectors of a model of urns, one per count vector
 
 `participation` is the participation ratio of `isotropy`: it counts directions, and not dimensions.
@@ -16,6 +17,7 @@ from lexurn.base.seeding import generator
 from lexurn.chapters.geometry import dimensions, isotropy, layers
 from lexurn.chapters.geometry.token_geometry import N_POINTS, held_out_sequences
 from lexurn.chapters.geometry.vector_geometry import Points
+from lexurn.generators.strings import PAD
 from lexurn.generators.urns import Urns
 from lexurn.predictors import Generalizing
 from lexurn.predictors.counting import prefix_counts
@@ -79,6 +81,14 @@ def known_dimensions(settings: Settings, seed: int) -> pd.DataFrame:
     }
     centred = {name: x - x.mean(-1, keepdim=True) for name, x in clouds.items()}
     return pd.concat([_read_cloud(name, x) for name, x in centred.items()], ignore_index=True)
+
+
+def count_predictions(settings: Settings) -> int:
+    """Return how many different predictions the oracle of a language makes on held-out strings."""
+    tokens = held_out_sequences(settings)
+    log_probs = tasks.build(settings).references()["oracle"](tokens)
+    is_letter = tokens != PAD
+    return len(torch.unique(log_probs[is_letter].exp().round(decimals=6), dim=0))
 
 
 def vector_dimensions(run: Run) -> pd.DataFrame:
