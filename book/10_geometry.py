@@ -219,8 +219,8 @@ show_table(wide, columns, caption=caption, name="simplexes")
 # clouds can say something, if nothing else changes. One thing that does change is *copies*.
 #
 # **Copies.** Two tokens that share their last characters have almost the same vectors for that reason alone, and are
-# often each other's nearest neighbours. So we measure every dimension twice: with copies, and *without copies*, on clouds in
-# which no two tokens share their last four characters.
+# often each other's nearest neighbours. So we measure every dimension twice: with copies, and *without copies*, on
+# clouds in which no two tokens share their last four characters.
 #
 # ## Models that have learned something
 #
