@@ -371,15 +371,16 @@ post_pre = {
     place: [table[table["comparison"] == "post minus pre"].set_index("measure")["value"] for table in tables]
     for place, tables in both.items()
 }
+isotropic = {place: tables[0].loc[["isotropy"]] for place, tables in post_pre.items()}
 reached = at_matched_loss.drop_duplicates(["system", "seed"])["step"]
 
 # %% tags=["hide-input"]
 display(
     Markdown(
-        f"So post-norm vectors are more isotropic in the last layer, by {span(post_pre['last layer'][0]['isotropy'])}, "
+        f"So post-norm vectors are more isotropic in the last layer, by {span(isotropic['last layer'])}, "
         "at equal steps and at matched loss. But this is a statement about where one looks. Of the vectors that are "
         "read out, none of the five differences holds; that of isotropy is "
-        f"{span(post_pre['read-out'][0]['isotropy'])}, several times smaller than in the last layer. The kind of MLP "
+        f"{span(isotropic['read-out'])}, several times smaller than in the last layer. The kind of MLP "
         "makes a small difference that holds at both."
     )
 )
@@ -891,8 +892,8 @@ assert estimates[0] < 1 and estimates[1] > 10
 # %% tags=["hide-input"]
 findings = [
     f"The models have {worst:.0%} of a bigram's loss or less, and {span(below_five)} nats more than the best 5-gram.",
-    f"Post-norm vectors are more isotropic in the last layer by {span(post_pre['last layer'][0]['isotropy'])}, at "
-    f"equal steps and at matched loss; behind the last norm by {span(post_pre['read-out'][0]['isotropy'])}.",
+    f"Post-norm vectors are more isotropic in the last layer by {span(isotropic['last layer'])}, at "
+    f"equal steps and at matched loss; behind the last norm by {span(isotropic['read-out'])}.",
     f"Shuffling raises their dimension by {span(rises['twonn'])} with copies, by {span(rises['twonn_once'])} without "
     f"copies of four characters, and by {span(gaps[2])} without copies of two.",
     f"Vectors collapse at {factor('ratio')} times the step at which predictions are nearest to the unigram.",
