@@ -32,7 +32,7 @@ import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/
 #
 # Change a value and run everything again, or from a terminal:
 # `papermill book/10_geometry.ipynb out.ipynb -p prompts my_prompts.txt`. What the models share stands in the grids
-# `params/sweeps/geometry*.yaml`. Trainings have a quarter of `n_steps`. `-f params/book.yaml` is the scale of this
+# `params/sweeps/geometry*.yaml`. Trainings have a fifth of `n_steps`. `-f params/book.yaml` is the scale of this
 # book.
 
 # %% tags=["parameters"]
@@ -80,7 +80,7 @@ from lexurn.chapters.geometry import shuffling, summaries, token_geometry, traje
 from lexurn.chapters.geometry.vector_geometry import cosines
 
 names = summaries.MEASURE_NAMES
-scale = settings.training.n_steps / (4 * sweeps.read("geometry").points[0].training.n_steps)
+scale = settings.training.n_steps / (5 * sweeps.read("geometry").points[0].training.n_steps)
 machine = {name: value for name, value in settings.changed().items() if name in ("device", "threads")}
 data = {name: value for name, value in settings.changed().items() if name in ("corpus", "train_split")}
 
@@ -90,7 +90,7 @@ read = partial(sweeps.read, seeds=seeds)
 grid = read("geometry", changes=machine | data, scale=scale)
 norms = read("geometry_norms", changes=machine | data, scale=scale)
 first_steps = read("geometry_early", changes=machine | data, scale=min(4 * scale, 1.0))
-known = read("geometry_known", changes=machine, scale=min(4 * scale, 1.0))
+known = read("geometry_known", changes=machine, scale=min(2 * scale, 1.0))
 SYSTEMS = ("pre SwiGLU", "pre GELU", "post SwiGLU", "post GELU")
 is_published = scale == 1 and not data and study.n_seeds == 3
 prompt_texts = compared.read_prompts(study.prompts) or compared.default_prompts(grid.points[0])
