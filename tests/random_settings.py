@@ -75,6 +75,7 @@ REALS = {
     "redraw": (-1e-9, 1.0),
 }
 BOOLEANS = {"lex", "tied", "label_permuted", "positions_trained", "bos", "readout_bias"}
+BOOLEANS |= {"input_norm"}
 LISTS = {"alpha", "thetas", "target_alpha", "test_alpha", "slstm_at", "prompts"}
 WHOLES = (
     flat_names().keys()

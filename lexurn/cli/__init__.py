@@ -3,6 +3,7 @@
     lexurn runs         list, show, compare and delete stored runs    lexurn.cli.stored
     lexurn export       write runs into a zip file                    lexurn.cli.stored
     lexurn import       put such runs into the own store              lexurn.cli.stored
+    lexurn evaluate     score stored models of text                   lexurn.cli.scores
     lexurn book         execute the book and render its site          lexurn.cli.making
     lexurn freeze       publish what the book uses                    lexurn.cli.making
     lexurn parameters   list what can be set by -p, -f and runs.get   lexurn.cli.making
@@ -23,6 +24,7 @@ from lexurn.base.version import __version__
 from lexurn.cli.grids import sweep
 from lexurn.cli.making import address, book, freeze, parameters, redraw
 from lexurn.cli.pairing import adopt, pair
+from lexurn.cli.scores import evaluate
 from lexurn.cli.stored import export, import_, stored
 
 
@@ -43,7 +45,8 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     commands=[
-        *(stored, export, import_, book, freeze, parameters, sweep, pair, adopt, redraw, address)
+        *(stored, export, import_, evaluate, book, freeze, parameters, sweep, pair, adopt, redraw),
+        address,
     ],
 )
 @click.version_option(__version__)

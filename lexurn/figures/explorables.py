@@ -28,6 +28,7 @@ SCRIPTS = {
     "training": ("parts.js", "training.js"),
     "prompt": ("parts.js", "languages.js", *NETWORK, "prompt.js"),
     "strategies": ("parts.js", "strategies.js"),
+    "tokens": ("parts.js", "tokens.js"),
 }
 """The scripts of each explorable, in their order. The last one starts it."""
 

@@ -25,7 +25,7 @@ from lexurn.settings import (
 )
 
 BACKBONES = (TransformerSettings, LSTMSettings, MambaSettings)
-PAGE_VALUES = {"norm_eps": 1e-5, "input_scale": 1.0}
+PAGE_VALUES = {"norm_eps": 1e-5, "input_scale": 1.0, "input_norm": False}
 """Settings of backbones that a page knows with these values alone."""
 VOCABULARIES = (VocabularySettings, NamesSettings, CanonicalSettings)
 

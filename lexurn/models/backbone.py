@@ -38,12 +38,12 @@ class Backbone(nn.Module):
 class Stack(Backbone):
     """Blocks one after the other, then a norm; d_out is d_model.
 
-    The constructor of a subclass assigns exactly two modules: first an `nn.Sequential` of blocks,
-    then the norm. Every block has a state of its own.
+    The constructor of a subclass assigns first an `nn.Sequential` of blocks, then the norm, and
+    after them modules of its own, if it has any. Every block has a state of its own.
     """
 
     def forward(self, x: Hidden, state: State | None = None) -> Hidden:
-        blocks, norm = self.children()
+        blocks, norm, *_ = self.children()
         for name, block in blocks.named_children():
             x = block(x, None if state is None else state.setdefault(name, {}))
         return norm(x)

@@ -148,7 +148,10 @@ class Block(nn.Module):
 
 
 class Transformer(Stack):
-    """A stack of transformer blocks and, unless it is post-norm, a last norm."""
+    """A stack of transformer blocks and, unless it is post-norm, a last norm.
+
+    With `input_norm`, a norm stands in front of the first block as well.
+    """
 
     RESIDUAL_WRITERS = ("attention.out.weight", "mlp.down.weight")
 
@@ -158,11 +161,14 @@ class Transformer(Stack):
         self.blocks = nn.Sequential(*(Block(settings, placement) for placement in placements))
         last_norm = "none" if placements[-1] == "post" else settings.norm
         self.norm = NORMS[last_norm](settings.d_model, settings.norm_eps)
+        first_norm = settings.norm if settings.input_norm else "none"
+        self.input_norm = NORMS[first_norm](settings.d_model, settings.norm_eps)
         self.input_scale = settings.input_scale
         self.dropout = settings.embedding_dropout
 
     def forward(self, x: Hidden, state: State | None = None) -> Hidden:
-        return super().forward(dropout(self.input_scale * x, self.dropout, self.training), state)
+        x = self.input_scale * self.input_norm(x)
+        return super().forward(dropout(x, self.dropout, self.training), state)
 
 
 def token_positions(

@@ -37,6 +37,7 @@ STANDARD_CHAPTERS = (
     "07_coins",
     "08_rules",
     "09_architectures",
+    "10_geometry",
     "11_originals",
 )
 """The chapters that meet the standard. A chapter is added once it does."""

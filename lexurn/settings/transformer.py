@@ -44,6 +44,9 @@ class TransformerSettings(BackboneSettings):
     input_scale: Real = Field(
         1.0, gt=0, description="factor on the sum of embeddings and positions"
     )
+    input_norm: bool = Field(
+        False, description="a norm of the sum of embeddings and positions, before input_scale"
+    )
     bos: bool = Field(
         True, description="all rows see the start vector, a BOS; without it, only row 0 does"
     )
@@ -102,6 +105,11 @@ class TransformerSettings(BackboneSettings):
                 self.norm == "none" and self.norm_placement != "pre",
                 "norm_placement counts only with norms, got norm_placement="
                 f"{self.norm_placement} and norm=none; leave norm_placement out, or use norm layer",
+            ),
+            (
+                self.norm == "none" and self.input_norm,
+                "input_norm counts only with norms, got input_norm=True and norm=none; leave "
+                "input_norm out, or use norm layer",
             ),
             (
                 self.norm == "none" and self.norm_eps != 1e-5,

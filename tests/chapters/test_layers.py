@@ -128,20 +128,24 @@ def test_clouds_are_the_same_tokens_in_every_layer_and_model():
     assert all(x.shape == (60, 16) for x in clouds + others)
     read = activations.read(model, tokens, "1.resid_post")["1.resid_post"][:, 1:].flatten(0, 1)
     assert torch.allclose(layers.token_vectors(model, tokens)[2], read.double(), atol=1e-5)
-    table = layers.layer_similarity(clouds, clouds).pivot(
-        index="layer", columns="other", values="value"
-    )
-    assert table.values.diagonal() == pytest.approx(1) and table.values == pytest.approx(
-        table.values.T
-    )
-    between = layers.layer_similarity(clouds, others)
-    assert len(between) == 12 and between["value"].between(0, 1).all()
     measured = layers.cloud_measures(clouds)
-    assert set(measured["measure"]) == {"effective_rank", "twonn", "mle"}
+    named = {"effective_rank", "twonn", "mle", "isotropy", "first", "common"}
+    assert set(measured["measure"]) == named
     rank = measured.query("layer == 2 and measure == 'effective_rank'")["value"].item()
     assert rank == pytest.approx(vector_geometry.effective_rank(clouds[2]))
-    kept = layers.layer_overlap(clouds, k=5).set_index("layer")["value"]
-    assert kept[2] == pytest.approx(vector_geometry.neighbour_overlap(clouds[1], clouds[2], k=5))
+
+
+def test_the_last_norm_is_one_more_layer_unless_there_is_none():
+    tokens = balls(8)
+    for name, n_layers in (("pre", 4), ("peri", 4), ("post", 3)):
+        model = build(n_layers=2, norm_placement=name, norm="rms")
+        vectors = layers.token_vectors(model, tokens, last_norm=True)
+        assert len(vectors) == n_layers and len(layers.token_vectors(model, tokens)) == 3
+        if name != "post":
+            assert torch.allclose(vectors[3], model.backbone.norm(vectors[2].float()).double())
+    table = layers.layer_measures(build(), tokens, last_norm=True)
+    assert table["layer"].max() == 2 and table["mean"].notna().all()
+    assert table.query("measure == 'update'")["layer"].tolist() == [0]  # a norm is no update
 
 
 def test_one_random_occurrence_represents_each_type():

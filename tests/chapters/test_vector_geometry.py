@@ -106,24 +106,12 @@ def test_effective_rank_counts_directions():
     )
 
 
-def test_overlap_is_one_for_a_rotation_and_at_chance_for_another_cloud():
-    x, rotation = normal(200, 6), torch.linalg.qr(normal(6, 6, seed=2)).Q
-    assert vector_geometry.neighbour_overlap(x, 3 * x @ rotation + 1) == 1
-    assert abs(vector_geometry.neighbour_overlap(x, normal(200, 6, seed=3)) - 10 / 199) < 0.03
-    with pytest.raises(
-        ValueError,
-        match="k=10 neighbours need more than 10 points, got 10; use more points or a smaller k",
-    ):
-        vector_geometry.neighbour_overlap(x[:10], x[:10])
-
-
-def test_cka_and_procrustes_recognize_a_rotation_and_not_another_cloud():
+def test_cka_recognizes_a_rotation_and_not_another_cloud():
     x, rotation = normal(400, 6), torch.linalg.qr(normal(6, 6, seed=2)).Q
     turned = 3 * x @ rotation + 1
     assert vector_geometry.cka(x, turned) == pytest.approx(1)
-    assert vector_geometry.procrustes(x, turned) == pytest.approx(0, abs=1e-9)
     other = normal(400, 6, seed=3)
-    assert vector_geometry.cka(x, other) < 0.05 and vector_geometry.procrustes(x, other) > 1
+    assert vector_geometry.cka(x, other) < 0.05
     centred_x = x - x.mean(0)
     centred_y = other - other.mean(0)
     gram_x = centred_x @ centred_x.T
@@ -132,12 +120,3 @@ def test_cka_and_procrustes_recognize_a_rotation_and_not_another_cloud():
     assert vector_geometry.cka(x, other) == pytest.approx(expected.item())
     stretched = x * torch.tensor([9.0, 1, 1, 1, 1, 1], dtype=torch.float64)
     assert vector_geometry.cka(x, stretched) < 0.9
-
-
-def test_the_dimension_of_a_flat_manifold_is_estimated_and_too_few_points_are_an_error():
-    flat = normal(1000, 3) @ normal(3, 20, seed=4)
-    values = vector_geometry.intrinsic_dimension(flat)
-    assert abs(values["twonn"] - 3) < 0.5 and abs(values["mle"] - 3) < 0.5
-    assert vector_geometry.intrinsic_dimension(normal(1000, 8))["twonn"] > 5
-    with pytest.raises(ValueError, match="at least 50 different points, got 3; use more"):
-        vector_geometry.intrinsic_dimension(flat[:3].repeat(40, 1))

@@ -304,7 +304,7 @@ def test_what_a_model_cannot_read_is_an_error(page):
     "flat",
     [
         *({"backbone": name} for name in ("linear", "xlstm", "bag", "equivariant")),
-        *({"positions": "alibi"}, {"norm_eps": 0.006}, {"input_scale": 2.0}),
+        *({"positions": "alibi"}, {"norm_eps": 0.006}, {"input_scale": 2.0}, {"input_norm": True}),
     ],
     ids=str,
 )

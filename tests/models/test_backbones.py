@@ -28,6 +28,7 @@ BACKBONES = {
         "input_scale": 4.0,
         "norm_eps": 0.006,
     },
+    "post-norm, first norm": {"norm_placement": "post", "norm": "rms", "input_norm": True},
     "peri, SwiGLU": {
         "norm_placement": "peri",
         "mlp": "swiglu",

@@ -8,7 +8,7 @@ from torch import nn
 from lexurn import models
 from lexurn.base.seeding import generator
 from lexurn.models import transformer
-from lexurn.settings.resolver import check
+from lexurn.settings.resolver import ParameterError, check
 
 
 def build(**flat) -> models.LanguageModel:
@@ -84,6 +84,20 @@ def test_the_input_is_scaled_before_the_first_block():
     plain = build(norm_placement="post").backbone
     scaled = build(norm_placement="post", input_scale=3.0).backbone
     assert scaled(x).equal(plain(3.0 * x)) and not scaled(x).equal(plain(x))
+
+
+def test_a_norm_in_front_makes_the_length_of_the_input_irrelevant():
+    x = hidden()
+    plain = build(norm="rms").backbone
+    normed = build(norm="rms", input_norm=True).backbone
+    assert torch.allclose(normed(x), normed(5 * x), atol=1e-4)
+    assert not torch.allclose(plain(x), plain(5 * x), atol=1e-2)  # the control
+    unit = torch.nn.functional.rms_norm(x, x.shape[-1:], eps=1e-5)
+    assert torch.allclose(normed(x), plain(unit))
+    scaled = build(norm="rms", input_norm=True, input_scale=0.25).backbone
+    assert torch.allclose(scaled(x), plain(0.25 * unit))
+    with pytest.raises(ParameterError, match="input_norm counts only with norms"):
+        check({"norm": "none", "input_norm": True})
 
 
 def test_sines_have_the_norm_that_is_set():

@@ -5,58 +5,67 @@
     token_vectors(model, tokens)       the vectors of all tokens in every layer
     token_types(model, tokens)         the vocabulary index of each of these tokens
     sample_points(types, n, …)         a random subset of the tokens: any, or one per type
-    cloud_measures(clouds)             effective rank and intrinsic dimensions
-    layer_overlap, same_type_share     nearest neighbours
-    layer_similarity(clouds, others)   CKA of every layer of one model with every layer of another
+    cloud_measures(clouds)             isotropy, effective rank and intrinsic dimensions
+    same_type_share(clouds, types)     nearest neighbours of the same type
+    cosine_matrices(model, tokens)     cosines of all pairs of tokens of one sequence
 
 Layer 0 is the input of the first block, layer l the output of block l; an LSTM shows only two.
+With `last_norm`, the output of the norm behind the last block is one more layer, if there is one.
 The start vector and padding are left out. A lexical model uses one table.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Int64
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator as stream
 from lexurn.base.shapes import Tokens
-from lexurn.chapters.geometry import vector_geometry
+from lexurn.chapters.geometry import dimensions, isotropy, vector_geometry
 from lexurn.generators.strings import PAD
 from lexurn.models import LanguageModel
-from lexurn.models.backbone import hook_points
+from lexurn.models.backbone import Stack, hook_points
 from lexurn.models.language_model import evaluating
 
-LayerVectors = list[Tensor]
-"""The token vectors of each layer (batch time d)."""
-
+LayerVectors = list[Tensor]  # the token vectors of each layer (batch time d)
 Clouds = list[vector_geometry.Points]
 
 
 def layer_measures(
-    model: LanguageModel, tokens: Tokens, *, batch_size: int = 64, backward: bool = True
+    model: LanguageModel,
+    tokens: Tokens,
+    *,
+    batch_size: int = 64,
+    backward: bool = True,
+    last_norm: bool = False,
 ) -> pd.DataFrame:
     """Return measures of every layer: layer, measure, mean, sem, n (over sequences).
 
-    The measures are `cosine` and `centred` (over pairs of tokens), `norm`, `update` and
-    `update_cosine` (what the next block adds), and, if `backward`, `gradient`: the norm of the
-    gradient of the loss of a whole sequence. Raises ValueError if no sequence has two tokens.
+    The measures are `cosine` and `centred` (over pairs of tokens), `spread` (of centred cosines),
+    `norm`, `update` and `update_cosine` (what the next block adds), and, if `backward`, `gradient`:
+    the norm of the gradient of the loss of a whole sequence. Raises ValueError if no sequence has
+    two tokens.
     """
     parts: dict[tuple[int, str], list[Tensor]] = {}
-    for vectors, gradients, valid in _batches(model, tokens, batch_size, backward=backward):
+    options = {"backward": backward, "last_norm": last_norm}
+    n_layers = len(_layer_points(model, last_norm=False))
+    for vectors, gradients, valid in _batches(model, tokens, batch_size, **options):
         for layer, x in enumerate(vectors):
             measures = {
                 "cosine": vector_geometry.cosines(x, valid),
                 "centred": vector_geometry.cosines(x, valid, centred=True),
+                "spread": isotropy.centred_cosine_spread(x, valid),
                 "norm": vector_geometry.norms(x, valid),
             }
             if backward:
                 measures["gradient"] = vector_geometry.norms(gradients[layer], valid)
-            if layer + 1 < len(vectors) and vectors[layer + 1].shape == x.shape:
+            is_block = layer + 1 < n_layers  # and not the last norm
+            if is_block and vectors[layer + 1].shape == x.shape:
                 measures |= vector_geometry.updates(x, vectors[layer + 1], valid)
             for name, values in measures.items():
                 parts.setdefault((layer, name), []).append(values.cpu())
@@ -91,11 +100,13 @@ def position_cosines(model: LanguageModel, tokens: Tokens, *, batch_size: int = 
     return pd.concat(tables, ignore_index=True)
 
 
-def token_vectors(model: LanguageModel, tokens: Tokens, *, batch_size: int = 64) -> Clouds:
+def token_vectors(
+    model: LanguageModel, tokens: Tokens, *, batch_size: int = 64, last_norm: bool = False
+) -> Clouds:
     """Return the vectors of all tokens in every layer, in the order of `token_types`."""
     batches = [
         [x[valid].double().cpu() for x in vectors]
-        for vectors, _, valid in _batches(model, tokens, batch_size)
+        for vectors, _, valid in _batches(model, tokens, batch_size, last_norm=last_norm)
     ]
     return [torch.cat(parts) for parts in zip(*batches, strict=True)]
 
@@ -123,9 +134,10 @@ def sample_points(
 
 
 def cloud_measures(
-    clouds: Clouds, *, estimators: Sequence[str] = vector_geometry.ESTIMATORS
+    clouds: Clouds, *, estimators: Sequence[str] = tuple(dimensions.ESTIMATORS)
 ) -> pd.DataFrame:
-    """Return `effective_rank` and intrinsic dimensions of every layer: layer, measure, value.
+    """Return isotropy, effective rank and intrinsic dimensions of every layer: layer, measure,
+    value.
 
     A dimension is NaN if there are too few different points.
     """
@@ -137,39 +149,11 @@ def cloud_measures(
     return pd.DataFrame(rows, columns=["layer", "measure", "value"])
 
 
-def layer_overlap(clouds: Clouds, *, k: int = 10) -> pd.DataFrame:
-    """Return the neighbour overlap of each layer with the layer before it: layer, measure, value.
-
-    The measure is named `overlap`; its value is NaN if there are too few points for `k` neighbours.
-    """
-    values = [
-        vector_geometry.neighbour_overlap(x, y, k=k) if len(x) > k else np.nan
-        for x, y in zip(clouds, clouds[1:], strict=False)
-    ]
-    layers = range(1, len(values) + 1)
-    return pd.DataFrame({"layer": layers, "measure": "overlap", "value": values})
-
-
 def same_type_share(clouds: Clouds, types: Tensor) -> pd.DataFrame:
     """Return the share of tokens whose nearest neighbour has the same type: layer, value."""
     nearest = [vector_geometry.neighbours(x, 1)[:, 0] for x in clouds]
     values = [float((types[indices] == types).double().mean()) for indices in nearest]
     return pd.DataFrame({"layer": range(len(values)), "value": values})
-
-
-def layer_similarity(
-    clouds: Clouds, others: Clouds, *, measure: Callable[..., float] = vector_geometry.cka
-) -> pd.DataFrame:
-    """Compare every layer of one model with every layer of another: layer, other, value.
-
-    Both lists hold the vectors of the same tokens.
-    """
-    rows = [
-        {"layer": layer, "other": other, "value": measure(x, y)}
-        for layer, x in enumerate(clouds)
-        for other, y in enumerate(others)
-    ]
-    return pd.DataFrame(rows)
 
 
 def cosine_matrices(model: LanguageModel, tokens: Tokens) -> pd.DataFrame:
@@ -193,7 +177,12 @@ def cosine_matrices(model: LanguageModel, tokens: Tokens) -> pd.DataFrame:
 
 
 def _batches(
-    model: LanguageModel, tokens: Tokens, batch_size: int, *, backward: bool = False
+    model: LanguageModel,
+    tokens: Tokens,
+    batch_size: int,
+    *,
+    backward: bool = False,
+    last_norm: bool = False,
 ) -> Iterator[tuple[LayerVectors, LayerVectors, Tensor]]:
     """Yield, batch by batch, the token vectors of every layer, their gradients, and a mask.
 
@@ -201,14 +190,12 @@ def _batches(
     (batch time) is False for padding.
     """
     table = model.vocabulary.draw(1, generator=stream(0, "geometry table"))
-    points = hook_points(model.backbone)
-    names = [name for name in points if name.endswith("resid_pre")]
-    names += [name for name in points if name.endswith("resid_post")][-1:]
+    points = _layer_points(model, last_norm=last_norm)
     for batch in tokens.to(model.device).split(batch_size):
-        parts: dict[str, list[Tensor]] = {name: [] for name in names}
+        parts: dict[str, list[Tensor]] = {name: [] for name in points}
         with ExitStack() as stack, evaluating(model), torch.set_grad_enabled(backward):
-            for name in names:
-                hook = points[name].register_forward_hook(
+            for name, point in points.items():
+                hook = point.register_forward_hook(
                     lambda module, inputs, output, own=parts[name]: own.append(output)
                 )
                 stack.callback(hook.remove)
@@ -226,6 +213,18 @@ def _batches(
         yield [_without_start(tensors).detach() for tensors in parts.values()], gradients, valid
 
 
+def _layer_points(model: LanguageModel, *, last_norm: bool) -> dict[str, nn.Module]:
+    """Return the modules whose outputs are the vectors of the layers, by name, in their order."""
+    points = hook_points(model.backbone)
+    names = [name for name in points if name.endswith("resid_pre")]
+    names += [name for name in points if name.endswith("resid_post")][-1:]
+    layer_points: dict[str, nn.Module] = {name: points[name] for name in names}
+    if last_norm and isinstance(model.backbone, Stack):
+        _, norm, *_ = model.backbone.children()
+        layer_points |= {} if isinstance(norm, nn.Identity) else {"norm": norm}
+    return layer_points
+
+
 def _without_start(parts: list[Tensor]) -> Tensor:
     """Drop the start vector: row 0 of one pass or, without a BOS, the first of two passes."""
     return parts[0][:, 1:] if len(parts) == 1 else parts[1]
@@ -233,10 +232,11 @@ def _without_start(parts: list[Tensor]) -> Tensor:
 
 def _measure_cloud(x: vector_geometry.Points, estimators: Sequence[str]) -> dict[str, float]:
     try:
-        dimensions = vector_geometry.intrinsic_dimension(x, estimators=estimators)
+        values = {name: dimensions.ESTIMATORS[name](x) for name in estimators}
     except ValueError:  # there are too few different points
-        dimensions = dict.fromkeys(estimators, np.nan)
-    return {"effective_rank": vector_geometry.effective_rank(x), **dimensions}
+        values = dict.fromkeys(estimators, np.nan)
+    rank = vector_geometry.effective_rank(x)
+    return {**isotropy.cloud_isotropy(x), "effective_rank": rank, **values}
 
 
 def _summarize(layer: int, measure: str, values: Tensor) -> dict[str, object]:

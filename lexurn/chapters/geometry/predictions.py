@@ -1,48 +1,43 @@
-"""Tables about a run's predictions: their intrinsic dimension, and perplexity on the test text."""
+"""The scores of a run's predictions on the test text."""
 
+import numpy as np
 import pandas as pd
-import torch
 
-from lexurn.base.seeding import generator
-from lexurn.chapters.geometry import vector_geometry
-from lexurn.chapters.geometry.token_geometry import N_POINTS, held_out_sequences
-from lexurn.generators.urns import Urns
+from lexurn import tasks
+from lexurn.base.shapes import Predictor
+from lexurn.chapters.geometry.ngrams import KneserNey, WittenBell
 from lexurn.measures import perplexity
 from lexurn.runs import fit
 from lexurn.runs.run import Run
+from lexurn.settings import Settings
+from lexurn.tasks.base import Task
 
-
-def prediction_dimensions(run: Run) -> pd.DataFrame:
-    """Return the dimensions of predictions on urns: who, effective_rank, twonn, mle.
-
-    A point is the vector of log-probabilities of one prediction minus their mean. `who` is `model`,
-    `exact` (the generalizing predictor), or `spread evenly` (uniform points of the simplex).
-    """
-    settings = run.settings
-    tokens = held_out_sequences(settings)
-    predictors = {"model": run.predictor, "exact": run.references["generalizing"]}
-    clouds = {}
-    for name, predictor in predictors.items():
-        log_probs = predictor(tokens)[:, 1:].flatten(0, 1)
-        stream = generator(settings.training.seed, "cloud")
-        clouds[name] = log_probs[torch.randperm(len(log_probs), generator=stream)[:N_POINTS]]
-    stream = generator(settings.training.seed, "simplex")
-    urns = Urns(settings.task.n_colors).sample_tasks(N_POINTS, generator=stream)
-    clouds["spread evenly"] = urns.log()
-    rows = []
-    for name, x in clouds.items():
-        x = x - x.mean(-1, keepdim=True)
-        rank = vector_geometry.effective_rank(x)
-        dimensions = vector_geometry.intrinsic_dimension(x)
-        rows.append({"who": name, "effective_rank": rank, **dimensions})
-    return pd.DataFrame(rows)
+ORDERS = (3, 4, 5, 6)
 
 
 def perplexities(run: Run) -> pd.DataFrame:
-    """Return the scores of the best weights and of n-gram models on all tokens of the test text.
+    """Return the scores of the best weights on all tokens of the test text.
 
     Columns: who, nats, sem, perplexity, bits_per_byte, n_tokens.
     """
-    predictors = {"model": run.predictor, **run.references}
-    scores = perplexity.of_task(run.task, predictors, batch_size=fit.eval_batch_size(run.task))
+    return _scores(run.task, {"model": run.predictor})
+
+
+def n_gram_perplexities(settings: Settings) -> pd.DataFrame:
+    """Return the same of n-grams of the training text: those of the task, and smoothed ones.
+
+    Kneser–Ney n-grams have the orders 3 … 6, and one of order 5 has Witten–Bell smoothing.
+    """
+    task = tasks.build(settings)
+    tokens = np.asarray(task.text.tokens("train"))
+    smoothed = {
+        f"{order}-gram (Kneser–Ney)": KneserNey(tokens, task.vocab_size, order=order)
+        for order in ORDERS
+    }
+    smoothed |= {"5-gram (Witten–Bell)": WittenBell(tokens, task.vocab_size, order=5)}
+    return _scores(task, task.references() | smoothed)
+
+
+def _scores(task: Task, predictors: dict[str, Predictor]) -> pd.DataFrame:
+    scores = perplexity.of_task(task, predictors, batch_size=fit.eval_batch_size(task))
     return scores[["who", "nats", "sem", "perplexity", "bits_per_byte", "n_tokens"]]

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -12,12 +13,29 @@ from lexurn.settings import Settings
 
 PROMPTS = (
     "Friends, Romans, countrymen, lend me your ears",
-    "to be, or not to be, to be, or not to be, to be, or not",
+    "to be, or not to be, to be, or not to be",
 )
 """A line of the test text, and a text that repeats itself."""
 
 MAX_DEFAULT_LENGTH = 24
 """The largest number of tokens of a default prompt that is cut from the test text."""
+
+
+def read_prompts(prompts: Sequence[str]) -> list[str]:
+    """Return the prompts; one that names a text file stands for the lines of the file.
+
+    Empty lines are left out. Raises ParameterError for a file without lines.
+    """
+    texts = []
+    for prompt in prompts:
+        if not prompt.endswith(".txt") or not Path(prompt).is_file():
+            texts.append(prompt)
+            continue
+        lines = [line for line in Path(prompt).read_text("utf-8").splitlines() if line.strip()]
+        if not lines:
+            raise ParameterError(f"prompts: {prompt} has no lines; put one prompt into each line")
+        texts += lines
+    return texts
 
 
 def default_prompts(settings: Settings) -> list[str]:

@@ -1,4 +1,9 @@
-"""Does the order of tokens matter? The geometry and the loss of a run on shuffled sequences."""
+"""Does the order of tokens matter? Geometry and loss of a run on shuffled and ciphered sequences.
+
+geometry_by_order(run)      text in blocks of falling length, each text's blocks shuffled
+geometry_of_cipher(run)     the text under a substitution cipher, which keeps its repetitions
+dimensions_by_copies(run)   text, cipher and single tokens, without copies of length k
+"""
 
 import pandas as pd
 import torch
@@ -8,13 +13,21 @@ from torch import Generator, Tensor
 from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
 from lexurn.base.shapes import Tokens
-from lexurn.chapters.geometry import layers, token_geometry
+from lexurn.chapters.geometry import copies, dimensions, layers, token_geometry
 from lexurn.generators.strings import string_lengths
 from lexurn.models.language_model import evaluating
 from lexurn.runs.run import Run
 
 N_ORDERS = 6
 """The number of orders: whole sequences, blocks of a half, a quarter, …, and single tokens."""
+
+MEASURES = ("twonn", "twonn_once", "cosine", "centred", "spread", "isotropy")
+
+LENGTHS = (2, 3, 4, 6, 8, 12)
+"""The lengths of copies that are left out, one after the other."""
+
+N_FEW = 400
+"""The number of points where even the bigrams of a text must suffice."""
 
 
 def geometry_by_order(run: Run) -> pd.DataFrame:
@@ -33,17 +46,59 @@ def geometry_by_order(run: Run) -> pd.DataFrame:
     for order, block in enumerate(block_sizes):
         stream = generator(seed, "order", order)
         mixed = shuffle_blocks(tokens, block_length=block, generator=stream, lengths=ends)
-        loss = {"layer": 0, "measure": "loss", "value": _loss(run, mixed)}
-        dimensions = token_geometry.cloud_dimensions(run.model, mixed, seed=seed)
-        table = pd.concat(
-            [layers.layer_measures(run.model, mixed, backward=False), dimensions],
-            ignore_index=True,
-        )
-        table = table[table["measure"].isin(["twonn", "twonn_once", "cosine", "centred"])]
-        table = table.rename(columns={"mean": "value"})[["layer", "measure", "value"]]
-        table = pd.concat([table, pd.DataFrame([loss])], ignore_index=True)
-        parts.append(table.assign(order=order, block=block))
+        parts.append(_measure(run, mixed).assign(order=order, block=block))
     return pd.concat(parts, ignore_index=True)
+
+
+def geometry_of_cipher(run: Run) -> pd.DataFrame:
+    """Return layer, measure, value, as `geometry_by_order` does, of the text under a cipher."""
+    tokens = token_geometry.held_out_sequences(run.settings)
+    stream = generator(run.settings.training.seed, "cipher")
+    ciphered = copies.encipher(tokens, run.model.vocab_size, generator=stream)
+    return _measure(run, ciphered[:, : run.settings.task.context_length])
+
+
+def dimensions_by_copies(run: Run) -> pd.DataFrame:
+    """Return text, length, layer, value, repeated: TwoNN of clouds without copies of that length.
+
+    `text` is `text`, `cipher` or `shuffled` (single tokens). Length 0 leaves copies in. All clouds
+    have at most `N_FEW` points, because a dimension depends on their number. `repeated` is the
+    share of all tokens that have a copy.
+    """
+    settings = run.settings
+    tokens = token_geometry.held_out_sequences(settings)
+    stream = generator(settings.training.seed, "copies")
+    texts = {
+        "text": tokens,
+        "cipher": copies.encipher(tokens, run.model.vocab_size, generator=stream),
+        "shuffled": shuffle_blocks(tokens, block_length=1, generator=stream),
+    }
+    rows = []
+    for name, each in texts.items():
+        vectors = layers.token_vectors(run.model, each)[1:]
+        for length in (0, *LENGTHS):
+            grams = copies.token_grams(run.model, each, length or 1)
+            is_once = length > 0
+            chosen = layers.sample_points(grams, N_FEW, generator=stream, one_per_type=is_once)
+            share = copies.repeated_share(grams) if is_once else 1.0
+            base = {"text": name, "length": length, "n": len(chosen), "repeated": share}
+            if len(chosen) >= dimensions.MIN_POINTS:
+                rows += [
+                    {**base, "layer": layer, "value": dimensions.twonn(x[chosen])}
+                    for layer, x in enumerate(vectors, 1)
+                ]
+    return pd.DataFrame(rows)
+
+
+def _measure(run: Run, tokens: Tokens) -> pd.DataFrame:
+    """Return `MEASURES` and the loss on these sequences: layer, measure, value."""
+    seed = run.settings.training.seed
+    measures = layers.layer_measures(run.model, tokens, backward=False)
+    clouds = token_geometry.cloud_dimensions(run.model, tokens, seed=seed, n_clouds=1)
+    table = pd.concat([measures, clouds], ignore_index=True).rename(columns={"mean": "value"})
+    table = table[table["measure"].isin(MEASURES) & (table["layer"] <= measures["layer"].max())]
+    loss = pd.DataFrame([{"layer": 0, "measure": "loss", "value": _loss(run, tokens)}])
+    return pd.concat([table[["layer", "measure", "value"]], loss], ignore_index=True)
 
 
 def shuffle_blocks(

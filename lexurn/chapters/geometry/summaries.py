@@ -9,16 +9,21 @@ LAST_ORDER = N_ORDERS - 1
 MEASURE_NAMES = {
     "cosine": "mean cosine",
     "centred": "mean cosine, centred",
+    "spread": "spread of centred cosines",
+    "isotropy": "isotropy",
+    "first": "share of the first direction",
+    "common": "share of the mean vector",
     "norm": "norm",
     "gradient": "norm of the gradient",
     "update": "norm of the update",
     "update_cosine": "cosine of the update",
     "effective_rank": "effective rank",
-    "twonn": "dimension (TwoNN)",
-    "twonn_once": "dimension, each token once",
-    "same_kind": "next is the same token",
+    "participation": "participation ratio",
+    "twonn": "dimension, with copies",
+    "twonn_once": "dimension, without copies",
+    "same_kind": "nearest is the same token",
+    "same_gram": "nearest is a copy",
     "mle": "dimension (MLE)",
-    "overlap": "neighbours kept",
     "loss": "loss (nats)",
 }
 """The name of each measure in figures."""
@@ -52,9 +57,9 @@ def maximum_rise(orders: pd.DataFrame, measure: str) -> pd.DataFrame:
 def summary(starts: pd.DataFrame, ends: pd.DataFrame, orders: pd.DataFrame) -> dict[str, pd.Series]:
     """Return the quantities of the claims about models of text, one value per seed.
 
-    `starts` holds tables of `untrained_geometry`, `ends` the rows of one step of
-    `geometry_along_training`, and `orders` tables of `geometry_by_order`. Values are means over
-    everything that a name does not fix.
+    `starts` holds tables of `untrained_geometry`, `ends` the last step of `along_training` in the
+    last layer before the last norm, and `orders` tables of `geometry_by_order`. Values are means
+    over everything that a name does not fix.
     """
     deepest = starts[starts["what"] == f"{starts['n_layers'].max()} layers"]
     before = deepest[deepest["layer"] == deepest["n_layers"]]
@@ -63,7 +68,8 @@ def summary(starts: pd.DataFrame, ends: pd.DataFrame, orders: pd.DataFrame) -> d
         "start_post_minus_pre": _post_minus_pre(before[before["measure"] == "cosine"]),
         "trained_post_minus_pre": _post_minus_pre(after[after["measure"] == "cosine"]),
     }
-    for name, measure in (("dimension", "twonn"), ("cosine", "cosine"), ("loss", "loss")):
+    names = {"dimension": "twonn", "dimension_once": "twonn_once"}
+    for name, measure in (names | {"cosine": "cosine", "loss": "loss"}).items():
         values[f"shuffled_{name}"] = maximum_rise(orders, measure).groupby("seed")["value"].mean()
     effects = shuffling_effects(orders)
     effects = effects[(effects["measure"] == "twonn") & (effects["layer"] > 0)]

@@ -6,26 +6,17 @@
     norms(x, valid)                mean norm of the vectors of a sequence
     updates(before, after, …)      norm of what a layer adds, and its cosine with the input
     effective_rank(x)              the number of directions that the vectors use
-    intrinsic_dimension(x)         of the manifold that the vectors lie on, by two estimators
-    neighbour_overlap(x, y)        the share of nearest neighbours that stay nearest neighbours
-    cka(x, y), procrustes(x, y)    similarity of two representations of the same tokens
+    cka(x, y)                      similarity of two representations of the same tokens
+    neighbours(x, k)               the nearest neighbours of each point
 
 `x` is (batch time d), and `valid` (batch time) marks the tokens that are not padding. Measures of
-point clouds take (points d). Everything is computed in double precision.
+point clouds take (points d). Everything is computed in double precision. Isotropy, dimensions and
+controls of CKA are in `isotropy`, `dimensions` and `similarity`.
 """
 
-from collections.abc import Sequence
-from functools import partial
-
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-
-MIN_POINTS = 50
-"""The smallest number of different points that a dimension is estimated from."""
-
-ESTIMATORS = ("twonn", "mle")
 
 Vectors = Float[Tensor, "batch time d"]
 Valid = Bool[Tensor, "batch time"]
@@ -88,44 +79,10 @@ def effective_rank(x: Points) -> float:
 
     The mean of the points is not subtracted. Source: Roy & Vetterli 2007.
     """
-    values = torch.linalg.svdvals(x.double())
+    x = x.double()
+    values = torch.linalg.eigvalsh(x.T @ x).clamp_min(0).sqrt()  # the singular values
     shares = values / values.sum()
     return float(torch.special.entr(shares).sum().exp())
-
-
-def intrinsic_dimension(x: Points, *, estimators: Sequence[str] = ESTIMATORS) -> dict[str, float]:
-    """Estimate the intrinsic dimension from the distances to nearest neighbours.
-
-    The estimators are TwoNN (Facco et al. 2017) and maximum likelihood (Levina & Bickel 2004), both
-    from scikit-dimension. Repeated points count once. Raises ValueError for fewer than `MIN_POINTS`
-    different points, and ImportError without scikit-dimension.
-    """
-    try:
-        import skdim
-    except ImportError:
-        raise ImportError(
-            'intrinsic dimensions need scikit-dimension; install it by pip install -e ".[text]"'
-        ) from None
-    points = np.unique(x.double().cpu().numpy(), axis=0)
-    if len(points) < MIN_POINTS:
-        raise ValueError(
-            f"an intrinsic dimension needs at least {MIN_POINTS} different points, "
-            f"got {len(points)}; use more points"
-        )
-    builders = {"twonn": skdim.id.TwoNN, "mle": partial(skdim.id.MLE, K=20)}
-    return {name: float(np.mean(builders[name]().fit(points).dimension_)) for name in estimators}
-
-
-def neighbour_overlap(x: Points, y: Points, *, k: int = 10) -> float:
-    """Return the mean share of the k nearest neighbours in x that are among the k nearest in y."""
-    if len(x) <= k:
-        raise ValueError(
-            f"k={k} neighbours need more than {k} points, got {len(x)}; "
-            "use more points or a smaller k"
-        )
-    near_x = neighbours(x, k)
-    near_y = neighbours(y, k)
-    return float((near_x[:, :, None] == near_y[:, None]).any(-1).double().mean())
 
 
 def cka(x: Points, y: Float[Tensor, "points e"]) -> float:
@@ -137,16 +94,6 @@ def cka(x: Points, y: Float[Tensor, "points e"]) -> float:
     x = _centre(x)
     y = _centre(y)
     return float((x.T @ y).square().sum() / ((x.T @ x).norm() * (y.T @ y).norm()))
-
-
-def procrustes(x: Points, y: Points) -> float:
-    """Return the squared Procrustes distance of two clouds, centred and scaled to norm 1.
-
-    It is the minimum over all rotations and reflections, from 0 to 2. Source: Schönemann 1966.
-    """
-    x = _centre(x)
-    y = _centre(y)
-    return float(2 - 2 * torch.linalg.svdvals((x / x.norm()).T @ (y / y.norm())).sum())
 
 
 def neighbours(x: Points, k: int) -> Int64[Tensor, "points k"]:
