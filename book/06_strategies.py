@@ -334,7 +334,7 @@ options |= {"share_y": True, "size": (3.6, 3.0), "legend": "", "n": f"{study.n_s
 figure(plots.curves, curves, name="long", alt=alt, caption=caption, **options)
 
 # %% tags=["hide-input"]
-after = told[told["step"] >= n_main].groupby(["seed", "who"])["excess"].mean().unstack()
+after = told[told["step"] >= min(n_main, n_long)].groupby(["seed", "who"])["excess"].mean().unstack()
 gain = after["baseline"] - after["account"]
 gained = intervals.t_interval(gain.tolist())
 excess = {who: intervals.t_interval(after[who].tolist()) for who in ("account", "baseline")}
