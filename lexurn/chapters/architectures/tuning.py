@@ -92,13 +92,10 @@ def compare_choices(losses: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*CELL, "first", "second", "cost"])
 
 
-def neighbours(
-    grids: Sequence[Sweep], rates: Mapping[tuple[str, str], float], *, data: str
-) -> list[Settings]:
-    """Return the points of one task with the given rate of their cell, and the next of the others.
+def neighbours(grids: Sequence[Sweep], rates: Mapping[tuple[str, str], float]) -> list[Settings]:
+    """Return the points with the given rate of their cell, and the next lower and higher ones.
 
-    `rates` are by data and model. Of the rates that the grids try for a cell, the next lower and
-    the next higher one are taken.
+    `rates` are by data and model. The next ones are those that the grids try for the cell.
     """
     by_cell: dict[tuple[str, str], list[Settings]] = {}
     for grid in grids:
@@ -106,8 +103,7 @@ def neighbours(
             by_cell.setdefault(tuple(cell_of(grid.coordinates[point.name])), []).append(point)
     chosen = []
     for cell, points in by_cell.items():
-        if cell[0] == data:
-            ordered = sorted(points, key=lambda point: point.training.learning_rate)
-            at = [point.training.learning_rate for point in ordered].index(rates[cell])
-            chosen += ordered[max(at - 1, 0) : at + 2]
+        ordered = sorted(points, key=lambda point: point.training.learning_rate)
+        at = [point.training.learning_rate for point in ordered].index(rates[cell])
+        chosen += ordered[max(at - 1, 0) : at + 2]
     return chosen
