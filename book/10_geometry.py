@@ -96,6 +96,8 @@ is_published = scale == 1 and not data and study.n_seeds == 3
 prompt_texts = compared.read_prompts(study.prompts) or compared.default_prompts(grid.points[0])
 compared.encode_prompts(grid.points[0], prompt_texts)  # bad ones stop here
 box = display(Markdown("(The box *In brief* is filled in below.)"), display_id=True)
+if not is_published:
+    display(Markdown("(Sentences are those of the published edition; the numbers in them are of this smaller run.)"))
 
 
 # %% tags=["hide-input"]
@@ -109,6 +111,8 @@ def at_scale(finding):
 
 def span(values):
     interval = intervals.t_interval(list(values))
+    if np.isnan(interval.low):
+        return f"{interval.value:.3g} (too few seeds for an interval)".replace("-", "−")
     return f"{interval.value:.3g} [{interval.low:.3g}, {interval.high:.3g}]".replace("-", "−")
 
 
@@ -316,7 +320,7 @@ ends = {
     name: best[(best["layer"] == 4) & best["system"].str.startswith(name)].groupby("measure")["value"].mean()
     for name in ("pre", "post")
 }
-caption = at_scale(
+caption = (
     f"After four blocks, the mean cosine is {ends['pre']['cosine']:.2f} with pre-norm and {ends['post']['cosine']:.2f} "
     f"with post-norm, and the isotropy {ends['pre']['isotropy']:.2f} and {ends['post']['isotropy']:.2f}."
 )
@@ -417,7 +421,7 @@ lines = intervals.mean_over_seeds(drawn[drawn["step"] > 0], ["what", "line", "st
 
 # %% tags=["hide-input"]
 middle = turning.groupby("warmup")[["collapse", "unigram"]].mean()
-caption = at_scale(
+caption = (
     f"With a warm-up of 50 steps, the mean cosine is largest at step {middle['collapse'][50]:.0f} and predictions are "
     f"nearest to the unigram at step {middle['unigram'][50]:.0f}; with 200 steps, at {middle['collapse'][200]:.0f} and "
     f"{middle['unigram'][200]:.0f}."
@@ -451,6 +455,8 @@ show_table(pd.DataFrame(rows), columns, caption=caption, name="turning")
 # %% tags=["hide-input"]
 def factor(name):
     each = factors[name]
+    if np.isnan(each.low):
+        return f"{np.exp(each.value):.2g} (too few seeds for an interval)"
     return f"{np.exp(each.value):.2g} [{np.exp(each.low):.2g}, {np.exp(each.high):.2g}]"
 
 
@@ -495,7 +501,7 @@ share = by_cipher["twonn"] / rises["twonn"]
 largest = summaries.layer_maxima(orders)
 lines = intervals.mean_over_seeds(largest, ["measure", "system", "order"]).rename(columns={"mean": "value"})
 drawn = pd.concat([lines[lines["measure"] == measure].assign(measure=names[measure]) for measure in shown])
-caption = at_scale(
+caption = (
     f"Shuffled to single characters, the largest dimension changes by {rises['twonn'].mean():+.2g} with copies and by "
     f"{rises['twonn_once'].mean():+.2g} without copies."
 )
@@ -513,7 +519,7 @@ by_text = per_seed.pivot(index=["length", "seed"], columns="text", values="value
 gaps = {length: (part["shuffled"] - part["text"]) for length, part in by_text.groupby("length")}
 left_out = cells[cells["length"] > 0].rename(columns={"length": "copies"})
 at = cells.set_index(["text", "length"])["dimension"]
-caption = at_scale(
+caption = (
     f"Without copies of four characters, the largest dimension is {at['text', 4]:.3g} for text, {at['cipher', 4]:.3g} "
     f"for the cipher and {at['shuffled', 4]:.3g} for shuffled text."
 )
@@ -585,7 +591,7 @@ drawn["vectors"] = drawn["vectors"].map(kinds)
 lines = intervals.mean_over_seeds(drawn, ["who", "vectors", "layer"]).rename(columns={"mean": "CKA"})
 of_post = equal[(equal["who"] == "post SwiGLU") & (equal["layer"] == 4)].set_index("seed")
 beyond = of_post["debiased"] - of_post["same_type"]
-caption = at_scale(
+caption = (
     f"In the last layer, pre and post have a CKA of {of_post['debiased'].mean():.2f}, and still "
     f"{of_post['same_type'].mean():.2f} if vectors are exchanged within a character."
 )
@@ -713,7 +719,7 @@ figure(plots.curves, places, name="places", alt=alt, n=number, share_y=True, cap
 # %% tags=["hide-cell"]
 other = judged.drop(main.index)
 n_peri = int((other["holds"] == "at both").sum())
-caption = at_scale(f"Of the other {len(other)} differences, {n_peri} hold at equal steps and at matched loss.")
+caption = f"Of the other {len(other)} differences, {n_peri} hold at equal steps and at matched loss."
 show_table(other, columns_of_pairs, caption=caption, name="peri")
 
 # %% [markdown]
