@@ -47,7 +47,7 @@ def output(**changed):
 
 def test_cosines_are_packed_and_unpacked():
     tidy = live.unpack_cosines(FIRST[0])
-    for (prompt, step, layer), matrix in FIRST[1].items():
+    for (prompt, step, layer), matrix in FIRST[1].items():  # noqa: B007  the query reads them
         part = tidy.query("prompt == @prompt and step == @step and layer == @layer")
         wide = part.pivot(index="first", columns="second", values="value").to_numpy()
         np.testing.assert_allclose(wide, matrix)
