@@ -540,7 +540,9 @@ display(Markdown(defects["first_orders"].lesson))
 # %% tags=["hide-input"]
 from lexurn.chapters.originals import padding
 
-texts = sweeps.read("geometry", seeds=range(first_seed, first_seed + (1 if is_small else 3))).where(system="pre SwiGLU")
+text_seeds = range(first_seed, first_seed + (1 if is_small else 3))
+text_points = sweeps.read("geometry", seeds=text_seeds).where(system="pre SwiGLU")
+texts = [point.replace(tokenizer="bpe") for point in text_points]
 lengths = [16, 64] if is_small else [8, 16, 32, 48, 64]
 filled = pd.concat([padding.cosines(point, lengths) for point in texts], ignore_index=True)
 lines = filled[filled["layer"] == 0].melt(["unit", "length"], ["published", "corrected"], "what", "mean_cosine")
