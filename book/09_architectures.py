@@ -463,7 +463,7 @@ slower = {n: states.ratio(left_of(n, every, "states_longer"), left_of(n, every))
 
 # %% tags=["hide-input"]
 alt = "Share of the excess left against the numbers in an LSTM's state, one line per number of alphabets, by colours."
-caption = "With three colours, a state of 4 numbers suffices for one alphabet, and leaves much with all alphabets."
+caption = "With three colours, a state of 4 numbers is enough for one alphabet, but leaves much with all of them."
 caption = caption if is_published else "With so few seeds and steps, nothing can be said of the size of states."
 options = {"x": "numbers_in_the_state", "y": "share_left", "line": "alphabets", "log": ["numbers_in_the_state"]}
 options |= {"by": "colours", "legend": "alphabets", "size": (3.6, 2.9), "n": n_states}
@@ -907,9 +907,8 @@ show_table(listed, columns, caption=caption, name="claims")
 more_of = [intervals.t_interval(values[f"nameless_{model}"].tolist()) for model in ("lstm", "mamba", "xlstm")]
 more = [float(np.exp(each.value)) for each in more_of]
 least_more = min(float(np.exp(each.low)) for each in more_of)
-slowest_coins = told.loc[order[0], "median"].max()
 if is_published:
-    assert min(more) > 20 and np.isfinite(slowest_coins)
+    assert min(more) > 20
 
 # %% tags=["hide-input"]
 found_out = [
@@ -917,11 +916,10 @@ found_out = [
     f"{linear_floors[order[3]]:.3g} nats per string without names, and trained ones end near this.",
     f"On strings without names, only transformers come close within {horizon} steps (median "
     f"{told.loc[(order[3], 'transformer'), 'text']}); the others end with more than {least_more:.1f} times the excess "
-    "(95 %). On urns without names, no such lead is resolved.",
-    f"On coins, all five come close, after medians of at most {slowest_coins:.0f} steps.",
-    f"Without names, an LSTM with a state of 4 numbers leaves {left_text(4, one)} of what can be learned about three "
-    f"colours if sequences share one alphabet, and {left_text(4, every)} if they use all. With 64 numbers it leaves "
-    f"{left_text(64, every)}.",
+    "(95 %).",
+    f"On urns without names, an LSTM with a state of 4 numbers leaves {left_text(4, one)} of the excess of a uniform "
+    f"predictor if sequences share one alphabet, and {left_text(4, every)} if they use all (64 numbers: "
+    f"{left_text(64, every)}).",
     f"One layer of Mamba is {of_chosen['mamba']} of the way from linear log odds to Laplace's rule.",
     f"The published linear model has a transposed mask and reads its target. After {horizon} steps, ours keeps rule 1 "
     f"on {in_words(kept.mean(), kept.sem())} of the prompts; published is {theirs}, the best over training.",
