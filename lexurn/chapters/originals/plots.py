@@ -3,11 +3,13 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
+from lexurn.figures.looks import LOOKS
+
 
 def levels(table: pd.DataFrame, axes: Axes, *, x: str, label: str) -> Axes:
     """Draw one point per row of the table, named by `of` on the left, with its value beside it."""
     names = list(table["of"])
-    axes.plot(table[x], range(len(names)), ls="", marker="o", color="#0072B2", ms=7)
+    axes.plot(table[x], range(len(names)), ls="", marker="o", color=LOOKS["blue"].color, ms=7)
     for height, value in enumerate(table[x]):
         axes.annotate(
             f"{value:.2g}", (value, height), xytext=(8, 0), textcoords="offset points", va="center"
