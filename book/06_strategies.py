@@ -193,7 +193,7 @@ due, low, high, of_rule = ([f"{float(f'{n:.3g}'):.7g}" for n in row] for row in 
 texts = [f"{n} [{first}, {last}]" for n, first, last in zip(due, low, high, strict=True)]
 wide = wide.assign(account=texts, baseline=of_rule).reset_index()
 columns = {"n_tasks": "urns D"} | {name: name for name in wide if name != "n_tasks"}
-caption = "With 1 to 8 urns, networks are nearer to M than to G when they leave U; with 128 they do not turn."
+caption = "With 1 to 8 urns, networks leave U nearer to M than to G; with 128 they have not turned in these steps."
 caption = caption if is_published else "The step half way from G to M is shown beside what account and baseline say."
 show_table(wide, columns, caption=caption, name="crossings")
 
@@ -208,7 +208,7 @@ text = (
     f"So the step half way grows as D to the power of {spread} (95 % t interval, n = {spread.n} seeds); published is "
     f"{published_slope:g}. We can also use one starting step for all D: step {since}, where the mean weight of U "
     f"over all D falls below a tenth. The power is then {of_common}. The order is as published; whether the interval "
-    "excludes the published power depends on this choice. (Seed 0 has no step at 16 urns.)"
+    "excludes the published power depends on this choice. (First power: 16 to 64 urns; for seed 0, 32 and 64 only.)"
 )
 display(Markdown(text if study.n_seeds > 2 else "So one seed does not tell the slope."))
 if is_published:
@@ -231,7 +231,7 @@ drawn_cells = pd.concat([normal[~normal["n_tasks"].isin(long["n_tasks"])], long]
 curves = drawn_cells.groupby(["n_tasks", "step"])["kl_out"].agg(["mean", "sem"]).reset_index()
 curves = curves.rename(columns={"mean": "kl_out", "n_tasks": "D"})
 alt = "What normal models lose against G on fresh urns along training, one line per task diversity."
-caption = "With 16 urns and more, what networks lose on fresh urns has a minimum and rises again."
+caption = "With 16 urns and more, the loss on fresh urns rises late; a fall after U has gone is shown for 128 only."
 options = {"x": "step", "y": "kl_out", "line": "D", "log": ["step", "kl_out"], "legend": "urns D", "size": (6.2, 3.8)}
 options |= {"n": f"{study.n_seeds} seed(s) per line", "runs": runs + found["long"], "caption": caption}
 figure(plots.curves, curves, name="transience", alt=alt, **options)
@@ -268,8 +268,8 @@ for n, of_pool in long_dips.groupby("n_tasks"):
 
 # %% tags=["hide-input"]
 text = f"In the longer trainings (95 % t intervals, n = {study.n_seeds}):\n\n{chr(10).join(texts)}\n\n"
-text += "So networks of 128 urns generalize first and memorize later. For 64 urns, a fall is above zero here and not "
-text += "above, although these are the same networks at other steps, so we do not count it. Networks are not M even "
+text += "So networks of 128 urns generalize first and memorize later. For 64 urns, we do not count the fall: "
+text += "in the shorter trainings (same networks, other steps) its interval contains zero. Networks are not M even "
 text += f"after {n_long} steps. Whether the rise has ended we cannot tell: intervals of the second half contain zero."
 display(Markdown(text if study.n_seeds > 2 else "One seed does not tell where the rise ends."))
 if is_published:
@@ -318,7 +318,7 @@ text = f"So with more urns than were fitted the account loses {apart} nats more 
 display(Markdown(f"{text}n = {study.n_seeds} seeds)." if study.n_seeds > 2 else "So one seed does not rank them."))
 
 # %% [markdown]
-# A correlation near one is therefore no proof of the account's terms: whatever grows with $N$ and falls with $D$ in
+# The paper's correlation near one is no proof of the account's terms: whatever grows with $N$ and falls with $D$ in
 # the right proportion has it. But 2000 steps are few. Does the order change in longer trainings? We keep both fits as
 # they are, and compare them with networks of 64 and 128 urns that are trained ten times as long. Our forecast was that
 # the account would win there.
@@ -516,7 +516,7 @@ said_of = {who: ", ".join(f"{gap} ({part})" for part, gap in parts.items()) for 
 text, borrowed = "So one seed does not test the two readings.", said_of.get("normal models' account")
 if draws_lexical:
     text = (
-        "So the strong reading is in doubt. Compared with the account that is fitted to lexical models, the account of "
+        "So the strong reading is undecided. Compared with an account fitted to lexical models, the account of "
         f"normal models loses {borrowed} nats more; with the fast program {said_of['the same, fast program']}. Only "
         "one of these six intervals excludes zero, and adjusted for six comparisons it would not. The weak reading is "
         f"undecided, too: the baseline loses {said_of['baseline']} nats more than the account (95 % t intervals, n = "
@@ -696,7 +696,8 @@ for name, what in (("d_mlp", "width"), ("context_length", "context")):
     shares = table.groupby([name, "step"])["to_memorizer"]
     line = shares.agg(["mean", "sem"]).where(shares.agg(lambda each: each.notna().all())).reset_index()
     alt = f"Relative distance along training of normal models of 32 urns with different values of {name}."
-    caption = {"width": "The wider the MLP is, the sooner networks are M.", "context": "Shorter contexts are no later."}
+    caption = {"width": "Networks with wider MLPs are nearer to M at the end."}
+    caption |= {"context": "Shorter contexts have no delay that we see."}
     options = {"x": "step", "y": "to_memorizer", "line": name, "log": ["step"], "legend": name, "size": (5.5, 3.2)}
     options |= {"n": f"{study.n_seeds} seed(s) per line", "runs": some_models, "caption": caption[what] + " (32 urns.)"}
     figure(plots.curves, line.rename(columns={"mean": "to_memorizer"}), name=f"titration-{what}", alt=alt, **options)
@@ -714,11 +715,11 @@ display(Markdown(text))
 # %% tags=["hide-input"]
 found_out = [
     "Networks turn from counting to memorizing later the more urns there are: the step half way grows as D to the "
-    f"power of {spread} or {of_common}, depending on when U has gone.",
-    f"With more urns than were fitted, the account loses {apart} nats more than a rule of ln N and ln D.",
+    f"power of {spread} or {of_common}, depending on the step from which we look.",
+    f"With more urns, the account loses {apart} nats more than a rule of ln N and ln D; later, we cannot tell.",
     f"For 128 urns, the account expects the turn too late by a factor of {late_by.get('account', 'unknown size')}, the "
     f"rule by {late_by.get('baseline', 'unknown size')}.",
-    "Whether lexical models follow the account we cannot tell: with the parameters of normal models, it gives S "
+    "Whether lexical models follow the account we cannot tell: with normal models' parameters, it gives memorizing "
     f"{surplus} more weight than they have.",
 ]
 

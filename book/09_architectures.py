@@ -463,7 +463,7 @@ slower = {n: states.ratio(left_of(n, every, "states_longer"), left_of(n, every))
 
 # %% tags=["hide-input"]
 alt = "Share of the excess left against the numbers in an LSTM's state, one line per number of alphabets, by colours."
-caption = "With three colours, a state of 4 numbers is enough for one alphabet, but leaves much with all of them."
+caption = "With three colours, a state of 4 numbers loses little with one alphabet, but much with all of them."
 caption = caption if is_published else "With so few seeds and steps, nothing can be said of the size of states."
 options = {"x": "numbers_in_the_state", "y": "share_left", "line": "alphabets", "log": ["numbers_in_the_state"]}
 options |= {"by": "colours", "legend": "alphabets", "size": (3.6, 2.9), "n": n_states}
@@ -511,7 +511,7 @@ display(
 #   the largest LSTM for four times as many steps. A model that is only slow must then leave less.
 # - *Rate.* Every size has its own rate, tuned with all alphabets. It may be too high for the longer training, so we
 #   tried two lower rates there.
-# - *Width.* A narrow LSTM also has fewer weights. But the same narrow LSTM suffices for one alphabet.
+# - *Width.* A narrow LSTM also has fewer weights, which many alphabets may need. This we cannot exclude.
 # - *Read-out.* Logits are linear in the output, which has two numbers. For three colours this is no limit, because
 #   their probabilities have two degrees of freedom. For six colours it is one, so that panel tells less.
 
@@ -530,10 +530,9 @@ display(
         f"All alphabets are harder for every state: they leave {times(harder[4])} the share of one alphabet at 4 "
         f"numbers, and {times(harder[64])} at 64. But with four times the steps, 64 numbers leave {times(slower[64])} "
         f"the share that they left before. For 4 numbers we do not see this: {rates_text or 'not trained'}. So 64 "
-        "numbers are slow with all alphabets, and 4 numbers seem to be too few. Within these budgets, a state of fixed "
-        "size suffices for names that vary if it is large enough, and how large it has to be depends on how many "
-        "alphabets there are. This is no bound: one number can code several counts, and other trainings may find such "
-        "a code."
+        "numbers are slow with all alphabets, and 4 numbers, or their weights, seem to be too few. But the lines do not "
+        "meet at 64, and the intervals of the two ratios overlap: 4 numbers suffer more in differences only. This is no "
+        "bound: one number can code several counts, and other trainings may find such a code."
     )
 )
 
@@ -765,7 +764,7 @@ display(
     Markdown(
         f"The second seed chooses another rate in {len(changed)} of {len(compared)} cells{where_changed}. With this "
         f"seed, the rates of this chapter cost at most {cost_text} nats per token more than the best of those tried. "
-        "So rates are uncertain by one step of the grid, about a factor of three. An order of backbones that depends "
+        "So rates are uncertain by at least one step of the grid (a factor of 3). An order of backbones that depends "
         "on so small a change of the rate is not known."
     )
 )
@@ -825,7 +824,7 @@ last = moved[moved["predicted"] == moved["predicted"].max()].set_index(["who", "
 recency = last.iloc[:, -4:].mean(axis=1) / last.iloc[:, :4].mean(axis=1)
 told_recency = ", ".join(f"{who} {recency[who]:.2g}" for who in ("exact", *kinds))
 alt = "Maps of how far each flip moves each later prediction, for the exact predictor and for the five backbones."
-caption = f"How often the last four flips count as much as the first four differs by model: {told_recency}."
+caption = f"The last four flips count this many times as much as the first four, in one seed each: {told_recency}."
 options = {"by": "who", "size": (3.4, 2.9), "low": 1e-2, "high": 0.5, "runs": coin_runs, "n": "100 sequences, one seed"}
 figure(chapter_plots.influence, moved, name="influence", alt=alt, caption=caption, **options)
 
