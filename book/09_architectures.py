@@ -530,9 +530,9 @@ display(
         f"All alphabets are harder for every state: they leave {times(harder[4])} the share of one alphabet at 4 "
         f"numbers, and {times(harder[64])} at 64. But with four times the steps, 64 numbers leave {times(slower[64])} "
         f"the share that they left before. For 4 numbers we do not see this: {rates_text or 'not trained'}. So 64 "
-        "numbers are slow with all alphabets, and 4 numbers, or their weights, seem to be too few. But the lines do not "
-        "meet at 64, and the intervals of the two ratios overlap: 4 numbers suffer more in differences only. This is no "
-        "bound: one number can code several counts, and other trainings may find such a code."
+        "numbers are slow with all alphabets, and 4 numbers, or their weights, seem to be too few. But the lines do "
+        "not meet at 64, and the intervals of the two ratios overlap: 4 numbers suffer more in differences only. This "
+        "is no bound: one number can code several counts, and other trainings may find such a code."
     )
 )
 

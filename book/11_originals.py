@@ -88,7 +88,7 @@ box = display(Markdown("(The box *In brief* is filled in below.)"), display_id=T
 # research code has errors ([what we had to withdraw ourselves](claims.md)). An error in public code has a use that an
 # error in private has not: others can learn which test would have caught it.
 #
-# We cite a repository at one commit, and say what is right first. Then we isolate the defect: we build it into our own
+# We cite a repository by commit, and say what is right first. Then we isolate the defect: we build it into our own
 # library, with nothing copied, and compute the same number with it and without it. If the number hardly changes, the
 # claim stands, whatever the code looks like. There are five verdicts:
 #
@@ -107,7 +107,7 @@ lines = [
     for name, repository in audit.SOURCES.items()
 ]
 columns = {"what": "called here", "where": "repository", "commit": "commit", "n": "defects listed"}
-caption = f"Five repositories are audited at one state each; {len(defects)} defects are listed."
+caption = f"Five repositories are audited some in two versions; {len(defects)} defects are listed."
 show_table(pd.DataFrame(lines), columns, caption=caption, name="sources")
 
 # %% [markdown]
@@ -334,10 +334,10 @@ display(
     Markdown(
         f"So with sines along the batch, P(b) is between {by_version['min'].iloc[0]:.3f} and "
         f"{by_version['max'].iloc[0]:.3f}, by the place alone. With sines along the string it is "
-        f"{by_version['max'].iloc[1]:.3f} at every place; exact is {places['exact'].iloc[0]:.3f}. In every one of "
-        f"{move.n} seed(s), some probability moves, by {move.published:.2g} on average. What was compared with LSTMs "
-        "is a transformer *without* positions. That matters, because positions change rule extrapolation more than "
-        "seeds do ([chapter 8](08_rules))."
+        f"{by_version['max'].iloc[1]:.3f} at every place. (The exact value is {places['exact'].iloc[0]:.3f}: invariant "
+        f"is not yet right.) In each of {move.n} seed(s), some probability moves; how much is uncertain (change "
+        f"{move.change}). What was compared with LSTMs has only the mask to tell positions. That "
+        "matters, as positions change rule extrapolation more than seeds do ([chapter 8](08_rules))."
     )
 )
 display(Markdown(defects["sines_along_batch"].lesson))
@@ -421,8 +421,8 @@ display(
         f"So by the published protocol, with ten looks, models without positions are ahead of LSTMs by "
         f"{lead['published']} (n = {lead['published'].n} seeds). At the step with the least validation loss, and as a "
         f"share of all prompts, the difference is {lead['corrected']}: these seeds do not rank the two. The rate "
-        f"without positions goes from {best.published:.2f} to {best.corrected:.2f}. Chance alone, at a constant rate, "
-        f"would give {noise['mean'].iloc[-1] - noise['mean'].iloc[0]:.2f} from one look to ten. (Our strings have at "
+        f"without positions goes from {best.published:.2f} to {best.corrected:.2f} by both. Chance alone, at a "
+        f"constant rate, would give {noise['mean'].iloc[-1] - noise['mean'].iloc[0]:.2f} from one look to ten. (Our strings have at "
         "most 32 letters, the published ones 256, and the published choice has far more looks.)"
     )
 )
@@ -518,10 +518,10 @@ display(
     Markdown(
         "So a predictor that reads the first five flips and ignores the rest passes the published test without any "
         f"spread, although its P(heads) varies by {order_blind['corrected']:.2g} (standard deviation) over random "
-        "orders. The test could not fail. Does the claim? We ask the predictions, "
+        "orders. The test misses the first flips. Does the claim fail? We ask the predictions, "
         "not the residual stream. Our trained models of width 32 have a spread of "
         f"{told['corrected'].value:.2g} over random orders and {told['published'].value:.2g} over the first ones "
-        f"(means of {told['corrected'].n} models). They pass a test that can fail: nearly, not exactly, invariant."
+        f"(means of {told['corrected'].n} models). They pass over all flips too: nearly, not exactly, invariant."
     )
 )
 display(Markdown(defects["first_orders"].lesson))
@@ -733,8 +733,8 @@ assert counts.sum() == len(defects) and n_run >= 25 and counts["reversed"] < cou
 display(
     Markdown(
         f"So the verdicts are: {told_counts}. Few claims are reversed, and those are about descriptions (a size, a "
-        "cost, a place of a norm). The frequent finding is that an experiment cannot decide, because a reference, a "
-        "control or a test that can fail is missing. None of the tests in the list needs more than a few lines."
+        "cost, the place of a norm, a direction). Most claims stand or are weaker. Where an experiment cannot decide, "
+        "a reference or a control is often missing. Most tests need a few lines; some need more trainings."
     )
 )
 
@@ -742,11 +742,11 @@ display(
 n_trained = len(recipe.stored_runs(of_recipe))
 found_out = [
     f"{counts['stands']} claims stand, {counts['weaker']} are weaker, {counts['undecidable']} undecidable, "
-    f"{counts['reversed']} reversed.",
-    f"Urns: a memorizer without names scores {to_s.corrected:.2g}, the published lexical model "
-    f"{claims.get('headline/lexical').published:g}.",
-    f"Rules: transformers lead LSTMs by {lead['published'].value:.2f} in the best of ten looks, by "
-    f"{lead['corrected'].value:.2f} at a chosen step.".replace("-", "−"),
+    f"{counts['reversed']} reversed (all are descriptions).",
+    f"Urns: a memorizer without names scores {to_s.corrected:.3g}, our lexical models {to_s.published:.3g} "
+    f"(paired change {to_s.change}).".replace("-", "−"),
+    f"Rules: models without positions lead LSTMs by {lead['published']} in the best of ten looks, by "
+    f"{lead['corrected']} at a chosen step, over all prompts.".replace("-", "−"),
     f"Coins: 64 sequences of one coin are worth {of_64['value']:.1f}; the rule stands.",
 ]
 
@@ -765,9 +765,9 @@ box.update(
 # %% [markdown]
 # ## What this does not show
 #
-# Verdicts are about claims at one commit each, and our models are small. That a defect hardly moves a score in our
-# models does not prove that it hardly moved the published one. Effects were computed one at a time; several defects
-# together may do more, or less. We read the code of the sources, and may have misread it; three defects concern
+# Verdicts are about claims of the versions named; our models are small. That a defect hardly moves a score in our
+# models does not prove that it hardly moved the published one. Effects were computed one at a time, except that the
+# best of looks is also among finished completions. We may have misread the code of the sources; three defects concern
 # programs that stop, for which there is nothing to compute. Five entries (two sizes, a cost, the place of a norm, a
 # direction) concern a written description of the architectures, and no result. Pairs of numbers with an exact predictor
 # have no error, but they are about the protocol, not about the models that were published. And the list is not

@@ -56,13 +56,13 @@ DEFECTS = (
         claim="Representations do not depend on the order of the flips.",
         right="Equal counts are compared, and cosines near one are found.",
         defect=(
-            "Only the first 1000 orders in lexicographic order are compared, in which almost "
-            "nothing but the end moves."
+            "Only the first 1000 orders in lexicographic order are compared, in which the first "
+            "flips never move."
         ),
         verdict="stands",
         because=(
             "with random orders, our trained models are nearly as invariant; but the published "
-            "test could not fail"
+            "test misses the first flips"
         ),
         test="Give the test a predictor that must not pass.",
         where="07_coins",

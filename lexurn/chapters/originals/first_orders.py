@@ -1,8 +1,8 @@
 """Invariance to order, shown on the first orders of a list.
 
 There are C(n, k) sequences of n flips with k heads. In lexicographic order of the places of heads,
-the first 1000 have almost all their heads at the beginning: only the last few places move. A
-predictor that looks at nothing but the beginning passes such a test.
+the first 1000 agree in their first flips: for ten heads of 20, in the first six. A predictor that
+looks at nothing but the beginning passes such a test.
 """
 
 import itertools

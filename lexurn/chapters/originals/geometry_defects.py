@@ -16,7 +16,7 @@ DEFECTS = (
             "tokens."
         ),
         verdict="weaker",
-        because="with padding, the mean cosine measures how long the prompts are",
+        because="in that version padded prompts look too alike; later ones have no padding",
         test="Lengthen the padding and ask for equal numbers.",
         where="10_geometry",
         what=(

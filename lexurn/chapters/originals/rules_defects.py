@@ -17,7 +17,7 @@ DEFECTS = (
         ),
         verdict="weaker",
         because=(
-            "what was tested is a transformer without positions, and positions change the rate "
+            "the tested transformer has only its mask for positions, and these change the rate "
             "more than seeds do"
         ),
         test="Move one sequence to another place of the batch, and ask for equal predictions.",
@@ -56,7 +56,7 @@ DEFECTS = (
         defect="Each rate is the best over about 200 evaluations of the same training.",
         verdict="undecidable",
         because=(
-            "at the step of least validation loss, over all prompts, our models cannot be ranked"
+            "in our small models, the lead depends on how the step and the completions are chosen"
         ),
         test="Report the number of looks, and the rate at a step that is chosen without the rate.",
         where="08_rules",

@@ -20,7 +20,7 @@ DEFECTS = (
         ),
         verdict="undecidable",
         because=(
-            "the lexical score is what that predictor gets, so it fits generalizing and memorizing"
+            "this score does not separate our lexical models from that predictor, which memorizes"
         ),
         test=(
             "Score every predictor that the claim has to exclude, exactly, before any model is "
