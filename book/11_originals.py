@@ -422,7 +422,8 @@ display(
         f"{lead['published']} (n = {lead['published'].n} seeds). At the step with the least validation loss, and as a "
         f"share of all prompts, the difference is {lead['corrected']}: these seeds do not rank the two. The rate "
         f"without positions goes from {best.published:.2f} to {best.corrected:.2f} by both. Chance alone, at a "
-        f"constant rate, would give {noise['mean'].iloc[-1] - noise['mean'].iloc[0]:.2f} from one look to ten. (Our strings have at "
+        f"constant rate, would give {noise['mean'].iloc[-1] - noise['mean'].iloc[0]:.2f} from one look to ten. "
+        "(Our strings have at "
         "most 32 letters, the published ones 256, and the published choice has far more looks.)"
     )
 )
