@@ -13,7 +13,7 @@ import pandas as pd
 from lexurn.base import paths
 from lexurn.chapters.analysis import headline
 from lexurn.chapters.architectures import published
-from lexurn.chapters.coins import fates, grids
+from lexurn.chapters.coins import fates, grids, tiny
 from lexurn.chapters.rules import extrapolation
 from lexurn.figures import widgets
 from lexurn.runs import cache, sweeps
@@ -67,7 +67,9 @@ def coin_settings(*, is_small: bool) -> tuple[dict[str, Any], int]:
 def coin_fates(*, is_small: bool) -> pd.DataFrame:
     """Return the tiny models of chapter 7 that have learned, with their R²; or all, if small."""
     flat, n_seeds = coin_settings(is_small=is_small)
-    every = cache.table(fates.fates, list(grids.census(flat, n_seeds).values()))
+    points = list(grids.census(flat, n_seeds).values())
+    tiny.train_all(points, say=widgets.status_line())
+    every = cache.table(fates.fates, points)
     learned = every[every["excess"] <= fates.STUCK]
     return every if is_small else learned
 
