@@ -33,7 +33,7 @@ import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/
 # `papermill book/06_strategies.ipynb out.ipynb -p n_diversities 5`. What the models share stands in the grids
 # `params/sweeps/strategies*.yaml`: contexts of 64 balls, one layer of width 32 with one head and rotary positions,
 # batches of 64, and a constant learning rate, so that one step is worth another. Most trainings have half of
-# `n_steps`; at the scale of this book (`-f params/book.yaml`) some have five times as many.
+# `n_steps`; at the scale of this book (`-f params/book.yaml`), some take five times `n_steps`.
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.

@@ -381,7 +381,7 @@ display(Markdown(defects["transposed_mask"].lesson + " [Chapter 9](09_architectu
 # %% [markdown]
 # ### 7. The best of many looks
 #
-# *Claim.* On $a^nb^n$, transformers keep rule 1, as many b's as a's, after prompts that break the order of letters
+# *Claim.* On $a^nb^n$, transformers keep rule 1 (equal numbers of letters) after prompts that break their order
 # [more often than LSTMs, .657 against .376](https://arxiv.org/abs/2409.13728). *What is right.* All architectures are
 # treated alike, and there are many seeds. *What is wrong.* A rate is the largest over about 200 evaluations of one
 # training, and it is a share of the completions that have ended. Both favour models whose rates jump about, or that

@@ -13,12 +13,10 @@ The folder `RUNS/<name>-<key>/` holds
     model.safetensors    best weights;   last.safetensors: weights of the last step
     tables/              what the model predicts on sequences of each split
     wandb/               only with Weights & Biases: what was recorded, and the run's id there
-
     state-*              only during training: where to resume (see `lexurn.runs.checkpoints`)
 
-`results.json` is written last: a folder without it holds no run yet, and `get` resumes its training
-(see `lexurn.runs.recording`). Published runs (`book/results/`) are found like one's own, and never
-written; they have one packed file in place of a folder (see `lexurn.runs.contents`).
+`results.json` is written last: where it is missing, `get` resumes the training. Published runs
+(`book/results/`) are found like one's own and never written (see `lexurn.runs.contents`).
 """
 
 from collections.abc import Iterator, Mapping
