@@ -109,8 +109,7 @@ def test_a_value_that_is_cut_off_hides_that_s_is_beyond_the_end():
 def test_what_the_recipe_has_trained_is_counted_and_nothing_is_trained(tiny_run, store):
     points = sweeps.read("originals_headline").points
     assert recipe.progress(points).startswith("None of the 6 models")
-    empty = recipe.scores(points)
-    assert empty.empty and list(empty) == [*recipe.COLUMNS]
+    assert recipe.stored_runs(points) == []
     assert not any(path.name.startswith("urns") for path in store.glob("*"))
 
 
@@ -124,8 +123,16 @@ def test_a_recipe_model_is_scored_at_its_last_trained_row_and_one_further(tiny_r
         assert torch.equal(
             longer(tokens[:, :-1], table=table), run.model(tokens[:, :-1], table=table)
         )
-    scored = recipe.scores([run.settings])
+    scored = recipe.scores(run)
     assert len(scored) == 1 and scored["published"].item() != scored["corrected"].item()
+    by_reference = scored[["generalizing", "symmetrized", "memorizing"]].iloc[0]
+    assert by_reference.is_monotonic_increasing and scored["to_counter"].item() > 0
+    shown = recipe.who_scored(scored).set_index("who")["mean"]
+    assert shown["original tables"] == scored["published"].item() and len(shown) == 4
+    curves = recipe.along([run])
+    to_s = run.metrics["out_of_distribution/symmetrized_kl/symmetrized"].tolist()
+    assert curves.loc[curves["who"] == "S", "mean"].tolist() == to_s
+    assert set(curves["who"]) == {"G", "S"} and curves["sem"].isna().all()  # one seed has no error
     both = [run.settings, run.settings.replace(seed=1)]
     assert (
         recipe.progress(both)

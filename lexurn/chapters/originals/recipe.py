@@ -12,26 +12,20 @@ import torch
 
 from lexurn import models, runs
 from lexurn.base.seeding import generator
-from lexurn.chapters.analysis.headline import FRESH, memorized
+from lexurn.base.shapes import Predictor, Tokens
+from lexurn.chapters.analysis.headline import FRESH, doubts, memorized
 from lexurn.generators.urns import Urns
-from lexurn.measures import comparison, evaluation
+from lexurn.measures import comparison, memorization
 from lexurn.models import LanguageModel
 from lexurn.runs.run import Run
 from lexurn.settings import Settings
 
 N_URNS, N_SEQUENCES = 40, 25
 
-COLUMNS = (
-    "name",
-    "kind",
-    "unit",
-    "published",
-    "corrected",
-    "symmetrized",
-    "deficit",
-    "to_g",
-    "to_s",
-)
+TABLES = "recipe-1"
+"""Name of the cached tables of `scores`."""
+
+REFERENCES = ("generalizing", "memorizing", "symmetrized")
 
 
 def stored_runs(points: Sequence[Settings]) -> list[Run]:
@@ -61,17 +55,16 @@ def with_one_more_position(run: Run) -> LanguageModel:
     return model.eval()
 
 
-def scores(points: Sequence[Settings]) -> pd.DataFrame:
-    """Return one row per trained model of the grid: `COLUMNS`; empty if none is trained.
+def scores(run: Run) -> pd.DataFrame:
+    """Return one row on a model of the recipe: name, kind, and the seed as `unit`, and (in nats)
 
-    `published` is the score after 30 balls at an untrained position, `corrected` the score at the
-    last trained row, after 29 balls, and `symmetrized` that of S there (nats). `deficit` is
-    ln(1 − captured) in distribution; `to_g` and `to_s` are distances on fresh urns.
+    published    the score after 30 balls, at a position that was never trained
+    corrected    the score at the last trained row, after 29 balls
+    generalizing, memorizing, symmetrized    the scores of G, M and S after 29 balls
+    deficit      ln(1 − captured) in distribution
+    epsilon, uniform, doubt, blend    see `measures.memorization.doubt_and_blend`
+    to_counter   the mean KL(memorizer ‖ best counter) in distribution, for scale
     """
-    return pd.DataFrame([_row(run) for run in stored_runs(points)], columns=list(COLUMNS))
-
-
-def _row(run: Run) -> dict[str, object]:
     seed, length = run.settings.training.seed, run.settings.task.context_length
     tokens = comparison.headline_sequences(
         Urns(run.settings.task.n_colors),
@@ -82,17 +75,44 @@ def _row(run: Run) -> dict[str, object]:
     )
     trained = models.as_trained_predictor(run.model, seed=seed)
     longer = models.as_trained_predictor(with_one_more_position(run), seed=seed)
-    distances = evaluation.select(run.results, split=FRESH)["mean"]
-    return {
-        "name": run.path.name,
-        "kind": run.settings.kind,
-        "unit": seed,
-        "published": comparison.headline_scores(longer, tokens).mean().item(),
-        "corrected": comparison.headline_scores(trained, tokens[:, :-1]).mean().item(),
-        "symmetrized": comparison.headline_scores(run.references["symmetrized"], tokens[:, :-1])
-        .mean()
-        .item(),
-        "deficit": memorized([run])["deficit"].iloc[0],
-        "to_g": distances["generalizing"],
-        "to_s": distances["symmetrized"],
-    }
+
+    def score(predictor: Predictor, sequences: Tokens) -> float:
+        return comparison.headline_scores(predictor, sequences).mean().item()
+
+    row = {"name": run.path.name, "kind": run.settings.kind, "unit": seed}
+    row |= {"published": score(longer, tokens), "corrected": score(trained, tokens[:, :-1])}
+    row |= {name: score(run.references[name], tokens[:, :-1]) for name in REFERENCES}
+    row["deficit"] = memorized([run])["deficit"].iloc[0]
+    fits = doubts([run]).iloc[0]
+    row |= {name: fits[name] for name in ("epsilon", "uniform", "doubt", "blend")}
+    memorizer, inside = run.references[run.settings.memorizing], run.splits["in_distribution"]
+    counter = memorization.best_generalizing(run.pool, inside.shape[1])
+    return pd.DataFrame([row | {"to_counter": memorization.mean_kl(memorizer, counter, inside)}])
+
+
+def who_scored(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores of all models and references in long form: who, unit and mean.
+
+    `table` has the rows of `scores`. Models are scored as published, at the untrained position.
+    """
+    kinds = {"lexical": "original tables", "normal": "normal"}
+    models = table.assign(who=table["kind"].map(kinds), mean=table["published"])
+    once = table.drop_duplicates("unit")
+    references = [once.assign(who=name, mean=once[name]) for name in REFERENCES]
+    return pd.concat([models, *references])[["who", "unit", "mean"]]
+
+
+def along(trained: Sequence[Run]) -> pd.DataFrame:
+    """Return distances on fresh urns along the trainings: kind, who, step, mean, sem (over seeds).
+
+    `who` is the predictor that the models are compared with: G, and M or S.
+    """
+    names = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}
+    rows = []
+    for run in trained:
+        for end in ("generalizing", run.settings.memorizing):
+            distances = run.metrics[f"{FRESH}/symmetrized_kl/{end}"]
+            own = {"kind": run.settings.kind, "who": names[end], "seed": run.settings.training.seed}
+            rows.append(run.metrics[["step"]].assign(**own, distance=distances))
+    groups = pd.concat(rows).groupby(["kind", "who", "step"], sort=False)["distance"]
+    return groups.agg(["mean", "sem"]).reset_index()
