@@ -4,9 +4,9 @@ A claim belongs to one of three `FAMILIES`, which are never counted together: a 
 else published, a forecast of our own, or a check of our code against exact values. It gives the
 band from `low` to `high` in which our number must lie at the claim's scale. Claims are committed
 before the runs that measure them. A band is worth less if the result was known when the band was
-written, so such a claim says `known_before`. If only the `sign` is claimed, a number that does not
-differ from zero is `undecided`. A claim `by_interval` holds where the 90 % t interval of our number
-lies in the band, fails where the 95 % interval lies outside, and is `undecided` between the two.
+written, so such a claim says `known_before`. A check is `reproduced` if our number lies in the band.
+Any other claim is `reproduced` if the 90 % t interval of our number lies in the band, `refuted` if
+the 95 % interval lies outside, and `undecided` between the two.
 
 A band never moves to where a result came out: a claim that failed gets `verdict: refuted` and a
 sentence `why`, and the build of the book fails if another verdict comes out than the claim's
@@ -50,8 +50,6 @@ class Claim(BaseModel):
     scale: Literal["defaults", "book"]
     n: int = Field(ge=1)
     known_before: bool
-    sign: bool = False
-    by_interval: bool = False
     verdict: Literal["reproduced", "refuted", "undecided"] = "reproduced"
     why: str = ""
 
@@ -86,18 +84,16 @@ class Claim(BaseModel):
 
         if not at_scale or ours.n != self.n:
             return NOT_AT_THIS_SCALE
-        if self.by_interval:
-            inner, outer = (
-                intervals.t_interval_of_mean(ours.value, ours.error, ours.n, level=level)
-                for level in (0.90, 0.95)
-            )
-            is_disjoint = outer.high < self.low or outer.low > self.high
-            if self.low <= inner.low and inner.high <= self.high:
-                return "reproduced"
-            return "refuted" if is_disjoint else "undecided"
-        if self.sign and not intervals.t_interval_of_mean(ours.value, ours.error, ours.n).sign:
-            return "undecided"
-        return "reproduced" if self.contains(ours.value) else "refuted"
+        if self.family == "check":
+            return "reproduced" if self.contains(ours.value) else "refuted"
+        inner, outer = (
+            intervals.t_interval_of_mean(ours.value, ours.error, ours.n, level=level)
+            for level in (0.90, 0.95)
+        )
+        if self.contains(inner.low) and self.contains(inner.high):
+            return "reproduced"
+        is_disjoint = outer.high < self.low or outer.low > self.high
+        return "refuted" if is_disjoint else "undecided"
 
 
 @dataclass(frozen=True)
@@ -210,9 +206,8 @@ def unexpected_verdicts(recorded: Mapping[str, Mapping[str, Any]]) -> list[str]:
     for key, ours in recorded.items():
         claim = get(key)
         if ours["verdict"] not in (claim.verdict, NOT_AT_THIS_SCALE):
-            where = "in" if claim.contains(ours["value"]) else "not in"
             messages.append(
                 f"{claim.chapter}: {key} is {ours['verdict']}, not {claim.verdict}: "
-                f"{ours['value']:.4g} is {where} its band {claim.band}"
+                f"{ours['value']:.4g} ± {ours['error']:.2g} (n = {ours['n']}), band {claim.band}"
             )
     return messages

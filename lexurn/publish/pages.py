@@ -32,16 +32,18 @@ CLAIMS = """# Claims
 The book tests three families of claims, and never counts them together: results that somebody else
 has *published*, our own *forecasts*, and *checks* of our code against exact values.
 
-Our number must lie in the *band*, at the scale and with the n that stand with the band. Each band
+Each claim has a *band* for our number, and the scale and the n that the band applies to. Each band
 was written down and committed before the runs that measure our number. If the result was already
-known, at least roughly, the table says so, and the band is worth less. For a model, *exact* is the
-value of a predictor that has memorized the same urns perfectly. ± is one standard error over n
-urns, pools or sets of urns; for a published number, ± is what its source states.
+known, at least roughly, the table says so, and the band is worth less. The column *exact* has the
+value of M or S for the same urns. ± is one standard error over n urns, pools, seeds or sets of
+urns; for a published number, ± is what its source states.
 
-*Reproduced*: our number lies in the band. *Refuted*: it does not, and the band stays where it was.
-*Undecided*: only a sign was claimed, and our number does not differ from zero.
-*Not at this scale*: these chapters were executed with other settings than the band applies to.
-Refuted claims stand first, with a sentence on what we saw instead.
+*Reproduced*: the 90 % interval of our number lies in the band. *Refuted*: the 95 % interval lies
+outside the band. *Undecided*: neither. The intervals are t intervals from ± and n. A check is
+judged by its number alone. *Not at this scale*: the chapters of this copy were executed with other
+settings than the band applies to. Refuted claims come first, each with a sentence on what we saw
+instead. For a published number, *refuted* means that our models, which are often smaller, do not
+score it; the source may still be right about its own models.
 {first_edition}
 """
 FIRST_EDITION = """What the first edition claimed and we no longer claim stands

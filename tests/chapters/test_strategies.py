@@ -636,17 +636,19 @@ def test_cached_fits_are_those_that_are_computed(monkeypatch):
         monkeypatch.setattr(strategies.cached, "fit", None)  # nothing is fitted again
 
 
-def test_delays_are_factors_of_steps_at_a_level_that_all_reach():
-    steps = np.geomspace(20, 2000, 15)
-    curves = {"N3": 10 / steps, "N32 K8": 20 / steps, "N32 all": 40 / steps}
+def test_a_delay_is_constant_if_names_act_as_steps_and_shrinks_if_they_act_as_complexity():
+    steps = np.geomspace(20, 20_000, 200)
+    log_odds = {"N3": 0.2 * steps**0.4, "as steps": 0.2 * (steps / 8) ** 0.4}
+    log_odds["as complexity"] = log_odds["N3"] - 1.5
     table = pd.concat(
-        pd.DataFrame({"seed": 0, "alphabet": name, "step": steps, "kl_in": losses})
-        for name, losses in curves.items()
-    )
-    found = strategies.delays(table, base="N3").set_index("alphabet")["factor"]
-    assert found.to_dict() == pytest.approx({"N32 K8": 2.0, "N32 all": 4.0}, rel=1e-6)
-    same = strategies.delays(table.assign(kl_in=np.tile(10 / steps, 3)), base="N3")
-    assert same["factor"].tolist() == pytest.approx([1.0, 1.0])
+        pd.DataFrame({"seed": 0, "alphabet": name, "step": steps, "kl_in": 1 / (1 + np.exp(odds))})
+        for name, odds in log_odds.items()
+    ).assign(apart=1.0)
+    factors = strategies.delays(table, base="N3", shares=(0.3, 0.2, 0.1, 1e-9))
+    factors = factors.pivot(index="share", columns="alphabet", values="factor")
+    assert factors.loc[[0.3, 0.2, 0.1], "as steps"].tolist() == pytest.approx([8.0] * 3, rel=1e-2)
+    never, late, middle, early = factors["as complexity"].sort_index()
+    assert 1.2 < late < 0.8 * middle < 0.64 * early and np.isnan(never)
 
 
 def test_the_excess_is_zero_for_the_account_that_made_the_map():

@@ -86,7 +86,7 @@ def shows_as_it_is(make, text, shown=str):
     return page.tags == wanted and is_same_text
 
 
-CLAIM = claims.get("headline/lexical_minus_symmetrized")
+CLAIM = claims.get("geometry/below_five_gram")
 MEASURED = {"value": 0.1, "error": 0.01, "n": 12, "exact": None, "verdict": "refuted"}
 RECORD = {"failed": "", "seconds": 3.0, "finished": "now", "used": {}, "computed": []}
 TABLE = pd.DataFrame({"kind": ["a", "b"], "entropy": [0.1, 0.2]})

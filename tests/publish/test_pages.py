@@ -145,7 +145,7 @@ def test_what_the_first_edition_said_names_claims_and_their_verdicts(record):
 
 
 def test_refuted_claims_stand_first_and_say_why(record):
-    key = "headline/lexical_minus_symmetrized"
+    key = "geometry/below_five_gram"
     why = claims.get(key).why
     assert as_text(why) not in pages.claims_page(ALL)  # not measured here, so nothing is said of it
     found = {"value": 0.1, "error": 0.01, "n": 12, "exact": None, "verdict": "refuted"}

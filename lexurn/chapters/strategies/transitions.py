@@ -1,5 +1,7 @@
 """What a map shows without a fit: when models stop being uniform, turn, and lose generalization."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -108,21 +110,23 @@ def late_changes(cells: pd.DataFrame, column: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["n_tasks", "seed", "change"])
 
 
-def delays(cells: pd.DataFrame, *, base: str) -> pd.DataFrame:
+def delays(cells: pd.DataFrame, *, base: str, shares: Sequence[float]) -> pd.DataFrame:
     """Return by which factor other alphabets reach a loss later than `base` does.
 
-    Columns: seed, alphabet, factor. `cells` are maps with the column alphabet. The loss is `kl_in`,
-    at the lowest level that every alphabet of a seed reaches. A curve passes a level where a line
-    between checkpoints first does, on logarithmic axes.
+    Columns: seed, alphabet, share, factor. `cells` are maps with the column alphabet. The loss is
+    `kl_in`, and its levels are `shares` of the distance from G to the memorizer (`apart`). A curve
+    passes a level where a line between checkpoints first does, on logarithmic axes; the factor is
+    NaN if a curve does not reach the level.
     """
     rows = []
     for seed, own in cells.groupby("seed"):
         wide = own.pivot(index="step", columns="alphabet", values="kl_in").sort_index()
-        level = float(wide.min().max())
-        steps = {name: _first_passage(wide[name], level) for name in wide}
-        factors = {name: step / steps[base] for name, step in steps.items() if name != base}
-        rows += [(seed, name, factor) for name, factor in factors.items()]
-    return pd.DataFrame(rows, columns=["seed", "alphabet", "factor"])
+        for share in shares:
+            level = share * float(own["apart"].iloc[0])
+            steps = {name: _first_passage(wide[name], level) for name in wide}
+            factors = {name: step / steps[base] for name, step in steps.items() if name != base}
+            rows += [(seed, name, share, factor) for name, factor in factors.items()]
+    return pd.DataFrame(rows, columns=["seed", "alphabet", "share", "factor"])
 
 
 def _first_passage(losses: pd.Series, level: float) -> float:
