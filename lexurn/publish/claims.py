@@ -4,9 +4,9 @@ A claim belongs to one of three `FAMILIES`, which are never counted together: a 
 else published, a forecast of our own, or a check of our code against exact values. It gives the
 band from `low` to `high` in which our number must lie at the claim's scale. Claims are committed
 before the runs that measure them. A band is worth less if the result was known when the band was
-written, so such a claim says `known_before`. A check is `reproduced` if our number lies in the band.
-Any other claim is `reproduced` if the 90 % t interval of our number lies in the band, `refuted` if
-the 95 % interval lies outside, and `undecided` between the two.
+written, so such a claim says `known_before`. A check is `reproduced` if our number lies in the
+band. Any other claim is `reproduced` if the 90 % t interval of our number lies in the band,
+`refuted` if the 95 % interval lies outside, and `undecided` between the two.
 
 A band never moves to where a result came out: a claim that failed gets `verdict: refuted` and a
 sentence `why`, and the build of the book fails if another verdict comes out than the claim's

@@ -1,5 +1,7 @@
 """Defects of the rules: each shows in its own number, and is gone in ours."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -159,3 +161,20 @@ def test_a_norm_after_the_sum_makes_all_token_norms_equal():
 def test_the_published_sampler_has_one_string_and_ours_many():
     (pair,) = brackets.pairs(100, max_length=16, seed=0).itertuples()
     assert pair.published == 1 and pair.corrected > 10
+
+
+def test_the_sampled_lead_is_of_all_prompts_at_the_chosen_step():
+    kinds = itertools.product(
+        (True, False),
+        ("out_of_distribution", "in_distribution"),
+        ("sampled", "greedy"),
+        (MAIN_MEASURE, "rule_1_of_finished"),
+    )
+    values = {(0, "a"): 0.5, (0, "b"): 0.2, (1, "a"): 0.6, (1, "b"): 0.2}
+    rows = [(*key, *kind, value) for kind in kinds for key, value in values.items()]
+    names = ["seed", "model", "best", "prompts", "decoding", "measure", "value"]
+    rates = pd.DataFrame(rows, columns=names)
+    is_asked = rates["best"] & (rates["prompts"] == "out_of_distribution")
+    is_asked &= (rates["decoding"] == "sampled") & (rates["measure"] == MAIN_MEASURE)
+    rates.loc[~is_asked, "value"] = 99.0  # nothing else may count
+    assert looks.sampled_lead(rates, "a", "b").tolist() == pytest.approx([0.3, 0.4])

@@ -17,8 +17,8 @@ DEFECTS = (
         test="Count the distinct coins of a batch.",
         where="07_coins",
         what=(
-            "independent sequences that a batch of 64 is worth, one coin for a batch → one for a "
-            "sequence"
+            "independent sequences that a batch of 64 is worth to the gradient of a model of two "
+            "numbers at its optimum, one coin for a batch → one for a sequence"
         ),
     ),
     Defect(
@@ -95,15 +95,18 @@ DEFECTS = (
         key="negation",
         source="coins",
         claim=(
-            "The model is symmetric, because negating the residual stream exchanges heads and "
-            "tails."
+            "Predictions are not exactly symmetric; in theory they would be, if the residual stream"
+            " were negated."
         ),
-        right="It does, exactly.",
-        defect="Without a bias it does so for any weights.",
-        verdict="undecidable",
+        right=(
+            "Both hold, and the source calls its results preliminary. Its finding is that models "
+            "are not exactly symmetric."
+        ),
+        defect="The note is an identity: without a bias it holds for any weights.",
+        verdict="stands",
         because=(
-            "an identity says nothing about what was learned; untrained models have it too, and "
-            "are not symmetric"
+            "the note is true; but untrained models have this symmetry too, so it is no property "
+            "that was learned"
         ),
         test="Ask an untrained model.",
         where="07_coins",

@@ -51,6 +51,17 @@ def best_pairs(rates: pd.DataFrame) -> pd.DataFrame:
     return both.assign(unit=both["model"] + " " + both["seed"].astype(str))
 
 
+def sampled_lead(rates: pd.DataFrame, first: str, second: str) -> pd.Series:
+    """Return by how much one model keeps rule 1 on more prompts than another, per seed.
+
+    Shares are of all prompts, with sampled completions, at the step with the least validation loss.
+    """
+    kept = rates[rates["best"] & (rates["decoding"] == "sampled")]
+    kept = kept[(kept["prompts"] == "out_of_distribution") & (kept["measure"] == MAIN_MEASURE)]
+    wide = kept.pivot(index="seed", columns="model", values="value")
+    return wide[first] - wide[second]
+
+
 def finished_pairs(rates: pd.DataFrame) -> pd.DataFrame:
     """Return pairs per model and seed at one step: rule 1 among finished, and among all prompts."""
     kept = rates[rates["best"] & (rates["decoding"] == "greedy")]

@@ -8,8 +8,8 @@ DEFECTS = (
         source="rules",
         claim="The transformer has sinusoidal positions.",
         right=(
-            "The causal mask alone lets layers tell positions apart, so the models do learn their"
-            " language."
+            "The causal mask alone lets layers find out positions, so the models do learn their "
+            "language."
         ),
         defect=(
             "The sines are added along the batch, so that a string's prediction depends on its "
@@ -17,8 +17,8 @@ DEFECTS = (
         ),
         verdict="weaker",
         because=(
-            "the tested transformer has only its mask for positions, and these change the rate "
-            "more than seeds do"
+            "the tested transformer can infer positions from its mask only, so the result is about "
+            "transformers without positions"
         ),
         test="Move one sequence to another place of the batch, and ask for equal predictions.",
         where="09_architectures",
@@ -52,11 +52,15 @@ DEFECTS = (
         key="best_of_looks",
         source="rules",
         claim="On aNbN, the transformer keeps rule 1 more often than the LSTM.",
-        right="All architectures are treated alike, and spreads over many seeds are given.",
+        right=(
+            "The choice is the same for all architectures, spreads are given, and the repository "
+            "also holds rates at the step of least validation loss."
+        ),
         defect="Each rate is the best over about 200 evaluations of the same training.",
         verdict="undecidable",
         because=(
-            "in our small models, the lead depends on how the step and the completions are chosen"
+            "the lead depends on the choice of step, on unfinished completions and on decoding, in "
+            "our models and in the source's own tables"
         ),
         test="Report the number of looks, and the rate at a step that is chosen without the rate.",
         where="08_rules",
@@ -74,7 +78,9 @@ DEFECTS = (
             "Completions that do not end are left out, so a rate rises if fewer completions end."
         ),
         verdict="weaker",
-        because="among all prompts, rates are lower, most of all where completions rarely end",
+        because=(
+            "a share of all prompts cannot be higher; it is much lower where few completions end"
+        ),
         test="Report how many prompts a share is of.",
         where="08_rules",
         what="rule 1 kept on aNbN at one step, four kinds of models, among finished → among all",

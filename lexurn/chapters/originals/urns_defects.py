@@ -7,8 +7,8 @@ DEFECTS = (
         key="missing_reference",
         source="urns",
         claim=(
-            "A lexical model scores lower than a normal one on fresh urns, so lexical invariance "
-            "makes it generalize."
+            "Lexical invariance dramatically improves generalization: a lexical model scores lower"
+            " than a normal one on fresh urns."
         ),
         right=(
             "Both models are scored on the same fresh sequences, and the difference of the scores"
@@ -20,7 +20,8 @@ DEFECTS = (
         ),
         verdict="undecidable",
         because=(
-            "this score does not separate our lexical models from that predictor, which memorizes"
+            "lexical models do predict fresh urns better, but this score cannot tell whether they "
+            "count or memorize up to names"
         ),
         test=(
             "Score every predictor that the claim has to exclude, exactly, before any model is "
@@ -75,8 +76,8 @@ DEFECTS = (
         ),
         verdict="undecidable",
         because=(
-            "no comparison in the source separates invariance from a start that is certain and "
-            "wrong"
+            "the source does not separate invariance from a start that is certain and wrong; in "
+            "our models its difference remains without that start"
         ),
         test=(
             "Change one setting at a time, and compare the loss before training with that of "
@@ -134,7 +135,7 @@ DEFECTS = (
         ),
         defect="No run computes them; models are compared with counting alone.",
         verdict="stands",
-        because="compared with M, our normal models score what M scores on the same urn",
+        because="compared with M, the score of our normal models does not differ from M's",
         test="List what every reported number was compared with.",
         where="04_analysis",
         what="score of normal models → of M for the same urn",
