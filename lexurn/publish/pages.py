@@ -12,6 +12,7 @@ from typing import Any
 
 from lexurn.base import paths
 from lexurn.base.errors import SiteError
+from lexurn.base.version import __version__
 from lexurn.publish import claims
 from lexurn.publish.cards import as_code, as_text
 from lexurn.publish.dependencies import Chapter
@@ -103,15 +104,16 @@ def claims_page(chapters: Sequence[Chapter]) -> str:
     return page + changed
 
 
-def landing_page(text: str, chapters: Sequence[Chapter]) -> str:
-    """Return the landing page with every {number}`name` replaced by the number of that name.
+def insert_numbers(text: str, chapters: Sequence[Chapter]) -> str:
+    """Return a page with every {number}`name` replaced by the number of that name.
 
-    Chapters record these numbers as they compute them (see `lexurn.brief`); {number}`verdicts`
-    counts the verdicts on all claims. Raises SiteError if two chapters differ in a number.
+    Chapters record these numbers as they compute them (see `lexurn.brief`). {number}`verdicts`
+    counts the verdicts on all claims, and {number}`version` is that of the library. Raises
+    SiteError if two chapters differ in a number.
     """
     recorded = _recorded_claims(chapters)
     verdicts = " ".join(_count_verdicts(family, recorded) for family in claims.FAMILIES)
-    numbers = {"verdicts": verdicts}
+    numbers = {"verdicts": verdicts, "version": __version__}
     for chapter in chapters:
         own = chapter.record.get("numbers", {})
         for name in own.keys() & numbers.keys():

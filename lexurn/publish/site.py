@@ -175,9 +175,11 @@ def _page_contents(chapters: Sequence[Chapter], scale: str) -> dict[str, bytes]:
     for chapter in chapters:
         notebook = chapter.executed.read_text() if chapter.record else _convert(chapter.source)
         contents |= staging.stage(chapter.name, json.loads(notebook))
-    landing = pages.landing_page((book / "index.md").read_text(), chapters)
-    landing = staging.link_missing_figures(landing, contents)
-    return contents | {"index.md": staging.insert_explorables(landing, contents).encode()}
+    for name in [name for name in contents if name.endswith(".md")]:
+        text = pages.insert_numbers(contents[name].decode(), chapters)
+        text = staging.link_missing_figures(text, contents)
+        contents[name] = staging.insert_explorables(text, contents).encode()
+    return contents
 
 
 def _convert(source: Path) -> str:

@@ -209,7 +209,7 @@ def test_the_landing_page_tells_what_was_computed(record):
     record["numbers"] = {"share": "92 %"}
     first = {"value": 0.11, "error": 0.12, "n": 12, "exact": None, "verdict": "reproduced"}
     record["claims"] = RECORD["claims"] | {"headline/relative_distance_lexical": first}
-    page = pages.landing_page(text, ALL)
+    page = pages.insert_numbers(text, ALL)
     assert page.startswith("Of 92 % captured, S has (not at this scale). 1 of ")
     n = [claim.family for claim in claims.read().values()].count
     assert f"1 of {n('published')} published results were tested: 1 refuted. " in page
@@ -217,20 +217,20 @@ def test_the_landing_page_tells_what_was_computed(record):
     assert page.endswith(f"None of {n('check')} checks was tested at this scale.")
     record["claims"] = {key: first for key in claims.read()}
     assert f"{n('published')} published results were tested: {n('published')} reproduced. " in (
-        pages.landing_page(text, ALL)
+        pages.insert_numbers(text, ALL)
     )
     record.clear()
-    assert "None of " in pages.landing_page(text, ALL)
+    assert "None of " in pages.insert_numbers(text, ALL)
 
 
 def test_two_chapters_cannot_say_different_numbers(monkeypatch):
     own = {chapter.name: {"numbers": {}} for chapter in ALL}
     monkeypatch.setattr(dependencies.Chapter, "record", property(lambda chapter: own[chapter.name]))
     own["01_data"]["numbers"] = own["04_analysis"]["numbers"] = {"share": "92 %"}
-    assert pages.landing_page("{number}`share`", ALL) == "92 %"
+    assert pages.insert_numbers("{number}`share`", ALL) == "92 %"
     own["04_analysis"]["numbers"] = {"share": "91 %"}
     with pytest.raises(SiteError, match="04_analysis: share is 91 %, in an earlier chapter 92 %"):
-        pages.landing_page("{number}`share`", ALL)
+        pages.insert_numbers("{number}`share`", ALL)
 
 
 def staged(*cells):
