@@ -829,6 +829,7 @@ box.update(
         found=found_out,
         sure=f"{study.n_seeds} seed(s) per setting, 95 % t intervals; one layer of width 32.",
         change="A theory that predicts more urns, longer trainings and lexical models better than the rule does.",
+        numbers={"transition_power": str(spread), "names_delay": delay_text} if is_published else None,
     )
 )
 

@@ -772,6 +772,8 @@ display(
 )
 
 # %% tags=["hide-input"]
+numbers = {f"defects_{name}": str(counts[verdict]) for name, verdict in (("stand", "stands"), ("weaker", "weaker"))}
+numbers["defects_listed"] = str(len(defects))
 found_out = [
     f"Of {len(defects)} defects, {counts['stands']} leave the claim standing, {counts['weaker']} weaken it, "
     f"{counts['undecidable']} leave it undecidable, and {counts['reversed']} reverse a description. The others cannot "
@@ -793,6 +795,7 @@ box.update(
         sure=f"{study.n_urns} urns, {study.n_seeds} seed(s), small models; {len(by_recipe)} of {len(of_recipe)} models "
         "of the published recipe are trained.",
         change="The authors' own models, scored with these tests.",
+        numbers=numbers if is_published else None,
     )
 )
 

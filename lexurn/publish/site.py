@@ -52,6 +52,9 @@ PRINT_OPTIONS = (
 PAGE = r"^[ -]*(?:root|file): *([^\s#]+)"  # in the table of contents
 SECONDS_PER_PAGE = 120
 
+PAGES_WITH_RESULTS = {"index.md", "conclusion.md"}
+"""Pages that quote numbers and show interactive figures of chapters."""
+
 
 def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None]) -> bool:
     """Render the site with the last execution of these chapters; return False if it is up to date.
@@ -175,7 +178,7 @@ def _page_contents(chapters: Sequence[Chapter], scale: str) -> dict[str, bytes]:
     for chapter in chapters:
         notebook = chapter.executed.read_text() if chapter.record else _convert(chapter.source)
         contents |= staging.stage(chapter.name, json.loads(notebook))
-    for name in [name for name in contents if name.endswith(".md")]:
+    for name in PAGES_WITH_RESULTS & contents.keys():
         text = pages.insert_numbers(contents[name].decode(), chapters)
         text = staging.link_missing_figures(text, contents)
         contents[name] = staging.insert_explorables(text, contents).encode()
