@@ -160,6 +160,17 @@ def test_refuted_claims_stand_first_and_say_why(record):
     assert f"of {n_forecasts} forecasts were tested: 1 refuted, 1 reproduced." in forecasts
     n_published = sum(claim.family == "published" for claim in claims.read().values())
     assert f"None of {n_published} published results was tested at this scale." in published
+    assert "reproduced. The results of 0 of them were unknown when" in forecasts  # both were known
+    (row,) = [line for line in published.splitlines() if "`rules/rule_2_first`" in line]
+    assert "| a sign only, arXiv 2409.13728 |" in row  # published in words
+    (row,) = [line for line in page.splitlines() if "`geometry/known_three_noisy`" in line]
+    assert "| nothing |" in row
+
+
+def test_every_row_names_its_whole_quantity_because_rows_are_sorted_by_verdict():
+    texts = [claim.quantity for claim in claims.read().values()]
+    assert len(set(texts)) == len(texts)
+    assert not [text for text in texts if re.search(r"\bthe same\b(?! urn| prompts)|^that ", text)]
 
 
 def test_the_page_on_execution_counts_runs(record):
