@@ -111,8 +111,9 @@ def test_a_book_that_was_not_executed_is_not_published(record, published):
         == "Not the published edition · scale book · computed on no device · not yet"
     )
     assert "| [01_data](01_data) | not executed |" in pages.execution_page(ALL)
-    page = pages.claims_page(ALL)
+    page, _, history = pages.claims_page(ALL).partition("(first-edition)=")
     assert page.count("| not measured |") == N
+    assert "| refuted | not measured | " in history
 
 
 def test_every_claim_is_on_its_page_with_its_verdict(record):
@@ -137,10 +138,9 @@ def test_what_the_first_edition_said_names_claims_and_their_verdicts(record):
     assert keys and not set(keys) - set(claims.read())
     page = pages.claims_page(ALL)
     section = page.split("\n## What the first edition said")[1]
-    assert (
-        "`headline/lexical`:\nrefuted" in section and "(#first-edition)" in page.split("\n## ")[0]
-    )
-    assert "{" not in section  # a key that no claim has would stay in braces
+    assert "`headline/lexical`: refuted" in section and "(#first-edition)" in page.split("\n## ")[0]
+    assert not re.search(r"\{\w+/", section)  # a key that no claim has would stay in braces
+    assert section.count("| reproduced | ") > 50 and "| withdrawn |" in section
     assert "{" in told.replace("{headline/lexical}", "")  # and there were others to replace
 
 
