@@ -20,9 +20,12 @@ from lexurn.runs import contents, integrity, store
 
 EXECUTION = """# Execution
 
-What each chapter on this site was executed with. The page of a failed chapter shows its results up
-to the failure. *Computed now* counts the models and the tables that the chapter itself trained and
-computed; all others were read back, after their hashes were compared.
+This table says with which parameters, on which device and when each chapter of this site was
+executed. If a chapter failed, its page shows the results up to the failure. *Used* counts all
+models and tables that a chapter has read, also those of controls and of other chapters. So the
+number can be larger than the number of models in the box of the chapter. *Computed now* counts the
+models and tables that the chapter trained or computed during this execution. The others were
+stored, and were compared with their checksums.
 
 | chapter | result | parameters | device | seconds | finished | commit | used | computed now |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -30,24 +33,36 @@ computed; all others were read back, after their hashes were compared.
 
 CLAIMS = """# Claims
 
-The book tests three families of claims, and never counts them together: results that somebody else
-has *published*, our own *forecasts*, and *checks* of our code against exact values.
+The book tests three families of claims and never counts them together: results that others have
+*published*, *forecasts* of our own, and *checks* of our code against exact values.
 
-Each claim has a *band* for our number, and the scale and the n that the band applies to. Each band
-was written down and committed before the runs that measure our number. If the result was already
-known, at least roughly, the table says so, and the band is worth less. The column *exact* has the
-value of M or S for the same urns. ± is one standard error over n urns, pools, seeds or sets of
-urns; for a published number, ± is what its source states.
+Each claim has a *band* for our number, with a scale and an n. The band was written down before we
+measured the number, and it does not move. The bands of the published rates of rule 1 are an
+exception: one rule for all replaced them when our results were known. Sometimes we knew a result,
+at least roughly, when we wrote its band, for example from trials. The last column then says *yes*,
+and the band is worth less. Comments in the file `params/claims.yaml` say what was known, and the
+history of this file has the dates.
 
-*Reproduced*: the 90 % interval of our number lies in the band. *Refuted*: the 95 % interval lies
-outside the band. *Undecided*: neither. The intervals are t intervals from ± and n. A check is
-judged by its number alone. *Not at this scale*: the chapters of this copy were executed with other
-settings than the band applies to. Refuted claims come first, each with a sentence on what we saw
-instead. For a published number, *refuted* means that our models, which are often smaller, do not
-score it; the source may still be right about its own models.
+- *Reproduced*: the 90 % interval of our number lies in the band.
+- *Refuted*: the 95 % interval of our number lies outside the band.
+- *Undecided*: neither.
+- *Not at this scale*: this copy was executed with other settings than the band applies to, or with
+  another n, for example because too few models have learned their language.
+
+The intervals are t intervals, computed from ± and n. A check is judged by its number alone. ± is
+one standard error over n independent cases. These are seeds, urns or pools unless the claim names
+models, sequences or sets of urns. For a published number, ± is what its source states. The column
+*exact* has the value of M or S for the same urns. Refuted claims come first, each with a sentence
+on what we saw instead.
+
+For a published result, *refuted* is a statement about our models only. Most of our models are
+smaller than the published ones and were measured under other conditions, which the sentence names.
+The source may well be right about its own models. A few published numbers are so close to a value
+that needs no model, such as chance, that their bands are narrower than our intervals. The sentence
+then says so, and such a verdict means little.
 {first_edition}
 """
-FIRST_EDITION = """What the first edition claimed and we no longer claim stands
+FIRST_EDITION = """What the first edition of this book claimed, and what has become of it, stands
 [at the end](#first-edition).
 """
 CLAIMS_OF_FAMILY = """## {title}
@@ -63,12 +78,12 @@ CLAIMS_OF_FAMILY = """## {title}
 
 """
 ABOUT_FAMILY = {
-    "published": "What another study has published, beside what we get. Published models are often "
-    "larger than ours, so a number in its band is compatible with the publication, no more.",
-    "forecast": "What we expected of our own models before they were trained. Nothing was "
-    "published about these numbers.",
-    "check": "Values that can be computed exactly or have been computed by other code. They test "
-    "the library, not an idea: a refuted check would be a bug.",
+    "published": "A result of another study, beside ours. Where the source gives a direction and "
+    "no number, the table says *a sign only*. A number of ours that lies in its band is compatible "
+    "with the publication, no more.",
+    "forecast": "What we expected of our own models. Nothing was published about these numbers.",
+    "check": "Values that can be computed exactly, or that other code has computed. They test the "
+    "library and no idea: a refuted check would be a bug.",
 }
 NUMBER = r"\{number\}`(\w+)`"
 VERDICTS = ("refuted", "undecided", "reproduced")  # of a claim that was tested, in this order
@@ -96,7 +111,7 @@ def claims_page(chapters: Sequence[Chapter]) -> str:
         page += CLAIMS_OF_FAMILY.format(
             title=title.capitalize(),
             about=ABOUT_FAMILY[family],
-            counts=_count_verdicts(family, recorded),
+            counts=_count_verdicts(family, recorded) + _count_unknown(family, recorded),
             rows=table_rows(_claim_cells(claims.get(key), recorded[key]) for key in own),
         )
     for key, ours in recorded.items():
@@ -143,6 +158,16 @@ def _count_verdicts(family: str, recorded: Mapping[str, Any]) -> str:
         return f"None of {len(own)} {title} was tested at this scale."
     of_all = f" of {len(own)}" * (n_tested < len(own))
     return f"{n_tested}{of_all} {title} were tested: {', '.join(results)}."
+
+
+def _count_unknown(family: str, recorded: Mapping[str, Any]) -> str:
+    """Return a sentence on how many tested claims had a band before anything was known."""
+    own = [claim for claim in claims.read().values() if claim.family == family]
+    tested = [claim for claim in own if recorded[claim.key]["verdict"] in VERDICTS]
+    n_unknown = sum(not claim.known_before for claim in tested)
+    if family == "check" or not tested:
+        return ""
+    return f" The results of {n_unknown} of them were unknown when their bands were written."
 
 
 def badge(chapters: Sequence[Chapter], *, scale: str) -> str:
@@ -208,13 +233,16 @@ def _counts(names: Iterable[str]) -> str:
 def _claim_cells(claim: claims.Claim, recorded: Mapping[str, Any]) -> list[str]:
     ours = _measurement(recorded)
     verdict = recorded["verdict"]
-    published = [claim.published_text, claim.kind, as_text(claim.source)]
+    if claim.published is None:
+        published = ["a sign only", as_text(claim.source)] * (claim.family == "published")
+    else:
+        published = [claim.published_text, claim.kind, as_text(claim.source)]
     figure = f'<a href="{claim.chapter}.html#figure-{claim.figure}">figure</a>'
     return [
         verdict.replace("refuted", "**refuted**"),
         f"{as_text(claim.quantity)} (`{claim.key}`), {figure if ours else 'not drawn'}"
         + f". *{as_text(claim.why.strip())}*" * (verdict == "refuted"),
-        "nothing" if claim.published is None else ", ".join(published),
+        ", ".join(published) or "nothing",
         ours.exact_text if ours else "",
         f"{ours}, n = {ours.n}" if ours else "",
         f"{claim.band}, {claim.scale}, n = {claim.n}",

@@ -252,7 +252,7 @@ def render_page(measured: dict[str, Any], seconds: dict[str, Any]) -> str:
         least=compiled.MIN_SECONDS,
         base=", ".join(f"{k} = {v}" for k, v in BASE.items()),
         chapters=as_table(
-            ["chapter", "published edition", "defaults, trained anew"], chapter_rows(seconds)
+            ["chapter", "scale of this book", "defaults, trained anew"], chapter_rows(seconds)
         ),
         book_commit=seconds["made_with"]["book"]["commit"][:7],
         defaults_commit=seconds["made_with"]["defaults"]["commit"][:7],

@@ -111,8 +111,9 @@ def test_a_book_that_was_not_executed_is_not_published(record, published):
         == "Not the published edition · scale book · computed on no device · not yet"
     )
     assert "| [01_data](01_data) | not executed |" in pages.execution_page(ALL)
-    page = pages.claims_page(ALL)
+    page, _, history = pages.claims_page(ALL).partition("(first-edition)=")
     assert page.count("| not measured |") == N
+    assert "| refuted | not measured | " in history
 
 
 def test_every_claim_is_on_its_page_with_its_verdict(record):
@@ -137,10 +138,9 @@ def test_what_the_first_edition_said_names_claims_and_their_verdicts(record):
     assert keys and not set(keys) - set(claims.read())
     page = pages.claims_page(ALL)
     section = page.split("\n## What the first edition said")[1]
-    assert (
-        "`headline/lexical`:\nrefuted" in section and "(#first-edition)" in page.split("\n## ")[0]
-    )
-    assert "{" not in section  # a key that no claim has would stay in braces
+    assert "`headline/lexical`: refuted" in section and "(#first-edition)" in page.split("\n## ")[0]
+    assert not re.search(r"\{\w+/", section)  # a key that no claim has would stay in braces
+    assert section.count("| reproduced | ") > 50 and "| withdrawn |" in section
     assert "{" in told.replace("{headline/lexical}", "")  # and there were others to replace
 
 
@@ -160,6 +160,17 @@ def test_refuted_claims_stand_first_and_say_why(record):
     assert f"of {n_forecasts} forecasts were tested: 1 refuted, 1 reproduced." in forecasts
     n_published = sum(claim.family == "published" for claim in claims.read().values())
     assert f"None of {n_published} published results was tested at this scale." in published
+    assert "reproduced. The results of 0 of them were unknown when" in forecasts  # both were known
+    (row,) = [line for line in published.splitlines() if "`rules/rule_2_first`" in line]
+    assert "| a sign only, arXiv " in row  # published in words
+    (row,) = [line for line in page.splitlines() if "`geometry/known_three_noisy`" in line]
+    assert "| nothing |" in row
+
+
+def test_every_row_names_its_whole_quantity_because_rows_are_sorted_by_verdict():
+    texts = [claim.quantity for claim in claims.read().values()]
+    assert len(set(texts)) == len(texts)
+    assert not [text for text in texts if re.search(r"\bthe same\b(?! urn| prompts)|^that ", text)]
 
 
 def test_the_page_on_execution_counts_runs(record):
