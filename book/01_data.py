@@ -20,8 +20,8 @@
 # [The first page](index) asks which of three students a network becomes. Before we train one, we ask what there is to
 # learn. The data are so simple that you can calculate the best possible predictions with a pencil.
 #
-# After this chapter you can calculate what each student expects after a few balls, say which of them is the best that a
-# given network can become, and judge which of them a score can distinguish.
+# After this chapter you can calculate what each student expects, say which student is the best that a given network can
+# become, and judge which students a score can distinguish.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
@@ -164,7 +164,7 @@ figure(
     size=(4.6, 2.2),
     n="6 sequences of each kind",
     caption=f"Sequences from the pool (here D = {settings.task.n_tasks}) look alike; every fresh urn has favourites "
-    "of its own. Each row is a sequence, each number a colour.",
+    "of its own. Each line of balls is a sequence, each number a colour.",
     alt="Sequences as rows of balls, each with the number of its colour: from the training pool, and from fresh urns.",
 )
 
@@ -198,8 +198,8 @@ G = (counts + 1) / (counts + 1).sum(-1, keepdim=True)
 # ### M has learned the urns by heart
 #
 # M, the {term}`memorizing predictor`, knows that the sequence comes from one of the $D$ urns $\theta_1, \dots,
-# \theta_D$ of the pool. It has to find out from which, and weighs each urn by how likely this urn makes the balls
-# (the sign $\propto$ means: divided by a number that makes the weights sum to one):
+# \theta_D$ of the pool. It has to find out from which, and weighs each urn by how likely this urn makes the balls. (The
+# sign $\propto$ means that the weights are divided by their sum.)
 #
 # $$ p_M(v) = \sum_d w_d \, \theta_{dv}, \qquad w_d \propto \prod_i \theta_{di}^{\,n_i}. $$ (memorizing)
 #
@@ -361,10 +361,10 @@ display(
 # ## A map of predictors
 #
 # A network will not be exactly one of these. So we measure how far it is from each. The *Kullback–Leibler divergence*
-# $\mathrm{KL}(p \| q) = \sum_v p(v) \ln (p(v) / q(v))$ compares losses $-\ln q$: if $p$ is the truth, a predictor
-# $q$ loses on average $\mathrm{KL}(p \| q)$ more than $p$ itself. Its unit is the nat. The {term}`distance`
-# $d(p, q) = \frac{1}{2} \mathrm{KL}(p \| q) + \frac{1}{2} \mathrm{KL}(q \| p)$ is the mean of both directions,
-# averaged over all $t \geq 1$ and over sequences.
+# $\mathrm{KL}(p \| q) = \sum_v p(v) \ln (p(v) / q(v))$ compares losses. If $p$ is the truth, the loss $-\ln q$ of a
+# predictor is on average $\mathrm{KL}(p \| q)$ larger than the loss of $p$ itself. Its unit is the nat. The
+# {term}`distance` $d(p, q) = \frac{1}{2} \mathrm{KL}(p \| q) + \frac{1}{2} \mathrm{KL}(q \| p)$ is the mean of both
+# directions, averaged over all $t \geq 1$ and over sequences.
 #
 # If $p$ and $q$ differ little, $d$ grows with the square of the difference, much as a squared length does. So we draw
 # a map on which the *square* of the length between two corners is their distance. The three distances of another
@@ -436,8 +436,8 @@ display(
 # ## A score that misleads
 #
 # One of the experiments that this book examines ([chapter 11](11_originals)) trained a {term}`normal model` and a
-# {term}`lexical model` on a single urn of four colours. It showed them 30 balls from fresh urns, and reported the KL
-# divergence of the observed frequencies from the prediction. [The normal model scored 0.54 and the lexical one
+# {term}`lexical model` on a single urn of four colours. Its score is the KL divergence of the frequencies of 30 balls
+# from the prediction, on fresh urns. [The normal model scored 0.54 and the lexical one
 # 0.14](https://github.com/alexkstern/Lexurn) (commit 197fae0). The conclusion was: "Lexical invariance dramatically
 # improves generalization". (Three weeks later, in commit 2df94c0, the author replaced the experiment by another one and
 # removed this result.) What do the perfect students score?
@@ -544,8 +544,7 @@ display(Markdown(claim_bands.summary(measured | scores)))
 # :::{admonition} Answer
 # :class: answer dropdown
 # G: $(2 + 1)/(2 + 3) = 0.6$. M: $0.2$. S: the weights are the squares of the shares of blue, so $p_S(\text{blue}) =
-# (0.7^3 + 0.2^3 + 0.1^3) / (0.7^2 + 0.2^2 + 0.1^2) = 0.352 / 0.54 \approx 0.65$. (Every share occurs twice, above and
-# below.)
+# (0.7^3 + 0.2^3 + 0.1^3) / (0.7^2 + 0.2^2 + 0.1^2) = 0.352 / 0.54 \approx 0.65$.
 # :::
 #
 # :::{admonition} Exercise 2

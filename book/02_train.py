@@ -20,8 +20,8 @@
 # [Chapter 1](01_data) calculated what three perfect students predict. Here we train one small transformer, and ask
 # which student it becomes and how we can see this.
 #
-# After this chapter you can say how low the loss of a model can become, read a loss curve, a map and a renaming test,
-# and explain why none of them alone identifies a predictor.
+# After this chapter you can calculate the least loss that a model can reach, and explain why neither a loss nor a
+# renaming test alone identifies a predictor.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
@@ -170,8 +170,8 @@ if walk is not None:
 #
 # From here on we look at the *best* weights, those with the least validation loss. They may come from long before the
 # last step: once the loss is flat, noise decides which evaluation has the least loss. There are three sets of test
-# sequences: new sequences from the training pool (*in distribution*), one sequence from each of many fresh urns (*out
-# of distribution*), and sequences of a single colour (*low entropy*).
+# sequences: from the training pool (*in distribution*), from a fresh urn each (*out of distribution*), and of a single
+# colour (*low entropy*).
 
 # %% tags=["hide-input"]
 words = {"nearest": list(run.references), "floor": one_run.FLOOR, "caption": one_run.caption_table(run)}

@@ -20,8 +20,8 @@
 # In [chapter 2](02_train), all measures agreed about one network. Often they do not. So we test each measure on
 # predictors that we construct, because we know what these have memorized. Then we ask how sure an answer is.
 #
-# After this chapter you can calculate a captured share, say what the relative distance cannot show, explain what an
-# average over embedding tables does, and choose an interval that answers your question.
+# After this chapter you can calculate a captured share, say what a relative distance cannot show, explain what an
+# average over embedding tables does, and choose an interval that fits a question.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
@@ -208,9 +208,9 @@ if is_published:
 display(
     Markdown(
         "So distances suggest an answer for two of the three kinds. In distribution, normal models are "
-        f"{of_normal:,.0f} times as far from G as from M, and permuted models are "
-        f"{times['permuted']:.2g} times as far from G as from S (ratios of arithmetic means). Lexical models are only "
-        f"{times['lexical']:.2g} times as far from G as from S. Is this near S? We need to know what counts as near."
+        f"{of_normal:,.0f} times as far from G as from M. Permuted models are {times['permuted']:.2g} times as far "
+        f"from G as from S, and lexical models only {times['lexical']:.2g} times (ratios of arithmetic means). Is this "
+        "near S? We need to know what counts as near."
     )
 )
 
@@ -448,7 +448,7 @@ display(
         "on a flat urn every nearly uniform predictor is nearer to S. The uniform predictor has a larger *r* than a "
         f"predictor with memory for {uniform_above['inside']} of {study.n_urns} training urns in distribution, and for "
         f"{uniform_above['fresh']} on fresh urns. For the two predictors that count, these numbers are "
-        f"{counters_above['inside']} and {counters_above['fresh']}. But *r* has no fixed scale: the best counter has "
+        f"{counters_above['inside']} and {counters_above['fresh']}. But *r* has no fixed scale. The best counter has "
         f"*r* between {extent(best_counter['inside'], word='and')}, and the mixture between "
         f"{extent(blend['inside'], word='and')}, while its captured share is about the same on all urns."
     )

@@ -38,7 +38,7 @@ def predictor_in_words(name: str) -> str:
 
 def _place(run: Run) -> str:
     split = run.task.splits[0]
-    return PLACES.get(split, f"on {split.replace('_', ' ')} sequences")
+    return PLACES.get(split, f"on {split.replace('_', ' ')}")
 
 
 @singledispatch
