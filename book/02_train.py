@@ -17,7 +17,11 @@
 # %% [markdown]
 # # Training: which of the three students does a network become?
 #
-# We train one small transformer on urns and watch where it goes.
+# [Chapter 1](01_data) calculated what three perfect students predict. Here we train one small transformer, and ask
+# which student it becomes and how we can see this.
+#
+# After this chapter you can calculate the least loss that a model can reach, and explain why neither a loss nor a
+# renaming test alone identifies a predictor.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
@@ -72,38 +76,38 @@ box = display(overview.brief(settings), display_id=True)  # filled in below, onc
 # %% [markdown]
 # ## One network, three students
 #
-# [Chapter 1](01_data) introduced three perfect students. **G** counts the balls {eq}`generalizing`, **M** remembers the
-# training urns {eq}`memorizing`, and **S** remembers them up to the names of their colours {eq}`symmetrized`. A network
-# has to find out by itself what there is to learn. It sees many sequences from the {term}`pool`, and for every ball
-# it is told how probable its prediction made this ball. It changes its weights so that the next balls become more
-# probable. That is all: nobody mentions urns.
+# The three students are exact predictors. **G** counts the balls {eq}`generalizing`, **M** remembers the training urns
+# {eq}`memorizing`, and **S** remembers them up to the names of their colours {eq}`symmetrized`. A network has to find
+# out by itself what there is to learn. It sees many sequences from the {term}`pool`. Training changes its weights so
+# that it gives the balls of these sequences a higher probability. Nothing in its training mentions urns.
 #
 # Which student should it become? That depends on what its weights can store.
 #
 # - A {term}`normal model` (`lex = False`) has a learned embedding for every colour. Its weights can store that red is
 #   common, so the best that it can become is M.
 # - A {term}`lexical model` (`lex = True`) gets a new random embedding table for every sequence. Its weights cannot
-#   store anything about red, so the best that it can become is S. (The tables of {cite:t}`huang2023lexinvariant` are
-#   Gaussian vectors, `-p vocabulary gaussian`. Ours are by default four of 32 one-hot vectors, which networks learn
-#   faster.)
+#   store anything about red, so the best that it can become is S. (The tables of {cite:t}`huang2023lexinvariant` hold
+#   Gaussian vectors, `-p vocabulary gaussian`. Ours hold four of 32 one-hot vectors by default.)
 # - With `n_tasks = 0` every sequence has a fresh urn. There is nothing to memorize, and the best is G.
 #
-# "The best" means the least loss, $-\ln p(\text{ball})$ on average, on new sequences like those of the training. Each
-# student attains a certain loss there. A network that has become M has M's loss.
+# "The best" means the least loss, $-\ln p(\text{ball})$ on average, on new sequences like those of the training.
 
 # %% [markdown]
 # ## Training
 #
 # A start vector stands before the first ball, so the network predicts that ball too. Row $t$ of its prediction has seen
-# $t$ balls and nothing later.
+# $t$ balls and nothing later. Two sorts of sequences are *held out*, that is, no update of the weights uses them.
+# *Validation* sequences are new ones like those of the training, and choose the best weights. On *test* sequences, we
+# measure how far the network is from each student.
 
 # %% tags=["hide-input"]
 kind = settings.kind
 stored = runs.is_stored(settings)
 display(
     Markdown(
-        f"**{settings.training.n_steps} steps** of {settings.training.batch_size} sequences for a {kind} model, "
-        + ("already trained: it will be loaded." if stored else f"about {duration(fit.estimate(settings))} here.")
+        f"The {kind} model is trained for {settings.training.n_steps} steps, with {settings.training.batch_size} "
+        "sequences per step. "
+        + ("It is stored, so it is loaded." if stored else f"This takes about {duration(fit.estimate(settings))}.")
     )
 )
 
@@ -113,17 +117,20 @@ live_tracker = live.LiveTraining(settings.training.n_steps, **judged)
 run = runs.get(settings, tracker=live_tracker)
 
 # %% tags=["hide-input"]
-box.update(overview.brief(settings, run))
+walk = overview.walk(run)
+renaming = None if walk is None else overview.changes_by_renaming(run, settings.task.n_colors)
+box.update(overview.brief(settings, run, renaming))
 
 # %% [markdown]
-# If the network becomes one of the students, its loss should fall to the loss of that student, and not below. (Below
-# the best one it can come only by chance: the held-out sequences are few.)
+# If the network becomes one of the students, its loss should fall to the loss of that student. It can fall below the
+# loss of the best student only by chance, because there are few validation sequences.
 
 # %% tags=["hide-input"]
 attainable = attainable_losses(run)
 along = run.metrics.assign(**{f"attainable/{name}": loss for name, loss in attainable.items()})
 alt = "The loss on training and validation sequences along training, and the losses that the exact predictors attain."
-words = {"alt": alt, "n": "1 model, its held-out sequences", "caption": overview.caption_losses(run, attainable)}
+caption = overview.caption_losses(run, attainable)
+words = {"alt": alt, "n": "1 model, its validation sequences", "caption": caption}
 figure(chapter_plots.losses, along, name="losses", runs=[run], legend="", size=(5.4, 3.2), **words)
 
 # %% [markdown]
@@ -132,12 +139,12 @@ figure(chapter_plots.losses, along, name="losses", runs=[run], legend="", size=(
 # $$ d(p, q) = \tfrac{1}{2} \mathrm{KL}(p \,\|\, q) + \tfrac{1}{2} \mathrm{KL}(q \,\|\, p), $$ (train-distance)
 #
 # averaged over rows $1 \dots C$ and over sequences ([chapter 1](01_data) explains it). We measure it on *fresh* urns,
-# which the network has never seen, because there the students disagree most. Expect one distance to fall towards zero,
-# and the others to settle at the distances between the students.
+# which the network has never seen, because with one training urn the students disagree more there than on new sequences
+# from this urn. Expect one distance to fall towards zero, and the others to approach the distances between students.
 
 # %% tags=["hide-input"]
 alt = "The distances of the model to the exact predictors along training."
-words = {"alt": alt, "n": "1 model, its held-out sequences", "caption": one_run.caption_training(run)}
+words = {"alt": alt, "n": "1 model, its test sequences", "caption": one_run.caption_training(run)}
 options = {"legend": "distance to", "size": (5.4, 3.2)}
 figure(chapter_plots.distances, run.metrics, name="distances_along", runs=[run], **judged, **options, **words)
 
@@ -145,15 +152,14 @@ figure(chapter_plots.distances, run.metrics, name="distances_along", runs=[run],
 # ### The walk on the map
 #
 # The same three distances place the network on the map of [chapter 1](01_data), where squared lengths are distances.
-# Untrained, a network predicts something arbitrary: it lies far above the map, and only its shadow is drawn.
-# The path joins evaluations during the training. Move the slider to follow the network step by step, on fresh urns or
-# on those that it is trained on. Expect it to go far at the beginning, and hardly to move once its loss is low.
+# Before its training, a network predicts something arbitrary, and lies far above the map. The path joins evaluations
+# during the training. Move the slider to follow the network step by step, on fresh urns or on the training urn. Expect
+# long steps at the beginning and short ones once the loss is low.
 
 # %% tags=["hide-input"]
-walk = overview.walk(run)
 if walk is not None:
     alt = "A triangle with the corners G, M and S, and the path of the model along training."
-    words = {"alt": alt, "n": "1 model, its held-out sequences", "caption": overview.caption_walk(run)}
+    words = {"alt": alt, "n": "1 model, its test sequences", "caption": overview.caption_walk(run)}
     options = {"legend": "model", "size": (6.4, 3.2), "runs": [run]}
     picture = card(triangle.triangle, walk, name="walk", **options, **words)
     alt = "Move through the training, and see the loss, the distances to G, M and S, and the place on the map."
@@ -162,10 +168,10 @@ if walk is not None:
 # %% [markdown]
 # ## What the network became
 #
-# From here on we look at the *best* weights, those with the least validation loss along training. They may come from
-# long before the last step: once the loss is flat, noise decides which evaluation has the least. Sequences are new ones
-# from the training pool (*in distribution*), from a fresh urn each (*out of distribution*), or constant (*low
-# entropy*). The unit is the nat.
+# From here on we look at the *best* weights, those with the least validation loss. They may come from long before the
+# last step: once the loss is flat, noise decides which evaluation has the least loss. There are three sets of test
+# sequences: from the training pool (*in distribution*), from a fresh urn each (*out of distribution*), and of a single
+# colour (*low entropy*).
 
 # %% tags=["hide-input"]
 words = {"nearest": list(run.references), "floor": one_run.FLOOR, "caption": one_run.caption_table(run)}
@@ -176,21 +182,21 @@ display(Markdown(one_run.describe(run)))
 
 # %% [markdown]
 # A mean over rows can hide a change of rule: a network may count at first and recognize the urn later. So we look row
-# by row. A network that has become one of the students has one line far below the others, at every row.
+# by row. If the network has become one of the students, one line lies far below the others on every row.
 
 # %% tags=["hide-input"]
 splits = one_run.shown_splits(run)
 rows = run.results_by_row[run.results_by_row["measure"] == run.task.measure]
 alt = "Distances of the model to the exact predictors against the tokens seen, one panel per split."
 panels = {"each": {"split": splits}, "share_y": True, "legend": "distance to"}
-words = {"alt": alt, "n": f"{rows['n'].max()} sequences a split", "caption": one_run.caption_rows(run)}
+words = {"alt": alt, "n": f"{rows['n'].max()} sequences per panel", "caption": one_run.caption_rows(run)}
 figure(plots.distances_by_row, rows, runs=[run], **words, **panels)
 
 # %% [markdown]
 # ### One sequence, ball by ball
 #
-# Numbers are averages; here is one fresh urn, seen by the network and by the students. There is one line for the
-# probability of each colour, drawn in that colour. Each ball stands below the prediction made before it was drawn.
+# The numbers above are averages. Here are the predictions of the network and of the students for one sequence from a
+# fresh urn. Each line is the probability of one colour. Each ball stands below the prediction made before it was drawn.
 
 # %% tags=["hide-input"]
 who = {f"this {kind} model": run.predictor, **run.references}
@@ -205,8 +211,8 @@ figure(chapter_plots.predictions, one, runs=[run], **words, **panels)
 #
 # Only one part of the network changes: the *vocabulary*, which turns tokens into vectors and vectors into predictions.
 # An ordinary vocabulary has one table of learned vectors for all sequences. A lexical one draws a table for every
-# sequence, and predicts with the same table. By default its vectors are one-hot, so that each is the *name* of a colour
-# in this sequence:
+# sequence, and predicts with the same table. By default, the table holds a one-hot vector for each colour. This vector
+# is the {term}`name` of the colour in this sequence:
 
 # %%
 a_lexical_model = models.build(
@@ -217,22 +223,22 @@ table = embedding.draw(2, generator=generator(0, "tables"))  # sequence, colour,
 names_of_two_sequences = table.argmax(-1).tolist()
 
 # %% tags=["hide-input"]
-first, second = (", ".join(map(str, names)) for names in names_of_two_sequences)
+first, second = (" and ".join(", ".join(map(str, names)).rsplit(", ", 1)) for names in names_of_two_sequences)
 assert first != second and table.shape[-1] == 32
 display(
-    Markdown(f"The colours are called {first} in the first sequence, and {second} in the second. There are 32 names.")
+    Markdown(f"There are 32 names. In one sequence, the four colours have the names {first}; in another, {second}.")
 )
 
 # %% [markdown]
-# If we rename the colours and rename the prediction back, a lexical network's prediction changes only because it has
-# drawn other names. On average over draws it does not change: in this sense the network is lexically invariant. And
-# this network? Every colour takes the name of the next one: how far does its prediction move?
+# Here is a test of lexical invariance. We rename every colour to the next one, let a network predict, and rename its
+# prediction back. The prediction of a lexical network changes only because it draws new names. On average over draws it
+# does not change: in this sense the network is lexically invariant. How much does the prediction of *this* network
+# change?
 
 # %% tags=["hide-input"]
 if walk is not None:
-    renaming = overview.changes_by_renaming(run, settings.task.n_colors)
     n_fresh = len(run.splits[data.splits[0]])
-    caption = f"G and S do not depend on the names of the colours; M does. Mean over {n_fresh} fresh urns."
+    caption = f"Renaming the colours changes what M predicts, but not what G and S do. Mean over {n_fresh} fresh urns."
     assert max(renaming["generalizing"], renaming["symmetrized"]) < 1e-9 < renaming["memorizing"]
     shown = pd.DataFrame({"who": ["this model", "G", "M", "S"], "change": list(renaming.values())})
     columns = {"who": "predictor", "change": "distance to the renamed prediction (nats)"}
@@ -241,10 +247,10 @@ if walk is not None:
 # %% [markdown]
 # ### The network, live
 #
-# You need not trust the averages. If the network is a transformer and there are at most four colours, it runs below, in
-# this page. Draw balls, and compare it with the students. Then rename the colours: expect that a normal network keeps
-# expecting the old colours, as M does, while the predictions of G, S and a lexical network move with the names. (The
-# vectors of a lexical network are renamed along. Weights are rounded to half precision here.)
+# Below, the network runs in this page (if it is a transformer and there are at most four colours). Draw balls, and
+# compare it with the students. Then rename the colours. Expect a normal network to predict the old colours, as M does.
+# The predictions of G, S and a lexical network should move with the names. (A renamed colour keeps its vector in a
+# lexical network. Weights are rounded to half precision here.)
 
 # %% tags=["hide-input"]
 first_balls = one.drop_duplicates("row")["ball"].head(5).tolist()
@@ -253,7 +259,7 @@ if live_data is not None:
     now = one[one["row"] == len(live_data["balls"])]
     said = now[now["predictor"] == f"this {kind} model"]["probability"]
     alt = f"Probabilities of the next ball as bars. This model: {', '.join(f'{p:.2f}' for p in said)}."
-    caption = one_run.caption_sequence(now, f"After the first {len(live_data['balls'])} balls of the sequence above,")
+    caption = one_run.caption_sequence(now, f"After {len(live_data['balls'])} balls of the sequence above,")
     words = {"alt": alt, "n": "1 model, 1 sequence", "caption": caption}
     options = {"names": live_data["colors"], "runs": [run], "legend": "predictor", "size": (6.0, 2.8)}
     picture = card(next_ball, now, name="live", **options, **words)
@@ -264,12 +270,11 @@ if live_data is not None:
 # :::{admonition} Details and controls
 # :class: dropdown
 #
-# - ± is one standard error over the held-out sequences. The low-entropy split holds only one sequence per colour, so
-#   its ± shows how much these few sequences differ, and not how sure the mean is.
-# - A lexical model reads each sequence with several random tables, and its probabilities are averaged. The average
+# - ± is one standard error over the test sequences. There is only one low-entropy sequence per colour. So its ± shows
+#   how much these few sequences differ, and not how sure the mean is.
+# - A lexical model reads each test sequence with several random tables, and its probabilities are averaged. The average
 #   predicts better than one table does ([chapter 3](03_evaluate)). The curves along training use one table per
 #   sequence, as training does.
-# - What one urn shows need not hold for others: the pool was drawn once, from the seed.
 # :::
 
 # %% tags=["hide-cell"]
@@ -284,9 +289,9 @@ if words := one_run.about_the_measure(run):
 # %% [markdown]
 # ## What this does not show
 #
-# One model, one pool and one seed show what can happen, not what happens in general. A distance near zero says that two
-# predictors agree on these sequences; it does not say that the network computes the predictor's formula. And on fresh
-# urns, no training loss tells the network what to do: [chapter 3](03_evaluate) shows what can go wrong.
+# One model, one pool and one seed show what can happen, and not what happens in general. A distance near zero says that
+# two predictors agree on these sequences. It does not say that the network computes the predictor's formula. And
+# training does not decide what a network predicts on fresh urns: [chapter 3](03_evaluate) shows what can go wrong.
 #
 # ## Exercises
 #
@@ -318,8 +323,8 @@ if words := one_run.about_the_measure(run):
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# Not necessarily: many predictors have the same loss. If the urn is not nearly flat, some mixture of M and the uniform
-# predictor has the loss of G, for example, and yet the mixture does not count at all.
+# Not necessarily: many predictors have the same loss. For the urn of this page, for example, some mixture of M and the
+# uniform predictor has the loss of G, and yet the mixture does not count at all.
 # :::
 #
 # :::{admonition} Exercise 4
@@ -330,7 +335,21 @@ if words := one_run.about_the_measure(run):
 # :::{admonition} Answer
 # :class: answer dropdown
 # No. With many urns, M and G predict nearly the same on the pool, because the urns of the pool are almost as varied as
-# all urns. Compare `references` of `tasks.build(parameters.check({"n_tasks": 256}))` on its `held_out()` sequences.
+# all urns. The distance between M and G in distribution is less than a tenth of their distance with one urn.
+# :::
+#
+# :::{admonition} Exercise 5
+# :class: exercise
+# Another network is trained on the urn of this page. It ends at a distance of $0.0003$ nats from S in distribution, and
+# renaming the colours does not change its predictions. Which student is it like? Which of the two numbers shows this?
+# Is the network a normal model that has been trained for long?
+# :::
+#
+# :::{admonition} Answer
+# :class: answer dropdown
+# It is like S. The renaming test alone excludes only M, because G does not change either. The distance excludes G: G is
+# over ten times as far from S. A normal model would reach a smaller loss as M, and M depends on the names. So the
+# network is more likely a lexical or a permuted model.
 # :::
 
 # %% tags=["remove-cell"]
@@ -351,6 +370,12 @@ for pool_size in (1, 256):
 assert gaps[256] < 0.1 * gaps[1]
 
 # %% tags=["remove-cell"]
+of_page = tasks.build(parameters.check({}))
+ends = [of_page.references()[name] for name in ("generalizing", "symmetrized")]
+apart = comparison.distance(*ends, of_page.held_out()["in_distribution"])
+assert comparison.mean_over_rows(apart).mean() > 10 * 0.0003
+
+# %% tags=["remove-cell"]
 tokens = tasks.build(parameters.check({"n_test_samples": 200})).held_out()["in_distribution"]
 pool = tasks.build(parameters.check({})).pool
 loss_of_g = divergences.negative_log_likelihood(Generalizing(4)(tokens), tokens)[:, 1:].mean()
@@ -368,26 +393,28 @@ assert to_g > 0.02  # of the same loss, and another predictor
 # %% tags=["hide-input"]
 display(
     Markdown(
-        f"The run is stored under `{run.path.parent.name}/`; `runs.load('{run.path.name}')` brings it back with "
-        f"settings, metrics and predictor. The command that makes it again: `{run.provenance['command']}` "
-        f"({run.provenance['duration']} on {run.provenance['device']})."
+        f"The run is stored in `{run.path.parent.name}/`. `runs.load('{run.path.name}')` loads it with its settings, "
+        f"metrics and weights. The command `{run.provenance['command']}` trains it again "
+        f"({run.provenance['duration']} on {run.provenance['device']}, with all evaluations)."
     )
 )
 
 # %% [markdown]
-# Add one of these lines to `papermill book/02_train.ipynb out.ipynb`, in the folder that holds `book/`. The result is a
-# notebook, `out.ipynb`, for the first line in less than a minute ([costs](costs.md)). [How to install](run.md) takes
-# one line.
+# Add one of these lines to `papermill book/02_train.ipynb out.ipynb`, in the folder that holds `book/`. Papermill
+# executes the chapter with these parameters and writes `out.ipynb`, for the first line in less than a minute
+# ([costs](costs.md)). [How to install](run.md) takes one line.
 #
-# - `-p lex True`: the same data for a lexical model. On the map it walks to the side between G and S, not to M. (The
-#   average over tables flatters it: [chapter 3](03_evaluate).)
-# - `-p lex True -p n_steps 10000`: trained longer, it comes nearer to S ([chapter 4](04_analysis)).
-# - `-p label_permuted True`: learned embeddings, but the colours of every training sequence are renamed at random. The
-#   optimum is S, and the network is there much sooner. [Chapter 5](05_names) finds out why.
-# - `-p n_tasks 16`, then `256`: with more urns, a normal model counts for longer before it remembers.
-# - `-p n_tasks 0`: a fresh urn for every sequence. The network becomes G.
-# - `-p backbone lstm`: a recurrent network in the transformer's place. With one urn, it becomes M too.
-# - `-p task language` or `-p task text`: strings with an exact oracle ([chapter 8](08_rules)), or plays by Shakespeare
+# - `-p lex True`: the same data for a lexical model. Expect it to walk to the side between G and S, not to M.
+# - `-p lex True -p n_steps 10000`: trained longer, it should come nearer to S ([chapter 4](04_analysis)).
+# - `-p label_permuted True`: a {term}`permuted model` has learned embeddings, but the colours of every training
+#   sequence are renamed at random. Its optimum is S, too. Why does it come near S so much sooner?
+#   ([Chapter 5](05_names) finds what this depends on.)
+# - `-p n_tasks 16`, then `256`: with more urns, a normal model should take longer to become M
+#   ([chapter 6](06_strategies)).
+# - `-p n_tasks 0`: a fresh urn for every sequence. Expect the network to become G.
+# - `-p backbone lstm`: a recurrent network in the transformer's place. Does it become M too?
+# - `-p task language` or `-p task text`: strings of a formal language ([chapter 8](08_rules)), or plays by Shakespeare
 #   ([chapter 10](10_geometry)).
 #
-# [Chapter 3](03_evaluate) asks how to say *which* predictor a network became, and how sure one can be.
+# Here all measures agreed. [Chapter 3](03_evaluate) asks which of them to believe if they do not, and how sure one can
+# be.

@@ -17,8 +17,11 @@
 # %% [markdown]
 # # Evaluation: which predictor did a network become, and how sure are we?
 #
-# A trained network does not say what it has learned. We can only compare its predictions with the predictions of exact
-# predictors. Each way to do so has its traps, and this chapter shows them on predictors whose truth we know.
+# In [chapter 2](02_train), all measures agreed about one network. Often they do not. So we test each measure on
+# predictors that we construct, because we know what these have memorized. Then we ask how sure an answer is.
+#
+# After this chapter you can calculate a captured share, say what a relative distance cannot show, explain what an
+# average over embedding tables does, and choose an interval that fits a question.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
@@ -62,7 +65,7 @@ from IPython.display import Markdown, display
 from lexurn import brief, figure, set_threads
 from lexurn import table as show_table
 from lexurn.base.divergences import kl
-from lexurn.base.wording import format_number, percent
+from lexurn.base.wording import format_with_error, percent
 from lexurn.chapters.evaluate import coverage, known_predictors, standings
 from lexurn.chapters.evaluate import plots as chapter_plots
 from lexurn.figures import plots, widgets
@@ -116,6 +119,13 @@ def between(interval, form=percent):
 
 
 # %% tags=["hide-input"]
+with_interval = {
+    kind: f"{captured[kind]} ({between(intervals.Interval(1 - share.value, 1 - share.high, 1 - share.low, share.n))})"
+    for kind, share in shares.items()
+}
+
+
+# %% tags=["hide-input"]
 one_urn = standing[standing["kind"] == "lexical"].set_index("seed").sort_values("missing")
 mean = shares["lexical"]
 if is_published:
@@ -124,25 +134,24 @@ if is_published:
 # %% tags=["hide-input"]
 brief(
     question="Which exact predictor did a network become, and would other training urns give the same answer?",
-    done=f"We compare {len(models)} models with G, M and S, and test every measure on predictors whose truth we know.",
+    done=f"We compare {len(models)} models with G, M and S, and test measures on predictors that we construct.",
     found=[
-        f"Permuted models have captured {captured['permuted']} of S's advantage over the best counter, lexical models "
-        f"{captured['lexical']} on average.",
-        "The relative distance misleads: in distribution, the uniform predictor has r from "
-        f"{extent(by_name['uniform']['inside'])}; on fresh urns, S with a little doubt has r from "
-        f"{extent(by_name['S with doubt']['fresh'])}.",
-        f"Lexical models of single urns lack {extent(one_urn['missing'], percent)} of S's advantage. An interval over "
-        "sequences says nothing about other urns.",
+        "Models whose colours are renamed in training have captured " + with_interval["permuted"] + " of S's advantage "
+        f"over the best predictor that only counts. Lexical models: {with_interval['lexical']}.",
+        "The relative distance r (−1 at G, +1 at S) misleads: it reaches "
+        f"{two_decimals(by_name['uniform']['inside'].max())} for the uniform predictor, and falls to "
+        f"{two_decimals(by_name['S with doubt']['fresh'].min())} for S with a little doubt.",
+        f"Urns differ: single lexical models have captured {extent(1 - one_urn['missing'], percent)}.",
     ],
-    sure=f"n = {study.n_urns} urns, one size of model.",
-    change="Predictors without memory, made by others, that capture much; or more urns with another result.",
+    sure=f"n = {study.n_urns} urns, one size of model. Brackets are 95 % intervals over urns.",
+    change="A predictor without memory that captures much, or another result for more urns.",
     numbers=quoted if is_published else None,
 )
 
 # %% [markdown]
 # ## Three kinds of models
 #
-# [Chapter 2](02_train) trained one model. Here we train three kinds, which differ in what they can know about names:
+# We train three kinds of models, which differ in what they can know about names:
 #
 # - A {term}`normal model` has learned embeddings. At its best it becomes M {eq}`memorizing`.
 # - A {term}`permuted model` has learned embeddings, too, but the colours of every training sequence are renamed at
@@ -152,31 +161,38 @@ brief(
 #
 # Each training urn has one model of each kind, with the same number of steps, and all three see the same held-out
 # sequences. The comparison is {term}`paired`: what makes an urn hard for all kinds does not count as a difference
-# between the kinds. Two more things differ: permuted models have four names, which are learned vectors, lexical
-# models 32, which are one-hot. [Chapter 5](05_names) separates these.
+# between the kinds. Permuted and lexical models differ in two more things. Permuted models have four names, which are
+# learned vectors, and lexical models have 32, which are one-hot. [Chapter 5](05_names) separates these causes.
 #
 # There are two sorts of held-out sequences, and they answer different questions:
 #
 # - {term}`In distribution <in distribution>`: new sequences from the training urn. Here training rewards good
 #   predictions, and no predictor is better than M or S. These sequences say *how far the training has come*.
-# - {term}`Out of distribution <out of distribution>`: a fresh urn for every sequence. No training loss reaches these
-#   sequences. They say *how a model extrapolates*. A model that differs from S here may have memorized its urn all the
-#   same.
+# - {term}`Out of distribution <out of distribution>`: a fresh urn for every sequence. The training loss contains no
+#   such sequence, so training does not decide what a model does there. These sequences say *how a model extrapolates*.
+#   A model that differs from S here may have memorized its urn all the same.
 #
 # ## How far from G, M and S?
 #
 # The first measure is the {term}`distance` {eq}`train-distance`, averaged over rows $1 \dots C$ and over sequences. Why
-# over all rows? The training loss gives all rows equal weights. And a single row would let us choose the answer, as we
-# shall see.
+# over all rows? The training loss gives all rows equal weights, and we shall see that single rows give other answers.
 #
 # If a model has become M or S, its distance from that predictor should be far smaller than the other two distances.
 
 # %% tags=["hide-input"]
 splits = list(standings.SPLITS.values())
+to_s = distances[(distances["split"] == splits[0]) & (distances["reference"] == "symmetrized")]
+to_s = to_s.pivot(index="seed", columns="kind", values="mean")
+apart = intervals.ratio_interval(to_s["lexical"], to_s["permuted"])
+if is_published:
+    assert apart.low > 5
+
+# %% tags=["hide-input"]
 alt = "Distances of each model to G, M and S, in distribution and on fresh urns: one point per training urn."
 caption = (
-    "Normal models have become M, on fresh urns too. Permuted models are near S on most urns. In distribution, "
-    f"lexical models are ten times as far from S as permuted ones. Points: {of_urns}; bars: their arithmetic means."
+    "Normal models have become M, on fresh urns too. In distribution, lexical models are "
+    f"{apart.value:.2g} times as far from S as permuted models of the same urn ({between(apart, '{:.2g}'.format)}). "
+    f"Points: {of_urns}; bars: their arithmetic means."
 )
 words = {"alt": alt, "caption": caption, "n": of_urns, "runs": models}
 options = {"each": {"split": splits}, "share_y": True, "legend": "model", "size": (4.0, 3.4)}
@@ -184,17 +200,17 @@ figure(chapter_plots.distances_by_kind, distances, **options, **words)
 
 # %% tags=["hide-input"]
 inside = distances[distances["split"] == splits[0]].groupby(["kind", "reference"])["mean"].mean()
-to_s = {kind: inside[kind, "symmetrized"] for kind in kinds}
-times = {kind: inside[kind, "generalizing"] / to_s[kind] for kind in kinds}
+own = {"normal": "memorizing", "permuted": "symmetrized", "lexical": "symmetrized"}
+times = {kind: inside[kind, "generalizing"] / inside[kind, own[kind]] for kind in kinds}
+of_normal = float(f"{times['normal']:.2g}")
 if is_published:
-    assert inside["normal", "memorizing"] < 1e-3 and times["permuted"] > 10 and 1.2 < times["lexical"] < 2
+    assert times["normal"] > 100 and times["permuted"] > 10 and 1.2 < times["lexical"] < 2
 display(
     Markdown(
-        "So distances settle two of the three cases. In distribution (arithmetic means), normal models are "
-        f"{format_number(inside['normal', 'memorizing'])} nats a ball from M. Permuted models are "
-        f"{to_s['permuted']:.2g} nats from S, and {times['permuted']:.2g} times as far from G. Lexical models are "
-        f"{to_s['lexical']:.2g} nats from S, and {times['lexical']:.2g} times as far from G. Is this near S? We need "
-        "to know what counts as near."
+        "So distances suggest an answer for two of the three kinds. In distribution, normal models are "
+        f"{of_normal:,.0f} times as far from G as from M. Permuted models are {times['permuted']:.2g} times as far "
+        f"from G as from S, and lexical models only {times['lexical']:.2g} times (ratios of arithmetic means). Is this "
+        "near S? We need to know what counts as near."
     )
 )
 
@@ -230,9 +246,9 @@ if is_published:
 display(
     Markdown(
         f"So a mean over rows needs the rows beside it. After {n_few} balls from a fresh urn, the distance of lexical "
-        f"models from G is {text[n_few]} times their distance from S. After {n_balls} balls it is {text[n_balls]} "
-        f"times. In the mean over rows it is {text['mean']} times, as if these models were between G and S all along. "
-        "(Numbers are geometric means over urns with 95 % intervals.)"
+        f"models from G is {text[n_few]} times their distance from S. After {n_balls} balls, this ratio is "
+        f"{text[n_balls]}. For distances averaged over rows, it is {text['mean']}, and does not show this change. "
+        "(Ratios are geometric means over urns, with 95 % intervals.)"
     )
 )
 
@@ -241,18 +257,21 @@ display(
 #
 # A distance from S needs a scale. How far from S is a predictor *without* memory of its urn? It can count, and it can
 # decide how much to trust the counts, by the number $\alpha$ that it adds to each of them {eq}`generalizing`. The best
-# $\alpha$ depends on the urn. We call the predictor with it the {term}`best counter`, $G_{\alpha^*}$. The best
-# predictor *with* memory is S, or M for normal models. A model $h$ has {term}`captured` this share of its advantage:
+# $\alpha$ depends on the urn. The predictor with the best $\alpha$ for its urn is the {term}`best counter`,
+# $G_{\alpha^*}$. The best predictor *with* memory is S, or M for normal models. The {term}`captured` share of a model
+# $h$ is its share of the advantage of S over the best counter:
 #
 # $$ \text{captured} = 1 - \frac{\mathrm{KL}(S \,\|\, h)}{\mathrm{KL}(S \,\|\, G_{\alpha^*})}, $$ (evaluate-captured)
 #
-# in distribution, and averaged over rows $1 \dots C$ and over sequences before the division. (Someone who does
-# not know the names expects the next ball exactly as S does. So on average over renamings, $h$ loses
-# $\mathrm{KL}(S \,\|\, h)$ more than S.) It is 1 for S, 0 for the best counter, and negative for a model further from S
-# than that. The rest, $1 - \text{captured}$, is the **missing share**.
+# in distribution, with both divergences averaged over rows $1 \dots C$ and over sequences. It is 1 for S, 0 for the
+# best counter, and negative for a model that is further from S than the best counter. The rest,
+# $1 - \text{captured}$, is the **missing share**.
+#
+# Why this divergence? Average over all renamings of the training urn. For somebody who does not know the names, S is
+# then the true probability of the next ball. So $h$ loses $\mathrm{KL}(S \,\|\, h)$ more than S, on average.
 #
 # Here is a single row by hand. Suppose that S expects red with probability $0.6$ and the best counter with $0.5$. A
-# predictor that mixes the two half and half says $0.55$. How much has it captured?
+# predictor that mixes the two half and half says $0.55$. What is its captured share?
 
 # %%
 s = torch.tensor([0.6, 0.4], dtype=torch.float64)  # red, not red
@@ -269,9 +288,9 @@ if is_published:
 display(
     Markdown(
         f"KL(S ‖ best counter) is {of_counter:.3f} nats, and KL(S ‖ half) is {of_half:.3f} nats, a quarter of it. "
-        f"So half of S has captured {percent(by_hand)}. Near its minimum, the KL divergence grows with the *square* "
-        "of the difference, so half the difference leaves a quarter of the divergence. Over all rows and sequences, "
-        f"such a blend has captured {extent(halves, percent)}, depending on the urn."
+        f"So the captured share of the mixture is {percent(by_hand)}. Near its minimum, the KL divergence grows with "
+        "the *square* of the difference, so half the difference leaves a quarter of the divergence. Over all rows and "
+        f"sequences, such a mixture has captured {extent(halves, percent)}, depending on the urn."
     )
 )
 
@@ -302,9 +321,9 @@ parts = [
 # %% tags=["hide-input"]
 alt = "The captured share of each kind of model and of a known blend: one point per urn, and means with intervals."
 caption = (
-    "Normal and permuted models have captured most of their memorizer's advantage. Lexical models differ from urn to "
-    f"urn, on both sides of the best counter. Large marks: 1 − geometric mean of the missing share over {of_urns}, "
-    "with 95 % intervals."
+    "Normal models have captured nearly all of M's advantage, and permuted models most of S's. Lexical models lie on "
+    "both sides of the best counter, depending on the urn. Large marks: 1 − geometric mean of the missing share over "
+    f"{of_urns}, with 95 % intervals."
 )
 words = {"alt": alt, "caption": caption, "n": of_urns, "runs": models}
 options = {"x": "captured", "look_of": "look", "label": "captured share", "size": (6.2, 3.0)}
@@ -315,25 +334,32 @@ drawn["predictor"] = drawn["predictor"].fillna(drawn["look"])
 figure(chapter_plots.strips, drawn[columns], name="captured", ends=ends, **options, **words)
 
 # %% tags=["hide-input"]
+kind_rows = [
+    {"kind": kind, "missing": percent(share.value), "interval": between(share), "range": extent(missing[kind], percent)}
+    for kind, share in shares.items()
+]
+columns = {"kind": "models", "missing": "missing share", "interval": "95 % interval", "range": "range over urns"}
+caption = "Normal models lack almost nothing of M's advantage, lexical models about all of S's. Missing shares are "
+caption += f"averaged geometrically, n = {study.n_urns} urns."
+show_table(pd.DataFrame(kind_rows), columns, name="missing_shares", caption=caption)
+
+# %% tags=["hide-input"]
 ratio = intervals.ratio_interval(missing["lexical"], missing["permuted"])
 if is_published:
     assert ratio.low > 5 and shares["normal"].high < 0.01 and shares["permuted"].high < 0.2
 display(
     Markdown(
-        f"Normal models lack {percent(shares['normal'].value)} of M's advantage ({between(shares['normal'])}). "
-        f"Permuted models lack {percent(shares['permuted'].value)} of S's ({between(shares['permuted'])}), and "
-        f"lexical models {percent(mean.value)} ({between(mean)}). So on average, we cannot distinguish lexical models "
-        f"from the best counter; single ones lack {extent(one_urn['missing'], percent)}. On the same urn, they lack "
-        f"{ratio.value:.2g} times as much as permuted models ({between(ratio, '{:.2g}'.format)}, n = {ratio.n}). "
-        "Missing shares differ by factors, so we average their logarithms: means of shares and of ratios are "
-        "geometric."
+        "So on average over urns, we cannot distinguish lexical models from the best counter, and single models lie on "
+        f"both sides of it. On the same urn, {ratio.value:.2g} times as much is missing in lexical as in permuted "
+        f"models ({between(ratio, '{:.2g}'.format)}, n = {ratio.n}). Missing shares differ by factors, so our means of "
+        "missing shares and of ratios are geometric: 1 % and 4 % give 2 %."
     )
 )
 
 # %% [markdown]
-# This does not contradict the distances, by which lexical models are nearer to S than to G. G adds 1 to every count,
-# whatever the urn. The best counter knows one number about the urn, how flat it is, and a lexical model may know it as
-# well. The captured share gives no credit for this number.
+# By the distances, lexical models are nearer to S than to G. This is no contradiction. G adds 1 to every count,
+# whatever the urn. The best counter knows one number about the urn, how flat it is, and a lexical model may know this
+# too. The captured share gives no credit for this knowledge, because the best counter has it.
 #
 # ## The relative distance and its traps
 #
@@ -342,18 +368,18 @@ display(
 #
 # $$ r = \frac{d(h, G) - d(h, S)}{d(G, S)}, $$ (evaluate-relative)
 #
-# of {cite:t}`wurgaft2025strategies`; for normal models put M for S, as they do. It is −1 for G and +1 for S. But what
-# does a value between them mean, or beyond them? We ask predictors whose truth we know, because we construct them:
+# of {cite:t}`wurgaft2025strategies`, who put M in the place of S. It is −1 for G and +1 for S. But what does a value
+# between them mean, or beyond them? We try predictors that we construct:
 #
 # - *S with doubt* has memorized its urn. It allows one percent for a fresh urn: $B_\varepsilon$ {eq}`doubt` with
 #   $\varepsilon = 1/100$.
 # - *S, hedged* has memorized its urn, too. It takes a tenth of its probability and gives it to all colours equally.
-# - *Half S, half best counter* is the blend from above.
+# - *Half S, half best counter* is the mixture from above.
 # - *Best counter* has no memory except for one number.
 # - *G, hedged* has no memory at all. It also gives a tenth to all colours equally.
 # - *Uniform* gives every colour $1/V$. It has not even learned to count.
 #
-# A measure of memory should put the first two above the last three, for every urn.
+# For every urn, a measure of memory should put the first two above the last three.
 
 # %% tags=["hide-input"]
 hedged = of_many[of_many["predictor"] == "G, hedged"].assign(predictor=f"G, hedged,\npool of {n_many} urns")
@@ -361,8 +387,8 @@ drawn = pd.concat([known.replace({"predictor": {"half S, half best counter": lab
 drawn = drawn.rename(columns={"inside": splits[0], "fresh": splits[1]}).assign(low=float("nan"), high=float("nan"))
 alt = "The relative distance of known predictors, in distribution and on fresh urns: one point per pool."
 caption = (
-    "The relative distance does not separate predictors that have memorized from predictors without memory, and its "
-    f"values depend on the urn. One point per pool, n = {study.n_urns}."
+    "On some urns, the relative distance puts the uniform predictor, which has no memory, above predictors that have "
+    f"memorized. One point per pool, n = {study.n_urns}."
 )
 words = {"alt": alt, "caption": caption, "n": of_urns}
 options = {"each": {"x": splits}, "share_y": True, "legend": "truth", "size": (4.2, 4.2), "ends": {"G": -1, "S": 1}}
@@ -378,7 +404,8 @@ for name, scores in by_name.items():
 order = list(known["predictor"].unique())
 columns = {"predictor": "predictor", "truth": "truth", "captured": "captured"}
 columns |= {"inside": "r in distribution", "fresh": "r on fresh urns"}
-caption = f"For these six, the captured share separates memory from no memory; r does not. Ranges over {of_urns}."
+caption = "The captured share is above 50 % for the two predictors with memory and near or below 0 % for the three "
+caption += f"without; their values of r overlap. Ranges over {of_urns}."
 show_table(pd.DataFrame(table).T.loc[order].rename_axis("predictor"), columns, name="known_predictors", caption=caption)
 
 # %% tags=["hide-input"]
@@ -391,20 +418,38 @@ if is_published:
     assert doubt["inside"].min() > 0.9 and doubt["fresh"].min() < 0 and best_counter["inside"].max() > 0.7
     assert hedged["apart"].max() < 0.002 and hedged["inside"].max() > 0.5 and hedge["inside"].max() < -0.5
 
+# %% tags=["hide-input"]
+where = ["inside", "fresh"]
+least = known[known["truth"] == "memorized"].groupby("seed")[where].min()
+above = {name: scores.set_index("seed")[where] > least for name, scores in by_name.items()}
+uniform_above, counters_above = above["uniform"].sum(), (above["best counter"] | above["G, hedged"]).sum()
+if is_published:
+    assert counters_above["inside"] == 0 < counters_above["fresh"] < uniform_above["inside"]
+
 # %% [markdown]
 # There are three traps.
 
 # %% tags=["hide-input"]
 display(
     Markdown(
-        "**Off-support.** Where balls look unlike the training urn, a little doubt wins over memory. So S with doubt "
-        f"has *r* between {extent(doubt['fresh'], word='and')} on fresh urns, although it has captured at least "
-        f"{percent(doubt['captured'].min())} of S's advantage. In distribution its *r* is {doubt['inside'].min():.2f} "
-        "or more. On fresh urns, *r* depends on what a model has memorized and on how it extrapolates.\n\n"
-        "**Hedging.** *r* asks only for the difference of two distances, and a predictor may be far from both ends. S "
-        "of a flat urn is almost uniform, so on a flat urn any nearly uniform predictor is near S. The uniform "
-        f"predictor has *r* between {extent(uniform['inside'], word='and')}. The best counter has *r* = "
-        f"{two_decimals(best_counter['inside'].max())} on the flattest urn. Even the blend has *r* between "
+        "**Sequences that training does not contain.** On sequences that are improbable under the training urn, a "
+        "small doubt is enough to predict like G. So on fresh urns S with doubt has *r* between "
+        f"{extent(doubt['fresh'], word='and')}, although it has captured at least "
+        f"{percent(doubt['captured'].min())} of S's advantage. In distribution, its *r* is "
+        f"{doubt['inside'].min():.2f} or more. On fresh urns, *r* depends on what a model has memorized and on how it "
+        "extrapolates."
+    )
+)
+
+# %% tags=["hide-input"]
+display(
+    Markdown(
+        "**Far from both.** *r* compares two distances, and both may be large. S of a flat urn is almost uniform, so "
+        "on a flat urn every nearly uniform predictor is nearer to S. The uniform predictor has a larger *r* than a "
+        f"predictor with memory for {uniform_above['inside']} of {study.n_urns} training urns in distribution, and for "
+        f"{uniform_above['fresh']} on fresh urns. For the two predictors that count, these numbers are "
+        f"{counters_above['inside']} and {counters_above['fresh']}. But *r* has no fixed scale. The best counter has "
+        f"*r* between {extent(best_counter['inside'], word='and')}, and the mixture between "
         f"{extent(blend['inside'], word='and')}, while its captured share is about the same on all urns."
     )
 )
@@ -412,22 +457,23 @@ display(
 # %% tags=["hide-input"]
 display(
     Markdown(
-        f"**Undetermined.** With {n_many} urns in the pool, G and S are only {hedged['apart'].mean():.1g} nats apart, "
-        "and *r* divides every small error by this distance. The hedged G has *r* between "
-        f"{extent(hedged['inside'], word='and')} there, but between {extent(hedge['inside'], word='and')} with one "
-        "urn. The library calls *r* undetermined where *d*(G, S) is within two standard errors of zero. This does "
-        "not catch all such cases."
+        f"**A small denominator.** With {n_many} urns in the pool, G and S are only {hedged['apart'].mean():.1g} nats "
+        "apart, and *r* divides every small error by this distance. There the hedged G has *r* between "
+        f"{extent(hedged['inside'], word='and')}; with one urn, between {extent(hedge['inside'], word='and')}. The "
+        "library calls *r* undetermined where *d*(G, S) is within two standard errors of zero. This does not catch all "
+        "such cases."
     )
 )
 
 # %% [markdown]
-# So $r$ says which of two predictors is nearer, and never that the model is near to it. It has to come with both
-# distances and with $d(G, S)$. We use it to draw trajectories, and judge by the captured share.
+# So $r$ tells which of two predictors is nearer, never whether either is near. It has to come with both distances and
+# with $d(G, S)$. We use it to draw trajectories, and judge by the captured share.
 #
-# The captured share is not perfect either. It punishes hedging: S that gives a tenth to all colours has captured less
-# than the half blend on some urns, although it has memorized everything. So a low share says that a model is far from
-# S, and not that it has not memorized. And the best counter is the best of *one* family of predictors without memory;
-# the hedged G beats it by a little on one urn. So a few percent are no proof of memory.
+# The captured share is not perfect either. It is 0 for the best counter and 1 for S *by definition*, and most of our
+# six predictors are mixtures with these, so the table is no independent test. It also punishes hedging: on some urns,
+# the hedged S has captured less than the mixture, although it has memorized everything. So a low share says that a
+# model is far from S, and not that it has not memorized. And the best counter is the best of *one* family of predictors
+# without memory. On one urn, the hedged G is slightly nearer to S. So a few percent are no proof of memory.
 #
 # ## On which sequences?
 #
@@ -436,8 +482,8 @@ display(
 # the counts, and S keeps to the proportions that it knows. So we group the sequences by the entropy of their counts
 # after all balls, minus the entropy of the training urn.
 #
-# It matters that the groups depend on the counts alone. If we took the sequences on which a model is furthest from S,
-# we would find it far from S, whatever it has learned.
+# It matters that the groups depend on the counts alone. If we chose the sequences on which a model is furthest from S,
+# every model would look far from S, whatever it has learned.
 
 # %% tags=["hide-input"]
 alt = "Distances to G and S after all balls against how flat the counts are, for permuted and for lexical models."
@@ -452,10 +498,12 @@ figure(chapter_plots.by_counts, by_counts, **options, **words)
 # %% tags=["hide-input"]
 last_group = by_counts.query("kind == 'lexical'")["group"].max()
 n_flattest = int(by_counts.query("kind == 'lexical' and group == @last_group")["n"].iloc[0])
-groups = {
-    kind: table.pivot(index="group", columns="reference", values="mean") for kind, table in by_counts.groupby("kind")
-}
+groups, errors = (
+    {kind: table.pivot(index="group", columns="reference", values=column) for kind, table in by_counts.groupby("kind")}
+    for column in ("mean", "sem")
+)
 flattest, most_peaked = (groups["lexical"].iloc[number] for number in (-1, 0))
+error = errors["lexical"].iloc[-1]
 if is_published:
     assert flattest["symmetrized"] > 3 * flattest["generalizing"]
     assert 0.7 < most_peaked["symmetrized"] / most_peaked["generalizing"] < 1.4
@@ -464,10 +512,11 @@ if is_published:
 # %% tags=["hide-input"]
 display(
     Markdown(
-        "So a mean over sequences hides a difference. On the flattest counts, which occur for "
-        f"{n_flattest} of the urns, lexical models are {flattest['generalizing']:.2g} nats from G and "
-        f"{flattest['symmetrized']:.2g} nats from S. On the most peaked counts they resemble neither: the distances "
-        f"are {most_peaked['generalizing']:.2g} and {most_peaked['symmetrized']:.2g} nats."
+        "So a mean over sequences hides a difference. On the flattest counts, lexical models are "
+        f"{format_with_error(flattest['generalizing'], error['generalizing'])} nats from G and "
+        f"{format_with_error(flattest['symmetrized'], error['symmetrized'])} nats from S (n = {n_flattest} urns, "
+        f"± one standard error). On the most peaked counts, both distances are about "
+        f"{most_peaked['generalizing']:.2g} nats. These are fresh urns, so this says how the models extrapolate."
     )
 )
 
@@ -475,9 +524,9 @@ display(
 # ## One table, or the average of eight?
 #
 # A lexical model gives another prediction for every embedding table that it draws. We can evaluate it with one table
-# per sequence, as it was trained. Or we can average its predictions over several tables. This can only bring it
-# nearer, to *every* predictor: the divergence of the average is at most the average of the divergences (Exercise 3).
-# So a model looks better without any training.
+# per sequence, as it was trained. Or we can average its predictions over several tables. From *every* predictor, the
+# divergence of the average is at most the average of the divergences (Exercise 3). So averaging makes a model look
+# better without any training.
 
 # %% tags=["hide-input"]
 of_average = intervals.geometric_mean(one_urn["averaged"])
@@ -486,20 +535,19 @@ if is_published:
     assert gain.high < 1
 display(
     Markdown(
-        f"With one table, lexical models lack {percent(mean.value)} of S's advantage. The average over eight tables "
-        f"lacks {percent(of_average.value)}, on the same urn {gain.value:.2g} times as much "
-        f"({between(gain, '{:.2g}'.format)}, n = {gain.n}). So every claim has to say what it is about. Our claims are "
-        "about models as they were trained, with one table, unless we say otherwise. The average is another predictor, "
-        "for which no model was trained."
+        f"With one table, {percent(mean.value)} of S's advantage is missing; for the average over eight tables, "
+        f"{percent(of_average.value)}. On the same urn, the average lacks {gain.value:.2g} times as much "
+        f"({between(gain, '{:.2g}'.format)}, n = {gain.n}). The average is another predictor, for which no model was "
+        "trained. So we evaluate models with one table, as they were trained, unless we say otherwise."
     )
 )
 
 # %% [markdown]
 # ## How sure are we?
 #
-# An interval says what would happen if we did it again. But what is *it*? We could draw new sequences for the same
-# model: an interval over sequences answers this. Or we could draw another training urn and train another model. For
-# this question a training urn is *one* observation, however many sequences we evaluate on it.
+# An interval says what would happen if we repeated the experiment. But which part of it do we repeat? We could draw new
+# sequences for the same model: an interval over sequences answers this. Or we could draw another training urn and train
+# another model. For this question a training urn is *one* observation, however many sequences we evaluate on it.
 
 # %% tags=["hide-input"]
 labels = [f"urn {number}" for number in one_urn.index]
@@ -517,27 +565,29 @@ figure(chapter_plots.intervals, drawn, name="intervals", legend="95 % interval o
 # %% tags=["hide-input"]
 logs = missing[["lexical", "permuted"]].map(log)
 width = (one_urn["high"].map(log) - one_urn["low"].map(log)).mean()
-wider = (log(mean.high) - log(mean.low)) / width
+wider = logs["lexical"].std() / (width / (2 * 1.96))
 unpaired_error = (logs.var().sum() / study.n_urns) ** 0.5
 pairing = intervals.t_interval((logs["lexical"] - logs["permuted"]).tolist()).error / unpaired_error
 if is_published:
-    assert wider > 3 and pairing < 0.9
+    assert wider > 10 and pairing < 0.9
 
 # %% tags=["hide-input"]
 display(
     Markdown(
-        "So a single urn would have told a story of its own, with great confidence. On one urn, the lexical model "
-        f"lacks {percent(one_urn['missing'].iloc[0])} of S's advantage, on another "
-        f"{percent(one_urn['missing'].iloc[-1])}. On a logarithmic scale, the interval over urns is {wider:.2g} times "
-        "as wide as an interval over sequences. And it is about the *mean* of such models: the model of the next urn "
-        "may well lie outside. Pairing helps. If lexical and permuted models had urns of their own, the standard error "
-        f"of their ratio would be {1 / pairing:.2g} times as large."
+        "So a single urn would have given a precise number that does not hold for other urns. The missing share of "
+        f"the lexical model is {percent(one_urn['missing'].iloc[0])} on one urn and "
+        f"{percent(one_urn['missing'].iloc[-1])} on another. On a logarithmic scale, its standard deviation over urns "
+        f"is about {wider:.2g} times the standard error over sequences. The interval over urns is for their *mean*; "
+        "the model of a new urn may well lie outside it. Pairing helps: if we had compared lexical models of some urns "
+        f"with permuted models of others, the standard error of their ratio would be {1 / pairing:.2g} times as large."
     )
 )
 
 # %% [markdown]
 # Which recipe for an interval can we trust with few urns? Distances are skewed over urns. So we simulated log-normal
-# distances and counted how often a 95 % interval contains what it estimates.
+# distances, and counted how often a 95 % interval contains what it estimates. *Percentiles* resamples the urns with
+# replacement many times, and takes the middle 95 % of the means. *Bootstrap-t* does the same with each mean divided by
+# its own standard error. *t of the logarithm* is Student's interval for the mean logarithm.
 
 # %% tags=["hide-input"]
 simulated = cache.table(coverage.coverages, [5, 12], 2000).pivot(index="recipe", columns="n", values="coverage")
@@ -545,19 +595,20 @@ estimands = {"percentiles": "arithmetic mean", "bootstrap-t": "arithmetic mean",
 covers = pd.DataFrame({"recipe": [*estimands], "of": [*estimands.values()]}).set_index("recipe").join(simulated)
 covers[[5, 12]] = covers[[5, 12]].map(percent)
 columns = {"recipe": "recipe", "of": "estimates the", 5: "5 urns", 12: "12 urns"}
-caption = "Percentiles of resampled means are too narrow for few urns. Coverage of 95 % intervals in 2000 simulations."
+caption = "For an arithmetic mean of few urns, percentile intervals are too narrow; bootstrap-t intervals are better. "
+caption += "Share of 95 % intervals that contain the truth, in 2000 simulations."
 assert simulated.loc["percentiles"].max() < 0.9 < simulated.loc["bootstrap-t"].min() < 0.95
 show_table(covers.reset_index(), columns, name="coverage", caption=caption)
 
 # %% [markdown]
-# So we compare distances by $t$ intervals of log ratios, which are exact as far as logarithms are normal, as the
-# simulated ones are. Where we need an arithmetic mean of distances, we use the bootstrap-$t$ interval, which is a
-# little too narrow.
+# So where we need an arithmetic mean of distances, we use the bootstrap-$t$ interval, which is a little too narrow. We
+# compare distances by $t$ intervals of log ratios. The simulation does not test these: they are exact for normal
+# logarithms, which we simulated, and they estimate a geometric mean.
 #
 # ## What to conclude: a checklist
 #
-# The main results of the following chapters keep to these points. Where a figure averages tables or shows $r$
-# alone, it says so.
+# The main results of chapters 4 and 5 keep to these points. Later chapters ask other questions and choose other
+# measures, such as $r$ for pools of many urns in [chapter 6](06_strategies).
 #
 # 1. **Judge in distribution**, where training can reward memory. Report fresh urns separately, as extrapolation.
 # 2. **Judge by the captured share**, against the best counter of the urn. If you use $r$, report both distances and
@@ -574,15 +625,16 @@ show_table(covers.reset_index(), columns, name="coverage", caption=caption)
 #   differently.
 # - Whether lexical models will become S. All models here have the same number of steps; [chapter 4](04_analysis) trains
 #   some of them ten times as long.
-# - Urns and weights apart. Each urn has one model of a kind, with one seed for both, so the intervals contain both.
+# - What is due to the urn and what to the initial weights. Each urn has one model of each kind, and one seed decides
+#   both.
 # - Other settings: one training urn, four colours, 32 balls, and one layer.
 #
 # :::{admonition} Details and controls
 # :class: dropdown
 #
 # - A model has the weights with the least validation loss along its training.
-# - At the published scale the models are those of [chapter 4](04_analysis), and so are their captured shares.
-# - Intervals over sequences are expanded percentile intervals of a bootstrap, from hundreds of sequences.
+# - At the scale of this book, the models are those of [chapter 4](04_analysis), and so are their captured shares.
+# - Intervals over sequences are percentile intervals of a bootstrap, slightly widened, from hundreds of sequences.
 # - Groups by counts: distances are averaged over the sequences of each urn, and then over urns. Flat urns have no
 #   sequences with much flatter counts, so the groups on the right have fewer urns.
 # - The {term}`low entropy` sequences, a single colour repeated, are left out: they are few and show one case only.
@@ -592,13 +644,13 @@ show_table(covers.reset_index(), columns, name="coverage", caption=caption)
 #
 # :::{admonition} Exercise 1
 # :class: exercise
-# A predictor mixes one part of S with three parts of the best counter. About how much has it captured?
+# A predictor mixes one part of S with three parts of the best counter. What is its captured share, roughly?
 # :::
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# Its difference from S is $3/4$ of the best counter's difference, so its divergence is about $9/16$. It has captured
-# about $7/16$, or 44 %.
+# Its difference from S is $3/4$ of the difference of the best counter, so about $9/16$ of the divergence is left. The
+# captured share is about $7/16$, or 44 %.
 # :::
 #
 # :::{admonition} Exercise 2
@@ -608,8 +660,8 @@ show_table(covers.reset_index(), columns, name="coverage", caption=caption)
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# No. For one of our urns, S with one percent of doubt has $r$ near 0 on fresh urns, and it has captured almost
-# everything.
+# No. The table has a counterexample. On one urn, S with one percent of doubt has $r$ slightly below 0 on fresh urns,
+# although it has captured almost everything.
 # :::
 #
 # :::{admonition} Exercise 3
@@ -620,8 +672,8 @@ show_table(covers.reset_index(), columns, name="coverage", caption=caption)
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# $\mathrm{KL}(S \,\|\, h)$ is $0.10$ and $0.08$ nats. The average says $0.6$ and is S exactly, although no single
-# prediction is.
+# $\mathrm{KL}(S \,\|\, h)$ is $0.10$ nats with the first table and $0.08$ nats with the second. The average of the two
+# predictions is $0.6$, exactly as S, although neither prediction is.
 # :::
 #
 # :::{admonition} Exercise 4
@@ -632,8 +684,21 @@ show_table(covers.reset_index(), columns, name="coverage", caption=caption)
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# About 48 urns, since the width falls with the square root of $n$. More sequences would hardly help: the intervals over
-# sequences are narrow already, and what differs is the urns.
+# By the square root of $n$, four times as many: 48 urns. About 41 suffice, because the $t$ quantile also falls, from
+# $2.20$ to $2.02$. More sequences would hardly help, because the intervals over sequences are narrow already.
+# :::
+#
+# :::{admonition} Exercise 5
+# :class: exercise
+# Two kinds of models are trained on the same two urns. The first kind lacks 1 % and 16 %, the second kind 2 % and 32 %.
+# Calculate the geometric mean of each kind, and the paired ratio. Which of the two comparisons is more certain?
+# :::
+#
+# :::{admonition} Answer
+# :class: answer dropdown
+# The geometric means are 4 % and 8 %. The paired ratio is 2 on both urns, so it does not vary at all, while the shares
+# of each kind differ by a factor of 16 between urns. So the ratio is more certain: it leaves out what makes an urn hard
+# for both kinds.
 # :::
 
 # %% tags=["remove-cell"]
@@ -644,6 +709,15 @@ reds = torch.tensor([[0.8, 0.2], [0.4, 0.6]], dtype=torch.float64)
 from_s = [kl(s.log(), prediction.log()).item() for prediction in (*reds, reds.mean(0))]
 assert abs(quarter - 7 / 16) < 0.05 and [round(each, 2) for each in from_s] == [0.10, 0.08, 0.0]
 assert (48 / 12) ** 0.5 == 2
+
+# %% tags=["remove-cell"]
+half_widths = {n: intervals.t_interval_of_mean(0.0, n**-0.5, n).high for n in (12, 40, 41)}
+assert half_widths[40] > half_widths[12] / 2 > half_widths[41]
+quantiles = [round(half_widths[n] * n**0.5, 2) for n in (12, 41)]
+first, second = [0.01, 0.16], [0.02, 0.32]
+of_kinds = [intervals.geometric_mean(values).value for values in (first, second)]
+assert quantiles == [2.20, 2.02] and [round(value, 6) for value in of_kinds] == [0.04, 0.08]
+assert {above / below for above, below in zip(second, first, strict=True)} == {2.0}
 if is_published:
     nearest_zero = doubt.loc[doubt["fresh"].abs().idxmin()]
     assert abs(nearest_zero["fresh"]) < 0.2 and nearest_zero["captured"] > 0.97
@@ -651,7 +725,10 @@ if is_published:
 # %% [markdown]
 # ## What to try next
 #
-# - `papermill book/03_evaluate.ipynb out.ipynb -p n_urns 12 -p n_steps 2000 -p eval_every 500`: the published scale.
+# - `papermill book/03_evaluate.ipynb out.ipynb -p n_urns 12 -p n_steps 2000 -p eval_every 500`: the scale of this book.
 # - `papermill book/03_evaluate.ipynb out.ipynb -p n_tasks 4`: which measures still work with four urns in the pool?
 # - `papermill book/03_evaluate.ipynb out.ipynb -p vocabulary gaussian`: how much more does averaging gain?
 # - `papermill book/03_evaluate.ipynb out.ipynb -p n_steps 5000`: what have lexical models captured by then?
+#
+# [Chapter 4](04_analysis) applies this checklist to the experiment of "A score that misleads" ([chapter 1](01_data)):
+# does lexical invariance generalize, or memorize up to the names?

@@ -21,6 +21,7 @@ from lexurn.figures.style import (
     line_style,
     order_names,
     set_distance_axis,
+    set_regret_axis,
     step_label,
 )
 

@@ -112,9 +112,7 @@ def test_excess_is_in_nats_a_word(run):
         120,
     ]
     said = one_run.describe(run)
-    assert (
-        "is **oracle**. Nats per sequence that this model loses more:" in said and "inf" not in said
-    )
+    assert "is the oracle. Regret of the model in nats per sequence:" in said and "inf" not in said
     assert one_run.shown_splits(run) == ["in_distribution", "longer"]
 
 

@@ -43,9 +43,12 @@ def test_captions_and_the_table_say_what_was_measured(tiny_run):
     name = means.loc["mean"].idxmin()
     n_nearest = (means.loc[[str(row) for row in range(1, 9)]].idxmin(axis=1) == name).sum()
     assert one_run.nearest(run) == name
-    assert one_run.caption_rows(run).startswith(f"The {name} predictor is nearest on {n_nearest} o")
+    rows = "every row" if n_nearest == 8 else f"{n_nearest} of 8 rows"
+    assert f"nearest to the {name} predictor {name[0].upper()} on {rows}" in one_run.caption_rows(
+        run
+    )
     assert f"nearest to the {name} predictor" in one_run.caption_training(run)
-    assert one_run.caption_table(run).startswith(f"Of the exact predictors, {name} is nearest")
+    assert one_run.caption_table(run).startswith(f"The model is nearest to the {name} predictor")
     table = one_run.distances(run)
     assert table.index.tolist()[0] == ("in distribution", "mean") and len(table) == 6
     assert table.loc[("out of distribution", "mean"), name][0] == means.loc["mean", name]
@@ -82,5 +85,6 @@ def test_the_losses_that_exact_predictors_attain_and_a_model_that_renaming_chang
     assert losses["memorizing"] < min(losses["generalizing"], losses["symmetrized"])
     changes = overview.changes_by_renaming(run, 4)
     assert max(changes["generalizing"], changes["symmetrized"]) < 1e-9 < changes["memorizing"]
+    assert overview.describe_renaming(changes).endswith("nats, G and S do not move.")
     walk = overview.walk(run)
     assert walk["mark"].tolist() == ["corner"] * 3 + ["untrained", ""]

@@ -94,6 +94,13 @@ def test_rows_are_drawn_as_they_stand_in_the_table(axes, scene):
     assert lines["memorizing"].get_xdata().tolist() == list(range(7))
 
 
+def test_rows_without_distances_are_drawn_as_regrets(axes):
+    rows = [{"row": str(row), "mean": 0.1 * row - 0.2, "sem": 0.1} for row in range(4)]
+    table = pd.DataFrame(rows).assign(split="in_distribution", measure="regret", reference="oracle")
+    plots.distances_by_row(table, axes, split="in_distribution")
+    assert axes.get_ylabel() == "regret (nats a row)" and axes.get_yscale() == "linear"
+
+
 def test_distances_along_training_are_drawn_as_they_were_logged(axes):
     metrics = pd.DataFrame({"step": [0, 5], "validation_loss": [2.0, 1.0]})
     metrics["out_of_distribution/symmetrized_kl/memorizing"] = [0.3, 0.2]

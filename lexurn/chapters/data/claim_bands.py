@@ -24,7 +24,7 @@ def numbers(measured: Mapping[str, claims.Measurement]) -> pd.DataFrame:
 
 
 def summary(measured: Mapping[str, claims.Measurement]) -> str:
-    """Record our numbers; return a sentence with the number of each verdict and the refuted claims.
+    """Record our numbers; return the number of each verdict and the refuted claims, in words.
 
     See `claims.record`.
     """
@@ -33,4 +33,7 @@ def summary(measured: Mapping[str, claims.Measurement]) -> str:
         f"{number} {verdict}" for verdict, number in Counter(verdicts.values()).items()
     )
     refuted = [key for key, verdict in verdicts.items() if verdict == "refuted"]
-    return f"Of {len(verdicts)} claims, {text}{': ' * bool(refuted)}{', '.join(refuted)}."
+    return (
+        f"Verdicts on {len(verdicts)} checks of our code ([claims](claims.md)): {text}"
+        f"{': ' * bool(refuted)}{', '.join(refuted)}."
+    )

@@ -49,3 +49,13 @@ def probability_of_fresh_urn(
     evidence = torch.stack([log_evidence(part(tokens), tokens) for part in parts])
     prior = torch.tensor([1 - epsilon, epsilon], dtype=torch.float64).log()[:, None, None]
     return (prior + evidence).softmax(0)[1]
+
+
+def ratio_of_means(first: Mapping[str, float], second: Mapping[str, float]) -> tuple[float, float]:
+    """Return the ratio of two independent means and its standard error, to first order.
+
+    Each argument holds a `mean` and its standard error `sem`.
+    """
+    ratio = first["mean"] / second["mean"]
+    relative = ((first["sem"] / first["mean"]) ** 2 + (second["sem"] / second["mean"]) ** 2) ** 0.5
+    return ratio, ratio * relative

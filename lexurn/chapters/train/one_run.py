@@ -20,6 +20,26 @@ FLOOR = 1e-3
 MAX_ROWS = 12
 """Tokens of a text that are shown one by one."""
 
+LETTERS = {"generalizing": " G", "memorizing": " M", "symmetrized": " S"}
+"""What readers call the exact predictors of urns."""
+
+PLACES = {
+    "out_of_distribution": "on fresh urns",
+    "test": "on the test text",
+    "in_distribution": "on new sequences like those of the training",
+}
+"""Where a model is judged, in words, by split."""
+
+
+def predictor_in_words(name: str) -> str:
+    """Return a reference as readers know it, such as `the memorizing predictor M`."""
+    return "the oracle" if name == "oracle" else f"the {name} predictor{LETTERS.get(name, '')}"
+
+
+def _place(run: Run) -> str:
+    split = run.task.splits[0]
+    return PLACES.get(split, f"on {split.replace('_', ' ')}")
+
 
 @singledispatch
 def _about(task: Task) -> str:
@@ -48,26 +68,41 @@ def about_the_measure(run: Run) -> str:
 
 
 def describe(run: Run) -> str:
-    """Return where the best weights are, and what they come to."""
+    """Return at which step the validation loss is least, and how good the model is there."""
     best_step = int(run.results["step"].iloc[0])
     if best_step == 0:
-        return "Training never came below the loss of the untrained weights; lower learning_rate."
-    return f"Best weights: step {best_step}. {_describe_task(run.task, run)}"
+        return "No step has a smaller loss than the untrained weights. Lower learning_rate."
+    return f"The validation loss is least at step {best_step}. {_describe_task(run.task, run)}"
+
+
+def excess_over_optimum(run: Run) -> tuple[float, float, int] | None:
+    """Return how much the model loses more than its optimum, in nats per token.
+
+    It is a mean with its standard error and n (sequences like those of the training). Returns None
+    where the optimum is unknown, or where regrets are summed over strings.
+    """
+    task = run.task
+    trained_on = "in_distribution" if "in_distribution" in task.splits else task.splits[0]
+    regret = evaluation.select(run.results, split=trained_on, measure="regret")
+    if task.measure == "regret" or task.optimum not in regret.index:
+        return None
+    mean, sem, n = regret.loc[task.optimum, ["mean", "sem", "n"]]
+    return float(mean), float(sem), int(n)
 
 
 @singledispatch
 def _describe_task(task: Task, run: Run) -> str:
-    """Return how much the model loses more than its optimum, on its own kind of data."""
+    """Return how much the model loses more than its optimum, on data like those of its training."""
     if task.measure == "regret":
         return _describe_regrets(task, run)
-    trained_on = "in_distribution" if "in_distribution" in task.splits else task.splits[0]
-    regret = evaluation.select(run.results, split=trained_on, measure="regret")
-    if task.optimum not in regret.index:
+    excess = excess_over_optimum(run)
+    if excess is None:
         return ""
-    lost = format_with_error(*regret.loc[task.optimum, ["mean", "sem"]])
+    lost = format_with_error(*excess[:2])
     return (
-        f"The optimum on its own kind of data is **{task.optimum}**; on the held-out sequences "
-        f"this model loses {lost} nats per token more (± one standard error over sequences)."
+        "On new sequences like those of the training, the best that this model can become is "
+        f"{predictor_in_words(task.optimum)}. There, the model loses {lost} nats per token more "
+        f"(± one standard error over {excess[2]} sequences)."
     )
 
 
@@ -79,9 +114,8 @@ def _describe_regrets(task: Task, run: Run) -> str:
         for split, value, sem, n in table[["split", "value", "sem", "n"]].values
     ]
     return (
-        f"The best predictor for a model of its kind is **{task.optimum}**. Nats per sequence that "
-        f"this model loses more: {'; '.join(losses)} (± one standard error over sequences, for one "
-        "model)."
+        f"The best that this model can become is {predictor_in_words(task.optimum)}. Regret of the "
+        f"model in nats per sequence: {'; '.join(losses)} (± one standard error over sequences)."
     )
 
 
@@ -119,7 +153,7 @@ def nearest(run: Run, *, row: str = "mean") -> str:
     means = evaluation.select(results, split=run.task.splits[0], measure=run.task.measure, row=row)[
         "mean"
     ]
-    return str(means.idxmin())
+    return str(means.abs().idxmin())  # a regret may be negative
 
 
 def caption_training(run: Run) -> str:
@@ -127,20 +161,22 @@ def caption_training(run: Run) -> str:
     prefix = f"{run.task.splits[0]}/{run.task.measure}/"
     last = run.metrics.iloc[-1]
     ends = {name: float(last[prefix + name]) for name in run.references}
-    name = min(ends, key=ends.__getitem__)
-    far = f"less than {FLOOR:g}" if ends[name] < FLOOR else f"{ends[name]:.2g}"
+    name = min(ends, key=lambda reference: abs(ends[reference]))
+    far = f"less than {FLOOR:g}" if abs(ends[name]) < FLOOR else f"{ends[name]:.2g}"
+    measure = "distance" if run.task.measure == "symmetrized_kl" else "regret"
+    n = len(run.splits[run.task.splits[0]])
     return (
-        f"After {last['step']:.0f} steps the model is nearest to the {name} predictor, at a "
-        f"{'distance' if run.task.measure == 'symmetrized_kl' else 'regret'} of {far} nats."
+        f"After {last['step']:.0f} steps, the model is nearest to {predictor_in_words(name)}, "
+        f"at a {measure} of {far} nats {_place(run)} (mean over {n} sequences)."
     )
 
 
 def caption_table(run: Run) -> str:
     """Return what the table of distances shows, as a sentence."""
     return (
-        f"Of the exact predictors, {nearest(run)} is nearest on sequences "
-        f"{run.task.splits[0].replace('_', ' ')} (in nats; the nearest of each row is bold)."
-        + f" {fit.N_TABLES} tables are averaged, in the curves above one."
+        f"The model is nearest to {predictor_in_words(nearest(run))} {_place(run)}. "
+        "Nats ± one standard error over sequences; the smallest number in each line is bold."
+        + f" Predictions are averaged over {fit.N_TABLES} tables; the curves above use one table."
         * run.settings.vocabulary.lex
     )
 
@@ -148,22 +184,20 @@ def caption_table(run: Run) -> str:
 def caption_rows(run: Run) -> str:
     """Return on how many rows the reference is nearest that is nearest on average, as a text."""
     name = nearest(run)
-    rows = [str(row) for row in range(1, run.settings.task.context_length + 1)]
-    n_rows = sum(nearest(run, row=row) == name for row in rows)
-    return (
-        f"The {name} predictor is nearest on {n_rows} of the {len(rows)} rows that have seen a "
-        f"token, {run.task.splits[0].replace('_', ' ')}."
-    )
+    length = run.settings.task.context_length
+    n_rows = sum(nearest(run, row=str(row)) == name for row in range(1, length + 1))
+    rows = f"every row from 1 to {length}" if n_rows == length else f"{n_rows} of {length} rows"
+    return f"The model is nearest to {predictor_in_words(name)} on {rows}, {_place(run)}."
 
 
-def caption_sequence(along: pd.DataFrame, where: str = "On this sequence") -> str:
+def caption_sequence(along: pd.DataFrame, where: str = "On this sequence,") -> str:
     """Return whose probabilities the model's are most like on one sequence, as a sentence."""
     wide = along.pivot_table(index=["row", "color"], columns="predictor", values="probability")
     model, *references = dict.fromkeys(along["predictor"])
     gaps = {name: float((wide[model] - wide[name]).abs().mean()) for name in references}
     name = min(gaps, key=gaps.__getitem__)
     return (
-        f"{where} the model predicts most like the {name} predictor: their probabilities "
+        f"{where} the model predicts most like {predictor_in_words(name)}: their probabilities "
         f"differ by {format_number(gaps[name])} on average."
     )
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 import lexurn
 from lexurn.base import divergences
+from lexurn.base.wording import format_number, format_with_error
 from lexurn.chapters.train import one_run
 from lexurn.figures.trainings import attainable_losses, draw_walks
 from lexurn.measures import comparison, plane
@@ -14,33 +15,65 @@ from lexurn.runs.run import Run
 from lexurn.settings import Settings
 
 
-def brief(settings: Settings, run: Run | None = None) -> Any:
-    """Return the box at the top of the chapter: before the training, and with its result."""
+def brief(
+    settings: Settings, run: Run | None = None, renaming: Mapping[str, float] | None = None
+) -> Any:
+    """Return the box at the top of the chapter: before the training, and with its result.
+
+    `renaming` is the result of `changes_by_renaming`, where there is one.
+    """
     findings = ["The model is not trained yet."]
     if run is not None:
-        losses = attainable_losses(run)
-        best = min(losses, key=losses.__getitem__)
-        loss = run.metrics["validation_loss"].min()
-        averaged = ", averaged over tables," * settings.vocabulary.lex
-        rows = one_run.caption_rows(run).replace("The", "the", 1)
-        findings = [
-            one_run.caption_training(run),
-            f"Its loss on held-out sequences is least at step {int(run.results['step'].iloc[0])}: "
-            f"{loss:.3g} nats per token; {best}, the best of the exact predictors there, has "
-            f"{losses[best]:.3g}.",
-            f"For the predictions of that step{averaged or ','} {rows}",
-        ]
+        findings = [one_run.caption_training(run), _least_loss(run)]
+        findings.append(describe_renaming(renaming) if renaming else one_run.caption_rows(run))
     return lexurn.brief(
         question="A small network sees balls drawn from urns and predicts the next colour. Which "
         "of three perfect students does it become?"
         if settings.task.name == "urns"
         else "Which predictor does a small network become?",
-        done=f"We train one {settings.kind} model and compare it with exact predictors, along its "
-        "training and ball by ball.",
+        done=f"We train one {settings.kind} model and compare its predictions with exact "
+        "predictors, during the training and after it.",
         found=findings,
-        sure="This is one model. Chapter 3 says how to compare models, and chapter 4 repeats the "
-        "comparison over many urns.",
-        change="Other urns, other seeds, or a longer training with another result.",
+        sure=_how_sure(settings),
+        change="Another result for other seeds, or after a longer training.",
+    )
+
+
+def _how_sure(settings: Settings) -> str:
+    task = settings.task
+    if settings.kind == "normal" and task.name == "urns" and task.n_tasks == 1:
+        return (
+            "It is one model. With one urn and fixed names, the best prediction is a constant, so "
+            "the result is no surprise: this page shows the method. Chapter 4 compares many models."
+        )
+    return "It is one model. Chapter 3 says how to compare models, and chapter 4 compares many."
+
+
+def _least_loss(run: Run) -> str:
+    """Return how the least validation loss compares with the best predictor, as a sentence."""
+    step = int(run.results["step"].iloc[0])
+    excess = one_run.excess_over_optimum(run)
+    if excess is not None:
+        lost, best = format_with_error(*excess[:2]), one_run.predictor_in_words(run.task.optimum)
+        return (
+            f"At step {step}, where its validation loss is least, it loses {lost} nats per token "
+            f"more than {best}, which is the best predictor for its data (n = {excess[2]})."
+        )
+    losses = attainable_losses(run)
+    best = min(losses, key=losses.__getitem__)
+    return (
+        f"Its validation loss is least at step {step}: "
+        f"{run.metrics['validation_loss'].min():.3g} nats per token. On the same sequences, "
+        f"{one_run.predictor_in_words(best)} loses {losses[best]:.3g}."
+    )
+
+
+def describe_renaming(changes: Mapping[str, float]) -> str:
+    """Return how far the model and M move if colours are renamed, as a sentence."""
+    return (
+        "If the colours are renamed, its predictions move by "
+        f"{format_number(changes['model'])} nats. M moves by "
+        f"{format_number(changes['memorizing'])} nats, G and S do not move."
     )
 
 
@@ -48,12 +81,13 @@ def caption_losses(run: Run, attainable: Mapping[str, float]) -> str:
     """Return how the least validation loss compares with the least of the references."""
     name = min(attainable, key=attainable.__getitem__)
     gap = run.metrics["validation_loss"].min() - attainable[name]
-    return (
-        f"The validation loss stays {gap:.2g} nats above that of {name}, the best of the exact "
-        "predictors on the same sequences."
-        if gap > 0.001
-        else f"The validation loss falls to that of {name}, the best of the exact predictors."
-    )
+    best = f"the loss of {one_run.predictor_in_words(name)}"
+    if abs(gap) < one_run.FLOOR:
+        moved = f"comes within {one_run.FLOOR:g} nats of {best}"
+    else:
+        moved = f"{'stays' if gap > 0 else 'falls'} {abs(gap):.2g} nats "
+        moved += f"{'above' if gap > 0 else 'below'} {best}"
+    return f"The validation loss {moved}, the best of the exact predictors on these sequences."
 
 
 def walk(run: Run) -> pd.DataFrame | None:
@@ -70,7 +104,8 @@ def caption_walk(run: Run) -> str:
     split = run.task.splits[0]
     ends = {name: last[f"{split}/symmetrized_kl/{name}"] for name in plane.CORNERS}
     name = min(ends, key=ends.__getitem__)
-    return f"The path of the model ends nearest to {name[0].upper()}."
+    steps = f"{last['step']:.0f} steps"
+    return f"After {steps}, the path of the model ends nearest to {name[0].upper()}, on fresh urns."
 
 
 def changes_by_renaming(run: Run, n_colors: int) -> dict[str, float]:
