@@ -96,6 +96,8 @@ scale = settings.training.n_steps / (16 * evaluated.points[0].training.n_steps)
 taken = ("seed", "n_steps", "eval_every")
 changes = {name: value for name, value in settings.changed().items() if name not in taken}
 is_published = scale == 1 and study.n_seeds >= 5 and not changes.keys() - {"device", "threads", "tracker"}
+if not is_published:
+    display(Markdown("(Sentences describe the scale of this book; the numbers in them are of this smaller run.)"))
 seeds = range(settings.training.seed, settings.training.seed + study.n_seeds)
 grid = sweeps.read("architectures_evaluated", changes=changes, seeds=seeds, scale=scale)
 one_layer = sweeps.read("architectures_one_layer", changes=changes, seeds=seeds[:3], scale=scale)
@@ -968,9 +970,9 @@ found_out = [
     "On strings whose letters change names, only transformers come close to the best predictor within "
     f"{horizon} steps ({told.loc[(order[3], 'transformer'), 'n_arrived']} of {len(seeds)} seeds).",
     f"After {horizon} steps, one layer of Mamba is {of_chosen['mamba']} of the way from linear log odds to Laplace's "
-    f"rule (n = {len(seeds)}).",
+    "rule.",
     f"A published linear model reads its target: it loses {below_oracle:.3g} nats per string less than the best "
-    f"predictor (n = {len(seeds)}).",
+    "predictor.",
 ]
 
 # %% tags=["hide-input"]
@@ -979,7 +981,7 @@ box.update(
         question="What can five architectures represent, learn, and become?",
         done=f"We evaluate {len(trained)} one-layer models on four tasks whose best predictors are known.",
         found=found_out,
-        sure="95 % intervals over seeds; learning rates are uncertain by a factor of 3.",
+        sure=f"n = {len(seeds)} seeds, 95 % intervals; learning rates are uncertain by a factor of 3.",
         change="An order that finer learning rates or more layers turn around.",
     )
 )
