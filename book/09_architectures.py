@@ -366,12 +366,12 @@ display(
 # ## What do they become?
 #
 # A small excess does not say *what* a model computes. We compare each trained model with the exact predictors that it
-# might have become. These are the optimum of its task (S for urns, the oracle for strings, and the mixture of two
-# oracles for strings without names), the counter G {eq}`generalizing`, the best linear logits, and a predictor that
-# knows the position and the last letter alone. For urns we add $B_\varepsilon$ {eq}`doubt`: it expects a new urn with
-# the prior probability $\varepsilon$, and the training urn otherwise. We fit this doubt $\varepsilon$ to each model on
-# half of the fresh sequences, so that $B_\varepsilon$ has an advantage over predictors without a parameter. The
-# distance is $\mathrm{KL}(\text{predictor} \,\|\, \text{model})$. For each seed we compute the log ratio of two
+# might have become. One is the optimum of its task: S for urns, the oracle for strings, and the mixture of two oracles
+# for strings without names. The others are the counter G {eq}`generalizing`, the best linear logits, and a predictor
+# that knows the position and the last letter alone. For urns we add $B_\varepsilon$ {eq}`doubt`: it expects a new urn
+# with the prior probability $\varepsilon$, and the training urn otherwise. We fit this doubt $\varepsilon$ to each
+# model on half of the fresh sequences, so that $B_\varepsilon$ has an advantage over predictors without a parameter.
+# The distance is $\mathrm{KL}(\text{predictor} \,\|\, \text{model})$. For each seed we compute the log ratio of two
 # distances. If its 95 % interval contains zero, we do not distinguish the two predictors, and list both.
 
 # %% tags=["hide-input"]
@@ -836,9 +836,9 @@ if rows_second:
 
 # %% [markdown]
 # *What λ leaves.* The fit {eq}`architectures-way` describes log odds by one number. The table says what it leaves, for
-# the trainings with tuned rates: the share of the squared deviation from linear log odds, the same as a root mean
-# square of log odds, λ if a constant and a slope are fitted too, and how much the order of the same flips changes the
-# log odds (standard deviation over twenty orders).
+# the trainings with tuned rates: the share of the squared deviation from linear log odds, and the same as a root mean
+# square of log odds. The last columns give λ if a constant and a slope are fitted too, and how much the order of the
+# same flips changes the log odds (standard deviation over twenty orders).
 
 # %% tags=["hide-input"]
 rows = [{"model": model, **{name: str(each[model]) for name, each in of_fit.items()}} for model in kinds]

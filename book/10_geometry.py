@@ -22,8 +22,8 @@
 # small models of text. No best predictor of text is known. We keep what we can of known answers: we try each measure on
 # clouds whose answer is known, and compare losses with those of counted characters.
 #
-# After this chapter you can say which measures could not have come out otherwise, judge whether a difference between
-# two kinds of models holds at matched loss, and read a similarity of two models beside its controls.
+# After this chapter you can say which measures could not have come out otherwise, judge a difference between models at
+# matched loss, and read a similarity beside its controls.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
@@ -299,9 +299,9 @@ display(
 # %% [markdown]
 # ## Over depth
 #
-# The same 64 texts of 64 characters in every model, from the embeddings (layer 0) to the output of the last block
-# (layer 4) and of the norm behind it (layer 5, which post-norm models do not have). A mean cosine near 1 means that
-# the vectors share a direction. *Share of the mean vector* is that direction's share of the squared length. *Spread of
+# We give every model the same 64 texts of 64 characters. Layers go from the embeddings (0) to the output of the last
+# block (4) and of the norm behind it (5), which post-norm models do not have. A mean cosine near 1 means that the
+# vectors share a direction. *Share of the mean vector* is that direction's share of the squared length. *Spread of
 # centred cosines* is the standard deviation of the cosines after the mean is subtracted.
 #
 # We had two forecasts. With a norm after every sum, no direction can grow for long, so post-norm vectors should be more
