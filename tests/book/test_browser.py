@@ -145,7 +145,7 @@ def test_rules_are_asked_for_and_compared_with_what_was_published(site):
 
 def test_architectures_are_set_side_by_side(site):
     n_cards, text = outputs_of(site / "_sources" / "09_architectures.ipynb")
-    assert n_cards == 9 and "40 trainings, 20 of which are evaluated, after 4 steps." in text
+    assert n_cards == 9 and "40 trainings. The main comparison evaluates 20 of them" in text
     assert text.count("not at this scale") == 13 and "a model of 976,871 weights" in text
     assert "the share that *ending at once* keeps (0.2749)" in text
     assert "lose at least 0.00155 nats per flip on coins" in text

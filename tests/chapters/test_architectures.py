@@ -135,8 +135,8 @@ def test_medians_are_censored_where_half_of_the_seeds_do_not_arrive():
     )
     limits = {("coins", "a"): 100.0, ("coins", "b"): 100.0}
     a, b = speeds.summary(table, limits).to_dict("records")
-    assert a["median"] == 30 and a["text"] == "30 [10, over 100]" and a["n_arrived"] == 4
-    assert b["median"] == np.inf and b["text"] == "over 100 (2 of 5)"
+    assert a["median"] == 30 and a["text"] == "30 (10 to over 100)" and a["n_arrived"] == 4
+    assert b["median"] == np.inf and b["text"] == "over 100 (2 of 5 close)"
     ratios = {("coins", "a"): 2.0, ("coins", "b"): 1.0}
     assert speeds.scale(table, ratios)["value"].tolist()[:5] == [20, 40, 60, 80, np.inf]
 

@@ -64,9 +64,9 @@ def summary(table: pd.DataFrame, limits: Mapping[tuple[str, str], float]) -> pd.
         limit = f"over {format_number(limits[cell])}"
         high = format_number(values[-1]) if n_arrived == n else limit
         if np.isfinite(median):
-            text = f"{format_number(median)} [{format_number(values[0])}, {high}]"
+            text = f"{format_number(median)} ({format_number(values[0])} to {high})"
         else:
-            text = limit + f" ({n_arrived} of {n})" * (n_arrived > 0)
+            text = limit + f" ({n_arrived} of {n} close)" * (n_arrived > 0)
         rows.append((*cell, median, values[0], values[-1], n_arrived, n, text))
     columns = ["data", "model", "median", "low", "high", "n_arrived", "n", "text"]
     return pd.DataFrame(rows, columns=columns)
