@@ -99,6 +99,7 @@ def bounds(row):
     return minus(intervals.Interval(row["slope"], row["low"], row["high"], int(row["n"])))
 
 
+# %% tags=["hide-input"]
 box = display(Markdown("(The box *In brief* is filled in below.)"), display_id=True)
 
 # %% [markdown]
@@ -131,9 +132,8 @@ assert known < attained["coins/attainable_20"] - 0.04
 display(
     Markdown(
         f"Over 20 flips, this predictor loses {attained['coins/attainable_20']:.3f} nats a flip. (The source compares "
-        f"its models with {known:.2g}, the loss of a predictor that knows the coin; no predictor without this "
-        "knowledge can reach it.) So we report the *excess loss*: the loss of a model minus that of Laplace's rule, "
-        "computed as the divergence of its prediction from the rule's prediction."
+        f"its models with {known:.2g}, which only a predictor that knows the coin can reach.) So we report the *excess "
+        "loss*: the divergence of a model's prediction from the rule's prediction."
     )
 )
 
@@ -188,7 +188,7 @@ display(
         f"{percent(share_stuck.high)}): they lose more than a hundredth of a nat a flip. The least stuck model loses "
         f"{gap:.3g} times as much as the worst of the others, whose median is {learned['excess'].median():.2g} nats. "
         f"At this rate, six models contain a stuck one in {percent(by_chance)} of cases. Our forecast, a share of 5 to "
-        "30 %, is undecided. (Ten of these models, one of them stuck, were known before the forecast.)"
+        "30 %, is undecided. (Ten of these models were known before it.)"
     )
 )
 
@@ -506,13 +506,11 @@ display(
 # %% [markdown]
 # ## Does a second layer read the count? A test that can fail
 #
-# In one layer, giving a sequence the attention of another one with the same last flip *must* give it the other's
-# prediction: nothing else reaches the row. That is a check of our code, and no evidence. With two layers, a test can
-# fail. Between the layers, we move the stream along the direction of one more head, which we find on sequences of
-# fair coins and use on others. The *slope* is the change of the prediction divided by the change that Laplace's rule
-# asks for. It is 1 if the prediction moves as if there were more heads. We also move the stream ten rows *before* the
-# row that predicts, and along random directions of the same length. The forecasts of these three slopes were committed
-# before these models were trained.
+# With two layers, we can ask a question whose test can fail. Between the layers, we move the stream along the direction
+# of one more head, which we find on sequences of fair coins and use on others. The *slope* is the change of the
+# prediction divided by the change that Laplace's rule asks for. It is 1 if the prediction moves as if there were more
+# heads. We also move the stream ten rows *before* the row that predicts, and along random directions of the same
+# length. The forecasts of these three slopes were committed before these models were trained.
 #
 # The residual stream also runs *past* the second layer, directly to the read-out. So we add a fourth slope, for which
 # we hold all that the second layer adds fixed. Only the difference of the two says what the second layer does.
@@ -846,24 +844,24 @@ display(Markdown(f"Fitted priors from 1000 sequences each (± jackknife): {'; '.
 
 # %% tags=["hide-input"]
 found_out = [
-    f"{len(stuck)} of {n_every} are stuck at a high loss (95 % interval {percent(share_stuck.low)} to "
-    f"{percent(share_stuck.high)}). In {len(both_sides)} of these, attention goes to the first heads or tails alone.",
-    f"In the other {len(learned)}, the head's output follows the share of heads. It cancels {-100 * slope.value:.3g} % "
-    f"({-100 * slope.high:.3g} to {-100 * slope.low:.3g}) of what the last flip's embedding does to the log odds.",
-    f"The typical model loses {excess_of['trained, typical']:.2g} nats a flip more than the rule. With weights by hand, "
-    f"a model loses {1e6 * excess_of['by hand, 16 ReLUs']:.1g} millionths more.",
-    f"Moving the count between two layers moves predictions by {bounds(at_row)} of the rule's change. The second layer "
-    f"does not add to this; its part is {minus(answer)} (n = {len(of_two)}).",
+    f"{len(stuck)} are stuck at a high loss ({percent(share_stuck.low)} to {percent(share_stuck.high)}). In "
+    f"{len(both_sides)} of these, attention goes to the first heads or tails alone.",
+    f"In the others, the output of the attention head follows the share of heads, and cancels {-100 * slope.value:.3g} "
+    f"% ({-100 * slope.high:.3g} to {-100 * slope.low:.3g}) of the last flip's effect.",
+    f"The typical model loses {excess_of['trained, typical']:.2g} nats a flip more than the rule; weights by hand lose "
+    f"{1e6 * excess_of['by hand, 16 ReLUs']:.1g} millionths.",
+    f"With two layers (n = {len(of_two)}), moving the count between them moves predictions by {bounds(at_row)} of the "
+    f"rule's change. The second layer's part is {minus(answer)}.",
 ]
 
 # %% tags=["hide-input"]
 box.update(
     brief(
-        question="How does a transformer of 145 numbers (105 trained, 40 fixed positions) compute Laplace's rule?",
+        question="How does a transformer of 145 numbers (40 are fixed positions) compute Laplace's rule?",
         done=f"We train {n_every}, evaluate them on all sequences of up to 12 flips, and write one by hand.",
         found=found_out,
-        sure="One task and one shape, except for the last finding.",
-        change="We would change our mind if trained models of this shape counted without cancelling the last flip.",
+        sure="One task; all but the last finding are about one shape.",
+        change="We would think again if models of this shape counted without cancelling the last flip.",
     )
 )
 
