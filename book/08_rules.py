@@ -1216,22 +1216,22 @@ by_surplus = mechanism["rules/rotary_steered"]
 
 # %% tags=["hide-input"]
 found_out = [
-    "In aⁿbⁿ, the rate of keeping rule 1 (as many a's as b's) changes by "
+    "In aⁿbⁿ, the rate of keeping rule 1 changes by "
     f"{change_of.loc['positions', 'value']:.2f} between positional encodings, "
     f"{change_of.loc['architecture (learned)', 'value']:.2f} to {change_of.loc['architecture (rotary)', 'value']:.2f} "
     f"between architectures, {change_of.loc['seed', 'value']:.2f} between seeds (n = {study.n_seeds}).",
     f"Of {len(new_seeds)} transformers with rotary positions, {len(new_seeds) - n_exceptions} end after a b once b's "
-    f"equal a's. This explains {of_rotary:.0%} of the variance (learned positions: {of_learned:.0%}).",
-    f"Steering this difference moves {by_surplus.value:.0%} of ends as far (s.e. {by_surplus.error:.0%}), a random "
-    f"direction {random_text}.",
-    f"They keep rule 1 on {rotary_rate_new} of prompts after {n_new_steps} steps, other seeds on {rotary_rate} "
-    f"{steps_text}. Examples of one prompt add {effect['rule-keeping', 'rotary', numbers[1]]} (n = {len(few)}).",
+    f"equal a's ({of_rotary:.0%} of the variance; learned positions: {of_learned:.0%}).",
+    f"Steering this difference moves {by_surplus.value:.0%} of ends (s.e. {by_surplus.error:.0%}), a random direction "
+    f"{random_text}.",
+    f"They keep rule 1 on {rotary_rate_new} of prompts ({n_new_steps} steps), other seeds on {rotary_rate} "
+    f"{steps_text}. Examples of one prompt add {effect['rule-keeping', 'rotary', numbers[1]]}.",
 ]
 
 # %% tags=["hide-input"]
 box.update(
     brief(
-        question="If a prompt breaks one of two rules that a network has learned, does it keep the other, and why?",
+        question="If a prompt breaks one of two learned rules, do networks keep the other, and why?",
         done=f"We train {len(points)} small networks on strings, and compare their completions with programs.",
         found=found_out,
         sure="Strings have at most 32 letters in training.",
