@@ -17,21 +17,18 @@
 # %% [markdown]
 # # Rules: which rule does a network keep when another one is broken?
 #
-# We train small networks on strings that obey two rules, break one of the rules, and see what becomes of the other.
+# Urns and coins are counted, and the order of balls and flips does not matter. We leave them for strings, because
+# strings have an order and their training can leave open *which* computation a network uses. We train small networks on
+# strings that obey two rules, break one of the rules in a prompt, and see what becomes of the other.
+#
+# After this chapter you can say what a rule costs without computation, find a prompt that separates two programs,
+# distinguish what explains an output from what causes it, and say why greedy and sampled completions differ.
 
 # %% tags=["remove-cell"]
 import os, pathlib, sys  # noqa: E401, I001  every chapter finds the library by this cell; Colab fetches it first
 "google.colab" in sys.modules and os.system("cd /content; [ -e lexurn ] || git -c advice.detachedHead=false clone -q --depth 1 -b v0.2.0 https://github.com/OWNER/lexurn")
 sys.path[:0] = [str(f) for f in pathlib.Path("_").resolve().parents if (f / "lexurn/base/colab.py").exists()] or ["/content/lexurn"]
 import lexurn.base.colab  # noqa: F401  not found? git clone https://github.com/OWNER/lexurn, and run this inside the clone
-
-# %% [markdown]
-# ## Parameters
-#
-# Change a value and run everything again, or from a terminal: `papermill book/08_rules.ipynb out.ipynb -p n_seeds 3`.
-# What the models share stands in the grids `params/sweeps/rules*.yaml`: two layers of width 32, strings of at most 32
-# letters, batches of 32. Every training has a sixteenth of `n_steps` (new seeds: at most half). `-f params/book.yaml`
-# is the scale of this book.
 
 # %% tags=["parameters"]
 # Parameters of this chapter. Those of papermill's -p and -f win over these.
@@ -78,6 +75,14 @@ from lexurn.chapters.rules import sizes, steering, surplus_probe, two_alphabets,
 
 box = display(Markdown("(The box *In brief* is filled in below.)"), display_id=True)
 
+
+def seeds_text(n):
+    return f"{n} seed{'s' * (n != 1)}"
+
+
+def span(values):
+    return str(intervals.t_interval(list(values))).replace("-", "−")
+
 # %% [markdown]
 # ## Two rules that always come together
 #
@@ -95,8 +100,9 @@ box = display(Markdown("(The box *In brief* is filled in below.)"), display_id=T
 # decided by how it computes, and not by how well it fits. Here we know everything about the training, so we can find
 # out *which* computation a network has chosen among those that its training cannot distinguish.
 #
-# We use three languages from here on, and know the exact law by which their strings are drawn, so every network is
-# compared with the {term}`oracle`, the best predictor there is.
+# We use three languages from here on (*aNbN* in tables is $a^nb^n$), and know the exact law by which their strings are
+# drawn. In $a^nb^n$, all lengths up to 32 letters are equally probable. So every network is compared with the
+# {term}`oracle`, the best predictor there is.
 
 # %% tags=["hide-input"]
 names = ["aNbN", "baN", "dyck"]
@@ -125,17 +131,28 @@ show_table(rows.reset_index(), columns, caption=caption, name="languages")
 
 # %% [markdown]
 # The prompts are strings that begin no string of the language: for $a^nb^n$ and baN all such strings of eight
-# letters, for dyck one crossed pair of brackets and then each of the forty strings of six. *By chance* means that
-# letters and the end-of-string token EOS are all equally probable. The rates in this chapter are shares of *all*
-# prompts: a completion that has not ended after 32 letters has kept no rule.
+# letters, for dyck one crossed pair of brackets and then each of the forty strings of six. (Of the 251 prompts of
+# $a^nb^n$, 247 break rule 2; the other four have too many b's.) *By chance* means that letters and the end-of-string
+# token EOS are all equally probable. The *rate* of rule 1 is the share of *all* prompts on which it is kept: a
+# completion that has not ended after 32 letters has kept no rule.
 #
 # ## First, do they learn the language?
 #
-# A network that has not learned rule 1 says nothing about extrapolating it. We train transformers with learned
-# positions, with rotary positions and without any, and LSTMs, each with several seeds; and Mamba, xLSTM and linear
-# layers, which [chapter 9](09_architectures) explains. A tenth of the longer strings of baN and dyck is kept from
-# training. $a^nb^n$ has only sixteen strings of at most 32 letters; baN has $2^{31}$. Expect the regret, the loss in
-# excess of the oracle's loss, to fall to zero where the language is learned.
+# A network that has not learned rule 1 says nothing about extrapolating it. We train transformers that differ in their
+# *positional encoding*, by which they know the order of letters:
+#
+# - *learned* positions (*transformer* in figures) add a trained vector for each position;
+# - *rotary* positions turn queries and keys, so that attention depends on distances;
+# - *ALiBi* lowers attention in proportion to the distance;
+# - *sinusoidal* positions add fixed sines, *faint sines* the same at an eighth of the size beside the embeddings;
+# - *no positions* leave the causal mask alone, by which a letter sees only earlier ones.
+#
+# LSTM, Mamba and xLSTM are recurrent: they carry a state from letter to letter. Linear layers mix positions with fixed
+# weights. [Chapter 9](09_architectures) explains these four in *Five ways to read a sequence*.
+#
+# A tenth of the longer strings of baN and dyck is kept from training. $a^nb^n$ has only sixteen strings of at most 32
+# letters; baN has $2^{31}$. Expect the {term}`regret`, the loss in excess of the oracle's loss, to fall to zero where
+# the language is learned.
 
 # %% tags=["hide-input"]
 scale = settings.training.n_steps / (16 * sweeps.read("rules").points[0].training.n_steps)
@@ -169,7 +186,7 @@ trained = [found[point] for point in grid.points]
 display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} steps or fewer."))
 
 # %% tags=["hide-input"]
-n_text = f"{study.n_seeds} seed(s)" + (", 3 of Mamba, xLSTM and linear layers" if study.n_seeds > 3 else "")
+n_text = seeds_text(study.n_seeds) + (" (3 of Mamba, xLSTM and linear layers)" if study.n_seeds > 3 else "")
 number = f"{n_text} per line"
 named = {"words": "language"}
 along = cache.concat_tables(grid, [languages.learning(run) for run in trained]).rename(columns=named)
@@ -184,8 +201,12 @@ by_kind = learned.groupby(["language", "model"], sort=False)["has_learned"].sum(
 of_ban = [name for name in by_kind["baN"].index if by_kind["baN", name]]
 
 # %% tags=["hide-input"]
-caption = f"Linear layers do not learn dyck, and only {' and '.join(of_ban)} learn the parity of baN."
-caption = caption if of_ban else "In so few steps, nobody learns the parity of baN."
+caption = (
+    f"After {grid.points[0].training.n_steps} steps, linear layers have not learned dyck, and only "
+    f"{' and '.join({'lstm': 'LSTM', 'xlstm': 'xLSTM'}.get(name, name) for name in of_ban)} have learned the parity of "
+    "baN."
+)
+caption = caption if of_ban else "In so few steps, no model has learned the parity of baN."
 if is_published:
     assert by_kind["dyck", "linear"] == 0 and set(of_ban) == {"lstm", "xlstm"}
 figure(plots.curves, lines, name="learning", alt=alt, n=number, caption=caption, **options)
@@ -206,32 +227,66 @@ display(Markdown(f"So some models have not learned their language, and drop out 
 #
 # A network can complete a prompt *greedily*, by the most probable token each time, or *sampled*, by its
 # probabilities. The published protocol differs from ours in two ways. It counts only completions that have ended, and
-# it takes the best value over training, found by looking at about 200 checkpoints; ours looks at ten. We show both,
-# and choose by validation loss where we judge.
+# it takes the best value over training, found by looking at about 200 checkpoints; ours looks at ten. We show both. Our
+# own rates are those at the step of least validation loss.
+#
+# The published transformer adds its sines along the batch instead of along the string. So it knows the order of letters
+# only by its causal mask, and we compare it with our transformer without positions.
 
 # %% tags=["hide-input"]
 rates = cache.grid_table(
     grid, extrapolation.rates_along_training, name="rules-2", jobs=study.jobs, say=widgets.status_line()
 ).rename(columns=named)
 every = extrapolation.rates_by_seed(rates)
+placed = cache.grid_table(
+    places, extrapolation.rates_by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.status_line()
+)
+
+# %% tags=["hide-input"]
+of_anbn = every[every["language"] == "aNbN"].pivot(index="seed", columns=["model", "what"], values="value")
+of_new = placed[placed["decoding"] == "greedy"].groupby(["model", "seed"])["value"].mean()
+rotary_rate, rotary_rate_new = span(of_anbn["rotary", "greedy"]), span(of_new["rotary"])
+n_new_steps = places.points[0].training.n_steps
+steps_text = f"after {grid.points[0].training.n_steps} steps"
+new_text = f"{seeds_text(len(new_seeds))} other than these, after {n_new_steps} steps"
+
+# %% tags=["hide-input"]
 of = {"transformer": "no positions", "lstm": "lstm", "mamba": "mamba", "xlstm": "xlstm"}  # published, ours
 keys = [(name, model) for name in names for model in of]
 cited = [{"language": name, "model": of[model], "what": "published"} for name, model in keys]
 cited = pd.DataFrame(cited).assign(value=[claims.get(f"rules/best_{name}_{model}").published for name, model in keys])
 drawn = pd.concat([every, cited, without[without["language"].isin(names)]], ignore_index=True)
 alt = "Share of prompts with rule 1 kept, by language and model: greedy, sampled, by the published protocol, published."
-caption = "On these seeds of aNbN, rotary positions keep rule 1 most often. Dashed: chance; dotted: EOS at once."
+caption = (
+    f"In aNbN, rotary positions keep rule 1 most often: {rotary_rate} {steps_text} ({new_text}: {rotary_rate_new}). "
+    "Dashed: chance; dotted: EOS at once."
+)
 options = {"by": "language", "share_y": True, "size": (3.6, 4.6), "legend": "rule 1", "runs": trained}
 figure(chapter_plots.extrapolation, drawn, name="extrapolation", alt=alt, n=n_text, caption=caption, **options)
 
 # %% [markdown]
-# Small points are seeds, large ones their means. The published transformer adds its sines along the batch instead of
-# along the string, so that it knows the order of letters only by its causal mask: ours without positions is the one
-# to compare with.
-#
+# Small points are seeds, large ones their means.
+
+# %% tags=["hide-input"]
+bare, gated = of_anbn["no positions"], of_anbn["lstm"]
+by_sampling, at_once = span(bare["sampled"] - bare["greedy"]), levels.loc["aNbN", "immediate EOS"]
+if is_published and study.n_seeds >= 5:
+    assert intervals.t_interval((bare["sampled"] - bare["greedy"]).tolist()).low > 0.1
+    assert intervals.t_interval((bare["sampled"] - gated["sampled"]).tolist()).low > 0
+    assert bare["greedy"].mean() < at_once < bare["sampled"].mean()
+display(
+    Markdown(
+        "So without positions, decoding matters most: greedy completions keep rule 1 on "
+        f"{bare['greedy'].mean():.3g} of the prompts, no more than ending at once ({at_once:.3g}), and sampled "
+        f"ones on {bare['sampled'].mean():.3g}. The paired difference is {by_sampling}. Against LSTMs, models "
+        f"without positions gain {span(bare['greedy'] - gated['greedy'])} greedily and "
+        f"{span(bare['sampled'] - gated['sampled'])} when sampled (n = {study.n_seeds})."
+    )
+)
+
+# %% [markdown]
 # What makes the difference: the architecture, the positions, or chance? We change one thing at a time and keep all
-# others. The *typical change* is the standard deviation of the rate when one thing alone varies: the root of the mean
-# of half the squared difference.
+# others. The *typical change* is the standard deviation of the rate when one thing alone varies.
 
 # %% tags=["hide-input"]
 by_prompt = cache.grid_table(
@@ -240,8 +295,8 @@ by_prompt = cache.grid_table(
 changed = variation.typical_changes(rates, by_prompt.rename(columns=named))
 alt = "The typical change of the rate of rule 1 by each factor, as a dot with its interval, one panel per language."
 caption = (
-    "In aNbN, positions change the rate more than seed, decoding or step. In baN and dyck, three to five seeds do "
-    "not rank positions, architecture and seed (models that have not learned are included). "
+    f"In aNbN, {steps_text}, positions change the rate more than seed, decoding or step. In baN and dyck, three to "
+    "five seeds do not rank positions, architecture and seed (models that have not learned are included). "
     "Bars: 95 % intervals; diamonds: an analysis of variance."
 )
 options = {"by": "language", "share_y": True, "size": (2.6, 3.5), "runs": trained}
@@ -249,17 +304,26 @@ figure(chapter_plots.typical_changes, changed, name="variation", alt=alt, n=n_te
 
 # %% tags=["hide-input"]
 first_method = changed[changed["method"] == changed["method"].iloc[0]].set_index(["language", "factor"])
-of_anbn = first_method.loc["aNbN"]
+change_of = first_method.loc["aNbN"]
+change_text = {
+    name: f"{row['value']:.2f}" if np.isnan(row["low"]) else f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    for name, row in change_of.iterrows()
+}
 if is_published and study.n_seeds >= 5:
-    others = of_anbn.loc[["seed", "decoding", "step"]]
-    assert of_anbn.loc["positions", "low"] > others["high"].max()
+    others = change_of.loc[["seed", "decoding", "step"]]
+    assert change_of.loc["positions", "low"] > others["high"].max()
+
+# %% tags=["hide-input"]
 display(
     Markdown(
-        "So on these seeds of aNbN another positional encoding changes the rate by "
-        f"{of_anbn.loc['positions', 'value']:.2f}, another seed by {of_anbn.loc['seed', 'value']:.2f}, sampling "
-        f"instead of greedy decoding by {of_anbn.loc['decoding', 'value']:.2f}, and a later or earlier step by "
-        f"{of_anbn.loc['step', 'value']:.2f}. Another prompt changes its outcome by "
-        f"{of_anbn.loc['prompt', 'value']:.2f}. Which prompts go well?"
+        f"So on these seeds of aNbN another positional encoding changes the rate by {change_text['positions']}. "
+        f"Another architecture changes it by {change_text['architecture (rotary)']} if the transformer has rotary "
+        f"positions, and by {change_text['architecture (learned)']} if it has learned ones. Another seed changes it by "
+        f"{change_text['seed']}, sampling by {change_text['decoding']}, and another step by {change_text['step']}. "
+        "(The change by a seed is averaged over kinds of models, at a fixed number of steps. Rotary networks vary "
+        f"more: their rates are {of_anbn['rotary', 'greedy'].min():.2f} to {of_anbn['rotary', 'greedy'].max():.2f} "
+        f"here, and {of_new['rotary'].min():.2f} to {of_new['rotary'].max():.2f} for {new_text}.) On which prompts is "
+        "rule 1 kept?"
     )
 )
 
@@ -275,8 +339,9 @@ display(
 played = {kind: found[grid.where(words="aNbN", model=kind)[0]] for kind in live.TITLES}
 by_network = live.greedy_completions(played)
 caption = f"Greedy completions by one network of each kind, of seed {first_seed}; ■ is EOS. They keep rule 1 on "
-caption += f"{live.count_kept(by_network)} of these prompts. Seeds differ: on the 251 prompts of eight letters, "
-caption += f"rates go from {live.rate_ranges(every)}. Weights are rounded to half precision."
+caption += f"{live.count_kept(by_network)} of these prompts. On the 251 prompts of eight letters, rates range over "
+caption += f"seeds from {live.rate_ranges(every)} {steps_text}. (Rotary, {new_text}: {of_new['rotary'].min():.2f} to "
+caption += f"{of_new['rotary'].max():.2f}.) Weights are rounded to half precision."
 words = {"alt": live.ALT, "caption": caption, "n": "4 models, 8 prompts", "runs": [*played.values()]}
 picture = card(chapter_plots.completions, by_network, name="live", size=(8.0, 3.2), **words)
 explorable("prompt", live.live_prompt(played), fallback=picture, alt="Type a prompt, and see who keeps which rule.")
@@ -299,32 +364,29 @@ assert not is_published or (by_network.loc[in_language, "verdict"] == "kept").al
 # the first run of a's should have ended after `ab`.
 #
 # The idea came from looking at the outcomes of five seeds. Then we wrote programs, committed forecasts, and trained
-# ten new seeds of each kind. A program writes the letters of the phase that it is in, and the last phase ends as soon
-# as the b's have caught up, wherever they stand. The two lines that decide:
+# ten new seeds of each kind. A program has a *phase* for each letter, first a's and then b's, and writes the letter of
+# its phase. The last phase ends as soon as the b's have caught up, wherever they stand. The two lines that decide:
 #
 # ```python
 # caught_up = counts[..., 1:] >= counts[..., :-1]  # b's with a's
 # next_letter = phase + is_over.gather(-1, phase[..., None])[..., 0]
 # ```
 #
-# Programs differ in two things. In one kind, the *last letter* decides the phase. In another, the phase stays at b's
-# after the first b (*latest letter*). And the a's may end once sixteen letters have been written, whatever they are
-# (*by letters*; the longest string has 32), or once the surplus is sixteen (*by surplus*). On strings of the language
-# all of them do the same. (*Details and controls* compares them with networks.)
+# Programs differ in two things. *By last letter*, the letter that was written last decides the phase. *Once b, always
+# b*: after the first b, no a can follow. Programs also differ in when they stop writing a's: after sixteen letters in
+# total (*by letters*; the longest string has 32), or when the surplus reaches sixteen (*by surplus*). On strings of the
+# language all of them do the same. (*Details and controls* compares them with networks.)
 #
 # Expect that the share of prompts on which rule 1 is kept jumps at $d = 0$ for a network that compares counts.
 
 # %% tags=["hide-input"]
-placed = cache.grid_table(
-    places, extrapolation.rates_by_prompt, name="prompts-1", jobs=study.jobs, say=widgets.status_line()
-)
 runs_of_places = [found[point] for point in places.points]
 by_surplus = decisions.kept_by_surplus(placed)
 drawn_kinds = ["rotary", "no positions", "transformer", "lstm"]
 greedy = by_surplus[(by_surplus["decoding"] == "greedy") & by_surplus["model"].isin(drawn_kinds)]
 lines = intervals.mean_over_seeds(greedy, ["model", "last", "surplus"]).rename(columns={"mean": "kept"})
 lines["last"] = "prompt ends with " + lines["last"]
-n_new = f"{len(new_seeds)} seed(s) per line or point"
+n_new = f"{seeds_text(len(new_seeds))} per line or point"
 
 # %% tags=["hide-input"]
 alt = "Share of prompts with rule 1 kept against the surplus of a's, one panel per model, one line per last letter."
@@ -339,18 +401,14 @@ figure(plots.curves, lines, name="surplus", alt=alt, n=n_new, caption=caption, *
 
 # %% [markdown]
 # After an a the picture is less clear. Training does not determine when the a's stop once a prompt has broken the
-# order, and seeds differ in it. Our forecast that rotary transformers keep rule 1 on *all* prompts with $d \ge 0$,
-# made from the first five seeds, has failed. (The new seeds were trained for half as many steps. We
-# cannot say whether the seeds or the steps made the difference; the grid `rules_positions_2000` would tell.)
-#
-# For this edition all of the new seeds were trained once more, on one machine. On another machine the same seed may
-# give another network, as it did for six of twenty. The forecasts are older than both trainings, and are judged by the
-# second.
+# order, and seeds differ in it. We had forecast, from the first five seeds, that rotary transformers keep rule 1 on
+# *all* prompts with $d \ge 0$; this is refuted. (The new seeds had half of the steps. Whether the seeds or the steps
+# made the difference we cannot say; the grid `rules_positions_2000` would tell.)
 #
 # The outcome depends on many decisions, so let us look at a single one: does the string end here? After all prefixes
-# of up to twelve letters that begin no string and end with a b, what is the probability of EOS? Each
-# column of the figure is one surplus, and each row is one number of letters. If a network compares counts, P(EOS)
-# changes from column to column. If it goes by the number of letters, P(EOS) changes from row to row.
+# of up to twelve letters that begin no string and end with a b, what is P(EOS), the probability of EOS? Each column of
+# the figure is one surplus, and each row is one number of letters. If a network compares counts, P(EOS) changes from
+# column to column. If it goes by the number of letters, P(EOS) changes from row to row.
 
 # %% tags=["hide-input"]
 deciders = grids.join_grids(places, recurrent)
@@ -365,7 +423,7 @@ caption = (
     "learned positions blur this."
 )
 options = {"by": "model", "size": (3.2, 3.0), "runs": runs_of_places}
-n_maps = f"{len(new_seeds)} seed(s) per panel"
+n_maps = f"{seeds_text(len(new_seeds))} per panel"
 figure(chapter_plots.endings, cells, name="endings", alt=alt, n=n_maps, caption=caption, **options)
 
 # %% [markdown]
@@ -382,14 +440,15 @@ wide = wide.pivot(index="model", columns="explanation", values="text").loc[accou
 lowest = accounts[accounts["explanation"] == "whether b's have caught up"].groupby("model")["value"].min()
 wide["lowest seed"] = [f"{100 * lowest[model]:.0f} %" for model in wide.index]
 caption = (
-    "Whether the b's have caught up decides for rotary, faint and no positions and ALiBi, and hardly for learned ones. "
-    "The last column is the seed of which it explains least (Mamba and xLSTM: five seeds)."
+    "Whether the b's have caught up explains most for rotary, faint and no positions and ALiBi, and little for learned "
+    "ones. Means over seeds; the last column is the seed for which it explains least (Mamba and xLSTM: five seeds)."
 )
-show_table(wide.reset_index(), {name: name for name in ["model", *wide]}, caption=caption, name="explained")
+shown = wide.reset_index().replace({"model": {"transformer": "learned positions"}})
+show_table(shown, {name: name for name in ["model", *wide]}, caption=caption, name="explained")
 
 # %% [markdown]
 # The agreement could be an accident of the prefixes. If a network really goes by the surplus, the surplus should be
-# written somewhere in its activations, and changing it there should change where strings end. We fit the direction of
+# written somewhere in its activations, and *steering* it there should change where strings end. We fit the direction of
 # the surplus behind the first attention, on strings of the language only, and move the activation along it by one or
 # two letters while the network completes prompts that begin no string. Does the string then end exactly so many
 # letters earlier or later? The control is a random direction of the same length.
@@ -402,7 +461,7 @@ outside = steered[steered["prompts"] == "out_of_distribution"].groupby(["model",
 table = intervals.mean_over_seeds(outside["value"].mean().reset_index(), ["model", "direction"])
 table = table.rename(columns={"model": "of", "direction": "what", "mean": "ends_where_steered"})
 alt = "Share of prompts whose end moves by the letters that the surplus was moved by, for two directions, by model."
-caption = "Moving the surplus moves the end of the string by as much in rotary transformers, ALiBi and no positions."
+caption = "Moving the surplus moves the end by as much in most networks with rotary positions, ALiBi or no positions."
 ends = table[table["what"] == "surplus"].set_index("of")["ends_where_steered"]
 if is_published:
     assert ends[["rotary", "alibi", "no positions"]].min() > 0.7 > 0.3 > ends["transformer"]
@@ -423,7 +482,7 @@ letters_table = pd.concat([part.rename("value").reset_index().assign(what=what) 
 letters_table = intervals.mean_over_seeds(letters_table, ["model", "what"])
 letters_table = letters_table.rename(columns={"model": "of", "mean": "share of prompts"})
 kept_by_program = foretold["kept"].mean()
-n_few = f"{len(few)} seed(s) per line or point"
+n_few = f"{seeds_text(len(few))} per line or point"
 
 # %% tags=["hide-input"]
 given = {"maps": maps, "steered": steered, "max_length": limit - 1}
@@ -437,20 +496,25 @@ n_failed = sum(verdict == "refuted" for verdict in verdicts.values())
 by_catching_up = variance.xs("whether b's have caught up", level="explanation")
 of_rotary, of_learned = by_catching_up["rotary"], by_catching_up["transformer"]
 of_others = ", ".join(f"{by_catching_up[model]:.0%} for {model}" for model in ("lstm", "mamba", "xlstm"))
+by_steering = table[table["what"] == "surplus"].set_index("of").loc["rotary"]
+by_random = table[table["what"] == "random"].set_index("of").loc["rotary"]
+random_text = f"{100 * by_random['ends_where_steered']:.1f} % (± {100 * by_random['sem']:.1f} %)"
 if is_published:
+    assert verdicts["rules/rotary_steered"] == "undecided"
     assert of_rotary > 0.85 > 0.3 > of_learned and by_catching_up[["lstm", "mamba", "xlstm"]].max() < 0.5
 
 # %% tags=["hide-input"]
 display(
     Markdown(
-        "So transformers without learned positions or strong sines mostly compare counts to decide to end after a b: "
-        f"this explains {of_rotary:.0%} of the variance of P(EOS) for rotary positions, and {of_learned:.0%} for "
-        "learned ones, which follow the number of letters hardly more. In recurrent networks it explains less than "
-        f"half ({of_others}). (A network that fails the steering may keep the count elsewhere.) Of {len(verdicts)} "
-        "forecasts on these seeds, of which four were written while the seeds were training, "
-        f"{n_held} held and {n_failed} failed; the others are open. Some of their bands are wide "
-        "([claims](claims.md)). Most rotary transformers with more layers, more heads, or another width do so too "
-        "(*Details and controls*)."
+        "So after a b, most transformers with rotary, ALiBi, faint or no positions end when the b's have caught up. "
+        f"(We drew this group after seeing the results.) This explains {of_rotary:.0%} of the variance of P(EOS) for "
+        f"rotary positions and {of_learned:.0%} for learned ones, for which the number of letters explains hardly "
+        f"more. In recurrent networks it explains less than half ({of_others}). Steering moves the end as it should in "
+        f"{100 * ends['rotary']:.0f} % (± {100 * by_steering['sem']:.0f} %, one standard error) of the completions of "
+        "rotary networks (our forecast of at least 70 % is undecided), and along a random direction in "
+        f"{random_text}. (A network that fails this test may keep the count elsewhere.) Rotary transformers with more "
+        "layers, more heads, or another width mostly do the same, at twice the width less so. But with twice the width "
+        "or eight heads, they keep rule 1 no more often than by ending at once (*Details and controls*)."
     )
 )
 
@@ -458,8 +522,10 @@ display(
 # ## How many examples switch it on?
 #
 # Nothing in the language asks for rule 1 after a broken rule 2. What if training contains a few examples? We let a
-# tenth of the training be completions of 1, 3, 10 or 30 prompts that begin no string: completions by which rule 1
-# holds (*oracle*), or does not (*adversarial*). Half of all prompts are never trained on, and the rates are of those.
+# tenth of the training be completions of 1, 3, 10 or 30 prompts that begin no string. They are *rule-keeping* if rule 1
+# holds for them, and *rule-breaking* if it does not (settings `completions: oracle` and `adversarial`). Half of all
+# prompts are never trained on, and the rates are of those. These are five of the new seeds, and each is compared with
+# its own training without examples.
 
 # %% tags=["hide-input"]
 dosed = cache.grid_table(
@@ -472,18 +538,27 @@ never = placed[(placed["decoding"] == "greedy") & placed["seed"].isin(few) & pla
 never = never.groupby(["model", "seed"], sort=False)["value"].mean().reset_index().assign(n_completed=0)
 
 # %% tags=["hide-input"]
-base = pd.concat([never.assign(shown=name) for name in ("oracle", "adversarial")])
+numbers = [0, 1, 3, 10, 30] if scale > 0.01 else [0, 30]
+next_dose = 3
+n_completions = int(doses.points[0].task.completed_share * doses.points[0].training.batch_size)
+n_completions *= doses.points[0].training.n_steps
+in_words_shown = {"oracle": "rule-keeping", "adversarial": "rule-breaking"}
+
+# %% tags=["hide-input"]
+base = pd.concat([never.assign(shown=name) for name in in_words_shown])
 table = pd.concat([table_of_doses, base[base["model"].isin(dosed["model"])]], ignore_index=True)
-table = table[~((table["shown"] == "adversarial") & (table["model"] == "transformer"))]
-table = table.sort_values(["shown", "n_completed"], kind="stable")
+table = table[~((table["shown"] == "adversarial") & (table["model"] == "transformer"))].replace(in_words_shown)
+table = table.sort_values(["shown", "n_completed"], ascending=[False, True], kind="stable")
 lines = intervals.mean_over_seeds(table, ["shown", "model", "n_completed"])
 lines = lines.rename(columns={"mean": "kept", "n_completed": "prompts_shown"})
 dose = lines.set_index(["shown", "model", "prompts_shown"])["kept"]
 alt = "Share of unseen prompts with rule 1 kept against the number of prompts shown in training, by model."
 caption = (
-    "Completions of a single prompt move rotary transformers either way; with oracle completions of 30 prompts, most "
-    "LSTMs and learned positions stay below one half (greedy)."
+    "Rule-keeping completions of a single prompt raise the rate of rotary transformers; rule-breaking ones of three "
+    "prompts lower it. With rule-keeping completions of 30 prompts, most LSTMs and learned positions stay below ½."
 )
+
+# %% tags=["hide-input"]
 runs_of_doses = [found[point] for point in doses.points]
 options = {"x": "prompts_shown", "y": "kept", "line": "model", "within": [0.0, 1.0], "by": "shown"}
 options |= {"share_y": True, "legend": "model", "size": (3.6, 3.2), "runs": runs_of_doses}
@@ -491,25 +566,48 @@ figure(plots.curves, lines, name="doses", alt=alt, n=n_few, caption=caption, **o
 
 # %% tags=["hide-input"]
 if is_published and study.n_seeds >= 5:
-    assert dose["adversarial", "rotary", 1] < 0.5 * dose["adversarial", "rotary", 0]
-    assert max(dose["oracle", "lstm", 30], dose["oracle", "transformer", 30]) < 0.5
+    assert dose["rule-breaking", "rotary", 1] < 0.5 * dose["rule-breaking", "rotary", 0]
+    assert max(dose["rule-keeping", "lstm", 30], dose["rule-keeping", "transformer", 30]) < 0.5
+by_dose = table.pivot(index="seed", columns=["shown", "model", "n_completed"], values="value")
+effects = {
+    (kind, model, n): by_dose[kind, model, n] - by_dose[kind, model, 0] for kind, model, n in by_dose if n
+}
+effect = {cell: span(values) for cell, values in effects.items()}
+first_rotary = by_dose["rule-keeping", "rotary", 0]
 of_lstm = forecasts.dose_values(table_of_doses)["dose_oracle_lstm_30"]
 n_up = (of_lstm > 0.5).sum()
 
 # %% tags=["hide-input"]
 display(
     Markdown(
-        "So completions of a single prompt move rotary transformers either way: they keep rule 1 on "
-        f"{dose['oracle', 'rotary', 0]:.2f} of the prompts never seen without any, on "
-        f"{dose['oracle', 'rotary', 1]:.2f} if the completions keep rule 1, and on "
-        f"{dose['adversarial', 'rotary', 1]:.2f} if they break it. With oracle completions of 30 prompts, LSTMs keep "
-        f"rule 1 on {dose['oracle', 'lstm', 30]:.2f} ({n_up} of {len(of_lstm)} seeds on more than half) and learned "
-        "positions on "
-        f"{dose['oracle', 'transformer', 30]:.2f}. We had forecast that 30 prompts suffice for LSTMs and that one "
-        "adversarial prompt does not matter. Oracle completions are random, so greedy decoding may understate what was "
-        f"learned. (n is {len(few)}, and seeds differ widely: several of these verdicts are open.)"
+        f"So rotary networks respond to examples. Without any, these {len(few)} networks keep rule 1 on "
+        f"{span(first_rotary)} of the prompts never seen. Rule-keeping completions of one prompt (about "
+        f"{n_completions} in all) change this by {effect['rule-keeping', 'rotary', 1]}, rule-breaking ones by "
+        f"{effect['rule-breaking', 'rotary', 1]}, and those of {next_dose} prompts by "
+        f"{effect['rule-breaking', 'rotary', next_dose]} (paired by seed, 95 % intervals). The first number is no "
+        f"constant of rotary positions: it is {first_rotary.min():.2f} to {first_rotary.max():.2f} over seeds, "
+        f"{rotary_rate_new} for all {len(new_seeds)} new seeds and all prompts, and {rotary_rate} {steps_text} for the "
+        "first seeds."
     )
 )
+
+# %% tags=["hide-input"]
+display(
+    Markdown(
+        f"With rule-keeping completions of {numbers[-1]} prompts, learned positions gain "
+        f"{effect['rule-keeping', 'transformer', numbers[-1]]} and LSTMs {effect['rule-keeping', 'lstm', numbers[-1]]} "
+        f"({n_up} of {len(of_lstm)} LSTMs exceed one half). We had forecast that 30 prompts suffice for LSTMs, which "
+        "is undecided, and that one rule-breaking prompt does not matter, which is refuted. Rule-keeping completions "
+        "are random, so greedy decoding may understate what was learned."
+    )
+)
+if is_published and study.n_seeds >= 5:
+    low, high = (intervals.t_interval(effects[kind, "rotary", n].tolist()) for kind, n in
+                 (("rule-keeping", 1), ("rule-breaking", 3)))
+    assert low.low > 0 > high.high
+    given = claims.record({f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(each))
+                           for name, each in forecasts.dose_values(table_of_doses).items()})
+    assert (given["rules/dose_oracle_lstm_30"], given["rules/dose_adversarial_rotary_1"]) == ("undecided", "refuted")
 
 # %% [markdown]
 # What should one conclude from strings of the language alone? A *rational learner* holds four hypotheses: strings
@@ -519,7 +617,6 @@ display(
 # 1, or nothing.
 
 # %% tags=["hide-input"]
-numbers = [0, 1, 3, 10, 30] if scale > 0.01 else [0, 30]
 taught = [cache.table(rational.sensitivity, name, numbers, limit).assign(language=name) for name in ("aNbN", "baN")]
 taught = pd.concat(taught, ignore_index=True)
 by_learner = taught.set_index(["language", "hypotheses", "bits", "n_strings"])["value"]
@@ -533,12 +630,11 @@ misled, of_parity = by_learner["aNbN", by_first_run, 8, 30], by_learner["baN", "
 display(
     Markdown(
         f"So after 30 strings this learner keeps rule 1 on {most:.2f} of the prompts of aNbN and on {of_parity:.2f} of "
-        f"those of baN. (It does not reach 1 in aNbN, because {rule_2_alone} of the {len(outside)} prompts have more "
-        "b's than a's, all behind the a's, such as `aaabbbbb`. To keep rule 1 there, an a would have to follow a b, "
-        "which breaks rule 2.) This is built in: once rule 2 is broken, only rule 1 or no rule are left. Without the "
-        f"hypothesis *rule 1 alone*, the learner stays at {fewest:.2f}; and if a further hypothesis says that the b's "
-        f"equal the a's *before the first b* in number, it ends at {misled:.2f}. Fewer or more bits per rule change "
-        "only how many strings it needs (Details and controls)."
+        f"those of baN. ({rule_2_alone} of the {len(outside)} prompts have more b's than a's, all behind the a's, such "
+        "as `aaabbbbb`, and obey rule 2 so far.) This is built in: once rule 2 is broken, only rule 1 or no rule are "
+        f"left. Without the hypothesis *rule 1 alone*, the learner stays at {fewest:.2f}. With a further hypothesis, "
+        f"that there are as many b's as a's *before the first b*, it ends at {misled:.2f}. With fewer or more bits per "
+        "rule, it only needs another number of strings (*Details and controls*)."
     )
 )
 if is_published:
@@ -547,13 +643,13 @@ if is_published:
 # %% [markdown]
 # What does such a learner make of examples? That depends on which other prompts it generalizes an example to. If *one
 # law* holds for all strings, a single string that breaks both rules refutes rule 1 everywhere. If strings that break
-# rule 2 have *a law of their own*, unknown but common to all of them (rule 1, its opposite, or none), examples teach it
-# step by step. And if *each prompt* has its own law, examples teach nothing about other prompts. We show these three
-# learners one completion of each of the networks' prompts.
+# rule 2 have *a law of their own*, unknown but common to all of them (rule 1, its opposite, or none; a rule costs $2^8$
+# as before), examples teach it step by step. And if *each prompt* has its own law, examples teach nothing about other
+# prompts. We show these three learners one completion of each of the networks' prompts, and sample theirs.
 
 # %% tags=["hide-input"]
 rational_doses = cache.table(rational.dose_response, numbers, list(few), limit)
-of_learners = rational_doses.assign(learner="learner, " + rational_doses["learner"])
+of_learners = rational_doses.assign(learner="learner, " + rational_doses["learner"]).replace(in_words_shown)
 both_kinds = pd.concat([of_learners, table.rename(columns={"model": "learner"})], ignore_index=True)
 both_kinds = both_kinds[both_kinds["n_completed"].isin(numbers)]
 response = both_kinds.groupby(["shown", "learner", "n_completed"], sort=False)["value"].mean()
@@ -561,40 +657,37 @@ wide = response.unstack()[numbers].map("{:.2f}".format).sort_index(level=0, asce
 response = response.sort_index()
 wide.columns = [str(number) for number in numbers]
 wide = wide.reset_index()
-wide["who"] = wide["shown"] + ": " + wide["learner"]
-n_completions = int(doses.points[0].task.completed_share * doses.points[0].training.batch_size)
-n_completions *= doses.points[0].training.n_steps
+wide["who"] = wide["shown"] + ": " + wide["learner"].replace({"transformer": "learned positions"})
 
 # %% tags=["hide-input"]
 columns = {"who": "completions: who"} | {str(number): f"{number} prompt{'s' * (number != 1)}" for number in numbers}
 caption = (
-    "No learner responds like the networks. One oracle prompt suffices for rotary transformers, and thirty do not for "
-    "most LSTMs; with 30 adversarial prompts, greedy networks fall below the learners (share of unseen prompts with "
-    "rule 1 kept)."
+    "None of these learners responds like the networks (share of unseen prompts with rule 1 kept; means over five "
+    "seeds, networks greedy). One rule-keeping prompt changes rotary transformers much, and thirty change LSTMs little."
 )
 show_table(wide[list(columns)], columns, caption=caption, name="learners")
 
 # %% tags=["hide-input"]
-common = response["oracle", "learner, a law for broken ones"]
-lowest = response["adversarial"][[f"learner, {law}" for law in rational.LAWS]].min()
+common = response["rule-keeping", "learner, a law for broken ones"]
+lowest = response["rule-breaking"][[f"learner, {law}" for law in rational.LAWS]].min()
 display(
     Markdown(
-        f"So one oracle prompt brings rotary networks to {response['oracle', 'rotary'].iloc[1]:.2f}, where a law for "
-        f"broken strings gives {common.iloc[1]:.2f} after one completion and {common.iloc[-2]:.2f} after "
-        f"{numbers[-2]}. A learner with one law for all strings needs no example at all. To oracle prompts, most LSTMs "
-        "and learned positions respond little, although networks see about "
-        f"{n_completions} completions in all, and learners one per prompt. To adversarial prompts LSTMs do respond: 30 "
-        f"adversarial prompts bring them to {response['adversarial', 'lstm'].iloc[-1]:.2f} on other prompts, where "
-        f"learners do not fall below {lowest:.2f}. (Completions of learners are sampled, those of networks greedy.)"
+        f"So where a law for broken strings gives {common.iloc[1]:.2f} after one completion and {common.iloc[-2]:.2f} "
+        f"after {numbers[-2]}, rotary networks have {response['rule-keeping', 'rotary'].iloc[1]:.2f} after one prompt. "
+        "A learner with one law for all strings needs no example at all. To rule-keeping prompts, most LSTMs and "
+        f"learned positions respond little, although networks see about {n_completions} completions and learners one "
+        f"per prompt. To rule-breaking ones they do: 30 prompts bring LSTMs to "
+        f"{response['rule-breaking', 'lstm'].iloc[-1]:.2f} on other prompts, where learners do not fall below "
+        f"{lowest:.2f}. (Learners are sampled and networks greedy, so levels near zero cannot be compared.)"
     )
 )
 
 # %% tags=["hide-input"]
 if is_published and study.n_seeds >= 5:
-    one_law = response["oracle", "learner, one law for all strings"]
+    one_law = response["rule-keeping", "learner, one law for all strings"]
     assert one_law.iloc[0] > 0.95 and common.iloc[0] < 0.15 and common.iloc[1] < 0.2 < 0.95 < common.iloc[-2]
-    assert response["oracle", "rotary"].iloc[1] > 0.7
-    assert max(response["adversarial", model, 30] for model in ("lstm", "rotary")) < 0.02 < lowest
+    assert response["rule-keeping", "rotary"].iloc[1] > 0.7
+    assert max(response["rule-breaking", model, 30] for model in ("lstm", "rotary")) < 0.02 < lowest
 
 # %% [markdown]
 # ## Longer strings
@@ -617,7 +710,7 @@ caption = (
     "seeds); beyond, seeds differ. The line is behind the longest strings of training."
 )
 asked_of = [found[point] for point in longer.points]
-n_lengths = f"{len(few[:3])} seed(s) per row"
+n_lengths = f"{seeds_text(len(few[:3]))} per row"
 options = {"by": "language", "size": (4.4, 3.4), "runs": asked_of}
 figure(chapter_plots.lengths, cells, name="lengths", alt=alt, n=n_lengths, caption=caption, **options)
 
@@ -638,20 +731,19 @@ if is_published:
     assert near_means["no positions"] == 1 > 0.5 > near_means.drop("no positions").max()
     assert far_means["no positions"] > far_means["rotary"] > 0.1 > others.max()
 texts = over_seeds["text"]
-at_near, at_far, dyck_far = texts["aNbN", near], texts["aNbN", far], texts["dyck", far]
+at_far, dyck_far = texts["aNbN", far], texts["dyck", far]
 
 # %% tags=["hide-input"]
 display(
     Markdown(
         f"So at {near} letters of aNbN, transformers without positions complete {near_means['no positions']:.0%} of "
-        f"the strings. Rotary positions complete {at_near['rotary']}, ALiBi {at_near['alibi']}, LSTMs "
-        f"{at_near['lstm']}, Mamba {at_near['mamba']} and xLSTM {at_near['xlstm']} (means over seeds ± one standard "
-        f"error). At {far} letters, models without positions complete {at_far['no positions']}, rotary ones "
-        f"{at_far['rotary']}, and no others more than {others.max():.2f}; seeds differ widely. Comparing counts within "
-        f"the trained length does not mean to compare them beyond. Of dyck at {far} letters, LSTMs complete "
-        f"{dyck_far['lstm']}, rotary positions {dyck_far['rotary']}, no positions {dyck_far['no positions']}. Of "
-        f"{len(of_lengths)} forecasts, {judged_lengths.count('reproduced')} held and "
-        f"{judged_lengths.count('refuted')} failed; the others are open."
+        f"the strings, and no others more than {near_means.drop('no positions').max():.2f} (means over seeds). At "
+        f"{far} letters, models without positions complete {at_far['no positions']} (± one standard error), rotary "
+        f"ones {at_far['rotary']}, and no others more than {others.max():.2f}. A network that compares counts within "
+        f"the trained length need not do so beyond it. Of dyck at {far} letters, LSTMs complete {dyck_far['lstm']}, "
+        f"rotary positions {dyck_far['rotary']}, no positions {dyck_far['no positions']}. Of {len(of_lengths)} "
+        f"forecasts, {judged_lengths.count('reproduced')} is reproduced, {judged_lengths.count('refuted')} refuted, "
+        f"and {judged_lengths.count('undecided')} are undecided."
     )
 )
 
@@ -679,9 +771,8 @@ show_table(wide.drop(columns="language"), columns, caption=caption, name="looks"
 # %% [markdown]
 # *What the rational learner takes for granted.* The table shows how often it keeps rule 1 of $a^nb^n$ after some
 # strings of the language, with other bits per rule and other hypotheses. A string of even length need not obey rule
-# 1, and strings of the language refute this hypothesis soon, because it allows many more strings. But in few
-# strings the number of b's equals that of the a's *before the first b*, and so strings of the language support this
-# hypothesis even more.
+# 1, and strings of the language refute this hypothesis soon, because it allows many more strings. The hypothesis that
+# there are as many b's as a's *before the first b* allows few strings, so strings of the language support it even more.
 
 # %% tags=["hide-cell"]
 assumed = taught[taught["language"] == "aNbN"].assign(text=taught["value"].map("{:.2f}".format))
@@ -694,9 +785,9 @@ show_table(wide.reset_index(), columns, caption=caption, name="hypotheses")
 
 # %% [markdown]
 # *Does rule 1 carry over to another language?* We train networks on two languages at once: half of the strings are
-# those of $a^nb^n$, the others are the same strings written with c and d. Oracle completions of 30 prompts are given
-# in a and b alone. If networks learn from them that counts are compared, whatever the letters, they should also keep
-# rule 1 on prompts of c's and d's. A completion must stay in its own letters.
+# those of $a^nb^n$, the others are the same strings written with c and d. Rule-keeping completions of 30 prompts are
+# given in a and b alone. If networks learn from them that counts are compared, whatever the letters, they should also
+# keep rule 1 on prompts of c's and d's. A completion must stay in its own letters.
 
 # %% tags=["hide-cell"]
 of_letters = cache.grid_table(
@@ -724,7 +815,7 @@ display(
         f"So completions in a and b change the rate of rotary networks by {told['rotary', 'a, b']} in a and b, and by "
         f"{told['rotary', 'c, d']} in c and d; that of LSTMs by {told['lstm', 'a, b']} and {told['lstm', 'c, d']}; and "
         f"that of learned positions by {told['transformer', 'a, b']} and {told['transformer', 'c, d']} (± one standard "
-        f"error over {len(few)} seed(s)). We found no carry-over of rule 1 to the other letters. We had forecast "
+        f"error over {seeds_text(len(few))}). We found no carry-over of rule 1 to the other letters. We had forecast "
         "a part of it for rotary networks, and cannot exclude a tenth; in LSTMs there was no clear effect to carry "
         "over."
     )
@@ -734,7 +825,9 @@ if is_published and study.n_seeds >= 5:
     assert change["mean"]["rotary", "a, b"] > 0.3 > 0.15 > carried_by.abs().max()
 
 # %% [markdown]
-# *Networks and programs.* On how many prompts do a network and a program agree about keeping rule 1?
+# *Networks and programs.* On how many prompts do a network and a program agree about keeping rule 1? (All new seeds
+# were trained once more, on one machine; on another machine the same seed may give another network, as it did for six
+# of twenty. The forecasts are older than both trainings and are judged by the second.)
 
 # %% tags=["hide-cell"]
 outcomes = programs.program_outcomes("aNbN", limit - 1)
@@ -750,6 +843,7 @@ if is_published:
     assert agreed.drop(index=["no positions", "alibi", "lstm"]).max(axis=None) < 0.9
 table = pd.concat([table, floor.assign(model="(never keeps rule 1)")], ignore_index=True)
 table = table.rename(columns={"model": "of", "program": "what", "mean": "agreement"})
+table = table.replace({"what": {"by latest letter": "once b, always b"}})
 alt = "Share of prompts on which a model and a program agree, with intervals, one row per model."
 caption = (
     "Transformers without positions and with ALiBi follow the program that ends the a's at a surplus; LSTMs keep rule "
@@ -757,6 +851,15 @@ caption = (
 )
 options = {"x": "agreement", "legend": "program", "size": (5.6, 4.0), "runs": runs_of_places}
 figure(plots.estimates, table, name="programs", alt=alt, n=n_new, caption=caption, **options)
+
+# %% tags=["hide-cell"]
+display(
+    Markdown(
+        f"Of {len(verdicts)} forecasts on these seeds, {n_held} are reproduced, {n_failed} refuted, and "
+        f"{sum(verdict == 'undecided' for verdict in verdicts.values())} undecided. Four of them were written while "
+        "the seeds were training, and some of the bands are wide ([claims](claims.md))."
+    )
+)
 
 # %% [markdown]
 # *A language of three letters.* The programs also say what should happen in a language that they were not made for. In
@@ -784,7 +887,7 @@ lines = pd.concat([lines, ideal], ignore_index=True)
 lines.loc[lines["letters"] == 0, "regret_per_row"] += np.log(2)  # from the mixture to the oracle that knows the names
 options = {"x": "letters", "y": "regret_per_row", "line": "model", "legend": "model", "size": (6.4, 3.2)}
 alt = "Regret to the oracle that knows the names, row by row, for models without names and for the mixture."
-caption = "A lexical transformer is close to the best mixture. At row 0, ln 2 is the price of not knowing the names."
+caption = "A lexical transformer loses little to the best mixture. At row 0, not knowing the names costs ln 2."
 figure(plots.curves, lines, name="relabelled", alt=alt, n=number, runs=renamed, caption=caption, **options)
 
 # %% tags=["hide-cell"]
@@ -792,7 +895,15 @@ lost = cache.concat_tables(relabelled, [languages.excess(run) for run in renamed
 lost = lost[(lost["split"] == "relabelled") | (lost["model"] != "permuted")]  # strings as the model is trained on
 nameless = {model: each["value"] for model, each in lost[lost["reference"] == "relabelled"].groupby("model")}
 told = ", ".join(f"{model} {in_words(each.mean(), each.sem())}" for model, each in nameless.items())
-display(Markdown(f"So in nats per string above the mixture (± one standard error over {n_text}): {told}."))
+lexical_loss = intervals.t_interval(nameless["lexical"].tolist())
+display(
+    Markdown(
+        f"So in nats per string above the mixture (± one standard error over {seeds_text(study.n_seeds)}): {told}. For "
+        f"lexical transformers the 95 % interval is {span(nameless['lexical'])}, and the forecast that they lose "
+        "between 0 and 0.3 is undecided."
+    )
+)
+assert not is_published or lexical_loss.low < 0 < lexical_loss.high < 0.3
 
 # %% [markdown]
 # *Which rule is learned first?* We add up the probability that a model gives to all 510 strings of two letters with
@@ -885,7 +996,7 @@ right = {what: in_words(*ends_as_steered.loc[("rotary", what)]) for what in chan
 display(
     Markdown(
         f"So in rotary networks, the share of right ends is {right['surplus']} along the surplus (± one standard error "
-        f"over {len(new_seeds)} seed(s)), {right['number of letters']} along the number of letters, "
+        f"over {seeds_text(len(new_seeds))}), {right['number of letters']} along the number of letters, "
         f"{right['random directions']} along random directions, and {right['other prompts']} compared with other "
         "prompts. The last is high because most prompts have the same "
         "surplus: exchanging two such prompts changes nothing, so this control is weak."
@@ -925,7 +1036,7 @@ if is_published:
     assert (explained_by_sum - explained_by_type)[["transformer", "lstm"]].min() > 0.2
 options = {"x": "share of variance", "legend": "explanation", "size": (5.6, 3.2)}
 options |= {"runs": [found[point] for point in of_dyck.points]}
-options |= {"n": f"{study.n_seeds} seed(s) per point", "caption": caption}
+options |= {"n": f"{seeds_text(study.n_seeds)} per point", "caption": caption}
 figure(plots.estimates, shares, name="dyck_endings", alt=alt, **options)
 
 # %% tags=["hide-cell"]
@@ -952,8 +1063,8 @@ display(
         f"Rotary networks do, with probability {closed['rotary']:.2f}, if each type is closed. So at this decision "
         "they act like programs that count brackets by type, as those of aNbN compare letters, and not like parsers. "
         "We have not steered these counts. The models were older than the forecasts, but nobody had looked at these "
-        f"prefixes: of {len(of_crossed)} forecasts, "
-        f"{judged_crossed.count('reproduced')} held and {judged_crossed.count('refuted')} failed."
+        f"prefixes: of {len(of_crossed)} forecasts, {judged_crossed.count('reproduced')} are reproduced and "
+        f"{judged_crossed.count('refuted')} refuted."
     )
 )
 
@@ -997,7 +1108,7 @@ caption = (
 )
 options = {"by": "what", "share_y": True, "size": (3.4, 3.2), "legend": "positions"}
 options |= {"runs": [found[point] for point in sized.points]}
-n_sizes = f"{len(few[:3])} seed(s) per size"
+n_sizes = f"{seeds_text(len(few[:3]))} per size"
 figure(chapter_plots.sizes, by_size, name="sizes", alt=alt, n=n_sizes, caption=caption, **options)
 
 # %% tags=["hide-cell"]
@@ -1018,6 +1129,10 @@ if is_published:
 n_edges = sizes.chosen_rates(sizes.validation_losses(tuned[0]))["is_edge"].sum() if tuned else 0
 judged_sizes = list(claims.record(of_sizes, at_scale=is_published).values())
 least, most = (kept_at["rotary"].sort_values().index[end] for end in (0, -1))
+wider = by_size[(by_size["size"] == "width 64") & (by_size["model"] == "rotary") & (by_size["what"] == sizes.EXPLAINED)]
+wider = wider["value"]
+if is_published:
+    assert wider.max() < 0.9 and kept_at.loc[["width 64", "8 heads"], "rotary"].max() < 1.05 * at_once
 
 # %% tags=["hide-cell"]
 display(
@@ -1026,11 +1141,12 @@ display(
         f"positions (means from {accounted['rotary'].min():.0%} to {accounted['rotary'].max():.0%}) than for learned "
         f"ones ({accounted['transformer'].min():.0%} to {accounted['transformer'].max():.0%}). Rotary positions keep "
         f"rule 1 on {kept_at['rotary'].min():.2f} ({least}) to {kept_at['rotary'].max():.2f} ({most}) of the prompts, "
-        f"learned ones on {kept_at['transformer'].min():.2f} to {kept_at['transformer'].max():.2f}. One rotary "
-        f"transformer of seven layers ends only once the b's are *ahead*. {n_edges} of the ten rates lie at the edge "
-        f"of the three, but no model loses more than {lost_by_size.max():.2g} nats per string to the oracle. Of "
-        f"{len(of_sizes)} forecasts, {judged_sizes.count('reproduced')} held and {judged_sizes.count('refuted')} "
-        "failed; the others are open."
+        f"learned ones on {kept_at['transformer'].min():.2f} to {kept_at['transformer'].max():.2f}. At width 64 it "
+        f"explains {wider.min():.0%} to {wider.max():.0%}, and rule 1 is kept no more often than by ending at once. "
+        f"One rotary transformer of seven layers ends only once the b's are *ahead*. {n_edges} of the ten rates lie at "
+        f"the edge of the three, but no model loses more than {lost_by_size.max():.2g} nats per string to the oracle. "
+        f"Of {len(of_sizes)} forecasts, {judged_sizes.count('reproduced')} is reproduced, "
+        f"{judged_sizes.count('refuted')} refuted, and {judged_sizes.count('undecided')} are undecided."
     )
 )
 
@@ -1043,11 +1159,14 @@ if is_published:
     assert ends_late.sum() == 1 and ends_at["rotary, 7 layers", -6][ends_late].item() > 0.5
 
 # %% [markdown]
-# *Published results, forecasts and checks.* Published are the best over training among finished completions, of
-# models of other sizes on strings of up to 256 letters. The band reaches from a published share by less than half of
-# its distance to what needs no model (chance, EOS at once). We judge by intervals, and only models that have learned
-# their language. (The published sampled share of transformers is chance itself, so that its band has no width; and
-# the best of ten looks is less than the best of 200.)
+# *Published results, forecasts and checks.* No published share was measured as ours: published are the best of about
+# 200 looks along training among finished completions, of larger models on strings of up to 256 letters. The best of ten
+# looks is smaller, also if nothing changes but noise. The band reaches from a published share by less than half of its
+# distance to what needs no model (chance, EOS at once). We judge only models that have learned their language, by the
+# rule on the page of [claims](claims.md). The published sampled shares count finished completions, ours all prompts.
+# Where a band is narrower than our 90 % interval, nothing could have been
+# reproduced: we call it *not decidable*, and count no finding. (The band of sampled transformers has no width, because
+# the published share is chance itself.)
 
 # %% tags=["hide-input"]
 values = {}
@@ -1068,65 +1187,87 @@ measured = {f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(eac
 measured |= mechanism | of_lengths | of_sizes | of_crossed | recurrent_numbers
 listed = claims.table(measured, at_scale=is_published).reset_index()
 columns = {name: name for name in ("quantity", "published", "ours", "n", "band", "verdict")}
-n_of = listed.groupby(["published", "verdict"])["n"].size().drop("", errors="ignore").groupby("verdict").sum()
-caption = f"Of the published shares, {n_of.get('reproduced', 0)} agree with ours and {n_of.get('refuted', 0)} differ."
+
+# %% tags=["hide-input"]
+is_narrow = {}
+for key, each in measured.items():
+    claim = claims.get(key)
+    if claim.published is not None and each.n >= 3:
+        ours = intervals.t_interval_of_mean(each.value, each.error, each.n, level=0.9)
+        is_narrow[key] = ours.high - ours.low > claim.high - claim.low
+
+# %% tags=["hide-input"]
+of_published = claims.record({key: measured[key] for key in is_narrow}, at_scale=is_published)
+n_narrow = sum(verdict == "refuted" and is_narrow[key] for key, verdict in of_published.items())
+n_of = pd.Series([verdict for key, verdict in of_published.items() if not is_narrow[key]]).value_counts()
+caption = (
+    f"Of {len(is_narrow)} published shares, none measured as ours, {n_of.get('reproduced', 0)} is reproduced, "
+    f"{n_of.get('refuted', 0)} are refuted, and {n_of.get('undecided', 0)} is undecided. The other "
+    f"{sum(is_narrow.values())} are not decidable: their bands are narrower than our 90 % intervals ({n_narrow} of "
+    "them are listed as refuted)."
+)
+caption = caption if is_published else "The bands are written for the scale of the book and cannot be judged here."
 show_table(listed, columns, caption=caption, name="claims")
 
 # %% tags=["hide-input"]
 of_seeds = accounts[accounts["explanation"] == "whether b's have caught up"].groupby("model")["value"]
 n_exceptions = (of_seeds.get_group("rotary") < 0.5).sum()
-by_surplus, by_chance = (mechanism[f"rules/rotary_steered{name}"] for name in ("", "_randomly"))
+by_surplus = mechanism["rules/rotary_steered"]
+
+# %% tags=["hide-input"]
 found_out = [
-    f"In aNbN, changing the positional encoding changes the rate by {of_anbn.loc['positions', 'value']:.2f}, "
-    f"another seed by {of_anbn.loc['seed', 'value']:.2f} (standard deviations; seeds averaged over kinds of model).",
-    "After a b, transformers without learned positions or strong sines mostly end once the b's have caught up with the "
-    f"a's. This explains {of_rotary:.0%} of the variance of P(EOS) for rotary (seeds below one half: {n_exceptions} "
-    f"of {len(new_seeds)}), and {of_learned:.0%} for learned positions.",
-    f"Moving the surplus inside a rotary network by one or two letters moves the end of {by_surplus.value:.0%} "
-    f"(± {by_surplus.error:.0%}) of the strings as far; a random direction moves {by_chance.value:.0%}.",
-    f"Completions of one prompt bring rotary networks from {dose['oracle', 'rotary', 0]:.2f} to "
-    f"{dose['oracle', 'rotary', 1]:.2f} of the prompts never seen if they keep rule 1, and to "
-    f"{dose['adversarial', 'rotary', 1]:.2f} if they break it.",
+    "In aⁿbⁿ, the rate of keeping rule 1 changes by "
+    f"{change_of.loc['positions', 'value']:.2f} between positional encodings, "
+    f"{change_of.loc['architecture (learned)', 'value']:.2f} to {change_of.loc['architecture (rotary)', 'value']:.2f} "
+    f"between architectures, {change_of.loc['seed', 'value']:.2f} between seeds (n = {study.n_seeds}).",
+    f"Of {len(new_seeds)} transformers with rotary positions, {len(new_seeds) - n_exceptions} end after a b once b's "
+    f"equal a's ({of_rotary:.0%} of the variance; learned positions: {of_learned:.0%}).",
+    f"Steering this difference moves {by_surplus.value:.0%} of ends (s.e. {by_surplus.error:.0%}), a random direction "
+    f"{random_text}.",
+    f"They keep rule 1 on {rotary_rate_new} of prompts ({n_new_steps} steps), other seeds on {rotary_rate} "
+    f"{steps_text}. Examples of one prompt add {effect['rule-keeping', 'rotary', numbers[1]]}.",
 ]
 
 # %% tags=["hide-input"]
 box.update(
     brief(
-        question="Networks learn strings that obey two rules. If a prompt breaks one, do they keep the other, and why?",
-        done=f"We train {len(points)} small networks on three languages, and compare their completions with programs.",
+        question="If a prompt breaks one of two learned rules, do networks keep the other, and why?",
+        done=f"We train {len(points)} small networks on strings, and compare their completions with programs.",
         found=found_out,
-        sure=f"{n_text}, {len(new_seeds)} new seeds for the forecasts; strings of at most 32 letters, five sizes.",
-        change="Rotary transformers that are much larger, or trained longer, and end by the length of the string.",
+        sure="Strings have at most 32 letters in training.",
+        change="We would think again if larger or longer-trained rotary transformers ended by length.",
     )
 )
 
 # %% [markdown]
 # ## What this does not show
 #
-# These are small networks on short strings, the new seeds trained for 1000 steps. Other sizes differ from the first in
-# one number at a time (up to seven layers, a width of 64, or eight heads, three seeds each), so we do not know how
-# depth and width act together, or what large models do. Why networks without learned positions compare counts, and
-# learned ones mostly do not, we have not shown. Learned positions follow neither the surplus closely nor the number of
-# letters, and we have no program for them, nor for baN. In dyck we know by what rotary networks end, and not which
-# bracket they write before. Comparing counts is not yet rule extrapolation:
-# without positions, greedy completions keep rule 1 less often than ending at once does, because they never leave the
-# a's. Steering was at one place of the network, along one direction. Prefixes have at most twelve letters, and up to
-# twenty for rotary and learned positions. Longer strings were asked of models trained for 600 steps, and in dyck of
-# three kinds of models only. The rational learners say what follows from hypotheses that we chose; that a network
-# responds like one of them does not show that it holds its hypotheses. Whether rule 1 carries over was asked of two
-# alphabets of the same law, in models of one size. The published sizes (strings of 256 letters, six layers and more),
-# and the languages bbaN and cs_dyck, are not reproduced here; grids for a GPU stand ready in `params/sweeps`.
+# - These are small networks on short strings. Sizes differ from the first in one number at a time, with three seeds
+#   each, so we do not know how depth and width act together, or what large models do.
+# - Whether steps or seeds make the rates of rotary networks differ, we have not separated.
+# - Why networks without learned positions compare counts, and learned ones mostly do not, we have not shown. We have no
+#   program for learned positions, nor for baN.
+# - Comparing counts is not yet rule extrapolation: without positions, greedy completions never leave the a's, and only
+#   sampled ones keep rule 1 more often than ending at once.
+# - Steering was at one place, along one direction, after prefixes of at most twelve letters. Longer strings were asked
+#   of models trained for 600 steps, in dyck of three kinds only.
+# - Rational learners say what follows from hypotheses that we chose. A network that responds like one of them need not
+#   hold its hypotheses.
+# - The published sizes (strings of 256 letters, six layers and more), and the languages bbaN and cs_dyck, are not
+#   reproduced here; grids for a GPU stand ready in `params/sweeps`.
 #
 # ## Exercises
 #
 # :::{admonition} Exercise 1
 # :class: exercise
-# On which of the prompts `abba`, `bbaa`, `baab` and `abab` does ending at once keep rule 1 of $a^nb^n$?
+# On which of the prompts `abba`, `bbab`, `baab` and `abaa` does ending at once keep rule 1 of $a^nb^n$? Does a network
+# that ends there compare counts?
 # :::
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# On all of them: each has two a's and two b's. A network that ends at once has not shown that it counts.
+# On `abba` and `baab`, which have two a's and two b's. A network that ends at once after *every* prompt also keeps rule
+# 1 on these, so it has not shown that it compares counts.
 # :::
 #
 # :::{admonition} Exercise 2
@@ -1141,23 +1282,53 @@ box.update(
 #
 # :::{admonition} Exercise 3
 # :class: exercise
-# A network completes `abaa` greedily by a's and never ends. Sampled, it keeps rule 1 on half of such prompts. How can
-# that be?
+# A network whose a's end by surplus completes `abaa` greedily by a's and never ends within 32 letters. Sampled, it
+# keeps rule 1 on half of such prompts. How can that be? (All lengths of strings are equally probable.)
 # :::
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# After an a, another a is more probable than a b, because strings with many a's are as frequent as strings with few.
-# If only a surplus of sixteen ends the a's, greedy decoding has written 18 letters by then, and sixteen b's no longer
-# fit into 32 letters. Sampling leaves the a's sooner, and then the b's catch up.
+# In training, every further a is more probable than the first b until many a's stand there, because strings with many
+# a's are as frequent as strings with few. So greedy decoding writes a's until the surplus is sixteen. After `abaa` this
+# takes 14 more a's, 18 letters in all, and sixteen b's no longer fit into 32 letters. Sampling leaves the a's sooner,
+# and then the b's catch up.
+# :::
+#
+# :::{admonition} Exercise 4
+# :class: exercise
+# A rival program ends a string when its last run of b's is as long as the run of a's before it. Find a prefix of five
+# letters that separates it from the program that ends when the b's have caught up.
+# :::
+#
+# :::{admonition} Answer
+# :class: answer dropdown
+# For example `aabab`: the last runs are one a and one b, so the rival ends, but there are three a's and two b's.
+# :::
+#
+# :::{admonition} Exercise 5
+# :class: exercise
+# The surplus explains nearly all of the variance of P(EOS) in a network, but steering along the direction of the
+# surplus does not move the end. Name two explanations. And why does steering need a random direction beside it?
+# :::
+#
+# :::{admonition} Answer
+# :class: answer dropdown
+# The network may go by something else that agrees with the surplus on these prefixes, or keep the surplus at another
+# place or along another direction. A random direction shows how often an end moves as wanted by any change of that
+# size.
 # :::
 
 # %% tags=["remove-cell"]
 from lexurn.measures.rules import complete_with_predictor
 
 anbn = LANGUAGES["aNbN"]
-balanced = anbn.encode(["abba", "bbaa", "baab", "abab"], length=5)
-assert anbn.obeys_rules(balanced)[:, 0].all()
+prompts_of_exercise = anbn.encode(["abba", "bbab", "baab", "abaa"], length=5)
+assert anbn.obeys_rules(prompts_of_exercise)[:, 0].tolist() == [True, False, True, False]
+assert decisions.describe_runs(["aabab"])["like_last_run"].all()
+assert decisions.describe_prefixes(["aabab"])["surplus"].item() == 1
+turning = programs.Program(2, 32, **programs.PROGRAMS["by last letter, by surplus"])
+unended = complete_with_predictor(turning, anbn.encode(["abaa"], length=5)[:, :4], limit=33)
+assert anbn.decode(unended)[0][:20] == "ab" + 16 * "a" + "bb" and not anbn.obeys_rules(unended)[0, 0]
 program = programs.Program(2, 32, **programs.PROGRAMS["by last letter, by letters"])
 completed_string = complete_with_predictor(program, anbn.encode(["abaab"], length=6)[:, :5], limit=9)
 assert anbn.decode(completed_string) == ["abaabb"]
@@ -1165,11 +1336,14 @@ assert anbn.decode(completed_string) == ["abaabb"]
 # %% [markdown]
 # ## What to try next
 #
-# - `-f params/book.yaml`: the scale of this book, about forty minutes by two processes if nothing is trained yet.
+# - `papermill book/08_rules.ipynb out.ipynb -f params/book.yaml`: the scale of this book, about forty minutes by two
+#   processes if nothing is trained yet. The grids `params/sweeps/rules*.yaml` say what the models share: two layers of
+#   width 32, batches of 32. Every training has a sixteenth of `n_steps`, new seeds at most half of that.
 # - `-p n_seeds 3`: how far do models of one kind differ?
 # - `papermill book/02_train.ipynb out.ipynb -p language cs_dyck -p backbone lstm`: another language, one model.
 # - `papermill book/02_train.ipynb out.ipynb -p language aNbN -p positions alibi`: do linear biases compare counts?
 # - `runs.get({"language": "dyck", "unseen": 0.3})`, and `extrapolation.rates_along_training(run)` for a run with
 #   `n_checkpoints`.
 #
-# [Chapter 9](09_architectures) asks what five architectures can represent and learn.
+# Networks of different architectures gave different answers here. [Chapter 9](09_architectures) asks what five
+# architectures can represent, how fast they learn it, and which predictor they become.

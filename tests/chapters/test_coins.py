@@ -8,7 +8,7 @@ import torch
 from lexurn import models, predictors, runs, tasks
 from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
-from lexurn.chapters.coins import coin_losses, counts, plots
+from lexurn.chapters.coins import coin_losses, counts, direct_path, plots
 from lexurn.figures import style
 from lexurn.generators.urns import Urns
 from lexurn.models import activations
@@ -325,6 +325,26 @@ def test_steering_a_counting_model_agrees_with_the_formula(flips):
     control = counts.steering_effects(model, flips, name, other, row=12, shifts=[-2.0, 1.0])
     difference, slope = counts.agreement(control)
     assert abs(slope.mean()) < 1e-12 and difference.mean() > 0.05
+
+
+@pytest.mark.parametrize("n_layers", [1, 2])
+def test_the_direct_path_is_the_whole_effect_if_no_later_layer_answers(tiny_run, n_layers):
+    run = tiny_run({**COIN, **SMALL, "n_layers": n_layers})
+
+    def slope_at_the_row():
+        slopes = counts.steering_slopes([run])
+        return slopes.set_index("what")["value"]["at the row that predicts"]
+
+    direct = direct_path.direct_slopes([run])["value"].item()
+    if n_layers == 2:
+        assert slope_at_the_row() != pytest.approx(direct, rel=1e-4)
+        for part in (
+            run.model.backbone.blocks[1].attention.out,
+            run.model.backbone.blocks[1].mlp.down,
+        ):
+            part.weight.data.zero_()  # the layer still adds a constant
+        direct = direct_path.direct_slopes([run])["value"].item()
+    assert slope_at_the_row() == pytest.approx(direct, rel=1e-4)
 
 
 def test_the_activation_table_pairs_activations_with_the_counts_so_far(flips):
