@@ -52,8 +52,8 @@ PRINT_OPTIONS = (
 PAGE = r"^[ -]*(?:root|file): *([^\s#]+)"  # in the table of contents
 SECONDS_PER_PAGE = 120
 
-PAGES_WITH_RESULTS = {"index.md", "conclusion.md"}
-"""Pages that quote numbers and show interactive figures of chapters."""
+PAGES_WITH_RESULTS = {"index.md", "conclusion.md", "teach.md"}
+"""Pages that quote numbers and refer to figures of chapters, which may be missing at a scale."""
 
 
 def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None]) -> bool:

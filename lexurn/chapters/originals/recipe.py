@@ -116,3 +116,19 @@ def along(trained: Sequence[Run]) -> pd.DataFrame:
             rows.append(run.metrics[["step"]].assign(**own, distance=distances))
     groups = pd.concat(rows).groupby(["kind", "who", "step"], sort=False)["distance"]
     return groups.agg(["mean", "sem"]).reset_index()
+
+
+def late_falls(trained: Sequence[Run], *, share: float = 0.8) -> pd.DataFrame:
+    """Return by which factor distances on fresh urns fall after a share of the steps.
+
+    One row per model; columns generalizing and symmetrized: the distance at the last evaluation up
+    to that share of the steps, divided by the distance at the end.
+    """
+    rows = []
+    for run in trained:
+        table = run.metrics.set_index("step")
+        step = table.index[table.index <= share * table.index[-1]][-1]
+        ends = ("generalizing", "symmetrized")
+        columns = {end: table[f"{FRESH}/symmetrized_kl/{end}"] for end in ends}
+        rows.append({end: column[step] / column.iloc[-1] for end, column in columns.items()})
+    return pd.DataFrame(rows)
