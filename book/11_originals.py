@@ -641,7 +641,7 @@ of_source, text = "", "Without these models, we cannot say what the published on
 is_trained = len(trained) == len(of_recipe)
 if is_trained:
     above = intervals.ratio_interval(lexical["corrected"], lexical["symmetrized"])
-    short = intervals.geometric_mean(lexical["deficit"].map(torch.tensor).map(torch.exp).map(float).tolist())
+    short = intervals.geometric_mean(torch.tensor([*lexical["deficit"]]).exp().tolist())
     falls = recipe.late_falls([run for run in trained if run.settings.kind == "lexical"])
     fallen = {end: intervals.geometric_mean(falls[end].tolist()) for end in ("generalizing", "symmetrized")}
     of_source = f"{lexical['published'].mean():.3f}"
