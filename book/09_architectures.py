@@ -746,7 +746,7 @@ display(
 # kernels that we do not use. Tasks and learning rates stand in the grids `params/sweeps/architectures*.yaml`, and the
 # trainings of the main comparison have a sixteenth of `n_steps`.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 caption = "The states of LSTM, Mamba and xLSTM do not grow with the context, and Mamba's step takes the longest."
 columns = {"model": "backbone", "weights": "weights", "kept16": "numbers kept after 16 tokens"}
 columns |= {"kept256": "after 256 tokens", "time": "time of a step (transformer: 1)"}
@@ -754,7 +754,7 @@ show_table(of_backbones, columns, caption=caption, name="backbones")
 if is_published:
     assert max(kinds, key=lambda model: ratios[urns_data, model]) == "mamba"
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 caption = "Time until a model is close, in steps of a transformer: median (range over seeds)."
 show_table(across_tasks("text", by_time), columns_of_tasks, caption=caption, name="time_until_close")
 
@@ -762,7 +762,7 @@ show_table(across_tasks("text", by_time), columns_of_tasks, caption=caption, nam
 # *Learning rates.* How much does a wrong rate cost? The validation loss of every rate above that of the chosen one,
 # after the same number of steps, with the tuning seed.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 losses = tuning.validation_losses(tried, points)
 chosen = tuning.chosen_rates(losses)
 above = tuning.sensitivity(losses).sort_values("data", key=lambda column: column.map(order.index), kind="stable")
@@ -772,7 +772,7 @@ if is_published:
     assert not chosen["is_edge"].any() and rates == chosen["learning_rate"].tolist()
 worst = above.groupby("data", sort=False)["value"].max()
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 alt = "Validation loss above that of the best learning rate, against the learning rate, by task and backbone."
 caption = f"The worst rate of a task costs {worst.min():.2g} to {worst.max():.2g} nats per token more than the best."
 options = {"x": "learning_rate", "y": "loss_above_the_best", "line": "model"}
@@ -784,7 +784,7 @@ figure(plots.curves, above, name="rates", alt=alt, caption=caption, **options)
 # *A second tuning seed.* Would another seed have chosen other rates? We trained every cell once more with seed 101,
 # with its rate, the next lower and the next higher one. This seed chooses no rate of the chapter.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 again_losses = tuning.validation_losses(again, points)
 compared = tuning.compare_choices(losses, again_losses)
 changed = compared[compared["first"] != compared["second"]]
@@ -795,7 +795,7 @@ where_changed = ": " + ", ".join(by_data) if by_data else ""
 if is_published:
     assert len(compared) == len(kinds) * len(order) and len(changed) > 4 and apart.max() < 3.5
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 display(
     Markdown(
         f"The second seed chooses another rate in {len(changed)} of {len(compared)} cells{where_changed}. With this "
@@ -809,7 +809,7 @@ display(
 # Does the verdict on strings without names depend on this? Where the second seed chooses another rate, we trained the
 # backbone with that rate and the seeds that are evaluated.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 second_runs = [found[point] for point in second.points if point in found]
 rows_second, ratios_second = [], {}
 if second_runs:
@@ -824,7 +824,7 @@ if second_runs:
         logs = np.log(last[model].clip(lower=1e-6) / final[order[3], "transformer"].clip(lower=1e-6))
         ratios_second[model] = intervals.t_interval(logs.tolist())
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 columns = {"model": "backbone", "before": "excess, rate of the chapter", "after": "excess, rate of the second seed"}
 columns |= {"close": "seeds that come close"}
 caption = "With the rates of the second seed, none of the backbones in question catches up with the transformer."
@@ -840,7 +840,7 @@ if rows_second:
 # square of log odds. The last columns give λ if a constant and a slope are fitted too, and how much the order of the
 # same flips changes the log odds (standard deviation over twenty orders).
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 rows = [{"model": model, **{name: str(each[model]) for name, each in of_fit.items()}} for model in kinds]
 columns = {"model": "backbone", "value": "λ", "left": "share left by λ", "error": "left (log odds)"}
 columns |= {"free": "λ with constant and slope", "orders": "order of flips (log odds)"}
@@ -853,7 +853,7 @@ show_table(pd.DataFrame(rows), columns, caption=caption, name="residuals")
 # *Which flips count?* Coins are exchangeable, so every flip should move a prediction as much as every other one, and
 # the less, the more flips have been seen: rows of one shade.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 coin_runs = [first_of[order[0], model] for model in kinds]
 moved = cache.table(learning.influences, coin_runs, kinds)
 last = moved[moved["predicted"] == moved["predicted"].max()].set_index(["who", "seen"])["value"].unstack()
@@ -872,7 +872,7 @@ figure(chapter_plots.influence, moved, name="influence", alt=alt, caption=captio
 # *Masks.* The linear model with three masks: its excess over the oracle on given strings, and what it writes after a
 # prompt.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 rows = []
 for model, group in linear.groupby("model", sort=False):
     asked_for = ("excess", "rule 1", "EOS at once")
@@ -887,7 +887,7 @@ show_table(pd.DataFrame(rows), columns, caption=caption, name="masks")
 # every row of a string gets the same vector, and the prediction for a string depends on its place in the batch. *Moved*
 # is the largest change of a probability if the string stands elsewhere in the batch.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 sines = pd.concat([cache.table(published.compare_positions, each) for each in string_settings[:3]], ignore_index=True)
 rows = [
     {"model": name, **{what: (group[what].mean(), group[what].sem()) for what in ("moved", "excess")}}
@@ -903,7 +903,7 @@ show_table(pd.DataFrame(rows), columns, caption=caption, name="sines")
 # strings of $a^nb^n$ with at most 32 letters. Their linear model reads its target; the linear backbone of our grid for
 # a GPU (`gpu_11_rules_linear`) does not, and has one map for all pairs of positions.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 n_short = min(horizon, 20)
 flat = {"context_length": 32, "batch_size": 16, "n_steps": n_short, "eval_every": n_short, "warmup": n_short // 10}
 flat |= {"n_checkpoints": 0, "n_test_samples": 100} | changes
@@ -915,7 +915,7 @@ of_source = side_by_side[side_by_side["model"] != defaults.GRID_LINEAR]["weights
 caption = f"The five default models of the source have between {of_source.min():,} and {of_source.max():,} weights."
 show_table(side_by_side, columns, caption=caption, name="defaults")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 display(
     Markdown(
         f"Each was trained for {n_short} steps of {side_settings[0].training.batch_size} strings, with one seed "
@@ -926,7 +926,9 @@ display(
 )
 
 # %% [markdown]
-# *Published results and forecasts.* The rule of the verdicts stands on [the page of claims](claims.md). Bands were
+# ## Published results and forecasts
+#
+# The rule of the verdicts stands on [the page of claims](claims.md). Bands were
 # committed before the runs that they judge, except for the causal model, whose result was known. The band of the
 # published share was written for a model without any mask. The forecasts on strings without names say only that
 # transformers lose less, and the result of the tuning seed was known. The two numbers of Mamba are those after 750

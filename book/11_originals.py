@@ -619,8 +619,8 @@ if trained:
     alt = "Distances on fresh urns along the trainings of the published recipe, to G and to the memorizer."
     caption = "When their training ends, lexical models are still coming nearer to both G and S."
     options = {"alt": alt, "caption": caption, "n": "3 seeds per line", "size": (3.6, 3.0), "runs": trained}
-    options |= {"by": "kind", "titles": "{}", "log": ["step", "mean"], "legend": "distance to"}
-    figure(plots.curves, recipe.along(trained), name="recipe_along", x="step", line="who", **options)
+    options |= {"by": "kind", "titles": "{}", "log": ["step", "distance"], "legend": "distance to"}
+    figure(plots.curves, recipe.along(trained), name="recipe_along", x="step", y="distance", line="who", **options)
 
 # %% tags=["hide-input"]
 values = {}

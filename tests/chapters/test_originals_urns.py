@@ -131,8 +131,9 @@ def test_a_recipe_model_is_scored_at_its_last_trained_row_and_one_further(tiny_r
     assert shown["original tables"] == scored["published"].item() and len(shown) == 4
     curves = recipe.along([run])
     to_s = run.metrics["out_of_distribution/symmetrized_kl/symmetrized"].tolist()
-    assert curves.loc[curves["who"] == "S", "mean"].tolist() == to_s
-    assert set(curves["who"]) == {"G", "S"} and curves["sem"].isna().all()  # one seed has no error
+    assert curves.loc[curves["who"] == "symmetrized", "distance"].tolist() == to_s
+    assert set(curves["who"]) == {"generalizing", "symmetrized"}
+    assert curves["sem"].isna().all()  # one seed has no error
     falls = recipe.late_falls([run])  # evaluations at steps 0, 3 and 6: from step 3 to the end
     assert falls["symmetrized"].tolist() == [to_s[1] / to_s[2]]
     both = [run.settings, run.settings.replace(seed=1)]

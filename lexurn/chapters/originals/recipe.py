@@ -103,19 +103,18 @@ def who_scored(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def along(trained: Sequence[Run]) -> pd.DataFrame:
-    """Return distances on fresh urns along the trainings: kind, who, step, mean, sem (over seeds).
+    """Return distances on fresh urns along the trainings: kind, who, step, distance, sem.
 
-    `who` is the predictor that the models are compared with: G, and M or S.
+    `who` is the reference that the models are compared with; `sem` is over seeds.
     """
-    names = {"generalizing": "G", "memorizing": "M", "symmetrized": "S"}
     rows = []
     for run in trained:
         for end in ("generalizing", run.settings.memorizing):
             distances = run.metrics[f"{FRESH}/symmetrized_kl/{end}"]
-            own = {"kind": run.settings.kind, "who": names[end], "seed": run.settings.training.seed}
+            own = {"kind": run.settings.kind, "who": end, "seed": run.settings.training.seed}
             rows.append(run.metrics[["step"]].assign(**own, distance=distances))
     groups = pd.concat(rows).groupby(["kind", "who", "step"], sort=False)["distance"]
-    return groups.agg(["mean", "sem"]).reset_index()
+    return groups.agg(distance="mean", sem="sem").reset_index()
 
 
 def late_falls(trained: Sequence[Run], *, share: float = 0.8) -> pd.DataFrame:
