@@ -22,7 +22,7 @@ MAX_PARAMETERS = 10
 
 MAX_SHOWN_LINES = 12
 MAX_SHOWN_LENGTH = 88
-"""Limits of code that a page of a chapter in `cards.STANDARD_CHAPTERS` shows."""
+"""Limits of code that a page shows."""
 
 HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 """Tags of cells whose code a page does not show, or only after a click."""
@@ -53,9 +53,7 @@ def find_lint(path: Path) -> list[str]:
     ]
     findings = [finding for is_wrong, finding in checks if is_wrong]
     findings += find_typed_numbers(prose)
-    if source.stem in cards.STANDARD_CHAPTERS:
-        findings += find_shown_code(chapter)
-    return [*findings, *cards.find_lint(chapter, source.stem)]
+    return [*findings, *find_shown_code(chapter), *cards.find_lint(chapter, is_chapter=True)]
 
 
 def parameter_line(name: str, *, help_text: str = "") -> str:

@@ -2,8 +2,7 @@
 
 A card (see `lexurn.figures.figure_card`) is one of the forms of the output that shows its figure,
 under a MIME type of its own. A picture belongs to a card if the card lists the picture's hash.
-Chapters in `STANDARD_CHAPTERS` also keep the chapter standard: captions state findings, and tables
-are narrow.
+Chapters also keep the chapter standard: captions state findings, and tables are narrow.
 """
 
 import base64
@@ -26,21 +25,6 @@ OTHER_PICTURES = (
 PNG = r'"data:image/png;base64,([^"]*)"'
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 NOT_HTML = ("text/plain", "text/latex", WIDGETS, CARD_TYPE)
-
-STANDARD_CHAPTERS = (
-    "01_data",
-    "02_train",
-    "03_evaluate",
-    "04_analysis",
-    "05_names",
-    "06_strategies",
-    "07_coins",
-    "08_rules",
-    "09_architectures",
-    "10_geometry",
-    "11_originals",
-)
-"""The chapters that meet the standard. A chapter is added once it does."""
 
 MAX_COLUMNS = 6
 MIN_CAPTION_WORDS = 6
@@ -92,11 +76,11 @@ def read_cards(notebook: Any) -> list[dict[str, Any]]:
     return [output[CARD_TYPE] for _, output in _outputs(notebook) if CARD_TYPE in output]
 
 
-def find_lint(notebook: Any, chapter: str = "") -> Iterator[str]:
+def find_lint(notebook: Any, *, is_chapter: bool = False) -> Iterator[str]:
     """Yield what is wrong with a notebook, which may be that of a chapter.
 
     In every notebook, a figure name used twice and an output with a picture but no card are wrong;
-    in a chapter that keeps the chapter standard, also what breaks it.
+    in a chapter, also what breaks the chapter standard.
     """
     cards = read_cards(notebook)
     known = {png for card in cards for png in card["about"]["pictures"]}
@@ -112,7 +96,7 @@ def find_lint(notebook: Any, chapter: str = "") -> Iterator[str]:
                 f"{place}: shows a picture without a card; "
                 "draw it by lexurn.figure(plot_function, table, ...)"
             )
-    if chapter in STANDARD_CHAPTERS:
+    if is_chapter:
         yield from find_standard_lint(notebook)
 
 

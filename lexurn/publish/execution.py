@@ -144,7 +144,7 @@ async def execute(
     )
     recorded = "".join(output.get("text", "") for output in notebook.cells.pop().outputs)
     own = EMPTY_RECORD if error else json.loads(recorded)
-    failed = place + error if error else next(cards.find_lint(notebook, chapter.name), "")
+    failed = place + error if error else next(cards.find_lint(notebook, is_chapter=True), "")
     if not (notebook.cells and notebook.cells[0].source.startswith("# ")):
         notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"# {chapter.name}"))
     if failed:
