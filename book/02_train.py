@@ -335,7 +335,7 @@ if words := one_run.about_the_measure(run):
 # :::{admonition} Answer
 # :class: answer dropdown
 # No. With many urns, M and G predict nearly the same on the pool, because the urns of the pool are almost as varied as
-# all urns. The distance between M and G in distribution is less than a tenth of their distance with one urn.
+# all urns.
 # :::
 #
 # :::{admonition} Exercise 5
@@ -347,9 +347,9 @@ if words := one_run.about_the_measure(run):
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# It is like S. The renaming test alone excludes only M, because G does not change either. The distance excludes G: G is
-# over ten times as far from S. A normal model would reach a smaller loss as M, and M depends on the names. So the
-# network is more likely a lexical or a permuted model.
+# It is like S. The renaming test alone excludes only M, because G does not change either. The distance excludes G,
+# which is much further from S ([chapter 1](01_data) has distances for one urn). A normal model would reach a smaller
+# loss as M, and M depends on the names. So the network is more likely a lexical or a permuted model.
 # :::
 
 # %% tags=["remove-cell"]

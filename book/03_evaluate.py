@@ -447,8 +447,9 @@ display(
         "**Far from both.** *r* compares two distances, and both may be large. S of a flat urn is almost uniform, so "
         "on a flat urn every nearly uniform predictor is nearer to S. The uniform predictor has a larger *r* than a "
         f"predictor with memory for {uniform_above['inside']} of {study.n_urns} training urns in distribution, and for "
-        f"{uniform_above['fresh']} on fresh urns. For the two predictors that count, these numbers are "
-        f"{counters_above['inside']} and {counters_above['fresh']}. But *r* has no fixed scale. The best counter has "
+        f"{uniform_above['fresh']} on fresh urns. A predictor that counts has a larger *r* than one with memory for "
+        f"{counters_above['inside']} and for {counters_above['fresh']} urns. But *r* has no fixed scale. The "
+        "best counter has "
         f"*r* between {extent(best_counter['inside'], word='and')}, and the mixture between "
         f"{extent(blend['inside'], word='and')}, while its captured share is about the same on all urns."
     )
@@ -660,8 +661,8 @@ show_table(covers.reset_index(), columns, name="coverage", caption=caption)
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# No. The table has a counterexample. On one urn, S with one percent of doubt has $r$ slightly below 0 on fresh urns,
-# although it has captured almost everything.
+# No. The table has a counterexample: on fresh urns, the range of $r$ of S with one percent of doubt contains 0,
+# although this predictor has captured almost everything on every urn.
 # :::
 #
 # :::{admonition} Exercise 3

@@ -292,7 +292,8 @@ display(
     Markdown(
         "So a score below the score of M does not show that a model counts. For the published urn, M scores "
         f"{of_m:.2g}, S {of_s:.2g} and G {of_g:.2g} ([chapter 1](01_data)). The published lexical model, with "
-        f"{of_original:g}, scored like S.\n\nHow do our lexical models score, compared with S for the same urn? With "
+        f"{of_original:g}, lay within one standard deviation of S.\n\nHow do our lexical models score, compared "
+        "with S for the same urn? With "
         f"the original's tables they score {bracket(with_tables)} times as much (geometric mean, n = "
         f"{with_tables.n}); we "
         "shall see that they are further from S than the best counter. With one-hot tables they score "

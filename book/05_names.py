@@ -19,7 +19,7 @@
 #
 # In [chapter 4](04_analysis), permuted models memorized their urn, and lexical models had not done so after the same
 # number of steps. The two kinds differ in how many names they have, and in how many sets of names occur together. Here
-# we change these two numbers and nothing else.
+# we first change these two numbers alone, and then which names occur together, the vectors, and the network.
 #
 # After this chapter you can count the names, alphabets and triples of a model, show that S is the best predictor for
 # all of them, calculate what a fitted formula predicts for chosen alphabets, and say which new alphabets a model can
@@ -159,7 +159,7 @@ findings = [
     f"After 512 of 1820 sets of 16 names, models come to {quoted['captured_seen_512']} on these and to "
     f"{quoted['captured_new_512']} on the others. If each name was in one set only, {quoted['new_alphabets']} times as "
     "much is missing on new sets as on old ones.",
-    f"A network that is given the counts captures {captured_of('equivariant, 2000 steps')}.",
+    f"A network that treats all colours alike by construction captures {captured_of('equivariant, 2000 steps')}.",
 ]
 
 # %% tags=["hide-input"]
@@ -175,7 +175,7 @@ brief(
     done=f"Sequences take four of N names, from K sets (alphabets). We train {len(points)} small models.",
     found=findings,
     sure=f"n = {n_main} training urns; four colours, one layer. Intervals are over urns and cover no other sets.",
-    change="630 random sets of 30 names with which no more is missing than with three blocks of 10.",
+    change="If models of 630 random sets of 30 names lacked no more than models of three blocks of 10.",
     numbers=quoted if is_published else None,
 )
 
@@ -693,7 +693,7 @@ if is_published:
 # %% tags=["hide-input"]
 display(
     Markdown(
-        "So S is not hard to learn for models that are given the counts, or few names. After "
+        "So S is not hard to learn for models that need not learn invariance, or have few names. After "
         f"{n_short} steps, {lacks['equivariant, 2000 steps']} is missing for the equivariant network, "
         f"{lacks['canonical, 2000 steps']} for canonical renaming, and {lacks['N32 all']} for any 4 of 32 names. "
         f"Models of 4 shuffled names come near S too, with {lacks['N4']} missing: {in_words(to_controls[0])} times as "
@@ -989,8 +989,9 @@ show_table(median[["all", "vocabulary", "outside_backbone"]], columns, name="tra
 # :::{admonition} Answer
 # :class: answer dropdown
 # They contain $3 \binom{10}{3} = 360$ of $\binom{30}{3} = 4060$. By triples, about 41 % should be missing for the
-# blocks and about 100 % for any 4 of 30 names. By two routes, it is about 90 % for both: with 630 alphabets or more,
-# the route of names is the cheaper one, and both have 30 names. So comparing the two cells distinguishes the formulas.
+# blocks and about 100 % for any 4 of 30 names. By two routes, it is about 90 % for both: at 30 names and 630 alphabets,
+# its two routes cost the same within rounding, and with more alphabets the route of names is the cheaper one. So
+# comparing the two cells distinguishes the formulas.
 # :::
 #
 # :::{admonition} Exercise 4

@@ -202,10 +202,11 @@ common = strategies.slopes(strategies.crossings(normal[normal["step"] >= since].
 of_common = intervals.t_interval(common.tolist())
 text = (
     f"So between 16 and 64 urns, the step half way grows as D to the power of {spread} (95 % t interval, n = "
-    f"{spread.n} seeds; for seed 0, two values of D only). The published power is {published_slope:g}. We can also use "
+    f"{spread.n} seeds; for seed 0, two values of D only). The published steps give the power "
+    f"{published_slope:g}. We can also use "
     f"one starting step for all D: step {since}, where the mean weight of U over all D falls below a tenth. The power "
     f"is then {of_common}. More urns turn later, as published; whether the interval excludes the published power "
-    "depends on the starting step. With 1 to 8 urns, networks never counted, so they have no such step."
+    "depends on the starting step. With 1 to 8 urns, networks are nearer to M already when they leave U."
 )
 display(Markdown(text if study.n_seeds > 2 else "So one seed does not tell the slope."))
 if is_published:
@@ -328,7 +329,7 @@ told = strategies.excess_by_step(long, account=account, baseline=baseline)
 curves = told.groupby(["n_tasks", "who", "step"], sort=False)["excess"].agg(["mean", "sem"]).reset_index()
 curves = curves.rename(columns={"mean": "kl", "who": "by"})
 alt = "What account and baseline lose beyond the best mixture along long trainings, one panel per task diversity."
-caption = "The account falls behind first and comes back: for 64 urns within 5000 steps, for 128 near the end."
+caption = "At first the account is further from the networks; the means meet near step 4000 (64 urns) and 15 000."
 options = {"by": "n_tasks", "titles": "D = {}", "x": "step", "y": "kl", "line": "by", "log": ["step"]}
 options |= {"share_y": True, "size": (3.6, 3.0), "legend": "", "n": f"{study.n_seeds} seed(s)", "runs": found["long"]}
 figure(plots.curves, curves, name="long", alt=alt, caption=caption, **options)
@@ -560,7 +561,7 @@ of_alphabets = pd.concat(
 curves = of_alphabets.groupby(["alphabet", "step"], sort=False)["kl_in"].agg(["mean", "sem"]).reset_index()
 curves = curves.rename(columns={"mean": "kl_in"})
 alt = "What lexical models lose to S along training, one line per number of names and alphabets."
-caption = "With any three of 32 names, networks are late by a factor that grows as they come nearer to S."
+caption = "Networks with many alphabets of 32 names come near S later than networks with three names do."
 options = {"x": "step", "y": "kl_in", "line": "alphabet", "log": ["step", "kl_in"], "legend": "names and alphabets"}
 options |= {"size": (6.2, 3.4), "n": f"{study.n_seeds} seed(s) per line", "runs": found["alphabets"]}
 figure(plots.curves, curves, name="alphabets", alt=alt, caption=caption, **options)
@@ -577,7 +578,7 @@ for name, each in growth.items():
     rows.append({"alphabet": name} | {text: str(mean_of.get(text, "–")) for text in ratios})
 columns = {"alphabet": "names", **{text: f"later, at {text}" for text in levels.values()}}
 columns |= {"growth": "lower over higher level"}
-caption = "With 512 or all alphabets, the factor by which networks are late grows as they come nearer to S. "
+caption = "Networks with 32 names are later than networks with 3; with 512 alphabets, the factor grows near S. "
 caption += f"(Late against 3 names; geometric means, 95 % intervals, n = {study.n_seeds} seeds.)"
 show_table(pd.DataFrame(rows), columns, caption=caption, name="names")
 
@@ -592,17 +593,25 @@ both_grow = np.exp(np.mean([np.log(growth[name]) for name in many], axis=0))
 text, delay_text = "So one seed does not tell how names enter.", "unknown size"
 if study.n_seeds > 2:
     grown = intervals.geometric_mean(both_grow.tolist())
-    delay_text = str(intervals.geometric_mean(by_level["32 names, all alphabets"][1 / 3].tolist()))
+    of_growth = {name: intervals.geometric_mean(each.tolist()) for name, each in growth.items()}
+    of_all = [intervals.geometric_mean(by_level["32 names, all alphabets"][level].tolist()) for level in (1 / 3, 2 / 3)]
+    delay_text = " and ".join(f"{each.value:.2g} [{each.low:.2g}, {each.high:.2g}]" for each in of_all)
+
+# %% tags=["hide-input"]
+if study.n_seeds > 2:
     text = (
-        f"So names do not act as steps, and not as complexity. With 512 or all alphabets, the factor at a third of the "
-        f"distance from G to S is {grown} times the factor at two thirds (geometric mean of both, n = "
-        f"{study.n_seeds}); as steps it would be 1, and as complexity less. We chose the two levels after we had seen "
-        "the curves, and three seeds give wide intervals. At the last step, the rescaled relative distance with three "
-        f"names is larger by {intervals.t_interval(nearer.tolist())} than with all alphabets of 32 names."
+        f"So many alphabets seem to fit neither form alone. As steps, the factor would be the same at both levels; as "
+        f"complexity, it would shrink. For 512 alphabets it grows ({of_growth['32 names, 512 alphabets']} times), for "
+        f"all alphabets the interval contains one ({of_growth['32 names, all alphabets']}), and the geometric mean of "
+        f"the two is {grown} (n = {study.n_seeds}). We chose the levels and took this mean after we had seen the "
+        "curves, so this is a hypothesis for new seeds. At the last step, the rescaled relative distance with three "
+        f"names is larger by {intervals.t_interval(nearer.tolist())} than with all alphabets: the forecast is "
+        "reproduced."
     )
 display(Markdown(text))
 if is_published:
-    assert grown.low > 1 and intervals.t_interval(nearer.tolist()).low > 0
+    assert of_growth["32 names, 512 alphabets"].low > 1 > of_growth["32 names, all alphabets"].low and grown.low > 1
+    assert claims.get("strategies/alphabets_order").verdict == "reproduced" and nearer.min() > 0
 
 # %% tags=["hide-input"]
 values = {"against_baseline": worse["held out"], "crossing_slope": slopes}
@@ -810,14 +819,17 @@ text = text if len(ratio) > 2 else "One seed does not tell what a falling learni
 display(Markdown(text))
 
 # %% tags=["hide-input"]
+numbers = {"transition_power": f"{spread} or {of_common}", "names_delay": delay_text}
 found_out = [
     "Between 16 and 64 urns, the step at which networks are half way from counting to memorizing grows as the number "
     f"of urns to the power of {spread}, or {of_common}, depending on the step from which we look.",
-    f"For more urns than were fitted, the theory is further from the networks than the rule, by {apart} nats.",
+    f"Within {n_main} steps, for more urns than were fitted, the theory is further from the networks than the rule, by "
+    f"{apart} nats; in ten times the steps, the two cannot be ranked.",
     f"For 128 urns, the theory expects that step {late_by.get('account', 'by an unknown factor')} times as late as it "
     f"is, the rule {late_by.get('baseline', 'by an unknown factor')} times.",
-    "Whether the theory holds for lexical models we cannot tell. Any three of 32 names delay memorizing by a factor of "
-    f"{delay_text}, compared with three names.",
+    "Whether the theory holds for lexical models we cannot tell. To come to 1/3 and to 2/3 of the distance from "
+    "G to S, "
+    f"networks with any three of 32 names need {delay_text} times the steps of networks with three.",
 ]
 
 # %% tags=["hide-input"]
@@ -829,7 +841,7 @@ box.update(
         found=found_out,
         sure=f"{study.n_seeds} seed(s) per setting, 95 % t intervals; one layer of width 32.",
         change="A theory that predicts more urns, longer trainings and lexical models better than the rule does.",
-        numbers={"transition_power": str(spread), "names_delay": delay_text} if is_published else None,
+        numbers=numbers if is_published else None,
     )
 )
 

@@ -602,11 +602,11 @@ if is_published:
 display(
     Markdown(
         f"So models without positions (median {medians['none']:.2g} nats) and with attention alone "
-        f"({medians['attention alone']:.2g}) lose much more than models with the logarithm ({medians['log']:.2g}). But "
-        f"the logarithm is not the best encoding: learned positions lose {medians['learned']:.2g}. Linear ones lose "
+        f"({medians['attention alone']:.2g}) lose much more than models with the logarithm ({medians['log']:.2g}). "
+        f"Learned positions lose {medians['learned']:.2g}, about as little as the logarithm. Linear ones lose "
         f"{medians['linear']:.2g}, and integers {medians['integer']:.2g}, because {n_bad} of these {n_each} models are "
         f"stuck. (Medians over {n_each} seeds; the median of all {n_every} models with the logarithm is "
-        f"{every['excess'].median():.2g}, so learned positions are hardly better.)"
+        f"{every['excess'].median():.2g}.)"
     )
 )
 
@@ -850,8 +850,8 @@ found_out = [
     f"% ({-100 * slope.high:.3g} to {-100 * slope.low:.3g}) of the last flip's effect.",
     f"The typical model loses {excess_of['trained, typical']:.2g} nats a flip more than the rule; weights by hand lose "
     f"{1e6 * excess_of['by hand, 16 ReLUs']:.1g} millionths.",
-    f"With two layers (n = {len(of_two)}), moving the count between them moves predictions by {bounds(at_row)} of the "
-    f"rule's change. The second layer's part is {minus(answer)}.",
+    f"With two layers (n = {len(of_two)}), steering along a fitted direction of the count moves predictions by "
+    f"{bounds(at_row)} of the rule's change. The second layer's part is {minus(answer)} (a later test, no forecast).",
 ]
 
 # %% tags=["hide-input"]

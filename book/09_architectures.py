@@ -156,8 +156,7 @@ display(
 # mixes the last four rows.
 #
 # **xLSTM** {cite}`beck2024xlstm`. Its mLSTM keeps a matrix, $C_t = f_t C_{t-1} + i_t k_t v_t^\top$, and reads it by a
-# query: attention without a softmax, in a state of fixed size. (Its other cell, the sLSTM, needs a second layer, and is
-# not used here.)
+# query: attention without a softmax, in a state of fixed size. (Its other cell, the sLSTM, is not used here.)
 #
 # **Linear.** What is taken from a row depends on the two positions alone, never on the content:
 #
@@ -258,7 +257,7 @@ display(
         f"{linear_floors[order[3]]:.3g} nats per string without names. The two methods agree to {largest_gap:.0e} "
         "nats. One count is enough for coins. Urns without names need three counts of four colours: two leave "
         f"{floor[urns_data, '2 counts', 'exact']:.3g} nats per ball. For the other four backbones we know of no such "
-        "floor, because each can hold these few counts in its state."
+        "floor. Whether one layer of them can update and read these counts, we do not know."
     )
 )
 
@@ -476,7 +475,7 @@ slower = {n: states.ratio(left_of(n, every, "states_longer"), left_of(n, every))
 
 # %% tags=["hide-input"]
 alt = "Share of the excess left against the numbers in an LSTM's state, one line per number of alphabets, by colours."
-caption = "With three colours, a state of 4 numbers loses little with one alphabet, but much with all of them."
+caption = "Of three colours, LSTMs with 4 numbers and few weights leave little with one alphabet and much with all."
 caption = caption if is_published else "With so few seeds and steps, nothing can be said of the size of states."
 options = {"x": "numbers_in_the_state", "y": "share_left", "line": "alphabets", "log": ["numbers_in_the_state"]}
 options |= {"by": "colours", "legend": "alphabets", "size": (3.6, 2.9), "n": n_states}
@@ -545,9 +544,11 @@ display(
     Markdown(
         "The lines do not meet at 64 numbers, so the size of the state is not the only reason. LSTMs with 64 numbers "
         f"are still learning: with four times the steps they leave {times(slower[64])} times the share that they left "
-        "before. LSTMs with 4 numbers show no such progress at any of three rates: the factors go from "
-        f"{factors_text}, and each interval contains 1. So slowness alone does not explain what 4 numbers leave. The "
-        "reason may be the small state or the small number of weights. This is no bound: one number can code several "
+        "before. For LSTMs with 4 numbers we see no such progress at any of three rates: the factors go from "
+        f"{factors_text}, and each interval contains 1 (n = 3). So slowness is not what we see, but it is not "
+        "excluded. "
+        "The reason may be the small state or the small number of weights. This is no bound: one number can "
+        "code several "
         "counts, and other trainings may find such a code."
     )
 )
@@ -800,8 +801,8 @@ display(
     Markdown(
         f"The second seed chooses another rate in {len(changed)} of {len(compared)} cells{where_changed}. With this "
         f"seed, the rates of this chapter cost at most {cost_text} nats per token more than the best of those tried. "
-        "So rates are uncertain by at least one step of the grid (a factor of 3). We do not know an order of backbones "
-        "that such a change of the rate could turn."
+        "So rates are uncertain by at least one step of the grid (a factor of 3). Where this matters for a verdict, on "
+        "strings without names, we trained again."
     )
 )
 
@@ -983,7 +984,7 @@ box.update(
         question="What can five architectures represent, learn, and become?",
         done=f"We evaluate {len(trained)} one-layer models on four tasks whose best predictors are known.",
         found=found_out,
-        sure=f"n = {len(seeds)} seeds, 95 % intervals; learning rates are uncertain by a factor of 3.",
+        sure=f"n = {len(seeds)} seeds, 95 % intervals; learning rates are uncertain by a factor of 3 or more.",
         change="An order that finer learning rates or more layers turn around.",
     )
 )
@@ -1090,5 +1091,6 @@ if is_published:
 # - `python tests/benchmarks/learning.py`: our Mamba and xLSTM against those of `transformers` and `xlstm`.
 # - `runs.get({"backbone": "xlstm", "n_layers": 2, "slstm_at": [0, 1]})`: sLSTM alone.
 #
-# All chapters so far asked what a network predicts. [Chapter 10](10_geometry) looks inside transformers of text: what
+# The data so far had exact predictors. [Chapter 10](10_geometry) goes to text, which has none, and looks inside
+# transformers: what
 # do the directions of their vectors say, and what would any vectors say?

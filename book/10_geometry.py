@@ -17,10 +17,10 @@
 # %% [markdown]
 # # Token geometry: what can the directions of vectors say about a transformer?
 #
-# Chapter 9 compared what networks predict, on data for which the best prediction is known. Now we look at the vectors
-# that a transformer carries from block to block. Published statements about them are about models of text, so we train
-# small models of text. No best predictor of text is known. We keep what we can of known answers: we try each measure on
-# clouds whose answer is known, and compare losses with those of counted characters.
+# Chapters 7 and 8 looked inside networks of coins and strings, for which the best predictions are known. Now we look at
+# the vectors that a transformer carries from block to block. Published statements about them are about models of text,
+# so we train small models of text. No best predictor of text is known. We keep what we can of known answers: we try
+# each measure on clouds whose answer is known, and compare losses with those of counted characters.
 #
 # After this chapter you can say which measures could not have come out otherwise, judge a difference between models at
 # matched loss, and read a similarity beside its controls.
@@ -397,7 +397,8 @@ display(
 # %% tags=["hide-input"]
 display(
     Markdown(
-        f"(With our recipe all models learn about equally fast: they reach the matched loss of {loss:.3g} nats "
+        f"(With our recipe all models learn about equally fast: they reach the matched loss of {loss:.3g} nats, "
+        "on validation text, "
         f"between steps {reached.min():.0f} and {reached.max():.0f}, so that matching changes little here. "
         f"Without any effect, one in twenty of the {len(judged)} differences would hold by chance. With n = "
         f"{study.n_seeds}, a small difference that does not hold may still be there.)"
@@ -458,7 +459,7 @@ labels = {"ratio": "collapse ÷ step nearest to the unigram", "collapse": "delay
 labels |= {"unigram": "delay of the unigram", "follows": "ratio of the delays"}
 rows = [{"norms": place} | {name: factor_text(turned[place][name]) for name in labels} for place in ("pre", "post")]
 caption = at_scale(
-    "Pre-norm models collapse before the step nearest to the unigram, and post-norm models after it. All numbers are "
+    "Pre-norm models collapse before the step nearest to the unigram, and post-norm ones later on average. All are "
     "factors; delays are those by a warm-up of 200 steps instead of 50."
 )
 show_table(pd.DataFrame(rows), {"norms": "norms", **labels}, caption=caption, name="turning")
@@ -480,8 +481,10 @@ display(
         f"in all {int((turning['norm_placement'] == 'post').sum())} trainings, but the interval over seeds contains 1. "
         "There the mean cosine stays on a plateau, so that the step of its maximum is uncertain. The longer warm-up "
         "delays both. For each placement alone, equal delays are not excluded. Over both, the collapse is delayed "
-        f"less: {factor_text(both_follow)} times as much as the unigram (n = {study.n_seeds}, 95 % intervals). So the "
-        "unigram explains roughly when vectors collapse, and not exactly."
+        f"less: {factor_text(both_follow)} times as much as the unigram (n = {study.n_seeds}, 95 % intervals). So "
+        "the two events come at similar steps, and a longer warm-up delays both, as it would delay anything "
+        "that follows "
+        "the sum of learning rates. Whether one explains the other, this does not show."
     )
 )
 
@@ -565,9 +568,10 @@ display(
 published_cosine = claims.get("geometry/shuffled_cosine").published
 display(
     Markdown(
-        "So two things raise the dimension. Text that a model cannot predict has a larger one, also where every "
-        "repetition is kept. And with copies, shuffling does more than the cipher because it breaks them. In our "
-        "models, the published direction therefore does not rest on copies of four characters. Whether it rests on "
+        "So text that a model cannot predict has a larger dimension, also where every repetition is kept. (The cipher "
+        "makes rare characters frequent, too, which may be the reason.) With copies, shuffling does more than the "
+        "cipher, as one expects if it also breaks copies. In our "
+        "models, the published direction does not rest on copies of four characters. Whether it rests on "
         "shorter ones is open: in smaller clouds, without copies of two characters, shuffling raises the dimension by "
         f"{span(gaps[2])}. (The loss of shuffled text is larger by {span(rises['loss'])} nats. The largest mean cosine "
         f"changes by {span(rises['cosine'])}; the published rise is {published_cosine}. Means over the four systems, "
@@ -951,12 +955,12 @@ assert np.allclose([of_exercise[1].low, of_exercise[1].high], [-0.026, 0.146], a
 findings = [
     "Behind the last norm we find no difference in how evenly pre-norm and post-norm vectors fill their directions "
     f"({span(isotropic['read-out'])}); before it, post-norm does so more evenly by {span(isotropic['last layer'])}.",
-    f"Early in training, vectors become parallel at {factor_text(turned['pre']['ratio'])} (pre-norm) and "
+    f"Early in training, the mean cosine has a maximum: at {factor_text(turned['pre']['ratio'])} (pre-norm) and "
     f"{factor_text(turned['post']['ratio'])} (post-norm) times the step nearest to character frequencies.",
     f"If no four characters repeat, a cipher raises the dimension by {span(by_cipher['twonn_once'])}, and shuffling by "
     f"{span(rises['twonn_once'])}.",
-    f"Their similarity (CKA) is {of_post['debiased'].mean():.2g}; {of_post['same_type'].mean():.2g} remains if only "
-    "characters match.",
+    f"Pre-norm and post-norm models have a similarity (CKA) of {of_post['debiased'].mean():.2g} in the last layer; "
+    f"{of_post['same_type'].mean():.2g} remains if only characters match.",
 ]
 
 # %% tags=["hide-input"]
@@ -979,5 +983,5 @@ box.update(
 # - `-p corpus wikitext-2`: articles instead of plays, where there is a network; or a folder of your own.
 # - `papermill book/02_train.ipynb out.ipynb -p task text -p input_norm True -p norm rms`: one model of text.
 #
-# This book began with five repositories, and its chapters met their claims one by one. [Chapter 11](11_originals) asks:
-# what of these claims stands?
+# Five repositories gave the questions of this book, and its chapters met their claims one by one. [Chapter
+# 11](11_originals) asks: what of these claims stands?

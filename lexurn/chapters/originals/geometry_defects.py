@@ -93,8 +93,8 @@ DEFECTS = (
         defect="One seed per cell, and no intervals.",
         verdict="stands",
         because=(
-            "with three seeds, the correlations of our models are about as high; chapter 6 finds "
-            "that a rule without the account's ideas predicts more urns better"
+            "with three seeds, the correlations of our models are about as high; whether they are "
+            "evidence for the account is asked in chapter 6"
         ),
         test="Train a second seed.",
         where="06_strategies",
