@@ -200,6 +200,8 @@ published_slope = claims.get("strategies/crossing_slope").published
 since = strategies.first_settled_step(normal)
 common = strategies.slopes(strategies.crossings(normal[normal["step"] >= since].assign(weight_u=0.0)))
 of_common = intervals.t_interval(common.tolist())
+
+# %% tags=["hide-input"]
 text = (
     f"So between 16 and 64 urns, the step half way grows as D to the power of {spread} (95 % t interval, n = "
     f"{spread.n} seeds; for seed 0, two values of D only). The published steps give the power "
