@@ -475,7 +475,7 @@ slower = {n: states.ratio(left_of(n, every, "states_longer"), left_of(n, every))
 
 # %% tags=["hide-input"]
 alt = "Share of the excess left against the numbers in an LSTM's state, one line per number of alphabets, by colours."
-caption = "Of three colours, LSTMs with 4 numbers and few weights leave little with one alphabet and much with all."
+caption = "Of three colours, the share left by LSTMs with 4 numbers is small with one alphabet and large with all."
 caption = caption if is_published else "With so few seeds and steps, nothing can be said of the size of states."
 options = {"x": "numbers_in_the_state", "y": "share_left", "line": "alphabets", "log": ["numbers_in_the_state"]}
 options |= {"by": "colours", "legend": "alphabets", "size": (3.6, 2.9), "n": n_states}
