@@ -592,12 +592,13 @@ many = [name for name in growth if "8 alph" not in name]
 
 # %% tags=["hide-input"]
 both_grow = np.exp(np.mean([np.log(growth[name]) for name in many], axis=0))
-text, delay_text = "So one seed does not tell how names enter.", "unknown size"
+text, delays = "So one seed does not tell how names enter.", ["an unknown number of"] * 2
 if study.n_seeds > 2:
     grown = intervals.geometric_mean(both_grow.tolist())
     of_growth = {name: intervals.geometric_mean(each.tolist()) for name, each in growth.items()}
     of_all = [intervals.geometric_mean(by_level["32 names, all alphabets"][level].tolist()) for level in (1 / 3, 2 / 3)]
-    delay_text = " and ".join(f"{each.value:.2g} [{each.low:.2g}, {each.high:.2g}]" for each in of_all)
+    to_two = [[f"{float(f'{n:.2g}'):g}" for n in (each.value, each.low, each.high)] for each in of_all]
+    delays = [f"{value} [{low}, {high}]" for value, low, high in to_two]
 
 # %% tags=["hide-input"]
 if study.n_seeds > 2:
@@ -821,7 +822,7 @@ text = text if len(ratio) > 2 else "One seed does not tell what a falling learni
 display(Markdown(text))
 
 # %% tags=["hide-input"]
-numbers = {"transition_power": f"{spread} or {of_common}", "names_delay": delay_text}
+numbers = {"transition_power": f"{spread} or {of_common}", "names_delay": delays[0], "first_delay": delays[1]}
 found_out = [
     "Between 16 and 64 urns, the step at which networks are half way from counting to memorizing grows as the number "
     f"of urns to the power of {spread}, or {of_common}, depending on the step from which we look.",
@@ -829,9 +830,8 @@ found_out = [
     f"{apart} nats; in ten times the steps, the two cannot be ranked.",
     f"For 128 urns, the theory expects that step {late_by.get('account', 'by an unknown factor')} times as late as it "
     f"is, the rule {late_by.get('baseline', 'by an unknown factor')} times.",
-    "Whether the theory holds for lexical models we cannot tell. To come to 1/3 and to 2/3 of the distance from "
-    "G to S, "
-    f"networks with any three of 32 names need {delay_text} times the steps of networks with three.",
+    "Whether the theory holds for lexical models we cannot tell. To come to 1/3 of the distance from G to S, networks "
+    f"with any three of 32 names need {delays[0]} times the steps of networks with three (to 2/3: {delays[1]}).",
 ]
 
 # %% tags=["hide-input"]
