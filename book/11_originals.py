@@ -803,7 +803,7 @@ display(
 )
 
 # %% tags=["hide-input"]
-numbers = {f"defects_{name}": str(counts[verdict]) for name, verdict in (("stand", "stands"), ("weaker", "weaker"))}
+numbers = {"defects_stand": str(counts["stands"]), "defects_weaker": str(counts["weaker"])}
 numbers |= {"defects_listed": str(len(defects)), "recipe_score": of_source}
 found_out = [
     f"Of {len(defects)} defects, {counts['stands']} leave the claim standing, {counts['weaker']} weaken it, "

@@ -93,7 +93,7 @@ def test_pages_ask_nobody_have_no_errors_and_axe_finds_nothing_serious_or_critic
 def test_the_data_are_drawn_and_the_predictors_scored(site):
     n_pictures, text = outputs_of(site / "_sources" / "01_data.ipynb")
     assert n_pictures == 7
-    assert "So the published lexical model scored what a student scores" in text
+    assert "So a low score does not show that a model counts." in text
 
 
 def test_the_analysis_says_in_words_what_its_figures_show(site):

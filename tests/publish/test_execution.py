@@ -27,7 +27,7 @@ TRAINS = """from lexurn import parameters
 settings = parameters.resolve("trains")
 
 # %%
-from lexurn import figure, runs
+from lexurn import figure, runs, table
 from lexurn.chapters.train import plots
 from lexurn.chapters.train.live import LiveTraining
 live = LiveTraining(settings.training.n_steps)
@@ -35,10 +35,11 @@ flat = settings.changed() | {"n_test_samples": 20, "context_length": 8, "eval_ev
 run = runs.get(flat, tracker=live)
 
 # %%
-run.metrics
+table(run.metrics[["step", "train_loss"]], caption="The loss falls with the steps.", name="steps")
 
 # %%
-figure(plots.losses, run.metrics, alt="Losses.", n="1 model", runs=[run])
+words = {"alt": "Losses.", "caption": "The training loss falls with the steps.", "n": "1 model"}
+figure(plots.losses, run.metrics, runs=[run], **words)
 """
 
 

@@ -169,13 +169,13 @@ def test_a_claim_that_comes_out_otherwise_fails_the_build(root):
     shutil.copy(REAL / "params" / "claims.yaml", root / "params")
     body = (
         "from lexurn.publish import claims\n"
-        'claims.table({{"headline/lexical": claims.Measurement({}, 0.02, 12)}})\n'
+        'judged = claims.table({{"headline/lexical": claims.Measurement({}, 0.02, 12)}})\n'
     )
     (root / "book" / "01_good.py").write_text(HEADER + body.format(0.3))
     result = run()
     assert result.exit_code == 1
     assert (
-        "04_analysis: headline/lexical is refuted, not reproduced: 0.3 is not in its band"
+        "04_analysis: headline/lexical is refuted, not reproduced: 0.3 ± 0.02 (n = 12), band"
         in result.output
     )
     assert run().exit_code == 1  # nothing to be done, and still wrong

@@ -136,8 +136,8 @@ DEFECTS = (
         defect="No run computes them; models are compared with counting alone.",
         verdict="stands",
         because=(
-            "our normal models score like M, and chapter 4 shows that they capture nearly all of M's "
-            "advantage"
+            "our normal models score like M, and chapter 4 shows that they capture nearly all of "
+            "M's advantage"
         ),
         test="List what every reported number was compared with.",
         where="04_analysis",
