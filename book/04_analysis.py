@@ -368,9 +368,9 @@ display(
 )
 
 # %% [markdown]
-# Permuted models show that renaming does not prevent memorizing. Lexical models have not memorized after the same
-# number of steps. Are they only later, or will they never? Before longer trainings answer, we look at a pitfall of the
-# usual measure.
+# Permuted models show that renaming does not prevent memorizing. After the same number of steps, lexical models are on
+# average no nearer to S than the best counter. Will they come nearer later? Before longer trainings answer, we look at
+# a pitfall of the usual measure.
 #
 # ### Why not on fresh urns?
 #
@@ -690,8 +690,8 @@ for kind, end in (("normal", "memorizing"), ("lexical", "symmetrized")):
 judged = claims.table(measured, at_scale=is_published)
 columns = {name: name for name in ("quantity", "published", "ours", "n", "band", "verdict")}
 caption = (
-    "Whether lexical models score like S when their tables are averaged is undecided. The other forecasts and both "
-    "published scores are reproduced, within wide bands. Ours ± one standard error over urns."
+    "With averaged tables, lexical models score lower than S; whether by less than the band allows is undecided. All "
+    "other verdicts are reproduced, within wide bands. Ours ± one standard error over urns."
 )
 caption = caption if is_published else "The bands are for the scale of this book, which this page does not have."
 show_table(judged.reset_index(), columns, name="claims", caption=caption)
@@ -704,9 +704,9 @@ if is_published:
     assert of_lexical.high < of_original and judged["known before"].tolist() == [True] * 3 + [False] * 3
 display(
     Markdown(
-        f"So a reproduced band is not an equal number: lexical models score {of_lexical.value:.3f} "
-        f"({of_lexical.low:.3f} to {of_lexical.high:.3f}) here, with one-hot tables, and {of_original:g} was published "
-        "for Gaussian ones."
+        f"So a reproduced band is not an equal number: lexical models score {of_lexical.value:.3f} here, with one-hot "
+        f"tables, and {of_original:g} was published for Gaussian ones. (Verdicts use t intervals, here "
+        f"{of_lexical.low:.3f} to {of_lexical.high:.3f}; the table of scores has bootstrap-t intervals.)"
         if is_published
         else f"Lexical models score {of_lexical.value:.2g} here, and {of_original:g} was published."
     )

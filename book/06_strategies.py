@@ -830,8 +830,9 @@ found_out = [
     f"{apart} nats; in ten times the steps, the two cannot be ranked.",
     f"For 128 urns, the theory expects that step {late_by.get('account', 'by an unknown factor')} times as late as it "
     f"is, the rule {late_by.get('baseline', 'by an unknown factor')} times.",
-    "Whether the theory holds for lexical models we cannot tell. To come to 1/3 of the distance from G to S, networks "
-    f"with any three of 32 names need {delays[0]} times the steps of networks with three (to 2/3: {delays[1]}).",
+    "Whether the theory holds for lexical models we cannot tell. Until their divergence from S is 1/3 of the distance "
+    f"from G to S, networks with any three of 32 names need {delays[0]} times the steps of networks with three names "
+    f"(2/3: {delays[1]}).",
 ]
 
 # %% tags=["hide-input"]

@@ -209,8 +209,8 @@ rows = [
 columns = {"kind": "models, by attention", "n": "n", "excess": "excess", "all": "excess after these sides",
            "free": "excess after other sides", "by_all": "explained by H, N and last flip"}
 caption = at_scale(
-    "In all stuck models, attention is all or nothing after one side or both. Entries are medians over models; excess "
-    "is in nats per flip. The last column is a share of the variance of the log odds."
+    "In all stuck models, attention is all or nothing after one side or both. Entries are medians over models, in nats "
+    "per flip: the excess over 20 flips, and by side over contexts of up to 12. Last column: share of variance."
 )
 table = pd.DataFrame(rows).astype({"all": object, "free": object}).fillna("–")
 show_table(table, columns, name="fates", caption=caption)

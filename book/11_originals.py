@@ -18,8 +18,9 @@
 # # What did the originals get wrong, and what stands?
 #
 # This book began with an experiment on urns ([chapter 1](01_data)), and four more public repositories gave the
-# questions of later chapters. We looked for defects in all five, built each defect into our own code, and measured how
-# much it changes the published number. Some slips that look alarming change nothing.
+# questions of later chapters. We looked for defects in all five, built most of them into our own code, and measured how
+# much each changes the corresponding number of our models or of exact predictors. Some slips that look alarming change
+# nothing.
 #
 # After this chapter you can say how a defect changes a claim, name the test that catches its kind, and find the unit of
 # an error bar.
@@ -309,9 +310,10 @@ display(Markdown(defects["clamped_distance"].lesson))
 # *Claim.* {cite:t}`meszaros2024rules` compare five architectures, among them a transformer with sinusoidal positions.
 # *What is right.* It learns its languages: the causal mask alone lets deeper layers find out where they are. *What is
 # wrong.* The sines are added along the batch. All rows of a string get the same vector, the vector of the string's
-# place in the batch. So nothing tells a row where it is in the string, and the prediction for a string depends on its
-# neighbours. We train one such model and one with sines along the string on $a^nb^n$, and ask both how likely a b is
-# after `aaaa`, at every place of a batch. There should be one answer. The law of the language gives it exactly.
+# place in the batch. So the sines tell a row nothing about its place in the string, and the prediction for a string
+# depends on its place in the batch. We train one such model and one with sines along the string on $a^nb^n$, and ask
+# both how likely a b is after `aaaa`, at every place of a batch. There should be one answer. The law of the language
+# gives it exactly.
 
 # %% tags=["hide-input"]
 from lexurn.chapters.originals import batch_axis

@@ -33,8 +33,8 @@ DEFECTS = (
         claim="A linear model is the baseline for rule extrapolation.",
         right="A baseline that cannot look at content is the right thing to ask for.",
         defect=(
-            "Its causal mask is transposed, so every row sees its target and the future, and "
-            "never the past."
+            "Its causal mask is transposed, so every row sees its target, the future, and of the "
+            "past only the token before its target."
         ),
         verdict="undecidable",
         because=(

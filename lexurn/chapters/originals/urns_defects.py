@@ -121,8 +121,8 @@ DEFECTS = (
         test="Repeat the experiment with another urn and compare the change with the error bar.",
         where="03_evaluate",
         what=(
-            "coverage of a nominal 95 % interval, 250 sequences taken for independent → 10 fresh "
-            "urns"
+            "coverage of a nominal 95 % interval, if 250 sequences were taken for independent "
+            "(which the source does not do) → with 10 fresh urns"
         ),
     ),
     Defect(
