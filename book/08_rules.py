@@ -510,13 +510,12 @@ display(
         "So after a b, most transformers with rotary, ALiBi, faint or no positions end when the b's have caught up. "
         f"(We drew this group after seeing the results.) This explains {of_rotary:.0%} of the variance of P(EOS) for "
         f"rotary positions and {of_learned:.0%} for learned ones, for which the number of letters explains hardly "
-        f"more. In recurrent networks it explains less ({of_others}; for xLSTM five seeds do not tell, and "
-        "for LSTMs the surplus itself explains more). Steering moves the end as it should in "
+        f"more. In recurrent networks it explains less ({of_others}; for xLSTM five seeds do not tell, and for LSTMs "
+        "the surplus itself explains more). Steering moves the end as it should in "
         f"{100 * ends['rotary']:.0f} % (± {100 * by_steering['sem']:.0f} %, one standard error) of the completions of "
         "rotary networks (our forecast of at least 70 % is undecided), and along a random direction in "
-        f"{random_text}. (A network that fails this test may keep the count elsewhere.) Rotary transformers with more "
-        "layers, more heads, or another width mostly do the same, at twice the width less so. But with twice the width "
-        "or eight heads, they keep rule 1 no more often than by ending at once (*Details and controls*)."
+        f"{random_text}. (A network that fails this test may keep the count elsewhere.) With twice the width or eight "
+        "heads, these networks keep rule 1 no more often than by ending at once (*Details and controls*)."
     )
 )
 
