@@ -600,8 +600,7 @@ display(
         f"{effect['rule-keeping', 'transformer', numbers[-1]]} and LSTMs {effect['rule-keeping', 'lstm', numbers[-1]]} "
         f"({n_up} of {len(of_lstm)} LSTMs exceed one half). We had forecast that 30 prompts suffice for LSTMs, which "
         "is undecided, and that one rule-breaking prompt leaves the rate above a third, which is refuted. "
-        "Rule-keeping completions "
-        "are random, so greedy decoding may understate what was learned."
+        "Rule-keeping completions are random, so greedy decoding may understate what was learned."
     )
 )
 if is_published and study.n_seeds >= 5:
