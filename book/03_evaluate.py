@@ -685,8 +685,9 @@ show_table(covers.reset_index(), columns, name="coverage", caption=caption)
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# By the square root of $n$, four times as many: 48 urns. About 41 suffice, because the $t$ quantile also falls, from
-# $2.20$ to $2.02$. More sequences would hardly help, because the intervals over sequences are narrow already.
+# If the width falls as the square root of $n$, four times as many urns are needed: 48. About 41 suffice, because the
+# $t$ quantile also falls, from $2.20$ to $2.02$. More sequences would hardly help, because the intervals over sequences
+# are narrow already.
 # :::
 #
 # :::{admonition} Exercise 5

@@ -934,8 +934,9 @@ assert np.allclose(factors["slow"], 10, rtol=0.02) and factors["costly"][1] < 0.
 # %% [markdown]
 # ## What to try next
 #
-# - `papermill book/06_strategies.ipynb out.ipynb -f params/book.yaml`: the scale of this book. Most trainings have half
-#   of `n_steps` there, some five times as many. What the models share stands in `params/sweeps/strategies*.yaml`.
+# - `papermill book/06_strategies.ipynb out.ipynb -f params/book.yaml`: the scale of this book. There, most trainings
+#   take half of `n_steps`, and some take five times `n_steps`. The settings that all models share stand in
+#   `params/sweeps/strategies*.yaml`.
 # - `-p n_diversities 8`: all of the map, for one seed and fewer steps.
 # - `-p n_layers 2`: do deeper networks memorize sooner?
 # - `-p optimizer muon`: is the boundary one of the data, or of the optimizer?

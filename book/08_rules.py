@@ -636,8 +636,9 @@ display(
         f"those of baN. ({rule_2_alone} of the {len(outside)} prompts have more b's than a's, all behind the a's, such "
         "as `aaabbbbb`, and obey rule 2 so far.) This is built in: once rule 2 is broken, only rule 1 or no rule are "
         f"left. Without the hypothesis *rule 1 alone*, the learner stays at {fewest:.2f}. With a further hypothesis, "
-        f"that there are as many b's as a's *before the first b*, it ends at {misled:.2f}. With fewer or more bits per "
-        "rule, it only needs another number of strings (*Details and controls*)."
+        f"that there are as many b's as a's *before the first b*, it ends at {misled:.2f}. If a rule costs "
+        "fewer or more "
+        "bits, the learner needs another number of strings (*Details and controls*)."
     )
 )
 if is_published:
@@ -774,9 +775,10 @@ show_table(wide.drop(columns="language"), columns, caption=caption, name="looks"
 
 # %% [markdown]
 # *What the rational learner takes for granted.* The table shows how often it keeps rule 1 of $a^nb^n$ after some
-# strings of the language, with other bits per rule and other hypotheses. A string of even length need not obey rule
-# 1, and strings of the language refute this hypothesis soon, because it allows many more strings. The hypothesis that
-# there are as many b's as a's *before the first b* allows few strings, so strings of the language support it even more.
+# strings of the language, with other bits per rule and other hypotheses. A string of even length need not obey rule 1,
+# and strings of the language refute this hypothesis soon, because it allows many more strings. Another hypothesis
+# compares the number of b's with the number of a's *before the first b*. It allows few strings, so strings of the
+# language support it more.
 
 # %% tags=["hide-cell"]
 assumed = taught[taught["language"] == "aNbN"].assign(text=taught["value"].map("{:.2f}".format))
@@ -949,10 +951,10 @@ caption = "Probes read the surplus also from untrained networks, so alone they p
 show_table(wide, {name: name for name in wide}, caption=caption, name="probes")
 
 # %% [markdown]
-# *Rivals of the surplus.* In the language, other conditions hold whenever the b's have caught up: their number equals
-# that of the a's *before the first b*, or the *last* run of b's is as long as the run of a's before it. Which of these
-# conditions explains P(EOS) best? And does the answer change after 14 to 20 letters, of which we draw up to a thousand
-# prefixes for each length?
+# *Rivals of the surplus.* In the language, other conditions hold whenever the b's have caught up: the number of b's
+# equals the number of a's *before the first b*, or the *last* run of b's is as long as the run of a's before this run.
+# Which of these conditions explains P(EOS) best? And does the answer change after 14 to 20 letters, of which we draw up
+# to a thousand prefixes for each length?
 
 # %% tags=["hide-cell"]
 read_again = grids.select_points(places, model=["transformer", "rotary"])
@@ -991,7 +993,7 @@ if is_published:
 # surplus? We compare the end of each steered prompt with its own end without steering, take five random directions
 # for each shift, and exchange prompts: a steered prompt is then compared with the ends of all *others*. A direction
 # that means something may move ends more than a random one, so we also take the direction of the *number of letters*,
-# fitted in the same regression and as long as that of the surplus.
+# fitted in the same regression and scaled to the norm of the direction of the surplus.
 
 # %% tags=["hide-cell"]
 chance_ends = cache.grid_table(read_again, steering.steering_controls, name="steering-controls-2", **options)

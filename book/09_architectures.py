@@ -520,7 +520,8 @@ display(
 # Is it the size of the state? There are other explanations of what 4 numbers leave with three colours.
 #
 # - *Slowness.* With all alphabets, each is seen less often, which slows any model down. So we trained the smallest and
-#   the largest LSTM for four times as many steps. A model that is only slow must then leave less.
+#   the largest LSTM for four times as many steps. If slowness is the only reason, the share that is left must then be
+#   smaller.
 # - *Rate.* Every size has its own rate, tuned with all alphabets. It may be too high for the longer training, so we
 #   tried two lower rates there.
 # - *Width.* A narrow LSTM also has fewer weights, which many alphabets may need. This we cannot exclude.
@@ -692,7 +693,8 @@ display(
         f"{in_words(*excess_of.loc['causal'])} nats more. The published share of prompts on which the linear model "
         f"keeps rule 1, {theirs}, is the share that *ending at once* keeps ({at_once:.4f}). Ours with the published "
         f"mask keeps rule 1 on {in_words(kept.mean(), kept.sem())} of the prompts ({n_text}). But the published share "
-        "is the best over a training, and ours that of the last step. So a verdict on this number says nothing about "
+        "is the best over a training, and our share is that of the last step. So a verdict on this number says "
+        "nothing about "
         "linear models: what such a model does with a prompt was never trained."
     )
 )

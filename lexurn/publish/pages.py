@@ -22,10 +22,8 @@ EXECUTION = """# Execution
 
 This table says with which parameters, on which device and when each chapter of this site was
 executed. If a chapter failed, its page shows the results up to the failure. *Used* counts all
-models and tables that a chapter has read, also those of controls and of other chapters. So the
-number can be larger than the number of models in the box of the chapter. *Computed now* counts the
-models and tables that the chapter trained or computed during this execution. The others were
-stored, and were compared with their checksums.
+models and tables that a chapter has read, also those of controls and of other chapters. *Computed
+now* counts those that it computed itself. The others were stored, and match their checksums.
 
 | chapter | result | parameters | device | seconds | finished | commit | used | computed now |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -37,11 +35,10 @@ The book tests three families of claims and never counts them together: results 
 *published*, *forecasts* of our own, and *checks* of our code against exact values.
 
 Each claim has a *band* for our number, with a scale and an n. The band was written down before we
-measured the number, and it does not move. The bands of the published rates of rule 1 are an
-exception: one rule for all replaced them when our results were known. Sometimes we knew a result,
-at least roughly, when we wrote its band, for example from trials. The last column then says *yes*,
-and the band is worth less. Comments in the file `params/claims.yaml` say what was known, and the
-history of this file has the dates.
+measured the number, and it does not move. There is one exception: the bands of the published rates
+of rule 1 were replaced, by one rule for all, when our results were known. If we knew a result
+roughly when we wrote its band, the last column says *yes*, and the band is worth less. Comments in
+the file `params/claims.yaml` say what was known, and the history of this file has the dates.
 
 - *Reproduced*: the 90 % interval of our number lies in the band.
 - *Refuted*: the 95 % interval of our number lies outside the band.
@@ -50,16 +47,14 @@ history of this file has the dates.
   another n, for example because too few models have learned their language.
 
 The intervals are t intervals, computed from ± and n. A check is judged by its number alone. ± is
-one standard error over n independent cases. These are seeds, urns or pools unless the claim names
-models, sequences or sets of urns. For a published number, ± is what its source states. The column
-*exact* has the value of M or S for the same urns. Refuted claims come first, each with a sentence
-on what we saw instead.
+one standard error over n seeds, urns or pools, unless the claim names other cases. For a published
+number, ± is what its source states. The column *exact* has the value of M or S for the same urns.
+Refuted claims come first, each with a sentence on what we saw instead.
 
-For a published result, *refuted* is a statement about our models only. Most of our models are
-smaller than the published ones and were measured under other conditions, which the sentence names.
-The source may well be right about its own models. A few published numbers are so close to a value
-that needs no model, such as chance, that their bands are narrower than our intervals. The sentence
-then says so, and such a verdict means little.
+For a published result, *refuted* is a statement about our models only. Most are smaller than the
+published ones and were measured under other conditions, which the sentence names. A few published
+numbers are so close to a value that needs no model, such as chance, that their bands are narrower
+than our intervals. The sentence then says so, and such a verdict means little.
 {first_edition}
 """
 FIRST_EDITION = """What the first edition of this book claimed, and what has become of it, stands
