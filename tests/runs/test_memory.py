@@ -85,7 +85,7 @@ def test_everything_in_params_fits_into_16_gb_or_a_gpu_of_40_gb():
         start = time.process_time()
         totals = [total(each) for each, _ in settings]
         seconds.append(time.process_time() - start)
-    assert min(seconds) < 3
+    assert min(seconds) / len(settings) < 0.015  # 0.005 on an idle core, 0.010 beside other work
     for (each, name), n_bytes in zip(settings, totals, strict=True):
         if name.startswith("gpu_"):
             memory.require(each, {"GPU memory": 40 * GB, "RAM beside the GPU": 16 * GB})
