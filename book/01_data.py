@@ -103,23 +103,22 @@ numbers = {f"exact_score_{name[0]}": format_with_error(score, sd) for name, scor
 numbers |= {f"published_{kind}": f"{score:g}" for kind, score in published.items()}
 g, m, s = (percent(values[5]) for values in blue.values())
 findings = [
-    "After blue, blue, red, blue, green, and with a training urn of 70 % red, 20 % blue and 10 % green, G expects blue "
-    f"with {g}, M with {m}, and S with {s}.",
-    "The more training urns, the more alike are G and S: with four colours, their distance on fresh urns is "
-    f"{few['mean']:.3g} nats for one training urn, and {many['mean']:.3g} nats for 16 (means of {n_drawn} pools).",
-    f"From a network's score of {published['lexical']:g}, an earlier experiment concluded that it generalizes. For the "
-    f"same training urn, S scores {of_s:.2g} (standard deviation {headline.loc['symmetrized', 'sd']:.1g}).",
+    f"After the balls blue, blue, red, blue, green, G expects blue with {g}, M with {m}, S with {s}.",
+    f"With many training urns, G and S are alike: on fresh urns they are {few['mean']:.3g} nats apart after one urn, "
+    f"{many['mean']:.3g} after 16 (means of {n_drawn} pools).",
+    f"A network with a score of {published['lexical']:g} was said to generalize; for its urn, S scores {of_s:.2g} ± "
+    f"{headline.loc['symmetrized', 'sd']:.1g} (standard deviation).",
 ]
 
 # %% tags=["hide-input"]
 brief(
-    question="A network sees balls drawn from an urn and predicts the next colour. What are the best predictions that "
-    "it could learn, and can an experiment tell which of them it has learned?",
-    done="We compute three exact predictors. G counts, M remembers the training urns, and S remembers them, but not "
-    "which colour is which.",
+    question="What are the best predictions of the next ball, and can an experiment tell which of them a network has "
+    "learned?",
+    done="We compute three exact predictors: G counts, M remembers the training urns, S remembers them but not which "
+    "colour is which.",
     found=findings,
-    sure="The predictors are exact. Distances differ much from urn to urn, and the score is for one training urn.",
-    change="An error in a formula. We test each formula against brute force.",
+    sure="The predictors are exact. The score is for one training urn.",
+    change="An error in a formula.",
     numbers=numbers if is_published else None,
 )
 

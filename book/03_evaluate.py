@@ -134,16 +134,16 @@ if is_published:
 # %% tags=["hide-input"]
 brief(
     question="Which exact predictor did a network become, and would other training urns give the same answer?",
-    done=f"We compare {len(models)} models with G, M and S, and test measures on predictors that we construct.",
+    done=f"We compare {len(models)} models with G, M and S, and test measures on made predictors.",
     found=[
         "Models whose colours are renamed in training have captured " + with_interval["permuted"] + " of S's advantage "
-        f"over the best predictor that only counts. Lexical models: {with_interval['lexical']}.",
-        "The relative distance r (−1 at G, +1 at S) misleads: it reaches "
-        f"{two_decimals(by_name['uniform']['inside'].max())} for the uniform predictor, and falls to "
+        f"over the best counter, lexical models {with_interval['lexical']}.",
+        "The relative distance r (−1 at G, +1 at S) misleads: it is up to "
+        f"{two_decimals(by_name['uniform']['inside'].max())} for the uniform predictor, and down to "
         f"{two_decimals(by_name['S with doubt']['fresh'].min())} for S with a little doubt.",
         f"Urns differ: single lexical models have captured {extent(1 - one_urn['missing'], percent)}.",
     ],
-    sure=f"n = {study.n_urns} urns, one size of model. Brackets are 95 % intervals over urns.",
+    sure=f"n = {study.n_urns} urns, one size of model; brackets are 95 % intervals.",
     change="A predictor without memory that captures much, or another result for more urns.",
     numbers=quoted if is_published else None,
 )

@@ -60,7 +60,7 @@ from IPython.display import Markdown, display
 from lexurn import brief, explorable, figure, runs, set_threads
 from lexurn import table as show_table
 from lexurn.base.seeding import generator
-from lexurn.base.wording import percent
+from lexurn.base.wording import counted, percent
 from lexurn.chapters.analysis import headline, methods
 from lexurn.chapters.analysis import plots as chapter_plots
 from lexurn.chapters.data import discrimination
@@ -178,11 +178,11 @@ def with_interval(kind, n=None):
 
 # %% tags=["hide-input"]
 brief(
-    question="A lexical model cannot store names. Does it count balls, or does it memorize its urn up to the names?",
+    question="A lexical model cannot store names. Does it count, or does it memorize its urn up to the names?",
     done=f"We train {len(points)} small models on {study.n_urns} urns.",
     found=[
-        f"A score below that of M does not show counting: for the published urn, S scores {of_s:.2g} and M {of_m:.2g}; "
-        f"the lexical model scored {of_original:g}.",
+        f"A score below that of M does not show counting: for the published urn, S scores {of_s:.2g}, M {of_m:.2g}, "
+        f"and the lexical model {of_original:g}.",
         f"After {n_short} steps, permuted models have captured {with_interval('permuted')} of S's advantage, lexical "
         f"ones {with_interval('lexical')}.",
         f"On {n_tenfold} urns, ten times the steps bring lexical models from {captured['lexical', n_short]} to "
@@ -743,7 +743,7 @@ show_table(how.reset_index(), columns, name="training", caption=caption)
 names = ("backbone", "n_layers", "d_model", "n_heads", "mlp", "norm_placement", "positions", "batch_size",
          "optimizer", "weight_decay", "warmup", "grad_clip", "context_length", "n_tasks", "alpha", "n_test_samples")
 shared = methods.shared_settings(points, names)
-depth = f"{shared['n_layers']} layer" + "s" * (shared["n_layers"] > 1)
+depth = counted(shared["n_layers"], "layer")
 readout = "tied to the embeddings" if models["headline"][0].settings.vocabulary.tied else "with weights of its own"
 
 # %% tags=["hide-cell"]

@@ -155,12 +155,10 @@ quoted = {
 findings = [
     f"With 4 names in one set, models have captured {captured_of('N4')} of S's advantage after {n_short} steps; with "
     f"any 4 of 32 names, {captured_of('N32 all')}.",
-    "It matters which names meet. With 280 sets inside four blocks of 8 names, models come to "
-    f"{captured_of('32 names in 4 blocks')}; with 128 random sets of the same 32 names, to {captured_of('N32 K128')}.",
-    f"After 512 of 1820 sets of 16 names, models come to {quoted['captured_seen_512']} on these and to "
-    f"{quoted['captured_new_512']} on the others. If each name was in one set only, {quoted['new_alphabets']} times as "
-    "much is missing on new sets as on old ones.",
-    f"A network that treats all colours alike by construction captures {captured_of('equivariant, 2000 steps')}.",
+    f"Which names meet matters: 280 sets in four blocks of 8 names give {captured_of('32 names in 4 blocks')}, 128 "
+    f"random sets {captured_of('N32 K128')}.",
+    f"After 512 of 1820 sets of 16 names, models capture {quoted['captured_seen_512']} on these and "
+    f"{quoted['captured_new_512']} on the others.",
 ]
 
 # %% tags=["hide-input"]
@@ -172,11 +170,11 @@ if is_published:
 
 # %% tags=["hide-input"]
 brief(
-    question="How does memorizing depend on the number of names, and on the sets in which they occur?",
-    done=f"Sequences take four of N names, from K sets (alphabets). We train {len(points)} small models.",
+    question="How does memorizing depend on the number of names and on the sets they form?",
+    done=f"We train {len(points)} models on four of N names per sequence, from K sets (alphabets).",
     found=findings,
-    sure=f"n = {n_main} training urns; four colours, one layer. Intervals are over urns and cover no other sets.",
-    change="If models of 630 random sets of 30 names lacked no more than models of three blocks of 10.",
+    sure=f"n = {n_main} urns, four colours, one layer; intervals are over urns.",
+    change="If 630 random sets of 30 names were learned like three blocks of 10.",
     numbers=quoted if is_published else None,
 )
 

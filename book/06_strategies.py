@@ -57,6 +57,7 @@ from scipy import stats
 
 from lexurn import brief, explorable, figure, set_threads
 from lexurn import table as show_table
+from lexurn.base.wording import counted
 from lexurn.chapters import strategies
 from lexurn.chapters.strategies import live
 from lexurn.chapters.strategies import plots as chapter_plots
@@ -69,6 +70,7 @@ from lexurn.runs import cache, sweeps
 # %% tags=["hide-input"]
 set_threads(settings.machine.threads)
 study, first_seed, in_words = settings.study, settings.training.seed, intervals.format_with_error
+seeds_text = counted(study.n_seeds, "seed")
 box = display(Markdown("(The box *In brief* is filled in below.)"), display_id=True)
 
 # %% [markdown]
@@ -156,7 +158,7 @@ groups = cells.groupby(["kind", "n_tasks", "step"], sort=False)
 means = groups[["kl_in", "kl_out"]].mean()
 means["to_memorizer"] = groups["share"].agg(lambda shares: shares.mean(skipna=False))
 means = means.reset_index().assign(what="cell")
-number, height = f"{study.n_seeds} seed(s) per cell", 1.2 + 0.28 * len(chosen)
+number, height = f"{seeds_text} per cell", 1.2 + 0.28 * len(chosen)
 
 # %% tags=["hide-input"]
 fitted, draws = strategies.cached_fit(late)
@@ -234,7 +236,7 @@ curves = curves.rename(columns={"mean": "kl_out", "n_tasks": "D"})
 alt = "What normal models lose against G on fresh urns along training, one line per task diversity."
 caption = "The loss on fresh urns rises late; with 64 and 128 urns, it first falls after U has gone."
 options = {"x": "step", "y": "kl_out", "line": "D", "log": ["step", "kl_out"], "legend": "urns D", "size": (6.2, 3.8)}
-options |= {"n": f"{study.n_seeds} seed(s) per line", "runs": runs + found["long"], "caption": caption}
+options |= {"n": f"{seeds_text} per line", "runs": runs + found["long"], "caption": caption}
 figure(plots.curves, curves, name="transience", alt=alt, **options)
 
 # %% tags=["hide-input"]
@@ -307,7 +309,7 @@ bars = bars.rename(columns={"mean": "kl"}).drop(columns="sem")
 alt = "KL beyond the best mixture of account, its ablations and the baseline: fitted cells, later steps, more urns."
 caption = "For 64 and 128 urns, the baseline predicts better than the account does, and than its ablations on average."
 caption += " (Bars: ± two standard errors.)"
-options = {"x": "kl", "legend": "cells", "size": (6.0, 3.2), "n": f"{study.n_seeds} seed(s)", "runs": runs}
+options = {"x": "kl", "legend": "cells", "size": (6.0, 3.2), "n": seeds_text, "runs": runs}
 figure(plots.estimates, bars, name="ablations", alt=alt, caption=caption, **options)
 
 # %% tags=["hide-input"]
@@ -333,7 +335,7 @@ curves = curves.rename(columns={"mean": "kl", "who": "by"})
 alt = "What account and baseline lose beyond the best mixture along long trainings, one panel per task diversity."
 caption = "At first the account is further from the networks; the means meet near step 4000 (64 urns) and 15 000."
 options = {"by": "n_tasks", "titles": "D = {}", "x": "step", "y": "kl", "line": "by", "log": ["step"]}
-options |= {"share_y": True, "size": (3.6, 3.0), "legend": "", "n": f"{study.n_seeds} seed(s)", "runs": found["long"]}
+options |= {"share_y": True, "size": (3.6, 3.0), "legend": "", "n": seeds_text, "runs": found["long"]}
 figure(plots.curves, curves, name="long", alt=alt, caption=caption, **options)
 
 # %% tags=["hide-input"]
@@ -450,7 +452,7 @@ shares = shares.rename(columns={"mean": "share_of_s", "who": "by"})
 alt = "Relative distance of lexical models from G to S along training, beside the account's weight of S, by pool."
 caption = "On average, lexical models move towards S; how much S the account expects depends on the program."
 options = {"by": "pool", "x": "step", "y": "share_of_s", "line": "by", "log": ["step"], "share_y": True}
-options |= {"size": (3.4, 2.6), "legend": "", "n": f"{study.n_seeds} seed(s) per line", "runs": found["lexical"]}
+options |= {"size": (3.4, 2.6), "legend": "", "n": f"{seeds_text} per line", "runs": found["lexical"]}
 figure(plots.curves, shares, name="lexical", alt=alt, caption=caption, **options)
 of_models = shares[shares["by"] == "model"].groupby("pool")["share_of_s"]
 assert not is_published or (of_models.last() > of_models.first()).all()
@@ -502,7 +504,7 @@ bars = bars.assign(low=bars["mean"] - 2 * bars["sem"], high=bars["mean"] + 2 * b
 bars = bars.rename(columns={"who": "of", "part": "what", "mean": "kl"}).drop(columns="sem")
 alt = "KL beyond the best mixture of three fits to lexical models: fitted cells, later steps, more urns, four colours."
 caption = "On held-out cells, three seeds do not rank the fits to lexical models. (Bars: ± two standard errors.)"
-options = {"x": "kl", "legend": "cells", "size": (6.6, 3.2), "n": f"{study.n_seeds} seed(s)", "runs": found["lexical"]}
+options = {"x": "kl", "legend": "cells", "size": (6.6, 3.2), "n": seeds_text, "runs": found["lexical"]}
 figure(plots.estimates, bars, name="lexical-fits", alt=alt, caption=caption, **options)
 
 # %% tags=["hide-input"]
@@ -565,7 +567,7 @@ curves = curves.rename(columns={"mean": "kl_in"})
 alt = "What lexical models lose to S along training, one line per number of names and alphabets."
 caption = "Networks with many alphabets of 32 names come near S later than networks with three names do."
 options = {"x": "step", "y": "kl_in", "line": "alphabet", "log": ["step", "kl_in"], "legend": "names and alphabets"}
-options |= {"size": (6.2, 3.4), "n": f"{study.n_seeds} seed(s) per line", "runs": found["alphabets"]}
+options |= {"size": (6.2, 3.4), "n": f"{seeds_text} per line", "runs": found["alphabets"]}
 figure(plots.curves, curves, name="alphabets", alt=alt, caption=caption, **options)
 
 # %% tags=["hide-input"]
@@ -711,7 +713,7 @@ cells_of = told.dropna(subset="share")[["panel", "w_m", "share"]]
 cells_of = cells_of.rename(columns={"share": "to_memorizer", "w_m": "weight_of_m"})
 alt = "The share of normal models against the weight of M by account and baseline, cells fitted and cells held out."
 caption = "On the fitted cells both weights follow the networks; on held-out cells only the baseline's do."
-options = {"by": "panel", "titles": "{}", "share_y": True, "size": (3.0, 3.0), "n": f"{study.n_seeds} seed(s)"}
+options = {"by": "panel", "titles": "{}", "share_y": True, "size": (3.0, 3.0), "n": seeds_text}
 options |= {"x": "weight_of_m", "y": "to_memorizer", "runs": runs, "caption": caption}
 figure(plots.agreement, cells_of, name="weights", alt=alt, **options)
 
@@ -808,7 +810,7 @@ for name, what in (("d_mlp", "width"), ("context_length", "context")):
     caption = {"width": "Networks with wider MLPs are nearer to M at the end."}
     caption |= {"context": "Shorter contexts have no delay that we see."}
     options = {"x": "step", "y": "to_memorizer", "line": name, "log": ["step"], "legend": name, "size": (5.5, 3.2)}
-    options |= {"n": f"{study.n_seeds} seed(s) per line", "runs": some_models, "caption": caption[what] + " (32 urns.)"}
+    options |= {"n": f"{seeds_text} per line", "runs": some_models, "caption": caption[what] + " (32 urns.)"}
     figure(plots.curves, line.rename(columns={"mean": "to_memorizer"}), name=f"titration-{what}", alt=alt, **options)
 
 # %% tags=["hide-cell"]
@@ -824,26 +826,22 @@ display(Markdown(text))
 # %% tags=["hide-input"]
 numbers = {"transition_power": f"{spread} or {of_common}", "names_delay": delays[0], "first_delay": delays[1]}
 found_out = [
-    "Between 16 and 64 urns, the step at which networks are half way from counting to memorizing grows as the number "
-    f"of urns to the power of {spread}, or {of_common}, depending on the step from which we look.",
-    f"Within {n_main} steps, for more urns than were fitted, the theory is further from the networks than the rule, by "
-    f"{apart} nats; in ten times the steps, the two cannot be ranked.",
-    f"For 128 urns, the theory expects that step {late_by.get('account', 'by an unknown factor')} times as late as it "
-    f"is, the rule {late_by.get('baseline', 'by an unknown factor')} times.",
-    "Whether the theory holds for lexical models we cannot tell. Until their divergence from S is 1/3 of the distance "
-    f"from G to S, networks with any three of 32 names need {delays[0]} times the steps of networks with three names "
-    f"(2/3: {delays[1]}).",
+    "From 16 to 64 urns, the step half way from counting to memorizing grows as the number of urns to the power "
+    f"{spread}.",
+    f"Within {n_main} steps, the theory predicts more urns worse than the rule, by {apart} nats; later, the two "
+    "cannot be ranked.",
+    "Lexical models are undecided. With any three of 32 names, coming near S takes "
+    f"{delays[1]} to {delays[0]} times the steps of three names.",
 ]
 
 # %% tags=["hide-input"]
 box.update(
     brief(
-        question="Does a network learn its training urns by heart, or does it count, and when does it change?",
-        done=f"We train {len(points)} networks on 1 to 128 urns, compare them with exact predictors all along, and fit "
-        "a published theory and a rule with nothing but the logarithms of steps and urns.",
+        question="Does a network count, or learn its urns by heart, and when?",
+        done=f"We fit a published theory, and a rule of two logarithms, to {len(points)} networks.",
         found=found_out,
-        sure=f"{study.n_seeds} seed(s) per setting, 95 % t intervals; one layer of width 32.",
-        change="A theory that predicts more urns, longer trainings and lexical models better than the rule does.",
+        sure=f"{seeds_text}, 95 % intervals; one layer of width 32.",
+        change="A theory that predicts more urns and longer trainings better.",
         numbers=numbers if is_published else None,
     )
 )

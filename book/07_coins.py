@@ -844,24 +844,23 @@ display(Markdown(f"Fitted priors from 1000 sequences each (± jackknife): {'; '.
 
 # %% tags=["hide-input"]
 found_out = [
-    f"{len(stuck)} are stuck at a high loss ({percent(share_stuck.low)} to {percent(share_stuck.high)}). In "
-    f"{len(both_sides)} of these, attention goes to the first heads or tails alone.",
-    f"In the others, the output of the attention head follows the share of heads, and cancels {-100 * slope.value:.3g} "
+    f"{len(stuck)} are stuck at a high loss ({percent(share_stuck.low)} to {percent(share_stuck.high)}).",
+    f"In the others, the attention head's output follows the share of heads, and cancels {-100 * slope.value:.3g} "
     f"% ({-100 * slope.high:.3g} to {-100 * slope.low:.3g}) of the last flip's effect.",
     f"The typical model loses {excess_of['trained, typical']:.2g} nats a flip more than the rule; weights by hand lose "
     f"{1e6 * excess_of['by hand, 16 ReLUs']:.1g} millionths.",
     f"With two layers (n = {len(of_two)}), steering along a fitted direction of the count moves predictions by "
-    f"{bounds(at_row)} of the rule's change. The second layer's part is {minus(answer)} (a later test, no forecast).",
+    f"{bounds(at_row)} of the rule's change.",
 ]
 
 # %% tags=["hide-input"]
 box.update(
     brief(
-        question="How does a transformer of 145 numbers (40 are fixed positions) compute Laplace's rule?",
-        done=f"We train {n_every}, evaluate them on all sequences of up to 12 flips, and write one by hand.",
+        question="How does a transformer of 145 numbers compute Laplace's rule?",
+        done=f"We train {n_every}, evaluate them on all sequences, and write one by hand.",
         found=found_out,
         sure="One task; all but the last finding are about one shape.",
-        change="We would think again if models of this shape counted without cancelling the last flip.",
+        change="Models of this shape that count without cancelling the last flip.",
     )
 )
 

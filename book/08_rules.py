@@ -56,6 +56,7 @@ from IPython.display import Markdown, display
 
 from lexurn import brief, explorable, figure, set_threads
 from lexurn import table as show_table
+from lexurn.base.wording import counted
 from lexurn.chapters.rules import baselines, best_of_looks, decisions, extrapolation, grids, live
 from lexurn.chapters.rules import plots as chapter_plots
 from lexurn.figures import plots, widgets
@@ -74,10 +75,6 @@ in_words = intervals.format_with_error
 from lexurn.chapters.rules import sizes, steering, surplus_probe, two_alphabets, variation
 
 box = display(Markdown("(The box *In brief* is filled in below.)"), display_id=True)
-
-
-def seeds_text(n):
-    return f"{n} seed{'s' * (n != 1)}"
 
 
 def span(values):
@@ -186,7 +183,7 @@ trained = [found[point] for point in grid.points]
 display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} steps or fewer."))
 
 # %% tags=["hide-input"]
-n_text = seeds_text(study.n_seeds) + (" (3 of Mamba, xLSTM and linear layers)" if study.n_seeds > 3 else "")
+n_text = counted(study.n_seeds, "seed") + (" (3 of Mamba, xLSTM and linear layers)" if study.n_seeds > 3 else "")
 number = f"{n_text} per line"
 named = {"words": "language"}
 along = cache.concat_tables(grid, [languages.learning(run) for run in trained]).rename(columns=named)
@@ -249,7 +246,7 @@ of_new = placed[placed["decoding"] == "greedy"].groupby(["model", "seed"])["valu
 rotary_rate, rotary_rate_new = span(of_anbn["rotary", "greedy"]), span(of_new["rotary"])
 n_new_steps = places.points[0].training.n_steps
 steps_text = f"after {grid.points[0].training.n_steps} steps"
-new_text = f"{seeds_text(len(new_seeds))} other than these, after {n_new_steps} steps"
+new_text = f"{counted(len(new_seeds), 'seed')} other than these, after {n_new_steps} steps"
 
 # %% tags=["hide-input"]
 of = {"transformer": "no positions", "lstm": "lstm", "mamba": "mamba", "xlstm": "xlstm"}  # published, ours
@@ -387,7 +384,7 @@ drawn_kinds = ["rotary", "no positions", "transformer", "lstm"]
 greedy = by_surplus[(by_surplus["decoding"] == "greedy") & by_surplus["model"].isin(drawn_kinds)]
 lines = intervals.mean_over_seeds(greedy, ["model", "last", "surplus"]).rename(columns={"mean": "kept"})
 lines["last"] = "prompt ends with " + lines["last"]
-n_new = f"{seeds_text(len(new_seeds))} per line or point"
+n_new = f"{counted(len(new_seeds), 'seed')} per line or point"
 
 # %% tags=["hide-input"]
 alt = "Share of prompts with rule 1 kept against the surplus of a's, one panel per model, one line per last letter."
@@ -424,7 +421,7 @@ caption = (
     "learned positions blur this."
 )
 options = {"by": "model", "size": (3.2, 3.0), "runs": runs_of_places}
-n_maps = f"{seeds_text(len(new_seeds))} per panel"
+n_maps = f"{counted(len(new_seeds), 'seed')} per panel"
 figure(chapter_plots.endings, cells, name="endings", alt=alt, n=n_maps, caption=caption, **options)
 
 # %% [markdown]
@@ -483,7 +480,7 @@ letters_table = pd.concat([part.rename("value").reset_index().assign(what=what) 
 letters_table = intervals.mean_over_seeds(letters_table, ["model", "what"])
 letters_table = letters_table.rename(columns={"model": "of", "mean": "share of prompts"})
 kept_by_program = foretold["kept"].mean()
-n_few = f"{seeds_text(len(few))} per line or point"
+n_few = f"{counted(len(few), 'seed')} per line or point"
 
 # %% tags=["hide-input"]
 given = {"maps": maps, "steered": steered, "max_length": limit - 1}
@@ -664,7 +661,7 @@ wide = wide.reset_index()
 wide["who"] = wide["shown"] + ": " + wide["learner"].replace({"transformer": "learned positions"})
 
 # %% tags=["hide-input"]
-columns = {"who": "completions: who"} | {str(number): f"{number} prompt{'s' * (number != 1)}" for number in numbers}
+columns = {"who": "completions: who"} | {str(number): f"{counted(number, 'prompt')}" for number in numbers}
 caption = (
     "With these priors, none of three learners has the networks' curve (share of unseen prompts with rule 1 "
     "kept; means "
@@ -715,7 +712,7 @@ caption = (
     "seeds); beyond, seeds differ. The line is behind the longest strings of training."
 )
 asked_of = [found[point] for point in longer.points]
-n_lengths = f"{seeds_text(len(few[:3]))} per row"
+n_lengths = f"{counted(len(few[:3]), 'seed')} per row"
 options = {"by": "language", "size": (4.4, 3.4), "runs": asked_of}
 figure(chapter_plots.lengths, cells, name="lengths", alt=alt, n=n_lengths, caption=caption, **options)
 
@@ -821,9 +818,9 @@ display(
         f"So completions in a and b change the rate of rotary networks by {told['rotary', 'a, b']} in a and b, and by "
         f"{told['rotary', 'c, d']} in c and d; that of LSTMs by {told['lstm', 'a, b']} and {told['lstm', 'c, d']}; and "
         f"that of learned positions by {told['transformer', 'a, b']} and {told['transformer', 'c, d']} (± one standard "
-        f"error over {seeds_text(len(few))}). We found no carry-over of rule 1 to the other letters. We had forecast "
-        "a part of it for rotary networks, and cannot exclude a tenth; in LSTMs there was no clear effect to carry "
-        "over."
+        f"error over {counted(len(few), 'seed')}). We found no carry-over of rule 1 to the other letters. We had "
+        "forecast a part of it for rotary networks, and cannot exclude a tenth; in LSTMs there was no clear effect to "
+        "carry over."
     )
 )
 if is_published and study.n_seeds >= 5:
@@ -904,9 +901,9 @@ told = ", ".join(f"{model} {in_words(each.mean(), each.sem())}" for model, each 
 lexical_loss = intervals.t_interval(nameless["lexical"].tolist())
 display(
     Markdown(
-        f"So in nats per string above the mixture (± one standard error over {seeds_text(study.n_seeds)}): {told}. For "
-        f"lexical transformers the 95 % interval is {span(nameless['lexical'])}, and the forecast that they lose "
-        "between 0 and 0.3 is undecided."
+        f"So in nats per string above the mixture (± one standard error over {counted(study.n_seeds, 'seed')}): "
+        f"{told}. For lexical transformers the 95 % interval is {span(nameless['lexical'])}, and the "
+        "forecast that they lose between 0 and 0.3 is undecided."
     )
 )
 assert not is_published or lexical_loss.low < 0 < lexical_loss.high < 0.3
@@ -1002,7 +999,7 @@ right = {what: in_words(*ends_as_steered.loc[("rotary", what)]) for what in chan
 display(
     Markdown(
         f"So in rotary networks, the share of right ends is {right['surplus']} along the surplus (± one standard error "
-        f"over {seeds_text(len(new_seeds))}), {right['number of letters']} along the number of letters, "
+        f"over {counted(len(new_seeds), 'seed')}), {right['number of letters']} along the number of letters, "
         f"{right['random directions']} along random directions, and {right['other prompts']} compared with other "
         "prompts. The last is high because most prompts have the same "
         "surplus: exchanging two such prompts changes nothing, so this control is weak."
@@ -1042,7 +1039,7 @@ if is_published:
     assert (explained_by_sum - explained_by_type)[["transformer", "lstm"]].min() > 0.2
 options = {"x": "share of variance", "legend": "explanation", "size": (5.6, 3.2)}
 options |= {"runs": [found[point] for point in of_dyck.points]}
-options |= {"n": f"{seeds_text(study.n_seeds)} per point", "caption": caption}
+options |= {"n": f"{counted(study.n_seeds, 'seed')} per point", "caption": caption}
 figure(plots.estimates, shares, name="dyck_endings", alt=alt, **options)
 
 # %% tags=["hide-cell"]
@@ -1114,7 +1111,7 @@ caption = (
 )
 options = {"by": "what", "share_y": True, "size": (3.4, 3.2), "legend": "positions"}
 options |= {"runs": [found[point] for point in sized.points]}
-n_sizes = f"{seeds_text(len(few[:3]))} per size"
+n_sizes = f"{counted(len(few[:3]), 'seed')} per size"
 figure(chapter_plots.sizes, by_size, name="sizes", alt=alt, n=n_sizes, caption=caption, **options)
 
 # %% tags=["hide-cell"]
@@ -1223,26 +1220,25 @@ by_surplus = mechanism["rules/rotary_steered"]
 
 # %% tags=["hide-input"]
 found_out = [
-    "In aⁿbⁿ, the rate of keeping rule 1 changes by "
+    "In aⁿbⁿ, rates of keeping rule 1 differ by "
     f"{change_of.loc['positions', 'value']:.2f} between positional encodings, "
     f"{change_of.loc['architecture (learned)', 'value']:.2f} to {change_of.loc['architecture (rotary)', 'value']:.2f} "
     f"between architectures, {change_of.loc['seed', 'value']:.2f} between seeds (n = {study.n_seeds}).",
-    f"Of {len(new_seeds)} transformers with rotary positions, {len(new_seeds) - n_exceptions} end after a b once b's "
-    f"equal a's ({of_rotary:.0%} of the variance; learned positions: {of_learned:.0%}).",
-    f"If we move activations along the direction that encodes the number of a's minus that of b's, "
-    f"{by_surplus.value:.0%} of strings end where they should (s.e. {by_surplus.error:.0%}); at random: {random_text}.",
-    f"These networks keep rule 1 on {rotary_rate_new} of prompts ({n_new_steps} steps), other seeds on {rotary_rate} "
-    f"{steps_text}. Examples of one prompt add {effect['rule-keeping', 'rotary', numbers[1]]} if they keep it.",
+    f"Of {len(new_seeds)} rotary transformers, {len(new_seeds) - n_exceptions} end after a b once b's equal a's "
+    f"({of_rotary:.0%} of the variance; learned positions: {of_learned:.0%}).",
+    f"Moved along the direction of a's minus b's, {by_surplus.value:.0%} of strings end where they should (s.e. "
+    f"{by_surplus.error:.0%}); at random: {random_text}.",
+    f"They keep rule 1 on {rotary_rate_new} of prompts ({n_new_steps} steps; other seeds {steps_text}: {rotary_rate}).",
 ]
 
 # %% tags=["hide-input"]
 box.update(
     brief(
         question="If a prompt breaks one of two learned rules, do networks keep the other, and why?",
-        done=f"We train {len(points)} small networks on strings, and compare their completions with programs.",
+        done=f"We compare completions of {len(points)} small networks with programs.",
         found=found_out,
-        sure="Strings have at most 32 letters in training.",
-        change="We would think again if larger or longer-trained rotary transformers ended by length.",
+        sure="Training strings have at most 32 letters.",
+        change="Larger rotary transformers that end by length.",
         numbers=numbers_of_bands if is_published else None,
     )
 )

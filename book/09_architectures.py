@@ -53,7 +53,7 @@ from IPython.display import Markdown, display
 
 from lexurn import brief, figure, set_threads
 from lexurn import table as show_table
-from lexurn.base.wording import format_number
+from lexurn.base.wording import counted, format_number
 from lexurn.chapters.architectures import costs, floors, histories, learning, published
 from lexurn.chapters.architectures import plots as chapter_plots
 from lexurn.figures import plots, widgets
@@ -67,7 +67,7 @@ set_threads(settings.machine.threads)
 from lexurn.chapters.architectures import becoming, defaults, speeds, states, tuning
 
 study, in_words = settings.study, intervals.format_with_error
-n_text = f"{study.n_seeds} seed{'s' * (study.n_seeds > 1)}"
+n_text = counted(study.n_seeds, "seed")
 box = display(Markdown("(The box *In brief* is filled in below.)"), display_id=True)
 
 # %% [markdown]
@@ -454,7 +454,7 @@ left = {
 state_lines = intervals.mean_over_seeds(left["states"], ["n_colors", "alphabets", "numbers"])
 state_lines["colours"] = state_lines["n_colors"].astype(str) + " colours"
 state_lines = state_lines.rename(columns={"mean": "share_left", "numbers": "numbers_in_the_state"})
-n_states = f"{len(seeds[:3])} seed{'s' * (study.n_seeds > 1)}"
+n_states = counted(len(seeds[:3]), "seed")
 
 one, eight, every = "one alphabet", "8 alphabets", "all alphabets"
 
@@ -974,20 +974,19 @@ found_out = [
     f"{linear_floors[order[3]]:.3g} per string (exact).",
     "On strings whose letters change names, only transformers come close to the best predictor within "
     f"{horizon} steps ({told.loc[(order[3], 'transformer'), 'n_arrived']} of {len(seeds)} seeds).",
-    f"After {horizon} steps, one layer of Mamba is {of_chosen['mamba']} of the way from linear log odds to Laplace's "
+    f"By then, one layer of Mamba is {of_chosen['mamba']} of the way from linear log odds to Laplace's "
     "rule.",
-    f"A published linear model reads its target: it loses {below_oracle:.3g} nats per string less than the best "
-    "predictor.",
+    f"A published linear model reads its target: it beats the best predictor by {below_oracle:.3g} nats per string.",
 ]
 
 # %% tags=["hide-input"]
 box.update(
     brief(
         question="What can five architectures represent, learn, and become?",
-        done=f"We evaluate {len(trained)} one-layer models on four tasks whose best predictors are known.",
+        done=f"We evaluate {len(trained)} one-layer models on four tasks with known best predictors.",
         found=found_out,
-        sure=f"n = {len(seeds)} seeds, 95 % intervals; learning rates are uncertain by a factor of 3 or more.",
-        change="An order that finer learning rates or more layers turn around.",
+        sure=f"n = {len(seeds)} seeds; learning rates are uncertain by a factor of 3 or more.",
+        change="Another order with finer learning rates or more layers.",
     )
 )
 

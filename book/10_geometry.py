@@ -58,7 +58,7 @@ from IPython.display import Markdown, display
 from lexurn import brief, explorable, figure, set_threads
 from lexurn import table as show_table
 from lexurn.base.seeding import generator
-from lexurn.base.wording import percent
+from lexurn.base.wording import counted, percent
 from lexurn.figures import plots, widgets
 from lexurn.figures.figure_card import card
 from lexurn.measures import intervals
@@ -72,6 +72,7 @@ from lexurn.chapters.geometry import plots as chapter_plots
 from lexurn.chapters.geometry import prompts as compared
 
 study, in_words = settings.study, intervals.format_with_error
+seeds_text = counted(study.n_seeds, "seed")
 from lexurn.chapters.geometry import shuffling, summaries, token_geometry, trajectories
 from lexurn.chapters.geometry.vector_geometry import cosines
 
@@ -244,13 +245,13 @@ show_table(wide, columns, caption=caption, name="simplexes")
 trained = dict(zip(grid.points, widgets.get_all(grid.points, jobs=study.jobs), strict=True))
 others = dict(zip(norms.points, widgets.get_all(norms.points, jobs=study.jobs), strict=True))
 runs, every_run = list(trained.values()), [*trained.values(), *others.values()]
-counted = cache.table(predictions.n_gram_perplexities, grid.points[0]).set_index("who")
+n_grams = cache.table(predictions.n_gram_perplexities, grid.points[0]).set_index("who")
 scores = pd.concat([tables_of(predictions.perplexities, "perplexity-3", each) for each in (grid, norms)])
 along = pd.concat([tables_of(trajectories.along_training, "along-1", each) for each in (grid, norms)])
-number = f"{study.n_seeds} seed(s) per line"
+number = f"{seeds_text} per line"
 
 # %% tags=["hide-input"]
-five = counted.loc["5-gram (Kneser–Ney)", "nats"]
+five = n_grams.loc["5-gram (Kneser–Ney)", "nats"]
 below_five = scores[scores["system"].isin(SYSTEMS)]
 below_five = below_five.groupby("seed")["nats"].mean() - five
 learned = along[(along["measure"] == "loss") & (along["step"] > 0)].assign(what="models")
@@ -267,9 +268,9 @@ options |= {"caption": caption, "runs": runs}
 figure(plots.curves, pd.concat([lines, levels]), name="learning", alt=alt, n=number, **options)
 
 # %% tags=["hide-input"]
-witten = counted.loc["5-gram (Witten–Bell)", "nats"]
-order = counted.index.drop("3-gram (Kneser–Ney)")
-rows = [{"who": name, **counted.loc[name, ["nats", "perplexity", "bits_per_byte"]]} for name in order]
+witten = n_grams.loc["5-gram (Witten–Bell)", "nats"]
+order = n_grams.index.drop("3-gram (Kneser–Ney)")
+rows = [{"who": name, **n_grams.loc[name, ["nats", "perplexity", "bits_per_byte"]]} for name in order]
 for system, part in scores.groupby("system", sort=False):
     estimates = {name: intervals.t_interval(part[name]) for name in ("nats", "perplexity", "bits_per_byte")}
     rows.append({"who": system} | {name: (each.value, each.error) for name, each in estimates.items()})
@@ -279,11 +280,11 @@ columns |= {"bits_per_byte": "bits per byte"}
 show_table(pd.DataFrame(rows), columns, caption=caption, name="losses")
 
 # %% tags=["hide-input"]
-worst = scores["nats"].max() / counted.loc["bigram", "nats"]
+worst = scores["nats"].max() / n_grams.loc["bigram", "nats"]
 below_witten = scores[scores["system"].isin(SYSTEMS)].groupby("seed")["nats"].mean() - witten
 if is_published:
-    assert scores["nats"].max() < min(witten, counted.loc["4-gram (Kneser–Ney)", "nats"])
-    assert scores["nats"].min() > max(five, counted.loc["6-gram (Kneser–Ney)", "nats"])
+    assert scores["nats"].max() < min(witten, n_grams.loc["4-gram (Kneser–Ney)", "nats"])
+    assert scores["nats"].min() > max(five, n_grams.loc["6-gram (Kneser–Ney)", "nats"])
     assert intervals.t_interval(below_five.tolist()).low > 0 and worst < 0.7
 display(
     Markdown(
@@ -786,7 +787,7 @@ drawn = pd.concat([lines, pd.DataFrame(exact)]).dropna(subset=["dimension"])
 caption = "TwoNN does not give V − 1 for a model's vectors; nor does it always for exact predictions."
 options = {"x": "layer", "y": "dimension", "line": "kind", "by": "data", "size": (3.2, 2.7), "legend": "embeddings"}
 alt = "Dimension of the vectors in each layer of models of coins and urns, beside that of the counts."
-figure(plots.curves, drawn, name="known", alt=alt, n=f"{study.n_seeds} seed(s) per line", caption=caption, **options)
+figure(plots.curves, drawn, name="known", alt=alt, n=f"{seeds_text} per line", caption=caption, **options)
 
 # %% [markdown]
 # *Balls and strings.* Balls are exchangeable: shuffled, they are as likely as before, and no measure should move.
@@ -804,7 +805,7 @@ moved = summaries.shuffling_effects(mixed)
 caption = "Shuffling keeps the mean cosine of balls; whether it moves that of strings is undecided."
 options = {"x": "order", "y": "value", "line": "data", "by": "measure", "size": (3.4, 2.7), "legend": "normal models"}
 alt = "Mean cosine and spread in the last layer, and loss, against how finely sequences are shuffled."
-options |= {"caption": caption, "n": f"64 sequences, {study.n_seeds} seed(s) per line"}
+options |= {"caption": caption, "n": f"64 sequences, {seeds_text} per line"}
 figure(plots.curves, drawn, name="known_orders", alt=alt, **options)
 
 # %% tags=["remove-cell"]
@@ -953,14 +954,12 @@ assert np.allclose([of_exercise[1].low, of_exercise[1].high], [-0.026, 0.146], a
 
 # %% tags=["hide-input"]
 findings = [
-    "Behind the last norm we find no difference in how evenly pre-norm and post-norm vectors fill their directions "
-    f"({span(isotropic['read-out'])}); before it, post-norm does so more evenly by {span(isotropic['last layer'])}.",
+    "Before the last norm, post-norm vectors fill their directions more evenly than pre-norm vectors, by "
+    f"{span(isotropic['last layer'])}; behind it, we find no difference ({span(isotropic['read-out'])}).",
     f"Early in training, the mean cosine has a maximum: at {factor_text(turned['pre']['ratio'])} (pre-norm) and "
     f"{factor_text(turned['post']['ratio'])} (post-norm) times the step nearest to character frequencies.",
     f"If no four characters repeat, a cipher raises the dimension by {span(by_cipher['twonn_once'])}, and shuffling by "
     f"{span(rises['twonn_once'])}.",
-    f"Pre-norm and post-norm models have a similarity (CKA) of {of_post['debiased'].mean():.2g} in the last layer; "
-    f"{of_post['same_type'].mean():.2g} remains if only characters match.",
 ]
 
 # %% tags=["hide-input"]

@@ -56,7 +56,7 @@ from IPython.display import Markdown, display
 from lexurn import brief, figure, set_threads
 from lexurn import table as show_table
 from lexurn.base.seeding import generator
-from lexurn.base.wording import percent
+from lexurn.base.wording import counted, percent
 from lexurn.chapters.analysis import headline
 from lexurn.chapters.analysis import plots as headline_plots
 from lexurn.chapters.architectures import plots as architecture_plots
@@ -72,6 +72,7 @@ from lexurn.runs import cache, sweeps
 from lexurn.settings import resolver
 
 study, train = settings.study, settings.training
+seeds_text = counted(study.n_seeds, "seed")
 first_seed, is_small = train.seed, train.n_steps < 100
 own = ("n_urns", "n_seeds", "device", "threads", "jobs", "tracker")
 is_published = study.n_urns >= 12 and study.n_seeds >= 5 and not settings.changed().keys() - {*own}
@@ -340,10 +341,10 @@ display(
         f"So with sines along the batch, P(b) is between {by_version['min'].iloc[0]:.3f} and "
         f"{by_version['max'].iloc[0]:.3f}, by the place alone. With sines along the string it is "
         f"{by_version['max'].iloc[1]:.3f} at every place. (The exact value is {places['exact'].iloc[0]:.3f}: a "
-        f"prediction that does not move need not be right.) In each of {move.n} seed(s), some probability moves; how "
-        f"much is uncertain (change {move.change}). So the transformer that was compared with LSTMs knows positions "
-        "only through its mask. In [chapter 8](08_rules), positional encodings change rule extrapolation more than "
-        "seeds do."
+        f"prediction that does not move need not be right.) In each of {counted(move.n, 'seed')}, some "
+        f"probability moves; how much is uncertain (change {move.change}). So the transformer that was compared with "
+        "LSTMs knows positions only through its mask. In [chapter 8](08_rules), positional encodings change rule "
+        "extrapolation more than seeds do."
     )
 )
 display(Markdown(defects["sines_along_batch"].lesson))
@@ -377,9 +378,9 @@ if is_published:
 display(
     Markdown(
         f"So {percent(from_future['as published'])} of the gradients come from a row's target or later tokens. "
-        f"Trained ({copy.n} seed(s)), its loss beyond the best possible predictor is {copy.published:.3g} nats a "
-        f"string: *below* the best possible, because it copies. With the right mask it is {copy.corrected:.2g}. Asked "
-        "to go on from a prompt, there is no future to copy from, and the model sees one token."
+        f"Trained ({counted(copy.n, 'seed')}), its loss beyond the best possible predictor is {copy.published:.3g} "
+        f"nats a string: *below* the best possible, because it copies. With the right mask it is {copy.corrected:.2g}. "
+        "Asked to go on from a prompt, there is no future to copy from, and the model sees one token."
     )
 )
 display(Markdown(defects["transposed_mask"].lesson + " [Chapter 9](09_architectures) has the corrected baseline."))
@@ -404,7 +405,7 @@ first_look = along_looks[along_looks["looks"] == 1].set_index("model")["mean"]
 noise = looks.best_of_noise(first_look["lstm"], 251, [*range(1, 11)]).assign(model="chance alone, 251 prompts")
 alt = "Expected best rate of rule 1 among finished completions against the number of looks, two kinds of models."
 caption = "From one look to ten, models without positions gain a lot and LSTMs little."
-options = {"name": "looks", "alt": alt, "caption": caption, "n": f"{study.n_seeds} seed(s) each", "size": (5.6, 3.1)}
+options = {"name": "looks", "alt": alt, "caption": caption, "n": f"{seeds_text} each", "size": (5.6, 3.1)}
 shown = pd.concat([along_looks, noise]).rename(columns={"mean": "best_rate_of_rule_1"})
 figure(plots.curves, shown, x="looks", y="best_rate_of_rule_1", line="model", legend="aNbN", **options)
 
@@ -574,7 +575,7 @@ assert of_16["published"].min() > 0.4 and of_16["corrected"].abs().max() < 0.05
 display(
     Markdown(
         f"So 16 tokens in a batch of length 64 seem to have a mean cosine of {fill.published:.2f}; they have "
-        f"{fill.corrected:.2g} (n = {fill.n} seed(s)). Random vectors with that many copies of one more give "
+        f"{fill.corrected:.2g} (n = {counted(fill.n, 'seed')}). Random vectors with that many copies of one more give "
         f"{isotropic['published']:.2f}, so this is arithmetic, and not a property of networks. How the mean changes "
         "from layer to layer can still be read off where all prompts have one length."
     )
@@ -808,25 +809,24 @@ display(
 numbers = {"defects_stand": str(counts["stands"]), "defects_weaker": str(counts["weaker"])}
 numbers |= {"defects_listed": str(len(defects)), "recipe_score": of_source}
 found_out = [
-    f"Of {len(defects)} defects, {counts['stands']} leave the claim standing, {counts['weaker']} weaken it, "
-    f"{counts['undecidable']} leave it undecidable, and {counts['reversed']} reverse a description. The others cannot "
-    "be computed here.",
+    f"{counts['stands']} leave the claim standing, {counts['weaker']} weaken it, "
+    f"{counts['undecidable']} leave it undecidable, and {counts['reversed']} reverse a description; the others cannot "
+    "be computed.",
     f"Urns: by the published recipe, lexical models score {of_source or '(not trained)'}, about as published. They are "
-    "neither G nor S, and still change when the training ends (n = 3 seeds).",
-    f"Rules: models without positions lead LSTMs by {lead['published']} in the best of ten evaluations. At a "
-    "step chosen "
-    f"by the loss, over all prompts, it is {lead['corrected']}, or sampled {lead['sampled']} (n = "
-    f"{study.n_seeds}).".replace("-", "−"),
+    "neither G nor S, and still change (n = 3).",
+    f"Rules: models without positions lead LSTMs by {lead['published']} in the best of ten evaluations, by "
+    f"{lead['corrected']} at a step chosen by the loss, or sampled by {lead['sampled']} (n = {study.n_seeds}).".replace(
+        "-", "−"
+    ),
 ]
 
 # %% tags=["hide-input"]
 box.update(
     brief(
-        question="Which claims of the five repositories behind this book survive a correction?",
+        question="Which claims of our five sources survive a correction?",
         done=f"We rebuild {n_run} of {len(defects)} defects and compute each number with and without.",
         found=found_out,
-        sure=f"{study.n_urns} urns or {study.n_seeds} seed(s), small models; {len(by_recipe)} models of the published "
-        "recipe. Verdicts are our judgement.",
+        sure=f"{study.n_urns} urns or {seeds_text}, small models. Verdicts are our judgement.",
         change="The authors' own models, scored with these tests.",
         numbers=numbers if is_published else None,
     )

@@ -19,6 +19,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 seed`, `3 seeds`."""
+    return f"{number} {noun}" + "s" * (number != 1)
+
+
 def percent(share: float) -> str:
     """Return a share as percent, `47 %`, with two significant digits below ten percent."""
     digits = ".0f" if abs(share) >= 0.0995 else ".2g"

@@ -27,15 +27,14 @@ def brief(
         findings = [one_run.caption_training(run), _least_loss(run)]
         findings.append(describe_renaming(renaming) if renaming else one_run.caption_rows(run))
     return lexurn.brief(
-        question="A small network sees balls drawn from urns and predicts the next colour. Which "
-        "of three perfect students does it become?"
+        question="A small network predicts the next ball's colour. Which of three perfect "
+        "students does it become?"
         if settings.task.name == "urns"
         else "Which predictor does a small network become?",
-        done=f"We train one {settings.kind} model and compare its predictions with exact "
-        "predictors, during the training and after it.",
+        done=f"We compare one {settings.kind} model with exact predictors.",
         found=findings,
         sure=_how_sure(settings),
-        change="Another result for other seeds, or after a longer training.",
+        change="Another result for other seeds or longer training.",
     )
 
 
@@ -43,8 +42,8 @@ def _how_sure(settings: Settings) -> str:
     task = settings.task
     if settings.kind == "normal" and task.name == "urns" and task.n_tasks == 1:
         return (
-            "It is one model. With one urn and fixed names, the best prediction is a constant, so "
-            "the result is no surprise: this page shows the method. Chapter 4 compares many models."
+            "It is one model, and no surprise: with one urn and fixed names, a constant is best. "
+            "Chapter 4 compares many."
         )
     return "It is one model. Chapter 3 says how to compare models, and chapter 4 compares many."
 
@@ -56,8 +55,8 @@ def _least_loss(run: Run) -> str:
     if excess is not None:
         lost, best = format_with_error(*excess[:2]), one_run.predictor_in_words(run.task.optimum)
         return (
-            f"At step {step}, where its validation loss is least, it loses {lost} nats per token "
-            f"more than {best}, which is the best predictor for its data (n = {excess[2]})."
+            f"At its best step ({step}), it loses {lost} nats per token more than the best "
+            f"predictor for its data (n = {excess[2]})."
         )
     losses = attainable_losses(run)
     best = min(losses, key=losses.__getitem__)
@@ -71,9 +70,9 @@ def _least_loss(run: Run) -> str:
 def describe_renaming(changes: Mapping[str, float]) -> str:
     """Return how far the model and M move if colours are renamed, as a sentence."""
     return (
-        "If the colours are renamed, its predictions move by "
-        f"{format_number(changes['model'])} nats. M moves by "
-        f"{format_number(changes['memorizing'])} nats, G and S do not move."
+        "If colours are renamed, its predictions move by "
+        f"{format_number(changes['model'])} nats and M's by "
+        f"{format_number(changes['memorizing'])}; G and S do not move."
     )
 
 
