@@ -186,7 +186,6 @@ def train(
     content = json.dumps(results)
     checksums.write(folder, integrity.final_files(folder), to_come={store.RESULTS: content})
     files.commit(folder / store.RESULTS, content)
-    checkpoints.remove_states(folder)
     return {"splits": splits, "references": references}
 
 

@@ -223,7 +223,7 @@ def get(
                     tracking.finish(trackers)
     run = load(settings.name)
     integrity.require_same(run.settings, settings, run.path)
-    checkpoints.clean(run.path)
+    checkpoints.remove_states(run.path)  # of this training, or of one that was killed at its end
     run.require_data()
     vars(run).update(evaluated)  # splits and references, which remember their answers
     return run
