@@ -18,7 +18,7 @@ from lexurn import cli, parameters, runs
 from lexurn.base import paths, session
 from lexurn.chapters.data import plots as data_plots
 from lexurn.chapters.train import plots as train_plots
-from lexurn.figures import drawing, figure_card, style, widgets
+from lexurn.figures import drawing, figure_card, style
 from lexurn.publish import cards
 from lexurn.runs import tables
 
@@ -368,19 +368,3 @@ def test_a_caption_is_shown_and_read_and_links_stand_outside_the_folded_card():
     summary = re.search(r"<summary.*?</summary>", drawn.html(), re.DOTALL)[0]
     assert "<a " not in summary and drawn.html().count("<a ") == 2
     nbformat.validate(notebook(drawn._repr_mimebundle_()))
-
-
-def test_a_flipbook_is_shown_with_its_card():
-    text = {"caption": "a caption", "alts": ["x", "y"], "label": "split"}
-    book = widgets.flipbook(drawn_split, TABLE, each={"split": ["x", "y"]}, n="2", alt="a", **text)
-    (read,) = read_cards(notebook(book._repr_mimebundle_()))
-    assert read["about"]["caption"] == "a caption" and len(read["about"]["pictures"]) == 2
-    assert book._repr_mimebundle_()[widgets.VIEW]["model_id"] == book.box.model_id
-    pages = book.box.children[2]
-    assert (
-        pages.selected_index == 0 and ["alt" in page.value for page in pages.children] == [True] * 2
-    )
-
-
-def drawn_split(table, axes, *, split):
-    return data_plots.entropies(table[table["split"] == split], axes)
