@@ -535,7 +535,7 @@ display(Markdown(text))
 if is_published:
     six = [gaps[who][part] for who in ("normal models' account", "the same, fast program") for part in held_out]
     p_values = [2 * stats.t.sf(abs(gap.value / gap.error), gap.n - 1) for gap in six]
-    assert [gap.sign for gap in six] == [1, 0, 0, 0, 0, 0] and min(intervals.adjust_by_holm(p_values)) > 0.05
+    assert [gap.sign for gap in six] == [1, 0, 0, 0, 0, 0] and min(strategies.adjust_by_holm(p_values)) > 0.05
     assert {gap.sign for gap in gaps["baseline"].values()} == {0}
 
 # %% [markdown]

@@ -70,6 +70,7 @@ set_threads(settings.machine.threads)
 from lexurn.chapters.geometry import calibration, collapse, isotropy, live, matched, predictions
 from lexurn.chapters.geometry import plots as chapter_plots
 from lexurn.chapters.geometry import prompts as compared
+from lexurn.chapters.geometry.flipbook import flipbook
 
 study, in_words = settings.study, intervals.format_with_error
 seeds_text = counted(study.n_seeds, "seed")
@@ -766,7 +767,7 @@ caption = "The mean cosine over layers changes most in the first steps of traini
 pages = {"each": {"step": steps}, "titles": "step {}", "size": (6.5, 3.2), "y": "cosine", "line": "system"}
 pages |= {"alt": "Mean cosine over layers, page by page through the training.", "n": number, "legend": "system"}
 pages |= {"caption": caption, "runs": runs}
-widgets.flipbook(chapter_plots.over_depth, moving, label="step", alts=alts, name="moving", **pages)
+flipbook(chapter_plots.over_depth, moving, label="step", alts=alts, name="moving", **pages)
 
 # %% [markdown]
 # *Vectors where the answer is known.* Models of fresh urns and coins, with learned and with redrawn embeddings: the

@@ -53,7 +53,7 @@ def find_lint(path: Path) -> list[str]:
     ]
     findings = [finding for is_wrong, finding in checks if is_wrong]
     findings += find_typed_numbers(prose)
-    return [*findings, *find_shown_code(chapter), *cards.find_lint(chapter, is_chapter=True)]
+    return [*findings, *find_shown_code(chapter), *cards.find_lint(chapter)]
 
 
 def parameter_line(name: str, *, help_text: str = "") -> str:

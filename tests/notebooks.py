@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import nbformat
 
+from lexurn.figures import CARD_TYPE
 from lexurn.publish import cards, execution, kernels
 
 
@@ -54,7 +55,12 @@ def outputs_of(path):
     ]
     data = [output["data"] for output in outputs if "data" in output]
     text = "\n".join(each.get("text/markdown", each["text/plain"]) for each in data)
-    return len(cards.read_cards(notebook)), text
+    return len(read_cards(notebook)), text
+
+
+def read_cards(notebook):
+    """Return all cards of a notebook in the order of its outputs: each an `about` and a `table`."""
+    return [output[CARD_TYPE] for _, output in cards._outputs(notebook) if CARD_TYPE in output]
 
 
 def count_pictures(notebook):

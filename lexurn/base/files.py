@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -64,21 +64,6 @@ def commit(path: Path, content: str | bytes) -> None:
                 with suppress(FileNotFoundError):  # another program has a log of its own there
                     _sync(other)
     write(path, content, durable=True)
-
-
-def write_all_or_none(texts: Mapping[Path, str]) -> None:
-    """Write several files; if one cannot be written, restore the others and raise OSError."""
-    previous = {path: path.read_text() if path.exists() else None for path in texts}
-    try:
-        for path, text in texts.items():
-            write(path, text)
-    except OSError as error:
-        for path, text in previous.items():
-            if text is None:
-                path.unlink(missing_ok=True)
-            elif path.read_text() != text:
-                write(path, text)
-        raise OSError(f"{str(error).partition(';')[0]}; nothing was changed") from None
 
 
 def read(path: Path) -> bytes:

@@ -25,29 +25,20 @@ def root() -> Path:
         if (folder / "_config.yml").exists() and (folder / "lexurn").is_dir():
             return folder
     raise FileNotFoundError(
-        f"no Lexurn repository at {LIBRARY.parent} nor above {working}; run this inside a clone"
+        f"no Lexurn repository at {LIBRARY.parent} nor above {working}; run this inside a clone, "
+        "or set LEXURN_RUNS and LEXURN_BUILD to folders of your own, for runs and for figures"
     )
-
-
-def _root_unless_set(variable: str) -> Path:
-    """Return the repository root; the error names the environment variable to set instead."""
-    try:
-        return root()
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{error}, or set {variable} to a folder of your own") from None
 
 
 def runs() -> Path:
     """Return the store of runs: `LEXURN_RUNS` if it is set, else `runs/` in the repository root."""
     configured = os.environ.get("LEXURN_RUNS")
-    if configured:
-        return Path(configured).expanduser()
-    return _root_unless_set("LEXURN_RUNS") / "runs"
+    return Path(configured).expanduser() if configured else root() / "runs"
 
 
 def build_folder() -> Path:
     """Return the folder of the book's build: `_build/` in `LEXURN_BUILD` or the repository root."""
-    folder = os.environ.get("LEXURN_BUILD") or _root_unless_set("LEXURN_BUILD")
+    folder = os.environ.get("LEXURN_BUILD") or root()
     return Path(folder).expanduser().resolve() / "_build"
 
 

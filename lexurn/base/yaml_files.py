@@ -6,12 +6,14 @@ which a few lines can stand for more values than the memory holds.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
-from lexurn.base.errors import ParameterError
+from lexurn.base.errors import ParameterError, suggestion
 
 
 class _Loader(yaml.SafeLoader):
@@ -93,3 +95,17 @@ def place(path: Path, *steps: Any) -> str:
         key, node = entries[step]
         where = f"{path}, line {key.start_mark.line + 1}"
     return where
+
+
+def explain(path: Path, error: ValidationError, fields: Iterable[str], form: str) -> str:
+    """Return what is first wrong in a file: `<path>, line 3: n: Input …, got 'x'; <form>`.
+
+    `fields` are the names that the file's mappings may have, and `form` says what the file holds.
+    An unknown name comes first: it is likely a misspelt one, which is then missing as well.
+    """
+    problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    field = next((step for step in problem["loc"] if isinstance(step, str)), "")
+    parts = (place(path, *problem["loc"]), field, problem["msg"].removeprefix("Value error, "))
+    got = f", got {problem['input']!r}" * (field != "" and problem["type"] != "missing")
+    hint = suggestion(field, fields) * (problem["type"] == "extra_forbidden")
+    return f"{': '.join(filter(None, parts))}{got}; {hint}{form}"

@@ -123,8 +123,6 @@ def freeze(params: Path | None, grids: tuple[str, ...]) -> None:
         frozen = edition.freeze(used, scale=params.stem if params else "defaults")
     results = paths.root() / "book" / "results"
     n_runs = len({name.partition("/")[0] for name in used} - {"tables"})
-    for chapter in chapters:
-        click.echo(f"{chapter.name}: {edition.weigh(chapter.record['used']):,} bytes")
     click.echo(f"{n_runs} runs in {results}, {store.size(results):,} bytes")
     click.echo(
         f"rounding the weights changed predictions by at most {frozen['rounding']:.1g} nats "

@@ -1,25 +1,17 @@
-"""Notebook views: progress in one line of text, and flipbooks, which need no kernel."""
+"""Progress of trainings in a notebook, as one line of text."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-import ipywidgets
-import pandas as pd
 from IPython import get_ipython
 from IPython.display import Markdown, display
-from matplotlib.axes import Axes
 
 from lexurn import runs
 from lexurn.base import files, terminal
 from lexurn.base.wording import duration
-from lexurn.figures import figure_card
 from lexurn.runs import tracking, workers
 from lexurn.runs.run import Run
 from lexurn.settings import Settings
-
-VIEW = "application/vnd.jupyter.widget-view+json"
 
 MIN_STEPS_TO_MEASURE = 1000
 """Runs of fewer steps for each of their kinds are not measured before they are trained."""
@@ -93,57 +85,3 @@ def status_line() -> terminal.Say:
         terminal.print_where_papermill_runs(text)
 
     return say
-
-
-PAGES_ONLY = """<style>
-.lexurn-pages :is(.lm-TabBar, .p-TabBar) {display: none !important}
-.lexurn-pages .widget-tab-contents {border: none !important; padding: 0 !important}
-.lexurn-pages .widget-tab-contents {overflow: visible !important}
-</style>"""
-"""Style that hides the headings of tabs, in the versions 8 and 7 of ipywidgets."""
-
-
-@dataclass(frozen=True)
-class Flipbook:
-    """Widgets that are shown together with the card of their figure."""
-
-    box: ipywidgets.VBox
-    card: figure_card.Card
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        views = {"text/plain": repr(self.card), VIEW: self.box.get_view_spec()}
-        return views | self.card.bundle()
-
-
-def flipbook(
-    plot: Callable[..., Axes],
-    table: pd.DataFrame,
-    *,
-    label: str,
-    alts: Sequence[str],
-    each: Mapping[str, Sequence[Any]],
-    **options: Any,
-) -> Flipbook:
-    """Return a figure with its card whose pages a slider or a play button shows one at a time.
-
-    `alts` has one alternative text per page; `options` are those of `figure_card.card`. Its `each`
-    has the pages' values, which the slider shows. The browser links slider and pages, so saved
-    notebooks and pages of the book move too.
-    """
-    card = figure_card.card(plot, table, each=each, pages=True, **options)
-    (values,) = each.values()
-    pages = [card.picture(number, alt=alt) for number, alt in enumerate(alts)]
-    # Tabs, because `Stack` came with ipywidgets 8, and Colab has 7.
-    shown = ipywidgets.Tab([ipywidgets.HTML(page) for page in pages], selected_index=0)
-    shown.add_class("lexurn-pages")
-    last = len(pages) - 1
-    slider = ipywidgets.SelectionSlider(
-        options=list(values), description=label, style={"description_width": "initial"}
-    )
-    player = ipywidgets.Play(value=0, min=0, max=last, interval=700)
-    ipywidgets.jslink((player, "value"), (slider, "index"))
-    ipywidgets.jslink((slider, "index"), (shown, "selected_index"))
-    details = ipywidgets.HTML(card.html(with_picture=False))
-    style = ipywidgets.HTML(PAGES_ONLY)
-    box = ipywidgets.VBox([style, ipywidgets.HBox([player, slider]), shown, details])
-    return Flipbook(box, card)

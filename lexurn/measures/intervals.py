@@ -155,15 +155,6 @@ def positive_mean_interval(
     return Interval(mean, float(low), float(high), n, error)
 
 
-def adjust_by_holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values of one family of claims after Holm's step-down adjustment (1979)."""
-    order = np.argsort(p_values)
-    scaled = np.asarray(p_values)[order] * np.arange(len(p_values), 0, -1)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
-    return adjusted.tolist()
-
-
 def mean_and_sem(values: Tensor) -> tuple[float, float]:
     """Return the mean and the standard error of `values` (n); NaN for fewer than three values."""
     n = len(values)

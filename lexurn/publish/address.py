@@ -13,7 +13,7 @@ import yaml
 from lexurn.base import errors, files, paths
 
 PLACEHOLDER = "OWNER"
-FILES = ("_config.yml", "README.md", "CITATION.cff", "pyproject.toml")  # and the book's
+FILES = ("README.md", "CITATION.cff", "pyproject.toml")  # and the book's, and then _config.yml
 ADDRESS = r"https://github\.com/([A-Za-z0-9](?:-?[A-Za-z0-9]){,38})/([\w.-]{1,100})"
 NOT_OPEN = "`papermill book/{stem}.ipynb out.ipynb`"  # instead of a badge
 BADGE = (
@@ -31,7 +31,8 @@ def set_address(address: str) -> list[Path]:
     """Set the repository's address in all files that name it; return the files that changed.
 
     Raises ParameterError for a text that is no address of a repository on GitHub, which is where
-    Colab opens notebooks from, and OSError if a file cannot be written; then no file is changed.
+    Colab opens notebooks from, and OSError if a file cannot be written. The old address is read
+    from `_config.yml`, which is written last, so that the same call then changes the other files.
     """
     address = address.strip().removesuffix("/").removesuffix(".git")
     if not (match := re.fullmatch(ADDRESS, address)) or match[2] in (".", ".."):
@@ -44,7 +45,8 @@ def set_address(address: str) -> list[Path]:
     old = "/".join(repository["url"].split("/")[-2:])
     slug = f"{match[1]}/{match[2]}"
     texts = {}
-    for path in [*map(root.joinpath, FILES), *(root / "book").glob("*.*")]:
+    book = (root / "book").glob("*.*")
+    for path in [*map(root.joinpath, FILES), *book, root / "_config.yml"]:
         if path.suffix in (".py", ".ipynb", ".md", ".yml", ".cff", ".toml") and path.exists():
             text = path.read_text()
             texts[path] = re.sub(rf"(?<=github\.com/){re.escape(old)}(?![\w-])", slug, text)
@@ -56,7 +58,8 @@ def set_address(address: str) -> list[Path]:
         flags=re.MULTILINE,
     )
     changed = {path: text for path, text in texts.items() if text != path.read_text()}
-    files.write_all_or_none(changed)
+    for path, text in changed.items():
+        files.write(path, text)
     return list(changed)
 
 

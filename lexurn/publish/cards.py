@@ -2,7 +2,7 @@
 
 A card (see `lexurn.figures.figure_card`) is one of the forms of the output that shows its figure,
 under a MIME type of its own. A picture belongs to a card if the card lists the picture's hash.
-Chapters also keep the chapter standard: captions state findings, and tables are narrow.
+Captions state findings, and tables are made by `lexurn.table`, which keeps them narrow.
 """
 
 import base64
@@ -26,10 +26,7 @@ PNG = r'"data:image/png;base64,([^"]*)"'
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 NOT_HTML = ("text/plain", "text/latex", WIDGETS, CARD_TYPE)
 
-MAX_COLUMNS = 6
 MIN_CAPTION_WORDS = 6
-
-HEAD = re.compile(r"<thead\b.*?</tr>", re.DOTALL)
 VERB = re.compile(
     r"\b(is|are|was|were|be|becomes?|has|have|had|does|do|did|can|cannot|may|must|will|would"
     r"|stays?|keeps?|comes?|goes|gets?|makes?|takes?|gives?|shows?|tells?|knows?|needs?|means?"
@@ -71,55 +68,35 @@ def as_text(text: str) -> str:
     return re.sub(r"[!-/:-@\[-`{}~]", r"\\\g<0>", re.sub(r"\s+", " ", text))
 
 
-def read_cards(notebook: Any) -> list[dict[str, Any]]:
-    """Return all cards of a notebook in the order of its outputs: each an `about` and a `table`."""
-    return [output[CARD_TYPE] for _, output in _outputs(notebook) if CARD_TYPE in output]
+def find_lint(notebook: Any) -> Iterator[str]:
+    """Yield what breaks the chapter standard in what an executed notebook shows.
 
-
-def find_lint(notebook: Any, *, is_chapter: bool = False) -> Iterator[str]:
-    """Yield what is wrong with a notebook, which may be that of a chapter.
-
-    In every notebook, a figure name used twice and an output with a picture but no card are wrong;
-    in a chapter, also what breaks the chapter standard.
+    These are a figure name used twice, a picture without a card, a caption that states no finding,
+    and a table that `lexurn.table` has not made.
     """
-    cards = read_cards(notebook)
-    known = {png for card in cards for png in card["about"]["pictures"]}
-    for name, number in Counter(card["about"]["name"] for card in cards).items():
+    outputs = list(_outputs(notebook))
+    abouts = [output[CARD_TYPE]["about"] for _, output in outputs if CARD_TYPE in output]
+    known = {png for about in abouts for png in about["pictures"]}
+    for name, number in Counter(about["name"] for about in abouts).items():
         if number > 1:
             yield (
                 f"{number} figures have the name {name}; "
                 "give every figure its own by figure(..., name=...)"
             )
-    for place, output in _outputs(notebook):
+    for place, output in outputs:
         if any(_shows_picture_beside(known, node) for node in _nodes(output)):
             yield (
                 f"{place}: shows a picture without a card; "
                 "draw it by lexurn.figure(plot_function, table, ...)"
             )
-    if is_chapter:
-        yield from find_standard_lint(notebook)
-
-
-def find_standard_lint(notebook: Any) -> Iterator[str]:
-    """Yield what breaks the chapter standard in what an executed notebook shows."""
-    for place, data in _outputs(notebook):
-        if CARD_TYPE in data:
-            about = data[CARD_TYPE]["about"]
-            if problem := find_caption_problem(about["caption"]):
-                yield (
-                    f"{place}: figure {about['name']} {problem}; "
-                    'state the finding: figure(..., caption="Lexical models lose less than ...")'
-                )
-        page = "".join(data.get("text/html", ""))
-        if 'class="dataframe"' in page:
+        about = output.get(CARD_TYPE, {}).get("about")
+        if about and (problem := find_caption_problem(about["caption"])):
+            yield (
+                f"{place}: figure {about['name']} {problem}; "
+                'state the finding: figure(..., caption="Lexical models lose less than ...")'
+            )
+        if 'class="dataframe"' in "".join(output.get("text/html", "")):
             yield f"{place}: a table as pandas prints it; show it by lexurn.table(...)"
-        for head in HEAD.findall(page):
-            n_columns = len(re.findall(r"<th\b", head))
-            if n_columns > MAX_COLUMNS:
-                yield (
-                    f"{place}: a table of {n_columns} columns, over {MAX_COLUMNS}; choose the "
-                    "ones that readers need by lexurn.table(..., columns={...})"
-                )
 
 
 def _outputs(notebook: Any) -> Iterator[tuple[str, Any]]:

@@ -118,7 +118,7 @@ class Measurement:
 def read() -> dict[str, Claim]:
     """Return all claims by key, in the order of the file; no claims if there is no file.
 
-    Raises ParameterError, with the entry and the line, if something in the file is wrong.
+    Raises ParameterError, with the line, if something in the file is wrong.
     """
     return _read(paths.root() / "params" / "claims.yaml")
 
@@ -129,32 +129,18 @@ def _read(path: Path) -> dict[str, Claim]:
     try:
         claims = TypeAdapter(list[Claim]).validate_python(entries)
     except ValidationError as error:
-        # An unknown field comes first: it is likely a misspelt one, which is then missing as well.
-        first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-        raise errors.ParameterError(_describe(path, entries, first)) from None
-    keys = [claim.key for claim in claims]
-    if doubles := [number for number, key in enumerate(keys) if key in keys[:number]]:
-        text = f"the key {keys[doubles[0]]} stands twice; give each claim its own key"
-        problem = {"loc": (doubles[0],), "msg": text, "type": ""}
-        raise errors.ParameterError(_describe(path, entries, problem))
-    return dict(zip(keys, claims, strict=True))
-
-
-def _describe(path: Path, entries: Any, problem: Mapping[str, Any]) -> str:
-    """Return a sentence, with its line, on a problem as pydantic describes it."""
-    if not problem["loc"]:
-        return f"{path} must be a list of claims; begin each with `- key: `"
-    number, field = (*problem["loc"], "")[:2]
-    text = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        hint = errors.suggestion(field, Claim.model_fields)
-        text = f"a claim has no field {field}; {hint}it has {', '.join(Claim.model_fields)}"
-    elif field:
-        got = f", got {problem['input']!r}" * (problem["type"] != "missing")
-        text = f"{field}: {text}{got}"
-    entry = entries[number]
-    key = entry.get("key", "without key") if isinstance(entry, Mapping) else "which is no mapping"
-    return f"{yaml_files.place(path, number, field)}, entry {number + 1} ({key}): {text}"
+        fields = Claim.model_fields
+        form = f"the file is a list of claims, each with {', '.join(fields)}"
+        raise errors.ParameterError(yaml_files.explain(path, error, fields, form)) from None
+    by_key: dict[str, Claim] = {}
+    for number, claim in enumerate(claims):
+        if claim.key in by_key:
+            raise errors.ParameterError(
+                f"{yaml_files.place(path, number)}: the key {claim.key} stands twice; give each "
+                "claim its own key"
+            )
+        by_key[claim.key] = claim
+    return by_key
 
 
 def get(key: str) -> Claim:

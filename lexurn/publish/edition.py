@@ -72,19 +72,6 @@ def freeze(used: Iterable[str], *, scale: str) -> dict[str, Any]:
     return edition
 
 
-def weigh(used: Iterable[str]) -> int:
-    """Return the number of bytes that the runs and tables in `used` have in `book/results`."""
-    results = paths.root() / "book" / "results"
-    places = set()
-    for name in used:
-        if name.startswith("tables/"):
-            places.add(results / f"{name}.gz")
-        else:
-            run = results / name.partition("/")[0]
-            places |= {contents.locate(run, part) for part in store.PUBLISHED}
-    return sum(path.stat().st_size for path in places if path.exists())
-
-
 def seal(root: Path, **about: Any) -> dict[str, Any]:
     """Write `edition.json` with the hashes of all files below a folder, and return its content."""
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())

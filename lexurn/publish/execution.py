@@ -115,9 +115,9 @@ async def execute(
     """Execute a chapter with so many threads, put notebook and record in place, return the record.
 
     The record's `failed` is a line about what failed: a cell that raised an error, that took more
-    than `timeout` seconds, that shows a picture without a card, that breaks the chapter standard in
-    a chapter that meets it, or whose kernel died. The notebook of a failed chapter has the results
-    up to the failure. Raises StoreError if the notebook or the record cannot be written.
+    than `timeout` seconds, that breaks the chapter standard (`cards.find_lint`), or whose kernel
+    died. The notebook of a failed chapter has the results up to the failure. Raises StoreError if
+    the notebook or the record cannot be written.
     """
     start = time.monotonic()
     # Hash before the execution, so that later edits count as changes.
@@ -144,7 +144,7 @@ async def execute(
     )
     recorded = "".join(output.get("text", "") for output in notebook.cells.pop().outputs)
     own = EMPTY_RECORD if error else json.loads(recorded)
-    failed = place + error if error else next(cards.find_lint(notebook, is_chapter=True), "")
+    failed = place + error if error else next(cards.find_lint(notebook), "")
     if not (notebook.cells and notebook.cells[0].source.startswith("# ")):
         notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"# {chapter.name}"))
     if failed:

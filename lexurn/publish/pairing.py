@@ -7,9 +7,9 @@ its cells are known: from the last pairing, kept in `_build/paired`, or from a c
 
 import difflib
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from jupytext.combine import combine_inputs_with_outputs
 from lexurn.base import files, paths
 from lexurn.base.errors import StoreError
 from lexurn.publish import cards
+from lexurn.runs import provenance
 
 FORMAT = {"extension": ".py", "format_name": "percent", "cell_metadata_filter": "tags,-all"}
 HEADER = re.compile(r"\A# ---\n.*?^# ---\n+", re.DOTALL | re.MULTILINE)
@@ -137,9 +138,10 @@ def _known_texts(source: Path) -> Iterator[str]:
     """Yield the cells of the last pairing here, then those of committed sources, from the last."""
     with suppress(FileNotFoundError):
         yield _record(source).read_text()
-    commits = _git(source, "log", f"-{MAX_COMMITS}", "--format=%H", "--", source.name)
+    git = partial(provenance.git, folder=source.parent)
+    commits = git("log", f"-{MAX_COMMITS}", "--format=%H", "--", source.name) or ""
     for commit in commits.split():
-        committed = _git(source, "show", f"{commit}:./{source.name}")
+        committed = git("show", f"{commit}:./{source.name}") or ""
         yield cells_as_text(_read_text(committed))
 
 
@@ -169,11 +171,3 @@ def _changed_cells(text: str, origin: str) -> str:
 
 def _read_text(text: str) -> Any:
     return jupytext.reads(text, FORMAT)
-
-
-def _git(source: Path, *command: str) -> str:
-    """Return what a command of git prints; empty without git, a repository, or the file in it."""
-    with suppress(OSError, subprocess.SubprocessError):
-        arguments = ["git", "-C", str(source.parent), *command]
-        return subprocess.run(arguments, capture_output=True, text=True, timeout=10).stdout
-    return ""

@@ -35,14 +35,6 @@ NOT_STAGED = (
 FOR_ALL_PAGES = ("_toc.yml", "references.bib")
 """Files of the book that change how every page is read."""
 
-TOOLS = {
-    "papermill": "papermill is not installed",
-    "jupytext": "jupytext is not installed",
-    "jupyter_book": "jupyter-book is not installed",
-    "jupyter_book.cli": "the site needs version 1 of jupyter-book, got another one",
-}
-"""Packages that make the site, and what is wrong if one cannot be found."""
-
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PRINT_OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -107,7 +99,6 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
         for originals in ("stage", "executed"):  # executed notebooks travel
             _link_sources(rendered / "_sources", build / originals)
         files.replace_folder(html, rendered)
-        shutil.rmtree(rendered.with_name("html-before"), ignore_errors=True)
         if process.returncode:
             reason = [*problems, f"exit code {process.returncode}"][0]
             raise SiteError(f"the site is at {html}, but jupyter-book warned: {reason}; {log}")
@@ -118,10 +109,11 @@ def render(chapters: Sequence[Chapter], *, scale: str, say: Callable[[str], None
 
 
 def require_tools() -> None:
-    """Raise SiteError if a package that renders the site is not installed."""
-    for name, problem in TOOLS.items():
-        if importlib.util.find_spec(name) is None:
-            raise SiteError(f"{problem}; pip install -e '.[book]'")
+    """Raise SiteError unless version 1 of jupyter-book, which renders the site, is installed."""
+    with suppress(ModuleNotFoundError):
+        if importlib.util.find_spec("jupyter_book.cli"):
+            return
+    raise SiteError("the site needs version 1 of jupyter-book; pip install -e '.[book]'")
 
 
 def print_pages(say: Callable[[str], None]) -> Path:

@@ -26,8 +26,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from lexurn.base.errors import StoreError
-from lexurn.base.files import hash_bytes, lock, write
+from lexurn.base.files import hash_bytes, write
 from lexurn.base.shapes import State
 
 SECONDS = 30.0
@@ -82,17 +81,14 @@ def to_text(content: Tensor) -> str:
 
 
 def remove_states(folder: Path) -> None:
-    """Remove what only a training that is resumed needs: states and single snapshots."""
-    for path in _states(folder):
-        path.unlink()
+    """Remove what only a training that is resumed needs: states and single snapshots.
+
+    What cannot be removed, for example from the store of another user, is left there.
+    """
+    with suppress(OSError):
+        for path in _states(folder):
+            path.unlink(missing_ok=True)
     shutil.rmtree(folder / "series", ignore_errors=True)
-
-
-def clean(folder: Path) -> None:
-    """Remove what a training left in its finished folder when it was killed after the last step."""
-    if _states(folder) or (folder / "series").exists():
-        with suppress(StoreError), lock(folder, wait=False):
-            remove_states(folder)
 
 
 @dataclass

@@ -47,8 +47,8 @@ def packages(settings: Settings) -> dict[str, str]:
 
 def commit() -> str | None:
     """Return the commit of this repository; None if lexurn is installed without its repository."""
-    is_here = _git("rev-parse", "--show-toplevel") == str(paths.LIBRARY.parent)
-    return _git("rev-parse", "HEAD") if is_here else None
+    is_here = git("rev-parse", "--show-toplevel") == str(paths.LIBRARY.parent)
+    return git("rev-parse", "HEAD") if is_here else None
 
 
 def describe_commit(commit: str | None, changed: bool | None) -> str:
@@ -58,7 +58,7 @@ def describe_commit(commit: str | None, changed: bool | None) -> str:
 
 def is_changed() -> bool:
     """Return whether the files of this repository differ from its commit."""
-    return bool(_git("status", "--porcelain", "--untracked-files=no"))
+    return bool(git("status", "--porcelain", "--untracked-files=no"))
 
 
 def device() -> str:
@@ -77,12 +77,16 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _git(*command: str) -> str | None:
+def git(*command: str, folder: Path | None = None) -> str | None:
+    """Return what a command of git prints, in a folder or the clone that this library is from.
+
+    Returns None without git, if the command fails, or if it takes longer than ten seconds.
+    """
     clone = paths.LIBRARY.parent
     trusted = f"safe.directory={clone}"  # its owner may be another user: its code runs anyway
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.check_output(
-            ["git", "-c", trusted, "-C", str(clone), *command],
+            ["git", "-c", trusted, "-C", str(folder or clone), *command],
             stderr=subprocess.DEVNULL,
             text=True,
             timeout=10,

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
@@ -36,14 +37,15 @@ N_MIXTURE_SEQUENCES = 200
 def train(
     settings: Settings,
     folder: Path,
-    trackers: list[tracking.Tracker],
+    extra_tracker: tracking.Tracker,
     *,
+    at_end: ExitStack,
     wandb_key: str | None = None,
 ) -> dict[str, Any]:
     """Train, or resume a training, write the folder, and return what it was evaluated on.
 
     These are the `splits` and `references` of a `Run`. The references remember their answers on the
-    splits. The trackers of the settings are added to `trackers`.
+    splits. A tracker that the settings ask for is finished `at_end`, when the folder is complete.
     """
     _name_user()
     state = checkpoints.load_state(folder, key=settings.key) or {}
@@ -74,10 +76,11 @@ def train(
         lines = checkpoints.to_text(state["metrics"]).splitlines() if state else []
         past = [json.loads(line) for line in lines]
         recorder = tracking.Files(folder, past)
-        trackers.append(recorder)
+        trackers = [extra_tracker, recorder]
         if settings.machine.tracker == "wandb" and os.environ.get("WANDB_MODE") != "disabled":
             stored = {name: tensor.tolist() for name, tensor in task.tensors.items()}
             trackers.append(Wandb(folder, config=settings.flat() | stored, key=wandb_key))
+            at_end.callback(trackers[-1].finish)
         for tracker in trackers:
             tracker.resume(past)
         batch_size = fit.eval_batch_size(task)
@@ -186,7 +189,6 @@ def train(
     content = json.dumps(results)
     checksums.write(folder, integrity.final_files(folder), to_come={store.RESULTS: content})
     files.commit(folder / store.RESULTS, content)
-    checkpoints.remove_states(folder)
     return {"splits": splits, "references": references}
 
 

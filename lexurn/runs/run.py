@@ -20,6 +20,7 @@ The folder `RUNS/<name>-<key>/` holds
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -215,15 +216,14 @@ def get(
             if not is_stored(settings):  # no other process has trained it in the meantime
                 files.remove_leftovers(folder)
                 files.write(folder / "settings.json", settings.model_dump_json(indent=2))
-                trackers = [tracker]
-                try:
-                    with memory.explain_shortage(settings, free):
-                        evaluated = recording.train(settings, folder, trackers, wandb_key=wandb_key)
-                finally:
-                    tracking.finish(trackers)
+                with ExitStack() as at_end, memory.explain_shortage(settings, free):
+                    at_end.callback(tracker.finish)
+                    evaluated = recording.train(
+                        settings, folder, tracker, at_end=at_end, wandb_key=wandb_key
+                    )
     run = load(settings.name)
     integrity.require_same(run.settings, settings, run.path)
-    checkpoints.clean(run.path)
+    checkpoints.remove_states(run.path)  # of this training, or of one that was killed at its end
     run.require_data()
     vars(run).update(evaluated)  # splits and references, which remember their answers
     return run

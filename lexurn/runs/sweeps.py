@@ -117,14 +117,12 @@ def read(
     try:
         grid = _Grid.model_validate(yaml_files.read_yaml(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = yaml_files.place(path, *first["loc"])
-        part = "".join(map(str, first["loc"][:1]))
-        raise ParameterError(
-            f"{place}: {part}: {first['msg']}, got {first['input']!r}; a grid holds fixed (names "
-            "with values), axes (names with lists of values), seeds (a number or a list) and score "
-            "(module:function)"
-        ) from None
+        form = (
+            "a grid holds fixed (names with values), axes (names with lists of values), seeds (a "
+            "number or a list) and score (module:function)"
+        )
+        fields = _Grid.model_fields
+        raise ParameterError(yaml_files.explain(path, error, fields, form)) from None
     if grid.score:
         try:
             scoring.load_scorer(grid.score)

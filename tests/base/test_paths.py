@@ -15,13 +15,10 @@ def outside(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_without_a_repository_each_folder_names_what_would_help(outside, monkeypatch):
-    with pytest.raises(FileNotFoundError, match="run this inside a clone$"):
-        paths.root()
-    with pytest.raises(FileNotFoundError, match="clone, or set LEXURN_RUNS to a folder"):
-        paths.runs()
-    with pytest.raises(FileNotFoundError, match="clone, or set LEXURN_BUILD to a folder"):
-        paths.build_folder()
+def test_without_a_repository_the_message_names_what_would_help(outside, monkeypatch):
+    for folder in (paths.root, paths.runs, paths.build_folder):
+        with pytest.raises(FileNotFoundError, match="clone, or set LEXURN_RUNS and LEXURN_BUILD"):
+            folder()
     monkeypatch.setenv("LEXURN_RUNS", str(outside / "store"))
     monkeypatch.setenv("LEXURN_BUILD", str(outside))
     assert paths.roots() == [outside / "store"]

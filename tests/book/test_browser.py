@@ -14,10 +14,10 @@ import nbformat
 import pytest
 import yaml
 from browsers import AXE, SERIOUS, needs_chromium, watch
-from notebooks import count_pictures, outputs_of
+from notebooks import count_pictures, outputs_of, read_cards
 
 from lexurn.base import files, paths
-from lexurn.publish import address, cards, claims
+from lexurn.publish import address, claims
 from lexurn.publish import site as site_module
 
 pytestmark = [pytest.mark.book, needs_chromium]
@@ -348,7 +348,7 @@ def test_every_picture_is_drawn_again_from_its_card_by_another_process(site, tmp
     n_pictures, wanted = 0, {}
     for path in sorted((site / "_sources").glob("0*.ipynb")):
         notebook = nbformat.read(path, 4)
-        for card in cards.read_cards(notebook):
+        for card in read_cards(notebook):
             stem = f"{path.stem}-{card['about']['name']}"
             (tmp_path / f"{stem}.json").write_text(json.dumps(card["about"]))
             (tmp_path / f"{stem}.csv").write_text(card["table"])

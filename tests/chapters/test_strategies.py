@@ -745,3 +745,10 @@ def test_fits_are_as_late_as_networks_are_early():
     for who in ("account", "baseline"):
         assert found.loc[1, who] == pytest.approx(4 * found.loc[0, who])
     assert found.loc[0, "baseline"] > 2  # where the account is true, the baseline is late
+
+
+def test_holm_against_its_definition():
+    p_values = [0.01, 0.04, 0.03, 0.005]
+    # sorted: .005 · 4 = .02, .01 · 3 = .03, .03 · 2 = .06, .04 · 1 → .06
+    assert strategies.adjust_by_holm(p_values) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert strategies.adjust_by_holm([0.9, 0.8]) == [1.0, 1.0]

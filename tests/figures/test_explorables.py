@@ -371,7 +371,7 @@ def test_an_explorable_belongs_to_its_card_and_its_scripts_are_files_of_the_site
     notebook = new_notebook(
         cells=[new_code_cell("urn()", outputs=[new_output("display_data", output())])]
     )
-    assert list(cards.find_lint(notebook, is_chapter=True)) == []
+    assert list(cards.find_lint(notebook)) == []
     notebook.cells[0].outputs[0]["data"]["text/html"] += '<img src="other.png">'
     assert "without a card" in "".join(cards.find_lint(notebook))  # the control
     contents = staging.stage("01_data", json.loads(writes(notebook)))

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from notebooks import count_pictures
+from notebooks import count_pictures, read_cards
 from processes import ForkedPython
 
 import lexurn
@@ -18,7 +18,7 @@ from lexurn import cli, parameters, runs
 from lexurn.base import paths, session
 from lexurn.chapters.data import plots as data_plots
 from lexurn.chapters.train import plots as train_plots
-from lexurn.figures import drawing, figure_card, style, widgets
+from lexurn.figures import drawing, figure_card, style
 from lexurn.publish import cards
 from lexurn.runs import tables
 
@@ -26,6 +26,7 @@ TABLE = pd.DataFrame(
     {"kind": ["a", "a", "b", "b"], "entropy": [0.1, 0.2, 0.3, 1 / 3], "split": ["x", "y", "x", "y"]}
 )
 TEXTS = {"alt": "Entropies, one line per kind.", "n": "2 urns"}
+FINDING = {"caption": "The entropy of b is above 0.2."}
 
 
 def card(table=TABLE, plot=data_plots.entropies, **options):
@@ -106,8 +107,8 @@ def test_a_card_says_what_the_figure_rests_on():
         "lexurn redraw training.json",
     ):
         assert part in text
-    (read,) = cards.read_cards(notebook(drawn._repr_mimebundle_()))
-    assert cards.read_cards(notebook({"text/html": text})) == []
+    (read,) = read_cards(notebook(drawn._repr_mimebundle_()))
+    assert read_cards(notebook({"text/html": text})) == []
     assert (
         read["about"]["caption"] == ""
         and read["about"] == about
@@ -293,7 +294,7 @@ def notebook(*datas, widgets=None):
 
 
 def test_pictures_around_a_card_are_found_wherever_they_are():
-    made = card()
+    made = card(**FINDING)
     html, png = made.html(), re.search(r'src="([^"]*)"', made.html())[1]
     other = re.search(r'src="([^"]*)"', card(TABLE[:3], name="other").html())[1]
     without_card = (
@@ -335,7 +336,8 @@ def test_pictures_around_a_card_are_found_wherever_they_are():
 
 
 def test_two_figures_of_a_chapter_have_two_names():
-    one, same, two = card(), card(TABLE[:3]), card(TABLE[:3], name="two")
+    one, same = card(**FINDING), card(TABLE[:3], **FINDING)
+    two = card(TABLE[:3], name="two", **FINDING)
     (finding,) = cards.find_lint(notebook(one.bundle(), same.bundle()))
     assert finding == (
         "2 figures have the name entropies; give every figure its own by figure(..., name=...)"
@@ -355,9 +357,9 @@ def test_a_figure_shows_itself_with_its_text(capsys):
 
 
 def test_a_caption_is_shown_and_read_and_links_stand_outside_the_folded_card():
-    caption = "The entropy of b is above 0.2."
+    caption = FINDING["caption"]
     drawn = card(caption=caption)
-    (read,) = cards.read_cards(notebook(drawn._repr_mimebundle_()))
+    (read,) = read_cards(notebook(drawn._repr_mimebundle_()))
     assert (
         read["about"]["caption"] == caption
         and f"<figcaption>{caption}</figcaption>" in drawn.html()
@@ -366,19 +368,3 @@ def test_a_caption_is_shown_and_read_and_links_stand_outside_the_folded_card():
     summary = re.search(r"<summary.*?</summary>", drawn.html(), re.DOTALL)[0]
     assert "<a " not in summary and drawn.html().count("<a ") == 2
     nbformat.validate(notebook(drawn._repr_mimebundle_()))
-
-
-def test_a_flipbook_is_shown_with_its_card():
-    text = {"caption": "a caption", "alts": ["x", "y"], "label": "split"}
-    book = widgets.flipbook(drawn_split, TABLE, each={"split": ["x", "y"]}, n="2", alt="a", **text)
-    (read,) = cards.read_cards(notebook(book._repr_mimebundle_()))
-    assert read["about"]["caption"] == "a caption" and len(read["about"]["pictures"]) == 2
-    assert book._repr_mimebundle_()[widgets.VIEW]["model_id"] == book.box.model_id
-    pages = book.box.children[2]
-    assert (
-        pages.selected_index == 0 and ["alt" in page.value for page in pages.children] == [True] * 2
-    )
-
-
-def drawn_split(table, axes, *, split):
-    return data_plots.entropies(table[table["split"] == split], axes)

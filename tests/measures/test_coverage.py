@@ -69,10 +69,3 @@ def test_plain_t_covers_the_mean_of_signed_differences(n):
 
 def test_few_units_have_no_interval_of_the_mean():
     assert np.isnan(intervals.positive_mean_interval([1.0, 2.0], generator=generator(0, "few")).low)
-
-
-def test_holm_against_its_definition():
-    p_values = [0.01, 0.04, 0.03, 0.005]
-    # sorted: .005 · 4 = .02, .01 · 3 = .03, .03 · 2 = .06, .04 · 1 → .06
-    assert intervals.adjust_by_holm(p_values) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert intervals.adjust_by_holm([0.9, 0.8]) == [1.0, 1.0]

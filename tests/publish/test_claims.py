@@ -132,17 +132,17 @@ GOOD = """\
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("low: 0.05", "low: 2", r"line 14, entry 2 \(a/other\): low must be below high, got 2.0"),
-        ("n: 12", "nn: 12", r"line 25, entry 2 .*: a claim has no field nn; did you mean n\? "),
-        ("n: 12", "n: many", r"line 25, entry 2 .*: n: Input should be .*, got 'many'"),
-        ("  n: 12\n", "", r"line 14, entry 2 .*: n: Field required"),
-        ("published\n", "rumour\n", r"line 15, .*: family: .*'check', got 'rumour'"),
-        ("a/other", "Not A Key", r"line 14, entry 2 \(Not A Key\): key: "),
-        ("a/other", "a/first", r"line 14, entry 2 .*: the key a/first stands twice; give each"),
+        ("low: 0.05", "low: 2", r"line 14: low must be below high, got 2.0"),
+        ("n: 12", "nn: 12", r"line 25: nn: .*, got 12; did you mean n\? the file is"),
+        ("n: 12", "n: many", r"line 25: n: Input should be .*, got 'many'"),
+        ("  n: 12\n", "", r"line 14: n: Field required; the file is a list"),
+        ("published\n", "rumour\n", r"line 15: family: .*'check', got 'rumour'"),
+        ("a/other", "Not A Key", r"line 14: key: .*, got 'Not A Key'"),
+        ("a/other", "a/first", r"line 14: the key a/first stands twice; give each"),
         (
             "scale: book",
             "scale: large",
-            r"line 24, .*: scale: .* be 'defaults' or 'book'",
+            r"line 24: scale: .* be 'defaults' or 'book'",
         ),
         ("false", "false\n  verdict: refuted", "a refuted claim has a sentence `why`, .*why ''"),
         ("false", "false\n  why: it failed", "no other claim has one, got verdict reproduced and"),
@@ -150,7 +150,7 @@ GOOD = """\
         ("n: 12", "n: [", "is not YAML in UTF-8"),
     ],
 )
-def test_a_wrong_claim_is_refused_by_file_line_and_entry(tmp_path, monkeypatch, old, new, message):
+def test_a_wrong_claim_is_refused_by_file_and_line(tmp_path, monkeypatch, old, new, message):
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     (tmp_path / "params").mkdir()
     other = GOOD.replace("a/first", "a/other")
@@ -166,11 +166,13 @@ def test_a_wrong_claim_is_refused_by_file_line_and_entry(tmp_path, monkeypatch, 
 def test_a_claims_file_that_is_no_list_of_mappings_is_refused(tmp_path):
     path = tmp_path / "claims.yaml"
     path.write_text("key: a/first\n")
-    with pytest.raises(parameters.ParameterError, match="must be a list of claims"):
+    with pytest.raises(
+        parameters.ParameterError, match="valid list; the file is a list of claims, each with key"
+    ):
         claims._read(path)
     path = tmp_path / "others.yaml"
     path.write_text(GOOD + "- just words\n")
-    with pytest.raises(parameters.ParameterError, match=r"line 14, entry 2 \(which is no mapping"):
+    with pytest.raises(parameters.ParameterError, match="line 14: Input should be .*; the file is"):
         claims._read(path)
 
 

@@ -273,7 +273,7 @@ def test_a_build_that_cannot_be_written_or_rendered_is_refused_before_any_work(r
     )
     assert (
         done.returncode == 1
-        and "jupyter-book is not installed; pip install -e '.[book]'" in done.stderr
+        and "needs version 1 of jupyter-book; pip install -e '.[book]'" in done.stderr
     )
     assert not (root / "_build").exists()
 

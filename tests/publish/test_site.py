@@ -223,7 +223,7 @@ def test_what_was_asked_wrongly_is_refused_before_any_work(root):
     (root / "params").mkdir()
     (root / "params" / "claims.yaml").write_text("- key: a\n  famly: check\n")
     result = run()
-    said = "claims.yaml, line 2, entry 1 (a): a claim has no field famly; did you mean family? "
+    said = "line 2: famly: Extra inputs are not permitted, got 'check'; did you mean family? "
     assert result.exit_code == 2 and said in result.output and not (root / "_build").exists()
     (root / "params" / "claims.yaml").unlink()
     (root / "not.yaml").write_text("a: [")

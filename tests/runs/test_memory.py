@@ -72,7 +72,8 @@ def published_settings():
             settings[point.task, point.vocabulary, point.backbone, steps] = point, file.stem
     for file in (paths.root() / "params").glob("*.yaml"):
         if file.stem not in ("claims", "pretrained"):
-            flat = resolver.read(file, "train")
+            common, own = resolver.read_parts(file, "train")
+            flat = common | own
             settings |= {(file, kind): (check(flat | KINDS[kind]), file.stem) for kind in KINDS}
     return list(settings.values())
 

@@ -6,14 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import nbformat
 import pytest
 
 import lexurn
+from lexurn import parameters, runs
 from lexurn.base import terminal
 from lexurn.base.wording import duration
-from lexurn.runs import tracking
+from lexurn.runs import recording, tracking
 from lexurn.runs.tracking import Files, ProgressLines, Tracker
 
 
@@ -77,17 +79,27 @@ def test_the_last_step_that_a_training_has_written_is_read_from_its_file(tmp_pat
     assert tracker.metrics.stat().st_size > tracking.MAX_LINE  # only the end of the file was read
 
 
-def test_a_tracker_that_raises_does_not_keep_others_from_finishing():
-    finished = []
+class Finishing(Tracker):
+    """A tracker that raises when it is finished."""
 
-    class Finishing(Tracker):
-        def finish(self):
-            finished.append(self)
-            raise OSError
+    finished: ClassVar = []
 
-    with pytest.raises(OSError):
-        tracking.finish([Finishing(), Finishing()])
-    assert len(finished) == 2
+    def __init__(self, *_, **options):
+        self.options = options
+
+    def finish(self):
+        self.finished.append(self)
+        raise OSError("not finished")
+
+
+def test_a_tracker_that_raises_does_not_keep_others_from_finishing(monkeypatch):
+    monkeypatch.setattr(recording, "Wandb", Finishing)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    settings = {"n_steps": 2, "eval_every": 2, "n_test_samples": 4, "context_length": 8}
+    with pytest.raises(OSError, match="not finished"):
+        runs.get(settings | {"tracker": "wandb"}, tracker=Finishing())
+    assert ["config" in tracker.options for tracker in Finishing.finished] == [True, False]
+    assert runs.is_stored(parameters.check(settings))
 
 
 NOTEBOOK_CELL = """

@@ -70,7 +70,7 @@ def test_what_is_wrong_in_parameters_is_told_with_its_line(tmp_path, content):
 
 
 GRIDS = {
-    "seeds: 1\nfixd: {n_steps: 4}\n": "line 2: fixd: Extra inputs",
+    "seeds: 1\nfixd: {n_steps: 4}\n": "line 2: fixd: Extra .*; did you mean fixed\\? a grid holds",
     "axes:\n  kind: [normal]\n  lex: true\n": "line 3: axes: ",
     "axes:\n  kind: []\n": "line 2: axes: Value should have at least 1 item",
     "seeds: 12:30\n": "line 1: seeds: .*, got '12:30'",

@@ -38,22 +38,3 @@ def over_depth(table: pd.DataFrame, axes: Axes, *, step: int, y: str, line: str)
     high = table[y].max()
     axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     return axes
-
-
-def layer_similarity(
-    table: pd.DataFrame, axes: Axes, *, across: str = "layer of the other", down: str = "layer"
-) -> Axes:
-    """Draw the similarity of every layer of one model (down) to every layer of another (across).
-
-    `table`: layer, other, value, from 0 to 1. The numbers are written into the cells.
-    """
-    import seaborn  # not above: its import of scipy.stats takes a second
-
-    wide = table.pivot(index="layer", columns="other", values="value")
-    options = {"vmin": 0, "vmax": 1, "cmap": "cividis", "square": True, "cbar": False}
-    seaborn.heatmap(wide, ax=axes, annot=True, fmt=".2f", **options)
-    for text in axes.texts:
-        text.set_fontsize(8)
-    axes.set(xlabel=across, ylabel=down)
-    axes.tick_params(length=0)
-    return axes

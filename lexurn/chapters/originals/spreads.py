@@ -6,7 +6,6 @@ many experiments cost nothing, so that the spread between experiments can simply
 """
 
 import pandas as pd
-import torch
 
 from lexurn.base.seeding import generator
 from lexurn.generators.urns import Urns
@@ -72,8 +71,3 @@ def coverage(table: pd.DataFrame) -> pd.DataFrame:
         is_in_t = (sets["low"] <= truth) & (truth <= sets["high"])
         rows.append((urn, is_in.mean(), is_in_t.mean()))
     return pd.DataFrame(rows, columns=["unit", "published", "corrected"])
-
-
-def share_of_sets(table: pd.DataFrame, *, low: float, high: float) -> float:
-    """Return the share of experiments with S whose score lies between two numbers."""
-    return float(torch.tensor(table["mean"].between(low, high).to_numpy()).double().mean())

@@ -1,6 +1,6 @@
 """How good a fitted account is: against models, ablations, the baseline, and simulated maps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -184,3 +184,12 @@ def memorizer_weights(cells: pd.DataFrame, **accounts: Account | Baseline) -> pd
         table.assign(who=who, w_m=expit(account.log_odds(cells)))
         for who, account in accounts.items()
     )
+
+
+def adjust_by_holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values of one family of claims after Holm's step-down adjustment (1979)."""
+    order = np.argsort(p_values)
+    scaled = np.asarray(p_values)[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return adjusted.tolist()

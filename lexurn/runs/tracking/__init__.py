@@ -7,7 +7,6 @@ progress lines on stderr, or record to Weights & Biases (`lexurn.runs.tracking.w
 import json
 import os
 import re
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +43,6 @@ class Tracker:
 
     def finish(self) -> None:
         """Close the tracker; called once, also after an error."""
-
-
-def finish(trackers: list[Tracker]) -> None:
-    """Finish each tracker, the last one first, even if another one raises."""
-    with ExitStack() as stack:
-        for tracker in trackers:
-            stack.callback(tracker.finish)
 
 
 class Files(Tracker):
