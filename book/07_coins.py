@@ -773,8 +773,7 @@ show_table(pd.DataFrame(rows), columns, name="symmetries", caption=caption)
 same_last = fresh[:2000][fresh[:2000, 19] == 1][:300]
 model, order = typical_model, torch.randperm(300, generator=generator(chapter_seed, "patched"))
 donated = activations.read(model, same_last, "0.attn.z")["0.attn.z"][order]
-patch = {"0.attn.z": lambda own: torch.cat([own[:, :20], donated[:, 20:]], 1)}
-patched = activations.intervene(model, same_last, patch)
+patched = activations.intervene(model, same_last, {"0.attn.z": activations.patch(donated, rows=[20])})
 donor = activations.intervene(model, same_last[order], {})
 assert (patched[:, 20] - donor[:, 20]).abs().max() < 1e-4 < (donor - donor[:1]).abs()[:, 20].max()
 display(Markdown("Patched and donor predictions are equal, as they must be."))

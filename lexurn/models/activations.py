@@ -1,9 +1,9 @@
 """Read the activations of a model by name, and predict with some of them changed.
 
-    names(model)                                                0.resid_pre, 0.attn.z, 0.mlp.post
-    read(model, tokens, "0.resid_mid", "0.attn.pattern")        activations by name, at all rows
-    intervene(model, tokens, {"0.mlp.post": torch.zeros_like})  predict with an activation replaced
-    intervene(model, tokens, {"0.resid_mid": steer(vector)})    predict with a vector added to it
+    names(model)                                               0.resid_pre, 0.attn.z, 0.mlp.post, …
+    read(model, tokens, "0.resid_mid", "0.attn.pattern")       activations by name, at all rows
+    intervene(model, tokens, {"0.resid_mid": patch(values)})   predict with an activation replaced
+    intervene(model, tokens, {"0.resid_mid": steer(vector)})   predict with a vector added to it
 
 Shapes: `resid_*` is (batch time d_model), `attn.q/k/v/z` is (batch time heads d_head),
 `attn.pattern` is (batch heads time time), `mlp.pre/post` is (batch time d_mlp). Row t of an
@@ -69,6 +69,17 @@ def intervene(
         for name, intervention in interventions.items()
     }
     return _run(model, tokens, hooks, table)
+
+
+def patch(values: Tensor, *, rows: Sequence[int] | slice = slice(None)) -> Intervention:
+    """Return an intervention that replaces some rows by these values, which `read` returned."""
+
+    def intervention(activation: Tensor) -> Tensor:
+        activation = activation.clone()
+        activation[:, rows] = values[:, rows].to(activation)
+        return activation
+
+    return intervention
 
 
 def steer(direction: Tensor, *, rows: Sequence[int] | slice = slice(None)) -> Intervention:

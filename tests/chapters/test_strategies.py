@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from lexurn import parameters, runs
 from lexurn.base import divergences
@@ -747,8 +748,12 @@ def test_fits_are_as_late_as_networks_are_early():
     assert found.loc[0, "baseline"] > 2  # where the account is true, the baseline is late
 
 
-def test_holm_against_its_definition():
-    p_values = [0.01, 0.04, 0.03, 0.005]
-    # sorted: .005 · 4 = .02, .01 · 3 = .03, .03 · 2 = .06, .04 · 1 → .06
-    assert strategies.adjust_by_holm(p_values) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert strategies.adjust_by_holm([0.9, 0.8]) == [1.0, 1.0]
+def test_p_values_are_those_of_scipy_after_holms_definition():
+    samples = [[0.1, 0.3, 0.4, 0.2], [0.1, -0.2, 0.4, 0.3], [1.0, 1.1, 0.9, 1.05]]
+    raw = [stats.ttest_1samp(sample, 0).pvalue for sample in samples]
+    assert raw[2] < raw[0] < raw[1] < 0.5 and 3 * raw[2] < 2 * raw[0] < raw[1]
+    wanted = [2 * raw[0], raw[1], 3 * raw[2]]
+    gaps = [intervals.t_interval(sample) for sample in samples]
+    assert strategies.adjusted_p_values(gaps) == pytest.approx(wanted)
+    alike = [intervals.t_interval([-1.0, 1.1, 0.1]), intervals.t_interval([-1.0, 1.2, 0.1])]
+    assert strategies.adjusted_p_values(alike) == [1.0, 1.0]

@@ -81,17 +81,6 @@ def test_activations_add_up_to_the_residual_stream(flat):
     assert_close(only, values["1.attn.z"], **EXACT)
 
 
-def patch(values, rows=slice(None)):
-    """Return an intervention that replaces some rows by these values."""
-
-    def intervention(activation):
-        activation = activation.clone()
-        activation[:, rows] = values[:, rows]
-        return activation
-
-    return intervention
-
-
 @pytest.mark.parametrize("bos", [True, False])
 def test_a_patch_carries_over_the_activation_of_another_sequence(bos):
     model, tokens = build(bos=bos)
@@ -99,15 +88,17 @@ def test_a_patch_carries_over_the_activation_of_another_sequence(bos):
     donor = activations.read(model, other)
     own = model(tokens)
     for name in ("1.resid_post", "0.resid_pre"):  # the output and the input of all blocks
-        full = activations.intervene(model, tokens, {name: patch(donor[name])})
+        full = activations.intervene(model, tokens, {name: activations.patch(donor[name])})
         assert_close(full, model(other), **EXACT)
     partly = activations.intervene(
-        model, tokens, {"0.resid_mid": patch(donor["0.resid_mid"], rows=[4])}
+        model, tokens, {"0.resid_mid": activations.patch(donor["0.resid_mid"], rows=[4])}
     )
     assert_close(partly[:, :4], own[:, :4], **EXACT)  # the past does not change
     change = (partly[:, 4:] - own[:, 4:]).abs().amax((0, 2))
     assert change.min() > 1e-6  # row 4, and the rows that attend to it
-    identity = {name: patch(values) for name, values in activations.read(model, tokens).items()}
+    identity = {
+        name: activations.patch(values) for name, values in activations.read(model, tokens).items()
+    }
     assert_close(activations.intervene(model, tokens, identity), own, **EXACT)
     assert count_hooks(model) == 0
 

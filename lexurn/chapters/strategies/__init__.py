@@ -44,7 +44,7 @@ from lexurn.chapters.strategies.fitting import (
 )
 from lexurn.chapters.strategies.judging import (
     ablations,
-    adjust_by_holm,
+    adjusted_p_values,
     compositions,
     excess_by_step,
     fit_simulated_map,
@@ -91,7 +91,7 @@ __all__ = [
     "FitError",
     "ablation_table",
     "ablations",
-    "adjust_by_holm",
+    "adjusted_p_values",
     "build_map",
     "cached_baseline",
     "cached_fit",

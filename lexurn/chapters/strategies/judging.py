@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, stdtr
 from torch import Generator
 
 from lexurn.chapters.strategies.account import STRATEGIES, Account, source_bits
@@ -186,10 +186,14 @@ def memorizer_weights(cells: pd.DataFrame, **accounts: Account | Baseline) -> pd
     )
 
 
-def adjust_by_holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values of one family of claims after Holm's step-down adjustment (1979)."""
+def adjusted_p_values(gaps: Sequence[Interval]) -> list[float]:
+    """Return two-sided p-values of t tests that each gap is zero, after Holm's adjustment (1979).
+
+    The gaps are one family of claims, each a mean with its error over n seeds.
+    """
+    p_values = np.array([2 * stdtr(gap.n - 1, -abs(gap.value / gap.error)) for gap in gaps])
     order = np.argsort(p_values)
-    scaled = np.asarray(p_values)[order] * np.arange(len(p_values), 0, -1)
+    scaled = p_values[order] * np.arange(len(p_values), 0, -1)
     adjusted = np.empty(len(p_values))
     adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
     return adjusted.tolist()
