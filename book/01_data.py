@@ -103,7 +103,7 @@ numbers = {f"exact_score_{name[0]}": format_with_error(score, sd) for name, scor
 numbers |= {f"published_{kind}": f"{score:g}" for kind, score in published.items()}
 g, m, s = (percent(values[5]) for values in blue.values())
 findings = [
-    f"After the balls blue, blue, red, blue, green, G expects blue with {g}, M with {m}, S with {s}.",
+    f"After blue, blue, red, blue, green, G expects blue with {g}, M with {m}, S with {s}.",
     f"With many training urns, G and S are alike: on fresh urns they are {few['mean']:.3g} nats apart after one urn, "
     f"{many['mean']:.3g} after 16 (means of {n_drawn} pools).",
     f"A network with a score of {published['lexical']:g} was said to generalize; for its urn, S scores {of_s:.2g} ± "
@@ -112,7 +112,7 @@ findings = [
 
 # %% tags=["hide-input"]
 brief(
-    question="What are the best predictions of the next ball, and can an experiment tell which of them a network has "
+    question="What are the best predictions of the next ball, and can an experiment tell which a network has "
     "learned?",
     done="We compute three exact predictors: G counts, M remembers the training urns, S remembers them but not which "
     "colour is which.",

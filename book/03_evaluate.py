@@ -141,7 +141,7 @@ brief(
         "The relative distance r (−1 at G, +1 at S) misleads: it is up to "
         f"{two_decimals(by_name['uniform']['inside'].max())} for the uniform predictor, and down to "
         f"{two_decimals(by_name['S with doubt']['fresh'].min())} for S with a little doubt.",
-        f"Urns differ: single lexical models have captured {extent(1 - one_urn['missing'], percent)}.",
+        f"Urns differ: single lexical models capture {extent(1 - one_urn['missing'], percent)}.",
     ],
     sure=f"n = {study.n_urns} urns, one size of model; brackets are 95 % intervals.",
     change="A predictor without memory that captures much, or another result for more urns.",

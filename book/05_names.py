@@ -153,12 +153,12 @@ quoted = {
     "captured_blocks": captured["32 names in 4 blocks"], "captured_128_random": captured["N32 K128"],
 }
 findings = [
-    f"With 4 names in one set, models have captured {captured_of('N4')} of S's advantage after {n_short} steps; with "
+    f"With 4 names in one set, models capture {captured_of('N4')} of S's advantage after {n_short} steps; with "
     f"any 4 of 32 names, {captured_of('N32 all')}.",
     f"Which names meet matters: 280 sets in four blocks of 8 names give {captured_of('32 names in 4 blocks')}, 128 "
     f"random sets {captured_of('N32 K128')}.",
-    f"After 512 of 1820 sets of 16 names, models capture {quoted['captured_seen_512']} on these and "
-    f"{quoted['captured_new_512']} on the others.",
+    f"With 512 of 1820 sets of 16 names, they capture {quoted['captured_seen_512']} on these, "
+    f"{quoted['captured_new_512']} on others.",
 ]
 
 # %% tags=["hide-input"]
@@ -170,7 +170,7 @@ if is_published:
 
 # %% tags=["hide-input"]
 brief(
-    question="How does memorizing depend on the number of names and on the sets they form?",
+    question="How does memorizing depend on the number of names and their sets?",
     done=f"We train {len(points)} models on four of N names per sequence, from K sets (alphabets).",
     found=findings,
     sure=f"n = {n_main} urns, four colours, one layer; intervals are over urns.",

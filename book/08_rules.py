@@ -1226,7 +1226,7 @@ found_out = [
     f"between architectures, {change_of.loc['seed', 'value']:.2f} between seeds (n = {study.n_seeds}).",
     f"Of {len(new_seeds)} rotary transformers, {len(new_seeds) - n_exceptions} end after a b once b's equal a's "
     f"({of_rotary:.0%} of the variance; learned positions: {of_learned:.0%}).",
-    f"Moved along the direction of a's minus b's, {by_surplus.value:.0%} of strings end where they should (s.e. "
+    f"Moved along the direction of a's minus b's, {by_surplus.value:.0%} of strings end where they should (± "
     f"{by_surplus.error:.0%}); at random: {random_text}.",
     f"They keep rule 1 on {rotary_rate_new} of prompts ({n_new_steps} steps; other seeds {steps_text}: {rotary_rate}).",
 ]
@@ -1234,8 +1234,8 @@ found_out = [
 # %% tags=["hide-input"]
 box.update(
     brief(
-        question="If a prompt breaks one of two learned rules, do networks keep the other, and why?",
-        done=f"We compare completions of {len(points)} small networks with programs.",
+        question="If a prompt breaks one of two rules, do networks keep the other, and why?",
+        done=f"We compare completions of {len(points)} networks with programs.",
         found=found_out,
         sure="Training strings have at most 32 letters.",
         change="Larger rotary transformers that end by length.",

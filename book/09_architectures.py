@@ -986,7 +986,7 @@ box.update(
         done=f"We evaluate {len(trained)} one-layer models on four tasks with known best predictors.",
         found=found_out,
         sure=f"n = {len(seeds)} seeds; learning rates are uncertain by a factor of 3 or more.",
-        change="Another order with finer learning rates or more layers.",
+        change="Another order with finer rates or more layers.",
     )
 )
 

@@ -620,8 +620,9 @@ caption = (
 )
 options = {"x": "layer", "y": "CKA", "line": "vectors", "by": "who", "size": (3.0, 2.7), "share_y": True}
 options |= {"legend": "vectors", "caption": caption, "runs": runs}
+options |= {"n": f"1000 tokens, {counted(study.n_seeds, 'pair')} of models"}
 alt = "Debiased CKA of equal layers of two models, with three controls: a panel per other model."
-figure(plots.curves, lines, name="alike", alt=alt, n=f"1000 tokens, {study.n_seeds} pair(s) of models", **options)
+figure(plots.curves, lines, name="alike", alt=alt, **options)
 
 # %% tags=["hide-input"]
 chance = of_post["other_tokens"]

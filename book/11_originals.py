@@ -562,7 +562,7 @@ lines["what"] = lines["what"].map({"published": "all positions, as published", "
 lines = lines.groupby(["what", "length"], sort=False)["mean_cosine"].agg(["mean", "sem"]).reset_index()
 alt = "Mean cosine of token vectors against the length of the prompt, over all positions and over the prompt alone."
 caption = "With padding, the mean cosine of random vectors measures how short the prompt is."
-options = {"name": "padding", "alt": alt, "caption": caption, "n": f"{len(texts)} model(s)", "size": (5.4, 2.9)}
+options = {"name": "padding", "alt": alt, "caption": caption, "n": counted(len(texts), "model"), "size": (5.4, 2.9)}
 shown = lines.rename(columns={"length": "tokens_of_the_prompt", "mean": "mean_cosine"})
 figure(plots.curves, shown, x="tokens_of_the_prompt", y="mean_cosine", line="what", legend="", **options)
 
@@ -823,7 +823,7 @@ found_out = [
 # %% tags=["hide-input"]
 box.update(
     brief(
-        question="Which claims of our five sources survive a correction?",
+        question="Which claims of our five sources survive correction?",
         done=f"We rebuild {n_run} of {len(defects)} defects and compute each number with and without.",
         found=found_out,
         sure=f"{study.n_urns} urns or {seeds_text}, small models. Verdicts are our judgement.",

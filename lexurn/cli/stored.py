@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from lexurn import runs
+from lexurn.base.wording import counted
 
 N_DIGITS = 6  # of a key: enough to name one run among thousands
 
@@ -115,7 +116,7 @@ def show(name: str, metrics: bool) -> None:
     measure = run.task.measure
     step, loss = listing.best(run)
     changed = " ".join(f"{name}={value}" for name, value in run.settings.changed().items())
-    device = f"{facts['device']}, {facts['threads']} thread(s), {facts['precision']}"
+    device = f"{facts['device']}, {counted(facts['threads'], 'thread')}, {facts['precision']}"
     table = run.metrics
     if not metrics:
         prefix = f"{run.task.splits[0]}/{measure}/"

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation
 
 from lexurn.base.files import hash_bytes
-from lexurn.base.wording import SUPERSCRIPTS
+from lexurn.base.wording import SUPERSCRIPTS, counted
 from lexurn.figures.looks import FREE_LOOKS, LOOKS, Look
 
 COLORS = {name: look.color for name, look in LOOKS.items()}
@@ -236,4 +236,4 @@ def step_label(table: pd.DataFrame) -> str:
     numbers = sorted(set(table.get("n_tables", pd.Series()).dropna().astype(int)) - {0})
     if len(numbers) > 1:
         return f"step (lexical: {' and '.join(map(str, numbers))} tables, not comparable)"
-    return f"step (lexical: {numbers[0]} table{'s' * (numbers[0] > 1)})" if numbers else "step"
+    return f"step (lexical: {counted(numbers[0], 'table')})" if numbers else "step"

@@ -8,7 +8,7 @@ from IPython.display import Markdown, display
 
 from lexurn import runs
 from lexurn.base import files, terminal
-from lexurn.base.wording import duration
+from lexurn.base.wording import counted, duration
 from lexurn.runs import tracking, workers
 from lexurn.runs.run import Run
 from lexurn.settings import Settings
@@ -39,7 +39,7 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
         if failed:
             names = ", ".join(point.name for point in failed)
             first = next(iter(failed.values())).strip()
-            raise RuntimeError(f"{len(failed)} run(s) failed: {names}; the first: {first}")
+            raise RuntimeError(f"{counted(len(failed), 'run')} failed: {names}; the first: {first}")
     results = []
     for number, settings in enumerate(wanted, 1):
         title = f"run {number} of {len(wanted)}, {settings.kind}, seed {settings.training.seed}"
@@ -52,7 +52,7 @@ def get_all(wanted: Sequence[Settings], *, jobs: int = 1) -> list[Run]:
         )
         results.append(runs.get(settings, tracker=tracker))
     say(
-        f"{len(missing)} run(s) trained in {duration(time.monotonic() - start)}, "
+        f"{counted(len(missing), 'run')} trained in {duration(time.monotonic() - start)}, "
         f"{len(wanted) - len(missing)} loaded from the store."
     )
     return results

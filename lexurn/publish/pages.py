@@ -13,6 +13,7 @@ from typing import Any
 from lexurn.base import paths
 from lexurn.base.errors import SiteError
 from lexurn.base.version import __version__
+from lexurn.base.wording import counted
 from lexurn.publish import claims
 from lexurn.publish.cards import as_code, as_text
 from lexurn.publish.dependencies import Chapter
@@ -221,8 +222,8 @@ def _counts(names: Iterable[str]) -> str:
         for name in names
         if not name.endswith((store.WEIGHTS, contents.ROWS))
     )
-    parts = ((numbers[False], "model(s)"), (numbers[True], "table(s)"))
-    return ", ".join(f"{number} {what}" for number, what in parts if number) or "nothing"
+    parts = ((numbers[False], "model"), (numbers[True], "table"))
+    return ", ".join(counted(number, what) for number, what in parts if number) or "nothing"
 
 
 def _claim_cells(claim: claims.Claim, recorded: Mapping[str, Any]) -> list[str]:

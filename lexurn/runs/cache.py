@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lexurn import runs, tasks
 from lexurn.base import files, session, sources, terminal
+from lexurn.base.wording import counted
 from lexurn.runs import contents, store, sweeps, tracking, workers
 from lexurn.runs.scoring import Compute, is_cached, make_table, table_name
 from lexurn.settings import Settings
@@ -113,7 +114,8 @@ def tables(
                     for future in ended:
                         future.result()
                     tell(sum(future.done() for future in submitted))
-    say(f"{len(missing)} table(s) computed, {len(of_runs) - len(missing)} loaded from the store.")
+    n_loaded = len(of_runs) - len(missing)
+    say(f"{counted(len(missing), 'table')} computed, {n_loaded} loaded from the store.")
     return [runs.read_table(table_name(name, run.settings)) for run in of_runs]
 
 

@@ -24,7 +24,7 @@ from lexurn import models, predictors, training
 from lexurn.base import checksums, files
 from lexurn.base.shapes import Predictor, State, check_causal
 from lexurn.base.threads import threads
-from lexurn.base.wording import duration
+from lexurn.base.wording import counted, duration
 from lexurn.measures import comparison, evaluation
 from lexurn.runs import checkpoints, fit, integrity, provenance, store, tracking
 from lexurn.runs.tracking.weights_and_biases import Wandb
@@ -54,7 +54,8 @@ def train(
     n_threads = int(state.get("threads", settings.machine.threads))
     if state:
         print(
-            f"resuming from step {start} of {settings.training.n_steps}, {n_threads} thread(s)",
+            f"resuming from step {start} of {settings.training.n_steps}, "
+            f"{counted(n_threads, 'thread')}",
             file=sys.stderr,
         )
 

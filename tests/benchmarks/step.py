@@ -22,6 +22,7 @@ from torch import nn
 from lexurn import models, training
 from lexurn.base.divergences import negative_log_likelihood
 from lexurn.base.seeding import generator
+from lexurn.base.wording import counted
 from lexurn.generators.urns import Urns
 from lexurn.predictors import Memorizing, Symmetrized
 from lexurn.predictors.counting import prefix_counts
@@ -235,7 +236,7 @@ def compare(name, ours, plain, tokens, *, n_plain) -> None:
 @click.option("--rounds", default=15, help="pairs of steps per shape")
 def main(threads: int, rounds: int) -> None:
     torch.set_num_threads(threads)
-    print(f"torch {torch.__version__}, {threads} thread(s)")
+    print(f"torch {torch.__version__}, {counted(threads, 'thread')}")
     time_steps(rounds)
     time_predictors()
 

@@ -20,6 +20,7 @@ import click
 import torch
 
 from lexurn import runs
+from lexurn.base.wording import counted
 from lexurn.runs import recording
 from lexurn.runs.tracking import Tracker
 from lexurn.runs.tracking.weights_and_biases import Wandb
@@ -121,7 +122,7 @@ def compare(rounds: int) -> None:
 @click.option("--rounds", default=2, help="pairs of trainings")
 def main(threads: int, rounds: int) -> None:
     torch.set_num_threads(threads)
-    print(f"torch {torch.__version__}, {threads} thread(s)")
+    print(f"torch {torch.__version__}, {counted(threads, 'thread')}")
     compare(rounds)
 
 

@@ -98,7 +98,7 @@ def test_the_data_are_drawn_and_the_predictors_scored(site):
 
 def test_the_analysis_says_in_words_what_its_figures_show(site):
     n_pictures, text = outputs_of(site / "_sources" / "04_analysis.ipynb")
-    assert n_pictures == 9 and "21 run(s) trained in" in text
+    assert n_pictures == 9 and "21 runs trained in" in text
     for sentence in (
         "a score below the score of M does not show that a model counts",
         "their missing share is",

@@ -148,7 +148,7 @@ def test_the_evaluation_chapter_compares_three_models_on_equal_terms(store, tmp_
     done = papermill(out, "-f", "params/smoke.yaml", chapter="03_evaluate")
     assert done.returncode == 0, done.stderr[-3000:]
     n_pictures, text = outputs_of(out)
-    assert n_pictures == 6 and "6 run(s) trained" in text
+    assert n_pictures == 6 and "6 runs trained" in text
     trained = [runs.load(folder).settings for folder in store.iterdir() if folder.name != "tables"]
     assert sorted((s.kind, s.training.seed) for s in trained) == [
         (kind, seed) for kind in ("lexical", "normal", "permuted") for seed in (0, 1)

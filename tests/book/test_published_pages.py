@@ -42,6 +42,20 @@ def test_published_chapters_compute_nothing_that_is_frozen(chapters):
     }
 
 
+def count_words(box):
+    """Return how many words and numbers a box has, without its headings."""
+    text = re.sub(r"<[^>]*>", " ", re.sub(r"<strong>.*?</strong>|<p class.*?</p>", "", box))
+    return sum(any(sign.isalnum() for sign in word) for word in text.split())
+
+
+def test_the_boxes_in_brief_are_brief(chapters):
+    boxes = [
+        re.search(r'<div class=\\"brief.*?</div>', chapter.executed.read_text(), re.DOTALL)[0]
+        for chapter in chapters
+    ]
+    assert [n for n in map(count_words, boxes) if not 60 < n <= 120] == []
+
+
 def chapter_sources():
     return "".join(path.read_text() for path in (paths.root() / "book").glob("[0-9]*.py"))
 

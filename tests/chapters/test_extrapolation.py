@@ -171,7 +171,7 @@ def test_the_tables_of_a_grid_are_cached_and_compared(tmp_path, monkeypatch):
         grid, extrapolation.rates_along_training, name="beside", jobs=2, say=told.append
     )
     pd.testing.assert_frame_equal(beside, table)
-    assert told[-1] == "4 table(s) computed, 0 loaded from the store."
+    assert told[-1] == "4 tables computed, 0 loaded from the store."
     assert set(table["model"]) == {"rotary", "lstm"} and set(table["seed"]) == {0, 1}
     assert set(grid.table()["model"]) == {"rotary", "lstm"}
     monkeypatch.setattr(cache, "make_table", None)

@@ -526,7 +526,7 @@ def test_a_training_is_followed_through_the_map_once(lex, monkeypatch, tiny_run)
     bits = strategies.maps.complexities([run.settings.memorizing], [run.pool], alphas)
     plain = strategies.run_cells(run).assign(**bits.to_dict("records")[0])
     pd.testing.assert_frame_equal(table, plain, rtol=1e-4, atol=1e-9, check_dtype=False)
-    assert told[-1] == "1 table(s) computed, 0 loaded from the store."
+    assert told[-1] == "1 table computed, 0 loaded from the store."
     monkeypatch.setattr(cache, "make_table", None)  # nothing is computed again
     pd.testing.assert_frame_equal(strategies.build_map([run], say=told.append), table)
 

@@ -176,21 +176,21 @@ def test_every_row_names_its_whole_quantity_because_rows_are_sorted_by_verdict()
 def test_the_page_on_execution_counts_runs(record):
     assert (
         "| [01_data](01_data) | done | the defaults | cpu | 3 | 2026-01-02 03:04:05 | abcdef0 | "
-        "1 model(s) | nothing |" in (pages.execution_page(ALL))
+        "1 model | nothing |" in (pages.execution_page(ALL))
     )
     record["used"] = {
         f"urns-a-{n}00000000000/{name}": ""
         for n in range(9)
         for name in ("results.json", store.WEIGHTS, contents.ROWS)
     }
-    assert "| 9 model(s) | nothing |" in pages.execution_page(ALL)
+    assert "| 9 models | nothing |" in pages.execution_page(ALL)
 
 
 def test_the_page_on_execution_counts_what_was_computed_and_what_was_kept(record):
     tables = {f"tables/standings-{n}.csv": "" for n in range(3)}
     record["used"] = RECORD["used"] | {f"urns-a-0123456789ab/{store.WEIGHTS}": ""} | tables
     record["computed"] = list(tables)[:2]
-    assert "| 1 model(s), 3 table(s) | 2 table(s) |" in pages.execution_page(ALL)
+    assert "| 1 model, 3 tables | 2 tables |" in pages.execution_page(ALL)
 
 
 def test_a_record_names_what_was_written_while_the_chapter_ran():

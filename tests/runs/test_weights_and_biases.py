@@ -216,7 +216,7 @@ def test_a_training_that_goes_on_keeps_its_id_and_records_its_past(monkeypatch, 
     assert history(first)[1] == []  # a training that was cut off has no tables
     lines = capfd.readouterr().err.splitlines()
     others = [line for line in lines if not line.startswith("W&B: recorded offline")]
-    assert others == ["resuming from step 5 of 6, 1 thread(s)"]
+    assert others == ["resuming from step 5 of 6, 1 thread"]
 
 
 def leaks(text, store):

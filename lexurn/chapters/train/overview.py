@@ -72,7 +72,7 @@ def describe_renaming(changes: Mapping[str, float]) -> str:
     return (
         "If colours are renamed, its predictions move by "
         f"{format_number(changes['model'])} nats and M's by "
-        f"{format_number(changes['memorizing'])}; G and S do not move."
+        f"{format_number(changes['memorizing'])}; G and S stay."
     )
 
 
