@@ -103,21 +103,21 @@ numbers = {f"exact_score_{name[0]}": format_with_error(score, sd) for name, scor
 numbers |= {f"published_{kind}": f"{score:g}" for kind, score in published.items()}
 g, m, s = (percent(values[5]) for values in blue.values())
 findings = [
-    f"After blue, blue, red, blue, green, G expects blue with {g}, M with {m}, S with {s}.",
-    f"With many training urns, G and S are alike: on fresh urns they are {few['mean']:.3g} nats apart after one urn, "
-    f"{many['mean']:.3g} after 16 (means of {n_drawn} pools).",
+    f"If the training urn is 70 % red and 20 % blue, then after blue, blue, red, blue, green, G expects blue with {g}, "
+    f"M with {m}, S with {s}.",
+    f"G and S are alike with many training urns: on fresh urns {few['mean']:.3g} nats apart with one, "
+    f"{many['mean']:.3g} with 16 ({n_drawn} pools).",
     f"A network with a score of {published['lexical']:g} was said to generalize; for its urn, S scores {of_s:.2g} ± "
     f"{headline.loc['symmetrized', 'sd']:.1g} (standard deviation).",
 ]
 
 # %% tags=["hide-input"]
 brief(
-    question="What are the best predictions of the next ball, and can an experiment tell which a network has "
-    "learned?",
-    done="We compute three exact predictors: G counts, M remembers the training urns, S remembers them but not which "
+    question="Which predictions of the next ball are best, and can an experiment tell which a network learned?",
+    done="We compute three predictors: G counts, M remembers the training urns, S remembers them but not which "
     "colour is which.",
     found=findings,
-    sure="The predictors are exact. The score is for one training urn.",
+    sure="The predictors are exact; the score is for one urn.",
     change="An error in a formula.",
     numbers=numbers if is_published else None,
 )
@@ -583,8 +583,8 @@ display(Markdown(claim_bands.summary(measured | scores)))
 #
 # :::{admonition} Exercise 5
 # :class: exercise
-# Two other networks are trained on the urn of the last table. One scores $0.018$, the other $0.11$. Which student can
-# each of them have become? What does the score leave open?
+# Two other networks are trained on the urn whose scores stand in the table above. One scores $0.018$, the other $0.11$.
+# Which student can each of them have become? What does the score leave open?
 # :::
 #
 # :::{admonition} Answer

@@ -133,17 +133,17 @@ if is_published:
 
 # %% tags=["hide-input"]
 brief(
-    question="Which exact predictor did a network become, and would other training urns give the same answer?",
+    question="Which exact predictor did a network become, and would other urns give the same answer?",
     done=f"We compare {len(models)} models with G, M and S, and test measures on made predictors.",
     found=[
         "Models whose colours are renamed in training have captured " + with_interval["permuted"] + " of S's advantage "
         f"over the best counter, lexical models {with_interval['lexical']}.",
-        "The relative distance r (−1 at G, +1 at S) misleads: it is up to "
-        f"{two_decimals(by_name['uniform']['inside'].max())} for the uniform predictor, and down to "
+        "On fresh urns, the relative distance r (−1 at G, +1 at S) misleads: it is up to "
+        f"{two_decimals(by_name['uniform']['fresh'].max())} for the uniform predictor, and down to "
         f"{two_decimals(by_name['S with doubt']['fresh'].min())} for S with a little doubt.",
         f"Urns differ: single lexical models capture {extent(1 - one_urn['missing'], percent)}.",
     ],
-    sure=f"n = {study.n_urns} urns, one size of model; brackets are 95 % intervals.",
+    sure=f"n = {study.n_urns} urns, one size; brackets are 95 % intervals.",
     change="A predictor without memory that captures much, or another result for more urns.",
     numbers=quoted if is_published else None,
 )
@@ -349,10 +349,10 @@ if is_published:
     assert ratio.low > 5 and shares["normal"].high < 0.01 and shares["permuted"].high < 0.2
 display(
     Markdown(
-        "So on average over urns, we cannot distinguish lexical models from the best counter, and single models lie on "
-        f"both sides of it. On the same urn, {ratio.value:.2g} times as much is missing in lexical as in permuted "
-        f"models ({between(ratio, '{:.2g}'.format)}, n = {ratio.n}). Missing shares differ by factors, so our means of "
-        "missing shares and of ratios are geometric: 1 % and 4 % give 2 %."
+        "So on average over urns, we cannot distinguish the distance of lexical models from S from that of the best "
+        f"counter, and single models lie on both sides of it. On the same urn, {ratio.value:.2g} times as much is "
+        f"missing in lexical as in permuted models ({between(ratio, '{:.2g}'.format)}, n = {ratio.n}). Missing shares "
+        "differ by factors, so our means of missing shares and of ratios are geometric: 1 % and 4 % give 2 %."
     )
 )
 

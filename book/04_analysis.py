@@ -184,9 +184,9 @@ brief(
         f"A score below that of M does not show counting: for the published urn, S scores {of_s:.2g}, M {of_m:.2g}, "
         f"and the lexical model {of_original:g}.",
         f"After {n_short} steps, permuted models have captured {with_interval('permuted')} of S's advantage, lexical "
-        f"ones {with_interval('lexical')}.",
-        f"On {n_tenfold} urns, ten times the steps bring lexical models from {captured['lexical', n_short]} to "
-        f"{with_interval('lexical', n_long)}.",
+        f"ones with one-hot names {with_interval('lexical')}.",
+        f"On {n_tenfold} urns, ten times the steps bring these from {captured['lexical', n_short]} to "
+        f"{with_interval('lexical', n_long)}. Models with Gaussian vectors stayed behind the best counter.",
     ],
     sure=f"n = {study.n_urns} urns, four colours, one layer; brackets are 95 % intervals.",
     change="Lexical models that stay far from S however long they train.",
@@ -369,8 +369,8 @@ display(
 
 # %% [markdown]
 # Permuted models show that renaming does not prevent memorizing. After the same number of steps, lexical models are on
-# average no nearer to S than the best counter. Will they come nearer later? Before longer trainings answer, we look at
-# a pitfall of the usual measure.
+# average not distinguishable from the best counter by their distance from S. Will they come nearer later? Before longer
+# trainings answer, we look at a pitfall of the usual measure.
 #
 # ### Why not on fresh urns?
 #

@@ -17,10 +17,10 @@
 # %% [markdown]
 # # Names: how does memorizing depend on names and alphabets?
 #
-# In [chapter 4](04_analysis), permuted models came near S, and lexical models were on average no nearer to S than the
-# best counter after the same number of steps. The two kinds differ in how many names they have, and in how many sets of
-# names occur together. Here we first change these two numbers alone, and then which names occur together, the vectors,
-# and the network.
+# In [chapter 4](04_analysis), permuted models came near S, and after the same number of steps, the distance of lexical
+# models from S could not be distinguished from that of the best counter. The two kinds differ in how many names they
+# have, and in how many sets of names occur together. Here we first change these two numbers alone, and then which names
+# occur together, the vectors, and the network.
 #
 # After this chapter you can count the names, alphabets and triples of a model, show that S is the best predictor for
 # all of them, calculate what a fitted formula predicts for chosen alphabets, and say which new alphabets a model can
@@ -155,10 +155,10 @@ quoted = {
 findings = [
     f"With 4 names in one set, models capture {captured_of('N4')} of S's advantage after {n_short} steps; with "
     f"any 4 of 32 names, {captured_of('N32 all')}.",
-    f"Which names meet matters: 280 sets in four blocks of 8 names give {captured_of('32 names in 4 blocks')}, 128 "
-    f"random sets {captured_of('N32 K128')}.",
-    f"With 512 of 1820 sets of 16 names, they capture {quoted['captured_seen_512']} on these, "
-    f"{quoted['captured_new_512']} on others.",
+    f"Which names meet matters: with 280 sets inside four blocks of 8 names, {in_words(of_blocks)} times as much is "
+    "missing as with 128 random sets of these names.",
+    f"With 512 of the 1820 sets of four out of 16 names, models capture {quoted['captured_seen_512']} on these, "
+    f"{quoted['captured_new_512']} on others. Across blocks or groups that never met, they fail.",
 ]
 
 # %% tags=["hide-input"]
@@ -171,10 +171,10 @@ if is_published:
 # %% tags=["hide-input"]
 brief(
     question="How does memorizing depend on the number of names and their sets?",
-    done=f"We train {len(points)} models on four of N names per sequence, from K sets (alphabets).",
+    done=f"We train {len(points)} models; sequences take four of N names, from K sets.",
     found=findings,
-    sure=f"n = {n_main} urns, four colours, one layer; intervals are over urns.",
-    change="If 630 random sets of 30 names were learned like three blocks of 10.",
+    sure=f"n = {n_main} urns, four colours; intervals are over urns.",
+    change="Random sets that are learned like blocks.",
     numbers=quoted if is_published else None,
 )
 
@@ -652,8 +652,8 @@ display(
         f"{lines_to_random:.3g} times as much as with 16 random alphabets.\n\nThe vectors of names matter less: "
         f"instead of one-hot names, learned names for any 4 of 32 give a factor of {contrast_of(3)}, and fixed unit "
         f"vectors {contrast_of(4)}. Compared with any 4 of 32 names, Gaussian tables give {contrast_of(9)}, and "
-        f"orthonormal ones {contrast_of(8)}. Models of four times the width lack {contrast_of(10)} or "
-        f"{contrast_of(11)} times as much (n = {n_few} urns for vectors and widths)."
+        f"orthonormal ones {contrast_of(8)}. Models of four times the width lack {contrast_of(10)} (any 4 of 16 names) "
+        f"or {contrast_of(11)} (8 alphabets of 16 names) times as much (n = {n_few} urns for vectors and widths)."
     )
 )
 
@@ -830,10 +830,10 @@ display(
         f"So with up to {most['tables'].iloc[0]:.0f} tables, networks still use names in part. With "
         f"{most['tables'].iloc[0]:.0f} one-hot tables they stand at {one_hot:.2f} (n = {n_few} urns), nearer to M "
         f"than to S; our forecast, below −{-claims.get('names/tables_256').high:g}, is refuted. The predictor that "
-        f"knows its tables stands at {best_known:.2f}. It predicts names, of which only those of the sequence's own "
-        "table are read out. A network can make its logits for this read-out, and so do better: with 16 or 64 tables, "
-        f"networks are nearer to M than this predictor. For the same number of Gaussian tables, M is the best "
-        f"predictor, and networks are at {gaussian:.2f}; training used each table for {n_seen:.0f} sequences."
+        f"knows its tables stands at {best_known:.2f}. It is no upper limit: it predicts among all names, and "
+        "only then are those of the sequence kept. Networks are trained through this selection, and can use it: with "
+        "16 or 64 tables, networks are nearer to M than this predictor. For the same number of Gaussian tables, M is "
+        f"the best predictor, and networks are at {gaussian:.2f}; training used each table for {n_seen:.0f} sequences."
     )
 )
 

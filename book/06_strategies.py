@@ -85,9 +85,9 @@ box = display(Markdown("(The box *In brief* is filled in below.)"), display_id=T
 # small, and to count for a long time if $D$ is large. In between, a network may count first and memorize later. It
 # then becomes *worse* on fresh urns while its training loss goes on falling: generalizing was *transient*.
 #
-# {cite:t}`wurgaft2025strategies` turn this into a theory, which they call an account. It has three *strategies*: U
-# gives all colours the same probability, G counts, and M knows the urns. After $N$ steps, a network predicts like a
-# mixture of the strategies $i$ with the weights
+# {cite:t}`wurgaft2025strategies` turn this into a theory, which they call an account. It has two *strategies*: G
+# counts, and M knows the urns. We add U, which gives all colours the same probability, as their code can. After $N$
+# steps, a network predicts like a mixture of the strategies $i$ with the weights
 #
 # $$ w_i \propto \exp\left(-\ln 2 \cdot K_i^\beta - \gamma N^{1-\alpha} L_i\right). $$ (strategies-account)
 #
@@ -332,7 +332,7 @@ told = strategies.excess_by_step(long, account=account, baseline=baseline)
 curves = told.groupby(["n_tasks", "who", "step"], sort=False)["excess"].agg(["mean", "sem"]).reset_index()
 curves = curves.rename(columns={"mean": "kl", "who": "by"})
 alt = "What account and baseline lose beyond the best mixture along long trainings, one panel per task diversity."
-caption = "At first the account is further from the networks; the means meet near step 4000 (64 urns) and 15 000."
+caption = "At first the account is further from the networks; the means meet near step 4000 (64 urns) and 15 000 (128)."
 options = {"by": "n_tasks", "titles": "D = {}", "x": "step", "y": "kl", "line": "by", "log": ["step"]}
 options |= {"share_y": True, "size": (3.6, 3.0), "legend": "", "n": seeds_text, "runs": found["long"]}
 figure(plots.curves, curves, name="long", alt=alt, caption=caption, **options)
@@ -414,7 +414,7 @@ by_kind = pd.concat([of_three, lexical], ignore_index=True)
 own = by_kind.loc[by_kind["seed"] == first_seed, ["kind", "n_tasks", "step", "share"]]
 own = own.assign(what="cell").rename(columns={"share": "to_memorizer"})
 alt = "Relative distance of normal and lexical models of three colours over steps and urns."
-caption = "Of three colours, normal models of few urns are M early; lexical models move from G towards S (one seed)."
+caption = "With three colours, normal models of few urns are M early; lexical models move from G towards S (one seed)."
 options = {"by": "kind", "value": "to_memorizer", "low": 0.0, "high": 1.0, "ticks": [0.0, 0.5, 1.0]}
 options |= {"size": (4.0, 2.8), "n": f"seed {first_seed}", "runs": played, "alt": alt, "caption": caption}
 picture = card(chapter_plots.diversity_map, own, name="live", **options)
@@ -580,7 +580,8 @@ for name, each in growth.items():
     rows.append({"alphabet": name} | {text: str(mean_of.get(text, "–")) for text in ratios})
 columns = {"alphabet": "names", **{text: f"later, at {text}" for text in levels.values()}}
 columns |= {"growth": "lower over higher level"}
-caption = "Networks with 32 names are later than networks with 3; with 512 alphabets, the factor grows near S. "
+caption = "At the lower level, networks with 32 names are later than networks with 3; with 512 alphabets, the factor "
+caption += "grows near S. "
 caption += f"(Late against 3 names; geometric means, 95 % intervals, n = {study.n_seeds} seeds.)"
 show_table(pd.DataFrame(rows), columns, caption=caption, name="names")
 
@@ -693,7 +694,7 @@ for pool_size, of_pool in last_eight.groupby("n_tasks"):
 columns = {"D": "urns D", "determined": "determined at the last step", "d(G, S)": "d(G, S)"}
 columns |= {"lost to S": "lost to S", "U": "weight of U"}
 n_unknown = last_eight["share"].isna().sum()
-caption = f"Of eight colours, {n_unknown} of {len(last_eight)} lexical models are further from S and G than these are "
+caption = f"With 8 colours, {n_unknown} of {len(last_eight)} lexical models are further from S and G than these are "
 caption += "from each other. (Nats per ball and weights, ± one standard error over seeds.)"
 show_table(pd.DataFrame(rows), columns, caption=caption, name="eight")
 
@@ -825,21 +826,21 @@ display(Markdown(text))
 numbers = {"transition_power": f"{spread} or {of_common}", "names_delay": delays[0], "first_delay": delays[1]}
 found_out = [
     "From 16 to 64 urns, the step half way from counting to memorizing grows as the number of urns to the power "
-    f"{spread}.",
+    f"{spread} or {of_common}, depending on where we start.",
     f"Within {n_main} steps, the theory predicts more urns worse than the rule, by {apart} nats; later, the two "
     "cannot be ranked.",
-    "Lexical models are undecided. With any three of 32 names, coming near S takes "
-    f"{delays[1]} to {delays[0]} times the steps of three names.",
+    "Whether the theory fits lexical models is undecided. With any three of 32 names, coming to S within a third of "
+    f"its distance from G takes {delays[0]} times the steps of three names.",
 ]
 
 # %% tags=["hide-input"]
 box.update(
     brief(
         question="Does a network count, or learn its urns by heart, and when?",
-        done=f"We fit a published theory, and a rule of two logarithms, to {len(points)} networks.",
+        done=f"We fit a published theory and a rule of two logarithms to {len(points)} networks.",
         found=found_out,
-        sure=f"{seeds_text}, 95 % intervals; one layer of width 32.",
-        change="A theory that predicts more urns and longer trainings better.",
+        sure=f"{seeds_text}, 95 % intervals; one layer.",
+        change="A theory that predicts better.",
         numbers=numbers if is_published else None,
     )
 )

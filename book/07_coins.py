@@ -131,9 +131,9 @@ known = coin_losses.unattainable_loss(uniform)
 assert known < attained["coins/attainable_20"] - 0.04
 display(
     Markdown(
-        f"Over 20 flips, this predictor loses {attained['coins/attainable_20']:.3f} nats a flip. (The source compares "
-        f"its models with {known:.2g}, which only a predictor that knows the coin can reach.) So we report the *excess "
-        "loss*: the divergence of a model's prediction from the rule's prediction."
+        f"Over 20 flips, the loss of this predictor is {attained['coins/attainable_20']:.3f} nats a flip. (The source "
+        f"compares its models with {known:.2g}, which only a predictor that knows the coin can reach.) So we report "
+        "the *excess loss*: the divergence of a model's prediction from the rule's prediction."
     )
 )
 
@@ -185,7 +185,8 @@ by_chance = 1 - (1 - share_stuck.value) ** 6
 display(
     Markdown(
         f"So {percent(share_stuck.value)} are stuck (95 % interval {percent(share_stuck.low)} to "
-        f"{percent(share_stuck.high)}): they lose more than a hundredth of a nat a flip. The least stuck model loses "
+        f"{percent(share_stuck.high)}): they lose more than a hundredth of a nat a flip. (What a model loses is its "
+        "loss beyond that of the rule, here and below.) The least stuck model loses "
         f"{gap:.3g} times as much as the worst of the others, whose median is {learned['excess'].median():.2g} nats. "
         f"At this rate, six models contain a stuck one in {percent(by_chance)} of cases. Our forecast, a share of 5 to "
         "30 %, is undecided. (Ten of these models were known before it.)"
@@ -527,8 +528,8 @@ steered["what"] = "models"
 # %% tags=["hide-input"]
 alt = "Slopes of steering: at the row that predicts, ten rows before, at random, and past the second layer."
 caption = at_scale(
-    "Moving the count between two layers moves the prediction by less than the rule says (1), and by more if the "
-    "second layer cannot answer."
+    "Moving the count between two layers moves the prediction by less than the rule says (1); also, but by more, if "
+    "the second layer's output is held fixed."
 )
 options = {"x": "slope", "legend": None, "size": (5.6, 2.6), "caption": caption, "runs": of_two}
 figure(plots.estimates, steered, name="causal", alt=alt, n=f"{len(of_two)} models of two layers", **options)
@@ -844,23 +845,24 @@ display(Markdown(f"Fitted priors from 1000 sequences each (± jackknife): {'; '.
 
 # %% tags=["hide-input"]
 found_out = [
-    f"{len(stuck)} are stuck at a high loss ({percent(share_stuck.low)} to {percent(share_stuck.high)}).",
+    f"{len(stuck)} of {n_every} (95 % interval {percent(share_stuck.low)} to {percent(share_stuck.high)}) are stuck at "
+    "a high loss.",
     f"In the others, the attention head's output follows the share of heads, and cancels {-100 * slope.value:.3g} "
     f"% ({-100 * slope.high:.3g} to {-100 * slope.low:.3g}) of the last flip's effect.",
     f"The typical model loses {excess_of['trained, typical']:.2g} nats a flip more than the rule; weights by hand lose "
     f"{1e6 * excess_of['by hand, 16 ReLUs']:.1g} millionths.",
-    f"With two layers (n = {len(of_two)}), steering along a fitted direction of the count moves predictions by "
-    f"{bounds(at_row)} of the rule's change.",
+    f"With two layers (n = {len(of_two)}), moving activations along the count moves predictions by {bounds(at_row)} of "
+    "the rule's change; the second layer takes a part back.",
 ]
 
 # %% tags=["hide-input"]
 box.update(
     brief(
         question="How does a transformer of 145 numbers compute Laplace's rule?",
-        done=f"We train {n_every}, evaluate them on all sequences, and write one by hand.",
+        done=f"We train {n_every} models, and write one by hand.",
         found=found_out,
-        sure="One task; all but the last finding are about one shape.",
-        change="Models of this shape that count without cancelling the last flip.",
+        sure="One task; one shape, but for the last finding.",
+        change="Trained models of this shape that count without cancelling.",
     )
 )
 

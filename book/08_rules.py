@@ -223,10 +223,10 @@ display(Markdown(f"So some models have not learned their language, and drop out 
 # %% [markdown]
 # ## What they keep of rule 1
 #
-# A network can complete a prompt *greedily*, by the most probable token each time, or *sampled*, by its
-# probabilities. The published protocol differs from ours in two ways. It counts only completions that have ended, and
-# it takes the best value over training, found by looking at about 200 checkpoints; ours looks at ten. We show both. Our
-# own rates are those at the step of least validation loss.
+# A network can complete a prompt *greedily*, by the most probable token each time, or *sampled*, by its probabilities.
+# The published protocol differs from ours in two ways. It counts only completions that have ended, and it takes the
+# best value over training, found by looking at about 200 checkpoints; our repetition of it looks at ten. We show both.
+# Our own rates are those at the step of least validation loss.
 #
 # The published transformer adds its sines along the batch instead of along the string. So it knows the order of letters
 # only by its causal mask, and we compare it with our transformer without positions.
@@ -611,7 +611,7 @@ if is_published and study.n_seeds >= 5:
 # %% [markdown]
 # What should one conclude from strings of the language alone? {cite:t}`meszaros2024rules` sketch a normative theory
 # with a prior that prefers short programs. Ours is much smaller. A *rational learner* holds four hypotheses: strings
-# obey both rules, rule 1, rule 2, or none. Each rule makes a hypothesis less probable by $2^8$ beforehand, and under
+# obey both rules, rule 1, rule 2, or none. Each rule divides the prior probability of a hypothesis by $2^8$, and under
 # each hypothesis all strings of a length are equally probable. Strings of the language soon favour the hypothesis with
 # the fewest strings. But a prompt that breaks rule 2 has probability zero under it, and what is left to go by is rule
 # 1, or nothing.
@@ -1164,8 +1164,8 @@ if is_published:
 # %% [markdown]
 # *Published results, forecasts and checks.* No published share was measured as ours: published are the best of about
 # 200 looks along training among finished completions, of larger models on strings of up to 256 letters. The best of ten
-# looks is smaller, also if nothing changes but noise. The band reaches from a published share by less than half of its
-# distance to what needs no model (chance, EOS at once). We judge only models that have learned their language, by the
+# looks is smaller, also if nothing changes but noise. A band is a published share ± less than half of its
+# distance from what needs no model (chance, EOS at once). We judge only models that have learned their language, by the
 # rule on the page of [claims](claims.md). The published sampled shares count finished completions, ours all prompts.
 # Where a band is narrower than our 90 % interval, nothing could have been
 # reproduced: we call it *not decidable*, and count no finding. (The band of sampled transformers has no width, because
@@ -1224,20 +1224,22 @@ found_out = [
     f"{change_of.loc['positions', 'value']:.2f} between positional encodings, "
     f"{change_of.loc['architecture (learned)', 'value']:.2f} to {change_of.loc['architecture (rotary)', 'value']:.2f} "
     f"between architectures, {change_of.loc['seed', 'value']:.2f} between seeds (n = {study.n_seeds}).",
-    f"Of {len(new_seeds)} rotary transformers, {len(new_seeds) - n_exceptions} end after a b once b's equal a's "
-    f"({of_rotary:.0%} of the variance; learned positions: {of_learned:.0%}).",
-    f"Moved along the direction of a's minus b's, {by_surplus.value:.0%} of strings end where they should (± "
-    f"{by_surplus.error:.0%}); at random: {random_text}.",
-    f"They keep rule 1 on {rotary_rate_new} of prompts ({n_new_steps} steps; other seeds {steps_text}: {rotary_rate}).",
+    f"Of {len(new_seeds)} rotary transformers, {len(new_seeds) - n_exceptions} end once b's have caught up, which "
+    f"explains {of_rotary:.0%} of the variance of ending (learned positions: {of_learned:.0%}).",
+    f"If activations move along the direction of a's minus b's, {by_surplus.value:.0%} (± {by_surplus.error:.0%}) of "
+    f"strings end where they should; at random, {random_text}.",
+    f"Counting does not suffice: networks without positions count, and keep rule 1 on {bare['greedy'].mean():.2g} of "
+    f"prompts, rotary ones on {rotary_rate}.",
 ]
 
 # %% tags=["hide-input"]
 box.update(
     brief(
         question="If a prompt breaks one of two rules, do networks keep the other, and why?",
-        done=f"We compare completions of {len(points)} networks with programs.",
+        done=f"We judge completions of {len(points)} networks. (Strings aⁿbⁿ have as many a's as b's, rule 1, a's "
+        "first, rule 2.)",
         found=found_out,
-        sure="Training strings have at most 32 letters.",
+        sure="At most 32 letters in training.",
         change="Larger rotary transformers that end by length.",
         numbers=numbers_of_bands if is_published else None,
     )

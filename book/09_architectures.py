@@ -475,7 +475,7 @@ slower = {n: states.ratio(left_of(n, every, "states_longer"), left_of(n, every))
 
 # %% tags=["hide-input"]
 alt = "Share of the excess left against the numbers in an LSTM's state, one line per number of alphabets, by colours."
-caption = "Of three colours, the share left by LSTMs with 4 numbers is small with one alphabet and large with all."
+caption = "With three colours, the share left by LSTMs with 4 numbers is small with one alphabet and large with all."
 caption = caption if is_published else "With so few seeds and steps, nothing can be said of the size of states."
 options = {"x": "numbers_in_the_state", "y": "share_left", "line": "alphabets", "log": ["numbers_in_the_state"]}
 options |= {"by": "colours", "legend": "alphabets", "size": (3.6, 2.9), "n": n_states}
@@ -970,11 +970,11 @@ show_table(listed, columns, caption=caption, name="claims")
 
 # %% tags=["hide-input"]
 found_out = [
-    f"If names change in every sequence, linear layers lose at least {linear_floors[urns_data]:.3g} nats per ball and "
-    f"{linear_floors[order[3]]:.3g} per string (exact).",
-    "On strings whose letters change names, only transformers come close to the best predictor within "
+    f"If names change in every sequence, linear layers lose at least {linear_floors[urns_data]:.3g} nats per ball "
+    f"(mean of five urns) and {linear_floors[order[3]]:.3g} per string more than the best predictor.",
+    "On such strings, only transformers come close to it within "
     f"{horizon} steps ({told.loc[(order[3], 'transformer'), 'n_arrived']} of {len(seeds)} seeds).",
-    f"By then, one layer of Mamba is {of_chosen['mamba']} of the way from linear log odds to Laplace's "
+    f"On coins, one layer of Mamba is then {of_chosen['mamba']} of the way from linear log odds to Laplace's "
     "rule.",
     f"A published linear model reads its target: it beats the best predictor by {below_oracle:.3g} nats per string.",
 ]
@@ -986,7 +986,7 @@ box.update(
         done=f"We evaluate {len(trained)} one-layer models on four tasks with known best predictors.",
         found=found_out,
         sure=f"n = {len(seeds)} seeds; learning rates are uncertain by a factor of 3 or more.",
-        change="Another order with finer rates or more layers.",
+        change="A different order of architectures with finer rates or more layers.",
     )
 )
 

@@ -493,12 +493,12 @@ display(
 # %% [markdown]
 # ## What does shuffling break?
 #
-# {cite:t}`viswanathan2025geometry` shuffle the words of a text and find, in models of eight billion weights, that the
-# dimension of its vectors rises, and so do their mean cosine and the loss. Is it because the model cannot predict the
-# text any more? Shuffling also breaks repetition: phrases that come again lie beside their copies in a text, and not in
-# a shuffled one. Two controls separate the explanations. Dimensions *without copies* leave no repetition to break. And
-# a *substitution cipher* replaces every character by another one, always the same. The model cannot predict such a
-# text, but all its repetitions stay.
+# {cite:t}`viswanathan2025geometry` shuffle the tokens of a text and find, in models of seven to eight billion weights,
+# that the dimension of its vectors rises, and so do their mean cosine and the loss. Is it because the model cannot
+# predict the text any more? Shuffling also breaks repetition: phrases that come again lie beside their copies in a
+# text, and not in a shuffled one. Two controls separate the explanations. Dimensions *without copies* leave no
+# repetition to break. And a *substitution cipher* replaces every character by another one, always the same. The model
+# cannot predict such a text, but all its repetitions stay.
 
 # %% tags=["hide-input"]
 orders = tables_of(shuffling.geometry_by_order, "orders-4", grid)
@@ -832,9 +832,9 @@ measured = {f"geometry/{name}": claims.Measurement(each.mean(), each.sem(), len(
 #
 # The rule of the verdicts, and what changed since the first edition, stand on [the page of claims](claims.md). Bands
 # were written before the runs that they judge. Where a result of earlier models was known by then, that page says so.
-# The published numbers are of models of eight billion weights and of another estimator, so only signs compare. Three
-# forecasts on the collapse average pre and post, and their bands are wide. So their verdicts say less than the table
-# of the collapse.
+# The published numbers are of models of seven to eight billion weights and of another estimator, so only signs compare.
+# Three forecasts on the collapse average pre and post, and their bands are wide. So their verdicts say less than the
+# table of the collapse.
 
 # %% tags=["hide-input"]
 listed = claims.table(measured, at_scale=is_published).reset_index()
@@ -956,12 +956,14 @@ assert np.allclose([of_exercise[1].low, of_exercise[1].high], [-0.026, 0.146], a
 
 # %% tags=["hide-input"]
 findings = [
-    "Before the last norm, post-norm vectors fill their directions more evenly than pre-norm vectors, by "
-    f"{span(isotropic['last layer'])}; behind it, we find no difference ({span(isotropic['read-out'])}).",
+    "After the last block, where only post-norm vectors have just been normed, their isotropy is larger by "
+    f"{span(isotropic['last layer'])}; behind the last norm of both, we find no difference "
+    f"({span(isotropic['read-out'])}).",
     f"Early in training, the mean cosine has a maximum: at {factor_text(turned['pre']['ratio'])} (pre-norm) and "
-    f"{factor_text(turned['post']['ratio'])} (post-norm) times the step nearest to character frequencies.",
-    f"If no four characters repeat, a cipher raises the dimension by {span(by_cipher['twonn_once'])}, and shuffling by "
-    f"{span(rises['twonn_once'])}.",
+    f"{factor_text(turned['post']['ratio'])} (post-norm) times the step at which predictions are nearest to character "
+    "frequencies.",
+    "In clouds where no two tokens share their last four characters, a cipher raises the dimension by "
+    f"{span(by_cipher['twonn_once'])}, and shuffling by {span(rises['twonn_once'])}.",
 ]
 
 # %% tags=["hide-input"]

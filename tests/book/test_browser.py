@@ -125,7 +125,7 @@ def test_the_coins_are_compared_with_what_can_be_attained(site):
     n_cards, text = outputs_of(site / "_sources" / "07_coins.ipynb")
     assert n_cards == 12 and "20 tiny models, 60 steps of 32 sequences each." in text
     for sentence in (
-        "this predictor loses 0.549 nats a flip",
+        "the loss of this predictor is 0.549 nats a flip",
         "So the head takes the last flip out",
         "without the offset it is off by exactly 0",
         "Patched and donor predictions are equal",

@@ -85,6 +85,6 @@ def test_the_losses_that_exact_predictors_attain_and_a_model_that_renaming_chang
     assert losses["memorizing"] < min(losses["generalizing"], losses["symmetrized"])
     changes = overview.changes_by_renaming(run, 4)
     assert max(changes["generalizing"], changes["symmetrized"]) < 1e-9 < changes["memorizing"]
-    assert overview.describe_renaming(changes).endswith("; G and S stay.")
+    assert overview.describe_renaming(changes).endswith(", G's and S's not.")
     walk = overview.walk(run)
     assert walk["mark"].tolist() == ["corner"] * 3 + ["untrained", ""]

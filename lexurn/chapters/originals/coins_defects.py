@@ -11,8 +11,8 @@ DEFECTS = (
         defect="One coin is drawn for all sequences of a batch.",
         verdict="stands",
         because=(
-            "the optimum is the same; but a batch is worth about as much as a single sequence, so"
-            " training is noisier"
+            "the optimum is the same, though we did not train a transformer to it in this way; a"
+            " batch is worth about as much as a single sequence, so training is noisier"
         ),
         test="Count the distinct coins of a batch.",
         where="07_coins",

@@ -70,9 +70,9 @@ def _least_loss(run: Run) -> str:
 def describe_renaming(changes: Mapping[str, float]) -> str:
     """Return how far the model and M move if colours are renamed, as a sentence."""
     return (
-        "If colours are renamed, its predictions move by "
-        f"{format_number(changes['model'])} nats and M's by "
-        f"{format_number(changes['memorizing'])}; G and S stay."
+        "If colours are renamed, and predictions renamed back, they change by "
+        f"{format_number(changes['model'])} nats, M's by "
+        f"{format_number(changes['memorizing'])}, G's and S's not."
     )
 
 
