@@ -103,7 +103,7 @@ numbers = {f"exact_score_{name[0]}": format_with_error(score, sd) for name, scor
 numbers |= {f"published_{kind}": f"{score:g}" for kind, score in published.items()}
 g, m, s = (percent(values[5]) for values in blue.values())
 findings = [
-    f"If the training urn is 70 % red and 20 % blue, then after blue, blue, red, blue, green, G expects blue with {g}, "
+    f"If the urn is 70 % red and 20 % blue, after blue, blue, red, blue, green, G expects blue with {g}, "
     f"M with {m}, S with {s}.",
     f"G and S are alike with many training urns: on fresh urns {few['mean']:.3g} nats apart with one, "
     f"{many['mean']:.3g} with 16 ({n_drawn} pools).",

@@ -179,7 +179,7 @@ def with_interval(kind, n=None):
 # %% tags=["hide-input"]
 brief(
     question="A lexical model cannot store names. Does it count, or does it memorize its urn up to the names?",
-    done=f"We train {len(points)} small models on {study.n_urns} urns.",
+    done=f"We train {len(points)} models on {study.n_urns} urns.",
     found=[
         f"A score below that of M does not show counting: for the published urn, S scores {of_s:.2g}, M {of_m:.2g}, "
         f"and the lexical model {of_original:g}.",

@@ -154,11 +154,11 @@ quoted = {
 }
 findings = [
     f"With 4 names in one set, models capture {captured_of('N4')} of S's advantage after {n_short} steps; with "
-    f"any 4 of 32 names, {captured_of('N32 all')}.",
+    f"any 4 of 32, {captured_of('N32 all')}.",
     f"Which names meet matters: with 280 sets inside four blocks of 8 names, {in_words(of_blocks)} times as much is "
-    "missing as with 128 random sets of these names.",
+    "missing as with 128 random sets.",
     f"With 512 of the 1820 sets of four out of 16 names, models capture {quoted['captured_seen_512']} on these, "
-    f"{quoted['captured_new_512']} on others. Across blocks or groups that never met, they fail.",
+    f"{quoted['captured_new_512']} on others. Across separate blocks, they fail.",
 ]
 
 # %% tags=["hide-input"]

@@ -1220,24 +1220,23 @@ by_surplus = mechanism["rules/rotary_steered"]
 
 # %% tags=["hide-input"]
 found_out = [
-    "In aⁿbⁿ, rates of keeping rule 1 differ by "
+    "In aⁿbⁿ, rates of keeping rule 1 (as many a's as b's) differ by "
     f"{change_of.loc['positions', 'value']:.2f} between positional encodings, "
     f"{change_of.loc['architecture (learned)', 'value']:.2f} to {change_of.loc['architecture (rotary)', 'value']:.2f} "
     f"between architectures, {change_of.loc['seed', 'value']:.2f} between seeds (n = {study.n_seeds}).",
     f"Of {len(new_seeds)} rotary transformers, {len(new_seeds) - n_exceptions} end once b's have caught up, which "
     f"explains {of_rotary:.0%} of the variance of ending (learned positions: {of_learned:.0%}).",
-    f"If activations move along the direction of a's minus b's, {by_surplus.value:.0%} (± {by_surplus.error:.0%}) of "
-    f"strings end where they should; at random, {random_text}.",
-    f"Counting does not suffice: networks without positions count, and keep rule 1 on {bare['greedy'].mean():.2g} of "
+    f"Moving activations along a's minus b's makes {by_surplus.value:.0%} (± {by_surplus.error:.0%}) of strings "
+    f"end where they should; at random, {random_text}.",
+    f"Counting does not suffice: networks without positions count, and keep it on {bare['greedy'].mean():.2g} of "
     f"prompts, rotary ones on {rotary_rate}.",
 ]
 
 # %% tags=["hide-input"]
 box.update(
     brief(
-        question="If a prompt breaks one of two rules, do networks keep the other, and why?",
-        done=f"We judge completions of {len(points)} networks. (Strings aⁿbⁿ have as many a's as b's, rule 1, a's "
-        "first, rule 2.)",
+        question="If a prompt breaks one rule, do networks keep the other, and why?",
+        done=f"We judge completions of {len(points)} networks.",
         found=found_out,
         sure="At most 32 letters in training.",
         change="Larger rotary transformers that end by length.",

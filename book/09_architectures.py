@@ -970,11 +970,11 @@ show_table(listed, columns, caption=caption, name="claims")
 
 # %% tags=["hide-input"]
 found_out = [
-    f"If names change in every sequence, linear layers lose at least {linear_floors[urns_data]:.3g} nats per ball "
+    f"Where names change, linear layers lose at least {linear_floors[urns_data]:.3g} nats per ball "
     f"(mean of five urns) and {linear_floors[order[3]]:.3g} per string more than the best predictor.",
     "On such strings, only transformers come close to it within "
     f"{horizon} steps ({told.loc[(order[3], 'transformer'), 'n_arrived']} of {len(seeds)} seeds).",
-    f"On coins, one layer of Mamba is then {of_chosen['mamba']} of the way from linear log odds to Laplace's "
+    f"On coins, one layer of Mamba is {of_chosen['mamba']} of the way from linear log odds to Laplace's "
     "rule.",
     f"A published linear model reads its target: it beats the best predictor by {below_oracle:.3g} nats per string.",
 ]
@@ -985,8 +985,8 @@ box.update(
         question="What can five architectures represent, learn, and become?",
         done=f"We evaluate {len(trained)} one-layer models on four tasks with known best predictors.",
         found=found_out,
-        sure=f"n = {len(seeds)} seeds; learning rates are uncertain by a factor of 3 or more.",
-        change="A different order of architectures with finer rates or more layers.",
+        sure=f"n = {len(seeds)} seeds; learning rates are uncertain by a factor of 3.",
+        change="Another order of architectures with finer rates or more layers.",
     )
 )
 

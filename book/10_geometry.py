@@ -956,13 +956,13 @@ assert np.allclose([of_exercise[1].low, of_exercise[1].high], [-0.026, 0.146], a
 
 # %% tags=["hide-input"]
 findings = [
-    "After the last block, where only post-norm vectors have just been normed, their isotropy is larger by "
-    f"{span(isotropic['last layer'])}; behind the last norm of both, we find no difference "
+    "After the last block, post-norm vectors, just normed, are more isotropic by "
+    f"{span(isotropic['last layer'])}; once both are normed, we find no difference "
     f"({span(isotropic['read-out'])}).",
     f"Early in training, the mean cosine has a maximum: at {factor_text(turned['pre']['ratio'])} (pre-norm) and "
     f"{factor_text(turned['post']['ratio'])} (post-norm) times the step at which predictions are nearest to character "
     "frequencies.",
-    "In clouds where no two tokens share their last four characters, a cipher raises the dimension by "
+    "Among tokens whose last four characters all differ, a cipher raises the dimension by "
     f"{span(by_cipher['twonn_once'])}, and shuffling by {span(rises['twonn_once'])}.",
 ]
 

@@ -813,7 +813,7 @@ found_out = [
     f"{counts['stands']} defects leave the claim standing, {counts['weaker']} weaken it, "
     f"{counts['undecidable']} leave it undecidable, and {counts['reversed']} reverse a description.",
     f"Urns: by the published recipe, lexical models score {of_source or '(not trained)'}, about as published. They are "
-    "neither G nor S, and were still changing at the end (n = 3, four layers).",
+    "neither G nor S, and still changing (n = 3).",
     f"Rules: models without positions keep rule 1 more often than LSTMs, by {lead['published']} in the best of ten "
     f"evaluations; at the step of least loss by {lead['corrected']}, sampled {lead['sampled']} (n = "
     f"{study.n_seeds}).".replace(

@@ -41,10 +41,7 @@ def brief(
 def _how_sure(settings: Settings) -> str:
     task = settings.task
     if settings.kind == "normal" and task.name == "urns" and task.n_tasks == 1:
-        return (
-            "It is one model, and no surprise: with one urn and fixed names, a constant is best. "
-            "Chapter 4 compares many."
-        )
+        return "It is one model, and no surprise: with one urn and fixed names, a constant is best."
     return "It is one model. Chapter 3 says how to compare models, and chapter 4 compares many."
 
 
