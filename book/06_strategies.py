@@ -826,7 +826,7 @@ display(Markdown(text))
 numbers = {"transition_power": f"{spread} or {of_common}", "names_delay": delays[0], "first_delay": delays[1]}
 found_out = [
     "From 16 to 64 urns, the step half way to memorizing grows as the number of urns to the power "
-    f"{spread} or {of_common}, by where we start.",
+    f"{spread} or {of_common} (two starting steps).",
     f"Within {n_main} steps, the theory predicts more urns worse than the rule, by {apart} nats; later, they "
     "cannot be ranked.",
     "Whether it fits lexical models is undecided. With any three of 32 names, coming to S within a third of "
@@ -839,7 +839,7 @@ box.update(
         question="Does a network count, or learn its urns by heart, and when?",
         done=f"We fit a published theory and a rule of two logarithms to {len(points)} networks.",
         found=found_out,
-        sure=f"{seeds_text}; 95 % intervals.",
+        sure=f"n = {seeds_text}.",
         change="A theory that predicts better.",
         numbers=numbers if is_published else None,
     )

@@ -1220,7 +1220,7 @@ by_surplus = mechanism["rules/rotary_steered"]
 
 # %% tags=["hide-input"]
 found_out = [
-    "In aⁿbⁿ, rates of keeping rule 1 (as many a's as b's) differ by "
+    "In aⁿbⁿ, the rate of rule 1 (as many a's as b's) differs by "
     f"{change_of.loc['positions', 'value']:.2f} between positional encodings, "
     f"{change_of.loc['architecture (learned)', 'value']:.2f} to {change_of.loc['architecture (rotary)', 'value']:.2f} "
     f"between architectures, {change_of.loc['seed', 'value']:.2f} between seeds (n = {study.n_seeds}).",
@@ -1229,7 +1229,7 @@ found_out = [
     f"Moving activations along a's minus b's makes {by_surplus.value:.0%} (± {by_surplus.error:.0%}) of strings "
     f"end where they should; at random, {random_text}.",
     f"Counting does not suffice: networks without positions count, and keep it on {bare['greedy'].mean():.2g} of "
-    f"prompts, rotary ones on {rotary_rate}.",
+    f"prompts, rotary ones {rotary_rate}.",
 ]
 
 # %% tags=["hide-input"]
