@@ -238,7 +238,8 @@ display(
 # %% tags=["hide-input"]
 if walk is not None:
     n_fresh = len(run.splits[data.splits[0]])
-    caption = f"Renaming the colours changes what M predicts, but not what G and S do. Mean over {n_fresh} fresh urns."
+    caption = "Renaming colours, and predictions back, changes what M predicts, but not what G and S do. Mean over "
+    caption += f"{n_fresh} fresh urns."
     assert max(renaming["generalizing"], renaming["symmetrized"]) < 1e-9 < renaming["memorizing"]
     shown = pd.DataFrame({"who": ["this model", "G", "M", "S"], "change": list(renaming.values())})
     columns = {"who": "predictor", "change": "distance to the renamed prediction (nats)"}

@@ -355,10 +355,10 @@ if is_published:
 # %% tags=["hide-input"]
 display(
     Markdown(
-        "So on average, lexical models are about as far from S as the best counter is: their missing share is "
-        f"{lacks['lexical']}, and single urns range from {percent(missing['lexical'].min())} to "
-        f"{percent(missing['lexical'].max())}. Permuted models, whose optimum is the same, have memorized almost "
-        f"everything: they lack {lacks['permuted']}. On the same urn, a lexical model lacks {bracket(ratio, '.2g')} "
+        "So on average, we cannot tell whether lexical models or the best counter are nearer to S: their missing share "
+        f"is {lacks['lexical']}, and single urns range from {percent(missing['lexical'].min())} to "
+        f"{percent(missing['lexical'].max())}. Permuted models, whose optimum is the same, have captured most of "
+        f"S's advantage: they lack {lacks['permuted']}. On the same urn, a lexical model lacks {bracket(ratio, '.2g')} "
         f"times as much as a permuted one (n = {ratio.n}). Normal models have become M "
         f"and lack {lacks['normal']} of M's advantage.\n\nLexical models with the original's tables lack "
         f"{lacks['original tables']}. They predict their urn worse than the best counter does, and yet their published "
@@ -635,8 +635,9 @@ if data is not None:
     counts = ", ".join(f"{first_balls.count(v)} {name}" for v, name in enumerate(data["colors"]))
     alt = f"Probabilities of the next ball after {counts}, as bars: G, M, S and models trained on one urn."
     caption = (
-        f"Models of one urn and the students, live in the page. Models were trained for {n_short} steps, the longer "
-        f"one for {n_long}. Lexical models are averaged over eight tables; weights are rounded to half precision."
+        f"If colours are renamed, the predictions of G and S move with the names, and those of M do not. Models of the "
+        f"same urn were trained for {n_short} steps, the longer one for {n_long}. Lexical models are averaged over "
+        "eight tables; weights are rounded to half precision."
     )
     words = {"alt": alt, "n": "4 models, 1 sequence", "caption": caption, "runs": [*of_urn.values()]}
     options = {"names": data["colors"], "legend": "predictor", "size": (6.0, 2.8)}

@@ -591,8 +591,8 @@ walks = trainings.draw_walks(records, of_one["N4"], live.SPLIT)
 # %% tags=["hide-input"]
 alt = "The map of G, M and S with the paths of models of 4, 16 and 32 names, each in all alphabets."
 caption = (
-    "Models of one urn on new sequences from it, step by step. What models have captured is a mean over "
-    f"{n_main} urns. Weights that run in the page are rounded to half precision."
+    "On new sequences from their urn, models with fewer names come nearer to S in the same steps. What models have "
+    f"captured is a mean over {n_main} urns. Weights that run in the page are rounded to half precision."
 )
 words = {"alt": alt, "caption": caption, "n": "1 urn", "runs": [*of_one.values()]}
 picture = card(triangle.triangle, walks, name="live", size=(6.0, 3.2), legend="model", **words)

@@ -145,7 +145,7 @@ display(Markdown(f"{len(points)} trainings, most of {n_main} steps; D = {', '.jo
 #
 # Every training keeps its weights at forty steps. We measure the distance of each of these models to G and to what it
 # could have memorized, M or S, on 64 sequences from training urns and 64 from fresh urns. The sequences are the same at
-# all steps. Expect a boundary that moves to later steps as $D$ grows.
+# all steps. The urns of this map have eight colours. Expect a boundary that moves to later steps as $D$ grows.
 
 # %% tags=["hide-input"]
 cells = strategies.build_map(runs, jobs=study.jobs, say=widgets.status_line())
