@@ -1224,8 +1224,8 @@ found_out = [
     f"{change_of.loc['positions', 'value']:.2f} between positional encodings, "
     f"{change_of.loc['architecture (learned)', 'value']:.2f} to {change_of.loc['architecture (rotary)', 'value']:.2f} "
     f"between architectures, {change_of.loc['seed', 'value']:.2f} between seeds (n = {study.n_seeds}).",
-    f"Of {len(new_seeds)} rotary transformers, {len(new_seeds) - n_exceptions} end once b's have caught up, which "
-    f"explains {of_rotary:.0%} of the variance of ending (learned positions: {of_learned:.0%}).",
+    f"Of {len(new_seeds)} rotary transformers, {len(new_seeds) - n_exceptions} end once b's have caught up "
+    f"({of_rotary:.0%} of the variance of ending; learned positions: {of_learned:.0%}).",
     f"Moving activations along a's minus b's makes {by_surplus.value:.0%} (± {by_surplus.error:.0%}) of strings "
     f"end where they should; at random, {random_text}.",
     f"Counting does not suffice: networks without positions count, and keep it on {bare['greedy'].mean():.2g} of "
