@@ -369,8 +369,8 @@ display(
 
 # %% [markdown]
 # Permuted models show that renaming does not prevent memorizing. After the same number of steps, lexical models are on
-# average not distinguishable from the best counter by their distance from S. Will they come nearer later? Before longer
-# trainings answer, we look at a pitfall of the usual measure.
+# average not distinguishable from the best counter by their divergence from S. Will they come nearer later? Before
+# longer trainings answer, we look at a pitfall of the usual measure.
 #
 # ### Why not on fresh urns?
 #
@@ -414,8 +414,8 @@ display(
 # %% [markdown]
 # ## Early and late in a sequence
 #
-# With few balls, S and G differ most; with many, both know the urn. Where in a sequence do models of the two kinds
-# stand?
+# S and G agree before the first ball, differ most after several, and then come closer again. Where in a sequence do
+# models of the two kinds stand?
 
 # %% tags=["hide-input"]
 by_row = pd.concat(
@@ -691,7 +691,7 @@ for kind, end in (("normal", "memorizing"), ("lexical", "symmetrized")):
 judged = claims.table(measured, at_scale=is_published)
 columns = {name: name for name in ("quantity", "published", "ours", "n", "band", "verdict")}
 caption = (
-    "With averaged tables, lexical models score lower than S; whether by less than the band allows is undecided. All "
+    "With averaged tables, lexical models score lower than S; whether by more than the band allows is undecided. All "
     "other verdicts are reproduced, within wide bands. Ours ± one standard error over urns."
 )
 caption = caption if is_published else "The bands are for the scale of this book, which this page does not have."

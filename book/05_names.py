@@ -17,10 +17,10 @@
 # %% [markdown]
 # # Names: how does memorizing depend on names and alphabets?
 #
-# In [chapter 4](04_analysis), permuted models came near S, and after the same number of steps, the distance of lexical
-# models from S could not be distinguished from that of the best counter. The two kinds differ in how many names they
-# have, and in how many sets of names occur together. Here we first change these two numbers alone, and then which names
-# occur together, the vectors, and the network.
+# In [chapter 4](04_analysis), permuted models came near S, and after the same number of steps, the divergence of
+# lexical models from S could not be distinguished from that of the best counter. The two kinds differ in how many
+# names they have, and in how many sets of names occur together. Here we first change these two numbers alone, and
+# then which names occur together, the vectors, and the network.
 #
 # After this chapter you can count the names, alphabets and triples of a model, show that S is the best predictor for
 # all of them, calculate what a fitted formula predicts for chosen alphabets, and say which new alphabets a model can

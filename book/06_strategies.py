@@ -138,7 +138,8 @@ found = {name: [models[point] for point in grid] for name, grid in grids.items()
 runs = found["main"]
 n_main = grids["main"][0].training.n_steps
 is_published = scale == 1 and not is_small and not changes.keys() - {"device", "threads", "tracker"}
-display(Markdown(f"{len(points)} trainings, most of {n_main} steps; D = {', '.join(map(str, sorted(chosen)))}."))
+pools = ", ".join(map(str, sorted(chosen)))
+display(Markdown(f"{len(points)} trainings, most of {n_main} steps (half of n_steps); D = {pools}."))
 
 # %% [markdown]
 # ## The map
@@ -233,7 +234,7 @@ drawn_cells = pd.concat([normal[~normal["n_tasks"].isin(long["n_tasks"])], long]
 curves = drawn_cells.groupby(["n_tasks", "step"])["kl_out"].agg(["mean", "sem"]).reset_index()
 curves = curves.rename(columns={"mean": "kl_out", "n_tasks": "D"})
 alt = "What normal models lose against G on fresh urns along training, one line per task diversity."
-caption = "The loss on fresh urns rises late; with 64 and 128 urns, it first falls after U has gone."
+caption = "The loss on fresh urns rises late (with 1 and 4 urns we cannot tell); with 64 and 128, it first falls."
 options = {"x": "step", "y": "kl_out", "line": "D", "log": ["step", "kl_out"], "legend": "urns D", "size": (6.2, 3.8)}
 options |= {"n": f"{seeds_text} per line", "runs": runs + found["long"], "caption": caption}
 figure(plots.curves, curves, name="transience", alt=alt, **options)
@@ -604,13 +605,13 @@ if study.n_seeds > 2:
 # %% tags=["hide-input"]
 if study.n_seeds > 2:
     text = (
-        f"So many alphabets seem to fit neither form alone. As steps, the factor would be the same at both levels; as "
-        f"complexity, it would shrink. For 512 alphabets it grows ({of_growth['32 names, 512 alphabets']} times), for "
-        f"all alphabets the interval contains one ({of_growth['32 names, all alphabets']}), and the geometric mean of "
-        f"the two is {grown} (n = {study.n_seeds}). We chose the levels and took this mean after we had seen the "
-        "curves, so this is a hypothesis for new seeds. At the last step, the rescaled relative distance with three "
-        f"names is larger by {intervals.t_interval(nearer.tolist())} than with all alphabets: the forecast is "
-        "reproduced."
+        "So the delay by many alphabets seems to fit neither form alone. As steps, the factor would be the same at "
+        "both levels; as complexity, it would shrink. For 512 alphabets it grows "
+        f"({of_growth['32 names, 512 alphabets']} times), for all alphabets the interval contains one "
+        f"({of_growth['32 names, all alphabets']}), and the geometric mean of the two is {grown} (n = "
+        f"{study.n_seeds}). We chose the levels and took this mean after we had seen the curves, so this is a "
+        "hypothesis for new seeds. At the last step, the rescaled relative distance with three names is larger by "
+        f"{intervals.t_interval(nearer.tolist())} than with all alphabets: the forecast is reproduced."
     )
 display(Markdown(text))
 if is_published:
@@ -644,9 +645,9 @@ measured = {
 #
 # The published maps have 100 000 steps, width 64 and contexts of 128 balls. Verdicts follow the [rule of this
 # book](claims.md). Some bands are wide: a number can lie in its band and still differ from the published one. The bands
-# of the two rises and of the power were written when the result of one seed was known; the forecasts about longer
-# trainings, three colours and names were written before their runs. Lexical models of 16 urns have hardly left U, so
-# their rise, over the last five checkpoints, says little.
+# of the two rises for 16 urns and of the power were written when the result of one seed was known; the forecasts about
+# longer trainings, three colours and names were written before their runs. Lexical models of 16 urns have hardly left
+# U, so their rise, over the last five checkpoints, says little.
 
 # %% tags=["hide-input"]
 listed = claims.table(measured, at_scale=is_published).reset_index()
@@ -807,7 +808,7 @@ for name, what in (("d_mlp", "width"), ("context_length", "context")):
     line = shares.agg(["mean", "sem"]).where(shares.agg(lambda each: each.notna().all())).reset_index()
     alt = f"Relative distance along training of normal models of 32 urns with different values of {name}."
     caption = {"width": "Networks with wider MLPs are nearer to M at the end."}
-    caption |= {"context": "Shorter contexts have no delay that we see."}
+    caption |= {"context": "With shorter contexts, we see no delay of the turn to M."}
     options = {"x": "step", "y": "to_memorizer", "line": name, "log": ["step"], "legend": name, "size": (5.5, 3.2)}
     options |= {"n": f"{seeds_text} per line", "runs": some_models, "caption": caption[what] + " (32 urns.)"}
     figure(plots.curves, line.rename(columns={"mean": "to_memorizer"}), name=f"titration-{what}", alt=alt, **options)

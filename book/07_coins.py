@@ -528,8 +528,8 @@ steered["what"] = "models"
 # %% tags=["hide-input"]
 alt = "Slopes of steering: at the row that predicts, ten rows before, at random, and past the second layer."
 caption = at_scale(
-    "Moving the count between two layers moves the prediction by less than the rule says (1); also, but by more, if "
-    "the second layer's output is held fixed."
+    "Moving the count between two layers moves the prediction by less than the rule says (1). With the second layer's "
+    "output held fixed it moves more, but still by less than 1."
 )
 options = {"x": "slope", "legend": None, "size": (5.6, 2.6), "caption": caption, "runs": of_two}
 figure(plots.estimates, steered, name="causal", alt=alt, n=f"{len(of_two)} models of two layers", **options)

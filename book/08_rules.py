@@ -141,7 +141,7 @@ show_table(rows.reset_index(), columns, caption=caption, name="languages")
 # - *learned* positions (*transformer* in figures) add a trained vector for each position;
 # - *rotary* positions turn queries and keys, so that attention depends on distances;
 # - *ALiBi* lowers attention in proportion to the distance;
-# - *sinusoidal* positions add fixed sines, *faint sines* the same at an eighth of the size beside the embeddings;
+# - *sinusoidal* positions add fixed sines; *faint sines* are the same at an eighth of their size;
 # - *no positions* leave the causal mask alone, by which a letter sees only earlier ones.
 #
 # LSTM, Mamba and xLSTM are recurrent: they carry a state from letter to letter. Linear layers mix positions with fixed
@@ -180,7 +180,8 @@ all_grids = (grid, relabelled, longer, places, recurrent, three, doses, twins, s
 points = [point for each in all_grids for point in each.points]
 found = dict(zip(points, widgets.get_all(points, jobs=study.jobs), strict=True))
 trained = [found[point] for point in grid.points]
-display(Markdown(f"{len(points)} trainings of {grid.points[0].training.n_steps} steps or fewer."))
+n_main = grid.points[0].training.n_steps
+display(Markdown(f"{len(points)} trainings of {n_main} steps (a sixteenth of n_steps) or fewer."))
 
 # %% tags=["hide-input"]
 n_text = counted(study.n_seeds, "seed") + (" (3 of Mamba, xLSTM and linear layers)" if study.n_seeds > 3 else "")
@@ -1162,14 +1163,13 @@ if is_published:
     assert ends_late.sum() == 1 and ends_at["rotary, 7 layers", -6][ends_late].item() > 0.5
 
 # %% [markdown]
-# *Published results, forecasts and checks.* No published share was measured as ours: published are the best of about
-# 200 looks along training among finished completions, of larger models on strings of up to 256 letters. The best of ten
-# looks is smaller, also if nothing changes but noise. A band is a published share ± less than half of its
+# *Published results, forecasts and checks.* No published share was measured as ours: the published ones are the best of
+# about 200 looks along training, among finished completions of larger models on strings of up to 256 letters. The best
+# of ten looks is smaller, also if nothing changes but noise. A band is a published share ± less than half of its
 # distance from what needs no model (chance, EOS at once). We judge only models that have learned their language, by the
 # rule on the page of [claims](claims.md). The published sampled shares count finished completions, ours all prompts.
-# Where a band is narrower than our 90 % interval, nothing could have been
-# reproduced: we call it *not decidable*, and count no finding. (The band of sampled transformers has no width, because
-# the published share is chance itself.)
+# Where a band is narrower than our 90 % interval, nothing could have been reproduced: we call it *not decidable*, and
+# count no finding. (The band of sampled transformers has no width, because the published share is chance itself.)
 
 # %% tags=["hide-input"]
 values = {}
@@ -1254,7 +1254,8 @@ box.update(
 #   positions or full sines mostly do not, we have not shown. We have no
 #   program for learned positions, nor for baN.
 # - Comparing counts is not yet rule extrapolation: without positions, greedy completions of prompts that end with an a
-#   never leave the a's. Over all prompts, only sampled completions keep rule 1 more often than ending at once.
+#   mostly leave the a's too late for the b's to catch up. Over all prompts, only sampled completions keep rule 1 more
+# often than ending at once.
 # - Steering was at one place, along one direction, after prefixes of at most twelve letters. Longer strings were asked
 #   of models trained for 600 steps, in dyck of three kinds only.
 # - Rational learners say what follows from hypotheses that we chose. A network that responds like one of them need not

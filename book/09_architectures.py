@@ -150,10 +150,9 @@ display(
 # $h_t{=}o_t \tanh c_t$ is passed on. The gates $f, i, o$ depend on $x_t$ and $h_{t-1}$, so rows are computed one after
 # the other. A cell can count up and down.
 #
-# **Mamba** {cite}`gu2023mamba`. Every channel keeps sixteen numbers,
-# $h_t = e^{\Delta_t A} h_{t-1} + \Delta_t B_t u_t$. The step $\Delta$ and the vectors $B$ and $C$ depend on the input
-# $u_t$, but not on the state. Without forgetting, $h$ is a sum over the past, which is a count. A short convolution
-# mixes the last four rows.
+# **Mamba** {cite}`gu2023mamba`. Every channel keeps sixteen numbers, $h_t = e^{\Delta_t A} h_{t-1} + \Delta_t B_t u_t$.
+# The step $\Delta$ and the vectors $B$ and $C$ ($C$ reads the state) depend on the input $u_t$, but not on the state.
+# Without forgetting, $h$ is a sum over the past, which is a count. A short convolution mixes the last four rows.
 #
 # **xLSTM** {cite}`beck2024xlstm`. Its mLSTM keeps a matrix, $C_t = f_t C_{t-1} + i_t k_t v_t^\top$, and reads it by a
 # query: attention without a softmax, in a state of fixed size. (Its other cell, the sLSTM, is not used here.)
@@ -370,8 +369,9 @@ display(
 # that knows the position and the last letter alone. For urns we add $B_\varepsilon$ {eq}`doubt`: it expects a new urn
 # with the prior probability $\varepsilon$, and the training urn otherwise. We fit this doubt $\varepsilon$ to each
 # model on half of the fresh sequences, so that $B_\varepsilon$ has an advantage over predictors without a parameter.
-# The distance is $\mathrm{KL}(\text{predictor} \,\|\, \text{model})$. For each seed we compute the log ratio of two
-# distances. If its 95 % interval contains zero, we do not distinguish the two predictors, and list both.
+# Here the distance is the one-sided $\mathrm{KL}(\text{predictor} \,\|\, \text{model})$. For each seed we compute the
+# log ratio of two distances. If its 95 % interval contains zero, we do not distinguish the two predictors, and list
+# both.
 
 # %% tags=["hide-input"]
 say = widgets.status_line()
@@ -985,8 +985,8 @@ box.update(
         question="What can five architectures represent, learn, and become?",
         done=f"We evaluate {len(trained)} one-layer models on four tasks with known best predictors.",
         found=found_out,
-        sure=f"n = {len(seeds)} seeds; learning rates are uncertain by a factor of 3.",
-        change="Another order of architectures with finer rates or more layers.",
+        sure=f"n = {len(seeds)} seeds; learning rates are uncertain by at least a factor of 3.",
+        change="Another ranking with finer rates or more layers.",
     )
 )
 

@@ -867,8 +867,8 @@ show_table(listed, columns, caption=caption, name="claims")
 #   the same grammar, remain.
 # - The published estimator (GRIDE, which uses more distant neighbours) and the published clouds (one text of 1024
 #   tokens) are not ours: only directions compare.
-# - A cipher also makes frequent characters rare. It shows what text does that a model cannot predict, not what text
-#   does that has no sense.
+# - A cipher also makes frequent characters rare. It shows the effect of text that a model cannot predict, not of text
+#   without sense.
 # - TwoNN has no known answer for the vectors of a model of text. The calibration says what it does on clouds that are
 #   simpler than these.
 #
@@ -962,7 +962,7 @@ findings = [
     f"Early in training, the mean cosine has a maximum: at {factor_text(turned['pre']['ratio'])} (pre-norm) and "
     f"{factor_text(turned['post']['ratio'])} (post-norm) times the step at which predictions are nearest to character "
     "frequencies.",
-    "Among tokens whose last four characters all differ, a cipher raises the dimension by "
+    "Among tokens no two of which share their last four characters, a cipher raises the dimension by "
     f"{span(by_cipher['twonn_once'])}, and shuffling by {span(rises['twonn_once'])}.",
 ]
 

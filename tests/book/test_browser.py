@@ -112,7 +112,10 @@ def test_the_analysis_says_in_words_what_its_figures_show(site):
 
 def test_strategies_are_fitted_and_compared_with_what_was_published(site):
     n_cards, text = outputs_of(site / "_sources" / "06_strategies.ipynb")
-    assert n_cards == 13 and "22 trainings, most of 30 steps; D = 1, 32, 128." in text
+    assert (
+        n_cards == 13
+        and "22 trainings, most of 30 steps (half of n_steps); D = 1, 32, 128." in text
+    )
     assert "So one seed does not tell the slope." in text
     assert "So one seed does not tell where generalizing was transient." in text
     assert "Fits that failed: β = 1: none of 12 starts led to a minimum" in text
@@ -137,7 +140,7 @@ def test_the_coins_are_compared_with_what_can_be_attained(site):
 
 def test_rules_are_asked_for_and_compared_with_what_was_published(site):
     n_cards, text = outputs_of(site / "_sources" / "08_rules.ipynb")
-    assert n_cards == 15 and "83 trainings of 4 steps or fewer." in text
+    assert n_cards == 15 and "83 trainings of 4 steps (a sixteenth of n_steps) or fewer." in text
     assert "4 of the 251 prompts have more b's than a's" in text
     assert "Of 22 forecasts on these seeds, 0 are reproduced, 0 refuted, and 0 undecided." in text
     assert "not at this scale" in text

@@ -76,7 +76,7 @@ def test_the_table_links_and_escapes():
     assert "chapter 4 &amp; more" not in build(table[["what"]], caption="No link is.")._repr_html_()
 
 
-def test_effects_are_paired_and_exact_numbers_have_no_interval():
+def test_effects_are_paired_and_single_numbers_have_no_interval():
     pairs = pd.DataFrame(
         {"unit": range(4), "published": [1.0, 2, 3, 4], "corrected": [0.5, 1.6, 2.4, 3.5]}
     )
@@ -85,7 +85,7 @@ def test_effects_are_paired_and_exact_numbers_have_no_interval():
     assert str(effect) == "score: 2.5 → 2 (change [−0.63, −0.37], n = 4)"
     unpaired = effect_of(pairs.assign(corrected=pairs["corrected"].to_numpy()[::-1]), "score")
     assert unpaired.change.low < 0 < unpaired.change.high
-    assert "(exact)" in str(effect_of(pairs[:1], "score"))
+    assert "(no interval)" in str(effect_of(pairs[:1], "score"))
     assert str(effect_of(pairs[:2], "score")).endswith("(n = 2)")
     assert both_versions(pairs)["value"].tolist() == [2.5, 2.0]
     with pytest.raises(ValueError, match="corrected"):

@@ -34,7 +34,7 @@ class Effect:
         """The two numbers, the interval of the change where there is one, and n."""
         text = f"{self.what}: {_short(self.published)} → {_short(self.corrected)}"
         if self.n == 1:
-            return f"{text} (exact)"
+            return f"{text} (no interval)"
         has_interval = self.change.low == self.change.low
         spread = self.change.high - self.change.low if has_interval else 0.0
         bounds = f"[{_short(self.change.low)}, {_short(self.change.high)}]"
