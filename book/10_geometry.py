@@ -962,7 +962,7 @@ findings = [
     f"Early in training, the mean cosine has a maximum: at {factor_text(turned['pre']['ratio'])} (pre-norm) and "
     f"{factor_text(turned['post']['ratio'])} (post-norm) times the step at which predictions are nearest to character "
     "frequencies.",
-    "Among tokens no two of which share their last four characters, a cipher raises the dimension by "
+    "If no two tokens share their last four characters, a cipher raises the dimension by "
     f"{span(by_cipher['twonn_once'])}, and shuffling by {span(rises['twonn_once'])}.",
 ]
 
@@ -972,7 +972,7 @@ box.update(
         question="What do the directions of token vectors say about a transformer?",
         done=f"We train {len(every_run)} models of Shakespeare, and try each measure on known clouds.",
         found=findings,
-        sure=f"n = {study.n_seeds} seeds, 95 % intervals; one corpus, one size.",
+        sure=f"n = {study.n_seeds} seeds; one corpus, one size.",
         change="Larger models that differ behind the last norm.",
     )
 )
