@@ -120,6 +120,12 @@ def check_each(values: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
+def read(path: str | Path, chapter: str) -> dict[str, Any]:
+    """Return the flat values that a params file holds for one chapter; see `read_parts`."""
+    common, own = read_parts(path, chapter)
+    return common | own
+
+
 def read_parts(path: str | Path, chapter: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the flat values that a params file holds for all chapters, and for one chapter.
 

@@ -72,8 +72,7 @@ def published_settings():
             settings[point.task, point.vocabulary, point.backbone, steps] = point, file.stem
     for file in (paths.root() / "params").glob("*.yaml"):
         if file.stem not in ("claims", "pretrained"):
-            common, own = resolver.read_parts(file, "train")
-            flat = common | own
+            flat = resolver.read(file, "train")
             settings |= {(file, kind): (check(flat | KINDS[kind]), file.stem) for kind in KINDS}
     return list(settings.values())
 

@@ -59,8 +59,7 @@ def published_scores(models: dict[str, list[Run]]) -> pd.DataFrame:
 def coin_settings(*, is_small: bool) -> tuple[dict[str, Any], int]:
     """Return the settings of the chapter on coins, and its number of seeds."""
     path = paths.root() / "params" / ("smoke.yaml" if is_small else "book.yaml")
-    common, own = resolver.read_parts(path, "coins")
-    flat = common | own
+    flat = resolver.read(path, "coins")
     study = {name: flat.pop(name) for name in StudySettings.model_fields if name in flat}
     return flat | COINS, study.get("n_seeds", 1)
 
