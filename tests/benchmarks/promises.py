@@ -5,6 +5,8 @@
     python tests/benchmarks/promises.py measure --test runs/test_sharing.py    only a new test
     python tests/benchmarks/promises.py page            writes the page from it
 
+`tests/benchmarks/retrain.py` adds what a second training of published runs gives.
+
 `measure` runs the tests at their larger scale, for about half an hour.
 
 A trial that is not survived fails its test, and nothing is written.
@@ -115,7 +117,8 @@ def render(measured: dict) -> str:
     if added["tried"]:
         names = ", ".join(added["tests"])
         stamp += f"; {names} on {added['date']}, commit {added['commit'][:8]}"
-    return TEMPLATE.read_text().format(stamp=stamp, table=table, kinds=KINDS, **measured["load"])
+    numbers = measured["load"] | measured["retrained"]
+    return TEMPLATE.read_text().format(stamp=stamp, table=table, kinds=KINDS, **numbers)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,14 @@ import torch
 from chapter_sources import BODIES, HEADER
 from click.testing import CliRunner
 
+from lexurn import runs
 from lexurn.base import paths
 from lexurn.base.seeding import generator
 from lexurn.generators.urns import Urns
 from lexurn.predictors import Memorizing
 from lexurn.runs import tables
+
+TINY = {"n_steps": 20, "eval_every": 10, "n_test_samples": 8, "context_length": 4, "d_model": 8}
 
 
 def load(name):
@@ -122,6 +125,19 @@ def test_the_page_of_costs_shows_the_committed_numbers():
 def test_the_benchmark_of_a_full_store_runs(monkeypatch, store):
     measured = load("store").measure(3, 4, 100)
     assert measured["n_stored"] == 3 and 0 <= measured["listing"] < measured["first_listing"] + 1
+
+
+def test_a_second_training_is_compared_with_the_first_and_with_another_seed():
+    retrain = load("retrain")
+    first, other = (runs.get(TINY | {"seed": seed}) for seed in (0, 1))
+    assert retrain.kind_of(first) == retrain.kind_of(other)
+    assert retrain.difference(first, first) == 0 < 0.1 < retrain.difference(first, other)
+    rows = retrain.compare([first], {retrain.kind_of(first): [first, other]})
+    assert rows["is_equal"].all() and rows["between_seeds"].item() > 0.1
+    assert retrain.summary(rows, 2)["n_same_equal"] == 1
+    rows.loc[0, ["is_equal", "same_processor", "difference"]] = False, False, 0.5  # the fault
+    told = retrain.summary(rows, 2)
+    assert told["n_same"] == told["n_near"] == 0 and told["n_far"] == told["n_other"] == 1
 
 
 def test_the_page_of_promises_shows_the_committed_counts():
