@@ -808,7 +808,7 @@ for name, what in (("d_mlp", "width"), ("context_length", "context")):
     line = shares.agg(["mean", "sem"]).where(shares.agg(lambda each: each.notna().all())).reset_index()
     alt = f"Relative distance along training of normal models of 32 urns with different values of {name}."
     caption = {"width": "Networks with wider MLPs are nearer to M at the end."}
-    caption |= {"context": "With shorter contexts, we see no delay of the turn to M."}
+    caption |= {"context": "With shorter contexts, there is no delay of the turn to M that we see."}
     options = {"x": "step", "y": "to_memorizer", "line": name, "log": ["step"], "legend": name, "size": (5.5, 3.2)}
     options |= {"n": f"{seeds_text} per line", "runs": some_models, "caption": caption[what] + " (32 urns.)"}
     figure(plots.curves, line.rename(columns={"mean": "to_memorizer"}), name=f"titration-{what}", alt=alt, **options)
