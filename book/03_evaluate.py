@@ -349,8 +349,8 @@ if is_published:
     assert ratio.low > 5 and shares["normal"].high < 0.01 and shares["permuted"].high < 0.2
 display(
     Markdown(
-        "So on average over urns, we cannot distinguish the divergence of lexical models from S from that of the best "
-        f"counter, and single models lie on both sides of it. On the same urn, {ratio.value:.2g} times as much is "
+        "So on average over urns, we cannot tell whether lexical models or the best counter are nearer to S. Single "
+        f"models lie on both sides of the best counter. On the same urn, {ratio.value:.2g} times as much is "
         f"missing in lexical as in permuted models ({between(ratio, '{:.2g}'.format)}, n = {ratio.n}). Missing shares "
         "differ by factors, so our means of missing shares and of ratios are geometric: 1 % and 4 % give 2 %."
     )

@@ -17,8 +17,8 @@
 # %% [markdown]
 # # Names: how does memorizing depend on names and alphabets?
 #
-# In [chapter 4](04_analysis), permuted models came near S, and after the same number of steps, the divergence of
-# lexical models from S could not be distinguished from that of the best counter. The two kinds differ in how many
+# In [chapter 4](04_analysis), permuted models came near S. After the same number of steps, we could not tell whether
+# lexical models or the best counter are nearer to S. The two kinds differ in how many
 # names they have, and in how many sets of names occur together. Here we first change these two numbers alone, and
 # then which names occur together, the vectors, and the network.
 #

@@ -1220,7 +1220,7 @@ by_surplus = mechanism["rules/rotary_steered"]
 
 # %% tags=["hide-input"]
 found_out = [
-    "In aⁿbⁿ, the rate of rule 1 (as many a's as b's) differs by "
+    "In aⁿbⁿ, the rate of rule 1, as many a's as b's, differs by "
     f"{change_of.loc['positions', 'value']:.2f} between positional encodings, "
     f"{change_of.loc['architecture (learned)', 'value']:.2f} to {change_of.loc['architecture (rotary)', 'value']:.2f} "
     f"between architectures, {change_of.loc['seed', 'value']:.2f} between seeds (n = {study.n_seeds}).",

@@ -218,12 +218,11 @@ def _execution_cells(record: Mapping[str, Any]) -> list[str]:
 def _counts(names: Iterable[str]) -> str:
     """Return how many models and tables some names of stored files stand for."""
     numbers = Counter(
-        name.startswith("tables/")
+        "table" if name.startswith("tables/") else "model"
         for name in names
         if not name.endswith((store.WEIGHTS, contents.ROWS))
     )
-    parts = ((numbers[False], "model"), (numbers[True], "table"))
-    return ", ".join(counted(number, what) for number, what in parts if number) or "nothing"
+    return ", ".join(counted(numbers[what], what) for what in sorted(numbers)) or "nothing"
 
 
 def _claim_cells(claim: claims.Claim, recorded: Mapping[str, Any]) -> list[str]:
