@@ -196,23 +196,46 @@ def cluster(address: str) -> futures.Executor:
             "that the scheduler prints"
         ) from None
     client = Client(address)
+    try:
+        _check_workers(client, address)
+    except BaseException:
+        client.close()
+        raise
+    return Cluster(client)
+
+
+class Cluster(futures.Executor):
+    """The workers of a Dask cluster. The connection is closed when the executor is shut down."""
+
+    def __init__(self, client: Any):
+        self.client = client
+        self.executor = client.get_executor(pure=False, retries=2)
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> futures.Future:
+        return self.executor.submit(function, *arguments)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait for all calls, or cancel all: Dask does not tell running calls from waiting ones."""
+        self.executor.shutdown(wait and not cancel_futures)
+        self.client.close()
+
+
+def _check_workers(client: Any, address: str) -> None:
+    """Raise ClusterError unless there are workers like this process, each with one thread."""
     own = version_and_store()
     answers = client.run(version_and_store, on_error="return")
     others = [f"{worker}: {answer}" for worker, answer in answers.items() if answer != own]
     if others or not answers:
-        client.close()
         raise errors.ClusterError(
             f"the workers at {address} need lexurn {own[0]} and the store {own[1]}, got "
             f"{'; '.join(others) or 'no workers'}; install lexurn in their environment, set "
             f"LEXURN_RUNS, and start them with `dask worker {address} --nthreads 1`"
         )
     if crowded := [worker for worker, n_threads in client.nthreads().items() if n_threads > 1]:
-        client.close()
         raise errors.ClusterError(
             f"a worker must train one run at a time, got more threads at {', '.join(crowded)}; "
             f"start 8 workers with `dask worker {address} --nworkers 8 --nthreads 1`"
         )
-    return client.get_executor(pure=False, retries=2)
 
 
 def version_and_store() -> tuple[str, str]:

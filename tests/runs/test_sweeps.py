@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
@@ -181,9 +182,11 @@ class Cluster:
         return self
 
     def __exit__(self, *_):
+        open_clients = [client for client in Client._instances if client.status != "closed"]
         for process in (*self.workers, self.scheduler):
             process.kill()
             process.wait()
+        assert not open_clients  # such a client reports, much later, that it lost its scheduler
 
 
 def test_two_workers_of_a_cluster_one_of_them_killed_give_the_same_table(
@@ -228,6 +231,10 @@ def test_a_cluster_that_cannot_train_is_refused_in_a_line(grid, tmp_path):
 def test_workers_that_would_train_two_runs_in_one_process_are_refused(tmp_path):
     with Cluster(tmp_path, 1) as cluster:
         workers.cluster(cluster.address).shutdown()  # one thread is accepted
+        interrupted = workers.cluster(cluster.address)
+        call = interrupted.submit(time.sleep, 60)
+        interrupted.shutdown(wait=False, cancel_futures=True)
+        assert futures.wait([call], timeout=10).not_done == set()
         cluster.workers.append(cluster.worker(n_threads=2))
         with Client(cluster.address) as client:
             until(lambda: sorted(client.nthreads().values()) == [1, 2])
