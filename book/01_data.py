@@ -435,8 +435,8 @@ display(
 # ## A score that misleads
 #
 # One of the experiments that this book examines ([chapter 11](11_originals)) trained a {term}`normal model` and a
-# {term}`lexical model` on a single urn of four colours. Its score is the KL divergence of the frequencies of 30 balls
-# from the prediction, on fresh urns. [The normal model scored 0.54 and the lexical one
+# {term}`lexical model` on a single urn of four colours. Its score is $\mathrm{KL}(\text{frequencies of 30 balls} \,\|\,
+# \text{prediction})$, on fresh urns. [The normal model scored 0.54 and the lexical one
 # 0.14](https://github.com/alexkstern/Lexurn) (commit 197fae0). The conclusion was: "Lexical invariance dramatically
 # improves generalization". (Three weeks later, in commit 2df94c0, the author replaced the experiment by another one and
 # removed this result.) What do the perfect students score?

@@ -65,7 +65,7 @@ from lexurn.figures import plots, triangle
 from lexurn.figures.figure_card import card
 from lexurn.figures.live_urn import live_urn, next_ball
 from lexurn.figures.trainings import attainable_losses, trainings
-from lexurn.runs import fit
+from lexurn.runs import fit, store
 
 set_threads(settings.machine.threads)
 
@@ -348,9 +348,9 @@ if words := one_run.about_the_measure(run):
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# It is like S. The renaming test alone excludes only M, because G does not change either. The distance excludes G,
-# which is much further from S ([chapter 1](01_data) has distances for one urn). A normal model would reach a smaller
-# loss as M, and M depends on the names. So the network is more likely a lexical or a permuted model.
+# It is like S. The renaming test alone excludes only M, because G does not change either. The distance excludes G: for
+# this urn, $d(G, S)$ in distribution is about $0.02$ nats. A normal model would reach a smaller loss as M, and M
+# depends on the names. So the network is more likely a lexical or a permuted model.
 # :::
 
 # %% tags=["remove-cell"]
@@ -374,7 +374,7 @@ assert gaps[256] < 0.1 * gaps[1]
 of_page = tasks.build(parameters.check({}))
 ends = [of_page.references()[name] for name in ("generalizing", "symmetrized")]
 apart = comparison.distance(*ends, of_page.held_out()["in_distribution"])
-assert comparison.mean_over_rows(apart).mean() > 10 * 0.0003
+assert abs(comparison.mean_over_rows(apart).mean() - 0.02) < 0.005
 
 # %% tags=["remove-cell"]
 tokens = tasks.build(parameters.check({"n_test_samples": 200})).held_out()["in_distribution"]
@@ -395,8 +395,10 @@ assert to_g > 0.02  # of the same loss, and another predictor
 display(
     Markdown(
         f"The run is stored in `{run.path.parent.name}/`. `runs.load('{run.path.name}')` loads it with its settings, "
-        f"metrics and weights. The command `{run.provenance['command']}` trains it again "
-        f"({run.provenance['duration']} on {run.provenance['device']}, with all evaluations)."
+        f"metrics and weights. It was trained by `{run.provenance['command']}` ({run.provenance['duration']} on "
+        f"{run.provenance['device']}, with all evaluations). "
+        + "With `LEXURN_FRESH=1` before it, the command ignores the runs of this edition and trains it again."
+        * store.is_published(run.path)
     )
 )
 

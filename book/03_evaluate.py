@@ -134,7 +134,7 @@ if is_published:
 # %% tags=["hide-input"]
 brief(
     question="Which exact predictor did a network become, and would other urns give the same answer?",
-    done=f"We compare {len(models)} models with G, M and S, and test measures on made predictors.",
+    done=f"We compare {len(models)} models with G, M and S, and test measures on constructed predictors.",
     found=[
         "Models whose colours are renamed in training have captured " + with_interval["permuted"] + " of S's advantage "
         f"over the best counter, lexical models {with_interval['lexical']}.",
@@ -268,10 +268,11 @@ display(
 # $1 - \text{captured}$, is the **missing share**.
 #
 # Why this divergence? Average over all renamings of the training urn. For somebody who does not know the names, S is
-# then the true probability of the next ball. So $h$ loses $\mathrm{KL}(S \,\|\, h)$ more than S, on average.
+# then the true probability of the next ball. So $h$ loses $\mathrm{KL}(S \,\|\, h)$ more than S, on average. We measure
+# on one renaming, which is as good as all for an invariant $h$; permuted models are only nearly invariant.
 #
-# Here is a single row by hand. Suppose that S expects red with probability $0.6$ and the best counter with $0.5$. A
-# predictor that mixes the two half and half says $0.55$. What is its captured share?
+# Here is a single row with two colours by hand. Suppose that S expects red with probability $0.6$ and the best counter
+# with $0.5$. A predictor that mixes the two half and half says $0.55$. What is its captured share?
 
 # %%
 s = torch.tensor([0.6, 0.4], dtype=torch.float64)  # red, not red
@@ -339,8 +340,8 @@ kind_rows = [
     for kind, share in shares.items()
 ]
 columns = {"kind": "models", "missing": "missing share", "interval": "95 % interval", "range": "range over urns"}
-caption = "Normal models lack almost nothing of M's advantage, lexical models about all of S's. Missing shares are "
-caption += f"averaged geometrically, n = {study.n_urns} urns."
+caption = "Normal models lack almost nothing of M's advantage, and lexical models about all of S's, within a wide "
+caption += f"interval. Missing shares are averaged geometrically, n = {study.n_urns} urns."
 show_table(pd.DataFrame(kind_rows), columns, name="missing_shares", caption=caption)
 
 # %% tags=["hide-input"]
@@ -356,11 +357,23 @@ display(
     )
 )
 
+# %% tags=["hide-input"]
+to_ends = distances[(distances["split"] == splits[0]) & (distances["kind"] == "lexical")]
+to_ends = to_ends.pivot(index="seed", columns="reference", values="mean")
+nearer = intervals.ratio_interval(to_ends["generalizing"], to_ends["symmetrized"])
+if is_published:
+    assert nearer.low > 1 and ratios["mean"].low < 1 < ratios["mean"].high
+display(
+    Markdown(
+        f"By the distances in distribution, lexical models are {nearer.value:.3g} times as far from G as from S "
+        f"({between(nearer, '{:.3g}'.format)}, geometric mean, n = {nearer.n}); on fresh urns we cannot tell which is "
+        "nearer. This is no contradiction. G adds 1 to every count, whatever the urn. The best counter knows one "
+        "number about the urn, how flat it is, and a lexical model may know this too. The captured share gives no "
+        "credit for this knowledge, because the best counter has it."
+    )
+)
+
 # %% [markdown]
-# By the distances, lexical models are nearer to S than to G. This is no contradiction. G adds 1 to every count,
-# whatever the urn. The best counter knows one number about the urn, how flat it is, and a lexical model may know this
-# too. The captured share gives no credit for this knowledge, because the best counter has it.
-#
 # ## The relative distance and its traps
 #
 # Another measure needs no best counter and works on all sequences, fresh urns included. It is the {term}`relative
@@ -447,8 +460,9 @@ display(
         "**Far from both.** *r* compares two distances, and both may be large. S of a flat urn is almost uniform, so "
         "on a flat urn every nearly uniform predictor is nearer to S. The uniform predictor has a larger *r* than a "
         f"predictor with memory for {uniform_above['inside']} of {study.n_urns} training urns in distribution, and for "
-        f"{uniform_above['fresh']} on fresh urns. A predictor that counts has a larger *r* than one with memory for "
-        f"{counters_above['inside']} and for {counters_above['fresh']} urns. But *r* has no fixed scale. The "
+        f"{uniform_above['fresh']} on fresh urns. The best counter or the hedged G has one for "
+        f"{counters_above['inside']} in distribution, and for {counters_above['fresh']} on fresh urns. But *r* has no "
+        "fixed scale. The "
         "best counter has "
         f"*r* between {extent(best_counter['inside'], word='and')}, and the mixture between "
         f"{extent(blend['inside'], word='and')}, while its captured share is about the same on all urns."
@@ -587,8 +601,9 @@ display(
 # %% [markdown]
 # Which recipe for an interval can we trust with few urns? Distances are skewed over urns. So we simulated log-normal
 # distances, and counted how often a 95 % interval contains what it estimates. *Percentiles* resamples the urns with
-# replacement many times, and takes the middle 95 % of the means. *Bootstrap-t* does the same with each mean divided by
-# its own standard error. *t of the logarithm* is Student's interval for the mean logarithm.
+# replacement many times, and takes the middle 95 % of the means. *Bootstrap-t* computes $t = (\ln m^* - \ln m) / s^*$
+# of every resample, where $m^*$ is its mean, $s^*$ the standard error of $\ln m^*$, and $m$ the mean of the data. The
+# interval follows from the quantiles of $t$. *t of the logarithm* is Student's interval for the mean logarithm.
 
 # %% tags=["hide-input"]
 simulated = cache.table(coverage.coverages, [5, 12], 2000).pivot(index="recipe", columns="n", values="coverage")
@@ -667,8 +682,8 @@ show_table(covers.reset_index(), columns, name="coverage", caption=caption)
 #
 # :::{admonition} Exercise 3
 # :class: exercise
-# S expects red with probability $0.6$. A lexical model says $0.8$ with one table and $0.4$ with another. How far from S
-# is the model with each table, and how far is the average of the two?
+# There are two colours, and S expects red with probability $0.6$. A lexical model says $0.8$ with one table and $0.4$
+# with another. How far from S is the model with each table, and how far is the average of the two?
 # :::
 #
 # :::{admonition} Answer

@@ -91,10 +91,15 @@ def span(interval):
     return f"{interval.value:.3g} [{interval.low:.3g}, {interval.high:.3g}]".replace("-", "−")
 
 
+def with_range(ratios):
+    return f"{np.exp(np.log(ratios).mean()):.3g} (range {ratios.min():.3g} to {ratios.max():.3g})"
+
+
 def minus(interval):
     return str(interval).replace("-", "−")
 
 
+# %% tags=["hide-input"]
 def bounds(row):
     return minus(intervals.Interval(row["slope"], row["low"], row["high"], int(row["n"])))
 
@@ -211,7 +216,8 @@ columns = {"kind": "models, by attention", "n": "n", "excess": "excess", "all": 
            "free": "excess after other sides", "by_all": "explained by H, N and last flip"}
 caption = at_scale(
     "In all stuck models, attention is all or nothing after one side or both. Entries are medians over models, in nats "
-    "per flip: the excess over 20 flips, and by side over contexts of up to 12. Last column: share of variance."
+    "per flip: the excess over 20 flips, and by side over contexts of up to 12. Last column: share of the variance of "
+    "the log odds."
 )
 table = pd.DataFrame(rows).astype({"all": object, "free": object}).fillna("–")
 show_table(table, columns, name="fates", caption=caption)
@@ -265,7 +271,7 @@ for kind, tokens in some.items():
     points.append(lines.assign(sequences=kind))
 
 # %% tags=["hide-input"]
-alt = "The output z of the head against the share of heads: two lines, after heads and after tails."
+alt = "The output z of the attention head against the share of heads H/N: two lines, after heads and after tails."
 after = {last: learned[f"sorted_{last}"].mean() for last in ("tails", "heads")}
 caption = at_scale("The output of the attention head lies near one line after heads, and another after tails.")
 options = {"by": "sequences", "titles": "{} sequences", "size": (3.4, 3.2), "share_y": True, "legend": "", "y": "z"}
@@ -296,8 +302,9 @@ display(
 # $$ x_N = e_{\text{last}} + (0, \ln N) + z \, o, $$ (coins-stream)
 #
 # where $o$ is the direction into which the head writes. At equal counts, a change of the last flip moves the log odds
-# on two paths: by its own embedding, and through $z$. In a model that counts, these two effects must cancel. Each point
-# below is a model. (The effect on one path is a mean over all contexts, and over both values of the other path.)
+# on two paths: by its own embedding, and through $z$. In a model that counts, these two effects must add up to nothing:
+# they cancel, or both are small, as in the model by hand below. Each point is a model. (The effect on one path is a
+# mean over all contexts, and over both values of the other path.)
 
 # %% tags=["hide-input"]
 alt = "Two effects of the last flip on the log odds, one point per model: most lie on the line where they cancel."
@@ -305,7 +312,7 @@ slope = intervals.bootstrap(
     *(learned["direct"].to_numpy(), learned["head"].to_numpy()), generator=generator(chapter_seed, "slope"),
     statistic=lambda x, y, axis: (x * y).sum(axis) / (x * x).sum(axis),
 )
-caption = at_scale("In models that have learned, the head cancels most of what the last flip's embedding does.")
+caption = at_scale("In most models that have learned, the head cancels most of what the last flip's embedding does.")
 inside = every.loc[every["direct"].abs() < 2, ["direct", "head", "fate"]]
 number = f"{len(inside)} models, all contexts of up to 12 flips; {n_every - len(inside)} stuck outside of the frame"
 words = {"alt": alt, "caption": caption, "n": number}
@@ -316,12 +323,15 @@ plain = intervals.ratio_interval(learned["kl_uniform"], learned["kl"])
 rest = intervals.ratio_interval(learned["kl_without_last"], learned["kl"])
 if is_published:
     assert -1.0 < slope.low < slope.high < -0.8 and plain.low > 5 and rest.high < 0.6
+    assert (learned["head"] / learned["direct"]).between(-1.5, -0.5).mean() > 0.8
+n_small = int((learned["direct"].abs() < 0.1).sum())
 display(
     Markdown(
         f"So the head takes the last flip out: on its path, the log odds move by {span(slope)} times the effect of the "
-        f"embedding (n = {len(learned)}, 95 % interval; −1 cancels fully). What remains makes much of the excess loss: "
-        "if we replace a model's log odds by their mean over both last flips and all orders of the same counts, "
-        f"the excess loss is {span(rest)} times as large (geometric mean, up to 12 flips)."
+        f"embedding (n = {len(learned)}, 95 % interval; −1 cancels fully). In {n_small} models, the embedding moves "
+        "them by less than 0.1, so there is little to take out. Dependence on the order, the last flip included, makes "
+        "much of the excess loss: if we replace a model's log odds by their mean over both last flips and all orders "
+        f"of the same counts, the excess loss is {span(rest)} times as large (geometric mean, up to 12 flips)."
     )
 )
 
@@ -427,8 +437,9 @@ display(
 # Can we write the weights down? The head is easy. Let the query be zero, so that attention is the plain mean. Let heads
 # and tails have the values $+1$ and $-1$, so that $z = m$. And let the two embeddings differ by very little, so that
 # the last flip adds almost nothing to the stream; a large weight of the value makes up for it in $z$. With $T = N - H$,
-# the log odds are a difference of two softplus functions, $\ln(1 + e^{\ln H}) - \ln(1 + e^{\ln T})$, so they are odd in
-# $m$, and ReLUs come in pairs:
+# the log odds are $\ln(1 + e^{\ln H}) - \ln(1 + e^{\ln T})$. If heads and tails change places, $m$ and the log odds
+# change their signs: the log odds are odd in $m$, so ReLUs come in pairs. The two terms are *softplus* functions, which
+# look like softened ReLUs. We replace them by ReLUs of $m$ and $\ln N$, where $(x)_+ = \max(x, 0)$:
 #
 # $$ \ln \tfrac{p}{1 - p} \approx a m + \sum_k b_k [(m + u_k \ln N + c_k)_+ - (-m + u_k \ln N + c_k)_+] $$ (coins-hand)
 #
@@ -499,7 +510,8 @@ assert identity < 1e-12
 display(
     Markdown(
         f"Our models are not exactly symmetric either: exchanged flips move the probabilities by {span(flip)} (total "
-        f"variation, mean over all contexts, n = {len(learned)} models that have learned). Our read-out has an offset, "
+        "variation, here the absolute difference of two probabilities of heads; mean over all contexts, n = "
+        f"{len(learned)} models that have learned). Our read-out has an offset, "
         f"so negating is off by {span(negation)}; without the offset it is off by exactly 0, as it must."
     )
 )
@@ -620,14 +632,14 @@ costs = costs.sort_values(["d_mlp", "d_head", "d_model"])
 by_shape = costs.groupby([*grids.WIDTHS])["excess"].median().reset_index()
 narrow, wide = ({name: by_shape.loc[by_shape[name] == widths[end], "excess"].tolist()
                  for name, widths in grids.WIDTHS.items()} for end in (0, -1))
-gains = {name: intervals.ratio_interval(narrow[name], wide[name]) for name in narrow} if study.n_shapes == 27 else {}
+gains = {name: np.divide(narrow[name], wide[name]) for name in narrow} if study.n_shapes == 27 else {}
 
 # %% tags=["hide-input"]
 caption = at_scale(
-    "Models with wider streams (d_model) and MLPs (d_mlp) lose less; for heads (d_head) we cannot tell. All stuck "
-    "models are of one seed."
+    "Models with wider streams (d_model) and MLPs (d_mlp) lose less, those with wider heads (d_head) not always. All "
+    "stuck models are of one seed."
 )
-assert not is_published or gains["d_head"].low < 1 < min(gains["d_model"].low, gains["d_mlp"].low)
+assert not is_published or gains["d_head"].min() < 1 < min(gains["d_model"].min(), gains["d_mlp"].min())
 alt = "Excess loss of tiny models by the widths of stream, head and MLP, one point per model."
 options = {"x": "excess", "legend": "", "size": (6.0, 1.2 + 0.4 * costs["of"].nunique()), "caption": caption}
 figure(chapter_plots.strips, costs, name="shapes", alt=alt, n=f"{grids.few(study.n_seeds)} models a shape", **options)
@@ -638,15 +650,18 @@ bad_seeds = bad["of_seed"].unique()
 if is_published:
     assert set(bad["d_model"]) == {2} and set(bad["d_head"]) == {1, 2} and set(bad["d_mlp"]) == {4, 8, 16}
     assert len(bad_seeds) == 1 and bad_seeds[0] in set(stuck["seed"])
+
+# %% tags=["hide-input"]
 text = "With so few shapes, we do not rank the widths."
 if gains:
     text = (
-        f"So widening the stream from 2 to 8 divides the excess by {span(gains['d_model'])}, and 16 instead of 4 ReLUs "
-        f"by {span(gains['d_mlp'])}. A head of width 4 instead of 1 divides it by {span(gains['d_head'])}, which may "
-        f"be nothing. (Geometric means over {len(by_shape) // 3} shapes, medians of seeds, half of the steps.) The "
-        f"{len(bad)} stuck models belong to {len(bad_seeds)} of {grids.few(study.n_seeds)} seeds: its streams of width "
-        "2 are stuck with heads of width 1 and 2, whatever the MLP, and it is stuck among the models above as well. So "
-        "this is one failure, and it does not say how often narrow models fail."
+        f"So widening the stream from 2 to 8 divides the excess by {with_range(gains['d_model'])}, and 16 instead of 4 "
+        f"ReLUs by {with_range(gains['d_mlp'])}. A head of width 4 instead of 1 divides it by "
+        f"{with_range(gains['d_head'])}, so it does not always help. (Geometric means and ranges over "
+        f"{len(by_shape) // 3} shapes, medians of seeds, half of the steps.) The {len(bad)} stuck models belong to "
+        f"{len(bad_seeds)} of {grids.few(study.n_seeds)} seeds: its streams of width 2 are stuck with heads of width 1 "
+        "and 2, whatever the MLP, and it is stuck among the models above as well. So this is one failure, and it does "
+        "not say how often narrow models fail."
     )
 display(Markdown(text))
 
@@ -677,7 +692,7 @@ moved = pd.DataFrame(rows, columns=["of", "what", "excess"])
 # %% tags=["hide-input"]
 logs = moved.assign(log=np.log(moved["excess"])).groupby(["of", "what"])["log"].mean().unstack()
 by_all = np.exp(logs.pop("all weights"))
-ratio_of = {way: intervals.ratio_interval(np.exp(logs[way]), by_all) for way in logs}
+ratio_of = {way: (np.exp(logs[way]) / by_all).to_numpy() for way in logs}
 alt = "Excess loss under five new priors: not retrained, embeddings alone, and all weights."
 caption = at_scale("Embeddings alone move a model most of the way to a new prior, but not as far as all weights do.")
 options = {"x": "excess", "legend": "", "size": (6.0, 3.6), "caption": caption, "runs": list(new_runs.values())}
@@ -686,12 +701,12 @@ figure(chapter_plots.strips, moved, name="moved", alt=alt, n=f"{len(defaults)} m
 # %% tags=["hide-input"]
 embeddings, as_before = ratio_of["embeddings alone"], ratio_of["not retrained"]
 if is_published:
-    assert embeddings.low > 1 and as_before.low > embeddings.value
+    assert embeddings.min() > 1 and embeddings.max() < as_before.min()
 display(
     Markdown(
         "So we divide each excess loss by that of models with all weights retrained. The ratio is "
-        f"{span(embeddings)} if the embeddings alone are retrained, and {span(as_before)} if nothing is (geometric "
-        f"means over n = {embeddings.n} priors, 95 % intervals)."
+        f"{with_range(embeddings)} if the embeddings alone are retrained, and {with_range(as_before)} if nothing is "
+        f"(geometric means and ranges over the {len(embeddings)} priors)."
     )
 )
 
@@ -780,8 +795,8 @@ assert (patched[:, 20] - donor[:, 20]).abs().max() < 1e-4 < (donor - donor[:1]).
 display(Markdown("Patched and donor predictions are equal, as they must be."))
 
 # %% [markdown]
-# *Coin by coin.* Where is the model of width 32 wrong? After few flips there are few different counts, each seen often
-# in training; after twenty there are many, and those of coins that nearly always fall on one side are rare.
+# *Coin by coin.* Where is the model of width 32 wrong? After $N$ flips, all $N + 1$ counts are equally frequent in
+# training, also those of coins that nearly always fall on one side.
 
 # %% tags=["hide-cell"]
 theta_grid = [0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0]
@@ -845,10 +860,9 @@ display(Markdown(f"Fitted priors from 1000 sequences each (± jackknife): {'; '.
 
 # %% tags=["hide-input"]
 found_out = [
-    f"{len(stuck)} of {n_every} (95 % interval {percent(share_stuck.low)} to {percent(share_stuck.high)}) are stuck at "
-    "a high loss.",
-    f"In the others, the attention head's output follows the share of heads, and cancels {-100 * slope.value:.3g} "
-    f"% ({-100 * slope.high:.3g} to {-100 * slope.low:.3g}) of the last flip's effect.",
+    f"{len(stuck)} of {n_every} ({percent(share_stuck.low)} to {percent(share_stuck.high)}) are stuck at high loss.",
+    "In the others, the attention output follows the share of heads among the flips, and cancels "
+    f"{-100 * slope.value:.3g} % ({-100 * slope.high:.3g} to {-100 * slope.low:.3g}) of the last flip's effect.",
     f"The typical model loses {excess_of['trained, typical']:.2g} nats a flip more than the rule; weights by hand lose "
     f"{1e6 * excess_of['by hand, 16 ReLUs']:.1g} millionths.",
     f"With two layers (n = {len(of_two)}), moving activations along the count moves predictions by {bounds(at_row)} of "
@@ -862,7 +876,7 @@ box.update(
         done=f"We train {n_every} models, and write one by hand.",
         found=found_out,
         sure="One task; one shape, but for the last finding.",
-        change="Trained models of this shape that count without cancelling.",
+        change="Trainings after which the last flip's embedding mostly has little effect.",
     )
 )
 

@@ -130,8 +130,8 @@ show_table(rows.reset_index(), columns, caption=caption, name="languages")
 # The prompts are strings that begin no string of the language: for $a^nb^n$ and baN all such strings of eight
 # letters, for dyck the two letters `)[` and then each of the forty strings of six letters. (Of the 251 prompts of
 # $a^nb^n$, 247 break rule 2; the other four have too many b's.) *By chance* means that letters and the end-of-string
-# token EOS are all equally probable. The *rate* of rule 1 is the share of *all* prompts on which it is kept: a
-# completion that has not ended after 32 letters has kept no rule.
+# token EOS are all equally probable. The *rate* of rule 1 is the share of *all* prompts on which it is kept: a string
+# (prompt and completion) that has not ended after 32 letters has kept no rule.
 #
 # ## First, do they learn the language?
 #
@@ -140,7 +140,7 @@ show_table(rows.reset_index(), columns, caption=caption, name="languages")
 #
 # - *learned* positions (*transformer* in figures) add a trained vector for each position;
 # - *rotary* positions turn queries and keys, so that attention depends on distances;
-# - *ALiBi* lowers attention in proportion to the distance;
+# - *ALiBi* subtracts a penalty in proportion to the distance from the attention scores (before the softmax);
 # - *sinusoidal* positions add fixed sines; *faint sines* are the same at an eighth of their size;
 # - *no positions* leave the causal mask alone, by which a letter sees only earlier ones.
 #
@@ -180,11 +180,19 @@ all_grids = (grid, relabelled, longer, places, recurrent, three, doses, twins, s
 points = [point for each in all_grids for point in each.points]
 found = dict(zip(points, widgets.get_all(points, jobs=study.jobs), strict=True))
 trained = [found[point] for point in grid.points]
-n_main = grid.points[0].training.n_steps
-display(Markdown(f"{len(points)} trainings of {n_main} steps (a sixteenth of n_steps) or fewer."))
+n_text = counted(study.n_seeds, "seed") + (" (3 of Mamba, xLSTM and linear layers)" if study.n_seeds > 3 else "")
+n_main, n_new_steps, n_long_steps, n_sized = (each.points[0].training.n_steps for each in (grid, places, longer, sized))
+display(
+    Markdown(
+        f"We train {len(points)} networks. Up to *Try prompts of your own*, numbers come from {n_text} after {n_main} "
+        "steps (a sixteenth of n_steps). In the next two sections they come from "
+        f"{counted(len(new_seeds), 'other seed')}, or {len(few)} of these, after {n_new_steps} steps; in *Longer "
+        f"strings* from {len(few[:3])} of these after {n_long_steps} steps; and for other sizes from "
+        f"{counted(len(few[:3]), 'further seed')} after {n_sized} steps."
+    )
+)
 
 # %% tags=["hide-input"]
-n_text = counted(study.n_seeds, "seed") + (" (3 of Mamba, xLSTM and linear layers)" if study.n_seeds > 3 else "")
 number = f"{n_text} per line"
 named = {"words": "language"}
 along = cache.concat_tables(grid, [languages.learning(run) for run in trained]).rename(columns=named)
@@ -200,7 +208,7 @@ of_ban = [name for name in by_kind["baN"].index if by_kind["baN", name]]
 
 # %% tags=["hide-input"]
 caption = (
-    f"After {grid.points[0].training.n_steps} steps, linear layers have not learned dyck, and only "
+    f"After {n_main} steps, linear layers have not learned dyck, and only "
     f"{' and '.join({'lstm': 'LSTM', 'xlstm': 'xLSTM'}.get(name, name) for name in of_ban)} have learned the parity of "
     "baN."
 )
@@ -245,8 +253,7 @@ placed = cache.grid_table(
 of_anbn = every[every["language"] == "aNbN"].pivot(index="seed", columns=["model", "what"], values="value")
 of_new = placed[placed["decoding"] == "greedy"].groupby(["model", "seed"])["value"].mean()
 rotary_rate, rotary_rate_new = span(of_anbn["rotary", "greedy"]), span(of_new["rotary"])
-n_new_steps = places.points[0].training.n_steps
-steps_text = f"after {grid.points[0].training.n_steps} steps"
+steps_text = f"after {n_main} steps"
 new_text = f"{counted(len(new_seeds), 'seed')} other than these, after {n_new_steps} steps"
 
 # %% tags=["hide-input"]
@@ -315,10 +322,10 @@ if is_published and study.n_seeds >= 5:
 # %% tags=["hide-input"]
 display(
     Markdown(
-        f"So on these seeds of aNbN another positional encoding changes the rate by {change_text['positions']}. "
-        f"Another architecture changes it by {change_text['architecture (rotary)']} if the transformer has rotary "
-        f"positions, and by {change_text['architecture (learned)']} if it has learned ones. Another seed changes it by "
-        f"{change_text['seed']}, sampling by {change_text['decoding']}, and another step by {change_text['step']}. "
+        f"So on these seeds of aNbN, the typical change is {change_text['positions']} over positional encodings. Over "
+        f"architectures it is {change_text['architecture (rotary)']} if the transformer has rotary positions, and "
+        f"{change_text['architecture (learned)']} if it has learned ones. Over seeds it is {change_text['seed']}, over "
+        f"the two decodings {change_text['decoding']}, and over steps {change_text['step']}. "
         "(The change by a seed is averaged over kinds of models, at a fixed number of steps. Rotary networks vary "
         f"more: their rates are {of_anbn['rotary', 'greedy'].min():.2f} to {of_anbn['rotary', 'greedy'].max():.2f} "
         f"here, and {of_new['rotary'].min():.2f} to {of_new['rotary'].max():.2f} for {new_text}.) On which prompts is "
@@ -362,19 +369,21 @@ assert not is_published or (by_network.loc[in_language, "verdict"] == "kept").al
 # Take `abab`: the surplus is zero. A network that compares counts ends there. A network that goes by the length of
 # the first run of a's should have ended after `ab`.
 #
-# The idea came from looking at the outcomes of five seeds. Then we wrote programs, committed forecasts, and trained
-# ten new seeds of each kind. A program has a *phase* for each letter, first a's and then b's, and writes the letter of
-# its phase. The last phase ends as soon as the b's have caught up, wherever they stand. The two lines that decide:
+# The idea came from looking at the outcomes of five seeds. Then we wrote programs, committed forecasts, and trained ten
+# new seeds of each kind. (Four forecasts, on steering, were written while these were training.) A program has a *phase*
+# for each letter, first a's and then b's, and writes the letter of its phase. The last phase ends as soon as the b's
+# have caught up, wherever they stand. The two lines that decide:
 #
 # ```python
 # caught_up = counts[..., 1:] >= counts[..., :-1]  # b's with a's
 # next_letter = phase + is_over.gather(-1, phase[..., None])[..., 0]
 # ```
 #
-# Programs differ in two things. *By last letter*, the letter that was written last decides the phase. *Once b, always
-# b*: after the first b, no a can follow. Programs also differ in when they stop writing a's: after sixteen letters in
-# total (*by letters*; the longest string has 32), or when the surplus reaches sixteen (*by surplus*). On strings of the
-# language all of them do the same. (*Details and controls* compares them with networks.)
+# Programs differ in two things. First, what decides the phase: the letter that was written last (*by last letter*), or
+# whether a b was written before, so that no a can follow the first b (*once b, always b*). Second, when they stop
+# writing a's: after sixteen letters in total (*by letters*; the longest string has 32), or when the surplus reaches
+# sixteen (*by surplus*). On strings of the language all of them do the same. (*Details and controls* compares them with
+# networks.)
 #
 # Expect that the share of prompts on which rule 1 is kept jumps at $d = 0$ for a network that compares counts.
 
@@ -512,8 +521,9 @@ display(
         "the surplus itself explains more). Steering moves the end as it should in "
         f"{100 * ends['rotary']:.0f} % (± {100 * by_steering['sem']:.0f} %, one standard error) of the completions of "
         "rotary networks (our forecast of at least 70 % is undecided), and along a random direction in "
-        f"{random_text}. (A network that fails this test may keep the count elsewhere.) With twice the width or eight "
-        "heads, these networks keep rule 1 no more often than by ending at once (*Details and controls*)."
+        f"{random_text}. (A network that fails this test may keep the count elsewhere.) With eight heads, rotary "
+        "networks keep rule 1 about as often as by ending at once; with twice the width, three seeds cannot tell "
+        "(*Details and controls*)."
     )
 )
 
@@ -612,16 +622,16 @@ if is_published and study.n_seeds >= 5:
 # %% [markdown]
 # What should one conclude from strings of the language alone? {cite:t}`meszaros2024rules` sketch a normative theory
 # with a prior that prefers short programs. Ours is much smaller. A *rational learner* holds four hypotheses: strings
-# obey both rules, rule 1, rule 2, or none. Each rule divides the prior probability of a hypothesis by $2^8$, and under
-# each hypothesis all strings of a length are equally probable. Strings of the language soon favour the hypothesis with
-# the fewest strings. But a prompt that breaks rule 2 has probability zero under it, and what is left to go by is rule
-# 1, or nothing.
+# obey both rules, rule 1, rule 2, or none. Each rule divides the prior probability of a hypothesis by $2^8$. Under each
+# hypothesis, lengths have the law of the language (for $a^nb^n$: even, up to 32), and all strings of a length are
+# equally probable. Strings of the language soon favour the hypothesis with the fewest strings. But a prompt that breaks
+# rule 2 has probability zero under it, and what is left to go by is rule 1, or nothing.
 
 # %% tags=["hide-input"]
 taught = [cache.table(rational.sensitivity, name, numbers, limit).assign(language=name) for name in ("aNbN", "baN")]
 taught = pd.concat(taught, ignore_index=True)
 by_learner = taught.set_index(["language", "hypotheses", "bits", "n_strings"])["value"]
-usual, _, by_first_run, _, without_rule_1 = rational.hypothesis_sets("aNbN")
+usual, by_even_length, by_first_run, _, without_rule_1 = rational.hypothesis_sets("aNbN")
 outside = rules.prompt_sets("aNbN")["out_of_distribution"]
 rule_2_alone = LANGUAGES["aNbN"].obeys_rules(outside)[:, 1].sum().item()
 
@@ -647,7 +657,8 @@ if is_published:
 # law* holds for all strings, a single string that breaks both rules refutes rule 1 everywhere. If strings that break
 # rule 2 have *a law of their own*, unknown but common to all of them (rule 1, its opposite, or none; a rule costs $2^8$
 # as before), examples teach it step by step. And if *each prompt* has its own law, examples teach nothing about other
-# prompts. We show these three learners one completion of each of the networks' prompts, and sample theirs.
+# prompts. We show these three learners one completion of each of the networks' prompts, and compute how often
+# completions that are drawn from their predictions keep rule 1. All three allow every length up to 32 letters.
 
 # %% tags=["hide-input"]
 rational_doses = cache.table(rational.dose_response, numbers, list(few), limit)
@@ -671,11 +682,13 @@ caption = (
 show_table(wide[list(columns)], columns, caption=caption, name="learners")
 
 # %% tags=["hide-input"]
-common = response["rule-keeping", "learner, a law for broken ones"]
+common, alone = (response["rule-keeping", f"learner, a law for {each}"] for each in ("broken ones", "each prompt"))
 display(
     Markdown(
-        f"So where a law for broken strings gives {common.iloc[1]:.2f} after one completion and {common.iloc[-2]:.2f} "
-        f"after {numbers[-2]}, rotary networks have {response['rule-keeping', 'rotary'].iloc[1]:.2f} after one prompt. "
+        f"Without a rule, these learners keep rule 1 on {alone.iloc[0]:.2f} of the prompts; the learner above, which "
+        f"knows the lengths of the language, on {fewest:.2f}. So where a law for broken strings gives "
+        f"{common.iloc[1]:.2f} after one completion and {common.iloc[-2]:.2f} after {numbers[-2]}, rotary networks "
+        f"have {response['rule-keeping', 'rotary'].iloc[1]:.2f} after one prompt. "
         "A learner with one law for all strings needs no example at all. LSTMs respond to rule-keeping prompts, "
         "but not "
         f"alike: after {numbers[-1]} prompts, {n_up} of {len(of_lstm)} keep rule 1 on more than half of the unseen "
@@ -687,6 +700,7 @@ display(
 # %% tags=["hide-input"]
 if is_published and study.n_seeds >= 5:
     one_law = response["rule-keeping", "learner, one law for all strings"]
+    assert alone.iloc[0] < 0.12 < 0.18 < fewest
     assert one_law.iloc[0] > 0.95 and common.iloc[0] < 0.15 and common.iloc[1] < 0.2 < 0.95 < common.iloc[-2]
     assert response["rule-keeping", "rotary"].iloc[1] > 0.7
     assert max(response["rule-breaking", model, 30] for model in ("lstm", "rotary")) < 0.02
@@ -773,13 +787,12 @@ show_table(wide.drop(columns="language"), columns, caption=caption, name="looks"
 
 # %% [markdown]
 # *What the rational learner takes for granted.* The table shows how often it keeps rule 1 of $a^nb^n$ after some
-# strings of the language, with other bits per rule and other hypotheses. A string of even length need not obey rule 1,
-# and strings of the language refute this hypothesis soon, because it allows many more strings. Another hypothesis
-# compares the number of b's with the number of a's *before the first b*. It allows few strings, so strings of the
-# language support it more.
+# strings of the language, with other bits per rule and other hypotheses. One further hypothesis compares the number of
+# b's with the number of a's *before the first b*. It allows few strings, so strings of the language support it more.
 
 # %% tags=["hide-cell"]
-assumed = taught[taught["language"] == "aNbN"].assign(text=taught["value"].map("{:.2f}".format))
+is_told = taught["hypotheses"] != by_even_length  # all lengths are even: it cannot differ from no rule
+assumed = taught[(taught["language"] == "aNbN") & is_told].assign(text=taught["value"].map("{:.2f}".format))
 assumed["who"] = assumed["hypotheses"] + ", " + assumed["bits"].astype(str) + " bits"
 wide = assumed.pivot(index="who", columns="n_strings", values="text").loc[assumed["who"].unique()]
 wide.columns = [str(number) for number in wide]
@@ -831,7 +844,9 @@ if is_published and study.n_seeds >= 5:
 # %% [markdown]
 # *Networks and programs.* On how many prompts do a network and a program agree about keeping rule 1? (All new seeds
 # were trained once more, on one machine; on another machine the same seed may give another network, as it did for six
-# of twenty. The forecasts are older than both trainings and are judged by the second.)
+# of twenty. All but four of the forecasts are older than both trainings. The four, on steering, were written during the
+# first training, before any of these networks was read or steered; the direction had been chosen in one other network
+# of each kind. All are judged by the second training.)
 
 # %% tags=["hide-cell"]
 outcomes = programs.program_outcomes("aNbN", limit - 1)
@@ -851,7 +866,8 @@ table = table.replace({"what": {"by latest letter": "once b, always b"}})
 alt = "Share of prompts on which a model and a program agree, with intervals, one row per model."
 caption = (
     "Transformers without positions and with ALiBi follow the program that ends the a's at a surplus; LSTMs keep rule "
-    "1 where EOS at once does; the others follow no program closely. The last row never keeps rule 1."
+    "1 where EOS at once does; the others follow no program closely. The last row stands for a model that never keeps "
+    "rule 1."
 )
 options = {"x": "agreement", "legend": "program", "size": (5.6, 4.0), "runs": runs_of_places}
 figure(plots.estimates, table, name="programs", alt=alt, n=n_new, caption=caption, **options)
@@ -860,8 +876,8 @@ figure(plots.estimates, table, name="programs", alt=alt, n=n_new, caption=captio
 display(
     Markdown(
         f"Of {len(verdicts)} forecasts on these seeds, {n_held} are reproduced, {n_failed} refuted, and "
-        f"{sum(verdict == 'undecided' for verdict in verdicts.values())} undecided. Four of them were written while "
-        "the seeds were training, and some of the bands are wide ([claims](claims.md))."
+        f"{sum(verdict == 'undecided' for verdict in verdicts.values())} undecided. Some of the bands are wide "
+        "([claims](claims.md))."
     )
 )
 
@@ -937,15 +953,22 @@ probes = cache.grid_table(
 )
 best_site = probes.groupby(["model", "weights", "target", "seed"], sort=False)["value"].max().reset_index()
 scores = intervals.mean_over_seeds(best_site, ["model", "weights", "target"])
-scores["text"] = [f"{max(mean, -9.99):.2f}" for mean in scores["mean"]]
+least_shown = -9.99
+scores["text"] = [f"{max(mean, least_shown):.2f}" for mean in scores["mean"]]
 wide = scores.pivot(index="model", columns=["weights", "target"], values="text")
 wide.columns = [f"{weights}: {target}" for weights, target in wide]
 wide = wide.reset_index()[["model", *[name for name in wide if name.startswith("trained") or "surplus" in name]]]
-of_recurrent = forecasts.recurrent_values(accounts, steered, best_site)
+judged = best_site.assign(value=best_site["value"].clip(lower=-1))  # the forecasts count an R² below -1 as -1
+of_recurrent = forecasts.recurrent_values(accounts, steered, judged)
 recurrent_numbers = {
     f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in of_recurrent.items()
 }
-caption = "Probes read the surplus also from untrained networks, so alone they prove little (R² at the best site)."
+
+# %% tags=["hide-cell"]
+caption = (
+    "Probes read the surplus also from untrained networks, so alone they prove little (R² at the best site, means over "
+    f"seeds; values below {least_shown} are shown as {least_shown})."
+)
 show_table(wide, {name: name for name in wide}, caption=caption, name="probes")
 
 # %% [markdown]
@@ -1131,22 +1154,36 @@ if is_published:
 
 # %% tags=["hide-cell"]
 n_edges = sizes.chosen_rates(sizes.validation_losses(tuned[0]))["is_edge"].sum() if tuned else 0
-judged_sizes = list(claims.record(of_sizes, at_scale=is_published).values())
+of_size_claims = claims.record(of_sizes, at_scale=is_published)
+judged_sizes = list(of_size_claims.values())
 least, most = (kept_at["rotary"].sort_values().index[end] for end in (0, -1))
-wider = by_size[(by_size["size"] == "width 64") & (by_size["model"] == "rotary") & (by_size["what"] == sizes.EXPLAINED)]
-wider = wider["value"]
+of_rotary_sizes = by_size[by_size["model"] == "rotary"].groupby(["what", "size"])["value"]
+wider, kept_wider = (of_rotary_sizes.get_group((what, "width 64")) for what in (sizes.EXPLAINED, sizes.KEPT))
+kept_by_8_heads = of_rotary_sizes.get_group((sizes.KEPT, "8 heads"))
 if is_published:
-    assert wider.max() < 0.9 and kept_at.loc[["width 64", "8 heads"], "rotary"].max() < 1.05 * at_once
+    assert of_size_claims["rules/sizes_explained_least_difference"] == "undecided"
+    assert wider.max() < 0.9 and kept_wider.min() < at_once < kept_wider.max()
+    assert (kept_by_8_heads - at_once).abs().max() < 0.05
 
 # %% tags=["hide-cell"]
 display(
     Markdown(
-        "So at all five sizes, whether the b's have caught up explains more of the variance of P(EOS) for rotary "
-        f"positions (means from {accounted['rotary'].min():.0%} to {accounted['rotary'].max():.0%}) than for learned "
-        f"ones ({accounted['transformer'].min():.0%} to {accounted['transformer'].max():.0%}). Rotary positions keep "
-        f"rule 1 on {kept_at['rotary'].min():.2f} ({least}) to {kept_at['rotary'].max():.2f} ({most}) of the prompts, "
-        f"learned ones on {kept_at['transformer'].min():.2f} to {kept_at['transformer'].max():.2f}. At width 64 it "
-        f"explains {wider.min():.0%} to {wider.max():.0%}, and rule 1 is kept no more often than by ending at once. "
+        f"So in the mean over {counted(len(few[:3]), 'seed')}, whether the b's have caught up explains more of the "
+        f"variance of P(EOS) for rotary positions ({accounted['rotary'].min():.0%} to {accounted['rotary'].max():.0%}) "
+        f"than for learned ones ({accounted['transformer'].min():.0%} to {accounted['transformer'].max():.0%}) at all "
+        "five sizes; seed by seed, the smallest of the five differences is undecided. In rotary networks of width 64, "
+        f"this condition explains {wider.min():.0%} to {wider.max():.0%}. Rotary positions keep rule 1 on "
+        f"{kept_at['rotary'].min():.2f} ({least}) to {kept_at['rotary'].max():.2f} ({most}) of the prompts, learned "
+        f"ones on {kept_at['transformer'].min():.2f} to {kept_at['transformer'].max():.2f}. With eight heads, rotary "
+        f"networks keep it about as often as by ending at once ({kept_by_8_heads.min():.2f} to "
+        f"{kept_by_8_heads.max():.2f}, beside {at_once:.3g}); at width 64, {len(few[:3])} seeds cannot tell "
+        f"({kept_wider.min():.2f} to {kept_wider.max():.2f})."
+    )
+)
+
+# %% tags=["hide-cell"]
+display(
+    Markdown(
         f"One rotary transformer of seven layers ends only once the b's are *ahead*. {n_edges} of the ten rates lie at "
         f"the edge of the three, but no model loses more than {lost_by_size.max():.2g} nats per string to the oracle. "
         f"Of {len(of_sizes)} forecasts, {judged_sizes.count('reproduced')} is reproduced, "
@@ -1165,11 +1202,13 @@ if is_published:
 # %% [markdown]
 # *Published results, forecasts and checks.* No published share was measured as ours: the published ones are the best of
 # about 200 looks along training, among finished completions of larger models on strings of up to 256 letters. The best
-# of ten looks is smaller, also if nothing changes but noise. A band is a published share ± less than half of its
-# distance from what needs no model (chance, EOS at once). We judge only models that have learned their language, by the
-# rule on the page of [claims](claims.md). The published sampled shares count finished completions, ours all prompts.
-# Where a band is narrower than our 90 % interval, nothing could have been reproduced: we call it *not decidable*, and
-# count no finding. (The band of sampled transformers has no width, because the published share is chance itself.)
+# of ten looks is smaller, also if nothing changes but noise. A band is a published share ± 40 % of its distance from
+# the nearest level that needs no model (chance, EOS at once), but at most ± 15 percentage points. This rule replaced
+# wider bands when our results were known. We judge only models that have learned their language, by the rule on the
+# page of [claims](claims.md). The published sampled shares count finished completions, ours all prompts. Where a band
+# is narrower than our 90 % interval, *reproduced* was impossible. Because the conditions differ as well, we draw no
+# conclusion from such shares, and call them *not decidable*. (The band of sampled transformers has no width, because
+# the published share is chance itself.)
 
 # %% tags=["hide-input"]
 values = {}
@@ -1220,23 +1259,25 @@ by_surplus = mechanism["rules/rotary_steered"]
 
 # %% tags=["hide-input"]
 found_out = [
-    "In aⁿbⁿ, the rate of rule 1, as many a's as b's, differs by "
-    f"{change_of.loc['positions', 'value']:.2f} between positional encodings, "
+    "In aⁿbⁿ, the rate of rule 1 (#a = #b) has a standard deviation of "
+    f"{change_of.loc['positions', 'value']:.2f} over positional encodings, "
     f"{change_of.loc['architecture (learned)', 'value']:.2f} to {change_of.loc['architecture (rotary)', 'value']:.2f} "
-    f"between architectures, {change_of.loc['seed', 'value']:.2f} between seeds (n = {study.n_seeds}).",
+    f"over architectures, {change_of.loc['seed', 'value']:.2f} over seeds (n = {study.n_seeds}).",
     f"Of {len(new_seeds)} rotary transformers, {len(new_seeds) - n_exceptions} end once b's have caught up "
     f"({of_rotary:.0%} of the variance of ending; learned positions: {of_learned:.0%}).",
-    f"Moving activations along a's minus b's makes {by_surplus.value:.0%} (± {by_surplus.error:.0%}) of strings "
-    f"end where they should; at random, {random_text}.",
-    f"Counting does not suffice: networks without positions count, and keep it on {bare['greedy'].mean():.2g} of "
-    f"prompts, rotary ones {rotary_rate}.",
+    f"Moving activations along a's minus b's moves {by_surplus.value:.0%} (± {by_surplus.error:.0%}) of ends as it "
+    f"should; at random, {random_text}.",
+    f"Networks without positions count, but their rate is {of_new['no positions'].mean():.2g}; rotary ones have "
+    f"{rotary_rate_new} (first {counted(study.n_seeds, 'seed')}, twice the steps: {rotary_rate}).",
 ]
+if is_published:
+    assert n_main == 2 * n_new_steps and of_new["no positions"].mean() < at_once < 0.8 * of_new["rotary"].mean()
 
 # %% tags=["hide-input"]
 box.update(
     brief(
         question="If a prompt breaks one rule, do networks keep the other, and why?",
-        done=f"We judge completions of {len(points)} networks.",
+        done=f"We judge {len(points)} networks.",
         found=found_out,
         sure="At most 32 letters in training.",
         change="Larger rotary transformers that end by length.",

@@ -307,8 +307,8 @@ display(
 # centred cosines* is the standard deviation of the cosines after the mean is subtracted.
 #
 # We had two forecasts. With a norm after every sum, no direction can grow for long, so post-norm vectors should be more
-# isotropic. And we expected them to lie closer together, with a larger mean cosine. The two pull in opposite
-# directions, so one of them was likely to hold.
+# isotropic. And we expected, without a theory, that they lie closer together, with a larger mean cosine. Both may hold:
+# isotropy is about the spread around the mean vector, and the mean cosine is about the mean vector itself.
 
 # %% tags=["hide-input"]
 best = matched.at_end(along)
@@ -452,7 +452,7 @@ def factor_text(each):
     if np.isnan(each.low):
         return f"{each.value:.3g} (too few seeds for an interval)"
     if each.high - each.low < 1e-9:
-        return f"{each.value:.3g} (all seeds)"
+        return f"{each.value:.3g} (equal for all seeds)"
     return f"{each.value:.3g} [{each.low:.3g}, {each.high:.3g}]"
 
 
@@ -643,8 +643,9 @@ display(
         f"So between the last layers of pre and post, CKA is {span(of_post['debiased'])}, and "
         f"{span(of_post['same_type'])} remains after the exchange: it lowers CKA by {span(beyond)}. (CKA is not "
         f"additive, so these numbers are no shares.){text_of_seeds} In the first layer, the exchange lowers CKA by "
-        f"only {span(beyond_first)}, which is {span(beyond - beyond_first)} less. So what the two models share beyond "
-        "the character grows with depth. For an untrained model, the exchange changes nothing "
+        f"only {span(beyond_first)}, which is {span(beyond - beyond_first)} less. So in the last layer, the two models "
+        "may share more beyond the character, or less of a vector may be fixed by its character: this we cannot tell. "
+        "Between the last layers of pre-norm models and of the same models untrained, the exchange hardly changes CKA "
         f"({untrained['debiased'].mean():.2f} and {untrained['same_type'].mean():.2f}). Unrelated vectors have "
         f"{chance.abs().max():.1g} at most. Without the direction of the largest variance, pre and post have "
         f"{span(of_post['without_first'])}."
@@ -716,7 +717,8 @@ alt = "Mean cosine in each layer of untrained models, a panel per change of the 
 figure(plots.curves, deep, name="untrained", alt=alt, n=number, **options)
 
 # %% [markdown]
-# *Norms, updates, neighbours.* What each block adds, and how often the nearest neighbour of a token is a copy.
+# *Norms, updates, neighbours.* What the next block adds (none follows layer 4), and how often the nearest neighbour of
+# a token is a copy.
 
 # %% tags=["hide-cell"]
 deepest = tables_of(token_geometry.final_geometry, "geometry-end-5", grid).rename(columns={"mean": "value"})
@@ -725,6 +727,7 @@ cells = deepest[deepest["layer"].isin([1, 4]) & deepest["measure"].isin(kept)].c
 cells["placement"] = cells["system"].str.split(" ").str[0] + ", layer " + cells["layer"].astype(str)
 wide = cells.groupby(["measure", "placement"], sort=False)["value"].mean().unstack("placement")
 wide.index = [names.get(name, "dimension (MLE), without copies") for name in wide.index]
+wide = wide.astype(object).where(wide.notna(), "")
 copies_near = deepest[(deepest["measure"] == "same_gram") & (deepest["layer"] == 4)]["value"].mean()
 caption = f"In the last layer the nearest neighbour is a copy for {copies_near:.0%} of the tokens."
 show_table(wide.rename_axis("measure", axis=0), caption=caption, name="details")

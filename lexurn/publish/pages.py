@@ -36,10 +36,13 @@ The book tests three families of claims and never counts them together: results 
 *published*, *forecasts* of our own, and *checks* of our code against exact values.
 
 Each claim has a *band* for our number, with a scale and an n. The band was written down before we
-measured the number, and it does not move. There is one exception: the bands of the published rates
-of rule 1 were replaced, by one rule for all, when our results were known. If we knew a result
-roughly when we wrote its band, the last column says *yes*, and the band is worth less. Comments in
-the file `params/claims.yaml` say what was known, and the history of this file has the dates.
+measured the number, and it does not move. There are two exceptions: the band of the causal linear
+model was written when its result was known, and the bands of the published rates of rule 1 were
+replaced, by one rule for all, when our results were known. If we knew a result roughly when we
+wrote its band, the last column says *yes*, and the band is worth less. *No* says that the models
+that are judged were unknown. For some of these claims, other seeds of the same setting had shown a
+rough value, so they are replications more than predictions. Comments in the file
+`params/claims.yaml` say what was known, and the history of this file has the dates.
 
 - *Reproduced*: the 90 % interval of our number lies in the band.
 - *Refuted*: the 95 % interval of our number lies outside the band.
@@ -53,9 +56,10 @@ number, ± is what its source states. The column *exact* has the value of M or S
 Refuted claims come first, each with a sentence on what we saw instead.
 
 For a published result, *refuted* is a statement about our models only. Most are smaller than the
-published ones and were measured under other conditions, which the sentence names. A few published
-numbers are so close to a value that needs no model, such as chance, that their bands are narrower
-than our intervals. The sentence then says so, and such a verdict means little.
+published ones and were measured under other conditions, which the sentence names. A few bands are
+narrower than our 90 % intervals, some because the published number is close to a value that needs
+no model, such as chance. So *reproduced* was impossible there, and because the conditions differ,
+we draw no conclusion.
 {first_edition}
 """
 FIRST_EDITION = """What the first edition of this book claimed, and what has become of it, stands
@@ -157,13 +161,13 @@ def _count_verdicts(family: str, recorded: Mapping[str, Any]) -> str:
 
 
 def _count_unknown(family: str, recorded: Mapping[str, Any]) -> str:
-    """Return a sentence on how many tested claims had a band before anything was known."""
+    """Return a sentence on how many tested claims had a band before the models were known."""
     own = [claim for claim in claims.read().values() if claim.family == family]
     tested = [claim for claim in own if recorded[claim.key]["verdict"] in VERDICTS]
     n_unknown = sum(not claim.known_before for claim in tested)
     if family == "check" or not tested:
         return ""
-    return f" The results of {n_unknown} of them were unknown when their bands were written."
+    return f" For {n_unknown} of them, the last column says *no*."
 
 
 def badge(chapters: Sequence[Chapter], *, scale: str) -> str:

@@ -118,6 +118,12 @@ def render(measured: dict) -> str:
         names = ", ".join(added["tests"])
         stamp += f"; {names} on {added['date']}, commit {added['commit'][:8]}"
     numbers = measured["load"] | measured["retrained"]
+    most, most_of_seeds = (float(numbers[name].split()[-1]) for name in ("far", "seeds_of_far"))
+    if not most >= most_of_seeds:
+        raise ValueError(
+            f"another processor changes runs by {numbers['far']}, another seed by "
+            f"{numbers['seeds_of_far']}; the page says the opposite, so write a new sentence"
+        )
     return TEMPLATE.read_text().format(stamp=stamp, table=table, kinds=KINDS, **numbers)
 
 

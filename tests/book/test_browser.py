@@ -102,7 +102,7 @@ def test_the_analysis_says_in_words_what_its_figures_show(site):
     for sentence in (
         "a score below the score of M does not show that a model counts",
         "their missing share is",
-        "So fresh urns understate memorizing",
+        "is smaller on fresh urns than on the training urn",
         "So lexical models do memorize",
         "after 23437 steps: too few to conclude from",
     ):

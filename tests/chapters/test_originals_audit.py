@@ -87,6 +87,8 @@ def test_effects_are_paired_and_single_numbers_have_no_interval():
     assert unpaired.change.low < 0 < unpaired.change.high
     assert "(no interval)" in str(effect_of(pairs[:1], "score"))
     assert str(effect_of(pairs[:2], "score")).endswith("(n = 2)")
+    fixed = effect_of(pairs, "score", is_sample=False)
+    assert str(fixed) == "score: 2.5 → 2 (mean of 4, no interval)"
     assert both_versions(pairs)["value"].tolist() == [2.5, 2.0]
     with pytest.raises(ValueError, match="corrected"):
         effect_of(pairs[["unit", "published"]], "score")

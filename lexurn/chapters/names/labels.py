@@ -9,7 +9,7 @@ FORECASTS = {
     "alphabets_at_32_names": "32 names: y with 512 alphabets − with 8",
     "alphabets_explain_more": "share of variance explained: by ln K − by ln N",
     "groups_scale_with_steps": "y: 8 groups of 32 names − 4 names after 250 steps",
-    "design_is_like_groups": "place of 20 lines from groups (0) to any 4 of 16 (1)",
+    "design_is_like_groups": "(y of 20 lines − y of groups) / (y of any 4 of 16 − y of groups)",
     "new_alphabets_8": "new − seen, 32 names in 8 alphabets",
     "new_alphabets_512": "new − seen, 32 names in 512 alphabets",
     "equivariant_250": "y of the equivariant network, 250 steps",

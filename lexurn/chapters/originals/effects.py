@@ -3,7 +3,8 @@
 A table of pairs has one row per unit (an urn, a seed, a set of sequences, a language), and the
 columns `PAIRS`: the unit, the number as published and the number as corrected. Exact numbers are a
 table of one row. The interval of the change is that of paired differences, so that what the units
-have in common does not widen it.
+have in common does not widen it. Units that are no sample, such as all languages of a source, have
+no interval.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ class Effect:
     corrected: float
     change: Interval
     what: str
+    is_sample: bool = True
 
     @property
     def n(self) -> int:
@@ -35,18 +37,23 @@ class Effect:
         text = f"{self.what}: {_short(self.published)} → {_short(self.corrected)}"
         if self.n == 1:
             return f"{text} (no interval)"
+        if not self.is_sample:
+            return f"{text} (mean of {self.n}, no interval)"
         has_interval = self.change.low == self.change.low
         spread = self.change.high - self.change.low if has_interval else 0.0
         bounds = f"[{_short(self.change.low)}, {_short(self.change.high)}]"
         return f"{text} ({f'change {bounds}, ' if spread else ''}n = {self.n})"
 
 
-def effect_of(pairs: pd.DataFrame, what: str) -> Effect:
-    """Return the effect of a defect from its table of pairs; `what` names the number."""
+def effect_of(pairs: pd.DataFrame, what: str, *, is_sample: bool = True) -> Effect:
+    """Return the effect of a defect from its table of pairs; `what` names the number.
+
+    With `is_sample=False`, the effect has no interval: its units were not drawn from others.
+    """
     if missing := [column for column in PAIRS if column not in pairs]:
         raise ValueError(f"pairs need the columns {', '.join(PAIRS)}, got none named {missing[0]}")
     change = intervals.t_interval((pairs["corrected"] - pairs["published"]).tolist())
-    return Effect(pairs["published"].mean(), pairs["corrected"].mean(), change, what)
+    return Effect(pairs["published"].mean(), pairs["corrected"].mean(), change, what, is_sample)
 
 
 def both_versions(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -92,7 +92,10 @@ FEATURES = (
         feature="sizes small, medium, large and experiment",
         state="in part",
         where="costs",
-        how="parameter files and grids for a GPU; small has run for two urns",
+        how=(
+            "parameter files and grids for a GPU; not run (two urns have models of the size of "
+            "small by our recipe)"
+        ),
     ),
     Feature(
         source="urns",

@@ -2,8 +2,8 @@
 
 The published lexical model differs from the normal one not only in a random table per sequence. Its
 read-out is the table as well (tied), and it has no bias. The vectors of a Gaussian table N(0, 1)
-have norm √d, and so initial logits have a standard deviation near √d: a new model is almost certain
-of what it predicts, and wrong. Here the changes are made one after the other.
+have norm √d, and so the last ball's colour has an initial logit of order d: a new model is almost
+certain of what it predicts, and wrong. Here the changes are made one after the other.
 """
 
 from collections.abc import Mapping, Sequence

@@ -100,7 +100,10 @@ DEFECTS = (
         ),
         test="Score the exact law; its divergence is zero.",
         where="08_rules",
-        what='published "KL" of the exact law, six languages → its divergence (nats)',
+        what=(
+            'published "KL" of the exact law, mean absolute value over six languages → its '
+            "divergence (nats)"
+        ),
     ),
     Defect(
         key="same_data",

@@ -72,7 +72,7 @@ DEFECTS = (
         ),
         defect=(
             "The same switch also ties the read-out to the table, removes its bias, and starts "
-            "with logits of std √d."
+            "with logits of order d."
         ),
         verdict="undecidable",
         because=(
