@@ -958,8 +958,8 @@ scores["text"] = [f"{max(mean, least_shown):.2f}" for mean in scores["mean"]]
 wide = scores.pivot(index="model", columns=["weights", "target"], values="text")
 wide.columns = [f"{weights}: {target}" for weights, target in wide]
 wide = wide.reset_index()[["model", *[name for name in wide if name.startswith("trained") or "surplus" in name]]]
-judged = best_site.assign(value=best_site["value"].clip(lower=-1))  # the forecasts count an R² below -1 as -1
-of_recurrent = forecasts.recurrent_values(accounts, steered, judged)
+clipped = best_site.assign(value=best_site["value"].clip(lower=-1))  # the forecasts count an R² below -1 as -1
+of_recurrent = forecasts.recurrent_values(accounts, steered, clipped)
 recurrent_numbers = {
     f"rules/{name}": claims.Measurement(each.mean(), each.sem(), len(each)) for name, each in of_recurrent.items()
 }

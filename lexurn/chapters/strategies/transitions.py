@@ -81,8 +81,8 @@ def dips(cells: pd.DataFrame) -> pd.DataFrame:
 
     Only `settled_cells` count, because what a model loses falls in any case while it leaves U.
     Columns: kind, n_tasks, seed, step, least, last, fall (first − least), rise (last − least). We
-    locate the minimum on the *other* seeds (leave-one-out), so that noise alone cannot produce a
-    rise. With a single seed, its own minimum is used, and every rise is positive.
+    locate the minimum on the *other* seeds (leave-one-out), so that the choice of this step does
+    not enlarge the rise. With a single seed, its own minimum is used, and every rise is positive.
     """
     rows = []
     for (kind, n_tasks), group in settled_cells(cells).groupby(["kind", "n_tasks"], sort=False):
