@@ -140,7 +140,7 @@ def test_the_coins_are_compared_with_what_can_be_attained(site):
 
 def test_rules_are_asked_for_and_compared_with_what_was_published(site):
     n_cards, text = outputs_of(site / "_sources" / "08_rules.ipynb")
-    assert n_cards == 15 and "83 trainings of 4 steps (a sixteenth of n_steps) or fewer." in text
+    assert n_cards == 15 and "We train 83 networks." in text
     assert "4 of the 251 prompts have more b's than a's" in text
     assert "Of 22 forecasts on these seeds, 0 are reproduced, 0 refuted, and 0 undecided." in text
     assert "not at this scale" in text
