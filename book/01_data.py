@@ -179,7 +179,9 @@ figure(
 # ### G has learned to count
 #
 # G, the {term}`generalizing predictor`, knows nothing about the training urn. It only knows that every urn is possible,
-# and learns from the balls. Write $n_v$ for how often colour $v$ was seen among the $t$ balls so far. Bayes' rule gives
+# and learns from the balls. Write $n_v$ for how often colour $v$ was seen among the $t$ balls so far. Before the balls,
+# the density of the urn $\theta$ is proportional to $\prod_v \theta_v^{\alpha - 1}$. By Bayes' rule, after them it is
+# proportional to $\prod_v \theta_v^{n_v + \alpha - 1}$. This is a Dirichlet distribution again, and G expects its mean:
 #
 # $$ p_G(v) = \frac{n_v + \alpha}{t + V\alpha}. $$ (generalizing)
 #
@@ -367,8 +369,9 @@ display(
 #
 # If $p$ and $q$ differ little, $d$ grows with the square of the difference, much as a squared length does. So we draw
 # a map on which the *square* of the length between two corners is their distance. The three distances of another
-# predictor place it somewhere above this map. We draw the point of the map below it; its height is not shown. (Heights
-# and places are approximate, because $d$ is only nearly a squared length: [formula](api_measures).)
+# predictor place it somewhere above this map. We draw its projection, the point of the map straight below it. How high
+# it lies above the map is not shown. (Heights and places are approximate, because $d$ is only nearly a squared length:
+# [formula](api_measures).)
 
 # %% tags=["hide-input"]
 doubts = (0.0001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99)

@@ -341,16 +341,17 @@ if words := one_run.about_the_measure(run):
 #
 # :::{admonition} Exercise 5
 # :class: exercise
-# Another network is trained on the urn of this page. It ends at a distance of $0.0003$ nats from S in distribution, and
-# renaming the colours does not change its predictions. Which student is it like? Which of the two numbers shows this?
-# Is the network a normal model that has been trained for long?
+# Another network is trained on the urn of this page, for which $d(G, S)$ in distribution is about $0.02$ nats. It ends
+# at a distance of $0.0003$ nats from S in distribution, and renaming the colours does not change its predictions. Which
+# student is it like? Which of the two observations shows this? Is the network a normal model that has been trained for
+# long?
 # :::
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# It is like S. The renaming test alone excludes only M, because G does not change either. The distance excludes G: for
-# this urn, $d(G, S)$ in distribution is about $0.02$ nats. A normal model would reach a smaller loss as M, and M
-# depends on the names. So the network is more likely a lexical or a permuted model.
+# It is like S. The renaming test alone excludes only M, because G does not change either. The distance excludes G,
+# which is about $0.02$ nats from S. A normal model would reach a smaller loss as M, and M depends on the names. So the
+# network is more likely a lexical or a permuted model.
 # :::
 
 # %% tags=["remove-cell"]

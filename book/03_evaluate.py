@@ -367,9 +367,10 @@ display(
     Markdown(
         f"By the distances in distribution, lexical models are {nearer.value:.3g} times as far from G as from S "
         f"({between(nearer, '{:.3g}'.format)}, geometric mean, n = {nearer.n}); on fresh urns we cannot tell which is "
-        "nearer. This is no contradiction. G adds 1 to every count, whatever the urn. The best counter knows one "
-        "number about the urn, how flat it is, and a lexical model may know this too. The captured share gives no "
-        "credit for this knowledge, because the best counter has it."
+        "nearer. That lexical models are nearer to S than to G, and that we cannot tell whether they or the best "
+        "counter are nearer to S, is no contradiction. G adds 1 to every count, whatever the urn. The best counter "
+        "knows one number about the urn, how flat it is, and a lexical model may know this too. The captured share "
+        "gives no credit for this knowledge, because the best counter has it."
     )
 )
 
@@ -460,10 +461,9 @@ display(
         "**Far from both.** *r* compares two distances, and both may be large. S of a flat urn is almost uniform, so "
         "on a flat urn every nearly uniform predictor is nearer to S. The uniform predictor has a larger *r* than a "
         f"predictor with memory for {uniform_above['inside']} of {study.n_urns} training urns in distribution, and for "
-        f"{uniform_above['fresh']} on fresh urns. The best counter or the hedged G has one for "
-        f"{counters_above['inside']} in distribution, and for {counters_above['fresh']} on fresh urns. But *r* has no "
-        "fixed scale. The "
-        "best counter has "
+        f"{uniform_above['fresh']} on fresh urns. For the best counter or the hedged G, this is so for "
+        f"{counters_above['inside']} of these urns in distribution, and for {counters_above['fresh']} on fresh urns. "
+        "But *r* has no fixed scale. The best counter has "
         f"*r* between {extent(best_counter['inside'], word='and')}, and the mixture between "
         f"{extent(blend['inside'], word='and')}, while its captured share is about the same on all urns."
     )

@@ -50,6 +50,7 @@ from lexurn import parameters
 settings = parameters.resolve("analysis", fixed={"task": "urns", "lex": True, "label_permuted": False})
 
 # %% tags=["hide-input"]
+from dataclasses import replace
 from functools import partial
 from math import exp
 
@@ -694,7 +695,8 @@ judged = claims.table(measured, at_scale=is_published)
 columns = {name: name for name in ("quantity", "published", "ours", "n", "band", "verdict")}
 caption = (
     "With averaged tables, lexical models score lower than S; whether by more than the band allows is undecided. All "
-    "other verdicts are reproduced, within wide bands. Ours ± one standard error over urns."
+    "other verdicts are reproduced, within wide bands. Ours ± one standard error over urns; the published ± is a "
+    "standard deviation over sequences (chapter 11)."
 )
 caption = caption if is_published else "The bands are for the scale of this book, which this page does not have."
 show_table(judged.reset_index(), columns, name="claims", caption=caption)
@@ -787,15 +789,19 @@ words = {"alt": alt, "caption": caption, "n": of_urns, "runs": short}
 figure(chapter_plots.shares, stands_four, references=ends, legend="model", size=(5.2, 3.6), **words)
 
 # %% tags=["hide-cell"]
+def cut_at_zero(interval):
+    return replace(interval, low=max(interval.low, 0.0))
+
+
 mixtures = cache.table(headline.nearest_mixtures, short)
 columns = {"generalizing": "G", "memorizing": "M", "symmetrized": "S", "uniform": "U", "left_over": "left over (nats)"}
 rows = {
-    kind: {name: str(intervals.t_interval(rows[name].tolist())) for name in columns}
+    kind: {name: str(cut_at_zero(intervals.t_interval(rows[name].tolist()))) for name in columns}
     for kind, rows in mixtures.groupby("kind", sort=False)
 }
 caption = (
     "Which mixture of G, M, S and U is nearest on fresh urns depends on the kind of model. "
-    f"Means over {study.n_urns} urns [95 %]; mean of eight tables."
+    f"Means over {study.n_urns} urns [95 %, cut at 0, because none can be negative]; mean of eight tables."
 )
 show_table(pd.DataFrame(rows).T.rename_axis("model"), {"model": "model", **columns}, name="mixtures", caption=caption)
 
@@ -806,8 +812,9 @@ if nameless_large := [run for run in large if run.settings.kind != "normal"]:
     ended = ended[ended["step"] == ended["step"].max()]
     table = ended.pivot(index=["kind", "seed"], columns="split", values="relative_distance")
     caption = (
-        "Relative distances of models of two urns, with the size of the original's later configuration small but by "
-        f"our recipe and without the original's tables, after {ended['step'].max()} steps: too few to conclude from."
+        f"Relative distances of models of two urns after {ended['step'].max()} steps: too few to conclude from. Their "
+        "size is that of the original's later configuration \"small\", but they have our recipe and not the original's "
+        "tables."
     )
     columns = {"kind": "model", "seed": "urn", "in distribution": "in distribution", "on fresh urns": "on fresh urns"}
     show_table(table.reset_index(), columns, name="at_size", caption=caption)

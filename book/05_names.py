@@ -652,9 +652,10 @@ if is_published:
 # %% tags=["hide-input"]
 display(
     Markdown(
-        "So names and alphabets together make the largest difference: with any 4 of 32 names, "
-        f"{in_words(of_many)} times as much is missing as with 4 names in one alphabet. Which alphabets there are "
-        f"matters, too: with lines, {lines:.3g} times as much is missing as with groups of the same names, and "
+        "So names and alphabets together make the largest differences: with any 3 of 32 names, "
+        f"{contrast_of(12)} times as much is missing as with 3 names (three colours, n = {contrast['n'].iloc[12]}); "
+        f"with any 4 of 32, {in_words(of_many)} times as much as with 4 names. Which alphabets there are matters, too: "
+        f"with lines, {lines:.3g} times as much is missing as with groups of the same names, and "
         f"{lines_to_random:.3g} times as much as with 16 random alphabets.\n\nThe vectors of names matter less: "
         f"instead of one-hot names, learned names for any 4 of 32 give a factor of {contrast_of(3)}, and fixed unit "
         f"vectors {contrast_of(4)}. Compared with any 4 of 32 names, Gaussian tables give {contrast_of(9)}, and "
@@ -671,8 +672,9 @@ display(
 # every colour, fed with that colour's count and the sorted counts of all. No name enters, but the counts are given.
 # Another control is a transformer behind **canonical renaming**: the first colour of a sequence is called 1, the next
 # new one 2, and so on. It has to count, but has $N = 4$ names in one fixed order, so it does not separate invariance
-# from few names. Third, a *bag of embeddings* averages the one-hot embeddings of the balls so far. So it is given the
-# counts, but has all 32 names and has to learn that they do not matter.
+# from few names. Third, a *bag of embeddings* averages a learned start vector and the one-hot embeddings of the balls
+# so far. So it is given the shares of the names, and only the weight of the start vector tells how many balls there
+# were. It has all 32 names, and has to learn that they do not matter.
 
 # %% tags=["hide-input"]
 alt = "Missing shares of the equivariant network, canonical renaming, models of 4 and 32 names, and the bag."
@@ -704,9 +706,9 @@ display(
         f"Models of 4 shuffled names come near S too, with {lacks['N4']} missing: {in_words(to_controls[0])} times as "
         f"much as for canonical renaming, and {in_words(to_controls[1])} times as much as for the equivariant "
         f"network. The bag, with all 32 names, lacks {lacks['bag, 2000 steps']}; the transformer lacks "
-        f"{in_words(to_bag)} times as much. So with many names, even a network that is given the counts lacks most of "
-        "S's advantage. These controls show that S can be learned in these steps, and not why many names make it "
-        "slower."
+        f"{in_words(to_bag)} times as much. So with 32 names, even a network that is given the shares of the names "
+        "lacks most of S's advantage. (We trained no bag of four names, so a bag may be slow in any case.) These controls "
+        "show that S can be learned in these steps, and not why many names make it slower."
     )
 )
 
@@ -797,9 +799,10 @@ display(
 # come that knows all tables by heart? The third line shows an exact predictor that knows the same number of random
 # one-hot tables, and recognizes them by Bayes' rule. (In this figure, S is at −1 and M at +1.)
 #
-# This predictor is no upper limit. It predicts among all 32 names; then we keep the four names of the sequence, and
-# divide by their sum. A network has logits for these four names only. So even before the first ball, its output depends
-# on which table was drawn, and its training can use this.
+# This predictor is no upper limit. It infers the table from the balls alone, and predicts among all 32 names. Only then
+# do we keep the four names of the sequence, and divide by their sum; which four names these are, it does not use. A
+# network is trained with the logits of these four names only, so training can fit them to such sets of four. So it may
+# predict better than this predictor, even before the first ball.
 
 # %% tags=["hide-input"]
 from lexurn.chapters.names import optima
@@ -841,9 +844,9 @@ display(
         f"So with up to {most['tables'].iloc[0]:.0f} tables, networks still use names in part. With "
         f"{most['tables'].iloc[0]:.0f} one-hot tables they stand at {one_hot:.2f} (n = {n_few} urns), nearer to M "
         f"than to S; our forecast, below −{-claims.get('names/tables_256').high:g}, is refuted. The predictor that "
-        f"knows its tables stands at {best_known:.2f}. With 16 or 64 tables, networks are nearer to M than this "
-        "predictor. For the same number of Gaussian tables, M is the best predictor, and networks are at "
-        f"{gaussian:.2f}; training used each table for {n_seen:.0f} sequences."
+        f"knows its tables stands at {best_known:.2f}. With 16 tables, networks are nearer to M than this predictor; "
+        "with 64 their mean is, too, but the bars overlap. For the same number of Gaussian tables, M is the best "
+        f"predictor, and networks are at {gaussian:.2f}; training used each table for {n_seen:.0f} sequences."
     )
 )
 

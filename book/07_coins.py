@@ -201,9 +201,10 @@ display(
 # %% [markdown]
 # What do the stuck ones compute? We can compute a tiny model's prediction for every sequence (here of up to 12 flips),
 # and its attention from its weights. Let us compare the attention to a flip that differs from the last one with the
-# attention to a flip that equals it. At every position their ratio is the same, because key vectors add position and
-# side. So there is one factor after heads and one after tails (geometric mean over rows). We call attention *all or
-# nothing* after a side if its factor is above 100, in either direction.
+# attention to a flip that equals it, at the same position. In one row, this ratio is the same at all positions, because
+# a key is the sum of a part for the position and a part for the side. It depends on the row, so we take the geometric
+# mean over rows: one factor after heads and one after tails. We call attention *all or nothing* after a side if its
+# factor is above 100, in either direction.
 
 # %% tags=["hide-input"]
 kinds = {0: "moderate", 1: "all or nothing after one side", 2: "all or nothing after both sides"}
@@ -321,15 +322,21 @@ figure(chapter_plots.effects, inside, name="cancel", legend="", size=(5.0, 3.8),
 # %% tags=["hide-input"]
 plain = intervals.ratio_interval(learned["kl_uniform"], learned["kl"])
 rest = intervals.ratio_interval(learned["kl_without_last"], learned["kl"])
+is_small = learned["direct"].abs() < 0.1
+single = (learned["head"] / learned["direct"])[~is_small]
+extremes = [f"{ratio:.3g}".replace("-", "−") for ratio in (single.min(), single.max())]
 if is_published:
     assert -1.0 < slope.low < slope.high < -0.8 and plain.low > 5 and rest.high < 0.6
-    assert (learned["head"] / learned["direct"]).between(-1.5, -0.5).mean() > 0.8
-n_small = int((learned["direct"].abs() < 0.1).sum())
+    assert single.between(-1.5, -0.5).all() and len(single) > 0.8 * len(learned)
+
+# %% tags=["hide-input"]
 display(
     Markdown(
         f"So the head takes the last flip out: on its path, the log odds move by {span(slope)} times the effect of the "
-        f"embedding (n = {len(learned)}, 95 % interval; −1 cancels fully). In {n_small} models, the embedding moves "
-        "them by less than 0.1, so there is little to take out. Dependence on the order, the last flip included, makes "
+        f"embedding (slope through the origin over n = {len(learned)} models, so large effects weigh most; 95 % "
+        f"interval; −1 cancels fully). In {is_small.sum()} models, the embedding moves them by less than 0.1, so there "
+        f"is little to take out. In the other {len(single)}, the ratio of the two effects is between {extremes[0]} and "
+        f"{extremes[1]}. Dependence on the order, the last flip included, makes "
         "much of the excess loss: if we replace a model's log odds by their mean over both last flips and all orders "
         f"of the same counts, the excess loss is {span(rest)} times as large (geometric mean, up to 12 flips)."
     )
@@ -796,7 +803,7 @@ display(Markdown("Patched and donor predictions are equal, as they must be."))
 
 # %% [markdown]
 # *Coin by coin.* Where is the model of width 32 wrong? After $N$ flips, all $N + 1$ counts are equally frequent in
-# training, also those of coins that nearly always fall on one side.
+# training, extreme ones too.
 
 # %% tags=["hide-cell"]
 theta_grid = [0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0]
@@ -861,9 +868,9 @@ display(Markdown(f"Fitted priors from 1000 sequences each (± jackknife): {'; '.
 # %% tags=["hide-input"]
 found_out = [
     f"{len(stuck)} of {n_every} ({percent(share_stuck.low)} to {percent(share_stuck.high)}) are stuck at high loss.",
-    "In the others, the attention output follows the share of heads among the flips, and cancels "
+    "In the others, the attention output follows the share of heads among the flips, and overall cancels "
     f"{-100 * slope.value:.3g} % ({-100 * slope.high:.3g} to {-100 * slope.low:.3g}) of the last flip's effect.",
-    f"The typical model loses {excess_of['trained, typical']:.2g} nats a flip more than the rule; weights by hand lose "
+    f"The typical model loses {excess_of['trained, typical']:.2g} nats a flip more than the rule; weights by hand, "
     f"{1e6 * excess_of['by hand, 16 ReLUs']:.1g} millionths.",
     f"With two layers (n = {len(of_two)}), moving activations along the count moves predictions by {bounds(at_row)} of "
     "the rule's change; the second layer takes a part back.",

@@ -230,11 +230,11 @@ display(Markdown(defects["three_changes"].lesson + " In this book, table, tying 
 # %% [markdown]
 # ### 3. What ± means
 #
-# *Claim.* The scores are [0.54 ± 0.28 and 0.14 ± 0.11, an improvement by 73 %](https://github.com/alexkstern/Lexurn).
-# *What is right.* A spread is given, and the difference survives any reading of it. *What is wrong.* ± is the standard
-# deviation over 250 sequences of ten fresh urns, for one training urn and one seed. It reads like an uncertainty. For
-# an exact predictor we need not guess how uncertain a score is, because the experiment can be repeated: here S, with
-# other fresh urns and other training urns.
+# *Claim.* The scores are [0.54 ± 0.28 and 0.14 ± 0.11, an improvement by 73 %](https://github.com/alexkstern/Lexurn)
+# (the rounded scores give 74 %). *What is right.* A spread is given, and the difference survives any reading of it.
+# *What is wrong.* ± is the standard deviation over 250 sequences of ten fresh urns, for one training urn and one seed.
+# It reads like an uncertainty. For an exact predictor we need not guess how uncertain a score is, because the
+# experiment can be repeated: here S, with other fresh urns and other training urns.
 
 # %% tags=["hide-input"]
 from lexurn.chapters.originals import spreads
@@ -260,9 +260,9 @@ display(
         f"√250 ({sd_of.iloc[1]:.1g}), it is far too small, because the sequences of one urn resemble each other: an "
         f"interval made from it contains the true score of that training urn in {percent(cover.published)} of "
         f"repetitions instead of 95 %. With the ten fresh urns as units, {percent(cover.corrected)} do. And another "
-        f"*training* urn moves the score by {sd_of.iloc[3]:.2g}, which one experiment cannot see at all. This is why n "
-        f"counts training urns in this book. Over ours, the improvement ranges from {percent(improved.min())} to "
-        f"{percent(improved.max())}."
+        f"*training* urn adds to this: the score has a standard deviation of {sd_of.iloc[3]:.2g} over both, and of "
+        f"{sd_of.iloc[2]:.2g} over fresh urns alone. One experiment cannot see this, so n counts training urns in this "
+        f"book. Over ours, the improvement ranges from {percent(improved.min())} to {percent(improved.max())}."
     )
 )
 display(Markdown(defects["spread_as_error"].lesson))
@@ -347,8 +347,8 @@ display(
         f"{by_version['max'].iloc[1]:.3f} at every place. (The exact value is {places['exact'].iloc[0]:.3f}: a "
         f"prediction that does not move need not be right.) In each of {counted(move.n, 'seed')}, some "
         f"probability moves; how much is uncertain (change {move.change}). So the transformer that was compared with "
-        "LSTMs knows positions only through its mask. In [chapter 8](08_rules), positional encodings change rule "
-        "extrapolation in aⁿbⁿ more than seeds do; for other languages this is open."
+        "LSTMs knows positions only through its mask. In [chapter 8](08_rules), three encodings change rule "
+        "extrapolation in aⁿbⁿ more than five seeds do, and not clearly more than ten others. Other languages are open."
     )
 )
 display(Markdown(defects["sines_along_batch"].lesson))
@@ -395,9 +395,10 @@ display(Markdown(defects["transposed_mask"].lesson + " [Chapter 9](09_architectu
 # *Claim.* On $a^nb^n$, after prompts that break the order, transformers keep rule 1 (equal numbers of letters) [more
 # often than LSTMs, .657 against .376](https://arxiv.org/abs/2409.13728). *What is right.* The choice is the same for
 # all architectures. The repository also holds rates of sampled completions at the step of least validation loss, where
-# transformers do not lead ([.154 of 22 models against .174 of 20](https://github.com/meszarosanna/rule_extrapolation)).
-# *What is wrong.* A rate in the main table is the largest over about 200 evaluations of one training, and a share of
-# the completions that have ended. Both favour models whose rates vary along the training, or that rarely end. How much?
+# transformers do not lead ([means of .154 over 22 transformers and .174 over 20
+# LSTMs](https://github.com/meszarosanna/rule_extrapolation)). *What is wrong.* A rate in the main table is the largest
+# over about 200 evaluations of one training, and a share of the completions that have ended. Both favour models whose
+# rates vary along the training, or that rarely end. How much?
 
 # %% tags=["hide-input"]
 from lexurn.chapters.originals import looks
@@ -417,7 +418,9 @@ figure(plots.curves, shown, x="looks", y="best_rate_of_rule_1", line="model", le
 both = looks.best_pairs(of_kinds)
 unplaced = both[both["model"] == "no positions"]
 measured["best_of_looks"] = effects.effect_of(unplaced, defects["best_of_looks"].what)
-measured["finished_only"] = effects.effect_of(looks.finished_pairs(rates), defects["finished_only"].what)
+finished = looks.finished_pairs(rates)  # the four kinds are chosen, so only seeds are units
+by_seed = finished.groupby(finished["unit"].str.split().str[-1])[["published", "corrected"]].mean().reset_index()
+measured["finished_only"] = effects.effect_of(by_seed, defects["finished_only"].what)
 wide = both.pivot(index="seed", columns="model", values=["published", "corrected"])
 lead = {name: intervals.t_interval((wide[name, "no positions"] - wide[name, "lstm"]).tolist())
         for name in ("published", "corrected")}
@@ -427,6 +430,7 @@ if is_published:
     assert gains["no positions"] > 5 * gains["lstm"]
     assert lead["published"].low > 0 and lead["corrected"].low < 0 < lead["corrected"].high
     assert lead["sampled"].low > 0
+    assert len(finished) == 4 * len(by_seed)
 
 # %% tags=["hide-input"]
 best = measured["best_of_looks"]
@@ -593,13 +597,15 @@ figure(plots.curves, shown, x="tokens_of_the_prompt", y="mean_cosine", line="wha
 of_16 = filled[(filled["length"] == 16) & (filled["layer"] == 0)]
 measured["padding_in_cosine"] = effects.effect_of(of_16, defects["padding_in_cosine"].what)
 fill = measured["padding_in_cosine"]
-isotropic = padding.isotropic(16, 47, 96, first_seed).iloc[0]
+isotropic = padding.isotropic(16, 48, texts[0].backbone.d_model, first_seed).iloc[0]
 assert of_16["published"].min() > 0.4 and of_16["corrected"].abs().max() < 0.05
+assert abs(isotropic["published"] - 48 * 47 / 64 / 63) < 0.02
 display(
     Markdown(
         f"So 16 tokens in a batch of length 64 seem to have a mean cosine of {fill.published:.2f}; they have "
-        f"{fill.corrected:.2g} (n = {counted(fill.n, 'seed')}). Random vectors with that many copies of one more give "
-        f"{isotropic['published']:.2f}, so this is arithmetic, and not a property of networks. How the mean changes "
+        f"{fill.corrected:.2g} (n = {counted(fill.n, 'seed')}). Without any network, 16 random vectors and 48 "
+        f"copies of another one give {isotropic['published']:.2f}, about the share of pairs that are equal, "
+        f"(48 · 47)/(64 · 63) ≈ {48 * 47 / 64 / 63:.2f}. So this is arithmetic. How the mean changes "
         "from layer to layer can still be read off where all prompts have one length."
     )
 )
@@ -878,9 +884,10 @@ box.update(
 #
 # :::{admonition} Answer
 # :class: answer dropdown
-# It scores about $0.002$, because the last ball moves its prediction. With frequencies of all 30 balls it would score
-# exactly zero. It is never infinite: every colour among the first 29 balls is also among the 30, so no observed colour
-# has probability zero.
+# It scores about $0.002$. The last ball, a one-hot vector $e$, changes the shares $f$ by $\delta = (e - f) / 30$, and
+# $\mathrm{KL} \approx \frac12 \sum \delta^2 / f$. On average, $\sum (e - f)^2 / f \approx V - 1 = 3$, so the score is
+# about $3 / (2 \cdot 900) \approx 0.002$. With frequencies of all 30 balls it would score exactly zero. It is never
+# infinite: every colour among the first 29 balls is also among the 30, so no observed colour has probability zero.
 # :::
 #
 # :::{admonition} Exercise 2

@@ -83,7 +83,10 @@ DEFECTS = (
         ),
         test="Report how many prompts a share is of.",
         where="08_rules",
-        what="rule 1 kept on aNbN at one step, four kinds of models, among finished → among all",
+        what=(
+            "rule 1 kept on aNbN at one step, mean of four kinds of models, among finished → among "
+            "all"
+        ),
     ),
     Defect(
         key="pseudo_kl",
