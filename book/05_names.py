@@ -707,8 +707,8 @@ display(
         f"much as for canonical renaming, and {in_words(to_controls[1])} times as much as for the equivariant "
         f"network. The bag, with all 32 names, lacks {lacks['bag, 2000 steps']}; the transformer lacks "
         f"{in_words(to_bag)} times as much. So with 32 names, even a network that is given the shares of the names "
-        "lacks most of S's advantage. (We trained no bag of four names, so a bag may be slow in any case.) These controls "
-        "show that S can be learned in these steps, and not why many names make it slower."
+        "lacks most of S's advantage. (We trained no bag of four names, so a bag may be slow in any case.) These "
+        "controls show that S can be learned in these steps, and not why many names make it slower."
     )
 )
 

@@ -347,8 +347,8 @@ display(
         f"{by_version['max'].iloc[1]:.3f} at every place. (The exact value is {places['exact'].iloc[0]:.3f}: a "
         f"prediction that does not move need not be right.) In each of {counted(move.n, 'seed')}, some "
         f"probability moves; how much is uncertain (change {move.change}). So the transformer that was compared with "
-        "LSTMs knows positions only through its mask. In [chapter 8](08_rules), three encodings change rule "
-        "extrapolation in aⁿbⁿ more than five seeds do, and not clearly more than ten others. Other languages are open."
+        "LSTMs knows positions only through its mask. In [chapter 8](08_rules), rates on aⁿbⁿ differ more between "
+        "three encodings than between five seeds, but not clearly more than between ten others."
     )
 )
 display(Markdown(defects["sines_along_batch"].lesson))
