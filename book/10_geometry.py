@@ -802,7 +802,7 @@ dims = vectors[(vectors["measure"] == "twonn") & (vectors["layer"] > 0)]
 lines = intervals.mean_over_seeds(dims, ["data", "kind", "layer"]).rename(columns={"mean": "dimension"})
 exact = [{"data": each, "kind": "V − 1", "layer": k, "dimension": n} for each, n in free.items() for k in (1, 2)]
 drawn = pd.concat([lines, pd.DataFrame(exact)]).dropna(subset=["dimension"])
-caption = "TwoNN mostly misses V − 1 for a model's vectors. It also misses it for some exact predictions."
+caption = "TwoNN does not give V − 1 for most lines of models, nor for some exact predictions."
 options = {"x": "layer", "y": "dimension", "line": "kind", "by": "data", "size": (3.2, 2.7), "legend": "embeddings"}
 alt = "Dimension of the vectors in each layer of models of coins and urns, beside that of the counts."
 figure(plots.curves, drawn, name="known", alt=alt, n=f"{seeds_text} per line", caption=caption, **options)
