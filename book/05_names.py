@@ -845,7 +845,7 @@ display(
         f"{most['tables'].iloc[0]:.0f} one-hot tables they stand at {one_hot:.2f} (n = {n_few} urns), nearer to M "
         f"than to S; our forecast, below −{-claims.get('names/tables_256').high:g}, is refuted. The predictor that "
         f"knows its tables stands at {best_known:.2f}. With 16 tables, networks are nearer to M than this predictor; "
-        "with 64 their mean is, too, but the bars overlap. For the same number of Gaussian tables, M is the best "
+        "with 64 their mean is, too, but the bands overlap. For the same number of Gaussian tables, M is the best "
         f"predictor, and networks are at {gaussian:.2f}; training used each table for {n_seen:.0f} sequences."
     )
 )

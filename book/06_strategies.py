@@ -287,7 +287,7 @@ if is_published:
 # enlarge the rise. The fall counts from the step at which U has gone.) The paper reports KL(urn ‖ model) on fresh urns,
 # for contexts of 128 balls. It is least at step 115 for 16 urns and at step 193 for 32, where it is [0.127 and 0.105
 # nats](https://arxiv.org/abs/2506.17859), and rises afterwards. (On average over fresh urns, it is larger than our
-# KL(G ‖ model) by KL(urn ‖ G), which does not depend on the model. So rises can be compared.)
+# KL(G ‖ model) by KL(urn ‖ G), which does not depend on the model, so rises need no correction for it.)
 #
 # ## Does the account predict it?
 #
@@ -312,8 +312,8 @@ bars = bars.groupby(["of", "what"], sort=False)["kl"].agg(["mean", "sem"]).reset
 bars = bars.assign(low=bars["mean"] - 2 * bars["sem"], high=bars["mean"] + 2 * bars["sem"])
 bars = bars.rename(columns={"mean": "kl"}).drop(columns="sem")
 alt = "KL beyond the best mixture of account, its ablations and the baseline: fitted cells, later steps, more urns."
-caption = "For 64 and 128 urns, the baseline predicts better than the account does, and on average than its ablations. "
-caption += "(These are the account with one part left out, fixed or changed. Bars: ± two standard errors.)"
+caption = "For 64 and 128 urns, the baseline predicts better than the account does; on average, it also predicts "
+caption += "better than ablations, the account with one part left out, fixed or changed. (Bars: ± two standard errors.)"
 options = {"x": "kl", "legend": "cells", "size": (6.0, 3.2), "n": seeds_text, "runs": runs}
 figure(plots.estimates, bars, name="ablations", alt=alt, caption=caption, **options)
 
@@ -327,7 +327,7 @@ text = f"So with more urns than were fitted the account loses {apart} nats more 
 display(Markdown(f"{text}n = {study.n_seeds} seeds)." if study.n_seeds > 2 else "So one seed does not rank them."))
 
 # %% [markdown]
-# Beside tests on cells that were held out, the paper supports the account by the correlation, near one, of its weights
+# Besides tests on held-out cells, the paper supports the account by the correlation, near one, of its weights
 # with the networks' relative distances. This correlation is no proof of its terms: whatever grows with $N$ and falls
 # with $D$ in the right proportion has such a correlation. But 2000 steps are few. Does the order change in longer
 # trainings? We keep both fits as they are, and compare them with networks of 64 and 128 urns that are trained ten times
@@ -482,7 +482,8 @@ columns = {"pool": "colours and urns", "account": "weight of S, account", "deter
 columns |= {name: name for name in measured_here}
 n_lexical = grids["lexical"][0].training.n_steps
 caption = f"After {n_lexical} steps, lexical models of one task diversity differ much between seeds."
-caption += " (Determined: seeds with a relative distance. Lost to S: KL(S ‖ model). Nats, ± one standard error.)"
+caption += " (Determined: seeds with a relative distance. Lost to S: KL(S ‖ model). The last two columns are in nats, "
+caption += "± one standard error.)"
 show_table(pd.DataFrame(rows), columns, caption=caption, name="lexical-last")
 
 # %% tags=["hide-input"]

@@ -643,8 +643,8 @@ gains = {name: np.divide(narrow[name], wide[name]) for name in narrow} if study.
 
 # %% tags=["hide-input"]
 caption = at_scale(
-    "Models with wider streams (d_model) and MLPs (d_mlp) lose less, those with wider heads (d_head) not always. All "
-    "stuck models are of one seed."
+    "From the smallest to the largest, wider streams (d_model) and MLPs (d_mlp) lower the excess for all shapes, wider "
+    "heads (d_head) not for all. All stuck models are of one seed."
 )
 assert not is_published or gains["d_head"].min() < 1 < min(gains["d_model"].min(), gains["d_mlp"].min())
 alt = "Excess loss of tiny models by the widths of stream, head and MLP, one point per model."
@@ -803,7 +803,7 @@ display(Markdown("Patched and donor predictions are equal, as they must be."))
 
 # %% [markdown]
 # *Coin by coin.* Where is the model of width 32 wrong? After $N$ flips, all $N + 1$ counts are equally frequent in
-# training, extreme ones too.
+# training, so that errors at extreme counts are not due to rare examples.
 
 # %% tags=["hide-cell"]
 theta_grid = [0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0]

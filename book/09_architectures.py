@@ -569,9 +569,10 @@ display(
 # flips do not need such pairs, so our task cannot test whether chains need the convolution.
 #
 # A small divergence from Laplace's rule does not show that a model has learned it. The best *linear* log odds differ
-# from Laplace's rule, and yet their divergence from it is small (the table of floors). The two differ most where almost
-# all flips were equal. There both probabilities are near 0 or 1, so even a large error in log odds costs little
-# divergence. So we ask for the log odds themselves, after 20 flips with every number of heads, and fit them by
+# from Laplace's rule, and yet their divergence from it is small (the table of floors). The two differ most where all
+# flips were equal. There both probabilities are near 0 or 1, so an error in log odds costs much less than near one
+# half, and only two of 21 counts are so extreme. So we ask for the log odds themselves, after 20 flips with every
+# number of heads, and fit them by
 #
 # $$ \text{log odds} \approx (1 - \lambda)\, a\, (2H - n) + \lambda \ln \tfrac{H + 1}{n - H + 1}. $$ (architectures-way)
 #
@@ -738,16 +739,20 @@ where = {
     model: f"slower than attention at {lengths[-1]} tokens" if np.isinf(value) else f"faster from {value:.0f} tokens on"
     for model, value in crossings.items()
 }
+compared = f"Our Mamba is {where['mamba']}, and our xLSTM is {where['xlstm']}"
+if len(set(where.values())) == 1:
+    compared = f"Our Mamba and our xLSTM are {where['mamba']}"
+
+# %% tags=["hide-input"]
 if is_published:
     assert growth["ms"]["transformer"] < 1.5
 display(
     Markdown(
         "So over the three longest contexts, the transformer's time grows as the context length to the power of "
         f"{growth['ms']['transformer']:.1f}, and Mamba's to the power of {growth['ms']['mamba']:.1f}. At these lengths "
-        "and this width, the square is not visible yet. Our xLSTM has a state of fixed size, but computes all rows "
-        f"together, so its time grows to the power of {growth['ms']['xlstm']:.1f}. Our Mamba is {where['mamba']}, our "
-        f"xLSTM {where['xlstm']}. (Our attention does not store the weights of all pairs, so that its memory does not "
-        "grow as the square.)"
+        "and this width, the square is not visible yet. Our xLSTM has a state of fixed size, but is computed over all "
+        f"pairs of rows at once, so its time grows to the power of {growth['ms']['xlstm']:.1f}. {compared}. "
+        "(Our attention does not store the weights of all pairs, so that its memory does not grow as the square.)"
     )
 )
 

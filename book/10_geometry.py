@@ -392,9 +392,10 @@ display(
         f"more isotropic by {span(isotropic['last layer'])} at equal steps and by "
         f"{span(isotropic_matched['last layer'])} at matched loss. But there, post-norm vectors have just been normed, "
         "and pre-norm vectors have not. The mean cosine is smaller with post-norm, so the first of the two forecasts "
-        "is reproduced and the second is refuted. The differences of dimension are about as large at the read-out, so "
-        "the last norm alone would not explain them, as it may explain the difference of isotropy. Whether they exist, "
-        "three seeds do not tell. The kind of MLP makes a small difference that holds in both comparisons."
+        "is reproduced and the second is refuted. The differences of dimension are about as large at the read-out. So "
+        "the last norm, which may explain the difference of isotropy, would not explain them. But only one of the four "
+        "holds, at equal steps alone: whether the others exist, three seeds do not tell. The kind of MLP makes a small "
+        "difference that holds in both comparisons."
     )
 )
 
@@ -641,8 +642,8 @@ first_layer = equal[(equal["who"] == "post SwiGLU") & (equal["layer"] == 1)].set
 beyond_first = first_layer["debiased"] - first_layer["same_type"]
 of_seeds = equal[(equal["who"] == "another seed") & (equal["layer"] == 4)]
 text_of_seeds = "" if of_seeds.empty else (
-    f" Two seeds of pre-norm have {of_seeds['debiased'].mean():.3g} before it, on average ({len(of_seeds)} pairs of "
-    f"{len(of_seeds)} models, so no interval)."
+    f" Between two seeds of pre-norm, CKA is {of_seeds['debiased'].mean():.3g} before the exchange, on average "
+    f"({len(of_seeds)} pairs of {len(of_seeds)} models, so no interval)."
 )
 if is_published:
     assert intervals.t_interval(beyond.tolist()).low > 0.2

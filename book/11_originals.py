@@ -348,7 +348,7 @@ display(
         f"prediction that does not move need not be right.) In each of {counted(move.n, 'seed')}, some "
         f"probability moves; how much is uncertain (change {move.change}). So the transformer that was compared with "
         "LSTMs knows positions only through its mask. In [chapter 8](08_rules), rates on aⁿbⁿ differ more between "
-        "three encodings than between five seeds, but not clearly more than between ten others."
+        "three encodings than between five seeds; for ten other seeds, they do not differ clearly more."
     )
 )
 display(Markdown(defects["sines_along_batch"].lesson))

@@ -39,10 +39,11 @@ Each claim has a *band* for our number, with a scale and an n. The band was writ
 measured the number, and it does not move. There are two exceptions: the band of the causal linear
 model was written when its result was known, and the bands of the published rates of rule 1 were
 replaced, by one rule for all, when our results were known. If we knew a result roughly when we
-wrote its band, the last column says *yes*, and the band is worth less. *No* says that the models
-that are judged were unknown. For some of these claims, other seeds of the same setting had shown a
-rough value, so they are replications more than predictions. Comments in the file
-`params/claims.yaml` say what was known, and the history of this file has the dates.
+wrote its band, the last column says *yes*, and the band is worth less. It also says *yes* for two
+numbers of Mamba networks that had been judged by other measures. *No* says that no result of the
+judged models was known. For some of these claims, other seeds of the same setting had shown a rough
+value, so they are replications more than predictions. Comments in the file `params/claims.yaml` say
+what was known, and the history of this file has the dates.
 
 - *Reproduced*: the 90 % interval of our number lies in the band.
 - *Refuted*: the 95 % interval of our number lies outside the band.

@@ -182,7 +182,7 @@ FEATURES = (
         source="rules",
         feature="parity as a third rule of aNbN",
         state="lacking",
-        how="the even length is a hypothesis of the rational learner only",
+        how="the rational learner knows that lengths are even, and nothing tests it",
     ),
     Feature(
         source="rules",
