@@ -190,8 +190,8 @@ by_chance = 1 - (1 - share_stuck.value) ** 6
 display(
     Markdown(
         f"So {percent(share_stuck.value)} are stuck (95 % interval {percent(share_stuck.low)} to "
-        f"{percent(share_stuck.high)}): they lose more than a hundredth of a nat a flip. (Here and below, what "
-        "a model loses is how much its loss exceeds that of the rule.) The least stuck model loses "
+        f"{percent(share_stuck.high)}): they lose more than a hundredth of a nat a flip. (Here and below, "
+        "the loss of the rule is subtracted.) The least stuck model loses "
         f"{gap:.3g} times as much as the worst of the others, whose median is {learned['excess'].median():.2g} nats. "
         f"At this rate, six models contain a stuck one in {percent(by_chance)} of cases. Our forecast, a share of 5 to "
         "30 %, is undecided. (Ten of these models were known before it.)"

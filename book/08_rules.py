@@ -68,7 +68,6 @@ from lexurn.runs import cache, contents, store, sweeps
 
 # %% tags=["hide-input"]
 set_threads(settings.machine.threads)
-from dataclasses import replace
 from functools import partial
 
 from lexurn.chapters.rules import dyck_endings, forecasts, languages, lengths, programs, rational
@@ -1138,13 +1137,11 @@ if is_published:
 options = {"x": "share of variance", "legend": "explanation", "size": (5.6, 3.2)}
 with_weights = [found[point] for point in of_dyck.points if contents.locate(found[point].path, store.WEIGHTS).exists()]
 n_again = len(of_dyck.points) - len(with_weights)  # published without weights, so trained again
-options |= {"runs": with_weights, "caption": caption, "n": f"{counted(study.n_seeds, 'seed')} per point"}
+options |= {"runs": with_weights, "seeds": [*seeds], "caption": caption}
+options |= {"n": f"{counted(study.n_seeds, 'seed')} per point"}
 if n_again:
     options["n"] += f"; {counted(n_again, 'network')} trained again, not stored, settings as in `rules` (dyck)"
-
-# %% tags=["hide-cell"]
-picture = card(plots.estimates, shares, name="dyck_endings", alt=alt, **options)
-display(replace(picture, about={**picture.about, "seeds": [*seeds]}))
+figure(plots.estimates, shares, name="dyck_endings", alt=alt, **options)
 
 # %% tags=["hide-cell"]
 values = dyck_endings.forecast_values(dyck_shares)

@@ -4,9 +4,8 @@
 
 `figure` draws, stores the picture (PNG), the table (CSV) and its description (JSON) under
 `_build/figures/<chapter>/<name>`, and shows the picture with a folded card below it. The card says
-what the figure shows, how many observations and which models it is based on, and links to the data.
-The links contain the files themselves, so that a notebook or page keeps them when somebody sends
-it. `lexurn redraw <name>.json` draws the picture again from CSV and JSON.
+what the figure shows, from how many observations and which models, and links to the data. The links
+contain the files, so a copied page keeps them; `lexurn redraw <name>.json` draws the picture again.
 """
 
 import base64
@@ -132,6 +131,7 @@ def card(
     n: str,
     name: str = "",
     runs: Sequence[Run] = (),
+    seeds: Sequence[int] = (),
     by: str = "",
     each: Mapping[str, Sequence[Any]] | None = None,
     pages: bool = False,
@@ -149,7 +149,7 @@ def card(
     n         how many observations the figure is based on, in words: "12 training urns"
     caption   the finding, a sentence with `code`, *stress* or $formulas$; the site numbers it
     name      name of the files, unique in the chapter; by default the plot function's name
-    runs      the models that the numbers come from
+    runs      the models that the numbers come from; or the `seeds` of models that are not stored
     by, each, pages, titles, title, legend, size, share_y     the panels: see `drawing.Drawing`
 
     The picture is drawn from the table as its CSV stores it. Raises ParameterError for a plot
@@ -178,7 +178,7 @@ def card(
         raise ParameterError(f"figure {name}: {' '.join(str(error).split())}") from None
     pictures = drawing.draw(how, tables.from_csv(csv.encode()))
     resolved = session.current().chapter
-    own_seeds = [resolved.settings.training.seed] if resolved else []
+    own_seeds = seeds or ([resolved.settings.training.seed] if resolved else [])
     about = {
         "name": name,
         "chapter": resolved.name if resolved else "",
@@ -189,7 +189,7 @@ def card(
         "pictures": [files.hash_bytes(picture) for picture in pictures],
         "parameters": resolved.settings.flat() if resolved else {},
         "command": resolved.command if resolved else "",
-        "seeds": sorted({run.settings.training.seed for run in runs}) or own_seeds,
+        "seeds": sorted({run.settings.training.seed for run in runs} or own_seeds),
         "runs": sorted({store.key(run.path) for run in runs}),
         "trained": _training_provenance(runs),
         "drawn": {

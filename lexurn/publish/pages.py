@@ -39,11 +39,9 @@ Each claim has a *band* for our number, with a scale and an n. The band was writ
 measured the number, and it does not move. There are two exceptions: the band of the causal linear
 model was written when its result was known, and the bands of the published rates of rule 1 were
 replaced, by one rule for all, when our results were known. If we knew a result roughly when we
-wrote its band, the last column says *yes*, and the band is worth less. It also says *yes* for two
-numbers of Mamba networks that had been judged by other measures. *No* says that no result of the
-judged models was known. For some of these claims, other seeds of the same setting had shown a rough
-value, so they are replications more than predictions. Comments in the file `params/claims.yaml` say
-what was known, and the history of this file has the dates.
+wrote its band, or other measures of the same models, the last column says *yes*, and the band is
+worth less. *No* says that no result of the judged models was known. Where other seeds had shown a
+rough value, the claim is a replication. `params/claims.yaml` says what was known, in its comments.
 
 - *Reproduced*: the 90 % interval of our number lies in the band.
 - *Refuted*: the 95 % interval of our number lies outside the band.
@@ -58,9 +56,7 @@ Refuted claims come first, each with a sentence on what we saw instead.
 
 For a published result, *refuted* is a statement about our models only. Most are smaller than the
 published ones and were measured under other conditions, which the sentence names. A few bands are
-narrower than our 90 % intervals, some because the published number is close to a value that needs
-no model, such as chance. So *reproduced* was impossible there, and because the conditions differ,
-we draw no conclusion.
+also narrower than our 90 % interval; from these we draw no conclusion.
 {first_edition}
 """
 FIRST_EDITION = """What the first edition of this book claimed, and what has become of it, stands
@@ -135,9 +131,8 @@ def insert_numbers(text: str, chapters: Sequence[Chapter]) -> str:
         for name in own.keys() & numbers.keys():
             if own[name] != numbers[name]:
                 raise SiteError(
-                    f"{chapter.name}: {name} is {own[name]}, in an earlier "
-                    f"chapter {numbers[name]}; "
-                    "both must compute it from the same runs"
+                    f"{chapter.name}: {name} is {own[name]}, "
+                    f"in an earlier chapter {numbers[name]}; both must use the same runs"
                 )
         numbers |= own
     return re.sub(NUMBER, lambda found: numbers.get(found[1], "(not at this scale)"), text)

@@ -130,6 +130,7 @@ def test_a_card_holds_the_chapters_settings_and_the_command_for_them(monkeypatch
         about["command"] == "papermill book/04_analysis.ipynb out.ipynb -p n_steps 7 -p n_urns 12"
     )
     assert (stored() / "04_analysis" / "entropies.csv").exists()
+    assert card(seeds=[4, 5]).about["seeds"] == [4, 5]  # of models that are not stored
 
 
 def test_panels_come_by_a_column_or_from_values_of_a_keyword():
