@@ -813,7 +813,7 @@ if nameless_large := [run for run in large if run.settings.kind != "normal"]:
     table = ended.pivot(index=["kind", "seed"], columns="split", values="relative_distance")
     caption = (
         f"Relative distances of models of two urns after {ended['step'].max()} steps: too few to conclude from. They "
-        "have the size of the configuration *small* of the original. Recipe and tables are ours."
+        'have the size of the original configuration "small". Recipe and tables are ours.'
     )
     columns = {"kind": "model", "seed": "urn", "in distribution": "in distribution", "on fresh urns": "on fresh urns"}
     show_table(table.reset_index(), columns, name="at_size", caption=caption)
